@@ -1,0 +1,173 @@
+"""Access to Amazon ECR: repositories, images, and their scans."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from .errors import (
+    AccessDenied,
+    ImageGone,
+    RegistryError,
+    RepositoryGone,
+    ScanningDisabled,
+    ScanQuotaReached,
+    Throttled,
+)
+from .models import Image, Scan, StartOutcome
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecr import ECRClient
+
+# The most that ECR answers at a time; its default is 100.
+_PAGE = 1000
+
+# Each of these has been seen for "slower, please" or "not now"; the codes are compared as strings, because an
+# older boto3 lacks the newer exception classes.
+# https://docs.aws.amazon.com/AmazonECR/latest/userguide/common-errors.html
+_SLOWER = {
+    "ThrottlingException",
+    "ThrottleException",
+    "TooManyRequestsException",
+    "RequestLimitExceeded",
+    "ServerException",
+    "InternalFailure",
+    "ServiceUnavailable",
+    "ServiceUnavailableException",
+    "RequestTimeoutException",
+}
+
+
+def ecr_client() -> "ECRClient":
+    """A client that retries reads by itself; the Region is the function's own."""
+    return boto3.client("ecr", config=Config(retries={"mode": "standard", "total_max_attempts": 8}))
+
+
+def scan_client() -> "ECRClient":
+    """A client for StartImageScan alone, that tries once.
+
+    botocore's standard and adaptive modes retry LimitExceededException, which means "scanned within 24 hours" here.
+    """
+    return boto3.client("ecr", config=Config(retries={"mode": "standard", "total_max_attempts": 1}))
+
+
+class Registry:
+    """The ECR registry of the function's account and Region."""
+
+    def __init__(self, client: "ECRClient", scan_client: "ECRClient | None" = None) -> None:
+        self._ecr = client
+        self._scan_ecr = scan_client or client
+
+    def repository_names(self) -> Iterator[str]:
+        """The names of all repositories, read 1,000 a call.
+
+        Raises:
+            RegistryError: as `AccessDenied` or `Throttled` where ECR says so.
+        """
+        pages = self._ecr.get_paginator("describe_repositories").paginate(PaginationConfig={"PageSize": _PAGE})
+        try:
+            for page in pages:
+                for repository in page["repositories"]:
+                    yield repository["repositoryName"]
+        except ClientError as error:
+            raise _translated(error) from error
+
+    def images(self, repository: str) -> Iterator[Image]:
+        """The images of a repository, one per digest, read 1,000 a call.
+
+        Raises:
+            RepositoryGone: it was deleted meanwhile.
+        """
+        pages = self._ecr.get_paginator("describe_images").paginate(
+            repositoryName=repository, PaginationConfig={"PageSize": _PAGE}
+        )
+        try:
+            for page in pages:
+                for detail in page["imageDetails"]:
+                    yield Image(repository, detail["imageDigest"], tuple(detail.get("imageTags", ())))
+        except ClientError as error:
+            raise _translated(error) from error
+
+    def last_scan(self, image: Image) -> Scan | None:
+        """The last scan of an image; None if it was never scanned.
+
+        One call, of one finding: with AWS-native basic scanning DescribeImages says nothing of scans.
+        https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeImages.html
+
+        Raises:
+            ImageGone: it was deleted meanwhile.
+            RepositoryGone: its repository was.
+        """
+        try:
+            answer = self._ecr.describe_image_scan_findings(
+                repositoryName=image.repository, imageId={"imageDigest": image.digest}, maxResults=1
+            )
+        except ClientError as error:
+            if _code(error) == "ScanNotFoundException":
+                return None
+            raise _translated(error) from error
+        findings = answer.get("imageScanFindings") or {}
+        return Scan(answer["imageScanStatus"]["status"], findings.get("imageScanCompletedAt"))
+
+    def start_scan(self, image: Image) -> StartOutcome:
+        """Ask ECR for a scan of one image.
+
+        Raises:
+            Throttled: ask again later.
+            ScanQuotaReached: the account has no scans left today.
+            ScanningDisabled: the registry uses enhanced scanning.
+            RepositoryGone: the repository was deleted meanwhile.
+        """
+        try:
+            self._scan_ecr.start_image_scan(repositoryName=image.repository, imageId={"imageDigest": image.digest})
+        except ClientError as error:
+            outcome = _refusal(error)
+            if outcome is None:
+                raise _translated(error) from error
+            return outcome
+        return StartOutcome.STARTED
+
+
+def _refusal(error: ClientError) -> StartOutcome | None:
+    """What a refused StartImageScan says of this image alone; None where it says something else."""
+    match _code(error):
+        # The daily quota of the account has the same code; its words are not published, those of the image's are.
+        case "LimitExceededException" if "per image" in _words(error):
+            return StartOutcome.SCANNED_WITHIN_24_HOURS
+        case "UnsupportedImageTypeException":
+            return StartOutcome.UNSUPPORTED_TYPE
+        case "ImageArchivedException":
+            return StartOutcome.ARCHIVED
+        case "ImageNotFoundException":
+            return StartOutcome.IMAGE_GONE
+    return None
+
+
+def _translated(error: ClientError) -> RegistryError:
+    code = _code(error)
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    text = f"{error.operation_name}: {code}: {_words(error)}"
+    if code in _SLOWER or status == 429 or status >= 500:
+        return Throttled(text)
+    match code:
+        case "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation":
+            return AccessDenied(f"the function's role lacks ecr:{error.operation_name}: {_words(error)}")
+        case "RepositoryNotFoundException":
+            return RepositoryGone(text)
+        case "ImageNotFoundException":
+            return ImageGone(text)
+        case "LimitExceededException":
+            return ScanQuotaReached(text)
+        case "ValidationException" if "disabled" in _words(error):
+            return ScanningDisabled(text)
+    return RegistryError(text)
+
+
+def _code(error: ClientError) -> str:
+    return error.response.get("Error", {}).get("Code", "")
+
+
+def _words(error: ClientError) -> str:
+    return error.response.get("Error", {}).get("Message", "")
