@@ -1,6 +1,5 @@
 """What is worth telling of a scan, and how it reads."""
 
-import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
@@ -13,7 +12,11 @@ from .settings import SEVERITIES
 _SUBJECT = 99
 
 # The console's host per partition; the other partitions' consoles are not public.
-_CONSOLES = {"aws": "console.aws.amazon.com", "aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
+_CONSOLES = {
+    "aws": "console.aws.amazon.com",
+    "aws-cn": "console.amazonaws.cn",
+    "aws-us-gov": "console.amazonaws-us-gov.com",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 def _subject(text: str) -> str:
     plain = "".join(char if " " <= char <= "~" else "?" for char in text)
-    return textwrap.shorten(plain, _SUBJECT, placeholder="...") if " " in plain[:_SUBJECT] else plain[:_SUBJECT]
+    return plain if len(plain) <= _SUBJECT else plain[: _SUBJECT - 3] + "..."
 
 
 def _printable(line: str) -> str:

@@ -43,7 +43,7 @@ def read(body: str) -> ScanEvent:
         if (kind, status) not in (("ECR Image Scan", "COMPLETE"), ("ECR Image Scan", "FAILED")):
             raise MessageError(f"the event is {kind!r} {status!r}; accepted: 'ECR Image Scan' 'COMPLETE' or 'FAILED'")
         return _scan_event(event, event["detail"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         if isinstance(error, MessageError):
             raise
         raise MessageError(f"the event is no scan event: {type(error).__name__}: {error}") from error

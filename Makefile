@@ -1,0 +1,64 @@
+# Every workflow of this repository. `make` lists what there is.
+
+# A Python that LocalStack runs on, and that can make virtual environments.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
+	&& { command -v $$python; break; }; done)
+VENV := .venv
+DEV := $(VENV)/dev/bin
+PIP := -m pip install --quiet --disable-pip-version-check --require-hashes
+
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-stop test test-unit test-terraform test-integration package benchmark format lock setup clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: setup ## see the whole module at work on a local AWS (KEEP=1 leaves it up)
+	@$(DEV)/python scripts/demo.py $(if $(KEEP),--keep)
+
+demo-stop: setup ## stop what `make demo KEEP=1` left up
+	@$(DEV)/python scripts/demo.py --stop
+
+test: setup ## every gate: lint, types, unit, terraform, integration, the zip
+	@$(DEV)/python scripts/gates.py
+
+test-unit: $(VENV)/dev/.ready ## lint, types, unit tests with coverage, the zip
+	@$(DEV)/python scripts/gates.py unit
+
+test-terraform: $(VENV)/dev/.ready ## terraform fmt, validate and test
+	@$(DEV)/python scripts/gates.py terraform
+
+test-integration: setup ## the applied module on the local AWS, or at AWS_ENDPOINT_URL
+	@$(DEV)/python scripts/gates.py integration
+
+package: ## build dist/ecr_scan_reporter.zip from lambda_src
+	@$(or $(PYTHON),python3) scripts/package.py
+
+benchmark: $(VENV)/dev/.ready ## measure calls and times, and write tests/benchmark/RESULTS.md
+	@$(DEV)/python tests/benchmark/run.py
+
+format: $(VENV)/dev/.ready ## format Python and Terraform
+	@$(DEV)/ruff check --fix --quiet . && $(DEV)/ruff format --quiet . && scripts/terraform fmt -recursive
+
+lock: $(VENV)/dev/.ready ## resolve requirements/*.in into *.txt, with hashes
+	@$(DEV)/python -m pip install --quiet uv
+	@for name in dev functions; do $(DEV)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+		--custom-compile-command "make lock" -o requirements/$$name.txt requirements/$$name.in || exit 1; done
+	@$(DEV)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --exclude-newer 2026-03-05 \
+		--custom-compile-command "make lock" -o requirements/local-aws.txt requirements/local-aws.in
+
+setup: $(VENV)/dev/.ready $(VENV)/functions/.ready $(VENV)/local-aws/.ready
+
+clean: ## remove what was installed and built here (not dist/)
+	@rm -rf $(VENV) .build .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find . -name .terraform -type d -prune -exec rm -rf {} + ; find . -name .terraform.lock.hcl -delete
+
+$(VENV)/%/.ready: requirements/%.txt tests/local_aws/pyproject.toml
+	@test -n "$(PYTHON)" || { echo "no Python found: 3.11, 3.12 or 3.13 with venv is needed (PYTHON=... names one)" >&2; exit 1; }
+	@echo "installing $(VENV)/$* (once; a minute or two)"
+	@rm -rf $(VENV)/$* && $(PYTHON) -m venv $(VENV)/$*
+	@$(VENV)/$*/bin/python $(PIP) --requirement requirements/$*.txt
+	@test $* = functions || $(VENV)/$*/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		--no-build-isolation --editable tests/local_aws
+	@touch $@

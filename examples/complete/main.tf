@@ -1,0 +1,89 @@
+# Two instances side by side in one account and Region: a strict one for what runs in production, with every input
+# set, and a lenient one for all other repositories.
+
+terraform {
+  required_version = ">= 1.9"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 5.100"
+    }
+  }
+}
+
+provider "aws" {}
+
+data "aws_caller_identity" "current" {}
+
+data "aws_partition" "current" {}
+
+module "production" {
+  # Outside of this repository, from the Terraform Registry:
+  #   source  = "OWNER/ecr-scan-reporter/aws"
+  #   version = "~> 1.0"
+  source = "../../"
+
+  # All resources are named after it: production-images-scanner, production-reports and so on.
+  name = "production"
+
+  # False pauses both the runs and the reports, and leaves everything in place.
+  enabled = true
+
+  # At four in the morning UTC.
+  rate = "cron(0 4 * * ? *)"
+
+  # A Python regular expression, which the name must match from its start.
+  repositories_filter_regexp = "production/"
+
+  # An image whose last scan is older than three days is scanned again.
+  images_duration_delta = "3d"
+
+  # AWS asks this address to confirm before it gets anything else.
+  email = "security@example.com"
+
+  # Reported from one critical, one high (the default) or ten medium findings; low and all others are off.
+  severity_thresholds = {
+    CRITICAL = 1
+    MEDIUM   = 10
+  }
+
+  # An image that cannot be scanned is worth knowing of.
+  notify_on_scan_failure = true
+
+  functions = {
+    # Never two runs at a time.
+    repositories_scanner = { memory = 256, timeout = 600, concurrency = 1 }
+    # Ten repositories at a time.
+    images_scanner = { memory = 512, timeout = 900, concurrency = 10 }
+    reporter       = { memory = 256, timeout = 60, concurrency = 2 }
+  }
+
+  # For all functions, beside those that the module sets: here boto3's own retries.
+  environment_variables = {
+    AWS_MAX_ATTEMPTS = "5"
+  }
+
+  log_retention_days = 90
+
+  # For accounts in which every role needs one.
+  permissions_boundary = "arn:${data.aws_partition.current.partition}:iam::${data.aws_caller_identity.current.account_id}:policy/boundary"
+
+  tags = {
+    team        = "security"
+    environment = "production"
+  }
+}
+
+module "others" {
+  source = "../../"
+
+  name                       = "others"
+  rate                       = "7 days"
+  repositories_filter_regexp = "(?!production/)"
+  images_duration_delta      = "1m"
+
+  # Critical findings alone: HIGH is on unless it is turned off.
+  severity_thresholds    = { HIGH = null }
+  notify_on_scan_failure = false
+}

@@ -1,0 +1,44 @@
+# Every image of this account's ECR registry in one Region is scanned at least once a week, and one address gets the
+# reports. Region and credentials come from the environment, as for any AWS tool.
+
+terraform {
+  required_version = ">= 1.9"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 5.100"
+    }
+  }
+}
+
+provider "aws" {}
+
+variable "email" {
+  description = "E-mail address that the reports go to; null for none."
+  type        = string
+  default     = null
+}
+
+variable "rate" {
+  description = "How often the repositories are gone through."
+  type        = string
+  default     = "1 day"
+}
+
+variable "environment_variables" {
+  description = "Further environment variables of the functions, such as AWS_ENDPOINT_URL_ECR for a local ECR."
+  type        = map(string)
+  default     = {}
+}
+
+module "ecr_scan_reporter" {
+  # Outside of this repository, from the Terraform Registry:
+  #   source  = "OWNER/ecr-scan-reporter/aws"
+  #   version = "~> 1.0"
+  source = "../../"
+
+  email                 = var.email
+  rate                  = var.rate
+  environment_variables = var.environment_variables
+}

@@ -1,0 +1,179 @@
+output "schedule_rule_arn" {
+  description = "ARN of the EventBridge rule that starts the runs."
+  value       = aws_cloudwatch_event_rule.schedule.arn
+}
+
+output "schedule_rule_name" {
+  description = "Name of the EventBridge rule that starts the runs."
+  value       = aws_cloudwatch_event_rule.schedule.name
+}
+
+output "repositories_scanner_function_arn" {
+  description = "ARN of the Lambda function that lists the repositories."
+  value       = module.repositories_scanner.function.arn
+}
+
+output "repositories_scanner_function_name" {
+  description = "Name of the Lambda function that lists the repositories."
+  value       = module.repositories_scanner.function.function_name
+}
+
+output "repositories_scanner_role_arn" {
+  description = "ARN of the repositories scanner's role."
+  value       = module.repositories_scanner.role.arn
+}
+
+output "repositories_scanner_role_name" {
+  description = "Name of the repositories scanner's role."
+  value       = module.repositories_scanner.role.name
+}
+
+output "repositories_scanner_log_group_arn" {
+  description = "ARN of the repositories scanner's log group."
+  value       = module.repositories_scanner.log_group.arn
+}
+
+output "repositories_scanner_log_group_name" {
+  description = "Name of the repositories scanner's log group."
+  value       = module.repositories_scanner.log_group.name
+}
+
+output "images_queue_arn" {
+  description = "ARN of the SQS queue of the repositories whose images are to be scanned."
+  value       = aws_sqs_queue.images.arn
+}
+
+output "images_queue_name" {
+  description = "Name of the SQS queue of the repositories whose images are to be scanned."
+  value       = aws_sqs_queue.images.name
+}
+
+output "images_queue_url" {
+  description = "URL of the SQS queue of the repositories whose images are to be scanned."
+  value       = aws_sqs_queue.images.url
+}
+
+output "images_dead_letter_queue_arn" {
+  description = "ARN of the SQS queue of the repositories that the images scanner could not handle."
+  value       = aws_sqs_queue.images_dead_letters.arn
+}
+
+output "images_dead_letter_queue_name" {
+  description = "Name of the SQS queue of the repositories that the images scanner could not handle."
+  value       = aws_sqs_queue.images_dead_letters.name
+}
+
+output "images_dead_letter_queue_url" {
+  description = "URL of the SQS queue of the repositories that the images scanner could not handle."
+  value       = aws_sqs_queue.images_dead_letters.url
+}
+
+output "images_scanner_function_arn" {
+  description = "ARN of the Lambda function that starts the scans."
+  value       = module.images_scanner.function.arn
+}
+
+output "images_scanner_function_name" {
+  description = "Name of the Lambda function that starts the scans."
+  value       = module.images_scanner.function.function_name
+}
+
+output "images_scanner_role_arn" {
+  description = "ARN of the images scanner's role."
+  value       = module.images_scanner.role.arn
+}
+
+output "images_scanner_role_name" {
+  description = "Name of the images scanner's role."
+  value       = module.images_scanner.role.name
+}
+
+output "images_scanner_log_group_arn" {
+  description = "ARN of the images scanner's log group."
+  value       = module.images_scanner.log_group.arn
+}
+
+output "images_scanner_log_group_name" {
+  description = "Name of the images scanner's log group."
+  value       = module.images_scanner.log_group.name
+}
+
+output "scan_events_rule_arn" {
+  description = "ARN of the EventBridge rule that takes the scan events."
+  value       = aws_cloudwatch_event_rule.scan_events.arn
+}
+
+output "scan_events_rule_name" {
+  description = "Name of the EventBridge rule that takes the scan events."
+  value       = aws_cloudwatch_event_rule.scan_events.name
+}
+
+output "reports_queue_arn" {
+  description = "ARN of the SQS queue of the scan events to be reported."
+  value       = aws_sqs_queue.reports.arn
+}
+
+output "reports_queue_name" {
+  description = "Name of the SQS queue of the scan events to be reported."
+  value       = aws_sqs_queue.reports.name
+}
+
+output "reports_queue_url" {
+  description = "URL of the SQS queue of the scan events to be reported."
+  value       = aws_sqs_queue.reports.url
+}
+
+output "reports_dead_letter_queue_arn" {
+  description = "ARN of the SQS queue of the scan events that could not be delivered or reported."
+  value       = aws_sqs_queue.reports_dead_letters.arn
+}
+
+output "reports_dead_letter_queue_name" {
+  description = "Name of the SQS queue of the scan events that could not be delivered or reported."
+  value       = aws_sqs_queue.reports_dead_letters.name
+}
+
+output "reports_dead_letter_queue_url" {
+  description = "URL of the SQS queue of the scan events that could not be delivered or reported."
+  value       = aws_sqs_queue.reports_dead_letters.url
+}
+
+output "reporter_function_arn" {
+  description = "ARN of the Lambda function that publishes the reports."
+  value       = module.reporter.function.arn
+}
+
+output "reporter_function_name" {
+  description = "Name of the Lambda function that publishes the reports."
+  value       = module.reporter.function.function_name
+}
+
+output "reporter_role_arn" {
+  description = "ARN of the reporter's role."
+  value       = module.reporter.role.arn
+}
+
+output "reporter_role_name" {
+  description = "Name of the reporter's role."
+  value       = module.reporter.role.name
+}
+
+output "reporter_log_group_arn" {
+  description = "ARN of the reporter's log group."
+  value       = module.reporter.log_group.arn
+}
+
+output "reporter_log_group_name" {
+  description = "Name of the reporter's log group."
+  value       = module.reporter.log_group.name
+}
+
+output "reports_topic_arn" {
+  description = "ARN of the SNS topic that the reports are published to."
+  value       = aws_sns_topic.reports.arn
+}
+
+output "reports_topic_name" {
+  description = "Name of the SNS topic that the reports are published to."
+  value       = aws_sns_topic.reports.name
+}

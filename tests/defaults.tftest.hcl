@@ -1,0 +1,194 @@
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+run "without_any_input" {
+  command = plan
+
+  assert {
+    condition = (
+      aws_cloudwatch_event_rule.schedule.name == "ecr-scan-reporter-schedule" &&
+      aws_cloudwatch_event_rule.schedule.schedule_expression == "rate(1 day)" &&
+      aws_cloudwatch_event_rule.schedule.state == "ENABLED"
+    )
+    error_message = "The repositories are gone through once a day."
+  }
+
+  assert {
+    condition = (
+      aws_cloudwatch_event_rule.scan_events.name == "ecr-scan-reporter-scan-events" &&
+      aws_cloudwatch_event_rule.scan_events.state == "ENABLED"
+    )
+    error_message = "Scan events are taken."
+  }
+
+  assert {
+    condition = (
+      aws_sqs_queue.images.name == "ecr-scan-reporter-images" &&
+      aws_sqs_queue.images_dead_letters.name == "ecr-scan-reporter-images-dead-letters" &&
+      aws_sqs_queue.reports.name == "ecr-scan-reporter-reports" &&
+      aws_sqs_queue.reports_dead_letters.name == "ecr-scan-reporter-reports-dead-letters" &&
+      aws_sns_topic.reports.name == "ecr-scan-reporter-reports"
+    )
+    error_message = "Queues and topic are named after the module."
+  }
+
+  assert {
+    condition = (
+      module.repositories_scanner.function.function_name == "ecr-scan-reporter-repositories-scanner" &&
+      module.repositories_scanner.role.name == "ecr-scan-reporter-repositories-scanner" &&
+      module.repositories_scanner.log_group.name == "/aws/lambda/ecr-scan-reporter-repositories-scanner" &&
+      module.images_scanner.function.function_name == "ecr-scan-reporter-images-scanner" &&
+      module.reporter.function.function_name == "ecr-scan-reporter-reporter"
+    )
+    error_message = "Functions, roles and log groups are named after the module."
+  }
+
+  assert {
+    condition     = aws_sns_topic.reports.kms_master_key_id == "alias/aws/sns"
+    error_message = "The topic is encrypted."
+  }
+
+  assert {
+    condition = alltrue([for queue in [
+      aws_sqs_queue.images, aws_sqs_queue.images_dead_letters, aws_sqs_queue.reports, aws_sqs_queue.reports_dead_letters,
+    ] : queue.sqs_managed_sse_enabled])
+    error_message = "All queues are encrypted."
+  }
+
+  assert {
+    condition = (
+      aws_sqs_queue.images_dead_letters.message_retention_seconds == 1209600 &&
+      aws_sqs_queue.reports_dead_letters.message_retention_seconds == 1209600
+    )
+    error_message = "Dead letters are kept for 14 days."
+  }
+
+  assert {
+    condition = (
+      aws_sqs_queue.images.visibility_timeout_seconds == 6 * 900 &&
+      aws_sqs_queue.reports.visibility_timeout_seconds == 6 * 60
+    )
+    error_message = "A message is out of sight for six times the function's timeout."
+  }
+
+  assert {
+    condition = (
+      aws_lambda_event_source_mapping.images.batch_size == 1 &&
+      aws_lambda_event_source_mapping.images.scaling_config[0].maximum_concurrency == 5 &&
+      aws_lambda_event_source_mapping.reports.batch_size == 10 &&
+      aws_lambda_event_source_mapping.reports.scaling_config[0].maximum_concurrency == 2
+    )
+    error_message = "Five repositories at a time, ten events at a time."
+  }
+
+  assert {
+    condition = alltrue([for mapping in [aws_lambda_event_source_mapping.images, aws_lambda_event_source_mapping.reports] :
+      mapping.function_response_types == toset(["ReportBatchItemFailures"])
+    ])
+    error_message = "Only the messages that failed come back."
+  }
+
+  assert {
+    condition = (
+      aws_lambda_permission.schedule.principal == "events.amazonaws.com" &&
+      aws_lambda_permission.schedule.source_account == null
+    )
+    error_message = "EventBridge may invoke the repositories scanner; a source_account would keep it out."
+  }
+}
+
+# Wiring and functions: ARNs are known after an apply only.
+run "wired" {
+  override_resource {
+    target = aws_cloudwatch_event_rule.schedule
+    values = { arn = "arn:aws:events:eu-central-1:123456789012:rule/schedule" }
+  }
+  override_resource {
+    target = aws_sqs_queue.images
+    values = { arn = "arn:aws:sqs:eu-central-1:123456789012:images" }
+  }
+  override_resource {
+    target = aws_sqs_queue.images_dead_letters
+    values = { arn = "arn:aws:sqs:eu-central-1:123456789012:images-dead-letters" }
+  }
+  override_resource {
+    target = aws_sqs_queue.reports
+    values = { arn = "arn:aws:sqs:eu-central-1:123456789012:reports" }
+  }
+  override_resource {
+    target = aws_sqs_queue.reports_dead_letters
+    values = { arn = "arn:aws:sqs:eu-central-1:123456789012:reports-dead-letters" }
+  }
+  override_resource {
+    target = module.repositories_scanner.aws_lambda_function.this
+    values = { arn = "arn:aws:lambda:eu-central-1:123456789012:function:repositories-scanner" }
+  }
+  override_resource {
+    target = module.images_scanner.aws_lambda_function.this
+    values = { arn = "arn:aws:lambda:eu-central-1:123456789012:function:images-scanner" }
+  }
+  override_resource {
+    target = module.reporter.aws_lambda_function.this
+    values = { arn = "arn:aws:lambda:eu-central-1:123456789012:function:reporter" }
+  }
+
+  assert {
+    condition = (
+      aws_cloudwatch_event_target.schedule.rule == "ecr-scan-reporter-schedule" &&
+      aws_cloudwatch_event_target.schedule.arn == "arn:aws:lambda:eu-central-1:123456789012:function:repositories-scanner" &&
+      aws_lambda_permission.schedule.function_name == "ecr-scan-reporter-repositories-scanner" &&
+      aws_lambda_permission.schedule.source_arn == "arn:aws:events:eu-central-1:123456789012:rule/schedule"
+    )
+    error_message = "The schedule invokes the repositories scanner, and nothing else may."
+  }
+
+  assert {
+    condition = (
+      aws_lambda_event_source_mapping.images.event_source_arn == "arn:aws:sqs:eu-central-1:123456789012:images" &&
+      aws_lambda_event_source_mapping.images.function_name == "arn:aws:lambda:eu-central-1:123456789012:function:images-scanner"
+    )
+    error_message = "The images scanner takes the images queue."
+  }
+
+  assert {
+    condition = (
+      aws_cloudwatch_event_target.scan_events.rule == "ecr-scan-reporter-scan-events" &&
+      aws_cloudwatch_event_target.scan_events.arn == "arn:aws:sqs:eu-central-1:123456789012:reports" &&
+      aws_cloudwatch_event_target.scan_events.dead_letter_config[0].arn == "arn:aws:sqs:eu-central-1:123456789012:reports-dead-letters"
+    )
+    error_message = "Scan events go to the reports queue, those that cannot to its dead letters."
+  }
+
+  assert {
+    condition = (
+      aws_lambda_event_source_mapping.reports.event_source_arn == "arn:aws:sqs:eu-central-1:123456789012:reports" &&
+      aws_lambda_event_source_mapping.reports.function_name == "arn:aws:lambda:eu-central-1:123456789012:function:reporter"
+    )
+    error_message = "The reporter takes the reports queue."
+  }
+
+  assert {
+    condition = (
+      jsondecode(aws_sqs_queue.images.redrive_policy) == {
+        deadLetterTargetArn = "arn:aws:sqs:eu-central-1:123456789012:images-dead-letters", maxReceiveCount = 5
+      } &&
+      jsondecode(aws_sqs_queue.reports.redrive_policy) == {
+        deadLetterTargetArn = "arn:aws:sqs:eu-central-1:123456789012:reports-dead-letters", maxReceiveCount = 5
+      }
+    )
+    error_message = "What fails five times goes to the queue's own dead letters."
+  }
+
+  assert {
+    condition = (
+      jsondecode(aws_sqs_queue.images_dead_letters.redrive_allow_policy) == {
+        redrivePermission = "byQueue", sourceQueueArns = ["arn:aws:sqs:eu-central-1:123456789012:ecr-scan-reporter-images"]
+      } &&
+      jsondecode(aws_sqs_queue.reports_dead_letters.redrive_allow_policy) == {
+        redrivePermission = "byQueue", sourceQueueArns = ["arn:aws:sqs:eu-central-1:123456789012:ecr-scan-reporter-reports"]
+      }
+    )
+    error_message = "Dead letters come from their own queue only."
+  }
+}

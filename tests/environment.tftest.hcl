@@ -1,0 +1,103 @@
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+override_resource {
+  target = aws_sqs_queue.images
+  values = {
+    arn = "arn:aws:sqs:eu-central-1:123456789012:images"
+    url = "https://sqs.eu-central-1.amazonaws.com/123456789012/images"
+  }
+}
+
+override_resource {
+  target = aws_sns_topic.reports
+  values = { arn = "arn:aws:sns:eu-central-1:123456789012:reports" }
+}
+
+run "defaults" {
+  assert {
+    condition = module.repositories_scanner.function.environment[0].variables == tomap({
+      REPOSITORIES_FILTER_REGEXP = ".*"
+      IMAGES_QUEUE_URL           = "https://sqs.eu-central-1.amazonaws.com/123456789012/images"
+    })
+    error_message = "The repositories scanner knows the filter and its queue."
+  }
+
+  assert {
+    condition = module.images_scanner.function.environment[0].variables == tomap({
+      ECR_IMAGES_DURATION_DELTA = "7d"
+    })
+    error_message = "The images scanner knows the age."
+  }
+
+  assert {
+    condition = module.reporter.function.environment[0].variables == tomap({
+      REPORTS_TOPIC_ARN          = "arn:aws:sns:eu-central-1:123456789012:reports"
+      REPOSITORIES_FILTER_REGEXP = ".*"
+      SEVERITY_THRESHOLDS        = "{\"CRITICAL\":1,\"HIGH\":1}"
+      NOTIFY_ON_SCAN_FAILURE     = "true"
+      REPORTER_NAME              = "ecr-scan-reporter"
+    })
+    error_message = "The reporter knows the topic and what is worth a report."
+  }
+}
+
+run "inputs" {
+  command = plan
+
+  variables {
+    # Longer than any physical name: the reporter is told the name that the user gave.
+    name                       = "platform-security-of-the-organisation-in-central-europe-production"
+    repositories_filter_regexp = "^(?!sandbox/)"
+    images_duration_delta      = "1m2w3d"
+    notify_on_scan_failure     = false
+    environment_variables      = { AWS_ENDPOINT_URL_ECR = "http://ecr:5000" }
+  }
+
+  assert {
+    condition = (
+      module.repositories_scanner.function.environment[0].variables["REPOSITORIES_FILTER_REGEXP"] == "^(?!sandbox/)" &&
+      module.reporter.function.environment[0].variables["REPOSITORIES_FILTER_REGEXP"] == "^(?!sandbox/)" &&
+      module.images_scanner.function.environment[0].variables["ECR_IMAGES_DURATION_DELTA"] == "1m2w3d" &&
+      module.reporter.function.environment[0].variables["NOTIFY_ON_SCAN_FAILURE"] == "false" &&
+      module.reporter.function.environment[0].variables["REPORTER_NAME"] == var.name
+    )
+    error_message = "Inputs reach the functions as they were given."
+  }
+
+  assert {
+    condition = alltrue([for function in [module.repositories_scanner, module.images_scanner, module.reporter] :
+      function.function.environment[0].variables["AWS_ENDPOINT_URL_ECR"] == "http://ecr:5000"
+    ])
+    error_message = "Further variables reach all functions."
+  }
+}
+
+run "thresholds_beside_the_defaults" {
+  command = plan
+
+  variables {
+    severity_thresholds = { MEDIUM = 10, UNTRIAGED = 2 }
+  }
+
+  assert {
+    condition = jsondecode(module.reporter.function.environment[0].variables["SEVERITY_THRESHOLDS"]) == {
+      CRITICAL = 1, HIGH = 1, MEDIUM = 10, UNTRIAGED = 2
+    }
+    error_message = "CRITICAL and HIGH stay on when others are set."
+  }
+}
+
+run "thresholds_in_place_of_the_defaults" {
+  command = plan
+
+  variables {
+    severity_thresholds = { CRITICAL = 3, HIGH = null, LOW = null }
+  }
+
+  assert {
+    condition     = module.reporter.function.environment[0].variables["SEVERITY_THRESHOLDS"] == "{\"CRITICAL\":3}"
+    error_message = "null turns a severity off."
+  }
+}

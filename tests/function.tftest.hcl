@@ -1,0 +1,109 @@
+# modules/function on its own: what all three functions have alike.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  name                 = "repositories-scanner"
+  description          = "Lists repositories."
+  handler              = "ecr_scan_reporter.repositories_scanner.handler"
+  filename             = "dist/ecr_scan_reporter.zip"
+  memory               = 512
+  timeout              = 120
+  log_retention_days   = 7
+  permissions_boundary = "arn:aws:iam::123456789012:policy/boundary"
+  tags                 = { team = "security" }
+
+  environment_variables = { IMAGES_QUEUE_URL = "https://queue.example" }
+}
+
+run "function" {
+  command = plan
+
+  module {
+    source = "./modules/function"
+  }
+
+  assert {
+    condition = (
+      aws_lambda_function.this.runtime == "python3.13" &&
+      aws_lambda_function.this.handler == var.handler &&
+      aws_lambda_function.this.filename == var.filename &&
+      aws_lambda_function.this.source_code_hash == filebase64sha256(var.filename)
+    )
+    error_message = "The function runs the package, and is updated when the package changes."
+  }
+
+  assert {
+    condition = (
+      aws_lambda_function.this.memory_size == 512 &&
+      aws_lambda_function.this.timeout == 120 &&
+      aws_lambda_function.this.reserved_concurrent_executions == -1 &&
+      aws_lambda_function.this.environment[0].variables == tomap({ IMAGES_QUEUE_URL = "https://queue.example" })
+    )
+    error_message = "Memory, timeout and environment are those given; no concurrency is reserved."
+  }
+
+  assert {
+    condition = (
+      aws_lambda_function.this.logging_config[0].log_format == "JSON" &&
+      aws_lambda_function.this.logging_config[0].application_log_level == "INFO" &&
+      aws_lambda_function.this.logging_config[0].system_log_level == "WARN" &&
+      aws_lambda_function.this.logging_config[0].log_group == "/aws/lambda/repositories-scanner" &&
+      aws_cloudwatch_log_group.this.name == "/aws/lambda/repositories-scanner" &&
+      aws_cloudwatch_log_group.this.retention_in_days == 7
+    )
+    error_message = "The function logs JSON to its own log group."
+  }
+
+  assert {
+    condition = (
+      aws_iam_role.this.name == "repositories-scanner" &&
+      aws_iam_role.this.permissions_boundary == var.permissions_boundary &&
+      jsondecode(aws_iam_role.this.assume_role_policy).Statement == [{
+        Sid       = "RunAsLambdaFunction", Effect = "Allow", Action = "sts:AssumeRole"
+        Principal = { Service = "lambda.amazonaws.com" }
+      }]
+    )
+    error_message = "The role is named like the function, is bounded, and is for Lambda only."
+  }
+
+  assert {
+    condition = alltrue([for resource in [aws_lambda_function.this, aws_iam_role.this, aws_cloudwatch_log_group.this] :
+      resource.tags == tomap({ team = "security" })
+    ])
+    error_message = "Function, role and log group are tagged."
+  }
+}
+
+run "reserved_concurrency" {
+  command = plan
+
+  module {
+    source = "./modules/function"
+  }
+
+  variables {
+    reserved_concurrency = 1
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.reserved_concurrent_executions == 1
+    error_message = "Concurrency is reserved when asked for."
+  }
+}
+
+run "without_permissions_of_its_own" {
+  module {
+    source = "./modules/function"
+  }
+
+  assert {
+    condition = jsondecode(aws_iam_role_policy.this.policy).Statement == [{
+      Sid      = "WriteOwnLog", Effect = "Allow", Action = ["logs:CreateLogStream", "logs:PutLogEvents"]
+      Resource = ["arn:aws:logs:eu-central-1:123456789012:log-group:mock:*"]
+    }]
+    error_message = "A function may write its own log and nothing else."
+  }
+}

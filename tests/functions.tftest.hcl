@@ -1,0 +1,76 @@
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+run "defaults" {
+  command = plan
+
+  assert {
+    condition = (
+      [for function in [module.repositories_scanner.function, module.images_scanner.function, module.reporter.function] :
+        [function.memory_size, function.timeout, function.reserved_concurrent_executions]
+      ] == [[256, 300, -1], [256, 900, -1], [256, 60, -1]]
+    )
+    error_message = "Memory and timeout are the documented defaults, and no concurrency is reserved."
+  }
+
+  assert {
+    condition = (
+      [module.repositories_scanner.function.handler, module.images_scanner.function.handler, module.reporter.function.handler]
+      == [for function in ["repositories_scanner", "images_scanner", "reporter"] : "ecr_scan_reporter.${function}.handler"]
+    )
+    error_message = "Each function has its own handler."
+  }
+}
+
+run "sizes" {
+  command = plan
+
+  variables {
+    functions = {
+      repositories_scanner = { memory = 128, timeout = 1, concurrency = 1 }
+      images_scanner       = { memory = 512, timeout = 100, concurrency = 2 }
+      reporter             = { memory = 10240, timeout = 900, concurrency = 1000 }
+    }
+  }
+
+  assert {
+    condition = (
+      [for function in [module.repositories_scanner.function, module.images_scanner.function, module.reporter.function] :
+        [function.memory_size, function.timeout, function.reserved_concurrent_executions]
+      ] == [[128, 1, 1], [512, 100, -1], [10240, 900, -1]]
+    )
+    error_message = "Each function has the size that it was given."
+  }
+
+  assert {
+    condition = (
+      aws_lambda_event_source_mapping.images.scaling_config[0].maximum_concurrency == 2 &&
+      aws_lambda_event_source_mapping.reports.scaling_config[0].maximum_concurrency == 1000
+    )
+    error_message = "Concurrency of what a queue drives is that of its mapping."
+  }
+
+  assert {
+    condition = (
+      aws_sqs_queue.images.visibility_timeout_seconds == 600 && aws_sqs_queue.reports.visibility_timeout_seconds == 5400
+    )
+    error_message = "The queues follow the timeouts of their functions."
+  }
+}
+
+run "part_of_the_sizes" {
+  command = plan
+
+  variables {
+    functions = { images_scanner = { memory = 1024 } }
+  }
+
+  assert {
+    condition = (
+      [module.images_scanner.function.memory_size, module.images_scanner.function.timeout, module.reporter.function.memory_size]
+      == [1024, 900, 256]
+    )
+    error_message = "What is not set keeps its default."
+  }
+}

@@ -1,0 +1,123 @@
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+run "every_name_begins_with_the_instance" {
+  command = plan
+
+  variables {
+    name = "team_A-1"
+  }
+
+  assert {
+    condition = local.names == {
+      schedule             = "team_A-1-schedule"
+      repositories_scanner = "team_A-1-repositories-scanner"
+      images               = "team_A-1-images"
+      images_dead_letters  = "team_A-1-images-dead-letters"
+      images_scanner       = "team_A-1-images-scanner"
+      scan_events          = "team_A-1-scan-events"
+      reports              = "team_A-1-reports"
+      reports_dead_letters = "team_A-1-reports-dead-letters"
+      reporter             = "team_A-1-reporter"
+    }
+    error_message = "A name that fits is kept as it is."
+  }
+}
+
+# "-repositories-scanner" has 21 characters: 43 fill the 64, 44 are one too many.
+run "longest_name_that_fits" {
+  command = plan
+
+  variables {
+    name = "a123456789b123456789c123456789d123456789e12"
+  }
+
+  assert {
+    condition     = module.repositories_scanner.function.function_name == "a123456789b123456789c123456789d123456789e12-repositories-scanner"
+    error_message = "64 characters are kept."
+  }
+}
+
+run "shortest_name_that_does_not_fit" {
+  command = plan
+
+  variables {
+    name = "a123456789b123456789c123456789d123456789e123"
+  }
+
+  assert {
+    condition = (
+      module.repositories_scanner.function.function_name == "a123456789b123456789c123456789d123-${substr(sha256(var.name), 0, 8)}-repositories-scanner" &&
+      length(module.repositories_scanner.function.function_name) == 64
+    )
+    error_message = "65 characters become 64 by a hash."
+  }
+
+  assert {
+    condition     = module.reporter.function.function_name == "${var.name}-reporter"
+    error_message = "A name that fits is kept, whatever the others are."
+  }
+
+  assert {
+    condition     = module.repositories_scanner.role.name == module.repositories_scanner.function.function_name
+    error_message = "The role is named like its function."
+  }
+}
+
+run "long_name" {
+  variables {
+    name = "platform-security-of-the-organisation-in-central-europe-production-blue"
+  }
+
+  assert {
+    condition     = alltrue([for name in values(local.names) : can(regex("^[A-Za-z0-9_-]{64}$", name))])
+    error_message = "Every name of an instance with a long name has 64 characters that all resources take."
+  }
+
+  assert {
+    condition     = length(distinct(values(local.names))) == length(local.names)
+    error_message = "The names of one instance differ."
+  }
+
+  assert {
+    condition = (
+      aws_cloudwatch_event_rule.schedule.name == local.names.schedule &&
+      aws_cloudwatch_event_rule.scan_events.name == local.names.scan_events &&
+      aws_sqs_queue.images.name == local.names.images &&
+      aws_sqs_queue.images_dead_letters.name == local.names.images_dead_letters &&
+      aws_sqs_queue.reports.name == local.names.reports &&
+      aws_sqs_queue.reports_dead_letters.name == local.names.reports_dead_letters &&
+      aws_sns_topic.reports.name == local.names.reports &&
+      module.repositories_scanner.function.function_name == local.names.repositories_scanner &&
+      module.images_scanner.function.function_name == local.names.images_scanner &&
+      module.reporter.function.function_name == local.names.reporter
+    )
+    error_message = "Every resource has its name from the one place that keeps the limit."
+  }
+
+  assert {
+    condition = endswith(
+      jsondecode(aws_sqs_queue.images_dead_letters.redrive_allow_policy).sourceQueueArns[0],
+      ":${aws_sqs_queue.images.name}",
+    )
+    error_message = "ARNs are put together from the names that the resources have."
+  }
+}
+
+run "long_name_with_the_same_prefix" {
+  variables {
+    name = "platform-security-of-the-organisation-in-central-europe-production-green"
+  }
+
+  assert {
+    condition = length(setintersection(values(local.names), [
+      run.long_name.schedule_rule_name, run.long_name.scan_events_rule_name,
+      run.long_name.images_queue_name, run.long_name.images_dead_letter_queue_name,
+      run.long_name.reports_queue_name, run.long_name.reports_dead_letter_queue_name,
+      run.long_name.reports_topic_name, run.long_name.repositories_scanner_function_name,
+      run.long_name.images_scanner_function_name, run.long_name.reporter_function_name,
+    ])) == 0
+    error_message = "Two long names that begin alike share no resource."
+  }
+}

@@ -1,0 +1,138 @@
+# Exactly these actions on exactly these resources.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+override_resource {
+  target = aws_cloudwatch_event_rule.scan_events
+  values = { arn = "arn:aws:events:eu-central-1:123456789012:rule/scan-events" }
+}
+
+override_resource {
+  target = aws_sqs_queue.images
+  values = { arn = "arn:aws:sqs:eu-central-1:123456789012:images" }
+}
+
+override_resource {
+  target = aws_sqs_queue.reports
+  values = { arn = "arn:aws:sqs:eu-central-1:123456789012:reports" }
+}
+
+override_resource {
+  target = aws_sns_topic.reports
+  values = { arn = "arn:aws:sns:eu-central-1:123456789012:reports" }
+}
+
+override_resource {
+  target = module.repositories_scanner.aws_cloudwatch_log_group.this
+  values = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:repositories-scanner" }
+}
+
+override_resource {
+  target = module.images_scanner.aws_cloudwatch_log_group.this
+  values = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:images-scanner" }
+}
+
+override_resource {
+  target = module.reporter.aws_cloudwatch_log_group.this
+  values = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:reporter" }
+}
+
+variables {
+  name = "scan"
+}
+
+run "functions" {
+  assert {
+    condition = { for statement in jsondecode(module.repositories_scanner.policy.policy).Statement :
+      statement.Sid => "${statement.Effect} ${join(",", statement.Action)} ${join(",", statement.Resource)}"
+      } == {
+      ListRepositories  = "Allow ecr:DescribeRepositories arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      QueueRepositories = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:images"
+      WriteOwnLog       = "Allow logs:CreateLogStream,logs:PutLogEvents arn:aws:logs:eu-central-1:123456789012:log-group:repositories-scanner:*"
+    }
+    error_message = "The repositories scanner lists repositories and queues them."
+  }
+
+  assert {
+    condition = { for statement in jsondecode(module.images_scanner.policy.policy).Statement :
+      statement.Sid => "${statement.Effect} ${join(",", statement.Action)} ${join(",", statement.Resource)}"
+      } == {
+      FindImagesThatAreDue = "Allow ecr:DescribeImages,ecr:DescribeImageScanFindings arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      StartScans           = "Allow ecr:StartImageScan arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      TakeRepositories     = "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes arn:aws:sqs:eu-central-1:123456789012:images"
+      WriteOwnLog          = "Allow logs:CreateLogStream,logs:PutLogEvents arn:aws:logs:eu-central-1:123456789012:log-group:images-scanner:*"
+    }
+    error_message = "The images scanner takes repositories, reads their images and starts scans."
+  }
+
+  assert {
+    condition = { for statement in jsondecode(module.reporter.policy.policy).Statement :
+      statement.Sid => "${statement.Effect} ${join(",", statement.Action)} ${join(",", statement.Resource)}"
+      } == {
+      TakeScanEvents = "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes arn:aws:sqs:eu-central-1:123456789012:reports"
+      PublishReports = "Allow sns:Publish arn:aws:sns:eu-central-1:123456789012:reports"
+      WriteOwnLog    = "Allow logs:CreateLogStream,logs:PutLogEvents arn:aws:logs:eu-central-1:123456789012:log-group:reporter:*"
+    }
+    error_message = "The reporter takes scan events and publishes to its topic."
+  }
+}
+
+run "queues" {
+  assert {
+    condition = alltrue([for name, queue in {
+      scan-images               = aws_sqs_queue.images
+      scan-images-dead-letters  = aws_sqs_queue.images_dead_letters
+      scan-reports              = aws_sqs_queue.reports
+      scan-reports-dead-letters = aws_sqs_queue.reports_dead_letters
+      } : jsondecode(queue.policy).Statement[0] == {
+      Sid       = "RefuseWithoutTls", Effect = "Deny", Principal = "*", Action = "sqs:*"
+      Resource  = "arn:aws:sqs:eu-central-1:123456789012:${name}"
+      Condition = { Bool = { "aws:SecureTransport" = "false" } }
+    }])
+    error_message = "No queue is used without TLS."
+  }
+
+  assert {
+    condition = alltrue([for queue in [aws_sqs_queue.images, aws_sqs_queue.images_dead_letters] :
+      length(jsondecode(queue.policy).Statement) == 1
+    ])
+    error_message = "Nobody is let in to the images queues but by IAM."
+  }
+
+  assert {
+    condition = (
+      length(jsondecode(aws_sqs_queue.reports.policy).Statement) == 2 &&
+      jsondecode(aws_sqs_queue.reports.policy).Statement[1] == {
+        Sid       = "TakeScanEvents", Effect = "Allow", Principal = { Service = "events.amazonaws.com" }, Action = "sqs:SendMessage"
+        Resource  = "arn:aws:sqs:eu-central-1:123456789012:scan-reports"
+        Condition = { ArnEquals = { "aws:SourceArn" = "arn:aws:events:eu-central-1:123456789012:rule/scan-events" } }
+      }
+    )
+    error_message = "The reports queue takes scan events from its rule only."
+  }
+
+  assert {
+    condition = (
+      length(jsondecode(aws_sqs_queue.reports_dead_letters.policy).Statement) == 2 &&
+      jsondecode(aws_sqs_queue.reports_dead_letters.policy).Statement[1] == {
+        Sid       = "TakeUndeliveredScanEvents", Effect = "Allow", Principal = { Service = "events.amazonaws.com" }, Action = "sqs:SendMessage"
+        Resource  = "arn:aws:sqs:eu-central-1:123456789012:scan-reports-dead-letters"
+        Condition = { ArnEquals = { "aws:SourceArn" = "arn:aws:events:eu-central-1:123456789012:rule/scan-events" } }
+      }
+    )
+    error_message = "The dead letters take undelivered events from the rule only."
+  }
+}
+
+run "topic" {
+  assert {
+    condition = jsondecode(aws_sns_topic.reports.policy).Statement == [{
+      Sid       = "RefuseWithoutTls", Effect = "Deny", Principal = "*", Action = "sns:Publish"
+      Resource  = "arn:aws:sns:eu-central-1:123456789012:scan-reports"
+      Condition = { Bool = { "aws:SecureTransport" = "false" } }
+    }]
+    error_message = "Nobody publishes or subscribes but by IAM, and nobody without TLS."
+  }
+}

@@ -1,0 +1,42 @@
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+run "bare_rate" {
+  command = plan
+
+  variables {
+    rate = "12 hours"
+  }
+
+  assert {
+    condition     = aws_cloudwatch_event_rule.schedule.schedule_expression == "rate(12 hours)"
+    error_message = "A bare rate becomes rate()."
+  }
+}
+
+run "rate" {
+  command = plan
+
+  variables {
+    rate = "rate(1 minute)"
+  }
+
+  assert {
+    condition     = aws_cloudwatch_event_rule.schedule.schedule_expression == "rate(1 minute)"
+    error_message = "rate() is kept."
+  }
+}
+
+run "cron" {
+  command = plan
+
+  variables {
+    rate = "cron(0/15 8-17 ? * MON-FRI *)"
+  }
+
+  assert {
+    condition     = aws_cloudwatch_event_rule.schedule.schedule_expression == "cron(0/15 8-17 ? * MON-FRI *)"
+    error_message = "cron() is kept."
+  }
+}

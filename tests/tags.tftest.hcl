@@ -1,0 +1,58 @@
+# Tags, the permissions boundary and the retention reach every resource that takes them.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  tags                 = { team = "security" }
+  permissions_boundary = "arn:aws:iam::123456789012:policy/boundary"
+  log_retention_days   = 7
+}
+
+run "everywhere" {
+  command = plan
+
+  assert {
+    condition = alltrue([for resource in concat(
+      [aws_cloudwatch_event_rule.schedule.tags, aws_cloudwatch_event_rule.scan_events.tags],
+      [aws_sqs_queue.images.tags, aws_sqs_queue.images_dead_letters.tags],
+      [aws_sqs_queue.reports.tags, aws_sqs_queue.reports_dead_letters.tags],
+      [aws_lambda_event_source_mapping.images.tags, aws_lambda_event_source_mapping.reports.tags],
+      [aws_sns_topic.reports.tags],
+      flatten([for function in [module.repositories_scanner, module.images_scanner, module.reporter] :
+        [function.function.tags, function.role.tags, function.log_group.tags]
+      ]),
+    ) : resource == tomap({ team = "security" })])
+    error_message = "Everything is tagged."
+  }
+
+  assert {
+    condition = alltrue([for function in [module.repositories_scanner, module.images_scanner, module.reporter] :
+      function.role.permissions_boundary == "arn:aws:iam::123456789012:policy/boundary"
+    ])
+    error_message = "Every role is bounded."
+  }
+
+  assert {
+    condition = alltrue([for function in [module.repositories_scanner, module.images_scanner, module.reporter] :
+      function.log_group.retention_in_days == 7
+    ])
+    error_message = "Every log is kept as long as asked."
+  }
+}
+
+run "nowhere" {
+  command = plan
+
+  variables {
+    tags                 = {}
+    permissions_boundary = null
+    log_retention_days   = 0
+  }
+
+  assert {
+    condition     = module.reporter.role.permissions_boundary == null && module.reporter.log_group.retention_in_days == 0
+    error_message = "No boundary, logs for ever."
+  }
+}

@@ -1,0 +1,74 @@
+"""Settings: a bad value fails at the cold start and says what is accepted."""
+
+import pytest
+from ecr_scan_reporter.durations import Duration
+from ecr_scan_reporter.errors import SettingError
+from ecr_scan_reporter.settings import ImagesScannerSettings, ReporterSettings, RepositoriesScannerSettings
+
+REPOSITORIES_SCANNER = {
+    "REPOSITORIES_FILTER_REGEXP": "^(?!sandbox/)",
+    "IMAGES_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/images",
+}
+IMAGES_SCANNER = {"ECR_IMAGES_DURATION_DELTA": "1m2w3d"}
+REPORTER = {
+    "REPORTS_TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:reports",
+    "REPOSITORIES_FILTER_REGEXP": ".*",
+    "SEVERITY_THRESHOLDS": '{"HIGH": 5, "CRITICAL": 1}',
+    "NOTIFY_ON_SCAN_FAILURE": "false",
+    "REPORTER_NAME": "platform",
+}
+
+
+def test_the_repositories_scanner_knows_its_filter_and_its_queue() -> None:
+    settings = RepositoriesScannerSettings.read(REPOSITORIES_SCANNER)
+    assert settings.repositories_filter.match("team-a/app")
+    assert not settings.repositories_filter.match("sandbox/app")
+    assert settings.images_queue_url == REPOSITORIES_SCANNER["IMAGES_QUEUE_URL"]
+
+
+def test_the_images_scanner_knows_the_promised_age() -> None:
+    assert ImagesScannerSettings.read(IMAGES_SCANNER).duration == Duration(1, 2, 3)
+
+
+def test_the_reporter_knows_its_thresholds_worst_first() -> None:
+    settings = ReporterSettings.read(REPORTER)
+    assert list(settings.thresholds.items()) == [("CRITICAL", 1), ("HIGH", 5)]
+    assert settings.notify_on_scan_failure is False
+    assert ReporterSettings.read({**REPORTER, "NOTIFY_ON_SCAN_FAILURE": "true"}).notify_on_scan_failure is True
+
+
+@pytest.mark.parametrize("name", REPOSITORIES_SCANNER)
+def test_the_repositories_scanner_misses_nothing_silently(name: str) -> None:
+    with pytest.raises(SettingError, match=name):
+        RepositoriesScannerSettings.read({key: value for key, value in REPOSITORIES_SCANNER.items() if key != name})
+
+
+@pytest.mark.parametrize("name", REPORTER)
+def test_the_reporter_misses_nothing_silently(name: str) -> None:
+    with pytest.raises(SettingError, match=name):
+        ReporterSettings.read({key: value for key, value in REPORTER.items() if key != name})
+
+
+def test_an_expression_that_does_not_compile_is_named() -> None:
+    with pytest.raises(SettingError, match=r"REPOSITORIES_FILTER_REGEXP is '\(a'; accepted: a Python regular"):
+        RepositoriesScannerSettings.read({**REPOSITORIES_SCANNER, "REPOSITORIES_FILTER_REGEXP": "(a"})
+
+
+@pytest.mark.parametrize("value", ["", "7", "0d", "1h"])
+def test_a_duration_that_is_none_is_named(value: str) -> None:
+    with pytest.raises(SettingError, match=f"ECR_IMAGES_DURATION_DELTA is '{value}'; accepted: months, weeks"):
+        ImagesScannerSettings.read({"ECR_IMAGES_DURATION_DELTA": value})
+
+
+@pytest.mark.parametrize("value", ["yes", "True", "1", ""])
+def test_a_flag_is_true_or_false(value: str) -> None:
+    with pytest.raises(SettingError, match="NOTIFY_ON_SCAN_FAILURE is .*; accepted: true or false"):
+        ReporterSettings.read({**REPORTER, "NOTIFY_ON_SCAN_FAILURE": value})
+
+
+@pytest.mark.parametrize(
+    "value", ["", "[]", "{", '{"CRITICAL": 0}', '{"CRITICAL": true}', '{"HIHG": 1}', '{"LOW": 1.5}']
+)
+def test_thresholds_are_whole_numbers_of_known_severities(value: str) -> None:
+    with pytest.raises(SettingError, match="SEVERITY_THRESHOLDS is .*; accepted: a JSON object of whole numbers"):
+        ReporterSettings.read({**REPORTER, "SEVERITY_THRESHOLDS": value})

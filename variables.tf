@@ -1,0 +1,253 @@
+variable "name" {
+  description = "Name of this instance, from which the names of all resources derive. Two instances with different names live side by side. A name that is too long for AWS is shortened and told apart by a hash."
+  type        = string
+  default     = "ecr-scan-reporter"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_-]{1,128}$", var.name))
+    error_message = "name is \"${var.name}\". Accepted: 1 to 128 letters, digits, hyphens and underscores."
+  }
+}
+
+variable "enabled" {
+  description = "Whether the module is at work. With false both EventBridge rules are disabled: no run starts, no scan event is taken, everything stays in place."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "rate" {
+  description = "How often the repositories are gone through: a rate (\"1 day\", \"12 hours\", \"rate(1 day)\") or an EventBridge cron expression in UTC (\"cron(0 4 * * ? *)\")."
+  type        = string
+  default     = "1 day"
+  nullable    = false
+
+  # EventBridge takes the singular for 1 and the plural for all else, and tells so only at apply.
+  validation {
+    condition = startswith(var.rate, "cron(") || can(regex(
+      "^(1 (minute|hour|day)|([2-9]|[1-9][0-9]+) (minutes|hours|days))$",
+      try(regex("^rate\\((.*)\\)$", var.rate)[0], var.rate),
+    ))
+    error_message = "rate is \"${var.rate}\". Accepted: \"1 minute\", \"1 hour\", \"1 day\" or a whole number from 2 with \"minutes\", \"hours\" or \"days\", such as \"12 hours\", bare or as \"rate(12 hours)\"; or a cron expression, such as \"cron(0 4 * * ? *)\"."
+  }
+
+  validation {
+    condition = !startswith(var.rate, "cron(") || can(regex(
+      "^cron\\([0-9,*/-]+ [0-9,*/-]+ [0-9,*/?LW-]+ [0-9A-Za-z,*/-]+ [0-9A-Za-z,*/?#-]+ [0-9,*/-]+\\)$",
+      var.rate,
+    ))
+    error_message = "rate is \"${var.rate}\". Accepted as cron: six fields parted by one space each: minutes, hours, day of month, month, day of week, year, such as \"cron(0 4 * * ? *)\"."
+  }
+
+  validation {
+    condition = !startswith(var.rate, "cron(") || try(
+      (split(" ", var.rate)[2] == "?") != (split(" ", var.rate)[4] == "?"),
+      true, # fewer fields: said above
+    )
+    error_message = "rate is \"${var.rate}\". Accepted as cron: exactly one of day of month (third field) and day of week (fifth field) is \"?\", such as \"cron(0 4 * * ? *)\" or \"cron(0 4 ? * MON *)\"."
+  }
+
+  validation {
+    condition     = length(var.rate) <= (can(regex("^(rate|cron)\\(", var.rate)) ? 256 : 250)
+    error_message = "rate has ${length(var.rate)} characters. Accepted: at most 256, with \"rate()\" around it."
+  }
+}
+
+variable "repositories_filter_regexp" {
+  description = "Python regular expression that a repository's name must match, from its start, to be scanned and reported: \".*\" is every repository, \"team-a/\" a prefix, \"(?!sandbox/)\" all but a prefix."
+  type        = string
+  default     = ".*"
+  nullable    = false
+
+  # Terraform's own expressions know no lookahead, so whether Python can compile it is left to the functions.
+  validation {
+    condition     = length(var.repositories_filter_regexp) >= 1 && length(var.repositories_filter_regexp) <= 1024
+    error_message = "repositories_filter_regexp has ${length(var.repositories_filter_regexp)} characters. Accepted: a Python regular expression of 1 to 1024 characters (a function's environment holds 4 KB in all); \".*\" for every repository."
+  }
+}
+
+variable "images_duration_delta" {
+  description = "Age at which a scan is out of date and the image is scanned again: months, weeks and days, in this order, each optional, such as \"7d\", \"2w\" or \"1m2w3d\"."
+  type        = string
+  default     = "7d"
+  nullable    = false
+
+  validation {
+    condition = (
+      can(regex("^([0-9]+m)?([0-9]+w)?([0-9]+d)?$", var.images_duration_delta)) &&
+      can(regex("[1-9]", var.images_duration_delta))
+    )
+    error_message = "images_duration_delta is \"${var.images_duration_delta}\". Accepted: months, weeks and days in this order, each optional and together more than zero, such as \"7d\", \"2w\" or \"1m2w3d\"."
+  }
+}
+
+variable "email" {
+  description = "E-mail address that the reports go to; null for none. AWS sends it a link, which must be followed within two days to confirm."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.email == null || can(regex("^[^@\\s]+@[^@\\s.]+(\\.[^@\\s.]+)+$", var.email))
+    error_message = "email is ${jsonencode(var.email)}. Accepted: one address, such as \"security@example.com\", or null for none."
+  }
+}
+
+# A map, not an object: an object would drop a misspelt severity without a word, and with it the alert.
+variable "severity_thresholds" {
+  description = "Findings of a severity from which an image is reported: CRITICAL, HIGH, MEDIUM, LOW, INFORMATIONAL, UNDEFINED, UNTRIAGED. CRITICAL and HIGH are 1 unless set, the others off; null turns a severity off."
+  type        = map(number)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition = alltrue([for severity in keys(var.severity_thresholds) :
+      contains(["CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL", "UNDEFINED", "UNTRIAGED"], severity)
+    ])
+    error_message = "severity_thresholds has ${join(", ", keys(var.severity_thresholds))}. Accepted: CRITICAL, HIGH, MEDIUM, LOW, INFORMATIONAL, UNDEFINED, UNTRIAGED."
+  }
+
+  validation {
+    condition = alltrue([for threshold in values(var.severity_thresholds) :
+      threshold == null ? true : threshold >= 1 && floor(threshold) == threshold
+    ])
+    error_message = "severity_thresholds is ${jsonencode(var.severity_thresholds)}. Accepted: whole numbers from 1, or null to turn a severity off."
+  }
+}
+
+variable "notify_on_scan_failure" {
+  description = "Whether a scan that failed is reported."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "functions" {
+  description = "Size of the functions: memory in MB (128 to 10240); timeout in seconds (1 to 900); concurrency: of images_scanner and reporter the invocations that their queue may have in flight (2 to 1000), of repositories_scanner its reserved concurrent executions, null for none reserved."
+  type = object({
+    repositories_scanner = optional(object({
+      memory      = optional(number, 256)
+      timeout     = optional(number, 300)
+      concurrency = optional(number)
+    }), {})
+    images_scanner = optional(object({
+      memory      = optional(number, 256)
+      timeout     = optional(number, 900)
+      concurrency = optional(number, 5)
+    }), {})
+    reporter = optional(object({
+      memory      = optional(number, 256)
+      timeout     = optional(number, 60)
+      concurrency = optional(number, 2)
+    }), {})
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition = alltrue([for function in values(var.functions) :
+      function.memory >= 128 && function.memory <= 10240 && floor(function.memory) == function.memory
+    ])
+    error_message = "functions has memory ${join(", ", [for name, function in var.functions : "${function.memory} (${name})"])}. Accepted: whole numbers of MB from 128 to 10240."
+  }
+
+  validation {
+    condition = alltrue([for function in values(var.functions) :
+      function.timeout >= 1 && function.timeout <= 900 && floor(function.timeout) == function.timeout
+    ])
+    error_message = "functions has timeout ${join(", ", [for name, function in var.functions : "${function.timeout} (${name})"])}. Accepted: whole numbers of seconds from 1 to 900."
+  }
+
+  validation {
+    condition = alltrue([for function in [var.functions.images_scanner, var.functions.reporter] :
+      function.concurrency >= 2 && function.concurrency <= 1000 && floor(function.concurrency) == function.concurrency
+    ])
+    error_message = "functions has concurrency ${var.functions.images_scanner.concurrency} (images_scanner), ${var.functions.reporter.concurrency} (reporter). Accepted: whole numbers from 2 to 1000, as Lambda does for a queue."
+  }
+
+  validation {
+    condition = (var.functions.repositories_scanner.concurrency == null ? true :
+      var.functions.repositories_scanner.concurrency >= 1 &&
+      floor(var.functions.repositories_scanner.concurrency) == var.functions.repositories_scanner.concurrency
+    )
+    error_message = "functions has concurrency ${jsonencode(var.functions.repositories_scanner.concurrency)} (repositories_scanner). Accepted: whole numbers from 1, or null for none reserved; to stop it, set enabled to false."
+  }
+}
+
+variable "environment_variables" {
+  description = "Further environment variables of all functions, such as AWS_ENDPOINT_URL_ECR."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition = alltrue([for name in keys(var.environment_variables) :
+      can(regex("^[A-Za-z][A-Za-z0-9_]+$", name))
+    ])
+    error_message = "environment_variables has ${join(", ", keys(var.environment_variables))}. Accepted: names of two or more letters, digits and underscores that begin with a letter."
+  }
+
+  validation {
+    condition = length(setintersection(keys(var.environment_variables), [
+      "ECR_IMAGES_DURATION_DELTA", "IMAGES_QUEUE_URL", "NOTIFY_ON_SCAN_FAILURE", "REPORTER_NAME",
+      "REPORTS_TOPIC_ARN", "REPOSITORIES_FILTER_REGEXP", "SEVERITY_THRESHOLDS",
+    ])) == 0
+    error_message = "environment_variables has ${join(", ", keys(var.environment_variables))}. Not accepted: ECR_IMAGES_DURATION_DELTA, IMAGES_QUEUE_URL, NOTIFY_ON_SCAN_FAILURE, REPORTER_NAME, REPORTS_TOPIC_ARN, REPOSITORIES_FILTER_REGEXP, SEVERITY_THRESHOLDS, which the module sets from its other inputs."
+  }
+
+  # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html, reserved environment variables
+  validation {
+    condition = length(setintersection(keys(var.environment_variables), [
+      "AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION", "AWS_EXECUTION_ENV",
+      "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_VERSION",
+      "AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME",
+      "AWS_LAMBDA_RUNTIME_API", "AWS_REGION", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
+      "LAMBDA_RUNTIME_DIR", "LAMBDA_TASK_ROOT",
+    ])) == 0
+    error_message = "environment_variables has ${join(", ", keys(var.environment_variables))}. Not accepted: what Lambda sets itself, such as AWS_REGION, AWS_DEFAULT_REGION, AWS_ACCESS_KEY_ID and AWS_LAMBDA_FUNCTION_NAME."
+  }
+
+  validation {
+    condition     = length(join("", concat(keys(var.environment_variables), values(var.environment_variables)))) <= 2048
+    error_message = "environment_variables has ${length(join("", concat(keys(var.environment_variables), values(var.environment_variables))))} characters in names and values. Accepted: at most 2048, as a function's environment holds 4 KB in all."
+  }
+}
+
+variable "log_retention_days" {
+  description = "Days for which the functions' logs are kept; 0 keeps them for ever."
+  type        = number
+  default     = 30
+  nullable    = false
+
+  validation {
+    condition = contains([
+      0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+    ], var.log_retention_days)
+    error_message = "log_retention_days is ${var.log_retention_days}. Accepted, as CloudWatch does: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653, or 0 for ever."
+  }
+}
+
+variable "permissions_boundary" {
+  description = "ARN of the IAM policy that bounds the functions' roles; null for none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.permissions_boundary == null || can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[^\\s]+$", var.permissions_boundary))
+    error_message = "permissions_boundary is ${jsonencode(var.permissions_boundary)}. Accepted: the ARN of an IAM policy, such as \"arn:aws:iam::123456789012:policy/boundary\", or null for none."
+  }
+}
+
+variable "tags" {
+  description = "Tags of all resources."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition = length(var.tags) <= 50 && alltrue([for key, value in var.tags :
+      length(key) >= 1 && length(key) <= 128 && length(value) <= 256 && !startswith(lower(key), "aws:")
+    ])
+    error_message = "tags has ${join(", ", keys(var.tags))}. Accepted: at most 50 tags, with keys of 1 to 128 characters that do not begin with \"aws:\", and values of at most 256 characters."
+  }
+}
