@@ -1,0 +1,196 @@
+"""The whole module at work on a local AWS: applied, fired by its schedule, and the mail it sends."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+from local_aws import Finding, LocalAws, Registry
+
+ROOT = Path(__file__).resolve().parent.parent
+STATE = ROOT / ".build" / "demo"
+VENVS = ROOT / ".venv"
+EMAIL = "platform-team@example.com"
+STARTED = time.monotonic()
+
+OPENSSL = Finding("CVE-2026-1234", "CRITICAL", "openssl", "3.0.1-r2")
+BUSYBOX = Finding("CVE-2026-3456", "HIGH", "busybox", "1.36.1")
+ZLIB = Finding("CVE-2026-4567", "HIGH", "zlib", "1.2.13")
+CURL = Finding("CVE-2026-5678", "MEDIUM", "curl", "8.5.0")
+UNSUPPORTED = "UnsupportedImageError: The operating system and/or package manager are not supported."
+
+
+def say(text: str) -> None:
+    """Print a line, with the seconds since the beginning."""
+    print(f"{time.monotonic() - STARTED:5.0f} s  {text}", flush=True)
+
+
+def stock(registry: Registry) -> None:
+    """A dozen images in four repositories: most are due, some are not and say why."""
+    now = datetime.now(UTC)
+    registry.push("team-a/checkout", "4.2.0", findings=[OPENSSL, BUSYBOX, ZLIB, CURL])
+    registry.push("team-a/checkout", "4.1.9", findings=[CURL], scanned_at=now - timedelta(days=12))
+    registry.push("team-a/checkout", "4.1.8", findings=[OPENSSL], scanned_at=now - timedelta(days=3))
+    registry.push("team-a/checkout", "4.1.7", scanned_at=now - timedelta(hours=2))
+    registry.push("team-a/worker", "1.0", findings=[BUSYBOX])
+    registry.push("team-a/worker", "1.1", findings=[CURL])
+    child = registry.push("team-a/worker", None, findings=[ZLIB, BUSYBOX])
+    registry.push_index("team-a/worker", "2.0", [child])
+    registry.push("team-b/legacy", "1.0", outcome=("FAILED", UNSUPPORTED))
+    registry.push("team-b/legacy", "1.1")
+    registry.push("platform/base", "2026-11", findings=[CURL, ZLIB])
+    registry.push("platform/base", "2026-10", scanned_at=now - timedelta(days=1))
+
+
+class Terraform:
+    """Applies and destroys examples/simple, with its state outside of the repository's folders."""
+
+    def __init__(self, state: Path, environment: dict[str, str]) -> None:
+        self._state = state
+        self._environment = {**os.environ, **environment, "TF_DATA_DIR": str(state / "data")}
+
+    def run(self, *arguments: str) -> str:
+        """Run terraform.
+
+        Raises:
+            SystemExit: it failed; its own words are printed.
+        """
+        command = [ROOT / "scripts" / "terraform", f"-chdir={ROOT / 'examples' / 'simple'}", *arguments, "-no-color"]
+        done = subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            sys.exit(f"terraform {arguments[0]} failed:\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def change(self, action: str) -> str:
+        """`apply` or `destroy`; returns Terraform's last word."""
+        variables = ["-var", "rate=1 minute", "-var", f"email={EMAIL}"]
+        state = f"-state={self._state / 'terraform.tfstate'}"
+        output = self.run(action, "-auto-approve", "-input=false", state, *variables)
+        return next(line for line in output.splitlines() if "complete!" in line)
+
+
+class Logs:
+    """Follows what the functions log."""
+
+    def __init__(self, functions: list[str]) -> None:
+        self._functions = functions
+        self._seen: set[str] = set()
+
+    def new(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The lines that came since the last call, as (function, fields), oldest first."""
+        logs = boto3.client("logs")
+        for function in self._functions:
+            events = logs.filter_log_events(logGroupName=f"/aws/lambda/{function}")["events"]
+            for event in events:
+                if event["eventId"] not in self._seen:
+                    self._seen.add(event["eventId"])
+                    try:
+                        yield function.removeprefix("ecr-scan-reporter-"), json.loads(event["message"])
+                    except ValueError:
+                        continue
+
+
+def tell(function: str, line: dict[str, Any]) -> None:
+    """One line of a function's log, as a person would tell it."""
+    fields = {key: value for key, value in line.items() if key not in _PLUMBING}
+    details = ", ".join(f"{key} {_words(value)}" for key, value in fields.items())
+    say(f"{function}: {line.get('message', '')}: {details}")
+
+
+_PLUMBING = {"timestamp", "level", "message", "logger", "requestId", "location"}
+
+
+def _words(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {number}" for key, number in value.items()) + "}"
+    text = str(value)
+    return text[:19] if text.startswith("sha256:") else text
+
+
+def watch(registry: Registry, inbox: Any) -> None:
+    """Show what happens until the first run is over, then print the mail."""
+    names = [function["FunctionName"] for function in boto3.client("lambda").list_functions()["Functions"]]
+    logs, mails, quiet_since = Logs(sorted(names, reverse=True)), [], 0.0
+    until = time.monotonic() + 120
+    while time.monotonic() < until:
+        for function, line in logs.new():
+            tell(function, line)
+            quiet_since = time.monotonic()
+        for message in inbox.receive_messages(MaxNumberOfMessages=10):
+            mails.append(json.loads(message.body))
+            message.delete()
+            quiet_since = time.monotonic()
+        if mails and time.monotonic() - quiet_since > 8:
+            break
+        time.sleep(0.5)
+    else:
+        sys.exit("no mail within two minutes of the schedule")
+    say(f"{len(registry.scans_started())} scans were started; {len(mails)} mails to {EMAIL}:")
+    for mail in mails:
+        print(f"\n{'=' * 78}\nTo: {EMAIL}\nSubject: {mail['Subject']}\n\n{mail['Message']}{'=' * 78}")
+
+
+def main() -> None:
+    """Run the demo."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--keep", action="store_true", help="leave the local AWS and the module up")
+    parser.add_argument("--stop", action="store_true", help="stop what --keep left up")
+    arguments = parser.parse_args()
+    if arguments.stop:
+        LocalAws.stop_detached(STATE)
+        say("stopped")
+        return
+    with local_aws(arguments.keep) as (endpoint, environment, state):
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            del os.environ[name]
+        os.environ.update(environment)
+        say(f"local AWS at {endpoint}")
+        with Registry(endpoint) as registry:
+            stock(registry)
+            say("12 images pushed into 4 repositories")
+            terraform = Terraform(state, environment)
+            terraform.run("init", "-input=false")
+            say("terraform apply of examples/simple, which may take a minute and a half")
+            say(terraform.change("apply"))
+            inbox = boto3.resource("sqs").create_queue(QueueName="inbox")
+            [topic] = boto3.client("sns").list_topics()["Topics"]
+            boto3.client("sns").subscribe(
+                TopicArn=topic["TopicArn"], Protocol="sqs", Endpoint=inbox.attributes["QueueArn"]
+            )
+            say("waiting for the schedule, rate(1 minute), to fire")
+            watch(registry, inbox)
+        if arguments.keep:
+            say("left up; to look around:")
+            for name, value in environment.items():
+                print(f"  export {name}={value}")
+            print("  aws ecr describe-repositories; aws lambda list-functions; aws sqs list-queues; aws logs tail ...")
+            print("  make demo-stop")
+        else:
+            say(terraform.change("destroy"))
+    if not arguments.keep:
+        say("local AWS stopped; nothing is left running")
+
+
+@contextmanager
+def local_aws(keep: bool) -> Iterator[tuple[str, dict[str, str], Path]]:
+    """A local AWS: its endpoint, its environment, and a folder for Terraform's state."""
+    pythons = VENVS / "local-aws/bin/python", VENVS / "functions/bin/python"
+    if keep:
+        local = LocalAws.start_detached(STATE, *pythons)
+        yield local.endpoint, local.environment, STATE
+        return
+    with tempfile.TemporaryDirectory(prefix="ecr-scan-reporter-") as state, LocalAws(*pythons) as local:
+        yield local.endpoint, local.environment, Path(state)
+
+
+if __name__ == "__main__":
+    main()

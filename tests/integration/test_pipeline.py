@@ -1,0 +1,146 @@
+"""The whole module at work: from the schedule to the message, and to the dead letters."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+from conftest import RUN, Module, drained, eventually
+from local_aws import Finding, NotSupportedError, Registry
+
+Inbox = Callable[[], list[dict[str, Any]]]
+# The schedule fires every minute; a machine that is busy with the apply may be late.
+FIRST_RUN = 150.0
+
+
+@dataclass
+class Stock:
+    """What lies in the registry before the first run: digests by what should become of them."""
+
+    due: dict[str, str]
+    not_due: dict[str, str]
+    not_matching: dict[str, str]
+
+
+@pytest.fixture(scope="session")
+def stocked(registry: Registry) -> Stock:
+    """Fill the registry; what the endpoint's ECR cannot hold is left out."""
+    now = datetime.now(UTC)
+    app, worker, sandbox = (f"{RUN}/{name}" for name in ("team-a/app", "team-b/worker", "sandbox/app"))
+    stock = Stock({}, {}, {})
+    stock.due["critical"] = registry.push(app, "1.0", findings=[Finding("CVE-2026-0001", "CRITICAL", "openssl", "3.0.1")])
+    stock.due["high"] = registry.push(app, "1.1", findings=[Finding("CVE-2026-0002", "HIGH", "zlib", "1.2.13")])
+    stock.due["medium"] = registry.push(worker, "1.0", findings=[Finding("CVE-2026-0003", "MEDIUM", "curl", "8.0.1")])
+    stock.due["clean"] = registry.push(worker, "1.1")
+    stock.not_matching["sandbox"] = registry.push(sandbox, "1.0", findings=[Finding("CVE-2026-0004", "CRITICAL", "a", "1")])
+    try:
+        stock.due["scanned 8 days ago"] = registry.push(app, "0.8", scanned_at=now - timedelta(days=8))
+        stock.not_due["scanned 2 days ago"] = registry.push(app, "0.9", scanned_at=now - timedelta(days=2))
+        stock.not_due["scanned an hour ago"] = registry.push(worker, "0.9", scanned_at=now - timedelta(hours=1))
+        unsupported = "UnsupportedImageError: The operating system and/or package manager are not supported."
+        stock.due["fails"] = registry.push(worker, "scratch", outcome=("FAILED", unsupported))
+        stock.due["a child"] = registry.push(app, None)
+        stock.not_due["an index"] = registry.push_index(app, "2.0", [stock.due["a child"]])
+    except NotSupportedError as reason:
+        print(f"left out: {reason}")
+    return stock
+
+
+@pytest.fixture(scope="session")
+def first_run(stocked: Stock, module: Module, inbox: Inbox, registry: Registry) -> list[str]:
+    """Wait for the schedule's own first firing to come to its end; returns the digests whose scans were started."""
+
+    def started() -> list[str]:
+        return [digest for digest, _ in registry.scans_started()]
+
+    eventually(lambda: set(started()) >= set(stocked.due.values()), FIRST_RUN, "every due image is started")
+    queues = module.outputs["images_queue_url"], module.outputs["reports_queue_url"]
+    eventually(lambda: drained(*queues), 60, "the queues are empty")
+    return started()
+
+
+def test_the_schedule_starts_exactly_the_due_images_of_the_matching_repositories(
+    first_run: list[str], stocked: Stock
+) -> None:
+    assert sorted(first_run) == sorted(stocked.due.values())
+
+
+def test_a_scan_over_a_threshold_is_one_message_and_any_other_is_none(
+    first_run: list[str], stocked: Stock, inbox: Inbox
+) -> None:
+    app, worker = f"{RUN}/team-a/app", f"{RUN}/team-b/worker"
+    expected = {f"[ECR] 1 critical: {app}:1.0", f"[ECR] 1 high: {app}:1.1"}
+    if "fails" in stocked.due:
+        expected.add(f"[ECR] scan failed: {worker}:scratch")
+    eventually(lambda: len(inbox()) >= len(expected), 30, "the messages arrive")
+    assert sorted(message["Subject"] for message in inbox()) == sorted(expected)
+    [mail] = [message["Message"] for message in inbox() if message["Subject"].startswith("[ECR] 1 critical")]
+    assert stocked.due["critical"] in mail
+
+
+def test_a_second_run_by_hand_starts_nothing_again(first_run: list[str], module: Module, registry: Registry) -> None:
+    answer = boto3.client("lambda").invoke(
+        FunctionName=module.outputs["repositories_scanner_function_name"],
+        Payload=json.dumps({"repositoriesFilterRegexp": f"{RUN}/team-a/"}),
+    )
+    assert json.load(answer["Payload"])["sent"] == 1
+    eventually(lambda: drained(module.outputs["images_queue_url"]), 60, "the queue is empty")
+    assert sorted(digest for digest, _ in registry.scans_started()) == sorted(first_run)
+
+
+def test_a_poison_message_ends_in_the_dead_letters_and_shows_in_the_logs_and_its_neighbours_go_through(
+    first_run: list[str], module: Module, registry: Registry
+) -> None:
+    sqs = boto3.client("sqs")
+    neighbour = registry.push(f"{RUN}/team-c/late", "1.0")
+    bodies = ["poison", json.dumps({"version": 1, "repository": f"{RUN}/team-c/late"}), json.dumps({"version": 99})]
+    for body in bodies:
+        sqs.send_message(QueueUrl=module.outputs["images_queue_url"], MessageBody=body)
+    sqs.send_message(QueueUrl=module.outputs["reports_queue_url"], MessageBody="no event")
+    eventually(lambda: neighbour in [digest for digest, _ in registry.scans_started()], 60, "the neighbour is scanned")
+
+    dead: dict[str, set[str]] = {"images": set(), "reports": set()}
+
+    def all_dead() -> bool:
+        for queue, letters in dead.items():
+            url = module.outputs[f"{queue}_dead_letter_queue_url"]
+            letters.update(message["Body"] for message in sqs.receive_message(QueueUrl=url).get("Messages", []))
+        return dead == {"images": {"poison", json.dumps({"version": 99})}, "reports": {"no event"}}
+
+    # Five receives, each hidden for 18 seconds.
+    eventually(all_dead, 180, "what cannot be handled is in the dead letters")
+
+    group = module.outputs["images_scanner_log_group_name"]
+    events = boto3.client("logs").filter_log_events(logGroupName=group)["events"]
+    errors = [line for event in events if (line := _json(event["message"])) and line.get("level") == "ERROR"]
+    assert any("the message is not JSON" in line["reason"] for line in errors)
+
+
+def _json(line: str) -> dict[str, Any] | None:
+    try:
+        parsed = json.loads(line)
+    except ValueError:
+        return None
+    return parsed if isinstance(parsed, dict) else None
+
+
+def test_a_plan_after_the_apply_has_nothing_to_do(module: Module) -> None:
+    assert "No changes." in module.plan()
+
+
+# The last one: what it leaves is nothing.
+def test_destroy_leaves_nothing(module: Module, inbox: Inbox) -> None:
+    module.destroy()
+    left = [
+        *boto3.client("lambda").list_functions()["Functions"],
+        *boto3.client("lambda").list_event_source_mappings()["EventSourceMappings"],
+        *boto3.client("events").list_rules(NamePrefix=RUN)["Rules"],
+        *boto3.client("iam").list_roles()["Roles"],
+        *boto3.client("sns").list_topics()["Topics"],
+        *boto3.client("sqs").list_queues(QueueNamePrefix=RUN).get("QueueUrls", []),
+        *boto3.client("logs").describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{RUN}")["logGroups"],
+    ]
+    assert [str(item) for item in left if RUN in str(item) and f"{RUN}-inbox" not in str(item)] == []
