@@ -1,3 +1,23 @@
+locals {
+  severities = ["CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL", "UNDEFINED", "UNTRIAGED"]
+
+  # What the module sets from its other inputs.
+  module_environment_variables = [
+    "ECR_IMAGES_DURATION_DELTA", "IMAGES_QUEUE_URL", "NOTIFY_ON_SCAN_FAILURE", "REPORTER_NAME",
+    "REPORTS_TOPIC_ARN", "REPOSITORIES_FILTER_REGEXP", "SEVERITY_THRESHOLDS",
+  ]
+
+  # What Lambda sets and refuses to take: "reserved environment variables" in
+  # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+  lambda_environment_variables = [
+    "AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION", "AWS_EXECUTION_ENV",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_VERSION",
+    "AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME",
+    "AWS_LAMBDA_RUNTIME_API", "AWS_REGION", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
+    "LAMBDA_RUNTIME_DIR", "LAMBDA_TASK_ROOT",
+  ]
+}
+
 variable "name" {
   description = "Name of this instance, from which the names of all resources derive. Two instances with different names live side by side. A name that is too long for AWS is shortened and told apart by a hash."
   type        = string
@@ -101,10 +121,8 @@ variable "severity_thresholds" {
   nullable    = false
 
   validation {
-    condition = alltrue([for severity in keys(var.severity_thresholds) :
-      contains(["CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL", "UNDEFINED", "UNTRIAGED"], severity)
-    ])
-    error_message = "severity_thresholds has ${join(", ", keys(var.severity_thresholds))}. Accepted: CRITICAL, HIGH, MEDIUM, LOW, INFORMATIONAL, UNDEFINED, UNTRIAGED."
+    condition     = length(setsubtract(keys(var.severity_thresholds), local.severities)) == 0
+    error_message = "severity_thresholds has ${join(", ", setsubtract(keys(var.severity_thresholds), local.severities))}. Accepted: ${join(", ", local.severities)}."
   }
 
   validation {
@@ -188,23 +206,13 @@ variable "environment_variables" {
   }
 
   validation {
-    condition = length(setintersection(keys(var.environment_variables), [
-      "ECR_IMAGES_DURATION_DELTA", "IMAGES_QUEUE_URL", "NOTIFY_ON_SCAN_FAILURE", "REPORTER_NAME",
-      "REPORTS_TOPIC_ARN", "REPOSITORIES_FILTER_REGEXP", "SEVERITY_THRESHOLDS",
-    ])) == 0
-    error_message = "environment_variables has ${join(", ", keys(var.environment_variables))}. Not accepted: ECR_IMAGES_DURATION_DELTA, IMAGES_QUEUE_URL, NOTIFY_ON_SCAN_FAILURE, REPORTER_NAME, REPORTS_TOPIC_ARN, REPOSITORIES_FILTER_REGEXP, SEVERITY_THRESHOLDS, which the module sets from its other inputs."
+    condition     = length(setintersection(keys(var.environment_variables), local.module_environment_variables)) == 0
+    error_message = "environment_variables has ${join(", ", setintersection(keys(var.environment_variables), local.module_environment_variables))}. Accepted: any but those that the module sets from its other inputs: ${join(", ", local.module_environment_variables)}."
   }
 
-  # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html, reserved environment variables
   validation {
-    condition = length(setintersection(keys(var.environment_variables), [
-      "AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION", "AWS_EXECUTION_ENV",
-      "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_VERSION",
-      "AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME",
-      "AWS_LAMBDA_RUNTIME_API", "AWS_REGION", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
-      "LAMBDA_RUNTIME_DIR", "LAMBDA_TASK_ROOT",
-    ])) == 0
-    error_message = "environment_variables has ${join(", ", keys(var.environment_variables))}. Not accepted: what Lambda sets itself, such as AWS_REGION, AWS_DEFAULT_REGION, AWS_ACCESS_KEY_ID and AWS_LAMBDA_FUNCTION_NAME."
+    condition     = length(setintersection(keys(var.environment_variables), local.lambda_environment_variables)) == 0
+    error_message = "environment_variables has ${join(", ", setintersection(keys(var.environment_variables), local.lambda_environment_variables))}. Accepted: any but those that Lambda sets itself: ${join(", ", local.lambda_environment_variables)}."
   }
 
   validation {
