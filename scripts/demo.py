@@ -3,9 +3,11 @@
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +17,8 @@ from typing import Any
 
 import boto3
 from local_aws import Finding, LocalAws, Registry
+from local_aws.findings import UNSUPPORTED_OS
+from local_aws.launcher import environment_of
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".build" / "demo"
@@ -26,7 +30,6 @@ OPENSSL = Finding("CVE-2026-1234", "CRITICAL", "openssl", "3.0.1-r2")
 BUSYBOX = Finding("CVE-2026-3456", "HIGH", "busybox", "1.36.1")
 ZLIB = Finding("CVE-2026-4567", "HIGH", "zlib", "1.2.13")
 CURL = Finding("CVE-2026-5678", "MEDIUM", "curl", "8.5.0")
-UNSUPPORTED = "UnsupportedImageError: The operating system and/or package manager are not supported."
 
 
 def say(text: str) -> None:
@@ -45,7 +48,7 @@ def stock(registry: Registry) -> None:
     registry.push("team-a/worker", "1.1", findings=[CURL])
     child = registry.push("team-a/worker", None, findings=[ZLIB, BUSYBOX])
     registry.push_index("team-a/worker", "2.0", [child])
-    registry.push("team-b/legacy", "1.0", outcome=("FAILED", UNSUPPORTED))
+    registry.push("team-b/legacy", "1.0", outcome=("FAILED", UNSUPPORTED_OS))
     registry.push("team-b/legacy", "1.1")
     registry.push("platform/base", "2026-11", findings=[CURL, ZLIB])
     registry.push("platform/base", "2026-10", scanned_at=now - timedelta(days=1))
@@ -64,7 +67,12 @@ class Terraform:
         Raises:
             SystemExit: it failed; its own words are printed.
         """
-        command = [ROOT / "scripts" / "terraform", f"-chdir={ROOT / 'examples' / 'simple'}", *arguments, "-no-color"]
+        command = [
+            str(ROOT / "scripts" / "terraform"),
+            f"-chdir={ROOT / 'examples' / 'simple'}",
+            *arguments,
+            "-no-color",
+        ]
         done = subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False)
         if done.returncode:
             sys.exit(f"terraform {arguments[0]} failed:\n{done.stdout}{done.stderr}")
@@ -146,50 +154,60 @@ def main() -> None:
     parser.add_argument("--stop", action="store_true", help="stop what --keep left up")
     arguments = parser.parse_args()
     if arguments.stop:
-        LocalAws.stop_detached(STATE)
+        LocalAws.stop_detached(STATE / "local-aws.json")
+        shutil.rmtree(STATE)
         say("stopped")
         return
-    with local_aws(arguments.keep) as (endpoint, environment, state):
+    with local_aws(arguments.keep) as (environment, state):
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             del os.environ[name]
         os.environ.update(environment)
-        say(f"local AWS at {endpoint}")
-        with Registry(endpoint) as registry:
-            stock(registry)
-            say("12 images pushed into 4 repositories")
-            terraform = Terraform(state, environment)
-            terraform.run("init", "-input=false")
-            say("terraform apply of examples/simple, which may take a minute and a half")
-            say(terraform.change("apply"))
-            inbox = boto3.resource("sqs").create_queue(QueueName="inbox")
-            [topic] = boto3.client("sns").list_topics()["Topics"]
-            boto3.client("sns").subscribe(
-                TopicArn=topic["TopicArn"], Protocol="sqs", Endpoint=inbox.attributes["QueueArn"]
-            )
-            say("waiting for the schedule, rate(1 minute), to fire")
-            watch(registry, inbox)
+        say(f"local AWS at {environment['AWS_ENDPOINT_URL']}")
+        terraform = Terraform(state, environment)
+        run(terraform, Registry.connect(environment))
         if arguments.keep:
             say("left up; to look around:")
             for name, value in environment.items():
                 print(f"  export {name}={value}")
             print("  aws ecr describe-repositories; aws lambda list-functions; aws sqs list-queues; aws logs tail ...")
-            print("  make demo-stop")
+            print("and to stop it: make demo-stop")
         else:
             say(terraform.change("destroy"))
     if not arguments.keep:
         say("local AWS stopped; nothing is left running")
 
 
+def subscribe(queue_arn: str) -> None:
+    """Subscribe a queue as soon as the topic is there: the schedule may fire before the apply is done."""
+    sns = boto3.client("sns")
+    while not (topics := sns.list_topics()["Topics"]):
+        time.sleep(0.5)
+    sns.subscribe(TopicArn=topics[0]["TopicArn"], Protocol="sqs", Endpoint=queue_arn)
+
+
+def run(terraform: Terraform, registry: Registry) -> None:
+    """From an empty registry to the mail."""
+    stock(registry)
+    say(f"{len(registry.pushed)} images pushed into 4 repositories")
+    terraform.run("init", "-input=false")
+    inbox = boto3.resource("sqs").create_queue(QueueName="inbox")
+    threading.Thread(target=subscribe, args=(inbox.attributes["QueueArn"],), daemon=True).start()
+    say("terraform apply of examples/simple, which may take a minute and a half")
+    say(terraform.change("apply"))
+    say("waiting for the schedule, rate(1 minute), to fire")
+    watch(registry, inbox)
+
+
 @contextmanager
-def local_aws(keep: bool) -> Iterator[tuple[str, dict[str, str], Path]]:
-    """A local AWS: its endpoint, its environment, and a folder for Terraform's state."""
+def local_aws(keep: bool) -> Iterator[tuple[dict[str, str], Path]]:
+    """A local AWS: its environment, and a folder for Terraform's state."""
     pythons = VENVS / "local-aws/bin/python", VENVS / "functions/bin/python"
     if keep:
-        local = LocalAws.start_detached(STATE, *pythons)
-        yield local.endpoint, local.environment, STATE
+        state = json.loads(LocalAws.start_detached(*pythons, STATE).read_text())
+        yield environment_of(state["endpoint"]), STATE
         return
-    with tempfile.TemporaryDirectory(prefix="ecr-scan-reporter-") as state, LocalAws(*pythons) as local:
-        yield local.endpoint, local.environment, Path(state)
+    with tempfile.TemporaryDirectory(prefix="ecr-scan-reporter-") as folder, LocalAws(*pythons) as local:
+        yield local.environment, Path(folder)
 
 
 if __name__ == "__main__":

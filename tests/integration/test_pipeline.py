@@ -8,10 +8,11 @@ from typing import Any
 
 import boto3
 import pytest
-from conftest import RUN, Module, drained, eventually
+from harness import RUN, Inbox, Module, drained, eventually
 from local_aws import Finding, NotSupportedError, Registry
+from local_aws.findings import UNSUPPORTED_OS
 
-Inbox = Callable[[], list[dict[str, Any]]]
+Started = Callable[[], list[str]]
 # The schedule fires every minute; a machine that is busy with the apply may be late.
 FIRST_RUN = 150.0
 
@@ -31,17 +32,17 @@ def stocked(registry: Registry) -> Stock:
     now = datetime.now(UTC)
     app, worker, sandbox = (f"{RUN}/{name}" for name in ("team-a/app", "team-b/worker", "sandbox/app"))
     stock = Stock({}, {}, {})
-    stock.due["critical"] = registry.push(app, "1.0", findings=[Finding("CVE-2026-0001", "CRITICAL", "openssl", "3.0.1")])
-    stock.due["high"] = registry.push(app, "1.1", findings=[Finding("CVE-2026-0002", "HIGH", "zlib", "1.2.13")])
-    stock.due["medium"] = registry.push(worker, "1.0", findings=[Finding("CVE-2026-0003", "MEDIUM", "curl", "8.0.1")])
+    critical, high, medium = (Finding("CVE-2026-0001", severity) for severity in ("CRITICAL", "HIGH", "MEDIUM"))
+    stock.due["critical"] = registry.push(app, "1.0", findings=[critical])
+    stock.due["high"] = registry.push(app, "1.1", findings=[high])
+    stock.due["medium"] = registry.push(worker, "1.0", findings=[medium])
     stock.due["clean"] = registry.push(worker, "1.1")
-    stock.not_matching["sandbox"] = registry.push(sandbox, "1.0", findings=[Finding("CVE-2026-0004", "CRITICAL", "a", "1")])
+    stock.not_matching["sandbox"] = registry.push(sandbox, "1.0", findings=[critical])
     try:
         stock.due["scanned 8 days ago"] = registry.push(app, "0.8", scanned_at=now - timedelta(days=8))
         stock.not_due["scanned 2 days ago"] = registry.push(app, "0.9", scanned_at=now - timedelta(days=2))
         stock.not_due["scanned an hour ago"] = registry.push(worker, "0.9", scanned_at=now - timedelta(hours=1))
-        unsupported = "UnsupportedImageError: The operating system and/or package manager are not supported."
-        stock.due["fails"] = registry.push(worker, "scratch", outcome=("FAILED", unsupported))
+        stock.due["fails"] = registry.push(worker, "scratch", outcome=("FAILED", UNSUPPORTED_OS))
         stock.due["a child"] = registry.push(app, None)
         stock.not_due["an index"] = registry.push_index(app, "2.0", [stock.due["a child"]])
     except NotSupportedError as reason:
@@ -50,12 +51,8 @@ def stocked(registry: Registry) -> Stock:
 
 
 @pytest.fixture(scope="session")
-def first_run(stocked: Stock, module: Module, inbox: Inbox, registry: Registry) -> list[str]:
+def first_run(stocked: Stock, module: Module, inbox: Inbox, started: Started) -> list[str]:
     """Wait for the schedule's own first firing to come to its end; returns the digests whose scans were started."""
-
-    def started() -> list[str]:
-        return [digest for digest, _ in registry.scans_started()]
-
     eventually(lambda: set(started()) >= set(stocked.due.values()), FIRST_RUN, "every due image is started")
     queues = module.outputs["images_queue_url"], module.outputs["reports_queue_url"]
     eventually(lambda: drained(*queues), 60, "the queues are empty")
@@ -81,18 +78,18 @@ def test_a_scan_over_a_threshold_is_one_message_and_any_other_is_none(
     assert stocked.due["critical"] in mail
 
 
-def test_a_second_run_by_hand_starts_nothing_again(first_run: list[str], module: Module, registry: Registry) -> None:
+def test_a_second_run_by_hand_starts_nothing_again(first_run: list[str], module: Module, started: Started) -> None:
     answer = boto3.client("lambda").invoke(
         FunctionName=module.outputs["repositories_scanner_function_name"],
         Payload=json.dumps({"repositoriesFilterRegexp": f"{RUN}/team-a/"}),
     )
     assert json.load(answer["Payload"])["sent"] == 1
     eventually(lambda: drained(module.outputs["images_queue_url"]), 60, "the queue is empty")
-    assert sorted(digest for digest, _ in registry.scans_started()) == sorted(first_run)
+    assert sorted(started()) == sorted(first_run)
 
 
 def test_a_poison_message_ends_in_the_dead_letters_and_shows_in_the_logs_and_its_neighbours_go_through(
-    first_run: list[str], module: Module, registry: Registry
+    first_run: list[str], module: Module, registry: Registry, started: Started
 ) -> None:
     sqs = boto3.client("sqs")
     neighbour = registry.push(f"{RUN}/team-c/late", "1.0")
@@ -100,7 +97,7 @@ def test_a_poison_message_ends_in_the_dead_letters_and_shows_in_the_logs_and_its
     for body in bodies:
         sqs.send_message(QueueUrl=module.outputs["images_queue_url"], MessageBody=body)
     sqs.send_message(QueueUrl=module.outputs["reports_queue_url"], MessageBody="no event")
-    eventually(lambda: neighbour in [digest for digest, _ in registry.scans_started()], 60, "the neighbour is scanned")
+    eventually(lambda: neighbour in started(), 60, "the neighbour is scanned")
 
     dead: dict[str, set[str]] = {"images": set(), "reports": set()}
 

@@ -129,7 +129,7 @@ def test_a_pause_never_goes_past_the_end_of_the_invocation(monkeypatch: pytest.M
     registry = FakeRegistry(NEVER, starts=answers)
     slept: list[float] = []
     monkeypatch.setattr(images_scanner, "_environment", lambda: (SETTINGS, registry))
-    monkeypatch.setattr(images_scanner.time, "sleep", slept.append)
+    monkeypatch.setattr("time.sleep", slept.append)
     failed = handle(RepositoryMessage("team-a/app").to_json(), seconds=seconds)
     assert failed == ([] if seconds else ["message-0"])
     assert len(slept) == (1 if seconds else 0)

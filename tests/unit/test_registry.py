@@ -151,4 +151,5 @@ def test_a_repository_deleted_while_its_images_are_read_is_gone(ecr: tuple[Regis
 
 def test_a_start_is_tried_once() -> None:
     """botocore would retry LimitExceededException, which only says that the image was scanned today."""
-    assert scan_client().meta.config.retries["total_max_attempts"] == 1
+    config: Any = scan_client().meta.config
+    assert config.retries["total_max_attempts"] == 1

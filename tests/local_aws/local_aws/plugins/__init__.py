@@ -1,0 +1,1 @@
+"""What is plugged into LocalStack: imported there alone."""

@@ -1,0 +1,160 @@
+"""The platform's side of an execution environment, with a runtime client of a few lines in place of AWS's."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from local_aws.runtime_api import ExecutionEnvironment, Function, Invocation, exit_error
+
+CLIENT = """
+import json, os, time, urllib.request
+base = f"http://{os.environ['AWS_LAMBDA_RUNTIME_API']}/2018-06-01/runtime"
+def post(path, body):
+    urllib.request.urlopen(urllib.request.Request(f"{base}/{path}", json.dumps(body).encode())).read()
+print("loading")
+%s
+while True:
+    with urllib.request.urlopen(f"{base}/invocation/next") as response:
+        event, headers = json.load(response), response.headers
+    request_id = headers["Lambda-Runtime-Aws-Request-Id"]
+    print("handling", event, flush=True)
+    if "exit" in event: os._exit(event["exit"])
+    time.sleep(event.get("sleep", 0))
+    remaining = int(headers["Lambda-Runtime-Deadline-Ms"]) / 1000 - time.time()
+    kind = "error" if event.get("fail") else "response"
+    post(f"invocation/{request_id}/{kind}", {"pid": os.getpid(), "remaining": remaining})
+"""
+
+Make = Callable[..., ExecutionEnvironment]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Make]:
+    made: list[ExecutionEnvironment] = []
+
+    def start(loading: str = "", **settings: Any) -> ExecutionEnvironment:
+        function = Function(
+            command=[sys.executable, "-c", CLIENT % loading],
+            environment={"PYTHONUNBUFFERED": "1"},
+            directory=tmp_path,
+            version="$LATEST",
+            memory=256,
+            **{"timeout": 10, **settings},
+        )
+        environment = ExecutionEnvironment(function)
+        made.append(environment)
+        environment.start()
+        return environment
+
+    yield start
+    for environment in made:
+        environment.stop()
+
+
+def invoke(environment: ExecutionEnvironment, **event: Any) -> tuple[Any, str, str]:
+    answer, logs = environment.invoke(Invocation("request-1", json.dumps(event).encode(), "arn", "trace"))
+    return json.loads(answer.payload), answer.status, logs
+
+
+def test_invocations_share_a_process_and_know_their_deadline(make: Make) -> None:
+    environment = make(timeout=10)
+    (first, status, _), (second, _, _) = invoke(environment), invoke(environment)
+    assert status == "success"
+    assert first["pid"] == second["pid"]
+    assert 8 < first["remaining"] <= 10
+
+
+def test_the_error_of_a_handler_is_its_own(make: Make) -> None:
+    payload, status, _ = invoke(make(), fail=True)
+    assert status == "error"
+    assert "pid" in payload
+
+
+def test_logs_belong_to_their_invocation_and_those_of_loading_to_the_first(make: Make) -> None:
+    environment = make()
+    first, second = invoke(environment, n=1)[2], invoke(environment, n=2)[2]
+    assert "loading" in first
+    assert "'n': 1" in first
+    assert "loading" not in second
+    assert "'n': 1" not in second
+    assert second.splitlines()[0] == "START RequestId: request-1 Version: $LATEST"
+    assert second.splitlines()[-1].startswith("REPORT RequestId: request-1\tDuration: ")
+
+
+def test_the_platform_logs_json_where_the_function_does(make: Make) -> None:
+    environment = make(log_format="JSON", timeout=1)
+    records = [json.loads(line) for line in invoke(environment, sleep=5)[2].splitlines() if line.startswith("{")]
+    assert [record["type"] for record in records] == ["platform.start", "platform.report"]
+    assert records[1]["record"]["status"] == "timeout"
+    assert records[1]["record"]["metrics"]["memorySizeMB"] == 256
+
+
+def test_a_timeout_is_reported_as_aws_does_and_a_new_process_takes_over(make: Make) -> None:
+    environment = make(timeout=1)
+    payload, status, logs = invoke(environment, sleep=5)
+    message = "Task timed out after 1.00 seconds"
+    assert status == "timeout"
+    assert payload == {"errorType": "Sandbox.Timedout", "errorMessage": f"RequestId: request-1 Error: {message}"}
+    assert f"request-1 {message}" in logs
+    assert invoke(environment)[1] == "success"
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_an_exit_is_reported_as_aws_does_and_a_new_process_takes_over(make: Make, code: int) -> None:
+    environment = make()
+    payload, status, _ = invoke(environment, exit=code)
+    assert status == "failure"
+    assert payload["errorType"] == "Runtime.ExitError"
+    assert payload["errorMessage"] == f"RequestId: request-1 Error: {exit_error(code).message}"
+    assert invoke(environment)[1] == "success"
+
+
+def test_a_killed_process_fails_its_invocation_at_once(make: Make) -> None:
+    environment = make()
+    runtime = environment.runtime
+    assert runtime is not None
+    timer = threading.Timer(0.3, os.kill, (runtime.pid, signal.SIGKILL))
+    timer.start()
+    started = time.monotonic()
+    payload, status, _ = invoke(environment, sleep=9)
+    assert time.monotonic() - started < 5
+    assert status == "failure"
+    assert payload["errorMessage"].endswith("Runtime exited with error: signal: killed")
+
+
+def test_an_error_of_loading_is_the_answer_to_every_invocation(make: Make) -> None:
+    environment = make('post("init/error", {"errorType": "Runtime.ImportModuleError"}); raise SystemExit(1)')
+    for _ in range(2):
+        payload, status, logs = invoke(environment)
+        assert payload == {"errorType": "Runtime.ImportModuleError"}
+        assert status == "error"
+        assert "loading" in logs
+
+
+def test_code_that_loads_for_too_long_is_ended(make: Make) -> None:
+    payload, status, _ = invoke(make("time.sleep(60)", init_timeout=0.5))
+    assert status == "timeout"
+    assert payload["errorMessage"] == "RequestId: request-1 Error: Task timed out after 0.50 seconds"
+
+
+def test_stop_ends_what_the_function_has_started_too(make: Make) -> None:
+    environment = make('import subprocess; print("child", subprocess.Popen(["sleep", "60"]).pid)')
+    child = int(invoke(environment)[2].split("child ")[1].split()[0])
+    environment.stop()
+    give_up = time.monotonic() + 5
+    while running(child) and time.monotonic() < give_up:
+        time.sleep(0.05)
+    assert not running(child)
+
+
+def running(pid: int) -> bool:
+    found = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return bool(found.stdout.strip()) and not found.stdout.strip().startswith("Z")
