@@ -108,7 +108,9 @@ class Logs:
 
 
 def tell(function: str, line: dict[str, Any]) -> None:
-    """One line of a function's log, as a person would tell it."""
+    """One line of a function's log, as a person would tell it; what Lambda and boto3 say of themselves is left out."""
+    if not line.get("logger", "").startswith("ecr_scan_reporter"):
+        return
     fields = {key: value for key, value in line.items() if key not in _PLUMBING}
     details = ", ".join(f"{key} {_words(value)}" for key, value in fields.items())
     say(f"{function}: {line.get('message', '')}: {details}")
