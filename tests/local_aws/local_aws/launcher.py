@@ -261,6 +261,7 @@ def _host_environment(functions_python: Path, data: Path, address: str, listener
         "LOCALSTACK_HOST": address,
         "GATEWAY_SERVER": "loopback",
         "LOCAL_AWS_SOCKET": str(listener),
+        "PROVIDER_OVERRIDE_S3": "local_aws",
         "LAMBDA_RUNTIME_EXECUTOR": "process",
         # Longer than the execution environment's own limit, which reports a slow start as AWS does.
         "LAMBDA_RUNTIME_ENVIRONMENT_TIMEOUT": "60",
