@@ -41,3 +41,7 @@ class ScanQuotaReached(RegistryError):
 
 class ScanningDisabled(RegistryError):
     """The registry takes no manual scans: enhanced scanning is on."""
+
+
+class OutOfTime(Exception):
+    """This invocation has no time left for the work at hand."""

@@ -6,24 +6,47 @@ from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
-    """One image of a repository: a digest, with all the tags that point to it."""
-
-    repository: str
-    digest: str
-    tags: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Scan:
     """The last scan of an image as ECR tells it.
 
     `status` is one of ECR's words (COMPLETE, FAILED, IN_PROGRESS, PENDING, ...; an open set).
-    `completed_at` (aware) is absent while a scan runs and after one that failed.
+    `completed_at` (aware) is absent while a scan runs and after most that failed.
+    `description` is ECR's reason for the status.
     """
 
     status: str
     completed_at: datetime | None = None
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image of a repository: a digest, with all the tags that point to it.
+
+    `media_type` is the manifest's, `artifact_type` that of its config; `subject` is the digest that a signature or
+    an SBOM refers to; `summary` is the last scan where DescribeImages tells of it, which saves a call. Times are aware.
+    """
+
+    repository: str
+    digest: str
+    tags: tuple[str, ...] = ()
+    media_type: str | None = None
+    artifact_type: str | None = None
+    subject: str | None = None
+    archived: bool = False
+    pushed_at: datetime | None = None
+    pulled_at: datetime | None = None
+    summary: Scan | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IndexChild:
+    """One manifest of an index: a platform's image, or an attestation about one."""
+
+    index: str
+    digest: str
+    platform: str
+    attestation: bool
 
 
 class StartOutcome(StrEnum):

@@ -1,12 +1,15 @@
 """Access to Amazon ECR: repositories, images, and their scans."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from .due import INDEX_TYPES
 from .errors import (
     AccessDenied,
     ImageGone,
@@ -16,13 +19,16 @@ from .errors import (
     ScanQuotaReached,
     Throttled,
 )
-from .models import Image, Scan, StartOutcome
+from .models import Image, IndexChild, Scan, StartOutcome
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
+    from mypy_boto3_ecr.type_defs import ImageDetailTypeDef
 
 # The most that ECR answers at a time; its default is 100.
 _PAGE = 1000
+# The most that BatchGetImage takes; https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchGetImage.html
+INDEXES_A_CALL = 100
 
 # Each of these has been seen for "slower, please" or "not now"; the codes are compared as strings, because an
 # older boto3 lacks the newer exception classes.
@@ -40,17 +46,24 @@ _SLOWER = {
 }
 
 
-def ecr_client() -> "ECRClient":
-    """A client that retries reads by itself; the Region is the function's own."""
-    return boto3.client("ecr", config=Config(retries={"mode": "standard", "total_max_attempts": 8}))
+def ecr_client(threads: int = 1) -> "ECRClient":
+    """A client for `threads` threads, that retries reads by itself; the Region is the function's own."""
+    return _client(threads, attempts=8)
 
 
-def scan_client() -> "ECRClient":
+def scan_client(threads: int = 1) -> "ECRClient":
     """A client for StartImageScan alone, that tries once.
 
     botocore's standard and adaptive modes retry LimitExceededException, which means "scanned within 24 hours" here.
     """
-    return boto3.client("ecr", config=Config(retries={"mode": "standard", "total_max_attempts": 1}))
+    return _client(threads, attempts=1)
+
+
+def _client(threads: int, attempts: int) -> "ECRClient":
+    # A call that hangs must not take the whole invocation with it: ECR answers in well under a second.
+    retries: Any = {"mode": "standard", "total_max_attempts": attempts}
+    config = Config(max_pool_connections=threads, connect_timeout=5, read_timeout=20, retries=retries)
+    return boto3.client("ecr", config=config)
 
 
 class Registry:
@@ -86,7 +99,7 @@ class Registry:
         try:
             for page in pages:
                 for detail in page["imageDetails"]:
-                    yield Image(repository, detail["imageDigest"], tuple(detail.get("imageTags", ())))
+                    yield _image(repository, detail)
         except ClientError as error:
             raise _translated(error) from error
 
@@ -109,7 +122,31 @@ class Registry:
                 return None
             raise _translated(error) from error
         findings = answer.get("imageScanFindings") or {}
-        return Scan(answer["imageScanStatus"]["status"], findings.get("imageScanCompletedAt"))
+        return _scan(answer["imageScanStatus"], findings.get("imageScanCompletedAt"))
+
+    def index_children(self, indexes: Sequence[Image]) -> Iterator[IndexChild]:
+        """What at most 100 indexes of one repository consist of. An index that was deleted meanwhile has none."""
+        try:
+            answer = self._ecr.batch_get_image(
+                repositoryName=indexes[0].repository,
+                imageIds=[{"imageDigest": index.digest} for index in indexes],
+                acceptedMediaTypes=sorted(INDEX_TYPES),
+            )
+        except ClientError as error:
+            raise _translated(error) from error
+        for image in answer["images"]:
+            yield from _children(image["imageId"]["imageDigest"], image["imageManifest"])
+
+    def scans_by_hand(self) -> bool:
+        """Whether this registry takes manual scans; with enhanced scanning it does not.
+
+        https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-scanning-enhanced.html
+        """
+        try:
+            answer = self._ecr.get_registry_scanning_configuration()
+        except ClientError as error:
+            raise _translated(error) from error
+        return answer.get("scanningConfiguration", {}).get("scanType") != "ENHANCED"
 
     def start_scan(self, image: Image) -> StartOutcome:
         """Ask ECR for a scan of one image.
@@ -128,6 +165,41 @@ class Registry:
                 raise _translated(error) from error
             return outcome
         return StartOutcome.STARTED
+
+
+def _image(repository: str, detail: "ImageDetailTypeDef") -> Image:
+    summary = detail.get("imageScanFindingsSummary")
+    status = detail.get("imageScanStatus")
+    return Image(
+        repository=repository,
+        digest=detail["imageDigest"],
+        tags=tuple(detail.get("imageTags", ())),
+        media_type=detail.get("imageManifestMediaType"),
+        artifact_type=detail.get("artifactMediaType"),
+        subject=detail.get("subjectManifestDigest"),
+        archived=detail.get("imageStatus") == "ARCHIVED",
+        pushed_at=detail.get("imagePushedAt"),
+        pulled_at=detail.get("lastRecordedPullTime"),
+        summary=_scan(status, summary.get("imageScanCompletedAt")) if status and summary else None,
+    )
+
+
+def _scan(status: Any, completed_at: datetime | None) -> Scan:
+    return Scan(status["status"], completed_at, status.get("description", ""))
+
+
+def _children(index: str, manifest: str) -> Iterator[IndexChild]:
+    """The manifests of an index. What a pusher wrote is data from outside: what is no manifest is left out."""
+    try:
+        entries = json.loads(manifest)["manifests"]
+        for entry in entries:
+            platform = entry.get("platform") or {}
+            name = "/".join(str(platform[part]) for part in ("os", "architecture", "variant") if platform.get(part))
+            # BuildKit marks its attestations in both ways.
+            marked = (entry.get("annotations") or {}).get("vnd.docker.reference.type") == "attestation-manifest"
+            yield IndexChild(index, entry["digest"], name, marked or name == "unknown/unknown")
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return
 
 
 def _refusal(error: ClientError) -> StartOutcome | None:

@@ -37,7 +37,7 @@ def tell(body: str, settings: ReporterSettings, topic: ReportsTopic) -> None:
         MessageError: `body` is no scan event.
     """
     scan = scan_events.read(body)
-    told = bool(settings.repositories_filter.match(scan.repository)) and worth_telling(
+    told = settings.repositories.matches(scan.repository) and worth_telling(
         scan, settings.thresholds, settings.notify_on_scan_failure
     )
     if told:

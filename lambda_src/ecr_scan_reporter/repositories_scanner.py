@@ -2,7 +2,9 @@
 
 import logging
 import os
+import random
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -33,18 +35,25 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
 def _environment() -> tuple[RepositoriesScannerSettings, Registry, ImagesQueue]:
     """Settings and clients, made once per cold start."""
     settings = RepositoriesScannerSettings.read(os.environ)
-    return settings, Registry(ecr_client()), ImagesQueue(sqs_client(), settings.images_queue_url)
+    queue = ImagesQueue(sqs_client(settings.threads), settings.images_queue_url, settings.threads)
+    return settings, Registry(ecr_client()), queue
 
 
 def queue_repositories(
     event: Mapping[str, Any], settings: RepositoriesScannerSettings, registry: Registry, queue: ImagesQueue
 ) -> dict[str, int]:
     """What the handler does, with what it works on as arguments."""
-    repositories_filter = settings.repositories_filter
+    wanted = settings.repositories
     if "repositoriesFilterRegexp" in event:
-        repositories_filter = expression("repositoriesFilterRegexp", event["repositoriesFilterRegexp"])
+        given = expression("repositoriesFilterRegexp", event["repositoriesFilterRegexp"])
+        wanted = replace(wanted, include=given)
+    if not registry.scans_by_hand():
+        logger.warning("enhanced scanning is on: ECR scans by itself and takes no scans by hand; nothing is queued")
+        return {"found": 0, "sent": 0}
     found = list(registry.repository_names())
-    matching = [name for name in found if repositories_filter.match(name)]
+    matching = [name for name in found if wanted.matches(name)]
+    # The order changes with every run, so that a daily quota of scans does not always end before the same ones.
+    random.shuffle(matching)
     counts = {"found": len(found), "sent": queue.send(RepositoryMessage(name) for name in matching)}
-    logger.info("repositories queued", extra={"filter": repositories_filter.pattern, **counts})
+    logger.info("repositories queued", extra={"filter": wanted.include.pattern, **counts})
     return counts

@@ -14,6 +14,17 @@ def test_what_is_sent_is_read() -> None:
     assert RepositoryMessage.from_json(message.to_json()) == message
 
 
+def test_a_continuation_says_where_to_go_on() -> None:
+    message = RepositoryMessage("team-a/app", after="sha256:1")
+    assert message.to_json() == '{"version":1,"repository":"team-a/app","after":"sha256:1"}'
+    assert RepositoryMessage.from_json(message.to_json()) == message
+
+
+def test_a_continuation_after_no_digest_is_refused() -> None:
+    with pytest.raises(MessageError, match='goes on after 7; accepted: a digest under "after"'):
+        RepositoryMessage.from_json('{"version":1,"repository":"a","after":7}')
+
+
 @pytest.mark.parametrize(
     ("body", "complaint"),
     [

@@ -1,5 +1,6 @@
 """What ECR answers, in the words of this package."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +17,7 @@ from ecr_scan_reporter.errors import (
     ScanQuotaReached,
     Throttled,
 )
-from ecr_scan_reporter.models import Image, Scan, StartOutcome
+from ecr_scan_reporter.models import Image, IndexChild, Scan, StartOutcome
 from ecr_scan_reporter.registry import Registry, scan_client
 
 IMAGE = Image("team-a/app", "sha256:" + "1" * 64)
@@ -147,6 +148,51 @@ def test_a_repository_deleted_while_its_images_are_read_is_gone(ecr: tuple[Regis
     stubber.add_client_error("describe_images", "RepositoryNotFoundException")
     with pytest.raises(RepositoryGone):
         list(registry.images("team-a/app"))
+
+
+@pytest.mark.parametrize(("scan_type", "by_hand"), [("BASIC", True), ("ENHANCED", False), (None, True)])
+def test_with_enhanced_scanning_there_are_no_scans_by_hand(
+    ecr: tuple[Registry, Stubber], scan_type: str | None, by_hand: bool
+) -> None:
+    registry, stubber = ecr
+    configuration = {"scanningConfiguration": {"scanType": scan_type}} if scan_type else {}
+    stubber.add_response("get_registry_scanning_configuration", configuration)
+    assert registry.scans_by_hand() is by_hand
+
+
+def test_the_scanning_configuration_may_be_refused(ecr: tuple[Registry, Stubber]) -> None:
+    registry, stubber = ecr
+    stubber.add_client_error("get_registry_scanning_configuration", "AccessDeniedException")
+    with pytest.raises(AccessDenied, match="ecr:GetRegistryScanningConfiguration"):
+        registry.scans_by_hand()
+
+
+def test_an_index_says_what_it_consists_of(ecr: tuple[Registry, Stubber]) -> None:
+    registry, stubber = ecr
+    attestation = {"vnd.docker.reference.type": "attestation-manifest"}
+    manifest = {
+        "manifests": [
+            {"digest": "sha256:1", "platform": {"os": "linux", "architecture": "arm", "variant": "v7"}},
+            {"digest": "sha256:2", "platform": {"os": "unknown", "architecture": "unknown"}},
+            {"digest": "sha256:3", "annotations": attestation},
+            {"digest": "sha256:4", "platform": None},
+        ]
+    }
+    answer = {"images": [{"imageId": {"imageDigest": "sha256:0"}, "imageManifest": json.dumps(manifest)}]}
+    stubber.add_response("batch_get_image", answer)
+    assert list(registry.index_children([Image("team-a/app", "sha256:0")])) == [
+        IndexChild("sha256:0", "sha256:1", "linux/arm/v7", attestation=False),
+        IndexChild("sha256:0", "sha256:2", "unknown/unknown", attestation=True),
+        IndexChild("sha256:0", "sha256:3", "", attestation=True),
+        IndexChild("sha256:0", "sha256:4", "", attestation=False),
+    ]
+
+
+def test_indexes_of_a_repository_that_is_gone_are_gone(ecr: tuple[Registry, Stubber]) -> None:
+    registry, stubber = ecr
+    stubber.add_client_error("batch_get_image", "RepositoryNotFoundException")
+    with pytest.raises(RepositoryGone):
+        list(registry.index_children([Image("team-a/app", "sha256:0")]))
 
 
 def test_a_start_is_tried_once() -> None:

@@ -1,16 +1,19 @@
 """The repositories scanner: what is queued, and what is not."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
 import pytest
-from botocore.stub import Stubber
+from aws_stand_in import QueueFaults, Registry, StandIn
 from ecr_scan_reporter import repositories_scanner
 from ecr_scan_reporter.errors import SettingError
 from ecr_scan_reporter.messages import RepositoryMessage
 from ecr_scan_reporter.queues import ImagesQueue, QueueError
+from ecr_scan_reporter.registry import Registry as EcrRegistry
+from ecr_scan_reporter.settings import RepositoriesScannerSettings, RepositoryFilter
 from moto import mock_aws
 
 NAMES = ["team-a/app", "team-b/app", "sandbox/app", *(f"bulk/r{number:02}" for number in range(20))]
@@ -51,19 +54,57 @@ def test_the_filter_matches_from_the_start(queued: Callable[[], list[str]]) -> N
     assert repositories_scanner.handler({"repositoriesFilterRegexp": "app"}, None)["sent"] == 0
 
 
+def test_what_is_excluded_is_not_queued(queued: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REPOSITORIES_EXCLUDE_REGEXP", "bulk/")
+    assert repositories_scanner.handler({}, None) == {"found": 23, "sent": 2}
+    assert queued() == ["team-a/app", "team-b/app"]
+
+
+def test_with_enhanced_scanning_nothing_is_queued_and_the_log_says_why(
+    queued: Callable[[], list[str]], caplog: pytest.LogCaptureFixture
+) -> None:
+    boto3.client("ecr").put_registry_scanning_configuration(scanType="ENHANCED", rules=[])
+    assert repositories_scanner.handler({}, None) == {"found": 0, "sent": 0}
+    assert queued() == []
+    assert [record.levelname for record in caplog.records if "enhanced scanning is on" in record.message] == ["WARNING"]
+
+
+def test_the_order_changes_from_run_to_run() -> None:
+    with StandIn(Registry()) as aws:
+        for number in range(50):
+            aws.registry.add(f"r{number:02}")
+        settings = RepositoriesScannerSettings(RepositoryFilter(re.compile("")), aws.queue_url(), threads=1)
+        queue = ImagesQueue(aws.client("sqs"), aws.queue_url())
+        orders = []
+        for _ in range(2):
+            aws.reset()
+            repositories_scanner.queue_repositories({}, settings, EcrRegistry(aws.client("ecr")), queue)
+            orders.append([message.body for message in aws.messages()])
+    assert sorted(orders[0]) == sorted(orders[1])
+    assert orders[0] != orders[1]
+
+
 @pytest.mark.parametrize("value", ["(", None, 7])
 def test_a_filter_that_is_no_expression_is_refused(queued: Any, value: Any) -> None:
     with pytest.raises(SettingError, match="repositoriesFilterRegexp is .*; accepted: a Python regular expression"):
         repositories_scanner.handler({"repositoriesFilterRegexp": value}, None)
 
 
-def test_a_message_that_sqs_refuses_is_an_error_that_names_it() -> None:
-    client = boto3.client("sqs")
-    with Stubber(client) as stubber:
-        failed = [{"Id": "1", "SenderFault": False, "Code": "InternalError", "Message": "try again"}]
-        stubber.add_response("send_message_batch", {"Successful": [], "Failed": failed})
-        with pytest.raises(QueueError, match="refused the messages for b: InternalError: try again"):
-            ImagesQueue(client, "https://queue").send([RepositoryMessage("a"), RepositoryMessage("b")])
+def test_what_sqs_refuses_in_an_answer_of_200_is_sent_again() -> None:
+    with StandIn(Registry(), queue_faults=QueueFaults(first_attempt_every=3)) as aws:
+        queue = ImagesQueue(aws.client("sqs"), aws.queue_url(), threads=4)
+        assert queue.send(RepositoryMessage(name) for name in NAMES) == 23
+        assert sorted(RepositoryMessage.from_json(message.body).repository for message in aws.messages()) == sorted(
+            NAMES
+        )
+
+
+def test_what_sqs_goes_on_refusing_is_an_error_that_names_it() -> None:
+    with StandIn(Registry(), queue_faults=QueueFaults(containing="sandbox")) as aws:
+        queue = ImagesQueue(aws.client("sqs"), aws.queue_url(), threads=4)
+        with pytest.raises(QueueError, match="refused the messages for sandbox/app: "):
+            queue.send(RepositoryMessage(name) for name in NAMES)
+        assert len(aws.messages()) == 22
 
 
 def test_messages_go_out_ten_a_call() -> None:
@@ -75,4 +116,4 @@ def test_messages_go_out_ten_a_call() -> None:
     with mock_aws():
         url = client.create_queue(QueueName="images")["QueueUrl"]
         assert ImagesQueue(client, url).send(RepositoryMessage(name) for name in NAMES) == 23
-    assert sizes == [10, 10, 3]
+    assert sorted(sizes) == [3, 10, 10]
