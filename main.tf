@@ -101,14 +101,21 @@ module "repositories_scanner" {
   tags                 = var.tags
 
   environment_variables = merge(var.environment_variables, {
-    REPOSITORIES_FILTER_REGEXP = var.repositories_filter_regexp
-    IMAGES_QUEUE_URL           = aws_sqs_queue.images.url
+    REPOSITORIES_FILTER_REGEXP  = var.repositories_filter_regexp
+    REPOSITORIES_EXCLUDE_REGEXP = var.repositories_exclude_regexp == null ? "" : var.repositories_exclude_regexp
+    IMAGES_QUEUE_URL            = aws_sqs_queue.images.url
+    THREADS                     = tostring(var.functions.repositories_scanner.threads)
   })
 
   permissions = {
     ListRepositories = {
       actions   = ["ecr:DescribeRepositories"]
       resources = [local.repositories_arn]
+    }
+    # The configuration is the registry's, so it has no ARN to name.
+    SeeWhetherScanningIsEnhanced = {
+      actions   = ["ecr:GetRegistryScanningConfiguration"]
+      resources = ["*"]
     }
     QueueRepositories = {
       actions   = ["sqs:SendMessage"]
@@ -181,11 +188,18 @@ module "images_scanner" {
 
   environment_variables = merge(var.environment_variables, {
     ECR_IMAGES_DURATION_DELTA = var.images_duration_delta
+    IMAGES_SELECTION          = jsonencode(var.images_selection)
+    IMAGES_QUEUE_URL          = aws_sqs_queue.images.url
+    THREADS                   = tostring(var.functions.images_scanner.threads)
   })
 
   permissions = {
     FindImagesThatAreDue = {
       actions   = ["ecr:DescribeImages", "ecr:DescribeImageScanFindings"]
+      resources = [local.repositories_arn]
+    }
+    ReadWhatIndexesConsistOf = {
+      actions   = ["ecr:BatchGetImage"]
       resources = [local.repositories_arn]
     }
     StartScans = {
@@ -194,6 +208,10 @@ module "images_scanner" {
     }
     TakeRepositories = {
       actions   = local.consume_queue
+      resources = [aws_sqs_queue.images.arn]
+    }
+    GoOnInTheNextInvocation = {
+      actions   = ["sqs:SendMessage"]
       resources = [aws_sqs_queue.images.arn]
     }
   }
@@ -308,8 +326,9 @@ module "reporter" {
   tags                 = var.tags
 
   environment_variables = merge(var.environment_variables, {
-    REPORTS_TOPIC_ARN          = aws_sns_topic.reports.arn
-    REPOSITORIES_FILTER_REGEXP = var.repositories_filter_regexp
+    REPORTS_TOPIC_ARN           = aws_sns_topic.reports.arn
+    REPOSITORIES_FILTER_REGEXP  = var.repositories_filter_regexp
+    REPOSITORIES_EXCLUDE_REGEXP = var.repositories_exclude_regexp == null ? "" : var.repositories_exclude_regexp
     SEVERITY_THRESHOLDS = jsonencode({
       for severity, threshold in merge({ CRITICAL = 1, HIGH = 1 }, var.severity_thresholds) :
       severity => threshold if threshold != null

@@ -3,8 +3,8 @@ locals {
 
   # What the module sets from its other inputs.
   module_environment_variables = [
-    "ECR_IMAGES_DURATION_DELTA", "IMAGES_QUEUE_URL", "NOTIFY_ON_SCAN_FAILURE", "REPORTER_NAME",
-    "REPORTS_TOPIC_ARN", "REPOSITORIES_FILTER_REGEXP", "SEVERITY_THRESHOLDS",
+    "ECR_IMAGES_DURATION_DELTA", "IMAGES_QUEUE_URL", "IMAGES_SELECTION", "NOTIFY_ON_SCAN_FAILURE", "REPORTER_NAME",
+    "REPORTS_TOPIC_ARN", "REPOSITORIES_EXCLUDE_REGEXP", "REPOSITORIES_FILTER_REGEXP", "SEVERITY_THRESHOLDS", "THREADS",
   ]
 
   # What Lambda sets and refuses to take: "reserved environment variables" in
@@ -87,6 +87,17 @@ variable "repositories_filter_regexp" {
   }
 }
 
+variable "repositories_exclude_regexp" {
+  description = "Python regular expression; a repository whose name matches it, from its start, is left out even if repositories_filter_regexp takes it. Null for none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.repositories_exclude_regexp == null ? true : length(var.repositories_exclude_regexp) >= 1 && length(var.repositories_exclude_regexp) <= 512
+    error_message = "repositories_exclude_regexp has ${var.repositories_exclude_regexp == null ? 0 : length(var.repositories_exclude_regexp)} characters. Accepted: a Python regular expression of 1 to 512 characters (a function's environment holds 4 KB in all), or null for none."
+  }
+}
+
 variable "images_duration_delta" {
   description = "Age at which a scan is out of date and the image is scanned again: months, weeks and days, in this order, each optional, such as \"7d\", \"2w\" or \"1m2w3d\"."
   type        = string
@@ -99,6 +110,45 @@ variable "images_duration_delta" {
       can(regex("[1-9]", var.images_duration_delta))
     )
     error_message = "images_duration_delta is \"${var.images_duration_delta}\". Accepted: months, weeks and days in this order, each optional and together more than zero, such as \"7d\", \"2w\" or \"1m2w3d\"."
+  }
+}
+
+variable "images_selection" {
+  description = "Which images of a repository are kept scanned, all unless set; what is set must all hold. tagged_only: those with a tag, a child of a tagged index included. tag_regexp: those with a tag that this Python regular expression matches from its start. newest: the ones pushed last, this many in each repository. pushed_within, pulled_within: those pushed or pulled within this time, such as \"30d\"."
+  type = object({
+    tagged_only   = optional(bool, false)
+    tag_regexp    = optional(string)
+    newest        = optional(number)
+    pushed_within = optional(string)
+    pulled_within = optional(string)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.images_selection.tag_regexp == null ? true : length(var.images_selection.tag_regexp) >= 1 && length(var.images_selection.tag_regexp) <= 512
+    error_message = "images_selection has a tag_regexp of ${var.images_selection.tag_regexp == null ? 0 : length(var.images_selection.tag_regexp)} characters. Accepted: a Python regular expression of 1 to 512 characters, or null for any tag."
+  }
+
+  validation {
+    condition     = var.images_selection.newest == null ? true : var.images_selection.newest >= 1 && floor(var.images_selection.newest) == var.images_selection.newest
+    error_message = "images_selection has newest ${jsonencode(var.images_selection.newest)}. Accepted: whole numbers from 1, or null for all."
+  }
+
+  validation {
+    condition = var.images_selection.pushed_within == null ? true : (
+      can(regex("^([0-9]+m)?([0-9]+w)?([0-9]+d)?$", var.images_selection.pushed_within)) &&
+      can(regex("[1-9]", var.images_selection.pushed_within))
+    )
+    error_message = "images_selection has pushed_within ${jsonencode(var.images_selection.pushed_within)}. Accepted: months, weeks and days in this order, each optional and together more than zero, such as \"30d\" or \"3m\", or null for any."
+  }
+
+  validation {
+    condition = var.images_selection.pulled_within == null ? true : (
+      can(regex("^([0-9]+m)?([0-9]+w)?([0-9]+d)?$", var.images_selection.pulled_within)) &&
+      can(regex("[1-9]", var.images_selection.pulled_within))
+    )
+    error_message = "images_selection has pulled_within ${jsonencode(var.images_selection.pulled_within)}. Accepted: months, weeks and days in this order, each optional and together more than zero, such as \"30d\" or \"3m\", or null for any."
   }
 }
 
@@ -141,17 +191,19 @@ variable "notify_on_scan_failure" {
 }
 
 variable "functions" {
-  description = "Size of the functions: memory in MB (128 to 10240); timeout in seconds (1 to 900); concurrency: of images_scanner and reporter the invocations that their queue may have in flight (2 to 1000), of repositories_scanner its reserved concurrent executions, null for none reserved."
+  description = "Size of the functions: memory in MB (128 to 10240); timeout in seconds (1 to 900); concurrency: of images_scanner and reporter the invocations that their queue may have in flight (2 to 1000), of repositories_scanner its reserved concurrent executions, null for none reserved; threads: of the two scanners the calls that one invocation may have under way (1 to 999)."
   type = object({
     repositories_scanner = optional(object({
       memory      = optional(number, 256)
       timeout     = optional(number, 300)
       concurrency = optional(number)
+      threads     = optional(number, 16)
     }), {})
     images_scanner = optional(object({
-      memory      = optional(number, 256)
+      memory      = optional(number, 512)
       timeout     = optional(number, 900)
       concurrency = optional(number, 5)
+      threads     = optional(number, 16)
     }), {})
     reporter = optional(object({
       memory      = optional(number, 256)
@@ -190,6 +242,13 @@ variable "functions" {
     )
     error_message = "functions has concurrency ${jsonencode(var.functions.repositories_scanner.concurrency)} (repositories_scanner). Accepted: whole numbers from 1, or null for none reserved; to stop it, set enabled to false."
   }
+
+  validation {
+    condition = alltrue([for function in [var.functions.repositories_scanner, var.functions.images_scanner] :
+      function.threads >= 1 && function.threads <= 999 && floor(function.threads) == function.threads
+    ])
+    error_message = "functions has threads ${var.functions.repositories_scanner.threads} (repositories_scanner), ${var.functions.images_scanner.threads} (images_scanner). Accepted: whole numbers from 1 to 999."
+  }
 }
 
 variable "environment_variables" {
@@ -216,8 +275,8 @@ variable "environment_variables" {
   }
 
   validation {
-    condition     = length(join("", concat(keys(var.environment_variables), values(var.environment_variables)))) <= 2048
-    error_message = "environment_variables has ${length(join("", concat(keys(var.environment_variables), values(var.environment_variables))))} characters in names and values. Accepted: at most 2048, as a function's environment holds 4 KB in all."
+    condition     = length(join("", concat(keys(var.environment_variables), values(var.environment_variables)))) <= 1536
+    error_message = "environment_variables has ${length(join("", concat(keys(var.environment_variables), values(var.environment_variables))))} characters in names and values. Accepted: at most 1536, as a function's environment holds 4 KB in all."
   }
 }
 

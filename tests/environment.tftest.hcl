@@ -18,8 +18,10 @@ override_resource {
 run "defaults" {
   assert {
     condition = module.repositories_scanner.function.environment[0].variables == tomap({
-      REPOSITORIES_FILTER_REGEXP = ".*"
-      IMAGES_QUEUE_URL           = "https://sqs.eu-central-1.amazonaws.com/123456789012/images"
+      REPOSITORIES_FILTER_REGEXP  = ".*"
+      REPOSITORIES_EXCLUDE_REGEXP = ""
+      THREADS                     = "16"
+      IMAGES_QUEUE_URL            = "https://sqs.eu-central-1.amazonaws.com/123456789012/images"
     })
     error_message = "The repositories scanner knows the filter and its queue."
   }
@@ -27,17 +29,21 @@ run "defaults" {
   assert {
     condition = module.images_scanner.function.environment[0].variables == tomap({
       ECR_IMAGES_DURATION_DELTA = "7d"
+      IMAGES_SELECTION          = "{\"newest\":null,\"pulled_within\":null,\"pushed_within\":null,\"tag_regexp\":null,\"tagged_only\":false}"
+      IMAGES_QUEUE_URL          = "https://sqs.eu-central-1.amazonaws.com/123456789012/images"
+      THREADS                   = "16"
     })
     error_message = "The images scanner knows the age."
   }
 
   assert {
     condition = module.reporter.function.environment[0].variables == tomap({
-      REPORTS_TOPIC_ARN          = "arn:aws:sns:eu-central-1:123456789012:reports"
-      REPOSITORIES_FILTER_REGEXP = ".*"
-      SEVERITY_THRESHOLDS        = "{\"CRITICAL\":1,\"HIGH\":1}"
-      NOTIFY_ON_SCAN_FAILURE     = "true"
-      REPORTER_NAME              = "ecr-scan-reporter"
+      REPORTS_TOPIC_ARN           = "arn:aws:sns:eu-central-1:123456789012:reports"
+      REPOSITORIES_FILTER_REGEXP  = ".*"
+      REPOSITORIES_EXCLUDE_REGEXP = ""
+      SEVERITY_THRESHOLDS         = "{\"CRITICAL\":1,\"HIGH\":1}"
+      NOTIFY_ON_SCAN_FAILURE      = "true"
+      REPORTER_NAME               = "ecr-scan-reporter"
     })
     error_message = "The reporter knows the topic and what is worth a report."
   }

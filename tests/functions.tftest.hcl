@@ -9,7 +9,7 @@ run "defaults" {
     condition = (
       [for function in [module.repositories_scanner.function, module.images_scanner.function, module.reporter.function] :
         [function.memory_size, function.timeout, function.reserved_concurrent_executions]
-      ] == [[256, 300, -1], [256, 900, -1], [256, 60, -1]]
+      ] == [[256, 300, -1], [512, 900, -1], [256, 60, -1]]
     )
     error_message = "Memory and timeout are the documented defaults, and no concurrency is reserved."
   }

@@ -48,9 +48,10 @@ run "functions" {
     condition = { for statement in jsondecode(module.repositories_scanner.policy.policy).Statement :
       statement.Sid => "${statement.Effect} ${join(",", statement.Action)} ${join(",", statement.Resource)}"
       } == {
-      ListRepositories  = "Allow ecr:DescribeRepositories arn:aws:ecr:eu-central-1:123456789012:repository/*"
-      QueueRepositories = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:images"
-      WriteOwnLog       = "Allow logs:CreateLogStream,logs:PutLogEvents arn:aws:logs:eu-central-1:123456789012:log-group:repositories-scanner:*"
+      ListRepositories             = "Allow ecr:DescribeRepositories arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      SeeWhetherScanningIsEnhanced = "Allow ecr:GetRegistryScanningConfiguration *"
+      QueueRepositories            = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:images"
+      WriteOwnLog                  = "Allow logs:CreateLogStream,logs:PutLogEvents arn:aws:logs:eu-central-1:123456789012:log-group:repositories-scanner:*"
     }
     error_message = "The repositories scanner lists repositories and queues them."
   }
@@ -59,10 +60,12 @@ run "functions" {
     condition = { for statement in jsondecode(module.images_scanner.policy.policy).Statement :
       statement.Sid => "${statement.Effect} ${join(",", statement.Action)} ${join(",", statement.Resource)}"
       } == {
-      FindImagesThatAreDue = "Allow ecr:DescribeImages,ecr:DescribeImageScanFindings arn:aws:ecr:eu-central-1:123456789012:repository/*"
-      StartScans           = "Allow ecr:StartImageScan arn:aws:ecr:eu-central-1:123456789012:repository/*"
-      TakeRepositories     = "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes arn:aws:sqs:eu-central-1:123456789012:images"
-      WriteOwnLog          = "Allow logs:CreateLogStream,logs:PutLogEvents arn:aws:logs:eu-central-1:123456789012:log-group:images-scanner:*"
+      FindImagesThatAreDue     = "Allow ecr:DescribeImages,ecr:DescribeImageScanFindings arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      ReadWhatIndexesConsistOf = "Allow ecr:BatchGetImage arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      GoOnInTheNextInvocation  = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:images"
+      StartScans               = "Allow ecr:StartImageScan arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      TakeRepositories         = "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes arn:aws:sqs:eu-central-1:123456789012:images"
+      WriteOwnLog              = "Allow logs:CreateLogStream,logs:PutLogEvents arn:aws:logs:eu-central-1:123456789012:log-group:images-scanner:*"
     }
     error_message = "The images scanner takes repositories, reads their images and starts scans."
   }

@@ -36,6 +36,18 @@ module "production" {
   # A Python regular expression, which the name must match from its start.
   repositories_filter_regexp = "production/"
 
+  # Matched from the start as well; what it takes is left out.
+  repositories_exclude_regexp = "production/(mirror|cache)/"
+
+  # Of each repository the twenty images pushed last that carry a version as their tag.
+  images_selection = {
+    tagged_only   = true
+    tag_regexp    = "v?[0-9]+\\."
+    newest        = 20
+    pushed_within = "6m"
+    pulled_within = "3m"
+  }
+
   # An image whose last scan is older than three days is scanned again.
   images_duration_delta = "3d"
 
@@ -53,9 +65,9 @@ module "production" {
 
   functions = {
     # Never two runs at a time.
-    repositories_scanner = { memory = 256, timeout = 600, concurrency = 1 }
+    repositories_scanner = { memory = 256, timeout = 600, concurrency = 1, threads = 16 }
     # Ten repositories at a time.
-    images_scanner = { memory = 512, timeout = 900, concurrency = 10 }
+    images_scanner = { memory = 512, timeout = 900, concurrency = 10, threads = 16 }
     reporter       = { memory = 256, timeout = 60, concurrency = 2 }
   }
 
