@@ -1,0 +1,277 @@
+"""Measure the real handlers against a stand-in for AWS with 20 ms a call, and write RESULTS.md.
+
+Every time is a ratio within one run: beside each stands what a plain serial program takes, or the same work of another
+size. `run.py NAME ...` runs some cases only, and prints them without writing.
+"""
+
+import json
+import logging
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "lambda_src"), str(ROOT / "tests")]
+
+from aws_stand_in import Image, Rate, Registry, Scan, StandIn, digest_of, plain_images
+from ecr_scan_reporter import images_scanner, repositories_scanner
+from ecr_scan_reporter.messages import RepositoryMessage
+
+LATENCY = 0.020
+NOW = datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table; `met` is None where there is no target."""
+
+    case: str
+    measured: str
+    target: str
+    met: bool | None
+
+
+def registry_with(images: int, due: int, age_days: float = 1.0, tags: int = 1) -> Registry:
+    """One repository "app"; the last scan of those not due is `age_days` old, the due ones' nine days."""
+    registry = Registry()
+    found = [Image(image.digest, tuple(f"{image.tags[0]}-{n}" for n in range(tags))) for image in plain_images(images)]
+    repository = registry.add("app", found)
+    for number, image in enumerate(found):
+        days = 9.0 if number < due else age_days
+        repository.scans[image.digest] = Scan("COMPLETE", NOW - timedelta(days=days))
+    return registry
+
+
+def never_scanned(images: int, tags: int) -> Registry:
+    """One repository "app" of images without a scan."""
+    registry = registry_with(images, 0, tags=tags)
+    registry.repository("app").scans.clear()
+    return registry
+
+
+def many_repositories(count: int) -> Registry:
+    """Empty repositories."""
+    registry = Registry()
+    for number in range(count):
+        registry.add(f"team-{number % 100}/service-{number}")
+    return registry
+
+
+@contextmanager
+def aws(recipe: Callable[[], Registry], duration: str = "7d", **options: Any) -> Iterator[StandIn]:
+    """A stand-in in a process of its own, and the handlers' environment set for it."""
+    with StandIn(recipe, LATENCY, process=True, **options) as stand_in:
+        settings = {
+            "IMAGES_QUEUE_URL": stand_in.queue_url(),
+            "ECR_IMAGES_DURATION_DELTA": duration,
+            "REPOSITORIES_FILTER_REGEXP": ".*",
+        }
+        os.environ.update(stand_in.environment() | settings)
+        images_scanner._environment.cache_clear()
+        repositories_scanner._environment.cache_clear()
+        yield stand_in
+
+
+class Context:
+    """An invocation of 15 minutes."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 900_000
+
+
+def scan() -> float:
+    """Invoke the images scanner for "app", warm; returns seconds."""
+    images_scanner._environment()
+    event: Any = {"Records": [{"messageId": "1", "body": RepositoryMessage("app").to_json()}]}
+    started = time.perf_counter()
+    answer = images_scanner.handler(event, Context())
+    assert answer == {"batchItemFailures": []}, answer
+    return time.perf_counter() - started
+
+
+def serial_scan(stand_in: StandIn) -> float:
+    """The same work, one call after the other; returns seconds."""
+    ecr = stand_in.client("ecr")
+    week_ago, started = NOW - timedelta(days=7), time.perf_counter()
+    for page in ecr.get_paginator("describe_images").paginate(
+        repositoryName="app", PaginationConfig={"PageSize": 1000}
+    ):
+        for image in page["imageDetails"]:
+            image_id: Any = {"imageDigest": image["imageDigest"]}
+            found = ecr.describe_image_scan_findings(repositoryName="app", imageId=image_id, maxResults=1)
+            if found["imageScanFindings"]["imageScanCompletedAt"] <= week_ago:
+                ecr.start_image_scan(repositoryName="app", imageId=image_id)
+    return time.perf_counter() - started
+
+
+def serial_fan_out(stand_in: StandIn) -> float:
+    """One message a call, one call after the other; returns seconds."""
+    ecr, sqs = stand_in.client("ecr"), stand_in.client("sqs")
+    started = time.perf_counter()
+    for page in ecr.get_paginator("describe_repositories").paginate(PaginationConfig={"PageSize": 1000}):
+        for repository in page["repositories"]:
+            body = RepositoryMessage(repository["repositoryName"]).to_json()
+            sqs.send_message(QueueUrl=stand_in.queue_url(), MessageBody=body)
+    return time.perf_counter() - started
+
+
+def faster(case: str, serial: float, took: float, target: int) -> Row:
+    """How many times faster than the serial baseline, both in seconds."""
+    measured = f"{serial / took:.1f} times faster than serial ({took:.1f} s against {serial:.0f} s)"
+    return Row(case, measured, f"at least {target} times", serial / took >= target)
+
+
+def fan_out() -> Iterator[Row]:
+    case = "fan-out of 10,000 repositories"
+    with aws(partial(many_repositories, 10_000)) as stand_in:
+        repositories_scanner._environment()
+        started = time.perf_counter()
+        assert repositories_scanner.handler({}, None) == {"found": 10_000, "sent": 10_000}
+        took, calls = time.perf_counter() - started, sum(stand_in.calls().values())
+        assert len({message.body for message in stand_in.messages()}) == 10_000
+        stand_in.reset()
+        serial = serial_fan_out(stand_in)
+    yield Row(case, f"{calls} calls", "at most 1,011 calls", calls <= 1011)
+    yield faster(case, serial, took, 50)
+
+
+def large_repository() -> Iterator[Row]:
+    case = "2,000 images, 200 due"
+    with aws(partial(registry_with, 2000, 200)) as stand_in:
+        took, calls, starts = scan(), sum(stand_in.calls().values()), stand_in.starts()
+        assert {start.digest for start in starts} == {digest_of(f"image/{n}") for n in range(200)}
+    with aws(partial(registry_with, 2000, 200)) as stand_in:
+        serial = serial_scan(stand_in)
+    yield Row(case, f"{len(starts)} starts, all useful", "200", len(starts) == 200)
+    yield Row(case, f"{calls} calls", "2,000 + 200 + 2 pages", calls <= 2202)
+    yield faster(case, serial, took, 10)
+
+
+def many_tags() -> Iterator[Row]:
+    with aws(partial(never_scanned, 100, 3)) as stand_in:
+        scan()
+        starts = len(stand_in.starts())
+    yield Row("100 images with 3 tags, never scanned", f"{starts} starts", "100", starts == 100)
+
+
+def nothing_due() -> Iterator[Row]:
+    slept: list[float] = []
+    with (
+        aws(partial(registry_with, 200, 0, 0.25), duration="1d") as stand_in,
+        mock.patch("time.sleep", slept.append),
+    ):
+        scan()
+        starts = stand_in.calls().get("StartImageScan", 0)
+    measured = f"{starts} starts, {len(slept)} sleeps"
+    yield Row("all scanned 6 hours ago, duration 1d", measured, "0 and 0", (starts, slept) == (0, []))
+
+
+def throttled() -> Iterator[Row]:
+    case = "500 due, StartImageScan throttled to 10/s"
+    with aws(partial(never_scanned, 500, 1), rates={"StartImageScan": Rate(10, 10)}) as stand_in:
+        scan()
+        starts = stand_in.starts()
+        refused = stand_in.refused()["StartImageScan"]["ThrottlingException"]
+    seconds = (starts[-1].time - starts[0].time).total_seconds()
+    # The bucket is full at the beginning: what it holds costs no time.
+    rate = (len(starts) - 10) / seconds
+    share = refused / (len(starts) + refused)
+    yield Row(case, f"{len({start.digest for start in starts})} started", "500", len(starts) == 500)
+    yield Row(case, f"{rate / 10:.0%} of the permitted rate", "at least 90 %", rate >= 9)
+    yield Row(case, f"{share:.1%} of the calls refused", "at most 10 %", share <= 0.1)
+
+
+def memory() -> Iterator[Row]:
+    case = "100,000 images in one repository, 2,000 due"
+    results = {}
+    for images, due in ((1000, 20), (100_000, 2000)):
+        with aws(partial(registry_with, images, due)) as stand_in:
+            command = [sys.executable, str(Path(__file__).parent / "drive.py"), "app", "100"]
+            environment = {**os.environ, "PYTHONPATH": str(ROOT / "lambda_src")}
+            done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True)
+            results[images] = json.loads(done.stdout.splitlines()[-1])
+            starts = [start.digest for start in stand_in.starts()]
+            calls = stand_in.calls()
+    expected = {digest_of(f"image/{n}") for n in range(2000)}
+    complete = len(starts) == 2000 and set(starts) == expected
+    more = results[100_000]["peak_mb"] - results[1000]["peak_mb"]
+    invocations = results[100_000]["invocations"]
+    peaks = f"{results[100_000]['peak_mb']:.0f} MB against {results[1000]['peak_mb']:.0f} MB"
+    yield Row(case, f"{more:.0f} MB above 1,000 images ({peaks})", "at most 30 MB", more <= 30)
+    yield Row(case, f"{invocations} invocations of 100 s", "several", invocations > 1)
+    found = f"{len(starts)} starts, {len(set(starts))} of them different"
+    yield Row(case, found, "nothing twice, nothing missed", complete)
+    yield Row(case, f"{calls['DescribeImageScanFindings']} look-ups, {calls['DescribeImages']} pages", "", None)
+
+
+def cold_start() -> Iterator[Row]:
+    """The median of 15 processes each, taken by turns."""
+    clients = "boto3.client('ecr', config=c); boto3.client('ecr', config=c); boto3.client('sqs', config=c)"
+    plain = f"import boto3; from botocore.config import Config; c = Config(); {clients}"
+    ours = "from ecr_scan_reporter import images_scanner; images_scanner._environment()"
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT / "lambda_src"),
+        "AWS_DEFAULT_REGION": "eu-west-1",
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "IMAGES_QUEUE_URL": "https://queue",
+        "ECR_IMAGES_DURATION_DELTA": "7d",
+    }
+    seconds: dict[str, list[float]] = {plain: [], ours: []}
+    for _ in range(15):
+        for code, times in seconds.items():
+            started = time.perf_counter()
+            subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+            times.append(time.perf_counter() - started)
+    ratio = statistics.median(seconds[ours]) / statistics.median(seconds[plain])
+    measured = f"{ratio:.2f} times boto3 with the same clients"
+    yield Row("cold start: import and clients", measured, "at most 1.15", ratio <= 1.15)
+
+
+_CASES = (fan_out, large_repository, many_tags, nothing_due, throttled, memory, cold_start)
+CASES = {case.__name__: case for case in _CASES}
+
+
+def main(names: list[str]) -> None:
+    """Run the cases named, all by default, and print the table."""
+    logging.disable(logging.WARNING)
+    rows: list[Row] = []
+    for name in names or CASES:
+        print(f"{name} ...", file=sys.stderr, flush=True)
+        for row in CASES[name]():
+            rows.append(row)
+            print(f"  {row.case}: {row.measured} (target: {row.target or 'none'})", file=sys.stderr, flush=True)
+    table = ["| case | measured | target | met |", "|---|---|---|---|"]
+    marks = {True: "yes", False: "**no**", None: ""}
+    table += [f"| {row.case} | {row.measured} | {row.target} | {marks[row.met]} |" for row in rows]
+    machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    head = [
+        "# Benchmark",
+        "",
+        "Written by `make benchmark`. The real handlers, warm unless said otherwise, against a stand-in for the",
+        f"endpoints of ECR and SQS with {LATENCY * 1000:.0f} ms a call, in a process of its own; serial is one call at",
+        "a time, one message at a time.",
+        "",
+        f"{datetime.now(UTC):%d %B %Y}; {machine}.",
+        "",
+    ]
+    text = "\n".join([*head, *table, ""])
+    print(text)
+    if not names:
+        (Path(__file__).parent / "RESULTS.md").write_text(text)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
