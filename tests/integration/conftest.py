@@ -23,9 +23,21 @@ def pytest_runtest_call() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The environment that leads Terraform and boto3 to the AWS under test."""
+def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws | None]:
+    """A local AWS of this session's own; None where the tests run at another endpoint."""
     if "AWS_ENDPOINT_URL" in os.environ:
+        yield None
+        return
+    venvs = ROOT / ".venv"
+    log = tmp_path_factory.mktemp("local-aws") / "log"
+    with LocalAws(venvs / "local-aws/bin/python", venvs / "functions/bin/python", log=log) as local:
+        yield local
+
+
+@pytest.fixture(scope="session")
+def aws(local_aws: LocalAws | None) -> Iterator[dict[str, str]]:
+    """The environment that leads Terraform and boto3 to the AWS under test."""
+    if local_aws is None:
         with pytest.MonkeyPatch.context() as patch:
             foreign = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "eu-west-1"}
             environment = {**foreign, **{k: v for k, v in os.environ.items() if k.startswith("AWS_")}}
@@ -34,17 +46,12 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
                 patch.setenv(name, value)
             yield environment
         return
-    venvs = ROOT / ".venv"
-    log = tmp_path_factory.mktemp("local-aws") / "log"
-    with (
-        LocalAws(venvs / "local-aws/bin/python", venvs / "functions/bin/python", log=log) as local,
-        pytest.MonkeyPatch.context() as patch,
-    ):
+    with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             patch.delenv(name)
-        for name, value in local.environment.items():
+        for name, value in local_aws.environment.items():
             patch.setenv(name, value)
-        yield local.environment
+        yield local_aws.environment
 
 
 @pytest.fixture(scope="session")

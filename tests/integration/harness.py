@@ -108,8 +108,8 @@ class Inbox:
         return self._messages
 
 
-def eventually(what: Callable[[], Any], seconds: float, reason: str) -> Any:
-    """Wait until `what` gives something true, and return it.
+def eventually(what: Callable[[], Any], seconds: float, reason: str, every: float = 0.5) -> Any:
+    """Wait until `what`, asked `every` so many seconds, gives something true, and return it.
 
     Raises:
         AssertionError: it did not within `seconds`.
@@ -117,7 +117,7 @@ def eventually(what: Callable[[], Any], seconds: float, reason: str) -> Any:
     until = time.monotonic() + seconds
     while not (got := what()):
         assert time.monotonic() < until, f"not within {seconds} s: {reason}"
-        time.sleep(0.5)
+        time.sleep(every)
     return got
 
 

@@ -1,6 +1,8 @@
 """The whole module at work: from the schedule to the message, and to the dead letters."""
 
 import json
+import os
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -9,7 +11,7 @@ from typing import Any
 import boto3
 import pytest
 from harness import RUN, Inbox, Module, drained, eventually
-from local_aws import Finding, NotSupportedError, Registry
+from local_aws import Finding, LocalAws, NotSupportedError, Registry
 from local_aws.findings import UNSUPPORTED_OS
 
 Started = Callable[[], list[str]]
@@ -114,6 +116,29 @@ def test_a_poison_message_ends_in_the_dead_letters_and_shows_in_the_logs_and_its
     events = boto3.client("logs").filter_log_events(logGroupName=group)["events"]
     errors = [line for event in events if (line := _json(event["message"])) and line.get("level") == "ERROR"]
     assert any("the message is not JSON" in line["reason"] for line in errors)
+
+
+def test_a_function_killed_half_way_loses_nothing(
+    first_run: list[str], module: Module, registry: Registry, started: Started, local_aws: LocalAws | None
+) -> None:
+    if local_aws is None:
+        raise NotSupportedError("only on the local AWS are functions processes that a test can kill")
+    repository = f"{RUN}/team-d/killed"
+    pushed = {registry.push(repository, f"1.{number}") for number in range(150)}
+    name, url = module.outputs["images_scanner_function_name"], module.outputs["images_queue_url"]
+    boto3.client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps({"version": 1, "repository": repository}))
+
+    def kill() -> bool:
+        busy = [process.pid for process in local_aws.functions(name) if process.request_id]
+        if busy and registry.scans_started(repository):
+            os.kill(busy[0], signal.SIGKILL)
+            return True
+        return False
+
+    eventually(kill, 60, "the function is at work", every=0.01)
+    assert 0 < len(registry.scans_started(repository)) < len(pushed)
+    eventually(lambda: pushed <= set(started()), 180, "every image is started all the same")
+    assert len([digest for digest in started() if digest in pushed]) == len(pushed)
 
 
 def _json(line: str) -> dict[str, Any] | None:
