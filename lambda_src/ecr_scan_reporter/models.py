@@ -57,3 +57,31 @@ class StartOutcome(StrEnum):
     UNSUPPORTED_TYPE = "unsupported_type"
     ARCHIVED = "archived"
     IMAGE_GONE = "image_gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One vulnerability of one package in an image.
+
+    `fixed` is the version that mends it, where that is known; `fixable` whether there is one. `exploit` says whether an
+    exploit is known. Only enhanced scanning tells these three. `score` is CVSS, 0 to 10.
+    """
+
+    name: str
+    severity: str
+    package: str = ""
+    installed: str = ""
+    fixed: str = ""
+    fixable: bool = False
+    exploit: bool = False
+    score: float = 0.0
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ScanResult:
+    """What the last scan of an image found, and ECR's words for its status."""
+
+    status: str
+    description: str
+    findings: tuple[Finding, ...]

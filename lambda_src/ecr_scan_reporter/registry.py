@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from .due import INDEX_TYPES
 from .errors import (
@@ -19,7 +19,7 @@ from .errors import (
     ScanQuotaReached,
     Throttled,
 )
-from .models import Image, IndexChild, Scan, StartOutcome
+from .models import Finding, Image, IndexChild, Scan, ScanResult, StartOutcome
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
@@ -84,7 +84,7 @@ class Registry:
             for page in pages:
                 for repository in page["repositories"]:
                     yield repository["repositoryName"]
-        except ClientError as error:
+        except (ClientError, BotoCoreError) as error:
             raise _translated(error) from error
 
     def images(self, repository: str) -> Iterator[Image]:
@@ -100,7 +100,7 @@ class Registry:
             for page in pages:
                 for detail in page["imageDetails"]:
                     yield _image(repository, detail)
-        except ClientError as error:
+        except (ClientError, BotoCoreError) as error:
             raise _translated(error) from error
 
     def last_scan(self, image: Image) -> Scan | None:
@@ -124,6 +124,29 @@ class Registry:
         findings = answer.get("imageScanFindings") or {}
         return _scan(answer["imageScanStatus"], findings.get("imageScanCompletedAt"))
 
+    def scan_result(self, repository: str, digest: str) -> ScanResult:
+        """All findings of the last scan of an image, read 1,000 a call (ECR answers with fewer where it is enhanced).
+
+        Raises:
+            ImageGone: it was deleted meanwhile.
+            RegistryError: there is no scan, or ECR refused otherwise.
+        """
+        pages = self._ecr.get_paginator("describe_image_scan_findings").paginate(
+            repositoryName=repository, imageId={"imageDigest": digest}, PaginationConfig={"PageSize": _PAGE}
+        )
+        status: Any = {}
+        findings: list[Finding] = []
+        try:
+            for page in pages:
+                status = page.get("imageScanStatus") or {}
+                found: Any = page.get("imageScanFindings") or {}
+                findings += map(_basic_finding, found.get("findings", ()))
+                for entry in found.get("enhancedFindings", ()):
+                    findings += _enhanced_findings(entry)
+        except (ClientError, BotoCoreError) as error:
+            raise _translated(error) from error
+        return ScanResult(status.get("status", ""), status.get("description", ""), tuple(findings))
+
     def index_children(self, indexes: Sequence[Image]) -> Iterator[IndexChild]:
         """What at most 100 indexes of one repository consist of. An index that was deleted meanwhile has none."""
         try:
@@ -132,7 +155,7 @@ class Registry:
                 imageIds=[{"imageDigest": index.digest} for index in indexes],
                 acceptedMediaTypes=sorted(INDEX_TYPES),
             )
-        except ClientError as error:
+        except (ClientError, BotoCoreError) as error:
             raise _translated(error) from error
         for image in answer["images"]:
             yield from _children(image["imageId"]["imageDigest"], image["imageManifest"])
@@ -144,7 +167,7 @@ class Registry:
         """
         try:
             answer = self._ecr.get_registry_scanning_configuration()
-        except ClientError as error:
+        except (ClientError, BotoCoreError) as error:
             raise _translated(error) from error
         return answer.get("scanningConfiguration", {}).get("scanType") != "ENHANCED"
 
@@ -202,6 +225,46 @@ def _children(index: str, manifest: str) -> Iterator[IndexChild]:
         return
 
 
+def _basic_finding(entry: Any) -> Finding:
+    attributes = {attribute["key"]: attribute.get("value", "") for attribute in entry.get("attributes", ())}
+    return Finding(
+        name=entry.get("name", ""),
+        severity=entry.get("severity", "UNDEFINED"),
+        package=attributes.get("package_name", ""),
+        installed=attributes.get("package_version", ""),
+        score=_score(attributes.get("CVSS3_SCORE") or attributes.get("CVSS2_SCORE")),
+        link=entry.get("uri", ""),
+    )
+
+
+def _enhanced_findings(entry: Any) -> Iterator[Finding]:
+    """One finding for each package that it names; one that was suppressed or closed is none."""
+    if entry.get("status", "ACTIVE") != "ACTIVE":
+        return
+    details = entry.get("packageVulnerabilityDetails") or {}
+    for package in details.get("vulnerablePackages") or [{}]:
+        # "NotAvailable" is Inspector's word for none.
+        fixed = package.get("fixedInVersion", "")
+        yield Finding(
+            name=details.get("vulnerabilityId") or entry.get("title", ""),
+            severity=entry.get("severity", "UNTRIAGED"),
+            package=package.get("name", ""),
+            installed=package.get("version", ""),
+            fixed="" if fixed == "NotAvailable" else fixed,
+            fixable=entry.get("fixAvailable") in ("YES", "PARTIAL"),
+            exploit=entry.get("exploitAvailable") == "YES",
+            score=_score(entry.get("score")),
+            link=details.get("sourceUrl", ""),
+        )
+
+
+def _score(value: object) -> float:
+    try:
+        return float(str(value or 0))
+    except ValueError:
+        return 0.0
+
+
 def _refusal(error: ClientError) -> StartOutcome | None:
     """What a refused StartImageScan says of this image alone; None where it says something else."""
     match _code(error):
@@ -217,7 +280,9 @@ def _refusal(error: ClientError) -> StartOutcome | None:
     return None
 
 
-def _translated(error: ClientError) -> RegistryError:
+def _translated(error: ClientError | BotoCoreError) -> RegistryError:
+    if isinstance(error, BotoCoreError):  # no answer at all, or a name that boto3 does not even send
+        return RegistryError(str(error))
     code = _code(error)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     text = f"{error.operation_name}: {code}: {_words(error)}"

@@ -1,85 +1,110 @@
-"""What is worth telling of a scan, and how it reads."""
+"""Puts a group of images into messages for SNS: as few as the limit on their size allows."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
-from urllib.parse import quote, urlencode
 
-from .scan_events import ScanEvent
-from .settings import SEVERITIES
+from .chat import notification
+from .document import document
+from .gathering import ImageReport, rank
+from .mail import text
+from .settings import ReporterSettings
+from .wording import ascii_only, cut, headline, summed
 
-# SNS: "UTF-8 text with no line breaks or control characters, and less than 100 characters".
-# https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+# SNS: "UTF-8 text with no line breaks or control characters, and less than 100 characters", and 256 KiB for a message
+# with its attributes. https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 _SUBJECT = 99
-
-# The console's host per partition; the other partitions' consoles are not public.
-_CONSOLES = {
-    "aws": "console.aws.amazon.com",
-    "aws-cn": "console.amazonaws.cn",
-    "aws-us-gov": "console.amazonaws-us-gov.com",
-}
+_MESSAGE = 256 * 1024
+# Findings shown of one image, in the document and in the mail: as many as fit, and at least the last line's.
+_DETAIL = ((200, 12), (50, 10), (20, 8), (8, 5))
+_LEAST = _DETAIL[-1]
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A message for people. `subject`: at most 99 printable ASCII characters."""
+    """One message. `body` is for SNS's MessageStructure=json; `images` are those it tells of."""
 
     subject: str
-    text: str
+    body: str
+    attributes: dict[str, tuple[str, str]]
+    chat: str
+    images: tuple[ImageReport, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes, as SNS counts them: the message and its attributes."""
+        attributes = sum(
+            len(name.encode()) + len(kind.encode()) + len(value.encode())
+            for name, (kind, value) in self.attributes.items()
+        )
+        return len(self.body.encode()) + attributes
 
 
-def worth_telling(event: ScanEvent, thresholds: Mapping[str, int], notify_on_scan_failure: bool) -> bool:
-    """Whether people should hear of this scan: it failed, or a severity's findings reach the severity's threshold."""
-    if event.failed:
-        return notify_on_scan_failure
-    return any(event.counts.get(severity, 0) >= number for severity, number in thresholds.items())
+def reports(images: list[ImageReport], group: str | None, settings: ReporterSettings) -> list[Report]:
+    """Put one group of images, worst first, into messages; every image is in exactly one."""
+    for detail in _DETAIL:
+        whole = _report(images, group, settings, (1, 1), detail)
+        if whole.size <= _MESSAGE:
+            return [whole]
+    parts = _split(images, lambda some: _report(some, group, settings, (999, 999), _LEAST).size <= _MESSAGE)
+    return [_report(part, group, settings, (number, len(parts)), _LEAST) for number, part in enumerate(parts, start=1)]
 
 
-def report(event: ScanEvent, partition: str, name: str) -> Report:
-    """Put a scan into words.
-
-    Args:
-        event: the scan.
-        partition: the account's, such as `aws-cn`.
-        name: the instance of this module that speaks.
-    """
-    image = f"{event.repository}:{event.tags[0]}" if event.tags else f"{event.repository}@{event.digest[:19]}"
-    head = "scan failed" if event.failed else _counts(event.counts)
-    lines = [
-        f"{head}: {image}",
-        "",
-        f"Image     {image}",
-        *(f"          {event.repository}:{tag}" for tag in event.tags[1:]),
-        f"Digest    {event.digest}",
-        f"Account   {event.account} ({event.region})",
-        f"Scanned   {event.time:%d %b %Y, %H:%M} UTC",
-        f"Findings  {'none: the scan failed' if event.failed else _counts(event.counts)}",
-    ]
-    link = image_link(event, partition)
-    if link:
-        lines += ["", link]
-    lines += ["", "--", f'Sent by ecr-scan-reporter "{name}".']
-    return Report(subject=_subject(f"[ECR] {head}: {image}"), text="\n".join(_printable(line) for line in lines) + "\n")
+def _split(images: list[ImageReport], fits: Callable[[list[ImageReport]], bool]) -> list[list[ImageReport]]:
+    """Cut the list, in its order, into pieces that fit; a single image always does."""
+    parts: list[list[ImageReport]] = []
+    rest = images
+    while rest:
+        low, high = 1, len(rest)
+        while low < high:
+            middle = (low + high + 1) // 2
+            low, high = (middle, high) if fits(rest[:middle]) else (low, middle - 1)
+        parts.append(rest[:low])
+        rest = rest[low:]
+    return parts
 
 
-def image_link(event: ScanEvent, partition: str) -> str | None:
-    """The image in the ECR console, or None where the partition has no console that is known."""
-    host = _CONSOLES.get(partition)
-    if host is None:
-        return None
-    place = "/".join(quote(part, safe="") for part in (event.account, *event.repository.split("/")))
-    query = urlencode({"region": event.region})
-    return f"https://{event.region}.{host}/ecr/repositories/private/{place}/_/image/{quote(event.digest)}/scan-results?{query}"
+def _report(
+    images: list[ImageReport],
+    group: str | None,
+    settings: ReporterSettings,
+    part: tuple[int, int],
+    detail: tuple[int, int],
+) -> Report:
+    told = [image for image in images if not image.event.failed]
+    failed = [image for image in images if image.event.failed]
+    in_document, in_mail = detail
+    common = {"thresholds": settings.thresholds, "partition": settings.partition, "name": settings.name, "part": part}
+    body = {
+        "default": document(told, failed, group=group, most=in_document, **common),  # type: ignore[arg-type]
+        "email": text(told, failed, most=in_mail, **common),  # type: ignore[arg-type]
+    }
+    return Report(
+        subject=_subject(told, failed),
+        body=json.dumps(body, ensure_ascii=False),
+        attributes=_attributes(told, failed, group),
+        chat=notification(told, failed, settings.partition, settings.name, in_mail),
+        images=tuple(images),
+    )
 
 
-def _counts(counts: Mapping[str, int]) -> str:
-    known = [(severity, counts.get(severity, 0)) for severity in SEVERITIES]
-    return ", ".join(f"{number} {severity.lower()}" for severity, number in known if number) or "no findings"
+def _subject(told: list[ImageReport], failed: list[ImageReport]) -> str:
+    images = told + failed
+    more = f" and {len(images) - 1} more" if len(images) > 1 else ""
+    head = f"[ECR] {headline(told, failed)}: "
+    return head + cut(ascii_only(images[0].name), _SUBJECT - len(head) - len(more)) + more
 
 
-def _subject(text: str) -> str:
-    plain = "".join(char if " " <= char <= "~" else "?" for char in text)
-    return plain if len(plain) <= _SUBJECT else plain[: _SUBJECT - 3] + "..."
-
-
-def _printable(line: str) -> str:
-    return "".join(char if char.isprintable() else "?" for char in line)
+def _attributes(told: list[ImageReport], failed: list[ImageReport], group: str | None) -> dict[str, tuple[str, str]]:
+    """What a subscriber's filter policy can pick by."""
+    found = [severity for severity, number in summed(told).items() if number]
+    event = (told or failed)[0].event
+    repositories = sorted({image.event.repository for image in told + failed})
+    attributes = {
+        "severity": ("String", min(found, key=rank) if found else "NONE"),
+        "repositories": ("String.Array", json.dumps(repositories)),
+        "account": ("String", event.account),
+        "region": ("String", event.region),
+        "failed_scans": ("Number", str(len(failed))),
+    }
+    return attributes | ({"group": ("String", group)} if group else {})

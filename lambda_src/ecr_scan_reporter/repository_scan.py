@@ -22,6 +22,7 @@ from .models import Image, IndexChild, Scan, StartOutcome
 from .pace import Pace
 from .registry import INDEXES_A_CALL, Registry
 from .settings import ImagesScannerSettings
+from .side_by_side import batches, side_by_side
 
 logger = logging.getLogger(__name__)
 
@@ -207,32 +208,3 @@ class RepositoryScan:
         self._count(outcome)
         extra = {"repository": image.repository, "digest": image.digest, "tags": image.tags, "outcome": outcome}
         logger.info("scan asked for", extra=extra)
-
-
-def batches(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
-    """Cut `items` into pieces of at most `size`."""
-    return (items[start : start + size] for start in range(0, len(items), size))
-
-
-def side_by_side(pool: Executor, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-    """Map `function` over `items` in the pool; returns when no call is under way any more.
-
-    Raises:
-        Exception: the first that `function` raised; items whose turn had not come by then are left.
-    """
-    failed = threading.Event()
-
-    def unless_failed(item: Item) -> Result | None:
-        if failed.is_set():
-            return None
-        try:
-            return function(item)
-        except BaseException:
-            failed.set()
-            raise
-
-    futures = [pool.submit(unless_failed, item) for item in items]
-    errors = [error for future in futures if (error := future.exception())]
-    if errors:
-        raise errors[0]
-    return [future.result() for future in futures]  # type: ignore[misc]  # nothing failed, so nothing was left

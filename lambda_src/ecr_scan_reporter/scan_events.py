@@ -1,6 +1,7 @@
-"""Reads what EventBridge says of a finished scan.
+"""Reads what EventBridge says of a finished scan, ECR's or Inspector's.
 
 https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html
+https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-scanning-enhanced-events.html
 """
 
 import json
@@ -10,6 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from .errors import MessageError
+
+_ACCEPTED = "accepted: 'ECR Image Scan' with 'COMPLETE' or 'FAILED', and 'Inspector2 Scan' of a repository"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +28,17 @@ class ScanEvent:
     failed: bool
     counts: Mapping[str, int]
 
+    @property
+    def image(self) -> tuple[str, str, str, str]:
+        """What tells one image from all others."""
+        return self.account, self.region, self.repository, self.digest
+
 
 def read(body: str) -> ScanEvent:
-    """Read an `ECR Image Scan` event.
+    """Read a scan event.
 
-    Tags and counts may be missing, and severities without findings are left out or 0.
+    Tags and counts may be missing, severities without findings are left out or 0, and Inspector names the repository
+    by its ARN and adds a TOTAL.
 
     Raises:
         MessageError: it is not such an event.
@@ -39,26 +48,28 @@ def read(body: str) -> ScanEvent:
     except ValueError as error:
         raise MessageError(f"the message is not JSON ({error}); accepted: an event of EventBridge") from error
     try:
-        kind, status = event["detail-type"], event["detail"]["scan-status"]
-        if (kind, status) not in (("ECR Image Scan", "COMPLETE"), ("ECR Image Scan", "FAILED")):
-            raise MessageError(f"the event is {kind!r} {status!r}; accepted: 'ECR Image Scan' 'COMPLETE' or 'FAILED'")
         return _scan_event(event, event["detail"])
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         if isinstance(error, MessageError):
             raise
-        raise MessageError(f"the event is no scan event: {type(error).__name__}: {error}") from error
+        raise MessageError(f"the event is no scan event: {type(error).__name__}: {error}; {_ACCEPTED}") from error
 
 
 def _scan_event(event: Mapping[str, Any], detail: Mapping[str, Any]) -> ScanEvent:
+    kind, status = event["detail-type"], _text(detail, "scan-status")
+    if not (kind == "Inspector2 Scan" or (kind == "ECR Image Scan" and status in ("COMPLETE", "FAILED"))):
+        raise MessageError(f"the event is {kind!r} {status!r}; {_ACCEPTED}")
+    counts = {str(severity): int(n) for severity, n in (detail.get("finding-severity-counts") or {}).items()}
+    counts.pop("TOTAL", None)
     return ScanEvent(
         account=_text(event, "account"),
         region=_text(event, "region"),
-        repository=_text(detail, "repository-name"),
+        repository=_text(detail, "repository-name").rpartition(":repository/")[2],
         digest=_text(detail, "image-digest"),
         tags=tuple(str(tag) for tag in detail.get("image-tags") or ()),
         time=datetime.fromisoformat(_text(event, "time")),
-        failed=detail["scan-status"] == "FAILED",
-        counts={str(severity): int(n) for severity, n in (detail.get("finding-severity-counts") or {}).items()},
+        failed="FAILED" in status,
+        counts=counts,
     )
 
 

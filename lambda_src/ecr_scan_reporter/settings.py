@@ -87,13 +87,20 @@ class ImagesScannerSettings:
 
 @dataclass(frozen=True, slots=True)
 class ReporterSettings:
-    """What the reporter needs to know. `thresholds` maps a severity to the number of findings that is told."""
+    """What the reporter needs to know.
+
+    `thresholds` maps a severity to the number of findings that is told; `fixable_only` counts only those that a known
+    version mends; `group_by` has one capture group over the repository's name; `chat_topic_arn` is empty for no chat.
+    """
 
     topic_arn: str
     repositories: "RepositoryFilter"
     thresholds: Mapping[str, int]
     notify_on_scan_failure: bool
     name: str
+    fixable_only: bool = False
+    group_by: re.Pattern[str] | None = None
+    chat_topic_arn: str = ""
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "ReporterSettings":
@@ -108,7 +115,15 @@ class ReporterSettings:
             thresholds=_thresholds(environment, "SEVERITY_THRESHOLDS"),
             notify_on_scan_failure=_flag(environment, "NOTIFY_ON_SCAN_FAILURE"),
             name=_text(environment, "REPORTER_NAME", "the name of this instance of the module"),
+            fixable_only=_flag(environment, "FIXABLE_ONLY", "false"),
+            group_by=_group_by(environment, "GROUP_BY"),
+            chat_topic_arn=environment.get("CHAT_TOPIC_ARN", ""),
         )
+
+    @property
+    def partition(self) -> str:
+        """The account's partition, such as `aws-cn`."""
+        return self.topic_arn.split(":")[1]
 
 
 def expression(name: str, value: object) -> re.Pattern[str]:
@@ -174,8 +189,18 @@ def _selection(environment: Mapping[str, str], name: str) -> Selection:
     )
 
 
-def _flag(environment: Mapping[str, str], name: str) -> bool:
+def _group_by(environment: Mapping[str, str], name: str) -> re.Pattern[str] | None:
     value = environment.get(name)
+    if not value:
+        return None
+    compiled = expression(name, value)
+    if compiled.groups != 1:
+        raise SettingError(name, value, "a Python regular expression with one capture group, such as ^([^/]+)/")
+    return compiled
+
+
+def _flag(environment: Mapping[str, str], name: str, default: str | None = None) -> bool:
+    value = environment.get(name, default)
     if value not in ("true", "false"):
         raise SettingError(name, value, "true or false")
     return value == "true"

@@ -102,6 +102,20 @@ def test_the_reporter_misses_nothing_silently(name: str) -> None:
         ReporterSettings.read({key: value for key, value in REPORTER.items() if key != name})
 
 
+def test_the_reporter_takes_what_is_off_by_default() -> None:
+    environment = {"FIXABLE_ONLY": "true", "GROUP_BY": "^([^/]+)/", "CHAT_TOPIC_ARN": "arn:chat"}
+    settings = ReporterSettings.read({**REPORTER, **environment})
+    assert (settings.fixable_only, settings.chat_topic_arn, settings.partition) == (True, "arn:chat", "aws")
+    assert settings.group_by == re.compile("^([^/]+)/")
+    assert ReporterSettings.read({**REPORTER, "GROUP_BY": ""}).group_by is None
+
+
+@pytest.mark.parametrize("value", ["team", "(a)(b)", "("])
+def test_a_group_has_one_capture(value: str) -> None:
+    with pytest.raises(SettingError, match="GROUP_BY is .*; accepted: a Python regular expression"):
+        ReporterSettings.read({**REPORTER, "GROUP_BY": value})
+
+
 def test_an_expression_that_does_not_compile_is_named() -> None:
     with pytest.raises(SettingError, match=r"REPOSITORIES_FILTER_REGEXP is '\(a'; accepted: a Python regular"):
         RepositoriesScannerSettings.read({**REPOSITORIES_SCANNER, "REPOSITORIES_FILTER_REGEXP": "(a"})
