@@ -12,7 +12,7 @@ locals {
   # The hash is of the whole name: two long names that begin alike stay apart.
   names = { for suffix in [
     "schedule", "repositories-scanner", "images", "images-dead-letters", "images-scanner",
-    "scan-events", "reports", "reports-dead-letters", "reporter",
+    "scan-events", "reports", "reports-dead-letters", "reporter", "chat",
     ] : replace(suffix, "-", "_") => (
     length("${var.name}-${suffix}") <= 64
     ? "${var.name}-${suffix}"
@@ -26,7 +26,24 @@ locals {
   arn_scope        = "${local.region}:${data.aws_caller_identity.current.account_id}"
   queue_arn_prefix = "arn:${data.aws_partition.current.partition}:sqs:${local.arn_scope}"
   repositories_arn = "arn:${data.aws_partition.current.partition}:ecr:${local.arn_scope}:repository/*"
-  reports_topic    = "arn:${data.aws_partition.current.partition}:sns:${local.arn_scope}:${local.names.reports}"
+
+  topic_arns = { for topic in ["reports", "chat"] :
+    topic => "arn:${data.aws_partition.current.partition}:sns:${local.arn_scope}:${local.names[topic]}"
+  }
+
+  # These policies take the place of SNS's default one, which lets every principal of the account publish and
+  # subscribe: with them only those do to whom IAM allows it.
+  topic_policies = { for topic, arn in local.topic_arns : topic => {
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "RefuseWithoutTls"
+      Effect    = "Deny"
+      Principal = "*"
+      Action    = "sns:Publish"
+      Resource  = arn
+      Condition = { Bool = { "aws:SecureTransport" = "false" } }
+    }]
+  } }
 
   queue_arns = { for queue in ["images", "images_dead_letters", "reports", "reports_dead_letters"] :
     queue => "${local.queue_arn_prefix}:${local.names[queue]}"
@@ -43,10 +60,11 @@ locals {
   } }
 
   # Lambda advises six times the function's timeout, so that throttled and retried batches do not show up twice, and
-  # at least five receives, so that throttling alone buries no message.
+  # at least five receives, so that throttling alone buries no message. A message is out of sight from when Lambda takes
+  # it, so the time for which it waits for its batch comes on top.
   visibility_timeouts = {
     images  = 6 * var.functions.images_scanner.timeout
-    reports = 6 * var.functions.reporter.timeout
+    reports = 6 * var.functions.reporter.timeout + var.report_window
   }
   max_receive_count = 5
 
@@ -217,20 +235,24 @@ module "images_scanner" {
   }
 }
 
-# ---- ECR's scan events, whoever started the scan, go to the reports queue ----
+# ---- Scan events of ECR and of Amazon Inspector, whoever started the scan, go to the reports queue ----
 
 resource "aws_cloudwatch_event_rule" "scan_events" {
   name        = local.names.scan_events
-  description = "Takes the results of ECR image scans."
+  description = "Takes the results of basic and of enhanced ECR image scans."
   state       = var.enabled ? "ENABLED" : "DISABLED"
   tags        = var.tags
 
+  # Basic scans are told by ECR, as COMPLETE or FAILED; enhanced ones by Inspector, with a status of its own for the
+  # first scan of an image and for each further one. Inspector tells of EC2 and Lambda in the same form, but without
+  # a repository.
   event_pattern = jsonencode({
-    source      = ["aws.ecr"]
-    detail-type = ["ECR Image Scan"]
-    detail = {
-      scan-status = var.notify_on_scan_failure ? ["COMPLETE", "FAILED"] : ["COMPLETE"]
-    }
+    source      = ["aws.ecr", "aws.inspector2"]
+    detail-type = ["ECR Image Scan", "Inspector2 Scan"]
+    detail = { for field, accepted in {
+      repository-name = [{ exists = true }]
+      scan-status     = [{ anything-but = ["FAILED"] }]
+    } : field => accepted if field != "scan-status" || !var.notify_on_scan_failure }
   })
 }
 
@@ -300,12 +322,15 @@ resource "aws_sqs_queue" "reports_dead_letters" {
 
 # ---- The reporter publishes what a person should know ----
 
+# One report tells of all scans of a batch, so a batch is as large as the window makes it: 10000 is the most that Lambda
+# takes, and its 6 MB for a payload come first. Without a window it takes no more than ten.
 resource "aws_lambda_event_source_mapping" "reports" {
-  event_source_arn        = aws_sqs_queue.reports.arn
-  function_name           = module.reporter.function.arn
-  batch_size              = 10
-  function_response_types = ["ReportBatchItemFailures"]
-  tags                    = var.tags
+  event_source_arn                   = aws_sqs_queue.reports.arn
+  function_name                      = module.reporter.function.arn
+  batch_size                         = var.report_window == 0 ? 10 : 10000
+  maximum_batching_window_in_seconds = var.report_window
+  function_response_types            = ["ReportBatchItemFailures"]
+  tags                               = var.tags
 
   scaling_config {
     maximum_concurrency = var.functions.reporter.concurrency
@@ -327,48 +352,47 @@ module "reporter" {
 
   environment_variables = merge(var.environment_variables, {
     REPORTS_TOPIC_ARN           = aws_sns_topic.reports.arn
+    CHAT_TOPIC_ARN              = var.chat ? aws_sns_topic.chat[0].arn : ""
     REPOSITORIES_FILTER_REGEXP  = var.repositories_filter_regexp
     REPOSITORIES_EXCLUDE_REGEXP = var.repositories_exclude_regexp == null ? "" : var.repositories_exclude_regexp
     SEVERITY_THRESHOLDS = jsonencode({
       for severity, threshold in merge({ CRITICAL = 1, HIGH = 1 }, var.severity_thresholds) :
       severity => threshold if threshold != null
     })
+    FIXABLE_ONLY           = tostring(var.fixable_only)
+    GROUP_BY               = var.group_by == null ? "" : var.group_by
     NOTIFY_ON_SCAN_FAILURE = tostring(var.notify_on_scan_failure)
     REPORTER_NAME          = var.name
   })
 
-  # No KMS statement for the topic's key: the policy of the AWS managed key lets everyone in the account use it through
+  # No KMS statement for the topics' key: the policy of the AWS managed key lets everyone in the account use it through
   # SNS who may use SNS. A customer managed key would need kms:GenerateDataKey* and kms:Decrypt here.
   permissions = {
     TakeScanEvents = {
       actions   = local.consume_queue
       resources = [aws_sqs_queue.reports.arn]
     }
+    ReadFindings = {
+      actions   = ["ecr:DescribeImageScanFindings"]
+      resources = [local.repositories_arn]
+    }
+    # An image without a tag may be part of an index that has one.
+    NameUntaggedImages = {
+      actions   = ["ecr:DescribeImages", "ecr:BatchGetImage"]
+      resources = [local.repositories_arn]
+    }
     PublishReports = {
       actions   = ["sns:Publish"]
-      resources = [aws_sns_topic.reports.arn]
+      resources = concat([aws_sns_topic.reports.arn], aws_sns_topic.chat[*].arn)
     }
   }
 }
 
-# The policy takes the place of SNS's default one, which lets every principal of the account publish and subscribe:
-# with this one only those do to whom IAM allows it.
 resource "aws_sns_topic" "reports" {
   name              = local.names.reports
   kms_master_key_id = "alias/aws/sns"
+  policy            = jsonencode(local.topic_policies.reports)
   tags              = var.tags
-
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [{
-      Sid       = "RefuseWithoutTls"
-      Effect    = "Deny"
-      Principal = "*"
-      Action    = "sns:Publish"
-      Resource  = local.reports_topic
-      Condition = { Bool = { "aws:SecureTransport" = "false" } }
-    }]
-  })
 }
 
 resource "aws_sns_topic_subscription" "email" {
@@ -377,4 +401,27 @@ resource "aws_sns_topic_subscription" "email" {
   topic_arn = aws_sns_topic.reports.arn
   protocol  = "email"
   endpoint  = var.email
+}
+
+resource "aws_sns_topic_subscription" "further" {
+  for_each = var.subscriptions
+
+  topic_arn             = aws_sns_topic.reports.arn
+  protocol              = each.value.protocol
+  endpoint              = each.value.endpoint
+  filter_policy         = each.value.filter_policy
+  filter_policy_scope   = each.value.filter_policy_scope
+  raw_message_delivery  = each.value.raw_message_delivery
+  subscription_role_arn = each.value.subscription_role_arn
+}
+
+# A topic of its own: Amazon Q Developer takes messages of one form only, which nobody could read as an e-mail. It
+# subscribes the topic itself when a channel is configured with it.
+resource "aws_sns_topic" "chat" {
+  count = var.chat ? 1 : 0
+
+  name              = local.names.chat
+  kms_master_key_id = "alias/aws/sns"
+  policy            = jsonencode(local.topic_policies.chat)
+  tags              = var.tags
 }

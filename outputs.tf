@@ -177,3 +177,13 @@ output "reports_topic_name" {
   description = "Name of the SNS topic that the reports are published to."
   value       = aws_sns_topic.reports.name
 }
+
+output "chat_topic_arn" {
+  description = "ARN of the SNS topic for Amazon Q Developer; null unless chat is true."
+  value       = one(aws_sns_topic.chat[*].arn)
+}
+
+output "chat_topic_name" {
+  description = "Name of the SNS topic for Amazon Q Developer; null unless chat is true."
+  value       = one(aws_sns_topic.chat[*].name)
+}

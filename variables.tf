@@ -3,8 +3,14 @@ locals {
 
   # What the module sets from its other inputs.
   module_environment_variables = [
-    "ECR_IMAGES_DURATION_DELTA", "IMAGES_QUEUE_URL", "IMAGES_SELECTION", "NOTIFY_ON_SCAN_FAILURE", "REPORTER_NAME",
-    "REPORTS_TOPIC_ARN", "REPOSITORIES_EXCLUDE_REGEXP", "REPOSITORIES_FILTER_REGEXP", "SEVERITY_THRESHOLDS", "THREADS",
+    "CHAT_TOPIC_ARN", "ECR_IMAGES_DURATION_DELTA", "FIXABLE_ONLY", "GROUP_BY", "IMAGES_QUEUE_URL", "IMAGES_SELECTION",
+    "NOTIFY_ON_SCAN_FAILURE", "REPORTER_NAME", "REPORTS_TOPIC_ARN", "REPOSITORIES_EXCLUDE_REGEXP",
+    "REPOSITORIES_FILTER_REGEXP", "SEVERITY_THRESHOLDS", "THREADS",
+  ]
+
+  # "Protocol" in https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html
+  subscription_protocols = [
+    "sqs", "lambda", "http", "https", "email", "email-json", "sms", "firehose", "application",
   ]
 
   # What Lambda sets and refuses to take: "reserved environment variables" in
@@ -163,6 +169,106 @@ variable "email" {
   }
 }
 
+variable "subscriptions" {
+  description = "Further subscriptions of the reports topic, by a name of your choice: protocol (sqs, lambda, http, https, email, email-json, sms, firehose, application) and endpoint as SNS takes them; filter_policy, a JSON object, and filter_policy_scope (MessageAttributes, as SNS assumes, or MessageBody) for those that are to get some reports only; raw_message_delivery (sqs, http, https, firehose); subscription_role_arn, the role that lets SNS write to a firehose. The endpoint's own policy must let SNS in."
+  type = map(object({
+    protocol              = string
+    endpoint              = string
+    filter_policy         = optional(string)
+    filter_policy_scope   = optional(string)
+    raw_message_delivery  = optional(bool)
+    subscription_role_arn = optional(string)
+  }))
+  default  = {}
+  nullable = false
+
+  validation {
+    condition = alltrue([for subscription in values(var.subscriptions) :
+      subscription.protocol == null ? false : contains(local.subscription_protocols, subscription.protocol)
+    ])
+    error_message = "subscriptions has protocol ${join(", ", [for name, subscription in var.subscriptions : "${jsonencode(subscription.protocol)} (${name})"])}. Accepted, as SNS does: ${join(", ", local.subscription_protocols)}."
+  }
+
+  validation {
+    condition = alltrue([for subscription in values(var.subscriptions) :
+      subscription.endpoint == null ? false : trimspace(subscription.endpoint) != ""
+    ])
+    error_message = "subscriptions has endpoint ${join(", ", [for name, subscription in var.subscriptions : "${jsonencode(subscription.endpoint)} (${name})"])}. Accepted: what the protocol delivers to, such as the ARN of a queue, an address or a URL."
+  }
+
+  validation {
+    condition = alltrue([for subscription in values(var.subscriptions) :
+      subscription.filter_policy == null ? true : can(keys(jsondecode(subscription.filter_policy)))
+    ])
+    error_message = "subscriptions has filter_policy ${join(", ", [for name, subscription in var.subscriptions : "${jsonencode(subscription.filter_policy)} (${name})"])}. Accepted: a JSON object, such as jsonencode({ severity = [\"CRITICAL\"] }), or null for every report."
+  }
+
+  validation {
+    condition = alltrue([for subscription in values(var.subscriptions) :
+      subscription.filter_policy_scope == null ? true : contains(["MessageAttributes", "MessageBody"], subscription.filter_policy_scope)
+    ])
+    error_message = "subscriptions has filter_policy_scope ${join(", ", [for name, subscription in var.subscriptions : "${jsonencode(subscription.filter_policy_scope)} (${name})"])}. Accepted: MessageAttributes, MessageBody, or null."
+  }
+
+  validation {
+    condition = alltrue([for subscription in values(var.subscriptions) :
+      subscription.filter_policy_scope == null || subscription.filter_policy != null
+    ])
+    error_message = "subscriptions has filter_policy_scope without filter_policy: ${join(", ", [for name, subscription in var.subscriptions : name if subscription.filter_policy_scope != null && subscription.filter_policy == null])}. Accepted: both, filter_policy alone, or neither."
+  }
+
+  validation {
+    condition = alltrue([for subscription in values(var.subscriptions) :
+      subscription.raw_message_delivery != true || try(contains(["sqs", "http", "https", "firehose"], subscription.protocol), false)
+    ])
+    error_message = "subscriptions has raw_message_delivery with protocol ${join(", ", [for name, subscription in var.subscriptions : "${jsonencode(subscription.protocol)} (${name})" if subscription.raw_message_delivery == true])}. Accepted, as SNS does: true with sqs, http, https, firehose; false or null with all."
+  }
+
+  # SNS takes neither a firehose without a role nor a role with anything else, and tells so only at apply.
+  validation {
+    condition = alltrue([for subscription in values(var.subscriptions) :
+      (subscription.protocol == "firehose") == (subscription.subscription_role_arn != null)
+    ])
+    error_message = "subscriptions has subscription_role_arn ${join(", ", [for name, subscription in var.subscriptions : "${jsonencode(subscription.subscription_role_arn)} with protocol ${jsonencode(subscription.protocol)} (${name})"])}. Accepted: the ARN of a role with firehose, null with all others."
+  }
+}
+
+variable "chat" {
+  description = "Whether reports also go to a second topic, in the form that Amazon Q Developer in chat applications (formerly AWS Chatbot) shows in Slack and Microsoft Teams. A channel that is configured with chat_topic_arn subscribes it."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "report_window" {
+  description = "Seconds for which scan events are gathered, so that scans that end together are one report; 0 to report each as soon as it is there."
+  type        = number
+  default     = 60
+  nullable    = false
+
+  validation {
+    condition     = var.report_window >= 0 && var.report_window <= 300 && floor(var.report_window) == var.report_window
+    error_message = "report_window is ${var.report_window}. Accepted: whole numbers of seconds from 0 to 300, as Lambda does for a queue."
+  }
+}
+
+variable "group_by" {
+  description = "Python regular expression with one group, matched with a repository's name from its start: scans for which the group took the same are one report, such as \"^([^/]+)/\" for one report per team where names begin with the team's. Null for one report of all."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.group_by == null ? true : length(var.group_by) >= 1 && length(var.group_by) <= 512
+    error_message = "group_by has ${var.group_by == null ? 0 : length(var.group_by)} characters. Accepted: a Python regular expression of 1 to 512 characters (a function's environment holds 4 KB in all), or null for one report of all."
+  }
+
+  # "\(" is a bracket, "(?:" and its like take nothing for themselves, "(?P<name>" does. All else is left to Python.
+  validation {
+    condition     = var.group_by == null ? true : can(regex("(?s)^([^\\\\]|\\\\.)*[(]([^?]|[?]P<)", var.group_by))
+    error_message = "group_by is ${jsonencode(var.group_by)}. Accepted: a Python regular expression with one group, such as \"^([^/]+)/\", or null for one report of all."
+  }
+}
+
 # A map, not an object: an object would drop a misspelt severity without a word, and with it the alert.
 variable "severity_thresholds" {
   description = "Findings of a severity from which an image is reported: CRITICAL, HIGH, MEDIUM, LOW, INFORMATIONAL, UNDEFINED, UNTRIAGED. CRITICAL and HIGH are 1 unless set, the others off; null turns a severity off."
@@ -181,6 +287,13 @@ variable "severity_thresholds" {
     ])
     error_message = "severity_thresholds is ${jsonencode(var.severity_thresholds)}. Accepted: whole numbers from 1, or null to turn a severity off."
   }
+}
+
+variable "fixable_only" {
+  description = "Whether only findings for which there is a fix count."
+  type        = bool
+  default     = false
+  nullable    = false
 }
 
 variable "notify_on_scan_failure" {
@@ -206,8 +319,8 @@ variable "functions" {
       threads     = optional(number, 16)
     }), {})
     reporter = optional(object({
-      memory      = optional(number, 256)
-      timeout     = optional(number, 60)
+      memory      = optional(number, 512)
+      timeout     = optional(number, 300)
       concurrency = optional(number, 2)
     }), {})
   })
@@ -275,8 +388,8 @@ variable "environment_variables" {
   }
 
   validation {
-    condition     = length(join("", concat(keys(var.environment_variables), values(var.environment_variables)))) <= 1536
-    error_message = "environment_variables has ${length(join("", concat(keys(var.environment_variables), values(var.environment_variables))))} characters in names and values. Accepted: at most 1536, as a function's environment holds 4 KB in all."
+    condition     = length(join("", concat(keys(var.environment_variables), values(var.environment_variables)))) <= 1024
+    error_message = "environment_variables has ${length(join("", concat(keys(var.environment_variables), values(var.environment_variables))))} characters in names and values. Accepted: at most 1024, as a function's environment holds 4 KB in all."
   }
 }
 

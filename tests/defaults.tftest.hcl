@@ -67,19 +67,28 @@ run "without_any_input" {
   assert {
     condition = (
       aws_sqs_queue.images.visibility_timeout_seconds == 6 * 900 &&
-      aws_sqs_queue.reports.visibility_timeout_seconds == 6 * 60
+      aws_sqs_queue.reports.visibility_timeout_seconds == 6 * 300 + 60
     )
-    error_message = "A message is out of sight for six times the function's timeout."
+    error_message = "A message is out of sight for six times the function's timeout, beside the time that it is gathered for."
   }
 
   assert {
     condition = (
       aws_lambda_event_source_mapping.images.batch_size == 1 &&
       aws_lambda_event_source_mapping.images.scaling_config[0].maximum_concurrency == 5 &&
-      aws_lambda_event_source_mapping.reports.batch_size == 10 &&
+      aws_lambda_event_source_mapping.reports.batch_size == 10000 &&
+      aws_lambda_event_source_mapping.reports.maximum_batching_window_in_seconds == 60 &&
       aws_lambda_event_source_mapping.reports.scaling_config[0].maximum_concurrency == 2
     )
-    error_message = "Five repositories at a time, ten events at a time."
+    error_message = "Five repositories at a time, the events of a minute at a time."
+  }
+
+  assert {
+    condition = (
+      length(aws_sns_topic.chat) == 0 && output.chat_topic_arn == null && output.chat_topic_name == null &&
+      length(aws_sns_topic_subscription.further) == 0
+    )
+    error_message = "There is no topic for a chat, and nobody is subscribed."
   }
 
   assert {

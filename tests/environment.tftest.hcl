@@ -39,9 +39,12 @@ run "defaults" {
   assert {
     condition = module.reporter.function.environment[0].variables == tomap({
       REPORTS_TOPIC_ARN           = "arn:aws:sns:eu-central-1:123456789012:reports"
+      CHAT_TOPIC_ARN              = ""
       REPOSITORIES_FILTER_REGEXP  = ".*"
       REPOSITORIES_EXCLUDE_REGEXP = ""
       SEVERITY_THRESHOLDS         = "{\"CRITICAL\":1,\"HIGH\":1}"
+      FIXABLE_ONLY                = "false"
+      GROUP_BY                    = ""
       NOTIFY_ON_SCAN_FAILURE      = "true"
       REPORTER_NAME               = "ecr-scan-reporter"
     })
@@ -57,6 +60,8 @@ run "inputs" {
     name                       = "platform-security-of-the-organisation-in-central-europe-production"
     repositories_filter_regexp = "^(?!sandbox/)"
     images_duration_delta      = "1m2w3d"
+    fixable_only               = true
+    group_by                   = "^([^/]+)/"
     notify_on_scan_failure     = false
     environment_variables      = { AWS_ENDPOINT_URL_ECR = "http://ecr:5000" }
   }
@@ -67,6 +72,8 @@ run "inputs" {
       module.reporter.function.environment[0].variables["REPOSITORIES_FILTER_REGEXP"] == "^(?!sandbox/)" &&
       module.images_scanner.function.environment[0].variables["ECR_IMAGES_DURATION_DELTA"] == "1m2w3d" &&
       module.reporter.function.environment[0].variables["NOTIFY_ON_SCAN_FAILURE"] == "false" &&
+      module.reporter.function.environment[0].variables["FIXABLE_ONLY"] == "true" &&
+      module.reporter.function.environment[0].variables["GROUP_BY"] == "^([^/]+)/" &&
       module.reporter.function.environment[0].variables["REPORTER_NAME"] == var.name
     )
     error_message = "Inputs reach the functions as they were given."
@@ -105,5 +112,35 @@ run "thresholds_in_place_of_the_defaults" {
   assert {
     condition     = module.reporter.function.environment[0].variables["SEVERITY_THRESHOLDS"] == "{\"CRITICAL\":3}"
     error_message = "null turns a severity off."
+  }
+}
+
+# What is longest of all that is accepted. Lambda measures the environment as JSON.
+run "no_more_than_a_function_holds" {
+  override_resource {
+    target = aws_sns_topic.reports
+    values = { arn = "arn:aws-us-gov:sns:us-gov-west-1:123456789012:0000000000000000000000000000000000000000000000000000000000000000" }
+  }
+  override_resource {
+    target = aws_sns_topic.chat
+    values = { arn = "arn:aws-us-gov:sns:us-gov-west-1:123456789012:0000000000000000000000000000000000000000000000000000000000000000" }
+  }
+
+  variables {
+    name                        = format("%0128d", 0)
+    chat                        = true
+    repositories_filter_regexp  = format("%01024d", 0)
+    repositories_exclude_regexp = format("%0512d", 0)
+    group_by                    = "(${format("%0510d", 0)})"
+    severity_thresholds = {
+      CRITICAL      = 1000000000, HIGH = 1000000000, MEDIUM = 1000000000, LOW = 1000000000
+      INFORMATIONAL = 1000000000, UNDEFINED = 1000000000, UNTRIAGED = 1000000000
+    }
+    environment_variables = { for number in range(32) : "V${format("%02d", number)}" => format("%029d", 0) }
+  }
+
+  assert {
+    condition     = length(jsonencode(module.reporter.function.environment[0].variables)) <= 4096
+    error_message = "The reporter's environment has ${length(jsonencode(module.reporter.function.environment[0].variables))} characters; Lambda takes 4096."
   }
 }

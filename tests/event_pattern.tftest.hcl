@@ -7,9 +7,11 @@ run "with_failures" {
 
   assert {
     condition = jsondecode(aws_cloudwatch_event_rule.scan_events.event_pattern) == {
-      source = ["aws.ecr"], detail-type = ["ECR Image Scan"], detail = { scan-status = ["COMPLETE", "FAILED"] }
+      source      = ["aws.ecr", "aws.inspector2"]
+      detail-type = ["ECR Image Scan", "Inspector2 Scan"]
+      detail      = { repository-name = [{ exists = true }] }
     }
-    error_message = "Scans that are complete and scans that failed are taken."
+    error_message = "All scans of repositories are taken, basic and enhanced, those that failed too."
   }
 }
 
@@ -22,8 +24,10 @@ run "without_failures" {
 
   assert {
     condition = jsondecode(aws_cloudwatch_event_rule.scan_events.event_pattern) == {
-      source = ["aws.ecr"], detail-type = ["ECR Image Scan"], detail = { scan-status = ["COMPLETE"] }
+      source      = ["aws.ecr", "aws.inspector2"]
+      detail-type = ["ECR Image Scan", "Inspector2 Scan"]
+      detail      = { repository-name = [{ exists = true }], scan-status = [{ anything-but = ["FAILED"] }] }
     }
-    error_message = "Only scans that are complete are taken."
+    error_message = "All scans of repositories are taken but those that failed."
   }
 }

@@ -17,6 +17,23 @@ run "simple" {
   }
 }
 
+run "simple_with_a_window" {
+  command = plan
+
+  module {
+    source = "./examples/simple"
+  }
+
+  variables {
+    report_window = 5
+  }
+
+  assert {
+    condition     = module.ecr_scan_reporter.reports_queue_name == "ecr-scan-reporter-reports"
+    error_message = "The simple example lets the window be set."
+  }
+}
+
 run "complete" {
   command = plan
 

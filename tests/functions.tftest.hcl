@@ -9,7 +9,7 @@ run "defaults" {
     condition = (
       [for function in [module.repositories_scanner.function, module.images_scanner.function, module.reporter.function] :
         [function.memory_size, function.timeout, function.reserved_concurrent_executions]
-      ] == [[256, 300, -1], [512, 900, -1], [256, 60, -1]]
+      ] == [[256, 300, -1], [512, 900, -1], [512, 300, -1]]
     )
     error_message = "Memory and timeout are the documented defaults, and no concurrency is reserved."
   }
@@ -53,7 +53,7 @@ run "sizes" {
 
   assert {
     condition = (
-      aws_sqs_queue.images.visibility_timeout_seconds == 600 && aws_sqs_queue.reports.visibility_timeout_seconds == 5400
+      aws_sqs_queue.images.visibility_timeout_seconds == 600 && aws_sqs_queue.reports.visibility_timeout_seconds == 5460
     )
     error_message = "The queues follow the timeouts of their functions."
   }
@@ -69,7 +69,7 @@ run "part_of_the_sizes" {
   assert {
     condition = (
       [module.images_scanner.function.memory_size, module.images_scanner.function.timeout, module.reporter.function.memory_size]
-      == [1024, 900, 256]
+      == [1024, 900, 512]
     )
     error_message = "What is not set keeps its default."
   }

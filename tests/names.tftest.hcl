@@ -20,6 +20,7 @@ run "every_name_begins_with_the_instance" {
       reports              = "team_A-1-reports"
       reports_dead_letters = "team_A-1-reports-dead-letters"
       reporter             = "team_A-1-reporter"
+      chat                 = "team_A-1-chat"
     }
     error_message = "A name that fits is kept as it is."
   }
@@ -68,6 +69,7 @@ run "shortest_name_that_does_not_fit" {
 run "long_name" {
   variables {
     name = "platform-security-of-the-organisation-in-central-europe-production-blue"
+    chat = true
   }
 
   assert {
@@ -89,6 +91,7 @@ run "long_name" {
       aws_sqs_queue.reports.name == local.names.reports &&
       aws_sqs_queue.reports_dead_letters.name == local.names.reports_dead_letters &&
       aws_sns_topic.reports.name == local.names.reports &&
+      aws_sns_topic.chat[0].name == local.names.chat &&
       module.repositories_scanner.function.function_name == local.names.repositories_scanner &&
       module.images_scanner.function.function_name == local.names.images_scanner &&
       module.reporter.function.function_name == local.names.reporter
@@ -108,6 +111,7 @@ run "long_name" {
 run "long_name_with_the_same_prefix" {
   variables {
     name = "platform-security-of-the-organisation-in-central-europe-production-green"
+    chat = true
   }
 
   assert {
@@ -115,8 +119,9 @@ run "long_name_with_the_same_prefix" {
       run.long_name.schedule_rule_name, run.long_name.scan_events_rule_name,
       run.long_name.images_queue_name, run.long_name.images_dead_letter_queue_name,
       run.long_name.reports_queue_name, run.long_name.reports_dead_letter_queue_name,
-      run.long_name.reports_topic_name, run.long_name.repositories_scanner_function_name,
-      run.long_name.images_scanner_function_name, run.long_name.reporter_function_name,
+      run.long_name.reports_topic_name, run.long_name.chat_topic_name,
+      run.long_name.repositories_scanner_function_name, run.long_name.images_scanner_function_name,
+      run.long_name.reporter_function_name,
     ])) == 0
     error_message = "Two long names that begin alike share no resource."
   }

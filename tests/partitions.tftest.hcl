@@ -30,12 +30,16 @@ mock_provider "aws" {
 run "china" {
   variables {
     name = "reporter"
+    chat = true
   }
 
   assert {
     condition = (
       local.repositories_arn == "arn:aws-cn:ecr:cn-north-1:210987654321:repository/*" &&
-      local.reports_topic == "arn:aws-cn:sns:cn-north-1:210987654321:reporter-reports" &&
+      local.topic_arns == {
+        reports = "arn:aws-cn:sns:cn-north-1:210987654321:reporter-reports"
+        chat    = "arn:aws-cn:sns:cn-north-1:210987654321:reporter-chat"
+      } &&
       local.queue_arns == {
         images               = "arn:aws-cn:sqs:cn-north-1:210987654321:reporter-images"
         images_dead_letters  = "arn:aws-cn:sqs:cn-north-1:210987654321:reporter-images-dead-letters"
@@ -52,8 +56,8 @@ run "china" {
       aws_sqs_queue.images_dead_letters.policy, aws_sqs_queue.images_dead_letters.redrive_allow_policy,
       aws_sqs_queue.reports.policy, aws_sqs_queue.reports.redrive_policy,
       aws_sqs_queue.reports_dead_letters.policy, aws_sqs_queue.reports_dead_letters.redrive_allow_policy,
-      aws_sns_topic.reports.policy, module.repositories_scanner.policy.policy, module.images_scanner.policy.policy,
-      module.reporter.policy.policy,
+      aws_sns_topic.reports.policy, aws_sns_topic.chat[0].policy, module.repositories_scanner.policy.policy,
+      module.images_scanner.policy.policy, module.reporter.policy.policy,
     ]), "arn:aws:")
     error_message = "No policy names the partition aws."
   }

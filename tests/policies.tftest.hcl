@@ -25,6 +25,11 @@ override_resource {
 }
 
 override_resource {
+  target = aws_sns_topic.chat
+  values = { arn = "arn:aws:sns:eu-central-1:123456789012:chat" }
+}
+
+override_resource {
   target = module.repositories_scanner.aws_cloudwatch_log_group.this
   values = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:repositories-scanner" }
 }
@@ -74,11 +79,13 @@ run "functions" {
     condition = { for statement in jsondecode(module.reporter.policy.policy).Statement :
       statement.Sid => "${statement.Effect} ${join(",", statement.Action)} ${join(",", statement.Resource)}"
       } == {
-      TakeScanEvents = "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes arn:aws:sqs:eu-central-1:123456789012:reports"
-      PublishReports = "Allow sns:Publish arn:aws:sns:eu-central-1:123456789012:reports"
-      WriteOwnLog    = "Allow logs:CreateLogStream,logs:PutLogEvents arn:aws:logs:eu-central-1:123456789012:log-group:reporter:*"
+      TakeScanEvents     = "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes arn:aws:sqs:eu-central-1:123456789012:reports"
+      ReadFindings       = "Allow ecr:DescribeImageScanFindings arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      NameUntaggedImages = "Allow ecr:DescribeImages,ecr:BatchGetImage arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      PublishReports     = "Allow sns:Publish arn:aws:sns:eu-central-1:123456789012:reports"
+      WriteOwnLog        = "Allow logs:CreateLogStream,logs:PutLogEvents arn:aws:logs:eu-central-1:123456789012:log-group:reporter:*"
     }
-    error_message = "The reporter takes scan events and publishes to its topic."
+    error_message = "The reporter takes scan events, reads the findings and publishes to its topic."
   }
 }
 
@@ -137,5 +144,33 @@ run "topic" {
       Condition = { Bool = { "aws:SecureTransport" = "false" } }
     }]
     error_message = "Nobody publishes or subscribes but by IAM, and nobody without TLS."
+  }
+}
+
+run "chat" {
+  variables {
+    chat = true
+  }
+
+  assert {
+    condition = { for statement in jsondecode(module.reporter.policy.policy).Statement :
+      statement.Sid => "${statement.Effect} ${join(",", statement.Action)} ${join(",", statement.Resource)}"
+      } == {
+      TakeScanEvents     = "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes arn:aws:sqs:eu-central-1:123456789012:reports"
+      ReadFindings       = "Allow ecr:DescribeImageScanFindings arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      NameUntaggedImages = "Allow ecr:DescribeImages,ecr:BatchGetImage arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      PublishReports     = "Allow sns:Publish arn:aws:sns:eu-central-1:123456789012:reports,arn:aws:sns:eu-central-1:123456789012:chat"
+      WriteOwnLog        = "Allow logs:CreateLogStream,logs:PutLogEvents arn:aws:logs:eu-central-1:123456789012:log-group:reporter:*"
+    }
+    error_message = "The reporter publishes to the chat's topic too, and may do nothing else beside."
+  }
+
+  assert {
+    condition = jsondecode(aws_sns_topic.chat[0].policy).Statement == [{
+      Sid       = "RefuseWithoutTls", Effect = "Deny", Principal = "*", Action = "sns:Publish"
+      Resource  = "arn:aws:sns:eu-central-1:123456789012:scan-chat"
+      Condition = { Bool = { "aws:SecureTransport" = "false" } }
+    }]
+    error_message = "The chat's topic is guarded like the other."
   }
 }

@@ -8,6 +8,7 @@ variables {
   tags                 = { team = "security" }
   permissions_boundary = "arn:aws:iam::123456789012:policy/boundary"
   log_retention_days   = 7
+  chat                 = true
 }
 
 run "everywhere" {
@@ -19,7 +20,7 @@ run "everywhere" {
       [aws_sqs_queue.images.tags, aws_sqs_queue.images_dead_letters.tags],
       [aws_sqs_queue.reports.tags, aws_sqs_queue.reports_dead_letters.tags],
       [aws_lambda_event_source_mapping.images.tags, aws_lambda_event_source_mapping.reports.tags],
-      [aws_sns_topic.reports.tags],
+      [aws_sns_topic.reports.tags, aws_sns_topic.chat[0].tags],
       flatten([for function in [module.repositories_scanner, module.images_scanner, module.reporter] :
         [function.function.tags, function.role.tags, function.log_group.tags]
       ]),

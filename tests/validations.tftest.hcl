@@ -155,7 +155,7 @@ run "refused_06" {
     images_duration_delta = "12h"
     email                 = "security@example.com."
     functions             = { repositories_scanner = { timeout = 1.5 } }
-    environment_variables = { LONG = format("%01533d", 0) }
+    environment_variables = { LONG = format("%01021d", 0) }
   }
 
   expect_failures = [
@@ -363,7 +363,7 @@ run "greatest_values_accepted" {
       images_scanner       = { memory = 10240, timeout = 900, concurrency = 1000 }
       reporter             = { memory = 10240, timeout = 900, concurrency = 1000 }
     }
-    environment_variables = { LONG = format("%01532d", 0) }
+    environment_variables = { LONG = format("%01020d", 0) }
     log_retention_days    = 3653
     permissions_boundary  = "arn:aws-us-gov:iam::123456789012:policy/team/boundary"
     tags = merge(

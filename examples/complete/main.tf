@@ -18,6 +18,29 @@ data "aws_caller_identity" "current" {}
 
 data "aws_partition" "current" {}
 
+# The queue of a ticket system, which makes a ticket of each report.
+resource "aws_sqs_queue" "tickets" {
+  name                    = "ecr-scan-tickets"
+  sqs_managed_sse_enabled = true
+}
+
+# A queue takes no message from a topic that its policy does not name.
+resource "aws_sqs_queue_policy" "tickets" {
+  queue_url = aws_sqs_queue.tickets.url
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "TakeReports"
+      Effect    = "Allow"
+      Principal = { Service = "sns.amazonaws.com" }
+      Action    = "sqs:SendMessage"
+      Resource  = aws_sqs_queue.tickets.arn
+      Condition = { ArnEquals = { "aws:SourceArn" = module.production.reports_topic_arn } }
+    }]
+  })
+}
+
 module "production" {
   # Outside of this repository, from the Terraform Registry:
   #   source  = "OWNER/ecr-scan-reporter/aws"
@@ -54,11 +77,39 @@ module "production" {
   # AWS asks this address to confirm before it gets anything else.
   email = "security@example.com"
 
+  # Beside that address: a queue, which takes the message as it was published, without SNS's envelope, and an address
+  # that is told only where a scan failed.
+  subscriptions = {
+    tickets = {
+      protocol             = "sqs"
+      endpoint             = aws_sqs_queue.tickets.arn
+      raw_message_delivery = true
+    }
+    platform = {
+      protocol            = "email"
+      endpoint            = "platform@example.com"
+      filter_policy       = jsonencode({ failed_scans = [{ numeric = [">", 0] }] })
+      filter_policy_scope = "MessageAttributes"
+    }
+  }
+
+  # For Slack or Microsoft Teams: configure a channel of Amazon Q Developer with the topic in chat_topic_arn.
+  chat = true
+
+  # What ends within five minutes, the longest there is, is one report...
+  report_window = 300
+
+  # ...for each team, which is the second part of a name such as production/payments/api.
+  group_by = "^production/([^/]+)/"
+
   # Reported from one critical, one high (the default) or ten medium findings; low and all others are off.
   severity_thresholds = {
     CRITICAL = 1
     MEDIUM   = 10
   }
+
+  # A finding that nobody can do anything about yet does not count.
+  fixable_only = true
 
   # An image that cannot be scanned is worth knowing of.
   notify_on_scan_failure = true
@@ -68,7 +119,7 @@ module "production" {
     repositories_scanner = { memory = 256, timeout = 600, concurrency = 1, threads = 16 }
     # Ten repositories at a time.
     images_scanner = { memory = 512, timeout = 900, concurrency = 10, threads = 16 }
-    reporter       = { memory = 256, timeout = 60, concurrency = 2 }
+    reporter       = { memory = 512, timeout = 300, concurrency = 2 }
   }
 
   # For all functions, beside those that the module sets: here boto3's own retries.

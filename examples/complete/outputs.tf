@@ -6,6 +6,11 @@ output "reports_topic_arns" {
   }
 }
 
+output "chat_topic_arn" {
+  description = "ARN of the topic with which a channel of Amazon Q Developer is to be configured."
+  value       = module.production.chat_topic_arn
+}
+
 output "dead_letter_queue_urls" {
   description = "URLs of the queues in which what could not be handled waits, by instance."
   value = {

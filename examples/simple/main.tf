@@ -26,6 +26,12 @@ variable "rate" {
   default     = "1 day"
 }
 
+variable "report_window" {
+  description = "Seconds for which scan events are gathered into one report."
+  type        = number
+  default     = 60
+}
+
 variable "environment_variables" {
   description = "Further environment variables of the functions, such as AWS_ENDPOINT_URL_ECR for a local ECR."
   type        = map(string)
@@ -40,5 +46,6 @@ module "ecr_scan_reporter" {
 
   email                 = var.email
   rate                  = var.rate
+  report_window         = var.report_window
   environment_variables = var.environment_variables
 }

@@ -1,0 +1,328 @@
+# What is one report, and where it goes: every validation, its bounds, and what the resources are told.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+run "refused_01" {
+  command = plan
+
+  variables {
+    report_window = -1
+    group_by      = ""
+    subscriptions = { a = { protocol = "slack", endpoint = "x" } }
+  }
+
+  expect_failures = [var.report_window, var.group_by, var.subscriptions]
+}
+
+run "refused_02" {
+  command = plan
+
+  variables {
+    report_window = 301
+    group_by      = "(${format("%0511d", 0)})"
+    subscriptions = { a = { protocol = "sqs", endpoint = "" } }
+  }
+
+  expect_failures = [var.report_window, var.group_by, var.subscriptions]
+}
+
+run "refused_03" {
+  command = plan
+
+  variables {
+    report_window = 1.5
+    group_by      = "^[^/]+/"
+    subscriptions = { a = { protocol = "email", endpoint = " " } }
+  }
+
+  expect_failures = [var.report_window, var.group_by, var.subscriptions]
+}
+
+run "refused_04" {
+  command = plan
+
+  variables {
+    group_by      = "^\\([^/]+\\)/"
+    subscriptions = { a = { protocol = "email", endpoint = "a@example.com", filter_policy = "severity" } }
+  }
+
+  expect_failures = [var.group_by, var.subscriptions]
+}
+
+run "refused_05" {
+  command = plan
+
+  variables {
+    group_by      = "^(?:team-a|team-b)/"
+    subscriptions = { a = { protocol = "email", endpoint = "a@example.com", filter_policy = "[\"CRITICAL\"]" } }
+  }
+
+  expect_failures = [var.group_by, var.subscriptions]
+}
+
+run "refused_06" {
+  command = plan
+
+  variables {
+    group_by = "^team("
+    subscriptions = {
+      a = { protocol = "email", endpoint = "a@example.com", filter_policy = "{}", filter_policy_scope = "Message" }
+    }
+  }
+
+  expect_failures = [var.group_by, var.subscriptions]
+}
+
+run "refused_07" {
+  command = plan
+
+  variables {
+    subscriptions = { a = { protocol = "email", endpoint = "a@example.com", filter_policy_scope = "MessageBody" } }
+  }
+
+  expect_failures = [var.subscriptions]
+}
+
+run "refused_08" {
+  command = plan
+
+  variables {
+    subscriptions = { a = { protocol = "email", endpoint = "a@example.com", raw_message_delivery = true } }
+  }
+
+  expect_failures = [var.subscriptions]
+}
+
+run "refused_09" {
+  command = plan
+
+  variables {
+    subscriptions = { a = { protocol = "lambda", endpoint = "arn:aws:lambda:eu-central-1:123456789012:function:a", raw_message_delivery = true } }
+  }
+
+  expect_failures = [var.subscriptions]
+}
+
+run "refused_10" {
+  command = plan
+
+  variables {
+    subscriptions = { a = { protocol = "firehose", endpoint = "arn:aws:firehose:eu-central-1:123456789012:deliverystream/a" } }
+  }
+
+  expect_failures = [var.subscriptions]
+}
+
+run "refused_11" {
+  command = plan
+
+  variables {
+    subscriptions = { a = { protocol = "sms", endpoint = "+15550100", subscription_role_arn = "arn:aws:iam::123456789012:role/a" } }
+  }
+
+  expect_failures = [var.subscriptions]
+}
+
+run "refused_12" {
+  command = plan
+
+  variables {
+    subscriptions = { a = { protocol = null, endpoint = "a@example.com", raw_message_delivery = true } }
+  }
+
+  expect_failures = [var.subscriptions]
+}
+
+run "refused_13" {
+  command = plan
+
+  variables {
+    subscriptions = { a = { protocol = "email", endpoint = null } }
+  }
+
+  expect_failures = [var.subscriptions]
+}
+
+# One that is refused is refused beside others that are accepted.
+run "refused_14" {
+  command = plan
+
+  variables {
+    subscriptions = {
+      a = { protocol = "email", endpoint = "a@example.com" }
+      b = { protocol = "SQS", endpoint = "arn:aws:sqs:eu-central-1:123456789012:b" }
+    }
+  }
+
+  expect_failures = [var.subscriptions]
+}
+
+run "least_values_accepted" {
+  command = plan
+
+  variables {
+    report_window = 0
+    group_by      = "()"
+    subscriptions = { a = { protocol = "email", endpoint = "a", filter_policy = "{}" } }
+  }
+
+  assert {
+    condition = (
+      aws_lambda_event_source_mapping.reports.batch_size == 10 &&
+      aws_lambda_event_source_mapping.reports.maximum_batching_window_in_seconds == 0 &&
+      aws_sqs_queue.reports.visibility_timeout_seconds == 6 * 300
+    )
+    error_message = "Without a window Lambda takes ten events at most."
+  }
+}
+
+run "shortest_window" {
+  command = plan
+
+  variables {
+    report_window = 1
+    group_by      = "\\\\(?P<team>[^/]+)/"
+  }
+
+  assert {
+    condition = (
+      aws_lambda_event_source_mapping.reports.batch_size == 10000 &&
+      aws_lambda_event_source_mapping.reports.maximum_batching_window_in_seconds == 1 &&
+      aws_sqs_queue.reports.visibility_timeout_seconds == 6 * 300 + 1
+    )
+    error_message = "With a window it takes all of them."
+  }
+}
+
+run "greatest_values_accepted" {
+  command = plan
+
+  variables {
+    report_window = 300
+    group_by      = "(${format("%0510d", 0)})"
+    functions     = { reporter = { timeout = 900 } }
+  }
+
+  assert {
+    condition = (
+      aws_lambda_event_source_mapping.reports.maximum_batching_window_in_seconds == 300 &&
+      aws_sqs_queue.reports.visibility_timeout_seconds == 6 * 900 + 300
+    )
+    error_message = "A message is out of sight for as long as it is gathered and tried."
+  }
+}
+
+run "null_is_the_default" {
+  command = plan
+
+  variables {
+    report_window = null
+    group_by      = null
+    fixable_only  = null
+    subscriptions = null
+    chat          = null
+  }
+
+  assert {
+    condition = (
+      aws_lambda_event_source_mapping.reports.maximum_batching_window_in_seconds == 60 &&
+      module.reporter.function.environment[0].variables["FIXABLE_ONLY"] == "false" &&
+      module.reporter.function.environment[0].variables["GROUP_BY"] == "" &&
+      length(aws_sns_topic_subscription.further) == 0 && length(aws_sns_topic.chat) == 0
+    )
+    error_message = "Null is as if nothing were set."
+  }
+}
+
+run "every_protocol" {
+  variables {
+    email = "security@example.com"
+    subscriptions = {
+      queue    = { protocol = "sqs", endpoint = "arn:aws:sqs:eu-central-1:123456789012:a", raw_message_delivery = true }
+      function = { protocol = "lambda", endpoint = "arn:aws:lambda:eu-central-1:123456789012:function:a", raw_message_delivery = false }
+      plain    = { protocol = "http", endpoint = "http://example.com", raw_message_delivery = true }
+      url      = { protocol = "https", endpoint = "https://example.com", raw_message_delivery = true }
+      address  = { protocol = "email", endpoint = "a@example.com", filter_policy = "{\"severity\":[\"CRITICAL\"]}", filter_policy_scope = "MessageAttributes" }
+      json     = { protocol = "email-json", endpoint = "a@example.com", filter_policy = "{\"images\":{\"repository\":[\"a\"]}}", filter_policy_scope = "MessageBody" }
+      text     = { protocol = "sms", endpoint = "+15550100" }
+      app      = { protocol = "application", endpoint = "arn:aws:sns:eu-central-1:123456789012:endpoint/GCM/a/b" }
+      stream = {
+        protocol              = "firehose"
+        endpoint              = "arn:aws:firehose:eu-central-1:123456789012:deliverystream/a"
+        raw_message_delivery  = true
+        subscription_role_arn = "arn:aws:iam::123456789012:role/a"
+      }
+    }
+  }
+
+  assert {
+    condition = { for name, subscription in aws_sns_topic_subscription.further : name => subscription.protocol } == {
+      queue = "sqs", function = "lambda", plain = "http", url = "https", address = "email", json = "email-json"
+      text  = "sms", app = "application", stream = "firehose"
+    }
+    error_message = "Every protocol that SNS takes is taken."
+  }
+
+  assert {
+    condition = alltrue([for name, subscription in aws_sns_topic_subscription.further :
+      subscription.topic_arn == aws_sns_topic.reports.arn && subscription.endpoint == var.subscriptions[name].endpoint
+    ])
+    error_message = "All are subscribed to the reports."
+  }
+
+  assert {
+    condition = (
+      jsondecode(aws_sns_topic_subscription.further["address"].filter_policy) == { severity = ["CRITICAL"] } &&
+      aws_sns_topic_subscription.further["address"].filter_policy_scope == "MessageAttributes" &&
+      aws_sns_topic_subscription.further["json"].filter_policy_scope == "MessageBody" &&
+      aws_sns_topic_subscription.further["text"].filter_policy == null
+    )
+    error_message = "Filters are passed on."
+  }
+
+  assert {
+    condition = (
+      [for name in ["queue", "plain", "url", "stream"] : name if aws_sns_topic_subscription.further[name].raw_message_delivery != true] == [] &&
+      aws_sns_topic_subscription.further["function"].raw_message_delivery == false &&
+      aws_sns_topic_subscription.further["stream"].subscription_role_arn == "arn:aws:iam::123456789012:role/a"
+    )
+    error_message = "How a message is delivered is passed on."
+  }
+
+  assert {
+    condition     = length(aws_sns_topic_subscription.email) == 1
+    error_message = "The address of email is subscribed beside them."
+  }
+}
+
+run "chat" {
+  override_resource {
+    target = aws_sns_topic.chat
+    values = { arn = "arn:aws:sns:eu-central-1:123456789012:chat" }
+  }
+
+  variables {
+    chat = true
+  }
+
+  assert {
+    condition = (
+      output.chat_topic_arn == "arn:aws:sns:eu-central-1:123456789012:chat" &&
+      output.chat_topic_name == "ecr-scan-reporter-chat" &&
+      aws_sns_topic.chat[0].kms_master_key_id == "alias/aws/sns"
+    )
+    error_message = "There is an encrypted topic for the chat."
+  }
+
+  assert {
+    condition     = module.reporter.function.environment[0].variables["CHAT_TOPIC_ARN"] == "arn:aws:sns:eu-central-1:123456789012:chat"
+    error_message = "The reporter is told the chat's topic."
+  }
+
+  assert {
+    condition     = length(aws_sns_topic_subscription.further) == 0 && length(aws_sns_topic_subscription.email) == 0
+    error_message = "Nobody is subscribed by the module: Amazon Q Developer does so itself."
+  }
+}
