@@ -5,7 +5,6 @@ In a process of its own, so that its peak memory is the scanner's alone.
 
 import json
 import os
-import resource
 import sys
 import time
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import boto3
 from ecr_scan_reporter import images_scanner
 from ecr_scan_reporter.messages import RepositoryMessage
+from peak import peak_mb
 
 
 class Context:
@@ -39,8 +39,7 @@ def main(repository: str, seconds: float) -> None:
             sqs.delete_message(QueueUrl=url, ReceiptHandle=entry["ReceiptHandle"])
         message = left[0]["Body"] if left else ""
     took = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"invocations": invocations, "seconds": took, "peak_mb": peak}))
+    print(json.dumps({"invocations": invocations, "seconds": took, "peak_mb": peak_mb()}))
 
 
 if __name__ == "__main__":

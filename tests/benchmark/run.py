@@ -24,7 +24,7 @@ from unittest import mock
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "lambda_src"), str(ROOT / "tests")]
 
-from aws_stand_in import Image, Rate, Registry, Scan, StandIn, digest_of, plain_images
+from aws_stand_in import Image, Rate, Registry, Scan, StandIn, digest_of, finding, plain_images
 from ecr_scan_reporter import images_scanner, repositories_scanner
 from ecr_scan_reporter.messages import RepositoryMessage
 
@@ -215,6 +215,54 @@ def memory() -> Iterator[Row]:
     yield Row(case, f"{calls['DescribeImageScanFindings']} look-ups, {calls['DescribeImages']} pages", "", None)
 
 
+def with_findings(images: int, findings: int) -> Registry:
+    """One repository "app"; its images have this many findings each."""
+    registry = never_scanned(images, 1)
+    found = [finding(f"CVE-2026-{n:04}", "HIGH", f"package-{n % 50}", "1.0") for n in range(findings)]
+    repository = registry.repository("app")
+    for image in repository.images:
+        repository.scans[image.digest] = Scan("COMPLETE", NOW, findings=found)
+    return registry
+
+
+def gathered() -> Iterator[Row]:
+    case = "3,000 events, 300 over the threshold with 200 findings each"
+    digests = json.dumps([digest_of(f"image/{n}") for n in range(3000)])
+    results = {}
+    for size in (3000, 1):
+        with aws(partial(with_findings, 300, 200)) as stand_in:
+            environment = {
+                **os.environ,
+                "PYTHONPATH": str(ROOT / "lambda_src"),
+                "REPORTS_TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:reports",
+                "SEVERITY_THRESHOLDS": '{"CRITICAL":1,"HIGH":1}',
+                "NOTIFY_ON_SCAN_FAILURE": "true",
+                "REPORTER_NAME": "benchmark",
+            }
+            command = [sys.executable, str(Path(__file__).parent / "gather.py"), str(size)]
+            done = subprocess.run(
+                command, env=environment, input=digests, stdout=subprocess.PIPE, check=True, text=True
+            )
+            messages = stand_in.publications()
+            results[size] = json.loads(done.stdout.splitlines()[-1]) | {
+                "messages": len(messages),
+                "calls": sum(stand_in.calls().values()),
+                "kib": sum(len(message.message.encode()) for message in messages) / 1024,
+            }
+    whole, single = results[3000], results[1]
+    yield Row(case, f"{whole['messages']} messages against {single['messages']}", "at most 5", whole["messages"] <= 5)
+    yield Row(case, f"{whole['calls']} calls against {single['calls']}", "", None)
+    yield Row(
+        case,
+        f"{single['seconds'] / whole['seconds']:.1f} times faster than one by one "
+        f"({whole['seconds']:.1f} s against {single['seconds']:.0f} s)",
+        "",
+        None,
+    )
+    yield Row(case, f"{whole['kib']:.0f} KiB against {single['kib']:.0f} KiB", "", None)
+    yield Row(case, f"peak memory {whole['peak_mb']:.0f} MB against {single['peak_mb']:.0f} MB", "", None)
+
+
 def cold_start() -> Iterator[Row]:
     """The median of 15 processes each, taken by turns."""
     clients = "boto3.client('ecr', config=c); boto3.client('ecr', config=c); boto3.client('sqs', config=c)"
@@ -240,7 +288,7 @@ def cold_start() -> Iterator[Row]:
     yield Row("cold start: import and clients", measured, "at most 1.15", ratio <= 1.15)
 
 
-_CASES = (fan_out, large_repository, many_tags, nothing_due, throttled, memory, cold_start)
+_CASES = (fan_out, large_repository, many_tags, nothing_due, throttled, memory, gathered, cold_start)
 CASES = {case.__name__: case for case in _CASES}
 
 
