@@ -70,6 +70,8 @@ module "it" {{
   repositories_filter_regexp = "^(?!{run}/sandbox/){run}/"
   images_duration_delta      = "7d"
   email                      = "platform@example.com"
+  report_window              = 10
+  chat                       = true
   environment_variables      = {environment}
 
   # Short, so that a message that fails is soon back: it stays hidden for six times the timeout.

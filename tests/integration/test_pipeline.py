@@ -67,17 +67,27 @@ def test_the_schedule_starts_exactly_the_due_images_of_the_matching_repositories
     assert sorted(first_run) == sorted(stocked.due.values())
 
 
-def test_a_scan_over_a_threshold_is_one_message_and_any_other_is_none(
+def test_what_is_over_a_threshold_is_told_once_gathered_and_nothing_else_is(
     first_run: list[str], stocked: Stock, inbox: Inbox
 ) -> None:
-    app, worker = f"{RUN}/team-a/app", f"{RUN}/team-b/worker"
-    expected = {f"[ECR] 1 critical: {app}:1.0", f"[ECR] 1 high: {app}:1.1"}
-    if "fails" in stocked.due:
-        expected.add(f"[ECR] scan failed: {worker}:scratch")
-    eventually(lambda: len(inbox()) >= len(expected), 30, "the messages arrive")
-    assert sorted(message["Subject"] for message in inbox()) == sorted(expected)
-    [mail] = [message["Message"] for message in inbox() if message["Subject"].startswith("[ECR] 1 critical")]
-    assert stocked.due["critical"] in mail
+    over = {stocked.due["critical"], stocked.due["high"]}
+    failed = {stocked.due["fails"]} if "fails" in stocked.due else set()
+
+    def told() -> list[dict[str, Any]]:
+        return [json.loads(message["Message"]) for message in inbox()]
+
+    def digests(kind: str) -> list[str]:
+        return sorted(image["digest"] for report in told() for image in report[kind])
+
+    eventually(lambda: len(digests("images") + digests("failed_scans")) >= len(over | failed), 60, "the reports arrive")
+    assert digests("images") == sorted(over)
+    assert digests("failed_scans") == sorted(failed)
+    assert len(told()) < len(over | failed), "a gathering is fewer messages than images"
+    [critical] = [image for report in told() for image in report["images"] if image["counts"].get("CRITICAL")]
+    assert (critical["repository"], critical["tags"]) == (f"{RUN}/team-a/app", ["1.0"])
+    assert [finding["id"] for finding in critical["findings"]] == ["CVE-2026-0001"]
+    subjects = [message["Subject"] for message in inbox()]
+    assert any(subject.startswith("[ECR] 1 critical, 1 high in 2 images") for subject in subjects)
 
 
 def test_a_second_run_by_hand_starts_nothing_again(first_run: list[str], module: Module, started: Started) -> None:
