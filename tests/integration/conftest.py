@@ -24,7 +24,7 @@ def pytest_runtest_call() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws | None]:
-    """A local AWS of this session's own; None where the tests run at another endpoint."""
+    """A local AWS for all tests of the run; None where the tests run at another endpoint."""
     if "AWS_ENDPOINT_URL" in os.environ:
         yield None
         return
