@@ -92,7 +92,9 @@ def _subject(told: list[ImageReport], failed: list[ImageReport]) -> str:
     images = told + failed
     more = f" and {len(images) - 1} more" if len(images) > 1 else ""
     head = f"[ECR] {headline(told, failed)}: "
-    return head + cut(ascii_only(images[0].name), _SUBJECT - len(head) - len(more)) + more
+    # Counts of every severity can fill the subject by themselves: then the name gives way, and in the end they do.
+    name = cut(ascii_only(images[0].name), max(_SUBJECT - len(head) - len(more), 3))
+    return cut(head + name + more, _SUBJECT)
 
 
 def _attributes(told: list[ImageReport], failed: list[ImageReport], group: str | None) -> dict[str, tuple[str, str]]:

@@ -375,6 +375,14 @@ def replace_values(entry: dict[str, object], evil: str) -> dict[str, object]:
     return {**entry, "name": evil, "uri": evil}
 
 
+def test_counts_that_fill_the_subject_are_cut(set_up: Callable[..., Inbox]) -> None:
+    inbox = set_up(SEVERITY_THRESHOLDS='{"LOW":1}')
+    counts = dict.fromkeys(("MEDIUM", "LOW", "INFORMATIONAL", "UNDEFINED", "UNTRIAGED"), 1_000_000)
+    events = [inbox.image(f"app-{n}", "1", event={"finding-severity-counts": counts}) for n in range(20)]
+    assert inbox.tell(*events) == []  # every subject is held to its limits there
+    assert [report.subject[-3:] for report in inbox.reports() if report.subject] == ["..."]
+
+
 def test_scores_that_are_no_numbers_are_none(inbox: Inbox) -> None:
     entry = finding("CVE-1", "HIGH")
     entry["attributes"] = [{"key": "CVSS3_SCORE", "value": "high"}, {"key": "empty"}]
