@@ -54,11 +54,11 @@ clean: ## remove what was installed and built here (not dist/)
 	@rm -rf $(VENV) .build .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name .terraform -type d -prune -exec rm -rf {} + ; find . -name .terraform.lock.hcl -delete
 
-$(VENV)/%/.ready: requirements/%.txt tests/local_aws/pyproject.toml
+$(VENV)/%/.ready: requirements/%.txt tools/local_aws/pyproject.toml
 	@test -n "$(PYTHON)" || { echo "no Python found: 3.11, 3.12 or 3.13 with venv is needed (PYTHON=... names one)" >&2; exit 1; }
 	@echo "installing $(VENV)/$* (once; a minute or two)"
 	@rm -rf $(VENV)/$* && $(PYTHON) -m venv $(VENV)/$*
 	@$(VENV)/$*/bin/python $(PIP) --requirement requirements/$*.txt
 	@test $* = functions || $(VENV)/$*/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
-		--no-build-isolation --editable tests/local_aws
+		--no-build-isolation --editable tools/local_aws
 	@touch $@

@@ -20,7 +20,7 @@ from typing import Any
 import boto3
 from local_aws import Finding, LocalAws, Registry
 from local_aws.findings import UNSUPPORTED_OS
-from local_aws.launcher import environment_of
+from local_aws.launcher import client_environment
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".build" / "demo"
@@ -233,7 +233,7 @@ def local_aws(keep: bool) -> Iterator[tuple[dict[str, str], Path]]:
     pythons = VENVS / "local-aws/bin/python", VENVS / "functions/bin/python"
     if keep:
         state = json.loads(LocalAws.start_detached(*pythons, STATE).read_text())
-        yield environment_of(state["endpoint"]), STATE
+        yield client_environment(state["endpoint"]), STATE
         return
     with tempfile.TemporaryDirectory(prefix="ecr-scan-reporter-") as folder, LocalAws(*pythons) as local:
         yield local.environment, Path(folder)

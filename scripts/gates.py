@@ -20,7 +20,8 @@ def unit() -> Iterator[Gate]:
     yield "lint: ruff check", [str(BIN / "ruff"), "check", "."]
     yield "lint: ruff format", [str(BIN / "ruff"), "format", "--check", "."]
     yield "types: mypy", [str(BIN / "mypy")]
-    yield "unit tests, coverage, zip", [str(BIN / "pytest"), "-q", "tests/unit", "--cov", "--cov-report=term"]
+    paths = ["tests/unit", "tests/fake_aws", "tools"]
+    yield "unit tests, coverage, zip", [str(BIN / "pytest"), "-q", *paths, "--cov", "--cov-report=term"]
 
 
 def terraform() -> Iterator[Gate]:

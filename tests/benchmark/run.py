@@ -1,4 +1,4 @@
-"""Measure the real handlers against a stand-in for AWS with 20 ms a call, and write RESULTS.md.
+"""Measure the real handlers against a fake of AWS with 20 ms a call, and write RESULTS.md.
 
 Every time is a ratio within one run: beside each stands what a plain serial program takes, or the same work of another
 size. `run.py NAME ...` runs some cases only, and prints them without writing.
@@ -24,9 +24,9 @@ from unittest import mock
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "lambda_src"), str(ROOT / "tests")]
 
-from aws_stand_in import Image, Rate, Registry, Scan, StandIn, digest_of, finding, plain_images
 from ecr_scan_reporter import images_scanner, repositories_scanner
 from ecr_scan_reporter.messages import RepositoryMessage
+from fake_aws import FakeAws, FakeImage, FakeRegistry, FakeScan, Rate, digest_of, finding, plain_images
 
 LATENCY = 0.020
 NOW = datetime.now(UTC)
@@ -42,45 +42,47 @@ class Row:
     met: bool | None
 
 
-def registry_with(images: int, due: int, age_days: float = 1.0, tags: int = 1) -> Registry:
+def registry_with(images: int, due: int, age_days: float = 1.0, tags: int = 1) -> FakeRegistry:
     """One repository "app"; the last scan of those not due is `age_days` old, the due ones' nine days."""
-    registry = Registry()
-    found = [Image(image.digest, tuple(f"{image.tags[0]}-{n}" for n in range(tags))) for image in plain_images(images)]
+    registry = FakeRegistry()
+    found = [
+        FakeImage(image.digest, tuple(f"{image.tags[0]}-{n}" for n in range(tags))) for image in plain_images(images)
+    ]
     repository = registry.add("app", found)
     for number, image in enumerate(found):
         days = 9.0 if number < due else age_days
-        repository.scans[image.digest] = Scan("COMPLETE", NOW - timedelta(days=days))
+        repository.scans[image.digest] = FakeScan("COMPLETE", NOW - timedelta(days=days))
     return registry
 
 
-def never_scanned(images: int, tags: int) -> Registry:
+def never_scanned(images: int, tags: int) -> FakeRegistry:
     """One repository "app" of images without a scan."""
     registry = registry_with(images, 0, tags=tags)
     registry.repository("app").scans.clear()
     return registry
 
 
-def many_repositories(count: int) -> Registry:
+def many_repositories(count: int) -> FakeRegistry:
     """Empty repositories."""
-    registry = Registry()
+    registry = FakeRegistry()
     for number in range(count):
         registry.add(f"team-{number % 100}/service-{number}")
     return registry
 
 
 @contextmanager
-def aws(recipe: Callable[[], Registry], duration: str = "7d", **options: Any) -> Iterator[StandIn]:
-    """A stand-in in a process of its own, and the handlers' environment set for it."""
-    with StandIn(recipe, LATENCY, process=True, **options) as stand_in:
+def aws(registry_factory: Callable[[], FakeRegistry], duration: str = "7d", **options: Any) -> Iterator[FakeAws]:
+    """A fake in a process of its own, and the handlers' environment set for it."""
+    with FakeAws(registry_factory, LATENCY, process=True, **options) as fake_aws:
         settings = {
-            "IMAGES_QUEUE_URL": stand_in.queue_url(),
+            "IMAGES_QUEUE_URL": fake_aws.queue_url(),
             "ECR_IMAGES_DURATION_DELTA": duration,
             "REPOSITORIES_FILTER_REGEXP": ".*",
         }
-        os.environ.update(stand_in.environment() | settings)
+        os.environ.update(fake_aws.environment() | settings)
         images_scanner._environment.cache_clear()
         repositories_scanner._environment.cache_clear()
-        yield stand_in
+        yield fake_aws
 
 
 class Context:
@@ -100,9 +102,9 @@ def scan() -> float:
     return time.perf_counter() - started
 
 
-def serial_scan(stand_in: StandIn) -> float:
+def serial_scan(fake_aws: FakeAws) -> float:
     """The same work, one call after the other; returns seconds."""
-    ecr = stand_in.client("ecr")
+    ecr = fake_aws.client("ecr")
     week_ago, started = NOW - timedelta(days=7), time.perf_counter()
     for page in ecr.get_paginator("describe_images").paginate(
         repositoryName="app", PaginationConfig={"PageSize": 1000}
@@ -115,14 +117,14 @@ def serial_scan(stand_in: StandIn) -> float:
     return time.perf_counter() - started
 
 
-def serial_fan_out(stand_in: StandIn) -> float:
+def serial_fan_out(fake_aws: FakeAws) -> float:
     """One message a call, one call after the other; returns seconds."""
-    ecr, sqs = stand_in.client("ecr"), stand_in.client("sqs")
+    ecr, sqs = fake_aws.client("ecr"), fake_aws.client("sqs")
     started = time.perf_counter()
     for page in ecr.get_paginator("describe_repositories").paginate(PaginationConfig={"PageSize": 1000}):
         for repository in page["repositories"]:
             body = RepositoryMessage(repository["repositoryName"]).to_json()
-            sqs.send_message(QueueUrl=stand_in.queue_url(), MessageBody=body)
+            sqs.send_message(QueueUrl=fake_aws.queue_url(), MessageBody=body)
     return time.perf_counter() - started
 
 
@@ -134,55 +136,55 @@ def faster(case: str, serial: float, took: float, target: int) -> Row:
 
 def fan_out() -> Iterator[Row]:
     case = "fan-out of 10,000 repositories"
-    with aws(partial(many_repositories, 10_000)) as stand_in:
+    with aws(partial(many_repositories, 10_000)) as fake_aws:
         repositories_scanner._environment()
         started = time.perf_counter()
         assert repositories_scanner.handler({}, None) == {"found": 10_000, "sent": 10_000}
-        took, calls = time.perf_counter() - started, sum(stand_in.calls().values())
-        assert len({message.body for message in stand_in.messages()}) == 10_000
-        stand_in.reset()
-        serial = serial_fan_out(stand_in)
+        took, calls = time.perf_counter() - started, sum(fake_aws.calls().values())
+        assert len({message.body for message in fake_aws.messages()}) == 10_000
+        fake_aws.reset()
+        serial = serial_fan_out(fake_aws)
     yield Row(case, f"{calls} calls", "at most 1,011 calls", calls <= 1011)
     yield faster(case, serial, took, 50)
 
 
 def large_repository() -> Iterator[Row]:
     case = "2,000 images, 200 due"
-    with aws(partial(registry_with, 2000, 200)) as stand_in:
-        took, calls, starts = scan(), sum(stand_in.calls().values()), stand_in.starts()
+    with aws(partial(registry_with, 2000, 200)) as fake_aws:
+        took, calls, starts = scan(), sum(fake_aws.calls().values()), fake_aws.starts()
         assert {start.digest for start in starts} == {digest_of(f"image/{n}") for n in range(200)}
-    with aws(partial(registry_with, 2000, 200)) as stand_in:
-        serial = serial_scan(stand_in)
+    with aws(partial(registry_with, 2000, 200)) as fake_aws:
+        serial = serial_scan(fake_aws)
     yield Row(case, f"{len(starts)} starts, all useful", "200", len(starts) == 200)
     yield Row(case, f"{calls} calls", "2,000 + 200 + 2 pages", calls <= 2202)
     yield faster(case, serial, took, 10)
 
 
 def many_tags() -> Iterator[Row]:
-    with aws(partial(never_scanned, 100, 3)) as stand_in:
+    with aws(partial(never_scanned, 100, 3)) as fake_aws:
         scan()
-        starts = len(stand_in.starts())
+        starts = len(fake_aws.starts())
     yield Row("100 images with 3 tags, never scanned", f"{starts} starts", "100", starts == 100)
 
 
 def nothing_due() -> Iterator[Row]:
     slept: list[float] = []
     with (
-        aws(partial(registry_with, 200, 0, 0.25), duration="1d") as stand_in,
+        aws(partial(registry_with, 200, 0, 0.25), duration="1d") as fake_aws,
         mock.patch("time.sleep", slept.append),
     ):
         scan()
-        starts = stand_in.calls().get("StartImageScan", 0)
+        starts = fake_aws.calls().get("StartImageScan", 0)
     measured = f"{starts} starts, {len(slept)} sleeps"
     yield Row("all scanned 6 hours ago, duration 1d", measured, "0 and 0", (starts, slept) == (0, []))
 
 
 def throttled() -> Iterator[Row]:
     case = "500 due, StartImageScan throttled to 10/s"
-    with aws(partial(never_scanned, 500, 1), rates={"StartImageScan": Rate(10, 10)}) as stand_in:
+    with aws(partial(never_scanned, 500, 1), rates={"StartImageScan": Rate(10, 10)}) as fake_aws:
         scan()
-        starts = stand_in.starts()
-        refused = stand_in.refused()["StartImageScan"]["ThrottlingException"]
+        starts = fake_aws.starts()
+        refused = fake_aws.refused()["StartImageScan"]["ThrottlingException"]
     seconds = (starts[-1].time - starts[0].time).total_seconds()
     # The bucket is full at the beginning: what it holds costs no time.
     rate = (len(starts) - 10) / seconds
@@ -196,13 +198,13 @@ def memory() -> Iterator[Row]:
     case = "100,000 images in one repository, 2,000 due"
     results = {}
     for images, due in ((1000, 20), (100_000, 2000)):
-        with aws(partial(registry_with, images, due)) as stand_in:
+        with aws(partial(registry_with, images, due)) as fake_aws:
             command = [sys.executable, str(Path(__file__).parent / "drive.py"), "app", "100"]
             environment = {**os.environ, "PYTHONPATH": str(ROOT / "lambda_src")}
             done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True)
             results[images] = json.loads(done.stdout.splitlines()[-1])
-            starts = [start.digest for start in stand_in.starts()]
-            calls = stand_in.calls()
+            starts = [start.digest for start in fake_aws.starts()]
+            calls = fake_aws.calls()
     expected = {digest_of(f"image/{n}") for n in range(2000)}
     complete = len(starts) == 2000 and set(starts) == expected
     more = results[100_000]["peak_mb"] - results[1000]["peak_mb"]
@@ -215,13 +217,13 @@ def memory() -> Iterator[Row]:
     yield Row(case, f"{calls['DescribeImageScanFindings']} look-ups, {calls['DescribeImages']} pages", "", None)
 
 
-def with_findings(images: int, findings: int) -> Registry:
+def with_findings(images: int, findings: int) -> FakeRegistry:
     """One repository "app"; its images have this many findings each."""
     registry = never_scanned(images, 1)
     found = [finding(f"CVE-2026-{n:04}", "HIGH", f"package-{n % 50}", "1.0") for n in range(findings)]
     repository = registry.repository("app")
     for image in repository.images:
-        repository.scans[image.digest] = Scan("COMPLETE", NOW, findings=found)
+        repository.scans[image.digest] = FakeScan("COMPLETE", NOW, findings=found)
     return registry
 
 
@@ -230,7 +232,7 @@ def gathered() -> Iterator[Row]:
     digests = json.dumps([digest_of(f"image/{n}") for n in range(3000)])
     results = {}
     for size in (3000, 1):
-        with aws(partial(with_findings, 300, 200)) as stand_in:
+        with aws(partial(with_findings, 300, 200)) as fake_aws:
             environment = {
                 **os.environ,
                 "PYTHONPATH": str(ROOT / "lambda_src"),
@@ -243,10 +245,10 @@ def gathered() -> Iterator[Row]:
             done = subprocess.run(
                 command, env=environment, input=digests, stdout=subprocess.PIPE, check=True, text=True
             )
-            messages = stand_in.publications()
+            messages = fake_aws.publications()
             results[size] = json.loads(done.stdout.splitlines()[-1]) | {
                 "messages": len(messages),
-                "calls": sum(stand_in.calls().values()),
+                "calls": sum(fake_aws.calls().values()),
                 "kib": sum(len(message.message.encode()) for message in messages) / 1024,
             }
     whole, single = results[3000], results[1]
@@ -308,7 +310,7 @@ def main(names: list[str]) -> None:
     head = [
         "# Benchmark",
         "",
-        "Written by `make benchmark`. The real handlers, warm unless said otherwise, against a stand-in for the",
+        "Written by `make benchmark`. The real handlers, warm unless said otherwise, against a fake for the",
         f"endpoints of ECR and SQS with {LATENCY * 1000:.0f} ms a call, in a process of its own; serial is one call at",
         "a time, one message at a time.",
         "",

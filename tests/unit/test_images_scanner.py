@@ -8,9 +8,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from aws_stand_in import DOCKER_INDEX, Fault, Image, Rate, Registry, Scan, StandIn, digest_of, index_image, plain_images
 from ecr_scan_reporter import images_scanner, repository_scan
 from ecr_scan_reporter.messages import RepositoryMessage
+from fake_aws import (
+    DOCKER_INDEX,
+    FakeAws,
+    FakeImage,
+    FakeRegistry,
+    FakeScan,
+    Fault,
+    Rate,
+    digest_of,
+    index_image,
+    plain_images,
+)
 
 NOW = datetime.now(UTC)
 REPOSITORY = "team-a/app"
@@ -18,13 +29,13 @@ HELM = "application/vnd.cncf.helm.config.v1+json"
 
 
 class Scanner:
-    """The images scanner, set up for a stand-in."""
+    """The images scanner, set up for a fake."""
 
-    def __init__(self, stand_in: StandIn) -> None:
-        self.aws = stand_in
-        self.registry = stand_in.registry
+    def __init__(self, fake_aws: FakeAws) -> None:
+        self.aws = fake_aws
+        self.registry = fake_aws.registry
 
-    def add(self, *images: Image, scans: dict[str, Scan] | None = None) -> None:
+    def add(self, *images: FakeImage, scans: dict[str, FakeScan] | None = None) -> None:
         """Fill the repository."""
         repository = self.registry.add(REPOSITORY, images)
         repository.scans.update(scans or {})
@@ -49,14 +60,14 @@ class Scanner:
 @pytest.fixture
 def set_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Scanner]]:
     """Makes a scanner with these settings."""
-    with StandIn(Registry()) as stand_in:
+    with FakeAws(FakeRegistry()) as fake_aws:
 
         def make(**settings: str) -> Scanner:
-            defaults = {"ECR_IMAGES_DURATION_DELTA": "7d", "IMAGES_QUEUE_URL": stand_in.queue_url(), "THREADS": "8"}
-            for name, value in {**stand_in.environment(), **defaults, **settings}.items():
+            defaults = {"ECR_IMAGES_DURATION_DELTA": "7d", "IMAGES_QUEUE_URL": fake_aws.queue_url(), "THREADS": "8"}
+            for name, value in {**fake_aws.environment(), **defaults, **settings}.items():
                 monkeypatch.setenv(name, value)
             images_scanner._environment.cache_clear()
-            return Scanner(stand_in)
+            return Scanner(fake_aws)
 
         yield make
     images_scanner._environment.cache_clear()
@@ -67,12 +78,12 @@ def scanner(set_up: Callable[..., Scanner]) -> Scanner:
     return set_up()
 
 
-def scanned(days: float, status: str = "COMPLETE", description: str = "") -> Scan:
-    return Scan(status, NOW - timedelta(days=days), description)
+def scanned(days: float, status: str = "COMPLETE", description: str = "") -> FakeScan:
+    return FakeScan(status, NOW - timedelta(days=days), description)
 
 
-def image(name: str, *tags: str, **fields: Any) -> Image:
-    return Image(digest_of(name), tags, **fields)
+def image(name: str, *tags: str, **fields: Any) -> FakeImage:
+    return FakeImage(digest_of(name), tags, **fields)
 
 
 def counted(caplog: pytest.LogCaptureFixture) -> dict[str, int]:
@@ -90,11 +101,13 @@ def test_exactly_the_due_images_are_started_the_most_urgent_first(
         "ten days": scanned(10),
         "twenty days": scanned(20),
         "yesterday": scanned(1),
-        "running": Scan("IN_PROGRESS"),
-        "failed": Scan("FAILED", description="The scan failed."),
+        "running": FakeScan("IN_PROGRESS"),
+        "failed": FakeScan("FAILED", description="The scan failed."),
         "failed today": scanned(0.5, "FAILED"),
-        "no such system": Scan("FAILED", description="UnsupportedImageError: The operating system is not supported."),
-        "enhanced once": Scan("UNSUPPORTED_IMAGE"),
+        "no such system": FakeScan(
+            "FAILED", description="UnsupportedImageError: The operating system is not supported."
+        ),
+        "enhanced once": FakeScan("UNSUPPORTED_IMAGE"),
     }
     scanner.add(
         *(image(name, "t" + str(n)) for n, name in enumerate([*scans, "never"])),
@@ -146,7 +159,7 @@ def test_the_children_of_an_index_are_scanned_but_not_its_attestations(
         digest_of("arm64"): "linux/arm64",
         digest_of("sbom"): "unknown/unknown",
     }
-    scanner.add(index_image(digest_of("index"), children, ("1.0",)), *map(Image, children))
+    scanner.add(index_image(digest_of("index"), children, ("1.0",)), *map(FakeImage, children))
     assert set(scanner.scan()) == {digest_of("amd64"), digest_of("arm64")}
     assert counted(caplog)["attestation"] == 1
     assert scanner.aws.calls()["BatchGetImage"] == 1
@@ -239,7 +252,7 @@ def test_the_limit_per_image_is_a_skip_at_once(scanner: Scanner, caplog: pytest.
     caplog.set_level(logging.INFO)
     per_image = "The scan quota per image has been exceeded. Wait and try again."
     scanner.add(*plain_images(10))
-    scanner.aws.behaviour.faults.append(Fault("StartImageScan", "LimitExceededException", per_image, times=4))
+    scanner.aws.behavior.faults.append(Fault("StartImageScan", "LimitExceededException", per_image, times=4))
     assert len(scanner.scan(seconds=10)) == 6
     assert counted(caplog)["scanned_within_24_hours"] == 4
 
@@ -268,7 +281,7 @@ def test_a_registry_that_turns_to_enhanced_scanning_ends_the_run_cleanly(
 
 
 def test_throttled_starts_are_asked_for_again_until_all_are_started(scanner: Scanner) -> None:
-    scanner.aws.behaviour.rates["StartImageScan"] = Rate(100, 5)
+    scanner.aws.behavior.rates["StartImageScan"] = Rate(100, 5)
     scanner.add(*plain_images(60))
     started = scanner.scan()
     assert len(started) == len(set(started)) == 60
@@ -279,7 +292,7 @@ def test_access_denied_names_the_action_and_the_message_comes_back(
     scanner: Scanner, caplog: pytest.LogCaptureFixture
 ) -> None:
     scanner.add(*plain_images(300))
-    scanner.aws.behaviour.faults.append(Fault("StartImageScan", "AccessDeniedException"))
+    scanner.aws.behavior.faults.append(Fault("StartImageScan", "AccessDeniedException"))
     assert scanner.handle(RepositoryMessage(REPOSITORY).to_json()) == ["0"]
     assert scanner.aws.calls()["StartImageScan"] <= 8  # one per thread
     errors: list[Any] = [record for record in caplog.records if record.levelname == "ERROR"]
@@ -291,7 +304,7 @@ def test_an_image_or_a_repository_deleted_meanwhile_is_a_log_line(
 ) -> None:
     caplog.set_level(logging.INFO)
     scanner.add(*plain_images(3))
-    scanner.aws.behaviour.faults += [
+    scanner.aws.behavior.faults += [
         Fault("DescribeImageScanFindings", "ImageNotFoundException", times=1),
         Fault("StartImageScan", "ImageNotFoundException", times=1),
     ]
@@ -317,7 +330,7 @@ def test_a_message_handled_twice_starts_no_scan_twice(scanner: Scanner) -> None:
 
 def test_a_repository_that_does_not_fit_goes_on_until_every_image_is_started_once(scanner: Scanner) -> None:
     """At 40 starts a second and two seconds an invocation, 200 images take several of them."""
-    scanner.aws.behaviour.rates["StartImageScan"] = Rate(40, 5)
+    scanner.aws.behavior.rates["StartImageScan"] = Rate(40, 5)
     scanner.add(*plain_images(200))
     messages, invocations = [RepositoryMessage(REPOSITORY)], 0
     while messages:
@@ -357,7 +370,7 @@ def test_a_continuation_whose_digest_is_gone_goes_on_after_where_it_was(scanner:
 def test_throttled_look_ups_go_on_in_a_continuation(scanner: Scanner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.sleep", lambda seconds: None)  # botocore's own back-off
     scanner.add(*plain_images(5))
-    scanner.aws.behaviour.rates["DescribeImageScanFindings"] = Rate(0.001, 0)
+    scanner.aws.behavior.rates["DescribeImageScanFindings"] = Rate(0.001, 0)
     assert scanner.scan() == []
     assert scanner.continuations() == [RepositoryMessage(REPOSITORY)]
 
@@ -370,7 +383,7 @@ def test_without_time_to_begin_the_message_comes_back(scanner: Scanner, seconds:
 
 
 def test_calls_run_side_by_side(scanner: Scanner) -> None:
-    scanner.aws.behaviour.latency = 0.02
+    scanner.aws.behavior.latency = 0.02
     scanner.add(*plain_images(64))
     scanner.scan()
     assert scanner.aws.max_in_flight() == 8
@@ -382,7 +395,7 @@ def test_a_run_without_time_for_the_next_window_goes_on_there(
     monkeypatch.setattr(repository_scan, "WINDOW", 20)
     images = sorted(plain_images(60), key=lambda image: image.digest)
     scanner.add(*images, scans={image.digest: scanned(1) for image in images})
-    scanner.aws.behaviour.latency = {"DescribeImages": 0.35}
+    scanner.aws.behavior.latency = {"DescribeImages": 0.35}
     assert scanner.scan(seconds=1) == []
     [rest] = scanner.continuations()
     assert rest.after in {image.digest for image in images[:40]}
@@ -391,7 +404,7 @@ def test_a_run_without_time_for_the_next_window_goes_on_there(
 def test_time_that_ends_between_look_ups_goes_on_after_the_last_of_them(scanner: Scanner) -> None:
     images = sorted(plain_images(400), key=lambda image: image.digest)
     scanner.add(*images, scans={image.digest: scanned(1) for image in images})
-    scanner.aws.behaviour.latency = {"DescribeImageScanFindings": 0.02}
+    scanner.aws.behavior.latency = {"DescribeImageScanFindings": 0.02}
     assert scanner.scan(seconds=0.8) == []
     [rest] = scanner.continuations()
     looked_up = [image.digest for image in images].index(rest.after) + 1
@@ -405,6 +418,6 @@ def test_look_ups_that_are_throttled_after_a_while_go_on_where_they_were(
     monkeypatch.setattr("time.sleep", lambda seconds: None)  # botocore's own back-off
     images = sorted(plain_images(300), key=lambda image: image.digest)
     scanner.add(*images, scans={image.digest: scanned(1) for image in images})
-    scanner.aws.behaviour.rates["DescribeImageScanFindings"] = Rate(0.001, 130)  # a batch is 8 threads times 16
+    scanner.aws.behavior.rates["DescribeImageScanFindings"] = Rate(0.001, 130)  # a batch is 8 threads times 16
     assert scanner.scan() == []
     assert scanner.continuations() == [RepositoryMessage(REPOSITORY, after=images[127].digest)]

@@ -8,8 +8,8 @@ from typing import Any
 
 import jsonschema
 import pytest
-from aws_stand_in import Fault, Image, Publication, Registry, Scan, StandIn, digest_of, finding, index_image
 from ecr_scan_reporter import reporter
+from fake_aws import FakeAws, FakeImage, FakeRegistry, FakeScan, Fault, Publication, digest_of, finding, index_image
 from syrupy.assertion import SnapshotAssertion
 
 TOPIC, CHAT = (f"arn:aws:sns:eu-west-1:123456789012:{name}" for name in ("reports", "chat"))
@@ -32,20 +32,25 @@ def enhanced(name: str, severity: str, package: str, fixed: str = "", **fields: 
 
 
 class Inbox:
-    """The reporter, set up for a stand-in, and what it published."""
+    """The reporter, set up for a fake, and what it published."""
 
-    def __init__(self, aws: StandIn) -> None:
+    def __init__(self, aws: FakeAws) -> None:
         self.aws = aws
         self.repositories: dict[str, Any] = {}
 
     def image(
-        self, repository: str, *tags: str, scan: Scan | None = None, name: str = "", event: dict[str, Any] | None = None
+        self,
+        repository: str,
+        *tags: str,
+        scan: FakeScan | None = None,
+        name: str = "",
+        event: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Put an image into the registry; returns the event of its scan, with the counts of its findings."""
         digest = digest_of(name or f"{repository}{tags}")
         held = self.repositories.get(repository) or self.aws.registry.add(repository)
         self.repositories[repository] = held
-        held.put(Image(digest, tags))
+        held.put(FakeImage(digest, tags))
         counts: dict[str, int] = {}
         if scan:
             held.scans[digest] = scan
@@ -104,7 +109,7 @@ def mail(publication: Publication) -> str:
 @pytest.fixture
 def set_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Inbox]]:
     """Makes an inbox for a reporter with these settings."""
-    with StandIn(Registry()) as aws:
+    with FakeAws(FakeRegistry()) as aws:
 
         def make(**settings: str) -> Inbox:
             defaults = {
@@ -128,8 +133,8 @@ def inbox(set_up: Callable[..., Inbox]) -> Inbox:
     return set_up()
 
 
-def found(*severities: str) -> Scan:
-    return Scan(findings=[finding(f"CVE-2026-{n:04}", severity) for n, severity in enumerate(severities, start=1)])
+def found(*severities: str) -> FakeScan:
+    return FakeScan(findings=[finding(f"CVE-2026-{n:04}", severity) for n, severity in enumerate(severities, start=1)])
 
 
 def gathering(inbox: Inbox) -> list[dict[str, Any]]:
@@ -145,15 +150,15 @@ def gathering(inbox: Inbox) -> list[dict[str, Any]]:
         enhanced("CVE-2026-5002", "HIGH", "zlib", score=8.1),
         enhanced("CVE-2026-5003", "HIGH", "zlib", "1.3", status="SUPPRESSED"),
     ]
-    child = inbox.image("team-a/worker", name="child", scan=Scan(enhanced_findings=fixable))
+    child = inbox.image("team-a/worker", name="child", scan=FakeScan(enhanced_findings=fixable))
     index = {child["detail"]["image-digest"]: "linux/arm64"}
     inbox.repositories["team-a/worker"].put(index_image(digest_of("index"), index, ("2.0", "latest")))
     failed = {"scan-status": "FAILED", "finding-severity-counts": {}}
     return [
         inbox.image("team-b/api", "1.0", scan=found("HIGH")),
-        inbox.image("team-a/checkout", "4.2.0", "stable", scan=Scan(findings=worst)),
+        inbox.image("team-a/checkout", "4.2.0", "stable", scan=FakeScan(findings=worst)),
         child,
-        inbox.image("team-b/legacy", "1.0", scan=Scan("FAILED", description=UNSUPPORTED), event=failed),
+        inbox.image("team-b/legacy", "1.0", scan=FakeScan("FAILED", description=UNSUPPORTED), event=failed),
         inbox.image("team-b/clean", "1.0", scan=found("MEDIUM", "LOW")),
     ]
 
@@ -221,7 +226,9 @@ def test_a_threshold_may_be_a_number(set_up: Callable[..., Inbox]) -> None:
 @pytest.mark.parametrize("wanted", [True, False])
 def test_a_failed_scan_is_told_with_its_reason_where_that_is_wanted(set_up: Callable[..., Inbox], wanted: bool) -> None:
     inbox = set_up(NOTIFY_ON_SCAN_FAILURE=str(wanted).lower())
-    inbox.tell(inbox.image("app", "1", scan=Scan("FAILED", description="No space."), event={"scan-status": "FAILED"}))
+    inbox.tell(
+        inbox.image("app", "1", scan=FakeScan("FAILED", description="No space."), event={"scan-status": "FAILED"})
+    )
     assert len(inbox.reports()) == wanted
     if wanted:
         [failed] = document(inbox.reports()[0])["failed_scans"]
@@ -239,8 +246,8 @@ def test_with_fixable_only_what_has_no_fix_does_not_count(set_up: Callable[..., 
     fix = enhanced("CVE-1", "HIGH", "a", "2.0")
     none = enhanced("CVE-2", "CRITICAL", "b")
     inbox.tell(
-        inbox.image("mixed", "1", scan=Scan(enhanced_findings=[fix, none])),
-        inbox.image("hopeless", "1", scan=Scan(enhanced_findings=[none])),
+        inbox.image("mixed", "1", scan=FakeScan(enhanced_findings=[fix, none])),
+        inbox.image("hopeless", "1", scan=FakeScan(enhanced_findings=[none])),
     )
     [image] = document(inbox.reports()[0])["images"]
     assert (image["repository"], image["counts"]) == ("mixed", {"HIGH": 1})
@@ -302,7 +309,7 @@ def test_each_group_gets_its_own_images_and_no_others(set_up: Callable[..., Inbo
 
 
 def test_a_gathering_too_large_for_one_message_becomes_several(inbox: Inbox) -> None:
-    many = Scan(findings=[finding(f"CVE-2026-{n:04}", "HIGH", f"package-{n}") for n in range(200)])
+    many = FakeScan(findings=[finding(f"CVE-2026-{n:04}", "HIGH", f"package-{n}") for n in range(200)])
     assert inbox.tell(*(inbox.image(f"team/app-{n:03}", "1.0", scan=many) for n in range(200))) == []
     reports = inbox.reports()
     assert 1 < len(reports) <= 4
@@ -320,14 +327,14 @@ def test_a_gathering_too_large_for_one_message_becomes_several(inbox: Inbox) -> 
 def test_only_the_part_that_was_not_published_comes_back(set_up: Callable[..., Inbox]) -> None:
     inbox = set_up(GROUP_BY="^([^/]+)/")
     events = [inbox.image(f"team-{name}/app", "1", scan=found("HIGH")) for name in ("a", "b", "c")]
-    inbox.aws.behaviour.faults.append(Fault("Publish", "AuthorizationError", status=403, containing="team-b"))
+    inbox.aws.behavior.faults.append(Fault("Publish", "AuthorizationError", status=403, containing="team-b"))
     assert inbox.tell(*events) == ["1"]
     assert sorted(str(document(report)["group"]) for report in inbox.reports()) == ["team-a", "team-c"]
 
 
 def test_a_chat_that_fails_keeps_the_mail_from_being_sent_twice(set_up: Callable[..., Inbox]) -> None:
     inbox = set_up(CHAT_TOPIC_ARN=CHAT)
-    inbox.aws.behaviour.faults.append(Fault("Publish", "AuthorizationError", status=403, containing=CHAT, times=1))
+    inbox.aws.behavior.faults.append(Fault("Publish", "AuthorizationError", status=403, containing=CHAT, times=1))
     event = inbox.image("app", "1", scan=found("HIGH"))
     assert inbox.tell(event) == ["0"]
     assert inbox.reports() == []
@@ -351,10 +358,10 @@ def test_nothing_from_outside_breaks_the_subject_the_json_the_mail_or_the_markdo
     set_up: Callable[..., Inbox], evil: str
 ) -> None:
     inbox = set_up(CHAT_TOPIC_ARN=CHAT)
-    scan = Scan(findings=[replace_values(finding("CVE-1", "HIGH", evil, evil), evil)])
+    scan = FakeScan(findings=[replace_values(finding("CVE-1", "HIGH", evil, evil), evil)])
     event = inbox.image("app", "1", scan=scan, event={"image-tags": [evil]})
     named = inbox.image("app2", "1", scan=found("HIGH"), event={"repository-name": evil})
-    failed = inbox.image("app3", "1", scan=Scan("FAILED", description=evil), event={"scan-status": "FAILED"})
+    failed = inbox.image("app3", "1", scan=FakeScan("FAILED", description=evil), event={"scan-status": "FAILED"})
     assert inbox.tell(event, named, failed) == []
     [report] = inbox.reports()
     assert all(line.isprintable() for line in mail(report).splitlines())
@@ -386,7 +393,7 @@ def test_counts_that_fill_the_subject_are_cut(set_up: Callable[..., Inbox]) -> N
 def test_scores_that_are_no_numbers_are_none(inbox: Inbox) -> None:
     entry = finding("CVE-1", "HIGH")
     entry["attributes"] = [{"key": "CVSS3_SCORE", "value": "high"}, {"key": "empty"}]
-    inbox.tell(inbox.image("app", "1", scan=Scan(findings=[entry])))
+    inbox.tell(inbox.image("app", "1", scan=FakeScan(findings=[entry])))
     assert document(inbox.reports()[0])["images"][0]["findings"][0]["score"] is None
 
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import boto3
 import pytest
-from aws_stand_in import QueueFaults, Registry, StandIn
 from ecr_scan_reporter import repositories_scanner
 from ecr_scan_reporter.errors import SettingError
 from ecr_scan_reporter.messages import RepositoryMessage
 from ecr_scan_reporter.queues import ImagesQueue, QueueError
 from ecr_scan_reporter.registry import Registry as EcrRegistry
 from ecr_scan_reporter.settings import RepositoriesScannerSettings, RepositoryFilter
+from fake_aws import FakeAws, FakeRegistry, QueueFaults
 from moto import mock_aws
 
 NAMES = ["team-a/app", "team-b/app", "sandbox/app", *(f"bulk/r{number:02}" for number in range(20))]
@@ -70,7 +70,7 @@ def test_with_enhanced_scanning_nothing_is_queued_and_the_log_says_why(
 
 
 def test_the_order_changes_from_run_to_run() -> None:
-    with StandIn(Registry()) as aws:
+    with FakeAws(FakeRegistry()) as aws:
         for number in range(50):
             aws.registry.add(f"r{number:02}")
         settings = RepositoriesScannerSettings(RepositoryFilter(re.compile("")), aws.queue_url(), threads=1)
@@ -91,7 +91,7 @@ def test_a_filter_that_is_no_expression_is_refused(queued: Any, value: Any) -> N
 
 
 def test_what_sqs_refuses_in_an_answer_of_200_is_sent_again() -> None:
-    with StandIn(Registry(), queue_faults=QueueFaults(first_attempt_every=3)) as aws:
+    with FakeAws(FakeRegistry(), queue_faults=QueueFaults(first_attempt_every=3)) as aws:
         queue = ImagesQueue(aws.client("sqs"), aws.queue_url(), threads=4)
         assert queue.send(RepositoryMessage(name) for name in NAMES) == 23
         assert sorted(RepositoryMessage.from_json(message.body).repository for message in aws.messages()) == sorted(
@@ -100,7 +100,7 @@ def test_what_sqs_refuses_in_an_answer_of_200_is_sent_again() -> None:
 
 
 def test_what_sqs_goes_on_refusing_is_an_error_that_names_it() -> None:
-    with StandIn(Registry(), queue_faults=QueueFaults(containing="sandbox")) as aws:
+    with FakeAws(FakeRegistry(), queue_faults=QueueFaults(containing="sandbox")) as aws:
         queue = ImagesQueue(aws.client("sqs"), aws.queue_url(), threads=4)
         with pytest.raises(QueueError, match="refused the messages for sandbox/app: "):
             queue.send(RepositoryMessage(name) for name in NAMES)

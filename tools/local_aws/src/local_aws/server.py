@@ -1,0 +1,75 @@
+"""The process of a local AWS: LocalStack, this package's control API, and an end that leaves nothing behind.
+
+Runs in the interpreter that has LocalStack; the launcher starts it.
+"""
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+REMOVE_ATTEMPTS = 100
+
+
+def main() -> int:
+    """Serve until SIGTERM, SIGINT or, with --until-stdin-closes, the end of the process that started this one."""
+    parser = argparse.ArgumentParser(prog="local_aws.server", description=__doc__)
+    parser.add_argument("state_dir", type=Path, help="directory of all state, removed at the end")
+    parser.add_argument("--until-stdin-closes", action="store_true", help="end with the process that started this one")
+    arguments = parser.parse_args()
+
+    def end(*_: object) -> None:
+        # Nothing here is worth an orderly shutdown, which takes LocalStack several seconds: all state is thrown away.
+        if "local_aws.plugins.executor" in sys.modules:
+            sys.modules["local_aws.plugins.executor"].stop_all()
+        remove(arguments.state_dir)
+        os._exit(0)
+
+    def end_with_starter() -> None:
+        sys.stdin.buffer.read()
+        end()
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    if arguments.until_stdin_closes:
+        threading.Thread(target=end_with_starter, name="lifeline", daemon=True).start()
+    return serve()
+
+
+def remove(directory: Path) -> None:
+    """Remove a directory into which other threads of this process may still write."""
+    for _ in range(REMOVE_ATTEMPTS):
+        shutil.rmtree(directory, ignore_errors=True)
+        if not directory.exists():
+            return
+        time.sleep(0.01)
+
+
+def serve() -> int:
+    """Run LocalStack with the control API."""
+    from localstack.http import Request, Response
+    from localstack.logging.setup import setup_logging_from_config
+    from localstack.runtime import current
+    from localstack.services.edge import ROUTER
+
+    from local_aws.plugins import ecr, executor
+
+    setup_logging_from_config()
+    runtime = current.initialize_runtime()
+
+    def status(_request: Request) -> Response:
+        return Response.for_json({"pid": os.getpid(), "ready": runtime.is_ready()})
+
+    ROUTER.add("/_local_aws", status, methods=["GET"])
+    ROUTER.add("/_local_aws/functions", executor.function_processes, methods=["GET"])
+    ecr.shared().add_control_api(ROUTER)
+    runtime.run()
+    return int(runtime.exit_code)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
