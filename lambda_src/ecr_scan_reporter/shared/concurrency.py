@@ -1,4 +1,4 @@
-"""Runs calls side by side in a pool of threads."""
+"""Runs calls concurrently in a pool of threads."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -9,16 +9,16 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def batches(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
-    """Cut `items` into pieces of at most `size`."""
+def chunked(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    """Split `items` into chunks of at most `size`."""
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-def side_by_side(pool: Executor, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-    """Map `function` over `items` in the pool; returns when no call is under way any more.
+def concurrent_map(pool: Executor, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """Map `function` over `items` in the pool; return when no call is in flight any more.
 
     Raises:
-        Exception: the first that `function` raised; items whose turn had not come by then are left.
+        Exception: the first one that `function` raised; items that had not started by then are not processed.
     """
     failed = threading.Event()
 
@@ -35,4 +35,4 @@ def side_by_side(pool: Executor, function: Callable[[Item], Result], items: Sequ
     errors = [error for future in futures if (error := future.exception())]
     if errors:
         raise errors[0]
-    return [future.result() for future in futures]  # type: ignore[misc]  # nothing failed, so nothing was left
+    return [future.result() for future in futures]  # type: ignore[misc]  # nothing failed, so nothing was skipped
