@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from datetime import timedelta
 
 from ecr_scan_reporter.errors import SettingError
 from ecr_scan_reporter.models import SEVERITIES, RepositoryFilter, Selection
@@ -35,9 +36,18 @@ class RepositoriesScannerSettings:
 
 @dataclass(frozen=True, slots=True)
 class ImagesScannerSettings:
-    """Settings of the images scanner. `max_age`: a scan older than this is due. `threads`: calls in flight."""
+    """Settings of the images scanner.
+
+    Args:
+        max_age: a scan older than this is due.
+        run_interval: the time between two runs, at most a day; a day if the schedule is not regular.
+        selection: which images are scanned.
+        images_queue_url: of the queue for continuations.
+        threads: how many calls may be in flight.
+    """
 
     max_age: Duration
+    run_interval: timedelta
     selection: Selection
     images_queue_url: str
     threads: int
@@ -51,6 +61,7 @@ class ImagesScannerSettings:
         """
         return cls(
             max_age=_duration("ECR_IMAGES_DURATION_DELTA", environment.get("ECR_IMAGES_DURATION_DELTA")),
+            run_interval=_run_interval(environment, "RUN_INTERVAL_SECONDS"),
             selection=_selection(environment, "IMAGES_SELECTION"),
             images_queue_url=_required(environment, "IMAGES_QUEUE_URL", "the URL of the images queue"),
             threads=_threads(environment),
@@ -160,6 +171,13 @@ def _duration(name: str, value: object) -> Duration:
         return Duration.parse(value if isinstance(value, str) else "")
     except ValueError as error:
         raise SettingError(name, value, durations.EXPECTED) from error
+
+
+def _run_interval(environment: Mapping[str, str], name: str) -> timedelta:
+    value = environment.get(name, "86400")
+    if not re.fullmatch("[1-9][0-9]{1,4}", value) or not 60 <= int(value) <= 86400:
+        raise SettingError(name, value, "a whole number of seconds from 60 to 86400")
+    return timedelta(seconds=int(value))
 
 
 def _threads(environment: Mapping[str, str]) -> int:

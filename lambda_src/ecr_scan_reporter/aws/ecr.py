@@ -387,7 +387,7 @@ def _to_domain_error(error: ClientError | BotoCoreError, *, of_one_image: bool =
             return ImageNotFoundError(text, code)
         case "ScanNotFoundException":
             return ScanNotFoundError(text, code)
-        case "LimitExceededException":
+        case "LimitExceededException" if error.operation_name == "StartImageScan":
             return ScanQuotaExceededError(text, code)
         case "ValidationException" if "disabled" in _message(error):
             return ManualScanningDisabledError(text, code)

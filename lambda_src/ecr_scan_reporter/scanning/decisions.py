@@ -9,6 +9,8 @@ class Decision(StrEnum):
     NEVER_SCANNED = "never_scanned"
     SCAN_TOO_OLD = "scan_too_old"
     LAST_SCAN_FAILED = "last_scan_failed"
+    SCAN_STUCK = "scan_stuck"
+    UNSUPPORTED_TOO_OLD = "unsupported_too_old"
 
     SCANNED_RECENTLY = "scanned_recently"
     SCAN_IN_PROGRESS = "scan_in_progress"
@@ -24,4 +26,15 @@ class Decision(StrEnum):
     @property
     def due(self) -> bool:
         """Whether the image is to be scanned now."""
-        return self in (Decision.NEVER_SCANNED, Decision.SCAN_TOO_OLD, Decision.LAST_SCAN_FAILED)
+        return self in _DUE
+
+
+_DUE = frozenset(
+    {
+        Decision.NEVER_SCANNED,
+        Decision.SCAN_TOO_OLD,
+        Decision.LAST_SCAN_FAILED,
+        Decision.SCAN_STUCK,
+        Decision.UNSUPPORTED_TOO_OLD,
+    }
+)

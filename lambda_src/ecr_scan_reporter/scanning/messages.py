@@ -36,7 +36,7 @@ class RepositoryMessage:
         expected = f'expected {{"version": {VERSION}, "repository": "<name>"}}'
         try:
             message = json.loads(body)
-        except ValueError as error:
+        except (RecursionError, ValueError) as error:
             raise MessageError(f"the message is not JSON ({error}); {expected}") from error
         if not isinstance(message, dict) or message.get("version") != VERSION:
             raise MessageError(f"the message has an unknown version; {expected}")

@@ -12,7 +12,6 @@ from ecr_scan_reporter.shared.deadline import Deadline
 T = TypeVar("T")
 
 # Calls per second. The rate that ECR allows is not published, so these only bound the search for it.
-_FIRST_RATE = 100.0
 _MIN_RATE = 0.2
 _MAX_RATE = 1000.0
 # Each success adds this many calls per second to the rate while ECR throttles nothing (the rate doubles within a
@@ -36,6 +35,7 @@ class AdaptiveRateLimiter:
     full jitter (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/).
 
     Args:
+        first_rate: calls per second to begin with.
         clock: a monotonic clock, in seconds.
         sleep: waits for a number of seconds.
         jitter: returns a random number from 0 to 1.
@@ -43,20 +43,26 @@ class AdaptiveRateLimiter:
 
     def __init__(
         self,
+        first_rate: float,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._clock, self._sleep, self._jitter = clock, sleep, jitter
         self._lock = threading.Lock()
-        self._rate = _FIRST_RATE
+        self._rate = first_rate
         self._next_slot = self._clock()
         self._decreased_at = float("-inf")
         self._successes_in_a_row = _SUCCESSES_UNTIL_FAST
         self._failures_in_a_row = 0
 
-    def call(self, function: Callable[[], T], deadline: Deadline) -> T:
+    def call(self, function: Callable[[], T], deadline: Deadline, *, adapt: bool = True) -> T:
         """Call `function` in its slot and return its result; a call that raises is not repeated.
+
+        Args:
+            function: makes the call.
+            deadline: no call waits past it.
+            adapt: whether a failure may lower the rate; False if it is known to concern one image alone.
 
         Raises:
             DeadlineExceededError: the slot is after the deadline.
@@ -67,10 +73,16 @@ class AdaptiveRateLimiter:
         try:
             result = function()
         except TransientError as error:
-            self._on_failure(started, isinstance(error, ThrottledError))
+            if adapt:
+                self._on_failure(started, isinstance(error, ThrottledError))
             raise
         self._on_success()
         return result
+
+    def pause(self, seconds: float) -> None:
+        """Let the next call wait at least this long."""
+        with self._lock:
+            self._next_slot = max(self._next_slot, self._clock() + seconds)
 
     def _acquire_slot(self, deadline: Deadline) -> float:
         while True:

@@ -42,9 +42,14 @@ CHUNK_SIZE = 5000
 # Seconds that a continuation waits, so that ECR's rate limits recover: by how many invocations in a row made no
 # progress. After as many as there are numbers here, the message fails.
 CONTINUATION_DELAYS = (30, 120, 480)
+# Calls per second to begin with; the limiters find the rates that ECR allows.
+_FIRST_LOOK_UP_RATE, _FIRST_START_RATE = 400.0, 100.0
 # A call that fails is repeated after all others were made. After this many rounds in which no call succeeded, the
-# failures are those of the images.
+# failures are those of the images. Before each of these rounds there is a pause; seconds, doubled each time.
 _ROUNDS_WITHOUT_SUCCESS = 5
+RETRY_PAUSE = 0.2
+# If at most this share of the calls in a round failed, ECR is well, and the failures concern these images alone.
+_FEW = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +112,8 @@ def _continuation(message: RepositoryMessage, tally: Tally, reason: str) -> Repo
 
 def _scan_images(message: RepositoryMessage, deps: Dependencies, deadline: Deadline, tally: Tally) -> None:
     now = datetime.now(UTC)
-    look_up_limiter, start_limiter = AdaptiveRateLimiter(deadline.clock), AdaptiveRateLimiter(deadline.clock)
+    look_up_limiter = AdaptiveRateLimiter(_FIRST_LOOK_UP_RATE, deadline.clock)
+    start_limiter = AdaptiveRateLimiter(_FIRST_START_RATE, deadline.clock)
     start = _scan_starter(message.repository, deps.ecr, tally)
     for chunk in chunked(list_candidates(message, deps, now, deadline, tally), CHUNK_SIZE):
         # At most half of the remaining time, so that what is due is started as well.
@@ -177,7 +183,7 @@ def find_due(
         if scan and scan.status not in KNOWN_STATUSES:
             extra = {"repository": tally.repository, "digest": digest, "status": scan.status}
             logger.warning("unknown scan status; the scan date decides", extra=extra)
-        decision = decide(scan, settings.max_age, now)
+        decision = decide(digest, scan, settings.max_age, settings.run_interval, now)
         tally.count(decision)
         if decision.due:
             due.append(digest)
@@ -253,18 +259,23 @@ class ConcurrentCalls:
             Exception: the first one that `call` raised, except `TransientError`.
         """
 
-        def attempt(digest: str) -> TransientError | None:
+        def attempt(digest: str, adapt: bool) -> TransientError | None:
             try:
-                self.limiter.call(partial(call, digest), self.deadline)
+                self.limiter.call(partial(call, digest), self.deadline, adapt=adapt)
             except TransientError as error:
                 return error
             return None
 
-        pending, rounds_without_success = digests, 0
+        pending, failures, rounds_without_success, adapt = digests, dict[str, TransientError](), 0, True
         while pending and rounds_without_success < _ROUNDS_WITHOUT_SUCCESS:
-            errors = concurrent_map(self.pool, attempt, pending)
+            errors = concurrent_map(self.pool, partial(attempt, adapt=adapt), pending)
             failures = {digest: error for digest, error in zip(pending, errors, strict=True) if error}
-            rounds_without_success = rounds_without_success + 1 if len(failures) == len(pending) else 0
+            adapt = adapt and len(failures) > _FEW * len(pending)
+            if len(failures) == len(pending):
+                self.limiter.pause(RETRY_PAUSE * 2**rounds_without_success)
+                rounds_without_success += 1
+            else:
+                rounds_without_success = 0
             pending = list(failures)
         for digest in pending:
             self.tally.fail(digest, failures[digest].code, str(failures[digest]))

@@ -1,10 +1,12 @@
-"""The pace: what it does with a simulated ECR, on a clock of its own."""
+"""The rate limiter with a simulated ECR, on a clock of its own."""
 
+import threading
 from collections.abc import Callable
 
 import pytest
-from ecr_scan_reporter.errors import OutOfTime, Throttled
-from ecr_scan_reporter.pace import Pace
+from ecr_scan_reporter.errors import DeadlineExceededError, ThrottledError, TransientError
+from ecr_scan_reporter.scanning.rate_limiter import AdaptiveRateLimiter
+from ecr_scan_reporter.shared.deadline import Deadline
 
 
 class Clock:
@@ -24,105 +26,152 @@ class Clock:
 
 
 class Bucket:
-    """ECR's rate: `per_second` in the long run, `burst` at once; without a rate everything goes through."""
+    """ECR's rate limit: `per_second` in the long run, `burst` at once."""
 
     def __init__(self, clock: Clock, per_second: float, burst: float) -> None:
         self._clock, self._per_second, self._burst = clock, per_second, burst
         self._tokens, self._filled_at = burst, clock.now
-        self.refused = self.accepted = 0
+        self.throttled = self.accepted = 0
 
     def __call__(self) -> str:
         self._tokens = min(self._burst, self._tokens + (self._clock.now - self._filled_at) * self._per_second)
         self._filled_at = self._clock.now
         if self._tokens < 1:
-            self.refused += 1
-            raise Throttled("Rate exceeded")
+            self.throttled += 1
+            raise ThrottledError("Rate exceeded")
         self._tokens -= 1
         self.accepted += 1
         return "started"
 
 
-def pace(clock: Clock, seconds: float = 1e9, jitter: Callable[[], float] = lambda: 0.5) -> Pace:
-    return Pace(clock.now + seconds, clock, clock.sleep, jitter)
+class Calls:
+    """A limiter on a clock, with a deadline."""
+
+    def __init__(self, seconds: float = 1e9, jitter: Callable[[], float] = lambda: 0.5) -> None:
+        self.clock = Clock()
+        self.limiter = AdaptiveRateLimiter(100, self.clock, self.clock.sleep, jitter)
+        self.deadline = Deadline(seconds, self.clock)
+
+    def call(self, function: Callable[[], str]) -> str:
+        return self.limiter.call(function, self.deadline)
+
+    def until_accepted(self, function: Callable[[], str]) -> str:
+        while True:
+            try:
+                return self.call(function)
+            except TransientError:
+                continue
 
 
-def test_the_answer_comes_back() -> None:
-    assert pace(Clock()).call(lambda: "started") == "started"
+def succeed() -> str:
+    return "started"
 
 
-def test_without_a_refusal_the_pace_quickens() -> None:
-    clock = Clock()
-    calls = pace(clock)
+def fail(error: Exception) -> Callable[[], str]:
+    def function() -> str:
+        raise error
+
+    return function
+
+
+def test_result_is_returned() -> None:
+    assert Calls().call(succeed) == "started"
+
+
+def test_rate_increases_without_throttling() -> None:
+    calls = Calls()
     for _ in range(200):
-        calls.call(lambda: "started")
-    assert clock.now - 1000 < 200 / 100  # faster than the first rate would be
+        calls.call(succeed)
+    assert calls.clock.now - 1000 < 200 / 100  # faster than the first rate would be
 
 
 @pytest.mark.parametrize("per_second", [1.0, 10.0, 50.0])
-def test_it_finds_the_rate_that_ecr_allows(per_second: float) -> None:
-    clock = Clock()
-    ecr, calls = Bucket(clock, per_second, burst=10), pace(clock)
+def test_rate_settles_at_the_permitted_one(per_second: float) -> None:
+    calls = Calls()
+    ecr = Bucket(calls.clock, per_second, burst=10)
     for _ in range(500):
-        calls.call(ecr)
-    took = clock.now - 1000
+        calls.until_accepted(ecr)
     assert ecr.accepted == 500
-    assert took <= (500 - 10) / per_second / 0.9
-    assert ecr.refused <= 0.1 * (ecr.accepted + ecr.refused)
+    assert calls.clock.now - 1000 <= (500 - 10) / per_second / 0.9
+    assert ecr.throttled <= 0.1 * (ecr.accepted + ecr.throttled)
 
 
-def test_a_pause_after_refusals_in_a_row_grows_to_20_seconds_with_full_jitter() -> None:
+def test_pause_after_throttling_grows_to_20_seconds_with_full_jitter() -> None:
     pauses = []
     for jitter in (0.0, 1.0):
-        clock = Clock()
-        answers: list[str | Exception] = [*[Throttled("slower")] * 12, "started"]
-
-        def answer(answers: list[str | Exception] = answers) -> str:
-            if isinstance(given := answers.pop(0), Exception):
-                raise given
-            return given
-
-        assert pace(clock, jitter=lambda jitter=jitter: jitter).call(answer) == "started"  # type: ignore[misc]
-        pauses.append(clock.slept)
+        calls = Calls(jitter=lambda jitter=jitter: jitter)  # type: ignore[misc]
+        for _ in range(12):
+            with pytest.raises(ThrottledError):
+                calls.call(fail(ThrottledError("slower")))
+        calls.call(succeed)
+        pauses.append(calls.clock.slept)
     without, full = pauses
     assert max(without) < 2 < 20 <= max(full) < 22
 
 
-def test_nobody_waits_past_the_deadline() -> None:
-    clock = Clock()
-    calls = pace(clock, seconds=5)
-    ecr = Bucket(clock, per_second=0.1, burst=1)
-    calls.call(ecr)
-    with pytest.raises(OutOfTime):
-        calls.call(ecr)
-    assert clock.now <= 1005
+def test_no_call_waits_past_the_deadline() -> None:
+    calls = Calls(seconds=5)
+    ecr = Bucket(calls.clock, per_second=0.1, burst=1)
+    calls.until_accepted(ecr)
+    with pytest.raises(DeadlineExceededError):
+        calls.until_accepted(ecr)
+    assert calls.clock.now <= 1005
 
 
-def test_refusals_of_calls_sent_before_the_last_cut_say_nothing_new() -> None:
-    """Sixteen threads whose calls are refused together are one refusal, not sixteen."""
-    clock = Clock()
-    calls = pace(clock)
-    began = clock.now
-    clock.now += 0.02
-    for _ in range(16):
-        calls._slow_down(began)
-    assert calls._rate == pytest.approx(70)
+def test_single_server_errors_do_not_lower_the_rate() -> None:
+    """One image that ECR answers with 500 for ever must not slow down the others."""
+    calls = Calls()
+    for _ in range(300):
+        calls.call(succeed)
+        with pytest.raises(TransientError):
+            calls.call(fail(TransientError("500")))
+    assert calls.clock.now - 1000 < 600 / 100
 
 
-def test_a_refusal_calls_off_the_turns_of_those_who_wait() -> None:
-    """Else sixteen threads that wait at the old pace would all be refused, and each would cut the rate again."""
-    clock = Clock()
-    calls = pace(clock)
-    ecr = Bucket(clock, per_second=10, burst=1)
+def test_server_errors_in_a_row_lower_the_rate() -> None:
+    calls = Calls()
+    for _ in range(30):
+        with pytest.raises(TransientError):
+            calls.call(fail(TransientError("500")))
+    assert calls.clock.now - 1000 > 10
 
-    def refuse_while_waiting(seconds: float) -> None:
+
+def test_calls_throttled_together_lower_the_rate_once() -> None:
+    """Sixteen calls in flight that are throttled at the same moment are one decrease, not sixteen."""
+    calls, together = Calls(jitter=lambda: 0.0), threading.Barrier(16)
+
+    def throttled() -> str:
+        together.wait(10)
+        raise ThrottledError("slower")
+
+    def run() -> None:
+        with pytest.raises(ThrottledError):
+            calls.call(throttled)
+
+    threads = [threading.Thread(target=run) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    before = calls.clock.now
+    for _ in range(10):
+        calls.call(succeed)
+    assert (calls.clock.now - before) / 10 == pytest.approx(1 / 70, rel=0.1)
+
+
+def test_throttling_voids_the_slots_of_waiting_calls() -> None:
+    """Otherwise calls that wait at the old rate would all be throttled, and each would lower the rate again."""
+    clock, others = Clock(), [fail(ThrottledError("slower"))]
+
+    def sleep_while_another_call_is_throttled(seconds: float) -> None:
         clock.sleep(seconds)
-        if not ecr.refused:
-            ecr.refused += 1
-            calls._slow_down(clock.now)
+        if others:
+            with pytest.raises(ThrottledError):
+                limiter.call(others.pop(), deadline)
 
-    calls._sleep = refuse_while_waiting
-    calls._await_turn()
+    limiter = AdaptiveRateLimiter(100, clock, sleep_while_another_call_is_throttled, lambda: 0.5)
+    deadline = Deadline(1e9, clock)
+    limiter.call(succeed, deadline)
     before = clock.now
-    calls._await_turn()
-    assert calls._rate == pytest.approx(70)
-    assert clock.now - before >= 0.5 * 0.1  # the pause after the refusal, not the turn that was given before
+    limiter.call(succeed, deadline)
+    assert clock.now - before >= 0.5 * 0.1  # the pause, not the slot that was reserved before

@@ -1,9 +1,9 @@
-"""Durations: what is read, what is refused, and the calendar behind it."""
+"""Parses durations and subtracts them on the calendar."""
 
 from datetime import UTC, datetime
 
 import pytest
-from ecr_scan_reporter.durations import Duration
+from ecr_scan_reporter.shared.durations import Duration
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,7 +24,7 @@ NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
         ("1m3d", datetime(2026, 2, 25, 12, tzinfo=UTC)),
     ],
 )
-def test_a_duration_is_calendar_months_weeks_and_days(text: str, before: datetime) -> None:
+def test_duration_is_calendar_months_weeks_and_days(text: str, before: datetime) -> None:
     assert Duration.parse(text).before(NOW) == before
 
 
@@ -50,19 +50,19 @@ def test_a_duration_is_calendar_months_weeks_and_days(text: str, before: datetim
         "٣d",
     ],
 )
-def test_garbage_and_nothing_are_refused_with_the_value_and_what_is_accepted(text: str) -> None:
+def test_invalid_duration_is_rejected_with_the_value_and_what_is_expected(text: str) -> None:
     with pytest.raises(ValueError, match="months, weeks and days in that order.*1m2w3d") as error:
         Duration.parse(text)
     assert repr(text) in str(error.value)
 
 
 @pytest.mark.parametrize("text", ["99999999999m", "9" * 5000 + "d", "800000w", "5000000d"])
-def test_a_duration_longer_than_the_calendar_reaches_back_to_its_beginning(text: str) -> None:
+def test_duration_longer_than_the_calendar_starts_with_the_calendar(text: str) -> None:
     assert Duration.parse(text).before(NOW) == datetime.min.replace(tzinfo=UTC)
 
 
 @given(months=st.integers(0, 1000), weeks=st.integers(0, 1000), days=st.integers(1, 10_000))
-def test_what_is_written_is_read(months: int, weeks: int, days: int) -> None:
+def test_every_duration_round_trips(months: int, weeks: int, days: int) -> None:
     duration = Duration.parse(f"{months}m{weeks}w{days}d")
     assert duration == Duration(months, weeks, days)
     assert duration.before(NOW) < NOW
