@@ -387,10 +387,10 @@ def test_calls_are_concurrent(scanner: Scanner) -> None:
     assert scanner.aws.max_in_flight() == 8
 
 
-@pytest.mark.parametrize("per_second", [20.0, 100.0])
-def test_throttled_look_ups_settle_at_the_permitted_rate(scanner: Scanner, per_second: float) -> None:
+@pytest.mark.parametrize("per_second", [20, 100])
+def test_throttled_look_ups_settle_at_the_permitted_rate(scanner: Scanner, per_second: int) -> None:
     scanner.aws.behavior.rates["DescribeImageScanFindings"] = Rate(per_second, per_second)
-    images = list(plain_images(int(per_second * 4)))
+    images = list(plain_images(per_second * 4))
     scanner.add(*images, scans={image.digest: scanned(9) for image in images})
     assert set(scanner.scan(seconds=120)) == {image.digest for image in images}
     assert scanner.continuations() == []
@@ -436,7 +436,7 @@ def test_several_failing_images_do_not_stop_the_others(scanner: Scanner, failing
     for number, image in enumerate(images[:failing]):
         operation = ("DescribeImageScanFindings", "StartImageScan")[number % 2]
         fault = (SERVER_ERROR, THROTTLED, {"code": "NewException"})[number % 3]
-        scanner.aws.behavior.faults.append(Fault(operation, containing=image.digest, **fault))  # type: ignore[arg-type]
+        scanner.aws.behavior.faults.append(Fault(operation, containing=image.digest, **fault))
     assert set(scanner.scan(seconds=60)) == {image.digest for image in images[failing:]}
 
 

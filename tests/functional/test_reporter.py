@@ -526,7 +526,7 @@ def test_image_too_large_for_one_message_is_cut(inbox: Inbox) -> None:
 
 def test_hostile_findings_are_reported(inbox: Inbox) -> None:
     """ECR's own shapes are enforced by boto3, so these are the values that its parser lets through."""
-    entries = [
+    entries: list[dict[str, object]] = [
         {"severity": "HIGH"},
         {**finding("CVE-1", "HIGH"), "uri": "javascript:alert(1)"},
         {**finding("CVE-2", "HIGH"), "attributes": [{"key": "CVSS3_SCORE", "value": "1e999"}]},

@@ -5,10 +5,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
-from ecr_scan_reporter.aws.clients import client_config
+from ecr_scan_reporter.aws.clients import create_client
 from ecr_scan_reporter.errors import (
     AccessDeniedError,
     AwsError,
@@ -65,7 +64,8 @@ _CREDENTIAL_CODES = {
 
 def ecr_client(threads: int = 1) -> "ECRClient":
     """Create a client for `threads` threads that retries; the Region is the function's own."""
-    return boto3.client("ecr", config=client_config(threads, attempts=8))
+    client: ECRClient = create_client("ecr", threads=threads, attempts=8)
+    return client
 
 
 def single_attempt_client(threads: int = 1) -> "ECRClient":
@@ -74,7 +74,8 @@ def single_attempt_client(threads: int = 1) -> "ECRClient":
     botocore's standard and adaptive modes also retry LimitExceededException, which StartImageScan returns for an image
     that was scanned within 24 hours.
     """
-    return boto3.client("ecr", config=client_config(threads, attempts=1))
+    client: ECRClient = create_client("ecr", threads=threads, attempts=1)
+    return client
 
 
 class EcrRegistry:

@@ -4,10 +4,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ecr_scan_reporter.aws.clients import client_config
+from ecr_scan_reporter.aws.clients import create_client
 from ecr_scan_reporter.errors import PublishError
 
 if TYPE_CHECKING:
@@ -94,7 +93,8 @@ def _attribute(value: str | int | list[str]) -> dict[str, str]:
 
 def sns_client() -> "SNSClient":
     """Create a client in the function's own Region."""
-    return boto3.client("sns", config=client_config())
+    client: SNSClient = create_client("sns")
+    return client
 
 
 class ReportPublisher:

@@ -5,10 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ecr_scan_reporter.aws.clients import client_config
+from ecr_scan_reporter.aws.clients import create_client
 from ecr_scan_reporter.errors import QueueError
 
 if TYPE_CHECKING:
@@ -23,7 +22,8 @@ _ATTEMPTS = 3
 
 def sqs_client(threads: int = 1) -> "SQSClient":
     """Create a client for `threads` threads in the function's own Region."""
-    return boto3.client("sqs", config=client_config(threads))
+    client: SQSClient = create_client("sqs", threads=threads)
+    return client
 
 
 class SqsQueue:

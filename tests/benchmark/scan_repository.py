@@ -1,4 +1,4 @@
-"""See to one repository until no continuation is left, and print what it took, as JSON. Run by run.py.
+"""Scan one repository until no continuation is left; print time and memory as JSON. Run by run.py.
 
 In a process of its own, so that its peak memory is the scanner's alone.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 import boto3
 from ecr_scan_reporter import images_scanner
-from ecr_scan_reporter.messages import RepositoryMessage
+from ecr_scan_reporter.scanning.messages import RepositoryMessage
 from peak import peak_mb
 
 
@@ -26,13 +26,13 @@ class Context:
 
 
 def main(repository: str, seconds: float) -> None:
-    """Invoke the images scanner for `repository`, again and again with `seconds` left each time."""
+    """Invoke the images scanner for `repository` and its continuations, with `seconds` left each time."""
     sqs, url = boto3.client("sqs"), os.environ["IMAGES_QUEUE_URL"]
     message, invocations, started = RepositoryMessage(repository).to_json(), 0, time.perf_counter()
     while message:
         event: Any = {"Records": [{"messageId": "1", "body": message}]}
-        answer = images_scanner.handler(event, Context(time.monotonic() + seconds))
-        assert answer == {"batchItemFailures": []}, answer
+        response = images_scanner.handler(event, Context(time.monotonic() + seconds))
+        assert response == {"batchItemFailures": []}, response
         invocations += 1
         left = sqs.receive_message(QueueUrl=url).get("Messages", [])
         for entry in left:
