@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from local_aws import Finding, LocalAws, Registry
-from local_aws.findings import UNSUPPORTED_OS
+from local_aws import UNSUPPORTED_OS, Finding, LocalAws, Registry
 from local_aws.launcher import client_environment
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -1,25 +1,29 @@
-"""A fast local fake for the endpoints of Amazon ECR, SQS and SNS: what moto lacks, over real HTTP.
+"""A fast fake of the endpoints of Amazon ECR, SQS and SNS: what moto lacks, over real HTTP.
 
-It answers with AWS's wire shapes, so that boto3 itself is tested along: paging, throttling, latency, ECR's own
-errors, partial failures; and it counts what it was asked.
+It serves the ECR model of `local_aws.fake_ecr`, and models of queues and topics, in AWS's wire formats. boto3 itself
+is under test: paging, throttling, latency, ECR's own errors, partial failures. It records the calls that it answers.
 """
 
-from .behavior import Behavior, Fault, QueueFaults, Rate
-from .call_log import Start
-from .fake_aws import FakeAws
-from .images import (
+from local_aws.fake_ecr import (
     DOCKER_IMAGE,
     DOCKER_INDEX,
     OCI_IMAGE,
     OCI_INDEX,
     FakeImage,
+    FakeRegistry,
+    FakeRepository,
     FakeScan,
+    Fault,
     digest_of,
+    fake_registry_of,
     finding,
     index_image,
     plain_images,
 )
-from .registry import FakeRegistry, FakeRepository, fake_registry_of
+
+from .behavior import Behavior, QueueFaults, Rate
+from .call_log import Start
+from .fake_aws import FakeAws
 from .sns import Publication
 from .sqs import QueueMessage
 

@@ -1,4 +1,4 @@
-"""What the fake was asked."""
+"""The record of the calls that the fake answered."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Start(NamedTuple):
-    """A scan that was started, and when (UTC)."""
+    """A scan that ECR started, and its time (UTC)."""
 
     repository: str
     digest: str
@@ -16,22 +16,21 @@ class Start(NamedTuple):
 
 
 class CallLog:
-    """Counts of calls, by operation."""
+    """Counts of calls by operation."""
 
     def __init__(self) -> None:
         self._in_flight = 0
         self.reset()
 
     def reset(self) -> None:
-        """Forget all but the calls that are still being answered."""
+        """Discard all records except the calls in flight."""
         self.calls: Counter[str] = Counter()
         self.refused: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        self.starts: list[Start] = []
         self.max_in_flight = self._in_flight
 
     @contextmanager
     def call(self, operation: str) -> Iterator[None]:
-        """Count a call, refused or not, and hold it in flight."""
+        """Count a call, rejected or not, and keep it in flight."""
         self.calls[operation] += 1
         self._in_flight += 1
         self.max_in_flight = max(self.max_in_flight, self._in_flight)

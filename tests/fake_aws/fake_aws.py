@@ -1,4 +1,4 @@
-"""The fake as a test sees it: started and stopped, in a thread or in a process of its own."""
+"""The fake as tests use it: start and stop, in a thread or in a child process."""
 
 import asyncio
 import json
@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 import boto3
 from botocore.config import Config
+from local_aws.fake_ecr import FakeRegistry, Fault
 
-from .behavior import Behavior, Fault, QueueFaults, Rate
+from .behavior import Behavior, QueueFaults, Rate
 from .call_log import Start
-from .registry import FakeRegistry
-from .server import CONTROL, Server, serve
+from .server import RECORDS, Server, serve
 from .sns import Publication
 from .sqs import QueueMessage
 
@@ -28,24 +28,24 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
 
-# A large registry takes its time to be built in the child process.
+# The child process may need this long to build a large registry.
 _START_SECONDS = 120
 _STOP_SECONDS = 10
 
 
 class FakeAws:
-    """A local endpoint for ECR, SQS and SNS, running while its `with` block does.
+    """A local endpoint for ECR, SQS and SNS that runs for as long as its `with` block.
 
-    In a thread, `registry` and `behavior` may be looked at and changed at any time. With `process=True` they live
-    in a child process, which ends when this one does, and are what they were at the start.
+    In a thread, tests can read and change `registry` and `behavior` at any time. With `process=True` both live in a
+    child process, which ends with this process, and stay as they were at the start.
 
     Args:
-        registry: the ECR registry, or a function that builds it; for `process=True` a function that can be
-            pickled, of a module that the child can import (pytest's importlib mode keeps it from test modules).
-        latency: seconds per call, for every operation or by operation; a throttled call is refused at once.
-        rates: by operation; without one an operation is never throttled.
-        faults: rules that refuse calls, the first that fits.
-        queue_faults: which entries of a SendMessageBatch fail.
+        registry: the ECR registry, or a factory that builds it. `process=True` needs a factory that can be pickled,
+            in a module that the child can import; pytest's importlib mode rules out test modules.
+        latency: seconds per call, for every operation or by operation; a throttled call has no latency.
+        rates: rate limit by operation; an operation without one is never throttled.
+        faults: rules that reject calls; the first rule that matches applies.
+        queue_faults: entries of a SendMessageBatch that fail.
         process: serve from a child process, so that a benchmark does not share its interpreter with the server.
     """
 
@@ -61,36 +61,36 @@ class FakeAws:
     ) -> None:
         self._registry_factory = registry
         self.behavior = Behavior(latency, dict(rates or {}), list(faults), queue_faults or QueueFaults())
-        self._host: _Thread | _Process = _Process() if process else _Thread()
+        self._server: _Thread | _Process = _Process() if process else _Thread()
         self._port = 0
 
     def __enter__(self) -> Self:
-        self._port = self._host.start(self._registry_factory, self.behavior)
+        self._port = self._server.start(self._registry_factory, self.behavior)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._host.stop()
+        self._server.stop()
 
     @property
     def registry(self) -> FakeRegistry:
-        """The registry being served. Raises TypeError where it lives in another process."""
-        if not isinstance(self._host, _Thread):
-            raise TypeError("the registry lives in the fake's own process")
-        return self._host.registry
+        """The registry. Raises TypeError if it lives in another process."""
+        if not isinstance(self._server, _Thread):
+            raise TypeError("registry is in a child process; expected FakeAws(process=False)")
+        return self._server.registry
 
     @property
     def endpoint(self) -> str:
-        """The URL for `endpoint_url`, the same for all services."""
+        """The `endpoint_url` of all services."""
         return f"http://127.0.0.1:{self._port}"
 
     def queue_url(self, name: str = "images") -> str:
-        """The URL of a queue; every name exists."""
+        """Return the URL of a queue. Every queue exists."""
         return f"{self.endpoint}/123456789012/{name}"
 
     def environment(self) -> dict[str, str]:
-        """Environment variables that point any boto3 client of a handler here."""
+        """Return the environment variables that direct the boto3 clients of a handler to this endpoint."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": "testing",
@@ -107,7 +107,7 @@ class FakeAws:
     @overload
     def client(self, service: Literal["sns"], **config: Any) -> "SNSClient": ...
     def client(self, service: Literal["ecr", "sqs", "sns"], **config: Any) -> Any:
-        """A boto3 client with made-up keys, which tries once unless `config`, botocore's options, says otherwise."""
+        """Return a boto3 client that does not retry unless `config`, the options of botocore, sets retries."""
         once = {"mode": "standard", "total_max_attempts": 1}
         return boto3.client(
             service,
@@ -115,32 +115,32 @@ class FakeAws:
             endpoint_url=self.endpoint,
             aws_access_key_id="testing",
             aws_secret_access_key="testing",
-            # No proxy of the environment stands between a test and its own loopback interface.
+            # Calls to the loopback interface must not pass through a proxy of the environment.
             config=Config(**{"retries": once, "proxies": {}, **config}),
         )
 
     def calls(self) -> dict[str, int]:
-        """How many calls came, by operation, the refused ones included."""
+        """Return the number of calls by operation, refused calls included."""
         return dict(self._record("calls"))
 
     def refused(self) -> dict[str, dict[str, int]]:
-        """How many calls were refused, by operation and error code."""
+        """Return the number of refused calls by operation and error code."""
         return dict(self._record("refused"))
 
     def starts(self) -> list[Start]:
-        """The scans that were started, in order."""
+        """Return the scans that were started, oldest first."""
         return [Start(name, digest, datetime.fromisoformat(time)) for name, digest, time in self._record("starts")]
 
     def max_in_flight(self) -> int:
-        """How many calls were being answered at the same time, at most."""
+        """Return the largest number of concurrent calls."""
         return int(self._record("max_in_flight"))
 
     def messages(self) -> list[QueueMessage]:
-        """The messages that queues took, in order, received since or not."""
+        """Return the messages that the queues accepted, oldest first, whether received since or not."""
         return [QueueMessage(*fields) for fields in self._record("messages")]
 
     def publications(self) -> list[Publication]:
-        """The messages that topics took, in order."""
+        """Return the messages that the topics accepted, oldest first."""
         return [
             Publication(
                 topic, subject, message, structure, {name: (kind, text) for name, (kind, text) in pairs.items()}
@@ -149,31 +149,31 @@ class FakeAws:
         ]
 
     def reset(self) -> None:
-        """Forget all records, messages and publications. The registry stays as it is."""
+        """Discard all records, messages and publications, and keep the images and scans of the registry."""
         self._record("reset")
 
     def _record(self, name: str) -> Any:
         connection = HTTPConnection("127.0.0.1", self._port)
         try:
-            connection.request("GET", CONTROL + name)
+            connection.request("GET", RECORDS + name)
             return json.loads(connection.getresponse().read())
         finally:
             connection.close()
 
 
 class _Thread:
-    """Serves from a thread of this process."""
+    """A server in a thread of this process."""
 
     def start(self, registry_factory: FakeRegistry | Callable[[], FakeRegistry], behavior: Behavior) -> int:
-        """Returns the port."""
-        self.registry = _built(registry_factory)
+        """Start the server and return its port."""
+        self.registry = _build(registry_factory)
         self._port: Future[int] = Future()
         self._thread = threading.Thread(target=self._run, args=(behavior,), name="fake-aws", daemon=True)
         self._thread.start()
         return self._port.result(_START_SECONDS)
 
     def stop(self) -> None:
-        """Returns when the thread has ended."""
+        """Stop the server and wait for the thread."""
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(_STOP_SECONDS)
 
@@ -191,26 +191,26 @@ class _Thread:
 
 
 class _Process:
-    """Serves from a child process. The child ends when its end of the pipe does, so also when this process dies."""
+    """A server in a child process. The child ends when its pipe closes, so also when this process dies."""
 
     def start(self, registry_factory: FakeRegistry | Callable[[], FakeRegistry], behavior: Behavior) -> int:
-        """Returns the port. Raises RuntimeError if the child could not serve."""
-        # A forked child would inherit the threads' locks of this process, and the other end of its own pipe.
+        """Start the server and return its port. Raises RuntimeError if the child does not start to serve."""
+        # A forked child would inherit the locks of this process's threads and the parent's end of the pipe.
         context = multiprocessing.get_context("spawn")
-        self._pipe, childs_end = context.Pipe()
-        self._process = context.Process(target=_serve_child, args=(registry_factory, behavior, childs_end), daemon=True)
+        self._pipe, child_end = context.Pipe()
+        self._process = context.Process(target=_serve_child, args=(registry_factory, behavior, child_end), daemon=True)
         self._process.start()
-        childs_end.close()
+        child_end.close()
         try:
             if self._pipe.poll(_START_SECONDS):
                 return int(self._pipe.recv())
         except EOFError:
             pass
         self.stop()
-        raise RuntimeError("the fake's process did not come to serve; its own error says why")
+        raise RuntimeError("the child process of the fake did not start to serve; see its own error on stderr")
 
     def stop(self) -> None:
-        """Returns when the child has ended."""
+        """Stop the server and wait for the child process."""
         self._pipe.close()
         self._process.join(_STOP_SECONDS)
         if self._process.is_alive():
@@ -221,9 +221,9 @@ class _Process:
 def _serve_child(
     registry_factory: FakeRegistry | Callable[[], FakeRegistry], behavior: Behavior, pipe: Connection
 ) -> None:
-    # Ctrl-C reaches the whole group; the parent decides when this ends.
+    # Ctrl-C signals the whole process group, but the parent decides when the child ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    asyncio.run(_serve_until_closed(Server(_built(registry_factory), behavior), pipe))
+    asyncio.run(_serve_until_closed(Server(_build(registry_factory), behavior), pipe))
 
 
 async def _serve_until_closed(server: Server, pipe: Connection) -> None:
@@ -232,5 +232,5 @@ async def _serve_until_closed(server: Server, pipe: Connection) -> None:
     await serve(server, pipe.send, closed.wait)
 
 
-def _built(registry_factory: FakeRegistry | Callable[[], FakeRegistry]) -> FakeRegistry:
+def _build(registry_factory: FakeRegistry | Callable[[], FakeRegistry]) -> FakeRegistry:
     return registry_factory if isinstance(registry_factory, FakeRegistry) else registry_factory()

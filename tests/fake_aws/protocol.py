@@ -1,45 +1,63 @@
-"""What the services have in common on the wire."""
+"""The parts that the services share: the interface of a service, and AWS's JSON protocols."""
 
 import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
-from .errors import AwsError
+from local_aws.fake_ecr import AwsError, EcrApi
 
-# A decoded request: its shape is botocore's business, so it stays open here.
+# A decoded request; botocore defines its shape.
 Params = Mapping[str, Any]
 
 
 class Service(Protocol):
-    """One AWS service: it answers decoded calls with encoded bodies."""
+    """One AWS service: decoded calls in, encoded bodies out."""
 
     content_type: str
 
     def call(self, operation: str, params: Params) -> bytes:
-        """The body of the answer. Raises AwsError where AWS refuses."""
+        """Answer a call with a body. Raises AwsError where AWS rejects the call."""
 
-    def refusal(self, error: AwsError) -> tuple[bytes, dict[str, str]]:
-        """Body and extra headers of an error."""
+    def encode_error(self, error: AwsError) -> tuple[bytes, dict[str, str]]:
+        """Return the body and the extra headers of an error."""
 
     def action(self, operation: str) -> str:
-        """The IAM action that allows an operation, as it stands in an access-denied message."""
+        """Return the IAM action of an operation, for the message of denied access."""
 
     def resource(self, params: Params) -> str:
-        """The ARN that the call is about, as it stands in an access-denied message."""
+        """Return the ARN of the resource of a call, for the same message."""
 
 
-def encode(answer: Mapping[str, object] | list[dict[str, object]]) -> bytes:
-    """JSON as the AWS JSON protocols have it: compact, a moment as Unix seconds."""
+class Ecr:
+    """Amazon ECR in AWS JSON 1.1."""
+
+    content_type = "application/x-amz-json-1.1"
+
+    def __init__(self, api: EcrApi) -> None:
+        self._api = api
+        self.action, self.resource = api.action, api.resource
+
+    def call(self, operation: str, params: Params) -> bytes:
+        """Answer a call with a body. Raises AwsError where ECR rejects the call."""
+        return encode(self._api.call(operation, params))
+
+    def encode_error(self, error: AwsError) -> tuple[bytes, dict[str, str]]:
+        """Return the body of an error."""
+        return encode_json_error(error), {}
+
+
+def encode(answer: Mapping[str, object]) -> bytes:
+    """Return compact JSON, with times as Unix seconds."""
     return json.dumps(answer, separators=(",", ":"), default=_seconds).encode()
 
 
 def _seconds(value: object) -> float:
     if isinstance(value, datetime):
         return value.timestamp()
-    raise TypeError(f"{type(value).__name__} has no place in an AWS answer")
+    raise TypeError(f"{type(value).__name__} is not a type of AWS's JSON protocols")
 
 
-def json_refusal(error: AwsError) -> bytes:
-    """An error's body in the AWS JSON protocols."""
+def encode_json_error(error: AwsError) -> bytes:
+    """Return the body of an error in the AWS JSON protocols."""
     return encode({"__type": error.code, "message": error.message})

@@ -1,56 +1,62 @@
-"""The HTTP server: it decodes a call, lets the behavior have its say, and asks the service's model."""
+"""The HTTP server: it decodes a call, applies the behavior, and calls the service."""
 
 import asyncio
 import json
+import os
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from urllib.parse import parse_qsl
 
 from aiohttp import web
+from local_aws.fake_ecr import AwsError, EcrApi, FakeRegistry, control, raise_fault
 
 from .behavior import Behavior, TokenBucket
-from .call_log import CallLog
-from .ecr import Ecr
-from .errors import AwsError
-from .protocol import Params, Service, json_refusal
-from .registry import FakeRegistry
+from .call_log import CallLog, Start
+from .protocol import Ecr, Params, Service, encode_json_error
 from .sns import Sns
 from .sqs import Sqs
 
-CONTROL = "/_fake_aws/"
-
-_DENIED = ("AccessDenied", "AccessDeniedException", "AuthorizationError")
+RECORDS = "/_fake_aws/"
+# The control API of LocalAws: with it, local_aws.Registry works here as well.
+STATUS = "/_local_aws"
+CONTROL = "/_local_aws/ecr/"
 
 
 class Server:
-    """All services behind one handler."""
+    """All services behind one request handler."""
 
     def __init__(self, registry: FakeRegistry, behavior: Behavior) -> None:
-        self._account = registry.account
+        self._registry = registry
         self._behavior = behavior
         self._log = CallLog()
         self._buckets: dict[str, TokenBucket] = {}
         self._sqs = Sqs(behavior.queue_faults, f"arn:aws:sqs:{registry.region}:{registry.account}")
         self._sns = Sns()
         self._json: dict[str, Service] = {
-            "AmazonEC2ContainerRegistry_V20150921": Ecr(registry, self._log),
+            "AmazonEC2ContainerRegistry_V20150921": Ecr(EcrApi(registry)),
             "AmazonSQS": self._sqs,
         }
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one HTTP request."""
-        # Not request.read(), which stops at 1 MiB: the limits are the services' own.
+        # request.read() stops at 1 MiB; the limits here are those of the services.
         body = await request.content.read()
+        params: Params
+        if request.path.startswith(RECORDS):
+            return web.json_response(self._record(request.path.removeprefix(RECORDS)), dumps=_dumps)
         if request.path.startswith(CONTROL):
-            return web.json_response(self._control(request.path.removeprefix(CONTROL)), dumps=_dumps)
+            params = json.loads(body) if body else dict(request.query)
+            return web.json_response(control(self._registry, request.path.removeprefix(CONTROL), params))
+        if request.path == STATUS:
+            return web.json_response({"pid": os.getpid()})
         target = request.headers.get("X-Amz-Target")
         if target is None:
-            params: Params = dict(parse_qsl(body.decode(), keep_blank_values=True))
+            params = dict(parse_qsl(body.decode(), keep_blank_values=True))
             return await self._answer(self._sns, str(params.get("Action")), params)
         prefix, _, operation = target.partition(".")
         if prefix not in self._json:
-            unknown = AwsError("UnknownOperationException", f"the fake does not know {target}")
-            return web.Response(status=unknown.status, body=json_refusal(unknown))
+            unknown = AwsError("UnknownOperationException", f"the fake does not implement {target}")
+            return web.Response(status=unknown.status, body=encode_json_error(unknown))
         return await self._answer(self._json[prefix], operation, json.loads(body))
 
     async def _answer(self, service: Service, operation: str, params: Params) -> web.Response:
@@ -61,13 +67,14 @@ class Server:
                 latency = self._behavior.latency_of(operation)
                 if latency:
                     await asyncio.sleep(latency)
-                self._fail_on_purpose(service, operation, params)
+                action, resource = service.action(operation), service.resource(params)
+                raise_fault(self._behavior.faults, operation, params, action, resource)
                 body = service.call(operation, params)
             except AwsError as error:
                 self._log.refused[operation][error.code] += 1
                 status = error.status
-                body, more = service.refusal(error)
-                headers |= more
+                body, error_headers = service.encode_error(error)
+                headers |= error_headers
         return web.Response(status=status, headers=headers, body=body)
 
     def _throttle(self, operation: str) -> None:
@@ -80,28 +87,14 @@ class Server:
         if not bucket.take():
             raise AwsError("ThrottlingException", "Rate exceeded")
 
-    def _fail_on_purpose(self, service: Service, operation: str, params: Params) -> None:
-        for fault in self._behavior.faults:
-            if fault.matches(operation, params):
-                words = fault.message or self._words(fault.code, service, operation, params)
-                raise AwsError(fault.code, words, fault.status)
-
-    def _words(self, code: str, service: Service, operation: str, params: Params) -> str:
-        if code not in _DENIED:
-            return code
-        user = f"arn:aws:sts::{self._account}:assumed-role/scanner/scanner"
-        action = service.action(operation)
-        words = f"User: {user} is not authorized to perform: {action} on resource: {service.resource(params)}"
-        return f"{words} because no identity-based policy allows the {action} action"
-
-    def _control(self, name: str) -> object:
+    def _record(self, name: str) -> object:
         match name:
             case "calls":
                 return self._log.calls
             case "refused":
                 return self._log.refused
             case "starts":
-                return self._log.starts
+                return [Start(*request[:3]) for request in self._registry.scan_requests if request.code is None]
             case "max_in_flight":
                 return self._log.max_in_flight
             case "messages":
@@ -110,16 +103,17 @@ class Server:
                 return self._sns.publications
             case "reset":
                 self._log.reset()
+                self._registry.scan_requests.clear()
                 self._sqs.reset()
                 self._sns.reset()
                 return None
-        raise web.HTTPNotFound(text=f"no such record: {name}")
+        raise web.HTTPNotFound(text=f"record is {name!r}; expected the name of a record")
 
 
 async def serve(server: Server, ready: Callable[[int], None], stopped: Callable[[], Awaitable[object]]) -> None:
-    """Serve on a free port of the loopback interface, which `ready` is told, until `stopped` returns."""
+    """Serve on a free loopback port until `stopped` returns; pass the port to `ready`."""
     web_server = web.Server(server.handle, access_log=None)
-    # A call that still sleeps does not hold up the end of a test.
+    # A call that still sleeps must not delay the end of a test.
     runner = web.ServerRunner(web_server, shutdown_timeout=1.0)
     await runner.setup()
     try:
@@ -137,4 +131,4 @@ def _dumps(record: object) -> str:
 def _iso(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat()
-    raise TypeError(f"{type(value).__name__} has no place in a record")
+    raise TypeError(f"{type(value).__name__} is not a type of the records")

@@ -1,4 +1,4 @@
-"""Amazon SNS on the wire: the query protocol, with XML answers, in front of topics that take every name."""
+"""Amazon SNS in the query protocol, with XML answers. Every topic exists."""
 
 import json
 from collections.abc import Mapping
@@ -7,17 +7,18 @@ from typing import NamedTuple
 from uuid import uuid4
 from xml.sax.saxutils import escape
 
-from .errors import AwsError
+from local_aws.fake_ecr import AwsError
+
 from .protocol import Params
 
-# https://docs.aws.amazon.com/sns/latest/api/API_Publish.html: message and attributes together.
-_MOST_BYTES = 262_144
-_MOST_SUBJECT = 99
+# https://docs.aws.amazon.com/sns/latest/api/API_Publish.html: the limit covers the message and its attributes.
+_MAX_BYTES = 262_144
+_MAX_SUBJECT = 99
 _NAMESPACE = "http://sns.amazonaws.com/doc/2010-03-31/"
 
 
 class Publication(NamedTuple):
-    """A message that a topic took. Attributes: their data type and value, by name."""
+    """A message that a topic accepted. `attributes` holds the data type and the value by name."""
 
     topic: str
     subject: str | None
@@ -27,7 +28,7 @@ class Publication(NamedTuple):
 
 
 class Sns:
-    """Publish."""
+    """The operation Publish."""
 
     content_type = "text/xml"
 
@@ -35,31 +36,31 @@ class Sns:
         self.reset()
 
     def reset(self) -> None:
-        """Forget all publications."""
+        """Discard all publications."""
         self.publications: list[Publication] = []
 
     def call(self, operation: str, params: Params) -> bytes:
-        """The body of the answer. Raises AwsError where SNS refuses."""
+        """Answer a call with a body. Raises AwsError where SNS rejects the call."""
         if operation != "Publish":
-            raise AwsError("InvalidAction", f"the fake does not know {operation}")
+            raise AwsError("InvalidAction", f"the fake does not implement {operation}")
         publication = _publication(params)
         _check(publication)
         self.publications.append(publication)
         result = f"<PublishResult><MessageId>{uuid4()}</MessageId></PublishResult>"
         return _xml("PublishResponse", result + f"<ResponseMetadata>{_request_id()}</ResponseMetadata>")
 
-    def refusal(self, error: AwsError) -> tuple[bytes, dict[str, str]]:
-        """An error in XML."""
+    def encode_error(self, error: AwsError) -> tuple[bytes, dict[str, str]]:
+        """Return an error in XML."""
         fault = "Sender" if error.status < 500 else "Receiver"
-        words = f"<Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
-        return _xml("ErrorResponse", f"<Error><Type>{fault}</Type>{words}</Error>{_request_id()}"), {}
+        text = f"<Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
+        return _xml("ErrorResponse", f"<Error><Type>{fault}</Type>{text}</Error>{_request_id()}"), {}
 
     def action(self, operation: str) -> str:
-        """The IAM action of the same name."""
+        """Return the IAM action of an operation."""
         return f"SNS:{operation}"
 
     def resource(self, params: Params) -> str:
-        """The topic's ARN."""
+        """Return the ARN of the topic."""
         return str(params.get("TopicArn", "*"))
 
 
@@ -90,10 +91,10 @@ def _check(publication: Publication) -> None:
         raise _invalid("Empty message")
     texts = [publication.message]
     texts += [text for name, pair in publication.attributes.items() for text in (name, *pair)]
-    if sum(len(text.encode()) for text in texts) > _MOST_BYTES:
+    if sum(len(text.encode()) for text in texts) > _MAX_BYTES:
         raise _invalid("Message too long")
     subject = publication.subject
-    if subject is not None and not (0 < len(subject) <= _MOST_SUBJECT and subject.isascii() and subject.isprintable()):
+    if subject is not None and not (0 < len(subject) <= _MAX_SUBJECT and subject.isascii() and subject.isprintable()):
         raise _invalid("Subject")
     if publication.structure == "json":
         _check_structure(publication.message)
@@ -110,8 +111,8 @@ def _check_structure(message: str) -> None:
         raise _invalid("Message Structure - No default entry in JSON message body")
 
 
-def _invalid(words: str) -> AwsError:
-    return AwsError("InvalidParameter", f"Invalid parameter: {words}")
+def _invalid(reason: str) -> AwsError:
+    return AwsError("InvalidParameter", f"Invalid parameter: {reason}")
 
 
 def _request_id() -> str:

@@ -1,4 +1,4 @@
-"""Amazon SQS on the wire: AWS JSON 1.0 in front of queues that take every name."""
+"""Amazon SQS in AWS JSON 1.0. Every queue exists."""
 
 import re
 from collections import Counter, defaultdict, deque
@@ -7,19 +7,20 @@ from hashlib import md5
 from typing import NamedTuple
 from uuid import uuid4
 
+from local_aws.fake_ecr import AwsError
+
 from .behavior import QueueFaults
-from .errors import AwsError
-from .protocol import Params, encode, json_refusal
+from .protocol import Params, encode, encode_json_error
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
-_MOST_ENTRIES = 10
-_MOST_BYTES = 1_048_576
-_MOST_DELAY = 900
+_MAX_ENTRIES = 10
+_MAX_BYTES = 1_048_576
+_MAX_DELAY = 900
 _ENTRY_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 
 class QueueMessage(NamedTuple):
-    """A message that a queue took. `delay` is its DelaySeconds."""
+    """A message that a queue accepted. `delay` is its DelaySeconds."""
 
     queue: str
     body: str
@@ -30,7 +31,7 @@ class QueueMessage(NamedTuple):
 class Sqs:
     """The operations of SQS that move messages.
 
-    A message can be received at once whatever its delay, and once: it does not come back when it is not deleted.
+    A message can be received immediately, whatever its delay is, and only once: SQS does not redeliver it here.
     """
 
     content_type = "application/x-amz-json-1.0"
@@ -47,37 +48,37 @@ class Sqs:
         self.reset()
 
     def reset(self) -> None:
-        """Forget all messages."""
+        """Discard all messages."""
         self.messages: list[QueueMessage] = []
         self._waiting: defaultdict[str, deque[QueueMessage]] = defaultdict(deque)
         self._received: set[str] = set()
         self._attempts: Counter[str] = Counter()
 
     def call(self, operation: str, params: Params) -> bytes:
-        """The body of the answer. Raises AwsError where SQS refuses."""
+        """Answer a call with a body. Raises AwsError where SQS rejects the call."""
         if operation not in self._operations:
-            raise AwsError("UnknownOperationException", f"the fake does not know {operation}")
+            raise AwsError("UnknownOperationException", f"the fake does not implement {operation}")
         return encode(self._operations[operation](params))
 
-    def refusal(self, error: AwsError) -> tuple[bytes, dict[str, str]]:
-        """An error in AWS JSON, with the header that keeps the codes of the query protocol."""
+    def encode_error(self, error: AwsError) -> tuple[bytes, dict[str, str]]:
+        """Return an error in AWS JSON, with the header that carries the error code of the query protocol."""
         fault = "Sender" if error.status < 500 else "Receiver"
-        return json_refusal(error), {"x-amzn-query-error": f"{error.code};{fault}"}
+        return encode_json_error(error), {"x-amzn-query-error": f"{error.code};{fault}"}
 
     def action(self, operation: str) -> str:
-        """The IAM action, which a batch shares with a single message."""
+        """Return the IAM action of an operation. A batch has the action of a single message."""
         return f"sqs:{operation.removesuffix('Batch').lower()}"
 
     def resource(self, params: Params) -> str:
-        """The queue's ARN."""
+        """Return the ARN of the queue."""
         return f"{self._arn_prefix}:{_queue(params)}"
 
     def _send_message(self, params: Params) -> dict[str, object]:
         message = self._message(_queue(params), params)
-        if _bytes(params) > _MOST_BYTES:
-            reason = f"Message must be shorter than {_MOST_BYTES} bytes."
+        if _bytes(params) > _MAX_BYTES:
+            reason = f"Message must be shorter than {_MAX_BYTES} bytes."
             raise AwsError("InvalidParameterValue", f"One or more parameters are invalid. Reason: {reason}")
-        return self._take(message)
+        return self._accept(message)
 
     def _send_message_batch(self, params: Params) -> dict[str, object]:
         entries = params["Entries"]
@@ -85,37 +86,37 @@ class Sqs:
         answer: dict[str, list[dict[str, object]]] = {"Successful": [], "Failed": []}
         for entry in entries:
             try:
-                self._fail_on_purpose(entry["MessageBody"])
-                taken = self._take(self._message(_queue(params), entry))
+                self._raise_queue_fault(entry["MessageBody"])
+                accepted = self._accept(self._message(_queue(params), entry))
             except AwsError as error:
                 failed = {"Code": error.code, "Message": error.message, "SenderFault": error.status < 500}
                 answer["Failed"].append({"Id": entry["Id"]} | failed)
             else:
-                answer["Successful"].append({"Id": entry["Id"]} | taken)
+                answer["Successful"].append({"Id": entry["Id"]} | accepted)
         return {name: results for name, results in answer.items() if results}
 
     def _message(self, queue: str, params: Params) -> QueueMessage:
         delay = int(params.get("DelaySeconds", 0))
-        if not 0 <= delay <= _MOST_DELAY:
-            reason = f"Reason: DelaySeconds must be >= 0 and <= {_MOST_DELAY}."
-            words = f"Value {delay} for parameter DelaySeconds is invalid. {reason}"
-            raise AwsError("InvalidParameterValue", words)
+        if not 0 <= delay <= _MAX_DELAY:
+            reason = f"Reason: DelaySeconds must be >= 0 and <= {_MAX_DELAY}."
+            message = f"Value {delay} for parameter DelaySeconds is invalid. {reason}"
+            raise AwsError("InvalidParameterValue", message)
         return QueueMessage(queue, params["MessageBody"], delay, str(uuid4()))
 
-    def _take(self, message: QueueMessage) -> dict[str, object]:
+    def _accept(self, message: QueueMessage) -> dict[str, object]:
         self.messages.append(message)
         self._waiting[message.queue].append(message)
         return {"MessageId": message.message_id, "MD5OfMessageBody": _md5(message.body)}
 
-    def _fail_on_purpose(self, body: str) -> None:
+    def _raise_queue_fault(self, body: str) -> None:
         faults = self._faults
         if faults.containing and faults.containing in body:
-            raise AwsError("InternalError", "The fake refuses this body.", 500)
+            raise AwsError("InternalError", "The fake rejects this body.", 500)
         if not faults.first_attempt_every:
             return
         self._attempts[body] += 1
         if self._attempts[body] == 1 and len(self._attempts) % faults.first_attempt_every == 0:
-            raise AwsError("InternalError", "The fake refuses the first attempt.", 500)
+            raise AwsError("InternalError", "The fake rejects the first attempt.", 500)
 
     def _receive_message(self, params: Params) -> dict[str, object]:
         waiting = self._waiting[_queue(params)]
@@ -127,8 +128,8 @@ class Sqs:
     def _delete_message(self, params: Params) -> dict[str, object]:
         handle = params["ReceiptHandle"]
         if handle not in self._received:
-            words = f'The input receipt handle "{handle}" is not a valid receipt handle.'
-            raise AwsError("ReceiptHandleIsInvalid", words)
+            message = f'The input receipt handle "{handle}" is not a valid receipt handle.'
+            raise AwsError("ReceiptHandleIsInvalid", message)
         return {}
 
 
@@ -136,21 +137,21 @@ def _check_batch(entries: list[Params]) -> None:
     prefix = "AWS.SimpleQueueService."
     ids = [entry["Id"] for entry in entries]
     if not entries:
-        words = "There should be at least one SendMessageBatchRequestEntry in the request."
-        raise AwsError(f"{prefix}EmptyBatchRequest", words)
-    if len(entries) > _MOST_ENTRIES:
-        words = f"Maximum number of entries per request are {_MOST_ENTRIES}. You have sent {len(entries)}."
-        raise AwsError(f"{prefix}TooManyEntriesInBatchRequest", words)
+        message = "There should be at least one SendMessageBatchRequestEntry in the request."
+        raise AwsError(f"{prefix}EmptyBatchRequest", message)
+    if len(entries) > _MAX_ENTRIES:
+        message = f"Maximum number of entries per request are {_MAX_ENTRIES}. You have sent {len(entries)}."
+        raise AwsError(f"{prefix}TooManyEntriesInBatchRequest", message)
     if not all(_ENTRY_ID.fullmatch(entry_id) for entry_id in ids):
-        words = "A batch entry id can only contain alphanumeric characters, hyphens and underscores."
-        raise AwsError(f"{prefix}InvalidBatchEntryId", f"{words} It can be at most 80 letters long.")
+        message = "A batch entry id can only contain alphanumeric characters, hyphens and underscores."
+        raise AwsError(f"{prefix}InvalidBatchEntryId", f"{message} It can be at most 80 letters long.")
     if len(set(ids)) < len(ids):
-        twice = next(entry_id for entry_id, count in Counter(ids).items() if count > 1)
-        raise AwsError(f"{prefix}BatchEntryIdsNotDistinct", f"Id {twice} repeated.")
+        repeated = next(entry_id for entry_id, count in Counter(ids).items() if count > 1)
+        raise AwsError(f"{prefix}BatchEntryIdsNotDistinct", f"Id {repeated} repeated.")
     size = sum(_bytes(entry) for entry in entries)
-    if size > _MOST_BYTES:
-        words = f"Batch requests cannot be longer than {_MOST_BYTES} bytes. You have sent {size} bytes."
-        raise AwsError(f"{prefix}BatchRequestTooLong", words)
+    if size > _MAX_BYTES:
+        message = f"Batch requests cannot be longer than {_MAX_BYTES} bytes. You have sent {size} bytes."
+        raise AwsError(f"{prefix}BatchRequestTooLong", message)
 
 
 def _bytes(params: Params) -> int:
@@ -166,7 +167,7 @@ def _md5(body: str) -> str:
 
 
 def _received_json(message: QueueMessage) -> dict[str, object]:
-    # The receipt handle is opaque to the client, so the id serves.
+    # A receipt handle is opaque to the client: the message id can be one.
     return {
         "MessageId": message.message_id,
         "ReceiptHandle": message.message_id,

@@ -11,8 +11,7 @@ from typing import Any
 import boto3
 import pytest
 from harness import RUN, Inbox, Module, drained, eventually
-from local_aws import Finding, LocalAws, NotSupportedError, Registry
-from local_aws.findings import UNSUPPORTED_OS
+from local_aws import UNSUPPORTED_OS, Finding, LocalAws, NotSupportedError, Registry
 
 Started = Callable[[], list[str]]
 # The schedule fires every minute; a machine that is busy with the apply may be late.

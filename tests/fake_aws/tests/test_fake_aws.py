@@ -1,4 +1,4 @@
-"""How the fake runs: latency, rates, counts, and the two ways to host it."""
+"""The fake as a server: latency, rates, counts, and a thread or a child process as its host."""
 
 import json
 import multiprocessing
@@ -31,7 +31,7 @@ TEN = partial(fake_registry_of, {"app": 10})
 
 
 def start_all(fake_aws: FakeAws, workers: int = 10) -> int:
-    """Start a scan of each image at once; returns how many were throttled."""
+    """Start a scan of each image at the same time; return the number of throttled calls."""
     ecr = fake_aws.client("ecr", max_pool_connections=workers)
 
     def throttled(number: int) -> bool:
@@ -45,7 +45,7 @@ def start_all(fake_aws: FakeAws, workers: int = 10) -> int:
         return sum(pool.map(throttled, range(10)))
 
 
-def test_calls_beyond_the_burst_are_throttled_until_the_bucket_fills() -> None:
+def test_calls_over_the_burst_are_throttled_until_the_bucket_fills() -> None:
     with FakeAws(TEN, rates={"StartImageScan": Rate(per_second=0.001, burst=4)}) as fake_aws:
         assert start_all(fake_aws) == 6
         assert fake_aws.refused() == {"StartImageScan": {"ThrottlingException": 6}}
@@ -54,12 +54,12 @@ def test_calls_beyond_the_burst_are_throttled_until_the_bucket_fills() -> None:
         fake_aws.behavior.rates["StartImageScan"] = Rate(per_second=50, burst=1)
         retrying = fake_aws.client("ecr", retries={"mode": "standard", "total_max_attempts": 5})
         repository = fake_aws.registry.repository("app")
-        for image in [image for image in repository.images if image.digest not in repository.started]:
+        for image in [image for image in repository.images if image.digest not in repository.scans]:
             retrying.start_image_scan(repositoryName="app", imageId={"imageDigest": image.digest})
         assert len(fake_aws.starts()) == 10
 
 
-def test_latency_is_that_of_each_call_and_calls_overlap() -> None:
+def test_each_call_has_the_latency_and_calls_are_concurrent() -> None:
     with FakeAws(TEN, latency={"StartImageScan": 0.3}) as fake_aws:
         began = time.monotonic()
         assert start_all(fake_aws) == 0
@@ -68,7 +68,7 @@ def test_latency_is_that_of_each_call_and_calls_overlap() -> None:
         assert fake_aws.max_in_flight() > 5
 
 
-def test_a_reset_forgets_the_records_and_keeps_the_registry() -> None:
+def test_reset_discards_the_records_and_keeps_the_registry() -> None:
     with FakeAws(TEN) as fake_aws:
         start_all(fake_aws)
         fake_aws.client("sqs").send_message(QueueUrl=fake_aws.queue_url(), MessageBody="a")
@@ -78,7 +78,7 @@ def test_a_reset_forgets_the_records_and_keeps_the_registry() -> None:
         assert len(fake_aws.registry.repository("app").scans) == 10
 
 
-def test_a_fault_that_has_struck_its_times_is_over() -> None:
+def test_fault_ends_after_its_number_of_calls() -> None:
     faults = [Fault("GetRegistryScanningConfiguration", "ServerException", "Try again", status=500, times=2)]
     with FakeAws(FakeRegistry(), faults=faults) as fake_aws:
         ecr = fake_aws.client("ecr", retries={"mode": "standard", "total_max_attempts": 3})
@@ -87,7 +87,7 @@ def test_a_fault_that_has_struck_its_times_is_over() -> None:
         assert fake_aws.refused() == {"GetRegistryScanningConfiguration": {"ServerException": 2}}
 
 
-def test_the_environment_leads_any_client_here(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_directs_boto3_clients_to_the_fake(monkeypatch: pytest.MonkeyPatch) -> None:
     with FakeAws(TEN) as fake_aws:
         for name, value in fake_aws.environment().items():
             monkeypatch.setenv(name, value)
@@ -96,7 +96,7 @@ def test_the_environment_leads_any_client_here(monkeypatch: pytest.MonkeyPatch) 
         assert fake_aws.calls() == {"DescribeRepositories": 1}
 
 
-def test_a_service_that_is_not_there_says_so() -> None:
+def test_unknown_service_is_named_in_the_error() -> None:
     with FakeAws(FakeRegistry()) as fake_aws:
         ecs = boto3.client(
             "ecs",
@@ -105,11 +105,11 @@ def test_a_service_that_is_not_there_says_so() -> None:
             aws_access_key_id="testing",
             aws_secret_access_key="testing",
         )
-        with pytest.raises(ClientError, match=r"UnknownOperationException.+the fake does not know"):
+        with pytest.raises(ClientError, match=r"UnknownOperationException.+the fake does not implement"):
             ecs.list_clusters()
 
 
-def test_an_image_is_found_behind_a_hundred_thousand_others() -> None:
+def test_listing_finds_one_image_among_100_000() -> None:
     registry = FakeRegistry()
     registry.add("large", [*plain_images(100_000), FakeImage(digest_of("untagged"))])
     with FakeAws(registry) as fake_aws:
@@ -120,7 +120,7 @@ def test_an_image_is_found_behind_a_hundred_thousand_others() -> None:
         assert "nextToken" not in answer
 
 
-def test_a_child_process_serves_the_same_and_ends_with_the_block() -> None:
+def test_child_process_serves_and_ends_with_the_block() -> None:
     faults = QueueFaults(containing="poison")
     with FakeAws(TEN, queue_faults=faults, process=True) as fake_aws:
         (child,) = multiprocessing.active_children()
@@ -134,21 +134,21 @@ def test_a_child_process_serves_the_same_and_ends_with_the_block() -> None:
         topic = "arn:aws:sns:eu-west-1:123456789012:reports"
         fake_aws.client("sns").publish(TopicArn=topic, Message="a")
         assert fake_aws.publications() == [(topic, None, "a", None, {})]
-        with pytest.raises(TypeError, match="own process"):
+        with pytest.raises(TypeError, match="registry is in a child process"):
             _ = fake_aws.registry
     assert child.exitcode == 0
     assert multiprocessing.active_children() == []
 
 
-def test_a_recipe_that_fails_in_the_child_is_an_error_here(capfd: pytest.CaptureFixture[str]) -> None:
+def test_registry_factory_that_fails_in_the_child_is_an_error(capfd: pytest.CaptureFixture[str]) -> None:
     broken = partial(json.loads, "no JSON")
-    with pytest.raises(RuntimeError, match="did not come to serve"), FakeAws(broken, process=True):
+    with pytest.raises(RuntimeError, match="did not start to serve"), FakeAws(broken, process=True):
         pass
     assert "JSONDecodeError" in capfd.readouterr().err
     assert multiprocessing.active_children() == []
 
 
-def test_a_child_process_dies_with_its_parent() -> None:
+def test_child_process_ends_with_its_parent() -> None:
     code = """
 import os
 from fake_aws import FakeRegistry, FakeAws
@@ -166,7 +166,7 @@ if __name__ == "__main__":
 
 
 def closes(port: int, seconds: float = 10) -> bool:
-    """Whether nobody listens on a loopback port any more, within some seconds."""
+    """Return whether a loopback port is closed within some seconds."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with socket.socket() as probe:

@@ -8,10 +8,7 @@ from typing import Any
 
 import boto3
 import pytest
-from local_aws import control_api
-from local_aws.findings import FAILED, UNSUPPORTED_OS, Finding
-from local_aws.registry import NotSupportedError, Registry
-from local_aws.scan_events import ScanEvents
+from local_aws import UNSUPPORTED_OS, Finding, NotSupportedError, Registry, ScanEvents, control_api
 from moto.server import ThreadedMotoServer
 
 
@@ -50,16 +47,16 @@ def client(environment: dict[str, str], service: Any) -> Any:
     )
 
 
-def test_a_registry_that_is_not_localaws_has_no_control_api(registry: Registry) -> None:
+def test_registry_of_moto_has_no_control_api(registry: Registry) -> None:
     assert not registry.has_control_api
 
 
-def test_the_endpoint_of_ecr_comes_before_that_of_all_services(environment: dict[str, str], endpoint: str) -> None:
+def test_endpoint_of_ecr_has_priority_over_the_common_endpoint(environment: dict[str, str], endpoint: str) -> None:
     environment |= {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ENDPOINT_URL_ECR": endpoint}
     assert Registry.connect(environment).push("app")
 
 
-def test_every_image_has_a_digest_of_its_own_which_is_that_of_its_manifest(registry: Registry) -> None:
+def test_every_image_has_its_own_digest_which_is_that_of_its_manifest(registry: Registry) -> None:
     first, second = registry.push("app", "1.0"), registry.push("app", "2.0")
     assert first != second
     found = registry.ecr.batch_get_image(repositoryName="app", imageIds=[{"imageDigest": first}])["images"]
@@ -67,23 +64,23 @@ def test_every_image_has_a_digest_of_its_own_which_is_that_of_its_manifest(regis
     assert registry.pushed == [("app", first), ("app", second)]
 
 
-def test_an_image_without_a_tag_is_untagged(registry: Registry) -> None:
+def test_image_without_a_tag_is_untagged(registry: Registry) -> None:
     assert registry.tags("app", registry.push("app")) == []
 
 
-def test_retag_gives_an_image_one_more_tag(registry: Registry) -> None:
+def test_retag_adds_a_tag(registry: Registry) -> None:
     digest = registry.push("app", "1.0")
     registry.retag("app", digest, "latest")
     assert registry.tags("app", digest) == ["1.0", "latest"]
 
 
-def test_retag_names_the_image_that_does_not_exist(registry: Registry) -> None:
+def test_retag_of_a_missing_image_names_its_digest(registry: Registry) -> None:
     registry.create_repository("app")
     with pytest.raises(ValueError, match=f"sha256:{'0' * 64}"):
         registry.retag("app", f"sha256:{'0' * 64}", "latest")
 
 
-def test_an_index_names_its_images_by_architecture(registry: Registry) -> None:
+def test_index_has_its_images_by_architecture(registry: Registry) -> None:
     children = [registry.push("app"), registry.push("app")]
     index = registry.push_index("app", "1.0", children)
     found = registry.ecr.batch_get_image(repositoryName="app", imageIds=[{"imageDigest": index}])["images"]
@@ -92,27 +89,27 @@ def test_an_index_names_its_images_by_architecture(registry: Registry) -> None:
     assert [manifest["platform"]["architecture"] for manifest in manifests] == ["amd64", "arm64"]
 
 
-@pytest.mark.parametrize("by", ["imageDigest", "imageTag"])
-def test_a_scan_has_the_findings_that_were_pushed_however_it_is_asked_for(registry: Registry, by: Any) -> None:
+@pytest.mark.parametrize("key", ["imageDigest", "imageTag"])
+def test_scan_has_the_pushed_findings_by_digest_and_by_tag(registry: Registry, key: Any) -> None:
     digest = registry.push("app", "1.0", findings=[Finding("CVE-2026-1", "HIGH", score=7.5)])
     registry.ecr.start_image_scan(repositoryName="app", imageId={"imageDigest": digest})
-    image_id: Any = {by: digest if by == "imageDigest" else "1.0"}
+    image_id: Any = {key: digest if key == "imageDigest" else "1.0"}
     result = registry.ecr.describe_image_scan_findings(repositoryName="app", imageId=image_id)["imageScanFindings"]
     assert result["findingSeverityCounts"] == {"HIGH": 1}
     assert result["findings"][0]["name"] == "CVE-2026-1"
     assert {"key": "CVSS3_SCORE", "value": "7.5"} in result["findings"][0]["attributes"]
 
 
-def test_a_scan_can_fail(registry: Registry) -> None:
-    digest = registry.push("app", outcome=(FAILED, UNSUPPORTED_OS))
+def test_scan_can_fail(registry: Registry) -> None:
+    digest = registry.push("app", outcome=("FAILED", UNSUPPORTED_OS))
     registry.ecr.start_image_scan(repositoryName="app", imageId={"imageDigest": digest})
     result = registry.scan_result("app", digest)
     assert result is not None
-    assert result["imageScanStatus"] == {"status": FAILED, "description": UNSUPPORTED_OS}
+    assert result["imageScanStatus"] == {"status": "FAILED", "description": UNSUPPORTED_OS}
     assert "imageScanFindings" not in result
 
 
-def test_the_scans_that_were_started_are_told_apart_from_images_without_a_scan(registry: Registry) -> None:
+def test_started_scans_exclude_images_without_a_scan(registry: Registry) -> None:
     registry.push("app")
     digest = registry.push("app")
     registry.ecr.start_image_scan(repositoryName="app", imageId={"imageDigest": digest})
@@ -128,20 +125,22 @@ def test_the_scans_that_were_started_are_told_apart_from_images_without_a_scan(r
         {"archived": True},
     ],
 )
-def test_what_moto_cannot_do_is_not_supported(registry: Registry, arguments: dict[str, Any]) -> None:
-    with pytest.raises(NotSupportedError, match="LocalAws can"):
+def test_push_of_an_image_that_moto_cannot_represent_is_not_supported(
+    registry: Registry, arguments: dict[str, Any]
+) -> None:
+    with pytest.raises(NotSupportedError, match="LocalAws does"):
         registry.push("app", **arguments)
     assert registry.pushed == []
 
 
-def test_throttling_and_the_list_of_refusals_are_not_supported_either(registry: Registry) -> None:
+def test_throttling_and_the_list_of_rejections_are_not_supported(registry: Registry) -> None:
     with pytest.raises(NotSupportedError):
         registry.throttle("StartImageScan", 1)
     with pytest.raises(NotSupportedError):
         registry.refused()
 
 
-def test_scan_events_tell_of_every_scan_once(environment: dict[str, str], registry: Registry) -> None:
+def test_scan_events_are_sent_once(environment: dict[str, str], registry: Registry) -> None:
     sqs, events = client(environment, "sqs"), client(environment, "events")
     queue = sqs.create_queue(QueueName="scans")["QueueUrl"]
     events.put_rule(Name="scans", EventPattern=json.dumps({"source": ["aws.ecr"]}))
@@ -149,10 +148,10 @@ def test_scan_events_tell_of_every_scan_once(environment: dict[str, str], regist
     digest = registry.push("app", "1.0", findings=[Finding("CVE-2026-1", "HIGH")])
     registry.push("app")
     watcher = ScanEvents(registry, events)
-    watcher.look()
+    watcher.send_new_events()
     registry.ecr.start_image_scan(repositoryName="app", imageId={"imageDigest": digest})
-    watcher.look()
-    watcher.look()
+    watcher.send_new_events()
+    watcher.send_new_events()
     messages = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
     assert [json.loads(message["Body"])["detail"] for message in messages] == [
         {
@@ -165,7 +164,7 @@ def test_scan_events_tell_of_every_scan_once(environment: dict[str, str], regist
     ]
 
 
-def test_an_error_of_the_watcher_fails_the_test_that_uses_it(registry: Registry, environment: dict[str, str]) -> None:
+def test_error_of_the_watcher_fails_the_test_that_uses_it(registry: Registry, environment: dict[str, str]) -> None:
     registry.pushed.append(("no-such-repository", f"sha256:{'0' * 64}"))
     watcher = ScanEvents(registry, client(environment, "events"), interval=0.01)
     with pytest.raises(registry.ecr.exceptions.RepositoryNotFoundException), watcher:

@@ -1,4 +1,4 @@
-"""The client's side of the control API: what tests say to a local AWS beside AWS's API."""
+"""Client of the control API: requests to a local AWS that are not part of AWS's API."""
 
 import json
 import urllib.error
@@ -7,12 +7,12 @@ import urllib.request
 from collections.abc import Mapping
 from typing import Any
 
-# The proxies of the caller's environment are for other hosts than this one.
+# The proxies of the caller's environment must not get requests to the loopback interface.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class ControlApiError(Exception):
-    """The endpoint has no control API, or refuses what it is told."""
+    """The endpoint has no control API, or the control API rejects a request."""
 
 
 def call(
@@ -28,32 +28,31 @@ def call(
 
     Args:
         endpoint: address of the local AWS.
-        path: begins with a slash.
-        method: of HTTP.
-        query: parameters of the address.
-        body: sent as JSON.
+        path: path of the request, with the first slash.
+        method: HTTP method.
+        query: query parameters.
+        body: JSON body.
         timeout: seconds.
 
     Returns:
-        The JSON object of the answer; empty when there is none.
+        The JSON object of the answer; empty if the answer has no body.
 
     Raises:
-        ControlApiError: nothing answers at the address, or not with a JSON object, or with an error.
+        ControlApiError: nothing answers at the address, or the answer is an error or not a JSON object.
     """
     url = f"{endpoint}{path}" + (f"?{urllib.parse.urlencode(query)}" if query else "")
     data = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json"}
-    request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310 - the address is the local AWS's
+    request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310 - address of the local AWS
     try:
         with _OPENER.open(request, timeout=timeout) as response:
             text = response.read()
         answer = json.loads(text) if text.strip() else {}
     except urllib.error.HTTPError as error:
-        raise ControlApiError(
-            f"{method} {url}: HTTP {error.code}: {error.read().decode(errors='replace')[:500]}"
-        ) from error
+        reason = error.read().decode(errors="replace")[:500]
+        raise ControlApiError(f"{method} {url}: HTTP {error.code}: {reason}") from error
     except (OSError, ValueError) as error:
         raise ControlApiError(f"{method} {url}: {error}") from error
     if not isinstance(answer, dict):
-        raise ControlApiError(f"{method} {url}: not a JSON object: {text[:100]!r}")
+        raise ControlApiError(f"{method} {url}: answer is {text[:100]!r}; expected a JSON object")
     return answer

@@ -230,7 +230,7 @@ def _spawn(
         listener.bind(("127.0.0.1", 0))
         listener.listen(128)
         address = f"127.0.0.1:{listener.getsockname()[1]}"
-        command = [str(python), "-m", "local_aws.server", str(data)]
+        command = [str(python.absolute()), "-m", "local_aws.server", str(data)]
         (data / "tmp").mkdir(exist_ok=True)
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as output:

@@ -1,30 +1,28 @@
-"""Puts the events of finished scans on EventBridge, where the registry does not do so itself."""
+"""Sends the events of finished scans to EventBridge for a registry that does not send them."""
 
 import threading
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from local_aws.basic_scanning import Image, Outcome, Scan, event_entry
-from local_aws.registry import OCI_MANIFEST, Registry
+from local_aws.fake_ecr import FakeScan, event_entry
+from local_aws.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mypy_boto3_events import EventBridgeClient
 
-RUNNING = "IN_PROGRESS"
-
 
 class ScanEvents:
-    """Watches the images pushed through a registry for as long as its `with` block.
+    """A watcher of the images that a Registry pushes, for as long as its `with` block.
 
-    The registry of LocalAws sends its own events: there this does nothing, so that tests need not know the difference.
+    The registry of LocalAws sends its own events. For it this class does nothing, so that tests need no distinction.
 
     Args:
-        registry: whose images to watch.
-        events: client of the EventBridge that is to get the events.
-        interval: seconds between two looks at the images.
+        registry: client of the registry.
+        events: client of EventBridge.
+        interval: seconds between two checks.
     """
 
     def __init__(self, registry: Registry, events: "EventBridgeClient", *, interval: float = 0.5) -> None:
@@ -51,34 +49,33 @@ class ScanEvents:
         if self._error and error is None:
             raise self._error
 
-    def look(self) -> None:
-        """Send the events of scans that have ended since the last look."""
+    def send_new_events(self) -> None:
+        """Send the events of the scans that have ended since the last call."""
         for image in list(self._registry.pushed):
             if image in self._sent:
                 continue
             result = self._registry.scan_result(*image)
-            if result and result["imageScanStatus"]["status"] != RUNNING:
+            if result and result["imageScanStatus"]["status"] != "IN_PROGRESS":
                 self._send(*image, result)
                 self._sent.add(image)
 
     def join(self, timeout: float) -> None:
-        """Wait for the watcher to end by itself, which only an error makes it do, for at most `timeout` seconds."""
+        """Wait at most `timeout` seconds for the watcher to end, which it does only after an error."""
         if self._thread:
             self._thread.join(timeout)
 
     def _watch(self) -> None:
         try:
             while not self._stop.wait(self._interval):
-                self.look()
-        except Exception as error:  # raised again where the test can see it
+                self.send_new_events()
+        except Exception as error:  # __exit__ raises it in the thread of the test
             self._error = error
 
     def _send(self, repository: str, digest: str, result: "Mapping[str, Any]") -> None:
-        found = result.get("imageScanFindings", {}).get("findings", [])
-        outcome = Outcome(result["imageScanStatus"]["status"], findings=found)
-        now = datetime.now(UTC)
-        scan = Scan(Image(repository, digest, OCI_MANIFEST), now, now, outcome)
+        findings = result.get("imageScanFindings", {}).get("findings", [])
+        scan = FakeScan(result["imageScanStatus"]["status"], findings=findings)
         arn, tags = self._registry.repository_arn(repository), self._registry.tags(repository, digest)
-        response = self._events.put_events(Entries=[event_entry(scan, arn, tags)])
+        entry: Any = event_entry(arn, repository, digest, tags, scan, datetime.now(UTC))
+        response = self._events.put_events(Entries=[entry])
         if response["FailedEntryCount"]:
-            raise RuntimeError(f"EventBridge did not take the event of {repository}@{digest}: {response['Entries']}")
+            raise RuntimeError(f"EventBridge rejected the event of {repository}@{digest}: {response['Entries']}")

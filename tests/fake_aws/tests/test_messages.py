@@ -1,4 +1,4 @@
-"""The fake's SQS and SNS, as boto3 sees them."""
+"""SQS and SNS of the fake, through boto3."""
 
 import json
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ def publish_refusal(sns: "SNSClient", **params: Any) -> tuple[int, str, str]:
     return response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Code"], response["Error"]["Message"]
 
 
-def test_messages_are_kept_with_their_delay(fake_aws: FakeAws, sqs: "SQSClient") -> None:
+def test_messages_are_recorded_with_their_delay(fake_aws: FakeAws, sqs: "SQSClient") -> None:
     url = fake_aws.queue_url("images")
     single = sqs.send_message(QueueUrl=url, MessageBody="é", DelaySeconds=900)
     assert single["MD5OfMessageBody"] == md5("é".encode(), usedforsecurity=False).hexdigest()
@@ -60,7 +60,7 @@ def test_messages_are_kept_with_their_delay(fake_aws: FakeAws, sqs: "SQSClient")
     assert kept == [("images", "é", 900), ("images", "a", 0), ("images", "b", 0)]
 
 
-def test_a_message_is_received_from_its_queue_and_deleted(fake_aws: FakeAws, sqs: "SQSClient") -> None:
+def test_message_is_received_from_its_queue_and_deleted(fake_aws: FakeAws, sqs: "SQSClient") -> None:
     url = fake_aws.queue_url("images")
     sqs.send_message_batch(QueueUrl=url, Entries=entries("a", "b"))
     assert "Messages" not in sqs.receive_message(QueueUrl=fake_aws.queue_url("others"))
@@ -82,18 +82,18 @@ def test_a_message_is_received_from_its_queue_and_deleted(fake_aws: FakeAws, sqs
         (entries("a" * 600_000, "b" * 600_000), "BatchRequestTooLong"),
     ],
 )
-def test_a_batch_that_sqs_would_refuse_is_refused(fake_aws: FakeAws, sqs: "SQSClient", batch: Any, code: str) -> None:
+def test_invalid_batch_is_refused(fake_aws: FakeAws, sqs: "SQSClient", batch: Any, code: str) -> None:
     assert batch_refusal(fake_aws, sqs, batch) == f"AWS.SimpleQueueService.{code}"
     assert fake_aws.messages() == []
 
 
-def test_a_message_over_a_mebibyte_is_refused(fake_aws: FakeAws, sqs: "SQSClient") -> None:
+def test_message_over_1_mib_is_refused(fake_aws: FakeAws, sqs: "SQSClient") -> None:
     sqs.send_message(QueueUrl=fake_aws.queue_url(), MessageBody="a" * 1_048_576)
     with pytest.raises(ClientError, match="InvalidParameterValue"):
         sqs.send_message(QueueUrl=fake_aws.queue_url(), MessageBody="a" * 1_048_577)
 
 
-def test_an_entry_with_too_long_a_delay_is_the_senders_fault(fake_aws: FakeAws, sqs: "SQSClient") -> None:
+def test_entry_with_too_long_a_delay_is_a_sender_fault(fake_aws: FakeAws, sqs: "SQSClient") -> None:
     batch: Any = [{"Id": "1", "MessageBody": "a", "DelaySeconds": 901}, {"Id": "2", "MessageBody": "b"}]
     answer = sqs.send_message_batch(QueueUrl=fake_aws.queue_url(), Entries=batch)
     (failed,) = answer["Failed"]
@@ -101,7 +101,7 @@ def test_an_entry_with_too_long_a_delay_is_the_senders_fault(fake_aws: FakeAws, 
     assert [message.body for message in fake_aws.messages()] == ["b"]
 
 
-def test_the_first_attempt_of_every_kth_entry_fails(fake_aws: FakeAws, sqs: "SQSClient") -> None:
+def test_first_attempt_of_every_kth_entry_fails(fake_aws: FakeAws, sqs: "SQSClient") -> None:
     fake_aws.behavior.queue_faults.first_attempt_every = 2
     url = fake_aws.queue_url()
     answer = sqs.send_message_batch(QueueUrl=url, Entries=entries("a", "b", "c", "d"))
@@ -115,20 +115,20 @@ def test_the_first_attempt_of_every_kth_entry_fails(fake_aws: FakeAws, sqs: "SQS
     assert [message.body for message in fake_aws.messages()] == ["a", "c", "b", "d"]
 
 
-def test_entries_with_a_text_always_fail(fake_aws: FakeAws, sqs: "SQSClient") -> None:
+def test_entries_that_contain_a_text_always_fail(fake_aws: FakeAws, sqs: "SQSClient") -> None:
     fake_aws.behavior.queue_faults.containing = "poison"
     for _ in range(2):
         answer = sqs.send_message_batch(QueueUrl=fake_aws.queue_url(), Entries=entries("a", "poisoned"))
         assert [entry["Id"] for entry in answer["Failed"]] == ["1"]
 
 
-def test_access_to_a_queue_is_denied_by_the_action_that_batches_share(fake_aws: FakeAws, sqs: "SQSClient") -> None:
+def test_denied_access_to_a_batch_names_the_action_of_a_single_message(fake_aws: FakeAws, sqs: "SQSClient") -> None:
     fake_aws.behavior.faults.append(Fault("SendMessageBatch", "AccessDenied", status=403))
     with pytest.raises(ClientError, match=r"sqs:sendmessage on resource: arn:aws:sqs:\S+:images because"):
         sqs.send_message_batch(QueueUrl=fake_aws.queue_url(), Entries=entries("a"))
 
 
-def test_a_publication_is_kept_as_it_was_sent(fake_aws: FakeAws, sns: "SNSClient") -> None:
+def test_publication_is_recorded(fake_aws: FakeAws, sns: "SNSClient") -> None:
     message = json.dumps({"default": "2 new findings & more", "email": "zwei <neue> Lücken"})
     attributes: Any = {
         "severity": {"DataType": "String", "StringValue": "CRITICAL"},
@@ -157,21 +157,19 @@ def test_a_publication_is_kept_as_it_was_sent(fake_aws: FakeAws, sns: "SNSClient
         ),
     ],
 )
-def test_a_publication_that_sns_would_refuse_is_refused(
-    fake_aws: FakeAws, sns: "SNSClient", params: Any, words: str
-) -> None:
+def test_invalid_publication_is_refused(fake_aws: FakeAws, sns: "SNSClient", params: Any, words: str) -> None:
     assert publish_refusal(sns, **params) == (400, "InvalidParameter", f"Invalid parameter: {words}")
     assert fake_aws.publications() == []
 
 
-def test_attributes_count_for_the_size_of_a_publication(sns: "SNSClient") -> None:
+def test_size_of_a_publication_includes_its_attributes(sns: "SNSClient") -> None:
     largest, attribute = "é" * (262_144 // 2), {"DataType": "String", "StringValue": "b"}
     sns.publish(TopicArn=TOPIC, Message=largest, Subject="s" * 99)
     status, _, words = publish_refusal(sns, Message=largest, MessageAttributes={"a": attribute})
     assert (status, words) == (400, "Invalid parameter: Message too long")
 
 
-def test_a_fault_of_sns_strikes_by_text_and_so_often(fake_aws: FakeAws, sns: "SNSClient") -> None:
+def test_fault_of_sns_matches_a_text_and_a_number_of_calls(fake_aws: FakeAws, sns: "SNSClient") -> None:
     fake_aws.behavior.faults.append(Fault("Publish", "InternalError", status=500, containing="team/web", times=1))
     sns.publish(TopicArn=TOPIC, Message="about team/api")
     assert publish_refusal(sns, Message="about team/web")[:2] == (500, "InternalError")
@@ -179,7 +177,7 @@ def test_a_fault_of_sns_strikes_by_text_and_so_often(fake_aws: FakeAws, sns: "SN
     assert [publication.message for publication in fake_aws.publications()] == ["about team/api", "about team/web"]
 
 
-def test_access_to_a_topic_is_denied(fake_aws: FakeAws, sns: "SNSClient") -> None:
+def test_denied_access_to_a_topic_names_the_action(fake_aws: FakeAws, sns: "SNSClient") -> None:
     fake_aws.behavior.faults.append(Fault("Publish", "AuthorizationError", status=403))
     status, code, words = publish_refusal(sns, Message="a")
     assert (status, code) == (403, "AuthorizationError")

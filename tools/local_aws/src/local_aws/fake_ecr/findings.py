@@ -1,13 +1,12 @@
-"""Findings and results of a scan, in the shapes of ECR's API."""
+"""Findings of basic scanning in the shape of ECR's API."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 COMPLETE = "COMPLETE"
 FAILED = "FAILED"
-COMPLETE_DESCRIPTION = "The scan was completed."
 UNSUPPORTED_OS = "UnsupportedImageError: The operating system and/or package manager are not supported."
 
 
@@ -16,12 +15,12 @@ class Finding:
     """One vulnerability of one package, as basic scanning reports it.
 
     Attributes:
-        name: the CVE.
+        name: CVE identifier.
         severity: INFORMATIONAL, LOW, MEDIUM, HIGH, CRITICAL or UNDEFINED.
         package: name of the installed package.
         version: installed version of the package.
-        description: what the vulnerability is.
-        uri: where it is described.
+        description: description of the vulnerability.
+        uri: address of the description.
         score: CVSS 3 base score.
     """
 
@@ -49,6 +48,6 @@ class Finding:
         return finding
 
 
-def severity_counts(findings: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Count findings per severity, without the severities that have none."""
-    return dict(Counter(finding["severity"] for finding in findings))
+def severity_counts(findings: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """Count findings per severity, and leave out severities without findings."""
+    return dict(Counter(str(finding["severity"]) for finding in findings))
