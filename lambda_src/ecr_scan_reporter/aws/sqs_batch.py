@@ -28,7 +28,7 @@ class SqsBatchItemFailure(TypedDict):
 
 
 class SqsBatchResponse(TypedDict):
-    """https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html"""
+    """The response to SQS; https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html."""
 
     batchItemFailures: list[SqsBatchItemFailure]
 

@@ -2,9 +2,9 @@
 
 
 def clean(value: object, max_length: int) -> str:
-    """Return a text value without lone surrogates, cut to `max_length` characters; "" if it is no text.
+    """Return a text value without lone surrogates, cut to `max_length` characters; "" if it is not text.
 
-    JSON can hold lone surrogates (`"\\ud800"`), which UTF-8 cannot.
+    JSON can hold lone surrogates, escaped halves of a character, which UTF-8 cannot.
     """
     if not isinstance(value, str):
         return ""

@@ -196,7 +196,7 @@ def test_indexes_of_a_deleted_repository_are_not_found(ecr: Ecr) -> None:
 
 
 def test_single_attempt_client_does_not_retry() -> None:
-    """botocore would retry LimitExceededException, which only says that the image was scanned within 24 hours."""
+    """Botocore would retry LimitExceededException, which only says that the image was scanned within 24 hours."""
     config: Any = single_attempt_client().meta.config
     assert config.retries["total_max_attempts"] == 1
 
