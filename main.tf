@@ -11,8 +11,8 @@ locals {
   # 64 characters is the least that one of the resources (function, role, rule) allows, so all names keep to it.
   # The hash is of the whole name: two long names that begin alike stay apart.
   names = { for suffix in [
-    "schedule", "repositories-scanner", "images", "images-dead-letters", "images-scanner",
-    "scan-events", "reports", "reports-dead-letters", "reporter", "chat",
+    "schedule", "repositories-scanner", "images", "images-dlq", "images-scanner",
+    "scan-events", "reports", "reports-dlq", "reporter", "chat",
     ] : replace(suffix, "-", "_") => (
     length("${var.name}-${suffix}") <= 64
     ? "${var.name}-${suffix}"
@@ -36,7 +36,7 @@ locals {
   topic_policies = { for topic, arn in local.topic_arns : topic => {
     Version = "2012-10-17"
     Statement = [{
-      Sid       = "RefuseWithoutTls"
+      Sid       = "DenyInsecureTransport"
       Effect    = "Deny"
       Principal = "*"
       Action    = "sns:Publish"
@@ -45,13 +45,13 @@ locals {
     }]
   } }
 
-  queue_arns = { for queue in ["images", "images_dead_letters", "reports", "reports_dead_letters"] :
+  queue_arns = { for queue in ["images", "images_dlq", "reports", "reports_dlq"] :
     queue => "${local.queue_arn_prefix}:${local.names[queue]}"
   }
 
   # Within the account IAM says who may use a queue; what each queue's own policy adds is that nobody does without TLS.
-  refuse_without_tls = { for queue, arn in local.queue_arns : queue => {
-    Sid       = "RefuseWithoutTls"
+  deny_insecure_transport = { for queue, arn in local.queue_arns : queue => {
+    Sid       = "DenyInsecureTransport"
     Effect    = "Deny"
     Principal = "*"
     Action    = "sqs:*"
@@ -69,10 +69,10 @@ locals {
   max_receive_count = 5
 
   # What Lambda needs of a queue to poll it.
-  consume_queue = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
+  sqs_consumer_actions = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
 
   # The longest that SQS keeps a message: two weeks to find the cause and send the dead letters back.
-  dead_letters_retention_seconds = 14 * 24 * 60 * 60
+  dlq_retention_seconds = 14 * 24 * 60 * 60
 }
 
 # ---- The schedule starts a run ----
@@ -111,7 +111,7 @@ module "repositories_scanner" {
   description          = "Lists the ECR repositories and queues those whose images are to be scanned."
   handler              = "ecr_scan_reporter.repositories_scanner.handler"
   filename             = local.package
-  memory               = var.functions.repositories_scanner.memory
+  memory_size          = var.functions.repositories_scanner.memory
   timeout              = var.functions.repositories_scanner.timeout
   reserved_concurrency = var.functions.repositories_scanner.concurrency
   log_retention_days   = var.log_retention_days
@@ -125,13 +125,13 @@ module "repositories_scanner" {
     THREADS                     = tostring(var.functions.repositories_scanner.threads)
   })
 
-  permissions = {
+  policy_statements = {
     ListRepositories = {
       actions   = ["ecr:DescribeRepositories"]
       resources = [local.repositories_arn]
     }
     # The configuration is the registry's, so it has no ARN to name.
-    SeeWhetherScanningIsEnhanced = {
+    ReadScanningConfiguration = {
       actions   = ["ecr:GetRegistryScanningConfiguration"]
       resources = ["*"]
     }
@@ -149,19 +149,19 @@ resource "aws_sqs_queue" "images" {
   tags                       = var.tags
 
   redrive_policy = jsonencode({
-    deadLetterTargetArn = aws_sqs_queue.images_dead_letters.arn
+    deadLetterTargetArn = aws_sqs_queue.images_dlq.arn
     maxReceiveCount     = local.max_receive_count
   })
 
   policy = jsonencode({
     Version   = "2012-10-17"
-    Statement = [local.refuse_without_tls.images]
+    Statement = [local.deny_insecure_transport.images]
   })
 }
 
-resource "aws_sqs_queue" "images_dead_letters" {
-  name                      = local.names.images_dead_letters
-  message_retention_seconds = local.dead_letters_retention_seconds
+resource "aws_sqs_queue" "images_dlq" {
+  name                      = local.names.images_dlq
+  message_retention_seconds = local.dlq_retention_seconds
   sqs_managed_sse_enabled   = true
   tags                      = var.tags
 
@@ -172,7 +172,7 @@ resource "aws_sqs_queue" "images_dead_letters" {
 
   policy = jsonencode({
     Version   = "2012-10-17"
-    Statement = [local.refuse_without_tls.images_dead_letters]
+    Statement = [local.deny_insecure_transport.images_dlq]
   })
 }
 
@@ -198,7 +198,7 @@ module "images_scanner" {
   description          = "Takes an ECR repository and starts the scans of its images that are due."
   handler              = "ecr_scan_reporter.images_scanner.handler"
   filename             = local.package
-  memory               = var.functions.images_scanner.memory
+  memory_size          = var.functions.images_scanner.memory
   timeout              = var.functions.images_scanner.timeout
   log_retention_days   = var.log_retention_days
   permissions_boundary = var.permissions_boundary
@@ -211,12 +211,12 @@ module "images_scanner" {
     THREADS                   = tostring(var.functions.images_scanner.threads)
   })
 
-  permissions = {
-    FindImagesThatAreDue = {
+  policy_statements = {
+    ReadImagesAndScans = {
       actions   = ["ecr:DescribeImages", "ecr:DescribeImageScanFindings"]
       resources = [local.repositories_arn]
     }
-    ReadWhatIndexesConsistOf = {
+    ReadImageIndexes = {
       actions   = ["ecr:BatchGetImage"]
       resources = [local.repositories_arn]
     }
@@ -224,11 +224,11 @@ module "images_scanner" {
       actions   = ["ecr:StartImageScan"]
       resources = [local.repositories_arn]
     }
-    TakeRepositories = {
-      actions   = local.consume_queue
+    ConsumeImagesQueue = {
+      actions   = local.sqs_consumer_actions
       resources = [aws_sqs_queue.images.arn]
     }
-    GoOnInTheNextInvocation = {
+    QueueContinuation = {
       actions   = ["sqs:SendMessage"]
       resources = [aws_sqs_queue.images.arn]
     }
@@ -262,7 +262,7 @@ resource "aws_cloudwatch_event_target" "scan_events" {
   arn  = aws_sqs_queue.reports.arn
 
   dead_letter_config {
-    arn = aws_sqs_queue.reports_dead_letters.arn
+    arn = aws_sqs_queue.reports_dlq.arn
   }
 }
 
@@ -273,16 +273,16 @@ resource "aws_sqs_queue" "reports" {
   tags                       = var.tags
 
   redrive_policy = jsonencode({
-    deadLetterTargetArn = aws_sqs_queue.reports_dead_letters.arn
+    deadLetterTargetArn = aws_sqs_queue.reports_dlq.arn
     maxReceiveCount     = local.max_receive_count
   })
 
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [
-      local.refuse_without_tls.reports,
+      local.deny_insecure_transport.reports,
       {
-        Sid       = "TakeScanEvents"
+        Sid       = "AllowScanEvents"
         Effect    = "Allow"
         Principal = { Service = "events.amazonaws.com" }
         Action    = "sqs:SendMessage"
@@ -293,9 +293,9 @@ resource "aws_sqs_queue" "reports" {
   })
 }
 
-resource "aws_sqs_queue" "reports_dead_letters" {
-  name                      = local.names.reports_dead_letters
-  message_retention_seconds = local.dead_letters_retention_seconds
+resource "aws_sqs_queue" "reports_dlq" {
+  name                      = local.names.reports_dlq
+  message_retention_seconds = local.dlq_retention_seconds
   sqs_managed_sse_enabled   = true
   tags                      = var.tags
 
@@ -307,13 +307,13 @@ resource "aws_sqs_queue" "reports_dead_letters" {
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [
-      local.refuse_without_tls.reports_dead_letters,
+      local.deny_insecure_transport.reports_dlq,
       {
-        Sid       = "TakeUndeliveredScanEvents"
+        Sid       = "AllowUndeliveredScanEvents"
         Effect    = "Allow"
         Principal = { Service = "events.amazonaws.com" }
         Action    = "sqs:SendMessage"
-        Resource  = local.queue_arns.reports_dead_letters
+        Resource  = local.queue_arns.reports_dlq
         Condition = { ArnEquals = { "aws:SourceArn" = aws_cloudwatch_event_rule.scan_events.arn } }
       },
     ]
@@ -344,7 +344,7 @@ module "reporter" {
   description          = "Takes the results of ECR image scans and publishes what a person should know."
   handler              = "ecr_scan_reporter.reporter.handler"
   filename             = local.package
-  memory               = var.functions.reporter.memory
+  memory_size          = var.functions.reporter.memory
   timeout              = var.functions.reporter.timeout
   log_retention_days   = var.log_retention_days
   permissions_boundary = var.permissions_boundary
@@ -367,9 +367,9 @@ module "reporter" {
 
   # No KMS statement for the topics' key: the policy of the AWS managed key lets everyone in the account use it through
   # SNS who may use SNS. A customer managed key would need kms:GenerateDataKey* and kms:Decrypt here.
-  permissions = {
-    TakeScanEvents = {
-      actions   = local.consume_queue
+  policy_statements = {
+    ConsumeReportsQueue = {
+      actions   = local.sqs_consumer_actions
       resources = [aws_sqs_queue.reports.arn]
     }
     ReadFindings = {
@@ -403,7 +403,7 @@ resource "aws_sns_topic_subscription" "email" {
   endpoint  = var.email
 }
 
-resource "aws_sns_topic_subscription" "further" {
+resource "aws_sns_topic_subscription" "additional" {
   for_each = var.subscriptions
 
   topic_arn             = aws_sns_topic.reports.arn

@@ -55,17 +55,17 @@ output "images_queue_url" {
 
 output "images_dead_letter_queue_arn" {
   description = "ARN of the SQS queue of the repositories that the images scanner could not handle."
-  value       = aws_sqs_queue.images_dead_letters.arn
+  value       = aws_sqs_queue.images_dlq.arn
 }
 
 output "images_dead_letter_queue_name" {
   description = "Name of the SQS queue of the repositories that the images scanner could not handle."
-  value       = aws_sqs_queue.images_dead_letters.name
+  value       = aws_sqs_queue.images_dlq.name
 }
 
 output "images_dead_letter_queue_url" {
   description = "URL of the SQS queue of the repositories that the images scanner could not handle."
-  value       = aws_sqs_queue.images_dead_letters.url
+  value       = aws_sqs_queue.images_dlq.url
 }
 
 output "images_scanner_function_arn" {
@@ -125,17 +125,17 @@ output "reports_queue_url" {
 
 output "reports_dead_letter_queue_arn" {
   description = "ARN of the SQS queue of the scan events that could not be delivered or reported."
-  value       = aws_sqs_queue.reports_dead_letters.arn
+  value       = aws_sqs_queue.reports_dlq.arn
 }
 
 output "reports_dead_letter_queue_name" {
   description = "Name of the SQS queue of the scan events that could not be delivered or reported."
-  value       = aws_sqs_queue.reports_dead_letters.name
+  value       = aws_sqs_queue.reports_dlq.name
 }
 
 output "reports_dead_letter_queue_url" {
   description = "URL of the SQS queue of the scan events that could not be delivered or reported."
-  value       = aws_sqs_queue.reports_dead_letters.url
+  value       = aws_sqs_queue.reports_dlq.url
 }
 
 output "reporter_function_arn" {

@@ -25,9 +25,9 @@ run "without_any_input" {
   assert {
     condition = (
       aws_sqs_queue.images.name == "ecr-scan-reporter-images" &&
-      aws_sqs_queue.images_dead_letters.name == "ecr-scan-reporter-images-dead-letters" &&
+      aws_sqs_queue.images_dlq.name == "ecr-scan-reporter-images-dlq" &&
       aws_sqs_queue.reports.name == "ecr-scan-reporter-reports" &&
-      aws_sqs_queue.reports_dead_letters.name == "ecr-scan-reporter-reports-dead-letters" &&
+      aws_sqs_queue.reports_dlq.name == "ecr-scan-reporter-reports-dlq" &&
       aws_sns_topic.reports.name == "ecr-scan-reporter-reports"
     )
     error_message = "Queues and topic are named after the module."
@@ -51,15 +51,15 @@ run "without_any_input" {
 
   assert {
     condition = alltrue([for queue in [
-      aws_sqs_queue.images, aws_sqs_queue.images_dead_letters, aws_sqs_queue.reports, aws_sqs_queue.reports_dead_letters,
+      aws_sqs_queue.images, aws_sqs_queue.images_dlq, aws_sqs_queue.reports, aws_sqs_queue.reports_dlq,
     ] : queue.sqs_managed_sse_enabled])
     error_message = "All queues are encrypted."
   }
 
   assert {
     condition = (
-      aws_sqs_queue.images_dead_letters.message_retention_seconds == 1209600 &&
-      aws_sqs_queue.reports_dead_letters.message_retention_seconds == 1209600
+      aws_sqs_queue.images_dlq.message_retention_seconds == 1209600 &&
+      aws_sqs_queue.reports_dlq.message_retention_seconds == 1209600
     )
     error_message = "Dead letters are kept for 14 days."
   }
@@ -86,7 +86,7 @@ run "without_any_input" {
   assert {
     condition = (
       length(aws_sns_topic.chat) == 0 && output.chat_topic_arn == null && output.chat_topic_name == null &&
-      length(aws_sns_topic_subscription.further) == 0
+      length(aws_sns_topic_subscription.additional) == 0
     )
     error_message = "There is no topic for a chat, and nobody is subscribed."
   }
@@ -118,16 +118,16 @@ run "wired" {
     values = { arn = "arn:aws:sqs:eu-central-1:123456789012:images" }
   }
   override_resource {
-    target = aws_sqs_queue.images_dead_letters
-    values = { arn = "arn:aws:sqs:eu-central-1:123456789012:images-dead-letters" }
+    target = aws_sqs_queue.images_dlq
+    values = { arn = "arn:aws:sqs:eu-central-1:123456789012:images-dlq" }
   }
   override_resource {
     target = aws_sqs_queue.reports
     values = { arn = "arn:aws:sqs:eu-central-1:123456789012:reports" }
   }
   override_resource {
-    target = aws_sqs_queue.reports_dead_letters
-    values = { arn = "arn:aws:sqs:eu-central-1:123456789012:reports-dead-letters" }
+    target = aws_sqs_queue.reports_dlq
+    values = { arn = "arn:aws:sqs:eu-central-1:123456789012:reports-dlq" }
   }
   override_resource {
     target = module.repositories_scanner.aws_lambda_function.this
@@ -164,7 +164,7 @@ run "wired" {
     condition = (
       aws_cloudwatch_event_target.scan_events.rule == "ecr-scan-reporter-scan-events" &&
       aws_cloudwatch_event_target.scan_events.arn == "arn:aws:sqs:eu-central-1:123456789012:reports" &&
-      aws_cloudwatch_event_target.scan_events.dead_letter_config[0].arn == "arn:aws:sqs:eu-central-1:123456789012:reports-dead-letters"
+      aws_cloudwatch_event_target.scan_events.dead_letter_config[0].arn == "arn:aws:sqs:eu-central-1:123456789012:reports-dlq"
     )
     error_message = "Scan events go to the reports queue, those that cannot to its dead letters."
   }
@@ -180,10 +180,10 @@ run "wired" {
   assert {
     condition = (
       jsondecode(aws_sqs_queue.images.redrive_policy) == {
-        deadLetterTargetArn = "arn:aws:sqs:eu-central-1:123456789012:images-dead-letters", maxReceiveCount = 5
+        deadLetterTargetArn = "arn:aws:sqs:eu-central-1:123456789012:images-dlq", maxReceiveCount = 5
       } &&
       jsondecode(aws_sqs_queue.reports.redrive_policy) == {
-        deadLetterTargetArn = "arn:aws:sqs:eu-central-1:123456789012:reports-dead-letters", maxReceiveCount = 5
+        deadLetterTargetArn = "arn:aws:sqs:eu-central-1:123456789012:reports-dlq", maxReceiveCount = 5
       }
     )
     error_message = "What fails five times goes to the queue's own dead letters."
@@ -191,10 +191,10 @@ run "wired" {
 
   assert {
     condition = (
-      jsondecode(aws_sqs_queue.images_dead_letters.redrive_allow_policy) == {
+      jsondecode(aws_sqs_queue.images_dlq.redrive_allow_policy) == {
         redrivePermission = "byQueue", sourceQueueArns = ["arn:aws:sqs:eu-central-1:123456789012:ecr-scan-reporter-images"]
       } &&
-      jsondecode(aws_sqs_queue.reports_dead_letters.redrive_allow_policy) == {
+      jsondecode(aws_sqs_queue.reports_dlq.redrive_allow_policy) == {
         redrivePermission = "byQueue", sourceQueueArns = ["arn:aws:sqs:eu-central-1:123456789012:ecr-scan-reporter-reports"]
       }
     )

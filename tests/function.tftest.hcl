@@ -9,7 +9,7 @@ variables {
   description          = "Lists repositories."
   handler              = "ecr_scan_reporter.repositories_scanner.handler"
   filename             = "dist/ecr_scan_reporter.zip"
-  memory               = 512
+  memory_size          = 512
   timeout              = 120
   log_retention_days   = 7
   permissions_boundary = "arn:aws:iam::123456789012:policy/boundary"
@@ -101,7 +101,7 @@ run "without_permissions_of_its_own" {
 
   assert {
     condition = jsondecode(aws_iam_role_policy.this.policy).Statement == [{
-      Sid      = "WriteOwnLog", Effect = "Allow", Action = ["logs:CreateLogStream", "logs:PutLogEvents"]
+      Sid      = "WriteLogs", Effect = "Allow", Action = ["logs:CreateLogStream", "logs:PutLogEvents"]
       Resource = ["arn:aws:logs:eu-central-1:123456789012:log-group:mock:*"]
     }]
     error_message = "A function may write its own log and nothing else."

@@ -14,11 +14,11 @@ run "every_name_begins_with_the_instance" {
       schedule             = "team_A-1-schedule"
       repositories_scanner = "team_A-1-repositories-scanner"
       images               = "team_A-1-images"
-      images_dead_letters  = "team_A-1-images-dead-letters"
+      images_dlq           = "team_A-1-images-dlq"
       images_scanner       = "team_A-1-images-scanner"
       scan_events          = "team_A-1-scan-events"
       reports              = "team_A-1-reports"
-      reports_dead_letters = "team_A-1-reports-dead-letters"
+      reports_dlq          = "team_A-1-reports-dlq"
       reporter             = "team_A-1-reporter"
       chat                 = "team_A-1-chat"
     }
@@ -87,9 +87,9 @@ run "long_name" {
       aws_cloudwatch_event_rule.schedule.name == local.names.schedule &&
       aws_cloudwatch_event_rule.scan_events.name == local.names.scan_events &&
       aws_sqs_queue.images.name == local.names.images &&
-      aws_sqs_queue.images_dead_letters.name == local.names.images_dead_letters &&
+      aws_sqs_queue.images_dlq.name == local.names.images_dlq &&
       aws_sqs_queue.reports.name == local.names.reports &&
-      aws_sqs_queue.reports_dead_letters.name == local.names.reports_dead_letters &&
+      aws_sqs_queue.reports_dlq.name == local.names.reports_dlq &&
       aws_sns_topic.reports.name == local.names.reports &&
       aws_sns_topic.chat[0].name == local.names.chat &&
       module.repositories_scanner.function.function_name == local.names.repositories_scanner &&
@@ -101,7 +101,7 @@ run "long_name" {
 
   assert {
     condition = endswith(
-      jsondecode(aws_sqs_queue.images_dead_letters.redrive_allow_policy).sourceQueueArns[0],
+      jsondecode(aws_sqs_queue.images_dlq.redrive_allow_policy).sourceQueueArns[0],
       ":${aws_sqs_queue.images.name}",
     )
     error_message = "ARNs are put together from the names that the resources have."

@@ -41,10 +41,10 @@ run "china" {
         chat    = "arn:aws-cn:sns:cn-north-1:210987654321:reporter-chat"
       } &&
       local.queue_arns == {
-        images               = "arn:aws-cn:sqs:cn-north-1:210987654321:reporter-images"
-        images_dead_letters  = "arn:aws-cn:sqs:cn-north-1:210987654321:reporter-images-dead-letters"
-        reports              = "arn:aws-cn:sqs:cn-north-1:210987654321:reporter-reports"
-        reports_dead_letters = "arn:aws-cn:sqs:cn-north-1:210987654321:reporter-reports-dead-letters"
+        images      = "arn:aws-cn:sqs:cn-north-1:210987654321:reporter-images"
+        images_dlq  = "arn:aws-cn:sqs:cn-north-1:210987654321:reporter-images-dlq"
+        reports     = "arn:aws-cn:sqs:cn-north-1:210987654321:reporter-reports"
+        reports_dlq = "arn:aws-cn:sqs:cn-north-1:210987654321:reporter-reports-dlq"
       }
     )
     error_message = "ARNs are of the partition, the Region and the account that the module is applied to."
@@ -53,9 +53,9 @@ run "china" {
   assert {
     condition = !strcontains(join(" ", [
       aws_sqs_queue.images.policy, aws_sqs_queue.images.redrive_policy,
-      aws_sqs_queue.images_dead_letters.policy, aws_sqs_queue.images_dead_letters.redrive_allow_policy,
+      aws_sqs_queue.images_dlq.policy, aws_sqs_queue.images_dlq.redrive_allow_policy,
       aws_sqs_queue.reports.policy, aws_sqs_queue.reports.redrive_policy,
-      aws_sqs_queue.reports_dead_letters.policy, aws_sqs_queue.reports_dead_letters.redrive_allow_policy,
+      aws_sqs_queue.reports_dlq.policy, aws_sqs_queue.reports_dlq.redrive_allow_policy,
       aws_sns_topic.reports.policy, aws_sns_topic.chat[0].policy, module.repositories_scanner.policy.policy,
       module.images_scanner.policy.policy, module.reporter.policy.policy,
     ]), "arn:aws:")

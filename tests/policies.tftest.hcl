@@ -53,10 +53,10 @@ run "functions" {
     condition = { for statement in jsondecode(module.repositories_scanner.policy.policy).Statement :
       statement.Sid => "${statement.Effect} ${join(",", statement.Action)} ${join(",", statement.Resource)}"
       } == {
-      ListRepositories             = "Allow ecr:DescribeRepositories arn:aws:ecr:eu-central-1:123456789012:repository/*"
-      SeeWhetherScanningIsEnhanced = "Allow ecr:GetRegistryScanningConfiguration *"
-      QueueRepositories            = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:images"
-      WriteOwnLog                  = "Allow logs:CreateLogStream,logs:PutLogEvents arn:aws:logs:eu-central-1:123456789012:log-group:repositories-scanner:*"
+      ListRepositories          = "Allow ecr:DescribeRepositories arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      ReadScanningConfiguration = "Allow ecr:GetRegistryScanningConfiguration *"
+      QueueRepositories         = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:images"
+      WriteLogs                 = "Allow logs:CreateLogStream,logs:PutLogEvents arn:aws:logs:eu-central-1:123456789012:log-group:repositories-scanner:*"
     }
     error_message = "The repositories scanner lists repositories and queues them."
   }
@@ -65,12 +65,12 @@ run "functions" {
     condition = { for statement in jsondecode(module.images_scanner.policy.policy).Statement :
       statement.Sid => "${statement.Effect} ${join(",", statement.Action)} ${join(",", statement.Resource)}"
       } == {
-      FindImagesThatAreDue     = "Allow ecr:DescribeImages,ecr:DescribeImageScanFindings arn:aws:ecr:eu-central-1:123456789012:repository/*"
-      ReadWhatIndexesConsistOf = "Allow ecr:BatchGetImage arn:aws:ecr:eu-central-1:123456789012:repository/*"
-      GoOnInTheNextInvocation  = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:images"
-      StartScans               = "Allow ecr:StartImageScan arn:aws:ecr:eu-central-1:123456789012:repository/*"
-      TakeRepositories         = "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes arn:aws:sqs:eu-central-1:123456789012:images"
-      WriteOwnLog              = "Allow logs:CreateLogStream,logs:PutLogEvents arn:aws:logs:eu-central-1:123456789012:log-group:images-scanner:*"
+      ReadImagesAndScans = "Allow ecr:DescribeImages,ecr:DescribeImageScanFindings arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      ReadImageIndexes   = "Allow ecr:BatchGetImage arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      QueueContinuation  = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:images"
+      StartScans         = "Allow ecr:StartImageScan arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      ConsumeImagesQueue = "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes arn:aws:sqs:eu-central-1:123456789012:images"
+      WriteLogs          = "Allow logs:CreateLogStream,logs:PutLogEvents arn:aws:logs:eu-central-1:123456789012:log-group:images-scanner:*"
     }
     error_message = "The images scanner takes repositories, reads their images and starts scans."
   }
@@ -79,11 +79,11 @@ run "functions" {
     condition = { for statement in jsondecode(module.reporter.policy.policy).Statement :
       statement.Sid => "${statement.Effect} ${join(",", statement.Action)} ${join(",", statement.Resource)}"
       } == {
-      TakeScanEvents     = "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes arn:aws:sqs:eu-central-1:123456789012:reports"
-      ReadFindings       = "Allow ecr:DescribeImageScanFindings arn:aws:ecr:eu-central-1:123456789012:repository/*"
-      NameUntaggedImages = "Allow ecr:DescribeImages,ecr:BatchGetImage arn:aws:ecr:eu-central-1:123456789012:repository/*"
-      PublishReports     = "Allow sns:Publish arn:aws:sns:eu-central-1:123456789012:reports"
-      WriteOwnLog        = "Allow logs:CreateLogStream,logs:PutLogEvents arn:aws:logs:eu-central-1:123456789012:log-group:reporter:*"
+      ConsumeReportsQueue = "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes arn:aws:sqs:eu-central-1:123456789012:reports"
+      ReadFindings        = "Allow ecr:DescribeImageScanFindings arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      NameUntaggedImages  = "Allow ecr:DescribeImages,ecr:BatchGetImage arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      PublishReports      = "Allow sns:Publish arn:aws:sns:eu-central-1:123456789012:reports"
+      WriteLogs           = "Allow logs:CreateLogStream,logs:PutLogEvents arn:aws:logs:eu-central-1:123456789012:log-group:reporter:*"
     }
     error_message = "The reporter takes scan events, reads the findings and publishes to its topic."
   }
@@ -92,12 +92,12 @@ run "functions" {
 run "queues" {
   assert {
     condition = alltrue([for name, queue in {
-      scan-images               = aws_sqs_queue.images
-      scan-images-dead-letters  = aws_sqs_queue.images_dead_letters
-      scan-reports              = aws_sqs_queue.reports
-      scan-reports-dead-letters = aws_sqs_queue.reports_dead_letters
+      scan-images      = aws_sqs_queue.images
+      scan-images-dlq  = aws_sqs_queue.images_dlq
+      scan-reports     = aws_sqs_queue.reports
+      scan-reports-dlq = aws_sqs_queue.reports_dlq
       } : jsondecode(queue.policy).Statement[0] == {
-      Sid       = "RefuseWithoutTls", Effect = "Deny", Principal = "*", Action = "sqs:*"
+      Sid       = "DenyInsecureTransport", Effect = "Deny", Principal = "*", Action = "sqs:*"
       Resource  = "arn:aws:sqs:eu-central-1:123456789012:${name}"
       Condition = { Bool = { "aws:SecureTransport" = "false" } }
     }])
@@ -105,7 +105,7 @@ run "queues" {
   }
 
   assert {
-    condition = alltrue([for queue in [aws_sqs_queue.images, aws_sqs_queue.images_dead_letters] :
+    condition = alltrue([for queue in [aws_sqs_queue.images, aws_sqs_queue.images_dlq] :
       length(jsondecode(queue.policy).Statement) == 1
     ])
     error_message = "Nobody is let in to the images queues but by IAM."
@@ -115,7 +115,7 @@ run "queues" {
     condition = (
       length(jsondecode(aws_sqs_queue.reports.policy).Statement) == 2 &&
       jsondecode(aws_sqs_queue.reports.policy).Statement[1] == {
-        Sid       = "TakeScanEvents", Effect = "Allow", Principal = { Service = "events.amazonaws.com" }, Action = "sqs:SendMessage"
+        Sid       = "AllowScanEvents", Effect = "Allow", Principal = { Service = "events.amazonaws.com" }, Action = "sqs:SendMessage"
         Resource  = "arn:aws:sqs:eu-central-1:123456789012:scan-reports"
         Condition = { ArnEquals = { "aws:SourceArn" = "arn:aws:events:eu-central-1:123456789012:rule/scan-events" } }
       }
@@ -125,10 +125,10 @@ run "queues" {
 
   assert {
     condition = (
-      length(jsondecode(aws_sqs_queue.reports_dead_letters.policy).Statement) == 2 &&
-      jsondecode(aws_sqs_queue.reports_dead_letters.policy).Statement[1] == {
-        Sid       = "TakeUndeliveredScanEvents", Effect = "Allow", Principal = { Service = "events.amazonaws.com" }, Action = "sqs:SendMessage"
-        Resource  = "arn:aws:sqs:eu-central-1:123456789012:scan-reports-dead-letters"
+      length(jsondecode(aws_sqs_queue.reports_dlq.policy).Statement) == 2 &&
+      jsondecode(aws_sqs_queue.reports_dlq.policy).Statement[1] == {
+        Sid       = "AllowUndeliveredScanEvents", Effect = "Allow", Principal = { Service = "events.amazonaws.com" }, Action = "sqs:SendMessage"
+        Resource  = "arn:aws:sqs:eu-central-1:123456789012:scan-reports-dlq"
         Condition = { ArnEquals = { "aws:SourceArn" = "arn:aws:events:eu-central-1:123456789012:rule/scan-events" } }
       }
     )
@@ -139,7 +139,7 @@ run "queues" {
 run "topic" {
   assert {
     condition = jsondecode(aws_sns_topic.reports.policy).Statement == [{
-      Sid       = "RefuseWithoutTls", Effect = "Deny", Principal = "*", Action = "sns:Publish"
+      Sid       = "DenyInsecureTransport", Effect = "Deny", Principal = "*", Action = "sns:Publish"
       Resource  = "arn:aws:sns:eu-central-1:123456789012:scan-reports"
       Condition = { Bool = { "aws:SecureTransport" = "false" } }
     }]
@@ -156,18 +156,18 @@ run "chat" {
     condition = { for statement in jsondecode(module.reporter.policy.policy).Statement :
       statement.Sid => "${statement.Effect} ${join(",", statement.Action)} ${join(",", statement.Resource)}"
       } == {
-      TakeScanEvents     = "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes arn:aws:sqs:eu-central-1:123456789012:reports"
-      ReadFindings       = "Allow ecr:DescribeImageScanFindings arn:aws:ecr:eu-central-1:123456789012:repository/*"
-      NameUntaggedImages = "Allow ecr:DescribeImages,ecr:BatchGetImage arn:aws:ecr:eu-central-1:123456789012:repository/*"
-      PublishReports     = "Allow sns:Publish arn:aws:sns:eu-central-1:123456789012:reports,arn:aws:sns:eu-central-1:123456789012:chat"
-      WriteOwnLog        = "Allow logs:CreateLogStream,logs:PutLogEvents arn:aws:logs:eu-central-1:123456789012:log-group:reporter:*"
+      ConsumeReportsQueue = "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes arn:aws:sqs:eu-central-1:123456789012:reports"
+      ReadFindings        = "Allow ecr:DescribeImageScanFindings arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      NameUntaggedImages  = "Allow ecr:DescribeImages,ecr:BatchGetImage arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      PublishReports      = "Allow sns:Publish arn:aws:sns:eu-central-1:123456789012:reports,arn:aws:sns:eu-central-1:123456789012:chat"
+      WriteLogs           = "Allow logs:CreateLogStream,logs:PutLogEvents arn:aws:logs:eu-central-1:123456789012:log-group:reporter:*"
     }
     error_message = "The reporter publishes to the chat's topic too, and may do nothing else beside."
   }
 
   assert {
     condition = jsondecode(aws_sns_topic.chat[0].policy).Statement == [{
-      Sid       = "RefuseWithoutTls", Effect = "Deny", Principal = "*", Action = "sns:Publish"
+      Sid       = "DenyInsecureTransport", Effect = "Deny", Principal = "*", Action = "sns:Publish"
       Resource  = "arn:aws:sns:eu-central-1:123456789012:scan-chat"
       Condition = { Bool = { "aws:SecureTransport" = "false" } }
     }]

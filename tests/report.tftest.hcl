@@ -230,7 +230,7 @@ run "null_is_the_default" {
       aws_lambda_event_source_mapping.reports.maximum_batching_window_in_seconds == 60 &&
       module.reporter.function.environment[0].variables["FIXABLE_ONLY"] == "false" &&
       module.reporter.function.environment[0].variables["GROUP_BY"] == "" &&
-      length(aws_sns_topic_subscription.further) == 0 && length(aws_sns_topic.chat) == 0
+      length(aws_sns_topic_subscription.additional) == 0 && length(aws_sns_topic.chat) == 0
     )
     error_message = "Null is as if nothing were set."
   }
@@ -258,7 +258,7 @@ run "every_protocol" {
   }
 
   assert {
-    condition = { for name, subscription in aws_sns_topic_subscription.further : name => subscription.protocol } == {
+    condition = { for name, subscription in aws_sns_topic_subscription.additional : name => subscription.protocol } == {
       queue = "sqs", function = "lambda", plain = "http", url = "https", address = "email", json = "email-json"
       text  = "sms", app = "application", stream = "firehose"
     }
@@ -266,7 +266,7 @@ run "every_protocol" {
   }
 
   assert {
-    condition = alltrue([for name, subscription in aws_sns_topic_subscription.further :
+    condition = alltrue([for name, subscription in aws_sns_topic_subscription.additional :
       subscription.topic_arn == aws_sns_topic.reports.arn && subscription.endpoint == var.subscriptions[name].endpoint
     ])
     error_message = "All are subscribed to the reports."
@@ -274,19 +274,19 @@ run "every_protocol" {
 
   assert {
     condition = (
-      jsondecode(aws_sns_topic_subscription.further["address"].filter_policy) == { severity = ["CRITICAL"] } &&
-      aws_sns_topic_subscription.further["address"].filter_policy_scope == "MessageAttributes" &&
-      aws_sns_topic_subscription.further["json"].filter_policy_scope == "MessageBody" &&
-      aws_sns_topic_subscription.further["text"].filter_policy == null
+      jsondecode(aws_sns_topic_subscription.additional["address"].filter_policy) == { severity = ["CRITICAL"] } &&
+      aws_sns_topic_subscription.additional["address"].filter_policy_scope == "MessageAttributes" &&
+      aws_sns_topic_subscription.additional["json"].filter_policy_scope == "MessageBody" &&
+      aws_sns_topic_subscription.additional["text"].filter_policy == null
     )
     error_message = "Filters are passed on."
   }
 
   assert {
     condition = (
-      [for name in ["queue", "plain", "url", "stream"] : name if aws_sns_topic_subscription.further[name].raw_message_delivery != true] == [] &&
-      aws_sns_topic_subscription.further["function"].raw_message_delivery == false &&
-      aws_sns_topic_subscription.further["stream"].subscription_role_arn == "arn:aws:iam::123456789012:role/a"
+      [for name in ["queue", "plain", "url", "stream"] : name if aws_sns_topic_subscription.additional[name].raw_message_delivery != true] == [] &&
+      aws_sns_topic_subscription.additional["function"].raw_message_delivery == false &&
+      aws_sns_topic_subscription.additional["stream"].subscription_role_arn == "arn:aws:iam::123456789012:role/a"
     )
     error_message = "How a message is delivered is passed on."
   }
@@ -322,7 +322,7 @@ run "chat" {
   }
 
   assert {
-    condition     = length(aws_sns_topic_subscription.further) == 0 && length(aws_sns_topic_subscription.email) == 0
+    condition     = length(aws_sns_topic_subscription.additional) == 0 && length(aws_sns_topic_subscription.email) == 0
     error_message = "Nobody is subscribed by the module: Amazon Q Developer does so itself."
   }
 }
