@@ -1,29 +1,3 @@
-locals {
-  severities = ["CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL", "UNDEFINED", "UNTRIAGED"]
-
-  # What the module sets from its other inputs.
-  module_environment_variables = [
-    "CHAT_TOPIC_ARN", "ECR_IMAGES_DURATION_DELTA", "FIXABLE_ONLY", "GROUP_BY", "IMAGES_QUEUE_URL", "IMAGES_SELECTION",
-    "NOTIFY_ON_SCAN_FAILURE", "REPORTER_NAME", "REPORTS_TOPIC_ARN", "REPOSITORIES_EXCLUDE_REGEXP",
-    "REPOSITORIES_FILTER_REGEXP", "SEVERITY_THRESHOLDS", "THREADS",
-  ]
-
-  # "Protocol" in https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html
-  subscription_protocols = [
-    "sqs", "lambda", "http", "https", "email", "email-json", "sms", "firehose", "application",
-  ]
-
-  # What Lambda sets and refuses to take: "reserved environment variables" in
-  # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
-  lambda_environment_variables = [
-    "AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION", "AWS_EXECUTION_ENV",
-    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_VERSION",
-    "AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME",
-    "AWS_LAMBDA_RUNTIME_API", "AWS_REGION", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
-    "LAMBDA_RUNTIME_DIR", "LAMBDA_TASK_ROOT",
-  ]
-}
-
 variable "name" {
   description = "Name of this instance, from which the names of all resources derive. Two instances with different names live side by side. A name that is too long for AWS is shortened and told apart by a hash."
   type        = string

@@ -24,10 +24,10 @@ run "without_any_input" {
 
   assert {
     condition = (
-      aws_sqs_queue.images.name == "ecr-scan-reporter-images" &&
-      aws_sqs_queue.images_dlq.name == "ecr-scan-reporter-images-dlq" &&
-      aws_sqs_queue.reports.name == "ecr-scan-reporter-reports" &&
-      aws_sqs_queue.reports_dlq.name == "ecr-scan-reporter-reports-dlq" &&
+      module.images_queue.queue.name == "ecr-scan-reporter-images" &&
+      module.images_queue.dlq.name == "ecr-scan-reporter-images-dlq" &&
+      module.reports_queue.queue.name == "ecr-scan-reporter-reports" &&
+      module.reports_queue.dlq.name == "ecr-scan-reporter-reports-dlq" &&
       aws_sns_topic.reports.name == "ecr-scan-reporter-reports"
     )
     error_message = "Queues and topic are named after the module."
@@ -51,23 +51,23 @@ run "without_any_input" {
 
   assert {
     condition = alltrue([for queue in [
-      aws_sqs_queue.images, aws_sqs_queue.images_dlq, aws_sqs_queue.reports, aws_sqs_queue.reports_dlq,
+      module.images_queue.queue, module.images_queue.dlq, module.reports_queue.queue, module.reports_queue.dlq,
     ] : queue.sqs_managed_sse_enabled])
     error_message = "All queues are encrypted."
   }
 
   assert {
     condition = (
-      aws_sqs_queue.images_dlq.message_retention_seconds == 1209600 &&
-      aws_sqs_queue.reports_dlq.message_retention_seconds == 1209600
+      module.images_queue.dlq.message_retention_seconds == 1209600 &&
+      module.reports_queue.dlq.message_retention_seconds == 1209600
     )
     error_message = "Dead letters are kept for 14 days."
   }
 
   assert {
     condition = (
-      aws_sqs_queue.images.visibility_timeout_seconds == 6 * 900 &&
-      aws_sqs_queue.reports.visibility_timeout_seconds == 6 * 300 + 60
+      module.images_queue.queue.visibility_timeout_seconds == 6 * 900 &&
+      module.reports_queue.queue.visibility_timeout_seconds == 6 * 300 + 60
     )
     error_message = "A message is out of sight for six times the function's timeout, beside the time that it is gathered for."
   }
@@ -114,19 +114,19 @@ run "wired" {
     values = { arn = "arn:aws:events:eu-central-1:123456789012:rule/schedule" }
   }
   override_resource {
-    target = aws_sqs_queue.images
+    target = module.images_queue.aws_sqs_queue.this
     values = { arn = "arn:aws:sqs:eu-central-1:123456789012:images" }
   }
   override_resource {
-    target = aws_sqs_queue.images_dlq
+    target = module.images_queue.aws_sqs_queue.dlq
     values = { arn = "arn:aws:sqs:eu-central-1:123456789012:images-dlq" }
   }
   override_resource {
-    target = aws_sqs_queue.reports
+    target = module.reports_queue.aws_sqs_queue.this
     values = { arn = "arn:aws:sqs:eu-central-1:123456789012:reports" }
   }
   override_resource {
-    target = aws_sqs_queue.reports_dlq
+    target = module.reports_queue.aws_sqs_queue.dlq
     values = { arn = "arn:aws:sqs:eu-central-1:123456789012:reports-dlq" }
   }
   override_resource {
@@ -179,10 +179,10 @@ run "wired" {
 
   assert {
     condition = (
-      jsondecode(aws_sqs_queue.images.redrive_policy) == {
+      jsondecode(module.images_queue.queue.redrive_policy) == {
         deadLetterTargetArn = "arn:aws:sqs:eu-central-1:123456789012:images-dlq", maxReceiveCount = 5
       } &&
-      jsondecode(aws_sqs_queue.reports.redrive_policy) == {
+      jsondecode(module.reports_queue.queue.redrive_policy) == {
         deadLetterTargetArn = "arn:aws:sqs:eu-central-1:123456789012:reports-dlq", maxReceiveCount = 5
       }
     )
@@ -191,10 +191,10 @@ run "wired" {
 
   assert {
     condition = (
-      jsondecode(aws_sqs_queue.images_dlq.redrive_allow_policy) == {
+      jsondecode(module.images_queue.dlq.redrive_allow_policy) == {
         redrivePermission = "byQueue", sourceQueueArns = ["arn:aws:sqs:eu-central-1:123456789012:ecr-scan-reporter-images"]
       } &&
-      jsondecode(aws_sqs_queue.reports_dlq.redrive_allow_policy) == {
+      jsondecode(module.reports_queue.dlq.redrive_allow_policy) == {
         redrivePermission = "byQueue", sourceQueueArns = ["arn:aws:sqs:eu-central-1:123456789012:ecr-scan-reporter-reports"]
       }
     )

@@ -3,10 +3,18 @@ mock_provider "aws" {
 }
 
 override_resource {
-  target = aws_sqs_queue.images
+  target = module.images_queue.aws_sqs_queue.this
   values = {
     arn = "arn:aws:sqs:eu-central-1:123456789012:images"
     url = "https://sqs.eu-central-1.amazonaws.com/123456789012/images"
+  }
+}
+
+override_resource {
+  target = module.reports_queue.aws_sqs_queue.this
+  values = {
+    arn = "arn:aws:sqs:eu-central-1:123456789012:reports"
+    url = "https://sqs.eu-central-1.amazonaws.com/123456789012/reports"
   }
 }
 
@@ -29,6 +37,7 @@ run "defaults" {
   assert {
     condition = module.images_scanner.function.environment[0].variables == tomap({
       ECR_IMAGES_DURATION_DELTA = "7d"
+      RUN_INTERVAL_SECONDS      = "86400"
       IMAGES_SELECTION          = "{\"newest\":null,\"pulled_within\":null,\"pushed_within\":null,\"tag_regexp\":null,\"tagged_only\":false}"
       IMAGES_QUEUE_URL          = "https://sqs.eu-central-1.amazonaws.com/123456789012/images"
       THREADS                   = "16"
@@ -39,6 +48,7 @@ run "defaults" {
   assert {
     condition = module.reporter.function.environment[0].variables == tomap({
       REPORTS_TOPIC_ARN           = "arn:aws:sns:eu-central-1:123456789012:reports"
+      REPORTS_QUEUE_URL           = "https://sqs.eu-central-1.amazonaws.com/123456789012/reports"
       CHAT_TOPIC_ARN              = ""
       REPOSITORIES_FILTER_REGEXP  = ".*"
       REPOSITORIES_EXCLUDE_REGEXP = ""

@@ -53,7 +53,7 @@ run "sizes" {
 
   assert {
     condition = (
-      aws_sqs_queue.images.visibility_timeout_seconds == 600 && aws_sqs_queue.reports.visibility_timeout_seconds == 5460
+      module.images_queue.queue.visibility_timeout_seconds == 600 && module.reports_queue.queue.visibility_timeout_seconds == 5460
     )
     error_message = "The queues follow the timeouts of their functions."
   }

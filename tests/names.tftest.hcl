@@ -86,10 +86,10 @@ run "long_name" {
     condition = (
       aws_cloudwatch_event_rule.schedule.name == local.names.schedule &&
       aws_cloudwatch_event_rule.scan_events.name == local.names.scan_events &&
-      aws_sqs_queue.images.name == local.names.images &&
-      aws_sqs_queue.images_dlq.name == local.names.images_dlq &&
-      aws_sqs_queue.reports.name == local.names.reports &&
-      aws_sqs_queue.reports_dlq.name == local.names.reports_dlq &&
+      module.images_queue.queue.name == local.names.images &&
+      module.images_queue.dlq.name == local.names.images_dlq &&
+      module.reports_queue.queue.name == local.names.reports &&
+      module.reports_queue.dlq.name == local.names.reports_dlq &&
       aws_sns_topic.reports.name == local.names.reports &&
       aws_sns_topic.chat[0].name == local.names.chat &&
       module.repositories_scanner.function.function_name == local.names.repositories_scanner &&
@@ -101,8 +101,8 @@ run "long_name" {
 
   assert {
     condition = endswith(
-      jsondecode(aws_sqs_queue.images_dlq.redrive_allow_policy).sourceQueueArns[0],
-      ":${aws_sqs_queue.images.name}",
+      jsondecode(module.images_queue.dlq.redrive_allow_policy).sourceQueueArns[0],
+      ":${module.images_queue.queue.name}",
     )
     error_message = "ARNs are put together from the names that the resources have."
   }

@@ -10,12 +10,12 @@ override_resource {
 }
 
 override_resource {
-  target = aws_sqs_queue.images
+  target = module.images_queue.aws_sqs_queue.this
   values = { arn = "arn:aws:sqs:eu-central-1:123456789012:images" }
 }
 
 override_resource {
-  target = aws_sqs_queue.reports
+  target = module.reports_queue.aws_sqs_queue.this
   values = { arn = "arn:aws:sqs:eu-central-1:123456789012:reports" }
 }
 
@@ -79,11 +79,12 @@ run "functions" {
     condition = { for statement in jsondecode(module.reporter.policy.policy).Statement :
       statement.Sid => "${statement.Effect} ${join(",", statement.Action)} ${join(",", statement.Resource)}"
       } == {
-      ConsumeReportsQueue = "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes arn:aws:sqs:eu-central-1:123456789012:reports"
-      ReadFindings        = "Allow ecr:DescribeImageScanFindings arn:aws:ecr:eu-central-1:123456789012:repository/*"
-      NameUntaggedImages  = "Allow ecr:DescribeImages,ecr:BatchGetImage arn:aws:ecr:eu-central-1:123456789012:repository/*"
-      PublishReports      = "Allow sns:Publish arn:aws:sns:eu-central-1:123456789012:reports"
-      WriteLogs           = "Allow logs:CreateLogStream,logs:PutLogEvents arn:aws:logs:eu-central-1:123456789012:log-group:reporter:*"
+      ConsumeReportsQueue  = "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes arn:aws:sqs:eu-central-1:123456789012:reports"
+      QueueRejectedReports = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:reports"
+      ReadFindings         = "Allow ecr:DescribeImageScanFindings arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      NameUntaggedImages   = "Allow ecr:DescribeImages,ecr:BatchGetImage arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      PublishReports       = "Allow sns:Publish arn:aws:sns:eu-central-1:123456789012:reports"
+      WriteLogs            = "Allow logs:CreateLogStream,logs:PutLogEvents arn:aws:logs:eu-central-1:123456789012:log-group:reporter:*"
     }
     error_message = "The reporter takes scan events, reads the findings and publishes to its topic."
   }
@@ -92,10 +93,10 @@ run "functions" {
 run "queues" {
   assert {
     condition = alltrue([for name, queue in {
-      scan-images      = aws_sqs_queue.images
-      scan-images-dlq  = aws_sqs_queue.images_dlq
-      scan-reports     = aws_sqs_queue.reports
-      scan-reports-dlq = aws_sqs_queue.reports_dlq
+      scan-images      = module.images_queue.queue
+      scan-images-dlq  = module.images_queue.dlq
+      scan-reports     = module.reports_queue.queue
+      scan-reports-dlq = module.reports_queue.dlq
       } : jsondecode(queue.policy).Statement[0] == {
       Sid       = "DenyInsecureTransport", Effect = "Deny", Principal = "*", Action = "sqs:*"
       Resource  = "arn:aws:sqs:eu-central-1:123456789012:${name}"
@@ -105,7 +106,7 @@ run "queues" {
   }
 
   assert {
-    condition = alltrue([for queue in [aws_sqs_queue.images, aws_sqs_queue.images_dlq] :
+    condition = alltrue([for queue in [module.images_queue.queue, module.images_queue.dlq] :
       length(jsondecode(queue.policy).Statement) == 1
     ])
     error_message = "Nobody is let in to the images queues but by IAM."
@@ -113,9 +114,9 @@ run "queues" {
 
   assert {
     condition = (
-      length(jsondecode(aws_sqs_queue.reports.policy).Statement) == 2 &&
-      jsondecode(aws_sqs_queue.reports.policy).Statement[1] == {
-        Sid       = "AllowScanEvents", Effect = "Allow", Principal = { Service = "events.amazonaws.com" }, Action = "sqs:SendMessage"
+      length(jsondecode(module.reports_queue.queue.policy).Statement) == 2 &&
+      jsondecode(module.reports_queue.queue.policy).Statement[1] == {
+        Sid       = "AllowScanEvents", Effect = "Allow", Principal = { Service = "events.amazonaws.com" }, Action = ["sqs:SendMessage"]
         Resource  = "arn:aws:sqs:eu-central-1:123456789012:scan-reports"
         Condition = { ArnEquals = { "aws:SourceArn" = "arn:aws:events:eu-central-1:123456789012:rule/scan-events" } }
       }
@@ -125,9 +126,9 @@ run "queues" {
 
   assert {
     condition = (
-      length(jsondecode(aws_sqs_queue.reports_dlq.policy).Statement) == 2 &&
-      jsondecode(aws_sqs_queue.reports_dlq.policy).Statement[1] == {
-        Sid       = "AllowUndeliveredScanEvents", Effect = "Allow", Principal = { Service = "events.amazonaws.com" }, Action = "sqs:SendMessage"
+      length(jsondecode(module.reports_queue.dlq.policy).Statement) == 2 &&
+      jsondecode(module.reports_queue.dlq.policy).Statement[1] == {
+        Sid       = "AllowUndeliveredScanEvents", Effect = "Allow", Principal = { Service = "events.amazonaws.com" }, Action = ["sqs:SendMessage"]
         Resource  = "arn:aws:sqs:eu-central-1:123456789012:scan-reports-dlq"
         Condition = { ArnEquals = { "aws:SourceArn" = "arn:aws:events:eu-central-1:123456789012:rule/scan-events" } }
       }
@@ -156,11 +157,12 @@ run "chat" {
     condition = { for statement in jsondecode(module.reporter.policy.policy).Statement :
       statement.Sid => "${statement.Effect} ${join(",", statement.Action)} ${join(",", statement.Resource)}"
       } == {
-      ConsumeReportsQueue = "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes arn:aws:sqs:eu-central-1:123456789012:reports"
-      ReadFindings        = "Allow ecr:DescribeImageScanFindings arn:aws:ecr:eu-central-1:123456789012:repository/*"
-      NameUntaggedImages  = "Allow ecr:DescribeImages,ecr:BatchGetImage arn:aws:ecr:eu-central-1:123456789012:repository/*"
-      PublishReports      = "Allow sns:Publish arn:aws:sns:eu-central-1:123456789012:reports,arn:aws:sns:eu-central-1:123456789012:chat"
-      WriteLogs           = "Allow logs:CreateLogStream,logs:PutLogEvents arn:aws:logs:eu-central-1:123456789012:log-group:reporter:*"
+      ConsumeReportsQueue  = "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes arn:aws:sqs:eu-central-1:123456789012:reports"
+      QueueRejectedReports = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:reports"
+      ReadFindings         = "Allow ecr:DescribeImageScanFindings arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      NameUntaggedImages   = "Allow ecr:DescribeImages,ecr:BatchGetImage arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      PublishReports       = "Allow sns:Publish arn:aws:sns:eu-central-1:123456789012:reports,arn:aws:sns:eu-central-1:123456789012:chat"
+      WriteLogs            = "Allow logs:CreateLogStream,logs:PutLogEvents arn:aws:logs:eu-central-1:123456789012:log-group:reporter:*"
     }
     error_message = "The reporter publishes to the chat's topic too, and may do nothing else beside."
   }

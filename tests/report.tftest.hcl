@@ -172,7 +172,7 @@ run "least_values_accepted" {
     condition = (
       aws_lambda_event_source_mapping.reports.batch_size == 10 &&
       aws_lambda_event_source_mapping.reports.maximum_batching_window_in_seconds == 0 &&
-      aws_sqs_queue.reports.visibility_timeout_seconds == 6 * 300
+      module.reports_queue.queue.visibility_timeout_seconds == 6 * 300
     )
     error_message = "Without a window Lambda takes ten events at most."
   }
@@ -190,7 +190,7 @@ run "shortest_window" {
     condition = (
       aws_lambda_event_source_mapping.reports.batch_size == 10000 &&
       aws_lambda_event_source_mapping.reports.maximum_batching_window_in_seconds == 1 &&
-      aws_sqs_queue.reports.visibility_timeout_seconds == 6 * 300 + 1
+      module.reports_queue.queue.visibility_timeout_seconds == 6 * 300 + 1
     )
     error_message = "With a window it takes all of them."
   }
@@ -208,7 +208,7 @@ run "greatest_values_accepted" {
   assert {
     condition = (
       aws_lambda_event_source_mapping.reports.maximum_batching_window_in_seconds == 300 &&
-      aws_sqs_queue.reports.visibility_timeout_seconds == 6 * 900 + 300
+      module.reports_queue.queue.visibility_timeout_seconds == 6 * 900 + 300
     )
     error_message = "A message is out of sight for as long as it is gathered and tried."
   }

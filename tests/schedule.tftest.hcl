@@ -13,6 +13,11 @@ run "bare_rate" {
     condition     = aws_cloudwatch_event_rule.schedule.schedule_expression == "rate(12 hours)"
     error_message = "A bare rate becomes rate()."
   }
+
+  assert {
+    condition     = local.run_interval_seconds == 43200
+    error_message = "The interval between two runs should be 43200 seconds."
+  }
 }
 
 run "rate" {
@@ -26,6 +31,11 @@ run "rate" {
     condition     = aws_cloudwatch_event_rule.schedule.schedule_expression == "rate(1 minute)"
     error_message = "rate() is kept."
   }
+
+  assert {
+    condition     = local.run_interval_seconds == 60
+    error_message = "The interval between two runs should be 60 seconds."
+  }
 }
 
 run "cron" {
@@ -38,5 +48,10 @@ run "cron" {
   assert {
     condition     = aws_cloudwatch_event_rule.schedule.schedule_expression == "cron(0/15 8-17 ? * MON-FRI *)"
     error_message = "cron() is kept."
+  }
+
+  assert {
+    condition     = local.run_interval_seconds == 86400
+    error_message = "The interval between two runs should be 86400 seconds."
   }
 }

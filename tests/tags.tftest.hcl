@@ -17,8 +17,8 @@ run "everywhere" {
   assert {
     condition = alltrue([for resource in concat(
       [aws_cloudwatch_event_rule.schedule.tags, aws_cloudwatch_event_rule.scan_events.tags],
-      [aws_sqs_queue.images.tags, aws_sqs_queue.images_dlq.tags],
-      [aws_sqs_queue.reports.tags, aws_sqs_queue.reports_dlq.tags],
+      [module.images_queue.queue.tags, module.images_queue.dlq.tags],
+      [module.reports_queue.queue.tags, module.reports_queue.dlq.tags],
       [aws_lambda_event_source_mapping.images.tags, aws_lambda_event_source_mapping.reports.tags],
       [aws_sns_topic.reports.tags, aws_sns_topic.chat[0].tags],
       flatten([for function in [module.repositories_scanner, module.images_scanner, module.reporter] :
