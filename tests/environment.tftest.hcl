@@ -31,7 +31,7 @@ run "defaults" {
       THREADS                     = "16"
       IMAGES_QUEUE_URL            = "https://sqs.eu-central-1.amazonaws.com/123456789012/images"
     })
-    error_message = "The repositories scanner knows the filter and its queue."
+    error_message = "The repositories scanner should have the filter and its queue."
   }
 
   assert {
@@ -42,7 +42,7 @@ run "defaults" {
       IMAGES_QUEUE_URL          = "https://sqs.eu-central-1.amazonaws.com/123456789012/images"
       THREADS                   = "16"
     })
-    error_message = "The images scanner knows the age."
+    error_message = "The images scanner should have the maximum age, the run interval and its queue."
   }
 
   assert {
@@ -58,7 +58,7 @@ run "defaults" {
       NOTIFY_ON_SCAN_FAILURE      = "true"
       REPORTER_NAME               = "ecr-scan-reporter"
     })
-    error_message = "The reporter knows the topic and what is worth a report."
+    error_message = "The reporter should have its queue, its topic and the thresholds."
   }
 }
 
@@ -86,14 +86,14 @@ run "inputs" {
       module.reporter.function.environment[0].variables["GROUP_BY"] == "^([^/]+)/" &&
       module.reporter.function.environment[0].variables["REPORTER_NAME"] == var.name
     )
-    error_message = "Inputs reach the functions as they were given."
+    error_message = "The functions should have the inputs unchanged."
   }
 
   assert {
     condition = alltrue([for function in [module.repositories_scanner, module.images_scanner, module.reporter] :
       function.function.environment[0].variables["AWS_ENDPOINT_URL_ECR"] == "http://ecr:5000"
     ])
-    error_message = "Further variables reach all functions."
+    error_message = "All functions should have the additional variables."
   }
 }
 
@@ -108,7 +108,7 @@ run "thresholds_beside_the_defaults" {
     condition = jsondecode(module.reporter.function.environment[0].variables["SEVERITY_THRESHOLDS"]) == {
       CRITICAL = 1, HIGH = 1, MEDIUM = 10, UNTRIAGED = 2
     }
-    error_message = "CRITICAL and HIGH stay on when others are set."
+    error_message = "CRITICAL and HIGH should stay on when others are set."
   }
 }
 
@@ -121,7 +121,7 @@ run "thresholds_in_place_of_the_defaults" {
 
   assert {
     condition     = module.reporter.function.environment[0].variables["SEVERITY_THRESHOLDS"] == "{\"CRITICAL\":3}"
-    error_message = "null turns a severity off."
+    error_message = "null should turn a severity off."
   }
 }
 
@@ -151,6 +151,6 @@ run "no_more_than_a_function_holds" {
 
   assert {
     condition     = length(jsonencode(module.reporter.function.environment[0].variables)) <= 4096
-    error_message = "The reporter's environment has ${length(jsonencode(module.reporter.function.environment[0].variables))} characters; Lambda takes 4096."
+    error_message = "The environment is ${length(jsonencode(module.reporter.function.environment[0].variables))} characters; it should be at most 4096."
   }
 }

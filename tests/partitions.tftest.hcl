@@ -51,7 +51,7 @@ run "china" {
         reports_dlq = "arn:aws-cn:sqs:cn-north-1:210987654321:reporter-reports-dlq"
       }
     )
-    error_message = "ARNs are of the partition, the Region and the account that the module is applied to."
+    error_message = "ARNs should have the partition, the Region and the account that the module is applied to."
   }
 
   assert {
@@ -63,11 +63,11 @@ run "china" {
       aws_sns_topic.reports.policy, aws_sns_topic.chat[0].policy, module.repositories_scanner.policy.policy,
       module.images_scanner.policy.policy, module.reporter.policy.policy,
     ]), "arn:aws:")
-    error_message = "No policy names the partition aws."
+    error_message = "No policy should name the partition aws."
   }
 
   assert {
     condition     = !strcontains(module.reporter.policy.policy, "amazonaws.com.cn") && aws_lambda_permission.schedule.principal == "events.amazonaws.com"
-    error_message = "Service principals are the same in every partition."
+    error_message = "Service principals should be the same in every partition."
   }
 }

@@ -58,7 +58,7 @@ run "functions" {
       QueueRepositories         = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:images"
       WriteLogs                 = "Allow logs:CreateLogStream,logs:PutLogEvents arn:aws:logs:eu-central-1:123456789012:log-group:repositories-scanner:*"
     }
-    error_message = "The repositories scanner lists repositories and queues them."
+    error_message = "The repositories scanner should be allowed to list and queue repositories, and nothing else."
   }
 
   assert {
@@ -72,7 +72,7 @@ run "functions" {
       ConsumeImagesQueue = "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes arn:aws:sqs:eu-central-1:123456789012:images"
       WriteLogs          = "Allow logs:CreateLogStream,logs:PutLogEvents arn:aws:logs:eu-central-1:123456789012:log-group:images-scanner:*"
     }
-    error_message = "The images scanner takes repositories, reads their images and starts scans."
+    error_message = "The images scanner should be allowed to consume its queue, read images and start scans, and nothing else."
   }
 
   assert {
@@ -86,7 +86,7 @@ run "functions" {
       PublishReports       = "Allow sns:Publish arn:aws:sns:eu-central-1:123456789012:reports"
       WriteLogs            = "Allow logs:CreateLogStream,logs:PutLogEvents arn:aws:logs:eu-central-1:123456789012:log-group:reporter:*"
     }
-    error_message = "The reporter takes scan events, reads the findings and publishes to its topic."
+    error_message = "The reporter should be allowed to consume its queue, read findings and publish, and nothing else."
   }
 }
 
@@ -102,14 +102,14 @@ run "queues" {
       Resource  = "arn:aws:sqs:eu-central-1:123456789012:${name}"
       Condition = { Bool = { "aws:SecureTransport" = "false" } }
     }])
-    error_message = "No queue is used without TLS."
+    error_message = "All queues should deny insecure transport."
   }
 
   assert {
     condition = alltrue([for queue in [module.images_queue.queue, module.images_queue.dlq] :
       length(jsondecode(queue.policy).Statement) == 1
     ])
-    error_message = "Nobody is let in to the images queues but by IAM."
+    error_message = "The images queues should allow no principal by themselves."
   }
 
   assert {
@@ -121,7 +121,7 @@ run "queues" {
         Condition = { ArnEquals = { "aws:SourceArn" = "arn:aws:events:eu-central-1:123456789012:rule/scan-events" } }
       }
     )
-    error_message = "The reports queue takes scan events from its rule only."
+    error_message = "The reports queue should accept scan events from its rule only."
   }
 
   assert {
@@ -133,7 +133,7 @@ run "queues" {
         Condition = { ArnEquals = { "aws:SourceArn" = "arn:aws:events:eu-central-1:123456789012:rule/scan-events" } }
       }
     )
-    error_message = "The dead letters take undelivered events from the rule only."
+    error_message = "The reports DLQ should accept undelivered events from its rule only."
   }
 }
 
@@ -144,7 +144,7 @@ run "topic" {
       Resource  = "arn:aws:sns:eu-central-1:123456789012:scan-reports"
       Condition = { Bool = { "aws:SecureTransport" = "false" } }
     }]
-    error_message = "Nobody publishes or subscribes but by IAM, and nobody without TLS."
+    error_message = "The topic should deny insecure transport and allow no principal by itself."
   }
 }
 
@@ -164,7 +164,7 @@ run "chat" {
       PublishReports       = "Allow sns:Publish arn:aws:sns:eu-central-1:123456789012:reports,arn:aws:sns:eu-central-1:123456789012:chat"
       WriteLogs            = "Allow logs:CreateLogStream,logs:PutLogEvents arn:aws:logs:eu-central-1:123456789012:log-group:reporter:*"
     }
-    error_message = "The reporter publishes to the chat's topic too, and may do nothing else beside."
+    error_message = "The reporter should be allowed to publish to the chat topic too, and nothing else."
   }
 
   assert {
@@ -173,6 +173,6 @@ run "chat" {
       Resource  = "arn:aws:sns:eu-central-1:123456789012:scan-chat"
       Condition = { Bool = { "aws:SecureTransport" = "false" } }
     }]
-    error_message = "The chat's topic is guarded like the other."
+    error_message = "The chat topic should have the policy of the other topic."
   }
 }

@@ -174,7 +174,7 @@ run "least_values_accepted" {
       aws_lambda_event_source_mapping.reports.maximum_batching_window_in_seconds == 0 &&
       module.reports_queue.queue.visibility_timeout_seconds == 6 * 300
     )
-    error_message = "Without a window Lambda takes ten events at most."
+    error_message = "Without a window, a batch should have at most ten events."
   }
 }
 
@@ -192,7 +192,7 @@ run "shortest_window" {
       aws_lambda_event_source_mapping.reports.maximum_batching_window_in_seconds == 1 &&
       module.reports_queue.queue.visibility_timeout_seconds == 6 * 300 + 1
     )
-    error_message = "With a window it takes all of them."
+    error_message = "With a window, a batch should have as many events as Lambda allows."
   }
 }
 
@@ -210,7 +210,7 @@ run "greatest_values_accepted" {
       aws_lambda_event_source_mapping.reports.maximum_batching_window_in_seconds == 300 &&
       module.reports_queue.queue.visibility_timeout_seconds == 6 * 900 + 300
     )
-    error_message = "A message is out of sight for as long as it is gathered and tried."
+    error_message = "The visibility timeout should include the window."
   }
 }
 
@@ -232,7 +232,7 @@ run "null_is_the_default" {
       module.reporter.function.environment[0].variables["GROUP_BY"] == "" &&
       length(aws_sns_topic_subscription.additional) == 0 && length(aws_sns_topic.chat) == 0
     )
-    error_message = "Null is as if nothing were set."
+    error_message = "null should be the same as no input."
   }
 }
 
@@ -262,14 +262,14 @@ run "every_protocol" {
       queue = "sqs", function = "lambda", plain = "http", url = "https", address = "email", json = "email-json"
       text  = "sms", app = "application", stream = "firehose"
     }
-    error_message = "Every protocol that SNS takes is taken."
+    error_message = "Every protocol of SNS should be accepted."
   }
 
   assert {
     condition = alltrue([for name, subscription in aws_sns_topic_subscription.additional :
       subscription.topic_arn == aws_sns_topic.reports.arn && subscription.endpoint == var.subscriptions[name].endpoint
     ])
-    error_message = "All are subscribed to the reports."
+    error_message = "All subscriptions should be of the reports topic."
   }
 
   assert {
@@ -279,7 +279,7 @@ run "every_protocol" {
       aws_sns_topic_subscription.additional["json"].filter_policy_scope == "MessageBody" &&
       aws_sns_topic_subscription.additional["text"].filter_policy == null
     )
-    error_message = "Filters are passed on."
+    error_message = "Filter policies should be passed on."
   }
 
   assert {
@@ -288,12 +288,12 @@ run "every_protocol" {
       aws_sns_topic_subscription.additional["function"].raw_message_delivery == false &&
       aws_sns_topic_subscription.additional["stream"].subscription_role_arn == "arn:aws:iam::123456789012:role/a"
     )
-    error_message = "How a message is delivered is passed on."
+    error_message = "Delivery options should be passed on."
   }
 
   assert {
     condition     = length(aws_sns_topic_subscription.email) == 1
-    error_message = "The address of email is subscribed beside them."
+    error_message = "The email address should be subscribed in addition."
   }
 }
 
@@ -313,16 +313,16 @@ run "chat" {
       output.chat_topic_name == "ecr-scan-reporter-chat" &&
       aws_sns_topic.chat[0].kms_master_key_id == "alias/aws/sns"
     )
-    error_message = "There is an encrypted topic for the chat."
+    error_message = "There should be an encrypted topic for chat."
   }
 
   assert {
     condition     = module.reporter.function.environment[0].variables["CHAT_TOPIC_ARN"] == "arn:aws:sns:eu-central-1:123456789012:chat"
-    error_message = "The reporter is told the chat's topic."
+    error_message = "The reporter should have the ARN of the chat topic."
   }
 
   assert {
     condition     = length(aws_sns_topic_subscription.additional) == 0 && length(aws_sns_topic_subscription.email) == 0
-    error_message = "Nobody is subscribed by the module: Amazon Q Developer does so itself."
+    error_message = "The module should not subscribe to the chat topic; Amazon Q Developer does."
   }
 }

@@ -11,7 +11,7 @@ run "bare_rate" {
 
   assert {
     condition     = aws_cloudwatch_event_rule.schedule.schedule_expression == "rate(12 hours)"
-    error_message = "A bare rate becomes rate()."
+    error_message = "A bare rate should become rate()."
   }
 
   assert {
@@ -29,7 +29,7 @@ run "rate" {
 
   assert {
     condition     = aws_cloudwatch_event_rule.schedule.schedule_expression == "rate(1 minute)"
-    error_message = "rate() is kept."
+    error_message = "rate() should be kept."
   }
 
   assert {
@@ -47,7 +47,7 @@ run "cron" {
 
   assert {
     condition     = aws_cloudwatch_event_rule.schedule.schedule_expression == "cron(0/15 8-17 ? * MON-FRI *)"
-    error_message = "cron() is kept."
+    error_message = "cron() should be kept."
   }
 
   assert {

@@ -133,7 +133,7 @@ run "bounds" {
 
   assert {
     condition     = length(module.repositories_scanner.function.environment[0].variables["REPOSITORIES_EXCLUDE_REGEXP"]) == 512
-    error_message = "The bounds themselves are accepted."
+    error_message = "The bounds should be accepted."
   }
 }
 
@@ -149,7 +149,7 @@ run "selection" {
       module.repositories_scanner.function.environment[0].variables["REPOSITORIES_EXCLUDE_REGEXP"] == "mirror/" &&
       module.reporter.function.environment[0].variables["REPOSITORIES_EXCLUDE_REGEXP"] == "mirror/"
     )
-    error_message = "What is left out is neither scanned nor reported."
+    error_message = "Excluded repositories should be neither scanned nor reported."
   }
 
   assert {
@@ -160,11 +160,11 @@ run "selection" {
       pushed_within = "6m"
       pulled_within = null
     }
-    error_message = "The images scanner is told the selection."
+    error_message = "The images scanner should have the selection."
   }
 
   assert {
     condition     = module.images_scanner.function.environment[0].variables["THREADS"] == "4"
-    error_message = "The images scanner is told its threads."
+    error_message = "The images scanner should have its number of threads."
   }
 }

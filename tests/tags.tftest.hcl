@@ -25,21 +25,21 @@ run "everywhere" {
         [function.function.tags, function.role.tags, function.log_group.tags]
       ]),
     ) : resource == tomap({ team = "security" })])
-    error_message = "Everything is tagged."
+    error_message = "All resources should be tagged."
   }
 
   assert {
     condition = alltrue([for function in [module.repositories_scanner, module.images_scanner, module.reporter] :
       function.role.permissions_boundary == "arn:aws:iam::123456789012:policy/boundary"
     ])
-    error_message = "Every role is bounded."
+    error_message = "Every role should have the boundary."
   }
 
   assert {
     condition = alltrue([for function in [module.repositories_scanner, module.images_scanner, module.reporter] :
       function.log_group.retention_in_days == 7
     ])
-    error_message = "Every log is kept as long as asked."
+    error_message = "Every log should be kept for the given time."
   }
 }
 
@@ -54,6 +54,6 @@ run "nowhere" {
 
   assert {
     condition     = module.reporter.role.permissions_boundary == null && module.reporter.log_group.retention_in_days == 0
-    error_message = "No boundary, logs for ever."
+    error_message = "There should be no boundary, and logs should not expire."
   }
 }
