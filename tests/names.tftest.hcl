@@ -49,7 +49,9 @@ run "shortest_name_that_does_not_fit" {
 
   assert {
     condition = (
-      module.repositories_scanner.function.function_name == "a123456789b123456789c123456789d123-${substr(sha256(var.name), 0, 8)}-repositories-scanner" &&
+      module.repositories_scanner.function.function_name == join("-", [
+        "a123456789b123456789c123456789d123", substr(sha256(var.name), 0, 8), "repositories-scanner",
+      ]) &&
       length(module.repositories_scanner.function.function_name) == 64
     )
     error_message = "A name of 65 characters should become 64 characters with a hash."

@@ -67,7 +67,10 @@ run "china" {
   }
 
   assert {
-    condition     = !strcontains(module.reporter.policy.policy, "amazonaws.com.cn") && aws_lambda_permission.schedule.principal == "events.amazonaws.com"
+    condition = (
+      !strcontains(module.reporter.policy.policy, "amazonaws.com.cn") &&
+      aws_lambda_permission.schedule.principal == "events.amazonaws.com"
+    )
     error_message = "Service principals should be the same in every partition."
   }
 }

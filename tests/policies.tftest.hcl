@@ -56,7 +56,9 @@ run "functions" {
       ListRepositories          = "Allow ecr:DescribeRepositories arn:aws:ecr:eu-central-1:123456789012:repository/*"
       ReadScanningConfiguration = "Allow ecr:GetRegistryScanningConfiguration *"
       QueueRepositories         = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:images"
-      WriteLogs                 = "Allow logs:CreateLogStream,logs:PutLogEvents arn:aws:logs:eu-central-1:123456789012:log-group:repositories-scanner:*"
+      WriteLogs = join(" ", [
+        "Allow logs:CreateLogStream,logs:PutLogEvents", "arn:aws:logs:eu-central-1:123456789012:log-group:repositories-scanner:*",
+      ])
     }
     error_message = "The repositories scanner should be allowed to list and queue repositories, and nothing else."
   }
@@ -69,8 +71,12 @@ run "functions" {
       ReadImageIndexes   = "Allow ecr:BatchGetImage arn:aws:ecr:eu-central-1:123456789012:repository/*"
       QueueContinuation  = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:images"
       StartScans         = "Allow ecr:StartImageScan arn:aws:ecr:eu-central-1:123456789012:repository/*"
-      ConsumeImagesQueue = "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes arn:aws:sqs:eu-central-1:123456789012:images"
-      WriteLogs          = "Allow logs:CreateLogStream,logs:PutLogEvents arn:aws:logs:eu-central-1:123456789012:log-group:images-scanner:*"
+      ConsumeImagesQueue = join(" ", [
+        "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes", "arn:aws:sqs:eu-central-1:123456789012:images",
+      ])
+      WriteLogs = join(" ", [
+        "Allow logs:CreateLogStream,logs:PutLogEvents", "arn:aws:logs:eu-central-1:123456789012:log-group:images-scanner:*",
+      ])
     }
     error_message = "The images scanner should be allowed to consume its queue, read images and start scans, and nothing else."
   }
@@ -79,12 +85,16 @@ run "functions" {
     condition = { for statement in jsondecode(module.reporter.policy.policy).Statement :
       statement.Sid => "${statement.Effect} ${join(",", statement.Action)} ${join(",", statement.Resource)}"
       } == {
-      ConsumeReportsQueue  = "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes arn:aws:sqs:eu-central-1:123456789012:reports"
+      ConsumeReportsQueue = join(" ", [
+        "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes", "arn:aws:sqs:eu-central-1:123456789012:reports",
+      ])
       QueueRejectedReports = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:reports"
       ReadFindings         = "Allow ecr:DescribeImageScanFindings arn:aws:ecr:eu-central-1:123456789012:repository/*"
       NameUntaggedImages   = "Allow ecr:DescribeImages,ecr:BatchGetImage arn:aws:ecr:eu-central-1:123456789012:repository/*"
       PublishReports       = "Allow sns:Publish arn:aws:sns:eu-central-1:123456789012:reports"
-      WriteLogs            = "Allow logs:CreateLogStream,logs:PutLogEvents arn:aws:logs:eu-central-1:123456789012:log-group:reporter:*"
+      WriteLogs = join(" ", [
+        "Allow logs:CreateLogStream,logs:PutLogEvents", "arn:aws:logs:eu-central-1:123456789012:log-group:reporter:*",
+      ])
     }
     error_message = "The reporter should be allowed to consume its queue, read findings and publish, and nothing else."
   }
@@ -116,7 +126,8 @@ run "queues" {
     condition = (
       length(jsondecode(module.reports_queue.queue.policy).Statement) == 2 &&
       jsondecode(module.reports_queue.queue.policy).Statement[1] == {
-        Sid       = "AllowScanEvents", Effect = "Allow", Principal = { Service = "events.amazonaws.com" }, Action = ["sqs:SendMessage"]
+        Sid       = "AllowScanEvents", Effect = "Allow", Principal = { Service = "events.amazonaws.com" }
+        Action    = ["sqs:SendMessage"]
         Resource  = "arn:aws:sqs:eu-central-1:123456789012:scan-reports"
         Condition = { ArnEquals = { "aws:SourceArn" = "arn:aws:events:eu-central-1:123456789012:rule/scan-events" } }
       }
@@ -128,7 +139,8 @@ run "queues" {
     condition = (
       length(jsondecode(module.reports_queue.dlq.policy).Statement) == 2 &&
       jsondecode(module.reports_queue.dlq.policy).Statement[1] == {
-        Sid       = "AllowUndeliveredScanEvents", Effect = "Allow", Principal = { Service = "events.amazonaws.com" }, Action = ["sqs:SendMessage"]
+        Sid       = "AllowUndeliveredScanEvents", Effect = "Allow", Principal = { Service = "events.amazonaws.com" }
+        Action    = ["sqs:SendMessage"]
         Resource  = "arn:aws:sqs:eu-central-1:123456789012:scan-reports-dlq"
         Condition = { ArnEquals = { "aws:SourceArn" = "arn:aws:events:eu-central-1:123456789012:rule/scan-events" } }
       }
@@ -157,12 +169,16 @@ run "chat" {
     condition = { for statement in jsondecode(module.reporter.policy.policy).Statement :
       statement.Sid => "${statement.Effect} ${join(",", statement.Action)} ${join(",", statement.Resource)}"
       } == {
-      ConsumeReportsQueue  = "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes arn:aws:sqs:eu-central-1:123456789012:reports"
+      ConsumeReportsQueue = join(" ", [
+        "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes", "arn:aws:sqs:eu-central-1:123456789012:reports",
+      ])
       QueueRejectedReports = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:reports"
       ReadFindings         = "Allow ecr:DescribeImageScanFindings arn:aws:ecr:eu-central-1:123456789012:repository/*"
       NameUntaggedImages   = "Allow ecr:DescribeImages,ecr:BatchGetImage arn:aws:ecr:eu-central-1:123456789012:repository/*"
       PublishReports       = "Allow sns:Publish arn:aws:sns:eu-central-1:123456789012:reports,arn:aws:sns:eu-central-1:123456789012:chat"
-      WriteLogs            = "Allow logs:CreateLogStream,logs:PutLogEvents arn:aws:logs:eu-central-1:123456789012:log-group:reporter:*"
+      WriteLogs = join(" ", [
+        "Allow logs:CreateLogStream,logs:PutLogEvents", "arn:aws:logs:eu-central-1:123456789012:log-group:reporter:*",
+      ])
     }
     error_message = "The reporter should be allowed to publish to the chat topic too, and nothing else."
   }

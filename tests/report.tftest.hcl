@@ -99,7 +99,13 @@ run "refused_09" {
   command = plan
 
   variables {
-    subscriptions = { a = { protocol = "lambda", endpoint = "arn:aws:lambda:eu-central-1:123456789012:function:a", raw_message_delivery = true } }
+    subscriptions = {
+      a = {
+        protocol             = "lambda"
+        endpoint             = "arn:aws:lambda:eu-central-1:123456789012:function:a"
+        raw_message_delivery = true
+      }
+    }
   }
 
   expect_failures = [var.subscriptions]
@@ -244,10 +250,20 @@ run "every_protocol" {
       function = { protocol = "lambda", endpoint = "arn:aws:lambda:eu-central-1:123456789012:function:a", raw_message_delivery = false }
       plain    = { protocol = "http", endpoint = "http://example.com", raw_message_delivery = true }
       url      = { protocol = "https", endpoint = "https://example.com", raw_message_delivery = true }
-      address  = { protocol = "email", endpoint = "a@example.com", filter_policy = "{\"severity\":[\"CRITICAL\"]}", filter_policy_scope = "MessageAttributes" }
-      json     = { protocol = "email-json", endpoint = "a@example.com", filter_policy = "{\"images\":{\"repository\":[\"a\"]}}", filter_policy_scope = "MessageBody" }
-      text     = { protocol = "sms", endpoint = "+15550100" }
-      app      = { protocol = "application", endpoint = "arn:aws:sns:eu-central-1:123456789012:endpoint/GCM/a/b" }
+      address = {
+        protocol            = "email"
+        endpoint            = "a@example.com"
+        filter_policy_scope = "MessageAttributes"
+        filter_policy       = jsonencode({ severity = ["CRITICAL"] })
+      }
+      json = {
+        protocol            = "email-json"
+        endpoint            = "a@example.com"
+        filter_policy_scope = "MessageBody"
+        filter_policy       = jsonencode({ images = { repository = ["a"] } })
+      }
+      text = { protocol = "sms", endpoint = "+15550100" }
+      app  = { protocol = "application", endpoint = "arn:aws:sns:eu-central-1:123456789012:endpoint/GCM/a/b" }
       stream = {
         protocol              = "firehose"
         endpoint              = "arn:aws:firehose:eu-central-1:123456789012:deliverystream/a"
@@ -284,7 +300,9 @@ run "every_protocol" {
 
   assert {
     condition = (
-      [for name in ["queue", "plain", "url", "stream"] : name if aws_sns_topic_subscription.additional[name].raw_message_delivery != true] == [] &&
+      [for name in ["queue", "plain", "url", "stream"] :
+        name if aws_sns_topic_subscription.additional[name].raw_message_delivery != true
+      ] == [] &&
       aws_sns_topic_subscription.additional["function"].raw_message_delivery == false &&
       aws_sns_topic_subscription.additional["stream"].subscription_role_arn == "arn:aws:iam::123456789012:role/a"
     )
