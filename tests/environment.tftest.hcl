@@ -38,9 +38,11 @@ run "defaults" {
     condition = module.images_scanner.function.environment[0].variables == tomap({
       ECR_IMAGES_DURATION_DELTA = "7d"
       RUN_INTERVAL_SECONDS      = "86400"
-      IMAGES_SELECTION          = jsonencode({ newest = null, pulled_within = null, pushed_within = null, tag_regexp = null, tagged_only = false })
-      IMAGES_QUEUE_URL          = "https://sqs.eu-central-1.amazonaws.com/123456789012/images"
-      THREADS                   = "16"
+      IMAGES_SELECTION = jsonencode({
+        newest = null, pulled_within = null, pushed_within = null, tag_regexp = null, tagged_only = false
+      })
+      IMAGES_QUEUE_URL = "https://sqs.eu-central-1.amazonaws.com/123456789012/images"
+      THREADS          = "16"
     })
     error_message = "The images scanner should have the maximum age, the run interval and its queue."
   }

@@ -64,7 +64,7 @@ def registry(aws: dict[str, str]) -> Iterator[Registry]:
 
 @pytest.fixture(scope="session")
 def inbox(aws: dict[str, str]) -> Iterator[Inbox]:
-    """A queue that is subscribed to the topic; calling it reads all the messages that came so far."""
+    """Subscribe a queue to the topic; calling it returns all messages so far."""
     queue = boto3.resource("sqs").create_queue(QueueName=f"{RUN}-inbox")
     yield Inbox(queue)
     queue.delete()
@@ -72,7 +72,7 @@ def inbox(aws: dict[str, str]) -> Iterator[Inbox]:
 
 @pytest.fixture(scope="session")
 def module(
-    aws: dict[str, str], stocked: object, inbox: Inbox, tmp_path_factory: pytest.TempPathFactory
+    aws: dict[str, str], seeded: object, inbox: Inbox, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Module]:
     """The applied module; what is in the registry at its first run is there before."""
     functions_ecr = {name: value for name, value in aws.items() if name == "AWS_ENDPOINT_URL_ECR"}

@@ -1,4 +1,4 @@
-"""What the integration tests stand on: the module applied by Terraform, and ways to wait."""
+"""Applies the module with Terraform, and waits for its effects."""
 
 import json
 import os
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.service_resource import Queue
 
 ROOT = Path(__file__).resolve().parents[2]
-# One word in all names, so that runs side by side at one endpoint keep out of each other's way.
+# Part of all names, so that concurrent runs at one endpoint do not interfere.
 RUN = f"it-{secrets.token_hex(3)}"
 
 
@@ -40,11 +40,11 @@ class Module:
         self.outputs: dict[str, str] = json.loads(self._terraform("output", "-json"))["module"]["value"]
 
     def plan(self) -> str:
-        """What another apply would do, as Terraform tells it."""
+        """Return what another apply would do."""
         return self._terraform("plan", "-input=false")
 
     def destroy(self) -> None:
-        """Destroy; doing it twice does no harm."""
+        """Destroy; may be called twice."""
         self._terraform("destroy", "-auto-approve", "-input=false")
 
 
@@ -95,7 +95,7 @@ output "module" {{
 
 
 class Inbox:
-    """A queue to which the topic's messages go; calling it reads all that came so far."""
+    """A queue that is subscribed to the topic; calling it returns all messages so far."""
 
     def __init__(self, queue: "Queue") -> None:
         self._queue = queue
@@ -123,8 +123,8 @@ def eventually(what: Callable[[], Any], seconds: float, reason: str, every: floa
     return got
 
 
-def drained(*urls: str) -> bool:
-    """Whether nothing is in these queues, neither waiting nor in hand."""
+def queues_empty(*urls: str) -> bool:
+    """Return whether these queues have no message, visible or not."""
     names = [f"ApproximateNumberOfMessages{state}" for state in ("", "NotVisible", "Delayed")]
     sqs = boto3.client("sqs")
     return all(
