@@ -1,81 +1,162 @@
-# What is one report, and where it goes: every validation, its bounds, and what the resources are told.
+# Checks reports and subscriptions: validations, their bounds, and the resources.
 
 mock_provider "aws" {
   source = "./tests/mocks"
 }
 
-run "refused_01" {
+run "rejects_negative_window" {
   command = plan
 
   variables {
     report_window = -1
-    group_by      = ""
-    subscriptions = { a = { protocol = "slack", endpoint = "x" } }
   }
 
-  expect_failures = [var.report_window, var.group_by, var.subscriptions]
+  expect_failures = [var.report_window]
 }
 
-run "refused_02" {
+run "rejects_window_above_300" {
   command = plan
 
   variables {
     report_window = 301
-    group_by      = "(${format("%0511d", 0)})"
-    subscriptions = { a = { protocol = "sqs", endpoint = "" } }
   }
 
-  expect_failures = [var.report_window, var.group_by, var.subscriptions]
+  expect_failures = [var.report_window]
 }
 
-run "refused_03" {
+run "rejects_fraction_as_window" {
   command = plan
 
   variables {
     report_window = 1.5
-    group_by      = "^[^/]+/"
-    subscriptions = { a = { protocol = "email", endpoint = " " } }
   }
 
-  expect_failures = [var.report_window, var.group_by, var.subscriptions]
+  expect_failures = [var.report_window]
 }
 
-run "refused_04" {
+run "rejects_empty_group_by" {
   command = plan
 
   variables {
-    group_by      = "^\\([^/]+\\)/"
-    subscriptions = { a = { protocol = "email", endpoint = "a@example.com", filter_policy = "severity" } }
+    group_by = ""
   }
 
-  expect_failures = [var.group_by, var.subscriptions]
+  expect_failures = [var.group_by]
 }
 
-run "refused_05" {
+run "rejects_group_by_of_513_characters" {
   command = plan
 
   variables {
-    group_by      = "^(?:team-a|team-b)/"
-    subscriptions = { a = { protocol = "email", endpoint = "a@example.com", filter_policy = "[\"CRITICAL\"]" } }
+    group_by = "(${format("%0511d", 0)})"
   }
 
-  expect_failures = [var.group_by, var.subscriptions]
+  expect_failures = [var.group_by]
 }
 
-run "refused_06" {
+run "rejects_group_by_without_group" {
+  command = plan
+
+  variables {
+    group_by = "^[^/]+/"
+  }
+
+  expect_failures = [var.group_by]
+}
+
+run "rejects_group_by_with_literal_parentheses" {
+  command = plan
+
+  variables {
+    group_by = "^\\([^/]+\\)/"
+  }
+
+  expect_failures = [var.group_by]
+}
+
+run "rejects_group_by_with_non_capturing_group" {
+  command = plan
+
+  variables {
+    group_by = "^(?:team-a|team-b)/"
+  }
+
+  expect_failures = [var.group_by]
+}
+
+run "rejects_unclosed_group" {
   command = plan
 
   variables {
     group_by = "^team("
+  }
+
+  expect_failures = [var.group_by]
+}
+
+run "rejects_unknown_protocol" {
+  command = plan
+
+  variables {
+    subscriptions = { a = { protocol = "slack", endpoint = "x" } }
+  }
+
+  expect_failures = [var.subscriptions]
+}
+
+run "rejects_empty_endpoint" {
+  command = plan
+
+  variables {
+    subscriptions = { a = { protocol = "sqs", endpoint = "" } }
+  }
+
+  expect_failures = [var.subscriptions]
+}
+
+run "rejects_blank_endpoint" {
+  command = plan
+
+  variables {
+    subscriptions = { a = { protocol = "email", endpoint = " " } }
+  }
+
+  expect_failures = [var.subscriptions]
+}
+
+run "rejects_filter_policy_that_is_no_json" {
+  command = plan
+
+  variables {
+    subscriptions = { a = { protocol = "email", endpoint = "a@example.com", filter_policy = "severity" } }
+  }
+
+  expect_failures = [var.subscriptions]
+}
+
+run "rejects_filter_policy_that_is_no_object" {
+  command = plan
+
+  variables {
+    subscriptions = { a = { protocol = "email", endpoint = "a@example.com", filter_policy = "[\"CRITICAL\"]" } }
+  }
+
+  expect_failures = [var.subscriptions]
+}
+
+run "rejects_unknown_filter_policy_scope" {
+  command = plan
+
+  variables {
     subscriptions = {
       a = { protocol = "email", endpoint = "a@example.com", filter_policy = "{}", filter_policy_scope = "Message" }
     }
   }
 
-  expect_failures = [var.group_by, var.subscriptions]
+  expect_failures = [var.subscriptions]
 }
 
-run "refused_07" {
+run "rejects_filter_policy_scope_without_policy" {
   command = plan
 
   variables {
@@ -85,7 +166,7 @@ run "refused_07" {
   expect_failures = [var.subscriptions]
 }
 
-run "refused_08" {
+run "rejects_raw_delivery_to_email" {
   command = plan
 
   variables {
@@ -95,7 +176,7 @@ run "refused_08" {
   expect_failures = [var.subscriptions]
 }
 
-run "refused_09" {
+run "rejects_raw_delivery_to_lambda" {
   command = plan
 
   variables {
@@ -111,7 +192,7 @@ run "refused_09" {
   expect_failures = [var.subscriptions]
 }
 
-run "refused_10" {
+run "rejects_firehose_without_role" {
   command = plan
 
   variables {
@@ -121,7 +202,7 @@ run "refused_10" {
   expect_failures = [var.subscriptions]
 }
 
-run "refused_11" {
+run "rejects_role_without_firehose" {
   command = plan
 
   variables {
@@ -131,7 +212,7 @@ run "refused_11" {
   expect_failures = [var.subscriptions]
 }
 
-run "refused_12" {
+run "rejects_null_protocol" {
   command = plan
 
   variables {
@@ -141,7 +222,7 @@ run "refused_12" {
   expect_failures = [var.subscriptions]
 }
 
-run "refused_13" {
+run "rejects_null_endpoint" {
   command = plan
 
   variables {
@@ -151,8 +232,7 @@ run "refused_13" {
   expect_failures = [var.subscriptions]
 }
 
-# One that is refused is refused beside others that are accepted.
-run "refused_14" {
+run "rejects_one_invalid_subscription_among_valid_ones" {
   command = plan
 
   variables {
