@@ -1,7 +1,7 @@
 # The schedule starts the repositories scanner, which sends one message per repository to the images queue.
 
 locals {
-  # The time between two runs, at most a day; a day as well for a cron expression, whose interval Terraform cannot tell.
+  # The time between two runs, at most a day; a day as well for a cron expression, whose interval Terraform cannot compute.
   rate = try(regex("^(?:rate\\()?([0-9]+) (minute|hour|day)s?\\)?$", var.rate), ["1", "day"])
   run_interval_seconds = min(
     86400, tonumber(local.rate[0]) * { minute = 60, hour = 3600, day = 86400 }[local.rate[1]],

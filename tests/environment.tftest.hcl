@@ -68,7 +68,7 @@ run "inputs" {
   command = plan
 
   variables {
-    # Longer than any physical name: the reporter is told the name that the user gave.
+    # Longer than any physical name: the reporter gets the name as the user wrote it.
     name                       = "platform-security-of-the-organisation-in-central-europe-production"
     repositories_filter_regexp = "^(?!sandbox/)"
     images_duration_delta      = "1m2w3d"

@@ -4,7 +4,7 @@ output "reports_topic_arn" {
 }
 
 output "queue_urls" {
-  description = "URLs of the queues, and of the queues of their dead letters."
+  description = "URLs of the queues and their DLQs."
   value = {
     images      = module.ecr_scan_reporter.images_queue_url
     images_dlq  = module.ecr_scan_reporter.images_dead_letter_queue_url

@@ -99,36 +99,22 @@ def test_second_run_starts_nothing_again(first_run: list[str], module: Module, s
     assert sorted(started()) == sorted(first_run)
 
 
-def test_invalid_message_goes_to_the_dlq_and_others_are_processed(
-    first_run: list[str], module: Module, registry: Registry, started: Started
-) -> None:
-    sqs = boto3.client("sqs")
-    other = registry.push(f"{RUN}/team-c/late", "1.0")
-    invalid = ["not JSON", json.dumps({"version": 1, "repository": f"{RUN}/team-c/late"}), json.dumps({"version": 99})]
-    for body in invalid:
+@pytest.fixture(scope="session")
+def invalid_messages(first_run: list[str], module: Module) -> list[str]:
+    """Send invalid messages to both queues, early because they need two minutes to reach the DLQs.
+
+    Returns:
+        The bodies of those on the images queue.
+    """
+    sqs, bodies = boto3.client("sqs"), ["not JSON", json.dumps({"version": 99})]
+    for body in bodies:
         sqs.send_message(QueueUrl=module.outputs["images_queue_url"], MessageBody=body)
     sqs.send_message(QueueUrl=module.outputs["reports_queue_url"], MessageBody="no event")
-    eventually(lambda: other in started(), 60, "the other is scanned")
-
-    dead: dict[str, set[str]] = {"images": set(), "reports": set()}
-
-    def all_dead() -> bool:
-        for queue, bodies in dead.items():
-            url = module.outputs[f"{queue}_dead_letter_queue_url"]
-            bodies.update(message["Body"] for message in sqs.receive_message(QueueUrl=url).get("Messages", []))
-        return dead == {"images": {"not JSON", json.dumps({"version": 99})}, "reports": {"no event"}}
-
-    # Five receives, each hidden for 18 seconds.
-    eventually(all_dead, 180, "invalid messages are in the DLQs")
-
-    group = module.outputs["images_scanner_log_group_name"]
-    events = boto3.client("logs").filter_log_events(logGroupName=group)["events"]
-    errors = [line for event in events if (line := _json(event["message"])) and line.get("level") == "ERROR"]
-    assert any("the message is not JSON" in line["reason"] for line in errors)
+    return bodies
 
 
 def test_killed_function_loses_nothing(
-    first_run: list[str], module: Module, registry: Registry, started: Started, local_aws: LocalAws | None
+    invalid_messages: list[str], module: Module, registry: Registry, started: Started, local_aws: LocalAws | None
 ) -> None:
     if local_aws is None:
         raise NotSupportedError("only on the local AWS are functions processes that a test can kill")
@@ -150,16 +136,42 @@ def test_killed_function_loses_nothing(
     assert len([digest for digest in started() if digest in pushed]) == len(pushed)
 
 
+def test_plan_after_the_apply_is_empty(module: Module) -> None:
+    assert "No changes." in module.plan()
+
+
+def test_invalid_messages_go_to_the_dlq_and_others_are_processed(
+    invalid_messages: list[str], module: Module, registry: Registry, started: Started
+) -> None:
+    sqs = boto3.client("sqs")
+    other = registry.push(f"{RUN}/team-c/late", "1.0")
+    body = json.dumps({"version": 1, "repository": f"{RUN}/team-c/late"})
+    sqs.send_message(QueueUrl=module.outputs["images_queue_url"], MessageBody=body)
+    eventually(lambda: other in started(), 60, "the valid message is processed")
+
+    found: dict[str, set[str]] = {"images": set(), "reports": set()}
+
+    def all_in_dlq() -> bool:
+        for queue, bodies in found.items():
+            url = module.outputs[f"{queue}_dead_letter_queue_url"]
+            bodies.update(message["Body"] for message in sqs.receive_message(QueueUrl=url).get("Messages", []))
+        return found == {"images": set(invalid_messages), "reports": {"no event"}}
+
+    # Five receives, each hidden for 18 seconds.
+    eventually(all_in_dlq, 180, "invalid messages are in the DLQs")
+
+    group = module.outputs["images_scanner_log_group_name"]
+    events = boto3.client("logs").filter_log_events(logGroupName=group)["events"]
+    errors = [line for event in events if (line := _json(event["message"])) and line.get("level") == "ERROR"]
+    assert any("the message is not JSON" in line["reason"] for line in errors)
+
+
 def _json(line: str) -> dict[str, Any] | None:
     try:
         parsed = json.loads(line)
     except ValueError:
         return None
     return parsed if isinstance(parsed, dict) else None
-
-
-def test_plan_after_the_apply_is_empty(module: Module) -> None:
-    assert "No changes." in module.plan()
 
 
 # The last test: it destroys the module.
