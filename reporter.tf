@@ -108,6 +108,11 @@ module "reporter" {
       actions   = local.sqs_consumer_actions
       resources = [module.reports_queue.queue.arn]
     }
+    # Findings that are not there yet are read again after a minute, not after the visibility timeout.
+    RetryUnreadFindings = {
+      actions   = ["sqs:ChangeMessageVisibility"]
+      resources = [module.reports_queue.queue.arn]
+    }
     # A report that SNS rejects goes back to the queue by itself, so that one topic does not hold back the other.
     QueueRejectedReports = {
       actions   = ["sqs:SendMessage"]

@@ -88,6 +88,7 @@ run "functions" {
       ConsumeReportsQueue = join(" ", [
         "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes", "arn:aws:sqs:eu-central-1:123456789012:reports",
       ])
+      RetryUnreadFindings  = "Allow sqs:ChangeMessageVisibility arn:aws:sqs:eu-central-1:123456789012:reports"
       QueueRejectedReports = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:reports"
       ReadFindings         = "Allow ecr:DescribeImageScanFindings arn:aws:ecr:eu-central-1:123456789012:repository/*"
       NameUntaggedImages   = "Allow ecr:DescribeImages,ecr:BatchGetImage arn:aws:ecr:eu-central-1:123456789012:repository/*"
@@ -172,6 +173,7 @@ run "chat" {
       ConsumeReportsQueue = join(" ", [
         "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes", "arn:aws:sqs:eu-central-1:123456789012:reports",
       ])
+      RetryUnreadFindings  = "Allow sqs:ChangeMessageVisibility arn:aws:sqs:eu-central-1:123456789012:reports"
       QueueRejectedReports = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:reports"
       ReadFindings         = "Allow ecr:DescribeImageScanFindings arn:aws:ecr:eu-central-1:123456789012:repository/*"
       NameUntaggedImages   = "Allow ecr:DescribeImages,ecr:BatchGetImage arn:aws:ecr:eu-central-1:123456789012:repository/*"

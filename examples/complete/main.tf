@@ -122,9 +122,9 @@ module "production" {
     reporter       = { memory = 512, timeout = 300, concurrency = 2 }
   }
 
-  # For all functions, in addition to the variables that the module sets.
+  # For all functions, in addition to the variables that the module sets: here IPv6 endpoints.
   environment_variables = {
-    AWS_MAX_ATTEMPTS = "5"
+    AWS_USE_DUALSTACK_ENDPOINT = "true"
   }
 
   log_retention_days = 90

@@ -139,6 +139,10 @@ class FakeAws:
         """Return the messages that the queues accepted, oldest first, whether received since or not."""
         return [QueueMessage(*fields) for fields in self._record("messages")]
 
+    def visibility(self) -> dict[str, int]:
+        """Return the visibility timeouts (seconds) that were set, by receipt handle."""
+        return dict(self._record("visibility"))
+
     def publications(self) -> list[Publication]:
         """Return the messages that the topics accepted, oldest first."""
         return [

@@ -99,6 +99,8 @@ class Server:
                 return self._log.max_in_flight
             case "messages":
                 return self._sqs.messages
+            case "visibility":
+                return self._sqs.visibility
             case "publications":
                 return self._sns.publications
             case "reset":

@@ -44,6 +44,7 @@ class Sqs:
             "SendMessageBatch": self._send_message_batch,
             "ReceiveMessage": self._receive_message,
             "DeleteMessage": self._delete_message,
+            "ChangeMessageVisibilityBatch": self._change_message_visibility_batch,
         }
         self.reset()
 
@@ -52,6 +53,7 @@ class Sqs:
         self.messages: list[QueueMessage] = []
         self._waiting: defaultdict[str, deque[QueueMessage]] = defaultdict(deque)
         self._received: set[str] = set()
+        self.visibility: dict[str, int] = {}
         self._attempts: Counter[str] = Counter()
 
     def call(self, operation: str, params: Params) -> bytes:
@@ -124,6 +126,11 @@ class Sqs:
         messages = [waiting.popleft() for _ in range(count)]
         self._received |= {message.message_id for message in messages}
         return {"Messages": [_received_json(message) for message in messages]} if messages else {}
+
+    def _change_message_visibility_batch(self, params: Params) -> dict[str, object]:
+        """Record the new timeouts; the fake itself delivers each message once, whatever its visibility."""
+        self.visibility |= {entry["ReceiptHandle"]: entry["VisibilityTimeout"] for entry in params["Entries"]}
+        return {"Successful": [{"Id": entry["Id"]} for entry in params["Entries"]], "Failed": []}
 
     def _delete_message(self, params: Params) -> dict[str, object]:
         handle = params["ReceiptHandle"]

@@ -84,6 +84,7 @@ class Inbox:
         records: Any = [
             {
                 "messageId": str(number),
+                "receiptHandle": f"handle-{number}",
                 "body": event if isinstance(event, str) else json.dumps(event),
                 "attributes": {"ApproximateReceiveCount": str(receives)},
             }
@@ -379,10 +380,17 @@ def test_findings_not_there_yet_are_retried_and_then_reported_as_unread(inbox: I
     event = inbox.image("app", "1", scan=FakeScan(status), event={"finding-severity-counts": {"HIGH": 2}})
     assert inbox.report(event) == ["0"]
     assert inbox.reports() == []
+    assert inbox.aws.visibility() == {"handle-0": 60}
     assert inbox.report(event, receives=3) == []
     [image] = document(inbox.reports()[0])["images"]
     assert (image["counts"], image["findings_error"]) == ({"HIGH": 2}, "the image is being scanned again")
     assert "The findings could not be read:\n   the image is being scanned again." in mail(inbox.reports()[0])
+
+
+def test_retry_without_the_permission_waits_for_the_visibility_timeout(inbox: Inbox) -> None:
+    inbox.aws.behavior.faults.append(Fault("ChangeMessageVisibilityBatch", "AccessDenied", status=403))
+    event = inbox.image("app", "1", scan=FakeScan("IN_PROGRESS"), event={"finding-severity-counts": {"HIGH": 2}})
+    assert inbox.report(event) == ["0"]
 
 
 def test_complete_scan_whose_findings_are_late_is_retried(inbox: Inbox) -> None:

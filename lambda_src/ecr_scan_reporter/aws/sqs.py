@@ -1,5 +1,6 @@
 """Sends messages to Amazon SQS."""
 
+import logging
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -12,7 +13,12 @@ from ecr_scan_reporter.errors import QueueError
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
-    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
+    from mypy_boto3_sqs.type_defs import (
+        ChangeMessageVisibilityBatchRequestEntryTypeDef,
+        SendMessageBatchRequestEntryTypeDef,
+    )
+
+logger = logging.getLogger(__name__)
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
 _BATCH_SIZE = 10
@@ -46,6 +52,23 @@ class SqsQueue:
         batches = iter(lambda: list(islice(rest, _BATCH_SIZE)), [])
         with ThreadPoolExecutor(self._threads) as pool:
             return sum(pool.map(lambda batch: self._send_batch(batch, delay), batches))
+
+    def retry_in(self, seconds: int, receipt_handles: Iterable[str]) -> None:
+        """Let SQS deliver messages again after `seconds`, in place of the queue's long visibility timeout.
+
+        A failure is only logged: then the messages come back after the visibility timeout.
+        """
+        rest = iter(receipt_handles)
+        for handles in iter(lambda: list(islice(rest, _BATCH_SIZE)), []):
+            entries: list[ChangeMessageVisibilityBatchRequestEntryTypeDef] = [
+                {"Id": str(index), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
+                for index, handle in enumerate(handles)
+            ]
+            try:
+                self._sqs.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
+            except (ClientError, BotoCoreError) as error:
+                logger.warning("could not shorten the time until messages are retried", extra={"reason": str(error)})
+                return
 
     def _send_batch(self, bodies: list[str], delay: int) -> int:
         entries: list[SendMessageBatchRequestEntryTypeDef] = [

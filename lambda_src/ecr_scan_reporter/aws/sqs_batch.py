@@ -11,6 +11,7 @@ class SqsRecord(TypedDict):
     """One message of a batch."""
 
     messageId: str
+    receiptHandle: NotRequired[str]
     body: str
     attributes: NotRequired[dict[str, str]]
 

@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 # Seconds before a report that SNS rejected is published again.
 _PUBLISH_DELAY = 60
+# Seconds before findings that could not be read are read again: COMPLETE can precede the findings by seconds.
+_READ_DELAY = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ def report_batch(records: Sequence[SqsRecord], deps: Dependencies, deadline: Dea
     context = Context(deps.settings.name, deps.settings.partition, deps.settings.thresholds)
     pages = [page for group in groups for page in build_pages(group, context)]
     unpublished |= publish(pages, context, deps, deadline)
+    handles = [record.get("receiptHandle", "") for record in records if record["messageId"] in retried]
+    deps.reports_queue.retry_in(_READ_DELAY, filter(None, handles))
     counts = {"events": len(events), "images": len(results), "reported": len(named), "pages": len(pages)}
     logger.info("batch reported", extra={**counts, "invalid": len(invalid), "retried": len(retried)})
     return batch_response(sorted(invalid | retried | unpublished))
