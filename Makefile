@@ -9,7 +9,7 @@ DEV := $(VENV)/dev/bin
 PIP := -m pip install --quiet --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test test-unit test-terraform test-integration package benchmark format lock setup clean
+.PHONY: help demo demo-stop test lint typecheck test-unit test-terraform test-integration package benchmark format lock setup clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,7 +23,13 @@ demo-stop: setup ## stop what `make demo KEEP=1` left up
 test: setup ## every gate: lint, types, unit, terraform, integration, the zip
 	@$(DEV)/python scripts/gates.py
 
-test-unit: $(VENV)/dev/.ready ## lint, types, unit tests with coverage, the zip
+lint: $(VENV)/dev/.ready ## style of the Python files, and the direction of imports
+	@$(DEV)/python scripts/gates.py lint
+
+typecheck: $(VENV)/dev/.ready ## types of the Python files
+	@$(DEV)/python scripts/gates.py typecheck
+
+test-unit: $(VENV)/dev/.ready ## unit and functional tests with coverage, the zip
 	@$(DEV)/python scripts/gates.py unit
 
 test-terraform: $(VENV)/dev/.ready ## terraform fmt, validate and test

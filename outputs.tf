@@ -40,32 +40,32 @@ output "repositories_scanner_log_group_name" {
 
 output "images_queue_arn" {
   description = "ARN of the SQS queue of the repositories whose images are to be scanned."
-  value       = aws_sqs_queue.images.arn
+  value       = module.images_queue.queue.arn
 }
 
 output "images_queue_name" {
   description = "Name of the SQS queue of the repositories whose images are to be scanned."
-  value       = aws_sqs_queue.images.name
+  value       = module.images_queue.queue.name
 }
 
 output "images_queue_url" {
   description = "URL of the SQS queue of the repositories whose images are to be scanned."
-  value       = aws_sqs_queue.images.url
+  value       = module.images_queue.queue.url
 }
 
 output "images_dead_letter_queue_arn" {
   description = "ARN of the SQS queue of the repositories that the images scanner could not handle."
-  value       = aws_sqs_queue.images_dead_letters.arn
+  value       = module.images_queue.dlq.arn
 }
 
 output "images_dead_letter_queue_name" {
   description = "Name of the SQS queue of the repositories that the images scanner could not handle."
-  value       = aws_sqs_queue.images_dead_letters.name
+  value       = module.images_queue.dlq.name
 }
 
 output "images_dead_letter_queue_url" {
   description = "URL of the SQS queue of the repositories that the images scanner could not handle."
-  value       = aws_sqs_queue.images_dead_letters.url
+  value       = module.images_queue.dlq.url
 }
 
 output "images_scanner_function_arn" {
@@ -110,32 +110,32 @@ output "scan_events_rule_name" {
 
 output "reports_queue_arn" {
   description = "ARN of the SQS queue of the scan events to be reported."
-  value       = aws_sqs_queue.reports.arn
+  value       = module.reports_queue.queue.arn
 }
 
 output "reports_queue_name" {
   description = "Name of the SQS queue of the scan events to be reported."
-  value       = aws_sqs_queue.reports.name
+  value       = module.reports_queue.queue.name
 }
 
 output "reports_queue_url" {
   description = "URL of the SQS queue of the scan events to be reported."
-  value       = aws_sqs_queue.reports.url
+  value       = module.reports_queue.queue.url
 }
 
 output "reports_dead_letter_queue_arn" {
   description = "ARN of the SQS queue of the scan events that could not be delivered or reported."
-  value       = aws_sqs_queue.reports_dead_letters.arn
+  value       = module.reports_queue.dlq.arn
 }
 
 output "reports_dead_letter_queue_name" {
   description = "Name of the SQS queue of the scan events that could not be delivered or reported."
-  value       = aws_sqs_queue.reports_dead_letters.name
+  value       = module.reports_queue.dlq.name
 }
 
 output "reports_dead_letter_queue_url" {
   description = "URL of the SQS queue of the scan events that could not be delivered or reported."
-  value       = aws_sqs_queue.reports_dead_letters.url
+  value       = module.reports_queue.dlq.url
 }
 
 output "reporter_function_arn" {
@@ -186,4 +186,9 @@ output "chat_topic_arn" {
 output "chat_topic_name" {
   description = "Name of the SNS topic for Amazon Q Developer; null unless chat is true."
   value       = one(aws_sns_topic.chat[*].name)
+}
+
+output "dead_letter_queue_arns" {
+  description = "ARNs of the dead-letter queues, by the queue whose messages they receive: images and reports."
+  value       = { images = module.images_queue.dlq.arn, reports = module.reports_queue.dlq.arn }
 }

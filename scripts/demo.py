@@ -1,4 +1,4 @@
-"""The whole module at work on a local AWS: applied, fired by its schedule, and the mail it sends."""
+"""Apply the module to a local AWS, let its schedule fire, and print the mail that it sends."""
 
 import argparse
 import json
@@ -38,8 +38,8 @@ def say(text: str) -> None:
     print(f"{time.monotonic() - STARTED:5.0f} s  {text}", flush=True)
 
 
-def stock(registry: Registry) -> None:
-    """A dozen images in four repositories: most are due, some are not and say why."""
+def seed_registry(registry: Registry) -> None:
+    """Push a dozen images into four repositories; most are due for a scan."""
     now = datetime.now(UTC)
     registry.push("team-a/checkout", "4.2.0", findings=[OPENSSL, BUSYBOX, ZLIB, CURL])
     registry.push("team-a/checkout", "4.1.9", findings=[CURL], scanned_at=now - timedelta(days=12))
@@ -66,7 +66,7 @@ class Terraform:
         """Run terraform.
 
         Raises:
-            SystemExit: it failed; its own words are printed.
+            SystemExit: it failed; the message has its output.
         """
         command = [
             str(ROOT / "scripts" / "terraform"),
@@ -80,7 +80,7 @@ class Terraform:
         return done.stdout
 
     def change(self, action: str) -> str:
-        """`apply` or `destroy`; returns Terraform's last word."""
+        """Run `apply` or `destroy`; return Terraform's summary line."""
         variables = ["-var", "rate=1 minute", "-var", f"email={EMAIL}", "-var", "report_window=10"]
         state = f"-state={self._state / 'terraform.tfstate'}"
         output = self.run(action, "-auto-approve", "-input=false", state, *variables)
@@ -88,14 +88,14 @@ class Terraform:
 
 
 class Logs:
-    """Follows what the functions log."""
+    """Follows the logs of the functions."""
 
     def __init__(self, functions: list[str]) -> None:
         self._functions = functions
         self._seen: set[str] = set()
 
     def new(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """The lines that came since the last call, as (function, fields), oldest first."""
+        """Yield the lines since the last call as (function, fields), oldest first."""
         logs = boto3.client("logs")
         for function in self._functions:
             events = logs.filter_log_events(logGroupName=f"/aws/lambda/{function}")["events"]
@@ -108,8 +108,8 @@ class Logs:
                         continue
 
 
-def tell(function: str, line: dict[str, Any]) -> None:
-    """One line of a function's log, as a person would tell it; what Lambda and boto3 say of themselves is left out."""
+def print_log_line(function: str, line: dict[str, Any]) -> None:
+    """Print one line of a function's log, without the fields and lines of Lambda and boto3."""
     if not line.get("logger", "").startswith("ecr_scan_reporter"):
         return
     fields = {key: value for key, value in line.items() if key not in _PLUMBING}
@@ -138,7 +138,7 @@ def mails(endpoint: str) -> list[dict[str, Any]]:
 
 
 def subjects(inbox: Any) -> dict[str, str]:
-    """The subjects, which the emulator's page of mails leaves out, by the digest of the first image that is told of."""
+    """Return the subjects, which LocalStack's page of sent mail lacks, by the digest of the first reported image."""
     found: dict[str, str] = {}
     while messages := inbox.receive_messages(MaxNumberOfMessages=10):
         for message in messages:
@@ -151,7 +151,7 @@ def subjects(inbox: Any) -> dict[str, str]:
 
 
 def subscribe(queue_arn: str) -> None:
-    """Subscribe a queue as soon as the topic is there: the schedule may fire before the apply is done."""
+    """Subscribe a queue as soon as the topic exists: the schedule may fire before the apply is complete."""
     sns = boto3.client("sns")
     while not (topics := sns.list_topics()["Topics"]):
         time.sleep(0.5)
@@ -159,13 +159,13 @@ def subscribe(queue_arn: str) -> None:
 
 
 def watch(registry: Registry, endpoint: str, inbox: Any) -> None:
-    """Show what happens until the first run is over, then print the mail."""
+    """Print log lines until the first run is complete, then the mail."""
     names = [function["FunctionName"] for function in boto3.client("lambda").list_functions()["Functions"]]
     logs, news_at, sent = Logs(sorted(names, reverse=True)), time.monotonic(), 0
     until = time.monotonic() + 120
     while time.monotonic() < until:
         for function, line in logs.new():
-            tell(function, line)
+            print_log_line(function, line)
             news_at = time.monotonic()
         if len(mails(endpoint)) > sent:
             sent, news_at = len(mails(endpoint)), time.monotonic()
@@ -214,8 +214,8 @@ def main() -> None:
 
 
 def run(terraform: Terraform, registry: Registry) -> None:
-    """From an empty registry to the mail."""
-    stock(registry)
+    """Run the demo from an empty registry to the mail."""
+    seed_registry(registry)
     say(f"{len(registry.pushed)} images pushed into 4 repositories")
     terraform.run("init", "-input=false")
     inbox = boto3.resource("sqs").create_queue(QueueName="inbox")
@@ -228,7 +228,7 @@ def run(terraform: Terraform, registry: Registry) -> None:
 
 @contextmanager
 def local_aws(keep: bool) -> Iterator[tuple[dict[str, str], Path]]:
-    """A local AWS: its environment, and a folder for Terraform's state."""
+    """Run a local AWS; yield its environment and a folder for Terraform's state."""
     pythons = VENVS / "local-aws/bin/python", VENVS / "functions/bin/python"
     if keep:
         state = json.loads(LocalAws.start_detached(*pythons, STATE).read_text())

@@ -1,4 +1,4 @@
-"""Run the gates, each on its own, and close with one summary. `gates.py [unit] [terraform] [integration]`."""
+"""Run the gates, each by itself, and print a summary. `gates.py [GROUP ...]`; all groups by default."""
 
 import os
 import subprocess
@@ -15,12 +15,21 @@ MODULES = [ROOT, *sorted((ROOT / "modules").iterdir()), *sorted((ROOT / "example
 Gate = tuple[str, list[str]]
 
 
-def unit() -> Iterator[Gate]:
-    """Lint, types and unit tests; the unit tests hold the committed zip to the source."""
+def lint() -> Iterator[Gate]:
+    """Style, and the direction of the package's imports."""
     yield "lint: ruff check", [str(BIN / "ruff"), "check", "."]
     yield "lint: ruff format", [str(BIN / "ruff"), "format", "--check", "."]
+    yield "lint: imports", [str(BIN / "lint-imports"), "--no-cache"]
+
+
+def typecheck() -> Iterator[Gate]:
+    """Types."""
     yield "types: mypy", [str(BIN / "mypy")]
-    paths = ["tests/unit", "tests/fake_aws", "tools"]
+
+
+def unit() -> Iterator[Gate]:
+    """Unit and functional tests and those of the fakes; they check that the committed zip matches the source."""
+    paths = ["tests/unit", "tests/functional", "tests/fake_aws", "tools"]
     yield "unit tests, coverage, zip", [str(BIN / "pytest"), "-q", *paths, "--cov", "--cov-report=term"]
 
 
@@ -36,20 +45,20 @@ def terraform() -> Iterator[Gate]:
 
 
 def integration() -> Iterator[Gate]:
-    """The applied module, running."""
+    """The applied module."""
     yield "integration tests", [str(BIN / "pytest"), "-q", "tests/integration"]
 
 
-GROUPS = {"unit": unit, "terraform": terraform, "integration": integration}
+GROUPS = {"lint": lint, "typecheck": typecheck, "unit": unit, "terraform": terraform, "integration": integration}
 
 
 def main(names: list[str]) -> int:
-    """Run the groups named (all of them by default); returns the exit status."""
+    """Run the named groups, all by default; return the exit status."""
     for name in names:
         if name not in GROUPS:
-            sys.exit(f"{name!r} is no group of gates; accepted: {', '.join(GROUPS)}")
+            sys.exit(f"group is {name!r}; expected one of {', '.join(GROUPS)}")
     results: list[tuple[str, bool, float]] = []
-    environment = {**os.environ, "PYTHON": sys.executable}
+    environment = {**os.environ, "PYTHON": sys.executable, "PYTHONPATH": str(ROOT / "lambda_src")}
     for group in names or GROUPS:
         for name, command in GROUPS[group]():
             print(f"== {name}", flush=True)

@@ -11,7 +11,7 @@ run "without_any_input" {
       aws_cloudwatch_event_rule.schedule.schedule_expression == "rate(1 day)" &&
       aws_cloudwatch_event_rule.schedule.state == "ENABLED"
     )
-    error_message = "The repositories are gone through once a day."
+    error_message = "The schedule should run once a day by default."
   }
 
   assert {
@@ -19,18 +19,18 @@ run "without_any_input" {
       aws_cloudwatch_event_rule.scan_events.name == "ecr-scan-reporter-scan-events" &&
       aws_cloudwatch_event_rule.scan_events.state == "ENABLED"
     )
-    error_message = "Scan events are taken."
+    error_message = "The rule for scan events should be enabled by default."
   }
 
   assert {
     condition = (
-      aws_sqs_queue.images.name == "ecr-scan-reporter-images" &&
-      aws_sqs_queue.images_dead_letters.name == "ecr-scan-reporter-images-dead-letters" &&
-      aws_sqs_queue.reports.name == "ecr-scan-reporter-reports" &&
-      aws_sqs_queue.reports_dead_letters.name == "ecr-scan-reporter-reports-dead-letters" &&
+      module.images_queue.queue.name == "ecr-scan-reporter-images" &&
+      module.images_queue.dlq.name == "ecr-scan-reporter-images-dlq" &&
+      module.reports_queue.queue.name == "ecr-scan-reporter-reports" &&
+      module.reports_queue.dlq.name == "ecr-scan-reporter-reports-dlq" &&
       aws_sns_topic.reports.name == "ecr-scan-reporter-reports"
     )
-    error_message = "Queues and topic are named after the module."
+    error_message = "Queues and topics should be named after the module."
   }
 
   assert {
@@ -41,35 +41,35 @@ run "without_any_input" {
       module.images_scanner.function.function_name == "ecr-scan-reporter-images-scanner" &&
       module.reporter.function.function_name == "ecr-scan-reporter-reporter"
     )
-    error_message = "Functions, roles and log groups are named after the module."
+    error_message = "Functions, roles and log groups should be named after the module."
   }
 
   assert {
     condition     = aws_sns_topic.reports.kms_master_key_id == "alias/aws/sns"
-    error_message = "The topic is encrypted."
+    error_message = "The topic should be encrypted."
   }
 
   assert {
     condition = alltrue([for queue in [
-      aws_sqs_queue.images, aws_sqs_queue.images_dead_letters, aws_sqs_queue.reports, aws_sqs_queue.reports_dead_letters,
+      module.images_queue.queue, module.images_queue.dlq, module.reports_queue.queue, module.reports_queue.dlq,
     ] : queue.sqs_managed_sse_enabled])
-    error_message = "All queues are encrypted."
+    error_message = "All queues should be encrypted."
   }
 
   assert {
     condition = (
-      aws_sqs_queue.images_dead_letters.message_retention_seconds == 1209600 &&
-      aws_sqs_queue.reports_dead_letters.message_retention_seconds == 1209600
+      module.images_queue.dlq.message_retention_seconds == 1209600 &&
+      module.reports_queue.dlq.message_retention_seconds == 1209600
     )
-    error_message = "Dead letters are kept for 14 days."
+    error_message = "The DLQs should keep messages for 14 days."
   }
 
   assert {
     condition = (
-      aws_sqs_queue.images.visibility_timeout_seconds == 6 * 900 &&
-      aws_sqs_queue.reports.visibility_timeout_seconds == 6 * 300 + 60
+      module.images_queue.queue.visibility_timeout_seconds == 6 * 900 &&
+      module.reports_queue.queue.visibility_timeout_seconds == 6 * 300 + 60
     )
-    error_message = "A message is out of sight for six times the function's timeout, beside the time that it is gathered for."
+    error_message = "A visibility timeout should be six times the function's timeout plus the batching window."
   }
 
   assert {
@@ -80,22 +80,22 @@ run "without_any_input" {
       aws_lambda_event_source_mapping.reports.maximum_batching_window_in_seconds == 60 &&
       aws_lambda_event_source_mapping.reports.scaling_config[0].maximum_concurrency == 2
     )
-    error_message = "Five repositories at a time, the events of a minute at a time."
+    error_message = "The images scanner should process five repositories at a time, and the reporter the events of one minute."
   }
 
   assert {
     condition = (
       length(aws_sns_topic.chat) == 0 && output.chat_topic_arn == null && output.chat_topic_name == null &&
-      length(aws_sns_topic_subscription.further) == 0
+      length(aws_sns_topic_subscription.additional) == 0
     )
-    error_message = "There is no topic for a chat, and nobody is subscribed."
+    error_message = "There should be no chat topic and no subscription by default."
   }
 
   assert {
     condition = alltrue([for mapping in [aws_lambda_event_source_mapping.images, aws_lambda_event_source_mapping.reports] :
       mapping.function_response_types == toset(["ReportBatchItemFailures"])
     ])
-    error_message = "Only the messages that failed come back."
+    error_message = "Both event source mappings should return only the failed messages."
   }
 
   assert {
@@ -103,7 +103,7 @@ run "without_any_input" {
       aws_lambda_permission.schedule.principal == "events.amazonaws.com" &&
       aws_lambda_permission.schedule.source_account == null
     )
-    error_message = "EventBridge may invoke the repositories scanner; a source_account would keep it out."
+    error_message = "EventBridge should be allowed to invoke the repositories scanner, without a source_account."
   }
 }
 
@@ -114,20 +114,20 @@ run "wired" {
     values = { arn = "arn:aws:events:eu-central-1:123456789012:rule/schedule" }
   }
   override_resource {
-    target = aws_sqs_queue.images
+    target = module.images_queue.aws_sqs_queue.this
     values = { arn = "arn:aws:sqs:eu-central-1:123456789012:images" }
   }
   override_resource {
-    target = aws_sqs_queue.images_dead_letters
-    values = { arn = "arn:aws:sqs:eu-central-1:123456789012:images-dead-letters" }
+    target = module.images_queue.aws_sqs_queue.dlq
+    values = { arn = "arn:aws:sqs:eu-central-1:123456789012:images-dlq" }
   }
   override_resource {
-    target = aws_sqs_queue.reports
+    target = module.reports_queue.aws_sqs_queue.this
     values = { arn = "arn:aws:sqs:eu-central-1:123456789012:reports" }
   }
   override_resource {
-    target = aws_sqs_queue.reports_dead_letters
-    values = { arn = "arn:aws:sqs:eu-central-1:123456789012:reports-dead-letters" }
+    target = module.reports_queue.aws_sqs_queue.dlq
+    values = { arn = "arn:aws:sqs:eu-central-1:123456789012:reports-dlq" }
   }
   override_resource {
     target = module.repositories_scanner.aws_lambda_function.this
@@ -149,7 +149,7 @@ run "wired" {
       aws_lambda_permission.schedule.function_name == "ecr-scan-reporter-repositories-scanner" &&
       aws_lambda_permission.schedule.source_arn == "arn:aws:events:eu-central-1:123456789012:rule/schedule"
     )
-    error_message = "The schedule invokes the repositories scanner, and nothing else may."
+    error_message = "The schedule should invoke the repositories scanner, and nothing else should be allowed to."
   }
 
   assert {
@@ -157,16 +157,16 @@ run "wired" {
       aws_lambda_event_source_mapping.images.event_source_arn == "arn:aws:sqs:eu-central-1:123456789012:images" &&
       aws_lambda_event_source_mapping.images.function_name == "arn:aws:lambda:eu-central-1:123456789012:function:images-scanner"
     )
-    error_message = "The images scanner takes the images queue."
+    error_message = "The images scanner should consume the images queue."
   }
 
   assert {
     condition = (
       aws_cloudwatch_event_target.scan_events.rule == "ecr-scan-reporter-scan-events" &&
       aws_cloudwatch_event_target.scan_events.arn == "arn:aws:sqs:eu-central-1:123456789012:reports" &&
-      aws_cloudwatch_event_target.scan_events.dead_letter_config[0].arn == "arn:aws:sqs:eu-central-1:123456789012:reports-dead-letters"
+      aws_cloudwatch_event_target.scan_events.dead_letter_config[0].arn == "arn:aws:sqs:eu-central-1:123456789012:reports-dlq"
     )
-    error_message = "Scan events go to the reports queue, those that cannot to its dead letters."
+    error_message = "Scan events should go to the reports queue, and undeliverable ones to its DLQ."
   }
 
   assert {
@@ -174,30 +174,30 @@ run "wired" {
       aws_lambda_event_source_mapping.reports.event_source_arn == "arn:aws:sqs:eu-central-1:123456789012:reports" &&
       aws_lambda_event_source_mapping.reports.function_name == "arn:aws:lambda:eu-central-1:123456789012:function:reporter"
     )
-    error_message = "The reporter takes the reports queue."
+    error_message = "The reporter should consume the reports queue."
   }
 
   assert {
     condition = (
-      jsondecode(aws_sqs_queue.images.redrive_policy) == {
-        deadLetterTargetArn = "arn:aws:sqs:eu-central-1:123456789012:images-dead-letters", maxReceiveCount = 5
+      jsondecode(module.images_queue.queue.redrive_policy) == {
+        deadLetterTargetArn = "arn:aws:sqs:eu-central-1:123456789012:images-dlq", maxReceiveCount = 5
       } &&
-      jsondecode(aws_sqs_queue.reports.redrive_policy) == {
-        deadLetterTargetArn = "arn:aws:sqs:eu-central-1:123456789012:reports-dead-letters", maxReceiveCount = 5
+      jsondecode(module.reports_queue.queue.redrive_policy) == {
+        deadLetterTargetArn = "arn:aws:sqs:eu-central-1:123456789012:reports-dlq", maxReceiveCount = 5
       }
     )
-    error_message = "What fails five times goes to the queue's own dead letters."
+    error_message = "A message that fails five times should go to the queue's own DLQ."
   }
 
   assert {
     condition = (
-      jsondecode(aws_sqs_queue.images_dead_letters.redrive_allow_policy) == {
+      jsondecode(module.images_queue.dlq.redrive_allow_policy) == {
         redrivePermission = "byQueue", sourceQueueArns = ["arn:aws:sqs:eu-central-1:123456789012:ecr-scan-reporter-images"]
       } &&
-      jsondecode(aws_sqs_queue.reports_dead_letters.redrive_allow_policy) == {
+      jsondecode(module.reports_queue.dlq.redrive_allow_policy) == {
         redrivePermission = "byQueue", sourceQueueArns = ["arn:aws:sqs:eu-central-1:123456789012:ecr-scan-reporter-reports"]
       }
     )
-    error_message = "Dead letters come from their own queue only."
+    error_message = "A DLQ should accept messages from its own queue only."
   }
 }

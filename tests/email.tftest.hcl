@@ -7,7 +7,7 @@ run "without_an_address" {
 
   assert {
     condition     = length(aws_sns_topic_subscription.email) == 0
-    error_message = "No address, no subscription."
+    error_message = "There should be no subscription without an address."
   }
 }
 
@@ -22,6 +22,6 @@ run "with_an_address" {
       aws_sns_topic_subscription.email[0].endpoint == "security@example.com" &&
       aws_sns_topic_subscription.email[0].topic_arn == aws_sns_topic.reports.arn
     )
-    error_message = "The address is subscribed to the topic."
+    error_message = "The address should be subscribed to the topic."
   }
 }

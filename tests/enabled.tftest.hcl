@@ -9,7 +9,7 @@ run "enabled" {
     condition = (
       aws_cloudwatch_event_rule.schedule.state == "ENABLED" && aws_cloudwatch_event_rule.scan_events.state == "ENABLED"
     )
-    error_message = "Both rules are on unless they are turned off."
+    error_message = "Both rules should be enabled by default."
   }
 }
 
@@ -24,6 +24,6 @@ run "disabled" {
     condition = (
       aws_cloudwatch_event_rule.schedule.state == "DISABLED" && aws_cloudwatch_event_rule.scan_events.state == "DISABLED"
     )
-    error_message = "Both rules are off."
+    error_message = "Both rules should be disabled."
   }
 }

@@ -3,10 +3,18 @@ mock_provider "aws" {
 }
 
 override_resource {
-  target = aws_sqs_queue.images
+  target = module.images_queue.aws_sqs_queue.this
   values = {
     arn = "arn:aws:sqs:eu-central-1:123456789012:images"
     url = "https://sqs.eu-central-1.amazonaws.com/123456789012/images"
+  }
+}
+
+override_resource {
+  target = module.reports_queue.aws_sqs_queue.this
+  values = {
+    arn = "arn:aws:sqs:eu-central-1:123456789012:reports"
+    url = "https://sqs.eu-central-1.amazonaws.com/123456789012/reports"
   }
 }
 
@@ -23,22 +31,26 @@ run "defaults" {
       THREADS                     = "16"
       IMAGES_QUEUE_URL            = "https://sqs.eu-central-1.amazonaws.com/123456789012/images"
     })
-    error_message = "The repositories scanner knows the filter and its queue."
+    error_message = "The repositories scanner should have the filter and its queue."
   }
 
   assert {
     condition = module.images_scanner.function.environment[0].variables == tomap({
       ECR_IMAGES_DURATION_DELTA = "7d"
-      IMAGES_SELECTION          = "{\"newest\":null,\"pulled_within\":null,\"pushed_within\":null,\"tag_regexp\":null,\"tagged_only\":false}"
-      IMAGES_QUEUE_URL          = "https://sqs.eu-central-1.amazonaws.com/123456789012/images"
-      THREADS                   = "16"
+      RUN_INTERVAL_SECONDS      = "86400"
+      IMAGES_SELECTION = jsonencode({
+        newest = null, pulled_within = null, pushed_within = null, tag_regexp = null, tagged_only = false
+      })
+      IMAGES_QUEUE_URL = "https://sqs.eu-central-1.amazonaws.com/123456789012/images"
+      THREADS          = "16"
     })
-    error_message = "The images scanner knows the age."
+    error_message = "The images scanner should have the maximum age, the run interval and its queue."
   }
 
   assert {
     condition = module.reporter.function.environment[0].variables == tomap({
       REPORTS_TOPIC_ARN           = "arn:aws:sns:eu-central-1:123456789012:reports"
+      REPORTS_QUEUE_URL           = "https://sqs.eu-central-1.amazonaws.com/123456789012/reports"
       CHAT_TOPIC_ARN              = ""
       REPOSITORIES_FILTER_REGEXP  = ".*"
       REPOSITORIES_EXCLUDE_REGEXP = ""
@@ -48,7 +60,7 @@ run "defaults" {
       NOTIFY_ON_SCAN_FAILURE      = "true"
       REPORTER_NAME               = "ecr-scan-reporter"
     })
-    error_message = "The reporter knows the topic and what is worth a report."
+    error_message = "The reporter should have its queue, its topic and the thresholds."
   }
 }
 
@@ -56,7 +68,7 @@ run "inputs" {
   command = plan
 
   variables {
-    # Longer than any physical name: the reporter is told the name that the user gave.
+    # Longer than any physical name: the reporter gets the name as the user wrote it.
     name                       = "platform-security-of-the-organisation-in-central-europe-production"
     repositories_filter_regexp = "^(?!sandbox/)"
     images_duration_delta      = "1m2w3d"
@@ -76,14 +88,14 @@ run "inputs" {
       module.reporter.function.environment[0].variables["GROUP_BY"] == "^([^/]+)/" &&
       module.reporter.function.environment[0].variables["REPORTER_NAME"] == var.name
     )
-    error_message = "Inputs reach the functions as they were given."
+    error_message = "The functions should have the inputs unchanged."
   }
 
   assert {
     condition = alltrue([for function in [module.repositories_scanner, module.images_scanner, module.reporter] :
       function.function.environment[0].variables["AWS_ENDPOINT_URL_ECR"] == "http://ecr:5000"
     ])
-    error_message = "Further variables reach all functions."
+    error_message = "All functions should have the additional variables."
   }
 }
 
@@ -98,7 +110,7 @@ run "thresholds_beside_the_defaults" {
     condition = jsondecode(module.reporter.function.environment[0].variables["SEVERITY_THRESHOLDS"]) == {
       CRITICAL = 1, HIGH = 1, MEDIUM = 10, UNTRIAGED = 2
     }
-    error_message = "CRITICAL and HIGH stay on when others are set."
+    error_message = "CRITICAL and HIGH should stay on when others are set."
   }
 }
 
@@ -111,7 +123,7 @@ run "thresholds_in_place_of_the_defaults" {
 
   assert {
     condition     = module.reporter.function.environment[0].variables["SEVERITY_THRESHOLDS"] == "{\"CRITICAL\":3}"
-    error_message = "null turns a severity off."
+    error_message = "null should turn a severity off."
   }
 }
 
@@ -141,6 +153,6 @@ run "no_more_than_a_function_holds" {
 
   assert {
     condition     = length(jsonencode(module.reporter.function.environment[0].variables)) <= 4096
-    error_message = "The reporter's environment has ${length(jsonencode(module.reporter.function.environment[0].variables))} characters; Lambda takes 4096."
+    error_message = "The environment should be at most 4096 characters."
   }
 }

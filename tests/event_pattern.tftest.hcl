@@ -11,7 +11,7 @@ run "with_failures" {
       detail-type = ["ECR Image Scan", "Inspector2 Scan"]
       detail      = { repository-name = [{ exists = true }] }
     }
-    error_message = "All scans of repositories are taken, basic and enhanced, those that failed too."
+    error_message = "The rule should match all scans of repositories, basic and enhanced, including failed ones."
   }
 }
 
@@ -28,6 +28,6 @@ run "without_failures" {
       detail-type = ["ECR Image Scan", "Inspector2 Scan"]
       detail      = { repository-name = [{ exists = true }], scan-status = [{ anything-but = ["FAILED"] }] }
     }
-    error_message = "All scans of repositories are taken but those that failed."
+    error_message = "The rule should match all scans of repositories except failed ones."
   }
 }

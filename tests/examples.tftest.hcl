@@ -13,7 +13,7 @@ run "simple" {
 
   assert {
     condition     = output.function_names.reporter == "ecr-scan-reporter-reporter"
-    error_message = "The simple example has the module's defaults."
+    error_message = "The simple example should have the module's defaults."
   }
 }
 
@@ -30,7 +30,7 @@ run "simple_with_a_window" {
 
   assert {
     condition     = module.ecr_scan_reporter.reports_queue_name == "ecr-scan-reporter-reports"
-    error_message = "The simple example lets the window be set."
+    error_message = "The simple example should pass the window on."
   }
 }
 

@@ -9,7 +9,7 @@ variables {
   description          = "Lists repositories."
   handler              = "ecr_scan_reporter.repositories_scanner.handler"
   filename             = "dist/ecr_scan_reporter.zip"
-  memory               = 512
+  memory_size          = 512
   timeout              = 120
   log_retention_days   = 7
   permissions_boundary = "arn:aws:iam::123456789012:policy/boundary"
@@ -32,7 +32,7 @@ run "function" {
       aws_lambda_function.this.filename == var.filename &&
       aws_lambda_function.this.source_code_hash == filebase64sha256(var.filename)
     )
-    error_message = "The function runs the package, and is updated when the package changes."
+    error_message = "The function should run the package and change with it."
   }
 
   assert {
@@ -42,7 +42,7 @@ run "function" {
       aws_lambda_function.this.reserved_concurrent_executions == -1 &&
       aws_lambda_function.this.environment[0].variables == tomap({ IMAGES_QUEUE_URL = "https://queue.example" })
     )
-    error_message = "Memory, timeout and environment are those given; no concurrency is reserved."
+    error_message = "Memory, timeout and environment should be the given ones, without reserved concurrency."
   }
 
   assert {
@@ -54,7 +54,7 @@ run "function" {
       aws_cloudwatch_log_group.this.name == "/aws/lambda/repositories-scanner" &&
       aws_cloudwatch_log_group.this.retention_in_days == 7
     )
-    error_message = "The function logs JSON to its own log group."
+    error_message = "The function should log JSON to its own log group."
   }
 
   assert {
@@ -66,14 +66,14 @@ run "function" {
         Principal = { Service = "lambda.amazonaws.com" }
       }]
     )
-    error_message = "The role is named like the function, is bounded, and is for Lambda only."
+    error_message = "The role should be named like the function, have the boundary, and trust Lambda only."
   }
 
   assert {
     condition = alltrue([for resource in [aws_lambda_function.this, aws_iam_role.this, aws_cloudwatch_log_group.this] :
       resource.tags == tomap({ team = "security" })
     ])
-    error_message = "Function, role and log group are tagged."
+    error_message = "Function, role and log group should be tagged."
   }
 }
 
@@ -90,7 +90,7 @@ run "reserved_concurrency" {
 
   assert {
     condition     = aws_lambda_function.this.reserved_concurrent_executions == 1
-    error_message = "Concurrency is reserved when asked for."
+    error_message = "Concurrency should be reserved if it is set."
   }
 }
 
@@ -101,9 +101,9 @@ run "without_permissions_of_its_own" {
 
   assert {
     condition = jsondecode(aws_iam_role_policy.this.policy).Statement == [{
-      Sid      = "WriteOwnLog", Effect = "Allow", Action = ["logs:CreateLogStream", "logs:PutLogEvents"]
+      Sid      = "WriteLogs", Effect = "Allow", Action = ["logs:CreateLogStream", "logs:PutLogEvents"]
       Resource = ["arn:aws:logs:eu-central-1:123456789012:log-group:mock:*"]
     }]
-    error_message = "A function may write its own log and nothing else."
+    error_message = "A function should be allowed to write its own log and nothing else."
   }
 }

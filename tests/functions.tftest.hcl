@@ -11,7 +11,7 @@ run "defaults" {
         [function.memory_size, function.timeout, function.reserved_concurrent_executions]
       ] == [[256, 300, -1], [512, 900, -1], [512, 300, -1]]
     )
-    error_message = "Memory and timeout are the documented defaults, and no concurrency is reserved."
+    error_message = "Memory and timeout should be the documented defaults, without reserved concurrency."
   }
 
   assert {
@@ -19,7 +19,7 @@ run "defaults" {
       [module.repositories_scanner.function.handler, module.images_scanner.function.handler, module.reporter.function.handler]
       == [for function in ["repositories_scanner", "images_scanner", "reporter"] : "ecr_scan_reporter.${function}.handler"]
     )
-    error_message = "Each function has its own handler."
+    error_message = "Each function should have its own handler."
   }
 }
 
@@ -40,7 +40,7 @@ run "sizes" {
         [function.memory_size, function.timeout, function.reserved_concurrent_executions]
       ] == [[128, 1, 1], [512, 100, -1], [10240, 900, -1]]
     )
-    error_message = "Each function has the size that it was given."
+    error_message = "Each function should have the given size."
   }
 
   assert {
@@ -48,14 +48,14 @@ run "sizes" {
       aws_lambda_event_source_mapping.images.scaling_config[0].maximum_concurrency == 2 &&
       aws_lambda_event_source_mapping.reports.scaling_config[0].maximum_concurrency == 1000
     )
-    error_message = "Concurrency of what a queue drives is that of its mapping."
+    error_message = "Concurrency of a function with a queue should be that of its event source mapping."
   }
 
   assert {
     condition = (
-      aws_sqs_queue.images.visibility_timeout_seconds == 600 && aws_sqs_queue.reports.visibility_timeout_seconds == 5460
+      module.images_queue.queue.visibility_timeout_seconds == 600 && module.reports_queue.queue.visibility_timeout_seconds == 5460
     )
-    error_message = "The queues follow the timeouts of their functions."
+    error_message = "The visibility timeouts should follow the timeouts of the functions."
   }
 }
 
@@ -71,6 +71,6 @@ run "part_of_the_sizes" {
       [module.images_scanner.function.memory_size, module.images_scanner.function.timeout, module.reporter.function.memory_size]
       == [1024, 900, 512]
     )
-    error_message = "What is not set keeps its default."
+    error_message = "Attributes that are not set should keep their defaults."
   }
 }

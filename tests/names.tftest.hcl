@@ -14,15 +14,15 @@ run "every_name_begins_with_the_instance" {
       schedule             = "team_A-1-schedule"
       repositories_scanner = "team_A-1-repositories-scanner"
       images               = "team_A-1-images"
-      images_dead_letters  = "team_A-1-images-dead-letters"
+      images_dlq           = "team_A-1-images-dlq"
       images_scanner       = "team_A-1-images-scanner"
       scan_events          = "team_A-1-scan-events"
       reports              = "team_A-1-reports"
-      reports_dead_letters = "team_A-1-reports-dead-letters"
+      reports_dlq          = "team_A-1-reports-dlq"
       reporter             = "team_A-1-reporter"
       chat                 = "team_A-1-chat"
     }
-    error_message = "A name that fits is kept as it is."
+    error_message = "A name that fits should be kept."
   }
 }
 
@@ -36,7 +36,7 @@ run "longest_name_that_fits" {
 
   assert {
     condition     = module.repositories_scanner.function.function_name == "a123456789b123456789c123456789d123456789e12-repositories-scanner"
-    error_message = "64 characters are kept."
+    error_message = "A name of 64 characters should be kept."
   }
 }
 
@@ -49,20 +49,22 @@ run "shortest_name_that_does_not_fit" {
 
   assert {
     condition = (
-      module.repositories_scanner.function.function_name == "a123456789b123456789c123456789d123-${substr(sha256(var.name), 0, 8)}-repositories-scanner" &&
+      module.repositories_scanner.function.function_name == join("-", [
+        "a123456789b123456789c123456789d123", substr(sha256(var.name), 0, 8), "repositories-scanner",
+      ]) &&
       length(module.repositories_scanner.function.function_name) == 64
     )
-    error_message = "65 characters become 64 by a hash."
+    error_message = "A name of 65 characters should become 64 characters with a hash."
   }
 
   assert {
     condition     = module.reporter.function.function_name == "${var.name}-reporter"
-    error_message = "A name that fits is kept, whatever the others are."
+    error_message = "A name that fits should be kept even if others are cut."
   }
 
   assert {
     condition     = module.repositories_scanner.role.name == module.repositories_scanner.function.function_name
-    error_message = "The role is named like its function."
+    error_message = "The role should be named like its function."
   }
 }
 
@@ -74,37 +76,37 @@ run "long_name" {
 
   assert {
     condition     = alltrue([for name in values(local.names) : can(regex("^[A-Za-z0-9_-]{64}$", name))])
-    error_message = "Every name of an instance with a long name has 64 characters that all resources take."
+    error_message = "Every name of an instance with a long name should have 64 valid characters."
   }
 
   assert {
     condition     = length(distinct(values(local.names))) == length(local.names)
-    error_message = "The names of one instance differ."
+    error_message = "The names of one instance should be distinct."
   }
 
   assert {
     condition = (
       aws_cloudwatch_event_rule.schedule.name == local.names.schedule &&
       aws_cloudwatch_event_rule.scan_events.name == local.names.scan_events &&
-      aws_sqs_queue.images.name == local.names.images &&
-      aws_sqs_queue.images_dead_letters.name == local.names.images_dead_letters &&
-      aws_sqs_queue.reports.name == local.names.reports &&
-      aws_sqs_queue.reports_dead_letters.name == local.names.reports_dead_letters &&
+      module.images_queue.queue.name == local.names.images &&
+      module.images_queue.dlq.name == local.names.images_dlq &&
+      module.reports_queue.queue.name == local.names.reports &&
+      module.reports_queue.dlq.name == local.names.reports_dlq &&
       aws_sns_topic.reports.name == local.names.reports &&
       aws_sns_topic.chat[0].name == local.names.chat &&
       module.repositories_scanner.function.function_name == local.names.repositories_scanner &&
       module.images_scanner.function.function_name == local.names.images_scanner &&
       module.reporter.function.function_name == local.names.reporter
     )
-    error_message = "Every resource has its name from the one place that keeps the limit."
+    error_message = "Every resource should have its name from local.names."
   }
 
   assert {
     condition = endswith(
-      jsondecode(aws_sqs_queue.images_dead_letters.redrive_allow_policy).sourceQueueArns[0],
-      ":${aws_sqs_queue.images.name}",
+      jsondecode(module.images_queue.dlq.redrive_allow_policy).sourceQueueArns[0],
+      ":${module.images_queue.queue.name}",
     )
-    error_message = "ARNs are put together from the names that the resources have."
+    error_message = "Composed ARNs should contain the names of the resources."
   }
 }
 
@@ -123,6 +125,6 @@ run "long_name_with_the_same_prefix" {
       run.long_name.repositories_scanner_function_name, run.long_name.images_scanner_function_name,
       run.long_name.reporter_function_name,
     ])) == 0
-    error_message = "Two long names that begin alike share no resource."
+    error_message = "Two long names with the same beginning should share no resource name."
   }
 }

@@ -36,34 +36,41 @@ run "china" {
   assert {
     condition = (
       local.repositories_arn == "arn:aws-cn:ecr:cn-north-1:210987654321:repository/*" &&
-      local.topic_arns == {
-        reports = "arn:aws-cn:sns:cn-north-1:210987654321:reporter-reports"
-        chat    = "arn:aws-cn:sns:cn-north-1:210987654321:reporter-chat"
-      } &&
-      local.queue_arns == {
-        images               = "arn:aws-cn:sqs:cn-north-1:210987654321:reporter-images"
-        images_dead_letters  = "arn:aws-cn:sqs:cn-north-1:210987654321:reporter-images-dead-letters"
-        reports              = "arn:aws-cn:sqs:cn-north-1:210987654321:reporter-reports"
-        reports_dead_letters = "arn:aws-cn:sqs:cn-north-1:210987654321:reporter-reports-dead-letters"
+      jsondecode(aws_sns_topic.reports.policy).Statement[0].Resource == "arn:aws-cn:sns:cn-north-1:210987654321:reporter-reports" &&
+      jsondecode(aws_sns_topic.chat[0].policy).Statement[0].Resource == "arn:aws-cn:sns:cn-north-1:210987654321:reporter-chat" &&
+      { for name, queue in {
+        images      = module.images_queue.queue
+        images_dlq  = module.images_queue.dlq
+        reports     = module.reports_queue.queue
+        reports_dlq = module.reports_queue.dlq
+        } : name => jsondecode(queue.policy).Statement[0].Resource
+        } == {
+        images      = "arn:aws-cn:sqs:cn-north-1:210987654321:reporter-images"
+        images_dlq  = "arn:aws-cn:sqs:cn-north-1:210987654321:reporter-images-dlq"
+        reports     = "arn:aws-cn:sqs:cn-north-1:210987654321:reporter-reports"
+        reports_dlq = "arn:aws-cn:sqs:cn-north-1:210987654321:reporter-reports-dlq"
       }
     )
-    error_message = "ARNs are of the partition, the Region and the account that the module is applied to."
+    error_message = "ARNs should have the partition, the Region and the account that the module is applied to."
   }
 
   assert {
     condition = !strcontains(join(" ", [
-      aws_sqs_queue.images.policy, aws_sqs_queue.images.redrive_policy,
-      aws_sqs_queue.images_dead_letters.policy, aws_sqs_queue.images_dead_letters.redrive_allow_policy,
-      aws_sqs_queue.reports.policy, aws_sqs_queue.reports.redrive_policy,
-      aws_sqs_queue.reports_dead_letters.policy, aws_sqs_queue.reports_dead_letters.redrive_allow_policy,
+      module.images_queue.queue.policy, module.images_queue.queue.redrive_policy,
+      module.images_queue.dlq.policy, module.images_queue.dlq.redrive_allow_policy,
+      module.reports_queue.queue.policy, module.reports_queue.queue.redrive_policy,
+      module.reports_queue.dlq.policy, module.reports_queue.dlq.redrive_allow_policy,
       aws_sns_topic.reports.policy, aws_sns_topic.chat[0].policy, module.repositories_scanner.policy.policy,
       module.images_scanner.policy.policy, module.reporter.policy.policy,
     ]), "arn:aws:")
-    error_message = "No policy names the partition aws."
+    error_message = "No policy should name the partition aws."
   }
 
   assert {
-    condition     = !strcontains(module.reporter.policy.policy, "amazonaws.com.cn") && aws_lambda_permission.schedule.principal == "events.amazonaws.com"
-    error_message = "Service principals are the same in every partition."
+    condition = (
+      !strcontains(module.reporter.policy.policy, "amazonaws.com.cn") &&
+      aws_lambda_permission.schedule.principal == "events.amazonaws.com"
+    )
+    error_message = "Service principals should be the same in every partition."
   }
 }

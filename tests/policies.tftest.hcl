@@ -10,12 +10,12 @@ override_resource {
 }
 
 override_resource {
-  target = aws_sqs_queue.images
+  target = module.images_queue.aws_sqs_queue.this
   values = { arn = "arn:aws:sqs:eu-central-1:123456789012:images" }
 }
 
 override_resource {
-  target = aws_sqs_queue.reports
+  target = module.reports_queue.aws_sqs_queue.this
   values = { arn = "arn:aws:sqs:eu-central-1:123456789012:reports" }
 }
 
@@ -53,97 +53,110 @@ run "functions" {
     condition = { for statement in jsondecode(module.repositories_scanner.policy.policy).Statement :
       statement.Sid => "${statement.Effect} ${join(",", statement.Action)} ${join(",", statement.Resource)}"
       } == {
-      ListRepositories             = "Allow ecr:DescribeRepositories arn:aws:ecr:eu-central-1:123456789012:repository/*"
-      SeeWhetherScanningIsEnhanced = "Allow ecr:GetRegistryScanningConfiguration *"
-      QueueRepositories            = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:images"
-      WriteOwnLog                  = "Allow logs:CreateLogStream,logs:PutLogEvents arn:aws:logs:eu-central-1:123456789012:log-group:repositories-scanner:*"
+      ListRepositories          = "Allow ecr:DescribeRepositories arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      ReadScanningConfiguration = "Allow ecr:GetRegistryScanningConfiguration *"
+      QueueRepositories         = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:images"
+      WriteLogs = join(" ", [
+        "Allow logs:CreateLogStream,logs:PutLogEvents", "arn:aws:logs:eu-central-1:123456789012:log-group:repositories-scanner:*",
+      ])
     }
-    error_message = "The repositories scanner lists repositories and queues them."
+    error_message = "The repositories scanner should be allowed to list and queue repositories, and nothing else."
   }
 
   assert {
     condition = { for statement in jsondecode(module.images_scanner.policy.policy).Statement :
       statement.Sid => "${statement.Effect} ${join(",", statement.Action)} ${join(",", statement.Resource)}"
       } == {
-      FindImagesThatAreDue     = "Allow ecr:DescribeImages,ecr:DescribeImageScanFindings arn:aws:ecr:eu-central-1:123456789012:repository/*"
-      ReadWhatIndexesConsistOf = "Allow ecr:BatchGetImage arn:aws:ecr:eu-central-1:123456789012:repository/*"
-      GoOnInTheNextInvocation  = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:images"
-      StartScans               = "Allow ecr:StartImageScan arn:aws:ecr:eu-central-1:123456789012:repository/*"
-      TakeRepositories         = "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes arn:aws:sqs:eu-central-1:123456789012:images"
-      WriteOwnLog              = "Allow logs:CreateLogStream,logs:PutLogEvents arn:aws:logs:eu-central-1:123456789012:log-group:images-scanner:*"
+      ReadImagesAndScans = "Allow ecr:DescribeImages,ecr:DescribeImageScanFindings arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      ReadImageIndexes   = "Allow ecr:BatchGetImage arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      QueueContinuation  = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:images"
+      StartScans         = "Allow ecr:StartImageScan arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      ConsumeImagesQueue = join(" ", [
+        "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes", "arn:aws:sqs:eu-central-1:123456789012:images",
+      ])
+      WriteLogs = join(" ", [
+        "Allow logs:CreateLogStream,logs:PutLogEvents", "arn:aws:logs:eu-central-1:123456789012:log-group:images-scanner:*",
+      ])
     }
-    error_message = "The images scanner takes repositories, reads their images and starts scans."
+    error_message = "The images scanner should be allowed to consume its queue, read images and start scans, and nothing else."
   }
 
   assert {
     condition = { for statement in jsondecode(module.reporter.policy.policy).Statement :
       statement.Sid => "${statement.Effect} ${join(",", statement.Action)} ${join(",", statement.Resource)}"
       } == {
-      TakeScanEvents     = "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes arn:aws:sqs:eu-central-1:123456789012:reports"
-      ReadFindings       = "Allow ecr:DescribeImageScanFindings arn:aws:ecr:eu-central-1:123456789012:repository/*"
-      NameUntaggedImages = "Allow ecr:DescribeImages,ecr:BatchGetImage arn:aws:ecr:eu-central-1:123456789012:repository/*"
-      PublishReports     = "Allow sns:Publish arn:aws:sns:eu-central-1:123456789012:reports"
-      WriteOwnLog        = "Allow logs:CreateLogStream,logs:PutLogEvents arn:aws:logs:eu-central-1:123456789012:log-group:reporter:*"
+      ConsumeReportsQueue = join(" ", [
+        "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes", "arn:aws:sqs:eu-central-1:123456789012:reports",
+      ])
+      QueueRejectedReports = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:reports"
+      ReadFindings         = "Allow ecr:DescribeImageScanFindings arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      NameUntaggedImages   = "Allow ecr:DescribeImages,ecr:BatchGetImage arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      PublishReports       = "Allow sns:Publish arn:aws:sns:eu-central-1:123456789012:reports"
+      WriteLogs = join(" ", [
+        "Allow logs:CreateLogStream,logs:PutLogEvents", "arn:aws:logs:eu-central-1:123456789012:log-group:reporter:*",
+      ])
     }
-    error_message = "The reporter takes scan events, reads the findings and publishes to its topic."
+    error_message = "The reporter should be allowed to consume its queue, read findings and publish, and nothing else."
   }
 }
 
 run "queues" {
   assert {
     condition = alltrue([for name, queue in {
-      scan-images               = aws_sqs_queue.images
-      scan-images-dead-letters  = aws_sqs_queue.images_dead_letters
-      scan-reports              = aws_sqs_queue.reports
-      scan-reports-dead-letters = aws_sqs_queue.reports_dead_letters
+      scan-images      = module.images_queue.queue
+      scan-images-dlq  = module.images_queue.dlq
+      scan-reports     = module.reports_queue.queue
+      scan-reports-dlq = module.reports_queue.dlq
       } : jsondecode(queue.policy).Statement[0] == {
-      Sid       = "RefuseWithoutTls", Effect = "Deny", Principal = "*", Action = "sqs:*"
+      Sid       = "DenyInsecureTransport", Effect = "Deny", Principal = "*", Action = "sqs:*"
       Resource  = "arn:aws:sqs:eu-central-1:123456789012:${name}"
       Condition = { Bool = { "aws:SecureTransport" = "false" } }
     }])
-    error_message = "No queue is used without TLS."
+    error_message = "All queues should deny insecure transport."
   }
 
   assert {
-    condition = alltrue([for queue in [aws_sqs_queue.images, aws_sqs_queue.images_dead_letters] :
+    condition = alltrue([for queue in [module.images_queue.queue, module.images_queue.dlq] :
       length(jsondecode(queue.policy).Statement) == 1
     ])
-    error_message = "Nobody is let in to the images queues but by IAM."
+    error_message = "The images queues should allow no principal by themselves."
   }
 
   assert {
     condition = (
-      length(jsondecode(aws_sqs_queue.reports.policy).Statement) == 2 &&
-      jsondecode(aws_sqs_queue.reports.policy).Statement[1] == {
-        Sid       = "TakeScanEvents", Effect = "Allow", Principal = { Service = "events.amazonaws.com" }, Action = "sqs:SendMessage"
+      length(jsondecode(module.reports_queue.queue.policy).Statement) == 2 &&
+      jsondecode(module.reports_queue.queue.policy).Statement[1] == {
+        Sid       = "AllowScanEvents", Effect = "Allow", Principal = { Service = "events.amazonaws.com" }
+        Action    = ["sqs:SendMessage"]
         Resource  = "arn:aws:sqs:eu-central-1:123456789012:scan-reports"
         Condition = { ArnEquals = { "aws:SourceArn" = "arn:aws:events:eu-central-1:123456789012:rule/scan-events" } }
       }
     )
-    error_message = "The reports queue takes scan events from its rule only."
+    error_message = "The reports queue should accept scan events from its rule only."
   }
 
   assert {
     condition = (
-      length(jsondecode(aws_sqs_queue.reports_dead_letters.policy).Statement) == 2 &&
-      jsondecode(aws_sqs_queue.reports_dead_letters.policy).Statement[1] == {
-        Sid       = "TakeUndeliveredScanEvents", Effect = "Allow", Principal = { Service = "events.amazonaws.com" }, Action = "sqs:SendMessage"
-        Resource  = "arn:aws:sqs:eu-central-1:123456789012:scan-reports-dead-letters"
+      length(jsondecode(module.reports_queue.dlq.policy).Statement) == 2 &&
+      jsondecode(module.reports_queue.dlq.policy).Statement[1] == {
+        Sid       = "AllowUndeliveredScanEvents", Effect = "Allow", Principal = { Service = "events.amazonaws.com" }
+        Action    = ["sqs:SendMessage"]
+        Resource  = "arn:aws:sqs:eu-central-1:123456789012:scan-reports-dlq"
         Condition = { ArnEquals = { "aws:SourceArn" = "arn:aws:events:eu-central-1:123456789012:rule/scan-events" } }
       }
     )
-    error_message = "The dead letters take undelivered events from the rule only."
+    error_message = "The reports DLQ should accept undelivered events from its rule only."
   }
 }
 
 run "topic" {
   assert {
     condition = jsondecode(aws_sns_topic.reports.policy).Statement == [{
-      Sid       = "RefuseWithoutTls", Effect = "Deny", Principal = "*", Action = "sns:Publish"
+      Sid       = "DenyInsecureTransport", Effect = "Deny", Principal = "*", Action = "sns:Publish"
       Resource  = "arn:aws:sns:eu-central-1:123456789012:scan-reports"
       Condition = { Bool = { "aws:SecureTransport" = "false" } }
     }]
-    error_message = "Nobody publishes or subscribes but by IAM, and nobody without TLS."
+    error_message = "The topic should deny insecure transport and allow no principal by itself."
   }
 }
 
@@ -156,21 +169,26 @@ run "chat" {
     condition = { for statement in jsondecode(module.reporter.policy.policy).Statement :
       statement.Sid => "${statement.Effect} ${join(",", statement.Action)} ${join(",", statement.Resource)}"
       } == {
-      TakeScanEvents     = "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes arn:aws:sqs:eu-central-1:123456789012:reports"
-      ReadFindings       = "Allow ecr:DescribeImageScanFindings arn:aws:ecr:eu-central-1:123456789012:repository/*"
-      NameUntaggedImages = "Allow ecr:DescribeImages,ecr:BatchGetImage arn:aws:ecr:eu-central-1:123456789012:repository/*"
-      PublishReports     = "Allow sns:Publish arn:aws:sns:eu-central-1:123456789012:reports,arn:aws:sns:eu-central-1:123456789012:chat"
-      WriteOwnLog        = "Allow logs:CreateLogStream,logs:PutLogEvents arn:aws:logs:eu-central-1:123456789012:log-group:reporter:*"
+      ConsumeReportsQueue = join(" ", [
+        "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes", "arn:aws:sqs:eu-central-1:123456789012:reports",
+      ])
+      QueueRejectedReports = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:reports"
+      ReadFindings         = "Allow ecr:DescribeImageScanFindings arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      NameUntaggedImages   = "Allow ecr:DescribeImages,ecr:BatchGetImage arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      PublishReports       = "Allow sns:Publish arn:aws:sns:eu-central-1:123456789012:reports,arn:aws:sns:eu-central-1:123456789012:chat"
+      WriteLogs = join(" ", [
+        "Allow logs:CreateLogStream,logs:PutLogEvents", "arn:aws:logs:eu-central-1:123456789012:log-group:reporter:*",
+      ])
     }
-    error_message = "The reporter publishes to the chat's topic too, and may do nothing else beside."
+    error_message = "The reporter should be allowed to publish to the chat topic too, and nothing else."
   }
 
   assert {
     condition = jsondecode(aws_sns_topic.chat[0].policy).Statement == [{
-      Sid       = "RefuseWithoutTls", Effect = "Deny", Principal = "*", Action = "sns:Publish"
+      Sid       = "DenyInsecureTransport", Effect = "Deny", Principal = "*", Action = "sns:Publish"
       Resource  = "arn:aws:sns:eu-central-1:123456789012:scan-chat"
       Condition = { Bool = { "aws:SecureTransport" = "false" } }
     }]
-    error_message = "The chat's topic is guarded like the other."
+    error_message = "The chat topic should have the policy of the other topic."
   }
 }

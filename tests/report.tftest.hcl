@@ -1,81 +1,162 @@
-# What is one report, and where it goes: every validation, its bounds, and what the resources are told.
+# Checks reports and subscriptions: validations, their bounds, and the resources.
 
 mock_provider "aws" {
   source = "./tests/mocks"
 }
 
-run "refused_01" {
+run "rejects_negative_window" {
   command = plan
 
   variables {
     report_window = -1
-    group_by      = ""
-    subscriptions = { a = { protocol = "slack", endpoint = "x" } }
   }
 
-  expect_failures = [var.report_window, var.group_by, var.subscriptions]
+  expect_failures = [var.report_window]
 }
 
-run "refused_02" {
+run "rejects_window_above_300" {
   command = plan
 
   variables {
     report_window = 301
-    group_by      = "(${format("%0511d", 0)})"
-    subscriptions = { a = { protocol = "sqs", endpoint = "" } }
   }
 
-  expect_failures = [var.report_window, var.group_by, var.subscriptions]
+  expect_failures = [var.report_window]
 }
 
-run "refused_03" {
+run "rejects_fraction_as_window" {
   command = plan
 
   variables {
     report_window = 1.5
-    group_by      = "^[^/]+/"
-    subscriptions = { a = { protocol = "email", endpoint = " " } }
   }
 
-  expect_failures = [var.report_window, var.group_by, var.subscriptions]
+  expect_failures = [var.report_window]
 }
 
-run "refused_04" {
+run "rejects_empty_group_by" {
   command = plan
 
   variables {
-    group_by      = "^\\([^/]+\\)/"
-    subscriptions = { a = { protocol = "email", endpoint = "a@example.com", filter_policy = "severity" } }
+    group_by = ""
   }
 
-  expect_failures = [var.group_by, var.subscriptions]
+  expect_failures = [var.group_by]
 }
 
-run "refused_05" {
+run "rejects_group_by_of_513_characters" {
   command = plan
 
   variables {
-    group_by      = "^(?:team-a|team-b)/"
-    subscriptions = { a = { protocol = "email", endpoint = "a@example.com", filter_policy = "[\"CRITICAL\"]" } }
+    group_by = "(${format("%0511d", 0)})"
   }
 
-  expect_failures = [var.group_by, var.subscriptions]
+  expect_failures = [var.group_by]
 }
 
-run "refused_06" {
+run "rejects_group_by_without_group" {
+  command = plan
+
+  variables {
+    group_by = "^[^/]+/"
+  }
+
+  expect_failures = [var.group_by]
+}
+
+run "rejects_group_by_with_literal_parentheses" {
+  command = plan
+
+  variables {
+    group_by = "^\\([^/]+\\)/"
+  }
+
+  expect_failures = [var.group_by]
+}
+
+run "rejects_group_by_with_non_capturing_group" {
+  command = plan
+
+  variables {
+    group_by = "^(?:team-a|team-b)/"
+  }
+
+  expect_failures = [var.group_by]
+}
+
+run "rejects_unclosed_group" {
   command = plan
 
   variables {
     group_by = "^team("
+  }
+
+  expect_failures = [var.group_by]
+}
+
+run "rejects_unknown_protocol" {
+  command = plan
+
+  variables {
+    subscriptions = { a = { protocol = "slack", endpoint = "x" } }
+  }
+
+  expect_failures = [var.subscriptions]
+}
+
+run "rejects_empty_endpoint" {
+  command = plan
+
+  variables {
+    subscriptions = { a = { protocol = "sqs", endpoint = "" } }
+  }
+
+  expect_failures = [var.subscriptions]
+}
+
+run "rejects_blank_endpoint" {
+  command = plan
+
+  variables {
+    subscriptions = { a = { protocol = "email", endpoint = " " } }
+  }
+
+  expect_failures = [var.subscriptions]
+}
+
+run "rejects_filter_policy_that_is_no_json" {
+  command = plan
+
+  variables {
+    subscriptions = { a = { protocol = "email", endpoint = "a@example.com", filter_policy = "severity" } }
+  }
+
+  expect_failures = [var.subscriptions]
+}
+
+run "rejects_filter_policy_that_is_no_object" {
+  command = plan
+
+  variables {
+    subscriptions = { a = { protocol = "email", endpoint = "a@example.com", filter_policy = "[\"CRITICAL\"]" } }
+  }
+
+  expect_failures = [var.subscriptions]
+}
+
+run "rejects_unknown_filter_policy_scope" {
+  command = plan
+
+  variables {
     subscriptions = {
       a = { protocol = "email", endpoint = "a@example.com", filter_policy = "{}", filter_policy_scope = "Message" }
     }
   }
 
-  expect_failures = [var.group_by, var.subscriptions]
+  expect_failures = [var.subscriptions]
 }
 
-run "refused_07" {
+run "rejects_filter_policy_scope_without_policy" {
   command = plan
 
   variables {
@@ -85,7 +166,7 @@ run "refused_07" {
   expect_failures = [var.subscriptions]
 }
 
-run "refused_08" {
+run "rejects_raw_delivery_to_email" {
   command = plan
 
   variables {
@@ -95,17 +176,23 @@ run "refused_08" {
   expect_failures = [var.subscriptions]
 }
 
-run "refused_09" {
+run "rejects_raw_delivery_to_lambda" {
   command = plan
 
   variables {
-    subscriptions = { a = { protocol = "lambda", endpoint = "arn:aws:lambda:eu-central-1:123456789012:function:a", raw_message_delivery = true } }
+    subscriptions = {
+      a = {
+        protocol             = "lambda"
+        endpoint             = "arn:aws:lambda:eu-central-1:123456789012:function:a"
+        raw_message_delivery = true
+      }
+    }
   }
 
   expect_failures = [var.subscriptions]
 }
 
-run "refused_10" {
+run "rejects_firehose_without_role" {
   command = plan
 
   variables {
@@ -115,7 +202,7 @@ run "refused_10" {
   expect_failures = [var.subscriptions]
 }
 
-run "refused_11" {
+run "rejects_role_without_firehose" {
   command = plan
 
   variables {
@@ -125,7 +212,7 @@ run "refused_11" {
   expect_failures = [var.subscriptions]
 }
 
-run "refused_12" {
+run "rejects_null_protocol" {
   command = plan
 
   variables {
@@ -135,7 +222,7 @@ run "refused_12" {
   expect_failures = [var.subscriptions]
 }
 
-run "refused_13" {
+run "rejects_null_endpoint" {
   command = plan
 
   variables {
@@ -145,8 +232,7 @@ run "refused_13" {
   expect_failures = [var.subscriptions]
 }
 
-# One that is refused is refused beside others that are accepted.
-run "refused_14" {
+run "rejects_one_invalid_subscription_among_valid_ones" {
   command = plan
 
   variables {
@@ -172,9 +258,9 @@ run "least_values_accepted" {
     condition = (
       aws_lambda_event_source_mapping.reports.batch_size == 10 &&
       aws_lambda_event_source_mapping.reports.maximum_batching_window_in_seconds == 0 &&
-      aws_sqs_queue.reports.visibility_timeout_seconds == 6 * 300
+      module.reports_queue.queue.visibility_timeout_seconds == 6 * 300
     )
-    error_message = "Without a window Lambda takes ten events at most."
+    error_message = "Without a window, a batch should have at most ten events."
   }
 }
 
@@ -190,9 +276,9 @@ run "shortest_window" {
     condition = (
       aws_lambda_event_source_mapping.reports.batch_size == 10000 &&
       aws_lambda_event_source_mapping.reports.maximum_batching_window_in_seconds == 1 &&
-      aws_sqs_queue.reports.visibility_timeout_seconds == 6 * 300 + 1
+      module.reports_queue.queue.visibility_timeout_seconds == 6 * 300 + 1
     )
-    error_message = "With a window it takes all of them."
+    error_message = "With a window, a batch should have as many events as Lambda allows."
   }
 }
 
@@ -208,9 +294,9 @@ run "greatest_values_accepted" {
   assert {
     condition = (
       aws_lambda_event_source_mapping.reports.maximum_batching_window_in_seconds == 300 &&
-      aws_sqs_queue.reports.visibility_timeout_seconds == 6 * 900 + 300
+      module.reports_queue.queue.visibility_timeout_seconds == 6 * 900 + 300
     )
-    error_message = "A message is out of sight for as long as it is gathered and tried."
+    error_message = "The visibility timeout should include the window."
   }
 }
 
@@ -230,9 +316,9 @@ run "null_is_the_default" {
       aws_lambda_event_source_mapping.reports.maximum_batching_window_in_seconds == 60 &&
       module.reporter.function.environment[0].variables["FIXABLE_ONLY"] == "false" &&
       module.reporter.function.environment[0].variables["GROUP_BY"] == "" &&
-      length(aws_sns_topic_subscription.further) == 0 && length(aws_sns_topic.chat) == 0
+      length(aws_sns_topic_subscription.additional) == 0 && length(aws_sns_topic.chat) == 0
     )
-    error_message = "Null is as if nothing were set."
+    error_message = "null should be the same as no input."
   }
 }
 
@@ -244,10 +330,20 @@ run "every_protocol" {
       function = { protocol = "lambda", endpoint = "arn:aws:lambda:eu-central-1:123456789012:function:a", raw_message_delivery = false }
       plain    = { protocol = "http", endpoint = "http://example.com", raw_message_delivery = true }
       url      = { protocol = "https", endpoint = "https://example.com", raw_message_delivery = true }
-      address  = { protocol = "email", endpoint = "a@example.com", filter_policy = "{\"severity\":[\"CRITICAL\"]}", filter_policy_scope = "MessageAttributes" }
-      json     = { protocol = "email-json", endpoint = "a@example.com", filter_policy = "{\"images\":{\"repository\":[\"a\"]}}", filter_policy_scope = "MessageBody" }
-      text     = { protocol = "sms", endpoint = "+15550100" }
-      app      = { protocol = "application", endpoint = "arn:aws:sns:eu-central-1:123456789012:endpoint/GCM/a/b" }
+      address = {
+        protocol            = "email"
+        endpoint            = "a@example.com"
+        filter_policy_scope = "MessageAttributes"
+        filter_policy       = jsonencode({ severity = ["CRITICAL"] })
+      }
+      json = {
+        protocol            = "email-json"
+        endpoint            = "a@example.com"
+        filter_policy_scope = "MessageBody"
+        filter_policy       = jsonencode({ images = { repository = ["a"] } })
+      }
+      text = { protocol = "sms", endpoint = "+15550100" }
+      app  = { protocol = "application", endpoint = "arn:aws:sns:eu-central-1:123456789012:endpoint/GCM/a/b" }
       stream = {
         protocol              = "firehose"
         endpoint              = "arn:aws:firehose:eu-central-1:123456789012:deliverystream/a"
@@ -258,42 +354,44 @@ run "every_protocol" {
   }
 
   assert {
-    condition = { for name, subscription in aws_sns_topic_subscription.further : name => subscription.protocol } == {
+    condition = { for name, subscription in aws_sns_topic_subscription.additional : name => subscription.protocol } == {
       queue = "sqs", function = "lambda", plain = "http", url = "https", address = "email", json = "email-json"
       text  = "sms", app = "application", stream = "firehose"
     }
-    error_message = "Every protocol that SNS takes is taken."
+    error_message = "Every protocol of SNS should be accepted."
   }
 
   assert {
-    condition = alltrue([for name, subscription in aws_sns_topic_subscription.further :
+    condition = alltrue([for name, subscription in aws_sns_topic_subscription.additional :
       subscription.topic_arn == aws_sns_topic.reports.arn && subscription.endpoint == var.subscriptions[name].endpoint
     ])
-    error_message = "All are subscribed to the reports."
+    error_message = "All subscriptions should be of the reports topic."
   }
 
   assert {
     condition = (
-      jsondecode(aws_sns_topic_subscription.further["address"].filter_policy) == { severity = ["CRITICAL"] } &&
-      aws_sns_topic_subscription.further["address"].filter_policy_scope == "MessageAttributes" &&
-      aws_sns_topic_subscription.further["json"].filter_policy_scope == "MessageBody" &&
-      aws_sns_topic_subscription.further["text"].filter_policy == null
+      jsondecode(aws_sns_topic_subscription.additional["address"].filter_policy) == { severity = ["CRITICAL"] } &&
+      aws_sns_topic_subscription.additional["address"].filter_policy_scope == "MessageAttributes" &&
+      aws_sns_topic_subscription.additional["json"].filter_policy_scope == "MessageBody" &&
+      aws_sns_topic_subscription.additional["text"].filter_policy == null
     )
-    error_message = "Filters are passed on."
+    error_message = "Filter policies should be passed on."
   }
 
   assert {
     condition = (
-      [for name in ["queue", "plain", "url", "stream"] : name if aws_sns_topic_subscription.further[name].raw_message_delivery != true] == [] &&
-      aws_sns_topic_subscription.further["function"].raw_message_delivery == false &&
-      aws_sns_topic_subscription.further["stream"].subscription_role_arn == "arn:aws:iam::123456789012:role/a"
+      [for name in ["queue", "plain", "url", "stream"] :
+        name if aws_sns_topic_subscription.additional[name].raw_message_delivery != true
+      ] == [] &&
+      aws_sns_topic_subscription.additional["function"].raw_message_delivery == false &&
+      aws_sns_topic_subscription.additional["stream"].subscription_role_arn == "arn:aws:iam::123456789012:role/a"
     )
-    error_message = "How a message is delivered is passed on."
+    error_message = "Delivery options should be passed on."
   }
 
   assert {
     condition     = length(aws_sns_topic_subscription.email) == 1
-    error_message = "The address of email is subscribed beside them."
+    error_message = "The email address should be subscribed in addition."
   }
 }
 
@@ -313,16 +411,16 @@ run "chat" {
       output.chat_topic_name == "ecr-scan-reporter-chat" &&
       aws_sns_topic.chat[0].kms_master_key_id == "alias/aws/sns"
     )
-    error_message = "There is an encrypted topic for the chat."
+    error_message = "There should be an encrypted topic for chat."
   }
 
   assert {
     condition     = module.reporter.function.environment[0].variables["CHAT_TOPIC_ARN"] == "arn:aws:sns:eu-central-1:123456789012:chat"
-    error_message = "The reporter is told the chat's topic."
+    error_message = "The reporter should have the ARN of the chat topic."
   }
 
   assert {
-    condition     = length(aws_sns_topic_subscription.further) == 0 && length(aws_sns_topic_subscription.email) == 0
-    error_message = "Nobody is subscribed by the module: Amazon Q Developer does so itself."
+    condition     = length(aws_sns_topic_subscription.additional) == 0 && length(aws_sns_topic_subscription.email) == 0
+    error_message = "The module should not subscribe to the chat topic; Amazon Q Developer does."
   }
 }

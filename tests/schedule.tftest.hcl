@@ -11,7 +11,12 @@ run "bare_rate" {
 
   assert {
     condition     = aws_cloudwatch_event_rule.schedule.schedule_expression == "rate(12 hours)"
-    error_message = "A bare rate becomes rate()."
+    error_message = "A bare rate should become rate()."
+  }
+
+  assert {
+    condition     = local.run_interval_seconds == 43200
+    error_message = "The interval between two runs should be 43200 seconds."
   }
 }
 
@@ -24,7 +29,12 @@ run "rate" {
 
   assert {
     condition     = aws_cloudwatch_event_rule.schedule.schedule_expression == "rate(1 minute)"
-    error_message = "rate() is kept."
+    error_message = "rate() should be kept."
+  }
+
+  assert {
+    condition     = local.run_interval_seconds == 60
+    error_message = "The interval between two runs should be 60 seconds."
   }
 }
 
@@ -37,6 +47,11 @@ run "cron" {
 
   assert {
     condition     = aws_cloudwatch_event_rule.schedule.schedule_expression == "cron(0/15 8-17 ? * MON-FRI *)"
-    error_message = "cron() is kept."
+    error_message = "cron() should be kept."
+  }
+
+  assert {
+    condition     = local.run_interval_seconds == 86400
+    error_message = "The interval between two runs should be 86400 seconds."
   }
 }

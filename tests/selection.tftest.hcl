@@ -1,125 +1,147 @@
-# Which repositories and images are meant: every validation, its bounds, and what the functions are told.
+# Checks the selection of repositories and images: validations, their bounds, and the environment of the functions.
 
 mock_provider "aws" {
   source = "./tests/mocks"
 }
 
-run "refused_01" {
+run "rejects_empty_exclude" {
   command = plan
 
   variables {
     repositories_exclude_regexp = ""
-    images_selection            = { tag_regexp = "" }
-    functions                   = { repositories_scanner = { threads = 0 } }
   }
 
-  expect_failures = [
-    var.repositories_exclude_regexp,
-    var.images_selection,
-    var.functions,
-  ]
+  expect_failures = [var.repositories_exclude_regexp]
 }
 
-run "refused_02" {
+run "rejects_exclude_of_513_characters" {
   command = plan
 
   variables {
     repositories_exclude_regexp = format("%0513d", 0)
-    images_selection            = { newest = -1 }
-    functions                   = { images_scanner = { threads = 1000 } }
   }
 
-  expect_failures = [
-    var.repositories_exclude_regexp,
-    var.images_selection,
-    var.functions,
-  ]
+  expect_failures = [var.repositories_exclude_regexp]
 }
 
-run "refused_03" {
+run "rejects_empty_tag_regexp" {
+  command = plan
+
+  variables {
+    images_selection = { tag_regexp = "" }
+  }
+
+  expect_failures = [var.images_selection]
+}
+
+run "rejects_negative_newest" {
+  command = plan
+
+  variables {
+    images_selection = { newest = -1 }
+  }
+
+  expect_failures = [var.images_selection]
+}
+
+run "rejects_tag_regexp_of_513_characters" {
   command = plan
 
   variables {
     images_selection = { tag_regexp = format("%0513d", 0) }
-    functions        = { images_scanner = { threads = 1.5 } }
   }
 
-  expect_failures = [
-    var.images_selection,
-    var.functions,
-  ]
+  expect_failures = [var.images_selection]
 }
 
-run "refused_04" {
+run "rejects_newest_of_zero" {
   command = plan
 
   variables {
     images_selection = { newest = 0 }
   }
 
-  expect_failures = [
-    var.images_selection,
-  ]
+  expect_failures = [var.images_selection]
 }
 
-run "refused_05" {
+run "rejects_fraction_as_newest" {
   command = plan
 
   variables {
     images_selection = { newest = 1.5 }
   }
 
-  expect_failures = [
-    var.images_selection,
-  ]
+  expect_failures = [var.images_selection]
 }
 
-run "refused_06" {
+run "rejects_pushed_within_zero_days" {
   command = plan
 
   variables {
     images_selection = { pushed_within = "0d" }
   }
 
-  expect_failures = [
-    var.images_selection,
-  ]
+  expect_failures = [var.images_selection]
 }
 
-run "refused_07" {
+run "rejects_pushed_within_in_wrong_order" {
   command = plan
 
   variables {
     images_selection = { pushed_within = "3d2w" }
   }
 
-  expect_failures = [
-    var.images_selection,
-  ]
+  expect_failures = [var.images_selection]
 }
 
-run "refused_08" {
+run "rejects_pulled_within_zero_months" {
   command = plan
 
   variables {
     images_selection = { pulled_within = "00m" }
   }
 
-  expect_failures = [
-    var.images_selection,
-  ]
+  expect_failures = [var.images_selection]
 }
 
-run "refused_09" {
+run "rejects_pulled_within_in_words" {
   command = plan
 
   variables {
     images_selection = { pulled_within = "a week" }
   }
 
-  expect_failures = [
-    var.images_selection,
-  ]
+  expect_failures = [var.images_selection]
+}
+
+run "rejects_threads_of_zero" {
+  command = plan
+
+  variables {
+    functions = { repositories_scanner = { threads = 0 } }
+  }
+
+  expect_failures = [var.functions]
+}
+
+run "rejects_threads_above_999" {
+  command = plan
+
+  variables {
+    functions = { images_scanner = { threads = 1000 } }
+  }
+
+  expect_failures = [var.functions]
+}
+
+run "rejects_fraction_as_threads" {
+  command = plan
+
+  variables {
+    functions = { images_scanner = { threads = 1.5 } }
+  }
+
+  expect_failures = [var.functions]
 }
 
 run "bounds" {
@@ -133,7 +155,7 @@ run "bounds" {
 
   assert {
     condition     = length(module.repositories_scanner.function.environment[0].variables["REPOSITORIES_EXCLUDE_REGEXP"]) == 512
-    error_message = "The bounds themselves are accepted."
+    error_message = "The bounds should be accepted."
   }
 }
 
@@ -149,7 +171,7 @@ run "selection" {
       module.repositories_scanner.function.environment[0].variables["REPOSITORIES_EXCLUDE_REGEXP"] == "mirror/" &&
       module.reporter.function.environment[0].variables["REPOSITORIES_EXCLUDE_REGEXP"] == "mirror/"
     )
-    error_message = "What is left out is neither scanned nor reported."
+    error_message = "Excluded repositories should be neither scanned nor reported."
   }
 
   assert {
@@ -160,11 +182,11 @@ run "selection" {
       pushed_within = "6m"
       pulled_within = null
     }
-    error_message = "The images scanner is told the selection."
+    error_message = "The images scanner should have the selection."
   }
 
   assert {
     condition     = module.images_scanner.function.environment[0].variables["THREADS"] == "4"
-    error_message = "The images scanner is told its threads."
+    error_message = "The images scanner should have its number of threads."
   }
 }

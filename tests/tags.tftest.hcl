@@ -17,29 +17,29 @@ run "everywhere" {
   assert {
     condition = alltrue([for resource in concat(
       [aws_cloudwatch_event_rule.schedule.tags, aws_cloudwatch_event_rule.scan_events.tags],
-      [aws_sqs_queue.images.tags, aws_sqs_queue.images_dead_letters.tags],
-      [aws_sqs_queue.reports.tags, aws_sqs_queue.reports_dead_letters.tags],
+      [module.images_queue.queue.tags, module.images_queue.dlq.tags],
+      [module.reports_queue.queue.tags, module.reports_queue.dlq.tags],
       [aws_lambda_event_source_mapping.images.tags, aws_lambda_event_source_mapping.reports.tags],
       [aws_sns_topic.reports.tags, aws_sns_topic.chat[0].tags],
       flatten([for function in [module.repositories_scanner, module.images_scanner, module.reporter] :
         [function.function.tags, function.role.tags, function.log_group.tags]
       ]),
     ) : resource == tomap({ team = "security" })])
-    error_message = "Everything is tagged."
+    error_message = "All resources should be tagged."
   }
 
   assert {
     condition = alltrue([for function in [module.repositories_scanner, module.images_scanner, module.reporter] :
       function.role.permissions_boundary == "arn:aws:iam::123456789012:policy/boundary"
     ])
-    error_message = "Every role is bounded."
+    error_message = "Every role should have the boundary."
   }
 
   assert {
     condition = alltrue([for function in [module.repositories_scanner, module.images_scanner, module.reporter] :
       function.log_group.retention_in_days == 7
     ])
-    error_message = "Every log is kept as long as asked."
+    error_message = "Every log should be kept for the given time."
   }
 }
 
@@ -54,6 +54,6 @@ run "nowhere" {
 
   assert {
     condition     = module.reporter.role.permissions_boundary == null && module.reporter.log_group.retention_in_days == 0
-    error_message = "No boundary, logs for ever."
+    error_message = "There should be no boundary, and logs should not expire."
   }
 }

@@ -1,242 +1,170 @@
-# Every validation refuses what is just beyond its bound, and accepts the bound itself. A run costs half a second, so
-# each has one more case of every input that has one left: a case that is not refused is told by its variable.
+# Rejects values just beyond the bounds of each input, and accepts the bounds themselves.
 
 mock_provider "aws" {
   source = "./tests/mocks"
 }
 
-run "refused_01" {
+run "rejects_empty_name" {
   command = plan
 
   variables {
-    name                       = ""
-    rate                       = ""
-    repositories_filter_regexp = ""
-    images_duration_delta      = ""
-    email                      = ""
-    severity_thresholds        = { CRITCAL = 1 }
-    functions                  = { repositories_scanner = { memory = 127 } }
-    environment_variables      = { REPORTS_TOPIC_ARN = "x" }
-    log_retention_days         = 10
-    permissions_boundary       = ""
-    tags                       = { "aws:team" = "x" }
+    name = ""
   }
 
-  expect_failures = [
-    var.name,
-    var.rate,
-    var.repositories_filter_regexp,
-    var.images_duration_delta,
-    var.email,
-    var.severity_thresholds,
-    var.functions,
-    var.environment_variables,
-    var.log_retention_days,
-    var.permissions_boundary,
-    var.tags,
-  ]
+  expect_failures = [var.name]
 }
 
-run "refused_02" {
+run "rejects_name_of_129_characters" {
   command = plan
 
   variables {
-    name                       = format("%0129d", 0)
-    rate                       = "1${format("%0244d", 0)} hours"
-    repositories_filter_regexp = format("%01025d", 0)
-    images_duration_delta      = "3d2w"
-    email                      = "security@"
-    severity_thresholds        = { critical = 1 }
-    functions                  = { images_scanner = { memory = 10241 } }
-    environment_variables      = { AWS_REGION = "x" }
-    log_retention_days         = -1
-    permissions_boundary       = "boundary"
-    tags                       = { "" = "x" }
+    name = format("%0129d", 0)
   }
 
-  expect_failures = [
-    var.name,
-    var.rate,
-    var.repositories_filter_regexp,
-    var.images_duration_delta,
-    var.email,
-    var.severity_thresholds,
-    var.functions,
-    var.environment_variables,
-    var.log_retention_days,
-    var.permissions_boundary,
-    var.tags,
-  ]
+  expect_failures = [var.name]
 }
 
-run "refused_03" {
+run "rejects_name_with_a_space" {
   command = plan
 
   variables {
-    name                  = "scan reporter"
-    rate                  = "0 days"
-    images_duration_delta = "0d"
-    email                 = "security@example"
-    severity_thresholds   = { CRITICAL = 0 }
-    functions             = { reporter = { memory = 256.5 } }
-    environment_variables = { A-B = "x" }
-    permissions_boundary  = "arn:aws:iam::123456789012:role/boundary"
-    tags                  = { (format("%0129d", 0)) = "x" }
+    name = "scan reporter"
   }
 
-  expect_failures = [
-    var.name,
-    var.rate,
-    var.images_duration_delta,
-    var.email,
-    var.severity_thresholds,
-    var.functions,
-    var.environment_variables,
-    var.permissions_boundary,
-    var.tags,
-  ]
+  expect_failures = [var.name]
 }
 
-run "refused_04" {
+run "rejects_name_with_a_dot" {
   command = plan
 
   variables {
-    name                  = "scan.reporter"
-    rate                  = "2 day"
-    images_duration_delta = "0m0w00d"
-    email                 = "security.example.com"
-    severity_thresholds   = { HIGH = 1.5 }
-    functions             = { images_scanner = { timeout = 0 } }
-    environment_variables = { A = "x" }
-    permissions_boundary  = "arn:aws:iam::12345:policy/boundary"
-    tags                  = { team = format("%0257d", 0) }
+    name = "scan.reporter"
   }
 
-  expect_failures = [
-    var.name,
-    var.rate,
-    var.images_duration_delta,
-    var.email,
-    var.severity_thresholds,
-    var.functions,
-    var.environment_variables,
-    var.permissions_boundary,
-    var.tags,
-  ]
+  expect_failures = [var.name]
 }
 
-run "refused_05" {
+run "rejects_empty_rate" {
   command = plan
 
   variables {
-    rate                  = "1 days"
-    images_duration_delta = "7"
-    email                 = "a@example.com, b@example.com"
-    functions             = { reporter = { timeout = 901 } }
-    environment_variables = { _HANDLER = "x" }
-    tags                  = { for number in range(51) : "tag-${number}" => "x" }
+    rate = ""
   }
 
-  expect_failures = [
-    var.rate,
-    var.images_duration_delta,
-    var.email,
-    var.functions,
-    var.environment_variables,
-    var.tags,
-  ]
+  expect_failures = [var.rate]
 }
 
-run "refused_06" {
+run "rejects_rate_of_257_characters" {
   command = plan
 
   variables {
-    rate                  = "1.5 hours"
-    images_duration_delta = "12h"
-    email                 = "security@example.com."
-    functions             = { repositories_scanner = { timeout = 1.5 } }
-    environment_variables = { LONG = format("%01021d", 0) }
+    rate = "1${format("%0244d", 0)} hours"
   }
 
-  expect_failures = [
-    var.rate,
-    var.images_duration_delta,
-    var.email,
-    var.functions,
-    var.environment_variables,
-  ]
+  expect_failures = [var.rate]
 }
 
-run "refused_07" {
+run "rejects_rate_of_zero" {
   command = plan
 
   variables {
-    rate                  = "-1 days"
-    images_duration_delta = "-7d"
-    functions             = { repositories_scanner = { concurrency = 0 } }
+    rate = "0 days"
   }
 
-  expect_failures = [var.rate, var.images_duration_delta, var.functions]
+  expect_failures = [var.rate]
 }
 
-run "refused_08" {
+run "rejects_singular_unit_for_two" {
   command = plan
 
   variables {
-    rate                  = "2 weeks"
-    images_duration_delta = "1m 2w"
-    functions             = { repositories_scanner = { concurrency = 1.5 } }
+    rate = "2 day"
   }
 
-  expect_failures = [var.rate, var.images_duration_delta, var.functions]
+  expect_failures = [var.rate]
 }
 
-run "refused_09" {
+run "rejects_plural_unit_for_one" {
   command = plan
 
   variables {
-    rate                  = "01 day"
-    images_duration_delta = "7D"
-    functions             = { images_scanner = { concurrency = 1 } }
+    rate = "1 days"
   }
 
-  expect_failures = [var.rate, var.images_duration_delta, var.functions]
+  expect_failures = [var.rate]
 }
 
-run "refused_10" {
+run "rejects_fraction_as_rate" {
   command = plan
 
   variables {
-    rate      = "rate(1 day"
-    functions = { reporter = { concurrency = 1001 } }
+    rate = "1.5 hours"
   }
 
-  expect_failures = [var.rate, var.functions]
+  expect_failures = [var.rate]
 }
 
-run "refused_11" {
+run "rejects_negative_rate" {
   command = plan
 
   variables {
-    rate      = "1 day)"
-    functions = { images_scanner = { concurrency = 2.5 } }
+    rate = "-1 days"
   }
 
-  expect_failures = [var.rate, var.functions]
+  expect_failures = [var.rate]
 }
 
-run "refused_12" {
+run "rejects_weeks_as_unit" {
   command = plan
 
   variables {
-    rate      = "rate(rate(1 day))"
-    functions = { reporter = { concurrency = 1 } }
+    rate = "2 weeks"
   }
 
-  expect_failures = [var.rate, var.functions]
+  expect_failures = [var.rate]
 }
 
-run "refused_13" {
+run "rejects_leading_zero_in_rate" {
+  command = plan
+
+  variables {
+    rate = "01 day"
+  }
+
+  expect_failures = [var.rate]
+}
+
+run "rejects_unclosed_rate" {
+  command = plan
+
+  variables {
+    rate = "rate(1 day"
+  }
+
+  expect_failures = [var.rate]
+}
+
+run "rejects_unopened_rate" {
+  command = plan
+
+  variables {
+    rate = "1 day)"
+  }
+
+  expect_failures = [var.rate]
+}
+
+run "rejects_nested_rate" {
+  command = plan
+
+  variables {
+    rate = "rate(rate(1 day))"
+  }
+
+  expect_failures = [var.rate]
+}
+
+run "rejects_two_spaces_in_rate" {
   command = plan
 
   variables {
@@ -246,7 +174,7 @@ run "refused_13" {
   expect_failures = [var.rate]
 }
 
-run "refused_14" {
+run "rejects_one_time_schedule" {
   command = plan
 
   variables {
@@ -256,7 +184,7 @@ run "refused_14" {
   expect_failures = [var.rate]
 }
 
-run "refused_15" {
+run "rejects_cron_with_five_fields" {
   command = plan
 
   variables {
@@ -266,7 +194,7 @@ run "refused_15" {
   expect_failures = [var.rate]
 }
 
-run "refused_16" {
+run "rejects_cron_with_seven_fields" {
   command = plan
 
   variables {
@@ -276,7 +204,7 @@ run "refused_16" {
   expect_failures = [var.rate]
 }
 
-run "refused_17" {
+run "rejects_unclosed_cron" {
   command = plan
 
   variables {
@@ -286,7 +214,7 @@ run "refused_17" {
   expect_failures = [var.rate]
 }
 
-run "refused_18" {
+run "rejects_cron_without_question_mark" {
   command = plan
 
   variables {
@@ -296,7 +224,7 @@ run "refused_18" {
   expect_failures = [var.rate]
 }
 
-run "refused_19" {
+run "rejects_cron_with_two_question_marks" {
   command = plan
 
   variables {
@@ -306,7 +234,7 @@ run "refused_19" {
   expect_failures = [var.rate]
 }
 
-run "refused_20" {
+run "rejects_cron_with_a_word_as_hour" {
   command = plan
 
   variables {
@@ -316,7 +244,7 @@ run "refused_20" {
   expect_failures = [var.rate]
 }
 
-run "refused_21" {
+run "rejects_cron_of_257_characters" {
   command = plan
 
   variables {
@@ -324,6 +252,506 @@ run "refused_21" {
   }
 
   expect_failures = [var.rate]
+}
+
+run "rejects_empty_filter" {
+  command = plan
+
+  variables {
+    repositories_filter_regexp = ""
+  }
+
+  expect_failures = [var.repositories_filter_regexp]
+}
+
+run "rejects_filter_of_1025_characters" {
+  command = plan
+
+  variables {
+    repositories_filter_regexp = format("%01025d", 0)
+  }
+
+  expect_failures = [var.repositories_filter_regexp]
+}
+
+run "rejects_empty_duration" {
+  command = plan
+
+  variables {
+    images_duration_delta = ""
+  }
+
+  expect_failures = [var.images_duration_delta]
+}
+
+run "rejects_duration_in_wrong_order" {
+  command = plan
+
+  variables {
+    images_duration_delta = "3d2w"
+  }
+
+  expect_failures = [var.images_duration_delta]
+}
+
+run "rejects_duration_of_zero_days" {
+  command = plan
+
+  variables {
+    images_duration_delta = "0d"
+  }
+
+  expect_failures = [var.images_duration_delta]
+}
+
+run "rejects_duration_of_zero" {
+  command = plan
+
+  variables {
+    images_duration_delta = "0m0w00d"
+  }
+
+  expect_failures = [var.images_duration_delta]
+}
+
+run "rejects_duration_without_unit" {
+  command = plan
+
+  variables {
+    images_duration_delta = "7"
+  }
+
+  expect_failures = [var.images_duration_delta]
+}
+
+run "rejects_duration_in_hours" {
+  command = plan
+
+  variables {
+    images_duration_delta = "12h"
+  }
+
+  expect_failures = [var.images_duration_delta]
+}
+
+run "rejects_negative_duration" {
+  command = plan
+
+  variables {
+    images_duration_delta = "-7d"
+  }
+
+  expect_failures = [var.images_duration_delta]
+}
+
+run "rejects_duration_with_a_space" {
+  command = plan
+
+  variables {
+    images_duration_delta = "1m 2w"
+  }
+
+  expect_failures = [var.images_duration_delta]
+}
+
+run "rejects_duration_with_upper_case_unit" {
+  command = plan
+
+  variables {
+    images_duration_delta = "7D"
+  }
+
+  expect_failures = [var.images_duration_delta]
+}
+
+run "rejects_empty_email" {
+  command = plan
+
+  variables {
+    email = ""
+  }
+
+  expect_failures = [var.email]
+}
+
+run "rejects_email_without_domain" {
+  command = plan
+
+  variables {
+    email = "security@"
+  }
+
+  expect_failures = [var.email]
+}
+
+run "rejects_email_without_top_level_domain" {
+  command = plan
+
+  variables {
+    email = "security@example"
+  }
+
+  expect_failures = [var.email]
+}
+
+run "rejects_email_without_at_sign" {
+  command = plan
+
+  variables {
+    email = "security.example.com"
+  }
+
+  expect_failures = [var.email]
+}
+
+run "rejects_two_emails" {
+  command = plan
+
+  variables {
+    email = "a@example.com, b@example.com"
+  }
+
+  expect_failures = [var.email]
+}
+
+run "rejects_email_that_ends_with_a_dot" {
+  command = plan
+
+  variables {
+    email = "security@example.com."
+  }
+
+  expect_failures = [var.email]
+}
+
+run "rejects_misspelled_severity" {
+  command = plan
+
+  variables {
+    severity_thresholds = { CRITCAL = 1 }
+  }
+
+  expect_failures = [var.severity_thresholds]
+}
+
+run "rejects_lower_case_severity" {
+  command = plan
+
+  variables {
+    severity_thresholds = { critical = 1 }
+  }
+
+  expect_failures = [var.severity_thresholds]
+}
+
+run "rejects_threshold_of_zero" {
+  command = plan
+
+  variables {
+    severity_thresholds = { CRITICAL = 0 }
+  }
+
+  expect_failures = [var.severity_thresholds]
+}
+
+run "rejects_fraction_as_threshold" {
+  command = plan
+
+  variables {
+    severity_thresholds = { HIGH = 1.5 }
+  }
+
+  expect_failures = [var.severity_thresholds]
+}
+
+run "rejects_memory_below_128" {
+  command = plan
+
+  variables {
+    functions = { repositories_scanner = { memory = 127 } }
+  }
+
+  expect_failures = [var.functions]
+}
+
+run "rejects_memory_above_10240" {
+  command = plan
+
+  variables {
+    functions = { images_scanner = { memory = 10241 } }
+  }
+
+  expect_failures = [var.functions]
+}
+
+run "rejects_fraction_as_memory" {
+  command = plan
+
+  variables {
+    functions = { reporter = { memory = 256.5 } }
+  }
+
+  expect_failures = [var.functions]
+}
+
+run "rejects_timeout_of_zero" {
+  command = plan
+
+  variables {
+    functions = { images_scanner = { timeout = 0 } }
+  }
+
+  expect_failures = [var.functions]
+}
+
+run "rejects_timeout_above_900" {
+  command = plan
+
+  variables {
+    functions = { reporter = { timeout = 901 } }
+  }
+
+  expect_failures = [var.functions]
+}
+
+run "rejects_fraction_as_timeout" {
+  command = plan
+
+  variables {
+    functions = { repositories_scanner = { timeout = 1.5 } }
+  }
+
+  expect_failures = [var.functions]
+}
+
+run "rejects_reserved_concurrency_of_zero" {
+  command = plan
+
+  variables {
+    functions = { repositories_scanner = { concurrency = 0 } }
+  }
+
+  expect_failures = [var.functions]
+}
+
+run "rejects_fraction_as_reserved_concurrency" {
+  command = plan
+
+  variables {
+    functions = { repositories_scanner = { concurrency = 1.5 } }
+  }
+
+  expect_failures = [var.functions]
+}
+
+run "rejects_images_scanner_concurrency_below_two" {
+  command = plan
+
+  variables {
+    functions = { images_scanner = { concurrency = 1 } }
+  }
+
+  expect_failures = [var.functions]
+}
+
+run "rejects_concurrency_above_1000" {
+  command = plan
+
+  variables {
+    functions = { reporter = { concurrency = 1001 } }
+  }
+
+  expect_failures = [var.functions]
+}
+
+run "rejects_fraction_as_concurrency" {
+  command = plan
+
+  variables {
+    functions = { images_scanner = { concurrency = 2.5 } }
+  }
+
+  expect_failures = [var.functions]
+}
+
+run "rejects_reporter_concurrency_below_two" {
+  command = plan
+
+  variables {
+    functions = { reporter = { concurrency = 1 } }
+  }
+
+  expect_failures = [var.functions]
+}
+
+run "rejects_variable_of_the_module" {
+  command = plan
+
+  variables {
+    environment_variables = { REPORTS_TOPIC_ARN = "x" }
+  }
+
+  expect_failures = [var.environment_variables]
+}
+
+run "rejects_variable_of_lambda" {
+  command = plan
+
+  variables {
+    environment_variables = { AWS_REGION = "x" }
+  }
+
+  expect_failures = [var.environment_variables]
+}
+
+run "rejects_variable_name_with_a_hyphen" {
+  command = plan
+
+  variables {
+    environment_variables = { A-B = "x" }
+  }
+
+  expect_failures = [var.environment_variables]
+}
+
+run "rejects_variable_name_of_one_letter" {
+  command = plan
+
+  variables {
+    environment_variables = { A = "x" }
+  }
+
+  expect_failures = [var.environment_variables]
+}
+
+run "rejects_variable_name_with_leading_underscore" {
+  command = plan
+
+  variables {
+    environment_variables = { _HANDLER = "x" }
+  }
+
+  expect_failures = [var.environment_variables]
+}
+
+run "rejects_environment_of_1025_characters" {
+  command = plan
+
+  variables {
+    environment_variables = { LONG = format("%01021d", 0) }
+  }
+
+  expect_failures = [var.environment_variables]
+}
+
+run "rejects_retention_that_cloudwatch_lacks" {
+  command = plan
+
+  variables {
+    log_retention_days = 10
+  }
+
+  expect_failures = [var.log_retention_days]
+}
+
+run "rejects_negative_retention" {
+  command = plan
+
+  variables {
+    log_retention_days = -1
+  }
+
+  expect_failures = [var.log_retention_days]
+}
+
+run "rejects_empty_boundary" {
+  command = plan
+
+  variables {
+    permissions_boundary = ""
+  }
+
+  expect_failures = [var.permissions_boundary]
+}
+
+run "rejects_boundary_that_is_no_arn" {
+  command = plan
+
+  variables {
+    permissions_boundary = "boundary"
+  }
+
+  expect_failures = [var.permissions_boundary]
+}
+
+run "rejects_boundary_that_is_a_role" {
+  command = plan
+
+  variables {
+    permissions_boundary = "arn:aws:iam::123456789012:role/boundary"
+  }
+
+  expect_failures = [var.permissions_boundary]
+}
+
+run "rejects_boundary_with_a_short_account" {
+  command = plan
+
+  variables {
+    permissions_boundary = "arn:aws:iam::12345:policy/boundary"
+  }
+
+  expect_failures = [var.permissions_boundary]
+}
+
+run "rejects_tag_key_of_aws" {
+  command = plan
+
+  variables {
+    tags = { "aws:team" = "x" }
+  }
+
+  expect_failures = [var.tags]
+}
+
+run "rejects_empty_tag_key" {
+  command = plan
+
+  variables {
+    tags = { "" = "x" }
+  }
+
+  expect_failures = [var.tags]
+}
+
+run "rejects_tag_key_of_129_characters" {
+  command = plan
+
+  variables {
+    tags = { (format("%0129d", 0)) = "x" }
+  }
+
+  expect_failures = [var.tags]
+}
+
+run "rejects_tag_value_of_257_characters" {
+  command = plan
+
+  variables {
+    tags = { team = format("%0257d", 0) }
+  }
+
+  expect_failures = [var.tags]
+}
+
+run "rejects_more_than_50_tags" {
+  command = plan
+
+  variables {
+    tags = { for number in range(51) : "tag-${number}" => "x" }
+  }
+
+  expect_failures = [var.tags]
 }
 
 run "least_values_accepted" {

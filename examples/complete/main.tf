@@ -1,5 +1,5 @@
-# Two instances side by side in one account and Region: a strict one for what runs in production, with every input
-# set, and a lenient one for all other repositories.
+# Two instances in one account and Region: a strict one for production, with every input set, and a lenient one for all
+# other repositories.
 
 terraform {
   required_version = ">= 1.9"
@@ -18,13 +18,13 @@ data "aws_caller_identity" "current" {}
 
 data "aws_partition" "current" {}
 
-# The queue of a ticket system, which makes a ticket of each report.
+# The queue of a ticket system, which creates a ticket for each report.
 resource "aws_sqs_queue" "tickets" {
   name                    = "ecr-scan-tickets"
   sqs_managed_sse_enabled = true
 }
 
-# A queue takes no message from a topic that its policy does not name.
+# A queue accepts messages from a topic only if its policy allows them.
 resource "aws_sqs_queue_policy" "tickets" {
   queue_url = aws_sqs_queue.tickets.url
 
@@ -50,19 +50,19 @@ module "production" {
   # All resources are named after it: production-images-scanner, production-reports and so on.
   name = "production"
 
-  # False pauses both the runs and the reports, and leaves everything in place.
+  # False disables both rules and keeps all other resources.
   enabled = true
 
   # At four in the morning UTC.
   rate = "cron(0 4 * * ? *)"
 
-  # A Python regular expression, which the name must match from its start.
+  # A Python regular expression, matched from the start of the repository name.
   repositories_filter_regexp = "production/"
 
-  # Matched from the start as well; what it takes is left out.
+  # Matched from the start as well; matching repositories are skipped.
   repositories_exclude_regexp = "production/(mirror|cache)/"
 
-  # Of each repository the twenty images pushed last that carry a version as their tag.
+  # The twenty most recently pushed images of each repository that have a version tag.
   images_selection = {
     tagged_only   = true
     tag_regexp    = "v?[0-9]+\\."
@@ -74,11 +74,11 @@ module "production" {
   # An image whose last scan is older than three days is scanned again.
   images_duration_delta = "3d"
 
-  # AWS asks this address to confirm before it gets anything else.
+  # AWS asks this address for confirmation first.
   email = "security@example.com"
 
-  # Beside that address: a queue, which takes the message as it was published, without SNS's envelope, and an address
-  # that is told only where a scan failed.
+  # Additional subscribers: a queue that receives each message without the SNS envelope, and an address that receives
+  # only reports of failed scans.
   subscriptions = {
     tickets = {
       protocol             = "sqs"
@@ -96,40 +96,40 @@ module "production" {
   # For Slack or Microsoft Teams: configure a channel of Amazon Q Developer with the topic in chat_topic_arn.
   chat = true
 
-  # What ends within five minutes, the longest there is, is one report...
+  # Scans that end within five minutes, the maximum, share a report...
   report_window = 300
 
-  # ...for each team, which is the second part of a name such as production/payments/api.
+  # ...for each team, the second part of a name such as production/payments/api.
   group_by = "^production/([^/]+)/"
 
-  # Reported from one critical, one high (the default) or ten medium findings; low and all others are off.
+  # Reports an image with one critical, one high (the default) or ten medium findings; the others are off.
   severity_thresholds = {
     CRITICAL = 1
     MEDIUM   = 10
   }
 
-  # A finding that nobody can do anything about yet does not count.
+  # Ignores findings without a known fix.
   fixable_only = true
 
-  # An image that cannot be scanned is worth knowing of.
+  # Reports failed scans.
   notify_on_scan_failure = true
 
   functions = {
-    # Never two runs at a time.
+    # One run at a time.
     repositories_scanner = { memory = 256, timeout = 600, concurrency = 1, threads = 16 }
     # Ten repositories at a time.
     images_scanner = { memory = 512, timeout = 900, concurrency = 10, threads = 16 }
     reporter       = { memory = 512, timeout = 300, concurrency = 2 }
   }
 
-  # For all functions, beside those that the module sets: here boto3's own retries.
+  # For all functions, in addition to the variables that the module sets.
   environment_variables = {
     AWS_MAX_ATTEMPTS = "5"
   }
 
   log_retention_days = 90
 
-  # For accounts in which every role needs one.
+  # For accounts that require a permissions boundary.
   permissions_boundary = "arn:${data.aws_partition.current.partition}:iam::${data.aws_caller_identity.current.account_id}:policy/boundary"
 
   tags = {
@@ -146,7 +146,7 @@ module "others" {
   repositories_filter_regexp = "(?!production/)"
   images_duration_delta      = "1m"
 
-  # Critical findings alone: HIGH is on unless it is turned off.
+  # Critical findings only: HIGH is on by default.
   severity_thresholds    = { HIGH = null }
   notify_on_scan_failure = false
 }

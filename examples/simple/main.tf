@@ -1,5 +1,5 @@
-# Every image of this account's ECR registry in one Region is scanned at least once a week, and one address gets the
-# reports. Region and credentials come from the environment, as for any AWS tool.
+# Scans every image of the account's ECR registry in one Region at least once a week, and mails the reports to one
+# address. Region and credentials come from the environment.
 
 terraform {
   required_version = ">= 1.9"

@@ -4,12 +4,12 @@ output "reports_topic_arn" {
 }
 
 output "queue_urls" {
-  description = "URLs of the queues, and of the queues of their dead letters."
+  description = "URLs of the queues and their DLQs."
   value = {
-    images               = module.ecr_scan_reporter.images_queue_url
-    images_dead_letters  = module.ecr_scan_reporter.images_dead_letter_queue_url
-    reports              = module.ecr_scan_reporter.reports_queue_url
-    reports_dead_letters = module.ecr_scan_reporter.reports_dead_letter_queue_url
+    images      = module.ecr_scan_reporter.images_queue_url
+    images_dlq  = module.ecr_scan_reporter.images_dead_letter_queue_url
+    reports     = module.ecr_scan_reporter.reports_queue_url
+    reports_dlq = module.ecr_scan_reporter.reports_dead_letter_queue_url
   }
 }
 

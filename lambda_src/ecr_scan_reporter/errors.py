@@ -1,47 +1,93 @@
-"""The errors of this package's own: what went wrong, in words that say what to do about it."""
+"""The exceptions of this package.
+
+SettingError                        a setting has an invalid value
+MessageError                        a queue message is invalid
+DeadlineExceededError               the invocation has no time left
+AwsError                            AWS did not do what was asked
+├── AccessDeniedError               the role lacks a permission
+├── QueueError                      SQS rejected a message
+├── PublishError                    SNS rejected a report
+└── RegistryError                   ECR rejected a call
+    ├── TransientError              the same call may succeed later
+    │   └── ThrottledError          ... at a lower rate
+    ├── RepositoryNotFoundError     the repository was deleted
+    ├── ImageNotFoundError          the image was deleted
+    ├── ScanNotFoundError           the image was never scanned
+    ├── ImageRejectedError          ECR rejected this image alone
+    ├── ScanQuotaExceededError      the account has no scans left today
+    └── ManualScanningDisabledError the registry uses enhanced scanning
+"""
 
 
 class SettingError(ValueError):
-    """A setting has a value that is not accepted; the message names both, and what is accepted."""
+    """A setting has an invalid value; the message names the setting, the value and what is expected."""
 
-    def __init__(self, name: str, value: object, accepted: str) -> None:
-        super().__init__(f"{name} is {value!r}; accepted: {accepted}")
+    def __init__(self, name: str, value: object, expected: str) -> None:
+        super().__init__(f"{name} is {value!r}; expected {expected}")
 
 
 class MessageError(ValueError):
     """A message from a queue is not one that this function understands."""
 
 
-class RegistryError(Exception):
-    """The registry refused a call."""
+class DeadlineExceededError(Exception):
+    """The invocation has no time left for the work at hand."""
 
 
-class AccessDenied(RegistryError):
-    """The function's role may not make this call; the message names the action that is missing."""
+class AwsError(Exception):
+    """AWS did not do what was asked."""
 
 
-class Throttled(RegistryError):
-    """The registry asks for a slower pace; the same call may succeed later."""
+class AccessDeniedError(AwsError):
+    """The function's role may not make this call; the message names the missing action."""
 
 
-class RepositoryGone(RegistryError):
+class QueueError(AwsError):
+    """Amazon SQS did not accept every message."""
+
+
+class PublishError(AwsError):
+    """Amazon SNS did not accept a report."""
+
+
+class RegistryError(AwsError):
+    """Amazon ECR rejected a call. `code` is its error code, or the kind of failure if there was no response."""
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class TransientError(RegistryError):
+    """The call failed for a reason that may pass: a server error, a timeout or a closed connection."""
+
+
+class ThrottledError(TransientError):
+    """Amazon ECR asks for a lower rate."""
+
+
+class RepositoryNotFoundError(RegistryError):
     """The repository does not exist (any more)."""
 
 
-class ImageGone(RegistryError):
+class ImageNotFoundError(RegistryError):
     """The image does not exist (any more)."""
 
 
-class ScanQuotaReached(RegistryError):
-    """The account's daily quota of basic scans is used up (100,000 per Region and 24 hours, not adjustable).
+class ScanNotFoundError(RegistryError):
+    """The image was never scanned."""
+
+
+class ImageRejectedError(RegistryError):
+    """Amazon ECR rejected a call for one image; other images are not affected."""
+
+
+class ScanQuotaExceededError(RegistryError):
+    """The account has used its daily quota of basic scans: 100,000 per Region and 24 hours, not adjustable.
 
     https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html
     """
 
 
-class ScanningDisabled(RegistryError):
-    """The registry takes no manual scans: enhanced scanning is on."""
-
-
-class OutOfTime(Exception):
-    """This invocation has no time left for the work at hand."""
+class ManualScanningDisabledError(RegistryError):
+    """The registry accepts no manual scans because it uses enhanced scanning."""

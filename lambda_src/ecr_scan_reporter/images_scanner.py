@@ -1,59 +1,38 @@
-"""Handler: starts the scans that are due in one repository after another."""
+"""Handler of the images scanner: starts the due scans of one repository per message."""
 
 import os
-import time
-from concurrent.futures import Executor, ThreadPoolExecutor
-from datetime import UTC, datetime
-from functools import cache
-from typing import Protocol
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 
-from .batches import BatchResponse, SqsEvent, handle_each
-from .messages import RepositoryMessage
-from .pace import Pace
-from .queues import ImagesQueue, sqs_client
-from .registry import Registry, ecr_client, scan_client
-from .repository_scan import RepositoryScan
-from .settings import ImagesScannerSettings
-
-# Seconds that a continuation waits: ECR's buckets fill again meanwhile.
-_CONTINUATION_DELAY = 30
-# Of the time that is left, this share (at most so many seconds) is kept for calls under way and the continuation.
-_MARGIN_SHARE = 0.1
-_LONGEST_MARGIN = 20.0
+from ecr_scan_reporter.aws.ecr import EcrRegistry, ecr_client, single_attempt_client
+from ecr_scan_reporter.aws.sqs import SqsQueue, sqs_client
+from ecr_scan_reporter.aws.sqs_batch import SqsBatchResponse, SqsEvent, process_batch
+from ecr_scan_reporter.scanning.repository import Dependencies, process_message
+from ecr_scan_reporter.settings import ImagesScannerSettings
+from ecr_scan_reporter.shared.deadline import Deadline, LambdaContext
 
 
-class Context(Protocol):
-    """What is used of Lambda's context object."""
+def handler(event: SqsEvent, context: LambdaContext) -> SqsBatchResponse:
+    """Scan one repository per message.
 
-    def get_remaining_time_in_millis(self) -> int:
-        """Milliseconds until Lambda stops this invocation."""
-        ...
+    Args:
+        event: a batch of the images queue; a body is `{"version": 1, "repository": "team-a/app"}`.
+        context: Lambda's.
 
-
-def handler(event: SqsEvent, context: Context) -> BatchResponse:
-    """Handle a batch of messages from the images queue.
+    Returns:
+        The messages to deliver again.
 
     Raises:
-        SettingError: a setting is not accepted.
+        SettingError: an environment variable is invalid.
     """
-    settings, registry, queue, pool = _environment()
-    left = context.get_remaining_time_in_millis() / 1000
-    deadline = time.monotonic() + left - min(left * _MARGIN_SHARE, _LONGEST_MARGIN)
-
-    def see_to(body: str) -> None:
-        message = RepositoryMessage.from_json(body)
-        scan = RepositoryScan(registry, settings, pool, datetime.now(UTC), deadline, Pace(deadline))
-        rest = scan.run(message)
-        if rest:
-            queue.send([rest], delay=_CONTINUATION_DELAY)
-
-    return handle_each(event, see_to)
+    deadline = Deadline.of_invocation(context)
+    return process_batch(event, partial(process_message, deps=dependencies(), deadline=deadline))
 
 
 @cache
-def _environment() -> tuple[ImagesScannerSettings, Registry, ImagesQueue, Executor]:
-    """Settings, clients and threads, made once per cold start."""
-    settings = ImagesScannerSettings.read(os.environ)
-    registry = Registry(ecr_client(settings.threads), scan_client(settings.threads))
-    queue = ImagesQueue(sqs_client(), settings.images_queue_url)
-    return settings, registry, queue, ThreadPoolExecutor(settings.threads)
+def dependencies() -> Dependencies:
+    """Create settings, clients and threads, once per cold start."""
+    settings = ImagesScannerSettings.from_env(os.environ)
+    ecr = EcrRegistry(ecr_client(settings.threads), single_attempt_client(settings.threads))
+    queue = SqsQueue(sqs_client(), settings.images_queue_url)
+    return Dependencies(settings, ecr, queue, ThreadPoolExecutor(settings.threads))

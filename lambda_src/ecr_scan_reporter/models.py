@@ -1,17 +1,80 @@
-"""The values that the functions speak of: images, their scans, and what came of asking for one."""
+"""Domain values: repositories to process, images, scans, findings and the outcomes of scan requests."""
 
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from ecr_scan_reporter.shared.durations import Duration
+
+# The severities of basic scanning, and Inspector's UNTRIAGED, which it has in place of UNDEFINED; most severe first.
+SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL", "UNDEFINED", "UNTRIAGED")
+
+INDEX_MEDIA_TYPES = frozenset(
+    {
+        "application/vnd.oci.image.index.v1+json",
+        "application/vnd.docker.distribution.manifest.list.v2+json",
+    }
+)
+
+# The media types that scanning supports; https://docs.aws.amazon.com/inspector/latest/user/scanning-ecr.html
+_IMAGE_MEDIA_TYPES = frozenset(
+    {
+        "application/vnd.oci.image.manifest.v1+json",
+        "application/vnd.docker.distribution.manifest.v2+json",
+    }
+)
+_CONFIG_MEDIA_TYPES = frozenset(
+    {
+        "application/vnd.oci.image.config.v1+json",
+        "application/vnd.docker.container.image.v1+json",
+    }
+)
+# Cosign stores signatures, attestations and SBOMs as images, tagged with the digest of the image they describe.
+_COSIGN_TAG = re.compile(r"sha256-[0-9a-f]{64}(\.\w+)?")
+
+# The text in the status description of a scan that failed because ECR does not support the operating system.
+UNSUPPORTED_IMAGE = "UnsupportedImageError"
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryFilter:
+    """Selects repositories by name: those that match `include`, except those that match `exclude`."""
+
+    include: re.Pattern[str]
+    exclude: re.Pattern[str] | None = None
+
+    def matches(self, repository: str) -> bool:
+        """Return whether a repository is selected; both expressions match from the start of its name."""
+        return bool(self.include.match(repository)) and not (self.exclude and self.exclude.match(repository))
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Selects images of a repository; every part that is set must hold.
+
+    Args:
+        tagged_only: only images with a tag; a child of a tagged index counts as tagged.
+        tag_regexp: only images with a tag (their own or their index's) that matches from its start.
+        newest: only this many images of each repository, those pushed last.
+        pushed_within: only images pushed within this time.
+        pulled_within: only images pulled within this time, as ECR recorded it.
+    """
+
+    tagged_only: bool = False
+    tag_regexp: re.Pattern[str] | None = None
+    newest: int | None = None
+    pushed_within: Duration | None = None
+    pulled_within: Duration | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """The last scan of an image as ECR tells it.
+    """The last scan of an image.
 
-    `status` is one of ECR's words (COMPLETE, FAILED, IN_PROGRESS, PENDING, ...; an open set).
-    `completed_at` (aware) is absent while a scan runs and after most that failed.
-    `description` is ECR's reason for the status.
+    `status` is ECR's (COMPLETE, FAILED, IN_PROGRESS, PENDING, ...; an open set). `completed_at` (aware) is missing
+    while a scan is in progress and after most scans that failed. `description` is ECR's reason for the status.
     """
 
     status: str
@@ -21,27 +84,43 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One image of a repository: a digest, with all the tags that point to it.
+    """One image of a repository: a digest with all its tags.
 
-    `media_type` is the manifest's, `artifact_type` that of its config; `subject` is the digest that a signature or
-    an SBOM refers to; `summary` is the last scan where DescribeImages tells of it, which saves a call. Times are aware.
+    `media_type` is the manifest's, `artifact_media_type` the config's. `subject_digest` is the image that a signature
+    or an SBOM refers to. `last_scan` is set where DescribeImages returns it, which saves a call. Times are aware.
     """
 
     repository: str
     digest: str
     tags: tuple[str, ...] = ()
     media_type: str | None = None
-    artifact_type: str | None = None
-    subject: str | None = None
+    artifact_media_type: str | None = None
+    subject_digest: str | None = None
     archived: bool = False
     pushed_at: datetime | None = None
     pulled_at: datetime | None = None
-    summary: Scan | None = None
+    last_scan: Scan | None = None
+
+    @property
+    def is_index(self) -> bool:
+        """Whether this is an image index, which cannot be scanned itself."""
+        return self.media_type in INDEX_MEDIA_TYPES
+
+    @property
+    def is_artifact(self) -> bool:
+        """Whether this is no container image but an artifact, such as a Helm chart, a signature or an SBOM."""
+        if self.is_index:
+            return False
+        other_type = (self.media_type and self.media_type not in _IMAGE_MEDIA_TYPES) or (
+            self.artifact_media_type and self.artifact_media_type not in _CONFIG_MEDIA_TYPES
+        )
+        cosign = bool(self.tags) and all(map(_COSIGN_TAG.fullmatch, self.tags))
+        return bool(other_type or self.subject_digest or cosign)
 
 
 @dataclass(frozen=True, slots=True)
 class IndexChild:
-    """One manifest of an index: a platform's image, or an attestation about one."""
+    """One manifest of an image index: the image of a platform, or an attestation about one."""
 
     index: str
     digest: str
@@ -49,39 +128,75 @@ class IndexChild:
     attestation: bool
 
 
+def inherited_tags(
+    children: Iterable[IndexChild], index_tags: Mapping[str, tuple[str, ...]]
+) -> dict[str, tuple[str, ...]]:
+    """Return the tags that the children of indexes inherit, by digest.
+
+    A child of several indexes inherits the tags of all of them, and an index inside an index those of the outer one.
+
+    Args:
+        children: of the indexes.
+        index_tags: the own tags of each index, by digest.
+    """
+    parents: dict[str, list[str]] = {}
+    for child in children:
+        parents.setdefault(child.digest, []).append(child.index)
+
+    def tags_of(digest: str) -> tuple[str, ...]:
+        # A loop, not recursion: manifests are untrusted, and their nesting has no limit.
+        seen, queue = {digest}, list(parents[digest])
+        tags: dict[str, None] = {}
+        for index in queue:
+            if index not in seen:
+                seen.add(index)
+                tags.update(dict.fromkeys(index_tags.get(index, ())))
+                queue += parents.get(index, ())
+        return tuple(tags)
+
+    return {digest: tags_of(digest) for digest in parents}
+
+
 class StartOutcome(StrEnum):
-    """What ECR answered when a scan was asked for."""
+    """The result of a StartImageScan request."""
 
     STARTED = "started"
     SCANNED_WITHIN_24_HOURS = "scanned_within_24_hours"
     UNSUPPORTED_TYPE = "unsupported_type"
     ARCHIVED = "archived"
-    IMAGE_GONE = "image_gone"
+    IMAGE_NOT_FOUND = "image_not_found"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One vulnerability of one package in an image.
 
-    `fixed` is the version that mends it, where that is known; `fixable` whether there is one. `exploit` says whether an
-    exploit is known. Only enhanced scanning tells these three. `score` is CVSS, 0 to 10.
+    A package may be installed in several versions and places; `installed_versions` and `paths` name them. Fixed
+    versions, `fix_available` and `exploit_available` are known with enhanced scanning only. `cvss_score` is 0 to 10,
+    0 where unknown.
     """
 
-    name: str
+    id: str
     severity: str
     package: str = ""
-    installed: str = ""
-    fixed: str = ""
-    fixable: bool = False
-    exploit: bool = False
-    score: float = 0.0
-    link: str = ""
+    installed_versions: tuple[str, ...] = ()
+    fixed_versions: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    fix_available: bool = False
+    exploit_available: bool = False
+    cvss_score: float = 0.0
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ScanResult:
-    """What the last scan of an image found, and ECR's words for its status."""
+    """The status of an image's last scan, ECR's reason for it, and the findings as ECR lists them."""
 
     status: str
     description: str
     findings: tuple[Finding, ...]
+
+
+def severity_rank(severity: str) -> int:
+    """Return 0 for CRITICAL, 1 for HIGH and so on; an unknown severity comes last."""
+    return SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)

@@ -1,100 +1,92 @@
-"""The functions' settings, read from the environment once per cold start."""
+"""The settings of the functions, parsed from environment variables once per cold start."""
 
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from datetime import timedelta
 
-from . import durations
-from .due import Selection
-from .durations import Duration
-from .errors import SettingError
-
-# Basic scanning's words, and Inspector's UNTRIAGED in place of UNDEFINED; worst first.
-SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL", "UNDEFINED", "UNTRIAGED")
-
-
-@dataclass(frozen=True, slots=True)
-class RepositoryFilter:
-    """Which repositories are scanned and reported: those that match `include`, unless they match `exclude`."""
-
-    include: re.Pattern[str]
-    exclude: re.Pattern[str] | None = None
-
-    @classmethod
-    def read(cls, environment: Mapping[str, str]) -> "RepositoryFilter":
-        """Read the two expressions; the one that excludes may be missing or empty, for none.
-
-        Raises:
-            SettingError: one is not a regular expression.
-        """
-        exclude = environment.get("REPOSITORIES_EXCLUDE_REGEXP")
-        return cls(
-            include=expression("REPOSITORIES_FILTER_REGEXP", environment.get("REPOSITORIES_FILTER_REGEXP")),
-            exclude=expression("REPOSITORIES_EXCLUDE_REGEXP", exclude) if exclude else None,
-        )
-
-    def matches(self, repository: str) -> bool:
-        """Whether a repository of this name is meant; both expressions are matched from the start of the name."""
-        return bool(self.include.match(repository)) and not (self.exclude and self.exclude.match(repository))
+from ecr_scan_reporter.errors import SettingError
+from ecr_scan_reporter.models import SEVERITIES, RepositoryFilter, Selection
+from ecr_scan_reporter.shared import durations
+from ecr_scan_reporter.shared.durations import Duration
 
 
 @dataclass(frozen=True, slots=True)
 class RepositoriesScannerSettings:
-    """What the repositories scanner needs to know. `threads`: how many calls may be under way."""
+    """Settings of the repositories scanner. `threads`: how many calls may be in flight."""
 
-    repositories: "RepositoryFilter"
+    repositories: RepositoryFilter
     images_queue_url: str
     threads: int
 
     @classmethod
-    def read(cls, environment: Mapping[str, str]) -> "RepositoriesScannerSettings":
-        """Read the settings.
+    def from_env(cls, environment: Mapping[str, str]) -> "RepositoriesScannerSettings":
+        """Parse the environment variables.
 
         Raises:
-            SettingError: a variable is missing or its value is not accepted.
+            SettingError: a variable is missing or has an invalid value.
         """
         return cls(
-            repositories=RepositoryFilter.read(environment),
-            images_queue_url=_text(environment, "IMAGES_QUEUE_URL", "the URL of the images queue"),
+            repositories=_repository_filter(environment),
+            images_queue_url=_required(environment, "IMAGES_QUEUE_URL", "the URL of the images queue"),
             threads=_threads(environment),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class ImagesScannerSettings:
-    """What the images scanner needs to know. `threads`: how many calls may be under way."""
+    """Settings of the images scanner.
 
-    duration: Duration
+    Args:
+        max_age: a scan older than this is due.
+        run_interval: the time between two runs, at most a day; a day if the schedule is not regular.
+        selection: which images are scanned.
+        images_queue_url: of the queue for continuations.
+        threads: how many calls may be in flight.
+    """
+
+    max_age: Duration
+    run_interval: timedelta
     selection: Selection
     images_queue_url: str
     threads: int
 
     @classmethod
-    def read(cls, environment: Mapping[str, str]) -> "ImagesScannerSettings":
-        """Read the settings.
+    def from_env(cls, environment: Mapping[str, str]) -> "ImagesScannerSettings":
+        """Parse the environment variables.
 
         Raises:
-            SettingError: a variable is missing or its value is not accepted.
+            SettingError: a variable is missing or has an invalid value.
         """
         return cls(
-            duration=_duration("ECR_IMAGES_DURATION_DELTA", environment.get("ECR_IMAGES_DURATION_DELTA")),
+            max_age=_duration("ECR_IMAGES_DURATION_DELTA", environment.get("ECR_IMAGES_DURATION_DELTA")),
+            run_interval=_run_interval(environment, "RUN_INTERVAL_SECONDS"),
             selection=_selection(environment, "IMAGES_SELECTION"),
-            images_queue_url=_text(environment, "IMAGES_QUEUE_URL", "the URL of the images queue"),
+            images_queue_url=_required(environment, "IMAGES_QUEUE_URL", "the URL of the images queue"),
             threads=_threads(environment),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class ReporterSettings:
-    """What the reporter needs to know.
+    """Settings of the reporter.
 
-    `thresholds` maps a severity to the number of findings that is told; `fixable_only` counts only those that a known
-    version mends; `group_by` has one capture group over the repository's name; `chat_topic_arn` is empty for no chat.
+    Args:
+        topic_arn: of the topic for reports.
+        reports_queue_url: of the queue that the reporter reads from.
+        repositories: which repositories are reported.
+        thresholds: by severity, the number of findings from which an image is reported.
+        notify_on_scan_failure: whether failed scans are reported.
+        name: of this instance of the module.
+        fixable_only: count only findings with a known fix.
+        group_by: has one capture group over the repository name; images with equal captures share a report.
+        chat_topic_arn: of the topic for chat; empty for none.
     """
 
     topic_arn: str
-    repositories: "RepositoryFilter"
+    reports_queue_url: str
+    repositories: RepositoryFilter
     thresholds: Mapping[str, int]
     notify_on_scan_failure: bool
     name: str
@@ -103,18 +95,19 @@ class ReporterSettings:
     chat_topic_arn: str = ""
 
     @classmethod
-    def read(cls, environment: Mapping[str, str]) -> "ReporterSettings":
-        """Read the settings.
+    def from_env(cls, environment: Mapping[str, str]) -> "ReporterSettings":
+        """Parse the environment variables.
 
         Raises:
-            SettingError: a variable is missing or its value is not accepted.
+            SettingError: a variable is missing or has an invalid value.
         """
         return cls(
-            topic_arn=_text(environment, "REPORTS_TOPIC_ARN", "the ARN of the topic for reports"),
-            repositories=RepositoryFilter.read(environment),
+            topic_arn=_topic_arn(environment, "REPORTS_TOPIC_ARN"),
+            reports_queue_url=_required(environment, "REPORTS_QUEUE_URL", "the URL of the reports queue"),
+            repositories=_repository_filter(environment),
             thresholds=_thresholds(environment, "SEVERITY_THRESHOLDS"),
             notify_on_scan_failure=_flag(environment, "NOTIFY_ON_SCAN_FAILURE"),
-            name=_text(environment, "REPORTER_NAME", "the name of this instance of the module"),
+            name=_required(environment, "REPORTER_NAME", "the name of this instance of the module"),
             fixable_only=_flag(environment, "FIXABLE_ONLY", "false"),
             group_by=_group_by(environment, "GROUP_BY"),
             chat_topic_arn=environment.get("CHAT_TOPIC_ARN", ""),
@@ -125,26 +118,51 @@ class ReporterSettings:
         """The account's partition, such as `aws-cn`."""
         return self.topic_arn.split(":")[1]
 
+    @property
+    def region(self) -> str:
+        """The Region of the function, of its registry and of its topics."""
+        return self.topic_arn.split(":")[3]
 
-def expression(name: str, value: object) -> re.Pattern[str]:
-    """Compile the regular expression that setting `name` holds.
+    @property
+    def account(self) -> str:
+        """The account of the function, of its registry and of its topics."""
+        return self.topic_arn.split(":")[4]
+
+
+def compile_regexp(name: str, value: object) -> re.Pattern[str]:
+    """Compile the regular expression of the setting `name`.
 
     Raises:
-        SettingError: it is not one.
+        SettingError: `value` is not a regular expression.
     """
-    accepted = "a Python regular expression, matched from the start of the name"
+    expected = "a Python regular expression, matched from the start of the name"
     if not isinstance(value, str):
-        raise SettingError(name, value, accepted)
+        raise SettingError(name, value, expected)
     try:
         return re.compile(value)
-    except re.error as error:
-        raise SettingError(name, value, f"{accepted} ({error})") from error
+    except (re.error, OverflowError, RecursionError) as error:
+        raise SettingError(name, value, f"{expected} ({error})") from error
 
 
-def _text(environment: Mapping[str, str], name: str, accepted: str) -> str:
+def _repository_filter(environment: Mapping[str, str]) -> RepositoryFilter:
+    exclude = environment.get("REPOSITORIES_EXCLUDE_REGEXP")
+    return RepositoryFilter(
+        include=compile_regexp("REPOSITORIES_FILTER_REGEXP", environment.get("REPOSITORIES_FILTER_REGEXP")),
+        exclude=compile_regexp("REPOSITORIES_EXCLUDE_REGEXP", exclude) if exclude else None,
+    )
+
+
+def _required(environment: Mapping[str, str], name: str, expected: str) -> str:
     value = environment.get(name)
     if not value:
-        raise SettingError(name, value, accepted)
+        raise SettingError(name, value, expected)
+    return value
+
+
+def _topic_arn(environment: Mapping[str, str], name: str) -> str:
+    value = environment.get(name)
+    if not value or not re.fullmatch(r"arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:.+", value):
+        raise SettingError(name, value, "the ARN of the topic for reports")
     return value
 
 
@@ -152,7 +170,14 @@ def _duration(name: str, value: object) -> Duration:
     try:
         return Duration.parse(value if isinstance(value, str) else "")
     except ValueError as error:
-        raise SettingError(name, value, durations.ACCEPTED) from error
+        raise SettingError(name, value, durations.EXPECTED) from error
+
+
+def _run_interval(environment: Mapping[str, str], name: str) -> timedelta:
+    value = environment.get(name, "86400")
+    if not re.fullmatch("[1-9][0-9]{1,4}", value) or not 60 <= int(value) <= 86400:
+        raise SettingError(name, value, "a whole number of seconds from 60 to 86400")
+    return timedelta(seconds=int(value))
 
 
 def _threads(environment: Mapping[str, str]) -> int:
@@ -164,25 +189,25 @@ def _threads(environment: Mapping[str, str]) -> int:
 
 def _selection(environment: Mapping[str, str], name: str) -> Selection:
     value = environment.get(name) or "{}"
-    accepted = (
+    expected = (
         'a JSON object with any of "tagged_only" (true or false), "tag_regexp" (a Python regular expression), '
         '"newest" (a whole number from 1), "pushed_within" and "pulled_within" (durations such as 30d)'
     )
     try:
         parts = json.loads(value)
     except ValueError as error:
-        raise SettingError(name, value, accepted) from error
-    if not isinstance(parts, dict) or not parts.keys() <= Selection.__dataclass_fields__.keys():
-        raise SettingError(name, value, accepted)
+        raise SettingError(name, value, expected) from error
+    if not isinstance(parts, dict) or not parts.keys() <= {field.name for field in fields(Selection)}:
+        raise SettingError(name, value, expected)
     parts = {key: part for key, part in parts.items() if part is not None}
     newest = parts.get("newest")
     if type(parts.get("tagged_only", False)) is not bool or (
         newest is not None and (type(newest) is not int or newest < 1)
     ):
-        raise SettingError(name, value, accepted)
+        raise SettingError(name, value, expected)
     return Selection(
         tagged_only=parts.get("tagged_only", False),
-        tag_regexp=expression(f"{name}.tag_regexp", parts["tag_regexp"]) if "tag_regexp" in parts else None,
+        tag_regexp=compile_regexp(f"{name}.tag_regexp", parts["tag_regexp"]) if "tag_regexp" in parts else None,
         newest=newest,
         pushed_within=_duration(f"{name}.pushed_within", parts["pushed_within"]) if "pushed_within" in parts else None,
         pulled_within=_duration(f"{name}.pulled_within", parts["pulled_within"]) if "pulled_within" in parts else None,
@@ -193,7 +218,7 @@ def _group_by(environment: Mapping[str, str], name: str) -> re.Pattern[str] | No
     value = environment.get(name)
     if not value:
         return None
-    compiled = expression(name, value)
+    compiled = compile_regexp(name, value)
     if compiled.groups != 1:
         raise SettingError(name, value, "a Python regular expression with one capture group, such as ^([^/]+)/")
     return compiled
@@ -208,13 +233,13 @@ def _flag(environment: Mapping[str, str], name: str, default: str | None = None)
 
 def _thresholds(environment: Mapping[str, str], name: str) -> dict[str, int]:
     value = environment.get(name)
-    accepted = f'a JSON object of whole numbers from 1, such as {{"CRITICAL": 1}}, keys among {", ".join(SEVERITIES)}'
+    expected = f'a JSON object of whole numbers from 1, such as {{"CRITICAL": 1}}, keys among {", ".join(SEVERITIES)}'
     try:
         thresholds = json.loads(value or "")
     except ValueError as error:
-        raise SettingError(name, value, accepted) from error
+        raise SettingError(name, value, expected) from error
     if not isinstance(thresholds, dict) or not all(
         severity in SEVERITIES and type(number) is int and number >= 1 for severity, number in thresholds.items()
     ):
-        raise SettingError(name, value, accepted)
+        raise SettingError(name, value, expected)
     return {severity: thresholds[severity] for severity in SEVERITIES if severity in thresholds}

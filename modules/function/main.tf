@@ -1,17 +1,17 @@
-# One Lambda function with all that it needs: its log group, its role, its permissions.
+# Internal to this repository: one Lambda function with its log group, its role and its permissions.
 
 locals {
-  # The newest Python runtime that every allowed provider version accepts: 5.100 refuses python3.14.
+  # The newest Python runtime that all supported provider versions accept: 5.100 rejects python3.14.
   runtime = "python3.13"
 
-  permissions = merge(
+  policy_statements = merge(
     {
-      WriteOwnLog = {
+      WriteLogs = {
         actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
         resources = ["${aws_cloudwatch_log_group.this.arn}:*"]
       }
     },
-    var.permissions,
+    var.policy_statements,
   )
 }
 
@@ -44,11 +44,11 @@ resource "aws_iam_role_policy" "this" {
 
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [for sid, permission in local.permissions : {
+    Statement = [for sid, statement in local.policy_statements : {
       Sid      = sid
       Effect   = "Allow"
-      Action   = permission.actions
-      Resource = permission.resources
+      Action   = statement.actions
+      Resource = statement.resources
     }]
   })
 }
@@ -61,7 +61,7 @@ resource "aws_lambda_function" "this" {
   handler                        = var.handler
   filename                       = var.filename
   source_code_hash               = filebase64sha256(var.filename)
-  memory_size                    = var.memory
+  memory_size                    = var.memory_size
   timeout                        = var.timeout
   reserved_concurrent_executions = coalesce(var.reserved_concurrency, -1)
   tags                           = var.tags
@@ -70,7 +70,7 @@ resource "aws_lambda_function" "this" {
     variables = var.environment_variables
   }
 
-  # Of Lambda's own lines only failures: START and REPORT of each invocation are metrics already.
+  # Lambda's own log lines are limited to failures: what START and REPORT say of each invocation is in the metrics.
   logging_config {
     log_format            = "JSON"
     application_log_level = "INFO"
@@ -78,8 +78,8 @@ resource "aws_lambda_function" "this" {
     log_group             = aws_cloudwatch_log_group.this.name
   }
 
-  # The policy: without it the first invocations, and an event source mapping that is made right after the function,
-  # race with the permissions. The log group needs no mention: logging_config names it, so it exists before the
-  # function could write to it, and it is destroyed after the function.
+  # Otherwise Lambda could invoke the function, or reject an event source mapping, before the function has its
+  # permissions. The log group needs no entry here: logging_config refers to it, so Terraform creates it before the
+  # function and destroys it after the function.
   depends_on = [aws_iam_role_policy.this]
 }

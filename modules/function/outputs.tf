@@ -4,16 +4,16 @@ output "function" {
 }
 
 output "role" {
-  description = "The function's role."
+  description = "Execution role of the function."
   value       = aws_iam_role.this
 }
 
 output "policy" {
-  description = "The policy of the function's role: all that the function may do."
+  description = "Policy of the function's role, with all of the function's permissions."
   value       = aws_iam_role_policy.this
 }
 
 output "log_group" {
-  description = "The function's log group."
+  description = "Log group of the function."
   value       = aws_cloudwatch_log_group.this
 }

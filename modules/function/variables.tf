@@ -1,41 +1,41 @@
 variable "name" {
-  description = "Name of the function and of its role; at most 64 characters."
+  description = "Name of the function and of its role, of at most 64 characters."
   type        = string
   nullable    = false
 }
 
 variable "description" {
-  description = "What the function does, as the console shows it."
+  description = "Description of the function, as the Lambda console shows it."
   type        = string
   nullable    = false
 }
 
 variable "handler" {
-  description = "Entry point in the package: module path and function."
+  description = "Entry point in the package: the path of the Python module and the name of the function."
   type        = string
   nullable    = false
 }
 
 variable "filename" {
-  description = "Path of the zip that holds the package."
+  description = "Path of the zip file of the package."
   type        = string
   nullable    = false
 }
 
-variable "memory" {
+variable "memory_size" {
   description = "Memory of the function in MB."
   type        = number
   nullable    = false
 }
 
 variable "timeout" {
-  description = "Seconds after which Lambda ends an invocation."
+  description = "Seconds after which Lambda stops an invocation."
   type        = number
   nullable    = false
 }
 
 variable "reserved_concurrency" {
-  description = "Concurrent executions set aside for the function, and its limit; null shares the account's pool."
+  description = "Number of concurrent executions that are reserved for the function and limit it; null to reserve none."
   type        = number
   default     = null
 }
@@ -47,8 +47,13 @@ variable "environment_variables" {
   nullable    = false
 }
 
-variable "permissions" {
-  description = "What the function may do beyond writing its own log: policy statements by their Sid, which names the reason."
+variable "policy_statements" {
+  description = <<-EOT
+    Statements of the policy of the function's role, by Sid, in addition to the one that lets it write its logs. All
+    statements allow:
+    - `actions`: IAM actions, such as "sqs:SendMessage".
+    - `resources`: ARNs that the actions apply to.
+  EOT
   type = map(object({
     actions   = list(string)
     resources = list(string)
@@ -58,13 +63,13 @@ variable "permissions" {
 }
 
 variable "permissions_boundary" {
-  description = "ARN of the IAM policy that bounds the role; null for none."
+  description = "ARN of the IAM policy that is the permissions boundary of the role; null for none."
   type        = string
   default     = null
 }
 
 variable "log_retention_days" {
-  description = "Days for which the log is kept."
+  description = "Days for which CloudWatch keeps the logs; 0 keeps them forever."
   type        = number
   nullable    = false
 }

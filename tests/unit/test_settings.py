@@ -1,13 +1,13 @@
-"""Settings: a bad value fails at the cold start and says what is accepted."""
+"""Parses settings; an invalid value is named together with what is expected."""
 
 import json
 import re
 
 import pytest
-from ecr_scan_reporter.due import Selection
-from ecr_scan_reporter.durations import Duration
 from ecr_scan_reporter.errors import SettingError
+from ecr_scan_reporter.models import Selection
 from ecr_scan_reporter.settings import ImagesScannerSettings, ReporterSettings, RepositoriesScannerSettings
+from ecr_scan_reporter.shared.durations import Duration
 
 REPOSITORIES_SCANNER = {
     "REPOSITORIES_FILTER_REGEXP": "^(?!sandbox/)",
@@ -19,6 +19,7 @@ IMAGES_SCANNER = {
 }
 REPORTER = {
     "REPORTS_TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:reports",
+    "REPORTS_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/reports",
     "REPOSITORIES_FILTER_REGEXP": ".*",
     "SEVERITY_THRESHOLDS": '{"HIGH": 5, "CRITICAL": 1}',
     "NOTIFY_ON_SCAN_FAILURE": "false",
@@ -26,27 +27,27 @@ REPORTER = {
 }
 
 
-def test_the_repositories_scanner_knows_its_filter_and_its_queue() -> None:
-    settings = RepositoriesScannerSettings.read(REPOSITORIES_SCANNER)
+def test_repositories_scanner_has_a_filter_and_a_queue() -> None:
+    settings = RepositoriesScannerSettings.from_env(REPOSITORIES_SCANNER)
     assert settings.repositories.matches("team-a/app")
     assert not settings.repositories.matches("sandbox/app")
     assert settings.threads == 16
     assert settings.images_queue_url == REPOSITORIES_SCANNER["IMAGES_QUEUE_URL"]
 
 
-def test_the_images_scanner_knows_the_promised_age() -> None:
-    assert ImagesScannerSettings.read(IMAGES_SCANNER).duration == Duration(1, 2, 3)
+def test_images_scanner_has_a_maximum_age() -> None:
+    assert ImagesScannerSettings.from_env(IMAGES_SCANNER).max_age == Duration(1, 2, 3)
 
 
-def test_the_reporter_knows_its_thresholds_worst_first() -> None:
-    settings = ReporterSettings.read(REPORTER)
+def test_reporter_thresholds_are_sorted_by_severity() -> None:
+    settings = ReporterSettings.from_env(REPORTER)
     assert list(settings.thresholds.items()) == [("CRITICAL", 1), ("HIGH", 5)]
     assert settings.notify_on_scan_failure is False
-    assert ReporterSettings.read({**REPORTER, "NOTIFY_ON_SCAN_FAILURE": "true"}).notify_on_scan_failure is True
+    assert ReporterSettings.from_env({**REPORTER, "NOTIFY_ON_SCAN_FAILURE": "true"}).notify_on_scan_failure is True
 
 
-def test_what_is_excluded_does_not_match_whatever_the_filter_says() -> None:
-    settings = RepositoriesScannerSettings.read(
+def test_excluded_repository_does_not_match() -> None:
+    settings = RepositoriesScannerSettings.from_env(
         {**REPOSITORIES_SCANNER, "REPOSITORIES_EXCLUDE_REGEXP": "team-a/mirror"}
     )
     assert settings.repositories.matches("team-a/app")
@@ -54,88 +55,101 @@ def test_what_is_excluded_does_not_match_whatever_the_filter_says() -> None:
     assert settings.repositories.matches("b/team-a/mirror")
 
 
-def test_a_selection_is_read_whole() -> None:
+def test_selection_with_every_part() -> None:
     parts = {"tagged_only": True, "tag_regexp": "v", "newest": 3, "pushed_within": "1m", "pulled_within": "2d"}
-    selection = ImagesScannerSettings.read({**IMAGES_SCANNER, "IMAGES_SELECTION": json.dumps(parts)}).selection
+    selection = ImagesScannerSettings.from_env({**IMAGES_SCANNER, "IMAGES_SELECTION": json.dumps(parts)}).selection
     assert selection == Selection(True, re.compile("v"), 3, Duration(1, 0, 0), Duration(0, 0, 2))
 
 
 @pytest.mark.parametrize("value", ["", "{}", '{"tagged_only": false, "newest": null, "tag_regexp": null}'])
-def test_nothing_is_selected_by_default(value: str) -> None:
-    assert ImagesScannerSettings.read({**IMAGES_SCANNER, "IMAGES_SELECTION": value}).selection == Selection()
+def test_selection_is_empty_by_default(value: str) -> None:
+    assert ImagesScannerSettings.from_env({**IMAGES_SCANNER, "IMAGES_SELECTION": value}).selection == Selection()
 
 
 @pytest.mark.parametrize(
     ("value", "complaint"),
     [
-        ("{", "IMAGES_SELECTION is .*; accepted: a JSON object with any of"),
-        ("[]", "IMAGES_SELECTION is .*; accepted: a JSON object with any of"),
-        ('{"latest": 3}', "IMAGES_SELECTION is .*; accepted: a JSON object with any of"),
-        ('{"newest": 0}', "IMAGES_SELECTION is .*; accepted: a JSON object with any of"),
-        ('{"newest": true}', "IMAGES_SELECTION is .*; accepted: a JSON object with any of"),
-        ('{"tagged_only": 1}', "IMAGES_SELECTION is .*; accepted: a JSON object with any of"),
-        ('{"tag_regexp": "("}', "IMAGES_SELECTION.tag_regexp is .*; accepted: a Python regular expression"),
-        ('{"pushed_within": "1y"}', "IMAGES_SELECTION.pushed_within is '1y'; accepted: months, weeks"),
-        ('{"pulled_within": 7}', "IMAGES_SELECTION.pulled_within is 7; accepted: months, weeks"),
+        ("{", "IMAGES_SELECTION is .*; expected a JSON object with any of"),
+        ("[]", "IMAGES_SELECTION is .*; expected a JSON object with any of"),
+        ('{"latest": 3}', "IMAGES_SELECTION is .*; expected a JSON object with any of"),
+        ('{"newest": 0}', "IMAGES_SELECTION is .*; expected a JSON object with any of"),
+        ('{"newest": true}', "IMAGES_SELECTION is .*; expected a JSON object with any of"),
+        ('{"tagged_only": 1}', "IMAGES_SELECTION is .*; expected a JSON object with any of"),
+        ('{"tag_regexp": "("}', "IMAGES_SELECTION.tag_regexp is .*; expected a Python regular expression"),
+        ('{"pushed_within": "1y"}', "IMAGES_SELECTION.pushed_within is '1y'; expected months, weeks"),
+        ('{"pulled_within": 7}', "IMAGES_SELECTION.pulled_within is 7; expected months, weeks"),
     ],
 )
-def test_a_selection_that_is_none_is_named(value: str, complaint: str) -> None:
+def test_invalid_selection_is_named(value: str, complaint: str) -> None:
     with pytest.raises(SettingError, match=complaint):
-        ImagesScannerSettings.read({**IMAGES_SCANNER, "IMAGES_SELECTION": value})
+        ImagesScannerSettings.from_env({**IMAGES_SCANNER, "IMAGES_SELECTION": value})
 
 
 @pytest.mark.parametrize("value", ["0", "", "-1", "many", "1000"])
-def test_threads_are_a_number_from_1_to_999(value: str) -> None:
-    with pytest.raises(SettingError, match=f"THREADS is '{value}'; accepted: a whole number from 1 to 999"):
-        ImagesScannerSettings.read({**IMAGES_SCANNER, "THREADS": value})
+def test_threads_outside_1_to_999_are_rejected(value: str) -> None:
+    with pytest.raises(SettingError, match=f"THREADS is '{value}'; expected a whole number from 1 to 999"):
+        ImagesScannerSettings.from_env({**IMAGES_SCANNER, "THREADS": value})
 
 
 @pytest.mark.parametrize("name", REPOSITORIES_SCANNER)
-def test_the_repositories_scanner_misses_nothing_silently(name: str) -> None:
+def test_missing_setting_of_the_repositories_scanner_is_named(name: str) -> None:
     with pytest.raises(SettingError, match=name):
-        RepositoriesScannerSettings.read({key: value for key, value in REPOSITORIES_SCANNER.items() if key != name})
+        RepositoriesScannerSettings.from_env({key: value for key, value in REPOSITORIES_SCANNER.items() if key != name})
 
 
 @pytest.mark.parametrize("name", REPORTER)
-def test_the_reporter_misses_nothing_silently(name: str) -> None:
+def test_missing_setting_of_the_reporter_is_named(name: str) -> None:
     with pytest.raises(SettingError, match=name):
-        ReporterSettings.read({key: value for key, value in REPORTER.items() if key != name})
+        ReporterSettings.from_env({key: value for key, value in REPORTER.items() if key != name})
 
 
-def test_the_reporter_takes_what_is_off_by_default() -> None:
+def test_reporter_has_optional_settings() -> None:
     environment = {"FIXABLE_ONLY": "true", "GROUP_BY": "^([^/]+)/", "CHAT_TOPIC_ARN": "arn:chat"}
-    settings = ReporterSettings.read({**REPORTER, **environment})
+    settings = ReporterSettings.from_env({**REPORTER, **environment})
     assert (settings.fixable_only, settings.chat_topic_arn, settings.partition) == (True, "arn:chat", "aws")
     assert settings.group_by == re.compile("^([^/]+)/")
-    assert ReporterSettings.read({**REPORTER, "GROUP_BY": ""}).group_by is None
+    assert ReporterSettings.from_env({**REPORTER, "GROUP_BY": ""}).group_by is None
 
 
 @pytest.mark.parametrize("value", ["team", "(a)(b)", "("])
-def test_a_group_has_one_capture(value: str) -> None:
-    with pytest.raises(SettingError, match="GROUP_BY is .*; accepted: a Python regular expression"):
-        ReporterSettings.read({**REPORTER, "GROUP_BY": value})
+def test_group_by_without_exactly_one_capture_is_rejected(value: str) -> None:
+    with pytest.raises(SettingError, match="GROUP_BY is .*; expected a Python regular expression"):
+        ReporterSettings.from_env({**REPORTER, "GROUP_BY": value})
 
 
-def test_an_expression_that_does_not_compile_is_named() -> None:
-    with pytest.raises(SettingError, match=r"REPOSITORIES_FILTER_REGEXP is '\(a'; accepted: a Python regular"):
-        RepositoriesScannerSettings.read({**REPOSITORIES_SCANNER, "REPOSITORIES_FILTER_REGEXP": "(a"})
+@pytest.mark.parametrize("value", ["(a", "a{99999999999}", "(" * 20_000 + ")" * 20_000])
+def test_regexp_that_does_not_compile_is_named(value: str) -> None:
+    with pytest.raises(SettingError, match="REPOSITORIES_FILTER_REGEXP is .*; expected a Python regular expression"):
+        RepositoriesScannerSettings.from_env({**REPOSITORIES_SCANNER, "REPOSITORIES_FILTER_REGEXP": value})
+
+
+@pytest.mark.parametrize("value", ["arn:chat", "reports", "arn:aws:sqs:eu-west-1:123456789012:reports"])
+def test_topic_arn_that_is_none_is_named(value: str) -> None:
+    with pytest.raises(SettingError, match=f"REPORTS_TOPIC_ARN is '{value}'; expected the ARN of the topic"):
+        ReporterSettings.from_env({**REPORTER, "REPORTS_TOPIC_ARN": value})
+
+
+@pytest.mark.parametrize("value", ["0", "59", "86401", "1.5", "", "-60"])
+def test_invalid_run_interval_is_named(value: str) -> None:
+    with pytest.raises(SettingError, match=f"RUN_INTERVAL_SECONDS is '{value}'; expected a whole number of seconds"):
+        ImagesScannerSettings.from_env({**IMAGES_SCANNER, "RUN_INTERVAL_SECONDS": value})
 
 
 @pytest.mark.parametrize("value", ["", "7", "0d", "1h"])
-def test_a_duration_that_is_none_is_named(value: str) -> None:
-    with pytest.raises(SettingError, match=f"ECR_IMAGES_DURATION_DELTA is '{value}'; accepted: months, weeks"):
-        ImagesScannerSettings.read({**IMAGES_SCANNER, "ECR_IMAGES_DURATION_DELTA": value})
+def test_invalid_duration_is_named(value: str) -> None:
+    with pytest.raises(SettingError, match=f"ECR_IMAGES_DURATION_DELTA is '{value}'; expected months, weeks"):
+        ImagesScannerSettings.from_env({**IMAGES_SCANNER, "ECR_IMAGES_DURATION_DELTA": value})
 
 
 @pytest.mark.parametrize("value", ["yes", "True", "1", ""])
-def test_a_flag_is_true_or_false(value: str) -> None:
-    with pytest.raises(SettingError, match="NOTIFY_ON_SCAN_FAILURE is .*; accepted: true or false"):
-        ReporterSettings.read({**REPORTER, "NOTIFY_ON_SCAN_FAILURE": value})
+def test_flag_other_than_true_or_false_is_rejected(value: str) -> None:
+    with pytest.raises(SettingError, match="NOTIFY_ON_SCAN_FAILURE is .*; expected true or false"):
+        ReporterSettings.from_env({**REPORTER, "NOTIFY_ON_SCAN_FAILURE": value})
 
 
 @pytest.mark.parametrize(
     "value", ["", "[]", "{", '{"CRITICAL": 0}', '{"CRITICAL": true}', '{"HIHG": 1}', '{"LOW": 1.5}']
 )
-def test_thresholds_are_whole_numbers_of_known_severities(value: str) -> None:
-    with pytest.raises(SettingError, match="SEVERITY_THRESHOLDS is .*; accepted: a JSON object of whole numbers"):
-        ReporterSettings.read({**REPORTER, "SEVERITY_THRESHOLDS": value})
+def test_invalid_thresholds_are_rejected(value: str) -> None:
+    with pytest.raises(SettingError, match="SEVERITY_THRESHOLDS is .*; expected a JSON object of whole numbers"):
+        ReporterSettings.from_env({**REPORTER, "SEVERITY_THRESHOLDS": value})

@@ -1,0 +1,69 @@
+# The images scanner takes one repository at a time from the images queue and starts the scans that are due in it.
+
+module "images_queue" {
+  source = "./modules/queue"
+
+  name             = local.names.images
+  dlq_name         = local.names.images_dlq
+  arn_prefix       = local.sqs_arn_prefix
+  consumer_timeout = var.functions.images_scanner.timeout
+  tags             = var.tags
+}
+
+# One repository per invocation: each repository gets the whole timeout, and a failure affects no other repository.
+resource "aws_lambda_event_source_mapping" "images" {
+  event_source_arn        = module.images_queue.queue.arn
+  function_name           = module.images_scanner.function.arn
+  batch_size              = 1
+  function_response_types = ["ReportBatchItemFailures"]
+  tags                    = var.tags
+
+  scaling_config {
+    maximum_concurrency = var.functions.images_scanner.concurrency
+  }
+}
+
+module "images_scanner" {
+  source = "./modules/function"
+
+  name                 = local.names.images_scanner
+  description          = "Starts the scans that are due in an ECR repository."
+  handler              = "ecr_scan_reporter.images_scanner.handler"
+  filename             = local.package
+  memory_size          = var.functions.images_scanner.memory
+  timeout              = var.functions.images_scanner.timeout
+  log_retention_days   = var.log_retention_days
+  permissions_boundary = var.permissions_boundary
+  tags                 = var.tags
+
+  environment_variables = merge(var.environment_variables, {
+    ECR_IMAGES_DURATION_DELTA = var.images_duration_delta
+    RUN_INTERVAL_SECONDS      = tostring(local.run_interval_seconds)
+    IMAGES_SELECTION          = jsonencode(var.images_selection)
+    IMAGES_QUEUE_URL          = module.images_queue.queue.url
+    THREADS                   = tostring(var.functions.images_scanner.threads)
+  })
+
+  policy_statements = {
+    ConsumeImagesQueue = {
+      actions   = local.sqs_consumer_actions
+      resources = [module.images_queue.queue.arn]
+    }
+    ReadImagesAndScans = {
+      actions   = ["ecr:DescribeImages", "ecr:DescribeImageScanFindings"]
+      resources = [local.repositories_arn]
+    }
+    ReadImageIndexes = {
+      actions   = ["ecr:BatchGetImage"]
+      resources = [local.repositories_arn]
+    }
+    StartScans = {
+      actions   = ["ecr:StartImageScan"]
+      resources = [local.repositories_arn]
+    }
+    QueueContinuation = {
+      actions   = ["sqs:SendMessage"]
+      resources = [module.images_queue.queue.arn]
+    }
+  }
+}

@@ -1,0 +1,1 @@
+"""Holds every boto3 call and every AWS wire format."""

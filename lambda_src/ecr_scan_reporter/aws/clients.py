@@ -1,0 +1,29 @@
+"""Creates the clients of AWS services."""
+
+from functools import cache
+from typing import Any
+
+from botocore.config import Config
+from botocore.session import Session, get_session
+
+
+def create_client(service: str, *, threads: int = 1, attempts: int = 4) -> Any:
+    """Create a client in the function's own Region.
+
+    botocore does without boto3's resources and S3 transfers, which no function uses and which take time to import.
+
+    Args:
+        service: such as "ecr".
+        threads: how many threads use the client.
+        attempts: how often each call is tried.
+    """
+    retries: Any = {"mode": "standard", "total_max_attempts": attempts}
+    # Seconds. One call that hangs must not take the whole invocation: these services answer in well under a second.
+    config = Config(max_pool_connections=threads, connect_timeout=5, read_timeout=20, retries=retries)
+    return _session().create_client(service, config=config)
+
+
+@cache
+def _session() -> Session:
+    """Create the one session, which parses the endpoints once for all clients."""
+    return get_session()

@@ -1,0 +1,405 @@
+"""Reads repositories, images, indexes and scans from Amazon ECR, and starts scans."""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
+
+from ecr_scan_reporter.aws.clients import create_client
+from ecr_scan_reporter.errors import (
+    AccessDeniedError,
+    AwsError,
+    ImageNotFoundError,
+    ImageRejectedError,
+    ManualScanningDisabledError,
+    RegistryError,
+    RepositoryNotFoundError,
+    ScanNotFoundError,
+    ScanQuotaExceededError,
+    ThrottledError,
+    TransientError,
+)
+from ecr_scan_reporter.models import INDEX_MEDIA_TYPES, Finding, Image, IndexChild, Scan, ScanResult, StartOutcome
+from ecr_scan_reporter.shared.concurrency import chunked
+from ecr_scan_reporter.shared.text import clean
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecr import ECRClient
+    from mypy_boto3_ecr.type_defs import ImageDetailTypeDef
+
+# The maximum that ECR returns in one response; its default is 100.
+_PAGE_SIZE = 1000
+# The maximum of image ids in one BatchGetImage call.
+# https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchGetImage.html
+_IDS_PER_CALL = 100
+
+# Codes ECR has returned for throttling. Codes are compared as strings because an older boto3 lacks the newer
+# exception classes. https://docs.aws.amazon.com/AmazonECR/latest/userguide/common-errors.html
+_THROTTLING_CODES = {
+    "ThrottlingException",
+    "ThrottleException",
+    "TooManyRequestsException",
+    "RequestLimitExceeded",
+    "ServiceUnavailable",
+    "ServiceUnavailableException",
+}
+# Codes ECR has returned for failures that pass; HTTP 5xx counts as one of them.
+_TRANSIENT_CODES = {"ServerException", "InternalFailure", "RequestTimeoutException", "RequestTimeout"}
+# Codes that AWS returns for the caller's credentials, so for every image alike.
+# https://docs.aws.amazon.com/AmazonECR/latest/APIReference/CommonErrors.html
+_CREDENTIAL_CODES = {
+    "ExpiredTokenException",
+    "ExpiredToken",
+    "IncompleteSignature",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "MissingAuthenticationToken",
+    "NotAuthorized",
+    "OptInRequired",
+    "UnrecognizedClientException",
+}
+
+
+def ecr_client(threads: int = 1) -> "ECRClient":
+    """Create a client for `threads` threads that retries; the Region is the function's own."""
+    client: ECRClient = create_client("ecr", threads=threads, attempts=8)
+    return client
+
+
+def single_attempt_client(threads: int = 1) -> "ECRClient":
+    """Create a client that tries each call once, for callers that control the rate and retry themselves.
+
+    botocore's standard and adaptive modes also retry LimitExceededException, which StartImageScan returns for an image
+    that was scanned within 24 hours.
+    """
+    client: ECRClient = create_client("ecr", threads=threads, attempts=1)
+    return client
+
+
+class EcrRegistry:
+    """The ECR registry of the function's account and Region.
+
+    Args:
+        client: for reads; retries by itself.
+        single_attempt_client: for `last_scan` and `start_scan`; `client` if not given.
+    """
+
+    def __init__(self, client: "ECRClient", single_attempt_client: "ECRClient | None" = None) -> None:
+        self._ecr = client
+        self._single_attempt_ecr = single_attempt_client or client
+
+    def repository_names(self) -> Iterator[str]:
+        """Yield the names of all repositories, 1,000 per call.
+
+        Raises:
+            AwsError: ECR rejected a call.
+        """
+        pages = self._ecr.get_paginator("describe_repositories").paginate(PaginationConfig={"PageSize": _PAGE_SIZE})
+        try:
+            for page in pages:
+                for repository in page["repositories"]:
+                    yield repository["repositoryName"]
+        except (ClientError, BotoCoreError) as error:
+            raise _to_domain_error(error) from error
+
+    def image_pages(self, repository: str) -> Iterator[list[Image]]:
+        """Yield the images of a repository, one per digest, in pages of 1,000; one call per page.
+
+        Raises:
+            RepositoryNotFoundError: the repository was deleted.
+            AwsError: ECR rejected a call.
+        """
+        pages = self._ecr.get_paginator("describe_images").paginate(
+            repositoryName=repository, PaginationConfig={"PageSize": _PAGE_SIZE}
+        )
+        try:
+            for page in pages:
+                yield [_image(repository, detail) for detail in page["imageDetails"]]
+        except (ClientError, BotoCoreError) as error:
+            raise _to_domain_error(error) from error
+
+    def image(self, repository: str, digest: str) -> Image:
+        """Return one image.
+
+        Raises:
+            ImageNotFoundError: the image was deleted.
+            AwsError: ECR rejected the call.
+        """
+        try:
+            response = self._ecr.describe_images(repositoryName=repository, imageIds=[{"imageDigest": digest}])
+        except (ClientError, BotoCoreError) as error:
+            raise _to_domain_error(error) from error
+        return _image(repository, response["imageDetails"][0])
+
+    def last_scan(self, repository: str, digest: str) -> Scan | None:
+        """Return the last scan of an image, None if it was never scanned.
+
+        This takes one call per image, for one finding: with AWS-native basic scanning DescribeImages says nothing
+        about scans. https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeImages.html
+
+        Raises:
+            TransientError: the same call may succeed later.
+            ImageNotFoundError: the image was deleted.
+            ImageRejectedError: ECR rejected the call, or its response has no scan status.
+            AwsError: ECR rejected the call for a reason that concerns every image.
+        """
+        try:
+            response = self._single_attempt_ecr.describe_image_scan_findings(
+                repositoryName=repository, imageId={"imageDigest": digest}, maxResults=1
+            )
+        except (ClientError, BotoCoreError) as error:
+            domain_error = _to_domain_error(error, of_one_image=True)
+            if isinstance(domain_error, ScanNotFoundError):
+                return None
+            raise domain_error from error
+        status: Any = response.get("imageScanStatus") or {}
+        if "status" not in status:
+            raise ImageRejectedError(f"DescribeImageScanFindings returned no status for {digest}", "NoScanStatus")
+        findings = response.get("imageScanFindings") or {}
+        return _scan(status, findings.get("imageScanCompletedAt"))
+
+    def scan_result(self, repository: str, digest: str) -> ScanResult:
+        """Return all findings of an image's last scan, 1,000 per call (fewer with enhanced scanning).
+
+        Raises:
+            ImageNotFoundError: the image was deleted.
+            ScanNotFoundError: the image has no scan.
+            AwsError: ECR rejected a call.
+        """
+        pages = self._ecr.get_paginator("describe_image_scan_findings").paginate(
+            repositoryName=repository, imageId={"imageDigest": digest}, PaginationConfig={"PageSize": _PAGE_SIZE}
+        )
+        status: Any = {}
+        findings: list[Finding] = []
+        try:
+            for page in pages:
+                status = page.get("imageScanStatus") or {}
+                found: Any = page.get("imageScanFindings") or {}
+                findings += map(_basic_finding, filter(_is_object, found.get("findings") or ()))
+                for entry in filter(_is_object, found.get("enhancedFindings") or ()):
+                    findings += _enhanced_findings(entry)
+        except (ClientError, BotoCoreError) as error:
+            raise _to_domain_error(error) from error
+        return ScanResult(status.get("status", ""), clean(status.get("description"), 1024), tuple(findings))
+
+    def index_children(self, repository: str, indexes: Sequence[str]) -> list[IndexChild]:
+        """Return what image indexes consist of, 100 indexes per call; a deleted index has no children.
+
+        Args:
+            repository: of the indexes.
+            indexes: their digests.
+
+        Raises:
+            AwsError: ECR rejected a call.
+        """
+        return [
+            child
+            for chunk in chunked(indexes, _IDS_PER_CALL)
+            for index, manifest in self._manifests(repository, chunk)
+            for child in _children(index, manifest)
+        ]
+
+    def _manifests(self, repository: str, digests: Sequence[str]) -> Iterator[tuple[str, str]]:
+        try:
+            response = self._ecr.batch_get_image(
+                repositoryName=repository,
+                imageIds=[{"imageDigest": digest} for digest in digests],
+                acceptedMediaTypes=sorted(INDEX_MEDIA_TYPES),
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise _to_domain_error(error) from error
+        for image in response["images"]:
+            yield image["imageId"]["imageDigest"], image["imageManifest"]
+
+    def supports_manual_scans(self) -> bool:
+        """Return whether the registry accepts manual scans; with enhanced scanning it does not.
+
+        https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-scanning-enhanced.html
+
+        Raises:
+            AwsError: ECR rejected the call.
+        """
+        try:
+            response = self._ecr.get_registry_scanning_configuration()
+        except (ClientError, BotoCoreError) as error:
+            raise _to_domain_error(error) from error
+        return response.get("scanningConfiguration", {}).get("scanType") != "ENHANCED"
+
+    def start_scan(self, repository: str, digest: str) -> StartOutcome:
+        """Request a scan of one image.
+
+        Raises:
+            TransientError: the same call may succeed later.
+            ImageRejectedError: ECR rejected this image for a reason that we do not know.
+            ScanQuotaExceededError: the account seems to have no scans left today.
+            ManualScanningDisabledError: the registry uses enhanced scanning.
+            RepositoryNotFoundError: the repository was deleted.
+            AwsError: ECR rejected the call for a reason that concerns every image.
+        """
+        try:
+            self._single_attempt_ecr.start_image_scan(repositoryName=repository, imageId={"imageDigest": digest})
+        except (ClientError, BotoCoreError) as error:
+            outcome = _per_image_outcome(error)
+            if outcome is None:
+                raise _to_domain_error(error, of_one_image=True) from error
+            return outcome
+        return StartOutcome.STARTED
+
+
+def _image(repository: str, detail: "ImageDetailTypeDef") -> Image:
+    summary = detail.get("imageScanFindingsSummary")
+    status = detail.get("imageScanStatus")
+    return Image(
+        repository=repository,
+        digest=detail["imageDigest"],
+        tags=tuple(detail.get("imageTags", ())),
+        media_type=detail.get("imageManifestMediaType"),
+        artifact_media_type=detail.get("artifactMediaType"),
+        subject_digest=detail.get("subjectManifestDigest"),
+        archived=detail.get("imageStatus") == "ARCHIVED",
+        pushed_at=detail.get("imagePushedAt"),
+        pulled_at=detail.get("lastRecordedPullTime"),
+        last_scan=_scan(status, summary.get("imageScanCompletedAt")) if status and summary else None,
+    )
+
+
+def _scan(status: Any, completed_at: datetime | None) -> Scan:
+    return Scan(status["status"], completed_at, status.get("description", ""))
+
+
+def _children(index: str, manifest: str) -> Iterator[IndexChild]:
+    """Yield the manifests of an index. Manifests are untrusted input; malformed ones are ignored."""
+    try:
+        entries = json.loads(manifest)["manifests"]
+    except (KeyError, RecursionError, TypeError, ValueError):
+        return
+    for entry in filter(_is_object, entries if isinstance(entries, list) else ()):
+        if not isinstance(entry.get("digest"), str):
+            continue
+        platform, annotations = (_object(entry.get(name)) for name in ("platform", "annotations"))
+        parts = (clean(platform.get(part), 64) for part in ("os", "architecture", "variant"))
+        name = "/".join(part for part in parts if part)
+        # BuildKit marks its attestations in both ways.
+        marked = annotations.get("vnd.docker.reference.type") == "attestation-manifest"
+        yield IndexChild(index, entry["digest"], name, marked or name == "unknown/unknown")
+
+
+def _basic_finding(entry: Any) -> Finding:
+    attributes = {
+        clean(attribute.get("key"), 128): clean(attribute.get("value"), 256)
+        for attribute in filter(_is_object, entry.get("attributes") or ())
+    }
+    return Finding(
+        id=clean(entry.get("name"), 256),
+        severity=clean(entry.get("severity"), 64) or "UNDEFINED",
+        package=attributes.get("package_name", ""),
+        installed_versions=_versions(attributes.get("package_version")),
+        cvss_score=_score(attributes.get("CVSS3_SCORE") or attributes.get("CVSS2_SCORE")),
+        url=_https_url(entry.get("uri")),
+    )
+
+
+def _enhanced_findings(entry: Any) -> Iterator[Finding]:
+    """Yield one finding per package that the entry names, none if Inspector has suppressed or closed it."""
+    if entry.get("status", "ACTIVE") != "ACTIVE":
+        return
+    details = _object(entry.get("packageVulnerabilityDetails"))
+    for package in list(filter(_is_object, details.get("vulnerablePackages") or ())) or [{}]:
+        yield Finding(
+            id=clean(details.get("vulnerabilityId"), 256) or clean(entry.get("title"), 256),
+            severity=clean(entry.get("severity"), 64) or "UNTRIAGED",
+            package=clean(package.get("name"), 256),
+            installed_versions=_versions(package.get("version")),
+            fixed_versions=_versions(package.get("fixedInVersion")),
+            paths=_versions(package.get("filePath")),
+            fix_available=entry.get("fixAvailable") in ("YES", "PARTIAL"),
+            exploit_available=entry.get("exploitAvailable") == "YES",
+            cvss_score=_score(entry.get("score")),
+            url=_https_url(details.get("sourceUrl")),
+        )
+
+
+def _is_object(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _versions(value: object) -> tuple[str, ...]:
+    text = clean(value, 256)
+    # Inspector writes "NotAvailable" where there is no fixed version.
+    return (text,) if text and text != "NotAvailable" else ()
+
+
+def _https_url(value: object) -> str:
+    text = clean(value, 2048)
+    return text if text.startswith("https://") and text.isprintable() and " " not in text else ""
+
+
+def _score(value: object) -> float:
+    """Parse a CVSS score; 0 if it is not a number from 0 to 10."""
+    try:
+        score = float(str(value or 0))
+    except ValueError:
+        return 0.0
+    return score if 0 <= score <= 10 else 0.0
+
+
+def _per_image_outcome(error: ClientError | BotoCoreError) -> StartOutcome | None:
+    """Return what a rejected StartImageScan says about this image alone, None if it says something else."""
+    if not isinstance(error, ClientError):
+        return None
+    match _code(error):
+        # The account's daily quota has the same code. AWS documents only the message of the limit per image.
+        case "LimitExceededException" if "per image" in _message(error):
+            return StartOutcome.SCANNED_WITHIN_24_HOURS
+        case "UnsupportedImageTypeException":
+            return StartOutcome.UNSUPPORTED_TYPE
+        case "ImageArchivedException":
+            return StartOutcome.ARCHIVED
+        case "ImageNotFoundException":
+            return StartOutcome.IMAGE_NOT_FOUND
+    return None
+
+
+def _to_domain_error(error: ClientError | BotoCoreError, *, of_one_image: bool = False) -> AwsError:
+    """Translate an error; an unknown code of a call for one image is taken as that image's trouble."""
+    if isinstance(error, ConnectionError | HTTPClientError):  # no response: a timeout or a closed connection
+        return TransientError(str(error), type(error).__name__)
+    if isinstance(error, BotoCoreError):  # such as missing credentials
+        return RegistryError(str(error), type(error).__name__)
+    code = _code(error)
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    text = f"{error.operation_name}: {code}: {_message(error)}"
+    if code in _THROTTLING_CODES or status in (429, 503):
+        return ThrottledError(text, code)
+    if code in _TRANSIENT_CODES or status >= 500:
+        return TransientError(text, code)
+    match code:
+        case "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation":
+            return AccessDeniedError(f"the function's role lacks ecr:{error.operation_name}: {_message(error)}")
+        case "RepositoryNotFoundException":
+            return RepositoryNotFoundError(text, code)
+        case "ImageNotFoundException":
+            return ImageNotFoundError(text, code)
+        case "ScanNotFoundException":
+            return ScanNotFoundError(text, code)
+        case "LimitExceededException" if error.operation_name == "StartImageScan":
+            return ScanQuotaExceededError(text, code)
+        case "ValidationException" if "disabled" in _message(error):
+            return ManualScanningDisabledError(text, code)
+    if of_one_image and code not in _CREDENTIAL_CODES:
+        return ImageRejectedError(text, code)
+    return RegistryError(text, code)
+
+
+def _code(error: ClientError) -> str:
+    return error.response.get("Error", {}).get("Code", "")
+
+
+def _message(error: ClientError) -> str:
+    return error.response.get("Error", {}).get("Message", "")

@@ -1,0 +1,119 @@
+"""Publishes reports to Amazon SNS."""
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ecr_scan_reporter.aws.clients import create_client
+from ecr_scan_reporter.errors import PublishError
+
+if TYPE_CHECKING:
+    from mypy_boto3_sns import SNSClient
+
+# Characters: "UTF-8 text with no line breaks or control characters, and less than 100 characters".
+# https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+MAX_SUBJECT = 99
+# Bytes of a message with its attributes, from the same page.
+MAX_MESSAGE = 256 * 1024
+# The topics of this module.
+REPORTS, CHAT = "reports", "chat"
+
+
+@dataclass(frozen=True, slots=True)
+class ReportMessage:
+    """One page of a report in every format, and the attributes that filter policies can match."""
+
+    subject: str
+    email: str
+    document: str
+    chat: str
+    attributes: dict[str, str | int | list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """One message for one topic, as SNS takes it.
+
+    `topic` is the name of a topic of this module, REPORTS or CHAT, not an ARN: publications travel through the reports
+    queue when SNS rejects them, and a message must not be able to name any other topic.
+    """
+
+    topic: str
+    parameters: dict[str, Any]
+
+    @property
+    def size(self) -> int:
+        """Bytes as SNS counts them: the body and the attributes; the subject too, which SNS may count."""
+        size = sum(len(self.parameters.get(name, "").encode()) for name in ("Subject", "Message"))
+        for name, attribute in self.parameters.get("MessageAttributes", {}).items():
+            size += sum(len(part.encode()) for part in (name, attribute["DataType"], attribute["StringValue"]))
+        return size
+
+    def to_json(self) -> str:
+        """Return the body of the queue message that asks the reporter to publish this again."""
+        return json.dumps({"publish": {"topic": self.topic, "parameters": self.parameters}})
+
+    @classmethod
+    def from_json(cls, body: str) -> "Publication | None":
+        """Parse the body of a queue message; None if the message does not ask for a publication."""
+        try:
+            match json.loads(body):
+                case {"publish": {"topic": str() as topic, "parameters": dict() as parameters}}:
+                    return cls(topic, parameters)
+        except (RecursionError, ValueError):
+            pass
+        return None
+
+
+def publications(message: ReportMessage) -> list[Publication]:
+    """Encode a report for the topic for reports and for that for chat.
+
+    MessageStructure=json sends "default" to every protocol without a key of its own.
+    """
+    body = {"default": message.document, "email": message.email}
+    report = {
+        "Subject": message.subject,
+        "Message": json.dumps(body, ensure_ascii=False),
+        "MessageStructure": "json",
+        "MessageAttributes": {name: _attribute(value) for name, value in message.attributes.items()},
+    }
+    return [Publication(REPORTS, report), Publication(CHAT, {"Message": message.chat})]
+
+
+def _attribute(value: str | int | list[str]) -> dict[str, str]:
+    match value:
+        case str():
+            return {"DataType": "String", "StringValue": value}
+        case int():
+            return {"DataType": "Number", "StringValue": str(value)}
+    return {"DataType": "String.Array", "StringValue": json.dumps(value)}
+
+
+def sns_client() -> "SNSClient":
+    """Create a client in the function's own Region."""
+    client: SNSClient = create_client("sns")
+    return client
+
+
+class ReportPublisher:
+    """Publishes to the topic for reports and, if there is one, the topic for chat."""
+
+    def __init__(self, client: "SNSClient", topic_arn: str, chat_topic_arn: str) -> None:
+        self._sns = client
+        self._arns = {REPORTS: topic_arn, CHAT: chat_topic_arn}
+
+    def publish(self, publication: Publication) -> None:
+        """Publish to one topic; does nothing if there is no such topic.
+
+        Raises:
+            PublishError: SNS rejected the message.
+        """
+        arn = self._arns.get(publication.topic)
+        if not arn:
+            return
+        try:
+            self._sns.publish(TopicArn=arn, **publication.parameters)
+        except (ClientError, BotoCoreError) as error:
+            raise PublishError(f"{publication.topic}: {error}") from error

@@ -1,0 +1,66 @@
+"""Sends messages to Amazon SQS."""
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ecr_scan_reporter.aws.clients import create_client
+from ecr_scan_reporter.errors import QueueError
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
+
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
+_BATCH_SIZE = 10
+# How often a message that SQS rejects in a response of 200 is sent; botocore retries calls that fail as a whole.
+_ATTEMPTS = 3
+
+
+def sqs_client(threads: int = 1) -> "SQSClient":
+    """Create a client for `threads` threads in the function's own Region."""
+    client: SQSClient = create_client("sqs", threads=threads)
+    return client
+
+
+class SqsQueue:
+    """A queue to send messages to. `threads`: how many calls may be in flight."""
+
+    def __init__(self, client: "SQSClient", url: str, threads: int = 1) -> None:
+        self._sqs, self._url, self._threads = client, url, threads
+
+    def send(self, bodies: Iterable[str], delay: int = 0) -> int:
+        """Send messages, ten a call, with concurrent calls; return how many were sent.
+
+        Args:
+            bodies: of the messages.
+            delay: seconds (0 to 900) for which SQS hides the messages.
+
+        Raises:
+            QueueError: SQS rejected a message repeatedly.
+        """
+        rest = iter(bodies)
+        batches = iter(lambda: list(islice(rest, _BATCH_SIZE)), [])
+        with ThreadPoolExecutor(self._threads) as pool:
+            return sum(pool.map(lambda batch: self._send_batch(batch, delay), batches))
+
+    def _send_batch(self, bodies: list[str], delay: int) -> int:
+        entries: list[SendMessageBatchRequestEntryTypeDef] = [
+            {"Id": str(index), "MessageBody": body, "DelaySeconds": delay} for index, body in enumerate(bodies)
+        ]
+        for _ in range(_ATTEMPTS):
+            try:
+                response = self._sqs.send_message_batch(QueueUrl=self._url, Entries=entries)
+            except (ClientError, BotoCoreError) as error:
+                raise QueueError(f"SQS rejected a batch of {len(entries)} messages: {error}") from error
+            # SQS answers 200 even if it rejects some entries.
+            failed = response.get("Failed", [])
+            if not failed:
+                return len(bodies)
+            rejected = {entry["Id"] for entry in failed}
+            entries = [entry for entry in entries if entry["Id"] in rejected]
+        messages = ", ".join(entry["MessageBody"] for entry in entries)
+        raise QueueError(f"SQS rejected {messages}: {failed[0]['Code']}: {failed[0].get('Message')}")

@@ -1,0 +1,1 @@
+"""Turns scan events into reports; knows nothing of the scanners."""

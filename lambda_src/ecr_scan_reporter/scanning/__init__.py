@@ -1,0 +1,1 @@
+"""Decides which images to scan and starts those scans; knows nothing of findings."""

@@ -1,0 +1,121 @@
+"""Adaptive rate limiter for ECR calls whose rate limits AWS does not publish."""
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from ecr_scan_reporter.errors import DeadlineExceededError, ThrottledError, TransientError
+from ecr_scan_reporter.shared.deadline import Deadline
+
+T = TypeVar("T")
+
+# Calls per second. The rate that ECR allows is not published, so these only bound the search for it.
+_MIN_RATE = 0.2
+_MAX_RATE = 1000.0
+# Each success adds this many calls per second to the rate while ECR throttles nothing (the rate doubles within a
+# second or two), and this many after it throttled (3 % per second), until so many calls in a row succeeded.
+_FAST_INCREASE = 2.0
+_SLOW_INCREASE = 0.03
+_SUCCESSES_UNTIL_FAST = 200
+# A throttled call multiplies the rate by this factor.
+_DECREASE_FACTOR = 0.7
+# This many failed calls in a row count as throttling, whatever their error code.
+_FAILURES_UNTIL_DECREASE = 8
+# Seconds: the maximum pause after the first throttled call; it doubles with each further one up to the second number.
+_FIRST_PAUSE = 0.1
+_MAX_PAUSE = 20.0
+
+
+class AdaptiveRateLimiter:
+    """Spaces the calls of all threads.
+
+    Additive increase, multiplicative decrease. After a throttled call all threads pause: exponential backoff with
+    full jitter (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/).
+
+    Args:
+        first_rate: calls per second to begin with.
+        clock: a monotonic clock, in seconds.
+        sleep: waits for a number of seconds.
+        jitter: returns a random number from 0 to 1.
+    """
+
+    def __init__(
+        self,
+        first_rate: float,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._clock, self._sleep, self._jitter = clock, sleep, jitter
+        self._lock = threading.Lock()
+        self._rate = first_rate
+        self._next_slot = self._clock()
+        self._decreased_at = float("-inf")
+        self._successes_in_a_row = _SUCCESSES_UNTIL_FAST
+        self._failures_in_a_row = 0
+
+    def call(self, function: Callable[[], T], deadline: Deadline, *, adapt: bool = True) -> T:
+        """Call `function` in its slot and return its result; a call that raises is not repeated.
+
+        Args:
+            function: makes the call.
+            deadline: no call waits past it.
+            adapt: whether a failure may lower the rate; False if it is known to concern one image alone.
+
+        Raises:
+            DeadlineExceededError: the slot is after the deadline.
+            TransientError: from `function`; the rate follows.
+            Exception: from `function`.
+        """
+        started = self._acquire_slot(deadline)
+        try:
+            result = function()
+        except TransientError as error:
+            if adapt:
+                self._on_failure(started, isinstance(error, ThrottledError))
+            raise
+        self._on_success()
+        return result
+
+    def pause(self, seconds: float) -> None:
+        """Let the next call wait at least this long."""
+        with self._lock:
+            self._next_slot = max(self._next_slot, self._clock() + seconds)
+
+    def _acquire_slot(self, deadline: Deadline) -> float:
+        while True:
+            with self._lock:
+                now, decreased_at = self._clock(), self._decreased_at
+                slot = max(now, self._next_slot)
+                if slot >= deadline.at:
+                    raise DeadlineExceededError("the invocation has no time left at the rate that ECR allows")
+                self._next_slot = slot + 1 / self._rate
+            if slot > now:
+                self._sleep(slot - now)
+            with self._lock:
+                # If the rate was decreased while this thread slept, its slot is void: reserve a new one.
+                if self._decreased_at == decreased_at:
+                    return self._clock()
+
+    def _on_failure(self, started: float, throttled: bool) -> None:
+        with self._lock:
+            self._failures_in_a_row += 1
+            if not throttled and self._failures_in_a_row < _FAILURES_UNTIL_DECREASE:
+                return  # one image's trouble, as far as can be seen
+            if started < self._decreased_at:
+                return  # sent before the last decrease could take effect: it says nothing new
+            now = self._clock()
+            self._decreased_at = now
+            self._successes_in_a_row = 0
+            self._rate = max(self._rate * _DECREASE_FACTOR, _MIN_RATE)
+            pause = self._jitter() * min(_FIRST_PAUSE * 2 ** (self._failures_in_a_row - 1), _MAX_PAUSE)
+            self._next_slot = now + 1 / self._rate + pause
+
+    def _on_success(self) -> None:
+        with self._lock:
+            self._failures_in_a_row = 0
+            self._successes_in_a_row += 1
+            fast = self._successes_in_a_row > _SUCCESSES_UNTIL_FAST
+            self._rate = min(self._rate + (_FAST_INCREASE if fast else _SLOW_INCREASE), _MAX_RATE)

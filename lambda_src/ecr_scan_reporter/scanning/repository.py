@@ -1,0 +1,282 @@
+"""Scans one repository: lists its images, looks up their last scans and starts the scans that are due.
+
+Images are processed in the order of their digests, so that a continuation can say where the next invocation resumes,
+whatever was pushed or deleted in between.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from itertools import takewhile
+
+from ecr_scan_reporter.aws.ecr import EcrRegistry
+from ecr_scan_reporter.aws.sqs import SqsQueue
+from ecr_scan_reporter.errors import (
+    DeadlineExceededError,
+    ImageNotFoundError,
+    ImageRejectedError,
+    ManualScanningDisabledError,
+    RepositoryNotFoundError,
+    ScanQuotaExceededError,
+    TransientError,
+)
+from ecr_scan_reporter.models import Scan, StartOutcome
+from ecr_scan_reporter.scanning.due import KNOWN_STATUSES, decide, scan_priority
+from ecr_scan_reporter.scanning.messages import RepositoryMessage
+from ecr_scan_reporter.scanning.rate_limiter import AdaptiveRateLimiter
+from ecr_scan_reporter.scanning.selection import Candidate, ImageSelector
+from ecr_scan_reporter.scanning.tally import Tally
+from ecr_scan_reporter.settings import ImagesScannerSettings
+from ecr_scan_reporter.shared.concurrency import chunked, concurrent_map
+from ecr_scan_reporter.shared.deadline import Deadline
+
+logger = logging.getLogger(__name__)
+
+# Images whose last scans are looked up before the due ones among them are started, the most urgent first.
+CHUNK_SIZE = 5000
+# Seconds that a continuation waits, so that ECR's rate limits recover: by how many invocations in a row made no
+# progress. After as many as there are numbers here, the message fails.
+CONTINUATION_DELAYS = (30, 120, 480)
+# Calls per second to begin with; the limiters find the rates that ECR allows.
+_FIRST_LOOK_UP_RATE, _FIRST_START_RATE = 400.0, 100.0
+# A call that fails is repeated after all others were made. After this many rounds in which no call succeeded, the
+# failures are those of the images. Before each of these rounds there is a pause; seconds, doubled each time.
+_ROUNDS_WITHOUT_SUCCESS = 5
+RETRY_PAUSE = 0.2
+# If at most this share of the calls in a round failed, ECR is well, and the failures concern these images alone.
+_FEW = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """What the images scanner works with."""
+
+    settings: ImagesScannerSettings
+    ecr: EcrRegistry
+    images_queue: SqsQueue
+    pool: Executor
+
+
+def process_message(body: str, deps: Dependencies, deadline: Deadline) -> None:
+    """Scan the repository that a message names, and queue a continuation if the time was too short.
+
+    Raises:
+        MessageError: the message is invalid.
+        DeadlineExceededError: this invocation and the ones before made no progress.
+        AwsError: ECR or SQS rejected a call for a reason that concerns the whole repository.
+    """
+    continuation = scan_repository(RepositoryMessage.from_json(body), deps, deadline)
+    if continuation:
+        deps.images_queue.send([continuation.to_json()], delay=CONTINUATION_DELAYS[continuation.stalled])
+
+
+def scan_repository(message: RepositoryMessage, deps: Dependencies, deadline: Deadline) -> RepositoryMessage | None:
+    """Start the due scans of one repository.
+
+    Returns:
+        The continuation, None if the repository is done.
+
+    Raises:
+        DeadlineExceededError: this invocation and the ones before made no progress.
+        AwsError: ECR rejected a call for a reason that concerns the whole repository.
+    """
+    tally = Tally(message.repository, message.after)
+    interrupted = None
+    try:
+        _scan_images(message, deps, deadline, tally)
+    except (DeadlineExceededError, TransientError) as error:
+        interrupted = str(error)
+    except RepositoryNotFoundError:
+        tally.count("repository_not_found")
+    except ScanQuotaExceededError as error:
+        tally.count("quota_exceeded")
+        logger.warning("daily quota of scans exceeded", extra={"repository": message.repository, "reason": str(error)})
+    except ManualScanningDisabledError as error:
+        tally.count("manual_scanning_disabled")
+        logger.warning("manual scanning is disabled", extra={"repository": message.repository, "reason": str(error)})
+    tally.log(interrupted)
+    return _continuation(message, tally, interrupted) if interrupted else None
+
+
+def _continuation(message: RepositoryMessage, tally: Tally, reason: str) -> RepositoryMessage:
+    stalled = 0 if tally.progressed else message.stalled + 1
+    if stalled == len(CONTINUATION_DELAYS):
+        raise DeadlineExceededError(f"{message.repository} made no progress in {stalled} invocations: {reason}")
+    return RepositoryMessage(message.repository, tally.resume_after, stalled)
+
+
+def _scan_images(message: RepositoryMessage, deps: Dependencies, deadline: Deadline, tally: Tally) -> None:
+    now = datetime.now(UTC)
+    look_up_limiter = AdaptiveRateLimiter(_FIRST_LOOK_UP_RATE, deadline.clock)
+    start_limiter = AdaptiveRateLimiter(_FIRST_START_RATE, deadline.clock)
+    start = _scan_starter(message.repository, deps.ecr, tally)
+    for chunk in chunked(list_candidates(message, deps, now, deadline, tally), CHUNK_SIZE):
+        # At most half of the remaining time, so that what is due is started as well.
+        calls = ConcurrentCalls(deps.pool, look_up_limiter, deadline.halfway(), tally)
+        scans, checked = look_up_scans(chunk, message.repository, deps.ecr, calls)
+        due = find_due(scans, deps.settings, now, tally)
+        ConcurrentCalls(deps.pool, start_limiter, deadline, tally).run(start, due)
+        tally.resume_after = checked[-1] if checked else tally.resume_after
+        if len(checked) < len(chunk):
+            raise DeadlineExceededError(f"the time was enough to look up {len(checked)} of {len(chunk)} images")
+
+
+def list_candidates(
+    message: RepositoryMessage, deps: Dependencies, now: datetime, deadline: Deadline, tally: Tally
+) -> list[Candidate]:
+    """Return the selected images after the one that the message names, in the order of their digests.
+
+    Raises:
+        DeadlineExceededError: the repository has too many images to list in the remaining time.
+    """
+    selector = ImageSelector(deps.settings.selection, now)
+    for page in deps.ecr.image_pages(message.repository):
+        selector.add(page)
+        deadline.check(f"listing {message.repository}")
+    children = deps.ecr.index_children(message.repository, list(selector.index_tags)) if selector.has_untagged else []
+    candidates = selector.select(children)
+    if not message.after:
+        for reason, number in selector.skipped.items():
+            tally.count(reason, number)
+    return [candidate for candidate in candidates if candidate.digest > message.after]
+
+
+def look_up_scans(
+    chunk: Sequence[Candidate], repository: str, ecr: EcrRegistry, calls: "ConcurrentCalls"
+) -> tuple[dict[str, Scan | None], list[str]]:
+    """Look up the last scans of images.
+
+    Returns:
+        The last scan by digest (None: never scanned) of every image that was read in time; and the digests, from the
+        start of the chunk, up to which every image was read or failed for good.
+    """
+    scans: dict[str, Scan | None] = {c.digest: c.last_scan for c in chunk if c.last_scan}
+    failed: set[str] = set()
+
+    def look_up(digest: str) -> None:
+        try:
+            scans[digest] = ecr.last_scan(repository, digest)
+        except ImageNotFoundError:
+            calls.tally.count(StartOutcome.IMAGE_NOT_FOUND)
+            failed.add(digest)
+        except ImageRejectedError as error:
+            calls.tally.fail(digest, error.code, str(error))
+            failed.add(digest)
+
+    digests = [candidate.digest for candidate in chunk]
+    with suppress(DeadlineExceededError):  # what was read in time is enough to go on with
+        failed |= calls.run(look_up, [digest for digest in digests if digest not in scans])
+    return scans, list(takewhile(lambda digest: digest in scans or digest in failed, digests))
+
+
+def find_due(
+    scans: Mapping[str, Scan | None], settings: ImagesScannerSettings, now: datetime, tally: Tally
+) -> list[str]:
+    """Return the digests of the images that are due, the most urgent first."""
+    due = []
+    for digest, scan in scans.items():
+        if scan and scan.status not in KNOWN_STATUSES:
+            extra = {"repository": tally.repository, "digest": digest, "status": scan.status}
+            logger.warning("unknown scan status; the scan date decides", extra=extra)
+        decision = decide(digest, scan, settings.max_age, settings.run_interval, now)
+        tally.count(decision)
+        if decision.due:
+            due.append(digest)
+    return sorted(due, key=lambda digest: scan_priority(scans[digest]))
+
+
+def _scan_starter(repository: str, ecr: EcrRegistry, tally: Tally) -> Callable[[str], None]:
+    """Return the function that starts the scan of one image and counts the outcome."""
+    quota = QuotaDetector()
+
+    def start(digest: str) -> None:
+        try:
+            outcome = ecr.start_scan(repository, digest)
+        except ImageRejectedError as error:
+            tally.fail(digest, error.code, str(error))
+            return
+        except ScanQuotaExceededError as error:
+            if quota.rejected():
+                raise
+            tally.fail(digest, error.code, str(error))
+            return
+        if outcome is StartOutcome.STARTED:
+            quota.accepted()
+        tally.count(outcome)
+        extra = {"repository": repository, "digest": digest, "outcome": outcome}
+        logger.info("scan requested", extra=extra)
+
+    return start
+
+
+class QuotaDetector:
+    """Tells the account's daily quota of scans from a limit that concerns one image.
+
+    ECR returns LimitExceededException for both, and AWS documents only the message of the limit per image. The quota
+    is assumed once this many images in a row were rejected.
+    """
+
+    _REJECTIONS = 3
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._in_a_row = 0
+
+    def accepted(self) -> None:
+        """Record a scan that was started."""
+        with self._lock:
+            self._in_a_row = 0
+
+    def rejected(self) -> bool:
+        """Record a rejected scan; return whether the quota is the reason."""
+        with self._lock:
+            self._in_a_row += 1
+            return self._in_a_row >= self._REJECTIONS
+
+
+@dataclass(frozen=True, slots=True)
+class ConcurrentCalls:
+    """Calls ECR for many images concurrently, at the rate of a limiter, until a deadline."""
+
+    pool: Executor
+    limiter: AdaptiveRateLimiter
+    deadline: Deadline
+    tally: Tally
+
+    def run(self, call: Callable[[str], None], digests: Sequence[str]) -> set[str]:
+        """Call `call` for each digest; repeat calls that fail, after all others were made.
+
+        Returns:
+            The digests whose calls failed again and again; they are in the tally as failures.
+
+        Raises:
+            DeadlineExceededError: the time was too short; calls in flight have ended.
+            Exception: the first one that `call` raised, except `TransientError`.
+        """
+
+        def attempt(digest: str, adapt: bool) -> TransientError | None:
+            try:
+                self.limiter.call(partial(call, digest), self.deadline, adapt=adapt)
+            except TransientError as error:
+                return error
+            return None
+
+        pending, failures, rounds_without_success, adapt = digests, dict[str, TransientError](), 0, True
+        while pending and rounds_without_success < _ROUNDS_WITHOUT_SUCCESS:
+            errors = concurrent_map(self.pool, partial(attempt, adapt=adapt), pending)
+            failures = {digest: error for digest, error in zip(pending, errors, strict=True) if error}
+            adapt = adapt and len(failures) > _FEW * len(pending)
+            if len(failures) == len(pending):
+                self.limiter.pause(RETRY_PAUSE * 2**rounds_without_success)
+                rounds_without_success += 1
+            else:
+                rounds_without_success = 0
+            pending = list(failures)
+        for digest in pending:
+            self.tally.fail(digest, failures[digest].code, str(failures[digest]))
+        return set(pending)

@@ -1,0 +1,1 @@
+"""Holds small helpers that know nothing of AWS."""

@@ -1,0 +1,38 @@
+"""Runs calls concurrently in a pool of threads."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def chunked(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    """Split `items` into chunks of at most `size`."""
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def concurrent_map(pool: Executor, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """Map `function` over `items` in the pool; return when no call is in flight any more.
+
+    Raises:
+        Exception: the first one that `function` raised; items that had not started by then are not processed.
+    """
+    failed = threading.Event()
+
+    def unless_failed(item: Item) -> Result | None:
+        if failed.is_set():
+            return None
+        try:
+            return function(item)
+        except BaseException:
+            failed.set()
+            raise
+
+    futures = [pool.submit(unless_failed, item) for item in items]
+    errors = [error for future in futures if (error := future.exception())]
+    if errors:
+        raise errors[0]
+    return [future.result() for future in futures]  # type: ignore[misc]  # nothing failed, so nothing was skipped

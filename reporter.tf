@@ -1,0 +1,130 @@
+# A rule sends the scan events of ECR and of Amazon Inspector to the reports queue, whoever started the scan. The reporter
+# consumes the queue and publishes the reports.
+
+resource "aws_cloudwatch_event_rule" "scan_events" {
+  name        = local.names.scan_events
+  description = "Sends the events of basic and of enhanced ECR image scans to the reports queue."
+  state       = var.enabled ? "ENABLED" : "DISABLED"
+  tags        = var.tags
+
+  # ECR sends an event for each basic scan, with the status COMPLETE or FAILED. Inspector sends one for each enhanced scan,
+  # with one status for the first scan of an image and another one for later scans. Inspector's events for EC2 and Lambda
+  # have the same form, but no repository.
+  event_pattern = jsonencode({
+    source      = ["aws.ecr", "aws.inspector2"]
+    detail-type = ["ECR Image Scan", "Inspector2 Scan"]
+    detail = merge(
+      { repository-name = [{ exists = true }] },
+      var.notify_on_scan_failure ? {} : { scan-status = [{ anything-but = ["FAILED"] }] },
+    )
+  })
+}
+
+# An event that EventBridge cannot deliver goes to the DLQ, in the same form as those that the reporter could not process.
+resource "aws_cloudwatch_event_target" "scan_events" {
+  rule = aws_cloudwatch_event_rule.scan_events.name
+  arn  = module.reports_queue.queue.arn
+
+  dead_letter_config {
+    arn = module.reports_queue.dlq.arn
+  }
+}
+
+module "reports_queue" {
+  source = "./modules/queue"
+
+  name                     = local.names.reports
+  dlq_name                 = local.names.reports_dlq
+  arn_prefix               = local.sqs_arn_prefix
+  consumer_timeout         = var.functions.reporter.timeout
+  consumer_batching_window = var.report_window
+  tags                     = var.tags
+
+  policy_statements = {
+    AllowScanEvents = {
+      service    = "events.amazonaws.com"
+      actions    = ["sqs:SendMessage"]
+      source_arn = aws_cloudwatch_event_rule.scan_events.arn
+    }
+  }
+
+  dlq_policy_statements = {
+    AllowUndeliveredScanEvents = {
+      service    = "events.amazonaws.com"
+      actions    = ["sqs:SendMessage"]
+      source_arn = aws_cloudwatch_event_rule.scan_events.arn
+    }
+  }
+}
+
+# One report covers all scans of a batch, so the batch is as large as the window allows. Lambda's maximum is 10000, but its
+# payload limit of 6 MB is reached first. Without a window, Lambda's maximum is 10.
+resource "aws_lambda_event_source_mapping" "reports" {
+  event_source_arn                   = module.reports_queue.queue.arn
+  function_name                      = module.reporter.function.arn
+  batch_size                         = var.report_window == 0 ? 10 : 10000
+  maximum_batching_window_in_seconds = var.report_window
+  function_response_types            = ["ReportBatchItemFailures"]
+  tags                               = var.tags
+
+  scaling_config {
+    maximum_concurrency = var.functions.reporter.concurrency
+  }
+}
+
+module "reporter" {
+  source = "./modules/function"
+
+  name                 = local.names.reporter
+  description          = "Reports the results of ECR image scans that need attention."
+  handler              = "ecr_scan_reporter.reporter.handler"
+  filename             = local.package
+  memory_size          = var.functions.reporter.memory
+  timeout              = var.functions.reporter.timeout
+  log_retention_days   = var.log_retention_days
+  permissions_boundary = var.permissions_boundary
+  tags                 = var.tags
+
+  environment_variables = merge(var.environment_variables, {
+    REPORTS_TOPIC_ARN           = aws_sns_topic.reports.arn
+    REPORTS_QUEUE_URL           = module.reports_queue.queue.url
+    CHAT_TOPIC_ARN              = var.chat ? aws_sns_topic.chat[0].arn : ""
+    REPOSITORIES_FILTER_REGEXP  = var.repositories_filter_regexp
+    REPOSITORIES_EXCLUDE_REGEXP = var.repositories_exclude_regexp == null ? "" : var.repositories_exclude_regexp
+    SEVERITY_THRESHOLDS = jsonencode({
+      for severity, threshold in merge({ CRITICAL = 1, HIGH = 1 }, var.severity_thresholds) :
+      severity => threshold if threshold != null
+    })
+    FIXABLE_ONLY           = tostring(var.fixable_only)
+    GROUP_BY               = var.group_by == null ? "" : var.group_by
+    NOTIFY_ON_SCAN_FAILURE = tostring(var.notify_on_scan_failure)
+    REPORTER_NAME          = var.name
+  })
+
+  # No KMS statement for the topics' key: the policy of the AWS managed key allows every principal of the account that may
+  # use SNS. A customer managed key would need kms:GenerateDataKey* and kms:Decrypt here.
+  policy_statements = {
+    ConsumeReportsQueue = {
+      actions   = local.sqs_consumer_actions
+      resources = [module.reports_queue.queue.arn]
+    }
+    # A report that SNS rejects goes back to the queue by itself, so that one topic does not hold back the other.
+    QueueRejectedReports = {
+      actions   = ["sqs:SendMessage"]
+      resources = [module.reports_queue.queue.arn]
+    }
+    ReadFindings = {
+      actions   = ["ecr:DescribeImageScanFindings"]
+      resources = [local.repositories_arn]
+    }
+    # An untagged image may belong to a tagged index.
+    NameUntaggedImages = {
+      actions   = ["ecr:DescribeImages", "ecr:BatchGetImage"]
+      resources = [local.repositories_arn]
+    }
+    PublishReports = {
+      actions   = ["sns:Publish"]
+      resources = concat([aws_sns_topic.reports.arn], aws_sns_topic.chat[*].arn)
+    }
+  }
+}

@@ -1,0 +1,72 @@
+# The schedule starts the repositories scanner, which sends one message per repository to the images queue.
+
+locals {
+  # The time between two runs, at most a day; a day as well for a cron expression, whose interval Terraform cannot compute.
+  rate = try(regex("^(?:rate\\()?([0-9]+) (minute|hour|day)s?\\)?$", var.rate), ["1", "day"])
+  run_interval_seconds = min(
+    86400, tonumber(local.rate[0]) * { minute = 60, hour = 3600, day = 86400 }[local.rate[1]],
+  )
+}
+
+resource "aws_cloudwatch_event_rule" "schedule" {
+  name                = local.names.schedule
+  description         = "Starts a run of the repositories scanner."
+  schedule_expression = can(regex("^(rate|cron)\\(", var.rate)) ? var.rate : "rate(${var.rate})"
+  state               = var.enabled ? "ENABLED" : "DISABLED"
+  tags                = var.tags
+}
+
+resource "aws_cloudwatch_event_target" "schedule" {
+  rule = aws_cloudwatch_event_rule.schedule.name
+  arn  = module.repositories_scanner.function.arn
+
+  # A rule that fires before it may invoke the function loses that run.
+  depends_on = [aws_lambda_permission.schedule]
+}
+
+# No source_account: EventBridge does not send it, so with it every invocation would be denied.
+resource "aws_lambda_permission" "schedule" {
+  statement_id  = "AllowScheduleRule"
+  action        = "lambda:InvokeFunction"
+  function_name = module.repositories_scanner.function.function_name
+  principal     = "events.amazonaws.com"
+  source_arn    = aws_cloudwatch_event_rule.schedule.arn
+}
+
+module "repositories_scanner" {
+  source = "./modules/function"
+
+  name                 = local.names.repositories_scanner
+  description          = "Lists the ECR repositories and queues those that match the filter."
+  handler              = "ecr_scan_reporter.repositories_scanner.handler"
+  filename             = local.package
+  memory_size          = var.functions.repositories_scanner.memory
+  timeout              = var.functions.repositories_scanner.timeout
+  reserved_concurrency = var.functions.repositories_scanner.concurrency
+  log_retention_days   = var.log_retention_days
+  permissions_boundary = var.permissions_boundary
+  tags                 = var.tags
+
+  environment_variables = merge(var.environment_variables, {
+    REPOSITORIES_FILTER_REGEXP  = var.repositories_filter_regexp
+    REPOSITORIES_EXCLUDE_REGEXP = var.repositories_exclude_regexp == null ? "" : var.repositories_exclude_regexp
+    IMAGES_QUEUE_URL            = module.images_queue.queue.url
+    THREADS                     = tostring(var.functions.repositories_scanner.threads)
+  })
+
+  policy_statements = {
+    ListRepositories = {
+      actions   = ["ecr:DescribeRepositories"]
+      resources = [local.repositories_arn]
+    }
+    # The configuration belongs to the registry, which has no ARN.
+    ReadScanningConfiguration = {
+      actions   = ["ecr:GetRegistryScanningConfiguration"]
+      resources = ["*"]
+    }
+    QueueRepositories = {
+      actions   = ["sqs:SendMessage"]
+      resources = [module.images_queue.queue.arn]
+    }
+  }
+}

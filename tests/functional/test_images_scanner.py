@@ -1,0 +1,511 @@
+"""The images scanner over HTTP starts exactly the due scans, and loses nothing."""
+
+import itertools
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from ecr_scan_reporter import images_scanner
+from ecr_scan_reporter.scanning import repository
+from ecr_scan_reporter.scanning.messages import RepositoryMessage
+from fake_aws import (
+    DOCKER_INDEX,
+    FakeAws,
+    FakeImage,
+    FakeRegistry,
+    FakeScan,
+    Fault,
+    Rate,
+    digest_of,
+    index_image,
+    plain_images,
+)
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+NOW = datetime.now(UTC)
+REPOSITORY = "team-a/app"
+HELM = "application/vnd.cncf.helm.config.v1+json"
+
+
+class Scanner:
+    """The images scanner, configured for a fake of AWS."""
+
+    def __init__(self, fake_aws: FakeAws) -> None:
+        self.aws = fake_aws
+        self.registry = fake_aws.registry
+
+    def add(self, *images: FakeImage, scans: dict[str, FakeScan] | None = None) -> None:
+        """Fill the repository."""
+        repository = self.registry.add(REPOSITORY, images)
+        repository.scans.update(scans or {})
+
+    def handle(self, *bodies: str, seconds: float = 60) -> list[str]:
+        """Invoke the function with these messages; return which failed."""
+        records: Any = [{"messageId": str(index), "body": body} for index, body in enumerate(bodies)]
+        context: Any = type("Context", (), {"get_remaining_time_in_millis": lambda _: int(seconds * 1000)})()
+        answer = images_scanner.handler({"Records": records}, context)
+        return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+    def scan(self, seconds: float = 60) -> list[str]:
+        """Process the repository; return the digests that were started."""
+        assert self.handle(RepositoryMessage(REPOSITORY).to_json(), seconds=seconds) == []
+        return [start.digest for start in self.aws.starts()]
+
+    def run_to_completion(self, seconds: float) -> int:
+        """Process the repository and all its continuations; return how many invocations it took."""
+        messages = [RepositoryMessage(REPOSITORY)]
+        for invocations in itertools.count(1):
+            assert self.handle(messages[-1].to_json(), seconds=seconds) == []
+            if len(self.continuations()) < invocations:
+                return invocations
+            messages = self.continuations()
+        raise AssertionError
+
+    def continuations(self) -> list[RepositoryMessage]:
+        """Return the continuations that the scanner queued."""
+        return [RepositoryMessage.from_json(message.body) for message in self.aws.messages()]
+
+
+@pytest.fixture
+def make_scanner(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Scanner]]:
+    """Make a scanner with these settings."""
+    with FakeAws(FakeRegistry()) as fake_aws:
+
+        def make(**settings: str) -> Scanner:
+            defaults = {"ECR_IMAGES_DURATION_DELTA": "7d", "IMAGES_QUEUE_URL": fake_aws.queue_url(), "THREADS": "8"}
+            for name, value in {**fake_aws.environment(), **defaults, **settings}.items():
+                monkeypatch.setenv(name, value)
+            images_scanner.dependencies.cache_clear()
+            return Scanner(fake_aws)
+
+        yield make
+    images_scanner.dependencies.cache_clear()
+
+
+@pytest.fixture
+def scanner(make_scanner: Callable[..., Scanner]) -> Scanner:
+    return make_scanner()
+
+
+def scanned(days: float, status: str = "COMPLETE", description: str = "") -> FakeScan:
+    return FakeScan(status, NOW - timedelta(days=days), description)
+
+
+def image(name: str, *tags: str, **fields: Any) -> FakeImage:
+    return FakeImage(digest_of(name), tags, **fields)
+
+
+def summary_of(caplog: pytest.LogCaptureFixture) -> Any:
+    """Return the summary line of the last repository."""
+    return [record for record in caplog.records if record.message == "repository processed"][-1]
+
+
+def counted(caplog: pytest.LogCaptureFixture) -> dict[str, int]:
+    """Return the outcomes in the summary line of the last repository."""
+    return dict(summary_of(caplog).outcomes)
+
+
+def test_due_images_are_started_the_most_urgent_first(
+    make_scanner: Callable[..., Scanner], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    scanner = make_scanner(THREADS="1")
+    scans = {
+        "ten days": scanned(10),
+        "twenty days": scanned(20),
+        "yesterday": scanned(1),
+        "running": FakeScan("IN_PROGRESS"),
+        "failed": FakeScan("FAILED", description="The scan failed."),
+        "failed today": scanned(0.5, "FAILED"),
+        "no such system": FakeScan(
+            "FAILED", description="UnsupportedImageError: The operating system is not supported."
+        ),
+        "enhanced once": FakeScan("UNSUPPORTED_IMAGE"),
+    }
+    scanner.add(
+        *(image(name, "t" + str(n)) for n, name in enumerate([*scans, "never"])),
+        scans={digest_of(name): scan for name, scan in scans.items()},
+    )
+    started = scanner.scan()
+    assert set(started[:2]) == {digest_of("never"), digest_of("failed")}
+    assert started[2:] == [digest_of("twenty days"), digest_of("ten days")]
+    assert counted(caplog) == {
+        "never_scanned": 1,
+        "scan_too_old": 2,
+        "last_scan_failed": 1,
+        "scanned_recently": 1,
+        "scan_in_progress": 1,
+        "failed_within_24_hours": 1,
+        "unsupported": 2,
+        "started": 4,
+    }
+
+
+def test_image_with_many_tags_is_scanned_once(scanner: Scanner) -> None:
+    scanner.add(*(image(f"i{n}", f"{n}", f"v{n}", f"latest-{n}") for n in range(100)))
+    assert len(scanner.scan()) == 100
+    assert scanner.aws.calls()["StartImageScan"] == 100
+
+
+def test_unscannable_images_are_skipped(scanner: Scanner, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    scanner.add(
+        image("index", "1.0", media_type=DOCKER_INDEX),
+        image("chart", "chart", artifact_media_type=HELM),
+        image("sbom", subject=digest_of("app")),
+        image("signature", f"sha256-{'1' * 64}.sig"),
+        image("archived", "old", archived=True),
+        image("app", "app"),
+        image("docker", f"sha256-{'2' * 64}.sig", "real-tag"),
+    )
+    assert set(scanner.scan()) == {digest_of("app"), digest_of("docker")}
+    assert scanner.aws.calls()["DescribeImageScanFindings"] == 2
+    assert counted(caplog) == {"index": 1, "artifact": 3, "never_scanned": 2, "started": 2}
+
+
+def test_children_of_an_index_are_scanned_except_attestations(
+    scanner: Scanner, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    children = {
+        digest_of("amd64"): "linux/amd64",
+        digest_of("arm64"): "linux/arm64",
+        digest_of("sbom"): "unknown/unknown",
+    }
+    scanner.add(index_image(digest_of("index"), children, ("1.0",)), *map(FakeImage, children))
+    assert set(scanner.scan()) == {digest_of("amd64"), digest_of("arm64")}
+    assert counted(caplog)["attestation"] == 1
+    assert scanner.aws.calls()["BatchGetImage"] == 1
+
+
+def test_indexes_are_read_100_per_call_and_only_for_untagged_images(scanner: Scanner) -> None:
+    indexes = [index_image(digest_of(f"x{n}"), {digest_of(f"c{n}"): "linux/amd64"}, (f"t{n}",)) for n in range(250)]
+    scanner.add(*indexes, image("plain", "plain"))
+    scanner.scan()
+    assert "BatchGetImage" not in scanner.aws.calls()
+    scanner.registry.repository(REPOSITORY).put(image("untagged"))
+    scanner.scan()
+    assert scanner.aws.calls()["BatchGetImage"] == 3
+
+
+@pytest.mark.parametrize(
+    "manifest", ["", "no JSON", "[]", '{"manifests": 7}', '{"manifests": [{}]}', '{"manifests": ["x"]}']
+)
+def test_malformed_index_is_ignored(scanner: Scanner, manifest: str) -> None:
+    scanner.add(replace(image("index", "1.0", media_type=DOCKER_INDEX), manifest=manifest), image("untagged"))
+    assert scanner.scan() == [digest_of("untagged")]
+
+
+def selected(make_scanner: Callable[..., Scanner], **selection: Any) -> set[str]:
+    """Return the names of the images that are started with this selection."""
+    scanner = make_scanner(IMAGES_SELECTION=json.dumps(selection))
+    old, pulled = NOW - timedelta(days=60), NOW - timedelta(days=2)
+    images = {
+        "release": image("release", "1.0", pushed_at=old, last_pull=pulled),
+        "build": image("build", "build-7", pushed_at=NOW - timedelta(days=3)),
+        "untagged": image("untagged", pushed_at=NOW - timedelta(days=1)),
+        "child": image("child", pushed_at=old + timedelta(days=1)),
+        "index": index_image(digest_of("index"), {digest_of("child"): "linux/amd64"}, ("2.0",)),
+    }
+    scanner.add(*images.values())
+    started = scanner.scan()
+    return {name for name in images if digest_of(name) in started}
+
+
+@pytest.mark.parametrize(
+    ("selection", "expected"),
+    [
+        ({}, {"release", "build", "untagged", "child"}),
+        ({"tagged_only": True}, {"release", "build", "child"}),
+        ({"tag_regexp": "[0-9]"}, {"release", "child"}),
+        ({"tag_regexp": "7"}, set()),
+        ({"newest": 2}, {"build", "untagged"}),
+        ({"newest": 2, "tagged_only": True}, {"build", "child"}),
+        ({"newest": 9}, {"release", "build", "untagged", "child"}),
+        ({"pushed_within": "1m"}, {"build", "untagged"}),
+        ({"pulled_within": "7d"}, {"release"}),
+        ({"pushed_within": "1m", "tagged_only": True}, {"build"}),
+    ],
+)
+def test_selection_limits_what_is_scanned(
+    make_scanner: Callable[..., Scanner], selection: dict[str, Any], expected: set[str]
+) -> None:
+    assert selected(make_scanner, **selection) == expected
+
+
+def test_scan_summary_in_describe_images_saves_the_look_up(scanner: Scanner) -> None:
+    scanner.registry.summaries = True
+    images = list(plain_images(20))
+    scanner.add(*images, scans={image.digest: scanned(1) for image in images[:15]} | {images[15].digest: scanned(9)})
+    assert set(scanner.scan()) == {image.digest for image in images[15:]}
+    assert scanner.aws.calls()["DescribeImageScanFindings"] == 4
+
+
+def test_unknown_status_is_logged_and_the_date_decides(scanner: Scanner, caplog: pytest.LogCaptureFixture) -> None:
+    scans = {digest_of("old"): scanned(9, "RETIRED"), digest_of("new"): scanned(1, "RETIRED")}
+    scanner.add(image("old"), image("new"), scans=scans)
+    assert scanner.scan() == [digest_of("old")]
+    warnings: list[Any] = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert {record.status for record in warnings} == {"RETIRED"}
+
+
+def test_recently_scanned_images_cost_no_start_and_no_sleep(
+    make_scanner: Callable[..., Scanner], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scanner = make_scanner(ECR_IMAGES_DURATION_DELTA="1d")
+    images = list(plain_images(50))
+    scanner.add(*images, scans={image.digest: scanned(0.25) for image in images})
+    monkeypatch.setattr("ecr_scan_reporter.scanning.rate_limiter.time.sleep", lambda seconds: pytest.fail("slept"))
+    assert scanner.scan() == []
+
+
+def test_limit_per_image_is_skipped_immediately(scanner: Scanner, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    per_image = "The scan quota per image has been exceeded. Wait and try again."
+    scanner.add(*plain_images(10))
+    scanner.aws.behavior.faults.append(Fault("StartImageScan", "LimitExceededException", per_image, times=4))
+    assert len(scanner.scan(seconds=10)) == 6
+    assert counted(caplog)["scanned_within_24_hours"] == 4
+
+
+def test_daily_quota_ends_the_run_without_a_failure(scanner: Scanner, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    scanner.registry.account_scan_quota = 30
+    scanner.add(*plain_images(500))
+    assert len(scanner.scan()) == 30
+    # The third rejection in a row is believed; meanwhile each of the eight threads may have one more in flight.
+    assert scanner.aws.refused()["StartImageScan"]["LimitExceededException"] <= 3 + 8
+    assert counted(caplog)["quota_exceeded"] == 1
+    assert "daily quota of scans exceeded" in caplog.messages
+    assert scanner.continuations() == []
+
+
+def test_switch_to_enhanced_scanning_ends_the_run_cleanly(scanner: Scanner, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    scanner.registry.enhanced_after_starts = 10
+    scanner.add(*plain_images(200))
+    assert len(scanner.scan()) == 10
+    assert counted(caplog)["manual_scanning_disabled"] == 1
+
+
+def test_throttled_starts_are_repeated_until_all_are_started(scanner: Scanner) -> None:
+    scanner.aws.behavior.rates["StartImageScan"] = Rate(100, 5)
+    scanner.add(*plain_images(60))
+    started = scanner.scan()
+    assert len(started) == len(set(started)) == 60
+    assert scanner.aws.refused()["StartImageScan"]["ThrottlingException"] > 0
+
+
+def test_access_denied_names_the_action_and_returns_the_message(
+    scanner: Scanner, caplog: pytest.LogCaptureFixture
+) -> None:
+    scanner.add(*plain_images(300))
+    scanner.aws.behavior.faults.append(Fault("StartImageScan", "AccessDeniedException"))
+    assert scanner.handle(RepositoryMessage(REPOSITORY).to_json()) == ["0"]
+    assert scanner.aws.calls()["StartImageScan"] <= 8  # one per thread
+    errors: list[Any] = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert "the function's role lacks ecr:StartImageScan" in errors[0].reason
+
+
+def test_deleted_image_or_repository_is_only_counted(scanner: Scanner, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    scanner.add(*plain_images(3))
+    scanner.aws.behavior.faults += [
+        Fault("DescribeImageScanFindings", "ImageNotFoundException", times=1),
+        Fault("StartImageScan", "ImageNotFoundException", times=1),
+    ]
+    assert len(scanner.scan()) == 1
+    assert counted(caplog)["image_not_found"] == 2
+    assert scanner.handle(RepositoryMessage("team-a/deleted").to_json()) == []
+    assert counted(caplog) == {"repository_not_found": 1}
+
+
+def test_invalid_message_is_returned_and_others_are_processed(scanner: Scanner) -> None:
+    scanner.add(image("app"))
+    good = RepositoryMessage(REPOSITORY).to_json()
+    assert scanner.handle("invalid", good, '{"version":9}', '{"version":1}') == ["0", "2", "3"]
+    assert len(scanner.aws.starts()) == 1
+
+
+def test_message_delivered_twice_starts_no_scan_twice(scanner: Scanner) -> None:
+    scanner.add(*plain_images(50))
+    assert len(scanner.scan()) == 50
+    assert len(scanner.scan()) == 50
+    # ECR gives no date for a scan in progress, so each hour one in 23 is requested again; ECR rejects that request.
+    assert scanner.aws.calls()["StartImageScan"] <= 60
+
+
+def test_continuations_start_every_image_once(scanner: Scanner) -> None:
+    """At 40 starts per second and two seconds per invocation, 200 images take several invocations."""
+    scanner.aws.behavior.rates["StartImageScan"] = Rate(40, 5)
+    scanner.add(*plain_images(200))
+    assert scanner.run_to_completion(seconds=2) > 1
+    started = [start.digest for start in scanner.aws.starts()]
+    assert len(started) == len(set(started)) == 200
+    assert all(message.delay >= 30 for message in scanner.aws.messages())
+
+
+def test_every_chunk_is_processed_with_one_listing(scanner: Scanner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repository, "CHUNK_SIZE", 100)
+    scanner.add(*plain_images(350), image("index", "x", media_type=DOCKER_INDEX))
+    started = scanner.scan()
+    assert len(started) == len(set(started)) == 350
+    assert scanner.aws.calls()["DescribeImageScanFindings"] == 350
+    assert scanner.aws.calls()["DescribeImages"] == 1
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_continuation_resumes_after_its_digest(scanner: Scanner, deleted: bool) -> None:
+    images = sorted(plain_images(30), key=lambda image: image.digest)
+    scanner.add(*(images[:9] + images[10:] if deleted else images))
+    assert scanner.handle(RepositoryMessage(REPOSITORY, after=images[9].digest).to_json()) == []
+    assert {start.digest for start in scanner.aws.starts()} == {image.digest for image in images[10:]}
+
+
+def test_continuation_resumes_after_the_last_look_up(scanner: Scanner) -> None:
+    images = sorted(plain_images(1000), key=lambda image: image.digest)
+    scanner.add(*images, scans={image.digest: scanned(1) for image in images})
+    scanner.aws.behavior.latency = {"DescribeImageScanFindings": 0.02}
+    assert scanner.scan(seconds=1) == []
+    [continuation] = scanner.continuations()
+    looked_up = [image.digest for image in images].index(continuation.after) + 1
+    calls = scanner.aws.calls()["DescribeImageScanFindings"]
+    assert 0 < looked_up < 1000
+    assert calls - 8 <= looked_up <= calls  # all that was read in order, less than one call per thread is repeated
+
+
+def test_calls_are_concurrent(scanner: Scanner) -> None:
+    scanner.aws.behavior.latency = 0.1
+    scanner.add(*plain_images(64))
+    scanner.scan()
+    assert scanner.aws.max_in_flight() == 8
+
+
+@pytest.mark.parametrize("per_second", [20, 100])
+def test_throttled_look_ups_settle_at_the_permitted_rate(scanner: Scanner, per_second: int) -> None:
+    scanner.aws.behavior.rates["DescribeImageScanFindings"] = Rate(per_second, per_second)
+    images = list(plain_images(per_second * 4))
+    scanner.add(*images, scans={image.digest: scanned(9) for image in images})
+    assert set(scanner.scan(seconds=120)) == {image.digest for image in images}
+    assert scanner.continuations() == []
+
+
+def test_look_ups_read_in_time_are_started(scanner: Scanner) -> None:
+    scanner.aws.behavior.rates["DescribeImageScanFindings"] = Rate(10, 10)
+    scanner.add(*plain_images(300))
+    started = scanner.scan(seconds=3)
+    assert 10 <= len(started) < 300
+    assert len(scanner.continuations()) == 1
+
+
+SERVER_ERROR = {"code": "ServerException", "status": 500}
+THROTTLED = {"code": "ThrottlingException"}
+
+
+@pytest.mark.parametrize("operation", ["DescribeImageScanFindings", "StartImageScan"])
+@pytest.mark.parametrize(
+    "fault",
+    [SERVER_ERROR, THROTTLED, {"code": "NewException"}, {"code": "LimitExceededException", "message": "?"}],
+    ids=lambda fault: fault["code"],
+)
+def test_failing_image_is_named_and_all_others_are_scanned(
+    scanner: Scanner, caplog: pytest.LogCaptureFixture, operation: str, fault: dict[str, Any]
+) -> None:
+    caplog.set_level(logging.INFO)
+    images = list(plain_images(200))
+    failing = images[7].digest
+    scanner.add(*images)
+    scanner.aws.behavior.faults.append(Fault(operation, containing=failing, **fault))
+    assert set(scanner.scan(seconds=60)) == {image.digest for image in images} - {failing}
+    assert scanner.continuations() == []
+    summary = summary_of(caplog)
+    assert summary.levelname == "WARNING"
+    assert summary.failures == {fault["code"]: {"count": 1, "digests": [failing]}}
+
+
+@pytest.mark.parametrize("failing", [1, 3, 5])
+def test_several_failing_images_do_not_stop_the_others(scanner: Scanner, failing: int) -> None:
+    images = list(plain_images(60))
+    scanner.add(*images)
+    for number, image in enumerate(images[:failing]):
+        operation = ("DescribeImageScanFindings", "StartImageScan")[number % 2]
+        fault = (SERVER_ERROR, THROTTLED, {"code": "NewException"})[number % 3]
+        scanner.aws.behavior.faults.append(Fault(operation, containing=image.digest, **fault))
+    assert set(scanner.scan(seconds=60)) == {image.digest for image in images[failing:]}
+
+
+def test_single_failed_calls_are_repeated(scanner: Scanner, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    for operation in ("DescribeImageScanFindings", "StartImageScan"):
+        scanner.aws.behavior.faults.append(Fault(operation, "InternalFailure", status=500, times=3))
+    scanner.add(*plain_images(30))
+    assert len(scanner.scan()) == 30
+    assert summary_of(caplog).failures == {}
+
+
+def test_slow_pages_end_in_continuations_and_then_in_the_dlq(
+    scanner: Scanner, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A listing that never fits into an invocation must not be repeated for ever, and not end in silence."""
+    scanner.aws.behavior.latency = {"DescribeImages": 0.3}
+    scanner.add(*plain_images(3000))
+    message, delays = RepositoryMessage(REPOSITORY), []
+    for _ in range(2):
+        assert scanner.handle(message.to_json(), seconds=0.5) == []
+        message = scanner.continuations()[-1]
+        delays.append(scanner.aws.messages()[-1].delay)
+    assert (message.stalled, delays) == (2, [120, 480])
+    assert scanner.handle(message.to_json(), seconds=0.5) == ["0"]
+    assert "team-a/app made no progress in 3 invocations" in caplog.text
+
+
+def test_slow_pages_do_not_outlast_the_invocation(scanner: Scanner) -> None:
+    scanner.aws.behavior.latency = {"DescribeImages": 0.2}
+    scanner.add(*plain_images(5000))
+    started = time.monotonic()
+    assert scanner.handle(RepositoryMessage(REPOSITORY).to_json(), seconds=0.6) == []
+    assert time.monotonic() - started < 0.9
+    assert len(scanner.continuations()) == 1
+
+
+def test_progress_resets_the_count_of_stalled_invocations(scanner: Scanner) -> None:
+    scanner.aws.behavior.rates["StartImageScan"] = Rate(20, 5)
+    scanner.add(*plain_images(200))
+    assert scanner.handle(RepositoryMessage(REPOSITORY, stalled=2).to_json(), seconds=2) == []
+    assert [message.stalled for message in scanner.continuations()] == [0]
+
+
+@given(
+    faults=st.dictionaries(
+        st.integers(0, 59),
+        st.tuples(
+            st.sampled_from(["DescribeImageScanFindings", "StartImageScan"]),
+            st.sampled_from([SERVER_ERROR, {"code": "NewException"}, {"code": "InvalidParameterException"}]),
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_random_failing_images_never_stop_the_others(
+    make_scanner: Callable[..., Scanner],
+    monkeypatch: pytest.MonkeyPatch,
+    faults: dict[int, tuple[str, dict[str, Any]]],
+) -> None:
+    monkeypatch.setattr(repository, "RETRY_PAUSE", 0.001)
+    scanner = make_scanner()
+    scanner.aws.reset()
+    if REPOSITORY in {repository.name for repository in scanner.registry.repositories}:
+        scanner.registry.remove(REPOSITORY)
+    images = list(plain_images(60))
+    scanner.add(*images)
+    scanner.aws.behavior.faults[:] = [
+        Fault(operation, containing=images[number].digest, **fault) for number, (operation, fault) in faults.items()
+    ]
+    assert set(scanner.scan()) == {image.digest for number, image in enumerate(images) if number not in faults}

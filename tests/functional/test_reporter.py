@@ -1,0 +1,658 @@
+"""The reporter over HTTP publishes what should be reported, once, and loses nothing."""
+
+import json
+import random
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import jsonschema
+import pytest
+from ecr_scan_reporter import reporter
+from fake_aws import FakeAws, FakeImage, FakeRegistry, FakeScan, Fault, Publication, digest_of, finding, index_image
+from hypothesis import HealthCheck, given
+from hypothesis import strategies as st
+from syrupy.assertion import SnapshotAssertion
+
+TOPIC, CHAT = (f"arn:aws:sns:eu-west-1:123456789012:{name}" for name in ("reports", "chat"))
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "report.schema.json").read_text())
+UNSUPPORTED = "UnsupportedImageError: The operating system and/or package manager are not supported."
+
+
+def enhanced(name: str, severity: str, package: str, fixed: str = "", **fields: Any) -> dict[str, Any]:
+    """A finding of enhanced scanning."""
+    vulnerable = {"name": package, "version": "1.0", **({"fixedInVersion": fixed} if fixed else {})}
+    details = {"vulnerabilityId": name, "sourceUrl": f"https://example.com/{name}", "vulnerablePackages": [vulnerable]}
+    return {
+        "severity": severity,
+        "status": "ACTIVE",
+        "fixAvailable": "YES" if fixed else "NO",
+        "exploitAvailable": "NO",
+        "packageVulnerabilityDetails": details,
+        **fields,
+    }
+
+
+class Inbox:
+    """The reporter, configured for a fake of AWS, and what it published."""
+
+    def __init__(self, aws: FakeAws) -> None:
+        self.aws = aws
+        self.repositories: dict[str, Any] = {}
+
+    def image(
+        self,
+        repository: str,
+        *tags: str,
+        scan: FakeScan | None = None,
+        name: str = "",
+        event: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Put an image into the registry; returns the event of its scan, with the counts of its findings."""
+        digest = digest_of(name or f"{repository}{tags}")
+        held = self.repositories.get(repository) or self.aws.registry.add(repository)
+        self.repositories[repository] = held
+        held.put(FakeImage(digest, tags))
+        counts: dict[str, int] = {}
+        if scan:
+            held.scans[digest] = scan
+            for entry in (*scan.findings, *scan.enhanced_findings):
+                if entry.get("status", "ACTIVE") == "ACTIVE":
+                    counts[str(entry["severity"])] = counts.get(str(entry["severity"]), 0) + 1
+        detail = {
+            "scan-status": "COMPLETE",
+            "repository-name": repository,
+            "finding-severity-counts": counts,
+            "image-digest": digest,
+            "image-tags": list(tags),
+            **(event or {}),
+        }
+        return {
+            "detail-type": "ECR Image Scan",
+            "source": "aws.ecr",
+            "account": "123456789012",
+            "time": "2026-11-23T09:14:00Z",
+            "region": "eu-west-1",
+            "detail": detail,
+        }
+
+    def report(self, *events: Any, receives: int = 1, seconds: float = 60) -> list[str]:
+        """Invoke the function with a batch of events; return which messages failed."""
+        records: Any = [
+            {
+                "messageId": str(number),
+                "body": event if isinstance(event, str) else json.dumps(event),
+                "attributes": {"ApproximateReceiveCount": str(receives)},
+            }
+            for number, event in enumerate(events)
+        ]
+        context: Any = type("Context", (), {"get_remaining_time_in_millis": lambda _: int(seconds * 1000)})()
+        response = reporter.handler({"Records": records}, context)
+        for publication in self.reports():
+            jsonschema.validate(document(publication), SCHEMA, format_checker=jsonschema.FormatChecker())
+            assert publication.subject is not None
+            assert 0 < len(publication.subject) < 100
+            assert publication.subject.isascii()
+            assert publication.subject.isprintable()
+        return [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
+
+    def reports(self) -> list[Publication]:
+        return [publication for publication in self.aws.publications() if publication.topic == TOPIC]
+
+    def chats(self) -> list[dict[str, Any]]:
+        return [json.loads(publication.message) for publication in self.aws.publications() if publication.topic == CHAT]
+
+
+def document(publication: Publication) -> dict[str, Any]:
+    parsed: dict[str, Any] = json.loads(json.loads(publication.message)["default"])
+    return parsed
+
+
+def mail(publication: Publication) -> str:
+    text: str = json.loads(publication.message)["email"]
+    return text
+
+
+@pytest.fixture
+def make_reporter(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Inbox]]:
+    """Make an inbox for a reporter with these settings."""
+    with FakeAws(FakeRegistry()) as aws:
+
+        def make(**settings: str) -> Inbox:
+            defaults = {
+                "REPORTS_TOPIC_ARN": TOPIC,
+                "REPORTS_QUEUE_URL": aws.queue_url("reports"),
+                "REPOSITORIES_FILTER_REGEXP": "^(?!sandbox/)",
+                "SEVERITY_THRESHOLDS": '{"CRITICAL":1,"HIGH":1}',
+                "NOTIFY_ON_SCAN_FAILURE": "true",
+                "REPORTER_NAME": "platform",
+            }
+            for name, value in {**aws.environment(), **defaults, **settings}.items():
+                monkeypatch.setenv(name, value)
+            reporter.dependencies.cache_clear()
+            return Inbox(aws)
+
+        yield make
+    reporter.dependencies.cache_clear()
+
+
+@pytest.fixture
+def inbox(make_reporter: Callable[..., Inbox]) -> Inbox:
+    return make_reporter()
+
+
+def found(*severities: str) -> FakeScan:
+    return FakeScan(findings=[finding(f"CVE-2026-{n:04}", severity) for n, severity in enumerate(severities, start=1)])
+
+
+def mixed_batch(inbox: Inbox) -> list[dict[str, Any]]:
+    """Return a batch with every kind of result."""
+    worst = [
+        finding("CVE-2026-1234", "CRITICAL", "openssl", "3.0.1-r2"),
+        finding("CVE-2026-2345", "CRITICAL", "openssl", "3.0.1-r2"),
+    ]
+    worst += [finding(f"CVE-2026-{n}", "HIGH", "openssl", "3.0.1-r2") for n in range(3000, 3005)]
+    worst += [finding(f"CVE-2026-{n}", "MEDIUM", f"lib{n}", "1.0") for n in range(4000, 4037)]
+    fixable = [
+        enhanced("CVE-2026-5001", "HIGH", "log4j-core", "2.17.1", exploitAvailable="YES", score=9.8),
+        enhanced("CVE-2026-5002", "HIGH", "zlib", score=8.1),
+        enhanced("CVE-2026-5003", "HIGH", "zlib", "1.3", status="SUPPRESSED"),
+    ]
+    child = inbox.image("team-a/worker", name="child", scan=FakeScan(enhanced_findings=fixable))
+    index = {child["detail"]["image-digest"]: "linux/arm64"}
+    inbox.repositories["team-a/worker"].put(index_image(digest_of("index"), index, ("2.0", "latest")))
+    failed = {"scan-status": "FAILED", "finding-severity-counts": {}}
+    return [
+        inbox.image("team-b/api", "1.0", scan=found("HIGH")),
+        inbox.image("team-a/checkout", "4.2.0", "stable", scan=FakeScan(findings=worst)),
+        child,
+        inbox.image("team-b/legacy", "1.0", scan=FakeScan("FAILED", description=UNSUPPORTED), event=failed),
+        inbox.image("team-b/clean", "1.0", scan=found("MEDIUM", "LOW")),
+    ]
+
+
+def test_batch_is_one_message_with_the_worst_image_first(inbox: Inbox, snapshot: SnapshotAssertion) -> None:
+    assert inbox.report(*mixed_batch(inbox)) == []
+    [report] = inbox.reports()
+    assert report.subject == "[ECR] 2 critical, 8 high in 3 images, 1 scan failed: team-a/checkout:4.2.0 and 3 more"
+    assert report.structure == "json"
+    assert {name: value for name, (_, value) in report.attributes.items()} == {
+        "severity": "CRITICAL",
+        "repositories": '["team-a/checkout", "team-a/worker", "team-b/api", "team-b/legacy"]',
+        "account": "123456789012",
+        "region": "eu-west-1",
+        "failed_scans": "1",
+    }
+    assert mail(report) == snapshot(name="mail")
+    assert document(report) == snapshot(name="document")
+
+
+def test_mail_keeps_to_76_columns_except_links(inbox: Inbox) -> None:
+    inbox.report(*mixed_batch(inbox))
+    lines = mail(inbox.reports()[0]).splitlines()
+    assert [line for line in lines if len(line) > 76 and "https://" not in line] == []
+
+
+def test_chat_gets_markdown(make_reporter: Callable[..., Inbox], snapshot: SnapshotAssertion) -> None:
+    inbox = make_reporter(CHAT_TOPIC_ARN=CHAT)
+    inbox.report(*mixed_batch(inbox))
+    [chat] = inbox.chats()
+    assert (chat["version"], chat["source"]) == ("1.0", "custom")
+    assert chat == snapshot
+
+
+def test_chat_keeps_its_limits(make_reporter: Callable[..., Inbox]) -> None:
+    inbox = make_reporter(CHAT_TOPIC_ARN=CHAT)
+    inbox.report(*(inbox.image(f"team-{n:03}/{'x' * 100}", "1.0", scan=found("HIGH")) for n in range(120)))
+    [chat] = inbox.chats()
+    assert len(chat["content"]["title"]) <= 250
+    assert len(chat["content"]["description"]) <= 8000
+    assert "more images" in chat["content"]["description"]
+
+
+@pytest.mark.parametrize(
+    ("counts", "reported"),
+    [
+        ({"CRITICAL": 1}, True),
+        ({"HIGH": 1}, True),
+        ({"CRITICAL": 0, "HIGH": 0, "MEDIUM": 99, "TOTAL": 99}, False),
+        ({"UNTRIAGED": 9, "UNDEFINED": 9}, False),
+        ({}, False),
+    ],
+)
+def test_image_at_a_threshold_is_reported(inbox: Inbox, counts: dict[str, int], reported: bool) -> None:
+    severities = [severity for severity, number in counts.items() if severity != "TOTAL" for _ in range(number)]
+    inbox.report(inbox.image("app", "1", scan=found(*severities), event={"finding-severity-counts": counts}))
+    assert len(inbox.reports()) == reported
+
+
+def test_threshold_may_be_more_than_one(make_reporter: Callable[..., Inbox]) -> None:
+    inbox = make_reporter(SEVERITY_THRESHOLDS='{"MEDIUM":2}')
+    inbox.report(inbox.image("one", "1", scan=found("MEDIUM")), inbox.image("two", "1", scan=found("MEDIUM", "MEDIUM")))
+    assert [image["repository"] for image in document(inbox.reports()[0])["images"]] == ["two"]
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_failed_scan_is_reported_with_its_reason_if_configured(
+    make_reporter: Callable[..., Inbox], wanted: bool
+) -> None:
+    inbox = make_reporter(NOTIFY_ON_SCAN_FAILURE=str(wanted).lower())
+    inbox.report(
+        inbox.image("app", "1", scan=FakeScan("FAILED", description="No space."), event={"scan-status": "FAILED"})
+    )
+    assert len(inbox.reports()) == wanted
+    if wanted:
+        [failed] = document(inbox.reports()[0])["failed_scans"]
+        assert (failed["reason"], failed["unsupported"]) == ("No space.", False)
+        assert inbox.reports()[0].attributes["severity"][1] == "NONE"
+
+
+def test_repository_that_does_not_match_is_not_reported(inbox: Inbox) -> None:
+    assert inbox.report(inbox.image("sandbox/app", "1", scan=found("CRITICAL"))) == []
+    assert inbox.reports() == []
+
+
+def test_fixable_only_ignores_findings_without_a_fix(make_reporter: Callable[..., Inbox]) -> None:
+    inbox = make_reporter(FIXABLE_ONLY="true")
+    fix = enhanced("CVE-1", "HIGH", "a", "2.0")
+    none = enhanced("CVE-2", "CRITICAL", "b")
+    inbox.report(
+        inbox.image("mixed", "1", scan=FakeScan(enhanced_findings=[fix, none])),
+        inbox.image("hopeless", "1", scan=FakeScan(enhanced_findings=[none])),
+    )
+    [image] = document(inbox.reports()[0])["images"]
+    assert (image["repository"], image["counts"]) == ("mixed", {"HIGH": 1})
+    assert [entry["id"] for entry in image["findings"]] == ["CVE-1"]
+
+
+def test_repeated_event_is_reported_once_with_the_last_scan(inbox: Inbox) -> None:
+    event = inbox.image("app", "1", scan=found("HIGH"))
+    older = {**event, "time": "2026-11-22T09:14:00Z"}
+    assert inbox.report(event, event, older) == []
+    [image] = document(inbox.reports()[0])["images"]
+    assert image["scanned_at"] == "2026-11-23T09:14:00Z"
+
+
+def test_deleted_image_is_reported_with_the_counts_of_its_event(inbox: Inbox) -> None:
+    event = inbox.image("app", scan=found("HIGH", "HIGH"))
+    inbox.repositories["app"].remove(event["detail"]["image-digest"])
+    assert inbox.report(event) == []
+    [image] = document(inbox.reports()[0])["images"]
+    assert (image["counts"], image["findings"], image["tags"]) == ({"HIGH": 2}, [], [])
+    assert "(no tag)" in mail(inbox.reports()[0])
+
+
+def test_deleted_repository_is_reported(inbox: Inbox) -> None:
+    event = inbox.image("app", scan=found("HIGH"))
+    inbox.aws.registry.remove("app")
+    assert inbox.report(event) == []
+    assert len(inbox.reports()) == 1
+
+
+def test_sample_events_of_aws_are_reported(inbox: Inbox, aws_event: Callable[..., dict[str, Any]]) -> None:
+    names = ("ecr-image-scan-complete", "ecr-image-scan-failed", "inspector2-scan")
+    assert inbox.report(*map(aws_event, names)) == []
+    documents = [document(report) for report in inbox.reports()]
+    assert sorted((reported["account"], reported["region"]) for reported in documents) == [
+        ("000000000000", "us-east-1"),
+        ("123456789012", "us-east-1"),
+        ("123456789012", "us-east-2"),
+    ]
+
+
+def test_invalid_event_is_retried_and_others_are_reported(inbox: Inbox) -> None:
+    assert inbox.report("poison", inbox.image("app", "1", scan=found("HIGH")), "{}") == ["0", "2"]
+    assert len(inbox.reports()) == 1
+
+
+def test_each_group_gets_its_own_images(make_reporter: Callable[..., Inbox]) -> None:
+    inbox = make_reporter(GROUP_BY="^([^/]+)/")
+    names = ("team-a/app", "team-b/app", "team-a/worker", "ungrouped")
+    inbox.report(*(inbox.image(name, "1", scan=found("HIGH")) for name in names))
+    reported = {document(report)["group"]: document(report) for report in inbox.reports()}
+    assert {group: sorted(image["repository"] for image in report["images"]) for group, report in reported.items()} == {
+        "team-a": ["team-a/app", "team-a/worker"],
+        "team-b": ["team-b/app"],
+        None: ["ungrouped"],
+    }
+    groups = [report.attributes.get("group", ("", None))[1] for report in inbox.reports()]
+    assert sorted(map(str, groups)) == ["None", "team-a", "team-b"]
+
+
+def test_batch_too_large_for_one_message_becomes_several(inbox: Inbox) -> None:
+    many = FakeScan(findings=[finding(f"CVE-2026-{n:04}", "HIGH", f"package-{n}") for n in range(200)])
+    assert inbox.report(*(inbox.image(f"team/app-{n:03}", "1.0", scan=many) for n in range(200))) == []
+    reports = inbox.reports()
+    assert 1 < len(reports) <= 4
+    reported = [image["repository"] for report in reports for image in document(report)["images"]]
+    assert len(reported) == len(set(reported)) == 200
+    assert [(document(report)["part"], document(report)["parts"]) for report in reports] == [
+        (number, len(reports)) for number in range(1, len(reports) + 1)
+    ]
+    assert all(f"Message 1 of {len(reports)}" in mail(report) for report in reports[:1])
+    image = document(reports[0])["images"][0]
+    assert image["findings_omitted"] + len(image["findings"]) == 200
+    assert "and 197 more findings in 197 packages\n" in mail(reports[0])
+
+
+def test_only_unpublished_pages_are_retried(make_reporter: Callable[..., Inbox]) -> None:
+    inbox = make_reporter(GROUP_BY="^([^/]+)/")
+    events = [inbox.image(f"team-{name}/app", "1", scan=found("HIGH")) for name in ("a", "b", "c")]
+    inbox.aws.behavior.faults.append(Fault("Publish", "AuthorizationError", status=403, containing="team-b"))
+    assert inbox.report(*events) == ["1"]
+    assert sorted(str(document(report)["group"]) for report in inbox.reports()) == ["team-a", "team-c"]
+
+
+@pytest.mark.parametrize(("rejected", "other"), [(CHAT, TOPIC), (TOPIC, CHAT)])
+def test_topic_that_fails_does_not_hold_back_the_other(
+    make_reporter: Callable[..., Inbox], rejected: str, other: str
+) -> None:
+    inbox = make_reporter(CHAT_TOPIC_ARN=CHAT)
+    inbox.aws.behavior.faults.append(Fault("Publish", "AuthorizationError", status=403, containing=rejected, times=1))
+    assert inbox.report(inbox.image("app", "1", scan=found("HIGH"))) == []
+    assert [publication.topic for publication in inbox.aws.publications()] == [other]
+    [retry] = inbox.aws.messages()
+    assert (retry.queue, retry.delay) == ("reports", 60)
+    assert inbox.report(retry.body) == []
+    assert sorted(publication.topic for publication in inbox.aws.publications()) == sorted([TOPIC, CHAT])
+
+
+def test_retry_that_sns_rejects_again_stays_on_the_queue(make_reporter: Callable[..., Inbox]) -> None:
+    inbox = make_reporter(CHAT_TOPIC_ARN=CHAT)
+    inbox.aws.behavior.faults.append(Fault("Publish", "AuthorizationError", status=403, containing=CHAT))
+    inbox.report(inbox.image("app", "1", scan=found("HIGH")))
+    assert inbox.report(inbox.aws.messages()[0].body) == ["0"]
+
+
+def test_both_topics_failing_returns_the_events(make_reporter: Callable[..., Inbox]) -> None:
+    inbox = make_reporter(CHAT_TOPIC_ARN=CHAT)
+    inbox.aws.behavior.faults.append(Fault("Publish", "AuthorizationError", status=403))
+    assert inbox.report(inbox.image("app", "1", scan=found("HIGH"))) == ["0"]
+    assert inbox.aws.messages() == []
+
+
+@pytest.mark.parametrize("status", ["IN_PROGRESS", "PENDING"])
+def test_findings_not_there_yet_are_retried_and_then_reported_as_unread(inbox: Inbox, status: str) -> None:
+    event = inbox.image("app", "1", scan=FakeScan(status), event={"finding-severity-counts": {"HIGH": 2}})
+    assert inbox.report(event) == ["0"]
+    assert inbox.reports() == []
+    assert inbox.report(event, receives=3) == []
+    [image] = document(inbox.reports()[0])["images"]
+    assert (image["counts"], image["findings_error"]) == ({"HIGH": 2}, "the image is being scanned again")
+    assert "The findings could not be read:\n   the image is being scanned again." in mail(inbox.reports()[0])
+
+
+def test_complete_scan_whose_findings_are_late_is_retried(inbox: Inbox) -> None:
+    event = inbox.image("app", "1", scan=FakeScan(), event={"finding-severity-counts": {"HIGH": 2}})
+    assert inbox.report(event) == ["0"]
+    assert inbox.report(event, receives=3) == []
+    assert document(inbox.reports()[0])["images"][0]["findings_error"] == "ECR returns no findings yet"
+
+
+def test_findings_that_ecr_refuses_are_retried_and_then_reported_as_unread(
+    make_reporter: Callable[..., Inbox],
+) -> None:
+    inbox = make_reporter(CHAT_TOPIC_ARN=CHAT, FIXABLE_ONLY="true")
+    inbox.aws.behavior.faults.append(Fault("DescribeImageScanFindings", "AccessDeniedException", containing="app"))
+    events = [inbox.image("app", "1", scan=found("HIGH")), inbox.image("other", "1", scan=found("LOW"))]
+    assert inbox.report(*events) == ["0"]
+    assert inbox.report(*events, receives=3) == []
+    [image] = document(inbox.reports()[0])["images"]
+    assert "lacks ecr:DescribeImageScanFindings" in image["findings_error"]
+    assert "The findings could not be read" in inbox.chats()[0]["content"]["description"]
+
+
+@pytest.mark.parametrize("change", [{"account": "210987654321"}, {"region": "eu-central-1"}])
+def test_event_of_another_registry_gets_no_findings_of_this_one(inbox: Inbox, change: dict[str, str]) -> None:
+    event = {**inbox.image("app", "1", scan=found("CRITICAL")), **change}
+    assert inbox.report(event) == []
+    [image] = document(inbox.reports()[0])["images"]
+    assert image["findings"] == []
+    assert "the image is in account" in image["findings_error"]
+    assert "DescribeImageScanFindings" not in inbox.aws.calls()
+
+
+@pytest.mark.parametrize(
+    "artifact",
+    [
+        {"artifact_media_type": "application/vnd.cncf.helm.config.v1+json"},
+        {"subject": digest_of("app")},
+        {"tags": (f"sha256-{'1' * 64}.sig",)},
+    ],
+)
+def test_failed_scan_of_an_artifact_is_not_reported(inbox: Inbox, artifact: dict[str, Any]) -> None:
+    event = inbox.image("app", scan=FakeScan("FAILED"), event={"scan-status": "FAILED"})
+    inbox.repositories["app"].put(replace(FakeImage(event["detail"]["image-digest"]), **artifact))
+    assert inbox.report(event) == []
+    assert inbox.reports() == []
+
+
+def test_failed_scan_of_an_attestation_is_not_reported(inbox: Inbox) -> None:
+    event = inbox.image("app", scan=FakeScan("FAILED"), event={"scan-status": "FAILED"})
+    children = {event["detail"]["image-digest"]: "unknown/unknown"}
+    inbox.repositories["app"].put(index_image(digest_of("index"), children, ("1.0",)))
+    assert inbox.report(event) == []
+    assert inbox.reports() == []
+
+
+def test_failed_scan_that_was_repeated_successfully_is_not_a_failure(inbox: Inbox) -> None:
+    events = [
+        inbox.image("clean", "1", scan=found(), event={"scan-status": "FAILED", "finding-severity-counts": None}),
+        inbox.image("bad", "1", scan=found("HIGH"), event={"scan-status": "FAILED", "finding-severity-counts": None}),
+    ]
+    assert inbox.report(*events) == []
+    [report] = inbox.reports()
+    assert document(report)["failed_scans"] == []
+    assert [image["repository"] for image in document(report)["images"]] == ["bad"]
+
+
+def test_complete_scan_without_counts_is_looked_up(inbox: Inbox) -> None:
+    events = [
+        inbox.image("bad", "1", scan=found("HIGH"), event={"finding-severity-counts": None}),
+        inbox.image("good", "1", scan=found("LOW"), event={"finding-severity-counts": None}),
+    ]
+    assert inbox.report(*events) == []
+    assert [image["repository"] for image in document(inbox.reports()[0])["images"]] == ["bad"]
+
+
+def test_complete_and_then_failed_are_both_reported(inbox: Inbox) -> None:
+    complete = inbox.image("app", "1", scan=found("HIGH"))
+    failed = inbox.image("app", "1", scan=FakeScan("FAILED", description="No space."), event={"scan-status": "FAILED"})
+    assert inbox.report(complete, {**failed, "time": "2026-11-23T10:14:00Z"}) == []
+    report = document(inbox.reports()[0])
+    [image], [failure] = report["images"], report["failed_scans"]
+    assert (image["counts"], image["findings_error"]) == ({"HIGH": 1}, "the last scan ended with FAILED: No space.")
+    assert failure["reason"] == "No space."
+
+
+def test_failed_and_then_complete_is_complete(inbox: Inbox) -> None:
+    complete = inbox.image("app", "1", scan=found("HIGH"))
+    failed = {**complete, "detail": {**complete["detail"], "scan-status": "FAILED"}, "time": "2026-11-23T08:14:00Z"}
+    assert inbox.report(failed, complete) == []
+    assert document(inbox.reports()[0])["failed_scans"] == []
+
+
+def test_one_vulnerability_in_four_jars_is_one_finding(make_reporter: Callable[..., Inbox]) -> None:
+    inbox = make_reporter(SEVERITY_THRESHOLDS='{"HIGH":2}')
+    entry = enhanced("CVE-1", "HIGH", "log4j-core", "2.17.1")
+    packages = entry["packageVulnerabilityDetails"]["vulnerablePackages"]
+    entry["packageVulnerabilityDetails"]["vulnerablePackages"] = [
+        {**packages[0], "filePath": f"app/lib{number}.jar", "version": f"1.{number % 2}"} for number in range(4)
+    ]
+    one = FakeScan(enhanced_findings=[entry])
+    two = FakeScan(enhanced_findings=[entry, enhanced("CVE-2", "HIGH", "log4j-core", "2.15.0")])
+    assert inbox.report(inbox.image("one", "1", scan=one), inbox.image("two", "1", scan=two)) == []
+    [image] = document(inbox.reports()[0])["images"]
+    assert (image["repository"], image["counts"]) == ("two", {"HIGH": 2})
+    [merged] = [finding for finding in image["findings"] if finding["id"] == "CVE-1"]
+    assert merged["paths"] == [f"app/lib{number}.jar" for number in range(4)]
+    assert merged["installed_versions"] == ["1.0", "1.1"]
+
+
+def test_advice_names_a_version_only_for_what_it_fixes(inbox: Inbox) -> None:
+    scans = [
+        enhanced("CVE-1", "HIGH", "log4j-core", "2.15.0"),
+        enhanced("CVE-2", "CRITICAL", "log4j-core", "2.17.1"),
+        enhanced("CVE-3", "HIGH", "log4j-core"),
+        enhanced("CVE-4", "HIGH", "zlib", "1.3"),
+    ]
+    inbox.report(inbox.image("app", "1", scan=FakeScan(enhanced_findings=scans)))
+    text = mail(inbox.reports()[0])
+    assert "log4j-core 1.0: 3 CVEs, fixed in 2.17.1 (1 of 3), 2.15.0 (1 of 3)" in text
+    assert "zlib 1.0: 1 CVE, fixed in 1.3\n" in text
+
+
+def test_package_counts_are_whole_when_findings_are_cut(inbox: Inbox) -> None:
+    many = [finding(f"CVE-2026-{n:04}", "HIGH", "openssl", "1.0") for n in range(500)]
+    inbox.report(inbox.image("app", "1", scan=FakeScan(findings=many)))
+    assert "openssl 1.0: 500 CVEs" in mail(inbox.reports()[0])
+    assert "and 497 more" in mail(inbox.reports()[0])
+
+
+def test_image_too_large_for_one_message_is_cut(inbox: Inbox) -> None:
+    long = "\u20ac" * 256
+    many = [finding(f"{long}{n}", "HIGH", f"{n}{long}", long) for n in range(300)]
+    tags = [f"{number}-{'t' * 500}" for number in range(1000)]
+    event = inbox.image("app", "1", scan=FakeScan(findings=many), event={"image-tags": tags})
+    assert inbox.report(event, inbox.image("small", "1", scan=found("HIGH"))) == []
+    assert sorted(image["repository"] for report in inbox.reports() for image in document(report)["images"]) == [
+        "app",
+        "small",
+    ]
+
+
+def test_hostile_findings_are_reported(inbox: Inbox) -> None:
+    """ECR's own shapes are enforced by boto3, so these are the values that its parser lets through."""
+    entries: list[dict[str, object]] = [
+        {"severity": "HIGH"},
+        {**finding("CVE-1", "HIGH"), "uri": "javascript:alert(1)"},
+        {**finding("CVE-2", "HIGH"), "attributes": [{"key": "CVSS3_SCORE", "value": "1e999"}]},
+        {**finding("CVE-3", "HIGH"), "attributes": [{"key": "CVSS3_SCORE", "value": "nan"}]},
+        {**finding("CVE-4", "NEW_SEVERITY"), "uri": "http://example.com"},
+    ]
+    assert inbox.report(inbox.image("app", "1", scan=FakeScan(findings=entries))) == []
+    [image] = document(inbox.reports()[0])["images"]
+    assert {found["cvss_score"] for found in image["findings"]} == {None}
+    assert {found["url"] for found in image["findings"] if found["id"] != "CVE-2" and found["id"] != "CVE-3"} == {None}
+    assert "javascript" not in inbox.reports()[0].message
+
+
+def test_events_without_time_left_are_retried_and_others_are_reported(inbox: Inbox) -> None:
+    inbox.aws.behavior.latency = {"DescribeImageScanFindings": 0.3}
+    events = [inbox.image(f"app-{number:02}", "1", scan=found("HIGH")) for number in range(64)]
+    retried = inbox.report(*events, seconds=1.2)
+    reported = [image["repository"] for report in inbox.reports() for image in document(report)["images"]]
+    assert 0 < len(retried) < 64
+    assert sorted(reported) == [f"app-{number:02}" for number in range(64) if str(number) not in retried]
+
+
+HOSTILE_EVENTS: list[Callable[[dict[str, Any]], str]] = [
+    lambda event: "not JSON",
+    lambda event: "[" * 100_000,
+    lambda event: "null",
+    lambda event: json.dumps(event).replace('"HIGH": 1', '"HIGH": 1e999'),
+    lambda event: json.dumps(event).replace('"HIGH": 1', f'"HIGH": {"9" * 4000}'),
+    lambda event: json.dumps(event).replace('"HIGH": 1', '"HIGH": -1'),
+    lambda event: json.dumps({**event, "time": "2026-11-23T09:14:00"}),
+    lambda event: json.dumps({**event, "detail": {**event["detail"], "image-tags": "latest"}}),
+    lambda event: json.dumps({**event, "detail": None}),
+    lambda event: json.dumps({**event, "account": ["1"]}),
+]
+
+
+@given(
+    hostile=st.lists(st.sampled_from(HOSTILE_EVENTS), min_size=1, max_size=5),
+    good=st.integers(1, 10),
+    seed=st.randoms(use_true_random=False),
+)
+@hypothesis.settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_random_hostile_records_are_returned_alone(
+    make_reporter: Callable[..., Inbox],
+    hostile: list[Callable[[dict[str, Any]], str]],
+    good: int,
+    seed: random.Random,
+) -> None:
+    inbox = make_reporter()
+    inbox.aws.reset()
+    for repository in list(inbox.aws.registry.repositories):
+        inbox.aws.registry.remove(repository.name)
+    events = [json.dumps(inbox.image(f"good-{number}", "1", scan=found("HIGH"))) for number in range(good)]
+    batch = [(body, True) for body in events]
+    batch += [(make(inbox.image(f"bad-{n}", "1", scan=found("HIGH"))), False) for n, make in enumerate(hostile)]
+    seed.shuffle(batch)
+    assert inbox.report(*(body for body, _ in batch)) == sorted(str(n) for n, (_, ok) in enumerate(batch) if not ok)
+    reported = [image["repository"] for report in inbox.reports() for image in document(report)["images"]]
+    assert sorted(reported) == sorted(f"good-{number}" for number in range(good))
+
+
+EVIL = [
+    "line\r\nBcc: all@example.com",
+    "<!channel> & <https://evil.example|click>",
+    "[click](https://evil.example) *bold* `code`",
+    '"},"default":"',
+    "\u202eoverride \x00 \x1b[31m",
+    "日本語/イメージ",
+    "x" * 5000,
+]
+
+
+@pytest.mark.parametrize("evil", EVIL)
+def test_hostile_text_breaks_no_format(make_reporter: Callable[..., Inbox], evil: str) -> None:
+    inbox = make_reporter(CHAT_TOPIC_ARN=CHAT)
+    scan = FakeScan(findings=[replace_values(finding("CVE-1", "HIGH", evil, evil), evil)])
+    event = inbox.image("app", "1", scan=scan, event={"image-tags": [evil]})
+    named = inbox.image("app2", "1", scan=found("HIGH"), event={"repository-name": evil})
+    failed = inbox.image("app3", "1", scan=FakeScan("FAILED", description=evil), event={"scan-status": "FAILED"})
+    assert inbox.report(event, named, failed) == []
+    [report] = inbox.reports()
+    assert all(line.isprintable() for line in mail(report).splitlines())
+    assert "\nBcc" not in mail(report)
+    description = inbox.chats()[0]["content"]["description"]
+    assert "<" not in description
+    assert description.count("`") % 2 == 0
+    assert "evil" not in re.sub("`[^`]*`|[(]https://eu-west-1[.]console[^)]*[)]", "", description)
+
+
+def test_invalid_repository_name_is_reported(inbox: Inbox) -> None:
+    event = inbox.image("app", scan=found("HIGH"), event={"repository-name": "x"})
+    assert inbox.report(event, receives=3) == []
+    assert document(inbox.reports()[0])["images"][0]["repository"] == "x"
+
+
+def replace_values(entry: dict[str, object], evil: str) -> dict[str, object]:
+    return {**entry, "name": evil, "uri": evil}
+
+
+def test_counts_that_fill_the_subject_are_truncated(make_reporter: Callable[..., Inbox]) -> None:
+    inbox = make_reporter(SEVERITY_THRESHOLDS='{"LOW":1}')
+    counts = dict.fromkeys(("MEDIUM", "LOW", "INFORMATIONAL", "UNDEFINED", "UNTRIAGED"), 1_000_000)
+    events = [inbox.image(f"app-{n}", "1", event={"finding-severity-counts": counts}) for n in range(20)]
+    assert inbox.report(*events, receives=3) == []  # `report` checks the limits of every subject
+    assert [report.subject[-3:] for report in inbox.reports() if report.subject] == ["..."]
+
+
+def test_invalid_score_is_left_out(inbox: Inbox) -> None:
+    entry = finding("CVE-1", "HIGH")
+    entry["attributes"] = [{"key": "CVSS3_SCORE", "value": "high"}, {"key": "empty"}]
+    inbox.report(inbox.image("app", "1", scan=FakeScan(findings=[entry])))
+    assert document(inbox.reports()[0])["images"][0]["findings"][0]["cvss_score"] is None
+
+
+@pytest.mark.parametrize(
+    ("partition", "host"),
+    [("aws-cn", "console.amazonaws.cn"), ("aws-us-gov", "console.amazonaws-us-gov.com"), ("aws-iso", None)],
+)
+def test_link_leads_to_the_console_of_the_partition(
+    make_reporter: Callable[..., Inbox], partition: str, host: str | None
+) -> None:
+    arn = TOPIC.replace("aws", partition, 1)
+    inbox = make_reporter(REPORTS_TOPIC_ARN=arn)
+    inbox.report(
+        inbox.image("team/app", "1", scan=found("HIGH")), inbox.image("bb", "1", event={"scan-status": "FAILED"})
+    )
+    [report] = [publication for publication in inbox.aws.publications() if publication.topic == arn]
+    link = document(report)["images"][0]["console_url"]
+    assert (link is None) if host is None else link.startswith(f"https://eu-west-1.{host}/ecr/repositories/private/")

@@ -1,0 +1,51 @@
+"""Encodes and parses the messages on the images queue."""
+
+import pytest
+from ecr_scan_reporter.errors import MessageError
+from ecr_scan_reporter.scanning.messages import RepositoryMessage
+
+
+@pytest.mark.parametrize(
+    ("message", "body"),
+    [
+        (RepositoryMessage("team-a/app"), '{"version":1,"repository":"team-a/app"}'),
+        (RepositoryMessage("a/b", "sha256:1"), '{"version":1,"repository":"a/b","after":"sha256:1"}'),
+        (RepositoryMessage("a/b", "d", 2), '{"version":1,"repository":"a/b","after":"d","stalled":2}'),
+    ],
+)
+def test_body_has_the_version_and_the_fields_that_are_set(message: RepositoryMessage, body: str) -> None:
+    assert message.to_json() == body
+    assert RepositoryMessage.from_json(body) == message
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
+        ("team-a/app", "not JSON"),
+        ("", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ("[]", "unknown version"),
+        ("null", "unknown version"),
+        ('{"repository":"a"}', "unknown version"),
+        ('{"version":99,"repository":"a"}', "unknown version"),
+        ('{"version":1}', "repository is None"),
+        ('{"version":1,"repository":""}', "repository is ''"),
+        ('{"version":1,"repository":7}', "repository is 7"),
+    ],
+)
+def test_invalid_body_is_rejected_with_what_is_expected(body: str, complaint: str) -> None:
+    with pytest.raises(MessageError, match=f'{complaint}.*expected {{"version": 1, "repository"'):
+        RepositoryMessage.from_json(body)
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ('"after":7', "after is 7; expected a digest or no value"),
+        ('"stalled":-1', "stalled is -1; expected a whole number from 0"),
+        ('"stalled":true', "stalled is True; expected a whole number from 0"),
+    ],
+)
+def test_invalid_continuation_is_rejected(fields: str, complaint: str) -> None:
+    with pytest.raises(MessageError, match=complaint):
+        RepositoryMessage.from_json(f'{{"version":1,"repository":"a",{fields}}}')

@@ -1,0 +1,56 @@
+# The topics that the reporter publishes to, and their subscriptions.
+
+locals {
+  # These policies replace SNS's default policy, which lets every principal of the account publish and subscribe. With
+  # them, IAM alone decides who may, and nobody publishes without TLS. The ARNs are composed, because a topic's policy
+  # needs the topic's own ARN.
+  topic_policies = { for topic in ["reports", "chat"] : topic => jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "DenyInsecureTransport"
+      Effect    = "Deny"
+      Principal = "*"
+      Action    = "sns:Publish"
+      Resource  = "${local.sns_arn_prefix}:${local.names[topic]}"
+      Condition = { Bool = { "aws:SecureTransport" = "false" } }
+    }]
+  }) }
+}
+
+resource "aws_sns_topic" "reports" {
+  name              = local.names.reports
+  kms_master_key_id = "alias/aws/sns"
+  policy            = local.topic_policies.reports
+  tags              = var.tags
+}
+
+resource "aws_sns_topic_subscription" "email" {
+  count = var.email == null ? 0 : 1
+
+  topic_arn = aws_sns_topic.reports.arn
+  protocol  = "email"
+  endpoint  = var.email
+}
+
+resource "aws_sns_topic_subscription" "additional" {
+  for_each = var.subscriptions
+
+  topic_arn             = aws_sns_topic.reports.arn
+  protocol              = each.value.protocol
+  endpoint              = each.value.endpoint
+  filter_policy         = each.value.filter_policy
+  filter_policy_scope   = each.value.filter_policy_scope
+  raw_message_delivery  = each.value.raw_message_delivery
+  subscription_role_arn = each.value.subscription_role_arn
+}
+
+# A separate topic, because Amazon Q Developer accepts only its own message form, which is unreadable as an e-mail. It
+# subscribes to the topic itself when the topic is added to a channel.
+resource "aws_sns_topic" "chat" {
+  count = var.chat ? 1 : 0
+
+  name              = local.names.chat
+  kms_master_key_id = "alias/aws/sns"
+  policy            = local.topic_policies.chat
+  tags              = var.tags
+}
