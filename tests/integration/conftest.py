@@ -1,11 +1,12 @@
-"""The module, applied by Terraform and running, for the whole session of tests.
+"""The module, applied by Terraform and running, for all tests of the session.
 
-Where: at AWS_ENDPOINT_URL if that is set (any LocalStack, ECR at AWS_ENDPOINT_URL_ECR), else on a local AWS of its own.
+It runs at AWS_ENDPOINT_URL if that is set (any LocalStack, with ECR at AWS_ENDPOINT_URL_ECR), else on a local AWS that
+the session starts.
 """
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import boto3
 import pytest
@@ -15,7 +16,7 @@ from local_aws import LocalAws, NotSupportedError, Registry, ScanEvents
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call() -> Iterator[None]:
-    """What the endpoint's ECR cannot do is skipped, with its reason."""
+    """Skip a test that needs a feature that the ECR of the endpoint does not support."""
     try:
         return (yield)
     except NotSupportedError as reason:
@@ -24,7 +25,7 @@ def pytest_runtest_call() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws | None]:
-    """A local AWS for all tests of the run; None where the tests run at another endpoint."""
+    """The local AWS of the session; None if the tests run at another endpoint."""
     if "AWS_ENDPOINT_URL" in os.environ:
         yield None
         return
@@ -36,22 +37,20 @@ def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws | N
 
 @pytest.fixture(scope="session")
 def aws(local_aws: LocalAws | None) -> Iterator[dict[str, str]]:
-    """The environment that leads Terraform and boto3 to the AWS under test."""
-    if local_aws is None:
-        with pytest.MonkeyPatch.context() as patch:
-            foreign = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "eu-west-1"}
-            environment = {**foreign, **{k: v for k, v in os.environ.items() if k.startswith("AWS_")}}
-            environment.setdefault("AWS_REGION", environment["AWS_DEFAULT_REGION"])
-            for name, value in environment.items():
-                patch.setenv(name, value)
-            yield environment
-        return
+    """The environment that directs Terraform and boto3 to the AWS under test."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
-            patch.delenv(name)
-        for name, value in local_aws.environment.items():
+        caller = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+        if local_aws:
+            environment = local_aws.environment
+            for name in caller:
+                patch.delenv(name)
+        else:
+            defaults = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "eu-west-1"}
+            environment = {**defaults, **caller}
+            environment.setdefault("AWS_REGION", environment["AWS_DEFAULT_REGION"])
+        for name, value in environment.items():
             patch.setenv(name, value)
-        yield local_aws.environment
+        yield environment
 
 
 @pytest.fixture(scope="session")
@@ -64,7 +63,7 @@ def registry(aws: dict[str, str]) -> Iterator[Registry]:
 
 @pytest.fixture(scope="session")
 def inbox(aws: dict[str, str]) -> Iterator[Inbox]:
-    """Subscribe a queue to the topic; calling it returns all messages so far."""
+    """The queue that subscribes to the topic."""
     queue = boto3.resource("sqs").create_queue(QueueName=f"{RUN}-inbox")
     yield Inbox(queue)
     queue.delete()
@@ -74,7 +73,7 @@ def inbox(aws: dict[str, str]) -> Iterator[Inbox]:
 def module(
     aws: dict[str, str], seeded: object, inbox: Inbox, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Module]:
-    """The applied module; what is in the registry at its first run is there before."""
+    """The applied module. The registry is seeded before its first run."""
     functions_ecr = {name: value for name, value in aws.items() if name == "AWS_ENDPOINT_URL_ECR"}
     config = CONFIG.format(root=ROOT, run=RUN, environment=json.dumps(functions_ecr), inbox=inbox.arn)
     applied = Module(tmp_path_factory.mktemp("applied"), aws, config)
@@ -83,9 +82,3 @@ def module(
         yield applied
     finally:
         applied.destroy()
-
-
-@pytest.fixture(scope="session")
-def started(registry: Registry) -> Callable[[], list[str]]:
-    """Reads the digests of all scans that were started so far, in this run's repositories."""
-    return lambda: [scan.digest for scan in registry.scans_started() if scan.repository.startswith(RUN)]

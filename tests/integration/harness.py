@@ -1,4 +1,4 @@
-"""Applies the module with Terraform, and waits for its effects."""
+"""Tools of the integration tests: the module applied by Terraform, its messages, and waiting."""
 
 import json
 import os
@@ -7,44 +7,52 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.service_resource import Queue
 
+Value = TypeVar("Value")
+
 ROOT = Path(__file__).resolve().parents[2]
-# Part of all names, so that concurrent runs at one endpoint do not interfere.
+# All names contain this text, so that several runs can share an endpoint.
 RUN = f"it-{secrets.token_hex(3)}"
 
 
 class Module:
-    """The module, applied from a folder of its own."""
+    """The module, applied from its own directory.
 
-    def __init__(self, folder: Path, environment: dict[str, str], config: str) -> None:
-        self._folder = folder
+    Attributes:
+        outputs: outputs of the module after `apply`.
+    """
+
+    outputs: dict[str, str]
+
+    def __init__(self, directory: Path, environment: dict[str, str], config: str) -> None:
+        self._directory = directory
         self._environment = {**os.environ, **environment}
-        (folder / "main.tf").write_text(config)
+        (directory / "main.tf").write_text(config)
         self._terraform("init", "-input=false")
 
     def _terraform(self, *arguments: str) -> str:
-        command = [str(ROOT / "scripts" / "terraform"), f"-chdir={self._folder}", *arguments, "-no-color"]
+        command = [str(ROOT / "scripts" / "terraform"), f"-chdir={self._directory}", *arguments, "-no-color"]
         done = subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"terraform {arguments[0]} failed:\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
     def apply(self) -> None:
-        """Apply, and read the outputs."""
+        """Apply the module and read its outputs."""
         self._terraform("apply", "-auto-approve", "-input=false")
-        self.outputs: dict[str, str] = json.loads(self._terraform("output", "-json"))["module"]["value"]
+        self.outputs = json.loads(self._terraform("output", "-json"))["module"]["value"]
 
     def plan(self) -> str:
-        """Return what another apply would do."""
+        """Return the output of a plan."""
         return self._terraform("plan", "-input=false")
 
     def destroy(self) -> None:
-        """Destroy; may be called twice."""
+        """Destroy the module. A second call does nothing."""
         self._terraform("destroy", "-auto-approve", "-input=false")
 
 
@@ -70,18 +78,18 @@ module "it" {{
   repositories_filter_regexp = "^(?!{run}/sandbox/){run}/"
   images_duration_delta      = "7d"
   email                      = "platform@example.com"
-  report_window              = 10
+  report_window              = 3
   chat                       = true
   environment_variables      = {environment}
 
-  # Short, so that a message that fails is soon back: it stays hidden for six times the timeout.
+  # A failed message is hidden for six times the timeout, five times, before it reaches the DLQ.
   functions = {{
-    images_scanner = {{ timeout = 3 }}
-    reporter       = {{ timeout = 3 }}
+    images_scanner = {{ timeout = 2 }}
+    reporter       = {{ timeout = 2 }}
   }}
 }}
 
-# It is there before the first run: it needs the topic alone, and a run needs everything.
+# This resource depends on the topic only, so it exists before the first run, which needs all resources.
 resource "aws_sns_topic_subscription" "inbox" {{
   topic_arn = module.it.reports_topic_arn
   protocol  = "sqs"
@@ -95,36 +103,47 @@ output "module" {{
 
 
 class Inbox:
-    """A queue that is subscribed to the topic; calling it returns all messages so far."""
+    """A queue that subscribes to the topic."""
 
     def __init__(self, queue: "Queue") -> None:
         self._queue = queue
         self._messages: list[dict[str, Any]] = []
         self.arn: str = queue.attributes["QueueArn"]
 
-    def __call__(self) -> list[dict[str, Any]]:
+    def messages(self) -> list[dict[str, Any]]:
+        """Return all messages of the topic so far."""
         while batch := self._queue.receive_messages(MaxNumberOfMessages=10):
             for message in batch:
                 self._messages.append(json.loads(message.body))
                 message.delete()
         return self._messages
 
+    def reports(self) -> list[dict[str, Any]]:
+        """Return all reports so far, as JSON documents."""
+        return [json.loads(message["Message"]) for message in self.messages()]
 
-def eventually(what: Callable[[], Any], seconds: float, reason: str, every: float = 0.5) -> Any:
-    """Wait until `what`, asked `every` so many seconds, gives something true, and return it.
+
+def wait_until(condition: Callable[[], Value], seconds: float, expected: str, interval: float = 0.5) -> Value:
+    """Wait until a condition returns a true value, and return that value.
+
+    Args:
+        condition: the condition.
+        seconds: maximum time to wait.
+        expected: description of the condition, for the error.
+        interval: seconds between two checks.
 
     Raises:
-        AssertionError: it did not within `seconds`.
+        AssertionError: the condition was not true in time.
     """
-    until = time.monotonic() + seconds
-    while not (got := what()):
-        assert time.monotonic() < until, f"not within {seconds} s: {reason}"
-        time.sleep(every)
-    return got
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"not true after {seconds} s: {expected}"
+        time.sleep(interval)
+    return value
 
 
 def queues_empty(*urls: str) -> bool:
-    """Return whether these queues have no message, visible or not."""
+    """Return whether the queues have no message: visible, in flight or delayed."""
     names = [f"ApproximateNumberOfMessages{state}" for state in ("", "NotVisible", "Delayed")]
     sqs = boto3.client("sqs")
     return all(

@@ -1,38 +1,58 @@
-"""The applied module, from the schedule to the report and to the DLQ."""
+"""The whole module at work: from the schedule to the report, and from a failure to the DLQ.
+
+These tests spend most of their time waiting, so the waits overlap: the `incidents` start as soon as the module is
+applied, and each test waits for its own part. The last tests check that nothing else happened.
+"""
 
 import json
 import os
 import signal
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import boto3
 import pytest
-from harness import RUN, Inbox, Module, eventually, queues_empty
+from harness import RUN, Inbox, Module, queues_empty, wait_until
 from local_aws import UNSUPPORTED_OS, Finding, LocalAws, NotSupportedError, Registry
 
-Started = Callable[[], list[str]]
-# The schedule fires every minute; a machine that is busy with the apply may be late.
-FIRST_RUN = 150.0
+# The schedule fires every minute, and a machine that is busy may be late.
+FIRST_RUN_SECONDS = 150.0
+# Five receives, with 12 seconds (images) and 15 seconds (reports) between two of them.
+DLQ_SECONDS = 180.0
+# The schedule does not match these repositories, so only messages of the tests start their scans.
+DIRECT = f"{RUN}-direct"
 
 
 @dataclass
 class Seed:
-    """The digests of the images in the registry before the first run, by what should happen to them."""
+    """The images of the registry before the first run: digests by description."""
 
-    due: dict[str, str]
-    not_due: dict[str, str]
-    not_matching: dict[str, str]
+    due: dict[str, str] = field(default_factory=dict)
+    not_due: dict[str, str] = field(default_factory=dict)
+    not_matching: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Incidents:
+    """The failures that the tests cause.
+
+    Attributes:
+        invalid: body of each invalid message by its message id, for each queue.
+        valid: digest of the image of a valid message that was sent between invalid ones.
+        interrupted: digests of the images whose scanner was killed; empty if the endpoint does not support that.
+    """
+
+    invalid: dict[str, dict[str, str]]
+    valid: str
+    interrupted: set[str]
 
 
 @pytest.fixture(scope="session")
 def seeded(registry: Registry) -> Seed:
-    """Fill the registry; leave out what the ECR at the endpoint cannot represent."""
+    """Fill the registry, and omit what the ECR of the endpoint cannot represent."""
     now = datetime.now(UTC)
     app, worker, sandbox = (f"{RUN}/{name}" for name in ("team-a/app", "team-b/worker", "sandbox/app"))
-    seed = Seed({}, {}, {})
+    seed = Seed()
     critical, high, medium = (Finding("CVE-2026-0001", severity) for severity in ("CRITICAL", "HIGH", "MEDIUM"))
     seed.due["critical"] = registry.push(app, "1.0", findings=[critical])
     seed.due["high"] = registry.push(app, "1.1", findings=[high])
@@ -44,138 +64,146 @@ def seeded(registry: Registry) -> Seed:
         seed.not_due["scanned 2 days ago"] = registry.push(app, "0.9", scanned_at=now - timedelta(days=2))
         seed.not_due["scanned an hour ago"] = registry.push(worker, "0.9", scanned_at=now - timedelta(hours=1))
         seed.due["fails"] = registry.push(worker, "scratch", outcome=("FAILED", UNSUPPORTED_OS))
-        seed.due["a child"] = registry.push(app, None)
-        seed.not_due["an index"] = registry.push_index(app, "2.0", [seed.due["a child"]])
+        seed.due["index child"] = registry.push(app, None)
+        seed.not_due["index"] = registry.push_index(app, "2.0", [seed.due["index child"]])
     except NotSupportedError as reason:
-        print(f"left out: {reason}")
+        print(f"omitted: {reason}")
     return seed
 
 
 @pytest.fixture(scope="session")
-def first_run(seeded: Seed, module: Module, inbox: Inbox, started: Started) -> list[str]:
-    """Wait until the schedule's first run is complete; return the digests whose scans were started."""
-    eventually(lambda: set(started()) >= set(seeded.due.values()), FIRST_RUN, "every due image is started")
-    queues = module.outputs["images_queue_url"], module.outputs["reports_queue_url"]
-    eventually(lambda: queues_empty(*queues), 60, "the queues are empty")
-    return started()
+def incidents(module: Module, registry: Registry, local_aws: LocalAws | None) -> Incidents:
+    """Send invalid messages, and kill the images scanner while it scans a repository."""
+    late = f"{DIRECT}/late"
+    valid = registry.push(late, "1.0")
+    invalid: dict[str, dict[str, str]] = {"images": {}, "reports": {}}
+    unknown_version = json.dumps({"version": 99})
+    invalid["images"] |= _send(module.outputs["images_queue_url"], "not JSON")
+    _send(module.outputs["images_queue_url"], _repository_message(late))
+    invalid["images"] |= _send(module.outputs["images_queue_url"], unknown_version)
+    invalid["reports"] |= _send(module.outputs["reports_queue_url"], "not an event")
+    return Incidents(invalid, valid, _interrupt(module, registry, local_aws) if local_aws else set())
 
 
-def test_schedule_starts_the_due_images_of_matching_repositories(first_run: list[str], seeded: Seed) -> None:
-    assert sorted(first_run) == sorted(seeded.due.values())
+def _interrupt(module: Module, registry: Registry, local_aws: LocalAws) -> set[str]:
+    repository, name = f"{DIRECT}/interrupted", module.outputs["images_scanner_function_name"]
+    digests = {registry.push(repository, f"1.{number}") for number in range(150)}
+    _send(module.outputs["images_queue_url"], _repository_message(repository))
+
+    def kill() -> bool:
+        # The schedule may have fired meanwhile: then several processes are busy, and all of them must recover.
+        busy = [process.pid for process in local_aws.functions(name) if process.request_id]
+        if not busy or not registry.scans_started(repository):
+            return False
+        for pid in busy:
+            os.kill(pid, signal.SIGKILL)
+        return True
+
+    wait_until(kill, 60, "the images scanner starts scans", interval=0.01)
+    assert 0 < len(registry.scans_started(repository)) < len(digests)
+    return digests
 
 
-def test_images_over_a_threshold_are_reported_once_in_few_messages(
-    first_run: list[str], seeded: Seed, inbox: Inbox
+def _send(url: str, body: str) -> dict[str, str]:
+    return {boto3.client("sqs").send_message(QueueUrl=url, MessageBody=body)["MessageId"]: body}
+
+
+def _repository_message(repository: str) -> str:
+    return json.dumps({"version": 1, "repository": repository})
+
+
+def _scheduled(registry: Registry) -> list[str]:
+    """Return the digests of all scans in repositories that the schedule may match."""
+    return [scan.digest for scan in registry.scans_started() if scan.repository.startswith(f"{RUN}/")]
+
+
+def test_schedule_starts_the_scans_of_all_due_images(incidents: Incidents, registry: Registry, seeded: Seed) -> None:
+    due = set(seeded.due.values())
+    wait_until(lambda: due <= set(_scheduled(registry)), FIRST_RUN_SECONDS, "the scans of all due images are started")
+
+
+def test_images_over_a_threshold_and_failed_scans_are_reported_once_in_a_batch(
+    incidents: Incidents, seeded: Seed, inbox: Inbox
 ) -> None:
-    over = {seeded.due["critical"], seeded.due["high"]}
+    vulnerable = {seeded.due["critical"], seeded.due["high"]}
     failed = {seeded.due["fails"]} if "fails" in seeded.due else set()
 
-    def reports() -> list[dict[str, Any]]:
-        return [json.loads(message["Message"]) for message in inbox()]
+    def reported(kind: str) -> list[str]:
+        return sorted(image["digest"] for report in inbox.reports() for image in report[kind])
 
-    def digests(kind: str) -> list[str]:
-        return sorted(image["digest"] for report in reports() for image in report[kind])
-
-    eventually(lambda: len(digests("images") + digests("failed_scans")) >= len(over | failed), 60, "the reports arrive")
-    assert digests("images") == sorted(over)
-    assert digests("failed_scans") == sorted(failed)
-    assert len(reports()) < len(over | failed), "a report covers several images"
-    [critical] = [image for report in reports() for image in report["images"] if image["counts"].get("CRITICAL")]
+    wait_until(
+        lambda: vulnerable <= set(reported("images")) and failed <= set(reported("failed_scans")),
+        FIRST_RUN_SECONDS,
+        "all images over a threshold and all failed scans are reported",
+    )
+    assert reported("images") == sorted(vulnerable)
+    assert reported("failed_scans") == sorted(failed)
+    assert len(inbox.reports()) < len(vulnerable | failed), "there should be fewer messages than images"
+    [critical] = [image for report in inbox.reports() for image in report["images"] if "CRITICAL" in image["counts"]]
     assert (critical["repository"], critical["tags"]) == (f"{RUN}/team-a/app", ["1.0"])
     assert [finding["id"] for finding in critical["findings"]] == ["CVE-2026-0001"]
     # Lambda decides which events share a batch, and so a subject.
-    subjects = " ".join(message["Subject"] for message in inbox())
-    assert subjects.count("1 critical") == 1
-    assert subjects.count("1 high") == 1
+    subjects = " ".join(message["Subject"] for message in inbox.messages())
+    assert (subjects.count("1 critical"), subjects.count("1 high")) == (1, 1)
 
 
-def test_second_run_starts_nothing_again(first_run: list[str], module: Module, started: Started) -> None:
+def test_killed_function_loses_no_image(incidents: Incidents, registry: Registry, local_aws: LocalAws | None) -> None:
+    if local_aws is None:
+        raise NotSupportedError("only the local AWS runs functions as processes that a test can kill")
+
+    def started() -> list[str]:
+        return [scan.digest for scan in registry.scans_started(f"{DIRECT}/interrupted")]
+
+    wait_until(lambda: incidents.interrupted <= set(started()), 180, "the scans of all images are started")
+    assert len(started()) == len(incidents.interrupted)
+
+
+def test_plan_after_the_apply_has_no_changes(module: Module) -> None:
+    assert "No changes." in module.plan()
+
+
+def test_invalid_message_reaches_the_dlq_and_others_are_processed(
+    incidents: Incidents, module: Module, registry: Registry
+) -> None:
+    wait_until(
+        lambda: [scan.digest for scan in registry.scans_started(f"{DIRECT}/late")] == [incidents.valid],
+        60,
+        "the image of the valid message is scanned",
+    )
+    sqs = boto3.client("sqs")
+    received: dict[str, dict[str, str]] = {"images": {}, "reports": {}}
+
+    def dlqs_complete() -> bool:
+        for queue, messages in received.items():
+            url = module.outputs[f"{queue}_dead_letter_queue_url"]
+            for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+                messages[message["MessageId"]] = message["Body"]
+        return received == incidents.invalid
+
+    wait_until(dlqs_complete, DLQ_SECONDS, "the DLQs contain the invalid messages and no others")
+    for queue, function in (("images", "images_scanner"), ("reports", "reporter")):
+        group = module.outputs[f"{function}_log_group_name"]
+        events = boto3.client("logs").filter_log_events(logGroupName=group, filterPattern="ERROR")["events"]
+        for message_id in incidents.invalid[queue]:
+            assert any(message_id in event["message"] for event in events), f"no error of {message_id} in {group}"
+
+
+def test_second_run_starts_no_scan_and_only_due_images_were_scanned(
+    incidents: Incidents, module: Module, registry: Registry, seeded: Seed
+) -> None:
+    queues = module.outputs["images_queue_url"], module.outputs["reports_queue_url"]
+    wait_until(lambda: queues_empty(*queues), 60, "the queues are empty")
     answer = boto3.client("lambda").invoke(
         FunctionName=module.outputs["repositories_scanner_function_name"],
         Payload=json.dumps({"repositoriesFilterRegexp": f"{RUN}/team-a/"}),
     )
     assert json.load(answer["Payload"])["sent"] == 1
-    eventually(lambda: queues_empty(module.outputs["images_queue_url"]), 60, "the queue is empty")
-    assert sorted(started()) == sorted(first_run)
-
-
-@pytest.fixture(scope="session")
-def invalid_messages(first_run: list[str], module: Module) -> list[str]:
-    """Send invalid messages to both queues, early because they need two minutes to reach the DLQs.
-
-    Returns:
-        The bodies of those on the images queue.
-    """
-    sqs, bodies = boto3.client("sqs"), ["not JSON", json.dumps({"version": 99})]
-    for body in bodies:
-        sqs.send_message(QueueUrl=module.outputs["images_queue_url"], MessageBody=body)
-    sqs.send_message(QueueUrl=module.outputs["reports_queue_url"], MessageBody="no event")
-    return bodies
-
-
-def test_killed_function_loses_nothing(
-    invalid_messages: list[str], module: Module, registry: Registry, started: Started, local_aws: LocalAws | None
-) -> None:
-    if local_aws is None:
-        raise NotSupportedError("only on the local AWS are functions processes that a test can kill")
-    repository = f"{RUN}/team-d/killed"
-    pushed = {registry.push(repository, f"1.{number}") for number in range(150)}
-    name, url = module.outputs["images_scanner_function_name"], module.outputs["images_queue_url"]
-    boto3.client("sqs").send_message(QueueUrl=url, MessageBody=json.dumps({"version": 1, "repository": repository}))
-
-    def kill() -> bool:
-        busy = [process.pid for process in local_aws.functions(name) if process.request_id]
-        if busy and registry.scans_started(repository):
-            os.kill(busy[0], signal.SIGKILL)
-            return True
-        return False
-
-    eventually(kill, 60, "the function is at work", every=0.01)
-    assert 0 < len(registry.scans_started(repository)) < len(pushed)
-    eventually(lambda: pushed <= set(started()), 180, "every image is started all the same")
-    assert len([digest for digest in started() if digest in pushed]) == len(pushed)
-
-
-def test_plan_after_the_apply_is_empty(module: Module) -> None:
-    assert "No changes." in module.plan()
-
-
-def test_invalid_messages_go_to_the_dlq_and_others_are_processed(
-    invalid_messages: list[str], module: Module, registry: Registry, started: Started
-) -> None:
-    sqs = boto3.client("sqs")
-    other = registry.push(f"{RUN}/team-c/late", "1.0")
-    body = json.dumps({"version": 1, "repository": f"{RUN}/team-c/late"})
-    sqs.send_message(QueueUrl=module.outputs["images_queue_url"], MessageBody=body)
-    eventually(lambda: other in started(), 60, "the valid message is processed")
-
-    found: dict[str, set[str]] = {"images": set(), "reports": set()}
-
-    def all_in_dlq() -> bool:
-        for queue, bodies in found.items():
-            url = module.outputs[f"{queue}_dead_letter_queue_url"]
-            bodies.update(message["Body"] for message in sqs.receive_message(QueueUrl=url).get("Messages", []))
-        return found == {"images": set(invalid_messages), "reports": {"no event"}}
-
-    # Five receives, each hidden for 18 seconds.
-    eventually(all_in_dlq, 180, "invalid messages are in the DLQs")
-
-    group = module.outputs["images_scanner_log_group_name"]
-    events = boto3.client("logs").filter_log_events(logGroupName=group)["events"]
-    errors = [line for event in events if (line := _json(event["message"])) and line.get("level") == "ERROR"]
-    assert any("the message is not JSON" in line["reason"] for line in errors)
-
-
-def _json(line: str) -> dict[str, Any] | None:
-    try:
-        parsed = json.loads(line)
-    except ValueError:
-        return None
-    return parsed if isinstance(parsed, dict) else None
+    wait_until(lambda: queues_empty(*queues), 60, "the queues are empty")
+    assert sorted(_scheduled(registry)) == sorted(seeded.due.values())
 
 
 # The last test: it destroys the module.
-def test_destroy_leaves_nothing(module: Module, inbox: Inbox) -> None:
+def test_destroy_leaves_no_resource(module: Module, inbox: Inbox) -> None:
     module.destroy()
     left = [
         *boto3.client("lambda").list_functions()["Functions"],

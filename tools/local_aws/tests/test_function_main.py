@@ -1,4 +1,4 @@
-"""The start of a function's process."""
+"""The start of the process of a function."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ from local_aws import function_main
 RUNTIME_CLIENT = "import sys, time; print(sys.argv, sys.path[0], repr(sys.stdin.read()), flush=True); time.sleep(60)"
 
 
-def test_it_runs_the_runtime_client_over_the_code_and_ends_with_its_starter(tmp_path: Path) -> None:
+def test_function_main_runs_the_runtime_client_and_ends_with_its_starter(tmp_path: Path) -> None:
     (tmp_path / "awslambdaric.py").write_text(RUNTIME_CLIENT)
     process = subprocess.Popen(
         [sys.executable, function_main.__file__, "module.handler"],

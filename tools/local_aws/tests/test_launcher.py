@@ -1,4 +1,4 @@
-"""Starting and stopping a local AWS, with a few lines in place of LocalStack."""
+"""Start and stop of a local AWS, with a minimal fake of LocalStack."""
 
 import json
 import os
@@ -36,7 +36,7 @@ MakePython = Callable[[str], Path]
 
 @pytest.fixture
 def make_python(tmp_path: Path) -> MakePython:
-    """Make an interpreter whose `-m local_aws.server` is the given code."""
+    """Makes an interpreter whose `-m local_aws.server` runs the given code."""
 
     def make(code: str) -> Path:
         script = tmp_path / "server.py"
@@ -51,7 +51,7 @@ def make_python(tmp_path: Path) -> MakePython:
 
 @pytest.fixture
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Have state directories made in a directory of the test's own."""
+    """The directory of the test in which state directories are created."""
     directory = tmp_path / "temporary"
     directory.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(directory))
@@ -68,7 +68,7 @@ def alive(endpoint: str) -> bool:
         return client.connect_ex((host, int(port))) == 0
 
 
-def test_it_serves_within_the_block_and_leaves_nothing(make_python: MakePython, temporary: Path) -> None:
+def test_local_aws_serves_in_its_block_and_leaves_nothing(make_python: MakePython, temporary: Path) -> None:
     with LocalAws(make_python(serving()), PYTHON) as local_aws:
         endpoint, pid = local_aws.endpoint, local_aws.pid
         assert endpoint.startswith("http://127.0.0.1:")
@@ -77,15 +77,13 @@ def test_it_serves_within_the_block_and_leaves_nothing(make_python: MakePython, 
     assert list(temporary.iterdir()) == []
 
 
-def test_two_run_side_by_side(make_python: MakePython) -> None:
+def test_two_local_aws_run_at_the_same_time(make_python: MakePython) -> None:
     python = make_python(serving())
     with LocalAws(python, PYTHON) as one, LocalAws(python, PYTHON) as other:
         assert one.endpoint != other.endpoint
 
 
-def test_localstack_sees_nothing_of_the_callers_settings(
-    make_python: MakePython, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_localstack_gets_no_settings_of_the_caller(make_python: MakePython, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_PROFILE", "AWS_CA_BUNDLE", "HTTPS_PROXY", "PYTHONPATH", "DEBUG", "SERVICES"):
         monkeypatch.setenv(name, "/callers/own")
     with LocalAws(make_python(serving()), PYTHON) as local_aws:
@@ -93,14 +91,14 @@ def test_localstack_sees_nothing_of_the_callers_settings(
     assert "/callers/own" not in str(environment)
 
 
-def test_one_that_ends_at_once_shows_the_end_of_its_log(make_python: MakePython, temporary: Path) -> None:
+def test_error_of_a_localstack_that_ends_has_the_end_of_its_log(make_python: MakePython, temporary: Path) -> None:
     local_aws = LocalAws(make_python("print('no module named localstack'); sys.exit(3)"), PYTHON)
     with pytest.raises(LocalAwsError, match=r"exit status 3(.|\n)*no module named localstack"):
         local_aws.start()
     assert list(temporary.iterdir()) == []
 
 
-def test_one_that_never_gets_ready_shows_the_end_of_its_log(
+def test_error_of_a_localstack_that_never_gets_ready_has_the_end_of_its_log(
     make_python: MakePython, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(launcher, "READY_TIMEOUT", 0.5)
@@ -110,7 +108,7 @@ def test_one_that_never_gets_ready_shows_the_end_of_its_log(
     assert list(temporary.iterdir()) == []
 
 
-def test_one_that_ignores_sigterm_is_killed(make_python: MakePython, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_localstack_that_ignores_sigterm_is_killed(make_python: MakePython, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launcher, "STOP_TIMEOUT", 0.5)
     code = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + serving()
     with LocalAws(make_python(code), PYTHON) as local_aws:
@@ -118,7 +116,7 @@ def test_one_that_ignores_sigterm_is_killed(make_python: MakePython, monkeypatch
     assert not alive(endpoint)
 
 
-def test_it_ends_when_the_process_that_started_it_is_killed(make_python: MakePython, tmp_path: Path) -> None:
+def test_local_aws_ends_when_its_starter_is_killed(make_python: MakePython, tmp_path: Path) -> None:
     python = make_python(serving())
     code = (
         "import sys; from pathlib import Path; from local_aws import LocalAws; "
@@ -140,12 +138,19 @@ def test_it_ends_when_the_process_that_started_it_is_killed(make_python: MakePyt
     assert launcher._wait_until_silent(endpoint)
 
 
-def test_an_interpreter_that_does_not_exist_is_named() -> None:
+def test_missing_interpreter_is_named() -> None:
     with pytest.raises(LocalAwsError, match="/no/such/python"):
         LocalAws(Path("/no/such/python"), PYTHON)
 
 
-def test_a_detached_one_stays_up_until_it_is_stopped(make_python: MakePython, tmp_path: Path) -> None:
+def test_relative_path_of_an_interpreter_is_accepted(make_python: MakePython, monkeypatch: pytest.MonkeyPatch) -> None:
+    python = make_python(serving())
+    monkeypatch.chdir(python.parent)
+    with LocalAws(Path(python.name), PYTHON) as local_aws:
+        assert alive(local_aws.endpoint)
+
+
+def test_detached_local_aws_runs_until_it_is_stopped(make_python: MakePython, tmp_path: Path) -> None:
     python, directory = make_python(serving()), tmp_path / "demo"
     state_file = LocalAws.start_detached(python, PYTHON, directory)
     state = json.loads(state_file.read_text())
@@ -157,7 +162,7 @@ def test_a_detached_one_stays_up_until_it_is_stopped(make_python: MakePython, tm
     assert list(directory.iterdir()) == []
 
 
-def test_a_process_that_is_not_the_one_of_the_state_file_is_left_alone(make_python: MakePython, tmp_path: Path) -> None:
+def test_process_that_the_state_file_does_not_name_is_not_stopped(make_python: MakePython, tmp_path: Path) -> None:
     with LocalAws(make_python(serving(wrong_by=1)), PYTHON) as local_aws:
         state_file = tmp_path / "local-aws.json"
         state = {"endpoint": local_aws.endpoint, "pid": local_aws.pid, "state_dir": str(tmp_path)}
@@ -167,12 +172,12 @@ def test_a_process_that_is_not_the_one_of_the_state_file_is_left_alone(make_pyth
         assert alive(local_aws.endpoint)
 
 
-def test_stopping_needs_a_state_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_stop_without_a_state_file_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert __main__.main(["stop", str(tmp_path / "none.json")]) == 1
     assert "none.json" in capsys.readouterr().err
 
 
-def test_the_clean_environment_has_nothing_of_the_callers_aws_or_proxies() -> None:
+def test_clean_environment_has_no_aws_settings_or_proxies_of_the_caller() -> None:
     base = {"AWS_PROFILE": "prod", "AWS_CA_BUNDLE": "/x", "https_proxy": "http://x", "PATH": "/bin"}
     endpoint = "http://127.0.0.1:1"
     assert clean_environment(client_environment(endpoint), base) == {"PATH": "/bin", **client_environment(endpoint)}

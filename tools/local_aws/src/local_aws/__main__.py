@@ -1,4 +1,4 @@
-"""Command line: run a local AWS in the foreground, or start and stop one that stays up."""
+"""Command line: run a local AWS in the foreground, or start and stop one in the background."""
 
 import argparse
 import json
@@ -10,14 +10,14 @@ from local_aws.launcher import LocalAws, LocalAwsError, client_environment
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; return the exit status."""
+    """Run a command and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m local_aws", description="A local AWS for development.")
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="run until Ctrl-C")
-    run.add_argument("--log", type=Path, help="where to write LocalStack's log")
-    start = commands.add_parser("start", help="start one that stays up; prints its state file")
+    run.add_argument("--log", type=Path, help="file for the log of LocalStack")
+    start = commands.add_parser("start", help="start in the background and print the state file")
     start.add_argument("state_dir", type=Path)
-    stop = commands.add_parser("stop", help="stop the one of a state file")
+    stop = commands.add_parser("stop", help="stop the local AWS of a state file")
     stop.add_argument("state_file", type=Path)
     for command in (run, start):
         command.add_argument("--python", type=Path, required=True, help="interpreter with the local-aws lock")
@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(local_aws: LocalAws) -> None:
-    # The default action of SIGTERM would skip the end of the `with` block.
+    # The default action of SIGTERM skips the end of the `with` block.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with local_aws:
@@ -51,7 +51,7 @@ def _run(local_aws: LocalAws) -> None:
 
 
 def _print_usage(endpoint: str) -> None:
-    print("# A local AWS is up. Use it from a shell, with Terraform, boto3 or the AWS command line:")
+    print("# The local AWS is running. To use it with Terraform, boto3 or the AWS CLI:")
     print("unset AWS_PROFILE AWS_SESSION_TOKEN AWS_CA_BUNDLE")
     for name, value in client_environment(endpoint).items():
         print(f"export {name}={value}")

@@ -1,6 +1,7 @@
-"""Runs AWS's runtime client in the functions' own interpreter, and ends with the process that started it.
+"""Runs AWS's runtime client in the interpreter of the functions, and ends with the process that started it.
 
-Started by path, with the standard library alone: this package is not installed where functions run.
+The executor starts this file by its path. It needs only the standard library: the interpreter of the functions does not
+have this package.
 """
 
 import os
@@ -11,7 +12,7 @@ import threading
 
 
 def _end_with_starter(lifeline: int) -> None:
-    # The starter never writes: reading ends when the starter does, however that came about.
+    # The starter never writes, so this read returns only when the starter has ended.
     os.read(lifeline, 1)
     os.killpg(0, signal.SIGKILL)
 

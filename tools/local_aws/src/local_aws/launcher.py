@@ -1,4 +1,4 @@
-"""Starts and stops a local AWS: LocalStack as a process of its own, on a free loopback port, with throwaway state."""
+"""Starts and stops a local AWS: LocalStack in a child process, on a free loopback port, with temporary state."""
 
 import json
 import os
@@ -34,16 +34,19 @@ class LocalAwsError(Exception):
 
 @dataclass(frozen=True)
 class FunctionProcess:
-    """The process of one Lambda execution environment."""
+    """The process of one Lambda execution environment.
+
+    Attributes:
+        request_id: id of the invocation in progress; None if there is none.
+    """
 
     function_name: str
     pid: int
     request_id: str | None
-    """Id of the invocation in progress; None while it waits for one."""
 
 
 def client_environment(endpoint: str) -> dict[str, str]:
-    """Return the variables with which Terraform and the SDKs use a local AWS, and it alone."""
+    """Return the variables that direct Terraform and the SDKs to a local AWS only."""
     host = "127.0.0.1,localhost"
     return {
         "AWS_ENDPOINT_URL": endpoint,
@@ -51,7 +54,7 @@ def client_environment(endpoint: str) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
-        # The caller's profiles may hold endpoints, roles and Regions of their own.
+        # The profiles of the caller may set other endpoints, roles and Regions.
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -61,11 +64,11 @@ def client_environment(endpoint: str) -> dict[str, str]:
 
 
 def clean_environment(additions: Mapping[str, str], base: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return a process environment in which nothing of the caller's AWS set-up or proxies is left.
+    """Return a process environment without the AWS settings and the proxies of the caller.
 
     Args:
         additions: variables to set, such as LocalAws.environment.
-        base: where to start; os.environ by default.
+        base: variables to start from; os.environ by default.
     """
     kept = {
         name: value
@@ -76,12 +79,12 @@ def clean_environment(additions: Mapping[str, str], base: Mapping[str, str] | No
 
 
 class LocalAws:
-    """A local AWS that lives as long as the `with` block, and never longer than this process.
+    """A local AWS that runs for as long as the `with` block, and never longer than this process.
 
     Args:
         python: interpreter of the environment with the local-aws lock and this package.
         functions_python: interpreter of the environment with the functions lock.
-        log: where to write LocalStack's log; otherwise it goes with the state.
+        log: file for the log of LocalStack; by default a file that is removed with the state.
     """
 
     def __init__(self, python: Path, functions_python: Path, *, log: Path | None = None) -> None:
@@ -104,31 +107,31 @@ class LocalAws:
 
     @property
     def endpoint(self) -> str:
-        """Address of every service."""
+        """Address of all services."""
         if not self._endpoint:
-            raise LocalAwsError("the local AWS is not started")
+            raise LocalAwsError("the local AWS is not running")
         return self._endpoint
 
     @property
     def environment(self) -> dict[str, str]:
-        """Variables for Terraform and the SDKs; lay them over the caller's with clean_environment."""
+        """Variables for Terraform and the SDKs; clean_environment merges them with those of the caller."""
         return client_environment(self.endpoint)
 
     @property
     def pid(self) -> int:
         """Process id of LocalStack."""
         if self._process is None:
-            raise LocalAwsError("the local AWS is not started")
+            raise LocalAwsError("the local AWS is not running")
         return self._process.pid
 
     def start(self) -> None:
-        """Start, and wait until it is ready.
+        """Start LocalStack, and wait until it is ready.
 
         Raises:
-            LocalAwsError: it ended or was not ready in time; the message holds the end of its log.
+            LocalAwsError: LocalStack ended or was not ready in time; the message has the end of its log.
         """
         if self._process:
-            raise LocalAwsError(f"the local AWS is started already: {self._endpoint}")
+            raise LocalAwsError(f"the local AWS is already running: {self._endpoint}")
         self._state_dir = Path(tempfile.mkdtemp(prefix="local-aws-")).resolve()
         log = self._log or self._state_dir / LOG_FILE
         try:
@@ -141,7 +144,7 @@ class LocalAws:
             raise
 
     def stop(self) -> None:
-        """Stop LocalStack and the functions' processes, and remove all state."""
+        """Stop LocalStack and the processes of the functions, and remove all state."""
         if self._process:
             _terminate(self._process)
         if self._state_dir:
@@ -149,7 +152,7 @@ class LocalAws:
         self._process, self._state_dir, self._endpoint = None, None, ""
 
     def functions(self, name: str | None = None) -> list[FunctionProcess]:
-        """Return the processes of functions: of one function, or of all."""
+        """Return the processes of one function or of all functions."""
         processes = [
             FunctionProcess(process["functionName"], process["pid"], process["requestId"])
             for process in control_api.call(self.endpoint, "/_local_aws/functions")["processes"]
@@ -158,23 +161,23 @@ class LocalAws:
 
     @staticmethod
     def start_detached(python: Path, functions_python: Path, state_dir: Path) -> Path:
-        """Start a local AWS that outlives this process.
+        """Start a local AWS that continues to run after this process.
 
         Args:
             python: as for the class.
             functions_python: as for the class.
-            state_dir: directory for the state file and the log; made if need be.
+            state_dir: directory of the state file and the log; created if it does not exist.
 
         Returns:
-            The state file, a JSON object with endpoint, pid and state_dir. It is what stop_detached takes.
+            The state file for stop_detached: a JSON object with endpoint, pid and state_dir.
 
         Raises:
-            LocalAwsError: one is started there already, or it does not come up.
+            LocalAwsError: a local AWS with this directory is already running, or LocalStack does not get ready.
         """
         _require_interpreters(python, functions_python)
         state_file = state_dir.resolve() / STATE_FILE
         if state_file.exists():
-            raise LocalAwsError(f"a local AWS is started there already: {state_file}; stop it first")
+            raise LocalAwsError(f"a local AWS with this state file is already running: {state_file}; stop it first")
         data = state_file.parent / "data"
         data.mkdir(parents=True, exist_ok=True)
         log = state_file.parent / LOG_FILE
@@ -187,27 +190,31 @@ class LocalAws:
             raise
         state = {"endpoint": endpoint, "pid": process.pid, "state_dir": str(state_file.parent)}
         state_file.write_text(json.dumps(state, indent=2) + "\n")
-        # It is meant to live on: without this, Python warns of a child that nobody waited for.
+        # The child continues to run. Without this, Python warns that the child still runs.
         process.returncode = 0
         return state_file
 
     @staticmethod
     def stop_detached(state_file: Path) -> None:
-        """Stop what start_detached has started, and remove its state.
+        """Stop a local AWS that start_detached started, and remove its state.
 
         Raises:
-            LocalAwsError: there is no such state file, or the process does not answer as the one that was started.
+            LocalAwsError: the state file is missing or invalid, or another process has its endpoint.
         """
         try:
             state = json.loads(state_file.read_text())
             endpoint, pid, state_dir = state["endpoint"], int(state["pid"]), Path(state["state_dir"])
         except (OSError, ValueError, KeyError) as error:
-            raise LocalAwsError(f"not the state file of a local AWS: {state_file}: {error!r}") from error
+            raise LocalAwsError(
+                f"state file is {state_file}; expected the state file of a local AWS: {error!r}"
+            ) from error
         if _listens(endpoint):
-            # Process ids are used again: end only the process that says of itself that it is the one.
+            # The system reuses process ids, so the process must confirm its id before it is stopped.
             found = _status(endpoint).get("pid")
             if found != pid:
-                raise LocalAwsError(f"{endpoint} belongs to process {found}, not to {pid} of {state_file}: not stopped")
+                raise LocalAwsError(
+                    f"{endpoint} belongs to process {found}; expected {pid} of {state_file}; not stopped"
+                )
             os.kill(pid, signal.SIGTERM)
             if not _wait_until_silent(endpoint):
                 os.killpg(pid, signal.SIGKILL)
@@ -219,13 +226,13 @@ class LocalAws:
 def _require_interpreters(*paths: Path) -> None:
     for path in paths:
         if not (path.is_file() and os.access(path, os.X_OK)):
-            raise LocalAwsError(f"no such interpreter: {path}")
+            raise LocalAwsError(f"interpreter is {path}; expected an executable file")
 
 
 def _spawn(
     python: Path, functions_python: Path, data: Path, log: Path, *, detached: bool
 ) -> tuple[subprocess.Popen[bytes], str]:
-    # The socket is opened here and handed down, so that no other process can take the port in between.
+    # The child inherits the open socket, so that no other process can take the port.
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(128)
@@ -238,7 +245,7 @@ def _spawn(
                 command if detached else [*command, "--until-stdin-closes"],
                 cwd=data,
                 env=_server_environment(functions_python, data, address, listener.fileno()),
-                # Its other end closes with this process, however that ends: the server reads it to end as well.
+                # The pipe closes when this process ends, for whatever reason. Then the server ends too.
                 stdin=subprocess.DEVNULL if detached else subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -249,7 +256,7 @@ def _spawn(
 
 
 def _server_environment(functions_python: Path, data: Path, address: str, listener: int) -> dict[str, str]:
-    """Return the whole environment of LocalStack: settings of the caller's own LocalStack do not belong here."""
+    """Return the complete environment of LocalStack, without the settings of the caller's own LocalStack."""
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(data),
@@ -263,17 +270,17 @@ def _server_environment(functions_python: Path, data: Path, address: str, listen
         "LOCAL_AWS_SOCKET": str(listener),
         "PROVIDER_OVERRIDE_S3": "local_aws",
         "LAMBDA_RUNTIME_EXECUTOR": "process",
-        # Longer than the execution environment's own limit, which reports a slow start as AWS does.
+        # Longer than the limit of the execution environment, which reports a slow start as AWS does.
         "LAMBDA_RUNTIME_ENVIRONMENT_TIMEOUT": "60",
-        # Not resolved: the link is what makes an interpreter that of its virtual environment.
+        # Not resolved: the path of the link selects the virtual environment.
         "LOCAL_AWS_FUNCTIONS_PYTHON": str(functions_python.absolute()),
-        # Nothing may leave the machine, neither usage figures nor downloads nor name queries.
+        # No connections from this machine: no usage data, no downloads, no DNS.
         "DISABLE_EVENTS": "1",
         "SKIP_SSL_CERT_DOWNLOAD": "1",
         "DNS_ADDRESS": "0",
-        # Otherwise it takes some virtual machines for a container and writes to system directories.
+        # Otherwise LocalStack detects a container on some virtual machines and writes to system directories.
         "OVERRIDE_IN_DOCKER": "0",
-        # Terraform cannot read back the queue addresses of the other strategies.
+        # Terraform cannot read the queue URLs of the other strategies.
         "SQS_ENDPOINT_STRATEGY": "off",
     }
 
@@ -313,7 +320,7 @@ def _wait_until_silent(endpoint: str) -> bool:
 
 def _tail(log: Path) -> str:
     lines = log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
-    return "\n".join([f"The end of its log, {log}:", *(f"  {line}" for line in lines)])
+    return "\n".join([f"Last lines of its log, {log}:", *(f"  {line}" for line in lines)])
 
 
 def _terminate(process: subprocess.Popen[bytes]) -> None:
@@ -322,8 +329,8 @@ def _terminate(process: subprocess.Popen[bytes]) -> None:
         try:
             process.wait(STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
-            # The functions' processes are in groups of their own; they end because their starter has ended.
-            sys.stderr.write(f"local AWS: process {process.pid} did not end by SIGTERM and is killed\n")
+            # The processes of the functions have their own process groups; they end because their starter ends.
+            sys.stderr.write(f"local AWS: process {process.pid} did not end after SIGTERM; killing it\n")
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
     if process.stdin:

@@ -1,4 +1,4 @@
-"""The platform's side of a Lambda execution environment: one process, and the Runtime API that it talks to.
+"""A Lambda execution environment: one process, and the Runtime API that the process calls.
 
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
@@ -22,12 +22,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 API = "/2018-06-01/runtime/"
-JSON_FORMAT = "JSON"
 
 
 @dataclass(frozen=True)
 class Invocation:
-    """One event for the function."""
+    """One event for the function, with its metadata."""
 
     request_id: str
     payload: bytes
@@ -37,7 +36,7 @@ class Invocation:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the function, or the platform in its place, answered.
+    """The answer of the function, or of the platform if the function cannot answer.
 
     Attributes:
         payload: JSON.
@@ -55,7 +54,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class PlatformError:
-    """Why the platform must answer in the place of the function."""
+    """The reason for an answer of the platform."""
 
     error_type: str
     message: str
@@ -68,10 +67,10 @@ class PlatformError:
 
 
 def exit_error(code: int) -> PlatformError:
-    """Say that the process ended, in the platform's words.
+    """Return the platform's error for a process that ended.
 
     Args:
-        code: exit status, or the negative number of a signal.
+        code: exit status, or the negative number of the signal that killed the process.
     """
     if code == 0:
         message = "Runtime exited without providing a reason"
@@ -83,23 +82,22 @@ def exit_error(code: int) -> PlatformError:
 
 
 def timeout_error(seconds: float) -> PlatformError:
-    """Say that the function took too long."""
+    """Return the platform's error for a function that exceeded its timeout."""
     return PlatformError("Sandbox.Timedout", f"Task timed out after {seconds:.2f} seconds", "timeout")
 
 
 @dataclass(frozen=True)
 class Function:
-    """How to run a function.
+    """The command, the settings and the limits of a function.
 
     Attributes:
-        command: starts the runtime client, which finds the Runtime API in AWS_LAMBDA_RUNTIME_API.
+        command: starts the runtime client, which reads the address of the Runtime API from AWS_LAMBDA_RUNTIME_API.
         environment: the whole environment of the process.
-        directory: where the code lies.
+        directory: directory of the code.
         version: the function's version, for the log.
-        timeout: seconds that an invocation may take.
+        timeout: seconds for one invocation.
         memory: megabytes, for the log.
-        log_format: Text or JSON, for the platform's own log lines.
-        init_timeout: seconds until the code must be loaded. AWS allows 10; a busy machine of a developer needs more.
+        init_timeout: seconds to load the code. AWS allows 10; a busy developer machine needs more.
     """
 
     command: Sequence[str]
@@ -108,7 +106,6 @@ class Function:
     version: str
     timeout: int
     memory: int
-    log_format: str = "Text"
     init_timeout: float = 20
 
 
@@ -119,7 +116,7 @@ class _Handler(BaseHTTPRequestHandler):
     runtime: ClassVar["Runtime"]
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Keep the Runtime API's own traffic out of the log."""
+        """Log nothing: requests to the Runtime API do not belong in the log."""
 
     def do_GET(self) -> None:
         if self.path != f"{API}invocation/next":
@@ -175,7 +172,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class Runtime:
-    """One process under the runtime client. When it has ended, it is not used again."""
+    """One process of the runtime client. A process that has ended is not reused."""
 
     def __init__(self, function: Function, log: int) -> None:
         self._lock = threading.Lock()
@@ -191,7 +188,7 @@ class Runtime:
             function.command,
             cwd=function.directory,
             env={**function.environment, "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self._server.server_port}"},
-            stdin=subprocess.PIPE,  # its end tells the process that this one has ended
+            stdin=subprocess.PIPE,  # the process ends when this pipe closes
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -200,12 +197,12 @@ class Runtime:
 
     @property
     def pid(self) -> int:
-        """Process id, which is also that of the process group."""
+        """Process id and process group id."""
         return self._process.pid
 
     @property
     def request_id(self) -> str | None:
-        """Id of the invocation in progress, if any."""
+        """Id of the invocation in progress; None if there is none."""
         return self._request_id
 
     @property
@@ -217,18 +214,18 @@ class Runtime:
         """Wait until the code is loaded.
 
         Returns:
-            None, or the error when it cannot be loaded.
+            None, or the error if the code cannot be loaded.
 
         Raises:
-            TimeoutError: it took longer.
+            TimeoutError: loading took longer than `timeout` seconds.
         """
         return self._loaded.result(timeout)
 
     def invoke(self, invocation: Invocation, timeout: float) -> Answer | PlatformError:
-        """Let the process handle an event.
+        """Send an event to the process and wait for its answer.
 
         Raises:
-            TimeoutError: it took longer than `timeout` seconds. The process is still at it.
+            TimeoutError: the process needs more than `timeout` seconds. It continues to run.
         """
         answer: Future[Answer | PlatformError] = Future()
         deadline = int((time.time() + timeout) * 1000)
@@ -240,22 +237,22 @@ class Runtime:
         return answer.result(timeout)
 
     def kill(self) -> None:
-        """End the process, and every process that it has started."""
+        """Kill the process and all processes that it started."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
     def next(self) -> tuple[Invocation, int] | None:
-        """Hand the next invocation to the process; None when there is no process any more."""
+        """Return the next invocation for the process; None if the process has ended."""
         _settle(self._loaded, None)
         return self._work.get()
 
     def init_failed(self, answer: Answer) -> None:
-        """Take the error of code that cannot be loaded."""
+        """Record the error of code that cannot be loaded."""
         _settle(self._loaded, answer)
 
     def answered(self, request_id: str, answer: Answer) -> None:
-        """Take the answer to an invocation, unless it comes too late."""
+        """Record the answer to an invocation, unless the invocation has ended."""
         with self._lock:
             if request_id == self._request_id and self._answer:
                 _settle(self._answer, answer)
@@ -276,13 +273,13 @@ class Runtime:
 
 
 def _settle(future: Future[Any], value: object) -> None:
-    # The first word counts: an exit after an answer changes nothing.
+    # The first result is final: an exit after an answer changes nothing.
     if not future.done():
         future.set_result(value)
 
 
 class ExecutionEnvironment:
-    """A place in which a function is invoked again and again: a new process takes over when one has ended."""
+    """An execution environment that handles one invocation after the other, with a new process if one has ended."""
 
     def __init__(self, function: Function) -> None:
         self._function = function
@@ -293,11 +290,11 @@ class ExecutionEnvironment:
 
     @property
     def runtime(self) -> Runtime | None:
-        """The present process, if one was started."""
+        """The current process; None if no process was started."""
         return self._runtime
 
     def start(self) -> None:
-        """Load the code. An error is kept for the first invocation, which is where AWS reports it."""
+        """Load the code. The first invocation returns an error of loading, as in AWS."""
         self._runtime = Runtime(self._function, self._log.fileno())
         try:
             self._load_error = self._runtime.wait_until_loaded(self._function.init_timeout)
@@ -309,7 +306,7 @@ class ExecutionEnvironment:
         """Invoke the function.
 
         Returns:
-            The answer, and what was logged since the last one.
+            The answer, and the log since the last answer.
         """
         if self._load_error is None and (self._runtime is None or self._runtime.exited):
             self.start()
@@ -331,52 +328,34 @@ class ExecutionEnvironment:
             return self._runtime.invoke(invocation, self._function.timeout)
         except FutureTimeout:
             self._runtime.kill()
-            timeout = timeout_error(self._function.timeout)
-            self._log_text(f"{_timestamp()} {invocation.request_id} {timeout.message}\n\n")
-            return timeout
+            return timeout_error(self._function.timeout)
 
     def stop(self) -> None:
-        """End the process, if any."""
+        """Kill the process, if there is one."""
         if self._runtime:
             self._runtime.kill()
 
     def logs(self) -> str:
-        """Return everything that was logged."""
+        """Return the whole log."""
         return self._read_log(0, self._log_size())
 
-    # The process writes to the same open file, so that its lines and the platform's lie in the order of writing.
+    # The process writes to the same open file, so its lines and the platform's are in the order of writing.
     def _log_size(self) -> int:
         return os.fstat(self._log.fileno()).st_size
 
     def _read_log(self, start: int, end: int) -> str:
         return os.pread(self._log.fileno(), end - start, start).decode(errors="replace")
 
-    def _log_line(self, text: str) -> None:
-        os.write(self._log.fileno(), text.encode())
-
-    def _log_text(self, text: str) -> None:
-        if self._function.log_format != JSON_FORMAT:
-            self._log_line(text)
-
-    # https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html
+    # The platform logs JSON only: https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html
     def _log_record(self, kind: str, record: Mapping[str, Any]) -> None:
-        if self._function.log_format == JSON_FORMAT:
-            self._log_line(json.dumps({"time": _timestamp(), "type": kind, "record": record}) + "\n")
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        line = json.dumps({"time": now, "type": kind, "record": record})
+        os.write(self._log.fileno(), f"{line}\n".encode())
 
     def _log_start(self, invocation: Invocation) -> None:
-        request_id, version = invocation.request_id, self._function.version
-        self._log_text(f"START RequestId: {request_id} Version: {version}\n")
-        self._log_record("platform.start", {"requestId": request_id, "version": version})
+        self._log_record("platform.start", {"requestId": invocation.request_id, "version": self._function.version})
 
     def _log_report(self, invocation: Invocation, milliseconds: float, status: str) -> None:
-        request_id, memory = invocation.request_id, self._function.memory
-        self._log_text(
-            f"END RequestId: {request_id}\n"
-            f"REPORT RequestId: {request_id}\tDuration: {milliseconds:.2f} ms\tMemory Size: {memory} MB\n"
-        )
-        metrics = {"durationMs": round(milliseconds, 3), "memorySizeMB": memory}
-        self._log_record("platform.report", {"requestId": request_id, "metrics": metrics, "status": status})
-
-
-def _timestamp() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        metrics = {"durationMs": round(milliseconds, 3), "memorySizeMB": self._function.memory}
+        report = {"requestId": invocation.request_id, "metrics": metrics, "status": status}
+        self._log_record("platform.report", report)

@@ -1,6 +1,6 @@
-"""The process of a local AWS: LocalStack, this package's control API, and an end that leaves nothing behind.
+"""The process of a local AWS: LocalStack and the control API. At its end it removes all state.
 
-Runs in the interpreter that has LocalStack; the launcher starts it.
+The launcher starts it in the interpreter that has LocalStack.
 """
 
 import argparse
@@ -16,14 +16,14 @@ REMOVE_ATTEMPTS = 100
 
 
 def main() -> int:
-    """Serve until SIGTERM, SIGINT or, with --until-stdin-closes, the end of the process that started this one."""
+    """Serve until SIGTERM, SIGINT or, with --until-stdin-closes, the end of the process that started this process."""
     parser = argparse.ArgumentParser(prog="local_aws.server", description=__doc__)
-    parser.add_argument("state_dir", type=Path, help="directory of all state, removed at the end")
-    parser.add_argument("--until-stdin-closes", action="store_true", help="end with the process that started this one")
+    parser.add_argument("state_dir", type=Path, help="directory of all state; removed at the end")
+    parser.add_argument("--until-stdin-closes", action="store_true", help="end when stdin closes")
     arguments = parser.parse_args()
 
     def end(*_: object) -> None:
-        # Nothing here is worth an orderly shutdown, which takes LocalStack several seconds: all state is thrown away.
+        # All state is discarded, so an orderly shutdown of LocalStack, which takes several seconds, has no benefit.
         if "local_aws.plugins.executor" in sys.modules:
             sys.modules["local_aws.plugins.executor"].stop_all()
         remove(arguments.state_dir)
@@ -41,7 +41,7 @@ def main() -> int:
 
 
 def remove(directory: Path) -> None:
-    """Remove a directory into which other threads of this process may still write."""
+    """Remove a directory while other threads of this process may still write to it."""
     for _ in range(REMOVE_ATTEMPTS):
         shutil.rmtree(directory, ignore_errors=True)
         if not directory.exists():

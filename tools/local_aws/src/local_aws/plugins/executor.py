@@ -1,4 +1,4 @@
-"""Runs Lambda functions as processes, in place of LocalStack's containers."""
+"""Runs Lambda functions as processes instead of containers."""
 
 import os
 import sys
@@ -16,17 +16,17 @@ from local_aws.runtime_api import ExecutionEnvironment, Function, Invocation
 
 PYTHON_VARIABLE = "LOCAL_AWS_FUNCTIONS_PYTHON"
 
-# One per execution environment that lives, by its id: what the control API lists and the end of the server stops.
+# The executors of all running execution environments by id, for the control API and for the end of the server.
 _executors: dict[str, "ProcessExecutor"] = {}
 
 
 class ProcessExecutorPlugin(RuntimeExecutorPlugin):
-    """Makes the executor, when LAMBDA_RUNTIME_EXECUTOR is `process`."""
+    """Plug-in that provides the executor if LAMBDA_RUNTIME_EXECUTOR is `process`."""
 
     name = "process"
 
     def load(self, *_args: Any, **_kwargs: Any) -> type[RuntimeExecutor]:
-        """Return the executor."""
+        """Return the class of the executor."""
         return ProcessExecutor
 
 
@@ -41,7 +41,7 @@ class ProcessExecutor(RuntimeExecutor):
         """Start the process and load the function."""
         settings = self.function_version.config
         if not (settings.runtime or "").startswith("python"):
-            raise LambdaRuntimeException(f"only Python functions run locally, not {settings.runtime!r}")
+            raise LambdaRuntimeException(f"runtime is {settings.runtime!r}; expected a Python runtime")
         directory = self._unzip(self.function_version)
         self.environment = ExecutionEnvironment(
             Function(
@@ -51,7 +51,6 @@ class ProcessExecutor(RuntimeExecutor):
                 version=self.function_version.id.qualifier,
                 timeout=settings.timeout,
                 memory=settings.memory_size,
-                log_format=settings.logging_config.get("LogFormat", "Text"),
             )
         )
         _executors[self.id] = self
@@ -60,7 +59,7 @@ class ProcessExecutor(RuntimeExecutor):
     def _process_environment(self, env_vars: dict[str, Any], directory: Path) -> dict[str, str]:
         variables = {name: str(value) for name, value in env_vars.items()}
         if level := variables.get("AWS_LAMBDA_LOG_LEVEL"):
-            # LocalStack capitalizes it, which the runtime client does not understand for TRACE.
+            # LocalStack writes "Trace", and the runtime client accepts only "TRACE".
             variables["AWS_LAMBDA_LOG_LEVEL"] = level.upper()
         return {
             "PATH": os.defpath,
@@ -69,7 +68,7 @@ class ProcessExecutor(RuntimeExecutor):
             "TMPDIR": os.environ["TMPDIR"],
             **variables,
             "LAMBDA_TASK_ROOT": str(directory),
-            # The directory of the code is made read-only by AWS; here the code of a deployment is shared.
+            # AWS makes the code read-only. Here the execution environments share it, so none may write to it.
             "PYTHONDONTWRITEBYTECODE": "1",
             "AWS_EXECUTION_ENV": f"AWS_Lambda_{self.function_version.config.runtime}",
         }
@@ -85,35 +84,35 @@ class ProcessExecutor(RuntimeExecutor):
         return InvocationResult(invocation.request_id, answer.payload, answer.is_error, logs)
 
     def stop(self) -> None:
-        """End the process."""
+        """Kill the process."""
         _executors.pop(self.id, None)
         if self.environment:
             self.environment.stop()
 
     def get_logs(self) -> str:
-        """Return everything that was logged."""
+        """Return the whole log."""
         return self.environment.logs() if self.environment else ""
 
     def get_address(self) -> str:
-        """Return where the function runs."""
+        """Return the host of the function."""
         return "127.0.0.1"
 
     def get_endpoint_from_executor(self) -> str:
-        """Return the host at which the function reaches AWS."""
+        """Return the host of the AWS endpoint as the function sees it."""
         return "127.0.0.1"
 
     def get_runtime_endpoint(self) -> str:
-        """Return the address of LocalStack's own callbacks, which functions here do not use."""
+        """Return the address of LocalStack's callbacks. Functions do not use it here."""
         return f"http://127.0.0.1:{config.GATEWAY_LISTEN[0].port}"
 
     @classmethod
     def prepare_version(cls, function_version: FunctionVersion) -> None:
-        """Unzip the code when the function is deployed."""
+        """Unzip the code when a function is deployed."""
         cls._unzip(function_version)
 
     @classmethod
     def cleanup_version(cls, function_version: FunctionVersion) -> None:
-        """Leave the code: it lies in the directory that goes with the server."""
+        """Keep the code: the server removes its directory at the end."""
 
     @staticmethod
     def _unzip(function_version: FunctionVersion) -> Path:
@@ -123,7 +122,7 @@ class ProcessExecutor(RuntimeExecutor):
 
 
 def function_processes(_request: Request) -> Response:
-    """Answer the control API with the processes of all functions."""
+    """Answer a request of the control API with the processes of all functions."""
     processes = [
         {
             "functionName": executor.function_version.id.function_name,
@@ -137,7 +136,7 @@ def function_processes(_request: Request) -> Response:
 
 
 def stop_all() -> None:
-    """End the processes of all functions."""
+    """Kill the processes of all functions."""
     for executor in list(_executors.values()):
         try:
             executor.stop()

@@ -1,13 +1,13 @@
-"""S3, where LocalStack keeps the functions' code: its own, but with the state directory for the objects."""
+"""LocalStack's S3, which stores the code of the functions, with the state directory for its objects."""
 
 from localstack.services.plugins import Service, aws_provider
 
 
 @aws_provider(api="s3", name="local_aws")
 def s3() -> Service:
-    """Make the service, when LocalStack loads it."""
+    """Make the service when LocalStack loads it."""
     from localstack.services.s3.provider import S3Provider
     from localstack.services.s3.storage.ephemeral import EphemeralS3ObjectStore
 
-    # By default it is one directory for every LocalStack on the machine, which outlives them all.
+    # The default directory is common to all LocalStack processes of the machine, and none of them removes it.
     return Service.for_provider(S3Provider(EphemeralS3ObjectStore()))

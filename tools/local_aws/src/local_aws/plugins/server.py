@@ -1,4 +1,4 @@
-"""Serves the gateway on the loopback socket that the launcher has opened."""
+"""Serves the gateway on the loopback socket that the launcher opened."""
 
 import os
 import socket
@@ -10,19 +10,19 @@ SOCKET_VARIABLE = "LOCAL_AWS_SOCKET"
 
 
 class LoopbackServerPlugin(RuntimeServerPlugin):
-    """Makes the server, when GATEWAY_SERVER is `loopback`."""
+    """Plug-in that provides the server if GATEWAY_SERVER is `loopback`."""
 
     name = "loopback"
 
     def load(self, *_args: Any, **_kwargs: Any) -> RuntimeServer:
         """Return the server."""
-        # The reactor is installed by its import, which the discovery of plug-ins must not cause.
+        # This import installs the reactor, and the discovery of plug-ins must not do that.
         from localstack.runtime.server.twisted import TwistedRuntimeServer
         from rolo.serving.twisted import TwistedGateway
         from twisted.internet import reactor
 
         class LoopbackServer(TwistedRuntimeServer):
-            """LocalStack's server listens on every interface; this one listens on the socket it is given."""
+            """A server on the given socket; LocalStack's own server listens on every interface."""
 
             def register(self, gateway: Any, listen: Any, ssl_creds: Any = None) -> None:
                 listener = int(os.environ[SOCKET_VARIABLE])
