@@ -43,7 +43,7 @@ CHUNK_SIZE = 5000
 # progress. After as many as there are numbers here, the message fails.
 CONTINUATION_DELAYS = (30, 120, 480)
 # Calls per second to begin with; the limiters find the rates that ECR allows.
-_FIRST_LOOK_UP_RATE, _FIRST_START_RATE = 400.0, 100.0
+_FIRST_LOOK_UP_RATE, _FIRST_START_RATE = 800.0, 100.0
 # A call that fails is repeated after all others were made. After this many rounds in which no call succeeded, the
 # failures are those of the images. Before each of these rounds there is a pause; seconds, doubled each time.
 _ROUNDS_WITHOUT_SUCCESS = 5
