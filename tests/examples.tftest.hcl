@@ -1,4 +1,4 @@
-# The examples plan with nothing but what they ask for.
+# Plans the examples with their own defaults.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -14,23 +14,6 @@ run "simple" {
   assert {
     condition     = output.function_names.reporter == "ecr-scan-reporter-reporter"
     error_message = "The simple example should have the module's defaults."
-  }
-}
-
-run "simple_with_a_window" {
-  command = plan
-
-  module {
-    source = "./examples/simple"
-  }
-
-  variables {
-    report_window = 5
-  }
-
-  assert {
-    condition     = module.ecr_scan_reporter.reports_queue_name == "ecr-scan-reporter-reports"
-    error_message = "The simple example should pass the window on."
   }
 }
 

@@ -15,11 +15,14 @@ run "defaults" {
   }
 
   assert {
-    condition = (
-      [module.repositories_scanner.function.handler, module.images_scanner.function.handler, module.reporter.function.handler]
-      == [for function in ["repositories_scanner", "images_scanner", "reporter"] : "ecr_scan_reporter.${function}.handler"]
-    )
-    error_message = "Each function should have its own handler."
+    condition = length(distinct([
+      module.repositories_scanner.function.handler, module.images_scanner.function.handler, module.reporter.function.handler,
+      ])) == 3 && alltrue([for handler in [
+      module.repositories_scanner.function.handler, module.images_scanner.function.handler, module.reporter.function.handler,
+      ] :
+      fileexists("lambda_src/${replace(trimsuffix(handler, ".handler"), ".", "/")}.py")
+    ])
+    error_message = "Each function should have a handler of its own that the package contains."
   }
 }
 
