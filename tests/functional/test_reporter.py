@@ -5,6 +5,7 @@ import random
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -50,12 +51,13 @@ class Inbox:
         scan: FakeScan | None = None,
         name: str = "",
         event: dict[str, Any] | None = None,
+        pushed_at: datetime | None = None,
     ) -> dict[str, Any]:
-        """Put an image into the registry; returns the event of its scan, with the counts of its findings."""
+        """Put an image into the registry, pushed now; returns the event of its scan, with the counts of its findings."""
         digest = digest_of(name or f"{repository}{tags}")
         held = self.repositories.get(repository) or self.aws.registry.add(repository)
         self.repositories[repository] = held
-        held.put(FakeImage(digest, tags))
+        held.put(FakeImage(digest, tags, pushed_at=pushed_at or datetime.now(UTC)))
         counts: dict[str, int] = {}
         if scan:
             held.scans[digest] = scan
@@ -121,11 +123,14 @@ def mail(publication: Publication) -> str:
 def make_reporter(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Inbox]]:
     """Make an inbox for a reporter with these settings."""
     with FakeAws(FakeRegistry()) as aws:
+        table = aws.create_memory_table()
 
         def make(**settings: str) -> Inbox:
             defaults = {
                 "REPORTS_TOPIC_ARN": TOPIC,
                 "REPORTS_QUEUE_URL": aws.queue_url("reports"),
+                "MEMORY_TABLE_NAME": table,
+                "REPORT_WINDOW_SECONDS": "0",
                 "REPOSITORIES_FILTER_REGEXP": "^(?!sandbox/)",
                 "SEVERITY_THRESHOLDS": '{"CRITICAL":1,"HIGH":1}',
                 "NOTIFY_ON_SCAN_FAILURE": "true",
