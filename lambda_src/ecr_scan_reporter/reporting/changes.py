@@ -77,6 +77,15 @@ class Comparison:
         """How many findings are open after the scan."""
         return sum(len(self.changes.get(change, ())) for change in OPEN)
 
+    def with_fix(self) -> "Comparison":
+        """Return what changed among the findings with a fix; one that is newly fixable is new among them."""
+        changes = {
+            change: tuple(known for known in found if known.finding.fix_available)
+            for change, found in self.changes.items()
+        }
+        changes[Change.NEW] += changes.pop(Change.FIX_AVAILABLE)
+        return Comparison(self.findings, changes | {Change.FIX_AVAILABLE: ()})
+
 
 def compare(
     scan: Iterable[Finding],

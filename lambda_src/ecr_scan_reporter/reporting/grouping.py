@@ -147,19 +147,24 @@ def make_group(key: tuple[str, str, bool, str], images: Sequence[ImageReport], i
 
 
 def merge_scans(images: Iterable[ImageReport]) -> list[ImageReport]:
-    """Combine several scans of one image into one entry."""
+    """Combine several scans of one image into one entry; a failed scan is one of its own, unless a later one worked."""
     combined: dict[tuple[str, str], ImageReport] = {}
+    failed: dict[tuple[str, str], ImageReport] = {}
     for image in sorted(images, key=lambda image: image.scanned_at):
         key = image.repository, image.digest
+        if image.failed:
+            failed[key] = image
+            continue
+        failed.pop(key, None)
         combined[key] = combine(combined[key], image) if key in combined else image
-    return list(combined.values())
+    return [*combined.values(), *failed.values()]
 
 
 def merge_platforms(images: Iterable[ImageReport]) -> list[ImageReport]:
     """Merge the platforms of one index into one entry if they have the same changes."""
     merged: dict[object, ImageReport] = {}
     for image in images:
-        key: object = image.digest
+        key: object = image.repository, image.digest, image.failed
         if image.platforms and image.tags and not image.failed:
             changes = frozenset(
                 (change, known.finding.package, known.finding.id)

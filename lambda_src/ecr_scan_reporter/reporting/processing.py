@@ -145,7 +145,8 @@ class Processor:
         comparison = compare(
             scan.findings, baseline.findings, event.time, self.settings.thresholds, successor=baseline.successor
         )
-        reason = report_reason(comparison, baseline.reported_at, self.settings, self.now)
+        counted = comparison.with_fix() if self.settings.fixable_only else comparison
+        reason = report_reason(counted, baseline.reported_at, self.settings, self.now)
         if baseline.inventory:
             reason = Reason.INVENTORY
         if reason and not first and not event.tags:
@@ -154,7 +155,7 @@ class Processor:
         record = replace(
             record,
             scanned_at=scan.completed_at,
-            counts=open_counts(comparison, fixable_only=False),
+            counts=open_counts(comparison),
             tags=facts.tags,
             platform=facts.platform,
             operating_system=scan.operating_system or record.operating_system,
@@ -170,7 +171,7 @@ class Processor:
             run,
             findings=None if encoded == remembered.findings else encoded,
             tracks=[(label, since) for label in sorted(labels)],
-            report=self._report(event, record, reason, comparison, baseline, first=first) if reason else None,
+            report=self._report(event, record, reason, counted, baseline, first=first) if reason else None,
         )
 
     def _baseline(self, event: ScanEvent, record: ImageRecord, facts: ImageFacts, scan: CompleteScan) -> _Baseline:
@@ -254,7 +255,7 @@ class Processor:
             _image_report(event, record, reason),
             first_scan=first,
             predecessor=baseline.predecessor,
-            counts=open_counts(comparison, fixable_only=self.settings.fixable_only),
+            counts=open_counts(comparison),
             open_before=comparison.open_before,
             totals=totals(comparison.changes),
             changes=keep_worst(comparison.changes, number),

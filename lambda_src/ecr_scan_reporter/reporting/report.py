@@ -144,7 +144,7 @@ def keep_worst(changes: Mapping[Change, Iterable[KnownFinding]], number: int) ->
 
 def combine(first: ImageReport, second: ImageReport) -> ImageReport:
     """Combine two reports of the same image in one window into one, as if there had been one scan."""
-    if second.failed or first.failed or second.reason is Reason.FINDINGS_NOT_READ:
+    if second.reason is Reason.FINDINGS_NOT_READ:
         return second
     words: dict[tuple[str, str], tuple[Change, KnownFinding]] = {
         (known.finding.package, known.finding.id): (change, known)
