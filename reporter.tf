@@ -9,14 +9,12 @@ resource "aws_cloudwatch_event_rule" "scan_events" {
 
   # ECR sends an event for each basic scan, with the status COMPLETE or FAILED. Inspector sends one for each enhanced scan,
   # with one status for the first scan of an image and another one for later scans. Inspector's events for EC2 and Lambda
-  # have the same form, but no repository.
+  # have the same form, but no repository. Failed scans come whatever notify_on_scan_failure says: the memory has to know
+  # that an image's last scan failed.
   event_pattern = jsonencode({
     source      = ["aws.ecr", "aws.inspector2"]
     detail-type = ["ECR Image Scan", "Inspector2 Scan"]
-    detail = merge(
-      { repository-name = [{ exists = true }] },
-      var.notify_on_scan_failure ? {} : { scan-status = [{ anything-but = ["FAILED"] }] },
-    )
+    detail      = { repository-name = [{ exists = true }] }
   })
 }
 
