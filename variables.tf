@@ -219,7 +219,8 @@ variable "subscriptions" {
     Additional subscriptions of the reports topic, by a name of your choice.
     - `protocol`: sqs, lambda, http, https, email, email-json, sms, firehose or application.
     - `endpoint`: what SNS delivers to. The endpoint's own policy must allow it.
-    - `filter_policy`: JSON object that selects reports; null for all of them.
+    - `filter_policy`: JSON object that selects messages; null for all of them. With email, null is the first message of
+      each report: mail shows all that it has there, even if the report continues in further messages for programs.
     - `filter_policy_scope`: MessageAttributes (SNS's default) or MessageBody.
     - `raw_message_delivery`: deliver without the SNS envelope (sqs, http, https, firehose).
     - `subscription_role_arn`: role with which SNS writes to a firehose.

@@ -342,8 +342,10 @@ run "every_protocol" {
         filter_policy_scope = "MessageBody"
         filter_policy       = jsonencode({ images = { repository = ["a"] } })
       }
-      text = { protocol = "sms", endpoint = "+15550100" }
-      app  = { protocol = "application", endpoint = "arn:aws:sns:eu-central-1:123456789012:endpoint/GCM/a/b" }
+      mirror = { protocol = "email-json", endpoint = "b@example.com" }
+      people = { protocol = "email", endpoint = "b@example.com" }
+      text   = { protocol = "sms", endpoint = "+15550100" }
+      app    = { protocol = "application", endpoint = "arn:aws:sns:eu-central-1:123456789012:endpoint/GCM/a/b" }
       stream = {
         protocol              = "firehose"
         endpoint              = "arn:aws:firehose:eu-central-1:123456789012:deliverystream/a"
@@ -355,8 +357,8 @@ run "every_protocol" {
 
   assert {
     condition = { for name, subscription in aws_sns_topic_subscription.additional : name => subscription.protocol } == {
-      queue = "sqs", function = "lambda", plain = "http", url = "https", address = "email", json = "email-json"
-      text  = "sms", app = "application", stream = "firehose"
+      queue  = "sqs", function = "lambda", plain = "http", url = "https", address = "email", json = "email-json"
+      mirror = "email-json", people = "email", text = "sms", app = "application", stream = "firehose"
     }
     error_message = "Every protocol of SNS should be accepted."
   }
@@ -376,6 +378,18 @@ run "every_protocol" {
       aws_sns_topic_subscription.additional["text"].filter_policy == null
     )
     error_message = "Filter policies should be passed on."
+  }
+
+  assert {
+    condition     = jsondecode(aws_sns_topic_subscription.additional["people"].filter_policy) == { part = [{ numeric = ["=", 1] }] }
+    error_message = "Mail without a filter policy should get the first message of each report only."
+  }
+
+  assert {
+    condition = [for name, subscription in aws_sns_topic_subscription.additional :
+      name if subscription.filter_policy != null
+    ] == ["address", "json", "people"]
+    error_message = "Programs without a filter policy should get all messages of each report."
   }
 
   assert {
@@ -446,5 +460,10 @@ run "with_an_address" {
       aws_sns_topic_subscription.email[0].topic_arn == aws_sns_topic.reports.arn
     )
     error_message = "The address should be subscribed to the topic."
+  }
+
+  assert {
+    condition     = jsondecode(aws_sns_topic_subscription.email[0].filter_policy) == { part = [{ numeric = ["=", 1] }] }
+    error_message = "The address should get the first message of each report only."
   }
 }

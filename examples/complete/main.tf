@@ -78,7 +78,7 @@ module "production" {
   email = "security@example.com"
 
   # Additional subscribers: a queue that receives each message without the SNS envelope, and an address that receives
-  # only reports of failed scans.
+  # only reports of failed scans, and of each only the first message: mail shows all that it has there.
   subscriptions = {
     tickets = {
       protocol             = "sqs"
@@ -88,7 +88,7 @@ module "production" {
     platform = {
       protocol            = "email"
       endpoint            = "platform@example.com"
-      filter_policy       = jsonencode({ failed_scans = [{ numeric = [">", 0] }] })
+      filter_policy       = jsonencode({ failed_scans = [{ numeric = [">", 0] }], part = [{ numeric = ["=", 1] }] })
       filter_policy_scope = "MessageAttributes"
     }
   }
