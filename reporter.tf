@@ -1,5 +1,11 @@
 # A rule sends the scan events of ECR and of Amazon Inspector to the reports queue, whoever started the scan. The reporter
-# consumes the queue and publishes the reports.
+# consumes the queue, compares each scan with what the memory knows of the image, and publishes the reports.
+
+locals {
+  # Lambda's window only fills batches, which saves calls. It delays every event, so it is short: the events of one report
+  # are collected in the memory, for report_window.
+  reports_batching_window = min(var.report_window, 20)
+}
 
 resource "aws_cloudwatch_event_rule" "scan_events" {
   name        = local.names.scan_events
@@ -35,7 +41,7 @@ module "reports_queue" {
   dlq_name                 = local.names.reports_dlq
   arn_prefix               = local.sqs_arn_prefix
   consumer_timeout         = var.functions.reporter.timeout
-  consumer_batching_window = var.report_window
+  consumer_batching_window = local.reports_batching_window
   tags                     = var.tags
 
   policy_statements = {
@@ -60,8 +66,8 @@ module "reports_queue" {
 resource "aws_lambda_event_source_mapping" "reports" {
   event_source_arn                   = module.reports_queue.queue.arn
   function_name                      = module.reporter.function.arn
-  batch_size                         = var.report_window == 0 ? 10 : 10000
-  maximum_batching_window_in_seconds = var.report_window
+  batch_size                         = local.reports_batching_window == 0 ? 10 : 10000
+  maximum_batching_window_in_seconds = local.reports_batching_window
   function_response_types            = ["ReportBatchItemFailures"]
   tags                               = var.tags
 
@@ -95,7 +101,11 @@ module "reporter" {
     })
     FIXABLE_ONLY           = tostring(var.fixable_only)
     GROUP_BY               = var.group_by == null ? "" : var.group_by
+    NOTIFY_ON              = var.notify_on
+    NOTIFY_ON_FIXED        = tostring(var.notify_on_fixed)
     NOTIFY_ON_SCAN_FAILURE = tostring(var.notify_on_scan_failure)
+    REMIND_AFTER           = var.remind_after == null ? "" : var.remind_after
+    REPORT_WINDOW_SECONDS  = tostring(var.report_window)
     REPORTER_NAME          = var.name
   })
 

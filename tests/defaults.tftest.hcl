@@ -67,7 +67,7 @@ run "without_any_input" {
   assert {
     condition = (
       module.images_queue.queue.visibility_timeout_seconds == 6 * 900 &&
-      module.reports_queue.queue.visibility_timeout_seconds == 6 * 300 + 60
+      module.reports_queue.queue.visibility_timeout_seconds == 6 * 300 + 20
     )
     error_message = "A visibility timeout should be six times the function's timeout plus the batching window."
   }
@@ -77,10 +77,10 @@ run "without_any_input" {
       aws_lambda_event_source_mapping.images.batch_size == 1 &&
       aws_lambda_event_source_mapping.images.scaling_config[0].maximum_concurrency == 5 &&
       aws_lambda_event_source_mapping.reports.batch_size == 10000 &&
-      aws_lambda_event_source_mapping.reports.maximum_batching_window_in_seconds == 60 &&
+      aws_lambda_event_source_mapping.reports.maximum_batching_window_in_seconds == 20 &&
       aws_lambda_event_source_mapping.reports.scaling_config[0].maximum_concurrency == 2
     )
-    error_message = "The images scanner should process five repositories at a time, and the reporter the events of one minute."
+    error_message = "The images scanner should process five repositories at a time, and the reporter the events of 20 seconds."
   }
 
   assert {

@@ -96,7 +96,7 @@ module "production" {
   # For Slack or Microsoft Teams: configure a channel of Amazon Q Developer with the topic in chat_topic_arn.
   chat = true
 
-  # Scans that end within five minutes, the maximum, share a report...
+  # Scans that others started, such as pushes, share a report if they end within five minutes...
   report_window = 300
 
   # ...for each team, the second part of a name such as production/payments/api.
@@ -110,6 +110,15 @@ module "production" {
 
   # Ignores findings without a known fix.
   fixable_only = true
+
+  # Reports an image when something changed for the worse...
+  notify_on = "changes"
+
+  # ...or for the better...
+  notify_on_fixed = true
+
+  # ...or when the last report of it is two weeks old.
+  remind_after = "2w"
 
   # Reports failed scans.
   notify_on_scan_failure = true
