@@ -61,8 +61,8 @@ module "reports_queue" {
   }
 }
 
-# One report covers all scans of a batch, so the batch is as large as the window allows. Lambda's maximum is 10000, but its
-# payload limit of 6 MB is reached first. Without a window, Lambda's maximum is 10.
+# Large batches save calls; the memory, not the batch, decides which scans share a report. Lambda's maximum is 10000, but
+# its payload limit of 6 MB is reached first. Without a window, Lambda's maximum is 10.
 resource "aws_lambda_event_source_mapping" "reports" {
   event_source_arn                   = module.reports_queue.queue.arn
   function_name                      = module.reporter.function.arn
@@ -92,6 +92,7 @@ module "reporter" {
   environment_variables = merge(var.environment_variables, {
     REPORTS_TOPIC_ARN           = aws_sns_topic.reports.arn
     REPORTS_QUEUE_URL           = module.reports_queue.queue.url
+    MEMORY_TABLE_NAME           = aws_dynamodb_table.memory.name
     CHAT_TOPIC_ARN              = var.chat ? aws_sns_topic.chat[0].arn : ""
     REPOSITORIES_FILTER_REGEXP  = var.repositories_filter_regexp
     REPOSITORIES_EXCLUDE_REGEXP = var.repositories_exclude_regexp == null ? "" : var.repositories_exclude_regexp
@@ -121,10 +122,20 @@ module "reporter" {
       actions   = ["sqs:ChangeMessageVisibility"]
       resources = [module.reports_queue.queue.arn]
     }
-    # A report that SNS rejects goes back to the queue by itself, so that one topic does not hold back the other.
-    QueueRejectedReports = {
+    # A delayed message closes a report window: its arrival publishes what was collected. A report that SNS rejects goes
+    # back to the queue by itself, so that one topic does not hold back the other.
+    QueueReports = {
       actions   = ["sqs:SendMessage"]
       resources = [module.reports_queue.queue.arn]
+    }
+    ReadMemory = {
+      actions   = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"]
+      resources = [aws_dynamodb_table.memory.arn]
+    }
+    # TransactWriteItems has no action of its own: those of the operations in the transaction allow it.
+    WriteMemory = {
+      actions   = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"]
+      resources = [aws_dynamodb_table.memory.arn]
     }
     ReadFindings = {
       actions   = ["ecr:DescribeImageScanFindings"]

@@ -591,6 +591,16 @@ variable "environment_variables" {
   }
 }
 
+variable "memory_deletion_protection" {
+  description = <<-EOT
+    Whether to protect the DynamoDB table from deletion. With true, `terraform destroy` fails until it is set to false
+    and applied.
+  EOT
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "log_retention_days" {
   description = "Days to keep the logs of the functions; 0 keeps them forever."
   type        = number

@@ -85,6 +85,29 @@ run "without_any_input" {
 
   assert {
     condition = (
+      aws_dynamodb_table.memory.name == "ecr-scan-reporter-memory" &&
+      aws_dynamodb_table.memory.billing_mode == "PAY_PER_REQUEST" &&
+      aws_dynamodb_table.memory.hash_key == "pk" && aws_dynamodb_table.memory.range_key == "sk" &&
+      { for attribute in aws_dynamodb_table.memory.attribute : attribute.name => attribute.type } == { pk = "S", sk = "S" }
+    )
+    error_message = "The table should be on demand, with a partition key and a sort key that are strings."
+  }
+
+  assert {
+    condition = (
+      aws_dynamodb_table.memory.ttl[0].attribute_name == "expires" && aws_dynamodb_table.memory.ttl[0].enabled &&
+      aws_dynamodb_table.memory.point_in_time_recovery[0].enabled
+    )
+    error_message = "The table should let items expire and be recoverable to a point in time."
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.memory.deletion_protection_enabled == false
+    error_message = "The table should not keep `terraform destroy` from succeeding by default."
+  }
+
+  assert {
+    condition = (
       length(aws_sns_topic.chat) == 0 && output.chat_topic_arn == null && output.chat_topic_name == null &&
       length(aws_sns_topic_subscription.additional) == 0
     )
@@ -104,6 +127,19 @@ run "without_any_input" {
       aws_lambda_permission.schedule.source_account == null
     )
     error_message = "EventBridge should be allowed to invoke the repositories scanner, without a source_account."
+  }
+}
+
+run "protected_table" {
+  command = plan
+
+  variables {
+    memory_deletion_protection = true
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.memory.deletion_protection_enabled
+    error_message = "The table should be protected from deletion."
   }
 }
 
@@ -128,6 +164,10 @@ run "wired" {
   override_resource {
     target = module.reports_queue.aws_sqs_queue.dlq
     values = { arn = "arn:aws:sqs:eu-central-1:123456789012:reports-dlq" }
+  }
+  override_resource {
+    target = aws_dynamodb_table.memory
+    values = { arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/memory" }
   }
   override_resource {
     target = module.repositories_scanner.aws_lambda_function.this
@@ -199,5 +239,13 @@ run "wired" {
       }
     )
     error_message = "A DLQ should accept messages from its own queue only."
+  }
+
+  assert {
+    condition = (
+      output.memory_table_arn == "arn:aws:dynamodb:eu-central-1:123456789012:table/memory" &&
+      output.memory_table_name == "ecr-scan-reporter-memory"
+    )
+    error_message = "The outputs should name the table."
   }
 }

@@ -30,8 +30,9 @@ run "defaults" {
       REPOSITORIES_EXCLUDE_REGEXP = ""
       THREADS                     = "16"
       IMAGES_QUEUE_URL            = "https://sqs.eu-central-1.amazonaws.com/123456789012/images"
+      MEMORY_TABLE_NAME           = "ecr-scan-reporter-memory"
     })
-    error_message = "The repositories scanner should have the filter and its queue."
+    error_message = "The repositories scanner should have the filter, its queue and the table."
   }
 
   assert {
@@ -41,10 +42,11 @@ run "defaults" {
       IMAGES_SELECTION = jsonencode({
         newest = null, pulled_within = null, pushed_within = null, tag_regexp = null, tagged_only = false
       })
-      IMAGES_QUEUE_URL = "https://sqs.eu-central-1.amazonaws.com/123456789012/images"
-      THREADS          = "16"
+      IMAGES_QUEUE_URL  = "https://sqs.eu-central-1.amazonaws.com/123456789012/images"
+      MEMORY_TABLE_NAME = "ecr-scan-reporter-memory"
+      THREADS           = "16"
     })
-    error_message = "The images scanner should have the maximum age, the run interval and its queue."
+    error_message = "The images scanner should have the maximum age, the run interval, its queue and the table."
   }
 
   assert {
@@ -57,6 +59,7 @@ run "defaults" {
       SEVERITY_THRESHOLDS         = "{\"CRITICAL\":1,\"HIGH\":1}"
       FIXABLE_ONLY                = "false"
       GROUP_BY                    = ""
+      MEMORY_TABLE_NAME           = "ecr-scan-reporter-memory"
       NOTIFY_ON                   = "changes"
       NOTIFY_ON_FIXED             = "false"
       NOTIFY_ON_SCAN_FAILURE      = "true"
@@ -64,7 +67,7 @@ run "defaults" {
       REPORT_WINDOW_SECONDS       = "60"
       REPORTER_NAME               = "ecr-scan-reporter"
     })
-    error_message = "The reporter should have its queue, its topic and the thresholds."
+    error_message = "The reporter should have its queue, its topic, the table, the thresholds and when to report."
   }
 }
 

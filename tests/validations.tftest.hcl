@@ -815,6 +815,7 @@ run "null_is_the_default" {
     notify_on_scan_failure     = null
     functions                  = null
     environment_variables      = null
+    memory_deletion_protection = null
     log_retention_days         = null
     permissions_boundary       = null
     tags                       = null

@@ -136,6 +136,9 @@ module "production" {
     AWS_USE_DUALSTACK_ENDPOINT = "true"
   }
 
+  # `terraform destroy` fails until this is false and applied.
+  memory_deletion_protection = true
+
   log_retention_days = 90
 
   # For accounts that require a permissions boundary.
