@@ -71,6 +71,11 @@ module "images_scanner" {
       actions   = ["dynamodb:Query"]
       resources = [aws_dynamodb_table.memory.arn]
     }
+    # Spares ECR the call for what an image index consists of, which ECR records as a pull.
+    ReadIndexes = {
+      actions   = ["dynamodb:BatchGetItem"]
+      resources = [aws_dynamodb_table.memory.arn]
+    }
     RememberScans = {
       actions   = ["dynamodb:BatchWriteItem", "dynamodb:PutItem"]
       resources = [aws_dynamodb_table.memory.arn]

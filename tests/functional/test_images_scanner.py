@@ -76,9 +76,16 @@ class Scanner:
 def make_scanner(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Scanner]]:
     """Make a scanner with these settings."""
     with FakeAws(FakeRegistry()) as fake_aws:
+        table = fake_aws.create_memory_table()
+        fake_aws.reset()
 
         def make(**settings: str) -> Scanner:
-            defaults = {"ECR_IMAGES_DURATION_DELTA": "7d", "IMAGES_QUEUE_URL": fake_aws.queue_url(), "THREADS": "8"}
+            defaults = {
+                "ECR_IMAGES_DURATION_DELTA": "7d",
+                "IMAGES_QUEUE_URL": fake_aws.queue_url(),
+                "MEMORY_TABLE_NAME": table,
+                "THREADS": "8",
+            }
             for name, value in {**fake_aws.environment(), **defaults, **settings}.items():
                 monkeypatch.setenv(name, value)
             images_scanner.dependencies.cache_clear()
@@ -229,7 +236,7 @@ def selected(make_scanner: Callable[..., Scanner], **selection: Any) -> set[str]
         ({"newest": 2, "tagged_only": True}, {"build", "child"}),
         ({"newest": 9}, {"release", "build", "untagged", "child"}),
         ({"pushed_within": "1m"}, {"build", "untagged"}),
-        ({"pulled_within": "7d"}, {"release"}),
+        ({"pulled_within": "7d"}, {"release", "build", "untagged"}),  # never pulled: the push counts
         ({"pushed_within": "1m", "tagged_only": True}, {"build"}),
     ],
 )

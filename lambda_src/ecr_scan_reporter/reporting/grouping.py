@@ -3,7 +3,7 @@
 import heapq
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ecr_scan_reporter.models import severity_rank
@@ -107,8 +107,12 @@ class Group:
     failed: tuple[ImageReport, ...]
     inventory: Inventory | None = None
 
-    def fixes(self) -> list[Fix]:
-        """Return the updates that solve the most severe news, or the most of what is open where there is no news."""
+    def fixes(self, severities: Collection[str]) -> list[Fix]:
+        """Return the updates that solve the most severe news, or the most of what is open where there is no news.
+
+        Args:
+            severities: only findings of these count.
+        """
         images: Counter[tuple[str, tuple[str, ...], tuple[str, ...]]] = Counter()
         counts: dict[tuple[str, tuple[str, ...], tuple[str, ...]], Counter[str]] = {}
         for image in self.images:
@@ -116,7 +120,7 @@ class Group:
             for known in image.worst(*(NEWS if image.reason is Reason.NEWS else OPEN)):
                 finding = known.finding
                 update = finding.package, finding.installed_versions, finding.fixed_versions
-                if finding.package and image.reason is not Reason.FIXED:
+                if finding.package and finding.severity in severities and image.reason is not Reason.FIXED:
                     updates.add(update)
                     counts.setdefault(update, Counter())[finding.severity] += len(image.digests) or 1
             images.update(dict.fromkeys(updates, len(image.digests) or 1))

@@ -34,7 +34,7 @@ def render(page: Page, context: Context) -> str:
     if page.part > 1:
         return ""
     group = page.group
-    blocks = [_fixes(fixes)] if (fixes := group.fixes()) else []
+    blocks = [_fixes(fixes)] if (fixes := group.fixes(context.thresholds)) else []
     blocks += [_image(image, context) for image in group.images]
     blocks += [
         f"*Scan failed*: {code(image.name)} {code(image.failure or 'no reason given')}" for image in group.failed

@@ -43,7 +43,7 @@ def render(page: Page, context: Context) -> str:
                     "images": fix.images,
                     "counts": _counts(fix.counts),
                 }
-                for fix in group.fixes()
+                for fix in group.fixes(context.thresholds)
             ],
             "images": [image(entry, page.detail, context) for entry in page.images],
             "failed_scans": [failure(entry, page.detail, context) for entry in page.failed],

@@ -57,7 +57,7 @@ def _report(page: Page, context: Context) -> Iterator[str]:
     if group.images:
         thresholds = ", ".join(f"{severity} {number}" for severity, number in context.thresholds.items())
         yield f"Reported at or above: {thresholds}."
-    if fixes := group.fixes():
+    if fixes := group.fixes(context.thresholds):
         yield ""
         yield "Fix first"
         for fix in fixes:
