@@ -79,6 +79,7 @@ run "functions" {
       QueueContinuation  = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:images"
       StartScans         = "Allow ecr:StartImageScan arn:aws:ecr:eu-central-1:123456789012:repository/*"
       ReadScans          = "Allow dynamodb:Query arn:aws:dynamodb:eu-central-1:123456789012:table/memory"
+      ReadIndexes        = "Allow dynamodb:BatchGetItem arn:aws:dynamodb:eu-central-1:123456789012:table/memory"
       RememberScans      = "Allow dynamodb:BatchWriteItem,dynamodb:PutItem arn:aws:dynamodb:eu-central-1:123456789012:table/memory"
       ConsumeImagesQueue = join(" ", [
         "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes", "arn:aws:sqs:eu-central-1:123456789012:images",
