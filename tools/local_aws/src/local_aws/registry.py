@@ -108,6 +108,7 @@ class Registry:
         start_error: tuple[str, str] | None = None,
         start_error_times: int | None = None,
         archived: bool = False,
+        pushed_at: datetime | None = None,
         config_media_type: str = OCI_CONFIG,
         subject: str | None = None,
     ) -> str:
@@ -122,6 +123,7 @@ class Registry:
             start_error: code and message with which StartImageScan rejects the image.
             start_error_times: number of rejections; no limit by default.
             archived: archive the image.
+            pushed_at: time of the push; now by default.
             config_media_type: another media type makes the image an artifact, such as a Helm chart.
             subject: digest of the image that this one refers to, as signatures and SBOMs do.
 
@@ -131,8 +133,8 @@ class Registry:
         Raises:
             NotSupportedError: the registry does not support one of the arguments.
         """
-        if archived or scanned_at or start_error:
-            self._require_control_api("archived, scanned_at and start_error")
+        if archived or pushed_at or scanned_at or start_error:
+            self._require_control_api("archived, pushed_at, scanned_at and start_error")
         self.create_repository(repository)
         layer = hashlib.sha256(os.urandom(16)).hexdigest()
         manifest: dict[str, Any] = {
@@ -148,8 +150,11 @@ class Registry:
             self._set_scan_result(repository, digest, tag, findings, outcome, scanned_at)
         if start_error:
             self.fail_start(repository, digest, *start_error, times=start_error_times)
+        image = {"repositoryName": repository, "imageDigest": digest}
+        if pushed_at:
+            self._control("image", {**image, "pushedAt": _iso("pushed_at", pushed_at)})
         if archived:
-            self._control("image", {"repositoryName": repository, "imageDigest": digest, "archived": True})
+            self._control("image", {**image, "archived": True})
         return digest
 
     def push_index(self, repository: str, tag: str | None, children: Sequence[str]) -> str:
@@ -314,14 +319,12 @@ class Registry:
         outcome: tuple[str, str] | None,
         scanned_at: datetime | None,
     ) -> None:
-        if scanned_at is not None and scanned_at.tzinfo is None:
-            raise ValueError(f"scanned_at is {scanned_at.isoformat()}; expected a time with a time zone")
         status, description = outcome or (COMPLETE, "The scan was completed.")
         found = [finding.to_api() for finding in findings]
         if self.has_control_api:
             result = {"status": status, "description": description, "findings": found}
             body = {"repositoryName": repository, "imageDigest": digest, "result": result}
-            self._control("image", body | ({"scannedAt": scanned_at.isoformat()} if scanned_at else {}))
+            self._control("image", body | ({"scannedAt": _iso("scanned_at", scanned_at)} if scanned_at else {}))
         else:
             self._send_to_moto(repository, digest, tag, status, description, found)
 
@@ -355,3 +358,9 @@ class Registry:
         except control_api.ControlApiError as error:
             message = f"the registry at {self._endpoint} does not accept results of scans: {error}"
             raise NotSupportedError(message) from error
+
+
+def _iso(name: str, time: datetime) -> str:
+    if time.tzinfo is None:
+        raise ValueError(f"{name} is {time.isoformat()}; expected a time with a time zone")
+    return time.isoformat()

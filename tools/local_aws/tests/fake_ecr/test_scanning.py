@@ -328,6 +328,8 @@ def test_control_api_sets_results_faults_and_durations(
     ]
     assert json.loads(json.dumps(requests)) == requests
 
+    control(registry, "image", {**image, "pushedAt": week_ago.isoformat()})
+    assert call("DescribeImages")["imageDetails"][0]["imagePushedAt"] == week_ago
     control(registry, "image", {**image, "archived": True})
     assert call("DescribeImages")["imageDetails"] == []
     with pytest.raises(ValueError, match="resource is 'nonsense'; expected"):

@@ -49,5 +49,7 @@ def _change_image(registry: FakeRegistry, body: Mapping[str, Any]) -> None:
         if scanned_at := body.get("scannedAt"):
             time = datetime.fromisoformat(scanned_at)
             repository.scans[image.digest] = finished_scan(scan, time, time)
+    if pushed_at := body.get("pushedAt"):
+        repository.put(image := replace(image, pushed_at=datetime.fromisoformat(pushed_at)))
     if body.get("archived"):
         repository.put(replace(image, archived=True))
