@@ -6,7 +6,7 @@ import os
 import urllib.parse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -150,12 +150,16 @@ class Registry:
             self._set_scan_result(repository, digest, tag, findings, outcome, scanned_at)
         if start_error:
             self.fail_start(repository, digest, *start_error, times=start_error_times)
-        image = {"repositoryName": repository, "imageDigest": digest}
         if pushed_at:
+            image = {"repositoryName": repository, "imageDigest": digest}
             self._control("image", {**image, "pushedAt": _iso("pushed_at", pushed_at)})
         if archived:
-            self._control("image", {**image, "archived": True})
+            self.archive(repository, digest)
         return digest
+
+    def archive(self, repository: str, digest: str) -> None:
+        """Archive an image: it can no longer be scanned."""
+        self._control("image", {"repositoryName": repository, "imageDigest": digest, "archived": True})
 
     def push_index(self, repository: str, tag: str | None, children: Sequence[str]) -> str:
         """Push an image index (a multi-architecture image) of images in the same repository.
@@ -215,6 +219,10 @@ class Registry:
         """Set the duration of the scans that start from now on."""
         self._control("delay", {"seconds": seconds})
 
+    def age_scans(self, by: timedelta) -> None:
+        """Make all scans that have ended older than they are."""
+        self._control("age", {"seconds": by.total_seconds()})
+
     def scans_started(self, repository: str | None = None) -> list[StartedScan]:
         """Return the scans that were started, oldest first, of one repository or of all.
 
@@ -246,6 +254,11 @@ class Registry:
             for request in self._requests(repository)
             if request["code"] is not None
         ]
+
+    def calls(self) -> dict[str, int]:
+        """Return the number of requests so far by operation, such as DescribeImages."""
+        calls: dict[str, int] = self._log()["calls"]
+        return calls
 
     def scan_result(self, repository: str, digest: str) -> Mapping[str, Any] | None:
         """Return DescribeImageScanFindings of an image; None if it was never scanned."""
@@ -289,9 +302,12 @@ class Registry:
         self._control("fault", fault)
 
     def _requests(self, repository: str | None) -> list[dict[str, Any]]:
-        self._require_control_api("the list of requests")
-        answer = control_api.call(self._endpoint, "/_local_aws/ecr/requests", query=self._registry)
-        return [request for request in answer["requests"] if repository in (None, request["repository"])]
+        requests: list[dict[str, Any]] = self._log()["requests"]
+        return [request for request in requests if repository in (None, request["repository"])]
+
+    def _log(self) -> dict[str, Any]:
+        self._require_control_api("the log of requests")
+        return control_api.call(self._endpoint, "/_local_aws/ecr/requests", query=self._registry)
 
     def _put(self, repository: str, manifest: Mapping[str, Any], tag: str | None) -> str:
         digest = self._put_manifest(repository, json.dumps(manifest), manifest["mediaType"], tag)
