@@ -124,8 +124,11 @@ class FakeAws:
         )
 
     def create_memory_table(self) -> str:
-        """Create the memory table, as memory.tf does; return its name."""
-        self.client("dynamodb").create_table(
+        """Create the memory table as memory.tf does, in place of an earlier one; return its name."""
+        dynamodb = self.client("dynamodb")
+        if MEMORY_TABLE in dynamodb.list_tables()["TableNames"]:
+            dynamodb.delete_table(TableName=MEMORY_TABLE)
+        dynamodb.create_table(
             TableName=MEMORY_TABLE,
             BillingMode="PAY_PER_REQUEST",
             KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],

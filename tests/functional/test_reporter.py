@@ -534,7 +534,9 @@ def test_advice_names_a_version_only_for_what_it_fixes(inbox: Inbox) -> None:
         enhanced("CVE-3", "HIGH", "log4j-core"),
         enhanced("CVE-4", "HIGH", "zlib", "1.3"),
     ]
-    inbox.report(inbox.image("app", "1", scan=FakeScan(enhanced_findings=scans)))
+    inbox.report(
+        inbox.image("app", "1", scan=FakeScan(enhanced_findings=scans)), inbox.image("web", scan=found("HIGH"))
+    )
     text = mail(inbox.reports()[0])
     assert "NEW  CRITICAL  CVE-2  log4j-core 1.0, fixed in 2.17.1\n" in text
     assert "NEW  HIGH      CVE-3  log4j-core 1.0\n" in text
@@ -615,6 +617,7 @@ def test_random_hostile_records_are_returned_alone(
 ) -> None:
     inbox = make_reporter()
     inbox.aws.reset()
+    inbox.aws.create_memory_table()
     for repository in list(inbox.aws.registry.repositories):
         inbox.aws.registry.remove(repository.name)
     events = [json.dumps(inbox.image(f"good-{number}", "1", scan=found("HIGH"))) for number in range(good)]

@@ -57,7 +57,8 @@ def _report(page: Page, context: Context) -> Iterator[str]:
     if group.images:
         thresholds = ", ".join(f"{severity} {number}" for severity, number in context.thresholds.items())
         yield f"Reported at or above: {thresholds}."
-    if fixes := group.fixes(context.thresholds):
+    # One image says by itself what to fix.
+    if len(group.images) > 1 and (fixes := group.fixes(context.thresholds)):
         yield ""
         yield "Fix first"
         for fix in fixes:
@@ -156,8 +157,10 @@ def _still_open(image: ImageReport) -> Iterator[str]:
     days = (image.scanned_at - still_open[0].first_seen).days
     more = image.total(Change.STILL_OPEN) - 1
     label = package_label(truncate(finding.package, 30), finding.installed_versions[:1])
-    text = f"open {pluralize(days, 'day')}: {truncate(finding.id, 24)} ({finding.severity.lower()}) in {label}"
-    yield f"   {truncate(text, _WIDTH - 20)}{f', and {more} more' if more else ''}"
+    since = f"open {pluralize(days, 'day')}" if days > 0 else "open since today"
+    text = f"   {since}: {truncate(finding.id, 24)} ({finding.severity.lower()}) in {label}"
+    rest = f", and {more} more" if more else ""
+    yield truncate(text, _WIDTH - len(rest)) + rest
 
 
 def _listed(group: Group) -> Iterator[str]:
@@ -182,7 +185,7 @@ def _inventory(inventory: Inventory) -> Iterator[str]:
     repositories = len(inventory.repositories)
     where = f"{repositories} repository" if repositories == 1 else f"{repositories:,} repositories"
     images = "1 image" if inventory.images == 1 else f"{inventory.images:,} images"
-    yield f"First inventory: {images} of {where}"
+    yield f"First inventory: {images} in {where}"
     yield f"   {format_counts(inventory.counts)}"
     if inventory.failed:
         yield f"   {pluralize(inventory.failed, 'scan')} failed"
