@@ -34,7 +34,8 @@ def render(page: Page, context: Context) -> str:
     if page.part > 1:
         return ""
     group = page.group
-    blocks = [_fixes(fixes)] if (fixes := group.fixes(context.thresholds)) else []
+    fixes = group.fixes(context.thresholds) if len(group.images) > 1 else []
+    blocks = [_fixes(fixes)] if fixes else []
     blocks += [_image(image, context) for image in group.images]
     blocks += [
         f"*Scan failed*: {code(image.name)} {code(image.failure or 'no reason given')}" for image in group.failed

@@ -156,7 +156,7 @@ def _still_open(image: ImageReport) -> Iterator[str]:
     finding = still_open[0].finding
     days = (image.scanned_at - still_open[0].first_seen).days
     more = image.total(Change.STILL_OPEN) - 1
-    label = package_label(truncate(finding.package, 30), finding.installed_versions[:1])
+    label = truncate(finding.package, 30) or "a package that is not named"
     since = f"open {pluralize(days, 'day')}" if days > 0 else "open since today"
     text = f"   {since}: {truncate(finding.id, 24)} ({finding.severity.lower()}) in {label}"
     rest = f", and {more} more" if more else ""
