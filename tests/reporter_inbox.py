@@ -10,7 +10,7 @@ from ecr_scan_reporter import reporter
 from fake_aws import FakeAws, FakeImage, FakeScan, Publication, digest_of, finding
 
 TOPIC, CHAT = (f"arn:aws:sns:eu-west-1:123456789012:{name}" for name in ("reports", "chat"))
-SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "report.schema.json").read_text())
+SCHEMA = json.loads((Path(__file__).parents[1] / "docs" / "report.schema.json").read_text())
 UNSUPPORTED = "UnsupportedImageError: The operating system and/or package manager are not supported."
 
 
