@@ -7,6 +7,9 @@ from typing import Any
 
 import jsonschema
 from ecr_scan_reporter import reporter
+from ecr_scan_reporter.reporting.pipeline import report_batch
+from ecr_scan_reporter.reporting.publishing import CHECK
+from ecr_scan_reporter.shared.deadline import Deadline
 from fake_aws import FakeAws, FakeImage, FakeScan, Publication, digest_of, finding
 
 TOPIC, CHAT = (f"arn:aws:sns:eu-west-1:123456789012:{name}" for name in ("reports", "chat"))
@@ -92,6 +95,11 @@ class Inbox:
             assert publication.subject.isascii()
             assert publication.subject.isprintable()
         return [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
+
+    def check(self, now: datetime) -> None:
+        """Let the message arrive that asks what is to be published, at a time."""
+        record: Any = {"messageId": "1", "body": CHECK}
+        assert report_batch([record], reporter.dependencies(), Deadline(300), now) == {"batchItemFailures": []}
 
     def reports(self) -> list[Publication]:
         return [publication for publication in self.aws.publications() if publication.topic == TOPIC]

@@ -10,17 +10,19 @@ from fake_aws import FakeScan, finding
 from reporter_inbox import Inbox, document, enhanced, found, mail
 
 DAY = timedelta(days=1)
-NOW = datetime.now(UTC).replace(microsecond=0)
+START = datetime.now(UTC).replace(microsecond=0) - 100 * DAY
+# Images that are older than a day are inventory; these are not, and are pushed in the order of their scans.
+PUSHED = datetime.now(UTC) - timedelta(hours=12)
 
 
 def rescan(
     inbox: Inbox, findings: Sequence[dict[str, Any]], days: int, tag: str = "1.0", name: str = "image", **options: Any
 ) -> dict[str, Any] | None:
-    """Report a scan of an image that was pushed now, so many days later; return the image's entry in the new report."""
-    ended = NOW + days * DAY
+    """Report a scan of an image so many days after the start; return the image's entry in the new report."""
+    ended = START + days * DAY
     listed = "enhanced_findings" if "packageVulnerabilityDetails" in (findings or [{}])[0] else "findings"
     scan = FakeScan("COMPLETE", ended, **{listed: findings})  # type: ignore[arg-type]
-    event = inbox.image("app", tag, name=name, scan=scan, pushed_at=options.pop("pushed_at", NOW + days * DAY))
+    event = inbox.image("app", tag, name=name, scan=scan, pushed_at=PUSHED + timedelta(minutes=days))
     event["time"] = f"{ended:%Y-%m-%dT%H:%M:%SZ}"
     before = len(inbox.reports())
     assert inbox.report(event, **options) == []
@@ -156,6 +158,17 @@ def test_images_that_were_there_before_are_one_inventory(inbox: Inbox) -> None:
     assert inbox.report(*events, seconds=300) == []
     [check] = inbox.aws.messages()
     assert (json.loads(check.body), inbox.reports()) == ({"check": True}, [])
+    inbox.check(datetime.now(UTC) + timedelta(minutes=11))
+    [report] = inbox.reports()
+    inventory = document(report)["inventory"]
+    assert (inventory["images"], inventory["failed_scans"]) == (26, 1)
+    assert inventory["counts"] == {"CRITICAL": 25, "HIGH": 25}
+    assert len(inventory["repositories"]) == 26
+    assert len(inventory["worst_images"]) == 20
+    assert report.subject == "[ECR] First inventory of 26 images: 25 critical, 25 high"
+    assert "First inventory: 26 images in 26 repositories\n   25 critical, 25 high\n   1 scan failed\n" in mail(report)
+    inbox.check(datetime.now(UTC) + timedelta(hours=1))
+    assert len(inbox.reports()) == 1
 
 
 def test_two_scans_in_one_window_are_one_entry(make_reporter: Callable[..., Inbox]) -> None:
@@ -163,3 +176,8 @@ def test_two_scans_in_one_window_are_one_entry(make_reporter: Callable[..., Inbo
     assert rescan(inbox, [A, B], 0) is None
     assert rescan(inbox, [A, B, C], 1) is None
     assert inbox.reports() == []
+    inbox.check(datetime.now(UTC) + timedelta(hours=2))
+    [report] = inbox.reports()
+    [image] = document(report)["images"]
+    assert sorted(ids(image, "new")) == ["CVE-2026-0001", "CVE-2026-0002", "CVE-2026-0003"]
+    assert document(report)["totals"]["new"] == 3
