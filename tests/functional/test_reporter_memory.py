@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from fake_aws import FakeScan, finding
+from ecr_scan_reporter.aws.dynamodb import Table
+from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
+from fake_aws import FakeScan, Fault, digest_of, finding
 from reporter_inbox import Inbox, document, enhanced, found, mail
 
 DAY = timedelta(days=1)
@@ -181,3 +183,36 @@ def test_two_scans_in_one_window_are_one_entry(make_reporter: Callable[..., Inbo
     [image] = document(report)["images"]
     assert sorted(ids(image, "new")) == ["CVE-2026-0001", "CVE-2026-0002", "CVE-2026-0003"]
     assert document(report)["totals"]["new"] == 3
+
+
+def test_results_of_a_run_wait_for_its_end(inbox: Inbox) -> None:
+    digest, now = digest_of("image"), datetime.now(UTC)
+    memory = ScanMemory(Table(inbox.aws.client("dynamodb"), inbox.aws.create_memory_table()))
+    memory.begin_run("run-1", 1, now)
+    memory.remember("app", {digest: None}, [digest], "run-1", START)
+    assert rescan(inbox, [A], 0) is None
+    inbox.check(now + timedelta(minutes=5))
+    assert inbox.reports() == []
+    memory.remember_state(RepositoryState("app", now, 1, 1, "run-1"), now)
+    inbox.check(now + timedelta(minutes=6))
+    [report] = inbox.reports()
+    assert document(report)["totals"]["new"] == 1
+
+
+def test_report_that_sns_rejects_waits_in_memory(inbox: Inbox) -> None:
+    inbox.aws.behavior.faults.append(Fault("Publish", "AuthorizationError", status=403, times=3))
+    assert rescan(inbox, [A], 0) is None
+    for hours in (1, 2):
+        inbox.check(datetime.now(UTC) + timedelta(hours=hours))
+        assert inbox.reports() == []
+    inbox.check(datetime.now(UTC) + timedelta(hours=3))
+    assert [document(report)["totals"]["new"] for report in inbox.reports()] == [1]
+
+
+def test_event_is_retried_while_the_table_rejects_writes(inbox: Inbox) -> None:
+    event = inbox.image("app", "1.0", scan=FakeScan(findings=[A]))
+    inbox.aws.behavior.faults.append(Fault("TransactWriteItems", "AccessDeniedException", times=1))
+    assert inbox.report(event) == ["0"]
+    assert inbox.reports() == []
+    assert inbox.report(event) == []
+    assert [document(report)["totals"]["new"] for report in inbox.reports()] == [1]
