@@ -41,6 +41,7 @@ module "images_scanner" {
     RUN_INTERVAL_SECONDS      = tostring(local.run_interval_seconds)
     IMAGES_SELECTION          = jsonencode(var.images_selection)
     IMAGES_QUEUE_URL          = module.images_queue.queue.url
+    MEMORY_TABLE_NAME         = aws_dynamodb_table.memory.name
     THREADS                   = tostring(var.functions.images_scanner.threads)
   })
 
@@ -64,6 +65,20 @@ module "images_scanner" {
     QueueContinuation = {
       actions   = ["sqs:SendMessage"]
       resources = [module.images_queue.queue.arn]
+    }
+    # Spares the call to ECR for an image whose last scan the memory knows.
+    ReadScans = {
+      actions   = ["dynamodb:Query"]
+      resources = [aws_dynamodb_table.memory.arn]
+    }
+    # Spares ECR the call for what an image index consists of, which ECR records as a pull.
+    ReadIndexes = {
+      actions   = ["dynamodb:BatchGetItem"]
+      resources = [aws_dynamodb_table.memory.arn]
+    }
+    RememberScans = {
+      actions   = ["dynamodb:BatchWriteItem", "dynamodb:PutItem"]
+      resources = [aws_dynamodb_table.memory.arn]
     }
   }
 }

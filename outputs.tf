@@ -188,6 +188,16 @@ output "chat_topic_name" {
   value       = one(aws_sns_topic.chat[*].name)
 }
 
+output "memory_table_arn" {
+  description = "ARN of the DynamoDB table of what the reporter remembers of each image."
+  value       = aws_dynamodb_table.memory.arn
+}
+
+output "memory_table_name" {
+  description = "Name of the DynamoDB table of what the reporter remembers of each image."
+  value       = aws_dynamodb_table.memory.name
+}
+
 output "dead_letter_queue_arns" {
   description = "ARNs of the dead-letter queues, by the queue whose messages they receive: images and reports."
   value       = { images = module.images_queue.dlq.arn, reports = module.reports_queue.dlq.arn }

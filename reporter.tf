@@ -1,5 +1,11 @@
 # A rule sends the scan events of ECR and of Amazon Inspector to the reports queue, whoever started the scan. The reporter
-# consumes the queue and publishes the reports.
+# consumes the queue, compares each scan with what the memory knows of the image, and publishes the reports.
+
+locals {
+  # Lambda's window only fills batches, which saves calls. It delays every event, so it is short: the events of one report
+  # are collected in the memory, for report_window.
+  reports_batching_window = min(var.report_window, 20)
+}
 
 resource "aws_cloudwatch_event_rule" "scan_events" {
   name        = local.names.scan_events
@@ -9,14 +15,12 @@ resource "aws_cloudwatch_event_rule" "scan_events" {
 
   # ECR sends an event for each basic scan, with the status COMPLETE or FAILED. Inspector sends one for each enhanced scan,
   # with one status for the first scan of an image and another one for later scans. Inspector's events for EC2 and Lambda
-  # have the same form, but no repository.
+  # have the same form, but no repository. Failed scans come whatever notify_on_scan_failure says: the memory has to know
+  # that an image's last scan failed.
   event_pattern = jsonencode({
     source      = ["aws.ecr", "aws.inspector2"]
     detail-type = ["ECR Image Scan", "Inspector2 Scan"]
-    detail = merge(
-      { repository-name = [{ exists = true }] },
-      var.notify_on_scan_failure ? {} : { scan-status = [{ anything-but = ["FAILED"] }] },
-    )
+    detail      = { repository-name = [{ exists = true }] }
   })
 }
 
@@ -37,7 +41,7 @@ module "reports_queue" {
   dlq_name                 = local.names.reports_dlq
   arn_prefix               = local.sqs_arn_prefix
   consumer_timeout         = var.functions.reporter.timeout
-  consumer_batching_window = var.report_window
+  consumer_batching_window = local.reports_batching_window
   tags                     = var.tags
 
   policy_statements = {
@@ -57,13 +61,13 @@ module "reports_queue" {
   }
 }
 
-# One report covers all scans of a batch, so the batch is as large as the window allows. Lambda's maximum is 10000, but its
-# payload limit of 6 MB is reached first. Without a window, Lambda's maximum is 10.
+# Large batches save calls; the memory, not the batch, decides which scans share a report. Lambda's maximum is 10000, but
+# its payload limit of 6 MB is reached first. Without a window, Lambda's maximum is 10.
 resource "aws_lambda_event_source_mapping" "reports" {
   event_source_arn                   = module.reports_queue.queue.arn
   function_name                      = module.reporter.function.arn
-  batch_size                         = var.report_window == 0 ? 10 : 10000
-  maximum_batching_window_in_seconds = var.report_window
+  batch_size                         = local.reports_batching_window == 0 ? 10 : 10000
+  maximum_batching_window_in_seconds = local.reports_batching_window
   function_response_types            = ["ReportBatchItemFailures"]
   tags                               = var.tags
 
@@ -88,6 +92,7 @@ module "reporter" {
   environment_variables = merge(var.environment_variables, {
     REPORTS_TOPIC_ARN           = aws_sns_topic.reports.arn
     REPORTS_QUEUE_URL           = module.reports_queue.queue.url
+    MEMORY_TABLE_NAME           = aws_dynamodb_table.memory.name
     CHAT_TOPIC_ARN              = var.chat ? aws_sns_topic.chat[0].arn : ""
     REPOSITORIES_FILTER_REGEXP  = var.repositories_filter_regexp
     REPOSITORIES_EXCLUDE_REGEXP = var.repositories_exclude_regexp == null ? "" : var.repositories_exclude_regexp
@@ -97,7 +102,11 @@ module "reporter" {
     })
     FIXABLE_ONLY           = tostring(var.fixable_only)
     GROUP_BY               = var.group_by == null ? "" : var.group_by
+    NOTIFY_ON              = var.notify_on
+    NOTIFY_ON_FIXED        = tostring(var.notify_on_fixed)
     NOTIFY_ON_SCAN_FAILURE = tostring(var.notify_on_scan_failure)
+    REMIND_AFTER           = var.remind_after == null ? "" : var.remind_after
+    REPORT_WINDOW_SECONDS  = tostring(var.report_window)
     REPORTER_NAME          = var.name
   })
 
@@ -113,10 +122,20 @@ module "reporter" {
       actions   = ["sqs:ChangeMessageVisibility"]
       resources = [module.reports_queue.queue.arn]
     }
-    # A report that SNS rejects goes back to the queue by itself, so that one topic does not hold back the other.
-    QueueRejectedReports = {
+    # A delayed message closes a report window: its arrival publishes what was collected. A report that SNS rejects goes
+    # back to the queue by itself, so that one topic does not hold back the other.
+    QueueReports = {
       actions   = ["sqs:SendMessage"]
       resources = [module.reports_queue.queue.arn]
+    }
+    ReadMemory = {
+      actions   = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"]
+      resources = [aws_dynamodb_table.memory.arn]
+    }
+    # TransactWriteItems has no action of its own: those of the operations in the transaction allow it.
+    WriteMemory = {
+      actions   = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"]
+      resources = [aws_dynamodb_table.memory.arn]
     }
     ReadFindings = {
       actions   = ["ecr:DescribeImageScanFindings"]

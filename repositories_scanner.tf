@@ -51,6 +51,7 @@ module "repositories_scanner" {
     REPOSITORIES_FILTER_REGEXP  = var.repositories_filter_regexp
     REPOSITORIES_EXCLUDE_REGEXP = var.repositories_exclude_regexp == null ? "" : var.repositories_exclude_regexp
     IMAGES_QUEUE_URL            = module.images_queue.queue.url
+    MEMORY_TABLE_NAME           = aws_dynamodb_table.memory.name
     THREADS                     = tostring(var.functions.repositories_scanner.threads)
   })
 
@@ -67,6 +68,15 @@ module "repositories_scanner" {
     QueueRepositories = {
       actions   = ["sqs:SendMessage"]
       resources = [module.images_queue.queue.arn]
+    }
+    ReadRepositoryStates = {
+      actions   = ["dynamodb:Query"]
+      resources = [aws_dynamodb_table.memory.arn]
+    }
+    # The reporter reports the scans of a run together, so it has to know the run.
+    RememberRun = {
+      actions   = ["dynamodb:PutItem"]
+      resources = [aws_dynamodb_table.memory.arn]
     }
   }
 }

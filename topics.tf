@@ -15,6 +15,10 @@ locals {
       Condition = { Bool = { "aws:SecureTransport" = "false" } }
     }]
   }) }
+
+  # A report that is too large for one message continues in further messages, which are for programs: mail shows all that it
+  # has in the first. `part` is an attribute of every message, and a filter policy rejects messages without it.
+  first_part_only = jsonencode({ part = [{ numeric = ["=", 1] }] })
 }
 
 resource "aws_sns_topic" "reports" {
@@ -27,9 +31,10 @@ resource "aws_sns_topic" "reports" {
 resource "aws_sns_topic_subscription" "email" {
   count = var.email == null ? 0 : 1
 
-  topic_arn = aws_sns_topic.reports.arn
-  protocol  = "email"
-  endpoint  = var.email
+  topic_arn     = aws_sns_topic.reports.arn
+  protocol      = "email"
+  endpoint      = var.email
+  filter_policy = local.first_part_only
 }
 
 resource "aws_sns_topic_subscription" "additional" {
@@ -38,10 +43,14 @@ resource "aws_sns_topic_subscription" "additional" {
   topic_arn             = aws_sns_topic.reports.arn
   protocol              = each.value.protocol
   endpoint              = each.value.endpoint
-  filter_policy         = each.value.filter_policy
   filter_policy_scope   = each.value.filter_policy_scope
   raw_message_delivery  = each.value.raw_message_delivery
   subscription_role_arn = each.value.subscription_role_arn
+
+  filter_policy = (each.value.protocol == "email" && each.value.filter_policy == null
+    ? local.first_part_only
+    : each.value.filter_policy
+  )
 }
 
 # A separate topic, because Amazon Q Developer accepts only its own message form, which is unreadable as an e-mail. It

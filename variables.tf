@@ -219,7 +219,8 @@ variable "subscriptions" {
     Additional subscriptions of the reports topic, by a name of your choice.
     - `protocol`: sqs, lambda, http, https, email, email-json, sms, firehose or application.
     - `endpoint`: what SNS delivers to. The endpoint's own policy must allow it.
-    - `filter_policy`: JSON object that selects reports; null for all of them.
+    - `filter_policy`: JSON object that selects messages; null for all of them. With email, null is the first message of
+      each report: mail shows all that it has there, even if the report continues in further messages for programs.
     - `filter_policy_scope`: MessageAttributes (SNS's default) or MessageBody.
     - `raw_message_delivery`: deliver without the SNS envelope (sqs, http, https, firehose).
     - `subscription_role_arn`: role with which SNS writes to a firehose.
@@ -335,14 +336,17 @@ variable "chat" {
 }
 
 variable "report_window" {
-  description = "Seconds for which Lambda collects scan events into one report."
+  description = <<-EOT
+    Seconds, at most 43200 (12 hours), for which scans that others than this module started (a push, above all) are
+    collected into one report. Scans of a run of the schedule are reported together when the last result is in.
+  EOT
   type        = number
   default     = 60
   nullable    = false
 
   validation {
-    condition     = var.report_window >= 0 && var.report_window <= 300 && floor(var.report_window) == var.report_window
-    error_message = "report_window is ${var.report_window}; expected a whole number of seconds from 0 to 300, as Lambda does for a queue."
+    condition     = var.report_window >= 0 && var.report_window <= 43200 && floor(var.report_window) == var.report_window
+    error_message = "report_window is ${var.report_window}; expected a whole number of seconds from 0 to 43200 (12 hours)."
   }
 }
 
@@ -408,6 +412,48 @@ variable "fixable_only" {
   type        = bool
   default     = false
   nullable    = false
+}
+
+variable "notify_on" {
+  description = <<-EOT
+    When to report an image. "changes": when a finding that counts towards a threshold is new, back, raised, newly
+    fixable or newly exploitable. "every_scan": after each scan over a threshold.
+  EOT
+  type        = string
+  default     = "changes"
+  nullable    = false
+
+  validation {
+    condition     = contains(["changes", "every_scan"], var.notify_on)
+    error_message = "notify_on is \"${var.notify_on}\"; expected \"changes\" or \"every_scan\"."
+  }
+}
+
+variable "notify_on_fixed" {
+  description = "Whether to also report images whose only news is that findings were fixed or withdrawn."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "remind_after" {
+  description = <<-EOT
+    Months, weeks and days, in the form of images_duration_delta; null for never. What is over a threshold and was last
+    reported that long ago is reported again with its next scan, marked as a reminder.
+  EOT
+  type        = string
+  default     = "30d"
+
+  validation {
+    condition = var.remind_after == null ? true : (
+      can(regex(local.duration_regexp, var.remind_after)) &&
+      can(regex("[1-9]", var.remind_after))
+    )
+    error_message = join("", [
+      "remind_after is ${jsonencode(var.remind_after)}; ",
+      "expected ${local.duration_form}, or null for never.",
+    ])
+  }
 }
 
 variable "notify_on_scan_failure" {
@@ -537,14 +583,22 @@ variable "environment_variables" {
   }
 
   validation {
-    condition = length(join("", concat(keys(var.environment_variables), values(var.environment_variables)))) <= 1024
+    condition = length(jsonencode(var.environment_variables)) <= 768
     error_message = join("", [
-      "environment_variables has ",
-      "${length(join("", concat(keys(var.environment_variables), values(var.environment_variables))))} characters in names ",
-      "and values; ",
-      "expected at most 1024, as a function's environment holds 4 KB in all.",
+      "environment_variables has ${length(jsonencode(var.environment_variables))} characters as JSON; ",
+      "expected at most 768, as a function's environment holds 4 KB in all.",
     ])
   }
+}
+
+variable "memory_deletion_protection" {
+  description = <<-EOT
+    Whether to protect the DynamoDB table from deletion. With true, `terraform destroy` fails until it is set to false
+    and applied.
+  EOT
+  type        = bool
+  default     = false
+  nullable    = false
 }
 
 variable "log_retention_days" {

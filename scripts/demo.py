@@ -1,4 +1,4 @@
-"""Apply the module to a local AWS, let its schedule fire, and print the mail that it sends."""
+"""Apply the module to a local AWS, and print the mail of its first run, of a re-scan, and of a new finding."""
 
 import argparse
 import json
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from local_aws import UNSUPPORTED_OS, Finding, LocalAws, Registry
+from local_aws import UNSUPPORTED_OS, Finding, LocalAws, Registry, let_time_pass
 from local_aws.launcher import client_environment
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,6 +31,7 @@ OPENSSL = Finding("CVE-2026-1234", "CRITICAL", "openssl", "3.0.1-r2")
 BUSYBOX = Finding("CVE-2026-3456", "HIGH", "busybox", "1.36.1")
 ZLIB = Finding("CVE-2026-4567", "HIGH", "zlib", "1.2.13")
 CURL = Finding("CVE-2026-5678", "MEDIUM", "curl", "8.5.0")
+LIBXML = Finding("CVE-2026-9012", "CRITICAL", "libxml2", "2.11.8")
 
 
 def say(text: str) -> None:
@@ -38,21 +39,27 @@ def say(text: str) -> None:
     print(f"{time.monotonic() - STARTED:5.0f} s  {text}", flush=True)
 
 
-def seed_registry(registry: Registry) -> None:
-    """Push a dozen images into four repositories; most are due for a scan."""
+def seed_registry(registry: Registry) -> str:
+    """Push a dozen images into four repositories, all due for a scan; return the digest of one of them."""
     now = datetime.now(UTC)
-    registry.push("team-a/checkout", "4.2.0", findings=[OPENSSL, BUSYBOX, ZLIB, CURL])
-    registry.push("team-a/checkout", "4.1.9", findings=[CURL], scanned_at=now - timedelta(days=12))
-    registry.push("team-a/checkout", "4.1.8", findings=[OPENSSL], scanned_at=now - timedelta(days=3))
-    registry.push("team-a/checkout", "4.1.7", scanned_at=now - timedelta(hours=2))
-    registry.push("team-a/worker", "1.0", findings=[BUSYBOX])
-    registry.push("team-a/worker", "1.1", findings=[CURL])
-    child = registry.push("team-a/worker", None, findings=[ZLIB, BUSYBOX])
+    month_ago = now - timedelta(days=30)
+
+    def push(repository: str, tag: str | None, **options: Any) -> str:
+        return registry.push(repository, tag, pushed_at=month_ago, **options)
+
+    checkout = push("team-a/checkout", "4.2.0", findings=[OPENSSL, BUSYBOX, ZLIB, CURL])
+    push("team-a/checkout", "4.1.9", findings=[CURL], scanned_at=now - timedelta(days=12))
+    push("team-a/checkout", "4.1.8", findings=[OPENSSL], scanned_at=now - timedelta(days=9))
+    push("team-a/checkout", "4.1.7", scanned_at=now - timedelta(days=8))
+    push("team-a/worker", "1.0", findings=[BUSYBOX])
+    push("team-a/worker", "1.1", findings=[CURL])
+    child = push("team-a/worker", None, findings=[ZLIB, BUSYBOX])
     registry.push_index("team-a/worker", "2.0", [child])
-    registry.push("team-b/legacy", "1.0", outcome=("FAILED", UNSUPPORTED_OS))
-    registry.push("team-b/legacy", "1.1")
-    registry.push("platform/base", "2026-11", findings=[CURL, ZLIB])
-    registry.push("platform/base", "2026-10", scanned_at=now - timedelta(days=1))
+    push("team-b/legacy", "1.0", outcome=("FAILED", UNSUPPORTED_OS))
+    push("team-b/legacy", "1.1")
+    push("platform/base", "2026-11", findings=[CURL, ZLIB])
+    push("platform/base", "2026-10")
+    return checkout
 
 
 class Terraform:
@@ -109,8 +116,8 @@ class Logs:
 
 
 def print_log_line(function: str, line: dict[str, Any]) -> None:
-    """Print one line of a function's log, without the fields and lines of Lambda and boto3."""
-    if not line.get("logger", "").startswith("ecr_scan_reporter"):
+    """Print one line of a function's log, without what is said per image, by Lambda and by boto3."""
+    if not line.get("logger", "").startswith("ecr_scan_reporter") or line["message"] == "scan requested":
         return
     fields = {key: value for key, value in line.items() if key not in _PLUMBING}
     details = ", ".join(f"{key} {_words(value)}" for key, value in fields.items())
@@ -127,27 +134,31 @@ def _words(value: object) -> str:
     return text[:19] if text.startswith("sha256:") else text
 
 
-def mails(endpoint: str) -> list[dict[str, Any]]:
-    """The mails that SNS has sent so far."""
-    try:
-        with urllib.request.urlopen(f"{endpoint}/_aws/ses", timeout=10) as answer:
-            sent: list[dict[str, Any]] = json.load(answer)["messages"]
-            return sent
-    except urllib.error.HTTPError:
-        return []  # there is no such page before the first mail
+class Mail:
+    """Collects the mail that SNS sends."""
 
+    def __init__(self, endpoint: str, inbox: Any) -> None:
+        self._endpoint = endpoint
+        self._inbox = inbox
+        self._read = 0
 
-def subjects(inbox: Any) -> dict[str, str]:
-    """Return the subjects, which LocalStack's page of sent mail lacks, by the digest of the first reported image."""
-    found: dict[str, str] = {}
-    while messages := inbox.receive_messages(MaxNumberOfMessages=10):
+    def new(self) -> list[str]:
+        """Return the text of each mail since the last call."""
+        try:
+            with urllib.request.urlopen(f"{self._endpoint}/_aws/ses", timeout=10) as answer:
+                sent = sorted(json.load(answer)["messages"], key=lambda mail: mail["Timestamp"])
+        except urllib.error.HTTPError:
+            sent = []  # there is no such page before the first mail
+        texts = [mail["Body"]["text_part"] for mail in sent[self._read :]]
+        self._read = len(sent)
+        return texts
+
+    def subjects(self) -> list[str]:
+        """Return the subjects since the last call, which LocalStack's page of sent mail lacks."""
+        messages = self._inbox.receive_messages(MaxNumberOfMessages=10, WaitTimeSeconds=1)
         for message in messages:
-            envelope = json.loads(message.body)
-            report = json.loads(envelope["Message"])
-            first = (report["images"] + report["failed_scans"])[0]
-            found[first["digest"]] = envelope["Subject"]
             message.delete()
-    return found
+        return [json.loads(message.body)["Subject"] for message in messages]
 
 
 def subscribe(queue_arn: str) -> None:
@@ -158,29 +169,62 @@ def subscribe(queue_arn: str) -> None:
     sns.subscribe(TopicArn=topics[0]["TopicArn"], Protocol="sqs", Endpoint=queue_arn)
 
 
-def watch(registry: Registry, endpoint: str, inbox: Any) -> None:
-    """Print log lines until the first run is complete, then the mail."""
-    names = [function["FunctionName"] for function in boto3.client("lambda").list_functions()["Functions"]]
-    logs, news_at, sent = Logs(sorted(names, reverse=True)), time.monotonic(), 0
-    until = time.monotonic() + 120
-    while time.monotonic() < until:
-        for function, line in logs.new():
-            print_log_line(function, line)
-            news_at = time.monotonic()
-        if len(mails(endpoint)) > sent:
-            sent, news_at = len(mails(endpoint)), time.monotonic()
-        if sent and time.monotonic() - news_at > 12:
-            break
-        time.sleep(0.5)
-    else:
-        sys.exit("no mail within two minutes of the schedule")
-    say(f"{len(registry.scans_started())} scans were started; the mail:")
-    by_digest = subjects(inbox)
-    for mail in mails(endpoint):
-        body = mail["Body"]["text_part"]
-        # A console link holds the digest whole; the first one is the first image's.
-        subject = by_digest[f"sha256:{body.partition('sha256%3A')[2][:64]}"]
-        print(f"\n{'=' * 78}\nTo: {EMAIL}\nSubject: {subject}\n\n{body}{'=' * 78}")
+class Watch:
+    """Follows the functions through the acts of the demo."""
+
+    def __init__(self, registry: Registry, mail: Mail) -> None:
+        names = [function["FunctionName"] for function in boto3.client("lambda").list_functions()["Functions"]]
+        self._logs = Logs(sorted(names, reverse=True))
+        self._registry = registry
+        self._mail = mail
+        self._scans = 0
+
+    def next_run(self) -> list[str]:
+        """Print log lines until scans were started and all is done; return the text of each new mail.
+
+        Raises:
+            SystemExit: the functions were busy for more than two minutes.
+        """
+        mails: list[str] = []
+        until = time.monotonic() + 120
+        while time.monotonic() < until:
+            for function, line in self._logs.new():
+                print_log_line(function, line)
+            mails += self._mail.new()
+            started = len(self._registry.scans_started())
+            if started > self._scans and _queues_empty():
+                say(f"{started - self._scans} scans were started")
+                self._scans = started
+                return mails + self._mail.new()
+            time.sleep(0.5)
+        sys.exit("the functions were busy for more than two minutes")
+
+    def print_mail(self, mails: list[str]) -> None:
+        """Print the only mail of an act.
+
+        Raises:
+            SystemExit: there is no mail, or there are several.
+        """
+        subjects = self._mail.subjects()
+        if not (len(mails) == len(subjects) == 1):
+            sys.exit(f"there were {len(mails)} mails and {len(subjects)} messages; expected one of each")
+        print(f"\n{'=' * 78}\nTo: {EMAIL}\nSubject: {subjects[0]}\n\n{mails[0]}{'=' * 78}\n")
+
+
+def _queues_empty() -> bool:
+    """Return whether no queue of the module has a message, for three seconds."""
+    sqs = boto3.client("sqs")
+    names = [f"ApproximateNumberOfMessages{state}" for state in ("", "NotVisible", "Delayed")]
+    urls = [
+        url for url in sqs.list_queues(QueueNamePrefix="ecr-scan-reporter").get("QueueUrls", []) if "dlq" not in url
+    ]
+    for attempt in range(4):
+        for url in urls:
+            attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]  # type: ignore[arg-type]
+            if set(attributes.values()) != {"0"}:
+                return False
+        time.sleep(1 if attempt < 3 else 0)
+    return True
 
 
 def main() -> None:
@@ -214,16 +258,44 @@ def main() -> None:
 
 
 def run(terraform: Terraform, registry: Registry) -> None:
-    """Run the demo from an empty registry to the mail."""
-    seed_registry(registry)
+    """Run the demo: the installation, a scan with nothing new, and a new finding."""
+    checkout = seed_registry(registry)
     say(f"{len(registry.pushed)} images pushed into 4 repositories")
     terraform.run("init", "-input=false")
     inbox = boto3.resource("sqs").create_queue(QueueName="inbox")
     threading.Thread(target=subscribe, args=(inbox.attributes["QueueArn"],), daemon=True).start()
     say("terraform apply of examples/simple, which may take a minute and a half")
     say(terraform.change("apply"))
+    watch = Watch(registry, Mail(os.environ["AWS_ENDPOINT_URL"], inbox))
+    [table] = boto3.client("dynamodb").list_tables()["TableNames"]
+
+    heading("1. The installation: one inventory of what is there")
     say("waiting for the schedule, rate(1 minute), to fire")
-    watch(registry, os.environ["AWS_ENDPOINT_URL"], inbox)
+    watch.print_mail(watch.next_run())
+
+    heading("2. The scans are a week old: every image is scanned again, and nothing is new")
+    let_time_pass(timedelta(days=8), registry, table)
+    run_now()
+    if mails := watch.next_run():
+        sys.exit(f"there were {len(mails)} mails about nothing new; expected none")
+    say("no mail: nothing has changed")
+
+    heading("3. They are a week old again, and one image has a new finding")
+    registry.set_scan_result("team-a/checkout", checkout, findings=[OPENSSL, BUSYBOX, ZLIB, CURL, LIBXML])
+    let_time_pass(timedelta(days=8), registry, table)
+    run_now()
+    watch.print_mail(watch.next_run())
+
+
+def run_now() -> None:
+    """Run the target of the schedule, which would fire within a minute."""
+    say("aws lambda invoke of the repositories scanner, as the schedule does")
+    boto3.client("lambda").invoke(FunctionName="ecr-scan-reporter-repositories-scanner", Payload="{}")
+
+
+def heading(text: str) -> None:
+    """Print the heading of an act."""
+    print(f"\n{text}\n{'-' * len(text)}", flush=True)
 
 
 @contextmanager

@@ -67,7 +67,7 @@ run "without_any_input" {
   assert {
     condition = (
       module.images_queue.queue.visibility_timeout_seconds == 6 * 900 &&
-      module.reports_queue.queue.visibility_timeout_seconds == 6 * 300 + 60
+      module.reports_queue.queue.visibility_timeout_seconds == 6 * 300 + 20
     )
     error_message = "A visibility timeout should be six times the function's timeout plus the batching window."
   }
@@ -77,10 +77,33 @@ run "without_any_input" {
       aws_lambda_event_source_mapping.images.batch_size == 1 &&
       aws_lambda_event_source_mapping.images.scaling_config[0].maximum_concurrency == 5 &&
       aws_lambda_event_source_mapping.reports.batch_size == 10000 &&
-      aws_lambda_event_source_mapping.reports.maximum_batching_window_in_seconds == 60 &&
+      aws_lambda_event_source_mapping.reports.maximum_batching_window_in_seconds == 20 &&
       aws_lambda_event_source_mapping.reports.scaling_config[0].maximum_concurrency == 2
     )
-    error_message = "The images scanner should process five repositories at a time, and the reporter the events of one minute."
+    error_message = "The images scanner should process five repositories at a time, and the reporter the events of 20 seconds."
+  }
+
+  assert {
+    condition = (
+      aws_dynamodb_table.memory.name == "ecr-scan-reporter-memory" &&
+      aws_dynamodb_table.memory.billing_mode == "PAY_PER_REQUEST" &&
+      aws_dynamodb_table.memory.hash_key == "pk" && aws_dynamodb_table.memory.range_key == "sk" &&
+      { for attribute in aws_dynamodb_table.memory.attribute : attribute.name => attribute.type } == { pk = "S", sk = "S" }
+    )
+    error_message = "The table should be on demand, with a partition key and a sort key that are strings."
+  }
+
+  assert {
+    condition = (
+      aws_dynamodb_table.memory.ttl[0].attribute_name == "expires" && aws_dynamodb_table.memory.ttl[0].enabled &&
+      aws_dynamodb_table.memory.point_in_time_recovery[0].enabled
+    )
+    error_message = "The table should let items expire and be recoverable to a point in time."
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.memory.deletion_protection_enabled == false
+    error_message = "The table should not keep `terraform destroy` from succeeding by default."
   }
 
   assert {
@@ -107,6 +130,19 @@ run "without_any_input" {
   }
 }
 
+run "protected_table" {
+  command = plan
+
+  variables {
+    memory_deletion_protection = true
+  }
+
+  assert {
+    condition     = aws_dynamodb_table.memory.deletion_protection_enabled
+    error_message = "The table should be protected from deletion."
+  }
+}
+
 # Wiring and functions: ARNs are known after an apply only.
 run "wired" {
   override_resource {
@@ -128,6 +164,10 @@ run "wired" {
   override_resource {
     target = module.reports_queue.aws_sqs_queue.dlq
     values = { arn = "arn:aws:sqs:eu-central-1:123456789012:reports-dlq" }
+  }
+  override_resource {
+    target = aws_dynamodb_table.memory
+    values = { arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/memory" }
   }
   override_resource {
     target = module.repositories_scanner.aws_lambda_function.this
@@ -199,5 +239,13 @@ run "wired" {
       }
     )
     error_message = "A DLQ should accept messages from its own queue only."
+  }
+
+  assert {
+    condition = (
+      output.memory_table_arn == "arn:aws:dynamodb:eu-central-1:123456789012:table/memory" &&
+      output.memory_table_name == "ecr-scan-reporter-memory"
+    )
+    error_message = "The outputs should name the table."
   }
 }

@@ -30,8 +30,9 @@ run "defaults" {
       REPOSITORIES_EXCLUDE_REGEXP = ""
       THREADS                     = "16"
       IMAGES_QUEUE_URL            = "https://sqs.eu-central-1.amazonaws.com/123456789012/images"
+      MEMORY_TABLE_NAME           = "ecr-scan-reporter-memory"
     })
-    error_message = "The repositories scanner should have the filter and its queue."
+    error_message = "The repositories scanner should have the filter, its queue and the table."
   }
 
   assert {
@@ -41,10 +42,11 @@ run "defaults" {
       IMAGES_SELECTION = jsonencode({
         newest = null, pulled_within = null, pushed_within = null, tag_regexp = null, tagged_only = false
       })
-      IMAGES_QUEUE_URL = "https://sqs.eu-central-1.amazonaws.com/123456789012/images"
-      THREADS          = "16"
+      IMAGES_QUEUE_URL  = "https://sqs.eu-central-1.amazonaws.com/123456789012/images"
+      MEMORY_TABLE_NAME = "ecr-scan-reporter-memory"
+      THREADS           = "16"
     })
-    error_message = "The images scanner should have the maximum age, the run interval and its queue."
+    error_message = "The images scanner should have the maximum age, the run interval, its queue and the table."
   }
 
   assert {
@@ -57,10 +59,15 @@ run "defaults" {
       SEVERITY_THRESHOLDS         = "{\"CRITICAL\":1,\"HIGH\":1}"
       FIXABLE_ONLY                = "false"
       GROUP_BY                    = ""
+      MEMORY_TABLE_NAME           = "ecr-scan-reporter-memory"
+      NOTIFY_ON                   = "changes"
+      NOTIFY_ON_FIXED             = "false"
       NOTIFY_ON_SCAN_FAILURE      = "true"
+      REMIND_AFTER                = "30d"
+      REPORT_WINDOW_SECONDS       = "60"
       REPORTER_NAME               = "ecr-scan-reporter"
     })
-    error_message = "The reporter should have its queue, its topic and the thresholds."
+    error_message = "The reporter should have its queue, its topic, the table, the thresholds and when to report."
   }
 }
 
@@ -74,7 +81,11 @@ run "inputs" {
     images_duration_delta      = "1m2w3d"
     fixable_only               = true
     group_by                   = "^([^/]+)/"
+    notify_on                  = "every_scan"
+    notify_on_fixed            = true
     notify_on_scan_failure     = false
+    remind_after               = "2w"
+    report_window              = 3600
     environment_variables      = { AWS_ENDPOINT_URL_ECR = "http://ecr:5000" }
   }
 
@@ -83,7 +94,11 @@ run "inputs" {
       module.repositories_scanner.function.environment[0].variables["REPOSITORIES_FILTER_REGEXP"] == "^(?!sandbox/)" &&
       module.reporter.function.environment[0].variables["REPOSITORIES_FILTER_REGEXP"] == "^(?!sandbox/)" &&
       module.images_scanner.function.environment[0].variables["ECR_IMAGES_DURATION_DELTA"] == "1m2w3d" &&
+      module.reporter.function.environment[0].variables["NOTIFY_ON"] == "every_scan" &&
+      module.reporter.function.environment[0].variables["NOTIFY_ON_FIXED"] == "true" &&
       module.reporter.function.environment[0].variables["NOTIFY_ON_SCAN_FAILURE"] == "false" &&
+      module.reporter.function.environment[0].variables["REMIND_AFTER"] == "2w" &&
+      module.reporter.function.environment[0].variables["REPORT_WINDOW_SECONDS"] == "3600" &&
       module.reporter.function.environment[0].variables["FIXABLE_ONLY"] == "true" &&
       module.reporter.function.environment[0].variables["GROUP_BY"] == "^([^/]+)/" &&
       module.reporter.function.environment[0].variables["REPORTER_NAME"] == var.name
@@ -96,6 +111,19 @@ run "inputs" {
       function.function.environment[0].variables["AWS_ENDPOINT_URL_ECR"] == "http://ecr:5000"
     ])
     error_message = "All functions should have the additional variables."
+  }
+}
+
+run "without_reminders" {
+  command = plan
+
+  variables {
+    remind_after = null
+  }
+
+  assert {
+    condition     = module.reporter.function.environment[0].variables["REMIND_AFTER"] == ""
+    error_message = "The reporter should have an empty REMIND_AFTER for never."
   }
 }
 
@@ -130,6 +158,13 @@ run "thresholds_in_place_of_the_defaults" {
 # What is longest of all that is accepted. Lambda measures the environment as JSON.
 run "no_more_than_a_function_holds" {
   override_resource {
+    target = module.reports_queue.aws_sqs_queue.this
+    values = {
+      arn = "arn:aws-us-gov:sqs:us-gov-west-1:123456789012:0000000000000000000000000000000000000000000000000000000000000000"
+      url = "https://sqs.us-gov-west-1.amazonaws.com/123456789012/0000000000000000000000000000000000000000000000000000000000000000"
+    }
+  }
+  override_resource {
     target = aws_sns_topic.reports
     values = { arn = "arn:aws-us-gov:sns:us-gov-west-1:123456789012:0000000000000000000000000000000000000000000000000000000000000000" }
   }
@@ -148,7 +183,10 @@ run "no_more_than_a_function_holds" {
       CRITICAL      = 1000000000, HIGH = 1000000000, MEDIUM = 1000000000, LOW = 1000000000
       INFORMATIONAL = 1000000000, UNDEFINED = 1000000000, UNTRIAGED = 1000000000
     }
-    environment_variables = { for number in range(32) : "V${format("%02d", number)}" => format("%029d", 0) }
+    notify_on             = "every_scan"
+    remind_after          = "00123456789m2w3d"
+    report_window         = 43200
+    environment_variables = { LONG = format("%0757d", 0) }
   }
 
   assert {

@@ -56,7 +56,7 @@ run "sizes" {
 
   assert {
     condition = (
-      module.images_queue.queue.visibility_timeout_seconds == 600 && module.reports_queue.queue.visibility_timeout_seconds == 5460
+      module.images_queue.queue.visibility_timeout_seconds == 600 && module.reports_queue.queue.visibility_timeout_seconds == 5420
     )
     error_message = "The visibility timeouts should follow the timeouts of the functions."
   }

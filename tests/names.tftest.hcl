@@ -21,6 +21,7 @@ run "every_name_begins_with_the_instance" {
       reports_dlq          = "team_A-1-reports-dlq"
       reporter             = "team_A-1-reporter"
       chat                 = "team_A-1-chat"
+      memory               = "team_A-1-memory"
     }
     error_message = "A name that fits should be kept."
   }
@@ -94,6 +95,7 @@ run "long_name" {
       module.reports_queue.dlq.name == local.names.reports_dlq &&
       aws_sns_topic.reports.name == local.names.reports &&
       aws_sns_topic.chat[0].name == local.names.chat &&
+      aws_dynamodb_table.memory.name == local.names.memory &&
       module.repositories_scanner.function.function_name == local.names.repositories_scanner &&
       module.images_scanner.function.function_name == local.names.images_scanner &&
       module.reporter.function.function_name == local.names.reporter
@@ -123,7 +125,7 @@ run "long_name_with_the_same_prefix" {
       run.long_name.reports_queue_name, run.long_name.reports_dead_letter_queue_name,
       run.long_name.reports_topic_name, run.long_name.chat_topic_name,
       run.long_name.repositories_scanner_function_name, run.long_name.images_scanner_function_name,
-      run.long_name.reporter_function_name,
+      run.long_name.reporter_function_name, run.long_name.memory_table_name,
     ])) == 0
     error_message = "Two long names with the same beginning should share no resource name."
   }

@@ -13,6 +13,9 @@ mock_provider "aws" {
   mock_resource "aws_cloudwatch_log_group" {
     defaults = { arn = "arn:aws-cn:logs:cn-north-1:210987654321:log-group:mock" }
   }
+  mock_resource "aws_dynamodb_table" {
+    defaults = { arn = "arn:aws-cn:dynamodb:cn-north-1:210987654321:table/mock" }
+  }
   mock_resource "aws_iam_role" {
     defaults = { arn = "arn:aws-cn:iam::210987654321:role/mock" }
   }

@@ -44,6 +44,11 @@ override_resource {
   values = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:reporter" }
 }
 
+override_resource {
+  target = aws_dynamodb_table.memory
+  values = { arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/memory" }
+}
+
 variables {
   name = "scan"
 }
@@ -56,11 +61,13 @@ run "functions" {
       ListRepositories          = "Allow ecr:DescribeRepositories arn:aws:ecr:eu-central-1:123456789012:repository/*"
       ReadScanningConfiguration = "Allow ecr:GetRegistryScanningConfiguration *"
       QueueRepositories         = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:images"
+      ReadRepositoryStates      = "Allow dynamodb:Query arn:aws:dynamodb:eu-central-1:123456789012:table/memory"
+      RememberRun               = "Allow dynamodb:PutItem arn:aws:dynamodb:eu-central-1:123456789012:table/memory"
       WriteLogs = join(" ", [
         "Allow logs:CreateLogStream,logs:PutLogEvents", "arn:aws:logs:eu-central-1:123456789012:log-group:repositories-scanner:*",
       ])
     }
-    error_message = "The repositories scanner should be allowed to list and queue repositories, and nothing else."
+    error_message = "The repositories scanner should be allowed to list, queue and remember repositories, and nothing else."
   }
 
   assert {
@@ -71,6 +78,9 @@ run "functions" {
       ReadImageIndexes   = "Allow ecr:BatchGetImage arn:aws:ecr:eu-central-1:123456789012:repository/*"
       QueueContinuation  = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:images"
       StartScans         = "Allow ecr:StartImageScan arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      ReadScans          = "Allow dynamodb:Query arn:aws:dynamodb:eu-central-1:123456789012:table/memory"
+      ReadIndexes        = "Allow dynamodb:BatchGetItem arn:aws:dynamodb:eu-central-1:123456789012:table/memory"
+      RememberScans      = "Allow dynamodb:BatchWriteItem,dynamodb:PutItem arn:aws:dynamodb:eu-central-1:123456789012:table/memory"
       ConsumeImagesQueue = join(" ", [
         "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes", "arn:aws:sqs:eu-central-1:123456789012:images",
       ])
@@ -78,7 +88,7 @@ run "functions" {
         "Allow logs:CreateLogStream,logs:PutLogEvents", "arn:aws:logs:eu-central-1:123456789012:log-group:images-scanner:*",
       ])
     }
-    error_message = "The images scanner should be allowed to consume its queue, read images and start scans, and nothing else."
+    error_message = "The images scanner should be allowed to consume its queue, read images, start and remember scans, and nothing else."
   }
 
   assert {
@@ -88,16 +98,23 @@ run "functions" {
       ConsumeReportsQueue = join(" ", [
         "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes", "arn:aws:sqs:eu-central-1:123456789012:reports",
       ])
-      RetryUnreadFindings  = "Allow sqs:ChangeMessageVisibility arn:aws:sqs:eu-central-1:123456789012:reports"
-      QueueRejectedReports = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:reports"
-      ReadFindings         = "Allow ecr:DescribeImageScanFindings arn:aws:ecr:eu-central-1:123456789012:repository/*"
-      NameUntaggedImages   = "Allow ecr:DescribeImages,ecr:BatchGetImage arn:aws:ecr:eu-central-1:123456789012:repository/*"
-      PublishReports       = "Allow sns:Publish arn:aws:sns:eu-central-1:123456789012:reports"
+      RetryUnreadFindings = "Allow sqs:ChangeMessageVisibility arn:aws:sqs:eu-central-1:123456789012:reports"
+      QueueReports        = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:reports"
+      ReadFindings        = "Allow ecr:DescribeImageScanFindings arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      NameUntaggedImages  = "Allow ecr:DescribeImages,ecr:BatchGetImage arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      ReadMemory = join(" ", [
+        "Allow dynamodb:GetItem,dynamodb:BatchGetItem,dynamodb:Query", "arn:aws:dynamodb:eu-central-1:123456789012:table/memory",
+      ])
+      WriteMemory = join(" ", [
+        "Allow dynamodb:PutItem,dynamodb:UpdateItem,dynamodb:DeleteItem,dynamodb:BatchWriteItem",
+        "arn:aws:dynamodb:eu-central-1:123456789012:table/memory",
+      ])
+      PublishReports = "Allow sns:Publish arn:aws:sns:eu-central-1:123456789012:reports"
       WriteLogs = join(" ", [
         "Allow logs:CreateLogStream,logs:PutLogEvents", "arn:aws:logs:eu-central-1:123456789012:log-group:reporter:*",
       ])
     }
-    error_message = "The reporter should be allowed to consume its queue, read findings and publish, and nothing else."
+    error_message = "The reporter should be allowed to consume its queue, read findings, use its memory and publish, and nothing else."
   }
 }
 
@@ -173,11 +190,18 @@ run "chat" {
       ConsumeReportsQueue = join(" ", [
         "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes", "arn:aws:sqs:eu-central-1:123456789012:reports",
       ])
-      RetryUnreadFindings  = "Allow sqs:ChangeMessageVisibility arn:aws:sqs:eu-central-1:123456789012:reports"
-      QueueRejectedReports = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:reports"
-      ReadFindings         = "Allow ecr:DescribeImageScanFindings arn:aws:ecr:eu-central-1:123456789012:repository/*"
-      NameUntaggedImages   = "Allow ecr:DescribeImages,ecr:BatchGetImage arn:aws:ecr:eu-central-1:123456789012:repository/*"
-      PublishReports       = "Allow sns:Publish arn:aws:sns:eu-central-1:123456789012:reports,arn:aws:sns:eu-central-1:123456789012:chat"
+      RetryUnreadFindings = "Allow sqs:ChangeMessageVisibility arn:aws:sqs:eu-central-1:123456789012:reports"
+      QueueReports        = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:reports"
+      ReadFindings        = "Allow ecr:DescribeImageScanFindings arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      NameUntaggedImages  = "Allow ecr:DescribeImages,ecr:BatchGetImage arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      ReadMemory = join(" ", [
+        "Allow dynamodb:GetItem,dynamodb:BatchGetItem,dynamodb:Query", "arn:aws:dynamodb:eu-central-1:123456789012:table/memory",
+      ])
+      WriteMemory = join(" ", [
+        "Allow dynamodb:PutItem,dynamodb:UpdateItem,dynamodb:DeleteItem,dynamodb:BatchWriteItem",
+        "arn:aws:dynamodb:eu-central-1:123456789012:table/memory",
+      ])
+      PublishReports = "Allow sns:Publish arn:aws:sns:eu-central-1:123456789012:reports,arn:aws:sns:eu-central-1:123456789012:chat"
       WriteLogs = join(" ", [
         "Allow logs:CreateLogStream,logs:PutLogEvents", "arn:aws:logs:eu-central-1:123456789012:log-group:reporter:*",
       ])

@@ -14,11 +14,11 @@ run "rejects_negative_window" {
   expect_failures = [var.report_window]
 }
 
-run "rejects_window_above_300" {
+run "rejects_window_above_43200" {
   command = plan
 
   variables {
-    report_window = 301
+    report_window = 43201
   }
 
   expect_failures = [var.report_window]
@@ -32,6 +32,86 @@ run "rejects_fraction_as_window" {
   }
 
   expect_failures = [var.report_window]
+}
+
+run "rejects_unknown_notify_on" {
+  command = plan
+
+  variables {
+    notify_on = "always"
+  }
+
+  expect_failures = [var.notify_on]
+}
+
+run "rejects_notify_on_with_a_hyphen" {
+  command = plan
+
+  variables {
+    notify_on = "every-scan"
+  }
+
+  expect_failures = [var.notify_on]
+}
+
+run "rejects_empty_notify_on" {
+  command = plan
+
+  variables {
+    notify_on = ""
+  }
+
+  expect_failures = [var.notify_on]
+}
+
+run "rejects_empty_remind_after" {
+  command = plan
+
+  variables {
+    remind_after = ""
+  }
+
+  expect_failures = [var.remind_after]
+}
+
+run "rejects_remind_after_in_wrong_order" {
+  command = plan
+
+  variables {
+    remind_after = "3d2w"
+  }
+
+  expect_failures = [var.remind_after]
+}
+
+run "rejects_remind_after_of_zero_days" {
+  command = plan
+
+  variables {
+    remind_after = "0d"
+  }
+
+  expect_failures = [var.remind_after]
+}
+
+run "rejects_remind_after_without_unit" {
+  command = plan
+
+  variables {
+    remind_after = "30"
+  }
+
+  expect_failures = [var.remind_after]
+}
+
+run "rejects_remind_after_in_words" {
+  command = plan
+
+  variables {
+    remind_after = "never"
+  }
+
+  expect_failures = [var.remind_after]
 }
 
 run "rejects_empty_group_by" {
@@ -250,6 +330,7 @@ run "least_values_accepted" {
 
   variables {
     report_window = 0
+    remind_after  = "1d"
     group_by      = "()"
     subscriptions = { a = { protocol = "email", endpoint = "a", filter_policy = "{}" } }
   }
@@ -286,17 +367,19 @@ run "greatest_values_accepted" {
   command = plan
 
   variables {
-    report_window = 300
+    report_window = 43200
+    remind_after  = "00123456789m2w3d"
     group_by      = "(${format("%0510d", 0)})"
     functions     = { reporter = { timeout = 900 } }
   }
 
   assert {
     condition = (
-      aws_lambda_event_source_mapping.reports.maximum_batching_window_in_seconds == 300 &&
-      module.reports_queue.queue.visibility_timeout_seconds == 6 * 900 + 300
+      aws_lambda_event_source_mapping.reports.maximum_batching_window_in_seconds == 20 &&
+      module.reports_queue.queue.visibility_timeout_seconds == 6 * 900 + 20 &&
+      module.reporter.function.environment[0].variables["REPORT_WINDOW_SECONDS"] == "43200"
     )
-    error_message = "The visibility timeout should include the window."
+    error_message = "Lambda should fill batches for at most 20 seconds, and the reporter should have the whole window."
   }
 }
 
@@ -304,16 +387,20 @@ run "null_is_the_default" {
   command = plan
 
   variables {
-    report_window = null
-    group_by      = null
-    fixable_only  = null
-    subscriptions = null
-    chat          = null
+    report_window   = null
+    notify_on       = null
+    notify_on_fixed = null
+    group_by        = null
+    fixable_only    = null
+    subscriptions   = null
+    chat            = null
   }
 
   assert {
     condition = (
-      aws_lambda_event_source_mapping.reports.maximum_batching_window_in_seconds == 60 &&
+      module.reporter.function.environment[0].variables["REPORT_WINDOW_SECONDS"] == "60" &&
+      module.reporter.function.environment[0].variables["NOTIFY_ON"] == "changes" &&
+      module.reporter.function.environment[0].variables["NOTIFY_ON_FIXED"] == "false" &&
       module.reporter.function.environment[0].variables["FIXABLE_ONLY"] == "false" &&
       module.reporter.function.environment[0].variables["GROUP_BY"] == "" &&
       length(aws_sns_topic_subscription.additional) == 0 && length(aws_sns_topic.chat) == 0
@@ -342,8 +429,10 @@ run "every_protocol" {
         filter_policy_scope = "MessageBody"
         filter_policy       = jsonencode({ images = { repository = ["a"] } })
       }
-      text = { protocol = "sms", endpoint = "+15550100" }
-      app  = { protocol = "application", endpoint = "arn:aws:sns:eu-central-1:123456789012:endpoint/GCM/a/b" }
+      mirror = { protocol = "email-json", endpoint = "b@example.com" }
+      people = { protocol = "email", endpoint = "b@example.com" }
+      text   = { protocol = "sms", endpoint = "+15550100" }
+      app    = { protocol = "application", endpoint = "arn:aws:sns:eu-central-1:123456789012:endpoint/GCM/a/b" }
       stream = {
         protocol              = "firehose"
         endpoint              = "arn:aws:firehose:eu-central-1:123456789012:deliverystream/a"
@@ -355,8 +444,8 @@ run "every_protocol" {
 
   assert {
     condition = { for name, subscription in aws_sns_topic_subscription.additional : name => subscription.protocol } == {
-      queue = "sqs", function = "lambda", plain = "http", url = "https", address = "email", json = "email-json"
-      text  = "sms", app = "application", stream = "firehose"
+      queue  = "sqs", function = "lambda", plain = "http", url = "https", address = "email", json = "email-json"
+      mirror = "email-json", people = "email", text = "sms", app = "application", stream = "firehose"
     }
     error_message = "Every protocol of SNS should be accepted."
   }
@@ -376,6 +465,18 @@ run "every_protocol" {
       aws_sns_topic_subscription.additional["text"].filter_policy == null
     )
     error_message = "Filter policies should be passed on."
+  }
+
+  assert {
+    condition     = jsondecode(aws_sns_topic_subscription.additional["people"].filter_policy) == { part = [{ numeric = ["=", 1] }] }
+    error_message = "Mail without a filter policy should get the first message of each report only."
+  }
+
+  assert {
+    condition = [for name, subscription in aws_sns_topic_subscription.additional :
+      name if subscription.filter_policy != null
+    ] == ["address", "json", "people"]
+    error_message = "Programs without a filter policy should get all messages of each report."
   }
 
   assert {
@@ -446,5 +547,10 @@ run "with_an_address" {
       aws_sns_topic_subscription.email[0].topic_arn == aws_sns_topic.reports.arn
     )
     error_message = "The address should be subscribed to the topic."
+  }
+
+  assert {
+    condition     = jsondecode(aws_sns_topic_subscription.email[0].filter_policy) == { part = [{ numeric = ["=", 1] }] }
+    error_message = "The address should get the first message of each report only."
   }
 }

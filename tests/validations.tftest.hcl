@@ -634,11 +634,11 @@ run "rejects_variable_name_with_leading_underscore" {
   expect_failures = [var.environment_variables]
 }
 
-run "rejects_environment_of_1025_characters" {
+run "rejects_environment_of_769_characters" {
   command = plan
 
   variables {
-    environment_variables = { LONG = format("%01021d", 0) }
+    environment_variables = { LONG = format("%0758d", 0) }
   }
 
   expect_failures = [var.environment_variables]
@@ -791,7 +791,7 @@ run "greatest_values_accepted" {
       images_scanner       = { memory = 10240, timeout = 900, concurrency = 1000 }
       reporter             = { memory = 10240, timeout = 900, concurrency = 1000 }
     }
-    environment_variables = { LONG = format("%01020d", 0) }
+    environment_variables = { LONG = format("%0757d", 0) }
     log_retention_days    = 3653
     permissions_boundary  = "arn:aws-us-gov:iam::123456789012:policy/team/boundary"
     tags = merge(
@@ -815,6 +815,7 @@ run "null_is_the_default" {
     notify_on_scan_failure     = null
     functions                  = null
     environment_variables      = null
+    memory_deletion_protection = null
     log_retention_days         = null
     permissions_boundary       = null
     tags                       = null

@@ -78,7 +78,7 @@ module "production" {
   email = "security@example.com"
 
   # Additional subscribers: a queue that receives each message without the SNS envelope, and an address that receives
-  # only reports of failed scans.
+  # only reports of failed scans, and of each only the first message: mail shows all that it has there.
   subscriptions = {
     tickets = {
       protocol             = "sqs"
@@ -88,7 +88,7 @@ module "production" {
     platform = {
       protocol            = "email"
       endpoint            = "platform@example.com"
-      filter_policy       = jsonencode({ failed_scans = [{ numeric = [">", 0] }] })
+      filter_policy       = jsonencode({ failed_scans = [{ numeric = [">", 0] }], part = [{ numeric = ["=", 1] }] })
       filter_policy_scope = "MessageAttributes"
     }
   }
@@ -96,7 +96,7 @@ module "production" {
   # For Slack or Microsoft Teams: configure a channel of Amazon Q Developer with the topic in chat_topic_arn.
   chat = true
 
-  # Scans that end within five minutes, the maximum, share a report...
+  # Scans that others started, such as pushes, share a report if they end within five minutes...
   report_window = 300
 
   # ...for each team, the second part of a name such as production/payments/api.
@@ -110,6 +110,15 @@ module "production" {
 
   # Ignores findings without a known fix.
   fixable_only = true
+
+  # Reports an image when something changed for the worse...
+  notify_on = "changes"
+
+  # ...or for the better...
+  notify_on_fixed = true
+
+  # ...or when the last report of it is two weeks old.
+  remind_after = "2w"
 
   # Reports failed scans.
   notify_on_scan_failure = true
@@ -126,6 +135,9 @@ module "production" {
   environment_variables = {
     AWS_USE_DUALSTACK_ENDPOINT = "true"
   }
+
+  # `terraform destroy` fails until this is false and applied.
+  memory_deletion_protection = true
 
   log_retention_days = 90
 

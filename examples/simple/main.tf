@@ -27,7 +27,7 @@ variable "rate" {
 }
 
 variable "report_window" {
-  description = "Seconds for which scan events are gathered into one report."
+  description = "Seconds for which scans that others started are collected into one report."
   type        = number
   default     = 60
 }

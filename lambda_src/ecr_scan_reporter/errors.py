@@ -7,6 +7,8 @@ AwsError                            AWS did not do what was asked
 ├── AccessDeniedError               the role lacks a permission
 ├── QueueError                      SQS rejected a message
 ├── PublishError                    SNS rejected a report
+├── MemoryTableError                DynamoDB rejected a call
+│   └── ConditionError              the item has changed meanwhile
 └── RegistryError                   ECR rejected a call
     ├── TransientError              the same call may succeed later
     │   └── ThrottledError          ... at a lower rate
@@ -48,6 +50,14 @@ class QueueError(AwsError):
 
 class PublishError(AwsError):
     """Amazon SNS did not accept a report."""
+
+
+class MemoryTableError(AwsError):
+    """Amazon DynamoDB rejected a call."""
+
+
+class ConditionError(MemoryTableError):
+    """The condition of a write does not hold: another invocation was faster."""
 
 
 class RegistryError(AwsError):

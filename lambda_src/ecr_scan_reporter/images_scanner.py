@@ -4,6 +4,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 
+from ecr_scan_reporter.aws.dynamodb import Table, dynamodb_client
 from ecr_scan_reporter.aws.ecr import EcrRegistry, ecr_client, single_attempt_client
 from ecr_scan_reporter.aws.sqs import SqsQueue, sqs_client
 from ecr_scan_reporter.aws.sqs_batch import SqsBatchResponse, SqsEvent, process_batch
@@ -35,4 +36,5 @@ def dependencies() -> Dependencies:
     settings = ImagesScannerSettings.from_env(os.environ)
     ecr = EcrRegistry(ecr_client(settings.threads), single_attempt_client(settings.threads))
     queue = SqsQueue(sqs_client(), settings.images_queue_url)
-    return Dependencies(settings, ecr, queue, ThreadPoolExecutor(settings.threads))
+    table = Table(dynamodb_client(), settings.memory_table)
+    return Dependencies(settings, ecr, queue, table, ThreadPoolExecutor(settings.threads))

@@ -59,7 +59,8 @@ class Selection:
         tag_regexp: only images with a tag (their own or their index's) that matches from its start.
         newest: only this many images of each repository, those pushed last.
         pushed_within: only images pushed within this time.
-        pulled_within: only images pulled within this time, as ECR recorded it.
+        pulled_within: only images pulled within this time, as ECR recorded it; an image that was never pulled has the
+            time of its push.
     """
 
     tagged_only: bool = False
@@ -171,9 +172,9 @@ class StartOutcome(StrEnum):
 class Finding:
     """One vulnerability of one package in an image.
 
-    A package may be installed in several versions and places; `installed_versions` and `paths` name them. Fixed
-    versions, `fix_available` and `exploit_available` are known with enhanced scanning only. `cvss_score` is 0 to 10,
-    0 where unknown.
+    A package may be installed in several versions and places; `installed_versions` and `paths` name them. `aliases` are
+    other ids of the same vulnerability, such as a GHSA id beside a CVE id. Aliases, fixed versions, `fix_available` and
+    `exploit_available` are known with enhanced scanning only. `cvss_score` is 0 to 10, 0 where unknown.
     """
 
     id: str
@@ -186,15 +187,22 @@ class Finding:
     exploit_available: bool = False
     cvss_score: float = 0.0
     url: str = ""
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ScanResult:
-    """The status of an image's last scan, ECR's reason for it, and the findings as ECR lists them."""
+    """The status of an image's last scan, ECR's reason for it, and the findings as ECR lists them.
+
+    `completed_at` (aware) is missing after most scans that failed. `operating_system` is the image's, such as
+    `ALPINE_LINUX_3_20`; "" where ECR does not name it, as with basic scanning.
+    """
 
     status: str
     description: str
     findings: tuple[Finding, ...]
+    completed_at: datetime | None = None
+    operating_system: str = ""
 
 
 def severity_rank(severity: str) -> int:

@@ -4,6 +4,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
+from ecr_scan_reporter.aws.dynamodb import Table, dynamodb_client
 from ecr_scan_reporter.aws.ecr import EcrRegistry, ecr_client
 from ecr_scan_reporter.aws.sns import ReportPublisher, sns_client
 from ecr_scan_reporter.aws.sqs import SqsQueue, sqs_client
@@ -16,10 +17,11 @@ _THREADS = 16
 
 
 def handler(event: SqsEvent, context: LambdaContext) -> SqsBatchResponse:
-    """Report a batch of scan events.
+    """Report what a batch of scan events changed.
 
     Args:
-        event: a batch of the reports queue; a body is an EventBridge event of ECR or Amazon Inspector.
+        event: a batch of the reports queue; a body is an EventBridge event of ECR or Amazon Inspector, or a message of
+            the reporter itself: a report that SNS rejected, or a check whether something is to be published.
         context: Lambda's.
 
     Returns:
@@ -37,4 +39,6 @@ def dependencies() -> Dependencies:
     settings = ReporterSettings.from_env(os.environ)
     publisher = ReportPublisher(sns_client(), settings.topic_arn, settings.chat_topic_arn)
     queue = SqsQueue(sqs_client(), settings.reports_queue_url)
-    return Dependencies(settings, EcrRegistry(ecr_client(_THREADS)), publisher, queue, ThreadPoolExecutor(_THREADS))
+    table = Table(dynamodb_client(_THREADS), settings.memory_table)
+    ecr = EcrRegistry(ecr_client(_THREADS))
+    return Dependencies(settings, ecr, table, publisher, queue, ThreadPoolExecutor(_THREADS))

@@ -5,11 +5,19 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
+from enum import StrEnum
 
 from ecr_scan_reporter.errors import SettingError
 from ecr_scan_reporter.models import SEVERITIES, RepositoryFilter, Selection
 from ecr_scan_reporter.shared import durations
 from ecr_scan_reporter.shared.durations import Duration
+
+
+class NotifyOn(StrEnum):
+    """Which scans are reported: those that change something, or every one over a threshold."""
+
+    CHANGES = "changes"
+    EVERY_SCAN = "every_scan"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +26,7 @@ class RepositoriesScannerSettings:
 
     repositories: RepositoryFilter
     images_queue_url: str
+    memory_table: str
     threads: int
 
     @classmethod
@@ -30,6 +39,7 @@ class RepositoriesScannerSettings:
         return cls(
             repositories=_repository_filter(environment),
             images_queue_url=_required(environment, "IMAGES_QUEUE_URL", "the URL of the images queue"),
+            memory_table=_memory_table(environment),
             threads=_threads(environment),
         )
 
@@ -43,6 +53,7 @@ class ImagesScannerSettings:
         run_interval: the time between two runs, at most a day; a day if the schedule is not regular.
         selection: which images are scanned.
         images_queue_url: of the queue for continuations.
+        memory_table: the name of the memory table.
         threads: how many calls may be in flight.
     """
 
@@ -50,6 +61,7 @@ class ImagesScannerSettings:
     run_interval: timedelta
     selection: Selection
     images_queue_url: str
+    memory_table: str
     threads: int
 
     @classmethod
@@ -64,6 +76,7 @@ class ImagesScannerSettings:
             run_interval=_run_interval(environment, "RUN_INTERVAL_SECONDS"),
             selection=_selection(environment, "IMAGES_SELECTION"),
             images_queue_url=_required(environment, "IMAGES_QUEUE_URL", "the URL of the images queue"),
+            memory_table=_memory_table(environment),
             threads=_threads(environment),
         )
 
@@ -75,6 +88,7 @@ class ReporterSettings:
     Args:
         topic_arn: of the topic for reports.
         reports_queue_url: of the queue that the reporter reads from.
+        memory_table: the name of the memory table.
         repositories: which repositories are reported.
         thresholds: by severity, the number of findings from which an image is reported.
         notify_on_scan_failure: whether failed scans are reported.
@@ -82,10 +96,15 @@ class ReporterSettings:
         fixable_only: count only findings with a known fix.
         group_by: has one capture group over the repository name; images with equal captures share a report.
         chat_topic_arn: of the topic for chat; empty for none.
+        notify_on: which scans are reported.
+        notify_on_fixed: whether images are reported whose only news is that findings are fixed or withdrawn.
+        remind_after: what was last reported so long ago is reported again; None for never.
+        report_window: for how long scans that no run asked for are collected.
     """
 
     topic_arn: str
     reports_queue_url: str
+    memory_table: str
     repositories: RepositoryFilter
     thresholds: Mapping[str, int]
     notify_on_scan_failure: bool
@@ -93,6 +112,10 @@ class ReporterSettings:
     fixable_only: bool = False
     group_by: re.Pattern[str] | None = None
     chat_topic_arn: str = ""
+    notify_on: NotifyOn = NotifyOn.CHANGES
+    notify_on_fixed: bool = False
+    remind_after: Duration | None = None
+    report_window: timedelta = timedelta(seconds=60)
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str]) -> "ReporterSettings":
@@ -101,9 +124,11 @@ class ReporterSettings:
         Raises:
             SettingError: a variable is missing or has an invalid value.
         """
+        remind_after = environment.get("REMIND_AFTER")
         return cls(
             topic_arn=_topic_arn(environment, "REPORTS_TOPIC_ARN"),
             reports_queue_url=_required(environment, "REPORTS_QUEUE_URL", "the URL of the reports queue"),
+            memory_table=_memory_table(environment),
             repositories=_repository_filter(environment),
             thresholds=_thresholds(environment, "SEVERITY_THRESHOLDS"),
             notify_on_scan_failure=_flag(environment, "NOTIFY_ON_SCAN_FAILURE"),
@@ -111,6 +136,10 @@ class ReporterSettings:
             fixable_only=_flag(environment, "FIXABLE_ONLY", "false"),
             group_by=_group_by(environment, "GROUP_BY"),
             chat_topic_arn=environment.get("CHAT_TOPIC_ARN", ""),
+            notify_on=_notify_on(environment, "NOTIFY_ON"),
+            notify_on_fixed=_flag(environment, "NOTIFY_ON_FIXED", "false"),
+            remind_after=_duration("REMIND_AFTER", remind_after) if remind_after else None,
+            report_window=_report_window(environment, "REPORT_WINDOW_SECONDS"),
         )
 
     @property
@@ -157,6 +186,24 @@ def _required(environment: Mapping[str, str], name: str, expected: str) -> str:
     if not value:
         raise SettingError(name, value, expected)
     return value
+
+
+def _memory_table(environment: Mapping[str, str]) -> str:
+    return _required(environment, "MEMORY_TABLE_NAME", "the name of the memory table")
+
+
+def _notify_on(environment: Mapping[str, str], name: str) -> NotifyOn:
+    value = environment.get(name, NotifyOn.CHANGES)
+    if value not in set(NotifyOn):
+        raise SettingError(name, value, " or ".join(NotifyOn))
+    return NotifyOn(value)
+
+
+def _report_window(environment: Mapping[str, str], name: str) -> timedelta:
+    value = environment.get(name, "60")
+    if not re.fullmatch("[0-9]{1,5}", value) or int(value) > 43200:
+        raise SettingError(name, value, "a whole number of seconds from 0 to 43200")
+    return timedelta(seconds=int(value))
 
 
 def _topic_arn(environment: Mapping[str, str], name: str) -> str:

@@ -24,6 +24,7 @@ from .sns import Publication
 from .sqs import QueueMessage
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_ecr import ECRClient
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
@@ -31,10 +32,11 @@ if TYPE_CHECKING:
 # The child process may need this long to build a large registry.
 _START_SECONDS = 120
 _STOP_SECONDS = 10
+MEMORY_TABLE = "memory"
 
 
 class FakeAws:
-    """A local endpoint for ECR, SQS and SNS that runs for as long as its `with` block.
+    """A local endpoint for ECR, SQS, SNS and DynamoDB that runs for as long as its `with` block.
 
     In a thread, tests can read and change `registry` and `behavior` at any time. With `process=True` both live in a
     child process, which ends with this process, and stay as they were at the start.
@@ -103,10 +105,12 @@ class FakeAws:
     @overload
     def client(self, service: Literal["ecr"], **config: Any) -> "ECRClient": ...
     @overload
+    def client(self, service: Literal["dynamodb"], **config: Any) -> "DynamoDBClient": ...
+    @overload
     def client(self, service: Literal["sqs"], **config: Any) -> "SQSClient": ...
     @overload
     def client(self, service: Literal["sns"], **config: Any) -> "SNSClient": ...
-    def client(self, service: Literal["ecr", "sqs", "sns"], **config: Any) -> Any:
+    def client(self, service: Literal["dynamodb", "ecr", "sqs", "sns"], **config: Any) -> Any:
         """Return a boto3 client that does not retry unless `config`, the options of botocore, sets retries."""
         once = {"mode": "standard", "total_max_attempts": 1}
         return boto3.client(
@@ -118,6 +122,22 @@ class FakeAws:
             # Calls to the loopback interface must not pass through a proxy of the environment.
             config=Config(**{"retries": once, "proxies": {}, **config}),
         )
+
+    def create_memory_table(self) -> str:
+        """Create the memory table as memory.tf does, in place of an earlier one; return its name."""
+        dynamodb = self.client("dynamodb")
+        if MEMORY_TABLE in dynamodb.list_tables()["TableNames"]:
+            dynamodb.delete_table(TableName=MEMORY_TABLE)
+        dynamodb.create_table(
+            TableName=MEMORY_TABLE,
+            BillingMode="PAY_PER_REQUEST",
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+            AttributeDefinitions=[
+                {"AttributeName": "pk", "AttributeType": "S"},
+                {"AttributeName": "sk", "AttributeType": "S"},
+            ],
+        )
+        return MEMORY_TABLE
 
     def calls(self) -> dict[str, int]:
         """Return the number of calls by operation, refused calls included."""

@@ -12,6 +12,7 @@ from local_aws.fake_ecr import AwsError, EcrApi, FakeRegistry, control, raise_fa
 
 from .behavior import Behavior, TokenBucket
 from .call_log import CallLog, Start
+from .dynamodb import DynamoDb
 from .protocol import Ecr, Params, Service, encode_json_error
 from .sns import Sns
 from .sqs import Sqs
@@ -35,6 +36,7 @@ class Server:
         self._json: dict[str, Service] = {
             "AmazonEC2ContainerRegistry_V20150921": Ecr(EcrApi(registry)),
             "AmazonSQS": self._sqs,
+            "DynamoDB_20120810": DynamoDb(registry.account, registry.region),
         }
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -68,8 +70,10 @@ class Server:
                 if latency:
                     await asyncio.sleep(latency)
                 action, resource = service.action(operation), service.resource(params)
-                raise_fault(self._behavior.faults, operation, params, action, resource)
+                faults = self._behavior.faults
+                raise_fault([fault for fault in faults if not fault.lost], operation, params, action, resource)
                 body = service.call(operation, params)
+                raise_fault([fault for fault in faults if fault.lost], operation, params, action, resource)
             except AwsError as error:
                 self._log.refused[operation][error.code] += 1
                 status = error.status

@@ -1,5 +1,42 @@
-"""Makes the shared fixtures known to pytest."""
+"""The fixtures of the functional tests."""
 
+from collections.abc import Callable, Iterator
+
+import pytest
+from ecr_scan_reporter import reporter
+from fake_aws import FakeAws, FakeRegistry
 from fixtures import aws_environment, aws_event
+from reporter_inbox import TOPIC, Inbox
 
 __all__ = ["aws_environment", "aws_event"]
+
+
+@pytest.fixture
+def make_reporter(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Inbox]]:
+    """Make an inbox for a reporter with these settings."""
+    with FakeAws(FakeRegistry()) as aws:
+        table = aws.create_memory_table()
+
+        def make(**settings: str) -> Inbox:
+            defaults = {
+                "REPORTS_TOPIC_ARN": TOPIC,
+                "REPORTS_QUEUE_URL": aws.queue_url("reports"),
+                "MEMORY_TABLE_NAME": table,
+                "REPORT_WINDOW_SECONDS": "0",
+                "REPOSITORIES_FILTER_REGEXP": "^(?!sandbox/)",
+                "SEVERITY_THRESHOLDS": '{"CRITICAL":1,"HIGH":1}',
+                "NOTIFY_ON_SCAN_FAILURE": "true",
+                "REPORTER_NAME": "platform",
+            }
+            for name, value in {**aws.environment(), **defaults, **settings}.items():
+                monkeypatch.setenv(name, value)
+            reporter.dependencies.cache_clear()
+            return Inbox(aws)
+
+        yield make
+    reporter.dependencies.cache_clear()
+
+
+@pytest.fixture
+def inbox(make_reporter: Callable[..., Inbox]) -> Inbox:
+    return make_reporter()

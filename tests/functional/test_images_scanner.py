@@ -76,9 +76,16 @@ class Scanner:
 def make_scanner(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Scanner]]:
     """Make a scanner with these settings."""
     with FakeAws(FakeRegistry()) as fake_aws:
+        table = fake_aws.create_memory_table()
+        fake_aws.reset()
 
         def make(**settings: str) -> Scanner:
-            defaults = {"ECR_IMAGES_DURATION_DELTA": "7d", "IMAGES_QUEUE_URL": fake_aws.queue_url(), "THREADS": "8"}
+            defaults = {
+                "ECR_IMAGES_DURATION_DELTA": "7d",
+                "IMAGES_QUEUE_URL": fake_aws.queue_url(),
+                "MEMORY_TABLE_NAME": table,
+                "THREADS": "8",
+            }
             for name, value in {**fake_aws.environment(), **defaults, **settings}.items():
                 monkeypatch.setenv(name, value)
             images_scanner.dependencies.cache_clear()
@@ -229,7 +236,7 @@ def selected(make_scanner: Callable[..., Scanner], **selection: Any) -> set[str]
         ({"newest": 2, "tagged_only": True}, {"build", "child"}),
         ({"newest": 9}, {"release", "build", "untagged", "child"}),
         ({"pushed_within": "1m"}, {"build", "untagged"}),
-        ({"pulled_within": "7d"}, {"release"}),
+        ({"pulled_within": "7d"}, {"release", "build", "untagged"}),  # never pulled: the push counts
         ({"pushed_within": "1m", "tagged_only": True}, {"build"}),
     ],
 )
@@ -509,3 +516,24 @@ def test_random_failing_images_never_stop_the_others(
         Fault(operation, containing=images[number].digest, **fault) for number, (operation, fault) in faults.items()
     ]
     assert set(scanner.scan()) == {image.digest for number, image in enumerate(images) if number not in faults}
+
+
+def test_second_run_looks_up_no_image(scanner: Scanner) -> None:
+    images = [image(f"image {number}", str(number)) for number in range(20)]
+    scanner.add(*images, scans={entry.digest: scanned(1) for entry in images})
+    assert scanner.handle(RepositoryMessage(REPOSITORY).to_json()) == []
+    assert scanner.aws.calls()["DescribeImageScanFindings"] == 20
+    scanner.aws.reset()
+    assert scanner.handle(RepositoryMessage(REPOSITORY).to_json()) == []
+    # One image in a hundred is a spot check.
+    assert scanner.aws.calls().get("DescribeImageScanFindings", 0) <= 3
+    assert scanner.aws.starts() == []
+
+
+def test_without_the_table_every_image_is_looked_up(scanner: Scanner, caplog: pytest.LogCaptureFixture) -> None:
+    images = [image(f"image {number}", str(number)) for number in range(5)]
+    scanner.add(*images, scans={entry.digest: scanned(9) for entry in images})
+    scanner.aws.client("dynamodb").delete_table(TableName="memory")
+    assert scanner.handle(RepositoryMessage(REPOSITORY).to_json()) == []
+    assert len(scanner.aws.starts()) == 5
+    assert any("memory is not available" in record.message for record in caplog.records)

@@ -3,150 +3,17 @@
 import json
 import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import hypothesis
-import jsonschema
 import pytest
-from ecr_scan_reporter import reporter
-from fake_aws import FakeAws, FakeImage, FakeRegistry, FakeScan, Fault, Publication, digest_of, finding, index_image
+from fake_aws import FakeImage, FakeScan, Fault, digest_of, finding, index_image
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
+from reporter_inbox import CHAT, TOPIC, UNSUPPORTED, Inbox, document, enhanced, findings_of, found, mail
 from syrupy.assertion import SnapshotAssertion
-
-TOPIC, CHAT = (f"arn:aws:sns:eu-west-1:123456789012:{name}" for name in ("reports", "chat"))
-SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "report.schema.json").read_text())
-UNSUPPORTED = "UnsupportedImageError: The operating system and/or package manager are not supported."
-
-
-def enhanced(name: str, severity: str, package: str, fixed: str = "", **fields: Any) -> dict[str, Any]:
-    """A finding of enhanced scanning."""
-    vulnerable = {"name": package, "version": "1.0", **({"fixedInVersion": fixed} if fixed else {})}
-    details = {"vulnerabilityId": name, "sourceUrl": f"https://example.com/{name}", "vulnerablePackages": [vulnerable]}
-    return {
-        "severity": severity,
-        "status": "ACTIVE",
-        "fixAvailable": "YES" if fixed else "NO",
-        "exploitAvailable": "NO",
-        "packageVulnerabilityDetails": details,
-        **fields,
-    }
-
-
-class Inbox:
-    """The reporter, configured for a fake of AWS, and what it published."""
-
-    def __init__(self, aws: FakeAws) -> None:
-        self.aws = aws
-        self.repositories: dict[str, Any] = {}
-
-    def image(
-        self,
-        repository: str,
-        *tags: str,
-        scan: FakeScan | None = None,
-        name: str = "",
-        event: dict[str, Any] | None = None,
-    ) -> dict[str, Any]:
-        """Put an image into the registry; returns the event of its scan, with the counts of its findings."""
-        digest = digest_of(name or f"{repository}{tags}")
-        held = self.repositories.get(repository) or self.aws.registry.add(repository)
-        self.repositories[repository] = held
-        held.put(FakeImage(digest, tags))
-        counts: dict[str, int] = {}
-        if scan:
-            held.scans[digest] = scan
-            for entry in (*scan.findings, *scan.enhanced_findings):
-                if entry.get("status", "ACTIVE") == "ACTIVE":
-                    counts[str(entry["severity"])] = counts.get(str(entry["severity"]), 0) + 1
-        detail = {
-            "scan-status": "COMPLETE",
-            "repository-name": repository,
-            "finding-severity-counts": counts,
-            "image-digest": digest,
-            "image-tags": list(tags),
-            **(event or {}),
-        }
-        return {
-            "detail-type": "ECR Image Scan",
-            "source": "aws.ecr",
-            "account": "123456789012",
-            "time": "2026-11-23T09:14:00Z",
-            "region": "eu-west-1",
-            "detail": detail,
-        }
-
-    def report(self, *events: Any, receives: int = 1, seconds: float = 60) -> list[str]:
-        """Invoke the function with a batch of events; return which messages failed."""
-        records: Any = [
-            {
-                "messageId": str(number),
-                "receiptHandle": f"handle-{number}",
-                "body": event if isinstance(event, str) else json.dumps(event),
-                "attributes": {"ApproximateReceiveCount": str(receives)},
-            }
-            for number, event in enumerate(events)
-        ]
-        context: Any = type("Context", (), {"get_remaining_time_in_millis": lambda _: int(seconds * 1000)})()
-        response = reporter.handler({"Records": records}, context)
-        for publication in self.reports():
-            jsonschema.validate(document(publication), SCHEMA, format_checker=jsonschema.FormatChecker())
-            assert publication.subject is not None
-            assert 0 < len(publication.subject) < 100
-            assert publication.subject.isascii()
-            assert publication.subject.isprintable()
-        return [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
-
-    def reports(self) -> list[Publication]:
-        return [publication for publication in self.aws.publications() if publication.topic == TOPIC]
-
-    def chats(self) -> list[dict[str, Any]]:
-        return [json.loads(publication.message) for publication in self.aws.publications() if publication.topic == CHAT]
-
-
-def document(publication: Publication) -> dict[str, Any]:
-    parsed: dict[str, Any] = json.loads(json.loads(publication.message)["default"])
-    return parsed
-
-
-def mail(publication: Publication) -> str:
-    text: str = json.loads(publication.message)["email"]
-    return text
-
-
-@pytest.fixture
-def make_reporter(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Inbox]]:
-    """Make an inbox for a reporter with these settings."""
-    with FakeAws(FakeRegistry()) as aws:
-
-        def make(**settings: str) -> Inbox:
-            defaults = {
-                "REPORTS_TOPIC_ARN": TOPIC,
-                "REPORTS_QUEUE_URL": aws.queue_url("reports"),
-                "REPOSITORIES_FILTER_REGEXP": "^(?!sandbox/)",
-                "SEVERITY_THRESHOLDS": '{"CRITICAL":1,"HIGH":1}',
-                "NOTIFY_ON_SCAN_FAILURE": "true",
-                "REPORTER_NAME": "platform",
-            }
-            for name, value in {**aws.environment(), **defaults, **settings}.items():
-                monkeypatch.setenv(name, value)
-            reporter.dependencies.cache_clear()
-            return Inbox(aws)
-
-        yield make
-    reporter.dependencies.cache_clear()
-
-
-@pytest.fixture
-def inbox(make_reporter: Callable[..., Inbox]) -> Inbox:
-    return make_reporter()
-
-
-def found(*severities: str) -> FakeScan:
-    return FakeScan(findings=[finding(f"CVE-2026-{n:04}", severity) for n, severity in enumerate(severities, start=1)])
 
 
 def mixed_batch(inbox: Inbox) -> list[dict[str, Any]]:
@@ -178,14 +45,21 @@ def mixed_batch(inbox: Inbox) -> list[dict[str, Any]]:
 def test_batch_is_one_message_with_the_worst_image_first(inbox: Inbox, snapshot: SnapshotAssertion) -> None:
     assert inbox.report(*mixed_batch(inbox)) == []
     [report] = inbox.reports()
-    assert report.subject == "[ECR] 2 critical, 8 high in 3 images, 1 scan failed: team-a/checkout:4.2.0 and 3 more"
+    assert (
+        report.subject
+        == "[ECR] 2 new critical, 8 new high in 3 images, 1 scan failed: team-a/checkout:4.2.0 and 3 more"
+    )
     assert report.structure == "json"
     assert {name: value for name, (_, value) in report.attributes.items()} == {
         "severity": "CRITICAL",
+        "new_critical": "2",
+        "new_high": "8",
+        "fixed": "0",
         "repositories": '["team-a/checkout", "team-a/worker", "team-b/api", "team-b/legacy"]',
         "account": "123456789012",
         "region": "eu-west-1",
         "failed_scans": "1",
+        "part": "1",
     }
     assert mail(report) == snapshot(name="mail")
     assert document(report) == snapshot(name="document")
@@ -211,7 +85,7 @@ def test_chat_keeps_its_limits(make_reporter: Callable[..., Inbox]) -> None:
     [chat] = inbox.chats()
     assert len(chat["content"]["title"]) <= 250
     assert len(chat["content"]["description"]) <= 8000
-    assert "more images" in chat["content"]["description"]
+    assert re.search(r"and [0-9]+ more$", chat["content"]["description"])
 
 
 @pytest.mark.parametrize(
@@ -266,7 +140,7 @@ def test_fixable_only_ignores_findings_without_a_fix(make_reporter: Callable[...
     )
     [image] = document(inbox.reports()[0])["images"]
     assert (image["repository"], image["counts"]) == ("mixed", {"HIGH": 1})
-    assert [entry["id"] for entry in image["findings"]] == ["CVE-1"]
+    assert [entry["id"] for entry in findings_of(image)] == ["CVE-1"]
 
 
 def test_repeated_event_is_reported_once_with_the_last_scan(inbox: Inbox) -> None:
@@ -282,7 +156,7 @@ def test_deleted_image_is_reported_with_the_counts_of_its_event(inbox: Inbox) ->
     inbox.repositories["app"].remove(event["detail"]["image-digest"])
     assert inbox.report(event) == []
     [image] = document(inbox.reports()[0])["images"]
-    assert (image["counts"], image["findings"], image["tags"]) == ({"HIGH": 2}, [], [])
+    assert (image["counts"], findings_of(image), image["tags"]) == ({"HIGH": 2}, [], [])
     assert "(no tag)" in mail(inbox.reports()[0])
 
 
@@ -325,7 +199,8 @@ def test_each_group_gets_its_own_images(make_reporter: Callable[..., Inbox]) -> 
 
 def test_batch_too_large_for_one_message_becomes_several(inbox: Inbox) -> None:
     many = FakeScan(findings=[finding(f"CVE-2026-{n:04}", "HIGH", f"package-{n}") for n in range(200)])
-    assert inbox.report(*(inbox.image(f"team/app-{n:03}", "1.0", scan=many) for n in range(200))) == []
+    images = [inbox.image(f"team/app-{n:03}", "1.0", scan=many) for n in range(200)]
+    assert inbox.report(*images, seconds=300) == []
     reports = inbox.reports()
     assert 1 < len(reports) <= 4
     reported = [image["repository"] for report in reports for image in document(report)["images"]]
@@ -333,18 +208,24 @@ def test_batch_too_large_for_one_message_becomes_several(inbox: Inbox) -> None:
     assert [(document(report)["part"], document(report)["parts"]) for report in reports] == [
         (number, len(reports)) for number in range(1, len(reports) + 1)
     ]
-    assert all(f"Message 1 of {len(reports)}" in mail(report) for report in reports[:1])
+    assert [report.attributes["part"][1] for report in reports] == [str(n) for n in range(1, len(reports) + 1)]
+    assert all(f"Message {number} of" in mail(report) for number, report in enumerate(reports[1:], start=2))
     image = document(reports[0])["images"][0]
-    assert image["findings_omitted"] + len(image["findings"]) == 200
-    assert "and 197 more findings in 197 packages\n" in mail(reports[0])
+    assert image["findings_omitted"] + len(findings_of(image)) == 200
+    assert "and 190 more\n" in mail(reports[0])
+    assert "And 180 more images\n" in mail(reports[0])
+    assert "and 80 images not named here\n" in mail(reports[0])
 
 
-def test_only_unpublished_pages_are_retried(make_reporter: Callable[..., Inbox]) -> None:
+def test_only_unpublished_groups_are_published_again(make_reporter: Callable[..., Inbox]) -> None:
     inbox = make_reporter(GROUP_BY="^([^/]+)/")
     events = [inbox.image(f"team-{name}/app", "1", scan=found("HIGH")) for name in ("a", "b", "c")]
-    inbox.aws.behavior.faults.append(Fault("Publish", "AuthorizationError", status=403, containing="team-b"))
-    assert inbox.report(*events) == ["1"]
-    assert sorted(str(document(report)["group"]) for report in inbox.reports()) == ["team-a", "team-c"]
+    inbox.aws.behavior.faults.append(Fault("Publish", "AuthorizationError", status=403, containing="team-b", times=1))
+    assert inbox.report(*events) == []
+    [check] = inbox.aws.messages()
+    assert (check.queue, check.delay) == ("reports", 60)
+    assert inbox.report(check.body) == []
+    assert sorted(str(document(report)["group"]) for report in inbox.reports()) == ["team-a", "team-b", "team-c"]
 
 
 @pytest.mark.parametrize(("rejected", "other"), [(CHAT, TOPIC), (TOPIC, CHAT)])
@@ -368,11 +249,16 @@ def test_retry_that_sns_rejects_again_stays_on_the_queue(make_reporter: Callable
     assert inbox.report(inbox.aws.messages()[0].body) == ["0"]
 
 
-def test_both_topics_failing_returns_the_events(make_reporter: Callable[..., Inbox]) -> None:
+def test_both_topics_failing_keeps_the_report_until_they_work(make_reporter: Callable[..., Inbox]) -> None:
     inbox = make_reporter(CHAT_TOPIC_ARN=CHAT)
-    inbox.aws.behavior.faults.append(Fault("Publish", "AuthorizationError", status=403))
-    assert inbox.report(inbox.image("app", "1", scan=found("HIGH"))) == ["0"]
-    assert inbox.aws.messages() == []
+    inbox.aws.behavior.faults.append(Fault("Publish", "AuthorizationError", status=403, times=6))
+    assert inbox.report(inbox.image("app", "1", scan=found("HIGH"))) == []
+    for _ in range(3):
+        assert inbox.reports() == []
+        check = inbox.aws.messages()[-1]
+        assert (check.queue, check.delay) == ("reports", 60)
+        assert inbox.report(check.body) == []
+    assert sorted(publication.topic for publication in inbox.aws.publications()) == sorted([TOPIC, CHAT])
 
 
 @pytest.mark.parametrize("status", ["IN_PROGRESS", "PENDING"])
@@ -418,7 +304,7 @@ def test_event_of_another_registry_gets_no_findings_of_this_one(inbox: Inbox, ch
     event = {**inbox.image("app", "1", scan=found("CRITICAL")), **change}
     assert inbox.report(event) == []
     [image] = document(inbox.reports()[0])["images"]
-    assert image["findings"] == []
+    assert findings_of(image) == []
     assert "the image is in account" in image["findings_error"]
     assert "DescribeImageScanFindings" not in inbox.aws.calls()
 
@@ -495,7 +381,7 @@ def test_one_vulnerability_in_four_jars_is_one_finding(make_reporter: Callable[.
     assert inbox.report(inbox.image("one", "1", scan=one), inbox.image("two", "1", scan=two)) == []
     [image] = document(inbox.reports()[0])["images"]
     assert (image["repository"], image["counts"]) == ("two", {"HIGH": 2})
-    [merged] = [finding for finding in image["findings"] if finding["id"] == "CVE-1"]
+    [merged] = [finding for finding in findings_of(image) if finding["id"] == "CVE-1"]
     assert merged["paths"] == [f"app/lib{number}.jar" for number in range(4)]
     assert merged["installed_versions"] == ["1.0", "1.1"]
 
@@ -507,17 +393,20 @@ def test_advice_names_a_version_only_for_what_it_fixes(inbox: Inbox) -> None:
         enhanced("CVE-3", "HIGH", "log4j-core"),
         enhanced("CVE-4", "HIGH", "zlib", "1.3"),
     ]
-    inbox.report(inbox.image("app", "1", scan=FakeScan(enhanced_findings=scans)))
+    inbox.report(
+        inbox.image("app", "1", scan=FakeScan(enhanced_findings=scans)), inbox.image("web", scan=found("HIGH"))
+    )
     text = mail(inbox.reports()[0])
-    assert "log4j-core 1.0: 3 CVEs, fixed in 2.17.1 (1 of 3), 2.15.0 (1 of 3)" in text
-    assert "zlib 1.0: 1 CVE, fixed in 1.3\n" in text
+    assert "NEW  CRITICAL  CVE-2  log4j-core 1.0, fixed in 2.17.1\n" in text
+    assert "NEW  HIGH      CVE-3  log4j-core 1.0\n" in text
+    assert "  log4j-core 1.0 -> 2.17.1                     1 image: 1 critical\n" in text
 
 
-def test_package_counts_are_whole_when_findings_are_cut(inbox: Inbox) -> None:
+def test_counts_are_whole_when_findings_are_cut(inbox: Inbox) -> None:
     many = [finding(f"CVE-2026-{n:04}", "HIGH", "openssl", "1.0") for n in range(500)]
     inbox.report(inbox.image("app", "1", scan=FakeScan(findings=many)))
-    assert "openssl 1.0: 500 CVEs" in mail(inbox.reports()[0])
-    assert "and 497 more" in mail(inbox.reports()[0])
+    assert "first scan: 500 new (500 high)" in mail(inbox.reports()[0])
+    assert "and 490 more\n" in mail(inbox.reports()[0])
 
 
 def test_image_too_large_for_one_message_is_cut(inbox: Inbox) -> None:
@@ -543,8 +432,8 @@ def test_hostile_findings_are_reported(inbox: Inbox) -> None:
     ]
     assert inbox.report(inbox.image("app", "1", scan=FakeScan(findings=entries))) == []
     [image] = document(inbox.reports()[0])["images"]
-    assert {found["cvss_score"] for found in image["findings"]} == {None}
-    assert {found["url"] for found in image["findings"] if found["id"] != "CVE-2" and found["id"] != "CVE-3"} == {None}
+    assert {found["cvss_score"] for found in findings_of(image)} == {None}
+    assert {found["url"] for found in findings_of(image) if found["id"] != "CVE-2" and found["id"] != "CVE-3"} == {None}
     assert "javascript" not in inbox.reports()[0].message
 
 
@@ -552,6 +441,8 @@ def test_events_without_time_left_are_retried_and_others_are_reported(inbox: Inb
     inbox.aws.behavior.latency = {"DescribeImageScanFindings": 0.3}
     events = [inbox.image(f"app-{number:02}", "1", scan=found("HIGH")) for number in range(64)]
     retried = inbox.report(*events, seconds=1.2)
+    for check in inbox.aws.messages():  # where the time was too short to publish
+        assert inbox.report(check.body) == []
     reported = [image["repository"] for report in inbox.reports() for image in document(report)["images"]]
     assert 0 < len(retried) < 64
     assert sorted(reported) == [f"app-{number:02}" for number in range(64) if str(number) not in retried]
@@ -585,6 +476,7 @@ def test_random_hostile_records_are_returned_alone(
 ) -> None:
     inbox = make_reporter()
     inbox.aws.reset()
+    inbox.aws.create_memory_table()
     for repository in list(inbox.aws.registry.repositories):
         inbox.aws.registry.remove(repository.name)
     events = [json.dumps(inbox.image(f"good-{number}", "1", scan=found("HIGH"))) for number in range(good)]
@@ -646,7 +538,7 @@ def test_invalid_score_is_left_out(inbox: Inbox) -> None:
     entry = finding("CVE-1", "HIGH")
     entry["attributes"] = [{"key": "CVSS3_SCORE", "value": "high"}, {"key": "empty"}]
     inbox.report(inbox.image("app", "1", scan=FakeScan(findings=[entry])))
-    assert document(inbox.reports()[0])["images"][0]["findings"][0]["cvss_score"] is None
+    assert document(inbox.reports()[0])["images"][0]["changes"]["new"][0]["cvss_score"] is None
 
 
 @pytest.mark.parametrize(

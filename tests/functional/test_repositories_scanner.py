@@ -3,19 +3,22 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
 import pytest
 from ecr_scan_reporter import repositories_scanner
+from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.aws.sqs import SqsQueue
 from ecr_scan_reporter.errors import QueueError, SettingError
+from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
 from ecr_scan_reporter.models import RepositoryFilter
 from ecr_scan_reporter.scanning.messages import RepositoryMessage
 from ecr_scan_reporter.scanning.repositories import Dependencies, queue_repositories
 from ecr_scan_reporter.settings import RepositoriesScannerSettings
-from fake_aws import FakeAws, FakeRegistry, QueueFaults
+from fake_aws import FakeAws, FakeRegistry, Fault, QueueFaults
 from moto import mock_aws
 
 NAMES = ["team-a/app", "team-b/app", "sandbox/app", *(f"bulk/r{number:02}" for number in range(20))]
@@ -28,7 +31,17 @@ def queued(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[str]]]
         for name in NAMES:
             boto3.client("ecr").create_repository(repositoryName=name)
         queue = boto3.resource("sqs").create_queue(QueueName="images")
+        boto3.client("dynamodb").create_table(
+            TableName="memory",
+            BillingMode="PAY_PER_REQUEST",
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+            AttributeDefinitions=[
+                {"AttributeName": "pk", "AttributeType": "S"},
+                {"AttributeName": "sk", "AttributeType": "S"},
+            ],
+        )
         monkeypatch.setenv("IMAGES_QUEUE_URL", queue.url)
+        monkeypatch.setenv("MEMORY_TABLE_NAME", "memory")
         monkeypatch.setenv("REPOSITORIES_FILTER_REGEXP", "^(?!sandbox/)")
         repositories_scanner.dependencies.cache_clear()
 
@@ -71,19 +84,54 @@ def test_enhanced_scanning_queues_nothing_and_logs_why(
     assert [record.levelname for record in caplog.records if "enhanced scanning is on" in record.message] == ["WARNING"]
 
 
-def test_order_changes_from_run_to_run() -> None:
-    with FakeAws(FakeRegistry()) as aws:
-        for number in range(50):
-            aws.registry.add(f"r{number:02}")
-        settings = RepositoriesScannerSettings(RepositoryFilter(re.compile("")), aws.queue_url(), threads=1)
+@pytest.fixture
+def run() -> Callable[[FakeAws], list[str]]:
+    """Starts a run with one thread, so that messages keep their order; returns the repositories in this order."""
+
+    def start(aws: FakeAws) -> list[str]:
+        settings = RepositoriesScannerSettings(RepositoryFilter(re.compile("")), aws.queue_url(), "memory", threads=1)
         queue = SqsQueue(aws.client("sqs"), aws.queue_url())
-        orders = []
-        for _ in range(2):
-            aws.reset()
-            queue_repositories({}, Dependencies(settings, EcrRegistry(aws.client("ecr")), queue))
-            orders.append([message.body for message in aws.messages()])
-    assert sorted(orders[0]) == sorted(orders[1])
-    assert orders[0] != orders[1]
+        memory = ScanMemory(Table(aws.client("dynamodb"), "memory"))
+        aws.reset()
+        queue_repositories({}, Dependencies(settings, EcrRegistry(aws.client("ecr")), queue, memory))
+        return [RepositoryMessage.from_json(message.body).repository for message in aws.messages()]
+
+    return start
+
+
+def test_order_of_unknown_repositories_changes_from_run_to_run(run: Callable[[FakeAws], list[str]]) -> None:
+    with FakeAws(FakeRegistry()) as aws:
+        aws.create_memory_table()
+        names = [aws.registry.add(f"r{number:02}").name for number in range(50)]
+        first, second = run(aws), run(aws)
+    assert sorted(first) == sorted(second) == names
+    assert first != second
+
+
+def test_repository_whose_oldest_scan_is_oldest_comes_first(run: Callable[[FakeAws], list[str]]) -> None:
+    now = datetime.now(UTC)
+    days = {"week": 7, "today": 0, "month": 30, "unknown": None, "never": None}
+    with FakeAws(FakeRegistry()) as aws:
+        memory = ScanMemory(Table(aws.client("dynamodb"), aws.create_memory_table()))
+        for name, age in days.items():
+            aws.registry.add(name)
+            if name != "unknown":
+                oldest = None if age is None else now - timedelta(days=age)
+                memory.remember_state(RepositoryState(name, oldest, 10, 0, "run"), now)
+        order = run(aws)
+    assert set(order[:2]) == {"unknown", "never"}
+    assert order[2:] == ["month", "week", "today"]
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ResourceNotFoundException"])
+def test_without_memory_all_repositories_are_queued(
+    run: Callable[[FakeAws], list[str]], caplog: pytest.LogCaptureFixture, code: str
+) -> None:
+    with FakeAws(FakeRegistry(), faults=[Fault("Query", code)]) as aws:
+        aws.create_memory_table()
+        names = [aws.registry.add(f"r{number:02}").name for number in range(20)]
+        assert sorted(run(aws)) == names
+    assert "memory is not available" in caplog.text
 
 
 @pytest.mark.parametrize("value", ["(", None, 7])

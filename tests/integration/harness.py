@@ -79,6 +79,7 @@ module "it" {{
   images_duration_delta      = "7d"
   email                      = "platform@example.com"
   report_window              = 3
+  notify_on_fixed            = true
   chat                       = true
   environment_variables      = {environment}
 

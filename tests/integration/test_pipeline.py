@@ -9,11 +9,12 @@ import os
 import signal
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import boto3
 import pytest
 from harness import RUN, Inbox, Module, queues_empty, wait_until
-from local_aws import UNSUPPORTED_OS, Finding, LocalAws, NotSupportedError, Registry
+from local_aws import UNSUPPORTED_OS, Finding, LocalAws, NotSupportedError, Registry, let_time_pass
 
 # The schedule fires every minute, and a machine that is busy may be late.
 FIRST_RUN_SECONDS = 150.0
@@ -54,17 +55,19 @@ def seeded(registry: Registry) -> Seed:
     app, worker, sandbox = (f"{RUN}/{name}" for name in ("team-a/app", "team-b/worker", "sandbox/app"))
     seed = Seed()
     critical, high, medium = (Finding("CVE-2026-0001", severity) for severity in ("CRITICAL", "HIGH", "MEDIUM"))
-    seed.due["critical"] = registry.push(app, "1.0", findings=[critical])
-    seed.due["high"] = registry.push(app, "1.1", findings=[high])
-    seed.due["medium"] = registry.push(worker, "1.0", findings=[medium])
-    seed.due["clean"] = registry.push(worker, "1.1")
-    seed.not_matching["sandbox"] = registry.push(sandbox, "1.0", findings=[critical])
+    # Images that were there before the module was, if the registry can represent that; otherwise they are news.
+    age: dict[str, Any] = {"pushed_at": now - timedelta(days=30)} if registry.has_control_api else {}
+    seed.due["critical"] = registry.push(app, "1.0", findings=[critical], **age)
+    seed.due["high"] = registry.push(app, "1.1", findings=[high], **age)
+    seed.due["medium"] = registry.push(worker, "1.0", findings=[medium], **age)
+    seed.due["clean"] = registry.push(worker, "1.1", **age)
+    seed.not_matching["sandbox"] = registry.push(sandbox, "1.0", findings=[critical], **age)
     try:
-        seed.due["scanned 8 days ago"] = registry.push(app, "0.8", scanned_at=now - timedelta(days=8))
-        seed.not_due["scanned 2 days ago"] = registry.push(app, "0.9", scanned_at=now - timedelta(days=2))
-        seed.not_due["scanned an hour ago"] = registry.push(worker, "0.9", scanned_at=now - timedelta(hours=1))
-        seed.due["fails"] = registry.push(worker, "scratch", outcome=("FAILED", UNSUPPORTED_OS))
-        seed.due["index child"] = registry.push(app, None)
+        seed.due["scanned 8 days ago"] = registry.push(app, "0.8", scanned_at=now - timedelta(days=8), **age)
+        seed.not_due["scanned 2 days ago"] = registry.push(app, "0.9", scanned_at=now - timedelta(days=2), **age)
+        seed.not_due["scanned an hour ago"] = registry.push(worker, "0.9", scanned_at=now - timedelta(hours=1), **age)
+        seed.due["fails"] = registry.push(worker, "scratch", outcome=("FAILED", UNSUPPORTED_OS), **age)
+        seed.due["index child"] = registry.push(app, None, **age)
         seed.not_due["index"] = registry.push_index(app, "2.0", [seed.due["index child"]])
     except NotSupportedError as reason:
         print(f"omitted: {reason}")
@@ -122,29 +125,21 @@ def test_schedule_starts_the_scans_of_all_due_images(incidents: Incidents, regis
     wait_until(lambda: due <= set(_scheduled(registry)), FIRST_RUN_SECONDS, "the scans of all due images are started")
 
 
-def test_images_over_a_threshold_and_failed_scans_are_reported_once_in_a_batch(
-    incidents: Incidents, seeded: Seed, inbox: Inbox
-) -> None:
-    vulnerable = {seeded.due["critical"], seeded.due["high"]}
-    failed = {seeded.due["fails"]} if "fails" in seeded.due else set()
-
-    def reported(kind: str) -> list[str]:
-        return sorted(image["digest"] for report in inbox.reports() for image in report[kind])
-
-    wait_until(
-        lambda: vulnerable <= set(reported("images")) and failed <= set(reported("failed_scans")),
-        FIRST_RUN_SECONDS,
-        "all images over a threshold and all failed scans are reported",
-    )
-    assert reported("images") == sorted(vulnerable)
-    assert reported("failed_scans") == sorted(failed)
-    assert len(inbox.reports()) < len(vulnerable | failed), "there should be fewer messages than images"
-    [critical] = [image for report in inbox.reports() for image in report["images"] if "CRITICAL" in image["counts"]]
-    assert (critical["repository"], critical["tags"]) == (f"{RUN}/team-a/app", ["1.0"])
-    assert [finding["id"] for finding in critical["findings"]] == ["CVE-2026-0001"]
-    # Lambda decides which events share a batch, and so a subject.
-    subjects = " ".join(message["Subject"] for message in inbox.messages())
-    assert (subjects.count("1 critical"), subjects.count("1 high")) == (1, 1)
+def test_first_run_is_reported_as_one_inventory(incidents: Incidents, seeded: Seed, inbox: Inbox) -> None:
+    reports = wait_until(inbox.reports, FIRST_RUN_SECONDS, "the first run is reported")
+    assert len(reports) == 1
+    [report] = reports
+    if report["inventory"] is None:
+        raise NotSupportedError("the registry cannot have images that were pushed before the module was installed")
+    assert (report["images"], report["failed_scans"]) == ([], [])
+    assert report["inventory"]["counts"] == {"CRITICAL": 1, "HIGH": 1, "MEDIUM": 1}
+    assert [image["digest"] for image in report["inventory"]["worst_images"]] == [
+        seeded.due[severity] for severity in ("critical", "high", "medium")
+    ]
+    images = {
+        entry["repository"]: (entry["images"], entry["failed_scans"]) for entry in report["inventory"]["repositories"]
+    }
+    assert images == {f"{RUN}/team-a/app": (4, 0), f"{RUN}/team-b/worker": (3, 1)}
 
 
 def test_killed_function_loses_no_image(incidents: Incidents, registry: Registry, local_aws: LocalAws | None) -> None:
@@ -188,18 +183,94 @@ def test_invalid_message_reaches_the_dlq_and_others_are_processed(
             assert any(message_id in event["message"] for event in events), f"no error of {message_id} in {group}"
 
 
-def test_second_run_starts_no_scan_and_only_due_images_were_scanned(
+def _run_now(module: Module) -> None:
+    """Run the schedule's target now, instead of within a minute."""
+    boto3.client("lambda").invoke(FunctionName=module.outputs["repositories_scanner_function_name"], Payload="{}")
+
+
+def _idle(module: Module) -> None:
+    queues = module.outputs["images_queue_url"], module.outputs["reports_queue_url"]
+    wait_until(lambda: queues_empty(*queues), 90, "the queues are empty")
+
+
+def _remembered_since(module: Module, moment: datetime) -> set[str]:
+    """Return the digests of the images whose last remembered scan ended at that moment or later."""
+    pages = boto3.client("dynamodb").get_paginator("scan").paginate(TableName=module.outputs["memory_table_name"])
+    items = [item for page in pages for item in page["Items"]]
+    images = [item for item in items if item["sk"]["S"].startswith("IMAGE#") and "event_at" in item]
+    return {
+        item["sk"]["S"].removeprefix("IMAGE#")
+        for item in images
+        if int(item["event_at"]["N"]) >= int(moment.timestamp())
+    }
+
+
+def test_second_run_starts_no_scan_and_looks_up_none(
     incidents: Incidents, module: Module, registry: Registry, seeded: Seed
 ) -> None:
-    queues = module.outputs["images_queue_url"], module.outputs["reports_queue_url"]
-    wait_until(lambda: queues_empty(*queues), 60, "the queues are empty")
+    _idle(module)
     answer = boto3.client("lambda").invoke(
         FunctionName=module.outputs["repositories_scanner_function_name"],
         Payload=json.dumps({"repositoriesFilterRegexp": f"{RUN}/team-a/"}),
     )
     assert json.load(answer["Payload"])["sent"] == 1
-    wait_until(lambda: queues_empty(*queues), 60, "the queues are empty")
+    before = registry.calls() if registry.has_control_api else {}
+    _run_now(module)
+    _idle(module)
     assert sorted(_scheduled(registry)) == sorted(seeded.due.values())
+    after = registry.calls()
+    assert after["DescribeImages"] > before["DescribeImages"]
+    assert after["BatchGetImage"] == before["BatchGetImage"]
+    # The first run looked up every image. Now there are spot checks, of one image in a hundred.
+    assert after["DescribeImageScanFindings"] - before["DescribeImageScanFindings"] < len(seeded.due) / 2
+
+
+def test_scans_with_nothing_new_are_silent(
+    incidents: Incidents, module: Module, registry: Registry, seeded: Seed, inbox: Inbox
+) -> None:
+    due, reports, moment = set(seeded.due.values()), len(inbox.reports()), datetime.now(UTC)
+    for repository, digest in registry.pushed:
+        if digest in seeded.not_due.values() and digest != seeded.not_due["index"]:
+            registry.archive(repository, digest)
+    let_time_pass(timedelta(days=8), registry, module.outputs["memory_table_name"])
+    _run_now(module)
+    wait_until(lambda: due <= _remembered_since(module, moment), FIRST_RUN_SECONDS, "all images are scanned again")
+    _idle(module)
+    assert all(_scheduled(registry).count(digest) == 2 for digest in due)
+    assert len(inbox.reports()) == reports
+
+
+def test_new_finding_is_reported_alone(
+    incidents: Incidents, module: Module, registry: Registry, seeded: Seed, inbox: Inbox
+) -> None:
+    reports, digest = len(inbox.reports()), seeded.due["critical"]
+    findings = [Finding("CVE-2026-0001", "CRITICAL"), Finding("CVE-2026-0002", "HIGH", "busybox")]
+    registry.set_scan_result(f"{RUN}/team-a/app", digest, findings=findings)
+    let_time_pass(timedelta(days=8), registry, module.outputs["memory_table_name"])
+    _run_now(module)
+    wait_until(lambda: len(inbox.reports()) > reports, FIRST_RUN_SECONDS, "the new finding is reported")
+    _idle(module)
+    [report] = inbox.reports()[reports:]
+    [image] = report["images"]
+    assert (image["repository"], image["tags"], image["digest"]) == (f"{RUN}/team-a/app", ["1.0"], digest)
+    assert [finding["id"] for finding in image["changes"]["new"]] == ["CVE-2026-0002"]
+    assert report["totals"] == dict.fromkeys(report["totals"], 0) | {"images": 1, "new": 1, "still_open": 1}
+    assert "1 new high" in inbox.messages()[-1]["Subject"]
+
+
+def test_rebuild_is_compared_with_the_image_before(
+    incidents: Incidents, module: Module, registry: Registry, inbox: Inbox
+) -> None:
+    reports = len(inbox.reports())
+    rebuilt = registry.push(f"{RUN}/team-a/app", "1.0", findings=[Finding("CVE-2026-0002", "HIGH", "busybox")])
+    _run_now(module)
+    wait_until(lambda: len(inbox.reports()) > reports, FIRST_RUN_SECONDS, "the fixed finding is reported")
+    _idle(module)
+    [report] = inbox.reports()[reports:]
+    [image] = report["images"]
+    assert (image["digest"], image["tags"]) == (rebuilt, ["1.0"])
+    assert [finding["id"] for finding in image["changes"]["fixed"]] == ["CVE-2026-0001"]
+    assert report["totals"] == dict.fromkeys(report["totals"], 0) | {"images": 1, "fixed": 1, "still_open": 1}
 
 
 # The last test: it destroys the module.
@@ -211,6 +282,7 @@ def test_destroy_leaves_no_resource(module: Module, inbox: Inbox) -> None:
         *boto3.client("events").list_rules(NamePrefix=RUN)["Rules"],
         *boto3.client("iam").list_roles()["Roles"],
         *boto3.client("sns").list_topics()["Topics"],
+        *boto3.client("dynamodb").list_tables()["TableNames"],
         *boto3.client("sqs").list_queues(QueueNamePrefix=RUN).get("QueueUrls", []),
         *boto3.client("logs").describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{RUN}")["logGroups"],
     ]

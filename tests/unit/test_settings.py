@@ -2,24 +2,28 @@
 
 import json
 import re
+from datetime import timedelta
 
 import pytest
 from ecr_scan_reporter.errors import SettingError
 from ecr_scan_reporter.models import Selection
-from ecr_scan_reporter.settings import ImagesScannerSettings, ReporterSettings, RepositoriesScannerSettings
+from ecr_scan_reporter.settings import ImagesScannerSettings, NotifyOn, ReporterSettings, RepositoriesScannerSettings
 from ecr_scan_reporter.shared.durations import Duration
 
 REPOSITORIES_SCANNER = {
     "REPOSITORIES_FILTER_REGEXP": "^(?!sandbox/)",
     "IMAGES_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/images",
+    "MEMORY_TABLE_NAME": "memory",
 }
 IMAGES_SCANNER = {
     "ECR_IMAGES_DURATION_DELTA": "1m2w3d",
     "IMAGES_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/images",
+    "MEMORY_TABLE_NAME": "memory",
 }
 REPORTER = {
     "REPORTS_TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:reports",
     "REPORTS_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/reports",
+    "MEMORY_TABLE_NAME": "memory",
     "REPOSITORIES_FILTER_REGEXP": ".*",
     "SEVERITY_THRESHOLDS": '{"HIGH": 5, "CRITICAL": 1}',
     "NOTIFY_ON_SCAN_FAILURE": "false",
@@ -153,3 +157,31 @@ def test_flag_other_than_true_or_false_is_rejected(value: str) -> None:
 def test_invalid_thresholds_are_rejected(value: str) -> None:
     with pytest.raises(SettingError, match="SEVERITY_THRESHOLDS is .*; expected a JSON object of whole numbers"):
         ReporterSettings.from_env({**REPORTER, "SEVERITY_THRESHOLDS": value})
+
+
+def test_reporter_reports_changes_and_reminds_never_by_default() -> None:
+    settings = ReporterSettings.from_env(REPORTER)
+    assert (settings.notify_on, settings.notify_on_fixed, settings.remind_after) == (NotifyOn.CHANGES, False, None)
+    assert settings.report_window == timedelta(seconds=60)
+
+
+def test_reporter_settings_of_memory() -> None:
+    values = {"NOTIFY_ON": "every_scan", "NOTIFY_ON_FIXED": "true", "REMIND_AFTER": "30d"}
+    settings = ReporterSettings.from_env({**REPORTER, **values, "REPORT_WINDOW_SECONDS": "43200"})
+    assert (settings.notify_on, settings.notify_on_fixed) == (NotifyOn.EVERY_SCAN, True)
+    assert (settings.remind_after, settings.report_window) == (Duration(0, 0, 30), timedelta(hours=12))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("NOTIFY_ON", "always", "changes or every_scan"),
+        ("NOTIFY_ON_FIXED", "yes", "true or false"),
+        ("REMIND_AFTER", "30 days", "months, weeks and days"),
+        ("REPORT_WINDOW_SECONDS", "43201", "a whole number of seconds from 0 to 43200"),
+        ("MEMORY_TABLE_NAME", "", "the name of the memory table"),
+    ],
+)
+def test_invalid_setting_of_memory_is_named(name: str, value: str, expected: str) -> None:
+    with pytest.raises(SettingError, match=f"{name} is '{value}'; expected {expected}"):
+        ReporterSettings.from_env({**REPORTER, name: value})

@@ -125,6 +125,7 @@ class EcrRegistry:
 
         Raises:
             ImageNotFoundError: the image was deleted.
+            RepositoryNotFoundError: the repository was deleted.
             AwsError: ECR rejected the call.
         """
         try:
@@ -172,20 +173,32 @@ class EcrRegistry:
             repositoryName=repository, imageId={"imageDigest": digest}, PaginationConfig={"PageSize": _PAGE_SIZE}
         )
         status: Any = {}
+        completed_at: datetime | None = None
+        operating_system = ""
         findings: list[Finding] = []
         try:
             for page in pages:
                 status = page.get("imageScanStatus") or {}
                 found: Any = page.get("imageScanFindings") or {}
+                completed_at = found.get("imageScanCompletedAt") or completed_at
                 findings += map(_basic_finding, filter(_is_object, found.get("findings") or ()))
                 for entry in filter(_is_object, found.get("enhancedFindings") or ()):
                     findings += _enhanced_findings(entry)
+                    operating_system = operating_system or _operating_system(entry)
         except (ClientError, BotoCoreError) as error:
             raise _to_domain_error(error) from error
-        return ScanResult(status.get("status", ""), clean(status.get("description"), 1024), tuple(findings))
+        return ScanResult(
+            status=status.get("status", ""),
+            description=clean(status.get("description"), 1024),
+            findings=tuple(findings),
+            completed_at=completed_at,
+            operating_system=operating_system,
+        )
 
-    def index_children(self, repository: str, indexes: Sequence[str]) -> list[IndexChild]:
-        """Return what image indexes consist of, 100 indexes per call; a deleted index has no children.
+    def index_manifests(self, repository: str, indexes: Sequence[str]) -> dict[str, list[IndexChild]]:
+        """Return what image indexes consist of, by digest; 100 indexes per call. A deleted index is left out.
+
+        ECR counts this as a pull of the indexes.
 
         Args:
             repository: of the indexes.
@@ -194,12 +207,11 @@ class EcrRegistry:
         Raises:
             AwsError: ECR rejected a call.
         """
-        return [
-            child
+        return {
+            index: list(_children(index, manifest))
             for chunk in chunked(indexes, _IDS_PER_CALL)
             for index, manifest in self._manifests(repository, chunk)
-            for child in _children(index, manifest)
-        ]
+        }
 
     def _manifests(self, repository: str, digests: Sequence[str]) -> Iterator[tuple[str, str]]:
         try:
@@ -306,9 +318,12 @@ def _enhanced_findings(entry: Any) -> Iterator[Finding]:
     if entry.get("status", "ACTIVE") != "ACTIVE":
         return
     details = _object(entry.get("packageVulnerabilityDetails"))
+    vulnerability = clean(details.get("vulnerabilityId"), 256) or clean(entry.get("title"), 256)
+    aliases = _aliases(vulnerability, details.get("relatedVulnerabilities"))
     for package in list(filter(_is_object, details.get("vulnerablePackages") or ())) or [{}]:
         yield Finding(
-            id=clean(details.get("vulnerabilityId"), 256) or clean(entry.get("title"), 256),
+            id=vulnerability,
+            aliases=aliases,
             severity=clean(entry.get("severity"), 64) or "UNTRIAGED",
             package=clean(package.get("name"), 256),
             installed_versions=_versions(package.get("version")),
@@ -319,6 +334,24 @@ def _enhanced_findings(entry: Any) -> Iterator[Finding]:
             cvss_score=_score(entry.get("score")),
             url=_https_url(details.get("sourceUrl")),
         )
+
+
+def _aliases(vulnerability: str, related: object) -> tuple[str, ...]:
+    """Return the related ids that name the same vulnerability: the CVE id of a GHSA id, and the reverse.
+
+    Other related ids are not aliases: a distribution's advisory relates to every CVE that it fixes.
+    """
+    other = {"CVE": "GHSA-", "GHSA": "CVE-"}.get(vulnerability.partition("-")[0])
+    ids = (clean(value, 256) for value in related) if isinstance(related, list) else ()
+    return tuple(sorted({alias for alias in ids if other and alias.startswith(other)}))
+
+
+def _operating_system(entry: Any) -> str:
+    for resource in filter(_is_object, entry.get("resources") or ()):
+        image = _object(_object(resource.get("details")).get("awsEcrContainerImage"))
+        if platform := clean(image.get("platform"), 128):
+            return platform
+    return ""
 
 
 def _is_object(value: object) -> bool:

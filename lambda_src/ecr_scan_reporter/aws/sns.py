@@ -68,7 +68,7 @@ class Publication:
 
 
 def publications(message: ReportMessage) -> list[Publication]:
-    """Encode a report for the topic for reports and for that for chat.
+    """Encode a report for the topic for reports and, if it has a text for chat, for that for chat.
 
     MessageStructure=json sends "default" to every protocol without a key of its own.
     """
@@ -79,7 +79,7 @@ def publications(message: ReportMessage) -> list[Publication]:
         "MessageStructure": "json",
         "MessageAttributes": {name: _attribute(value) for name, value in message.attributes.items()},
     }
-    return [Publication(REPORTS, report), Publication(CHAT, {"Message": message.chat})]
+    return [Publication(REPORTS, report)] + ([Publication(CHAT, {"Message": message.chat})] if message.chat else [])
 
 
 def _attribute(value: str | int | list[str]) -> dict[str, str]:

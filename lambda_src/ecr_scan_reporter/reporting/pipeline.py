@@ -1,35 +1,34 @@
-"""The steps from a batch of scan events to published reports."""
+"""The steps from a batch of messages to published reports."""
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
+from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
-from ecr_scan_reporter.aws.sns import Publication, ReportMessage, ReportPublisher, publications
+from ecr_scan_reporter.aws.sns import Publication, ReportPublisher
 from ecr_scan_reporter.aws.sqs import SqsQueue
 from ecr_scan_reporter.aws.sqs_batch import SqsBatchResponse, SqsRecord, batch_response, receive_count
-from ecr_scan_reporter.errors import DeadlineExceededError, MessageError, PublishError, QueueError
-from ecr_scan_reporter.reporting.enrichment import Enricher, FindingsNotReadError
+from ecr_scan_reporter.errors import AwsError, DeadlineExceededError, MessageError
+from ecr_scan_reporter.memory.images import ImageMemory
+from ecr_scan_reporter.memory.outbox import Outbox
+from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.reporting.events import ScanEvent, parse
-from ecr_scan_reporter.reporting.index_tags import with_index_tags
-from ecr_scan_reporter.reporting.rendering.messages import build_message, build_pages
-from ecr_scan_reporter.reporting.rendering.page import Context, Page
-from ecr_scan_reporter.reporting.triage import (
-    ImageResult,
-    group_results,
-    is_candidate,
-    is_reportable,
-    latest_per_image,
-)
+from ecr_scan_reporter.reporting.facts import Registry
+from ecr_scan_reporter.reporting.processing import Outcome, Processor
+from ecr_scan_reporter.reporting.publishing import CHECK, publish_again, publish_what_is_due
+from ecr_scan_reporter.reporting.publishing import Dependencies as PublishingDependencies
+from ecr_scan_reporter.reporting.scan_results import FindingsNotReadError
+from ecr_scan_reporter.reporting.triage import ImageEvents, latest_per_image
 from ecr_scan_reporter.settings import ReporterSettings
 from ecr_scan_reporter.shared.concurrency import concurrent_map
 from ecr_scan_reporter.shared.deadline import Deadline
 
 logger = logging.getLogger(__name__)
 
-# Seconds before a report that SNS rejected is published again.
-_PUBLISH_DELAY = 60
 # Seconds before findings that could not be read are read again: COMPLETE can precede the findings by seconds.
 _READ_DELAY = 60
 
@@ -40,127 +39,122 @@ class Dependencies:
 
     settings: ReporterSettings
     ecr: EcrRegistry
+    table: Table
     publisher: ReportPublisher
     reports_queue: SqsQueue
     pool: Executor
 
 
-def report_batch(records: Sequence[SqsRecord], deps: Dependencies, deadline: Deadline) -> SqsBatchResponse:
-    """Publish what a batch of scan events found; return the messages to deliver again."""
-    events, unpublished, invalid = receive(records, deps)
-    results = latest_per_image(events)
-    candidates = [result for result in results if is_candidate(result, deps.settings)]
-    enriched, retried = enrich(candidates, deps, deadline.halfway())
-    # Only the findings tell how many have a fix, and merged findings are fewer: filter again.
-    reportable = [result for result in enriched if is_reportable(result, deps.settings)]
-    named = with_index_tags(reportable, deps.ecr, deps.pool, deadline.halfway())
-    groups = group_results(named, deps.settings.group_by)
-    context = Context(deps.settings.name, deps.settings.partition, deps.settings.thresholds)
-    pages = [page for group in groups for page in build_pages(group, context)]
-    unpublished |= publish(pages, context, deps, deadline)
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The messages of a batch, by what they ask for.
+
+    Args:
+        events: scan events with message id and number of receives.
+        checks: the ids of messages that ask to check whether something is to be published.
+        unpublished: the ids of messages with a report that SNS rejected again.
+        invalid: the ids of invalid messages.
+    """
+
+    events: list[tuple[str, int, ScanEvent]]
+    checks: set[str]
+    unpublished: set[str]
+    invalid: set[str]
+
+
+def report_batch(
+    records: Sequence[SqsRecord], deps: Dependencies, deadline: Deadline, now: datetime | None = None
+) -> SqsBatchResponse:
+    """Remember what a batch of scan events found, and publish what is due; return the messages to deliver again."""
+    now = now or datetime.now(UTC)
+    batch = receive(records, deps)
+    images = [
+        image for image in latest_per_image(batch.events) if deps.settings.repositories.matches(image.image.repository)
+    ]
+    outcomes, retried = process(images, deps, deadline.halfway(), now)
+    processed = {message_id for image in images for message_id in image.message_ids} - retried
+    try:
+        pages = publish(outcomes, batch, deps, deadline, now)
+    except AwsError:
+        # What was remembered stays in the outbox, and the messages cause another check.
+        logger.exception("could not check what is to be published")
+        retried |= processed | batch.checks
+        pages = 0
     handles = [record.get("receiptHandle", "") for record in records if record["messageId"] in retried]
     deps.reports_queue.retry_in(_READ_DELAY, filter(None, handles))
-    counts = {"events": len(events), "images": len(results), "reported": len(named), "pages": len(pages)}
-    logger.info("batch reported", extra={**counts, "invalid": len(invalid), "retried": len(retried)})
-    return batch_response(sorted(invalid | retried | unpublished))
+    counts = {"events": len(batch.events), "images": len(images), "changed": sum(o.added for o in outcomes)}
+    counts |= {"pages": pages, "invalid": len(batch.invalid), "retried": len(retried)}
+    logger.info("batch processed", extra=counts)
+    return batch_response(sorted(batch.invalid | retried | batch.unpublished))
 
 
-def receive(
-    records: Iterable[SqsRecord], deps: Dependencies
-) -> tuple[list[tuple[str, int, ScanEvent]], set[str], set[str]]:
-    """Parse the messages of a batch, and publish again what SNS rejected before.
-
-    Returns:
-        The scan events with message id and number of receives; the ids of messages that SNS rejected again; and the
-        ids of invalid messages.
-    """
-    events: list[tuple[str, int, ScanEvent]] = []
-    unpublished, invalid = set(), set()
+def receive(records: Iterable[SqsRecord], deps: Dependencies) -> Batch:
+    """Parse the messages of a batch, and publish again what SNS rejected before."""
+    batch = Batch([], set(), set(), set())
     for record in records:
-        message_id = record["messageId"]
+        message_id, body = record["messageId"], record["body"]
         try:
-            if publication := Publication.from_json(record["body"]):
+            if body == CHECK:
+                batch.checks.add(message_id)
+            elif publication := Publication.from_json(body):
                 if not publish_again(publication, deps.publisher):
-                    unpublished.add(message_id)
+                    batch.unpublished.add(message_id)
             else:
-                events.append((message_id, receive_count(record), parse(record["body"])))
+                batch.events.append((message_id, receive_count(record), parse(body)))
         except MessageError as error:
-            invalid.add(message_id)
+            batch.invalid.add(message_id)
             logger.error("invalid message", extra={"message_id": message_id, "reason": str(error)})
-    return events, unpublished, invalid
+    return batch
 
 
-def enrich(
-    candidates: Sequence[ImageResult], deps: Dependencies, deadline: Deadline
-) -> tuple[list[ImageResult], set[str]]:
-    """Read findings concurrently; return the complete results, and the ids of messages to deliver again."""
-    enricher = Enricher(deps.ecr, deps.settings, Enricher.max_findings_for(len(candidates)))
+def process(
+    images: Sequence[ImageEvents], deps: Dependencies, deadline: Deadline, now: datetime
+) -> tuple[list[Outcome], set[str]]:
+    """Process images concurrently; return what became of their events, and the ids of messages to deliver again."""
+    registry = Registry(deps.ecr, deps.table, (image.image for image in images), now)
+    processor = Processor(deps.settings, deps.ecr, ImageMemory(deps.table), registry, now)
 
-    def attempt(result: ImageResult) -> ImageResult | Exception | None:
+    def attempt(image: ImageEvents) -> list[Outcome] | Exception:
         try:
             deadline.check("reading findings")
-            return enricher.enrich(result)
+            return [processor.process(event, image.receives) for event in image.events]
         except Exception as error:  # one image's trouble stays its own
             return error
 
-    enriched, retried = [], set[str]()
-    for result, outcome in zip(candidates, concurrent_map(deps.pool, attempt, candidates), strict=True):
-        if isinstance(outcome, ImageResult):
-            enriched.append(outcome)
-        elif isinstance(outcome, Exception):
-            retried.update(result.message_ids)
-            expected = isinstance(outcome, FindingsNotReadError | DeadlineExceededError)
-            extra = {"repository": result.event.repository, "digest": result.event.digest, "reason": str(outcome)}
-            logger.log(
-                logging.INFO if expected else logging.ERROR,
-                "findings not read; the message is retried",
-                extra=extra,
-                exc_info=None if expected else outcome,
-            )
-    return enriched, retried
+    outcomes: list[Outcome] = []
+    retried: set[str] = set()
+    for image, result in zip(images, concurrent_map(deps.pool, attempt, images), strict=True):
+        if isinstance(result, list):
+            outcomes += result
+            continue
+        retried.update(image.message_ids)
+        expected = isinstance(result, FindingsNotReadError | DeadlineExceededError)
+        extra = {"repository": image.image.repository, "digest": image.image.digest, "reason": str(result)}
+        logger.log(
+            logging.INFO if expected else logging.ERROR,
+            "scan not processed; the message is retried",
+            extra=extra,
+            exc_info=None if expected else result,
+        )
+    return outcomes, retried
 
 
-def publish(pages: Iterable[Page], context: Context, deps: Dependencies, deadline: Deadline) -> set[str]:
-    """Publish pages; return the ids of the messages whose page was not published at all."""
-    unpublished: set[str] = set()
-    for page in pages:
-        if not publish_page(build_message(page, context), deps, deadline):
-            # Only this page's messages are delivered again.
-            unpublished.update(message_id for result in page.results for message_id in result.message_ids)
-    return unpublished
+def publish(outcomes: Sequence[Outcome], batch: Batch, deps: Dependencies, deadline: Deadline, now: datetime) -> int:
+    """Note what was added to the outbox, and publish what is due; return how many pages went out.
 
-
-def publish_page(message: ReportMessage, deps: Dependencies, deadline: Deadline) -> bool:
-    """Publish one page to each topic; return whether it was published or queued on every topic.
-
-    One topic does not hold back the other. If one of them fails, its publication goes to the reports queue by itself,
-    so that the page is not published twice on the other one.
+    Raises:
+        AwsError: DynamoDB or SQS rejected a call.
     """
-    rejected = []
-    messages = publications(message)
-    for publication in messages:
-        try:
-            deadline.check("publishing")
-            deps.publisher.publish(publication)
-        except (DeadlineExceededError, PublishError) as error:
-            rejected.append(publication)
-            extra = {"topic": publication.topic, "subject": message.subject, "reason": str(error)}
-            logger.error("report not published", extra=extra)
-    if len(rejected) == len(messages) or not deps.settings.chat_topic_arn:
-        return not rejected
-    try:
-        deps.reports_queue.send([publication.to_json() for publication in rejected], delay=_PUBLISH_DELAY)
-    except QueueError:
-        logger.exception("report not queued")
-        return False
-    return True
-
-
-def publish_again(publication: Publication, publisher: ReportPublisher) -> bool:
-    """Publish what SNS rejected before; return whether it accepted it now."""
-    try:
-        publisher.publish(publication)
-    except PublishError as error:
-        logger.error("report not published", extra={"topic": publication.topic, "reason": str(error)})
-        return False
-    return True
+    outbox = Outbox(deps.table)
+    results = Counter(outcome.run for outcome in outcomes if outcome.run)
+    windows = {outcome.window: outcome.run for outcome in outcomes if outcome.window}
+    for run, number in results.items():
+        outbox.add_results(run, number, now)
+    for window, run in windows.items():
+        outbox.touch(window, run, now)
+    if not (results or windows or batch.checks):
+        return 0
+    publishing = PublishingDependencies(
+        deps.settings, deps.publisher, deps.reports_queue, outbox, ScanMemory(deps.table)
+    )
+    return publish_what_is_due(publishing, now, deadline)

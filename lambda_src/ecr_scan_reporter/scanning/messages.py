@@ -1,7 +1,9 @@
 """The messages on the images queue, each of which asks the images scanner to scan one repository."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ecr_scan_reporter.errors import MessageError
 
@@ -13,16 +15,19 @@ class RepositoryMessage:
     """Asks the images scanner to scan one repository.
 
     `after` makes the message a continuation: images are processed in the order of their digests, and this is the last
-    one that was processed. `stalled` counts the invocations in a row that made no progress.
+    one that was processed. `stalled` counts the invocations in a row that made no progress. `run` is the id of the run
+    of the schedule, and `asked` counts the scans that it asked for in this repository so far.
     """
 
     repository: str
     after: str = ""
     stalled: int = 0
+    run: str = ""
+    asked: int = 0
 
     def to_json(self) -> str:
         """Return the message body, such as `{"version":1,"repository":"team-a/app"}`."""
-        optional = {"after": self.after, "stalled": self.stalled}
+        optional = {"after": self.after, "stalled": self.stalled, "run": self.run, "asked": self.asked}
         body = {"version": VERSION, "repository": self.repository} | {k: v for k, v in optional.items() if v}
         return json.dumps(body, separators=(",", ":"))
 
@@ -43,9 +48,16 @@ class RepositoryMessage:
         repository = message.get("repository")
         if not isinstance(repository, str) or not repository:
             raise MessageError(f"repository is {repository!r}; {expected}")
-        after, stalled = message.get("after", ""), message.get("stalled", 0)
+        after, run = message.get("after", ""), message.get("run", "")
         if not isinstance(after, str):
             raise MessageError(f"after is {after!r}; expected a digest or no value")
-        if type(stalled) is not int or stalled < 0:
-            raise MessageError(f"stalled is {stalled!r}; expected a whole number from 0")
-        return cls(repository, after, stalled)
+        if not isinstance(run, str):
+            raise MessageError(f"run is {run!r}; expected the id of a run or no value")
+        return cls(repository, after, _number(message, "stalled"), run, _number(message, "asked"))
+
+
+def _number(message: Mapping[str, Any], name: str) -> int:
+    value = message.get(name, 0)
+    if type(value) is not int or value < 0:
+        raise MessageError(f"{name} is {value!r}; expected a whole number from 0")
+    return value

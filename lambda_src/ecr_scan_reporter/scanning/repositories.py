@@ -4,14 +4,20 @@ import logging
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.aws.sqs import SqsQueue
+from ecr_scan_reporter.errors import AwsError
+from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.scanning.messages import RepositoryMessage
 from ecr_scan_reporter.settings import RepositoriesScannerSettings, compile_regexp
 
 logger = logging.getLogger(__name__)
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +27,16 @@ class Dependencies:
     settings: RepositoriesScannerSettings
     ecr: EcrRegistry
     images_queue: SqsQueue
+    memory: ScanMemory
 
 
-def queue_repositories(event: Mapping[str, Any], deps: Dependencies) -> dict[str, int]:
-    """Queue one message per repository that matches.
+def queue_repositories(event: Mapping[str, Any], deps: Dependencies, now: datetime | None = None) -> dict[str, int]:
+    """Queue one message per repository that matches, the one whose oldest scan is oldest first.
 
     Args:
         event: of the schedule; its `repositoriesFilterRegexp`, if it has one, replaces the configured filter.
         deps: the settings and clients.
+        now: aware; the time of the call by default.
 
     Returns:
         How many repositories exist (`found`) and how many messages were sent (`sent`).
@@ -46,9 +54,26 @@ def queue_repositories(event: Mapping[str, Any], deps: Dependencies) -> dict[str
         return {"found": 0, "sent": 0}
     names = list(deps.ecr.repository_names())
     matching = [name for name in names if repositories.matches(name)]
-    # A random order in every run, so that the daily quota of scans does not always end before the same repositories.
-    random.shuffle(matching)
-    sent = deps.images_queue.send(RepositoryMessage(name).to_json() for name in matching)
+    run = _begin_run(matching, deps.memory, now or datetime.now(UTC))
+    sent = deps.images_queue.send(RepositoryMessage(name, run=run).to_json() for name in matching)
     counts = {"found": len(names), "sent": sent}
-    logger.info("repositories queued", extra={"filter": repositories.include.pattern, **counts})
+    logger.info("repositories queued", extra={"filter": repositories.include.pattern, "run": run, **counts})
     return counts
+
+
+def _begin_run(repositories: list[str], memory: ScanMemory, now: datetime) -> str:
+    """Sort repositories, the oldest scan first, and remember how many there are; return the id of the run.
+
+    The daily quota of scans is spent where the promised age is nearest to its end. Repositories that are not known, and
+    all of them where memory cannot be read, are in a random order, so that the quota does not always end before the
+    same ones.
+    """
+    run = f"{now:%Y-%m-%dT%H:%M:%SZ}-{uuid4().hex[:8]}"
+    random.shuffle(repositories)
+    try:
+        oldest = {state.repository: state.oldest_scan for state in memory.states()}
+        repositories.sort(key=lambda name: oldest.get(name) or _LONG_AGO)
+        memory.begin_run(run, len(repositories), now)
+    except AwsError as error:
+        logger.warning("memory is not available; the order of the repositories is random", extra={"reason": str(error)})
+    return run

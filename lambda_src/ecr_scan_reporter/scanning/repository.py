@@ -9,11 +9,12 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import takewhile
 
+from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.aws.sqs import SqsQueue
 from ecr_scan_reporter.errors import (
@@ -25,9 +26,12 @@ from ecr_scan_reporter.errors import (
     ScanQuotaExceededError,
     TransientError,
 )
+from ecr_scan_reporter.memory.indexes import index_children
+from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.models import Scan, StartOutcome
 from ecr_scan_reporter.scanning.due import KNOWN_STATUSES, decide, scan_priority
 from ecr_scan_reporter.scanning.messages import RepositoryMessage
+from ecr_scan_reporter.scanning.plan import ScanPlan
 from ecr_scan_reporter.scanning.rate_limiter import AdaptiveRateLimiter
 from ecr_scan_reporter.scanning.selection import Candidate, ImageSelector
 from ecr_scan_reporter.scanning.tally import Tally
@@ -59,6 +63,7 @@ class Dependencies:
     settings: ImagesScannerSettings
     ecr: EcrRegistry
     images_queue: SqsQueue
+    table: Table
     pool: Executor
 
 
@@ -107,19 +112,44 @@ def _continuation(message: RepositoryMessage, tally: Tally, reason: str) -> Repo
     stalled = 0 if tally.progressed else message.stalled + 1
     if stalled == len(CONTINUATION_DELAYS):
         raise DeadlineExceededError(f"{message.repository} made no progress in {stalled} invocations: {reason}")
-    return RepositoryMessage(message.repository, tally.resume_after, stalled)
+    return replace(message, after=tally.resume_after, stalled=stalled, asked=message.asked + len(tally.started))
 
 
 def _scan_images(message: RepositoryMessage, deps: Dependencies, deadline: Deadline, tally: Tally) -> None:
     now = datetime.now(UTC)
+    plan = ScanPlan(message.repository, message.run, ScanMemory(deps.table), deps.settings, now)
+    candidates: list[Candidate] = []
+    try:
+        candidates += list_candidates(message, deps, now, deadline, tally)
+        _scan_candidates(candidates, message, deps, deadline, tally, plan, now)
+    except (ScanQuotaExceededError, ManualScanningDisabledError, RepositoryNotFoundError):
+        # Nothing more can be done in this run.
+        plan.finish(candidates, tally.started, message.asked + len(tally.started))
+        raise
+    plan.finish(candidates, tally.started, message.asked + len(tally.started))
+
+
+def _scan_candidates(
+    candidates: Sequence[Candidate],
+    message: RepositoryMessage,
+    deps: Dependencies,
+    deadline: Deadline,
+    tally: Tally,
+    plan: ScanPlan,
+    now: datetime,
+) -> None:
     look_up_limiter = AdaptiveRateLimiter(_FIRST_LOOK_UP_RATE, deadline.clock)
     start_limiter = AdaptiveRateLimiter(_FIRST_START_RATE, deadline.clock)
     start = _scan_starter(message.repository, deps.ecr, tally)
-    for chunk in chunked(list_candidates(message, deps, now, deadline, tally), CHUNK_SIZE):
+    rest = [candidate for candidate in candidates if candidate.digest > message.after]
+    for chunk in chunked(rest, CHUNK_SIZE):
+        known = plan.known(chunk)
         # At most half of the remaining time, so that what is due is started as well.
         calls = ConcurrentCalls(deps.pool, look_up_limiter, deadline.halfway(), tally)
-        scans, checked = look_up_scans(chunk, message.repository, deps.ecr, calls)
+        looked_up, checked = look_up_scans(chunk, known, message.repository, deps.ecr, calls)
+        scans = {**known, **plan.dated(looked_up)}
         due = find_due(scans, deps.settings, now, tally)
+        plan.remember(looked_up, due)
         ConcurrentCalls(deps.pool, start_limiter, deadline, tally).run(start, due)
         tally.resume_after = checked[-1] if checked else tally.resume_after
         if len(checked) < len(chunk):
@@ -129,7 +159,7 @@ def _scan_images(message: RepositoryMessage, deps: Dependencies, deadline: Deadl
 def list_candidates(
     message: RepositoryMessage, deps: Dependencies, now: datetime, deadline: Deadline, tally: Tally
 ) -> list[Candidate]:
-    """Return the selected images after the one that the message names, in the order of their digests.
+    """Return the selected images in the order of their digests.
 
     Raises:
         DeadlineExceededError: the repository has too many images to list in the remaining time.
@@ -138,24 +168,32 @@ def list_candidates(
     for page in deps.ecr.image_pages(message.repository):
         selector.add(page)
         deadline.check(f"listing {message.repository}")
-    children = deps.ecr.index_children(message.repository, list(selector.index_tags)) if selector.has_untagged else []
+    children = (
+        index_children(deps.ecr, deps.table, message.repository, list(selector.index_tags), now)
+        if selector.has_untagged and selector.index_tags
+        else []
+    )
     candidates = selector.select(children)
     if not message.after:
         for reason, number in selector.skipped.items():
             tally.count(reason, number)
-    return [candidate for candidate in candidates if candidate.digest > message.after]
+    return candidates
 
 
 def look_up_scans(
-    chunk: Sequence[Candidate], repository: str, ecr: EcrRegistry, calls: "ConcurrentCalls"
+    chunk: Sequence[Candidate],
+    known: Mapping[str, Scan],
+    repository: str,
+    ecr: EcrRegistry,
+    calls: "ConcurrentCalls",
 ) -> tuple[dict[str, Scan | None], list[str]]:
-    """Look up the last scans of images.
+    """Look up the last scans of images that are not known.
 
     Returns:
         The last scan by digest (None: never scanned) of every image that was read in time; and the digests, from the
-        start of the chunk, up to which every image was read or failed for good.
+        start of the chunk, up to which every image is known, was read, or failed for good.
     """
-    scans: dict[str, Scan | None] = {c.digest: c.last_scan for c in chunk if c.last_scan}
+    scans: dict[str, Scan | None] = {}
     failed: set[str] = set()
 
     def look_up(digest: str) -> None:
@@ -170,8 +208,8 @@ def look_up_scans(
 
     digests = [candidate.digest for candidate in chunk]
     with suppress(DeadlineExceededError):  # what was read in time is enough to go on with
-        failed |= calls.run(look_up, [digest for digest in digests if digest not in scans])
-    return scans, list(takewhile(lambda digest: digest in scans or digest in failed, digests))
+        failed |= calls.run(look_up, [digest for digest in digests if digest not in known])
+    return scans, list(takewhile(lambda digest: digest in known or digest in scans or digest in failed, digests))
 
 
 def find_due(
@@ -207,6 +245,7 @@ def _scan_starter(repository: str, ecr: EcrRegistry, tally: Tally) -> Callable[[
             return
         if outcome is StartOutcome.STARTED:
             quota.accepted()
+            tally.started.add(digest)
         tally.count(outcome)
         extra = {"repository": repository, "digest": digest, "outcome": outcome}
         logger.info("scan requested", extra=extra)

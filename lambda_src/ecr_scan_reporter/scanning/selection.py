@@ -86,7 +86,7 @@ class ImageSelector:
         return (
             (not image.tags or self._matches_tags(image.tags))
             and _within(image.pushed_at, self._selection.pushed_within, self._now)
-            and _within(image.pulled_at, self._selection.pulled_within, self._now)
+            and _within(image.pulled_at or image.pushed_at, self._selection.pulled_within, self._now)
         )
 
     def _matches_tags(self, tags: Sequence[str]) -> bool:

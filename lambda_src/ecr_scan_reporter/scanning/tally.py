@@ -18,6 +18,9 @@ class Tally:
     Args:
         repository: its name.
         resume_after: the digest after which this invocation started; moves on with its progress.
+
+    Attributes:
+        started: the digests of images whose scan was started.
     """
 
     def __init__(self, repository: str, resume_after: str) -> None:
@@ -25,6 +28,7 @@ class Tally:
         self.resume_after = self._started_after = resume_after
         self._outcomes: Counter[str] = Counter()
         self._failures: dict[str, list[str]] = {}
+        self.started: set[str] = set()
         self._lock = threading.Lock()
 
     def count(self, outcome: str, number: int = 1) -> None:

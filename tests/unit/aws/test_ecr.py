@@ -180,7 +180,7 @@ def test_index_children_have_platforms(ecr: Ecr) -> None:
     }
     answer = {"images": [{"imageId": {"imageDigest": "sha256:0"}, "imageManifest": json.dumps(manifest)}]}
     stubber.add_response("batch_get_image", answer)
-    assert registry.index_children("team-a/app", ["sha256:0"]) == [
+    assert registry.index_manifests("team-a/app", ["sha256:0"])["sha256:0"] == [
         IndexChild("sha256:0", "sha256:1", "linux/arm/v7", attestation=False),
         IndexChild("sha256:0", "sha256:2", "unknown/unknown", attestation=True),
         IndexChild("sha256:0", "sha256:3", "", attestation=True),
@@ -192,7 +192,7 @@ def test_indexes_of_a_deleted_repository_are_not_found(ecr: Ecr) -> None:
     registry, stubber = ecr
     stubber.add_client_error("batch_get_image", "RepositoryNotFoundException")
     with pytest.raises(RepositoryNotFoundError):
-        registry.index_children("team-a/app", ["sha256:0"])
+        registry.index_manifests("team-a/app", ["sha256:0"])["sha256:0"]
 
 
 def test_single_attempt_client_does_not_retry() -> None:
@@ -209,7 +209,7 @@ def test_malformed_index_has_no_children(ecr: Ecr, manifest: str) -> None:
     registry, stubber = ecr
     response = {"images": [{"imageId": {"imageDigest": "sha256:0"}, "imageManifest": manifest}]}
     stubber.add_response("batch_get_image", response)
-    assert registry.index_children("team-a/app", ["sha256:0"]) == []
+    assert registry.index_manifests("team-a/app", ["sha256:0"])["sha256:0"] == []
 
 
 def test_malformed_entry_does_not_hide_the_others(ecr: Ecr) -> None:
@@ -217,7 +217,7 @@ def test_malformed_entry_does_not_hide_the_others(ecr: Ecr) -> None:
     manifest = json.dumps({"manifests": [{"digest": ["d"]}, {"digest": "sha256:1", "platform": [], "annotations": 7}]})
     response = {"images": [{"imageId": {"imageDigest": "sha256:0"}, "imageManifest": manifest}]}
     stubber.add_response("batch_get_image", response)
-    assert [child.digest for child in registry.index_children("team-a/app", ["sha256:0"])] == ["sha256:1"]
+    assert [child.digest for child in registry.index_manifests("team-a/app", ["sha256:0"])["sha256:0"]] == ["sha256:1"]
 
 
 def test_response_without_a_scan_status_is_that_images_trouble(ecr: Ecr) -> None:

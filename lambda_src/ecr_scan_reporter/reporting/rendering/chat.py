@@ -1,37 +1,46 @@
-"""Renders a page as markdown for chat: a custom notification of Amazon Q Developer in chat applications.
+"""Renders a report as markdown for chat: a custom notification of Amazon Q Developer in chat applications.
 
 https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html
 """
 
 import json
 
-from ecr_scan_reporter.reporting.findings import PackageFindings
+from ecr_scan_reporter.models import SEVERITIES
+from ecr_scan_reporter.reporting.changes import NEWS, Change, KnownFinding
+from ecr_scan_reporter.reporting.grouping import Fix, Inventory
 from ecr_scan_reporter.reporting.rendering.formatting import (
     console_url,
-    fix_advice,
+    describe_changes,
+    fixed_in,
     format_counts,
     headline,
+    package_label,
     pluralize,
     replace_unprintable,
     truncate,
 )
 from ecr_scan_reporter.reporting.rendering.page import Context, Page
-from ecr_scan_reporter.reporting.triage import ImageResult
+from ecr_scan_reporter.reporting.report import ImageReport, Reason
 
 # Characters, from the document above.
 _MAX_TITLE, _MAX_DESCRIPTION = 250, 8000
-# Characters reserved for "and 37 more images".
+# Characters reserved for "and 37 more".
 _TAIL = 100
-_MAX_PACKAGES = 5
+_MAX_FINDINGS, _MAX_INVENTORY = 5, 10
 
 
 def render(page: Page, context: Context) -> str:
-    """Render a page."""
-    blocks = [_image(result, page, context) for result in page.images]
+    """Render a page: the whole report on the first one, nothing on the others."""
+    if page.part > 1:
+        return ""
+    group = page.group
+    fixes = group.fixes(context.thresholds) if len(group.images) > 1 else []
+    blocks = [_fixes(fixes)] if fixes else []
+    blocks += [_image(image, context) for image in group.images]
     blocks += [
-        f"*Scan failed*: {code(result.name)} {code(result.failure_reason or 'no reason given')}"
-        for result in page.failed
+        f"*Scan failed*: {code(image.name)} {code(image.failure or 'no reason given')}" for image in group.failed
     ]
+    blocks += [_inventory(group.inventory)] if group.inventory else []
     description, shown = "", 0
     for block in blocks:
         if len(description) + len(block) > _MAX_DESCRIPTION - _TAIL:
@@ -39,14 +48,14 @@ def render(page: Page, context: Context) -> str:
         description += block + "\n\n"
         shown += 1
     if more := len(blocks) - shown:
-        description += f"and {pluralize(more, 'more image')}"
+        description += f"and {more} more"
     return json.dumps(
         {
             "version": "1.0",
             "source": "custom",
             "content": {
                 "textType": "client-markdown",
-                "title": truncate(f"ECR: {headline(page.images, page.failed)}", _MAX_TITLE),
+                "title": truncate(f"ECR: {headline(group)}", _MAX_TITLE),
                 "description": description.strip(),
             },
             "metadata": {
@@ -64,20 +73,45 @@ def code(text: str) -> str:
     return f"`{text.replace('&', '&amp;').replace('<', '&lt;').replace('>', '&gt;')}`"
 
 
-def _image(result: ImageResult, page: Page, context: Context) -> str:
-    url = console_url(result, context.partition)
-    lines = [f"*{format_counts(result.counts)}*: {code(result.name)}{f' ([console]({url}))' if url else ''}"]
-    if result.unread_reason:
-        lines.append(f"• The findings could not be read: {code(result.unread_reason)}")
-    if result.findings:
-        shown = result.findings.packages[: min(_MAX_PACKAGES, page.detail.packages)]
-        lines += [_package(package) for package in shown]
-        if more := result.findings.total_packages - len(shown):
-            lines.append(f"• and {pluralize(more, 'more package')}")
+def _fixes(fixes: list[Fix]) -> str:
+    return "\n".join(["*Fix first*", *map(_fix, fixes)])
+
+
+def _fix(fix: Fix) -> str:
+    advice = f", {code(fixed_in(fix.fixed_versions))}" if fix.fixed_versions else ""
+    label = code(package_label(fix.package, fix.installed_versions))
+    return f"• {label}{advice}: {pluralize(fix.images, 'image')}, {format_counts(fix.counts)}"
+
+
+def _image(image: ImageReport, context: Context) -> str:
+    url = console_url(image, context.partition)
+    platforms = f" {code(', '.join(image.platforms))}" if image.platforms else ""
+    head = f"{code(image.name)}{platforms}{f' ([console]({url}))' if url else ''}"
+    prefix = "Reminder: " if image.reason is Reason.REMINDER else ""
+    lines = [f"{head}: {prefix}{describe_changes(image, quote=code)}"]
+    if image.failure:
+        lines.append(f"• The findings could not be read: {code(image.failure)}")
+    findings = image.worst(*NEWS) if image.reason is Reason.NEWS else image.worst(Change.STILL_OPEN)
+    lines += [_finding(known) for known in findings[:_MAX_FINDINGS]]
+    total = image.total(*NEWS) if image.reason is Reason.NEWS else image.total(Change.STILL_OPEN)
+    if (more := total - min(len(findings), _MAX_FINDINGS)) > 0:
+        lines.append(f"• and {more} more")
     return "\n".join(lines)
 
 
-def _package(package: PackageFindings) -> str:
-    worst = ", ".join(code(finding.id) for finding in package.worst)
-    advice = f", {code(fix_advice(package))}" if package.fixes else ""
-    return f"• {code(package.label)}: {pluralize(package.total, 'CVE')} ({worst}){advice}"
+def _finding(known: KnownFinding) -> str:
+    finding = known.finding
+    fix = fixed_in(finding.fixed_versions)
+    label = code(package_label(finding.package, finding.installed_versions))
+    advice = f", {code(fix)}" if fix else ""
+    severity = finding.severity.lower() if finding.severity in SEVERITIES else "unknown severity"
+    return f"• {severity} {code(finding.id)} in {label}{advice}"
+
+
+def _inventory(inventory: Inventory) -> str:
+    lines = [
+        f"*First inventory*: {inventory.images} images of {len(inventory.repositories)} repositories, "
+        f"{format_counts(inventory.counts)}"
+    ]
+    lines += [f"• {code(image.name)}: {format_counts(image.counts)}" for image in inventory.worst[:_MAX_INVENTORY]]
+    return "\n".join(lines)

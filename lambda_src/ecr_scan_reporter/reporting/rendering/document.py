@@ -1,69 +1,131 @@
 """Renders a page as a JSON document for machine subscribers. Its schema: docs/report.schema.json."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
-from ecr_scan_reporter.models import SEVERITIES, Finding
-from ecr_scan_reporter.reporting.rendering.formatting import console_url, format_rfc3339
-from ecr_scan_reporter.reporting.rendering.page import Context, Page
-from ecr_scan_reporter.reporting.triage import ImageResult
+from ecr_scan_reporter.models import SEVERITIES
+from ecr_scan_reporter.reporting.changes import OPEN, Change, KnownFinding
+from ecr_scan_reporter.reporting.grouping import Inventory, RepositoryInventory
+from ecr_scan_reporter.reporting.rendering.formatting import console_url, count_images, format_rfc3339
+from ecr_scan_reporter.reporting.rendering.page import Context, Detail, Page
+from ecr_scan_reporter.reporting.report import ImageReport, keep_worst
 
-SCHEMA = "ecr-scan-report/1"
+SCHEMA = "ecr-scan-report/2"
 
 
 def render(page: Page, context: Context) -> str:
     """Render a page."""
-    return json.dumps(
+    group = page.group
+    return dumps(
         {
             "schema": SCHEMA,
             "reporter": context.name,
-            "account": page.account,
-            "region": page.region,
-            "group": page.group,
+            "account": group.account,
+            "region": group.region,
+            "group": group.name,
             "part": page.part,
             "parts": page.parts,
             "thresholds": dict(context.thresholds),
-            "images": [_image(result, page, context) for result in page.images],
-            "failed_scans": [_failure(result, page, context) for result in page.failed],
-        },
-        separators=(",", ":"),
-        allow_nan=False,
+            "totals": {
+                "images": count_images(group.images),
+                "failed_scans": len(group.failed),
+                **{
+                    str(change): sum(image.total(change) * len(image.digests) for image in group.images)
+                    for change in Change
+                },
+            },
+            "fix_first": [
+                {
+                    "package": fix.package,
+                    "installed_versions": list(fix.installed_versions),
+                    "fixed_versions": list(fix.fixed_versions),
+                    "images": fix.images,
+                    "counts": _counts(fix.counts),
+                }
+                for fix in group.fixes(context.thresholds)
+            ],
+            "images": [image(entry, page.detail, context) for entry in page.images],
+            "failed_scans": [failure(entry, page.detail, context) for entry in page.failed],
+            "inventory": _inventory(group.inventory, page, context) if group.inventory else None,
+        }
     )
 
 
-def _identity(result: ImageResult, page: Page, context: Context) -> dict[str, Any]:
-    event = result.event
+def dumps(value: object) -> str:
+    """Encode as strict JSON without spaces."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+def image(entry: ImageReport, detail: Detail, context: Context) -> dict[str, Any]:
+    """Return one image of the document."""
+    shown = keep_worst(entry.changes, detail.findings)
+    named = sum(map(len, shown.values()))
+    return _identity(entry, detail, context) | {
+        "reason": entry.reason,
+        "first_scan": entry.first_scan,
+        "predecessor": entry.predecessor or None,
+        "counts": _counts(entry.counts),
+        "open_before": entry.open_before,
+        "open_now": entry.total(*OPEN),
+        "changes": {change: [_finding(known) for known in shown.get(change, ())] for change in Change},
+        "totals": {change: entry.total(change) for change in Change},
+        "findings_omitted": entry.total(*Change) - named,
+        "findings_error": entry.failure or None,
+    }
+
+
+def failure(entry: ImageReport, detail: Detail, context: Context) -> dict[str, Any]:
+    """Return one failed scan of the document."""
+    return _identity(entry, detail, context) | {
+        "reason": entry.failure or None,
+        "unsupported": entry.unsupported,
+    }
+
+
+def repository(entry: RepositoryInventory) -> dict[str, Any]:
+    """Return one repository of an inventory."""
     return {
-        "repository": event.repository,
-        "repository_arn": f"arn:{context.partition}:ecr:{event.region}:{event.account}:repository/{event.repository}",
-        "digest": event.digest,
-        "tags": list(result.tags[: page.detail.tags]),
-        "platform": result.platform or None,
-        "scanned_at": format_rfc3339(event.time),
-        "console_url": console_url(result, context.partition) or None,
+        "repository": entry.repository,
+        "images": entry.images,
+        "failed_scans": entry.failed,
+        "counts": _counts(entry.counts),
     }
 
 
-def _image(result: ImageResult, page: Page, context: Context) -> dict[str, Any]:
-    shown = result.findings.worst[: page.detail.findings] if result.findings else ()
-    return _identity(result, page, context) | {
-        "counts": {severity: result.counts[severity] for severity in SEVERITIES if result.counts.get(severity)},
-        "findings": [_finding(finding) for finding in shown],
-        "findings_omitted": result.findings.total - len(shown) if result.findings else 0,
-        "findings_error": result.unread_reason or None,
+def _inventory(inventory: Inventory, page: Page, context: Context) -> dict[str, Any]:
+    worst = inventory.worst if page.part == 1 else []
+    return {
+        "images": inventory.images,
+        "failed_scans": inventory.failed,
+        "counts": _counts(inventory.counts),
+        "repositories": [repository(entry) for entry in page.repositories],
+        "worst_images": [_identity(entry, page.detail, context) | {"counts": _counts(entry.counts)} for entry in worst],
     }
 
 
-def _failure(result: ImageResult, page: Page, context: Context) -> dict[str, Any]:
-    return _identity(result, page, context) | {
-        "reason": result.failure_reason or result.unread_reason or None,
-        "unsupported": result.unsupported,
+def _identity(entry: ImageReport, detail: Detail, context: Context) -> dict[str, Any]:
+    return {
+        "repository": entry.repository,
+        "repository_arn": f"arn:{context.partition}:ecr:{entry.region}:{entry.account}:repository/{entry.repository}",
+        "digest": entry.digest,
+        "digests": list(entry.digests or (entry.digest,)),
+        "tags": list(entry.tags[: detail.tags]),
+        "platforms": list(entry.platforms),
+        "scanned_at": format_rfc3339(entry.scanned_at),
+        "console_url": console_url(entry, context.partition) or None,
     }
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def _counts(counts: Mapping[str, int]) -> dict[str, int]:
+    return {severity: counts[severity] for severity in SEVERITIES if counts.get(severity)}
+
+
+def _finding(known: KnownFinding) -> dict[str, Any]:
+    finding = known.finding
     return {
         "id": finding.id,
+        "aliases": list(finding.aliases),
         "severity": finding.severity,
         "package": finding.package or None,
         "installed_versions": list(finding.installed_versions),
@@ -73,4 +135,5 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "exploit_available": finding.exploit_available,
         "cvss_score": finding.cvss_score or None,
         "url": finding.url or None,
+        "first_seen": format_rfc3339(known.first_seen),
     }

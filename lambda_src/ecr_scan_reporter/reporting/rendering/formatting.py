@@ -1,12 +1,14 @@
 """Formats counts, times, links and untrusted text for every format of a report."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from urllib.parse import quote, urlencode
 
-from ecr_scan_reporter.models import SEVERITIES
-from ecr_scan_reporter.reporting.findings import PackageFindings
-from ecr_scan_reporter.reporting.triage import ImageResult
+from ecr_scan_reporter.models import SEVERITIES, severity_rank
+from ecr_scan_reporter.reporting.changes import NEWS, Change
+from ecr_scan_reporter.reporting.grouping import Group
+from ecr_scan_reporter.reporting.report import ImageReport, Reason
 
 # The console's host by partition; the consoles of other partitions are not public.
 _CONSOLE_HOSTS = {
@@ -16,6 +18,16 @@ _CONSOLE_HOSTS = {
 }
 # Fixed versions that one line names.
 _MAX_FIXES = 3
+_CHANGE_WORDS = {
+    Change.NEW: "new",
+    Change.BACK: "back",
+    Change.RAISED: "more severe",
+    Change.FIX_AVAILABLE: "newly fixable",
+    Change.EXPLOIT_KNOWN: "newly exploitable",
+    Change.STILL_OPEN: "still open",
+    Change.FIXED: "fixed",
+    Change.WITHDRAWN: "withdrawn",
+}
 
 
 def replace_unprintable(text: str) -> str:
@@ -44,15 +56,6 @@ def format_counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{number} {severity.lower()}" for severity, number in known if number) or "no findings"
 
 
-def total_counts(results: Iterable[ImageResult]) -> dict[str, int]:
-    """Add up the findings of several images by severity."""
-    total = dict.fromkeys(SEVERITIES, 0)
-    for result in results:
-        for severity in SEVERITIES:
-            total[severity] += result.counts.get(severity, 0)
-    return total
-
-
 def format_time(moment: datetime) -> str:
     """Format `09:14`, UTC."""
     return f"{moment.astimezone(UTC):%H:%M}"
@@ -63,39 +66,81 @@ def format_rfc3339(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def headline(images: Iterable[ImageResult], failed: Iterable[ImageResult]) -> str:
-    """Format `2 critical, 14 high in 3 images, 1 scan failed`."""
-    images, failed = list(images), list(failed)
-    total = total_counts(images)
-    severe = {severity: number for severity, number in total.items() if severity in ("CRITICAL", "HIGH")}
+def headline(group: Group) -> str:
+    """Format `2 new critical, 1 new high in 3 images, 41 fixed, 1 scan failed`."""
     parts = []
-    if images:
-        counts = severe if any(severe.values()) else total
-        parts.append(f"{format_counts(counts)} in {pluralize(len(images), 'image')}")
-    if failed:
-        parts.append(f"{pluralize(len(failed), 'scan')} failed")
-    return ", ".join(parts)
+    for reasons, word in (
+        ((Reason.NEWS,), "new"),
+        ((Reason.REMINDER,), "still open"),
+        ((Reason.EVERY_SCAN, Reason.FINDINGS_NOT_READ), ""),
+    ):
+        images = [image for image in group.images if image.reason in reasons]
+        if images:
+            counts = sum((image.news for image in images), Counter())
+            parts.append(f"{_severe(counts, word)} in {pluralize(count_images(images), 'image')}")
+    if fixed := sum(image.total(Change.FIXED) * len(image.digests) for image in group.images):
+        parts.append(f"{fixed} fixed")
+    if withdrawn := sum(image.total(Change.WITHDRAWN) * len(image.digests) for image in group.images):
+        parts.append(f"{withdrawn} withdrawn")
+    if group.failed:
+        parts.append(f"{pluralize(len(group.failed), 'scan')} failed")
+    if group.inventory:
+        number = pluralize(group.inventory.images, "image")
+        parts.append(f"first inventory of {number}: {_severe(group.inventory.counts, '')}")
+    text = ", ".join(parts)
+    return text[:1].upper() + text[1:]
 
 
-def fix_advice(package: PackageFindings) -> str:
-    """Format which version fixes the findings of a package: `fixed in 2.0`, or `fixed in 2.0 (3 of 4), 2.1 (1 of 4)`.
+def count_images(images: Iterable[ImageReport]) -> int:
+    """Count images; several platforms of one index are one entry, but as many images."""
+    return sum(len(image.digests) or 1 for image in images)
+
+
+def _severe(counts: Mapping[str, int], word: str) -> str:
+    """Format `2 new critical, 1 new high`; the other severities only where there are none of these."""
+    severe = {severity: counts.get(severity, 0) for severity in ("CRITICAL", "HIGH")}
+    shown = severe if any(severe.values()) else counts
+    numbers = [(severity, shown.get(severity, 0)) for severity in SEVERITIES]
+    order = "{0} {1} {2}" if word == "new" else "{0} {2} {1}"
+    parts = [order.format(number, word, severity.lower()) for severity, number in numbers if number]
+    return ", ".join(" ".join(part.split()) for part in parts) or "no findings"
+
+
+def package_label(package: str, versions: Iterable[str]) -> str:
+    """Format `openssl 3.0.1-r2`."""
+    return f"{package} {', '.join(versions)}".strip() or "package not named"
+
+
+def fixed_in(versions: Sequence[str]) -> str:
+    """Format `fixed in 3.0.15-r0`; "" if no version is known.
 
     Versions are not compared: each ecosystem orders them differently.
     """
-    if not package.fixes:
-        return ""
-    if package.fixes[0][1] == package.total:
-        return f"fixed in {package.fixes[0][0]}"
-    fixes = [f"{version} ({number} of {package.total})" for version, number in package.fixes[:_MAX_FIXES]]
-    return f"fixed in {', '.join(fixes)}"
+    more = ", ..." if len(versions) > _MAX_FIXES else ""
+    return f"fixed in {', '.join(versions[:_MAX_FIXES])}{more}" if versions else ""
 
 
-def console_url(result: ImageResult, partition: str) -> str:
+def describe_changes(image: ImageReport, quote: Callable[[str], str] = str) -> str:
+    """Format `2 new (1 critical), 9 still open, 12 fixed since 4.1.9`; `quote` formats the untrusted tag."""
+    parts = []
+    for change, word in _CHANGE_WORDS.items():
+        if number := image.total(change):
+            worst = min(image.totals[change], key=severity_rank)
+            named = change in NEWS and worst in SEVERITIES
+            severe = f" ({image.totals[change][worst]} {worst.lower()})" if named else ""
+            parts.append(f"{number} {word}{severe}")
+    text = ", ".join(parts) or format_counts(image.counts)
+    if image.predecessor:
+        return f"{text} since {quote(image.predecessor)}"
+    return f"first scan: {text}" if image.first_scan else text
+
+
+def console_url(image: ImageReport, partition: str) -> str:
     """Return the image's URL in the ECR console; "" if the partition's console is not known."""
-    host, event = _CONSOLE_HOSTS.get(partition), result.event
+    host = _CONSOLE_HOSTS.get(partition)
     if host is None:
         return ""
-    path = "/".join(quote(part, safe="") for part in (event.account, *event.repository.split("/")))
-    query = urlencode({"region": event.region})
-    region = quote(event.region, safe="")
-    return f"https://{region}.{host}/ecr/repositories/private/{path}/_/image/{quote(event.digest)}/scan-results?{query}"
+    path = "/".join(quote(part, safe="") for part in (image.account, *image.repository.split("/")))
+    query = urlencode({"region": image.region})
+    region = quote(image.region, safe="")
+    return f"https://{region}.{host}/ecr/repositories/private/{path}/_/image/{quote(image.digest)}/scan-results?{query}"

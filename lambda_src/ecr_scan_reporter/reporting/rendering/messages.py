@@ -1,31 +1,39 @@
-"""Splits the results of a group into pages and renders each page as one SNS message."""
+"""Splits a report into pages and renders each page as one SNS message."""
 
+import json
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ecr_scan_reporter.aws.sns import MAX_MESSAGE, MAX_SUBJECT, ReportMessage, publications
 from ecr_scan_reporter.models import severity_rank
+from ecr_scan_reporter.reporting.changes import Change
+from ecr_scan_reporter.reporting.grouping import Group, RepositoryInventory
 from ecr_scan_reporter.reporting.rendering import chat, document, email
-from ecr_scan_reporter.reporting.rendering.formatting import headline, to_ascii, total_counts, truncate
+from ecr_scan_reporter.reporting.rendering.formatting import headline, to_ascii, truncate
 from ecr_scan_reporter.reporting.rendering.page import Context, Detail, Page
-from ecr_scan_reporter.reporting.triage import Group, ImageResult
+from ecr_scan_reporter.reporting.report import ImageReport
 
-# The most detailed one that lets a group fit into one message is used; if none does, the last one, on several pages.
-_DETAILS = (Detail(200, 12, 1000), Detail(50, 10, 100), Detail(20, 8, 20), Detail(8, 3, 10))
+# The most detailed one that lets a report fit into one message is used; if none does, the last one, on several pages.
+_DETAILS = (Detail(200, 1000), Detail(50, 100), Detail(20, 20), Detail(10, 10))
 # For a single image that is too large for a message even so.
-_LEAST_DETAIL = Detail(0, 0, 1)
+_LEAST_DETAIL = Detail(0, 1)
 # Bytes that are kept free: SNS may count more than the body, and a page's own number takes some.
 _MARGIN = 4 * 1024
 _PAGE_SIZE = MAX_MESSAGE - _MARGIN
-# Bytes by which an image may grow on a page of many: its number, and a comma.
-_IMAGE_MARGIN = 16
+# What a subscriber's filter policy can match is limited by what SNS accepts as the value of an attribute.
+_MAX_REPOSITORIES = 500
+
+_Entry = ImageReport | RepositoryInventory
 
 
 def build_pages(group: Group, context: Context) -> list[Page]:
-    """Split a group into as few pages as fit; every result is on exactly one page."""
-    results = (*group.images, *group.failed)
+    """Split a report into as few pages as fit; every image is on exactly one page."""
+    repositories = tuple(group.inventory.sorted_repositories()) if group.inventory else ()
+    entries: list[_Entry] = [*group.images, *group.failed, *repositories]
     for detail in _DETAILS:
-        empty = Page(group.account, group.region, group.name, (), (), detail)
-        chunks = _split(results, empty, context, stop_at_second=detail is not _DETAILS[-1])
+        empty = Page(group, (), (), (), detail)
+        chunks = _split(entries, empty, context, stop_at_second=detail is not _DETAILS[-1])
         if len(chunks) == 1:
             break
     return [
@@ -35,33 +43,50 @@ def build_pages(group: Group, context: Context) -> list[Page]:
 
 
 def _split(
-    results: tuple[ImageResult, ...], empty: Page, context: Context, *, stop_at_second: bool
-) -> list[tuple[list[ImageResult], Detail]]:
-    """Split results, in their order, into chunks that fit on a page; each with the detail that makes it fit."""
-    chunks: list[tuple[list[ImageResult], Detail]] = []
-    base = _size(empty, context)
-    room = 0
-    for result in results:
-        size = _size(_with(empty, [result]), context) - base + _IMAGE_MARGIN
+    entries: Sequence[_Entry], empty: Page, context: Context, *, stop_at_second: bool
+) -> list[tuple[list[_Entry], Detail]]:
+    """Split entries, in their order, into chunks that fit on a page; each with the detail that makes it fit."""
+    chunks: list[tuple[list[_Entry], Detail]] = [([], empty.detail)]
+    # The first page also has the text of the email.
+    room = _PAGE_SIZE - _size(empty, context)
+    further = _PAGE_SIZE - _size(replace(empty, part=2, parts=2), context)
+    for entry in entries:
+        size = _entry_size(entry, empty.detail, context)
         if size > room:
-            if stop_at_second and chunks:
-                return [*chunks, ([result], empty.detail)]
-            fits = base + size <= _PAGE_SIZE
+            if stop_at_second:
+                return [*chunks, ([entry], empty.detail)]
+            fits = size <= further
+            room = further if fits else size
             chunks.append(([], empty.detail if fits else _LEAST_DETAIL))
-            room = _PAGE_SIZE - base if fits else size
-        chunks[-1][0].append(result)
+        chunks[-1][0].append(entry)
         room -= size
     return chunks
 
 
-def _with(page: Page, results: list[ImageResult]) -> Page:
-    images = tuple(result for result in results if not result.failed)
-    failed = tuple(result for result in results if result.failed)
-    return replace(page, images=images, failed=failed)
+def _entry_size(entry: _Entry, detail: Detail, context: Context) -> int:
+    """Return the bytes that an entry takes in a message: the document is a string in the JSON of the message."""
+    match entry:
+        case RepositoryInventory():
+            value = document.repository(entry)
+        case ImageReport(failed=True):
+            value = document.failure(entry, detail, context)
+        case _:
+            value = document.image(entry, detail, context)
+    return len(json.dumps(document.dumps(value), ensure_ascii=False).encode()) + 1
+
+
+def _with(page: Page, entries: Sequence[_Entry]) -> Page:
+    images = [entry for entry in entries if isinstance(entry, ImageReport)]
+    return replace(
+        page,
+        images=tuple(image for image in images if not image.failed),
+        failed=tuple(image for image in images if image.failed),
+        repositories=tuple(entry for entry in entries if isinstance(entry, RepositoryInventory)),
+    )
 
 
 def _size(page: Page, context: Context) -> int:
-    report, _ = publications(build_message(page, context))
+    report, *_ = publications(build_message(page, context))
     return report.size
 
 
@@ -77,22 +102,38 @@ def build_message(page: Page, context: Context) -> ReportMessage:
 
 
 def _subject(page: Page) -> str:
-    results = page.results
-    more = f" and {len(results) - 1} more" if len(results) > 1 else ""
-    head = f"[ECR] {headline(page.images, page.failed)}: "
-    name = to_ascii(results[0].name) if results else ""
+    images = (*page.group.images, *page.group.failed)
+    part = f" ({page.part}/{page.parts})" if page.part > 1 else ""
+    text = f"[ECR] {headline(page.group)}"
+    if not images:
+        return truncate(to_ascii(text), MAX_SUBJECT - len(part)) + part
+    head, more = f"{text}: ", f" and {len(images) - 1} more" if len(images) > 1 else ""
+    name = to_ascii(images[0].name)
     # Counts of every severity can fill the subject: truncate the image name first, then the counts.
-    return truncate(head + truncate(name, max(MAX_SUBJECT - len(head) - len(more), 3)) + more, MAX_SUBJECT)
+    room = max(MAX_SUBJECT - len(part) - len(head) - len(more), 3)
+    return truncate(head + truncate(name, room) + more, MAX_SUBJECT - len(part)) + part
 
 
 def _attributes(page: Page) -> dict[str, str | int | list[str]]:
-    """Return what a subscriber's filter policy can match."""
-    found = [severity for severity, number in total_counts(page.images).items() if number]
+    """Return what a subscriber's filter policy can match.
+
+    At most ten: SNS discards messages with more for queues with raw delivery.
+    https://docs.aws.amazon.com/sns/latest/dg/sns-message-attributes.html
+    """
+    group = page.group
+    found: Counter[str] = sum((image.news for image in group.images), Counter())
+    worst = found or (group.inventory.counts if group.inventory else found)
+    repositories = {image.repository for image in (*group.images, *group.failed)}
+    repositories |= set(group.inventory.repositories) if group.inventory else set()
     attributes: dict[str, str | int | list[str]] = {
-        "severity": min(found, key=severity_rank) if found else "NONE",
-        "repositories": sorted({result.event.repository for result in page.results}),
-        "account": page.account,
-        "region": page.region,
-        "failed_scans": len(page.failed),
+        "severity": min(worst, key=severity_rank) if worst else "NONE",
+        "new_critical": found["CRITICAL"],
+        "new_high": found["HIGH"],
+        "fixed": sum(image.total(Change.FIXED) * len(image.digests) for image in group.images),
+        "repositories": sorted(repositories)[:_MAX_REPOSITORIES],
+        "account": group.account,
+        "region": group.region,
+        "failed_scans": len(group.failed),
+        "part": page.part,
     }
-    return attributes | ({"group": page.group} if page.group else {})
+    return attributes | ({"group": group.name} if group.name else {})

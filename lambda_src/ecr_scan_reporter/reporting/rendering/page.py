@@ -3,41 +3,39 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ecr_scan_reporter.reporting.triage import ImageResult
+from ecr_scan_reporter.reporting.grouping import Group, RepositoryInventory
+from ecr_scan_reporter.reporting.report import ImageReport
 
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """How much of one image is shown.
-
-    Args:
-        findings: in the JSON document.
-        packages: in the email and in chat.
-        tags: in the JSON document.
-    """
+    """How much the JSON document says of one image: the findings and the tags that it names."""
 
     findings: int
-    packages: int
     tags: int
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What one message reports: images over a threshold and failed scans of one group, worst first."""
+    """One message of a report.
 
-    account: str
-    region: str
-    group: str | None
-    images: tuple[ImageResult, ...]
-    failed: tuple[ImageResult, ...]
+    Args:
+        group: what the whole report says. The email and the chat message of the first page say all of it.
+        images: those that the JSON document of this page has.
+        failed: failed scans, in the same way.
+        repositories: of the inventory, in the same way.
+        detail: of the JSON document.
+        part: the number of the page, from 1.
+        parts: how many pages there are.
+    """
+
+    group: Group
+    images: tuple[ImageReport, ...]
+    failed: tuple[ImageReport, ...]
+    repositories: tuple[RepositoryInventory, ...]
     detail: Detail
     part: int = 1
     parts: int = 1
-
-    @property
-    def results(self) -> tuple[ImageResult, ...]:
-        """All results of the page."""
-        return self.images + self.failed
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import os
 import urllib.parse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -108,6 +108,7 @@ class Registry:
         start_error: tuple[str, str] | None = None,
         start_error_times: int | None = None,
         archived: bool = False,
+        pushed_at: datetime | None = None,
         config_media_type: str = OCI_CONFIG,
         subject: str | None = None,
     ) -> str:
@@ -122,6 +123,7 @@ class Registry:
             start_error: code and message with which StartImageScan rejects the image.
             start_error_times: number of rejections; no limit by default.
             archived: archive the image.
+            pushed_at: time of the push; now by default.
             config_media_type: another media type makes the image an artifact, such as a Helm chart.
             subject: digest of the image that this one refers to, as signatures and SBOMs do.
 
@@ -131,8 +133,8 @@ class Registry:
         Raises:
             NotSupportedError: the registry does not support one of the arguments.
         """
-        if archived or scanned_at or start_error:
-            self._require_control_api("archived, scanned_at and start_error")
+        if archived or pushed_at or scanned_at or start_error:
+            self._require_control_api("archived, pushed_at, scanned_at and start_error")
         self.create_repository(repository)
         layer = hashlib.sha256(os.urandom(16)).hexdigest()
         manifest: dict[str, Any] = {
@@ -148,9 +150,16 @@ class Registry:
             self._set_scan_result(repository, digest, tag, findings, outcome, scanned_at)
         if start_error:
             self.fail_start(repository, digest, *start_error, times=start_error_times)
+        if pushed_at:
+            image = {"repositoryName": repository, "imageDigest": digest}
+            self._control("image", {**image, "pushedAt": _iso("pushed_at", pushed_at)})
         if archived:
-            self._control("image", {"repositoryName": repository, "imageDigest": digest, "archived": True})
+            self.archive(repository, digest)
         return digest
+
+    def archive(self, repository: str, digest: str) -> None:
+        """Archive an image: it can no longer be scanned."""
+        self._control("image", {"repositoryName": repository, "imageDigest": digest, "archived": True})
 
     def push_index(self, repository: str, tag: str | None, children: Sequence[str]) -> str:
         """Push an image index (a multi-architecture image) of images in the same repository.
@@ -210,6 +219,10 @@ class Registry:
         """Set the duration of the scans that start from now on."""
         self._control("delay", {"seconds": seconds})
 
+    def age_scans(self, by: timedelta) -> None:
+        """Make all scans that have ended older than they are."""
+        self._control("age", {"seconds": by.total_seconds()})
+
     def scans_started(self, repository: str | None = None) -> list[StartedScan]:
         """Return the scans that were started, oldest first, of one repository or of all.
 
@@ -241,6 +254,11 @@ class Registry:
             for request in self._requests(repository)
             if request["code"] is not None
         ]
+
+    def calls(self) -> dict[str, int]:
+        """Return the number of requests so far by operation, such as DescribeImages."""
+        calls: dict[str, int] = self._log()["calls"]
+        return calls
 
     def scan_result(self, repository: str, digest: str) -> Mapping[str, Any] | None:
         """Return DescribeImageScanFindings of an image; None if it was never scanned."""
@@ -284,9 +302,12 @@ class Registry:
         self._control("fault", fault)
 
     def _requests(self, repository: str | None) -> list[dict[str, Any]]:
-        self._require_control_api("the list of requests")
-        answer = control_api.call(self._endpoint, "/_local_aws/ecr/requests", query=self._registry)
-        return [request for request in answer["requests"] if repository in (None, request["repository"])]
+        requests: list[dict[str, Any]] = self._log()["requests"]
+        return [request for request in requests if repository in (None, request["repository"])]
+
+    def _log(self) -> dict[str, Any]:
+        self._require_control_api("the log of requests")
+        return control_api.call(self._endpoint, "/_local_aws/ecr/requests", query=self._registry)
 
     def _put(self, repository: str, manifest: Mapping[str, Any], tag: str | None) -> str:
         digest = self._put_manifest(repository, json.dumps(manifest), manifest["mediaType"], tag)
@@ -314,14 +335,12 @@ class Registry:
         outcome: tuple[str, str] | None,
         scanned_at: datetime | None,
     ) -> None:
-        if scanned_at is not None and scanned_at.tzinfo is None:
-            raise ValueError(f"scanned_at is {scanned_at.isoformat()}; expected a time with a time zone")
         status, description = outcome or (COMPLETE, "The scan was completed.")
         found = [finding.to_api() for finding in findings]
         if self.has_control_api:
             result = {"status": status, "description": description, "findings": found}
             body = {"repositoryName": repository, "imageDigest": digest, "result": result}
-            self._control("image", body | ({"scannedAt": scanned_at.isoformat()} if scanned_at else {}))
+            self._control("image", body | ({"scannedAt": _iso("scanned_at", scanned_at)} if scanned_at else {}))
         else:
             self._send_to_moto(repository, digest, tag, status, description, found)
 
@@ -355,3 +374,9 @@ class Registry:
         except control_api.ControlApiError as error:
             message = f"the registry at {self._endpoint} does not accept results of scans: {error}"
             raise NotSupportedError(message) from error
+
+
+def _iso(name: str, time: datetime) -> str:
+    if time.tzinfo is None:
+        raise ValueError(f"{name} is {time.isoformat()}; expected a time with a time zone")
+    return time.isoformat()

@@ -328,6 +328,14 @@ def test_control_api_sets_results_faults_and_durations(
     ]
     assert json.loads(json.dumps(requests)) == requests
 
+    clock.now += timedelta(seconds=2)
+    assert error_of("StartImageScan")[0] == "LimitExceededException"
+    control(registry, "age", {"seconds": 86_400})
+    assert call("DescribeImageScanFindings")["imageScanFindings"]["imageScanCompletedAt"] == clock.now - DAY
+    call("StartImageScan")
+
+    control(registry, "image", {**image, "pushedAt": week_ago.isoformat()})
+    assert call("DescribeImages")["imageDetails"][0]["imagePushedAt"] == week_ago
     control(registry, "image", {**image, "archived": True})
     assert call("DescribeImages")["imageDetails"] == []
     with pytest.raises(ValueError, match="resource is 'nonsense'; expected"):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from local_aws.fake_ecr.faults import Fault
@@ -15,8 +15,9 @@ def control(registry: FakeRegistry, resource: str, body: Mapping[str, Any]) -> d
 
     Args:
         registry: the registry.
-        resource: `image` changes an image or its scans, `fault` adds a fault, `delay` sets the duration of scans, and
-            `requests` returns the requests to start a scan.
+        resource: `image` changes an image or its scans, `fault` adds a fault, `delay` sets the duration of scans,
+            `age` makes all scans older, and `requests` returns the requests to start a scan,
+            and the number of all requests by operation.
         body: JSON object of the request.
 
     Raises:
@@ -32,11 +33,13 @@ def control(registry: FakeRegistry, resource: str, body: Mapping[str, Any]) -> d
             registry.faults.append(Fault(**{name: body[name] for name in fields}))
         case "delay":
             registry.scan_seconds = body["seconds"]
+        case "age":
+            registry.age_scans(timedelta(seconds=body["seconds"]))
         case "requests":
             requests = [{**request._asdict(), "time": request.time.isoformat()} for request in registry.scan_requests]
-            return {"requests": requests}
+            return {"requests": requests, "calls": dict(registry.calls)}
         case _:
-            raise ValueError(f"resource is {resource!r}; expected image, fault, delay or requests")
+            raise ValueError(f"resource is {resource!r}; expected image, fault, delay, age or requests")
     return {}
 
 
@@ -49,5 +52,7 @@ def _change_image(registry: FakeRegistry, body: Mapping[str, Any]) -> None:
         if scanned_at := body.get("scannedAt"):
             time = datetime.fromisoformat(scanned_at)
             repository.scans[image.digest] = finished_scan(scan, time, time)
+    if pushed_at := body.get("pushedAt"):
+        repository.put(image := replace(image, pushed_at=datetime.fromisoformat(pushed_at)))
     if body.get("archived"):
         repository.put(replace(image, archived=True))

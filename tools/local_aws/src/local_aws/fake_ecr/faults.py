@@ -20,6 +20,7 @@ class Fault:
         status: HTTP status; 5xx for a server error.
         containing: reject only calls with a parameter that contains this text, such as a digest; every call if empty.
         times: number of calls that are still rejected; None for all.
+        lost: whether the call takes effect all the same, and only its answer is lost.
     """
 
     operation: str
@@ -28,6 +29,7 @@ class Fault:
     status: int = 400
     containing: str = ""
     times: int | None = None
+    lost: bool = False
 
     def matches(self, operation: str, params: object) -> bool:
         """Return whether the rule rejects this call, and count the call if so."""

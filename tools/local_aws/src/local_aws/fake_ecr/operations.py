@@ -50,6 +50,7 @@ class EcrApi:
         """
         if operation not in self._operations:
             raise AwsError("UnknownOperationException", f"the fake does not implement {operation}")
+        self._registry.calls[operation] += 1
         try:
             raise_fault(self._registry.faults, operation, params, self.action(operation), self.resource(params))
         except AwsError as error:

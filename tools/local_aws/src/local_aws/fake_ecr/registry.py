@@ -1,5 +1,6 @@
 """The state of an ECR registry, and the rules by which ECR starts and rejects scans."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -107,6 +108,7 @@ class FakeRegistry:
         clock: returns the current time in UTC.
         faults: errors on demand.
         scan_requests: every request to start a scan, oldest first.
+        calls: number of requests by operation.
     """
 
     account: str = "123456789012"
@@ -121,6 +123,7 @@ class FakeRegistry:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     faults: list[Fault] = field(default_factory=list)
     scan_requests: list[ScanRequest] = field(default_factory=list, init=False)
+    calls: Counter[str] = field(default_factory=Counter, init=False)
     listing: Listing[FakeRepository] = field(default_factory=Listing, init=False)
     _starts: list[datetime] = field(default_factory=list, init=False)
     _running: list[tuple[datetime, str, str]] = field(default_factory=list, init=False)
@@ -243,6 +246,12 @@ class FakeRegistry:
     def next_completion(self) -> datetime | None:
         """Return the end of the scan that ends first; None if no scan is in progress."""
         return min((ends_at for ends_at, _, _ in self._running), default=None)
+
+    def age_scans(self, by: timedelta) -> None:
+        """Move all scans that have ended into the past, so that the images are due, and may be scanned, earlier."""
+        for repository in self.repositories:
+            repository.scans = {digest: scan.aged(by) for digest, scan in repository.scans.items()}
+        self._starts = [start - by for start in self._starts]
 
     def take_events(self) -> list[dict[str, Any]]:
         """Return the events of the scans that have ended since the last call, as entries for PutEvents."""

@@ -1,0 +1,248 @@
+"""Reads and writes the items of a DynamoDB table.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html has the limits.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ecr_scan_reporter.aws.clients import create_client
+from ecr_scan_reporter.errors import AccessDeniedError, ConditionError, MemoryTableError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+# Keys and attributes are text, whole numbers or bytes.
+Value = str | int | bytes
+Item = Mapping[str, Value]
+# The partition key and the sort key of an item.
+Key = tuple[str, str]
+
+_WRITES_PER_BATCH, _READS_PER_BATCH = 25, 100
+# How often what DynamoDB left unprocessed in an answer of 200 is sent again, and the first pause; seconds, doubled.
+_ATTEMPTS, _PAUSE = 6, 0.05
+_CONDITION_CODES = {"ConditionalCheckFailedException", "TransactionConflictException"}
+_CANCELED_BY_OTHERS = {"ConditionalCheckFailed", "TransactionConflict"}
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """A write of a whole item, on condition that it has this value of `revision` now (0: that there is no item).
+
+    Without `revision` the item is written unconditionally.
+    """
+
+    item: Item
+    revision: int | None = None
+
+
+def dynamodb_client(threads: int = 1) -> "DynamoDBClient":
+    """Create a client for `threads` threads in the function's own Region."""
+    client: DynamoDBClient = create_client("dynamodb", threads=threads, attempts=6)
+    return client
+
+
+class Table:
+    """A table with the keys `pk` and `sk`. All reads are strongly consistent.
+
+    Every method raises MemoryTableError where DynamoDB rejects a call, or AccessDeniedError where the role does not
+    permit it.
+    """
+
+    def __init__(self, client: "DynamoDBClient", name: str) -> None:
+        self._dynamodb, self._name = client, name
+
+    def get(self, pk: str, sk: str) -> Item | None:
+        """Return an item, None if there is none."""
+        answer = self._call("get_item", TableName=self._name, Key=_key((pk, sk)), ConsistentRead=True)
+        return _decode(answer["Item"]) if "Item" in answer else None
+
+    def get_many(self, keys: Iterable[Key]) -> dict[Key, Item]:
+        """Return the items that exist, by key; 100 a call."""
+        found: dict[Key, Item] = {}
+        rest = iter(keys)
+        for chunk in iter(lambda: list(islice(rest, _READS_PER_BATCH)), []):
+            pending: Any = {self._name: {"Keys": [_key(key) for key in chunk], "ConsistentRead": True}}
+            for pause in _pauses("read"):
+                answer = self._call("batch_get_item", RequestItems=pending)
+                for encoded in answer.get("Responses", {}).get(self._name, ()):
+                    item = _decode(encoded)
+                    found[str(item["pk"]), str(item["sk"])] = item
+                pending = answer.get("UnprocessedKeys")
+                if not pending:
+                    break
+                time.sleep(pause)
+        return found
+
+    def query(
+        self, pk: str, first: str, last: str, *, limit: int | None = None, descending: bool = False
+    ) -> Iterator[Item]:
+        """Yield the items of a partition with sort keys from `first` to `last`, in their order; 1 MB a call.
+
+        Args:
+            pk: of the partition.
+            first: the least sort key.
+            last: the greatest sort key.
+            limit: how many items at most.
+            descending: whether the greatest sort key comes first.
+        """
+        parameters: dict[str, Any] = {
+            "TableName": self._name,
+            "KeyConditionExpression": "pk = :pk AND sk BETWEEN :first AND :last",
+            "ExpressionAttributeValues": _encode({":pk": pk, ":first": first, ":last": last}),
+            "ConsistentRead": True,
+            "ScanIndexForward": not descending,
+        }
+        if limit:
+            parameters["Limit"] = limit
+        while True:
+            answer = self._call("query", **parameters)
+            yield from map(_decode, answer["Items"])
+            if limit or "LastEvaluatedKey" not in answer:
+                return
+            parameters["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    def put(self, item: Item) -> None:
+        """Write an item, in place of the one with the same key."""
+        self._call("put_item", TableName=self._name, Item=_encode(item))
+
+    def put_many(self, items: Iterable[Item]) -> None:
+        """Write items unconditionally, 25 a call; no two of them may have the same key."""
+        self._write_many({"PutRequest": {"Item": _encode(item)}} for item in items)
+
+    def delete_many(self, keys: Iterable[Key]) -> None:
+        """Delete items, 25 a call."""
+        self._write_many({"DeleteRequest": {"Key": _key(key)}} for key in keys)
+
+    def update(
+        self, pk: str, sk: str, expression: str, values: Item, names: Mapping[str, str], condition: str = ""
+    ) -> Item:
+        """Update an item, or create it; return all of its attributes.
+
+        Args:
+            pk: of the item.
+            sk: of the item.
+            expression: the update expression.
+            values: of the placeholders, such as `:now`.
+            names: of the placeholders, such as `#at`.
+            condition: on the item as it is; none if empty.
+
+        Raises:
+            ConditionError: the condition does not hold.
+        """
+        parameters: dict[str, Any] = {"ConditionExpression": condition} if condition else {}
+        if names:
+            parameters["ExpressionAttributeNames"] = dict(names)
+        answer = self._call(
+            "update_item",
+            TableName=self._name,
+            Key=_key((pk, sk)),
+            UpdateExpression=expression,
+            ExpressionAttributeValues=_encode(values),
+            ReturnValues="ALL_NEW",
+            **parameters,
+        )
+        return _decode(answer["Attributes"])
+
+    def delete(self, pk: str, sk: str, attribute: str, value: Value) -> None:
+        """Delete an item.
+
+        Raises:
+            ConditionError: `attribute` has another value than `value`.
+        """
+        self._call(
+            "delete_item",
+            TableName=self._name,
+            Key=_key((pk, sk)),
+            ConditionExpression="#attribute = :value",
+            ExpressionAttributeNames={"#attribute": attribute},
+            ExpressionAttributeValues=_encode({":value": value}),
+        )
+
+    def write(self, puts: Sequence[Put], deletes: Sequence[Key] = ()) -> None:
+        """Write and delete items all together or not at all, at most 100 items and 4 MB.
+
+        Raises:
+            ConditionError: one of the revisions is another one by now.
+        """
+        if len(puts) == 1 and not deletes:
+            self._call("put_item", **self._put(puts[0]))
+            return
+        entries: list[Any] = [{"Put": self._put(put)} for put in puts]
+        entries += [{"Delete": {"TableName": self._name, "Key": _key(key)}} for key in deletes]
+        self._call("transact_write_items", TransactItems=entries)
+
+    def _put(self, put: Put) -> dict[str, Any]:
+        parameters: dict[str, Any] = {"TableName": self._name, "Item": _encode(put.item)}
+        if put.revision == 0:
+            parameters["ConditionExpression"] = "attribute_not_exists(pk)"
+        elif put.revision is not None:
+            parameters["ConditionExpression"] = "revision = :revision"
+            parameters["ExpressionAttributeValues"] = _encode({":revision": put.revision})
+        return parameters
+
+    def _write_many(self, requests: Iterable[Any]) -> None:
+        rest = iter(requests)
+        for chunk in iter(lambda: list(islice(rest, _WRITES_PER_BATCH)), []):
+            pending: Any = {self._name: chunk}
+            for pause in _pauses("written"):
+                pending = self._call("batch_write_item", RequestItems=pending).get("UnprocessedItems")
+                if not pending:
+                    break
+                time.sleep(pause)
+
+    def _call(self, operation: str, **parameters: Any) -> Any:
+        try:
+            return getattr(self._dynamodb, operation)(**parameters)
+        except (ClientError, BotoCoreError) as error:
+            raise _to_domain_error(error) from error
+
+
+def _pauses(verb: str) -> Iterator[float]:
+    yield from (_PAUSE * 2**attempt for attempt in range(_ATTEMPTS))
+    raise MemoryTableError(f"DynamoDB left items that were not {verb} after {_ATTEMPTS} attempts")
+
+
+def _to_domain_error(error: ClientError | BotoCoreError) -> MemoryTableError | AccessDeniedError:
+    if isinstance(error, BotoCoreError):
+        return MemoryTableError(f"DynamoDB: {error}")
+    code = error.response.get("Error", {}).get("Code", "")
+    if code == "AccessDeniedException":
+        return AccessDeniedError(f"the function's role lacks dynamodb:{error.operation_name}: {error}")
+    response: Any = error.response
+    reasons = {reason.get("Code") for reason in response.get("CancellationReasons", ())} - {"None"}
+    if code in _CONDITION_CODES or (reasons and reasons <= _CANCELED_BY_OTHERS):
+        return ConditionError(str(error))
+    return MemoryTableError(str(error))
+
+
+def _key(key: Key) -> dict[str, Any]:
+    return {"pk": {"S": key[0]}, "sk": {"S": key[1]}}
+
+
+def _encode(item: Item) -> dict[str, Any]:
+    return {name: _encode_value(value) for name, value in item.items()}
+
+
+def _encode_value(value: Value) -> dict[str, Any]:
+    match value:
+        case str():
+            return {"S": value}
+        case bytes():
+            return {"B": value}
+    return {"N": str(value)}
+
+
+def _decode(item: Mapping[str, Any]) -> dict[str, Value]:
+    return {name: _decode_value(value) for name, value in item.items()}
+
+
+def _decode_value(value: Mapping[str, Any]) -> Value:
+    if "N" in value:
+        return int(value["N"])
+    return bytes(value["B"]) if "B" in value else str(value.get("S", ""))

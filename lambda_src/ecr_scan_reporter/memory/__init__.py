@@ -1,0 +1,17 @@
+"""Holds what is remembered: the items of the memory table, their keys and their shapes.
+
+    pk                  sk                                       holds                                     written by
+    REPOSITORY#<name>   IMAGE#<digest>                           the last scan of an image, about 300 B  reporter
+                        IMAGE#<digest>#ASKED                     when a scan was asked for, by which run images scanner
+                        FINDINGS#<digest>#<part>                 the findings, compressed                reporter
+                        INDEX#<digest>                           the manifests of an image index         both
+                        REPOSITORY                               since when the repository is known      reporter
+                        TRACK#<platform>#<label>#<time>#<digest> an image of a track, in order of time   reporter
+    STATES              <repository>                             a repository after its last run         images scanner
+    RUNS                <run>                                    how far a run of the schedule is        all
+    WINDOWS             <window>                                 what waits to be reported, and when     reporter
+    OUTBOX#<window>     <repository>#<digest>#<time>             one image that waits to be reported     reporter
+
+A repository of another account or Region is `<account>/<region>/<name>`. Times are Unix seconds, or RFC 3339 in keys,
+always UTC. `expires` is the table's TTL; an expired item may still be there for days, and is as good as any other.
+"""

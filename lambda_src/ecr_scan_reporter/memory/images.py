@@ -1,0 +1,219 @@
+"""What the reporter remembers of each image: its last scan, its findings, and the track that it belongs to."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import count
+
+from ecr_scan_reporter.aws.dynamodb import Item, Key, Put, Table
+from ecr_scan_reporter.memory.items import (
+    expires,
+    image_key,
+    key_part,
+    number,
+    pack,
+    repository_key,
+    sortable,
+    text,
+    to_seconds,
+    to_time,
+)
+from ecr_scan_reporter.memory.scans import asked_key
+
+# Bytes of findings in one item, which may have 400 KB with everything else.
+_PART_SIZE = 350_000
+# Earlier images of a track that are looked at when a predecessor is searched.
+_PREDECESSORS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRecord:
+    """The last scan of an image, as the reporter saw it. Times are aware.
+
+    Args:
+        revision: counts the writes of this record; 0 if there is none yet.
+        event_at: of the last event that was processed.
+        scanned_at: when the last complete scan ended; None if no scan was ever complete.
+        failed: whether the last scan failed.
+        unsupported: whether it failed because ECR does not support the image.
+        counts: open findings by severity.
+        findings_format: of the remembered findings.
+        parts: how many items hold the findings.
+        tags: own ones, or those of the index.
+        platform: such as linux/arm64, if an index names it.
+        operating_system: such as ALPINE_LINUX_3_20, if it is known.
+        pushed_at: when the image was pushed.
+        reported_at: when the image was last reported.
+        window: in which the last change waits to be reported, or waited.
+    """
+
+    revision: int = 0
+    event_at: datetime | None = None
+    scanned_at: datetime | None = None
+    failed: bool = False
+    unsupported: bool = False
+    counts: Mapping[str, int] | None = None
+    findings_format: int = 0
+    parts: int = 0
+    tags: tuple[str, ...] = ()
+    platform: str = ""
+    operating_system: str = ""
+    pushed_at: datetime | None = None
+    reported_at: datetime | None = None
+    window: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What is remembered of one image: its record, its encoded findings, and what the images scanner asked for."""
+
+    record: ImageRecord
+    findings: bytes
+    asked: Item
+
+
+class ImageMemory:
+    """The part of the memory table that the reporter compares scans with.
+
+    Every method raises AwsError where DynamoDB rejects a call.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def read(self, repository: str, digest: str) -> Remembered:
+        """Return what is remembered of an image; one call, and one more per 35 MB of findings."""
+        pk = repository_key(repository)
+        image, asked, first = image_key(digest), asked_key(digest), _findings_key(digest, 0)
+        found = self._table.get_many([(pk, image), (pk, asked), (pk, first)])
+        record = _record(found.get((pk, image), {}))
+        parts = found
+        if record.parts > 1:
+            parts = parts | self._table.get_many((pk, _findings_key(digest, n)) for n in range(1, record.parts))
+        blobs = [parts.get((pk, _findings_key(digest, n)), {}).get("data", b"") for n in range(record.parts)]
+        return Remembered(record, b"".join(map(_bytes, blobs)), found.get((pk, asked), {}))
+
+    def known_since(self, repository: str, now: datetime) -> datetime:
+        """Return since when a repository is known: since now, if it was not."""
+        item = self._table.update(
+            repository_key(repository),
+            "REPOSITORY",
+            "SET since = if_not_exists(since, :now)",
+            {":now": to_seconds(now)},
+            {},
+        )
+        return to_time(item["since"]) or now
+
+    def predecessors(self, repository: str, platform: str, label: str, before: datetime) -> list[tuple[str, str]]:
+        """Return the digests and operating systems of the images of a track before a time, the newest first."""
+        prefix = _track_key(platform, label)
+        items = self._table.query(
+            repository_key(repository), prefix, prefix + sortable(before), limit=_PREDECESSORS, descending=True
+        )
+        return [(text(item, "digest"), text(item, "operating_system")) for item in items]
+
+    def write(
+        self,
+        repository: str,
+        digest: str,
+        record: ImageRecord,
+        now: datetime,
+        *,
+        findings: bytes | None = None,
+        tracks: Sequence[tuple[str, datetime]] = (),
+        outbox: Item | None = None,
+    ) -> None:
+        """Remember a scan, all of it or nothing.
+
+        Args:
+            repository: of the image.
+            digest: of the image.
+            record: what it is now, with the revision that was read.
+            now: aware.
+            findings: encoded; None if they are the same as before.
+            tracks: labels, each with the time from which the image stands for it.
+            outbox: the change that waits to be reported.
+
+        Raises:
+            ConditionError: another invocation has written this image meanwhile.
+        """
+        pk, until = repository_key(repository), expires(now)
+        obsolete: list[Key] = []
+        puts: list[Put] = []
+        if findings is not None:
+            blobs = [findings[start : start + _PART_SIZE] for start in range(0, len(findings), _PART_SIZE)]
+            obsolete = [(pk, _findings_key(digest, n)) for n in range(len(blobs), record.parts)]
+            record = replace(record, parts=len(blobs))
+            puts += [
+                Put({"pk": pk, "sk": _findings_key(digest, n), "data": blob, "expires": until})
+                for n, blob in zip(count(), blobs)
+            ]
+        puts.append(Put(_record_item(pk, digest, record) | {"expires": until}, record.revision))
+        puts += [
+            Put(
+                {
+                    "pk": pk,
+                    "sk": _track_key(record.platform, label) + f"{sortable(since)}#{key_part(digest)}",
+                    "digest": digest,
+                    "operating_system": record.operating_system,
+                    "expires": until,
+                }
+            )
+            for label, since in tracks
+        ]
+        if outbox:
+            puts.append(Put(outbox))
+        self._table.write(puts, obsolete)
+
+
+def _findings_key(digest: str, part: int) -> str:
+    return f"FINDINGS#{key_part(digest)}#{part}"
+
+
+def _track_key(platform: str, label: str) -> str:
+    return f"TRACK#{key_part(platform)}#{key_part(label)}#"
+
+
+def _bytes(value: object) -> bytes:
+    return value if isinstance(value, bytes) else b""
+
+
+def _record(item: Item) -> ImageRecord:
+    return ImageRecord(
+        revision=number(item, "revision"),
+        event_at=to_time(item.get("event_at")),
+        scanned_at=to_time(item.get("scanned_at")),
+        failed=text(item, "status") == "FAILED",
+        unsupported=bool(number(item, "unsupported")),
+        counts=json.loads(text(item, "counts") or "{}"),
+        findings_format=number(item, "findings_format"),
+        parts=number(item, "parts"),
+        tags=tuple(json.loads(text(item, "tags") or "[]")),
+        platform=text(item, "platform"),
+        operating_system=text(item, "operating_system"),
+        pushed_at=to_time(item.get("pushed_at")),
+        reported_at=to_time(item.get("reported_at")),
+        window=text(item, "window"),
+    )
+
+
+def _record_item(pk: str, digest: str, record: ImageRecord) -> dict[str, str | int | bytes]:
+    values: dict[str, str | int | bytes] = {
+        "event_at": to_seconds(record.event_at),
+        "scanned_at": to_seconds(record.scanned_at),
+        "unsupported": int(record.unsupported),
+        "counts": json.dumps(record.counts or {}, separators=(",", ":")),
+        "findings_format": record.findings_format,
+        "parts": record.parts,
+        "tags": pack(record.tags[:20]),
+        "platform": record.platform,
+        "operating_system": record.operating_system,
+        "pushed_at": to_seconds(record.pushed_at),
+        "reported_at": to_seconds(record.reported_at),
+        "window": record.window,
+    }
+    # What is empty takes no room: a query is charged by the size of the items.
+    filled = {name: value for name, value in values.items() if value not in ("", 0, "[]", "{}")}
+    status = "FAILED" if record.failed else "COMPLETE"
+    return {"pk": pk, "sk": image_key(digest), "revision": record.revision + 1, "status": status, **filled}

@@ -1,0 +1,72 @@
+"""Keys, times and lifetimes that several kinds of items share."""
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+
+from ecr_scan_reporter.aws.dynamodb import Item
+
+# A sort key after all that begin with the same text: "~" is the last printable ASCII character, and no digest has it.
+END = "~"
+# What concerns an image is kept for this long after its last scan: longer than most promised ages, and images that are
+# monitored continuously may see no scan for months.
+IMAGE_LIFETIME = timedelta(days=400)
+RUN_LIFETIME = timedelta(days=7)
+# Bytes. A sort key has at most three such parts.
+_MAX_KEY_PART = 300
+
+
+def key_part(text: str) -> str:
+    """Return a text from outside as a part of a key: its hash if it is too long for one.
+
+    Keys are bounded: 2,048 bytes for `pk` and 1,024 for `sk`. What ECR itself accepts is never too long.
+    """
+    encoded = text.encode()
+    return text if len(encoded) <= _MAX_KEY_PART else sha256(encoded).hexdigest()
+
+
+def repository_key(repository: str) -> str:
+    """Return the partition key of a repository."""
+    return f"REPOSITORY#{key_part(repository)}"
+
+
+def image_key(digest: str) -> str:
+    """Return the sort key of an image."""
+    return f"IMAGE#{key_part(digest)}"
+
+
+def to_seconds(moment: datetime | None) -> int:
+    """Return Unix seconds; 0 for None."""
+    return int(moment.timestamp()) if moment else 0
+
+
+def to_time(value: object) -> datetime | None:
+    """Return the time (aware) of Unix seconds; None for 0 and for what is missing."""
+    return datetime.fromtimestamp(value, UTC) if isinstance(value, int) and value else None
+
+
+def sortable(moment: datetime) -> str:
+    """Return a time as a part of a sort key, which sorts by time."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def expires(now: datetime, lifetime: timedelta = IMAGE_LIFETIME) -> int:
+    """Return the value of the TTL attribute."""
+    return to_seconds(now + lifetime)
+
+
+def text(item: Item, name: str) -> str:
+    """Return a text attribute; "" if it is missing."""
+    return str(item.get(name, ""))
+
+
+def number(item: Item, name: str) -> int:
+    """Return a number; 0 if it is missing."""
+    value = item.get(name, 0)
+    return value if isinstance(value, int) else 0
+
+
+def pack(values: Iterable[object]) -> str:
+    """Return a list as a text attribute."""
+    return json.dumps(list(values), separators=(",", ":"))

@@ -1,0 +1,191 @@
+"""What waits to be reported: changes are collected in windows, and one invocation at a time publishes them."""
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from ecr_scan_reporter.aws.dynamodb import Item, Key, Table
+from ecr_scan_reporter.errors import ConditionError
+from ecr_scan_reporter.memory.items import (
+    END,
+    RUN_LIFETIME,
+    expires,
+    key_part,
+    number,
+    sortable,
+    text,
+    to_seconds,
+    to_time,
+)
+
+# Scans that this module did not ask for, and the inventory of images that were there before.
+PUSH, INVENTORY = "PUSH", "INVENTORY"
+_RUN = "RUN#"
+# The items of the partition WINDOWS that are no windows.
+_PUBLISHER = "#PUBLISHER"
+_ENTRY_LIFETIME = timedelta(days=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Changes that are reported together. Times are aware.
+
+    Args:
+        name: PUSH, INVENTORY, or `RUN#` and the id of a run.
+        opened_at: when the first change was put into it.
+        last_at: when the last one was.
+        run: the run that last put something into it; "" if none did.
+        token: of the last addition.
+    """
+
+    name: str
+    opened_at: datetime
+    last_at: datetime
+    run: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How far a run of the schedule is: how many repositories it queued, and how many of its scans have ended."""
+
+    repositories: int
+    results: int
+    last_result_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """Who publishes, and when it is next checked whether something is to be published. Times are aware or None."""
+
+    leased_until: datetime | None
+    next_check: datetime | None
+    inventory_at: datetime | None
+
+
+def run_window(run: str) -> str:
+    """Return the name of a run's window."""
+    return _RUN + run
+
+
+def outbox_item(window: str, repository: str, digest: str, event_at: datetime, data: bytes, now: datetime) -> Item:
+    """Return the item of a change that waits to be reported."""
+    return {
+        "pk": f"OUTBOX#{window}",
+        "sk": f"{key_part(repository)}#{key_part(digest)}#{sortable(event_at)}",
+        "data": data,
+        "expires": expires(now, _ENTRY_LIFETIME),
+    }
+
+
+class Outbox:
+    """The part of the memory table with what waits to be reported.
+
+    Every method raises AwsError where DynamoDB rejects a call.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def touch(self, window: str, run: str, now: datetime) -> None:
+        """Open a window, or note that something was added to it."""
+        self._table.update(
+            "WINDOWS",
+            window,
+            "SET opened_at = if_not_exists(opened_at, :now), last_at = :now, #run = :run, #token = :token, "
+            "expires = :expires",
+            {
+                ":now": to_seconds(now),
+                ":run": run,
+                ":token": uuid4().hex,
+                ":expires": expires(now, _ENTRY_LIFETIME),
+            },
+            {"#run": "run", "#token": "token"},
+        )
+
+    def add_results(self, run: str, results: int, now: datetime) -> None:
+        """Note that so many scans of a run have ended."""
+        self._table.update(
+            "RUNS",
+            run,
+            "SET last_result_at = :now, expires = :expires ADD results :results",
+            {":now": to_seconds(now), ":results": results, ":expires": expires(now, RUN_LIFETIME)},
+            {},
+        )
+
+    def run(self, run: str) -> Run:
+        """Return how far a run is."""
+        item = self._table.get("RUNS", run) or {}
+        return Run(number(item, "repositories"), number(item, "results"), to_time(item.get("last_result_at")))
+
+    def windows(self) -> tuple[list[Window], Publisher]:
+        """Return all open windows, and the state of the publisher."""
+        items = {text(item, "sk"): item for item in self._table.query("WINDOWS", " ", END)}
+        publisher = items.pop(_PUBLISHER, {})
+        windows = [
+            Window(
+                name,
+                to_time(item.get("opened_at")) or _never(),
+                to_time(item.get("last_at")) or _never(),
+                text(item, "run"),
+                text(item, "token"),
+            )
+            for name, item in items.items()
+        ]
+        return windows, Publisher(
+            to_time(publisher.get("leased_until")),
+            to_time(publisher.get("next_check")),
+            to_time(publisher.get("inventory_at")),
+        )
+
+    def plan_check(self, at: datetime) -> None:
+        """Note that a message on the reports queue causes a check at this time."""
+        self._table.update("WINDOWS", _PUBLISHER, "SET next_check = :at", {":at": to_seconds(at)}, {})
+
+    def lease(self, now: datetime, until: datetime) -> bool:
+        """Take the lease of the publisher; return False if another invocation has it."""
+        try:
+            self._table.update(
+                "WINDOWS",
+                _PUBLISHER,
+                "SET leased_until = :until",
+                {":until": to_seconds(until), ":now": to_seconds(now)},
+                {},
+                condition="attribute_not_exists(leased_until) OR leased_until <= :now",
+            )
+        except ConditionError:
+            return False
+        return True
+
+    def release(self, inventory_at: datetime | None) -> None:
+        """Return the lease; `inventory_at` is when an inventory was last published."""
+        self._table.update(
+            "WINDOWS",
+            _PUBLISHER,
+            "SET leased_until = :none, inventory_at = :inventory",
+            {":none": 0, ":inventory": to_seconds(inventory_at)},
+            {},
+        )
+
+    def entries(self, window: str) -> Iterator[tuple[Key, bytes]]:
+        """Yield the changes of a window, each with its key; one call per MB."""
+        for item in self._table.query(f"OUTBOX#{window}", " ", END):
+            data = item.get("data")
+            yield (text(item, "pk"), text(item, "sk")), data if isinstance(data, bytes) else b""
+
+    def delete(self, keys: Iterable[Key]) -> None:
+        """Delete changes that were published."""
+        self._table.delete_many(keys)
+
+    def close(self, windows: Collection[Window]) -> None:
+        """Close windows whose changes were published; one to which something was added meanwhile stays open."""
+        for window in windows:
+            try:
+                self._table.delete("WINDOWS", window.name, "token", window.token)
+            except ConditionError:
+                continue
+
+
+def _never() -> datetime:
+    return datetime.fromtimestamp(0).astimezone()

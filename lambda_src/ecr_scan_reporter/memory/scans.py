@@ -1,0 +1,167 @@
+"""What the images scanner remembers: the last scan of each image, and which scans it asked for."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ecr_scan_reporter.aws.dynamodb import Item, Table, Value
+from ecr_scan_reporter.memory.items import (
+    END,
+    RUN_LIFETIME,
+    expires,
+    image_key,
+    number,
+    repository_key,
+    text,
+    to_seconds,
+    to_time,
+)
+from ecr_scan_reporter.models import UNSUPPORTED_IMAGE, Scan
+
+_ASKED = "#ASKED"
+
+
+@dataclass(frozen=True, slots=True)
+class RememberedScan:
+    """What is remembered of an image's last scan.
+
+    Args:
+        scan: the last one that ended; None if none is remembered.
+        asked_at: when a scan was last asked for.
+    """
+
+    scan: Scan | None
+    asked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryState:
+    """A repository after a run.
+
+    Args:
+        repository: its name.
+        oldest_scan: when the image was scanned whose last scan is oldest; None if an image was never scanned.
+        images: how many images are to be scanned.
+        asked: how many scans the run asked for.
+        run: the run's id.
+    """
+
+    repository: str
+    oldest_scan: datetime | None
+    images: int
+    asked: int
+    run: str
+
+
+class ScanMemory:
+    """The part of the memory table that plans scans. Every method raises AwsError where DynamoDB rejects a call."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def scans(self, repository: str) -> dict[str, RememberedScan]:
+        """Return what is remembered of the scans of a repository's images, by digest; one call per MB."""
+        reported: dict[str, Item] = {}
+        asked: dict[str, Item] = {}
+        for item in self._table.query(repository_key(repository), image_key(""), image_key(END)):
+            digest = text(item, "sk").removeprefix(image_key(""))
+            if digest.endswith(_ASKED):
+                asked[digest.removesuffix(_ASKED)] = item
+            else:
+                reported[digest] = item
+        return {
+            digest: RememberedScan(
+                _newest(_reported_scan(reported.get(digest, {})), _asked_scan(asked.get(digest, {}))),
+                to_time(asked.get(digest, {}).get("asked_at")),
+            )
+            for digest in reported.keys() | asked.keys()
+        }
+
+    def remember(
+        self, repository: str, scans: Mapping[str, Scan | None], asked: Iterable[str], run: str, now: datetime
+    ) -> None:
+        """Remember what ECR said about the last scans of images, and for which of them a scan is asked for now."""
+        asked = frozenset(asked)
+
+        def item(digest: str, scan: Scan | None) -> Item:
+            values: dict[str, Value] = {
+                "pk": repository_key(repository),
+                "sk": asked_key(digest),
+                "status": scan.status if scan else "",
+                "unsupported": int(bool(scan and UNSUPPORTED_IMAGE in scan.description)),
+                "scanned_at": to_seconds(scan.completed_at if scan else None),
+                "expires": expires(now),
+            }
+            return values | ({"run": run, "asked_at": to_seconds(now)} if digest in asked else {})
+
+        self._table.put_many(item(digest, scan) for digest, scan in scans.items())
+
+    def remember_state(self, state: RepositoryState, now: datetime) -> None:
+        """Remember a repository after a run."""
+        self._table.put(
+            {
+                "pk": "STATES",
+                "sk": state.repository,
+                "oldest_scan": to_seconds(state.oldest_scan),
+                "images": state.images,
+                "asked": state.asked,
+                "run": state.run,
+                "expires": expires(now),
+            }
+        )
+
+    def states(self) -> list[RepositoryState]:
+        """Return all repositories after their last runs; one call per MB."""
+        return [
+            RepositoryState(
+                text(item, "sk"),
+                to_time(item.get("oldest_scan")),
+                number(item, "images"),
+                number(item, "asked"),
+                text(item, "run"),
+            )
+            for item in self._table.query("STATES", " ", END)
+        ]
+
+    def begin_run(self, run: str, repositories: int, now: datetime) -> None:
+        """Remember that a run has queued so many repositories."""
+        self._table.put({"pk": "RUNS", "sk": run, "repositories": repositories, "expires": expires(now, RUN_LIFETIME)})
+
+
+def asked_key(digest: str) -> str:
+    """Return the sort key of what was asked for an image."""
+    return image_key(digest) + _ASKED
+
+
+def asked_run(item: Item, answered_at: datetime | None, scanned_at: datetime) -> str:
+    """Return the id of the run that asked for a scan; "" if someone else started it.
+
+    Args:
+        item: of what was asked.
+        answered_at: when the last scan ended that is already known.
+        scanned_at: when the scan in question ended.
+    """
+    asked_at = to_time(item.get("asked_at"))
+    if asked_at is None or (answered_at and answered_at >= asked_at):
+        return ""
+    # The clocks of two services may differ by minutes. An answer takes minutes, and more than a day is none.
+    early, late = asked_at - timedelta(minutes=5), asked_at + timedelta(days=1)
+    return text(item, "run") if early <= scanned_at <= late else ""
+
+
+def _newest(*scans: Scan | None) -> Scan | None:
+    ended = [(scan.completed_at, scan) for scan in scans if scan and scan.completed_at]
+    return max(ended, key=lambda pair: pair[0])[1] if ended else None
+
+
+def _reported_scan(item: Item) -> Scan | None:
+    """Return the last scan that the reporter saw. A scan that failed has the date of its event."""
+    if text(item, "status") == "FAILED":
+        return Scan("FAILED", to_time(item.get("event_at")), UNSUPPORTED_IMAGE if number(item, "unsupported") else "")
+    return Scan("COMPLETE", to_time(item.get("scanned_at"))) if number(item, "scanned_at") else None
+
+
+def _asked_scan(item: Item) -> Scan | None:
+    """Return the last scan that ECR named when it was asked."""
+    description = UNSUPPORTED_IMAGE if number(item, "unsupported") else ""
+    return Scan(text(item, "status"), to_time(item.get("scanned_at")), description) if text(item, "status") else None

@@ -1,0 +1,181 @@
+"""Compares the findings of a scan with those that are remembered: what is new, what is fixed, what is still open."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from ecr_scan_reporter.models import Finding, severity_rank
+from ecr_scan_reporter.reporting.findings import Aliases, merge
+
+# A finding that was gone for longer is new when it comes back.
+_BACK_WITHIN = timedelta(days=30)
+# A finding is withdrawn after this many scans of the same digest in a row without it: the databases of vulnerabilities
+# drop entries and take them back.
+_ABSENCES = 2
+
+
+class Change(StrEnum):
+    """What a scan says about one finding. The first six are open, and the last two are not."""
+
+    NEW = "new"
+    BACK = "back"
+    RAISED = "raised"
+    FIX_AVAILABLE = "fix_available"
+    EXPLOIT_KNOWN = "exploit_known"
+    STILL_OPEN = "still_open"
+    FIXED = "fixed"
+    WITHDRAWN = "withdrawn"
+
+
+# The changes for which an image is reported.
+NEWS = (Change.NEW, Change.BACK, Change.RAISED, Change.FIX_AVAILABLE, Change.EXPLOIT_KNOWN)
+OPEN = (*NEWS, Change.STILL_OPEN)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFinding:
+    """A finding as it is remembered. Times are aware.
+
+    Args:
+        finding: as the last scan that had it listed it.
+        first_seen: when a scan of the track first had it.
+        absences: how many scans of the same digest in a row did not have it.
+        gone_at: when it was fixed or withdrawn; None while it is open.
+        peak_severity: the worst severity that it ever had.
+        fix_known: whether a fix was ever available.
+        exploit_known: whether an exploit was ever known.
+    """
+
+    finding: Finding
+    first_seen: datetime
+    absences: int = 0
+    gone_at: datetime | None = None
+    peak_severity: str = ""
+    fix_known: bool = False
+    exploit_known: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What a scan changed.
+
+    `findings` is what to remember; `changes` has every finding that is open or was open before under one change, so
+    that open now = open before + new + back - fixed - withdrawn.
+    """
+
+    findings: tuple[KnownFinding, ...]
+    changes: Mapping[Change, tuple[KnownFinding, ...]]
+
+    @property
+    def open_before(self) -> int:
+        """How many findings were open before the scan."""
+        return sum(len(found) for change, found in self.changes.items() if change not in (Change.NEW, Change.BACK))
+
+    @property
+    def open_now(self) -> int:
+        """How many findings are open after the scan."""
+        return sum(len(self.changes.get(change, ())) for change in OPEN)
+
+    def with_fix(self) -> "Comparison":
+        """Return what changed among the findings with a fix; one that is newly fixable is new among them."""
+        changes = {
+            change: tuple(known for known in found if known.finding.fix_available)
+            for change, found in self.changes.items()
+        }
+        changes[Change.NEW] += changes.pop(Change.FIX_AVAILABLE)
+        return Comparison(self.findings, changes | {Change.FIX_AVAILABLE: ()})
+
+
+def compare(
+    scan: Iterable[Finding],
+    remembered: Sequence[KnownFinding],
+    now: datetime,
+    thresholds: Mapping[str, int],
+    *,
+    successor: bool,
+) -> Comparison:
+    """Compare the findings of a complete scan with those that are remembered.
+
+    Args:
+        scan: all findings of the scan, in any order and with duplicates.
+        remembered: the findings of this digest, or of its predecessor.
+        now: when the scan was complete.
+        thresholds: by severity; decides whether a raised severity counts.
+        successor: whether `remembered` is the predecessor's, so that absence means "fixed".
+    """
+    scan = list(scan)
+    aliases = Aliases([*scan, *(known.finding for known in remembered)])
+    present = {aliases.key(finding): finding for finding in merge(scan, aliases)}
+    versions = {(finding.package, version) for finding in present.values() for version in finding.installed_versions}
+    changes: dict[Change, list[KnownFinding]] = {change: [] for change in Change}
+    gone: list[KnownFinding] = []
+    matched = set[tuple[str, str]]()
+
+    for known in remembered:
+        if known.gone_at:
+            continue
+        key = aliases.key(known.finding)
+        if key in present and key not in matched:
+            matched.add(key)
+            change, updated = _still_open(known, present[key], thresholds)
+            changes[change].append(updated)
+        elif successor and not any((known.finding.package, v) in versions for v in known.finding.installed_versions):
+            gone.append(replace(known, gone_at=now))
+            changes[Change.FIXED].append(gone[-1])
+        elif not successor and known.absences + 1 >= _ABSENCES:
+            gone.append(replace(known, gone_at=now))
+            changes[Change.WITHDRAWN].append(gone[-1])
+        else:
+            # The package is installed as before, so the image did not change: the database did, perhaps for a day.
+            changes[Change.STILL_OPEN].append(replace(known, absences=1))
+    for known in remembered:
+        if known.gone_at is None or now - known.gone_at > _BACK_WITHIN:
+            continue
+        key = aliases.key(known.finding)
+        if key in present and key not in matched:
+            matched.add(key)
+            _, updated = _still_open(known, present[key], thresholds)
+            changes[Change.BACK].append(updated)
+        else:
+            gone.append(known)
+    for key, finding in present.items():
+        if key not in matched:
+            changes[Change.NEW].append(_first_seen(finding, now))
+    still_there = [known for change in OPEN for known in changes[change]]
+    return Comparison((*still_there, *gone), {change: tuple(found) for change, found in changes.items()})
+
+
+def _first_seen(finding: Finding, now: datetime) -> KnownFinding:
+    return KnownFinding(
+        finding,
+        first_seen=now,
+        peak_severity=finding.severity,
+        fix_known=finding.fix_available,
+        exploit_known=finding.exploit_available,
+    )
+
+
+def _still_open(known: KnownFinding, finding: Finding, thresholds: Mapping[str, int]) -> tuple[Change, KnownFinding]:
+    """Return what changed about a finding that is open still, and what to remember of it.
+
+    Only the first time counts that a finding is so severe, or has a fix or an exploit: sources change their minds.
+    """
+    raised = severity_rank(finding.severity) < severity_rank(known.peak_severity)
+    if raised and finding.severity in thresholds:
+        change = Change.RAISED
+    elif finding.exploit_available and not known.exploit_known:
+        change = Change.EXPLOIT_KNOWN
+    elif finding.fix_available and not known.fix_known:
+        change = Change.FIX_AVAILABLE
+    else:
+        change = Change.STILL_OPEN
+    # What was an alias once stays one, so that the finding is known by each of its ids.
+    ids = {finding.id, *finding.aliases, known.finding.id, *known.finding.aliases}
+    return change, KnownFinding(
+        replace(finding, aliases=tuple(sorted(ids - {finding.id}))),
+        first_seen=known.first_seen,
+        peak_severity=finding.severity if raised else known.peak_severity,
+        fix_known=known.fix_known or finding.fix_available,
+        exploit_known=known.exploit_known or finding.exploit_available,
+    )

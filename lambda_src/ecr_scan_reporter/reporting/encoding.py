@@ -1,0 +1,114 @@
+"""Encodes findings and reports for the memory table: compressed JSON."""
+
+import json
+import zlib
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from ecr_scan_reporter.models import Finding
+from ecr_scan_reporter.reporting.changes import Change, KnownFinding
+from ecr_scan_reporter.reporting.report import ImageReport, Reason
+
+# Of the remembered findings. A release that identifies findings in another way changes it; then the findings of every
+# image are taken as a first inventory once more.
+FINDINGS_FORMAT = 1
+_MAX_PATHS = 5
+
+
+def encode_findings(findings: Iterable[KnownFinding]) -> bytes:
+    """Encode the findings of one image; equal findings in another order have the same encoding."""
+    rows = sorted((_to_row(known) for known in findings), key=lambda row: row[:2])
+    return _compress(rows)
+
+
+def decode_findings(data: bytes) -> list[KnownFinding]:
+    """Decode what `encode_findings` encoded."""
+    return [_from_row(row) for row in _decompress(data)] if data else []
+
+
+def encode_report(image: ImageReport) -> bytes:
+    """Encode what is to be reported of one image."""
+    values: dict[str, Any] = {name: getattr(image, name) for name in ImageReport.__slots__}
+    values["scanned_at"] = _seconds(image.scanned_at)
+    values["changes"] = {change: [_to_row(known) for known in found] for change, found in image.changes.items()}
+    return _compress(values)
+
+
+def decode_report(data: bytes) -> ImageReport:
+    """Decode what `encode_report` encoded."""
+    values = _decompress(data)
+    return ImageReport(
+        **values
+        | {
+            "reason": Reason(values["reason"]),
+            "tags": tuple(values["tags"]),
+            "platforms": tuple(values["platforms"]),
+            "digests": tuple(values["digests"]),
+            "scanned_at": datetime.fromtimestamp(values["scanned_at"], UTC),
+            "totals": {Change(change): counts for change, counts in values["totals"].items()},
+            "changes": {Change(change): tuple(map(_from_row, rows)) for change, rows in values["changes"].items()},
+        }
+    )
+
+
+def _to_row(known: KnownFinding) -> list[Any]:
+    finding = known.finding
+    return [
+        finding.package,
+        finding.id,
+        finding.severity,
+        finding.installed_versions,
+        finding.fixed_versions,
+        finding.aliases,
+        finding.paths[:_MAX_PATHS],
+        int(finding.fix_available),
+        int(finding.exploit_available),
+        finding.cvss_score,
+        finding.url,
+        _seconds(known.first_seen),
+        known.absences,
+        _seconds(known.gone_at) if known.gone_at else 0,
+        known.peak_severity,
+        int(known.fix_known),
+        int(known.exploit_known),
+    ]
+
+
+def _from_row(row: list[Any]) -> KnownFinding:
+    (package, id_, severity, installed, fixed, aliases, paths, fix, exploit, score, url, *state) = row
+    first_seen, absences, gone_at, peak, fix_known, exploit_known = state
+    finding = Finding(
+        id=id_,
+        severity=severity,
+        package=package,
+        installed_versions=tuple(installed),
+        fixed_versions=tuple(fixed),
+        paths=tuple(paths),
+        fix_available=bool(fix),
+        exploit_available=bool(exploit),
+        cvss_score=score,
+        url=url,
+        aliases=tuple(aliases),
+    )
+    return KnownFinding(
+        finding,
+        first_seen=datetime.fromtimestamp(first_seen, UTC),
+        absences=absences,
+        gone_at=datetime.fromtimestamp(gone_at, UTC) if gone_at else None,
+        peak_severity=peak,
+        fix_known=bool(fix_known),
+        exploit_known=bool(exploit_known),
+    )
+
+
+def _seconds(moment: datetime) -> int:
+    return int(moment.timestamp())
+
+
+def _compress(values: object) -> bytes:
+    return zlib.compress(json.dumps(values, separators=(",", ":")).encode(), 6)
+
+
+def _decompress(data: bytes) -> Any:
+    return json.loads(zlib.decompress(data))

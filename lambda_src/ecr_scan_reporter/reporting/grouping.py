@@ -1,0 +1,196 @@
+"""Groups what waits to be reported: who gets which images, which of them are one entry, what to fix first."""
+
+import heapq
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from ecr_scan_reporter.models import severity_rank
+from ecr_scan_reporter.reporting.changes import NEWS, OPEN
+from ecr_scan_reporter.reporting.report import ImageReport, Reason, combine, image_sort_key
+
+_MAX_FIXES = 5
+# Images of an inventory that are named.
+_MAX_WORST = 20
+
+
+@dataclass(slots=True)
+class RepositoryInventory:
+    """What the first scans of a repository's images found."""
+
+    repository: str
+    images: int = 0
+    failed: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class Inventory:
+    """What the first scans found of images that were there before: by repository, and the worst images."""
+
+    repositories: dict[str, RepositoryInventory] = field(default_factory=dict)
+    _worst: list[tuple["_Reversed", int, ImageReport]] = field(default_factory=list)
+
+    def add(self, image: ImageReport) -> None:
+        """Add one image."""
+        entry = self.repositories.setdefault(image.repository, RepositoryInventory(image.repository))
+        entry.images += 1
+        entry.counts.update(image.counts)
+        if image.failure:
+            entry.failed += 1
+            return
+        item = _Reversed(image_sort_key(image)), self.images, image
+        if len(self._worst) < _MAX_WORST:
+            heapq.heappush(self._worst, item)
+        else:
+            heapq.heappushpop(self._worst, item)
+
+    @property
+    def worst(self) -> list[ImageReport]:
+        """The worst images, the worst one first; only those with findings."""
+        images = sorted((image for _, _, image in self._worst), key=image_sort_key)
+        return [image for image in images if any(image.counts.values())]
+
+    @property
+    def images(self) -> int:
+        """How many images there are."""
+        return sum(entry.images for entry in self.repositories.values())
+
+    @property
+    def failed(self) -> int:
+        """How many scans failed."""
+        return sum(entry.failed for entry in self.repositories.values())
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Open findings by severity."""
+        return sum((entry.counts for entry in self.repositories.values()), Counter())
+
+    def sorted_repositories(self) -> list[RepositoryInventory]:
+        """Return the repositories, the one with the most severe findings first."""
+        return sorted(self.repositories.values(), key=lambda entry: (_severity_key(entry.counts), entry.repository))
+
+
+@dataclass(frozen=True, slots=True)
+class _Reversed:
+    """Sorts in the reverse order of `key`."""
+
+    key: tuple[object, ...]
+
+    def __lt__(self, other: "_Reversed") -> bool:
+        return other.key < self.key
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """An update that solves findings. `fixed_versions` is empty where none is known."""
+
+    package: str
+    installed_versions: tuple[str, ...]
+    fixed_versions: tuple[str, ...]
+    images: int
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What one report says: the images of one account, Region and value of `group_by`, the worst one first.
+
+    `name` is None where the repository does not match `group_by`. `failed` has the images whose scan failed.
+    """
+
+    account: str
+    region: str
+    name: str | None
+    images: tuple[ImageReport, ...]
+    failed: tuple[ImageReport, ...]
+    inventory: Inventory | None = None
+
+    def fixes(self, severities: Collection[str]) -> list[Fix]:
+        """Return the updates that solve the most severe news, or the most of what is open where there is no news.
+
+        Args:
+            severities: only findings of these count.
+        """
+        images: Counter[tuple[str, tuple[str, ...], tuple[str, ...]]] = Counter()
+        counts: dict[tuple[str, tuple[str, ...], tuple[str, ...]], Counter[str]] = {}
+        for image in self.images:
+            updates = set()
+            for known in image.worst(*(NEWS if image.reason is Reason.NEWS else OPEN)):
+                finding = known.finding
+                update = finding.package, finding.installed_versions, finding.fixed_versions
+                if finding.package and finding.severity in severities and image.reason is not Reason.FIXED:
+                    updates.add(update)
+                    counts.setdefault(update, Counter())[finding.severity] += len(image.digests) or 1
+            images.update(dict.fromkeys(updates, len(image.digests) or 1))
+        fixes = [Fix(*update, images[update], counts[update]) for update in counts]
+        fixes.sort(key=lambda fix: (not fix.fixed_versions, _severity_key(fix.counts), -fix.images, fix.package))
+        return fixes[:_MAX_FIXES]
+
+
+def group_key(image: ImageReport, group_by: re.Pattern[str] | None) -> tuple[str, str, bool, str]:
+    """Return what the images of one group have in common; sorts groups without a name last."""
+    match = group_by.match(image.repository) if group_by else None
+    captured = match.group(1) if match else None
+    return image.account, image.region, captured is None, captured or ""
+
+
+def make_group(key: tuple[str, str, bool, str], images: Sequence[ImageReport], inventory: Inventory | None) -> Group:
+    """Make a group of images with the same key."""
+    account, region, unnamed, name = key
+    merged = sorted(merge_platforms(merge_scans(images)), key=image_sort_key)
+    return Group(
+        account,
+        region,
+        None if unnamed else name,
+        tuple(image for image in merged if not image.failed),
+        tuple(image for image in merged if image.failed),
+        inventory,
+    )
+
+
+def merge_scans(images: Iterable[ImageReport]) -> list[ImageReport]:
+    """Combine several scans of one image into one entry; a failed scan is one of its own, unless a later one worked."""
+    combined: dict[tuple[str, str], ImageReport] = {}
+    failed: dict[tuple[str, str], ImageReport] = {}
+    for image in sorted(images, key=lambda image: image.scanned_at):
+        key = image.repository, image.digest
+        if image.failed:
+            failed[key] = image
+            continue
+        failed.pop(key, None)
+        combined[key] = combine(combined[key], image) if key in combined else image
+    return [*combined.values(), *failed.values()]
+
+
+def merge_platforms(images: Iterable[ImageReport]) -> list[ImageReport]:
+    """Merge the platforms of one index into one entry if they have the same changes."""
+    merged: dict[object, ImageReport] = {}
+    for image in images:
+        key: object = image.repository, image.digest, image.failed
+        if image.platforms and image.tags and not image.failed:
+            changes = frozenset(
+                (change, known.finding.package, known.finding.id)
+                for change, found in image.changes.items()
+                for known in found
+            )
+            counts = frozenset(image.counts.items())
+            key = image.repository, image.tags, image.reason, image.predecessor, counts, changes
+        image = replace(image, digests=(image.digest,))
+        if other := merged.get(key):
+            image = replace(
+                other,
+                platforms=tuple(sorted({*other.platforms, *image.platforms})),
+                digests=(*other.digests, image.digest),
+                scanned_at=max(other.scanned_at, image.scanned_at),
+            )
+        merged[key] = image
+    return list(merged.values())
+
+
+def _severity_key(counts: Mapping[str, int]) -> tuple[int, ...]:
+    ordered = [0] * 8
+    for severity, number in counts.items():
+        ordered[severity_rank(severity)] -= number
+    return tuple(ordered)

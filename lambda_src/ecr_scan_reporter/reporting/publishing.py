@@ -1,0 +1,200 @@
+"""Decides when what waits in the outbox is published, and publishes it."""
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from ecr_scan_reporter.aws.dynamodb import Key
+from ecr_scan_reporter.aws.sns import Publication, ReportMessage, ReportPublisher, publications
+from ecr_scan_reporter.aws.sqs import SqsQueue
+from ecr_scan_reporter.errors import DeadlineExceededError, PublishError, QueueError
+from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Outbox, Publisher, Window
+from ecr_scan_reporter.memory.scans import ScanMemory
+from ecr_scan_reporter.reporting.encoding import decode_report
+from ecr_scan_reporter.reporting.grouping import Inventory, group_key, make_group
+from ecr_scan_reporter.reporting.rendering.messages import build_message, build_pages
+from ecr_scan_reporter.reporting.rendering.page import Context
+from ecr_scan_reporter.reporting.report import MAX_FINDINGS, ImageReport, keep_worst
+from ecr_scan_reporter.settings import ReporterSettings
+from ecr_scan_reporter.shared.deadline import Deadline
+
+logger = logging.getLogger(__name__)
+
+# The body of the message that causes a check.
+CHECK = json.dumps({"check": True})
+# The results of a run are complete if nothing has come for so long, ...
+_QUIET = timedelta(minutes=10)
+# ... and the report of a run waits no longer than this.
+_LONGEST_RUN = timedelta(hours=1)
+# An inventory waits for the run that found it, but no longer than a day; and one mail a day is enough for it.
+_DAY = timedelta(days=1)
+# How often it is checked whether a run is complete, and how long a check can be away: SQS delays a message by at most
+# 900 seconds. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+_RUN_CHECK, _LONGEST_DELAY = timedelta(seconds=30), timedelta(seconds=900)
+# Before a report that SNS rejected, or that another invocation is publishing, is looked at again.
+_RETRY = timedelta(seconds=60)
+# Findings that are kept in memory for one report, about a kilobyte each.
+_MAX_KEPT = 60_000
+_MIN_KEPT_PER_IMAGE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """What publishing works with."""
+
+    settings: ReporterSettings
+    publisher: ReportPublisher
+    reports_queue: SqsQueue
+    outbox: Outbox
+    scans: ScanMemory
+
+
+def publish_what_is_due(deps: Dependencies, now: datetime, deadline: Deadline) -> int:
+    """Publish the windows that are due, and plan the next check for the others; return how many pages went out.
+
+    Args:
+        deps: the settings and clients.
+        now: aware.
+        deadline: of the invocation.
+
+    Raises:
+        AwsError: DynamoDB or SQS rejected a call.
+    """
+    windows, publisher = deps.outbox.windows()
+    if not windows:
+        return 0
+    due_at = _due_times(windows, publisher, deps, now)
+    due = [window for window in windows if due_at[window.name] <= now]
+    pages = 0
+    checks = [_check_time(window, due_at[window.name], now) for window in windows if window not in due]
+    if due and deps.outbox.lease(now, now + timedelta(seconds=max(deadline.remaining, 0) + 60)):
+        inventory_at = publisher.inventory_at
+        try:
+            pages, complete, with_inventory = _publish(due, deps, deadline)
+            inventory_at = now if with_inventory else inventory_at
+            if complete:
+                deps.outbox.close(due)
+            else:
+                checks.append(now + _RETRY)
+        finally:
+            deps.outbox.release(inventory_at)
+    elif due:
+        checks.append(now + _RETRY)
+    if checks:
+        _plan_check(min(checks), publisher, deps, now)
+    return pages
+
+
+def _due_times(
+    windows: Sequence[Window], publisher: Publisher, deps: Dependencies, now: datetime
+) -> dict[str, datetime]:
+    """Return when each window is due."""
+    ends = {run: _end_of_run(run, deps, now) for run in sorted({window.run for window in windows if window.run})}
+    due: dict[str, datetime] = {}
+    for window in windows:
+        end = ends.get(window.run, window.last_at + _QUIET)
+        if window.name == PUSH:
+            due[window.name] = window.opened_at + deps.settings.report_window
+        elif window.name == INVENTORY:
+            earliest = publisher.inventory_at + _DAY if publisher.inventory_at else window.opened_at
+            due[window.name] = max(min(end, window.opened_at + _DAY), earliest)
+        else:
+            due[window.name] = min(end, window.opened_at + _LONGEST_RUN)
+    return due
+
+
+def _end_of_run(run: str, deps: Dependencies, now: datetime) -> datetime:
+    """Return when the results of a run are, or were, complete."""
+    state = deps.outbox.run(run)
+    done = [repository for repository in deps.scans.states() if repository.run == run]
+    asked = sum(repository.asked for repository in done)
+    if state.repositories and len(done) >= state.repositories and state.results >= asked:
+        return now
+    return (state.last_result_at or now) + _QUIET
+
+
+def _check_time(window: Window, due_at: datetime, now: datetime) -> datetime:
+    """Return when to look at a window again: a run may be complete before its time is over."""
+    return min(due_at, now + _RUN_CHECK) if window.run and due_at <= now + _LONGEST_RUN else due_at
+
+
+def _plan_check(at: datetime, publisher: Publisher, deps: Dependencies, now: datetime) -> None:
+    at = max(min(at, now + _LONGEST_DELAY), now + timedelta(seconds=1))
+    if publisher.next_check and now < publisher.next_check <= at:
+        return
+    deps.reports_queue.send([CHECK], delay=int((at - now).total_seconds()))
+    deps.outbox.plan_check(at)
+
+
+def _publish(windows: Sequence[Window], deps: Dependencies, deadline: Deadline) -> tuple[int, bool, bool]:
+    """Publish all changes of windows.
+
+    Returns:
+        How many pages were published, whether all were, and whether an inventory was among them.
+    """
+    settings = deps.settings
+    images: dict[tuple[str, str, bool, str], list[ImageReport]] = {}
+    inventories: dict[tuple[str, str, bool, str], Inventory] = {}
+    keys: dict[tuple[str, str, bool, str], list[Key]] = {}
+    entries = [entry for window in windows if window.name != INVENTORY for entry in deps.outbox.entries(window.name)]
+    kept = max(_MIN_KEPT_PER_IMAGE, min(MAX_FINDINGS, _MAX_KEPT // max(len(entries), 1)))
+    for key, data in entries:
+        image = decode_report(data)
+        group = group_key(image, settings.group_by)
+        images.setdefault(group, []).append(replace(image, changes=keep_worst(image.changes, kept)))
+        keys.setdefault(group, []).append(key)
+    if any(window.name == INVENTORY for window in windows):
+        for key, data in deps.outbox.entries(INVENTORY):
+            image = decode_report(data)
+            group = group_key(image, settings.group_by)
+            inventories.setdefault(group, Inventory()).add(image)
+            keys.setdefault(group, []).append(key)
+    context = Context(settings.name, settings.partition, settings.thresholds)
+    published = 0
+    for group in sorted(keys):
+        report = make_group(group, images.get(group, ()), inventories.get(group))
+        for page in build_pages(report, context):
+            if not _publish_page(build_message(page, context), deps, deadline):
+                return published, False, bool(inventories)
+            published += 1
+        deps.outbox.delete(keys[group])
+    return published, True, bool(inventories)
+
+
+def _publish_page(message: ReportMessage, deps: Dependencies, deadline: Deadline) -> bool:
+    """Publish one page to each topic; return whether it was published or queued on every topic.
+
+    One topic does not hold back the other. If one of them fails, its publication goes to the reports queue by itself,
+    so that the page is not published twice on the other one.
+    """
+    rejected = []
+    messages = publications(message)
+    for publication in messages:
+        try:
+            deadline.check("publishing")
+            deps.publisher.publish(publication)
+        except (DeadlineExceededError, PublishError) as error:
+            rejected.append(publication)
+            extra = {"topic": publication.topic, "subject": message.subject, "reason": str(error)}
+            logger.error("report not published", extra=extra)
+    if len(rejected) == len(messages) or not deps.settings.chat_topic_arn:
+        return not rejected
+    try:
+        delay = int(_RETRY.total_seconds())
+        deps.reports_queue.send([publication.to_json() for publication in rejected], delay=delay)
+    except QueueError:
+        logger.exception("report not queued")
+        return False
+    return True
+
+
+def publish_again(publication: Publication, publisher: ReportPublisher) -> bool:
+    """Publish what SNS rejected before; return whether it accepted it now."""
+    try:
+        publisher.publish(publication)
+    except PublishError as error:
+        logger.error("report not published", extra={"topic": publication.topic, "reason": str(error)})
+        return False
+    return True

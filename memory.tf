@@ -1,0 +1,33 @@
+# The memory: one table with what the reporter remembers of each image, so that it reports what changed, once. Losing it
+# loses no scan and costs one inventory report.
+
+resource "aws_dynamodb_table" "memory" {
+  name                        = local.names.memory
+  billing_mode                = "PAY_PER_REQUEST"
+  hash_key                    = "pk"
+  range_key                   = "sk"
+  deletion_protection_enabled = var.memory_deletion_protection
+  tags                        = var.tags
+
+  attribute {
+    name = "pk"
+    type = "S"
+  }
+
+  attribute {
+    name = "sk"
+    type = "S"
+  }
+
+  ttl {
+    attribute_name = "expires"
+    enabled        = true
+  }
+
+  point_in_time_recovery {
+    enabled = true
+  }
+
+  # No server_side_encryption: without it, DynamoDB encrypts the table with a key that AWS owns, free of charge. Every
+  # other key would need permissions in KMS for all three functions, and KMS bills each call.
+}

@@ -1,0 +1,100 @@
+"""Amazon DynamoDB in AWS JSON 1.0: moto's, in this process."""
+
+import copy
+import json
+from typing import Any
+
+import moto.dynamodb.models
+from local_aws.fake_ecr import AwsError
+from moto.core.request import Request
+from moto.dynamodb.models import Table, dynamodb_backends
+from moto.dynamodb.responses import DynamoHandler
+
+from .protocol import Params, encode_json_error
+
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html; moto has no limit.
+_MAX_WRITES = 25
+
+
+class DynamoDb:
+    """The operations of DynamoDB. Tables exist once a test has created them."""
+
+    content_type = "application/x-amz-json-1.0"
+
+    def __init__(self, account: str, region: str) -> None:
+        self._region = region
+        self._arn_prefix = f"arn:aws:dynamodb:{region}:{account}:table"
+        dynamodb_backends[account][region].reset()
+
+    def call(self, operation: str, params: Params) -> bytes:
+        """Answer a call with a body. Raises AwsError where DynamoDB rejects the call."""
+        if operation == "BatchWriteItem":
+            _check_batch(params)
+        status, _, body = DynamoHandler.dispatch(*self._request(operation, params))
+        if status == 200:
+            return body.encode() if isinstance(body, str) else bytes(body)
+        raise _MotoError(json.loads(body), status)
+
+    def encode_error(self, error: AwsError) -> tuple[bytes, dict[str, str]]:
+        """Return the body of an error."""
+        if isinstance(error, _MotoError):
+            return json.dumps(error.body).encode(), {}
+        return encode_json_error(error), {}
+
+    def action(self, operation: str) -> str:
+        """Return the IAM action of an operation."""
+        return f"dynamodb:{operation}"
+
+    def resource(self, params: Params) -> str:
+        """Return the ARN of the table."""
+        return f"{self._arn_prefix}/{params.get('TableName', '*')}"
+
+    def _request(self, operation: str, params: Params) -> tuple[Request, str, Any]:
+        url = f"https://dynamodb.{self._region}.amazonaws.com/"
+        headers = {
+            "X-Amz-Target": f"DynamoDB_20120810.{operation}",
+            "Content-Type": self.content_type,
+            "Authorization": f"AWS4-HMAC-SHA256 Credential=testing/20260101/{self._region}/dynamodb/aws4_request",
+        }
+        request = Request.from_primitives("POST", url, headers, json.dumps(params).encode())
+        return request, url, request.headers
+
+
+class _MotoError(AwsError):
+    """An error of moto, with all that its body says."""
+
+    def __init__(self, body: dict[str, Any], status: int) -> None:
+        code = str(body.get("__type", "")).rpartition("#")[2]
+        super().__init__(code, str(body.get("message", body.get("Message", ""))), status)
+        self.body = body
+
+
+def _check_batch(params: Params) -> None:
+    for requests in params["RequestItems"].values():
+        if len(requests) > _MAX_WRITES:
+            message = f"Member must have length less than or equal to {_MAX_WRITES}, {len(requests)} given"
+            raise AwsError("ValidationException", message)
+
+
+class _Copy:
+    """The module `copy` for moto's models.
+
+    A transaction there begins with a deep copy of each table, for the case that it is canceled. With 10,000 items this
+    takes half a second. Puts and deletes replace items and do not change them, so a copy of the dictionaries is enough.
+    """
+
+    copy = staticmethod(copy.copy)
+
+    @staticmethod
+    def deepcopy(value: Any, memo: Any = None) -> Any:
+        """Copy a table as far as puts and deletes change it, and anything else completely."""
+        if not isinstance(value, Table):
+            return copy.deepcopy(value, memo)
+        snapshot = copy.copy(value)
+        snapshot.items = copy.copy(value.items)
+        for hash_key, items in value.items.items():
+            snapshot.items[hash_key] = copy.copy(items)
+        return snapshot
+
+
+moto.dynamodb.models.copy = _Copy

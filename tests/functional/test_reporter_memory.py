@@ -1,0 +1,218 @@
+"""The reporter over HTTP, with its memory: what is reported of a history of scans."""
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from ecr_scan_reporter.aws.dynamodb import Table
+from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
+from fake_aws import FakeScan, Fault, digest_of, finding
+from reporter_inbox import Inbox, document, enhanced, found, mail
+
+DAY = timedelta(days=1)
+START = datetime.now(UTC).replace(microsecond=0) - 100 * DAY
+# Images that are older than a day are inventory; these are not, and are pushed in the order of their scans.
+PUSHED = datetime.now(UTC) - timedelta(hours=12)
+
+
+def rescan(
+    inbox: Inbox, findings: Sequence[dict[str, Any]], days: int, tag: str = "1.0", name: str = "image", **options: Any
+) -> dict[str, Any] | None:
+    """Report a scan of an image so many days after the start; return the image's entry in the new report."""
+    ended = START + days * DAY
+    listed = "enhanced_findings" if "packageVulnerabilityDetails" in (findings or [{}])[0] else "findings"
+    scan = FakeScan("COMPLETE", ended, **{listed: findings})  # type: ignore[arg-type]
+    event = inbox.image("app", tag, name=name, scan=scan, pushed_at=PUSHED + timedelta(minutes=days))
+    event["time"] = f"{ended:%Y-%m-%dT%H:%M:%SZ}"
+    before = len(inbox.reports())
+    assert inbox.report(event, **options) == []
+    reports = inbox.reports()[before:]
+    assert len(reports) <= 1
+    images: list[dict[str, Any]] = document(reports[0])["images"] if reports else []
+    for image in images:
+        changes = {change: len(listed) for change, listed in image["changes"].items()}
+        balance = image["open_before"] + changes["new"] + changes["back"] - changes["fixed"] - changes["withdrawn"]
+        assert sum(image["counts"].values()) == balance
+    return images[0] if images else None
+
+
+def ids(image: dict[str, Any] | None, change: str) -> list[str]:
+    assert image is not None, "nothing is reported"
+    return [finding["id"] for finding in image["changes"][change]]
+
+
+A = finding("CVE-2026-0001", "CRITICAL", "openssl", "3.0.1")
+B = finding("CVE-2026-0002", "HIGH", "zlib", "1.2.13")
+C = finding("CVE-2026-0003", "HIGH", "busybox", "1.36.1")
+
+
+def test_first_scan_is_news_and_its_repetition_is_silent(inbox: Inbox) -> None:
+    assert ids(rescan(inbox, [A, B], 0), "new") == ["CVE-2026-0001", "CVE-2026-0002"]
+    assert rescan(inbox, [A, B], 7) is None
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        [B, A],
+        [A, B, A],
+        [A | {"description": "Another text.", "uri": "https://example.com/other"}, B],
+        [A, B, finding("CVE-2026-0009", "LOW", "tar", "1.0")],
+        [A, B, finding("CVE-2026-0002", "HIGH", "zlib", "1.2.12")],
+        [A, finding("CVE-2026-0002", "MEDIUM", "zlib", "1.2.13")],
+    ],
+    ids=["order", "duplicate", "description", "below the threshold", "second version", "lower severity"],
+)
+def test_noise_is_silent(inbox: Inbox, noise: Sequence[dict[str, Any]]) -> None:
+    rescan(inbox, [A, B], 0)
+    assert rescan(inbox, noise, 7) is None
+    assert rescan(inbox, [A, B], 14) is None
+
+
+def test_new_finding_is_reported_alone(inbox: Inbox) -> None:
+    rescan(inbox, [A, B], 0)
+    image = rescan(inbox, [A, B, C], 7)
+    assert ids(image, "new") == ["CVE-2026-0003"]
+    assert ids(image, "still_open") == ["CVE-2026-0001", "CVE-2026-0002"]
+    text = mail(inbox.reports()[-1])
+    assert "1 new high in 1 image." in text
+    assert "open 7 days: CVE-2026-0001 (critical) in openssl, and 1 more\n" in text
+    assert inbox.reports()[-1].attributes["new_high"] == ("Number", "1")
+
+
+def test_withdrawn_after_two_scans_without_it_and_back_later(make_reporter: Callable[..., Inbox]) -> None:
+    inbox = make_reporter(NOTIFY_ON_FIXED="true")
+    rescan(inbox, [A, B], 0)
+    assert rescan(inbox, [A], 7) is None
+    assert ids(rescan(inbox, [A], 14), "withdrawn") == ["CVE-2026-0002"]
+    assert ids(rescan(inbox, [A, B], 21), "back") == ["CVE-2026-0002"]
+
+
+def test_raised_severity_is_reported_once(inbox: Inbox) -> None:
+    low, high = (finding("CVE-2026-0004", severity, "tar", "1.0") for severity in ("MEDIUM", "CRITICAL"))
+    assert rescan(inbox, [low], 0) is None
+    assert ids(rescan(inbox, [high], 7), "raised") == ["CVE-2026-0004"]
+    assert rescan(inbox, [low], 14) is None
+    assert rescan(inbox, [high], 21) is None
+
+
+def test_fix_and_exploit_are_reported_once(inbox: Inbox) -> None:
+    plain = enhanced("CVE-2026-0005", "HIGH", "log4j-core")
+    fixable = enhanced("CVE-2026-0005", "HIGH", "log4j-core", "2.17.1")
+    exploited = enhanced("CVE-2026-0005", "HIGH", "log4j-core", "2.17.1", exploitAvailable="YES")
+    assert ids(rescan(inbox, [plain], 0), "new") == ["CVE-2026-0005"]
+    assert ids(rescan(inbox, [fixable], 7), "fix_available") == ["CVE-2026-0005"]
+    assert ids(rescan(inbox, [exploited], 14), "exploit_known") == ["CVE-2026-0005"]
+    assert rescan(inbox, [exploited], 21) is None
+
+
+def test_rebuild_is_compared_with_the_image_before(make_reporter: Callable[..., Inbox]) -> None:
+    inbox = make_reporter(NOTIFY_ON_FIXED="true")
+    rescan(inbox, [A, B], 0, "1.0", "first")
+    assert rescan(inbox, [A | {"name": "CVE-2026-0001"}, B], 1, "1.1", "second") is None
+    image = rescan(inbox, [B], 2, "1.2", "third")
+    assert ids(image, "fixed") == ["CVE-2026-0001"]
+    assert ids(image, "new") == []
+    assert "1 fixed" in str(inbox.reports()[-1].subject)
+
+
+def test_other_variant_is_not_a_rebuild(inbox: Inbox) -> None:
+    rescan(inbox, [A], 0, "1.0-alpine", "alpine")
+    assert ids(rescan(inbox, [A], 1, "1.0-slim", "slim"), "new") == ["CVE-2026-0001"]
+
+
+def test_daily_rebuilds_with_one_hole_are_reported_once(inbox: Inbox) -> None:
+    reported = [rescan(inbox, [A], day, f"1.0.{day}", f"build {day}") for day in range(29)]
+    assert [bool(image) for image in reported] == [True] + 28 * [False]
+
+
+def test_event_twice_and_older_event_are_silent(inbox: Inbox) -> None:
+    rescan(inbox, [A], 7)
+    assert rescan(inbox, [A], 7) is None
+    assert rescan(inbox, [A, B], 0) is None
+
+
+def test_reminder_comes_after_remind_after(make_reporter: Callable[..., Inbox]) -> None:
+    inbox = make_reporter(REMIND_AFTER="30d")
+    rescan(inbox, [A], 0)
+    inbox.aws.create_memory_table()
+    assert ids(rescan(inbox, [A], 1), "new") == ["CVE-2026-0001"]
+    assert rescan(inbox, [A], 2) is None
+
+
+def test_every_scan_is_reported_if_asked_for(make_reporter: Callable[..., Inbox]) -> None:
+    inbox = make_reporter(NOTIFY_ON="every_scan")
+    rescan(inbox, [A], 0)
+    assert ids(rescan(inbox, [A], 7), "still_open") == ["CVE-2026-0001"]
+
+
+def test_images_that_were_there_before_are_one_inventory(inbox: Inbox) -> None:
+    old = datetime.now(UTC) - 30 * DAY
+    events = [
+        inbox.image(f"team/app-{number}", "1.0", scan=found("CRITICAL", "HIGH"), pushed_at=old) for number in range(25)
+    ]
+    failed = {"scan-status": "FAILED", "finding-severity-counts": {}}
+    events.append(
+        inbox.image("team/legacy", "1.0", scan=FakeScan("FAILED", description="No."), event=failed, pushed_at=old)
+    )
+    assert inbox.report(*events, seconds=300) == []
+    [check] = inbox.aws.messages()
+    assert (json.loads(check.body), inbox.reports()) == ({"check": True}, [])
+    inbox.check(datetime.now(UTC) + timedelta(minutes=11))
+    [report] = inbox.reports()
+    inventory = document(report)["inventory"]
+    assert (inventory["images"], inventory["failed_scans"]) == (26, 1)
+    assert inventory["counts"] == {"CRITICAL": 25, "HIGH": 25}
+    assert len(inventory["repositories"]) == 26
+    assert len(inventory["worst_images"]) == 20
+    assert report.subject == "[ECR] First inventory of 26 images: 25 critical, 25 high"
+    assert "First inventory: 26 images in 26 repositories\n   25 critical, 25 high\n   1 scan failed\n" in mail(report)
+    inbox.check(datetime.now(UTC) + timedelta(hours=1))
+    assert len(inbox.reports()) == 1
+
+
+def test_two_scans_in_one_window_are_one_entry(make_reporter: Callable[..., Inbox]) -> None:
+    inbox = make_reporter(REPORT_WINDOW_SECONDS="3600")
+    assert rescan(inbox, [A, B], 0) is None
+    assert rescan(inbox, [A, B, C], 1) is None
+    assert inbox.reports() == []
+    inbox.check(datetime.now(UTC) + timedelta(hours=2))
+    [report] = inbox.reports()
+    [image] = document(report)["images"]
+    assert sorted(ids(image, "new")) == ["CVE-2026-0001", "CVE-2026-0002", "CVE-2026-0003"]
+    assert document(report)["totals"]["new"] == 3
+
+
+def test_results_of_a_run_wait_for_its_end(inbox: Inbox) -> None:
+    digest, now = digest_of("image"), datetime.now(UTC)
+    memory = ScanMemory(Table(inbox.aws.client("dynamodb"), inbox.aws.create_memory_table()))
+    memory.begin_run("run-1", 1, now)
+    memory.remember("app", {digest: None}, [digest], "run-1", START)
+    assert rescan(inbox, [A], 0) is None
+    inbox.check(now + timedelta(minutes=5))
+    assert inbox.reports() == []
+    memory.remember_state(RepositoryState("app", now, 1, 1, "run-1"), now)
+    inbox.check(now + timedelta(minutes=6))
+    [report] = inbox.reports()
+    assert document(report)["totals"]["new"] == 1
+
+
+def test_report_that_sns_rejects_waits_in_memory(inbox: Inbox) -> None:
+    inbox.aws.behavior.faults.append(Fault("Publish", "AuthorizationError", status=403, times=3))
+    assert rescan(inbox, [A], 0) is None
+    for hours in (1, 2):
+        inbox.check(datetime.now(UTC) + timedelta(hours=hours))
+        assert inbox.reports() == []
+    inbox.check(datetime.now(UTC) + timedelta(hours=3))
+    assert [document(report)["totals"]["new"] for report in inbox.reports()] == [1]
+
+
+def test_event_is_retried_while_the_table_rejects_writes(inbox: Inbox) -> None:
+    event = inbox.image("app", "1.0", scan=FakeScan(findings=[A]))
+    inbox.aws.behavior.faults.append(Fault("TransactWriteItems", "AccessDeniedException", times=1))
+    assert inbox.report(event) == ["0"]
+    assert inbox.reports() == []
+    assert inbox.report(event) == []
+    assert [document(report)["totals"]["new"] for report in inbox.reports()] == [1]
