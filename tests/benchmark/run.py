@@ -80,7 +80,10 @@ def aws(registry_factory: Callable[[], FakeRegistry], duration: str = "7d", **op
             "IMAGES_QUEUE_URL": fake_aws.queue_url(),
             "ECR_IMAGES_DURATION_DELTA": duration,
             "REPOSITORIES_FILTER_REGEXP": ".*",
+            "MEMORY_TABLE_NAME": fake_aws.create_memory_table(),
+            "REPORT_WINDOW_SECONDS": "0",
         }
+        fake_aws.reset()
         os.environ.update(fake_aws.environment() | settings)
         images_scanner.dependencies.cache_clear()
         repositories_scanner.dependencies.cache_clear()
@@ -347,6 +350,7 @@ def cold_start() -> Iterator[Row]:
             "SEVERITY_THRESHOLDS": '{"HIGH":1}',
             "NOTIFY_ON_SCAN_FAILURE": "true",
             "REPORTER_NAME": "benchmark",
+            "MEMORY_TABLE_NAME": "memory",
             "ECR_IMAGES_DURATION_DELTA": "7d",
         }
         for handler, services in HANDLERS.items():
