@@ -6,7 +6,9 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	&& { command -v $$python; break; }; done)
 VENV := .venv
 DEV := $(VENV)/dev/bin
-PIP := -m pip install --quiet --disable-pip-version-check --require-hashes
+# The locks are whole, so pip resolves nothing: its resolver may prefer a newer release than the one locked.
+PIP := -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps
+UV := $(VENV)/lock/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-stop test lint typecheck test-unit test-terraform test-integration package benchmark format lock setup clean
@@ -47,12 +49,10 @@ benchmark: $(VENV)/dev/.ready ## measure calls and times, and write tests/benchm
 format: $(VENV)/dev/.ready ## format Python and Terraform
 	@$(DEV)/ruff check --fix --quiet . && $(DEV)/ruff format --quiet . && scripts/terraform fmt -recursive
 
-lock: $(VENV)/dev/.ready ## resolve requirements/*.in into *.txt, with hashes
-	@$(DEV)/python -m pip install --quiet uv
-	@for name in dev functions; do $(DEV)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
-		--custom-compile-command "make lock" -o requirements/$$name.txt requirements/$$name.in || exit 1; done
-	@$(DEV)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --exclude-newer 2026-03-05 \
-		--custom-compile-command "make lock" -o requirements/local-aws.txt requirements/local-aws.in
+lock: ## resolve requirements/*.in into *.txt, with hashes
+	@test -x $(VENV)/lock/bin/uv || { $(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/python -m pip install --quiet uv; }
+	@for name in dev functions; do $(UV) -o requirements/$$name.txt requirements/$$name.in || exit 1; done
+	@$(UV) --exclude-newer 2026-03-05 -o requirements/local-aws.txt requirements/local-aws.in
 
 setup: $(VENV)/dev/.ready $(VENV)/functions/.ready $(VENV)/local-aws/.ready
 
