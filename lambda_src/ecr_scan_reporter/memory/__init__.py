@@ -8,6 +8,7 @@
                         REPOSITORY                               since when the repository is known      reporter
                         TRACK#<platform>#<label>#<time>#<digest> an image of a track, in order of time   reporter
     STATES              <repository>                             a repository after its last run         images scanner
+    SUMMARIES           <repository>                             what the digest says of a repository    images scanner
     RUNS                <run>                                    how far a run of the schedule is        all
     WINDOWS             <window>                                 what waits to be reported, and when     reporter
     OUTBOX#<window>     <repository>#<digest>#<time>             one image that waits to be reported     reporter

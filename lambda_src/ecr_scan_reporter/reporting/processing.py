@@ -19,6 +19,7 @@ from ecr_scan_reporter.reporting.encoding import (
 )
 from ecr_scan_reporter.reporting.events import ScanEvent
 from ecr_scan_reporter.reporting.facts import ImageFacts, Registry
+from ecr_scan_reporter.reporting.ledger import best_updates, post
 from ecr_scan_reporter.reporting.notify import open_counts, over_thresholds, report_reason
 from ecr_scan_reporter.reporting.report import (
     MAX_FINDINGS,
@@ -161,6 +162,8 @@ class Processor:
             operating_system=scan.operating_system or record.operating_system,
             pushed_at=facts.pushed_at or record.pushed_at,
             findings_format=FINDINGS_FORMAT,
+            ledger=post(record.ledger, comparison, first=first, inventory=baseline.inventory),
+            updates=best_updates(comparison),
         )
         since = event.time if not first else facts.pushed_at or event.time
         labels = set(track_labels(facts.tags)) - set(() if first else track_labels(remembered.record.tags))
