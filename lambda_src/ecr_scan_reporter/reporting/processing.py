@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.errors import ConditionError
 from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord, Remembered
-from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, outbox_item, run_window
+from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Outbox, outbox_item, run_window
 from ecr_scan_reporter.memory.scans import asked_run
 from ecr_scan_reporter.reporting.changes import Comparison, KnownFinding, compare
 from ecr_scan_reporter.reporting.encoding import (
@@ -47,14 +47,16 @@ class Outcome:
     """What became of one event.
 
     Args:
-        window: in which the image waits to be reported; "" if it does not.
+        windows: in which the image waits to be reported.
         run: the run that asked for the scan; "" if none did, or if the event was processed before.
-        added: whether this event put the image into the window.
+        added: whether this event put the image into a window.
+        repeated: whether the event, or a later one, was processed before.
     """
 
-    window: str = ""
+    windows: tuple[str, ...] = ()
     run: str = ""
     added: bool = False
+    repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ class Processor:
         settings: of the reporter.
         ecr: the registry.
         memory: what is known of the images.
+        outbox: what waits to be reported.
         registry: facts of the images in this batch.
         now: aware.
     """
@@ -91,6 +94,7 @@ class Processor:
     settings: ReporterSettings
     ecr: EcrRegistry
     memory: ImageMemory
+    outbox: Outbox
     registry: Registry
     now: datetime
 
@@ -112,15 +116,28 @@ class Processor:
                 conflict = error
             else:
                 # A write whose answer was lost, and which was repeated, fails although it was ours.
-                return replace(outcome, added=True) if attempt and outcome.window else outcome
+                return replace(outcome, added=True) if attempt and outcome.repeated else outcome
         raise conflict
+
+    def waiting(self, event: ScanEvent) -> Outcome:
+        """Return in which windows an image waits: an invocation may have ended before it opened them.
+
+        Raises:
+            AwsError: DynamoDB rejected a call.
+        """
+        repository = self._repository(event)
+        remembered = self.memory.read(repository, event.digest)
+        windows = {PUSH, INVENTORY, remembered.record.window}
+        if run := remembered.asked.get("run"):
+            windows.add(run_window(str(run)))
+        waiting = (window for window in sorted(windows) if self.outbox.holds(window, repository, event.digest))
+        return Outcome(tuple(waiting))
 
     def _process(self, event: ScanEvent, receives: int) -> Outcome:
         remembered = self.memory.read(self._repository(event), event.digest)
         record = remembered.record
         if record.event_at and event.time.replace(microsecond=0) <= record.event_at:
-            # The window may have lost its message if the invocation before ended here.
-            return Outcome(record.window)
+            return Outcome(repeated=True)
         run = asked_run(remembered.asked, record.event_at, event.time)
         scan = read_scan(event, receives, self.ecr, self.settings.account, self.settings.region)
         match scan:
@@ -134,7 +151,7 @@ class Processor:
     def _complete(self, event: ScanEvent, remembered: Remembered, scan: CompleteScan, run: str) -> Outcome:
         record = replace(remembered.record, event_at=event.time, failed=False, unsupported=False)
         if record.scanned_at and scan.completed_at.replace(microsecond=0) <= record.scanned_at:
-            return self._remember(event, replace(record, window=""), run)
+            return self._remember(event, record, run)
         first = record.scanned_at is None or record.findings_format != FINDINGS_FORMAT
         facts = self.registry.facts(event) if first else ImageFacts(event.tags or record.tags, record.platform)
         baseline = (
@@ -204,7 +221,7 @@ class Processor:
         failed_before, known = record.failed, record.revision > 0
         record = replace(record, event_at=event.time, failed=True, unsupported=scan.unsupported)
         if failed_before:
-            return self._remember(event, replace(record, window=""), run)
+            return self._remember(event, record, run)
         facts = ImageFacts(event.tags or record.tags, record.platform)
         own = (event.account, event.region) == (self.settings.account, self.settings.region)
         if own and not (known and event.tags):
@@ -278,9 +295,9 @@ class Processor:
             if report.reason is Reason.INVENTORY:
                 window = INVENTORY
             item = outbox_item(window, repository, event.digest, event.time, encode_report(report), self.now)
-        record = replace(record, window=window)
+            record = replace(record, window=window)
         self.memory.write(repository, event.digest, record, self.now, findings=findings, tracks=tracks, outbox=item)
-        return Outcome(window, run, added=bool(window))
+        return Outcome((window,) if window else (), run, added=bool(window))
 
     def _repository(self, event: ScanEvent) -> str:
         if (event.account, event.region) == (self.settings.account, self.settings.region):
