@@ -89,7 +89,8 @@ class Outbox:
         self._table = table
 
     def touch(self, window: str, run: str, now: datetime) -> None:
-        """Open a window, or note that something was added to it."""
+        """Open a window, or note that something was added to it; the window of a run is that run's in any case."""
+        run = window.removeprefix(_RUN) if window.startswith(_RUN) else run
         self._table.update(
             "WINDOWS",
             window,
