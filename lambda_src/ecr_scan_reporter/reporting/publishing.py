@@ -73,8 +73,8 @@ def publish_what_is_due(deps: Dependencies, now: datetime, deadline: Deadline) -
         inventory_at = publisher.inventory_at
         try:
             pages, complete, with_inventory = _publish(due, deps, deadline)
-            inventory_at = now if with_inventory else inventory_at
             if complete:
+                inventory_at = now if with_inventory else inventory_at
                 deps.outbox.close(due)
             else:
                 checks.append(now + _RETRY)
