@@ -5,6 +5,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from math import ceil
 
 from ecr_scan_reporter.aws.dynamodb import Key
 from ecr_scan_reporter.aws.sns import Publication, ReportMessage, ReportPublisher, publications
@@ -33,6 +34,8 @@ _DAY = timedelta(days=1)
 # How often it is checked whether a run is complete, and how long a check can be away: SQS delays a message by at most
 # 900 seconds. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 _RUN_CHECK, _LONGEST_DELAY = timedelta(seconds=30), timedelta(seconds=900)
+# A check may arrive so much before its time: clocks differ. It cannot count as a check that is still to come.
+_EARLY = timedelta(seconds=5)
 # Before a report that SNS rejected, or that another invocation is publishing, is looked at again.
 _RETRY = timedelta(seconds=60)
 # Findings that are kept in memory for one report, about a kilobyte each.
@@ -122,9 +125,9 @@ def _check_time(window: Window, due_at: datetime, now: datetime) -> datetime:
 
 def _plan_check(at: datetime, publisher: Publisher, deps: Dependencies, now: datetime) -> None:
     at = max(min(at, now + _LONGEST_DELAY), now + timedelta(seconds=1))
-    if publisher.next_check and now < publisher.next_check <= at:
+    if publisher.next_check and now + _EARLY < publisher.next_check <= at:
         return
-    deps.reports_queue.send([CHECK], delay=int((at - now).total_seconds()))
+    deps.reports_queue.send([CHECK], delay=ceil((at - now).total_seconds()))
     deps.outbox.plan_check(at)
 
 
