@@ -72,7 +72,7 @@ def publish_what_is_due(deps: Dependencies, now: datetime, deadline: Deadline) -
     due = [window for window in windows if due_at[window.name] <= now]
     pages = 0
     checks = [_check_time(window, due_at[window.name], now) for window in windows if window not in due]
-    if due and deps.outbox.lease(now, now + timedelta(seconds=max(deadline.remaining, 0) + 60)):
+    if due and deps.outbox.lease(now, now + timedelta(seconds=deadline.seconds + 60)):
         inventory_at = publisher.inventory_at
         try:
             pages, complete, with_inventory = _publish(due, deps, deadline)
