@@ -25,6 +25,7 @@ from ecr_scan_reporter.reporting.report import (
     ImageReport,
     Reason,
     keep_worst,
+    leave_out,
     short_digest,
     totals,
 )
@@ -267,7 +268,8 @@ class Processor:
         *,
         first: bool,
     ) -> ImageReport:
-        number = _MAX_INVENTORY_FINDINGS if reason is Reason.INVENTORY else MAX_FINDINGS
+        inventory = reason is Reason.INVENTORY
+        kept = keep_worst(comparison.changes, _MAX_INVENTORY_FINDINGS if inventory else MAX_FINDINGS)
         return replace(
             _image_report(event, record, reason),
             first_scan=first,
@@ -275,7 +277,8 @@ class Processor:
             counts=open_counts(comparison),
             open_before=comparison.open_before,
             totals=totals(comparison.changes),
-            changes=keep_worst(comparison.changes, number),
+            changes=kept,
+            left_out={} if inventory else leave_out(comparison.changes, kept),
         )
 
     def _remember(

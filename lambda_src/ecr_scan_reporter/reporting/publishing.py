@@ -2,9 +2,10 @@
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import groupby
 from math import ceil
 
 from ecr_scan_reporter.aws.dynamodb import Key
@@ -14,7 +15,7 @@ from ecr_scan_reporter.errors import DeadlineExceededError, PublishError, QueueE
 from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Outbox, Publisher, Window
 from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.reporting.encoding import decode_report
-from ecr_scan_reporter.reporting.grouping import Inventory, group_key, make_group
+from ecr_scan_reporter.reporting.grouping import Inventory, group_key, make_group, merge_scans
 from ecr_scan_reporter.reporting.rendering.messages import build_message, build_pages
 from ecr_scan_reporter.reporting.rendering.page import Context
 from ecr_scan_reporter.reporting.report import MAX_FINDINGS, ImageReport, keep_worst
@@ -143,17 +144,18 @@ def _publish(windows: Sequence[Window], deps: Dependencies, deadline: Deadline) 
     keys: dict[tuple[str, str, bool, str], list[Key]] = {}
     entries = [entry for window in windows if window.name != INVENTORY for entry in deps.outbox.entries(window.name)]
     kept = max(_MIN_KEPT_PER_IMAGE, min(MAX_FINDINGS, _MAX_KEPT // max(len(entries), 1)))
-    for key, data in entries:
-        image = decode_report(data)
-        group = group_key(image, settings.group_by)
-        images.setdefault(group, []).append(replace(image, changes=keep_worst(image.changes, kept)))
-        keys.setdefault(group, []).append(key)
+    for found in _by_image(sorted(entries, key=_sort_key)):
+        for image in merge_scans(decode_report(data) for _, data in found):
+            group = group_key(image, settings.group_by)
+            images.setdefault(group, []).append(replace(image, changes=keep_worst(image.changes, kept), left_out={}))
+        keys.setdefault(group, []).extend(key for key, _ in found)
     if any(window.name == INVENTORY for window in windows):
-        for key, data in deps.outbox.entries(INVENTORY):
-            image = decode_report(data)
+        for found in _by_image(deps.outbox.entries(INVENTORY)):
+            # A scan that failed may have been repeated since: the last one counts.
+            image = decode_report(found[-1][1])
             group = group_key(image, settings.group_by)
             inventories.setdefault(group, Inventory()).add(image)
-            keys.setdefault(group, []).append(key)
+            keys.setdefault(group, []).extend(key for key, _ in found)
     context = Context(settings.name, settings.partition, settings.thresholds)
     published = 0
     for group in sorted(keys):
@@ -164,6 +166,15 @@ def _publish(windows: Sequence[Window], deps: Dependencies, deadline: Deadline) 
             published += 1
         deps.outbox.delete(keys[group])
     return published, True, bool(inventories)
+
+
+def _sort_key(entry: tuple[Key, bytes]) -> str:
+    return entry[0][1]
+
+
+def _by_image(entries: Iterable[tuple[Key, bytes]]) -> Iterator[list[tuple[Key, bytes]]]:
+    """Group entries by image, the earliest one first; they are in the order of their sort keys."""
+    return (list(group) for _, group in groupby(entries, key=lambda entry: _sort_key(entry).rpartition("#")[0]))
 
 
 def _publish_page(message: ReportMessage, deps: Dependencies, deadline: Deadline) -> bool:
