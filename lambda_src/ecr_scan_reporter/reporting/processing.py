@@ -180,15 +180,15 @@ class Processor:
             pushed_at=facts.pushed_at or record.pushed_at,
             findings_format=FINDINGS_FORMAT,
         )
-        since = event.time if not first else facts.pushed_at or event.time
-        labels = set(track_labels(facts.tags)) - set(() if first else track_labels(remembered.record.tags))
+        since = facts.pushed_at or event.time
+        tracks = [(label, since) for label in track_labels(facts.tags)]
         encoded = encode_findings(comparison.findings)
         return self._remember(
             event,
             replace(record, reported_at=self.now if reason else baseline.reported_at),
             run,
             findings=None if encoded == remembered.findings else encoded,
-            tracks=[(label, since) for label in sorted(labels)],
+            tracks=tracks if first else _moved(event, remembered.record, facts.tags),
             report=self._report(event, record, reason, counted, baseline, first=first) if reason else None,
         )
 
@@ -219,9 +219,9 @@ class Processor:
         return facts.pushed_at is not None and facts.pushed_at < since - _NEWS_BEFORE_KNOWN
 
     def _failed(self, event: ScanEvent, record: ImageRecord, scan: FailedScan, run: str) -> Outcome:
-        failed_before, known = record.failed, record.revision > 0
+        before, known = record, record.revision > 0
         record = replace(record, event_at=event.time, failed=True, unsupported=scan.unsupported)
-        if failed_before:
+        if before.failed:
             return self._remember(event, record, run)
         facts = ImageFacts(event.tags or record.tags, record.platform)
         own = (event.account, event.region) == (self.settings.account, self.settings.region)
@@ -238,7 +238,7 @@ class Processor:
                 failure=scan.reason or "ECR gives no reason.",
                 unsupported=scan.unsupported,
             )
-        return self._remember(event, record, run, report=report)
+        return self._remember(event, record, run, tracks=_moved(event, before, facts.tags), report=report)
 
     def _unread(self, event: ScanEvent, record: ImageRecord, scan: UnreadScan, run: str) -> Outcome:
         """Remember a scan whose findings cannot be read: it says nothing about any finding."""
@@ -246,6 +246,7 @@ class Processor:
         logger.warning("could not read findings; using event counts", extra=extra)
         changed = event.counts is None or dict(event.counts) != record.counts
         over = event.counts is None or over_thresholds(event.counts, self.settings.thresholds)
+        tracks = _moved(event, record, event.tags)
         record = replace(record, event_at=event.time, tags=event.tags or record.tags)
         report = None
         if changed and over and not scan.expired:
@@ -256,7 +257,7 @@ class Processor:
             )
         if record.scanned_at is None:
             record = replace(record, counts=dict(event.counts or {}))
-        return self._remember(event, record, run, report=report)
+        return self._remember(event, record, run, tracks=tracks, report=report)
 
     def _report(
         self,
@@ -306,6 +307,12 @@ class Processor:
         if (event.account, event.region) == (self.settings.account, self.settings.region):
             return event.repository
         return f"{event.account}/{event.region}/{event.repository}"
+
+
+def _moved(event: ScanEvent, record: ImageRecord, tags: Sequence[str]) -> list[tuple[str, datetime]]:
+    """Return the tracks that an image has joined since its last scan; those of its push come with its first one."""
+    joined = set(track_labels(tags)) - set(track_labels(record.tags)) if record.scanned_at else set()
+    return [(label, event.time) for label in sorted(joined)]
 
 
 def _image_report(event: ScanEvent, record: ImageRecord, reason: Reason) -> ImageReport:
