@@ -244,6 +244,8 @@ class Processor:
         """Remember a scan whose findings cannot be read: it says nothing about any finding."""
         extra = {"repository": event.repository, "digest": event.digest, "reason": scan.reason}
         logger.warning("could not read findings; using event counts", extra=extra)
+        if record.revision == 0:
+            self.memory.known_since(self._repository(event), self.now)
         changed = event.counts is None or dict(event.counts) != record.counts
         over = event.counts is None or over_thresholds(event.counts, self.settings.thresholds)
         tracks = _moved(event, record, event.tags)
