@@ -26,6 +26,8 @@ from ecr_scan_reporter.models import severity_rank
 
 # Bytes of findings in one item, which may have 400 KB with everything else.
 _PART_SIZE = 350_000
+# Tags that are kept: the first ones name the image, and the first ones in alphabetical order name its tracks.
+_TAGS = 10
 # Earlier images of a track that are looked at when a predecessor is searched.
 _PREDECESSORS = 5
 
@@ -313,7 +315,7 @@ def image_item(pk: str, digest: str, record: ImageRecord) -> dict[str, str | int
         "counts": json.dumps(record.counts or {}, separators=(",", ":")),
         "findings_format": record.findings_format,
         "parts": record.parts,
-        "tags": pack(record.tags[:20]),
+        "tags": pack(dict.fromkeys((*record.tags[:_TAGS], *sorted(record.tags)[:_TAGS]))),
         "platform": record.platform,
         "operating_system": record.operating_system,
         "pushed_at": to_seconds(record.pushed_at),

@@ -73,7 +73,7 @@ def outbox_item(window: str, repository: str, digest: str, event_at: datetime, d
     """Return the item of a change that waits to be reported."""
     return {
         "pk": f"OUTBOX#{window}",
-        "sk": f"{key_part(repository)}#{key_part(digest)}#{sortable(event_at)}",
+        "sk": _image_prefix(repository, digest) + sortable(event_at),
         "data": data,
         "expires": expires(now, _ENTRY_LIFETIME),
     }
@@ -89,7 +89,8 @@ class Outbox:
         self._table = table
 
     def touch(self, window: str, run: str, now: datetime) -> None:
-        """Open a window, or note that something was added to it."""
+        """Open a window, or note that something was added to it; the window of a run is that run's in any case."""
+        run = window.removeprefix(_RUN) if window.startswith(_RUN) else run
         self._table.update(
             "WINDOWS",
             window,
@@ -174,6 +175,11 @@ class Outbox:
             data = item.get("data")
             yield (text(item, "pk"), text(item, "sk")), data if isinstance(data, bytes) else b""
 
+    def holds(self, window: str, repository: str, digest: str) -> bool:
+        """Return whether a window has changes of an image."""
+        prefix = _image_prefix(repository, digest)
+        return any(self._table.query(f"OUTBOX#{window}", prefix, prefix + END, limit=1))
+
     def delete(self, keys: Iterable[Key]) -> None:
         """Delete changes that were published."""
         self._table.delete_many(keys)
@@ -185,6 +191,10 @@ class Outbox:
                 self._table.delete("WINDOWS", window.name, "token", window.token)
             except ConditionError:
                 continue
+
+
+def _image_prefix(repository: str, digest: str) -> str:
+    return f"{key_part(repository)}#{key_part(digest)}#"
 
 
 def _never() -> datetime:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ecr_scan_reporter.models import Finding
 from ecr_scan_reporter.reporting.changes import Change, KnownFinding
-from ecr_scan_reporter.reporting.report import ImageReport, Reason
+from ecr_scan_reporter.reporting.report import ImageReport, Reason, Word
 
 # Of the remembered findings. A release that identifies findings in another way changes it; then the findings of every
 # image are taken as a first inventory once more.
@@ -48,6 +48,10 @@ def decode_report(data: bytes) -> ImageReport:
             "scanned_at": datetime.fromtimestamp(values["scanned_at"], UTC),
             "totals": {Change(change): counts for change, counts in values["totals"].items()},
             "changes": {Change(change): tuple(map(_from_row, rows)) for change, rows in values["changes"].items()},
+            "left_out": {
+                key: Word(Change(change), severity, first_seen)
+                for key, (change, severity, first_seen) in values.get("left_out", {}).items()
+            },
         }
     )
 

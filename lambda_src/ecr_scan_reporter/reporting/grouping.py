@@ -137,9 +137,9 @@ def group_key(image: ImageReport, group_by: re.Pattern[str] | None) -> tuple[str
 
 
 def make_group(key: tuple[str, str, bool, str], images: Sequence[ImageReport], inventory: Inventory | None) -> Group:
-    """Make a group of images with the same key."""
+    """Make a group of images with the same key; one entry for each, or one and a failed scan."""
     account, region, unnamed, name = key
-    merged = sorted(merge_platforms(merge_scans(images)), key=image_sort_key)
+    merged = sorted(merge_platforms(images), key=image_sort_key)
     return Group(
         account,
         region,

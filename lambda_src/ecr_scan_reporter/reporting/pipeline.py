@@ -112,12 +112,15 @@ def process(
 ) -> tuple[list[Outcome], set[str]]:
     """Process images concurrently; return what became of their events, and the ids of messages to deliver again."""
     registry = Registry(deps.ecr, deps.table, (image.image for image in images), now)
-    processor = Processor(deps.settings, deps.ecr, ImageMemory(deps.table), registry, now)
+    processor = Processor(deps.settings, deps.ecr, ImageMemory(deps.table), Outbox(deps.table), registry, now)
 
     def attempt(image: ImageEvents) -> list[Outcome] | Exception:
         try:
             deadline.check("reading findings")
-            return [processor.process(event, image.receives) for event in image.events]
+            outcomes = [processor.process(event, image.receives) for event in image.events]
+            if image.repeated or any(outcome.repeated for outcome in outcomes):
+                outcomes.append(processor.waiting(image.image))
+            return outcomes
         except Exception as error:  # one image's trouble stays its own
             return error
 
@@ -147,7 +150,9 @@ def publish(outcomes: Sequence[Outcome], batch: Batch, deps: Dependencies, deadl
     """
     outbox = Outbox(deps.table)
     results = Counter(outcome.run for outcome in outcomes if outcome.run)
-    windows = {outcome.window: outcome.run for outcome in outcomes if outcome.window}
+    windows: dict[str, str] = {}
+    for outcome in outcomes:
+        windows |= {window: outcome.run or windows.get(window, "") for window in outcome.windows}
     for run, number in results.items():
         outbox.add_results(run, number, now)
     for window, run in windows.items():

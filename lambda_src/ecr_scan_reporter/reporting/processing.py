@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.errors import ConditionError
 from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord, Remembered
-from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, outbox_item, run_window
+from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Outbox, outbox_item, run_window
 from ecr_scan_reporter.memory.scans import asked_run
 from ecr_scan_reporter.reporting.changes import Comparison, KnownFinding, compare
 from ecr_scan_reporter.reporting.encoding import (
@@ -26,6 +26,7 @@ from ecr_scan_reporter.reporting.report import (
     ImageReport,
     Reason,
     keep_worst,
+    leave_out,
     short_digest,
     totals,
 )
@@ -48,14 +49,16 @@ class Outcome:
     """What became of one event.
 
     Args:
-        window: in which the image waits to be reported; "" if it does not.
+        windows: in which the image waits to be reported.
         run: the run that asked for the scan; "" if none did, or if the event was processed before.
-        added: whether this event put the image into the window.
+        added: whether this event put the image into a window.
+        repeated: whether the event, or a later one, was processed before.
     """
 
-    window: str = ""
+    windows: tuple[str, ...] = ()
     run: str = ""
     added: bool = False
+    repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,7 @@ class Processor:
         settings: of the reporter.
         ecr: the registry.
         memory: what is known of the images.
+        outbox: what waits to be reported.
         registry: facts of the images in this batch.
         now: aware.
     """
@@ -92,6 +96,7 @@ class Processor:
     settings: ReporterSettings
     ecr: EcrRegistry
     memory: ImageMemory
+    outbox: Outbox
     registry: Registry
     now: datetime
 
@@ -113,15 +118,28 @@ class Processor:
                 conflict = error
             else:
                 # A write whose answer was lost, and which was repeated, fails although it was ours.
-                return replace(outcome, added=True) if attempt and outcome.window else outcome
+                return replace(outcome, added=True) if attempt and outcome.repeated else outcome
         raise conflict
+
+    def waiting(self, event: ScanEvent) -> Outcome:
+        """Return in which windows an image waits: an invocation may have ended before it opened them.
+
+        Raises:
+            AwsError: DynamoDB rejected a call.
+        """
+        repository = self._repository(event)
+        remembered = self.memory.read(repository, event.digest)
+        windows = {PUSH, INVENTORY, remembered.record.window}
+        if run := remembered.asked.get("run"):
+            windows.add(run_window(str(run)))
+        waiting = (window for window in sorted(windows) if self.outbox.holds(window, repository, event.digest))
+        return Outcome(tuple(waiting))
 
     def _process(self, event: ScanEvent, receives: int) -> Outcome:
         remembered = self.memory.read(self._repository(event), event.digest)
         record = remembered.record
         if record.event_at and event.time.replace(microsecond=0) <= record.event_at:
-            # The window may have lost its message if the invocation before ended here.
-            return Outcome(record.window)
+            return Outcome(repeated=True)
         run = asked_run(remembered.asked, record.event_at, event.time)
         scan = read_scan(event, receives, self.ecr, self.settings.account, self.settings.region)
         match scan:
@@ -135,7 +153,7 @@ class Processor:
     def _complete(self, event: ScanEvent, remembered: Remembered, scan: CompleteScan, run: str) -> Outcome:
         record = replace(remembered.record, event_at=event.time, failed=False, unsupported=False)
         if record.scanned_at and scan.completed_at.replace(microsecond=0) <= record.scanned_at:
-            return self._remember(event, replace(record, window=""), run)
+            return self._remember(event, record, run)
         first = record.scanned_at is None or record.findings_format != FINDINGS_FORMAT
         facts = self.registry.facts(event) if first else ImageFacts(event.tags or record.tags, record.platform)
         baseline = (
@@ -165,15 +183,15 @@ class Processor:
             ledger=post(record.ledger, comparison, first=first, inventory=baseline.inventory),
             updates=best_updates(comparison),
         )
-        since = event.time if not first else facts.pushed_at or event.time
-        labels = set(track_labels(facts.tags)) - set(() if first else track_labels(remembered.record.tags))
+        since = facts.pushed_at or event.time
+        tracks = [(label, since) for label in track_labels(facts.tags)]
         encoded = encode_findings(comparison.findings)
         return self._remember(
             event,
             replace(record, reported_at=self.now if reason else baseline.reported_at),
             run,
             findings=None if encoded == remembered.findings else encoded,
-            tracks=[(label, since) for label in sorted(labels)],
+            tracks=tracks if first else _moved(event, remembered.record, facts.tags),
             report=self._report(event, record, reason, counted, baseline, first=first) if reason else None,
         )
 
@@ -204,10 +222,10 @@ class Processor:
         return facts.pushed_at is not None and facts.pushed_at < since - _NEWS_BEFORE_KNOWN
 
     def _failed(self, event: ScanEvent, record: ImageRecord, scan: FailedScan, run: str) -> Outcome:
-        failed_before, known = record.failed, record.revision > 0
+        before, known = record, record.revision > 0
         record = replace(record, event_at=event.time, failed=True, unsupported=scan.unsupported)
-        if failed_before:
-            return self._remember(event, replace(record, window=""), run)
+        if before.failed:
+            return self._remember(event, record, run)
         facts = ImageFacts(event.tags or record.tags, record.platform)
         own = (event.account, event.region) == (self.settings.account, self.settings.region)
         if own and not (known and event.tags):
@@ -223,14 +241,17 @@ class Processor:
                 failure=scan.reason or "ECR gives no reason.",
                 unsupported=scan.unsupported,
             )
-        return self._remember(event, record, run, report=report)
+        return self._remember(event, record, run, tracks=_moved(event, before, facts.tags), report=report)
 
     def _unread(self, event: ScanEvent, record: ImageRecord, scan: UnreadScan, run: str) -> Outcome:
         """Remember a scan whose findings cannot be read: it says nothing about any finding."""
         extra = {"repository": event.repository, "digest": event.digest, "reason": scan.reason}
         logger.warning("could not read findings; using event counts", extra=extra)
+        if record.revision == 0:
+            self.memory.known_since(self._repository(event), self.now)
         changed = event.counts is None or dict(event.counts) != record.counts
         over = event.counts is None or over_thresholds(event.counts, self.settings.thresholds)
+        tracks = _moved(event, record, event.tags)
         record = replace(record, event_at=event.time, tags=event.tags or record.tags)
         report = None
         if changed and over and not scan.expired:
@@ -241,7 +262,7 @@ class Processor:
             )
         if record.scanned_at is None:
             record = replace(record, counts=dict(event.counts or {}))
-        return self._remember(event, record, run, report=report)
+        return self._remember(event, record, run, tracks=tracks, report=report)
 
     def _report(
         self,
@@ -253,7 +274,8 @@ class Processor:
         *,
         first: bool,
     ) -> ImageReport:
-        number = _MAX_INVENTORY_FINDINGS if reason is Reason.INVENTORY else MAX_FINDINGS
+        inventory = reason is Reason.INVENTORY
+        kept = keep_worst(comparison.changes, _MAX_INVENTORY_FINDINGS if inventory else MAX_FINDINGS)
         return replace(
             _image_report(event, record, reason),
             first_scan=first,
@@ -261,7 +283,8 @@ class Processor:
             counts=open_counts(comparison),
             open_before=comparison.open_before,
             totals=totals(comparison.changes),
-            changes=keep_worst(comparison.changes, number),
+            changes=kept,
+            left_out={} if inventory else leave_out(comparison.changes, kept),
         )
 
     def _remember(
@@ -281,14 +304,20 @@ class Processor:
             if report.reason is Reason.INVENTORY:
                 window = INVENTORY
             item = outbox_item(window, repository, event.digest, event.time, encode_report(report), self.now)
-        record = replace(record, window=window)
+            record = replace(record, window=window)
         self.memory.write(repository, event.digest, record, self.now, findings=findings, tracks=tracks, outbox=item)
-        return Outcome(window, run, added=bool(window))
+        return Outcome((window,) if window else (), run, added=bool(window))
 
     def _repository(self, event: ScanEvent) -> str:
         if (event.account, event.region) == (self.settings.account, self.settings.region):
             return event.repository
         return f"{event.account}/{event.region}/{event.repository}"
+
+
+def _moved(event: ScanEvent, record: ImageRecord, tags: Sequence[str]) -> list[tuple[str, datetime]]:
+    """Return the tracks that an image has joined since its last scan; those of its push come with its first one."""
+    joined = set(track_labels(tags)) - set(track_labels(record.tags)) if record.scanned_at else set()
+    return [(label, event.time) for label in sorted(joined)]
 
 
 def _image_report(event: ScanEvent, record: ImageRecord, reason: Reason) -> ImageReport:
