@@ -252,6 +252,31 @@ class Oracle:
         return ""
 
 
+def net(first_at: datetime, reported: Sequence[Mapping[Key, str]], open_now: Mapping[Key, datetime]) -> dict[Key, str]:
+    """Return what several scans of one image amount to, as if there had been one.
+
+    Args:
+        first_at: when the first scan was that is reported.
+        reported: the words of each scan that is reported; others may have come between.
+        open_now: what is open after the last one of them, and when it was first seen.
+    """
+    words: dict[Key, str] = {}
+    for key in {key for found in reported for key in found} | set(open_now):
+        said = [found[key] for found in reported if key in found]
+        was_open = reported[0].get(key, "new") not in ("new", "back")
+        if key not in open_now:
+            if was_open:
+                words[key] = said[-1] if said[-1] in GONE else "withdrawn"
+        elif was_open:
+            gone = max((number for number, word in enumerate(said) if word in GONE), default=-1)
+            lasting = [word for word in said[gone + 1 :] if word not in ("still_open", "back", "new")]
+            words[key] = lasting[-1] if lasting else "still_open"
+        else:
+            appeared = [word for word in said if word in ("new", "back")]
+            words[key] = appeared[0] if appeared else "back" if open_now[key] < first_at else "new"
+    return words
+
+
 def _fold(entries: Sequence[Entry]) -> dict[Key, Known]:
     """Fold the entries of each finding into one, with the worst severity."""
     folded: dict[Key, Known] = {}

@@ -1,14 +1,27 @@
 """The reporter's memory against an oracle, over random histories of scans."""
 
 import json
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from histories import Player, step
-from hypothesis import HealthCheck, Phase, given, settings
+from ecr_scan_reporter.reporting import processing, publishing, report
+from histories import Player, WindowPlayer, step
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from memory_oracle import ORDER, Rules
 from reporter_world import World
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """Log nothing: most of the time would go into it."""
+    logging.disable()
+    yield
+    logging.disable(logging.NOTSET)
+
 
 steps = st.lists(st.integers(0, 2**96 - 1), min_size=1, max_size=12)
 
@@ -30,6 +43,22 @@ steps = st.lists(st.integers(0, 2**96 - 1), min_size=1, max_size=12)
 def test_random_histories_are_reported_as_the_oracle_says(rules: Rules, numbers: list[int]) -> None:
     world = World(environment(rules))
     Player(world, rules).play([step(number) for number in numbers])
+
+
+@pytest.mark.parametrize("named", [200, 2])
+@settings(
+    max_examples=400, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
+)
+@given(windows=st.lists(steps, min_size=1, max_size=2), fixed=st.booleans())
+def test_scans_in_one_window_are_one_entry_that_balances(named: int, windows: list[list[int]], fixed: bool) -> None:
+    rules = Rules({"CRITICAL": 1, "HIGH": 1}, notify_on_fixed=fixed, notify_on_failure=False)
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (processing, publishing, report):
+            patch.setattr(module, "MAX_FINDINGS", named)
+        patch.setattr(publishing, "_MIN_KEPT_PER_IMAGE", named)
+        player = WindowPlayer(World(environment(rules) | {"REPORT_WINDOW_SECONDS": "43200"}), rules)
+        for window in windows:
+            player.play([replace(step(number), image=number % 2) for number in window])
 
 
 def environment(rules: Rules) -> dict[str, str]:
