@@ -325,6 +325,8 @@ class World:
         self.table = TableClient(self.faults)
         self.registry = Registry()
         self.dead_letters: list[Message] = []
+        # What SNS accepted of invocations that were killed.
+        self.unconfirmed: list[tuple[str, dict[str, Any]]] = []
         self._sent = 0
         environment = {
             "REPORTS_TOPIC_ARN": TOPIC,
@@ -357,6 +359,7 @@ class World:
     def invoke(self, batch: list[Message]) -> None:
         """Invoke the function with messages, and do with them what SQS does."""
         self.faults.revive()
+        published = len(self.published)
         for message in batch:
             message.receives += 1
             message.visible_at = self.now + _VISIBILITY
@@ -372,6 +375,7 @@ class World:
         try:
             response = report_batch(records, self.deps, Deadline(_INVOCATION, self._clock), self.now)
         except Killed:
+            self.unconfirmed += self.published[published:]
             failed = {str(message.number) for message in batch}
         else:
             failed = {failure["itemIdentifier"] for failure in response["batchItemFailures"]}
@@ -400,7 +404,7 @@ class World:
 
     def documents(self) -> list[dict[str, Any]]:
         """Return the reports that were published, as JSON documents."""
-        return [json.loads(json.loads(message["Message"])["default"]) for arn, message in self.published if arn == TOPIC]
+        return documents(self.published)
 
     def findings(self, repository: str, digest: str) -> list[KnownFinding]:
         """Return what is remembered of the findings of an image."""
@@ -408,6 +412,11 @@ class World:
 
     def _clock(self) -> float:
         return self.now.timestamp()
+
+
+def documents(published: list[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Return the reports among publications, as JSON documents."""
+    return [json.loads(json.loads(message["Message"])["default"]) for arn, message in published if arn == TOPIC]
 
 
 def scan_event(
