@@ -126,7 +126,7 @@ class Player:
             self._arrive(late)
         self.world.deliver()
         found = [document["inventory"] for document in self.world.documents() if document["inventory"]]
-        # An image whose scan failed and was repeated is in the inventory once more if the first one is published by then.
+        # An image is in a second inventory if its scan failed, and was repeated after the first one was published.
         assert len(set(self.inventory)) <= sum(inventory["images"] for inventory in found) <= len(self.inventory)
         assert self.world.dead_letters == []
 
@@ -283,9 +283,7 @@ class WindowPlayer(Player):
 def check_words(image: dict[str, Any], words: dict[Key, str], open_before: int) -> None:
     """Check what is said of an image, and that the books balance; the report may not have room to name everything."""
     said = {
-        (number_of(entry["id"]), entry["package"]): word
-        for word, found in image["changes"].items()
-        for entry in found
+        (number_of(entry["id"]), entry["package"]): word for word, found in image["changes"].items() for entry in found
     }
     assert {key: words.get(key) for key in said} == said
     assert len(words) - len(said) == image["findings_omitted"]

@@ -159,9 +159,7 @@ class Oracle:
             return Verdict("inventory")
         return Verdict("scan_failed" if self.rules.notify_on_failure else "")
 
-    def _unread(
-        self, image: ImageState, tags: tuple[str, ...], counts: Mapping[str, int], result: Result
-    ) -> Verdict:
+    def _unread(self, image: ImageState, tags: tuple[str, ...], counts: Mapping[str, int], result: Result) -> Verdict:
         image.tags = tags
         worth = _positive(counts) != _positive(image.counts) and self._over(counts)
         if image.scanned_at is None:
@@ -243,9 +241,9 @@ class Oracle:
             return "news"
         if over and self.rules.every_scan:
             return "every_scan"
-        if over and self.rules.remind_after:
-            if image.reported_at is None or image.reported_at <= now - self.rules.remind_after:
-                return "reminder"
+        last = image.reported_at
+        if over and self.rules.remind_after and (last is None or last <= now - self.rules.remind_after):
+            return "reminder"
         gone = [key for key, word in words.items() if word in GONE]
         if self.rules.notify_on_fixed and any(image.findings[key].severity in self.rules.thresholds for key in gone):
             return "fixed"

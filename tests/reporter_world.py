@@ -44,15 +44,13 @@ class Faults:
 
     Attributes:
         writes: the operations of the writes so far.
-        kill_at: the number of the write at which the function is killed; None for never.
-        kill_after: whether that write takes effect.
+        kills: the numbers of the writes at which the function is killed, and whether the write takes effect.
         rejected: error codes by operation.
     """
 
     def __init__(self) -> None:
         self.writes: list[str] = []
-        self.kill_at: int | None = None
-        self.kill_after = False
+        self.kills: dict[int, bool] = {}
         self.rejected: dict[str, str] = {}
         self._dead = False
 
@@ -70,11 +68,11 @@ class Faults:
         self.read(operation)
         number = len(self.writes)
         self.writes.append(operation)
-        if number == self.kill_at and not self.kill_after:
+        if self.kills.get(number) is False:
             self._dead = True
             raise Killed
         result = effect()
-        if number == self.kill_at:
+        if self.kills.get(number):
             self._dead = True
             raise Killed
         return result
@@ -87,6 +85,12 @@ class TableClient:
         self._faults, self._lock = faults, threading.RLock()
         self.items: dict[str, dict[str, dict[str, Any]]] = {}
         self._order: dict[str, list[str]] = {}
+
+    def undisturbed(self) -> Any:
+        """Return another client of the same table, as other functions have it: without faults."""
+        other = TableClient(Faults())
+        other.items, other._order, other._lock = self.items, self._order, self._lock
+        return other
 
     def get_item(self, **call: Any) -> dict[str, Any]:
         self._faults.read("GetItem")
@@ -260,6 +264,7 @@ class TopicClient:
         def effect() -> None:
             self._world.published.append((TopicArn, message))
 
+        self._world.before_publish()
         if TopicArn in self._world.rejecting:
             raise ClientError({"Error": {"Code": "InternalError", "Message": ""}}, "Publish")
         self._world.faults.write("Publish", effect)
@@ -312,6 +317,7 @@ class World:
         queue: the messages of the reports queue that are not processed yet.
         published: topic and message of what SNS accepted.
         rejecting: the ARNs of topics that reject messages.
+        before_publish: is called before each publication.
     """
 
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -319,6 +325,7 @@ class World:
     queue: list[Message] = field(default_factory=list)
     published: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     rejecting: set[str] = field(default_factory=set)
+    before_publish: Callable[[], object] = lambda: None
 
     def __post_init__(self) -> None:
         self.faults = Faults()
@@ -327,7 +334,7 @@ class World:
         self.dead_letters: list[Message] = []
         # What SNS accepted of invocations that were killed.
         self.unconfirmed: list[tuple[str, dict[str, Any]]] = []
-        self._sent = 0
+        self._sent, self._lock = 0, threading.RLock()
         environment = {
             "REPORTS_TOPIC_ARN": TOPIC,
             "REPORTS_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/reports",
@@ -351,10 +358,11 @@ class World:
 
     def send(self, body: str, delay: int = 0) -> Message:
         """Put a message into the reports queue."""
-        self._sent += 1
-        message = Message(self._sent, body, self.now + timedelta(seconds=delay))
-        self.queue.append(message)
-        return message
+        with self._lock:
+            self._sent += 1
+            message = Message(self._sent, body, self.now + timedelta(seconds=delay))
+            self.queue.append(message)
+            return message
 
     def invoke(self, batch: list[Message]) -> None:
         """Invoke the function with messages, and do with them what SQS does."""
@@ -382,7 +390,8 @@ class World:
         done = [message for message in batch if str(message.number) not in failed]
         dead = [message for message in batch if message not in done and message.receives >= _MAX_RECEIVES]
         self.dead_letters += dead
-        self.queue = [message for message in self.queue if message not in done and message not in dead]
+        with self._lock:
+            self.queue = [message for message in self.queue if message not in done and message not in dead]
 
     def process(self, body: str, copies: int = 1) -> None:
         """Send a message, and deliver it until it is processed; other messages stay in the queue."""

@@ -4,21 +4,19 @@ The function is killed before and after each of its writes, and SQS delivers its
 at least once; twice only what SNS had accepted before.
 """
 
-import json
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
-from itertools import product
+from itertools import count, product
 from typing import Any
 
 import pytest
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
 from ecr_scan_reporter.models import Finding, Image, ScanResult
-from ecr_scan_reporter.shared.concurrency import concurrent_map
+from ecr_scan_reporter.reporting.publishing import CHECK
 from reporter_world import CHAT, START, TOPIC, World, documents, scan_event
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -42,9 +40,7 @@ def scan(
     """Let ECR have scanned an image now; return the event."""
     digest = digest_of(name)
     findings = tuple(Finding(id_, "HIGH", "openssl", ("1.0",)) for id_ in ids)
-    world.registry.images.setdefault(
-        digest, Image(repository, digest, (f"{name}.0",), pushed_at=world.now - pushed)
-    )
+    world.registry.images.setdefault(digest, Image(repository, digest, (f"{name}.0",), pushed_at=world.now - pushed))
     result = ScanResult(status, "No space.", findings if status == "COMPLETE" else (), world.now)
     world.registry.results[digest] = result
     return scan_event(digest, world.now, {"HIGH": len(result.findings)}, (f"{name}.0",), status, repository)
@@ -109,11 +105,10 @@ def window(world: World) -> None:
 
 def run(world: World) -> None:
     """A run of the schedule has asked for two scans."""
-    memory = ScanMemory(Table(World().table, "memory"))  # the scanner's writes are not the reporter's
-    memory._table._dynamodb.items = world.table.items  # type: ignore[attr-defined]
-    memory._table._dynamodb._order = world.table._order  # type: ignore[attr-defined]
+    memory = ScanMemory(Table(world.table.undisturbed(), "memory"))
     memory.begin_run("run", 1, world.now)
-    memory.remember("app", {digest_of("1"): None, digest_of("2"): None}, [digest_of("1"), digest_of("2")], "run", world.now)
+    asked = [digest_of("1"), digest_of("2")]
+    memory.remember("app", dict.fromkeys(asked), asked, "run", world.now)
     world.now += MINUTE
     world.send(scan(world, "1", "CVE-1"))
     world.deliver(world.now + MINUTE)
@@ -161,7 +156,7 @@ def overtaken_in_one_batch(world: World) -> None:
 
 
 HISTORIES = (push, batch, large, window, run, inventory, complete_and_failed, overtaken, overtaken_in_one_batch)
-SETTINGS = {
+SETTINGS: dict[Callable[[World], None], dict[str, str]] = {
     batch: {"GROUP_BY": "^([^/]+)/", "CHAT_TOPIC_ARN": CHAT},
     window: {"REPORT_WINDOW_SECONDS": "600"},
     overtaken: {"NOTIFY_ON_SCAN_FAILURE": "false"},
@@ -169,9 +164,10 @@ SETTINGS = {
 }
 
 
-def play(history: Callable[[World], None], kill_at: int | None = None, kill_after: bool = False) -> World:
+def play(history: Callable[[World], None], kills: Mapping[int, bool] | None = None) -> World:
+    """Play a history; `kills` has the numbers of writes at which the function is killed, and whether after them."""
     world = World(SETTINGS.get(history, {}))
-    world.faults.kill_at, world.faults.kill_after = kill_at, kill_after
+    world.faults.kills = dict(kills or {})
     history(world)
     world.deliver()
     assert world.dead_letters == []
@@ -181,12 +177,216 @@ def play(history: Callable[[World], None], kill_at: int | None = None, kill_afte
 @pytest.mark.parametrize("history", HISTORIES)
 def test_function_killed_at_any_write_reports_everything(history: Callable[[World], None]) -> None:
     undisturbed = play(history)
-    writes, expected = undisturbed.faults.writes, reported(undisturbed.documents())
-    assert "Publish" in writes
-    for number, after in product(range(len(writes)), (False, True)):
-        world = play(history, number, after)
-        counts = reported(world.documents())
-        where = f"killed {'after' if after else 'before'} {writes[number]}, write {number} of {writes}"
-        assert counts >= expected, where
-        # What had gone out before the kill may be repeated, and nothing else.
-        assert counts - expected <= reported(documents(world.unconfirmed)), where
+    assert "Publish" in undisturbed.faults.writes
+    for number, after in product(range(len(undisturbed.faults.writes)), (False, True)):
+        check(history, {number: after}, reported(undisturbed.documents()))
+
+
+@pytest.mark.parametrize("history", [push, overtaken, overtaken_in_one_batch, complete_and_failed])
+def test_function_killed_twice_reports_everything(history: Callable[[World], None]) -> None:
+    expected = reported(play(history).documents())
+    writes = len(play(history).faults.writes)
+    for first in range(writes):
+        for second in range(first + 1, writes + 4):
+            check(history, {first: True, second: True}, expected)
+
+
+def check(history: Callable[[World], None], kills: dict[int, bool], expected: Expected) -> None:
+    world = play(history, kills)
+    counts = reported(world.documents())
+    where = f"killed at {kills} of {world.faults.writes}"
+    assert counts >= expected, where
+    # What had gone out before the kill may be repeated, and nothing else.
+    assert counts - expected <= reported(documents(world.unconfirmed)), where
+
+
+def test_report_of_a_killed_publisher_goes_out_when_its_lease_ends() -> None:
+    world = World()
+    world.send(scan(world, "1", "CVE-1"))
+    world.faults.kills = {2: True}
+    world.deliver(world.now + MINUTE)
+    assert world.faults.writes == ["UpdateItem", "TransactWriteItems", "UpdateItem"]
+    world.faults.kills = {}
+    world.now += MINUTE
+    # The window is open. Only a message that comes back can publish it: it comes after half an hour.
+    world.deliver(START + 29 * MINUTE)
+    assert world.documents() == []
+    world.deliver(START + 31 * MINUTE)
+    assert reported(world.documents()) == {(digest_of("1"), "CVE-1"): 1}
+
+
+def test_lease_of_a_killed_publisher_delays_others_by_minutes() -> None:
+    world = World()
+    world.send(scan(world, "1", "CVE-1"))
+    writes = play(push).faults.writes
+    world.faults.kills = {writes.index("Publish"): False}
+    world.deliver(world.now + MINUTE)
+    world.send(scan(world, "2", "CVE-2"))
+    world.deliver(world.now + MINUTE)
+    assert world.documents() == []
+    world.deliver(world.now + 10 * MINUTE)
+    assert reported(world.documents()) == {(digest_of("1"), "CVE-1"): 1, (digest_of("2"), "CVE-2"): 1}
+
+
+@pytest.mark.parametrize("fraction", [0, 100_000, 400_000, 999_999])
+def test_check_that_arrives_within_a_second_of_its_time_publishes(fraction: int) -> None:
+    world = World({"REPORT_WINDOW_SECONDS": "1000"}, now=START.replace(microsecond=fraction))
+    world.send(scan(world, "1", "CVE-1"))
+    world.deliver()
+    assert reported(world.documents()) == {(digest_of("1"), "CVE-1"): 1}
+
+
+def test_check_that_arrives_early_is_repeated() -> None:
+    world = World({"REPORT_WINDOW_SECONDS": "60"})
+    world.send(scan(world, "1", "CVE-1"))
+    world.deliver(world.now + MINUTE / 2)
+    [check_message] = world.queue
+    check_message.visible_at = START + timedelta(seconds=58)  # the clock of this host is two seconds slow
+    world.deliver()
+    assert reported(world.documents()) == {(digest_of("1"), "CVE-1"): 1}
+
+
+def test_sns_is_down_for_an_hour() -> None:
+    world = World({"CHAT_TOPIC_ARN": CHAT}, rejecting={TOPIC, CHAT})
+    world.send(scan(world, "1", "CVE-1"))
+    world.send(scan(world, "old", "CVE-2", pushed=30 * DAY))
+    world.deliver(world.now + HOUR)
+    assert world.published == []
+    world.rejecting.clear()
+    world.deliver(world.now + 2 * MINUTE)
+    assert reported(world.documents()) == {(digest_of("1"), "CVE-1"): 1, ("app", "inventory"): 1}
+    assert [topic for topic, _ in world.published] == [TOPIC, CHAT]
+    world.deliver()
+    assert len(world.published) == 2
+    assert world.dead_letters == []
+
+
+@pytest.mark.parametrize(("down", "other"), [(TOPIC, CHAT), (CHAT, TOPIC)])
+def test_one_topic_is_down_for_an_hour(down: str, other: str) -> None:
+    world = World({"CHAT_TOPIC_ARN": CHAT}, rejecting={down})
+    world.send(scan(world, "1", "CVE-1"))
+    world.deliver(world.now + HOUR)
+    assert [topic for topic, _ in world.published] == [other]
+    world.rejecting.clear()
+    world.deliver()
+    assert [topic for topic, _ in world.published] == [other, down]
+    assert world.dead_letters == []
+
+
+READS = ("GetItem", "BatchGetItem", "Query")
+WRITES = ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems")
+
+
+@pytest.mark.parametrize(
+    ("operations", "code"),
+    [
+        (READS + WRITES, "ResourceNotFoundException"),
+        (READS + WRITES, "ProvisionedThroughputExceededException"),
+        (READS, "AccessDeniedException"),
+        (WRITES, "AccessDeniedException"),
+        *(((operation,), "ThrottlingException") for operation in READS + WRITES),
+    ],
+)
+def test_table_fails_for_an_hour(operations: tuple[str, ...], code: str) -> None:
+    world = World()
+    world.send(scan(world, "1", "CVE-1"))
+    world.deliver()
+    world.now += HOUR
+    world.faults.rejected = dict.fromkeys(operations, code)
+    world.send(scan(world, "1", "CVE-1"))
+    world.send(scan(world, "2", "CVE-2"))
+    world.deliver(world.now + HOUR)
+    during = reported(documents(world.published[1:]))
+    assert during <= Counter({(digest_of("2"), "CVE-2"): len(world.published) - 1})
+    world.faults.rejected = {}
+    world.deliver()
+    counts = reported(world.documents())
+    # What is known is not news when the table is back.
+    assert counts[digest_of("1"), "CVE-1"] == 1
+    # What SNS accepted, but could not be taken out of the outbox, is reported again.
+    assert counts[digest_of("2"), "CVE-2"] == 1 or operations == ("BatchWriteItem",)
+    assert counts[digest_of("2"), "CVE-2"] >= 1
+    assert world.dead_letters == []
+
+
+def test_events_that_the_table_never_took_are_dead_letters_and_can_be_redriven() -> None:
+    world = World()
+    world.faults.rejected = {"BatchGetItem": "ResourceNotFoundException"}
+    world.send(scan(world, "1", "CVE-1"))
+    world.deliver()
+    [dead] = world.dead_letters
+    assert world.documents() == []
+    world.faults.rejected = {}
+    world.send(dead.body)
+    world.deliver()
+    assert reported(world.documents()) == {(digest_of("1"), "CVE-1"): 1}
+
+
+def meeting(call: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a call at which the first two callers wait for each other."""
+    barrier, callers = threading.Barrier(2), count(1)
+
+    def meet(*args: Any, **kwargs: Any) -> Any:
+        if next(callers) <= 2:
+            barrier.wait(10)
+        return call(*args, **kwargs)
+
+    return meet
+
+
+def at_once(world: World, first: str, second: str) -> None:
+    """Invoke two functions at the same moment."""
+    messages = [world.send(first), world.send(second)]
+    threads = [threading.Thread(target=world.invoke, args=([message],)) for message in messages]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("attempt", range(10))
+def test_two_functions_process_the_same_event_at_once(attempt: int) -> None:
+    world = World()
+    event = scan(world, "1", "CVE-1")
+    # Both have read the memory before one of them writes.
+    world.registry.scan_result = meeting(world.registry.scan_result)  # type: ignore[method-assign]
+    at_once(world, event, event)
+    world.deliver()
+    assert reported(world.documents()) == {(digest_of("1"), "CVE-1"): 1}
+    assert world.dead_letters == []
+
+
+@pytest.mark.parametrize("attempt", range(10))
+def test_two_functions_publish_one_window_at_once(attempt: int) -> None:
+    world = World()
+    events = [scan(world, name, "CVE-1") for name in ("1", "2")]
+    # Both have noted that their windows are due before one of them publishes.
+    query = world.table.query
+    meet = meeting(query)
+    world.table.query = lambda **call: (  # type: ignore[method-assign]
+        meet(**call) if call["ExpressionAttributeValues"][":pk"] == {"S": "WINDOWS"} else query(**call)
+    )
+    at_once(world, *events)
+    world.deliver()
+    assert reported(world.documents()) == {(digest_of("1"), "CVE-1"): 1, (digest_of("2"), "CVE-1"): 1}
+
+
+def test_lease_lasts_as_long_as_the_invocation() -> None:
+    world = World()
+    scan_result = world.registry.scan_result
+
+    def slow(repository: str, digest: str) -> ScanResult:
+        world.now += timedelta(seconds=130)
+        return scan_result(repository, digest)
+
+    def other_function() -> None:
+        world.before_publish = lambda: None
+        world.now += timedelta(seconds=100)
+        world.invoke([world.send(CHECK)])
+
+    world.registry.scan_result = slow  # type: ignore[method-assign]
+    world.before_publish = other_function
+    world.send(scan(world, "1", "CVE-1"))
+    world.deliver()
+    assert reported(world.documents()) == {(digest_of("1"), "CVE-1"): 1}
