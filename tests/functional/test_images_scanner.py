@@ -5,11 +5,13 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from botocore.client import BaseClient
 from ecr_scan_reporter import images_scanner
 from ecr_scan_reporter.scanning import repository
 from ecr_scan_reporter.scanning.messages import RepositoryMessage
@@ -537,3 +539,48 @@ def test_without_the_table_every_image_is_looked_up(scanner: Scanner, caplog: py
     assert scanner.handle(RepositoryMessage(REPOSITORY).to_json()) == []
     assert len(scanner.aws.starts()) == 5
     assert any("memory is not available" in record.message for record in caplog.records)
+
+
+class Killed(BaseException):
+    """The function was killed."""
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_scanner_killed_at_any_write_starts_every_scan_once(
+    make_scanner: Callable[..., Scanner], monkeypatch: pytest.MonkeyPatch, after: bool
+) -> None:
+    """It remembers what it asks for, and then asks: what it did not come to ask for is still due."""
+    scans = {"never": None, "old": scanned(9), "failed": scanned(2, "FAILED"), "recent": scanned(1)}
+    due = sorted(digest_of(name) for name in ("never", "old", "failed"))
+    call = BaseClient._make_api_call  # type: ignore[attr-defined]
+    writes: list[str] = []
+    kill_at: int | None = None
+
+    def count_writes(self: Any, operation: str, parameters: Any) -> Any:
+        if operation not in ("BatchWriteItem", "PutItem", "StartImageScan"):
+            return call(self, operation, parameters)
+        writes.append(operation)
+        if kill_at is not None and (len(writes) > kill_at or (len(writes) == kill_at and not after)):
+            raise Killed
+        answer = call(self, operation, parameters)
+        if len(writes) == kill_at:
+            raise Killed
+        return answer
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", count_writes)
+    for number in itertools.count(1):
+        scanner = make_scanner(THREADS="1")
+        scanner.aws.reset()
+        scanner.aws.create_memory_table()
+        if number > 1:
+            scanner.registry.remove(REPOSITORY)
+        scanner.add(*map(image, scans), scans={digest_of(name): scan for name, scan in scans.items() if scan})
+        writes, kill_at = [], number
+        with suppress(Killed):
+            scanner.handle(RepositoryMessage(REPOSITORY).to_json())
+        killed_at, kill_at = writes[number - 1 : number], None
+        assert scanner.handle(RepositoryMessage(REPOSITORY).to_json()) == []
+        assert sorted(start.digest for start in scanner.aws.starts()) == due, f"killed at {killed_at}, write {number}"
+        if not killed_at:
+            break
+    assert number == 6  # what is asked for, three scans, the state of the repository, and none

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from ecr_scan_reporter.models import severity_rank
 from ecr_scan_reporter.reporting.changes import NEWS, OPEN
@@ -153,6 +154,7 @@ def make_group(key: tuple[str, str, bool, str], images: Sequence[ImageReport], i
 def merge_scans(images: Iterable[ImageReport]) -> list[ImageReport]:
     """Combine several scans of one image into one entry; a failed scan is one of its own, unless a later one worked."""
     combined: dict[tuple[str, str], ImageReport] = {}
+    since: dict[tuple[str, str], datetime] = {}
     failed: dict[tuple[str, str], ImageReport] = {}
     for image in sorted(images, key=lambda image: image.scanned_at):
         key = image.repository, image.digest
@@ -160,7 +162,8 @@ def merge_scans(images: Iterable[ImageReport]) -> list[ImageReport]:
             failed[key] = image
             continue
         failed.pop(key, None)
-        combined[key] = combine(combined[key], image) if key in combined else image
+        since.setdefault(key, image.scanned_at)
+        combined[key] = combine(combined[key], image, since[key]) if key in combined else image
     return [*combined.values(), *failed.values()]
 
 

@@ -29,8 +29,9 @@ from ecr_scan_reporter.shared.deadline import Deadline
 
 logger = logging.getLogger(__name__)
 
-# Seconds before findings that could not be read are read again: COMPLETE can precede the findings by seconds.
-_READ_DELAY = 60
+# Seconds before what failed is tried again, for the first attempts: COMPLETE can precede the findings by seconds. Later
+# ones wait for the queue's visibility timeout, so that an outage of an hour moves nothing to the DLQ.
+_RETRY_DELAY, _SOON_RETRIED = 60, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +81,9 @@ def report_batch(
         logger.exception("could not check what is to be published")
         retried |= processed | batch.checks
         pages = 0
-    handles = [record.get("receiptHandle", "") for record in records if record["messageId"] in retried]
-    deps.reports_queue.retry_in(_READ_DELAY, filter(None, handles))
+    soon = [record for record in records if record["messageId"] in retried and receive_count(record) <= _SOON_RETRIED]
+    handles = [record.get("receiptHandle", "") for record in soon]
+    deps.reports_queue.retry_in(_RETRY_DELAY, filter(None, handles))
     counts = {"events": len(batch.events), "images": len(images), "changed": sum(o.added for o in outcomes)}
     counts |= {"pages": pages, "invalid": len(batch.invalid), "retried": len(retried)}
     logger.info("batch processed", extra=counts)

@@ -177,11 +177,16 @@ def leave_out(
     return dict(islice(words, _MAX_LEFT_OUT))
 
 
-def combine(first: ImageReport, second: ImageReport) -> ImageReport:
+def combine(first: ImageReport, second: ImageReport, since: datetime) -> ImageReport:
     """Combine two reports of the same image in one window into one, as if there had been one scan.
 
     Scans that were not worth a report may have come between the two: what only the second one has is new, and what
     only the first one has is gone.
+
+    Args:
+        first: which may combine earlier ones.
+        second: of the later scan.
+        since: the time of the earliest scan.
     """
     if first.reason is Reason.FINDINGS_NOT_READ:
         return second
@@ -192,7 +197,7 @@ def combine(first: ImageReport, second: ImageReport) -> ImageReport:
     changes: dict[Change, list[KnownFinding]] = {}
     left_out: dict[str, Word] = {}
     for key in before | after:
-        change = _combine_changes(before.get(key), after.get(key), first.scanned_at)
+        change = _combine_changes(before.get(key), after.get(key), since)
         if change is None:
             continue
         if key in named:
@@ -226,7 +231,7 @@ def _words(image: ImageReport) -> dict[str, Word]:
     return words
 
 
-def _combine_changes(first: Word | None, second: Word | None, first_at: datetime) -> Change | None:
+def _combine_changes(first: Word | None, second: Word | None, since: datetime) -> Change | None:
     """Return what two changes in a row amount to; None if nothing is left to say."""
     before, after = first and first.change, second and second.change
     gone = (Change.FIXED, Change.WITHDRAWN)
@@ -237,9 +242,7 @@ def _combine_changes(first: Word | None, second: Word | None, first_at: datetime
     if before in (Change.NEW, Change.BACK):
         return before
     if before is None:
-        if after in (Change.NEW, Change.BACK):
-            return after
-        return Change.BACK if second.first_seen < int(first_at.timestamp()) else Change.NEW
+        return Change.BACK if second.first_seen < int(since.timestamp()) else Change.NEW
     if after in (Change.NEW, Change.BACK, Change.STILL_OPEN):
         return Change.STILL_OPEN if before in gone else before
     return after
