@@ -50,9 +50,7 @@ class Capacity:
             before: what `sizes` returned before the call.
         """
         # A write costs the larger one of the item before and after it, and a failed condition as much.
-        units = sum(
-            max(_units(size, _WRITE_UNIT) for size in pair) for pair in zip(before, self.sizes(operation, params))
-        )
+        units = sum(_units(size, _WRITE_UNIT) for size in map(max, before, self.sizes(operation, params)))
         self.writes += units * (2 if operation == "TransactWriteItems" else 1)
         match operation:
             case "GetItem":

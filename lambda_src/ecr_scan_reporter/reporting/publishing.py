@@ -5,6 +5,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from math import ceil
 
 from ecr_scan_reporter.aws.dynamodb import Key
 from ecr_scan_reporter.aws.sns import Publication, ReportMessage, ReportPublisher, publications
@@ -70,10 +71,10 @@ def publish_what_is_due(deps: Dependencies, now: datetime, deadline: Deadline) -
     pages = 0
     checks = [_check_time(window, due_at[window.name], now) for window in windows if window not in due]
     if due and deps.outbox.lease(now, now + timedelta(seconds=max(deadline.remaining, 0) + 60)):
-        inventory_at = publisher.inventory_at
+        inventory_at = None
         try:
             pages, complete, with_inventory = _publish(due, deps, deadline)
-            inventory_at = now if with_inventory else inventory_at
+            inventory_at = now if with_inventory else None
             if complete:
                 deps.outbox.close(due)
             else:
@@ -108,11 +109,17 @@ def _due_times(
 def _end_of_run(run: str, deps: Dependencies, now: datetime) -> datetime:
     """Return when the results of a run are, or were, complete."""
     state = deps.outbox.run(run)
+    quiet = (state.last_result_at or now) + _QUIET
+    if state.results < state.expected:
+        # Each batch of results causes a check, and the repositories of a large registry are several MB.
+        return quiet
     done = [repository for repository in deps.scans.states() if repository.run == run]
     asked = sum(repository.asked for repository in done)
-    if state.repositories and len(done) >= state.repositories and state.results >= asked:
+    if state.results < asked:
+        deps.outbox.expect(run, asked, now)
+    elif state.repositories and len(done) >= state.repositories:
         return now
-    return (state.last_result_at or now) + _QUIET
+    return quiet
 
 
 def _check_time(window: Window, due_at: datetime, now: datetime) -> datetime:
@@ -124,7 +131,8 @@ def _plan_check(at: datetime, publisher: Publisher, deps: Dependencies, now: dat
     at = max(min(at, now + _LONGEST_DELAY), now + timedelta(seconds=1))
     if publisher.next_check and now < publisher.next_check <= at:
         return
-    deps.reports_queue.send([CHECK], delay=int((at - now).total_seconds()))
+    # Rounded up: a check that arrives too early finds nothing to publish, and takes itself for the one that is to come.
+    deps.reports_queue.send([CHECK], delay=ceil((at - now).total_seconds()))
     deps.outbox.plan_check(at)
 
 
