@@ -38,7 +38,7 @@ class Capacity:
 
     def sizes(self, operation: str, params: Params) -> list[int]:
         """Return the bytes of the items that a call writes, as they are now; 0 where there is none."""
-        return [item_size(self._read(table, key)) for table, key in _written(operation, params)]
+        return [item_size(self._read(table, key)) for table, key in written_keys(operation, params)]
 
     def add(self, operation: str, params: Params, answer: Mapping[str, Any], before: list[int]) -> None:
         """Count a call.
@@ -69,7 +69,8 @@ class Capacity:
         self.reads += units if request.get("ConsistentRead") else units / 2
 
 
-def _written(operation: str, params: Params) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def written_keys(operation: str, params: Params) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the table and the key, or the whole item, of each write of a call; none for a call that only reads."""
     match operation:
         case "PutItem" | "UpdateItem" | "DeleteItem":
             yield params["TableName"], params.get("Key") or params["Item"]
