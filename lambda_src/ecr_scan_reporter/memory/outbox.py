@@ -48,10 +48,18 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How far a run of the schedule is: how many repositories it queued, and how many of its scans have ended."""
+    """How far a run of the schedule is.
+
+    Args:
+        repositories: how many it queued.
+        results: how many of its scans have ended.
+        expected: how many it asked for at least, as far as this was looked up.
+        last_result_at: when the last scan ended (aware).
+    """
 
     repositories: int
     results: int
+    expected: int
     last_result_at: datetime | None
 
 
@@ -118,7 +126,22 @@ class Outbox:
     def run(self, run: str) -> Run:
         """Return how far a run is."""
         item = self._table.get("RUNS", run) or {}
-        return Run(number(item, "repositories"), number(item, "results"), to_time(item.get("last_result_at")))
+        return Run(
+            number(item, "repositories"),
+            number(item, "results"),
+            number(item, "expected"),
+            to_time(item.get("last_result_at")),
+        )
+
+    def expect(self, run: str, results: int, now: datetime) -> None:
+        """Note that at least so many scans of a run will end."""
+        self._table.update(
+            "RUNS",
+            run,
+            "SET expected = :results, expires = :expires",
+            {":results": results, ":expires": expires(now, RUN_LIFETIME)},
+            {},
+        )
 
     def windows(self) -> tuple[list[Window], Publisher]:
         """Return all open windows, and the state of the publisher."""
@@ -160,14 +183,10 @@ class Outbox:
         return True
 
     def release(self, inventory_at: datetime | None) -> None:
-        """Return the lease; `inventory_at` is when an inventory was last published."""
-        self._table.update(
-            "WINDOWS",
-            _PUBLISHER,
-            "SET leased_until = :none, inventory_at = :inventory",
-            {":none": 0, ":inventory": to_seconds(inventory_at)},
-            {},
-        )
+        """Return the lease; `inventory_at` is when an inventory was published, None if none was."""
+        inventory = ", inventory_at = :inventory" if inventory_at else ""
+        values = {":inventory": to_seconds(inventory_at)} if inventory_at else {}
+        self._table.update("WINDOWS", _PUBLISHER, f"SET leased_until = :none{inventory}", {":none": 0, **values}, {})
 
     def entries(self, window: str) -> Iterator[tuple[Key, bytes]]:
         """Yield the changes of a window, each with its key; one call per MB."""

@@ -74,11 +74,11 @@ def publish_what_is_due(deps: Dependencies, now: datetime, deadline: Deadline) -
     pages = 0
     checks = [_check_time(window, due_at[window.name], now) for window in windows if window not in due]
     if due and deps.outbox.lease(now, now + timedelta(seconds=deadline.seconds + 60)):
-        inventory_at = publisher.inventory_at
+        inventory_at = None
         try:
             pages, complete, with_inventory = _publish(due, deps, deadline)
             if complete:
-                inventory_at = now if with_inventory else inventory_at
+                inventory_at = now if with_inventory else None
                 deps.outbox.close(due)
             else:
                 checks.append(now + _RETRY)
@@ -112,11 +112,17 @@ def _due_times(
 def _end_of_run(run: str, deps: Dependencies, now: datetime) -> datetime:
     """Return when the results of a run are, or were, complete."""
     state = deps.outbox.run(run)
+    quiet = (state.last_result_at or now) + _QUIET
+    if state.results < state.expected:
+        # Each batch of results causes a check, and the repositories of a large registry are several MB.
+        return quiet
     done = [repository for repository in deps.scans.states() if repository.run == run]
     asked = sum(repository.asked for repository in done)
-    if state.repositories and len(done) >= state.repositories and state.results >= asked:
+    if state.results < asked:
+        deps.outbox.expect(run, asked, now)
+    elif state.repositories and len(done) >= state.repositories:
         return now
-    return (state.last_result_at or now) + _QUIET
+    return quiet
 
 
 def _check_time(window: Window, due_at: datetime, now: datetime) -> datetime:
@@ -128,6 +134,7 @@ def _plan_check(at: datetime, publisher: Publisher, deps: Dependencies, now: dat
     at = max(min(at, now + _LONGEST_DELAY), now + timedelta(seconds=1))
     if publisher.next_check and now + _EARLY < publisher.next_check <= at:
         return
+    # Rounded up: a check that arrives too early finds nothing to publish.
     deps.reports_queue.send([CHECK], delay=ceil((at - now).total_seconds()))
     deps.outbox.plan_check(at)
 
