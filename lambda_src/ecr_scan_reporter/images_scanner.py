@@ -36,5 +36,6 @@ def dependencies() -> Dependencies:
     settings = ImagesScannerSettings.from_env(os.environ)
     ecr = EcrRegistry(ecr_client(settings.threads), single_attempt_client(settings.threads))
     queue = SqsQueue(sqs_client(), settings.images_queue_url)
-    table = Table(dynamodb_client(), settings.memory_table)
-    return Dependencies(settings, ecr, queue, table, ThreadPoolExecutor(settings.threads))
+    pool = ThreadPoolExecutor(settings.threads)
+    table = Table(dynamodb_client(settings.threads), settings.memory_table, pool)
+    return Dependencies(settings, ecr, queue, table, pool)
