@@ -5,7 +5,6 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.htm
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ecr_scan_reporter.aws.clients import create_client
 from ecr_scan_reporter.errors import AccessDeniedError, ConditionError, MemoryTableError
-from ecr_scan_reporter.shared.concurrency import concurrent_map
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -54,16 +52,10 @@ class Table:
 
     Every method raises MemoryTableError where DynamoDB rejects a call, or AccessDeniedError where the role does not
     permit it.
-
-    Args:
-        client: for the calls.
-        name: of the table.
-        pool: for concurrent writes of many items, which must then not be called in a thread of this pool; None for one
-            call after the other.
     """
 
-    def __init__(self, client: "DynamoDBClient", name: str, pool: Executor | None = None) -> None:
-        self._dynamodb, self._name, self._pool = client, name, pool
+    def __init__(self, client: "DynamoDBClient", name: str) -> None:
+        self._dynamodb, self._name = client, name
 
     def get(self, pk: str, sk: str) -> Item | None:
         """Return an item, None if there is none."""
@@ -209,20 +201,13 @@ class Table:
 
     def _write_many(self, requests: Iterable[Any]) -> None:
         rest = iter(requests)
-        chunks = iter(lambda: list(islice(rest, _WRITES_PER_BATCH)), [])
-        if self._pool:
-            concurrent_map(self._pool, self._write_batch, list(chunks))
-        else:
-            for chunk in chunks:
-                self._write_batch(chunk)
-
-    def _write_batch(self, requests: list[Any]) -> None:
-        pending: Any = {self._name: requests}
-        for pause in _pauses("written"):
-            pending = self._call("batch_write_item", RequestItems=pending).get("UnprocessedItems")
-            if not pending:
-                break
-            time.sleep(pause)
+        for chunk in iter(lambda: list(islice(rest, _WRITES_PER_BATCH)), []):
+            pending: Any = {self._name: chunk}
+            for pause in _pauses("written"):
+                pending = self._call("batch_write_item", RequestItems=pending).get("UnprocessedItems")
+                if not pending:
+                    break
+                time.sleep(pause)
 
     def _call(self, operation: str, **parameters: Any) -> Any:
         try:

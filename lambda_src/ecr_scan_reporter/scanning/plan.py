@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from zlib import crc32
@@ -14,12 +16,15 @@ from ecr_scan_reporter.scanning.coverage import Coverage, Reason, coverage_reaso
 from ecr_scan_reporter.scanning.due import decide
 from ecr_scan_reporter.scanning.selection import Candidate
 from ecr_scan_reporter.settings import ImagesScannerSettings
+from ecr_scan_reporter.shared.concurrency import chunked
 
 logger = logging.getLogger(__name__)
 
 # One in so many images is looked up in spite of memory each day, in case that memory is wrong; at most so many of a
 # repository in one invocation. What memory says also ends by itself when the scan is older than promised.
 _SPOT_CHECK, _MAX_SPOT_CHECKS = 100, 25
+# DynamoDB takes this many in one call.
+_IMAGES_PER_WRITE = 25
 
 
 class ScanPlan:
@@ -31,14 +36,22 @@ class ScanPlan:
         repository: its name.
         run: the id of the run.
         memory: of scans.
+        pool: for writes.
         settings: of the images scanner.
         now: aware.
     """
 
     def __init__(
-        self, repository: str, run: str, memory: ScanMemory, settings: ImagesScannerSettings, now: datetime
+        self,
+        repository: str,
+        run: str,
+        memory: ScanMemory,
+        pool: Executor,
+        settings: ImagesScannerSettings,
+        now: datetime,
     ) -> None:
-        self._repository, self._run, self._memory, self._settings, self._now = repository, run, memory, settings, now
+        self._repository, self._run, self._memory, self._pool = repository, run, memory, pool
+        self._settings, self._now, self._today = settings, now, f"{now:%Y-%m-%d}"
         self._available = True
         self._remembered: dict[str, RememberedScan] = {}
         self._spot_checks = 0
@@ -78,23 +91,31 @@ class ScanPlan:
         """Give scans without a date the one that is remembered: ECR gives most failed scans none."""
         return {digest: self._dated(digest, scan) for digest, scan in scans.items()}
 
-    def remember(self, scans: Mapping[str, Scan | None], looked_up: Collection[str], due: Collection[str]) -> None:
-        """Remember what ECR said, and which scans are asked for next; to be called before they are started.
+    @contextmanager
+    def remembering(
+        self, scans: Mapping[str, Scan | None], looked_up: Collection[str], due: Collection[str]
+    ) -> Iterator[None]:
+        """Remember what ECR said while a `with` block starts the scans that are due.
+
+        What is asked for is remembered before the block begins, the rest by the end of it.
 
         Args:
             scans: as ECR named them, by digest.
             looked_up: the digests of those that ECR was asked about.
             due: the digests of those that are asked for next.
         """
-        # What is asked for comes first: if a call fails, it is the part that no later run can make up for.
-        changed = {digest: scans[digest] for digest in due}
-        changed |= {digest: scans[digest] for digest in looked_up if self._saves_look_up(digest, scans[digest])}
-        if not self._available or not changed:
-            return
+        asked = {digest: scans[digest] for digest in due}
+        others = {
+            digest: scans[digest]
+            for digest in looked_up
+            if digest not in asked and self._saves_look_up(digest, scans[digest])
+        }
+        self._wait(self._write(asked, asked))
+        writes = self._write(others, ())
         try:
-            self._memory.remember(self._repository, changed, due, self._run, self._now)
-        except AwsError as error:
-            self._give_up(error)
+            yield
+        finally:
+            self._wait(writes)
 
     def dates(
         self, images: Iterable[Candidate], scans: Mapping[str, Scan | None], started: Container[str]
@@ -148,6 +169,24 @@ class ScanPlan:
         except AwsError as error:
             self._give_up(error)
 
+    def _write(self, scans: Mapping[str, Scan | None], asked: Collection[str]) -> list[Future[None]]:
+        """Begin to remember scans."""
+        if not self._available:
+            return []
+        return [
+            self._pool.submit(self._memory.remember, self._repository, dict(part), asked, self._run, self._now)
+            for part in chunked(list(scans.items()), _IMAGES_PER_WRITE)
+        ]
+
+    def _wait(self, writes: Iterable[Future[None]]) -> None:
+        """Wait for the end of writes; memory is given up if one of them failed."""
+        errors = [error for write in writes if (error := write.exception())]
+        for error in errors:
+            if not isinstance(error, AwsError):
+                raise error
+            if self._available:
+                self._give_up(error)
+
     def _last_scan(self, digest: str, scans: Mapping[str, Scan | None]) -> Scan | None:
         """Return the last scan of an image as ECR named it, or as it is remembered where ECR was not asked."""
         if digest in scans:
@@ -177,7 +216,7 @@ class ScanPlan:
         return decide(digest, scan, self._settings.max_age, self._settings.run_interval, now).due
 
     def _is_spot_check(self, digest: str) -> bool:
-        return crc32(f"{digest}{self._now:%Y-%m-%d}".encode()) % _SPOT_CHECK == 0
+        return crc32(f"{digest}{self._today}".encode()) % _SPOT_CHECK == 0
 
     def _give_up(self, error: AwsError) -> None:
         self._available = False

@@ -59,13 +59,14 @@ _FEW = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """What the images scanner works with."""
+    """What the images scanner works with: settings, clients, and threads for calls to ECR and for writes of memory."""
 
     settings: ImagesScannerSettings
     ecr: EcrRegistry
     images_queue: SqsQueue
     table: Table
     pool: Executor
+    writers: Executor
 
 
 def process_message(body: str, deps: Dependencies, deadline: Deadline) -> None:
@@ -125,7 +126,7 @@ def _continuation(message: RepositoryMessage, tally: Tally, reason: str) -> Repo
 
 def _scan_images(message: RepositoryMessage, deps: Dependencies, deadline: Deadline, tally: Tally) -> None:
     now = datetime.now(UTC)
-    plan = ScanPlan(message.repository, message.run, ScanMemory(deps.table), deps.settings, now)
+    plan = ScanPlan(message.repository, message.run, ScanMemory(deps.table), deps.writers, deps.settings, now)
     candidates, skipped, stopped = Candidates(), Coverage(), None
     try:
         candidates, skipped = list_candidates(message, deps, now, deadline, tally)
@@ -163,10 +164,10 @@ def _scan_candidates(
         looked_up = look_up_scans(chunk, known, message.repository, deps.ecr, calls)
         scans = {**known, **looked_up.scans}
         due = find_due({**known, **plan.dated(looked_up.scans)}, deps.settings, now, tally)
-        plan.remember(scans, looked_up.scans, due)
         stopped = None
         try:
-            ConcurrentCalls(deps.pool, start_limiter, deadline, tally).run(start, due)
+            with plan.remembering(scans, looked_up.scans, due):
+                ConcurrentCalls(deps.pool, start_limiter, deadline, tally).run(start, due)
         except (ScanQuotaExceededError, ManualScanningDisabledError) as error:
             stopped = error
         if looked_up.done:
