@@ -69,6 +69,11 @@ def run_window(run: str) -> str:
     return _RUN + run
 
 
+def window_run(window: str) -> str:
+    """Return the run that a window belongs to; "" if it is not the window of one run."""
+    return window.removeprefix(_RUN) if window.startswith(_RUN) else ""
+
+
 def outbox_item(window: str, repository: str, digest: str, event_at: datetime, data: bytes, now: datetime) -> Item:
     """Return the item of a change that waits to be reported."""
     return {

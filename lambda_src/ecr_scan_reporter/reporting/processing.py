@@ -1,16 +1,20 @@
 """Processes the scan of one image: reads, compares with memory, and remembers the outcome in one transaction."""
 
 import logging
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.errors import ConditionError
 from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord, Remembered
 from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, outbox_item, run_window
+from ecr_scan_reporter.memory.overdue import OverdueMessage
 from ecr_scan_reporter.memory.scans import asked_run
-from ecr_scan_reporter.reporting.changes import Comparison, KnownFinding, compare
+from ecr_scan_reporter.reporting.changes import Change, Comparison, KnownFinding, compare
+from ecr_scan_reporter.reporting.deadlines import Deadlines, DueDate, check_deadlines, mark_reported
 from ecr_scan_reporter.reporting.encoding import (
     FINDINGS_FORMAT,
     decode_findings,
@@ -19,6 +23,8 @@ from ecr_scan_reporter.reporting.encoding import (
 )
 from ecr_scan_reporter.reporting.events import ScanEvent
 from ecr_scan_reporter.reporting.facts import ImageFacts, Registry
+from ecr_scan_reporter.reporting.findings import finding_sort_key
+from ecr_scan_reporter.reporting.ignored import RuleMatcher
 from ecr_scan_reporter.reporting.ledger import best_updates, post
 from ecr_scan_reporter.reporting.notify import open_counts, over_thresholds, report_reason
 from ecr_scan_reporter.reporting.report import (
@@ -86,6 +92,7 @@ class Processor:
         ecr: the registry.
         memory: what is known of the images.
         registry: facts of the images in this batch.
+        rules: those for ignored findings.
         now: aware.
     """
 
@@ -93,6 +100,7 @@ class Processor:
     ecr: EcrRegistry
     memory: ImageMemory
     registry: Registry
+    rules: RuleMatcher
     now: datetime
 
     def process(self, event: ScanEvent, receives: int) -> Outcome:
@@ -106,9 +114,23 @@ class Processor:
             FindingsNotReadError: the findings are not there yet; the message should be retried.
             AwsError: ECR or DynamoDB rejected a call.
         """
+        return self._repeat_on_conflict(lambda: self._process(event, receives))
+
+    def process_overdue(self, message: OverdueMessage) -> Outcome:
+        """Report the findings of an image whose deadline has passed, unless they were reported as overdue before.
+
+        Args:
+            message: names the image.
+
+        Raises:
+            AwsError: DynamoDB rejected a call.
+        """
+        return self._repeat_on_conflict(lambda: self._process_overdue(message))
+
+    def _repeat_on_conflict(self, process: Callable[[], Outcome]) -> Outcome:
         for attempt in range(_ATTEMPTS):
             try:
-                outcome = self._process(event, receives)
+                outcome = process()
             except ConditionError as error:
                 conflict = error
             else:
@@ -146,8 +168,22 @@ class Processor:
         comparison = compare(
             scan.findings, baseline.findings, event.time, self.settings.thresholds, successor=baseline.successor
         )
-        counted = comparison.with_fix() if self.settings.fixable_only else comparison
+        comparison = self.rules.apply(comparison, event.repository)
+        counted = self._counted(comparison)
+        # What was there before is not an alert on the same day, even if its event is old.
+        deadlines = check_deadlines(counted, self.settings.fix_within, event.time if baseline.inventory else self.now)
+        comparison = mark_reported(comparison, deadlines.passed)
+        record = replace(
+            record,
+            tags=facts.tags,
+            platform=facts.platform,
+            operating_system=scan.operating_system or record.operating_system,
+            pushed_at=facts.pushed_at or record.pushed_at,
+        )
+        overdue = self._overdue(self._repository(event), event.digest, record, deadlines)
         reason = report_reason(counted, baseline.reported_at, self.settings, self.now)
+        if overdue and not reason:
+            reason = Reason.OVERDUE
         if baseline.inventory:
             reason = Reason.INVENTORY
         if reason and not first and not event.tags:
@@ -159,11 +195,11 @@ class Processor:
             counts=open_counts(comparison),
             tags=facts.tags,
             platform=facts.platform,
-            operating_system=scan.operating_system or record.operating_system,
             pushed_at=facts.pushed_at or record.pushed_at,
             findings_format=FINDINGS_FORMAT,
             ledger=post(record.ledger, comparison, first=first, inventory=baseline.inventory),
-            updates=best_updates(comparison),
+            updates=best_updates(comparison.without_ignored()),
+            **_standing(comparison, deadlines),
         )
         since = event.time if not first else facts.pushed_at or event.time
         labels = set(track_labels(facts.tags)) - set(() if first else track_labels(remembered.record.tags))
@@ -174,8 +210,58 @@ class Processor:
             run,
             findings=None if encoded == remembered.findings else encoded,
             tracks=[(label, since) for label in sorted(labels)],
-            report=self._report(event, record, reason, counted, baseline, first=first) if reason else None,
+            report=self._report(event, record, reason, comparison, baseline, overdue, first=first) if reason else None,
         )
+
+    def _process_overdue(self, message: OverdueMessage) -> Outcome:
+        remembered = self.memory.read(message.repository, message.digest)
+        record = remembered.record
+        if not record.due_at or record.due_at > self.now or record.findings_format != FINDINGS_FORMAT:
+            # The image is gone, or it was reported meanwhile and its window may have lost its message.
+            return Outcome(record.window)
+        found = tuple(replace(known, was_ignored="") for known in decode_findings(remembered.findings))
+        still_open = tuple(known for known in found if not known.gone_at)
+        comparison = Comparison(found, dict.fromkeys(Change, ()) | {Change.STILL_OPEN: still_open})
+        comparison = self.rules.apply(comparison, message.repository)
+        counted = self._counted(comparison)
+        deadlines = check_deadlines(counted, self.settings.fix_within, self.now)
+        comparison = mark_reported(comparison, deadlines.passed)
+        overdue = self._overdue(message.repository, message.digest, record, deadlines)
+        # No scan is new, so the only possible news is that a rule has ended.
+        news = report_reason(counted, record.reported_at, self.settings, self.now) is Reason.NEWS
+        reason = Reason.NEWS if news else Reason.OVERDUE if overdue else None
+        account, region = self.settings.account, self.settings.region
+        event = ScanEvent(account, region, message.repository, message.digest, record.tags, self.now, False, None)
+        record = replace(
+            record, reported_at=self.now if reason else record.reported_at, **_standing(comparison, deadlines)
+        )
+        report = None
+        if reason:
+            scanned_at = record.scanned_at if record.failed else record.event_at
+            report = self._report(event, record, reason, comparison, _Baseline(), overdue, first=False)
+            report = replace(report, scanned_at=scanned_at or self.now)
+        outcome = self._remember(
+            event, record, message.run, findings=encode_findings(comparison.findings), report=report, entry="#OVERDUE"
+        )
+        # It is no result of the run.
+        return replace(outcome, run="")
+
+    def _counted(self, comparison: Comparison) -> Comparison:
+        """Return what counts towards thresholds and deadlines."""
+        counted = comparison.without_ignored()
+        return counted.with_fix() if self.settings.fixable_only else counted
+
+    def _overdue(
+        self, repository: str, digest: str, record: ImageRecord, deadlines: Deadlines
+    ) -> tuple[tuple[KnownFinding, DueDate], ...]:
+        """Return what is to be reported as overdue: nothing if the track has a later image, which has its own dates."""
+        for label in track_labels(record.tags) if deadlines.passed and record.pushed_at else ():
+            for other, operating_system in self.memory.successors(
+                repository, record.platform, label, record.pushed_at or self.now
+            ):
+                if other != digest and len({record.operating_system, operating_system} - {""}) < 2:
+                    return ()
+        return deadlines.passed
 
     def _baseline(self, event: ScanEvent, record: ImageRecord, facts: ImageFacts, scan: CompleteScan) -> _Baseline:
         """Find what the first complete scan of an image is compared with."""
@@ -250,18 +336,25 @@ class Processor:
         reason: Reason,
         comparison: Comparison,
         baseline: _Baseline,
+        overdue: Sequence[tuple[KnownFinding, DueDate]],
         *,
         first: bool,
     ) -> ImageReport:
         number = _MAX_INVENTORY_FINDINGS if reason is Reason.INVENTORY else MAX_FINDINGS
+        counted = self._counted(comparison)
+        ignored = sorted(comparison.ignored, key=lambda known: finding_sort_key(known.finding))
         return replace(
             _image_report(event, record, reason),
             first_scan=first,
             predecessor=baseline.predecessor,
-            counts=open_counts(comparison),
-            open_before=comparison.open_before,
-            totals=totals(comparison.changes),
-            changes=keep_worst(comparison.changes, number),
+            counts=open_counts(counted),
+            open_before=counted.open_before,
+            totals=totals(counted.changes),
+            changes=keep_worst(counted.changes, number),
+            ignored=tuple(ignored[:number]),
+            ignored_by=Counter(known.ignored_by.rule for known in ignored if known.ignored_by),
+            overdue=tuple(overdue[:number]),
+            overdue_counts=Counter(known.finding.severity for known, _ in overdue),
         )
 
     def _remember(
@@ -273,6 +366,7 @@ class Processor:
         findings: bytes | None = None,
         tracks: Sequence[tuple[str, datetime]] = (),
         report: ImageReport | None = None,
+        entry: str = "",
     ) -> Outcome:
         window, item = "", None
         repository = self._repository(event)
@@ -280,7 +374,8 @@ class Processor:
             window = run_window(run) if run else PUSH
             if report.reason is Reason.INVENTORY:
                 window = INVENTORY
-            item = outbox_item(window, repository, event.digest, event.time, encode_report(report), self.now)
+            key = event.digest + entry
+            item = outbox_item(window, repository, key, event.time, encode_report(report), self.now)
         record = replace(record, window=window)
         self.memory.write(repository, event.digest, record, self.now, findings=findings, tracks=tracks, outbox=item)
         return Outcome(window, run, added=bool(window))
@@ -289,6 +384,16 @@ class Processor:
         if (event.account, event.region) == (self.settings.account, self.settings.region):
             return event.repository
         return f"{event.account}/{event.region}/{event.repository}"
+
+
+def _standing(comparison: Comparison, deadlines: Deadlines) -> dict[str, Any]:
+    """Return what the record of an image says about ignored and overdue findings."""
+    return {
+        "ignored": len(comparison.ignored),
+        "due_at": deadlines.due_at,
+        "overdue": deadlines.overdue,
+        "overdue_worst": deadlines.worst,
+    }
 
 
 def _image_report(event: ScanEvent, record: ImageRecord, reason: Reason) -> ImageReport:

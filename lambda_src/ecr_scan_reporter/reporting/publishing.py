@@ -143,7 +143,13 @@ def _publish(windows: Sequence[Window], deps: Dependencies, deadline: Deadline) 
     for key, data in entries:
         image = decode_report(data)
         group = group_key(image, settings.group_by)
-        images.setdefault(group, []).append(replace(image, changes=keep_worst(image.changes, kept)))
+        image = replace(
+            image,
+            changes=keep_worst(image.changes, kept),
+            ignored=image.ignored[:kept],
+            overdue=image.overdue[:kept],
+        )
+        images.setdefault(group, []).append(image)
         keys.setdefault(group, []).append(key)
     if any(window.name == INVENTORY for window in windows):
         for key, data in deps.outbox.entries(INVENTORY):

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from ecr_scan_reporter.models import SEVERITIES
 from ecr_scan_reporter.reporting.changes import NEWS, OPEN, Change, KnownFinding
+from ecr_scan_reporter.reporting.deadlines import DueDate
 from ecr_scan_reporter.reporting.findings import finding_sort_key
 
 # Findings that a report keeps of one image; the counts are of all.
@@ -18,6 +19,7 @@ class Reason(StrEnum):
     """Why an image is in a report."""
 
     NEWS = "news"
+    OVERDUE = "overdue"
     FIXED = "fixed"
     REMINDER = "reminder"
     EVERY_SCAN = "every_scan"
@@ -45,6 +47,10 @@ class ImageReport:
         open_before: how many findings were open before this scan.
         totals: by change and severity, how many findings.
         changes: the worst findings by change; as many as there is room for.
+        ignored: the worst of the open findings that a rule ignores; they are in none of the above.
+        ignored_by: by rule, how many findings it ignores.
+        overdue: the findings whose deadline has passed since the last report, those that are overdue for longest first.
+        overdue_counts: by severity, how many there are.
         failure: why the scan failed, or why its findings could not be read.
         unsupported: whether the scan failed because ECR does not support the operating system.
         digests: of all images that were merged into this one.
@@ -64,6 +70,10 @@ class ImageReport:
     open_before: int = 0
     totals: Mapping[Change, Mapping[str, int]] = field(default_factory=dict)
     changes: Mapping[Change, tuple[KnownFinding, ...]] = field(default_factory=dict)
+    ignored: tuple[KnownFinding, ...] = ()
+    ignored_by: Mapping[str, int] = field(default_factory=dict)
+    overdue: tuple[tuple[KnownFinding, DueDate], ...] = ()
+    overdue_counts: Mapping[str, int] = field(default_factory=dict)
     failure: str = ""
     unsupported: bool = False
     digests: tuple[str, ...] = ()
@@ -96,6 +106,8 @@ class ImageReport:
         """What counts for the subject: news by severity, or what is open where the reason is another one."""
         if self.reason is Reason.NEWS:
             return self.total_by_severity(*NEWS)
+        if self.reason is Reason.OVERDUE:
+            return Counter(self.overdue_counts)
         return Counter() if self.reason is Reason.FIXED else Counter(self.counts)
 
     def worst(self, *changes: Change) -> list[KnownFinding]:
@@ -145,7 +157,8 @@ def keep_worst(changes: Mapping[Change, Iterable[KnownFinding]], number: int) ->
 def combine(first: ImageReport, second: ImageReport) -> ImageReport:
     """Combine two reports of the same image in one window into one, as if there had been one scan."""
     if second.reason is Reason.FINDINGS_NOT_READ:
-        return second
+        overdue = Counter(first.overdue_counts) + Counter(second.overdue_counts)
+        return replace(second, overdue=(*first.overdue, *second.overdue), overdue_counts=overdue)
     words: dict[tuple[str, str], tuple[Change, KnownFinding]] = {
         (known.finding.package, known.finding.id): (change, known)
         for change, found in first.changes.items()
@@ -158,6 +171,11 @@ def combine(first: ImageReport, second: ImageReport) -> ImageReport:
             combined = _combine_changes(before, change)
             if combined:
                 words[key] = combined, known
+    open_before = first.open_before
+    for known in second.ignored:
+        # A rule was added between the two scans.
+        before, _ = words.pop((known.finding.package, known.finding.id), (Change.NEW, known))
+        open_before -= before not in (Change.NEW, Change.BACK)
     changes: dict[Change, list[KnownFinding]] = {}
     for change, known in words.values():
         changes.setdefault(change, []).append(known)
@@ -167,7 +185,9 @@ def combine(first: ImageReport, second: ImageReport) -> ImageReport:
         reason=reason,
         first_scan=first.first_scan,
         predecessor=first.predecessor,
-        open_before=first.open_before,
+        open_before=open_before,
+        overdue=(*first.overdue, *second.overdue),
+        overdue_counts=Counter(first.overdue_counts) + Counter(second.overdue_counts),
         changes=keep_worst(changes, MAX_FINDINGS),
         totals=totals(changes),
     )
