@@ -100,6 +100,7 @@ module "reporter" {
       for severity, threshold in merge({ CRITICAL = 1, HIGH = 1 }, var.severity_thresholds) :
       severity => threshold if threshold != null
     })
+    FIX_WITHIN             = var.fix_within == null ? "" : jsonencode(var.fix_within)
     FIXABLE_ONLY           = tostring(var.fixable_only)
     GROUP_BY               = var.group_by == null ? "" : var.group_by
     NOTIFY_ON              = var.notify_on

@@ -65,6 +65,7 @@ run "defaults" {
       NOTIFY_ON_SCAN_FAILURE      = "true"
       REMIND_AFTER                = "30d"
       REPORT_WINDOW_SECONDS       = "60"
+      FIX_WITHIN                  = ""
       REPORTER_NAME               = "ecr-scan-reporter"
     })
     error_message = "The reporter should have its queue, its topic, the table, the thresholds and when to report."

@@ -20,6 +20,7 @@ from ecr_scan_reporter.aws.sns import ReportPublisher
 from ecr_scan_reporter.aws.sqs import SqsQueue
 from ecr_scan_reporter.errors import ImageNotFoundError
 from ecr_scan_reporter.memory.images import ImageMemory
+from ecr_scan_reporter.memory.rules import RuleMemory
 from ecr_scan_reporter.models import Image, IndexChild, ScanResult
 from ecr_scan_reporter.reporting.changes import KnownFinding
 from ecr_scan_reporter.reporting.encoding import decode_findings
@@ -354,7 +355,8 @@ class World:
         topics, queue, table, registry = clients
         publisher = ReportPublisher(topics, settings.topic_arn, settings.chat_topic_arn)
         queue = SqsQueue(queue, settings.reports_queue_url)
-        return Dependencies(settings, registry, Table(table, "memory"), publisher, queue, _Inline())
+        memory = Table(table, "memory")
+        return Dependencies(settings, registry, memory, RuleMemory(memory), publisher, queue, _Inline())
 
     def send(self, body: str, delay: int = 0) -> Message:
         """Put a message into the reports queue."""

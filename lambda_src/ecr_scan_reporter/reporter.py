@@ -9,6 +9,7 @@ from ecr_scan_reporter.aws.ecr import EcrRegistry, ecr_client
 from ecr_scan_reporter.aws.sns import ReportPublisher, sns_client
 from ecr_scan_reporter.aws.sqs import SqsQueue, sqs_client
 from ecr_scan_reporter.aws.sqs_batch import SqsBatchResponse, SqsEvent
+from ecr_scan_reporter.memory.rules import RuleMemory
 from ecr_scan_reporter.reporting.pipeline import Dependencies, report_batch
 from ecr_scan_reporter.settings import ReporterSettings
 from ecr_scan_reporter.shared.deadline import Deadline, LambdaContext
@@ -21,7 +22,8 @@ def handler(event: SqsEvent, context: LambdaContext) -> SqsBatchResponse:
 
     Args:
         event: a batch of the reports queue; a body is an EventBridge event of ECR or Amazon Inspector, or a message of
-            the reporter itself: a report that SNS rejected, or a check whether something is to be published.
+            the reporter itself: a report that SNS rejected, or a check whether something is to be published; or one of
+            the images scanner: an image with a deadline that has passed.
         context: Lambda's.
 
     Returns:
@@ -41,4 +43,4 @@ def dependencies() -> Dependencies:
     queue = SqsQueue(sqs_client(), settings.reports_queue_url)
     table = Table(dynamodb_client(_THREADS), settings.memory_table)
     ecr = EcrRegistry(ecr_client(_THREADS))
-    return Dependencies(settings, ecr, table, publisher, queue, ThreadPoolExecutor(_THREADS))
+    return Dependencies(settings, ecr, table, RuleMemory(table), publisher, queue, ThreadPoolExecutor(_THREADS))

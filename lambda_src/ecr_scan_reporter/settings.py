@@ -3,12 +3,12 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from enum import StrEnum
 
 from ecr_scan_reporter.errors import SettingError
-from ecr_scan_reporter.models import SEVERITIES, RepositoryFilter, Selection
+from ecr_scan_reporter.models import EXPLOITED, SEVERITIES, RepositoryFilter, Selection
 from ecr_scan_reporter.shared import durations
 from ecr_scan_reporter.shared.durations import Duration
 
@@ -100,6 +100,7 @@ class ReporterSettings:
         notify_on_fixed: whether images are reported whose only news is that findings are fixed or withdrawn.
         remind_after: what was last reported so long ago is reported again; None for never.
         report_window: for how long scans that no run asked for are collected.
+        fix_within: by severity, and by EXPLOITED for known exploits, the days within which a finding should be fixed.
     """
 
     topic_arn: str
@@ -116,6 +117,7 @@ class ReporterSettings:
     notify_on_fixed: bool = False
     remind_after: Duration | None = None
     report_window: timedelta = timedelta(seconds=60)
+    fix_within: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str]) -> "ReporterSettings":
@@ -140,6 +142,7 @@ class ReporterSettings:
             notify_on_fixed=_flag(environment, "NOTIFY_ON_FIXED", "false"),
             remind_after=_duration("REMIND_AFTER", remind_after) if remind_after else None,
             report_window=_report_window(environment, "REPORT_WINDOW_SECONDS"),
+            fix_within=_fix_within(environment, "FIX_WITHIN"),
         )
 
     @property
@@ -290,3 +293,18 @@ def _thresholds(environment: Mapping[str, str], name: str) -> dict[str, int]:
     ):
         raise SettingError(name, value, expected)
     return {severity: thresholds[severity] for severity in SEVERITIES if severity in thresholds}
+
+
+def _fix_within(environment: Mapping[str, str], name: str) -> dict[str, int]:
+    value = environment.get(name) or "{}"
+    keys = (*SEVERITIES, EXPLOITED)
+    expected = f'a JSON object of days from 1 to 3650, such as {{"CRITICAL": 7}}, keys among {", ".join(keys)}'
+    try:
+        fix_within = json.loads(value)
+    except ValueError as error:
+        raise SettingError(name, value, expected) from error
+    if not isinstance(fix_within, dict) or not all(
+        key in keys and type(days) is int and 1 <= days <= 3650 for key, days in fix_within.items()
+    ):
+        raise SettingError(name, value, expected)
+    return fix_within

@@ -4,12 +4,13 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
 from ecr_scan_reporter.aws.dynamodb import Item, Key, Put, Table
 from ecr_scan_reporter.memory.items import (
+    END,
     expires,
     image_key,
     key_part,
@@ -209,6 +210,13 @@ class ImageMemory:
         items = self._table.query(
             repository_key(repository), prefix, prefix + sortable(before), limit=_PREDECESSORS, descending=True
         )
+        return [(text(item, "digest"), text(item, "operating_system")) for item in items]
+
+    def successors(self, repository: str, platform: str, label: str, after: datetime) -> list[tuple[str, str]]:
+        """Return the digests and operating systems of the images of a track after a time, the newest first."""
+        prefix = _track_key(platform, label)
+        first = prefix + sortable(after + timedelta(seconds=1))
+        items = self._table.query(repository_key(repository), first, prefix + END, limit=_PREDECESSORS, descending=True)
         return [(text(item, "digest"), text(item, "operating_system")) for item in items]
 
     def write(

@@ -77,11 +77,18 @@ def run_window(run: str) -> str:
     return _RUN + run
 
 
-def outbox_item(window: str, repository: str, digest: str, event_at: datetime, data: bytes, now: datetime) -> Item:
-    """Return the item of a change that waits to be reported."""
+def window_run(window: str) -> str:
+    """Return the run that a window belongs to; "" if it is not the window of one run."""
+    return window.removeprefix(_RUN) if window.startswith(_RUN) else ""
+
+
+def outbox_item(
+    window: str, repository: str, digest: str, event_at: datetime, data: bytes, now: datetime, entry: str = ""
+) -> Item:
+    """Return the item of a change that waits to be reported; `entry` tells apart two of an image at the same time."""
     return {
         "pk": f"OUTBOX#{window}",
-        "sk": _image_prefix(repository, digest) + sortable(event_at),
+        "sk": _image_prefix(repository, digest) + sortable(event_at) + entry,
         "data": data,
         "expires": expires(now, _ENTRY_LIFETIME),
     }

@@ -24,6 +24,7 @@ class RepositoryInventory:
     images: int = 0
     failed: int = 0
     counts: Counter[str] = field(default_factory=Counter)
+    ignored_by: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
@@ -38,6 +39,7 @@ class Inventory:
         entry = self.repositories.setdefault(image.repository, RepositoryInventory(image.repository))
         entry.images += 1
         entry.counts.update(image.counts)
+        entry.ignored_by.update(image.ignored_by)
         if image.failure:
             entry.failed += 1
             return
@@ -107,6 +109,22 @@ class Group:
     images: tuple[ImageReport, ...]
     failed: tuple[ImageReport, ...]
     inventory: Inventory | None = None
+
+    @property
+    def ignored_by(self) -> Counter[str]:
+        """By rule, how many findings it ignores."""
+        ignored: Counter[str] = Counter()
+        for image in self.images:
+            for rule, number in image.ignored_by.items():
+                ignored[rule] += number * (len(image.digests) or 1)
+        for entry in self.inventory.repositories.values() if self.inventory else ():
+            ignored.update(entry.ignored_by)
+        return ignored
+
+    @property
+    def overdue(self) -> int:
+        """How many findings are reported as overdue."""
+        return sum(sum(image.overdue_counts.values()) * (len(image.digests) or 1) for image in self.images)
 
     def fixes(self, severities: Collection[str]) -> list[Fix]:
         """Return the updates that solve the most severe news, or the most of what is open where there is no news.
@@ -179,7 +197,9 @@ def merge_platforms(images: Iterable[ImageReport]) -> list[ImageReport]:
                 for known in found
             )
             counts = frozenset(image.counts.items())
-            key = image.repository, image.tags, image.reason, image.predecessor, counts, changes
+            overdue = frozenset((known.finding.package, known.finding.id) for known, _ in image.overdue)
+            ignored = frozenset(image.ignored_by.items())
+            key = image.repository, image.tags, image.reason, image.predecessor, counts, changes, overdue, ignored
         image = replace(image, digests=(image.digest,))
         if other := merged.get(key):
             image = replace(

@@ -154,7 +154,14 @@ def _publish(windows: Sequence[Window], deps: Dependencies, deadline: Deadline) 
     for found in _by_image(sorted(entries, key=_sort_key)):
         for image in merge_scans(decode_report(data) for _, data in found):
             group = group_key(image, settings.group_by)
-            images.setdefault(group, []).append(replace(image, changes=keep_worst(image.changes, kept), left_out={}))
+            image = replace(
+                image,
+                changes=keep_worst(image.changes, kept),
+                left_out={},
+                ignored=image.ignored[:kept],
+                overdue=image.overdue[:kept],
+            )
+            images.setdefault(group, []).append(image)
         keys.setdefault(group, []).extend(key for key, _ in found)
     if any(window.name == INVENTORY for window in windows):
         for found in _by_image(deps.outbox.entries(INVENTORY)):

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from ecr_scan_reporter.models import SEVERITIES
 from ecr_scan_reporter.reporting.changes import NEWS, Change, KnownFinding
+from ecr_scan_reporter.reporting.deadlines import DueDate
 from ecr_scan_reporter.reporting.findings import finding_sort_key
 
 # Findings that a report keeps of one image; the counts are of all.
@@ -23,6 +24,7 @@ class Reason(StrEnum):
     """Why an image is in a report."""
 
     NEWS = "news"
+    OVERDUE = "overdue"
     FIXED = "fixed"
     REMINDER = "reminder"
     EVERY_SCAN = "every_scan"
@@ -59,6 +61,10 @@ class ImageReport:
         totals: by change and severity, how many findings.
         changes: the worst findings by change; as many as there is room for.
         left_out: the other findings, by a short key, until the reports of a window are combined.
+        ignored: the worst of the open findings that a rule ignores; they are in none of the above.
+        ignored_by: by rule, how many findings it ignores.
+        overdue: the findings whose deadline has passed since the last report, those that are overdue for longest first.
+        overdue_counts: by severity, how many there are.
         failure: why the scan failed, or why its findings could not be read.
         unsupported: whether the scan failed because ECR does not support the operating system.
         digests: of all images that were merged into this one.
@@ -79,6 +85,10 @@ class ImageReport:
     totals: Mapping[Change, Mapping[str, int]] = field(default_factory=dict)
     changes: Mapping[Change, tuple[KnownFinding, ...]] = field(default_factory=dict)
     left_out: Mapping[str, Word] = field(default_factory=dict)
+    ignored: tuple[KnownFinding, ...] = ()
+    ignored_by: Mapping[str, int] = field(default_factory=dict)
+    overdue: tuple[tuple[KnownFinding, DueDate], ...] = ()
+    overdue_counts: Mapping[str, int] = field(default_factory=dict)
     failure: str = ""
     unsupported: bool = False
     digests: tuple[str, ...] = ()
@@ -111,6 +121,8 @@ class ImageReport:
         """What counts for the subject: news by severity, or what is open where the reason is another one."""
         if self.reason is Reason.NEWS:
             return self.total_by_severity(*NEWS)
+        if self.reason is Reason.OVERDUE:
+            return Counter(self.overdue_counts)
         return Counter() if self.reason is Reason.FIXED else Counter(self.counts)
 
     def worst(self, *changes: Change) -> list[KnownFinding]:
@@ -193,6 +205,11 @@ def combine(first: ImageReport, second: ImageReport, since: datetime) -> ImageRe
     if second.reason is Reason.FINDINGS_NOT_READ:
         return replace(first, scanned_at=second.scanned_at, counts=second.counts, failure=second.failure)
     before, after = _words(first), _words(second)
+    open_before = first.open_before
+    for key in map(key_of, second.ignored):
+        # A rule was added between the two scans.
+        word = before.pop(key, None)
+        open_before -= word is not None and word.change not in (Change.NEW, Change.BACK)
     named = {key_of(known): known for image in (first, second) for known in image.worst(*Change)}
     changes: dict[Change, list[KnownFinding]] = {}
     left_out: dict[str, Word] = {}
@@ -212,7 +229,9 @@ def combine(first: ImageReport, second: ImageReport, since: datetime) -> ImageRe
         reason=min(first.reason, second.reason, key=list(Reason).index),
         first_scan=first.first_scan,
         predecessor=first.predecessor,
-        open_before=first.open_before,
+        open_before=open_before,
+        overdue=(*first.overdue, *second.overdue),
+        overdue_counts=Counter(first.overdue_counts) + Counter(second.overdue_counts),
         changes=kept,
         left_out=left_out | leave_out(changes, kept),
         totals={
