@@ -110,6 +110,9 @@ class RuleMemory:
             now: aware.
             pool: for concurrent calls.
         """
+        if self._read_at is None:
+            # The uses may not have been read, and must not be written as new.
+            return
         added: dict[str, RuleUse] = {}
         changes: list[tuple[str, dict[str, datetime]]] = []
         for key in {rule.key for rule in self._rules}:
