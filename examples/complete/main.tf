@@ -111,6 +111,21 @@ module "production" {
   # Ignores findings without a known fix.
   fixable_only = true
 
+  # A critical finding should be fixed within a week, one with a known exploit within three days.
+  fix_within = {
+    CRITICAL  = 7
+    EXPLOITED = 3
+  }
+
+  # Not reported until a fix is known; with expires = "2026-12-31" in place of until_fixed, until that day.
+  ignored_findings = [{
+    id           = "CVE-2026-1234"
+    reason       = "The function is not called."
+    owner        = "payments"
+    until_fixed  = true
+    repositories = "production/payments/"
+  }]
+
   # Reports an image when something changed for the worse...
   notify_on = "changes"
 

@@ -50,6 +50,18 @@ def test_reporter_thresholds_are_sorted_by_severity() -> None:
     assert ReporterSettings.from_env({**REPORTER, "NOTIFY_ON_SCAN_FAILURE": "true"}).notify_on_scan_failure is True
 
 
+def test_reporter_deadlines_are_days_by_severity() -> None:
+    assert ReporterSettings.from_env(REPORTER).fix_within == {}
+    settings = ReporterSettings.from_env({**REPORTER, "FIX_WITHIN": '{"CRITICAL": 1, "EXPLOITED": 3650}'})
+    assert settings.fix_within == {"CRITICAL": 1, "EXPLOITED": 3650}
+
+
+@pytest.mark.parametrize("value", ["7", "[", '{"URGENT": 7}', '{"HIGH": 0}', '{"HIGH": 3651}', '{"HIGH": 1.5}'])
+def test_invalid_deadlines_are_named(value: str) -> None:
+    with pytest.raises(SettingError, match="FIX_WITHIN is .*; expected a JSON object of days from 1 to 3650"):
+        ReporterSettings.from_env({**REPORTER, "FIX_WITHIN": value})
+
+
 def test_excluded_repository_does_not_match() -> None:
     settings = RepositoriesScannerSettings.from_env(
         {**REPOSITORIES_SCANNER, "REPOSITORIES_EXCLUDE_REGEXP": "team-a/mirror"}

@@ -110,6 +110,10 @@ class RuleMemory:
             now: aware.
             pool: for concurrent calls.
         """
+        if self._read_at is None:
+            # The uses may not have been read, and must not be written as new.
+            return
+        added: dict[str, RuleUse] = {}
         changes: list[tuple[str, dict[str, datetime]]] = []
         for key in {rule.key for rule in self._rules}:
             known = self._uses.get(key, RuleUse())
@@ -119,22 +123,22 @@ class RuleMemory:
                 for name, happened in times.items()
                 if happened and now - (getattr(known, name) or now - _WRITE_AFTER) >= _WRITE_AFTER
             }
-            if changed or not known.added_at:
+            if not known.added_at:
+                added[key] = RuleUse(added_at=now, **changed)
+            elif changed:
                 changes.append((key, changed))
         try:
+            self._table.put_many(_use_item(key, use, now) for key, use in added.items())
+            self._uses |= added
             concurrent_map(pool, lambda change: self._update(*change, now), changes)
         except AwsError as error:
             logger.warning("the use of ignored_findings was not remembered", extra={"reason": str(error)})
 
     def _update(self, key: str, changed: Mapping[str, datetime], now: datetime) -> None:
-        sets = "".join(f", {name} = :{name}" for name in changed)
+        sets = ", ".join(f"{name} = :{name}" for name in changed)
         values = {f":{name}": to_seconds(moment) for name, moment in changed.items()}
         item = self._table.update(
-            _USES,
-            key,
-            f"SET added_at = if_not_exists(added_at, :now), expires = :expires{sets}",
-            {":now": to_seconds(now), ":expires": expires(now), **values},
-            {},
+            _USES, key, f"SET expires = :expires, {sets}", {":expires": expires(now), **values}, {}
         )
         self._uses[key] = _use(item)
 
@@ -194,6 +198,11 @@ def _text(value: Mapping[str, Any], name: str) -> str:
 
 def _use(item: Item) -> RuleUse:
     return replace(RuleUse(), **{name: to_time(item.get(name)) for name in RuleUse.__slots__})
+
+
+def _use_item(key: str, use: RuleUse, now: datetime) -> Item:
+    times = {name: to_seconds(getattr(use, name)) for name in RuleUse.__slots__}
+    return {"pk": _USES, "sk": key, "expires": expires(now), **times}
 
 
 def _warn(rule: str, reason: str) -> None:
