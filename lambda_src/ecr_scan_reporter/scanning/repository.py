@@ -43,7 +43,7 @@ from ecr_scan_reporter.shared.deadline import Deadline
 logger = logging.getLogger(__name__)
 
 # Images whose last scans are looked up before the due ones among them are started, the most urgent first.
-CHUNK_SIZE = 5000
+CHUNK_SIZE = 2000
 # Seconds that a continuation waits, so that ECR's rate limits recover: by how many invocations in a row made no
 # progress. After as many as there are numbers here, the message fails.
 CONTINUATION_DELAYS = (30, 120, 480)
