@@ -11,7 +11,7 @@ PIP := -m pip install --quiet --disable-pip-version-check --require-hashes --no-
 UV := $(VENV)/lock/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test lint typecheck test-unit test-terraform test-integration package benchmark format lock setup clean
+.PHONY: help demo demo-stop test lint typecheck test-unit test-terraform test-integration package benchmark cost format lock setup clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ package: ## build dist/ecr_scan_reporter.zip from lambda_src
 
 benchmark: $(VENV)/dev/.ready ## measure calls and times, and write tests/benchmark/RESULTS.md
 	@$(DEV)/python tests/benchmark/run.py
+
+cost: ## print what the module costs per month, from the figures of the benchmark (IMAGES=1000000)
+	@$(or $(PYTHON),python3) tests/benchmark/cost.py $(or $(IMAGES),1000000)
 
 format: $(VENV)/dev/.ready ## format Python and Terraform
 	@$(DEV)/ruff check --fix --quiet . && $(DEV)/ruff format --quiet . && scripts/terraform fmt -recursive

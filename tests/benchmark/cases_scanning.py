@@ -46,15 +46,14 @@ def serial_scan(fake_aws: FakeAws) -> float:
     return time.perf_counter() - started
 
 
-def serial_fan_out(fake_aws: FakeAws) -> float:
-    """One message a call, one call after the other; returns seconds."""
+def serial_fan_out(fake_aws: FakeAws, repositories: int) -> float:
+    """One message a call, one call after the other; returns seconds, from what a thousand repositories take."""
     ecr, sqs = fake_aws.client("ecr"), fake_aws.client("sqs")
     started = time.perf_counter()
-    for page in ecr.get_paginator("describe_repositories").paginate(PaginationConfig={"PageSize": 1000}):
-        for repository in page["repositories"]:
-            body = RepositoryMessage(repository["repositoryName"]).to_json()
-            sqs.send_message(QueueUrl=fake_aws.queue_url(), MessageBody=body)
-    return time.perf_counter() - started
+    for repository in ecr.describe_repositories(maxResults=1000)["repositories"]:
+        body = RepositoryMessage(repository["repositoryName"]).to_json()
+        sqs.send_message(QueueUrl=fake_aws.queue_url(), MessageBody=body)
+    return (time.perf_counter() - started) * repositories / 1000
 
 
 def queue(fake_aws: FakeAws, *repositories: str) -> None:
@@ -73,7 +72,7 @@ def fan_out() -> Iterator[Row]:
         took, counts = time.perf_counter() - started, fake_aws.calls()
         assert len({message.body for message in fake_aws.messages()}) == 10_000
         fake_aws.reset()
-        serial = serial_fan_out(fake_aws)
+        serial = serial_fan_out(fake_aws, 10_000)
     of_table = counts.pop("Query", 0) + counts.pop("PutItem", 0)
     calls = sum(counts.values())
     yield Row(case, f"{calls} calls, and {of_table} of DynamoDB", "at most 1,011 calls", calls <= 1011)

@@ -19,13 +19,9 @@ def test_canceled_transaction_changes_nothing() -> None:
         fake_aws.create_memory_table()
         dynamodb = fake_aws.client("dynamodb")
         dynamodb.transact_write_items(TransactItems=[put("a", "before"), put("b", "before")])
-        writes = [
-            put("a", "after"),
-            put("c", "after"),
-            put("b", "after", ConditionExpression="attribute_not_exists(pk)"),
-        ]
+        rejected = put("b", "after", ConditionExpression="attribute_not_exists(pk)")
         with pytest.raises(ClientError, match="ConditionalCheckFailed"):
-            dynamodb.transact_write_items(TransactItems=writes)
+            dynamodb.transact_write_items(TransactItems=[put("a", "after"), put("c", "after"), rejected])
         items = dynamodb.scan(TableName=MEMORY_TABLE)["Items"]
     assert {item["pk"]["S"]: item["value"]["S"] for item in items} == {"a": "before", "b": "before"}
 
