@@ -82,6 +82,7 @@ def aws(registry_factory: Callable[[], FakeRegistry], duration: str = "7d", **op
             "REPOSITORIES_FILTER_REGEXP": ".*",
             "MEMORY_TABLE_NAME": fake_aws.create_memory_table(),
             "REPORT_WINDOW_SECONDS": "0",
+            "REPORTER_NAME": "benchmark",
         }
         fake_aws.reset()
         os.environ.update(fake_aws.environment() | settings)

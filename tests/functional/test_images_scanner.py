@@ -84,6 +84,7 @@ def make_scanner(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Scan
                 "ECR_IMAGES_DURATION_DELTA": "7d",
                 "IMAGES_QUEUE_URL": fake_aws.queue_url(),
                 "MEMORY_TABLE_NAME": table,
+                "REPORTER_NAME": "platform",
                 "THREADS": "8",
             }
             for name, value in {**fake_aws.environment(), **defaults, **settings}.items():

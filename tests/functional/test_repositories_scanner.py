@@ -42,6 +42,7 @@ def queued(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[str]]]
         )
         monkeypatch.setenv("IMAGES_QUEUE_URL", queue.url)
         monkeypatch.setenv("MEMORY_TABLE_NAME", "memory")
+        monkeypatch.setenv("REPORTER_NAME", "platform")
         monkeypatch.setenv("REPOSITORIES_FILTER_REGEXP", "^(?!sandbox/)")
         repositories_scanner.dependencies.cache_clear()
 
@@ -89,7 +90,7 @@ def run() -> Callable[[FakeAws], list[str]]:
     """Starts a run with one thread, so that messages keep their order; returns the repositories in this order."""
 
     def start(aws: FakeAws) -> list[str]:
-        settings = RepositoriesScannerSettings(RepositoryFilter(re.compile("")), aws.queue_url(), "memory", threads=1)
+        settings = RepositoriesScannerSettings(RepositoryFilter(re.compile("")), aws.queue_url(), "memory", 1, "platform")
         queue = SqsQueue(aws.client("sqs"), aws.queue_url())
         memory = ScanMemory(Table(aws.client("dynamodb"), "memory"))
         aws.reset()

@@ -14,11 +14,13 @@ REPOSITORIES_SCANNER = {
     "REPOSITORIES_FILTER_REGEXP": "^(?!sandbox/)",
     "IMAGES_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/images",
     "MEMORY_TABLE_NAME": "memory",
+    "REPORTER_NAME": "platform",
 }
 IMAGES_SCANNER = {
     "ECR_IMAGES_DURATION_DELTA": "1m2w3d",
     "IMAGES_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/images",
     "MEMORY_TABLE_NAME": "memory",
+    "REPORTER_NAME": "platform",
 }
 REPORTER = {
     "REPORTS_TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:reports",
@@ -99,6 +101,12 @@ def test_threads_outside_1_to_999_are_rejected(value: str) -> None:
 def test_missing_setting_of_the_repositories_scanner_is_named(name: str) -> None:
     with pytest.raises(SettingError, match=name):
         RepositoriesScannerSettings.from_env({key: value for key, value in REPOSITORIES_SCANNER.items() if key != name})
+
+
+@pytest.mark.parametrize("name", IMAGES_SCANNER)
+def test_missing_setting_of_the_images_scanner_is_named(name: str) -> None:
+    with pytest.raises(SettingError, match=name):
+        ImagesScannerSettings.from_env({key: value for key, value in IMAGES_SCANNER.items() if key != name})
 
 
 @pytest.mark.parametrize("name", REPORTER)
