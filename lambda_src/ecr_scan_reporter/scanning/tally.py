@@ -5,6 +5,8 @@ import threading
 from collections import Counter
 
 from ecr_scan_reporter.models import StartOutcome
+from ecr_scan_reporter.scanning.decisions import Decision
+from ecr_scan_reporter.shared.metrics import embed
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +23,7 @@ class Tally:
 
     Attributes:
         started: the digests of images whose scan was started.
+        throttled: how many calls ECR rejected because of their rate.
     """
 
     def __init__(self, repository: str, resume_after: str) -> None:
@@ -29,6 +32,7 @@ class Tally:
         self._outcomes: Counter[str] = Counter()
         self._failures: dict[str, list[str]] = {}
         self.started: set[str] = set()
+        self.throttled = 0
         self._lock = threading.Lock()
 
     def count(self, outcome: str, number: int = 1) -> None:
@@ -43,13 +47,18 @@ class Tally:
         extra = {"repository": self.repository, "digest": digest, "reason": reason, "detail": message}
         logger.warning("image failed", extra=extra)
 
+    def throttle(self) -> None:
+        """Count a call that ECR rejected because of its rate."""
+        with self._lock:
+            self.throttled += 1
+
     @property
     def progressed(self) -> bool:
         """Whether this invocation started a scan or processed an image for good."""
         return bool(self._outcomes[StartOutcome.STARTED]) or self.resume_after != self._started_after
 
-    def log(self, interrupted: str | None) -> None:
-        """Log the summary line; `interrupted` says why the repository is not done."""
+    def log(self, interrupted: str | None, instance: str) -> None:
+        """Log the summary line with its metrics; `interrupted` says why the repository is not done."""
         failures = {
             reason: {"count": len(digests), "digests": sorted(digests)[:_NAMED_DIGESTS]}
             for reason, digests in self._failures.items()
@@ -57,4 +66,13 @@ class Tally:
         extra = {"repository": self.repository, "outcomes": dict(self._outcomes), "failures": failures}
         if interrupted:
             extra |= {"resume_after": self.resume_after, "interrupted": interrupted}
+        metrics = {
+            # Each image has one decision, whatever came of it.
+            "ImagesSeen": sum(number for outcome, number in self._outcomes.items() if outcome in set(Decision)),
+            "ScansStarted": self._outcomes[StartOutcome.STARTED],
+            "ImagesFailed": sum(map(len, self._failures.values())),
+            "Throttled": self.throttled,
+            "QuotaReached": self._outcomes["quota_exceeded"],
+        }
+        extra |= embed(metrics, instance)
         logger.log(logging.WARNING if failures else logging.INFO, "repository processed", extra=extra)
