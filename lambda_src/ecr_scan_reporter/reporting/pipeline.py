@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,11 +26,14 @@ from ecr_scan_reporter.reporting.triage import ImageEvents, latest_per_image
 from ecr_scan_reporter.settings import ReporterSettings
 from ecr_scan_reporter.shared.concurrency import concurrent_map
 from ecr_scan_reporter.shared.deadline import Deadline
+from ecr_scan_reporter.shared.metrics import embed
 
 logger = logging.getLogger(__name__)
 
 # Seconds before findings that could not be read are read again: COMPLETE can precede the findings by seconds.
 _READ_DELAY = 60
+# The metric of each severity's new findings.
+_NEW = {"CRITICAL": "NewCritical", "HIGH": "NewHigh", "MEDIUM": "NewMedium", "LOW": "NewLow"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +87,17 @@ def report_batch(
     deps.reports_queue.retry_in(_READ_DELAY, filter(None, handles))
     counts = {"events": len(batch.events), "images": len(images), "changed": sum(o.added for o in outcomes)}
     counts |= {"pages": pages, "invalid": len(batch.invalid), "retried": len(retried)}
-    logger.info("batch processed", extra=counts)
+    logger.info("batch processed", extra=counts | embed(_metrics(batch, retried, outcomes, pages), deps.settings.name))
     return batch_response(sorted(batch.invalid | retried | batch.unpublished))
+
+
+def _metrics(batch: Batch, retried: Collection[str], outcomes: Iterable[Outcome], pages: int) -> dict[str, float]:
+    new: Counter[str] = sum((Counter(outcome.new) for outcome in outcomes), Counter())
+    return {
+        "EventsProcessed": sum(message_id not in retried for message_id, _, _ in batch.events),
+        "ReportsPublished": pages,
+        **{name: new[severity] for severity, name in _NEW.items()},
+    }
 
 
 def receive(records: Iterable[SqsRecord], deps: Dependencies) -> Batch:

@@ -1,8 +1,9 @@
 """Processes the scan of one image: reads, compares with memory, and remembers the outcome in one transaction."""
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from ecr_scan_reporter.aws.ecr import EcrRegistry
@@ -10,7 +11,7 @@ from ecr_scan_reporter.errors import ConditionError
 from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord, Remembered
 from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, outbox_item, run_window
 from ecr_scan_reporter.memory.scans import asked_run
-from ecr_scan_reporter.reporting.changes import Comparison, KnownFinding, compare
+from ecr_scan_reporter.reporting.changes import Change, Comparison, KnownFinding, compare
 from ecr_scan_reporter.reporting.encoding import (
     FINDINGS_FORMAT,
     decode_findings,
@@ -51,11 +52,13 @@ class Outcome:
         window: in which the image waits to be reported; "" if it does not.
         run: the run that asked for the scan; "" if none did, or if the event was processed before.
         added: whether this event put the image into the window.
+        new: the new findings by severity.
     """
 
     window: str = ""
     run: str = ""
     added: bool = False
+    new: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +171,7 @@ class Processor:
         since = event.time if not first else facts.pushed_at or event.time
         labels = set(track_labels(facts.tags)) - set(() if first else track_labels(remembered.record.tags))
         encoded = encode_findings(comparison.findings)
-        return self._remember(
+        outcome = self._remember(
             event,
             replace(record, reported_at=self.now if reason else baseline.reported_at),
             run,
@@ -176,6 +179,8 @@ class Processor:
             tracks=[(label, since) for label in sorted(labels)],
             report=self._report(event, record, reason, counted, baseline, first=first) if reason else None,
         )
+        new = Counter(known.finding.severity for known in comparison.changes[Change.NEW])
+        return outcome if baseline.inventory else replace(outcome, new=new)
 
     def _baseline(self, event: ScanEvent, record: ImageRecord, facts: ImageFacts, scan: CompleteScan) -> _Baseline:
         """Find what the first complete scan of an image is compared with."""
