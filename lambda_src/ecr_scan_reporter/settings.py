@@ -163,6 +163,34 @@ class ReporterSettings:
         return self.topic_arn.split(":")[4]
 
 
+@dataclass(frozen=True, slots=True)
+class ConsoleWidgetSettings:
+    """Settings of the console widget.
+
+    Args:
+        memory_table: the name of the memory table.
+        name: of this instance of the module.
+        max_age: the promised age: each image's last scan is no older.
+    """
+
+    memory_table: str
+    name: str
+    max_age: Duration
+
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str]) -> "ConsoleWidgetSettings":
+        """Parse the environment variables.
+
+        Raises:
+            SettingError: a variable is missing or has an invalid value.
+        """
+        return cls(
+            memory_table=_memory_table(environment),
+            name=_name(environment),
+            max_age=_duration("ECR_IMAGES_DURATION_DELTA", environment.get("ECR_IMAGES_DURATION_DELTA")),
+        )
+
+
 def compile_regexp(name: str, value: object) -> re.Pattern[str]:
     """Compile the regular expression of the setting `name`.
 

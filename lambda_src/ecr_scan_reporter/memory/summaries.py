@@ -20,6 +20,8 @@ from ecr_scan_reporter.memory.items import END, expires, key_part, text, to_seco
 from ecr_scan_reporter.models import severity_rank
 
 SUMMARIES = "SUMMARIES"
+# The key of `coverage` that counts the images scanned within the promised age. All other keys are reasons.
+SCANNED = "scanned"
 # What an item names: the updates that solve most, and the findings that are overdue for longest.
 _MAX_UPDATES, _MAX_OVERDUE = 10, 3
 
