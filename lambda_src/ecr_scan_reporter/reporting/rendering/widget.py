@@ -41,6 +41,7 @@ _SHOWN = ("CRITICAL", "HIGH", "MEDIUM", "LOW")
 _MAX_TAGS = 3
 # The share of a bar that the smallest part has.
 _SMALLEST_PART = 0.01
+_ZERO = '<span class="muted">0</span>'
 _NO_RUN = "No run has ended yet: the first one starts with the schedule, and leaves the state of each repository here."
 
 Line = TypeVar("Line")
@@ -106,11 +107,14 @@ _STYLE = """
 .esr .good{color:@good}
 .esr .bad{color:@critical}
 .esr .bar{display:block;width:100%;height:10px;border-radius:5px;margin:4px 0 8px}
-.esr .cell .bar{height:8px;margin:0;min-width:60px}
+.esr .cell{width:1px}
+.esr .cell .bar{height:8px;margin:0}
 .esr .legend{display:flex;flex-wrap:wrap;gap:2px 12px}
 .esr .dot{display:inline-block;width:9px;height:9px;border-radius:50%;margin-right:5px}
 .esr .columns{display:grid;grid-template-columns:repeat(auto-fit,minmax(320px,1fr));gap:0 28px}
-.esr.narrow .tiles,.esr.narrow .columns{grid-template-columns:minmax(0,1fr)}
+.esr.narrow .tiles{grid-template-columns:repeat(2,minmax(0,1fr))}
+.esr.narrow .tile{padding:8px 10px}
+.esr.narrow .columns{grid-template-columns:minmax(0,1fr)}
 .esr .title{font-size:15px;font-weight:700;margin:18px 0 4px}
 .esr .items{margin:0;padding:0;list-style:none}
 .esr .items li{border-top:1px solid @line;padding:6px 0;overflow-wrap:anywhere}
@@ -128,7 +132,8 @@ _STYLE = """
 .esr rect.low{fill:@low}
 .esr rect.other{fill:@other}
 .esr rect.none{fill:@none}
-.esr .images{display:flex;gap:8px;align-items:center;min-width:110px}
+.esr .images{display:flex;gap:8px;align-items:center;justify-content:flex-end;white-space:nowrap}
+.esr .images .bar{width:180px}
 .esr .note{background:@warn-area;color:@warn;border-radius:8px;padding:8px 14px;margin:0 0 10px;overflow-wrap:anywhere}
 .esr table{width:100%;border-collapse:collapse;margin:4px 0 0;background:none}
 .esr th{color:@muted;font-size:12px;font-weight:700;text-align:left;padding:4px 8px;border-bottom:1px solid @line;\
@@ -141,7 +146,7 @@ vertical-align:bottom}
 .esr input{background:none;border:1px solid @muted;border-radius:6px;color:@text;font:inherit;padding:3px 9px;\
 width:240px;max-width:100%}
 .esr .button{border:1px solid @link;border-radius:12px;padding:2px 12px;font-weight:700;white-space:nowrap}
-.esr .spread{margin-left:auto}
+.esr .pager{margin:0 0 0 auto}
 """
 
 
@@ -243,7 +248,7 @@ def _state(state: RegistryState, updates: Sequence[str], look: Look) -> str:
     attention = [*_overdue(state, look), *_missed(state.coverage)]
     columns = [_section("Do first", _items(updates))] if updates else []
     columns += [_section("Needs you", _items(attention))] if attention else []
-    tiles = [_coverage(state.coverage, look), _worst(state.images_by_worst), _open(state), _deadlines(state.overdue)]
+    tiles = [_coverage(state.coverage, look), _worst(state.images_by_worst), _open(state), _deadlines(state, look)]
     below = f'<div class="columns">{"".join(columns)}</div>' if columns else ""
     return f'<div class="tiles">{"".join(tiles)}</div>{below}'
 
@@ -284,10 +289,12 @@ def _open(state: RegistryState) -> str:
     return _tile("Open findings", f"{sum(state.open.values()):,}", content)
 
 
-def _deadlines(overdue: int) -> str:
-    if not overdue:
+def _deadlines(state: RegistryState, look: Look) -> str:
+    if not state.overdue:
         return _tile("Overdue findings", "0", '<div class="muted">none is past its deadline</div>', "good")
-    return _tile("Overdue findings", f"{overdue:,}", '<div class="muted">past their deadlines</div>', "bad")
+    days = max(((look.now - found.due_at).days for _, found in state.overdue_worst), default=0)
+    text = f"past their deadlines, by {_count(days, 'day')} at most" if days > 0 else "past their deadlines"
+    return _tile("Overdue findings", f"{state.overdue:,}", f'<div class="muted">{text}</div>', "bad")
 
 
 def _shared_update(shared: SharedUpdate, look: Look) -> str:
@@ -299,7 +306,8 @@ def _shared_update(shared: SharedUpdate, look: Look) -> str:
 
 
 def _update(update: Update, where: str) -> str:
-    pills = " ".join(_pill(severity, update.counts[severity]) for severity in _SHOWN if update.counts[severity])
+    severities = [severity for severity in _SHOWN if update.counts[severity]]
+    pills = " ".join(_pill(severity, update.counts[severity]) for severity in severities[:2])
     return f'<div>{_package(update)} {pills}</div><div class="muted">{where}</div>'
 
 
@@ -355,8 +363,8 @@ def _repository_row(line: RepositoryLine, look: Look, search: str) -> str:
     none = line.images_by_worst.get("NONE", 0)
     other = images - none - sum(number for _, number, _ in parts)
     bar = _bar([*parts, ("other", other, "other"), ("none", none, "no findings")])
-    count = f'<td class="cell"><div class="images">{bar}<span>{images:,}</span></div></td>'
-    rest = "".join(f'<td class="number">{_number(number)}</td>' for number in (line.overdue, line.missed))
+    count = f'<td class="cell"><div class="images"><span>{images:,}</span>{bar}</div></td>'
+    rest = "".join(f'<td class="number">{_bad_number(number)}</td>' for number in (line.overdue, line.missed))
     return f"<tr><td>{name}</td>{count}{_numbers(line.open, _SHOWN)}{rest}</tr>"
 
 
@@ -393,7 +401,7 @@ def _image_row(repository: str, image: ImageLine, look: Look) -> str:
         return f"<tr><td>{link}{about}</td>{_numbers(record.counts or {}, _SHOWN[:2])}</tr>"
     update = _package(record.updates[0]) if record.updates else ""
     last = f"{_ago(record.event_at, look.now)}{f'<br>{status}' if status else ''}"
-    rest = f'<td class="number">{_number(record.overdue)}</td><td class="number">{last}</td>'
+    rest = f'<td class="number">{_bad_number(record.overdue)}</td><td class="number">{last}</td>'
     return f"<tr><td>{link}{about}</td><td>{update}</td>{_numbers(record.counts or {}, _SHOWN)}{rest}</tr>"
 
 
@@ -426,7 +434,7 @@ def _page(
     text = f"{start + 1:,} to {start + len(shown):,} of {len(lines):,}, the worst first"
     buttons = _button("Previous", parameters(page - 1), look) if page > 1 else ""
     buttons += _button("Next", parameters(page + 1), look) if page < last else ""
-    return shown, f'<span class="muted spread">{text}</span>{buttons}'
+    return shown, f'<div class="tools pager"><span class="muted">{text}</span>{buttons}</div>'
 
 
 def _bar(parts: Iterable[tuple[str, int, str]]) -> str:
@@ -451,11 +459,11 @@ def _pill(severity: str, number: int | None = None) -> str:
 
 
 def _count_pill(severity: str, number: int) -> str:
-    return f'<span class="pill {severity.lower()}">{number:,}</span>' if number else _number(number)
+    return f'<span class="pill {severity.lower()}">{number:,}</span>' if number else _ZERO
 
 
-def _number(number: int) -> str:
-    return f"{number:,}" if number else '<span class="muted">0</span>'
+def _bad_number(number: int) -> str:
+    return f'<b class="bad">{number:,}</b>' if number else _ZERO
 
 
 def _count(number: int, word: str, plural: str = "") -> str:
