@@ -225,6 +225,20 @@ def test_second_run_starts_no_scan_and_looks_up_none(
     assert after["DescribeImageScanFindings"] - before["DescribeImageScanFindings"] < len(seeded.due) / 2
 
 
+def test_console_widget_shows_a_repository_and_its_images(incidents: Incidents, module: Module, seeded: Seed) -> None:
+    def show(event: dict[str, Any]) -> str:
+        name = module.outputs["console_widget_function_name"]
+        answer = boto3.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event))
+        html: str = json.load(answer["Payload"])
+        return html
+
+    assert f"{RUN}</span>" in show({"widgetContext": {"theme": "dark", "width": 400}})
+    html = show({"repository": f"{RUN}/team-a/app"})
+    assert seeded.due["critical"][:19] in html
+    assert ">1.0</a>" in html
+    assert module.outputs["console_widget_function_arn"] in html
+
+
 def test_functions_write_metrics(incidents: Incidents, module: Module, local_aws: LocalAws | None) -> None:
     if local_aws is None:
         raise NotSupportedError("LocalStack does not read embedded metrics")

@@ -7,7 +7,13 @@ from datetime import timedelta
 import pytest
 from ecr_scan_reporter.errors import SettingError
 from ecr_scan_reporter.models import Selection
-from ecr_scan_reporter.settings import ImagesScannerSettings, NotifyOn, ReporterSettings, RepositoriesScannerSettings
+from ecr_scan_reporter.settings import (
+    ConsoleWidgetSettings,
+    ImagesScannerSettings,
+    NotifyOn,
+    ReporterSettings,
+    RepositoriesScannerSettings,
+)
 from ecr_scan_reporter.shared.durations import Duration
 
 REPOSITORIES_SCANNER = {
@@ -31,6 +37,9 @@ REPORTER = {
     "NOTIFY_ON_SCAN_FAILURE": "false",
     "REPORTER_NAME": "platform",
 }
+
+
+CONSOLE_WIDGET = {"ECR_IMAGES_DURATION_DELTA": "1m2w3d", "MEMORY_TABLE_NAME": "memory", "REPORTER_NAME": "platform"}
 
 
 def test_repositories_scanner_has_a_filter_and_a_queue() -> None:
@@ -113,6 +122,17 @@ def test_missing_setting_of_the_images_scanner_is_named(name: str) -> None:
 def test_missing_setting_of_the_reporter_is_named(name: str) -> None:
     with pytest.raises(SettingError, match=name):
         ReporterSettings.from_env({key: value for key, value in REPORTER.items() if key != name})
+
+
+def test_console_widget_has_a_table_a_name_and_a_maximum_age() -> None:
+    settings = ConsoleWidgetSettings.from_env(CONSOLE_WIDGET)
+    assert settings == ConsoleWidgetSettings("memory", "platform", Duration(1, 2, 3))
+
+
+@pytest.mark.parametrize("name", CONSOLE_WIDGET)
+def test_missing_setting_of_the_console_widget_is_named(name: str) -> None:
+    with pytest.raises(SettingError, match=name):
+        ConsoleWidgetSettings.from_env({key: value for key, value in CONSOLE_WIDGET.items() if key != name})
 
 
 def test_reporter_has_optional_settings() -> None:

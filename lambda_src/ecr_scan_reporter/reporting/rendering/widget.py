@@ -476,8 +476,8 @@ def _ago(moment: datetime | None, now: datetime) -> str:
         return "never"
     seconds = max((now - moment).total_seconds(), 0)
     sizes = ((86400, "day"), (3600, "hour"), (60, "minute"))
-    size, word = next(((size, word) for size, word in sizes if seconds >= size), (60, "minute"))
-    return f'<span title="{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC">{_count(int(seconds // size), word)} ago</span>'
+    text = next((f"{_count(int(seconds // size), word)} ago" for size, word in sizes if seconds >= size), "just now")
+    return f'<span title="{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC">{text}</span>'
 
 
 def _opening(repository: str, look: Look, label: str = "", search: str = "") -> str:
