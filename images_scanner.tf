@@ -43,6 +43,7 @@ module "images_scanner" {
     IMAGES_QUEUE_URL          = module.images_queue.queue.url
     MEMORY_TABLE_NAME         = aws_dynamodb_table.memory.name
     THREADS                   = tostring(var.functions.images_scanner.threads)
+    REPORTER_NAME             = var.name
   })
 
   policy_statements = {

@@ -198,6 +198,36 @@ output "memory_table_name" {
   value       = aws_dynamodb_table.memory.name
 }
 
+output "console_widget_function_arn" {
+  description = "ARN of the Lambda function of the dashboard's custom widget; null unless dashboard_widget is true."
+  value       = one(module.console_widget[*].function.arn)
+}
+
+output "console_widget_function_name" {
+  description = "Name of the Lambda function of the dashboard's custom widget; null unless dashboard_widget is true."
+  value       = one(module.console_widget[*].function.function_name)
+}
+
+output "console_widget_role_arn" {
+  description = "ARN of the console widget's role; null unless dashboard_widget is true."
+  value       = one(module.console_widget[*].role.arn)
+}
+
+output "console_widget_role_name" {
+  description = "Name of the console widget's role; null unless dashboard_widget is true."
+  value       = one(module.console_widget[*].role.name)
+}
+
+output "console_widget_log_group_arn" {
+  description = "ARN of the console widget's log group; null unless dashboard_widget is true."
+  value       = one(module.console_widget[*].log_group.arn)
+}
+
+output "console_widget_log_group_name" {
+  description = "Name of the console widget's log group; null unless dashboard_widget is true."
+  value       = one(module.console_widget[*].log_group.name)
+}
+
 output "dead_letter_queue_arns" {
   description = "ARNs of the dead-letter queues, by the queue whose messages they receive: images and reports."
   value       = { images = module.images_queue.dlq.arn, reports = module.reports_queue.dlq.arn }

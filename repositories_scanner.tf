@@ -53,6 +53,7 @@ module "repositories_scanner" {
     IMAGES_QUEUE_URL            = module.images_queue.queue.url
     MEMORY_TABLE_NAME           = aws_dynamodb_table.memory.name
     THREADS                     = tostring(var.functions.repositories_scanner.threads)
+    REPORTER_NAME               = var.name
   })
 
   policy_statements = {

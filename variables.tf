@@ -766,6 +766,16 @@ variable "environment_variables" {
   }
 }
 
+variable "dashboard_widget" {
+  description = <<-EOT
+    Whether to create the function of a custom widget for CloudWatch dashboards: the state of the registry as a page inside
+    the console. Whoever is to see it needs lambda:InvokeFunction on the function, whose role can only read the table.
+  EOT
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "memory_deletion_protection" {
   description = <<-EOT
     Whether to protect the DynamoDB table from deletion. With true, `terraform destroy` fails until it is set to false

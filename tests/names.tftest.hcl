@@ -22,6 +22,7 @@ run "every_name_begins_with_the_instance" {
       reporter             = "team_A-1-reporter"
       chat                 = "team_A-1-chat"
       memory               = "team_A-1-memory"
+      console_widget       = "team_A-1-console-widget"
     }
     error_message = "A name that fits should be kept."
   }

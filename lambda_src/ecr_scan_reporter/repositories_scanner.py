@@ -8,7 +8,6 @@ from typing import Any
 from ecr_scan_reporter.aws.dynamodb import Table, dynamodb_client
 from ecr_scan_reporter.aws.ecr import EcrRegistry, ecr_client
 from ecr_scan_reporter.aws.sqs import SqsQueue, sqs_client
-from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.scanning.repositories import Dependencies, queue_repositories
 from ecr_scan_reporter.settings import RepositoriesScannerSettings
 
@@ -35,5 +34,5 @@ def dependencies() -> Dependencies:
     """Create settings and clients, once per cold start."""
     settings = RepositoriesScannerSettings.from_env(os.environ)
     queue = SqsQueue(sqs_client(settings.threads), settings.images_queue_url, settings.threads)
-    memory = ScanMemory(Table(dynamodb_client(), settings.memory_table))
-    return Dependencies(settings, EcrRegistry(ecr_client()), queue, memory)
+    table = Table(dynamodb_client(), settings.memory_table)
+    return Dependencies(settings, EcrRegistry(ecr_client()), queue, table)

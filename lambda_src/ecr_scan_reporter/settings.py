@@ -22,12 +22,13 @@ class NotifyOn(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RepositoriesScannerSettings:
-    """Settings of the repositories scanner. `threads`: how many calls may be in flight."""
+    """Settings of the repositories scanner. `threads`: how many calls may be in flight; `name`: of this instance."""
 
     repositories: RepositoryFilter
     images_queue_url: str
     memory_table: str
     threads: int
+    name: str
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str]) -> "RepositoriesScannerSettings":
@@ -41,6 +42,7 @@ class RepositoriesScannerSettings:
             images_queue_url=_required(environment, "IMAGES_QUEUE_URL", "the URL of the images queue"),
             memory_table=_memory_table(environment),
             threads=_threads(environment),
+            name=_name(environment),
         )
 
 
@@ -55,6 +57,7 @@ class ImagesScannerSettings:
         images_queue_url: of the queue for continuations.
         memory_table: the name of the memory table.
         threads: how many calls may be in flight.
+        name: of this instance of the module.
     """
 
     max_age: Duration
@@ -63,6 +66,7 @@ class ImagesScannerSettings:
     images_queue_url: str
     memory_table: str
     threads: int
+    name: str
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str]) -> "ImagesScannerSettings":
@@ -78,6 +82,7 @@ class ImagesScannerSettings:
             images_queue_url=_required(environment, "IMAGES_QUEUE_URL", "the URL of the images queue"),
             memory_table=_memory_table(environment),
             threads=_threads(environment),
+            name=_name(environment),
         )
 
 
@@ -134,7 +139,7 @@ class ReporterSettings:
             repositories=_repository_filter(environment),
             thresholds=_thresholds(environment, "SEVERITY_THRESHOLDS"),
             notify_on_scan_failure=_flag(environment, "NOTIFY_ON_SCAN_FAILURE"),
-            name=_required(environment, "REPORTER_NAME", "the name of this instance of the module"),
+            name=_name(environment),
             fixable_only=_flag(environment, "FIXABLE_ONLY", "false"),
             group_by=_group_by(environment, "GROUP_BY"),
             chat_topic_arn=environment.get("CHAT_TOPIC_ARN", ""),
@@ -159,6 +164,34 @@ class ReporterSettings:
     def account(self) -> str:
         """The account of the function, of its registry and of its topics."""
         return self.topic_arn.split(":")[4]
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleWidgetSettings:
+    """Settings of the console widget.
+
+    Args:
+        memory_table: the name of the memory table.
+        name: of this instance of the module.
+        max_age: the promised age: each image's last scan is no older.
+    """
+
+    memory_table: str
+    name: str
+    max_age: Duration
+
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str]) -> "ConsoleWidgetSettings":
+        """Parse the environment variables.
+
+        Raises:
+            SettingError: a variable is missing or has an invalid value.
+        """
+        return cls(
+            memory_table=_memory_table(environment),
+            name=_name(environment),
+            max_age=_duration("ECR_IMAGES_DURATION_DELTA", environment.get("ECR_IMAGES_DURATION_DELTA")),
+        )
 
 
 def compile_regexp(name: str, value: object) -> re.Pattern[str]:
@@ -193,6 +226,10 @@ def _required(environment: Mapping[str, str], name: str, expected: str) -> str:
 
 def _memory_table(environment: Mapping[str, str]) -> str:
     return _required(environment, "MEMORY_TABLE_NAME", "the name of the memory table")
+
+
+def _name(environment: Mapping[str, str]) -> str:
+    return _required(environment, "REPORTER_NAME", "the name of this instance of the module")
 
 
 def _notify_on(environment: Mapping[str, str], name: str) -> NotifyOn:

@@ -27,11 +27,13 @@ from fake_aws import (
     index_image,
     plain_images,
 )
+from fixtures import embedded_metrics
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 NOW = datetime.now(UTC)
 REPOSITORY = "team-a/app"
+SUMMARY = "repository processed"
 HELM = "application/vnd.cncf.helm.config.v1+json"
 
 
@@ -86,6 +88,7 @@ def make_scanner(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Scan
                 "ECR_IMAGES_DURATION_DELTA": "7d",
                 "IMAGES_QUEUE_URL": fake_aws.queue_url(),
                 "MEMORY_TABLE_NAME": table,
+                "REPORTER_NAME": "platform",
                 "THREADS": "8",
             }
             for name, value in {**fake_aws.environment(), **defaults, **settings}.items():
@@ -112,7 +115,7 @@ def image(name: str, *tags: str, **fields: Any) -> FakeImage:
 
 def summary_of(caplog: pytest.LogCaptureFixture) -> Any:
     """Return the summary line of the last repository."""
-    return [record for record in caplog.records if record.message == "repository processed"][-1]
+    return [record for record in caplog.records if record.message == SUMMARY][-1]
 
 
 def counted(caplog: pytest.LogCaptureFixture) -> dict[str, int]:
@@ -291,6 +294,7 @@ def test_daily_quota_ends_the_run_without_a_failure(scanner: Scanner, caplog: py
     # The third rejection in a row is believed; meanwhile each of the eight threads may have one more in flight.
     assert scanner.aws.refused()["StartImageScan"]["LimitExceededException"] <= 3 + 8
     assert counted(caplog)["quota_exceeded"] == 1
+    assert embedded_metrics(caplog, SUMMARY)["QuotaReached"] == 1
     assert "daily quota of scans exceeded" in caplog.messages
     assert scanner.continuations() == []
 
@@ -303,12 +307,17 @@ def test_switch_to_enhanced_scanning_ends_the_run_cleanly(scanner: Scanner, capl
     assert counted(caplog)["manual_scanning_disabled"] == 1
 
 
-def test_throttled_starts_are_repeated_until_all_are_started(scanner: Scanner) -> None:
+def test_throttled_starts_are_repeated_until_all_are_started(
+    scanner: Scanner, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     scanner.aws.behavior.rates["StartImageScan"] = Rate(100, 5)
     scanner.add(*plain_images(60))
     started = scanner.scan()
     assert len(started) == len(set(started)) == 60
-    assert scanner.aws.refused()["StartImageScan"]["ThrottlingException"] > 0
+    throttled = scanner.aws.refused()["StartImageScan"]["ThrottlingException"]
+    assert throttled > 0
+    assert embedded_metrics(caplog, SUMMARY)["Throttled"] == throttled
 
 
 def test_access_denied_names_the_action_and_returns_the_message(
@@ -436,6 +445,23 @@ def test_failing_image_is_named_and_all_others_are_scanned(
     summary = summary_of(caplog)
     assert summary.levelname == "WARNING"
     assert summary.failures == {fault["code"]: {"count": 1, "digests": [failing]}}
+
+
+def test_summary_has_the_metrics_of_its_images(scanner: Scanner, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    helm = image("chart", "c", artifact_media_type=HELM)
+    due, recent, failing = list(plain_images(5)), image("recent", "r"), image("failing", "f")
+    scanner.add(*due, recent, helm, failing, scans={recent.digest: scanned(1)})
+    scanner.aws.behavior.faults.append(Fault("StartImageScan", "NewException", containing=failing.digest))
+    assert len(scanner.scan()) == 5
+    assert embedded_metrics(caplog, SUMMARY) == {
+        "ImagesSeen": 8,
+        "ScansStarted": 5,
+        "ImagesFailed": 1,
+        "Throttled": 0,
+        "QuotaReached": 0,
+    }
+    assert summary_of(caplog).Instance == "platform"
 
 
 @pytest.mark.parametrize("failing", [1, 3, 5])

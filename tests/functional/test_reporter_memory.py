@@ -12,6 +12,7 @@ from ecr_scan_reporter.memory.images import ImageMemory
 from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
 from ecr_scan_reporter.reporting.encoding import decode_findings
 from fake_aws import FakeScan, Fault, digest_of, finding, index_image
+from fixtures import embedded_metrics
 from reporter_inbox import Inbox, document, enhanced, found, mail
 
 DAY = timedelta(days=1)
@@ -355,3 +356,23 @@ def test_event_is_retried_while_the_table_rejects_writes(inbox: Inbox) -> None:
     assert inbox.reports() == []
     assert inbox.report(event) == []
     assert [document(report)["totals"]["new"] for report in inbox.reports()] == [1]
+
+
+def test_batch_has_the_metrics_of_its_events(inbox: Inbox, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    unread = inbox.image("app", "2.0", scan=FakeScan("IN_PROGRESS"), event={"finding-severity-counts": {"HIGH": 1}})
+    first = inbox.image("app", "1.0", scan=found("CRITICAL", "HIGH", "HIGH", "LOW", "UNDEFINED"))
+    other = inbox.image("other", "1.0", scan=found("HIGH", "MEDIUM"))
+    assert inbox.report(first, other, unread, "no event") == ["2", "3"]
+    counts = {"NewCritical": 1, "NewHigh": 3, "NewMedium": 1, "NewLow": 1}
+    assert embedded_metrics(caplog, "batch processed") == {"EventsProcessed": 2, "ReportsPublished": 1, **counts}
+    assert inbox.report(first, other) == []
+    none = dict.fromkeys(counts, 0)
+    assert embedded_metrics(caplog, "batch processed") == {"EventsProcessed": 2, "ReportsPublished": 0, **none}
+
+
+def test_inventory_is_not_new(inbox: Inbox, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    old = datetime.now(UTC) - 30 * DAY
+    assert inbox.report(inbox.image("app", "1.0", scan=found("CRITICAL"), pushed_at=old)) == []
+    assert embedded_metrics(caplog, "batch processed")["NewCritical"] == 0

@@ -7,18 +7,26 @@ from datetime import timedelta
 import pytest
 from ecr_scan_reporter.errors import SettingError
 from ecr_scan_reporter.models import Selection
-from ecr_scan_reporter.settings import ImagesScannerSettings, NotifyOn, ReporterSettings, RepositoriesScannerSettings
+from ecr_scan_reporter.settings import (
+    ConsoleWidgetSettings,
+    ImagesScannerSettings,
+    NotifyOn,
+    ReporterSettings,
+    RepositoriesScannerSettings,
+)
 from ecr_scan_reporter.shared.durations import Duration
 
 REPOSITORIES_SCANNER = {
     "REPOSITORIES_FILTER_REGEXP": "^(?!sandbox/)",
     "IMAGES_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/images",
     "MEMORY_TABLE_NAME": "memory",
+    "REPORTER_NAME": "platform",
 }
 IMAGES_SCANNER = {
     "ECR_IMAGES_DURATION_DELTA": "1m2w3d",
     "IMAGES_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/images",
     "MEMORY_TABLE_NAME": "memory",
+    "REPORTER_NAME": "platform",
 }
 REPORTER = {
     "REPORTS_TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:reports",
@@ -29,6 +37,9 @@ REPORTER = {
     "NOTIFY_ON_SCAN_FAILURE": "false",
     "REPORTER_NAME": "platform",
 }
+
+
+CONSOLE_WIDGET = {"ECR_IMAGES_DURATION_DELTA": "1m2w3d", "MEMORY_TABLE_NAME": "memory", "REPORTER_NAME": "platform"}
 
 
 def test_repositories_scanner_has_a_filter_and_a_queue() -> None:
@@ -113,10 +124,27 @@ def test_missing_setting_of_the_repositories_scanner_is_named(name: str) -> None
         RepositoriesScannerSettings.from_env({key: value for key, value in REPOSITORIES_SCANNER.items() if key != name})
 
 
+@pytest.mark.parametrize("name", IMAGES_SCANNER)
+def test_missing_setting_of_the_images_scanner_is_named(name: str) -> None:
+    with pytest.raises(SettingError, match=name):
+        ImagesScannerSettings.from_env({key: value for key, value in IMAGES_SCANNER.items() if key != name})
+
+
 @pytest.mark.parametrize("name", REPORTER)
 def test_missing_setting_of_the_reporter_is_named(name: str) -> None:
     with pytest.raises(SettingError, match=name):
         ReporterSettings.from_env({key: value for key, value in REPORTER.items() if key != name})
+
+
+def test_console_widget_has_a_table_a_name_and_a_maximum_age() -> None:
+    settings = ConsoleWidgetSettings.from_env(CONSOLE_WIDGET)
+    assert settings == ConsoleWidgetSettings("memory", "platform", Duration(1, 2, 3))
+
+
+@pytest.mark.parametrize("name", CONSOLE_WIDGET)
+def test_missing_setting_of_the_console_widget_is_named(name: str) -> None:
+    with pytest.raises(SettingError, match=name):
+        ConsoleWidgetSettings.from_env({key: value for key, value in CONSOLE_WIDGET.items() if key != name})
 
 
 def test_reporter_has_optional_settings() -> None:

@@ -10,6 +10,7 @@
     STATES              <repository>                             a repository after its last run         images scanner
     SUMMARIES           <repository>                             what the digest says of a repository    images scanner
     RUNS                <run>                                    how far a run of the schedule is        all
+    PASSES              OPEN                                     the pass that is not complete  repositories scanner
     WINDOWS             <window>                                 what waits to be reported, and when     reporter
     OUTBOX#<window>     <repository>#<digest>[#OVERDUE]#<time>   one image that waits to be reported     reporter
     IGNORED             0, 1, ...                                the rules for ignored findings          Terraform

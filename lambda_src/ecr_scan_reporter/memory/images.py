@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -192,6 +192,15 @@ class ImageMemory:
             parts = parts | self._table.get_many((pk, _findings_key(digest, n)) for n in range(1, record.parts))
         blobs = [parts.get((pk, _findings_key(digest, n)), {}).get("data", b"") for n in range(record.parts)]
         return Remembered(record, b"".join(map(_bytes, blobs)), found.get((pk, asked), {}))
+
+    def records(self, repository: str) -> Iterator[tuple[str, ImageRecord]]:
+        """Yield the digests and records of a repository's images, also of those that ECR lists no more; 1 MB a call."""
+        first = image_key("")
+        for item in self._table.query(repository_key(repository), first, image_key(END)):
+            digest = text(item, "sk").removeprefix(first)
+            # What a scan was asked for has the key of its image, and a suffix.
+            if "#" not in digest:
+                yield digest, image_record(item)
 
     def known_since(self, repository: str, now: datetime) -> datetime:
         """Return since when a repository is known: since now, if it was not."""

@@ -51,6 +51,7 @@ class RepositoryState:
         images: how many images are to be scanned.
         asked: how many scans the run asked for.
         run: the run's id.
+        updated_at: when the run ended here (aware); None until it is remembered.
     """
 
     repository: str
@@ -58,6 +59,22 @@ class RepositoryState:
     images: int
     asked: int
     run: str
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPass:
+    """The pass through all repositories that is not known to be complete.
+
+    Args:
+        run: the id of the run that began it.
+        repositories: how many repositories it queued.
+        since: when the pass before was complete, or when the first one began (aware).
+    """
+
+    run: str
+    repositories: int
+    since: datetime
 
 
 class ScanMemory:
@@ -111,6 +128,7 @@ class ScanMemory:
                 "images": state.images,
                 "asked": state.asked,
                 "run": state.run,
+                "updated_at": to_seconds(now),
                 "expires": expires(now),
             }
         )
@@ -124,6 +142,7 @@ class ScanMemory:
                 number(item, "images"),
                 number(item, "asked"),
                 text(item, "run"),
+                to_time(item.get("updated_at")),
             )
             for item in self._table.query("STATES", " ", END)
         ]
@@ -131,6 +150,26 @@ class ScanMemory:
     def begin_run(self, run: str, repositories: int, now: datetime) -> None:
         """Remember that a run has queued so many repositories."""
         self._table.put({"pk": "RUNS", "sk": run, "repositories": repositories, "expires": expires(now, RUN_LIFETIME)})
+
+    def open_pass(self) -> OpenPass | None:
+        """Return the pass that is not known to be complete; None if there was none yet."""
+        for item in self._table.query("PASSES", "OPEN", "OPEN"):
+            if since := to_time(item.get("since")):
+                return OpenPass(text(item, "run"), number(item, "repositories"), since)
+        return None
+
+    def remember_open_pass(self, open_pass: OpenPass, now: datetime) -> None:
+        """Remember the pass that is not known to be complete."""
+        self._table.put(
+            {
+                "pk": "PASSES",
+                "sk": "OPEN",
+                "run": open_pass.run,
+                "repositories": open_pass.repositories,
+                "since": to_seconds(open_pass.since),
+                "expires": expires(now),
+            }
+        )
 
 
 def asked_key(digest: str) -> str:

@@ -9,7 +9,7 @@ import heapq
 import json
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -20,6 +20,8 @@ from ecr_scan_reporter.memory.items import END, expires, key_part, text, to_seco
 from ecr_scan_reporter.models import severity_rank
 
 SUMMARIES = "SUMMARIES"
+# The key of `coverage` that counts the images scanned within the promised age. All other keys are reasons.
+SCANNED = "scanned"
 # What an item names: the updates that solve most, and the findings that are overdue for longest.
 _MAX_UPDATES, _MAX_OVERDUE = 10, 3
 
@@ -157,7 +159,36 @@ def summaries(table: Table) -> Iterator[RepositorySummary]:
         AwsError: DynamoDB rejected a call.
     """
     for item in table.query(SUMMARIES, " ", END):
+        if summary := _summary(item):
+            yield summary
+
+
+def repository_summary(table: Table, repository: str) -> RepositorySummary | None:
+    """Return the summary of one repository; None if no run has ended there.
+
+    Raises:
+        AwsError: DynamoDB rejected a call.
+    """
+    return _summary(table.get(SUMMARIES, key_part(repository)) or {})
+
+
+def open_findings(table: Table, repositories: Collection[str]) -> Counter[str] | None:
+    """Add up the open findings of repositories by severity; None if there is no summary of any. One call per MB.
+
+    Raises:
+        AwsError: DynamoDB rejected a call.
+    """
+    total: Counter[str] | None = None
+    for item in table.query(SUMMARIES, " ", END):
         data = item.get("data")
-        updated_at = to_time(item.get("updated_at"))
-        if isinstance(data, bytes) and updated_at:
-            yield RepositorySummary.from_json(text(item, "repository"), updated_at, json.loads(zlib.decompress(data)))
+        if isinstance(data, bytes) and text(item, "repository") in repositories:
+            total = Counter() if total is None else total
+            total.update(json.loads(zlib.decompress(data))["open"])
+    return total
+
+
+def _summary(item: Item) -> RepositorySummary | None:
+    data, updated_at = item.get("data"), to_time(item.get("updated_at"))
+    if not isinstance(data, bytes) or updated_at is None:
+        return None
+    return RepositorySummary.from_json(text(item, "repository"), updated_at, json.loads(zlib.decompress(data)))

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,12 +29,15 @@ from ecr_scan_reporter.reporting.triage import ImageEvents, latest_per_image
 from ecr_scan_reporter.settings import ReporterSettings
 from ecr_scan_reporter.shared.concurrency import concurrent_map
 from ecr_scan_reporter.shared.deadline import Deadline
+from ecr_scan_reporter.shared.metrics import embed
 
 logger = logging.getLogger(__name__)
 
 # Seconds before what failed is tried again, for the first attempts: COMPLETE can precede the findings by seconds. Later
 # ones wait for the queue's visibility timeout, so that an outage of an hour moves nothing to the DLQ.
 _RETRY_DELAY, _SOON_RETRIED = 60, 2
+# The metric of each severity's new findings.
+_NEW = {"CRITICAL": "NewCritical", "HIGH": "NewHigh", "MEDIUM": "NewMedium", "LOW": "NewLow"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +99,17 @@ def report_batch(
     deps.reports_queue.retry_in(_RETRY_DELAY, filter(None, handles))
     counts = {"events": len(batch.events), "images": len(images), "changed": sum(o.added for o in outcomes)}
     counts |= {"pages": pages, "invalid": len(batch.invalid), "retried": len(retried)}
-    logger.info("batch processed", extra=counts)
+    logger.info("batch processed", extra=counts | embed(_metrics(batch, retried, outcomes, pages), deps.settings.name))
     return batch_response(sorted(batch.invalid | retried | batch.unpublished))
+
+
+def _metrics(batch: Batch, retried: Collection[str], outcomes: Iterable[Outcome], pages: int) -> dict[str, float]:
+    new: Counter[str] = sum((Counter(outcome.new) for outcome in outcomes), Counter())
+    return {
+        "EventsProcessed": sum(message_id not in retried for message_id, _, _ in batch.events),
+        "ReportsPublished": pages,
+        **{name: new[severity] for severity, name in _NEW.items()},
+    }
 
 
 def receive(records: Iterable[SqsRecord], deps: Dependencies) -> Batch:

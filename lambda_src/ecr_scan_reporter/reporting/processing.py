@@ -2,8 +2,8 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -59,12 +59,14 @@ class Outcome:
         run: the run that asked for the scan; "" if none did, or if the event was processed before.
         added: whether this event put the image into a window.
         repeated: whether the event, or a later one, was processed before.
+        new: the new findings by severity.
     """
 
     windows: tuple[str, ...] = ()
     run: str = ""
     added: bool = False
     repeated: bool = False
+    new: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +223,7 @@ class Processor:
         since = facts.pushed_at or event.time
         tracks = [(label, since) for label in track_labels(facts.tags)]
         encoded = encode_findings(comparison.findings)
-        return self._remember(
+        outcome = self._remember(
             event,
             replace(record, reported_at=self.now if reason else baseline.reported_at),
             run,
@@ -229,6 +231,8 @@ class Processor:
             tracks=tracks if first else _moved(event, remembered.record, facts.tags),
             report=self._report(event, record, reason, comparison, baseline, overdue, first=first) if reason else None,
         )
+        new = Counter(known.finding.severity for known in comparison.changes[Change.NEW])
+        return outcome if baseline.inventory else replace(outcome, new=new)
 
     def _process_overdue(self, message: OverdueMessage) -> Outcome:
         remembered = self.memory.read(message.repository, message.digest)

@@ -24,6 +24,7 @@ from ecr_scan_reporter.errors import (
     ManualScanningDisabledError,
     RepositoryNotFoundError,
     ScanQuotaExceededError,
+    ThrottledError,
     TransientError,
 )
 from ecr_scan_reporter.memory.indexes import index_children
@@ -106,7 +107,7 @@ def scan_repository(message: RepositoryMessage, deps: Dependencies, deadline: De
     except ManualScanningDisabledError as error:
         tally.count("manual_scanning_disabled")
         logger.warning("manual scanning is disabled", extra={"repository": message.repository, "reason": str(error)})
-    tally.log(interrupted)
+    tally.log(interrupted, deps.settings.name)
     return _continuation(message, tally, interrupted) if interrupted else None
 
 
@@ -338,6 +339,8 @@ class ConcurrentCalls:
             try:
                 self.limiter.call(partial(call, digest), self.deadline, adapt=adapt)
             except TransientError as error:
+                if isinstance(error, ThrottledError):
+                    self.tally.throttle()
                 return error
             return None
 

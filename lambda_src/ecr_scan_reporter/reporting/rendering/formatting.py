@@ -10,6 +10,7 @@ from ecr_scan_reporter.reporting.changes import NEWS, Change, KnownFinding
 from ecr_scan_reporter.reporting.deadlines import DueDate
 from ecr_scan_reporter.reporting.grouping import Group
 from ecr_scan_reporter.reporting.report import ImageReport, Reason
+from ecr_scan_reporter.shared.durations import Duration
 
 # The console's host by partition; the consoles of other partitions are not public.
 _CONSOLE_HOSTS = {
@@ -55,6 +56,12 @@ def format_counts(counts: Mapping[str, int]) -> str:
     """Format `2 critical, 9 high`, most severe first."""
     known = [(severity, counts.get(severity, 0)) for severity in SEVERITIES]
     return ", ".join(f"{number} {severity.lower()}" for severity, number in known if number) or "no findings"
+
+
+def format_duration(duration: Duration) -> str:
+    """Format `7 days`, `1 month, 2 weeks, 3 days`."""
+    parts = ((duration.months, "month"), (duration.weeks, "week"), (duration.days, "day"))
+    return ", ".join(pluralize(number, word) for number, word in parts if number)
 
 
 def format_time(moment: datetime) -> str:
@@ -159,10 +166,15 @@ def describe_changes(image: ImageReport, quote: Callable[[str], str] = str) -> s
 
 def console_url(image: ImageReport, partition: str) -> str:
     """Return the image's URL in the ECR console; "" if the partition's console is not known."""
+    return image_console_url(partition, image.region, image.account, image.repository, image.digest)
+
+
+def image_console_url(partition: str, region: str, account: str, repository: str, digest: str) -> str:
+    """Return the URL of an image in the ECR console; "" if the partition's console is not known."""
     host = _CONSOLE_HOSTS.get(partition)
     if host is None:
         return ""
-    path = "/".join(quote(part, safe="") for part in (image.account, *image.repository.split("/")))
-    query = urlencode({"region": image.region})
-    region = quote(image.region, safe="")
-    return f"https://{region}.{host}/ecr/repositories/private/{path}/_/image/{quote(image.digest)}/scan-results?{query}"
+    path = "/".join(quote(part, safe="") for part in (account, *repository.split("/")))
+    query = urlencode({"region": region})
+    subdomain = quote(region, safe="")
+    return f"https://{subdomain}.{host}/ecr/repositories/private/{path}/_/image/{quote(digest)}/scan-results?{query}"
