@@ -11,7 +11,7 @@ PIP := -m pip install --quiet --disable-pip-version-check --require-hashes --no-
 UV := $(VENV)/lock/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test lint typecheck test-unit test-terraform test-integration package benchmark format lock setup clean
+.PHONY: help demo demo-stop test lint typecheck test-unit test-terraform test-integration package benchmark format reference lock setup clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ benchmark: $(VENV)/dev/.ready ## measure calls and times, and write tests/benchm
 
 format: $(VENV)/dev/.ready ## format Python and Terraform
 	@$(DEV)/ruff check --fix --quiet . && $(DEV)/ruff format --quiet . && scripts/terraform fmt -recursive
+
+reference: $(VENV)/dev/.ready ## write docs/inputs.md from variables.tf and outputs.tf
+	@$(DEV)/python scripts/reference.py
 
 lock: ## resolve requirements/*.in into *.txt, with hashes
 	@test -x $(VENV)/lock/bin/uv || { $(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/python -m pip install --quiet uv; }
