@@ -1,6 +1,6 @@
 """The tables of inputs and outputs are those of the .tf files."""
 
-from scripts import reference
+import reference
 
 
 def test_page_is_current() -> None:
