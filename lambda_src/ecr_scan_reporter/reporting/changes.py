@@ -72,11 +72,6 @@ class Comparison:
         """How many findings were open before the scan."""
         return sum(len(found) for change, found in self.changes.items() if change not in (Change.NEW, Change.BACK))
 
-    @property
-    def open_now(self) -> int:
-        """How many findings are open after the scan."""
-        return sum(len(self.changes.get(change, ())) for change in OPEN)
-
     def with_fix(self) -> "Comparison":
         """Return what changed among the findings with a fix; one that is newly fixable is new among them."""
         changes = {
