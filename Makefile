@@ -11,7 +11,7 @@ PIP := -m pip install --quiet --disable-pip-version-check --require-hashes --no-
 UV := $(VENV)/lock/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test lint typecheck test-unit test-terraform validate security test-integration package benchmark format reference lock setup clean
+.PHONY: help demo demo-stop test lint typecheck test-unit test-terraform validate security test-integration package benchmark format reference release-notes release lock setup clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,13 @@ format: $(VENV)/dev/.ready ## format Python and Terraform
 
 reference: $(VENV)/dev/.ready ## write docs/inputs.md from variables.tf and outputs.tf
 	@$(DEV)/python scripts/reference.py
+
+release-notes: ## print the notes of a release (TAG=v1.2.3)
+	@$(or $(PYTHON),python3) scripts/release_notes.py "$(TAG)"
+
+release: ## publish a release on GitHub, with its notes and the zip (TAG=v1.2.3); the workflow "release" runs it
+	@mkdir -p .build && $(MAKE) --silent release-notes TAG="$(TAG)" > .build/release-notes.md
+	@gh release create "$(TAG)" dist/ecr_scan_reporter.zip --verify-tag --title "$(TAG)" --notes-file .build/release-notes.md
 
 lock: ## resolve requirements/*.in into *.txt, with hashes
 	@test -x $(VENV)/lock/bin/uv || { $(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/python -m pip install --quiet uv; }
