@@ -3,7 +3,9 @@
 import pytest
 from release_notes import notes
 
-CHANGELOG = "# Changelog\n\n## Unreleased\n\n- Later.\n\n## 1.2.3 - 2026-11-23\n\n### Added\n- This.\n\n## [1.2.2]\n\n- Old.\n"
+CHANGELOG = (
+    "# Changelog\n\n## Unreleased\n\n- Later.\n\n## 1.2.3 - 2026-11-23\n\n### Added\n- This.\n\n## [1.2.2]\n\n- Old.\n"
+)
 
 
 def test_notes_are_the_section_of_the_version() -> None:
