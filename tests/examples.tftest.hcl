@@ -81,3 +81,32 @@ run "multi_region" {
     aws.ireland = aws.ireland
   }
 }
+
+run "alarms_to_a_pager" {
+  module {
+    source = "./examples/alarms-to-a-pager"
+  }
+
+  variables {
+    pager_url = "https://events.example.com/integration"
+  }
+
+  assert {
+    condition     = one(aws_sns_topic_subscription.pager[*].topic_arn) == output.pager_topic_arn
+    error_message = "The pager should subscribe to the topic."
+  }
+}
+
+run "pager_without_tls_rejected" {
+  command = plan
+
+  module {
+    source = "./examples/alarms-to-a-pager"
+  }
+
+  variables {
+    pager_url = "http://events.example.com/integration"
+  }
+
+  expect_failures = [var.pager_url]
+}
