@@ -1,4 +1,4 @@
-# Plans each example with its own defaults.
+# Applies each example with its own defaults.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -10,8 +10,6 @@ mock_provider "aws" {
 }
 
 run "simple" {
-  command = plan
-
   module {
     source = "./examples/simple"
   }
@@ -23,16 +21,12 @@ run "simple" {
 }
 
 run "complete" {
-  command = plan
-
   module {
     source = "./examples/complete"
   }
 }
 
 run "chat_without_a_channel" {
-  command = plan
-
   module {
     source = "./examples/chat"
   }
@@ -70,8 +64,6 @@ run "team_routing" {
 }
 
 run "multi_region" {
-  command = plan
-
   module {
     source = "./examples/multi-region"
   }
