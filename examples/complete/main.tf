@@ -1,19 +1,6 @@
 # Two instances in one account and Region: a strict one for production, with every input set, and a lenient one for all
 # other repositories.
 
-terraform {
-  required_version = ">= 1.9"
-
-  required_providers {
-    aws = {
-      source  = "hashicorp/aws"
-      version = ">= 5.100"
-    }
-  }
-}
-
-provider "aws" {}
-
 data "aws_caller_identity" "current" {}
 
 data "aws_partition" "current" {}
@@ -42,7 +29,7 @@ resource "aws_sqs_queue_policy" "tickets" {
 }
 
 module "production" {
-  # Outside of this repository, from the Terraform Registry:
+  # Outside of this repository:
   #   source  = "OWNER/ecr-scan-reporter/aws"
   #   version = "~> 1.0"
   source = "../../"

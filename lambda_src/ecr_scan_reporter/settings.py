@@ -282,7 +282,7 @@ def _selection(environment: Mapping[str, str], name: str) -> Selection:
     )
     try:
         parts = json.loads(value)
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         raise SettingError(name, value, expected) from error
     if not isinstance(parts, dict) or not parts.keys() <= {field.name for field in fields(Selection)}:
         raise SettingError(name, value, expected)
@@ -323,7 +323,7 @@ def _thresholds(environment: Mapping[str, str], name: str) -> dict[str, int]:
     expected = f'a JSON object of whole numbers from 1, such as {{"CRITICAL": 1}}, keys among {", ".join(SEVERITIES)}'
     try:
         thresholds = json.loads(value or "")
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         raise SettingError(name, value, expected) from error
     if not isinstance(thresholds, dict) or not all(
         severity in SEVERITIES and type(number) is int and number >= 1 for severity, number in thresholds.items()

@@ -65,9 +65,8 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Publisher:
-    """Who publishes, and when it is next checked whether something is to be published. Times are aware or None."""
+    """When it is next checked whether something is to be published, and when the last inventory was. Aware or None."""
 
-    leased_until: datetime | None
     next_check: datetime | None
     inventory_at: datetime | None
 
@@ -165,7 +164,6 @@ class Outbox:
             for name, item in items.items()
         ]
         return windows, Publisher(
-            to_time(publisher.get("leased_until")),
             to_time(publisher.get("next_check")),
             to_time(publisher.get("inventory_at")),
         )
