@@ -105,19 +105,21 @@ def pollers() -> Iterator[Row]:
         for child in children:
             end(child)
         published = documents(fake_aws)
-        size = kib(fake_aws)
+        sizes = [len(publication.message.encode()) for publication in fake_aws.publications()]
         report([], 1, check=True)
         late = len(fake_aws.publications()) - len(published)
     named = Counter(image["digest"] for document in published for image in document["images"])
     parts = sorted((document["part"], document["parts"]) for document in published)
     reports = sum(part == 1 for part, _ in parts)
     once = len(named) == 3000 and set(named.values()) == {1} and late == 0
-    needed = ceil(size * 1024 / _MAX_MESSAGE)
     yield Row(
         case, f"{reports} report, {'each image once' if once else 'not each image once'}", "1", reports == 1 and once
     )
-    met = len(published) <= needed + 1 and parts == [(n + 1, len(parts)) for n in range(len(parts))]
-    yield Row(case, f"{len(published)} messages of {size:.0f} KiB", f"as many as 256 KiB need: {needed}", met)
+    whole = parts == [(n + 1, len(parts)) for n in range(len(parts))]
+    # An image is not split, so each message but the last may lack one.
+    full = sum(sizes[:-1]) / len(sizes[:-1]) / _MAX_MESSAGE
+    measured = f"{len(published)} messages, {full:.0%} full except for the last one"
+    yield Row(case, measured, "as many as 256 KiB need: at least 90 % full", whole and full >= 0.9)
 
 
 def first_inventory() -> Iterator[Row]:
