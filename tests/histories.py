@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from ecr_scan_reporter.errors import TransientError
 from ecr_scan_reporter.models import Finding, Image, ScanResult
 from memory_oracle import ORDER, Entry, Key, Oracle, Result, Rules, Verdict, net
-from reporter_world import START, World, scan_event
+from reporter_world import World, scan_event
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 _GAPS = (HOUR, DAY, HOUR, DAY, 5 * DAY, 16 * DAY, 31 * DAY)
@@ -111,7 +111,8 @@ class Player:
     inventory: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.oracle = Oracle(self.rules)
+        self.oracle, self._begun = Oracle(self.rules), self.world.now
+        self.operating_systems: dict[str, str] = {}
         self._tags: dict[int, tuple[str, ...]] = {}
         self._results: dict[str, Result] = {}
         self._latest_before: set[int] = set()
@@ -157,11 +158,11 @@ class Player:
             self.held.append(late)
 
     def _push(self, scan: Step, digest: str) -> None:
-        pushed_at = START - 30 * DAY if scan.image == _OLD else self.world.now
+        pushed_at = self._begun - 30 * DAY if scan.image == _OLD else self.world.now
         self._tags[scan.image] = _TAGS[scan.image]
         self.oracle.push(digest, pushed_at, scan.operating_system)
         self.put_image(digest, _TAGS[scan.image], pushed_at)
-        self.operating_systems = {**getattr(self, "operating_systems", {}), digest: scan.operating_system}
+        self.operating_systems[digest] = scan.operating_system
 
     def _move_latest(self, image: int) -> None:
         self._latest_before.add(image)

@@ -200,6 +200,13 @@ def check(history: Callable[[World], None], kills: dict[int, bool], expected: Ex
     assert counts - expected <= reported(documents(world.unconfirmed)), where
 
 
+def test_publisher_killed_between_groups_repeats_one_group() -> None:
+    writes = play(batch).faults.writes
+    last = max(number for number, write in enumerate(writes) if write == "Publish")
+    groups = [document["group"] for document in play(batch, {last: True}).documents()]
+    assert groups == ["team-0", "team-1", "team-1"]
+
+
 def test_report_of_a_killed_publisher_goes_out_when_its_lease_ends() -> None:
     world = World()
     world.send(scan(world, "1", "CVE-1"))
