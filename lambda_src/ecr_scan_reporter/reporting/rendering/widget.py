@@ -284,7 +284,7 @@ def _worst(images_by_worst: Mapping[str, int]) -> str:
 def _open(state: RegistryState) -> str:
     counts = [(severity, state.open.get(severity, 0)) for severity in _SHOWN]
     pills = " ".join(_pill(severity, number) for severity, number in counts if number)
-    ignored = f'<div class="muted">{state.ignored:,} of them ignored by rules</div>' if state.ignored else ""
+    ignored = f'<div class="muted">{state.ignored:,} ignored by rules</div>' if state.ignored else ""
     content = f"<div>{pills}</div>{ignored}"
     return _tile("Open findings", f"{sum(state.open.values()):,}", content)
 
@@ -454,7 +454,7 @@ def _bar(parts: Iterable[tuple[str, int, str]]) -> str:
 
 def _pill(severity: str, number: int | None = None) -> str:
     name = severity.lower() if severity in _SHOWN else "other"
-    text = f"{number:,} {name}" if number is not None else _text(severity.lower())
+    text = f"{number:,} {name}" if number is not None else _text(truncate(severity.lower(), 20))
     return f'<span class="pill {name}">{text}</span>'
 
 
