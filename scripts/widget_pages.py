@@ -48,6 +48,7 @@ def main(directory: Path) -> None:
         for repositories in (0, 10, 10_000):
             name = aws.create_memory_table()
             os.environ.update(aws.environment() | settings | {"MEMORY_TABLE_NAME": name})
+            console_widget.dependencies.cache_clear()
             Table(aws.client("dynamodb"), name).put_many(registry_items(repositories, datetime.now(UTC)))
             events: dict[str, dict[str, Any]] = {
                 "registry": {},
@@ -66,7 +67,6 @@ def main(directory: Path) -> None:
 
 def _page(event: dict[str, Any], theme: str, width: int) -> str:
     context: Any = type("Context", (), {"invoked_function_arn": ARN})()
-    console_widget.dependencies.cache_clear()
     started = time.monotonic()
     html = console_widget.handler({**event, "widgetContext": {"theme": theme, "width": width}}, context)
     print(f"{len(html):,} bytes, {time.monotonic() - started:.2f} s", flush=True)

@@ -140,11 +140,14 @@ _STYLE = """
 vertical-align:bottom}
 .esr td{padding:5px 8px;border-bottom:1px solid @line;vertical-align:top;overflow-wrap:anywhere}
 .esr th.number,.esr td.number{text-align:right;white-space:nowrap;overflow-wrap:normal}
+.esr th.number{width:96px}
+.esr.narrow th.number{width:72px}
 .esr td:first-child,.esr th:first-child{padding-left:0}
 .esr tr:hover td{background:@area}
 .esr .tools{display:flex;flex-wrap:wrap;gap:6px 10px;align-items:center;margin:2px 0 6px}
 .esr input{background:none;border:1px solid @muted;border-radius:6px;color:@text;font:inherit;padding:3px 9px;\
 width:240px;max-width:100%}
+.esr.narrow input{width:140px}
 .esr .button{border:1px solid @link;border-radius:12px;padding:2px 12px;font-weight:700;white-space:nowrap}
 .esr .pager{margin:0 0 0 auto}
 """
