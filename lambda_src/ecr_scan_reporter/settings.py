@@ -12,6 +12,9 @@ from ecr_scan_reporter.models import SEVERITIES, RepositoryFilter, Selection
 from ecr_scan_reporter.shared import durations
 from ecr_scan_reporter.shared.durations import Duration
 
+# The default of the input images_duration_delta.
+_DEFAULT_MAX_AGE = Duration(0, 0, 7)
+
 
 class NotifyOn(StrEnum):
     """Which scans are reported: those that change something, or every one over a threshold."""
@@ -119,7 +122,7 @@ class ReporterSettings:
     notify_on_fixed: bool = False
     remind_after: Duration | None = None
     report_window: timedelta = timedelta(seconds=60)
-    max_age: Duration = Duration(0, 0, 7)
+    max_age: Duration = _DEFAULT_MAX_AGE
     run_interval: timedelta = timedelta(days=1)
     dlq_urls: tuple[str, ...] = ()
 
@@ -229,9 +232,7 @@ def _duration(name: str, value: object) -> Duration:
         raise SettingError(name, value, durations.EXPECTED) from error
 
 
-def _run_interval(
-    environment: Mapping[str, str], name: str, longest: timedelta = timedelta(days=1)
-) -> timedelta:
+def _run_interval(environment: Mapping[str, str], name: str, longest: timedelta = timedelta(days=1)) -> timedelta:
     value, most = environment.get(name, "86400"), int(longest.total_seconds())
     if not re.fullmatch("[1-9][0-9]{1,8}", value) or not 60 <= int(value) <= most:
         raise SettingError(name, value, f"a whole number of seconds from 60 to {most}")

@@ -93,9 +93,7 @@ class DigestMemory:
         if not all(isinstance(part, bytes) for part in parts):
             return None
         rows = json.loads(zlib.decompress(b"".join(part for part in parts if isinstance(part, bytes))))
-        return {
-            name: RepositorySnapshot(Ledger.from_json(ledger), open_) for name, (*ledger, open_) in rows.items()
-        }
+        return {name: RepositorySnapshot(Ledger.from_json(ledger), open_) for name, (*ledger, open_) in rows.items()}
 
     def store(
         self,

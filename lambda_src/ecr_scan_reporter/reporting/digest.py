@@ -1,7 +1,7 @@
 """Adds up the summaries of all repositories to one digest per group.
 
-It reads the summaries one after the other, and keeps of each repository a row only, so that its memory hardly depends on
-how many images there are.
+It reads the summaries one after the other and keeps only a row of each repository, so that its memory does not depend
+on how many images there are.
 """
 
 import heapq
