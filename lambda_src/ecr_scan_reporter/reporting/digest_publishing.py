@@ -135,16 +135,16 @@ def _notices(deps: DigestDependencies, rule_notices: Sequence[str]) -> Notices:
     """Read what the digest says of the module itself; what cannot be read is a notice too."""
     unreadable: list[str] = []
 
-    def read(what: str, call: Callable[[], Any], otherwise: Any) -> Any:
+    def attempt(what: str, call: Callable[[], Any], otherwise: Any) -> Any:
         try:
             return call()
         except AwsError as error:
             logger.warning("notice of the digest not read", extra={"reason": str(error)})
-            unreadable.append(f"Could not read {what}; the log of the reporter says why.")
+            unreadable.append(f"Could not {what}.")
             return otherwise
 
-    dlqs = {name: read(f"the number of messages in {name}", dlq.message_count, 0) for name, dlq in deps.dlqs.items()}
-    unconfirmed = read("the subscriptions of the topic", deps.publisher.unconfirmed_addresses, [])
+    dlqs = {name: attempt(f"count the messages in {name}", dlq.message_count, 0) for name, dlq in deps.dlqs.items()}
+    unconfirmed = attempt("list the subscriptions of the topic", deps.publisher.unconfirmed_addresses, [])
     return Notices(rule_notices, {name: number for name, number in dlqs.items() if number}, unconfirmed, unreadable)
 
 

@@ -60,13 +60,11 @@ def _promise(digest: Digest) -> Iterator[str]:
     words = wording.promise(digest)
     yield f"{words[:1].upper()}{words[1:]}."
     for reason, number in digest.late.items():
-        words = f"{number:,} {code(wording.reason_words(reason))}"
+        words = f"{number:,} {wording.reason_words(reason)}"
         names = digest.examples.get(reason, ())
         yield _line(Line(f"• {words}: " if names else f"• {words}", names, number))
     if excluded := wording.not_promised(digest):
-        yield f"• Not promised: {excluded}"
-    if digest.stale:
-        yield _line(wording.stale(digest))
+        yield f"• Not counted: {excluded}"
 
 
 def _changes(digest: Digest) -> Iterator[str]:
@@ -82,16 +80,16 @@ def _changes(digest: Digest) -> Iterator[str]:
 def _updates(digest: Digest) -> Iterator[str]:
     yield "*Do first*"
     for update in digest.updates:
-        yield f"• {code(wording.update_names(update))} {wording.update_effect(update)}"
+        yield f"• {code(wording.update_names(update))}: {wording.update_effect(update)}"
     if not digest.updates:
-        yield "No package with open findings is known." if digest.total_open else "Nothing is open."
+        yield wording.no_updates(digest)
 
 
 def _needs(digest: Digest) -> Iterator[str]:
     yield "*Needs you*"
     items = list(wording.needs(digest))
     for item in items:
-        yield f"• {_line(item.line)}"
+        yield f"• {_line(item.line)}{item.intro}"
         yield from (f"  {_line(detail)}" for detail in item.details[:_MAX_DETAILS])
         if (more := len(item.details) - _MAX_DETAILS) > 0:
             yield f"  and {more} more"

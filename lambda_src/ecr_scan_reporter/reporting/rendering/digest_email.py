@@ -7,13 +7,16 @@ from collections.abc import Iterator, Sequence
 
 from ecr_scan_reporter.reporting.digest import Digest
 from ecr_scan_reporter.reporting.rendering import digest_wording as wording
-from ecr_scan_reporter.reporting.rendering.digest_wording import Item, Line
+from ecr_scan_reporter.reporting.rendering.digest_wording import Line
 from ecr_scan_reporter.reporting.rendering.formatting import format_time, replace_unprintable, truncate
 from ecr_scan_reporter.reporting.rendering.page import Context, DigestPage
 
 _WIDTH, _HEIGHT = 76, 40
-# Reasons with a line of their own, and the width of an update and of a reason.
-_REASONS, _UPDATE, _REASON = 4, 42, 20
+_ELSEWHERE = ", see the JSON document"
+# Reasons with a line of their own, and the width of one.
+_REASONS, _REASON = 4, 20
+# The least width of an update, and the greatest of what it solves if it is to name two severities.
+_MIN_UPDATE, _MAX_EFFECT = 30, 34
 
 
 def render(page: DigestPage, context: Context) -> str:
@@ -31,11 +34,11 @@ def render(page: DigestPage, context: Context) -> str:
 
 
 def _head(digest: Digest) -> Iterator[str]:
-    words = wording.news(digest)
+    words = wording.news(digest) or wording.promise(digest)
     yield f"{words[:1].upper()}{words[1:]}."
     made = f"{wording.format_date(digest.made_at)}, {format_time(digest.made_at)} UTC"
     where = f"Account {digest.account}, {digest.region}, {made}"
-    yield f"{where}." if digest.group is None else f"{where}, {digest.group}."
+    yield f"{where}." if digest.group is None else f"{where}, group {digest.group}."
 
 
 def _promise(digest: Digest) -> Iterator[str]:
@@ -52,18 +55,16 @@ def _promise(digest: Digest) -> Iterator[str]:
         yield _line(Line(before, digest.examples.get(reason, ()), late[reason]), "").rstrip()
     others = {reason: number for reason, number in late.items() if reason not in reasons}
     if others:
-        words = ", ".join(f"{wording.reason_words(reason)} {number:,}" for reason, number in others.items())
-        yield f"  {sum(others.values()):>7,}  others: {words}"
+        words = [f"{wording.reason_words(reason)} ({number:,})" for reason, number in others.items()]
+        yield _line(Line(f"  {sum(others.values()):>7,}  ", words), "")
     if excluded := wording.not_promised(digest):
-        yield f"  Not promised: {excluded}."
-    if digest.stale:
-        yield _line(wording.stale(digest), "  ")
+        yield f"  Not counted: {excluded}."
 
 
 def _changes(digest: Digest) -> Iterator[str]:
     if digest.changes is None or digest.since is None:
         yield "Changes: none yet, this is the first digest"
-        yield f"  {wording.open_now(digest)}."
+        yield f"  {wording.open_now(digest)}"
         return
     yield f"Changes since {wording.format_date(digest.since)}, {format_time(digest.since)} UTC"
     for sign, number, words in wording.balance(digest.changes, digest):
@@ -72,11 +73,16 @@ def _changes(digest: Digest) -> Iterator[str]:
 
 def _updates(digest: Digest) -> Iterator[str]:
     yield "Do first"
-    for number, update in enumerate(digest.updates, start=1):
-        name = truncate(wording.update_names(update), _UPDATE)
-        yield f"  {number}. {name:<{_UPDATE}}  {wording.update_effect(update)}"
+    effects = [wording.update_effect(update) for update in digest.updates]
+    if any(len(effect) > _MAX_EFFECT for effect in effects):
+        effects = [wording.update_effect(update, severities=1) for update in digest.updates]
+    names = [wording.update_names(update) for update in digest.updates]
+    # "  1. " and two spaces between the columns.
+    width = min(max(map(len, names), default=0), max(_WIDTH - 7 - max(map(len, effects), default=0), _MIN_UPDATE))
+    for number, (name, effect) in enumerate(zip(names, effects, strict=True), start=1):
+        yield f"  {number}. {truncate(name, width):<{width}}  {effect}"
     if not digest.updates:
-        yield "  No package with open findings is known." if digest.total_open else "  Nothing is open."
+        yield f"  {wording.no_updates(digest)}"
 
 
 def _needs(digest: Digest, room: int) -> Iterator[str]:
@@ -90,17 +96,13 @@ def _needs(digest: Digest, room: int) -> Iterator[str]:
         items = items[: room - 1]
     rest = room - len(items) - bool(hidden)
     for item in items:
-        shown = _details(item, rest)
-        yield _line(item.line, "  ")
-        yield from shown
-        rest -= len(shown)
+        details = item.details[:rest]
+        rest -= len(details)
+        intro = item.intro if details else _ELSEWHERE if item.details else ""
+        yield _line(item.line, "  ") + intro
+        yield from (_line(detail, "    ") for detail in details)
     if hidden:
-        yield f"  and {hidden + 1} more, which the JSON document has"
-
-
-def _details(item: Item, room: int) -> list[str]:
-    lines = [_line(detail, "    ") for detail in item.details[:room]]
-    return lines
+        yield f"  {hidden + 1} more{_ELSEWHERE}"
 
 
 def _line(line: Line, indent: str) -> str:

@@ -1,5 +1,6 @@
 """Words a digest, for every format."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from ecr_scan_reporter.shared.durations import Duration
 _REASONS = {
     "never_scanned": "never scanned",
     "failed": "scan failed",
-    "unsupported": "system not supported",
+    "unsupported": "unsupported system",
     "too_old": "scanned too long ago",
     "expired": "monitoring lapsed",
     "quota": "daily quota used up",
@@ -44,9 +45,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """Something that needs people: a line that says it, and further ones that say what exactly."""
+    """Something that needs people: a line that says it, what introduces its details, and these."""
 
     line: Line
+    intro: str = ""
     details: tuple[Line, ...] = ()
 
 
@@ -71,8 +73,8 @@ def format_age(age: Duration) -> str:
 
 
 def reason_words(reason: str) -> str:
-    """Return why images were not scanned in time; a reason that is not known as it is."""
-    return _REASONS.get(reason, reason.replace("_", " "))
+    """Return why images were not scanned in time; a reason that is not known in its own words."""
+    return _REASONS.get(reason) or " ".join(re.findall("[a-z0-9]+", reason.lower())) or _REASONS[OTHER]
 
 
 def severe(counts: Mapping[str, int]) -> str:
@@ -86,12 +88,12 @@ def severe(counts: Mapping[str, int]) -> str:
 
 def headline(digest: Digest) -> str:
     """Format `2 new critical, 1 overdue, 3 other notices, 10,409 of 10,412 images scanned in time`."""
-    return ", ".join([news(digest), promise(digest)])
+    return ", ".join(filter(None, (news(digest), promise(digest))))
 
 
 def news(digest: Digest) -> str:
     """Format the part of the headline that is before the promise."""
-    parts = [_new(digest)]
+    parts = [_new(digest)] if digest.last_run_at or digest.changes else []
     if digest.overdue:
         parts.append(f"{digest.overdue:,} overdue")
     if notices := _count_notices(digest):
@@ -113,9 +115,9 @@ def _new(digest: Digest) -> str:
 def _count_notices(digest: Digest) -> int:
     """Count what needs people, except what the numbers of the headline already say."""
     notices = digest.notices
-    stale = bool(digest.stale) and digest.stale < len(digest.repositories)
+    partly_stale = 0 < digest.stale < len(digest.repositories)
     lists = (notices.rules, notices.dlqs, notices.unconfirmed, notices.unreadable)
-    return stale + sum(map(len, lists))
+    return partly_stale + sum(map(len, lists))
 
 
 def promise(digest: Digest) -> str:
@@ -136,12 +138,6 @@ def not_promised(digest: Digest) -> str:
     return ", ".join(f"{number:,} {word}" for word, number in parts.items() if number)
 
 
-def stale(digest: Digest) -> Line:
-    """Return which repositories have a last run that is too long ago."""
-    before = f"{count(digest.stale, 'repository has', 'repositories have')} had no run for {_stale_age(digest)}: "
-    return Line(before, digest.stale_examples, digest.stale)
-
-
 def _stale_age(digest: Digest) -> str:
     seconds = int(digest.stale_after.total_seconds())
     for size, word in ((86400, "day"), (3600, "hour")):
@@ -156,10 +152,10 @@ def balance(changes: Changes, digest: Digest) -> list[tuple[str, int, str]]:
     lines = [
         ("+", changes.new, f"new ({new})" if new else "new"),
         ("+", changes.back, "back again"),
-        ("+", changes.carried, "in rebuilt images, or in a first inventory"),
+        ("+", changes.carried, "carried into rebuilt images, or found in a first inventory"),
         ("-", changes.fixed, "fixed"),
         ("-", changes.withdrawn, "withdrawn by the vulnerability database"),
-        ("-", changes.left, "of images that were deleted"),
+        ("-", changes.left, "left with deleted images"),
     ]
     lines = [line for line in lines if line[1]]
     if not lines:
@@ -172,14 +168,21 @@ def balance(changes: Changes, digest: Digest) -> list[tuple[str, int, str]]:
 
 
 def open_now(digest: Digest) -> str:
-    """Format `3,410 open (38 critical, 400 high, 2,972 others), 12 ignored`."""
-    return f"{digest.total_open:,} open{_open_details(digest)}"
+    """Format `3,410 open (38 critical, 400 high, 2,972 others), 12 ignored.`."""
+    return f"{digest.total_open:,} open{_open_details(digest)}." if digest.last_run_at else "Nothing is known yet."
 
 
 def _open_details(digest: Digest) -> str:
     worst = severe(digest.open)
     ignored = f", {digest.ignored:,} ignored" if digest.ignored else ""
     return (f" ({worst})" if worst else "") + ignored
+
+
+def no_updates(digest: Digest) -> str:
+    """Return why no update is named."""
+    if digest.last_run_at is None:
+        return "Nothing is known yet."
+    return "No package is known for what is open." if digest.total_open else "Nothing is open."
 
 
 def update_names(update: Update) -> str:
@@ -190,9 +193,9 @@ def update_names(update: Update) -> str:
     return f"{installed} -> {', '.join(update.fixed_versions[:2])}"
 
 
-def update_effect(update: Update) -> str:
-    """Format `41 images: 3 critical, 12 high`."""
-    return f"{count(update.images, 'image')}: {_worst(update.counts, 2) or 'severity unknown'}"
+def update_effect(update: Update, severities: int = 2) -> str:
+    """Format `41 images, 3 critical, 12 high`, with at most so many severities."""
+    return f"{count(update.images, 'image')}, {_worst(update.counts, severities) or 'severity unknown'}"
 
 
 def _worst(counts: Mapping[str, int], severities: int) -> str:
@@ -204,9 +207,15 @@ def _worst(counts: Mapping[str, int], severities: int) -> str:
 def needs(digest: Digest) -> Iterator[Item]:
     """Yield what needs people, the most urgent first."""
     notices = digest.notices
+    if digest.last_run_at is None:
+        yield Item(Line("No run has finished yet: the logs of the two scanners say why."))
+    if digest.stale:
+        words = count(digest.stale, "repository", "repositories")
+        before = f"No run of {words} in the last {_stale_age(digest)}: "
+        yield Item(Line(before, digest.stale_examples, digest.stale))
     if digest.overdue:
         words = count(digest.overdue, "finding is overdue", "findings are overdue")
-        yield Item(Line(f"{words}:"), tuple(_overdue(digest)))
+        yield Item(Line(words), " since:", tuple(_overdue(digest)))
     if failed := digest.coverage.get("failed", 0):
         words = count(failed, "scan keeps failing", "scans keep failing")
         yield Item(Line(f"{words}: ", digest.examples.get("failed", ()), failed))
@@ -214,7 +223,7 @@ def needs(digest: Digest) -> Iterator[Item]:
         yield Item(Line(f"The daily quota of scans was used up before {count(quota, 'image')} could be scanned."))
     if notices.dlqs:
         messages = sum(notices.dlqs.values())
-        words = count(messages, "message is in a DLQ", "messages are in a DLQ")
+        words = count(messages, "message is", "messages are") + (" in a DLQ" if len(notices.dlqs) == 1 else " in DLQs")
         yield Item(Line(f"{words}: ", [f"{name} ({number:,})" for name, number in notices.dlqs.items()]))
     if notices.unconfirmed:
         words = count(len(notices.unconfirmed), "address", "addresses")
@@ -223,17 +232,17 @@ def needs(digest: Digest) -> Iterator[Item]:
         yield Item(Line("", notices.unreadable))
     elif notices.unreadable:
         details = tuple(Line("", (sentence,)) for sentence in notices.unreadable)
-        yield Item(Line(f"{len(notices.unreadable)} things could not be read:"), details)
+        yield Item(Line(f"{len(notices.unreadable)} things could not be read"), ":", details)
     if len(notices.rules) == 1:
         yield Item(Line("", notices.rules))
     elif notices.rules:
-        words = f"{len(notices.rules):,} notices of the rules that ignore findings:"
-        yield Item(Line(words), tuple(Line("", (sentence,)) for sentence in notices.rules))
+        words = f"{len(notices.rules):,} notices about ignore rules"
+        yield Item(Line(words), ":", tuple(Line("", (sentence,)) for sentence in notices.rules))
 
 
 def _overdue(digest: Digest) -> Iterator[Line]:
     for found in digest.overdue_worst:
-        days = (digest.made_at.astimezone(UTC).date() - found.due_at.astimezone(UTC).date()).days
-        over = f"{count(days, 'day')} over" if days > 0 else "today"
-        name = f"{found.id} ({found.severity.lower()}, {found.package or 'package not named'}) in {found.image}"
-        yield Line("", (name,), 0, f", due {found.due_at.astimezone(UTC):%d %b}, {over}")
+        due = found.due_at.astimezone(UTC)
+        days = (digest.made_at.astimezone(UTC).date() - due.date()).days
+        name = f"{found.severity.lower()} {found.id} in {found.image}"
+        yield Line(f"{due:%d %b} ({count(days, 'day')})  ", (name,))
