@@ -55,8 +55,8 @@ def _promise(digest: Digest) -> Iterator[str]:
         yield _line(Line(before, digest.examples.get(reason, ()), late[reason]), "").rstrip()
     others = {reason: number for reason, number in late.items() if reason not in reasons}
     if others:
-        words = [f"{wording.reason_words(reason)} ({number:,})" for reason, number in others.items()]
-        yield _line(Line(f"  {sum(others.values()):>7,}  ", words), "")
+        named = [f"{wording.reason_words(reason)} ({number:,})" for reason, number in others.items()]
+        yield _line(Line(f"  {sum(others.values()):>7,}  ", named), "")
     if excluded := wording.not_promised(digest):
         yield f"  Not counted: {excluded}."
 
