@@ -18,7 +18,7 @@ def sample_summaries(repositories: int, images: int, *, earlier: bool = False) -
     for number in range(repositories):
         name = f"team-{'abcdefgh'[number * 8 // repositories]}/service-{number:05}"
         summary = RepositorySummary(name, NOW - timedelta(hours=3), {"images": images, "in_time": images})
-        summary.open = Counter({"CRITICAL": number % 7 == 0, "HIGH": number % 5, "MEDIUM": images * 3})
+        summary.open = Counter({"CRITICAL": int(number % 7 == 0), "HIGH": number % 5, "MEDIUM": images * 3})
         summary.ledger = Ledger(carried=sum(summary.open.values()) + 2 * images, fixed=2 * images)
         summary.updates = [_update(number, n, images) for n in range(10)]
         if not earlier:
@@ -30,8 +30,8 @@ def _change(summary: RepositorySummary, number: int) -> None:
     """Let a week pass."""
     coverage = Counter(summary.coverage)
     if number % 3 == 0:
-        summary.ledger += Ledger(new=1, new_critical=number % 9 == 0, new_high=number % 9 == 3)
-        summary.open.update({"CRITICAL": number % 9 == 0, "HIGH": number % 9 == 3, "LOW": number % 9 == 6})
+        summary.ledger += Ledger(new=1, new_critical=int(number % 9 == 0), new_high=int(number % 9 == 3))
+        summary.open.update({("CRITICAL", "HIGH", "LOW")[number // 3 % 3]: 1})
     if number % 4 == 1:
         summary.ledger += Ledger(fixed=1, withdrawn=1)
         summary.open.subtract({"MEDIUM": 2})
@@ -52,5 +52,5 @@ def _change(summary: RepositorySummary, number: int) -> None:
 def _update(number: int, n: int, images: int) -> Update:
     package = (number * 3 + n) % len(_PACKAGES)
     fixed = () if package == 1 else (f"{package + 1}.1.{package}-r1",)
-    counts = Counter({"CRITICAL": number % 7 == 0 and n == 0, "HIGH": 10 - n})
+    counts = Counter({"CRITICAL": int(number % 7 == 0 and n == 0), "HIGH": 10 - n})
     return Update(_PACKAGES[package], (f"{package + 1}.0.{package}-r0",), fixed, +counts, images)

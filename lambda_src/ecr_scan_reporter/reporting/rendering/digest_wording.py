@@ -245,4 +245,4 @@ def _overdue(digest: Digest) -> Iterator[Line]:
         due = found.due_at.astimezone(UTC)
         days = (digest.made_at.astimezone(UTC).date() - due.date()).days
         name = f"{found.severity.lower()} {found.id} in {found.image}"
-        yield Line(f"{due:%d %b} ({count(days, 'day')})  ", (name,))
+        yield Line(f"{due:%d %b} ({count(days, 'day')}): ", (name,))
