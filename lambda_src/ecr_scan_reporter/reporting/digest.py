@@ -177,6 +177,11 @@ class Digest:
         return dict(sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0])))
 
     @property
+    def known(self) -> bool:
+        """Whether anything is known: a run has ended, or findings were open in the last digest."""
+        return self.last_run_at is not None or bool(self.changes and self.changes.open_before)
+
+    @property
     def total_open(self) -> int:
         """How many findings are open."""
         return sum(self.open.values())

@@ -136,6 +136,10 @@ def test_no_run_does_not_look_like_health() -> None:
     assert message.subject == "[ECR] No run has finished yet"
     assert "Needs you\n  No run has finished yet: the logs of the two scanners say why.\n" in message.email
     assert "Nothing is open" not in message.email
+    [message] = messages_of(digest_of([], {}))
+    assert message.subject == "[ECR] No run has finished yet"
+    assert message.email.startswith("No run has finished yet.\n")
+    assert "\nChanges\n  Nothing is known yet.\n" in message.email
 
 
 def test_old_run_does_not_look_like_health() -> None:

@@ -62,8 +62,8 @@ def _promise(digest: Digest) -> Iterator[str]:
 
 
 def _changes(digest: Digest) -> Iterator[str]:
-    if digest.changes is None or digest.since is None:
-        yield "Changes: none yet, this is the first digest"
+    if digest.changes is None or digest.since is None or not digest.known:
+        yield wording.no_changes(digest)
         yield f"  {wording.open_now(digest)}"
         return
     yield f"Changes since {wording.format_date(digest.since)}, {format_time(digest.since)} UTC"

@@ -93,7 +93,7 @@ def headline(digest: Digest) -> str:
 
 def news(digest: Digest) -> str:
     """Format the part of the headline that is before the promise."""
-    parts = [_new(digest)] if digest.last_run_at or digest.changes else []
+    parts = [_new(digest)] if digest.known else []
     if digest.overdue:
         parts.append(f"{digest.overdue:,} overdue")
     if notices := _count_notices(digest):
@@ -122,9 +122,10 @@ def _count_notices(digest: Digest) -> int:
 
 def promise(digest: Digest) -> str:
     """Format `10,409 of 10,412 images scanned in time`; that no run has finished where the numbers say nothing."""
+    if not digest.known:
+        return "no run has finished yet"
     if digest.last_run_at is None:
-        deleted = digest.changes and digest.changes.open_before
-        return "no images" if deleted else "no run has finished yet"
+        return "no images"
     if digest.stale == len(digest.repositories):
         return f"no run since {format_date(digest.last_run_at)}"
     if not digest.images:
@@ -167,9 +168,14 @@ def balance(changes: Changes, digest: Digest) -> list[tuple[str, int, str]]:
     ]
 
 
+def no_changes(digest: Digest) -> str:
+    """Return the heading of changes that cannot be told."""
+    return "Changes" if digest.since else "Changes: none yet, this is the first digest"
+
+
 def open_now(digest: Digest) -> str:
     """Format `3,410 open (38 critical, 400 high, 2,972 others), 12 ignored.`."""
-    return f"{digest.total_open:,} open{_open_details(digest)}." if digest.last_run_at else "Nothing is known yet."
+    return f"{digest.total_open:,} open{_open_details(digest)}." if digest.known else "Nothing is known yet."
 
 
 def _open_details(digest: Digest) -> str:
@@ -180,7 +186,7 @@ def _open_details(digest: Digest) -> str:
 
 def no_updates(digest: Digest) -> str:
     """Return why no update is named."""
-    if digest.last_run_at is None:
+    if not digest.known:
         return "Nothing is known yet."
     return "No package is known for what is open." if digest.total_open else "Nothing is open."
 
@@ -207,7 +213,7 @@ def _worst(counts: Mapping[str, int], severities: int) -> str:
 def needs(digest: Digest) -> Iterator[Item]:
     """Yield what needs people, the most urgent first."""
     notices = digest.notices
-    if digest.last_run_at is None:
+    if not digest.known:
         yield Item(Line("No run has finished yet: the logs of the two scanners say why."))
     if digest.stale:
         words = count(digest.stale, "repository", "repositories")
