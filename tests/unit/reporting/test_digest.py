@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import jsonschema
@@ -289,6 +290,39 @@ def test_forgotten_ledgers_are_no_changes() -> None:
     changes = digest.changes
     assert changes is not None
     assert (changes.open_before, changes.new, changes.fixed, changes.left, changes.open_now) == (5, 0, 0, 1, 4)
+
+
+def test_readme_shows_a_digest() -> None:
+    openssl = Update("openssl", ("3.0.1-r2",), ("3.0.15-r0",), Counter(CRITICAL=3, HIGH=38), 41)
+    busybox = Update("busybox", ("1.36.1",), ("1.36.1-r5",), Counter(HIGH=17), 17)
+    zlib = Update("zlib", ("1.2.13",), (), Counter(HIGH=9), 9)
+    due = NOW - timedelta(days=7)
+    checkout = summary(
+        "team-a/checkout",
+        coverage={"images": 10_411, "in_time": 10_409, "never_scanned": 2},
+        examples={"never_scanned": ["5.0.0-rc1", "5.0.0-rc2"]},
+        open=Counter(CRITICAL=38, HIGH=412, MEDIUM=2_960),
+        ledger=Ledger(carried=3_500, new=1_320, back=3, fixed=1_400, withdrawn=4, new_critical=29, new_high=11),
+        updates=[openssl, busybox, zlib],
+        overdue=1,
+        overdue_worst=[OverdueFinding("4.2.0", "CVE-2026-0042", "zlib", "CRITICAL", due)],
+        ignored=3,
+    )
+    legacy = summary(
+        "team-b/legacy",
+        coverage={"images": 31, "unsupported": 1, "archived": 30},
+        examples={"unsupported": ["1.0"]},
+    )
+    before = {
+        "team-a/checkout": RepositorySnapshot(Ledger(carried=3_488, new=1_200, fixed=1_240, new_critical=27), 3_448),
+        "team-b/legacy": RepositorySnapshot(Ledger(), 0),
+    }
+    notices = Notices(
+        ("The rule for CVE-2025-1111 ends in 9 days, on 2 Dec 2026.",), {"ecr-scan-reporter-reports-dlq": 2}
+    )
+    [message] = messages_of(digest_of([checkout, legacy], before, notices))
+    sample = f"Subject: {message.subject}\n\n{message.email}"
+    assert indent(sample, "    ") in (Path(__file__).parents[3] / "README.md").read_text()
 
 
 NUMBERS = st.integers(0, 10**7)

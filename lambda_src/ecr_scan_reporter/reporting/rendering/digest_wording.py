@@ -228,9 +228,10 @@ def needs(digest: Digest) -> Iterator[Item]:
     if quota := digest.coverage.get("quota", 0):
         yield Item(Line(f"The daily quota of scans was used up before {count(quota, 'image')} could be scanned."))
     if notices.dlqs:
-        messages = sum(notices.dlqs.values())
-        words = count(messages, "message is", "messages are") + (" in a DLQ" if len(notices.dlqs) == 1 else " in DLQs")
-        yield Item(Line(f"{words}: ", [f"{name} ({number:,})" for name, number in notices.dlqs.items()]))
+        words = count(sum(notices.dlqs.values()), "message is", "messages are")
+        one = len(notices.dlqs) == 1
+        names = list(notices.dlqs) if one else [f"{name} ({number:,})" for name, number in notices.dlqs.items()]
+        yield Item(Line(f"{words} in the DLQ " if one else f"{words} in DLQs: ", names))
     if notices.unconfirmed:
         words = count(len(notices.unconfirmed), "address", "addresses")
         yield Item(Line(f"{words} never confirmed the subscription: ", notices.unconfirmed))
