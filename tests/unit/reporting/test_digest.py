@@ -409,7 +409,7 @@ def histories(draw: st.DrawFn) -> list[dict[str, RepositorySummary]]:
             if key in images:
                 gone[key] = images.pop(key)
         # What is remembered of a deleted image is forgotten in the end, and with it its part of the ledger.
-        if gone and draw(st.booleans()):
+        if draw(st.booleans()) and gone:
             del gone[draw(st.sampled_from(sorted(gone)))]
         if draw(st.integers(0, 4)) == 0:
             lost = draw(st.sampled_from("abc"))
