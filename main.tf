@@ -8,9 +8,9 @@
 #   (ECR, Inspector)  └──▶ DLQ ◀──┘
 #
 # Each file holds one concern, in the order in which the data flows: repositories_scanner.tf (with the schedule),
-# images_scanner.tf, reporter.tf (with the rule) and topics.tf; memory.tf has the table that all functions use,
-# ignored_findings.tf the rules in it, and console_widget.tf the function that shows it on a dashboard. This file holds
-# what several of them share.
+# images_scanner.tf, reporter.tf (with the rule), digest.tf (with its schedule) and topics.tf; memory.tf has the table that
+# all functions use, ignored_findings.tf the rules in it, and console_widget.tf the function that shows it on a dashboard.
+# This file holds what several of them share.
 
 data "aws_caller_identity" "current" {}
 
@@ -23,7 +23,7 @@ locals {
   # of the whole `name`, so that two long names with the same beginning stay distinct.
   names = { for suffix in [
     "schedule", "repositories-scanner", "images", "images-dlq", "images-scanner",
-    "scan-events", "reports", "reports-dlq", "reporter", "chat", "memory", "console-widget",
+    "scan-events", "reports", "reports-dlq", "reporter", "digest-schedule", "chat", "memory", "console-widget",
     ] : replace(suffix, "-", "_") => (
     length("${var.name}-${suffix}") <= 64
     ? "${var.name}-${suffix}"
@@ -82,7 +82,8 @@ locals {
 
   # The environment variables that the module sets from its other inputs.
   module_environment_variables = [
-    "CHAT_TOPIC_ARN", "ECR_IMAGES_DURATION_DELTA", "FIXABLE_ONLY", "FIX_WITHIN", "GROUP_BY", "IMAGES_QUEUE_URL", "IMAGES_SELECTION",
+    "CHAT_TOPIC_ARN", "DLQ_URLS", "ECR_IMAGES_DURATION_DELTA", "FIXABLE_ONLY", "FIX_WITHIN", "GROUP_BY", "IMAGES_QUEUE_URL",
+    "IMAGES_SELECTION",
     "MEMORY_TABLE_NAME", "NOTIFY_ON", "NOTIFY_ON_FIXED", "NOTIFY_ON_SCAN_FAILURE", "REMIND_AFTER", "REPORTER_NAME",
     "REPORTS_QUEUE_URL", "REPORTS_TOPIC_ARN", "REPORT_WINDOW_SECONDS", "REPOSITORIES_EXCLUDE_REGEXP",
     "REPOSITORIES_FILTER_REGEXP", "RUN_INTERVAL_SECONDS", "SEVERITY_THRESHOLDS", "THREADS",

@@ -168,6 +168,16 @@ output "reporter_log_group_name" {
   value       = module.reporter.log_group.name
 }
 
+output "digest_schedule_rule_arn" {
+  description = "ARN of the EventBridge rule that starts the digest; null without digest_schedule."
+  value       = one(aws_cloudwatch_event_rule.digest_schedule[*].arn)
+}
+
+output "digest_schedule_rule_name" {
+  description = "Name of the EventBridge rule that starts the digest; null without digest_schedule."
+  value       = one(aws_cloudwatch_event_rule.digest_schedule[*].name)
+}
+
 output "reports_topic_arn" {
   description = "ARN of the SNS topic that the reports are published to."
   value       = aws_sns_topic.reports.arn

@@ -638,6 +638,62 @@ variable "notify_on_scan_failure" {
   nullable    = false
 }
 
+variable "digest_schedule" {
+  description = <<-EOT
+    When to publish the digest: an EventBridge cron expression in UTC, such as "cron(0 7 ? * MON *)", or a rate, such as
+    "rate(7 days)". Null for none.
+  EOT
+  type        = string
+  default     = "cron(0 7 ? * MON *)"
+
+  # EventBridge accepts the singular for 1 and the plural for all other numbers, and rejects the rest only at apply.
+  validation {
+    condition = var.digest_schedule == null ? true : startswith(var.digest_schedule, "cron(") || can(regex(
+      "^(1 (minute|hour|day)|([2-9]|[1-9][0-9]+) (minutes|hours|days))$",
+      try(regex("^rate\\((.*)\\)$", var.digest_schedule)[0], var.digest_schedule),
+    ))
+    error_message = join("", [
+      "digest_schedule is ${jsonencode(var.digest_schedule)}; ",
+      "expected a cron expression, such as \"cron(0 7 ? * MON *)\"; \"1 day\" or a whole number from 2 with \"minutes\", ",
+      "\"hours\" or \"days\", such as \"7 days\", bare or as \"rate(7 days)\"; or null for none.",
+    ])
+  }
+
+  validation {
+    condition = var.digest_schedule == null ? true : !startswith(var.digest_schedule, "cron(") || can(regex(
+      "^cron\\([0-9,*/-]+ [0-9,*/-]+ [0-9,*/?LW-]+ [0-9A-Za-z,*/-]+ [0-9A-Za-z,*/?#-]+ [0-9,*/-]+\\)$",
+      var.digest_schedule,
+    ))
+    error_message = join("", [
+      "digest_schedule is ${jsonencode(var.digest_schedule)}; ",
+      "expected six fields, separated by one space: minutes, hours, day of month, month, day of week, year, such as ",
+      "\"cron(0 7 ? * MON *)\".",
+    ])
+  }
+
+  validation {
+    condition = var.digest_schedule == null ? true : !startswith(var.digest_schedule, "cron(") || try(
+      (split(" ", var.digest_schedule)[2] == "?") != (split(" ", var.digest_schedule)[4] == "?"),
+      true, # fewer fields: the rule above rejects it
+    )
+    error_message = join("", [
+      "digest_schedule is ${jsonencode(var.digest_schedule)}; ",
+      "expected a cron expression with \"?\" as either day of month (third field) or day of week (fifth field), such as ",
+      "\"cron(0 7 ? * MON *)\" or \"cron(0 7 1 * ? *)\".",
+    ])
+  }
+
+  validation {
+    condition = var.digest_schedule == null ? true : (
+      length(var.digest_schedule) <= (can(regex("^(rate|cron)\\(", var.digest_schedule)) ? 256 : 250)
+    )
+    error_message = join("", [
+      "digest_schedule has ${var.digest_schedule == null ? 0 : length(var.digest_schedule)} characters; ",
+      "expected at most 256, with \"rate()\" around it.",
+    ])
+  }
+}
+
 variable "functions" {
   description = <<-EOT
     Size of the functions.

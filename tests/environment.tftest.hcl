@@ -55,6 +55,9 @@ run "defaults" {
     condition = module.reporter.function.environment[0].variables == tomap({
       REPORTS_TOPIC_ARN           = "arn:aws:sns:eu-central-1:123456789012:reports"
       REPORTS_QUEUE_URL           = "https://sqs.eu-central-1.amazonaws.com/123456789012/reports"
+      DLQ_URLS                    = "[\"https://sqs.eu-central-1.amazonaws.com/123456789012/mock\",\"https://sqs.eu-central-1.amazonaws.com/123456789012/mock\"]"
+      ECR_IMAGES_DURATION_DELTA   = "7d"
+      RUN_INTERVAL_SECONDS        = "86400"
       CHAT_TOPIC_ARN              = ""
       REPOSITORIES_FILTER_REGEXP  = ".*"
       REPOSITORIES_EXCLUDE_REGEXP = ""
@@ -161,6 +164,20 @@ run "thresholds_in_place_of_the_defaults" {
 # What is longest of all that is accepted. Lambda measures the environment as JSON.
 run "no_more_than_a_function_holds" {
   override_resource {
+    target = module.images_queue.aws_sqs_queue.dlq
+    values = {
+      arn = "arn:aws-us-gov:sqs:us-gov-west-1:123456789012:0000000000000000000000000000000000000000000000000000000000000000"
+      url = "https://sqs.us-gov-west-1.amazonaws.com/123456789012/0000000000000000000000000000000000000000000000000000000000000000"
+    }
+  }
+  override_resource {
+    target = module.reports_queue.aws_sqs_queue.dlq
+    values = {
+      arn = "arn:aws-us-gov:sqs:us-gov-west-1:123456789012:0000000000000000000000000000000000000000000000000000000000000000"
+      url = "https://sqs.us-gov-west-1.amazonaws.com/123456789012/0000000000000000000000000000000000000000000000000000000000000000"
+    }
+  }
+  override_resource {
     target = module.reports_queue.aws_sqs_queue.this
     values = {
       arn = "arn:aws-us-gov:sqs:us-gov-west-1:123456789012:0000000000000000000000000000000000000000000000000000000000000000"
@@ -189,6 +206,8 @@ run "no_more_than_a_function_holds" {
     notify_on             = "every_scan"
     remind_after          = "00123456789m2w3d"
     report_window         = 43200
+    images_duration_delta = "00123456789m2w3d"
+    rate                  = "4000 days"
     environment_variables = { LONG = format("%0757d", 0) }
   }
 

@@ -12,6 +12,9 @@ from ecr_scan_reporter.models import EXPLOITED, SEVERITIES, RepositoryFilter, Se
 from ecr_scan_reporter.shared import durations
 from ecr_scan_reporter.shared.durations import Duration
 
+# The default of the input images_duration_delta.
+_DEFAULT_MAX_AGE = Duration(0, 0, 7)
+
 
 class NotifyOn(StrEnum):
     """Which scans are reported: those that change something, or every one over a threshold."""
@@ -106,6 +109,9 @@ class ReporterSettings:
         remind_after: what was last reported so long ago is reported again; None for never.
         report_window: for how long scans that no run asked for are collected.
         fix_within: by severity, and by EXPLOITED for known exploits, the days within which a finding should be fixed.
+        max_age: the promised age of scans.
+        run_interval: the time between two runs, as far as it is known.
+        dlq_urls: of the DLQs whose messages the digest counts.
     """
 
     topic_arn: str
@@ -123,6 +129,9 @@ class ReporterSettings:
     remind_after: Duration | None = None
     report_window: timedelta = timedelta(seconds=60)
     fix_within: Mapping[str, int] = field(default_factory=dict)
+    max_age: Duration = _DEFAULT_MAX_AGE
+    run_interval: timedelta = timedelta(days=1)
+    dlq_urls: tuple[str, ...] = ()
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str]) -> "ReporterSettings":
@@ -148,6 +157,9 @@ class ReporterSettings:
             remind_after=_duration("REMIND_AFTER", remind_after) if remind_after else None,
             report_window=_report_window(environment, "REPORT_WINDOW_SECONDS"),
             fix_within=_fix_within(environment, "FIX_WITHIN"),
+            max_age=_duration("ECR_IMAGES_DURATION_DELTA", environment.get("ECR_IMAGES_DURATION_DELTA", "7d")),
+            run_interval=_run_interval(environment, "RUN_INTERVAL_SECONDS", timedelta(days=366)),
+            dlq_urls=_urls(environment, "DLQ_URLS"),
         )
 
     @property
@@ -260,11 +272,22 @@ def _duration(name: str, value: object) -> Duration:
         raise SettingError(name, value, durations.EXPECTED) from error
 
 
-def _run_interval(environment: Mapping[str, str], name: str) -> timedelta:
-    value = environment.get(name, "86400")
-    if not re.fullmatch("[1-9][0-9]{1,4}", value) or not 60 <= int(value) <= 86400:
-        raise SettingError(name, value, "a whole number of seconds from 60 to 86400")
+def _run_interval(environment: Mapping[str, str], name: str, longest: timedelta = timedelta(days=1)) -> timedelta:
+    value, most = environment.get(name, "86400"), int(longest.total_seconds())
+    if not re.fullmatch("[1-9][0-9]{1,8}", value) or not 60 <= int(value) <= most:
+        raise SettingError(name, value, f"a whole number of seconds from 60 to {most}")
     return timedelta(seconds=int(value))
+
+
+def _urls(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
+    value = environment.get(name, "[]")
+    try:
+        urls = json.loads(value)
+    except ValueError:
+        urls = None
+    if not isinstance(urls, list) or not all(isinstance(url, str) and "/" in url for url in urls):
+        raise SettingError(name, value, "a JSON list of the URLs of queues")
+    return tuple(urls)
 
 
 def _threads(environment: Mapping[str, str]) -> int:

@@ -212,9 +212,24 @@ def test_reporter_settings_of_memory() -> None:
     assert (settings.remind_after, settings.report_window) == (Duration(0, 0, 30), timedelta(hours=12))
 
 
+def test_reporter_settings_of_the_digest() -> None:
+    settings = ReporterSettings.from_env(REPORTER)
+    assert (settings.max_age, settings.run_interval, settings.dlq_urls) == (Duration(0, 0, 7), timedelta(days=1), ())
+    url = "https://sqs.eu-west-1.amazonaws.com/123456789012/images-dlq"
+    values = {"ECR_IMAGES_DURATION_DELTA": "2w", "RUN_INTERVAL_SECONDS": "31622400", "DLQ_URLS": json.dumps([url])}
+    settings = ReporterSettings.from_env({**REPORTER, **values})
+    assert (settings.max_age, settings.run_interval) == (Duration(0, 2, 0), timedelta(days=366))
+    assert settings.dlq_urls == (url,)
+
+
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
+        ("ECR_IMAGES_DURATION_DELTA", "1y", "months, weeks and days"),
+        ("RUN_INTERVAL_SECONDS", "31622401", "a whole number of seconds from 60 to 31622400"),
+        ("DLQ_URLS", "", "a JSON list of the URLs of queues"),
+        ("DLQ_URLS", '{"url": 1}', "a JSON list of the URLs of queues"),
+        ("DLQ_URLS", "5", "a JSON list of the URLs of queues"),
         ("NOTIFY_ON", "always", "changes or every_scan"),
         ("NOTIFY_ON_FIXED", "yes", "true or false"),
         ("REMIND_AFTER", "30 days", "months, weeks and days"),

@@ -9,6 +9,8 @@
                         TRACK#<platform>#<label>#<time>#<digest> an image of a track, in order of time   reporter
     STATES              <repository>                             a repository after its last run         images scanner
     SUMMARIES           <repository>                             what the digest says of a repository    images scanner
+    DIGESTS             LAST                                     when the last digest was published        reporter
+                        SNAPSHOT#<time>#<part>               what was open in each repository then     reporter
     RUNS                <run>                                    how far a run of the schedule is        all
     PASSES              OPEN                                     the pass that is not complete  repositories scanner
     WINDOWS             <window>                                 what waits to be reported, and when     reporter

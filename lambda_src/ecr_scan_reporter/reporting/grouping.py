@@ -148,10 +148,15 @@ class Group:
         return fixes[:_MAX_FIXES]
 
 
+def captured_group(repository: str, group_by: re.Pattern[str] | None) -> str | None:
+    """Return what `group_by` captures in the name of a repository; None if it is not set or does not match."""
+    match = group_by.match(repository) if group_by else None
+    return match.group(1) if match else None
+
+
 def group_key(image: ImageReport, group_by: re.Pattern[str] | None) -> tuple[str, str, bool, str]:
     """Return what the images of one group have in common; sorts groups without a name last."""
-    match = group_by.match(image.repository) if group_by else None
-    captured = match.group(1) if match else None
+    captured = captured_group(image.repository, group_by)
     return image.account, image.region, captured is None, captured or ""
 
 

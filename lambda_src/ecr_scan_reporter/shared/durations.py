@@ -33,6 +33,10 @@ class Duration:
             raise ValueError(f"duration is {text!r}; expected {EXPECTED}")
         return cls(*(_to_int(digits) for digits in parts.groups()))
 
+    def __str__(self) -> str:
+        parts = ((self.months, "m"), (self.weeks, "w"), (self.days, "d"))
+        return "".join(f"{number}{unit}" for number, unit in parts if number)
+
     def before(self, moment: datetime) -> datetime:
         """Return the time (aware) this duration before `moment`; year 1 if that is before the calendar begins."""
         return _before(self, moment)
