@@ -63,4 +63,4 @@ def digest_dependencies() -> DigestDependencies:
     """Return what the digest works with, created once."""
     deps = dependencies()
     dlqs = {url.rsplit("/", 1)[-1]: SqsQueue(sqs_client(), url) for url in deps.settings.dlq_urls}
-    return DigestDependencies(deps.settings, deps.table, deps.publisher, deps.reports_queue, dlqs)
+    return DigestDependencies(deps.settings, deps.table, deps.publisher, deps.reports_queue, dlqs, deps.rules)

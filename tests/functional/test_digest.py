@@ -179,9 +179,16 @@ def test_what_cannot_be_read_is_said_and_does_not_stop_the_digest(make_reporter:
 
 
 def test_rules_are_named(inbox: Inbox) -> None:
-    notices = ["The rule for CVE-2025-1111 ends in 9 days."]
-    make_digests(DigestRequest(), reporter.digest_dependencies(), Deadline(60), NOW, notices)
-    assert documents(inbox)[0]["notices"]["rules"] == notices
+    rule = {
+        "id": "CVE-2025-1111",
+        "reason": "Not called.",
+        "owner": "team-a",
+        "expires": f"{NOW + timedelta(days=9):%Y-%m-%d}",
+    }
+    memory = Table(inbox.aws.client("dynamodb"), "memory")
+    memory.put({"pk": "IGNORED", "sk": "0", "rules": json.dumps([rule])})
+    digest(NOW)
+    assert documents(inbox)[0]["notices"]["rules"] == ["The rule for CVE-2025-1111 ends in 9 days."]
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,14 @@ from ecr_scan_reporter.aws.sns import Publication, ReportMessage, ReportPublishe
 from ecr_scan_reporter.aws.sqs import SqsQueue
 from ecr_scan_reporter.errors import AwsError, DeadlineExceededError, PublishError, SettingError
 from ecr_scan_reporter.memory.digests import DigestMemory, LastDigest, RepositorySnapshot
+from ecr_scan_reporter.memory.rules import RuleMemory
 from ecr_scan_reporter.memory.summaries import summaries
 from ecr_scan_reporter.reporting.digest import Digest, Notices, build_digests
 from ecr_scan_reporter.reporting.rendering import digest_email
 from ecr_scan_reporter.reporting.rendering.digest_document import document
 from ecr_scan_reporter.reporting.rendering.digest_messages import build_messages, subject
 from ecr_scan_reporter.reporting.rendering.page import Context, DigestPage
+from ecr_scan_reporter.reporting.rule_notices import rule_notices
 from ecr_scan_reporter.settings import ReporterSettings
 from ecr_scan_reporter.shared.deadline import Deadline
 
@@ -74,6 +76,7 @@ class DigestDependencies:
     publisher: ReportPublisher
     reports_queue: SqsQueue
     dlqs: Mapping[str, SqsQueue]
+    rules: RuleMemory
 
 
 def make_digests(
@@ -81,7 +84,6 @@ def make_digests(
     deps: DigestDependencies,
     deadline: Deadline,
     now: datetime,
-    rule_notices: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Publish the digests of all groups, or only return them.
 
@@ -93,7 +95,6 @@ def make_digests(
         deps: the settings and clients.
         deadline: of the invocation.
         now: aware.
-        rule_notices: sentences about rules that ignore findings.
 
     Returns:
         How many messages were published; the digests as text and JSON if they are only to be returned.
@@ -104,7 +105,7 @@ def make_digests(
     memory = DigestMemory(deps.table)
     context = Context(deps.settings.name, deps.settings.partition, deps.settings.thresholds)
     if not request.publish:
-        digests, _ = _build(memory, memory.last(), deps, now, rule_notices)
+        digests, _ = _build(memory, memory.last(), deps, now)
         return {"published": 0, "digests": _answer(digests, context)}
     lease = now + timedelta(seconds=max(deadline.remaining, 0)) + _LEASE_MARGIN
     last = memory.claim(now, lease, request.scheduled_at)
@@ -112,7 +113,7 @@ def make_digests(
         logger.info("another invocation makes this digest, or has published it")
         return {"published": 0, "reason": "another invocation makes this digest, or has published it"}
     try:
-        digests, snapshot = _build(memory, last, deps, now, rule_notices)
+        digests, snapshot = _build(memory, last, deps, now)
         published = _publish(digests, context, deps, deadline)
         memory.store(snapshot, last, now, request.scheduled_at)
     except BaseException:
@@ -124,14 +125,14 @@ def make_digests(
 
 
 def _build(
-    memory: DigestMemory, last: LastDigest, deps: DigestDependencies, now: datetime, rule_notices: Sequence[str]
+    memory: DigestMemory, last: LastDigest, deps: DigestDependencies, now: datetime
 ) -> tuple[list[Digest], dict[str, RepositorySnapshot]]:
     before = memory.snapshot(last)
-    notices = _notices(deps, rule_notices)
+    notices = _notices(deps, now)
     return build_digests(summaries(deps.table), before, last.published_at, notices, deps.settings, now)
 
 
-def _notices(deps: DigestDependencies, rule_notices: Sequence[str]) -> Notices:
+def _notices(deps: DigestDependencies, now: datetime) -> Notices:
     """Read what the digest says of the module itself; what cannot be read is a notice too."""
     unreadable: list[str] = []
 
@@ -145,7 +146,9 @@ def _notices(deps: DigestDependencies, rule_notices: Sequence[str]) -> Notices:
 
     dlqs = {name: attempt(f"count the messages in {name}", dlq.message_count, 0) for name, dlq in deps.dlqs.items()}
     unconfirmed = attempt("list the subscriptions of the topic", deps.publisher.unconfirmed_addresses, [])
-    return Notices(rule_notices, {name: number for name, number in dlqs.items() if number}, unconfirmed, unreadable)
+    rules = deps.rules.read(now)
+    ignored = rule_notices(rules, deps.rules.uses(), now, deps.settings.max_age)
+    return Notices(ignored, {name: number for name, number in dlqs.items() if number}, unconfirmed, unreadable)
 
 
 def _publish(digests: Sequence[Digest], context: Context, deps: DigestDependencies, deadline: Deadline) -> int:

@@ -32,12 +32,12 @@ def _notices(
     keys = set[str]()
     for rule in rules:
         if rule.key in keys:
-            yield f"ignore rule {rule.name} is in the list twice"
+            yield f"The rule for {rule.name} is in the list twice."
             continue
         keys.add(rule.key)
         all_scanned_since = promised_age.before(now - _SLACK)
         if notice := _end(rule, now) or _use(uses.get(rule.key, RuleUse()), now, all_scanned_since):
-            yield f"ignore rule {rule.name} {notice}"
+            yield f"The rule for {rule.name} {notice}."
 
 
 def _end(rule: IgnoreRule, now: datetime) -> str:
@@ -58,7 +58,7 @@ def _use(use: RuleUse, now: datetime, all_scanned_since: datetime) -> str:
     if use.ended_at and not matches and (use.matched_at is None or use.ended_at > use.matched_at):
         return "has ended: a fix is known"
     if use.matched_at is None:
-        return "has never matched: is it misspelled?"
+        return "has never matched; it may be misspelled"
     if now - use.matched_at >= _UNUSED_FOR:
         return f"has matched nothing for {_UNUSED_FOR.days} days"
     return "matches only what other rules ignore" if matches else ""

@@ -90,8 +90,10 @@ class ImageSelector:
 
     def add(self, page: Iterable[Image]) -> None:
         """Add one page of images. A page may repeat images of the one before if an image was pushed meanwhile."""
-        page = [image for image in page if image.digest not in self._page_before]
+        page = list(page)
         for image in page:
+            if image.digest in self._page_before:
+                continue
             tag = image.tags[0] if image.tags else ""
             if image.is_index:
                 self.index_tags[image.digest] = image.tags

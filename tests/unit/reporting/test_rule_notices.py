@@ -27,21 +27,21 @@ def rule(**values: Any) -> IgnoreRule:
 
 # Each is wrong in one way, and says what is to be said of it.
 WRONG = {
-    "expired": (rule(id="CVE-2026-1001", expires="2026-07-10"), "ignore rule CVE-2026-1001 ended on 10 Jul 2026"),
-    "ending": (rule(id="CVE-2026-1002", expires="2026-07-29"), "ignore rule CVE-2026-1002 ends in 9 days"),
-    "misspelled": (rule(id="CVE-2026-9999"), "ignore rule CVE-2026-9999 has never matched: is it misspelled?"),
-    "fixed": (rule(id="CVE-2026-1003", until_fixed=True), "ignore rule CVE-2026-1003 has ended: a fix is known"),
+    "expired": (rule(id="CVE-2026-1001", expires="2026-07-10"), "The rule for CVE-2026-1001 ended on 10 Jul 2026."),
+    "ending": (rule(id="CVE-2026-1002", expires="2026-07-29"), "The rule for CVE-2026-1002 ends in 9 days."),
+    "misspelled": (rule(id="CVE-2026-9999"), "The rule for CVE-2026-9999 has never matched; it may be misspelled."),
+    "fixed": (rule(id="CVE-2026-1003", until_fixed=True), "The rule for CVE-2026-1003 has ended: a fix is known."),
     "fixed before": (
         rule(id="CVE-2026-1004", until_fixed=True),
-        "ignore rule CVE-2026-1004 has ended: a fix is known",
+        "The rule for CVE-2026-1004 has ended: a fix is known.",
     ),
     "repository gone": (
         rule(package="curl", repositories="old/"),
-        "ignore rule package curl in old/ has matched nothing for 90 days",
+        "The rule for package curl in old/ has matched nothing for 90 days.",
     ),
     "shadowed": (
         rule(id="GHSA-aaaa-bbbb-cccc"),
-        "ignore rule GHSA-aaaa-bbbb-cccc matches only what other rules ignore",
+        "The rule for GHSA-aaaa-bbbb-cccc matches only what other rules ignore.",
     ),
 }
 # Nothing is wrong with these; the last one ignores what "shadowed" matches.
@@ -122,12 +122,12 @@ def test_rule_that_is_shadowed_by_another_is_named(position: int) -> None:
     above = replace(RIGHT[position], key="above")
     rules = [above, *RIGHT]
     below = RIGHT[position].name
-    assert rule_notices(rules, use(rules), END, WEEK) == [f"ignore rule {below} matches only what other rules ignore"]
+    assert rule_notices(rules, use(rules), END, WEEK) == [f"The rule for {below} matches only what other rules ignore."]
 
 
 def test_rule_that_is_in_the_list_twice_is_named() -> None:
     rules = [*RIGHT, RIGHT[0]]
-    expected = ["ignore rule GHSA-jfh8-c2jp-5v3q is in the list twice"]
+    expected = ["The rule for GHSA-jfh8-c2jp-5v3q is in the list twice."]
     assert rule_notices(rules, use(rules), END, WEEK) == expected
 
 
@@ -152,5 +152,5 @@ def test_new_rules_are_not_named_before_every_image_was_scanned() -> None:
 )
 def test_end_is_announced_14_days_before(expires: str, notice: str | None) -> None:
     assert END.date() == date(2026, 7, 20)
-    expected = [f"ignore rule CVE-2026-1008 {notice}"] if notice else []
+    expected = [f"The rule for CVE-2026-1008 {notice}."] if notice else []
     assert rule_notices([rule(id="CVE-2026-1008", expires=expires)], {}, END, WEEK) == expected
