@@ -318,7 +318,7 @@ def test_readme_shows_a_digest() -> None:
         "team-b/legacy": RepositorySnapshot(Ledger(), 0),
     }
     notices = Notices(
-        ("The rule for CVE-2025-1111 ends in 9 days, on 2 Dec 2026.",), {"ecr-scan-reporter-reports-dlq": 2}
+        ("The rule for CVE-2025-1111 ends in 9 days.",), {"ecr-scan-reporter-reports-dlq": 2}
     )
     [message] = messages_of(digest_of([checkout, legacy], before, notices))
     sample = f"Subject: {message.subject}\n\n{message.email}"
