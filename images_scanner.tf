@@ -7,6 +7,7 @@ module "images_queue" {
   dlq_name         = local.names.images_dlq
   arn_prefix       = local.sqs_arn_prefix
   consumer_timeout = var.functions.images_scanner.timeout
+  kms_key_arn      = var.kms_key_arn
   tags             = var.tags
 }
 
@@ -33,6 +34,7 @@ module "images_scanner" {
   memory_size          = var.functions.images_scanner.memory
   timeout              = var.functions.images_scanner.timeout
   log_retention_days   = var.log_retention_days
+  kms_key_arn          = var.kms_key_arn
   permissions_boundary = var.permissions_boundary
   tags                 = var.tags
 
@@ -45,7 +47,7 @@ module "images_scanner" {
     THREADS                   = tostring(var.functions.images_scanner.threads)
   })
 
-  policy_statements = {
+  policy_statements = merge(local.encrypt_messages_statement, {
     ConsumeImagesQueue = {
       actions   = local.sqs_consumer_actions
       resources = [module.images_queue.queue.arn]
@@ -80,5 +82,5 @@ module "images_scanner" {
       actions   = ["dynamodb:BatchWriteItem", "dynamodb:PutItem"]
       resources = [aws_dynamodb_table.memory.arn]
     }
-  }
+  })
 }

@@ -39,6 +39,12 @@ locals {
 
   # The permissions that Lambda needs to poll a queue.
   sqs_consumer_actions = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
+
+  # The statement that a function needs to send or publish messages that kms_key_arn encrypts. Its own role may decrypt already.
+  encrypt_messages_statement = { for sid, actions in { EncryptMessages = ["kms:GenerateDataKey"] } : sid => {
+    actions   = actions
+    resources = [var.kms_key_arn]
+  } if var.kms_key_arn != null }
 }
 
 # What the validations in variables.tf accept.

@@ -42,6 +42,7 @@ module "reports_queue" {
   arn_prefix               = local.sqs_arn_prefix
   consumer_timeout         = var.functions.reporter.timeout
   consumer_batching_window = local.reports_batching_window
+  kms_key_arn              = var.kms_key_arn
   tags                     = var.tags
 
   policy_statements = {
@@ -86,6 +87,7 @@ module "reporter" {
   memory_size          = var.functions.reporter.memory
   timeout              = var.functions.reporter.timeout
   log_retention_days   = var.log_retention_days
+  kms_key_arn          = var.kms_key_arn
   permissions_boundary = var.permissions_boundary
   tags                 = var.tags
 
@@ -110,9 +112,9 @@ module "reporter" {
     REPORTER_NAME          = var.name
   })
 
-  # No KMS statement for the topics' key: the policy of the AWS managed key allows every principal of the account that may
-  # use SNS. A customer managed key would need kms:GenerateDataKey* and kms:Decrypt here.
-  policy_statements = {
+  # Without kms_key_arn, no KMS statement for the topics' key: the policy of the AWS managed key allows every principal of the
+  # account that may use SNS.
+  policy_statements = merge(local.encrypt_messages_statement, {
     ConsumeReportsQueue = {
       actions   = local.sqs_consumer_actions
       resources = [module.reports_queue.queue.arn]
@@ -150,5 +152,5 @@ module "reporter" {
       actions   = ["sns:Publish"]
       resources = concat([aws_sns_topic.reports.arn], aws_sns_topic.chat[*].arn)
     }
-  }
+  })
 }

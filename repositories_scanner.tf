@@ -44,6 +44,7 @@ module "repositories_scanner" {
   timeout              = var.functions.repositories_scanner.timeout
   reserved_concurrency = var.functions.repositories_scanner.concurrency
   log_retention_days   = var.log_retention_days
+  kms_key_arn          = var.kms_key_arn
   permissions_boundary = var.permissions_boundary
   tags                 = var.tags
 
@@ -55,7 +56,7 @@ module "repositories_scanner" {
     THREADS                     = tostring(var.functions.repositories_scanner.threads)
   })
 
-  policy_statements = {
+  policy_statements = merge(local.encrypt_messages_statement, {
     ListRepositories = {
       actions   = ["ecr:DescribeRepositories"]
       resources = [local.repositories_arn]
@@ -78,5 +79,5 @@ module "repositories_scanner" {
       actions   = ["dynamodb:PutItem"]
       resources = [aws_dynamodb_table.memory.arn]
     }
-  }
+  })
 }

@@ -23,7 +23,7 @@ locals {
 
 resource "aws_sns_topic" "reports" {
   name              = local.names.reports
-  kms_master_key_id = "alias/aws/sns"
+  kms_master_key_id = coalesce(var.kms_key_arn, "alias/aws/sns")
   policy            = local.topic_policies.reports
   tags              = var.tags
 }
@@ -59,7 +59,7 @@ resource "aws_sns_topic" "chat" {
   count = var.chat ? 1 : 0
 
   name              = local.names.chat
-  kms_master_key_id = "alias/aws/sns"
+  kms_master_key_id = coalesce(var.kms_key_arn, "alias/aws/sns")
   policy            = local.topic_policies.chat
   tags              = var.tags
 }

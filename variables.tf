@@ -619,6 +619,27 @@ variable "log_retention_days" {
   }
 }
 
+variable "kms_key_arn" {
+  description = <<-EOT
+    ARN of a customer managed KMS key of the same Region, which encrypts the queues, the topics, the table, the logs and
+    the functions' environment variables. Its key policy has to allow the AWS services in docs/encryption.md. Null for
+    AWS's own encryption, which costs nothing.
+  EOT
+  type        = string
+  default     = null
+
+  validation {
+    condition = var.kms_key_arn == null || can(regex(
+      "^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.kms_key_arn,
+    ))
+    error_message = join("", [
+      "kms_key_arn is ${jsonencode(var.kms_key_arn)}; ",
+      "expected the ARN of a key (not of an alias), such as ",
+      "\"arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab\", or null for none.",
+    ])
+  }
+}
+
 variable "permissions_boundary" {
   description = "ARN of the IAM policy that is the permissions boundary of the functions' roles; null for none."
   type        = string

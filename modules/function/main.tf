@@ -4,13 +4,25 @@ locals {
   # The newest Python runtime that all supported provider versions accept: 5.100 rejects python3.14.
   runtime = "python3.13"
 
+  # What every function needs, by Sid, if its condition holds.
+  common_policy_statements = {
+    WriteLogs = {
+      needed    = true
+      actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+      resources = ["${aws_cloudwatch_log_group.this.arn}:*"]
+    }
+    # The environment variables, and whatever the function reads that has the same key.
+    DecryptWithKey = {
+      needed    = var.kms_key_arn != null
+      actions   = ["kms:Decrypt"]
+      resources = [var.kms_key_arn]
+    }
+  }
+
   policy_statements = merge(
-    {
-      WriteLogs = {
-        actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-        resources = ["${aws_cloudwatch_log_group.this.arn}:*"]
-      }
-    },
+    { for sid, statement in local.common_policy_statements : sid => {
+      actions = statement.actions, resources = statement.resources
+    } if statement.needed },
     var.policy_statements,
   )
 }
@@ -18,6 +30,7 @@ locals {
 resource "aws_cloudwatch_log_group" "this" {
   name              = "/aws/lambda/${var.name}"
   retention_in_days = var.log_retention_days
+  kms_key_id        = var.kms_key_arn
   tags              = var.tags
 }
 
@@ -64,6 +77,7 @@ resource "aws_lambda_function" "this" {
   memory_size                    = var.memory_size
   timeout                        = var.timeout
   reserved_concurrent_executions = coalesce(var.reserved_concurrency, -1)
+  kms_key_arn                    = var.kms_key_arn
   tags                           = var.tags
 
   environment {

@@ -62,6 +62,12 @@ variable "policy_statements" {
   nullable = false
 }
 
+variable "kms_key_arn" {
+  description = "ARN of the KMS key that encrypts the environment variables and the logs; null for AWS's own encryption."
+  type        = string
+  default     = null
+}
+
 variable "permissions_boundary" {
   description = "ARN of the IAM policy that is the permissions boundary of the role; null for none."
   type        = string
