@@ -31,10 +31,15 @@ module "images_scanner" {
   description          = "Starts the scans that are due in an ECR repository."
   handler              = "ecr_scan_reporter.images_scanner.handler"
   filename             = local.package
+  architecture         = var.architecture
   memory_size          = var.functions.images_scanner.memory
   timeout              = var.functions.images_scanner.timeout
+  vpc_config           = var.vpc_config
+  tracing              = var.tracing
+  log_level            = var.log_level
   log_retention_days   = var.log_retention_days
   kms_key_arn          = var.kms_key_arn
+  role_path            = var.role_path
   permissions_boundary = var.permissions_boundary
   tags                 = var.tags
 

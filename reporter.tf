@@ -84,10 +84,15 @@ module "reporter" {
   description          = "Reports the results of ECR image scans that need attention."
   handler              = "ecr_scan_reporter.reporter.handler"
   filename             = local.package
+  architecture         = var.architecture
   memory_size          = var.functions.reporter.memory
   timeout              = var.functions.reporter.timeout
+  vpc_config           = var.vpc_config
+  tracing              = var.tracing
+  log_level            = var.log_level
   log_retention_days   = var.log_retention_days
   kms_key_arn          = var.kms_key_arn
+  role_path            = var.role_path
   permissions_boundary = var.permissions_boundary
   tags                 = var.tags
 

@@ -40,11 +40,16 @@ module "repositories_scanner" {
   description          = "Lists the ECR repositories and queues those that match the filter."
   handler              = "ecr_scan_reporter.repositories_scanner.handler"
   filename             = local.package
+  architecture         = var.architecture
   memory_size          = var.functions.repositories_scanner.memory
   timeout              = var.functions.repositories_scanner.timeout
   reserved_concurrency = var.functions.repositories_scanner.concurrency
+  vpc_config           = var.vpc_config
+  tracing              = var.tracing
+  log_level            = var.log_level
   log_retention_days   = var.log_retention_days
   kms_key_arn          = var.kms_key_arn
+  role_path            = var.role_path
   permissions_boundary = var.permissions_boundary
   tags                 = var.tags
 

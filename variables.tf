@@ -548,6 +548,68 @@ variable "functions" {
   }
 }
 
+variable "architecture" {
+  description = <<-EOT
+    Instruction set of the functions: "arm64" or "x86_64". A second on arm64 costs 20 % less, and the package has no
+    compiled code, so that it runs on both.
+  EOT
+  type        = string
+  default     = "arm64"
+  nullable    = false
+
+  validation {
+    condition     = contains(["arm64", "x86_64"], var.architecture)
+    error_message = "architecture is \"${var.architecture}\"; expected \"arm64\" or \"x86_64\"."
+  }
+}
+
+variable "vpc_config" {
+  description = <<-EOT
+    Subnets and security groups of the functions; null to run them outside of a VPC. The subnets need a way to the APIs
+    of ECR, SQS, SNS and DynamoDB, by NAT or by VPC endpoints, and the security groups have to allow HTTPS to them.
+  EOT
+  type = object({
+    subnet_ids         = list(string)
+    security_group_ids = list(string)
+  })
+  default = null
+
+  validation {
+    condition = var.vpc_config == null ? true : (
+      try(length(var.vpc_config.subnet_ids), 0) >= 1 && try(length(var.vpc_config.security_group_ids), 0) >= 1
+    )
+    error_message = "vpc_config is ${jsonencode(var.vpc_config)}; expected at least one subnet and one security group, or null."
+  }
+}
+
+variable "tracing" {
+  description = "Whether AWS X-Ray traces the functions, at X-Ray's price."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+# Lambda drops lines below the level, and with them the metrics that they carry: CloudWatch extracts the metrics from lines of
+# the level INFO. Alarms and dashboard would then be blind without saying so, so that no higher level is accepted. To keep fewer
+# logs, lower log_retention_days.
+variable "log_level" {
+  description = <<-EOT
+    Level from which log lines of the functions are kept: "INFO" or "DEBUG". Higher levels would drop the metrics, which
+    travel in lines of the level INFO. DEBUG logs the AWS SDK's requests and responses, findings included.
+  EOT
+  type        = string
+  default     = "INFO"
+  nullable    = false
+
+  validation {
+    condition = contains(["DEBUG", "INFO"], var.log_level)
+    error_message = join("", [
+      "log_level is \"${var.log_level}\"; ",
+      "expected \"DEBUG\" or \"INFO\": a higher level drops the lines that carry the metrics.",
+    ])
+  }
+}
+
 variable "environment_variables" {
   description = "Additional environment variables of all functions, such as AWS_ENDPOINT_URL_ECR."
   type        = map(string)
@@ -637,6 +699,18 @@ variable "kms_key_arn" {
       "expected the ARN of a key (not of an alias), such as ",
       "\"arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab\", or null for none.",
     ])
+  }
+}
+
+variable "role_path" {
+  description = "IAM path of the functions' roles, such as \"/security/\"."
+  type        = string
+  default     = "/"
+  nullable    = false
+
+  validation {
+    condition     = length(var.role_path) <= 512 && can(regex("^/([!-.0-~]+/)*$", var.role_path))
+    error_message = "role_path is \"${var.role_path}\"; expected \"/\", or a path such as \"/security/\", of at most 512 characters."
   }
 }
 

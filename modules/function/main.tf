@@ -17,7 +17,33 @@ locals {
       actions   = ["kms:Decrypt"]
       resources = [var.kms_key_arn]
     }
+    # X-Ray has no resources to name.
+    WriteTraces = {
+      needed    = var.tracing
+      actions   = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
+      resources = ["*"]
+    }
+    # Lambda creates and removes the network interfaces with the function's role. The interfaces have no names beforehand.
+    UseNetwork = {
+      needed    = var.vpc_config != null
+      actions   = local.network_actions
+      resources = ["*"]
+    }
   }
+
+  network_actions = [
+    "ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:DeleteNetworkInterface",
+    "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses",
+  ]
+
+  # What Lambda may do to the network, the code of the function need not: requests from it carry the function's ARN.
+  denials = var.vpc_config == null ? [] : [{
+    Sid       = "DenyNetworkToCode"
+    Effect    = "Deny"
+    Action    = local.network_actions
+    Resource  = ["*"]
+    Condition = { ArnLike = { "lambda:SourceFunctionArn" = "arn:*:lambda:*:*:function:${var.name}" } }
+  }]
 
   policy_statements = merge(
     { for sid, statement in local.common_policy_statements : sid => {
@@ -36,10 +62,13 @@ resource "aws_cloudwatch_log_group" "this" {
 
 resource "aws_iam_role" "this" {
   name                 = var.name
+  path                 = var.role_path
   description          = "Execution role of the Lambda function ${var.name}."
   permissions_boundary = var.permissions_boundary
   tags                 = var.tags
 
+  # No aws:SourceArn: Lambda documents none for this call. IAM lets a principal pass a role to functions of its own account
+  # only, so no other account can have Lambda assume it.
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
@@ -57,12 +86,15 @@ resource "aws_iam_role_policy" "this" {
 
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [for sid, statement in local.policy_statements : {
-      Sid      = sid
-      Effect   = "Allow"
-      Action   = statement.actions
-      Resource = statement.resources
-    }]
+    Statement = concat(
+      [for sid, statement in local.policy_statements : {
+        Sid      = sid
+        Effect   = "Allow"
+        Action   = statement.actions
+        Resource = statement.resources
+      }],
+      local.denials,
+    )
   })
 }
 
@@ -71,6 +103,7 @@ resource "aws_lambda_function" "this" {
   description                    = var.description
   role                           = aws_iam_role.this.arn
   runtime                        = local.runtime
+  architectures                  = [var.architecture]
   handler                        = var.handler
   filename                       = var.filename
   source_code_hash               = filebase64sha256(var.filename)
@@ -84,10 +117,24 @@ resource "aws_lambda_function" "this" {
     variables = var.environment_variables
   }
 
+  # PassThrough is Lambda's default: it records nothing by itself.
+  tracing_config {
+    mode = var.tracing ? "Active" : "PassThrough"
+  }
+
+  dynamic "vpc_config" {
+    for_each = var.vpc_config[*]
+
+    content {
+      subnet_ids         = vpc_config.value.subnet_ids
+      security_group_ids = vpc_config.value.security_group_ids
+    }
+  }
+
   # Lambda's own log lines are limited to failures: what START and REPORT say of each invocation is in the metrics.
   logging_config {
     log_format            = "JSON"
-    application_log_level = "INFO"
+    application_log_level = var.log_level
     system_log_level      = "WARN"
     log_group             = aws_cloudwatch_log_group.this.name
   }
