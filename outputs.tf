@@ -170,12 +170,12 @@ output "reporter_log_group_name" {
 
 output "reports_topic_arn" {
   description = "ARN of the SNS topic that the reports are published to."
-  value       = aws_sns_topic.reports.arn
+  value       = local.reports_topic_arn
 }
 
 output "reports_topic_name" {
   description = "Name of the SNS topic that the reports are published to."
-  value       = aws_sns_topic.reports.name
+  value       = reverse(split(":", local.reports_topic_arn))[0]
 }
 
 output "chat_topic_arn" {

@@ -97,7 +97,7 @@ module "reporter" {
   tags                 = var.tags
 
   environment_variables = merge(var.environment_variables, {
-    REPORTS_TOPIC_ARN           = aws_sns_topic.reports.arn
+    REPORTS_TOPIC_ARN           = local.reports_topic_arn
     REPORTS_QUEUE_URL           = module.reports_queue.queue.url
     MEMORY_TABLE_NAME           = aws_dynamodb_table.memory.name
     CHAT_TOPIC_ARN              = var.chat ? aws_sns_topic.chat[0].arn : ""
@@ -155,7 +155,7 @@ module "reporter" {
     }
     PublishReports = {
       actions   = ["sns:Publish"]
-      resources = concat([aws_sns_topic.reports.arn], aws_sns_topic.chat[*].arn)
+      resources = concat([local.reports_topic_arn], aws_sns_topic.chat[*].arn)
     }
   })
 }

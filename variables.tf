@@ -324,6 +324,47 @@ variable "subscriptions" {
   }
 }
 
+variable "reports_topic_arn" {
+  description = <<-EOT
+    ARN of an SNS topic of this account and Region, to which the reports are published in place of a topic of the module's
+    own; null for the latter. Its policy and its subscriptions are yours, so that email and subscriptions have to be
+    unset. It has to exist before, because Terraform has to know the ARN when it plans. If it has a customer key, that has
+    to be kms_key_arn, or reporter_role_name needs kms:Decrypt and kms:GenerateDataKey on it.
+  EOT
+  type        = string
+  default     = null
+
+  validation {
+    condition = var.reports_topic_arn == null || can(regex(
+      "^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$", var.reports_topic_arn,
+    ))
+    error_message = join("", [
+      "reports_topic_arn is ${jsonencode(var.reports_topic_arn)}; ",
+      "expected the ARN of a standard topic, such as \"arn:aws:sns:eu-central-1:123456789012:security\", or null for none.",
+    ])
+  }
+
+  # The reporter takes its own account and Region from the topic's ARN.
+  validation {
+    condition = var.reports_topic_arn == null ? true : (
+      try(slice(split(":", var.reports_topic_arn), 3, 5), []) == split(":", local.arn_scope)
+    )
+    error_message = join("", [
+      "reports_topic_arn is ${jsonencode(var.reports_topic_arn)}; ",
+      "expected a topic of this account and Region, ${local.arn_scope}.",
+    ])
+  }
+
+  validation {
+    condition = var.reports_topic_arn == null || (var.email == null && length(var.subscriptions) == 0)
+    error_message = join("", [
+      "reports_topic_arn is set beside ",
+      join(" and ", concat(var.email == null ? [] : ["email"], length(var.subscriptions) == 0 ? [] : ["subscriptions"])),
+      "; expected either: the module adds no subscription to a topic of yours.",
+    ])
+  }
+}
+
 variable "chat" {
   description = <<-EOT
     Whether to create a second topic, with reports in the form that Amazon Q Developer in chat applications

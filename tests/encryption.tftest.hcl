@@ -18,7 +18,7 @@ run "customer_key" {
   }
 
   assert {
-    condition = alltrue([for topic in [aws_sns_topic.reports, aws_sns_topic.chat[0]] :
+    condition = alltrue([for topic in [aws_sns_topic.reports[0], aws_sns_topic.chat[0]] :
       topic.kms_master_key_id == var.kms_key_arn
     ])
     error_message = "All topics should have the customer key."
@@ -62,7 +62,7 @@ run "encryption_of_aws" {
   }
 
   assert {
-    condition = alltrue([for topic in [aws_sns_topic.reports, aws_sns_topic.chat[0]] :
+    condition = alltrue([for topic in [aws_sns_topic.reports[0], aws_sns_topic.chat[0]] :
       topic.kms_master_key_id == "alias/aws/sns"
     ])
     error_message = "All topics should have the key of SNS."

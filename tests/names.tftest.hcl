@@ -93,7 +93,7 @@ run "long_name" {
       module.images_queue.dlq.name == local.names.images_dlq &&
       module.reports_queue.queue.name == local.names.reports &&
       module.reports_queue.dlq.name == local.names.reports_dlq &&
-      aws_sns_topic.reports.name == local.names.reports &&
+      aws_sns_topic.reports[0].name == local.names.reports &&
       aws_sns_topic.chat[0].name == local.names.chat &&
       aws_dynamodb_table.memory.name == local.names.memory &&
       module.repositories_scanner.function.function_name == local.names.repositories_scanner &&
