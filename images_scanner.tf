@@ -49,6 +49,7 @@ module "images_scanner" {
     IMAGES_SELECTION          = jsonencode(var.images_selection)
     IMAGES_QUEUE_URL          = module.images_queue.queue.url
     MEMORY_TABLE_NAME         = aws_dynamodb_table.memory.name
+    REPORTER_NAME             = var.name
     THREADS                   = tostring(var.functions.images_scanner.threads)
   })
 

@@ -58,6 +58,7 @@ module "repositories_scanner" {
     REPOSITORIES_EXCLUDE_REGEXP = var.repositories_exclude_regexp == null ? "" : var.repositories_exclude_regexp
     IMAGES_QUEUE_URL            = module.images_queue.queue.url
     MEMORY_TABLE_NAME           = aws_dynamodb_table.memory.name
+    REPORTER_NAME               = var.name
     THREADS                     = tostring(var.functions.repositories_scanner.threads)
   })
 
