@@ -9,7 +9,7 @@
 #
 # Each file holds one concern, in the order in which the data flows: repositories_scanner.tf (with the schedule),
 # images_scanner.tf, reporter.tf (with the rule) and topics.tf; memory.tf has the table that all three functions use.
-# This file holds what several of them share.
+# alarms.tf watches all of it. This file holds what several of them share.
 
 data "aws_caller_identity" "current" {}
 
@@ -22,7 +22,7 @@ locals {
   # of the whole `name`, so that two long names with the same beginning stay distinct.
   names = { for suffix in [
     "schedule", "repositories-scanner", "images", "images-dlq", "images-scanner",
-    "scan-events", "reports", "reports-dlq", "reporter", "chat", "memory",
+    "scan-events", "reports", "reports-dlq", "reporter", "chat", "memory", "heartbeat", "alarms",
     ] : replace(suffix, "-", "_") => (
     length("${var.name}-${suffix}") <= 64
     ? "${var.name}-${suffix}"

@@ -202,3 +202,18 @@ output "dead_letter_queue_arns" {
   description = "ARNs of the dead-letter queues, by the queue whose messages they receive: images and reports."
   value       = { images = module.images_queue.dlq.arn, reports = module.reports_queue.dlq.arn }
 }
+
+output "alarms_topic_arn" {
+  description = "ARN of the SNS topic of the alarms; null without alarms."
+  value       = one(aws_sns_topic.alarms[*].arn)
+}
+
+output "alarms_topic_name" {
+  description = "Name of the SNS topic of the alarms; null without alarms."
+  value       = one(aws_sns_topic.alarms[*].name)
+}
+
+output "alarm_arns" {
+  description = "ARNs of the alarms, by the name that disabled_alarms gives them, such as images_dlq."
+  value       = { for key, alarm in aws_cloudwatch_metric_alarm.this : key => alarm.arn }
+}

@@ -722,6 +722,81 @@ variable "log_retention_days" {
   }
 }
 
+variable "create_alarms" {
+  description = <<-EOT
+    Whether to create the CloudWatch alarms and their topic: messages in a DLQ, errors and throttles of a function, messages
+    that wait for too long, scans that are overdue, and no run when one was due. CloudWatch bills each alarm.
+  EOT
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "disabled_alarms" {
+  description = <<-EOT
+    Alarms not to create: images_dlq, reports_dlq, images_queue_age, reports_queue_age, overdue_scans, silence; and errors
+    or throttles of a function, such as reporter_errors and images_scanner_throttles.
+  EOT
+  type        = set(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition = length(setsubtract(var.disabled_alarms, local.alarm_keys)) == 0
+    error_message = join("", [
+      "disabled_alarms has ${join(", ", setsubtract(var.disabled_alarms, local.alarm_keys))}; ",
+      "expected ${join(", ", local.alarm_keys)}.",
+    ])
+  }
+}
+
+variable "alarm_actions" {
+  description = <<-EOT
+    ARNs of what CloudWatch notifies when an alarm fires and when it ends, in addition to the topic in alarms_topic_arn: at
+    most four, such as the topic of a pager.
+  EOT
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  # CloudWatch allows five for each state of an alarm; one is the module's own topic.
+  validation {
+    condition = length(var.alarm_actions) <= 4 && alltrue([for arn in var.alarm_actions :
+      can(regex("^arn:[a-z-]+:[a-z0-9-]+:", arn))
+    ])
+    error_message = "alarm_actions is ${jsonencode(var.alarm_actions)}; expected at most four ARNs."
+  }
+
+  validation {
+    condition = var.create_alarms || length(var.alarm_actions) == 0
+    error_message = join("", [
+      "alarm_actions is ${jsonencode(var.alarm_actions)} although create_alarms is false; expected none, or alarms.",
+    ])
+  }
+}
+
+variable "alarm_email" {
+  description = <<-EOT
+    Email address that receives the alarms; null for none. AWS sends it a link, which confirms the subscription and is
+    valid for two days.
+  EOT
+  type        = string
+  default     = null
+
+  validation {
+    condition = var.alarm_email == null || can(regex("^[^@\\s]+@[^@\\s.]+(\\.[^@\\s.]+)+$", var.alarm_email))
+    error_message = join("", [
+      "alarm_email is ${jsonencode(var.alarm_email)}; ",
+      "expected one address, such as \"operations@example.com\", or null for none.",
+    ])
+  }
+
+  validation {
+    condition     = var.create_alarms || var.alarm_email == null
+    error_message = "alarm_email is ${jsonencode(var.alarm_email)} although create_alarms is false; expected null, or alarms."
+  }
+}
+
 variable "kms_key_arn" {
   description = <<-EOT
     ARN of a customer managed KMS key of the same Region, which encrypts the queues, the topics, the table, the logs and
