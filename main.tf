@@ -9,7 +9,7 @@
 #
 # Each file holds one concern, in the order in which the data flows: repositories_scanner.tf (with the schedule),
 # images_scanner.tf, reporter.tf (with the rule) and topics.tf; memory.tf has the table that all three functions use.
-# alarms.tf watches all of it. This file holds what several of them share.
+# alarms.tf and dashboard.tf watch all of it. This file holds what several of them share.
 
 data "aws_caller_identity" "current" {}
 

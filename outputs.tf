@@ -217,3 +217,8 @@ output "alarm_arns" {
   description = "ARNs of the alarms, by the name that disabled_alarms gives them, such as images_dlq."
   value       = { for key, alarm in aws_cloudwatch_metric_alarm.this : key => alarm.arn }
 }
+
+output "dashboard_name" {
+  description = "Name of the CloudWatch dashboard; null if create_dashboard is false."
+  value       = one(aws_cloudwatch_dashboard.this[*].dashboard_name)
+}

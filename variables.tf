@@ -797,6 +797,16 @@ variable "alarm_email" {
   }
 }
 
+variable "create_dashboard" {
+  description = <<-EOT
+    Whether to create a CloudWatch dashboard: whether the module runs, what is stuck, what it found and what AWS refused. Its
+    name ends with the Region. CloudWatch bills dashboards beyond the first three of an account.
+  EOT
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
 variable "kms_key_arn" {
   description = <<-EOT
     ARN of a customer managed KMS key of the same Region, which encrypts the queues, the topics, the table, the logs and
