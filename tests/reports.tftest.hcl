@@ -326,8 +326,6 @@ run "rejects_one_invalid_subscription_among_valid_ones" {
 }
 
 run "least_values_accepted" {
-  command = plan
-
   variables {
     report_window = 0
     remind_after  = "1d"
