@@ -1,12 +1,10 @@
-# Plans the examples with their own defaults.
+# Applies the examples with their own defaults, to mocks.
 
 mock_provider "aws" {
   source = "./tests/mocks"
 }
 
 run "simple" {
-  command = plan
-
   module {
     source = "./examples/simple"
   }
@@ -18,8 +16,6 @@ run "simple" {
 }
 
 run "complete" {
-  command = plan
-
   module {
     source = "./examples/complete"
   }
