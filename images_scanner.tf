@@ -7,6 +7,7 @@ module "images_queue" {
   dlq_name         = local.names.images_dlq
   arn_prefix       = local.sqs_arn_prefix
   consumer_timeout = var.functions.images_scanner.timeout
+  kms_key_arn      = var.kms_key_arn
   tags             = var.tags
 }
 
@@ -30,9 +31,15 @@ module "images_scanner" {
   description          = "Starts the scans that are due in an ECR repository."
   handler              = "ecr_scan_reporter.images_scanner.handler"
   filename             = local.package
+  architecture         = var.architecture
   memory_size          = var.functions.images_scanner.memory
   timeout              = var.functions.images_scanner.timeout
+  vpc_config           = var.vpc_config
+  tracing              = var.tracing
+  log_level            = var.log_level
   log_retention_days   = var.log_retention_days
+  kms_key_arn          = var.kms_key_arn
+  role_path            = var.role_path
   permissions_boundary = var.permissions_boundary
   tags                 = var.tags
 
@@ -42,11 +49,12 @@ module "images_scanner" {
     IMAGES_SELECTION          = jsonencode(var.images_selection)
     IMAGES_QUEUE_URL          = module.images_queue.queue.url
     MEMORY_TABLE_NAME         = aws_dynamodb_table.memory.name
+    REPORTER_NAME             = var.name
     THREADS                   = tostring(var.functions.images_scanner.threads)
     REPORTER_NAME             = var.name
   })
 
-  policy_statements = {
+  policy_statements = merge(local.encrypt_messages_statement, {
     ConsumeImagesQueue = {
       actions   = local.sqs_consumer_actions
       resources = [module.images_queue.queue.arn]
@@ -81,5 +89,5 @@ module "images_scanner" {
       actions   = ["dynamodb:BatchWriteItem", "dynamodb:PutItem"]
       resources = [aws_dynamodb_table.memory.arn]
     }
-  }
+  })
 }

@@ -9,8 +9,8 @@
 #
 # Each file holds one concern, in the order in which the data flows: repositories_scanner.tf (with the schedule),
 # images_scanner.tf, reporter.tf (with the rule), digest.tf (with its schedule) and topics.tf; memory.tf has the table that
-# all functions use, ignored_findings.tf the rules in it, and console_widget.tf the function that shows it on a dashboard.
-# This file holds what several of them share.
+# all functions use, and ignored_findings.tf the rules in it. alarms.tf and dashboard.tf watch all of it, and
+# console_widget.tf has the function that shows the table on the dashboard. This file holds what several of them share.
 
 data "aws_caller_identity" "current" {}
 
@@ -24,6 +24,7 @@ locals {
   names = { for suffix in [
     "schedule", "repositories-scanner", "images", "images-dlq", "images-scanner",
     "scan-events", "reports", "reports-dlq", "reporter", "digest-schedule", "chat", "memory", "console-widget",
+    "heartbeat", "alarms",
     ] : replace(suffix, "-", "_") => (
     length("${var.name}-${suffix}") <= 64
     ? "${var.name}-${suffix}"
@@ -40,6 +41,12 @@ locals {
 
   # The permissions that Lambda needs to poll a queue.
   sqs_consumer_actions = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
+
+  # The statement that a function needs to send or publish messages that kms_key_arn encrypts. Its own role may decrypt already.
+  encrypt_messages_statement = { for sid, actions in { EncryptMessages = ["kms:GenerateDataKey"] } : sid => {
+    actions   = actions
+    resources = [var.kms_key_arn]
+  } if var.kms_key_arn != null }
 }
 
 # What the validations in variables.tf accept.

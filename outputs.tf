@@ -180,12 +180,12 @@ output "digest_schedule_rule_name" {
 
 output "reports_topic_arn" {
   description = "ARN of the SNS topic that the reports are published to."
-  value       = aws_sns_topic.reports.arn
+  value       = local.reports_topic_arn
 }
 
 output "reports_topic_name" {
   description = "Name of the SNS topic that the reports are published to."
-  value       = aws_sns_topic.reports.name
+  value       = reverse(split(":", local.reports_topic_arn))[0]
 }
 
 output "chat_topic_arn" {
@@ -241,4 +241,24 @@ output "console_widget_log_group_name" {
 output "dead_letter_queue_arns" {
   description = "ARNs of the dead-letter queues, by the queue whose messages they receive: images and reports."
   value       = { images = module.images_queue.dlq.arn, reports = module.reports_queue.dlq.arn }
+}
+
+output "alarms_topic_arn" {
+  description = "ARN of the SNS topic of the alarms; null without alarms."
+  value       = one(aws_sns_topic.alarms[*].arn)
+}
+
+output "alarms_topic_name" {
+  description = "Name of the SNS topic of the alarms; null without alarms."
+  value       = one(aws_sns_topic.alarms[*].name)
+}
+
+output "alarm_arns" {
+  description = "ARNs of the alarms, by the name that disabled_alarms gives them, such as images_dlq."
+  value       = { for key, alarm in aws_cloudwatch_metric_alarm.this : key => alarm.arn }
+}
+
+output "dashboard_name" {
+  description = "Name of the CloudWatch dashboard; null if create_dashboard is false."
+  value       = one(aws_cloudwatch_dashboard.this[*].dashboard_name)
 }

@@ -42,6 +42,7 @@ module "reports_queue" {
   arn_prefix               = local.sqs_arn_prefix
   consumer_timeout         = var.functions.reporter.timeout
   consumer_batching_window = local.reports_batching_window
+  kms_key_arn              = var.kms_key_arn
   tags                     = var.tags
 
   policy_statements = {
@@ -83,14 +84,20 @@ module "reporter" {
   description          = "Reports the results of ECR image scans that need attention."
   handler              = "ecr_scan_reporter.reporter.handler"
   filename             = local.package
+  architecture         = var.architecture
   memory_size          = var.functions.reporter.memory
   timeout              = var.functions.reporter.timeout
+  vpc_config           = var.vpc_config
+  tracing              = var.tracing
+  log_level            = var.log_level
   log_retention_days   = var.log_retention_days
+  kms_key_arn          = var.kms_key_arn
+  role_path            = var.role_path
   permissions_boundary = var.permissions_boundary
   tags                 = var.tags
 
   environment_variables = merge(var.environment_variables, {
-    REPORTS_TOPIC_ARN           = aws_sns_topic.reports.arn
+    REPORTS_TOPIC_ARN           = local.reports_topic_arn
     REPORTS_QUEUE_URL           = module.reports_queue.queue.url
     MEMORY_TABLE_NAME           = aws_dynamodb_table.memory.name
     DLQ_URLS                    = jsonencode([module.images_queue.dlq.url, module.reports_queue.dlq.url])
@@ -114,9 +121,9 @@ module "reporter" {
     REPORTER_NAME             = var.name
   })
 
-  # No KMS statement for the topics' key: the policy of the AWS managed key allows every principal of the account that may
-  # use SNS. A customer managed key would need kms:GenerateDataKey* and kms:Decrypt here.
-  policy_statements = {
+  # Without kms_key_arn, no KMS statement for the topics' key: the policy of the AWS managed key allows every principal of the
+  # account that may use SNS.
+  policy_statements = merge(local.encrypt_messages_statement, {
     ConsumeReportsQueue = {
       actions   = local.sqs_consumer_actions
       resources = [module.reports_queue.queue.arn]
@@ -167,7 +174,7 @@ module "reporter" {
     }
     PublishReports = {
       actions   = ["sns:Publish"]
-      resources = concat([aws_sns_topic.reports.arn], aws_sns_topic.chat[*].arn)
+      resources = concat([local.reports_topic_arn], aws_sns_topic.chat[*].arn)
     }
-  }
+  })
 }

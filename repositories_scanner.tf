@@ -1,10 +1,34 @@
 # The schedule starts the repositories scanner, which sends one message per repository to the images queue.
 
 locals {
-  # The time between two runs, at most a day; a day as well for a cron expression, whose interval Terraform cannot compute.
-  rate = try(regex("^(?:rate\\()?([0-9]+) (minute|hour|day)s?\\)?$", var.rate), ["1", "day"])
-  run_interval_seconds = min(
-    86400, tonumber(local.rate[0]) * { minute = 60, hour = 3600, day = 86400 }[local.rate[1]],
+  # The time between two runs, at most a day; a day as well for a cron expression, which may be irregular.
+  rate                 = try(regex("^(?:rate\\()?([0-9]+) (minute|hour|day)s?\\)?$", var.rate), ["1", "day"])
+  rate_seconds         = tonumber(local.rate[0]) * { minute = 60, hour = 3600, day = 86400 }[local.rate[1]]
+  run_interval_seconds = min(86400, local.rate_seconds)
+
+  # The longest time between two runs, for the alarms: exactly for a rate and for days of the week. For other cron expressions,
+  # an upper bound: the alarm may be late, but it is never false.
+  cron              = split(" ", replace(var.rate, "/^cron\\(|\\)$/", ""))
+  weekday_numbers   = { SUN = 1, MON = 2, TUE = 3, WED = 4, THU = 5, FRI = 6, SAT = 7 }
+  weekday_intervals = [for part in split(",", upper(try(local.cron[4], ""))) : split("-", part)]
+
+  # "FRI-MON" is 6, 7, 1, 2. An expression such as "MON#1" or "6L" yields none.
+  weekdays = try(distinct(flatten([for ends in [for part in local.weekday_intervals : [for end in part :
+    try(local.weekday_numbers[end], tonumber(end))
+    ]] : [for days in range(7) : (ends[0] - 1 + days) % 7 + 1
+    if days <= (ends[length(ends) - 1] - ends[0] + 7) % 7
+  ]])), [])
+
+  # For each weekday, the days to the next one; a single weekday is its own next one, after 7 days.
+  longest_cron_interval_days = (
+    try(local.cron[3], "*") != "*" ? 366 :
+    !contains(["*", "?"], try(local.cron[2], "*")) ? 31 :
+    contains(["*", "?"], try(local.cron[4], "*")) ? 1 :
+    length(local.weekdays) == 0 ? 35 :
+    max([for day in local.weekdays : min([for next in local.weekdays : (next - day + 6) % 7 + 1]...)]...)
+  )
+  longest_run_interval_seconds = (
+    startswith(var.rate, "cron(") ? 86400 * local.longest_cron_interval_days : local.rate_seconds
   )
 }
 
@@ -40,10 +64,16 @@ module "repositories_scanner" {
   description          = "Lists the ECR repositories and queues those that match the filter."
   handler              = "ecr_scan_reporter.repositories_scanner.handler"
   filename             = local.package
+  architecture         = var.architecture
   memory_size          = var.functions.repositories_scanner.memory
   timeout              = var.functions.repositories_scanner.timeout
   reserved_concurrency = var.functions.repositories_scanner.concurrency
+  vpc_config           = var.vpc_config
+  tracing              = var.tracing
+  log_level            = var.log_level
   log_retention_days   = var.log_retention_days
+  kms_key_arn          = var.kms_key_arn
+  role_path            = var.role_path
   permissions_boundary = var.permissions_boundary
   tags                 = var.tags
 
@@ -52,11 +82,12 @@ module "repositories_scanner" {
     REPOSITORIES_EXCLUDE_REGEXP = var.repositories_exclude_regexp == null ? "" : var.repositories_exclude_regexp
     IMAGES_QUEUE_URL            = module.images_queue.queue.url
     MEMORY_TABLE_NAME           = aws_dynamodb_table.memory.name
+    REPORTER_NAME               = var.name
     THREADS                     = tostring(var.functions.repositories_scanner.threads)
     REPORTER_NAME               = var.name
   })
 
-  policy_statements = {
+  policy_statements = merge(local.encrypt_messages_statement, {
     ListRepositories = {
       actions   = ["ecr:DescribeRepositories"]
       resources = [local.repositories_arn]
@@ -79,5 +110,5 @@ module "repositories_scanner" {
       actions   = ["dynamodb:PutItem"]
       resources = [aws_dynamodb_table.memory.arn]
     }
-  }
+  })
 }

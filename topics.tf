@@ -1,4 +1,5 @@
-# The topics that the reporter publishes to, and their subscriptions.
+# The topics that the reporter publishes to, and their subscriptions. With reports_topic_arn, the topic for reports is someone
+# else's, with their policy and their subscriptions.
 
 locals {
   # These policies replace SNS's default policy, which lets every principal of the account publish and subscribe. With
@@ -19,11 +20,15 @@ locals {
   # A report that is too large for one message continues in further messages, which are for programs: mail shows all that it
   # has in the first. `part` is an attribute of every message, and a filter policy rejects messages without it.
   first_part_only = jsonencode({ part = [{ numeric = ["=", 1] }] })
+
+  reports_topic_arn = one(concat(aws_sns_topic.reports[*].arn, var.reports_topic_arn[*]))
 }
 
 resource "aws_sns_topic" "reports" {
+  count = var.reports_topic_arn == null ? 1 : 0
+
   name              = local.names.reports
-  kms_master_key_id = "alias/aws/sns"
+  kms_master_key_id = coalesce(var.kms_key_arn, "alias/aws/sns")
   policy            = local.topic_policies.reports
   tags              = var.tags
 }
@@ -31,7 +36,7 @@ resource "aws_sns_topic" "reports" {
 resource "aws_sns_topic_subscription" "email" {
   count = var.email == null ? 0 : 1
 
-  topic_arn     = aws_sns_topic.reports.arn
+  topic_arn     = local.reports_topic_arn
   protocol      = "email"
   endpoint      = var.email
   filter_policy = local.first_part_only
@@ -40,7 +45,7 @@ resource "aws_sns_topic_subscription" "email" {
 resource "aws_sns_topic_subscription" "additional" {
   for_each = var.subscriptions
 
-  topic_arn             = aws_sns_topic.reports.arn
+  topic_arn             = local.reports_topic_arn
   protocol              = each.value.protocol
   endpoint              = each.value.endpoint
   filter_policy_scope   = each.value.filter_policy_scope
@@ -59,7 +64,7 @@ resource "aws_sns_topic" "chat" {
   count = var.chat ? 1 : 0
 
   name              = local.names.chat
-  kms_master_key_id = "alias/aws/sns"
+  kms_master_key_id = coalesce(var.kms_key_arn, "alias/aws/sns")
   policy            = local.topic_policies.chat
   tags              = var.tags
 }

@@ -324,6 +324,47 @@ variable "subscriptions" {
   }
 }
 
+variable "reports_topic_arn" {
+  description = <<-EOT
+    ARN of an SNS topic of this account and Region, to which the reports are published in place of a topic of the module's
+    own; null for the latter. Its policy and its subscriptions are yours, so that email and subscriptions have to be
+    unset. It has to exist before, because Terraform has to know the ARN when it plans. If it has a customer key, that has
+    to be kms_key_arn, or reporter_role_name needs kms:Decrypt and kms:GenerateDataKey on it.
+  EOT
+  type        = string
+  default     = null
+
+  validation {
+    condition = var.reports_topic_arn == null || can(regex(
+      "^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$", var.reports_topic_arn,
+    ))
+    error_message = join("", [
+      "reports_topic_arn is ${jsonencode(var.reports_topic_arn)}; ",
+      "expected the ARN of a standard topic, such as \"arn:aws:sns:eu-central-1:123456789012:security\", or null for none.",
+    ])
+  }
+
+  # The reporter takes its own account and Region from the topic's ARN.
+  validation {
+    condition = var.reports_topic_arn == null ? true : (
+      try(slice(split(":", var.reports_topic_arn), 3, 5), []) == split(":", local.arn_scope)
+    )
+    error_message = join("", [
+      "reports_topic_arn is ${jsonencode(var.reports_topic_arn)}; ",
+      "expected a topic of this account and Region, ${local.arn_scope}.",
+    ])
+  }
+
+  validation {
+    condition = var.reports_topic_arn == null || (var.email == null && length(var.subscriptions) == 0)
+    error_message = join("", [
+      "reports_topic_arn is set beside ",
+      join(" and ", concat(var.email == null ? [] : ["email"], length(var.subscriptions) == 0 ? [] : ["subscriptions"])),
+      "; expected either: the module adds no subscription to a topic of yours.",
+    ])
+  }
+}
+
 variable "chat" {
   description = <<-EOT
     Whether to create a second topic, with reports in the form that Amazon Q Developer in chat applications
@@ -779,6 +820,68 @@ variable "functions" {
   }
 }
 
+variable "architecture" {
+  description = <<-EOT
+    Instruction set of the functions: "arm64" or "x86_64". A second on arm64 costs 20 % less, and the package has no
+    compiled code, so that it runs on both.
+  EOT
+  type        = string
+  default     = "arm64"
+  nullable    = false
+
+  validation {
+    condition     = contains(["arm64", "x86_64"], var.architecture)
+    error_message = "architecture is \"${var.architecture}\"; expected \"arm64\" or \"x86_64\"."
+  }
+}
+
+variable "vpc_config" {
+  description = <<-EOT
+    Subnets and security groups of the functions; null to run them outside of a VPC. The subnets need a way to the APIs
+    of ECR, SQS, SNS and DynamoDB, by NAT or by VPC endpoints, and the security groups have to allow HTTPS to them.
+  EOT
+  type = object({
+    subnet_ids         = list(string)
+    security_group_ids = list(string)
+  })
+  default = null
+
+  validation {
+    condition = var.vpc_config == null ? true : (
+      try(length(var.vpc_config.subnet_ids), 0) >= 1 && try(length(var.vpc_config.security_group_ids), 0) >= 1
+    )
+    error_message = "vpc_config is ${jsonencode(var.vpc_config)}; expected at least one subnet and one security group, or null."
+  }
+}
+
+variable "tracing" {
+  description = "Whether AWS X-Ray traces the functions, at X-Ray's price."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+# Lambda drops lines below the level, and with them the metrics that they carry: CloudWatch extracts the metrics from lines of
+# the level INFO. Alarms and dashboard would then be blind without saying so, so that no higher level is accepted. To keep fewer
+# logs, lower log_retention_days.
+variable "log_level" {
+  description = <<-EOT
+    Level from which log lines of the functions are kept: "INFO" or "DEBUG". Higher levels would drop the metrics, which
+    travel in lines of the level INFO. DEBUG logs the AWS SDK's requests and responses, findings included.
+  EOT
+  type        = string
+  default     = "INFO"
+  nullable    = false
+
+  validation {
+    condition = contains(["DEBUG", "INFO"], var.log_level)
+    error_message = join("", [
+      "log_level is \"${var.log_level}\"; ",
+      "expected \"DEBUG\" or \"INFO\": a higher level drops the lines that carry the metrics.",
+    ])
+  }
+}
+
 variable "environment_variables" {
   description = "Additional environment variables of all functions, such as AWS_ENDPOINT_URL_ECR."
   type        = map(string)
@@ -857,6 +960,124 @@ variable "log_retention_days" {
       "expected 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653, or ",
       "0 for ever.",
     ])
+  }
+}
+
+variable "create_alarms" {
+  description = <<-EOT
+    Whether to create the CloudWatch alarms and their topic: messages in a DLQ, errors and throttles of a function, messages
+    that wait for too long, scans that are overdue, and no run when one was due. CloudWatch bills each alarm.
+  EOT
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "disabled_alarms" {
+  description = <<-EOT
+    Alarms not to create: images_dlq, reports_dlq, images_queue_age, reports_queue_age, overdue_scans, silence; and errors
+    or throttles of a function, such as reporter_errors and images_scanner_throttles.
+  EOT
+  type        = set(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition = length(setsubtract(var.disabled_alarms, local.alarm_keys)) == 0
+    error_message = join("", [
+      "disabled_alarms has ${join(", ", setsubtract(var.disabled_alarms, local.alarm_keys))}; ",
+      "expected ${join(", ", local.alarm_keys)}.",
+    ])
+  }
+}
+
+variable "alarm_actions" {
+  description = <<-EOT
+    ARNs of what CloudWatch notifies when an alarm fires and when it ends, in addition to the topic in alarms_topic_arn: at
+    most four, such as the topic of a pager.
+  EOT
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  # CloudWatch allows five for each state of an alarm; one is the module's own topic.
+  validation {
+    condition = length(var.alarm_actions) <= 4 && alltrue([for arn in var.alarm_actions :
+      can(regex("^arn:[a-z-]+:[a-z0-9-]+:", arn))
+    ])
+    error_message = "alarm_actions is ${jsonencode(var.alarm_actions)}; expected at most four ARNs."
+  }
+
+  validation {
+    condition = var.create_alarms || length(var.alarm_actions) == 0
+    error_message = join("", [
+      "alarm_actions is ${jsonencode(var.alarm_actions)} although create_alarms is false; expected none, or alarms.",
+    ])
+  }
+}
+
+variable "alarm_email" {
+  description = <<-EOT
+    Email address that receives the alarms; null for none. AWS sends it a link, which confirms the subscription and is
+    valid for two days.
+  EOT
+  type        = string
+  default     = null
+
+  validation {
+    condition = var.alarm_email == null || can(regex("^[^@\\s]+@[^@\\s.]+(\\.[^@\\s.]+)+$", var.alarm_email))
+    error_message = join("", [
+      "alarm_email is ${jsonencode(var.alarm_email)}; ",
+      "expected one address, such as \"operations@example.com\", or null for none.",
+    ])
+  }
+
+  validation {
+    condition     = var.create_alarms || var.alarm_email == null
+    error_message = "alarm_email is ${jsonencode(var.alarm_email)} although create_alarms is false; expected null, or alarms."
+  }
+}
+
+variable "create_dashboard" {
+  description = <<-EOT
+    Whether to create a CloudWatch dashboard: whether the module runs, what is stuck, what it found and what AWS refused. Its
+    name ends with the Region. CloudWatch bills dashboards beyond the first three of an account.
+  EOT
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "kms_key_arn" {
+  description = <<-EOT
+    ARN of a customer managed KMS key of the same Region, which encrypts the queues, the topics, the table, the logs and
+    the functions' environment variables. Its key policy has to allow the AWS services in docs/encryption.md. Null for
+    AWS's own encryption, which costs nothing.
+  EOT
+  type        = string
+  default     = null
+
+  validation {
+    condition = var.kms_key_arn == null || can(regex(
+      "^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.kms_key_arn,
+    ))
+    error_message = join("", [
+      "kms_key_arn is ${jsonencode(var.kms_key_arn)}; ",
+      "expected the ARN of a key (not of an alias), such as ",
+      "\"arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab\", or null for none.",
+    ])
+  }
+}
+
+variable "role_path" {
+  description = "IAM path of the functions' roles, such as \"/security/\"."
+  type        = string
+  default     = "/"
+  nullable    = false
+
+  validation {
+    condition     = length(var.role_path) <= 512 && can(regex("^/([!-.0-~]+/)*$", var.role_path))
+    error_message = "role_path is \"${var.role_path}\"; expected \"/\", or a path such as \"/security/\", of at most 512 characters."
   }
 }
 

@@ -28,7 +28,7 @@ run "without_any_input" {
       module.images_queue.dlq.name == "ecr-scan-reporter-images-dlq" &&
       module.reports_queue.queue.name == "ecr-scan-reporter-reports" &&
       module.reports_queue.dlq.name == "ecr-scan-reporter-reports-dlq" &&
-      aws_sns_topic.reports.name == "ecr-scan-reporter-reports"
+      aws_sns_topic.reports[0].name == "ecr-scan-reporter-reports"
     )
     error_message = "Queues and topics should be named after the module."
   }
@@ -45,7 +45,7 @@ run "without_any_input" {
   }
 
   assert {
-    condition     = aws_sns_topic.reports.kms_master_key_id == "alias/aws/sns"
+    condition     = aws_sns_topic.reports[0].kms_master_key_id == "alias/aws/sns"
     error_message = "The topic should be encrypted."
   }
 

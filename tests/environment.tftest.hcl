@@ -32,8 +32,9 @@ run "defaults" {
       THREADS                     = "16"
       IMAGES_QUEUE_URL            = "https://sqs.eu-central-1.amazonaws.com/123456789012/images"
       MEMORY_TABLE_NAME           = "ecr-scan-reporter-memory"
+      REPORTER_NAME               = "ecr-scan-reporter"
     })
-    error_message = "The repositories scanner should have the filter, its queue, the table and the instance's name."
+    error_message = "The repositories scanner should have the filter, its queue, the table and the name of the instance."
   }
 
   assert {
@@ -48,7 +49,7 @@ run "defaults" {
       REPORTER_NAME     = "ecr-scan-reporter"
       THREADS           = "16"
     })
-    error_message = "The images scanner should have the maximum age, the run interval, its queue, the table and the instance's name."
+    error_message = "The images scanner should have the maximum age, the run interval, its queue, the table and the name of the instance."
   }
 
   assert {

@@ -24,6 +24,8 @@ run "every_name_begins_with_the_instance" {
       chat                 = "team_A-1-chat"
       memory               = "team_A-1-memory"
       console_widget       = "team_A-1-console-widget"
+      heartbeat            = "team_A-1-heartbeat"
+      alarms               = "team_A-1-alarms"
     }
     error_message = "A name that fits should be kept."
   }
@@ -95,8 +97,10 @@ run "long_name" {
       module.images_queue.dlq.name == local.names.images_dlq &&
       module.reports_queue.queue.name == local.names.reports &&
       module.reports_queue.dlq.name == local.names.reports_dlq &&
-      aws_sns_topic.reports.name == local.names.reports &&
+      aws_sns_topic.reports[0].name == local.names.reports &&
       aws_sns_topic.chat[0].name == local.names.chat &&
+      aws_sns_topic.alarms[0].name == local.names.alarms &&
+      aws_cloudwatch_event_rule.heartbeat[0].name == local.names.heartbeat &&
       aws_dynamodb_table.memory.name == local.names.memory &&
       module.repositories_scanner.function.function_name == local.names.repositories_scanner &&
       module.images_scanner.function.function_name == local.names.images_scanner &&
@@ -125,7 +129,7 @@ run "long_name_with_the_same_prefix" {
       run.long_name.schedule_rule_name, run.long_name.scan_events_rule_name,
       run.long_name.images_queue_name, run.long_name.images_dead_letter_queue_name,
       run.long_name.reports_queue_name, run.long_name.reports_dead_letter_queue_name,
-      run.long_name.reports_topic_name, run.long_name.chat_topic_name,
+      run.long_name.reports_topic_name, run.long_name.chat_topic_name, run.long_name.alarms_topic_name,
       run.long_name.repositories_scanner_function_name, run.long_name.images_scanner_function_name,
       run.long_name.reporter_function_name, run.long_name.memory_table_name,
     ])) == 0

@@ -39,8 +39,11 @@ run "china" {
   assert {
     condition = (
       local.repositories_arn == "arn:aws-cn:ecr:cn-north-1:210987654321:repository/*" &&
-      jsondecode(aws_sns_topic.reports.policy).Statement[0].Resource == "arn:aws-cn:sns:cn-north-1:210987654321:reporter-reports" &&
+      jsondecode(aws_sns_topic.reports[0].policy).Statement[0].Resource == "arn:aws-cn:sns:cn-north-1:210987654321:reporter-reports" &&
       jsondecode(aws_sns_topic.chat[0].policy).Statement[0].Resource == "arn:aws-cn:sns:cn-north-1:210987654321:reporter-chat" &&
+      jsondecode(aws_sns_topic.alarms[0].policy).Statement[1].Condition.ArnLike["aws:SourceArn"] == (
+        "arn:aws-cn:cloudwatch:cn-north-1:210987654321:alarm:reporter-*"
+      ) &&
       { for name, queue in {
         images      = module.images_queue.queue
         images_dlq  = module.images_queue.dlq
@@ -63,7 +66,8 @@ run "china" {
       module.images_queue.dlq.policy, module.images_queue.dlq.redrive_allow_policy,
       module.reports_queue.queue.policy, module.reports_queue.queue.redrive_policy,
       module.reports_queue.dlq.policy, module.reports_queue.dlq.redrive_allow_policy,
-      aws_sns_topic.reports.policy, aws_sns_topic.chat[0].policy, module.repositories_scanner.policy.policy,
+      aws_sns_topic.reports[0].policy, aws_sns_topic.chat[0].policy, aws_sns_topic.alarms[0].policy,
+      module.repositories_scanner.policy.policy,
       module.images_scanner.policy.policy, module.reporter.policy.policy,
     ]), "arn:aws:")
     error_message = "No policy should name the partition aws."

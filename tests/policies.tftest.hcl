@@ -185,7 +185,7 @@ run "queues" {
 
 run "topic" {
   assert {
-    condition = jsondecode(aws_sns_topic.reports.policy).Statement == [{
+    condition = jsondecode(aws_sns_topic.reports[0].policy).Statement == [{
       Sid       = "DenyInsecureTransport", Effect = "Deny", Principal = "*", Action = "sns:Publish"
       Resource  = "arn:aws:sns:eu-central-1:123456789012:scan-reports"
       Condition = { Bool = { "aws:SecureTransport" = "false" } }

@@ -326,8 +326,6 @@ run "rejects_one_invalid_subscription_among_valid_ones" {
 }
 
 run "least_values_accepted" {
-  command = plan
-
   variables {
     report_window = 0
     remind_after  = "1d"
@@ -452,7 +450,7 @@ run "every_protocol" {
 
   assert {
     condition = alltrue([for name, subscription in aws_sns_topic_subscription.additional :
-      subscription.topic_arn == aws_sns_topic.reports.arn && subscription.endpoint == var.subscriptions[name].endpoint
+      subscription.topic_arn == aws_sns_topic.reports[0].arn && subscription.endpoint == var.subscriptions[name].endpoint
     ])
     error_message = "All subscriptions should be of the reports topic."
   }
@@ -544,7 +542,7 @@ run "with_an_address" {
     condition = (
       aws_sns_topic_subscription.email[0].protocol == "email" &&
       aws_sns_topic_subscription.email[0].endpoint == "security@example.com" &&
-      aws_sns_topic_subscription.email[0].topic_arn == aws_sns_topic.reports.arn
+      aws_sns_topic_subscription.email[0].topic_arn == aws_sns_topic.reports[0].arn
     )
     error_message = "The address should be subscribed to the topic."
   }

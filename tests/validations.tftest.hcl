@@ -755,8 +755,6 @@ run "rejects_more_than_50_tags" {
 }
 
 run "least_values_accepted" {
-  command = plan
-
   variables {
     name                       = "n"
     rate                       = "1 minute"
@@ -777,8 +775,6 @@ run "least_values_accepted" {
 }
 
 run "greatest_values_accepted" {
-  command = plan
-
   variables {
     name                       = format("%0128d", 0)
     rate                       = "1${format("%0243d", 0)} hours"

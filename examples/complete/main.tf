@@ -1,9 +1,77 @@
-# Two instances in one account and Region: a strict one for production, with every input set, and a lenient one for all
-# other repositories.
+# Two instances in one account and Region: a strict one for production, with every input set (but reports_topic_arn, which
+# replaces email and subscriptions), and a lenient one for all other repositories.
 
 data "aws_caller_identity" "current" {}
 
 data "aws_partition" "current" {}
+
+variable "vpc_config" {
+  description = "Subnets and security groups of the functions; null to run them outside of a VPC."
+  type        = object({ subnet_ids = list(string), security_group_ids = list(string) })
+  default     = null
+}
+
+locals {
+  arn_prefix = "arn:${data.aws_partition.current.partition}"
+  region     = split(":", aws_sns_topic.pager.arn)[3]
+  arn_scope  = "${local.region}:${data.aws_caller_identity.current.account_id}"
+}
+
+# The key of both instances. docs/encryption.md explains the statements.
+resource "aws_kms_key" "reports" {
+  description         = "Encrypts what the instances of ecr-scan-reporter keep."
+  enable_key_rotation = true
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid       = "AllowAccount"
+        Effect    = "Allow"
+        Principal = { AWS = "${local.arn_prefix}:iam::${data.aws_caller_identity.current.account_id}:root" }
+        Action    = "kms:*"
+        Resource  = "*"
+      },
+      # No condition: EventBridge sends KMS neither aws:SourceArn nor aws:SourceAccount.
+      {
+        Sid       = "AllowScanEvents"
+        Effect    = "Allow"
+        Principal = { Service = "events.amazonaws.com" }
+        Action    = ["kms:GenerateDataKey", "kms:Decrypt"]
+        Resource  = "*"
+      },
+      {
+        Sid       = "AllowAlarms"
+        Effect    = "Allow"
+        Principal = { Service = "cloudwatch.amazonaws.com" }
+        Action    = ["kms:GenerateDataKey*", "kms:Decrypt"]
+        Resource  = "*"
+        Condition = {
+          StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.current.account_id }
+          ArnLike = { "aws:SourceArn" = [for name in ["production", "others"] :
+            "${local.arn_prefix}:cloudwatch:${local.arn_scope}:alarm:${name}-*"
+          ] }
+        }
+      },
+      {
+        Sid       = "AllowLogs"
+        Effect    = "Allow"
+        Principal = { Service = "logs.${local.region}.amazonaws.com" }
+        Action    = ["kms:Encrypt*", "kms:Decrypt*", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"]
+        Resource  = "*"
+        Condition = { ArnLike = { "kms:EncryptionContext:aws:logs:arn" = [for name in ["production", "others"] :
+          "${local.arn_prefix}:logs:${local.arn_scope}:log-group:/aws/lambda/${name}-*"
+        ] } }
+      },
+    ]
+  })
+}
+
+# The topic of a pager. It has no key: the alarms have to arrive if the key is the trouble.
+resource "aws_sns_topic" "pager" {
+  #checkov:skip=CKV_AWS_26:Alarms have to arrive if the key is disabled, and hold no findings.
+  name = "ecr-scan-pager"
+}
 
 # The queue of a ticket system, which creates a ticket for each report.
 resource "aws_sqs_queue" "tickets" {
@@ -133,6 +201,18 @@ module "production" {
     reporter       = { memory = 512, timeout = 300, concurrency = 2 }
   }
 
+  # The default, which costs less.
+  architecture = "arm64"
+
+  # Null unless the example's variable says otherwise.
+  vpc_config = var.vpc_config
+
+  # AWS X-Ray.
+  tracing = true
+
+  # Or "DEBUG".
+  log_level = "INFO"
+
   # For all functions, in addition to the variables that the module sets: here IPv6 endpoints.
   environment_variables = {
     AWS_USE_DUALSTACK_ENDPOINT = "true"
@@ -141,7 +221,22 @@ module "production" {
   # `terraform destroy` fails until this is false and applied.
   memory_deletion_protection = true
 
-  log_retention_days = 90
+  # A year.
+  log_retention_days = 365
+
+  # The alarms, without one of them, notify a pager and an address, in addition to the topic in alarms_topic_arn.
+  create_alarms   = true
+  disabled_alarms = ["repositories_scanner_throttles"]
+  alarm_actions   = [aws_sns_topic.pager.arn]
+  alarm_email     = "operations@example.com"
+
+  create_dashboard = true
+
+  # Encrypts queues, topics, table, logs and environment variables.
+  kms_key_arn = aws_kms_key.reports.arn
+
+  # The roles are in this path.
+  role_path = "/security/"
 
   # For accounts that require a permissions boundary.
   permissions_boundary = "arn:${data.aws_partition.current.partition}:iam::${data.aws_caller_identity.current.account_id}:policy/boundary"
@@ -163,4 +258,7 @@ module "others" {
   # Critical findings only: HIGH is on by default.
   severity_thresholds    = { HIGH = null }
   notify_on_scan_failure = false
+
+  log_retention_days = 365
+  kms_key_arn        = aws_kms_key.reports.arn
 }

@@ -10,5 +10,6 @@ module "ecr_scan_reporter" {
   email                 = var.email
   rate                  = var.rate
   report_window         = var.report_window
+  log_retention_days    = 365
   environment_variables = var.environment_variables
 }

@@ -4,13 +4,51 @@ locals {
   # The newest Python runtime that all supported provider versions accept: 5.100 rejects python3.14.
   runtime = "python3.13"
 
+  # What every function needs, by Sid, if its condition holds.
+  common_policy_statements = {
+    WriteLogs = {
+      needed    = true
+      actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+      resources = ["${aws_cloudwatch_log_group.this.arn}:*"]
+    }
+    # The environment variables, and whatever the function reads that has the same key.
+    DecryptWithKey = {
+      needed    = var.kms_key_arn != null
+      actions   = ["kms:Decrypt"]
+      resources = [var.kms_key_arn]
+    }
+    # X-Ray has no resources to name.
+    WriteTraces = {
+      needed    = var.tracing
+      actions   = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
+      resources = ["*"]
+    }
+    # Lambda creates and removes the network interfaces with the function's role. The interfaces have no names beforehand.
+    UseNetwork = {
+      needed    = var.vpc_config != null
+      actions   = local.network_actions
+      resources = ["*"]
+    }
+  }
+
+  network_actions = [
+    "ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:DeleteNetworkInterface",
+    "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses",
+  ]
+
+  # What Lambda may do to the network, the code of the function need not: requests from it carry the function's ARN.
+  denials = var.vpc_config == null ? [] : [{
+    Sid       = "DenyNetworkToCode"
+    Effect    = "Deny"
+    Action    = local.network_actions
+    Resource  = ["*"]
+    Condition = { ArnLike = { "lambda:SourceFunctionArn" = "arn:*:lambda:*:*:function:${var.name}" } }
+  }]
+
   policy_statements = merge(
-    {
-      WriteLogs = {
-        actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-        resources = ["${aws_cloudwatch_log_group.this.arn}:*"]
-      }
-    },
+    { for sid, statement in local.common_policy_statements : sid => {
+      actions = statement.actions, resources = statement.resources
+    } if statement.needed },
     var.policy_statements,
   )
 }
@@ -18,15 +56,19 @@ locals {
 resource "aws_cloudwatch_log_group" "this" {
   name              = "/aws/lambda/${var.name}"
   retention_in_days = var.log_retention_days
+  kms_key_id        = var.kms_key_arn
   tags              = var.tags
 }
 
 resource "aws_iam_role" "this" {
   name                 = var.name
+  path                 = var.role_path
   description          = "Execution role of the Lambda function ${var.name}."
   permissions_boundary = var.permissions_boundary
   tags                 = var.tags
 
+  # No aws:SourceArn: Lambda documents none for this call. IAM lets a principal pass a role to functions of its own account
+  # only, so no other account can have Lambda assume it.
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
@@ -44,36 +86,57 @@ resource "aws_iam_role_policy" "this" {
 
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [for sid, statement in local.policy_statements : {
-      Sid      = sid
-      Effect   = "Allow"
-      Action   = statement.actions
-      Resource = statement.resources
-    }]
+    Statement = concat(
+      [for sid, statement in local.policy_statements : {
+        Sid      = sid
+        Effect   = "Allow"
+        Action   = statement.actions
+        Resource = statement.resources
+      }],
+      local.denials,
+    )
   })
 }
 
 resource "aws_lambda_function" "this" {
+  #checkov:skip=CKV_AWS_116:Two functions consume a queue with a DLQ. The event of the third is the schedule's; its errors are an alarm.
+  #checkov:skip=CKV_AWS_272:AWS Signer signs packages in S3. This one is in the repository, and anyone can rebuild it to the byte.
   function_name                  = var.name
   description                    = var.description
   role                           = aws_iam_role.this.arn
   runtime                        = local.runtime
+  architectures                  = [var.architecture]
   handler                        = var.handler
   filename                       = var.filename
   source_code_hash               = filebase64sha256(var.filename)
   memory_size                    = var.memory_size
   timeout                        = var.timeout
   reserved_concurrent_executions = coalesce(var.reserved_concurrency, -1)
+  kms_key_arn                    = var.kms_key_arn
   tags                           = var.tags
 
   environment {
     variables = var.environment_variables
   }
 
+  # PassThrough is Lambda's default: it records nothing by itself.
+  tracing_config {
+    mode = var.tracing ? "Active" : "PassThrough"
+  }
+
+  dynamic "vpc_config" {
+    for_each = var.vpc_config[*]
+
+    content {
+      subnet_ids         = vpc_config.value.subnet_ids
+      security_group_ids = vpc_config.value.security_group_ids
+    }
+  }
+
   # Lambda's own log lines are limited to failures: what START and REPORT say of each invocation is in the metrics.
   logging_config {
     log_format            = "JSON"
-    application_log_level = "INFO"
+    application_log_level = var.log_level
     system_log_level      = "WARN"
     log_group             = aws_cloudwatch_log_group.this.name
   }

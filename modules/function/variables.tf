@@ -22,6 +22,13 @@ variable "filename" {
   nullable    = false
 }
 
+variable "architecture" {
+  description = "Instruction set of the function: arm64 or x86_64."
+  type        = string
+  default     = "arm64"
+  nullable    = false
+}
+
 variable "memory_size" {
   description = "Memory of the function in MB."
   type        = number
@@ -38,6 +45,29 @@ variable "reserved_concurrency" {
   description = "Number of concurrent executions that are reserved for the function and limit it; null to reserve none."
   type        = number
   default     = null
+}
+
+variable "vpc_config" {
+  description = "Subnets and security groups of the function; null for none."
+  type = object({
+    subnet_ids         = list(string)
+    security_group_ids = list(string)
+  })
+  default = null
+}
+
+variable "tracing" {
+  description = "Whether AWS X-Ray traces the function."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "log_level" {
+  description = "Level from which the function's log lines are kept, such as INFO."
+  type        = string
+  default     = "INFO"
+  nullable    = false
 }
 
 variable "environment_variables" {
@@ -60,6 +90,19 @@ variable "policy_statements" {
   }))
   default  = {}
   nullable = false
+}
+
+variable "kms_key_arn" {
+  description = "ARN of the KMS key that encrypts the environment variables and the logs; null for AWS's own encryption."
+  type        = string
+  default     = null
+}
+
+variable "role_path" {
+  description = "IAM path of the role."
+  type        = string
+  default     = "/"
+  nullable    = false
 }
 
 variable "permissions_boundary" {

@@ -11,6 +11,9 @@ locals {
   # The maximum of SQS: two weeks to find the cause of a failure and redrive the messages.
   dlq_retention_seconds = 14 * 24 * 60 * 60
 
+  # A queue has either SQS's own key or a customer key, and the provider rejects `false` beside the latter.
+  sqs_managed_sse_enabled = var.kms_key_arn == null ? true : null
+
   # Composed from the names, because each queue's policy needs the queue's own ARN and the two queues refer to each
   # other. Separate policy resources would not need that, but the provider waits 25 seconds for each of them.
   arns = {
@@ -51,7 +54,8 @@ locals {
 resource "aws_sqs_queue" "this" {
   name                       = var.name
   visibility_timeout_seconds = local.visibility_timeout_seconds
-  sqs_managed_sse_enabled    = true
+  sqs_managed_sse_enabled    = local.sqs_managed_sse_enabled
+  kms_master_key_id          = var.kms_key_arn
   policy                     = local.policies.queue
   tags                       = var.tags
 
@@ -64,7 +68,8 @@ resource "aws_sqs_queue" "this" {
 resource "aws_sqs_queue" "dlq" {
   name                      = var.dlq_name
   message_retention_seconds = local.dlq_retention_seconds
-  sqs_managed_sse_enabled   = true
+  sqs_managed_sse_enabled   = local.sqs_managed_sse_enabled
+  kms_master_key_id         = var.kms_key_arn
   policy                    = local.policies.dlq
   tags                      = var.tags
 

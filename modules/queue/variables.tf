@@ -57,6 +57,12 @@ variable "dlq_policy_statements" {
   nullable = false
 }
 
+variable "kms_key_arn" {
+  description = "ARN of the KMS key that encrypts both queues; null for the key of SQS."
+  type        = string
+  default     = null
+}
+
 variable "tags" {
   description = "Tags of both queues."
   type        = map(string)

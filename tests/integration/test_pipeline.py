@@ -317,6 +317,44 @@ def test_rebuild_is_compared_with_the_image_before(
 
 
 # The last test: it destroys the module.
+def test_each_alarm_fires_and_notifies(module: Module, local_aws: LocalAws | None) -> None:
+    if local_aws is None:
+        raise NotSupportedError("AWS accepts no metrics in its own namespaces, and evaluates alarms when it likes")
+    cloudwatch: Any = boto3.client("cloudwatch")
+    queue = boto3.resource("sqs").create_queue(QueueName=f"{RUN}-pager")
+    boto3.client("sns").subscribe(
+        TopicArn=module.outputs["alarms_topic_arn"], Protocol="sqs", Endpoint=queue.attributes["QueueArn"]
+    )
+    alarms = cloudwatch.describe_alarms(AlarmNamePrefix=f"{RUN}-")["MetricAlarms"]
+    assert len(alarms) == 12
+    for alarm in alarms:
+        datum: Any = {
+            "MetricName": alarm["MetricName"],
+            "Dimensions": alarm["Dimensions"],
+            "Value": alarm["Threshold"] + 1,
+        }
+        past = [
+            datetime.now(UTC) - timedelta(seconds=alarm["Period"] * n + 1) for n in range(alarm["EvaluationPeriods"])
+        ]
+        data = [{**datum, "Timestamp": time} for time in past]
+        cloudwatch.put_metric_data(Namespace=alarm["Namespace"], MetricData=data)
+        # LocalStack evaluates an alarm when it is put, and after all its periods again.
+        settable = cloudwatch.meta.service_model.operation_model("PutMetricAlarm").input_shape.members
+        cloudwatch.put_metric_alarm(**{name: value for name, value in alarm.items() if name in settable})
+
+    def notified() -> dict[str, str]:
+        for message in queue.receive_messages(MaxNumberOfMessages=10):
+            alarm = json.loads(json.loads(message.body)["Message"])
+            states[alarm["AlarmName"]] = alarm["NewStateValue"]
+            message.delete()
+        return states if len(states) == len(alarms) else {}
+
+    states: dict[str, str] = {}
+    wait_until(notified, 60, "each alarm notifies the topic")
+    assert states == {alarm["AlarmName"]: "ALARM" for alarm in alarms}
+    queue.delete()
+
+
 def test_destroy_leaves_no_resource(module: Module, inbox: Inbox) -> None:
     module.destroy()
     left = [
@@ -328,5 +366,8 @@ def test_destroy_leaves_no_resource(module: Module, inbox: Inbox) -> None:
         *boto3.client("dynamodb").list_tables()["TableNames"],
         *boto3.client("sqs").list_queues(QueueNamePrefix=RUN).get("QueueUrls", []),
         *boto3.client("logs").describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{RUN}")["logGroups"],
+        *boto3.client("logs").describe_query_definitions()["queryDefinitions"],
+        *boto3.client("cloudwatch").describe_alarms()["MetricAlarms"],
+        *boto3.client("cloudwatch").list_dashboards()["DashboardEntries"],
     ]
     assert [str(item) for item in left if RUN in str(item) and f"{RUN}-inbox" not in str(item)] == []

@@ -24,6 +24,12 @@ mock_resource "aws_cloudwatch_log_group" {
   }
 }
 
+mock_resource "aws_cloudwatch_metric_alarm" {
+  defaults = {
+    arn = "arn:aws:cloudwatch:eu-central-1:123456789012:alarm:mock"
+  }
+}
+
 mock_resource "aws_dynamodb_table" {
   defaults = {
     arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/mock"
@@ -33,6 +39,12 @@ mock_resource "aws_dynamodb_table" {
 mock_resource "aws_iam_role" {
   defaults = {
     arn = "arn:aws:iam::123456789012:role/mock"
+  }
+}
+
+mock_resource "aws_kms_key" {
+  defaults = {
+    arn = "arn:aws:kms:eu-central-1:123456789012:key/mock"
   }
 }
 

@@ -1,0 +1,251 @@
+# The alarms, which watch everything else. They report to a topic of their own: what watches the reports must not travel by
+# the topic of the reports. Each description names the section of docs/operations.md that says what to do.
+
+locals {
+  metrics_namespace = "EcrScanReporter"
+
+  # Durations in seconds. A month counts as 31 days, so that no alarm comes before the promised age is over.
+  promised_age = try(regex(local.duration_regexp, var.images_duration_delta), [])
+  promised_age_seconds = 86400 * sum([for index, days in [31, 7, 1] :
+    days * try(tonumber(trimsuffix(local.promised_age[index], ["m", "w", "d"][index])), 0)
+  ])
+
+  # An image that is not yet due in one run is scanned in the next. The hour covers the difference between the start of a run
+  # and the scans.
+  overdue_seconds = local.promised_age_seconds + local.longest_run_interval_seconds + 3600
+
+  # Silence: no run was complete when one was due. An alarm that counts runs cannot watch a schedule of a week. CloudWatch
+  # looks back seven days at most, and a run that is a minute late leaves seven days without a run. So this alarm reads an age:
+  # a second rule, the heartbeat, has the repositories scanner write every hour how many seconds ago the last run was complete.
+  # The age passes the threshold whatever the reason: a rule that someone disabled, a function that fails, a schedule that never
+  # fires. Three hours of data are enough to judge it, so no limit of CloudWatch matters.
+  #
+  # Where the heartbeat is missing too, the alarm goes to INSUFFICIENT_DATA, which has the same actions. To treat missing data as
+  # breaching, or to FILL them, would fire at every installation, before the first heartbeat. INSUFFICIENT_DATA does not: it is
+  # the state in which an alarm begins, and only a change of state has actions.
+  #
+  # The age is at most one interval and the length of a run. A run may be as long as the interval, but no longer than a day. An
+  # hour is the least that is allowed for, because the heartbeat comes once an hour.
+  heartbeat_seconds = 3600
+  silence_seconds   = local.longest_run_interval_seconds + min(86400, max(3600, local.longest_run_interval_seconds))
+
+  alarm_functions = {
+    repositories_scanner = module.repositories_scanner.function.function_name
+    images_scanner       = module.images_scanner.function.function_name
+    reporter             = module.reporter.function.function_name
+  }
+
+  alarm_defaults = {
+    period            = 300
+    periods           = 1
+    missing           = "notBreaching"
+    insufficient_data = false
+    applicable        = true
+  }
+
+  all_alarms = merge(
+    {
+      # SQS stops to measure a queue that nobody uses. "ignore" keeps the alarm until the messages are gone.
+      images_dlq = merge(local.alarm_defaults, {
+        namespace  = "AWS/SQS", metric = "ApproximateNumberOfMessagesVisible", statistic = "Maximum", threshold = 0
+        dimensions = { QueueName = module.images_queue.dlq.name }
+        missing    = "ignore"
+        section    = "images-dlq"
+        text       = "The images scanner failed five times on a repository: its images are not scanned. Read its errors, then redrive."
+      })
+      reports_dlq = merge(local.alarm_defaults, {
+        namespace  = "AWS/SQS", metric = "ApproximateNumberOfMessagesVisible", statistic = "Maximum", threshold = 0
+        dimensions = { QueueName = module.reports_queue.dlq.name }
+        missing    = "ignore"
+        section    = "reports-dlq"
+        text = join(" ", [
+          "The reporter failed five times on a scan event, or EventBridge could not deliver one:",
+          "a result is not reported. Read the reporter's errors, then redrive.",
+        ])
+      })
+      # A run that waits in the queue when the next one starts is not done in time.
+      images_queue_age = merge(local.alarm_defaults, {
+        namespace  = "AWS/SQS", metric = "ApproximateAgeOfOldestMessage", statistic = "Maximum"
+        threshold  = max(local.run_interval_seconds, module.images_queue.retry_seconds)
+        dimensions = { QueueName = module.images_queue.queue.name }
+        section    = "queue-age"
+        text = join(" ", [
+          "A repository has waited to be scanned for longer than a run.",
+          "See whether the images scanner runs, fails or is throttled.",
+        ])
+      })
+      reports_queue_age = merge(local.alarm_defaults, {
+        namespace  = "AWS/SQS", metric = "ApproximateAgeOfOldestMessage", statistic = "Maximum", threshold = 3600
+        dimensions = { QueueName = module.reports_queue.queue.name }
+        section    = "queue-age"
+        text       = "A scan event has waited to be reported for more than an hour. See whether the reporter runs, fails or is throttled."
+      })
+      overdue_scans = merge(local.alarm_defaults, {
+        namespace  = local.metrics_namespace, metric = "OldestScanAge", statistic = "Maximum", period = 3600
+        threshold  = local.overdue_seconds
+        dimensions = { Instance = var.name }
+        # Written by each run. Between two runs, the alarm keeps its state.
+        missing = "ignore"
+        section = "overdue-scans"
+        text = join(" ", [
+          "The oldest scan is older than ${var.images_duration_delta} and one run: an image was not scanned in time.",
+          "See whether ECR's quota is exhausted, or scans fail.",
+        ])
+      })
+      silence = merge(local.alarm_defaults, {
+        namespace  = local.metrics_namespace, metric = "SecondsSinceLastPass", statistic = "Minimum"
+        period     = local.heartbeat_seconds, periods = 3
+        threshold  = local.silence_seconds
+        dimensions = { Instance = var.name }
+        missing    = "missing"
+        # Paused on purpose: both rules are disabled, and the age means nothing.
+        applicable        = var.enabled
+        insufficient_data = true
+        section           = "silence"
+        text = join(" ", [
+          "No run was complete when one was due, or the heartbeat is missing (INSUFFICIENT_DATA).",
+          "See whether the rules are enabled and the repositories scanner fails.",
+        ])
+      })
+    },
+    { for key, function in local.alarm_functions : "${key}_errors" => merge(local.alarm_defaults, {
+      namespace  = "AWS/Lambda", metric = "Errors", statistic = "Sum", threshold = 0
+      dimensions = { FunctionName = function }
+      section    = "errors"
+      text = join(" ", [
+        "An invocation of ${function} raised an exception or ran out of time.",
+        "It is retried; read its errors if the alarm stays or returns.",
+      ])
+    }) },
+    # Longer than a run of the repositories scanner, which throttles a second one if its concurrency is 1.
+    { for key, function in local.alarm_functions : "${key}_throttles" => merge(local.alarm_defaults, {
+      namespace  = "AWS/Lambda", metric = "Throttles", statistic = "Sum", threshold = 0, periods = 4
+      dimensions = { FunctionName = function }
+      section    = "throttles"
+      text       = "Lambda has rejected invocations of ${function} for 20 minutes. See whether the account's concurrency is used up."
+    }) },
+  )
+
+  alarm_keys = keys(local.all_alarms)
+  alarms = { for key, alarm in local.all_alarms : key => alarm
+    if var.create_alarms && alarm.applicable && !contains(var.disabled_alarms, key)
+  }
+  alarm_actions = concat(aws_sns_topic.alarms[*].arn, var.alarm_actions)
+}
+
+resource "aws_cloudwatch_metric_alarm" "this" {
+  for_each = local.alarms
+
+  alarm_name                = "${var.name}-${replace(each.key, "_", "-")}"
+  alarm_description         = "${each.value.text} docs/operations.md#${each.value.section}"
+  namespace                 = each.value.namespace
+  metric_name               = each.value.metric
+  dimensions                = each.value.dimensions
+  statistic                 = each.value.statistic
+  period                    = each.value.period
+  evaluation_periods        = each.value.periods
+  threshold                 = each.value.threshold
+  comparison_operator       = "GreaterThanThreshold"
+  treat_missing_data        = each.value.missing
+  alarm_actions             = local.alarm_actions
+  ok_actions                = local.alarm_actions
+  insufficient_data_actions = each.value.insufficient_data ? local.alarm_actions : []
+  tags                      = var.tags
+}
+
+# Encrypted by the customer key only: CloudWatch may not use the AWS managed key of SNS, whose policy nobody can change. A message
+# holds the name and the description of an alarm and a number.
+resource "aws_sns_topic" "alarms" {
+  count = var.create_alarms ? 1 : 0
+
+  name              = local.names.alarms
+  kms_master_key_id = var.kms_key_arn
+  tags              = var.tags
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid       = "DenyInsecureTransport"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "sns:Publish"
+        Resource  = "${local.sns_arn_prefix}:${local.names.alarms}"
+        Condition = { Bool = { "aws:SecureTransport" = "false" } }
+      },
+      {
+        Sid       = "AllowAlarms"
+        Effect    = "Allow"
+        Principal = { Service = "cloudwatch.amazonaws.com" }
+        Action    = "sns:Publish"
+        Resource  = "${local.sns_arn_prefix}:${local.names.alarms}"
+        Condition = { ArnLike = {
+          "aws:SourceArn" = "arn:${data.aws_partition.current.partition}:cloudwatch:${local.arn_scope}:alarm:${var.name}-*"
+        } }
+      },
+    ]
+  })
+}
+
+resource "aws_sns_topic_subscription" "alarm_email" {
+  count = var.create_alarms && var.alarm_email != null ? 1 : 0
+
+  topic_arn = aws_sns_topic.alarms[0].arn
+  protocol  = "email"
+  endpoint  = var.alarm_email
+}
+
+# The heartbeat, which the silence alarm needs: see above.
+
+resource "aws_cloudwatch_event_rule" "heartbeat" {
+  count = contains(keys(local.alarms), "silence") ? 1 : 0
+
+  name                = local.names.heartbeat
+  description         = "Has the repositories scanner write how long ago the last run was complete."
+  schedule_expression = "rate(1 hour)"
+  tags                = var.tags
+}
+
+resource "aws_cloudwatch_event_target" "heartbeat" {
+  count = length(aws_cloudwatch_event_rule.heartbeat)
+
+  rule  = aws_cloudwatch_event_rule.heartbeat[0].name
+  arn   = module.repositories_scanner.function.arn
+  input = jsonencode({ heartbeat = true })
+
+  depends_on = [aws_lambda_permission.heartbeat]
+}
+
+resource "aws_lambda_permission" "heartbeat" {
+  count = length(aws_cloudwatch_event_rule.heartbeat)
+
+  statement_id  = "AllowHeartbeatRule"
+  action        = "lambda:InvokeFunction"
+  function_name = module.repositories_scanner.function.function_name
+  principal     = "events.amazonaws.com"
+  source_arn    = aws_cloudwatch_event_rule.heartbeat[0].arn
+}
+
+# Nobody reads what goes to an address that has not confirmed. SNS asks once, and the link is valid for two days.
+check "subscriptions_confirmed" {
+  assert {
+    condition = length(local.unconfirmed_addresses) == 0
+    error_message = join(" ", [
+      "These addresses have not confirmed their subscriptions, and receive nothing:",
+      "${join(", ", local.unconfirmed_addresses)}. See docs/operations.md#email.",
+    ])
+  }
+}
+
+locals {
+  email_subscriptions = concat(
+    aws_sns_topic_subscription.email,
+    [for subscription in values(aws_sns_topic_subscription.additional) :
+      subscription if contains(["email", "email-json"], subscription.protocol)
+    ],
+    aws_sns_topic_subscription.alarm_email,
+  )
+  unconfirmed_addresses = [for subscription in local.email_subscriptions :
+    "${subscription.endpoint} (${reverse(split(":", subscription.topic_arn))[0]})" if subscription.pending_confirmation
+  ]
+}

@@ -1,0 +1,194 @@
+# The dashboard, in the order of the questions that bring people to it, and the saved queries of docs/operations.md.
+
+locals {
+  # Dashboards are global: without the Region, an instance of the same name in another Region would overwrite this one.
+  dashboard_name = "${var.name}-${local.region}"
+
+  dashboard_metrics = { for name in [
+    "RepositoriesQueued", "OldestScanAge", "SecondsSinceLastPass", "ImagesSeen", "ScansStarted", "ImagesFailed", "Throttled",
+    "QuotaReached", "EventsProcessed", "ReportsPublished", "NewCritical", "NewHigh", "NewMedium", "NewLow", "OpenCritical",
+    "OpenHigh", "OpenMedium", "OpenLow",
+  ] : name => [local.metrics_namespace, name, "Instance", var.name] }
+
+  dashboard_defaults = { region = local.region, view = "timeSeries", period = 3600, stat = "Sum" }
+
+  severity_colors = { Critical = "#7b1fa2", High = "#d62728", Medium = "#ff7f0e", Low = "#bcbd22" }
+
+  # Rows of widgets: each has a height and widgets of equal width in 24 columns.
+  dashboard_rows = [
+    { height = 1, widgets = [{ type = "text", properties = { markdown = "## Is it running" } }] },
+    { height = 6, widgets = concat(
+      length(local.alarms) == 0 ? [] : [{
+        type       = "alarm"
+        properties = { title = "Alarms", alarms = [for key in sort(keys(local.alarms)) : aws_cloudwatch_metric_alarm.this[key].arn] }
+      }],
+      [
+        { type = "metric", properties = merge(local.dashboard_defaults, {
+          title       = "Age of the oldest scan and of the last run, seconds"
+          stat        = "Maximum"
+          annotations = { horizontal = [{ label = "Scans are overdue", value = local.overdue_seconds }] }
+          metrics     = [local.dashboard_metrics.OldestScanAge, local.dashboard_metrics.SecondsSinceLastPass]
+        }) },
+        { type = "metric", properties = merge(local.dashboard_defaults, {
+          title   = "Repositories queued, images seen, scans started"
+          metrics = [for name in ["RepositoriesQueued", "ImagesSeen", "ScansStarted"] : local.dashboard_metrics[name]]
+        }) },
+        { type = "metric", properties = merge(local.dashboard_defaults, {
+          title   = "Invocations"
+          metrics = [for function in values(local.alarm_functions) : ["AWS/Lambda", "Invocations", "FunctionName", function]]
+        }) },
+      ],
+    ) },
+    { height = 1, widgets = [{ type = "text", properties = { markdown = "## Is anything stuck" } }] },
+    { height = 6, widgets = [
+      { type = "metric", properties = merge(local.dashboard_defaults, {
+        title = "Messages in the DLQs", stat = "Maximum", period = 300
+        metrics = [for queue in [module.images_queue.dlq.name, module.reports_queue.dlq.name] :
+          ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", queue]
+        ]
+      }) },
+      { type = "metric", properties = merge(local.dashboard_defaults, {
+        title = "Messages that wait", stat = "Maximum", period = 300
+        metrics = [for queue in [module.images_queue.queue.name, module.reports_queue.queue.name] :
+          ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", queue]
+        ]
+      }) },
+      { type = "metric", properties = merge(local.dashboard_defaults, {
+        title = "Age of the oldest message, seconds", stat = "Maximum", period = 300
+        metrics = [for queue in [module.images_queue.queue.name, module.reports_queue.queue.name] :
+          ["AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", queue]
+        ]
+      }) },
+      { type = "metric", properties = merge(local.dashboard_defaults, {
+        title   = "Errors"
+        metrics = [for function in values(local.alarm_functions) : ["AWS/Lambda", "Errors", "FunctionName", function]]
+      }) },
+    ] },
+    { height = 1, widgets = [{ type = "text", properties = { markdown = "## What did it find" } }] },
+    { height = 6, widgets = [
+      { type = "metric", properties = merge(local.dashboard_defaults, {
+        title = "Open findings", stat = "Maximum"
+        metrics = [for severity in ["Critical", "High", "Medium", "Low"] :
+          concat(local.dashboard_metrics["Open${severity}"], [{ color = local.severity_colors[severity] }])
+        ]
+      }) },
+      { type = "metric", properties = merge(local.dashboard_defaults, {
+        title = "New findings"
+        metrics = [for severity in ["Critical", "High", "Medium", "Low"] :
+          concat(local.dashboard_metrics["New${severity}"], [{ color = local.severity_colors[severity] }])
+        ]
+      }) },
+      { type = "metric", properties = merge(local.dashboard_defaults, {
+        title   = "Scan events processed, reports published"
+        metrics = [local.dashboard_metrics.EventsProcessed, local.dashboard_metrics.ReportsPublished]
+      }) },
+    ] },
+    { height = 1, widgets = [{ type = "text", properties = { markdown = "## What did AWS refuse" } }] },
+    { height = 6, widgets = [
+      { type = "metric", properties = merge(local.dashboard_defaults, {
+        title   = "ECR: throttled, quota reached, images failed"
+        metrics = [for name in ["Throttled", "QuotaReached", "ImagesFailed"] : local.dashboard_metrics[name]]
+      }) },
+      { type = "metric", properties = merge(local.dashboard_defaults, {
+        title   = "Lambda: throttles"
+        metrics = [for function in values(local.alarm_functions) : ["AWS/Lambda", "Throttles", "FunctionName", function]]
+      }) },
+      { type = "metric", properties = merge(local.dashboard_defaults, {
+        title = "SNS: messages that could not be delivered"
+        metrics = [for topic in concat(
+          [reverse(split(":", local.reports_topic_arn))[0]], aws_sns_topic.chat[*].name, aws_sns_topic.alarms[*].name,
+        ) : ["AWS/SNS", "NumberOfNotificationsFailed", "TopicName", topic]]
+      }) },
+    ] },
+  ]
+}
+
+resource "aws_cloudwatch_dashboard" "this" {
+  count = var.create_dashboard ? 1 : 0
+
+  dashboard_name = local.dashboard_name
+
+  dashboard_body = jsonencode({
+    widgets = flatten([for row, line in local.dashboard_rows : [for column, widget in line.widgets : merge(widget, {
+      x      = column * 24 / length(line.widgets)
+      y      = sum(concat([0], [for above in slice(local.dashboard_rows, 0, row) : above.height]))
+      width  = 24 / length(line.widgets)
+      height = line.height
+    })]])
+  })
+}
+
+locals {
+  log_groups = {
+    repositories_scanner = module.repositories_scanner.log_group.name
+    images_scanner       = module.images_scanner.log_group.name
+    reporter             = module.reporter.log_group.name
+  }
+
+  # By the name that docs/operations.md gives them.
+  queries = {
+    "errors and warnings" = {
+      log_groups = values(local.log_groups)
+      query      = <<-EOT
+        fields @timestamp, @log, level, message, reason, errorMessage
+        | filter level like /WARN|ERROR|CRITICAL/ or isPresent(errorMessage) or type like /^platform/
+        | sort @timestamp desc
+        | limit 200
+      EOT
+    }
+    "runs" = {
+      log_groups = [local.log_groups.repositories_scanner]
+      query      = <<-EOT
+        fields @timestamp, run, found, sent
+        | filter message = "repositories queued"
+        | sort @timestamp desc
+        | limit 100
+      EOT
+    }
+    "images that could not be scanned" = {
+      log_groups = [local.log_groups.images_scanner]
+      query      = <<-EOT
+        filter message = "image failed"
+        | stats count(*) as failures, latest(detail) as last_detail, latest(@timestamp) as last by repository, digest, reason
+        | sort failures desc
+        | limit 200
+      EOT
+    }
+    "refused by ECR" = {
+      log_groups = [local.log_groups.images_scanner]
+      query      = <<-EOT
+        fields @timestamp, message, repository, reason, interrupted
+        | filter message in ["daily quota of scans exceeded", "manual scanning is disabled"] or isPresent(interrupted)
+        | sort @timestamp desc
+        | limit 200
+      EOT
+    }
+    "messages that failed" = {
+      log_groups = [local.log_groups.images_scanner, local.log_groups.reporter]
+      query      = <<-EOT
+        fields @timestamp, @log, message, message_id, reason
+        | filter message in ["message failed", "invalid message"]
+        | sort @timestamp desc
+        | limit 200
+      EOT
+    }
+    "reports that were not published" = {
+      log_groups = [local.log_groups.reporter]
+      query      = <<-EOT
+        fields @timestamp, message, topic, reason
+        | filter message in ["report not published", "report not queued", "could not check what is to be published"]
+        | sort @timestamp desc
+        | limit 200
+      EOT
+    }
+  }
+}
+
+# A slash makes a folder: all queries of an instance stand together.
+resource "aws_cloudwatch_query_definition" "this" {
+  for_each = local.queries
+
+  name            = "${var.name}/${each.key}"
+  log_group_names = each.value.log_groups
+  query_string    = each.value.query
+}

@@ -1,0 +1,145 @@
+# Checks the dashboard and the saved queries.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  name = "scan"
+}
+
+run "dashboard" {
+  override_resource {
+    target = aws_cloudwatch_event_rule.schedule
+    values = { arn = "arn:aws:events:eu-central-1:123456789012:rule/schedule" }
+  }
+  override_resource {
+    target = aws_sns_topic.reports
+    values = { arn = "arn:aws:sns:eu-central-1:123456789012:scan-reports" }
+  }
+
+  assert {
+    condition     = aws_cloudwatch_dashboard.this[0].dashboard_name == "scan-eu-central-1" && output.dashboard_name == "scan-eu-central-1"
+    error_message = "The name should carry the Region, because dashboards are global."
+  }
+
+  assert {
+    condition = [for widget in jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets :
+      widget.properties.markdown if widget.type == "text"
+    ] == ["## Is it running", "## Is anything stuck", "## What did it find", "## What did AWS refuse"]
+    error_message = "The dashboard should answer these questions in this order."
+  }
+
+  # Every cell of the grid is covered once: each row of widgets fills its 24 columns, and rows follow each other.
+  assert {
+    condition = (
+      sum([for widget in jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets : widget.width * widget.height]) == 24 * 28 &&
+      length(distinct(flatten([for widget in jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets : [
+        for cell in setproduct(range(widget.width), range(widget.height)) : "${widget.x + cell[0]},${widget.y + cell[1]}"
+      ]]))) == 24 * 28 &&
+      alltrue([for widget in jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets :
+        widget.x + widget.width <= 24 && widget.y + widget.height <= 28
+      ])
+    )
+    error_message = "The widgets should fill the grid without gaps and without overlaps."
+  }
+
+  assert {
+    condition = alltrue([for widget in jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets :
+      widget.properties.region == "eu-central-1" if widget.type == "metric"
+    ])
+    error_message = "Every graph should show its own Region, whatever Region the console shows."
+  }
+
+  assert {
+    condition = toset([for metric in flatten([
+      for widget in jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets : [
+        for metric in widget.properties.metrics : join(" ", slice(metric, 0, 4))
+      ] if widget.type == "metric"
+      ]) : replace(metric, "EcrScanReporter ", "") if startswith(metric, "EcrScanReporter ")]) == toset([
+      for name in [
+        "RepositoriesQueued", "OldestScanAge", "SecondsSinceLastPass", "ImagesSeen", "ScansStarted", "ImagesFailed",
+        "Throttled", "QuotaReached", "EventsProcessed", "ReportsPublished", "NewCritical", "NewHigh", "NewMedium",
+        "NewLow", "OpenCritical", "OpenHigh", "OpenMedium", "OpenLow",
+      ] : "${name} Instance scan"
+    ])
+    error_message = "The dashboard should show all metrics of the functions, by instance."
+  }
+
+  assert {
+    condition = [for widget in jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets :
+      [for metric in widget.properties.metrics : metric[3]] if try(widget.properties.title, "") == "SNS: messages that could not be delivered"
+    ] == [["scan-reports", "scan-alarms"]]
+    error_message = "The dashboard should show what SNS could not deliver, by topic."
+  }
+
+  assert {
+    condition = one([for widget in jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets :
+      length(widget.properties.alarms) if widget.type == "alarm"
+    ]) == length(aws_cloudwatch_metric_alarm.this)
+    error_message = "The dashboard should show all alarms."
+  }
+}
+
+run "dashboard_without_alarms" {
+  variables {
+    create_alarms = false
+    chat          = true
+  }
+
+  assert {
+    condition = (
+      length([for widget in jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets : widget if widget.type == "alarm"]) == 0 &&
+      sum([for widget in jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets : widget.width * widget.height]) == 24 * 28
+    )
+    error_message = "Without alarms, the other widgets should fill the row."
+  }
+}
+
+run "without_dashboard" {
+  command = plan
+
+  variables {
+    create_dashboard = false
+  }
+
+  assert {
+    condition     = length(aws_cloudwatch_dashboard.this) == 0 && output.dashboard_name == null
+    error_message = "There should be no dashboard."
+  }
+}
+
+run "queries" {
+  assert {
+    condition     = alltrue([for name, query in aws_cloudwatch_query_definition.this : query.name == "scan/${name}"])
+    error_message = "The queries of an instance should be in a folder of its name."
+  }
+
+  assert {
+    condition = alltrue([for name in keys(aws_cloudwatch_query_definition.this) :
+      strcontains(file("docs/operations.md"), "`${name}`")
+    ])
+    error_message = "docs/operations.md should say when to use each query."
+  }
+
+  # Log lines are found by their messages.
+  assert {
+    condition = alltrue(flatten([for query in aws_cloudwatch_query_definition.this : [
+      for message in regexall("\"([^\"]+)\"", query.query_string) : anytrue([
+        for path in fileset("lambda_src/ecr_scan_reporter", "**/*.py") :
+        strcontains(file("lambda_src/ecr_scan_reporter/${path}"), "\"${message[0]}\"")
+      ])
+    ]]))
+    error_message = "The functions should write each message that a query looks for."
+  }
+
+  assert {
+    condition = (
+      aws_cloudwatch_query_definition.this["errors and warnings"].log_group_names == tolist([
+        "/aws/lambda/scan-images-scanner", "/aws/lambda/scan-reporter", "/aws/lambda/scan-repositories-scanner",
+      ]) &&
+      aws_cloudwatch_query_definition.this["runs"].log_group_names == tolist(["/aws/lambda/scan-repositories-scanner"])
+    )
+    error_message = "Each query should read the logs of the functions that write what it looks for."
+  }
+}
