@@ -51,7 +51,6 @@ module "images_scanner" {
     MEMORY_TABLE_NAME         = aws_dynamodb_table.memory.name
     REPORTER_NAME             = var.name
     THREADS                   = tostring(var.functions.images_scanner.threads)
-    REPORTER_NAME             = var.name
   })
 
   policy_statements = merge(local.encrypt_messages_statement, {

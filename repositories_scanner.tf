@@ -84,7 +84,6 @@ module "repositories_scanner" {
     MEMORY_TABLE_NAME           = aws_dynamodb_table.memory.name
     REPORTER_NAME               = var.name
     THREADS                     = tostring(var.functions.repositories_scanner.threads)
-    REPORTER_NAME               = var.name
   })
 
   policy_statements = merge(local.encrypt_messages_statement, {

@@ -8,24 +8,31 @@ from typing import Any
 from ecr_scan_reporter.aws.dynamodb import Table, dynamodb_client
 from ecr_scan_reporter.aws.ecr import EcrRegistry, ecr_client
 from ecr_scan_reporter.aws.sqs import SqsQueue, sqs_client
-from ecr_scan_reporter.scanning.repositories import Dependencies, queue_repositories
+from ecr_scan_reporter.errors import SettingError
+from ecr_scan_reporter.scanning.repositories import Dependencies, queue_repositories, write_heartbeat
 from ecr_scan_reporter.settings import RepositoriesScannerSettings
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
-    """Start one run.
+    """Start one run, or write a heartbeat.
 
     Args:
-        event: the schedule's, or `{"repositoriesFilterRegexp": "^team-a/"}` to replace the configured filter.
+        event: the schedule's; or `{"repositoriesFilterRegexp": "^team-a/"}` to replace the configured filter; or
+            `{"heartbeat": true}` to start nothing, and write how old the last complete run is.
         context: Lambda's; not used.
 
     Returns:
-        How many repositories exist and how many messages were sent, such as `{"found": 120, "sent": 98}`.
+        How many repositories exist and how many messages were sent, such as `{"found": 120, "sent": 98}`; or the
+        heartbeat, such as `{"SecondsSinceLastPass": 7200}`.
 
     Raises:
-        SettingError: an environment variable, or the expression in the event, is invalid.
-        AwsError: ECR or SQS rejected a call.
+        SettingError: an environment variable, or a value in the event, is invalid.
+        AwsError: ECR, SQS or DynamoDB rejected a call.
     """
+    if "heartbeat" in event:
+        if event != {"heartbeat": True}:
+            raise SettingError("the input of a heartbeat", dict(event), '{"heartbeat": true}')
+        return write_heartbeat(dependencies())
     return queue_repositories(event, dependencies())
 
 

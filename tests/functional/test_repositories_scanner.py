@@ -18,7 +18,7 @@ from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
 from ecr_scan_reporter.memory.summaries import RepositorySummary, summary_item
 from ecr_scan_reporter.models import RepositoryFilter
 from ecr_scan_reporter.scanning.messages import RepositoryMessage
-from ecr_scan_reporter.scanning.repositories import Dependencies, queue_repositories
+from ecr_scan_reporter.scanning.repositories import Dependencies, queue_repositories, write_heartbeat
 from ecr_scan_reporter.settings import RepositoriesScannerSettings
 from fake_aws import FakeAws, FakeRegistry, Fault, QueueFaults
 from fixtures import embedded_metrics
@@ -125,13 +125,22 @@ class Registry:
     def run(self, event: dict[str, str] | None = None, *, hours: float = 0) -> dict[str, float]:
         """Start a run so many hours after the last one; return its metrics."""
         self.now += timedelta(hours=hours)
+        self._caplog.clear()
+        queue_repositories(event or {}, self._dependencies(), self.now)
+        return embedded_metrics(self._caplog, "repositories queued")
+
+    def _dependencies(self) -> Dependencies:
         settings = RepositoriesScannerSettings(
             RepositoryFilter(re.compile("team-")), self._aws.queue_url(), "memory", 1, "platform"
         )
         queue, ecr = SqsQueue(self._aws.client("sqs"), self._aws.queue_url()), EcrRegistry(self._aws.client("ecr"))
+        return Dependencies(settings, ecr, queue, self.table)
+
+    def heartbeat(self, *, hours: float) -> dict[str, float]:
+        """Write a heartbeat so many hours after the last run; return its metrics."""
         self._caplog.clear()
-        queue_repositories(event or {}, Dependencies(settings, ecr, queue, self.table), self.now)
-        return embedded_metrics(self._caplog, "repositories queued")
+        write_heartbeat(self._dependencies(), self.now + timedelta(hours=hours))
+        return embedded_metrics(self._caplog, "heartbeat")
 
     def visit(self, *names: str, oldest_days: float | None = 1, images: int = 1, hours: float = 0) -> None:
         """Do what the images scanner does at the end of a repository, so many hours after the last run."""
@@ -191,6 +200,33 @@ def test_deleted_repository_does_not_hold_a_pass_open(registry: Registry) -> Non
     registry.visit("team-a/app", hours=1)
     registry.delete("team-b/app")
     assert registry.run(hours=24)["SecondsSinceLastPass"] == 23 * 3600
+
+
+def test_heartbeat_says_how_old_the_last_complete_pass_is(registry: Registry) -> None:
+    registry.add("team-a/app", "team-b/app")
+    # Nothing ran yet: the age counts from the first heartbeat.
+    assert registry.heartbeat(hours=0) == {"SecondsSinceLastPass": 0}
+    assert registry.heartbeat(hours=5) == {"SecondsSinceLastPass": 5 * 3600}
+    registry.run(hours=6)
+    registry.visit("team-a/app", hours=1)
+    assert registry.heartbeat(hours=2) == {"SecondsSinceLastPass": 8 * 3600}
+    registry.visit("team-b/app", hours=3)
+    assert registry.heartbeat(hours=5) == {"SecondsSinceLastPass": 2 * 3600}
+    # A heartbeat starts no pass: the next run finds the one before complete.
+    assert registry.run(hours=24)["SecondsSinceLastPass"] == 21 * 3600
+    assert registry.heartbeat(hours=7 * 24) == {"SecondsSinceLastPass": (21 + 7 * 24) * 3600}
+
+
+def test_heartbeat_queues_nothing(queued: Callable[[], list[str]]) -> None:
+    assert repositories_scanner.handler({"heartbeat": True}, None) == {"SecondsSinceLastPass": 0}
+    assert queued() == []
+
+
+@pytest.mark.parametrize("event", [{"heartbeat": False}, {"heartbeat": True, "repositoriesFilterRegexp": "team-a/"}])
+def test_heartbeat_with_anything_else_is_an_error(queued: Callable[[], list[str]], event: dict[str, Any]) -> None:
+    with pytest.raises(SettingError, match='expected {"heartbeat": true}'):
+        repositories_scanner.handler(event, None)
+    assert queued() == []
 
 
 def test_run_of_another_selection_is_no_pass(registry: Registry, caplog: pytest.LogCaptureFixture) -> None:

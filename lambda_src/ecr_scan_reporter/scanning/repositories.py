@@ -14,7 +14,7 @@ from ecr_scan_reporter.aws.sqs import SqsQueue
 from ecr_scan_reporter.errors import AwsError
 from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.scanning.messages import RepositoryMessage
-from ecr_scan_reporter.scanning.run_metrics import SECONDS, continue_pass, open_by_severity, scan_ages
+from ecr_scan_reporter.scanning.run_metrics import SECONDS, continue_pass, heartbeat, open_by_severity, scan_ages
 from ecr_scan_reporter.settings import RepositoriesScannerSettings, compile_regexp
 from ecr_scan_reporter.shared.metrics import embed
 
@@ -70,6 +70,17 @@ def queue_repositories(event: Mapping[str, Any], deps: Dependencies, now: dateti
         extra |= embed(metrics, deps.settings.name, SECONDS)
     logger.info("repositories queued", extra=extra)
     return counts
+
+
+def write_heartbeat(deps: Dependencies, now: datetime | None = None) -> dict[str, int]:
+    """Write how old the last complete run is, and start none: an alarm cannot look back as far as some schedules reach.
+
+    Raises:
+        AwsError: DynamoDB rejected a call.
+    """
+    metrics = heartbeat(ScanMemory(deps.table), now or datetime.now(UTC))
+    logger.info("heartbeat", extra=embed(metrics, deps.settings.name, SECONDS))
+    return {name: int(value) for name, value in metrics.items()}
 
 
 def _begin_run(

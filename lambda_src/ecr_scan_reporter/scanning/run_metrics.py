@@ -22,6 +22,22 @@ def scan_ages(states: Iterable[RepositoryState], queued: Collection[str], now: d
     return {"OldestScanAge": _seconds(min(scans), now)} if scans else {}
 
 
+def heartbeat(memory: ScanMemory, now: datetime) -> dict[str, float]:
+    """Return the seconds since a pass was last complete, between two runs; from the first heartbeat on.
+
+    Raises:
+        AwsError: DynamoDB rejected a call.
+    """
+    open_pass = memory.open_pass()
+    if open_pass is None:
+        memory.remember_open_pass(OpenPass("", 0, now), now)
+        return {"SecondsSinceLastPass": 0}
+    visited = _visited(open_pass, memory.states())
+    complete = open_pass.run and len(visited) >= open_pass.repositories
+    since = max(visited.values(), default=now) if complete else open_pass.since
+    return {"SecondsSinceLastPass": _seconds(since, now)}
+
+
 def continue_pass(
     memory: ScanMemory, states: Collection[RepositoryState], queued: Collection[str], run: str, now: datetime
 ) -> dict[str, float]:
@@ -38,12 +54,19 @@ def continue_pass(
     if open_pass is None:
         memory.remember_open_pass(OpenPass(run, len(queued), now), now)
         return {}
-    visited = {state.repository: state.updated_at for state in states if state.run >= open_pass.run}
-    if len(visited) >= open_pass.repositories or visited.keys() >= set(queued):
-        times = [time for time in visited.values() if time]
-        open_pass = replace(open_pass, run=run, repositories=len(queued), since=max(times, default=now))
+    visited = _visited(open_pass, states)
+    if not open_pass.run:
+        # There was a heartbeat before the first run.
+        memory.remember_open_pass(replace(open_pass, run=run, repositories=len(queued)), now)
+    elif len(visited) >= open_pass.repositories or visited.keys() >= set(queued):
+        open_pass = replace(open_pass, run=run, repositories=len(queued), since=max(visited.values(), default=now))
         memory.remember_open_pass(open_pass, now)
     return {"SecondsSinceLastPass": _seconds(open_pass.since, now)}
+
+
+def _visited(open_pass: OpenPass, states: Iterable[RepositoryState]) -> dict[str, datetime]:
+    """Return when each repository was processed, of those that were since the pass began."""
+    return {state.repository: state.updated_at for state in states if state.run >= open_pass.run and state.updated_at}
 
 
 def open_by_severity(table: Table, queued: Collection[str]) -> dict[str, float]:
