@@ -61,6 +61,13 @@ run "function" {
   }
 
   assert {
+    condition = [for widget in jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets :
+      [widget.type, widget.x, widget.y, widget.width, widget.properties.endpoint] if widget.type == "custom"
+    ] == [["custom", 0, 0, 24, "arn:aws:lambda:eu-central-1:123456789012:function:console-widget"]]
+    error_message = "The dashboard should begin with the state of the registry."
+  }
+
+  assert {
     condition = (
       module.console_widget[0].function.function_name == "scan-console-widget" &&
       module.console_widget[0].function.handler == "ecr_scan_reporter.console_widget.handler" &&
