@@ -11,7 +11,8 @@ PIP := -m pip install --quiet --disable-pip-version-check --require-hashes --no-
 UV := $(VENV)/lock/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-stop test lint typecheck test-unit test-terraform test-integration package benchmark format lock setup clean
+.PHONY: help demo demo-stop test lint typecheck test-unit test-terraform validate security test-integration package benchmark cost format reference \
+	release-notes release lock setup clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,10 +23,10 @@ demo: setup ## see the whole module at work on a local AWS (KEEP=1 leaves it up)
 demo-stop: setup ## stop what `make demo KEEP=1` left up
 	@$(DEV)/python scripts/demo.py --stop
 
-test: setup ## every gate: lint, types, unit, terraform, integration, the zip
+test: setup ## every gate: lint, types, unit, terraform, security, integration, the zip
 	@$(DEV)/python scripts/gates.py
 
-lint: $(VENV)/dev/.ready ## style of the Python files, and the direction of imports
+lint: $(VENV)/dev/.ready ## style, direction of imports, dead code, docs/inputs.md, the workflows
 	@$(DEV)/python scripts/gates.py lint
 
 typecheck: $(VENV)/dev/.ready ## types of the Python files
@@ -34,8 +35,14 @@ typecheck: $(VENV)/dev/.ready ## types of the Python files
 test-unit: $(VENV)/dev/.ready ## unit and functional tests with coverage, the zip
 	@$(DEV)/python scripts/gates.py unit
 
-test-terraform: $(VENV)/dev/.ready ## terraform fmt, validate and test
+test-terraform: $(VENV)/dev/.ready ## terraform fmt, validate and test, the newest provider's schema
 	@$(DEV)/python scripts/gates.py terraform
+
+validate: $(VENV)/dev/.ready ## terraform validate alone (TERRAFORM=tofu for OpenTofu)
+	@$(DEV)/python scripts/gates.py validate
+
+security: $(VENV)/dev/.ready $(VENV)/checkov/.ready ## checkov, zizmor, pip-audit
+	@$(DEV)/python scripts/gates.py security
 
 test-integration: setup ## the applied module on the local AWS, or at AWS_ENDPOINT_URL
 	@$(DEV)/python scripts/gates.py integration
@@ -46,15 +53,28 @@ package: ## build dist/ecr_scan_reporter.zip from lambda_src
 benchmark: $(VENV)/dev/.ready ## measure calls and times, and write tests/benchmark/RESULTS.md
 	@$(DEV)/python tests/benchmark/run.py
 
+cost: ## print what the module costs per month, from the figures of the benchmark (IMAGES=1000000)
+	@$(or $(PYTHON),python3) tests/benchmark/cost.py $(or $(IMAGES),1000000)
+
 format: $(VENV)/dev/.ready ## format Python and Terraform
 	@$(DEV)/ruff check --fix --quiet . && $(DEV)/ruff format --quiet . && scripts/terraform fmt -recursive
 
+reference: $(VENV)/dev/.ready ## write docs/inputs.md from variables.tf and outputs.tf
+	@$(DEV)/python scripts/reference.py
+
+release-notes: ## print the notes of a release (TAG=v1.2.3)
+	@$(or $(PYTHON),python3) scripts/release_notes.py "$(TAG)"
+
+release: ## publish a release on GitHub, with its notes and the zip (TAG=v1.2.3); the workflow "release" runs it
+	@mkdir -p .build && $(MAKE) --silent release-notes TAG="$(TAG)" > .build/release-notes.md
+	@gh release create "$(TAG)" dist/ecr_scan_reporter.zip --verify-tag --title "$(TAG)" --notes-file .build/release-notes.md
+
 lock: ## resolve requirements/*.in into *.txt, with hashes
 	@test -x $(VENV)/lock/bin/uv || { $(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/python -m pip install --quiet uv; }
-	@for name in dev functions; do $(UV) -o requirements/$$name.txt requirements/$$name.in || exit 1; done
+	@for name in checkov dev functions; do $(UV) -o requirements/$$name.txt requirements/$$name.in || exit 1; done
 	@$(UV) --exclude-newer 2026-03-05 -o requirements/local-aws.txt requirements/local-aws.in
 
-setup: $(VENV)/dev/.ready $(VENV)/functions/.ready $(VENV)/local-aws/.ready
+setup: $(VENV)/dev/.ready $(VENV)/checkov/.ready $(VENV)/functions/.ready $(VENV)/local-aws/.ready ## install what the targets need, which they also do
 
 clean: ## remove what was installed and built here (not dist/)
 	@rm -rf $(VENV) .build .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
@@ -65,6 +85,6 @@ $(VENV)/%/.ready: requirements/%.txt tools/local_aws/pyproject.toml
 	@echo "installing $(VENV)/$* (once; a minute or two)"
 	@rm -rf $(VENV)/$* && $(PYTHON) -m venv $(VENV)/$*
 	@$(VENV)/$*/bin/python $(PIP) --requirement requirements/$*.txt
-	@test $* = functions || $(VENV)/$*/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	@test $* = functions || test $* = checkov || $(VENV)/$*/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
 		--no-build-isolation --editable tools/local_aws
 	@touch $@

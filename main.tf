@@ -8,7 +8,8 @@
 #   (ECR, Inspector)  └──▶ DLQ ◀──┘
 #
 # Each file holds one concern, in the order in which the data flows: repositories_scanner.tf (with the schedule),
-# images_scanner.tf, reporter.tf (with the rule) and topics.tf; memory.tf has the table that all three functions use.
+# images_scanner.tf, reporter.tf (with the rule), digest.tf (with its schedule) and topics.tf; memory.tf has the table that
+# all functions use, ignored_findings.tf the rules in it, and console_widget.tf the function that shows it on a dashboard.
 # alarms.tf and dashboard.tf watch all of it. This file holds what several of them share.
 
 data "aws_caller_identity" "current" {}
@@ -22,7 +23,8 @@ locals {
   # of the whole `name`, so that two long names with the same beginning stay distinct.
   names = { for suffix in [
     "schedule", "repositories-scanner", "images", "images-dlq", "images-scanner",
-    "scan-events", "reports", "reports-dlq", "reporter", "chat", "memory", "heartbeat", "alarms",
+    "scan-events", "reports", "reports-dlq", "reporter", "digest-schedule", "chat", "memory", "console-widget",
+    "heartbeat", "alarms",
     ] : replace(suffix, "-", "_") => (
     length("${var.name}-${suffix}") <= 64
     ? "${var.name}-${suffix}"
@@ -51,6 +53,22 @@ locals {
 locals {
   severities = ["CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL", "UNDEFINED", "UNTRIAGED"]
 
+  ignored_finding_attributes = ["id", "package", "reason", "owner", "expires", "until_fixed", "repositories"]
+
+  # Generous, but no misspelled id has one of these forms.
+  vulnerability_id_regexps = [
+    "^(CVE|GO|GSD|MAL)-[0-9]{4}-[0-9]{4,}$",
+    "^(GHSA|CGA)(-[0-9a-z]{4}){3}$",
+    "^ALAS[0-9A-Z._-]*-[0-9]{4}-[0-9]+$",                # ALAS2-2026-1234, ALASKERNEL-5.10-2026-012
+    "^(RH[BES]A|ALSA|RLSA|RXSA)-[0-9]{4}:[0-9]+$",       # Red Hat, AlmaLinux, Rocky Linux
+    "^(open)?SUSE-[A-Z]{2}-[0-9]{4}:[0-9]+-[0-9]+$",     # SUSE-SU-2026:1234-1
+    "^EL[BS]A-[0-9]{4}-[0-9]+(-[0-9]+)?$",               # Oracle Linux
+    "^(DSA|DLA|DTSA|USN|LSN|ASA|AVG)-[0-9]+(-[0-9]+)?$", # Debian, Ubuntu, Arch Linux
+    "^TEMP-[0-9]{7}-[0-9A-F]{6}$",                       # Debian, before there is a CVE id
+    "^(PYSEC|RUSTSEC|OSV|GMS|PRISMA|HSEC|RSEC)-[0-9]{4}-[0-9]+$",
+    "^(SNYK|IN[0-9]+)-[0-9A-Z]+-[0-9A-Za-z@/._:-]+-[0-9]+$", # SNYK-JS-LODASH-1234567
+  ]
+
   # Months, weeks and days in this order. A duration also has to contain a digit other than 0.
   duration_regexp = "^([0-9]+m)?([0-9]+w)?([0-9]+d)?$"
   duration_form   = "months, weeks and days in this order, all optional, more than zero in total, such as \"7d\", \"2w\" or \"1m2w3d\""
@@ -71,7 +89,8 @@ locals {
 
   # The environment variables that the module sets from its other inputs.
   module_environment_variables = [
-    "CHAT_TOPIC_ARN", "ECR_IMAGES_DURATION_DELTA", "FIXABLE_ONLY", "GROUP_BY", "IMAGES_QUEUE_URL", "IMAGES_SELECTION",
+    "CHAT_TOPIC_ARN", "DLQ_URLS", "ECR_IMAGES_DURATION_DELTA", "FIXABLE_ONLY", "FIX_WITHIN", "GROUP_BY", "IMAGES_QUEUE_URL",
+    "IMAGES_SELECTION",
     "MEMORY_TABLE_NAME", "NOTIFY_ON", "NOTIFY_ON_FIXED", "NOTIFY_ON_SCAN_FAILURE", "REMIND_AFTER", "REPORTER_NAME",
     "REPORTS_QUEUE_URL", "REPORTS_TOPIC_ARN", "REPORT_WINDOW_SECONDS", "REPOSITORIES_EXCLUDE_REGEXP",
     "REPOSITORIES_FILTER_REGEXP", "RUN_INTERVAL_SECONDS", "SEVERITY_THRESHOLDS", "THREADS",

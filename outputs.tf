@@ -168,6 +168,16 @@ output "reporter_log_group_name" {
   value       = module.reporter.log_group.name
 }
 
+output "digest_schedule_rule_arn" {
+  description = "ARN of the EventBridge rule that starts the digest; null without digest_schedule."
+  value       = one(aws_cloudwatch_event_rule.digest_schedule[*].arn)
+}
+
+output "digest_schedule_rule_name" {
+  description = "Name of the EventBridge rule that starts the digest; null without digest_schedule."
+  value       = one(aws_cloudwatch_event_rule.digest_schedule[*].name)
+}
+
 output "reports_topic_arn" {
   description = "ARN of the SNS topic that the reports are published to."
   value       = local.reports_topic_arn
@@ -196,6 +206,36 @@ output "memory_table_arn" {
 output "memory_table_name" {
   description = "Name of the DynamoDB table of what the reporter remembers of each image."
   value       = aws_dynamodb_table.memory.name
+}
+
+output "console_widget_function_arn" {
+  description = "ARN of the Lambda function of the dashboard's custom widget; null unless dashboard_widget is true."
+  value       = one(module.console_widget[*].function.arn)
+}
+
+output "console_widget_function_name" {
+  description = "Name of the Lambda function of the dashboard's custom widget; null unless dashboard_widget is true."
+  value       = one(module.console_widget[*].function.function_name)
+}
+
+output "console_widget_role_arn" {
+  description = "ARN of the console widget's role; null unless dashboard_widget is true."
+  value       = one(module.console_widget[*].role.arn)
+}
+
+output "console_widget_role_name" {
+  description = "Name of the console widget's role; null unless dashboard_widget is true."
+  value       = one(module.console_widget[*].role.name)
+}
+
+output "console_widget_log_group_arn" {
+  description = "ARN of the console widget's log group; null unless dashboard_widget is true."
+  value       = one(module.console_widget[*].log_group.arn)
+}
+
+output "console_widget_log_group_name" {
+  description = "Name of the console widget's log group; null unless dashboard_widget is true."
+  value       = one(module.console_widget[*].log_group.name)
 }
 
 output "dead_letter_queue_arns" {

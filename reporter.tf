@@ -100,6 +100,7 @@ module "reporter" {
     REPORTS_TOPIC_ARN           = local.reports_topic_arn
     REPORTS_QUEUE_URL           = module.reports_queue.queue.url
     MEMORY_TABLE_NAME           = aws_dynamodb_table.memory.name
+    DLQ_URLS                    = jsonencode([module.images_queue.dlq.url, module.reports_queue.dlq.url])
     CHAT_TOPIC_ARN              = var.chat ? aws_sns_topic.chat[0].arn : ""
     REPOSITORIES_FILTER_REGEXP  = var.repositories_filter_regexp
     REPOSITORIES_EXCLUDE_REGEXP = var.repositories_exclude_regexp == null ? "" : var.repositories_exclude_regexp
@@ -107,14 +108,17 @@ module "reporter" {
       for severity, threshold in merge({ CRITICAL = 1, HIGH = 1 }, var.severity_thresholds) :
       severity => threshold if threshold != null
     })
-    FIXABLE_ONLY           = tostring(var.fixable_only)
-    GROUP_BY               = var.group_by == null ? "" : var.group_by
-    NOTIFY_ON              = var.notify_on
-    NOTIFY_ON_FIXED        = tostring(var.notify_on_fixed)
-    NOTIFY_ON_SCAN_FAILURE = tostring(var.notify_on_scan_failure)
-    REMIND_AFTER           = var.remind_after == null ? "" : var.remind_after
-    REPORT_WINDOW_SECONDS  = tostring(var.report_window)
-    REPORTER_NAME          = var.name
+    ECR_IMAGES_DURATION_DELTA = var.images_duration_delta
+    RUN_INTERVAL_SECONDS      = tostring(local.digest_run_interval_seconds)
+    FIX_WITHIN                = var.fix_within == null ? "" : jsonencode(var.fix_within)
+    FIXABLE_ONLY              = tostring(var.fixable_only)
+    GROUP_BY                  = var.group_by == null ? "" : var.group_by
+    NOTIFY_ON                 = var.notify_on
+    NOTIFY_ON_FIXED           = tostring(var.notify_on_fixed)
+    NOTIFY_ON_SCAN_FAILURE    = tostring(var.notify_on_scan_failure)
+    REMIND_AFTER              = var.remind_after == null ? "" : var.remind_after
+    REPORT_WINDOW_SECONDS     = tostring(var.report_window)
+    REPORTER_NAME             = var.name
   })
 
   # Without kms_key_arn, no KMS statement for the topics' key: the policy of the AWS managed key allows every principal of the
@@ -134,6 +138,21 @@ module "reporter" {
     QueueReports = {
       actions   = ["sqs:SendMessage"]
       resources = [module.reports_queue.queue.arn]
+    }
+    # The digest says how many messages the DLQs hold.
+    CountDeadLetters = {
+      actions   = ["sqs:GetQueueAttributes"]
+      resources = [module.images_queue.dlq.arn, module.reports_queue.dlq.arn]
+    }
+    # The digest names the addresses that never confirmed their subscription.
+    ListSubscriptions = {
+      actions   = ["sns:ListSubscriptionsByTopic"]
+      resources = [local.reports_topic_arn]
+    }
+    # Lambda sends a digest that failed repeatedly to the DLQ, with this role.
+    QueueFailedDigests = {
+      actions   = ["sqs:SendMessage"]
+      resources = [module.reports_queue.dlq.arn]
     }
     ReadMemory = {
       actions   = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"]

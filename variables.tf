@@ -455,6 +455,181 @@ variable "fixable_only" {
   nullable    = false
 }
 
+# A map, not an object, for the same reason as severity_thresholds.
+variable "fix_within" {
+  description = <<-EOT
+    Days within which a finding should be fixed, by severity, and by EXPLOITED for findings with a known exploit. They
+    run from when a scan of the application first had the finding; a rebuild does not start them again. What passes its
+    date is reported on that day, once. Null for no deadlines.
+  EOT
+  type        = map(number)
+  default     = null
+
+  validation {
+    condition = (var.fix_within == null ? true :
+      length(setsubtract(keys(var.fix_within), concat(local.severities, ["EXPLOITED"]))) == 0
+    )
+    error_message = join("", [
+      "fix_within has ${join(", ", try(setsubtract(keys(var.fix_within), concat(local.severities, ["EXPLOITED"])), []))}; ",
+      "expected ${join(", ", local.severities)}, EXPLOITED.",
+    ])
+  }
+
+  validation {
+    condition = var.fix_within == null ? true : alltrue([for days in values(var.fix_within) :
+      days == null ? false : days >= 1 && days <= 3650 && floor(days) == days
+    ])
+    error_message = "fix_within is ${jsonencode(var.fix_within)}; expected whole numbers of days from 1 to 3650, or null for none."
+  }
+}
+
+# A list of maps, not of objects: an object silently drops a misspelled attribute, and with it the limit to some
+# repositories.
+variable "ignored_findings" {
+  description = <<-EOT
+    Rules for findings that are not to be reported: a list of objects, of which the first one that matches counts.
+    - `id`: of a vulnerability, such as CVE-2026-1234; matches by an alias too. Or
+    - `package`: the name of a package.
+    - `reason`: why the findings can be ignored; reports show it.
+    - `owner`: who answers for that.
+    - `expires`: the day on which the rule ends (UTC), such as "2026-12-31", at most a year ahead. Or
+    - `until_fixed`: true for a rule that ends when a fix is known, which enhanced scanning alone knows.
+    - `repositories`: Python regular expression, matched from the start of a repository name; all by default.
+  EOT
+  type        = list(map(string))
+  default     = []
+  nullable    = false
+
+  validation {
+    condition = alltrue([for rule in var.ignored_findings :
+      length(setsubtract(keys(rule), local.ignored_finding_attributes)) == 0
+    ])
+    error_message = join("\n", [for index, rule in var.ignored_findings : join("", [
+      "ignored_findings[${index}] (${coalesce(try(rule.id, null), try(rule.package, null), "no name")}): ",
+      "it has ${join(", ", setsubtract(keys(rule), local.ignored_finding_attributes))}; ",
+      "expected ${join(", ", local.ignored_finding_attributes)}",
+    ]) if length(setsubtract(keys(rule), local.ignored_finding_attributes)) > 0])
+  }
+
+  validation {
+    condition = alltrue([for rule in var.ignored_findings :
+      length([for name in ["id", "package"] : name if try(trimspace(rule[name]), "") != ""]) == 1
+    ])
+    error_message = join("\n", [for index, rule in var.ignored_findings : join("", [
+      "ignored_findings[${index}] (${coalesce(try(rule.id, null), try(rule.package, null), "no name")}): ",
+      "id is ${jsonencode(try(rule.id, null))} and package ${jsonencode(try(rule.package, null))}; ",
+      "expected exactly one of them",
+    ]) if length([for name in ["id", "package"] : name if try(trimspace(rule[name]), "") != ""]) != 1])
+  }
+
+  validation {
+    condition = alltrue([for rule in var.ignored_findings :
+      anytrue([for form in local.vulnerability_id_regexps : can(regex(form, coalesce(try(rule.id, null), "CVE-0000-0000")))])
+    ])
+    error_message = join("\n", [for index, rule in var.ignored_findings : join("", [
+      "ignored_findings[${index}] (${coalesce(try(rule.id, null), try(rule.package, null), "no name")}): ",
+      "id is ${jsonencode(try(rule.id, null))}; ",
+      "expected an id such as CVE-2026-1234, GHSA-jfh8-c2jp-5v3q, ALAS2-2026-1234, RHSA-2026:1234, DSA-1234-1, DLA-1234-1, ",
+      "USN-1234-1, ELSA-2026-1234, SNYK-JS-LODASH-1234567, GO-2026-1234, PYSEC-2026-12, RUSTSEC-2026-0001 or OSV-2026-123",
+    ]) if !anytrue([for form in local.vulnerability_id_regexps : can(regex(form, coalesce(try(rule.id, null), "CVE-0000-0000")))])])
+  }
+
+  validation {
+    condition = alltrue([for rule in var.ignored_findings :
+      try(trimspace(rule.reason), "") != ""
+    ])
+    error_message = join("\n", [for index, rule in var.ignored_findings : join("", [
+      "ignored_findings[${index}] (${coalesce(try(rule.id, null), try(rule.package, null), "no name")}): ",
+      "reason is ${jsonencode(try(rule.reason, null))}; ",
+      "expected why the findings can be ignored",
+    ]) if try(trimspace(rule.reason), "") == ""])
+  }
+
+  validation {
+    condition = alltrue([for rule in var.ignored_findings :
+      try(trimspace(rule.owner), "") != ""
+    ])
+    error_message = join("\n", [for index, rule in var.ignored_findings : join("", [
+      "ignored_findings[${index}] (${coalesce(try(rule.id, null), try(rule.package, null), "no name")}): ",
+      "owner is ${jsonencode(try(rule.owner, null))}; ",
+      "expected who answers for that, such as a team or an address",
+    ]) if try(trimspace(rule.owner), "") == ""])
+  }
+
+  validation {
+    condition = alltrue([for rule in var.ignored_findings :
+      contains(["true", "false"], coalesce(try(rule.until_fixed, null), "false"))
+    ])
+    error_message = join("\n", [for index, rule in var.ignored_findings : join("", [
+      "ignored_findings[${index}] (${coalesce(try(rule.id, null), try(rule.package, null), "no name")}): ",
+      "until_fixed is ${jsonencode(try(rule.until_fixed, null))}; ",
+      "expected true, or expires in its place",
+    ]) if !contains(["true", "false"], coalesce(try(rule.until_fixed, null), "false"))])
+  }
+
+  validation {
+    condition = alltrue([for rule in var.ignored_findings :
+      (try(rule.expires, null) == null) == (coalesce(try(rule.until_fixed, null), "false") != "false")
+    ])
+    error_message = join("\n", [for index, rule in var.ignored_findings : join("", [
+      "ignored_findings[${index}] (${coalesce(try(rule.id, null), try(rule.package, null), "no name")}): ",
+      "expires is ${jsonencode(try(rule.expires, null))} and until_fixed ${jsonencode(try(rule.until_fixed, null))}; ",
+      "expected exactly one of a date and true",
+    ]) if(try(rule.expires, null) == null) != (coalesce(try(rule.until_fixed, null), "false") != "false")])
+  }
+
+  validation {
+    condition = alltrue([for rule in var.ignored_findings :
+      try(timecmp(
+        "${coalesce(try(rule.expires == "" ? "none" : rule.expires, null), "2000-01-01")}T00:00:00Z",
+        timeadd(plantimestamp(), "8784h"),
+      ) <= 0, false)
+    ])
+    error_message = join("\n", [for index, rule in var.ignored_findings : join("", [
+      "ignored_findings[${index}] (${coalesce(try(rule.id, null), try(rule.package, null), "no name")}): ",
+      "expires is ${jsonencode(try(rule.expires, null))}; ",
+      "expected a date at most a year ahead, such as ${formatdate("YYYY-MM-DD", timeadd(plantimestamp(), "2160h"))}",
+      ]) if !try(timecmp(
+      "${coalesce(try(rule.expires == "" ? "none" : rule.expires, null), "2000-01-01")}T00:00:00Z",
+      timeadd(plantimestamp(), "8784h"),
+    ) <= 0, false)])
+  }
+
+  validation {
+    condition = alltrue([for rule in var.ignored_findings :
+      contains(range(1, 513), try(length(rule.repositories), 1))
+    ])
+    error_message = join("\n", [for index, rule in var.ignored_findings : join("", [
+      "ignored_findings[${index}] (${coalesce(try(rule.id, null), try(rule.package, null), "no name")}): ",
+      "repositories has ${try(length(rule.repositories), 0)} characters; ",
+      "expected a Python regular expression of 1 to 512 characters, or null for all repositories",
+    ]) if !contains(range(1, 513), try(length(rule.repositories), 1))])
+  }
+
+  # Terraform's own expressions have no lookahead and no backreferences: the reporter checks those.
+  validation {
+    condition = alltrue([for rule in var.ignored_findings :
+      can(try(regex("[(][?]|[\\\\][1-9Z]", rule.repositories), regexall(coalesce(try(rule.repositories, null), "-"), "")))
+    ])
+    error_message = join("\n", [for index, rule in var.ignored_findings : join("", [
+      "ignored_findings[${index}] (${coalesce(try(rule.id, null), try(rule.package, null), "no name")}): ",
+      "repositories is ${jsonencode(try(rule.repositories, null))}; ",
+      "expected a Python regular expression, such as \"team-a/\"",
+    ]) if !can(try(regex("[(][?]|[\\\\][1-9Z]", rule.repositories), regexall(coalesce(try(rule.repositories, null), "-"), "")))])
+  }
+
+  validation {
+    condition = alltrue([for rule in var.ignored_findings :
+      length(base64encode(jsonencode(rule))) <= 2668
+    ])
+    error_message = join("\n", [for index, rule in var.ignored_findings : join("", [
+      "ignored_findings[${index}] (${coalesce(try(rule.id, null), try(rule.package, null), "no name")}): ",
+      "it has ${floor(length(base64encode(jsonencode(rule))) * 3 / 4)} bytes as JSON; ",
+      "expected at most 2000, as an item of the table holds 400 KB in all",
+    ]) if length(base64encode(jsonencode(rule))) > 2668])
+  }
+}
+
 variable "notify_on" {
   description = <<-EOT
     When to report an image. "changes": when a finding that counts towards a threshold is new, back, raised, newly
@@ -502,6 +677,62 @@ variable "notify_on_scan_failure" {
   type        = bool
   default     = true
   nullable    = false
+}
+
+variable "digest_schedule" {
+  description = <<-EOT
+    When to publish the digest: an EventBridge cron expression in UTC, such as "cron(0 7 ? * MON *)", or a rate, such as
+    "rate(7 days)". Null for none.
+  EOT
+  type        = string
+  default     = "cron(0 7 ? * MON *)"
+
+  # EventBridge accepts the singular for 1 and the plural for all other numbers, and rejects the rest only at apply.
+  validation {
+    condition = var.digest_schedule == null ? true : startswith(var.digest_schedule, "cron(") || can(regex(
+      "^(1 (minute|hour|day)|([2-9]|[1-9][0-9]+) (minutes|hours|days))$",
+      try(regex("^rate\\((.*)\\)$", var.digest_schedule)[0], var.digest_schedule),
+    ))
+    error_message = join("", [
+      "digest_schedule is ${jsonencode(var.digest_schedule)}; ",
+      "expected a cron expression, such as \"cron(0 7 ? * MON *)\"; \"1 day\" or a whole number from 2 with \"minutes\", ",
+      "\"hours\" or \"days\", such as \"7 days\", bare or as \"rate(7 days)\"; or null for none.",
+    ])
+  }
+
+  validation {
+    condition = var.digest_schedule == null ? true : !startswith(var.digest_schedule, "cron(") || can(regex(
+      "^cron\\([0-9,*/-]+ [0-9,*/-]+ [0-9,*/?LW-]+ [0-9A-Za-z,*/-]+ [0-9A-Za-z,*/?#-]+ [0-9,*/-]+\\)$",
+      var.digest_schedule,
+    ))
+    error_message = join("", [
+      "digest_schedule is ${jsonencode(var.digest_schedule)}; ",
+      "expected six fields, separated by one space: minutes, hours, day of month, month, day of week, year, such as ",
+      "\"cron(0 7 ? * MON *)\".",
+    ])
+  }
+
+  validation {
+    condition = var.digest_schedule == null ? true : !startswith(var.digest_schedule, "cron(") || try(
+      (split(" ", var.digest_schedule)[2] == "?") != (split(" ", var.digest_schedule)[4] == "?"),
+      true, # fewer fields: the rule above rejects it
+    )
+    error_message = join("", [
+      "digest_schedule is ${jsonencode(var.digest_schedule)}; ",
+      "expected a cron expression with \"?\" as either day of month (third field) or day of week (fifth field), such as ",
+      "\"cron(0 7 ? * MON *)\" or \"cron(0 7 1 * ? *)\".",
+    ])
+  }
+
+  validation {
+    condition = var.digest_schedule == null ? true : (
+      length(var.digest_schedule) <= (can(regex("^(rate|cron)\\(", var.digest_schedule)) ? 256 : 250)
+    )
+    error_message = join("", [
+      "digest_schedule has ${var.digest_schedule == null ? 0 : length(var.digest_schedule)} characters; ",
+      "expected at most 256, with \"rate()\" around it.",
+    ])
+  }
 }
 
 variable "functions" {
@@ -692,6 +923,16 @@ variable "environment_variables" {
       "expected at most 768, as a function's environment holds 4 KB in all.",
     ])
   }
+}
+
+variable "dashboard_widget" {
+  description = <<-EOT
+    Whether to create the function of a custom widget for CloudWatch dashboards: the state of the registry as a page inside
+    the console. Whoever is to see it needs lambda:InvokeFunction on the function, whose role can only read the table.
+  EOT
+  type        = bool
+  default     = false
+  nullable    = false
 }
 
 variable "memory_deletion_protection" {

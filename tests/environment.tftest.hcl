@@ -28,12 +28,12 @@ run "defaults" {
     condition = module.repositories_scanner.function.environment[0].variables == tomap({
       REPOSITORIES_FILTER_REGEXP  = ".*"
       REPOSITORIES_EXCLUDE_REGEXP = ""
+      REPORTER_NAME               = "ecr-scan-reporter"
       THREADS                     = "16"
       IMAGES_QUEUE_URL            = "https://sqs.eu-central-1.amazonaws.com/123456789012/images"
       MEMORY_TABLE_NAME           = "ecr-scan-reporter-memory"
-      REPORTER_NAME               = "ecr-scan-reporter"
     })
-    error_message = "The repositories scanner should have the filter, its queue, the table and the name of the instance."
+    error_message = "The repositories scanner should have the filter, its queue, the table and the instance's name."
   }
 
   assert {
@@ -48,13 +48,16 @@ run "defaults" {
       REPORTER_NAME     = "ecr-scan-reporter"
       THREADS           = "16"
     })
-    error_message = "The images scanner should have the maximum age, the run interval, its queue, the table and the name of the instance."
+    error_message = "The images scanner should have the maximum age, the run interval, its queue, the table and the instance's name."
   }
 
   assert {
     condition = module.reporter.function.environment[0].variables == tomap({
       REPORTS_TOPIC_ARN           = "arn:aws:sns:eu-central-1:123456789012:reports"
       REPORTS_QUEUE_URL           = "https://sqs.eu-central-1.amazonaws.com/123456789012/reports"
+      DLQ_URLS                    = "[\"https://sqs.eu-central-1.amazonaws.com/123456789012/mock\",\"https://sqs.eu-central-1.amazonaws.com/123456789012/mock\"]"
+      ECR_IMAGES_DURATION_DELTA   = "7d"
+      RUN_INTERVAL_SECONDS        = "86400"
       CHAT_TOPIC_ARN              = ""
       REPOSITORIES_FILTER_REGEXP  = ".*"
       REPOSITORIES_EXCLUDE_REGEXP = ""
@@ -67,6 +70,7 @@ run "defaults" {
       NOTIFY_ON_SCAN_FAILURE      = "true"
       REMIND_AFTER                = "30d"
       REPORT_WINDOW_SECONDS       = "60"
+      FIX_WITHIN                  = ""
       REPORTER_NAME               = "ecr-scan-reporter"
     })
     error_message = "The reporter should have its queue, its topic, the table, the thresholds and when to report."
@@ -160,6 +164,20 @@ run "thresholds_in_place_of_the_defaults" {
 # What is longest of all that is accepted. Lambda measures the environment as JSON.
 run "no_more_than_a_function_holds" {
   override_resource {
+    target = module.images_queue.aws_sqs_queue.dlq
+    values = {
+      arn = "arn:aws-us-gov:sqs:us-gov-west-1:123456789012:0000000000000000000000000000000000000000000000000000000000000000"
+      url = "https://sqs.us-gov-west-1.amazonaws.com/123456789012/0000000000000000000000000000000000000000000000000000000000000000"
+    }
+  }
+  override_resource {
+    target = module.reports_queue.aws_sqs_queue.dlq
+    values = {
+      arn = "arn:aws-us-gov:sqs:us-gov-west-1:123456789012:0000000000000000000000000000000000000000000000000000000000000000"
+      url = "https://sqs.us-gov-west-1.amazonaws.com/123456789012/0000000000000000000000000000000000000000000000000000000000000000"
+    }
+  }
+  override_resource {
     target = module.reports_queue.aws_sqs_queue.this
     values = {
       arn = "arn:aws-us-gov:sqs:us-gov-west-1:123456789012:0000000000000000000000000000000000000000000000000000000000000000"
@@ -188,6 +206,8 @@ run "no_more_than_a_function_holds" {
     notify_on             = "every_scan"
     remind_after          = "00123456789m2w3d"
     report_window         = 43200
+    images_duration_delta = "00123456789m2w3d"
+    rate                  = "4000 days"
     environment_variables = { LONG = format("%0757d", 0) }
   }
 

@@ -1,6 +1,7 @@
 """Fixtures of the unit and functional tests: AWS events, and fake credentials so that no test reaches an account."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,3 +38,14 @@ def aws_event() -> Callable[..., dict[str, Any]]:
         return event
 
     return read
+
+
+def embedded_metrics(caplog: pytest.LogCaptureFixture, message: str) -> dict[str, float]:
+    """Return the metrics in the last log line with this message."""
+    record: Any = [record for record in caplog.records if record.message == message][-1]
+    [directive] = record._aws["CloudWatchMetrics"]
+    metrics = {metric["Name"]: getattr(record, metric["Name"]) for metric in directive["Metrics"]}
+    assert 0 < len(metrics) <= 100
+    assert all(re.fullmatch("([A-Z][a-z]+)+", name) for name in metrics)
+    assert all(type(value) in (int, float) for value in metrics.values())
+    return metrics

@@ -20,8 +20,10 @@ run "every_name_begins_with_the_instance" {
       reports              = "team_A-1-reports"
       reports_dlq          = "team_A-1-reports-dlq"
       reporter             = "team_A-1-reporter"
+      digest_schedule      = "team_A-1-digest-schedule"
       chat                 = "team_A-1-chat"
       memory               = "team_A-1-memory"
+      console_widget       = "team_A-1-console-widget"
       heartbeat            = "team_A-1-heartbeat"
       alarms               = "team_A-1-alarms"
     }

@@ -20,6 +20,16 @@ override_resource {
 }
 
 override_resource {
+  target = module.images_queue.aws_sqs_queue.dlq
+  values = { arn = "arn:aws:sqs:eu-central-1:123456789012:images-dlq" }
+}
+
+override_resource {
+  target = module.reports_queue.aws_sqs_queue.dlq
+  values = { arn = "arn:aws:sqs:eu-central-1:123456789012:reports-dlq" }
+}
+
+override_resource {
   target = aws_sns_topic.reports
   values = { arn = "arn:aws:sns:eu-central-1:123456789012:reports" }
 }
@@ -100,8 +110,14 @@ run "functions" {
       ])
       RetryUnreadFindings = "Allow sqs:ChangeMessageVisibility arn:aws:sqs:eu-central-1:123456789012:reports"
       QueueReports        = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:reports"
-      ReadFindings        = "Allow ecr:DescribeImageScanFindings arn:aws:ecr:eu-central-1:123456789012:repository/*"
-      NameUntaggedImages  = "Allow ecr:DescribeImages,ecr:BatchGetImage arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      QueueFailedDigests  = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:reports-dlq"
+      ListSubscriptions   = "Allow sns:ListSubscriptionsByTopic arn:aws:sns:eu-central-1:123456789012:reports"
+      CountDeadLetters = join(" ", [
+        "Allow sqs:GetQueueAttributes",
+        "arn:aws:sqs:eu-central-1:123456789012:images-dlq,arn:aws:sqs:eu-central-1:123456789012:reports-dlq",
+      ])
+      ReadFindings       = "Allow ecr:DescribeImageScanFindings arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      NameUntaggedImages = "Allow ecr:DescribeImages,ecr:BatchGetImage arn:aws:ecr:eu-central-1:123456789012:repository/*"
       ReadMemory = join(" ", [
         "Allow dynamodb:GetItem,dynamodb:BatchGetItem,dynamodb:Query", "arn:aws:dynamodb:eu-central-1:123456789012:table/memory",
       ])
@@ -192,8 +208,14 @@ run "chat" {
       ])
       RetryUnreadFindings = "Allow sqs:ChangeMessageVisibility arn:aws:sqs:eu-central-1:123456789012:reports"
       QueueReports        = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:reports"
-      ReadFindings        = "Allow ecr:DescribeImageScanFindings arn:aws:ecr:eu-central-1:123456789012:repository/*"
-      NameUntaggedImages  = "Allow ecr:DescribeImages,ecr:BatchGetImage arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      QueueFailedDigests  = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:reports-dlq"
+      ListSubscriptions   = "Allow sns:ListSubscriptionsByTopic arn:aws:sns:eu-central-1:123456789012:reports"
+      CountDeadLetters = join(" ", [
+        "Allow sqs:GetQueueAttributes",
+        "arn:aws:sqs:eu-central-1:123456789012:images-dlq,arn:aws:sqs:eu-central-1:123456789012:reports-dlq",
+      ])
+      ReadFindings       = "Allow ecr:DescribeImageScanFindings arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      NameUntaggedImages = "Allow ecr:DescribeImages,ecr:BatchGetImage arn:aws:ecr:eu-central-1:123456789012:repository/*"
       ReadMemory = join(" ", [
         "Allow dynamodb:GetItem,dynamodb:BatchGetItem,dynamodb:Query", "arn:aws:dynamodb:eu-central-1:123456789012:table/memory",
       ])

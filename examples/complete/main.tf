@@ -1,19 +1,6 @@
 # Two instances in one account and Region: a strict one for production, with every input set (but reports_topic_arn, which
 # replaces email and subscriptions), and a lenient one for all other repositories.
 
-terraform {
-  required_version = ">= 1.9"
-
-  required_providers {
-    aws = {
-      source  = "hashicorp/aws"
-      version = ">= 5.100"
-    }
-  }
-}
-
-provider "aws" {}
-
 data "aws_caller_identity" "current" {}
 
 data "aws_partition" "current" {}
@@ -110,7 +97,7 @@ resource "aws_sqs_queue_policy" "tickets" {
 }
 
 module "production" {
-  # Outside of this repository, from the Terraform Registry:
+  # Outside of this repository:
   #   source  = "OWNER/ecr-scan-reporter/aws"
   #   version = "~> 1.0"
   source = "../../"
@@ -178,6 +165,21 @@ module "production" {
 
   # Ignores findings without a known fix.
   fixable_only = true
+
+  # A critical finding should be fixed within a week, one with a known exploit within three days.
+  fix_within = {
+    CRITICAL  = 7
+    EXPLOITED = 3
+  }
+
+  # Not reported until a fix is known; with expires = "2026-12-31" in place of until_fixed, until that day.
+  ignored_findings = [{
+    id           = "CVE-2026-1234"
+    reason       = "The function is not called."
+    owner        = "payments"
+    until_fixed  = true
+    repositories = "production/payments/"
+  }]
 
   # Reports an image when something changed for the worse...
   notify_on = "changes"

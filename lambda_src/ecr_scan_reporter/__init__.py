@@ -1,7 +1,7 @@
 """Keeps the images of an Amazon ECR registry scanned and reports what the scans found.
 
-Three Lambda functions share this package. Their handlers are `repositories_scanner.handler`,
-`images_scanner.handler` and `reporter.handler`.
+Four Lambda functions share this package. Their handlers are `repositories_scanner.handler`, `images_scanner.handler`,
+`reporter.handler` and `console_widget.handler`.
 
     handlers -> scanning | reporting -> aws -> settings -> models, errors, shared
 

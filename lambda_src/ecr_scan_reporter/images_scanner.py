@@ -12,6 +12,10 @@ from ecr_scan_reporter.scanning.repository import Dependencies, process_message
 from ecr_scan_reporter.settings import ImagesScannerSettings
 from ecr_scan_reporter.shared.deadline import Deadline, LambdaContext
 
+# How many writes of memory may be in flight. They have threads of their own, because those of the calls to ECR spend
+# their time waiting for the next call that the rate permits.
+_WRITES = 8
+
 
 def handler(event: SqsEvent, context: LambdaContext) -> SqsBatchResponse:
     """Scan one repository per message.
@@ -36,5 +40,5 @@ def dependencies() -> Dependencies:
     settings = ImagesScannerSettings.from_env(os.environ)
     ecr = EcrRegistry(ecr_client(settings.threads), single_attempt_client(settings.threads))
     queue = SqsQueue(sqs_client(), settings.images_queue_url)
-    table = Table(dynamodb_client(), settings.memory_table)
-    return Dependencies(settings, ecr, queue, table, ThreadPoolExecutor(settings.threads))
+    table = Table(dynamodb_client(_WRITES), settings.memory_table)
+    return Dependencies(settings, ecr, queue, table, ThreadPoolExecutor(settings.threads), ThreadPoolExecutor(_WRITES))

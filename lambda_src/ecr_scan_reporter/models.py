@@ -11,6 +11,9 @@ from ecr_scan_reporter.shared.durations import Duration
 # The severities of basic scanning, and Inspector's UNTRIAGED, which it has in place of UNDEFINED; most severe first.
 SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL", "UNDEFINED", "UNTRIAGED")
 
+# In place of a severity, the key of the deadline for findings with a known exploit.
+EXPLOITED = "EXPLOITED"
+
 INDEX_MEDIA_TYPES = frozenset(
     {
         "application/vnd.oci.image.index.v1+json",

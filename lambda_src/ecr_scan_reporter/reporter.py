@@ -1,14 +1,19 @@
-"""Handler of the reporter: publishes what scans found."""
+"""Handler of the reporter: publishes what scans found, and the digest."""
 
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from functools import cache
+from typing import Any
 
 from ecr_scan_reporter.aws.dynamodb import Table, dynamodb_client
 from ecr_scan_reporter.aws.ecr import EcrRegistry, ecr_client
 from ecr_scan_reporter.aws.sns import ReportPublisher, sns_client
 from ecr_scan_reporter.aws.sqs import SqsQueue, sqs_client
-from ecr_scan_reporter.aws.sqs_batch import SqsBatchResponse, SqsEvent
+from ecr_scan_reporter.errors import SettingError
+from ecr_scan_reporter.memory.rules import RuleMemory
+from ecr_scan_reporter.reporting.digest_publishing import DigestDependencies, DigestRequest, make_digests
 from ecr_scan_reporter.reporting.pipeline import Dependencies, report_batch
 from ecr_scan_reporter.settings import ReporterSettings
 from ecr_scan_reporter.shared.deadline import Deadline, LambdaContext
@@ -16,21 +21,30 @@ from ecr_scan_reporter.shared.deadline import Deadline, LambdaContext
 _THREADS = 16
 
 
-def handler(event: SqsEvent, context: LambdaContext) -> SqsBatchResponse:
-    """Report what a batch of scan events changed.
+def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, Any]:
+    """Report what a batch of scan events changed, or make the digest.
 
     Args:
         event: a batch of the reports queue; a body is an EventBridge event of ECR or Amazon Inspector, or a message of
-            the reporter itself: a report that SNS rejected, or a check whether something is to be published.
+            the reporter itself: a report that SNS rejected, or a check whether something is to be published; or one of
+            the images scanner: an image with a deadline that has passed. Or `{"digest": true}`, which publishes the
+            digest, with `"publish": false` to only return it.
         context: Lambda's.
 
     Returns:
-        The messages to deliver again.
+        The messages to deliver again; or how many messages of the digest were published, or the digest.
 
     Raises:
-        SettingError: an environment variable is invalid.
+        SettingError: an environment variable, or the input, is invalid.
+        AwsError: the digest could not be made or published.
     """
-    return report_batch(event["Records"], dependencies(), Deadline.of_invocation(context))
+    deadline = Deadline.of_invocation(context)
+    if "digest" in event:
+        now = datetime.now(UTC)
+        return make_digests(DigestRequest.parse(event, now), digest_dependencies(), deadline, now)
+    if "Records" not in event:
+        raise SettingError("the input", ", ".join(map(str, event)), 'a batch of the reports queue, or {"digest": true}')
+    return report_batch(event["Records"], dependencies(), deadline)
 
 
 @cache
@@ -41,4 +55,12 @@ def dependencies() -> Dependencies:
     queue = SqsQueue(sqs_client(), settings.reports_queue_url)
     table = Table(dynamodb_client(_THREADS), settings.memory_table)
     ecr = EcrRegistry(ecr_client(_THREADS))
-    return Dependencies(settings, ecr, table, publisher, queue, ThreadPoolExecutor(_THREADS))
+    return Dependencies(settings, ecr, table, RuleMemory(table), publisher, queue, ThreadPoolExecutor(_THREADS))
+
+
+@cache
+def digest_dependencies() -> DigestDependencies:
+    """Return what the digest works with, created once."""
+    deps = dependencies()
+    dlqs = {url.rsplit("/", 1)[-1]: SqsQueue(sqs_client(), url) for url in deps.settings.dlq_urls}
+    return DigestDependencies(deps.settings, deps.table, deps.publisher, deps.reports_queue, dlqs, deps.rules)

@@ -8,8 +8,7 @@ from typing import Any
 from ecr_scan_reporter.aws.dynamodb import Table, dynamodb_client
 from ecr_scan_reporter.aws.ecr import EcrRegistry, ecr_client
 from ecr_scan_reporter.aws.sqs import SqsQueue, sqs_client
-from ecr_scan_reporter.memory.scans import ScanMemory
-from ecr_scan_reporter.scanning.repositories import Dependencies, queue_repositories
+from ecr_scan_reporter.scanning.repositories import Dependencies, queue_repositories, write_heartbeat
 from ecr_scan_reporter.settings import RepositoriesScannerSettings
 
 
@@ -17,16 +16,20 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
     """Start one run.
 
     Args:
-        event: the schedule's, or `{"repositoriesFilterRegexp": "^team-a/"}` to replace the configured filter.
+        event: the schedule's, or `{"repositoriesFilterRegexp": "^team-a/"}` to replace the configured filter, or
+            `{"heartbeat": true}` to write how long ago the last pass was complete, in place of a run.
         context: Lambda's; not used.
 
     Returns:
-        How many repositories exist and how many messages were sent, such as `{"found": 120, "sent": 98}`.
+        How many repositories exist and how many messages were sent, such as `{"found": 120, "sent": 98}`; for a
+        heartbeat, the seconds.
 
     Raises:
         SettingError: an environment variable, or the expression in the event, is invalid.
         AwsError: ECR or SQS rejected a call.
     """
+    if event.get("heartbeat") is True:
+        return write_heartbeat(dependencies())
     return queue_repositories(event, dependencies())
 
 
@@ -35,5 +38,5 @@ def dependencies() -> Dependencies:
     """Create settings and clients, once per cold start."""
     settings = RepositoriesScannerSettings.from_env(os.environ)
     queue = SqsQueue(sqs_client(settings.threads), settings.images_queue_url, settings.threads)
-    memory = ScanMemory(Table(dynamodb_client(), settings.memory_table))
-    return Dependencies(settings, EcrRegistry(ecr_client()), queue, memory)
+    table = Table(dynamodb_client(), settings.memory_table)
+    return Dependencies(settings, EcrRegistry(ecr_client()), queue, table)

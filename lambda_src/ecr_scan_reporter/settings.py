@@ -3,14 +3,17 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from enum import StrEnum
 
 from ecr_scan_reporter.errors import SettingError
-from ecr_scan_reporter.models import SEVERITIES, RepositoryFilter, Selection
+from ecr_scan_reporter.models import EXPLOITED, SEVERITIES, RepositoryFilter, Selection
 from ecr_scan_reporter.shared import durations
 from ecr_scan_reporter.shared.durations import Duration
+
+# The default of the input images_duration_delta.
+_DEFAULT_MAX_AGE = Duration(0, 0, 7)
 
 
 class NotifyOn(StrEnum):
@@ -22,12 +25,13 @@ class NotifyOn(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RepositoriesScannerSettings:
-    """Settings of the repositories scanner. `threads`: how many calls may be in flight."""
+    """Settings of the repositories scanner. `threads`: how many calls may be in flight; `name`: of this instance."""
 
     repositories: RepositoryFilter
     images_queue_url: str
     memory_table: str
     threads: int
+    name: str
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str]) -> "RepositoriesScannerSettings":
@@ -41,6 +45,7 @@ class RepositoriesScannerSettings:
             images_queue_url=_required(environment, "IMAGES_QUEUE_URL", "the URL of the images queue"),
             memory_table=_memory_table(environment),
             threads=_threads(environment),
+            name=_name(environment),
         )
 
 
@@ -55,6 +60,7 @@ class ImagesScannerSettings:
         images_queue_url: of the queue for continuations.
         memory_table: the name of the memory table.
         threads: how many calls may be in flight.
+        name: of this instance of the module.
     """
 
     max_age: Duration
@@ -63,6 +69,7 @@ class ImagesScannerSettings:
     images_queue_url: str
     memory_table: str
     threads: int
+    name: str
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str]) -> "ImagesScannerSettings":
@@ -78,6 +85,7 @@ class ImagesScannerSettings:
             images_queue_url=_required(environment, "IMAGES_QUEUE_URL", "the URL of the images queue"),
             memory_table=_memory_table(environment),
             threads=_threads(environment),
+            name=_name(environment),
         )
 
 
@@ -100,6 +108,10 @@ class ReporterSettings:
         notify_on_fixed: whether images are reported whose only news is that findings are fixed or withdrawn.
         remind_after: what was last reported so long ago is reported again; None for never.
         report_window: for how long scans that no run asked for are collected.
+        fix_within: by severity, and by EXPLOITED for known exploits, the days within which a finding should be fixed.
+        max_age: the promised age of scans.
+        run_interval: the time between two runs, as far as it is known.
+        dlq_urls: of the DLQs whose messages the digest counts.
     """
 
     topic_arn: str
@@ -116,6 +128,10 @@ class ReporterSettings:
     notify_on_fixed: bool = False
     remind_after: Duration | None = None
     report_window: timedelta = timedelta(seconds=60)
+    fix_within: Mapping[str, int] = field(default_factory=dict)
+    max_age: Duration = _DEFAULT_MAX_AGE
+    run_interval: timedelta = timedelta(days=1)
+    dlq_urls: tuple[str, ...] = ()
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str]) -> "ReporterSettings":
@@ -132,7 +148,7 @@ class ReporterSettings:
             repositories=_repository_filter(environment),
             thresholds=_thresholds(environment, "SEVERITY_THRESHOLDS"),
             notify_on_scan_failure=_flag(environment, "NOTIFY_ON_SCAN_FAILURE"),
-            name=_required(environment, "REPORTER_NAME", "the name of this instance of the module"),
+            name=_name(environment),
             fixable_only=_flag(environment, "FIXABLE_ONLY", "false"),
             group_by=_group_by(environment, "GROUP_BY"),
             chat_topic_arn=environment.get("CHAT_TOPIC_ARN", ""),
@@ -140,6 +156,10 @@ class ReporterSettings:
             notify_on_fixed=_flag(environment, "NOTIFY_ON_FIXED", "false"),
             remind_after=_duration("REMIND_AFTER", remind_after) if remind_after else None,
             report_window=_report_window(environment, "REPORT_WINDOW_SECONDS"),
+            fix_within=_fix_within(environment, "FIX_WITHIN"),
+            max_age=_duration("ECR_IMAGES_DURATION_DELTA", environment.get("ECR_IMAGES_DURATION_DELTA", "7d")),
+            run_interval=_run_interval(environment, "RUN_INTERVAL_SECONDS", timedelta(days=366)),
+            dlq_urls=_urls(environment, "DLQ_URLS"),
         )
 
     @property
@@ -156,6 +176,34 @@ class ReporterSettings:
     def account(self) -> str:
         """The account of the function, of its registry and of its topics."""
         return self.topic_arn.split(":")[4]
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleWidgetSettings:
+    """Settings of the console widget.
+
+    Args:
+        memory_table: the name of the memory table.
+        name: of this instance of the module.
+        max_age: the promised age: each image's last scan is no older.
+    """
+
+    memory_table: str
+    name: str
+    max_age: Duration
+
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str]) -> "ConsoleWidgetSettings":
+        """Parse the environment variables.
+
+        Raises:
+            SettingError: a variable is missing or has an invalid value.
+        """
+        return cls(
+            memory_table=_memory_table(environment),
+            name=_name(environment),
+            max_age=_duration("ECR_IMAGES_DURATION_DELTA", environment.get("ECR_IMAGES_DURATION_DELTA")),
+        )
 
 
 def compile_regexp(name: str, value: object) -> re.Pattern[str]:
@@ -192,6 +240,10 @@ def _memory_table(environment: Mapping[str, str]) -> str:
     return _required(environment, "MEMORY_TABLE_NAME", "the name of the memory table")
 
 
+def _name(environment: Mapping[str, str]) -> str:
+    return _required(environment, "REPORTER_NAME", "the name of this instance of the module")
+
+
 def _notify_on(environment: Mapping[str, str], name: str) -> NotifyOn:
     value = environment.get(name, NotifyOn.CHANGES)
     if value not in set(NotifyOn):
@@ -220,11 +272,22 @@ def _duration(name: str, value: object) -> Duration:
         raise SettingError(name, value, durations.EXPECTED) from error
 
 
-def _run_interval(environment: Mapping[str, str], name: str) -> timedelta:
-    value = environment.get(name, "86400")
-    if not re.fullmatch("[1-9][0-9]{1,4}", value) or not 60 <= int(value) <= 86400:
-        raise SettingError(name, value, "a whole number of seconds from 60 to 86400")
+def _run_interval(environment: Mapping[str, str], name: str, longest: timedelta = timedelta(days=1)) -> timedelta:
+    value, most = environment.get(name, "86400"), int(longest.total_seconds())
+    if not re.fullmatch("[1-9][0-9]{1,8}", value) or not 60 <= int(value) <= most:
+        raise SettingError(name, value, f"a whole number of seconds from 60 to {most}")
     return timedelta(seconds=int(value))
+
+
+def _urls(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
+    value = environment.get(name, "[]")
+    try:
+        urls = json.loads(value)
+    except ValueError:
+        urls = None
+    if not isinstance(urls, list) or not all(isinstance(url, str) and "/" in url for url in urls):
+        raise SettingError(name, value, "a JSON list of the URLs of queues")
+    return tuple(urls)
 
 
 def _threads(environment: Mapping[str, str]) -> int:
@@ -242,7 +305,7 @@ def _selection(environment: Mapping[str, str], name: str) -> Selection:
     )
     try:
         parts = json.loads(value)
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         raise SettingError(name, value, expected) from error
     if not isinstance(parts, dict) or not parts.keys() <= {field.name for field in fields(Selection)}:
         raise SettingError(name, value, expected)
@@ -283,10 +346,25 @@ def _thresholds(environment: Mapping[str, str], name: str) -> dict[str, int]:
     expected = f'a JSON object of whole numbers from 1, such as {{"CRITICAL": 1}}, keys among {", ".join(SEVERITIES)}'
     try:
         thresholds = json.loads(value or "")
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         raise SettingError(name, value, expected) from error
     if not isinstance(thresholds, dict) or not all(
         severity in SEVERITIES and type(number) is int and number >= 1 for severity, number in thresholds.items()
     ):
         raise SettingError(name, value, expected)
     return {severity: thresholds[severity] for severity in SEVERITIES if severity in thresholds}
+
+
+def _fix_within(environment: Mapping[str, str], name: str) -> dict[str, int]:
+    value = environment.get(name) or "{}"
+    keys = (*SEVERITIES, EXPLOITED)
+    expected = f'a JSON object of days from 1 to 3650, such as {{"CRITICAL": 7}}, keys among {", ".join(keys)}'
+    try:
+        fix_within = json.loads(value)
+    except ValueError as error:
+        raise SettingError(name, value, expected) from error
+    if not isinstance(fix_within, dict) or not all(
+        key in keys and type(days) is int and 1 <= days <= 3650 for key, days in fix_within.items()
+    ):
+        raise SettingError(name, value, expected)
+    return fix_within

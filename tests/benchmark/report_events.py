@@ -1,33 +1,31 @@
-"""Report a batch of events, whole or one by one; print time and memory as JSON. Run by run.py.
+"""Report events in batches; print what was measured as JSON. Run by environment.py.
 
 In a process of its own, so that its peak memory is the reporter's alone.
 """
 
 import json
 import sys
-import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ecr_scan_reporter import reporter
-from peak import peak_mb
+from ecr_scan_reporter.reporting.pipeline import report_batch
+from ecr_scan_reporter.reporting.publishing import CHECK
+from ecr_scan_reporter.shared.deadline import Deadline
+from process import Context, Meter
+
+# The reporter's default timeout.
+_SECONDS = 300
 
 
-class Context:
-    """An invocation of five minutes, the reporter's default timeout."""
-
-    def __init__(self) -> None:
-        self._ends = time.monotonic() + 300
-
-    def get_remaining_time_in_millis(self) -> int:
-        return int((self._ends - time.monotonic()) * 1000)
-
-
-def record(number: int, repository: str, digest: str, findings: int, tags: list[str]) -> Any:
+def record(
+    number: int, repository: str, digest: str, counts: dict[str, int], tags: list[str], time: str
+) -> dict[str, str]:
     """Return a scan event as a message of the reports queue."""
     detail = {
         "scan-status": "COMPLETE",
         "repository-name": repository,
-        "finding-severity-counts": {"HIGH": findings} if findings else {"LOW": 1},
+        "finding-severity-counts": counts,
         "image-digest": digest,
         "image-tags": tags,
     }
@@ -35,23 +33,28 @@ def record(number: int, repository: str, digest: str, findings: int, tags: list[
         "detail-type": "ECR Image Scan",
         "source": "aws.ecr",
         "account": "123456789012",
-        "time": "2026-11-23T09:14:00Z",
+        "time": time,
         "region": "eu-west-1",
         "detail": detail,
     }
     return {"messageId": str(number), "body": json.dumps(body)}
 
 
-def main(records: list[Any], size: int) -> None:
-    """Invoke the reporter with `size` records at a time."""
+def main(events: list[Any], size: int, check: bool) -> None:
+    """Invoke the reporter with `size` events at a time; with `check`, let it publish what waits."""
     reporter.dependencies()
-    started = time.perf_counter()
-    for first in range(0, len(records), size):
-        response = reporter.handler({"Records": records[first : first + size]}, Context())
+    meter = Meter()
+    for first in range(0, len(events), size):
+        records: Any = [record(number, *event) for number, event in enumerate(events[first : first + size])]
+        response = reporter.handler({"Records": records}, Context(_SECONDS))
         assert response == {"batchItemFailures": []}, response
-    took = time.perf_counter() - started
-    print(json.dumps({"seconds": took, "peak_mb": peak_mb()}))
+    if check:
+        later = datetime.now(UTC) + timedelta(hours=1)
+        message: Any = {"messageId": "check", "body": CHECK}
+        response = report_batch([message], reporter.dependencies(), Deadline.of_invocation(Context(_SECONDS)), later)
+        assert response == {"batchItemFailures": []}, response
+    print(json.dumps(meter.measured()))
 
 
 if __name__ == "__main__":
-    main([record(number, *event) for number, event in enumerate(json.load(sys.stdin))], int(sys.argv[1]))
+    main(json.load(sys.stdin), int(sys.argv[1]), "--check" in sys.argv)

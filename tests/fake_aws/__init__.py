@@ -1,7 +1,8 @@
-"""A fast fake of the endpoints of Amazon ECR, SQS and SNS: what moto lacks, over real HTTP.
+"""A fast fake of the endpoints of Amazon ECR, SQS, SNS and DynamoDB: what moto lacks, over real HTTP.
 
-It serves the ECR model of `local_aws.fake_ecr`, and models of queues and topics, in AWS's wire formats. boto3 itself
-is under test: paging, throttling, latency, ECR's own errors, partial failures. It records the calls that it answers.
+It serves the ECR model of `local_aws.fake_ecr`, models of queues and topics, and moto's DynamoDB, in AWS's wire
+formats. boto3 itself is under test: paging, throttling, latency, ECR's own errors, partial failures. It records the
+calls that it answers, and the capacity that those of DynamoDB consume.
 """
 
 from local_aws.fake_ecr import (
@@ -23,6 +24,7 @@ from local_aws.fake_ecr import (
 
 from .behavior import Behavior, QueueFaults, Rate
 from .call_log import Start
+from .capacity import item_size
 from .fake_aws import FakeAws
 from .sns import Publication
 from .sqs import QueueMessage
@@ -48,5 +50,6 @@ __all__ = [
     "fake_registry_of",
     "finding",
     "index_image",
+    "item_size",
     "plain_images",
 ]

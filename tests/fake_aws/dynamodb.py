@@ -2,14 +2,17 @@
 
 import copy
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import moto.dynamodb.models
 from local_aws.fake_ecr import AwsError
 from moto.core.request import Request
 from moto.dynamodb.models import Table, dynamodb_backends
+from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.responses import DynamoHandler
 
+from .capacity import Capacity, written_keys
 from .protocol import Params, encode_json_error
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html; moto has no limit.
@@ -17,20 +20,29 @@ _MAX_WRITES = 25
 
 
 class DynamoDb:
-    """The operations of DynamoDB. Tables exist once a test has created them."""
+    """The operations of DynamoDB. Tables exist once a test has created them.
+
+    Attributes:
+        capacity: what the calls consumed.
+    """
 
     content_type = "application/x-amz-json-1.0"
 
     def __init__(self, account: str, region: str) -> None:
         self._region = region
         self._arn_prefix = f"arn:aws:dynamodb:{region}:{account}:table"
-        dynamodb_backends[account][region].reset()
+        self._backend = dynamodb_backends[account][region]
+        self._backend.reset()
+        self.capacity = Capacity(self._read)
 
     def call(self, operation: str, params: Params) -> bytes:
         """Answer a call with a body. Raises AwsError where DynamoDB rejects the call."""
         if operation == "BatchWriteItem":
             _check_batch(params)
+        _Copy.partitions = frozenset(key["pk"]["S"] for _, key in written_keys(operation, params))
+        before = self.capacity.sizes(operation, params)
         status, _, body = DynamoHandler.dispatch(*self._request(operation, params))
+        self.capacity.add(operation, params, json.loads(body) if status == 200 else {}, before)
         if status == 200:
             return body.encode() if isinstance(body, str) else bytes(body)
         raise _MotoError(json.loads(body), status)
@@ -48,6 +60,12 @@ class DynamoDb:
     def resource(self, params: Params) -> str:
         """Return the ARN of the table."""
         return f"{self._arn_prefix}/{params.get('TableName', '*')}"
+
+    def _read(self, table: str, key: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return an item in DynamoDB's JSON, {} if there is none; not a call."""
+        found = self._backend.tables.get(table)
+        item = found and found.get_item(DynamoType(key["pk"]), DynamoType(key["sk"]))
+        return item.to_json()["Attributes"] if item else {}
 
     def _request(self, operation: str, params: Params) -> tuple[Request, str, Any]:
         url = f"https://dynamodb.{self._region}.amazonaws.com/"
@@ -79,21 +97,28 @@ def _check_batch(params: Params) -> None:
 class _Copy:
     """The module `copy` for moto's models.
 
-    A transaction there begins with a deep copy of each table, for the case that it is canceled. With 10,000 items this
-    takes half a second. Puts and deletes replace items and do not change them, so a copy of the dictionaries is enough.
+    A transaction there begins with a deep copy of its table for each of its writes, in case that it is canceled.
+    With 10,000 items each takes half a second, and moto keeps every instance of its models for good. Puts and deletes
+    replace items and do not change them, so copies of the dictionaries are enough, of the partitions that are written.
+
+    Attributes:
+        partitions: the partition keys that the current call writes.
     """
 
     copy = staticmethod(copy.copy)
+    partitions: frozenset[str] = frozenset()
 
-    @staticmethod
-    def deepcopy(value: Any, memo: Any = None) -> Any:
+    @classmethod
+    def deepcopy(cls, value: Any, memo: Any = None) -> Any:
         """Copy a table as far as puts and deletes change it, and anything else completely."""
         if not isinstance(value, Table):
             return copy.deepcopy(value, memo)
-        snapshot = copy.copy(value)
+        snapshot = object.__new__(Table)
+        vars(snapshot).update(vars(value))
         snapshot.items = copy.copy(value.items)
         for hash_key, items in value.items.items():
-            snapshot.items[hash_key] = copy.copy(items)
+            if hash_key.value in cls.partitions:
+                snapshot.items[hash_key] = copy.copy(items)
         return snapshot
 
 

@@ -172,6 +172,11 @@ class FakeAws:
             for topic, subject, message, structure, pairs in self._record("publications")
         ]
 
+    def capacity(self) -> tuple[float, int]:
+        """Return the read units and the write units that calls of DynamoDB consumed."""
+        reads, writes = self._record("capacity")
+        return float(reads), int(writes)
+
     def reset(self) -> None:
         """Discard all records, messages and publications, and keep the images and scans of the registry."""
         self._record("reset")

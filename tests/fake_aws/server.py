@@ -33,10 +33,11 @@ class Server:
         self._buckets: dict[str, TokenBucket] = {}
         self._sqs = Sqs(behavior.queue_faults, f"arn:aws:sqs:{registry.region}:{registry.account}")
         self._sns = Sns()
+        self._dynamodb = DynamoDb(registry.account, registry.region)
         self._json: dict[str, Service] = {
             "AmazonEC2ContainerRegistry_V20150921": Ecr(EcrApi(registry)),
             "AmazonSQS": self._sqs,
-            "DynamoDB_20120810": DynamoDb(registry.account, registry.region),
+            "DynamoDB_20120810": self._dynamodb,
         }
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -107,8 +108,11 @@ class Server:
                 return self._sqs.visibility
             case "publications":
                 return self._sns.publications
+            case "capacity":
+                return self._dynamodb.capacity.reads, self._dynamodb.capacity.writes
             case "reset":
                 self._log.reset()
+                self._dynamodb.capacity.reset()
                 self._registry.scan_requests.clear()
                 self._sqs.reset()
                 self._sns.reset()

@@ -14,6 +14,8 @@ from .protocol import Params
 # https://docs.aws.amazon.com/sns/latest/api/API_Publish.html: the limit covers the message and its attributes.
 _MAX_BYTES = 262_144
 _MAX_SUBJECT = 99
+# https://docs.aws.amazon.com/sns/latest/api/API_ListSubscriptionsByTopic.html
+_SUBSCRIPTIONS_PER_PAGE = 100
 _NAMESPACE = "http://sns.amazonaws.com/doc/2010-03-31/"
 
 
@@ -28,7 +30,7 @@ class Publication(NamedTuple):
 
 
 class Sns:
-    """The operation Publish."""
+    """The operations Publish, Subscribe and ListSubscriptionsByTopic. An address of email is never confirmed."""
 
     content_type = "text/xml"
 
@@ -36,18 +38,35 @@ class Sns:
         self.reset()
 
     def reset(self) -> None:
-        """Discard all publications."""
+        """Discard all publications and subscriptions."""
         self.publications: list[Publication] = []
+        self._subscriptions: list[Params] = []
 
     def call(self, operation: str, params: Params) -> bytes:
         """Answer a call with a body. Raises AwsError where SNS rejects the call."""
-        if operation != "Publish":
-            raise AwsError("InvalidAction", f"the fake does not implement {operation}")
-        publication = _publication(params)
-        _check(publication)
-        self.publications.append(publication)
-        result = f"<PublishResult><MessageId>{uuid4()}</MessageId></PublishResult>"
-        return _xml("PublishResponse", result + f"<ResponseMetadata>{_request_id()}</ResponseMetadata>")
+        match operation:
+            case "Publish":
+                publication = _publication(params)
+                _check(publication)
+                self.publications.append(publication)
+                result = f"<MessageId>{uuid4()}</MessageId>"
+            case "Subscribe":
+                self._subscriptions.append(params)
+                result = "<SubscriptionArn>pending confirmation</SubscriptionArn>"
+            case "ListSubscriptionsByTopic":
+                result = self._list_subscriptions(params)
+            case _:
+                raise AwsError("InvalidAction", f"the fake does not implement {operation}")
+        metadata = f"<ResponseMetadata>{_request_id()}</ResponseMetadata>"
+        return _xml(f"{operation}Response", f"<{operation}Result>{result}</{operation}Result>{metadata}")
+
+    def _list_subscriptions(self, params: Params) -> str:
+        topic, start = params["TopicArn"], int(params.get("NextToken", 0))
+        found = [entry for entry in self._subscriptions if entry["TopicArn"] == topic]
+        members = "".join(map(_subscription, found[start : start + _SUBSCRIPTIONS_PER_PAGE]))
+        more = start + _SUBSCRIPTIONS_PER_PAGE < len(found)
+        token = f"<NextToken>{start + _SUBSCRIPTIONS_PER_PAGE}</NextToken>" if more else ""
+        return f"<Subscriptions>{members}</Subscriptions>{token}"
 
     def encode_error(self, error: AwsError) -> tuple[bytes, dict[str, str]]:
         """Return an error in XML."""
@@ -62,6 +81,14 @@ class Sns:
     def resource(self, params: Params) -> str:
         """Return the ARN of the topic."""
         return str(params.get("TopicArn", "*"))
+
+
+def _subscription(params: Params) -> str:
+    pending = params["Protocol"] == "email"
+    arn = "PendingConfirmation" if pending else f"{params['TopicArn']}:{uuid4()}"
+    values = {"SubscriptionArn": arn, "TopicArn": params["TopicArn"], "Protocol": params["Protocol"]}
+    values["Endpoint"] = params["Endpoint"]
+    return f"<member>{''.join(f'<{name}>{escape(value)}</{name}>' for name, value in values.items())}</member>"
 
 
 def _publication(params: Params) -> Publication:

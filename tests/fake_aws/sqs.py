@@ -29,7 +29,7 @@ class QueueMessage(NamedTuple):
 
 
 class Sqs:
-    """The operations of SQS that move messages.
+    """The operations of SQS that move and count messages.
 
     A message can be received immediately, whatever its delay is, and only once: SQS does not redeliver it here.
     """
@@ -45,6 +45,7 @@ class Sqs:
             "ReceiveMessage": self._receive_message,
             "DeleteMessage": self._delete_message,
             "ChangeMessageVisibilityBatch": self._change_message_visibility_batch,
+            "GetQueueAttributes": self._get_queue_attributes,
         }
         self.reset()
 
@@ -131,6 +132,13 @@ class Sqs:
         """Record the new timeouts; the fake itself delivers each message once, whatever its visibility."""
         self.visibility |= {entry["ReceiptHandle"]: entry["VisibilityTimeout"] for entry in params["Entries"]}
         return {"Successful": [{"Id": entry["Id"]} for entry in params["Entries"]], "Failed": []}
+
+    def _get_queue_attributes(self, params: Params) -> dict[str, object]:
+        counts = {
+            "ApproximateNumberOfMessages": str(len(self._waiting[_queue(params)])),
+            "ApproximateNumberOfMessagesNotVisible": "0",
+        }
+        return {"Attributes": {name: counts[name] for name in params["AttributeNames"]}}
 
     def _delete_message(self, params: Params) -> dict[str, object]:
         handle = params["ReceiptHandle"]

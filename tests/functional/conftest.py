@@ -31,10 +31,12 @@ def make_reporter(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Inb
             for name, value in {**aws.environment(), **defaults, **settings}.items():
                 monkeypatch.setenv(name, value)
             reporter.dependencies.cache_clear()
+            reporter.digest_dependencies.cache_clear()
             return Inbox(aws)
 
         yield make
     reporter.dependencies.cache_clear()
+    reporter.digest_dependencies.cache_clear()
 
 
 @pytest.fixture

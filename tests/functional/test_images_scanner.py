@@ -4,20 +4,30 @@ import itertools
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from botocore.client import BaseClient
 from ecr_scan_reporter import images_scanner
-from ecr_scan_reporter.scanning import repository
+from ecr_scan_reporter.aws.dynamodb import Table
+from ecr_scan_reporter.aws.ecr import EcrRegistry
+from ecr_scan_reporter.memory.items import repository_key, to_seconds
+from ecr_scan_reporter.memory.scans import RememberedScan, RepositoryState, ScanMemory, asked_key
+from ecr_scan_reporter.models import StartOutcome
+from ecr_scan_reporter.scanning import plan, repository
+from ecr_scan_reporter.scanning.coverage import Coverage, Reason
 from ecr_scan_reporter.scanning.messages import RepositoryMessage
 from fake_aws import (
     DOCKER_INDEX,
     FakeAws,
     FakeImage,
     FakeRegistry,
+    FakeRepository,
     FakeScan,
     Fault,
     Rate,
@@ -25,11 +35,13 @@ from fake_aws import (
     index_image,
     plain_images,
 )
+from fixtures import embedded_metrics
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 NOW = datetime.now(UTC)
 REPOSITORY = "team-a/app"
+SUMMARY = "repository processed"
 HELM = "application/vnd.cncf.helm.config.v1+json"
 
 
@@ -84,6 +96,7 @@ def make_scanner(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Scan
                 "ECR_IMAGES_DURATION_DELTA": "7d",
                 "IMAGES_QUEUE_URL": fake_aws.queue_url(),
                 "MEMORY_TABLE_NAME": table,
+                "REPORTER_NAME": "platform",
                 "THREADS": "8",
             }
             for name, value in {**fake_aws.environment(), **defaults, **settings}.items():
@@ -110,7 +123,7 @@ def image(name: str, *tags: str, **fields: Any) -> FakeImage:
 
 def summary_of(caplog: pytest.LogCaptureFixture) -> Any:
     """Return the summary line of the last repository."""
-    return [record for record in caplog.records if record.message == "repository processed"][-1]
+    return [record for record in caplog.records if record.message == SUMMARY][-1]
 
 
 def counted(caplog: pytest.LogCaptureFixture) -> dict[str, int]:
@@ -289,6 +302,7 @@ def test_daily_quota_ends_the_run_without_a_failure(scanner: Scanner, caplog: py
     # The third rejection in a row is believed; meanwhile each of the eight threads may have one more in flight.
     assert scanner.aws.refused()["StartImageScan"]["LimitExceededException"] <= 3 + 8
     assert counted(caplog)["quota_exceeded"] == 1
+    assert embedded_metrics(caplog, SUMMARY)["QuotaReached"] == 1
     assert "daily quota of scans exceeded" in caplog.messages
     assert scanner.continuations() == []
 
@@ -301,12 +315,17 @@ def test_switch_to_enhanced_scanning_ends_the_run_cleanly(scanner: Scanner, capl
     assert counted(caplog)["manual_scanning_disabled"] == 1
 
 
-def test_throttled_starts_are_repeated_until_all_are_started(scanner: Scanner) -> None:
+def test_throttled_starts_are_repeated_until_all_are_started(
+    scanner: Scanner, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     scanner.aws.behavior.rates["StartImageScan"] = Rate(100, 5)
     scanner.add(*plain_images(60))
     started = scanner.scan()
     assert len(started) == len(set(started)) == 60
-    assert scanner.aws.refused()["StartImageScan"]["ThrottlingException"] > 0
+    throttled = scanner.aws.refused()["StartImageScan"]["ThrottlingException"]
+    assert throttled > 0
+    assert embedded_metrics(caplog, SUMMARY)["Throttled"] == throttled
 
 
 def test_access_denied_names_the_action_and_returns_the_message(
@@ -436,6 +455,23 @@ def test_failing_image_is_named_and_all_others_are_scanned(
     assert summary.failures == {fault["code"]: {"count": 1, "digests": [failing]}}
 
 
+def test_summary_has_the_metrics_of_its_images(scanner: Scanner, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    helm = image("chart", "c", artifact_media_type=HELM)
+    due, recent, failing = list(plain_images(5)), image("recent", "r"), image("failing", "f")
+    scanner.add(*due, recent, helm, failing, scans={recent.digest: scanned(1)})
+    scanner.aws.behavior.faults.append(Fault("StartImageScan", "NewException", containing=failing.digest))
+    assert len(scanner.scan()) == 5
+    assert embedded_metrics(caplog, SUMMARY) == {
+        "ImagesSeen": 8,
+        "ScansStarted": 5,
+        "ImagesFailed": 1,
+        "Throttled": 0,
+        "QuotaReached": 0,
+    }
+    assert summary_of(caplog).Instance == "platform"
+
+
 @pytest.mark.parametrize("failing", [1, 3, 5])
 def test_several_failing_images_do_not_stop_the_others(scanner: Scanner, failing: int) -> None:
     images = list(plain_images(60))
@@ -537,3 +573,287 @@ def test_without_the_table_every_image_is_looked_up(scanner: Scanner, caplog: py
     assert scanner.handle(RepositoryMessage(REPOSITORY).to_json()) == []
     assert len(scanner.aws.starts()) == 5
     assert any("memory is not available" in record.message for record in caplog.records)
+
+
+class Killed(BaseException):
+    """The function was killed."""
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_scanner_killed_at_any_write_starts_every_scan_once(
+    make_scanner: Callable[..., Scanner], monkeypatch: pytest.MonkeyPatch, after: bool
+) -> None:
+    """It remembers what it asks for, and then asks: what it did not come to ask for is still due."""
+    scans = {"never": None, "old": scanned(9), "failed": scanned(2, "FAILED"), "recent": scanned(1)}
+    due = sorted(digest_of(name) for name in ("never", "old", "failed"))
+    call = BaseClient._make_api_call  # type: ignore[attr-defined]
+    writes: list[str] = []
+    kill_at: int | None = None
+
+    def count_writes(self: Any, operation: str, parameters: Any) -> Any:
+        if operation not in ("BatchWriteItem", "PutItem", "StartImageScan"):
+            return call(self, operation, parameters)
+        writes.append(operation)
+        if kill_at is not None and (len(writes) > kill_at or (len(writes) == kill_at and not after)):
+            raise Killed
+        answer = call(self, operation, parameters)
+        if len(writes) == kill_at:
+            raise Killed
+        return answer
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", count_writes)
+    for number in itertools.count(1):
+        scanner = make_scanner(THREADS="1")
+        scanner.aws.reset()
+        scanner.aws.create_memory_table()
+        if number > 1:
+            scanner.registry.remove(REPOSITORY)
+        scanner.add(*map(image, scans), scans={digest_of(name): scan for name, scan in scans.items() if scan})
+        writes, kill_at = [], number
+        with suppress(Killed):
+            scanner.handle(RepositoryMessage(REPOSITORY).to_json())
+        killed_at, kill_at = writes[number - 1 : number], None
+        assert scanner.handle(RepositoryMessage(REPOSITORY).to_json()) == []
+        assert sorted(start.digest for start in scanner.aws.starts()) == due, f"killed at {killed_at}, write {number}"
+        if not killed_at:
+            break
+    assert number == 6  # what is asked for, three scans, the state of the repository, and none
+
+
+def state(scanner: Scanner) -> RepositoryState:
+    """Return what is remembered of the repository after its last run."""
+    [found] = ScanMemory(Table(scanner.aws.client("dynamodb"), "memory")).states()
+    return found
+
+
+def test_chunks_read_from_memory_exactly_their_images(scanner: Scanner, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = sorted(plain_images(250), key=lambda image: image.digest)
+    scanner.add(*images, scans={image.digest: scanned(1) for image in images})
+    scanner.scan()
+    # What memory knows of images that are not there any more is left out.
+    scanner.registry.repository(REPOSITORY).remove(images[17].digest)
+    monkeypatch.setattr(repository, "CHUNK_SIZE", 100)
+    read: list[dict[str, RememberedScan]] = []
+    scans = ScanMemory.scans
+
+    def spy(memory: ScanMemory, name: str, digests: Sequence[str]) -> dict[str, RememberedScan]:
+        read.append(scans(memory, name, digests))
+        return read[-1]
+
+    monkeypatch.setattr(ScanMemory, "scans", spy)
+    scanner.aws.reset()
+    scanner.scan()
+    digests = [image.digest for image in images if image is not images[17]]
+    assert [sorted(part) for part in read] == [digests[:100], digests[100:200], digests[200:]]
+    assert scanner.aws.calls()["Query"] == 3
+
+
+def test_what_is_asked_for_is_remembered_before_the_scan_is_started(
+    scanner: Scanner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = list(plain_images(200))
+    scanner.add(*images, scans={image.digest: scanned(9 if n < 120 else 1) for n, image in enumerate(images)})
+    scanner.aws.behavior.latency = {"BatchWriteItem": 0.1}
+    table = Table(scanner.aws.client("dynamodb"), "memory")
+    pk = repository_key(REPOSITORY)
+    start_scan = EcrRegistry.start_scan
+    unknown: list[str] = []
+
+    def spy(ecr: EcrRegistry, name: str, digest: str) -> StartOutcome:
+        if not table.get(pk, asked_key(digest)):
+            unknown.append(digest)
+        return start_scan(ecr, name, digest)
+
+    monkeypatch.setattr(EcrRegistry, "start_scan", spy)
+    body = RepositoryMessage(REPOSITORY, run="run-1").to_json()
+    assert scanner.handle(body) == []
+    assert len(scanner.aws.starts()) == 120
+    assert unknown == []
+    items = table.get_many((pk, asked_key(image.digest)) for image in images)
+    assert {item.get("run") for item in items.values()} == {"run-1", None}
+    assert len(items) == 200
+
+
+def test_scan_that_the_next_run_looks_up_anyway_is_not_remembered(make_scanner: Callable[..., Scanner]) -> None:
+    scanner = make_scanner(ECR_IMAGES_DURATION_DELTA="1d")
+    images = list(plain_images(50))
+    scanner.add(*images, scans={image.digest: scanned(0.25) for image in images})
+    scanner.scan()
+    assert "BatchWriteItem" not in scanner.aws.calls()
+
+
+def test_memory_that_fails_in_the_second_chunk_is_given_up(
+    scanner: Scanner, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    images = sorted(plain_images(60), key=lambda image: image.digest)
+    scanner.add(*images, scans={image.digest: scanned(1) for image in images} | {images[30].digest: scanned(9)})
+    scanner.scan()
+    scanner.registry.repository(REPOSITORY).scans[images[50].digest] = scanned(9)
+    monkeypatch.setattr(repository, "CHUNK_SIZE", 20)
+    scanner.aws.reset()
+    scanner.aws.behavior.faults.append(Fault("Query", "AccessDeniedException", containing=images[20].digest))
+    assert scanner.scan() == [images[50].digest]
+    calls = scanner.aws.calls()
+    # All images of the second and the third chunk; and in the first one, spot checks.
+    assert 40 <= calls["DescribeImageScanFindings"] <= 45
+    assert calls["Query"] == 2
+    assert "PutItem" not in calls
+    assert "BatchWriteItem" not in calls
+    assert [record.message for record in caplog.records if "memory" in record.message] == [
+        "memory is not available; ECR is asked about every image"
+    ]
+
+
+def test_spot_checks_are_limited_for_all_chunks_together(scanner: Scanner, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = list(plain_images(90))
+    scanner.add(*images, scans={image.digest: scanned(1) for image in images})
+    scanner.scan()
+    scanner.aws.reset()
+    monkeypatch.setattr(plan, "_SPOT_CHECK", 1)
+    monkeypatch.setattr(plan, "_MAX_SPOT_CHECKS", 35)
+    monkeypatch.setattr(repository, "CHUNK_SIZE", 30)
+    scanner.scan()
+    assert scanner.aws.calls()["DescribeImageScanFindings"] == 35
+
+
+def listed_coverage(repository: FakeRepository, tags: str) -> dict[str, int]:
+    """Return the images that DescribeImages lists by reason, with a promised age of seven days and these tags only."""
+
+    def reason(image: FakeImage) -> str:
+        scan = repository.scans.get(image.digest)
+        if not any(tag.startswith(tags) for tag in image.tags):
+            return "not_selected"
+        if scan is None or scan.status == "IN_PROGRESS":
+            return "never_scanned"
+        if scan.status in ("COMPLETE", "ACTIVE") and scan.completed_at and scan.completed_at > NOW - timedelta(days=7):
+            return "in_time"
+        if "Unsupported" in scan.description or scan.status == "UNSUPPORTED_IMAGE":
+            return "unsupported"
+        by_status = {"FAILED": "failed", "SCAN_ELIGIBILITY_EXPIRED": "expired", "IMAGE_ARCHIVED": "archived"}
+        return by_status.get(scan.status, "too_old")
+
+    listed = [image for image in repository.images if not image.archived]
+    scannable = [image for image in listed if not image.unscannable_type and image.subject is None]
+    return dict(Counter(map(reason, scannable)))
+
+
+def varied_images(count: int) -> tuple[list[FakeImage], dict[str, FakeScan]]:
+    """Return images with every kind of last scan, and others that cannot be scanned."""
+    kinds = [
+        scanned(1),
+        scanned(6),
+        scanned(9),
+        scanned(0.5, "FAILED"),
+        FakeScan("FAILED", description="The scan failed."),
+        FakeScan("FAILED", description="UnsupportedImageError: The operating system is not supported."),
+        FakeScan("UNSUPPORTED_IMAGE"),
+        scanned(30, "SCAN_ELIGIBILITY_EXPIRED"),
+        scanned(2, "ACTIVE"),
+        FakeScan("IN_PROGRESS"),
+        FakeScan("IMAGE_ARCHIVED"),
+        None,
+    ]
+    images, scans = [], {}
+    for number in range(count):
+        digest, kind = digest_of(f"image {number}"), kinds[number % len(kinds)]
+        images.append(FakeImage(digest, (f"{'other' if number % 7 == 3 else 'v'}{number}",), archived=number % 11 == 5))
+        if kind:
+            scans[digest] = kind
+    images += [
+        image("index", "v-index", media_type=DOCKER_INDEX),
+        image("chart", "v-chart", artifact_media_type=HELM),
+        image("archived chart", "v-old-chart", artifact_media_type=HELM, archived=True),
+        image("sbom", "v-sbom", subject=digest_of("image 0")),
+    ]
+    return images, scans
+
+
+def test_coverage_counts_every_image_that_ecr_can_scan_once(
+    make_scanner: Callable[..., Scanner], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(repository, "CHUNK_SIZE", 25)
+    scanner = make_scanner(IMAGES_SELECTION='{"tag_regexp": "v"}')
+    images, scans = varied_images(150)
+    scanner.add(*images, scans=scans)
+    found = scanner.registry.repository(REPOSITORY)
+    for _ in range(3):  # the first time from ECR, then from memory and what the scans came to
+        expected = listed_coverage(found, "v")
+        scanner.scan()
+        coverage = Coverage.from_json(summary_of(caplog).coverage)
+        assert coverage.counts == expected
+        tags = {tag for image in images for tag in image.tags}
+        assert {reason: len(names) for reason, names in coverage.names.items()} == {
+            reason: min(number, 3) for reason, number in coverage.counts.items() if reason is not Reason.IN_TIME
+        }
+        assert all(name in tags for names in coverage.names.values() for name in names)
+
+
+def test_continuations_carry_what_the_images_before_summed_up(
+    scanner: Scanner, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(repository, "CHUNK_SIZE", 40)
+    images = sorted(plain_images(300), key=lambda image: image.digest)
+    oldest = scanned(6.5)
+    # Both are in the first chunk, and not due.
+    scans = {image.digest: scanned(1) for image in images} | {
+        images[3].digest: oldest,
+        images[5].digest: scanned(3, "FAILED", "UnsupportedImageError: no"),
+    }
+    scanner.add(*images, scans=scans)
+    scanner.aws.behavior.latency = {"DescribeImageScanFindings": 0.1}
+    assert scanner.run_to_completion(seconds=2) > 1
+    remembered = state(scanner)
+    assert remembered.images == 300
+    assert oldest.completed_at
+    assert to_seconds(remembered.oldest_scan) == to_seconds(oldest.completed_at)
+    coverage = Coverage.from_json(summary_of(caplog).coverage)
+    assert coverage.counts == {Reason.IN_TIME: 299, Reason.UNSUPPORTED: 1}
+    assert coverage.names == {Reason.UNSUPPORTED: images[5].tags}
+
+
+def test_image_without_a_scan_before_a_continuation_is_remembered(scanner: Scanner) -> None:
+    images = sorted(plain_images(30), key=lambda image: image.digest)
+    scanner.add(*images, scans={image.digest: scanned(1) for image in images})
+    body = RepositoryMessage(REPOSITORY, after=images[9].digest, oldest=0).to_json()
+    assert scanner.handle(body) == []
+    assert state(scanner).oldest_scan is None
+
+
+def test_quota_leaves_the_rest_to_what_memory_knows(
+    scanner: Scanner, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    images = sorted(plain_images(60), key=lambda image: image.digest)
+    scanner.add(*images, scans={image.digest: scanned(1) for image in images})
+    scanner.scan()
+    for entry in images[:20]:
+        scanner.registry.repository(REPOSITORY).scans.pop(entry.digest)
+    keys = [(repository_key(REPOSITORY), asked_key(entry.digest)) for entry in [*images[:20], images[50]]]
+    Table(scanner.aws.client("dynamodb"), "memory").delete_many(keys)
+    monkeypatch.setattr(repository, "CHUNK_SIZE", 20)
+    scanner.registry.account_scan_quota = 0
+    scanner.aws.reset()
+    assert scanner.scan() == []
+    assert scanner.aws.calls()["DescribeImageScanFindings"] == 20
+    coverage = Coverage.from_json(summary_of(caplog).coverage)
+    assert coverage.counts == {Reason.NEVER_SCANNED: 20, Reason.IN_TIME: 39, Reason.UNKNOWN: 1}
+    assert coverage.names[Reason.UNKNOWN] == images[50].tags
+    assert state(scanner).oldest_scan is None
+
+
+def test_image_whose_look_up_fails_is_not_taken_for_never_scanned(
+    scanner: Scanner, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    images = list(plain_images(20))
+    scanner.add(*images, scans={image.digest: scanned(1) for image in images})
+    scanner.aws.behavior.faults += [
+        Fault("DescribeImageScanFindings", "InvalidParameterException", containing=images[4].digest),
+        Fault("DescribeImageScanFindings", "ImageNotFoundException", containing=images[5].digest),
+    ]
+    scanner.scan()
+    coverage = Coverage.from_json(summary_of(caplog).coverage)
+    assert coverage.counts == {Reason.IN_TIME: 18, Reason.UNKNOWN: 1}
+    assert state(scanner).oldest_scan is None

@@ -60,6 +60,7 @@ def test_batch_is_one_message_with_the_worst_image_first(inbox: Inbox, snapshot:
         "region": "eu-west-1",
         "failed_scans": "1",
         "part": "1",
+        "overdue": "0",
     }
     assert mail(report) == snapshot(name="mail")
     assert document(report) == snapshot(name="document")

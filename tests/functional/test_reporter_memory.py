@@ -1,14 +1,18 @@
 """The reporter over HTTP, with its memory: what is reported of a history of scans."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from ecr_scan_reporter.aws.dynamodb import Table
+from ecr_scan_reporter.memory.images import ImageMemory
 from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
-from fake_aws import FakeScan, Fault, digest_of, finding
+from ecr_scan_reporter.reporting.encoding import decode_findings
+from fake_aws import FakeScan, Fault, digest_of, finding, index_image
+from fixtures import embedded_metrics
 from reporter_inbox import Inbox, document, enhanced, found, mail
 
 DAY = timedelta(days=1)
@@ -18,23 +22,39 @@ PUSHED = datetime.now(UTC) - timedelta(hours=12)
 
 
 def rescan(
-    inbox: Inbox, findings: Sequence[dict[str, Any]], days: int, tag: str = "1.0", name: str = "image", **options: Any
+    inbox: Inbox,
+    findings: Sequence[dict[str, Any]],
+    days: int,
+    *tags: str,
+    name: str = "image",
+    status: str = "COMPLETE",
+    platform: str = "",
+    **options: Any,
 ) -> dict[str, Any] | None:
     """Report a scan of an image so many days after the start; return the image's entry in the new report."""
-    ended = START + days * DAY
+    ended, tags = START + days * DAY, tags or ("1.0",)
     listed = "enhanced_findings" if "packageVulnerabilityDetails" in (findings or [{}])[0] else "findings"
-    scan = FakeScan("COMPLETE", ended, **{listed: findings})  # type: ignore[arg-type]
-    event = inbox.image("app", tag, name=name, scan=scan, pushed_at=PUSHED + timedelta(minutes=days))
+    scan = FakeScan(status, ended, **{listed: findings})  # type: ignore[arg-type]
+    detail: dict[str, Any] = {} if status == "COMPLETE" else {"finding-severity-counts": {}}
+    detail |= {"scan-status": "FAILED"} if status == "FAILED" else {}
+    pushed_at = PUSHED + timedelta(minutes=days)
+    own_tags = () if platform else tags
+    event = inbox.image("app", *own_tags, name=name, scan=scan, pushed_at=pushed_at, event=detail)
+    if platform:
+        inbox.repositories["app"].put(index_image(digest_of(f"index of {name}"), {digest_of(name): platform}, tags))
     event["time"] = f"{ended:%Y-%m-%dT%H:%M:%SZ}"
     before = len(inbox.reports())
     assert inbox.report(event, **options) == []
     reports = inbox.reports()[before:]
     assert len(reports) <= 1
-    images: list[dict[str, Any]] = document(reports[0])["images"] if reports else []
+    images: list[dict[str, Any]] = (
+        document(reports[0])["images"] + document(reports[0])["failed_scans"] if reports else []
+    )
     for image in images:
-        changes = {change: len(listed) for change, listed in image["changes"].items()}
-        balance = image["open_before"] + changes["new"] + changes["back"] - changes["fixed"] - changes["withdrawn"]
-        assert sum(image["counts"].values()) == balance
+        if "totals" in image:
+            totals = image["totals"]
+            balance = image["open_before"] + totals["new"] + totals["back"] - totals["fixed"] - totals["withdrawn"]
+            assert sum(image["counts"].values()) == image["open_now"] == balance
     return images[0] if images else None
 
 
@@ -43,9 +63,27 @@ def ids(image: dict[str, Any] | None, change: str) -> list[str]:
     return [finding["id"] for finding in image["changes"][change]]
 
 
+def totals(image: dict[str, Any] | None) -> dict[str, int]:
+    """Return how many findings have changed by what a report says of an image; {} if it is not reported."""
+    if image is None or "totals" not in image:
+        return {"failed": 1} if image else {}
+    return {change: number for change, number in image["totals"].items() if number and change != "still_open"}
+
+
+def open_findings(inbox: Inbox, name: str = "image") -> dict[str, int]:
+    """Return what is remembered as open in an image, and how many days after the start it was first seen."""
+    memory = ImageMemory(Table(inbox.aws.client("dynamodb"), "memory"))
+    known = decode_findings(memory.read("app", digest_of(name)).findings)
+    return {entry.finding.id: (entry.first_seen - START).days for entry in known if not entry.gone_at}
+
+
 A = finding("CVE-2026-0001", "CRITICAL", "openssl", "3.0.1")
 B = finding("CVE-2026-0002", "HIGH", "zlib", "1.2.13")
 C = finding("CVE-2026-0003", "HIGH", "busybox", "1.36.1")
+A_UPDATED = finding("CVE-2026-0001", "CRITICAL", "openssl", "3.0.2")
+MEDIUM = finding("CVE-2026-0009", "MEDIUM", "tar", "1.34")
+LOW = finding("CVE-2026-0009", "LOW", "tar", "1.34")
+EXPIRED = "SCAN_ELIGIBILITY_EXPIRED"
 
 
 def test_first_scan_is_news_and_its_repetition_is_silent(inbox: Inbox) -> None:
@@ -110,22 +148,124 @@ def test_fix_and_exploit_are_reported_once(inbox: Inbox) -> None:
 
 def test_rebuild_is_compared_with_the_image_before(make_reporter: Callable[..., Inbox]) -> None:
     inbox = make_reporter(NOTIFY_ON_FIXED="true")
-    rescan(inbox, [A, B], 0, "1.0", "first")
-    assert rescan(inbox, [A | {"name": "CVE-2026-0001"}, B], 1, "1.1", "second") is None
-    image = rescan(inbox, [B], 2, "1.2", "third")
+    rescan(inbox, [A, B], 0, "1.0", name="first")
+    assert rescan(inbox, [A | {"name": "CVE-2026-0001"}, B], 1, "1.1", name="second") is None
+    image = rescan(inbox, [B], 2, "1.2", name="third")
     assert ids(image, "fixed") == ["CVE-2026-0001"]
     assert ids(image, "new") == []
     assert "1 fixed" in str(inbox.reports()[-1].subject)
 
 
+MANY = [finding(f"CVE-2025-{number}", "HIGH", f"package-{number}", "1.0") for number in range(1200)]
+GHSA = enhanced("GHSA-aaaa-bbbb-cccc", "CRITICAL", "log4j-core", "2.17.1")
+GHSA["packageVulnerabilityDetails"]["relatedVulnerabilities"] = ["CVE-2021-44228"]
+CVE = enhanced("CVE-2021-44228", "CRITICAL", "log4j-core", "2.17.1")
+JAR = enhanced("CVE-2021-44228", "CRITICAL", "log4j-core", "2.17.1")
+JAR["packageVulnerabilityDetails"]["vulnerablePackages"].append(
+    {"name": "log4j-core", "version": "2.0", "filePath": "app/lib/other.jar"}
+)
+LATER = {
+    **enhanced("CVE-2021-44228", "HIGH", "log4j-core", "2.17.1", score=7.1, updatedAt=START),
+    "description": "Other words.",
+}
+ONE, TWO, MANY_NEW = {"new": 1}, {"new": 2}, {"new": 1200}
+
+
+@pytest.mark.parametrize(
+    ("scans", "expected"),
+    [
+        pytest.param([(MANY,), (MANY[::-1],)], [MANY_NEW, {}], id="other order on other pages"),
+        pytest.param([(MANY,), ([*MANY[600:], *MANY[:600], *MANY[:10]],)], [MANY_NEW, {}], id="duplicates on pages"),
+        pytest.param([([CVE],), ([JAR],), ([CVE],)], [ONE, {}, {}], id="another path and version"),
+        pytest.param([([CVE],), ([LATER],), ([CVE],)], [ONE, {}, {}], id="other text, date, score and severity"),
+        pytest.param([([GHSA],), ([CVE],), ([GHSA],), ([GHSA, CVE],)], [ONE, {}, {}, {}], id="aliases"),
+        pytest.param([([A, LOW],), ([A, MEDIUM],), ([A, LOW],)], [TWO, {}, {}], id="severity that does not count"),
+        pytest.param([([A, B],), ([A],), ([A, B],)], [TWO, {}, {}], id="absent once"),
+        pytest.param([([A, B],), ([], "FAILED"), ([A, B],)], [TWO, {"failed": 1}, {}], id="a scan that fails"),
+        pytest.param(
+            [([A],), ([], "FAILED"), ([], "FAILED"), ([A, C],)], [ONE, {"failed": 1}, {}, ONE], id="two scans that fail"
+        ),
+        pytest.param([([A, B],), ([], EXPIRED), ([A, B],)], [TWO, {}, {}], id="closed by Inspector"),
+        pytest.param([([A],), ([], EXPIRED), ([], EXPIRED), ([A, C],)], [ONE, {}, {}, ONE], id="closed twice"),
+    ],
+)
+def test_noise_between_scans_is_silent(
+    make_reporter: Callable[..., Inbox], scans: Sequence[tuple[Any, ...]], expected: Sequence[dict[str, int]]
+) -> None:
+    inbox = make_reporter(NOTIFY_ON_FIXED="true")
+    said = [
+        totals(rescan(inbox, scan, day, status="".join(status) or "COMPLETE"))
+        for day, (scan, *status) in enumerate(scans)
+    ]
+    assert said == list(expected)
+    # What was there on the first day is open still, and is as old as it is.
+    days = Counter(open_findings(inbox).values())
+    assert days[0] == expected[0]["new"]
+
+
+@pytest.mark.parametrize(
+    ("builds", "expected"),
+    [
+        pytest.param([([A], "1.0"), ([A_UPDATED], "1.1")], [ONE, {}], id="version bump with the CVE still in it"),
+        pytest.param([([A], "latest"), ([A], "latest"), ([A, C], "latest")], [ONE, {}, ONE], id="a tag that moves"),
+        pytest.param([([A], "1.0", "latest"), ([A], "1.1", "latest")], [ONE, {}], id="latest beside a version"),
+        pytest.param([([A], "1.0", "latest"), ([A], "2.0.0-rc", "latest")], [ONE, {}], id="another version"),
+        pytest.param([([A], "main-3f2a9c1"), ([A], "main-77be01d")], [ONE, {}], id="commits"),
+        pytest.param([([A], "1.0-alpine"), ([A], "1.0-slim"), ([A], "1.1-alpine")], [ONE, ONE, {}], id="variants"),
+    ],
+)
+def test_rebuild_without_news_is_silent(
+    make_reporter: Callable[..., Inbox], builds: Sequence[tuple[Any, ...]], expected: Sequence[dict[str, int]]
+) -> None:
+    inbox = make_reporter(NOTIFY_ON_FIXED="true")
+    said = [totals(rescan(inbox, scan, day, *tags, name=f"build {day}")) for day, (scan, *tags) in enumerate(builds)]
+    assert said == list(expected)
+    assert open_findings(inbox, f"build {len(builds) - 1}")["CVE-2026-0001"] == 0
+
+
+def test_platforms_of_an_index_have_a_history_each(inbox: Inbox) -> None:
+    """The hole of one platform is news for the other one, and each is compared with its own predecessor."""
+    said = [
+        totals(rescan(inbox, scan, day, f"1.{day // 2}", name=f"build {day}", platform=platform))
+        for day, (scan, platform) in enumerate(
+            [([A], "linux/amd64"), ([B], "linux/arm64"), ([A], "linux/amd64"), ([A, B], "linux/arm64")]
+        )
+    ]
+    assert said == [ONE, ONE, {}, ONE]
+
+
+def test_page_that_cannot_be_read_says_nothing(make_reporter: Callable[..., Inbox]) -> None:
+    inbox = make_reporter(NOTIFY_ON_FIXED="true")
+    rescan(inbox, MANY, 0)
+    for day in (1, 2):
+        # The first page would be 1,000 of the 1,200 findings.
+        inbox.aws.behavior.faults[:] = [SecondPage("DescribeImageScanFindings", "AccessDeniedException")]
+        assert rescan(inbox, MANY, day, receives=3) is None
+        inbox.aws.behavior.faults.clear()
+    assert len(open_findings(inbox)) == 1200
+    assert rescan(inbox, MANY, 3) is None
+
+
+class SecondPage(Fault):
+    """Rejects every call for a further page."""
+
+    def matches(self, operation: str, params: Any) -> bool:
+        return operation == self.operation and "nextToken" in params
+
+
 def test_other_variant_is_not_a_rebuild(inbox: Inbox) -> None:
-    rescan(inbox, [A], 0, "1.0-alpine", "alpine")
-    assert ids(rescan(inbox, [A], 1, "1.0-slim", "slim"), "new") == ["CVE-2026-0001"]
+    rescan(inbox, [A], 0, "1.0-alpine", name="alpine")
+    assert ids(rescan(inbox, [A], 1, "1.0-slim", name="slim"), "new") == ["CVE-2026-0001"]
 
 
-def test_daily_rebuilds_with_one_hole_are_reported_once(inbox: Inbox) -> None:
-    reported = [rescan(inbox, [A], day, f"1.0.{day}", f"build {day}") for day in range(29)]
-    assert [bool(image) for image in reported] == [True] + 28 * [False]
+def test_ninety_daily_rebuilds_with_one_hole_are_reported_once(inbox: Inbox) -> None:
+    reported = [rescan(inbox, [A], day, f"1.0.{day}", name=f"build {day}") for day in range(90)]
+    assert [bool(image) for image in reported] == [True] + 89 * [False]
+    assert open_findings(inbox, "build 89") == {"CVE-2026-0001": 0}
+    image = rescan(inbox, [A, B], 90, "1.0.90", name="build 90")
+    assert ids(image, "new") == ["CVE-2026-0002"]
+    assert image
+    assert [entry["first_seen"] for entry in image["changes"]["still_open"]] == [f"{START:%Y-%m-%dT%H:%M:%SZ}"]
 
 
 def test_event_twice_and_older_event_are_silent(inbox: Inbox) -> None:
@@ -216,3 +356,23 @@ def test_event_is_retried_while_the_table_rejects_writes(inbox: Inbox) -> None:
     assert inbox.reports() == []
     assert inbox.report(event) == []
     assert [document(report)["totals"]["new"] for report in inbox.reports()] == [1]
+
+
+def test_batch_has_the_metrics_of_its_events(inbox: Inbox, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    unread = inbox.image("app", "2.0", scan=FakeScan("IN_PROGRESS"), event={"finding-severity-counts": {"HIGH": 1}})
+    first = inbox.image("app", "1.0", scan=found("CRITICAL", "HIGH", "HIGH", "LOW", "UNDEFINED"))
+    other = inbox.image("other", "1.0", scan=found("HIGH", "MEDIUM"))
+    assert inbox.report(first, other, unread, "no event") == ["2", "3"]
+    counts = {"NewCritical": 1, "NewHigh": 3, "NewMedium": 1, "NewLow": 1}
+    assert embedded_metrics(caplog, "batch processed") == {"EventsProcessed": 2, "ReportsPublished": 1, **counts}
+    assert inbox.report(first, other) == []
+    none = dict.fromkeys(counts, 0)
+    assert embedded_metrics(caplog, "batch processed") == {"EventsProcessed": 2, "ReportsPublished": 0, **none}
+
+
+def test_inventory_is_not_new(inbox: Inbox, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    old = datetime.now(UTC) - 30 * DAY
+    assert inbox.report(inbox.image("app", "1.0", scan=found("CRITICAL"), pushed_at=old)) == []
+    assert embedded_metrics(caplog, "batch processed")["NewCritical"] == 0

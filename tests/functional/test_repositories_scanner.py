@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,11 +15,13 @@ from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.aws.sqs import SqsQueue
 from ecr_scan_reporter.errors import QueueError, SettingError
 from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
+from ecr_scan_reporter.memory.summaries import RepositorySummary, summary_item
 from ecr_scan_reporter.models import RepositoryFilter
 from ecr_scan_reporter.scanning.messages import RepositoryMessage
-from ecr_scan_reporter.scanning.repositories import Dependencies, queue_repositories
+from ecr_scan_reporter.scanning.repositories import Dependencies, queue_repositories, write_heartbeat
 from ecr_scan_reporter.settings import RepositoriesScannerSettings
 from fake_aws import FakeAws, FakeRegistry, Fault, QueueFaults
+from fixtures import embedded_metrics
 from moto import mock_aws
 
 NAMES = ["team-a/app", "team-b/app", "sandbox/app", *(f"bulk/r{number:02}" for number in range(20))]
@@ -42,6 +45,7 @@ def queued(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[str]]]
         )
         monkeypatch.setenv("IMAGES_QUEUE_URL", queue.url)
         monkeypatch.setenv("MEMORY_TABLE_NAME", "memory")
+        monkeypatch.setenv("REPORTER_NAME", "platform")
         monkeypatch.setenv("REPOSITORIES_FILTER_REGEXP", "^(?!sandbox/)")
         repositories_scanner.dependencies.cache_clear()
 
@@ -81,7 +85,9 @@ def test_enhanced_scanning_queues_nothing_and_logs_why(
     boto3.client("ecr").put_registry_scanning_configuration(scanType="ENHANCED", rules=[])
     assert repositories_scanner.handler({}, None) == {"found": 0, "sent": 0}
     assert queued() == []
-    assert [record.levelname for record in caplog.records if "enhanced scanning is on" in record.message] == ["WARNING"]
+    [record] = [record for record in caplog.records if "enhanced scanning is on" in record.message]
+    assert record.levelname == "WARNING"
+    assert embedded_metrics(caplog, record.message) == {"RepositoriesQueued": 0}
 
 
 @pytest.fixture
@@ -89,14 +95,176 @@ def run() -> Callable[[FakeAws], list[str]]:
     """Starts a run with one thread, so that messages keep their order; returns the repositories in this order."""
 
     def start(aws: FakeAws) -> list[str]:
-        settings = RepositoriesScannerSettings(RepositoryFilter(re.compile("")), aws.queue_url(), "memory", threads=1)
+        settings = RepositoriesScannerSettings(
+            RepositoryFilter(re.compile("")), aws.queue_url(), "memory", 1, "platform"
+        )
         queue = SqsQueue(aws.client("sqs"), aws.queue_url())
-        memory = ScanMemory(Table(aws.client("dynamodb"), "memory"))
+        table = Table(aws.client("dynamodb"), "memory")
         aws.reset()
-        queue_repositories({}, Dependencies(settings, EcrRegistry(aws.client("ecr")), queue, memory))
+        queue_repositories({}, Dependencies(settings, EcrRegistry(aws.client("ecr")), queue, table))
         return [RepositoryMessage.from_json(message.body).repository for message in aws.messages()]
 
     return start
+
+
+class Registry:
+    """A registry, its memory, and a repositories scanner that runs at given times."""
+
+    def __init__(self, aws: FakeAws, caplog: pytest.LogCaptureFixture) -> None:
+        self._aws, self._caplog = aws, caplog
+        self.table = Table(aws.client("dynamodb"), aws.create_memory_table())
+        self.now = datetime.now(UTC).replace(microsecond=0)
+
+    def add(self, *names: str) -> None:
+        for name in names:
+            self._aws.registry.add(name)
+
+    def delete(self, name: str) -> None:
+        self._aws.registry.remove(name)
+
+    def run(self, event: dict[str, str] | None = None, *, hours: float = 0) -> dict[str, float]:
+        """Start a run so many hours after the last one; return its metrics."""
+        self.now += timedelta(hours=hours)
+        self._caplog.clear()
+        queue_repositories(event or {}, self._dependencies(), self.now)
+        return embedded_metrics(self._caplog, "repositories queued")
+
+    def heartbeat(self, *, hours: float = 0) -> float:
+        """Write a heartbeat so many hours after the last run; return the hours since the last pass."""
+        self._caplog.clear()
+        now = self.now + timedelta(hours=hours)
+        answer = write_heartbeat(self._dependencies(), now)
+        assert embedded_metrics(self._caplog, "heartbeat") == {
+            "SecondsSinceLastPass": answer["seconds_since_last_pass"]
+        }
+        return answer["seconds_since_last_pass"] / 3600
+
+    def _dependencies(self) -> Dependencies:
+        settings = RepositoriesScannerSettings(
+            RepositoryFilter(re.compile("team-")), self._aws.queue_url(), "memory", 1, "platform"
+        )
+        queue, ecr = SqsQueue(self._aws.client("sqs"), self._aws.queue_url()), EcrRegistry(self._aws.client("ecr"))
+        return Dependencies(settings, ecr, queue, self.table)
+
+    def visit(self, *names: str, oldest_days: float | None = 1, images: int = 1, hours: float = 0) -> None:
+        """Do what the images scanner does at the end of a repository, so many hours after the last run."""
+        run, now = RepositoryMessage.from_json(self._aws.messages()[-1].body).run, self.now + timedelta(hours=hours)
+        oldest = None if oldest_days is None else now - timedelta(days=oldest_days)
+        for name in names:
+            ScanMemory(self.table).remember_state(RepositoryState(name, oldest, images, 0, run), now)
+
+
+@pytest.fixture
+def registry(caplog: pytest.LogCaptureFixture) -> Iterator[Registry]:
+    caplog.set_level("INFO")
+    with FakeAws(FakeRegistry()) as aws:
+        yield Registry(aws, caplog)
+
+
+def test_first_run_measures_what_it_queued_alone(registry: Registry) -> None:
+    registry.add("team-a/app", "team-b/app", "sandbox/app")
+    assert registry.run() == {"RepositoriesQueued": 2}
+
+
+def test_age_of_the_oldest_scan_leaves_out_what_says_nothing(registry: Registry) -> None:
+    registry.add("team-a/app", "team-a/empty", "team-a/never")
+    registry.run()
+    registry.visit("team-a/app", oldest_days=6, hours=1)
+    registry.visit("team-a/empty", oldest_days=30, images=0, hours=1)
+    registry.visit("team-a/never", oldest_days=None, hours=1)
+    # ECR lists it no more, or it is excluded.
+    registry.visit("team-a/deleted", "sandbox/app", oldest_days=99, hours=1)
+    assert registry.run(hours=24)["OldestScanAge"] == (6 * 24 + 23) * 3600
+
+
+def test_pass_ends_with_its_last_repository(registry: Registry) -> None:
+    registry.add("team-a/app", "team-b/app")
+    assert "SecondsSinceLastPass" not in registry.run()
+    registry.visit("team-a/app", hours=1)
+    # Since the first run began.
+    assert registry.run(hours=24)["SecondsSinceLastPass"] == 24 * 3600
+    registry.visit("team-a/app", "team-b/app", hours=2)
+    assert registry.run(hours=24)["SecondsSinceLastPass"] == 22 * 3600
+    registry.visit("team-b/app", hours=1)
+    assert registry.run(hours=24)["SecondsSinceLastPass"] == 46 * 3600
+
+
+def test_pass_may_take_longer_than_the_time_to_the_next_run(registry: Registry) -> None:
+    registry.add("team-a/app", "team-b/app")
+    registry.run()
+    registry.visit("team-a/app")
+    assert registry.run(hours=1)["SecondsSinceLastPass"] == 3600
+    registry.visit("team-b/app", hours=0.5)
+    assert registry.run(hours=1)["SecondsSinceLastPass"] == 1800
+
+
+def test_deleted_repository_does_not_hold_a_pass_open(registry: Registry) -> None:
+    registry.add("team-a/app", "team-b/app")
+    registry.run()
+    registry.visit("team-a/app", hours=1)
+    registry.delete("team-b/app")
+    assert registry.run(hours=24)["SecondsSinceLastPass"] == 23 * 3600
+
+
+def test_heartbeat_counts_from_the_first_one_until_there_is_a_run(registry: Registry) -> None:
+    registry.add("team-a/app")
+    assert registry.heartbeat() == 0
+    assert registry.heartbeat(hours=30) == 30
+    assert registry.run(hours=31)["SecondsSinceLastPass"] == 0
+
+
+def test_heartbeat_knows_a_pass_that_no_run_has_noticed_yet(registry: Registry) -> None:
+    registry.add("team-a/app", "team-b/app")
+    registry.run()
+    registry.visit("team-a/app", hours=1)
+    assert registry.heartbeat(hours=3) == 3
+    registry.visit("team-b/app", hours=4)
+    assert registry.heartbeat(hours=5) == 1
+    # Silence: no further run.
+    assert registry.heartbeat(hours=60) == 56
+
+
+def test_heartbeat_starts_no_run(queued: Callable[[], list[str]]) -> None:
+    assert repositories_scanner.handler({"heartbeat": True}, None) == {"seconds_since_last_pass": 0}
+    assert queued() == []
+
+
+def test_run_with_enhanced_scanning_is_a_whole_pass(queued: Callable[[], list[str]]) -> None:
+    boto3.client("ecr").put_registry_scanning_configuration(scanType="ENHANCED", rules=[])
+    table = boto3.resource("dynamodb").Table("memory")
+    yesterday = int((datetime.now(UTC) - timedelta(days=1)).timestamp())
+    table.put_item(Item={"pk": "PASSES", "sk": "OPEN", "run": "1", "repositories": 9, "since": yesterday})
+    assert repositories_scanner.handler({"heartbeat": True}, None)["seconds_since_last_pass"] >= 86400
+    repositories_scanner.handler({}, None)
+    assert repositories_scanner.handler({"heartbeat": True}, None)["seconds_since_last_pass"] < 60
+    assert queued() == []
+
+
+def test_run_of_another_selection_is_no_pass(registry: Registry, caplog: pytest.LogCaptureFixture) -> None:
+    registry.add("team-a/app", "team-b/app")
+    registry.run()
+    registry.visit("team-a/app", "team-b/app", hours=1)
+    with pytest.raises(AttributeError, match="_aws"):
+        registry.run({"repositoriesFilterRegexp": "team-a/"}, hours=12)
+    assert "repositories queued" in caplog.text
+    assert registry.run(hours=12)["SecondsSinceLastPass"] == 23 * 3600
+
+
+def test_open_findings_are_those_of_the_queued_repositories(registry: Registry) -> None:
+    registry.add("team-a/app", "team-b/app")
+    for name, counts in {
+        "team-a/app": {"CRITICAL": 2, "LOW": 1},
+        "team-b/app": {"CRITICAL": 1, "HIGH": 4, "UNDEFINED": 9},
+        "team-a/deleted": {"CRITICAL": 100},
+    }.items():
+        registry.table.put(summary_item(RepositorySummary(name, registry.now, open=Counter(counts)), registry.now))
+    measured = registry.run()
+    assert {name: value for name, value in measured.items() if name.startswith("Open")} == {
+        "OpenCritical": 3,
+        "OpenHigh": 4,
+        "OpenMedium": 0,
+        "OpenLow": 1,
+    }
 
 
 def test_order_of_unknown_repositories_changes_from_run_to_run(run: Callable[[FakeAws], list[str]]) -> None:
@@ -131,7 +299,8 @@ def test_without_memory_all_repositories_are_queued(
         aws.create_memory_table()
         names = [aws.registry.add(f"r{number:02}").name for number in range(20)]
         assert sorted(run(aws)) == names
-    assert "memory is not available" in caplog.text
+    assert "memory is not available; the order of the repositories is random" in caplog.text
+    assert "memory is not available; open findings are not counted" in caplog.text
 
 
 @pytest.mark.parametrize("value", ["(", None, 7])

@@ -81,6 +81,7 @@ module "it" {{
   report_window              = 3
   notify_on_fixed            = true
   chat                       = true
+  dashboard_widget           = true
   environment_variables      = {environment}
 
   # A failed message is hidden for six times the timeout, five times, before it reaches the DLQ.

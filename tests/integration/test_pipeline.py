@@ -225,6 +225,49 @@ def test_second_run_starts_no_scan_and_looks_up_none(
     assert after["DescribeImageScanFindings"] - before["DescribeImageScanFindings"] < len(seeded.due) / 2
 
 
+def test_console_widget_shows_a_repository_and_its_images(incidents: Incidents, module: Module, seeded: Seed) -> None:
+    def show(event: dict[str, Any]) -> str:
+        name = module.outputs["console_widget_function_name"]
+        answer = boto3.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event))
+        html: str = json.load(answer["Payload"])
+        return html
+
+    assert f"{RUN}</span>" in show({"widgetContext": {"theme": "dark", "width": 400}})
+    html = show({"repository": f"{RUN}/team-a/app"})
+    assert seeded.due["critical"][:19] in html
+    assert ">1.0</a>" in html
+    assert module.outputs["console_widget_function_arn"] in html
+
+
+def test_functions_write_metrics(incidents: Incidents, module: Module, local_aws: LocalAws | None) -> None:
+    if local_aws is None:
+        raise NotSupportedError("LocalStack does not read embedded metrics")
+    expected = {"RepositoriesQueued", "OldestScanAge", "ImagesSeen", "ScansStarted", "EventsProcessed", "NewCritical"}
+
+    def names() -> set[str]:
+        dimensions = [{"Name": "Instance", "Value": RUN}]
+        pages = boto3.client("cloudwatch").get_paginator("list_metrics")
+        found = pages.paginate(Namespace="EcrScanReporter", Dimensions=dimensions)  # type: ignore[arg-type]
+        return {metric["MetricName"] for page in found for metric in page["Metrics"]}
+
+    wait_until(lambda: expected <= names(), FIRST_RUN_SECONDS, "the metrics of all functions are in CloudWatch")
+    assert _sum("ScansStarted") > 0
+
+
+def _sum(metric: str) -> float:
+    now = datetime.now(UTC)
+    answer = boto3.client("cloudwatch").get_metric_statistics(
+        Namespace="EcrScanReporter",
+        MetricName=metric,
+        Dimensions=[{"Name": "Instance", "Value": RUN}],
+        StartTime=now - timedelta(days=1),
+        EndTime=now + timedelta(minutes=1),
+        Period=86400,
+        Statistics=["Sum"],
+    )
+    return sum(point["Sum"] for point in answer["Datapoints"])
+
+
 def test_scans_with_nothing_new_are_silent(
     incidents: Incidents, module: Module, registry: Registry, seeded: Seed, inbox: Inbox
 ) -> None:

@@ -7,18 +7,26 @@ from datetime import timedelta
 import pytest
 from ecr_scan_reporter.errors import SettingError
 from ecr_scan_reporter.models import Selection
-from ecr_scan_reporter.settings import ImagesScannerSettings, NotifyOn, ReporterSettings, RepositoriesScannerSettings
+from ecr_scan_reporter.settings import (
+    ConsoleWidgetSettings,
+    ImagesScannerSettings,
+    NotifyOn,
+    ReporterSettings,
+    RepositoriesScannerSettings,
+)
 from ecr_scan_reporter.shared.durations import Duration
 
 REPOSITORIES_SCANNER = {
     "REPOSITORIES_FILTER_REGEXP": "^(?!sandbox/)",
     "IMAGES_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/images",
     "MEMORY_TABLE_NAME": "memory",
+    "REPORTER_NAME": "platform",
 }
 IMAGES_SCANNER = {
     "ECR_IMAGES_DURATION_DELTA": "1m2w3d",
     "IMAGES_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/images",
     "MEMORY_TABLE_NAME": "memory",
+    "REPORTER_NAME": "platform",
 }
 REPORTER = {
     "REPORTS_TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:reports",
@@ -29,6 +37,9 @@ REPORTER = {
     "NOTIFY_ON_SCAN_FAILURE": "false",
     "REPORTER_NAME": "platform",
 }
+
+
+CONSOLE_WIDGET = {"ECR_IMAGES_DURATION_DELTA": "1m2w3d", "MEMORY_TABLE_NAME": "memory", "REPORTER_NAME": "platform"}
 
 
 def test_repositories_scanner_has_a_filter_and_a_queue() -> None:
@@ -48,6 +59,18 @@ def test_reporter_thresholds_are_sorted_by_severity() -> None:
     assert list(settings.thresholds.items()) == [("CRITICAL", 1), ("HIGH", 5)]
     assert settings.notify_on_scan_failure is False
     assert ReporterSettings.from_env({**REPORTER, "NOTIFY_ON_SCAN_FAILURE": "true"}).notify_on_scan_failure is True
+
+
+def test_reporter_deadlines_are_days_by_severity() -> None:
+    assert ReporterSettings.from_env(REPORTER).fix_within == {}
+    settings = ReporterSettings.from_env({**REPORTER, "FIX_WITHIN": '{"CRITICAL": 1, "EXPLOITED": 3650}'})
+    assert settings.fix_within == {"CRITICAL": 1, "EXPLOITED": 3650}
+
+
+@pytest.mark.parametrize("value", ["7", "[", '{"URGENT": 7}', '{"HIGH": 0}', '{"HIGH": 3651}', '{"HIGH": 1.5}'])
+def test_invalid_deadlines_are_named(value: str) -> None:
+    with pytest.raises(SettingError, match="FIX_WITHIN is .*; expected a JSON object of days from 1 to 3650"):
+        ReporterSettings.from_env({**REPORTER, "FIX_WITHIN": value})
 
 
 def test_excluded_repository_does_not_match() -> None:
@@ -101,10 +124,27 @@ def test_missing_setting_of_the_repositories_scanner_is_named(name: str) -> None
         RepositoriesScannerSettings.from_env({key: value for key, value in REPOSITORIES_SCANNER.items() if key != name})
 
 
+@pytest.mark.parametrize("name", IMAGES_SCANNER)
+def test_missing_setting_of_the_images_scanner_is_named(name: str) -> None:
+    with pytest.raises(SettingError, match=name):
+        ImagesScannerSettings.from_env({key: value for key, value in IMAGES_SCANNER.items() if key != name})
+
+
 @pytest.mark.parametrize("name", REPORTER)
 def test_missing_setting_of_the_reporter_is_named(name: str) -> None:
     with pytest.raises(SettingError, match=name):
         ReporterSettings.from_env({key: value for key, value in REPORTER.items() if key != name})
+
+
+def test_console_widget_has_a_table_a_name_and_a_maximum_age() -> None:
+    settings = ConsoleWidgetSettings.from_env(CONSOLE_WIDGET)
+    assert settings == ConsoleWidgetSettings("memory", "platform", Duration(1, 2, 3))
+
+
+@pytest.mark.parametrize("name", CONSOLE_WIDGET)
+def test_missing_setting_of_the_console_widget_is_named(name: str) -> None:
+    with pytest.raises(SettingError, match=name):
+        ConsoleWidgetSettings.from_env({key: value for key, value in CONSOLE_WIDGET.items() if key != name})
 
 
 def test_reporter_has_optional_settings() -> None:
@@ -172,9 +212,24 @@ def test_reporter_settings_of_memory() -> None:
     assert (settings.remind_after, settings.report_window) == (Duration(0, 0, 30), timedelta(hours=12))
 
 
+def test_reporter_settings_of_the_digest() -> None:
+    settings = ReporterSettings.from_env(REPORTER)
+    assert (settings.max_age, settings.run_interval, settings.dlq_urls) == (Duration(0, 0, 7), timedelta(days=1), ())
+    url = "https://sqs.eu-west-1.amazonaws.com/123456789012/images-dlq"
+    values = {"ECR_IMAGES_DURATION_DELTA": "2w", "RUN_INTERVAL_SECONDS": "31622400", "DLQ_URLS": json.dumps([url])}
+    settings = ReporterSettings.from_env({**REPORTER, **values})
+    assert (settings.max_age, settings.run_interval) == (Duration(0, 2, 0), timedelta(days=366))
+    assert settings.dlq_urls == (url,)
+
+
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
+        ("ECR_IMAGES_DURATION_DELTA", "1y", "months, weeks and days"),
+        ("RUN_INTERVAL_SECONDS", "31622401", "a whole number of seconds from 60 to 31622400"),
+        ("DLQ_URLS", "", "a JSON list of the URLs of queues"),
+        ("DLQ_URLS", '{"url": 1}', "a JSON list of the URLs of queues"),
+        ("DLQ_URLS", "5", "a JSON list of the URLs of queues"),
         ("NOTIFY_ON", "always", "changes or every_scan"),
         ("NOTIFY_ON_FIXED", "yes", "true or false"),
         ("REMIND_AFTER", "30 days", "months, weeks and days"),

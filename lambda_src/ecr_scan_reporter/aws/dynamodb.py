@@ -80,14 +80,24 @@ class Table:
         return found
 
     def query(
-        self, pk: str, first: str, last: str, *, limit: int | None = None, descending: bool = False
+        self,
+        pk: str,
+        first: str,
+        last: str,
+        *,
+        attributes: Sequence[str] = (),
+        limit: int | None = None,
+        descending: bool = False,
     ) -> Iterator[Item]:
         """Yield the items of a partition with sort keys from `first` to `last`, in their order; 1 MB a call.
+
+        What counts is the size of whole items, with `attributes` as well, which only makes the answers smaller.
 
         Args:
             pk: of the partition.
             first: the least sort key.
             last: the greatest sort key.
+            attributes: which ones are read; all by default.
             limit: how many items at most.
             descending: whether the greatest sort key comes first.
         """
@@ -98,6 +108,9 @@ class Table:
             "ConsistentRead": True,
             "ScanIndexForward": not descending,
         }
+        if attributes:
+            names = {f"#{number}": name for number, name in enumerate(attributes)}
+            parameters |= {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
         if limit:
             parameters["Limit"] = limit
         while True:

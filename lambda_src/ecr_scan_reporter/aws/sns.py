@@ -1,13 +1,14 @@
-"""Publishes reports to Amazon SNS."""
+"""Publishes reports to Amazon SNS, and reads who is subscribed to them."""
 
 import json
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ecr_scan_reporter.aws.clients import create_client
-from ecr_scan_reporter.errors import PublishError
+from ecr_scan_reporter.errors import AwsError, PublishError
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 MAX_SUBJECT = 99
 # Bytes of a message with its attributes, from the same page.
 MAX_MESSAGE = 256 * 1024
+# What SNS lists in place of the ARN of a subscription that its address has not confirmed.
+_PENDING = "PendingConfirmation"
+# Unconfirmed addresses that are read, 100 subscriptions a call; far more than a topic for reports has.
+_MAX_UNCONFIRMED = 100
 # The topics of this module.
 REPORTS, CHAT = "reports", "chat"
 
@@ -117,3 +122,21 @@ class ReportPublisher:
             self._sns.publish(TopicArn=arn, **publication.parameters)
         except (ClientError, BotoCoreError) as error:
             raise PublishError(f"{publication.topic}: {error}") from error
+
+    def unconfirmed_addresses(self) -> list[str]:
+        """Return the addresses that have not confirmed their subscription to the topic for reports, at most 100.
+
+        Raises:
+            AwsError: SNS rejected the call.
+        """
+        pages = self._sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=self._arns[REPORTS])
+        try:
+            pending = (
+                subscription.get("Endpoint", "")
+                for page in pages
+                for subscription in page.get("Subscriptions", [])
+                if subscription.get("SubscriptionArn") == _PENDING
+            )
+            return list(islice(pending, _MAX_UNCONFIRMED))
+        except (ClientError, BotoCoreError) as error:
+            raise AwsError(f"SNS did not list the subscriptions of the topic for reports: {error}") from error

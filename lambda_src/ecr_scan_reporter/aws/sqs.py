@@ -1,4 +1,4 @@
-"""Sends messages to Amazon SQS."""
+"""Sends messages to Amazon SQS, and counts those of a queue."""
 
 import logging
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ecr_scan_reporter.aws.clients import create_client
-from ecr_scan_reporter.errors import QueueError
+from ecr_scan_reporter.errors import AwsError, QueueError
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -69,6 +69,21 @@ class SqsQueue:
             except (ClientError, BotoCoreError) as error:
                 logger.warning("could not shorten the time until messages are retried", extra={"reason": str(error)})
                 return
+
+    def message_count(self) -> int:
+        """Return about how many messages the queue holds, visible or not.
+
+        Raises:
+            AwsError: SQS rejected the call.
+        """
+        try:
+            attributes = self._sqs.get_queue_attributes(
+                QueueUrl=self._url,
+                AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+            )["Attributes"]
+        except (ClientError, BotoCoreError) as error:
+            raise AwsError(f"SQS did not count the messages of {self._url}: {error}") from error
+        return sum(map(int, attributes.values()))
 
     def _send_batch(self, bodies: list[str], delay: int) -> int:
         entries: list[SendMessageBatchRequestEntryTypeDef] = [

@@ -8,9 +8,15 @@
                         REPOSITORY                               since when the repository is known      reporter
                         TRACK#<platform>#<label>#<time>#<digest> an image of a track, in order of time   reporter
     STATES              <repository>                             a repository after its last run         images scanner
+    SUMMARIES           <repository>                             what the digest says of a repository    images scanner
+    DIGESTS             LAST                                     when the last digest was published        reporter
+                        SNAPSHOT#<time>#<part>               what was open in each repository then     reporter
     RUNS                <run>                                    how far a run of the schedule is        all
+    PASSES              OPEN                                     the pass that is not complete  repositories scanner
     WINDOWS             <window>                                 what waits to be reported, and when     reporter
-    OUTBOX#<window>     <repository>#<digest>#<time>             one image that waits to be reported     reporter
+    OUTBOX#<window>     <repository>#<digest>[#OVERDUE]#<time>   one image that waits to be reported     reporter
+    IGNORED             0, 1, ...                                the rules for ignored findings          Terraform
+    RULES               <hash of a rule>                         when a rule was added, matched and used reporter
 
 A repository of another account or Region is `<account>/<region>/<name>`. Times are Unix seconds, or RFC 3339 in keys,
 always UTC. `expires` is the table's TTL; an expired item may still be there for days, and is as good as any other.

@@ -1,13 +1,16 @@
 """What the reporter remembers of each image: its last scan, its findings, and the track that it belongs to."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime, timedelta
 from itertools import count
+from typing import Any
 
 from ecr_scan_reporter.aws.dynamodb import Item, Key, Put, Table
 from ecr_scan_reporter.memory.items import (
+    END,
     expires,
     image_key,
     key_part,
@@ -20,11 +23,95 @@ from ecr_scan_reporter.memory.items import (
     to_time,
 )
 from ecr_scan_reporter.memory.scans import asked_key
+from ecr_scan_reporter.models import severity_rank
 
 # Bytes of findings in one item, which may have 400 KB with everything else.
 _PART_SIZE = 350_000
+# Tags that are kept: the first ones name the image, and the first ones in alphabetical order name its tracks.
+_TAGS = 10
 # Earlier images of a track that are looked at when a predecessor is searched.
 _PREDECESSORS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The changes of an image's findings since memory began to know it.
+
+    carried + new + back - fixed - withdrawn = open now, always.
+
+    Args:
+        carried: findings of the predecessor, or of the first inventory.
+        new: findings that were new.
+        back: findings that came back.
+        fixed: findings that were fixed in this image.
+        withdrawn: findings that the vulnerability database withdrew.
+        new_critical: those of the new ones that were critical.
+        new_high: those of the new ones that were high.
+    """
+
+    carried: int = 0
+    new: int = 0
+    back: int = 0
+    fixed: int = 0
+    withdrawn: int = 0
+    new_critical: int = 0
+    new_high: int = 0
+
+    @property
+    def open(self) -> int:
+        """How many findings are open after all these changes."""
+        return self.carried + self.new + self.back - self.fixed - self.withdrawn
+
+    def __add__(self, other: "Ledger") -> "Ledger":
+        return Ledger(*(mine + its for mine, its in zip(self.to_json(), other.to_json(), strict=True)))
+
+    def __sub__(self, other: "Ledger") -> "Ledger":
+        return Ledger(*(mine - its for mine, its in zip(self.to_json(), other.to_json(), strict=True)))
+
+    def to_json(self) -> list[int]:
+        """Return JSON values."""
+        return [getattr(self, entry.name) for entry in fields(self)]
+
+    @classmethod
+    def from_json(cls, values: Sequence[int]) -> "Ledger":
+        """Return what `to_json` encoded."""
+        return cls(*values)
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """An update of a package that solves open findings. `fixed_versions` is empty where none is known."""
+
+    package: str
+    installed_versions: tuple[str, ...]
+    fixed_versions: tuple[str, ...]
+    counts: Counter[str]
+    images: int = 1
+
+    @property
+    def key(self) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+        """Identifies the update."""
+        return self.package, self.installed_versions, self.fixed_versions
+
+    def sort_key(self) -> tuple[object, ...]:
+        """Return a sort key: most criticals first, then most images, then most findings of the other severities."""
+        ordered = [0] * 8
+        for severity, findings in self.counts.items():
+            ordered[severity_rank(severity)] -= findings
+        return ordered[0], -self.images, *ordered[1:], self.key
+
+    def __add__(self, other: "Update") -> "Update":
+        return replace(self, counts=self.counts + other.counts, images=self.images + other.images)
+
+    def to_json(self) -> list[Any]:
+        """Return JSON values."""
+        return [self.package, self.installed_versions, self.fixed_versions, dict(self.counts), self.images]
+
+    @classmethod
+    def from_json(cls, values: Sequence[Any]) -> "Update":
+        """Return what `to_json` encoded."""
+        package, installed, fixed, counts, images = values
+        return cls(package, tuple(installed), tuple(fixed), Counter(counts), images)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +133,12 @@ class ImageRecord:
         pushed_at: when the image was pushed.
         reported_at: when the image was last reported.
         window: in which the last change waits to be reported, or waited.
+        ledger: of the changes so far.
+        updates: those that solve most of the open findings.
+        ignored: how many open findings are ignored.
+        due_at: the earliest deadline of an open finding that was not reported as overdue yet.
+        overdue: how many open findings are overdue.
+        overdue_worst: id, package, severity and deadline of a few, those that are overdue for longest.
     """
 
     revision: int = 0
@@ -62,6 +155,12 @@ class ImageRecord:
     pushed_at: datetime | None = None
     reported_at: datetime | None = None
     window: str = ""
+    ledger: Ledger = field(default_factory=Ledger)
+    updates: tuple[Update, ...] = ()
+    ignored: int = 0
+    due_at: datetime | None = None
+    overdue: int = 0
+    overdue_worst: tuple[tuple[str, str, str, datetime], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +186,21 @@ class ImageMemory:
         pk = repository_key(repository)
         image, asked, first = image_key(digest), asked_key(digest), _findings_key(digest, 0)
         found = self._table.get_many([(pk, image), (pk, asked), (pk, first)])
-        record = _record(found.get((pk, image), {}))
+        record = image_record(found.get((pk, image), {}))
         parts = found
         if record.parts > 1:
             parts = parts | self._table.get_many((pk, _findings_key(digest, n)) for n in range(1, record.parts))
         blobs = [parts.get((pk, _findings_key(digest, n)), {}).get("data", b"") for n in range(record.parts)]
         return Remembered(record, b"".join(map(_bytes, blobs)), found.get((pk, asked), {}))
+
+    def records(self, repository: str) -> Iterator[tuple[str, ImageRecord]]:
+        """Yield the digests and records of a repository's images, also of those that ECR lists no more; 1 MB a call."""
+        first = image_key("")
+        for item in self._table.query(repository_key(repository), first, image_key(END)):
+            digest = text(item, "sk").removeprefix(first)
+            # What a scan was asked for has the key of its image, and a suffix.
+            if "#" not in digest:
+                yield digest, image_record(item)
 
     def known_since(self, repository: str, now: datetime) -> datetime:
         """Return since when a repository is known: since now, if it was not."""
@@ -111,6 +219,13 @@ class ImageMemory:
         items = self._table.query(
             repository_key(repository), prefix, prefix + sortable(before), limit=_PREDECESSORS, descending=True
         )
+        return [(text(item, "digest"), text(item, "operating_system")) for item in items]
+
+    def successors(self, repository: str, platform: str, label: str, after: datetime) -> list[tuple[str, str]]:
+        """Return the digests and operating systems of the images of a track after a time, the newest first."""
+        prefix = _track_key(platform, label)
+        first = prefix + sortable(after + timedelta(seconds=1))
+        items = self._table.query(repository_key(repository), first, prefix + END, limit=_PREDECESSORS, descending=True)
         return [(text(item, "digest"), text(item, "operating_system")) for item in items]
 
     def write(
@@ -149,7 +264,7 @@ class ImageMemory:
                 Put({"pk": pk, "sk": _findings_key(digest, n), "data": blob, "expires": until})
                 for n, blob in zip(count(), blobs)
             ]
-        puts.append(Put(_record_item(pk, digest, record) | {"expires": until}, record.revision))
+        puts.append(Put(image_item(pk, digest, record) | {"expires": until}, record.revision))
         puts += [
             Put(
                 {
@@ -179,7 +294,8 @@ def _bytes(value: object) -> bytes:
     return value if isinstance(value, bytes) else b""
 
 
-def _record(item: Item) -> ImageRecord:
+def image_record(item: Item) -> ImageRecord:
+    """Return the record of an image from its item."""
     return ImageRecord(
         revision=number(item, "revision"),
         event_at=to_time(item.get("event_at")),
@@ -195,10 +311,20 @@ def _record(item: Item) -> ImageRecord:
         pushed_at=to_time(item.get("pushed_at")),
         reported_at=to_time(item.get("reported_at")),
         window=text(item, "window"),
+        ledger=Ledger.from_json(json.loads(text(item, "ledger") or "[]")),
+        updates=tuple(map(Update.from_json, json.loads(text(item, "updates") or "[]"))),
+        ignored=number(item, "ignored"),
+        due_at=to_time(item.get("due_at")),
+        overdue=number(item, "overdue"),
+        overdue_worst=tuple(
+            (id_, package, severity, datetime.fromtimestamp(due, UTC))
+            for id_, package, severity, due in json.loads(text(item, "overdue_worst") or "[]")
+        ),
     )
 
 
-def _record_item(pk: str, digest: str, record: ImageRecord) -> dict[str, str | int | bytes]:
+def image_item(pk: str, digest: str, record: ImageRecord) -> dict[str, str | int | bytes]:
+    """Return the item of an image that writes `record`."""
     values: dict[str, str | int | bytes] = {
         "event_at": to_seconds(record.event_at),
         "scanned_at": to_seconds(record.scanned_at),
@@ -206,12 +332,18 @@ def _record_item(pk: str, digest: str, record: ImageRecord) -> dict[str, str | i
         "counts": json.dumps(record.counts or {}, separators=(",", ":")),
         "findings_format": record.findings_format,
         "parts": record.parts,
-        "tags": pack(record.tags[:20]),
+        "tags": pack(dict.fromkeys((*record.tags[:_TAGS], *sorted(record.tags)[:_TAGS]))),
         "platform": record.platform,
         "operating_system": record.operating_system,
         "pushed_at": to_seconds(record.pushed_at),
         "reported_at": to_seconds(record.reported_at),
         "window": record.window,
+        "ledger": pack(record.ledger.to_json()) if record.ledger != Ledger() else "",
+        "updates": pack(update.to_json() for update in record.updates),
+        "ignored": record.ignored,
+        "due_at": to_seconds(record.due_at),
+        "overdue": record.overdue,
+        "overdue_worst": pack([*finding, to_seconds(due)] for *finding, due in record.overdue_worst),
     }
     # What is empty takes no room: a query is charged by the size of the items.
     filled = {name: value for name, value in values.items() if value not in ("", 0, "[]", "{}")}

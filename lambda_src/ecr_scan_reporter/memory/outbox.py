@@ -48,18 +48,25 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How far a run of the schedule is: how many repositories it queued, and how many of its scans have ended."""
+    """How far a run of the schedule is.
+
+    Args:
+        repositories: how many it queued.
+        results: how many of its scans have ended.
+        expected: how many it asked for at least, as far as this was looked up.
+        last_result_at: when the last scan ended (aware).
+    """
 
     repositories: int
     results: int
+    expected: int
     last_result_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class Publisher:
-    """Who publishes, and when it is next checked whether something is to be published. Times are aware or None."""
+    """When it is next checked whether something is to be published, and when the last inventory was. Aware or None."""
 
-    leased_until: datetime | None
     next_check: datetime | None
     inventory_at: datetime | None
 
@@ -69,11 +76,18 @@ def run_window(run: str) -> str:
     return _RUN + run
 
 
-def outbox_item(window: str, repository: str, digest: str, event_at: datetime, data: bytes, now: datetime) -> Item:
-    """Return the item of a change that waits to be reported."""
+def window_run(window: str) -> str:
+    """Return the run that a window belongs to; "" if it is not the window of one run."""
+    return window.removeprefix(_RUN) if window.startswith(_RUN) else ""
+
+
+def outbox_item(
+    window: str, repository: str, digest: str, event_at: datetime, data: bytes, now: datetime, entry: str = ""
+) -> Item:
+    """Return the item of a change that waits to be reported; `entry` tells apart two of an image at the same time."""
     return {
         "pk": f"OUTBOX#{window}",
-        "sk": f"{key_part(repository)}#{key_part(digest)}#{sortable(event_at)}",
+        "sk": _image_prefix(repository, digest) + sortable(event_at) + entry,
         "data": data,
         "expires": expires(now, _ENTRY_LIFETIME),
     }
@@ -89,7 +103,8 @@ class Outbox:
         self._table = table
 
     def touch(self, window: str, run: str, now: datetime) -> None:
-        """Open a window, or note that something was added to it."""
+        """Open a window, or note that something was added to it; the window of a run is that run's in any case."""
+        run = window.removeprefix(_RUN) if window.startswith(_RUN) else run
         self._table.update(
             "WINDOWS",
             window,
@@ -117,7 +132,22 @@ class Outbox:
     def run(self, run: str) -> Run:
         """Return how far a run is."""
         item = self._table.get("RUNS", run) or {}
-        return Run(number(item, "repositories"), number(item, "results"), to_time(item.get("last_result_at")))
+        return Run(
+            number(item, "repositories"),
+            number(item, "results"),
+            number(item, "expected"),
+            to_time(item.get("last_result_at")),
+        )
+
+    def expect(self, run: str, results: int, now: datetime) -> None:
+        """Note that at least so many scans of a run will end."""
+        self._table.update(
+            "RUNS",
+            run,
+            "SET expected = :results, expires = :expires",
+            {":results": results, ":expires": expires(now, RUN_LIFETIME)},
+            {},
+        )
 
     def windows(self) -> tuple[list[Window], Publisher]:
         """Return all open windows, and the state of the publisher."""
@@ -134,7 +164,6 @@ class Outbox:
             for name, item in items.items()
         ]
         return windows, Publisher(
-            to_time(publisher.get("leased_until")),
             to_time(publisher.get("next_check")),
             to_time(publisher.get("inventory_at")),
         )
@@ -159,20 +188,21 @@ class Outbox:
         return True
 
     def release(self, inventory_at: datetime | None) -> None:
-        """Return the lease; `inventory_at` is when an inventory was last published."""
-        self._table.update(
-            "WINDOWS",
-            _PUBLISHER,
-            "SET leased_until = :none, inventory_at = :inventory",
-            {":none": 0, ":inventory": to_seconds(inventory_at)},
-            {},
-        )
+        """Return the lease; `inventory_at` is when an inventory was published, None if none was."""
+        inventory = ", inventory_at = :inventory" if inventory_at else ""
+        values = {":inventory": to_seconds(inventory_at)} if inventory_at else {}
+        self._table.update("WINDOWS", _PUBLISHER, f"SET leased_until = :none{inventory}", {":none": 0, **values}, {})
 
     def entries(self, window: str) -> Iterator[tuple[Key, bytes]]:
         """Yield the changes of a window, each with its key; one call per MB."""
         for item in self._table.query(f"OUTBOX#{window}", " ", END):
             data = item.get("data")
             yield (text(item, "pk"), text(item, "sk")), data if isinstance(data, bytes) else b""
+
+    def holds(self, window: str, repository: str, digest: str) -> bool:
+        """Return whether a window has changes of an image."""
+        prefix = _image_prefix(repository, digest)
+        return any(self._table.query(f"OUTBOX#{window}", prefix, prefix + END, limit=1))
 
     def delete(self, keys: Iterable[Key]) -> None:
         """Delete changes that were published."""
@@ -185,6 +215,10 @@ class Outbox:
                 self._table.delete("WINDOWS", window.name, "token", window.token)
             except ConditionError:
                 continue
+
+
+def _image_prefix(repository: str, digest: str) -> str:
+    return f"{key_part(repository)}#{key_part(digest)}#"
 
 
 def _never() -> datetime:

@@ -1,8 +1,9 @@
 """What the images scanner remembers: the last scan of each image, and which scans it asked for."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
 
 from ecr_scan_reporter.aws.dynamodb import Item, Table, Value
 from ecr_scan_reporter.memory.items import (
@@ -19,6 +20,8 @@ from ecr_scan_reporter.memory.items import (
 from ecr_scan_reporter.models import UNSUPPORTED_IMAGE, Scan
 
 _ASKED = "#ASKED"
+# Of an image's items, what the plan of a run is made from.
+_ATTRIBUTES = ("sk", "status", "unsupported", "scanned_at", "event_at", "asked_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +29,16 @@ class RememberedScan:
     """What is remembered of an image's last scan.
 
     Args:
-        scan: the last one that ended; None if none is remembered.
+        scan: the last one that ended, with its date; None if none is remembered.
         asked_at: when a scan was last asked for.
+        named: the last one that ECR named when it was asked, with or without a date.
+        complete_at: when the last complete scan ended that the reporter saw, whatever the later ones came to.
     """
 
     scan: Scan | None
     asked_at: datetime | None = None
+    named: Scan | None = None
+    complete_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,7 @@ class RepositoryState:
         images: how many images are to be scanned.
         asked: how many scans the run asked for.
         run: the run's id.
+        updated_at: when the run ended here (aware); None until it is remembered.
     """
 
     repository: str
@@ -51,6 +59,22 @@ class RepositoryState:
     images: int
     asked: int
     run: str
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPass:
+    """The pass through all repositories that is not known to be complete.
+
+    Args:
+        run: the id of the run that began it.
+        repositories: how many repositories it queued.
+        since: when the pass before was complete, or when the first one began (aware).
+    """
+
+    run: str
+    repositories: int
+    since: datetime
 
 
 class ScanMemory:
@@ -59,40 +83,38 @@ class ScanMemory:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def scans(self, repository: str) -> dict[str, RememberedScan]:
-        """Return what is remembered of the scans of a repository's images, by digest; one call per MB."""
-        reported: dict[str, Item] = {}
-        asked: dict[str, Item] = {}
-        for item in self._table.query(repository_key(repository), image_key(""), image_key(END)):
-            digest = text(item, "sk").removeprefix(image_key(""))
-            if digest.endswith(_ASKED):
-                asked[digest.removesuffix(_ASKED)] = item
-            else:
-                reported[digest] = item
-        return {
-            digest: RememberedScan(
-                _newest(_reported_scan(reported.get(digest, {})), _asked_scan(asked.get(digest, {}))),
-                to_time(asked.get(digest, {}).get("asked_at")),
-            )
-            for digest in reported.keys() | asked.keys()
-        }
+    def scans(self, repository: str, digests: Sequence[str]) -> dict[str, RememberedScan]:
+        """Return what is remembered of the scans of some images of a repository, by digest; one call per MB.
+
+        Args:
+            repository: its name.
+            digests: of the images, in their order. Everything between the first and the last one is read.
+        """
+        if not digests:
+            return {}
+        wanted = frozenset(digests)
+        items = self._table.query(
+            repository_key(repository), image_key(digests[0]), asked_key(digests[-1]), attributes=_ATTRIBUTES
+        )
+        return {digest: _remembered(pair) for digest, pair in groupby(items, _digest) if digest in wanted}
 
     def remember(
         self, repository: str, scans: Mapping[str, Scan | None], asked: Iterable[str], run: str, now: datetime
     ) -> None:
         """Remember what ECR said about the last scans of images, and for which of them a scan is asked for now."""
-        asked = frozenset(asked)
+        pk, until, asked = repository_key(repository), expires(now), frozenset(asked)
 
         def item(digest: str, scan: Scan | None) -> Item:
             values: dict[str, Value] = {
-                "pk": repository_key(repository),
-                "sk": asked_key(digest),
                 "status": scan.status if scan else "",
                 "unsupported": int(bool(scan and UNSUPPORTED_IMAGE in scan.description)),
                 "scanned_at": to_seconds(scan.completed_at if scan else None),
-                "expires": expires(now),
+                "run": run if digest in asked else "",
+                "asked_at": to_seconds(now) if digest in asked else 0,
             }
-            return values | ({"run": run, "asked_at": to_seconds(now)} if digest in asked else {})
+            # What is empty takes no room: a query is charged by the size of the items.
+            filled = {name: value for name, value in values.items() if value}
+            return {"pk": pk, "sk": asked_key(digest), "expires": until, **filled}
 
         self._table.put_many(item(digest, scan) for digest, scan in scans.items())
 
@@ -106,6 +128,7 @@ class ScanMemory:
                 "images": state.images,
                 "asked": state.asked,
                 "run": state.run,
+                "updated_at": to_seconds(now),
                 "expires": expires(now),
             }
         )
@@ -119,6 +142,7 @@ class ScanMemory:
                 number(item, "images"),
                 number(item, "asked"),
                 text(item, "run"),
+                to_time(item.get("updated_at")),
             )
             for item in self._table.query("STATES", " ", END)
         ]
@@ -126,6 +150,26 @@ class ScanMemory:
     def begin_run(self, run: str, repositories: int, now: datetime) -> None:
         """Remember that a run has queued so many repositories."""
         self._table.put({"pk": "RUNS", "sk": run, "repositories": repositories, "expires": expires(now, RUN_LIFETIME)})
+
+    def open_pass(self) -> OpenPass | None:
+        """Return the pass that is not known to be complete; None if there was none yet."""
+        for item in self._table.query("PASSES", "OPEN", "OPEN"):
+            if since := to_time(item.get("since")):
+                return OpenPass(text(item, "run"), number(item, "repositories"), since)
+        return None
+
+    def remember_open_pass(self, open_pass: OpenPass, now: datetime) -> None:
+        """Remember the pass that is not known to be complete."""
+        self._table.put(
+            {
+                "pk": "PASSES",
+                "sk": "OPEN",
+                "run": open_pass.run,
+                "repositories": open_pass.repositories,
+                "since": to_seconds(open_pass.since),
+                "expires": expires(now),
+            }
+        )
 
 
 def asked_key(digest: str) -> str:
@@ -147,6 +191,28 @@ def asked_run(item: Item, answered_at: datetime | None, scanned_at: datetime) ->
     # The clocks of two services may differ by minutes. An answer takes minutes, and more than a day is none.
     early, late = asked_at - timedelta(minutes=5), asked_at + timedelta(days=1)
     return text(item, "run") if early <= scanned_at <= late else ""
+
+
+def _digest(item: Item) -> str:
+    return text(item, "sk").removeprefix(image_key("")).removesuffix(_ASKED)
+
+
+def _remembered(items: Iterable[Item]) -> RememberedScan:
+    """Parse the items of one image: what the reporter saw, and what was asked for; at least one of them."""
+    reported: Item = {}
+    asked: Item = {}
+    for item in items:
+        if text(item, "sk").endswith(_ASKED):
+            asked = item
+        else:
+            reported = item
+    named = _asked_scan(asked)
+    return RememberedScan(
+        scan=_newest(_reported_scan(reported), named),
+        asked_at=to_time(asked.get("asked_at")),
+        named=named,
+        complete_at=to_time(reported.get("scanned_at")),
+    )
 
 
 def _newest(*scans: Scan | None) -> Scan | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from ecr_scan_reporter.models import Finding, severity_rank
@@ -34,6 +34,16 @@ OPEN = (*NEWS, Change.STILL_OPEN)
 
 
 @dataclass(frozen=True, slots=True)
+class IgnoredBy:
+    """The rule that ignores a finding. `expires` is the day on which it ends (UTC); None for when a fix is known."""
+
+    rule: str
+    reason: str
+    owner: str
+    expires: date | None
+
+
+@dataclass(frozen=True, slots=True)
 class KnownFinding:
     """A finding as it is remembered. Times are aware.
 
@@ -45,6 +55,9 @@ class KnownFinding:
         peak_severity: the worst severity that it ever had.
         fix_known: whether a fix was ever available.
         exploit_known: whether an exploit was ever known.
+        overdue_reported: whether it was reported that its deadline has passed.
+        ignored_by: the rule that ignores it; None if none does.
+        was_ignored: why it was ignored until this scan; "" if it was not, or is still.
     """
 
     finding: Finding
@@ -54,6 +67,9 @@ class KnownFinding:
     peak_severity: str = ""
     fix_known: bool = False
     exploit_known: bool = False
+    overdue_reported: bool = False
+    ignored_by: IgnoredBy | None = None
+    was_ignored: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +93,11 @@ class Comparison:
         """How many findings are open after the scan."""
         return sum(len(self.changes.get(change, ())) for change in OPEN)
 
+    @property
+    def ignored(self) -> tuple[KnownFinding, ...]:
+        """The open findings that a rule ignores."""
+        return tuple(known for change in OPEN for known in self.changes.get(change, ()) if known.ignored_by)
+
     def with_fix(self) -> "Comparison":
         """Return what changed among the findings with a fix; one that is newly fixable is new among them."""
         changes = {
@@ -85,6 +106,17 @@ class Comparison:
         }
         changes[Change.NEW] += changes.pop(Change.FIX_AVAILABLE)
         return Comparison(self.findings, changes | {Change.FIX_AVAILABLE: ()})
+
+    def without_ignored(self) -> "Comparison":
+        """Return what changed among the findings that no rule ignores; one whose rule has ended is new among them."""
+        changes = {
+            change: tuple(known for known in found if not known.ignored_by) for change, found in self.changes.items()
+        }
+        ended = [known for change in OPEN for known in changes[change] if known.was_ignored]
+        for change in OPEN:
+            changes[change] = tuple(known for known in changes[change] if not known.was_ignored)
+        changes[Change.NEW] += tuple(ended)
+        return Comparison(self.findings, changes)
 
 
 def compare(
@@ -128,7 +160,7 @@ def compare(
             changes[Change.WITHDRAWN].append(gone[-1])
         else:
             # The package is installed as before, so the image did not change: the database did, perhaps for a day.
-            changes[Change.STILL_OPEN].append(replace(known, absences=1))
+            changes[Change.STILL_OPEN].append(replace(known, absences=1, was_ignored=""))
     for known in remembered:
         if known.gone_at is None or now - known.gone_at > _BACK_WITHIN:
             continue
@@ -178,4 +210,6 @@ def _still_open(known: KnownFinding, finding: Finding, thresholds: Mapping[str, 
         peak_severity=finding.severity if raised else known.peak_severity,
         fix_known=known.fix_known or finding.fix_available,
         exploit_known=known.exploit_known or finding.exploit_available,
+        overdue_reported=known.overdue_reported,
+        ignored_by=known.ignored_by,
     )

@@ -3,17 +3,20 @@
 import json
 import zlib
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from ecr_scan_reporter.models import Finding
-from ecr_scan_reporter.reporting.changes import Change, KnownFinding
-from ecr_scan_reporter.reporting.report import ImageReport, Reason
+from ecr_scan_reporter.reporting.changes import Change, IgnoredBy, KnownFinding
+from ecr_scan_reporter.reporting.deadlines import DueDate
+from ecr_scan_reporter.reporting.report import ImageReport, Reason, Word
 
 # Of the remembered findings. A release that identifies findings in another way changes it; then the findings of every
 # image are taken as a first inventory once more.
 FINDINGS_FORMAT = 1
 _MAX_PATHS = 5
+# The values that every row has, also those that an earlier release wrote.
+_SHORTEST_ROW = 17
 
 
 def encode_findings(findings: Iterable[KnownFinding]) -> bytes:
@@ -32,6 +35,8 @@ def encode_report(image: ImageReport) -> bytes:
     values: dict[str, Any] = {name: getattr(image, name) for name in ImageReport.__slots__}
     values["scanned_at"] = _seconds(image.scanned_at)
     values["changes"] = {change: [_to_row(known) for known in found] for change, found in image.changes.items()}
+    values["ignored"] = [_to_row(known) for known in image.ignored]
+    values["overdue"] = [[_to_row(known), _seconds(due.at), due.rule, due.days] for known, due in image.overdue]
     return _compress(values)
 
 
@@ -48,13 +53,22 @@ def decode_report(data: bytes) -> ImageReport:
             "scanned_at": datetime.fromtimestamp(values["scanned_at"], UTC),
             "totals": {Change(change): counts for change, counts in values["totals"].items()},
             "changes": {Change(change): tuple(map(_from_row, rows)) for change, rows in values["changes"].items()},
+            "left_out": {
+                key: Word(Change(change), severity, first_seen)
+                for key, (change, severity, first_seen) in values.get("left_out", {}).items()
+            },
+            "ignored": tuple(map(_from_row, values.get("ignored", ()))),
+            "overdue": tuple(
+                (_from_row(row), DueDate(datetime.fromtimestamp(at, UTC), rule, days))
+                for row, at, rule, days in values.get("overdue", ())
+            ),
         }
     )
 
 
 def _to_row(known: KnownFinding) -> list[Any]:
-    finding = known.finding
-    return [
+    finding, ignored = known.finding, known.ignored_by
+    row = [
         finding.package,
         finding.id,
         finding.severity,
@@ -72,12 +86,23 @@ def _to_row(known: KnownFinding) -> list[Any]:
         known.peak_severity,
         int(known.fix_known),
         int(known.exploit_known),
+        int(known.overdue_reported),
+        [ignored.rule, ignored.reason, ignored.owner, ignored.expires.isoformat() if ignored.expires else ""]
+        if ignored
+        else 0,
+        known.was_ignored,
     ]
+    # What few findings have takes no room in the others.
+    while len(row) > _SHORTEST_ROW and not row[-1]:
+        row.pop()
+    return row
 
 
 def _from_row(row: list[Any]) -> KnownFinding:
     (package, id_, severity, installed, fixed, aliases, paths, fix, exploit, score, url, *state) = row
-    first_seen, absences, gone_at, peak, fix_known, exploit_known = state
+    first_seen, absences, gone_at, peak, fix_known, exploit_known, *rare = state
+    absent: list[Any] = [0, 0, ""]
+    overdue_reported, ignored, was_ignored = rare + absent[len(rare) :]
     finding = Finding(
         id=id_,
         severity=severity,
@@ -99,7 +124,14 @@ def _from_row(row: list[Any]) -> KnownFinding:
         peak_severity=peak,
         fix_known=bool(fix_known),
         exploit_known=bool(exploit_known),
+        overdue_reported=bool(overdue_reported),
+        ignored_by=_ignored_by(*ignored) if ignored else None,
+        was_ignored=was_ignored,
     )
+
+
+def _ignored_by(rule: str, reason: str, owner: str, expires: str) -> IgnoredBy:
+    return IgnoredBy(rule, reason, owner, date.fromisoformat(expires) if expires else None)
 
 
 def _seconds(moment: datetime) -> int:

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from ecr_scan_reporter.models import severity_rank
 from ecr_scan_reporter.reporting.changes import NEWS, OPEN
@@ -23,6 +24,7 @@ class RepositoryInventory:
     images: int = 0
     failed: int = 0
     counts: Counter[str] = field(default_factory=Counter)
+    ignored_by: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
@@ -37,6 +39,7 @@ class Inventory:
         entry = self.repositories.setdefault(image.repository, RepositoryInventory(image.repository))
         entry.images += 1
         entry.counts.update(image.counts)
+        entry.ignored_by.update(image.ignored_by)
         if image.failure:
             entry.failed += 1
             return
@@ -107,6 +110,22 @@ class Group:
     failed: tuple[ImageReport, ...]
     inventory: Inventory | None = None
 
+    @property
+    def ignored_by(self) -> Counter[str]:
+        """By rule, how many findings it ignores."""
+        ignored: Counter[str] = Counter()
+        for image in self.images:
+            for rule, number in image.ignored_by.items():
+                ignored[rule] += number * (len(image.digests) or 1)
+        for entry in self.inventory.repositories.values() if self.inventory else ():
+            ignored.update(entry.ignored_by)
+        return ignored
+
+    @property
+    def overdue(self) -> int:
+        """How many findings are reported as overdue."""
+        return sum(sum(image.overdue_counts.values()) * (len(image.digests) or 1) for image in self.images)
+
     def fixes(self, severities: Collection[str]) -> list[Fix]:
         """Return the updates that solve the most severe news, or the most of what is open where there is no news.
 
@@ -129,17 +148,22 @@ class Group:
         return fixes[:_MAX_FIXES]
 
 
+def captured_group(repository: str, group_by: re.Pattern[str] | None) -> str | None:
+    """Return what `group_by` captures in the name of a repository; None if it is not set or does not match."""
+    match = group_by.match(repository) if group_by else None
+    return match.group(1) if match else None
+
+
 def group_key(image: ImageReport, group_by: re.Pattern[str] | None) -> tuple[str, str, bool, str]:
     """Return what the images of one group have in common; sorts groups without a name last."""
-    match = group_by.match(image.repository) if group_by else None
-    captured = match.group(1) if match else None
+    captured = captured_group(image.repository, group_by)
     return image.account, image.region, captured is None, captured or ""
 
 
 def make_group(key: tuple[str, str, bool, str], images: Sequence[ImageReport], inventory: Inventory | None) -> Group:
-    """Make a group of images with the same key."""
+    """Make a group of images with the same key; one entry for each, or one and a failed scan."""
     account, region, unnamed, name = key
-    merged = sorted(merge_platforms(merge_scans(images)), key=image_sort_key)
+    merged = sorted(merge_platforms(images), key=image_sort_key)
     return Group(
         account,
         region,
@@ -153,6 +177,7 @@ def make_group(key: tuple[str, str, bool, str], images: Sequence[ImageReport], i
 def merge_scans(images: Iterable[ImageReport]) -> list[ImageReport]:
     """Combine several scans of one image into one entry; a failed scan is one of its own, unless a later one worked."""
     combined: dict[tuple[str, str], ImageReport] = {}
+    since: dict[tuple[str, str], datetime] = {}
     failed: dict[tuple[str, str], ImageReport] = {}
     for image in sorted(images, key=lambda image: image.scanned_at):
         key = image.repository, image.digest
@@ -160,7 +185,8 @@ def merge_scans(images: Iterable[ImageReport]) -> list[ImageReport]:
             failed[key] = image
             continue
         failed.pop(key, None)
-        combined[key] = combine(combined[key], image) if key in combined else image
+        since.setdefault(key, image.scanned_at)
+        combined[key] = combine(combined[key], image, since[key]) if key in combined else image
     return [*combined.values(), *failed.values()]
 
 
@@ -176,7 +202,9 @@ def merge_platforms(images: Iterable[ImageReport]) -> list[ImageReport]:
                 for known in found
             )
             counts = frozenset(image.counts.items())
-            key = image.repository, image.tags, image.reason, image.predecessor, counts, changes
+            overdue = frozenset((known.finding.package, known.finding.id) for known, _ in image.overdue)
+            ignored = frozenset(image.ignored_by.items())
+            key = image.repository, image.tags, image.reason, image.predecessor, counts, changes, overdue, ignored
         image = replace(image, digests=(image.digest,))
         if other := merged.get(key):
             image = replace(

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,10 +14,13 @@ from ecr_scan_reporter.aws.sqs import SqsQueue
 from ecr_scan_reporter.aws.sqs_batch import SqsBatchResponse, SqsRecord, batch_response, receive_count
 from ecr_scan_reporter.errors import AwsError, DeadlineExceededError, MessageError
 from ecr_scan_reporter.memory.images import ImageMemory
-from ecr_scan_reporter.memory.outbox import Outbox
+from ecr_scan_reporter.memory.outbox import Outbox, window_run
+from ecr_scan_reporter.memory.overdue import OverdueMessage
+from ecr_scan_reporter.memory.rules import RuleMemory
 from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.reporting.events import ScanEvent, parse
 from ecr_scan_reporter.reporting.facts import Registry
+from ecr_scan_reporter.reporting.ignored import RuleMatcher
 from ecr_scan_reporter.reporting.processing import Outcome, Processor
 from ecr_scan_reporter.reporting.publishing import CHECK, publish_again, publish_what_is_due
 from ecr_scan_reporter.reporting.publishing import Dependencies as PublishingDependencies
@@ -26,11 +29,15 @@ from ecr_scan_reporter.reporting.triage import ImageEvents, latest_per_image
 from ecr_scan_reporter.settings import ReporterSettings
 from ecr_scan_reporter.shared.concurrency import concurrent_map
 from ecr_scan_reporter.shared.deadline import Deadline
+from ecr_scan_reporter.shared.metrics import embed
 
 logger = logging.getLogger(__name__)
 
-# Seconds before findings that could not be read are read again: COMPLETE can precede the findings by seconds.
-_READ_DELAY = 60
+# Seconds before what failed is tried again, for the first attempts: COMPLETE can precede the findings by seconds. Later
+# ones wait for the queue's visibility timeout, so that an outage of an hour moves nothing to the DLQ.
+_RETRY_DELAY, _SOON_RETRIED = 60, 2
+# The metric of each severity's new findings.
+_NEW = {"CRITICAL": "NewCritical", "HIGH": "NewHigh", "MEDIUM": "NewMedium", "LOW": "NewLow"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,7 @@ class Dependencies:
     settings: ReporterSettings
     ecr: EcrRegistry
     table: Table
+    rules: RuleMemory
     publisher: ReportPublisher
     reports_queue: SqsQueue
     pool: Executor
@@ -51,12 +59,14 @@ class Batch:
 
     Args:
         events: scan events with message id and number of receives.
+        overdue: the images whose deadlines are to be looked at, by message id.
         checks: the ids of messages that ask to check whether something is to be published.
         unpublished: the ids of messages with a report that SNS rejected again.
         invalid: the ids of invalid messages.
     """
 
     events: list[tuple[str, int, ScanEvent]]
+    overdue: dict[str, OverdueMessage]
     checks: set[str]
     unpublished: set[str]
     invalid: set[str]
@@ -71,8 +81,10 @@ def report_batch(
     images = [
         image for image in latest_per_image(batch.events) if deps.settings.repositories.matches(image.image.repository)
     ]
-    outcomes, retried = process(images, deps, deadline.halfway(), now)
-    processed = {message_id for image in images for message_id in image.message_ids} - retried
+    rules = RuleMatcher(deps.rules.read(now), now)
+    outcomes, retried = process(images, batch.overdue, rules, deps, deadline.halfway(), now)
+    processed = {message_id for image in images for message_id in image.message_ids} | batch.overdue.keys()
+    processed -= retried
     try:
         pages = publish(outcomes, batch, deps, deadline, now)
     except AwsError:
@@ -80,17 +92,29 @@ def report_batch(
         logger.exception("could not check what is to be published")
         retried |= processed | batch.checks
         pages = 0
-    handles = [record.get("receiptHandle", "") for record in records if record["messageId"] in retried]
-    deps.reports_queue.retry_in(_READ_DELAY, filter(None, handles))
+    if deadline.remaining > 0:
+        deps.rules.remember(rules.matched, rules.used, rules.ended, now, deps.pool)
+    soon = [record for record in records if record["messageId"] in retried and receive_count(record) <= _SOON_RETRIED]
+    handles = [record.get("receiptHandle", "") for record in soon]
+    deps.reports_queue.retry_in(_RETRY_DELAY, filter(None, handles))
     counts = {"events": len(batch.events), "images": len(images), "changed": sum(o.added for o in outcomes)}
     counts |= {"pages": pages, "invalid": len(batch.invalid), "retried": len(retried)}
-    logger.info("batch processed", extra=counts)
+    logger.info("batch processed", extra=counts | embed(_metrics(batch, retried, outcomes, pages), deps.settings.name))
     return batch_response(sorted(batch.invalid | retried | batch.unpublished))
+
+
+def _metrics(batch: Batch, retried: Collection[str], outcomes: Iterable[Outcome], pages: int) -> dict[str, float]:
+    new: Counter[str] = sum((Counter(outcome.new) for outcome in outcomes), Counter())
+    return {
+        "EventsProcessed": sum(message_id not in retried for message_id, _, _ in batch.events),
+        "ReportsPublished": pages,
+        **{name: new[severity] for severity, name in _NEW.items()},
+    }
 
 
 def receive(records: Iterable[SqsRecord], deps: Dependencies) -> Batch:
     """Parse the messages of a batch, and publish again what SNS rejected before."""
-    batch = Batch([], set(), set(), set())
+    batch = Batch([], {}, set(), set(), set())
     for record in records:
         message_id, body = record["messageId"], record["body"]
         try:
@@ -99,6 +123,8 @@ def receive(records: Iterable[SqsRecord], deps: Dependencies) -> Batch:
             elif publication := Publication.from_json(body):
                 if not publish_again(publication, deps.publisher):
                     batch.unpublished.add(message_id)
+            elif overdue := OverdueMessage.from_json(body):
+                batch.overdue[message_id] = overdue
             else:
                 batch.events.append((message_id, receive_count(record), parse(body)))
         except MessageError as error:
@@ -108,31 +134,56 @@ def receive(records: Iterable[SqsRecord], deps: Dependencies) -> Batch:
 
 
 def process(
-    images: Sequence[ImageEvents], deps: Dependencies, deadline: Deadline, now: datetime
+    images: Sequence[ImageEvents],
+    overdue: Mapping[str, OverdueMessage],
+    rules: RuleMatcher,
+    deps: Dependencies,
+    deadline: Deadline,
+    now: datetime,
 ) -> tuple[list[Outcome], set[str]]:
-    """Process images concurrently; return what became of their events, and the ids of messages to deliver again."""
-    registry = Registry(deps.ecr, deps.table, (image.image for image in images), now)
-    processor = Processor(deps.settings, deps.ecr, ImageMemory(deps.table), registry, now)
+    """Process images concurrently; return what became of their events, and the ids of messages to deliver again.
 
-    def attempt(image: ImageEvents) -> list[Outcome] | Exception:
+    Args:
+        images: with scan events.
+        overdue: the images whose deadlines are to be looked at, by message id; after the events.
+        rules: those for ignored findings.
+        deps: the settings and clients.
+        deadline: for the start of an image.
+        now: aware.
+    """
+    registry = Registry(deps.ecr, deps.table, (image.image for image in images), now)
+    processor = Processor(deps.settings, deps.ecr, ImageMemory(deps.table), Outbox(deps.table), registry, rules, now)
+
+    def attempt(work: ImageEvents | OverdueMessage) -> list[Outcome] | Exception:
         try:
             deadline.check("reading findings")
-            return [processor.process(event, image.receives) for event in image.events]
+            if isinstance(work, OverdueMessage):
+                outcomes = [processor.process_overdue(work)]
+                repository, digest, repeated = work.repository, work.digest, False
+            else:
+                outcomes = [processor.process(event, work.receives) for event in work.events]
+                repository, digest, repeated = processor.repository(work.image), work.image.digest, work.repeated
+            if repeated or any(outcome.repeated for outcome in outcomes):
+                outcomes.append(processor.waiting(repository, digest))
+            return outcomes
         except Exception as error:  # one image's trouble stays its own
             return error
 
+    message_ids = [set(image.message_ids) for image in images] + [{message_id} for message_id in overdue]
+    named = [image.image for image in images] + list(overdue.values())
+    results = concurrent_map(deps.pool, attempt, images) + concurrent_map(deps.pool, attempt, list(overdue.values()))
     outcomes: list[Outcome] = []
     retried: set[str] = set()
-    for image, result in zip(images, concurrent_map(deps.pool, attempt, images), strict=True):
+    for ids, image, result in zip(message_ids, named, results, strict=True):
         if isinstance(result, list):
             outcomes += result
             continue
-        retried.update(image.message_ids)
+        retried |= ids
         expected = isinstance(result, FindingsNotReadError | DeadlineExceededError)
-        extra = {"repository": image.image.repository, "digest": image.image.digest, "reason": str(result)}
+        extra = {"repository": image.repository, "digest": image.digest, "reason": str(result)}
         logger.log(
             logging.INFO if expected else logging.ERROR,
-            "scan not processed; the message is retried",
+            "image not processed; the message is retried",
             extra=extra,
             exc_info=None if expected else result,
         )
@@ -147,7 +198,10 @@ def publish(outcomes: Sequence[Outcome], batch: Batch, deps: Dependencies, deadl
     """
     outbox = Outbox(deps.table)
     results = Counter(outcome.run for outcome in outcomes if outcome.run)
-    windows = {outcome.window: outcome.run for outcome in outcomes if outcome.window}
+    windows: dict[str, str] = {}
+    for outcome in outcomes:
+        for window in outcome.windows:
+            windows[window] = outcome.run or windows.get(window) or window_run(window)
     for run, number in results.items():
         outbox.add_results(run, number, now)
     for window, run in windows.items():

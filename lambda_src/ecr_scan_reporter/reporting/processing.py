@@ -1,16 +1,20 @@
 """Processes the scan of one image: reads, compares with memory, and remembers the outcome in one transaction."""
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.errors import ConditionError
 from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord, Remembered
-from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, outbox_item, run_window
+from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Outbox, outbox_item, run_window
+from ecr_scan_reporter.memory.overdue import OverdueMessage
 from ecr_scan_reporter.memory.scans import asked_run
-from ecr_scan_reporter.reporting.changes import Comparison, KnownFinding, compare
+from ecr_scan_reporter.reporting.changes import Change, Comparison, KnownFinding, compare
+from ecr_scan_reporter.reporting.deadlines import Deadlines, DueDate, check_deadlines, mark_reported
 from ecr_scan_reporter.reporting.encoding import (
     FINDINGS_FORMAT,
     decode_findings,
@@ -19,12 +23,16 @@ from ecr_scan_reporter.reporting.encoding import (
 )
 from ecr_scan_reporter.reporting.events import ScanEvent
 from ecr_scan_reporter.reporting.facts import ImageFacts, Registry
+from ecr_scan_reporter.reporting.findings import finding_sort_key
+from ecr_scan_reporter.reporting.ignored import RuleMatcher
+from ecr_scan_reporter.reporting.ledger import best_updates, post
 from ecr_scan_reporter.reporting.notify import open_counts, over_thresholds, report_reason
 from ecr_scan_reporter.reporting.report import (
     MAX_FINDINGS,
     ImageReport,
     Reason,
     keep_worst,
+    leave_out,
     short_digest,
     totals,
 )
@@ -47,14 +55,18 @@ class Outcome:
     """What became of one event.
 
     Args:
-        window: in which the image waits to be reported; "" if it does not.
+        windows: in which the image waits to be reported.
         run: the run that asked for the scan; "" if none did, or if the event was processed before.
-        added: whether this event put the image into the window.
+        added: whether this event put the image into a window.
+        repeated: whether the event, or a later one, was processed before.
+        new: the new findings by severity.
     """
 
-    window: str = ""
+    windows: tuple[str, ...] = ()
     run: str = ""
     added: bool = False
+    repeated: bool = False
+    new: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +96,18 @@ class Processor:
         settings: of the reporter.
         ecr: the registry.
         memory: what is known of the images.
+        outbox: what waits to be reported.
         registry: facts of the images in this batch.
+        rules: those for ignored findings.
         now: aware.
     """
 
     settings: ReporterSettings
     ecr: EcrRegistry
     memory: ImageMemory
+    outbox: Outbox
     registry: Registry
+    rules: RuleMatcher
     now: datetime
 
     def process(self, event: ScanEvent, receives: int) -> Outcome:
@@ -105,22 +121,48 @@ class Processor:
             FindingsNotReadError: the findings are not there yet; the message should be retried.
             AwsError: ECR or DynamoDB rejected a call.
         """
+        return self._repeat_on_conflict(lambda: self._process(event, receives))
+
+    def process_overdue(self, message: OverdueMessage) -> Outcome:
+        """Report the findings of an image whose deadline has passed, unless they were reported as overdue before.
+
+        Args:
+            message: names the image.
+
+        Raises:
+            AwsError: DynamoDB rejected a call.
+        """
+        return self._repeat_on_conflict(lambda: self._process_overdue(message))
+
+    def _repeat_on_conflict(self, process: Callable[[], Outcome]) -> Outcome:
         for attempt in range(_ATTEMPTS):
             try:
-                outcome = self._process(event, receives)
+                outcome = process()
             except ConditionError as error:
                 conflict = error
             else:
                 # A write whose answer was lost, and which was repeated, fails although it was ours.
-                return replace(outcome, added=True) if attempt and outcome.window else outcome
+                return replace(outcome, added=True) if attempt and outcome.repeated else outcome
         raise conflict
 
+    def waiting(self, repository: str, digest: str) -> Outcome:
+        """Return in which windows an image waits: an invocation may have ended before it opened them.
+
+        Raises:
+            AwsError: DynamoDB rejected a call.
+        """
+        remembered = self.memory.read(repository, digest)
+        windows = {PUSH, INVENTORY, remembered.record.window}
+        if run := remembered.asked.get("run"):
+            windows.add(run_window(str(run)))
+        waiting = (window for window in sorted(windows) if self.outbox.holds(window, repository, digest))
+        return Outcome(tuple(waiting))
+
     def _process(self, event: ScanEvent, receives: int) -> Outcome:
-        remembered = self.memory.read(self._repository(event), event.digest)
+        remembered = self.memory.read(self.repository(event), event.digest)
         record = remembered.record
         if record.event_at and event.time.replace(microsecond=0) <= record.event_at:
-            # The window may have lost its message if the invocation before ended here.
-            return Outcome(record.window)
+            return Outcome(repeated=True)
         run = asked_run(remembered.asked, record.event_at, event.time)
         scan = read_scan(event, receives, self.ecr, self.settings.account, self.settings.region)
         match scan:
@@ -134,7 +176,7 @@ class Processor:
     def _complete(self, event: ScanEvent, remembered: Remembered, scan: CompleteScan, run: str) -> Outcome:
         record = replace(remembered.record, event_at=event.time, failed=False, unsupported=False)
         if record.scanned_at and scan.completed_at.replace(microsecond=0) <= record.scanned_at:
-            return self._remember(event, replace(record, window=""), run)
+            return self._remember(event, record, run)
         first = record.scanned_at is None or record.findings_format != FINDINGS_FORMAT
         facts = self.registry.facts(event) if first else ImageFacts(event.tags or record.tags, record.platform)
         baseline = (
@@ -145,8 +187,22 @@ class Processor:
         comparison = compare(
             scan.findings, baseline.findings, event.time, self.settings.thresholds, successor=baseline.successor
         )
-        counted = comparison.with_fix() if self.settings.fixable_only else comparison
+        comparison = self.rules.apply(comparison, event.repository)
+        counted = self._counted(comparison)
+        # What was there before is not an alert on the same day, even if its event is old.
+        deadlines = check_deadlines(counted, self.settings.fix_within, event.time if baseline.inventory else self.now)
+        comparison = mark_reported(comparison, deadlines.passed)
+        record = replace(
+            record,
+            tags=facts.tags,
+            platform=facts.platform,
+            operating_system=scan.operating_system or record.operating_system,
+            pushed_at=facts.pushed_at or record.pushed_at,
+        )
+        overdue = self._overdue(self.repository(event), event.digest, record, deadlines)
         reason = report_reason(counted, baseline.reported_at, self.settings, self.now)
+        if overdue and not reason:
+            reason = Reason.OVERDUE
         if baseline.inventory:
             reason = Reason.INVENTORY
         if reason and not first and not event.tags:
@@ -158,21 +214,75 @@ class Processor:
             counts=open_counts(comparison),
             tags=facts.tags,
             platform=facts.platform,
-            operating_system=scan.operating_system or record.operating_system,
             pushed_at=facts.pushed_at or record.pushed_at,
             findings_format=FINDINGS_FORMAT,
+            ledger=post(record.ledger, comparison, first=first, inventory=baseline.inventory),
+            updates=best_updates(comparison.without_ignored()),
+            **_standing(comparison, deadlines),
         )
-        since = event.time if not first else facts.pushed_at or event.time
-        labels = set(track_labels(facts.tags)) - set(() if first else track_labels(remembered.record.tags))
+        since = facts.pushed_at or event.time
+        tracks = [(label, since) for label in track_labels(facts.tags)]
         encoded = encode_findings(comparison.findings)
-        return self._remember(
+        outcome = self._remember(
             event,
             replace(record, reported_at=self.now if reason else baseline.reported_at),
             run,
             findings=None if encoded == remembered.findings else encoded,
-            tracks=[(label, since) for label in sorted(labels)],
-            report=self._report(event, record, reason, counted, baseline, first=first) if reason else None,
+            tracks=tracks if first else _moved(event, remembered.record, facts.tags),
+            report=self._report(event, record, reason, comparison, baseline, overdue, first=first) if reason else None,
         )
+        new = Counter(known.finding.severity for known in comparison.changes[Change.NEW])
+        return outcome if baseline.inventory else replace(outcome, new=new)
+
+    def _process_overdue(self, message: OverdueMessage) -> Outcome:
+        remembered = self.memory.read(message.repository, message.digest)
+        record = remembered.record
+        if not record.due_at or record.due_at > self.now or record.findings_format != FINDINGS_FORMAT:
+            # The image is gone, or it was reported meanwhile.
+            return Outcome(repeated=True)
+        found = tuple(replace(known, was_ignored="") for known in decode_findings(remembered.findings))
+        still_open = tuple(known for known in found if not known.gone_at)
+        comparison = Comparison(found, dict.fromkeys(Change, ()) | {Change.STILL_OPEN: still_open})
+        comparison = self.rules.apply(comparison, message.repository)
+        counted = self._counted(comparison)
+        deadlines = check_deadlines(counted, self.settings.fix_within, self.now)
+        comparison = mark_reported(comparison, deadlines.passed)
+        overdue = self._overdue(message.repository, message.digest, record, deadlines)
+        # No scan is new, so the only possible news is that a rule has ended.
+        news = report_reason(counted, record.reported_at, self.settings, self.now) is Reason.NEWS
+        reason = Reason.NEWS if news else Reason.OVERDUE if overdue else None
+        account, region = self.settings.account, self.settings.region
+        event = ScanEvent(account, region, message.repository, message.digest, record.tags, self.now, False, None)
+        record = replace(
+            record, reported_at=self.now if reason else record.reported_at, **_standing(comparison, deadlines)
+        )
+        report = None
+        if reason:
+            scanned_at = record.scanned_at if record.failed else record.event_at
+            report = self._report(event, record, reason, comparison, _Baseline(), overdue, first=False)
+            report = replace(report, scanned_at=scanned_at or self.now)
+        outcome = self._remember(
+            event, record, message.run, findings=encode_findings(comparison.findings), report=report, entry="-OVERDUE"
+        )
+        # It is no result of the run.
+        return replace(outcome, run="")
+
+    def _counted(self, comparison: Comparison) -> Comparison:
+        """Return what counts towards thresholds and deadlines."""
+        counted = comparison.without_ignored()
+        return counted.with_fix() if self.settings.fixable_only else counted
+
+    def _overdue(
+        self, repository: str, digest: str, record: ImageRecord, deadlines: Deadlines
+    ) -> tuple[tuple[KnownFinding, DueDate], ...]:
+        """Return what is to be reported as overdue: nothing if the track has a later image, which has its own dates."""
+        for label in track_labels(record.tags) if deadlines.passed and record.pushed_at else ():
+            for other, operating_system in self.memory.successors(
+                repository, record.platform, label, record.pushed_at or self.now
+            ):
+                if other != digest and len({record.operating_system, operating_system} - {""}) < 2:
+                    return ()
+        return deadlines.passed
 
     def _baseline(self, event: ScanEvent, record: ImageRecord, facts: ImageFacts, scan: CompleteScan) -> _Baseline:
         """Find what the first complete scan of an image is compared with."""
@@ -181,12 +291,12 @@ class Processor:
             return _Baseline(inventory=True)
         before = facts.pushed_at or event.time
         for label in track_labels(facts.tags):
-            predecessors = self.memory.predecessors(self._repository(event), facts.platform, label, before)
+            predecessors = self.memory.predecessors(self.repository(event), facts.platform, label, before)
             for digest, operating_system in predecessors:
                 known = {scan.operating_system, operating_system} - {""}
                 if digest == event.digest or len(known) > 1:
                     continue
-                remembered = self.memory.read(self._repository(event), digest)
+                remembered = self.memory.read(self.repository(event), digest)
                 if remembered.record.scanned_at and remembered.record.findings_format == FINDINGS_FORMAT:
                     return _Baseline(
                         decode_findings(remembered.findings),
@@ -197,14 +307,14 @@ class Processor:
         return _Baseline()
 
     def _is_inventory(self, event: ScanEvent, facts: ImageFacts) -> bool:
-        since = self.memory.known_since(self._repository(event), self.now)
+        since = self.memory.known_since(self.repository(event), self.now)
         return facts.pushed_at is not None and facts.pushed_at < since - _NEWS_BEFORE_KNOWN
 
     def _failed(self, event: ScanEvent, record: ImageRecord, scan: FailedScan, run: str) -> Outcome:
-        failed_before, known = record.failed, record.revision > 0
+        before, known = record, record.revision > 0
         record = replace(record, event_at=event.time, failed=True, unsupported=scan.unsupported)
-        if failed_before:
-            return self._remember(event, replace(record, window=""), run)
+        if before.failed:
+            return self._remember(event, record, run)
         facts = ImageFacts(event.tags or record.tags, record.platform)
         own = (event.account, event.region) == (self.settings.account, self.settings.region)
         if own and not (known and event.tags):
@@ -220,14 +330,17 @@ class Processor:
                 failure=scan.reason or "ECR gives no reason.",
                 unsupported=scan.unsupported,
             )
-        return self._remember(event, record, run, report=report)
+        return self._remember(event, record, run, tracks=_moved(event, before, facts.tags), report=report)
 
     def _unread(self, event: ScanEvent, record: ImageRecord, scan: UnreadScan, run: str) -> Outcome:
         """Remember a scan whose findings cannot be read: it says nothing about any finding."""
         extra = {"repository": event.repository, "digest": event.digest, "reason": scan.reason}
         logger.warning("could not read findings; using event counts", extra=extra)
+        if record.revision == 0:
+            self.memory.known_since(self.repository(event), self.now)
         changed = event.counts is None or dict(event.counts) != record.counts
         over = event.counts is None or over_thresholds(event.counts, self.settings.thresholds)
+        tracks = _moved(event, record, event.tags)
         record = replace(record, event_at=event.time, tags=event.tags or record.tags)
         report = None
         if changed and over and not scan.expired:
@@ -238,7 +351,7 @@ class Processor:
             )
         if record.scanned_at is None:
             record = replace(record, counts=dict(event.counts or {}))
-        return self._remember(event, record, run, report=report)
+        return self._remember(event, record, run, tracks=tracks, report=report)
 
     def _report(
         self,
@@ -247,18 +360,28 @@ class Processor:
         reason: Reason,
         comparison: Comparison,
         baseline: _Baseline,
+        overdue: Sequence[tuple[KnownFinding, DueDate]],
         *,
         first: bool,
     ) -> ImageReport:
-        number = _MAX_INVENTORY_FINDINGS if reason is Reason.INVENTORY else MAX_FINDINGS
+        inventory = reason is Reason.INVENTORY
+        number = _MAX_INVENTORY_FINDINGS if inventory else MAX_FINDINGS
+        counted = self._counted(comparison)
+        kept = keep_worst(counted.changes, number)
+        ignored = sorted(comparison.ignored, key=lambda known: finding_sort_key(known.finding))
         return replace(
             _image_report(event, record, reason),
             first_scan=first,
             predecessor=baseline.predecessor,
-            counts=open_counts(comparison),
-            open_before=comparison.open_before,
-            totals=totals(comparison.changes),
-            changes=keep_worst(comparison.changes, number),
+            counts=open_counts(counted),
+            open_before=counted.open_before,
+            totals=totals(counted.changes),
+            changes=kept,
+            left_out={} if inventory else leave_out(counted.changes, kept),
+            ignored=tuple(ignored[:number]),
+            ignored_by=Counter(known.ignored_by.rule for known in ignored if known.ignored_by),
+            overdue=tuple(overdue[:number]),
+            overdue_counts=Counter(known.finding.severity for known, _ in overdue),
         )
 
     def _remember(
@@ -270,22 +393,40 @@ class Processor:
         findings: bytes | None = None,
         tracks: Sequence[tuple[str, datetime]] = (),
         report: ImageReport | None = None,
+        entry: str = "",
     ) -> Outcome:
         window, item = "", None
-        repository = self._repository(event)
+        repository = self.repository(event)
         if report:
             window = run_window(run) if run else PUSH
             if report.reason is Reason.INVENTORY:
                 window = INVENTORY
-            item = outbox_item(window, repository, event.digest, event.time, encode_report(report), self.now)
-        record = replace(record, window=window)
+            item = outbox_item(window, repository, event.digest, event.time, encode_report(report), self.now, entry)
+            record = replace(record, window=window)
         self.memory.write(repository, event.digest, record, self.now, findings=findings, tracks=tracks, outbox=item)
-        return Outcome(window, run, added=bool(window))
+        return Outcome((window,) if window else (), run, added=bool(window))
 
-    def _repository(self, event: ScanEvent) -> str:
+    def repository(self, event: ScanEvent) -> str:
+        """Return the repository by which memory knows an image: with account and Region if it is another registry's."""
         if (event.account, event.region) == (self.settings.account, self.settings.region):
             return event.repository
         return f"{event.account}/{event.region}/{event.repository}"
+
+
+def _moved(event: ScanEvent, record: ImageRecord, tags: Sequence[str]) -> list[tuple[str, datetime]]:
+    """Return the tracks that an image has joined since its last scan; those of its push come with its first one."""
+    joined = set(track_labels(tags)) - set(track_labels(record.tags)) if record.scanned_at else set()
+    return [(label, event.time) for label in sorted(joined)]
+
+
+def _standing(comparison: Comparison, deadlines: Deadlines) -> dict[str, Any]:
+    """Return what the record of an image says about ignored and overdue findings."""
+    return {
+        "ignored": len(comparison.ignored),
+        "due_at": deadlines.due_at,
+        "overdue": deadlines.overdue,
+        "overdue_worst": deadlines.worst,
+    }
 
 
 def _image_report(event: ScanEvent, record: ImageRecord, reason: Reason) -> ImageReport:

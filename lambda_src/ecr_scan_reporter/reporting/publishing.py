@@ -2,9 +2,11 @@
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import groupby
+from math import ceil
 
 from ecr_scan_reporter.aws.dynamodb import Key
 from ecr_scan_reporter.aws.sns import Publication, ReportMessage, ReportPublisher, publications
@@ -13,7 +15,7 @@ from ecr_scan_reporter.errors import DeadlineExceededError, PublishError, QueueE
 from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Outbox, Publisher, Window
 from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.reporting.encoding import decode_report
-from ecr_scan_reporter.reporting.grouping import Inventory, group_key, make_group
+from ecr_scan_reporter.reporting.grouping import Inventory, group_key, make_group, merge_scans
 from ecr_scan_reporter.reporting.rendering.messages import build_message, build_pages
 from ecr_scan_reporter.reporting.rendering.page import Context
 from ecr_scan_reporter.reporting.report import MAX_FINDINGS, ImageReport, keep_worst
@@ -33,6 +35,8 @@ _DAY = timedelta(days=1)
 # How often it is checked whether a run is complete, and how long a check can be away: SQS delays a message by at most
 # 900 seconds. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 _RUN_CHECK, _LONGEST_DELAY = timedelta(seconds=30), timedelta(seconds=900)
+# A check may arrive so much before its time: clocks differ. It cannot count as a check that is still to come.
+_EARLY = timedelta(seconds=5)
 # Before a report that SNS rejected, or that another invocation is publishing, is looked at again.
 _RETRY = timedelta(seconds=60)
 # Findings that are kept in memory for one report, about a kilobyte each.
@@ -69,12 +73,12 @@ def publish_what_is_due(deps: Dependencies, now: datetime, deadline: Deadline) -
     due = [window for window in windows if due_at[window.name] <= now]
     pages = 0
     checks = [_check_time(window, due_at[window.name], now) for window in windows if window not in due]
-    if due and deps.outbox.lease(now, now + timedelta(seconds=max(deadline.remaining, 0) + 60)):
-        inventory_at = publisher.inventory_at
+    if due and deps.outbox.lease(now, now + timedelta(seconds=deadline.seconds + 60)):
+        inventory_at = None
         try:
             pages, complete, with_inventory = _publish(due, deps, deadline)
-            inventory_at = now if with_inventory else inventory_at
             if complete:
+                inventory_at = now if with_inventory else None
                 deps.outbox.close(due)
             else:
                 checks.append(now + _RETRY)
@@ -108,11 +112,17 @@ def _due_times(
 def _end_of_run(run: str, deps: Dependencies, now: datetime) -> datetime:
     """Return when the results of a run are, or were, complete."""
     state = deps.outbox.run(run)
+    quiet = (state.last_result_at or now) + _QUIET
+    if state.results < state.expected:
+        # Each batch of results causes a check, and the repositories of a large registry are several MB.
+        return quiet
     done = [repository for repository in deps.scans.states() if repository.run == run]
     asked = sum(repository.asked for repository in done)
-    if state.repositories and len(done) >= state.repositories and state.results >= asked:
+    if state.results < asked:
+        deps.outbox.expect(run, asked, now)
+    elif state.repositories and len(done) >= state.repositories:
         return now
-    return (state.last_result_at or now) + _QUIET
+    return quiet
 
 
 def _check_time(window: Window, due_at: datetime, now: datetime) -> datetime:
@@ -122,9 +132,10 @@ def _check_time(window: Window, due_at: datetime, now: datetime) -> datetime:
 
 def _plan_check(at: datetime, publisher: Publisher, deps: Dependencies, now: datetime) -> None:
     at = max(min(at, now + _LONGEST_DELAY), now + timedelta(seconds=1))
-    if publisher.next_check and now < publisher.next_check <= at:
+    if publisher.next_check and now + _EARLY < publisher.next_check <= at:
         return
-    deps.reports_queue.send([CHECK], delay=int((at - now).total_seconds()))
+    # Rounded up: a check that arrives too early finds nothing to publish.
+    deps.reports_queue.send([CHECK], delay=ceil((at - now).total_seconds()))
     deps.outbox.plan_check(at)
 
 
@@ -140,17 +151,25 @@ def _publish(windows: Sequence[Window], deps: Dependencies, deadline: Deadline) 
     keys: dict[tuple[str, str, bool, str], list[Key]] = {}
     entries = [entry for window in windows if window.name != INVENTORY for entry in deps.outbox.entries(window.name)]
     kept = max(_MIN_KEPT_PER_IMAGE, min(MAX_FINDINGS, _MAX_KEPT // max(len(entries), 1)))
-    for key, data in entries:
-        image = decode_report(data)
-        group = group_key(image, settings.group_by)
-        images.setdefault(group, []).append(replace(image, changes=keep_worst(image.changes, kept)))
-        keys.setdefault(group, []).append(key)
+    for found in _by_image(sorted(entries, key=_sort_key)):
+        for image in merge_scans(decode_report(data) for _, data in found):
+            group = group_key(image, settings.group_by)
+            image = replace(
+                image,
+                changes=keep_worst(image.changes, kept),
+                left_out={},
+                ignored=image.ignored[:kept],
+                overdue=image.overdue[:kept],
+            )
+            images.setdefault(group, []).append(image)
+        keys.setdefault(group, []).extend(key for key, _ in found)
     if any(window.name == INVENTORY for window in windows):
-        for key, data in deps.outbox.entries(INVENTORY):
-            image = decode_report(data)
+        for found in _by_image(deps.outbox.entries(INVENTORY)):
+            # A scan that failed may have been repeated since: the last one counts.
+            image = decode_report(found[-1][1])
             group = group_key(image, settings.group_by)
             inventories.setdefault(group, Inventory()).add(image)
-            keys.setdefault(group, []).append(key)
+            keys.setdefault(group, []).extend(key for key, _ in found)
     context = Context(settings.name, settings.partition, settings.thresholds)
     published = 0
     for group in sorted(keys):
@@ -161,6 +180,15 @@ def _publish(windows: Sequence[Window], deps: Dependencies, deadline: Deadline) 
             published += 1
         deps.outbox.delete(keys[group])
     return published, True, bool(inventories)
+
+
+def _sort_key(entry: tuple[Key, bytes]) -> str:
+    return entry[0][1]
+
+
+def _by_image(entries: Iterable[tuple[Key, bytes]]) -> Iterator[list[tuple[Key, bytes]]]:
+    """Group entries by image, the earliest one first; they are in the order of their sort keys."""
+    return (list(group) for _, group in groupby(entries, key=lambda entry: _sort_key(entry).rpartition("#")[0]))
 
 
 def _publish_page(message: ReportMessage, deps: Dependencies, deadline: Deadline) -> bool:

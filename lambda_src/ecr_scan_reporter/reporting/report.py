@@ -5,25 +5,40 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from hashlib import sha256
+from itertools import islice
+from typing import NamedTuple
 
 from ecr_scan_reporter.models import SEVERITIES
-from ecr_scan_reporter.reporting.changes import NEWS, OPEN, Change, KnownFinding
+from ecr_scan_reporter.reporting.changes import NEWS, Change, KnownFinding
+from ecr_scan_reporter.reporting.deadlines import DueDate
 from ecr_scan_reporter.reporting.findings import finding_sort_key
 
 # Findings that a report keeps of one image; the counts are of all.
 MAX_FINDINGS = 200
+# Findings beyond these of which a few bytes are kept; an item of the memory table has room for them.
+_MAX_LEFT_OUT = 15_000
 
 
 class Reason(StrEnum):
     """Why an image is in a report."""
 
     NEWS = "news"
+    OVERDUE = "overdue"
     FIXED = "fixed"
     REMINDER = "reminder"
     EVERY_SCAN = "every_scan"
     SCAN_FAILED = "scan_failed"
     FINDINGS_NOT_READ = "findings_not_read"
     INVENTORY = "inventory"
+
+
+class Word(NamedTuple):
+    """What a report says about a finding that it does not name. `first_seen`: Unix seconds."""
+
+    change: Change
+    severity: str
+    first_seen: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +60,11 @@ class ImageReport:
         open_before: how many findings were open before this scan.
         totals: by change and severity, how many findings.
         changes: the worst findings by change; as many as there is room for.
+        left_out: the other findings, by a short key, until the reports of a window are combined.
+        ignored: the worst of the open findings that a rule ignores; they are in none of the above.
+        ignored_by: by rule, how many findings it ignores.
+        overdue: the findings whose deadline has passed since the last report, those that are overdue for longest first.
+        overdue_counts: by severity, how many there are.
         failure: why the scan failed, or why its findings could not be read.
         unsupported: whether the scan failed because ECR does not support the operating system.
         digests: of all images that were merged into this one.
@@ -64,6 +84,11 @@ class ImageReport:
     open_before: int = 0
     totals: Mapping[Change, Mapping[str, int]] = field(default_factory=dict)
     changes: Mapping[Change, tuple[KnownFinding, ...]] = field(default_factory=dict)
+    left_out: Mapping[str, Word] = field(default_factory=dict)
+    ignored: tuple[KnownFinding, ...] = ()
+    ignored_by: Mapping[str, int] = field(default_factory=dict)
+    overdue: tuple[tuple[KnownFinding, DueDate], ...] = ()
+    overdue_counts: Mapping[str, int] = field(default_factory=dict)
     failure: str = ""
     unsupported: bool = False
     digests: tuple[str, ...] = ()
@@ -96,6 +121,8 @@ class ImageReport:
         """What counts for the subject: news by severity, or what is open where the reason is another one."""
         if self.reason is Reason.NEWS:
             return self.total_by_severity(*NEWS)
+        if self.reason is Reason.OVERDUE:
+            return Counter(self.overdue_counts)
         return Counter() if self.reason is Reason.FIXED else Counter(self.counts)
 
     def worst(self, *changes: Change) -> list[KnownFinding]:
@@ -142,43 +169,99 @@ def keep_worst(changes: Mapping[Change, Iterable[KnownFinding]], number: int) ->
     return {change: tuple(found) for change, found in kept.items()}
 
 
-def combine(first: ImageReport, second: ImageReport) -> ImageReport:
-    """Combine two reports of the same image in one window into one, as if there had been one scan."""
-    if second.reason is Reason.FINDINGS_NOT_READ:
-        return second
-    words: dict[tuple[str, str], tuple[Change, KnownFinding]] = {
-        (known.finding.package, known.finding.id): (change, known)
-        for change, found in first.changes.items()
+def key_of(known: KnownFinding) -> str:
+    """Return a short text that identifies a finding of one image."""
+    finding = known.finding
+    return sha256(f"{finding.package}\n{min((finding.id, *finding.aliases))}".encode()).hexdigest()[:16]
+
+
+def leave_out(
+    changes: Mapping[Change, Iterable[KnownFinding]], kept: Mapping[Change, Iterable[KnownFinding]]
+) -> dict[str, Word]:
+    """Return what `combine` has to know of the findings that are not kept."""
+    named = {key_of(known) for found in kept.values() for known in found}
+    words = (
+        (key, Word(change, known.finding.severity, int(known.first_seen.timestamp())))
+        for change, found in changes.items()
         for known in found
-    }
-    for change, found in second.changes.items():
-        for known in found:
-            key = known.finding.package, known.finding.id
-            before = words.pop(key, (None, known))[0]
-            combined = _combine_changes(before, change)
-            if combined:
-                words[key] = combined, known
+        if (key := key_of(known)) not in named
+    )
+    return dict(islice(words, _MAX_LEFT_OUT))
+
+
+def combine(first: ImageReport, second: ImageReport, since: datetime) -> ImageReport:
+    """Combine two reports of the same image in one window into one, as if there had been one scan.
+
+    Scans that were not worth a report may have come between the two: what only the second one has is new, and what
+    only the first one has is gone.
+
+    Args:
+        first: which may combine earlier ones.
+        second: of the later scan.
+        since: the time of the earliest scan.
+    """
+    if first.reason is Reason.FINDINGS_NOT_READ:
+        return second
+    if second.reason is Reason.FINDINGS_NOT_READ:
+        return replace(first, scanned_at=second.scanned_at, counts=second.counts, failure=second.failure)
+    before, after = _words(first), _words(second)
+    open_before = first.open_before
+    for key in map(key_of, second.ignored):
+        # A rule was added between the two scans.
+        word = before.pop(key, None)
+        open_before -= word is not None and word.change not in (Change.NEW, Change.BACK)
+    named = {key_of(known): known for image in (first, second) for known in image.worst(*Change)}
     changes: dict[Change, list[KnownFinding]] = {}
-    for change, known in words.values():
-        changes.setdefault(change, []).append(known)
-    reason = min(first.reason, second.reason, key=list(Reason).index)
+    left_out: dict[str, Word] = {}
+    for key in before | after:
+        change = _combine_changes(before.get(key), after.get(key), since)
+        if change is None:
+            continue
+        if key in named:
+            changes.setdefault(change, []).append(named[key])
+        else:
+            left_out[key] = (after.get(key) or before[key])._replace(change=change)
+    totals_ = Counter((word.change, word.severity) for word in left_out.values())
+    totals_.update((change, known.finding.severity) for change, found in changes.items() for known in found)
+    kept = keep_worst(changes, MAX_FINDINGS)
     return replace(
         second,
-        reason=reason,
+        reason=min(first.reason, second.reason, key=list(Reason).index),
         first_scan=first.first_scan,
         predecessor=first.predecessor,
-        open_before=first.open_before,
-        changes=keep_worst(changes, MAX_FINDINGS),
-        totals=totals(changes),
+        open_before=open_before,
+        overdue=(*first.overdue, *second.overdue),
+        overdue_counts=Counter(first.overdue_counts) + Counter(second.overdue_counts),
+        changes=kept,
+        left_out=left_out | leave_out(changes, kept),
+        totals={
+            change: {severity: number for (other, severity), number in totals_.items() if other is change}
+            for change in Change
+            if any(other is change for other, _ in totals_)
+        },
     )
 
 
-def _combine_changes(before: Change | None, after: Change) -> Change | None:
+def _words(image: ImageReport) -> dict[str, Word]:
+    words = dict(image.left_out)
+    for change, found in image.changes.items():
+        for known in found:
+            words[key_of(known)] = Word(change, known.finding.severity, int(known.first_seen.timestamp()))
+    return words
+
+
+def _combine_changes(first: Word | None, second: Word | None, since: datetime) -> Change | None:
     """Return what two changes in a row amount to; None if nothing is left to say."""
+    before, after = first and first.change, second and second.change
+    gone = (Change.FIXED, Change.WITHDRAWN)
+    if second is None or after in gone:
+        if before in (None, Change.NEW, Change.BACK):
+            return None
+        return after or (before if before in gone else Change.WITHDRAWN)
     if before in (Change.NEW, Change.BACK):
-        return None if after not in OPEN else before
-    if before in (Change.FIXED, Change.WITHDRAWN) and after in OPEN:
-        return Change.STILL_OPEN
-    if after is Change.STILL_OPEN and before is not None:
         return before
+    if before is None:
+        return Change.BACK if second.first_seen < int(since.timestamp()) else Change.NEW
+    if after in (Change.NEW, Change.BACK, Change.STILL_OPEN):
+        return Change.STILL_OPEN if before in gone else before
     return after

@@ -26,6 +26,11 @@ class ImageEvents:
         """An event of the image, which names it."""
         return self.events[0]
 
+    @property
+    def repeated(self) -> bool:
+        """Whether an earlier invocation, which may have ended early, may have processed one of the messages."""
+        return self.receives > 1 or len(self.message_ids) > len(self.events)
+
 
 def latest_per_image(events: Iterable[tuple[str, int, ScanEvent]]) -> list[ImageEvents]:
     """Group events by image and drop those that a later one replaces.

@@ -7,10 +7,10 @@ from ecr_scan_reporter.models import UNSUPPORTED_IMAGE, Scan
 from ecr_scan_reporter.scanning.decisions import Decision
 from ecr_scan_reporter.shared.durations import Duration
 
-_IN_PROGRESS = frozenset({"IN_PROGRESS", "PENDING"})
+IN_PROGRESS = frozenset({"IN_PROGRESS", "PENDING"})
 _UNSUPPORTED = frozenset({"UNSUPPORTED_IMAGE", "IMAGE_SIZE_EXCEEDED"})
 _DATED = frozenset({"COMPLETE", "ACTIVE", "SCAN_ELIGIBILITY_EXPIRED", "FINDINGS_UNAVAILABLE", "LIMIT_EXCEEDED"})
-KNOWN_STATUSES = _IN_PROGRESS | _UNSUPPORTED | _DATED | {"FAILED", "IMAGE_ARCHIVED"}
+KNOWN_STATUSES = IN_PROGRESS | _UNSUPPORTED | _DATED | {"FAILED", "IMAGE_ARCHIVED"}
 
 # ECR scans an image once in 24 hours; https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html
 _SCAN_INTERVAL = timedelta(hours=24)
@@ -36,13 +36,13 @@ def decide(digest: str, scan: Scan | None, max_age: Duration, run_interval: time
     if scan.status == "IMAGE_ARCHIVED":
         return Decision.ARCHIVED
     age = None if scan.completed_at is None else now - scan.completed_at
-    if scan.status in _IN_PROGRESS:
+    if scan.status in IN_PROGRESS:
         # A scan takes minutes. Without a date, one in 23 images is due each hour: 23 and 24 have no common divisor, so
         # runs at the same hour of every day reach every image.
         stuck = age >= _SCAN_INTERVAL if age else _has_turn(digest, timedelta(hours=1), timedelta(hours=23), now)
         return Decision.SCAN_STUCK if stuck else Decision.SCAN_IN_PROGRESS
     too_old = scan.completed_at is not None and scan.completed_at <= max_age.before(now)
-    if scan.status in _UNSUPPORTED or UNSUPPORTED_IMAGE in scan.description:
+    if is_unsupported(scan):
         due = too_old if age else _has_turn(digest, run_interval, now - max_age.before(now), now)
         return Decision.UNSUPPORTED_TOO_OLD if due else Decision.UNSUPPORTED
     if scan.status == "FAILED":
@@ -51,6 +51,11 @@ def decide(digest: str, scan: Scan | None, max_age: Duration, run_interval: time
     if scan.completed_at is None:
         return Decision.NEVER_SCANNED
     return Decision.SCAN_TOO_OLD if too_old else Decision.SCANNED_RECENTLY
+
+
+def is_unsupported(scan: Scan) -> bool:
+    """Return whether ECR cannot scan the image, so that a scan of it never completes."""
+    return scan.status in _UNSUPPORTED or UNSUPPORTED_IMAGE in scan.description
 
 
 def _has_turn(digest: str, run_interval: timedelta, period: timedelta, now: datetime) -> bool:

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ecr_scan_reporter.errors import MessageError
+from ecr_scan_reporter.scanning.coverage import Coverage
 
 VERSION = 1
 
@@ -16,7 +17,9 @@ class RepositoryMessage:
 
     `after` makes the message a continuation: images are processed in the order of their digests, and this is the last
     one that was processed. `stalled` counts the invocations in a row that made no progress. `run` is the id of the run
-    of the schedule, and `asked` counts the scans that it asked for in this repository so far.
+    of the schedule, and `asked` counts the scans that it asked for in this repository so far. `oldest` and `coverage`
+    sum up the images that were processed so far: when the one was scanned whose last scan is oldest (Unix seconds; 0 if
+    one was never scanned, None if no image was processed), and how many have a scan.
     """
 
     repository: str
@@ -24,11 +27,18 @@ class RepositoryMessage:
     stalled: int = 0
     run: str = ""
     asked: int = 0
+    oldest: int | None = None
+    coverage: Coverage = field(default_factory=Coverage)
 
     def to_json(self) -> str:
         """Return the message body, such as `{"version":1,"repository":"team-a/app"}`."""
         optional = {"after": self.after, "stalled": self.stalled, "run": self.run, "asked": self.asked}
-        body = {"version": VERSION, "repository": self.repository} | {k: v for k, v in optional.items() if v}
+        body: dict[str, Any] = {"version": VERSION, "repository": self.repository}
+        body |= {name: value for name, value in optional.items() if value}
+        if self.oldest is not None:
+            body |= {"oldest": self.oldest}
+        if self.coverage.images:
+            body |= {"coverage": self.coverage.to_json()}
         return json.dumps(body, separators=(",", ":"))
 
     @classmethod
@@ -53,7 +63,15 @@ class RepositoryMessage:
             raise MessageError(f"after is {after!r}; expected a digest or no value")
         if not isinstance(run, str):
             raise MessageError(f"run is {run!r}; expected the id of a run or no value")
-        return cls(repository, after, _number(message, "stalled"), run, _number(message, "asked"))
+        return cls(
+            repository,
+            after,
+            _number(message, "stalled"),
+            run,
+            _number(message, "asked"),
+            _number(message, "oldest") if "oldest" in message else None,
+            Coverage.from_json(message["coverage"]) if "coverage" in message else Coverage(),
+        )
 
 
 def _number(message: Mapping[str, Any], name: str) -> int:

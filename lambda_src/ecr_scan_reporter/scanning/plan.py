@@ -1,28 +1,34 @@
 """Decides from memory which images ECR has to be asked about, so that the calls follow what is due."""
 
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from zlib import crc32
 
 from ecr_scan_reporter.errors import AwsError
-from ecr_scan_reporter.memory.items import to_seconds
+from ecr_scan_reporter.memory.items import to_seconds, to_time
 from ecr_scan_reporter.memory.scans import RememberedScan, RepositoryState, ScanMemory
 from ecr_scan_reporter.models import Scan
+from ecr_scan_reporter.scanning.coverage import Coverage, Reason, coverage_reason
 from ecr_scan_reporter.scanning.due import decide
 from ecr_scan_reporter.scanning.selection import Candidate
 from ecr_scan_reporter.settings import ImagesScannerSettings
+from ecr_scan_reporter.shared.concurrency import chunked
 
 logger = logging.getLogger(__name__)
 
 # One in so many images is looked up in spite of memory each day, in case that memory is wrong; at most so many of a
 # repository in one invocation. What memory says also ends by itself when the scan is older than promised.
 _SPOT_CHECK, _MAX_SPOT_CHECKS = 100, 25
+# DynamoDB takes this many in one call.
+_IMAGES_PER_WRITE = 25
 
 
 class ScanPlan:
-    """What is known of the scans of a repository's images.
+    """What is known of the scans of a repository's images, one chunk of images at a time.
 
     Without the memory table, every image is looked up in ECR.
 
@@ -30,32 +36,49 @@ class ScanPlan:
         repository: its name.
         run: the id of the run.
         memory: of scans.
+        pool: for writes.
         settings: of the images scanner.
         now: aware.
     """
 
     def __init__(
-        self, repository: str, run: str, memory: ScanMemory, settings: ImagesScannerSettings, now: datetime
+        self,
+        repository: str,
+        run: str,
+        memory: ScanMemory,
+        pool: Executor,
+        settings: ImagesScannerSettings,
+        now: datetime,
     ) -> None:
-        self._repository, self._run, self._memory, self._settings, self._now = repository, run, memory, settings, now
+        self._repository, self._run, self._memory, self._pool = repository, run, memory, pool
+        self._settings, self._now, self._today = settings, now, f"{now:%Y-%m-%d}"
         self._available = True
         self._remembered: dict[str, RememberedScan] = {}
-        self._dates: dict[str, datetime | None] = {}
         self._spot_checks = 0
+
+    def read(self, chunk: Sequence[Candidate]) -> None:
+        """Read what is remembered of the next images, and forget the ones before.
+
+        Args:
+            chunk: in the order of their digests.
+        """
+        self._remembered = {}
+        if not self._available:
+            return
         try:
-            self._remembered = memory.scans(repository)
+            self._remembered = self._memory.scans(self._repository, [candidate.digest for candidate in chunk])
         except AwsError as error:
             self._give_up(error)
 
-    def known(self, candidates: Iterable[Candidate]) -> dict[str, Scan]:
+    def known(self, chunk: Iterable[Candidate]) -> dict[str, Scan]:
         """Return the last scans that need no look-up: DescribeImages named them, or memory shows that none is due."""
         known: dict[str, Scan] = {}
-        for candidate in candidates:
+        for candidate in chunk:
             if candidate.last_scan:
                 known[candidate.digest] = candidate.last_scan
                 continue
             remembered = self._remembered.get(candidate.digest)
-            if remembered and remembered.scan and not self._decide_due(candidate.digest, remembered.scan):
+            if remembered and remembered.scan and not self._is_due(candidate.digest, remembered.scan, self._now):
                 known[candidate.digest] = remembered.scan
         checked = [digest for digest in known if self._is_spot_check(digest)]
         for digest in checked[: _MAX_SPOT_CHECKS - self._spot_checks]:
@@ -68,53 +91,118 @@ class ScanPlan:
         """Give scans without a date the one that is remembered: ECR gives most failed scans none."""
         return {digest: self._dated(digest, scan) for digest, scan in scans.items()}
 
-    def remember(self, looked_up: Mapping[str, Scan | None], due: Collection[str]) -> None:
-        """Remember what ECR said, and which scans are asked for next; to be called before they are started."""
-        changed = {
-            digest: scan
-            for digest, scan in looked_up.items()
-            if digest in due or (scan and scan.completed_at and not self._agrees(digest, scan))
-        }
-        changed |= dict.fromkeys(digest for digest in due if digest not in changed)
-        self._dates |= {digest: scan.completed_at if scan else None for digest, scan in looked_up.items()}
-        if not self._available or not changed:
-            return
-        try:
-            self._memory.remember(self._repository, changed, due, self._run, self._now)
-        except AwsError as error:
-            self._give_up(error)
+    @contextmanager
+    def remembering(
+        self, scans: Mapping[str, Scan | None], looked_up: Collection[str], due: Collection[str]
+    ) -> Iterator[None]:
+        """Remember what ECR said while a `with` block starts the scans that are due.
 
-    def finish(self, candidates: Sequence[Candidate], started: Collection[str], asked: int) -> None:
+        What is asked for is remembered before the block begins, the rest by the end of it.
+
+        Args:
+            scans: as ECR named them, by digest.
+            looked_up: the digests of those that ECR was asked about.
+            due: the digests of those that are asked for next.
+        """
+        asked = {digest: scans[digest] for digest in due}
+        others = {
+            digest: scans[digest]
+            for digest in looked_up
+            if digest not in asked and self._saves_look_up(digest, scans[digest])
+        }
+        self._wait(self._write(asked, asked))
+        writes = self._write(others, ())
+        try:
+            yield
+        finally:
+            self._wait(writes)
+
+    def dates(
+        self, images: Iterable[Candidate], scans: Mapping[str, Scan | None], started: Container[str]
+    ) -> Iterator[int]:
+        """Yield when images of the chunk were last scanned, in Unix seconds; 0 if that is not known.
+
+        Args:
+            images: of the chunk.
+            scans: by digest; what is missing is as it is remembered.
+            started: the digests of images whose scan was started now.
+        """
+        for image in images:
+            if image.digest in started:
+                yield to_seconds(self._now)
+            else:
+                scan = self._last_scan(image.digest, scans)
+                yield to_seconds(scan.completed_at) if scan else 0
+
+    def coverage(self, images: Iterable[Candidate], scans: Mapping[str, Scan | None]) -> Coverage:
+        """Return the coverage of images of the chunk; a scan that was started now has no result yet.
+
+        Args:
+            images: of the chunk.
+            scans: by digest; what is missing is as it is remembered.
+        """
+        coverage, cutoff = Coverage(), self._settings.max_age.before(self._now)
+        for image in images:
+            remembered = self._remembered.get(image.digest)
+            if image.digest in scans or remembered:
+                reason = coverage_reason(self._last_scan(image.digest, scans), remembered, cutoff)
+            else:
+                reason = Reason.UNKNOWN
+            coverage = coverage.add(reason, image.name)
+        return coverage
+
+    def finish(self, oldest: int | None, images: int, asked: int) -> None:
         """Remember the repository after the run.
 
         Args:
-            candidates: all images that are to be scanned.
-            started: the digests of those whose scan was started by this invocation.
+            oldest: when the image was scanned whose last scan is oldest, in Unix seconds; 0 if an image was never
+                scanned, None if there is no image.
+            images: how many images are to be scanned.
             asked: how many scans the run asked for in this repository.
         """
         if not self._available:
             return
-        dates = [self._now if c.digest in started else self._date(c) for c in candidates]
-        oldest = None if None in dates else min((date for date in dates if date), default=self._now)
-        state = RepositoryState(self._repository, oldest, len(candidates), asked, self._run)
+        oldest_scan = self._now if oldest is None else to_time(oldest)
         try:
+            state = RepositoryState(self._repository, oldest_scan, images, asked, self._run)
             self._memory.remember_state(state, self._now)
         except AwsError as error:
             self._give_up(error)
 
-    def _date(self, candidate: Candidate) -> datetime | None:
-        if candidate.digest in self._dates:
-            return self._dates[candidate.digest]
-        scan = candidate.last_scan or self._scan(candidate.digest)
-        return scan.completed_at if scan else None
+    def _write(self, scans: Mapping[str, Scan | None], asked: Collection[str]) -> list[Future[None]]:
+        """Begin to remember scans."""
+        if not self._available:
+            return []
+        return [
+            self._pool.submit(self._memory.remember, self._repository, dict(part), asked, self._run, self._now)
+            for part in chunked(list(scans.items()), _IMAGES_PER_WRITE)
+        ]
 
-    def _scan(self, digest: str) -> Scan | None:
+    def _wait(self, writes: Iterable[Future[None]]) -> None:
+        """Wait for the end of writes; memory is given up if one of them failed."""
+        errors = [error for write in writes if (error := write.exception())]
+        for error in errors:
+            if not isinstance(error, AwsError):
+                raise error
+            if self._available:
+                self._give_up(error)
+
+    def _last_scan(self, digest: str, scans: Mapping[str, Scan | None]) -> Scan | None:
+        """Return the last scan of an image as ECR named it, or as it is remembered where ECR was not asked."""
+        if digest in scans:
+            return scans[digest]
         remembered = self._remembered.get(digest)
-        return remembered.scan if remembered else None
+        return remembered.scan or remembered.named if remembered else None
 
-    def _agrees(self, digest: str, scan: Scan) -> bool:
-        known = self._scan(digest)
-        return known is not None and to_seconds(known.completed_at) == to_seconds(scan.completed_at)
+    def _saves_look_up(self, digest: str, scan: Scan | None) -> bool:
+        """Return whether a scan is worth remembering: memory is wrong, or the next run need not look the scan up."""
+        if scan is None or scan.completed_at is None:
+            return False
+        remembered = self._remembered.get(digest)
+        known = remembered.scan if remembered else None
+        if known:
+            return to_seconds(known.completed_at) != to_seconds(scan.completed_at)
+        return not self._is_due(digest, scan, self._now + self._settings.run_interval)
 
     def _dated(self, digest: str, scan: Scan | None) -> Scan | None:
         remembered = self._remembered.get(digest)
@@ -124,11 +212,11 @@ class ScanPlan:
             return replace(scan, completed_at=remembered.scan.completed_at)
         return replace(scan, completed_at=remembered.asked_at)
 
-    def _decide_due(self, digest: str, scan: Scan) -> bool:
-        return decide(digest, scan, self._settings.max_age, self._settings.run_interval, self._now).due
+    def _is_due(self, digest: str, scan: Scan, now: datetime) -> bool:
+        return decide(digest, scan, self._settings.max_age, self._settings.run_interval, now).due
 
     def _is_spot_check(self, digest: str) -> bool:
-        return crc32(f"{digest}{self._now:%Y-%m-%d}".encode()) % _SPOT_CHECK == 0
+        return crc32(f"{digest}{self._today}".encode()) % _SPOT_CHECK == 0
 
     def _give_up(self, error: AwsError) -> None:
         self._available = False

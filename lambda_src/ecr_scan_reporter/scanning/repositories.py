@@ -2,18 +2,28 @@
 
 import logging
 import random
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.aws.sqs import SqsQueue
 from ecr_scan_reporter.errors import AwsError
 from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.scanning.messages import RepositoryMessage
+from ecr_scan_reporter.scanning.run_metrics import (
+    SECONDS,
+    continue_pass,
+    open_by_severity,
+    remember_empty_pass,
+    scan_ages,
+    seconds_since_last_pass,
+)
 from ecr_scan_reporter.settings import RepositoriesScannerSettings, compile_regexp
+from ecr_scan_reporter.shared.metrics import embed
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +37,7 @@ class Dependencies:
     settings: RepositoriesScannerSettings
     ecr: EcrRegistry
     images_queue: SqsQueue
-    memory: ScanMemory
+    table: Table
 
 
 def queue_repositories(event: Mapping[str, Any], deps: Dependencies, now: datetime | None = None) -> dict[str, int]:
@@ -45,35 +55,85 @@ def queue_repositories(event: Mapping[str, Any], deps: Dependencies, now: dateti
         SettingError: `repositoriesFilterRegexp` is invalid.
         AwsError: ECR or SQS rejected a call.
     """
+    now = now or datetime.now(UTC)
     repositories = deps.settings.repositories
-    if "repositoriesFilterRegexp" in event:
+    # A run of another selection, which someone starts, says nothing about the registry.
+    whole = "repositoriesFilterRegexp" not in event
+    if not whole:
         regexp = compile_regexp("repositoriesFilterRegexp", event["repositoriesFilterRegexp"])
         repositories = replace(repositories, include=regexp)
     if not deps.ecr.supports_manual_scans():
-        logger.warning("enhanced scanning is on: ECR starts all scans itself and accepts no manual ones")
+        extra = embed({"RepositoriesQueued": 0}, deps.settings.name) if whole else {}
+        logger.warning("enhanced scanning is on: ECR starts all scans itself and accepts no manual ones", extra=extra)
+        if whole:
+            _complete_pass(ScanMemory(deps.table), now)
         return {"found": 0, "sent": 0}
     names = list(deps.ecr.repository_names())
     matching = [name for name in names if repositories.matches(name)]
-    run = _begin_run(matching, deps.memory, now or datetime.now(UTC))
+    run, metrics = _begin_run(matching, ScanMemory(deps.table), now, whole=whole)
     sent = deps.images_queue.send(RepositoryMessage(name, run=run).to_json() for name in matching)
     counts = {"found": len(names), "sent": sent}
-    logger.info("repositories queued", extra={"filter": repositories.include.pattern, "run": run, **counts})
+    extra = {"filter": repositories.include.pattern, "run": run, **counts}
+    if whole:
+        metrics |= {"RepositoriesQueued": sent, **_open_findings(matching, deps.table)}
+        extra |= embed(metrics, deps.settings.name, SECONDS)
+    logger.info("repositories queued", extra=extra)
     return counts
 
 
-def _begin_run(repositories: list[str], memory: ScanMemory, now: datetime) -> str:
-    """Sort repositories, the oldest scan first, and remember how many there are; return the id of the run.
+def write_heartbeat(deps: Dependencies, now: datetime | None = None) -> dict[str, int]:
+    """Log how long ago the last pass was complete, as a metric; start no run.
+
+    Returns:
+        The seconds, such as `{"seconds_since_last_pass": 3600}`.
+
+    Raises:
+        AwsError: DynamoDB rejected a call.
+    """
+    metrics = seconds_since_last_pass(ScanMemory(deps.table), now or datetime.now(UTC))
+    logger.info("heartbeat", extra=embed(metrics, deps.settings.name, SECONDS))
+    return {"seconds_since_last_pass": int(metrics["SecondsSinceLastPass"])}
+
+
+def _complete_pass(memory: ScanMemory, now: datetime) -> None:
+    try:
+        remember_empty_pass(memory, now)
+    except AwsError as error:
+        logger.warning("memory is not available; the pass is not remembered", extra={"reason": str(error)})
+
+
+def _begin_run(
+    repositories: list[str], memory: ScanMemory, now: datetime, *, whole: bool
+) -> tuple[str, dict[str, float]]:
+    """Sort repositories, the oldest scan first, and remember how many there are.
 
     The daily quota of scans is spent where the promised age is nearest to its end. Repositories that are not known, and
     all of them where memory cannot be read, are in a random order, so that the quota does not always end before the
     same ones.
+
+    Returns:
+        The id of the run, and the metrics of what memory says about the runs before.
     """
     run = f"{now:%Y-%m-%dT%H:%M:%SZ}-{uuid4().hex[:8]}"
+    metrics: dict[str, float] = {}
     random.shuffle(repositories)
     try:
-        oldest = {state.repository: state.oldest_scan for state in memory.states()}
+        states = memory.states()
+        oldest = {state.repository: state.oldest_scan for state in states}
         repositories.sort(key=lambda name: oldest.get(name) or _LONG_AGO)
         memory.begin_run(run, len(repositories), now)
+        if whole:
+            queued = frozenset(repositories)
+            metrics |= scan_ages(states, queued, now)
+            metrics |= continue_pass(memory, states, queued, run, now)
     except AwsError as error:
         logger.warning("memory is not available; the order of the repositories is random", extra={"reason": str(error)})
-    return run
+    return run, metrics
+
+
+def _open_findings(repositories: Collection[str], table: Table) -> dict[str, float]:
+    try:
+        return open_by_severity(table, frozenset(repositories))
+    except AwsError as error:
+        logger.warning("memory is not available; open findings are not counted", extra={"reason": str(error)})
+        return {}

@@ -24,25 +24,27 @@ from ecr_scan_reporter.errors import (
     ManualScanningDisabledError,
     RepositoryNotFoundError,
     ScanQuotaExceededError,
+    ThrottledError,
     TransientError,
 )
 from ecr_scan_reporter.memory.indexes import index_children
 from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.models import Scan, StartOutcome
+from ecr_scan_reporter.scanning.coverage import Coverage
 from ecr_scan_reporter.scanning.due import KNOWN_STATUSES, decide, scan_priority
 from ecr_scan_reporter.scanning.messages import RepositoryMessage
 from ecr_scan_reporter.scanning.plan import ScanPlan
 from ecr_scan_reporter.scanning.rate_limiter import AdaptiveRateLimiter
-from ecr_scan_reporter.scanning.selection import Candidate, ImageSelector
+from ecr_scan_reporter.scanning.selection import Candidate, Candidates, ImageSelector
 from ecr_scan_reporter.scanning.tally import Tally
 from ecr_scan_reporter.settings import ImagesScannerSettings
-from ecr_scan_reporter.shared.concurrency import chunked, concurrent_map
+from ecr_scan_reporter.shared.concurrency import concurrent_map
 from ecr_scan_reporter.shared.deadline import Deadline
 
 logger = logging.getLogger(__name__)
 
 # Images whose last scans are looked up before the due ones among them are started, the most urgent first.
-CHUNK_SIZE = 5000
+CHUNK_SIZE = 2000
 # Seconds that a continuation waits, so that ECR's rate limits recover: by how many invocations in a row made no
 # progress. After as many as there are numbers here, the message fails.
 CONTINUATION_DELAYS = (30, 120, 480)
@@ -58,13 +60,14 @@ _FEW = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """What the images scanner works with."""
+    """What the images scanner works with: settings, clients, and threads for calls to ECR and for writes of memory."""
 
     settings: ImagesScannerSettings
     ecr: EcrRegistry
     images_queue: SqsQueue
     table: Table
     pool: Executor
+    writers: Executor
 
 
 def process_message(body: str, deps: Dependencies, deadline: Deadline) -> None:
@@ -90,7 +93,7 @@ def scan_repository(message: RepositoryMessage, deps: Dependencies, deadline: De
         DeadlineExceededError: this invocation and the ones before made no progress.
         AwsError: ECR rejected a call for a reason that concerns the whole repository.
     """
-    tally = Tally(message.repository, message.after)
+    tally = Tally(message)
     interrupted = None
     try:
         _scan_images(message, deps, deadline, tally)
@@ -104,7 +107,7 @@ def scan_repository(message: RepositoryMessage, deps: Dependencies, deadline: De
     except ManualScanningDisabledError as error:
         tally.count("manual_scanning_disabled")
         logger.warning("manual scanning is disabled", extra={"repository": message.repository, "reason": str(error)})
-    tally.log(interrupted)
+    tally.log(interrupted, deps.settings.name)
     return _continuation(message, tally, interrupted) if interrupted else None
 
 
@@ -112,25 +115,38 @@ def _continuation(message: RepositoryMessage, tally: Tally, reason: str) -> Repo
     stalled = 0 if tally.progressed else message.stalled + 1
     if stalled == len(CONTINUATION_DELAYS):
         raise DeadlineExceededError(f"{message.repository} made no progress in {stalled} invocations: {reason}")
-    return replace(message, after=tally.resume_after, stalled=stalled, asked=message.asked + len(tally.started))
+    return replace(
+        message,
+        after=tally.resume_after,
+        stalled=stalled,
+        asked=message.asked + len(tally.started),
+        oldest=tally.oldest,
+        coverage=tally.coverage,
+    )
 
 
 def _scan_images(message: RepositoryMessage, deps: Dependencies, deadline: Deadline, tally: Tally) -> None:
     now = datetime.now(UTC)
-    plan = ScanPlan(message.repository, message.run, ScanMemory(deps.table), deps.settings, now)
-    candidates: list[Candidate] = []
+    plan = ScanPlan(message.repository, message.run, ScanMemory(deps.table), deps.writers, deps.settings, now)
+    candidates, skipped, stopped = Candidates(), Coverage(), None
     try:
-        candidates += list_candidates(message, deps, now, deadline, tally)
+        candidates, skipped = list_candidates(message, deps, now, deadline, tally)
         _scan_candidates(candidates, message, deps, deadline, tally, plan, now)
-    except (ScanQuotaExceededError, ManualScanningDisabledError, RepositoryNotFoundError):
-        # Nothing more can be done in this run.
-        plan.finish(candidates, tally.started, message.asked + len(tally.started))
-        raise
-    plan.finish(candidates, tally.started, message.asked + len(tally.started))
+    except (ScanQuotaExceededError, ManualScanningDisabledError, RepositoryNotFoundError) as error:
+        # Nothing more can be done in this run. What memory knows of the other images completes the sum.
+        stopped = error
+        for chunk in candidates.chunks(CHUNK_SIZE, tally.resume_after):
+            plan.read(chunk)
+            named = {candidate.digest: candidate.last_scan for candidate in chunk if candidate.last_scan}
+            tally.advance(chunk[-1].digest, plan.dates(chunk, named, ()), plan.coverage(chunk, named))
+    tally.coverage = tally.coverage.merge(skipped)
+    plan.finish(tally.oldest, len(candidates), message.asked + len(tally.started))
+    if stopped:
+        raise stopped
 
 
 def _scan_candidates(
-    candidates: Sequence[Candidate],
+    candidates: Candidates,
     message: RepositoryMessage,
     deps: Dependencies,
     deadline: Deadline,
@@ -141,25 +157,34 @@ def _scan_candidates(
     look_up_limiter = AdaptiveRateLimiter(_FIRST_LOOK_UP_RATE, deadline.clock)
     start_limiter = AdaptiveRateLimiter(_FIRST_START_RATE, deadline.clock)
     start = _scan_starter(message.repository, deps.ecr, tally)
-    rest = [candidate for candidate in candidates if candidate.digest > message.after]
-    for chunk in chunked(rest, CHUNK_SIZE):
+    for chunk in candidates.chunks(CHUNK_SIZE, message.after):
+        plan.read(chunk)
         known = plan.known(chunk)
         # At most half of the remaining time, so that what is due is started as well.
         calls = ConcurrentCalls(deps.pool, look_up_limiter, deadline.halfway(), tally)
-        looked_up, checked = look_up_scans(chunk, known, message.repository, deps.ecr, calls)
-        scans = {**known, **plan.dated(looked_up)}
-        due = find_due(scans, deps.settings, now, tally)
-        plan.remember(looked_up, due)
-        ConcurrentCalls(deps.pool, start_limiter, deadline, tally).run(start, due)
-        tally.resume_after = checked[-1] if checked else tally.resume_after
-        if len(checked) < len(chunk):
-            raise DeadlineExceededError(f"the time was enough to look up {len(checked)} of {len(chunk)} images")
+        looked_up = look_up_scans(chunk, known, message.repository, deps.ecr, calls)
+        scans = {**known, **looked_up.scans}
+        due = find_due({**known, **plan.dated(looked_up.scans)}, deps.settings, now, tally)
+        stopped = None
+        try:
+            with plan.remembering(scans, looked_up.scans, due):
+                ConcurrentCalls(deps.pool, start_limiter, deadline, tally).run(start, due)
+        except (ScanQuotaExceededError, ManualScanningDisabledError) as error:
+            stopped = error
+        if looked_up.done:
+            done = [candidate for candidate in chunk[: looked_up.done] if candidate.digest not in looked_up.gone]
+            dates = plan.dates(done, scans, tally.started)
+            tally.advance(chunk[looked_up.done - 1].digest, dates, plan.coverage(done, scans))
+        if stopped:
+            raise stopped
+        if looked_up.done < len(chunk):
+            raise DeadlineExceededError(f"the time was enough to look up {looked_up.done} of {len(chunk)} images")
 
 
 def list_candidates(
     message: RepositoryMessage, deps: Dependencies, now: datetime, deadline: Deadline, tally: Tally
-) -> list[Candidate]:
-    """Return the selected images in the order of their digests.
+) -> tuple[Candidates, Coverage]:
+    """Return the selected images, and the coverage of those that ECR could scan but that are skipped.
 
     Raises:
         DeadlineExceededError: the repository has too many images to list in the remaining time.
@@ -177,7 +202,22 @@ def list_candidates(
     if not message.after:
         for reason, number in selector.skipped.items():
             tally.count(reason, number)
-    return candidates
+    return candidates, selector.skipped_coverage
+
+
+@dataclass(frozen=True, slots=True)
+class LookUps:
+    """What came of looking up the last scans of a chunk of images.
+
+    Args:
+        scans: the last scan (None: never scanned) by digest of every image that was read in time.
+        gone: the digests of images that were deleted meanwhile.
+        done: how many images from the start of the chunk are known, were read, or failed for good.
+    """
+
+    scans: dict[str, Scan | None]
+    gone: set[str]
+    done: int
 
 
 def look_up_scans(
@@ -186,14 +226,10 @@ def look_up_scans(
     repository: str,
     ecr: EcrRegistry,
     calls: "ConcurrentCalls",
-) -> tuple[dict[str, Scan | None], list[str]]:
-    """Look up the last scans of images that are not known.
-
-    Returns:
-        The last scan by digest (None: never scanned) of every image that was read in time; and the digests, from the
-        start of the chunk, up to which every image is known, was read, or failed for good.
-    """
+) -> LookUps:
+    """Look up the last scans of images that are not known."""
     scans: dict[str, Scan | None] = {}
+    gone: set[str] = set()
     failed: set[str] = set()
 
     def look_up(digest: str) -> None:
@@ -201,7 +237,7 @@ def look_up_scans(
             scans[digest] = ecr.last_scan(repository, digest)
         except ImageNotFoundError:
             calls.tally.count(StartOutcome.IMAGE_NOT_FOUND)
-            failed.add(digest)
+            gone.add(digest)
         except ImageRejectedError as error:
             calls.tally.fail(digest, error.code, str(error))
             failed.add(digest)
@@ -209,7 +245,8 @@ def look_up_scans(
     digests = [candidate.digest for candidate in chunk]
     with suppress(DeadlineExceededError):  # what was read in time is enough to go on with
         failed |= calls.run(look_up, [digest for digest in digests if digest not in known])
-    return scans, list(takewhile(lambda digest: digest in known or digest in scans or digest in failed, digests))
+    done = takewhile(lambda digest: any(digest in part for part in (known, scans, gone, failed)), digests)
+    return LookUps(scans, gone, len(list(done)))
 
 
 def find_due(
@@ -302,6 +339,8 @@ class ConcurrentCalls:
             try:
                 self.limiter.call(partial(call, digest), self.deadline, adapt=adapt)
             except TransientError as error:
+                if isinstance(error, ThrottledError):
+                    self.tally.throttle()
                 return error
             return None
 

@@ -1,25 +1,65 @@
 """Selects the images of a repository that are to be scanned."""
 
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from ecr_scan_reporter.models import Image, IndexChild, Scan, Selection, inherited_tags
+from ecr_scan_reporter.scanning.coverage import Coverage, Reason
 from ecr_scan_reporter.scanning.decisions import Decision
 from ecr_scan_reporter.shared.durations import Duration
 
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+# Reasons for which an image is skipped that ECR could scan.
+_COVERAGE_REASONS = {Decision.ARCHIVED: Reason.ARCHIVED, Decision.NOT_SELECTED: Reason.NOT_SELECTED}
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What remains of an `Image` once it is selected; a repository may have 100,000 of them."""
+    """What remains of an `Image` once it is selected. `tag` is the first one, "" if it has none."""
 
     digest: str
-    tagged: bool
-    pushed_at: datetime | None
+    tag: str
     last_scan: Scan | None
+
+    @property
+    def name(self) -> str:
+        """The first tag, otherwise the short digest."""
+        return _name(self.digest, self.tag)
+
+
+class Candidates:
+    """The selected images of a repository, sorted by digest.
+
+    A repository may have 100,000 of them. Each is one string, its digest and its first tag, which takes half of the
+    room of an object, until it is processed.
+
+    Args:
+        entries: the digests, each with a space and the first tag.
+        last_scans: those that DescribeImages named, by digest.
+    """
+
+    def __init__(self, entries: Iterable[str] = (), last_scans: Mapping[str, Scan] | None = None) -> None:
+        # A space sorts before everything that a digest has.
+        self._entries = sorted(entries)
+        self._last_scans = last_scans or {}
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[Candidate]:
+        return map(self._candidate, self._entries)
+
+    def chunks(self, size: int, after: str = "") -> Iterator[list[Candidate]]:
+        """Yield the candidates after a digest in lists of at most `size`."""
+        start = bisect_right(self._entries, after, key=_digest)
+        for first in range(start, len(self._entries), size):
+            yield list(map(self._candidate, self._entries[first : first + size]))
+
+    def _candidate(self, entry: str) -> Candidate:
+        digest, _, tag = entry.partition(" ")
+        return Candidate(digest, tag, self._last_scans.get(digest))
 
 
 class ImageSelector:
@@ -31,54 +71,87 @@ class ImageSelector:
 
     Attributes:
         skipped: how many images were skipped, by reason.
+        skipped_coverage: how many of them ECR could scan.
         index_tags: the tags of each image index, by its digest.
+        has_untagged: whether an image without a tag may be selected, so that the indexes decide it.
     """
 
     def __init__(self, selection: Selection, now: datetime) -> None:
         self._selection, self._now = selection, now
-        self._candidates: dict[str, Candidate] = {}
+        self._entries: list[str] = []
+        self._last_scans: dict[str, Scan] = {}
+        self._pushed: dict[str, float] = {}
+        self._untagged_not_selected: list[str] = []
+        self._page_before: frozenset[str] = frozenset()
         self.skipped: Counter[Decision] = Counter()
+        self.skipped_coverage = Coverage()
         self.index_tags: dict[str, tuple[str, ...]] = {}
+        self.has_untagged = False
 
     def add(self, page: Iterable[Image]) -> None:
         """Add one page of images. A page may repeat images of the one before if an image was pushed meanwhile."""
+        page = list(page)
         for image in page:
+            if image.digest in self._page_before:
+                continue
+            tag = image.tags[0] if image.tags else ""
             if image.is_index:
                 self.index_tags[image.digest] = image.tags
             if reason := self._skip_reason(image):
-                self.skipped[reason] += 1
-            else:
-                self._candidates[image.digest] = Candidate(
-                    image.digest, bool(image.tags), image.pushed_at, image.last_scan
-                )
+                if reason is Decision.NOT_SELECTED and not tag:
+                    self._untagged_not_selected.append(image.digest)  # or it is an attestation
+                else:
+                    self._skip(reason, image.digest, tag)
+                continue
+            self._entries.append(f"{image.digest} {tag}")
+            self.has_untagged |= not tag
+            if image.last_scan:
+                self._last_scans[image.digest] = image.last_scan
+            if self._selection.newest is not None:
+                self._pushed[image.digest] = image.pushed_at.timestamp() if image.pushed_at else 0
+        self._page_before = frozenset(image.digest for image in page)
 
-    @property
-    def has_untagged(self) -> bool:
-        """Whether a candidate has no tag, so that the indexes decide whether it is selected."""
-        return any(not candidate.tagged for candidate in self._candidates.values())
-
-    def select(self, children: Iterable[IndexChild]) -> list[Candidate]:
-        """Return the selected images, sorted by digest.
+    def select(self, children: Iterable[IndexChild]) -> Candidates:
+        """Return the selected images.
 
         Args:
-            children: of the repository's indexes; needed only if `has_untagged`.
+            children: of the repository's indexes; needed only if `has_untagged`. Without them, attestations among the
+                images that are not selected count as such.
         """
         children = list(children)
         tags = inherited_tags(children, self.index_tags)
         attestations = {child.digest for child in children if child.attestation}
-        selected = [c for c in self._candidates.values() if c.tagged or self._keeps_untagged(c, tags, attestations)]
-        if (newest := self._selection.newest) is not None and len(selected) > newest:
-            self.skipped[Decision.NOT_SELECTED] += len(selected) - newest
-            selected = sorted(selected, key=lambda c: c.pushed_at or _LONG_AGO, reverse=True)[:newest]
-        return sorted(selected, key=lambda c: c.digest)
+        selected = []
+        for entry in self._entries:
+            digest, _, tag = entry.partition(" ")
+            if not tag and digest in attestations:
+                self._skip(Decision.ATTESTATION, digest)
+            elif not tag and not self._matches_tags(tags.get(digest, ())):
+                self._skip(Decision.NOT_SELECTED, digest)
+            else:
+                selected.append(entry)
+        for digest in self._untagged_not_selected:
+            self._skip(Decision.ATTESTATION if digest in attestations else Decision.NOT_SELECTED, digest)
+        if self._selection.newest is not None:
+            selected.sort(key=lambda entry: self._pushed[_digest(entry)], reverse=True)
+            for entry in selected[self._selection.newest :]:
+                digest, _, tag = entry.partition(" ")
+                self._skip(Decision.NOT_SELECTED, digest, tag)
+            del selected[self._selection.newest :]
+        return Candidates(selected, self._last_scans)
+
+    def _skip(self, reason: Decision, digest: str, tag: str = "") -> None:
+        self.skipped[reason] += 1
+        if reason in _COVERAGE_REASONS:
+            self.skipped_coverage = self.skipped_coverage.add(_COVERAGE_REASONS[reason], _name(digest, tag))
 
     def _skip_reason(self, image: Image) -> Decision | None:
         if image.is_index:
             return Decision.INDEX
-        if image.archived:
-            return Decision.ARCHIVED
         if image.is_artifact:
             return Decision.ARTIFACT
+        if image.archived:
+            return Decision.ARCHIVED
         return None if self._matches(image) else Decision.NOT_SELECTED
 
     def _matches(self, image: Image) -> bool:
@@ -95,16 +168,14 @@ class ImageSelector:
             return False
         return regexp is None or any(map(regexp.match, tags))
 
-    def _keeps_untagged(
-        self, candidate: Candidate, tags: Mapping[str, tuple[str, ...]], attestations: Collection[str]
-    ) -> bool:
-        if candidate.digest in attestations:
-            self.skipped[Decision.ATTESTATION] += 1
-            return False
-        if not self._matches_tags(tags.get(candidate.digest, ())):
-            self.skipped[Decision.NOT_SELECTED] += 1
-            return False
-        return True
+
+def _digest(entry: str) -> str:
+    return entry.partition(" ")[0]
+
+
+def _name(digest: str, tag: str = "") -> str:
+    # "sha256:" and the first 12 digits
+    return tag or digest[:19]
 
 
 def _within(moment: datetime | None, duration: Duration | None, now: datetime) -> bool:

@@ -3,8 +3,14 @@
 import logging
 import threading
 from collections import Counter
+from collections.abc import Iterable
+from itertools import chain
 
 from ecr_scan_reporter.models import StartOutcome
+from ecr_scan_reporter.scanning.coverage import Coverage
+from ecr_scan_reporter.scanning.decisions import Decision
+from ecr_scan_reporter.scanning.messages import RepositoryMessage
+from ecr_scan_reporter.shared.metrics import embed
 
 logger = logging.getLogger(__name__)
 
@@ -13,22 +19,28 @@ _NAMED_DIGESTS = 5
 
 
 class Tally:
-    """Outcomes and failures of one invocation, counted by many threads.
+    """Outcomes and failures of one invocation, counted by many threads, and the sum of what was processed so far.
 
     Args:
-        repository: its name.
-        resume_after: the digest after which this invocation started; moves on with its progress.
+        message: which images the invocations before have processed, and what they summed up.
 
     Attributes:
+        repository: its name.
+        resume_after: the digest of the last image that was processed.
+        oldest: of the images processed so far, as in the message.
+        coverage: of the images processed so far; in the end, of all images.
         started: the digests of images whose scan was started.
+        throttled: how many calls ECR rejected because of their rate.
     """
 
-    def __init__(self, repository: str, resume_after: str) -> None:
-        self.repository = repository
-        self.resume_after = self._started_after = resume_after
+    def __init__(self, message: RepositoryMessage) -> None:
+        self.repository = message.repository
+        self.resume_after = self._started_after = message.after
+        self.oldest, self.coverage = message.oldest, message.coverage
         self._outcomes: Counter[str] = Counter()
         self._failures: dict[str, list[str]] = {}
         self.started: set[str] = set()
+        self.throttled = 0
         self._lock = threading.Lock()
 
     def count(self, outcome: str, number: int = 1) -> None:
@@ -43,18 +55,49 @@ class Tally:
         extra = {"repository": self.repository, "digest": digest, "reason": reason, "detail": message}
         logger.warning("image failed", extra=extra)
 
+    def advance(self, resume_after: str, dates: Iterable[int], coverage: Coverage) -> None:
+        """Add images that were processed for good.
+
+        Args:
+            resume_after: the digest of the last one.
+            dates: of their last scans, in Unix seconds; 0 if an image was never scanned.
+            coverage: of these images.
+        """
+        self.resume_after = resume_after
+        self.oldest = min(dates if self.oldest is None else chain(dates, [self.oldest]), default=None)
+        self.coverage = self.coverage.merge(coverage)
+
+    def throttle(self) -> None:
+        """Count a call that ECR rejected because of its rate."""
+        with self._lock:
+            self.throttled += 1
+
     @property
     def progressed(self) -> bool:
         """Whether this invocation started a scan or processed an image for good."""
         return bool(self._outcomes[StartOutcome.STARTED]) or self.resume_after != self._started_after
 
-    def log(self, interrupted: str | None) -> None:
-        """Log the summary line; `interrupted` says why the repository is not done."""
+    def log(self, interrupted: str | None, instance: str) -> None:
+        """Log the summary line with its metrics; `interrupted` says why the repository is not done."""
         failures = {
             reason: {"count": len(digests), "digests": sorted(digests)[:_NAMED_DIGESTS]}
             for reason, digests in self._failures.items()
         }
-        extra = {"repository": self.repository, "outcomes": dict(self._outcomes), "failures": failures}
+        extra = {
+            "repository": self.repository,
+            "outcomes": dict(self._outcomes),
+            "failures": failures,
+            "coverage": self.coverage.to_json(),
+        }
         if interrupted:
             extra |= {"resume_after": self.resume_after, "interrupted": interrupted}
+        metrics = {
+            # Each image has one decision, whatever came of it.
+            "ImagesSeen": sum(number for outcome, number in self._outcomes.items() if outcome in set(Decision)),
+            "ScansStarted": self._outcomes[StartOutcome.STARTED],
+            "ImagesFailed": sum(map(len, self._failures.values())),
+            "Throttled": self.throttled,
+            "QuotaReached": self._outcomes["quota_exceeded"],
+        }
+        extra |= embed(metrics, instance)
         logger.log(logging.WARNING if failures else logging.INFO, "repository processed", extra=extra)

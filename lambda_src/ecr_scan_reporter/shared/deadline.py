@@ -28,7 +28,7 @@ class Deadline:
     """
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self.clock = clock
+        self.seconds, self.clock = seconds, clock
         self.at = clock() + seconds
 
     @classmethod

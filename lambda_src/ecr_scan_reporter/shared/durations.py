@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from dateutil.relativedelta import relativedelta
 
@@ -32,12 +33,22 @@ class Duration:
             raise ValueError(f"duration is {text!r}; expected {EXPECTED}")
         return cls(*(_to_int(digits) for digits in parts.groups()))
 
+    def __str__(self) -> str:
+        parts = ((self.months, "m"), (self.weeks, "w"), (self.days, "d"))
+        return "".join(f"{number}{unit}" for number, unit in parts if number)
+
     def before(self, moment: datetime) -> datetime:
         """Return the time (aware) this duration before `moment`; year 1 if that is before the calendar begins."""
-        try:
-            return moment - relativedelta(months=self.months, weeks=self.weeks, days=self.days)
-        except (OverflowError, ValueError):
-            return _LONG_AGO
+        return _before(self, moment)
+
+
+# A run asks for the same time once per image, and calendar arithmetic takes longer than all else that is decided there.
+@lru_cache(maxsize=8)
+def _before(duration: Duration, moment: datetime) -> datetime:
+    try:
+        return moment - relativedelta(months=duration.months, weeks=duration.weeks, days=duration.days)
+    except (OverflowError, ValueError):
+        return _LONG_AGO
 
 
 def _to_int(digits: str | None) -> int:

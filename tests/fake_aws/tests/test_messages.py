@@ -169,6 +169,24 @@ def test_size_of_a_publication_includes_its_attributes(sns: "SNSClient") -> None
     assert (status, words) == (400, "Invalid parameter: Message too long")
 
 
+def test_subscriptions_are_listed_by_topic_and_page(sns: "SNSClient") -> None:
+    for number in range(101):
+        sns.subscribe(TopicArn=TOPIC, Protocol="email", Endpoint=f"{number}@example.com")
+    sns.subscribe(TopicArn=TOPIC, Protocol="sqs", Endpoint="arn:aws:sqs:eu-west-1:123456789012:reports")
+    sns.subscribe(TopicArn=f"{TOPIC}-other", Protocol="email", Endpoint="other@example.com")
+    first = sns.list_subscriptions_by_topic(TopicArn=TOPIC)
+    second = sns.list_subscriptions_by_topic(TopicArn=TOPIC, NextToken=first["NextToken"])
+    assert [entry["Endpoint"] for entry in first["Subscriptions"]] == [f"{number}@example.com" for number in range(100)]
+    assert [entry["SubscriptionArn"] == "PendingConfirmation" for entry in second["Subscriptions"]] == [True, False]
+    assert "NextToken" not in second
+
+
+def test_messages_of_a_queue_are_counted(fake_aws: FakeAws, sqs: "SQSClient") -> None:
+    sqs.send_message_batch(QueueUrl=fake_aws.queue_url(), Entries=entries("a", "b"))
+    answer = sqs.get_queue_attributes(QueueUrl=fake_aws.queue_url(), AttributeNames=["ApproximateNumberOfMessages"])
+    assert answer["Attributes"] == {"ApproximateNumberOfMessages": "2"}
+
+
 def test_fault_of_sns_matches_a_text_and_a_number_of_calls(fake_aws: FakeAws, sns: "SNSClient") -> None:
     fake_aws.behavior.faults.append(Fault("Publish", "InternalError", status=500, containing="team/web", times=1))
     sns.publish(TopicArn=TOPIC, Message="about team/api")

@@ -2,6 +2,7 @@
 
 import pytest
 from ecr_scan_reporter.errors import MessageError
+from ecr_scan_reporter.scanning.coverage import Coverage, Reason
 from ecr_scan_reporter.scanning.messages import RepositoryMessage
 
 
@@ -11,6 +12,12 @@ from ecr_scan_reporter.scanning.messages import RepositoryMessage
         (RepositoryMessage("team-a/app"), '{"version":1,"repository":"team-a/app"}'),
         (RepositoryMessage("a/b", "sha256:1"), '{"version":1,"repository":"a/b","after":"sha256:1"}'),
         (RepositoryMessage("a/b", "d", 2), '{"version":1,"repository":"a/b","after":"d","stalled":2}'),
+        (RepositoryMessage("a/b", oldest=0), '{"version":1,"repository":"a/b","oldest":0}'),
+        (
+            RepositoryMessage("a/b", "d", oldest=7, coverage=Coverage().add(Reason.FAILED, "1.0")),
+            '{"version":1,"repository":"a/b","after":"d","oldest":7,'
+            '"coverage":{"counts":{"failed":1},"names":{"failed":["1.0"]}}}',
+        ),
     ],
 )
 def test_body_has_the_version_and_the_fields_that_are_set(message: RepositoryMessage, body: str) -> None:
@@ -44,6 +51,9 @@ def test_invalid_body_is_rejected_with_what_is_expected(body: str, complaint: st
         ('"after":7', "after is 7; expected a digest or no value"),
         ('"stalled":-1', "stalled is -1; expected a whole number from 0"),
         ('"stalled":true', "stalled is True; expected a whole number from 0"),
+        ('"oldest":null', "oldest is None; expected a whole number from 0"),
+        ('"oldest":-1', "oldest is -1; expected a whole number from 0"),
+        ('"coverage":7', "coverage is 7; expected an object"),
     ],
 )
 def test_invalid_continuation_is_rejected(fields: str, complaint: str) -> None:

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 from ecr_scan_reporter.models import Image, IndexChild, Selection
+from ecr_scan_reporter.scanning.coverage import Coverage, Reason
 from ecr_scan_reporter.scanning.decisions import Decision
 from ecr_scan_reporter.scanning.selection import ImageSelector
+from ecr_scan_reporter.shared.durations import Duration
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -87,3 +89,55 @@ def test_indexes_that_contain_each_other_do_no_harm() -> None:
     images = [index("x1"), index("x2", "1.0"), Image("r", "d")]
     children = [child("x1", "x2"), child("x2", "x1"), child("x1", "d")]
     assert select(images, children, tagged_only=True)[0] == ["d"]
+
+
+@given(st.sets(st.text("0123456789abcdef", min_size=8, max_size=8), max_size=40), st.integers(1, 9), st.data())
+def test_chunks_are_in_the_order_of_digests_and_resume_after_one(
+    digests: set[str], size: int, data: st.DataObject
+) -> None:
+    selector = ImageSelector(Selection(), NOW)
+    selector.add(Image("r", digest, (f"tag {digest}", "second")) for digest in digests)
+    after = data.draw(st.sampled_from(["", *sorted(digests)]))
+    chunks = list(selector.select([]).chunks(size, after))
+    assert all(len(chunk) == size for chunk in chunks[:-1])
+    expected = [(digest, f"tag {digest}") for digest in sorted(digests) if digest > after]
+    assert [(candidate.digest, candidate.tag) for chunk in chunks for candidate in chunk] == expected
+
+
+def test_candidate_is_named_by_its_first_tag_or_short_digest() -> None:
+    digest = "sha256:" + "1234567890" * 6 + "1234"
+    selector = ImageSelector(Selection(), NOW)
+    selector.add([Image("r", "a", ("1.0", "latest")), Image("r", digest)])
+    assert [candidate.name for candidate in selector.select([])] == ["1.0", "sha256:123456789012"]
+
+
+def test_image_that_the_next_page_repeats_counts_once() -> None:
+    images = [Image("r", f"d{n}", (f"{n}",), archived=n < 3) for n in range(6)]
+    selector = ImageSelector(Selection(), NOW)
+    selector.add(images[:4])
+    selector.add(images[2:])
+    assert [candidate.digest for candidate in selector.select([])] == ["d3", "d4", "d5"]
+    assert selector.skipped == {Decision.ARCHIVED: 3}
+
+
+def test_skipped_images_that_ecr_could_scan_are_named() -> None:
+    images = [
+        index("x", "1.0"),
+        Image("r", "chart", ("chart",), artifact_media_type="application/vnd.cncf.helm.config.v1+json", archived=True),
+        Image("r", "archived", ("old",), archived=True),
+        Image("r", "new", ("new",), pushed_at=NOW),
+        Image("r", "older", ("older",), pushed_at=NOW - timedelta(days=1)),
+        Image("r", "oldest", ("oldest",), pushed_at=NOW - timedelta(days=50)),
+        Image("r", "untagged", pushed_at=NOW),
+        Image("r", "attestation", pushed_at=NOW - timedelta(days=50)),
+        Image("r", "child", pushed_at=NOW - timedelta(days=50)),
+    ]
+    selector = ImageSelector(Selection(newest=1, tagged_only=True, pushed_within=Duration.parse("1m")), NOW)
+    selector.add(images)
+    children = [child("x", "child"), child("x", "attestation", attestation=True)]
+    assert [candidate.digest for candidate in selector.select(children)] == ["new"]
+    assert selector.skipped_coverage == Coverage(
+        {Reason.ARCHIVED: 1, Reason.NOT_SELECTED: 4},
+        {Reason.ARCHIVED: ("old",), Reason.NOT_SELECTED: ("oldest", "untagged", "child")},
+    )
+    assert selector.skipped[Decision.ATTESTATION] == 1

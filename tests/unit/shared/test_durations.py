@@ -66,3 +66,8 @@ def test_every_duration_round_trips(months: int, weeks: int, days: int) -> None:
     duration = Duration.parse(f"{months}m{weeks}w{days}d")
     assert duration == Duration(months, weeks, days)
     assert duration.before(NOW) < NOW
+
+
+@pytest.mark.parametrize("text", ["7d", "2w", "1m2w3d", "1m3d"])
+def test_duration_becomes_its_text(text: str) -> None:
+    assert str(Duration.parse(text)) == text

@@ -11,6 +11,8 @@ from ecr_scan_reporter.reporting.grouping import Fix, Inventory
 from ecr_scan_reporter.reporting.rendering.formatting import (
     console_url,
     describe_changes,
+    describe_due_date,
+    describe_ignored,
     fixed_in,
     format_counts,
     headline,
@@ -24,7 +26,7 @@ from ecr_scan_reporter.reporting.report import ImageReport, Reason
 
 # Characters, from the document above.
 _MAX_TITLE, _MAX_DESCRIPTION = 250, 8000
-# Characters reserved for "and 37 more".
+# Characters reserved for "and 37 more" and "3 findings are ignored by 2 rules".
 _TAIL = 100
 _MAX_FINDINGS, _MAX_INVENTORY = 5, 10
 
@@ -48,7 +50,8 @@ def render(page: Page, context: Context) -> str:
         description += block + "\n\n"
         shown += 1
     if more := len(blocks) - shown:
-        description += f"and {more} more"
+        description += f"and {more} more\n\n"
+    description += describe_ignored(group)
     return json.dumps(
         {
             "version": "1.0",
@@ -91,8 +94,16 @@ def _image(image: ImageReport, context: Context) -> str:
     lines = [f"{head}: {prefix}{describe_changes(image, quote=code)}"]
     if image.failure:
         lines.append(f"• The findings could not be read: {code(image.failure)}")
+    lines += [f"{_finding(known)}, {describe_due_date(known, due)}" for known, due in image.overdue[:_MAX_FINDINGS]]
+    if (more := sum(image.overdue_counts.values()) - _MAX_FINDINGS) > 0:
+        lines.append(f"• and {more} more overdue")
+    if image.reason is Reason.OVERDUE:
+        return "\n".join(lines)
     findings = image.worst(*NEWS) if image.reason is Reason.NEWS else image.worst(Change.STILL_OPEN)
-    lines += [_finding(known) for known in findings[:_MAX_FINDINGS]]
+    lines += [
+        _finding(known) + (f", {code(known.was_ignored)}" if known.was_ignored else "")
+        for known in findings[:_MAX_FINDINGS]
+    ]
     total = image.total(*NEWS) if image.reason is Reason.NEWS else image.total(Change.STILL_OPEN)
     if (more := total - min(len(findings), _MAX_FINDINGS)) > 0:
         lines.append(f"• and {more} more")

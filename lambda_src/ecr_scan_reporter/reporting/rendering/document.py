@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ecr_scan_reporter.models import SEVERITIES
-from ecr_scan_reporter.reporting.changes import OPEN, Change, KnownFinding
+from ecr_scan_reporter.reporting.changes import OPEN, Change, IgnoredBy, KnownFinding
 from ecr_scan_reporter.reporting.grouping import Inventory, RepositoryInventory
 from ecr_scan_reporter.reporting.rendering.formatting import console_url, count_images, format_rfc3339
 from ecr_scan_reporter.reporting.rendering.page import Context, Detail, Page
@@ -34,6 +34,9 @@ def render(page: Page, context: Context) -> str:
                     str(change): sum(image.total(change) * len(image.digests) for image in group.images)
                     for change in Change
                 },
+                "overdue": group.overdue,
+                "ignored": group.ignored_by.total(),
+                "ignored_by_rules": len(group.ignored_by),
             },
             "fix_first": [
                 {
@@ -71,6 +74,17 @@ def image(entry: ImageReport, detail: Detail, context: Context) -> dict[str, Any
         "changes": {change: [_finding(known) for known in shown.get(change, ())] for change in Change},
         "totals": {change: entry.total(change) for change in Change},
         "findings_omitted": entry.total(*Change) - named,
+        "overdue": [
+            _finding(known) | {"due_at": format_rfc3339(due.at), "within_days": due.days, "within_days_of": due.rule}
+            for known, due in entry.overdue[: detail.findings]
+        ],
+        "overdue_total": sum(entry.overdue_counts.values()),
+        "ignored": [
+            _finding(known) | {"ignored_by": _ignored_by(known.ignored_by)}
+            for known in entry.ignored[: detail.findings]
+            if known.ignored_by
+        ],
+        "ignored_total": sum(entry.ignored_by.values()),
         "findings_error": entry.failure or None,
     }
 
@@ -136,4 +150,16 @@ def _finding(known: KnownFinding) -> dict[str, Any]:
         "cvss_score": finding.cvss_score or None,
         "url": finding.url or None,
         "first_seen": format_rfc3339(known.first_seen),
+        # Few findings have it, and a message has room for so many bytes.
+        **({"was_ignored": known.was_ignored} if known.was_ignored else {}),
+    }
+
+
+def _ignored_by(rule: IgnoredBy) -> dict[str, Any]:
+    return {
+        "rule": rule.rule,
+        "reason": rule.reason,
+        "owner": rule.owner,
+        "expires": rule.expires.isoformat() if rule.expires else None,
+        "until_fixed": rule.expires is None,
     }

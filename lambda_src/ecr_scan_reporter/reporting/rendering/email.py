@@ -13,6 +13,8 @@ from ecr_scan_reporter.reporting.rendering.formatting import (
     console_url,
     count_images,
     describe_changes,
+    describe_due_date,
+    describe_ignored,
     fixed_in,
     format_counts,
     format_time,
@@ -78,6 +80,9 @@ def _report(page: Page, context: Context) -> Iterator[str]:
     if group.inventory:
         yield ""
         yield from _inventory(group.inventory)
+    if ignored := describe_ignored(group):
+        yield ""
+        yield f"{ignored}."
 
 
 def _times(group: Group) -> str:
@@ -122,12 +127,21 @@ def _platforms(image: ImageReport) -> str:
 
 
 def _findings(image: ImageReport) -> Iterator[str]:
+    for known, due in image.overdue[:_FINDINGS]:
+        yield from _finding("OVERDUE  ", known)
+        yield f"     {describe_due_date(known, due)}"
+    if (more := sum(image.overdue_counts.values()) - _FINDINGS) > 0:
+        yield f"   and {more} more overdue"
+    if image.reason is Reason.OVERDUE:
+        return
     lines = [(_WORDS[change], known) for change in NEWS for known in image.worst(change)]
     if image.reason is not Reason.NEWS:
         lines += [("", known) for known in image.worst(Change.STILL_OPEN)]
     width = max((len(word) for word, _ in lines[:_FINDINGS]), default=0)
     for word, known in lines[:_FINDINGS]:
         yield from _finding(f"{word:<{width}}  " if width else "", known)
+        if known.was_ignored:
+            yield f"     {truncate(known.was_ignored, _WIDTH - 5)}"
     news = image.total(*(NEWS if image.reason is Reason.NEWS else OPEN))
     if (more := news - min(len(lines), _FINDINGS)) > 0 and lines:
         yield f"   and {more} more"

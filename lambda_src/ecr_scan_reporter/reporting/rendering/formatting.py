@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 from urllib.parse import quote, urlencode
 
 from ecr_scan_reporter.models import SEVERITIES, severity_rank
-from ecr_scan_reporter.reporting.changes import NEWS, Change
+from ecr_scan_reporter.reporting.changes import NEWS, Change, KnownFinding
+from ecr_scan_reporter.reporting.deadlines import DueDate
 from ecr_scan_reporter.reporting.grouping import Group
 from ecr_scan_reporter.reporting.report import ImageReport, Reason
+from ecr_scan_reporter.shared.durations import Duration
 
 # The console's host by partition; the consoles of other partitions are not public.
 _CONSOLE_HOSTS = {
@@ -56,6 +58,12 @@ def format_counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{number} {severity.lower()}" for severity, number in known if number) or "no findings"
 
 
+def format_duration(duration: Duration) -> str:
+    """Format `7 days`, `1 month, 2 weeks, 3 days`."""
+    parts = ((duration.months, "month"), (duration.weeks, "week"), (duration.days, "day"))
+    return ", ".join(pluralize(number, word) for number, word in parts if number)
+
+
 def format_time(moment: datetime) -> str:
     """Format `09:14`, UTC."""
     return f"{moment.astimezone(UTC):%H:%M}"
@@ -78,6 +86,8 @@ def headline(group: Group) -> str:
         if images:
             counts = sum((image.news for image in images), Counter())
             parts.append(f"{_severe(counts, word)} in {pluralize(count_images(images), 'image')}")
+    if group.overdue:
+        parts.append(f"{group.overdue} overdue")
     if fixed := sum(image.total(Change.FIXED) * len(image.digests) for image in group.images):
         parts.append(f"{fixed} fixed")
     if withdrawn := sum(image.total(Change.WITHDRAWN) * len(image.digests) for image in group.images):
@@ -89,6 +99,21 @@ def headline(group: Group) -> str:
         parts.append(f"first inventory of {number}: {_severe(group.inventory.counts, '')}")
     text = ", ".join(parts)
     return text[:1].upper() + text[1:]
+
+
+def describe_ignored(group: Group) -> str:
+    """Format `3 findings are ignored by 2 rules`; "" if none is ignored."""
+    ignored = group.ignored_by
+    number = ignored.total()
+    verb = "is" if number == 1 else "are"
+    return f"{pluralize(number, 'finding')} {verb} ignored by {pluralize(len(ignored), 'rule')}" if number else ""
+
+
+def describe_due_date(known: KnownFinding, due: DueDate) -> str:
+    """Format `due 16 Nov 2026: CRITICAL within 7 days of 9 Nov`."""
+    seen, at = known.first_seen.astimezone(UTC), due.at.astimezone(UTC)
+    since = f"{seen.day} {seen:%b}" + ("" if seen.year == at.year else f" {seen.year}")
+    return f"due {at.day} {at:%b %Y}: {due.rule} within {pluralize(due.days, 'day')} of {since}"
 
 
 def count_images(images: Iterable[ImageReport]) -> int:
@@ -129,6 +154,10 @@ def describe_changes(image: ImageReport, quote: Callable[[str], str] = str) -> s
             named = change in NEWS and worst in SEVERITIES
             severe = f" ({image.totals[change][worst]} {worst.lower()})" if named else ""
             parts.append(f"{number} {word}{severe}")
+    if number := sum(image.overdue_counts.values()):
+        parts.insert(0, f"{number} overdue")
+    if number := sum(image.ignored_by.values()):
+        parts.append(f"{number} ignored")
     text = ", ".join(parts) or format_counts(image.counts)
     if image.predecessor:
         return f"{text} since {quote(image.predecessor)}"
@@ -137,10 +166,15 @@ def describe_changes(image: ImageReport, quote: Callable[[str], str] = str) -> s
 
 def console_url(image: ImageReport, partition: str) -> str:
     """Return the image's URL in the ECR console; "" if the partition's console is not known."""
+    return image_console_url(partition, image.region, image.account, image.repository, image.digest)
+
+
+def image_console_url(partition: str, region: str, account: str, repository: str, digest: str) -> str:
+    """Return the URL of an image in the ECR console; "" if the partition's console is not known."""
     host = _CONSOLE_HOSTS.get(partition)
     if host is None:
         return ""
-    path = "/".join(quote(part, safe="") for part in (image.account, *image.repository.split("/")))
-    query = urlencode({"region": image.region})
-    region = quote(image.region, safe="")
-    return f"https://{region}.{host}/ecr/repositories/private/{path}/_/image/{quote(image.digest)}/scan-results?{query}"
+    path = "/".join(quote(part, safe="") for part in (account, *repository.split("/")))
+    query = urlencode({"region": region})
+    subdomain = quote(region, safe="")
+    return f"https://{subdomain}.{host}/ecr/repositories/private/{path}/_/image/{quote(digest)}/scan-results?{query}"

@@ -117,7 +117,7 @@ def _subject(page: Page) -> str:
 def _attributes(page: Page) -> dict[str, str | int | list[str]]:
     """Return what a subscriber's filter policy can match.
 
-    At most ten: SNS discards messages with more for queues with raw delivery.
+    At most ten: SNS discards messages with more for queues with raw delivery. So `overdue` gives way to `group`.
     https://docs.aws.amazon.com/sns/latest/dg/sns-message-attributes.html
     """
     group = page.group
@@ -136,4 +136,4 @@ def _attributes(page: Page) -> dict[str, str | int | list[str]]:
         "failed_scans": len(group.failed),
         "part": page.part,
     }
-    return attributes | ({"group": group.name} if group.name else {})
+    return attributes | ({"group": group.name} if group.name else {"overdue": group.overdue})

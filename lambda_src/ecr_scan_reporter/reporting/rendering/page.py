@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ecr_scan_reporter.reporting.digest import Digest, RepositoryRow
 from ecr_scan_reporter.reporting.grouping import Group, RepositoryInventory
 from ecr_scan_reporter.reporting.report import ImageReport
 
@@ -34,6 +35,23 @@ class Page:
     failed: tuple[ImageReport, ...]
     repositories: tuple[RepositoryInventory, ...]
     detail: Detail
+    part: int = 1
+    parts: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class DigestPage:
+    """One message of a digest.
+
+    Args:
+        digest: what the whole digest says. The email and the chat message of the first page say all of it.
+        repositories: those that the JSON document of this page has.
+        part: the number of the page, from 1.
+        parts: how many pages there are.
+    """
+
+    digest: Digest
+    repositories: tuple[RepositoryRow, ...]
     part: int = 1
     parts: int = 1
 

@@ -1,18 +1,23 @@
 """Runs Lambda functions as processes instead of containers."""
 
+import logging
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
 from localstack import config
+from localstack.aws.connect import connect_to
 from localstack.http import Request, Response
 from localstack.services.lambda_.invocation.lambda_models import FunctionVersion, InvocationResult
 from localstack.services.lambda_.invocation.plugins import RuntimeExecutorPlugin
 from localstack.services.lambda_.invocation.runtime_executor import LambdaRuntimeException, RuntimeExecutor
 
 from local_aws import function_main
+from local_aws.embedded_metrics import embedded_metrics
 from local_aws.runtime_api import ExecutionEnvironment, Function, Invocation
+
+LOG = logging.getLogger(__name__)
 
 PYTHON_VARIABLE = "LOCAL_AWS_FUNCTIONS_PYTHON"
 
@@ -81,7 +86,18 @@ class ProcessExecutor(RuntimeExecutor):
             payload["invoke-id"], payload["payload"].encode(), payload["invoked-function-arn"], payload["trace-id"]
         )
         answer, logs = self.environment.invoke(invocation)
+        self._put_metrics(logs)
         return InvocationResult(invocation.request_id, answer.payload, answer.is_error, logs)
+
+    def _put_metrics(self, logs: str) -> None:
+        function = self.function_version.id
+        cloudwatch = connect_to(aws_access_key_id=function.account, region_name=function.region).cloudwatch
+        for namespace, data in embedded_metrics(logs).items():
+            try:
+                cloudwatch.put_metric_data(Namespace=namespace, MetricData=data)
+            except Exception:
+                # In AWS too, an invocation does not depend on its metrics.
+                LOG.exception("could not put the metrics of %s", function.function_name)
 
     def stop(self) -> None:
         """Kill the process."""

@@ -1,0 +1,42 @@
+"""Handler of the console widget: shows the state of the registry on a CloudWatch dashboard."""
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from typing import Protocol
+
+from ecr_scan_reporter.aws.dynamodb import Table, dynamodb_client
+from ecr_scan_reporter.reporting.console import DESCRIPTION, Dependencies, answer
+from ecr_scan_reporter.settings import ConsoleWidgetSettings
+
+
+class WidgetContext(Protocol):
+    """The part of Lambda's context object that is used."""
+
+    invoked_function_arn: str
+
+
+def handler(event: object, context: WidgetContext) -> str | dict[str, str]:
+    """Answer a call of a custom widget.
+
+    Args:
+        event: the parameters of the widget or of one of its actions, such as `{"repository": "team-a/app"}`, with what
+            the console adds as `widgetContext`; or `{"describe": true}`.
+        context: Lambda's.
+
+    Returns:
+        HTML, or the documentation of the widget.
+
+    Raises:
+        SettingError: an environment variable is invalid.
+    """
+    if isinstance(event, Mapping) and event.get("describe"):
+        return {"markdown": DESCRIPTION}
+    return answer(event, dependencies(), context.invoked_function_arn)
+
+
+@cache
+def dependencies() -> Dependencies:
+    """Create settings and client, once per cold start."""
+    settings = ConsoleWidgetSettings.from_env(os.environ)
+    return Dependencies(settings, Table(dynamodb_client(), settings.memory_table))

@@ -1,0 +1,42 @@
+"""The message that asks the reporter to look at the deadlines of an image, from the images scanner."""
+
+import json
+from dataclasses import asdict, dataclass
+
+from ecr_scan_reporter.errors import MessageError
+
+
+@dataclass(frozen=True, slots=True)
+class OverdueMessage:
+    """Names an image of this registry with a deadline that has passed.
+
+    `run` is the run of the schedule that found it, so that the image is in the report of that run; "" for none.
+    """
+
+    repository: str
+    digest: str
+    run: str = ""
+
+    def to_json(self) -> str:
+        """Return the body of the queue message."""
+        return json.dumps({"overdue": {name: value for name, value in asdict(self).items() if value}})
+
+    @classmethod
+    def from_json(cls, body: str) -> "OverdueMessage | None":
+        """Parse the body of a queue message; None if the message is another one.
+
+        Raises:
+            MessageError: it is such a message, but names no image.
+        """
+        try:
+            values = json.loads(body)
+        except (RecursionError, ValueError):
+            return None
+        if not isinstance(values, dict) or "overdue" not in values:
+            return None
+        match values["overdue"]:
+            case {"repository": str() as repository, "digest": str() as digest, **rest} if repository and digest:
+                run = rest.get("run", "")
+                if isinstance(run, str):
+                    return cls(repository, digest, run)
+        raise MessageError(f"overdue is {values['overdue']!r:.100}; expected an object with repository and digest")

@@ -1,0 +1,194 @@
+"""What is remembered of each repository for the digest: one item, written by the images scanner once per run.
+
+It adds up what the reporter remembers of each image, so that whoever reads the items need not read an image or a
+finding. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html bounds a page to 1 MB, so
+the item is compressed and names only the worst.
+"""
+
+import heapq
+import json
+import zlib
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from ecr_scan_reporter.aws.dynamodb import Item, Table
+from ecr_scan_reporter.memory.images import Ledger, Update, image_record
+from ecr_scan_reporter.memory.items import END, expires, key_part, text, to_seconds, to_time
+from ecr_scan_reporter.models import severity_rank
+
+SUMMARIES = "SUMMARIES"
+# The key of `coverage` that counts the images scanned within the promised age. All other keys are reasons.
+SCANNED = "scanned"
+# What an item names: the updates that solve most, and the findings that are overdue for longest.
+_MAX_UPDATES, _MAX_OVERDUE = 10, 3
+
+
+@dataclass(frozen=True, slots=True)
+class OverdueFinding:
+    """A finding whose deadline has passed. `due_at` is aware; `image` is a tag or a short digest."""
+
+    image: str
+    id: str
+    package: str
+    severity: str
+    due_at: datetime
+
+
+@dataclass(slots=True)
+class RepositorySummary:
+    """A repository after a run.
+
+    Args:
+        repository: its name.
+        updated_at: when the run ended here (aware).
+        coverage: images by whether they were scanned within the promised age, otherwise by the reason why not.
+        examples: by reason, the names of a few images.
+        open: open findings by severity; of the images that ECR lists.
+        images_by_worst: images by the severity of their worst open finding, "NONE" if they have none.
+        ledger: of all images since memory began to know them, also of those that ECR lists no more.
+        updates: those that solve most.
+        overdue: how many findings are overdue.
+        overdue_worst: those that are overdue for longest.
+        ignored: how many open findings are ignored.
+    """
+
+    repository: str
+    updated_at: datetime
+    coverage: Mapping[str, int] = field(default_factory=dict)
+    examples: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    open: Counter[str] = field(default_factory=Counter)
+    images_by_worst: Counter[str] = field(default_factory=Counter)
+    ledger: Ledger = field(default_factory=Ledger)
+    updates: list[Update] = field(default_factory=list)
+    overdue: int = 0
+    overdue_worst: list[OverdueFinding] = field(default_factory=list)
+    ignored: int = 0
+
+    def add_image(self, item: Item, name: str | None) -> None:
+        """Add what is remembered of an image.
+
+        Args:
+            item: of the image, as the reporter wrote it.
+            name: a tag or a short digest; None if ECR lists the image no more, so that only its ledger counts.
+        """
+        record = image_record(item)
+        self.ledger += record.ledger
+        if name is None:
+            return
+        counts = record.counts or {}
+        self.open.update(counts)
+        worst = min((severity for severity, number in counts.items() if number), key=severity_rank, default="NONE")
+        self.images_by_worst[worst] += 1
+        self.ignored += record.ignored
+        self.updates = merge_updates([*self.updates, *record.updates], _MAX_UPDATES * 3)
+        self.overdue += record.overdue
+        named = [
+            OverdueFinding(name, id_, package, severity, due) for id_, package, severity, due in record.overdue_worst
+        ]
+        self.overdue_worst = heapq.nsmallest(
+            _MAX_OVERDUE, [*self.overdue_worst, *named], key=lambda found: found.due_at
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values, for the item and for the message of a continuation."""
+        return {
+            "coverage": dict(self.coverage),
+            "examples": {reason: list(names) for reason, names in self.examples.items()},
+            "open": dict(self.open),
+            "worst": dict(self.images_by_worst),
+            "ledger": self.ledger.to_json(),
+            "updates": [update.to_json() for update in self.updates],
+            "overdue": self.overdue,
+            "overdue_worst": [
+                [found.image, found.id, found.package, found.severity, to_seconds(found.due_at)]
+                for found in self.overdue_worst
+            ],
+            "ignored": self.ignored,
+        }
+
+    @classmethod
+    def from_json(cls, repository: str, updated_at: datetime, values: Mapping[str, Any]) -> "RepositorySummary":
+        """Return what `to_json` encoded."""
+        return cls(
+            repository,
+            updated_at,
+            coverage=values["coverage"],
+            examples=values["examples"],
+            open=Counter(values["open"]),
+            images_by_worst=Counter(values["worst"]),
+            ledger=Ledger.from_json(values["ledger"]),
+            updates=[Update.from_json(update) for update in values["updates"]],
+            overdue=values["overdue"],
+            overdue_worst=[
+                OverdueFinding(image, id_, package, severity, to_time(due) or updated_at)
+                for image, id_, package, severity, due in values["overdue_worst"]
+            ],
+            ignored=values["ignored"],
+        )
+
+
+def merge_updates(updates: Iterable[Update], number: int) -> list[Update]:
+    """Add up equal updates; return those that solve most, by criticals, then images, at most `number`."""
+    merged: dict[tuple[str, tuple[str, ...], tuple[str, ...]], Update] = {}
+    for update in updates:
+        known = merged.get(update.key)
+        merged[update.key] = known + update if known else update
+    return heapq.nsmallest(number, merged.values(), key=Update.sort_key)
+
+
+def summary_item(summary: RepositorySummary, now: datetime) -> Item:
+    """Return the item of a repository's summary."""
+    summary.updates = summary.updates[:_MAX_UPDATES]
+    return {
+        "pk": SUMMARIES,
+        "sk": key_part(summary.repository),
+        "repository": summary.repository,
+        "updated_at": to_seconds(summary.updated_at),
+        "data": zlib.compress(json.dumps(summary.to_json(), separators=(",", ":")).encode(), 6),
+        "expires": expires(now),
+    }
+
+
+def summaries(table: Table) -> Iterator[RepositorySummary]:
+    """Yield the summaries of all repositories, sorted by name; one call per MB.
+
+    Raises:
+        AwsError: DynamoDB rejected a call.
+    """
+    for item in table.query(SUMMARIES, " ", END):
+        if summary := _summary(item):
+            yield summary
+
+
+def repository_summary(table: Table, repository: str) -> RepositorySummary | None:
+    """Return the summary of one repository; None if no run has ended there.
+
+    Raises:
+        AwsError: DynamoDB rejected a call.
+    """
+    return _summary(table.get(SUMMARIES, key_part(repository)) or {})
+
+
+def open_findings(table: Table, repositories: Collection[str]) -> Counter[str] | None:
+    """Add up the open findings of repositories by severity; None if there is no summary of any. One call per MB.
+
+    Raises:
+        AwsError: DynamoDB rejected a call.
+    """
+    total: Counter[str] | None = None
+    for item in table.query(SUMMARIES, " ", END):
+        data = item.get("data")
+        if isinstance(data, bytes) and text(item, "repository") in repositories:
+            total = Counter() if total is None else total
+            total.update(json.loads(zlib.decompress(data))["open"])
+    return total
+
+
+def _summary(item: Item) -> RepositorySummary | None:
+    data, updated_at = item.get("data"), to_time(item.get("updated_at"))
+    if not isinstance(data, bytes) or updated_at is None:
+        return None
+    return RepositorySummary.from_json(text(item, "repository"), updated_at, json.loads(zlib.decompress(data)))

@@ -1,0 +1,339 @@
+"""Adds up the summaries of all repositories to one digest per group.
+
+It reads the summaries one after the other and keeps only a row of each repository, so that its memory does not depend
+on how many images there are.
+"""
+
+import heapq
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from ecr_scan_reporter.memory.digests import RepositorySnapshot
+from ecr_scan_reporter.memory.images import Ledger, Update
+from ecr_scan_reporter.memory.summaries import OverdueFinding, RepositorySummary, merge_updates
+from ecr_scan_reporter.reporting.grouping import captured_group
+from ecr_scan_reporter.settings import ReporterSettings
+from ecr_scan_reporter.shared.durations import Duration
+
+# The key of all images of a repository, that of those which keep the promise, and those that nothing is promised for.
+_IMAGES, _IN_TIME = "images", "in_time"
+NOT_PROMISED = ("archived", "not_selected")
+# The reason of images that a summary counts and gives no reason for.
+OTHER = "other"
+# What a digest names: updates, images by reason, overdue findings, and repositories whose last run is too old.
+_MAX_UPDATES, _MAX_EXAMPLES, _MAX_OVERDUE, _MAX_STALE = 5, 5, 10, 10
+# Updates that a group keeps while it is added up. Beyond that, those that solve least are dropped.
+_MANY_UPDATES, _KEPT_UPDATES = 20_000, 5_000
+# A repository whose last run is older than so many intervals between two runs has missed one.
+_MISSED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """The changes of open findings since the last digest. The books balance, always.
+
+    open_now = open_before + carried + new + back - fixed - withdrawn - left
+
+    Args:
+        open_before: how many findings were open in the last digest.
+        carried: findings that rebuilt images took over, or that the first inventory of an image found.
+        new: findings that were new.
+        back: findings that came back.
+        fixed: findings that were fixed.
+        withdrawn: findings that the vulnerability database withdrew.
+        left: findings of images that ECR lists no more.
+        new_critical: those of the new ones that were critical.
+        new_high: those of the new ones that were high.
+    """
+
+    open_before: int = 0
+    carried: int = 0
+    new: int = 0
+    back: int = 0
+    fixed: int = 0
+    withdrawn: int = 0
+    left: int = 0
+    new_critical: int = 0
+    new_high: int = 0
+
+    @property
+    def open_now(self) -> int:
+        """How many findings are open after all these changes."""
+        return self.open_before + self.carried + self.new + self.back - self.fixed - self.withdrawn - self.left
+
+    def __add__(self, other: "Changes") -> "Changes":
+        return Changes(*(getattr(self, name) + getattr(other, name) for name in Changes.__slots__))
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryRow:
+    """One repository of a digest.
+
+    Args:
+        repository: its name.
+        updated_at: when its last run ended (aware).
+        stale: whether that is too long ago.
+        coverage: images by whether they were scanned within the promised age, otherwise by the reason why not.
+        open: open findings by severity.
+        changes: since the last digest; None in the first one.
+        overdue: how many findings are overdue.
+        ignored: how many open findings are ignored.
+    """
+
+    repository: str
+    updated_at: datetime
+    stale: bool
+    coverage: Mapping[str, int]
+    open: Mapping[str, int]
+    changes: Changes | None
+    overdue: int
+    ignored: int
+
+
+@dataclass(frozen=True, slots=True)
+class Notices:
+    """What a digest says of the module itself.
+
+    Args:
+        rules: sentences about rules that ignore findings.
+        dlqs: messages by the name of the DLQ; only those that are not empty.
+        unconfirmed: addresses that never confirmed their subscription.
+        unreadable: sentences about what could not be read.
+    """
+
+    rules: Sequence[str] = ()
+    dlqs: Mapping[str, int] = field(default_factory=dict)
+    unconfirmed: Sequence[str] = ()
+    unreadable: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """Where the images of one group stand, and what has changed since the last digest.
+
+    Args:
+        account: of the registry.
+        region: of the registry.
+        group: what `group_by` captured; None if it is not set or does not match.
+        made_at: aware.
+        max_age: the promised age of scans.
+        stale_after: how old the last run of a repository may be.
+        since: when the last digest was published (aware); None if this is the first one.
+        coverage: images by whether they were scanned within the promised age, otherwise by the reason why not.
+        examples: by reason, the names of a few images.
+        open: open findings by severity.
+        ignored: how many of them are ignored.
+        changes: since the last digest; None in the first one.
+        updates: those that solve most, at most five.
+        overdue: how many findings are overdue.
+        overdue_worst: those that are overdue for longest; their images have the name of the repository as well.
+        stale: how many repositories have a last run that is too old.
+        stale_examples: the names of those whose last run is oldest.
+        last_run_at: when the newest run of a repository ended (aware); None if none did.
+        repositories: all of them, by name.
+        notices: about the module itself.
+    """
+
+    account: str
+    region: str
+    group: str | None
+    made_at: datetime
+    max_age: Duration
+    stale_after: timedelta
+    since: datetime | None
+    coverage: Mapping[str, int]
+    examples: Mapping[str, Sequence[str]]
+    open: Mapping[str, int]
+    ignored: int
+    changes: Changes | None
+    updates: tuple[Update, ...]
+    overdue: int
+    overdue_worst: tuple[OverdueFinding, ...]
+    stale: int
+    stale_examples: tuple[str, ...]
+    last_run_at: datetime | None
+    repositories: tuple[RepositoryRow, ...]
+    notices: Notices
+
+    @property
+    def images(self) -> int:
+        """How many images the promise is made for."""
+        return self.coverage.get(_IMAGES, 0) - sum(self.coverage.get(reason, 0) for reason in NOT_PROMISED)
+
+    @property
+    def in_time(self) -> int:
+        """How many images were scanned within the promised age."""
+        return self.coverage.get(_IN_TIME, 0)
+
+    @property
+    def late(self) -> dict[str, int]:
+        """How many images were not, by reason, the most frequent one first."""
+        kept = {_IMAGES, _IN_TIME, *NOT_PROMISED}
+        reasons = {reason: number for reason, number in self.coverage.items() if reason not in kept and number > 0}
+        if (rest := self.images - self.in_time - sum(reasons.values())) > 0:
+            reasons[OTHER] = reasons.get(OTHER, 0) + rest
+        return dict(sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0])))
+
+    @property
+    def known(self) -> bool:
+        """Whether anything is known: a run has ended, or findings were open in the last digest."""
+        return self.last_run_at is not None or bool(self.changes and self.changes.open_before)
+
+    @property
+    def total_open(self) -> int:
+        """How many findings are open."""
+        return sum(self.open.values())
+
+
+@dataclass(slots=True)
+class _Sums:
+    """What is added up of one group."""
+
+    coverage: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, list[str]] = field(default_factory=dict)
+    open: Counter[str] = field(default_factory=Counter)
+    ignored: int = 0
+    changes: Changes = field(default_factory=Changes)
+    updates: list[Update] = field(default_factory=list)
+    overdue: int = 0
+    overdue_worst: list[OverdueFinding] = field(default_factory=list)
+    rows: list[RepositoryRow] = field(default_factory=list)
+
+
+def build_digests(
+    summaries: Iterable[RepositorySummary],
+    before: Mapping[str, RepositorySnapshot] | None,
+    since: datetime | None,
+    notices: Notices,
+    settings: ReporterSettings,
+    now: datetime,
+) -> tuple[list[Digest], dict[str, RepositorySnapshot]]:
+    """Add up the summaries of repositories.
+
+    Args:
+        summaries: of all repositories; those that the reporter does not report are left out.
+        before: the snapshot of the last digest; None if this is the first one.
+        since: when that was published (aware).
+        notices: about the module itself; every group has them.
+        settings: of the reporter.
+        now: aware.
+
+    Returns:
+        The digests, those of groups without a name last, and the snapshot for the next ones. There is one digest at
+        least, also where there is no summary.
+    """
+    stale_before = now - _MISSED * settings.run_interval
+    sums: dict[str | None, _Sums] = {}
+    snapshot: dict[str, RepositorySnapshot] = {}
+    for summary in summaries:
+        name = summary.repository
+        if not settings.repositories.matches(name):
+            continue
+        snapshot[name] = RepositorySnapshot(summary.ledger, sum(summary.open.values()))
+        changes = _changes(before.get(name), snapshot[name]) if before is not None else None
+        group = sums.setdefault(captured_group(name, settings.group_by), _Sums())
+        _add(group, summary, changes, stale=summary.updated_at < stale_before)
+    for name, known in (before or {}).items():
+        if name not in snapshot:
+            group = sums.setdefault(captured_group(name, settings.group_by), _Sums())
+            group.changes += Changes(open_before=known.open, left=known.open)
+    first = before is None
+    digests = [
+        _digest(name, group, None if first else since, notices, settings, now)
+        for name, group in sorted((sums or {None: _Sums()}).items(), key=lambda pair: (pair[0] is None, pair[0] or ""))
+    ]
+    return digests, snapshot
+
+
+def _add(group: _Sums, summary: RepositorySummary, changes: Changes | None, *, stale: bool) -> None:
+    name = summary.repository
+    group.coverage.update(summary.coverage)
+    for reason, images in summary.examples.items():
+        known = group.examples.setdefault(reason, [])
+        known += [_image_name(name, image) for image in images[: _MAX_EXAMPLES - len(known)]]
+    group.open.update(summary.open)
+    group.ignored += summary.ignored
+    group.changes += changes or Changes()
+    group.updates += summary.updates
+    if len(group.updates) > _MANY_UPDATES:
+        group.updates = merge_updates(group.updates, _KEPT_UPDATES)
+    group.overdue += summary.overdue
+    named = [replace(found, image=_image_name(name, found.image)) for found in summary.overdue_worst]
+    group.overdue_worst = heapq.nsmallest(
+        _MAX_OVERDUE, [*group.overdue_worst, *named], key=lambda found: (found.due_at, found.image, found.id)
+    )
+    group.rows.append(
+        RepositoryRow(
+            name,
+            summary.updated_at,
+            stale,
+            summary.coverage,
+            summary.open,
+            changes,
+            summary.overdue,
+            summary.ignored,
+        )
+    )
+
+
+def _changes(before: RepositorySnapshot | None, now: RepositorySnapshot) -> Changes:
+    """Return what changed in a repository.
+
+    The ledger of an image is forgotten with the image, long after its last scan. What it then lacks is no change, and
+    counts as carried or as left, so that no number is negative and the books balance.
+    """
+    before = before or RepositorySnapshot(Ledger(), 0)
+    change = now.ledger - before.ledger
+    changes = Changes(
+        open_before=before.open,
+        carried=max(change.carried, 0),
+        new=max(change.new, 0),
+        back=max(change.back, 0),
+        fixed=max(change.fixed, 0),
+        withdrawn=max(change.withdrawn, 0),
+        new_critical=max(change.new_critical, 0),
+        new_high=max(change.new_high, 0),
+    )
+    left = changes.open_now - now.open
+    return replace(changes, left=max(left, 0), carried=changes.carried + max(-left, 0))
+
+
+def _digest(
+    name: str | None,
+    group: _Sums,
+    since: datetime | None,
+    notices: Notices,
+    settings: ReporterSettings,
+    now: datetime,
+) -> Digest:
+    stale = [row for row in group.rows if row.stale]
+    oldest = heapq.nsmallest(_MAX_STALE, stale, key=lambda row: (row.updated_at, row.repository))
+    return Digest(
+        account=settings.account,
+        region=settings.region,
+        group=name,
+        made_at=now,
+        max_age=settings.max_age,
+        stale_after=_MISSED * settings.run_interval,
+        since=since,
+        coverage=group.coverage,
+        examples=group.examples,
+        open=group.open,
+        ignored=group.ignored,
+        changes=group.changes if since else None,
+        updates=tuple(merge_updates(group.updates, _MAX_UPDATES)),
+        overdue=group.overdue,
+        overdue_worst=tuple(group.overdue_worst),
+        stale=len(stale),
+        stale_examples=tuple(row.repository for row in oldest),
+        last_run_at=max((row.updated_at for row in group.rows), default=None),
+        repositories=tuple(group.rows),
+        notices=notices,
+    )
+
+
+def _image_name(repository: str, image: str) -> str:
+    """Return the name of an image, which has a tag or a short digest."""
+    return f"{repository}@{image}" if image.startswith("sha256:") else f"{repository}:{image}"

@@ -1,0 +1,120 @@
+"""Renders a digest as plain text for email: at most 40 lines of 76 columns, whatever the size of the registry.
+
+The first page says all that the digest has to say to people; further pages have the rest of the JSON document.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from ecr_scan_reporter.reporting.digest import Digest
+from ecr_scan_reporter.reporting.rendering import digest_wording as wording
+from ecr_scan_reporter.reporting.rendering.digest_wording import Line
+from ecr_scan_reporter.reporting.rendering.formatting import format_time, replace_unprintable, truncate
+from ecr_scan_reporter.reporting.rendering.page import Context, DigestPage
+
+_WIDTH, _HEIGHT = 76, 40
+_ELSEWHERE = ", see the JSON document"
+# Reasons with a line of their own, and the width of one.
+_REASONS, _REASON = 4, 20
+# The least width of an update, and the greatest of what it solves if it is to name two severities.
+_MIN_UPDATE, _MAX_EFFECT = 30, 34
+
+
+def render(page: DigestPage, context: Context) -> str:
+    """Render a page."""
+    digest = page.digest
+    if page.part > 1:
+        lines = [f"Message {page.part} of {page.parts} has no text of its own: the first one has all of it."]
+        lines += ["The messages are parts of one JSON document."]
+    else:
+        lines = [*_head(digest), "", *_promise(digest), "", *_changes(digest), "", *_updates(digest), "", "Needs you"]
+    footer = ["", "--", f'Sent by ecr-scan-reporter "{context.name}" in {digest.account}.']
+    if page.part == 1:
+        lines += _needs(digest, _HEIGHT - len(lines) - len(footer))
+    return "\n".join(truncate(replace_unprintable(line), _WIDTH) for line in [*lines, *footer]) + "\n"
+
+
+def _head(digest: Digest) -> Iterator[str]:
+    words = wording.news(digest) or wording.promise(digest)
+    yield f"{words[:1].upper()}{words[1:]}."
+    made = f"{wording.format_date(digest.made_at)}, {format_time(digest.made_at)} UTC"
+    where = f"Account {digest.account}, {digest.region}, {made}"
+    yield f"{where}." if digest.group is None else f"{where}, group {digest.group}."
+
+
+def _promise(digest: Digest) -> Iterator[str]:
+    yield f"Promise: every image is scanned within {wording.format_age(digest.max_age)}"
+    words = wording.promise(digest)
+    late = digest.late
+    end = f"; {sum(late.values()):,} {'is' if sum(late.values()) == 1 else 'are'} not:" if late else "."
+    yield f"  {words[:1].upper()}{words[1:]}{end}"
+    reasons = list(late)
+    if len(reasons) > _REASONS:
+        reasons = reasons[: _REASONS - 1]
+    for reason in reasons:
+        before = f"  {late[reason]:>7,}  {truncate(wording.reason_words(reason), _REASON):<{_REASON}}  "
+        yield _line(Line(before, digest.examples.get(reason, ()), late[reason]), "").rstrip()
+    others = {reason: number for reason, number in late.items() if reason not in reasons}
+    if others:
+        named = [f"{wording.reason_words(reason)} ({number:,})" for reason, number in others.items()]
+        yield _line(Line(f"  {sum(others.values()):>7,}  ", named), "")
+    if excluded := wording.not_promised(digest):
+        yield f"  Not counted: {excluded}."
+
+
+def _changes(digest: Digest) -> Iterator[str]:
+    if digest.changes is None or digest.since is None or not digest.known:
+        yield wording.no_changes(digest)
+        yield f"  {wording.open_now(digest)}"
+        return
+    yield f"Changes since {wording.format_date(digest.since)}, {format_time(digest.since)} UTC"
+    for sign, number, words in wording.balance(digest.changes, digest):
+        yield f"  {sign:1} {number:>9,}  {words}"
+
+
+def _updates(digest: Digest) -> Iterator[str]:
+    yield "Do first"
+    effects = [wording.update_effect(update) for update in digest.updates]
+    if any(len(effect) > _MAX_EFFECT for effect in effects):
+        effects = [wording.update_effect(update, severities=1) for update in digest.updates]
+    names = [wording.update_names(update) for update in digest.updates]
+    # "  1. " and two spaces between the columns.
+    width = min(max(map(len, names), default=0), max(_WIDTH - 7 - max(map(len, effects), default=0), _MIN_UPDATE))
+    for number, (name, effect) in enumerate(zip(names, effects, strict=True), start=1):
+        yield f"  {number}. {truncate(name, width):<{width}}  {effect}"
+    if not digest.updates:
+        yield f"  {wording.no_updates(digest)}"
+
+
+def _needs(digest: Digest, room: int) -> Iterator[str]:
+    """Yield what needs people: first a line of each, then details as far as there is room."""
+    items = list(wording.needs(digest))
+    if not items:
+        yield "  Nothing."
+        return
+    hidden = max(len(items) - room, 0)
+    if hidden:
+        items = items[: room - 1]
+    rest = room - len(items) - bool(hidden)
+    for item in items:
+        details = item.details[:rest]
+        rest -= len(details)
+        intro = item.intro if details else _ELSEWHERE if item.details else ""
+        yield _line(item.line, "  ") + intro
+        yield from (_line(detail, "    ") for detail in details)
+    if hidden:
+        yield f"  {hidden + 1} more{_ELSEWHERE}"
+
+
+def _line(line: Line, indent: str) -> str:
+    """Format a line with as many names as fit."""
+    room = _WIDTH - len(indent) - len(line.before) - len(line.after)
+    return f"{indent}{line.before}{_names(line.names, room, more=line.more)}{line.after}"
+
+
+def _names(names: Sequence[str], room: int, *, more: bool) -> str:
+    for number in range(len(names), 0, -1):
+        tail = ", ..." if more or number < len(names) else ""
+        text = ", ".join(names[:number]) + tail
+        if len(text) <= room:
+            return text
+    return truncate(names[0], max(room, 3)) if names else ""

@@ -1,0 +1,64 @@
+"""Names the rules for ignored findings that need attention, for the digest."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from ecr_scan_reporter.memory.rules import IgnoreRule, RuleUse
+from ecr_scan_reporter.reporting.rendering.formatting import pluralize
+from ecr_scan_reporter.shared.durations import Duration
+
+_ENDS_WITHIN, _UNUSED_FOR = timedelta(days=14), timedelta(days=90)
+# The oldest scan of an image is of the promised age and the time between two runs; a use is remembered to the day.
+_SLACK = timedelta(days=2)
+
+
+def rule_notices(
+    rules: Sequence[IgnoreRule], uses: Mapping[str, RuleUse], now: datetime, promised_age: Duration
+) -> list[str]:
+    """Return a short sentence for each rule that ends, has ended, or ignores nothing, in the order of the list.
+
+    Args:
+        rules: in the order of the list.
+        uses: when each rule was used, by its key; a rule without is one that the reporter has not read yet.
+        now: aware.
+        promised_age: within which every image is scanned; what a rule did not do since, it does not do.
+    """
+    return list(_notices(rules, uses, now, promised_age))
+
+
+def _notices(
+    rules: Sequence[IgnoreRule], uses: Mapping[str, RuleUse], now: datetime, promised_age: Duration
+) -> Iterator[str]:
+    keys = set[str]()
+    for rule in rules:
+        if rule.key in keys:
+            yield f"The rule for {rule.name} is in the list twice."
+            continue
+        keys.add(rule.key)
+        all_scanned_since = promised_age.before(now - _SLACK)
+        if notice := _end(rule, now) or _use(uses.get(rule.key, RuleUse()), now, all_scanned_since):
+            yield f"The rule for {rule.name} {notice}."
+
+
+def _end(rule: IgnoreRule, now: datetime) -> str:
+    if rule.expires is None:
+        return ""
+    days = (rule.expires - now.astimezone(UTC).date()).days
+    if days <= 0:
+        return f"ended on {rule.expires.day} {rule.expires:%b %Y}"
+    return f"ends in {pluralize(days, 'day')}" if days <= _ENDS_WITHIN.days else ""
+
+
+def _use(use: RuleUse, now: datetime, all_scanned_since: datetime) -> str:
+    """Return what the use of a rule says; "" while not every image was scanned since the rule was added or used."""
+    last = use.used_at or use.added_at
+    if last is None or last > all_scanned_since:
+        return ""
+    matches = use.matched_at is not None and use.matched_at > all_scanned_since
+    if use.ended_at and not matches and (use.matched_at is None or use.ended_at > use.matched_at):
+        return "has ended: a fix is known"
+    if use.matched_at is None:
+        return "has never matched; it may be misspelled"
+    if now - use.matched_at >= _UNUSED_FOR:
+        return f"has matched nothing for {_UNUSED_FOR.days} days"
+    return "matches only what other rules ignore" if matches else ""

@@ -1,0 +1,91 @@
+"""Measures the registry at the start of a run: the oldest scan, the last complete pass, and the open findings."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from ecr_scan_reporter.aws.dynamodb import Table
+from ecr_scan_reporter.memory.scans import OpenPass, RepositoryState, ScanMemory
+from ecr_scan_reporter.memory.summaries import open_findings
+
+SECONDS = frozenset({"OldestScanAge", "SecondsSinceLastPass"})
+_OPEN = {"CRITICAL": "OpenCritical", "HIGH": "OpenHigh", "MEDIUM": "OpenMedium", "LOW": "OpenLow"}
+
+
+def scan_ages(states: Iterable[RepositoryState], queued: Collection[str], now: datetime) -> dict[str, float]:
+    """Return the age of the oldest last scan of all images that can be scanned.
+
+    A repository that does not say when its oldest image was scanned, because one never was, is left out. Those that are
+    not queued are too: ECR lists them no more, or they are excluded.
+    """
+    scans = [state.oldest_scan for state in states if state.oldest_scan and state.images and state.repository in queued]
+    return {"OldestScanAge": _seconds(min(scans), now)} if scans else {}
+
+
+def continue_pass(
+    memory: ScanMemory, states: Collection[RepositoryState], queued: Collection[str], run: str, now: datetime
+) -> dict[str, float]:
+    """Begin a pass if the last one is complete; return the seconds since a pass was last complete.
+
+    A pass is complete when every repository that its run queued was processed by this run or a later one: a run may
+    take longer than the time to the next one, so a pass stays open until it is complete. A repository that was deleted
+    before it was processed does not hold it open: then all that are there now were processed.
+
+    Raises:
+        AwsError: DynamoDB rejected a call.
+    """
+    open_pass = memory.open_pass()
+    if open_pass is None:
+        memory.remember_open_pass(OpenPass(run, len(queued), now), now)
+        return {}
+    visited = {state.repository: state.updated_at for state in states if state.run >= open_pass.run}
+    if len(visited) >= open_pass.repositories or visited.keys() >= set(queued):
+        times = [time for time in visited.values() if time]
+        open_pass = replace(open_pass, run=run, repositories=len(queued), since=max(times, default=now))
+        memory.remember_open_pass(open_pass, now)
+    return {"SecondsSinceLastPass": _seconds(open_pass.since, now)}
+
+
+def seconds_since_last_pass(memory: ScanMemory, now: datetime) -> dict[str, float]:
+    """Return the seconds since a pass was last complete, between two runs.
+
+    Without a run yet, the time counts from the first call: a schedule that never fires is silence too.
+
+    Raises:
+        AwsError: DynamoDB rejected a call.
+    """
+    open_pass = memory.open_pass()
+    if open_pass is None:
+        open_pass = _nothing_queued(now)
+        memory.remember_open_pass(open_pass, now)
+    visited = [state.updated_at for state in memory.states() if state.run >= open_pass.run and state.updated_at]
+    complete = len(visited) >= open_pass.repositories
+    since = max([open_pass.since, *visited]) if complete else open_pass.since
+    return {"SecondsSinceLastPass": _seconds(since, now)}
+
+
+def remember_empty_pass(memory: ScanMemory, now: datetime) -> None:
+    """Remember that a run had nothing to queue, so that its pass is complete.
+
+    Raises:
+        AwsError: DynamoDB rejected a call.
+    """
+    memory.remember_open_pass(_nothing_queued(now), now)
+
+
+def _nothing_queued(now: datetime) -> OpenPass:
+    return OpenPass("", 0, now)
+
+
+def open_by_severity(table: Table, queued: Collection[str]) -> dict[str, float]:
+    """Return how many findings are open; nothing until the images scanner has summed up a repository.
+
+    Raises:
+        AwsError: DynamoDB rejected a call.
+    """
+    found = open_findings(table, queued)
+    return {} if found is None else {name: found[severity] for severity, name in _OPEN.items()}
+
+
+def _seconds(moment: datetime, now: datetime) -> float:
+    return max((now - moment).total_seconds(), 0.0)

@@ -1,0 +1,138 @@
+"""Write docs/inputs.md: tables of the module's inputs and outputs, from the descriptions in the .tf files.
+
+`reference.py --check` writes nothing and fails if the file is stale.
+"""
+
+import json
+import re
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import hcl2
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "inputs.md"
+HEAD = """# Inputs and outputs
+
+Written by `make reference` from `variables.tf` and `outputs.tf`; a test fails if this page is stale.
+All inputs are optional. An invalid value is an error at plan, which names the input, its value and what is expected.
+"""
+
+
+def blocks(name: str, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the blocks of one kind in a .tf file of the module as (label, attributes), in their order."""
+    with (ROOT / name).open() as file:
+        for block in hcl2.load(file).get(kind, []):
+            for label, attributes in block.items():
+                if label.startswith('"'):
+                    yield json.loads(label), attributes
+
+
+def text(literal: str) -> str:
+    """Return the text of a quoted string or heredoc of Terraform."""
+    body = literal.removeprefix('"').removesuffix('"')
+    if body.startswith("<<-"):
+        _, *lines, _ = body.split("\n")
+        return textwrap.dedent("\n".join(lines)).strip()
+    value: str = json.loads(literal)
+    return value
+
+
+def cell(description: str) -> str:
+    """Format a description as a table cell: each paragraph and each list item gets a line of its own."""
+    lines: list[str] = []
+    continues = False
+    for line in description.split("\n"):
+        item = line.startswith("- ")
+        in_list = bool(lines) and lines[-1].startswith("• ")
+        if continues and not item and (line.startswith(" ") or not in_list):
+            lines[-1] += f" {line.strip()}"
+        elif line:
+            lines.append(line.replace("- ", "• ", 1) if item else line)
+        continues = bool(line)
+    return "<br>".join(map(escaped, lines))
+
+
+def escaped(line: str) -> str:
+    """Escape what markdown would take for markup outside of code spans, and what would end the cell."""
+    parts = line.replace("|", r"\|").split("`")
+    parts[::2] = [re.sub(r"([*<])", r"\\\1", part) for part in parts[::2]]
+    return "`".join(parts)
+
+
+def code(value: str) -> str:
+    """Format a value as a code span in a table cell."""
+    return f"`{value}`".replace("|", r"\|")
+
+
+def default(attributes: dict[str, Any]) -> str:
+    """Format the default of a variable."""
+    value = attributes["default"]
+    return code(value if isinstance(value, str) else json.dumps(value))
+
+
+def expression(value: str) -> str:
+    """Return an expression without the marks that the parser puts around it."""
+    return value.removeprefix("${").removesuffix("}") if value.startswith("${") else value
+
+
+def short_type(value: str) -> str:
+    """Return a type without the attributes of its objects, such as `map(object)`."""
+    head, object_, _ = value.partition("object({")
+    return value if not object_ else f"{head}object{')' * head.count('(')}"
+
+
+def indented(value: str) -> str:
+    """Format the type of an object with one line per attribute."""
+    written, open_brackets, indent = "", [], "\n"
+    for position, char in enumerate(value):
+        if char in "({":
+            open_brackets.append(char)
+        elif char in ")}":
+            open_brackets.pop()
+        if char == "{" and value[position + 1] != "}":
+            indent += "  "
+            written += char + indent
+        elif char == "}" and value[position - 1] != "{":
+            indent = indent[:-2]
+            written += indent + char
+        elif char == "," and open_brackets[-1] == "{":
+            written += indent
+        elif not (char == " " and written.endswith(indent)):
+            written += char
+    return written
+
+
+def page() -> str:
+    """Return the whole page."""
+    variables, outputs = list(blocks("variables.tf", "variable")), list(blocks("outputs.tf", "output"))
+    lines = [HEAD, "## Inputs", "", "| input | type | default | description |", "|---|---|---|---|"]
+    types = {name: expression(attributes["type"]) for name, attributes in variables}
+    lines += [
+        f"| {code(name)} | {code(short_type(types[name]))} | {default(attributes)} | "
+        f"{cell(text(attributes['description']))} |"
+        for name, attributes in variables
+    ]
+    lines += ["", "### Types of objects", "", "`optional(TYPE, DEFAULT)` is an attribute that may be left out."]
+    for name, type_ in types.items():
+        if "object(" in type_:
+            lines += ["", "```hcl", f"{name} = {indented(type_)}", "```"]
+    lines += ["", "## Outputs", "", "| output | description |", "|---|---|"]
+    lines += [f"| {code(name)} | {cell(text(attributes['description']))} |" for name, attributes in outputs]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Write the page, or check it."""
+    if sys.argv[1:] == ["--check"]:
+        if PAGE.read_text() != page():
+            sys.exit("docs/inputs.md is stale; run `make reference`, and commit it")
+        return
+    PAGE.write_text(page())
+
+
+if __name__ == "__main__":
+    main()

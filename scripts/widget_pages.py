@@ -1,0 +1,84 @@
+"""Render the console widget as a browser shows it, with registries that are made up: to look at while changing it.
+
+`widget_pages.py [DIRECTORY]` writes HTML files, and pictures of them where Chromium is installed: light and dark, wide
+and narrow, with 10 and 10,000 repositories. The directory is `.build/widget` by default.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "lambda_src"), str(ROOT / "tests")]
+
+from ecr_scan_reporter import console_widget
+from ecr_scan_reporter.aws.dynamodb import Table
+from fake_aws import FakeAws, FakeRegistry
+from sample_registry import registry_items, repository_names
+
+ARN = "arn:aws:lambda:eu-west-1:123456789012:function:ecr-scan-reporter-console-widget"
+# Pixels of the widget's content.
+WIDTHS = {"wide": 1400, "narrow": 400}
+BACKGROUNDS = {"light": "#ffffff", "dark": "#161d26"}
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+]
+
+
+def main(directory: Path) -> None:
+    """Write all pages, and pictures of them."""
+    directory.mkdir(parents=True, exist_ok=True)
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    with FakeAws(FakeRegistry()) as aws:
+        settings = {"REPORTER_NAME": "platform", "ECR_IMAGES_DURATION_DELTA": "7d"}
+        for repositories in (0, 10, 10_000):
+            name = aws.create_memory_table()
+            os.environ.update(aws.environment() | settings | {"MEMORY_TABLE_NAME": name})
+            console_widget.dependencies.cache_clear()
+            Table(aws.client("dynamodb"), name).put_many(registry_items(repositories, datetime.now(UTC)))
+            events: dict[str, dict[str, Any]] = {
+                "registry": {},
+                "repository": {"repository": repository_names(1)[0]},
+                "search": {"search": "pay", "page": 2},
+            }
+            for view, event in events.items():
+                for theme in BACKGROUNDS:
+                    for size in WIDTHS:
+                        page = directory / f"{repositories}-{view}-{theme}-{size}.html"
+                        page.write_text(_page(event, theme, WIDTHS[size]))
+                        if browser:
+                            _photograph(browser, page, WIDTHS[size])
+    print(f"written to {directory}" if browser else f"written to {directory}; for pictures, install Chromium")
+
+
+def _page(event: dict[str, Any], theme: str, width: int) -> str:
+    context: Any = type("Context", (), {"invoked_function_arn": ARN})()
+    started = time.monotonic()
+    html = console_widget.handler({**event, "widgetContext": {"theme": theme, "width": width}}, context)
+    print(f"{len(html):,} bytes, {time.monotonic() - started:.2f} s", flush=True)
+    return f'<!doctype html><meta charset="utf-8"><body style="margin:0;background:{BACKGROUNDS[theme]}">{html}</body>'
+
+
+def _photograph(browser: str, page: Path, width: int) -> None:
+    with tempfile.TemporaryDirectory() as profile:
+        picture = [f"--window-size={width},{1500}", f"--screenshot={page.with_suffix('.png')}", page.as_uri()]
+        command = [browser, *FLAGS, f"--user-data-dir={profile}", *picture]
+        subprocess.run(command, check=True, capture_output=True, timeout=60)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / ".build" / "widget")

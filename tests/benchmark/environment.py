@@ -1,0 +1,131 @@
+"""What the handlers run in: a fake of AWS, the environment variables, and processes of their own."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ecr_scan_reporter import images_scanner, reporter, repositories_scanner
+from ecr_scan_reporter.aws.dynamodb import Table
+from fake_aws import FakeAws, FakeRegistry
+from fake_aws.fake_aws import MEMORY_TABLE
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+# Seconds per call. Cases that count calls, and measure no time, have none.
+LATENCY = 0.020
+NOW = datetime.now(UTC)
+# Repository, digest, severity counts, tags, and the time of the scan in ISO 8601.
+Event = tuple[str, str, dict[str, int], list[str], str]
+
+
+@contextmanager
+def aws(
+    registry_factory: FakeRegistry | Callable[[], FakeRegistry],
+    duration: str = "7d",
+    latency: float = LATENCY,
+    *,
+    process: bool = True,
+    **options: Any,
+) -> Iterator[FakeAws]:
+    """A fake with an empty memory table, and the handlers' environment set for it.
+
+    With `process=False` the fake runs in a thread, and a case can change its registry.
+    """
+    with FakeAws(registry_factory, latency, process=process, **options) as fake_aws:
+        settings = {
+            "IMAGES_QUEUE_URL": fake_aws.queue_url(),
+            "ECR_IMAGES_DURATION_DELTA": duration,
+            "REPOSITORIES_FILTER_REGEXP": ".*",
+            "MEMORY_TABLE_NAME": fake_aws.create_memory_table(),
+            "REPORTS_TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:reports",
+            "REPORTS_QUEUE_URL": fake_aws.queue_url("reports"),
+            "SEVERITY_THRESHOLDS": '{"CRITICAL":1,"HIGH":1}',
+            "NOTIFY_ON_SCAN_FAILURE": "true",
+            "REPORTER_NAME": "benchmark",
+            "REPORT_WINDOW_SECONDS": "0",
+            "PYTHONPATH": str(ROOT / "lambda_src"),
+        }
+        fake_aws.reset()
+        os.environ.update(fake_aws.environment() | settings)
+        for handler in (images_scanner, repositories_scanner, reporter):
+            handler.dependencies.cache_clear()
+        yield fake_aws
+
+
+class Context:
+    """An invocation of 15 minutes."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 900_000
+
+
+def memory_table(fake_aws: FakeAws) -> Table:
+    """The memory table, for set-ups."""
+    return Table(fake_aws.client("dynamodb"), MEMORY_TABLE)
+
+
+def items(fake_aws: FakeAws) -> list[dict[str, Any]]:
+    """All items of the memory table, in DynamoDB's JSON."""
+    pages = fake_aws.client("dynamodb").get_paginator("scan").paginate(TableName=MEMORY_TABLE)
+    return [item for page in pages for item in page["Items"]]
+
+
+def begin_report(events: Sequence[Event], size: int, *, check: bool = False) -> subprocess.Popen[str]:
+    """Begin to report events in batches of `size` in a process of its own.
+
+    With `check`, the message follows that asks what is to be published, as if it came an hour later.
+    """
+    child = subprocess.Popen(
+        [sys.executable, str(HERE / "report_events.py"), str(size), *(["--check"] if check else [])],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdin
+    child.stdin.write(json.dumps(events))
+    child.stdin.close()
+    child.stdin = None
+    return child
+
+
+def end(child: subprocess.Popen[str]) -> dict[str, float]:
+    """Wait for a process; return what it measured."""
+    output, _ = child.communicate()
+    assert child.returncode == 0, f"a process of the benchmark exited with {child.returncode}"
+    measured: dict[str, float] = json.loads(output.splitlines()[-1])
+    return measured
+
+
+def report(events: Sequence[Event], size: int, *, check: bool = False) -> dict[str, float]:
+    """Report events in batches of `size` in a process of its own; return what it measured."""
+    return end(begin_report(events, size, check=check))
+
+
+def scan_queued(seconds: float = 900) -> dict[str, float]:
+    """Scan the repositories on the images queue, and what continues them, in a process of its own.
+
+    Args:
+        seconds: of each invocation.
+
+    Returns:
+        What the process measured.
+    """
+    command = [sys.executable, str(HERE / "scan_queue.py"), str(seconds)]
+    return end(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+
+
+def default_memory(function: str) -> int:
+    """Return the default memory size of a function in MB, from variables.tf."""
+    found = re.search(rf"{function} = optional\(object\(\{{\s+memory\s+= optional\(number, (\d+)\)", _VARIABLES)
+    assert found, f"variables.tf has no default memory of {function}"
+    return int(found[1])
+
+
+_VARIABLES = (ROOT / "variables.tf").read_text()

@@ -1,0 +1,89 @@
+# The function of the dashboard's custom widget: only when asked for, and able to read the table only.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+override_resource {
+  target = aws_dynamodb_table.memory
+  values = { arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/memory" }
+}
+
+run "none_by_default" {
+  command = plan
+
+  assert {
+    condition     = length(module.console_widget) == 0 && output.console_widget_function_arn == null && output.console_widget_function_name == null
+    error_message = "There should be no console widget by default."
+  }
+}
+
+run "function" {
+  variables {
+    name                  = "scan"
+    dashboard_widget      = true
+    images_duration_delta = "1m2w"
+    environment_variables = { AWS_ENDPOINT_URL_DYNAMODB = "http://dynamodb:8000" }
+    log_retention_days    = 7
+    permissions_boundary  = "arn:aws:iam::123456789012:policy/boundary"
+    tags                  = { team = "platform" }
+  }
+
+  override_resource {
+    target = module.console_widget[0].aws_cloudwatch_log_group.this
+    values = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:console-widget" }
+  }
+  override_resource {
+    target = module.console_widget[0].aws_lambda_function.this
+    values = { arn = "arn:aws:lambda:eu-central-1:123456789012:function:console-widget" }
+  }
+
+  assert {
+    condition = { for statement in jsondecode(module.console_widget[0].policy.policy).Statement :
+      statement.Sid => "${statement.Effect} ${join(",", statement.Action)} ${join(",", statement.Resource)}"
+      } == {
+      ReadMemory = "Allow dynamodb:GetItem,dynamodb:Query arn:aws:dynamodb:eu-central-1:123456789012:table/memory"
+      WriteLogs = join(" ", [
+        "Allow logs:CreateLogStream,logs:PutLogEvents", "arn:aws:logs:eu-central-1:123456789012:log-group:console-widget:*",
+      ])
+    }
+    error_message = "The console widget should be allowed to read the table, and nothing else."
+  }
+
+  assert {
+    condition = module.console_widget[0].function.environment[0].variables == tomap({
+      AWS_ENDPOINT_URL_DYNAMODB = "http://dynamodb:8000"
+      ECR_IMAGES_DURATION_DELTA = "1m2w"
+      MEMORY_TABLE_NAME         = "scan-memory"
+      REPORTER_NAME             = "scan"
+    })
+    error_message = "The console widget should have the maximum age, the table, the instance's name and the additional variables."
+  }
+
+  assert {
+    condition = (
+      module.console_widget[0].function.function_name == "scan-console-widget" &&
+      module.console_widget[0].function.handler == "ecr_scan_reporter.console_widget.handler" &&
+      fileexists("lambda_src/ecr_scan_reporter/console_widget.py") &&
+      [module.console_widget[0].function.memory_size, module.console_widget[0].function.timeout] == [1024, 30]
+    )
+    error_message = "The console widget should have a handler of its own that the package contains."
+  }
+
+  assert {
+    condition = (
+      module.console_widget[0].role.permissions_boundary == "arn:aws:iam::123456789012:policy/boundary" &&
+      module.console_widget[0].log_group.retention_in_days == 7 &&
+      module.console_widget[0].function.tags == tomap({ team = "platform" })
+    )
+    error_message = "The console widget should have the boundary, the log retention and the tags of the other functions."
+  }
+
+  assert {
+    condition = (
+      output.console_widget_function_arn == "arn:aws:lambda:eu-central-1:123456789012:function:console-widget" &&
+      output.console_widget_function_name == "scan-console-widget"
+    )
+    error_message = "The outputs should name the function."
+  }
+}

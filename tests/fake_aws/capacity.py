@@ -1,0 +1,101 @@
+"""The capacity units that calls of DynamoDB consume: moto says 1.0 of every call.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
+"""
+
+import base64
+from collections.abc import Callable, Iterator, Mapping
+from math import ceil
+from typing import Any
+
+from .protocol import Params
+
+# Bytes per unit.
+_READ_UNIT, _WRITE_UNIT = 4096, 1024
+# Returns an item in DynamoDB's JSON by the name of its table and its key; {} if there is none.
+Reader = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
+
+
+def item_size(item: Mapping[str, Any]) -> int:
+    """Return the bytes of an item in DynamoDB's JSON with text, numbers and binary values.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
+    """
+    return sum(len(name.encode()) + _value_size(*value.items()) for name, value in item.items())
+
+
+class Capacity:
+    """Counts read and write units."""
+
+    def __init__(self, read: Reader) -> None:
+        self._read = read
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin at zero."""
+        self.reads = 0.0
+        self.writes = 0
+
+    def sizes(self, operation: str, params: Params) -> list[int]:
+        """Return the bytes of the items that a call writes, as they are now; 0 where there is none."""
+        return [item_size(self._read(table, key)) for table, key in written_keys(operation, params)]
+
+    def add(self, operation: str, params: Params, answer: Mapping[str, Any], before: list[int]) -> None:
+        """Count a call.
+
+        Args:
+            operation: the API operation.
+            params: of the call.
+            answer: of DynamoDB; {} if it rejected the call.
+            before: what `sizes` returned before the call.
+        """
+        # A write costs the larger one of the item before and after it, and a failed condition as much.
+        units = sum(_units(size, _WRITE_UNIT) for size in map(max, before, self.sizes(operation, params)))
+        self.writes += units * (2 if operation == "TransactWriteItems" else 1)
+        match operation:
+            case "GetItem":
+                self._add_read(_units(item_size(answer.get("Item", {})), _READ_UNIT), params)
+            case "BatchGetItem":
+                for table, request in params["RequestItems"].items():
+                    items = answer.get("Responses", {}).get(table, ())
+                    unprocessed = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", ())
+                    missing = len(request["Keys"]) - len(items) - len(unprocessed)
+                    self._add_read(sum(_units(item_size(item), _READ_UNIT) for item in items) + missing, request)
+            case "Query":
+                # All items of a page are added up before they are rounded.
+                self._add_read(_units(sum(map(item_size, answer.get("Items", ()))), _READ_UNIT), params)
+
+    def _add_read(self, units: int, request: Mapping[str, Any]) -> None:
+        self.reads += units if request.get("ConsistentRead") else units / 2
+
+
+def written_keys(operation: str, params: Params) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the table and the key, or the whole item, of each write of a call; none for a call that only reads."""
+    match operation:
+        case "PutItem" | "UpdateItem" | "DeleteItem":
+            yield params["TableName"], params.get("Key") or params["Item"]
+        case "BatchWriteItem":
+            for table, requests in params["RequestItems"].items():
+                for request in requests:
+                    for write in request.values():
+                        yield table, write.get("Key") or write["Item"]
+        case "TransactWriteItems":
+            for entry in params["TransactItems"]:
+                for write in entry.values():
+                    yield write["TableName"], write.get("Key") or write["Item"]
+
+
+def _units(size: int, unit: int) -> int:
+    return max(ceil(size / unit), 1)
+
+
+def _value_size(value: tuple[str, Any]) -> int:
+    kind, content = value
+    match kind:
+        case "S":
+            return len(content.encode())
+        case "N":
+            return ceil(len(content.strip("-0.")) / 2) + 1
+        case "B":
+            return len(content if isinstance(content, bytes) else base64.b64decode(content))
+    raise ValueError(f"the type of a value is {kind}; expected S, N or B")

@@ -1,0 +1,150 @@
+"""The console widget over HTTP shows what the table has, and answers any event."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from ecr_scan_reporter import console_widget
+from ecr_scan_reporter.aws.dynamodb import Table
+from ecr_scan_reporter.memory.scans import ScanMemory
+from ecr_scan_reporter.reporting.console import DESCRIPTION, answer
+from fake_aws import FakeAws, FakeRegistry, Fault, digest_of
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sample_registry import registry_items
+
+ARN = "arn:aws:lambda:eu-west-1:123456789012:function:console-widget"
+FIRST = "team-a/checkout"
+Show = Callable[..., str]
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAws]:
+    """A table with ten repositories, and the environment of the function."""
+    with FakeAws(FakeRegistry()) as fake_aws:
+        name = fake_aws.create_memory_table()
+        table = Table(fake_aws.client("dynamodb"), name)
+        table.put_many(registry_items(10, datetime.now(UTC)))
+        ScanMemory(table).remember(FIRST, {digest_of("asked"): None}, [digest_of("asked")], "run", datetime.now(UTC))
+        fake_aws.reset()
+        variables = {"MEMORY_TABLE_NAME": name, "REPORTER_NAME": "platform", "ECR_IMAGES_DURATION_DELTA": "7d"}
+        for variable, value in {**fake_aws.environment(), **variables}.items():
+            monkeypatch.setenv(variable, value)
+        console_widget.dependencies.cache_clear()
+        yield fake_aws
+    console_widget.dependencies.cache_clear()
+
+
+@pytest.fixture
+def show(aws: FakeAws) -> Show:
+    """Calls the function as a dashboard does."""
+
+    def call(event: object = None, **context: object) -> str:
+        arguments: Any = {} if event is None else event
+        if context:
+            arguments = {**arguments, "widgetContext": context}
+        lambda_context: Any = type("Context", (), {"invoked_function_arn": ARN})()
+        html = console_widget.handler(arguments, lambda_context)
+        assert isinstance(html, str)
+        json.dumps(html).encode()
+        return html
+
+    return call
+
+
+def test_registry_is_one_query(show: Show, aws: FakeAws) -> None:
+    html = show()
+    assert "10 repositories" in html
+    assert f">{FIRST}</a>" in html
+    assert aws.calls() == {"Query": 1}
+
+
+def test_repository_is_one_query_and_one_get(show: Show, aws: FakeAws) -> None:
+    html = show({"repository": FIRST, "search": "team"})
+    assert ">4.0.0, latest</a>" in html
+    assert '{"search": "team"}' in html
+    assert digest_of("asked")[:19] not in html
+    assert aws.calls() == {"Query": 1, "GetItem": 1}
+
+
+def test_state_is_read_again_after_a_minute(show: Show, aws: FakeAws) -> None:
+    deps, now = console_widget.dependencies(), datetime.now(UTC)
+    for seconds in (0, 30, 60):
+        answer({}, deps, ARN, now + timedelta(seconds=seconds))
+    assert aws.calls() == {"Query": 1}
+    answer({}, deps, ARN, now + timedelta(seconds=61))
+    assert aws.calls() == {"Query": 2}
+
+
+def test_page_follows_theme_and_width(show: Show) -> None:
+    assert len({show(theme=theme, width=width) for theme in ("light", "dark") for width in (400, 1400)}) == 4
+    assert show(theme="dark", width=400) == show(theme="dark", width=639.5, height=200)
+
+
+@pytest.mark.parametrize(
+    ("event", "context", "searched"),
+    [
+        ({}, {"forms": {"all": {"search": "worker"}}}, "worker"),
+        ({"search": "worker"}, {}, "worker"),
+        ({"search": "worker"}, {"forms": {"all": {"search": "checkout"}}}, "worker"),
+        ({"search": ""}, {"forms": {"all": {"search": "worker"}}}, ""),
+        ({}, {"forms": None}, ""),
+    ],
+    ids=["input field", "parameter", "parameter before the field", "show all", "no field"],
+)
+def test_search_comes_from_the_action_or_the_input_field(
+    show: Show, event: dict[str, Any], context: dict[str, Any], searched: str
+) -> None:
+    html = show(event, **context)
+    assert f'<input name="search" value="{searched}"' in html
+    assert (f">{FIRST}</a>" in html.partition("Repositories</div>")[2]) is (searched == "")
+
+
+def test_widget_describes_itself(show: Show, aws: FakeAws) -> None:
+    context: Any = type("Context", (), {"invoked_function_arn": ARN})()
+    assert console_widget.handler({"describe": True}, context) == {"markdown": DESCRIPTION}
+    assert aws.calls() == {}
+
+
+@pytest.mark.parametrize(
+    ("event", "message"),
+    [
+        ({"repository": "no/such"}, "repository is 'no/such'; expected one that was scanned"),
+        ({"repository": 7}, "repository is 'int'; expected text of at most 256 characters"),
+        ({"search": "x" * 257}, "expected text of at most 256 characters"),
+        ({"page": 0}, "page is '0'; expected a whole number from 1"),
+        ({"page": "2"}, "page is '2'; expected a whole number from 1"),
+        ({"page": True}, "page is 'True'; expected a whole number from 1"),
+        ([], "the event is not a JSON object; expected the parameters of a custom widget"),
+        ({"Records": [{"messageId": "1", "body": "{}"}]}, "10 repositories"),
+    ],
+)
+def test_bad_input_is_answered_with_a_message(show: Show, event: object, message: str) -> None:
+    assert message in show(event).replace("&#x27;", "'")
+
+
+def test_table_that_cannot_be_read_is_answered_with_a_message(
+    show: Show, aws: FakeAws, caplog: pytest.LogCaptureFixture
+) -> None:
+    aws.behavior.faults.append(Fault("Query", "AccessDeniedException"))
+    assert "The memory table cannot be read; the log of this function says why." in show()
+    assert "the function's role lacks dynamodb:Query" in caplog.text
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()), lambda inner: st.lists(inner)
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.dictionaries(st.sampled_from(["repository", "search", "page", "describe", "x"]), JSON),
+    st.dictionaries(st.sampled_from(["theme", "width", "height", "forms", "params"]), JSON),
+)
+def test_any_event_is_answered(show: Show, event: dict[str, Any], context: dict[str, Any]) -> None:
+    event.pop("describe", None)
+    html = show(event, **context)
+    assert html.startswith("<style>")
+    assert html.endswith("</div>")

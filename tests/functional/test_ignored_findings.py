@@ -1,0 +1,270 @@
+"""The reporter over HTTP, with rules for ignored findings in its table."""
+
+import json
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from ecr_scan_reporter import reporter
+from ecr_scan_reporter.memory.images import image_record
+from ecr_scan_reporter.memory.items import image_key, repository_key
+from ecr_scan_reporter.memory.overdue import OverdueMessage
+from ecr_scan_reporter.memory.rules import RuleMemory
+from ecr_scan_reporter.reporting.pipeline import report_batch
+from ecr_scan_reporter.shared.deadline import Deadline
+from fake_aws import FakeScan, Fault, digest_of
+from reporter_inbox import CHAT, Inbox, document, enhanced, found, mail
+from syrupy.assertion import SnapshotAssertion
+
+START = datetime(2025, 11, 9, 9, 0, tzinfo=UTC)
+A = enhanced("CVE-2026-0001", "CRITICAL", "openssl")
+B = enhanced("CVE-2026-0002", "HIGH", "zlib")
+C = enhanced("CVE-2026-0003", "HIGH", "zlib")
+
+
+def rule(**values: Any) -> dict[str, Any]:
+    end = {} if "expires" in values or "until_fixed" in values else {"expires": "2025-12-03"}
+    return {"reason": "The function is not called.", "owner": "team-a", **end, **values}
+
+
+def set_rules(*chunks: Any) -> None:
+    """Write rules as Terraform does: each chunk is an item."""
+    table = reporter.dependencies().table
+    table.delete_many(("IGNORED", str(number)) for number in range(20))
+    table.put_many(
+        {"pk": "IGNORED", "sk": str(number), "rules": chunk if isinstance(chunk, str) else json.dumps(chunk)}
+        for number, chunk in enumerate(chunks)
+    )
+
+
+def scan(inbox: Inbox, days: float, *findings: dict[str, Any], repository: str = "app") -> list[dict[str, Any]]:
+    """Report a scan of an image so many days after the start; return the images of the new report."""
+    now, before = START + timedelta(days=days), len(inbox.reports())
+    listed = FakeScan("COMPLETE", now, enhanced_findings=list(findings))
+    event = inbox.image(repository, "1.0", name=repository, scan=listed, pushed_at=START)
+    event["time"] = f"{now:%Y-%m-%dT%H:%M:%SZ}"
+    records: Any = [{"messageId": "1", "body": json.dumps(event)}]
+    assert report_batch(records, reporter.dependencies(), Deadline(300), now) == {"batchItemFailures": []}
+    images = [image for report in inbox.reports()[before:] for image in document(report)["images"]]
+    for image in images:
+        totals = image["totals"]
+        balance = image["open_before"] + totals["new"] + totals["back"] - totals["fixed"] - totals["withdrawn"]
+        assert sum(image["counts"].values()) == image["open_now"] == balance
+    return images
+
+
+def new(images: list[dict[str, Any]]) -> list[str]:
+    return [finding["id"] for image in images for finding in image["changes"]["new"]]
+
+
+def test_ignored_findings_are_named_with_their_rule(
+    make_reporter: Callable[..., Inbox], snapshot: SnapshotAssertion
+) -> None:
+    inbox = make_reporter(CHAT_TOPIC_ARN=CHAT)
+    set_rules([rule(id="CVE-2026-0001"), rule(package="zlib", until_fixed=True, reason="No fix.", repositories="a")])
+    other = enhanced("CVE-2026-0009", "HIGH", "curl")
+    [image] = scan(inbox, 0, A, B, C, other)
+    assert new([image]) == ["CVE-2026-0009"]
+    assert (image["counts"], image["ignored_total"]) == ({"HIGH": 1}, 3)
+    assert [(entry["id"], entry["ignored_by"]["rule"]) for entry in image["ignored"]] == [
+        ("CVE-2026-0001", "CVE-2026-0001"),
+        ("CVE-2026-0002", "package zlib in a"),
+        ("CVE-2026-0003", "package zlib in a"),
+    ]
+    [report] = inbox.reports()
+    totals = document(report)["totals"]
+    assert (totals["new"], totals["ignored"], totals["ignored_by_rules"]) == (1, 3, 2)
+    assert inbox.chats()[0]["content"]["description"].endswith("\n\n3 findings are ignored by 2 rules")
+    assert image["ignored"] == snapshot(name="ignored")
+    assert mail(report) == snapshot(name="mail")
+
+
+def test_image_with_ignored_findings_only_is_silent_and_remembered(inbox: Inbox) -> None:
+    set_rules([rule(package="zlib")])
+    assert scan(inbox, 0, B, C) == []
+    item = reporter.dependencies().table.get(repository_key("app"), image_key(digest_of("app")))
+    record = image_record(item or {})
+    assert (record.counts, record.ignored, record.updates, record.ledger.new) == ({"HIGH": 2}, 2, (), 2)
+
+
+def test_finding_of_a_rule_that_ends_is_new_with_its_reason(inbox: Inbox) -> None:
+    set_rules([rule(id="CVE-2026-0001")])
+    assert scan(inbox, 0, A) == []
+    assert scan(inbox, 23, A) == []
+    images = scan(inbox, 24, A)
+    assert new(images) == ["CVE-2026-0001"]
+    assert images[0]["changes"]["new"][0]["was_ignored"] == "was ignored until 3 Dec 2025: The function is not called."
+    assert images[0]["changes"]["new"][0]["first_seen"] == "2025-11-09T09:00:00Z"
+    assert "\n     was ignored until 3 Dec 2025: The function is not called.\n" in mail(inbox.reports()[-1])
+    assert scan(inbox, 25, A) == []
+
+
+def test_finding_of_a_rule_that_is_removed_is_new_with_its_reason(inbox: Inbox) -> None:
+    set_rules([rule(id="CVE-2026-0001")])
+    assert scan(inbox, 0, A) == []
+    set_rules([])
+    [finding] = scan(inbox, 1, A)[0]["changes"]["new"]
+    assert finding["was_ignored"] == "was ignored by a rule that is gone: The function is not called."
+
+
+def test_until_fixed_ends_when_a_fix_is_known(inbox: Inbox) -> None:
+    set_rules([rule(package="zlib", until_fixed="true")])
+    assert scan(inbox, 0, B, C) == []
+    images = scan(inbox, 1, enhanced("CVE-2026-0002", "HIGH", "zlib", "1.3"), C)
+    assert new(images) == ["CVE-2026-0002"]
+    assert images[0]["ignored_total"] == 1
+
+
+def test_rule_that_is_added_takes_the_finding_out_of_the_report(inbox: Inbox) -> None:
+    assert new(scan(inbox, 0, A, B)) == ["CVE-2026-0001", "CVE-2026-0002"]
+    set_rules([rule(id="CVE-2026-0001")])
+    [image] = scan(inbox, 1, A, B, C)
+    assert (new([image]), image["ignored_total"], image["open_before"]) == (["CVE-2026-0003"], 1, 1)
+
+
+def test_rule_that_is_added_between_two_scans_of_one_window(make_reporter: Callable[..., Inbox]) -> None:
+    inbox = make_reporter(REPORT_WINDOW_SECONDS="3600")
+    scan(inbox, 0, A, B)
+    inbox.check(START + timedelta(hours=2))
+    assert scan(inbox, 1, A, B, C) == []
+    set_rules([rule(id="CVE-2026-0001")])
+    assert scan(inbox, 1.01, A, B, C, enhanced("CVE-2026-0004", "HIGH", "curl")) == []
+    inbox.check(START + timedelta(days=2))
+    [image] = document(inbox.reports()[-1])["images"]
+    assert sorted(new([image])) == ["CVE-2026-0003", "CVE-2026-0004"]
+    assert (image["open_before"], image["open_now"], image["ignored_total"]) == (1, 3, 1)
+
+
+def test_ignored_finding_has_no_deadline(make_reporter: Callable[..., Inbox]) -> None:
+    inbox = make_reporter(FIX_WITHIN='{"CRITICAL": 7, "HIGH": 7}')
+    set_rules([rule(id="CVE-2026-0001", expires="2025-11-20")])
+    assert new(scan(inbox, 0, A, B)) == ["CVE-2026-0002"]
+    # The rule for the other one is newer than its scan.
+    set_rules([rule(id="CVE-2026-0001", expires="2025-11-20"), rule(id="CVE-2026-0002")])
+    message: Any = [{"messageId": "1", "body": OverdueMessage("app", digest_of("app")).to_json()}]
+    report_batch(message, reporter.dependencies(), Deadline(300), START + timedelta(days=8))
+    assert len(inbox.reports()) == 1
+    # Its age runs from when it was first seen, so the end of the rule is the end of its time.
+    images = scan(inbox, 12, A, B)
+    assert new(images) == [finding["id"] for finding in images[0]["overdue"]] == ["CVE-2026-0001"]
+
+
+def test_inventory_says_how_many_are_ignored(inbox: Inbox) -> None:
+    set_rules([rule(id="CVE-2026-0001", expires="2099-01-01")])
+    old = datetime.now(UTC) - timedelta(days=30)
+    events = [inbox.image(f"app-{n}", "1.0", scan=found("HIGH", "HIGH"), pushed_at=old) for n in range(2)]
+    assert inbox.report(*events) == []
+    inbox.check(datetime.now(UTC) + timedelta(minutes=11))
+    [report] = inbox.reports()
+    assert document(report)["inventory"]["counts"] == {"HIGH": 2}
+    assert "\n2 findings are ignored by 1 rule.\n" in mail(report)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        rule(),
+        rule(id="CVE-2026-0002", package="zlib"),
+        rule(id="CVE-2026-0002", reason=""),
+        rule(id="CVE-2026-0002", owner=None),
+        rule(id="CVE-2026-0002", expires="soon"),
+        rule(id="CVE-2026-0002", until_fixed=True, expires="2025-12-03"),
+        rule(id="CVE-2026-0002", repositories="(app"),
+        rule(id=7),
+        "CVE-2026-0002",
+        None,
+    ],
+)
+def test_broken_rule_is_named_and_ignores_nothing(
+    inbox: Inbox, caplog: pytest.LogCaptureFixture, broken: object
+) -> None:
+    set_rules([broken, rule(id="CVE-2026-0001")])
+    assert new(scan(inbox, 0, A, B)) == ["CVE-2026-0002"]
+    [warning] = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert warning.getMessage() == "rule of ignored_findings not read; its findings are reported"
+
+
+@pytest.mark.parametrize("chunk", ["[", "{}", "[" * 100_000])
+def test_broken_item_is_named_and_the_others_are_read(
+    inbox: Inbox, caplog: pytest.LogCaptureFixture, chunk: str
+) -> None:
+    set_rules(chunk, [rule(id="CVE-2026-0001")])
+    assert new(scan(inbox, 0, A, B)) == ["CVE-2026-0002"]
+    assert [record.rule for record in caplog.records if record.levelno == logging.WARNING] == ["item 0"]  # type: ignore[attr-defined]
+
+
+def test_rules_that_cannot_be_read_ignore_nothing_at_first_and_stay_known_later(
+    inbox: Inbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    set_rules([rule(id="CVE-2026-0001")])
+    fault = Fault("Query", "AccessDeniedException", containing="IGNORED", times=1)
+    inbox.aws.behavior.faults.append(fault)
+    assert new(scan(inbox, 0, A)) == ["CVE-2026-0001"]
+    assert "ignored_findings not read" in caplog.text
+    assert scan(inbox, 0.001, A, repository="second") == []
+    inbox.aws.behavior.faults.append(fault)
+    assert scan(inbox, 1, A, repository="third") == []
+
+
+def test_rules_are_read_again_after_five_minutes(inbox: Inbox) -> None:
+    minute = 1 / 1440
+    set_rules([rule(id="CVE-2026-0001")])
+    assert scan(inbox, 0, A) == []
+    set_rules([])
+    assert scan(inbox, 4 * minute, A, repository="second") == []
+    assert new(scan(inbox, 5 * minute, A, repository="third")) == ["CVE-2026-0001"]
+
+
+def test_rules_are_read_in_their_order_and_their_use_is_remembered(inbox: Inbox) -> None:
+    others = [[rule(id=f"CVE-2025-{number}")] for number in range(1000, 1009)]
+    set_rules([], *others[:1], [rule(package="openssl")], *others[1:], [rule(id="CVE-2026-0001")])
+    assert new(scan(inbox, 0, A, B)) == ["CVE-2026-0002"]
+    rules = RuleMemory(reporter.dependencies().table)
+    assert [each.name for each in rules.read(START)][-1] == "CVE-2026-0001"
+    used = {each.name: rules.uses()[each.key] for each in rules.read(START)}
+    assert (used["package openssl"].used_at, used["package openssl"].matched_at) == (START, START)
+    assert (used["CVE-2026-0001"].used_at, used["CVE-2026-0001"].matched_at) == (None, START)
+    assert {use.added_at for use in used.values()} == {START}
+
+
+def test_use_is_remembered_once_a_day(inbox: Inbox) -> None:
+    set_rules([rule(id="CVE-2026-0001")])
+    for days in (0, 0.3, 0.6, 0.9):
+        scan(inbox, days, A)
+    updates = inbox.aws.calls()["UpdateItem"]
+    scan(inbox, 1.0, A)
+    assert inbox.aws.calls()["UpdateItem"] == updates + 1
+    rules = RuleMemory(reporter.dependencies().table)
+    [known] = rules.read(START)
+    assert rules.uses()[known.key].used_at == START + timedelta(days=1)
+
+
+@pytest.mark.parametrize(("operation", "first_day"), [("BatchWriteItem", 0), ("UpdateItem", -2)])
+def test_use_that_cannot_be_remembered_stops_nothing(
+    inbox: Inbox, caplog: pytest.LogCaptureFixture, operation: str, first_day: int
+) -> None:
+    set_rules([rule(id="CVE-2026-0001")])
+    inbox.aws.behavior.faults.append(Fault(operation, "AccessDeniedException", containing="RULES", times=1))
+    for day in range(first_day, 1):
+        scan(inbox, day, A)
+    assert "the use of ignored_findings was not remembered" in caplog.text
+    scan(inbox, 2, A)
+    rules = RuleMemory(reporter.dependencies().table)
+    [known] = rules.read(START)
+    assert rules.uses()[known.key].used_at == START + timedelta(days=2)
+
+
+def test_thousand_rules_cost_no_request_per_event(inbox: Inbox) -> None:
+    set_rules(
+        *([rule(id=f"CVE-2026-{number}") for number in range(first, first + 180)] for first in range(1, 1000, 180))
+    )
+    events = [inbox.image(f"app-{number}", "1.0", scan=found("HIGH")) for number in range(100)]
+    assert inbox.report(*events, seconds=300) == []
+    inbox.aws.reset()
+    again = [{**event, "time": "2026-11-24T09:14:00Z"} for event in events]
+    assert inbox.report(*again, seconds=300) == []
+    calls = inbox.aws.calls()
+    assert (calls["BatchGetItem"], calls["PutItem"], calls["DescribeImageScanFindings"]) == (100, 100, 100)
+    assert calls.get("Query", 0) + calls.get("UpdateItem", 0) == 0

@@ -1,0 +1,112 @@
+"""The reporter over HTTP against the oracle of its memory: fewer random histories, but real clients."""
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import hypothesis
+import pytest
+from ecr_scan_reporter import reporter
+from ecr_scan_reporter.reporting.pipeline import report_batch
+from ecr_scan_reporter.shared.deadline import Deadline
+from fake_aws import FakeImage, FakeScan, Fault
+from histories import Player, RawEntry, Step, step
+from hypothesis import HealthCheck, given
+from hypothesis import strategies as st
+from memory_oracle import Rules
+from reporter_inbox import Inbox, document, enhanced
+from reporter_world import START, World
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    logging.disable()
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.fixture
+def fixed_inbox(make_reporter: Callable[..., Inbox]) -> Inbox:
+    return make_reporter(NOTIFY_ON_FIXED="true")
+
+
+class HttpWorld(World):
+    """The reporter with real clients, and a fake of AWS behind them."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        # A scan that ends in the future would be in progress.
+        super().__init__(now=START - timedelta(days=3 * 365))
+        self.inbox, self.deps = inbox, reporter.dependencies()
+
+    def process(self, body: str, copies: int = 1) -> None:
+        for receives in range(1, 4):
+            attributes = {"ApproximateReceiveCount": str(receives)}
+            records: Any = [
+                {"messageId": str(number), "receiptHandle": str(number), "body": body, "attributes": attributes}
+                for number in range(copies)
+            ]
+            response = report_batch(records, self.deps, Deadline(300), self.now)
+            if not response["batchItemFailures"]:
+                return
+            self.now += timedelta(minutes=1)
+        raise AssertionError("the message is never processed")
+
+    def deliver(self, until: datetime | None = None) -> None:
+        self.now = until or self.now + timedelta(days=2)
+        if until is None:
+            self.inbox.check(self.now)
+
+    def documents(self) -> list[dict[str, Any]]:
+        return [document(report) for report in self.inbox.reports()]
+
+
+class HttpPlayer(Player):
+    """Plays a history through the fake of AWS."""
+
+    world: HttpWorld
+
+    def put_image(self, digest: str, tags: tuple[str, ...], pushed_at: datetime) -> None:
+        self._repository().put(FakeImage(digest, tags, pushed_at=pushed_at))
+
+    def set_result(self, digest: str, scan: Step) -> None:
+        faults = self.world.inbox.aws.behavior.faults
+        faults[:] = [fault for fault in faults if fault.containing != digest]
+        if scan.outcome == "UNREADABLE":
+            faults.append(Fault("DescribeImageScanFindings", "AccessDeniedException", containing=digest))
+            return
+        entries = [_enhanced(raw) for raw in scan.entries] if scan.outcome == "COMPLETE" else []
+        ended = None if scan.outcome == "IN_PROGRESS" else self.world.now
+        self._repository().scans[digest] = FakeScan(scan.outcome, ended, "No space.", enhanced_findings=entries)
+
+    def _repository(self) -> Any:
+        inbox = self.world.inbox
+        if "app" not in inbox.repositories:
+            inbox.repositories["app"] = inbox.aws.registry.add("app")
+        return inbox.repositories["app"]
+
+
+def _enhanced(raw: RawEntry) -> dict[str, Any]:
+    entry = raw.entry
+    fields = {"exploitAvailable": "YES" if entry.exploit else "NO"}
+    found = enhanced(raw.id, entry.severity, entry.key[1], "9.0" if entry.fix else "", **fields)
+    found["packageVulnerabilityDetails"]["relatedVulnerabilities"] = list(raw.aliases)
+    found["packageVulnerabilityDetails"]["vulnerablePackages"][0]["version"] = entry.version
+    return found
+
+
+@given(numbers=st.lists(st.integers(0, 2**96 - 1), min_size=1, max_size=8))
+@hypothesis.settings(
+    max_examples=60, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
+)
+def test_random_histories_are_reported_as_the_oracle_says(fixed_inbox: Inbox, numbers: list[int]) -> None:
+    rules, inbox = Rules({"CRITICAL": 1, "HIGH": 1}, notify_on_fixed=True), fixed_inbox
+    inbox.repositories.clear()
+    inbox.aws.reset()
+    inbox.aws.create_memory_table()
+    inbox.aws.behavior.faults.clear()
+    for repository in list(inbox.aws.registry.repositories):
+        inbox.aws.registry.remove(repository.name)
+    # Basic and enhanced scanning name the operating system only with a finding.
+    HttpPlayer(HttpWorld(inbox), rules).play([replace(step(number), operating_system="") for number in numbers])

@@ -1,0 +1,74 @@
+"""The reporter over HTTP: when what waits in memory is published, and what it costs to find out."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+from ecr_scan_reporter.aws.dynamodb import Table
+from ecr_scan_reporter.memory.outbox import INVENTORY, Outbox
+from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
+from fake_aws import FakeScan, digest_of
+from fake_aws.fake_aws import MEMORY_TABLE
+from reporter_inbox import Inbox, found
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+RUN = "run-1"
+
+
+def ask_for(memory: ScanMemory, repository: str, *names: str) -> None:
+    """Remember that a run asked for scans in a repository, and that it is done there."""
+    digests = [digest_of(name) for name in names]
+    memory.remember(repository, dict.fromkeys(digests), digests, RUN, NOW)
+    memory.remember_state(RepositoryState(repository, NOW, len(names), len(names), RUN), NOW)
+
+
+def report(inbox: Inbox, repository: str, name: str) -> None:
+    """Report a scan of an image that was just pushed."""
+    scan = FakeScan("COMPLETE", NOW, findings=found("HIGH").findings)
+    event = inbox.image(repository, name, name=name, scan=scan, pushed_at=NOW - timedelta(hours=1))
+    assert inbox.report(event | {"time": f"{NOW:%Y-%m-%dT%H:%M:%SZ}"}) == []
+
+
+def test_repositories_are_not_read_again_before_as_many_results_came_as_the_run_asked_for(inbox: Inbox) -> None:
+    memory = ScanMemory(Table(inbox.aws.client("dynamodb"), MEMORY_TABLE))
+    memory.begin_run(RUN, 1, NOW)
+    ask_for(memory, "app", "first", "second", "third")
+    queries = []
+    for name in ("first", "second", "third"):
+        inbox.aws.reset()
+        report(inbox, "app", name)
+        queries.append(inbox.aws.calls()["Query"])
+    # The first batch and the last one read what the run did in each repository; the first one also reads the rules for
+    # ignored findings, and the last one what waits to be reported.
+    assert queries == [queries[1] + 2, queries[1], queries[1] + 2], queries
+    [published] = inbox.reports()
+    assert json.loads(json.loads(published.message)["default"])["totals"]["new"] == 3
+
+
+def test_run_that_asks_for_more_than_was_expected_is_not_complete(inbox: Inbox) -> None:
+    memory = ScanMemory(Table(inbox.aws.client("dynamodb"), MEMORY_TABLE))
+    memory.begin_run(RUN, 2, NOW)
+    ask_for(memory, "app", "first", "second")
+    report(inbox, "app", "first")
+    ask_for(memory, "other", "third", "fourth")
+    for repository, name in (("app", "second"), ("other", "third")):
+        report(inbox, repository, name)
+        assert inbox.reports() == []
+    report(inbox, "other", "fourth")
+    assert len(inbox.reports()) == 1
+
+
+def test_check_does_not_arrive_before_it_was_planned(inbox: Inbox) -> None:
+    outbox = Outbox(Table(inbox.aws.client("dynamodb"), MEMORY_TABLE))
+    outbox.touch(INVENTORY, "", NOW)
+    almost = NOW + timedelta(minutes=9, seconds=50, milliseconds=950)
+    inbox.check(almost)
+    [check] = inbox.aws.messages()
+    assert almost + timedelta(seconds=check.delay) >= NOW + timedelta(minutes=10)
+
+
+def test_time_of_an_inventory_survives_a_later_publication(inbox: Inbox) -> None:
+    outbox = Outbox(Table(inbox.aws.client("dynamodb"), MEMORY_TABLE))
+    assert outbox.lease(NOW, NOW + timedelta(minutes=1))
+    outbox.release(NOW)
+    outbox.release(None)
+    assert outbox.windows()[1].inventory_at == NOW

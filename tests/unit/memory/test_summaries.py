@@ -1,0 +1,91 @@
+"""Adds up what is remembered of images to one item per repository."""
+
+import json
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from ecr_scan_reporter.aws.dynamodb import Item
+from ecr_scan_reporter.memory.images import ImageRecord, Ledger, Update, image_item
+from ecr_scan_reporter.memory.summaries import OverdueFinding, RepositorySummary, summary_item
+
+NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+OPENSSL = Update("openssl", ("3.0.1",), ("3.0.15",), Counter({"CRITICAL": 1}))
+
+
+def image(**values: Any) -> Item:
+    return image_item("REPOSITORY#team-a/app", "sha256:1", ImageRecord(**values))
+
+
+def test_image_record_with_everything_stays_below_one_write_unit() -> None:
+    updates = tuple(
+        Update(f"package-{n}", ("1.2.3-r4",), ("1.2.3-r5",), Counter({"CRITICAL": 1, "HIGH": 9})) for n in range(3)
+    )
+    overdue = tuple((f"CVE-2026-{n:05}", "openssl", "CRITICAL", NOW) for n in range(3))
+    item = image(
+        event_at=NOW,
+        scanned_at=NOW,
+        counts={"CRITICAL": 3, "HIGH": 27, "MEDIUM": 40, "LOW": 12},
+        tags=("4.2.0", "latest"),
+        platform="linux/arm64",
+        pushed_at=NOW,
+        reported_at=NOW,
+        ledger=Ledger(10, 20, 30, 40, 50, 60, 70),
+        updates=updates,
+        due_at=NOW,
+        overdue=3,
+        overdue_worst=overdue,
+    )
+    assert sum(len(name) + len(str(value)) for name, value in item.items()) < 1024
+
+
+def test_summary_adds_images_up() -> None:
+    summary = RepositorySummary("team-a/app", NOW)
+    summary.add_image(image(counts={"CRITICAL": 1, "LOW": 2}, ledger=Ledger(new=3), updates=(OPENSSL,)), "1.0")
+    summary.add_image(image(counts={"CRITICAL": 1}, ledger=Ledger(carried=1), updates=(OPENSSL,), ignored=1), "1.1")
+    summary.add_image(image(), "1.2")
+    summary.add_image(image(counts={"HIGH": 9}, ledger=Ledger(new=9), updates=(OPENSSL,), overdue=9), None)
+    assert summary.open == {"CRITICAL": 2, "LOW": 2}
+    assert summary.images_by_worst == {"CRITICAL": 2, "NONE": 1}
+    assert summary.ledger == Ledger(carried=1, new=12)
+    assert summary.updates == [Update(*OPENSSL.key, Counter({"CRITICAL": 2}), images=2)]
+    assert (summary.ignored, summary.overdue) == (1, 0)
+
+
+def test_summary_names_what_is_overdue_for_longest() -> None:
+    summary = RepositorySummary("team-a/app", NOW)
+    for day in (3, 1, 4, 2):
+        due = NOW - timedelta(days=day)
+        summary.add_image(image(overdue=1, overdue_worst=((f"CVE-{day}", "zlib", "HIGH", due),)), f"1.{day}")
+    assert summary.overdue == 4
+    assert [found.id for found in summary.overdue_worst] == ["CVE-4", "CVE-3", "CVE-2"]
+    assert summary.overdue_worst[0] == OverdueFinding("1.4", "CVE-4", "zlib", "HIGH", NOW - timedelta(days=4))
+
+
+def test_summary_survives_its_json() -> None:
+    summary = RepositorySummary("team-a/app", NOW, coverage={"images": 3}, examples={"failed": ["1.0"]})
+    due = NOW - timedelta(days=1)
+    record = image(
+        counts={"HIGH": 1},
+        ledger=Ledger(new=1, new_high=1),
+        updates=(OPENSSL,),
+        overdue=1,
+        overdue_worst=(("CVE-1", "zlib", "HIGH", due),),
+    )
+    summary.add_image(record, "1.0")
+    values = json.loads(json.dumps(summary.to_json()))
+    assert RepositorySummary.from_json("team-a/app", NOW, values) == summary
+
+
+def test_item_of_a_large_repository_stays_small_enough_for_30_pages_of_10_000() -> None:
+    summary = RepositorySummary("team-a/app", NOW, coverage={"images": 100}, examples={"failed": ["1.0"] * 3})
+    for number in range(100):
+        updates = tuple(
+            Update(f"package-{number}-{n}", (f"1.{n}.{number}-r4",), (f"1.{n}.9-r5",), Counter({"HIGH": number}))
+            for n in range(3)
+        )
+        overdue = ((f"CVE-2026-{number:05}", f"package-{number}", "HIGH", NOW),)
+        summary.add_image(image(counts={"HIGH": 9}, updates=updates, overdue=1, overdue_worst=overdue), f"1.{number}")
+    data = summary_item(summary, NOW)["data"]
+    assert isinstance(data, bytes)
+    assert len(data) < 2_500

@@ -1,0 +1,447 @@
+"""Adds up summaries to digests whose books balance, and renders them in few lines."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from textwrap import indent
+from typing import Any
+
+import jsonschema
+import pytest
+from ecr_scan_reporter.aws.sns import MAX_MESSAGE, ReportMessage, publications
+from ecr_scan_reporter.memory.digests import RepositorySnapshot
+from ecr_scan_reporter.memory.images import Ledger, Update
+from ecr_scan_reporter.memory.summaries import OverdueFinding, RepositorySummary
+from ecr_scan_reporter.models import SEVERITIES, RepositoryFilter
+from ecr_scan_reporter.reporting.digest import Digest, Notices, build_digests
+from ecr_scan_reporter.reporting.rendering.digest_messages import build_messages
+from ecr_scan_reporter.reporting.rendering.page import Context
+from ecr_scan_reporter.settings import ReporterSettings
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sample_summaries import NOW, WEEK, sample_summaries
+from syrupy.assertion import SnapshotAssertion
+
+SCHEMA = json.loads((Path(__file__).parents[3] / "docs" / "digest.schema.json").read_text())
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA, format_checker=jsonschema.FormatChecker())
+SETTINGS = ReporterSettings(
+    topic_arn="arn:aws:sns:eu-west-1:123456789012:reports",
+    reports_queue_url="https://sqs.eu-west-1.amazonaws.com/123456789012/reports",
+    memory_table="memory",
+    repositories=RepositoryFilter(re.compile("(?!sandbox/)"), None),
+    thresholds={"CRITICAL": 1, "HIGH": 1},
+    notify_on_scan_failure=True,
+    name="platform",
+)
+CONTEXT = Context("platform", "aws", SETTINGS.thresholds)
+Snapshot = Mapping[str, RepositorySnapshot]
+
+
+def digest_of(
+    summaries: Iterable[RepositorySummary], before: Snapshot | None = None, notices: Notices | None = None
+) -> Digest:
+    """Return the only digest of summaries."""
+    [digest], _ = build_digests(summaries, before, NOW - WEEK, notices or Notices(), SETTINGS, NOW)
+    return digest
+
+
+def messages_of(digest: Digest) -> list[ReportMessage]:
+    """Return the messages of a digest, each of which keeps to the limits and to the schema."""
+    messages = list(build_messages(digest, CONTEXT))
+    for message in [messages[0], *messages[1:][-1:]]:
+        VALIDATOR.validate(json.loads(message.document))
+    for message in messages:
+        assert 0 < len(message.subject) < 100
+        assert message.subject.isascii()
+        assert message.subject.isprintable()
+        assert len(message.attributes) <= 10
+        assert max(publication.size for publication in publications(message)) <= MAX_MESSAGE
+        lines = message.email.splitlines()
+        assert len(lines) <= 40
+        assert max(map(len, lines)) <= 76
+    return messages
+
+
+def summary(name: str = "team-a/app", **values: Any) -> RepositorySummary:
+    coverage = values.pop("coverage", {"images": 10, "in_time": 10})
+    return RepositorySummary(name, values.pop("updated_at", NOW - timedelta(hours=3)), coverage, **values)
+
+
+def mail(digest: Digest) -> str:
+    return messages_of(digest)[0].email
+
+
+def snapshot_of(summaries: Iterable[RepositorySummary]) -> dict[str, RepositorySnapshot]:
+    _, snapshot = build_digests(summaries, None, None, Notices(), SETTINGS, NOW - WEEK)
+    return snapshot
+
+
+@pytest.mark.parametrize(("repositories", "images"), [(5, 2), (100, 10), (10_000, 10)], ids=["10", "1000", "100000"])
+def test_registry_of_any_size_is_one_page(repositories: int, images: int, snapshot: SnapshotAssertion) -> None:
+    before = snapshot_of(sample_summaries(repositories, images, earlier=True))
+    digest = digest_of(sample_summaries(repositories, images), before)
+    messages = messages_of(digest)
+    assert messages[0].subject == snapshot(name="subject")
+    assert messages[0].email == snapshot(name="mail")
+    assert json.loads(messages[0].chat) == snapshot(name="chat")
+    named = [row["repository"] for message in messages for row in json.loads(message.document)["repositories"]]
+    assert named == [row.repository for row in digest.repositories]
+    assert len(named) == repositories
+    assert [message.attributes["part"] for message in messages] == list(range(1, len(messages) + 1))
+    assert {message.chat for message in messages[1:]} <= {""}
+
+
+def test_document_has_everything(snapshot: SnapshotAssertion) -> None:
+    notices = Notices(("The rule for CVE-1 ends in 9 days.",), {"images-dlq": 2}, ("a@example.com",), ("Could not x.",))
+    summaries = list(sample_summaries(10, 2))
+    before = snapshot_of(sample_summaries(9, 2, earlier=True))
+    [message] = messages_of(digest_of(summaries, before, notices))
+    assert json.loads(message.document) == snapshot
+    assert message.attributes == {
+        "kind": "digest",
+        "severity": "CRITICAL",
+        "new_critical": 2,
+        "new_high": 1,
+        "overdue": 1,
+        "failed_scans": 1,
+        "account": "123456789012",
+        "region": "eu-west-1",
+        "part": 1,
+    }
+
+
+def test_first_digest_has_no_changes() -> None:
+    digest, snapshot = build_digests([summary(open=Counter(HIGH=2))], None, None, Notices(), SETTINGS, NOW)
+    [message] = messages_of(digest[0])
+    assert message.subject == "[ECR] First digest: 2 high open, 10 of 10 images scanned in time"
+    assert "Changes: none yet, this is the first digest\n  2 open (2 high).\n" in message.email
+    assert json.loads(message.document)["changes"] is None
+    assert snapshot == {"team-a/app": RepositorySnapshot(Ledger(), 2)}
+
+
+def test_week_without_news_is_said() -> None:
+    one = summary(open=Counter(HIGH=2), ledger=Ledger(new=2))
+    [message] = messages_of(digest_of([one], snapshot_of([one])))
+    assert message.subject == "[ECR] Nothing new, 10 of 10 images scanned in time"
+    assert "          2  open, as before (2 high)\n" in message.email
+    assert "Needs you\n  Nothing.\n" in message.email
+
+
+def test_no_run_does_not_look_like_health() -> None:
+    digests, _ = build_digests([], None, None, Notices(), SETTINGS, NOW)
+    [message] = messages_of(digests[0])
+    assert message.subject == "[ECR] No run has finished yet"
+    assert "Needs you\n  No run has finished yet: the logs of the two scanners say why.\n" in message.email
+    assert "Nothing is open" not in message.email
+    [message] = messages_of(digest_of([], {}))
+    assert message.subject == "[ECR] No run has finished yet"
+    assert message.email.startswith("No run has finished yet.\n")
+    assert "\nChanges\n  Nothing is known yet.\n" in message.email
+
+
+def test_old_run_does_not_look_like_health() -> None:
+    old = summary("team-a/old", updated_at=NOW - timedelta(days=2, seconds=1))
+    fresh = summary("team-a/fresh", updated_at=NOW - timedelta(days=2))
+    [message] = messages_of(digest_of([fresh, old], {}))
+    assert message.subject == "[ECR] Nothing new, 1 notice, 20 of 20 images scanned in time"
+    assert "  No run of 1 repository in the last 2 days: team-a/old\n" in message.email
+    assert [row["stale"] for row in json.loads(message.document)["repositories"]] == [False, True]
+    [message] = messages_of(digest_of([old], {}))
+    assert message.subject == "[ECR] Nothing new, no run since 21 Nov 2026"
+
+
+def test_promise_leaves_out_what_nothing_is_promised_for() -> None:
+    coverage = {"images": 20, "in_time": 12, "never_scanned": 1, "expired": 2, "archived": 3, "not_selected": 1}
+    digest = digest_of([summary(coverage=coverage, examples={"expired": ["1.0", "sha256:7f5b2640fe6f"]})], {})
+    assert (digest.images, digest.in_time) == (16, 12)
+    # One image has no reason.
+    assert digest.late == {"expired": 2, "never_scanned": 1, "other": 1}
+    text = mail(digest)
+    assert "  12 of 16 images scanned in time; 4 are not:\n" in text
+    assert "        2  monitoring lapsed     team-a/app:1.0, ...\n" in text
+    assert "  Not counted: 3 archived, 1 not selected.\n" in text
+
+
+def test_coverage_adds_up_over_repositories() -> None:
+    summaries = list(sample_summaries(1000, 10))
+    digest = digest_of(summaries, {})
+    assert digest.images == sum(one.coverage["images"] - one.coverage.get("archived", 0) for one in summaries)
+    assert digest.images == digest.in_time + sum(digest.late.values())
+
+
+def test_first_updates_are_those_that_solve_most() -> None:
+    def update(package: str, critical: int, images: int, *fixed: str) -> Update:
+        return Update(package, ("1.0",), fixed, Counter(CRITICAL=critical, HIGH=5), images)
+
+    first = summary("a", updates=[update("zlib", 2, 1, "1.1"), update("tar", 0, 9)], open=Counter(CRITICAL=9))
+    second = summary("b", updates=[update("zlib", 2, 1, "1.1"), update("curl", 3, 2, "1.2")])
+    digest = digest_of([first, second], {})
+    assert [(found.package, found.images) for found in digest.updates] == [("zlib", 2), ("curl", 2), ("tar", 9)]
+    text = mail(digest)
+    assert "  1. zlib 1.0 -> 1.1         2 images, 4 critical, 10 high\n" in text
+    assert "  3. tar 1.0 (no fix known)  9 images, 5 high\n" in text
+
+
+def test_many_different_updates_keep_the_worst() -> None:
+    summaries = [
+        summary(
+            f"app-{number:05}",
+            updates=[
+                Update(f"p-{number}-{n}", ("1",), (), Counter(CRITICAL=int(number == 2_000)), 1) for n in range(10)
+            ],
+        )
+        for number in range(4_000)
+    ]
+    assert [found.package for found in digest_of(summaries, {}).updates] == [f"p-2000-{n}" for n in range(5)]
+
+
+def test_overdue_findings_are_named_with_date_and_days() -> None:
+    def overdue(image: str, days: int) -> OverdueFinding:
+        return OverdueFinding(image, "CVE-2026-0042", "zlib", "CRITICAL", NOW - timedelta(days=days))
+
+    first = summary("team-a/app", overdue=4, overdue_worst=[overdue("4.2.0", 7), overdue("4.1.0", 1)])
+    second = summary("team-b/a", overdue=1, overdue_worst=[overdue("sha256:7f5b2640fe6f", 3)])
+    [message] = messages_of(digest_of([first, second], {}))
+    assert message.subject.startswith("[ECR] Nothing new, 5 overdue, ")
+    assert message.email.split("Needs you\n")[1].startswith(
+        "  5 findings are overdue since:\n"
+        "    16 Nov (7 days): critical CVE-2026-0042 in team-a/app:4.2.0\n"
+        "    20 Nov (3 days): critical CVE-2026-0042 in team-b/a@sha256:7f5b2640fe6f\n"
+        "    22 Nov (1 day): critical CVE-2026-0042 in team-a/app:4.1.0\n"
+    )
+
+
+def test_notices_need_people() -> None:
+    notices = Notices(
+        rules=("The rule for CVE-2025-1111 ends in 9 days.", "The rule for zlib has never matched."),
+        dlqs={"images-dlq": 2, "reports-dlq": 1_000},
+        unconfirmed=("security@example.com",),
+        unreadable=("Could not count the messages in other-dlq.",),
+    )
+    coverage = {"images": 9, "in_time": 5, "failed": 3, "quota": 1}
+    digest = digest_of([summary(coverage=coverage, examples={"failed": ["1.0"]})], {}, notices)
+    [message] = messages_of(digest)
+    assert message.subject == "[ECR] Nothing new, 6 notices, 5 of 9 images scanned in time"
+    assert message.email.split("Needs you\n")[1].split("\n\n")[0] == (
+        "  3 scans keep failing: team-a/app:1.0, ...\n"
+        "  The daily quota of scans was used up before 1 image could be scanned.\n"
+        "  1,002 messages are in DLQs: images-dlq (2), reports-dlq (1,000)\n"
+        "  1 address never confirmed the subscription: security@example.com\n"
+        "  Could not count the messages in other-dlq.\n"
+        "  2 notices about ignore rules:\n"
+        "    The rule for CVE-2025-1111 ends in 9 days.\n"
+        "    The rule for zlib has never matched."
+    )
+
+
+def test_a_thousand_rule_notices_fit() -> None:
+    rules = tuple(f'The "rule" for CVE-2025-{n:05} (owner {"x" * 300}) ends in 9 days.' for n in range(1000))
+    digest = digest_of(sample_summaries(2000, 10), {}, Notices(rules))
+    first, second, *_ = messages_of(digest)
+    assert "  1,000 notices about ignore rules:\n" in first.email
+    parts = [json.loads(message.document)["notices"] for message in (first, second)]
+    assert [(len(part["rules"]), part["rules_total"]) for part in parts] == [(300, 1000), (0, 1000)]
+
+
+def test_each_group_has_a_digest_of_its_own() -> None:
+    grouped = replace(SETTINGS, group_by=re.compile("(team-[^/]+)/"))
+    summaries = [summary(name, open=Counter(HIGH=1)) for name in ("other", "sandbox/x", "team-a/app", "team-b/app")]
+    before = snapshot_of([*summaries, summary("team-c/gone", open=Counter(HIGH=7))])
+    digests, snapshot = build_digests(summaries, before, NOW - WEEK, Notices(), grouped, NOW)
+    assert [digest.group for digest in digests] == ["team-a", "team-b", "team-c", None]
+    assert [[row.repository for row in digest.repositories] for digest in digests] == [
+        ["team-a/app"],
+        ["team-b/app"],
+        [],
+        ["other"],
+    ]
+    assert list(snapshot) == ["other", "team-a/app", "team-b/app"]
+    subjects = [messages_of(digest)[0].subject for digest in digests]
+    assert subjects == [
+        "[ECR] team-a: nothing new, 10 of 10 images scanned in time",
+        "[ECR] team-b: nothing new, 10 of 10 images scanned in time",
+        "[ECR] team-c: nothing new, no images",
+        "[ECR] Nothing new, 10 of 10 images scanned in time",
+    ]
+    assert ", group team-a.\n" in mail(digests[0])
+    assert messages_of(digests[0])[0].attributes["group"] == "team-a"
+    assert "          7  left with deleted images\n" in mail(digests[2]).replace("  - ", "    ")
+
+
+@pytest.mark.parametrize("numbers", [0, 10**6, 10**12])
+def test_subject_of_large_numbers_keeps_what_matters(numbers: int) -> None:
+    coverage = {"images": numbers, "in_time": numbers}
+    ledger = Ledger(new=numbers, new_critical=numbers)
+    one = summary(coverage=coverage, ledger=ledger, open=Counter(CRITICAL=numbers), overdue=numbers)
+    grouped = replace(SETTINGS, group_by=re.compile("([^/]+)/"))
+    digests, _ = build_digests([one], {}, NOW - WEEK, Notices(("a",)), grouped, NOW)
+    subject = messages_of(digests[0])[0].subject
+    assert "new" in subject
+    assert f"{numbers:,} overdue" in subject or not numbers
+
+
+def test_forgotten_ledgers_are_no_changes() -> None:
+    before = {"team-a/app": RepositorySnapshot(Ledger(carried=5, new=9, fixed=9), 5)}
+    digest = digest_of([summary(open=Counter(HIGH=4), ledger=Ledger(carried=4))], before)
+    changes = digest.changes
+    assert changes is not None
+    assert (changes.open_before, changes.new, changes.fixed, changes.left, changes.open_now) == (5, 0, 0, 1, 4)
+
+
+def test_readme_shows_a_digest() -> None:
+    openssl = Update("openssl", ("3.0.1-r2",), ("3.0.15-r0",), Counter(CRITICAL=3, HIGH=38), 41)
+    busybox = Update("busybox", ("1.36.1",), ("1.36.1-r5",), Counter(HIGH=17), 17)
+    zlib = Update("zlib", ("1.2.13",), (), Counter(HIGH=9), 9)
+    due = NOW - timedelta(days=7)
+    checkout = summary(
+        "team-a/checkout",
+        coverage={"images": 10_411, "in_time": 10_409, "never_scanned": 2},
+        examples={"never_scanned": ["5.0.0-rc1", "5.0.0-rc2"]},
+        open=Counter(CRITICAL=38, HIGH=412, MEDIUM=2_960),
+        ledger=Ledger(carried=3_500, new=1_320, back=3, fixed=1_400, withdrawn=4, new_critical=29, new_high=11),
+        updates=[openssl, busybox, zlib],
+        overdue=1,
+        overdue_worst=[OverdueFinding("4.2.0", "CVE-2026-0042", "zlib", "CRITICAL", due)],
+        ignored=3,
+    )
+    legacy = summary(
+        "team-b/legacy",
+        coverage={"images": 31, "unsupported": 1, "archived": 30},
+        examples={"unsupported": ["1.0"]},
+    )
+    before = {
+        "team-a/checkout": RepositorySnapshot(Ledger(carried=3_488, new=1_200, fixed=1_240, new_critical=27), 3_448),
+        "team-b/legacy": RepositorySnapshot(Ledger(), 0),
+    }
+    notices = Notices(("The rule for CVE-2025-1111 ends in 9 days.",), {"ecr-scan-reporter-reports-dlq": 2})
+    [message] = messages_of(digest_of([checkout, legacy], before, notices))
+    sample = f"Subject: {message.subject}\n\n{message.email}"
+    assert indent(sample, "    ") in (Path(__file__).parents[3] / "README.md").read_text()
+
+
+NUMBERS = st.integers(0, 10**7)
+LEDGERS = st.builds(Ledger, *[st.integers(0, 50)] * 7)
+TEXTS = st.text(max_size=120)
+UPDATES = st.builds(
+    Update,
+    TEXTS,
+    st.lists(TEXTS, max_size=3).map(tuple),
+    st.lists(TEXTS, max_size=3).map(tuple),
+    st.dictionaries(st.sampled_from(SEVERITIES), st.integers(1, 10**7)).map(Counter),
+    st.integers(1, 10**6),
+)
+REASONS = st.sampled_from(["never_scanned", "failed", "unsupported", "too_old", "expired", "quota", "`new` one", ""])
+OVERDUE = st.builds(
+    OverdueFinding, TEXTS, TEXTS, TEXTS, st.sampled_from(SEVERITIES), st.just(NOW) | st.just(NOW - 99 * WEEK)
+)
+SUMMARIES = st.builds(
+    RepositorySummary,
+    repository=st.from_regex(r"(team-[a-c]/)?[a-z]{1,90}", fullmatch=True),
+    updated_at=st.sampled_from([NOW, NOW - WEEK]),
+    coverage=st.dictionaries(REASONS | st.sampled_from(["images", "in_time", "archived", "not_selected"]), NUMBERS).map(
+        lambda coverage: coverage | {"images": sum(coverage.values())}
+    ),
+    examples=st.dictionaries(REASONS, st.lists(TEXTS, max_size=4)),
+    open=st.dictionaries(st.sampled_from(SEVERITIES), NUMBERS).map(Counter),
+    ledger=LEDGERS,
+    updates=st.lists(UPDATES, max_size=6),
+    overdue=NUMBERS,
+    overdue_worst=st.lists(OVERDUE, max_size=3),
+    ignored=NUMBERS,
+)
+NOTICES = st.builds(
+    Notices,
+    st.lists(TEXTS, max_size=5),
+    st.dictionaries(TEXTS, st.integers(1, 10**6), max_size=3),
+    st.lists(TEXTS, max_size=3),
+    st.lists(TEXTS, max_size=3),
+)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(SUMMARIES, max_size=5, unique_by=lambda one: one.repository),
+    st.none() | st.lists(SUMMARIES, max_size=5, unique_by=lambda one: one.repository),
+    NOTICES,
+    st.none() | st.just(re.compile("([^/]+)/")),
+)
+def test_any_digest_keeps_to_its_limits(
+    summaries: list[RepositorySummary],
+    earlier: list[RepositorySummary] | None,
+    notices: Notices,
+    group_by: re.Pattern[str] | None,
+) -> None:
+    before = None if earlier is None else snapshot_of(earlier)
+    grouped = replace(SETTINGS, group_by=group_by)
+    digests, _ = build_digests(summaries, before, NOW - WEEK, notices, grouped, NOW)
+    for digest in digests:
+        for message in messages_of(digest):
+            assert all(line.isprintable() for line in message.email.splitlines())
+            chat = json.loads(message.chat)["content"]
+            assert len(chat["title"]) <= 250
+            assert len(chat["description"]) <= 8000
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[dict[str, RepositorySummary]]:
+    """Return the summaries of a registry at several digests: images come, change and go, repositories too."""
+    images: dict[tuple[str, int], Ledger] = {}
+    gone: dict[tuple[str, int], Ledger] = {}
+    history = []
+    for number in range(draw(st.integers(1, 5))):
+        for name in draw(st.lists(st.sampled_from("abc"), max_size=4)):
+            key = name, draw(st.integers(0, 3))
+            if key in gone:
+                continue
+            ledger = images.get(key) or Ledger(carried=draw(st.integers(0, 9)))
+            solved = draw(st.integers(0, ledger.open))
+            fixed = draw(st.integers(0, solved))
+            new = draw(st.integers(0, 9))
+            ledger += Ledger(new=new, back=draw(st.integers(0, 2)), fixed=fixed, withdrawn=solved - fixed)
+            images[key] = ledger + Ledger(new_critical=draw(st.integers(0, new)))
+        for key in draw(st.lists(st.sampled_from(sorted(images) or [("a", 9)]), max_size=2, unique=True)):
+            if key in images:
+                gone[key] = images.pop(key)
+        # What is remembered of a deleted image is forgotten in the end, and with it its part of the ledger.
+        if draw(st.booleans()) and gone:
+            del gone[draw(st.sampled_from(sorted(gone)))]
+        if draw(st.integers(0, 4)) == 0:
+            lost = draw(st.sampled_from("abc"))
+            images = {key: ledger for key, ledger in images.items() if key[0] != lost}
+            gone = {key: ledger for key, ledger in gone.items() if key[0] != lost}
+        summaries: dict[str, RepositorySummary] = {}
+        for kept in (images, gone):
+            for (name, _), ledger in kept.items():
+                one = summaries.setdefault(name, summary(name, updated_at=NOW + number * WEEK))
+                one.ledger += ledger
+                one.open["HIGH"] += ledger.open if kept is images else 0
+        history.append(summaries)
+    return history
+
+
+@settings(deadline=None, max_examples=300)
+@given(histories())
+def test_books_balance(history: list[dict[str, RepositorySummary]]) -> None:
+    before: Snapshot = {}
+    for number, summaries in enumerate(history):
+        now = NOW + number * WEEK
+        [digest], after = build_digests(summaries.values(), before, now - WEEK, Notices(), SETTINGS, now)
+        changes = digest.changes
+        assert changes is not None
+        assert changes.open_now == digest.total_open
+        assert changes.open_before == sum(known.open for known in before.values())
+        assert all(getattr(changes, name) >= 0 for name in changes.__slots__)
+        for row in digest.repositories:
+            assert row.changes is not None
+            assert row.changes.open_now == sum(row.open.values())
+            known = before.get(row.repository, RepositorySnapshot(Ledger(), 0))
+            ledger = summaries[row.repository].ledger - known.ledger
+            # No image was forgotten: then the ledger says exactly what happened.
+            if min(ledger.to_json()) >= 0:
+                kept = "new", "back", "fixed", "withdrawn", "new_critical"
+                assert [getattr(row.changes, name) for name in kept] == [getattr(ledger, name) for name in kept]
+        before = after

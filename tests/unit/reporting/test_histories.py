@@ -1,0 +1,67 @@
+"""The reporter's memory against an oracle, over random histories of scans."""
+
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from ecr_scan_reporter.reporting import processing, publishing, report
+from histories import Player, WindowPlayer, step
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from memory_oracle import ORDER, Rules
+from reporter_world import World
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """Log nothing: most of the time would go into it."""
+    logging.disable()
+    yield
+    logging.disable(logging.NOTSET)
+
+
+steps = st.lists(st.integers(0, 2**96 - 1), min_size=1, max_size=12)
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        # Every word is in a report.
+        Rules(dict.fromkeys(ORDER, 1), every_scan=True, notify_on_fixed=True),
+        Rules({"CRITICAL": 1, "HIGH": 1}),
+        Rules({"CRITICAL": 1, "HIGH": 2}, notify_on_fixed=True, notify_on_failure=False, remind_after=timedelta(30)),
+    ],
+    ids=["every scan", "changes", "reminders"],
+)
+@settings(max_examples=700, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+@given(numbers=steps)
+def test_random_histories_are_reported_as_the_oracle_says(rules: Rules, numbers: list[int]) -> None:
+    world = World(environment(rules))
+    Player(world, rules).play([step(number) for number in numbers])
+
+
+@pytest.mark.parametrize("named", [200, 2])
+@settings(max_examples=400, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+@given(windows=st.lists(steps, min_size=1, max_size=2), fixed=st.booleans())
+def test_scans_in_one_window_are_one_entry_that_balances(named: int, windows: list[list[int]], fixed: bool) -> None:
+    rules = Rules({"CRITICAL": 1, "HIGH": 1}, notify_on_fixed=fixed, notify_on_failure=False)
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (processing, publishing, report):
+            patch.setattr(module, "MAX_FINDINGS", named)
+        patch.setattr(publishing, "_MIN_KEPT_PER_IMAGE", named)
+        player = WindowPlayer(World(environment(rules) | {"REPORT_WINDOW_SECONDS": "43200"}), rules)
+        for window in windows:
+            player.play([replace(step(number), image=number % 2) for number in window])
+
+
+def environment(rules: Rules) -> dict[str, str]:
+    return {
+        "SEVERITY_THRESHOLDS": json.dumps(rules.thresholds),
+        "NOTIFY_ON": "every_scan" if rules.every_scan else "changes",
+        "NOTIFY_ON_FIXED": str(rules.notify_on_fixed).lower(),
+        "NOTIFY_ON_SCAN_FAILURE": str(rules.notify_on_failure).lower(),
+        "REMIND_AFTER": f"{rules.remind_after.days}d" if rules.remind_after else "",
+    }

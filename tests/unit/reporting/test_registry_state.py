@@ -1,0 +1,144 @@
+"""Adds up the state of the registry from the summaries of its repositories."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from ecr_scan_reporter.memory.images import ImageRecord, Update
+from ecr_scan_reporter.memory.summaries import OverdueFinding, RepositorySummary
+from ecr_scan_reporter.reporting import registry_state as module
+from ecr_scan_reporter.reporting.registry_state import registry_state, repository_images
+from ecr_scan_reporter.shared.durations import Duration
+
+NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+DAY = timedelta(days=1)
+WEEK = Duration(0, 0, 7)
+
+
+def summary(name: str, age: timedelta = timedelta(0), **values: Any) -> RepositorySummary:
+    return RepositorySummary(name, NOW - age, **values)
+
+
+def update(package: str, images: int = 1, **counts: int) -> Update:
+    return Update(package, ("1.0",), ("1.1",), Counter(counts), images)
+
+
+def test_no_summary_is_a_registry_before_its_first_run() -> None:
+    state = registry_state([], WEEK)
+    assert (state.updated_at, state.images, list(state.repositories)) == (None, 0, [])
+
+
+def test_worst_repository_comes_first() -> None:
+    state = registry_state(
+        [
+            summary("quiet"),
+            summary("late", overdue=1),
+            summary("missed", coverage={"scanned": 1, "scan_failed": 2, "archived": 9}),
+            summary("high", open=Counter(HIGH=99)),
+            summary("critical", open=Counter(CRITICAL=1), images_by_worst=Counter(CRITICAL=1, NONE=2)),
+        ],
+        WEEK,
+    )
+    assert [line.name for line in state.repositories] == ["critical", "high", "late", "missed", "quiet"]
+    assert [line.missed for line in state.repositories] == [0, 0, 0, 2, 0]
+    assert (state.open, state.images, state.overdue) == (Counter(CRITICAL=1, HIGH=99), 3, 1)
+
+
+def test_coverage_counts_what_was_promised_and_names_the_rest() -> None:
+    state = registry_state(
+        [
+            summary(
+                "team-a/app",
+                coverage={"scanned": 8, "unsupported": 2, "not_selected": 4},
+                examples={"unsupported": ["1.0", "sha256:0123456789ab"], "not_selected": ["0.1"]},
+            ),
+            summary("team-b/app", coverage={"scanned": 1, "unsupported": 5}, examples={"unsupported": list("abcde")}),
+        ],
+        WEEK,
+    )
+    assert (state.coverage.scanned, state.coverage.promised) == (9, 16)
+    assert (state.coverage.missed, state.coverage.not_promised) == ({"unsupported": 7}, {"not_selected": 4})
+    assert state.coverage.examples == {
+        "unsupported": ["team-a/app:1.0", "team-a/app@sha256:0123456789ab", *(f"team-b/app:{tag}" for tag in "abc")]
+    }
+
+
+def test_repository_that_is_visited_no_more_is_named_and_not_counted() -> None:
+    counted = Counter(CRITICAL=1)
+    state = registry_state(
+        [
+            summary("app", open=counted, updates=[update("openssl", CRITICAL=1)]),
+            summary("a-week-ago", 7 * DAY, open=counted),
+            summary("deleted", 7 * DAY + timedelta(seconds=1), open=counted, updates=[update("zlib", CRITICAL=9)]),
+        ],
+        WEEK,
+    )
+    assert state.not_visited == ["deleted"]
+    assert [line.name for line in state.repositories] == ["a-week-ago", "app"]
+    assert state.open == Counter(CRITICAL=2)
+    assert [shared.update.package for shared in state.updates] == ["openssl"]
+
+
+def test_equal_updates_are_added_up_over_repositories() -> None:
+    state = registry_state(
+        [
+            summary("a", updates=[update("openssl", 1, CRITICAL=1), update("zlib", 9, HIGH=9)]),
+            summary("b", updates=[update("openssl", 3, CRITICAL=4)]),
+            summary("c", updates=[update("openssl", 2, CRITICAL=2)]),
+        ],
+        WEEK,
+    )
+    first, second = state.updates
+    assert (first.update.package, first.update.images, first.update.counts) == ("openssl", 6, Counter(CRITICAL=7))
+    assert (first.repositories, first.repository) == (3, "b")
+    assert (second.update.package, second.repositories, second.repository) == ("zlib", 1, "a")
+
+
+def test_what_is_overdue_for_longest_is_named() -> None:
+    def late(days: int) -> OverdueFinding:
+        return OverdueFinding("1.0", f"CVE-{days}", "zlib", "HIGH", NOW - days * DAY)
+
+    state = registry_state(
+        [
+            summary(f"app-{n}", overdue=3, overdue_worst=[late(days) for days in range(n, n + 3)])
+            for n in range(0, 30, 10)
+        ],
+        WEEK,
+    )
+    assert state.overdue == 9
+    assert [(name, found.id) for name, found in state.overdue_worst] == [
+        ("app-20", "CVE-22"),
+        ("app-20", "CVE-21"),
+        ("app-20", "CVE-20"),
+        ("app-10", "CVE-12"),
+        ("app-10", "CVE-11"),
+    ]
+
+
+def test_images_are_sorted_by_what_is_open_and_old_ones_are_counted() -> None:
+    def record(days: float, **values: Any) -> ImageRecord:
+        return ImageRecord(event_at=NOW - days * DAY, **values)
+
+    images = repository_images(
+        [
+            ("sha256:1", record(1)),
+            ("sha256:2", record(1, counts={"HIGH": 5})),
+            ("sha256:3", record(6.9, counts={"CRITICAL": 1})),
+            ("sha256:4", record(7.1, counts={"CRITICAL": 9})),
+            ("sha256:5", ImageRecord()),
+        ],
+        WEEK,
+        NOW,
+    )
+    assert [image.digest for image in images.recent] == ["sha256:3", "sha256:2", "sha256:1"]
+    assert (images.older, images.more) == (2, False)
+
+
+def test_images_that_are_read_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_IMAGES", 3)
+    records = ((f"sha256:{number}", ImageRecord(event_at=NOW)) for number in range(5))
+    images = repository_images(records, WEEK, NOW)
+    assert (len(images.recent), images.older, images.more) == (3, 0, True)
+    # The last one was not read.
+    assert len(list(records)) == 1
