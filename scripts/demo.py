@@ -1,4 +1,4 @@
-"""Apply the module to a local AWS, and print the mail of its first run, of a re-scan, and of a new finding."""
+"""Apply the module to a local AWS, and print the mail of its first run, a re-scan, a new finding, and the digest."""
 
 import argparse
 import json
@@ -119,12 +119,15 @@ def print_log_line(function: str, line: dict[str, Any]) -> None:
     """Print one line of a function's log, without what is said per image, by Lambda and by boto3."""
     if not line.get("logger", "").startswith("ecr_scan_reporter") or line["message"] == "scan requested":
         return
-    fields = {key: value for key, value in line.items() if key not in _PLUMBING}
+    metrics = {
+        metric["Name"] for part in line.get("_aws", {}).get("CloudWatchMetrics", ()) for metric in part["Metrics"]
+    }
+    fields = {key: value for key, value in line.items() if key not in _PLUMBING | metrics}
     details = ", ".join(f"{key} {_words(value)}" for key, value in fields.items())
     say(f"{function}: {line.get('message', '')}: {details}")
 
 
-_PLUMBING = {"timestamp", "level", "message", "logger", "requestId", "location"}
+_PLUMBING = {"timestamp", "level", "message", "logger", "requestId", "location", "_aws", "Instance"}
 
 
 def _words(value: object) -> str:
@@ -188,8 +191,7 @@ class Watch:
         mails: list[str] = []
         until = time.monotonic() + 120
         while time.monotonic() < until:
-            for function, line in self._logs.new():
-                print_log_line(function, line)
+            self._print_log()
             mails += self._mail.new()
             started = len(self._registry.scans_started())
             if started > self._scans and _queues_empty():
@@ -198,6 +200,31 @@ class Watch:
                 return mails + self._mail.new()
             time.sleep(0.5)
         sys.exit("the functions were busy for more than two minutes")
+
+    def wait_until_idle(self) -> None:
+        """Print log lines until all is done.
+
+        Raises:
+            SystemExit: the functions were busy for more than two minutes.
+        """
+        until = time.monotonic() + 120
+        while not _queues_empty():
+            if time.monotonic() > until:
+                sys.exit("the functions were busy for more than two minutes")
+            self._print_log()
+        self._print_log()
+
+    def wait_for_mail(self) -> list[str]:
+        """Return the text of each new mail, as soon as there is one."""
+        until = time.monotonic() + 60
+        while not (mails := self._mail.new()) and time.monotonic() < until:
+            time.sleep(0.5)
+        self._print_log()
+        return mails
+
+    def _print_log(self) -> None:
+        for function, line in self._logs.new():
+            print_log_line(function, line)
 
     def print_mail(self, mails: list[str]) -> None:
         """Print the only mail of an act.
@@ -258,7 +285,7 @@ def main() -> None:
 
 
 def run(terraform: Terraform, registry: Registry) -> None:
-    """Run the demo: the installation, a scan with nothing new, and a new finding."""
+    """Run the demo: the installation, a scan with nothing new, a new finding, and the digest."""
     checkout = seed_registry(registry)
     say(f"{len(registry.pushed)} images pushed into 4 repositories")
     terraform.run("init", "-input=false")
@@ -285,6 +312,13 @@ def run(terraform: Terraform, registry: Registry) -> None:
     let_time_pass(timedelta(days=8), registry, table)
     run_now()
     watch.print_mail(watch.next_run())
+
+    heading("4. The digest: where the registry stands, once a week")
+    run_now()
+    watch.wait_until_idle()
+    say("aws lambda invoke of the reporter, as the schedule of the digest does")
+    boto3.client("lambda").invoke(FunctionName="ecr-scan-reporter-reporter", Payload=json.dumps({"digest": True}))
+    watch.print_mail(watch.wait_for_mail())
 
 
 def run_now() -> None:

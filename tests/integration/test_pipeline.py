@@ -298,7 +298,7 @@ def test_new_finding_is_reported_alone(
     assert (image["repository"], image["tags"], image["digest"]) == (f"{RUN}/team-a/app", ["1.0"], digest)
     assert [finding["id"] for finding in image["changes"]["new"]] == ["CVE-2026-0002"]
     assert report["totals"] == dict.fromkeys(report["totals"], 0) | {"images": 1, "new": 1, "still_open": 1}
-    assert "1 new high" in inbox.messages()[-1]["Subject"]
+    assert any("1 new high" in message["Subject"] for message in inbox.messages())
 
 
 def test_rebuild_is_compared_with_the_image_before(
@@ -314,6 +314,51 @@ def test_rebuild_is_compared_with_the_image_before(
     assert (image["digest"], image["tags"]) == (rebuilt, ["1.0"])
     assert [finding["id"] for finding in image["changes"]["fixed"]] == ["CVE-2026-0001"]
     assert report["totals"] == dict.fromkeys(report["totals"], 0) | {"images": 1, "fixed": 1, "still_open": 1}
+
+
+def test_digest_of_the_schedule_adds_up_to_what_ecr_lists(
+    incidents: Incidents, module: Module, registry: Registry, seeded: Seed, inbox: Inbox
+) -> None:
+    listed = sum(
+        repository in (f"{RUN}/team-a/app", f"{RUN}/team-b/worker") and digest != seeded.not_due.get("index")
+        for repository, digest in registry.pushed
+    )
+    moment = datetime.now(UTC)
+    _run_now(module)
+    _idle(module)
+
+    def covered(digest: dict[str, Any]) -> int:
+        rows = digest["repositories"]
+        return sum(row["coverage"]["images"] for row in rows if row["repository"].startswith(f"{RUN}/team-"))
+
+    def after_the_run() -> list[dict[str, Any]]:
+        return [digest for digest in inbox.digests() if datetime.fromisoformat(digest["created_at"]) > moment]
+
+    digest = wait_until(lambda: [found for found in after_the_run() if covered(found) == listed], 150, "a digest")[-1]
+    promise, changes = digest["promise"], digest["changes"]
+    assert promise["images"] == promise["in_time"] + sum(promise["late"].values())
+    assert changes["open_now"] == sum(digest["open"].values()) > 0
+    assert changes["open_now"] == (
+        changes["open_before"]
+        + changes["carried"]
+        + changes["new"]
+        + changes["back"]
+        - changes["fixed"]
+        - changes["withdrawn"]
+        - changes["left"]
+    )
+
+
+def test_digest_that_is_asked_for_is_returned_and_not_published(incidents: Incidents, module: Module) -> None:
+    answer = boto3.client("lambda").invoke(
+        FunctionName=module.outputs["reporter_function_name"],
+        Payload=json.dumps({"digest": True, "publish": False}),
+    )
+    returned = json.load(answer["Payload"])
+    assert returned["published"] == 0
+    [digest] = returned["digests"]
+    assert digest["subject"].startswith("[ECR] ")
+    assert digest["text"].splitlines()[-1] == f'Sent by ecr-scan-reporter "{RUN}" in {digest["document"]["account"]}.'
 
 
 # The last test: it destroys the module.
