@@ -7,12 +7,13 @@ module "console_widget" {
   source = "./modules/function"
   count  = var.dashboard_widget ? 1 : 0
 
-  name                 = local.names.console_widget
-  description          = "Shows the state of the ECR registry in a custom widget of a CloudWatch dashboard."
-  handler              = "ecr_scan_reporter.console_widget.handler"
-  filename             = local.package
-  architecture         = var.architecture
-  memory_size          = 1024 # more than half of a processor: someone waits while 10,000 repositories are added up
+  name         = local.names.console_widget
+  description  = "Shows the state of the ECR registry in a custom widget of a CloudWatch dashboard."
+  handler      = "ecr_scan_reporter.console_widget.handler"
+  filename     = local.package
+  architecture = var.architecture
+  # More than half of a processor: someone waits while 10,000 repositories are added up.
+  memory_size          = 1024
   timeout              = 30
   vpc_config           = var.vpc_config
   tracing              = var.tracing

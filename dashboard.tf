@@ -15,7 +15,14 @@ locals {
   severity_colors = { Critical = "#7b1fa2", High = "#d62728", Medium = "#ff7f0e", Low = "#bcbd22" }
 
   # Rows of widgets: each has a height and widgets of equal width in 24 columns.
-  dashboard_rows = [
+  dashboard_rows = concat([for function in module.console_widget : {
+    height = 16
+    widgets = [{ type = "custom", properties = {
+      title    = "Registry"
+      endpoint = function.function.arn
+      updateOn = { refresh = true, resize = true, timeRange = false }
+    } }]
+    }], [
     { height = 1, widgets = [{ type = "text", properties = { markdown = "## Is it running" } }] },
     { height = 6, widgets = concat(
       length(local.alarms) == 0 ? [] : [{
@@ -100,7 +107,7 @@ locals {
         ) : ["AWS/SNS", "NumberOfNotificationsFailed", "TopicName", topic]]
       }) },
     ] },
-  ]
+  ])
 }
 
 resource "aws_cloudwatch_dashboard" "this" {

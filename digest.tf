@@ -1,23 +1,6 @@
 # A schedule of its own lets the reporter publish the digest: where the registry stands, and what has changed since the last
 # one.
 
-locals {
-  # The time between two runs of the schedule of scans, at most 366 days: the digest names repositories without a run for
-  # twice as long. Terraform cannot compute the interval of a cron expression; this is the longest that its days allow.
-  digest_cron = split(" ", trimsuffix(trimprefix(var.rate, "cron("), ")"))
-  digest_run_interval_days = try(
-    local.digest_cron[3] != "*" ? 366
-    : !contains(["*", "?"], local.digest_cron[2]) || can(regex("[#L]", local.digest_cron[4])) ? 31
-    : !contains(["*", "?"], local.digest_cron[4]) ? 7
-    : 1,
-    1, # fewer fields: the validation of rate rejects it
-  )
-  digest_run_interval_seconds = (startswith(var.rate, "cron(")
-    ? local.digest_run_interval_days * 86400
-    : min(366 * 86400, tonumber(local.rate[0]) * { minute = 60, hour = 3600, day = 86400 }[local.rate[1]])
-  )
-}
-
 resource "aws_cloudwatch_event_rule" "digest_schedule" {
   count = var.digest_schedule == null ? 0 : 1
 

@@ -109,7 +109,7 @@ module "reporter" {
       severity => threshold if threshold != null
     })
     ECR_IMAGES_DURATION_DELTA = var.images_duration_delta
-    RUN_INTERVAL_SECONDS      = tostring(local.digest_run_interval_seconds)
+    RUN_INTERVAL_SECONDS      = tostring(min(366 * 86400, local.longest_run_interval_seconds))
     FIX_WITHIN                = var.fix_within == null ? "" : jsonencode(var.fix_within)
     FIXABLE_ONLY              = tostring(var.fixable_only)
     GROUP_BY                  = var.group_by == null ? "" : var.group_by
@@ -147,7 +147,7 @@ module "reporter" {
     # The digest names the addresses that never confirmed their subscription.
     ListSubscriptions = {
       actions   = ["sns:ListSubscriptionsByTopic"]
-      resources = [aws_sns_topic.reports.arn]
+      resources = [local.reports_topic_arn]
     }
     # Lambda sends a digest that failed repeatedly to the DLQ, with this role.
     QueueFailedDigests = {

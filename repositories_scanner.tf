@@ -6,7 +6,7 @@ locals {
   rate_seconds         = tonumber(local.rate[0]) * { minute = 60, hour = 3600, day = 86400 }[local.rate[1]]
   run_interval_seconds = min(86400, local.rate_seconds)
 
-  # The longest time between two runs, for the alarms: exactly for a rate and for days of the week. For other cron expressions,
+  # The longest time between two runs, for the alarms and the digest: exactly for a rate and for days of the week. For other cron expressions,
   # an upper bound: the alarm may be late, but it is never false.
   cron              = split(" ", replace(var.rate, "/^cron\\(|\\)$/", ""))
   weekday_numbers   = { SUN = 1, MON = 2, TUE = 3, WED = 4, THU = 5, FRI = 6, SAT = 7 }

@@ -61,6 +61,13 @@ run "function" {
   }
 
   assert {
+    condition = [for widget in jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets :
+      [widget.type, widget.x, widget.y, widget.width, widget.properties.endpoint] if widget.type == "custom"
+    ] == [["custom", 0, 0, 24, "arn:aws:lambda:eu-central-1:123456789012:function:console-widget"]]
+    error_message = "The dashboard should begin with the state of the registry."
+  }
+
+  assert {
     condition = (
       module.console_widget[0].function.function_name == "scan-console-widget" &&
       module.console_widget[0].function.handler == "ecr_scan_reporter.console_widget.handler" &&
@@ -85,29 +92,5 @@ run "function" {
       output.console_widget_function_name == "scan-console-widget"
     )
     error_message = "The outputs should name the function."
-  }
-}
-
-run "inputs_of_all_functions" {
-  variables {
-    dashboard_widget = true
-    architecture     = "x86_64"
-    kms_key_arn      = "arn:aws:kms:eu-central-1:123456789012:key/12345678-1234-1234-1234-123456789012"
-    log_level        = "DEBUG"
-    role_path        = "/security/"
-    tracing          = true
-    vpc_config       = { subnet_ids = ["subnet-0123456789abcdef0"], security_group_ids = ["sg-0123456789abcdef0"] }
-  }
-
-  assert {
-    condition = (
-      module.console_widget[0].function.architectures == module.reporter.function.architectures &&
-      module.console_widget[0].function.kms_key_arn == module.reporter.function.kms_key_arn &&
-      module.console_widget[0].function.logging_config == module.reporter.function.logging_config &&
-      module.console_widget[0].function.tracing_config == module.reporter.function.tracing_config &&
-      module.console_widget[0].function.vpc_config == module.reporter.function.vpc_config &&
-      module.console_widget[0].role.path == "/security/"
-    )
-    error_message = "The console widget should follow the inputs that hold for all functions."
   }
 }

@@ -152,6 +152,7 @@ def test_old_run_does_not_look_like_health() -> None:
     assert [row["stale"] for row in json.loads(message.document)["repositories"]] == [False, True]
     [message] = messages_of(digest_of([old], {}))
     assert message.subject == "[ECR] Nothing new, no run since 21 Nov 2026"
+    assert "  No run since 21 Nov 2026. By then:\n  10 of 10 images scanned in time.\n" in message.email
 
 
 def test_promise_leaves_out_what_nothing_is_promised_for() -> None:

@@ -58,6 +58,9 @@ def _description(digest: Digest) -> str:
 def _promise(digest: Digest) -> Iterator[str]:
     yield f"*Promise: every image is scanned within {wording.format_age(digest.max_age)}*"
     words = wording.promise(digest)
+    if old := wording.no_run(digest):
+        yield f"{old[:1].upper()}{old[1:]}. By then:"
+        words = wording.coverage(digest)
     yield f"{words[:1].upper()}{words[1:]}."
     for reason, number in digest.late.items():
         words = f"{number:,} {wording.reason_words(reason)}"

@@ -44,6 +44,9 @@ def _head(digest: Digest) -> Iterator[str]:
 def _promise(digest: Digest) -> Iterator[str]:
     yield f"Promise: every image is scanned within {wording.format_age(digest.max_age)}"
     words = wording.promise(digest)
+    if old := wording.no_run(digest):
+        yield f"  {old[:1].upper()}{old[1:]}. By then:"
+        words = wording.coverage(digest)
     late = digest.late
     end = f"; {sum(late.values()):,} {'is' if sum(late.values()) == 1 else 'are'} not:" if late else "."
     yield f"  {words[:1].upper()}{words[1:]}{end}"

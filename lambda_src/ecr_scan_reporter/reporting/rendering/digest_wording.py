@@ -126,8 +126,18 @@ def promise(digest: Digest) -> str:
         return "no run has finished yet"
     if digest.last_run_at is None:
         return "no images"
-    if digest.stale == len(digest.repositories):
-        return f"no run since {format_date(digest.last_run_at)}"
+    return no_run(digest) or coverage(digest)
+
+
+def no_run(digest: Digest) -> str:
+    """Format `no run since 16 Nov 2026`; "" if a repository had one lately."""
+    if digest.last_run_at is None or digest.stale < len(digest.repositories):
+        return ""
+    return f"no run since {format_date(digest.last_run_at)}"
+
+
+def coverage(digest: Digest) -> str:
+    """Format `10,409 of 10,412 images scanned in time`."""
     if not digest.images:
         return "no images"
     return f"{digest.in_time:,} of {count(digest.images, 'image')} scanned in time"
@@ -169,7 +179,7 @@ def balance(changes: Changes, digest: Digest) -> list[tuple[str, int, str]]:
 
 
 def no_changes(digest: Digest) -> str:
-    """Return the heading of changes that cannot be told."""
+    """Return the heading where no changes are known."""
     return "Changes" if digest.since else "Changes: none yet, this is the first digest"
 
 
