@@ -94,3 +94,27 @@ run "function" {
     error_message = "The outputs should name the function."
   }
 }
+
+run "inputs_of_all_functions" {
+  variables {
+    dashboard_widget = true
+    architecture     = "x86_64"
+    kms_key_arn      = "arn:aws:kms:eu-central-1:123456789012:key/12345678-1234-1234-1234-123456789012"
+    log_level        = "DEBUG"
+    role_path        = "/security/"
+    tracing          = true
+    vpc_config       = { subnet_ids = ["subnet-0123456789abcdef0"], security_group_ids = ["sg-0123456789abcdef0"] }
+  }
+
+  assert {
+    condition = (
+      module.console_widget[0].function.architectures == tolist(["x86_64"]) &&
+      module.console_widget[0].function.kms_key_arn == var.kms_key_arn &&
+      module.console_widget[0].function.logging_config[0].application_log_level == "DEBUG" &&
+      module.console_widget[0].function.tracing_config[0].mode == "Active" &&
+      module.console_widget[0].function.vpc_config[0].subnet_ids == toset(["subnet-0123456789abcdef0"]) &&
+      module.console_widget[0].role.path == "/security/"
+    )
+    error_message = "The console widget should follow the inputs that hold for all functions."
+  }
+}

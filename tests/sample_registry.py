@@ -51,8 +51,8 @@ def registry_items(number: int, now: datetime, seed: int = 1) -> Iterator[Item]:
             summary.add_image(item, record.tags[0])
             if position < 10:
                 yield item
-        missed = {"unsupported": 1, "scan_failed": 1} if chance.random() < 0.02 or name.endswith("legacy") else {}
-        summary.coverage = {"scanned": images, **missed}
+        missed = {"unsupported": 1, "failed": 1} if chance.random() < 0.02 or name.endswith("legacy") else {}
+        summary.coverage = {"images": images + sum(missed.values()), "in_time": images, **missed}
         summary.examples = {reason: ["1.0"] for reason in missed}
         yield summary_item(summary, now)
 

@@ -20,8 +20,10 @@ from ecr_scan_reporter.memory.items import END, expires, key_part, text, to_seco
 from ecr_scan_reporter.models import severity_rank
 
 SUMMARIES = "SUMMARIES"
-# The key of `coverage` that counts the images scanned within the promised age. All other keys are reasons.
-SCANNED = "scanned"
+# Keys of `coverage`: all images, and those that were scanned within the promised age. All other keys are reasons.
+IMAGES, IN_TIME = "images", "in_time"
+# Reasons that break no promise: these images are not to be scanned.
+NOT_PROMISED = ("archived", "not_selected")
 # What an item names: the updates that solve most, and the findings that are overdue for longest.
 _MAX_UPDATES, _MAX_OVERDUE = 10, 3
 

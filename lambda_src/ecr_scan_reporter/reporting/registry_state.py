@@ -8,12 +8,10 @@ from datetime import datetime
 from itertools import islice
 
 from ecr_scan_reporter.memory.images import ImageRecord, Update
-from ecr_scan_reporter.memory.summaries import SCANNED, OverdueFinding, RepositorySummary
+from ecr_scan_reporter.memory.summaries import IMAGES, IN_TIME, NOT_PROMISED, OverdueFinding, RepositorySummary
 from ecr_scan_reporter.models import SEVERITIES
 from ecr_scan_reporter.shared.durations import Duration
 
-# Reasons that break no promise: these images are not to be scanned.
-_NOT_PROMISED = frozenset({"archived", "not_selected"})
 # What is named: updates, overdue findings, and images that were not scanned in time, by reason.
 _MAX_UPDATES, _MAX_OVERDUE, _MAX_EXAMPLES = 5, 5, 5
 # Images of a repository that are read, the first by digest: about 12 MB of items and two seconds.
@@ -169,7 +167,7 @@ def _is_recent(record: ImageRecord, since: datetime) -> bool:
 
 
 def _line(summary: RepositorySummary) -> RepositoryLine:
-    missed = sum(number for reason, number in summary.coverage.items() if reason not in {SCANNED, *_NOT_PROMISED})
+    missed = sum(_coverage([summary]).missed.values())
     return RepositoryLine(
         summary.repository, summary.updated_at, summary.images_by_worst, summary.open, missed, summary.overdue
     )
@@ -191,12 +189,14 @@ def _coverage(summaries: Iterable[RepositorySummary]) -> Coverage:
         for reason, names in summary.examples.items():
             known = examples.setdefault(reason, [])
             known += [image_name(summary.repository, name) for name in names[: _MAX_EXAMPLES - len(known)]]
-    scanned = counts.pop(SCANNED, 0)
+    in_time, images = counts.pop(IN_TIME, 0), counts.pop(IMAGES, 0)
+    # Images that a summary counts and gives no reason for.
+    counts["other"] += max(images - in_time - counts.total(), 0)
     return Coverage(
-        scanned,
-        {reason: number for reason, number in counts.items() if number and reason not in _NOT_PROMISED},
-        {reason: number for reason, number in counts.items() if number and reason in _NOT_PROMISED},
-        {reason: names for reason, names in examples.items() if reason not in _NOT_PROMISED},
+        in_time,
+        {reason: number for reason, number in counts.items() if number and reason not in NOT_PROMISED},
+        {reason: number for reason, number in counts.items() if number and reason in NOT_PROMISED},
+        {reason: names for reason, names in examples.items() if reason not in NOT_PROMISED},
     )
 
 
