@@ -9,6 +9,8 @@ module "ecr_scan_reporter" {
   #   version = "~> 1.0"
   source = "../../"
 
+  log_retention_days = 365
+
   chat = true
 }
 

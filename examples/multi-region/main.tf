@@ -15,12 +15,16 @@ module "frankfurt" {
   #   version = "~> 1.0"
   source = "../../"
 
+  log_retention_days = 365
+
   name          = "ecr-scan-reporter-frankfurt"
   subscriptions = { reports = local.reports }
 }
 
 module "ireland" {
   source = "../../"
+
+  log_retention_days = 365
 
   providers = {
     aws = aws.ireland

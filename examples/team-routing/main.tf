@@ -7,6 +7,8 @@ module "ecr_scan_reporter" {
   #   version = "~> 1.0"
   source = "../../"
 
+  log_retention_days = 365
+
   # One report per team...
   group_by = "^([^/]+)/"
 
