@@ -41,10 +41,10 @@ def encode_report(image: ImageReport) -> bytes:
 
 
 def decode_report(data: bytes) -> ImageReport:
-    """Decode what `encode_report` encoded."""
+    """Decode what `encode_report` encoded; what a newer release added is left out."""
     values = _decompress(data)
     return ImageReport(
-        **values
+        **{name: value for name, value in values.items() if name in ImageReport.__slots__}
         | {
             "reason": Reason(values["reason"]),
             "tags": tuple(values["tags"]),
