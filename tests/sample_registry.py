@@ -52,7 +52,7 @@ def registry_items(number: int, now: datetime, seed: int = 1) -> Iterator[Item]:
             if position < 10:
                 yield item
         missed = {"unsupported": 1, "scan_failed": 1} if chance.random() < 0.02 or name.endswith("legacy") else {}
-        summary.coverage = {"scanned": images, **missed}
+        summary.coverage = {"in_time": images, **missed}
         summary.examples = {reason: ["1.0"] for reason in missed}
         yield summary_item(summary, now)
 
@@ -80,5 +80,5 @@ def _record(chance: random.Random, number: int, now: datetime) -> ImageRecord:
         pushed_at=now - timedelta(days=number),
         updates=tuple(updates),
         overdue=len(late),
-        overdue_worst=late,
+        earliest_deadlines=late,
     )

@@ -5,7 +5,7 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from botocore.client import BaseClient
 from ecr_scan_reporter import images_scanner
-from ecr_scan_reporter.aws.dynamodb import Table
+from ecr_scan_reporter.aws.dynamodb import Item, Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.memory.items import repository_key, to_seconds
 from ecr_scan_reporter.memory.scans import RememberedScan, RepositoryState, ScanMemory, asked_key
@@ -626,25 +626,28 @@ def state(scanner: Scanner) -> RepositoryState:
     return found
 
 
-def test_chunks_read_from_memory_exactly_their_images(scanner: Scanner, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunks_read_every_image_from_memory_once(scanner: Scanner, monkeypatch: pytest.MonkeyPatch) -> None:
     images = sorted(plain_images(250), key=lambda image: image.digest)
     scanner.add(*images, scans={image.digest: scanned(1) for image in images})
     scanner.scan()
     # What memory knows of images that are not there any more is left out.
     scanner.registry.repository(REPOSITORY).remove(images[17].digest)
     monkeypatch.setattr(repository, "CHUNK_SIZE", 100)
-    read: list[dict[str, RememberedScan]] = []
+    read: list[list[str]] = []
     scans = ScanMemory.scans
 
-    def spy(memory: ScanMemory, name: str, digests: Sequence[str]) -> dict[str, RememberedScan]:
-        read.append(scans(memory, name, digests))
-        return read[-1]
+    def spy(memory: ScanMemory, name: str, after: str, until: str) -> Iterator[tuple[str, RememberedScan, Item]]:
+        read.append([])
+        for found in scans(memory, name, after, until):
+            read[-1].append(found[0])
+            yield found
 
     monkeypatch.setattr(ScanMemory, "scans", spy)
     scanner.aws.reset()
     scanner.scan()
-    digests = [image.digest for image in images if image is not images[17]]
-    assert [sorted(part) for part in read] == [digests[:100], digests[100:200], digests[200:]]
+    digests = [image.digest for image in images]
+    # The one that was deleted is still known, and its changes count.
+    assert read == [digests[:101], digests[101:201], digests[201:]]
     assert scanner.aws.calls()["Query"] == 3
 
 
@@ -679,7 +682,8 @@ def test_scan_that_the_next_run_looks_up_anyway_is_not_remembered(make_scanner: 
     images = list(plain_images(50))
     scanner.add(*images, scans={image.digest: scanned(0.25) for image in images})
     scanner.scan()
-    assert "BatchWriteItem" not in scanner.aws.calls()
+    # That of the state of the repository.
+    assert scanner.aws.calls()["BatchWriteItem"] == 1
 
 
 def test_memory_that_fails_in_the_second_chunk_is_given_up(
@@ -691,7 +695,7 @@ def test_memory_that_fails_in_the_second_chunk_is_given_up(
     scanner.registry.repository(REPOSITORY).scans[images[50].digest] = scanned(9)
     monkeypatch.setattr(repository, "CHUNK_SIZE", 20)
     scanner.aws.reset()
-    scanner.aws.behavior.faults.append(Fault("Query", "AccessDeniedException", containing=images[20].digest))
+    scanner.aws.behavior.faults.append(Fault("Query", "AccessDeniedException", containing=images[39].digest))
     assert scanner.scan() == [images[50].digest]
     calls = scanner.aws.calls()
     # All images of the second and the third chunk; and in the first one, spot checks.
@@ -838,7 +842,7 @@ def test_quota_leaves_the_rest_to_what_memory_knows(
     assert scanner.scan() == []
     assert scanner.aws.calls()["DescribeImageScanFindings"] == 20
     coverage = Coverage.from_json(summary_of(caplog).coverage)
-    assert coverage.counts == {Reason.NEVER_SCANNED: 20, Reason.IN_TIME: 39, Reason.UNKNOWN: 1}
+    assert coverage.counts == {Reason.QUOTA: 20, Reason.IN_TIME: 39, Reason.UNKNOWN: 1}
     assert coverage.names[Reason.UNKNOWN] == images[50].tags
     assert state(scanner).oldest_scan is None
 

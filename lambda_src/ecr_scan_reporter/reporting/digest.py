@@ -12,13 +12,12 @@ from datetime import datetime, timedelta
 
 from ecr_scan_reporter.memory.digests import RepositorySnapshot
 from ecr_scan_reporter.memory.images import Ledger, Update
-from ecr_scan_reporter.memory.summaries import OverdueFinding, RepositorySummary, merge_updates
+from ecr_scan_reporter.memory.summaries import IMAGES, IN_TIME, OverdueFinding, RepositorySummary, merge_updates
 from ecr_scan_reporter.reporting.grouping import captured_group
 from ecr_scan_reporter.settings import ReporterSettings
 from ecr_scan_reporter.shared.durations import Duration
 
-# The key of all images of a repository, that of those which keep the promise, and those that nothing is promised for.
-_IMAGES, _IN_TIME = "images", "in_time"
+# The keys of images that nothing is promised for.
 NOT_PROMISED = ("archived", "not_selected")
 # The reason of images that a summary counts and gives no reason for.
 OTHER = "other"
@@ -160,17 +159,17 @@ class Digest:
     @property
     def images(self) -> int:
         """How many images the promise is made for."""
-        return self.coverage.get(_IMAGES, 0) - sum(self.coverage.get(reason, 0) for reason in NOT_PROMISED)
+        return self.coverage.get(IMAGES, 0) - sum(self.coverage.get(reason, 0) for reason in NOT_PROMISED)
 
     @property
     def in_time(self) -> int:
         """How many images were scanned within the promised age."""
-        return self.coverage.get(_IN_TIME, 0)
+        return self.coverage.get(IN_TIME, 0)
 
     @property
     def late(self) -> dict[str, int]:
         """How many images were not, by reason, the most frequent one first."""
-        kept = {_IMAGES, _IN_TIME, *NOT_PROMISED}
+        kept = {IMAGES, IN_TIME, *NOT_PROMISED}
         reasons = {reason: number for reason, number in self.coverage.items() if reason not in kept and number > 0}
         if (rest := self.images - self.in_time - sum(reasons.values())) > 0:
             reasons[OTHER] = reasons.get(OTHER, 0) + rest

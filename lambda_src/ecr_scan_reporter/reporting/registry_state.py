@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import islice
 
 from ecr_scan_reporter.memory.images import ImageRecord, Update
-from ecr_scan_reporter.memory.summaries import SCANNED, OverdueFinding, RepositorySummary
+from ecr_scan_reporter.memory.summaries import IMAGES, IN_TIME, OverdueFinding, RepositorySummary
 from ecr_scan_reporter.models import SEVERITIES
 from ecr_scan_reporter.shared.durations import Duration
 
@@ -169,7 +169,8 @@ def _is_recent(record: ImageRecord, since: datetime) -> bool:
 
 
 def _line(summary: RepositorySummary) -> RepositoryLine:
-    missed = sum(number for reason, number in summary.coverage.items() if reason not in {SCANNED, *_NOT_PROMISED})
+    kept = {IMAGES, IN_TIME, *_NOT_PROMISED}
+    missed = sum(number for reason, number in summary.coverage.items() if reason not in kept)
     return RepositoryLine(
         summary.repository, summary.updated_at, summary.images_by_worst, summary.open, missed, summary.overdue
     )
@@ -191,7 +192,8 @@ def _coverage(summaries: Iterable[RepositorySummary]) -> Coverage:
         for reason, names in summary.examples.items():
             known = examples.setdefault(reason, [])
             known += [image_name(summary.repository, name) for name in names[: _MAX_EXAMPLES - len(known)]]
-    scanned = counts.pop(SCANNED, 0)
+    counts.pop(IMAGES, None)
+    scanned = counts.pop(IN_TIME, 0)
     return Coverage(
         scanned,
         {reason: number for reason, number in counts.items() if number and reason not in _NOT_PROMISED},

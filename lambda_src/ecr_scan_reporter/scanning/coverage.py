@@ -27,6 +27,8 @@ class Reason(StrEnum):
     EXPIRED = "expired"
     ARCHIVED = "archived"
     NOT_SELECTED = "not_selected"
+    # The image is due, but the daily quota of scans ended the run before.
+    QUOTA = "quota"
     # The look-up failed, or the run ended before it, and memory knows of no scan.
     UNKNOWN = "unknown"
 

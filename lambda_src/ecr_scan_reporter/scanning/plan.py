@@ -1,7 +1,7 @@
 """Decides from memory which images ECR has to be asked about, so that the calls follow what is due."""
 
 import logging
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,10 +11,11 @@ from zlib import crc32
 from ecr_scan_reporter.errors import AwsError
 from ecr_scan_reporter.memory.items import to_seconds, to_time
 from ecr_scan_reporter.memory.scans import RememberedScan, RepositoryState, ScanMemory
+from ecr_scan_reporter.memory.summaries import IMAGES, RepositorySummary, summary_item
 from ecr_scan_reporter.models import Scan
 from ecr_scan_reporter.scanning.coverage import Coverage, Reason, coverage_reason
 from ecr_scan_reporter.scanning.due import decide
-from ecr_scan_reporter.scanning.selection import Candidate
+from ecr_scan_reporter.scanning.selection import Candidate, Candidates, Chunk
 from ecr_scan_reporter.settings import ImagesScannerSettings
 from ecr_scan_reporter.shared.concurrency import chunked
 
@@ -39,6 +40,10 @@ class ScanPlan:
         pool: for writes.
         settings: of the images scanner.
         now: aware.
+
+    Attributes:
+        findings: what is remembered of the findings of the chunk's images, and of all others in its range; None if
+            memory is not available.
     """
 
     def __init__(
@@ -54,21 +59,33 @@ class ScanPlan:
         self._settings, self._now, self._today = settings, now, f"{now:%Y-%m-%d}"
         self._available = True
         self._remembered: dict[str, RememberedScan] = {}
+        self.findings: RepositorySummary | None = None
         self._spot_checks = 0
 
-    def read(self, chunk: Sequence[Candidate]) -> None:
+    def read(self, chunk: Chunk, candidates: Candidates) -> None:
         """Read what is remembered of the next images, and forget the ones before.
 
+        Only sums are kept of their findings.
+
         Args:
-            chunk: in the order of their digests.
+            chunk: the next images.
+            candidates: all images of the repository.
         """
-        self._remembered = {}
+        self._remembered, self.findings = {}, None
         if not self._available:
             return
+        wanted = frozenset(candidate.digest for candidate in chunk.images)
+        scans, findings = dict[str, RememberedScan](), RepositorySummary(self._repository, self._now)
         try:
-            self._remembered = self._memory.scans(self._repository, [candidate.digest for candidate in chunk])
+            for digest, scan, reported in self._memory.scans(self._repository, chunk.after, chunk.until):
+                if digest in wanted:
+                    scans[digest] = scan
+                if reported:
+                    findings.add_image(reported, candidates.name(digest))
         except AwsError as error:
             self._give_up(error)
+        else:
+            self._remembered, self.findings = scans, findings
 
     def known(self, chunk: Iterable[Candidate]) -> dict[str, Scan]:
         """Return the last scans that need no look-up: DescribeImages named them, or memory shows that none is due."""
@@ -134,24 +151,39 @@ class ScanPlan:
                 scan = self._last_scan(image.digest, scans)
                 yield to_seconds(scan.completed_at) if scan else 0
 
-    def coverage(self, images: Iterable[Candidate], scans: Mapping[str, Scan | None]) -> Coverage:
+    def coverage(
+        self,
+        images: Iterable[Candidate],
+        scans: Mapping[str, Scan | None],
+        started: Container[str],
+        *,
+        quota_reached: bool,
+    ) -> Coverage:
         """Return the coverage of images of the chunk; a scan that was started now has no result yet.
 
         Args:
             images: of the chunk.
             scans: by digest; what is missing is as it is remembered.
+            started: the digests of images whose scan was started now.
+            quota_reached: whether the daily quota is why what is due was not started.
         """
         coverage, cutoff = Coverage(), self._settings.max_age.before(self._now)
         for image in images:
             remembered = self._remembered.get(image.digest)
             if image.digest in scans or remembered:
-                reason = coverage_reason(self._last_scan(image.digest, scans), remembered, cutoff)
+                scan = self._last_scan(image.digest, scans)
+                reason = coverage_reason(scan, remembered, cutoff)
+                waits = quota_reached and reason is not Reason.IN_TIME and image.digest not in started
+                if waits and self._is_due(image.digest, self._dated(image.digest, scan), self._now):
+                    reason = Reason.QUOTA
             else:
                 reason = Reason.UNKNOWN
             coverage = coverage.add(reason, image.name)
         return coverage
 
-    def finish(self, oldest: int | None, images: int, asked: int) -> None:
+    def finish(
+        self, oldest: int | None, images: int, asked: int, coverage: Coverage, summary: RepositorySummary | None
+    ) -> None:
         """Remember the repository after the run.
 
         Args:
@@ -159,13 +191,22 @@ class ScanPlan:
                 scanned, None if there is no image.
             images: how many images are to be scanned.
             asked: how many scans the run asked for in this repository.
+            coverage: of all images that ECR could scan.
+            summary: what is remembered of the findings of all images; None if memory was not available.
         """
         if not self._available:
             return
         oldest_scan = self._now if oldest is None else to_time(oldest)
         try:
             state = RepositoryState(self._repository, oldest_scan, images, asked, self._run)
-            self._memory.remember_state(state, self._now)
+            item = None
+            if summary:
+                summary.coverage = {IMAGES: coverage.images} | {
+                    str(reason): number for reason, number in coverage.counts.items()
+                }
+                summary.examples = {str(reason): names for reason, names in coverage.names.items()}
+                item = summary_item(summary, self._now)
+            self._memory.remember_state(state, self._now, item)
         except AwsError as error:
             self._give_up(error)
 
@@ -212,7 +253,7 @@ class ScanPlan:
             return replace(scan, completed_at=remembered.scan.completed_at)
         return replace(scan, completed_at=remembered.asked_at)
 
-    def _is_due(self, digest: str, scan: Scan, now: datetime) -> bool:
+    def _is_due(self, digest: str, scan: Scan | None, now: datetime) -> bool:
         return decide(digest, scan, self._settings.max_age, self._settings.run_interval, now).due
 
     def _is_spot_check(self, digest: str) -> bool:

@@ -96,6 +96,7 @@ def _begin_run(
             queued = frozenset(repositories)
             metrics |= scan_ages(states, queued, now)
             metrics |= continue_pass(memory, states, queued, run, now)
+            memory.forget_repositories(state.repository for state in states if state.repository not in queued)
     except AwsError as error:
         logger.warning("memory is not available; the order of the repositories is random", extra={"reason": str(error)})
     return run, metrics

@@ -93,10 +93,11 @@ def scan_repository(message: RepositoryMessage, deps: Dependencies, deadline: De
         DeadlineExceededError: this invocation and the ones before made no progress.
         AwsError: ECR rejected a call for a reason that concerns the whole repository.
     """
-    tally = Tally(message)
+    now = datetime.now(UTC)
+    tally = Tally(message, now)
     interrupted = None
     try:
-        _scan_images(message, deps, deadline, tally)
+        _scan_images(message, deps, deadline, tally, now)
     except (DeadlineExceededError, TransientError) as error:
         interrupted = str(error)
     except RepositoryNotFoundError:
@@ -122,11 +123,13 @@ def _continuation(message: RepositoryMessage, tally: Tally, reason: str) -> Repo
         asked=message.asked + len(tally.started),
         oldest=tally.oldest,
         coverage=tally.coverage,
+        summary=tally.summary if tally.resume_after else None,
     )
 
 
-def _scan_images(message: RepositoryMessage, deps: Dependencies, deadline: Deadline, tally: Tally) -> None:
-    now = datetime.now(UTC)
+def _scan_images(
+    message: RepositoryMessage, deps: Dependencies, deadline: Deadline, tally: Tally, now: datetime
+) -> None:
     plan = ScanPlan(message.repository, message.run, ScanMemory(deps.table), deps.writers, deps.settings, now)
     candidates, skipped, stopped = Candidates(), Coverage(), None
     try:
@@ -134,13 +137,16 @@ def _scan_images(message: RepositoryMessage, deps: Dependencies, deadline: Deadl
         _scan_candidates(candidates, message, deps, deadline, tally, plan, now)
     except (ScanQuotaExceededError, ManualScanningDisabledError, RepositoryNotFoundError) as error:
         # Nothing more can be done in this run. What memory knows of the other images completes the sum.
-        stopped = error
-        for chunk in candidates.chunks(CHUNK_SIZE, tally.resume_after):
-            plan.read(chunk)
-            named = {candidate.digest: candidate.last_scan for candidate in chunk if candidate.last_scan}
-            tally.advance(chunk[-1].digest, plan.dates(chunk, named, ()), plan.coverage(chunk, named))
+        stopped, quota_reached = error, isinstance(error, ScanQuotaExceededError)
+        for chunk in () if tally.complete else candidates.chunks(CHUNK_SIZE, tally.resume_after):
+            plan.read(chunk, candidates)
+            named = {candidate.digest: candidate.last_scan for candidate in chunk.images if candidate.last_scan}
+            dates = plan.dates(chunk.images, named, ())
+            coverage = plan.coverage(chunk.images, named, (), quota_reached=quota_reached)
+            tally.advance(chunk, dates, coverage, plan.findings)
     tally.coverage = tally.coverage.merge(skipped)
-    plan.finish(tally.oldest, len(candidates), message.asked + len(tally.started))
+    asked = message.asked + len(tally.started)
+    plan.finish(tally.oldest, len(candidates), asked, tally.coverage, tally.summary)
     if stopped:
         raise stopped
 
@@ -158,11 +164,12 @@ def _scan_candidates(
     start_limiter = AdaptiveRateLimiter(_FIRST_START_RATE, deadline.clock)
     start = _scan_starter(message.repository, deps.ecr, tally)
     for chunk in candidates.chunks(CHUNK_SIZE, message.after):
-        plan.read(chunk)
-        known = plan.known(chunk)
+        images = chunk.images
+        plan.read(chunk, candidates)
+        known = plan.known(images)
         # At most half of the remaining time, so that what is due is started as well.
         calls = ConcurrentCalls(deps.pool, look_up_limiter, deadline.halfway(), tally)
-        looked_up = look_up_scans(chunk, known, message.repository, deps.ecr, calls)
+        looked_up = look_up_scans(images, known, message.repository, deps.ecr, calls)
         scans = {**known, **looked_up.scans}
         due = find_due({**known, **plan.dated(looked_up.scans)}, deps.settings, now, tally)
         stopped = None
@@ -171,14 +178,21 @@ def _scan_candidates(
                 ConcurrentCalls(deps.pool, start_limiter, deadline, tally).run(start, due)
         except (ScanQuotaExceededError, ManualScanningDisabledError) as error:
             stopped = error
-        if looked_up.done:
-            done = [candidate for candidate in chunk[: looked_up.done] if candidate.digest not in looked_up.gone]
-            dates = plan.dates(done, scans, tally.started)
-            tally.advance(chunk[looked_up.done - 1].digest, dates, plan.coverage(done, scans))
+        interrupted = looked_up.done < len(images)
+        if looked_up.done or not images:
+            done = [candidate for candidate in images[: looked_up.done] if candidate.digest not in looked_up.gone]
+            dates = list(plan.dates(done, scans, tally.started))
+            quota_reached = isinstance(stopped, ScanQuotaExceededError)
+            coverage = plan.coverage(done, scans, tally.started, quota_reached=quota_reached)
+            if interrupted:
+                # What memory knows of the others of the chunk is added up with them.
+                chunk = chunk.first(looked_up.done)
+                plan.read(chunk, candidates)
+            tally.advance(chunk, dates, coverage, plan.findings)
         if stopped:
             raise stopped
-        if looked_up.done < len(chunk):
-            raise DeadlineExceededError(f"the time was enough to look up {looked_up.done} of {len(chunk)} images")
+        if interrupted:
+            raise DeadlineExceededError(f"the time was enough to look up {looked_up.done} of {len(images)} images")
 
 
 def list_candidates(

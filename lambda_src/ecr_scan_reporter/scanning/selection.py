@@ -1,6 +1,6 @@
 """Selects the images of a repository that are to be scanned."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +29,27 @@ class Candidate:
         return _name(self.digest, self.tag)
 
 
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some selected images, and the range of digests that they stand for, with other images in it.
+
+    All chunks of a repository together have every digest once, also those of images that ECR does not list.
+
+    Args:
+        images: in the order of their digests.
+        after: the digest before the range; "" if it is the first one.
+        until: the last digest of the range; "" if it has no end.
+    """
+
+    images: list[Candidate]
+    after: str
+    until: str
+
+    def first(self, number: int) -> "Chunk":
+        """Return the range up to one of the images, the first one being number 1."""
+        return Chunk(self.images[:number], self.after, self.images[number - 1].digest)
+
+
 class Candidates:
     """The selected images of a repository, sorted by digest.
 
@@ -38,11 +59,14 @@ class Candidates:
     Args:
         entries: the digests, each with a space and the first tag.
         last_scans: those that DescribeImages named, by digest.
+        others: images that are listed but not selected, as `entries` are.
     """
 
-    def __init__(self, entries: Iterable[str] = (), last_scans: Mapping[str, Scan] | None = None) -> None:
+    def __init__(
+        self, entries: Iterable[str] = (), last_scans: Mapping[str, Scan] | None = None, others: Iterable[str] = ()
+    ) -> None:
         # A space sorts before everything that a digest has.
-        self._entries = sorted(entries)
+        self._entries, self._others = sorted(entries), sorted(others)
         self._last_scans = last_scans or {}
 
     def __len__(self) -> int:
@@ -51,11 +75,22 @@ class Candidates:
     def __iter__(self) -> Iterator[Candidate]:
         return map(self._candidate, self._entries)
 
-    def chunks(self, size: int, after: str = "") -> Iterator[list[Candidate]]:
-        """Yield the candidates after a digest in lists of at most `size`."""
+    def chunks(self, size: int, after: str = "") -> Iterator[Chunk]:
+        """Yield the candidates after a digest, at most `size` at a time; one chunk at least."""
         start = bisect_right(self._entries, after, key=_digest)
-        for first in range(start, len(self._entries), size):
-            yield list(map(self._candidate, self._entries[first : first + size]))
+        for first in range(start, max(len(self._entries), start + 1), size):
+            images = list(map(self._candidate, self._entries[first : first + size]))
+            until = images[-1].digest if first + size < len(self._entries) else ""
+            yield Chunk(images, after, until)
+            after = until
+
+    def name(self, digest: str) -> str | None:
+        """Return the first tag or the short digest of an image; None if it is not listed."""
+        for entries in (self._entries, self._others):
+            position = bisect_left(entries, digest, key=_digest)
+            if position < len(entries) and _digest(entries[position]) == digest:
+                return self._candidate(entries[position]).name
+        return None
 
     def _candidate(self, entry: str) -> Candidate:
         digest, _, tag = entry.partition(" ")
@@ -82,6 +117,7 @@ class ImageSelector:
         self._last_scans: dict[str, Scan] = {}
         self._pushed: dict[str, float] = {}
         self._untagged_not_selected: list[str] = []
+        self._others: list[str] = []
         self._page_before: frozenset[str] = frozenset()
         self.skipped: Counter[Decision] = Counter()
         self.skipped_coverage = Coverage()
@@ -138,12 +174,13 @@ class ImageSelector:
                 digest, _, tag = entry.partition(" ")
                 self._skip(Decision.NOT_SELECTED, digest, tag)
             del selected[self._selection.newest :]
-        return Candidates(selected, self._last_scans)
+        return Candidates(selected, self._last_scans, self._others)
 
     def _skip(self, reason: Decision, digest: str, tag: str = "") -> None:
         self.skipped[reason] += 1
         if reason in _COVERAGE_REASONS:
             self.skipped_coverage = self.skipped_coverage.add(_COVERAGE_REASONS[reason], _name(digest, tag))
+            self._others.append(f"{digest} {tag}")
 
     def _skip_reason(self, image: Image) -> Decision | None:
         if image.is_index:

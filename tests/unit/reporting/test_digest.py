@@ -317,9 +317,7 @@ def test_readme_shows_a_digest() -> None:
         "team-a/checkout": RepositorySnapshot(Ledger(carried=3_488, new=1_200, fixed=1_240, new_critical=27), 3_448),
         "team-b/legacy": RepositorySnapshot(Ledger(), 0),
     }
-    notices = Notices(
-        ("The rule for CVE-2025-1111 ends in 9 days.",), {"ecr-scan-reporter-reports-dlq": 2}
-    )
+    notices = Notices(("The rule for CVE-2025-1111 ends in 9 days.",), {"ecr-scan-reporter-reports-dlq": 2})
     [message] = messages_of(digest_of([checkout, legacy], before, notices))
     sample = f"Subject: {message.subject}\n\n{message.email}"
     assert indent(sample, "    ") in (Path(__file__).parents[3] / "README.md").read_text()

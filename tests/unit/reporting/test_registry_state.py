@@ -34,7 +34,7 @@ def test_worst_repository_comes_first() -> None:
         [
             summary("quiet"),
             summary("late", overdue=1),
-            summary("missed", coverage={"scanned": 1, "scan_failed": 2, "archived": 9}),
+            summary("missed", coverage={"in_time": 1, "scan_failed": 2, "archived": 9}),
             summary("high", open=Counter(HIGH=99)),
             summary("critical", open=Counter(CRITICAL=1), images_by_worst=Counter(CRITICAL=1, NONE=2)),
         ],
@@ -50,10 +50,10 @@ def test_coverage_counts_what_was_promised_and_names_the_rest() -> None:
         [
             summary(
                 "team-a/app",
-                coverage={"scanned": 8, "unsupported": 2, "not_selected": 4},
+                coverage={"in_time": 8, "unsupported": 2, "not_selected": 4},
                 examples={"unsupported": ["1.0", "sha256:0123456789ab"], "not_selected": ["0.1"]},
             ),
-            summary("team-b/app", coverage={"scanned": 1, "unsupported": 5}, examples={"unsupported": list("abcde")}),
+            summary("team-b/app", coverage={"in_time": 1, "unsupported": 5}, examples={"unsupported": list("abcde")}),
         ],
         WEEK,
     )

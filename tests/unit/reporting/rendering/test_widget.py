@@ -85,7 +85,7 @@ def pages(name: str, look: Look = LOOK) -> list[str]:
     summary = RepositorySummary(
         name,
         NOW,
-        coverage={"scanned": 1, name: 1},
+        coverage={"in_time": 1, name: 1},
         examples={name: [name]},
         open=Counter({"CRITICAL": 1, name: 1}),
         images_by_worst=Counter({"CRITICAL": 1, name: 1}),
@@ -164,7 +164,7 @@ def many(number: int) -> list[RepositorySummary]:
         RepositorySummary(
             f"{long}{position:05}",
             NOW,
-            coverage={"scanned": 1},
+            coverage={"in_time": 1},
             open=Counter(CRITICAL=number - position, HIGH=1, MEDIUM=1, LOW=1),
             images_by_worst=Counter(CRITICAL=1, HIGH=1, MEDIUM=1, LOW=1, NONE=1),
         )
@@ -199,7 +199,7 @@ def test_search_lists_what_has_it_in_its_name_and_turns_its_pages() -> None:
     [(1, 0, "100%"), (999_999, 1, "99.99%"), (1, 2, "33.33%"), (9, 1, "90%"), (0, 3, "0%")],
 )
 def test_percentage_is_never_rounded_up(scanned: int, missed: int, percent: str) -> None:
-    summary = RepositorySummary("app", NOW, coverage={"scanned": scanned, "scan_failed": missed})
+    summary = RepositorySummary("app", NOW, coverage={"in_time": scanned, "scan_failed": missed})
     assert f"Scanned within 7 days{percent}" in Page(render_registry(registry_state([summary], WEEK), LOOK)).words
 
 
