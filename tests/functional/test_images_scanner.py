@@ -5,7 +5,7 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,8 +16,10 @@ from botocore.client import BaseClient
 from ecr_scan_reporter import images_scanner
 from ecr_scan_reporter.aws.dynamodb import Item, Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
+from ecr_scan_reporter.memory.images import ImageRecord, Ledger, Update, image_item
 from ecr_scan_reporter.memory.items import repository_key, to_seconds
 from ecr_scan_reporter.memory.scans import RememberedScan, RepositoryState, ScanMemory, asked_key
+from ecr_scan_reporter.memory.summaries import RepositorySummary, repository_summary
 from ecr_scan_reporter.models import StartOutcome
 from ecr_scan_reporter.scanning import plan, repository
 from ecr_scan_reporter.scanning.coverage import Coverage, Reason
@@ -617,7 +619,95 @@ def test_scanner_killed_at_any_write_starts_every_scan_once(
         assert sorted(start.digest for start in scanner.aws.starts()) == due, f"killed at {killed_at}, write {number}"
         if not killed_at:
             break
-    assert number == 6  # what is asked for, three scans, the state of the repository, and none
+    assert number == 7  # what is asked for, the recent scan, three scans, the state of the repository, and none
+
+
+def memory_table(scanner: Scanner) -> Table:
+    return Table(scanner.aws.client("dynamodb"), "memory")
+
+
+def report_findings(scanner: Scanner, digests: Iterable[str]) -> None:
+    """Remember one more of each digest's findings, as the reporter does: the number is that of the image."""
+    pk = repository_key(REPOSITORY)
+    update = Update("openssl", ("3.0.1",), ("3.0.15",), Counter({"HIGH": 1}))
+    memory_table(scanner).put_many(
+        image_item(
+            pk,
+            digest,
+            ImageRecord(
+                event_at=NOW,
+                scanned_at=NOW - timedelta(days=1),
+                counts={"HIGH": number},
+                ledger=Ledger(new=number),
+                updates=(update,),
+                earliest_deadlines=((f"CVE-{number}", "openssl", "HIGH", NOW - timedelta(days=number)),),
+                due_at=NOW - timedelta(days=number),
+            ),
+        )
+        for number, digest in enumerate(digests, 1)
+    )
+
+
+def summary(scanner: Scanner) -> RepositorySummary:
+    """Return the summary that the last run left."""
+    found = repository_summary(memory_table(scanner), REPOSITORY)
+    assert found
+    return found
+
+
+def test_summary_counts_the_findings_of_listed_images_and_the_changes_of_all(
+    make_scanner: Callable[..., Scanner], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scanner = make_scanner(IMAGES_SELECTION='{"tag_regexp": "v"}')
+    images = sorted(plain_images(100), key=lambda image: image.digest)
+    tagged = [replace(entry, tags=(f"{'other' if n % 9 == 0 else 'v'}{n}",)) for n, entry in enumerate(images)]
+    scanner.add(*tagged, scans={entry.digest: scanned(1) for entry in tagged})
+    # Before the first listed image, between two of them, and after the last one.
+    unlisted = ["sha256:" + "0" * 64, images[50].digest[:-2] + "zz", "sha256:" + "f" * 64]
+    report_findings(scanner, [*(entry.digest for entry in images), *unlisted])
+    numbers = range(1, 101)
+    for size in (2000, 30, 7):
+        monkeypatch.setattr(repository, "CHUNK_SIZE", size)
+        scanner.scan()
+        found = summary(scanner)
+        assert found.open == {"HIGH": sum(numbers)}
+        assert found.images_by_worst == {"HIGH": 100}
+        assert found.ledger == Ledger(new=sum(numbers) + 101 + 102 + 103)
+        assert [(update.package, update.counts["HIGH"], update.images) for update in found.updates] == [
+            ("openssl", 100, 100)
+        ]
+        assert found.overdue == 100
+        assert [overdue.image for overdue in found.overdue_worst] == ["other99", "v98", "v97"]
+
+
+def test_continuations_carry_the_findings_of_the_images_before(
+    scanner: Scanner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repository, "CHUNK_SIZE", 60)
+    images = sorted(plain_images(300), key=lambda image: image.digest)
+    scanner.add(*images, scans={entry.digest: scanned(1) for entry in images})
+    report_findings(scanner, [*(entry.digest for entry in images[::3]), "sha256:" + "f" * 64])
+    scanner.aws.behavior.latency = {"DescribeImageScanFindings": 0.1}
+    assert scanner.run_to_completion(seconds=2) > 1
+    found = summary(scanner)
+    assert found.open == {"HIGH": sum(range(1, 101))}
+    assert found.ledger == Ledger(new=sum(range(1, 102)))
+    assert found.coverage == {"images": 300, "in_time": 300}
+
+
+def test_repository_without_images_keeps_its_changes(scanner: Scanner) -> None:
+    scanner.add()
+    report_findings(scanner, [digest_of("gone")])
+    scanner.scan()
+    assert (summary(scanner).coverage, summary(scanner).open, summary(scanner).ledger.new) == ({"images": 0}, {}, 1)
+
+
+def test_continuation_without_the_findings_of_the_images_before_leaves_no_summary(scanner: Scanner) -> None:
+    images = sorted(plain_images(30), key=lambda image: image.digest)
+    scanner.add(*images, scans={entry.digest: scanned(1) for entry in images})
+    assert scanner.handle(RepositoryMessage(REPOSITORY, after=images[9].digest).to_json()) == []
+    assert state(scanner).images == 30
+    assert repository_summary(memory_table(scanner), REPOSITORY) is None
 
 
 def state(scanner: Scanner) -> RepositoryState:
@@ -786,6 +876,10 @@ def test_coverage_counts_every_image_that_ecr_can_scan_once(
         scanner.scan()
         coverage = Coverage.from_json(summary_of(caplog).coverage)
         assert coverage.counts == expected
+        remembered = repository_summary(memory_table(scanner), REPOSITORY)
+        assert remembered
+        assert remembered.coverage == {"images": sum(expected.values()), **expected}
+        assert remembered.examples == {reason: list(names) for reason, names in coverage.names.items()}
         tags = {tag for image in images for tag in image.tags}
         assert {reason: len(names) for reason, names in coverage.names.items()} == {
             reason: min(number, 3) for reason, number in coverage.counts.items() if reason is not Reason.IN_TIME
