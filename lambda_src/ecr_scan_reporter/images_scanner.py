@@ -39,6 +39,8 @@ def dependencies() -> Dependencies:
     """Create settings, clients and threads, once per cold start."""
     settings = ImagesScannerSettings.from_env(os.environ)
     ecr = EcrRegistry(ecr_client(settings.threads), single_attempt_client(settings.threads))
-    queue = SqsQueue(sqs_client(), settings.images_queue_url)
+    sqs = sqs_client()
+    images_queue, reports_queue = SqsQueue(sqs, settings.images_queue_url), SqsQueue(sqs, settings.reports_queue_url)
     table = Table(dynamodb_client(_WRITES), settings.memory_table)
-    return Dependencies(settings, ecr, queue, table, ThreadPoolExecutor(settings.threads), ThreadPoolExecutor(_WRITES))
+    pool, writers = ThreadPoolExecutor(settings.threads), ThreadPoolExecutor(_WRITES)
+    return Dependencies(settings, ecr, images_queue, reports_queue, table, pool, writers)

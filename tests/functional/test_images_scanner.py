@@ -18,6 +18,7 @@ from ecr_scan_reporter.aws.dynamodb import Item, Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.memory.images import ImageRecord, Ledger, Update, image_item
 from ecr_scan_reporter.memory.items import repository_key, to_seconds
+from ecr_scan_reporter.memory.overdue import OverdueMessage
 from ecr_scan_reporter.memory.scans import RememberedScan, RepositoryState, ScanMemory, asked_key
 from ecr_scan_reporter.memory.summaries import RepositorySummary, repository_summary
 from ecr_scan_reporter.models import StartOutcome
@@ -83,7 +84,14 @@ class Scanner:
 
     def continuations(self) -> list[RepositoryMessage]:
         """Return the continuations that the scanner queued."""
-        return [RepositoryMessage.from_json(message.body) for message in self.aws.messages()]
+        return [RepositoryMessage.from_json(body) for body in self._sent() if not OverdueMessage.from_json(body)]
+
+    def overdue(self) -> list[OverdueMessage]:
+        """Return the messages about deadlines that the scanner queued."""
+        return [message for body in self._sent() if (message := OverdueMessage.from_json(body))]
+
+    def _sent(self) -> list[str]:
+        return [message.body for message in self.aws.messages()]
 
 
 @pytest.fixture
@@ -97,6 +105,7 @@ def make_scanner(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Scan
             defaults = {
                 "ECR_IMAGES_DURATION_DELTA": "7d",
                 "IMAGES_QUEUE_URL": fake_aws.queue_url(),
+                "REPORTS_QUEUE_URL": fake_aws.queue_url("reports"),
                 "MEMORY_TABLE_NAME": table,
                 "REPORTER_NAME": "platform",
                 "THREADS": "8",
@@ -693,6 +702,37 @@ def test_continuations_carry_the_findings_of_the_images_before(
     assert found.open == {"HIGH": sum(range(1, 101))}
     assert found.ledger == Ledger(new=sum(range(1, 102)))
     assert found.coverage == {"images": 300, "in_time": 300}
+
+
+def test_each_image_with_a_deadline_that_has_passed_is_queued_for_the_reporter(
+    make_scanner: Callable[..., Scanner], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repository, "CHUNK_SIZE", 20)
+    scanner = make_scanner(IMAGES_SELECTION='{"tag_regexp": "v"}')
+    images = [image(f"image {n}", f"{'other' if n == 3 else 'v'}{n}") for n in range(50)]
+    scanner.add(*images, scans={entry.digest: scanned(1) for entry in images})
+    pk = repository_key(REPOSITORY)
+    dates = {0: None, 1: NOW + timedelta(days=1)}
+    memory_table(scanner).put_many(
+        image_item(pk, entry.digest, ImageRecord(scanned_at=NOW, due_at=dates.get(n, NOW)))
+        for n, entry in enumerate([*images, image("gone")])
+    )
+    assert scanner.handle(RepositoryMessage(REPOSITORY, run="run-1").to_json()) == []
+    due = [entry.digest for n, entry in enumerate(images) if n not in (0, 1, 3)]
+    assert sorted(scanner.overdue(), key=lambda message: message.digest) == [
+        OverdueMessage(REPOSITORY, digest, "run-1") for digest in sorted(due)
+    ]
+    # Ten a call, for each chunk.
+    assert scanner.aws.calls()["SendMessageBatch"] <= 7
+
+
+def test_deadlines_are_queued_before_the_state_is_remembered(scanner: Scanner) -> None:
+    scanner.add(image("app", "1.0"), scans={digest_of("app"): scanned(1)})
+    report_findings(scanner, [digest_of("app")])
+    scanner.aws.reset()
+    scanner.aws.behavior.faults.append(Fault("SendMessageBatch", "AccessDeniedException"))
+    assert scanner.handle(RepositoryMessage(REPOSITORY).to_json()) == ["0"]
+    assert ScanMemory(memory_table(scanner)).states() == []
 
 
 def test_repository_without_images_keeps_its_changes(scanner: Scanner) -> None:

@@ -15,7 +15,7 @@ from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.aws.sqs import SqsQueue
 from ecr_scan_reporter.errors import QueueError, SettingError
 from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
-from ecr_scan_reporter.memory.summaries import RepositorySummary, summary_item
+from ecr_scan_reporter.memory.summaries import RepositorySummary, summaries, summary_item
 from ecr_scan_reporter.models import RepositoryFilter
 from ecr_scan_reporter.scanning.messages import RepositoryMessage
 from ecr_scan_reporter.scanning.repositories import Dependencies, queue_repositories
@@ -201,6 +201,21 @@ def test_run_of_another_selection_is_no_pass(registry: Registry, caplog: pytest.
         registry.run({"repositoriesFilterRegexp": "team-a/"}, hours=12)
     assert "repositories queued" in caplog.text
     assert registry.run(hours=12)["SecondsSinceLastPass"] == 23 * 3600
+
+
+def test_whole_run_forgets_repositories_that_it_does_not_queue(registry: Registry) -> None:
+    registry.add("team-a/app", "team-b/app")
+    registry.run()
+    registry.visit("team-a/app", "team-b/app", "team-a/deleted", "sandbox/excluded")
+    for name in ("team-a/app", "team-a/deleted"):
+        registry.table.put(summary_item(RepositorySummary(name, registry.now), registry.now))
+    memory = ScanMemory(registry.table)
+    with pytest.raises(AttributeError, match="_aws"):
+        registry.run({"repositoriesFilterRegexp": "team-b/"}, hours=1)
+    assert len(memory.states()) == 4
+    registry.run(hours=23)
+    assert [state.repository for state in memory.states()] == ["team-a/app", "team-b/app"]
+    assert [summary.repository for summary in summaries(registry.table)] == ["team-a/app"]
 
 
 def test_open_findings_are_those_of_the_queued_repositories(registry: Registry) -> None:

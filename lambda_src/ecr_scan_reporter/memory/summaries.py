@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from ecr_scan_reporter.aws.dynamodb import Item, Key, Table
+from ecr_scan_reporter.aws.dynamodb import Item, Table
 from ecr_scan_reporter.memory.images import Ledger, Update, image_record
 from ecr_scan_reporter.memory.items import END, expires, key_part, text, to_seconds, to_time
 from ecr_scan_reporter.models import severity_rank
@@ -153,11 +153,6 @@ def merge_updates(updates: Iterable[Update], number: int) -> list[Update]:
         known = merged.get(update.key)
         merged[update.key] = known + update if known else update
     return heapq.nsmallest(number, merged.values(), key=Update.sort_key)
-
-
-def summary_key(repository: str) -> Key:
-    """Return the key of a repository's summary."""
-    return SUMMARIES, key_part(repository)
 
 
 def summary_item(summary: RepositorySummary, now: datetime) -> Item:

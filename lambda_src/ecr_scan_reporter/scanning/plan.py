@@ -9,7 +9,7 @@ from datetime import datetime
 from zlib import crc32
 
 from ecr_scan_reporter.errors import AwsError
-from ecr_scan_reporter.memory.items import to_seconds, to_time
+from ecr_scan_reporter.memory.items import number, to_seconds, to_time
 from ecr_scan_reporter.memory.scans import RememberedScan, RepositoryState, ScanMemory
 from ecr_scan_reporter.memory.summaries import IMAGES, RepositorySummary, summary_item
 from ecr_scan_reporter.models import Scan
@@ -44,6 +44,8 @@ class ScanPlan:
     Attributes:
         findings: what is remembered of the findings of the chunk's images, and of all others in its range; None if
             memory is not available.
+        overdue: the digests of the chunk's images with a finding whose deadline has passed, and that was not reported
+            as overdue yet.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class ScanPlan:
         self._available = True
         self._remembered: dict[str, RememberedScan] = {}
         self.findings: RepositorySummary | None = None
+        self.overdue: list[str] = []
         self._spot_checks = 0
 
     def read(self, chunk: Chunk, candidates: Candidates) -> None:
@@ -71,7 +74,7 @@ class ScanPlan:
             chunk: the next images.
             candidates: all images of the repository.
         """
-        self._remembered, self.findings = {}, None
+        self._remembered, self.findings, self.overdue = {}, None, []
         if not self._available:
             return
         wanted = frozenset(candidate.digest for candidate in chunk.images)
@@ -80,6 +83,8 @@ class ScanPlan:
             for digest, scan, reported in self._memory.scans(self._repository, chunk.after, chunk.until):
                 if digest in wanted:
                     scans[digest] = scan
+                    if 0 < number(reported, "due_at") <= to_seconds(self._now):
+                        self.overdue.append(digest)
                 if reported:
                     findings.add_image(reported, candidates.name(digest))
         except AwsError as error:

@@ -6,7 +6,7 @@ whatever was pushed or deleted in between.
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -28,6 +28,7 @@ from ecr_scan_reporter.errors import (
     TransientError,
 )
 from ecr_scan_reporter.memory.indexes import index_children
+from ecr_scan_reporter.memory.overdue import OverdueMessage
 from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.models import Scan, StartOutcome
 from ecr_scan_reporter.scanning.coverage import Coverage
@@ -65,6 +66,7 @@ class Dependencies:
     settings: ImagesScannerSettings
     ecr: EcrRegistry
     images_queue: SqsQueue
+    reports_queue: SqsQueue
     table: Table
     pool: Executor
     writers: Executor
@@ -143,6 +145,7 @@ def _scan_images(
             named = {candidate.digest: candidate.last_scan for candidate in chunk.images if candidate.last_scan}
             dates = plan.dates(chunk.images, named, ())
             coverage = plan.coverage(chunk.images, named, (), quota_reached=quota_reached)
+            _queue_overdue(plan.overdue, message, deps)
             tally.advance(chunk, dates, coverage, plan.findings)
     tally.coverage = tally.coverage.merge(skipped)
     asked = message.asked + len(tally.started)
@@ -188,11 +191,19 @@ def _scan_candidates(
                 # What memory knows of the others of the chunk is added up with them.
                 chunk = chunk.first(looked_up.done)
                 plan.read(chunk, candidates)
+            _queue_overdue(plan.overdue, message, deps)
             tally.advance(chunk, dates, coverage, plan.findings)
         if stopped:
             raise stopped
         if interrupted:
             raise DeadlineExceededError(f"the time was enough to look up {looked_up.done} of {len(images)} images")
+
+
+def _queue_overdue(digests: Iterable[str], message: RepositoryMessage, deps: Dependencies) -> None:
+    """Let the reporter look at images with a deadline that has passed; it reports each finding once."""
+    bodies = [OverdueMessage(message.repository, digest, message.run).to_json() for digest in digests]
+    if bodies:
+        deps.reports_queue.send(bodies)
 
 
 def list_candidates(
