@@ -32,6 +32,7 @@ from ecr_scan_reporter.memory.overdue import OverdueMessage
 from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.models import Scan, StartOutcome
 from ecr_scan_reporter.scanning.coverage import Coverage
+from ecr_scan_reporter.scanning.decisions import Decision
 from ecr_scan_reporter.scanning.due import KNOWN_STATUSES, decide, scan_priority
 from ecr_scan_reporter.scanning.messages import RepositoryMessage
 from ecr_scan_reporter.scanning.plan import ScanPlan
@@ -50,7 +51,7 @@ CHUNK_SIZE = 2000
 # progress. After as many as there are numbers here, the message fails.
 CONTINUATION_DELAYS = (30, 120, 480)
 # Calls per second to begin with; the limiters find the rates that ECR allows.
-_FIRST_LOOK_UP_RATE, _FIRST_START_RATE = 800.0, 100.0
+FIRST_LOOK_UP_RATE, _FIRST_START_RATE = 800.0, 100.0
 # A call that fails is repeated after all others were made. After this many rounds in which no call succeeded, the
 # failures are those of the images. Before each of these rounds there is a pause; seconds, doubled each time.
 _ROUNDS_WITHOUT_SUCCESS = 5
@@ -163,7 +164,7 @@ def _scan_candidates(
     plan: ScanPlan,
     now: datetime,
 ) -> None:
-    look_up_limiter = AdaptiveRateLimiter(_FIRST_LOOK_UP_RATE, deadline.clock)
+    look_up_limiter = AdaptiveRateLimiter(FIRST_LOOK_UP_RATE, deadline.clock)
     start_limiter = AdaptiveRateLimiter(_FIRST_START_RATE, deadline.clock)
     start = _scan_starter(message.repository, deps.ecr, tally)
     for chunk in candidates.chunks(CHUNK_SIZE, message.after):
@@ -207,14 +208,27 @@ def _queue_overdue(digests: Iterable[str], message: RepositoryMessage, deps: Dep
 
 
 def list_candidates(
-    message: RepositoryMessage, deps: Dependencies, now: datetime, deadline: Deadline, tally: Tally
+    message: RepositoryMessage,
+    deps: Dependencies,
+    now: datetime,
+    deadline: Deadline,
+    tally: Tally,
+    skipped: list[tuple[str, str, Decision]] | None = None,
 ) -> tuple[Candidates, Coverage]:
     """Return the selected images, and the coverage of those that ECR could scan but that are skipped.
+
+    Args:
+        message: names the repository.
+        deps: the settings and clients.
+        now: aware.
+        deadline: of the listing.
+        tally: counts the skipped images by reason, if the message is no continuation.
+        skipped: takes the digest, the first tag and the reason of each skipped image, if it is a list.
 
     Raises:
         DeadlineExceededError: the repository has too many images to list in the remaining time.
     """
-    selector = ImageSelector(deps.settings.selection, now)
+    selector = ImageSelector(deps.settings.selection, now, skipped)
     for page in deps.ecr.image_pages(message.repository):
         selector.add(page)
         deadline.check(f"listing {message.repository}")

@@ -103,6 +103,7 @@ class ImageSelector:
     Args:
         selection: which images are selected.
         now: aware.
+        skipped_images: takes the digest, the first tag and the reason of each skipped image, if it is a list.
 
     Attributes:
         skipped: how many images were skipped, by reason.
@@ -111,8 +112,10 @@ class ImageSelector:
         has_untagged: whether an image without a tag may be selected, so that the indexes decide it.
     """
 
-    def __init__(self, selection: Selection, now: datetime) -> None:
-        self._selection, self._now = selection, now
+    def __init__(
+        self, selection: Selection, now: datetime, skipped_images: list[tuple[str, str, Decision]] | None = None
+    ) -> None:
+        self._selection, self._now, self._skipped_images = selection, now, skipped_images
         self._entries: list[str] = []
         self._last_scans: dict[str, Scan] = {}
         self._pushed: dict[str, float] = {}
@@ -178,6 +181,8 @@ class ImageSelector:
 
     def _skip(self, reason: Decision, digest: str, tag: str = "") -> None:
         self.skipped[reason] += 1
+        if self._skipped_images is not None:
+            self._skipped_images.append((digest, tag, reason))
         if reason in _COVERAGE_REASONS:
             self.skipped_coverage = self.skipped_coverage.add(_COVERAGE_REASONS[reason], _name(digest, tag))
             self._others.append(f"{digest} {tag}")
