@@ -318,6 +318,49 @@ def test_daily_quota_ends_the_run_without_a_failure(scanner: Scanner, caplog: py
     assert scanner.continuations() == []
 
 
+def test_enhanced_scanning_looks_up_and_starts_nothing(scanner: Scanner, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    kinds = {
+        "active": scanned(60, "ACTIVE"),
+        "recent": scanned(1, "ACTIVE"),
+        "lapsed": scanned(60, "SCAN_ELIGIBILITY_EXPIRED"),
+        "never": None,
+    }
+    scanner.add(
+        *(image(name, name, pushed_at=NOW - timedelta(days=20)) for name in kinds),
+        scans={digest_of(name): scan for name, scan in kinds.items() if scan},
+    )
+    report_findings(scanner, [digest_of("active")])
+    for _ in range(2):
+        assert scanner.handle(RepositoryMessage(REPOSITORY, enhanced=True).to_json()) == []
+        found = summary(scanner)
+        assert found.coverage == {"images": 4, "in_time": 2, "expired": 1, "never_scanned": 1}
+        assert found.examples == {"expired": ["lapsed"], "never_scanned": ["never"]}
+        assert found.open == {"HIGH": 1}
+    assert scanner.aws.starts() == []
+    assert "StartImageScan" not in scanner.aws.refused()
+    assert to_seconds(state(scanner).unscanned_since) == to_seconds(NOW - timedelta(days=20))
+
+
+def test_state_says_since_when_an_image_waits_for_its_first_scan(
+    scanner: Scanner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repository, "CHUNK_SIZE", 4)
+    images = [image(f"image {n}", f"v{n}", pushed_at=NOW - timedelta(days=n + 1)) for n in range(12)]
+    # The first ones were scanned, failed or are unsupported; the others never were.
+    scans = [scanned(1), scanned(9), scanned(0.5, "FAILED"), FakeScan("UNSUPPORTED_IMAGE")]
+    scanner.add(*images, scans={entry.digest: scan for entry, scan in zip(images, scans, strict=False)})
+    scanner.registry.account_scan_quota = 0
+    scanner.scan()
+    # The quota ended the run before the others were looked up.
+    looked_up = sorted(images, key=lambda entry: entry.digest)[:4]
+    waiting = [to_seconds(entry.pushed_at) for entry in looked_up if entry not in images[:4]]
+    assert to_seconds(state(scanner).unscanned_since) == min(waiting)
+    scanner.registry.account_scan_quota = None
+    scanner.scan()
+    assert state(scanner).unscanned_since is None
+
+
 def test_switch_to_enhanced_scanning_ends_the_run_cleanly(scanner: Scanner, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     scanner.registry.enhanced_after_starts = 10

@@ -79,15 +79,22 @@ def test_excluded_repositories_are_not_queued(queued: Callable[[], list[str]], m
     assert queued() == ["team-a/app", "team-b/app"]
 
 
-def test_enhanced_scanning_queues_nothing_and_logs_why(
-    queued: Callable[[], list[str]], caplog: pytest.LogCaptureFixture
+def test_enhanced_scanning_queues_repositories_whose_images_are_only_looked_up(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    boto3.client("ecr").put_registry_scanning_configuration(scanType="ENHANCED", rules=[])
-    assert repositories_scanner.handler({}, None) == {"found": 0, "sent": 0}
-    assert queued() == []
-    [record] = [record for record in caplog.records if "enhanced scanning is on" in record.message]
-    assert record.levelname == "WARNING"
-    assert embedded_metrics(caplog, record.message) == {"RepositoriesQueued": 0}
+    caplog.set_level("INFO")
+    monkeypatch.setattr(EcrRegistry, "supports_manual_scans", lambda _: False)
+    with FakeAws(FakeRegistry()) as aws:
+        registry = Registry(aws, caplog)
+        registry.add("team-a/app", "team-b/app")
+        assert registry.run()["RepositoriesQueued"] == 2
+        messages = [RepositoryMessage.from_json(message.body) for message in aws.messages()]
+    assert {(message.repository, message.enhanced) for message in messages} == {
+        ("team-a/app", True),
+        ("team-b/app", True),
+    }
+    [record] = [record for record in caplog.records if record.message == "repositories queued"]
+    assert record.__dict__["enhanced"] is True
 
 
 @pytest.fixture
@@ -162,6 +169,18 @@ def test_age_of_the_oldest_scan_leaves_out_what_says_nothing(registry: Registry)
     # ECR lists it no more, or it is excluded.
     registry.visit("team-a/deleted", "sandbox/app", oldest_days=99, hours=1)
     assert registry.run(hours=24)["OldestScanAge"] == (6 * 24 + 23) * 3600
+
+
+def test_push_counts_as_the_scan_of_an_image_that_was_never_scanned(registry: Registry) -> None:
+    registry.add("team-a/app", "team-b/app")
+    registry.run()
+    registry.visit("team-a/app", oldest_days=7)
+    memory = ScanMemory(registry.table)
+    for days, age in ((3, 7), (30, 30)):
+        pushed = registry.now - timedelta(days=days)
+        state = RepositoryState("team-b/app", None, 1, 0, "run-1", unscanned_since=pushed)
+        memory.remember_state(state, registry.now)
+        assert registry.run()["OldestScanAge"] == age * 24 * 3600
 
 
 def test_pass_ends_with_its_last_repository(registry: Registry) -> None:

@@ -56,6 +56,7 @@ class RepositoryState:
         asked: how many scans the run asked for.
         run: the run's id.
         updated_at: when the run ended here (aware); None until it is remembered.
+        unscanned_since: when the first image was pushed that was never scanned (aware); None if there is none.
     """
 
     repository: str
@@ -64,6 +65,7 @@ class RepositoryState:
     asked: int
     run: str
     updated_at: datetime | None = None
+    unscanned_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,7 @@ class ScanMemory:
                 "pk": "STATES",
                 "sk": state.repository,
                 "oldest_scan": to_seconds(state.oldest_scan),
+                "unscanned_since": to_seconds(state.unscanned_since),
                 "images": state.images,
                 "asked": state.asked,
                 "run": state.run,
@@ -151,6 +154,7 @@ class ScanMemory:
                 number(item, "asked"),
                 text(item, "run"),
                 to_time(item.get("updated_at")),
+                to_time(item.get("unscanned_since")),
             )
             for item in self._table.query("STATES", " ", END)
         ]

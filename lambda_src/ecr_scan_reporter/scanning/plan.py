@@ -16,6 +16,7 @@ from ecr_scan_reporter.models import Scan
 from ecr_scan_reporter.scanning.coverage import Coverage, Reason, coverage_reason
 from ecr_scan_reporter.scanning.due import decide
 from ecr_scan_reporter.scanning.selection import Candidate, Candidates, Chunk
+from ecr_scan_reporter.scanning.tally import Tally
 from ecr_scan_reporter.settings import ImagesScannerSettings
 from ecr_scan_reporter.shared.concurrency import chunked
 
@@ -40,6 +41,7 @@ class ScanPlan:
         pool: for writes.
         settings: of the images scanner.
         now: aware.
+        enhanced: whether the registry uses enhanced scanning.
 
     Attributes:
         findings: what is remembered of the findings of the chunk's images, and of all others in its range; None if
@@ -56,7 +58,10 @@ class ScanPlan:
         pool: Executor,
         settings: ImagesScannerSettings,
         now: datetime,
+        *,
+        enhanced: bool = False,
     ) -> None:
+        self._enhanced = enhanced
         self._repository, self._run, self._memory, self._pool = repository, run, memory, pool
         self._settings, self._now, self._today = settings, now, f"{now:%Y-%m-%d}"
         self._available = True
@@ -144,17 +149,41 @@ class ScanPlan:
     ) -> Iterator[int]:
         """Yield when images of the chunk were last scanned, in Unix seconds; 0 if that is not known.
 
+        An image that enhanced scanning monitors is as if it were scanned now.
+
         Args:
             images: of the chunk.
             scans: by digest; what is missing is as it is remembered.
             started: the digests of images whose scan was started now.
         """
         for image in images:
-            if image.digest in started:
+            scan = self._last_scan(image.digest, scans)
+            if image.digest in started or (self._enhanced and scan and scan.status == "ACTIVE"):
                 yield to_seconds(self._now)
             else:
-                scan = self._last_scan(image.digest, scans)
                 yield to_seconds(scan.completed_at) if scan else 0
+
+    def unscanned_since(
+        self, images: Iterable[Candidate], scans: Mapping[str, Scan | None], started: Container[str]
+    ) -> int:
+        """Return when the first image of the chunk was pushed that was never scanned, in Unix seconds; 0 for none.
+
+        Args:
+            images: of the chunk.
+            scans: by digest; what is missing is as it is remembered.
+            started: the digests of images whose scan was started now.
+        """
+        return min(
+            (
+                image.pushed_at
+                for image in images
+                if image.pushed_at
+                and image.digest not in started
+                and (image.digest in scans or image.digest in self._remembered)
+                and self._last_scan(image.digest, scans) is None
+            ),
+            default=0,
+        )
 
     def coverage(
         self,
@@ -177,7 +206,7 @@ class ScanPlan:
             remembered = self._remembered.get(image.digest)
             if image.digest in scans or remembered:
                 scan = self._last_scan(image.digest, scans)
-                reason = coverage_reason(scan, remembered, cutoff)
+                reason = coverage_reason(scan, remembered, cutoff, enhanced=self._enhanced)
                 waits = quota_reached and reason is not Reason.IN_TIME and image.digest not in started
                 if waits and self._is_due(image.digest, self._dated(image.digest, scan), self._now):
                     reason = Reason.QUOTA
@@ -186,24 +215,23 @@ class ScanPlan:
             coverage = coverage.add(reason, image.name)
         return coverage
 
-    def finish(
-        self, oldest: int | None, images: int, asked: int, coverage: Coverage, summary: RepositorySummary | None
-    ) -> None:
+    def finish(self, tally: Tally, images: int, asked: int) -> None:
         """Remember the repository after the run.
 
         Args:
-            oldest: when the image was scanned whose last scan is oldest, in Unix seconds; 0 if an image was never
-                scanned, None if there is no image.
+            tally: of all images.
             images: how many images are to be scanned.
             asked: how many scans the run asked for in this repository.
-            coverage: of all images that ECR could scan.
-            summary: what is remembered of the findings of all images; None if memory was not available.
         """
         if not self._available:
             return
-        oldest_scan = self._now if oldest is None else to_time(oldest)
+        coverage, summary = tally.coverage, tally.summary
+        oldest_scan = self._now if tally.oldest is None else to_time(tally.oldest)
+        unscanned_since = to_time(tally.unscanned_since)
         try:
-            state = RepositoryState(self._repository, oldest_scan, images, asked, self._run)
+            state = RepositoryState(
+                self._repository, oldest_scan, images, asked, self._run, unscanned_since=unscanned_since
+            )
             item = None
             if summary:
                 summary.coverage = {IMAGES: coverage.images} | {

@@ -127,13 +127,17 @@ def _continuation(message: RepositoryMessage, tally: Tally, reason: str) -> Repo
         oldest=tally.oldest,
         coverage=tally.coverage,
         summary=tally.summary if tally.resume_after else None,
+        unscanned_since=tally.unscanned_since,
     )
 
 
 def _scan_images(
     message: RepositoryMessage, deps: Dependencies, deadline: Deadline, tally: Tally, now: datetime
 ) -> None:
-    plan = ScanPlan(message.repository, message.run, ScanMemory(deps.table), deps.writers, deps.settings, now)
+    memory = ScanMemory(deps.table)
+    plan = ScanPlan(
+        message.repository, message.run, memory, deps.writers, deps.settings, now, enhanced=message.enhanced
+    )
     candidates, skipped, stopped = Candidates(), Coverage(), None
     try:
         candidates, skipped = list_candidates(message, deps, now, deadline, tally)
@@ -145,12 +149,12 @@ def _scan_images(
             plan.read(chunk, candidates)
             named = {candidate.digest: candidate.last_scan for candidate in chunk.images if candidate.last_scan}
             dates = plan.dates(chunk.images, named, ())
+            unscanned_since = plan.unscanned_since(chunk.images, named, ())
             coverage = plan.coverage(chunk.images, named, (), quota_reached=quota_reached)
             _queue_overdue(plan.overdue, message, deps)
-            tally.advance(chunk, dates, coverage, plan.findings)
+            tally.advance(chunk, dates, unscanned_since, coverage, plan.findings)
     tally.coverage = tally.coverage.merge(skipped)
-    asked = message.asked + len(tally.started)
-    plan.finish(tally.oldest, len(candidates), asked, tally.coverage, tally.summary)
+    plan.finish(tally, len(candidates), message.asked + len(tally.started))
     if stopped:
         raise stopped
 
@@ -176,6 +180,8 @@ def _scan_candidates(
         looked_up = look_up_scans(images, known, message.repository, deps.ecr, calls)
         scans = {**known, **looked_up.scans}
         due = find_due({**known, **plan.dated(looked_up.scans)}, deps.settings, now, tally)
+        if message.enhanced:
+            due = []  # ECR starts all scans itself
         stopped = None
         try:
             with plan.remembering(scans, looked_up.scans, due):
@@ -186,6 +192,7 @@ def _scan_candidates(
         if looked_up.done or not images:
             done = [candidate for candidate in images[: looked_up.done] if candidate.digest not in looked_up.gone]
             dates = list(plan.dates(done, scans, tally.started))
+            unscanned_since = plan.unscanned_since(done, scans, tally.started)
             quota_reached = isinstance(stopped, ScanQuotaExceededError)
             coverage = plan.coverage(done, scans, tally.started, quota_reached=quota_reached)
             if interrupted:
@@ -193,7 +200,7 @@ def _scan_candidates(
                 chunk = chunk.first(looked_up.done)
                 plan.read(chunk, candidates)
             _queue_overdue(plan.overdue, message, deps)
-            tally.advance(chunk, dates, coverage, plan.findings)
+            tally.advance(chunk, dates, unscanned_since, coverage, plan.findings)
         if stopped:
             raise stopped
         if interrupted:

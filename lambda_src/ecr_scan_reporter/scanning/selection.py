@@ -17,11 +17,19 @@ _COVERAGE_REASONS = {Decision.ARCHIVED: Reason.ARCHIVED, Decision.NOT_SELECTED: 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What remains of an `Image` once it is selected. `tag` is the first one, "" if it has none."""
+    """What remains of an `Image` once it is selected.
+
+    Args:
+        digest: of the image.
+        tag: the first one, "" if it has none.
+        last_scan: as DescribeImages named it.
+        pushed_at: Unix seconds; 0 if that is not known.
+    """
 
     digest: str
     tag: str
     last_scan: Scan | None
+    pushed_at: int = 0
 
     @property
     def name(self) -> str:
@@ -53,11 +61,11 @@ class Chunk:
 class Candidates:
     """The selected images of a repository, sorted by digest.
 
-    A repository may have 100,000 of them. Each is one string, its digest and its first tag, which takes half of the
-    room of an object, until it is processed.
+    A repository may have 100,000 of them. Each is one string, its digest, when it was pushed and its first tag, which
+    takes half of the room of an object, until it is processed.
 
     Args:
-        entries: the digests, each with a space and the first tag.
+        entries: the digests, each with Unix seconds and the first tag, with a space before each.
         last_scans: those that DescribeImages named, by digest.
         others: images that are listed but not selected, as `entries` are.
     """
@@ -93,8 +101,8 @@ class Candidates:
         return None
 
     def _candidate(self, entry: str) -> Candidate:
-        digest, _, tag = entry.partition(" ")
-        return Candidate(digest, tag, self._last_scans.get(digest))
+        digest, pushed_at, tag = entry.split(" ", 2)
+        return Candidate(digest, tag, self._last_scans.get(digest), int(pushed_at))
 
 
 class ImageSelector:
@@ -142,7 +150,7 @@ class ImageSelector:
                 else:
                     self._skip(reason, image.digest, tag)
                 continue
-            self._entries.append(f"{image.digest} {tag}")
+            self._entries.append(f"{image.digest} {int(image.pushed_at.timestamp()) if image.pushed_at else 0} {tag}")
             self.has_untagged |= not tag
             if image.last_scan:
                 self._last_scans[image.digest] = image.last_scan
@@ -162,7 +170,7 @@ class ImageSelector:
         attestations = {child.digest for child in children if child.attestation}
         selected = []
         for entry in self._entries:
-            digest, _, tag = entry.partition(" ")
+            digest, _, tag = entry.split(" ", 2)
             if not tag and digest in attestations:
                 self._skip(Decision.ATTESTATION, digest)
             elif not tag and not self._matches_tags(tags.get(digest, ())):
@@ -174,7 +182,7 @@ class ImageSelector:
         if self._selection.newest is not None:
             selected.sort(key=lambda entry: self._pushed[_digest(entry)], reverse=True)
             for entry in selected[self._selection.newest :]:
-                digest, _, tag = entry.partition(" ")
+                digest, _, tag = entry.split(" ", 2)
                 self._skip(Decision.NOT_SELECTED, digest, tag)
             del selected[self._selection.newest :]
         return Candidates(selected, self._last_scans, self._others)
@@ -185,7 +193,7 @@ class ImageSelector:
             self._skipped_images.append((digest, tag, reason))
         if reason in _COVERAGE_REASONS:
             self.skipped_coverage = self.skipped_coverage.add(_COVERAGE_REASONS[reason], _name(digest, tag))
-            self._others.append(f"{digest} {tag}")
+            self._others.append(f"{digest} 0 {tag}")
 
     def _skip_reason(self, image: Image) -> Decision | None:
         if image.is_index:

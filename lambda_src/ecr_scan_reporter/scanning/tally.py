@@ -35,6 +35,7 @@ class Tally:
         coverage: of the images processed so far; in the end, of all images.
         summary: what memory knows of the findings of the images processed so far; None if it was not available.
         complete: whether all images were processed.
+        unscanned_since: of the images processed so far, as in the message.
         started: the digests of images whose scan was started.
         throttled: how many calls ECR rejected because of their rate.
     """
@@ -43,6 +44,7 @@ class Tally:
         self.repository = message.repository
         self.resume_after = self._started_after = message.after
         self.oldest, self.coverage = message.oldest, message.coverage
+        self.unscanned_since = message.unscanned_since
         self.summary = message.summary or (None if message.after else RepositorySummary(self.repository, now))
         if self.summary:
             self.summary.updated_at = now
@@ -66,19 +68,26 @@ class Tally:
         logger.warning("image failed", extra=extra)
 
     def advance(
-        self, chunk: Chunk, dates: Iterable[int], coverage: Coverage, findings: RepositorySummary | None
+        self,
+        chunk: Chunk,
+        dates: Iterable[int],
+        unscanned_since: int,
+        coverage: Coverage,
+        findings: RepositorySummary | None,
     ) -> None:
         """Add images that were processed for good.
 
         Args:
             chunk: of these images.
             dates: of their last scans, in Unix seconds; 0 if an image was never scanned.
+            unscanned_since: when the first of them was pushed that was never scanned, in Unix seconds; 0 for none.
             coverage: of these images.
             findings: what memory knows of them; None if it was not available.
         """
         if chunk.images:
             self.resume_after = chunk.images[-1].digest
         self.complete = not chunk.until
+        self.unscanned_since = min(filter(None, (self.unscanned_since, unscanned_since)), default=0)
         if self.summary and findings:
             self.summary.merge(findings)
         else:
