@@ -48,6 +48,7 @@ module "images_scanner" {
     RUN_INTERVAL_SECONDS      = tostring(local.run_interval_seconds)
     IMAGES_SELECTION          = jsonencode(var.images_selection)
     IMAGES_QUEUE_URL          = module.images_queue.queue.url
+    REPORTS_QUEUE_URL         = module.reports_queue.queue.url
     MEMORY_TABLE_NAME         = aws_dynamodb_table.memory.name
     REPORTER_NAME             = var.name
     THREADS                   = tostring(var.functions.images_scanner.threads)
@@ -74,6 +75,11 @@ module "images_scanner" {
       actions   = ["sqs:SendMessage"]
       resources = [module.images_queue.queue.arn]
     }
+    # A run finds the images with a finding whose deadline has passed, and the reporter reports them.
+    QueueOverdueImages = {
+      actions   = ["sqs:SendMessage"]
+      resources = [module.reports_queue.queue.arn]
+    }
     # Spares the call to ECR for an image whose last scan the memory knows.
     ReadScans = {
       actions   = ["dynamodb:Query"]
@@ -85,7 +91,7 @@ module "images_scanner" {
       resources = [aws_dynamodb_table.memory.arn]
     }
     RememberScans = {
-      actions   = ["dynamodb:BatchWriteItem", "dynamodb:PutItem"]
+      actions   = ["dynamodb:BatchWriteItem"]
       resources = [aws_dynamodb_table.memory.arn]
     }
   })

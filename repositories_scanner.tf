@@ -109,5 +109,10 @@ module "repositories_scanner" {
       actions   = ["dynamodb:PutItem"]
       resources = [aws_dynamodb_table.memory.arn]
     }
+    # What is remembered of repositories that ECR lists no more would count in every digest.
+    ForgetRepositories = {
+      actions   = ["dynamodb:BatchWriteItem"]
+      resources = [aws_dynamodb_table.memory.arn]
+    }
   })
 }

@@ -45,11 +45,12 @@ run "defaults" {
         newest = null, pulled_within = null, pushed_within = null, tag_regexp = null, tagged_only = false
       })
       IMAGES_QUEUE_URL  = "https://sqs.eu-central-1.amazonaws.com/123456789012/images"
+      REPORTS_QUEUE_URL = "https://sqs.eu-central-1.amazonaws.com/123456789012/reports"
       MEMORY_TABLE_NAME = "ecr-scan-reporter-memory"
       REPORTER_NAME     = "ecr-scan-reporter"
       THREADS           = "16"
     })
-    error_message = "The images scanner should have the maximum age, the run interval, its queue, the table and the name of the instance."
+    error_message = "The images scanner should have the maximum age, the run interval, the two queues, the table and the instance's name."
   }
 
   assert {

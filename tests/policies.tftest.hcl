@@ -73,6 +73,7 @@ run "functions" {
       QueueRepositories         = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:images"
       ReadRepositoryStates      = "Allow dynamodb:Query arn:aws:dynamodb:eu-central-1:123456789012:table/memory"
       RememberRun               = "Allow dynamodb:PutItem arn:aws:dynamodb:eu-central-1:123456789012:table/memory"
+      ForgetRepositories        = "Allow dynamodb:BatchWriteItem arn:aws:dynamodb:eu-central-1:123456789012:table/memory"
       WriteLogs = join(" ", [
         "Allow logs:CreateLogStream,logs:PutLogEvents", "arn:aws:logs:eu-central-1:123456789012:log-group:repositories-scanner:*",
       ])
@@ -87,10 +88,11 @@ run "functions" {
       ReadImagesAndScans = "Allow ecr:DescribeImages,ecr:DescribeImageScanFindings arn:aws:ecr:eu-central-1:123456789012:repository/*"
       ReadImageIndexes   = "Allow ecr:BatchGetImage arn:aws:ecr:eu-central-1:123456789012:repository/*"
       QueueContinuation  = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:images"
+      QueueOverdueImages = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:reports"
       StartScans         = "Allow ecr:StartImageScan arn:aws:ecr:eu-central-1:123456789012:repository/*"
       ReadScans          = "Allow dynamodb:Query arn:aws:dynamodb:eu-central-1:123456789012:table/memory"
       ReadIndexes        = "Allow dynamodb:BatchGetItem arn:aws:dynamodb:eu-central-1:123456789012:table/memory"
-      RememberScans      = "Allow dynamodb:BatchWriteItem,dynamodb:PutItem arn:aws:dynamodb:eu-central-1:123456789012:table/memory"
+      RememberScans      = "Allow dynamodb:BatchWriteItem arn:aws:dynamodb:eu-central-1:123456789012:table/memory"
       ConsumeImagesQueue = join(" ", [
         "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes", "arn:aws:sqs:eu-central-1:123456789012:images",
       ])

@@ -80,5 +80,5 @@ def _record(chance: random.Random, number: int, now: datetime) -> ImageRecord:
         pushed_at=now - timedelta(days=number),
         updates=tuple(updates),
         overdue=len(late),
-        overdue_worst=late,
+        earliest_deadlines=late,
     )

@@ -1,13 +1,16 @@
-"""Handler of the images scanner: starts the due scans of one repository per message."""
+"""Handler of the images scanner: starts the due scans of one repository per message, or says what it would do."""
 
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
+from typing import Any
 
 from ecr_scan_reporter.aws.dynamodb import Table, dynamodb_client
 from ecr_scan_reporter.aws.ecr import EcrRegistry, ecr_client, single_attempt_client
 from ecr_scan_reporter.aws.sqs import SqsQueue, sqs_client
-from ecr_scan_reporter.aws.sqs_batch import SqsBatchResponse, SqsEvent, process_batch
+from ecr_scan_reporter.aws.sqs_batch import process_batch
+from ecr_scan_reporter.scanning.dry_run import DryRunRequest, dry_run
 from ecr_scan_reporter.scanning.repository import Dependencies, process_message
 from ecr_scan_reporter.settings import ImagesScannerSettings
 from ecr_scan_reporter.shared.deadline import Deadline, LambdaContext
@@ -17,21 +20,27 @@ from ecr_scan_reporter.shared.deadline import Deadline, LambdaContext
 _WRITES = 8
 
 
-def handler(event: SqsEvent, context: LambdaContext) -> SqsBatchResponse:
-    """Scan one repository per message.
+def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, Any]:
+    """Scan one repository per message, or say what a run would do with the images of one.
 
     Args:
-        event: a batch of the images queue; a body is `{"version": 1, "repository": "team-a/app"}`.
+        event: a batch of the images queue; a body is `{"version": 1, "repository": "team-a/app"}`. Or
+            `{"repository": "team-a/app", "dryRun": true}`, which starts nothing.
         context: Lambda's.
 
     Returns:
-        The messages to deliver again.
+        The messages to deliver again; or the decision for each image, and its reason.
 
     Raises:
-        SettingError: an environment variable is invalid.
+        SettingError: an environment variable, or the input, is invalid.
+        AwsError: AWS rejected a call of a dry run.
     """
     deadline = Deadline.of_invocation(context)
-    return process_batch(event, partial(process_message, deps=dependencies(), deadline=deadline))
+    if "Records" not in event:
+        return dry_run(DryRunRequest.parse(event), dependencies(), deadline)
+    return process_batch(
+        {"Records": event["Records"]}, partial(process_message, deps=dependencies(), deadline=deadline)
+    )
 
 
 @cache
@@ -39,6 +48,8 @@ def dependencies() -> Dependencies:
     """Create settings, clients and threads, once per cold start."""
     settings = ImagesScannerSettings.from_env(os.environ)
     ecr = EcrRegistry(ecr_client(settings.threads), single_attempt_client(settings.threads))
-    queue = SqsQueue(sqs_client(), settings.images_queue_url)
+    sqs = sqs_client()
+    images_queue, reports_queue = SqsQueue(sqs, settings.images_queue_url), SqsQueue(sqs, settings.reports_queue_url)
     table = Table(dynamodb_client(_WRITES), settings.memory_table)
-    return Dependencies(settings, ecr, queue, table, ThreadPoolExecutor(settings.threads), ThreadPoolExecutor(_WRITES))
+    pool, writers = ThreadPoolExecutor(settings.threads), ThreadPoolExecutor(_WRITES)
+    return Dependencies(settings, ecr, images_queue, reports_queue, table, pool, writers)

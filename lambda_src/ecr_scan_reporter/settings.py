@@ -58,6 +58,7 @@ class ImagesScannerSettings:
         run_interval: the time between two runs, at most a day; a day if the schedule is not regular.
         selection: which images are scanned.
         images_queue_url: of the queue for continuations.
+        reports_queue_url: of the queue for images with an overdue finding.
         memory_table: the name of the memory table.
         threads: how many calls may be in flight.
         name: of this instance of the module.
@@ -67,6 +68,7 @@ class ImagesScannerSettings:
     run_interval: timedelta
     selection: Selection
     images_queue_url: str
+    reports_queue_url: str
     memory_table: str
     threads: int
     name: str
@@ -83,6 +85,9 @@ class ImagesScannerSettings:
             run_interval=_run_interval(environment, "RUN_INTERVAL_SECONDS"),
             selection=_selection(environment, "IMAGES_SELECTION"),
             images_queue_url=_required(environment, "IMAGES_QUEUE_URL", "the URL of the images queue"),
+            reports_queue_url=_required(
+                environment, "REPORTS_QUEUE_URL", "the URL of the queue that the reporter reads"
+            ),
             memory_table=_memory_table(environment),
             threads=_threads(environment),
             name=_name(environment),

@@ -128,9 +128,13 @@ def test_overdue_finding_is_named_with_its_date_and_why(dated: Inbox) -> None:
     assert "     due 16 Nov 2025: CRITICAL within 7 days of 9 Nov\n" in text
     remembered = record()
     assert remembered.due_at == datetime(2025, 12, 9, tzinfo=UTC)
-    assert (remembered.overdue, remembered.overdue_worst) == (
+    assert (remembered.overdue, remembered.earliest_deadlines) == (
         1,
-        (("CVE-2026-0001", "openssl", "CRITICAL", datetime(2025, 11, 16, tzinfo=UTC)),),
+        (
+            ("CVE-2026-0001", "openssl", "CRITICAL", datetime(2025, 11, 16, tzinfo=UTC)),
+            ("CVE-2026-0002", "zlib", "HIGH", datetime(2025, 12, 9, tzinfo=UTC)),
+            ("CVE-2026-0003", "curl", "HIGH", datetime(2025, 12, 9, tzinfo=UTC)),
+        ),
     )
 
 

@@ -5,7 +5,7 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,10 +14,13 @@ from typing import Any
 import pytest
 from botocore.client import BaseClient
 from ecr_scan_reporter import images_scanner
-from ecr_scan_reporter.aws.dynamodb import Table
+from ecr_scan_reporter.aws.dynamodb import Item, Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
+from ecr_scan_reporter.memory.images import ImageRecord, Ledger, Update, image_item
 from ecr_scan_reporter.memory.items import repository_key, to_seconds
+from ecr_scan_reporter.memory.overdue import OverdueMessage
 from ecr_scan_reporter.memory.scans import RememberedScan, RepositoryState, ScanMemory, asked_key
+from ecr_scan_reporter.memory.summaries import RepositorySummary, repository_summary
 from ecr_scan_reporter.models import StartOutcome
 from ecr_scan_reporter.scanning import plan, repository
 from ecr_scan_reporter.scanning.coverage import Coverage, Reason
@@ -81,7 +84,14 @@ class Scanner:
 
     def continuations(self) -> list[RepositoryMessage]:
         """Return the continuations that the scanner queued."""
-        return [RepositoryMessage.from_json(message.body) for message in self.aws.messages()]
+        return [RepositoryMessage.from_json(body) for body in self._sent() if not OverdueMessage.from_json(body)]
+
+    def overdue(self) -> list[OverdueMessage]:
+        """Return the messages about deadlines that the scanner queued."""
+        return [message for body in self._sent() if (message := OverdueMessage.from_json(body))]
+
+    def _sent(self) -> list[str]:
+        return [message.body for message in self.aws.messages()]
 
 
 @pytest.fixture
@@ -95,6 +105,7 @@ def make_scanner(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Scan
             defaults = {
                 "ECR_IMAGES_DURATION_DELTA": "7d",
                 "IMAGES_QUEUE_URL": fake_aws.queue_url(),
+                "REPORTS_QUEUE_URL": fake_aws.queue_url("reports"),
                 "MEMORY_TABLE_NAME": table,
                 "REPORTER_NAME": "platform",
                 "THREADS": "8",
@@ -305,6 +316,49 @@ def test_daily_quota_ends_the_run_without_a_failure(scanner: Scanner, caplog: py
     assert embedded_metrics(caplog, SUMMARY)["QuotaReached"] == 1
     assert "daily quota of scans exceeded" in caplog.messages
     assert scanner.continuations() == []
+
+
+def test_enhanced_scanning_looks_up_and_starts_nothing(scanner: Scanner, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    kinds = {
+        "active": scanned(60, "ACTIVE"),
+        "recent": scanned(1, "ACTIVE"),
+        "lapsed": scanned(60, "SCAN_ELIGIBILITY_EXPIRED"),
+        "never": None,
+    }
+    scanner.add(
+        *(image(name, name, pushed_at=NOW - timedelta(days=20)) for name in kinds),
+        scans={digest_of(name): scan for name, scan in kinds.items() if scan},
+    )
+    report_findings(scanner, [digest_of("active")])
+    for _ in range(2):
+        assert scanner.handle(RepositoryMessage(REPOSITORY, enhanced=True).to_json()) == []
+        found = summary(scanner)
+        assert found.coverage == {"images": 4, "in_time": 2, "expired": 1, "never_scanned": 1}
+        assert found.examples == {"expired": ["lapsed"], "never_scanned": ["never"]}
+        assert found.open == {"HIGH": 1}
+    assert scanner.aws.starts() == []
+    assert "StartImageScan" not in scanner.aws.refused()
+    assert to_seconds(state(scanner).unscanned_since) == to_seconds(NOW - timedelta(days=20))
+
+
+def test_state_says_since_when_an_image_waits_for_its_first_scan(
+    scanner: Scanner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repository, "CHUNK_SIZE", 4)
+    images = [image(f"image {n}", f"v{n}", pushed_at=NOW - timedelta(days=n + 1)) for n in range(12)]
+    # The first ones were scanned, failed or are unsupported; the others never were.
+    scans = [scanned(1), scanned(9), scanned(0.5, "FAILED"), FakeScan("UNSUPPORTED_IMAGE")]
+    scanner.add(*images, scans={entry.digest: scan for entry, scan in zip(images, scans, strict=False)})
+    scanner.registry.account_scan_quota = 0
+    scanner.scan()
+    # The quota ended the run before the others were looked up.
+    looked_up = sorted(images, key=lambda entry: entry.digest)[:4]
+    waiting = [to_seconds(entry.pushed_at) for entry in looked_up if entry not in images[:4]]
+    assert to_seconds(state(scanner).unscanned_since) == min(waiting)
+    scanner.registry.account_scan_quota = None
+    scanner.scan()
+    assert state(scanner).unscanned_since is None
 
 
 def test_switch_to_enhanced_scanning_ends_the_run_cleanly(scanner: Scanner, caplog: pytest.LogCaptureFixture) -> None:
@@ -617,7 +671,126 @@ def test_scanner_killed_at_any_write_starts_every_scan_once(
         assert sorted(start.digest for start in scanner.aws.starts()) == due, f"killed at {killed_at}, write {number}"
         if not killed_at:
             break
-    assert number == 6  # what is asked for, three scans, the state of the repository, and none
+    assert number == 7  # what is asked for, the recent scan, three scans, the state of the repository, and none
+
+
+def memory_table(scanner: Scanner) -> Table:
+    return Table(scanner.aws.client("dynamodb"), "memory")
+
+
+def report_findings(scanner: Scanner, digests: Iterable[str]) -> None:
+    """Remember one more of each digest's findings, as the reporter does: the number is that of the image."""
+    pk = repository_key(REPOSITORY)
+    update = Update("openssl", ("3.0.1",), ("3.0.15",), Counter({"HIGH": 1}))
+    memory_table(scanner).put_many(
+        image_item(
+            pk,
+            digest,
+            ImageRecord(
+                event_at=NOW,
+                scanned_at=NOW - timedelta(days=1),
+                counts={"HIGH": number},
+                ledger=Ledger(new=number),
+                updates=(update,),
+                earliest_deadlines=((f"CVE-{number}", "openssl", "HIGH", NOW - timedelta(days=number)),),
+                due_at=NOW - timedelta(days=number),
+            ),
+        )
+        for number, digest in enumerate(digests, 1)
+    )
+
+
+def summary(scanner: Scanner) -> RepositorySummary:
+    """Return the summary that the last run left."""
+    found = repository_summary(memory_table(scanner), REPOSITORY)
+    assert found
+    return found
+
+
+def test_summary_counts_the_findings_of_listed_images_and_the_changes_of_all(
+    make_scanner: Callable[..., Scanner], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scanner = make_scanner(IMAGES_SELECTION='{"tag_regexp": "v"}')
+    images = sorted(plain_images(100), key=lambda image: image.digest)
+    tagged = [replace(entry, tags=(f"{'other' if n % 9 == 0 else 'v'}{n}",)) for n, entry in enumerate(images)]
+    scanner.add(*tagged, scans={entry.digest: scanned(1) for entry in tagged})
+    # Before the first listed image, between two of them, and after the last one.
+    unlisted = ["sha256:" + "0" * 64, images[50].digest[:-2] + "zz", "sha256:" + "f" * 64]
+    report_findings(scanner, [*(entry.digest for entry in images), *unlisted])
+    numbers = range(1, 101)
+    for size in (2000, 30, 7):
+        monkeypatch.setattr(repository, "CHUNK_SIZE", size)
+        scanner.scan()
+        found = summary(scanner)
+        assert found.open == {"HIGH": sum(numbers)}
+        assert found.images_by_worst == {"HIGH": 100}
+        assert found.ledger == Ledger(new=sum(numbers) + 101 + 102 + 103)
+        assert [(update.package, update.counts["HIGH"], update.images) for update in found.updates] == [
+            ("openssl", 100, 100)
+        ]
+        assert found.overdue == 100
+        assert [overdue.image for overdue in found.overdue_worst] == ["other99", "v98", "v97"]
+
+
+def test_continuations_carry_the_findings_of_the_images_before(
+    scanner: Scanner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repository, "CHUNK_SIZE", 60)
+    images = sorted(plain_images(300), key=lambda image: image.digest)
+    scanner.add(*images, scans={entry.digest: scanned(1) for entry in images})
+    report_findings(scanner, [*(entry.digest for entry in images[::3]), "sha256:" + "f" * 64])
+    scanner.aws.behavior.latency = {"DescribeImageScanFindings": 0.1}
+    assert scanner.run_to_completion(seconds=2) > 1
+    found = summary(scanner)
+    assert found.open == {"HIGH": sum(range(1, 101))}
+    assert found.ledger == Ledger(new=sum(range(1, 102)))
+    assert found.coverage == {"images": 300, "in_time": 300}
+
+
+def test_each_image_with_a_deadline_that_has_passed_is_queued_for_the_reporter(
+    make_scanner: Callable[..., Scanner], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repository, "CHUNK_SIZE", 20)
+    scanner = make_scanner(IMAGES_SELECTION='{"tag_regexp": "v"}')
+    images = [image(f"image {n}", f"{'other' if n == 3 else 'v'}{n}") for n in range(50)]
+    scanner.add(*images, scans={entry.digest: scanned(1) for entry in images})
+    pk = repository_key(REPOSITORY)
+    dates = {0: None, 1: NOW + timedelta(days=1)}
+    memory_table(scanner).put_many(
+        image_item(pk, entry.digest, ImageRecord(scanned_at=NOW, due_at=dates.get(n, NOW)))
+        for n, entry in enumerate([*images, image("gone")])
+    )
+    assert scanner.handle(RepositoryMessage(REPOSITORY, run="run-1").to_json()) == []
+    due = [entry.digest for n, entry in enumerate(images) if n not in (0, 1, 3)]
+    assert sorted(scanner.overdue(), key=lambda message: message.digest) == [
+        OverdueMessage(REPOSITORY, digest, "run-1") for digest in sorted(due)
+    ]
+    # Ten a call, for each chunk.
+    assert scanner.aws.calls()["SendMessageBatch"] <= 7
+
+
+def test_deadlines_are_queued_before_the_state_is_remembered(scanner: Scanner) -> None:
+    scanner.add(image("app", "1.0"), scans={digest_of("app"): scanned(1)})
+    report_findings(scanner, [digest_of("app")])
+    scanner.aws.reset()
+    scanner.aws.behavior.faults.append(Fault("SendMessageBatch", "AccessDeniedException"))
+    assert scanner.handle(RepositoryMessage(REPOSITORY).to_json()) == ["0"]
+    assert ScanMemory(memory_table(scanner)).states() == []
+
+
+def test_repository_without_images_keeps_its_changes(scanner: Scanner) -> None:
+    scanner.add()
+    report_findings(scanner, [digest_of("gone")])
+    scanner.scan()
+    assert (summary(scanner).coverage, summary(scanner).open, summary(scanner).ledger.new) == ({"images": 0}, {}, 1)
+
+
+def test_continuation_without_the_findings_of_the_images_before_leaves_no_summary(scanner: Scanner) -> None:
+    images = sorted(plain_images(30), key=lambda image: image.digest)
+    scanner.add(*images, scans={entry.digest: scanned(1) for entry in images})
+    assert scanner.handle(RepositoryMessage(REPOSITORY, after=images[9].digest).to_json()) == []
+    assert state(scanner).images == 30
+    assert repository_summary(memory_table(scanner), REPOSITORY) is None
 
 
 def state(scanner: Scanner) -> RepositoryState:
@@ -626,25 +799,28 @@ def state(scanner: Scanner) -> RepositoryState:
     return found
 
 
-def test_chunks_read_from_memory_exactly_their_images(scanner: Scanner, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunks_read_every_image_from_memory_once(scanner: Scanner, monkeypatch: pytest.MonkeyPatch) -> None:
     images = sorted(plain_images(250), key=lambda image: image.digest)
     scanner.add(*images, scans={image.digest: scanned(1) for image in images})
     scanner.scan()
     # What memory knows of images that are not there any more is left out.
     scanner.registry.repository(REPOSITORY).remove(images[17].digest)
     monkeypatch.setattr(repository, "CHUNK_SIZE", 100)
-    read: list[dict[str, RememberedScan]] = []
+    read: list[list[str]] = []
     scans = ScanMemory.scans
 
-    def spy(memory: ScanMemory, name: str, digests: Sequence[str]) -> dict[str, RememberedScan]:
-        read.append(scans(memory, name, digests))
-        return read[-1]
+    def spy(memory: ScanMemory, name: str, after: str, until: str) -> Iterator[tuple[str, RememberedScan, Item]]:
+        read.append([])
+        for found in scans(memory, name, after, until):
+            read[-1].append(found[0])
+            yield found
 
     monkeypatch.setattr(ScanMemory, "scans", spy)
     scanner.aws.reset()
     scanner.scan()
-    digests = [image.digest for image in images if image is not images[17]]
-    assert [sorted(part) for part in read] == [digests[:100], digests[100:200], digests[200:]]
+    digests = [image.digest for image in images]
+    # The one that was deleted is still known, and its changes count.
+    assert read == [digests[:101], digests[101:201], digests[201:]]
     assert scanner.aws.calls()["Query"] == 3
 
 
@@ -679,7 +855,8 @@ def test_scan_that_the_next_run_looks_up_anyway_is_not_remembered(make_scanner: 
     images = list(plain_images(50))
     scanner.add(*images, scans={image.digest: scanned(0.25) for image in images})
     scanner.scan()
-    assert "BatchWriteItem" not in scanner.aws.calls()
+    # That of the state of the repository.
+    assert scanner.aws.calls()["BatchWriteItem"] == 1
 
 
 def test_memory_that_fails_in_the_second_chunk_is_given_up(
@@ -691,7 +868,7 @@ def test_memory_that_fails_in_the_second_chunk_is_given_up(
     scanner.registry.repository(REPOSITORY).scans[images[50].digest] = scanned(9)
     monkeypatch.setattr(repository, "CHUNK_SIZE", 20)
     scanner.aws.reset()
-    scanner.aws.behavior.faults.append(Fault("Query", "AccessDeniedException", containing=images[20].digest))
+    scanner.aws.behavior.faults.append(Fault("Query", "AccessDeniedException", containing=images[39].digest))
     assert scanner.scan() == [images[50].digest]
     calls = scanner.aws.calls()
     # All images of the second and the third chunk; and in the first one, spot checks.
@@ -782,6 +959,10 @@ def test_coverage_counts_every_image_that_ecr_can_scan_once(
         scanner.scan()
         coverage = Coverage.from_json(summary_of(caplog).coverage)
         assert coverage.counts == expected
+        remembered = repository_summary(memory_table(scanner), REPOSITORY)
+        assert remembered
+        assert remembered.coverage == {"images": sum(expected.values()), **expected}
+        assert remembered.examples == {reason: list(names) for reason, names in coverage.names.items()}
         tags = {tag for image in images for tag in image.tags}
         assert {reason: len(names) for reason, names in coverage.names.items()} == {
             reason: min(number, 3) for reason, number in coverage.counts.items() if reason is not Reason.IN_TIME
@@ -838,7 +1019,7 @@ def test_quota_leaves_the_rest_to_what_memory_knows(
     assert scanner.scan() == []
     assert scanner.aws.calls()["DescribeImageScanFindings"] == 20
     coverage = Coverage.from_json(summary_of(caplog).coverage)
-    assert coverage.counts == {Reason.NEVER_SCANNED: 20, Reason.IN_TIME: 39, Reason.UNKNOWN: 1}
+    assert coverage.counts == {Reason.QUOTA: 20, Reason.IN_TIME: 39, Reason.UNKNOWN: 1}
     assert coverage.names[Reason.UNKNOWN] == images[50].tags
     assert state(scanner).oldest_scan is None
 

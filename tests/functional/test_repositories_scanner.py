@@ -15,7 +15,7 @@ from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.aws.sqs import SqsQueue
 from ecr_scan_reporter.errors import QueueError, SettingError
 from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
-from ecr_scan_reporter.memory.summaries import RepositorySummary, summary_item
+from ecr_scan_reporter.memory.summaries import RepositorySummary, summaries, summary_item
 from ecr_scan_reporter.models import RepositoryFilter
 from ecr_scan_reporter.scanning.messages import RepositoryMessage
 from ecr_scan_reporter.scanning.repositories import Dependencies, queue_repositories, write_heartbeat
@@ -79,15 +79,22 @@ def test_excluded_repositories_are_not_queued(queued: Callable[[], list[str]], m
     assert queued() == ["team-a/app", "team-b/app"]
 
 
-def test_enhanced_scanning_queues_nothing_and_logs_why(
-    queued: Callable[[], list[str]], caplog: pytest.LogCaptureFixture
+def test_enhanced_scanning_queues_repositories_whose_images_are_only_looked_up(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    boto3.client("ecr").put_registry_scanning_configuration(scanType="ENHANCED", rules=[])
-    assert repositories_scanner.handler({}, None) == {"found": 0, "sent": 0}
-    assert queued() == []
-    [record] = [record for record in caplog.records if "enhanced scanning is on" in record.message]
-    assert record.levelname == "WARNING"
-    assert embedded_metrics(caplog, record.message) == {"RepositoriesQueued": 0}
+    caplog.set_level("INFO")
+    monkeypatch.setattr(EcrRegistry, "supports_manual_scans", lambda _: False)
+    with FakeAws(FakeRegistry()) as aws:
+        registry = Registry(aws, caplog)
+        registry.add("team-a/app", "team-b/app")
+        assert registry.run()["RepositoriesQueued"] == 2
+        messages = [RepositoryMessage.from_json(message.body) for message in aws.messages()]
+    assert {(message.repository, message.enhanced) for message in messages} == {
+        ("team-a/app", True),
+        ("team-b/app", True),
+    }
+    [record] = [record for record in caplog.records if record.message == "repositories queued"]
+    assert record.__dict__["enhanced"] is True
 
 
 @pytest.fixture
@@ -173,6 +180,18 @@ def test_age_of_the_oldest_scan_leaves_out_what_says_nothing(registry: Registry)
     assert registry.run(hours=24)["OldestScanAge"] == (6 * 24 + 23) * 3600
 
 
+def test_push_counts_as_the_scan_of_an_image_that_was_never_scanned(registry: Registry) -> None:
+    registry.add("team-a/app", "team-b/app")
+    registry.run()
+    registry.visit("team-a/app", oldest_days=7)
+    memory = ScanMemory(registry.table)
+    for days, age in ((3, 7), (30, 30)):
+        pushed = registry.now - timedelta(days=days)
+        state = RepositoryState("team-b/app", None, 1, 0, "run-1", unscanned_since=pushed)
+        memory.remember_state(state, registry.now)
+        assert registry.run()["OldestScanAge"] == age * 24 * 3600
+
+
 def test_pass_ends_with_its_last_repository(registry: Registry) -> None:
     registry.add("team-a/app", "team-b/app")
     assert "SecondsSinceLastPass" not in registry.run()
@@ -237,6 +256,21 @@ def test_run_of_another_selection_is_no_pass(registry: Registry, caplog: pytest.
         registry.run({"repositoriesFilterRegexp": "team-a/"}, hours=12)
     assert "repositories queued" in caplog.text
     assert registry.run(hours=12)["SecondsSinceLastPass"] == 23 * 3600
+
+
+def test_whole_run_forgets_repositories_that_it_does_not_queue(registry: Registry) -> None:
+    registry.add("team-a/app", "team-b/app")
+    registry.run()
+    registry.visit("team-a/app", "team-b/app", "team-a/deleted", "sandbox/excluded")
+    for name in ("team-a/app", "team-a/deleted"):
+        registry.table.put(summary_item(RepositorySummary(name, registry.now), registry.now))
+    memory = ScanMemory(registry.table)
+    with pytest.raises(AttributeError, match="_aws"):
+        registry.run({"repositoriesFilterRegexp": "team-b/"}, hours=1)
+    assert len(memory.states()) == 4
+    registry.run(hours=23)
+    assert [state.repository for state in memory.states()] == ["team-a/app", "team-b/app"]
+    assert [summary.repository for summary in summaries(registry.table)] == ["team-a/app"]
 
 
 def test_open_findings_are_those_of_the_queued_repositories(registry: Registry) -> None:

@@ -24,6 +24,7 @@ REPOSITORIES_SCANNER = {
 }
 IMAGES_SCANNER = {
     "ECR_IMAGES_DURATION_DELTA": "1m2w3d",
+    "REPORTS_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/reports",
     "IMAGES_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/images",
     "MEMORY_TABLE_NAME": "memory",
     "REPORTER_NAME": "platform",

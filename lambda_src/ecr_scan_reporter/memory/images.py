@@ -138,7 +138,7 @@ class ImageRecord:
         ignored: how many open findings are ignored.
         due_at: the earliest deadline of an open finding that was not reported as overdue yet.
         overdue: how many open findings are overdue.
-        overdue_worst: id, package, severity and deadline of a few, those that are overdue for longest.
+        earliest_deadlines: id, package, severity and deadline of a few open findings, passed or not, earliest first.
     """
 
     revision: int = 0
@@ -160,7 +160,7 @@ class ImageRecord:
     ignored: int = 0
     due_at: datetime | None = None
     overdue: int = 0
-    overdue_worst: tuple[tuple[str, str, str, datetime], ...] = ()
+    earliest_deadlines: tuple[tuple[str, str, str, datetime], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,9 +316,9 @@ def image_record(item: Item) -> ImageRecord:
         ignored=number(item, "ignored"),
         due_at=to_time(item.get("due_at")),
         overdue=number(item, "overdue"),
-        overdue_worst=tuple(
+        earliest_deadlines=tuple(
             (id_, package, severity, datetime.fromtimestamp(due, UTC))
-            for id_, package, severity, due in json.loads(text(item, "overdue_worst") or "[]")
+            for id_, package, severity, due in json.loads(text(item, "earliest_deadlines") or "[]")
         ),
     )
 
@@ -343,7 +343,7 @@ def image_item(pk: str, digest: str, record: ImageRecord) -> dict[str, str | int
         "ignored": record.ignored,
         "due_at": to_seconds(record.due_at),
         "overdue": record.overdue,
-        "overdue_worst": pack([*finding, to_seconds(due)] for *finding, due in record.overdue_worst),
+        "earliest_deadlines": pack([*finding, to_seconds(due)] for *finding, due in record.earliest_deadlines),
     }
     # What is empty takes no room: a query is charged by the size of the items.
     filled = {name: value for name, value in values.items() if value not in ("", 0, "[]", "{}")}

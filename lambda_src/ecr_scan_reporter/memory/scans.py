@@ -1,6 +1,6 @@
 """What the images scanner remembers: the last scan of each image, and which scans it asked for."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -11,6 +11,7 @@ from ecr_scan_reporter.memory.items import (
     RUN_LIFETIME,
     expires,
     image_key,
+    key_part,
     number,
     repository_key,
     text,
@@ -20,8 +21,11 @@ from ecr_scan_reporter.memory.items import (
 from ecr_scan_reporter.models import UNSUPPORTED_IMAGE, Scan
 
 _ASKED = "#ASKED"
-# Of an image's items, what the plan of a run is made from.
-_ATTRIBUTES = ("sk", "status", "unsupported", "scanned_at", "event_at", "asked_at")
+# Of an image's items, what the plan of a run is made from, and what its repository's summary is.
+_ATTRIBUTES = (
+    *("sk", "status", "unsupported", "scanned_at", "event_at", "asked_at"),
+    *("counts", "ledger", "updates", "ignored", "due_at", "overdue", "earliest_deadlines"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class RepositoryState:
         asked: how many scans the run asked for.
         run: the run's id.
         updated_at: when the run ended here (aware); None until it is remembered.
+        unscanned_since: when the first image was pushed that was never scanned (aware); None if there is none.
     """
 
     repository: str
@@ -60,6 +65,7 @@ class RepositoryState:
     asked: int
     run: str
     updated_at: datetime | None = None
+    unscanned_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,20 +89,23 @@ class ScanMemory:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def scans(self, repository: str, digests: Sequence[str]) -> dict[str, RememberedScan]:
-        """Return what is remembered of the scans of some images of a repository, by digest; one call per MB.
+    def scans(self, repository: str, after: str, until: str) -> Iterator[tuple[str, RememberedScan, Item]]:
+        """Yield what is remembered of the scans of a repository's images, in the order of their digests; 1 MB a call.
 
         Args:
             repository: its name.
-            digests: of the images, in their order. Everything between the first and the last one is read.
+            after: the digest before the first one; "" for all.
+            until: the last digest; "" for all.
+
+        Yields:
+            The digest, what is remembered of the scans, and the reporter's item of the image, {} if there is none.
         """
-        if not digests:
-            return {}
-        wanted = frozenset(digests)
-        items = self._table.query(
-            repository_key(repository), image_key(digests[0]), asked_key(digests[-1]), attributes=_ATTRIBUTES
-        )
-        return {digest: _remembered(pair) for digest, pair in groupby(items, _digest) if digest in wanted}
+        # A space sorts before everything that a key has, so that no digest has part in two ranges or in none.
+        first = f"{asked_key(after)} " if after else image_key("")
+        last = asked_key(until) if until else image_key(END)
+        items = self._table.query(repository_key(repository), first, last, attributes=_ATTRIBUTES)
+        for digest, pair in groupby(items, _digest):
+            yield digest, *_remembered(pair)
 
     def remember(
         self, repository: str, scans: Mapping[str, Scan | None], asked: Iterable[str], run: str, now: datetime
@@ -118,20 +127,22 @@ class ScanMemory:
 
         self._table.put_many(item(digest, scan) for digest, scan in scans.items())
 
-    def remember_state(self, state: RepositoryState, now: datetime) -> None:
-        """Remember a repository after a run."""
-        self._table.put(
+    def remember_state(self, state: RepositoryState, now: datetime, summary: Item | None = None) -> None:
+        """Remember a repository after a run, and in the same call the item of its summary."""
+        items: list[Item] = [
             {
                 "pk": "STATES",
                 "sk": state.repository,
                 "oldest_scan": to_seconds(state.oldest_scan),
+                "unscanned_since": to_seconds(state.unscanned_since),
                 "images": state.images,
                 "asked": state.asked,
                 "run": state.run,
                 "updated_at": to_seconds(now),
                 "expires": expires(now),
             }
-        )
+        ]
+        self._table.put_many([*items, summary] if summary else items)
 
     def states(self) -> list[RepositoryState]:
         """Return all repositories after their last runs; one call per MB."""
@@ -143,9 +154,16 @@ class ScanMemory:
                 number(item, "asked"),
                 text(item, "run"),
                 to_time(item.get("updated_at")),
+                to_time(item.get("unscanned_since")),
             )
             for item in self._table.query("STATES", " ", END)
         ]
+
+    def forget_repositories(self, repositories: Iterable[str]) -> None:
+        """Forget how repositories were after their last runs, and their summaries."""
+        self._table.delete_many(
+            key for name in repositories for key in (("STATES", name), ("SUMMARIES", key_part(name)))
+        )
 
     def begin_run(self, run: str, repositories: int, now: datetime) -> None:
         """Remember that a run has queued so many repositories."""
@@ -197,7 +215,7 @@ def _digest(item: Item) -> str:
     return text(item, "sk").removeprefix(image_key("")).removesuffix(_ASKED)
 
 
-def _remembered(items: Iterable[Item]) -> RememberedScan:
+def _remembered(items: Iterable[Item]) -> tuple[RememberedScan, Item]:
     """Parse the items of one image: what the reporter saw, and what was asked for; at least one of them."""
     reported: Item = {}
     asked: Item = {}
@@ -207,12 +225,13 @@ def _remembered(items: Iterable[Item]) -> RememberedScan:
         else:
             reported = item
     named = _asked_scan(asked)
-    return RememberedScan(
+    remembered = RememberedScan(
         scan=_newest(_reported_scan(reported), named),
         asked_at=to_time(asked.get("asked_at")),
         named=named,
         complete_at=to_time(reported.get("scanned_at")),
     )
+    return remembered, reported
 
 
 def _newest(*scans: Scan | None) -> Scan | None:

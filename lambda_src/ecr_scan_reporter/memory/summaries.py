@@ -46,7 +46,7 @@ class RepositorySummary:
     Args:
         repository: its name.
         updated_at: when the run ended here (aware).
-        coverage: images by whether they were scanned within the promised age, otherwise by the reason why not.
+        coverage: how many images there are, how many were scanned within the promised age, and the others by reason.
         examples: by reason, the names of a few images.
         open: open findings by severity; of the images that ECR lists.
         images_by_worst: images by the severity of their worst open finding, "NONE" if they have none.
@@ -85,14 +85,26 @@ class RepositorySummary:
         worst = min((severity for severity, number in counts.items() if number), key=severity_rank, default="NONE")
         self.images_by_worst[worst] += 1
         self.ignored += record.ignored
-        self.updates = merge_updates([*self.updates, *record.updates], _MAX_UPDATES * 3)
-        self.overdue += record.overdue
-        named = [
-            OverdueFinding(name, id_, package, severity, due) for id_, package, severity, due in record.overdue_worst
+        if record.updates:
+            self.updates = merge_updates([*self.updates, *record.updates], _MAX_UPDATES * 3)
+        passed = [
+            OverdueFinding(name, id_, package, severity, due)
+            for id_, package, severity, due in record.earliest_deadlines
+            if due <= self.updated_at
         ]
-        self.overdue_worst = heapq.nsmallest(
-            _MAX_OVERDUE, [*self.overdue_worst, *named], key=lambda found: found.due_at
-        )
+        # The reporter counted when it last looked at the image. Dates may have passed since then.
+        self.overdue += max(record.overdue, len(passed))
+        self.overdue_worst = _overdue_for_longest([*self.overdue_worst, *passed])
+
+    def merge(self, other: "RepositorySummary") -> None:
+        """Add what is known of other images of the repository."""
+        self.open.update(other.open)
+        self.images_by_worst.update(other.images_by_worst)
+        self.ledger += other.ledger
+        self.updates = merge_updates([*self.updates, *other.updates], _MAX_UPDATES * 3)
+        self.overdue += other.overdue
+        self.overdue_worst = _overdue_for_longest([*self.overdue_worst, *other.overdue_worst])
+        self.ignored += other.ignored
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON values, for the item and for the message of a continuation."""
@@ -130,6 +142,10 @@ class RepositorySummary:
             ],
             ignored=values["ignored"],
         )
+
+
+def _overdue_for_longest(findings: Iterable[OverdueFinding]) -> list[OverdueFinding]:
+    return heapq.nsmallest(_MAX_OVERDUE, findings, key=lambda found: found.due_at)
 
 
 def merge_updates(updates: Iterable[Update], number: int) -> list[Update]:

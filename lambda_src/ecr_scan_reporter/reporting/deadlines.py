@@ -7,8 +7,8 @@ from datetime import UTC, datetime, time, timedelta
 from ecr_scan_reporter.models import EXPLOITED
 from ecr_scan_reporter.reporting.changes import OPEN, Comparison, KnownFinding
 
-# Overdue findings that the record of an image names.
-_MAX_WORST = 3
+# Deadlines that the record of an image names.
+_MAX_EARLIEST = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +33,13 @@ class Deadlines:
     Args:
         due_at: the earliest one that was not reported as overdue yet, and will not be now; None if there is none.
         overdue: how many findings are overdue.
-        worst: id, package, severity and deadline of those that are overdue for longest.
+        earliest: id, package, severity and deadline of the findings with the earliest ones, passed or not.
         passed: the overdue findings that were not reported as such yet.
     """
 
     due_at: datetime | None
     overdue: int
-    worst: tuple[tuple[str, str, str, datetime], ...]
+    earliest: tuple[tuple[str, str, str, datetime], ...]
     passed: tuple[tuple[KnownFinding, DueDate], ...]
 
 
@@ -78,9 +78,9 @@ def check_deadlines(comparison: Comparison, fix_within: Mapping[str, int], now: 
     return Deadlines(
         due_at=next((due.at for known, due in dated if due.at > now), None),
         overdue=len(overdue),
-        worst=tuple(
+        earliest=tuple(
             (known.finding.id, known.finding.package, known.finding.severity, due.at)
-            for known, due in overdue[:_MAX_WORST]
+            for known, due in dated[:_MAX_EARLIEST]
         ),
         passed=tuple((known, due) for known, due in overdue if not known.overdue_reported),
     )

@@ -425,7 +425,7 @@ def _standing(comparison: Comparison, deadlines: Deadlines) -> dict[str, Any]:
         "ignored": len(comparison.ignored),
         "due_at": deadlines.due_at,
         "overdue": deadlines.overdue,
-        "overdue_worst": deadlines.worst,
+        "earliest_deadlines": deadlines.earliest,
     }
 
 

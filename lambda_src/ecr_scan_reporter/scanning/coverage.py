@@ -27,6 +27,8 @@ class Reason(StrEnum):
     EXPIRED = "expired"
     ARCHIVED = "archived"
     NOT_SELECTED = "not_selected"
+    # The image is due, but the daily quota of scans ended the run before.
+    QUOTA = "quota"
     # The look-up failed, or the run ended before it, and memory knows of no scan.
     UNKNOWN = "unknown"
 
@@ -99,7 +101,9 @@ class Coverage:
         return cls(counts, names)
 
 
-def coverage_reason(scan: Scan | None, remembered: RememberedScan | None, cutoff: datetime) -> Reason:
+def coverage_reason(
+    scan: Scan | None, remembered: RememberedScan | None, cutoff: datetime, *, enhanced: bool = False
+) -> Reason:
     """Return whether an image is covered, judged by its last complete scan, and if not, why.
 
     A scan in progress has no result yet: the image counts as what it was before.
@@ -108,7 +112,11 @@ def coverage_reason(scan: Scan | None, remembered: RememberedScan | None, cutoff
         scan: the last one; None if the image was never scanned.
         remembered: what is remembered of the image's scans.
         cutoff: a complete scan after this time (aware) is in time.
+        enhanced: whether the registry uses enhanced scanning, which monitors an ACTIVE image whatever its last scan's
+            date.
     """
+    if enhanced and scan and scan.status == "ACTIVE":
+        return Reason.IN_TIME
     if scan and scan.status == "IMAGE_ARCHIVED":
         return Reason.ARCHIVED
     before = (remembered.scan, remembered.named) if remembered else ()

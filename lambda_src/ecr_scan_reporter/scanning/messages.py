@@ -3,12 +3,15 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from ecr_scan_reporter.errors import MessageError
+from ecr_scan_reporter.memory.summaries import RepositorySummary
 from ecr_scan_reporter.scanning.coverage import Coverage
 
 VERSION = 1
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,10 @@ class RepositoryMessage:
     one that was processed. `stalled` counts the invocations in a row that made no progress. `run` is the id of the run
     of the schedule, and `asked` counts the scans that it asked for in this repository so far. `oldest` and `coverage`
     sum up the images that were processed so far: when the one was scanned whose last scan is oldest (Unix seconds; 0 if
-    one was never scanned, None if no image was processed), and how many have a scan.
+    one was never scanned, None if no image was processed), and how many have a scan. `summary` adds up what memory
+    knows of their findings; None if memory was not available, or no image was processed. `unscanned_since` is when the
+    first of them was pushed that was never scanned (Unix seconds; 0 if there is none). `enhanced` says that the
+    registry uses enhanced scanning, so that no scan can be started.
     """
 
     repository: str
@@ -29,16 +35,25 @@ class RepositoryMessage:
     asked: int = 0
     oldest: int | None = None
     coverage: Coverage = field(default_factory=Coverage)
+    summary: RepositorySummary | None = None
+    enhanced: bool = False
+    unscanned_since: int = 0
 
     def to_json(self) -> str:
         """Return the message body, such as `{"version":1,"repository":"team-a/app"}`."""
         optional = {"after": self.after, "stalled": self.stalled, "run": self.run, "asked": self.asked}
         body: dict[str, Any] = {"version": VERSION, "repository": self.repository}
         body |= {name: value for name, value in optional.items() if value}
+        if self.unscanned_since:
+            body |= {"unscanned_since": self.unscanned_since}
+        if self.enhanced:
+            body |= {"enhanced": True}
         if self.oldest is not None:
             body |= {"oldest": self.oldest}
         if self.coverage.images:
             body |= {"coverage": self.coverage.to_json()}
+        if self.summary:
+            body |= {"summary": self.summary.to_json()}
         return json.dumps(body, separators=(",", ":"))
 
     @classmethod
@@ -63,6 +78,9 @@ class RepositoryMessage:
             raise MessageError(f"after is {after!r}; expected a digest or no value")
         if not isinstance(run, str):
             raise MessageError(f"run is {run!r}; expected the id of a run or no value")
+        enhanced = message.get("enhanced", False)
+        if type(enhanced) is not bool:
+            raise MessageError(f"enhanced is {enhanced!r}; expected true or no value")
         return cls(
             repository,
             after,
@@ -71,7 +89,23 @@ class RepositoryMessage:
             _number(message, "asked"),
             _number(message, "oldest") if "oldest" in message else None,
             Coverage.from_json(message["coverage"]) if "coverage" in message else Coverage(),
+            _summary(repository, message["summary"]) if "summary" in message else None,
+            enhanced,
+            _number(message, "unscanned_since"),
         )
+
+
+def _summary(repository: str, value: Any) -> RepositorySummary:
+    try:
+        summary = RepositorySummary.from_json(repository, _EPOCH, value)
+        numbers = [*summary.open.values(), *summary.images_by_worst.values(), *summary.ledger.to_json()]
+        numbers += [summary.overdue, summary.ignored]
+        if json.loads(json.dumps(summary.to_json())) != value or not all(type(number) is int for number in numbers):
+            raise ValueError
+    except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as error:
+        expected = "an object with what is known of the findings, or no value"
+        raise MessageError(f"summary is {value!r:.200}; expected {expected}") from error
+    return summary
 
 
 def _number(message: Mapping[str, Any], name: str) -> int:

@@ -1,7 +1,7 @@
 """Decides from memory which images ECR has to be asked about, so that the calls follow what is due."""
 
 import logging
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import replace
@@ -9,12 +9,14 @@ from datetime import datetime
 from zlib import crc32
 
 from ecr_scan_reporter.errors import AwsError
-from ecr_scan_reporter.memory.items import to_seconds, to_time
+from ecr_scan_reporter.memory.items import number, to_seconds, to_time
 from ecr_scan_reporter.memory.scans import RememberedScan, RepositoryState, ScanMemory
+from ecr_scan_reporter.memory.summaries import IMAGES, RepositorySummary, summary_item
 from ecr_scan_reporter.models import Scan
 from ecr_scan_reporter.scanning.coverage import Coverage, Reason, coverage_reason
 from ecr_scan_reporter.scanning.due import decide
-from ecr_scan_reporter.scanning.selection import Candidate
+from ecr_scan_reporter.scanning.selection import Candidate, Candidates, Chunk
+from ecr_scan_reporter.scanning.tally import Tally
 from ecr_scan_reporter.settings import ImagesScannerSettings
 from ecr_scan_reporter.shared.concurrency import chunked
 
@@ -39,6 +41,13 @@ class ScanPlan:
         pool: for writes.
         settings: of the images scanner.
         now: aware.
+        enhanced: whether the registry uses enhanced scanning.
+
+    Attributes:
+        findings: what is remembered of the findings of the chunk's images, and of all others in its range; None if
+            memory is not available.
+        overdue: the digests of the chunk's images with a finding whose deadline has passed, and that was not reported
+            as overdue yet.
     """
 
     def __init__(
@@ -49,26 +58,44 @@ class ScanPlan:
         pool: Executor,
         settings: ImagesScannerSettings,
         now: datetime,
+        *,
+        enhanced: bool = False,
     ) -> None:
+        self._enhanced = enhanced
         self._repository, self._run, self._memory, self._pool = repository, run, memory, pool
         self._settings, self._now, self._today = settings, now, f"{now:%Y-%m-%d}"
         self._available = True
         self._remembered: dict[str, RememberedScan] = {}
+        self.findings: RepositorySummary | None = None
+        self.overdue: list[str] = []
         self._spot_checks = 0
 
-    def read(self, chunk: Sequence[Candidate]) -> None:
+    def read(self, chunk: Chunk, candidates: Candidates) -> None:
         """Read what is remembered of the next images, and forget the ones before.
 
+        Only sums are kept of their findings.
+
         Args:
-            chunk: in the order of their digests.
+            chunk: the next images.
+            candidates: all images of the repository.
         """
-        self._remembered = {}
+        self._remembered, self.findings, self.overdue = {}, None, []
         if not self._available:
             return
+        wanted = frozenset(candidate.digest for candidate in chunk.images)
+        scans, findings = dict[str, RememberedScan](), RepositorySummary(self._repository, self._now)
         try:
-            self._remembered = self._memory.scans(self._repository, [candidate.digest for candidate in chunk])
+            for digest, scan, reported in self._memory.scans(self._repository, chunk.after, chunk.until):
+                if digest in wanted:
+                    scans[digest] = scan
+                    if 0 < number(reported, "due_at") <= to_seconds(self._now):
+                        self.overdue.append(digest)
+                if reported:
+                    findings.add_image(reported, candidates.name(digest))
         except AwsError as error:
             self._give_up(error)
+        else:
+            self._remembered, self.findings = scans, findings
 
     def known(self, chunk: Iterable[Candidate]) -> dict[str, Scan]:
         """Return the last scans that need no look-up: DescribeImages named them, or memory shows that none is due."""
@@ -122,50 +149,97 @@ class ScanPlan:
     ) -> Iterator[int]:
         """Yield when images of the chunk were last scanned, in Unix seconds; 0 if that is not known.
 
+        An image that enhanced scanning monitors is as if it were scanned now.
+
         Args:
             images: of the chunk.
             scans: by digest; what is missing is as it is remembered.
             started: the digests of images whose scan was started now.
         """
         for image in images:
-            if image.digest in started:
+            scan = self._last_scan(image.digest, scans)
+            if image.digest in started or (self._enhanced and scan and scan.status == "ACTIVE"):
                 yield to_seconds(self._now)
             else:
-                scan = self._last_scan(image.digest, scans)
                 yield to_seconds(scan.completed_at) if scan else 0
 
-    def coverage(self, images: Iterable[Candidate], scans: Mapping[str, Scan | None]) -> Coverage:
+    def unscanned_since(
+        self, images: Iterable[Candidate], scans: Mapping[str, Scan | None], started: Container[str]
+    ) -> int:
+        """Return when the first image of the chunk was pushed that was never scanned, in Unix seconds; 0 for none.
+
+        Args:
+            images: of the chunk.
+            scans: by digest; what is missing is as it is remembered.
+            started: the digests of images whose scan was started now.
+        """
+        return min(
+            (
+                image.pushed_at
+                for image in images
+                if image.pushed_at
+                and image.digest not in started
+                and (image.digest in scans or image.digest in self._remembered)
+                and self._last_scan(image.digest, scans) is None
+            ),
+            default=0,
+        )
+
+    def coverage(
+        self,
+        images: Iterable[Candidate],
+        scans: Mapping[str, Scan | None],
+        started: Container[str],
+        *,
+        quota_reached: bool,
+    ) -> Coverage:
         """Return the coverage of images of the chunk; a scan that was started now has no result yet.
 
         Args:
             images: of the chunk.
             scans: by digest; what is missing is as it is remembered.
+            started: the digests of images whose scan was started now.
+            quota_reached: whether the daily quota is why what is due was not started.
         """
         coverage, cutoff = Coverage(), self._settings.max_age.before(self._now)
         for image in images:
             remembered = self._remembered.get(image.digest)
             if image.digest in scans or remembered:
-                reason = coverage_reason(self._last_scan(image.digest, scans), remembered, cutoff)
+                scan = self._last_scan(image.digest, scans)
+                reason = coverage_reason(scan, remembered, cutoff, enhanced=self._enhanced)
+                waits = quota_reached and reason is not Reason.IN_TIME and image.digest not in started
+                if waits and self._is_due(image.digest, self._dated(image.digest, scan), self._now):
+                    reason = Reason.QUOTA
             else:
                 reason = Reason.UNKNOWN
             coverage = coverage.add(reason, image.name)
         return coverage
 
-    def finish(self, oldest: int | None, images: int, asked: int) -> None:
+    def finish(self, tally: Tally, images: int, asked: int) -> None:
         """Remember the repository after the run.
 
         Args:
-            oldest: when the image was scanned whose last scan is oldest, in Unix seconds; 0 if an image was never
-                scanned, None if there is no image.
+            tally: of all images.
             images: how many images are to be scanned.
             asked: how many scans the run asked for in this repository.
         """
         if not self._available:
             return
-        oldest_scan = self._now if oldest is None else to_time(oldest)
+        coverage, summary = tally.coverage, tally.summary
+        oldest_scan = self._now if tally.oldest is None else to_time(tally.oldest)
+        unscanned_since = to_time(tally.unscanned_since)
         try:
-            state = RepositoryState(self._repository, oldest_scan, images, asked, self._run)
-            self._memory.remember_state(state, self._now)
+            state = RepositoryState(
+                self._repository, oldest_scan, images, asked, self._run, unscanned_since=unscanned_since
+            )
+            item = None
+            if summary:
+                summary.coverage = {IMAGES: coverage.images} | {
+                    str(reason): number for reason, number in coverage.counts.items()
+                }
+                summary.examples = {str(reason): names for reason, names in coverage.names.items()}
+                item = summary_item(summary, self._now)
+            self._memory.remember_state(state, self._now, item)
         except AwsError as error:
             self._give_up(error)
 
@@ -212,7 +286,7 @@ class ScanPlan:
             return replace(scan, completed_at=remembered.scan.completed_at)
         return replace(scan, completed_at=remembered.asked_at)
 
-    def _is_due(self, digest: str, scan: Scan, now: datetime) -> bool:
+    def _is_due(self, digest: str, scan: Scan | None, now: datetime) -> bool:
         return decide(digest, scan, self._settings.max_age, self._settings.run_interval, now).due
 
     def _is_spot_check(self, digest: str) -> bool:

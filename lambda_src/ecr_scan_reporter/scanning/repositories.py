@@ -55,16 +55,14 @@ def queue_repositories(event: Mapping[str, Any], deps: Dependencies, now: dateti
     if not whole:
         regexp = compile_regexp("repositoriesFilterRegexp", event["repositoriesFilterRegexp"])
         repositories = replace(repositories, include=regexp)
-    if not deps.ecr.supports_manual_scans():
-        extra = embed({"RepositoriesQueued": 0}, deps.settings.name) if whole else {}
-        logger.warning("enhanced scanning is on: ECR starts all scans itself and accepts no manual ones", extra=extra)
-        return {"found": 0, "sent": 0}
+    # ECR then starts all scans itself, and a run only sees what became of them.
+    enhanced = not deps.ecr.supports_manual_scans()
     names = list(deps.ecr.repository_names())
     matching = [name for name in names if repositories.matches(name)]
     run, metrics = _begin_run(matching, ScanMemory(deps.table), now, whole=whole)
-    sent = deps.images_queue.send(RepositoryMessage(name, run=run).to_json() for name in matching)
+    sent = deps.images_queue.send(RepositoryMessage(name, run=run, enhanced=enhanced).to_json() for name in matching)
     counts = {"found": len(names), "sent": sent}
-    extra = {"filter": repositories.include.pattern, "run": run, **counts}
+    extra = {"filter": repositories.include.pattern, "run": run, "enhanced": enhanced, **counts}
     if whole:
         metrics |= {"RepositoriesQueued": sent, **_open_findings(matching, deps.table)}
         extra |= embed(metrics, deps.settings.name, SECONDS)
@@ -107,6 +105,7 @@ def _begin_run(
             queued = frozenset(repositories)
             metrics |= scan_ages(states, queued, now)
             metrics |= continue_pass(memory, states, queued, run, now)
+            memory.forget_repositories(state.repository for state in states if state.repository not in queued)
     except AwsError as error:
         logger.warning("memory is not available; the order of the repositories is random", extra={"reason": str(error)})
     return run, metrics

@@ -6,7 +6,7 @@ whatever was pushed or deleted in between.
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -28,9 +28,11 @@ from ecr_scan_reporter.errors import (
     TransientError,
 )
 from ecr_scan_reporter.memory.indexes import index_children
+from ecr_scan_reporter.memory.overdue import OverdueMessage
 from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.models import Scan, StartOutcome
 from ecr_scan_reporter.scanning.coverage import Coverage
+from ecr_scan_reporter.scanning.decisions import Decision
 from ecr_scan_reporter.scanning.due import KNOWN_STATUSES, decide, scan_priority
 from ecr_scan_reporter.scanning.messages import RepositoryMessage
 from ecr_scan_reporter.scanning.plan import ScanPlan
@@ -49,7 +51,7 @@ CHUNK_SIZE = 2000
 # progress. After as many as there are numbers here, the message fails.
 CONTINUATION_DELAYS = (30, 120, 480)
 # Calls per second to begin with; the limiters find the rates that ECR allows.
-_FIRST_LOOK_UP_RATE, _FIRST_START_RATE = 800.0, 100.0
+FIRST_LOOK_UP_RATE, _FIRST_START_RATE = 800.0, 100.0
 # A call that fails is repeated after all others were made. After this many rounds in which no call succeeded, the
 # failures are those of the images. Before each of these rounds there is a pause; seconds, doubled each time.
 _ROUNDS_WITHOUT_SUCCESS = 5
@@ -65,6 +67,7 @@ class Dependencies:
     settings: ImagesScannerSettings
     ecr: EcrRegistry
     images_queue: SqsQueue
+    reports_queue: SqsQueue
     table: Table
     pool: Executor
     writers: Executor
@@ -93,10 +96,11 @@ def scan_repository(message: RepositoryMessage, deps: Dependencies, deadline: De
         DeadlineExceededError: this invocation and the ones before made no progress.
         AwsError: ECR rejected a call for a reason that concerns the whole repository.
     """
-    tally = Tally(message)
+    now = datetime.now(UTC)
+    tally = Tally(message, now)
     interrupted = None
     try:
-        _scan_images(message, deps, deadline, tally)
+        _scan_images(message, deps, deadline, tally, now)
     except (DeadlineExceededError, TransientError) as error:
         interrupted = str(error)
     except RepositoryNotFoundError:
@@ -122,25 +126,35 @@ def _continuation(message: RepositoryMessage, tally: Tally, reason: str) -> Repo
         asked=message.asked + len(tally.started),
         oldest=tally.oldest,
         coverage=tally.coverage,
+        summary=tally.summary if tally.resume_after else None,
+        unscanned_since=tally.unscanned_since,
     )
 
 
-def _scan_images(message: RepositoryMessage, deps: Dependencies, deadline: Deadline, tally: Tally) -> None:
-    now = datetime.now(UTC)
-    plan = ScanPlan(message.repository, message.run, ScanMemory(deps.table), deps.writers, deps.settings, now)
+def _scan_images(
+    message: RepositoryMessage, deps: Dependencies, deadline: Deadline, tally: Tally, now: datetime
+) -> None:
+    memory = ScanMemory(deps.table)
+    plan = ScanPlan(
+        message.repository, message.run, memory, deps.writers, deps.settings, now, enhanced=message.enhanced
+    )
     candidates, skipped, stopped = Candidates(), Coverage(), None
     try:
         candidates, skipped = list_candidates(message, deps, now, deadline, tally)
         _scan_candidates(candidates, message, deps, deadline, tally, plan, now)
     except (ScanQuotaExceededError, ManualScanningDisabledError, RepositoryNotFoundError) as error:
         # Nothing more can be done in this run. What memory knows of the other images completes the sum.
-        stopped = error
-        for chunk in candidates.chunks(CHUNK_SIZE, tally.resume_after):
-            plan.read(chunk)
-            named = {candidate.digest: candidate.last_scan for candidate in chunk if candidate.last_scan}
-            tally.advance(chunk[-1].digest, plan.dates(chunk, named, ()), plan.coverage(chunk, named))
+        stopped, quota_reached = error, isinstance(error, ScanQuotaExceededError)
+        for chunk in () if tally.complete else candidates.chunks(CHUNK_SIZE, tally.resume_after):
+            plan.read(chunk, candidates)
+            named = {candidate.digest: candidate.last_scan for candidate in chunk.images if candidate.last_scan}
+            dates = plan.dates(chunk.images, named, ())
+            unscanned_since = plan.unscanned_since(chunk.images, named, ())
+            coverage = plan.coverage(chunk.images, named, (), quota_reached=quota_reached)
+            _queue_overdue(plan.overdue, message, deps)
+            tally.advance(chunk, dates, unscanned_since, coverage, plan.findings)
     tally.coverage = tally.coverage.merge(skipped)
-    plan.finish(tally.oldest, len(candidates), message.asked + len(tally.started))
+    plan.finish(tally, len(candidates), message.asked + len(tally.started))
     if stopped:
         raise stopped
 
@@ -154,42 +168,74 @@ def _scan_candidates(
     plan: ScanPlan,
     now: datetime,
 ) -> None:
-    look_up_limiter = AdaptiveRateLimiter(_FIRST_LOOK_UP_RATE, deadline.clock)
+    look_up_limiter = AdaptiveRateLimiter(FIRST_LOOK_UP_RATE, deadline.clock)
     start_limiter = AdaptiveRateLimiter(_FIRST_START_RATE, deadline.clock)
     start = _scan_starter(message.repository, deps.ecr, tally)
     for chunk in candidates.chunks(CHUNK_SIZE, message.after):
-        plan.read(chunk)
-        known = plan.known(chunk)
+        images = chunk.images
+        plan.read(chunk, candidates)
+        known = plan.known(images)
         # At most half of the remaining time, so that what is due is started as well.
         calls = ConcurrentCalls(deps.pool, look_up_limiter, deadline.halfway(), tally)
-        looked_up = look_up_scans(chunk, known, message.repository, deps.ecr, calls)
+        looked_up = look_up_scans(images, known, message.repository, deps.ecr, calls)
         scans = {**known, **looked_up.scans}
         due = find_due({**known, **plan.dated(looked_up.scans)}, deps.settings, now, tally)
+        if message.enhanced:
+            due = []  # ECR starts all scans itself
         stopped = None
         try:
             with plan.remembering(scans, looked_up.scans, due):
                 ConcurrentCalls(deps.pool, start_limiter, deadline, tally).run(start, due)
         except (ScanQuotaExceededError, ManualScanningDisabledError) as error:
             stopped = error
-        if looked_up.done:
-            done = [candidate for candidate in chunk[: looked_up.done] if candidate.digest not in looked_up.gone]
-            dates = plan.dates(done, scans, tally.started)
-            tally.advance(chunk[looked_up.done - 1].digest, dates, plan.coverage(done, scans))
+        interrupted = looked_up.done < len(images)
+        if looked_up.done or not images:
+            done = [candidate for candidate in images[: looked_up.done] if candidate.digest not in looked_up.gone]
+            dates = list(plan.dates(done, scans, tally.started))
+            unscanned_since = plan.unscanned_since(done, scans, tally.started)
+            quota_reached = isinstance(stopped, ScanQuotaExceededError)
+            coverage = plan.coverage(done, scans, tally.started, quota_reached=quota_reached)
+            if interrupted:
+                # What memory knows of the others of the chunk is added up with them.
+                chunk = chunk.first(looked_up.done)
+                plan.read(chunk, candidates)
+            _queue_overdue(plan.overdue, message, deps)
+            tally.advance(chunk, dates, unscanned_since, coverage, plan.findings)
         if stopped:
             raise stopped
-        if looked_up.done < len(chunk):
-            raise DeadlineExceededError(f"the time was enough to look up {looked_up.done} of {len(chunk)} images")
+        if interrupted:
+            raise DeadlineExceededError(f"the time was enough to look up {looked_up.done} of {len(images)} images")
+
+
+def _queue_overdue(digests: Iterable[str], message: RepositoryMessage, deps: Dependencies) -> None:
+    """Let the reporter look at images with a deadline that has passed; it reports each finding once."""
+    bodies = [OverdueMessage(message.repository, digest, message.run).to_json() for digest in digests]
+    if bodies:
+        deps.reports_queue.send(bodies)
 
 
 def list_candidates(
-    message: RepositoryMessage, deps: Dependencies, now: datetime, deadline: Deadline, tally: Tally
+    message: RepositoryMessage,
+    deps: Dependencies,
+    now: datetime,
+    deadline: Deadline,
+    tally: Tally,
+    skipped: list[tuple[str, str, Decision]] | None = None,
 ) -> tuple[Candidates, Coverage]:
     """Return the selected images, and the coverage of those that ECR could scan but that are skipped.
+
+    Args:
+        message: names the repository.
+        deps: the settings and clients.
+        now: aware.
+        deadline: of the listing.
+        tally: counts the skipped images by reason, if the message is no continuation.
+        skipped: takes the digest, the first tag and the reason of each skipped image, if it is a list.
 
     Raises:
         DeadlineExceededError: the repository has too many images to list in the remaining time.
     """
-    selector = ImageSelector(deps.settings.selection, now)
+    selector = ImageSelector(deps.settings.selection, now, skipped)
     for page in deps.ecr.image_pages(message.repository):
         selector.add(page)
         deadline.check(f"listing {message.repository}")

@@ -13,13 +13,18 @@ _OPEN = {"CRITICAL": "OpenCritical", "HIGH": "OpenHigh", "MEDIUM": "OpenMedium",
 
 
 def scan_ages(states: Iterable[RepositoryState], queued: Collection[str], now: datetime) -> dict[str, float]:
-    """Return the age of the oldest last scan of all images that can be scanned.
+    """Return the age of the oldest last scan of all images that can be scanned; a push counts where none followed.
 
-    A repository that does not say when its oldest image was scanned, because one never was, is left out. Those that are
-    not queued are too: ECR lists them no more, or they are excluded.
+    Repositories that are not queued are left out: ECR lists them no more, or they are excluded.
     """
-    scans = [state.oldest_scan for state in states if state.oldest_scan and state.images and state.repository in queued]
-    return {"OldestScanAge": _seconds(min(scans), now)} if scans else {}
+    dates = [
+        date
+        for state in states
+        if state.images and state.repository in queued
+        for date in (state.oldest_scan, state.unscanned_since)
+        if date
+    ]
+    return {"OldestScanAge": _seconds(min(dates), now)} if dates else {}
 
 
 def heartbeat(memory: ScanMemory, now: datetime) -> dict[str, float]:

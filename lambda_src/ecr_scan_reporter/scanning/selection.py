@@ -1,6 +1,6 @@
 """Selects the images of a repository that are to be scanned."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,11 +17,19 @@ _COVERAGE_REASONS = {Decision.ARCHIVED: Reason.ARCHIVED, Decision.NOT_SELECTED: 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What remains of an `Image` once it is selected. `tag` is the first one, "" if it has none."""
+    """What remains of an `Image` once it is selected.
+
+    Args:
+        digest: of the image.
+        tag: the first one, "" if it has none.
+        last_scan: as DescribeImages named it.
+        pushed_at: Unix seconds; 0 if that is not known.
+    """
 
     digest: str
     tag: str
     last_scan: Scan | None
+    pushed_at: int = 0
 
     @property
     def name(self) -> str:
@@ -29,20 +37,44 @@ class Candidate:
         return _name(self.digest, self.tag)
 
 
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some selected images, and the range of digests that they stand for, with other images in it.
+
+    All chunks of a repository together have every digest once, also those of images that ECR does not list.
+
+    Args:
+        images: in the order of their digests.
+        after: the digest before the range; "" if it is the first one.
+        until: the last digest of the range; "" if it has no end.
+    """
+
+    images: list[Candidate]
+    after: str
+    until: str
+
+    def first(self, number: int) -> "Chunk":
+        """Return the range up to one of the images, the first one being number 1."""
+        return Chunk(self.images[:number], self.after, self.images[number - 1].digest)
+
+
 class Candidates:
     """The selected images of a repository, sorted by digest.
 
-    A repository may have 100,000 of them. Each is one string, its digest and its first tag, which takes half of the
-    room of an object, until it is processed.
+    A repository may have 100,000 of them. Each is one string, its digest, when it was pushed and its first tag, which
+    takes half of the room of an object, until it is processed.
 
     Args:
-        entries: the digests, each with a space and the first tag.
+        entries: the digests, each with Unix seconds and the first tag, with a space before each.
         last_scans: those that DescribeImages named, by digest.
+        others: images that are listed but not selected, as `entries` are.
     """
 
-    def __init__(self, entries: Iterable[str] = (), last_scans: Mapping[str, Scan] | None = None) -> None:
+    def __init__(
+        self, entries: Iterable[str] = (), last_scans: Mapping[str, Scan] | None = None, others: Iterable[str] = ()
+    ) -> None:
         # A space sorts before everything that a digest has.
-        self._entries = sorted(entries)
+        self._entries, self._others = sorted(entries), sorted(others)
         self._last_scans = last_scans or {}
 
     def __len__(self) -> int:
@@ -51,15 +83,26 @@ class Candidates:
     def __iter__(self) -> Iterator[Candidate]:
         return map(self._candidate, self._entries)
 
-    def chunks(self, size: int, after: str = "") -> Iterator[list[Candidate]]:
-        """Yield the candidates after a digest in lists of at most `size`."""
+    def chunks(self, size: int, after: str = "") -> Iterator[Chunk]:
+        """Yield the candidates after a digest, at most `size` at a time; one chunk at least."""
         start = bisect_right(self._entries, after, key=_digest)
-        for first in range(start, len(self._entries), size):
-            yield list(map(self._candidate, self._entries[first : first + size]))
+        for first in range(start, max(len(self._entries), start + 1), size):
+            images = list(map(self._candidate, self._entries[first : first + size]))
+            until = images[-1].digest if first + size < len(self._entries) else ""
+            yield Chunk(images, after, until)
+            after = until
+
+    def name(self, digest: str) -> str | None:
+        """Return the first tag or the short digest of an image; None if it is not listed."""
+        for entries in (self._entries, self._others):
+            position = bisect_left(entries, digest, key=_digest)
+            if position < len(entries) and _digest(entries[position]) == digest:
+                return self._candidate(entries[position]).name
+        return None
 
     def _candidate(self, entry: str) -> Candidate:
-        digest, _, tag = entry.partition(" ")
-        return Candidate(digest, tag, self._last_scans.get(digest))
+        digest, pushed_at, tag = entry.split(" ", 2)
+        return Candidate(digest, tag, self._last_scans.get(digest), int(pushed_at))
 
 
 class ImageSelector:
@@ -68,6 +111,7 @@ class ImageSelector:
     Args:
         selection: which images are selected.
         now: aware.
+        skipped_images: takes the digest, the first tag and the reason of each skipped image, if it is a list.
 
     Attributes:
         skipped: how many images were skipped, by reason.
@@ -76,12 +120,15 @@ class ImageSelector:
         has_untagged: whether an image without a tag may be selected, so that the indexes decide it.
     """
 
-    def __init__(self, selection: Selection, now: datetime) -> None:
-        self._selection, self._now = selection, now
+    def __init__(
+        self, selection: Selection, now: datetime, skipped_images: list[tuple[str, str, Decision]] | None = None
+    ) -> None:
+        self._selection, self._now, self._skipped_images = selection, now, skipped_images
         self._entries: list[str] = []
         self._last_scans: dict[str, Scan] = {}
         self._pushed: dict[str, float] = {}
         self._untagged_not_selected: list[str] = []
+        self._others: list[str] = []
         self._page_before: frozenset[str] = frozenset()
         self.skipped: Counter[Decision] = Counter()
         self.skipped_coverage = Coverage()
@@ -103,7 +150,7 @@ class ImageSelector:
                 else:
                     self._skip(reason, image.digest, tag)
                 continue
-            self._entries.append(f"{image.digest} {tag}")
+            self._entries.append(f"{image.digest} {int(image.pushed_at.timestamp()) if image.pushed_at else 0} {tag}")
             self.has_untagged |= not tag
             if image.last_scan:
                 self._last_scans[image.digest] = image.last_scan
@@ -123,7 +170,7 @@ class ImageSelector:
         attestations = {child.digest for child in children if child.attestation}
         selected = []
         for entry in self._entries:
-            digest, _, tag = entry.partition(" ")
+            digest, _, tag = entry.split(" ", 2)
             if not tag and digest in attestations:
                 self._skip(Decision.ATTESTATION, digest)
             elif not tag and not self._matches_tags(tags.get(digest, ())):
@@ -135,15 +182,18 @@ class ImageSelector:
         if self._selection.newest is not None:
             selected.sort(key=lambda entry: self._pushed[_digest(entry)], reverse=True)
             for entry in selected[self._selection.newest :]:
-                digest, _, tag = entry.partition(" ")
+                digest, _, tag = entry.split(" ", 2)
                 self._skip(Decision.NOT_SELECTED, digest, tag)
             del selected[self._selection.newest :]
-        return Candidates(selected, self._last_scans)
+        return Candidates(selected, self._last_scans, self._others)
 
     def _skip(self, reason: Decision, digest: str, tag: str = "") -> None:
         self.skipped[reason] += 1
+        if self._skipped_images is not None:
+            self._skipped_images.append((digest, tag, reason))
         if reason in _COVERAGE_REASONS:
             self.skipped_coverage = self.skipped_coverage.add(_COVERAGE_REASONS[reason], _name(digest, tag))
+            self._others.append(f"{digest} 0 {tag}")
 
     def _skip_reason(self, image: Image) -> Decision | None:
         if image.is_index:

@@ -34,7 +34,7 @@ def test_image_record_with_everything_stays_below_one_write_unit() -> None:
         updates=updates,
         due_at=NOW,
         overdue=3,
-        overdue_worst=overdue,
+        earliest_deadlines=overdue,
     )
     assert sum(len(name) + len(str(value)) for name, value in item.items()) < 1024
 
@@ -56,10 +56,46 @@ def test_summary_names_what_is_overdue_for_longest() -> None:
     summary = RepositorySummary("team-a/app", NOW)
     for day in (3, 1, 4, 2):
         due = NOW - timedelta(days=day)
-        summary.add_image(image(overdue=1, overdue_worst=((f"CVE-{day}", "zlib", "HIGH", due),)), f"1.{day}")
+        summary.add_image(image(overdue=1, earliest_deadlines=((f"CVE-{day}", "zlib", "HIGH", due),)), f"1.{day}")
     assert summary.overdue == 4
     assert [found.id for found in summary.overdue_worst] == ["CVE-4", "CVE-3", "CVE-2"]
     assert summary.overdue_worst[0] == OverdueFinding("1.4", "CVE-4", "zlib", "HIGH", NOW - timedelta(days=4))
+
+
+def test_date_that_passes_before_the_reporter_looks_at_the_image_counts() -> None:
+    summary = RepositorySummary("team-a/app", NOW)
+    deadlines = tuple((f"CVE-{hour}", "zlib", "HIGH", NOW + timedelta(hours=hour)) for hour in (-30, 0, 1))
+    summary.add_image(image(due_at=NOW, overdue=1, earliest_deadlines=deadlines), "1.0")
+    summary.add_image(image(overdue=7, earliest_deadlines=deadlines[:1]), "1.1")
+    assert summary.overdue == 9
+    assert [(found.image, found.id) for found in summary.overdue_worst] == [
+        ("1.0", "CVE--30"),
+        ("1.1", "CVE--30"),
+        ("1.0", "CVE-0"),
+    ]
+
+
+def test_summaries_of_two_parts_of_a_repository_add_up_to_that_of_all() -> None:
+    due = NOW - timedelta(days=1)
+    images = [
+        image(
+            counts={"HIGH": n, "LOW": 1},
+            ledger=Ledger(new=n + 1),
+            updates=(OPENSSL,),
+            ignored=1,
+            overdue=1,
+            earliest_deadlines=((f"CVE-{n}", "zlib", "HIGH", due - timedelta(days=n)),),
+        )
+        for n in range(6)
+    ]
+    parts = [RepositorySummary("team-a/app", NOW) for _ in range(3)]
+    for n, item in enumerate(images):
+        for summary in (parts[0], parts[1 + n // 3]):
+            summary.add_image(item, f"1.{n}" if n != 4 else None)
+    whole, first, second = parts
+    first.merge(second)
+    assert first == whole
+    assert (whole.ledger.new, whole.open["HIGH"], whole.overdue) == (21, 11, 5)
 
 
 def test_summary_survives_its_json() -> None:
@@ -70,7 +106,7 @@ def test_summary_survives_its_json() -> None:
         ledger=Ledger(new=1, new_high=1),
         updates=(OPENSSL,),
         overdue=1,
-        overdue_worst=(("CVE-1", "zlib", "HIGH", due),),
+        earliest_deadlines=(("CVE-1", "zlib", "HIGH", due),),
     )
     summary.add_image(record, "1.0")
     values = json.loads(json.dumps(summary.to_json()))
@@ -85,7 +121,9 @@ def test_item_of_a_large_repository_stays_small_enough_for_30_pages_of_10_000() 
             for n in range(3)
         )
         overdue = ((f"CVE-2026-{number:05}", f"package-{number}", "HIGH", NOW),)
-        summary.add_image(image(counts={"HIGH": 9}, updates=updates, overdue=1, overdue_worst=overdue), f"1.{number}")
+        summary.add_image(
+            image(counts={"HIGH": 9}, updates=updates, overdue=1, earliest_deadlines=overdue), f"1.{number}"
+        )
     data = summary_item(summary, NOW)["data"]
     assert isinstance(data, bytes)
     assert len(data) < 2_500

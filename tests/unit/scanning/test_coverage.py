@@ -56,6 +56,20 @@ def test_last_scan_decides_where_nothing_is_remembered(scan: Scan | None, reason
 
 
 @pytest.mark.parametrize(
+    ("scan", "reason"),
+    [
+        (Scan("ACTIVE", OLD), Reason.IN_TIME),
+        (Scan("ACTIVE"), Reason.IN_TIME),
+        (Scan("SCAN_ELIGIBILITY_EXPIRED", OLD), Reason.EXPIRED),
+        (Scan("COMPLETE", OLD), Reason.TOO_OLD),
+    ],
+)
+def test_image_that_enhanced_scanning_monitors_is_in_time(scan: Scan, reason: Reason) -> None:
+    assert coverage_reason(scan, None, CUTOFF, enhanced=True) is reason
+    assert coverage_reason(Scan("ACTIVE", OLD), None, CUTOFF) is Reason.TOO_OLD
+
+
+@pytest.mark.parametrize(
     ("remembered", "reason"),
     [
         (RememberedScan(COMPLETE_RECENTLY), Reason.IN_TIME),

@@ -99,9 +99,11 @@ def test_chunks_are_in_the_order_of_digests_and_resume_after_one(
     selector.add(Image("r", digest, (f"tag {digest}", "second")) for digest in digests)
     after = data.draw(st.sampled_from(["", *sorted(digests)]))
     chunks = list(selector.select([]).chunks(size, after))
-    assert all(len(chunk) == size for chunk in chunks[:-1])
+    assert all(len(chunk.images) == size for chunk in chunks[:-1])
     expected = [(digest, f"tag {digest}") for digest in sorted(digests) if digest > after]
-    assert [(candidate.digest, candidate.tag) for chunk in chunks for candidate in chunk] == expected
+    assert [(candidate.digest, candidate.tag) for chunk in chunks for candidate in chunk.images] == expected
+    bounds = [chunk.after for chunk in chunks] + [chunks[-1].until]
+    assert bounds == [after, *(chunk.images[-1].digest for chunk in chunks[:-1]), ""]
 
 
 def test_candidate_is_named_by_its_first_tag_or_short_digest() -> None:
