@@ -174,8 +174,8 @@ run "interval_of_a_weekly_cron_expression" {
   }
 
   assert {
-    condition     = module.reporter.function.environment[0].variables["RUN_INTERVAL_SECONDS"] == "604800"
-    error_message = "The interval should be a week."
+    condition     = module.reporter.function.environment[0].variables["RUN_INTERVAL_SECONDS"] == "259200"
+    error_message = "The interval should be the weekend: from Friday to Monday."
   }
 }
 
@@ -187,8 +187,8 @@ run "interval_of_a_monthly_cron_expression" {
   }
 
   assert {
-    condition     = module.reporter.function.environment[0].variables["RUN_INTERVAL_SECONDS"] == "2678400"
-    error_message = "The interval should be a month."
+    condition     = module.reporter.function.environment[0].variables["RUN_INTERVAL_SECONDS"] == "3024000"
+    error_message = "The interval should be the longest between two first Mondays, five weeks."
   }
 }
 

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,7 +40,7 @@ class DynamoDb:
         """Answer a call with a body. Raises AwsError where DynamoDB rejects the call."""
         if operation == "BatchWriteItem":
             _check_batch(params)
-        _Copy.partitions = frozenset(key["pk"]["S"] for _, key in written_keys(operation, params))
+        _written.partitions = frozenset(key["pk"]["S"] for _, key in written_keys(operation, params))
         before = self.capacity.sizes(operation, params)
         status, _, body = DynamoHandler.dispatch(*self._request(operation, params))
         self.capacity.add(operation, params, json.loads(body) if status == 200 else {}, before)
@@ -94,30 +95,31 @@ def _check_batch(params: Params) -> None:
             raise AwsError("ValidationException", message)
 
 
+# `partitions`: the partition keys that the current call writes. Several fakes in one process have a thread each.
+_written = threading.local()
+
+
 class _Copy:
     """The module `copy` for moto's models.
 
     A transaction there begins with a deep copy of its table for each of its writes, in case that it is canceled.
     With 10,000 items each takes half a second, and moto keeps every instance of its models for good. Puts and deletes
     replace items and do not change them, so copies of the dictionaries are enough, of the partitions that are written.
-
-    Attributes:
-        partitions: the partition keys that the current call writes.
     """
 
     copy = staticmethod(copy.copy)
-    partitions: frozenset[str] = frozenset()
 
-    @classmethod
-    def deepcopy(cls, value: Any, memo: Any = None) -> Any:
+    @staticmethod
+    def deepcopy(value: Any, memo: Any = None) -> Any:
         """Copy a table as far as puts and deletes change it, and anything else completely."""
         if not isinstance(value, Table):
             return copy.deepcopy(value, memo)
+        partitions: frozenset[str] = getattr(_written, "partitions", frozenset())
         snapshot = object.__new__(Table)
         vars(snapshot).update(vars(value))
         snapshot.items = copy.copy(value.items)
         for hash_key, items in value.items.items():
-            if hash_key.value in cls.partitions:
+            if hash_key.value in partitions:
                 snapshot.items[hash_key] = copy.copy(items)
         return snapshot
 
