@@ -20,6 +20,7 @@ FIGURES = Path(__file__).parent / "figures.json"
 #   sqs:      standard queue; cloudburn.io, March 2026
 #   sns:      factualminds.com, June 2026
 #   logs:     the first tier of ingestion; several quotes
+#   metrics, alarms: CloudWatch's first tier, and a standard alarm; quoted from memory
 PRICES = {
     "dynamodb write unit": 0.625e-6,
     "dynamodb read unit": 0.125e-6,
@@ -31,7 +32,11 @@ PRICES = {
     "sns request": 0.50e-6,
     "sns email": 2.00e-5,
     "logs GB": 0.50,
+    "metric": 0.30,
+    "alarm": 0.10,
 }
+# Of one instance: what the functions write (docs/how-it-works.md), and what alarms.tf has.
+_METRICS, _ALARMS = 18, 12
 DAYS = 365 / 12
 SCANS = DAYS / 7
 # AWS gives a function one vCPU per 1,769 MB. https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
@@ -168,6 +173,8 @@ def monthly_cost(figures: Figures, images: int, changed: float, subscribers: int
         ("SNS", "requests of 64 KB", "sns request", max(used.report_bytes / _SNS_REQUEST, messages)),
         ("SNS", "emails", "sns email", messages * subscribers),
         ("CloudWatch", "GB of logs", "logs GB", used.log_bytes / _GB),
+        ("CloudWatch", "metrics", "metric", _METRICS),
+        ("CloudWatch", "alarms", "alarm", _ALARMS),
     ]
     return [Line(service, what, amount, amount * PRICES[price]) for service, what, price, amount in amounts]
 
