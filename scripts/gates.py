@@ -43,7 +43,8 @@ def typecheck() -> Iterator[Gate]:
 def unit() -> Iterator[Gate]:
     """Unit and functional tests and those of the fakes; they check that the committed zip matches the source."""
     paths = ["tests/unit", "tests/functional", "tests/fake_aws", "tools"]
-    yield "unit tests, coverage, zip", [str(BIN / "pytest"), "-q", *paths, "--cov", "--cov-report=term"]
+    options = ["-q", "--numprocesses=2", "--dist=worksteal", "--cov", "--cov-report=term"]
+    yield "unit tests, coverage, zip", [str(BIN / "pytest"), *options, *paths]
 
 
 def validate() -> Iterator[Gate]:
