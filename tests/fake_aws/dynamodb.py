@@ -40,7 +40,9 @@ class DynamoDb:
         """Answer a call with a body. Raises AwsError where DynamoDB rejects the call."""
         if operation == "BatchWriteItem":
             _check_batch(params)
-        _written.partitions = frozenset(key["pk"]["S"] for _, key in written_keys(operation, params))
+        # pytest may import this module twice, so it is the copy that moto has that has to know.
+        moto_copy: Any = moto.dynamodb.models.copy
+        moto_copy.written.partitions = frozenset(key["pk"]["S"] for _, key in written_keys(operation, params))
         before = self.capacity.sizes(operation, params)
         status, _, body = DynamoHandler.dispatch(*self._request(operation, params))
         self.capacity.add(operation, params, json.loads(body) if status == 200 else {}, before)
@@ -95,26 +97,27 @@ def _check_batch(params: Params) -> None:
             raise AwsError("ValidationException", message)
 
 
-# `partitions`: the partition keys that the current call writes. Several fakes in one process have a thread each.
-_written = threading.local()
-
-
 class _Copy:
     """The module `copy` for moto's models.
 
     A transaction there begins with a deep copy of its table for each of its writes, in case that it is canceled.
     With 10,000 items each takes half a second, and moto keeps every instance of its models for good. Puts and deletes
     replace items and do not change them, so copies of the dictionaries are enough, of the partitions that are written.
+
+    Attributes:
+        written: its `partitions` are the partition keys that the current call writes. Several fakes in one process have
+            a thread each.
     """
 
     copy = staticmethod(copy.copy)
+    written = threading.local()
 
-    @staticmethod
-    def deepcopy(value: Any, memo: Any = None) -> Any:
+    @classmethod
+    def deepcopy(cls, value: Any, memo: Any = None) -> Any:
         """Copy a table as far as puts and deletes change it, and anything else completely."""
         if not isinstance(value, Table):
             return copy.deepcopy(value, memo)
-        partitions: frozenset[str] = getattr(_written, "partitions", frozenset())
+        partitions: frozenset[str] = getattr(cls.written, "partitions", frozenset())
         snapshot = object.__new__(Table)
         vars(snapshot).update(vars(value))
         snapshot.items = copy.copy(value.items)

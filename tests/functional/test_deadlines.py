@@ -133,7 +133,6 @@ def test_overdue_finding_is_named_with_its_date_and_why(dated: Inbox) -> None:
         (
             ("CVE-2026-0001", "openssl", "CRITICAL", datetime(2025, 11, 16, tzinfo=UTC)),
             ("CVE-2026-0002", "zlib", "HIGH", datetime(2025, 12, 9, tzinfo=UTC)),
-            ("CVE-2026-0003", "curl", "HIGH", datetime(2025, 12, 9, tzinfo=UTC)),
         ),
     )
 

@@ -221,6 +221,16 @@ def test_deleted_repository_does_not_hold_a_pass_open(registry: Registry) -> Non
     assert registry.run(hours=24)["SecondsSinceLastPass"] == 23 * 3600
 
 
+def test_enhanced_scanning_promises_no_age(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry.add("team-a/app")
+    registry.run()
+    registry.visit("team-a/app", oldest_days=400)
+    assert "OldestScanAge" in registry.run(hours=24)
+    monkeypatch.setattr(EcrRegistry, "supports_manual_scans", lambda _: False)
+    registry.visit("team-a/app", oldest_days=400)
+    assert registry.run(hours=24).keys() == {"RepositoriesQueued", "SecondsSinceLastPass"}
+
+
 def test_heartbeat_says_how_old_the_last_complete_pass_is(registry: Registry) -> None:
     registry.add("team-a/app", "team-b/app")
     # Nothing ran yet: the age counts from the first heartbeat.

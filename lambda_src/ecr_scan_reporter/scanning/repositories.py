@@ -65,6 +65,9 @@ def queue_repositories(event: Mapping[str, Any], deps: Dependencies, now: dateti
     extra = {"filter": repositories.include.pattern, "run": run, "enhanced": enhanced, **counts}
     if whole:
         metrics |= {"RepositoriesQueued": sent, **_open_findings(matching, deps.table)}
+        if enhanced:
+            # Amazon Inspector scans again when a vulnerability becomes known, not after an age.
+            metrics.pop("OldestScanAge", None)
         extra |= embed(metrics, deps.settings.name, SECONDS)
     logger.info("repositories queued", extra=extra)
     return counts
