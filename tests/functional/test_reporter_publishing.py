@@ -57,6 +57,17 @@ def test_run_that_asks_for_more_than_was_expected_is_not_complete(inbox: Inbox) 
     assert len(inbox.reports()) == 1
 
 
+def test_run_that_a_later_one_overtook_is_reported_after_a_minute(inbox: Inbox) -> None:
+    memory = ScanMemory(Table(inbox.aws.client("dynamodb"), MEMORY_TABLE))
+    memory.begin_run(RUN, 1, NOW)
+    ask_for(memory, "app", "first")
+    memory.remember_state(RepositoryState("app", NOW, 1, 0, "run-2"), NOW)
+    report(inbox, "app", "first")
+    assert inbox.reports() == []
+    inbox.check(datetime.now(UTC) + timedelta(seconds=61))
+    assert len(inbox.reports()) == 1
+
+
 def test_check_does_not_arrive_before_it_was_planned(inbox: Inbox) -> None:
     outbox = Outbox(Table(inbox.aws.client("dynamodb"), MEMORY_TABLE))
     outbox.touch(INVENTORY, "", NOW)

@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 CHECK = json.dumps({"check": True})
 # The results of a run are complete if nothing has come for so long, ...
 _QUIET = timedelta(minutes=10)
+# ... or for so long, if a later run has visited its repositories, ...
+_OVERTAKEN_QUIET = timedelta(minutes=1)
 # ... and the report of a run waits no longer than this.
 _LONGEST_RUN = timedelta(hours=1)
 # An inventory waits for the run that found it, but no longer than a day; and one mail a day is enough for it.
@@ -116,12 +118,14 @@ def _end_of_run(run: str, deps: Dependencies, now: datetime) -> datetime:
     if state.results < state.expected:
         # Each batch of results causes a check, and the repositories of a large registry are several MB.
         return quiet
-    done = [repository for repository in deps.scans.states() if repository.run == run]
-    asked = sum(repository.asked for repository in done)
+    # Ids of runs begin with their times. What a run asked for in a repository is not known once a later run was there.
+    done = [repository for repository in deps.scans.states() if repository.run >= run]
+    asked = sum(repository.asked for repository in done if repository.run == run)
     if state.results < asked:
         deps.outbox.expect(run, asked, now)
     elif state.repositories and len(done) >= state.repositories:
-        return now
+        overtaken = any(repository.run > run for repository in done)
+        return (state.last_result_at or now) + _OVERTAKEN_QUIET if overtaken else now
     return quiet
 
 

@@ -269,6 +269,7 @@ def _server_environment(functions_python: Path, data: Path, address: str, listen
         "GATEWAY_SERVER": "loopback",
         "LOCAL_AWS_SOCKET": str(listener),
         "PROVIDER_OVERRIDE_DYNAMODB": "local_aws",
+        "PROVIDER_OVERRIDE_KMS": "local_aws",
         "PROVIDER_OVERRIDE_LOGS": "local_aws",
         "PROVIDER_OVERRIDE_S3": "local_aws",
         "LAMBDA_RUNTIME_EXECUTOR": "process",
