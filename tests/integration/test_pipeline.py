@@ -373,6 +373,9 @@ def test_each_alarm_fires_and_notifies(module: Module, local_aws: LocalAws | Non
     alarms = cloudwatch.describe_alarms(AlarmNamePrefix=f"{RUN}-")["MetricAlarms"]
     assert len(alarms) == 12
     for alarm in alarms:
+        if alarm["Namespace"] == "EcrScanReporter":
+            # The functions write this metric, and it is well: let the alarm watch another instance.
+            alarm["Dimensions"] = [{"Name": "Instance", "Value": f"{RUN}-silent"}]
         datum: Any = {
             "MetricName": alarm["MetricName"],
             "Dimensions": alarm["Dimensions"],
