@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".build" / "demo"
 VENVS = ROOT / ".venv"
 EMAIL = "platform-team@example.com"
+TOPIC = ":ecr-scan-reporter-reports"
 STARTED = time.monotonic()
 
 OPENSSL = Finding("CVE-2026-1234", "CRITICAL", "openssl", "3.0.1-r2")
@@ -167,9 +168,9 @@ class Mail:
 def subscribe(queue_arn: str) -> None:
     """Subscribe a queue as soon as the topic exists: the schedule may fire before the apply is complete."""
     sns = boto3.client("sns")
-    while not (topics := sns.list_topics()["Topics"]):
+    while not (topics := [arn for topic in sns.list_topics()["Topics"] if (arn := topic["TopicArn"]).endswith(TOPIC)]):
         time.sleep(0.5)
-    sns.subscribe(TopicArn=topics[0]["TopicArn"], Protocol="sqs", Endpoint=queue_arn)
+    sns.subscribe(TopicArn=topics[0], Protocol="sqs", Endpoint=queue_arn)
 
 
 class Watch:
