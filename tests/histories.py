@@ -129,7 +129,7 @@ class Player:
         found = [document["inventory"] for document in self.world.documents() if document["inventory"]]
         # An image is in a second inventory if its scan failed, and was repeated after the first one was published.
         assert len(set(self.inventory)) <= sum(inventory["images"] for inventory in found) <= len(self.inventory)
-        assert self.world.dead_letters == []
+        assert self.world.dlq == []
 
     def _scan(self, scan: Step) -> None:
         self.world.deliver(self.world.now + scan.gap)

@@ -332,7 +332,7 @@ class World:
         self.faults = Faults()
         self.table = TableClient(self.faults)
         self.registry = Registry()
-        self.dead_letters: list[Message] = []
+        self.dlq: list[Message] = []
         # What SNS accepted of invocations that were killed.
         self.unconfirmed: list[tuple[str, dict[str, Any]]] = []
         self._sent, self._lock = 0, threading.RLock()
@@ -391,7 +391,7 @@ class World:
             failed = {failure["itemIdentifier"] for failure in response["batchItemFailures"]}
         done = [message for message in batch if str(message.number) not in failed]
         dead = [message for message in batch if message not in done and message.receives >= _MAX_RECEIVES]
-        self.dead_letters += dead
+        self.dlq += dead
         with self._lock:
             self.queue = [message for message in self.queue if message not in done and message not in dead]
 

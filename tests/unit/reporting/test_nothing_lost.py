@@ -170,7 +170,7 @@ def play(history: Callable[[World], None], kills: Mapping[int, bool] | None = No
     world.faults.kills = dict(kills or {})
     history(world)
     world.deliver()
-    assert world.dead_letters == []
+    assert world.dlq == []
     return world
 
 
@@ -265,7 +265,7 @@ def test_sns_is_down_for_an_hour() -> None:
     assert [topic for topic, _ in world.published] == [TOPIC, CHAT]
     world.deliver()
     assert len(world.published) == 2
-    assert world.dead_letters == []
+    assert world.dlq == []
 
 
 @pytest.mark.parametrize(("down", "other"), [(TOPIC, CHAT), (CHAT, TOPIC)])
@@ -277,7 +277,7 @@ def test_one_topic_is_down_for_an_hour(down: str, other: str) -> None:
     world.rejecting.clear()
     world.deliver()
     assert [topic for topic, _ in world.published] == [other, down]
-    assert world.dead_letters == []
+    assert world.dlq == []
 
 
 READS = ("GetItem", "BatchGetItem", "Query")
@@ -313,15 +313,15 @@ def test_table_fails_for_an_hour(operations: tuple[str, ...], code: str) -> None
     # What SNS accepted, but could not be taken out of the outbox, is reported again.
     assert counts[digest_of("2"), "CVE-2"] == 1 or operations == ("BatchWriteItem",)
     assert counts[digest_of("2"), "CVE-2"] >= 1
-    assert world.dead_letters == []
+    assert world.dlq == []
 
 
-def test_events_that_the_table_never_took_are_dead_letters_and_can_be_redriven() -> None:
+def test_events_that_the_table_never_took_reach_the_dlq_and_can_be_redriven() -> None:
     world = World()
     world.faults.rejected = {"BatchGetItem": "ResourceNotFoundException"}
     world.send(scan(world, "1", "CVE-1"))
     world.deliver()
-    [dead] = world.dead_letters
+    [dead] = world.dlq
     assert world.documents() == []
     world.faults.rejected = {}
     world.send(dead.body)
@@ -361,7 +361,7 @@ def test_two_functions_process_the_same_event_at_once(attempt: int) -> None:
     at_once(world, event, event)
     world.deliver()
     assert reported(world.documents()) == {(digest_of("1"), "CVE-1"): 1}
-    assert world.dead_letters == []
+    assert world.dlq == []
 
 
 @pytest.mark.parametrize("attempt", range(10))
