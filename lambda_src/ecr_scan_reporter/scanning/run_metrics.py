@@ -39,7 +39,7 @@ def heartbeat(memory: ScanMemory, now: datetime) -> dict[str, float]:
         return {"SecondsSinceLastPass": 0}
     visited = _visited(open_pass, memory.states())
     complete = open_pass.run and len(visited) >= open_pass.repositories
-    since = max(visited.values(), default=now) if complete else open_pass.since
+    since = max(visited.values(), default=open_pass.since) if complete else open_pass.since
     return {"SecondsSinceLastPass": _seconds(since, now)}
 
 
