@@ -136,15 +136,26 @@ class Group:
         counts: dict[tuple[str, tuple[str, ...], tuple[str, ...]], Counter[str]] = {}
         for image in self.images:
             updates = set()
-            for known in image.worst(*(NEWS if image.reason is Reason.NEWS else OPEN)):
-                finding = known.finding
-                update = finding.package, finding.installed_versions, finding.fixed_versions
-                if finding.package and finding.severity in severities and image.reason is not Reason.FIXED:
-                    updates.add(update)
-                    counts.setdefault(update, Counter())[finding.severity] += len(image.digests) or 1
+            if image.reason is Reason.FIXED:
+                continue
+            for change in NEWS if image.reason is Reason.NEWS else OPEN:
+                for known in image.changes.get(change, ()):
+                    finding = known.finding
+                    update = finding.package, finding.installed_versions, finding.fixed_versions
+                    if finding.package and finding.severity in severities:
+                        updates.add(update)
+                        counts.setdefault(update, Counter())[finding.severity] += len(image.digests) or 1
             images.update(dict.fromkeys(updates, len(image.digests) or 1))
         fixes = [Fix(*update, images[update], counts[update]) for update in counts]
-        fixes.sort(key=lambda fix: (not fix.fixed_versions, _severity_key(fix.counts), -fix.images, fix.package))
+        fixes.sort(
+            key=lambda fix: (
+                not fix.fixed_versions,
+                _severity_key(fix.counts),
+                -fix.images,
+                fix.package,
+                fix.installed_versions,
+            )
+        )
         return fixes[:_MAX_FIXES]
 
 

@@ -15,7 +15,7 @@ from ecr_scan_reporter.reporting.rendering.page import Context, Detail, Page
 from ecr_scan_reporter.reporting.report import ImageReport
 
 # The most detailed one that lets a report fit into one message is used; if none does, the last one, on several pages.
-_DETAILS = (Detail(200, 1000), Detail(50, 100), Detail(20, 20), Detail(10, 10))
+_DETAILS = (Detail(200, 1000), Detail(50, 100), Detail(20, 20), Detail(8, 10))
 # For a single image that is too large for a message even so.
 _LEAST_DETAIL = Detail(0, 1)
 # Bytes that are kept free: SNS may count more than the body, and a page's own number takes some.
