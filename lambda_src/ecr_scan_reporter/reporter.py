@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ecr_scan_reporter.aws.dynamodb import Table, dynamodb_client
 from ecr_scan_reporter.aws.ecr import EcrRegistry, ecr_client
@@ -13,10 +13,12 @@ from ecr_scan_reporter.aws.sns import ReportPublisher, sns_client
 from ecr_scan_reporter.aws.sqs import SqsQueue, sqs_client
 from ecr_scan_reporter.errors import SettingError
 from ecr_scan_reporter.memory.rules import RuleMemory
-from ecr_scan_reporter.reporting.digest_publishing import DigestDependencies, DigestRequest, make_digests
 from ecr_scan_reporter.reporting.pipeline import Dependencies, report_batch
 from ecr_scan_reporter.settings import ReporterSettings
 from ecr_scan_reporter.shared.deadline import Deadline, LambdaContext
+
+if TYPE_CHECKING:
+    from ecr_scan_reporter.reporting.digest_publishing import DigestDependencies
 
 _THREADS = 16
 
@@ -40,6 +42,9 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, An
     """
     deadline = Deadline.of_invocation(context)
     if "digest" in event:
+        # Not at the top: a digest is rare, and its modules would be a fifth of what every cold start imports.
+        from ecr_scan_reporter.reporting.digest_publishing import DigestRequest, make_digests
+
         now = datetime.now(UTC)
         return make_digests(DigestRequest.parse(event, now), digest_dependencies(), deadline, now)
     if "Records" not in event:
@@ -59,8 +64,10 @@ def dependencies() -> Dependencies:
 
 
 @cache
-def digest_dependencies() -> DigestDependencies:
+def digest_dependencies() -> "DigestDependencies":
     """Return what the digest works with, created once."""
+    from ecr_scan_reporter.reporting.digest_publishing import DigestDependencies
+
     deps = dependencies()
     dlqs = {url.rsplit("/", 1)[-1]: SqsQueue(sqs_client(), url) for url in deps.settings.dlq_urls}
     return DigestDependencies(deps.settings, deps.table, deps.publisher, deps.reports_queue, dlqs, deps.rules)

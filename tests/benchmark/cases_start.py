@@ -16,6 +16,7 @@ HANDLERS = {
     "images_scanner": ("dynamodb", "ecr", "ecr", "sqs"),
     "repositories_scanner": ("dynamodb", "ecr", "sqs"),
     "reporter": ("dynamodb", "ecr", "sns", "sqs"),
+    "console_widget": ("dynamodb",),
 }
 
 
