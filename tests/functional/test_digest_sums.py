@@ -181,7 +181,7 @@ def test_digest_adds_up_to_what_ecr_lists(inbox: Inbox) -> None:
         {
             "v-gone": scan(A, B, C),
             "v-twice": scan(B, {**B, "attributes": finding("", "", "zlib", "1.2.12")["attributes"]}),
-            "v-old": scan(A, D, days=9),
+            "v-old": scan(B, D, days=9),
             "v-clean": scan(),
             "v-failed": failed("No space."),
             "v-scratch": failed(UNSUPPORTED),
