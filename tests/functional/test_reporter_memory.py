@@ -13,7 +13,7 @@ from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
 from ecr_scan_reporter.reporting.encoding import decode_findings
 from fake_aws import FakeScan, Fault, digest_of, finding, index_image
 from fixtures import embedded_metrics
-from reporter_inbox import Inbox, document, enhanced, found, mail
+from reporter_inbox import CHAT, Inbox, document, enhanced, found, mail
 
 DAY = timedelta(days=1)
 START = datetime.now(UTC).replace(microsecond=0) - 100 * DAY
@@ -275,11 +275,26 @@ def test_event_twice_and_older_event_are_silent(inbox: Inbox) -> None:
 
 
 def test_reminder_comes_after_remind_after(make_reporter: Callable[..., Inbox]) -> None:
-    inbox = make_reporter(REMIND_AFTER="30d")
-    rescan(inbox, [A], 0)
-    inbox.aws.create_memory_table()
-    assert ids(rescan(inbox, [A], 1), "new") == ["CVE-2026-0001"]
-    assert rescan(inbox, [A], 2) is None
+    inbox = make_reporter(REMIND_AFTER="30d", CHAT_TOPIC_ARN=CHAT)
+
+    def scanned_after(days: int) -> dict[str, Any] | None:
+        return rescan(inbox, [A], days, now=START + days * DAY + timedelta(minutes=1))
+
+    assert ids(scanned_after(0), "new") == ["CVE-2026-0001"]
+    assert scanned_after(29) is None
+    image = scanned_after(31)
+    assert ids(image, "still_open") == ["CVE-2026-0001"]
+    assert image
+    assert (image["reason"], totals(image)) == ("reminder", {})
+    report = inbox.reports()[-1]
+    assert report.subject == "[ECR] 1 critical still open in 1 image: app:1.0"
+    assert "1 critical still open in 1 image." in mail(report)
+    assert "Reminder: 1 still open" in mail(report)
+    assert "Reminder: 1 still open" in inbox.chats()[-1]["content"]["description"]
+    # The next one comes after as many days again.
+    assert scanned_after(60) is None
+    assert ids(scanned_after(62), "still_open") == ["CVE-2026-0001"]
+    assert len(inbox.reports()) == len(inbox.chats()) == 3
 
 
 def test_every_scan_is_reported_if_asked_for(make_reporter: Callable[..., Inbox]) -> None:
