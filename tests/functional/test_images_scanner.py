@@ -6,6 +6,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,7 @@ from ecr_scan_reporter.models import StartOutcome
 from ecr_scan_reporter.scanning import plan, repository
 from ecr_scan_reporter.scanning.coverage import Coverage, Reason
 from ecr_scan_reporter.scanning.messages import RepositoryMessage
+from ecr_scan_reporter.shared.deadline import Deadline
 from fake_aws import (
     DOCKER_INDEX,
     FakeAws,
@@ -472,8 +474,70 @@ def test_throttled_look_ups_settle_at_the_permitted_rate(scanner: Scanner, per_s
     scanner.aws.behavior.rates["DescribeImageScanFindings"] = Rate(per_second, per_second)
     images = list(plain_images(per_second * 4))
     scanner.add(*images, scans={image.digest: scanned(9) for image in images})
+    started = time.monotonic()
     assert set(scanner.scan(seconds=120)) == {image.digest for image in images}
     assert scanner.continuations() == []
+    # At the permitted rate the look-ups take three seconds, and the starts take less than one.
+    assert time.monotonic() - started < 3 * 4
+    assert refused_share(scanner, "DescribeImageScanFindings") < 0.3
+
+
+def test_invocations_that_are_throttled_together_all_end_at_the_permitted_rate(
+    make_scanner: Callable[..., Scanner], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    names = [f"team-a/app-{number}" for number in range(5)]
+    invocations = []
+    for name in names:
+        # Each has clients, limiters and threads of its own.
+        scanner = make_scanner()
+        images = list(plain_images(100, name))
+        scanner.registry.add(name, images).scans.update({image.digest: scanned(9) for image in images})
+        invocations.append((RepositoryMessage(name).to_json(), images_scanner.dependencies()))
+    scanner.aws.behavior.rates["DescribeImageScanFindings"] = Rate(100, 100)
+    started = time.monotonic()
+    with ThreadPoolExecutor(len(names)) as pool:
+        for _ in pool.map(lambda pair: repository.process_message(*pair, Deadline(120)), invocations):
+            pass
+    assert len({start.digest for start in scanner.aws.starts()}) == len(scanner.aws.starts()) == 500
+    assert scanner.continuations() == []
+    assert [record.__dict__["failures"] for record in caplog.records if record.message == SUMMARY] == 5 * [{}]
+    # At the permitted rate the look-ups take four seconds.
+    assert time.monotonic() - started < 5 * 4
+    assert refused_share(scanner, "DescribeImageScanFindings") < 0.3
+
+
+@pytest.mark.parametrize("operation", ["DescribeImageScanFindings", "StartImageScan"])
+def test_one_throttled_image_does_not_slow_down_the_others(
+    scanner: Scanner, monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    images = list(plain_images(200))
+    scanner.add(*images)
+    throttled = images[7].digest
+    scanner.aws.behavior.faults.append(Fault(operation, "ThrottlingException", containing=throttled))
+    started = time.monotonic()
+    calls: list[tuple[float, str]] = []
+    call = getattr(EcrRegistry, {"StartImageScan": "start_scan"}.get(operation, "last_scan"))
+
+    def spy(ecr: EcrRegistry, name: str, digest: str) -> Any:
+        calls.append((time.monotonic() - started, digest))
+        return call(ecr, name, digest)
+
+    monkeypatch.setattr(EcrRegistry, call.__name__, spy)
+    assert set(scanner.scan()) == {image.digest for image in images} - {throttled}
+    # All others are called once, before the throttled one is repeated with longer and longer pauses.
+    others = [at for at, digest in calls if digest != throttled]
+    repeated = [at for at, digest in calls if digest == throttled]
+    assert len(others) == 199
+    assert 2 < len(repeated) <= 8
+    assert max(others) < repeated[1]
+    # Starts begin at 100 per second, look-ups at more.
+    assert max(others) - min(others) < 2 * 5
+
+
+def refused_share(scanner: Scanner, operation: str) -> float:
+    """Return which share of the calls was throttled."""
+    return scanner.aws.refused()[operation]["ThrottlingException"] / scanner.aws.calls()[operation]
 
 
 def test_look_ups_read_in_time_are_started(scanner: Scanner) -> None:
