@@ -10,7 +10,8 @@ import pytest
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.memory.images import ImageMemory
 from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
-from ecr_scan_reporter.reporting.encoding import decode_findings
+from ecr_scan_reporter.reporting import processing
+from ecr_scan_reporter.reporting.encoding import FINDINGS_FORMAT, decode_findings
 from fake_aws import FakeScan, Fault, digest_of, finding, index_image
 from fixtures import embedded_metrics
 from reporter_inbox import CHAT, Inbox, document, enhanced, found, mail
@@ -391,3 +392,20 @@ def test_inventory_is_not_new(inbox: Inbox, caplog: pytest.LogCaptureFixture) ->
     old = datetime.now(UTC) - 30 * DAY
     assert inbox.report(inbox.image("app", "1.0", scan=found("CRITICAL"), pushed_at=old)) == []
     assert embedded_metrics(caplog, "batch processed")["NewCritical"] == 0
+
+
+def test_release_that_identifies_findings_in_another_way_begins_with_an_inventory(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert totals(rescan(inbox, [A, B], 0)) == TWO
+    monkeypatch.setattr(processing, "FINDINGS_FORMAT", FINDINGS_FORMAT + 1)
+    # Not even what is new is an alert: it cannot be told from what is identified in another way.
+    assert rescan(inbox, [A, B, C], 7) is None
+    assert rescan(inbox, [A, B, C], 8) is None
+    inbox.check(datetime.now(UTC) + timedelta(minutes=11))
+    [_, report] = inbox.reports()
+    assert document(report)["images"] == []
+    inventory = document(report)["inventory"]
+    assert (inventory["images"], inventory["counts"]) == (1, {"CRITICAL": 1, "HIGH": 2})
+    assert ids(rescan(inbox, [A, B, C, finding("CVE-2026-0007", "HIGH", "curl")], 14), "new") == ["CVE-2026-0007"]
+    assert open_findings(inbox)["CVE-2026-0003"] == 7
