@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -493,12 +494,13 @@ def test_invocations_that_are_throttled_together_all_end_at_the_permitted_rate(
         scanner = make_scanner()
         images = list(plain_images(100, name))
         scanner.registry.add(name, images).scans.update({image.digest: scanned(9) for image in images})
-        invocations.append((RepositoryMessage(name).to_json(), images_scanner.dependencies()))
+        body = RepositoryMessage(name).to_json()
+        invocations.append(partial(repository.process_message, body, images_scanner.dependencies(), Deadline(120)))
     scanner.aws.behavior.rates["DescribeImageScanFindings"] = Rate(100, 100)
     started = time.monotonic()
     with ThreadPoolExecutor(len(names)) as pool:
-        for _ in pool.map(lambda pair: repository.process_message(*pair, Deadline(120)), invocations):
-            pass
+        for ended in [pool.submit(invocation) for invocation in invocations]:
+            ended.result()
     assert len({start.digest for start in scanner.aws.starts()}) == len(scanner.aws.starts()) == 500
     assert scanner.continuations() == []
     assert [record.__dict__["failures"] for record in caplog.records if record.message == SUMMARY] == 5 * [{}]

@@ -7,12 +7,10 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
-from io import BytesIO
 from typing import Any, TypeVar
 
 import boto3
 import hypothesis
-from botocore.awsrequest import AWSResponse
 from ecr_scan_reporter.aws.sns import CHAT, REPORTS, Publication, ReportPublisher
 from ecr_scan_reporter.errors import MessageError, PublishError, SettingError
 from ecr_scan_reporter.memory.overdue import OverdueMessage
@@ -26,6 +24,7 @@ from ecr_scan_reporter.settings import (
     RepositoriesScannerSettings,
 )
 from ecr_scan_reporter.shared.durations import Duration
+from fixtures import answer_always
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -252,21 +251,12 @@ def test_overdue_message_is_parsed_or_rejected_with_a_message_error(body: str) -
         assert OverdueMessage.from_json(message.to_json()) == message
 
 
-class Raw(BytesIO):
-    """The body of a response."""
-
-    def stream(self, **_: Any) -> Any:
-        yield self.read()
-
-
 @cache
 def topics() -> ReportPublisher:
-    """Return a publisher whose client encodes what it sends, and sends it nowhere."""
+    """Return a publisher whose client encodes what it publishes, and sends it nowhere."""
     client = boto3.client("sns", "eu-west-1")
-    body = b"<PublishResponse><PublishResult><MessageId>1</MessageId></PublishResult></PublishResponse>"
-    client.meta.events.register(
-        "before-send.sns.Publish", lambda request, **_: AWSResponse(request.url, 200, {}, Raw(body))
-    )
+    answer = b"<PublishResponse><PublishResult><MessageId>1</MessageId></PublishResult></PublishResponse>"
+    answer_always(client, "Publish", answer)
     return ReportPublisher(client, *(f"arn:aws:sns:eu-west-1:123456789012:{name}" for name in (REPORTS, CHAT)))
 
 

@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from io import BytesIO
 from typing import Any
 
 import boto3
 import pytest
-from botocore.awsrequest import AWSResponse
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.models import Finding, ScanResult
+from fixtures import answer_always
 
 BASIC = {
     "name": "CVE-2026-0001",
@@ -50,19 +49,10 @@ ANSWER: dict[str, Any] = {
 }
 
 
-class Raw(BytesIO):
-    """The body of a response."""
-
-    def stream(self, **_: Any) -> Iterator[bytes]:
-        yield self.read()
-
-
 def scan_result(answer: object) -> ScanResult:
     """Return what is read of an answer of ECR."""
-    client, body = boto3.client("ecr"), json.dumps(answer).encode()
-    client.meta.events.register(
-        "before-send.ecr.DescribeImageScanFindings", lambda request, **_: AWSResponse(request.url, 200, {}, Raw(body))
-    )
+    client = boto3.client("ecr")
+    answer_always(client, "DescribeImageScanFindings", json.dumps(answer).encode())
     return EcrRegistry(client).scan_result("app", "sha256:1")
 
 

@@ -477,12 +477,7 @@ def message_about(text: str) -> ReportMessage:
         overdue_worst=[OverdueFinding(text, text, text, "HIGH", NOW - WEEK)],
     )
     notices = Notices((f"The rule for {text} ends in 9 days.",), {text: 2}, (text,), (f"Could not count {text}.",))
-    grouped = replace(
-        SETTINGS, group_by=re.compile("(.*)/app$", re.DOTALL), repositories=RepositoryFilter(re.compile(""))
-    )
-    [digest], _ = build_digests([one], {}, NOW - WEEK, notices, grouped, NOW)
-    assert digest.group == text
-    [message] = messages_of(digest)
+    [message] = messages_of(replace(digest_of([one], {}, notices), group=text))
     return message
 
 
