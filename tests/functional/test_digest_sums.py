@@ -235,3 +235,20 @@ def test_digest_adds_up_to_what_ecr_lists(inbox: Inbox) -> None:
     assert (changes["carried"], changes["left"]) == (2, 3)
     assert opened[1] == opened[0] + 2 + 1 - 1 - 3
     assert (changes["new_critical"], changes["new_high"]) == (0, 1)
+
+
+def test_digest_reads_summaries_and_no_image(inbox: Inbox) -> None:
+    images: dict[str, Kind] = {f"v-{number}": scan(A, B) for number in range(40)}
+    for name in ("team-a/app", "team-b/app"):
+        repository = fill(inbox, name, images)
+        report(inbox, repository, list(repository.scans))
+    run(inbox)
+    calls = []
+    for _ in range(2):
+        inbox.aws.reset()
+        assert digest(publish=False)["open"] == {"CRITICAL": 80, "HIGH": 80}
+        calls.append(inbox.aws.calls())
+        digest(publish=True)
+    # The last digest and the summaries; then the snapshot of the last digest as well. The rules were read before.
+    first = {"GetItem": 1, "Query": 1, "ListSubscriptionsByTopic": 1}
+    assert calls == [first, first | {"BatchGetItem": 1}]

@@ -14,7 +14,7 @@ from ecr_scan_reporter.reporting import processing
 from ecr_scan_reporter.reporting.encoding import FINDINGS_FORMAT, decode_findings
 from fake_aws import FakeScan, Fault, digest_of, finding, index_image
 from fixtures import embedded_metrics
-from reporter_inbox import CHAT, Inbox, document, enhanced, found, mail
+from reporter_inbox import CHAT, UNSUPPORTED, Inbox, document, enhanced, found, mail
 
 DAY = timedelta(days=1)
 START = datetime.now(UTC).replace(microsecond=0) - 100 * DAY
@@ -409,3 +409,20 @@ def test_release_that_identifies_findings_in_another_way_begins_with_an_inventor
     assert (inventory["images"], inventory["counts"]) == (1, {"CRITICAL": 1, "HIGH": 2})
     assert ids(rescan(inbox, [A, B, C, finding("CVE-2026-0007", "HIGH", "curl")], 14), "new") == ["CVE-2026-0007"]
     assert open_findings(inbox)["CVE-2026-0003"] == 7
+
+
+@pytest.mark.parametrize("reason", ["No space.", UNSUPPORTED])
+def test_failed_scan_is_remembered_even_if_it_is_not_reported(make_reporter: Callable[..., Inbox], reason: str) -> None:
+    inbox = make_reporter(NOTIFY_ON_SCAN_FAILURE="false")
+    scan, event = FakeScan("FAILED", description=reason), {"scan-status": "FAILED", "finding-severity-counts": {}}
+    assert inbox.report(inbox.image("app", "1.0", name="image", scan=scan, event=event)) == []
+    inbox.check(datetime.now(UTC) + timedelta(hours=1))
+    assert inbox.reports() == []
+    table = Table(inbox.aws.client("dynamodb"), "memory")
+    record = ImageMemory(table).read("app", digest_of("image")).record
+    assert (record.failed, record.unsupported, record.scanned_at) == (True, reason == UNSUPPORTED, None)
+    # The images scanner finds it there for the digest.
+    [(digest, found, _)] = ScanMemory(table).scans("app", "", "~")
+    assert digest == digest_of("image")
+    assert found.scan
+    assert (found.scan.status, found.scan.completed_at) == ("FAILED", record.event_at)
