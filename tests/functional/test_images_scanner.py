@@ -24,7 +24,7 @@ from ecr_scan_reporter.memory.overdue import OverdueMessage
 from ecr_scan_reporter.memory.scans import RememberedScan, RepositoryState, ScanMemory, asked_key
 from ecr_scan_reporter.memory.summaries import RepositorySummary, repository_summary
 from ecr_scan_reporter.models import StartOutcome
-from ecr_scan_reporter.scanning import plan, repository
+from ecr_scan_reporter.scanning import plan, rate_limiter, repository
 from ecr_scan_reporter.scanning.coverage import Coverage, Reason
 from ecr_scan_reporter.scanning.messages import RepositoryMessage
 from ecr_scan_reporter.shared.deadline import Deadline
@@ -592,17 +592,6 @@ def test_summary_has_the_metrics_of_its_images(scanner: Scanner, caplog: pytest.
     assert summary_of(caplog).Instance == "platform"
 
 
-@pytest.mark.parametrize("failing", [1, 3, 5])
-def test_several_failing_images_do_not_stop_the_others(scanner: Scanner, failing: int) -> None:
-    images = list(plain_images(60))
-    scanner.add(*images)
-    for number, image in enumerate(images[:failing]):
-        operation = ("DescribeImageScanFindings", "StartImageScan")[number % 2]
-        fault = (SERVER_ERROR, THROTTLED, {"code": "NewException"})[number % 3]
-        scanner.aws.behavior.faults.append(Fault(operation, containing=image.digest, **fault))
-    assert set(scanner.scan(seconds=60)) == {image.digest for image in images[failing:]}
-
-
 def test_single_failed_calls_are_repeated(scanner: Scanner, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     for operation in ("DescribeImageScanFindings", "StartImageScan"):
@@ -649,7 +638,7 @@ def test_progress_resets_the_count_of_stalled_invocations(scanner: Scanner) -> N
         st.integers(0, 59),
         st.tuples(
             st.sampled_from(["DescribeImageScanFindings", "StartImageScan"]),
-            st.sampled_from([SERVER_ERROR, {"code": "NewException"}, {"code": "InvalidParameterException"}]),
+            st.sampled_from([SERVER_ERROR, THROTTLED, {"code": "NewException"}, {"code": "InvalidParameterException"}]),
         ),
         min_size=1,
         max_size=5,
@@ -662,6 +651,7 @@ def test_random_failing_images_never_stop_the_others(
     faults: dict[int, tuple[str, dict[str, Any]]],
 ) -> None:
     monkeypatch.setattr(repository, "RETRY_PAUSE", 0.001)
+    monkeypatch.setattr(rate_limiter, "_FIRST_PAUSE", 0.001)
     scanner = make_scanner()
     scanner.aws.reset()
     if REPOSITORY in {repository.name for repository in scanner.registry.repositories}:
@@ -674,16 +664,18 @@ def test_random_failing_images_never_stop_the_others(
     assert set(scanner.scan()) == {image.digest for number, image in enumerate(images) if number not in faults}
 
 
-def test_second_run_looks_up_no_image(scanner: Scanner) -> None:
+def test_second_run_looks_up_no_image_except_spot_checks(scanner: Scanner, monkeypatch: pytest.MonkeyPatch) -> None:
     images = [image(f"image {number}", str(number)) for number in range(20)]
     scanner.add(*images, scans={entry.digest: scanned(1) for entry in images})
     assert scanner.handle(RepositoryMessage(REPOSITORY).to_json()) == []
     assert scanner.aws.calls()["DescribeImageScanFindings"] == 20
-    scanner.aws.reset()
-    assert scanner.handle(RepositoryMessage(REPOSITORY).to_json()) == []
-    # One image in a hundred is a spot check.
-    assert scanner.aws.calls().get("DescribeImageScanFindings", 0) <= 3
-    assert scanner.aws.starts() == []
+    for most in (0, 2):
+        monkeypatch.setattr(plan, "_SPOT_CHECK", 1)
+        monkeypatch.setattr(plan, "_MAX_SPOT_CHECKS", most)
+        scanner.aws.reset()
+        assert scanner.handle(RepositoryMessage(REPOSITORY).to_json()) == []
+        assert scanner.aws.calls().get("DescribeImageScanFindings", 0) == most
+        assert scanner.aws.starts() == []
 
 
 def test_without_the_table_every_image_is_looked_up(scanner: Scanner, caplog: pytest.LogCaptureFixture) -> None:

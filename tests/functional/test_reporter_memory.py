@@ -235,7 +235,7 @@ def test_platforms_of_an_index_have_a_history_each(inbox: Inbox) -> None:
     assert said == [ONE, ONE, {}, ONE]
 
 
-def test_page_that_cannot_be_read_says_nothing(make_reporter: Callable[..., Inbox]) -> None:
+def test_unreadable_page_changes_nothing(make_reporter: Callable[..., Inbox]) -> None:
     inbox = make_reporter(NOTIFY_ON_FIXED="true")
     rescan(inbox, MANY, 0)
     for day in (1, 2):

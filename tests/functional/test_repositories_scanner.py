@@ -246,7 +246,7 @@ def test_heartbeat_says_how_old_the_last_complete_pass_is(registry: Registry) ->
     assert registry.heartbeat(hours=7 * 24) == {"SecondsSinceLastPass": (21 + 7 * 24) * 3600}
 
 
-def test_silence_of_an_empty_registry_is_seen_as_well(registry: Registry) -> None:
+def test_empty_registry_still_ages(registry: Registry) -> None:
     registry.run()
     assert registry.heartbeat(hours=48) == {"SecondsSinceLastPass": 48 * 3600}
 

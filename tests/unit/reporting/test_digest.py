@@ -123,7 +123,7 @@ def test_first_digest_has_no_changes() -> None:
     assert snapshot == {"team-a/app": RepositorySnapshot(Ledger(), 2)}
 
 
-def test_week_without_news_is_said() -> None:
+def test_digest_says_nothing_new() -> None:
     one = summary(open=Counter(HIGH=2), ledger=Ledger(new=2))
     [message] = messages_of(digest_of([one], snapshot_of([one])))
     assert message.subject == "[ECR] Nothing new, 10 of 10 images scanned in time"
@@ -143,7 +143,7 @@ def test_no_run_does_not_look_like_health() -> None:
     assert "\nChanges\n  Nothing is known yet.\n" in message.email
 
 
-def test_old_run_does_not_look_like_health() -> None:
+def test_stale_run_is_reported() -> None:
     old = summary("team-a/old", updated_at=NOW - timedelta(days=2, seconds=1))
     fresh = summary("team-a/fresh", updated_at=NOW - timedelta(days=2))
     [message] = messages_of(digest_of([fresh, old], {}))
@@ -155,7 +155,7 @@ def test_old_run_does_not_look_like_health() -> None:
     assert "  No run since 21 Nov 2026. By then:\n  10 of 10 images scanned in time.\n" in message.email
 
 
-def test_promise_leaves_out_what_nothing_is_promised_for() -> None:
+def test_promise_excludes_archived_and_unselected() -> None:
     coverage = {"images": 20, "in_time": 12, "never_scanned": 1, "expired": 2, "archived": 3, "not_selected": 1}
     digest = digest_of([summary(coverage=coverage, examples={"expired": ["1.0", "sha256:7f5b2640fe6f"]})], {})
     assert (digest.images, digest.in_time) == (16, 12)
@@ -216,7 +216,7 @@ def test_overdue_findings_are_named_with_date_and_days() -> None:
     )
 
 
-def test_notices_need_people() -> None:
+def test_notices_are_listed_under_needs_you() -> None:
     notices = Notices(
         rules=("The rule for CVE-2025-1111 ends in 9 days.", "The rule for zlib has never matched."),
         dlqs={"images-dlq": 2, "reports-dlq": 1_000},
