@@ -7,6 +7,8 @@ mock_provider "aws" {
 variables {
   kms_key_arn = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
   chat        = true
+
+  dashboard_widget = true
 }
 
 run "customer_key" {
@@ -46,6 +48,13 @@ run "customer_key" {
       ] == ["DecryptWithKey kms:Decrypt", "EncryptMessages kms:GenerateDataKey"]
     ])
     error_message = "Every role should be allowed to decrypt with the key and to encrypt messages, and nothing else."
+  }
+
+  assert {
+    condition = [for statement in jsondecode(module.console_widget[0].policy.policy).Statement :
+      "${statement.Sid} ${join(",", statement.Action)}" if contains(flatten([statement.Resource]), var.kms_key_arn)
+    ] == ["DecryptWithKey kms:Decrypt"]
+    error_message = "The widget sends no messages: its role should only be allowed to decrypt with the key."
   }
 }
 

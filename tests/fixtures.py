@@ -2,11 +2,13 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSResponse
 
 EVENTS = Path(__file__).parent / "events"
 
@@ -49,3 +51,21 @@ def embedded_metrics(caplog: pytest.LogCaptureFixture, message: str) -> dict[str
     assert all(re.fullmatch("([A-Z][a-z]+)+", name) for name in metrics)
     assert all(type(value) in (int, float) for value in metrics.values())
     return metrics
+
+
+class _Body(BytesIO):
+    """The body of an answer, as botocore reads it."""
+
+    def stream(self, **_: Any) -> Iterator[bytes]:
+        yield self.read()
+
+
+def answer_always(client: Any, operation: str, body: bytes) -> None:
+    """Let each call of an operation of a client have this answer, and send nothing."""
+
+    def answer(request: Any, **_: Any) -> AWSResponse:
+        headers: Any = {}
+        return AWSResponse(request.url, 200, headers, _Body(body))
+
+    service = client.meta.service_model.service_id.hyphenize()
+    client.meta.events.register(f"before-send.{service}.{operation}", answer)

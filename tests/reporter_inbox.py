@@ -75,8 +75,8 @@ class Inbox:
             "detail": detail,
         }
 
-    def report(self, *events: Any, receives: int = 1, seconds: float = 60) -> list[str]:
-        """Invoke the function with a batch of events; return which messages failed."""
+    def report(self, *events: Any, receives: int = 1, seconds: float = 60, now: datetime | None = None) -> list[str]:
+        """Invoke the function with a batch of events, at a time other than now; return which messages failed."""
         records: Any = [
             {
                 "messageId": str(number),
@@ -87,7 +87,10 @@ class Inbox:
             for number, event in enumerate(events)
         ]
         context: Any = type("Context", (), {"get_remaining_time_in_millis": lambda _: int(seconds * 1000)})()
-        response = reporter.handler({"Records": records}, context)
+        if now:
+            response: Any = report_batch(records, reporter.dependencies(), Deadline(seconds), now)
+        else:
+            response = reporter.handler({"Records": records}, context)
         for publication in self.reports():
             jsonschema.validate(document(publication), SCHEMA, format_checker=jsonschema.FormatChecker())
             assert publication.subject is not None

@@ -288,7 +288,7 @@ def _urls(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
     value = environment.get(name, "[]")
     try:
         urls = json.loads(value)
-    except ValueError:
+    except (RecursionError, ValueError):
         urls = None
     if not isinstance(urls, list) or not all(isinstance(url, str) and "/" in url for url in urls):
         raise SettingError(name, value, "a JSON list of the URLs of queues")
@@ -366,7 +366,7 @@ def _fix_within(environment: Mapping[str, str], name: str) -> dict[str, int]:
     expected = f'a JSON object of days from 1 to 3650, such as {{"CRITICAL": 7}}, keys among {", ".join(keys)}'
     try:
         fix_within = json.loads(value)
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         raise SettingError(name, value, expected) from error
     if not isinstance(fix_within, dict) or not all(
         key in keys and type(days) is int and 1 <= days <= 3650 for key, days in fix_within.items()

@@ -11,9 +11,17 @@ from unittest import mock
 from ecr_scan_reporter import images_scanner, repositories_scanner
 from ecr_scan_reporter.memory.items import image_key, repository_key
 from ecr_scan_reporter.scanning.messages import RepositoryMessage
-from environment import NOW, Context, aws, items, scan_queued
+from environment import NOW, Context, aws, begin_scan, end, items, scan_queued
 from fake_aws import FakeAws, Rate, digest_of, item_size
-from registries import empty_repositories, events, never_scanned, repository_name, scanned, with_findings
+from registries import (
+    due_repositories,
+    empty_repositories,
+    events,
+    never_scanned,
+    repository_name,
+    scanned,
+    with_findings,
+)
 from remembered import remember_scans
 from rows import Row, faster
 
@@ -186,6 +194,29 @@ def throttled_look_ups() -> Iterator[Row]:
     yield Row(case, f"{refused / (400 + refused):.1%} of the calls rejected")
 
 
+def throttled_together() -> Iterator[Row]:
+    invocations, images, permitted = 5, 1000, 100
+    case = (
+        f"{invocations} invocations of {images:,} images, DescribeImageScanFindings throttled to {permitted}/s together"
+    )
+    names = [repository_name(number) for number in range(invocations)]
+    registry = partial(due_repositories, invocations, images)
+    rates = {"DescribeImageScanFindings": Rate(permitted, permitted)}
+    with aws(registry, rates=rates) as fake_aws:
+        queue(fake_aws, *names)
+        measured = [end(child) for child in [begin_scan() for _ in names]]
+        starts, refused = fake_aws.starts(), fake_aws.refused()["DescribeImageScanFindings"]["ThrottlingException"]
+    total = invocations * images
+    took = max(one["seconds"] for one in measured)
+    share = (total - permitted) / took / permitted
+    started = len({(start.repository, start.digest) for start in starts})
+    yield Row(case, f"{started:,} started", f"{total:,}", started == len(starts) == total)
+    ended = sum(one["invocations"] for one in measured)
+    yield Row(case, f"{ended:.0f} invocations", f"{invocations}", ended == invocations)
+    yield Row(case, f"{share:.0%} of the permitted rate, with the time of the starts")
+    yield Row(case, f"{refused / (total + refused):.1%} of the calls rejected")
+
+
 def memory() -> Iterator[Row]:
     case = "100,000 images in one repository, 2,000 due, none remembered"
     results = {}
@@ -216,5 +247,6 @@ CASES = (
     nothing_due,
     throttled,
     throttled_look_ups,
+    throttled_together,
     memory,
 )

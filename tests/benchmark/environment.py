@@ -108,6 +108,12 @@ def report(events: Sequence[Event], size: int, *, check: bool = False) -> dict[s
     return end(begin_report(events, size, check=check))
 
 
+def begin_scan(seconds: float = 900) -> subprocess.Popen[str]:
+    """Begin to scan the repositories on the images queue, and what continues them, in a process of its own."""
+    command = [sys.executable, str(HERE / "scan_queue.py"), str(seconds)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
 def scan_queued(seconds: float = 900) -> dict[str, float]:
     """Scan the repositories on the images queue, and what continues them, in a process of its own.
 
@@ -117,8 +123,7 @@ def scan_queued(seconds: float = 900) -> dict[str, float]:
     Returns:
         What the process measured.
     """
-    command = [sys.executable, str(HERE / "scan_queue.py"), str(seconds)]
-    return end(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+    return end(begin_scan(seconds))
 
 
 def default_memory(function: str) -> int:

@@ -46,6 +46,16 @@ def never_scanned(images: int, tags: int = 1) -> FakeRegistry:
     return registry
 
 
+def due_repositories(repositories: int, images: int) -> FakeRegistry:
+    """Repositories of images whose last scans are nine days old."""
+    registry = FakeRegistry()
+    for number in range(repositories):
+        name = repository_name(number)
+        repository = registry.add(name, plain_images(images, name))
+        repository.scans = {image.digest: FakeScan("COMPLETE", NOW - timedelta(days=9)) for image in repository.images}
+    return registry
+
+
 def empty_repositories(count: int) -> FakeRegistry:
     """Repositories without images."""
     registry = FakeRegistry()

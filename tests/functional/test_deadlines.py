@@ -208,7 +208,7 @@ def test_group_has_no_attribute_for_overdue_findings(make_reporter: Callable[...
     assert "overdue" not in inbox.reports()[-1].attributes
 
 
-def test_deadlines_that_were_taken_away_are_forgotten(make_reporter: Callable[..., Inbox]) -> None:
+def test_removed_deadlines_are_forgotten(make_reporter: Callable[..., Inbox]) -> None:
     inbox = make_reporter(FIX_WITHIN=FIX_WITHIN)
     scan(inbox, 0, [A])
     inbox = make_reporter(FIX_WITHIN="")

@@ -165,7 +165,7 @@ def test_dlqs_and_unconfirmed_addresses_are_named(make_reporter: Callable[..., I
     assert document["notices"]["unreadable"] == []
 
 
-def test_what_cannot_be_read_is_said_and_does_not_stop_the_digest(make_reporter: Callable[..., Inbox]) -> None:
+def test_unreadable_sources_are_listed_and_do_not_stop_the_digest(make_reporter: Callable[..., Inbox]) -> None:
     inbox = make_reporter()
     inbox = make_reporter(DLQ_URLS=json.dumps([inbox.aws.queue_url("images-dlq")]))
     inbox.aws.behavior.faults += [

@@ -6,9 +6,11 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -22,9 +24,10 @@ from ecr_scan_reporter.memory.overdue import OverdueMessage
 from ecr_scan_reporter.memory.scans import RememberedScan, RepositoryState, ScanMemory, asked_key
 from ecr_scan_reporter.memory.summaries import RepositorySummary, repository_summary
 from ecr_scan_reporter.models import StartOutcome
-from ecr_scan_reporter.scanning import plan, repository
+from ecr_scan_reporter.scanning import plan, rate_limiter, repository
 from ecr_scan_reporter.scanning.coverage import Coverage, Reason
 from ecr_scan_reporter.scanning.messages import RepositoryMessage
+from ecr_scan_reporter.shared.deadline import Deadline
 from fake_aws import (
     DOCKER_INDEX,
     FakeAws,
@@ -472,8 +475,71 @@ def test_throttled_look_ups_settle_at_the_permitted_rate(scanner: Scanner, per_s
     scanner.aws.behavior.rates["DescribeImageScanFindings"] = Rate(per_second, per_second)
     images = list(plain_images(per_second * 4))
     scanner.add(*images, scans={image.digest: scanned(9) for image in images})
+    started = time.monotonic()
     assert set(scanner.scan(seconds=120)) == {image.digest for image in images}
     assert scanner.continuations() == []
+    # At the permitted rate the look-ups take three seconds, and the starts take less than one.
+    assert time.monotonic() - started < 3 * 4
+    assert refused_share(scanner, "DescribeImageScanFindings") < 0.3
+
+
+def test_invocations_that_are_throttled_together_all_end_at_the_permitted_rate(
+    make_scanner: Callable[..., Scanner], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    names = [f"team-a/app-{number}" for number in range(5)]
+    invocations = []
+    for name in names:
+        # Each has clients, limiters and threads of its own.
+        scanner = make_scanner()
+        images = list(plain_images(100, name))
+        scanner.registry.add(name, images).scans.update({image.digest: scanned(9) for image in images})
+        body = RepositoryMessage(name).to_json()
+        invocations.append(partial(repository.process_message, body, images_scanner.dependencies(), Deadline(120)))
+    scanner.aws.behavior.rates["DescribeImageScanFindings"] = Rate(100, 100)
+    started = time.monotonic()
+    with ThreadPoolExecutor(len(names)) as pool:
+        for ended in [pool.submit(invocation) for invocation in invocations]:
+            ended.result()
+    assert len({start.digest for start in scanner.aws.starts()}) == len(scanner.aws.starts()) == 500
+    assert scanner.continuations() == []
+    assert [record.__dict__["failures"] for record in caplog.records if record.message == SUMMARY] == 5 * [{}]
+    # At the permitted rate the look-ups take four seconds.
+    assert time.monotonic() - started < 5 * 4
+    assert refused_share(scanner, "DescribeImageScanFindings") < 0.3
+
+
+@pytest.mark.parametrize("operation", ["DescribeImageScanFindings", "StartImageScan"])
+def test_one_throttled_image_does_not_slow_down_the_others(
+    scanner: Scanner, monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    images = list(plain_images(200))
+    scanner.add(*images)
+    throttled = images[7].digest
+    scanner.aws.behavior.faults.append(Fault(operation, "ThrottlingException", containing=throttled))
+    started = time.monotonic()
+    calls: list[tuple[float, str]] = []
+    call = getattr(EcrRegistry, {"StartImageScan": "start_scan"}.get(operation, "last_scan"))
+
+    def spy(ecr: EcrRegistry, name: str, digest: str) -> Any:
+        calls.append((time.monotonic() - started, digest))
+        return call(ecr, name, digest)
+
+    monkeypatch.setattr(EcrRegistry, call.__name__, spy)
+    assert set(scanner.scan()) == {image.digest for image in images} - {throttled}
+    # All others are called once, before the throttled one is repeated with longer and longer pauses.
+    others = [at for at, digest in calls if digest != throttled]
+    repeated = [at for at, digest in calls if digest == throttled]
+    assert len(others) == 199
+    assert 2 < len(repeated) <= 8
+    assert max(others) < repeated[1]
+    # Starts begin at 100 per second, look-ups at more.
+    assert max(others) - min(others) < 2 * 5
+
+
+def refused_share(scanner: Scanner, operation: str) -> float:
+    """Return which share of the calls was throttled."""
+    return scanner.aws.refused()[operation]["ThrottlingException"] / scanner.aws.calls()[operation]
 
 
 def test_look_ups_read_in_time_are_started(scanner: Scanner) -> None:
@@ -526,17 +592,6 @@ def test_summary_has_the_metrics_of_its_images(scanner: Scanner, caplog: pytest.
     assert summary_of(caplog).Instance == "platform"
 
 
-@pytest.mark.parametrize("failing", [1, 3, 5])
-def test_several_failing_images_do_not_stop_the_others(scanner: Scanner, failing: int) -> None:
-    images = list(plain_images(60))
-    scanner.add(*images)
-    for number, image in enumerate(images[:failing]):
-        operation = ("DescribeImageScanFindings", "StartImageScan")[number % 2]
-        fault = (SERVER_ERROR, THROTTLED, {"code": "NewException"})[number % 3]
-        scanner.aws.behavior.faults.append(Fault(operation, containing=image.digest, **fault))
-    assert set(scanner.scan(seconds=60)) == {image.digest for image in images[failing:]}
-
-
 def test_single_failed_calls_are_repeated(scanner: Scanner, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     for operation in ("DescribeImageScanFindings", "StartImageScan"):
@@ -583,7 +638,7 @@ def test_progress_resets_the_count_of_stalled_invocations(scanner: Scanner) -> N
         st.integers(0, 59),
         st.tuples(
             st.sampled_from(["DescribeImageScanFindings", "StartImageScan"]),
-            st.sampled_from([SERVER_ERROR, {"code": "NewException"}, {"code": "InvalidParameterException"}]),
+            st.sampled_from([SERVER_ERROR, THROTTLED, {"code": "NewException"}, {"code": "InvalidParameterException"}]),
         ),
         min_size=1,
         max_size=5,
@@ -596,6 +651,7 @@ def test_random_failing_images_never_stop_the_others(
     faults: dict[int, tuple[str, dict[str, Any]]],
 ) -> None:
     monkeypatch.setattr(repository, "RETRY_PAUSE", 0.001)
+    monkeypatch.setattr(rate_limiter, "_FIRST_PAUSE", 0.001)
     scanner = make_scanner()
     scanner.aws.reset()
     if REPOSITORY in {repository.name for repository in scanner.registry.repositories}:
@@ -608,16 +664,18 @@ def test_random_failing_images_never_stop_the_others(
     assert set(scanner.scan()) == {image.digest for number, image in enumerate(images) if number not in faults}
 
 
-def test_second_run_looks_up_no_image(scanner: Scanner) -> None:
+def test_second_run_looks_up_no_image_except_spot_checks(scanner: Scanner, monkeypatch: pytest.MonkeyPatch) -> None:
     images = [image(f"image {number}", str(number)) for number in range(20)]
     scanner.add(*images, scans={entry.digest: scanned(1) for entry in images})
     assert scanner.handle(RepositoryMessage(REPOSITORY).to_json()) == []
     assert scanner.aws.calls()["DescribeImageScanFindings"] == 20
-    scanner.aws.reset()
-    assert scanner.handle(RepositoryMessage(REPOSITORY).to_json()) == []
-    # One image in a hundred is a spot check.
-    assert scanner.aws.calls().get("DescribeImageScanFindings", 0) <= 3
-    assert scanner.aws.starts() == []
+    for most in (0, 2):
+        monkeypatch.setattr(plan, "_SPOT_CHECK", 1)
+        monkeypatch.setattr(plan, "_MAX_SPOT_CHECKS", most)
+        scanner.aws.reset()
+        assert scanner.handle(RepositoryMessage(REPOSITORY).to_json()) == []
+        assert scanner.aws.calls().get("DescribeImageScanFindings", 0) == most
+        assert scanner.aws.starts() == []
 
 
 def test_without_the_table_every_image_is_looked_up(scanner: Scanner, caplog: pytest.LogCaptureFixture) -> None:

@@ -278,6 +278,8 @@ def test_retry_without_the_permission_waits_for_the_visibility_timeout(inbox: In
     inbox.aws.behavior.faults.append(Fault("ChangeMessageVisibilityBatch", "AccessDenied", status=403))
     event = inbox.image("app", "1", scan=FakeScan("IN_PROGRESS"), event={"finding-severity-counts": {"HIGH": 2}})
     assert inbox.report(event) == ["0"]
+    # The message keeps the timeout of its queue.
+    assert inbox.aws.visibility() == {}
 
 
 def test_complete_scan_whose_findings_are_late_is_retried(inbox: Inbox) -> None:

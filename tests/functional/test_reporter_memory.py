@@ -10,10 +10,11 @@ import pytest
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.memory.images import ImageMemory
 from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
-from ecr_scan_reporter.reporting.encoding import decode_findings
+from ecr_scan_reporter.reporting import processing
+from ecr_scan_reporter.reporting.encoding import FINDINGS_FORMAT, decode_findings
 from fake_aws import FakeScan, Fault, digest_of, finding, index_image
 from fixtures import embedded_metrics
-from reporter_inbox import Inbox, document, enhanced, found, mail
+from reporter_inbox import CHAT, UNSUPPORTED, Inbox, document, enhanced, found, mail
 
 DAY = timedelta(days=1)
 START = datetime.now(UTC).replace(microsecond=0) - 100 * DAY
@@ -234,7 +235,7 @@ def test_platforms_of_an_index_have_a_history_each(inbox: Inbox) -> None:
     assert said == [ONE, ONE, {}, ONE]
 
 
-def test_page_that_cannot_be_read_says_nothing(make_reporter: Callable[..., Inbox]) -> None:
+def test_unreadable_page_changes_nothing(make_reporter: Callable[..., Inbox]) -> None:
     inbox = make_reporter(NOTIFY_ON_FIXED="true")
     rescan(inbox, MANY, 0)
     for day in (1, 2):
@@ -275,11 +276,26 @@ def test_event_twice_and_older_event_are_silent(inbox: Inbox) -> None:
 
 
 def test_reminder_comes_after_remind_after(make_reporter: Callable[..., Inbox]) -> None:
-    inbox = make_reporter(REMIND_AFTER="30d")
-    rescan(inbox, [A], 0)
-    inbox.aws.create_memory_table()
-    assert ids(rescan(inbox, [A], 1), "new") == ["CVE-2026-0001"]
-    assert rescan(inbox, [A], 2) is None
+    inbox = make_reporter(REMIND_AFTER="30d", CHAT_TOPIC_ARN=CHAT)
+
+    def scanned_after(days: int) -> dict[str, Any] | None:
+        return rescan(inbox, [A], days, now=START + days * DAY + timedelta(minutes=1))
+
+    assert ids(scanned_after(0), "new") == ["CVE-2026-0001"]
+    assert scanned_after(29) is None
+    image = scanned_after(31)
+    assert ids(image, "still_open") == ["CVE-2026-0001"]
+    assert image
+    assert (image["reason"], totals(image)) == ("reminder", {})
+    report = inbox.reports()[-1]
+    assert report.subject == "[ECR] 1 critical still open in 1 image: app:1.0"
+    assert "1 critical still open in 1 image." in mail(report)
+    assert "Reminder: 1 still open" in mail(report)
+    assert "Reminder: 1 still open" in inbox.chats()[-1]["content"]["description"]
+    # The next one comes after as many days again.
+    assert scanned_after(60) is None
+    assert ids(scanned_after(62), "still_open") == ["CVE-2026-0001"]
+    assert len(inbox.reports()) == len(inbox.chats()) == 3
 
 
 def test_every_scan_is_reported_if_asked_for(make_reporter: Callable[..., Inbox]) -> None:
@@ -376,3 +392,37 @@ def test_inventory_is_not_new(inbox: Inbox, caplog: pytest.LogCaptureFixture) ->
     old = datetime.now(UTC) - 30 * DAY
     assert inbox.report(inbox.image("app", "1.0", scan=found("CRITICAL"), pushed_at=old)) == []
     assert embedded_metrics(caplog, "batch processed")["NewCritical"] == 0
+
+
+def test_release_that_identifies_findings_in_another_way_begins_with_an_inventory(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert totals(rescan(inbox, [A, B], 0)) == TWO
+    monkeypatch.setattr(processing, "FINDINGS_FORMAT", FINDINGS_FORMAT + 1)
+    # Not even what is new is an alert: it cannot be told from what is identified in another way.
+    assert rescan(inbox, [A, B, C], 7) is None
+    assert rescan(inbox, [A, B, C], 8) is None
+    inbox.check(datetime.now(UTC) + timedelta(minutes=11))
+    [_, report] = inbox.reports()
+    assert document(report)["images"] == []
+    inventory = document(report)["inventory"]
+    assert (inventory["images"], inventory["counts"]) == (1, {"CRITICAL": 1, "HIGH": 2})
+    assert ids(rescan(inbox, [A, B, C, finding("CVE-2026-0007", "HIGH", "curl")], 14), "new") == ["CVE-2026-0007"]
+    assert open_findings(inbox)["CVE-2026-0003"] == 7
+
+
+@pytest.mark.parametrize("reason", ["No space.", UNSUPPORTED])
+def test_failed_scan_is_remembered_even_if_it_is_not_reported(make_reporter: Callable[..., Inbox], reason: str) -> None:
+    inbox = make_reporter(NOTIFY_ON_SCAN_FAILURE="false")
+    scan, event = FakeScan("FAILED", description=reason), {"scan-status": "FAILED", "finding-severity-counts": {}}
+    assert inbox.report(inbox.image("app", "1.0", name="image", scan=scan, event=event)) == []
+    inbox.check(datetime.now(UTC) + timedelta(hours=1))
+    assert inbox.reports() == []
+    table = Table(inbox.aws.client("dynamodb"), "memory")
+    record = ImageMemory(table).read("app", digest_of("image")).record
+    assert (record.failed, record.unsupported, record.scanned_at) == (True, reason == UNSUPPORTED, None)
+    # The images scanner finds it there for the digest.
+    [(digest, found, _)] = ScanMemory(table).scans("app", "", "~")
+    assert digest == digest_of("image")
+    assert found.scan
+    assert (found.scan.status, found.scan.completed_at) == ("FAILED", record.event_at)

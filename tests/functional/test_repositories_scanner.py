@@ -246,7 +246,7 @@ def test_heartbeat_says_how_old_the_last_complete_pass_is(registry: Registry) ->
     assert registry.heartbeat(hours=7 * 24) == {"SecondsSinceLastPass": (21 + 7 * 24) * 3600}
 
 
-def test_silence_of_an_empty_registry_is_seen_as_well(registry: Registry) -> None:
+def test_empty_registry_still_ages(registry: Registry) -> None:
     registry.run()
     assert registry.heartbeat(hours=48) == {"SecondsSinceLastPass": 48 * 3600}
 
@@ -374,3 +374,13 @@ def test_messages_are_sent_ten_per_call() -> None:
         url = client.create_queue(QueueName="images")["QueueUrl"]
         assert SqsQueue(client, url).send(RepositoryMessage(name).to_json() for name in NAMES) == 23
     assert sorted(sizes) == [3, 10, 10]
+
+
+def test_entry_that_sqs_keeps_rejecting_holds_back_no_later_batch() -> None:
+    with FakeAws(FakeRegistry(), queue_faults=QueueFaults(containing="team-a")) as aws:
+        queue = SqsQueue(aws.client("sqs"), aws.queue_url(), threads=1)
+        with pytest.raises(QueueError, match="SQS rejected"):
+            queue.send(RepositoryMessage(name).to_json() for name in NAMES)
+        assert sorted(RepositoryMessage.from_json(message.body).repository for message in aws.messages()) == sorted(
+            name for name in NAMES if name != "team-a/app"
+        )

@@ -205,7 +205,7 @@ def _remembered_since(module: Module, moment: datetime) -> set[str]:
     }
 
 
-def test_second_run_starts_no_scan_and_looks_up_none(
+def test_second_run_starts_no_scan_and_looks_up_few_images(
     incidents: Incidents, module: Module, registry: Registry, seeded: Seed
 ) -> None:
     _idle(module)

@@ -6,17 +6,29 @@ import random
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, TypeVar
 
+import boto3
 import hypothesis
-from ecr_scan_reporter.errors import MessageError, SettingError
+from ecr_scan_reporter.aws.sns import CHAT, REPORTS, Publication, ReportPublisher
+from ecr_scan_reporter.errors import MessageError, PublishError, SettingError
+from ecr_scan_reporter.memory.overdue import OverdueMessage
+from ecr_scan_reporter.memory.rules import parse_rule
 from ecr_scan_reporter.reporting import events
 from ecr_scan_reporter.scanning.messages import RepositoryMessage
-from ecr_scan_reporter.settings import ImagesScannerSettings, ReporterSettings, RepositoriesScannerSettings
+from ecr_scan_reporter.settings import (
+    ConsoleWidgetSettings,
+    ImagesScannerSettings,
+    ReporterSettings,
+    RepositoriesScannerSettings,
+)
 from ecr_scan_reporter.shared.durations import Duration
+from fixtures import answer_always
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+Input = TypeVar("Input")
 Value = TypeVar("Value")
 
 # Thousands of cases in all.
@@ -39,6 +51,18 @@ EVENT: dict[str, Any] = {
         "finding-severity-counts": {"CRITICAL": 1},
         "image-digest": "sha256:1",
         "image-tags": ["1.0"],
+    },
+}
+ARN = "arn:aws:ecr:eu-west-1:123456789012:repository/"
+INSPECTOR_EVENT: dict[str, Any] = {
+    **EVENT,
+    "detail-type": "Inspector2 Scan",
+    "source": "aws.inspector2",
+    "detail": {
+        **EVENT["detail"],
+        "scan-status": "INITIAL_SCAN_COMPLETE",
+        "repository-name": f"{ARN}team-a/app",
+        "finding-severity-counts": {"CRITICAL": 1, "TOTAL": 1},
     },
 }
 MESSAGE: dict[str, Any] = {"version": 1, "repository": "a", "after": "sha256:1", "stalled": 1, "run": "r", "asked": 2}
@@ -65,16 +89,26 @@ def bodies(valid: Mapping[str, Any]) -> st.SearchStrategy[str]:
     return objects | broken | VALUES.map(json.dumps) | TEXT
 
 
-def outcome(parse: Callable[[str], Value], text: str, documented: type[Exception]) -> Value | str:
+def outcome(parse: Callable[[Input], Value], value: Input, documented: type[Exception]) -> Value | str:
     """Return what was parsed, or the message of the documented error."""
     try:
-        return parse(text)
+        return parse(value)
     except documented as error:
         return str(error)
 
 
-@given(bodies(EVENT) | mutated(EVENT["detail"]).map(lambda detail: json.dumps({**EVENT, "detail": detail})))
+def scan_events(event: dict[str, Any]) -> st.SearchStrategy[str]:
+    """Return the bodies of mutated scan events."""
+    details = mutated(event["detail"]) | st.builds(
+        lambda name: {**event["detail"], "repository-name": name},
+        st.builds(str.__add__, st.sampled_from(["", ARN]), TEXT),
+    )
+    return bodies(event) | details.map(lambda detail: json.dumps({**event, "detail": detail}))
+
+
+@given(scan_events(EVENT) | scan_events(INSPECTOR_EVENT))
 @example("[" * 100_000)
+@example(json.dumps({**INSPECTOR_EVENT, "detail": {**INSPECTOR_EVENT["detail"], "repository-name": ARN}}))
 @example("1" * 5_000)
 @example(json.dumps({**EVENT, "time": "0001-01-01T00:00:00+23:59"}))
 @CASES
@@ -125,8 +159,10 @@ SELECTIONS = bodies(
 NUMBERS = st.integers().map(str) | st.from_regex(r"[0-9]{1,6}\Z") | TEXT
 VARIABLES: dict[str, tuple[str, st.SearchStrategy[str]]] = {
     "CHAT_TOPIC_ARN": ("", TEXT),
+    "DLQ_URLS": ('["https://sqs.eu-west-1.amazonaws.com/123456789012/images-dlq"]', bodies({"0": "a/b"})),
     "ECR_IMAGES_DURATION_DELTA": ("7d", DURATIONS | TEXT),
     "FIXABLE_ONLY": ("false", TEXT),
+    "FIX_WITHIN": ('{"CRITICAL": 7}', bodies({"CRITICAL": 7, "EXPLOITED": 3})),
     "GROUP_BY": ("^([^/]+)/", REGEXPS),
     "IMAGES_QUEUE_URL": ("https://sqs.eu-west-1.amazonaws.com/123456789012/images", TEXT),
     "IMAGES_SELECTION": ("{}", SELECTIONS),
@@ -156,9 +192,96 @@ CHANGES = st.sampled_from(sorted(VARIABLES)).flatmap(
 @example({"SEVERITY_THRESHOLDS": "[" * 100_000})
 @example({"IMAGES_SELECTION": "[" * 100_000})
 @example({"SEVERITY_THRESHOLDS": '{"HIGH": ' + "9" * 5_000 + "}"})
+@example({"FIX_WITHIN": "[" * 100_000})
+@example({"FIX_WITHIN": '{"HIGH": ' + "9" * 5_000 + "}"})
+@example({"DLQ_URLS": "[" * 100_000})
 @CASES
 def test_settings_are_parsed_or_rejected_with_a_setting_error(changes: dict[str, str]) -> None:
     environment = {**VALID, **changes}
-    for kind in (RepositoriesScannerSettings, ImagesScannerSettings, ReporterSettings):
+    for kind in (RepositoriesScannerSettings, ImagesScannerSettings, ReporterSettings, ConsoleWidgetSettings):
         with contextlib.suppress(SettingError):
             kind.from_env(environment)
+
+
+RULE: dict[str, Any] = {
+    "id": "CVE-2026-0001",
+    "package": "",
+    "reason": "Not called.",
+    "owner": "team-a",
+    "expires": "2027-01-31",
+    "until_fixed": False,
+    "repositories": "team-a/",
+}
+RULES = mutated(RULE) | st.fixed_dictionaries(
+    {**{name: st.just(value) for name, value in RULE.items()}, "repositories": REGEXPS, "expires": TEXT | DURATIONS}
+)
+
+
+@given(RULES | VALUES)
+@example({**RULE, "repositories": "x" * 10 + "{99999999999999999999}"})
+@example({**RULE, "expires": "2027-02-30"})
+@CASES
+def test_ignore_rule_is_parsed_or_rejected_with_a_value_error(value: object) -> None:
+    rule = outcome(parse_rule, value, ValueError)
+    if isinstance(rule, str):
+        assert rule
+        return
+    assert bool(rule.id) != bool(rule.package)
+    assert rule.reason
+    assert rule.owner
+    assert rule.name
+    assert rule.key == parse_rule(value).key
+
+
+OVERDUE = {"repository": "team-a/app", "digest": "sha256:1", "run": "r"}
+
+
+@given(bodies({"overdue": OVERDUE}) | mutated(OVERDUE).map(lambda image: json.dumps({"overdue": image})))
+@example("[" * 100_000)
+@example('{"overdue": ' + "9" * 5_000 + "}")
+@CASES
+def test_overdue_message_is_parsed_or_rejected_with_a_message_error(body: str) -> None:
+    message = outcome(OverdueMessage.from_json, body, MessageError)
+    if isinstance(message, str):
+        assert "expected" in message
+        return
+    if message:
+        assert message.repository
+        assert message.digest
+        assert OverdueMessage.from_json(message.to_json()) == message
+
+
+@cache
+def topics() -> ReportPublisher:
+    """Return a publisher whose client encodes what it publishes, and sends it nowhere."""
+    client = boto3.client("sns", "eu-west-1")
+    answer = b"<PublishResponse><PublishResult><MessageId>1</MessageId></PublishResult></PublishResponse>"
+    answer_always(client, "Publish", answer)
+    return ReportPublisher(client, *(f"arn:aws:sns:eu-west-1:123456789012:{name}" for name in (REPORTS, CHAT)))
+
+
+PARAMETERS: dict[str, Any] = {
+    "Subject": "[ECR] 1 new critical",
+    "Message": "{}",
+    "MessageStructure": "json",
+    "MessageAttributes": {"severity": {"DataType": "String", "StringValue": "CRITICAL"}},
+}
+NAMED = mutated({**PARAMETERS, "TopicArn": "arn:aws:sns:eu-west-1:123456789012:other", "PhoneNumber": "+1"})
+PUBLICATIONS = st.builds(
+    lambda topic, parameters: json.dumps({"publish": {"topic": topic, "parameters": parameters}}),
+    st.sampled_from([REPORTS, CHAT]) | TEXT,
+    mutated(PARAMETERS) | NAMED | st.dictionaries(TEXT, VALUES, max_size=3),
+)
+
+
+@given(PUBLICATIONS | bodies({"publish": {"topic": REPORTS, "parameters": PARAMETERS}}))
+@example(json.dumps({"publish": {"topic": REPORTS, "parameters": {**PARAMETERS, "TopicArn": "x"}}}))
+@example(json.dumps({"publish": {"topic": REPORTS, "parameters": {**PARAMETERS, "Message": "\ud800"}}}))
+@example("[" * 100_000)
+@hypothesis.settings(CASES, max_examples=300)
+def test_publication_is_published_or_rejected_with_a_publish_error(body: str) -> None:
+    publication = Publication.from_json(body)
+    if publication is None:
+        return
+    with contextlib.suppress(PublishError):
+        topics().publish(publication)

@@ -169,7 +169,7 @@ def test_regexp_that_does_not_compile_is_named(value: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["arn:chat", "reports", "arn:aws:sqs:eu-west-1:123456789012:reports"])
-def test_topic_arn_that_is_none_is_named(value: str) -> None:
+def test_invalid_topic_arn_is_named(value: str) -> None:
     with pytest.raises(SettingError, match=f"REPORTS_TOPIC_ARN is '{value}'; expected the ARN of the topic"):
         ReporterSettings.from_env({**REPORTER, "REPORTS_TOPIC_ARN": value})
 

@@ -22,6 +22,8 @@ MAX_MESSAGE = 256 * 1024
 _PENDING = "PendingConfirmation"
 # Unconfirmed addresses that are read, 100 subscriptions a call; far more than a topic for reports has.
 _MAX_UNCONFIRMED = 100
+# The parameters of a publication: a message on the reports queue cannot add others.
+_PARAMETERS = frozenset({"Subject", "Message", "MessageStructure", "MessageAttributes"})
 # The topics of this module.
 REPORTS, CHAT = "reports", "chat"
 
@@ -65,7 +67,9 @@ class Publication:
         """Parse the body of a queue message; None if the message does not ask for a publication."""
         try:
             match json.loads(body):
-                case {"publish": {"topic": str() as topic, "parameters": dict() as parameters}}:
+                case {"publish": {"topic": str() as topic, "parameters": dict() as parameters}} if (
+                    parameters.keys() <= _PARAMETERS
+                ):
                     return cls(topic, parameters)
         except (RecursionError, ValueError):
             pass
@@ -120,7 +124,7 @@ class ReportPublisher:
             return
         try:
             self._sns.publish(TopicArn=arn, **publication.parameters)
-        except (ClientError, BotoCoreError) as error:
+        except (ClientError, BotoCoreError, UnicodeEncodeError) as error:
             raise PublishError(f"{publication.topic}: {error}") from error
 
     def unconfirmed_addresses(self) -> list[str]:

@@ -51,7 +51,9 @@ class SqsQueue:
         rest = iter(bodies)
         batches = iter(lambda: list(islice(rest, _BATCH_SIZE)), [])
         with ThreadPoolExecutor(self._threads) as pool:
-            return sum(pool.map(lambda batch: self._send_batch(batch, delay), batches))
+            sent = [pool.submit(self._send_batch, batch, delay) for batch in batches]
+        # All batches were sent: a message that SQS rejects holds back no other.
+        return sum(future.result() for future in sent)
 
     def retry_in(self, seconds: int, receipt_handles: Iterable[str]) -> None:
         """Let SQS deliver messages again after `seconds`, in place of the queue's long visibility timeout.

@@ -80,6 +80,11 @@ class DigestMemory:
             return None
         return _last_digest(item)
 
+    def has_published(self, scheduled_at: datetime) -> bool:
+        """Return whether the digest of a schedule's event was published."""
+        item = self._table.get(DIGESTS, _LAST) or {}
+        return number(item, "scheduled_at") > to_seconds(scheduled_at - _SAME_EVENT)
+
     def release(self) -> None:
         """Return the lease without a digest."""
         self._table.update(DIGESTS, _LAST, "SET leased_until = :none", {":none": 0}, {})

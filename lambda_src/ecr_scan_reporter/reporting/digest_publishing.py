@@ -100,7 +100,8 @@ def make_digests(
         How many messages were published; the digests as text and JSON if they are only to be returned.
 
     Raises:
-        AwsError: DynamoDB rejected a call, or SNS and SQS rejected a message.
+        AwsError: DynamoDB rejected a call, or SNS and SQS rejected a message; or the schedule's event was sent before,
+            and its digest is not published yet.
     """
     memory = DigestMemory(deps.table)
     context = Context(deps.settings.name, deps.settings.partition, deps.settings.thresholds)
@@ -110,6 +111,9 @@ def make_digests(
     lease = now + timedelta(seconds=max(deadline.remaining, 0)) + _LEASE_MARGIN
     last = memory.claim(now, lease, request.scheduled_at)
     if last is None:
+        if request.scheduled_at and not memory.has_published(request.scheduled_at):
+            # It may have been killed. Lambda repeats this invocation, and its event reaches the DLQ in the end.
+            raise AwsError("another invocation has begun this digest, and has not published it")
         logger.info("another invocation makes this digest, or has published it")
         return {"published": 0, "reason": "another invocation makes this digest, or has published it"}
     try:

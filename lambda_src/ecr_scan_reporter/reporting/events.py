@@ -60,7 +60,7 @@ def parse(body: str) -> ScanEvent:
     return ScanEvent(
         account=_text(event, "account"),
         region=_text(event, "region"),
-        repository=_text(detail, "repository-name").rpartition(":repository/")[2],
+        repository=_repository(detail),
         digest=_text(detail, "image-digest"),
         tags=_tags(detail.get("image-tags")),
         time=_time(event),
@@ -74,6 +74,14 @@ def _text(values: Mapping[str, Any], name: str) -> str:
     if not text:
         raise MessageError(f"{name} is {values.get(name)!r:.100}; expected a non-empty string")
     return text
+
+
+def _repository(detail: Mapping[str, Any]) -> str:
+    text = _text(detail, "repository-name")
+    name = text.rpartition(":repository/")[2]
+    if not name:
+        raise MessageError(f"repository-name is {text!r:.100}; expected a name, or an ARN that ends in one")
+    return name
 
 
 def _time(event: Mapping[str, Any]) -> datetime:

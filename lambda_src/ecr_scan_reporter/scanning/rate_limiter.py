@@ -24,6 +24,7 @@ _DECREASE_FACTOR = 0.7
 # This many failed calls in a row count as throttling, whatever their error code.
 _FAILURES_UNTIL_DECREASE = 8
 # Seconds: the maximum pause after the first throttled call; it doubles with each further one up to the second number.
+# Calls that were in flight together are one.
 _FIRST_PAUSE = 0.1
 _MAX_PAUSE = 20.0
 
@@ -54,7 +55,7 @@ class AdaptiveRateLimiter:
         self._next_slot = self._clock()
         self._decreased_at = float("-inf")
         self._successes_in_a_row = _SUCCESSES_UNTIL_FAST
-        self._failures_in_a_row = 0
+        self._failures_in_a_row = self._decreases_in_a_row = 0
 
     def call(self, function: Callable[[], T], deadline: Deadline, *, adapt: bool = True) -> T:
         """Call `function` in its slot and return its result; a call that raises is not repeated.
@@ -110,12 +111,13 @@ class AdaptiveRateLimiter:
             self._decreased_at = now
             self._successes_in_a_row = 0
             self._rate = max(self._rate * _DECREASE_FACTOR, _MIN_RATE)
-            pause = self._jitter() * min(_FIRST_PAUSE * 2 ** (self._failures_in_a_row - 1), _MAX_PAUSE)
+            self._decreases_in_a_row += 1
+            pause = self._jitter() * min(_FIRST_PAUSE * 2 ** (self._decreases_in_a_row - 1), _MAX_PAUSE)
             self._next_slot = now + 1 / self._rate + pause
 
     def _on_success(self) -> None:
         with self._lock:
-            self._failures_in_a_row = 0
+            self._failures_in_a_row = self._decreases_in_a_row = 0
             self._successes_in_a_row += 1
             fast = self._successes_in_a_row > _SUCCESSES_UNTIL_FAST
             self._rate = min(self._rate + (_FAST_INCREASE if fast else _SLOW_INCREASE), _MAX_RATE)

@@ -220,7 +220,7 @@ def test_malformed_entry_does_not_hide_the_others(ecr: Ecr) -> None:
     assert [child.digest for child in registry.index_manifests("team-a/app", ["sha256:0"])["sha256:0"]] == ["sha256:1"]
 
 
-def test_response_without_a_scan_status_is_that_images_trouble(ecr: Ecr) -> None:
+def test_response_without_a_scan_status_rejects_that_image_only(ecr: Ecr) -> None:
     registry, stubber = ecr
     stubber.add_response("describe_image_scan_findings", {})
     with pytest.raises(ImageRejectedError, match="no status"):

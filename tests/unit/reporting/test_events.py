@@ -60,6 +60,7 @@ def test_counts_may_be_missing_zero_or_of_any_severity(aws_event: AwsEvent, coun
         ({"scan_status": None}, "scan-status is None; expected a non-empty string"),
         ({"repository_name": None}, "repository-name is None; expected"),
         ({"repository_name": 7}, "repository-name is 7; expected"),
+        ({"repository_name": "arn:aws:ecr:eu-west-1:1:repository/"}, "repository-name is 'arn.*'; expected a name"),
         ({"image_digest": ""}, "image-digest is ''; expected"),
         ({"image_tags": "latest"}, "image-tags is 'latest'; expected a list of strings"),
         ({"image_tags": [1]}, r"image-tags is \[1\]; expected a list of strings"),

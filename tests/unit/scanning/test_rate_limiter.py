@@ -138,7 +138,26 @@ def test_server_errors_in_a_row_lower_the_rate() -> None:
 
 def test_calls_throttled_together_lower_the_rate_once() -> None:
     """Sixteen calls in flight that are throttled at the same moment are one decrease, not sixteen."""
-    calls, together = Calls(jitter=lambda: 0.0), threading.Barrier(16)
+    calls = Calls(jitter=lambda: 0.0)
+    throttle_together(calls, 16)
+    before = calls.clock.now
+    for _ in range(10):
+        calls.call(succeed)
+    assert (calls.clock.now - before) / 10 == pytest.approx(1 / 70, rel=0.1)
+
+
+def test_calls_throttled_together_lengthen_the_pause_once() -> None:
+    calls = Calls(jitter=lambda: 1.0)
+    throttle_together(calls, 16)
+    with pytest.raises(ThrottledError):
+        calls.call(fail(ThrottledError("slower")))
+    calls.call(succeed)
+    assert calls.clock.slept[-1] == pytest.approx(0.2 + 1 / 49)
+
+
+def throttle_together(calls: Calls, number: int) -> None:
+    """Let calls be throttled that are all in flight."""
+    together = threading.Barrier(number)
 
     def throttled() -> str:
         together.wait(10)
@@ -148,15 +167,11 @@ def test_calls_throttled_together_lower_the_rate_once() -> None:
         with pytest.raises(ThrottledError):
             calls.call(throttled)
 
-    threads = [threading.Thread(target=run) for _ in range(16)]
+    threads = [threading.Thread(target=run) for _ in range(number)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(10)
-    before = calls.clock.now
-    for _ in range(10):
-        calls.call(succeed)
-    assert (calls.clock.now - before) / 10 == pytest.approx(1 / 70, rel=0.1)
 
 
 def test_throttling_voids_the_slots_of_waiting_calls() -> None:

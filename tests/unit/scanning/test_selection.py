@@ -85,7 +85,7 @@ def test_child_of_a_nested_index_has_the_tags_of_the_outer_one() -> None:
     assert select(images, [child("inner", "d"), child("outer", "inner")], tag_regexp=None, tagged_only=True)[0] == ["d"]
 
 
-def test_indexes_that_contain_each_other_do_no_harm() -> None:
+def test_cyclic_indexes_are_resolved() -> None:
     images = [index("x1"), index("x2", "1.0"), Image("r", "d")]
     children = [child("x1", "x2"), child("x2", "x1"), child("x1", "d")]
     assert select(images, children, tagged_only=True)[0] == ["d"]
