@@ -64,11 +64,16 @@ class SqsQueue:
                 {"Id": str(index), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
                 for index, handle in enumerate(handles)
             ]
+            warning = "could not shorten the time until messages are retried"
             try:
-                self._sqs.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
+                response = self._sqs.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
             except (ClientError, BotoCoreError) as error:
-                logger.warning("could not shorten the time until messages are retried", extra={"reason": str(error)})
+                logger.warning(warning, extra={"reason": str(error)})
                 return
+            # SQS answers 200 even if it rejects some entries.
+            if failed := response.get("Failed"):
+                extra = {"reason": f"{failed[0]['Code']}: {failed[0].get('Message')}", "messages": len(failed)}
+                logger.warning(warning, extra=extra)
 
     def message_count(self) -> int:
         """Return about how many messages the queue holds, visible or not.
@@ -100,5 +105,5 @@ class SqsQueue:
                 return len(bodies)
             rejected = {entry["Id"] for entry in failed}
             entries = [entry for entry in entries if entry["Id"] in rejected]
-        messages = ", ".join(entry["MessageBody"] for entry in entries)
-        raise QueueError(f"SQS rejected {messages}: {failed[0]['Code']}: {failed[0].get('Message')}")
+        reason = f"{failed[0]['Code']}: {failed[0].get('Message')}"
+        raise QueueError(f"SQS rejected {len(entries)} of {len(bodies)} messages {_ATTEMPTS} times: {reason}")
