@@ -14,8 +14,8 @@ T = TypeVar("T")
 # Calls per second. The rate that ECR allows is not published, so these only bound the search for it.
 _MIN_RATE = 0.2
 _MAX_RATE = 1000.0
-# Each success adds this many calls per second to the rate while ECR throttles nothing (the rate doubles within a
-# second or two), and this many after it throttled (3 % per second), until so many calls in a row succeeded.
+# Each success adds calls per second to the rate: the first number while ECR throttles nothing (the rate doubles within
+# a second or two), the second one after it throttled (3 % per second), until this many calls in a row succeeded.
 _FAST_INCREASE = 2.0
 _SLOW_INCREASE = 0.03
 _SUCCESSES_UNTIL_FAST = 200
@@ -23,9 +23,11 @@ _SUCCESSES_UNTIL_FAST = 200
 _DECREASE_FACTOR = 0.7
 # This many failed calls in a row count as throttling, whatever their error code.
 _FAILURES_UNTIL_DECREASE = 8
-# Seconds: the maximum pause after the first throttled call; it doubles with each further one up to the second number.
+# Seconds: the longest pause after the first throttled call. It doubles with each further one, up to the maximum. No
+# float holds 2 to the power of 1,024, so the exponent has a bound as well.
 _FIRST_PAUSE = 0.1
 _MAX_PAUSE = 20.0
+_MAX_DOUBLINGS = 10
 
 
 class AdaptiveRateLimiter:
@@ -103,14 +105,15 @@ class AdaptiveRateLimiter:
         with self._lock:
             self._failures_in_a_row += 1
             if not throttled and self._failures_in_a_row < _FAILURES_UNTIL_DECREASE:
-                return  # one image's trouble, as far as can be seen
+                return  # as far as can be seen, this concerns one image
             if started < self._decreased_at:
-                return  # sent before the last decrease could take effect: it says nothing new
+                return  # sent before the last decrease took effect: it says nothing new
             now = self._clock()
             self._decreased_at = now
             self._successes_in_a_row = 0
             self._rate = max(self._rate * _DECREASE_FACTOR, _MIN_RATE)
-            pause = self._jitter() * min(_FIRST_PAUSE * 2 ** (self._failures_in_a_row - 1), _MAX_PAUSE)
+            doublings = min(self._failures_in_a_row - 1, _MAX_DOUBLINGS)
+            pause = self._jitter() * min(_FIRST_PAUSE * 2**doublings, _MAX_PAUSE)
             self._next_slot = now + 1 / self._rate + pause
 
     def _on_success(self) -> None:
