@@ -13,6 +13,8 @@ END = "~"
 # monitored continuously may see no scan for months.
 IMAGE_LIFETIME = timedelta(days=400)
 RUN_LIFETIME = timedelta(days=7)
+# What parsing an item may raise that is damaged, or that a later release of this package wrote.
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError)
 # Bytes. A sort key has at most three such parts.
 _MAX_KEY_PART = 300
 
