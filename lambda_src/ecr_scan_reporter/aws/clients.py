@@ -6,6 +6,11 @@ from typing import Any
 from botocore.config import Config
 from botocore.session import Session, get_session
 
+# Seconds. These services answer in well under a second. At the deadline of an invocation, 20 seconds are left at most:
+# two attempts of a call that hangs fit in there, so that Lambda does not end the invocation before it has queued its
+# continuation.
+_CONNECT_TIMEOUT, _READ_TIMEOUT = 2, 8
+
 
 def create_client(service: str, *, threads: int = 1, attempts: int = 4) -> Any:
     """Create a client in the function's own Region.
@@ -15,13 +20,16 @@ def create_client(service: str, *, threads: int = 1, attempts: int = 4) -> Any:
     Args:
         service: such as "ecr".
         threads: how many threads use the client.
-        attempts: how often each call is tried.
+        attempts: how often each call is tried, the first time included.
     """
     retries: Any = {"mode": "standard", "total_max_attempts": attempts}
-    # Seconds. One call that hangs must not take the whole invocation: these services answer in well under a second.
     # AWS validates parameters as well; botocore's own validation is a fifth of the processor time of a small call.
     config = Config(
-        max_pool_connections=threads, connect_timeout=5, read_timeout=20, retries=retries, parameter_validation=False
+        max_pool_connections=threads,
+        connect_timeout=_CONNECT_TIMEOUT,
+        read_timeout=_READ_TIMEOUT,
+        retries=retries,
+        parameter_validation=False,
     )
     return _session().create_client(service, config=config)
 

@@ -1,6 +1,7 @@
 """Reads repositories, images, indexes and scans from Amazon ECR, and starts scans."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -62,9 +63,12 @@ _CREDENTIAL_CODES = {
 }
 
 
-def ecr_client(threads: int = 1) -> "ECRClient":
-    """Create a client for `threads` threads that retries; the Region is the function's own."""
-    client: ECRClient = create_client("ecr", threads=threads, attempts=8)
+_DIGEST = re.compile("sha256:[0-9a-f]{64}")
+
+
+def ecr_client(threads: int = 1, attempts: int = 8) -> "ECRClient":
+    """Create a client for `threads` threads that tries each call `attempts` times, in the function's own Region."""
+    client: ECRClient = create_client("ecr", threads=threads, attempts=attempts)
     return client
 
 
@@ -282,20 +286,24 @@ def _scan(status: Any, completed_at: datetime | None) -> Scan:
 
 
 def _children(index: str, manifest: str) -> Iterator[IndexChild]:
-    """Yield the manifests of an index. Manifests are untrusted input; malformed ones are ignored."""
+    """Yield the manifests of an index. They are untrusted input: malformed ones are ignored.
+
+    So are digests of another algorithm, which no image in ECR has.
+    """
     try:
         entries = json.loads(manifest)["manifests"]
     except (KeyError, RecursionError, TypeError, ValueError):
         return
     for entry in filter(_is_object, entries if isinstance(entries, list) else ()):
-        if not isinstance(entry.get("digest"), str):
+        digest = entry.get("digest")
+        if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
             continue
         platform, annotations = (_object(entry.get(name)) for name in ("platform", "annotations"))
         parts = (clean(platform.get(part), 64) for part in ("os", "architecture", "variant"))
         name = "/".join(part for part in parts if part)
         # BuildKit marks its attestations in both ways.
         marked = annotations.get("vnd.docker.reference.type") == "attestation-manifest"
-        yield IndexChild(index, entry["digest"], name, marked or name == "unknown/unknown")
+        yield IndexChild(index, digest, name, marked or name == "unknown/unknown")
 
 
 def _basic_finding(entry: Any) -> Finding:
