@@ -55,7 +55,7 @@ class ImagesScannerSettings:
 
     Args:
         max_age: a scan older than this is due.
-        run_interval: the time between two runs, at most a day; a day if the schedule is not regular.
+        run_interval: the longest time between two runs.
         selection: which images are scanned.
         images_queue_url: of the queue for continuations.
         reports_queue_url: of the queue for images with an overdue finding.
@@ -115,7 +115,7 @@ class ReporterSettings:
         report_window: for how long scans that no run asked for are collected.
         fix_within: by severity, and by EXPLOITED for known exploits, the days within which a finding should be fixed.
         max_age: the promised age of scans.
-        run_interval: the time between two runs, as far as it is known.
+        run_interval: the longest time between two runs.
         dlq_urls: of the DLQs whose messages the digest counts.
     """
 
@@ -162,8 +162,10 @@ class ReporterSettings:
             remind_after=_duration("REMIND_AFTER", remind_after) if remind_after else None,
             report_window=_report_window(environment, "REPORT_WINDOW_SECONDS"),
             fix_within=_fix_within(environment, "FIX_WITHIN"),
-            max_age=_duration("ECR_IMAGES_DURATION_DELTA", environment.get("ECR_IMAGES_DURATION_DELTA", "7d")),
-            run_interval=_run_interval(environment, "RUN_INTERVAL_SECONDS", timedelta(days=366)),
+            max_age=_duration(
+                "ECR_IMAGES_DURATION_DELTA", environment.get("ECR_IMAGES_DURATION_DELTA", str(_DEFAULT_MAX_AGE))
+            ),
+            run_interval=_run_interval(environment, "RUN_INTERVAL_SECONDS"),
             dlq_urls=_urls(environment, "DLQ_URLS"),
         )
 
@@ -277,8 +279,8 @@ def _duration(name: str, value: object) -> Duration:
         raise SettingError(name, value, durations.EXPECTED) from error
 
 
-def _run_interval(environment: Mapping[str, str], name: str, longest: timedelta = timedelta(days=1)) -> timedelta:
-    value, most = environment.get(name, "86400"), int(longest.total_seconds())
+def _run_interval(environment: Mapping[str, str], name: str) -> timedelta:
+    value, most = environment.get(name, "86400"), 366 * 86400
     if not re.fullmatch("[1-9][0-9]{1,8}", value) or not 60 <= int(value) <= most:
         raise SettingError(name, value, f"a whole number of seconds from 60 to {most}")
     return timedelta(seconds=int(value))
@@ -288,7 +290,7 @@ def _urls(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
     value = environment.get(name, "[]")
     try:
         urls = json.loads(value)
-    except ValueError:
+    except (RecursionError, ValueError):
         urls = None
     if not isinstance(urls, list) or not all(isinstance(url, str) and "/" in url for url in urls):
         raise SettingError(name, value, "a JSON list of the URLs of queues")
@@ -366,7 +368,7 @@ def _fix_within(environment: Mapping[str, str], name: str) -> dict[str, int]:
     expected = f'a JSON object of days from 1 to 3650, such as {{"CRITICAL": 7}}, keys among {", ".join(keys)}'
     try:
         fix_within = json.loads(value)
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         raise SettingError(name, value, expected) from error
     if not isinstance(fix_within, dict) or not all(
         key in keys and type(days) is int and 1 <= days <= 3650 for key, days in fix_within.items()

@@ -71,6 +71,15 @@ def test_unsupported_image_without_a_date_is_due_once_per_maximum_age(digest: st
 
 
 @given(digest=st.text(min_size=1))
+def test_unsupported_image_without_a_date_has_its_turn_in_weekly_runs(digest: str) -> None:
+    week = 7 * DAY
+    scan = Scan("UNSUPPORTED_IMAGE")
+    assert due_runs(digest, scan, week, 4) == 4
+    month = Duration.parse("4w")
+    assert sum(decide(digest, scan, month, week, NOW + number * week).due for number in range(4)) == 1
+
+
+@given(digest=st.text(min_size=1))
 def test_scan_in_progress_without_a_date_is_due_again_some_time(digest: str) -> None:
     assert 1 <= due_runs(digest, Scan("IN_PROGRESS"), HOUR, 24) <= 2
     assert due_runs(digest, Scan("IN_PROGRESS"), DAY, 23) == 1
