@@ -133,7 +133,12 @@ _query = Table.query
 
 
 def _query_partition(
-    table: Table, hash_key: DynamoType, range_comparison: str | None, range_objs: list[DynamoType], *rest: Any, **more: Any
+    table: Table,
+    hash_key: DynamoType,
+    range_comparison: str | None,
+    range_objs: list[DynamoType],
+    *rest: Any,
+    **more: Any,
 ) -> Any:
     """Query only the items of a partition that the condition on the sort key selects.
 

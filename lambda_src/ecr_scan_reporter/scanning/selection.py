@@ -80,9 +80,6 @@ class Candidates:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def __iter__(self) -> Iterator[Candidate]:
-        return map(self._candidate, self._entries)
-
     def chunks(self, size: int, after: str = "") -> Iterator[Chunk]:
         """Yield the candidates after a digest, at most `size` at a time; one chunk at least."""
         start = bisect_right(self._entries, after, key=_digest)
