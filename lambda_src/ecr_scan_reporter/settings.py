@@ -55,7 +55,7 @@ class ImagesScannerSettings:
 
     Args:
         max_age: a scan older than this is due.
-        run_interval: the longest time between two runs.
+        run_interval: the longest time between two runs of the schedule.
         selection: which images are scanned.
         images_queue_url: of the queue for continuations.
         reports_queue_url: of the queue for images with an overdue finding.
@@ -100,19 +100,19 @@ class ReporterSettings:
 
     Args:
         topic_arn: of the topic for reports.
-        reports_queue_url: of the queue that the reporter reads from.
+        reports_queue_url: of the queue that the reporter reads.
         memory_table: the name of the memory table.
         repositories: which repositories are reported.
-        thresholds: by severity, the number of findings from which an image is reported.
+        thresholds: by severity, how many findings it takes for an image to be reported.
         notify_on_scan_failure: whether failed scans are reported.
         name: of this instance of the module.
         fixable_only: count only findings with a known fix.
         group_by: has one capture group over the repository name; images with equal captures share a report.
         chat_topic_arn: of the topic for chat; empty for none.
         notify_on: which scans are reported.
-        notify_on_fixed: whether images are reported whose only news is that findings are fixed or withdrawn.
-        remind_after: what was last reported so long ago is reported again; None for never.
-        report_window: for how long scans that no run asked for are collected.
+        notify_on_fixed: whether an image is reported if its only news is that findings are fixed or withdrawn.
+        remind_after: what was last reported this long ago is reported again; None for never.
+        report_window: how long scans that no run asked for are collected.
         fix_within: by severity, and by EXPLOITED for known exploits, the days within which a finding should be fixed.
         max_age: the promised age of scans.
         run_interval: the longest time between two runs.
@@ -192,7 +192,7 @@ class ConsoleWidgetSettings:
     Args:
         memory_table: the name of the memory table.
         name: of this instance of the module.
-        max_age: the promised age: each image's last scan is no older.
+        max_age: the promised age: no image's last scan is older.
     """
 
     memory_table: str

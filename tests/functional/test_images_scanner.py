@@ -796,7 +796,10 @@ def test_indexes_that_were_read_before_a_failure_are_not_read_again(scanner: Sca
 def test_indexes_that_take_too_long_continue_in_the_next_invocation(scanner: Scanner) -> None:
     put_indexes(scanner, 450)
     scanner.aws.behavior.latency = {"BatchGetImage": 0.4}
-    assert scanner.run_to_completion(seconds=1.5) > 1
+    assert scanner.handle(RepositoryMessage(REPOSITORY).to_json(), seconds=1) == []
+    assert 1 <= scanner.aws.calls()["BatchGetImage"] < 5
+    scanner.aws.behavior.latency = {}
+    assert scanner.handle(*(message.to_json() for message in scanner.continuations())) == []
     assert scanner.aws.calls()["BatchGetImage"] == 5
     assert len(scanner.aws.starts()) == 1
 

@@ -15,7 +15,7 @@ _CONNECT_TIMEOUT, _READ_TIMEOUT = 2, 8
 def create_client(service: str, *, threads: int = 1, attempts: int = 4) -> Any:
     """Create a client in the function's own Region.
 
-    botocore does without boto3's resources and S3 transfers, which no function uses and which take time to import.
+    botocore is enough: no function uses boto3's resources and S3 transfers, which take time to import.
 
     Args:
         service: such as "ecr".
@@ -23,7 +23,7 @@ def create_client(service: str, *, threads: int = 1, attempts: int = 4) -> Any:
         attempts: how often each call is tried, the first time included.
     """
     retries: Any = {"mode": "standard", "total_max_attempts": attempts}
-    # AWS validates parameters as well; botocore's own validation is a fifth of the processor time of a small call.
+    # AWS validates parameters anyway; botocore's own validation is a fifth of the processor time of a small call.
     config = Config(
         max_pool_connections=threads,
         connect_timeout=_CONNECT_TIMEOUT,
@@ -36,5 +36,5 @@ def create_client(service: str, *, threads: int = 1, attempts: int = 4) -> Any:
 
 @cache
 def _session() -> Session:
-    """Create the one session, which parses the endpoints once for all clients."""
+    """Create the session that all clients share, so that the endpoints are parsed once."""
     return get_session()

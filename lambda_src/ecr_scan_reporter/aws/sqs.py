@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
 _BATCH_SIZE = 10
-# How often a message that SQS rejects in a response of 200 is sent; botocore retries calls that fail as a whole.
+# How often a message is sent that SQS rejects in a response of 200. botocore retries calls that fail as a whole.
 _ATTEMPTS = 3
 
 
@@ -76,7 +76,7 @@ class SqsQueue:
                 logger.warning(warning, extra=extra)
 
     def message_count(self) -> int:
-        """Return about how many messages the queue holds, visible or not.
+        """Return approximately how many messages the queue holds, visible or not.
 
         Raises:
             AwsError: SQS rejected the call.

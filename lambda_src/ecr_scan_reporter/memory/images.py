@@ -1,4 +1,4 @@
-"""What the reporter remembers of each image: its last scan, its findings, and the track that it belongs to."""
+"""What the reporter remembers of each image: its last scan, its findings, and the tracks that it belongs to."""
 
 import json
 import logging
@@ -178,7 +178,7 @@ class Remembered:
 class ImageMemory:
     """The part of the memory table that the reporter compares scans with.
 
-    Every method raises AwsError where DynamoDB rejects a call.
+    Every method raises AwsError if DynamoDB rejects a call.
     """
 
     def __init__(self, table: Table) -> None:
@@ -264,7 +264,7 @@ class ImageMemory:
             outbox: the change that waits to be reported.
 
         Raises:
-            ConditionError: another invocation has written this image meanwhile.
+            ConditionError: another invocation has written this image in the meantime.
         """
         pk, until = repository_key(repository), expires(now)
         obsolete: list[Key] = []

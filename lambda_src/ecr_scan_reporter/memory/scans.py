@@ -40,7 +40,7 @@ class RememberedScan:
         scan: the last one that ended, with its date; None if none is remembered.
         asked_at: when a scan was last asked for, or was first seen in progress (aware).
         named: the last one that ECR named when it was asked, with or without a date.
-        complete_at: when the last complete scan ended that the reporter saw (aware), whatever the later ones came to.
+        complete_at: when the last complete scan ended that the reporter saw (aware), even if later ones failed.
         run: the id of the run that asked for a scan at `asked_at`; "" if someone else started it.
     """
 
@@ -62,7 +62,7 @@ class RepositoryState:
         images: how many images are to be scanned.
         asked: how many scans the run asked for.
         run: the run's id.
-        updated_at: when the run ended here (aware); None until it is remembered.
+        updated_at: when the run ended here (aware); None until the state is remembered.
         waiting_since: when the image was last scanned, or pushed if it was never scanned, that has waited longest for
             a scan (aware); images without any date are left out. None if no image has one.
     """
@@ -92,7 +92,7 @@ class OpenPass:
 
 
 class ScanMemory:
-    """The part of the memory table that plans scans. Every method raises AwsError where DynamoDB rejects a call."""
+    """The part of the memory table that plans scans. Every method raises AwsError if DynamoDB rejects a call."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -199,7 +199,7 @@ class ScanMemory:
         ]
 
     def forget_repositories(self, repositories: Iterable[str]) -> None:
-        """Forget how repositories were after their last runs, and their summaries."""
+        """Delete the states of repositories after their last runs, and their summaries."""
         self._table.delete_many(
             key for name in repositories for key in (("STATES", name), ("SUMMARIES", key_part(name)))
         )
@@ -265,7 +265,7 @@ def _digest(item: Item) -> str:
 
 
 def _remembered(items: Iterable[Item]) -> tuple[RememberedScan, Item]:
-    """Parse the items of one image: what the reporter saw, and what was asked for; at least one of them."""
+    """Parse the items of one image: what the reporter saw, and what was asked for; at least one of the two exists."""
     reported: Item = {}
     asked: Item = {}
     for item in items:
@@ -290,7 +290,7 @@ def _newest(*scans: Scan | None) -> Scan | None:
 
 
 def _reported_scan(item: Item) -> Scan | None:
-    """Return the last scan that the reporter saw. A scan that failed has the date of its event."""
+    """Return the last scan that the reporter saw. A failed scan has the date of its event."""
     if text(item, "status") == "FAILED":
         return Scan("FAILED", to_time(item.get("event_at")), UNSUPPORTED_IMAGE if number(item, "unsupported") else "")
     return Scan("COMPLETE", to_time(item.get("scanned_at"))) if number(item, "scanned_at") else None

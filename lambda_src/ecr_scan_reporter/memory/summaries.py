@@ -1,4 +1,4 @@
-"""What is remembered of each repository for the digest: one item, written by the images scanner once per run.
+"""What is remembered of each repository for the digest: one item, which the images scanner writes once per run.
 
 It adds up what the reporter remembers of each image, so that whoever reads the items need not read an image or a
 finding. A page has at most 1 MB (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html),

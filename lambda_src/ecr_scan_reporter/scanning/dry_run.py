@@ -47,7 +47,7 @@ class DryRunRequest:
 def dry_run(request: DryRunRequest, deps: repository.Dependencies, deadline: Deadline) -> dict[str, Any]:
     """Return what a run would do with each image of a repository now; starts nothing.
 
-    What an image index consists of is remembered nevertheless, because ECR counts each read of an index as a pull.
+    It does remember what image indexes consist of, because ECR counts each read of an index as a pull.
 
     Returns:
         The images: first those that can be scanned, then the others, each in the order of their digests. And how many

@@ -1,4 +1,4 @@
-"""Decides from memory which images ECR has to be asked about, so that the calls follow what is due."""
+"""Decides from memory which images ECR has to be asked about, so that images that are not due cost no call."""
 
 import logging
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping
@@ -207,7 +207,7 @@ class ScanPlan:
     def _waits(
         self, images: Iterable[Candidate], scans: Mapping[str, Scan | None], started: Container[str]
     ) -> Iterator[int]:
-        """Yield since when images wait for their next scan, in Unix seconds: their last scan, or else their push.
+        """Yield since when images have waited for a scan, in Unix seconds: since the last one, or else since the push.
 
         0 stands for an image without any date, and for one that waits for none: an archived or an unsupported one.
         """
@@ -291,7 +291,7 @@ class ScanPlan:
         ]
 
     def _wait(self, writes: Iterable[Future[None]]) -> None:
-        """Wait for the end of writes; memory is given up if one of them failed."""
+        """Wait for writes to end; give memory up if one of them failed."""
         errors = [error for write in writes if (error := write.exception())]
         for error in errors:
             if not isinstance(error, AwsError):
@@ -307,7 +307,7 @@ class ScanPlan:
         return remembered.scan or remembered.named if remembered else None
 
     def _saves_look_up(self, digest: str, scan: Scan | None) -> bool:
-        """Return whether a scan is worth remembering: memory is wrong, or the next run need not look the scan up."""
+        """Return whether a scan is worth remembering: memory is wrong, or the next run would save the look-up."""
         if scan is None or scan.completed_at is None:
             return False
         remembered = self._remembered.get(digest)

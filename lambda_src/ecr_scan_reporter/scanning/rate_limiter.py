@@ -31,10 +31,10 @@ _MAX_DOUBLINGS = 10
 
 
 class AdaptiveRateLimiter:
-    """Spaces the calls of all threads.
+    """Spaces out the calls of all threads.
 
-    Additive increase, multiplicative decrease. After a throttled call all threads pause: exponential backoff with
-    full jitter (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/).
+    The rate follows additive increase and multiplicative decrease. After a throttled call, all threads pause:
+    exponential backoff with full jitter (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/).
 
     Args:
         first_rate: calls per second to begin with.
@@ -64,11 +64,11 @@ class AdaptiveRateLimiter:
         Args:
             function: makes the call.
             deadline: no call waits past it.
-            adapt: whether a failure may lower the rate; False if it is known to concern one image alone.
+            adapt: whether a failure may lower the rate; False if failures are known to concern single images.
 
         Raises:
             DeadlineExceededError: the slot is after the deadline.
-            TransientError: from `function`; the rate follows.
+            TransientError: from `function`; it may lower the rate.
             Exception: from `function`.
         """
         started = self._acquire_slot(deadline)
@@ -82,7 +82,7 @@ class AdaptiveRateLimiter:
         return result
 
     def pause(self, seconds: float) -> None:
-        """Let the next call wait at least this long."""
+        """Let the next call wait at least this many seconds."""
         with self._lock:
             self._next_slot = max(self._next_slot, self._clock() + seconds)
 
@@ -97,7 +97,7 @@ class AdaptiveRateLimiter:
             if slot > now:
                 self._sleep(slot - now)
             with self._lock:
-                # If the rate was decreased while this thread slept, its slot is void: reserve a new one.
+                # If the rate was lowered while this thread slept, its slot is void: reserve a new one.
                 if self._decreased_at == decreased_at:
                     return self._clock()
 

@@ -96,7 +96,7 @@ def _begin_run(
     memory cannot be read, are in random order, so that the quota does not always run out before the same ones.
 
     Returns:
-        The id of the run, and the metrics of what memory says about the runs before.
+        The id of the run, and the metrics that memory yields about the runs before.
     """
     run = f"{now:%Y-%m-%dT%H:%M:%SZ}-{uuid4().hex[:8]}"
     metrics: dict[str, float] = {}

@@ -1,7 +1,7 @@
 """Scans one repository: lists its images, looks up their last scans and starts the scans that are due.
 
 Images are processed in the order of their digests, so that a continuation can say where the next invocation resumes,
-whatever was pushed or deleted in between.
+even if images are pushed or deleted in between.
 """
 
 import logging
@@ -176,7 +176,12 @@ def _sum_up_the_rest(
     *,
     quota_reached: bool,
 ) -> None:
-    """Complete the sums with what memory knows of the other images: no scan can be started any more in this run."""
+    """Complete the sums with what memory knows of the other images: this run can start no further scan.
+
+    Raises:
+        DeadlineExceededError: there are too many images for the remaining time.
+        AwsError: SQS rejected a call.
+    """
     for chunk in () if tally.complete else candidates.chunks(CHUNK_SIZE, tally.resume_after):
         deadline.check(f"what memory knows of {message.repository}")
         plan.read(chunk, candidates)
@@ -202,7 +207,7 @@ def _scan_candidates(
         images = chunk.images
         plan.read(chunk, candidates)
         known = plan.known(images)
-        # Look-ups take at most half of the remaining time, so that what is due is started as well.
+        # Look-ups take at most half of the remaining time, so that there is time to start what is due.
         calls = ConcurrentCalls(deps.pool, look_up_limiter, deadline.halfway(), tally)
         looked_up = look_up_scans(images, known, message.repository, deps.ecr, calls)
         scans = {**known, **looked_up.scans}
@@ -244,7 +249,11 @@ def _scan_candidates(
 
 
 def _queue_overdue(digests: Iterable[str], message: RepositoryMessage, deps: Dependencies) -> None:
-    """Let the reporter look at images with a deadline that has passed; it reports each finding once."""
+    """Ask the reporter to look at images with a deadline that has passed; it reports each finding once.
+
+    Raises:
+        QueueError: SQS rejected a message.
+    """
     bodies = [OverdueMessage(message.repository, digest, message.run).to_json() for digest in digests]
     if bodies:
         deps.reports_queue.send(bodies)
@@ -293,7 +302,7 @@ class LookUps:
 
     Args:
         scans: the last scan (None: never scanned) by digest of every image that was read in time.
-        gone: the digests of images that were deleted meanwhile.
+        gone: the digests of images that were deleted in the meantime.
         done: how many images from the start of the chunk were known, looked up, deleted, or failed for good.
     """
 
@@ -309,7 +318,11 @@ def look_up_scans(
     ecr: EcrRegistry,
     calls: "ConcurrentCalls",
 ) -> LookUps:
-    """Look up the last scans of images that are not known."""
+    """Look up the last scans of the images of a chunk that are not known.
+
+    Raises:
+        AwsError: ECR rejected a call for a reason that concerns the whole repository.
+    """
     scans: dict[str, Scan | None] = {}
     gone: set[str] = set()
     failed: set[str] = set()
@@ -339,7 +352,7 @@ def decide_all(
     *,
     enhanced: bool = False,
 ) -> dict[str, Decision]:
-    """Decide which images are due, by digest; none are with `enhanced` scanning, where ECR starts all scans itself."""
+    """Decide which images are due, by digest. With `enhanced` scanning none are: ECR starts all scans itself."""
     decisions: dict[str, Decision] = {}
     for digest, scan in scans.items():
         if scan and scan.status not in KNOWN_STATUSES:

@@ -9,7 +9,8 @@ from ecr_scan_reporter.memory.scans import OpenPass, RepositoryState, ScanMemory
 from ecr_scan_reporter.memory.summaries import open_findings
 
 SECONDS = frozenset({"OldestScanAge", "SecondsSinceLastPass"})
-# A heartbeat comes every hour. After a longer silence it was switched off, and what passed meanwhile is no delay.
+# A heartbeat comes every hour. After a longer silence, it had been switched off on purpose, and the time that passed is
+# no delay.
 _PAUSE = timedelta(hours=2)
 _OPEN = {"CRITICAL": "OpenCritical", "HIGH": "OpenHigh", "MEDIUM": "OpenMedium", "LOW": "OpenLow"}
 
@@ -29,7 +30,7 @@ def scan_ages(states: Iterable[RepositoryState], queued: Collection[str], now: d
 def heartbeat(memory: ScanMemory, is_queued: Callable[[str], bool], now: datetime) -> dict[str, float]:
     """Return the seconds since a pass was last complete, between two runs.
 
-    They count from the first heartbeat on, and from the first one after a pause: the schedule was disabled meanwhile.
+    They count from the first heartbeat, and again from the first one after a pause, in which the schedule was disabled.
 
     Args:
         memory: of runs.
@@ -94,7 +95,7 @@ def _visited(
 
 
 def open_by_severity(table: Table, queued: Collection[str]) -> dict[str, float]:
-    """Return how many findings are open; nothing until the images scanner has summed up a repository.
+    """Return how many findings are open, by metric; nothing until the images scanner has summed up a repository.
 
     Raises:
         AwsError: DynamoDB rejected a call.

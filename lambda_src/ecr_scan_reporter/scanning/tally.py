@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 # How many digests the summary names per reason; all failures have a log line of their own.
 _NAMED_DIGESTS = 5
-# The metrics of the images that were skipped, by decision or by what a request to start the scan came to.
+# The metrics of the images that were skipped, by decision or by the outcome of the request to start the scan.
 _SKIPPED: Mapping[str, str] = {
     Decision.SCANNED_RECENTLY: "SkippedScannedRecently",
     StartOutcome.SCANNED_WITHIN_24_HOURS: "SkippedScannedRecently",
@@ -97,7 +97,7 @@ class Tally:
             self._outcomes[outcome] += 1
 
     def count_start(self, digest: str, outcome: StartOutcome) -> None:
-        """Count what a request to start a scan came to."""
+        """Count the outcome of a request to start a scan."""
         with self._lock:
             self._outcomes[outcome] += 1
             if outcome is StartOutcome.STARTED:
@@ -110,7 +110,7 @@ class Tally:
         return self.rejected.get(digest) is StartOutcome.IMAGE_NOT_FOUND
 
     def skip(self, images: Mapping[Decision, int]) -> None:
-        """Count images that were skipped in the listing, as soon as an image is processed for good."""
+        """Count images that the listing skipped, as soon as the first chunk is processed for good."""
         self._skipped.update(images)
 
     def fail(self, digest: str, reason: str, message: str) -> None:
@@ -175,7 +175,7 @@ class Tally:
             if not (isinstance(outcome, Decision) and outcome.due):
                 skipped[_SKIPPED.get(outcome, _SKIPPED_OTHER)] += number
         return {
-            # Each image has one decision, whatever came of it.
+            # Each image has exactly one decision.
             "ImagesSeen": self._decisions.total(),
             "ScansStarted": self._outcomes[StartOutcome.STARTED],
             **{name: skipped[name] for name in dict.fromkeys((*_SKIPPED.values(), _SKIPPED_OTHER))},

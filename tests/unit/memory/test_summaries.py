@@ -104,9 +104,10 @@ def test_summaries_of_two_parts_of_a_repository_add_up_to_that_of_all() -> None:
 def test_update_that_every_image_needs_once_is_not_lost_among_the_worst_of_each_image() -> None:
     shared = Update("openssl", ("3.0.1",), ("3.0.15",), Counter({"CRITICAL": 1}))
     parts = [RepositorySummary("team-a/app", NOW) for _ in range(3)]
-    for number in range(900):
-        own = [Update(f"package-{number}-{n}", ("1",), ("2",), Counter({"CRITICAL": 2})) for n in range(2)]
-        parts[number // 300].add_image(image(updates=(*own, shared)), f"1.{number}")
+    for number in range(990):
+        own = Update(f"package-{number}", ("1",), ("2",), Counter({"CRITICAL": 2}))
+        # At first there are only worse ones.
+        parts[number // 330].add_image(image(updates=(own,) if number < 90 else (own, shared)), f"1.{number}")
     for part in parts[1:]:
         parts[0].merge(part)
     item = summary_item(parts[0], NOW)
