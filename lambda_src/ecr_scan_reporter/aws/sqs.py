@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
 _BATCH_SIZE = 10
-# How often a message is sent that SQS rejects in a response of 200. botocore retries calls that fail as a whole.
+# How often a message is sent that SQS rejects in a response of 200; botocore retries calls that fail as a whole.
 _ATTEMPTS = 3
 
 
@@ -64,7 +64,7 @@ class SqsQueue:
                 {"Id": str(index), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
                 for index, handle in enumerate(handles)
             ]
-            warning = "could not shorten the time until messages are retried"
+            warning = "could not make messages visible sooner"
             try:
                 response = self._sqs.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
             except (ClientError, BotoCoreError) as error:
