@@ -40,14 +40,16 @@ def decide(digest: str, scan: Scan | None, max_age: Duration, run_interval: time
     if scan.status in IN_PROGRESS:
         # A scan takes minutes. Without a date, one in 23 images is due each hour: 23 and 24 have no common divisor, so
         # runs at the same hour of each day, or of each week, reach every image.
-        stuck = age >= _SCAN_INTERVAL if age else _has_turn(digest, timedelta(hours=1), timedelta(hours=23), now)
+        stuck = (
+            _has_turn(digest, timedelta(hours=1), timedelta(hours=23), now) if age is None else age >= _SCAN_INTERVAL
+        )
         return Decision.SCAN_STUCK if stuck else Decision.SCAN_IN_PROGRESS
     too_old = scan.completed_at is not None and scan.completed_at <= max_age.before(now)
     if is_unsupported(scan):
-        due = too_old if age else _has_turn(digest, run_interval, now - max_age.before(now), now)
+        due = _has_turn(digest, run_interval, now - max_age.before(now), now) if age is None else too_old
         return Decision.UNSUPPORTED_TOO_OLD if due else Decision.UNSUPPORTED
     if scan.status == "FAILED":
-        due = age >= _SCAN_INTERVAL if age else _has_turn(digest, run_interval, _SCAN_INTERVAL, now)
+        due = _has_turn(digest, run_interval, _SCAN_INTERVAL, now) if age is None else age >= _SCAN_INTERVAL
         return Decision.LAST_SCAN_FAILED if due else Decision.FAILED_WITHIN_24_HOURS
     if scan.completed_at is None:
         return Decision.NEVER_SCANNED

@@ -28,6 +28,7 @@ UNSUPPORTED = "UnsupportedImageError: The operating system ..."
         (Scan("PENDING", NOW - timedelta(hours=23)), Decision.SCAN_IN_PROGRESS, False),
         (Scan("IN_PROGRESS", NOW - timedelta(days=30)), Decision.SCAN_STUCK, True),
         (Scan("FAILED"), Decision.LAST_SCAN_FAILED, True),
+        (Scan("FAILED", NOW), Decision.FAILED_WITHIN_24_HOURS, False),
         (Scan("FAILED", NOW - timedelta(hours=24)), Decision.LAST_SCAN_FAILED, True),
         (Scan("FAILED", NOW - timedelta(hours=23)), Decision.FAILED_WITHIN_24_HOURS, False),
         (Scan("FAILED", NOW - timedelta(days=6), UNSUPPORTED), Decision.UNSUPPORTED, False),
