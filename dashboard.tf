@@ -7,7 +7,8 @@ locals {
   dashboard_metrics = { for name in [
     "RepositoriesQueued", "OldestScanAge", "SecondsSinceLastPass", "ImagesSeen", "ScansStarted", "ImagesFailed", "Throttled",
     "QuotaReached", "EventsProcessed", "ReportsPublished", "NewCritical", "NewHigh", "NewMedium", "NewLow", "OpenCritical",
-    "OpenHigh", "OpenMedium", "OpenLow",
+    "OpenHigh", "OpenMedium", "OpenLow", "SkippedScannedRecently", "SkippedNotSelected", "SkippedUnsupported", "SkippedArchived",
+    "SkippedOther", "MemoryUnavailable",
   ] : name => [local.metrics_namespace, name, "Instance", var.name] }
 
   dashboard_defaults = { region = local.region, view = "timeSeries", period = 3600, stat = "Sum" }
@@ -37,8 +38,11 @@ locals {
           metrics     = [local.dashboard_metrics.OldestScanAge, local.dashboard_metrics.SecondsSinceLastPass]
         }) },
         { type = "metric", properties = merge(local.dashboard_defaults, {
-          title   = "Repositories queued, images seen, scans started"
-          metrics = [for name in ["RepositoriesQueued", "ImagesSeen", "ScansStarted"] : local.dashboard_metrics[name]]
+          title = "Repositories queued; images seen, scanned and skipped by reason"
+          metrics = [for name in [
+            "RepositoriesQueued", "ImagesSeen", "ScansStarted", "SkippedScannedRecently", "SkippedNotSelected", "SkippedUnsupported",
+            "SkippedArchived", "SkippedOther",
+          ] : local.dashboard_metrics[name]]
         }) },
         { type = "metric", properties = merge(local.dashboard_defaults, {
           title   = "Invocations"
@@ -93,8 +97,8 @@ locals {
     { height = 1, widgets = [{ type = "text", properties = { markdown = "## What did AWS refuse" } }] },
     { height = 6, widgets = [
       { type = "metric", properties = merge(local.dashboard_defaults, {
-        title   = "ECR: throttled, quota reached, images failed"
-        metrics = [for name in ["Throttled", "QuotaReached", "ImagesFailed"] : local.dashboard_metrics[name]]
+        title   = "ECR: throttled, quota reached, images failed; memory unavailable"
+        metrics = [for name in ["Throttled", "QuotaReached", "ImagesFailed", "MemoryUnavailable"] : local.dashboard_metrics[name]]
       }) },
       { type = "metric", properties = merge(local.dashboard_defaults, {
         title   = "Lambda: throttles"

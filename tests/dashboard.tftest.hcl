@@ -60,7 +60,8 @@ run "dashboard" {
       for name in [
         "RepositoriesQueued", "OldestScanAge", "SecondsSinceLastPass", "ImagesSeen", "ScansStarted", "ImagesFailed",
         "Throttled", "QuotaReached", "EventsProcessed", "ReportsPublished", "NewCritical", "NewHigh", "NewMedium",
-        "NewLow", "OpenCritical", "OpenHigh", "OpenMedium", "OpenLow",
+        "NewLow", "OpenCritical", "OpenHigh", "OpenMedium", "OpenLow", "SkippedScannedRecently", "SkippedNotSelected",
+        "SkippedUnsupported", "SkippedArchived", "SkippedOther", "MemoryUnavailable",
       ] : "${name} Instance scan"
     ])
     error_message = "The dashboard should show all metrics of the functions, by instance."

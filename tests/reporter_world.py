@@ -248,11 +248,12 @@ class QueueClient:
 
         return dict(self._world.faults.write("SendMessageBatch", effect))
 
-    def change_message_visibility_batch(self, QueueUrl: str, Entries: Any) -> None:
+    def change_message_visibility_batch(self, QueueUrl: str, Entries: Any) -> Any:
         seconds = {int(entry["ReceiptHandle"]): entry["VisibilityTimeout"] for entry in Entries}
         for message in self._world.queue:
             if message.number in seconds:
                 message.visible_at = self._world.now + timedelta(seconds=seconds[message.number])
+        return {"Successful": [{"Id": entry["Id"]} for entry in Entries]}
 
 
 class TopicClient:

@@ -8,7 +8,7 @@ AwsError                            AWS did not do what was asked
 ├── QueueError                      SQS rejected a message
 ├── PublishError                    SNS rejected a report
 ├── MemoryTableError                DynamoDB rejected a call
-│   └── ConditionError              the item has changed meanwhile
+│   └── ConditionError              the item has changed in the meantime
 └── RegistryError                   ECR rejected a call
     ├── TransientError              the same call may succeed later
     │   └── ThrottledError          ... at a lower rate
@@ -57,11 +57,11 @@ class MemoryTableError(AwsError):
 
 
 class ConditionError(MemoryTableError):
-    """The condition of a write does not hold: another invocation was faster."""
+    """The condition of a write does not hold, because another invocation wrote first."""
 
 
 class RegistryError(AwsError):
-    """Amazon ECR rejected a call. `code` is its error code, or the kind of failure if there was no response."""
+    """Amazon ECR rejected a call. `code` is ECR's error code, or the kind of failure if there was no response."""
 
     def __init__(self, message: str, code: str = "") -> None:
         super().__init__(message)
@@ -77,11 +77,11 @@ class ThrottledError(TransientError):
 
 
 class RepositoryNotFoundError(RegistryError):
-    """The repository does not exist (any more)."""
+    """The repository does not exist, or no longer exists."""
 
 
 class ImageNotFoundError(RegistryError):
-    """The image does not exist (any more)."""
+    """The image does not exist, or no longer exists."""
 
 
 class ScanNotFoundError(RegistryError):

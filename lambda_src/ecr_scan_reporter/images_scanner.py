@@ -15,8 +15,8 @@ from ecr_scan_reporter.scanning.repository import Dependencies, process_message
 from ecr_scan_reporter.settings import ImagesScannerSettings
 from ecr_scan_reporter.shared.deadline import Deadline, LambdaContext
 
-# How many writes of memory may be in flight. They have threads of their own, because those of the calls to ECR spend
-# their time waiting for the next call that the rate permits.
+# How many writes to the memory table may be in flight. They have their own threads, because the threads that call ECR
+# spend their time waiting for the next call that the rate permits.
 _WRITES = 8
 
 
@@ -29,10 +29,11 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, An
         context: Lambda's.
 
     Returns:
-        The messages to deliver again; or the decision for each image, and its reason.
+        The messages that SQS is to deliver again; or, for a dry run, the decision for each image and its reason.
 
     Raises:
         SettingError: an environment variable, or the input, is invalid.
+        DeadlineExceededError: the repository of a dry run has too many images to list in time.
         AwsError: AWS rejected a call of a dry run.
     """
     deadline = Deadline.of_invocation(context)
@@ -47,7 +48,8 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, An
 def dependencies() -> Dependencies:
     """Create settings, clients and threads, once per cold start."""
     settings = ImagesScannerSettings.from_env(os.environ)
-    ecr = EcrRegistry(ecr_client(settings.threads), single_attempt_client(settings.threads))
+    # A listing that fails is repeated by a continuation, so its calls need not be tried for long.
+    ecr = EcrRegistry(ecr_client(settings.threads, attempts=3), single_attempt_client(settings.threads))
     sqs = sqs_client()
     images_queue, reports_queue = SqsQueue(sqs, settings.images_queue_url), SqsQueue(sqs, settings.reports_queue_url)
     table = Table(dynamodb_client(_WRITES), settings.memory_table)

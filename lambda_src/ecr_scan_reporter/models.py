@@ -1,4 +1,4 @@
-"""Domain values: repositories to process, images, scans, findings and the outcomes of scan requests."""
+"""Domain values: which repositories and images are selected, images, scans, findings, outcomes of scan requests."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -8,10 +8,10 @@ from enum import StrEnum
 
 from ecr_scan_reporter.shared.durations import Duration
 
-# The severities of basic scanning, and Inspector's UNTRIAGED, which it has in place of UNDEFINED; most severe first.
+# Most severe first: those of basic scanning, and UNTRIAGED, which Inspector uses in place of UNDEFINED.
 SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL", "UNDEFINED", "UNTRIAGED")
 
-# In place of a severity, the key of the deadline for findings with a known exploit.
+# The key, in place of a severity, of the deadline for findings with a known exploit.
 EXPLOITED = "EXPLOITED"
 
 INDEX_MEDIA_TYPES = frozenset(
@@ -55,15 +55,15 @@ class RepositoryFilter:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Selects images of a repository; every part that is set must hold.
+    """Selects images of a repository. An image must meet every condition that is set.
 
     Args:
         tagged_only: only images with a tag; a child of a tagged index counts as tagged.
         tag_regexp: only images with a tag (their own or their index's) that matches from its start.
         newest: only this many images of each repository, those pushed last.
         pushed_within: only images pushed within this time.
-        pulled_within: only images pulled within this time, as ECR recorded it; an image that was never pulled has the
-            time of its push.
+        pulled_within: only images pulled within this time, as ECR recorded it; for an image that was never pulled, the
+            time of its push counts.
     """
 
     tagged_only: bool = False
@@ -77,8 +77,8 @@ class Selection:
 class Scan:
     """The last scan of an image.
 
-    `status` is ECR's (COMPLETE, FAILED, IN_PROGRESS, PENDING, ...; an open set). `completed_at` (aware) is missing
-    while a scan is in progress and after most scans that failed. `description` is ECR's reason for the status.
+    `status` is ECR's: COMPLETE, FAILED, IN_PROGRESS, PENDING and others, to which ECR may add. `completed_at` (aware)
+    is None while a scan is in progress and after most scans that failed. `description` is ECR's reason for the status.
     """
 
     status: str
@@ -112,7 +112,7 @@ class Image:
 
     @property
     def is_artifact(self) -> bool:
-        """Whether this is no container image but an artifact, such as a Helm chart, a signature or an SBOM."""
+        """Whether this is an artifact, such as a Helm chart, a signature or an SBOM, and not a container image."""
         if self.is_index:
             return False
         other_type = (self.media_type and self.media_type not in _IMAGE_MEDIA_TYPES) or (
@@ -124,7 +124,7 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class IndexChild:
-    """One manifest of an image index: the image of a platform, or an attestation about one."""
+    """One manifest of an image index: the image of a platform, or an attestation about such an image."""
 
     index: str
     digest: str
@@ -137,11 +137,12 @@ def inherited_tags(
 ) -> dict[str, tuple[str, ...]]:
     """Return the tags that the children of indexes inherit, by digest.
 
-    A child of several indexes inherits the tags of all of them, and an index inside an index those of the outer one.
+    A child of several indexes inherits the tags of all of them. An index inside an index inherits those of the outer
+    one.
 
     Args:
         children: of the indexes.
-        index_tags: the own tags of each index, by digest.
+        index_tags: each index's own tags, by digest.
     """
     parents: dict[str, list[str]] = {}
     for child in children:
@@ -176,8 +177,8 @@ class Finding:
     """One vulnerability of one package in an image.
 
     A package may be installed in several versions and places; `installed_versions` and `paths` name them. `aliases` are
-    other ids of the same vulnerability, such as a GHSA id beside a CVE id. Aliases, fixed versions, `fix_available` and
-    `exploit_available` are known with enhanced scanning only. `cvss_score` is 0 to 10, 0 where unknown.
+    other ids of the same vulnerability, such as the GHSA id of a CVE. Aliases, fixed versions, `fix_available` and
+    `exploit_available` are known with enhanced scanning only. `cvss_score` is 0 to 10; 0 if it is unknown.
     """
 
     id: str
@@ -197,8 +198,8 @@ class Finding:
 class ScanResult:
     """The status of an image's last scan, ECR's reason for it, and the findings as ECR lists them.
 
-    `completed_at` (aware) is missing after most scans that failed. `operating_system` is the image's, such as
-    `ALPINE_LINUX_3_20`; "" where ECR does not name it, as with basic scanning.
+    `completed_at` (aware) is None after most scans that failed. `operating_system` is the image's, such as
+    `ALPINE_LINUX_3_20`; "" if ECR does not name it, as with basic scanning.
     """
 
     status: str

@@ -55,7 +55,7 @@ class ImagesScannerSettings:
 
     Args:
         max_age: a scan older than this is due.
-        run_interval: the time between two runs, at most a day; a day if the schedule is not regular.
+        run_interval: the longest time between two runs of the schedule.
         selection: which images are scanned.
         images_queue_url: of the queue for continuations.
         reports_queue_url: of the queue for images with an overdue finding.
@@ -100,22 +100,22 @@ class ReporterSettings:
 
     Args:
         topic_arn: of the topic for reports.
-        reports_queue_url: of the queue that the reporter reads from.
+        reports_queue_url: of the queue that the reporter reads.
         memory_table: the name of the memory table.
         repositories: which repositories are reported.
-        thresholds: by severity, the number of findings from which an image is reported.
+        thresholds: by severity, how many findings it takes for an image to be reported.
         notify_on_scan_failure: whether failed scans are reported.
         name: of this instance of the module.
         fixable_only: count only findings with a known fix.
         group_by: has one capture group over the repository name; images with equal captures share a report.
         chat_topic_arn: of the topic for chat; empty for none.
         notify_on: which scans are reported.
-        notify_on_fixed: whether images are reported whose only news is that findings are fixed or withdrawn.
-        remind_after: what was last reported so long ago is reported again; None for never.
-        report_window: for how long scans that no run asked for are collected.
+        notify_on_fixed: whether an image is reported if its only news is that findings are fixed or withdrawn.
+        remind_after: what was last reported this long ago is reported again; None for never.
+        report_window: how long scans that no run asked for are collected.
         fix_within: by severity, and by EXPLOITED for known exploits, the days within which a finding should be fixed.
         max_age: the promised age of scans.
-        run_interval: the time between two runs, as far as it is known.
+        run_interval: the longest time between two runs.
         dlq_urls: of the DLQs whose messages the digest counts.
     """
 
@@ -162,8 +162,10 @@ class ReporterSettings:
             remind_after=_duration("REMIND_AFTER", remind_after) if remind_after else None,
             report_window=_report_window(environment, "REPORT_WINDOW_SECONDS"),
             fix_within=_fix_within(environment, "FIX_WITHIN"),
-            max_age=_duration("ECR_IMAGES_DURATION_DELTA", environment.get("ECR_IMAGES_DURATION_DELTA", "7d")),
-            run_interval=_run_interval(environment, "RUN_INTERVAL_SECONDS", timedelta(days=366)),
+            max_age=_duration(
+                "ECR_IMAGES_DURATION_DELTA", environment.get("ECR_IMAGES_DURATION_DELTA", str(_DEFAULT_MAX_AGE))
+            ),
+            run_interval=_run_interval(environment, "RUN_INTERVAL_SECONDS"),
             dlq_urls=_urls(environment, "DLQ_URLS"),
         )
 
@@ -190,7 +192,7 @@ class ConsoleWidgetSettings:
     Args:
         memory_table: the name of the memory table.
         name: of this instance of the module.
-        max_age: the promised age: each image's last scan is no older.
+        max_age: the promised age: no image's last scan is older.
     """
 
     memory_table: str
@@ -277,8 +279,8 @@ def _duration(name: str, value: object) -> Duration:
         raise SettingError(name, value, durations.EXPECTED) from error
 
 
-def _run_interval(environment: Mapping[str, str], name: str, longest: timedelta = timedelta(days=1)) -> timedelta:
-    value, most = environment.get(name, "86400"), int(longest.total_seconds())
+def _run_interval(environment: Mapping[str, str], name: str) -> timedelta:
+    value, most = environment.get(name, "86400"), 366 * 86400
     if not re.fullmatch("[1-9][0-9]{1,8}", value) or not 60 <= int(value) <= most:
         raise SettingError(name, value, f"a whole number of seconds from 60 to {most}")
     return timedelta(seconds=int(value))

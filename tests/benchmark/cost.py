@@ -36,7 +36,7 @@ PRICES = {
     "alarm": 0.10,
 }
 # Of one instance: what the functions write (docs/how-it-works.md), and what alarms.tf has.
-_METRICS, _ALARMS = 18, 12
+_METRICS, _ALARMS = 24, 12
 DAYS = 365 / 12
 SCANS = DAYS / 7
 # AWS gives a function one vCPU per 1,769 MB. https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html

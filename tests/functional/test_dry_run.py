@@ -81,7 +81,25 @@ def test_each_image_has_a_decision_a_reason_and_its_last_scan(aws: FakeAws) -> N
     }
     assert {entry["digest"] for entry in answer["images"]} == {entry.digest for entry in images}
     # It starts nothing, remembers nothing and queues nothing.
-    assert aws.calls().keys() == {"DescribeImages", "DescribeImageScanFindings", "Query"}
+    assert aws.calls().keys() == {
+        "DescribeImages",
+        "DescribeImageScanFindings",
+        "GetRegistryScanningConfiguration",
+        "Query",
+    }
+
+
+def test_nothing_is_due_with_enhanced_scanning(aws: FakeAws) -> None:
+    images = [image("old", "v-old"), image("never", "v-never"), image("recent", "v-recent")]
+    found = aws.registry.add(REPOSITORY, images)
+    found.scans.update({digest_of("old"): scanned(9, "ACTIVE"), digest_of("recent"): scanned(1, "ACTIVE")})
+    aws.registry.scan_type = "ENHANCED"
+    answer: Any = images_scanner.handler(ASK, CONTEXT)
+    assert {entry["tag"]: (entry["decision"], entry["reason"]) for entry in answer["images"]} == {
+        "v-old": ("skip", "enhanced_scanning"),
+        "v-never": ("skip", "enhanced_scanning"),
+        "v-recent": ("skip", "scanned_recently"),
+    }
 
 
 def test_decisions_are_those_of_the_run_that_follows(aws: FakeAws) -> None:

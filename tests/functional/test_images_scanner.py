@@ -15,11 +15,12 @@ from typing import Any
 
 import pytest
 from botocore.client import BaseClient
+from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 from ecr_scan_reporter import images_scanner
 from ecr_scan_reporter.aws.dynamodb import Item, Table
-from ecr_scan_reporter.aws.ecr import EcrRegistry
-from ecr_scan_reporter.memory.images import ImageRecord, Ledger, Update, image_item
-from ecr_scan_reporter.memory.items import repository_key, to_seconds
+from ecr_scan_reporter.aws.ecr import EcrRegistry, single_attempt_client
+from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord, Ledger, Update, image_item
+from ecr_scan_reporter.memory.items import image_key, repository_key, to_seconds
 from ecr_scan_reporter.memory.overdue import OverdueMessage
 from ecr_scan_reporter.memory.scans import RememberedScan, RepositoryState, ScanMemory, asked_key
 from ecr_scan_reporter.memory.summaries import RepositorySummary, repository_summary
@@ -342,10 +343,10 @@ def test_enhanced_scanning_looks_up_and_starts_nothing(scanner: Scanner, caplog:
         assert found.open == {"HIGH": 1}
     assert scanner.aws.starts() == []
     assert "StartImageScan" not in scanner.aws.refused()
-    assert to_seconds(state(scanner).unscanned_since) == to_seconds(NOW - timedelta(days=20))
+    assert to_seconds(state(scanner).waiting_since) == to_seconds(NOW - timedelta(days=60))
 
 
-def test_state_says_since_when_an_image_waits_for_its_first_scan(
+def test_state_says_since_when_an_image_waits_for_its_next_scan(
     scanner: Scanner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(repository, "CHUNK_SIZE", 4)
@@ -357,11 +358,81 @@ def test_state_says_since_when_an_image_waits_for_its_first_scan(
     scanner.scan()
     # The quota ended the run before the others were looked up.
     looked_up = sorted(images, key=lambda entry: entry.digest)[:4]
-    waiting = [to_seconds(entry.pushed_at) for entry in looked_up if entry not in images[:4]]
-    assert to_seconds(state(scanner).unscanned_since) == min(waiting)
+    dates = [
+        scans[n].completed_at if n < 4 else entry.pushed_at for n, entry in enumerate(images) if entry in looked_up
+    ]
+    assert to_seconds(state(scanner).waiting_since) == min(map(to_seconds, filter(None, dates)))
     scanner.registry.account_scan_quota = None
     scanner.scan()
-    assert state(scanner).unscanned_since is None
+    # All others are scanned now.
+    assert to_seconds(state(scanner).waiting_since) == to_seconds(scans[0].completed_at)
+
+
+def test_image_without_a_date_does_not_hide_the_age_of_the_others(scanner: Scanner) -> None:
+    undated = [FakeScan("FAILED"), FakeScan("IN_PROGRESS"), FakeScan("UNSUPPORTED_IMAGE")]
+    images = [image(f"image {n}", f"v{n}", pushed_at=NOW - timedelta(days=90)) for n in range(9)]
+    new = image("new", "new", pushed_at=NOW)
+    scans = [*undated, *[scanned(60)] * 6]
+    scanner.add(new, *images, scans={entry.digest: scan for entry, scan in zip(images, scans, strict=True)})
+    scanner.registry.account_scan_quota = 0
+    scanner.scan()
+    assert to_seconds(state(scanner).waiting_since) == to_seconds(NOW - timedelta(days=60))
+    # The next run begins here.
+    assert state(scanner).oldest_scan is None
+
+
+def test_unsupported_image_does_not_put_its_repository_first(scanner: Scanner) -> None:
+    scanner.add(image("app", "1.0"), image("other", "2.0"), scans={digest_of("app"): FakeScan("UNSUPPORTED_IMAGE")})
+    scanner.registry.repository(REPOSITORY).scans[digest_of("other")] = scanned(2)
+    scanner.scan()
+    assert to_seconds(state(scanner).oldest_scan) == to_seconds(NOW - timedelta(days=2))
+
+
+def test_image_of_a_type_that_ecr_rejects_is_asked_for_once_and_counts_as_unsupported(
+    scanner: Scanner, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    old = NOW - timedelta(days=90)
+    scanner.add(image("odd", "odd", pushed_at=old), image("app", "1.0", pushed_at=old))
+    scanner.registry.repository(REPOSITORY).scans[digest_of("app")] = scanned(2)
+    message = "An artifact ... cannot be scanned."
+    scanner.aws.behavior.faults.append(Fault("StartImageScan", "UnsupportedImageTypeException", message))
+    for _ in range(3):
+        assert scanner.scan() == []
+        assert summary(scanner).coverage == {"images": 2, "in_time": 1, "unsupported": 1}
+        assert to_seconds(state(scanner).waiting_since) == to_seconds(NOW - timedelta(days=2))
+        assert embedded_metrics(caplog, SUMMARY)["SkippedUnsupported"] == 1
+    assert scanner.aws.calls()["StartImageScan"] == 1
+    # It is asked for again when a scan would be too old.
+    item = asked_item(scanner, digest_of("odd"))
+    memory_table(scanner).put({**item, "asked_at": to_seconds(NOW - timedelta(days=8))})
+    scanner.scan()
+    assert scanner.aws.calls()["StartImageScan"] == 2
+
+
+def asked_item(scanner: Scanner, digest: str) -> Item:
+    """Return what is remembered of the scan that was asked for."""
+    item = memory_table(scanner).get(repository_key(REPOSITORY), asked_key(digest))
+    assert item
+    return item
+
+
+def test_quota_is_recognized_across_repositories(scanner: Scanner, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    names = [f"team-a/app-{number}" for number in range(10)]
+    for name in names:
+        scanner.registry.add(name, [image(name, "1.0")])
+    bodies = [RepositoryMessage(name).to_json() for name in names]
+    scanner.registry.account_scan_quota = 0
+    assert scanner.handle(*bodies) == []
+    reached = [record.__dict__["QuotaReached"] for record in caplog.records if record.message == SUMMARY]
+    assert reached == [0, 0] + [1] * 8
+    scanner.registry.account_scan_quota = 1
+    caplog.clear()
+    assert scanner.handle(*bodies) == []
+    # The scan that was started ended the count; the first two rejections are those of their images again.
+    reached = [record.__dict__["QuotaReached"] for record in caplog.records if record.message == SUMMARY]
+    assert reached == [0, 0, 0] + [1] * 7
 
 
 def test_switch_to_enhanced_scanning_ends_the_run_cleanly(scanner: Scanner, caplog: pytest.LogCaptureFixture) -> None:
@@ -405,6 +476,7 @@ def test_deleted_image_or_repository_is_only_counted(scanner: Scanner, caplog: p
     ]
     assert len(scanner.scan()) == 1
     assert counted(caplog)["image_not_found"] == 2
+    assert summary(scanner).coverage == {"images": 1, "never_scanned": 1}
     assert scanner.handle(RepositoryMessage("team-a/deleted").to_json()) == []
     assert counted(caplog) == {"repository_not_found": 1}
 
@@ -585,11 +657,53 @@ def test_summary_has_the_metrics_of_its_images(scanner: Scanner, caplog: pytest.
     assert embedded_metrics(caplog, SUMMARY) == {
         "ImagesSeen": 8,
         "ScansStarted": 5,
+        "SkippedScannedRecently": 1,
+        "SkippedNotSelected": 0,
+        "SkippedUnsupported": 0,
+        "SkippedArchived": 0,
+        "SkippedOther": 1,
         "ImagesFailed": 1,
         "Throttled": 0,
         "QuotaReached": 0,
+        "MemoryUnavailable": 0,
     }
     assert summary_of(caplog).Instance == "platform"
+
+
+def test_skipped_images_add_up(make_scanner: Callable[..., Scanner], caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    scanner = make_scanner(IMAGES_SELECTION='{"tag_regexp": "v"}')
+    images, scans = varied_images(150)
+    scanner.add(*images, scans=scans)
+    names = ["ImageArchivedException", "UnsupportedImageTypeException", "ImageNotFoundException"]
+    faults = [Fault("StartImageScan", name, times=2) for name in names]
+    per_image = "The scan quota per image has been exceeded. Wait and try again."
+    scanner.aws.behavior.faults += [*faults, Fault("StartImageScan", "LimitExceededException", per_image, times=2)]
+    scanner.scan()
+    metrics = embedded_metrics(caplog, SUMMARY)
+    skipped = {name: number for name, number in metrics.items() if name.startswith("Skipped")}
+    assert all(skipped.values())
+    listed = [entry for entry in images if not entry.archived]
+    assert metrics["ImagesSeen"] == len(listed) == metrics["ScansStarted"] + sum(skipped.values())
+
+
+@pytest.mark.parametrize("archived", [False, True])
+def test_images_are_seen_once_however_many_invocations_it_takes(
+    scanner: Scanner, caplog: pytest.LogCaptureFixture, archived: bool
+) -> None:
+    caplog.set_level(logging.INFO)
+    images = list(plain_images(150))
+    scanner.aws.behavior.rates["StartImageScan"] = Rate(40, 5)
+    if archived:  # between the listing and the start
+        scanner.aws.behavior.faults.append(
+            Fault("StartImageScan", "ImageArchivedException", containing=images[7].digest)
+        )
+    scanner.add(*images, image("index", "x", media_type=DOCKER_INDEX))
+    assert scanner.run_to_completion(seconds=2) > 1
+    records = [record.__dict__ for record in caplog.records if record.message == SUMMARY]
+    assert sum(record["ImagesSeen"] for record in records) == 151
+    assert sum(record["ScansStarted"] for record in records) == 150 - archived
+    assert summary(scanner).coverage.get("archived", 0) == archived
 
 
 def test_single_failed_calls_are_repeated(scanner: Scanner, caplog: pytest.LogCaptureFixture) -> None:
@@ -599,6 +713,194 @@ def test_single_failed_calls_are_repeated(scanner: Scanner, caplog: pytest.LogCa
     scanner.add(*plain_images(30))
     assert len(scanner.scan()) == 30
     assert summary_of(caplog).failures == {}
+
+
+@pytest.mark.parametrize("operation", ["DescribeImageScanFindings", "StartImageScan"])
+@pytest.mark.parametrize("error", [ReadTimeoutError, ConnectionClosedError])
+@pytest.mark.parametrize("always", [False, True])
+def test_call_without_an_answer_is_made_again_and_then_is_that_images_failure(
+    make_scanner: Callable[..., Scanner],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    operation: str,
+    error: type[ReadTimeoutError | ConnectionClosedError],
+    always: bool,
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(repository, "RETRY_PAUSE", 0.001)
+    images = list(plain_images(20))
+    failing, failed = images[7].digest, list[str]()
+
+    def fail(request: Any, **_: Any) -> None:
+        if failing.encode() in request.body and (always or not failed):
+            failed.append(failing)
+            raise error(endpoint_url=request.url)
+
+    def client(threads: int) -> Any:
+        created = single_attempt_client(threads)
+        created.meta.events.register(f"before-send.ecr.{operation}", fail)
+        return created
+
+    monkeypatch.setattr(images_scanner, "single_attempt_client", client)
+    scanner = make_scanner()
+    scanner.add(*images)
+    assert set(scanner.scan()) == {entry.digest for entry in images} - ({failing} if always else set())
+    expected = {error.__name__: {"count": 1, "digests": [failing]}} if always else {}
+    assert summary_of(caplog).failures == expected
+    assert len(failed) > 1 if always else len(failed) == 1
+    assert scanner.continuations() == []
+
+
+def test_failed_images_that_an_invocation_had_no_time_for_are_started_by_the_next(scanner: Scanner) -> None:
+    scanner.aws.behavior.rates["StartImageScan"] = Rate(40, 5)
+    images = list(plain_images(150))
+    scanner.add(*images, scans={entry.digest: FakeScan("FAILED") for entry in images})
+    assert scanner.run_to_completion(seconds=2) > 1
+    assert len(scanner.aws.starts()) == 150
+
+
+def test_scan_that_was_not_started_is_not_remembered_as_asked_for(scanner: Scanner) -> None:
+    scanner.registry.account_scan_quota = 10
+    images = list(plain_images(60))
+    scanner.add(*images, scans={entry.digest: scanned(9) for entry in images[:30]})
+    assert scanner.handle(RepositoryMessage(REPOSITORY, run="run-1").to_json()) == []
+    started = {start.digest for start in scanner.aws.starts()}
+    assert len(started) == 10
+    for entry in images:
+        item = asked_item(scanner, entry.digest)
+        assert (item.get("run"), "asked_at" in item) == (("run-1", True) if entry.digest in started else (None, False))
+
+
+def test_start_whose_answer_was_lost_is_remembered_as_asked_for(scanner: Scanner) -> None:
+    scanner.add(image("app", "1.0"))
+    scanner.aws.behavior.faults.append(Fault("StartImageScan", "ServerException", status=500, times=1, lost=True))
+    assert scanner.handle(RepositoryMessage(REPOSITORY, run="run-1").to_json()) == []
+    assert scanner.aws.calls()["StartImageScan"] == 2
+    assert asked_item(scanner, digest_of("app"))["run"] == "run-1"
+
+
+def test_message_delivered_twice_keeps_the_time_at_which_its_run_asked(scanner: Scanner) -> None:
+    scanner.add(image("app", "1.0"))
+    asked_at = NOW - timedelta(minutes=20)
+    memory = ScanMemory(memory_table(scanner))
+    memory.remember(REPOSITORY, {digest_of("app"): None}, [digest_of("app")], "run-1", asked_at)
+    per_image = "The scan quota per image has been exceeded. Wait and try again."
+    scanner.aws.behavior.faults.append(Fault("StartImageScan", "LimitExceededException", per_image))
+    assert scanner.handle(RepositoryMessage(REPOSITORY, run="run-1").to_json()) == []
+    item = asked_item(scanner, digest_of("app"))
+    assert (item["run"], item["asked_at"]) == ("run-1", to_seconds(asked_at))
+
+
+def test_look_up_keeps_the_run_that_asked_for_the_scan(scanner: Scanner) -> None:
+    scanner.add(image("app", "1.0"), scans={digest_of("app"): scanned(0.001)})
+    asked_at = NOW - timedelta(minutes=10)
+    memory = ScanMemory(memory_table(scanner))
+    memory.remember(REPOSITORY, {digest_of("app"): None}, [digest_of("app")], "run-1", asked_at)
+    assert scanner.handle(RepositoryMessage(REPOSITORY, run="run-1").to_json()) == []
+    # The event of the scan is still in the queue of the reporter.
+    item = asked_item(scanner, digest_of("app"))
+    assert (item["status"], item["run"], item["asked_at"]) == ("COMPLETE", "run-1", to_seconds(asked_at))
+
+
+def test_scan_in_progress_that_someone_else_started_is_stuck_after_a_day(
+    scanner: Scanner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ecr_scan_reporter.scanning.due._has_turn", lambda *_: False)
+    scanner.add(image("app", "1.0"), scans={digest_of("app"): FakeScan("IN_PROGRESS")})
+    body = RepositoryMessage(REPOSITORY, run="run-1").to_json()
+    assert scanner.handle(body) == []
+    item = asked_item(scanner, digest_of("app"))
+    assert "run" not in item
+    for hours, starts in ((23, 0), (25, 1)):
+        memory_table(scanner).put({**item, "asked_at": to_seconds(NOW - timedelta(hours=hours))})
+        assert scanner.handle(body) == []
+        assert len(scanner.aws.starts()) == starts
+
+
+def test_quota_does_not_let_the_other_images_outlast_the_invocation(
+    scanner: Scanner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repository, "CHUNK_SIZE", 10)
+    scanner.add(*plain_images(100))
+    scanner.registry.account_scan_quota = 0
+    scanner.aws.behavior.latency = {"Query": 0.3}
+    assert scanner.run_to_completion(seconds=1.5) > 1
+    assert state(scanner).images == 100
+    assert summary(scanner).coverage["images"] == 100
+
+
+def put_indexes(scanner: Scanner, number: int) -> list[str]:
+    """Fill the repository with image indexes, and an image without a tag; return the digests of the indexes."""
+    children = {digest_of("amd64"): "linux/amd64"}
+    indexes = [index_image(digest_of(f"x{n}"), children, (f"t{n}",)) for n in range(number)]
+    scanner.add(*indexes, image("amd64"))
+    return [entry.digest for entry in indexes]
+
+
+def test_indexes_that_were_read_before_a_failure_are_not_read_again(scanner: Scanner) -> None:
+    indexes = put_indexes(scanner, 250)
+    fault = Fault("BatchGetImage", "InvalidParameterException", containing=indexes[-1])
+    scanner.aws.behavior.faults.append(fault)
+    assert scanner.handle(RepositoryMessage(REPOSITORY).to_json()) == ["0"]
+    scanner.aws.reset()
+    scanner.aws.behavior.faults.clear()
+    assert scanner.scan() == [digest_of("amd64")]
+    assert scanner.aws.calls()["BatchGetImage"] == 1
+
+
+def test_indexes_that_take_too_long_continue_in_the_next_invocation(scanner: Scanner) -> None:
+    put_indexes(scanner, 450)
+    scanner.aws.behavior.latency = {"BatchGetImage": 0.4}
+    assert scanner.handle(RepositoryMessage(REPOSITORY).to_json(), seconds=1) == []
+    assert 1 <= scanner.aws.calls()["BatchGetImage"] < 5
+    scanner.aws.behavior.latency = {}
+    assert scanner.handle(*(message.to_json() for message in scanner.continuations())) == []
+    assert scanner.aws.calls()["BatchGetImage"] == 5
+    assert len(scanner.aws.starts()) == 1
+
+
+def test_index_that_is_too_large_for_an_item_is_not_remembered(
+    scanner: Scanner, caplog: pytest.LogCaptureFixture
+) -> None:
+    large = index_image(digest_of("large"), {digest_of(f"c{n}"): "linux/amd64" for n in range(5000)}, ("1.0",))
+    small = index_image(digest_of("small"), {digest_of("amd64"): "linux/amd64"}, ("2.0",))
+    scanner.add(large, small, image("amd64"))
+    scanner.scan()
+    pk, table = repository_key(REPOSITORY), memory_table(scanner)
+    assert [bool(table.get(pk, f"INDEX#{entry.digest}")) for entry in (large, small)] == [False, True]
+    [warning] = [record.__dict__ for record in caplog.records if "too large" in record.message]
+    assert (warning["digest"], warning["manifests"]) == (large.digest, 5000)
+
+
+def test_items_of_a_later_release_are_as_if_they_were_not_there(
+    scanner: Scanner, caplog: pytest.LogCaptureFixture
+) -> None:
+    images = [image(f"image {number}", str(number)) for number in range(5)]
+    indexes = put_indexes(scanner, 2)
+    for entry in images:
+        scanner.registry.repository(REPOSITORY).put(entry)
+        scanner.registry.repository(REPOSITORY).scans[entry.digest] = scanned(1)
+    scanner.scan()
+    report_findings(scanner, [entry.digest for entry in images])
+    pk, table = repository_key(REPOSITORY), memory_table(scanner)
+    changed: dict[str, Item] = {
+        image_key(images[0].digest): {"ledger": "[1,2,3,4,5,6,7,8]"},
+        image_key(images[1].digest): {"updates": '[["openssl"]]'},
+        asked_key(images[2].digest): {"asked_at": 10**20, "status": "COMPLETE"},
+        f"INDEX#{indexes[0]}": {"children": "[[1]]"},
+    }
+    for sk, values in changed.items():
+        table.put({**(table.get(pk, sk) or {"pk": pk, "sk": sk}), **values})
+    scanner.aws.reset()
+    assert scanner.handle(RepositoryMessage(REPOSITORY).to_json()) == []
+    assert scanner.aws.starts() == []
+    assert scanner.aws.calls()["BatchGetImage"] == 1
+    assert summary(scanner).coverage == {"images": 6, "in_time": 6}
+    # The findings of the others count.
+    assert summary(scanner).open == {"HIGH": 4 + 5}
+    assert len([record for record in caplog.records if "cannot be read" in record.message]) == 4
+    known = [digest for digest, _ in ImageMemory(table).records(REPOSITORY)]
+    assert sorted(known) == sorted(entry.digest for entry in images[2:])
 
 
 def test_slow_pages_end_in_continuations_and_then_in_the_dlq(
@@ -685,6 +987,14 @@ def test_without_the_table_every_image_is_looked_up(scanner: Scanner, caplog: py
     assert scanner.handle(RepositoryMessage(REPOSITORY).to_json()) == []
     assert len(scanner.aws.starts()) == 5
     assert any("memory is not available" in record.message for record in caplog.records)
+
+
+def test_metric_says_that_memory_is_not_available(scanner: Scanner, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    scanner.add(image("app"))
+    scanner.aws.client("dynamodb").delete_table(TableName="memory")
+    scanner.scan()
+    assert embedded_metrics(caplog, SUMMARY)["MemoryUnavailable"] == 1
 
 
 class Killed(BaseException):
@@ -935,7 +1245,7 @@ def test_memory_that_fails_in_the_second_chunk_is_given_up(
     assert "PutItem" not in calls
     assert "BatchWriteItem" not in calls
     assert [record.message for record in caplog.records if "memory" in record.message] == [
-        "memory is not available; ECR is asked about every image"
+        "memory is not available; this invocation goes on without it"
     ]
 
 

@@ -121,6 +121,7 @@ class Registry:
         self._aws, self._caplog = aws, caplog
         self.table = Table(aws.client("dynamodb"), aws.create_memory_table())
         self.now = datetime.now(UTC).replace(microsecond=0)
+        self._last_heartbeat: datetime | None = None
 
     def add(self, *names: str) -> None:
         for name in names:
@@ -143,10 +144,18 @@ class Registry:
         queue, ecr = SqsQueue(self._aws.client("sqs"), self._aws.queue_url()), EcrRegistry(self._aws.client("ecr"))
         return Dependencies(settings, ecr, queue, self.table)
 
-    def heartbeat(self, *, hours: float) -> dict[str, float]:
-        """Write a heartbeat so many hours after the last run; return its metrics."""
+    def heartbeat(self, *, hours: float, paused: bool = False) -> dict[str, float]:
+        """Write the hourly heartbeats up to so many hours after the last run; return the metrics of the last one.
+
+        With `paused`, there are none before the last one.
+        """
+        until = self.now + timedelta(hours=hours)
+        while not paused and self._last_heartbeat and self._last_heartbeat + timedelta(hours=1) < until:
+            self._last_heartbeat += timedelta(hours=1)
+            write_heartbeat(self._dependencies(), self._last_heartbeat)
+        self._last_heartbeat = until
         self._caplog.clear()
-        write_heartbeat(self._dependencies(), self.now + timedelta(hours=hours))
+        write_heartbeat(self._dependencies(), until)
         return embedded_metrics(self._caplog, "heartbeat")
 
     def visit(self, *names: str, oldest_days: float | None = 1, images: int = 1, hours: float = 0) -> None:
@@ -154,7 +163,8 @@ class Registry:
         run, now = RepositoryMessage.from_json(self._aws.messages()[-1].body).run, self.now + timedelta(hours=hours)
         oldest = None if oldest_days is None else now - timedelta(days=oldest_days)
         for name in names:
-            ScanMemory(self.table).remember_state(RepositoryState(name, oldest, images, 0, run), now)
+            state = RepositoryState(name, oldest, images, 0, run, waiting_since=oldest)
+            ScanMemory(self.table).remember_state(state, now)
 
 
 @pytest.fixture
@@ -170,24 +180,25 @@ def test_first_run_measures_what_it_queued_alone(registry: Registry) -> None:
 
 
 def test_age_of_the_oldest_scan_leaves_out_what_says_nothing(registry: Registry) -> None:
-    registry.add("team-a/app", "team-a/empty", "team-a/never")
+    registry.add("team-a/app", "team-a/empty", "team-a/undated")
     registry.run()
     registry.visit("team-a/app", oldest_days=6, hours=1)
     registry.visit("team-a/empty", oldest_days=30, images=0, hours=1)
-    registry.visit("team-a/never", oldest_days=None, hours=1)
-    # ECR lists it no more, or it is excluded.
+    registry.visit("team-a/undated", oldest_days=None, hours=1)
+    # ECR no longer lists it, or it is excluded.
     registry.visit("team-a/deleted", "sandbox/app", oldest_days=99, hours=1)
     assert registry.run(hours=24)["OldestScanAge"] == (6 * 24 + 23) * 3600
 
 
-def test_push_counts_as_the_scan_of_an_image_that_was_never_scanned(registry: Registry) -> None:
+def test_age_counts_in_a_repository_with_an_image_that_was_never_scanned(registry: Registry) -> None:
     registry.add("team-a/app", "team-b/app")
     registry.run()
     registry.visit("team-a/app", oldest_days=7)
     memory = ScanMemory(registry.table)
-    for days, age in ((3, 7), (30, 30)):
-        pushed = registry.now - timedelta(days=days)
-        state = RepositoryState("team-b/app", None, 1, 0, "run-1", unscanned_since=pushed)
+    for days, age in ((3, 7), (60, 60)):
+        waiting_since = registry.now - timedelta(days=days)
+        # The one without a date comes first in the next run.
+        state = RepositoryState("team-b/app", None, 1, 0, "run-1", waiting_since=waiting_since)
         memory.remember_state(state, registry.now)
         assert registry.run()["OldestScanAge"] == age * 24 * 3600
 
@@ -244,6 +255,32 @@ def test_heartbeat_says_how_old_the_last_complete_pass_is(registry: Registry) ->
     # A heartbeat starts no pass: the next run finds the one before complete.
     assert registry.run(hours=24)["SecondsSinceLastPass"] == 21 * 3600
     assert registry.heartbeat(hours=7 * 24) == {"SecondsSinceLastPass": (21 + 7 * 24) * 3600}
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_pause_of_the_schedule_is_no_silence(registry: Registry, complete: bool) -> None:
+    registry.add("team-a/app", "team-b/app")
+    registry.run()
+    registry.heartbeat(hours=0)
+    registry.visit("team-a/app", *["team-b/app"] * complete, hours=1)
+    registry.heartbeat(hours=20)
+    # Three weeks without a run and without a heartbeat.
+    assert registry.heartbeat(hours=500, paused=True) == {"SecondsSinceLastPass": 0}
+    assert registry.heartbeat(hours=510) == {"SecondsSinceLastPass": 10 * 3600}
+    assert registry.run(hours=511)["SecondsSinceLastPass"] == 11 * 3600
+    registry.visit("team-a/app", "team-b/app", hours=1)
+    assert registry.heartbeat(hours=3) == {"SecondsSinceLastPass": 2 * 3600}
+
+
+def test_run_of_another_selection_does_not_complete_a_pass(registry: Registry) -> None:
+    registry.add("team-a/app", "team-b/app")
+    registry.run()
+    registry.visit("team-a/app", hours=1)
+    registry.heartbeat(hours=1)
+    # Someone starts a run with another filter, while the pass is still open.
+    registry.visit("sandbox/app", hours=2)
+    assert registry.heartbeat(hours=3) == {"SecondsSinceLastPass": 3 * 3600}
+    assert registry.run(hours=24)["SecondsSinceLastPass"] == 24 * 3600
 
 
 def test_empty_registry_still_ages(registry: Registry) -> None:
@@ -305,6 +342,15 @@ def test_open_findings_are_those_of_the_queued_repositories(registry: Registry) 
     }
 
 
+def test_summary_that_cannot_be_read_does_not_stop_a_run(registry: Registry) -> None:
+    registry.add("team-a/app", "team-b/app")
+    for name in ("team-a/app", "team-b/app"):
+        summary = RepositorySummary(name, registry.now, open=Counter({"HIGH": 3}))
+        item = dict(summary_item(summary, registry.now))
+        registry.table.put(item if name == "team-b/app" else item | {"data": b"later release"})
+    assert registry.run()["OpenHigh"] == 3
+
+
 def test_order_of_unknown_repositories_changes_from_run_to_run(run: Callable[[FakeAws], list[str]]) -> None:
     with FakeAws(FakeRegistry()) as aws:
         aws.create_memory_table()
@@ -337,7 +383,7 @@ def test_without_memory_all_repositories_are_queued(
         aws.create_memory_table()
         names = [aws.registry.add(f"r{number:02}").name for number in range(20)]
         assert sorted(run(aws)) == names
-    assert "memory is not available; the order of the repositories is random" in caplog.text
+    assert "memory is not available; the run goes on without it" in caplog.text
     assert "memory is not available; open findings are not counted" in caplog.text
 
 
@@ -356,10 +402,10 @@ def test_entries_that_sqs_rejects_with_200_are_sent_again() -> None:
         )
 
 
-def test_entry_that_sqs_keeps_rejecting_is_named() -> None:
+def test_entry_that_sqs_keeps_rejecting_is_an_error_and_all_others_are_sent() -> None:
     with FakeAws(FakeRegistry(), queue_faults=QueueFaults(containing="sandbox")) as aws:
         queue = SqsQueue(aws.client("sqs"), aws.queue_url(), threads=4)
-        with pytest.raises(QueueError, match="rejected .*sandbox/app"):
+        with pytest.raises(QueueError, match="rejected 1 of 10 messages 3 times: InternalError"):
             queue.send(RepositoryMessage(name).to_json() for name in NAMES)
         assert len(aws.messages()) == 22
 

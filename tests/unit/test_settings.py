@@ -174,7 +174,12 @@ def test_invalid_topic_arn_is_named(value: str) -> None:
         ReporterSettings.from_env({**REPORTER, "REPORTS_TOPIC_ARN": value})
 
 
-@pytest.mark.parametrize("value", ["0", "59", "86401", "1.5", "", "-60"])
+def test_images_scanner_knows_intervals_of_more_than_a_day() -> None:
+    settings = ImagesScannerSettings.from_env({**IMAGES_SCANNER, "RUN_INTERVAL_SECONDS": "604800"})
+    assert settings.run_interval == timedelta(days=7)
+
+
+@pytest.mark.parametrize("value", ["0", "59", "31622401", "1.5", "", "-60"])
 def test_invalid_run_interval_is_named(value: str) -> None:
     with pytest.raises(SettingError, match=f"RUN_INTERVAL_SECONDS is '{value}'; expected a whole number of seconds"):
         ImagesScannerSettings.from_env({**IMAGES_SCANNER, "RUN_INTERVAL_SECONDS": value})
@@ -221,6 +226,12 @@ def test_reporter_settings_of_the_digest() -> None:
     settings = ReporterSettings.from_env({**REPORTER, **values})
     assert (settings.max_age, settings.run_interval) == (Duration(0, 2, 0), timedelta(days=366))
     assert settings.dlq_urls == (url,)
+
+
+@pytest.mark.parametrize("name", ["FIX_WITHIN", "DLQ_URLS", "SEVERITY_THRESHOLDS"])
+def test_json_that_is_nested_too_deep_is_named(name: str) -> None:
+    with pytest.raises(SettingError, match=rf"{name} is '\[.*; expected a JSON"):
+        ReporterSettings.from_env({**REPORTER, name: "[" * 100_000})
 
 
 @pytest.mark.parametrize(

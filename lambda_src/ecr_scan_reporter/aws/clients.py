@@ -6,27 +6,35 @@ from typing import Any
 from botocore.config import Config
 from botocore.session import Session, get_session
 
+# Seconds. These services answer in well under a second. At the deadline of an invocation, 20 seconds are left at most:
+# two attempts of a call that hangs fit in there, so that Lambda does not end the invocation before it has queued its
+# continuation.
+_CONNECT_TIMEOUT, _READ_TIMEOUT = 2, 8
+
 
 def create_client(service: str, *, threads: int = 1, attempts: int = 4) -> Any:
     """Create a client in the function's own Region.
 
-    botocore does without boto3's resources and S3 transfers, which no function uses and which take time to import.
+    botocore is enough: no function uses boto3's resources and S3 transfers, which take time to import.
 
     Args:
         service: such as "ecr".
         threads: how many threads use the client.
-        attempts: how often each call is tried.
+        attempts: how often each call is tried, the first time included.
     """
     retries: Any = {"mode": "standard", "total_max_attempts": attempts}
-    # Seconds. One call that hangs must not take the whole invocation: these services answer in well under a second.
-    # AWS validates parameters as well; botocore's own validation is a fifth of the processor time of a small call.
+    # AWS validates parameters anyway; botocore's own validation is a fifth of the processor time of a small call.
     config = Config(
-        max_pool_connections=threads, connect_timeout=5, read_timeout=20, retries=retries, parameter_validation=False
+        max_pool_connections=threads,
+        connect_timeout=_CONNECT_TIMEOUT,
+        read_timeout=_READ_TIMEOUT,
+        retries=retries,
+        parameter_validation=False,
     )
     return _session().create_client(service, config=config)
 
 
 @cache
 def _session() -> Session:
-    """Create the one session, which parses the endpoints once for all clients."""
+    """Create the session that all clients share, so that the endpoints are parsed once."""
     return get_session()

@@ -17,14 +17,15 @@ from ecr_scan_reporter.errors import AccessDeniedError, ConditionError, MemoryTa
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# Keys and attributes are text, whole numbers or bytes.
+# Attributes are text, whole numbers or bytes.
 Value = str | int | bytes
 Item = Mapping[str, Value]
 # The partition key and the sort key of an item.
 Key = tuple[str, str]
 
 _WRITES_PER_BATCH, _READS_PER_BATCH = 25, 100
-# How often what DynamoDB left unprocessed in an answer of 200 is sent again, and the first pause; seconds, doubled.
+# How often items are sent that DynamoDB leaves unprocessed in an answer of 200; and the seconds before the second
+# attempt, which double with each further one.
 _ATTEMPTS, _PAUSE = 6, 0.05
 _CONDITION_CODES = {"ConditionalCheckFailedException", "TransactionConflictException"}
 _CANCELED_BY_OTHERS = {"ConditionalCheckFailed", "TransactionConflict"}
@@ -32,9 +33,9 @@ _CANCELED_BY_OTHERS = {"ConditionalCheckFailed", "TransactionConflict"}
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """A write of a whole item, on condition that it has this value of `revision` now (0: that there is no item).
+    """A write of a whole item, on condition that the item in the table has this `revision` (0: that there is none).
 
-    Without `revision` the item is written unconditionally.
+    Without `revision`, the item is written unconditionally.
     """
 
     item: Item
@@ -50,8 +51,8 @@ def dynamodb_client(threads: int = 1) -> "DynamoDBClient":
 class Table:
     """A table with the keys `pk` and `sk`. All reads are strongly consistent.
 
-    Every method raises MemoryTableError where DynamoDB rejects a call, or AccessDeniedError where the role does not
-    permit it.
+    Every method raises MemoryTableError if DynamoDB rejects a call, or AccessDeniedError if the role does not permit
+    it.
     """
 
     def __init__(self, client: "DynamoDBClient", name: str) -> None:
@@ -68,7 +69,7 @@ class Table:
         rest = iter(keys)
         for chunk in iter(lambda: list(islice(rest, _READS_PER_BATCH)), []):
             pending: Any = {self._name: {"Keys": [_key(key) for key in chunk], "ConsistentRead": True}}
-            for pause in _pauses("read"):
+            for _ in _attempts("read"):
                 answer = self._call("batch_get_item", RequestItems=pending)
                 for encoded in answer.get("Responses", {}).get(self._name, ()):
                     item = _decode(encoded)
@@ -76,7 +77,6 @@ class Table:
                 pending = answer.get("UnprocessedKeys")
                 if not pending:
                     break
-                time.sleep(pause)
         return found
 
     def query(
@@ -91,15 +91,15 @@ class Table:
     ) -> Iterator[Item]:
         """Yield the items of a partition with sort keys from `first` to `last`, in their order; 1 MB a call.
 
-        What counts is the size of whole items, with `attributes` as well, which only makes the answers smaller.
+        DynamoDB charges for whole items: `attributes` only makes the answers smaller.
 
         Args:
             pk: of the partition.
-            first: the least sort key.
-            last: the greatest sort key.
-            attributes: which ones are read; all by default.
+            first: the lowest sort key.
+            last: the highest sort key.
+            attributes: which ones are returned; all by default.
             limit: how many items at most.
-            descending: whether the greatest sort key comes first.
+            descending: whether the highest sort key comes first.
         """
         parameters: dict[str, Any] = {
             "TableName": self._name,
@@ -121,7 +121,7 @@ class Table:
             parameters["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def put(self, item: Item) -> None:
-        """Write an item, in place of the one with the same key."""
+        """Write an item; it replaces the one with the same key."""
         self._call("put_item", TableName=self._name, Item=_encode(item))
 
     def put_many(self, items: Iterable[Item]) -> None:
@@ -135,7 +135,7 @@ class Table:
     def update(
         self, pk: str, sk: str, expression: str, values: Item, names: Mapping[str, str], condition: str = ""
     ) -> Item:
-        """Update an item, or create it; return all of its attributes.
+        """Update or create an item; return all of its attributes.
 
         Args:
             pk: of the item.
@@ -163,10 +163,10 @@ class Table:
         return _decode(answer["Attributes"])
 
     def delete(self, pk: str, sk: str, attribute: str, value: Value) -> None:
-        """Delete an item.
+        """Delete an item if its `attribute` has this `value`.
 
         Raises:
-            ConditionError: `attribute` has another value than `value`.
+            ConditionError: the attribute has another value.
         """
         self._call(
             "delete_item",
@@ -178,10 +178,10 @@ class Table:
         )
 
     def write(self, puts: Sequence[Put], deletes: Sequence[Key] = ()) -> None:
-        """Write and delete items all together or not at all, at most 100 items and 4 MB.
+        """Write and delete all of these items or none, at most 100 items and 4 MB.
 
         Raises:
-            ConditionError: one of the revisions is another one by now.
+            ConditionError: the revision of an item has changed, or another transaction writes one of the items.
         """
         if len(puts) == 1 and not deletes:
             self._call("put_item", **self._put(puts[0]))
@@ -203,11 +203,10 @@ class Table:
         rest = iter(requests)
         for chunk in iter(lambda: list(islice(rest, _WRITES_PER_BATCH)), []):
             pending: Any = {self._name: chunk}
-            for pause in _pauses("written"):
+            for _ in _attempts("written"):
                 pending = self._call("batch_write_item", RequestItems=pending).get("UnprocessedItems")
                 if not pending:
                     break
-                time.sleep(pause)
 
     def _call(self, operation: str, **parameters: Any) -> Any:
         try:
@@ -216,8 +215,16 @@ class Table:
             raise _to_domain_error(error) from error
 
 
-def _pauses(verb: str) -> Iterator[float]:
-    yield from (_PAUSE * 2**attempt for attempt in range(_ATTEMPTS))
+def _attempts(verb: str) -> Iterator[None]:
+    """Yield once per attempt, after a pause before each further one.
+
+    Raises:
+        MemoryTableError: no attempt is left.
+    """
+    yield
+    for attempt in range(_ATTEMPTS - 1):
+        time.sleep(_PAUSE * 2**attempt)
+        yield
     raise MemoryTableError(f"DynamoDB left items that were not {verb} after {_ATTEMPTS} attempts")
 
 

@@ -1,6 +1,7 @@
 """Reads repositories, images, indexes and scans from Amazon ECR, and starts scans."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -35,7 +36,7 @@ _PAGE_SIZE = 1000
 # https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchGetImage.html
 _IDS_PER_CALL = 100
 
-# Codes ECR has returned for throttling. Codes are compared as strings because an older boto3 lacks the newer
+# Codes that ECR has returned for throttling. They are compared as strings, because an older boto3 lacks the newer
 # exception classes. https://docs.aws.amazon.com/AmazonECR/latest/userguide/common-errors.html
 _THROTTLING_CODES = {
     "ThrottlingException",
@@ -45,9 +46,9 @@ _THROTTLING_CODES = {
     "ServiceUnavailable",
     "ServiceUnavailableException",
 }
-# Codes ECR has returned for failures that pass; HTTP 5xx counts as one of them.
+# Codes that ECR has returned for temporary failures. HTTP 5xx counts as one, too.
 _TRANSIENT_CODES = {"ServerException", "InternalFailure", "RequestTimeoutException", "RequestTimeout"}
-# Codes that AWS returns for the caller's credentials, so for every image alike.
+# Codes that AWS returns because of the caller's credentials, so for every image.
 # https://docs.aws.amazon.com/AmazonECR/latest/APIReference/CommonErrors.html
 _CREDENTIAL_CODES = {
     "ExpiredTokenException",
@@ -62,14 +63,17 @@ _CREDENTIAL_CODES = {
 }
 
 
-def ecr_client(threads: int = 1) -> "ECRClient":
-    """Create a client for `threads` threads that retries; the Region is the function's own."""
-    client: ECRClient = create_client("ecr", threads=threads, attempts=8)
+_DIGEST = re.compile("sha256:[0-9a-f]{64}")
+
+
+def ecr_client(threads: int = 1, attempts: int = 8) -> "ECRClient":
+    """Create a client for `threads` threads that tries each call `attempts` times, in the function's own Region."""
+    client: ECRClient = create_client("ecr", threads=threads, attempts=attempts)
     return client
 
 
 def single_attempt_client(threads: int = 1) -> "ECRClient":
-    """Create a client that tries each call once, for callers that control the rate and retry themselves.
+    """Create a client that tries each call once, for callers that control the rate and repeat calls themselves.
 
     botocore's standard and adaptive modes also retry LimitExceededException, which StartImageScan returns for an image
     that was scanned within 24 hours.
@@ -82,8 +86,8 @@ class EcrRegistry:
     """The ECR registry of the function's account and Region.
 
     Args:
-        client: for reads; retries by itself.
-        single_attempt_client: for `last_scan` and `start_scan`; `client` if not given.
+        client: for all other calls; it retries.
+        single_attempt_client: for `last_scan` and `start_scan`; `client` by default.
     """
 
     def __init__(self, client: "ECRClient", single_attempt_client: "ECRClient | None" = None) -> None:
@@ -137,8 +141,8 @@ class EcrRegistry:
     def last_scan(self, repository: str, digest: str) -> Scan | None:
         """Return the last scan of an image, None if it was never scanned.
 
-        This takes one call per image, for one finding: with AWS-native basic scanning DescribeImages says nothing
-        about scans. https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeImages.html
+        This takes one call per image, which asks for one finding: with AWS-native basic scanning, DescribeImages says
+        nothing about scans. https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeImages.html
 
         Raises:
             TransientError: the same call may succeed later.
@@ -162,7 +166,7 @@ class EcrRegistry:
         return _scan(status, findings.get("imageScanCompletedAt"))
 
     def scan_result(self, repository: str, digest: str) -> ScanResult:
-        """Return all findings of an image's last scan, 1,000 per call (fewer with enhanced scanning).
+        """Return all findings of an image's last scan; 1,000 per call, fewer with enhanced scanning.
 
         Raises:
             ImageNotFoundError: the image was deleted.
@@ -196,9 +200,9 @@ class EcrRegistry:
         )
 
     def index_manifests(self, repository: str, indexes: Sequence[str]) -> dict[str, list[IndexChild]]:
-        """Return what image indexes consist of, by digest; 100 indexes per call. A deleted index is left out.
+        """Return what image indexes consist of, by digest; 100 indexes per call. Deleted indexes are left out.
 
-        ECR counts this as a pull of the indexes.
+        ECR counts the call as a pull of each index.
 
         Args:
             repository: of the indexes.
@@ -244,7 +248,7 @@ class EcrRegistry:
 
         Raises:
             TransientError: the same call may succeed later.
-            ImageRejectedError: ECR rejected this image for a reason that we do not know.
+            ImageRejectedError: ECR rejected this image for an unknown reason.
             ScanQuotaExceededError: the account seems to have no scans left today.
             ManualScanningDisabledError: the registry uses enhanced scanning.
             RepositoryNotFoundError: the repository was deleted.
@@ -282,20 +286,24 @@ def _scan(status: Any, completed_at: datetime | None) -> Scan:
 
 
 def _children(index: str, manifest: str) -> Iterator[IndexChild]:
-    """Yield the manifests of an index. Manifests are untrusted input; malformed ones are ignored."""
+    """Yield the manifests of an index. They are untrusted input: malformed ones are ignored.
+
+    So are digests of another algorithm, which no image in ECR has.
+    """
     try:
         entries = json.loads(manifest)["manifests"]
     except (KeyError, RecursionError, TypeError, ValueError):
         return
     for entry in filter(_is_object, entries if isinstance(entries, list) else ()):
-        if not isinstance(entry.get("digest"), str):
+        digest = entry.get("digest")
+        if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
             continue
         platform, annotations = (_object(entry.get(name)) for name in ("platform", "annotations"))
         parts = (clean(platform.get(part), 64) for part in ("os", "architecture", "variant"))
         name = "/".join(part for part in parts if part)
         # BuildKit marks its attestations in both ways.
         marked = annotations.get("vnd.docker.reference.type") == "attestation-manifest"
-        yield IndexChild(index, entry["digest"], name, marked or name == "unknown/unknown")
+        yield IndexChild(index, digest, name, marked or name == "unknown/unknown")
 
 
 def _basic_finding(entry: Any) -> Finding:
@@ -314,7 +322,7 @@ def _basic_finding(entry: Any) -> Finding:
 
 
 def _enhanced_findings(entry: Any) -> Iterator[Finding]:
-    """Yield one finding per package that the entry names, none if Inspector has suppressed or closed it."""
+    """Yield one finding per package that the entry names; none if Inspector has suppressed or closed the finding."""
     if entry.get("status", "ACTIVE") != "ACTIVE":
         return
     details = _object(entry.get("packageVulnerabilityDetails"))
@@ -337,7 +345,7 @@ def _enhanced_findings(entry: Any) -> Iterator[Finding]:
 
 
 def _aliases(vulnerability: str, related: object) -> tuple[str, ...]:
-    """Return the related ids that name the same vulnerability: the CVE id of a GHSA id, and the reverse.
+    """Return the related ids that name the same vulnerability: the CVE id of a GHSA id, and vice versa.
 
     Other related ids are not aliases: a distribution's advisory relates to every CVE that it fixes.
     """
@@ -364,7 +372,7 @@ def _object(value: Any) -> dict[str, Any]:
 
 def _versions(value: object) -> tuple[str, ...]:
     text = clean(value, 256)
-    # Inspector writes "NotAvailable" where there is no fixed version.
+    # Inspector writes "NotAvailable" if there is no fixed version.
     return (text,) if text and text != "NotAvailable" else ()
 
 
@@ -383,7 +391,7 @@ def _score(value: object) -> float:
 
 
 def _per_image_outcome(error: ClientError | BotoCoreError) -> StartOutcome | None:
-    """Return what a rejected StartImageScan says about this image alone, None if it says something else."""
+    """Return what a rejected StartImageScan says about this image alone; None if the reason may concern others."""
     if not isinstance(error, ClientError):
         return None
     match _code(error):
@@ -400,7 +408,7 @@ def _per_image_outcome(error: ClientError | BotoCoreError) -> StartOutcome | Non
 
 
 def _to_domain_error(error: ClientError | BotoCoreError, *, of_one_image: bool = False) -> AwsError:
-    """Translate an error; an unknown code of a call for one image is taken as that image's trouble."""
+    """Translate an error. An unknown code of a call for one image is assumed to concern that image alone."""
     if isinstance(error, ConnectionError | HTTPClientError):  # no response: a timeout or a closed connection
         return TransientError(str(error), type(error).__name__)
     if isinstance(error, BotoCoreError):  # such as missing credentials

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
 _BATCH_SIZE = 10
-# How often a message that SQS rejects in a response of 200 is sent; botocore retries calls that fail as a whole.
+# How often a message is sent that SQS rejects in a response of 200; botocore retries calls that fail as a whole.
 _ATTEMPTS = 3
 
 
@@ -66,14 +66,19 @@ class SqsQueue:
                 {"Id": str(index), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
                 for index, handle in enumerate(handles)
             ]
+            warning = "could not make messages visible sooner"
             try:
-                self._sqs.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
+                response = self._sqs.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
             except (ClientError, BotoCoreError) as error:
-                logger.warning("could not shorten the time until messages are retried", extra={"reason": str(error)})
+                logger.warning(warning, extra={"reason": str(error)})
                 return
+            # SQS answers 200 even if it rejects some entries.
+            if failed := response.get("Failed"):
+                extra = {"reason": f"{failed[0]['Code']}: {failed[0].get('Message')}", "messages": len(failed)}
+                logger.warning(warning, extra=extra)
 
     def message_count(self) -> int:
-        """Return about how many messages the queue holds, visible or not.
+        """Return approximately how many messages the queue holds, visible or not.
 
         Raises:
             AwsError: SQS rejected the call.
@@ -102,5 +107,5 @@ class SqsQueue:
                 return len(bodies)
             rejected = {entry["Id"] for entry in failed}
             entries = [entry for entry in entries if entry["Id"] in rejected]
-        messages = ", ".join(entry["MessageBody"] for entry in entries)
-        raise QueueError(f"SQS rejected {messages}: {failed[0]['Code']}: {failed[0].get('Message')}")
+        reason = f"{failed[0]['Code']}: {failed[0].get('Message')}"
+        raise QueueError(f"SQS rejected {len(entries)} of {len(bodies)} messages {_ATTEMPTS} times: {reason}")

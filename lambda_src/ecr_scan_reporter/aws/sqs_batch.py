@@ -1,4 +1,4 @@
-"""Processes a batch of messages that Lambda received from SQS."""
+"""Processes the messages of a batch that Lambda received from SQS, each by itself."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -40,7 +40,7 @@ def batch_response(failed: Iterable[str]) -> SqsBatchResponse:
 
 
 def receive_count(record: SqsRecord) -> int:
-    """Return how often SQS has delivered this message, this time included."""
+    """Return how often SQS has delivered this message, including this time."""
     return int(record.get("attributes", {}).get("ApproximateReceiveCount", "1"))
 
 

@@ -1,16 +1,17 @@
-"""What the reporter remembers of each image: its last scan, its findings, and the track that it belongs to."""
+"""What the reporter remembers of each image: its last scan, its findings, and the tracks that it belongs to."""
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from typing import Any
 
 from ecr_scan_reporter.aws.dynamodb import Item, Key, Put, Table
 from ecr_scan_reporter.memory.items import (
     END,
+    UNREADABLE,
     expires,
     image_key,
     key_part,
@@ -25,11 +26,13 @@ from ecr_scan_reporter.memory.items import (
 from ecr_scan_reporter.memory.scans import asked_key
 from ecr_scan_reporter.models import severity_rank
 
+logger = logging.getLogger(__name__)
+
 # Bytes of findings in one item, which may have 400 KB with everything else.
 _PART_SIZE = 350_000
-# Tags that are kept: the first ones name the image, and the first ones in alphabetical order name its tracks.
+# How many tags are kept: the first ones name the image, and the first ones in alphabetical order name its tracks.
 _TAGS = 10
-# Earlier images of a track that are looked at when a predecessor is searched.
+# How many earlier images of a track are considered in the search for a predecessor.
 _PREDECESSORS = 5
 
 
@@ -80,7 +83,7 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """An update of a package that solves open findings. `fixed_versions` is empty where none is known."""
+    """An update of a package that solves open findings. `fixed_versions` is empty if none is known."""
 
     package: str
     installed_versions: tuple[str, ...]
@@ -90,11 +93,11 @@ class Update:
 
     @property
     def key(self) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-        """Identifies the update."""
+        """The package and its versions, which identify the update."""
         return self.package, self.installed_versions, self.fixed_versions
 
     def sort_key(self) -> tuple[object, ...]:
-        """Return a sort key: most criticals first, then most images, then most findings of the other severities."""
+        """Return a sort key: the most critical findings first, then the most images, then the other severities."""
         ordered = [0] * 8
         for severity, findings in self.counts.items():
             ordered[severity_rank(severity)] -= findings
@@ -125,18 +128,18 @@ class ImageRecord:
         failed: whether the last scan failed.
         unsupported: whether it failed because ECR does not support the image.
         counts: open findings by severity.
-        findings_format: of the remembered findings.
+        findings_format: the version of the encoding of the remembered findings.
         parts: how many items hold the findings.
         tags: own ones, or those of the index.
         platform: such as linux/arm64, if an index names it.
         operating_system: such as ALPINE_LINUX_3_20, if it is known.
         pushed_at: when the image was pushed.
         reported_at: when the image was last reported.
-        window: in which the last change waits to be reported, or waited.
+        window: the window in which the last change waits, or waited, to be reported.
         ledger: of the changes so far.
         updates: those that solve most of the open findings.
         ignored: how many open findings are ignored.
-        due_at: the earliest deadline of an open finding that was not reported as overdue yet.
+        due_at: the earliest deadline of an open finding that was not yet reported as overdue.
         overdue: how many open findings are overdue.
         earliest_deadlines: id, package, severity and deadline of a few open findings, passed or not, earliest first.
     """
@@ -175,7 +178,7 @@ class Remembered:
 class ImageMemory:
     """The part of the memory table that the reporter compares scans with.
 
-    Every method raises AwsError where DynamoDB rejects a call.
+    Every method raises AwsError if DynamoDB rejects a call.
     """
 
     def __init__(self, table: Table) -> None:
@@ -194,16 +197,26 @@ class ImageMemory:
         return Remembered(record, b"".join(map(_bytes, blobs)), found.get((pk, asked), {}))
 
     def records(self, repository: str) -> Iterator[tuple[str, ImageRecord]]:
-        """Yield the digests and records of a repository's images, also of those that ECR lists no more; 1 MB a call."""
+        """Yield the digests and records of a repository's images, even if ECR no longer lists them; 1 MB a call.
+
+        An image whose item cannot be parsed is left out.
+        """
         first = image_key("")
         for item in self._table.query(repository_key(repository), first, image_key(END)):
             digest = text(item, "sk").removeprefix(first)
-            # What a scan was asked for has the key of its image, and a suffix.
-            if "#" not in digest:
-                yield digest, image_record(item)
+            # The item that says when a scan was asked for has the key of its image, with a suffix.
+            if "#" in digest:
+                continue
+            try:
+                record = image_record(item)
+            except UNREADABLE as error:
+                extra = {"repository": repository, "digest": digest, "reason": repr(error)}
+                logger.warning("what memory holds of an image cannot be read", extra=extra)
+                continue
+            yield digest, record
 
     def known_since(self, repository: str, now: datetime) -> datetime:
-        """Return since when a repository is known: since now, if it was not."""
+        """Return since when a repository has been known (aware): since now, if it was unknown."""
         item = self._table.update(
             repository_key(repository),
             "REPOSITORY",
@@ -214,7 +227,7 @@ class ImageMemory:
         return to_time(item["since"]) or now
 
     def predecessors(self, repository: str, platform: str, label: str, before: datetime) -> list[tuple[str, str]]:
-        """Return the digests and operating systems of the images of a track before a time, the newest first."""
+        """Return the digests and operating systems of the last few images of a track before a time, newest first."""
         prefix = _track_key(platform, label)
         items = self._table.query(
             repository_key(repository), prefix, prefix + sortable(before), limit=_PREDECESSORS, descending=True
@@ -222,7 +235,7 @@ class ImageMemory:
         return [(text(item, "digest"), text(item, "operating_system")) for item in items]
 
     def successors(self, repository: str, platform: str, label: str, after: datetime) -> list[tuple[str, str]]:
-        """Return the digests and operating systems of the images of a track after a time, the newest first."""
+        """Return the digests and operating systems of the last few images of a track after a time, newest first."""
         prefix = _track_key(platform, label)
         first = prefix + sortable(after + timedelta(seconds=1))
         items = self._table.query(repository_key(repository), first, prefix + END, limit=_PREDECESSORS, descending=True)
@@ -239,19 +252,19 @@ class ImageMemory:
         tracks: Sequence[tuple[str, datetime]] = (),
         outbox: Item | None = None,
     ) -> None:
-        """Remember a scan, all of it or nothing.
+        """Remember a scan: everything or nothing.
 
         Args:
             repository: of the image.
             digest: of the image.
-            record: what it is now, with the revision that was read.
+            record: of the scan, with the revision that was read.
             now: aware.
             findings: encoded; None if they are the same as before.
             tracks: labels, each with the time from which the image stands for it.
             outbox: the change that waits to be reported.
 
         Raises:
-            ConditionError: another invocation has written this image meanwhile.
+            ConditionError: another invocation has written this image in the meantime.
         """
         pk, until = repository_key(repository), expires(now)
         obsolete: list[Key] = []
@@ -262,7 +275,7 @@ class ImageMemory:
             record = replace(record, parts=len(blobs))
             puts += [
                 Put({"pk": pk, "sk": _findings_key(digest, n), "data": blob, "expires": until})
-                for n, blob in zip(count(), blobs)
+                for n, blob in enumerate(blobs)
             ]
         puts.append(Put(image_item(pk, digest, record) | {"expires": until}, record.revision))
         puts += [
@@ -345,7 +358,7 @@ def image_item(pk: str, digest: str, record: ImageRecord) -> dict[str, str | int
         "overdue": record.overdue,
         "earliest_deadlines": pack([*finding, to_seconds(due)] for *finding, due in record.earliest_deadlines),
     }
-    # What is empty takes no room: a query is charged by the size of the items.
+    # Empty attributes are left out: a query is charged by the size of the items.
     filled = {name: value for name, value in values.items() if value not in ("", 0, "[]", "{}")}
     status = "FAILED" if record.failed else "COMPLETE"
     return {"pk": pk, "sk": image_key(digest), "revision": record.revision + 1, "status": status, **filled}

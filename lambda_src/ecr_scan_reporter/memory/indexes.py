@@ -1,7 +1,7 @@
-"""What image indexes consist of: it never changes, so ECR is asked for it once.
+"""What image indexes consist of: it never changes, so each index is read from ECR once.
 
-ECR counts BatchGetImage as a pull. Asked for on every run, no index would ever be old enough for a lifecycle rule that
-expires images by their last pull. https://github.com/aws/containers-roadmap/issues/2390
+ECR counts BatchGetImage as a pull. If every run read the indexes, a lifecycle rule that expires images by their last
+pull would never expire one. https://github.com/aws/containers-roadmap/issues/2390
 """
 
 import json
@@ -12,29 +12,63 @@ from datetime import datetime, timedelta
 from ecr_scan_reporter.aws.dynamodb import Item, Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.errors import AwsError
-from ecr_scan_reporter.memory.items import expires, number, pack, repository_key, text, to_seconds
+from ecr_scan_reporter.memory.items import UNREADABLE, expires, number, pack, repository_key, text, to_seconds
 from ecr_scan_reporter.models import IndexChild
+from ecr_scan_reporter.shared.concurrency import chunked
+from ecr_scan_reporter.shared.deadline import Deadline
 
 logger = logging.getLogger(__name__)
 
 # An item is written again when it expires within this time.
 _REFRESH = timedelta(days=100)
+# How many indexes are read before they are remembered: those of one call to ECR.
+_INDEXES_PER_CALL = 100
+# Bytes of the manifests of one index in an item, which may have 400 KB with everything else.
+_MAX_SIZE = 350_000
 
 
 def index_children(
-    ecr: EcrRegistry, table: Table, repository: str, indexes: Collection[str], now: datetime
+    ecr: EcrRegistry,
+    table: Table,
+    repository: str,
+    indexes: Collection[str],
+    now: datetime,
+    deadline: Deadline | None = None,
 ) -> list[IndexChild]:
     """Return what image indexes consist of, from memory and otherwise from ECR.
 
+    Args:
+        ecr: the registry.
+        table: the memory table.
+        repository: of the indexes.
+        indexes: their digests.
+        now: aware.
+        deadline: of the reads; none if it is None. What was read before it is remembered.
+
     Raises:
+        DeadlineExceededError: there are too many indexes to read in the remaining time.
         AwsError: ECR rejected a call.
     """
     remembered = _remembered(table, repository, indexes)
-    asked = [digest for digest in indexes if digest not in remembered]
-    manifests = ecr.index_manifests(repository, asked) if asked else {}
-    outdated = [digest for digest, item in remembered.items() if number(item, "expires") < to_seconds(now + _REFRESH)]
-    children = {digest: _children(digest, item) for digest, item in remembered.items()} | manifests
-    _remember(table, repository, {digest: children[digest] for digest in (*manifests, *outdated)}, now)
+    children = dict[str, list[IndexChild]]()
+    outdated = dict[str, list[IndexChild]]()
+    for digest, item in remembered.items():
+        try:
+            children[digest] = _children(digest, item)
+        except UNREADABLE as error:
+            extra = {"repository": repository, "digest": digest, "reason": repr(error)}
+            logger.warning("what memory holds of an index cannot be read; ECR is asked", extra=extra)
+            continue
+        if number(item, "expires") < to_seconds(now + _REFRESH):
+            outdated[digest] = children[digest]
+    if outdated:
+        _remember(table, repository, outdated, now)
+    for chunk in chunked([digest for digest in indexes if digest not in children], _INDEXES_PER_CALL):
+        if deadline:
+            deadline.check(f"reading the indexes of {repository}")
+        manifests = ecr.index_manifests(repository, chunk)
+        _remember(table, repository, manifests, now)
+        children |= manifests
     return [child for digest in indexes for child in children.get(digest, ())]
 
 
@@ -43,22 +77,27 @@ def _remembered(table: Table, repository: str, indexes: Collection[str]) -> dict
     try:
         items = table.get_many((pk, f"INDEX#{digest}") for digest in indexes)
     except AwsError as error:
-        logger.warning("memory not read; ECR is asked", extra={"repository": repository, "reason": str(error)})
+        logger.warning(
+            "memory is not available; ECR is asked about every index",
+            extra={"repository": repository, "reason": str(error)},
+        )
         return {}
     return {sk.removeprefix("INDEX#"): item for (_, sk), item in items.items()}
 
 
 def _remember(table: Table, repository: str, children: dict[str, list[IndexChild]], now: datetime) -> None:
+    items: list[Item] = []
+    for digest, manifests in children.items():
+        packed = pack([child.digest, child.platform, int(child.attestation)] for child in manifests)
+        if len(packed) > _MAX_SIZE:
+            # With it, DynamoDB would reject the whole call.
+            extra = {"repository": repository, "digest": digest, "manifests": len(manifests)}
+            logger.warning("an index is too large to be remembered", extra=extra)
+            continue
+        key = {"pk": repository_key(repository), "sk": f"INDEX#{digest}"}
+        items.append({**key, "children": packed, "expires": expires(now)})
     try:
-        table.put_many(
-            {
-                "pk": repository_key(repository),
-                "sk": f"INDEX#{digest}",
-                "children": pack([child.digest, child.platform, int(child.attestation)] for child in manifests),
-                "expires": expires(now),
-            }
-            for digest, manifests in children.items()
-        )
+        table.put_many(items)
     except AwsError as error:
         logger.warning("indexes not remembered", extra={"repository": repository, "reason": str(error)})
 

@@ -7,20 +7,22 @@ from hashlib import sha256
 
 from ecr_scan_reporter.aws.dynamodb import Item
 
-# A sort key after all that begin with the same text: "~" is the last printable ASCII character, and no digest has it.
+# Sorts after every key that begins with the same text: "~" is the last printable ASCII character, and no digest has it.
 END = "~"
-# What concerns an image is kept for this long after its last scan: longer than most promised ages, and images that are
-# monitored continuously may see no scan for months.
+# Items of an image are kept for this long after its last scan: longer than most promised ages, because images that are
+# monitored continuously may have no scan for months.
 IMAGE_LIFETIME = timedelta(days=400)
 RUN_LIFETIME = timedelta(days=7)
+# What parsing an item may raise that is damaged, or that a later release of this package wrote.
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError)
 # Bytes. A sort key has at most three such parts.
 _MAX_KEY_PART = 300
 
 
 def key_part(text: str) -> str:
-    """Return a text from outside as a part of a key: its hash if it is too long for one.
+    """Return a text from outside as a part of a key, or its hash if it is too long for one.
 
-    Keys are bounded: 2,048 bytes for `pk` and 1,024 for `sk`. What ECR itself accepts is never too long.
+    A `pk` has at most 2,048 bytes and an `sk` 1,024. What ECR itself accepts is never too long.
     """
     encoded = text.encode()
     return text if len(encoded) <= _MAX_KEY_PART else sha256(encoded).hexdigest()
@@ -42,17 +44,17 @@ def to_seconds(moment: datetime | None) -> int:
 
 
 def to_time(value: object) -> datetime | None:
-    """Return the time (aware) of Unix seconds; None for 0 and for what is missing."""
+    """Return the time (aware) of Unix seconds; None if they are 0 or missing."""
     return datetime.fromtimestamp(value, UTC) if isinstance(value, int) and value else None
 
 
 def sortable(moment: datetime) -> str:
-    """Return a time as a part of a sort key, which sorts by time."""
+    """Return a time (aware) as a part of a sort key, so that the keys sort by time."""
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def expires(now: datetime, lifetime: timedelta = IMAGE_LIFETIME) -> int:
-    """Return the value of the TTL attribute."""
+    """Return the value of the TTL attribute, in Unix seconds."""
     return to_seconds(now + lifetime)
 
 
@@ -68,5 +70,5 @@ def number(item: Item, name: str) -> int:
 
 
 def pack(values: Iterable[object]) -> str:
-    """Return a list as a text attribute."""
+    """Return values as a text attribute: a JSON list."""
     return json.dumps(list(values), separators=(",", ":"))

@@ -10,7 +10,8 @@ from ecr_scan_reporter.errors import MessageError
 class OverdueMessage:
     """Names an image of this registry with a deadline that has passed.
 
-    `run` is the run of the schedule that found it, so that the image is in the report of that run; "" for none.
+    `run` is the id of the run of the schedule that found it, so that the report of that run has the image; "" if there
+    is none.
     """
 
     repository: str
@@ -26,7 +27,7 @@ class OverdueMessage:
         """Parse the body of a queue message; None if the message is another one.
 
         Raises:
-            MessageError: it is such a message, but names no image.
+            MessageError: it is a message about deadlines, but it is invalid.
         """
         try:
             values = json.loads(body)

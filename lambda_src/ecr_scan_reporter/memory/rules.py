@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Any
 
 from ecr_scan_reporter.aws.dynamodb import Item, Table
-from ecr_scan_reporter.errors import AwsError, SettingError
+from ecr_scan_reporter.errors import AwsError
 from ecr_scan_reporter.memory.items import END, expires, text, to_seconds, to_time
 from ecr_scan_reporter.settings import compile_regexp
 from ecr_scan_reporter.shared.concurrency import concurrent_map
@@ -160,7 +160,7 @@ def _rules(items: Sequence[Item]) -> Iterator[IgnoreRule]:
         for value in values:
             try:
                 yield parse_rule(value)
-            except (SettingError, ValueError) as error:
+            except ValueError as error:
                 _warn(f"{value!r:.200}", str(error))
 
 

@@ -1,5 +1,6 @@
 """What the images scanner remembers: the last scan of each image, and which scans it asked for."""
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,6 +10,7 @@ from ecr_scan_reporter.aws.dynamodb import Item, Table, Value
 from ecr_scan_reporter.memory.items import (
     END,
     RUN_LIFETIME,
+    UNREADABLE,
     expires,
     image_key,
     key_part,
@@ -20,10 +22,12 @@ from ecr_scan_reporter.memory.items import (
 )
 from ecr_scan_reporter.models import UNSUPPORTED_IMAGE, Scan
 
+logger = logging.getLogger(__name__)
+
 _ASKED = "#ASKED"
-# Of an image's items, what the plan of a run is made from, and what its repository's summary is.
+# The attributes of an image's items that the plan of a run and the summary of its repository are made from.
 _ATTRIBUTES = (
-    *("sk", "status", "unsupported", "scanned_at", "event_at", "asked_at"),
+    *("sk", "status", "unsupported", "scanned_at", "event_at", "run", "asked_at"),
     *("counts", "ledger", "updates", "ignored", "due_at", "overdue", "earliest_deadlines"),
 )
 
@@ -34,15 +38,17 @@ class RememberedScan:
 
     Args:
         scan: the last one that ended, with its date; None if none is remembered.
-        asked_at: when a scan was last asked for.
+        asked_at: when a scan was last asked for, or was first seen in progress (aware).
         named: the last one that ECR named when it was asked, with or without a date.
-        complete_at: when the last complete scan ended that the reporter saw, whatever the later ones came to.
+        complete_at: when the last complete scan ended that the reporter saw (aware), even if later ones failed.
+        run: the id of the run that asked for a scan at `asked_at`; "" if someone else started it.
     """
 
     scan: Scan | None
     asked_at: datetime | None = None
     named: Scan | None = None
     complete_at: datetime | None = None
+    run: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +57,14 @@ class RepositoryState:
 
     Args:
         repository: its name.
-        oldest_scan: when the image was scanned whose last scan is oldest; None if an image was never scanned.
+        oldest_scan: when the image was scanned whose last scan is oldest (aware); None if an image has no date. It is
+            what the repositories are sorted by.
         images: how many images are to be scanned.
         asked: how many scans the run asked for.
         run: the run's id.
-        updated_at: when the run ended here (aware); None until it is remembered.
-        unscanned_since: when the first image was pushed that was never scanned (aware); None if there is none.
+        updated_at: when the run ended here (aware); None until the state is remembered.
+        waiting_since: when the image was last scanned, or pushed if it was never scanned, that has waited longest for
+            a scan (aware); images without any date are left out. None if no image has one.
     """
 
     repository: str
@@ -65,7 +73,7 @@ class RepositoryState:
     asked: int
     run: str
     updated_at: datetime | None = None
-    unscanned_since: datetime | None = None
+    waiting_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +92,7 @@ class OpenPass:
 
 
 class ScanMemory:
-    """The part of the memory table that plans scans. Every method raises AwsError where DynamoDB rejects a call."""
+    """The part of the memory table that plans scans. Every method raises AwsError if DynamoDB rejects a call."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -98,43 +106,74 @@ class ScanMemory:
             until: the last digest; "" for all.
 
         Yields:
-            The digest, what is remembered of the scans, and the reporter's item of the image, {} if there is none.
+            The digest, what is remembered of the scans, and the reporter's item of the image, {} if there is none. An
+            image whose items cannot be parsed is left out.
         """
-        # A space sorts before everything that a key has, so that no digest has part in two ranges or in none.
+        # A space sorts before every character of a key, so each digest falls into exactly one range.
         first = f"{asked_key(after)} " if after else image_key("")
         last = asked_key(until) if until else image_key(END)
         items = self._table.query(repository_key(repository), first, last, attributes=_ATTRIBUTES)
         for digest, pair in groupby(items, _digest):
-            yield digest, *_remembered(pair)
+            try:
+                remembered, reported = _remembered(pair)
+            except UNREADABLE as error:
+                extra = {"repository": repository, "digest": digest, "reason": repr(error)}
+                logger.warning("what memory holds of an image cannot be read", extra=extra)
+                continue
+            yield digest, remembered, reported
 
     def remember(
-        self, repository: str, scans: Mapping[str, Scan | None], asked: Iterable[str], run: str, now: datetime
+        self,
+        repository: str,
+        scans: Mapping[str, Scan | None],
+        asked: Iterable[str],
+        run: str,
+        now: datetime,
+        before: Mapping[str, RememberedScan] | None = None,
     ) -> None:
-        """Remember what ECR said about the last scans of images, and for which of them a scan is asked for now."""
+        """Remember what ECR said about the last scans of images, and for which of them a scan is asked for now.
+
+        Args:
+            repository: its name.
+            scans: as ECR named them, by digest; None for an image that was never scanned.
+            asked: the digests of images for which a scan is asked for now.
+            run: the id of the run that asks; "" for none.
+            now: aware.
+            before: what is remembered of the images. It says when and by which run a scan was asked for before: the
+                event of that scan may still be on its way to the reporter.
+        """
         pk, until, asked = repository_key(repository), expires(now), frozenset(asked)
 
+        def asked_before(digest: str) -> tuple[datetime | None, str]:
+            remembered = (before or {}).get(digest)
+            return (remembered.asked_at, remembered.run) if remembered else (None, "")
+
         def item(digest: str, scan: Scan | None) -> Item:
+            asked_at, asked_by = asked_before(digest)
+            # The scan that a run asks for twice, because its message was delivered twice, is the first one.
+            if digest in asked and not (run and asked_by == run):
+                asked_at, asked_by = now, run
             values: dict[str, Value] = {
                 "status": scan.status if scan else "",
                 "unsupported": int(bool(scan and UNSUPPORTED_IMAGE in scan.description)),
                 "scanned_at": to_seconds(scan.completed_at if scan else None),
-                "run": run if digest in asked else "",
-                "asked_at": to_seconds(now) if digest in asked else 0,
+                "run": asked_by,
+                "asked_at": to_seconds(asked_at),
             }
-            # What is empty takes no room: a query is charged by the size of the items.
+            # Empty attributes are left out: a query is charged by the size of the items.
             filled = {name: value for name, value in values.items() if value}
             return {"pk": pk, "sk": asked_key(digest), "expires": until, **filled}
 
         self._table.put_many(item(digest, scan) for digest, scan in scans.items())
 
     def remember_state(self, state: RepositoryState, now: datetime, summary: Item | None = None) -> None:
-        """Remember a repository after a run, and in the same call the item of its summary."""
+        """Remember a repository after a run, and its summary's item in the same call."""
         items: list[Item] = [
             {
                 "pk": "STATES",
                 "sk": state.repository,
                 "oldest_scan": to_seconds(state.oldest_scan),
-                "unscanned_since": to_seconds(state.unscanned_since),
+                "waiting_since": to_seconds(state.waiting_since),
                 "images": state.images,
                 "asked": state.asked,
                 "run": state.run,
@@ -154,19 +193,19 @@ class ScanMemory:
                 number(item, "asked"),
                 text(item, "run"),
                 to_time(item.get("updated_at")),
-                to_time(item.get("unscanned_since")),
+                to_time(item.get("waiting_since")),
             )
             for item in self._table.query("STATES", " ", END)
         ]
 
     def forget_repositories(self, repositories: Iterable[str]) -> None:
-        """Forget how repositories were after their last runs, and their summaries."""
+        """Delete the states of repositories after their last runs, and their summaries."""
         self._table.delete_many(
             key for name in repositories for key in (("STATES", name), ("SUMMARIES", key_part(name)))
         )
 
     def begin_run(self, run: str, repositories: int, now: datetime) -> None:
-        """Remember that a run has queued so many repositories."""
+        """Remember how many repositories a run has queued."""
         self._table.put({"pk": "RUNS", "sk": run, "repositories": repositories, "expires": expires(now, RUN_LIFETIME)})
 
     def open_pass(self) -> OpenPass | None:
@@ -175,6 +214,15 @@ class ScanMemory:
             if since := to_time(item.get("since")):
                 return OpenPass(text(item, "run"), number(item, "repositories"), since)
         return None
+
+    def last_heartbeat(self) -> datetime | None:
+        """Return when the last heartbeat was written (aware); None if there was none."""
+        times = [to_time(item.get("at")) for item in self._table.query("PASSES", "HEARTBEAT", "HEARTBEAT")]
+        return times[0] if times else None
+
+    def remember_heartbeat(self, now: datetime) -> None:
+        """Remember that a heartbeat is written now."""
+        self._table.put({"pk": "PASSES", "sk": "HEARTBEAT", "at": to_seconds(now), "expires": expires(now)})
 
     def remember_open_pass(self, open_pass: OpenPass, now: datetime) -> None:
         """Remember the pass that is not known to be complete."""
@@ -200,13 +248,14 @@ def asked_run(item: Item, answered_at: datetime | None, scanned_at: datetime) ->
 
     Args:
         item: of what was asked.
-        answered_at: when the last scan ended that is already known.
-        scanned_at: when the scan in question ended.
+        answered_at: when the last scan ended that is already known (aware); None if none is known.
+        scanned_at: when the scan in question ended (aware).
     """
     asked_at = to_time(item.get("asked_at"))
     if asked_at is None or (answered_at and answered_at >= asked_at):
         return ""
-    # The clocks of two services may differ by minutes. An answer takes minutes, and more than a day is none.
+    # The clocks of two services may differ by minutes. A scan takes minutes: one that ends more than a day later is
+    # another one.
     early, late = asked_at - timedelta(minutes=5), asked_at + timedelta(days=1)
     return text(item, "run") if early <= scanned_at <= late else ""
 
@@ -216,7 +265,7 @@ def _digest(item: Item) -> str:
 
 
 def _remembered(items: Iterable[Item]) -> tuple[RememberedScan, Item]:
-    """Parse the items of one image: what the reporter saw, and what was asked for; at least one of them."""
+    """Parse the items of one image: what the reporter saw, and what was asked for; at least one of the two exists."""
     reported: Item = {}
     asked: Item = {}
     for item in items:
@@ -230,6 +279,7 @@ def _remembered(items: Iterable[Item]) -> tuple[RememberedScan, Item]:
         asked_at=to_time(asked.get("asked_at")),
         named=named,
         complete_at=to_time(reported.get("scanned_at")),
+        run=text(asked, "run"),
     )
     return remembered, reported
 
@@ -240,7 +290,7 @@ def _newest(*scans: Scan | None) -> Scan | None:
 
 
 def _reported_scan(item: Item) -> Scan | None:
-    """Return the last scan that the reporter saw. A scan that failed has the date of its event."""
+    """Return the last scan that the reporter saw. A failed scan has the date of its event."""
     if text(item, "status") == "FAILED":
         return Scan("FAILED", to_time(item.get("event_at")), UNSUPPORTED_IMAGE if number(item, "unsupported") else "")
     return Scan("COMPLETE", to_time(item.get("scanned_at"))) if number(item, "scanned_at") else None

@@ -1,12 +1,13 @@
-"""What is remembered of each repository for the digest: one item, written by the images scanner once per run.
+"""What is remembered of each repository for the digest: one item, which the images scanner writes once per run.
 
 It adds up what the reporter remembers of each image, so that whoever reads the items need not read an image or a
-finding. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html bounds a page to 1 MB, so
-the item is compressed and names only the worst.
+finding. A page has at most 1 MB (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html),
+so the item is compressed and names only the worst.
 """
 
 import heapq
 import json
+import logging
 import zlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -16,16 +17,23 @@ from typing import Any
 
 from ecr_scan_reporter.aws.dynamodb import Item, Table
 from ecr_scan_reporter.memory.images import Ledger, Update, image_record
-from ecr_scan_reporter.memory.items import END, expires, key_part, text, to_seconds, to_time
+from ecr_scan_reporter.memory.items import END, UNREADABLE, expires, key_part, text, to_seconds, to_time
 from ecr_scan_reporter.models import severity_rank
+
+logger = logging.getLogger(__name__)
 
 SUMMARIES = "SUMMARIES"
 # Keys of `coverage`: all images, and those that were scanned within the promised age. All other keys are reasons.
 IMAGES, IN_TIME = "images", "in_time"
-# Reasons that break no promise: these images are not to be scanned.
+# Reasons that break no promise: these images are not scanned on purpose.
 NOT_PROMISED = ("archived", "not_selected")
-# What an item names: the updates that solve most, and the findings that are overdue for longest.
+# What an item names: the updates that solve most, and the findings that have been overdue for longest.
 _MAX_UPDATES, _MAX_OVERDUE = 10, 3
+# Updates in the message of a continuation. While images are added, all updates are kept, up to this many: one that each
+# image needs once is not the worst of any image, and the worst of all.
+_MAX_CONTINUED, _MAX_COLLECTED = 3 * _MAX_UPDATES, 10_000
+# What reading a summary may raise that is damaged, or that a later release wrote.
+_UNREADABLE = (*UNREADABLE, zlib.error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +58,10 @@ class RepositorySummary:
         examples: by reason, the names of a few images.
         open: open findings by severity; of the images that ECR lists.
         images_by_worst: images by the severity of their worst open finding, "NONE" if they have none.
-        ledger: of all images since memory began to know them, also of those that ECR lists no more.
-        updates: those that solve most.
+        ledger: of all images since memory began to know them, including those that ECR no longer lists.
+        updates: all of them while images are added; in the item, those that solve most, best first.
         overdue: how many findings are overdue.
-        overdue_worst: those that are overdue for longest.
+        overdue_worst: those that have been overdue for longest.
         ignored: how many open findings are ignored.
     """
 
@@ -68,13 +76,16 @@ class RepositorySummary:
     overdue: int = 0
     overdue_worst: list[OverdueFinding] = field(default_factory=list)
     ignored: int = 0
+    _places: dict[tuple[str, tuple[str, ...], tuple[str, ...]], int] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def add_image(self, item: Item, name: str | None) -> None:
         """Add what is remembered of an image.
 
         Args:
             item: of the image, as the reporter wrote it.
-            name: a tag or a short digest; None if ECR lists the image no more, so that only its ledger counts.
+            name: a tag or a short digest; None if ECR no longer lists the image, so that only its ledger counts.
         """
         record = image_record(item)
         self.ledger += record.ledger
@@ -85,8 +96,7 @@ class RepositorySummary:
         worst = min((severity for severity, number in counts.items() if number), key=severity_rank, default="NONE")
         self.images_by_worst[worst] += 1
         self.ignored += record.ignored
-        if record.updates:
-            self.updates = merge_updates([*self.updates, *record.updates], _MAX_UPDATES * 3)
+        self._add_updates(record.updates)
         passed = [
             OverdueFinding(name, id_, package, severity, due)
             for id_, package, severity, due in record.earliest_deadlines
@@ -101,20 +111,32 @@ class RepositorySummary:
         self.open.update(other.open)
         self.images_by_worst.update(other.images_by_worst)
         self.ledger += other.ledger
-        self.updates = merge_updates([*self.updates, *other.updates], _MAX_UPDATES * 3)
+        self._add_updates(other.updates)
         self.overdue += other.overdue
         self.overdue_worst = _overdue_for_longest([*self.overdue_worst, *other.overdue_worst])
         self.ignored += other.ignored
 
+    def _add_updates(self, updates: Iterable[Update]) -> None:
+        if len(self._places) != len(self.updates):
+            self._places = {update.key: place for place, update in enumerate(self.updates)}
+        for update in updates:
+            place = self._places.setdefault(update.key, len(self.updates))
+            if place < len(self.updates):
+                self.updates[place] += update
+            else:
+                self.updates.append(update)
+        if len(self.updates) > _MAX_COLLECTED:
+            self.updates = merge_updates(self.updates, _MAX_COLLECTED // 2)
+
     def to_json(self) -> dict[str, Any]:
-        """Return JSON values, for the item and for the message of a continuation."""
+        """Return JSON values, for the item and for the message of a continuation. Only the best updates are named."""
         return {
             "coverage": dict(self.coverage),
             "examples": {reason: list(names) for reason, names in self.examples.items()},
             "open": dict(self.open),
             "worst": dict(self.images_by_worst),
             "ledger": self.ledger.to_json(),
-            "updates": [update.to_json() for update in self.updates],
+            "updates": [update.to_json() for update in merge_updates(self.updates, _MAX_CONTINUED)],
             "overdue": self.overdue,
             "overdue_worst": [
                 [found.image, found.id, found.package, found.severity, to_seconds(found.due_at)]
@@ -149,7 +171,7 @@ def _overdue_for_longest(findings: Iterable[OverdueFinding]) -> list[OverdueFind
 
 
 def merge_updates(updates: Iterable[Update], number: int) -> list[Update]:
-    """Add up equal updates; return those that solve most, by criticals, then images, at most `number`."""
+    """Add up equal updates; return the best ones, at most `number`: most critical findings first, then most images."""
     merged: dict[tuple[str, tuple[str, ...], tuple[str, ...]], Update] = {}
     for update in updates:
         known = merged.get(update.key)
@@ -159,7 +181,7 @@ def merge_updates(updates: Iterable[Update], number: int) -> list[Update]:
 
 def summary_item(summary: RepositorySummary, now: datetime) -> Item:
     """Return the item of a repository's summary."""
-    summary.updates = summary.updates[:_MAX_UPDATES]
+    summary.updates = merge_updates(summary.updates, _MAX_UPDATES)
     return {
         "pk": SUMMARIES,
         "sk": key_part(summary.repository),
@@ -171,7 +193,7 @@ def summary_item(summary: RepositorySummary, now: datetime) -> Item:
 
 
 def summaries(table: Table) -> Iterator[RepositorySummary]:
-    """Yield the summaries of all repositories, sorted by name; one call per MB.
+    """Yield the summaries of all repositories, sorted by name; one call per MB. What cannot be parsed is left out.
 
     Raises:
         AwsError: DynamoDB rejected a call.
@@ -182,7 +204,7 @@ def summaries(table: Table) -> Iterator[RepositorySummary]:
 
 
 def repository_summary(table: Table, repository: str) -> RepositorySummary | None:
-    """Return the summary of one repository; None if no run has ended there.
+    """Return the summary of one repository; None if no run has ended there, or it cannot be parsed.
 
     Raises:
         AwsError: DynamoDB rejected a call.
@@ -198,10 +220,9 @@ def open_findings(table: Table, repositories: Collection[str]) -> Counter[str] |
     """
     total: Counter[str] | None = None
     for item in table.query(SUMMARIES, " ", END):
-        data = item.get("data")
-        if isinstance(data, bytes) and text(item, "repository") in repositories:
-            total = Counter() if total is None else total
-            total.update(json.loads(zlib.decompress(data))["open"])
+        summary = _summary(item) if text(item, "repository") in repositories else None
+        if summary:
+            total = summary.open if total is None else total + summary.open
     return total
 
 
@@ -209,4 +230,10 @@ def _summary(item: Item) -> RepositorySummary | None:
     data, updated_at = item.get("data"), to_time(item.get("updated_at"))
     if not isinstance(data, bytes) or updated_at is None:
         return None
-    return RepositorySummary.from_json(text(item, "repository"), updated_at, json.loads(zlib.decompress(data)))
+    repository = text(item, "repository")
+    try:
+        return RepositorySummary.from_json(repository, updated_at, json.loads(zlib.decompress(data)))
+    except _UNREADABLE as error:
+        extra = {"repository": repository, "reason": repr(error)}
+        logger.warning("the summary of a repository cannot be read", extra=extra)
+        return None

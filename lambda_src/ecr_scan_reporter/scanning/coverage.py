@@ -1,4 +1,4 @@
-"""Counts how many images of a repository have a scan within the promised age, and why the others have none."""
+"""Counts how many images of a repository have a scan within the promised age, and why the others do not."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -27,9 +27,9 @@ class Reason(StrEnum):
     EXPIRED = "expired"
     ARCHIVED = "archived"
     NOT_SELECTED = "not_selected"
-    # The image is due, but the daily quota of scans ended the run before.
+    # The image is due, but the daily quota of scans ended the run before its scan was started.
     QUOTA = "quota"
-    # The look-up failed, or the run ended before it, and memory knows of no scan.
+    # The look-up failed, or the run ended before it, and memory does not know the image.
     UNKNOWN = "unknown"
 
 
@@ -112,8 +112,8 @@ def coverage_reason(
         scan: the last one; None if the image was never scanned.
         remembered: what is remembered of the image's scans.
         cutoff: a complete scan after this time (aware) is in time.
-        enhanced: whether the registry uses enhanced scanning, which monitors an ACTIVE image whatever its last scan's
-            date.
+        enhanced: whether the registry uses enhanced scanning, which monitors an ACTIVE image even if its last scan is
+            old.
     """
     if enhanced and scan and scan.status == "ACTIVE":
         return Reason.IN_TIME

@@ -16,6 +16,8 @@ class Decision(StrEnum):
     SCAN_IN_PROGRESS = "scan_in_progress"
     FAILED_WITHIN_24_HOURS = "failed_within_24_hours"
     UNSUPPORTED = "unsupported"
+    # The image would be due, but ECR starts all scans itself.
+    ENHANCED_SCANNING = "enhanced_scanning"
 
     INDEX = "index"
     ARTIFACT = "artifact"

@@ -1,4 +1,4 @@
-"""Says what a run would do with each image of a repository, and why, without a start."""
+"""Says what a run would do with each image of a repository, and why, without starting a scan."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,6 @@ from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.models import Scan, StartOutcome
 from ecr_scan_reporter.scanning import repository
 from ecr_scan_reporter.scanning.decisions import Decision
-from ecr_scan_reporter.scanning.due import decide
 from ecr_scan_reporter.scanning.messages import RepositoryMessage
 from ecr_scan_reporter.scanning.plan import ScanPlan
 from ecr_scan_reporter.scanning.rate_limiter import AdaptiveRateLimiter
@@ -48,17 +47,18 @@ class DryRunRequest:
 def dry_run(request: DryRunRequest, deps: repository.Dependencies, deadline: Deadline) -> dict[str, Any]:
     """Return what a run would do with each image of a repository now; starts nothing.
 
-    What an image index consists of is remembered nevertheless: ECR counts each time that it is read as a pull.
+    It does remember what image indexes consist of, because ECR counts each read of an index as a pull.
 
     Returns:
-        The images, those that can be scanned first and each kind in the order of the digests; and how many images were
-        left out of the answer, because it would be too large or the time was too short.
+        The images: first those that can be scanned, then the others, each in the order of their digests. And how many
+        images were left out of the answer, because it would be too large or the time was too short.
 
     Raises:
         DeadlineExceededError: the repository has too many images to list in the remaining time.
         AwsError: ECR rejected a call for a reason that concerns the whole repository.
     """
-    now, message = datetime.now(UTC), RepositoryMessage(request.repository)
+    enhanced = not deps.ecr.supports_manual_scans()
+    now, message = datetime.now(UTC), RepositoryMessage(request.repository, enhanced=enhanced)
     tally = Tally(message, now)
     skipped: list[tuple[str, str, Decision]] = []
     candidates, _ = repository.list_candidates(message, deps, now, deadline, tally, skipped)
@@ -91,6 +91,7 @@ def _entries(
         known = plan.known(chunk.images)
         looked_up = repository.look_up_scans(chunk.images, known, message.repository, deps.ecr, calls)
         scans = {**known, **plan.dated(looked_up.scans)}
+        decisions = repository.decide_all(scans, message.repository, settings, now, enhanced=message.enhanced)
         for image in chunk.images[: looked_up.done]:
             digest = image.digest
             if digest not in scans:
@@ -98,7 +99,7 @@ def _entries(
                 yield _entry(digest, image.tag, "unknown", reason)
                 continue
             scan = scans[digest]
-            decision = decide(digest, scan, settings.max_age, settings.run_interval, now)
+            decision = decisions[digest]
             source = "ECR" if digest in looked_up.scans else "DescribeImages" if image.last_scan else "memory"
             yield _entry(digest, image.tag, "scan" if decision.due else "skip", decision, scan, source)
         if looked_up.done < len(chunk.images):

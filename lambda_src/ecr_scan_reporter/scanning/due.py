@@ -7,10 +7,11 @@ from ecr_scan_reporter.models import UNSUPPORTED_IMAGE, Scan
 from ecr_scan_reporter.scanning.decisions import Decision
 from ecr_scan_reporter.shared.durations import Duration
 
+ARCHIVED = "IMAGE_ARCHIVED"
 IN_PROGRESS = frozenset({"IN_PROGRESS", "PENDING"})
 _UNSUPPORTED = frozenset({"UNSUPPORTED_IMAGE", "IMAGE_SIZE_EXCEEDED"})
 _DATED = frozenset({"COMPLETE", "ACTIVE", "SCAN_ELIGIBILITY_EXPIRED", "FINDINGS_UNAVAILABLE", "LIMIT_EXCEEDED"})
-KNOWN_STATUSES = IN_PROGRESS | _UNSUPPORTED | _DATED | {"FAILED", "IMAGE_ARCHIVED"}
+KNOWN_STATUSES = IN_PROGRESS | _UNSUPPORTED | _DATED | {"FAILED", ARCHIVED}
 
 # ECR scans an image once in 24 hours; https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html
 _SCAN_INTERVAL = timedelta(hours=24)
@@ -21,32 +22,34 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 def decide(digest: str, scan: Scan | None, max_age: Duration, run_interval: timedelta, now: datetime) -> Decision:
     """Decide whether an image is due.
 
-    ECR gives most failed scans, and those in progress, no date. Such an image is due in the run whose turn it is: the
-    digest picks one run out of as many as there are in the time after which the image is due again.
+    ECR gives most failed scans, and those in progress, no date. Such an image is due once per period, in the run that
+    its digest selects.
 
     Args:
         digest: of the image.
         scan: the last scan, None if the image was never scanned. If its status is unknown, its date decides.
         max_age: a scan older than this is due.
-        run_interval: the time between two runs.
+        run_interval: the longest time between two runs.
         now: aware.
     """
     if scan is None:
         return Decision.NEVER_SCANNED
-    if scan.status == "IMAGE_ARCHIVED":
+    if scan.status == ARCHIVED:
         return Decision.ARCHIVED
     age = None if scan.completed_at is None else now - scan.completed_at
     if scan.status in IN_PROGRESS:
         # A scan takes minutes. Without a date, one in 23 images is due each hour: 23 and 24 have no common divisor, so
-        # runs at the same hour of every day reach every image.
-        stuck = age >= _SCAN_INTERVAL if age else _has_turn(digest, timedelta(hours=1), timedelta(hours=23), now)
+        # runs at the same hour of each day, or of each week, reach every image.
+        stuck = (
+            _has_turn(digest, timedelta(hours=1), timedelta(hours=23), now) if age is None else age >= _SCAN_INTERVAL
+        )
         return Decision.SCAN_STUCK if stuck else Decision.SCAN_IN_PROGRESS
     too_old = scan.completed_at is not None and scan.completed_at <= max_age.before(now)
     if is_unsupported(scan):
-        due = too_old if age else _has_turn(digest, run_interval, now - max_age.before(now), now)
+        due = _has_turn(digest, run_interval, now - max_age.before(now), now) if age is None else too_old
         return Decision.UNSUPPORTED_TOO_OLD if due else Decision.UNSUPPORTED
     if scan.status == "FAILED":
-        due = age >= _SCAN_INTERVAL if age else _has_turn(digest, run_interval, _SCAN_INTERVAL, now)
+        due = _has_turn(digest, run_interval, _SCAN_INTERVAL, now) if age is None else age >= _SCAN_INTERVAL
         return Decision.LAST_SCAN_FAILED if due else Decision.FAILED_WITHIN_24_HOURS
     if scan.completed_at is None:
         return Decision.NEVER_SCANNED
@@ -59,7 +62,7 @@ def is_unsupported(scan: Scan) -> bool:
 
 
 def _has_turn(digest: str, run_interval: timedelta, period: timedelta, now: datetime) -> bool:
-    """Return whether the run at `now` is the one run in every `period` in which this image is due."""
+    """Return whether the run at `now` is the one run in each `period` in which this image is due."""
     runs = max(period // run_interval, 1)
     return (crc32(digest.encode()) + (now - _EPOCH) // run_interval) % runs == 0
 

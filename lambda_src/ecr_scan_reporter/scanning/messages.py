@@ -18,14 +18,22 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 class RepositoryMessage:
     """Asks the images scanner to scan one repository.
 
-    `after` makes the message a continuation: images are processed in the order of their digests, and this is the last
-    one that was processed. `stalled` counts the invocations in a row that made no progress. `run` is the id of the run
-    of the schedule, and `asked` counts the scans that it asked for in this repository so far. `oldest` and `coverage`
-    sum up the images that were processed so far: when the one was scanned whose last scan is oldest (Unix seconds; 0 if
-    one was never scanned, None if no image was processed), and how many have a scan. `summary` adds up what memory
-    knows of their findings; None if memory was not available, or no image was processed. `unscanned_since` is when the
-    first of them was pushed that was never scanned (Unix seconds; 0 if there is none). `enhanced` says that the
-    registry uses enhanced scanning, so that no scan can be started.
+    `after`, `oldest`, `waiting_since`, `coverage` and `summary` make the message a continuation. They sum up the images
+    that were processed so far.
+
+    Args:
+        repository: its name.
+        after: the digest of the last image that was processed, in the order of the digests; "" if none was.
+        stalled: how many invocations in a row made no progress.
+        run: the id of the run of the schedule; "" if there is none.
+        asked: how many scans the run asked for in this repository so far.
+        oldest: when the image was scanned whose last scan is oldest (Unix seconds); 0 if an image has no date, None if
+            no image was processed. The repositories of the next run are sorted by it.
+        coverage: how many images there are by reason.
+        summary: what memory knows of the findings; None if memory was not available, or no image was processed.
+        enhanced: whether the registry uses enhanced scanning, so that no scan can be started.
+        waiting_since: when the image was last scanned, or pushed if it was never scanned, that has waited longest for
+            a scan (Unix seconds); images without any date are left out. 0 if no image has one.
     """
 
     repository: str
@@ -37,15 +45,15 @@ class RepositoryMessage:
     coverage: Coverage = field(default_factory=Coverage)
     summary: RepositorySummary | None = None
     enhanced: bool = False
-    unscanned_since: int = 0
+    waiting_since: int = 0
 
     def to_json(self) -> str:
         """Return the message body, such as `{"version":1,"repository":"team-a/app"}`."""
         optional = {"after": self.after, "stalled": self.stalled, "run": self.run, "asked": self.asked}
         body: dict[str, Any] = {"version": VERSION, "repository": self.repository}
         body |= {name: value for name, value in optional.items() if value}
-        if self.unscanned_since:
-            body |= {"unscanned_since": self.unscanned_since}
+        if self.waiting_since:
+            body |= {"waiting_since": self.waiting_since}
         if self.enhanced:
             body |= {"enhanced": True}
         if self.oldest is not None:
@@ -91,7 +99,7 @@ class RepositoryMessage:
             Coverage.from_json(message["coverage"]) if "coverage" in message else Coverage(),
             _summary(repository, message["summary"]) if "summary" in message else None,
             enhanced,
-            _number(message, "unscanned_since"),
+            _number(message, "waiting_since"),
         )
 
 

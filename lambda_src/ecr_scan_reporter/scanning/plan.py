@@ -1,4 +1,4 @@
-"""Decides from memory which images ECR has to be asked about, so that the calls follow what is due."""
+"""Decides from memory which images ECR has to be asked about, so that images that are not due cost no call."""
 
 import logging
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping
@@ -8,31 +8,33 @@ from dataclasses import replace
 from datetime import datetime
 from zlib import crc32
 
+from ecr_scan_reporter.aws.dynamodb import Item
 from ecr_scan_reporter.errors import AwsError
-from ecr_scan_reporter.memory.items import number, to_seconds, to_time
+from ecr_scan_reporter.memory.items import UNREADABLE, number, to_seconds, to_time
 from ecr_scan_reporter.memory.scans import RememberedScan, RepositoryState, ScanMemory
 from ecr_scan_reporter.memory.summaries import IMAGES, RepositorySummary, summary_item
-from ecr_scan_reporter.models import Scan
+from ecr_scan_reporter.models import Scan, StartOutcome
 from ecr_scan_reporter.scanning.coverage import Coverage, Reason, coverage_reason
-from ecr_scan_reporter.scanning.due import decide
+from ecr_scan_reporter.scanning.decisions import Decision
+from ecr_scan_reporter.scanning.due import ARCHIVED, IN_PROGRESS, decide, is_unsupported
 from ecr_scan_reporter.scanning.selection import Candidate, Candidates, Chunk
-from ecr_scan_reporter.scanning.tally import Tally
+from ecr_scan_reporter.scanning.tally import ChunkSums, Tally
 from ecr_scan_reporter.settings import ImagesScannerSettings
 from ecr_scan_reporter.shared.concurrency import chunked
 
 logger = logging.getLogger(__name__)
 
-# One in so many images is looked up in spite of memory each day, in case that memory is wrong; at most so many of a
-# repository in one invocation. What memory says also ends by itself when the scan is older than promised.
+# What is remembered of an image that ECR refuses to scan because of its type.
+UNSUPPORTED_TYPE = Scan("UNSUPPORTED_IMAGE")
+# One image in this many is looked up each day in spite of memory, in case memory is wrong; at most this many images of
+# a repository in one invocation. A mistake also ends by itself, when the remembered scan is older than promised.
 _SPOT_CHECK, _MAX_SPOT_CHECKS = 100, 25
-# DynamoDB takes this many in one call.
+# DynamoDB takes this many items in one call.
 _IMAGES_PER_WRITE = 25
 
 
 class ScanPlan:
     """What is known of the scans of a repository's images, one chunk of images at a time.
-
-    Without the memory table, every image is looked up in ECR.
 
     Args:
         repository: its name.
@@ -44,10 +46,11 @@ class ScanPlan:
         enhanced: whether the registry uses enhanced scanning.
 
     Attributes:
+        available: whether every call to the memory table succeeded so far. Without it, every image is looked up.
         findings: what is remembered of the findings of the chunk's images, and of all others in its range; None if
             memory is not available.
-        overdue: the digests of the chunk's images with a finding whose deadline has passed, and that was not reported
-            as overdue yet.
+        overdue: the digests of the chunk's images with a finding whose deadline has passed, and that was not yet
+            reported as overdue.
     """
 
     def __init__(
@@ -64,7 +67,7 @@ class ScanPlan:
         self._enhanced = enhanced
         self._repository, self._run, self._memory, self._pool = repository, run, memory, pool
         self._settings, self._now, self._today = settings, now, f"{now:%Y-%m-%d}"
-        self._available = True
+        self.available = True
         self._remembered: dict[str, RememberedScan] = {}
         self.findings: RepositorySummary | None = None
         self.overdue: list[str] = []
@@ -73,14 +76,14 @@ class ScanPlan:
     def read(self, chunk: Chunk, candidates: Candidates) -> None:
         """Read what is remembered of the next images, and forget the ones before.
 
-        Only sums are kept of their findings.
+        Of their findings, only sums are kept.
 
         Args:
             chunk: the next images.
             candidates: all images of the repository.
         """
         self._remembered, self.findings, self.overdue = {}, None, []
-        if not self._available:
+        if not self.available:
             return
         wanted = frozenset(candidate.digest for candidate in chunk.images)
         scans, findings = dict[str, RememberedScan](), RepositorySummary(self._repository, self._now)
@@ -91,11 +94,18 @@ class ScanPlan:
                     if 0 < number(reported, "due_at") <= to_seconds(self._now):
                         self.overdue.append(digest)
                 if reported:
-                    findings.add_image(reported, candidates.name(digest))
+                    self._add_findings(findings, digest, reported, candidates)
         except AwsError as error:
             self._give_up(error)
         else:
             self._remembered, self.findings = scans, findings
+
+    def _add_findings(self, findings: RepositorySummary, digest: str, reported: Item, candidates: Candidates) -> None:
+        try:
+            findings.add_image(reported, candidates.name(digest))
+        except UNREADABLE as error:
+            extra = {"repository": self._repository, "digest": digest, "reason": repr(error)}
+            logger.warning("the remembered findings of an image cannot be read; they are not counted", extra=extra)
 
     def known(self, chunk: Iterable[Candidate]) -> dict[str, Scan]:
         """Return the last scans that need no look-up: DescribeImages named them, or memory shows that none is due."""
@@ -115,77 +125,110 @@ class ScanPlan:
         return known
 
     def dated(self, scans: Mapping[str, Scan | None]) -> dict[str, Scan | None]:
-        """Give scans without a date the one that is remembered: ECR gives most failed scans none."""
+        """Give scans without a date the remembered one: ECR gives most failed scans none.
+
+        An image that ECR refused to scan because of its type has no scan in ECR. It is remembered as unsupported.
+        """
         return {digest: self._dated(digest, scan) for digest, scan in scans.items()}
 
     @contextmanager
     def remembering(
-        self, scans: Mapping[str, Scan | None], looked_up: Collection[str], due: Collection[str]
+        self, scans: Mapping[str, Scan | None], looked_up: Collection[str], due: Collection[str], tally: Tally
     ) -> Iterator[None]:
         """Remember what ECR said while a `with` block starts the scans that are due.
 
-        What is asked for is remembered before the block begins, the rest by the end of it.
+        What is asked for is remembered before the block begins, the rest by the end of it. What ECR did not start is
+        remembered as before, so that it is neither skipped for a day nor taken for this run's when someone else starts
+        it later.
 
         Args:
             scans: as ECR named them, by digest.
             looked_up: the digests of those that ECR was asked about.
             due: the digests of those that are asked for next.
+            tally: knows at the end of the block which scans were started.
         """
         asked = {digest: scans[digest] for digest in due}
-        others = {
-            digest: scans[digest]
-            for digest in looked_up
-            if digest not in asked and self._saves_look_up(digest, scans[digest])
-        }
-        self._wait(self._write(asked, asked))
-        writes = self._write(others, ())
+        others = {digest: scans[digest] for digest in looked_up if digest not in asked}
+        in_progress = {digest: scan for digest, scan in others.items() if self._is_unknown_in_progress(digest, scan)}
+        ended = {digest: scan for digest, scan in others.items() if self._saves_look_up(digest, scan)}
+        self._wait(self._write(asked, asked=True))
+        writes = self._write(ended, asked=False) + self._write(in_progress, asked=True, run="")
         try:
             yield
         finally:
+            unsupported, not_started = dict[str, Scan | None](), dict[str, Scan | None]()
+            for digest, scan in asked.items():
+                outcome = tally.rejected.get(digest)
+                if outcome is StartOutcome.UNSUPPORTED_TYPE:
+                    unsupported[digest] = UNSUPPORTED_TYPE
+                elif digest not in tally.started and outcome is not StartOutcome.SCANNED_WITHIN_24_HOURS:
+                    not_started[digest] = scan
+            writes += self._write(unsupported, asked=True, run="") + self._write(not_started, asked=False)
             self._wait(writes)
 
-    def dates(
-        self, images: Iterable[Candidate], scans: Mapping[str, Scan | None], started: Container[str]
-    ) -> Iterator[int]:
-        """Yield when images of the chunk were last scanned, in Unix seconds; 0 if that is not known.
-
-        An image that enhanced scanning monitors is as if it were scanned now.
+    def sums(
+        self,
+        images: Collection[Candidate],
+        scans: Mapping[str, Scan | None],
+        started: Container[str],
+        *,
+        quota_reached: bool = False,
+        decisions: Iterable[Decision] = (),
+    ) -> ChunkSums:
+        """Return the sums over images of the chunk.
 
         Args:
             images: of the chunk.
             scans: by digest; what is missing is as it is remembered.
             started: the digests of images whose scan was started now.
+            quota_reached: whether the daily quota is why what is due was not started.
+            decisions: of the images.
+        """
+        oldest = min(self._dates(images, scans, started), default=None)
+        waiting_since = min(filter(None, self._waits(images, scans, started)), default=0)
+        coverage = self._coverage(images, scans, started, quota_reached=quota_reached)
+        return ChunkSums(oldest, waiting_since, coverage, decisions)
+
+    def _dates(
+        self, images: Iterable[Candidate], scans: Mapping[str, Scan | None], started: Container[str]
+    ) -> Iterator[int]:
+        """Yield when images were last scanned, in Unix seconds; 0 if that is not known.
+
+        An image that enhanced scanning monitors is as if it were scanned now. One that cannot be scanned, and has no
+        date, is left out: it would put its repository first in every run.
         """
         for image in images:
             scan = self._last_scan(image.digest, scans)
-            if image.digest in started or (self._enhanced and scan and scan.status == "ACTIVE"):
+            if self._is_scanned_now(image, scan, started):
                 yield to_seconds(self._now)
-            else:
+            elif scan is None or scan.completed_at or not _cannot_be_scanned(scan):
                 yield to_seconds(scan.completed_at) if scan else 0
 
-    def unscanned_since(
+    def _waits(
         self, images: Iterable[Candidate], scans: Mapping[str, Scan | None], started: Container[str]
-    ) -> int:
-        """Return when the first image of the chunk was pushed that was never scanned, in Unix seconds; 0 for none.
+    ) -> Iterator[int]:
+        """Yield since when images have waited for a scan, in Unix seconds: since the last one, or else since the push.
 
-        Args:
-            images: of the chunk.
-            scans: by digest; what is missing is as it is remembered.
-            started: the digests of images whose scan was started now.
+        0 stands for an image without any date, and for one that waits for none: an archived or an unsupported one.
         """
-        return min(
-            (
-                image.pushed_at
-                for image in images
-                if image.pushed_at
-                and image.digest not in started
-                and (image.digest in scans or image.digest in self._remembered)
-                and self._last_scan(image.digest, scans) is None
-            ),
-            default=0,
-        )
+        for image in images:
+            remembered, scan = self._remembered.get(image.digest), self._last_scan(image.digest, scans)
+            if self._is_scanned_now(image, scan, started):
+                yield to_seconds(self._now)
+            elif scan:
+                waits = scan.status != ARCHIVED and (scan.completed_at or not is_unsupported(scan))
+                dated = self._dated(image.digest, scan) if waits else None
+                yield to_seconds(dated.completed_at) if dated else 0
+            elif image.digest in scans:
+                yield image.pushed_at
+            elif remembered:
+                # Memory knows of no scan. One that was asked for may have ended since then.
+                yield to_seconds(remembered.asked_at) or image.pushed_at
 
-    def coverage(
+    def _is_scanned_now(self, image: Candidate, scan: Scan | None, started: Container[str]) -> bool:
+        return image.digest in started or bool(self._enhanced and scan and scan.status == "ACTIVE")
+
+    def _coverage(
         self,
         images: Iterable[Candidate],
         scans: Mapping[str, Scan | None],
@@ -193,14 +236,7 @@ class ScanPlan:
         *,
         quota_reached: bool,
     ) -> Coverage:
-        """Return the coverage of images of the chunk; a scan that was started now has no result yet.
-
-        Args:
-            images: of the chunk.
-            scans: by digest; what is missing is as it is remembered.
-            started: the digests of images whose scan was started now.
-            quota_reached: whether the daily quota is why what is due was not started.
-        """
+        """Return the coverage of images; a scan that was started now has no result yet."""
         coverage, cutoff = Coverage(), self._settings.max_age.before(self._now)
         for image in images:
             remembered = self._remembered.get(image.digest)
@@ -223,15 +259,13 @@ class ScanPlan:
             images: how many images are to be scanned.
             asked: how many scans the run asked for in this repository.
         """
-        if not self._available:
+        if not self.available:
             return
         coverage, summary = tally.coverage, tally.summary
         oldest_scan = self._now if tally.oldest is None else to_time(tally.oldest)
-        unscanned_since = to_time(tally.unscanned_since)
+        waiting_since = to_time(tally.waiting_since)
         try:
-            state = RepositoryState(
-                self._repository, oldest_scan, images, asked, self._run, unscanned_since=unscanned_since
-            )
+            state = RepositoryState(self._repository, oldest_scan, images, asked, self._run, None, waiting_since)
             item = None
             if summary:
                 summary.coverage = {IMAGES: coverage.images} | {
@@ -243,33 +277,37 @@ class ScanPlan:
         except AwsError as error:
             self._give_up(error)
 
-    def _write(self, scans: Mapping[str, Scan | None], asked: Collection[str]) -> list[Future[None]]:
-        """Begin to remember scans."""
-        if not self._available:
+    def _write(self, scans: Mapping[str, Scan | None], *, asked: bool, run: str | None = None) -> list[Future[None]]:
+        """Begin to remember scans, and, if `asked`, that they are asked for now, by `run` (this run by default)."""
+        if not self.available:
             return []
+        run = self._run if run is None else run
+        parts = map(dict, chunked(list(scans.items()), _IMAGES_PER_WRITE))
         return [
-            self._pool.submit(self._memory.remember, self._repository, dict(part), asked, self._run, self._now)
-            for part in chunked(list(scans.items()), _IMAGES_PER_WRITE)
+            self._pool.submit(
+                self._memory.remember, self._repository, part, part if asked else (), run, self._now, self._remembered
+            )
+            for part in parts
         ]
 
     def _wait(self, writes: Iterable[Future[None]]) -> None:
-        """Wait for the end of writes; memory is given up if one of them failed."""
+        """Wait for writes to end; give memory up if one of them failed."""
         errors = [error for write in writes if (error := write.exception())]
         for error in errors:
             if not isinstance(error, AwsError):
                 raise error
-            if self._available:
+            if self.available:
                 self._give_up(error)
 
     def _last_scan(self, digest: str, scans: Mapping[str, Scan | None]) -> Scan | None:
         """Return the last scan of an image as ECR named it, or as it is remembered where ECR was not asked."""
-        if digest in scans:
-            return scans[digest]
         remembered = self._remembered.get(digest)
+        if digest in scans:
+            return scans[digest] or _of_unsupported(remembered)
         return remembered.scan or remembered.named if remembered else None
 
     def _saves_look_up(self, digest: str, scan: Scan | None) -> bool:
-        """Return whether a scan is worth remembering: memory is wrong, or the next run need not look the scan up."""
+        """Return whether a scan is worth remembering: memory is wrong, or the next run would save the look-up."""
         if scan is None or scan.completed_at is None:
             return False
         remembered = self._remembered.get(digest)
@@ -278,8 +316,15 @@ class ScanPlan:
             return to_seconds(known.completed_at) != to_seconds(scan.completed_at)
         return not self._is_due(digest, scan, self._now + self._settings.run_interval)
 
+    def _is_unknown_in_progress(self, digest: str, scan: Scan | None) -> bool:
+        """Return whether a scan is in progress that nobody knows the beginning of, so that it is remembered now."""
+        remembered = self._remembered.get(digest)
+        undated = scan is not None and scan.status in IN_PROGRESS and scan.completed_at is None
+        return undated and not self._enhanced and not (remembered and remembered.asked_at)
+
     def _dated(self, digest: str, scan: Scan | None) -> Scan | None:
         remembered = self._remembered.get(digest)
+        scan = scan or _of_unsupported(remembered)
         if scan is None or scan.completed_at or remembered is None:
             return scan
         if remembered.scan and remembered.scan.status == scan.status:
@@ -293,6 +338,15 @@ class ScanPlan:
         return crc32(f"{digest}{self._today}".encode()) % _SPOT_CHECK == 0
 
     def _give_up(self, error: AwsError) -> None:
-        self._available = False
+        self.available = False
         extra = {"repository": self._repository, "reason": str(error)}
-        logger.warning("memory is not available; ECR is asked about every image", extra=extra)
+        logger.warning("memory is not available; this invocation goes on without it", extra=extra)
+
+
+def _of_unsupported(remembered: RememberedScan | None) -> Scan | None:
+    """Return the remembered scan of an image that ECR cannot scan; None for any other."""
+    return remembered.named if remembered and remembered.named and is_unsupported(remembered.named) else None
+
+
+def _cannot_be_scanned(scan: Scan) -> bool:
+    return scan.status == ARCHIVED or is_unsupported(scan)

@@ -14,8 +14,8 @@ T = TypeVar("T")
 # Calls per second. The rate that ECR allows is not published, so these only bound the search for it.
 _MIN_RATE = 0.2
 _MAX_RATE = 1000.0
-# Each success adds this many calls per second to the rate while ECR throttles nothing (the rate doubles within a
-# second or two), and this many after it throttled (3 % per second), until so many calls in a row succeeded.
+# Each success adds calls per second to the rate: the first number while ECR throttles nothing (the rate doubles within
+# a second or two), the second one after it throttled (3 % per second), until this many calls in a row succeeded.
 _FAST_INCREASE = 2.0
 _SLOW_INCREASE = 0.03
 _SUCCESSES_UNTIL_FAST = 200
@@ -23,17 +23,18 @@ _SUCCESSES_UNTIL_FAST = 200
 _DECREASE_FACTOR = 0.7
 # This many failed calls in a row count as throttling, whatever their error code.
 _FAILURES_UNTIL_DECREASE = 8
-# Seconds: the maximum pause after the first throttled call; it doubles with each further one up to the second number.
-# Calls that were in flight together are one.
+# Seconds: the longest pause after the first throttled call. It doubles with each further one, up to the maximum. Calls
+# that were in flight together are one. No float holds 2 to the power of 1,024, so the exponent has a bound as well.
 _FIRST_PAUSE = 0.1
 _MAX_PAUSE = 20.0
+_MAX_DOUBLINGS = 10
 
 
 class AdaptiveRateLimiter:
-    """Spaces the calls of all threads.
+    """Spaces out the calls of all threads.
 
-    Additive increase, multiplicative decrease. After a throttled call all threads pause: exponential backoff with
-    full jitter (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/).
+    The rate follows additive increase and multiplicative decrease. After a throttled call, all threads pause:
+    exponential backoff with full jitter (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/).
 
     Args:
         first_rate: calls per second to begin with.
@@ -63,11 +64,11 @@ class AdaptiveRateLimiter:
         Args:
             function: makes the call.
             deadline: no call waits past it.
-            adapt: whether a failure may lower the rate; False if it is known to concern one image alone.
+            adapt: whether a failure may lower the rate; False if failures are known to concern single images.
 
         Raises:
             DeadlineExceededError: the slot is after the deadline.
-            TransientError: from `function`; the rate follows.
+            TransientError: from `function`; it may lower the rate.
             Exception: from `function`.
         """
         started = self._acquire_slot(deadline)
@@ -81,7 +82,7 @@ class AdaptiveRateLimiter:
         return result
 
     def pause(self, seconds: float) -> None:
-        """Let the next call wait at least this long."""
+        """Let the next call wait at least this many seconds."""
         with self._lock:
             self._next_slot = max(self._next_slot, self._clock() + seconds)
 
@@ -96,7 +97,7 @@ class AdaptiveRateLimiter:
             if slot > now:
                 self._sleep(slot - now)
             with self._lock:
-                # If the rate was decreased while this thread slept, its slot is void: reserve a new one.
+                # If the rate was lowered while this thread slept, its slot is void: reserve a new one.
                 if self._decreased_at == decreased_at:
                     return self._clock()
 
@@ -104,15 +105,16 @@ class AdaptiveRateLimiter:
         with self._lock:
             self._failures_in_a_row += 1
             if not throttled and self._failures_in_a_row < _FAILURES_UNTIL_DECREASE:
-                return  # one image's trouble, as far as can be seen
+                return  # as far as can be seen, this concerns one image
             if started < self._decreased_at:
-                return  # sent before the last decrease could take effect: it says nothing new
+                return  # sent before the last decrease took effect: it says nothing new
             now = self._clock()
             self._decreased_at = now
             self._successes_in_a_row = 0
             self._rate = max(self._rate * _DECREASE_FACTOR, _MIN_RATE)
+            doublings = min(self._decreases_in_a_row, _MAX_DOUBLINGS)
             self._decreases_in_a_row += 1
-            pause = self._jitter() * min(_FIRST_PAUSE * 2 ** (self._decreases_in_a_row - 1), _MAX_PAUSE)
+            pause = self._jitter() * min(_FIRST_PAUSE * 2**doublings, _MAX_PAUSE)
             self._next_slot = now + 1 / self._rate + pause
 
     def _on_success(self) -> None:

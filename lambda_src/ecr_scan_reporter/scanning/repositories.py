@@ -34,10 +34,10 @@ class Dependencies:
 
 
 def queue_repositories(event: Mapping[str, Any], deps: Dependencies, now: datetime | None = None) -> dict[str, int]:
-    """Queue one message per repository that matches, the one whose oldest scan is oldest first.
+    """Queue one message per matching repository; the one whose oldest scan is oldest comes first.
 
     Args:
-        event: of the schedule; its `repositoriesFilterRegexp`, if it has one, replaces the configured filter.
+        event: of the schedule; its `repositoriesFilterRegexp`, if any, replaces the configured filter.
         deps: the settings and clients.
         now: aware; the time of the call by default.
 
@@ -50,12 +50,13 @@ def queue_repositories(event: Mapping[str, Any], deps: Dependencies, now: dateti
     """
     now = now or datetime.now(UTC)
     repositories = deps.settings.repositories
-    # A run of another selection, which someone starts, says nothing about the registry.
+    # A run of another selection, which someone starts manually, says nothing about the registry. What it remembers of
+    # repositories outside the configured filter is forgotten by the next run of the schedule.
     whole = "repositoriesFilterRegexp" not in event
     if not whole:
         regexp = compile_regexp("repositoriesFilterRegexp", event["repositoriesFilterRegexp"])
         repositories = replace(repositories, include=regexp)
-    # ECR then starts all scans itself, and a run only sees what became of them.
+    # With enhanced scanning, ECR starts all scans itself, and a run only sees what became of them.
     enhanced = not deps.ecr.supports_manual_scans()
     names = list(deps.ecr.repository_names())
     matching = [name for name in names if repositories.matches(name)]
@@ -74,12 +75,14 @@ def queue_repositories(event: Mapping[str, Any], deps: Dependencies, now: dateti
 
 
 def write_heartbeat(deps: Dependencies, now: datetime | None = None) -> dict[str, int]:
-    """Write how old the last complete run is, and start none: an alarm cannot look back as far as some schedules reach.
+    """Write how old the last complete run is, and start none.
+
+    An alarm cannot look back over the longest intervals between two runs; it can look at an age.
 
     Raises:
         AwsError: DynamoDB rejected a call.
     """
-    metrics = heartbeat(ScanMemory(deps.table), now or datetime.now(UTC))
+    metrics = heartbeat(ScanMemory(deps.table), deps.settings.repositories.matches, now or datetime.now(UTC))
     logger.info("heartbeat", extra=embed(metrics, deps.settings.name, SECONDS))
     return {name: int(value) for name, value in metrics.items()}
 
@@ -89,12 +92,11 @@ def _begin_run(
 ) -> tuple[str, dict[str, float]]:
     """Sort repositories, the oldest scan first, and remember how many there are.
 
-    The daily quota of scans is spent where the promised age is nearest to its end. Repositories that are not known, and
-    all of them where memory cannot be read, are in a random order, so that the quota does not always end before the
-    same ones.
+    The daily quota of scans is spent where the promised age ends first. Unknown repositories, and all repositories if
+    memory cannot be read, are in random order, so that the quota does not always run out before the same ones.
 
     Returns:
-        The id of the run, and the metrics of what memory says about the runs before.
+        The id of the run, and the metrics that memory yields about the runs before.
     """
     run = f"{now:%Y-%m-%dT%H:%M:%SZ}-{uuid4().hex[:8]}"
     metrics: dict[str, float] = {}
@@ -110,7 +112,8 @@ def _begin_run(
             metrics |= continue_pass(memory, states, queued, run, now)
             memory.forget_repositories(state.repository for state in states if state.repository not in queued)
     except AwsError as error:
-        logger.warning("memory is not available; the order of the repositories is random", extra={"reason": str(error)})
+        # Until the order is known, it is random.
+        logger.warning("memory is not available; the run goes on without it", extra={"reason": str(error)})
     return run, metrics
 
 

@@ -1,15 +1,14 @@
 """Scans one repository: lists its images, looks up their last scans and starts the scans that are due.
 
 Images are processed in the order of their digests, so that a continuation can say where the next invocation resumes,
-whatever was pushed or deleted in between.
+even if images are pushed or deleted in between.
 """
 
 import logging
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import takewhile
@@ -33,9 +32,10 @@ from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.models import Scan, StartOutcome
 from ecr_scan_reporter.scanning.coverage import Coverage
 from ecr_scan_reporter.scanning.decisions import Decision
-from ecr_scan_reporter.scanning.due import KNOWN_STATUSES, decide, scan_priority
+from ecr_scan_reporter.scanning.due import ARCHIVED, KNOWN_STATUSES, decide, scan_priority
 from ecr_scan_reporter.scanning.messages import RepositoryMessage
-from ecr_scan_reporter.scanning.plan import ScanPlan
+from ecr_scan_reporter.scanning.plan import UNSUPPORTED_TYPE, ScanPlan
+from ecr_scan_reporter.scanning.quota import QuotaDetector
 from ecr_scan_reporter.scanning.rate_limiter import AdaptiveRateLimiter
 from ecr_scan_reporter.scanning.selection import Candidate, Candidates, ImageSelector
 from ecr_scan_reporter.scanning.tally import Tally
@@ -45,24 +45,35 @@ from ecr_scan_reporter.shared.deadline import Deadline
 
 logger = logging.getLogger(__name__)
 
-# Images whose last scans are looked up before the due ones among them are started, the most urgent first.
+# How many images are looked up before the due ones among them are started, the most urgent first.
 CHUNK_SIZE = 2000
-# Seconds that a continuation waits, so that ECR's rate limits recover: by how many invocations in a row made no
-# progress. After as many as there are numbers here, the message fails.
+# Seconds that a continuation waits, so that ECR's rate limits recover: by the number of invocations in a row without
+# progress. After as many invocations as there are numbers here, the message fails.
 CONTINUATION_DELAYS = (30, 120, 480)
-# Calls per second to begin with; the limiters find the rates that ECR allows.
+# Calls per second to begin with. The limiters find the rates that ECR allows.
 FIRST_LOOK_UP_RATE, _FIRST_START_RATE = 800.0, 100.0
 # A call that fails is repeated after all others were made. After this many rounds in which no call succeeded, the
 # failures are those of the images. Before each of these rounds there is a pause; seconds, doubled each time.
 _ROUNDS_WITHOUT_SUCCESS = 5
 RETRY_PAUSE = 0.2
-# If at most this share of the calls in a round failed, ECR is well, and the failures concern these images alone.
+# If at most this share of the calls in a round failed, ECR is healthy, and the failures concern these images alone.
 _FEW = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """What the images scanner works with: settings, clients, and threads for calls to ECR and for writes of memory."""
+    """What the images scanner works with, for the life of its execution environment.
+
+    Args:
+        settings: of the images scanner.
+        ecr: the registry.
+        images_queue: takes continuations.
+        reports_queue: takes images with an overdue finding.
+        table: the memory table.
+        pool: threads for calls to ECR.
+        writers: threads for writes to the memory table.
+        quota: recognizes the daily quota of scans.
+    """
 
     settings: ImagesScannerSettings
     ecr: EcrRegistry
@@ -71,6 +82,7 @@ class Dependencies:
     table: Table
     pool: Executor
     writers: Executor
+    quota: QuotaDetector = field(default_factory=QuotaDetector)
 
 
 def process_message(body: str, deps: Dependencies, deadline: Deadline) -> None:
@@ -127,7 +139,7 @@ def _continuation(message: RepositoryMessage, tally: Tally, reason: str) -> Repo
         oldest=tally.oldest,
         coverage=tally.coverage,
         summary=tally.summary if tally.resume_after else None,
-        unscanned_since=tally.unscanned_since,
+        waiting_since=tally.waiting_since,
     )
 
 
@@ -140,23 +152,43 @@ def _scan_images(
     )
     candidates, skipped, stopped = Candidates(), Coverage(), None
     try:
-        candidates, skipped = list_candidates(message, deps, now, deadline, tally)
-        _scan_candidates(candidates, message, deps, deadline, tally, plan, now)
-    except (ScanQuotaExceededError, ManualScanningDisabledError, RepositoryNotFoundError) as error:
-        # Nothing more can be done in this run. What memory knows of the other images completes the sum.
-        stopped, quota_reached = error, isinstance(error, ScanQuotaExceededError)
-        for chunk in () if tally.complete else candidates.chunks(CHUNK_SIZE, tally.resume_after):
-            plan.read(chunk, candidates)
-            named = {candidate.digest: candidate.last_scan for candidate in chunk.images if candidate.last_scan}
-            dates = plan.dates(chunk.images, named, ())
-            unscanned_since = plan.unscanned_since(chunk.images, named, ())
-            coverage = plan.coverage(chunk.images, named, (), quota_reached=quota_reached)
-            _queue_overdue(plan.overdue, message, deps)
-            tally.advance(chunk, dates, unscanned_since, coverage, plan.findings)
-    tally.coverage = tally.coverage.merge(skipped)
-    plan.finish(tally, len(candidates), message.asked + len(tally.started))
+        try:
+            candidates, skipped = list_candidates(message, deps, now, deadline, tally)
+            _scan_candidates(candidates, message, deps, deadline, tally, plan, now)
+        except (ScanQuotaExceededError, ManualScanningDisabledError, RepositoryNotFoundError) as error:
+            stopped, quota_reached = error, isinstance(error, ScanQuotaExceededError)
+            _sum_up_the_rest(candidates, message, deps, deadline, tally, plan, quota_reached=quota_reached)
+        tally.coverage = tally.coverage.merge(skipped)
+        plan.finish(tally, len(candidates), message.asked + len(tally.started))
+    finally:
+        tally.memory_available = plan.available
     if stopped:
         raise stopped
+
+
+def _sum_up_the_rest(
+    candidates: Candidates,
+    message: RepositoryMessage,
+    deps: Dependencies,
+    deadline: Deadline,
+    tally: Tally,
+    plan: ScanPlan,
+    *,
+    quota_reached: bool,
+) -> None:
+    """Complete the sums with what memory knows of the other images: this run can start no further scan.
+
+    Raises:
+        DeadlineExceededError: there are too many images for the remaining time.
+        AwsError: SQS rejected a call.
+    """
+    for chunk in () if tally.complete else candidates.chunks(CHUNK_SIZE, tally.resume_after):
+        deadline.check(f"what memory knows of {message.repository}")
+        plan.read(chunk, candidates)
+        named = {candidate.digest: candidate.last_scan for candidate in chunk.images if candidate.last_scan}
+        sums = plan.sums(chunk.images, named, (), quota_reached=quota_reached)
+        _queue_overdue(plan.overdue, message, deps)
+        tally.advance(chunk, sums, plan.findings)
 
 
 def _scan_candidates(
@@ -170,45 +202,58 @@ def _scan_candidates(
 ) -> None:
     look_up_limiter = AdaptiveRateLimiter(FIRST_LOOK_UP_RATE, deadline.clock)
     start_limiter = AdaptiveRateLimiter(_FIRST_START_RATE, deadline.clock)
-    start = _scan_starter(message.repository, deps.ecr, tally)
+    start = _scan_starter(message.repository, deps.ecr, deps.quota, tally)
     for chunk in candidates.chunks(CHUNK_SIZE, message.after):
         images = chunk.images
         plan.read(chunk, candidates)
         known = plan.known(images)
-        # At most half of the remaining time, so that what is due is started as well.
+        # Look-ups take at most half of the remaining time, so that there is time to start what is due.
         calls = ConcurrentCalls(deps.pool, look_up_limiter, deadline.halfway(), tally)
         looked_up = look_up_scans(images, known, message.repository, deps.ecr, calls)
         scans = {**known, **looked_up.scans}
-        due = find_due({**known, **plan.dated(looked_up.scans)}, deps.settings, now, tally)
-        if message.enhanced:
-            due = []  # ECR starts all scans itself
+        dated = {**known, **plan.dated(looked_up.scans)}
+        decisions = decide_all(dated, message.repository, deps.settings, now, enhanced=message.enhanced)
+        due = sorted(
+            (digest for digest, decision in decisions.items() if decision.due),
+            key=lambda digest: scan_priority(dated[digest]),
+        )
         stopped = None
         try:
-            with plan.remembering(scans, looked_up.scans, due):
+            with plan.remembering(scans, looked_up.scans, due, tally):
                 ConcurrentCalls(deps.pool, start_limiter, deadline, tally).run(start, due)
         except (ScanQuotaExceededError, ManualScanningDisabledError) as error:
             stopped = error
         interrupted = looked_up.done < len(images)
         if looked_up.done or not images:
             done = [candidate for candidate in images[: looked_up.done] if candidate.digest not in looked_up.gone]
-            dates = list(plan.dates(done, scans, tally.started))
-            unscanned_since = plan.unscanned_since(done, scans, tally.started)
-            quota_reached = isinstance(stopped, ScanQuotaExceededError)
-            coverage = plan.coverage(done, scans, tally.started, quota_reached=quota_reached)
+            decided = [decisions[candidate.digest] for candidate in done if candidate.digest in decisions]
+            done = [candidate for candidate in done if not tally.is_gone(candidate.digest)]
+            scans |= _named_by_rejection(tally.rejected, due)
+            sums = plan.sums(
+                done,
+                scans,
+                tally.started,
+                quota_reached=isinstance(stopped, ScanQuotaExceededError),
+                decisions=decided,
+            )
             if interrupted:
-                # What memory knows of the others of the chunk is added up with them.
+                # What memory knows of the chunk's other images is added up with them, in the continuation.
                 chunk = chunk.first(looked_up.done)
                 plan.read(chunk, candidates)
             _queue_overdue(plan.overdue, message, deps)
-            tally.advance(chunk, dates, unscanned_since, coverage, plan.findings)
+            tally.advance(chunk, sums, plan.findings)
         if stopped:
             raise stopped
         if interrupted:
-            raise DeadlineExceededError(f"the time was enough to look up {looked_up.done} of {len(images)} images")
+            raise DeadlineExceededError(f"there was time to look up only {looked_up.done} of {len(images)} images")
 
 
 def _queue_overdue(digests: Iterable[str], message: RepositoryMessage, deps: Dependencies) -> None:
-    """Let the reporter look at images with a deadline that has passed; it reports each finding once."""
+    """Ask the reporter to look at images with a deadline that has passed; it reports each finding once.
+
+    Raises:
+        QueueError: SQS rejected a message.
+    """
     bodies = [OverdueMessage(message.repository, digest, message.run).to_json() for digest in digests]
     if bodies:
         deps.reports_queue.send(bodies)
@@ -229,36 +274,36 @@ def list_candidates(
         deps: the settings and clients.
         now: aware.
         deadline: of the listing.
-        tally: counts the skipped images by reason, if the message is no continuation.
+        tally: counts the skipped images by reason, unless the message is a continuation.
         skipped: takes the digest, the first tag and the reason of each skipped image, if it is a list.
 
     Raises:
-        DeadlineExceededError: the repository has too many images to list in the remaining time.
+        DeadlineExceededError: the repository has too many images, or indexes, to read in the remaining time.
+        AwsError: ECR rejected a call.
     """
     selector = ImageSelector(deps.settings.selection, now, skipped)
     for page in deps.ecr.image_pages(message.repository):
         selector.add(page)
         deadline.check(f"listing {message.repository}")
     children = (
-        index_children(deps.ecr, deps.table, message.repository, list(selector.index_tags), now)
+        index_children(deps.ecr, deps.table, message.repository, list(selector.index_tags), now, deadline)
         if selector.has_untagged and selector.index_tags
         else []
     )
     candidates = selector.select(children)
     if not message.after:
-        for reason, number in selector.skipped.items():
-            tally.count(reason, number)
+        tally.skip(selector.skipped)
     return candidates, selector.skipped_coverage
 
 
 @dataclass(frozen=True, slots=True)
 class LookUps:
-    """What came of looking up the last scans of a chunk of images.
+    """The results of looking up the last scans of a chunk of images.
 
     Args:
         scans: the last scan (None: never scanned) by digest of every image that was read in time.
-        gone: the digests of images that were deleted meanwhile.
-        done: how many images from the start of the chunk are known, were read, or failed for good.
+        gone: the digests of images that were deleted in the meantime.
+        done: how many images from the start of the chunk were known, looked up, deleted, or failed for good.
     """
 
     scans: dict[str, Scan | None]
@@ -273,7 +318,11 @@ def look_up_scans(
     ecr: EcrRegistry,
     calls: "ConcurrentCalls",
 ) -> LookUps:
-    """Look up the last scans of images that are not known."""
+    """Look up the last scans of the images of a chunk that are not known.
+
+    Raises:
+        AwsError: ECR rejected a call for a reason that concerns the whole repository.
+    """
     scans: dict[str, Scan | None] = {}
     gone: set[str] = set()
     failed: set[str] = set()
@@ -289,31 +338,39 @@ def look_up_scans(
             failed.add(digest)
 
     digests = [candidate.digest for candidate in chunk]
-    with suppress(DeadlineExceededError):  # what was read in time is enough to go on with
+    with suppress(DeadlineExceededError):  # go on with what was read in time
         failed |= calls.run(look_up, [digest for digest in digests if digest not in known])
     done = takewhile(lambda digest: any(digest in part for part in (known, scans, gone, failed)), digests)
     return LookUps(scans, gone, len(list(done)))
 
 
-def find_due(
-    scans: Mapping[str, Scan | None], settings: ImagesScannerSettings, now: datetime, tally: Tally
-) -> list[str]:
-    """Return the digests of the images that are due, the most urgent first."""
-    due = []
+def decide_all(
+    scans: Mapping[str, Scan | None],
+    repository: str,
+    settings: ImagesScannerSettings,
+    now: datetime,
+    *,
+    enhanced: bool = False,
+) -> dict[str, Decision]:
+    """Decide which images are due, by digest. With `enhanced` scanning none are: ECR starts all scans itself."""
+    decisions: dict[str, Decision] = {}
     for digest, scan in scans.items():
         if scan and scan.status not in KNOWN_STATUSES:
-            extra = {"repository": tally.repository, "digest": digest, "status": scan.status}
+            extra = {"repository": repository, "digest": digest, "status": scan.status}
             logger.warning("unknown scan status; the scan date decides", extra=extra)
         decision = decide(digest, scan, settings.max_age, settings.run_interval, now)
-        tally.count(decision)
-        if decision.due:
-            due.append(digest)
-    return sorted(due, key=lambda digest: scan_priority(scans[digest]))
+        decisions[digest] = Decision.ENHANCED_SCANNING if enhanced and decision.due else decision
+    return decisions
 
 
-def _scan_starter(repository: str, ecr: EcrRegistry, tally: Tally) -> Callable[[str], None]:
+def _named_by_rejection(rejected: Mapping[str, StartOutcome], due: Iterable[str]) -> dict[str, Scan]:
+    """Return what a rejected request to start a scan says about the last scan of an image that cannot be scanned."""
+    named = {StartOutcome.UNSUPPORTED_TYPE: UNSUPPORTED_TYPE, StartOutcome.ARCHIVED: Scan(ARCHIVED)}
+    return {digest: named[rejected[digest]] for digest in due if rejected.get(digest) in named}
+
+
+def _scan_starter(repository: str, ecr: EcrRegistry, quota: QuotaDetector, tally: Tally) -> Callable[[str], None]:
     """Return the function that starts the scan of one image and counts the outcome."""
-    quota = QuotaDetector()
 
     def start(digest: str) -> None:
         try:
@@ -328,37 +385,11 @@ def _scan_starter(repository: str, ecr: EcrRegistry, tally: Tally) -> Callable[[
             return
         if outcome is StartOutcome.STARTED:
             quota.accepted()
-            tally.started.add(digest)
-        tally.count(outcome)
+        tally.count_start(digest, outcome)
         extra = {"repository": repository, "digest": digest, "outcome": outcome}
         logger.info("scan requested", extra=extra)
 
     return start
-
-
-class QuotaDetector:
-    """Tells the account's daily quota of scans from a limit that concerns one image.
-
-    ECR returns LimitExceededException for both, and AWS documents only the message of the limit per image. The quota
-    is assumed once this many images in a row were rejected.
-    """
-
-    _REJECTIONS = 3
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._in_a_row = 0
-
-    def accepted(self) -> None:
-        """Record a scan that was started."""
-        with self._lock:
-            self._in_a_row = 0
-
-    def rejected(self) -> bool:
-        """Record a rejected scan; return whether the quota is the reason."""
-        with self._lock:
-            self._in_a_row += 1
-            return self._in_a_row >= self._REJECTIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,14 +402,14 @@ class ConcurrentCalls:
     tally: Tally
 
     def run(self, call: Callable[[str], None], digests: Sequence[str]) -> set[str]:
-        """Call `call` for each digest; repeat calls that fail, after all others were made.
+        """Call `call` for each digest; repeat the calls that fail, after all others were made.
 
         Returns:
             The digests whose calls failed again and again; they are in the tally as failures.
 
         Raises:
             DeadlineExceededError: the time was too short; calls in flight have ended.
-            Exception: the first one that `call` raised, except `TransientError`.
+            Exception: what `call` raised, except `TransientError`; of several, the one for the earliest digest.
         """
 
         def attempt(digest: str, adapt: bool) -> TransientError | None:

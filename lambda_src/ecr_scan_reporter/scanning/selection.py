@@ -17,12 +17,12 @@ _COVERAGE_REASONS = {Decision.ARCHIVED: Reason.ARCHIVED, Decision.NOT_SELECTED: 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What remains of an `Image` once it is selected.
+    """What is kept of an `Image` once it is selected.
 
     Args:
         digest: of the image.
         tag: the first one, "" if it has none.
-        last_scan: as DescribeImages named it.
+        last_scan: as DescribeImages named it; None if it named none.
         pushed_at: Unix seconds; 0 if that is not known.
     """
 
@@ -39,9 +39,9 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some selected images, and the range of digests that they stand for, with other images in it.
+    """Some selected images, and the range of digests that they stand for, which may have other images in it.
 
-    All chunks of a repository together have every digest once, also those of images that ECR does not list.
+    Together, the chunks of a repository cover every digest once, including those of images that ECR does not list.
 
     Args:
         images: in the order of their digests.
@@ -61,8 +61,8 @@ class Chunk:
 class Candidates:
     """The selected images of a repository, sorted by digest.
 
-    A repository may have 100,000 of them. Each is one string, its digest, when it was pushed and its first tag, which
-    takes half of the room of an object, until it is processed.
+    A repository may have 100,000 of them. Until it is processed, each is one string of its digest, the time of its push
+    and its first tag, which takes half as much memory as an object.
 
     Args:
         entries: the digests, each with Unix seconds and the first tag, with a space before each.
@@ -73,18 +73,15 @@ class Candidates:
     def __init__(
         self, entries: Iterable[str] = (), last_scans: Mapping[str, Scan] | None = None, others: Iterable[str] = ()
     ) -> None:
-        # A space sorts before everything that a digest has.
+        # A space sorts before every character of a digest.
         self._entries, self._others = sorted(entries), sorted(others)
         self._last_scans = last_scans or {}
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def __iter__(self) -> Iterator[Candidate]:
-        return map(self._candidate, self._entries)
-
     def chunks(self, size: int, after: str = "") -> Iterator[Chunk]:
-        """Yield the candidates after a digest, at most `size` at a time; one chunk at least."""
+        """Yield the candidates after a digest, at most `size` at a time; at least one chunk."""
         start = bisect_right(self._entries, after, key=_digest)
         for first in range(start, max(len(self._entries), start + 1), size):
             images = list(map(self._candidate, self._entries[first : first + size]))
@@ -115,9 +112,9 @@ class ImageSelector:
 
     Attributes:
         skipped: how many images were skipped, by reason.
-        skipped_coverage: how many of them ECR could scan.
+        skipped_coverage: those of them that ECR could scan.
         index_tags: the tags of each image index, by its digest.
-        has_untagged: whether an image without a tag may be selected, so that the indexes decide it.
+        has_untagged: whether an image without a tag may be selected, which the indexes decide.
     """
 
     def __init__(
@@ -136,7 +133,7 @@ class ImageSelector:
         self.has_untagged = False
 
     def add(self, page: Iterable[Image]) -> None:
-        """Add one page of images. A page may repeat images of the one before if an image was pushed meanwhile."""
+        """Add one page of images. It may repeat images of the page before, if one was pushed between the two calls."""
         page = list(page)
         for image in page:
             if image.digest in self._page_before:
@@ -205,7 +202,7 @@ class ImageSelector:
         return None if self._matches(image) else Decision.NOT_SELECTED
 
     def _matches(self, image: Image) -> bool:
-        """Return whether an image matches; an image without a tag matches until its index's tags are known."""
+        """Return whether an image matches. An image without a tag matches until the tags of its index are known."""
         return (
             (not image.tags or self._matches_tags(image.tags))
             and _within(image.pushed_at, self._selection.pushed_within, self._now)

@@ -3,7 +3,8 @@
 import logging
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
 
@@ -19,46 +20,98 @@ logger = logging.getLogger(__name__)
 
 # How many digests the summary names per reason; all failures have a log line of their own.
 _NAMED_DIGESTS = 5
+# The metrics of the images that were skipped, by decision or by the outcome of the request to start the scan.
+_SKIPPED: Mapping[str, str] = {
+    Decision.SCANNED_RECENTLY: "SkippedScannedRecently",
+    StartOutcome.SCANNED_WITHIN_24_HOURS: "SkippedScannedRecently",
+    Decision.NOT_SELECTED: "SkippedNotSelected",
+    Decision.UNSUPPORTED: "SkippedUnsupported",
+    StartOutcome.UNSUPPORTED_TYPE: "SkippedUnsupported",
+    Decision.ARCHIVED: "SkippedArchived",
+    StartOutcome.ARCHIVED: "SkippedArchived",
+}
+_SKIPPED_OTHER = "SkippedOther"
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkSums:
+    """Sums over images of a chunk. Times are Unix seconds.
+
+    Args:
+        oldest: when the image was scanned whose last scan is oldest; 0 if an image has no date, None if there is none.
+        waiting_since: when the image was last scanned, or pushed if it was never scanned, that has waited longest for
+            a scan; images without any date are left out. 0 if no image has one.
+        coverage: of the images.
+        decisions: of the images; none for an image whose last scan could not be looked up.
+    """
+
+    oldest: int | None
+    waiting_since: int
+    coverage: Coverage
+    decisions: Iterable[Decision] = field(default=())
 
 
 class Tally:
-    """Outcomes and failures of one invocation, counted by many threads, and the sum of what was processed so far.
+    """Outcomes and failures of one invocation, counted by many threads, and the sums over the images processed so far.
 
     Args:
-        message: which images the invocations before have processed, and what they summed up.
+        message: names the images that the invocations before have processed, and has their sums.
         now: aware.
 
     Attributes:
         repository: its name.
         resume_after: the digest of the last image that was processed.
         oldest: of the images processed so far, as in the message.
+        waiting_since: of the images processed so far, as in the message.
         coverage: of the images processed so far; in the end, of all images.
         summary: what memory knows of the findings of the images processed so far; None if it was not available.
         complete: whether all images were processed.
-        unscanned_since: of the images processed so far, as in the message.
         started: the digests of images whose scan was started.
+        rejected: by digest, why ECR did not start the scans of other images.
         throttled: how many calls ECR rejected because of their rate.
+        memory_available: whether every call to the memory table succeeded.
     """
 
     def __init__(self, message: RepositoryMessage, now: datetime) -> None:
         self.repository = message.repository
         self.resume_after = self._started_after = message.after
         self.oldest, self.coverage = message.oldest, message.coverage
-        self.unscanned_since = message.unscanned_since
+        self.waiting_since = message.waiting_since
         self.summary = message.summary or (None if message.after else RepositorySummary(self.repository, now))
         if self.summary:
             self.summary.updated_at = now
         self.complete = False
+        self._decisions: Counter[Decision] = Counter()
+        self._skipped: Counter[Decision] = Counter()
         self._outcomes: Counter[str] = Counter()
         self._failures: dict[str, list[str]] = {}
         self.started: set[str] = set()
+        self.rejected: dict[str, StartOutcome] = {}
         self.throttled = 0
+        self.memory_available = True
         self._lock = threading.Lock()
 
-    def count(self, outcome: str, number: int = 1) -> None:
-        """Count an outcome of one or more images."""
+    def count(self, outcome: str) -> None:
+        """Count an outcome of one image, or of the whole repository."""
         with self._lock:
-            self._outcomes[outcome] += number
+            self._outcomes[outcome] += 1
+
+    def count_start(self, digest: str, outcome: StartOutcome) -> None:
+        """Count the outcome of a request to start a scan."""
+        with self._lock:
+            self._outcomes[outcome] += 1
+            if outcome is StartOutcome.STARTED:
+                self.started.add(digest)
+            else:
+                self.rejected[digest] = outcome
+
+    def is_gone(self, digest: str) -> bool:
+        """Return whether the image was deleted before its scan could be started."""
+        return self.rejected.get(digest) is StartOutcome.IMAGE_NOT_FOUND
+
+    def skip(self, images: Mapping[Decision, int]) -> None:
+        """Count images that the listing skipped, as soon as the first chunk is processed for good."""
+        self._skipped.update(images)
 
     def fail(self, digest: str, reason: str, message: str) -> None:
         """Record that one image could not be processed; the others go on."""
@@ -67,33 +120,27 @@ class Tally:
         extra = {"repository": self.repository, "digest": digest, "reason": reason, "detail": message}
         logger.warning("image failed", extra=extra)
 
-    def advance(
-        self,
-        chunk: Chunk,
-        dates: Iterable[int],
-        unscanned_since: int,
-        coverage: Coverage,
-        findings: RepositorySummary | None,
-    ) -> None:
-        """Add images that were processed for good.
+    def advance(self, chunk: Chunk, sums: ChunkSums, findings: RepositorySummary | None) -> None:
+        """Add images that were processed for good. Only now do their decisions count: others are decided on again.
 
         Args:
             chunk: of these images.
-            dates: of their last scans, in Unix seconds; 0 if an image was never scanned.
-            unscanned_since: when the first of them was pushed that was never scanned, in Unix seconds; 0 for none.
-            coverage: of these images.
+            sums: over these images.
             findings: what memory knows of them; None if it was not available.
         """
         if chunk.images:
             self.resume_after = chunk.images[-1].digest
         self.complete = not chunk.until
-        self.unscanned_since = min(filter(None, (self.unscanned_since, unscanned_since)), default=0)
+        self._decisions.update(sums.decisions)
+        self._decisions.update(self._skipped)
+        self._skipped.clear()
+        self.waiting_since = min(filter(None, (self.waiting_since, sums.waiting_since)), default=0)
         if self.summary and findings:
             self.summary.merge(findings)
         else:
             self.summary = None
-        self.oldest = min(dates if self.oldest is None else chain(dates, [self.oldest]), default=None)
-        self.coverage = self.coverage.merge(coverage)
+        self.oldest = min((date for date in (self.oldest, sums.oldest) if date is not None), default=None)
+        self.coverage = self.coverage.merge(sums.coverage)
 
     def throttle(self) -> None:
         """Count a call that ECR rejected because of its rate."""
@@ -103,7 +150,7 @@ class Tally:
     @property
     def progressed(self) -> bool:
         """Whether this invocation started a scan or processed an image for good."""
-        return bool(self._outcomes[StartOutcome.STARTED]) or self.resume_after != self._started_after
+        return bool(self.started) or self.resume_after != self._started_after
 
     def log(self, interrupted: str | None, instance: str) -> None:
         """Log the summary line with its metrics; `interrupted` says why the repository is not done."""
@@ -113,19 +160,27 @@ class Tally:
         }
         extra = {
             "repository": self.repository,
-            "outcomes": dict(self._outcomes),
+            "outcomes": dict(Counter[str](self._decisions) + self._outcomes),
             "failures": failures,
             "coverage": self.coverage.to_json(),
         }
         if interrupted:
             extra |= {"resume_after": self.resume_after, "interrupted": interrupted}
-        metrics = {
-            # Each image has one decision, whatever came of it.
-            "ImagesSeen": sum(number for outcome, number in self._outcomes.items() if outcome in set(Decision)),
+        extra |= embed(self._metrics(), instance)
+        logger.log(logging.WARNING if failures else logging.INFO, "repository processed", extra=extra)
+
+    def _metrics(self) -> dict[str, float]:
+        skipped: Counter[str] = Counter()
+        for outcome, number in chain(self._decisions.items(), Counter(self.rejected.values()).items()):
+            if not (isinstance(outcome, Decision) and outcome.due):
+                skipped[_SKIPPED.get(outcome, _SKIPPED_OTHER)] += number
+        return {
+            # Each image has exactly one decision.
+            "ImagesSeen": self._decisions.total(),
             "ScansStarted": self._outcomes[StartOutcome.STARTED],
+            **{name: skipped[name] for name in dict.fromkeys((*_SKIPPED.values(), _SKIPPED_OTHER))},
             "ImagesFailed": sum(map(len, self._failures.values())),
             "Throttled": self.throttled,
             "QuotaReached": self._outcomes["quota_exceeded"],
+            "MemoryUnavailable": int(not self.memory_available),
         }
-        extra |= embed(metrics, instance)
-        logger.log(logging.WARNING if failures else logging.INFO, "repository processed", extra=extra)

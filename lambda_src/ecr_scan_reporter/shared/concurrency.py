@@ -10,15 +10,16 @@ Result = TypeVar("Result")
 
 
 def chunked(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
-    """Split `items` into chunks of at most `size`."""
+    """Yield the items in chunks of at most `size`."""
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
 def concurrent_map(pool: Executor, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-    """Map `function` over `items` in the pool; return when no call is in flight any more.
+    """Map `function` over `items` in the pool; return when no call is in flight.
 
     Raises:
-        Exception: the first one that `function` raised; items that had not started by then are not processed.
+        Exception: from `function`; of several, the one of the earliest item. After the first one, no further call
+            begins.
     """
     failed = threading.Event()
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from ecr_scan_reporter.errors import DeadlineExceededError
 
-# This share of an invocation's remaining time, at most so many seconds, is kept for calls in flight at the deadline.
+# This share of an invocation's remaining time, at most this many seconds, is kept for calls in flight at the deadline.
 _MARGIN_SHARE = 0.1
 _MAX_MARGIN = 20.0
 

@@ -42,7 +42,7 @@ class Duration:
         return _before(self, moment)
 
 
-# A run asks for the same time once per image, and calendar arithmetic takes longer than all else that is decided there.
+# A run asks for the same time once per image, and calendar arithmetic takes longer than the rest of the decision.
 @lru_cache(maxsize=8)
 def _before(duration: Duration, moment: datetime) -> datetime:
     try:

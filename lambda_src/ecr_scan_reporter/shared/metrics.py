@@ -16,12 +16,12 @@ def embed(values: Mapping[str, float], instance: str, seconds: Collection[str] =
 
     Lambda's formatter writes each value as a field of the line's JSON object, where CloudWatch expects it. It drops
     `timestamp`, `level`, `message`, `logger`, `requestId`, `location` and other names of its own, and `logging` raises
-    KeyError for its own, such as `name`: a name in CamelCase is none of them.
+    KeyError for its own, such as `name`. No name in CamelCase is among them.
 
     Args:
         values: by the metric's name in CamelCase; at least one, at most 100.
-        instance: the value of the only dimension. Each combination of a name and a dimension's value is a metric that
-            CloudWatch charges for, so there is none by repository or by image.
+        instance: the value of the only dimension. CloudWatch charges for each combination of a name and a dimension's
+            value, so there is no dimension for the repository or the image.
         seconds: the names of the metrics in seconds; all others are counts.
     """
     metrics = [{"Name": name, "Unit": "Seconds" if name in seconds else "Count"} for name in values]

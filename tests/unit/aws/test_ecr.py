@@ -8,7 +8,9 @@ from typing import Any
 import boto3
 import pytest
 from botocore.stub import Stubber
-from ecr_scan_reporter.aws.ecr import EcrRegistry, single_attempt_client
+from ecr_scan_reporter.aws.dynamodb import dynamodb_client
+from ecr_scan_reporter.aws.ecr import EcrRegistry, ecr_client, single_attempt_client
+from ecr_scan_reporter.aws.sqs import sqs_client
 from ecr_scan_reporter.errors import (
     AccessDeniedError,
     AwsError,
@@ -22,8 +24,10 @@ from ecr_scan_reporter.errors import (
     TransientError,
 )
 from ecr_scan_reporter.models import Image, IndexChild, Scan, StartOutcome
+from ecr_scan_reporter.shared import deadline
 
 IMAGE = ("team-a/app", "sha256:" + "1" * 64)
+DIGESTS = [f"sha256:{number:064x}" for number in range(5)]
 START = {"repositoryName": IMAGE[0], "imageId": {"imageDigest": IMAGE[1]}}
 Ecr = tuple[EcrRegistry, Stubber]
 PER_IMAGE = "The scan quota per image has been exceeded. Wait and try again."
@@ -172,19 +176,19 @@ def test_index_children_have_platforms(ecr: Ecr) -> None:
     attestation = {"vnd.docker.reference.type": "attestation-manifest"}
     manifest = {
         "manifests": [
-            {"digest": "sha256:1", "platform": {"os": "linux", "architecture": "arm", "variant": "v7"}},
-            {"digest": "sha256:2", "platform": {"os": "unknown", "architecture": "unknown"}},
-            {"digest": "sha256:3", "annotations": attestation},
-            {"digest": "sha256:4", "platform": None},
+            {"digest": DIGESTS[1], "platform": {"os": "linux", "architecture": "arm", "variant": "v7"}},
+            {"digest": DIGESTS[2], "platform": {"os": "unknown", "architecture": "unknown"}},
+            {"digest": DIGESTS[3], "annotations": attestation},
+            {"digest": DIGESTS[4], "platform": None},
         ]
     }
     answer = {"images": [{"imageId": {"imageDigest": "sha256:0"}, "imageManifest": json.dumps(manifest)}]}
     stubber.add_response("batch_get_image", answer)
     assert registry.index_manifests("team-a/app", ["sha256:0"])["sha256:0"] == [
-        IndexChild("sha256:0", "sha256:1", "linux/arm/v7", attestation=False),
-        IndexChild("sha256:0", "sha256:2", "unknown/unknown", attestation=True),
-        IndexChild("sha256:0", "sha256:3", "", attestation=True),
-        IndexChild("sha256:0", "sha256:4", "", attestation=False),
+        IndexChild("sha256:0", DIGESTS[1], "linux/arm/v7", attestation=False),
+        IndexChild("sha256:0", DIGESTS[2], "unknown/unknown", attestation=True),
+        IndexChild("sha256:0", DIGESTS[3], "", attestation=True),
+        IndexChild("sha256:0", DIGESTS[4], "", attestation=False),
     ]
 
 
@@ -193,6 +197,12 @@ def test_indexes_of_a_deleted_repository_are_not_found(ecr: Ecr) -> None:
     stubber.add_client_error("batch_get_image", "RepositoryNotFoundException")
     with pytest.raises(RepositoryNotFoundError):
         registry.index_manifests("team-a/app", ["sha256:0"])["sha256:0"]
+
+
+def test_two_attempts_of_a_call_that_hangs_fit_into_the_margin_of_an_invocation() -> None:
+    for client in (ecr_client(), single_attempt_client(), dynamodb_client(), sqs_client()):
+        config: Any = client.meta.config
+        assert 2 * (config.connect_timeout + config.read_timeout) <= deadline._MAX_MARGIN
 
 
 def test_single_attempt_client_does_not_retry() -> None:
@@ -214,10 +224,12 @@ def test_malformed_index_has_no_children(ecr: Ecr, manifest: str) -> None:
 
 def test_malformed_entry_does_not_hide_the_others(ecr: Ecr) -> None:
     registry, stubber = ecr
-    manifest = json.dumps({"manifests": [{"digest": ["d"]}, {"digest": "sha256:1", "platform": [], "annotations": 7}]})
+    good = {"digest": DIGESTS[1], "platform": [], "annotations": 7}
+    others = ("sha256:1", DIGESTS[1] + "1", DIGESTS[1].upper(), f" {DIGESTS[1]}", "sha512:" + "1" * 128, "x" * 500_000)
+    manifest = json.dumps({"manifests": [{"digest": ["d"]}, *({"digest": other} for other in others), good]})
     response = {"images": [{"imageId": {"imageDigest": "sha256:0"}, "imageManifest": manifest}]}
     stubber.add_response("batch_get_image", response)
-    assert [child.digest for child in registry.index_manifests("team-a/app", ["sha256:0"])["sha256:0"]] == ["sha256:1"]
+    assert [child.digest for child in registry.index_manifests("team-a/app", ["sha256:0"])["sha256:0"]] == DIGESTS[1:2]
 
 
 def test_response_without_a_scan_status_rejects_that_image_only(ecr: Ecr) -> None:

@@ -1,11 +1,14 @@
 """Adds up what is remembered of images to one item per repository."""
 
 import json
+import zlib
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from ecr_scan_reporter.aws.dynamodb import Item
+from ecr_scan_reporter.memory import summaries
 from ecr_scan_reporter.memory.images import ImageRecord, Ledger, Update, image_item
 from ecr_scan_reporter.memory.summaries import OverdueFinding, RepositorySummary, summary_item
 
@@ -96,6 +99,40 @@ def test_summaries_of_two_parts_of_a_repository_add_up_to_that_of_all() -> None:
     first.merge(second)
     assert first == whole
     assert (whole.ledger.new, whole.open["HIGH"], whole.overdue) == (21, 11, 5)
+
+
+def test_update_that_every_image_needs_once_is_not_lost_among_the_worst_of_each_image() -> None:
+    shared = Update("openssl", ("3.0.1",), ("3.0.15",), Counter({"CRITICAL": 1}))
+    parts = [RepositorySummary("team-a/app", NOW) for _ in range(3)]
+    for number in range(990):
+        own = Update(f"package-{number}", ("1",), ("2",), Counter({"CRITICAL": 2}))
+        # At first there are only worse ones.
+        parts[number // 330].add_image(image(updates=(own,) if number < 90 else (own, shared)), f"1.{number}")
+    for part in parts[1:]:
+        parts[0].merge(part)
+    item = summary_item(parts[0], NOW)
+    assert len(parts[0].updates) == 10
+    assert parts[0].updates[0] == Update(*shared.key, Counter({"CRITICAL": 900}), images=900)
+    assert isinstance(item["data"], bytes)
+    assert len(item["data"]) < 2_500
+
+
+def test_updates_that_are_collected_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(summaries, "_MAX_COLLECTED", 40)
+    summary = RepositorySummary("team-a/app", NOW)
+    for number in range(100):
+        update = Update(f"package-{number}", ("1",), ("2",), Counter({"HIGH": 1}))
+        summary.add_image(image(updates=(update, OPENSSL)), f"1.{number}")
+    assert len(summary.updates) <= 40
+    assert summary_item(summary, NOW)
+    assert (summary.updates[0].package, summary.updates[0].images) == ("openssl", 100)
+
+
+def test_summary_of_a_later_release_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    item = summary_item(RepositorySummary("team-a/app", NOW), NOW)
+    for data in (b"not compressed", zlib.compress(b"{}"), zlib.compress(b'{"open": 7')):
+        assert summaries._summary({**item, "data": data}) is None
+    assert [record.levelname for record in caplog.records] == ["WARNING"] * 3
 
 
 def test_summary_survives_its_json() -> None:

@@ -7,7 +7,7 @@ from ecr_scan_reporter.models import Scan
 from ecr_scan_reporter.scanning.decisions import Decision
 from ecr_scan_reporter.scanning.due import decide, scan_priority
 from ecr_scan_reporter.shared.durations import Duration
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
@@ -28,6 +28,7 @@ UNSUPPORTED = "UnsupportedImageError: The operating system ..."
         (Scan("PENDING", NOW - timedelta(hours=23)), Decision.SCAN_IN_PROGRESS, False),
         (Scan("IN_PROGRESS", NOW - timedelta(days=30)), Decision.SCAN_STUCK, True),
         (Scan("FAILED"), Decision.LAST_SCAN_FAILED, True),
+        (Scan("FAILED", NOW), Decision.FAILED_WITHIN_24_HOURS, False),
         (Scan("FAILED", NOW - timedelta(hours=24)), Decision.LAST_SCAN_FAILED, True),
         (Scan("FAILED", NOW - timedelta(hours=23)), Decision.FAILED_WITHIN_24_HOURS, False),
         (Scan("FAILED", NOW - timedelta(days=6), UNSUPPORTED), Decision.UNSUPPORTED, False),
@@ -64,10 +65,20 @@ def test_failed_scan_without_a_date_is_due_once_a_day(digest: str) -> None:
 
 
 @given(digest=st.text(min_size=1))
+@settings(deadline=None)
 def test_unsupported_image_without_a_date_is_due_once_per_maximum_age(digest: str) -> None:
     for scan in (Scan("FAILED", description=UNSUPPORTED), Scan("UNSUPPORTED_IMAGE")):
         assert due_runs(digest, scan, HOUR, 7 * 24) == 1
         assert due_runs(digest, scan, DAY, 7) == 1
+
+
+@given(digest=st.text(min_size=1))
+def test_unsupported_image_without_a_date_has_its_turn_in_weekly_runs(digest: str) -> None:
+    week = 7 * DAY
+    scan = Scan("UNSUPPORTED_IMAGE")
+    assert due_runs(digest, scan, week, 4) == 4
+    month = Duration.parse("4w")
+    assert sum(decide(digest, scan, month, week, NOW + number * week).due for number in range(4)) == 1
 
 
 @given(digest=st.text(min_size=1))

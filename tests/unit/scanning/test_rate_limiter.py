@@ -190,3 +190,17 @@ def test_throttling_voids_the_slots_of_waiting_calls() -> None:
     before = clock.now
     limiter.call(succeed, deadline)
     assert clock.now - before >= 0.5 * 0.1  # the pause, not the slot that was reserved before
+
+
+def test_more_than_1024_failures_in_a_row_do_not_overflow_the_pause() -> None:
+    clock = Clock()
+    limiter = AdaptiveRateLimiter(1000, clock, clock.sleep, lambda: 1.0)
+    deadline = Deadline(1e9, clock)
+
+    def throttled() -> None:
+        raise ThrottledError("Rate exceeded")
+
+    for _ in range(1100):
+        with pytest.raises(ThrottledError):
+            limiter.call(throttled, deadline)
+    assert max(clock.slept) <= 20 + 1 / 0.2 + 1e-6

@@ -1,5 +1,6 @@
 """Selects images, and counts why the others were skipped."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from ecr_scan_reporter.models import Image, IndexChild, Selection
 from ecr_scan_reporter.scanning.coverage import Coverage, Reason
 from ecr_scan_reporter.scanning.decisions import Decision
-from ecr_scan_reporter.scanning.selection import ImageSelector
+from ecr_scan_reporter.scanning.selection import Candidate, ImageSelector
 from ecr_scan_reporter.shared.durations import Duration
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,10 +19,14 @@ OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 COSIGN = "sha256-" + "1" * 64
 
 
+def selected_by(selector: ImageSelector, children: Iterable[IndexChild] = ()) -> list[Candidate]:
+    return [candidate for chunk in selector.select(children).chunks(7) for candidate in chunk.images]
+
+
 def select(images: list[Image], children: list[IndexChild], **selection: Any) -> tuple[list[str], dict[Decision, int]]:
     selector = ImageSelector(Selection(**selection), NOW)
     selector.add(images)
-    return [candidate.digest for candidate in selector.select(children)], dict(selector.skipped)
+    return [candidate.digest for candidate in selected_by(selector, children)], dict(selector.skipped)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +115,7 @@ def test_candidate_is_named_by_its_first_tag_or_short_digest() -> None:
     digest = "sha256:" + "1234567890" * 6 + "1234"
     selector = ImageSelector(Selection(), NOW)
     selector.add([Image("r", "a", ("1.0", "latest")), Image("r", digest)])
-    assert [candidate.name for candidate in selector.select([])] == ["1.0", "sha256:123456789012"]
+    assert [candidate.name for candidate in selected_by(selector)] == ["1.0", "sha256:123456789012"]
 
 
 def test_image_that_the_next_page_repeats_counts_once() -> None:
@@ -118,7 +123,7 @@ def test_image_that_the_next_page_repeats_counts_once() -> None:
     selector = ImageSelector(Selection(), NOW)
     selector.add(images[:4])
     selector.add(images[2:])
-    assert [candidate.digest for candidate in selector.select([])] == ["d3", "d4", "d5"]
+    assert [candidate.digest for candidate in selected_by(selector)] == ["d3", "d4", "d5"]
     assert selector.skipped == {Decision.ARCHIVED: 3}
 
 
@@ -137,7 +142,7 @@ def test_skipped_images_that_ecr_could_scan_are_named() -> None:
     selector = ImageSelector(Selection(newest=1, tagged_only=True, pushed_within=Duration.parse("1m")), NOW)
     selector.add(images)
     children = [child("x", "child"), child("x", "attestation", attestation=True)]
-    assert [candidate.digest for candidate in selector.select(children)] == ["new"]
+    assert [candidate.digest for candidate in selected_by(selector, children)] == ["new"]
     assert selector.skipped_coverage == Coverage(
         {Reason.ARCHIVED: 1, Reason.NOT_SELECTED: 4},
         {Reason.ARCHIVED: ("old",), Reason.NOT_SELECTED: ("oldest", "untagged", "child")},
