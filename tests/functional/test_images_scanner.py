@@ -84,11 +84,12 @@ class Scanner:
 
     def continuations(self) -> list[RepositoryMessage]:
         """Return the continuations that the scanner queued."""
-        return [RepositoryMessage.from_json(body) for body in self._sent() if not OverdueMessage.from_json(body)]
+        return [RepositoryMessage.from_json(body) for body in self._sent() if "overdue" not in json.loads(body)]
 
     def overdue(self) -> list[OverdueMessage]:
         """Return the messages about deadlines that the scanner queued."""
-        return [message for body in self._sent() if (message := OverdueMessage.from_json(body))]
+        bodies = map(json.loads, self._sent())
+        return [OverdueMessage.parse(body["overdue"]) for body in bodies if "overdue" in body]
 
     def _sent(self) -> list[str]:
         return [message.body for message in self.aws.messages()]

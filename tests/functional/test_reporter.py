@@ -3,6 +3,8 @@
 import json
 import random
 import re
+import zlib
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -449,6 +451,11 @@ def test_events_without_time_left_are_retried_and_others_are_reported(inbox: Inb
     assert sorted(reported) == [f"app-{number:02}" for number in range(64) if str(number) not in retried]
 
 
+def publish(parameters: Any, topic: Any = "reports") -> str:
+    data = b64encode(zlib.compress(json.dumps(parameters).encode())).decode()
+    return json.dumps({"publish": {"topic": topic, "data": data}})
+
+
 HOSTILE_EVENTS: list[Callable[[dict[str, Any]], str]] = [
     lambda event: "not JSON",
     lambda event: "[" * 100_000,
@@ -460,6 +467,19 @@ HOSTILE_EVENTS: list[Callable[[dict[str, Any]], str]] = [
     lambda event: json.dumps({**event, "detail": {**event["detail"], "image-tags": "latest"}}),
     lambda event: json.dumps({**event, "detail": None}),
     lambda event: json.dumps({**event, "account": ["1"]}),
+    lambda event: json.dumps({**event, "publish": 7}),
+    lambda event: json.dumps({"publish": {"topic": "reports", "parameters": {"TopicArn": "x"}}}),
+    lambda event: publish({"TopicArn": "x", "Message": "x"}),
+    lambda event: publish({"Message": "x", "MessageAttributes": 5}),
+    lambda event: publish({"Message": "x", "MessageAttributes": {"a": {"DataType": "String"}}}),
+    lambda event: publish({"Message": "x", "Unknown": "x"}),
+    lambda event: publish({"Message": "\ud800"}),
+    lambda event: publish({"Message": "x"}, topic="unknown"),
+    lambda event: publish({"Message": "x"}, topic=["reports"]),
+    lambda event: json.dumps({**event, "overdue": "app"}),
+    lambda event: json.dumps({"overdue": {"repository": "app", "digest": ["x"]}}),
+    lambda event: json.dumps({"overdue": {"repository": "app", "digest": "x", "run": 5}}),
+    lambda event: json.dumps({"overdue": {"repository": "\ud800", "digest": "x"}}),
 ]
 
 

@@ -1,7 +1,7 @@
 """Sends messages to Amazon SQS, and counts those of a queue."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
-_BATCH_SIZE = 10
+_BATCH_SIZE, _BATCH_BYTES = 10, 1024 * 1024
 # How often a message that SQS rejects in a response of 200 is sent; botocore retries calls that fail as a whole.
 _ATTEMPTS = 3
 
@@ -39,7 +39,7 @@ class SqsQueue:
         self._sqs, self._url, self._threads = client, url, threads
 
     def send(self, bodies: Iterable[str], delay: int = 0) -> int:
-        """Send messages, ten a call, with concurrent calls; return how many were sent.
+        """Send messages, at most ten a call, with concurrent calls; return how many were sent.
 
         Args:
             bodies: of the messages.
@@ -48,10 +48,8 @@ class SqsQueue:
         Raises:
             QueueError: SQS rejected a message repeatedly.
         """
-        rest = iter(bodies)
-        batches = iter(lambda: list(islice(rest, _BATCH_SIZE)), [])
         with ThreadPoolExecutor(self._threads) as pool:
-            return sum(pool.map(lambda batch: self._send_batch(batch, delay), batches))
+            return sum(pool.map(lambda batch: self._send_batch(batch, delay), _batches(bodies)))
 
     def retry_in(self, seconds: int, receipt_handles: Iterable[str]) -> None:
         """Let SQS deliver messages again after `seconds`, in place of the queue's long visibility timeout.
@@ -100,5 +98,20 @@ class SqsQueue:
                 return len(bodies)
             rejected = {entry["Id"] for entry in failed}
             entries = [entry for entry in entries if entry["Id"] in rejected]
-        messages = ", ".join(entry["MessageBody"] for entry in entries)
+        messages = ", ".join(f"{entry['MessageBody']:.200}" for entry in entries)
         raise QueueError(f"SQS rejected {messages}: {failed[0]['Code']}: {failed[0].get('Message')}")
+
+
+def _batches(bodies: Iterable[str]) -> Iterator[list[str]]:
+    """Split messages into batches of as many messages and bytes as one call takes."""
+    batch: list[str] = []
+    room = _BATCH_BYTES
+    for body in bodies:
+        size = len(body.encode())
+        if len(batch) == _BATCH_SIZE or (batch and size > room):
+            yield batch
+            batch, room = [], _BATCH_BYTES
+        batch.append(body)
+        room -= size
+    if batch:
+        yield batch

@@ -22,7 +22,7 @@ from ecr_scan_reporter.memory.items import (
 # Scans that this module did not ask for, and the inventory of images that were there before.
 PUSH, INVENTORY = "PUSH", "INVENTORY"
 _RUN = "RUN#"
-# The items of the partition WINDOWS that are no windows.
+# The item of the partition WINDOWS that is not a window.
 _PUBLISHER = "#PUBLISHER"
 _ENTRY_LIFETIME = timedelta(days=60)
 
@@ -103,8 +103,14 @@ class Outbox:
         self._table = table
 
     def touch(self, window: str, run: str, now: datetime) -> None:
-        """Open a window, or note that something was added to it; the window of a run is that run's in any case."""
-        run = window.removeprefix(_RUN) if window.startswith(_RUN) else run
+        """Open a window, or note that something was added to it.
+
+        Args:
+            window: its name.
+            run: the run that asked for the scan, "" if none did; the window of a run always belongs to that run.
+            now: aware.
+        """
+        run = window_run(window) or run
         self._table.update(
             "WINDOWS",
             window,
@@ -120,7 +126,7 @@ class Outbox:
         )
 
     def add_results(self, run: str, results: int, now: datetime) -> None:
-        """Note that so many scans of a run have ended."""
+        """Note that this many scans of a run have ended."""
         self._table.update(
             "RUNS",
             run,
@@ -140,7 +146,7 @@ class Outbox:
         )
 
     def expect(self, run: str, results: int, now: datetime) -> None:
-        """Note that at least so many scans of a run will end."""
+        """Note that at least this many scans of a run will end."""
         self._table.update(
             "RUNS",
             run,
@@ -154,14 +160,9 @@ class Outbox:
         items = {text(item, "sk"): item for item in self._table.query("WINDOWS", " ", END)}
         publisher = items.pop(_PUBLISHER, {})
         windows = [
-            Window(
-                name,
-                to_time(item.get("opened_at")) or _never(),
-                to_time(item.get("last_at")) or _never(),
-                text(item, "run"),
-                text(item, "token"),
-            )
+            Window(name, opened_at, last_at, text(item, "run"), text(item, "token"))
             for name, item in items.items()
+            if (opened_at := to_time(item.get("opened_at"))) and (last_at := to_time(item.get("last_at")))
         ]
         return windows, Publisher(
             to_time(publisher.get("next_check")),
@@ -209,7 +210,7 @@ class Outbox:
         self._table.delete_many(keys)
 
     def close(self, windows: Collection[Window]) -> None:
-        """Close windows whose changes were published; one to which something was added meanwhile stays open."""
+        """Close windows whose changes were published; a window to which something was added meanwhile stays open."""
         for window in windows:
             try:
                 self._table.delete("WINDOWS", window.name, "token", window.token)
@@ -219,7 +220,3 @@ class Outbox:
 
 def _image_prefix(repository: str, digest: str) -> str:
     return f"{key_part(repository)}#{key_part(digest)}#"
-
-
-def _never() -> datetime:
-    return datetime.fromtimestamp(0).astimezone()

@@ -14,15 +14,15 @@ from ecr_scan_reporter.aws.sqs import SqsQueue
 from ecr_scan_reporter.aws.sqs_batch import SqsBatchResponse, SqsRecord, batch_response, receive_count
 from ecr_scan_reporter.errors import AwsError, DeadlineExceededError, MessageError
 from ecr_scan_reporter.memory.images import ImageMemory
-from ecr_scan_reporter.memory.outbox import Outbox, window_run
+from ecr_scan_reporter.memory.outbox import Outbox
 from ecr_scan_reporter.memory.overdue import OverdueMessage
 from ecr_scan_reporter.memory.rules import RuleMemory
 from ecr_scan_reporter.memory.scans import ScanMemory
-from ecr_scan_reporter.reporting.events import ScanEvent, parse
+from ecr_scan_reporter.reporting.events import ScanEvent, load, parse
 from ecr_scan_reporter.reporting.facts import Registry
 from ecr_scan_reporter.reporting.ignored import RuleMatcher
 from ecr_scan_reporter.reporting.processing import Outcome, Processor
-from ecr_scan_reporter.reporting.publishing import CHECK, publish_again, publish_what_is_due
+from ecr_scan_reporter.reporting.publishing import publish_again, publish_what_is_due
 from ecr_scan_reporter.reporting.publishing import Dependencies as PublishingDependencies
 from ecr_scan_reporter.reporting.scan_results import FindingsNotReadError
 from ecr_scan_reporter.reporting.triage import ImageEvents, latest_per_image
@@ -62,7 +62,7 @@ class Batch:
         overdue: the images whose deadlines are to be looked at, by message id.
         checks: the ids of messages that ask to check whether something is to be published.
         unpublished: the ids of messages with a report that SNS rejected again.
-        invalid: the ids of invalid messages.
+        invalid: the ids of messages that are invalid, or that failed unexpectedly.
     """
 
     events: list[tuple[str, int, ScanEvent]]
@@ -116,21 +116,30 @@ def receive(records: Iterable[SqsRecord], deps: Dependencies) -> Batch:
     """Parse the messages of a batch, and publish again what SNS rejected before."""
     batch = Batch([], {}, set(), set(), set())
     for record in records:
-        message_id, body = record["messageId"], record["body"]
+        message_id = record["messageId"]
         try:
-            if body == CHECK:
-                batch.checks.add(message_id)
-            elif publication := Publication.from_json(body):
-                if not publish_again(publication, deps.publisher):
-                    batch.unpublished.add(message_id)
-            elif overdue := OverdueMessage.from_json(body):
-                batch.overdue[message_id] = overdue
-            else:
-                batch.events.append((message_id, receive_count(record), parse(body)))
+            _receive(record, batch, deps)
         except MessageError as error:
             batch.invalid.add(message_id)
             logger.error("invalid message", extra={"message_id": message_id, "reason": str(error)})
+        except Exception as error:  # one message's trouble stays its own
+            batch.invalid.add(message_id)
+            logger.exception("message failed", extra={"message_id": message_id, "reason": str(error)})
     return batch
+
+
+def _receive(record: SqsRecord, batch: Batch, deps: Dependencies) -> None:
+    message_id, message = record["messageId"], load(record["body"])
+    match message:
+        case {"check": True}:
+            batch.checks.add(message_id)
+        case {"publish": publish}:
+            if not publish_again(Publication.parse(publish), deps.publisher):
+                batch.unpublished.add(message_id)
+        case {"overdue": overdue}:
+            batch.overdue[message_id] = OverdueMessage.parse(overdue)
+        case _:
+            batch.events.append((message_id, receive_count(record), parse(message)))
 
 
 def process(
@@ -201,7 +210,7 @@ def publish(outcomes: Sequence[Outcome], batch: Batch, deps: Dependencies, deadl
     windows: dict[str, str] = {}
     for outcome in outcomes:
         for window in outcome.windows:
-            windows[window] = outcome.run or windows.get(window) or window_run(window)
+            windows[window] = outcome.run or windows.get(window, "")
     for run, number in results.items():
         outbox.add_results(run, number, now)
     for window, run in windows.items():

@@ -26,9 +26,9 @@ logger = logging.getLogger(__name__)
 
 # The body of the message that causes a check.
 CHECK = json.dumps({"check": True})
-# The results of a run are complete if nothing has come for so long, ...
+# The results of a run are complete if nothing has come for this long, ...
 _QUIET = timedelta(minutes=10)
-# ... or for so long, if a later run has visited its repositories, ...
+# ... or for this long, if a later run has visited its repositories, ...
 _OVERTAKEN_QUIET = timedelta(minutes=1)
 # ... and the report of a run waits no longer than this.
 _LONGEST_RUN = timedelta(hours=1)
@@ -37,7 +37,7 @@ _DAY = timedelta(days=1)
 # How often it is checked whether a run is complete, and how long a check can be away: SQS delays a message by at most
 # 900 seconds. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 _RUN_CHECK, _LONGEST_DELAY = timedelta(seconds=30), timedelta(seconds=900)
-# A check may arrive so much before its time: clocks differ. It cannot count as a check that is still to come.
+# A check may arrive this much before its time: clocks differ. It cannot count as a check that is still to come.
 _EARLY = timedelta(seconds=5)
 # Before a report that SNS rejected, or that another invocation is publishing, is looked at again.
 _RETRY = timedelta(seconds=60)
@@ -146,8 +146,11 @@ def _plan_check(at: datetime, publisher: Publisher, deps: Dependencies, now: dat
 def _publish(windows: Sequence[Window], deps: Dependencies, deadline: Deadline) -> tuple[int, bool, bool]:
     """Publish all changes of windows.
 
+    A group whose first page SNS rejects waits in the outbox, and the others are published. A later page that SNS rejects
+    goes to the reports queue: the pages before it are out, and are not to be published again.
+
     Returns:
-        How many pages were published, whether all were, and whether an inventory was among them.
+        How many pages were published, whether no group waits, and whether an inventory was among them.
     """
     settings = deps.settings
     images: dict[tuple[str, str, bool, str], list[ImageReport]] = {}
@@ -175,15 +178,19 @@ def _publish(windows: Sequence[Window], deps: Dependencies, deadline: Deadline) 
             inventories.setdefault(group, Inventory()).add(image)
             keys.setdefault(group, []).extend(key for key, _ in found)
     context = Context(settings.name, settings.partition, settings.thresholds)
-    published = 0
+    published, complete = 0, True
     for group in sorted(keys):
+        if deadline.remaining <= 0:
+            return published, False, bool(inventories)
         report = make_group(group, images.get(group, ()), inventories.get(group))
         for page in build_pages(report, context):
-            if not _publish_page(build_message(page, context), deps, deadline):
-                return published, False, bool(inventories)
+            if not _publish_page(build_message(page, context), deps, deadline, first=page.part == 1):
+                complete = False
+                break
             published += 1
-        deps.outbox.delete(keys[group])
-    return published, True, bool(inventories)
+        else:
+            deps.outbox.delete(keys[group])
+    return published, complete, bool(inventories)
 
 
 def _sort_key(entry: tuple[Key, bytes]) -> str:
@@ -195,11 +202,12 @@ def _by_image(entries: Iterable[tuple[Key, bytes]]) -> Iterator[list[tuple[Key, 
     return (list(group) for _, group in groupby(entries, key=lambda entry: _sort_key(entry).rpartition("#")[0]))
 
 
-def _publish_page(message: ReportMessage, deps: Dependencies, deadline: Deadline) -> bool:
+def _publish_page(message: ReportMessage, deps: Dependencies, deadline: Deadline, *, first: bool) -> bool:
     """Publish one page to each topic; return whether it was published or queued on every topic.
 
     One topic does not hold back the other. If one of them fails, its publication goes to the reports queue by itself,
-    so that the page is not published twice on the other one.
+    so that the page is not published twice on the other one. Only a first page that fails on all topics is not queued:
+    then nothing of its report is out.
     """
     rejected = []
     messages = publications(message)
@@ -211,8 +219,10 @@ def _publish_page(message: ReportMessage, deps: Dependencies, deadline: Deadline
             rejected.append(publication)
             extra = {"topic": publication.topic, "subject": message.subject, "reason": str(error)}
             logger.error("report not published", extra=extra)
-    if len(rejected) == len(messages) or not deps.settings.chat_topic_arn:
-        return not rejected
+    if not rejected:
+        return True
+    if first and (len(rejected) == len(messages) or not deps.settings.chat_topic_arn):
+        return False
     try:
         delay = int(_RETRY.total_seconds())
         deps.reports_queue.send([publication.to_json() for publication in rejected], delay=delay)
