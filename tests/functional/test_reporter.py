@@ -11,6 +11,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+from ecr_scan_reporter.reporting.publishing import CHECK
 from fake_aws import FakeImage, FakeScan, Fault, digest_of, finding, index_image
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
@@ -229,6 +230,38 @@ def test_only_unpublished_groups_are_published_again(make_reporter: Callable[...
     assert (check.queue, check.delay) == ("reports", 60)
     assert inbox.report(check.body) == []
     assert sorted(str(document(report)["group"]) for report in inbox.reports()) == ["team-a", "team-b", "team-c"]
+
+
+def test_group_that_sns_rejects_does_not_hold_back_the_others(make_reporter: Callable[..., Inbox]) -> None:
+    inbox = make_reporter(GROUP_BY="^([^/]+)/", CHAT_TOPIC_ARN=CHAT)
+    events = [inbox.image(f"team-{name}/app", "1", scan=found("HIGH")) for name in ("a", "b", "c")]
+    inbox.aws.behavior.faults.append(Fault("Publish", "AuthorizationError", status=403, containing="team-a", times=4))
+    assert inbox.report(*events) == []
+    assert [document(report)["group"] for report in inbox.reports()] == ["team-b", "team-c"]
+    for _ in range(2):
+        check = inbox.aws.messages()[-1]
+        assert (check.body, check.delay) == (CHECK, 60)
+        assert inbox.report(check.body) == []
+    assert [document(report)["group"] for report in inbox.reports()] == ["team-b", "team-c", "team-a"]
+    assert len(inbox.chats()) == 3
+
+
+def test_later_page_that_sns_rejects_is_published_alone(make_reporter: Callable[..., Inbox]) -> None:
+    inbox = make_reporter(GROUP_BY="^([^/]+)/", CHAT_TOPIC_ARN=CHAT)
+    many = FakeScan(findings=[finding(f"CVE-2026-{n:04}", "HIGH", f"package-{n}") for n in range(200)])
+    events = [inbox.image(f"team-a/app-{n:03}", "1.0", scan=many) for n in range(150)]
+    events.append(inbox.image("team-b/app", "1.0", scan=found("HIGH")))
+    inbox.aws.behavior.faults.append(Fault("Publish", "AuthorizationError", status=403, containing="(2/", times=2))
+    assert inbox.report(*events, seconds=300) == []
+    parts = [(document(report)["group"], document(report)["part"]) for report in inbox.reports()]
+    assert ("team-a", 2) not in parts
+    assert {("team-a", 1), ("team-a", 3), ("team-b", 1)} <= set(parts)
+    [rejected] = inbox.aws.messages()
+    assert rejected.delay == 60
+    assert inbox.report(rejected.body) == ["0"]
+    assert inbox.report(rejected.body) == []
+    now = [(document(report)["group"], document(report)["part"]) for report in inbox.reports()]
+    assert now == [*parts, ("team-a", 2)]
 
 
 @pytest.mark.parametrize(("rejected", "other"), [(CHAT, TOPIC), (TOPIC, CHAT)])
