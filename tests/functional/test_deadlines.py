@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from ecr_scan_reporter import reporter
-from ecr_scan_reporter.memory.images import ImageRecord, image_record
+from ecr_scan_reporter.memory.images import FindingDeadline, ImageRecord, image_record
 from ecr_scan_reporter.memory.items import image_key, repository_key
 from ecr_scan_reporter.memory.outbox import run_window
 from ecr_scan_reporter.memory.overdue import OverdueMessage
@@ -125,14 +125,14 @@ def test_overdue_finding_is_named_with_its_date_and_why(dated: Inbox) -> None:
     text = mail(report)
     assert "   1 overdue, 2 still open\n" in text
     assert "   OVERDUE  CRITICAL  CVE-2026-0001  openssl 1.0\n" in text
-    assert "     due 16 Nov 2025: CRITICAL within 7 days of 9 Nov\n" in text
+    assert "     due 16 Nov 2025 (first seen 9 Nov; CRITICAL: fix within 7 days)\n" in text
     remembered = record()
     assert remembered.due_at == datetime(2025, 12, 9, tzinfo=UTC)
     assert (remembered.overdue, remembered.earliest_deadlines) == (
         1,
         (
-            ("CVE-2026-0001", "openssl", "CRITICAL", datetime(2025, 11, 16, tzinfo=UTC)),
-            ("CVE-2026-0002", "zlib", "HIGH", datetime(2025, 12, 9, tzinfo=UTC)),
+            FindingDeadline("CVE-2026-0001", "openssl", "CRITICAL", datetime(2025, 11, 16, tzinfo=UTC), "CRITICAL", 7),
+            FindingDeadline("CVE-2026-0002", "zlib", "HIGH", datetime(2025, 12, 9, tzinfo=UTC), "HIGH", 30),
         ),
     )
 

@@ -106,7 +106,7 @@ def test_finding_of_a_rule_that_is_removed_is_new_with_its_reason(inbox: Inbox) 
     assert scan(inbox, 0, A) == []
     set_rules([])
     [finding] = scan(inbox, 1, A)[0]["changes"]["new"]
-    assert finding["was_ignored"] == "was ignored by a rule that is gone: The function is not called."
+    assert finding["was_ignored"] == "was ignored by a rule that no longer applies: The function is not called."
 
 
 def test_until_fixed_ends_when_a_fix_is_known(inbox: Inbox) -> None:

@@ -16,7 +16,7 @@ from botocore.client import BaseClient
 from ecr_scan_reporter import images_scanner
 from ecr_scan_reporter.aws.dynamodb import Item, Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
-from ecr_scan_reporter.memory.images import ImageRecord, Ledger, Update, image_item
+from ecr_scan_reporter.memory.images import FindingDeadline, ImageRecord, Ledger, Update, image_item
 from ecr_scan_reporter.memory.items import repository_key, to_seconds
 from ecr_scan_reporter.memory.overdue import OverdueMessage
 from ecr_scan_reporter.memory.scans import RememberedScan, RepositoryState, ScanMemory, asked_key
@@ -693,7 +693,7 @@ def report_findings(scanner: Scanner, digests: Iterable[str]) -> None:
                 counts={"HIGH": number},
                 ledger=Ledger(new=number),
                 updates=(update,),
-                earliest_deadlines=((f"CVE-{number}", "openssl", "HIGH", NOW - timedelta(days=number)),),
+                earliest_deadlines=(FindingDeadline(f"CVE-{number}", "openssl", "HIGH", NOW - timedelta(days=number)),),
                 due_at=NOW - timedelta(days=number),
             ),
         )

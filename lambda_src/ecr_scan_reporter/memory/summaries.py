@@ -30,13 +30,19 @@ _MAX_UPDATES, _MAX_OVERDUE = 10, 3
 
 @dataclass(frozen=True, slots=True)
 class OverdueFinding:
-    """A finding whose deadline has passed. `due_at` is aware; `image` is a tag or a short digest."""
+    """A finding whose deadline has passed.
+
+    `image` is a tag or a short digest. `due_at` is aware. `rule` is the key of `fix_within` that set the deadline, and
+    `days` its value; "" and 0 where this is not known.
+    """
 
     image: str
     id: str
     package: str
     severity: str
     due_at: datetime
+    rule: str = ""
+    days: int = 0
 
 
 @dataclass(slots=True)
@@ -88,9 +94,9 @@ class RepositorySummary:
         if record.updates:
             self.updates = merge_updates([*self.updates, *record.updates], _MAX_UPDATES * 3)
         passed = [
-            OverdueFinding(name, id_, package, severity, due)
-            for id_, package, severity, due in record.earliest_deadlines
-            if due <= self.updated_at
+            OverdueFinding(name, *deadline)
+            for deadline in record.earliest_deadlines
+            if deadline.due_at <= self.updated_at
         ]
         # The reporter counted when it last looked at the image. Dates may have passed since then.
         self.overdue += max(record.overdue, len(passed))
@@ -117,7 +123,7 @@ class RepositorySummary:
             "updates": [update.to_json() for update in self.updates],
             "overdue": self.overdue,
             "overdue_worst": [
-                [found.image, found.id, found.package, found.severity, to_seconds(found.due_at)]
+                [found.image, found.id, found.package, found.severity, to_seconds(found.due_at), found.rule, found.days]
                 for found in self.overdue_worst
             ],
             "ignored": self.ignored,
@@ -137,8 +143,8 @@ class RepositorySummary:
             updates=[Update.from_json(update) for update in values["updates"]],
             overdue=values["overdue"],
             overdue_worst=[
-                OverdueFinding(image, id_, package, severity, to_time(due) or updated_at)
-                for image, id_, package, severity, due in values["overdue_worst"]
+                OverdueFinding(image, id_, package, severity, to_time(due) or updated_at, *why)
+                for image, id_, package, severity, due, *why in values["overdue_worst"]
             ],
             ignored=values["ignored"],
         )

@@ -31,6 +31,7 @@ class Change(StrEnum):
 # The changes for which an image is reported.
 NEWS = (Change.NEW, Change.BACK, Change.RAISED, Change.FIX_AVAILABLE, Change.EXPLOIT_KNOWN)
 OPEN = (*NEWS, Change.STILL_OPEN)
+GONE = (Change.FIXED, Change.WITHDRAWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,9 +190,9 @@ def _first_seen(finding: Finding, now: datetime) -> KnownFinding:
 
 
 def _still_open(known: KnownFinding, finding: Finding, thresholds: Mapping[str, int]) -> tuple[Change, KnownFinding]:
-    """Return what changed about a finding that is open still, and what to remember of it.
+    """Return what changed about a finding that is still open, and what to remember of it.
 
-    Only the first time counts that a finding is so severe, or has a fix or an exploit: sources change their minds.
+    Only the first time that a finding is this severe, or has a fix or an exploit, counts: sources change their minds.
     """
     raised = severity_rank(finding.severity) < severity_rank(known.peak_severity)
     if raised and finding.severity in thresholds:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 
+from ecr_scan_reporter.memory.images import FindingDeadline
 from ecr_scan_reporter.models import EXPLOITED
 from ecr_scan_reporter.reporting.changes import OPEN, Comparison, KnownFinding
 
@@ -33,13 +34,13 @@ class Deadlines:
     Args:
         due_at: the earliest one that was not reported as overdue yet, and will not be now; None if there is none.
         overdue: how many findings are overdue.
-        earliest: id, package, severity and deadline of the findings with the earliest ones, passed or not.
+        earliest: of the findings with the earliest ones, passed or not.
         passed: the overdue findings that were not reported as such yet.
     """
 
     due_at: datetime | None
     overdue: int
-    earliest: tuple[tuple[str, str, str, datetime], ...]
+    earliest: tuple[FindingDeadline, ...]
     passed: tuple[tuple[KnownFinding, DueDate], ...]
 
 
@@ -79,7 +80,7 @@ def check_deadlines(comparison: Comparison, fix_within: Mapping[str, int], now: 
         due_at=next((due.at for known, due in dated if due.at > now), None),
         overdue=len(overdue),
         earliest=tuple(
-            (known.finding.id, known.finding.package, known.finding.severity, due.at)
+            FindingDeadline(known.finding.id, known.finding.package, known.finding.severity, due.at, due.rule, due.days)
             for known, due in dated[:_MAX_EARLIEST]
         ),
         passed=tuple((known, due) for known, due in overdue if not known.overdue_reported),

@@ -20,7 +20,7 @@ from ecr_scan_reporter.reporting.rendering import digest_email
 from ecr_scan_reporter.reporting.rendering.digest_document import document
 from ecr_scan_reporter.reporting.rendering.digest_messages import build_messages, subject
 from ecr_scan_reporter.reporting.rendering.page import Context, DigestPage
-from ecr_scan_reporter.reporting.rule_notices import rule_notices
+from ecr_scan_reporter.reporting.rule_notices import all_scanned_since, rule_notices
 from ecr_scan_reporter.settings import ReporterSettings
 from ecr_scan_reporter.shared.deadline import Deadline
 
@@ -28,10 +28,10 @@ logger = logging.getLogger(__name__)
 
 # Seconds until a message that SNS rejected is published again.
 _RETRY = 60
-# The lease outlives the invocation by so much. Lambda repeats a failed asynchronous invocation a minute later at the
+# The lease outlives the invocation by this much. Lambda repeats a failed asynchronous invocation a minute later at the
 # earliest, and then has to find the lease ended.
 _LEASE_MARGIN = timedelta(seconds=30)
-# Clocks differ: a schedule's event may be from so far in the future.
+# Clocks differ: a schedule's event may be from this far in the future.
 _MAX_AHEAD = timedelta(minutes=15)
 # Bytes of repositories in an answer; Lambda's limit is 6 MB.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -128,11 +128,12 @@ def _build(
     memory: DigestMemory, last: LastDigest, deps: DigestDependencies, now: datetime
 ) -> tuple[list[Digest], dict[str, RepositorySnapshot]]:
     before = memory.snapshot(last)
-    notices = _notices(deps, now)
-    return build_digests(summaries(deps.table), before, last.published_at, notices, deps.settings, now)
+    digests, snapshot = build_digests(summaries(deps.table), before, last.published_at, deps.settings, now)
+    notices = _notices(deps, now, enhanced=any(digest.is_enhanced for digest in digests))
+    return [replace(digest, notices=notices) for digest in digests], snapshot
 
 
-def _notices(deps: DigestDependencies, now: datetime) -> Notices:
+def _notices(deps: DigestDependencies, now: datetime, *, enhanced: bool) -> Notices:
     """Read what the digest says of the module itself; what cannot be read is a notice too."""
     unreadable: list[str] = []
 
@@ -140,14 +141,16 @@ def _notices(deps: DigestDependencies, now: datetime) -> Notices:
         try:
             return call()
         except AwsError as error:
-            logger.warning("notice of the digest not read", extra={"reason": str(error)})
+            logger.warning("could not read part of the digest", extra={"reason": str(error)})
             unreadable.append(f"Could not {what}.")
             return otherwise
 
     dlqs = {name: attempt(f"count the messages in {name}", dlq.message_count, 0) for name, dlq in deps.dlqs.items()}
     unconfirmed = attempt("list the subscriptions of the topic", deps.publisher.unconfirmed_addresses, [])
     rules = deps.rules.read(now)
-    ignored = rule_notices(rules, deps.rules.uses(), now, deps.settings.max_age)
+    settings = deps.settings
+    since = all_scanned_since(now, settings.max_age, settings.run_interval, enhanced=enhanced)
+    ignored = rule_notices(rules, deps.rules.uses(), now, since)
     return Notices(ignored, {name: number for name, number in dlqs.items() if number}, unconfirmed, unreadable)
 
 

@@ -79,4 +79,4 @@ class RuleMatcher:
             return f"was ignored until {rule.expires.day} {rule.expires:%b %Y}: {rule.reason}"
         if rule.expires is None and known.fix_known:
             return f"was ignored until a fix was known: {rule.reason}"
-        return f"was ignored by a rule that is gone: {rule.reason}"
+        return f"was ignored by a rule that no longer applies: {rule.reason}"

@@ -22,7 +22,7 @@ def post(ledger: Ledger, comparison: Comparison, *, first: bool, inventory: bool
     if inventory:
         return replace(ledger, carried=ledger.carried + comparison.open_now - ledger.open)
     number = {change: len(found) for change, found in comparison.changes.items()}
-    new = Counter(known.finding.severity for known in comparison.changes[Change.NEW])
+    new = count_new(comparison)
     return ledger + Ledger(
         carried=comparison.open_before if first else 0,
         new=number[Change.NEW],
@@ -32,6 +32,11 @@ def post(ledger: Ledger, comparison: Comparison, *, first: bool, inventory: bool
         new_critical=new["CRITICAL"],
         new_high=new["HIGH"],
     )
+
+
+def count_new(comparison: Comparison) -> Counter[str]:
+    """Count the new findings by severity, without those that a rule ignores."""
+    return Counter(known.finding.severity for known in comparison.changes[Change.NEW] if not known.ignored_by)
 
 
 def best_updates(comparison: Comparison) -> tuple[Update, ...]:

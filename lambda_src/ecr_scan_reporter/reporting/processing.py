@@ -25,7 +25,7 @@ from ecr_scan_reporter.reporting.events import ScanEvent
 from ecr_scan_reporter.reporting.facts import ImageFacts, Registry
 from ecr_scan_reporter.reporting.findings import finding_sort_key
 from ecr_scan_reporter.reporting.ignored import RuleMatcher
-from ecr_scan_reporter.reporting.ledger import best_updates, post
+from ecr_scan_reporter.reporting.ledger import best_updates, count_new, post
 from ecr_scan_reporter.reporting.notify import open_counts, over_thresholds, report_reason
 from ecr_scan_reporter.reporting.report import (
     MAX_FINDINGS,
@@ -59,7 +59,7 @@ class Outcome:
         run: the run that asked for the scan; "" if none did, or if the event was processed before.
         added: whether this event put the image into a window.
         repeated: whether the event, or a later one, was processed before.
-        new: the new findings by severity.
+        new: the new findings by severity, without those that a rule ignores.
     """
 
     windows: tuple[str, ...] = ()
@@ -152,7 +152,7 @@ class Processor:
             AwsError: DynamoDB rejected a call.
         """
         remembered = self.memory.read(repository, digest)
-        windows = {PUSH, INVENTORY, remembered.record.window}
+        windows = {PUSH, INVENTORY, remembered.record.window} - {""}
         if run := remembered.asked.get("run"):
             windows.add(run_window(str(run)))
         waiting = (window for window in sorted(windows) if self.outbox.holds(window, repository, digest))
@@ -201,7 +201,7 @@ class Processor:
         )
         overdue = self._overdue(self.repository(event), event.digest, record, deadlines)
         reason = report_reason(counted, baseline.reported_at, self.settings, self.now)
-        if overdue and not reason:
+        if overdue and reason in (None, Reason.FIXED):
             reason = Reason.OVERDUE
         if baseline.inventory:
             reason = Reason.INVENTORY
@@ -231,8 +231,7 @@ class Processor:
             tracks=tracks if first else _moved(event, remembered.record, facts.tags),
             report=self._report(event, record, reason, comparison, baseline, overdue, first=first) if reason else None,
         )
-        new = Counter(known.finding.severity for known in comparison.changes[Change.NEW])
-        return outcome if baseline.inventory else replace(outcome, new=new)
+        return outcome if baseline.inventory else replace(outcome, new=count_new(comparison))
 
     def _process_overdue(self, message: OverdueMessage) -> Outcome:
         remembered = self.memory.read(message.repository, message.digest)
@@ -264,7 +263,7 @@ class Processor:
         outcome = self._remember(
             event, record, message.run, findings=encode_findings(comparison.findings), report=report, entry="-OVERDUE"
         )
-        # It is no result of the run.
+        # It is not a result of the run.
         return replace(outcome, run="")
 
     def _counted(self, comparison: Comparison) -> Comparison:
@@ -316,7 +315,7 @@ class Processor:
         if before.failed:
             return self._remember(event, record, run)
         facts = ImageFacts(event.tags or record.tags, record.platform)
-        own = (event.account, event.region) == (self.settings.account, self.settings.region)
+        own = self._is_own(event)
         if own and not (known and event.tags):
             facts = self.registry.facts(event)
         if facts.no_image:
@@ -338,20 +337,30 @@ class Processor:
         logger.warning("could not read findings; using event counts", extra=extra)
         if record.revision == 0:
             self.memory.known_since(self.repository(event), self.now)
-        changed = event.counts is None or dict(event.counts) != record.counts
-        over = event.counts is None or over_thresholds(event.counts, self.settings.thresholds)
+        counts = {severity: number for severity, number in (event.counts or {}).items() if number}
+        changed = event.counts is None or counts != (record.counts or {})
+        over = event.counts is None or over_thresholds(counts, self.settings.thresholds)
         tracks = _moved(event, record, event.tags)
         record = replace(record, event_at=event.time, tags=event.tags or record.tags)
         report = None
+        if not scan.expired:
+            # The scan did not fail.
+            record = replace(record, failed=False, unsupported=False)
         if changed and over and not scan.expired:
-            report = replace(
-                _image_report(event, record, Reason.FINDINGS_NOT_READ),
-                counts=dict(event.counts or {}),
-                failure=scan.reason,
-            )
+            report = self._unread_report(event, record, scan, counts)
         if record.scanned_at is None:
-            record = replace(record, counts=dict(event.counts or {}))
+            record = replace(record, counts=counts)
         return self._remember(event, record, run, tracks=tracks, report=report)
+
+    def _unread_report(
+        self, event: ScanEvent, record: ImageRecord, scan: UnreadScan, counts: Mapping[str, int]
+    ) -> ImageReport:
+        if record.scanned_at is None and self._is_own(event):
+            facts = self.registry.facts(event)
+            if self._is_inventory(event, facts):
+                inventory = replace(record, tags=facts.tags or record.tags, platform=facts.platform or record.platform)
+                return replace(_image_report(event, inventory, Reason.INVENTORY), counts=counts)
+        return replace(_image_report(event, record, Reason.FINDINGS_NOT_READ), counts=counts, failure=scan.reason)
 
     def _report(
         self,
@@ -367,7 +376,7 @@ class Processor:
         inventory = reason is Reason.INVENTORY
         number = _MAX_INVENTORY_FINDINGS if inventory else MAX_FINDINGS
         counted = self._counted(comparison)
-        kept = keep_worst(counted.changes, number)
+        kept = keep_worst(counted.changes, number, reason)
         ignored = sorted(comparison.ignored, key=lambda known: finding_sort_key(known.finding))
         return replace(
             _image_report(event, record, reason),
@@ -408,9 +417,10 @@ class Processor:
 
     def repository(self, event: ScanEvent) -> str:
         """Return the repository by which memory knows an image: with account and Region if it is another registry's."""
-        if (event.account, event.region) == (self.settings.account, self.settings.region):
-            return event.repository
-        return f"{event.account}/{event.region}/{event.repository}"
+        return event.repository if self._is_own(event) else f"{event.account}/{event.region}/{event.repository}"
+
+    def _is_own(self, event: ScanEvent) -> bool:
+        return (event.account, event.region) == (self.settings.account, self.settings.region)
 
 
 def _moved(event: ScanEvent, record: ImageRecord, tags: Sequence[str]) -> list[tuple[str, datetime]]:

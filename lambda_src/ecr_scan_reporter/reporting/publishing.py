@@ -146,8 +146,8 @@ def _plan_check(at: datetime, publisher: Publisher, deps: Dependencies, now: dat
 def _publish(windows: Sequence[Window], deps: Dependencies, deadline: Deadline) -> tuple[int, bool, bool]:
     """Publish all changes of windows.
 
-    A group whose first page SNS rejects waits in the outbox, and the others are published. A later page that SNS rejects
-    goes to the reports queue: the pages before it are out, and are not to be published again.
+    A group whose first page SNS rejects stays in the outbox, and the others are published. A later page that SNS
+    rejects goes to the reports queue: the pages before it are out, and are not to be published again.
 
     Returns:
         How many pages were published, whether no group waits, and whether an inventory was among them.
@@ -163,7 +163,7 @@ def _publish(windows: Sequence[Window], deps: Dependencies, deadline: Deadline) 
             group = group_key(image, settings.group_by)
             image = replace(
                 image,
-                changes=keep_worst(image.changes, kept),
+                changes=keep_worst(image.changes, kept, image.reason),
                 left_out={},
                 ignored=image.ignored[:kept],
                 overdue=image.overdue[:kept],

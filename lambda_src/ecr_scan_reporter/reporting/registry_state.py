@@ -9,7 +9,7 @@ from itertools import islice
 
 from ecr_scan_reporter.memory.images import ImageRecord, Update
 from ecr_scan_reporter.memory.summaries import IMAGES, IN_TIME, NOT_PROMISED, OverdueFinding, RepositorySummary
-from ecr_scan_reporter.models import SEVERITIES
+from ecr_scan_reporter.reporting.report import image_name, severity_key
 from ecr_scan_reporter.shared.durations import Duration
 
 # What is named: updates, overdue findings, and images that were not scanned in time, by reason.
@@ -152,13 +152,8 @@ def repository_images(records: Iterable[tuple[str, ImageRecord]], max_age: Durat
     read = list(islice(records, MAX_IMAGES + 1))
     since = max_age.before(now)
     recent = [ImageLine(digest, record) for digest, record in read[:MAX_IMAGES] if _is_recent(record, since)]
-    recent.sort(key=lambda image: (*_severity_key(image.record.counts or {}), image.record.tags, image.digest))
+    recent.sort(key=lambda image: (*severity_key(image.record.counts or {}), image.record.tags, image.digest))
     return RepositoryImages(recent, min(len(read), MAX_IMAGES) - len(recent), len(read) > MAX_IMAGES)
-
-
-def image_name(repository: str, name: str) -> str:
-    """Return the full name of an image; `name` is a tag or a short digest."""
-    return f"{repository}@{name}" if name.startswith("sha256:") else f"{repository}:{name}"
 
 
 def _is_recent(record: ImageRecord, since: datetime) -> bool:
@@ -174,11 +169,7 @@ def _line(summary: RepositorySummary) -> RepositoryLine:
 
 
 def _line_sort_key(line: RepositoryLine) -> tuple[object, ...]:
-    return *_severity_key(line.open), -line.overdue, -line.missed, line.name
-
-
-def _severity_key(counts: Mapping[str, int]) -> tuple[int, ...]:
-    return tuple(-counts.get(severity, 0) for severity in SEVERITIES)
+    return *severity_key(line.open), -line.overdue, -line.missed, line.name
 
 
 def _coverage(summaries: Iterable[RepositorySummary]) -> Coverage:

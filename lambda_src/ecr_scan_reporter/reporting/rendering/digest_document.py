@@ -60,6 +60,8 @@ def document(page: DigestPage, context: Context, omitted: int = 0) -> dict[str, 
                     "package": found.package or None,
                     "severity": found.severity,
                     "due_at": format_rfc3339(found.due_at),
+                    "within_days": found.days or None,
+                    "within_days_of": found.rule or None,
                 }
                 for found in digest.overdue_worst
             ],

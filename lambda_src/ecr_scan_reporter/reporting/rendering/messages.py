@@ -1,7 +1,6 @@
 """Splits a report into pages and renders each page as one SNS message."""
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -12,7 +11,7 @@ from ecr_scan_reporter.reporting.grouping import Group, RepositoryInventory
 from ecr_scan_reporter.reporting.rendering import chat, document, email
 from ecr_scan_reporter.reporting.rendering.formatting import headline, to_ascii, truncate
 from ecr_scan_reporter.reporting.rendering.page import Context, Detail, Page
-from ecr_scan_reporter.reporting.report import ImageReport
+from ecr_scan_reporter.reporting.report import ImageReport, Reason, count_changes, count_news
 
 # The most detailed one that lets a report fit into one message is used; if none does, the last one, on several pages.
 _DETAILS = (Detail(200, 1000), Detail(50, 100), Detail(20, 20), Detail(8, 10))
@@ -121,15 +120,17 @@ def _attributes(page: Page) -> dict[str, str | int | list[str]]:
     https://docs.aws.amazon.com/sns/latest/dg/sns-message-attributes.html
     """
     group = page.group
-    found: Counter[str] = sum((image.news for image in group.images), Counter())
-    worst = found or (group.inventory.counts if group.inventory else found)
+    found = count_news(group.images)
+    worst = +found or (group.inventory.counts if group.inventory else found)
+    unread = any(image.reason is Reason.FINDINGS_NOT_READ for image in group.images)
     repositories = {image.repository for image in (*group.images, *group.failed)}
     repositories |= set(group.inventory.repositories) if group.inventory else set()
     attributes: dict[str, str | int | list[str]] = {
-        "severity": min(worst, key=severity_rank) if worst else "NONE",
+        # What was not read may be anything, but is not nothing.
+        "severity": min(worst, key=severity_rank) if worst else "UNDEFINED" if unread else "NONE",
         "new_critical": found["CRITICAL"],
         "new_high": found["HIGH"],
-        "fixed": sum(image.total(Change.FIXED) * len(image.digests) for image in group.images),
+        "fixed": count_changes(group.images, Change.FIXED),
         "repositories": sorted(repositories)[:_MAX_REPOSITORIES],
         "account": group.account,
         "region": group.region,

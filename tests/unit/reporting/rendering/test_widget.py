@@ -191,7 +191,7 @@ def test_search_lists_what_has_it_in_its_name_and_turns_its_pages() -> None:
     turned = [parameters for _, parameters in page.actions if "page" in parameters]
     assert turned == [{"search": "X001", "page": 1}]
     assert ("input", "value", "X001") in page.attributes
-    assert "No repository has this in its name." in Page(render_registry(state, LOOK, search="none")).words
+    assert "No repository name contains this text." in Page(render_registry(state, LOOK, search="none")).words
 
 
 @pytest.mark.parametrize(
