@@ -214,3 +214,21 @@ def test_deadlines_that_were_taken_away_are_forgotten(make_reporter: Callable[..
     inbox = make_reporter(FIX_WITHIN="")
     assert report_at(inbox, START + 8 * DAY, overdue_message(0)) == []
     assert record().due_at is None
+
+
+def test_overdue_finding_is_not_hidden_by_fixed_ones(make_reporter: Callable[..., Inbox]) -> None:
+    inbox = make_reporter(FIX_WITHIN=FIX_WITHIN, NOTIFY_ON_FIXED="true")
+    scan(inbox, 0, [A, B])
+    [image] = scan(inbox, 8, [A], build=1, pushed=1)
+    assert (image["reason"], overdue([image]), image["totals"]["fixed"]) == ("overdue", ["CVE-2026-0001"], 1)
+    report = inbox.reports()[-1]
+    assert report.subject == "[ECR] 1 overdue, 1 fixed: app:1.0.1"
+    assert report.attributes["severity"][1] == "CRITICAL"
+
+
+def test_reason_of_a_date_that_has_no_room_has_its_own_line(make_reporter: Callable[..., Inbox]) -> None:
+    inbox = make_reporter(FIX_WITHIN='{"INFORMATIONAL": 300}')
+    scan(inbox, 0, [enhanced("CVE-2026-0001", "INFORMATIONAL", "openssl")])
+    assert overdue(report_at(inbox, START + 301 * DAY, overdue_message(0))) == ["CVE-2026-0001"]
+    expected = "     due 5 Sep 2026 (first seen 9 Nov 2025;\n     INFORMATIONAL: fix within 300 days)\n"
+    assert expected in mail(inbox.reports()[-1])

@@ -213,7 +213,7 @@ def test_batch_too_large_for_one_message_becomes_several(inbox: Inbox) -> None:
         (number, len(reports)) for number in range(1, len(reports) + 1)
     ]
     assert [report.attributes["part"][1] for report in reports] == [str(n) for n in range(1, len(reports) + 1)]
-    assert all(f"Message {number} of" in mail(report) for number, report in enumerate(reports[1:], start=2))
+    assert all(f"This is part {number} of" in mail(report) for number, report in enumerate(reports[1:], start=2))
     image = document(reports[0])["images"][0]
     assert image["findings_omitted"] + len(findings_of(image)) == 200
     assert "and 190 more\n" in mail(reports[0])
