@@ -66,7 +66,7 @@ def _record(chance: random.Random, number: int, now: datetime) -> ImageRecord:
         updates.append(Update(package, (installed,), (fixed,) if fixed else (), +solved))
         counts += solved
     counts["LOW"] += chance.randint(0, 4)
-    late: tuple[tuple[str, str, str, datetime], ...] = ()
+    late: tuple[FindingDeadline, ...] = ()
     if counts["CRITICAL"] and chance.random() < 0.1:
         id_, due_at = f"CVE-2026-{chance.randint(1000, 9999)}", now - timedelta(days=7)
         late = (FindingDeadline(id_, found[0][0], "CRITICAL", due_at, "CRITICAL", 7),)

@@ -218,7 +218,7 @@ def test_broken_rule_is_named_and_ignores_nothing(
     set_rules([broken, rule(id="CVE-2026-0001")])
     assert new(scan(inbox, 0, A, B)) == ["CVE-2026-0002"]
     [warning] = [record for record in caplog.records if record.levelno == logging.WARNING]
-    assert warning.getMessage() == "rule of ignored_findings not read; its findings are reported"
+    assert warning.getMessage() == "could not read a rule of ignored_findings; its findings are reported"
 
 
 @pytest.mark.parametrize("chunk", ["[", "{}", "[" * 100_000])
@@ -237,7 +237,7 @@ def test_rules_that_cannot_be_read_ignore_nothing_at_first_and_stay_known_later(
     fault = Fault("Query", "AccessDeniedException", containing="IGNORED", times=1)
     inbox.aws.behavior.faults.append(fault)
     assert new(scan(inbox, 0, A)) == ["CVE-2026-0001"]
-    assert "ignored_findings not read" in caplog.text
+    assert "could not read ignored_findings; the rules read last still apply" in caplog.text
     assert scan(inbox, 0.001, A, repository="second") == []
     inbox.aws.behavior.faults.append(fault)
     assert scan(inbox, 1, A, repository="third") == []
@@ -284,7 +284,7 @@ def test_use_that_cannot_be_remembered_stops_nothing(
     inbox.aws.behavior.faults.append(Fault(operation, "AccessDeniedException", containing="RULES", times=1))
     for day in range(first_day, 1):
         scan(inbox, day, A)
-    assert "the use of ignored_findings was not remembered" in caplog.text
+    assert "could not remember the use of ignored_findings" in caplog.text
     scan(inbox, 2, A)
     rules = RuleMemory(reporter.dependencies().table)
     [known] = rules.read(START)

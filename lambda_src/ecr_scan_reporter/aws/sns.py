@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 MAX_SUBJECT = 99
 # Bytes of a message with its attributes, from the same page.
 MAX_MESSAGE = 256 * 1024
-# What SNS lists in place of the ARN of a subscription that its address has not confirmed.
+# What SNS lists instead of an ARN while an address has not confirmed its subscription.
 _PENDING = "PendingConfirmation"
-# Unconfirmed addresses that are read, 100 subscriptions a call; far more than a topic for reports has.
+# Unconfirmed addresses that are read, with 100 subscriptions a call; far more than a topic for reports has.
 _MAX_UNCONFIRMED = 100
 # The topics of this module.
 REPORTS, CHAT = "reports", "chat"
@@ -46,8 +46,8 @@ class ReportMessage:
 class Publication:
     """One message for one topic, as SNS takes it.
 
-    `topic` is the name of a topic of this module, REPORTS or CHAT, not an ARN: publications travel through the reports
-    queue when SNS rejects them, and a message must not be able to name any other topic.
+    `topic` is REPORTS or CHAT, not an ARN: a publication that SNS rejects travels through the reports queue, and a
+    message there must not be able to name any other topic.
     """
 
     topic: str
@@ -118,9 +118,9 @@ def _is_encodable(text: str) -> bool:
 
 
 def publications(message: ReportMessage) -> list[Publication]:
-    """Encode a report for the topic for reports and, if it has a text for chat, for that for chat.
+    """Encode a report for the reports topic and, if it has a text for chat, for the chat topic.
 
-    MessageStructure=json sends "default" to every protocol without a key of its own.
+    With MessageStructure=json, SNS sends "default" to every protocol that has no key of its own.
     """
     body = {"default": message.document, "email": message.email}
     report = {
@@ -148,14 +148,14 @@ def sns_client() -> "SNSClient":
 
 
 class ReportPublisher:
-    """Publishes to the topic for reports and, if there is one, the topic for chat."""
+    """Publishes to the reports topic and, if there is one, to the chat topic."""
 
     def __init__(self, client: "SNSClient", topic_arn: str, chat_topic_arn: str) -> None:
         self._sns = client
         self._arns = {REPORTS: topic_arn, CHAT: chat_topic_arn}
 
     def publish(self, publication: Publication) -> None:
-        """Publish to one topic; does nothing if there is no such topic.
+        """Publish to one topic; do nothing if this instance has no such topic.
 
         Raises:
             PublishError: SNS rejected the message.
@@ -169,7 +169,7 @@ class ReportPublisher:
             raise PublishError(f"{publication.topic}: {error}") from error
 
     def unconfirmed_addresses(self) -> list[str]:
-        """Return the addresses that have not confirmed their subscription to the topic for reports, at most 100.
+        """Return the addresses that have not confirmed their subscription to the reports topic, at most 100.
 
         Raises:
             AwsError: SNS rejected the call.
@@ -184,4 +184,4 @@ class ReportPublisher:
             )
             return list(islice(pending, _MAX_UNCONFIRMED))
         except (ClientError, BotoCoreError) as error:
-            raise AwsError(f"SNS did not list the subscriptions of the topic for reports: {error}") from error
+            raise AwsError(f"SNS did not list the subscriptions of the reports topic: {error}") from error

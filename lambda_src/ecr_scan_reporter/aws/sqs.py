@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
 _BATCH_SIZE, _BATCH_BYTES = 10, 1024 * 1024
-# How often a message that SQS rejects in a response of 200 is sent; botocore retries calls that fail as a whole.
+# How often a message is sent that SQS rejects in a response of 200; botocore retries calls that fail as a whole.
 _ATTEMPTS = 3
 
 
@@ -33,7 +33,7 @@ def sqs_client(threads: int = 1) -> "SQSClient":
 
 
 class SqsQueue:
-    """A queue to send messages to. `threads`: how many calls may be in flight."""
+    """A queue to send messages to, with at most `threads` calls in flight."""
 
     def __init__(self, client: "SQSClient", url: str, threads: int = 1) -> None:
         self._sqs, self._url, self._threads = client, url, threads
@@ -52,9 +52,9 @@ class SqsQueue:
             return sum(pool.map(lambda batch: self._send_batch(batch, delay), _batches(bodies)))
 
     def retry_in(self, seconds: int, receipt_handles: Iterable[str]) -> None:
-        """Let SQS deliver messages again after `seconds`, in place of the queue's long visibility timeout.
+        """Let SQS deliver messages again after `seconds` instead of the queue's long visibility timeout.
 
-        A failure is only logged: then the messages come back after the visibility timeout.
+        A failure is only logged: the messages then come back after the visibility timeout.
         """
         rest = iter(receipt_handles)
         for handles in iter(lambda: list(islice(rest, _BATCH_SIZE)), []):
@@ -65,11 +65,11 @@ class SqsQueue:
             try:
                 self._sqs.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
             except (ClientError, BotoCoreError) as error:
-                logger.warning("could not shorten the time until messages are retried", extra={"reason": str(error)})
+                logger.warning("could not make messages visible sooner", extra={"reason": str(error)})
                 return
 
     def message_count(self) -> int:
-        """Return about how many messages the queue holds, visible or not.
+        """Return approximately how many messages the queue holds, visible or not.
 
         Raises:
             AwsError: SQS rejected the call.

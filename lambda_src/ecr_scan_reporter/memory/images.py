@@ -205,7 +205,7 @@ class ImageMemory:
         return Remembered(record, b"".join(map(_bytes, blobs)), found.get((pk, asked), {}))
 
     def records(self, repository: str) -> Iterator[tuple[str, ImageRecord]]:
-        """Yield the digests and records of a repository's images, even of those that ECR no longer lists; 1 MB a call."""
+        """Yield digests and records of a repository's images, even of those that ECR no longer lists; 1 MB a call."""
         first = image_key("")
         for item in self._table.query(repository_key(repository), first, image_key(END)):
             digest = text(item, "sk").removeprefix(first)

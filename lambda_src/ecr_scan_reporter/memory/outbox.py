@@ -19,7 +19,7 @@ from ecr_scan_reporter.memory.items import (
     to_time,
 )
 
-# Scans that this module did not ask for, and the inventory of images that were there before.
+# Scans that this module did not ask for, and the inventory of images that existed before memory did.
 PUSH, INVENTORY = "PUSH", "INVENTORY"
 _RUN = "RUN#"
 # The item of the partition WINDOWS that is not a window.
@@ -53,7 +53,7 @@ class Run:
     Args:
         repositories: how many it queued.
         results: how many of its scans have ended.
-        expected: how many it asked for at least, as far as this was looked up.
+        expected: how many scans it asked for at least, as of the last time this was looked up.
         last_result_at: when the last scan ended (aware).
     """
 
@@ -65,7 +65,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Publisher:
-    """When it is next checked whether something is to be published, and when the last inventory was. Aware or None."""
+    """When the next check for something to publish is, and when the last inventory was published. Aware or None."""
 
     next_check: datetime | None
     inventory_at: datetime | None
@@ -84,7 +84,7 @@ def window_run(window: str) -> str:
 def outbox_item(
     window: str, repository: str, digest: str, event_at: datetime, data: bytes, now: datetime, entry: str = ""
 ) -> Item:
-    """Return the item of a change that waits to be reported; `entry` tells apart two of an image at the same time."""
+    """Return the item of a change that waits to be reported; `entry` tells two of one image at the same time apart."""
     return {
         "pk": f"OUTBOX#{window}",
         "sk": _image_prefix(repository, digest) + sortable(event_at) + entry,
@@ -96,7 +96,7 @@ def outbox_item(
 class Outbox:
     """The part of the memory table with what waits to be reported.
 
-    Every method raises AwsError where DynamoDB rejects a call.
+    Every method raises AwsError if DynamoDB rejects a call.
     """
 
     def __init__(self, table: Table) -> None:
@@ -170,11 +170,11 @@ class Outbox:
         )
 
     def plan_check(self, at: datetime) -> None:
-        """Note that a message on the reports queue causes a check at this time."""
+        """Note that a message on the reports queue will cause a check at this time."""
         self._table.update("WINDOWS", _PUBLISHER, "SET next_check = :at", {":at": to_seconds(at)}, {})
 
     def lease(self, now: datetime, until: datetime) -> bool:
-        """Take the lease of the publisher; return False if another invocation has it."""
+        """Take the publisher's lease; return False if another invocation has it."""
         try:
             self._table.update(
                 "WINDOWS",

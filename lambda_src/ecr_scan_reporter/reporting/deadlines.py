@@ -8,7 +8,7 @@ from ecr_scan_reporter.memory.images import FindingDeadline
 from ecr_scan_reporter.models import EXPLOITED
 from ecr_scan_reporter.reporting.changes import OPEN, Comparison, KnownFinding
 
-# Deadlines that the record of an image names.
+# How many deadlines the record of an image names.
 _MAX_EARLIEST = 3
 
 
@@ -17,7 +17,7 @@ class DueDate:
     """Until when a finding should be fixed.
 
     Args:
-        at: the beginning (aware) of the day on which it is overdue, UTC: then whichever run that day has finds it.
+        at: the beginning (aware) of the day, UTC, on which it becomes overdue: every run of that day then finds it.
         rule: the key of `fix_within`.
         days: the value of that key.
     """
@@ -32,10 +32,10 @@ class Deadlines:
     """The deadlines of an image's open findings.
 
     Args:
-        due_at: the earliest one that was not reported as overdue yet, and will not be now; None if there is none.
+        due_at: the earliest one that has not passed; None if there is none.
         overdue: how many findings are overdue.
         earliest: of the findings with the earliest ones, passed or not.
-        passed: the overdue findings that were not reported as such yet.
+        passed: the overdue findings that have not been reported as such yet.
     """
 
     due_at: datetime | None

@@ -1,7 +1,7 @@
 """Adds up the summaries of all repositories to one digest per group.
 
-It reads the summaries one after the other and keeps only a row of each repository, so that its memory does not depend
-on how many images there are.
+It reads one summary after the other and keeps only a row per repository, so the memory that it takes does not depend on
+the number of images.
 """
 
 import heapq
@@ -25,11 +25,11 @@ from ecr_scan_reporter.reporting.report import image_name
 from ecr_scan_reporter.settings import ReporterSettings
 from ecr_scan_reporter.shared.durations import Duration
 
-# The reason of images that a summary counts and gives no reason for.
+# The reason of images that a summary counts without a reason.
 OTHER = "other"
-# What a digest names: updates, images by reason, overdue findings, and repositories whose last run is too old.
+# How many updates, images per reason, overdue findings, and repositories whose last run is too old a digest names.
 _MAX_UPDATES, _MAX_EXAMPLES, _MAX_OVERDUE, _MAX_STALE = 5, 5, 10, 10
-# Updates that a group keeps while it is added up. Beyond that, those that solve least are dropped.
+# When a group has many updates while it is added up, only those that solve the most are kept.
 _MANY_UPDATES, _KEPT_UPDATES = 20_000, 5_000
 # A repository whose last run is older than this many intervals between two runs has missed one.
 _MISSED = 2
@@ -37,7 +37,7 @@ _MISSED = 2
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """The changes of open findings since the last digest. The books balance, always.
+    """The changes of open findings since the last digest. The books always balance.
 
     open_now = open_before + carried + new + back - fixed - withdrawn - left
 
@@ -80,7 +80,7 @@ class RepositoryRow:
         repository: its name.
         updated_at: when its last run ended (aware).
         stale: whether that is too long ago.
-        coverage: images by whether they were scanned within the promised age, otherwise by the reason why not.
+        coverage: how many images there are, how many were scanned within the promised age, and the others by reason.
         open: open findings by severity.
         changes: since the last digest; None in the first one.
         overdue: how many findings are overdue.
@@ -126,14 +126,14 @@ class Digest:
         max_age: the promised age of scans.
         stale_after: how old the last run of a repository may be.
         since: when the last digest was published (aware); None if this is the first one.
-        coverage: images by whether they were scanned within the promised age, otherwise by the reason why not.
+        coverage: how many images there are, how many were scanned within the promised age, and the others by reason.
         examples: by reason, the names of a few images.
         open: open findings by severity.
         ignored: how many of them are ignored.
         changes: since the last digest; None in the first one.
-        updates: those that solve most, at most five.
+        updates: those that solve the most, at most five.
         overdue: how many findings are overdue.
-        overdue_worst: those that are overdue for longest; their images have the name of the repository as well.
+        overdue_worst: those overdue for the longest; their images are named with their repositories.
         stale: how many repositories have a last run that is too old.
         stale_examples: the names of those whose last run is oldest.
         last_run_at: when the newest run of a repository ended (aware); None if none did.
@@ -166,9 +166,9 @@ class Digest:
 
     @property
     def is_enhanced(self) -> bool:
-        """Whether the registry uses enhanced scanning, as far as this can be seen.
+        """Whether the registry seems to use enhanced scanning.
 
-        Only enhanced scanning knows fixed versions, and only there does the monitoring of an image lapse.
+        Only enhanced scanning knows fixed versions, and only with it can the monitoring of an image lapse.
         """
         return any(update.fixed_versions for update in self.updates) or bool(self.coverage.get("expired"))
 
@@ -222,7 +222,7 @@ def build_digests(
     """Add up the summaries of repositories.
 
     Args:
-        summaries: of all repositories; those that the reporter does not report are left out.
+        summaries: of all repositories; those that the settings exclude are left out.
         before: the snapshot of the last digest; None if this is the first one.
         since: when that was published (aware).
         settings: of the reporter.
@@ -289,8 +289,8 @@ def _add(group: _Sums, summary: RepositorySummary, changes: Changes | None, *, s
 def _changes(before: RepositorySnapshot | None, now: RepositorySnapshot) -> Changes:
     """Return what changed in a repository.
 
-    The ledger of an image is forgotten with the image, long after its last scan. What it then lacks is no change, and
-    counts as carried or as left, so that no number is negative and the books balance.
+    The ledger of an image is forgotten with the image, long after its last scan. What is then missing is not a change:
+    it counts as carried or as left, so that no number is negative and the books balance.
     """
     before = before or RepositorySnapshot(Ledger(), 0)
     change = now.ledger - before.ledger

@@ -28,8 +28,8 @@ logger = logging.getLogger(__name__)
 
 # Seconds until a message that SNS rejected is published again.
 _RETRY = 60
-# The lease outlives the invocation by this much. Lambda repeats a failed asynchronous invocation a minute later at the
-# earliest, and then has to find the lease ended.
+# The lease outlives the invocation by this much. Lambda repeats a failed asynchronous invocation after a minute at the
+# earliest; the lease must have ended by then.
 _LEASE_MARGIN = timedelta(seconds=30)
 # Clocks differ: a schedule's event may be from this far in the future.
 _MAX_AHEAD = timedelta(minutes=15)
@@ -88,7 +88,7 @@ def make_digests(
     """Publish the digests of all groups, or only return them.
 
     They are published first and remembered afterwards. What SNS rejects goes to the reports queue. If something fails
-    before the digests are remembered, the next attempt publishes all of them once more.
+    before they are remembered, the next attempt publishes all of them again.
 
     Args:
         request: what is asked for.
@@ -110,8 +110,8 @@ def make_digests(
     lease = now + timedelta(seconds=max(deadline.remaining, 0)) + _LEASE_MARGIN
     last = memory.claim(now, lease, request.scheduled_at)
     if last is None:
-        logger.info("another invocation makes this digest, or has published it")
-        return {"published": 0, "reason": "another invocation makes this digest, or has published it"}
+        logger.info("another invocation is making this digest, or has published it")
+        return {"published": 0, "reason": "another invocation is making this digest, or has published it"}
     try:
         digests, snapshot = _build(memory, last, deps, now)
         published = _publish(digests, context, deps, deadline)
@@ -134,7 +134,7 @@ def _build(
 
 
 def _notices(deps: DigestDependencies, now: datetime, *, enhanced: bool) -> Notices:
-    """Read what the digest says of the module itself; what cannot be read is a notice too."""
+    """Read what the digest says about the module itself; what cannot be read becomes a notice, too."""
     unreadable: list[str] = []
 
     def attempt(what: str, call: Callable[[], Any], otherwise: Any) -> Any:
@@ -146,7 +146,7 @@ def _notices(deps: DigestDependencies, now: datetime, *, enhanced: bool) -> Noti
             return otherwise
 
     dlqs = {name: attempt(f"count the messages in {name}", dlq.message_count, 0) for name, dlq in deps.dlqs.items()}
-    unconfirmed = attempt("list the subscriptions of the topic", deps.publisher.unconfirmed_addresses, [])
+    unconfirmed = attempt("list the subscriptions of the reports topic", deps.publisher.unconfirmed_addresses, [])
     rules = deps.rules.read(now)
     settings = deps.settings
     since = all_scanned_since(now, settings.max_age, settings.run_interval, enhanced=enhanced)
@@ -155,7 +155,7 @@ def _notices(deps: DigestDependencies, now: datetime, *, enhanced: bool) -> Noti
 
 
 def _publish(digests: Sequence[Digest], context: Context, deps: DigestDependencies, deadline: Deadline) -> int:
-    """Publish all messages; return how many. What SNS rejects, and what there is no time for, is queued."""
+    """Publish all messages; return how many. What SNS rejects or there is no time for is queued."""
     rejected: list[Publication] = []
     published = 0
     for digest in digests:
@@ -177,13 +177,13 @@ def _publish_one(
         deps.publisher.publish(publication)
     except (DeadlineExceededError, PublishError) as error:
         extra = {"topic": publication.topic, "subject": message.subject, "reason": str(error)}
-        logger.error("digest not published", extra=extra)
+        logger.error("could not publish a digest", extra=extra)
         return False
     return True
 
 
 def _answer(digests: Sequence[Digest], context: Context) -> list[dict[str, Any]]:
-    """Return digests as text and JSON; without the repositories for which Lambda's answer has no room."""
+    """Return digests as text and JSON, without repositories where they would exceed Lambda's limit."""
     answers, room = [], _MAX_ANSWER
     for digest in digests:
         page = DigestPage(digest, digest.repositories)

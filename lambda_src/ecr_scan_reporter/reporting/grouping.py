@@ -1,4 +1,4 @@
-"""Groups what waits to be reported: who gets which images, which of them are one entry, what to fix first."""
+"""Groups what waits to be reported: who gets which images, which images are one entry, and what to fix first."""
 
 import heapq
 import re
@@ -11,7 +11,7 @@ from ecr_scan_reporter.reporting.changes import NEWS, OPEN
 from ecr_scan_reporter.reporting.report import ImageReport, Reason, combine, image_sort_key, severity_key
 
 _MAX_FIXES = 5
-# Images of an inventory that are named.
+# How many images of an inventory are named.
 _MAX_WORST = 20
 
 
@@ -28,7 +28,7 @@ class RepositoryInventory:
 
 @dataclass(slots=True)
 class Inventory:
-    """What the first scans found of images that were there before: by repository, and the worst images."""
+    """What the first scans found in images that existed before memory did: by repository, and the worst images."""
 
     repositories: dict[str, RepositoryInventory] = field(default_factory=dict)
     _worst: list[tuple["_Reversed", int, ImageReport]] = field(default_factory=list)
@@ -128,7 +128,7 @@ class Group:
         return sum(sum(image.overdue_counts.values()) * image.images for image in self.images)
 
     def fixes(self, severities: Collection[str]) -> list[Fix]:
-        """Return the updates that solve the most severe news, or the most of what is open where there is no news.
+        """Return the updates that solve the most severe news, or of what is open if there is no news.
 
         Args:
             severities: only findings of these count.
@@ -173,7 +173,7 @@ def group_key(image: ImageReport, group_by: re.Pattern[str] | None) -> tuple[str
 
 
 def make_group(key: tuple[str, str, bool, str], images: Sequence[ImageReport], inventory: Inventory | None) -> Group:
-    """Make a group of images with the same key; one entry for each, or one and a failed scan."""
+    """Make a group of images with the same key; each has one entry, and one more if its scan failed."""
     account, region, unnamed, name = key
     merged = sorted(merge_platforms(images), key=image_sort_key)
     return Group(
@@ -187,7 +187,7 @@ def make_group(key: tuple[str, str, bool, str], images: Sequence[ImageReport], i
 
 
 def merge_scans(images: Iterable[ImageReport]) -> list[ImageReport]:
-    """Combine several scans of one image into one entry; a failed scan is one of its own, unless a later one worked."""
+    """Combine several scans of one image into one entry; a failed scan has its own, unless a later scan succeeded."""
     combined: dict[tuple[str, str], ImageReport] = {}
     since: dict[tuple[str, str], datetime] = {}
     failed: dict[tuple[str, str], ImageReport] = {}

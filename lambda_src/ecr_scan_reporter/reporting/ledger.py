@@ -6,7 +6,7 @@ from dataclasses import replace
 from ecr_scan_reporter.memory.images import Ledger, Update
 from ecr_scan_reporter.reporting.changes import OPEN, Change, Comparison
 
-# Updates that are remembered of one image.
+# How many updates are remembered per image.
 _MAX_UPDATES = 3
 
 
@@ -17,7 +17,7 @@ def post(ledger: Ledger, comparison: Comparison, *, first: bool, inventory: bool
         ledger: before the scan; empty for the first complete scan of an image.
         comparison: of the scan with what was remembered, with all findings.
         first: whether the image was compared with its predecessor, or with nothing.
-        inventory: whether the image was there before memory knew its repository: then nothing is new.
+        inventory: whether the image was pushed before memory knew its repository: then nothing is new.
     """
     if inventory:
         return replace(ledger, carried=ledger.carried + comparison.open_now - ledger.open)
@@ -40,7 +40,7 @@ def count_new(comparison: Comparison) -> Counter[str]:
 
 
 def best_updates(comparison: Comparison) -> tuple[Update, ...]:
-    """Return the updates of packages that solve most of the open findings."""
+    """Return the updates that solve the most open findings."""
     counts: dict[tuple[str, tuple[str, ...], tuple[str, ...]], Counter[str]] = {}
     for change in OPEN:
         for known in comparison.changes[change]:

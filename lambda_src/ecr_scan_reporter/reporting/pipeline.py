@@ -22,8 +22,8 @@ from ecr_scan_reporter.reporting.events import ScanEvent, load, parse
 from ecr_scan_reporter.reporting.facts import Registry
 from ecr_scan_reporter.reporting.ignored import RuleMatcher
 from ecr_scan_reporter.reporting.processing import Outcome, Processor
-from ecr_scan_reporter.reporting.publishing import publish_again, publish_what_is_due
 from ecr_scan_reporter.reporting.publishing import Dependencies as PublishingDependencies
+from ecr_scan_reporter.reporting.publishing import publish_again, publish_what_is_due
 from ecr_scan_reporter.reporting.scan_results import FindingsNotReadError
 from ecr_scan_reporter.reporting.triage import ImageEvents, latest_per_image
 from ecr_scan_reporter.settings import ReporterSettings
@@ -33,8 +33,8 @@ from ecr_scan_reporter.shared.metrics import embed
 
 logger = logging.getLogger(__name__)
 
-# Seconds before what failed is tried again, for the first attempts: COMPLETE can precede the findings by seconds. Later
-# ones wait for the queue's visibility timeout, so that an outage of an hour moves nothing to the DLQ.
+# Seconds until a failed message is retried, for the first attempts: COMPLETE can precede the findings by seconds. Later
+# attempts wait for the queue's visibility timeout, so an outage of an hour moves nothing to the DLQ.
 _RETRY_DELAY, _SOON_RETRIED = 60, 2
 # The metric of each severity's new findings.
 _NEW = {"CRITICAL": "NewCritical", "HIGH": "NewHigh", "MEDIUM": "NewMedium", "LOW": "NewLow"}
@@ -42,7 +42,7 @@ _NEW = {"CRITICAL": "NewCritical", "HIGH": "NewHigh", "MEDIUM": "NewMedium", "LO
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """What the reporter works with."""
+    """The settings and clients of the reporter."""
 
     settings: ReporterSettings
     ecr: EcrRegistry
@@ -59,8 +59,8 @@ class Batch:
 
     Args:
         events: scan events with message id and number of receives.
-        overdue: the images whose deadlines are to be looked at, by message id.
-        checks: the ids of messages that ask to check whether something is to be published.
+        overdue: the images whose deadlines are to be checked, by message id.
+        checks: the ids of messages that ask to check whether something is due.
         unpublished: the ids of messages with a report that SNS rejected again.
         invalid: the ids of messages that are invalid, or that failed unexpectedly.
     """
@@ -75,7 +75,7 @@ class Batch:
 def report_batch(
     records: Sequence[SqsRecord], deps: Dependencies, deadline: Deadline, now: datetime | None = None
 ) -> SqsBatchResponse:
-    """Remember what a batch of scan events found, and publish what is due; return the messages to deliver again."""
+    """Remember what a batch of scan events found, and publish what is due; return the messages to redeliver."""
     now = now or datetime.now(UTC)
     batch = receive(records, deps)
     images = [
@@ -88,7 +88,7 @@ def report_batch(
     try:
         pages = publish(outcomes, batch, deps, deadline, now)
     except AwsError:
-        # What was remembered stays in the outbox, and the messages cause another check.
+        # What was remembered stays in the outbox, and the messages will cause another check.
         logger.exception("could not check what is to be published")
         retried |= processed | batch.checks
         pages = 0
@@ -150,14 +150,14 @@ def process(
     deadline: Deadline,
     now: datetime,
 ) -> tuple[list[Outcome], set[str]]:
-    """Process images concurrently; return what became of their events, and the ids of messages to deliver again.
+    """Process images concurrently; return what became of their events, and the ids of messages to redeliver.
 
     Args:
         images: with scan events.
-        overdue: the images whose deadlines are to be looked at, by message id; after the events.
+        overdue: the images whose deadlines are to be checked after the events, by message id.
         rules: those for ignored findings.
         deps: the settings and clients.
-        deadline: for the start of an image.
+        deadline: after which no image is started.
         now: aware.
     """
     registry = Registry(deps.ecr, deps.table, (image.image for image in images), now)
@@ -200,7 +200,7 @@ def process(
 
 
 def publish(outcomes: Sequence[Outcome], batch: Batch, deps: Dependencies, deadline: Deadline, now: datetime) -> int:
-    """Note what was added to the outbox, and publish what is due; return how many pages went out.
+    """Note what was added to the outbox, and publish what is due; return how many pages were published.
 
     Raises:
         AwsError: DynamoDB or SQS rejected a call.

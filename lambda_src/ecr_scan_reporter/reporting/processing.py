@@ -1,4 +1,4 @@
-"""Processes the scan of one image: reads, compares with memory, and remembers the outcome in one transaction."""
+"""Processes the scan of one image: reads it, compares it with memory, and remembers the outcome in one transaction."""
 
 import logging
 from collections import Counter
@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 
 # An image is inventory if it was pushed longer than this before memory began to know its repository.
 _NEWS_BEFORE_KNOWN = timedelta(days=1)
-# How often an image is compared again because another invocation was faster.
+# How often an image is compared if other invocations are faster.
 _ATTEMPTS = 4
 # Findings that an inventory keeps of one image.
 _MAX_INVENTORY_FINDINGS = 5
@@ -78,7 +78,7 @@ class _Baseline:
         successor: whether they are the predecessor's.
         predecessor: the name of the predecessor.
         reported_at: when this image, or its predecessor, was last reported.
-        inventory: whether the image was there before memory began to know its repository.
+        inventory: whether the image was pushed before memory began to know its repository.
     """
 
     findings: Sequence[KnownFinding] = ()
@@ -141,12 +141,12 @@ class Processor:
             except ConditionError as error:
                 conflict = error
             else:
-                # A write whose answer was lost, and which was repeated, fails although it was ours.
+                # If the answer to a write is lost, its repetition fails although the write was ours.
                 return replace(outcome, added=True) if attempt and outcome.repeated else outcome
         raise conflict
 
     def waiting(self, repository: str, digest: str) -> Outcome:
-        """Return in which windows an image waits: an invocation may have ended before it opened them.
+        """Return the windows in which an image waits: an earlier invocation may have ended before it opened them.
 
         Raises:
             AwsError: DynamoDB rejected a call.
@@ -189,7 +189,7 @@ class Processor:
         )
         comparison = self.rules.apply(comparison, event.repository)
         counted = self._counted(comparison)
-        # What was there before is not an alert on the same day, even if its event is old.
+        # An inventory is not overdue on its first day, even if its event is old.
         deadlines = check_deadlines(counted, self.settings.fix_within, event.time if baseline.inventory else self.now)
         comparison = mark_reported(comparison, deadlines.passed)
         record = replace(
@@ -237,7 +237,7 @@ class Processor:
         remembered = self.memory.read(message.repository, message.digest)
         record = remembered.record
         if not record.due_at or record.due_at > self.now or record.findings_format != FINDINGS_FORMAT:
-            # The image is gone, or it was reported meanwhile.
+            # The image is gone, or was reported in the meantime.
             return Outcome(repeated=True)
         found = tuple(replace(known, was_ignored="") for known in decode_findings(remembered.findings))
         still_open = tuple(known for known in found if not known.gone_at)
@@ -274,7 +274,7 @@ class Processor:
     def _overdue(
         self, repository: str, digest: str, record: ImageRecord, deadlines: Deadlines
     ) -> tuple[tuple[KnownFinding, DueDate], ...]:
-        """Return what is to be reported as overdue: nothing if the track has a later image, which has its own dates."""
+        """Return what to report as overdue: nothing if the track has a later image, which has its own dates."""
         for label in track_labels(record.tags) if deadlines.passed and record.pushed_at else ():
             for other, operating_system in self.memory.successors(
                 repository, record.platform, label, record.pushed_at or self.now
@@ -286,7 +286,7 @@ class Processor:
     def _baseline(self, event: ScanEvent, record: ImageRecord, facts: ImageFacts, scan: CompleteScan) -> _Baseline:
         """Find what the first complete scan of an image is compared with."""
         if record.scanned_at or self._is_inventory(event, facts):
-            # It was scanned by a release that identified findings in another way, or it was there before.
+            # It was scanned by a release that identified findings in another way, or it existed before memory did.
             return _Baseline(inventory=True)
         before = facts.pushed_at or event.time
         for label in track_labels(facts.tags):
@@ -332,7 +332,7 @@ class Processor:
         return self._remember(event, record, run, tracks=_moved(event, before, facts.tags), report=report)
 
     def _unread(self, event: ScanEvent, record: ImageRecord, scan: UnreadScan, run: str) -> Outcome:
-        """Remember a scan whose findings cannot be read: it says nothing about any finding."""
+        """Remember a scan whose findings cannot be read, and which therefore says nothing about any of them."""
         extra = {"repository": event.repository, "digest": event.digest, "reason": scan.reason}
         logger.warning("could not read findings; using event counts", extra=extra)
         if record.revision == 0:
@@ -416,7 +416,7 @@ class Processor:
         return Outcome((window,) if window else (), run, added=bool(window))
 
     def repository(self, event: ScanEvent) -> str:
-        """Return the repository by which memory knows an image: with account and Region if it is another registry's."""
+        """Return the name by which memory knows a repository: with account and Region if it is in another registry."""
         return event.repository if self._is_own(event) else f"{event.account}/{event.region}/{event.repository}"
 
     def _is_own(self, event: ScanEvent) -> bool:
@@ -424,7 +424,7 @@ class Processor:
 
 
 def _moved(event: ScanEvent, record: ImageRecord, tags: Sequence[str]) -> list[tuple[str, datetime]]:
-    """Return the tracks that an image has joined since its last scan; those of its push come with its first one."""
+    """Return the tracks that an image has joined since its last scan; its first scan adds those of its push."""
     joined = set(track_labels(tags)) - set(track_labels(record.tags)) if record.scanned_at else set()
     return [(label, event.time) for label in sorted(joined)]
 

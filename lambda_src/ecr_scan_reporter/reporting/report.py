@@ -16,7 +16,7 @@ from ecr_scan_reporter.reporting.findings import finding_sort_key
 
 # Findings that a report keeps of one image; the counts are of all.
 MAX_FINDINGS = 200
-# Findings beyond these of which a few bytes are kept; an item of the memory table has room for them.
+# Of this many others, a few bytes are kept; an item of the memory table has room for them.
 _MAX_LEFT_OUT = 15_000
 
 
@@ -55,7 +55,7 @@ class ImageReport:
         platforms: such as linux/arm64, if an index names it; several once equal images of one index are merged.
         scanned_at: the time (aware) of the scan's event.
         first_scan: whether no scan of this digest was complete before.
-        predecessor: the tag or short digest of the image that it was compared with, if it is another one.
+        predecessor: the tag or short digest of the image that it was compared with, if that is another image.
         counts: open findings by severity.
         open_before: how many findings were open before this scan.
         totals: by change and severity, how many findings.
@@ -63,7 +63,7 @@ class ImageReport:
         left_out: the other findings, by a short key, until the reports of a window are combined.
         ignored: the worst of the open findings that a rule ignores; they are in none of the above.
         ignored_by: by rule, how many findings it ignores.
-        overdue: the findings whose deadline has passed since the last report, those that are overdue for longest first.
+        overdue: the findings whose deadline has passed since the last report, those overdue for the longest first.
         overdue_counts: by severity, how many there are.
         failure: why the scan failed, or why its findings could not be read.
         unsupported: whether the scan failed because ECR does not support the operating system.
@@ -121,7 +121,7 @@ class ImageReport:
 
     @property
     def news(self) -> Counter[str]:
-        """What counts for the subject: news by severity, or what is open where the reason is another one."""
+        """What counts for the subject: news by severity, or what is open if the reason is another one."""
         if self.reason is Reason.NEWS:
             return self.total_by_severity(*NEWS)
         if self.reason is Reason.OVERDUE:
@@ -224,8 +224,8 @@ def leave_out(
 def combine(first: ImageReport, second: ImageReport, since: datetime) -> ImageReport:
     """Combine two reports of the same image in one window into one, as if there had been one scan.
 
-    Scans that were not worth a report may have come between the two: what only the second one has is new, and what
-    only the first one has is gone.
+    Between the two, there may have been scans that were not worth a report: what only the second one has is new, and
+    what only the first one has is gone.
 
     Args:
         first: which may combine earlier ones.

@@ -1,4 +1,4 @@
-"""Names the rules for ignored findings that need attention, for the digest."""
+"""Names the rules of ignored_findings that need attention, for the digest."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,8 +15,8 @@ _DAY = timedelta(days=1)
 def all_scanned_since(now: datetime, promised_age: Duration, run_interval: timedelta, *, enhanced: bool) -> datetime:
     """Return since when every image was scanned: what a rule did not do since then, it does not do.
 
-    A run scans what is older than the promised age, so that the next run is the last one that can scan it. Enhanced
-    scanning tells of an image when something changes, which may take months: as long as a rule may be unused.
+    A run leaves an image alone that is a little younger than the promised age: the next run scans it. Enhanced scanning
+    reports on an image only when something changes, which can take months: so as long as a rule may be unused.
 
     Args:
         now: aware.
@@ -35,7 +35,7 @@ def rule_notices(
 
     Args:
         rules: in the order of the list.
-        uses: when each rule was used, by its key; a rule without is one that the reporter has not read yet.
+        uses: when each rule was used, by its key; a rule that the reporter has not read yet is missing.
         now: aware.
         scanned_since: since when every image was scanned (aware).
     """
@@ -65,7 +65,7 @@ def _end(rule: IgnoreRule, now: datetime) -> str:
 
 
 def _use(use: RuleUse, now: datetime, scanned_since: datetime) -> str:
-    """Return what the use of a rule says; "" while not every image was scanned since the rule was added or used."""
+    """Return what the use of a rule says; "" until every image was scanned since the rule was added or used."""
     last = use.used_at or use.added_at
     if last is None or last > scanned_since:
         return ""

@@ -1,6 +1,6 @@
 """Renders a digest as plain text for email: at most 40 lines of 76 columns, whatever the size of the registry.
 
-The first page says all that the digest has to say to people; further pages have the rest of the JSON document.
+The first page has all of the text; further pages have the rest of the JSON document.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ _WIDTH, _HEIGHT = 76, 40
 _ELSEWHERE = ", see the JSON document"
 # Reasons with a line of their own, and the width of one.
 _REASONS, _REASON = 4, 20
-# The least width of an update, and the greatest of what it solves if it is to name two severities.
+# The least width of an update, and the greatest width of what it solves that leaves room for two severities.
 _MIN_UPDATE, _MAX_EFFECT = 30, 34
 
 
@@ -97,7 +97,7 @@ def _updates(digest: Digest) -> Iterator[str]:
 
 
 def _needs(digest: Digest, room: int) -> Iterator[str]:
-    """Yield what needs people: first a line of each, then details as far as there is room."""
+    """Yield what needs people: a line for each item, with details as long as there is room."""
     items = list(wording.needs(digest))
     if not items:
         yield "  Nothing."

@@ -16,7 +16,7 @@ class Line:
     Args:
         before: what comes before the names.
         names: that are untrusted.
-        total: how many names there would be, if not all are known.
+        total: how many names there are, if not all are known.
         after: what comes after the names.
     """
 
@@ -33,7 +33,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """Something that needs people: a line that says it, what introduces its details, and these."""
+    """Something that needs people: a line that says what, and its details with what introduces them."""
 
     line: Line
     intro: str = ""
@@ -41,7 +41,7 @@ class Item:
 
 
 def severe(counts: Mapping[str, int]) -> str:
-    """Format `38 critical, 400 high, 2,972 others`; "" where nothing is open."""
+    """Format `38 critical, 400 high, 2,972 others`; "" if nothing is open."""
     parts = [f"{counts[severity]:,} {severity.lower()}" for severity in SEVERITIES[:2] if counts.get(severity)]
     others = sum(number for severity, number in counts.items() if severity not in SEVERITIES[:2])
     if others:
@@ -55,7 +55,7 @@ def headline(digest: Digest) -> str:
 
 
 def news(digest: Digest) -> str:
-    """Format the part of the headline that is before the promise."""
+    """Format the part of the headline before the promise."""
     parts = [_new(digest)] if digest.known else []
     if digest.overdue:
         parts.append(f"{digest.overdue:,} overdue")
@@ -76,7 +76,7 @@ def _new(digest: Digest) -> str:
 
 
 def _count_notices(digest: Digest) -> int:
-    """Count what needs people, except what the numbers of the headline already say."""
+    """Count what needs people, except what other numbers of the headline say."""
     notices = digest.notices
     partly_stale = 0 < digest.stale < len(digest.repositories)
     lists = (notices.rules, notices.dlqs, notices.unconfirmed, notices.unreadable)
@@ -84,7 +84,7 @@ def _count_notices(digest: Digest) -> int:
 
 
 def promise(digest: Digest) -> str:
-    """Format `10,409 of 10,412 images scanned in time`; that no run has finished where the numbers say nothing."""
+    """Format `10,409 of 10,412 images scanned in time`; if no run has finished, say that instead."""
     if not digest.known:
         return "no run has finished yet"
     if digest.last_run_at is None:
@@ -107,7 +107,7 @@ def coverage(digest: Digest) -> str:
 
 
 def not_promised(digest: Digest) -> str:
-    """Format `120 archived, 30 not selected`; "" where there are none."""
+    """Format `120 archived, 30 not selected`; "" if there are none."""
     parts = {"archived": digest.coverage.get("archived"), "not selected": digest.coverage.get("not_selected")}
     return ", ".join(f"{number:,} {word}" for word, number in parts.items() if number)
 
@@ -121,7 +121,7 @@ def _stale_age(digest: Digest) -> str:
 
 
 def balance(changes: Changes, digest: Digest) -> list[tuple[str, int, str]]:
-    """Return the lines of the balance: a sign, a number and what it counts. What is zero has no line."""
+    """Return the lines of the balance: a sign, a number and what it counts. Zeros have no line."""
     new = _worst({"CRITICAL": changes.new_critical, "HIGH": changes.new_high}, 2)
     lines = [
         ("+", changes.new, f"new ({new})" if new else "new"),
@@ -144,7 +144,7 @@ def balance(changes: Changes, digest: Digest) -> list[tuple[str, int, str]]:
 
 
 def no_changes(digest: Digest) -> str:
-    """Return the heading where no changes are known."""
+    """Return the heading if no changes are known."""
     return "Changes" if digest.since else "Changes: none yet, this is the first digest"
 
 
@@ -182,7 +182,7 @@ def update_effect(update: Update, severities: int = 2) -> str:
 
 
 def _worst(counts: Mapping[str, int], severities: int) -> str:
-    """Format the counts of the worst severities, such as `3 critical, 12 high`; "" where there are none."""
+    """Format the counts of the worst severities, such as `3 critical, 12 high`; "" if there are none."""
     known = [f"{counts[severity]:,} {severity.lower()}" for severity in SEVERITIES if counts.get(severity)]
     return ", ".join(known[:severities])
 

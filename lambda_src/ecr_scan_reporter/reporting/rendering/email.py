@@ -1,7 +1,6 @@
 """Renders a report as plain text for email: SNS mail has no markup, and mail clients wrap at about 76 columns.
 
-The first page says all that the report has to say to people, so that one mail is enough; further pages have the rest of
-the JSON document.
+The first page has all of the text, so one mail is enough for people; further pages have the rest of the JSON document.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,7 +27,7 @@ from ecr_scan_reporter.reporting.rendering.page import Context, Page
 from ecr_scan_reporter.reporting.report import ImageReport, Reason, count_images, short_digest
 
 _WIDTH = 76
-# Images in detail, images with one line, findings of an image, and failed scans; what exceeds them is counted.
+# How many images are shown in detail, how many with one line, findings per image, and failed scans; others are counted.
 _DETAILED, _LISTED, _FINDINGS, _FAILED = 20, 100, 10, 30
 _WORDS = {
     Change.NEW: "NEW",
@@ -62,7 +61,7 @@ def _report(page: Page, context: Context) -> Iterator[str]:
     if group.images:
         thresholds = ", ".join(f"{severity} {number}" for severity, number in context.thresholds.items())
         yield f"Thresholds: {thresholds}."
-    # One image says by itself what to fix.
+    # With one image, its own lines say what to fix.
     if len(group.images) > 1 and (fixes := group.fixes(context.thresholds)):
         yield ""
         yield "Fix first"
@@ -157,7 +156,7 @@ def _findings(image: ImageReport) -> Iterator[str]:
 
 
 def _due_date(text: str) -> Iterator[str]:
-    """Yield the reason of a date on a line of its own if both have no room on one."""
+    """Yield a date and its reason, on two lines if one line has no room for both."""
     date, _, reason = text.partition("; ")
     yield from [f"     {text}"] if len(text) <= _WIDTH - 5 else [f"     {date};", f"     {reason}"]
 

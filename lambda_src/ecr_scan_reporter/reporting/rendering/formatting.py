@@ -98,7 +98,7 @@ def format_rfc3339(moment: datetime) -> str:
 
 
 def reason_words(reason: str) -> str:
-    """Return why images were not scanned in time; a reason that is not known in its own words."""
+    """Return why images were not scanned in time; an unknown reason in its own words."""
     return _REASONS.get(reason) or " ".join(re.findall("[a-z0-9]+", reason.lower())) or _REASONS["other"]
 
 
@@ -143,7 +143,7 @@ def describe_due_date(known: KnownFinding, due: DueDate) -> str:
 
 
 def _severe(counts: Mapping[str, int], word: str) -> str:
-    """Format `2 new critical, 1 new high`; the other severities only where there are none of these."""
+    """Format `2 new critical, 1 new high`; other severities only if there are none of these."""
     severe = {severity: counts.get(severity, 0) for severity in ("CRITICAL", "HIGH")}
     shown = severe if any(severe.values()) else counts
     numbers = [(severity, shown.get(severity, 0)) for severity in SEVERITIES]

@@ -1,7 +1,7 @@
 """Renders the state of the registry as HTML for a custom widget of a CloudWatch dashboard.
 
 The console removes scripts. A link that acts is an `<a>` with a `<cwdb-action>` behind it, which calls the function
-again. All CSS is below one class, since nothing says that a widget's styles end at its border.
+again. All CSS is below one class: a widget's styles may apply to the whole page.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/add_custom_widget_dashboard_interactivity.html
 """
 
@@ -44,7 +44,7 @@ _MAX_TAGS = 3
 # The share of a bar that the smallest part has.
 _SMALLEST_PART = 0.01
 _ZERO = '<span class="muted">0</span>'
-_NO_RUN = "No run has ended yet: the first one starts with the schedule, and leaves the state of each repository here."
+_NO_RUN = "No run has finished yet. The first one starts on schedule; then the state of each repository is shown here."
 
 Line = TypeVar("Line")
 
@@ -196,7 +196,7 @@ def render_repository(
 ) -> str:
     """Render one repository, with one page of its images; `search` is that of the page it was opened from."""
     back = f'<div class="tools">{_button("← All repositories", {"search": search}, look)}</div>'
-    visited, state = "no run has ended here yet", ""
+    visited, state = "no run has finished here yet", ""
     if summary:
         visited = f"last visited {_ago(summary.updated_at, look.now)}"
         updates = [_update(update, pluralize(update.images, "image")) for update in summary.updates[:5]]
@@ -244,7 +244,9 @@ def _not_visited(names: Sequence[str], look: Look) -> str:
         return ""
     subject = pluralize(len(names), "repository has", "repositories have")
     examples = ", ".join(map(_text, names[:3])) + (", ..." if len(names) > 3 else "")
-    reasons = "They are deleted, or excluded, or fail in each run, and are not counted here."
+    reasons = (
+        "They are excluded or fail in each run, or were deleted since the last whole run; they are not counted here."
+    )
     return _note(f"{subject} not been visited for {format_duration(look.max_age)}: {examples}. {reasons}")
 
 
@@ -376,8 +378,8 @@ def _repository_row(line: RepositoryLine, look: Look, search: str) -> str:
 def _images(repository: str, images: RepositoryImages, look: Look, search: str, page: int) -> str:
     notes = ""
     if images.older:
-        older = f"{pluralize(images.older, 'image')} without a scan for {format_duration(look.max_age)}, most deleted"
-        notes += f'<div class="muted">Not listed: {older}.</div>'
+        older = f"{pluralize(images.older, 'image')} without a scan for {format_duration(look.max_age)}"
+        notes += f'<div class="muted">Not listed: {older}, most of them deleted.</div>'
     if images.more:
         notes += f'<div class="muted">Only the first {MAX_IMAGES:,} images by digest are listed.</div>'
     parameters = {"repository": repository, "search": search}
