@@ -11,6 +11,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+from ecr_scan_reporter.reporting import pipeline
 from ecr_scan_reporter.reporting.publishing import CHECK
 from fake_aws import FakeImage, FakeScan, Fault, digest_of, finding, index_image
 from hypothesis import HealthCheck, given
@@ -487,6 +488,16 @@ def test_events_without_time_left_are_retried_and_others_are_reported(inbox: Inb
 def publish(parameters: Any, topic: Any = "reports") -> str:
     data = b64encode(zlib.compress(json.dumps(parameters).encode())).decode()
     return json.dumps({"publish": {"topic": topic, "data": data}})
+
+
+def test_unexpected_trouble_of_one_message_stays_its_own(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: Any) -> bool:
+        raise RuntimeError("unexpected")
+
+    monkeypatch.setattr(pipeline, "publish_again", fail)
+    event = inbox.image("app", "1", scan=found("HIGH"))
+    assert inbox.report(publish({"Message": "x"}), event) == ["0"]
+    assert len(inbox.reports()) == 1
 
 
 HOSTILE_EVENTS: list[Callable[[dict[str, Any]], str]] = [

@@ -107,7 +107,7 @@ def _subject(page: Page) -> str:
     text = f"[ECR] {headline(page.group)}"
     if not images:
         return truncate(to_ascii(text), MAX_SUBJECT - len(part)) + part
-    head, more = f"{text}: ", f" and {len(images) - 1} more" if len(images) > 1 else ""
+    head, more = f"{text}: ", f" and {len(images) - 1:,} more" if len(images) > 1 else ""
     name = to_ascii(images[0].name)
     # Counts of every severity can fill the subject: truncate the image name first, then the counts.
     room = max(MAX_SUBJECT - len(part) - len(head) - len(more), 3)
