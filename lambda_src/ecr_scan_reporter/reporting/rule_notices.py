@@ -15,8 +15,8 @@ _DAY = timedelta(days=1)
 def all_scanned_since(now: datetime, promised_age: Duration, run_interval: timedelta, *, enhanced: bool) -> datetime:
     """Return since when every image was scanned: what a rule did not do since then, it does not do.
 
-    A run leaves an image alone that is a little younger than the promised age: the next run scans it. Enhanced scanning
-    reports on an image only when something changes, which can take months: so as long as a rule may be unused.
+    A run skips an image whose scan is a little younger than the promised age, and the next run scans it. Enhanced
+    scanning reports on an image only when something changes, which can take months: 90 days, as for unused rules.
 
     Args:
         now: aware.
