@@ -162,9 +162,16 @@ class Oracle:
     def _unread(self, image: ImageState, tags: tuple[str, ...], counts: Mapping[str, int], result: Result) -> Verdict:
         image.tags = tags
         worth = _positive(counts) != _positive(image.counts) and self._over(counts)
-        if image.scanned_at is None:
+        never_read = image.scanned_at is None
+        if never_read:
             image.counts = counts
-        return Verdict("findings_not_read" if worth and result.status != "SCAN_ELIGIBILITY_EXPIRED" else "")
+        if result.status == "SCAN_ELIGIBILITY_EXPIRED":
+            return Verdict()
+        # A scan that was complete came after the one that failed, even if nobody could read its findings.
+        image.failed = False
+        if not worth:
+            return Verdict()
+        return Verdict("inventory" if never_read and self._is_inventory(image) else "findings_not_read")
 
     def _is_inventory(self, image: ImageState) -> bool:
         assert self.known_since

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from ecr_scan_reporter.aws.dynamodb import Item
-from ecr_scan_reporter.memory.images import ImageRecord, Update, image_item
+from ecr_scan_reporter.memory.images import FindingDeadline, ImageRecord, Update, image_item
 from ecr_scan_reporter.memory.items import repository_key
 from ecr_scan_reporter.memory.summaries import RepositorySummary, summary_item
 from fake_aws import digest_of
@@ -66,9 +66,10 @@ def _record(chance: random.Random, number: int, now: datetime) -> ImageRecord:
         updates.append(Update(package, (installed,), (fixed,) if fixed else (), +solved))
         counts += solved
     counts["LOW"] += chance.randint(0, 4)
-    late: tuple[tuple[str, str, str, datetime], ...] = ()
+    late: tuple[FindingDeadline, ...] = ()
     if counts["CRITICAL"] and chance.random() < 0.1:
-        late = ((f"CVE-2026-{chance.randint(1000, 9999)}", found[0][0], "CRITICAL", now - timedelta(days=7)),)
+        id_, due_at = f"CVE-2026-{chance.randint(1000, 9999)}", now - timedelta(days=7)
+        late = (FindingDeadline(id_, found[0][0], "CRITICAL", due_at, "CRITICAL", 7),)
     tags = (f"4.{number}.0", "latest") if number == 0 else (f"4.{number}.0",)
     ended = now - timedelta(hours=chance.randint(1, 140))
     return ImageRecord(

@@ -45,7 +45,7 @@ def _change(summary: RepositorySummary, number: int) -> None:
         coverage.update({"images": 2, "archived": 2})
         summary.overdue = 1
         due = NOW - timedelta(days=3)
-        summary.overdue_worst = [OverdueFinding("4.2.0", "CVE-2026-0042", "zlib", "CRITICAL", due)]
+        summary.overdue_worst = [OverdueFinding("4.2.0", "CVE-2026-0042", "zlib", "CRITICAL", due, "CRITICAL", 7)]
     summary.coverage = dict(coverage)
 
 

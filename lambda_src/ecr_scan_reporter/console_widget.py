@@ -20,8 +20,8 @@ def handler(event: object, context: WidgetContext) -> str | dict[str, str]:
     """Answer a call of a custom widget.
 
     Args:
-        event: the parameters of the widget or of one of its actions, such as `{"repository": "team-a/app"}`, with what
-            the console adds as `widgetContext`; or `{"describe": true}`.
+        event: the parameters of the widget or of one of its actions, such as `{"repository": "team-a/app"}`, and the
+            `widgetContext` that the console adds; or `{"describe": true}`.
         context: Lambda's.
 
     Returns:
@@ -37,6 +37,6 @@ def handler(event: object, context: WidgetContext) -> str | dict[str, str]:
 
 @cache
 def dependencies() -> Dependencies:
-    """Create settings and client, once per cold start."""
+    """Create the settings and the client, once per cold start."""
     settings = ConsoleWidgetSettings.from_env(os.environ)
     return Dependencies(settings, Table(dynamodb_client(), settings.memory_table))

@@ -27,14 +27,14 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, An
     """Report what a batch of scan events changed, or make the digest.
 
     Args:
-        event: a batch of the reports queue; a body is an EventBridge event of ECR or Amazon Inspector, or a message of
-            the reporter itself: a report that SNS rejected, or a check whether something is to be published; or one of
-            the images scanner: an image with a deadline that has passed. Or `{"digest": true}`, which publishes the
-            digest, with `"publish": false` to only return it.
+        event: a batch of the reports queue, or `{"digest": true}`. Each body of a batch is one of these: an EventBridge
+            event of ECR or Amazon Inspector; a message of the reporter itself, which asks to publish a report that SNS
+            rejected, or to check whether something is due; a message of the images scanner about an image whose
+            deadline has passed. `{"digest": true}` publishes the digest; with `"publish": false` it is only returned.
         context: Lambda's.
 
     Returns:
-        The messages to deliver again; or how many messages of the digest were published, or the digest.
+        The messages that SQS is to deliver again; for the digest, how many messages were published, or the digest.
 
     Raises:
         SettingError: an environment variable, or the input, is invalid.
@@ -65,7 +65,7 @@ def dependencies() -> Dependencies:
 
 @cache
 def digest_dependencies() -> "DigestDependencies":
-    """Return what the digest works with, created once."""
+    """Create what the digest needs, once per cold start."""
     from ecr_scan_reporter.reporting.digest_publishing import DigestDependencies
 
     deps = dependencies()

@@ -15,6 +15,9 @@ from .protocol import Params, encode, encode_json_error
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
 _MAX_ENTRIES = 10
 _MAX_BYTES = 1_048_576
+# Of one message: the module sets no other limit, and the provider's is below that of SQS.
+# https://registry.terraform.io/providers/hashicorp/aws/5.100.0/docs/resources/sqs_queue
+_MAX_MESSAGE_BYTES = 262_144
 _MAX_DELAY = 900
 _ENTRY_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
@@ -78,9 +81,6 @@ class Sqs:
 
     def _send_message(self, params: Params) -> dict[str, object]:
         message = self._message(_queue(params), params)
-        if _bytes(params) > _MAX_BYTES:
-            reason = f"Message must be shorter than {_MAX_BYTES} bytes."
-            raise AwsError("InvalidParameterValue", f"One or more parameters are invalid. Reason: {reason}")
         return self._accept(message)
 
     def _send_message_batch(self, params: Params) -> dict[str, object]:
@@ -104,6 +104,9 @@ class Sqs:
             reason = f"Reason: DelaySeconds must be >= 0 and <= {_MAX_DELAY}."
             message = f"Value {delay} for parameter DelaySeconds is invalid. {reason}"
             raise AwsError("InvalidParameterValue", message)
+        if _bytes(params) > _MAX_MESSAGE_BYTES:
+            reason = f"Message must be shorter than {_MAX_MESSAGE_BYTES} bytes."
+            raise AwsError("InvalidParameterValue", f"One or more parameters are invalid. Reason: {reason}")
         return QueueMessage(queue, params["MessageBody"], delay, str(uuid4()))
 
     def _accept(self, message: QueueMessage) -> dict[str, object]:

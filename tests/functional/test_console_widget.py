@@ -111,7 +111,7 @@ def test_widget_describes_itself(show: Show, aws: FakeAws) -> None:
 @pytest.mark.parametrize(
     ("event", "message"),
     [
-        ({"repository": "no/such"}, "repository is 'no/such'; expected one that was scanned"),
+        ({"repository": "no/such"}, "repository is 'no/such'; expected a repository with scanned images"),
         ({"repository": 7}, "repository is 'int'; expected text of at most 256 characters"),
         ({"search": "x" * 257}, "expected text of at most 256 characters"),
         ({"page": 0}, "page is '0'; expected a whole number from 1"),
@@ -129,7 +129,7 @@ def test_table_that_cannot_be_read_is_answered_with_a_message(
     show: Show, aws: FakeAws, caplog: pytest.LogCaptureFixture
 ) -> None:
     aws.behavior.faults.append(Fault("Query", "AccessDeniedException"))
-    assert "The memory table cannot be read; the log of this function says why." in show()
+    assert "Could not read the memory table. The log of this function says why." in show()
     assert "the function's role lacks dynamodb:Query" in caplog.text
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from ecr_scan_reporter import reporter
-from ecr_scan_reporter.memory.images import ImageRecord, image_record
+from ecr_scan_reporter.memory.images import FindingDeadline, ImageRecord, image_record
 from ecr_scan_reporter.memory.items import image_key, repository_key
 from ecr_scan_reporter.memory.outbox import run_window
 from ecr_scan_reporter.memory.overdue import OverdueMessage
@@ -125,14 +125,14 @@ def test_overdue_finding_is_named_with_its_date_and_why(dated: Inbox) -> None:
     text = mail(report)
     assert "   1 overdue, 2 still open\n" in text
     assert "   OVERDUE  CRITICAL  CVE-2026-0001  openssl 1.0\n" in text
-    assert "     due 16 Nov 2025: CRITICAL within 7 days of 9 Nov\n" in text
+    assert "     due 16 Nov 2025 (first seen 9 Nov; CRITICAL: fix within 7 days)\n" in text
     remembered = record()
     assert remembered.due_at == datetime(2025, 12, 9, tzinfo=UTC)
     assert (remembered.overdue, remembered.earliest_deadlines) == (
         1,
         (
-            ("CVE-2026-0001", "openssl", "CRITICAL", datetime(2025, 11, 16, tzinfo=UTC)),
-            ("CVE-2026-0002", "zlib", "HIGH", datetime(2025, 12, 9, tzinfo=UTC)),
+            FindingDeadline("CVE-2026-0001", "openssl", "CRITICAL", datetime(2025, 11, 16, tzinfo=UTC), "CRITICAL", 7),
+            FindingDeadline("CVE-2026-0002", "zlib", "HIGH", datetime(2025, 12, 9, tzinfo=UTC), "HIGH", 30),
         ),
     )
 
@@ -214,3 +214,21 @@ def test_removed_deadlines_are_forgotten(make_reporter: Callable[..., Inbox]) ->
     inbox = make_reporter(FIX_WITHIN="")
     assert report_at(inbox, START + 8 * DAY, overdue_message(0)) == []
     assert record().due_at is None
+
+
+def test_overdue_finding_is_not_hidden_by_fixed_ones(make_reporter: Callable[..., Inbox]) -> None:
+    inbox = make_reporter(FIX_WITHIN=FIX_WITHIN, NOTIFY_ON_FIXED="true")
+    scan(inbox, 0, [A, B])
+    [image] = scan(inbox, 8, [A], build=1, pushed=1)
+    assert (image["reason"], overdue([image]), image["totals"]["fixed"]) == ("overdue", ["CVE-2026-0001"], 1)
+    report = inbox.reports()[-1]
+    assert report.subject == "[ECR] 1 overdue, 1 fixed: app:1.0.1"
+    assert report.attributes["severity"][1] == "CRITICAL"
+
+
+def test_reason_of_a_date_that_has_no_room_has_its_own_line(make_reporter: Callable[..., Inbox]) -> None:
+    inbox = make_reporter(FIX_WITHIN='{"INFORMATIONAL": 300}')
+    scan(inbox, 0, [enhanced("CVE-2026-0001", "INFORMATIONAL", "openssl")])
+    assert overdue(report_at(inbox, START + 301 * DAY, overdue_message(0))) == ["CVE-2026-0001"]
+    expected = "     due 5 Sep 2026 (first seen 9 Nov 2025;\n     INFORMATIONAL: fix within 300 days)\n"
+    assert expected in mail(inbox.reports()[-1])

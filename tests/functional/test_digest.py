@@ -1,6 +1,7 @@
 """The reporter over HTTP makes the digest, publishes it once, and says what it could not read."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,8 @@ import pytest
 from ecr_scan_reporter import reporter
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.errors import AwsError, SettingError
+from ecr_scan_reporter.memory.images import Update
+from ecr_scan_reporter.memory.rules import parse_rule
 from ecr_scan_reporter.memory.summaries import RepositorySummary, summary_item
 from ecr_scan_reporter.reporting.digest_publishing import DigestRequest, make_digests
 from ecr_scan_reporter.shared.deadline import Deadline
@@ -20,6 +23,7 @@ from reporter_inbox import CHAT, TOPIC, Inbox
 from sample_summaries import NOW, WEEK, sample_summaries
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "digest.schema.json").read_text())
+DAY = timedelta(days=1)
 Context: Any = type("Context", (), {"get_remaining_time_in_millis": lambda _: 60_000})
 
 
@@ -174,7 +178,7 @@ def test_unreadable_sources_are_listed_and_do_not_stop_the_digest(make_reporter:
     assert digest(NOW) == {"published": 1}
     assert documents(inbox)[0]["notices"]["unreadable"] == [
         "Could not count the messages in images-dlq.",
-        "Could not list the subscriptions of the topic.",
+        "Could not list the subscriptions of the reports topic.",
     ]
 
 
@@ -209,3 +213,21 @@ def test_invalid_input_is_named(inbox: Inbox, event: dict[str, Any], complaint: 
     with pytest.raises(SettingError, match=complaint):
         invoke(**event)
     assert inbox.aws.publications() == []
+
+
+@pytest.mark.parametrize(("fixed", "named"), [((), True), (("3.0.15",), False)])
+def test_rule_that_never_matched_is_not_named_soon_with_enhanced_scanning(
+    inbox: Inbox, fixed: tuple[str, ...], named: bool
+) -> None:
+    rule = {"id": "CVE-2025-1111", "reason": "-", "owner": "-", "until_fixed": True}
+    memory = Table(inbox.aws.client("dynamodb"), "memory")
+    memory.put({"pk": "IGNORED", "sk": "0", "rules": json.dumps([rule])})
+    key, added_at = parse_rule(rule).key, int((NOW - 20 * DAY).timestamp())
+    memory.put({"pk": "RULES", "sk": key, "added_at": added_at})
+    [summary] = sample_summaries(1, 1)
+    # Only enhanced scanning knows fixed versions.
+    summary.updates = [Update("openssl", ("3.0.1",), fixed, Counter(HIGH=1))]
+    remember(inbox.aws, [summary])
+    digest(NOW)
+    expected = ["The rule for CVE-2025-1111 has never matched; it may be misspelled."] if named else []
+    assert documents(inbox)[0]["notices"]["rules"] == expected

@@ -22,6 +22,7 @@ START = datetime(2025, 11, 9, 9, 0, tzinfo=UTC)
 A = enhanced("CVE-2026-0001", "CRITICAL", "openssl")
 B = enhanced("CVE-2026-0002", "HIGH", "zlib")
 C = enhanced("CVE-2026-0003", "HIGH", "zlib")
+D = enhanced("CVE-2026-0004", "HIGH", "curl")
 
 
 def rule(**values: Any) -> dict[str, Any]:
@@ -106,7 +107,7 @@ def test_finding_of_a_rule_that_is_removed_is_new_with_its_reason(inbox: Inbox) 
     assert scan(inbox, 0, A) == []
     set_rules([])
     [finding] = scan(inbox, 1, A)[0]["changes"]["new"]
-    assert finding["was_ignored"] == "was ignored by a rule that is gone: The function is not called."
+    assert finding["was_ignored"] == "was ignored by a rule that no longer applies: The function is not called."
 
 
 def test_until_fixed_ends_when_a_fix_is_known(inbox: Inbox) -> None:
@@ -135,6 +136,40 @@ def test_rule_that_is_added_between_two_scans_of_one_window(make_reporter: Calla
     [image] = document(inbox.reports()[-1])["images"]
     assert sorted(new([image])) == ["CVE-2026-0003", "CVE-2026-0004"]
     assert (image["open_before"], image["open_now"], image["ignored_total"]) == (1, 3, 1)
+
+
+def test_rule_that_ends_between_two_scans_of_one_window(make_reporter: Callable[..., Inbox]) -> None:
+    inbox = make_reporter(REPORT_WINDOW_SECONDS="3600")
+    set_rules([rule(id="CVE-2026-0001")])
+    scan(inbox, 0, A)
+    inbox.check(START + timedelta(hours=2))
+    assert scan(inbox, 1, A, B) == []
+    set_rules([])
+    assert scan(inbox, 1.01, A, B) == []
+    inbox.check(START + timedelta(days=2))
+    [image] = document(inbox.reports()[-1])["images"]
+    assert (sorted(new([image])), image["changes"]["back"]) == (["CVE-2026-0001", "CVE-2026-0002"], [])
+
+
+def test_fix_that_appears_between_two_scans_of_one_window(make_reporter: Callable[..., Inbox]) -> None:
+    inbox = make_reporter(REPORT_WINDOW_SECONDS="3600", FIXABLE_ONLY="true")
+    scan(inbox, 0, A)
+    assert scan(inbox, 1, A, enhanced("CVE-2026-0004", "HIGH", "curl", "2.0")) == []
+    fixable = enhanced("CVE-2026-0001", "CRITICAL", "openssl", "2.0")
+    assert scan(inbox, 1.01, fixable, enhanced("CVE-2026-0004", "HIGH", "curl", "2.0")) == []
+    inbox.check(START + timedelta(days=2))
+    [image] = document(inbox.reports()[-1])["images"]
+    assert (sorted(new([image])), image["changes"]["back"]) == (["CVE-2026-0001", "CVE-2026-0004"], [])
+
+
+def test_number_of_ignored_findings_is_no_part_of_what_changed(inbox: Inbox) -> None:
+    set_rules([rule(package="zlib")])
+    scan(inbox, 0, A, B, C)
+    later = inbox.image("app", "1.1", scan=FakeScan(enhanced_findings=[B, C, D]), pushed_at=START + timedelta(hours=1))
+    now = START + timedelta(days=1)
+    records: Any = [{"messageId": "1", "body": json.dumps(later | {"time": f"{now:%Y-%m-%dT%H:%M:%SZ}"})}]
+    report_batch(records, reporter.dependencies(), Deadline(300), now)
+    assert "\n   1 new (1 high), 1 fixed since 1.0, 2 ignored\n" in mail(inbox.reports()[-1])
 
 
 def test_ignored_finding_has_no_deadline(make_reporter: Callable[..., Inbox]) -> None:
@@ -183,7 +218,7 @@ def test_broken_rule_is_named_and_ignores_nothing(
     set_rules([broken, rule(id="CVE-2026-0001")])
     assert new(scan(inbox, 0, A, B)) == ["CVE-2026-0002"]
     [warning] = [record for record in caplog.records if record.levelno == logging.WARNING]
-    assert warning.getMessage() == "rule of ignored_findings not read; its findings are reported"
+    assert warning.getMessage() == "could not read a rule of ignored_findings; its findings are reported"
 
 
 @pytest.mark.parametrize("chunk", ["[", "{}", "[" * 100_000])
@@ -202,7 +237,7 @@ def test_rules_that_cannot_be_read_ignore_nothing_at_first_and_stay_known_later(
     fault = Fault("Query", "AccessDeniedException", containing="IGNORED", times=1)
     inbox.aws.behavior.faults.append(fault)
     assert new(scan(inbox, 0, A)) == ["CVE-2026-0001"]
-    assert "ignored_findings not read" in caplog.text
+    assert "could not read ignored_findings; the rules read last still apply" in caplog.text
     assert scan(inbox, 0.001, A, repository="second") == []
     inbox.aws.behavior.faults.append(fault)
     assert scan(inbox, 1, A, repository="third") == []
@@ -249,7 +284,7 @@ def test_use_that_cannot_be_remembered_stops_nothing(
     inbox.aws.behavior.faults.append(Fault(operation, "AccessDeniedException", containing="RULES", times=1))
     for day in range(first_day, 1):
         scan(inbox, day, A)
-    assert "the use of ignored_findings was not remembered" in caplog.text
+    assert "could not remember the use of ignored_findings" in caplog.text
     scan(inbox, 2, A)
     rules = RuleMemory(reporter.dependencies().table)
     [known] = rules.read(START)

@@ -19,7 +19,7 @@ from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 from ecr_scan_reporter import images_scanner
 from ecr_scan_reporter.aws.dynamodb import Item, Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry, single_attempt_client
-from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord, Ledger, Update, image_item
+from ecr_scan_reporter.memory.images import FindingDeadline, ImageMemory, ImageRecord, Ledger, Update, image_item
 from ecr_scan_reporter.memory.items import image_key, repository_key, to_seconds
 from ecr_scan_reporter.memory.overdue import OverdueMessage
 from ecr_scan_reporter.memory.scans import RememberedScan, RepositoryState, ScanMemory, asked_key
@@ -88,11 +88,12 @@ class Scanner:
 
     def continuations(self) -> list[RepositoryMessage]:
         """Return the continuations that the scanner queued."""
-        return [RepositoryMessage.from_json(body) for body in self._sent() if not OverdueMessage.from_json(body)]
+        return [RepositoryMessage.from_json(body) for body in self._sent() if "overdue" not in json.loads(body)]
 
     def overdue(self) -> list[OverdueMessage]:
         """Return the messages about deadlines that the scanner queued."""
-        return [message for body in self._sent() if (message := OverdueMessage.from_json(body))]
+        bodies = map(json.loads, self._sent())
+        return [OverdueMessage.parse(body["overdue"]) for body in bodies if "overdue" in body]
 
     def _sent(self) -> list[str]:
         return [message.body for message in self.aws.messages()]
@@ -1060,7 +1061,7 @@ def report_findings(scanner: Scanner, digests: Iterable[str]) -> None:
                 counts={"HIGH": number},
                 ledger=Ledger(new=number),
                 updates=(update,),
-                earliest_deadlines=((f"CVE-{number}", "openssl", "HIGH", NOW - timedelta(days=number)),),
+                earliest_deadlines=(FindingDeadline(f"CVE-{number}", "openssl", "HIGH", NOW - timedelta(days=number)),),
                 due_at=NOW - timedelta(days=number),
             ),
         )

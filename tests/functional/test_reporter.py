@@ -3,12 +3,16 @@
 import json
 import random
 import re
+import zlib
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import hypothesis
 import pytest
+from ecr_scan_reporter.reporting import pipeline
+from ecr_scan_reporter.reporting.publishing import CHECK
 from fake_aws import FakeImage, FakeScan, Fault, digest_of, finding, index_image
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
@@ -210,7 +214,7 @@ def test_batch_too_large_for_one_message_becomes_several(inbox: Inbox) -> None:
         (number, len(reports)) for number in range(1, len(reports) + 1)
     ]
     assert [report.attributes["part"][1] for report in reports] == [str(n) for n in range(1, len(reports) + 1)]
-    assert all(f"Message {number} of" in mail(report) for number, report in enumerate(reports[1:], start=2))
+    assert all(f"This is part {number} of" in mail(report) for number, report in enumerate(reports[1:], start=2))
     image = document(reports[0])["images"][0]
     assert image["findings_omitted"] + len(findings_of(image)) == 200
     assert "and 190 more\n" in mail(reports[0])
@@ -227,6 +231,38 @@ def test_only_unpublished_groups_are_published_again(make_reporter: Callable[...
     assert (check.queue, check.delay) == ("reports", 60)
     assert inbox.report(check.body) == []
     assert sorted(str(document(report)["group"]) for report in inbox.reports()) == ["team-a", "team-b", "team-c"]
+
+
+def test_group_that_sns_rejects_does_not_hold_back_the_others(make_reporter: Callable[..., Inbox]) -> None:
+    inbox = make_reporter(GROUP_BY="^([^/]+)/", CHAT_TOPIC_ARN=CHAT)
+    events = [inbox.image(f"team-{name}/app", "1", scan=found("HIGH")) for name in ("a", "b", "c")]
+    inbox.aws.behavior.faults.append(Fault("Publish", "AuthorizationError", status=403, containing="team-a", times=4))
+    assert inbox.report(*events) == []
+    assert [document(report)["group"] for report in inbox.reports()] == ["team-b", "team-c"]
+    for _ in range(2):
+        check = inbox.aws.messages()[-1]
+        assert (check.body, check.delay) == (CHECK, 60)
+        assert inbox.report(check.body) == []
+    assert [document(report)["group"] for report in inbox.reports()] == ["team-b", "team-c", "team-a"]
+    assert len(inbox.chats()) == 3
+
+
+def test_later_page_that_sns_rejects_is_published_alone(make_reporter: Callable[..., Inbox]) -> None:
+    inbox = make_reporter(GROUP_BY="^([^/]+)/", CHAT_TOPIC_ARN=CHAT)
+    many = FakeScan(findings=[finding(f"CVE-2026-{n:04}", "HIGH", f"package-{n}") for n in range(200)])
+    events = [inbox.image(f"team-a/app-{n:03}", "1.0", scan=many) for n in range(150)]
+    events.append(inbox.image("team-b/app", "1.0", scan=found("HIGH")))
+    inbox.aws.behavior.faults.append(Fault("Publish", "AuthorizationError", status=403, containing="(2/", times=2))
+    assert inbox.report(*events, seconds=300) == []
+    parts = [(document(report)["group"], document(report)["part"]) for report in inbox.reports()]
+    assert ("team-a", 2) not in parts
+    assert {("team-a", 1), ("team-a", 3), ("team-b", 1)} <= set(parts)
+    [rejected] = inbox.aws.messages()
+    assert rejected.delay == 60
+    assert inbox.report(rejected.body) == ["0"]
+    assert inbox.report(rejected.body) == []
+    now = [(document(report)["group"], document(report)["part"]) for report in inbox.reports()]
+    assert now == [*parts, ("team-a", 2)]
 
 
 @pytest.mark.parametrize(("rejected", "other"), [(CHAT, TOPIC), (TOPIC, CHAT)])
@@ -451,6 +487,21 @@ def test_events_without_time_left_are_retried_and_others_are_reported(inbox: Inb
     assert sorted(reported) == [f"app-{number:02}" for number in range(64) if str(number) not in retried]
 
 
+def publish(parameters: Any, topic: Any = "reports") -> str:
+    data = b64encode(zlib.compress(json.dumps(parameters).encode())).decode()
+    return json.dumps({"publish": {"topic": topic, "data": data}})
+
+
+def test_unexpected_trouble_of_one_message_stays_its_own(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: Any) -> bool:
+        raise RuntimeError("unexpected")
+
+    monkeypatch.setattr(pipeline, "publish_again", fail)
+    event = inbox.image("app", "1", scan=found("HIGH"))
+    assert inbox.report(publish({"Message": "x"}), event) == ["0"]
+    assert len(inbox.reports()) == 1
+
+
 HOSTILE_EVENTS: list[Callable[[dict[str, Any]], str]] = [
     lambda event: "not JSON",
     lambda event: "[" * 100_000,
@@ -462,6 +513,19 @@ HOSTILE_EVENTS: list[Callable[[dict[str, Any]], str]] = [
     lambda event: json.dumps({**event, "detail": {**event["detail"], "image-tags": "latest"}}),
     lambda event: json.dumps({**event, "detail": None}),
     lambda event: json.dumps({**event, "account": ["1"]}),
+    lambda event: json.dumps({**event, "publish": 7}),
+    lambda event: json.dumps({"publish": {"topic": "reports", "parameters": {"TopicArn": "x"}}}),
+    lambda event: publish({"TopicArn": "x", "Message": "x"}),
+    lambda event: publish({"Message": "x", "MessageAttributes": 5}),
+    lambda event: publish({"Message": "x", "MessageAttributes": {"a": {"DataType": "String"}}}),
+    lambda event: publish({"Message": "x", "Unknown": "x"}),
+    lambda event: publish({"Message": "\ud800"}),
+    lambda event: publish({"Message": "x"}, topic="unknown"),
+    lambda event: publish({"Message": "x"}, topic=["reports"]),
+    lambda event: json.dumps({**event, "overdue": "app"}),
+    lambda event: json.dumps({"overdue": {"repository": "app", "digest": ["x"]}}),
+    lambda event: json.dumps({"overdue": {"repository": "app", "digest": "x", "run": 5}}),
+    lambda event: json.dumps({"overdue": {"repository": "\ud800", "digest": "x"}}),
 ]
 
 

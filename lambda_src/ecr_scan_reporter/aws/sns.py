@@ -1,6 +1,8 @@
 """Publishes reports to Amazon SNS, and reads who is subscribed to them."""
 
 import json
+import zlib
+from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -8,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ecr_scan_reporter.aws.clients import create_client
-from ecr_scan_reporter.errors import AwsError, PublishError
+from ecr_scan_reporter.errors import AwsError, MessageError, PublishError
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
@@ -18,14 +20,15 @@ if TYPE_CHECKING:
 MAX_SUBJECT = 99
 # Bytes of a message with its attributes, from the same page.
 MAX_MESSAGE = 256 * 1024
-# What SNS lists in place of the ARN of a subscription that its address has not confirmed.
+# What SNS lists instead of an ARN while an address has not confirmed its subscription.
 _PENDING = "PendingConfirmation"
-# Unconfirmed addresses that are read, 100 subscriptions a call; far more than a topic for reports has.
+# Unconfirmed addresses that are read, with 100 subscriptions a call; far more than a topic for reports has.
 _MAX_UNCONFIRMED = 100
-# The parameters of a publication: a message on the reports queue cannot add others.
-_PARAMETERS = frozenset({"Subject", "Message", "MessageStructure", "MessageAttributes"})
 # The topics of this module.
 REPORTS, CHAT = "reports", "chat"
+_TEXT_PARAMETERS = frozenset({"Subject", "Message", "MessageStructure"})
+# Bytes of a publication as JSON: quotes take two bytes there, and the rest of a message is text.
+_MAX_PUBLICATION = 4 * MAX_MESSAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +46,8 @@ class ReportMessage:
 class Publication:
     """One message for one topic, as SNS takes it.
 
-    `topic` is the name of a topic of this module, REPORTS or CHAT, not an ARN: publications travel through the reports
-    queue when SNS rejects them, and a message must not be able to name any other topic.
+    `topic` is REPORTS or CHAT, not an ARN: a publication that SNS rejects travels through the reports queue, and a
+    message there must not be able to name any other topic.
     """
 
     topic: str
@@ -59,27 +62,65 @@ class Publication:
         return size
 
     def to_json(self) -> str:
-        """Return the body of the queue message that asks the reporter to publish this again."""
-        return json.dumps({"publish": {"topic": self.topic, "parameters": self.parameters}})
+        """Return the body of the queue message that asks the reporter to publish this again.
+
+        The parameters are compressed. A full page is as large as a message of the queue may be, and would be larger as
+        text in JSON.
+        """
+        data = zlib.compress(json.dumps(self.parameters, ensure_ascii=False).encode(), 9)
+        return json.dumps({"publish": {"topic": self.topic, "data": b64encode(data).decode()}})
 
     @classmethod
-    def from_json(cls, body: str) -> "Publication | None":
-        """Parse the body of a queue message; None if the message does not ask for a publication."""
-        try:
-            match json.loads(body):
-                case {"publish": {"topic": str() as topic, "parameters": dict() as parameters}} if (
-                    parameters.keys() <= _PARAMETERS
-                ):
+    def parse(cls, value: object) -> "Publication":
+        """Parse what a queue message asks to publish: the value of "publish" in its JSON.
+
+        Raises:
+            MessageError: it is not what `to_json` encodes.
+        """
+        match value:
+            case {"topic": str() as topic, "data": str() as data} if topic in (REPORTS, CHAT):
+                parameters = _decode(data)
+                if _is_message(parameters):
                     return cls(topic, parameters)
-        except (RecursionError, ValueError):
-            pass
+        raise MessageError(f"publish is {value!r:.100}; expected a topic of this module, and a message for it as data")
+
+
+def _decode(data: str) -> Any:
+    """Return the JSON value that was compressed; None if there is none."""
+    try:
+        return json.loads(zlib.decompressobj().decompress(b64decode(data, validate=True), _MAX_PUBLICATION))
+    except (RecursionError, ValueError, zlib.error):
         return None
 
 
-def publications(message: ReportMessage) -> list[Publication]:
-    """Encode a report for the topic for reports and, if it has a text for chat, for that for chat.
+def _is_message(parameters: Any) -> bool:
+    """Return whether these are parameters of SNS that `publications` could have made."""
+    if not isinstance(parameters, dict):
+        return False
+    texts = dict(parameters)
+    attributes = texts.pop("MessageAttributes", {})
+    if not isinstance(attributes, dict) or not texts.get("Message") or not texts.keys() <= _TEXT_PARAMETERS:
+        return False
+    for attribute in attributes.values():
+        if not isinstance(attribute, dict) or attribute.keys() != {"DataType", "StringValue"}:
+            return False
+    values = [value for group in (texts, *attributes.values()) for value in group.values()]
+    return all(isinstance(value, str) and _is_encodable(value) for value in (*values, *attributes))
 
-    MessageStructure=json sends "default" to every protocol without a key of its own.
+
+def _is_encodable(text: str) -> bool:
+    """Return whether a text has no lone surrogates, which JSON can hold and UTF-8 cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def publications(message: ReportMessage) -> list[Publication]:
+    """Encode a report for the reports topic and, if it has a text for chat, for the chat topic.
+
+    With MessageStructure=json, SNS sends "default" to every protocol that has no key of its own.
     """
     body = {"default": message.document, "email": message.email}
     report = {
@@ -107,14 +148,14 @@ def sns_client() -> "SNSClient":
 
 
 class ReportPublisher:
-    """Publishes to the topic for reports and, if there is one, the topic for chat."""
+    """Publishes to the reports topic and, if there is one, to the chat topic."""
 
     def __init__(self, client: "SNSClient", topic_arn: str, chat_topic_arn: str) -> None:
         self._sns = client
         self._arns = {REPORTS: topic_arn, CHAT: chat_topic_arn}
 
     def publish(self, publication: Publication) -> None:
-        """Publish to one topic; does nothing if there is no such topic.
+        """Publish to one topic; do nothing if this instance has no such topic.
 
         Raises:
             PublishError: SNS rejected the message.
@@ -124,11 +165,11 @@ class ReportPublisher:
             return
         try:
             self._sns.publish(TopicArn=arn, **publication.parameters)
-        except (ClientError, BotoCoreError, UnicodeEncodeError) as error:
+        except (ClientError, BotoCoreError) as error:
             raise PublishError(f"{publication.topic}: {error}") from error
 
     def unconfirmed_addresses(self) -> list[str]:
-        """Return the addresses that have not confirmed their subscription to the topic for reports, at most 100.
+        """Return the addresses that have not confirmed their subscription to the reports topic, at most 100.
 
         Raises:
             AwsError: SNS rejected the call.
@@ -143,4 +184,4 @@ class ReportPublisher:
             )
             return list(islice(pending, _MAX_UNCONFIRMED))
         except (ClientError, BotoCoreError) as error:
-            raise AwsError(f"SNS did not list the subscriptions of the topic for reports: {error}") from error
+            raise AwsError(f"SNS did not list the subscriptions of the reports topic: {error}") from error

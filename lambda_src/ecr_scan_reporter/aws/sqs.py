@@ -1,7 +1,7 @@
 """Sends messages to Amazon SQS, and counts those of a queue."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
-_BATCH_SIZE = 10
+_BATCH_SIZE, _BATCH_BYTES = 10, 1024 * 1024
 # How often a message is sent that SQS rejects in a response of 200; botocore retries calls that fail as a whole.
 _ATTEMPTS = 3
 
@@ -33,13 +33,13 @@ def sqs_client(threads: int = 1) -> "SQSClient":
 
 
 class SqsQueue:
-    """A queue to send messages to. `threads`: how many calls may be in flight."""
+    """A queue to send messages to, with at most `threads` calls in flight."""
 
     def __init__(self, client: "SQSClient", url: str, threads: int = 1) -> None:
         self._sqs, self._url, self._threads = client, url, threads
 
     def send(self, bodies: Iterable[str], delay: int = 0) -> int:
-        """Send messages, ten a call, with concurrent calls; return how many were sent.
+        """Send messages, at most ten a call, with concurrent calls; return how many were sent.
 
         Args:
             bodies: of the messages.
@@ -48,17 +48,15 @@ class SqsQueue:
         Raises:
             QueueError: SQS rejected a message repeatedly.
         """
-        rest = iter(bodies)
-        batches = iter(lambda: list(islice(rest, _BATCH_SIZE)), [])
         with ThreadPoolExecutor(self._threads) as pool:
-            sent = [pool.submit(self._send_batch, batch, delay) for batch in batches]
+            sent = [pool.submit(self._send_batch, batch, delay) for batch in _batches(bodies)]
         # All batches were sent: a message that SQS rejects holds back no other.
         return sum(future.result() for future in sent)
 
     def retry_in(self, seconds: int, receipt_handles: Iterable[str]) -> None:
-        """Let SQS deliver messages again after `seconds`, in place of the queue's long visibility timeout.
+        """Let SQS deliver messages again after `seconds` instead of the queue's long visibility timeout.
 
-        A failure is only logged: then the messages come back after the visibility timeout.
+        A failure is only logged: the messages then come back after the visibility timeout.
         """
         rest = iter(receipt_handles)
         for handles in iter(lambda: list(islice(rest, _BATCH_SIZE)), []):
@@ -109,3 +107,18 @@ class SqsQueue:
             entries = [entry for entry in entries if entry["Id"] in rejected]
         reason = f"{failed[0]['Code']}: {failed[0].get('Message')}"
         raise QueueError(f"SQS rejected {len(entries)} of {len(bodies)} messages {_ATTEMPTS} times: {reason}")
+
+
+def _batches(bodies: Iterable[str]) -> Iterator[list[str]]:
+    """Split messages into batches of as many messages and bytes as one call takes."""
+    batch: list[str] = []
+    room = _BATCH_BYTES
+    for body in bodies:
+        size = len(body.encode())
+        if len(batch) == _BATCH_SIZE or (batch and size > room):
+            yield batch
+            batch, room = [], _BATCH_BYTES
+        batch.append(body)
+        room -= size
+    if batch:
+        yield batch

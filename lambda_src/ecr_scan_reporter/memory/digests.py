@@ -1,11 +1,11 @@
 """What is remembered of the last digest: when it was published, and what was open in each repository then.
 
     sk                        holds
-    LAST                      when the last digest was published, which snapshot it left, and who makes one now
+    LAST                      when the last digest was published, which snapshot it left, and the lease for the next one
     SNAPSHOT#<time>#<part>    ledger and open findings of each repository, compressed JSON
 
-The snapshot is written when the digest is published, not before: after a crash between the two, the same changes are
-published twice rather than never.
+The snapshot is written after the digest is published, not before: if the function crashes in between, the same changes
+are published twice rather than never.
 """
 
 import json
@@ -21,9 +21,10 @@ from ecr_scan_reporter.memory.items import expires, number, sortable, to_seconds
 
 DIGESTS = "DIGESTS"
 _LAST = "LAST"
-# Bytes of a snapshot in one item, which may have 400 KB with everything else.
+# Bytes of a snapshot in one item; DynamoDB allows 400 KB for the whole item.
 _PART_SIZE = 340_000
-# Two events of a schedule are at least a minute apart. EventBridge may deliver one twice, with almost the same time.
+# Two events of a schedule are at least a minute apart. EventBridge may deliver the same one twice, with about the same
+# time.
 _SAME_EVENT = timedelta(seconds=30)
 
 
@@ -49,7 +50,7 @@ class LastDigest:
 
 
 class DigestMemory:
-    """The part of the memory table with the last digest. Every method raises AwsError where DynamoDB rejects a call."""
+    """The part of the memory table with the last digest. Every method raises AwsError if DynamoDB rejects a call."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -63,11 +64,11 @@ class DigestMemory:
 
         Args:
             now: aware.
-            until: when the lease ends by itself, in case that the invocation is killed.
+            until: when the lease ends by itself, in case the invocation is killed.
             scheduled_at: the time of the schedule's event; None if someone asked for a digest.
 
         Returns:
-            The last digest; None if another invocation makes one now, or has published that of this event.
+            The last digest; None if another invocation is making one now, or has published the one for this event.
         """
         condition = "(attribute_not_exists(leased_until) OR leased_until <= :now)"
         values: dict[str, str | int | bytes] = {":until": to_seconds(until), ":now": to_seconds(now)}

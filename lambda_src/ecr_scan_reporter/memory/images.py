@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Item, Key, Put, Table
 from ecr_scan_reporter.memory.items import (
@@ -117,6 +117,17 @@ class Update:
         return cls(package, tuple(installed), tuple(fixed), Counter(counts), images)
 
 
+class FindingDeadline(NamedTuple):
+    """The deadline (aware) of an open finding, with the key of `fix_within` that set it, and its value."""
+
+    id: str
+    package: str
+    severity: str
+    due_at: datetime
+    rule: str = ""
+    days: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
     """The last scan of an image, as the reporter saw it. Times are aware.
@@ -141,7 +152,7 @@ class ImageRecord:
         ignored: how many open findings are ignored.
         due_at: the earliest deadline of an open finding that was not yet reported as overdue.
         overdue: how many open findings are overdue.
-        earliest_deadlines: id, package, severity and deadline of a few open findings, passed or not, earliest first.
+        earliest_deadlines: of a few open findings, passed or not, earliest first.
     """
 
     revision: int = 0
@@ -163,7 +174,7 @@ class ImageRecord:
     ignored: int = 0
     due_at: datetime | None = None
     overdue: int = 0
-    earliest_deadlines: tuple[tuple[str, str, str, datetime], ...] = ()
+    earliest_deadlines: tuple[FindingDeadline, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,8 +341,8 @@ def image_record(item: Item) -> ImageRecord:
         due_at=to_time(item.get("due_at")),
         overdue=number(item, "overdue"),
         earliest_deadlines=tuple(
-            (id_, package, severity, datetime.fromtimestamp(due, UTC))
-            for id_, package, severity, due in json.loads(text(item, "earliest_deadlines") or "[]")
+            FindingDeadline(id_, package, severity, datetime.fromtimestamp(due, UTC), *why)
+            for id_, package, severity, due, *why in json.loads(text(item, "earliest_deadlines") or "[]")
         ),
     )
 
@@ -356,7 +367,10 @@ def image_item(pk: str, digest: str, record: ImageRecord) -> dict[str, str | int
         "ignored": record.ignored,
         "due_at": to_seconds(record.due_at),
         "overdue": record.overdue,
-        "earliest_deadlines": pack([*finding, to_seconds(due)] for *finding, due in record.earliest_deadlines),
+        "earliest_deadlines": pack(
+            [id_, package, severity, to_seconds(due), *why]
+            for id_, package, severity, due, *why in record.earliest_deadlines
+        ),
     }
     # Empty attributes are left out: a query is charged by the size of the items.
     filled = {name: value for name, value in values.items() if value not in ("", 0, "[]", "{}")}

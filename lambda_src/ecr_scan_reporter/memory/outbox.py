@@ -19,10 +19,10 @@ from ecr_scan_reporter.memory.items import (
     to_time,
 )
 
-# Scans that this module did not ask for, and the inventory of images that were there before.
+# Scans that this module did not ask for, and the inventory of images that existed before memory did.
 PUSH, INVENTORY = "PUSH", "INVENTORY"
 _RUN = "RUN#"
-# The items of the partition WINDOWS that are no windows.
+# The item of the partition WINDOWS that is not a window.
 _PUBLISHER = "#PUBLISHER"
 _ENTRY_LIFETIME = timedelta(days=60)
 
@@ -53,7 +53,7 @@ class Run:
     Args:
         repositories: how many it queued.
         results: how many of its scans have ended.
-        expected: how many it asked for at least, as far as this was looked up.
+        expected: how many scans it asked for at least, as of the last time this was looked up.
         last_result_at: when the last scan ended (aware).
     """
 
@@ -65,7 +65,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Publisher:
-    """When it is next checked whether something is to be published, and when the last inventory was. Aware or None."""
+    """When the next check for something to publish is, and when the last inventory was published. Aware or None."""
 
     next_check: datetime | None
     inventory_at: datetime | None
@@ -84,7 +84,7 @@ def window_run(window: str) -> str:
 def outbox_item(
     window: str, repository: str, digest: str, event_at: datetime, data: bytes, now: datetime, entry: str = ""
 ) -> Item:
-    """Return the item of a change that waits to be reported; `entry` tells apart two of an image at the same time."""
+    """Return the item of a change that waits to be reported; `entry` tells two of one image at the same time apart."""
     return {
         "pk": f"OUTBOX#{window}",
         "sk": _image_prefix(repository, digest) + sortable(event_at) + entry,
@@ -96,15 +96,21 @@ def outbox_item(
 class Outbox:
     """The part of the memory table with what waits to be reported.
 
-    Every method raises AwsError where DynamoDB rejects a call.
+    Every method raises AwsError if DynamoDB rejects a call.
     """
 
     def __init__(self, table: Table) -> None:
         self._table = table
 
     def touch(self, window: str, run: str, now: datetime) -> None:
-        """Open a window, or note that something was added to it; the window of a run is that run's in any case."""
-        run = window.removeprefix(_RUN) if window.startswith(_RUN) else run
+        """Open a window, or note that something was added to it.
+
+        Args:
+            window: its name.
+            run: the run that asked for the scan, "" if none did; the window of a run always belongs to that run.
+            now: aware.
+        """
+        run = window_run(window) or run
         self._table.update(
             "WINDOWS",
             window,
@@ -120,7 +126,7 @@ class Outbox:
         )
 
     def add_results(self, run: str, results: int, now: datetime) -> None:
-        """Note that so many scans of a run have ended."""
+        """Note that this many scans of a run have ended."""
         self._table.update(
             "RUNS",
             run,
@@ -140,7 +146,7 @@ class Outbox:
         )
 
     def expect(self, run: str, results: int, now: datetime) -> None:
-        """Note that at least so many scans of a run will end."""
+        """Note that at least this many scans of a run will end."""
         self._table.update(
             "RUNS",
             run,
@@ -154,14 +160,9 @@ class Outbox:
         items = {text(item, "sk"): item for item in self._table.query("WINDOWS", " ", END)}
         publisher = items.pop(_PUBLISHER, {})
         windows = [
-            Window(
-                name,
-                to_time(item.get("opened_at")) or _never(),
-                to_time(item.get("last_at")) or _never(),
-                text(item, "run"),
-                text(item, "token"),
-            )
+            Window(name, opened_at, last_at, text(item, "run"), text(item, "token"))
             for name, item in items.items()
+            if (opened_at := to_time(item.get("opened_at"))) and (last_at := to_time(item.get("last_at")))
         ]
         return windows, Publisher(
             to_time(publisher.get("next_check")),
@@ -169,11 +170,11 @@ class Outbox:
         )
 
     def plan_check(self, at: datetime) -> None:
-        """Note that a message on the reports queue causes a check at this time."""
+        """Note that a message on the reports queue will cause a check at this time."""
         self._table.update("WINDOWS", _PUBLISHER, "SET next_check = :at", {":at": to_seconds(at)}, {})
 
     def lease(self, now: datetime, until: datetime) -> bool:
-        """Take the lease of the publisher; return False if another invocation has it."""
+        """Take the publisher's lease; return False if another invocation has it."""
         try:
             self._table.update(
                 "WINDOWS",
@@ -209,7 +210,7 @@ class Outbox:
         self._table.delete_many(keys)
 
     def close(self, windows: Collection[Window]) -> None:
-        """Close windows whose changes were published; one to which something was added meanwhile stays open."""
+        """Close windows whose changes were published; a window to which something was added meanwhile stays open."""
         for window in windows:
             try:
                 self._table.delete("WINDOWS", window.name, "token", window.token)
@@ -219,7 +220,3 @@ class Outbox:
 
 def _image_prefix(repository: str, digest: str) -> str:
     return f"{key_part(repository)}#{key_part(digest)}#"
-
-
-def _never() -> datetime:
-    return datetime.fromtimestamp(0).astimezone()

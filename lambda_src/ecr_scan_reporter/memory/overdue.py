@@ -23,21 +23,15 @@ class OverdueMessage:
         return json.dumps({"overdue": {name: value for name, value in asdict(self).items() if value}})
 
     @classmethod
-    def from_json(cls, body: str) -> "OverdueMessage | None":
-        """Parse the body of a queue message; None if the message is another one.
+    def parse(cls, value: object) -> "OverdueMessage":
+        """Parse the value of "overdue" in the JSON of a queue message.
 
         Raises:
-            MessageError: it is a message about deadlines, but it is invalid.
+            MessageError: it names no image.
         """
-        try:
-            values = json.loads(body)
-        except (RecursionError, ValueError):
-            return None
-        if not isinstance(values, dict) or "overdue" not in values:
-            return None
-        match values["overdue"]:
+        match value:
             case {"repository": str() as repository, "digest": str() as digest, **rest} if repository and digest:
                 run = rest.get("run", "")
                 if isinstance(run, str):
                     return cls(repository, digest, run)
-        raise MessageError(f"overdue is {values['overdue']!r:.100}; expected an object with repository and digest")
+        raise MessageError(f"overdue is {value!r:.100}; expected an object with repository and digest")

@@ -19,13 +19,13 @@ from ecr_scan_reporter.shared.concurrency import concurrent_map
 logger = logging.getLogger(__name__)
 
 _RULES, _USES = "IGNORED", "RULES"
-# The rules are read again after this time, and each use is written once a day: neither costs a request per event.
+# How often the rules are read again, and how often the use of a rule is written: neither costs a request per event.
 _REFRESH, _WRITE_AFTER = timedelta(minutes=5), timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class IgnoreRule:
-    """A rule for findings that are not to be reported.
+    """A rule for findings that should not be reported.
 
     Args:
         id: of the vulnerability; "" if the rule names a package.
@@ -58,9 +58,9 @@ class RuleUse:
 
     Args:
         added_at: when the reporter first read the rule.
-        matched_at: when it last matched a finding, whether or not an earlier rule ignored the finding already.
+        matched_at: when it last matched a finding, even one that an earlier rule already ignored.
         used_at: when it last ignored a finding.
-        ended_at: when it last did not match a finding because a fix is known.
+        ended_at: when it last failed to match a finding because a fix is known.
     """
 
     added_at: datetime | None = None
@@ -72,7 +72,7 @@ class RuleUse:
 class RuleMemory:
     """The part of the memory table with the rules. What was read is kept for five minutes.
 
-    A rule that cannot be read does not match, so that its findings are reported; a warning says why.
+    A rule that cannot be read matches nothing, so its findings are reported; a warning says why.
     """
 
     def __init__(self, table: Table) -> None:
@@ -82,7 +82,7 @@ class RuleMemory:
         self._uses: dict[str, RuleUse] = {}
 
     def read(self, now: datetime) -> tuple[IgnoreRule, ...]:
-        """Return the rules, in the order of the list; those that were read last if DynamoDB rejects the call."""
+        """Return the rules, in the order of the list; those read last if DynamoDB rejects the call."""
         if self._read_at and self._read_at <= now < self._read_at + _REFRESH:
             return self._rules
         try:
@@ -91,7 +91,8 @@ class RuleMemory:
             self._uses = {text(item, "sk"): _use(item) for item in uses}
             self._read_at = now
         except AwsError as error:
-            logger.warning("ignored_findings not read", extra={"reason": str(error), "rules": len(self._rules)})
+            extra = {"reason": str(error), "rules": len(self._rules)}
+            logger.warning("could not read ignored_findings; the rules read last still apply", extra=extra)
         return self._rules
 
     def uses(self) -> Mapping[str, RuleUse]:
@@ -101,7 +102,7 @@ class RuleMemory:
     def remember(
         self, matched: Collection[str], used: Collection[str], ended: Collection[str], now: datetime, pool: Executor
     ) -> None:
-        """Remember the use of rules, each at most once a day. A failure is only logged: the next use is remembered.
+        """Remember the use of rules, each at most once a day. A failure is only logged; the next use is remembered.
 
         Args:
             matched: the keys of the rules that matched.
@@ -111,7 +112,7 @@ class RuleMemory:
             pool: for concurrent calls.
         """
         if self._read_at is None:
-            # The uses may not have been read, and must not be written as new.
+            # The uses may not have been read yet, and must not be overwritten as new.
             return
         added: dict[str, RuleUse] = {}
         changes: list[tuple[str, dict[str, datetime]]] = []
@@ -132,7 +133,7 @@ class RuleMemory:
             self._uses |= added
             concurrent_map(pool, lambda change: self._update(*change, now), changes)
         except AwsError as error:
-            logger.warning("the use of ignored_findings was not remembered", extra={"reason": str(error)})
+            logger.warning("could not remember the use of ignored_findings", extra={"reason": str(error)})
 
     def _update(self, key: str, changed: Mapping[str, datetime], now: datetime) -> None:
         sets = ", ".join(f"{name} = :{name}" for name in changed)
@@ -206,6 +207,5 @@ def _use_item(key: str, use: RuleUse, now: datetime) -> Item:
 
 
 def _warn(rule: str, reason: str) -> None:
-    logger.warning(
-        "rule of ignored_findings not read; its findings are reported", extra={"rule": rule, "reason": reason}
-    )
+    extra = {"rule": rule, "reason": reason}
+    logger.warning("could not read a rule of ignored_findings; its findings are reported", extra=extra)

@@ -38,13 +38,19 @@ _UNREADABLE = (*UNREADABLE, zlib.error)
 
 @dataclass(frozen=True, slots=True)
 class OverdueFinding:
-    """A finding whose deadline has passed. `due_at` is aware; `image` is a tag or a short digest."""
+    """A finding whose deadline has passed.
+
+    `image` is a tag or a short digest. `due_at` is aware. `rule` is the key of `fix_within` that set the deadline, and
+    `days` its value; "" and 0 where this is not known.
+    """
 
     image: str
     id: str
     package: str
     severity: str
     due_at: datetime
+    rule: str = ""
+    days: int = 0
 
 
 @dataclass(slots=True)
@@ -98,9 +104,9 @@ class RepositorySummary:
         self.ignored += record.ignored
         self._add_updates(record.updates)
         passed = [
-            OverdueFinding(name, id_, package, severity, due)
-            for id_, package, severity, due in record.earliest_deadlines
-            if due <= self.updated_at
+            OverdueFinding(name, *deadline)
+            for deadline in record.earliest_deadlines
+            if deadline.due_at <= self.updated_at
         ]
         # The reporter counted when it last looked at the image. Dates may have passed since then.
         self.overdue += max(record.overdue, len(passed))
@@ -139,7 +145,7 @@ class RepositorySummary:
             "updates": [update.to_json() for update in merge_updates(self.updates, _MAX_CONTINUED)],
             "overdue": self.overdue,
             "overdue_worst": [
-                [found.image, found.id, found.package, found.severity, to_seconds(found.due_at)]
+                [found.image, found.id, found.package, found.severity, to_seconds(found.due_at), found.rule, found.days]
                 for found in self.overdue_worst
             ],
             "ignored": self.ignored,
@@ -159,8 +165,8 @@ class RepositorySummary:
             updates=[Update.from_json(update) for update in values["updates"]],
             overdue=values["overdue"],
             overdue_worst=[
-                OverdueFinding(image, id_, package, severity, to_time(due) or updated_at)
-                for image, id_, package, severity, due in values["overdue_worst"]
+                OverdueFinding(image, id_, package, severity, to_time(due) or updated_at, *why)
+                for image, id_, package, severity, due, *why in values["overdue_worst"]
             ],
             ignored=values["ignored"],
         )

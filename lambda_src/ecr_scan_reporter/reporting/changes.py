@@ -8,10 +8,10 @@ from enum import StrEnum
 from ecr_scan_reporter.models import Finding, severity_rank
 from ecr_scan_reporter.reporting.findings import Aliases, merge
 
-# A finding that was gone for longer is new when it comes back.
+# A finding that was gone for longer is new when it returns.
 _BACK_WITHIN = timedelta(days=30)
-# A finding is withdrawn after this many scans of the same digest in a row without it: the databases of vulnerabilities
-# drop entries and take them back.
+# A finding is withdrawn after this many scans of the same digest in a row without it: vulnerability databases drop
+# entries and restore them.
 _ABSENCES = 2
 
 
@@ -31,6 +31,7 @@ class Change(StrEnum):
 # The changes for which an image is reported.
 NEWS = (Change.NEW, Change.BACK, Change.RAISED, Change.FIX_AVAILABLE, Change.EXPLOIT_KNOWN)
 OPEN = (*NEWS, Change.STILL_OPEN)
+GONE = (Change.FIXED, Change.WITHDRAWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +56,9 @@ class KnownFinding:
         peak_severity: the worst severity that it ever had.
         fix_known: whether a fix was ever available.
         exploit_known: whether an exploit was ever known.
-        overdue_reported: whether it was reported that its deadline has passed.
+        overdue_reported: whether it was reported as overdue.
         ignored_by: the rule that ignores it; None if none does.
-        was_ignored: why it was ignored until this scan; "" if it was not, or is still.
+        was_ignored: why it was ignored until this scan; "" if it was not, or still is.
     """
 
     finding: Finding
@@ -99,7 +100,7 @@ class Comparison:
         return tuple(known for change in OPEN for known in self.changes.get(change, ()) if known.ignored_by)
 
     def with_fix(self) -> "Comparison":
-        """Return what changed among the findings with a fix; one that is newly fixable is new among them."""
+        """Return what changed among the findings with a fix; a newly fixable one is new among them."""
         changes = {
             change: tuple(known for known in found if known.finding.fix_available)
             for change, found in self.changes.items()
@@ -159,7 +160,7 @@ def compare(
             gone.append(replace(known, gone_at=now))
             changes[Change.WITHDRAWN].append(gone[-1])
         else:
-            # The package is installed as before, so the image did not change: the database did, perhaps for a day.
+            # The package is installed as before: the image did not change, but the database did, perhaps for a day.
             changes[Change.STILL_OPEN].append(replace(known, absences=1, was_ignored=""))
     for known in remembered:
         if known.gone_at is None or now - known.gone_at > _BACK_WITHIN:
@@ -189,9 +190,9 @@ def _first_seen(finding: Finding, now: datetime) -> KnownFinding:
 
 
 def _still_open(known: KnownFinding, finding: Finding, thresholds: Mapping[str, int]) -> tuple[Change, KnownFinding]:
-    """Return what changed about a finding that is open still, and what to remember of it.
+    """Return what changed about a finding that is still open, and what to remember of it.
 
-    Only the first time counts that a finding is so severe, or has a fix or an exploit: sources change their minds.
+    Only the first time that a finding is this severe, or has a fix or an exploit, counts: sources change their minds.
     """
     raised = severity_rank(finding.severity) < severity_rank(known.peak_severity)
     if raised and finding.severity in thresholds:
@@ -202,7 +203,7 @@ def _still_open(known: KnownFinding, finding: Finding, thresholds: Mapping[str, 
         change = Change.FIX_AVAILABLE
     else:
         change = Change.STILL_OPEN
-    # What was an alias once stays one, so that the finding is known by each of its ids.
+    # Aliases stay, so that the finding is known by each of its ids.
     ids = {finding.id, *finding.aliases, known.finding.id, *known.finding.aliases}
     return change, KnownFinding(
         replace(finding, aliases=tuple(sorted(ids - {finding.id}))),

@@ -1,4 +1,4 @@
-"""Answers the calls of a custom widget: what a call asks for, and the page that it gets."""
+"""Answers the calls of the custom widget: parses what a call asks for, and returns its page."""
 
 import logging
 from collections.abc import Mapping
@@ -19,14 +19,14 @@ logger = logging.getLogger(__name__)
 
 DESCRIPTION = """## State of the ECR registry
 
-Shows what the last runs left of each repository: how many images were scanned in time, images by their worst finding,
-open findings, what to do first, and what is overdue. A repository's name opens its images.
+Shows each repository as of its last run: how many images were scanned in time, images by their worst finding, open
+findings, what to do first, and what is overdue. Click the name of a repository to see its images.
 
 ### Parameters
 
 Name | Value
 ---|---
-`search` | part of the names of repositories that are listed, such as `team-a/`; all by default
+`search` | part of the names of the repositories to list, such as `team-a/`; all by default
 `repository` | the name of the one repository to show, such as `team-a/app`
 `page` | the number of the page, from 1
 
@@ -37,16 +37,16 @@ search: team-a/
 ```
 """
 
-# Pixels; below, tables have fewer columns.
+# Pixels; narrower widgets have tables with fewer columns.
 _NARROW = 640
 _MAX_NAME, _MAX_PAGE = 256, 1_000_000
-# For so long the state of the registry is not read again: turning pages and searching cost no calls.
+# How long the state of the registry is kept: turning pages and searching then cost no calls.
 _STATE_LIFETIME = timedelta(seconds=60)
 
 
 @dataclass(slots=True)
 class Dependencies:
-    """What the console widget works with; `state` is the last one that was read, and when."""
+    """What the console widget works with; `state` is the registry's state that was read last, and when."""
 
     settings: ConsoleWidgetSettings
     table: Table
@@ -87,8 +87,8 @@ def answer(event: object, deps: Dependencies, endpoint: str, now: datetime | Non
     except MessageError as error:
         return render_problem(str(error), look)
     except AwsError:
-        logger.exception("memory is not available")
-        return render_problem("The memory table cannot be read; the log of this function says why.", look)
+        logger.exception("could not read the memory table")
+        return render_problem("Could not read the memory table. The log of this function says why.", look)
 
 
 def parse_call(event: object) -> Call:
@@ -100,7 +100,7 @@ def parse_call(event: object) -> Call:
     if not isinstance(event, Mapping):
         raise MessageError("the event is not a JSON object; expected the parameters of a custom widget")
     forms = _mapping(_mapping(_widget_context(event).get("forms")).get("all"))
-    # An action that says what to search for goes before what is in the input field.
+    # What an action says to search for takes precedence over the input field.
     search = event.get("search", forms.get("search", ""))
     return Call(_name("repository", event.get("repository", "")), _name("search", search), _page(event.get("page", 1)))
 
@@ -115,7 +115,7 @@ def _repository(call: Call, deps: Dependencies, look: Look) -> str:
     summary = repository_summary(deps.table, call.repository)
     images = repository_images(ImageMemory(deps.table).records(call.repository), look.max_age, look.now)
     if summary is None and not images.recent and not images.older:
-        raise MessageError(f"repository is {call.repository!r}; expected one that was scanned")
+        raise MessageError(f"repository is {call.repository!r}; expected a repository with scanned images")
     return render_repository(call.repository, summary, images, look, search=call.search, page=call.page)
 
 

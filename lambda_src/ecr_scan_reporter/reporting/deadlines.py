@@ -4,10 +4,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 
+from ecr_scan_reporter.memory.images import FindingDeadline
 from ecr_scan_reporter.models import EXPLOITED
 from ecr_scan_reporter.reporting.changes import OPEN, Comparison, KnownFinding
 
-# Deadlines that the record of an image names.
+# How many deadlines the record of an image names.
 _MAX_EARLIEST = 3
 
 
@@ -16,7 +17,7 @@ class DueDate:
     """Until when a finding should be fixed.
 
     Args:
-        at: the beginning (aware) of the day on which it is overdue, UTC: then whichever run that day has finds it.
+        at: the beginning (aware) of the day, UTC, on which it becomes overdue: every run of that day then finds it.
         rule: the key of `fix_within`.
         days: the value of that key.
     """
@@ -31,15 +32,15 @@ class Deadlines:
     """The deadlines of an image's open findings.
 
     Args:
-        due_at: the earliest one that was not reported as overdue yet, and will not be now; None if there is none.
+        due_at: the earliest one that has not passed; None if there is none.
         overdue: how many findings are overdue.
-        earliest: id, package, severity and deadline of the findings with the earliest ones, passed or not.
-        passed: the overdue findings that were not reported as such yet.
+        earliest: of the findings with the earliest ones, passed or not.
+        passed: the overdue findings that have not been reported as such yet.
     """
 
     due_at: datetime | None
     overdue: int
-    earliest: tuple[tuple[str, str, str, datetime], ...]
+    earliest: tuple[FindingDeadline, ...]
     passed: tuple[tuple[KnownFinding, DueDate], ...]
 
 
@@ -79,7 +80,7 @@ def check_deadlines(comparison: Comparison, fix_within: Mapping[str, int], now: 
         due_at=next((due.at for known, due in dated if due.at > now), None),
         overdue=len(overdue),
         earliest=tuple(
-            (known.finding.id, known.finding.package, known.finding.severity, due.at)
+            FindingDeadline(known.finding.id, known.finding.package, known.finding.severity, due.at, due.rule, due.days)
             for known, due in dated[:_MAX_EARLIEST]
         ),
         passed=tuple((known, due) for known, due in overdue if not known.overdue_reported),

@@ -1,7 +1,7 @@
 """Adds up the summaries of all repositories to one digest per group.
 
-It reads the summaries one after the other and keeps only a row of each repository, so that its memory does not depend
-on how many images there are.
+It reads one summary after the other and keeps only a row per repository, so the memory that it takes does not depend on
+the number of images.
 """
 
 import heapq
@@ -21,22 +21,23 @@ from ecr_scan_reporter.memory.summaries import (
     merge_updates,
 )
 from ecr_scan_reporter.reporting.grouping import captured_group
+from ecr_scan_reporter.reporting.report import image_name
 from ecr_scan_reporter.settings import ReporterSettings
 from ecr_scan_reporter.shared.durations import Duration
 
-# The reason of images that a summary counts and gives no reason for.
+# The reason of images that a summary counts without a reason.
 OTHER = "other"
-# What a digest names: updates, images by reason, overdue findings, and repositories whose last run is too old.
+# How many updates, images per reason, overdue findings, and repositories whose last run is too old a digest names.
 _MAX_UPDATES, _MAX_EXAMPLES, _MAX_OVERDUE, _MAX_STALE = 5, 5, 10, 10
-# Updates that a group keeps while it is added up. Beyond that, those that solve least are dropped.
+# When a group has many updates while it is added up, only those that solve the most are kept.
 _MANY_UPDATES, _KEPT_UPDATES = 20_000, 5_000
-# A repository whose last run is older than so many intervals between two runs has missed one.
+# A repository whose last run is older than this many intervals between two runs has missed one.
 _MISSED = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """The changes of open findings since the last digest. The books balance, always.
+    """The changes of open findings since the last digest. The books always balance.
 
     open_now = open_before + carried + new + back - fixed - withdrawn - left
 
@@ -47,9 +48,9 @@ class Changes:
         back: findings that came back.
         fixed: findings that were fixed.
         withdrawn: findings that the vulnerability database withdrew.
-        left: findings of images that ECR lists no more.
-        new_critical: those of the new ones that were critical.
-        new_high: those of the new ones that were high.
+        left: findings of images that ECR no longer lists.
+        new_critical: those of the new ones that were critical, without those that a rule ignored.
+        new_high: those of the new ones that were high, in the same way.
     """
 
     open_before: int = 0
@@ -79,7 +80,7 @@ class RepositoryRow:
         repository: its name.
         updated_at: when its last run ended (aware).
         stale: whether that is too long ago.
-        coverage: images by whether they were scanned within the promised age, otherwise by the reason why not.
+        coverage: how many images there are, how many were scanned within the promised age, and the others by reason.
         open: open findings by severity.
         changes: since the last digest; None in the first one.
         overdue: how many findings are overdue.
@@ -125,17 +126,18 @@ class Digest:
         max_age: the promised age of scans.
         stale_after: how old the last run of a repository may be.
         since: when the last digest was published (aware); None if this is the first one.
-        coverage: images by whether they were scanned within the promised age, otherwise by the reason why not.
+        coverage: how many images there are, how many were scanned within the promised age, and the others by reason.
         examples: by reason, the names of a few images.
         open: open findings by severity.
         ignored: how many of them are ignored.
         changes: since the last digest; None in the first one.
-        updates: those that solve most, at most five.
+        updates: those that solve the most, at most five.
         overdue: how many findings are overdue.
-        overdue_worst: those that are overdue for longest; their images have the name of the repository as well.
+        overdue_worst: those overdue for the longest; their images are named with their repositories.
         stale: how many repositories have a last run that is too old.
         stale_examples: the names of those whose last run is oldest.
         last_run_at: when the newest run of a repository ended (aware); None if none did.
+        known: whether a run has ended here, now or before the last digest.
         repositories: all of them, by name.
         notices: about the module itself.
     """
@@ -158,8 +160,17 @@ class Digest:
     stale: int
     stale_examples: tuple[str, ...]
     last_run_at: datetime | None
+    known: bool
     repositories: tuple[RepositoryRow, ...]
-    notices: Notices
+    notices: Notices = field(default_factory=Notices)
+
+    @property
+    def is_enhanced(self) -> bool:
+        """Whether the registry seems to use enhanced scanning.
+
+        Only enhanced scanning knows fixed versions, and only with it can the monitoring of an image lapse.
+        """
+        return any(update.fixed_versions for update in self.updates) or bool(self.coverage.get("expired"))
 
     @property
     def images(self) -> int:
@@ -179,11 +190,6 @@ class Digest:
         if (rest := self.images - self.in_time - sum(reasons.values())) > 0:
             reasons[OTHER] = reasons.get(OTHER, 0) + rest
         return dict(sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0])))
-
-    @property
-    def known(self) -> bool:
-        """Whether anything is known: a run has ended, or findings were open in the last digest."""
-        return self.last_run_at is not None or bool(self.changes and self.changes.open_before)
 
     @property
     def total_open(self) -> int:
@@ -210,23 +216,21 @@ def build_digests(
     summaries: Iterable[RepositorySummary],
     before: Mapping[str, RepositorySnapshot] | None,
     since: datetime | None,
-    notices: Notices,
     settings: ReporterSettings,
     now: datetime,
 ) -> tuple[list[Digest], dict[str, RepositorySnapshot]]:
     """Add up the summaries of repositories.
 
     Args:
-        summaries: of all repositories; those that the reporter does not report are left out.
+        summaries: of all repositories; those that the settings exclude are left out.
         before: the snapshot of the last digest; None if this is the first one.
         since: when that was published (aware).
-        notices: about the module itself; every group has them.
         settings: of the reporter.
         now: aware.
 
     Returns:
-        The digests, those of groups without a name last, and the snapshot for the next ones. There is one digest at
-        least, also where there is no summary.
+        The digests without notices, those of groups without a name last, and the snapshot for the next ones. There is
+        at least one digest, even if there is no summary.
     """
     stale_before = now - _MISSED * settings.run_interval
     sums: dict[str | None, _Sums] = {}
@@ -240,12 +244,12 @@ def build_digests(
         group = sums.setdefault(captured_group(name, settings.group_by), _Sums())
         _add(group, summary, changes, stale=summary.updated_at < stale_before)
     for name, known in (before or {}).items():
-        if name not in snapshot:
+        if name not in snapshot and known.open:
             group = sums.setdefault(captured_group(name, settings.group_by), _Sums())
             group.changes += Changes(open_before=known.open, left=known.open)
     first = before is None
     digests = [
-        _digest(name, group, None if first else since, notices, settings, now)
+        _digest(name, group, None if first else since, settings, now, known=bool(snapshot or before))
         for name, group in sorted((sums or {None: _Sums()}).items(), key=lambda pair: (pair[0] is None, pair[0] or ""))
     ]
     return digests, snapshot
@@ -256,7 +260,7 @@ def _add(group: _Sums, summary: RepositorySummary, changes: Changes | None, *, s
     group.coverage.update(summary.coverage)
     for reason, images in summary.examples.items():
         known = group.examples.setdefault(reason, [])
-        known += [_image_name(name, image) for image in images[: _MAX_EXAMPLES - len(known)]]
+        known += [image_name(name, image) for image in images[: _MAX_EXAMPLES - len(known)]]
     group.open.update(summary.open)
     group.ignored += summary.ignored
     group.changes += changes or Changes()
@@ -264,7 +268,7 @@ def _add(group: _Sums, summary: RepositorySummary, changes: Changes | None, *, s
     if len(group.updates) > _MANY_UPDATES:
         group.updates = merge_updates(group.updates, _KEPT_UPDATES)
     group.overdue += summary.overdue
-    named = [replace(found, image=_image_name(name, found.image)) for found in summary.overdue_worst]
+    named = [replace(found, image=image_name(name, found.image)) for found in summary.overdue_worst]
     group.overdue_worst = heapq.nsmallest(
         _MAX_OVERDUE, [*group.overdue_worst, *named], key=lambda found: (found.due_at, found.image, found.id)
     )
@@ -285,8 +289,8 @@ def _add(group: _Sums, summary: RepositorySummary, changes: Changes | None, *, s
 def _changes(before: RepositorySnapshot | None, now: RepositorySnapshot) -> Changes:
     """Return what changed in a repository.
 
-    The ledger of an image is forgotten with the image, long after its last scan. What it then lacks is no change, and
-    counts as carried or as left, so that no number is negative and the books balance.
+    The ledger of an image is forgotten with the image, long after its last scan. What is then missing is not a change:
+    it counts as carried or as left, so that no number is negative and the books balance.
     """
     before = before or RepositorySnapshot(Ledger(), 0)
     change = now.ledger - before.ledger
@@ -308,9 +312,10 @@ def _digest(
     name: str | None,
     group: _Sums,
     since: datetime | None,
-    notices: Notices,
     settings: ReporterSettings,
     now: datetime,
+    *,
+    known: bool,
 ) -> Digest:
     stale = [row for row in group.rows if row.stale]
     oldest = heapq.nsmallest(_MAX_STALE, stale, key=lambda row: (row.updated_at, row.repository))
@@ -333,11 +338,6 @@ def _digest(
         stale=len(stale),
         stale_examples=tuple(row.repository for row in oldest),
         last_run_at=max((row.updated_at for row in group.rows), default=None),
+        known=known,
         repositories=tuple(group.rows),
-        notices=notices,
     )
-
-
-def _image_name(repository: str, image: str) -> str:
-    """Return the name of an image, which has a tag or a short digest."""
-    return f"{repository}@{image}" if image.startswith("sha256:") else f"{repository}:{image}"

@@ -20,7 +20,7 @@ from ecr_scan_reporter.reporting.rendering import digest_email
 from ecr_scan_reporter.reporting.rendering.digest_document import document
 from ecr_scan_reporter.reporting.rendering.digest_messages import build_messages, subject
 from ecr_scan_reporter.reporting.rendering.page import Context, DigestPage
-from ecr_scan_reporter.reporting.rule_notices import rule_notices
+from ecr_scan_reporter.reporting.rule_notices import all_scanned_since, rule_notices
 from ecr_scan_reporter.settings import ReporterSettings
 from ecr_scan_reporter.shared.deadline import Deadline
 
@@ -28,10 +28,10 @@ logger = logging.getLogger(__name__)
 
 # Seconds until a message that SNS rejected is published again.
 _RETRY = 60
-# The lease outlives the invocation by so much. Lambda repeats a failed asynchronous invocation a minute later at the
-# earliest, and then has to find the lease ended.
+# The lease outlives the invocation by this much. Lambda repeats a failed asynchronous invocation after a minute at the
+# earliest; the lease must have ended by then.
 _LEASE_MARGIN = timedelta(seconds=30)
-# Clocks differ: a schedule's event may be from so far in the future.
+# Clocks differ: a schedule's event may be from this far in the future.
 _MAX_AHEAD = timedelta(minutes=15)
 # Bytes of repositories in an answer; Lambda's limit is 6 MB.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -88,7 +88,7 @@ def make_digests(
     """Publish the digests of all groups, or only return them.
 
     They are published first and remembered afterwards. What SNS rejects goes to the reports queue. If something fails
-    before the digests are remembered, the next attempt publishes all of them once more.
+    before they are remembered, the next attempt publishes all of them again.
 
     Args:
         request: what is asked for.
@@ -114,8 +114,8 @@ def make_digests(
         if request.scheduled_at and not memory.has_published(request.scheduled_at):
             # It may have been killed. Lambda repeats this invocation, and its event reaches the DLQ in the end.
             raise AwsError("another invocation has begun this digest, and has not published it")
-        logger.info("another invocation makes this digest, or has published it")
-        return {"published": 0, "reason": "another invocation makes this digest, or has published it"}
+        logger.info("another invocation is making this digest, or has published it")
+        return {"published": 0, "reason": "another invocation is making this digest, or has published it"}
     try:
         digests, snapshot = _build(memory, last, deps, now)
         published = _publish(digests, context, deps, deadline)
@@ -132,31 +132,34 @@ def _build(
     memory: DigestMemory, last: LastDigest, deps: DigestDependencies, now: datetime
 ) -> tuple[list[Digest], dict[str, RepositorySnapshot]]:
     before = memory.snapshot(last)
-    notices = _notices(deps, now)
-    return build_digests(summaries(deps.table), before, last.published_at, notices, deps.settings, now)
+    digests, snapshot = build_digests(summaries(deps.table), before, last.published_at, deps.settings, now)
+    notices = _notices(deps, now, enhanced=any(digest.is_enhanced for digest in digests))
+    return [replace(digest, notices=notices) for digest in digests], snapshot
 
 
-def _notices(deps: DigestDependencies, now: datetime) -> Notices:
-    """Read what the digest says of the module itself; what cannot be read is a notice too."""
+def _notices(deps: DigestDependencies, now: datetime, *, enhanced: bool) -> Notices:
+    """Read what the digest says about the module itself; what cannot be read becomes a notice, too."""
     unreadable: list[str] = []
 
     def attempt(what: str, call: Callable[[], Any], otherwise: Any) -> Any:
         try:
             return call()
         except AwsError as error:
-            logger.warning("notice of the digest not read", extra={"reason": str(error)})
+            logger.warning("could not read part of the digest", extra={"reason": str(error)})
             unreadable.append(f"Could not {what}.")
             return otherwise
 
     dlqs = {name: attempt(f"count the messages in {name}", dlq.message_count, 0) for name, dlq in deps.dlqs.items()}
-    unconfirmed = attempt("list the subscriptions of the topic", deps.publisher.unconfirmed_addresses, [])
+    unconfirmed = attempt("list the subscriptions of the reports topic", deps.publisher.unconfirmed_addresses, [])
     rules = deps.rules.read(now)
-    ignored = rule_notices(rules, deps.rules.uses(), now, deps.settings.max_age)
+    settings = deps.settings
+    since = all_scanned_since(now, settings.max_age, settings.run_interval, enhanced=enhanced)
+    ignored = rule_notices(rules, deps.rules.uses(), now, since)
     return Notices(ignored, {name: number for name, number in dlqs.items() if number}, unconfirmed, unreadable)
 
 
 def _publish(digests: Sequence[Digest], context: Context, deps: DigestDependencies, deadline: Deadline) -> int:
-    """Publish all messages; return how many. What SNS rejects, and what there is no time for, is queued."""
+    """Publish all messages; return how many. What SNS rejects or there is no time for is queued."""
     rejected: list[Publication] = []
     published = 0
     for digest in digests:
@@ -178,13 +181,13 @@ def _publish_one(
         deps.publisher.publish(publication)
     except (DeadlineExceededError, PublishError) as error:
         extra = {"topic": publication.topic, "subject": message.subject, "reason": str(error)}
-        logger.error("digest not published", extra=extra)
+        logger.error("could not publish a digest", extra=extra)
         return False
     return True
 
 
 def _answer(digests: Sequence[Digest], context: Context) -> list[dict[str, Any]]:
-    """Return digests as text and JSON; without the repositories for which Lambda's answer has no room."""
+    """Return digests as text and JSON, without repositories where they would exceed Lambda's limit."""
     answers, room = [], _MAX_ANSWER
     for digest in digests:
         page = DigestPage(digest, digest.repositories)

@@ -11,16 +11,16 @@ from ecr_scan_reporter.reporting.changes import Change, IgnoredBy, KnownFinding
 from ecr_scan_reporter.reporting.deadlines import DueDate
 from ecr_scan_reporter.reporting.report import ImageReport, Reason, Word
 
-# Of the remembered findings. A release that identifies findings in another way changes it; then the findings of every
-# image are taken as a first inventory once more.
+# Of the remembered findings. A release that identifies findings in another way changes it; the findings of every image
+# then count as a first inventory again.
 FINDINGS_FORMAT = 1
 _MAX_PATHS = 5
-# The values that every row has, also those that an earlier release wrote.
+# How many values every row has, even one that an earlier release wrote.
 _SHORTEST_ROW = 17
 
 
 def encode_findings(findings: Iterable[KnownFinding]) -> bytes:
-    """Encode the findings of one image; equal findings in another order have the same encoding."""
+    """Encode the findings of one image; the order of the findings makes no difference."""
     rows = sorted((_to_row(known) for known in findings), key=lambda row: row[:2])
     return _compress(rows)
 
@@ -41,7 +41,7 @@ def encode_report(image: ImageReport) -> bytes:
 
 
 def decode_report(data: bytes) -> ImageReport:
-    """Decode what `encode_report` encoded; what a newer release added is left out."""
+    """Decode what `encode_report` encoded; what a newer release added is ignored."""
     values = _decompress(data)
     return ImageReport(
         **{name: value for name, value in values.items() if name in ImageReport.__slots__}
@@ -92,7 +92,7 @@ def _to_row(known: KnownFinding) -> list[Any]:
         else 0,
         known.was_ignored,
     ]
-    # What few findings have takes no room in the others.
+    # What few findings have takes no room in all others.
     while len(row) > _SHORTEST_ROW and not row[-1]:
         row.pop()
     return row

@@ -39,21 +39,29 @@ class ScanEvent:
         return self.account, self.region, self.repository, self.digest
 
 
-def parse(body: str) -> ScanEvent:
-    """Parse a scan event.
+def load(body: str) -> object:
+    """Return the JSON value of a message.
+
+    Raises:
+        MessageError: the body is not JSON.
+    """
+    try:
+        return json.loads(body)
+    except (RecursionError, ValueError) as error:
+        raise MessageError(f"the message is not JSON ({error}); expected an EventBridge event") from error
+
+
+def parse(event: object) -> ScanEvent:
+    """Parse the JSON value of a scan event.
 
     Tags and counts may be missing. Severities without findings are missing or 0. Inspector names the repository by its
     ARN and adds a TOTAL.
 
     Raises:
-        MessageError: the body is not a valid scan event; the message names the field and what is expected.
+        MessageError: this is not a valid scan event; the message names the field and what is expected.
     """
-    try:
-        event = json.loads(body)
-    except (RecursionError, ValueError) as error:
-        raise MessageError(f"the message is not JSON ({error}); expected an EventBridge event") from error
     if not isinstance(event, dict) or not isinstance(detail := event.get("detail"), dict):
-        raise MessageError(f"the message is no EventBridge event with a detail; {_EXPECTED}")
+        raise MessageError(f"the message is not an EventBridge event with a detail; {_EXPECTED}")
     detail_type, status = _text(event, "detail-type"), _text(detail, "scan-status")
     if not (detail_type == "Inspector2 Scan" or (detail_type == "ECR Image Scan" and status in ("COMPLETE", "FAILED"))):
         raise MessageError(f"the event is {detail_type!r} with {status!r}; {_EXPECTED}")

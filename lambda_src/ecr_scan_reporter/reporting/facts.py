@@ -1,4 +1,4 @@
-"""What ECR knows of images beside their findings: when they were pushed, and the tags and platforms of indexes."""
+"""What ECR knows about images besides findings: when they were pushed, and the tags and platforms of indexes."""
 
 import logging
 import threading
@@ -16,7 +16,7 @@ from ecr_scan_reporter.reporting.events import ScanEvent
 
 logger = logging.getLogger(__name__)
 
-# From so many images of a repository on, the repository is listed, 1,000 images a call, in place of a call for each.
+# From this many images of a repository on, the repository is listed, 1,000 images a call; fewer take a call each.
 _LIST_FROM = 3
 
 

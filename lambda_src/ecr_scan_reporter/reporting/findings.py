@@ -8,7 +8,7 @@ from ecr_scan_reporter.models import Finding, severity_rank
 
 
 class Aliases:
-    """The ids that mean the same vulnerability of the same package, from everything that findings say about them."""
+    """The ids that mean the same vulnerability of the same package, according to the findings."""
 
     def __init__(self, findings: Iterable[Finding]) -> None:
         self._parents: dict[tuple[str, str], tuple[str, str]] = {}

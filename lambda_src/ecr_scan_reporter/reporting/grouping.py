@@ -1,4 +1,4 @@
-"""Groups what waits to be reported: who gets which images, which of them are one entry, what to fix first."""
+"""Groups what waits to be reported: who gets which images, which images are one entry, and what to fix first."""
 
 import heapq
 import re
@@ -7,12 +7,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from ecr_scan_reporter.models import severity_rank
 from ecr_scan_reporter.reporting.changes import NEWS, OPEN
-from ecr_scan_reporter.reporting.report import ImageReport, Reason, combine, image_sort_key
+from ecr_scan_reporter.reporting.report import ImageReport, Reason, combine, image_sort_key, severity_key
 
 _MAX_FIXES = 5
-# Images of an inventory that are named.
+# How many images of an inventory are named.
 _MAX_WORST = 20
 
 
@@ -29,10 +28,11 @@ class RepositoryInventory:
 
 @dataclass(slots=True)
 class Inventory:
-    """What the first scans found of images that were there before: by repository, and the worst images."""
+    """What the first scans found in images that existed before memory did: by repository, and the worst images."""
 
     repositories: dict[str, RepositoryInventory] = field(default_factory=dict)
     _worst: list[tuple["_Reversed", int, ImageReport]] = field(default_factory=list)
+    _added: int = 0
 
     def add(self, image: ImageReport) -> None:
         """Add one image."""
@@ -43,7 +43,8 @@ class Inventory:
         if image.failure:
             entry.failed += 1
             return
-        item = _Reversed(image_sort_key(image)), self.images, image
+        self._added += 1
+        item = _Reversed(image_sort_key(image)), self._added, image
         if len(self._worst) < _MAX_WORST:
             heapq.heappush(self._worst, item)
         else:
@@ -72,7 +73,7 @@ class Inventory:
 
     def sorted_repositories(self) -> list[RepositoryInventory]:
         """Return the repositories, the one with the most severe findings first."""
-        return sorted(self.repositories.values(), key=lambda entry: (_severity_key(entry.counts), entry.repository))
+        return sorted(self.repositories.values(), key=lambda entry: (severity_key(entry.counts), entry.repository))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ class Group:
         ignored: Counter[str] = Counter()
         for image in self.images:
             for rule, number in image.ignored_by.items():
-                ignored[rule] += number * (len(image.digests) or 1)
+                ignored[rule] += number * image.images
         for entry in self.inventory.repositories.values() if self.inventory else ():
             ignored.update(entry.ignored_by)
         return ignored
@@ -124,10 +125,10 @@ class Group:
     @property
     def overdue(self) -> int:
         """How many findings are reported as overdue."""
-        return sum(sum(image.overdue_counts.values()) * (len(image.digests) or 1) for image in self.images)
+        return sum(sum(image.overdue_counts.values()) * image.images for image in self.images)
 
     def fixes(self, severities: Collection[str]) -> list[Fix]:
-        """Return the updates that solve the most severe news, or the most of what is open where there is no news.
+        """Return the updates that solve the most severe news, or of what is open if there is no news.
 
         Args:
             severities: only findings of these count.
@@ -144,13 +145,13 @@ class Group:
                     update = finding.package, finding.installed_versions, finding.fixed_versions
                     if finding.package and finding.severity in severities:
                         updates.add(update)
-                        counts.setdefault(update, Counter())[finding.severity] += len(image.digests) or 1
-            images.update(dict.fromkeys(updates, len(image.digests) or 1))
+                        counts.setdefault(update, Counter())[finding.severity] += image.images
+            images.update(dict.fromkeys(updates, image.images))
         fixes = [Fix(*update, images[update], counts[update]) for update in counts]
         fixes.sort(
             key=lambda fix: (
                 not fix.fixed_versions,
-                _severity_key(fix.counts),
+                severity_key(fix.counts),
                 -fix.images,
                 fix.package,
                 fix.installed_versions,
@@ -172,7 +173,7 @@ def group_key(image: ImageReport, group_by: re.Pattern[str] | None) -> tuple[str
 
 
 def make_group(key: tuple[str, str, bool, str], images: Sequence[ImageReport], inventory: Inventory | None) -> Group:
-    """Make a group of images with the same key; one entry for each, or one and a failed scan."""
+    """Make a group of images with the same key; each has one entry, and one more if its scan failed."""
     account, region, unnamed, name = key
     merged = sorted(merge_platforms(images), key=image_sort_key)
     return Group(
@@ -186,7 +187,7 @@ def make_group(key: tuple[str, str, bool, str], images: Sequence[ImageReport], i
 
 
 def merge_scans(images: Iterable[ImageReport]) -> list[ImageReport]:
-    """Combine several scans of one image into one entry; a failed scan is one of its own, unless a later one worked."""
+    """Combine several scans of one image into one entry; a failed scan has its own, unless a later scan succeeded."""
     combined: dict[tuple[str, str], ImageReport] = {}
     since: dict[tuple[str, str], datetime] = {}
     failed: dict[tuple[str, str], ImageReport] = {}
@@ -226,10 +227,3 @@ def merge_platforms(images: Iterable[ImageReport]) -> list[ImageReport]:
             )
         merged[key] = image
     return list(merged.values())
-
-
-def _severity_key(counts: Mapping[str, int]) -> tuple[int, ...]:
-    ordered = [0] * 8
-    for severity, number in counts.items():
-        ordered[severity_rank(severity)] -= number
-    return tuple(ordered)

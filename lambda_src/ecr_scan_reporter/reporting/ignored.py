@@ -34,7 +34,7 @@ class RuleMatcher:
         self.ended: set[str] = set()
 
     def apply(self, comparison: Comparison, repository: str) -> Comparison:
-        """Return the same comparison, with the rule that ignores it for each open finding."""
+        """Return the same comparison; each open finding has the rule that ignores it, if there is one."""
         changes = {
             change: tuple(self._mark(known, repository) for known in found) if change in OPEN else found
             for change, found in comparison.changes.items()
@@ -79,4 +79,4 @@ class RuleMatcher:
             return f"was ignored until {rule.expires.day} {rule.expires:%b %Y}: {rule.reason}"
         if rule.expires is None and known.fix_known:
             return f"was ignored until a fix was known: {rule.reason}"
-        return f"was ignored by a rule that is gone: {rule.reason}"
+        return f"was ignored by a rule that no longer applies: {rule.reason}"

@@ -6,7 +6,7 @@ from dataclasses import replace
 from ecr_scan_reporter.memory.images import Ledger, Update
 from ecr_scan_reporter.reporting.changes import OPEN, Change, Comparison
 
-# Updates that are remembered of one image.
+# How many updates are remembered per image.
 _MAX_UPDATES = 3
 
 
@@ -17,12 +17,12 @@ def post(ledger: Ledger, comparison: Comparison, *, first: bool, inventory: bool
         ledger: before the scan; empty for the first complete scan of an image.
         comparison: of the scan with what was remembered, with all findings.
         first: whether the image was compared with its predecessor, or with nothing.
-        inventory: whether the image was there before memory knew its repository: then nothing is new.
+        inventory: whether the image was pushed before memory knew its repository: then nothing is new.
     """
     if inventory:
         return replace(ledger, carried=ledger.carried + comparison.open_now - ledger.open)
     number = {change: len(found) for change, found in comparison.changes.items()}
-    new = Counter(known.finding.severity for known in comparison.changes[Change.NEW])
+    new = count_new(comparison)
     return ledger + Ledger(
         carried=comparison.open_before if first else 0,
         new=number[Change.NEW],
@@ -34,8 +34,13 @@ def post(ledger: Ledger, comparison: Comparison, *, first: bool, inventory: bool
     )
 
 
+def count_new(comparison: Comparison) -> Counter[str]:
+    """Count the new findings by severity, without those that a rule ignores."""
+    return Counter(known.finding.severity for known in comparison.changes[Change.NEW] if not known.ignored_by)
+
+
 def best_updates(comparison: Comparison) -> tuple[Update, ...]:
-    """Return the updates of packages that solve most of the open findings."""
+    """Return the updates that solve the most open findings."""
     counts: dict[tuple[str, tuple[str, ...], tuple[str, ...]], Counter[str]] = {}
     for change in OPEN:
         for known in comparison.changes[change]:

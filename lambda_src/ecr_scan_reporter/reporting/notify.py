@@ -22,7 +22,7 @@ def over_thresholds(counts: Mapping[str, int], thresholds: Mapping[str, int]) ->
 def report_reason(
     comparison: Comparison, reported_at: datetime | None, settings: ReporterSettings, now: datetime
 ) -> Reason | None:
-    """Return why a complete scan is reported, None if it is not.
+    """Return why a complete scan is reported; None if it is not.
 
     Args:
         comparison: with what was known before, of the findings that count.

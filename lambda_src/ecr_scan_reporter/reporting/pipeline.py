@@ -14,16 +14,16 @@ from ecr_scan_reporter.aws.sqs import SqsQueue
 from ecr_scan_reporter.aws.sqs_batch import SqsBatchResponse, SqsRecord, batch_response, receive_count
 from ecr_scan_reporter.errors import AwsError, DeadlineExceededError, MessageError
 from ecr_scan_reporter.memory.images import ImageMemory
-from ecr_scan_reporter.memory.outbox import Outbox, window_run
+from ecr_scan_reporter.memory.outbox import Outbox
 from ecr_scan_reporter.memory.overdue import OverdueMessage
 from ecr_scan_reporter.memory.rules import RuleMemory
 from ecr_scan_reporter.memory.scans import ScanMemory
-from ecr_scan_reporter.reporting.events import ScanEvent, parse
+from ecr_scan_reporter.reporting.events import ScanEvent, load, parse
 from ecr_scan_reporter.reporting.facts import Registry
 from ecr_scan_reporter.reporting.ignored import RuleMatcher
 from ecr_scan_reporter.reporting.processing import Outcome, Processor
-from ecr_scan_reporter.reporting.publishing import CHECK, publish_again, publish_what_is_due
 from ecr_scan_reporter.reporting.publishing import Dependencies as PublishingDependencies
+from ecr_scan_reporter.reporting.publishing import publish_again, publish_what_is_due
 from ecr_scan_reporter.reporting.scan_results import FindingsNotReadError
 from ecr_scan_reporter.reporting.triage import ImageEvents, latest_per_image
 from ecr_scan_reporter.settings import ReporterSettings
@@ -33,8 +33,8 @@ from ecr_scan_reporter.shared.metrics import embed
 
 logger = logging.getLogger(__name__)
 
-# Seconds before what failed is tried again, for the first attempts: COMPLETE can precede the findings by seconds. Later
-# ones wait for the queue's visibility timeout, so that an outage of an hour moves nothing to the DLQ.
+# Seconds until a failed message is retried, for the first attempts: COMPLETE can precede the findings by seconds. Later
+# attempts wait for the queue's visibility timeout, so an outage of an hour moves nothing to the DLQ.
 _RETRY_DELAY, _SOON_RETRIED = 60, 2
 # The metric of each severity's new findings.
 _NEW = {"CRITICAL": "NewCritical", "HIGH": "NewHigh", "MEDIUM": "NewMedium", "LOW": "NewLow"}
@@ -42,7 +42,7 @@ _NEW = {"CRITICAL": "NewCritical", "HIGH": "NewHigh", "MEDIUM": "NewMedium", "LO
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """What the reporter works with."""
+    """The settings and clients of the reporter."""
 
     settings: ReporterSettings
     ecr: EcrRegistry
@@ -59,10 +59,10 @@ class Batch:
 
     Args:
         events: scan events with message id and number of receives.
-        overdue: the images whose deadlines are to be looked at, by message id.
-        checks: the ids of messages that ask to check whether something is to be published.
+        overdue: the images whose deadlines are to be checked, by message id.
+        checks: the ids of messages that ask to check whether something is due.
         unpublished: the ids of messages with a report that SNS rejected again.
-        invalid: the ids of invalid messages.
+        invalid: the ids of messages that are invalid, or that failed unexpectedly.
     """
 
     events: list[tuple[str, int, ScanEvent]]
@@ -75,7 +75,7 @@ class Batch:
 def report_batch(
     records: Sequence[SqsRecord], deps: Dependencies, deadline: Deadline, now: datetime | None = None
 ) -> SqsBatchResponse:
-    """Remember what a batch of scan events found, and publish what is due; return the messages to deliver again."""
+    """Remember what a batch of scan events found, and publish what is due; return the messages to redeliver."""
     now = now or datetime.now(UTC)
     batch = receive(records, deps)
     images = [
@@ -88,7 +88,7 @@ def report_batch(
     try:
         pages = publish(outcomes, batch, deps, deadline, now)
     except AwsError:
-        # What was remembered stays in the outbox, and the messages cause another check.
+        # What was remembered stays in the outbox, and the messages will cause another check.
         logger.exception("could not check what is to be published")
         retried |= processed | batch.checks
         pages = 0
@@ -116,21 +116,30 @@ def receive(records: Iterable[SqsRecord], deps: Dependencies) -> Batch:
     """Parse the messages of a batch, and publish again what SNS rejected before."""
     batch = Batch([], {}, set(), set(), set())
     for record in records:
-        message_id, body = record["messageId"], record["body"]
+        message_id = record["messageId"]
         try:
-            if body == CHECK:
-                batch.checks.add(message_id)
-            elif publication := Publication.from_json(body):
-                if not publish_again(publication, deps.publisher):
-                    batch.unpublished.add(message_id)
-            elif overdue := OverdueMessage.from_json(body):
-                batch.overdue[message_id] = overdue
-            else:
-                batch.events.append((message_id, receive_count(record), parse(body)))
+            _receive(record, batch, deps)
         except MessageError as error:
             batch.invalid.add(message_id)
             logger.error("invalid message", extra={"message_id": message_id, "reason": str(error)})
+        except Exception as error:  # one message's trouble stays its own
+            batch.invalid.add(message_id)
+            logger.exception("message failed", extra={"message_id": message_id, "reason": str(error)})
     return batch
+
+
+def _receive(record: SqsRecord, batch: Batch, deps: Dependencies) -> None:
+    message_id, message = record["messageId"], load(record["body"])
+    match message:
+        case {"check": True}:
+            batch.checks.add(message_id)
+        case {"publish": publish}:
+            if not publish_again(Publication.parse(publish), deps.publisher):
+                batch.unpublished.add(message_id)
+        case {"overdue": overdue}:
+            batch.overdue[message_id] = OverdueMessage.parse(overdue)
+        case _:
+            batch.events.append((message_id, receive_count(record), parse(message)))
 
 
 def process(
@@ -141,14 +150,14 @@ def process(
     deadline: Deadline,
     now: datetime,
 ) -> tuple[list[Outcome], set[str]]:
-    """Process images concurrently; return what became of their events, and the ids of messages to deliver again.
+    """Process images concurrently; return what became of their events, and the ids of messages to redeliver.
 
     Args:
         images: with scan events.
-        overdue: the images whose deadlines are to be looked at, by message id; after the events.
+        overdue: the images whose deadlines are to be checked after the events, by message id.
         rules: those for ignored findings.
         deps: the settings and clients.
-        deadline: for the start of an image.
+        deadline: after which no image is started.
         now: aware.
     """
     registry = Registry(deps.ecr, deps.table, (image.image for image in images), now)
@@ -191,7 +200,7 @@ def process(
 
 
 def publish(outcomes: Sequence[Outcome], batch: Batch, deps: Dependencies, deadline: Deadline, now: datetime) -> int:
-    """Note what was added to the outbox, and publish what is due; return how many pages went out.
+    """Note what was added to the outbox, and publish what is due; return how many pages were published.
 
     Raises:
         AwsError: DynamoDB or SQS rejected a call.
@@ -201,7 +210,7 @@ def publish(outcomes: Sequence[Outcome], batch: Batch, deps: Dependencies, deadl
     windows: dict[str, str] = {}
     for outcome in outcomes:
         for window in outcome.windows:
-            windows[window] = outcome.run or windows.get(window) or window_run(window)
+            windows[window] = outcome.run or windows.get(window, "")
     for run, number in results.items():
         outbox.add_results(run, number, now)
     for window, run in windows.items():

@@ -1,4 +1,4 @@
-"""Processes the scan of one image: reads, compares with memory, and remembers the outcome in one transaction."""
+"""Processes the scan of one image: reads it, compares it with memory, and remembers the outcome in one transaction."""
 
 import logging
 from collections import Counter
@@ -25,7 +25,7 @@ from ecr_scan_reporter.reporting.events import ScanEvent
 from ecr_scan_reporter.reporting.facts import ImageFacts, Registry
 from ecr_scan_reporter.reporting.findings import finding_sort_key
 from ecr_scan_reporter.reporting.ignored import RuleMatcher
-from ecr_scan_reporter.reporting.ledger import best_updates, post
+from ecr_scan_reporter.reporting.ledger import best_updates, count_new, post
 from ecr_scan_reporter.reporting.notify import open_counts, over_thresholds, report_reason
 from ecr_scan_reporter.reporting.report import (
     MAX_FINDINGS,
@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 
 # An image is inventory if it was pushed longer than this before memory began to know its repository.
 _NEWS_BEFORE_KNOWN = timedelta(days=1)
-# How often an image is compared again because another invocation was faster.
+# How often an image is compared if other invocations are faster.
 _ATTEMPTS = 4
 # Findings that an inventory keeps of one image.
 _MAX_INVENTORY_FINDINGS = 5
@@ -59,7 +59,7 @@ class Outcome:
         run: the run that asked for the scan; "" if none did, or if the event was processed before.
         added: whether this event put the image into a window.
         repeated: whether the event, or a later one, was processed before.
-        new: the new findings by severity.
+        new: the new findings by severity, without those that a rule ignores.
     """
 
     windows: tuple[str, ...] = ()
@@ -78,7 +78,7 @@ class _Baseline:
         successor: whether they are the predecessor's.
         predecessor: the name of the predecessor.
         reported_at: when this image, or its predecessor, was last reported.
-        inventory: whether the image was there before memory began to know its repository.
+        inventory: whether the image was pushed before memory began to know its repository.
     """
 
     findings: Sequence[KnownFinding] = ()
@@ -141,18 +141,18 @@ class Processor:
             except ConditionError as error:
                 conflict = error
             else:
-                # A write whose answer was lost, and which was repeated, fails although it was ours.
+                # If the answer to a write is lost, its repetition fails although the write was ours.
                 return replace(outcome, added=True) if attempt and outcome.repeated else outcome
         raise conflict
 
     def waiting(self, repository: str, digest: str) -> Outcome:
-        """Return in which windows an image waits: an invocation may have ended before it opened them.
+        """Return the windows in which an image waits: an earlier invocation may have ended before it opened them.
 
         Raises:
             AwsError: DynamoDB rejected a call.
         """
         remembered = self.memory.read(repository, digest)
-        windows = {PUSH, INVENTORY, remembered.record.window}
+        windows = {PUSH, INVENTORY, remembered.record.window} - {""}
         if run := remembered.asked.get("run"):
             windows.add(run_window(str(run)))
         waiting = (window for window in sorted(windows) if self.outbox.holds(window, repository, digest))
@@ -189,7 +189,7 @@ class Processor:
         )
         comparison = self.rules.apply(comparison, event.repository)
         counted = self._counted(comparison)
-        # What was there before is not an alert on the same day, even if its event is old.
+        # An inventory is not overdue on its first day, even if its event is old.
         deadlines = check_deadlines(counted, self.settings.fix_within, event.time if baseline.inventory else self.now)
         comparison = mark_reported(comparison, deadlines.passed)
         record = replace(
@@ -201,7 +201,7 @@ class Processor:
         )
         overdue = self._overdue(self.repository(event), event.digest, record, deadlines)
         reason = report_reason(counted, baseline.reported_at, self.settings, self.now)
-        if overdue and not reason:
+        if overdue and reason in (None, Reason.FIXED):
             reason = Reason.OVERDUE
         if baseline.inventory:
             reason = Reason.INVENTORY
@@ -231,14 +231,13 @@ class Processor:
             tracks=tracks if first else _moved(event, remembered.record, facts.tags),
             report=self._report(event, record, reason, comparison, baseline, overdue, first=first) if reason else None,
         )
-        new = Counter(known.finding.severity for known in comparison.changes[Change.NEW])
-        return outcome if baseline.inventory else replace(outcome, new=new)
+        return outcome if baseline.inventory else replace(outcome, new=count_new(comparison))
 
     def _process_overdue(self, message: OverdueMessage) -> Outcome:
         remembered = self.memory.read(message.repository, message.digest)
         record = remembered.record
         if not record.due_at or record.due_at > self.now or record.findings_format != FINDINGS_FORMAT:
-            # The image is gone, or it was reported meanwhile.
+            # The image is gone, or was reported in the meantime.
             return Outcome(repeated=True)
         found = tuple(replace(known, was_ignored="") for known in decode_findings(remembered.findings))
         still_open = tuple(known for known in found if not known.gone_at)
@@ -264,7 +263,7 @@ class Processor:
         outcome = self._remember(
             event, record, message.run, findings=encode_findings(comparison.findings), report=report, entry="-OVERDUE"
         )
-        # It is no result of the run.
+        # It is not a result of the run.
         return replace(outcome, run="")
 
     def _counted(self, comparison: Comparison) -> Comparison:
@@ -275,7 +274,7 @@ class Processor:
     def _overdue(
         self, repository: str, digest: str, record: ImageRecord, deadlines: Deadlines
     ) -> tuple[tuple[KnownFinding, DueDate], ...]:
-        """Return what is to be reported as overdue: nothing if the track has a later image, which has its own dates."""
+        """Return what to report as overdue: nothing if the track has a later image, which has its own dates."""
         for label in track_labels(record.tags) if deadlines.passed and record.pushed_at else ():
             for other, operating_system in self.memory.successors(
                 repository, record.platform, label, record.pushed_at or self.now
@@ -287,7 +286,7 @@ class Processor:
     def _baseline(self, event: ScanEvent, record: ImageRecord, facts: ImageFacts, scan: CompleteScan) -> _Baseline:
         """Find what the first complete scan of an image is compared with."""
         if record.scanned_at or self._is_inventory(event, facts):
-            # It was scanned by a release that identified findings in another way, or it was there before.
+            # It was scanned by a release that identified findings in another way, or it existed before memory did.
             return _Baseline(inventory=True)
         before = facts.pushed_at or event.time
         for label in track_labels(facts.tags):
@@ -316,7 +315,7 @@ class Processor:
         if before.failed:
             return self._remember(event, record, run)
         facts = ImageFacts(event.tags or record.tags, record.platform)
-        own = (event.account, event.region) == (self.settings.account, self.settings.region)
+        own = self._is_own(event)
         if own and not (known and event.tags):
             facts = self.registry.facts(event)
         if facts.no_image:
@@ -333,25 +332,35 @@ class Processor:
         return self._remember(event, record, run, tracks=_moved(event, before, facts.tags), report=report)
 
     def _unread(self, event: ScanEvent, record: ImageRecord, scan: UnreadScan, run: str) -> Outcome:
-        """Remember a scan whose findings cannot be read: it says nothing about any finding."""
+        """Remember a scan whose findings cannot be read, and which therefore says nothing about any of them."""
         extra = {"repository": event.repository, "digest": event.digest, "reason": scan.reason}
         logger.warning("could not read findings; using event counts", extra=extra)
         if record.revision == 0:
             self.memory.known_since(self.repository(event), self.now)
-        changed = event.counts is None or dict(event.counts) != record.counts
-        over = event.counts is None or over_thresholds(event.counts, self.settings.thresholds)
+        counts = {severity: number for severity, number in (event.counts or {}).items() if number}
+        changed = event.counts is None or counts != (record.counts or {})
+        over = event.counts is None or over_thresholds(counts, self.settings.thresholds)
         tracks = _moved(event, record, event.tags)
         record = replace(record, event_at=event.time, tags=event.tags or record.tags)
         report = None
+        if not scan.expired:
+            # The scan did not fail.
+            record = replace(record, failed=False, unsupported=False)
         if changed and over and not scan.expired:
-            report = replace(
-                _image_report(event, record, Reason.FINDINGS_NOT_READ),
-                counts=dict(event.counts or {}),
-                failure=scan.reason,
-            )
+            report = self._unread_report(event, record, scan, counts)
         if record.scanned_at is None:
-            record = replace(record, counts=dict(event.counts or {}))
+            record = replace(record, counts=counts)
         return self._remember(event, record, run, tracks=tracks, report=report)
+
+    def _unread_report(
+        self, event: ScanEvent, record: ImageRecord, scan: UnreadScan, counts: Mapping[str, int]
+    ) -> ImageReport:
+        if record.scanned_at is None and self._is_own(event):
+            facts = self.registry.facts(event)
+            if self._is_inventory(event, facts):
+                inventory = replace(record, tags=facts.tags or record.tags, platform=facts.platform or record.platform)
+                return replace(_image_report(event, inventory, Reason.INVENTORY), counts=counts)
+        return replace(_image_report(event, record, Reason.FINDINGS_NOT_READ), counts=counts, failure=scan.reason)
 
     def _report(
         self,
@@ -367,7 +376,7 @@ class Processor:
         inventory = reason is Reason.INVENTORY
         number = _MAX_INVENTORY_FINDINGS if inventory else MAX_FINDINGS
         counted = self._counted(comparison)
-        kept = keep_worst(counted.changes, number)
+        kept = keep_worst(counted.changes, number, reason)
         ignored = sorted(comparison.ignored, key=lambda known: finding_sort_key(known.finding))
         return replace(
             _image_report(event, record, reason),
@@ -407,14 +416,15 @@ class Processor:
         return Outcome((window,) if window else (), run, added=bool(window))
 
     def repository(self, event: ScanEvent) -> str:
-        """Return the repository by which memory knows an image: with account and Region if it is another registry's."""
-        if (event.account, event.region) == (self.settings.account, self.settings.region):
-            return event.repository
-        return f"{event.account}/{event.region}/{event.repository}"
+        """Return the name by which memory knows a repository: with account and Region if it is in another registry."""
+        return event.repository if self._is_own(event) else f"{event.account}/{event.region}/{event.repository}"
+
+    def _is_own(self, event: ScanEvent) -> bool:
+        return (event.account, event.region) == (self.settings.account, self.settings.region)
 
 
 def _moved(event: ScanEvent, record: ImageRecord, tags: Sequence[str]) -> list[tuple[str, datetime]]:
-    """Return the tracks that an image has joined since its last scan; those of its push come with its first one."""
+    """Return the tracks that an image has joined since its last scan; its first scan adds those of its push."""
     joined = set(track_labels(tags)) - set(track_labels(record.tags)) if record.scanned_at else set()
     return [(label, event.time) for label in sorted(joined)]
 

@@ -26,20 +26,20 @@ logger = logging.getLogger(__name__)
 
 # The body of the message that causes a check.
 CHECK = json.dumps({"check": True})
-# The results of a run are complete if nothing has come for so long, ...
+# The results of a run are complete if nothing has come for this long, ...
 _QUIET = timedelta(minutes=10)
-# ... or for so long, if a later run has visited its repositories, ...
+# ... or for this long, if a later run has visited its repositories, ...
 _OVERTAKEN_QUIET = timedelta(minutes=1)
 # ... and the report of a run waits no longer than this.
 _LONGEST_RUN = timedelta(hours=1)
-# An inventory waits for the run that found it, but no longer than a day; and one mail a day is enough for it.
+# An inventory waits for the run that found it, but no longer than a day. One inventory mail a day is enough.
 _DAY = timedelta(days=1)
-# How often it is checked whether a run is complete, and how long a check can be away: SQS delays a message by at most
+# How often to check whether a run is complete, and how far ahead a check can be: SQS delays a message by at most
 # 900 seconds. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 _RUN_CHECK, _LONGEST_DELAY = timedelta(seconds=30), timedelta(seconds=900)
-# A check may arrive so much before its time: clocks differ. It cannot count as a check that is still to come.
+# Clocks differ: a check may arrive this early. Such a check does not count as one that is still to come.
 _EARLY = timedelta(seconds=5)
-# Before a report that SNS rejected, or that another invocation is publishing, is looked at again.
+# How long to wait with what SNS rejected, or what another invocation is publishing.
 _RETRY = timedelta(seconds=60)
 # Findings that are kept in memory for one report, about a kilobyte each.
 _MAX_KEPT = 60_000
@@ -48,7 +48,7 @@ _MIN_KEPT_PER_IMAGE = 8
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """What publishing works with."""
+    """The settings and clients that publishing needs."""
 
     settings: ReporterSettings
     publisher: ReportPublisher
@@ -58,7 +58,7 @@ class Dependencies:
 
 
 def publish_what_is_due(deps: Dependencies, now: datetime, deadline: Deadline) -> int:
-    """Publish the windows that are due, and plan the next check for the others; return how many pages went out.
+    """Publish the windows that are due, and plan the next check for the others; return how many pages were published.
 
     Args:
         deps: the settings and clients.
@@ -116,9 +116,9 @@ def _end_of_run(run: str, deps: Dependencies, now: datetime) -> datetime:
     state = deps.outbox.run(run)
     quiet = (state.last_result_at or now) + _QUIET
     if state.results < state.expected:
-        # Each batch of results causes a check, and the repositories of a large registry are several MB.
+        # Every batch of results causes a check, and the states of a large registry's repositories are several MB.
         return quiet
-    # Ids of runs begin with their times. What a run asked for in a repository is not known once a later run was there.
+    # The id of a run begins with its time. A later run in a repository replaces what this run asked for there.
     done = [repository for repository in deps.scans.states() if repository.run >= run]
     asked = sum(repository.asked for repository in done if repository.run == run)
     if state.results < asked:
@@ -130,7 +130,7 @@ def _end_of_run(run: str, deps: Dependencies, now: datetime) -> datetime:
 
 
 def _check_time(window: Window, due_at: datetime, now: datetime) -> datetime:
-    """Return when to look at a window again: a run may be complete before its time is over."""
+    """Return when to check a window again: a run may be complete before its time is up."""
     return min(due_at, now + _RUN_CHECK) if window.run and due_at <= now + _LONGEST_RUN else due_at
 
 
@@ -138,7 +138,7 @@ def _plan_check(at: datetime, publisher: Publisher, deps: Dependencies, now: dat
     at = max(min(at, now + _LONGEST_DELAY), now + timedelta(seconds=1))
     if publisher.next_check and now + _EARLY < publisher.next_check <= at:
         return
-    # Rounded up: a check that arrives too early finds nothing to publish.
+    # Rounded up: a check that arrives too early finds nothing due.
     deps.reports_queue.send([CHECK], delay=ceil((at - now).total_seconds()))
     deps.outbox.plan_check(at)
 
@@ -146,8 +146,11 @@ def _plan_check(at: datetime, publisher: Publisher, deps: Dependencies, now: dat
 def _publish(windows: Sequence[Window], deps: Dependencies, deadline: Deadline) -> tuple[int, bool, bool]:
     """Publish all changes of windows.
 
+    A group whose first page SNS rejects stays in the outbox, and the others are published. A later page that SNS
+    rejects goes to the reports queue: the pages before it are out, and must not be published again.
+
     Returns:
-        How many pages were published, whether all were, and whether an inventory was among them.
+        How many pages were published, whether no group waits, and whether an inventory was among them.
     """
     settings = deps.settings
     images: dict[tuple[str, str, bool, str], list[ImageReport]] = {}
@@ -160,7 +163,7 @@ def _publish(windows: Sequence[Window], deps: Dependencies, deadline: Deadline) 
             group = group_key(image, settings.group_by)
             image = replace(
                 image,
-                changes=keep_worst(image.changes, kept),
+                changes=keep_worst(image.changes, kept, image.reason),
                 left_out={},
                 ignored=image.ignored[:kept],
                 overdue=image.overdue[:kept],
@@ -169,21 +172,25 @@ def _publish(windows: Sequence[Window], deps: Dependencies, deadline: Deadline) 
         keys.setdefault(group, []).extend(key for key, _ in found)
     if any(window.name == INVENTORY for window in windows):
         for found in _by_image(deps.outbox.entries(INVENTORY)):
-            # A scan that failed may have been repeated since: the last one counts.
+            # A failed scan may have been repeated since: the last one counts.
             image = decode_report(found[-1][1])
             group = group_key(image, settings.group_by)
             inventories.setdefault(group, Inventory()).add(image)
             keys.setdefault(group, []).extend(key for key, _ in found)
     context = Context(settings.name, settings.partition, settings.thresholds)
-    published = 0
+    published, complete = 0, True
     for group in sorted(keys):
+        if deadline.remaining <= 0:
+            return published, False, bool(inventories)
         report = make_group(group, images.get(group, ()), inventories.get(group))
         for page in build_pages(report, context):
-            if not _publish_page(build_message(page, context), deps, deadline):
-                return published, False, bool(inventories)
+            if not _publish_page(build_message(page, context), deps, deadline, first=page.part == 1):
+                complete = False
+                break
             published += 1
-        deps.outbox.delete(keys[group])
-    return published, True, bool(inventories)
+        else:
+            deps.outbox.delete(keys[group])
+    return published, complete, bool(inventories)
 
 
 def _sort_key(entry: tuple[Key, bytes]) -> str:
@@ -195,11 +202,12 @@ def _by_image(entries: Iterable[tuple[Key, bytes]]) -> Iterator[list[tuple[Key, 
     return (list(group) for _, group in groupby(entries, key=lambda entry: _sort_key(entry).rpartition("#")[0]))
 
 
-def _publish_page(message: ReportMessage, deps: Dependencies, deadline: Deadline) -> bool:
+def _publish_page(message: ReportMessage, deps: Dependencies, deadline: Deadline, *, first: bool) -> bool:
     """Publish one page to each topic; return whether it was published or queued on every topic.
 
     One topic does not hold back the other. If one of them fails, its publication goes to the reports queue by itself,
-    so that the page is not published twice on the other one.
+    so that the page is not published twice on the other one. A first page that fails on all topics is not queued:
+    nothing of its report is out, so the report can wait in the outbox.
     """
     rejected = []
     messages = publications(message)
@@ -211,8 +219,10 @@ def _publish_page(message: ReportMessage, deps: Dependencies, deadline: Deadline
             rejected.append(publication)
             extra = {"topic": publication.topic, "subject": message.subject, "reason": str(error)}
             logger.error("report not published", extra=extra)
-    if len(rejected) == len(messages) or not deps.settings.chat_topic_arn:
-        return not rejected
+    if not rejected:
+        return True
+    if first and (len(rejected) == len(messages) or not deps.settings.chat_topic_arn):
+        return False
     try:
         delay = int(_RETRY.total_seconds())
         deps.reports_queue.send([publication.to_json() for publication in rejected], delay=delay)
@@ -223,7 +233,7 @@ def _publish_page(message: ReportMessage, deps: Dependencies, deadline: Deadline
 
 
 def publish_again(publication: Publication, publisher: ReportPublisher) -> bool:
-    """Publish what SNS rejected before; return whether it accepted it now."""
+    """Publish what SNS rejected before; return whether SNS accepts it now."""
     try:
         publisher.publish(publication)
     except PublishError as error:

@@ -9,12 +9,12 @@ from itertools import islice
 
 from ecr_scan_reporter.memory.images import ImageRecord, Update
 from ecr_scan_reporter.memory.summaries import IMAGES, IN_TIME, NOT_PROMISED, OverdueFinding, RepositorySummary
-from ecr_scan_reporter.models import SEVERITIES
+from ecr_scan_reporter.reporting.report import image_name, severity_key
 from ecr_scan_reporter.shared.durations import Duration
 
-# What is named: updates, overdue findings, and images that were not scanned in time, by reason.
+# How many updates, overdue findings and images per reason are named.
 _MAX_UPDATES, _MAX_OVERDUE, _MAX_EXAMPLES = 5, 5, 5
-# Images of a repository that are read, the first by digest: about 12 MB of items and two seconds.
+# How many images of a repository are read, in the order of their digests: about 12 MB of items and two seconds.
 MAX_IMAGES = 25_000
 
 
@@ -67,14 +67,14 @@ class RegistryState:
 
     Args:
         updated_at: when the last repository was visited (aware); None before the first run.
-        repositories: all that are visited, the worst first.
+        repositories: all that runs visit, the worst first.
         not_visited: names of those that no run has visited for the promised age, while others were.
         coverage: of the images that are to be scanned.
         open: open findings by severity.
         images_by_worst: images by the severity of their worst open finding, "NONE" if they have none.
-        updates: those that solve most.
+        updates: those that solve the most.
         overdue: how many findings are overdue.
-        overdue_worst: repository and finding of those that are overdue for longest.
+        overdue_worst: repository and finding, those overdue for the longest.
         ignored: how many open findings are ignored.
     """
 
@@ -109,7 +109,7 @@ class RepositoryImages:
 
     Args:
         recent: those with a complete or failed scan within the promised age, the worst first.
-        older: how many others there are: most are deleted, and forgotten 400 days after their last scan.
+        older: how many others there are; most were deleted, and are forgotten 400 days after their last scan.
         more: whether the repository has more images than are read.
     """
 
@@ -121,8 +121,9 @@ class RepositoryImages:
 def registry_state(summaries: Iterable[RepositorySummary], max_age: Duration) -> RegistryState:
     """Add up the summaries of all repositories.
 
-    A repository that was deleted keeps its summary, and nothing but ECR could say that it was. One that no run has
-    visited for the promised age counts for nothing, and is named.
+    The repositories scanner forgets a deleted repository on its next whole run. Until then, its summary grows old, as
+    that of a repository does that fails in each run or is excluded. A summary older than the promised age counts for
+    nothing, and its repository is named.
     """
     found = list(summaries)
     newest = max((summary.updated_at for summary in found), default=None)
@@ -152,13 +153,8 @@ def repository_images(records: Iterable[tuple[str, ImageRecord]], max_age: Durat
     read = list(islice(records, MAX_IMAGES + 1))
     since = max_age.before(now)
     recent = [ImageLine(digest, record) for digest, record in read[:MAX_IMAGES] if _is_recent(record, since)]
-    recent.sort(key=lambda image: (*_severity_key(image.record.counts or {}), image.record.tags, image.digest))
+    recent.sort(key=lambda image: (*severity_key(image.record.counts or {}), image.record.tags, image.digest))
     return RepositoryImages(recent, min(len(read), MAX_IMAGES) - len(recent), len(read) > MAX_IMAGES)
-
-
-def image_name(repository: str, name: str) -> str:
-    """Return the full name of an image; `name` is a tag or a short digest."""
-    return f"{repository}@{name}" if name.startswith("sha256:") else f"{repository}:{name}"
 
 
 def _is_recent(record: ImageRecord, since: datetime) -> bool:
@@ -174,11 +170,7 @@ def _line(summary: RepositorySummary) -> RepositoryLine:
 
 
 def _line_sort_key(line: RepositoryLine) -> tuple[object, ...]:
-    return *_severity_key(line.open), -line.overdue, -line.missed, line.name
-
-
-def _severity_key(counts: Mapping[str, int]) -> tuple[int, ...]:
-    return tuple(-counts.get(severity, 0) for severity in SEVERITIES)
+    return *severity_key(line.open), -line.overdue, -line.missed, line.name
 
 
 def _coverage(summaries: Iterable[RepositorySummary]) -> Coverage:
@@ -190,7 +182,7 @@ def _coverage(summaries: Iterable[RepositorySummary]) -> Coverage:
             known = examples.setdefault(reason, [])
             known += [image_name(summary.repository, name) for name in names[: _MAX_EXAMPLES - len(known)]]
     in_time, images = counts.pop(IN_TIME, 0), counts.pop(IMAGES, 0)
-    # Images that a summary counts and gives no reason for.
+    # Images that a summary counts without a reason.
     counts["other"] += max(images - in_time - counts.total(), 0)
     return Coverage(
         in_time,

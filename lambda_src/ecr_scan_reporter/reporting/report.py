@@ -9,14 +9,14 @@ from hashlib import sha256
 from itertools import islice
 from typing import NamedTuple
 
-from ecr_scan_reporter.models import SEVERITIES
-from ecr_scan_reporter.reporting.changes import NEWS, Change, KnownFinding
+from ecr_scan_reporter.models import SEVERITIES, severity_rank
+from ecr_scan_reporter.reporting.changes import GONE, NEWS, Change, KnownFinding
 from ecr_scan_reporter.reporting.deadlines import DueDate
 from ecr_scan_reporter.reporting.findings import finding_sort_key
 
 # Findings that a report keeps of one image; the counts are of all.
 MAX_FINDINGS = 200
-# Findings beyond these of which a few bytes are kept; an item of the memory table has room for them.
+# Of this many others, a few bytes are kept; an item of the memory table has room for them.
 _MAX_LEFT_OUT = 15_000
 
 
@@ -55,7 +55,7 @@ class ImageReport:
         platforms: such as linux/arm64, if an index names it; several once equal images of one index are merged.
         scanned_at: the time (aware) of the scan's event.
         first_scan: whether no scan of this digest was complete before.
-        predecessor: the tag or short digest of the image that it was compared with, if it is another one.
+        predecessor: the tag or short digest of the image that it was compared with, if that is another image.
         counts: open findings by severity.
         open_before: how many findings were open before this scan.
         totals: by change and severity, how many findings.
@@ -63,7 +63,7 @@ class ImageReport:
         left_out: the other findings, by a short key, until the reports of a window are combined.
         ignored: the worst of the open findings that a rule ignores; they are in none of the above.
         ignored_by: by rule, how many findings it ignores.
-        overdue: the findings whose deadline has passed since the last report, those that are overdue for longest first.
+        overdue: the findings whose deadline has passed since the last report, those overdue for the longest first.
         overdue_counts: by severity, how many there are.
         failure: why the scan failed, or why its findings could not be read.
         unsupported: whether the scan failed because ECR does not support the operating system.
@@ -96,9 +96,12 @@ class ImageReport:
     @property
     def name(self) -> str:
         """The image as people know it, such as `team-a/checkout:4.2.0`."""
-        if self.tags:
-            return f"{self.repository}:{self.tags[0]}"
-        return f"{self.repository}@{short_digest(self.digest)}"
+        return image_name(self.repository, self.tags[0] if self.tags else short_digest(self.digest))
+
+    @property
+    def images(self) -> int:
+        """How many images this is: several platforms of one index are one entry."""
+        return len(self.digests) or 1
 
     @property
     def failed(self) -> bool:
@@ -118,7 +121,7 @@ class ImageReport:
 
     @property
     def news(self) -> Counter[str]:
-        """What counts for the subject: news by severity, or what is open where the reason is another one."""
+        """What counts for the subject: news by severity, or what is open if the reason is another one."""
         if self.reason is Reason.NEWS:
             return self.total_by_severity(*NEWS)
         if self.reason is Reason.OVERDUE:
@@ -136,15 +139,40 @@ def short_digest(digest: str) -> str:
     return digest[:19]
 
 
+def image_name(repository: str, name: str) -> str:
+    """Return the full name of an image; `name` is a tag or a short digest."""
+    return f"{repository}@{name}" if name.startswith("sha256:") else f"{repository}:{name}"
+
+
+def severity_key(counts: Mapping[str, int]) -> tuple[int, ...]:
+    """Return a sort key: most critical findings first, then most high ones, and so on; unknown severities last."""
+    ordered = [0] * (len(SEVERITIES) + 1)
+    for severity, number in counts.items():
+        ordered[severity_rank(severity)] -= number
+    return tuple(ordered)
+
+
 def image_sort_key(image: ImageReport) -> tuple[object, ...]:
     """Return a sort key: most critical news first, then most high ones, and so on; then by what is open."""
-    news = image.news
-    return (
-        *(-news.get(severity, 0) for severity in SEVERITIES),
-        *(-image.counts.get(severity, 0) for severity in SEVERITIES),
-        image.name,
-        image.digest,
-    )
+    return (*severity_key(image.news), *severity_key(image.counts), image.name, image.digest)
+
+
+def count_images(images: Iterable[ImageReport]) -> int:
+    """Count images; each platform of an index is one."""
+    return sum(image.images for image in images)
+
+
+def count_news(images: Iterable[ImageReport]) -> Counter[str]:
+    """Count by severity what counts for the subject, in each image."""
+    counts: Counter[str] = Counter()
+    for image in images:
+        counts.update({severity: number * image.images for severity, number in image.news.items()})
+    return counts
+
+
+def count_changes(images: Iterable[ImageReport], change: Change) -> int:
+    """Count the findings with a change, in each image."""
+    return sum(image.total(change) * image.images for image in images)
 
 
 def totals(changes: Mapping[Change, Iterable[KnownFinding]]) -> dict[Change, dict[str, int]]:
@@ -156,9 +184,13 @@ def totals(changes: Mapping[Change, Iterable[KnownFinding]]) -> dict[Change, dic
     }
 
 
-def keep_worst(changes: Mapping[Change, Iterable[KnownFinding]], number: int) -> dict[Change, tuple[KnownFinding, ...]]:
-    """Keep the worst findings, news before what is open still, and that before what is gone."""
-    order = (NEWS, (Change.STILL_OPEN,), (Change.FIXED, Change.WITHDRAWN))
+def keep_worst(
+    changes: Mapping[Change, Iterable[KnownFinding]], number: int, reason: Reason
+) -> dict[Change, tuple[KnownFinding, ...]]:
+    """Keep the worst findings: news, then what is still open, then what is gone; that first where it is the reason."""
+    order: tuple[tuple[Change, ...], ...] = (NEWS, (Change.STILL_OPEN,), GONE)
+    if reason is Reason.FIXED:
+        order = (GONE, NEWS, (Change.STILL_OPEN,))
     kept: dict[Change, list[KnownFinding]] = {}
     for group in order:
         found = [(change, known) for change in group for known in changes.get(change, ())]
@@ -192,8 +224,8 @@ def leave_out(
 def combine(first: ImageReport, second: ImageReport, since: datetime) -> ImageReport:
     """Combine two reports of the same image in one window into one, as if there had been one scan.
 
-    Scans that were not worth a report may have come between the two: what only the second one has is new, and what
-    only the first one has is gone.
+    Between the two, there may have been scans that were not worth a report: what only the second one has is new, and
+    what only the first one has is gone.
 
     Args:
         first: which may combine earlier ones.
@@ -223,10 +255,11 @@ def combine(first: ImageReport, second: ImageReport, since: datetime) -> ImageRe
             left_out[key] = (after.get(key) or before[key])._replace(change=change)
     totals_ = Counter((word.change, word.severity) for word in left_out.values())
     totals_.update((change, known.finding.severity) for change, found in changes.items() for known in found)
-    kept = keep_worst(changes, MAX_FINDINGS)
+    reason = min(first.reason, second.reason, key=list(Reason).index)
+    kept = keep_worst(changes, MAX_FINDINGS, reason)
     return replace(
         second,
-        reason=min(first.reason, second.reason, key=list(Reason).index),
+        reason=reason,
         first_scan=first.first_scan,
         predecessor=first.predecessor,
         open_before=open_before,
@@ -253,15 +286,16 @@ def _words(image: ImageReport) -> dict[str, Word]:
 def _combine_changes(first: Word | None, second: Word | None, since: datetime) -> Change | None:
     """Return what two changes in a row amount to; None if nothing is left to say."""
     before, after = first and first.change, second and second.change
-    gone = (Change.FIXED, Change.WITHDRAWN)
-    if second is None or after in gone:
+    if second is None or after in GONE:
         if before in (None, Change.NEW, Change.BACK):
             return None
-        return after or (before if before in gone else Change.WITHDRAWN)
+        return after or (before if before in GONE else Change.WITHDRAWN)
     if before in (Change.NEW, Change.BACK):
         return before
     if before is None:
-        return Change.BACK if second.first_seen < int(since.timestamp()) else Change.NEW
+        # What a rule ignored until now, or what has a fix only now, is new although it was first seen before.
+        is_back = after is not Change.NEW and second.first_seen < int(since.timestamp())
+        return Change.BACK if is_back else Change.NEW
     if after in (Change.NEW, Change.BACK, Change.STILL_OPEN):
-        return Change.STILL_OPEN if before in gone else before
+        return Change.STILL_OPEN if before in GONE else before
     return after

@@ -8,7 +8,7 @@ from ecr_scan_reporter.errors import AwsError, ImageNotFoundError, RepositoryNot
 from ecr_scan_reporter.models import UNSUPPORTED_IMAGE, Finding
 from ecr_scan_reporter.reporting.events import ScanEvent
 
-# From this receive on, an image whose findings cannot be read is reported without them.
+# From this delivery on, an image whose findings cannot be read is reported without them.
 _LAST_READ = 3
 _COMPLETE = frozenset({"COMPLETE", "ACTIVE"})
 _IN_PROGRESS = frozenset({"IN_PROGRESS", "PENDING"})
@@ -65,7 +65,7 @@ def read_scan(
         FindingsNotReadError: the findings are not there yet, or a call failed; the message should be retried.
     """
     if (event.account, event.region) != (account, region):
-        # This function reads its own registry; an equally named repository there is another one.
+        # This function can only read its own registry, where a repository of the same name is another one.
         return _failed_or_unread(event, f"the image is in account {event.account}, {event.region}")
     try:
         scan = ecr.scan_result(event.repository, event.digest)
@@ -77,7 +77,7 @@ def read_scan(
         if not event.failed and not scan.findings and any((event.counts or {}).values()):
             # COMPLETE can precede the findings by seconds.
             return _unread(event, receives, "ECR returns no findings yet")
-        # With enhanced scanning, ECR's date may be that of the first scan; each event is a result of its own.
+        # With enhanced scanning, ECR's date may be that of the first scan; every event is a new result.
         completed_at = scan.completed_at if scan.status == "COMPLETE" else None
         return CompleteScan(completed_at or event.time, scan.findings, scan.operating_system)
     if event.failed:

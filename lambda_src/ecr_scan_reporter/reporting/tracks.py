@@ -1,4 +1,4 @@
-"""Names the tracks of an image: what people mean by "the application" when they rebuild and tag it again."""
+"""Names the tracks of an image: a track is what people mean by "the application", which they rebuild and tag again."""
 
 import re
 from collections.abc import Iterable

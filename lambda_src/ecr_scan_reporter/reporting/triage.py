@@ -1,4 +1,4 @@
-"""Reduces a batch of scan events to what has to be processed of each image."""
+"""Reduces a batch of scan events to those that must be processed for each image."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ class ImageEvents:
 
     @property
     def repeated(self) -> bool:
-        """Whether an earlier invocation, which may have ended early, may have processed one of the messages."""
+        """Whether an earlier invocation, perhaps one that ended early, may have processed one of the messages."""
         return self.receives > 1 or len(self.message_ids) > len(self.events)
 
 

@@ -87,10 +87,13 @@ def test_invalid_batch_is_refused(fake_aws: FakeAws, sqs: "SQSClient", batch: An
     assert fake_aws.messages() == []
 
 
-def test_message_over_1_mib_is_refused(fake_aws: FakeAws, sqs: "SQSClient") -> None:
-    sqs.send_message(QueueUrl=fake_aws.queue_url(), MessageBody="a" * 1_048_576)
+def test_message_over_256_kib_is_refused(fake_aws: FakeAws, sqs: "SQSClient") -> None:
+    url = fake_aws.queue_url()
+    sqs.send_message(QueueUrl=url, MessageBody="a" * 262_144)
     with pytest.raises(ClientError, match="InvalidParameterValue"):
-        sqs.send_message(QueueUrl=fake_aws.queue_url(), MessageBody="a" * 1_048_577)
+        sqs.send_message(QueueUrl=url, MessageBody="a" * 262_145)
+    [failed] = sqs.send_message_batch(QueueUrl=url, Entries=entries("a" * 262_145, "b"))["Failed"]
+    assert (failed["Id"], failed["Code"], failed["SenderFault"]) == ("0", "InvalidParameterValue", True)
 
 
 def test_entry_with_too_long_a_delay_is_a_sender_fault(fake_aws: FakeAws, sqs: "SQSClient") -> None:

@@ -47,9 +47,10 @@ def test_overdue_findings_are_counted_until_they_are_gone_and_passed_once() -> N
     now = datetime(2026, 11, 21, tzinfo=UTC)
     deadlines = check_deadlines(comparison, FIX_WITHIN, now)
     assert deadlines.overdue == 5
-    assert [(id_, due) for id_, _, _, due in deadlines.earliest] == [
+    assert [(found.id, found.due_at) for found in deadlines.earliest] == [
         (f"CVE-2026-{n}", datetime(2026, 11, 16 + n, tzinfo=UTC)) for n in (1, 2, 3)
     ]
+    assert {(found.rule, found.days) for found in deadlines.earliest} == {("CRITICAL", 7)}
     assert deadlines.due_at == datetime(2026, 12, 9, tzinfo=UTC)
     assert [found.finding.id for found, _ in deadlines.passed] == [f"CVE-2026-{n}" for n in (2, 3, 4, 5)]
     before = check_deadlines(comparison, FIX_WITHIN, now - timedelta(seconds=1))

@@ -45,8 +45,8 @@ def digest_of(
     summaries: Iterable[RepositorySummary], before: Snapshot | None = None, notices: Notices | None = None
 ) -> Digest:
     """Return the only digest of summaries."""
-    [digest], _ = build_digests(summaries, before, NOW - WEEK, notices or Notices(), SETTINGS, NOW)
-    return digest
+    [digest], _ = build_digests(summaries, before, NOW - WEEK, SETTINGS, NOW)
+    return replace(digest, notices=notices or Notices())
 
 
 def messages_of(digest: Digest) -> list[ReportMessage]:
@@ -76,7 +76,7 @@ def mail(digest: Digest) -> str:
 
 
 def snapshot_of(summaries: Iterable[RepositorySummary]) -> dict[str, RepositorySnapshot]:
-    _, snapshot = build_digests(summaries, None, None, Notices(), SETTINGS, NOW - WEEK)
+    _, snapshot = build_digests(summaries, None, None, SETTINGS, NOW - WEEK)
     return snapshot
 
 
@@ -115,7 +115,7 @@ def test_document_has_everything(snapshot: SnapshotAssertion) -> None:
 
 
 def test_first_digest_has_no_changes() -> None:
-    digest, snapshot = build_digests([summary(open=Counter(HIGH=2))], None, None, Notices(), SETTINGS, NOW)
+    digest, snapshot = build_digests([summary(open=Counter(HIGH=2))], None, None, SETTINGS, NOW)
     [message] = messages_of(digest[0])
     assert message.subject == "[ECR] First digest: 2 high open, 10 of 10 images scanned in time"
     assert "Changes: none yet, this is the first digest\n  2 open (2 high).\n" in message.email
@@ -132,7 +132,7 @@ def test_digest_says_nothing_new() -> None:
 
 
 def test_no_run_does_not_look_like_health() -> None:
-    digests, _ = build_digests([], None, None, Notices(), SETTINGS, NOW)
+    digests, _ = build_digests([], None, None, SETTINGS, NOW)
     [message] = messages_of(digests[0])
     assert message.subject == "[ECR] No run has finished yet"
     assert "Needs you\n  No run has finished yet: the logs of the two scanners say why.\n" in message.email
@@ -141,6 +141,30 @@ def test_no_run_does_not_look_like_health() -> None:
     assert message.subject == "[ECR] No run has finished yet"
     assert message.email.startswith("No run has finished yet.\n")
     assert "\nChanges\n  Nothing is known yet.\n" in message.email
+
+
+def test_group_whose_last_repository_is_deleted_has_no_digest_unless_findings_are_gone() -> None:
+    grouped = replace(SETTINGS, group_by=re.compile("(team-[^/]+)/"))
+    before = snapshot_of([summary("team-a/app"), summary("team-b/clean"), summary("team-c/app", open=Counter(HIGH=7))])
+    digests, _ = build_digests([summary("team-a/app")], before, NOW - WEEK, grouped, NOW)
+    assert [digest.group for digest in digests] == ["team-a", "team-c"]
+
+
+def test_registry_whose_last_repository_is_deleted_has_had_a_run() -> None:
+    [message] = messages_of(digest_of([], snapshot_of([summary()])))
+    assert message.subject == "[ECR] Nothing new, no images"
+
+
+def test_ignored_findings_have_a_line_of_their_own() -> None:
+    counts = Counter(CRITICAL=1_234_567, HIGH=12_345_678, MEDIUM=123_456_789)
+    one = summary(open=counts, ledger=Ledger(carried=counts.total()), ignored=1_120_000)
+    for before, line in (
+        (snapshot_of([one]), "    1,120,000  of them ignored by rules\n"),
+        (None, "  1,120,000 of them"),
+    ):
+        [message] = messages_of(digest_of([one], before))
+        assert line in message.email
+        assert "1,120,000 of them ignored by rules" in json.loads(message.chat)["content"]["description"]
 
 
 def test_stale_run_is_reported() -> None:
@@ -152,7 +176,7 @@ def test_stale_run_is_reported() -> None:
     assert [row["stale"] for row in json.loads(message.document)["repositories"]] == [False, True]
     [message] = messages_of(digest_of([old], {}))
     assert message.subject == "[ECR] Nothing new, no run since 21 Nov 2026"
-    assert "  No run since 21 Nov 2026. By then:\n  10 of 10 images scanned in time.\n" in message.email
+    assert "  No run since 21 Nov 2026. As of then:\n  10 of 10 images scanned in time.\n" in message.email
 
 
 def test_promise_excludes_archived_and_unselected() -> None:
@@ -162,7 +186,7 @@ def test_promise_excludes_archived_and_unselected() -> None:
     # One image has no reason.
     assert digest.late == {"expired": 2, "never_scanned": 1, "other": 1}
     text = mail(digest)
-    assert "  12 of 16 images scanned in time; 4 are not:\n" in text
+    assert "  12 of 16 images scanned in time; 4 were not:\n" in text
     assert "        2  monitoring lapsed     team-a/app:1.0, ...\n" in text
     assert "  Not counted: 3 archived, 1 not selected.\n" in text
 
@@ -200,20 +224,31 @@ def test_many_different_updates_keep_the_worst() -> None:
     assert [found.package for found in digest_of(summaries, {}).updates] == [f"p-2000-{n}" for n in range(5)]
 
 
-def test_overdue_findings_are_named_with_date_and_days() -> None:
+def test_overdue_findings_are_named_with_their_dates_and_why() -> None:
     def overdue(image: str, days: int) -> OverdueFinding:
-        return OverdueFinding(image, "CVE-2026-0042", "zlib", "CRITICAL", NOW - timedelta(days=days))
+        return OverdueFinding(image, "CVE-2026-0042", "zlib", "CRITICAL", NOW - timedelta(days=days), "CRITICAL", 7)
 
+    exploited = OverdueFinding("1.0", "CVE-2025-9", "zlib", "LOW", NOW - timedelta(days=400), "EXPLOITED", 1)
+    unknown = OverdueFinding("1.0", "CVE-2025-8", "zlib", "LOW", NOW)
     first = summary("team-a/app", overdue=4, overdue_worst=[overdue("4.2.0", 7), overdue("4.1.0", 1)])
     second = summary("team-b/a", overdue=1, overdue_worst=[overdue("sha256:7f5b2640fe6f", 3)])
-    [message] = messages_of(digest_of([first, second], {}))
-    assert message.subject.startswith("[ECR] Nothing new, 5 overdue, ")
+    third = summary("team-c", overdue=2, overdue_worst=[exploited, unknown])
+    [message] = messages_of(digest_of([first, second, third], {}))
+    assert message.subject.startswith("[ECR] Nothing new, 7 overdue, ")
     assert message.email.split("Needs you\n")[1].startswith(
-        "  5 findings are overdue since:\n"
-        "    16 Nov (7 days): critical CVE-2026-0042 in team-a/app:4.2.0\n"
-        "    20 Nov (3 days): critical CVE-2026-0042 in team-b/a@sha256:7f5b2640fe6f\n"
-        "    22 Nov (1 day): critical CVE-2026-0042 in team-a/app:4.1.0\n"
+        "  7 findings are overdue:\n"
+        "    19 Oct 2025 (EXPLOITED, 1 day): CVE-2025-9 in team-c:1.0\n"
+        "    16 Nov (CRITICAL, 7 days): CVE-2026-0042 in team-a/app:4.2.0\n"
+        "    20 Nov (CRITICAL, 7 days): CVE-2026-0042 in team-b/a@sha256:7f5b2640fe6f\n"
+        "    22 Nov (CRITICAL, 7 days): CVE-2026-0042 in team-a/app:4.1.0\n"
+        "    23 Nov (LOW): CVE-2025-8 in team-c:1.0\n"
     )
+    worst = json.loads(message.document)["overdue"]["worst"]
+    assert [(found["within_days"], found["within_days_of"]) for found in worst[:2]] == [
+        (1, "EXPLOITED"),
+        (7, "CRITICAL"),
+    ]
+    assert (worst[4]["within_days"], worst[4]["within_days_of"]) == (None, None)
 
 
 def test_notices_are_listed_under_needs_you() -> None:
@@ -228,7 +263,7 @@ def test_notices_are_listed_under_needs_you() -> None:
     [message] = messages_of(digest)
     assert message.subject == "[ECR] Nothing new, 6 notices, 5 of 9 images scanned in time"
     assert message.email.split("Needs you\n")[1].split("\n\n")[0] == (
-        "  3 scans keep failing: team-a/app:1.0, ...\n"
+        "  3 images whose last scan failed: team-a/app:1.0, ...\n"
         "  The daily quota of scans was used up before 1 image could be scanned.\n"
         "  1,002 messages are in DLQs: images-dlq (2), reports-dlq (1,000)\n"
         "  1 address never confirmed the subscription: security@example.com\n"
@@ -252,7 +287,7 @@ def test_each_group_has_a_digest_of_its_own() -> None:
     grouped = replace(SETTINGS, group_by=re.compile("(team-[^/]+)/"))
     summaries = [summary(name, open=Counter(HIGH=1)) for name in ("other", "sandbox/x", "team-a/app", "team-b/app")]
     before = snapshot_of([*summaries, summary("team-c/gone", open=Counter(HIGH=7))])
-    digests, snapshot = build_digests(summaries, before, NOW - WEEK, Notices(), grouped, NOW)
+    digests, snapshot = build_digests(summaries, before, NOW - WEEK, grouped, NOW)
     assert [digest.group for digest in digests] == ["team-a", "team-b", "team-c", None]
     assert [[row.repository for row in digest.repositories] for digest in digests] == [
         ["team-a/app"],
@@ -270,7 +305,7 @@ def test_each_group_has_a_digest_of_its_own() -> None:
     ]
     assert ", group team-a.\n" in mail(digests[0])
     assert messages_of(digests[0])[0].attributes["group"] == "team-a"
-    assert "          7  left with deleted images\n" in mail(digests[2]).replace("  - ", "    ")
+    assert "          7  gone with deleted images\n" in mail(digests[2]).replace("  - ", "    ")
 
 
 @pytest.mark.parametrize("numbers", [0, 10**6, 10**12])
@@ -279,8 +314,8 @@ def test_subject_of_large_numbers_keeps_what_matters(numbers: int) -> None:
     ledger = Ledger(new=numbers, new_critical=numbers)
     one = summary(coverage=coverage, ledger=ledger, open=Counter(CRITICAL=numbers), overdue=numbers)
     grouped = replace(SETTINGS, group_by=re.compile("([^/]+)/"))
-    digests, _ = build_digests([one], {}, NOW - WEEK, Notices(("a",)), grouped, NOW)
-    subject = messages_of(digests[0])[0].subject
+    [digest], _ = build_digests([one], {}, NOW - WEEK, grouped, NOW)
+    subject = messages_of(replace(digest, notices=Notices(("a",))))[0].subject
     assert "new" in subject
     assert f"{numbers:,} overdue" in subject or not numbers
 
@@ -306,7 +341,7 @@ def test_readme_shows_a_digest() -> None:
         ledger=Ledger(carried=3_500, new=1_320, back=3, fixed=1_400, withdrawn=4, new_critical=29, new_high=11),
         updates=[openssl, busybox, zlib],
         overdue=1,
-        overdue_worst=[OverdueFinding("4.2.0", "CVE-2026-0042", "zlib", "CRITICAL", due)],
+        overdue_worst=[OverdueFinding("4.2.0", "CVE-2026-0042", "zlib", "CRITICAL", due, "CRITICAL", 7)],
         ignored=3,
     )
     legacy = summary(
@@ -337,7 +372,14 @@ UPDATES = st.builds(
 )
 REASONS = st.sampled_from(["never_scanned", "failed", "unsupported", "too_old", "expired", "quota", "`new` one", ""])
 OVERDUE = st.builds(
-    OverdueFinding, TEXTS, TEXTS, TEXTS, st.sampled_from(SEVERITIES), st.just(NOW) | st.just(NOW - 99 * WEEK)
+    OverdueFinding,
+    TEXTS,
+    TEXTS,
+    TEXTS,
+    st.sampled_from(SEVERITIES),
+    st.just(NOW) | st.just(NOW - 99 * WEEK),
+    TEXTS,
+    NUMBERS,
 )
 SUMMARIES = st.builds(
     RepositorySummary,
@@ -378,7 +420,8 @@ def test_any_digest_keeps_to_its_limits(
 ) -> None:
     before = None if earlier is None else snapshot_of(earlier)
     grouped = replace(SETTINGS, group_by=group_by)
-    digests, _ = build_digests(summaries, before, NOW - WEEK, notices, grouped, NOW)
+    digests, _ = build_digests(summaries, before, NOW - WEEK, grouped, NOW)
+    digests = [replace(digest, notices=notices) for digest in digests]
     for digest in digests:
         for message in messages_of(digest):
             assert all(line.isprintable() for line in message.email.splitlines())
@@ -430,7 +473,7 @@ def test_books_balance(history: list[dict[str, RepositorySummary]]) -> None:
     before: Snapshot = {}
     for number, summaries in enumerate(history):
         now = NOW + number * WEEK
-        [digest], after = build_digests(summaries.values(), before, now - WEEK, Notices(), SETTINGS, now)
+        [digest], after = build_digests(summaries.values(), before, now - WEEK, SETTINGS, now)
         changes = digest.changes
         assert changes is not None
         assert changes.open_now == digest.total_open

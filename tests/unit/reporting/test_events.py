@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 from ecr_scan_reporter.errors import MessageError
-from ecr_scan_reporter.reporting.events import ScanEvent, parse
+from ecr_scan_reporter.reporting.events import ScanEvent, load, parse
 
 AwsEvent = Callable[..., dict[str, Any]]
 
 
 def parsed(event: dict[str, Any]) -> ScanEvent:
-    return parse(json.dumps(event))
+    return parse(load(json.dumps(event)))
 
 
 def test_event_of_ecr(aws_event: AwsEvent) -> None:
@@ -109,10 +109,10 @@ def test_count_that_is_no_number_of_findings_is_rejected(aws_event: AwsEvent, nu
 )
 def test_other_message_is_rejected(body: str) -> None:
     with pytest.raises(MessageError, match="expected "):
-        parse(body)
+        parse(load(body))
 
 
 def test_lone_surrogates_are_replaced(aws_event: AwsEvent) -> None:
     body = json.dumps(aws_event("ecr-image-scan-complete", image_tags=["v\ud8001"], repository_name="a\udfff"))
-    event = parse(body)
+    event = parse(load(body))
     assert (event.tags, event.repository) == (("v?1",), "a?")

@@ -75,7 +75,7 @@ def test_ignored_finding_is_not_new_and_not_open() -> None:
     [
         (rule(id=A.id), 10, [A], "was ignored until 3 Dec 2026: Not called."),
         (rule(id=A.id, until_fixed=True), 1, [FIXED_A], "was ignored until a fix was known: Not called."),
-        (None, 1, [A], "was ignored by a rule that is gone: Not called."),
+        (None, 1, [A], "was ignored by a rule that no longer applies: Not called."),
     ],
     ids=["expired", "fixed", "removed"],
 )

@@ -4,8 +4,10 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 from ecr_scan_reporter.memory.images import Ledger, Update
+from ecr_scan_reporter.memory.rules import parse_rule
 from ecr_scan_reporter.models import Finding
 from ecr_scan_reporter.reporting.changes import Comparison, compare
+from ecr_scan_reporter.reporting.ignored import RuleMatcher
 from ecr_scan_reporter.reporting.ledger import best_updates, post
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -45,6 +47,15 @@ def test_inventory_is_carried_and_not_new() -> None:
     # A release that identifies findings in another way takes them as an inventory once more.
     before = Ledger(carried=1, new=4, fixed=2)
     assert post(before, scan("a"), first=True, inventory=True) == Ledger(carried=-1, new=4, fixed=2)
+
+
+def test_new_finding_that_a_rule_ignores_is_no_new_critical() -> None:
+    rules = RuleMatcher([parse_rule({"id": "CVE-1", "reason": "-", "owner": "-", "until_fixed": True})], NOW)
+    found = [Finding("CVE-1", "CRITICAL", "openssl"), Finding("CVE-2", "CRITICAL", "zlib")]
+    comparison = rules.apply(compare(found, (), NOW, {}, successor=False), "app")
+    ledger = post(Ledger(), comparison, first=True, inventory=False)
+    assert ledger == Ledger(new=2, new_critical=1)
+    assert ledger.open == comparison.open_now == 2
 
 
 def test_updates_that_solve_most_come_first() -> None:

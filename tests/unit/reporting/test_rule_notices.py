@@ -11,13 +11,14 @@ from ecr_scan_reporter.memory.rules import IgnoreRule, RuleUse, parse_rule
 from ecr_scan_reporter.models import Finding
 from ecr_scan_reporter.reporting.changes import compare
 from ecr_scan_reporter.reporting.ignored import RuleMatcher
-from ecr_scan_reporter.reporting.rule_notices import rule_notices
+from ecr_scan_reporter.reporting.rule_notices import all_scanned_since, rule_notices
 from ecr_scan_reporter.shared.durations import Duration
 
 DAY = timedelta(days=1)
 START = datetime(2026, 1, 1, 4, 0, tzinfo=UTC)
 END = START + 200 * DAY
 WEEK = Duration(0, 0, 7)
+SINCE = all_scanned_since(END, WEEK, DAY, enhanced=False)
 
 
 def rule(**values: Any) -> IgnoreRule:
@@ -114,7 +115,7 @@ def use(rules: list[IgnoreRule], first_day: int = 0) -> dict[str, RuleUse]:
 def test_every_wrong_rule_is_named_and_no_right_one(number: int) -> None:
     for names in combinations(WRONG, number):
         rules = [*RIGHT, *(WRONG[name][0] for name in names)]
-        assert rule_notices(rules, use(rules), END, WEEK) == [WRONG[name][1] for name in names]
+        assert rule_notices(rules, use(rules), END, SINCE) == [WRONG[name][1] for name in names]
 
 
 @pytest.mark.parametrize("position", range(len(RIGHT)))
@@ -122,22 +123,24 @@ def test_rule_that_is_shadowed_by_another_is_named(position: int) -> None:
     above = replace(RIGHT[position], key="above")
     rules = [above, *RIGHT]
     below = RIGHT[position].name
-    assert rule_notices(rules, use(rules), END, WEEK) == [f"The rule for {below} matches only what other rules ignore."]
+    assert rule_notices(rules, use(rules), END, SINCE) == [
+        f"The rule for {below} matches only what other rules ignore."
+    ]
 
 
 def test_rule_that_is_in_the_list_twice_is_named() -> None:
     rules = [*RIGHT, RIGHT[0]]
     expected = ["The rule for GHSA-jfh8-c2jp-5v3q is in the list twice."]
-    assert rule_notices(rules, use(rules), END, WEEK) == expected
+    assert rule_notices(rules, use(rules), END, SINCE) == expected
 
 
 def test_new_rules_are_not_named_before_every_image_was_scanned() -> None:
     rules = [rule_ for rule_, _ in WRONG.values() if rule_.expires is None or rule_.expires > date(2026, 8, 30)]
-    assert rule_notices(rules, {}, END, WEEK) == []
+    assert rule_notices(rules, {}, END, SINCE) == []
     for first_day in range(191, 200):
-        assert rule_notices(rules, use(rules, first_day), END, WEEK) == []
+        assert rule_notices(rules, use(rules, first_day), END, SINCE) == []
     assert (
-        len(rule_notices(rules, use(rules, 180), END, WEEK)) == len(rules) - 1
+        len(rule_notices(rules, use(rules, 180), END, SINCE)) == len(rules) - 1
     )  # "shadowed" has no rule above it here
 
 
@@ -153,4 +156,27 @@ def test_new_rules_are_not_named_before_every_image_was_scanned() -> None:
 def test_end_is_announced_14_days_before(expires: str, notice: str | None) -> None:
     assert END.date() == date(2026, 7, 20)
     expected = [f"The rule for CVE-2026-1008 {notice}."] if notice else []
-    assert rule_notices([rule(id="CVE-2026-1008", expires=expires)], {}, END, WEEK) == expected
+    assert rule_notices([rule(id="CVE-2026-1008", expires=expires)], {}, END, SINCE) == expected
+
+
+@pytest.mark.parametrize("interval", [DAY, 7 * DAY, 30 * DAY])
+def test_rule_is_misspelled_only_once_every_image_was_scanned_since(interval: timedelta) -> None:
+    misspelled = rule(id="CVE-2026-9999")
+    named = []
+    for day in range(120):
+        now = START + day * DAY
+        since = all_scanned_since(now, WEEK, interval, enhanced=False)
+        if rule_notices([misspelled], {misspelled.key: RuleUse(added_at=START)}, now, since):
+            named.append(day)
+    # An image that is a little younger than the promised age in one run is scanned in the next one.
+    assert named[0] == 7 + interval.days + 1
+    assert named == list(range(named[0], 120))
+
+
+def test_enhanced_scanning_may_be_silent_about_an_image_for_months() -> None:
+    quiet, shadowed = rule(id="CVE-2026-9999"), rule(id="CVE-2026-9998")
+    for day, named in ((89, 0), (90, 2)):
+        now = START + day * DAY
+        since = all_scanned_since(now, WEEK, DAY, enhanced=True)
+        uses = {quiet.key: RuleUse(added_at=START), shadowed.key: RuleUse(added_at=START, matched_at=now - DAY)}
+        assert len(rule_notices([quiet, shadowed], uses, now, since)) == named

@@ -1,1 +1,1 @@
-"""Renders one page of a report: one module per format, each with `render(page, context)`."""
+"""Renders reports and digests: one module per format, and the words that the formats share."""

@@ -6,7 +6,8 @@ https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html
 import json
 
 from ecr_scan_reporter.models import SEVERITIES
-from ecr_scan_reporter.reporting.changes import NEWS, Change, KnownFinding
+from ecr_scan_reporter.reporting.changes import GONE, NEWS, Change, KnownFinding
+from ecr_scan_reporter.reporting.findings import finding_sort_key
 from ecr_scan_reporter.reporting.grouping import Fix, Inventory
 from ecr_scan_reporter.reporting.rendering.formatting import (
     console_url,
@@ -39,9 +40,7 @@ def render(page: Page, context: Context) -> str:
     fixes = group.fixes(context.thresholds) if len(group.images) > 1 else []
     blocks = [_fixes(fixes)] if fixes else []
     blocks += [_image(image, context) for image in group.images]
-    blocks += [
-        f"*Scan failed*: {code(image.name)} {code(image.failure or 'no reason given')}" for image in group.failed
-    ]
+    blocks += [f"*Scan failed*: {code(image.name)} {code(image.failure)}" for image in group.failed]
     blocks += [_inventory(group.inventory)] if group.inventory else []
     description, shown = "", 0
     for block in blocks:
@@ -50,7 +49,7 @@ def render(page: Page, context: Context) -> str:
         description += block + "\n\n"
         shown += 1
     if more := len(blocks) - shown:
-        description += f"and {more} more\n\n"
+        description += f"and {more:,} more\n\n"
     description += describe_ignored(group)
     return json.dumps(
         {
@@ -96,33 +95,35 @@ def _image(image: ImageReport, context: Context) -> str:
         lines.append(f"• The findings could not be read: {code(image.failure)}")
     lines += [f"{_finding(known)}, {describe_due_date(known, due)}" for known, due in image.overdue[:_MAX_FINDINGS]]
     if (more := sum(image.overdue_counts.values()) - _MAX_FINDINGS) > 0:
-        lines.append(f"• and {more} more overdue")
+        lines.append(f"• and {more:,} more overdue")
     if image.reason is Reason.OVERDUE:
         return "\n".join(lines)
-    findings = image.worst(*NEWS) if image.reason is Reason.NEWS else image.worst(Change.STILL_OPEN)
+    listed = GONE if image.reason is Reason.FIXED else NEWS if image.reason is Reason.NEWS else (Change.STILL_OPEN,)
+    findings = [(change, known) for change in listed for known in image.worst(change)]
+    findings.sort(key=lambda pair: finding_sort_key(pair[1].finding))
     lines += [
-        _finding(known) + (f", {code(known.was_ignored)}" if known.was_ignored else "")
-        for known in findings[:_MAX_FINDINGS]
+        _finding(known, f"{change}: " if change in GONE else "")
+        + (f", {code(known.was_ignored)}" if known.was_ignored else "")
+        for change, known in findings[:_MAX_FINDINGS]
     ]
-    total = image.total(*NEWS) if image.reason is Reason.NEWS else image.total(Change.STILL_OPEN)
-    if (more := total - min(len(findings), _MAX_FINDINGS)) > 0:
-        lines.append(f"• and {more} more")
+    if (more := image.total(*listed) - min(len(findings), _MAX_FINDINGS)) > 0:
+        lines.append(f"• and {more:,} more")
     return "\n".join(lines)
 
 
-def _finding(known: KnownFinding) -> str:
+def _finding(known: KnownFinding, prefix: str = "") -> str:
     finding = known.finding
     fix = fixed_in(finding.fixed_versions)
     label = code(package_label(finding.package, finding.installed_versions))
     advice = f", {code(fix)}" if fix else ""
     severity = finding.severity.lower() if finding.severity in SEVERITIES else "unknown severity"
-    return f"• {severity} {code(finding.id)} in {label}{advice}"
+    return f"• {prefix}{severity} {code(finding.id)} in {label}{advice}"
 
 
 def _inventory(inventory: Inventory) -> str:
     lines = [
-        f"*First inventory*: {inventory.images} images of {len(inventory.repositories)} repositories, "
-        f"{format_counts(inventory.counts)}"
+        f"*First inventory*: {pluralize(inventory.images, 'image')} in "
+        f"{pluralize(len(inventory.repositories), 'repository', 'repositories')}, {format_counts(inventory.counts)}"
     ]
     lines += [f"• {code(image.name)}: {format_counts(image.counts)}" for image in inventory.worst[:_MAX_INVENTORY]]
     return "\n".join(lines)

@@ -10,12 +10,12 @@ from ecr_scan_reporter.reporting.digest import Digest
 from ecr_scan_reporter.reporting.rendering import digest_wording as wording
 from ecr_scan_reporter.reporting.rendering.chat import code
 from ecr_scan_reporter.reporting.rendering.digest_wording import Line
-from ecr_scan_reporter.reporting.rendering.formatting import truncate
+from ecr_scan_reporter.reporting.rendering.formatting import format_date, format_duration, reason_words, truncate
 from ecr_scan_reporter.reporting.rendering.page import Context, DigestPage
 
 # Characters, from the document above.
 _MAX_TITLE, _MAX_DESCRIPTION = 250, 8000
-_TAIL = "and more, which the JSON document has"
+_TAIL = "The rest is in the JSON document."
 # Names in one line, and further lines of one item; a name takes at most 200 characters.
 _MAX_NAMES, _MAX_DETAILS = 3, 3
 
@@ -56,14 +56,14 @@ def _description(digest: Digest) -> str:
 
 
 def _promise(digest: Digest) -> Iterator[str]:
-    yield f"*Promise: every image is scanned within {wording.format_age(digest.max_age)}*"
+    yield f"*Promise: every image is scanned within {format_duration(digest.max_age)}*"
     words = wording.promise(digest)
     if old := wording.no_run(digest):
-        yield f"{old[:1].upper()}{old[1:]}. By then:"
+        yield f"{old[:1].upper()}{old[1:]}. As of then:"
         words = wording.coverage(digest)
     yield f"{words[:1].upper()}{words[1:]}."
     for reason, number in digest.late.items():
-        words = f"{number:,} {wording.reason_words(reason)}"
+        words = f"{number:,} {reason_words(reason)}"
         names = digest.examples.get(reason, ())
         yield _line(Line(f"• {words}: " if names else f"• {words}", names, number))
     if excluded := wording.not_promised(digest):
@@ -73,9 +73,9 @@ def _promise(digest: Digest) -> Iterator[str]:
 def _changes(digest: Digest) -> Iterator[str]:
     if digest.changes is None or digest.since is None or not digest.known:
         yield f"*{wording.no_changes(digest)}*"
-        yield wording.open_now(digest)
+        yield from wording.open_now(digest)
         return
-    yield f"*Changes since {wording.format_date(digest.since)}*"
+    yield f"*Changes since {format_date(digest.since)}*"
     for sign, number, words in wording.balance(digest.changes, digest):
         yield f"• {sign} {number:,} {words}".replace("  ", " ")
 
@@ -95,7 +95,7 @@ def _needs(digest: Digest) -> Iterator[str]:
         yield f"• {_line(item.line)}{item.intro}"
         yield from (f"  {_line(detail)}" for detail in item.details[:_MAX_DETAILS])
         if (more := len(item.details) - _MAX_DETAILS) > 0:
-            yield f"  and {more} more"
+            yield f"  and {more:,} more"
     if not items:
         yield "Nothing."
 

@@ -9,7 +9,7 @@ from ecr_scan_reporter.reporting.rendering.formatting import format_rfc3339
 from ecr_scan_reporter.reporting.rendering.page import Context, DigestPage
 
 SCHEMA = "ecr-scan-digest/1"
-# Sentences about rules: with a thousand rules there could be more than a message has room for.
+# Sentences about rules, and characters of one: a message has no room for those of a thousand rules.
 _MAX_SENTENCES, _MAX_SENTENCE = 300, 300
 
 
@@ -24,7 +24,7 @@ def document(page: DigestPage, context: Context, omitted: int = 0) -> dict[str, 
     Args:
         page: of the digest.
         context: of all pages.
-        omitted: how many repositories no page has.
+        omitted: how many repositories are on no page.
     """
     digest = page.digest
     return {
@@ -60,6 +60,8 @@ def document(page: DigestPage, context: Context, omitted: int = 0) -> dict[str, 
                     "package": found.package or None,
                     "severity": found.severity,
                     "due_at": format_rfc3339(found.due_at),
+                    "within_days": found.days or None,
+                    "within_days_of": found.rule or None,
                 }
                 for found in digest.overdue_worst
             ],

@@ -1,6 +1,6 @@
 """Renders a digest as plain text for email: at most 40 lines of 76 columns, whatever the size of the registry.
 
-The first page says all that the digest has to say to people; further pages have the rest of the JSON document.
+The first page has all of the text; further pages have the rest of the JSON document.
 """
 
 from collections.abc import Iterator, Sequence
@@ -8,14 +8,22 @@ from collections.abc import Iterator, Sequence
 from ecr_scan_reporter.reporting.digest import Digest
 from ecr_scan_reporter.reporting.rendering import digest_wording as wording
 from ecr_scan_reporter.reporting.rendering.digest_wording import Line
-from ecr_scan_reporter.reporting.rendering.formatting import format_time, replace_unprintable, truncate
+from ecr_scan_reporter.reporting.rendering.formatting import (
+    format_date,
+    format_duration,
+    format_time,
+    pluralize,
+    reason_words,
+    replace_unprintable,
+    truncate,
+)
 from ecr_scan_reporter.reporting.rendering.page import Context, DigestPage
 
 _WIDTH, _HEIGHT = 76, 40
 _ELSEWHERE = ", see the JSON document"
 # Reasons with a line of their own, and the width of one.
 _REASONS, _REASON = 4, 20
-# The least width of an update, and the greatest of what it solves if it is to name two severities.
+# The least width of an update, and the greatest width of what it solves that leaves room for two severities.
 _MIN_UPDATE, _MAX_EFFECT = 30, 34
 
 
@@ -23,8 +31,8 @@ def render(page: DigestPage, context: Context) -> str:
     """Render a page."""
     digest = page.digest
     if page.part > 1:
-        lines = [f"Message {page.part} of {page.parts} has no text of its own: the first one has all of it."]
-        lines += ["The messages are parts of one JSON document."]
+        lines = [f"This is part {page.part} of {page.parts} of a digest. Part 1 has all of its text."]
+        lines += ["This part has only further repositories of its JSON document."]
     else:
         lines = [*_head(digest), "", *_promise(digest), "", *_changes(digest), "", *_updates(digest), "", "Needs you"]
     footer = ["", "--", f'Sent by ecr-scan-reporter "{context.name}" in {digest.account}.']
@@ -36,29 +44,29 @@ def render(page: DigestPage, context: Context) -> str:
 def _head(digest: Digest) -> Iterator[str]:
     words = wording.news(digest) or wording.promise(digest)
     yield f"{words[:1].upper()}{words[1:]}."
-    made = f"{wording.format_date(digest.made_at)}, {format_time(digest.made_at)} UTC"
+    made = f"{format_date(digest.made_at)}, {format_time(digest.made_at)} UTC"
     where = f"Account {digest.account}, {digest.region}, {made}"
     yield f"{where}." if digest.group is None else f"{where}, group {digest.group}."
 
 
 def _promise(digest: Digest) -> Iterator[str]:
-    yield f"Promise: every image is scanned within {wording.format_age(digest.max_age)}"
+    yield f"Promise: every image is scanned within {format_duration(digest.max_age)}"
     words = wording.promise(digest)
     if old := wording.no_run(digest):
-        yield f"  {old[:1].upper()}{old[1:]}. By then:"
+        yield f"  {old[:1].upper()}{old[1:]}. As of then:"
         words = wording.coverage(digest)
     late = digest.late
-    end = f"; {sum(late.values()):,} {'is' if sum(late.values()) == 1 else 'are'} not:" if late else "."
+    end = f"; {pluralize(sum(late.values()), 'was', 'were')} not:" if late else "."
     yield f"  {words[:1].upper()}{words[1:]}{end}"
     reasons = list(late)
     if len(reasons) > _REASONS:
         reasons = reasons[: _REASONS - 1]
     for reason in reasons:
-        before = f"  {late[reason]:>7,}  {truncate(wording.reason_words(reason), _REASON):<{_REASON}}  "
+        before = f"  {late[reason]:>7,}  {truncate(reason_words(reason), _REASON):<{_REASON}}  "
         yield _line(Line(before, digest.examples.get(reason, ()), late[reason]), "").rstrip()
     others = {reason: number for reason, number in late.items() if reason not in reasons}
     if others:
-        named = [f"{wording.reason_words(reason)} ({number:,})" for reason, number in others.items()]
+        named = [f"{reason_words(reason)} ({number:,})" for reason, number in others.items()]
         yield _line(Line(f"  {sum(others.values()):>7,}  ", named), "")
     if excluded := wording.not_promised(digest):
         yield f"  Not counted: {excluded}."
@@ -67,9 +75,9 @@ def _promise(digest: Digest) -> Iterator[str]:
 def _changes(digest: Digest) -> Iterator[str]:
     if digest.changes is None or digest.since is None or not digest.known:
         yield wording.no_changes(digest)
-        yield f"  {wording.open_now(digest)}"
+        yield from (f"  {line}" for line in wording.open_now(digest))
         return
-    yield f"Changes since {wording.format_date(digest.since)}, {format_time(digest.since)} UTC"
+    yield f"Changes since {format_date(digest.since)}, {format_time(digest.since)} UTC"
     for sign, number, words in wording.balance(digest.changes, digest):
         yield f"  {sign:1} {number:>9,}  {words}"
 
@@ -89,7 +97,7 @@ def _updates(digest: Digest) -> Iterator[str]:
 
 
 def _needs(digest: Digest, room: int) -> Iterator[str]:
-    """Yield what needs people: first a line of each, then details as far as there is room."""
+    """Yield what needs people: a line for each item, with details as long as there is room."""
     items = list(wording.needs(digest))
     if not items:
         yield "  Nothing."

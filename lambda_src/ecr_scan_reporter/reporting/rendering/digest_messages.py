@@ -70,7 +70,7 @@ def subject(digest: Digest, part: str = "") -> str:
 def _attributes(page: DigestPage) -> dict[str, str | int | list[str]]:
     """Return what a subscriber's filter policy can match.
 
-    At most ten: SNS discards messages with more for queues with raw delivery.
+    At most ten: for queues with raw delivery, SNS discards messages with more.
     https://docs.aws.amazon.com/sns/latest/dg/sns-message-attributes.html
     """
     digest = page.digest

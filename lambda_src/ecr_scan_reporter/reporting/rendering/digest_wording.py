@@ -1,24 +1,12 @@
 """Words a digest, for every format."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from ecr_scan_reporter.memory.images import Update
 from ecr_scan_reporter.models import SEVERITIES
-from ecr_scan_reporter.reporting.digest import OTHER, Changes, Digest
-from ecr_scan_reporter.shared.durations import Duration
-
-_REASONS = {
-    "never_scanned": "never scanned",
-    "failed": "scan failed",
-    "unsupported": "unsupported system",
-    "too_old": "scanned too long ago",
-    "expired": "monitoring lapsed",
-    "quota": "daily quota used up",
-    OTHER: "for another reason",
-}
+from ecr_scan_reporter.reporting.digest import Changes, Digest
+from ecr_scan_reporter.reporting.rendering.formatting import format_date, format_day, package_label, pluralize
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +16,7 @@ class Line:
     Args:
         before: what comes before the names.
         names: that are untrusted.
-        total: how many names there would be, if not all are known.
+        total: how many names there are, if not all are known.
         after: what comes after the names.
     """
 
@@ -45,44 +33,19 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """Something that needs people: a line that says it, what introduces its details, and these."""
+    """Something that needs people: a line that says what, and its details with what introduces them."""
 
     line: Line
     intro: str = ""
     details: tuple[Line, ...] = ()
 
 
-def count(number: int, word: str, plural: str = "") -> str:
-    """Format `1 image`, `2,000 images`."""
-    return f"{number:,} {word if number == 1 else plural or f'{word}s'}"
-
-
-def format_date(moment: datetime) -> str:
-    """Format `16 Nov 2026`, UTC."""
-    return f"{moment.astimezone(UTC):%d %b %Y}"
-
-
-def format_age(age: Duration) -> str:
-    """Format `7 days`, `1 month, 2 weeks and 3 days`."""
-    parts = [
-        count(number, word)
-        for number, word in ((age.months, "month"), (age.weeks, "week"), (age.days, "day"))
-        if number
-    ]
-    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
-
-
-def reason_words(reason: str) -> str:
-    """Return why images were not scanned in time; a reason that is not known in its own words."""
-    return _REASONS.get(reason) or " ".join(re.findall("[a-z0-9]+", reason.lower())) or _REASONS[OTHER]
-
-
 def severe(counts: Mapping[str, int]) -> str:
-    """Format `38 critical, 400 high, 2,972 others`; "" where nothing is open."""
+    """Format `38 critical, 400 high, 2,972 others`; "" if nothing is open."""
     parts = [f"{counts[severity]:,} {severity.lower()}" for severity in SEVERITIES[:2] if counts.get(severity)]
     others = sum(number for severity, number in counts.items() if severity not in SEVERITIES[:2])
     if others:
-        parts.append(count(others, "other") if parts else f"{others:,} of lower severity")
+        parts.append(pluralize(others, "other") if parts else f"{others:,} of lower severity")
     return ", ".join(parts)
 
 
@@ -92,12 +55,12 @@ def headline(digest: Digest) -> str:
 
 
 def news(digest: Digest) -> str:
-    """Format the part of the headline that is before the promise."""
+    """Format the part of the headline before the promise."""
     parts = [_new(digest)] if digest.known else []
     if digest.overdue:
         parts.append(f"{digest.overdue:,} overdue")
     if notices := _count_notices(digest):
-        parts.append(count(notices, "other notice" if digest.overdue else "notice"))
+        parts.append(pluralize(notices, "other notice" if digest.overdue else "notice"))
     return ", ".join(parts)
 
 
@@ -113,7 +76,7 @@ def _new(digest: Digest) -> str:
 
 
 def _count_notices(digest: Digest) -> int:
-    """Count what needs people, except what the numbers of the headline already say."""
+    """Count what needs people, except what other numbers of the headline say."""
     notices = digest.notices
     partly_stale = 0 < digest.stale < len(digest.repositories)
     lists = (notices.rules, notices.dlqs, notices.unconfirmed, notices.unreadable)
@@ -121,7 +84,7 @@ def _count_notices(digest: Digest) -> int:
 
 
 def promise(digest: Digest) -> str:
-    """Format `10,409 of 10,412 images scanned in time`; that no run has finished where the numbers say nothing."""
+    """Format `10,409 of 10,412 images scanned in time`; if no run has finished, say that instead."""
     if not digest.known:
         return "no run has finished yet"
     if digest.last_run_at is None:
@@ -140,11 +103,11 @@ def coverage(digest: Digest) -> str:
     """Format `10,409 of 10,412 images scanned in time`."""
     if not digest.images:
         return "no images"
-    return f"{digest.in_time:,} of {count(digest.images, 'image')} scanned in time"
+    return f"{digest.in_time:,} of {pluralize(digest.images, 'image')} scanned in time"
 
 
 def not_promised(digest: Digest) -> str:
-    """Format `120 archived, 30 not selected`; "" where there are none."""
+    """Format `120 archived, 30 not selected`; "" if there are none."""
     parts = {"archived": digest.coverage.get("archived"), "not selected": digest.coverage.get("not_selected")}
     return ", ".join(f"{number:,} {word}" for word, number in parts.items() if number)
 
@@ -153,12 +116,12 @@ def _stale_age(digest: Digest) -> str:
     seconds = int(digest.stale_after.total_seconds())
     for size, word in ((86400, "day"), (3600, "hour")):
         if seconds >= size and seconds % size == 0:
-            return count(seconds // size, word)
-    return count(seconds // 60, "minute")
+            return pluralize(seconds // size, word)
+    return pluralize(seconds // 60, "minute")
 
 
 def balance(changes: Changes, digest: Digest) -> list[tuple[str, int, str]]:
-    """Return the lines of the balance: a sign, a number and what it counts. What is zero has no line."""
+    """Return the lines of the balance: a sign, a number and what it counts. Zeros have no line."""
     new = _worst({"CRITICAL": changes.new_critical, "HIGH": changes.new_high}, 2)
     lines = [
         ("+", changes.new, f"new ({new})" if new else "new"),
@@ -166,32 +129,36 @@ def balance(changes: Changes, digest: Digest) -> list[tuple[str, int, str]]:
         ("+", changes.carried, "carried into rebuilt images, or found in a first inventory"),
         ("-", changes.fixed, "fixed"),
         ("-", changes.withdrawn, "withdrawn by the vulnerability database"),
-        ("-", changes.left, "left with deleted images"),
+        ("-", changes.left, "gone with deleted images"),
     ]
     lines = [line for line in lines if line[1]]
+    ignored = [("", digest.ignored, "of them ignored by rules")] if digest.ignored else []
     if not lines:
-        return [("", changes.open_now, f"open, as before{_open_details(digest)}")]
+        return [("", changes.open_now, f"open, as before{_open_details(digest)}"), *ignored]
     return [
         ("", changes.open_before, "open before"),
         *lines,
         ("=", changes.open_now, f"open now{_open_details(digest)}"),
+        *ignored,
     ]
 
 
 def no_changes(digest: Digest) -> str:
-    """Return the heading where no changes are known."""
+    """Return the heading if no changes are known."""
     return "Changes" if digest.since else "Changes: none yet, this is the first digest"
 
 
-def open_now(digest: Digest) -> str:
-    """Format `3,410 open (38 critical, 400 high, 2,972 others), 12 ignored.`."""
-    return f"{digest.total_open:,} open{_open_details(digest)}." if digest.known else "Nothing is known yet."
+def open_now(digest: Digest) -> list[str]:
+    """Format `3,410 open (38 critical, 400 high, 2,972 others).` and `12 of them ignored by rules.`."""
+    if not digest.known:
+        return ["Nothing is known yet."]
+    ignored = [f"{digest.ignored:,} of them ignored by rules."] if digest.ignored else []
+    return [f"{digest.total_open:,} open{_open_details(digest)}.", *ignored]
 
 
 def _open_details(digest: Digest) -> str:
     worst = severe(digest.open)
-    ignored = f", {digest.ignored:,} ignored" if digest.ignored else ""
-    return (f" ({worst})" if worst else "") + ignored
+    return f" ({worst})" if worst else ""
 
 
 def no_updates(digest: Digest) -> str:
@@ -203,19 +170,19 @@ def no_updates(digest: Digest) -> str:
 
 def update_names(update: Update) -> str:
     """Format `openssl 3.0.1-r2 -> 3.0.15-r0`, `busybox 1.36.1 (no fix known)`."""
-    installed = f"{update.package or 'package not named'} {', '.join(update.installed_versions)}".strip()
+    installed = package_label(update.package or "package not named", update.installed_versions)
     if not update.fixed_versions:
         return f"{installed} (no fix known)"
     return f"{installed} -> {', '.join(update.fixed_versions[:2])}"
 
 
 def update_effect(update: Update, severities: int = 2) -> str:
-    """Format `41 images, 3 critical, 12 high`, with at most so many severities."""
-    return f"{count(update.images, 'image')}, {_worst(update.counts, severities) or 'severity unknown'}"
+    """Format `41 images, 3 critical, 12 high`, with at most this many severities."""
+    return f"{pluralize(update.images, 'image')}, {_worst(update.counts, severities) or 'severity unknown'}"
 
 
 def _worst(counts: Mapping[str, int], severities: int) -> str:
-    """Format the counts of the worst severities, such as `3 critical, 12 high`; "" where there are none."""
+    """Format the counts of the worst severities, such as `3 critical, 12 high`; "" if there are none."""
     known = [f"{counts[severity]:,} {severity.lower()}" for severity in SEVERITIES if counts.get(severity)]
     return ", ".join(known[:severities])
 
@@ -226,24 +193,24 @@ def needs(digest: Digest) -> Iterator[Item]:
     if not digest.known:
         yield Item(Line("No run has finished yet: the logs of the two scanners say why."))
     if digest.stale:
-        words = count(digest.stale, "repository", "repositories")
+        words = pluralize(digest.stale, "repository", "repositories")
         before = f"No run of {words} in the last {_stale_age(digest)}: "
         yield Item(Line(before, digest.stale_examples, digest.stale))
     if digest.overdue:
-        words = count(digest.overdue, "finding is overdue", "findings are overdue")
-        yield Item(Line(words), " since:", tuple(_overdue(digest)))
+        words = pluralize(digest.overdue, "finding is overdue", "findings are overdue")
+        yield Item(Line(words), ":", tuple(_overdue(digest)))
     if failed := digest.coverage.get("failed", 0):
-        words = count(failed, "scan keeps failing", "scans keep failing")
-        yield Item(Line(f"{words}: ", digest.examples.get("failed", ()), failed))
+        before = f"{pluralize(failed, 'image')} whose last scan failed: "
+        yield Item(Line(before, digest.examples.get("failed", ()), failed))
     if quota := digest.coverage.get("quota", 0):
-        yield Item(Line(f"The daily quota of scans was used up before {count(quota, 'image')} could be scanned."))
+        yield Item(Line(f"The daily quota of scans was used up before {pluralize(quota, 'image')} could be scanned."))
     if notices.dlqs:
-        words = count(sum(notices.dlqs.values()), "message is", "messages are")
+        words = pluralize(sum(notices.dlqs.values()), "message is", "messages are")
         one = len(notices.dlqs) == 1
         names = list(notices.dlqs) if one else [f"{name} ({number:,})" for name, number in notices.dlqs.items()]
         yield Item(Line(f"{words} in the DLQ " if one else f"{words} in DLQs: ", names))
     if notices.unconfirmed:
-        words = count(len(notices.unconfirmed), "address", "addresses")
+        words = pluralize(len(notices.unconfirmed), "address", "addresses")
         yield Item(Line(f"{words} never confirmed the subscription: ", notices.unconfirmed))
     if len(notices.unreadable) == 1:
         yield Item(Line("", notices.unreadable))
@@ -259,7 +226,6 @@ def needs(digest: Digest) -> Iterator[Item]:
 
 def _overdue(digest: Digest) -> Iterator[Line]:
     for found in digest.overdue_worst:
-        due = found.due_at.astimezone(UTC)
-        days = (digest.made_at.astimezone(UTC).date() - due.date()).days
-        name = f"{found.severity.lower()} {found.id} in {found.image}"
-        yield Line(f"{due:%d %b} ({count(days, 'day')}): ", (name,))
+        # The date, and why that one: this many days after a scan first had the finding.
+        why = f"{found.rule}, {pluralize(found.days, 'day')}" if found.rule else found.severity
+        yield Line(f"{format_day(found.due_at, digest.made_at)} ({why}): ", (f"{found.id} in {found.image}",))

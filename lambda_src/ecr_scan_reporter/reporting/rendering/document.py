@@ -7,9 +7,9 @@ from typing import Any
 from ecr_scan_reporter.models import SEVERITIES
 from ecr_scan_reporter.reporting.changes import OPEN, Change, IgnoredBy, KnownFinding
 from ecr_scan_reporter.reporting.grouping import Inventory, RepositoryInventory
-from ecr_scan_reporter.reporting.rendering.formatting import console_url, count_images, format_rfc3339
+from ecr_scan_reporter.reporting.rendering.formatting import console_url, format_rfc3339
 from ecr_scan_reporter.reporting.rendering.page import Context, Detail, Page
-from ecr_scan_reporter.reporting.report import ImageReport, keep_worst
+from ecr_scan_reporter.reporting.report import ImageReport, count_changes, count_images, keep_worst
 
 SCHEMA = "ecr-scan-report/2"
 
@@ -30,10 +30,7 @@ def render(page: Page, context: Context) -> str:
             "totals": {
                 "images": count_images(group.images),
                 "failed_scans": len(group.failed),
-                **{
-                    str(change): sum(image.total(change) * len(image.digests) for image in group.images)
-                    for change in Change
-                },
+                **{str(change): count_changes(group.images, change) for change in Change},
                 "overdue": group.overdue,
                 "ignored": group.ignored_by.total(),
                 "ignored_by_rules": len(group.ignored_by),
@@ -62,7 +59,7 @@ def dumps(value: object) -> str:
 
 def image(entry: ImageReport, detail: Detail, context: Context) -> dict[str, Any]:
     """Return one image of the document."""
-    shown = keep_worst(entry.changes, detail.findings)
+    shown = keep_worst(entry.changes, detail.findings, entry.reason)
     named = sum(map(len, shown.values()))
     return _identity(entry, detail, context) | {
         "reason": entry.reason,
@@ -150,7 +147,7 @@ def _finding(known: KnownFinding) -> dict[str, Any]:
         "cvss_score": finding.cvss_score or None,
         "url": finding.url or None,
         "first_seen": format_rfc3339(known.first_seen),
-        # Few findings have it, and a message has room for so many bytes.
+        # Few findings have it, and the room in a message is limited.
         **({"was_ignored": known.was_ignored} if known.was_ignored else {}),
     }
 

@@ -1,22 +1,21 @@
 """Renders a report as plain text for email: SNS mail has no markup, and mail clients wrap at about 76 columns.
 
-The first page says all that the report has to say to people, so that one mail is enough; further pages have the rest of
-the JSON document.
+The first page has all of the text, so one mail is enough for people; further pages have the rest of the JSON document.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from ecr_scan_reporter.reporting.changes import NEWS, OPEN, Change, KnownFinding
+from ecr_scan_reporter.reporting.changes import GONE, NEWS, OPEN, Change, KnownFinding
 from ecr_scan_reporter.reporting.grouping import Fix, Group, Inventory
 from ecr_scan_reporter.reporting.rendering.formatting import (
     console_url,
-    count_images,
     describe_changes,
     describe_due_date,
     describe_ignored,
     fixed_in,
     format_counts,
+    format_date,
     format_time,
     headline,
     package_label,
@@ -25,10 +24,10 @@ from ecr_scan_reporter.reporting.rendering.formatting import (
     truncate,
 )
 from ecr_scan_reporter.reporting.rendering.page import Context, Page
-from ecr_scan_reporter.reporting.report import ImageReport, Reason, short_digest
+from ecr_scan_reporter.reporting.report import ImageReport, Reason, count_images, short_digest
 
 _WIDTH = 76
-# Images in detail, images with one line, findings of an image, and failed scans; what exceeds them is counted.
+# How many images are shown in detail, how many with one line, findings per image, and failed scans; others are counted.
 _DETAILED, _LISTED, _FINDINGS, _FAILED = 20, 100, 10, 30
 _WORDS = {
     Change.NEW: "NEW",
@@ -36,6 +35,8 @@ _WORDS = {
     Change.RAISED: "RAISED",
     Change.FIX_AVAILABLE: "FIX",
     Change.EXPLOIT_KNOWN: "EXPLOIT",
+    Change.FIXED: "FIXED",
+    Change.WITHDRAWN: "WITHDRAWN",
 }
 
 
@@ -48,26 +49,28 @@ def render(page: Page, context: Context) -> str:
 
 
 def _continuation(page: Page) -> Iterator[str]:
-    yield f"Message {page.part} of {page.parts} has no text of its own: the first one has all of it."
-    yield "The messages are parts of one JSON document."
+    yield f"This is part {page.part} of {page.parts} of a report. Part 1 has all of its text."
+    yield "This part has only further images of its JSON document."
 
 
 def _report(page: Page, context: Context) -> Iterator[str]:
     group = page.group
     yield f"{headline(group)}."
-    yield f"Account {group.account}, {group.region}{_times(group)}."
+    times = _times(group)
+    yield f"Account {group.account}, {group.region}{_period(times)}."
     if group.images:
         thresholds = ", ".join(f"{severity} {number}" for severity, number in context.thresholds.items())
-        yield f"Reported at or above: {thresholds}."
-    # One image says by itself what to fix.
+        yield f"Thresholds: {thresholds}."
+    # With one image, its own lines say what to fix.
     if len(group.images) > 1 and (fixes := group.fixes(context.thresholds)):
         yield ""
         yield "Fix first"
         for fix in fixes:
             yield from _fix(fix)
+    dated = len({moment.date() for moment in times}) > 1
     for number, image in enumerate(group.images[:_DETAILED], start=1):
         yield ""
-        yield from _image(number, image, group.account, context)
+        yield from _image(number, image, context, dated=dated)
     if len(group.images) > _DETAILED:
         yield from _listed(group)
     if group.failed:
@@ -75,8 +78,8 @@ def _report(page: Page, context: Context) -> Iterator[str]:
         yield "Failed scans"
         for image in group.failed[:_FAILED]:
             yield from _failure(image, context)
-        if more := len(group.failed) - _FAILED:
-            yield from [f"   and {pluralize(more, 'more failed scan')}"] if more > 0 else []
+        if (more := len(group.failed) - _FAILED) > 0:
+            yield f"   and {pluralize(more, 'more failed scan')}"
     if group.inventory:
         yield ""
         yield from _inventory(group.inventory)
@@ -85,9 +88,12 @@ def _report(page: Page, context: Context) -> Iterator[str]:
         yield f"{ignored}."
 
 
-def _times(group: Group) -> str:
+def _times(group: Group) -> list[datetime]:
     images = (*group.images, *group.failed, *(group.inventory.worst if group.inventory else ()))
-    times = sorted(image.scanned_at.astimezone(UTC) for image in images)
+    return sorted(image.scanned_at.astimezone(UTC) for image in images)
+
+
+def _period(times: Sequence[datetime]) -> str:
     if not times:
         return ""
     first, last = _moment(times[0]), _moment(times[-1])
@@ -97,7 +103,7 @@ def _times(group: Group) -> str:
 
 
 def _moment(moment: datetime) -> str:
-    return f"{moment:%d %b %Y}, {format_time(moment)}"
+    return f"{format_date(moment)}, {format_time(moment)}"
 
 
 def _fix(fix: Fix) -> Iterator[str]:
@@ -107,16 +113,18 @@ def _fix(fix: Fix) -> Iterator[str]:
     yield truncate(f"  {update:<44} {pluralize(fix.images, 'image')}: {format_counts(fix.counts)}", _WIDTH)
 
 
-def _image(number: int, image: ImageReport, account: str, context: Context) -> Iterator[str]:
+def _image(number: int, image: ImageReport, context: Context, *, dated: bool) -> Iterator[str]:
     yield f"{number}. {image.name}{_platforms(image)}{'' if image.tags else ' (no tag)'}"
     prefix = "Reminder: " if image.reason is Reason.REMINDER else ""
     yield f"   {prefix}{describe_changes(image)}"
     also = f", also tagged {', '.join(image.tags[1:4])}" if len(image.tags) > 1 else ""
-    digest = f"{short_digest(image.digest)}, scanned {format_time(image.scanned_at)} UTC"
+    scanned = _moment(image.scanned_at) if dated else format_time(image.scanned_at)
+    digest = f"{short_digest(image.digest)}, scanned {scanned} UTC"
     yield f"   {truncate(digest + also, _WIDTH - 3)}"
     if image.failure:
         yield "   The findings could not be read:"
-        yield f"   {truncate(image.failure, _WIDTH - 3)}."
+        reason = truncate(image.failure, _WIDTH - 4)
+        yield f"   {reason}" if reason.endswith(".") else f"   {reason}."
     yield from _findings(image)
     if url := console_url(image, context.partition):
         yield f"   {url}"
@@ -129,24 +137,28 @@ def _platforms(image: ImageReport) -> str:
 def _findings(image: ImageReport) -> Iterator[str]:
     for known, due in image.overdue[:_FINDINGS]:
         yield from _finding("OVERDUE  ", known)
-        yield f"     {describe_due_date(known, due)}"
+        yield from _due_date(describe_due_date(known, due))
     if (more := sum(image.overdue_counts.values()) - _FINDINGS) > 0:
-        yield f"   and {more} more overdue"
+        yield f"   and {more:,} more overdue"
     if image.reason is Reason.OVERDUE:
         return
-    lines = [(_WORDS[change], known) for change in NEWS for known in image.worst(change)]
-    if image.reason is not Reason.NEWS:
-        lines += [("", known) for known in image.worst(Change.STILL_OPEN)]
+    listed = GONE if image.reason is Reason.FIXED else NEWS if image.reason is Reason.NEWS else OPEN
+    lines = [(_WORDS.get(change, ""), known) for change in listed for known in image.worst(change)]
     width = max((len(word) for word, _ in lines[:_FINDINGS]), default=0)
     for word, known in lines[:_FINDINGS]:
         yield from _finding(f"{word:<{width}}  " if width else "", known)
         if known.was_ignored:
             yield f"     {truncate(known.was_ignored, _WIDTH - 5)}"
-    news = image.total(*(NEWS if image.reason is Reason.NEWS else OPEN))
-    if (more := news - min(len(lines), _FINDINGS)) > 0 and lines:
-        yield f"   and {more} more"
+    if (more := image.total(*listed) - min(len(lines), _FINDINGS)) > 0:
+        yield f"   and {more:,} more"
     if image.reason is Reason.NEWS:
         yield from _still_open(image)
+
+
+def _due_date(text: str) -> Iterator[str]:
+    """Yield a date and its reason, on two lines if one line has no room for both."""
+    date, _, reason = text.partition("; ")
+    yield from [f"     {text}"] if len(text) <= _WIDTH - 5 else [f"     {date};", f"     {reason}"]
 
 
 def _finding(prefix: str, known: KnownFinding) -> Iterator[str]:
@@ -173,7 +185,7 @@ def _still_open(image: ImageReport) -> Iterator[str]:
     label = truncate(finding.package, 30) or "a package that is not named"
     since = f"open {pluralize(days, 'day')}" if days > 0 else "open since today"
     text = f"   {since}: {truncate(finding.id, 24)} ({finding.severity.lower()}) in {label}"
-    rest = f", and {more} more" if more else ""
+    rest = f", and {more:,} more" if more else ""
     yield truncate(text, _WIDTH - len(rest)) + rest
 
 
@@ -196,10 +208,8 @@ def _failure(image: ImageReport, context: Context) -> Iterator[str]:
 
 
 def _inventory(inventory: Inventory) -> Iterator[str]:
-    repositories = len(inventory.repositories)
-    where = f"{repositories} repository" if repositories == 1 else f"{repositories:,} repositories"
-    images = "1 image" if inventory.images == 1 else f"{inventory.images:,} images"
-    yield f"First inventory: {images} in {where}"
+    where = pluralize(len(inventory.repositories), "repository", "repositories")
+    yield f"First inventory: {pluralize(inventory.images, 'image')} in {where}"
     yield f"   {format_counts(inventory.counts)}"
     if inventory.failed:
         yield f"   {pluralize(inventory.failed, 'scan')} failed"

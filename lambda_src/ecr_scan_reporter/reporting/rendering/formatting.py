@@ -1,6 +1,6 @@
 """Formats counts, times, links and untrusted text for every format of a report."""
 
-from collections import Counter
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from urllib.parse import quote, urlencode
@@ -9,7 +9,7 @@ from ecr_scan_reporter.models import SEVERITIES, severity_rank
 from ecr_scan_reporter.reporting.changes import NEWS, Change, KnownFinding
 from ecr_scan_reporter.reporting.deadlines import DueDate
 from ecr_scan_reporter.reporting.grouping import Group
-from ecr_scan_reporter.reporting.report import ImageReport, Reason
+from ecr_scan_reporter.reporting.report import ImageReport, Reason, count_changes, count_images, count_news
 from ecr_scan_reporter.shared.durations import Duration
 
 # The console's host by partition; the consoles of other partitions are not public.
@@ -30,6 +30,16 @@ _CHANGE_WORDS = {
     Change.FIXED: "fixed",
     Change.WITHDRAWN: "withdrawn",
 }
+# Why images were not scanned in time.
+_REASONS = {
+    "never_scanned": "never scanned",
+    "failed": "scan failed",
+    "unsupported": "unsupported system",
+    "too_old": "scanned too long ago",
+    "expired": "monitoring lapsed",
+    "quota": "daily quota used up",
+    "other": "for another reason",
+}
 
 
 def replace_unprintable(text: str) -> str:
@@ -47,21 +57,34 @@ def truncate(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 3] + "..."
 
 
-def pluralize(number: int, word: str) -> str:
-    """Format `1 image`, `2 images`."""
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+def pluralize(number: int, word: str, plural: str = "") -> str:
+    """Format `1 image`, `2,000 images`."""
+    return f"{number:,} {word if number == 1 else plural or f'{word}s'}"
 
 
 def format_counts(counts: Mapping[str, int]) -> str:
     """Format `2 critical, 9 high`, most severe first."""
     known = [(severity, counts.get(severity, 0)) for severity in SEVERITIES]
-    return ", ".join(f"{number} {severity.lower()}" for severity, number in known if number) or "no findings"
+    return ", ".join(f"{number:,} {severity.lower()}" for severity, number in known if number) or "no findings"
 
 
 def format_duration(duration: Duration) -> str:
-    """Format `7 days`, `1 month, 2 weeks, 3 days`."""
-    parts = ((duration.months, "month"), (duration.weeks, "week"), (duration.days, "day"))
-    return ", ".join(pluralize(number, word) for number, word in parts if number)
+    """Format `7 days`, `1 month, 2 weeks and 3 days`."""
+    sizes = ((duration.months, "month"), (duration.weeks, "week"), (duration.days, "day"))
+    *others, last = [pluralize(number, word) for number, word in sizes if number]
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def format_date(moment: datetime) -> str:
+    """Format `9 Nov 2026`, UTC."""
+    moment = moment.astimezone(UTC)
+    return f"{moment.day} {moment:%b %Y}"
+
+
+def format_day(moment: datetime, other: datetime) -> str:
+    """Format `9 Nov`, UTC; with its year if that is not the year of `other`."""
+    date = format_date(moment)
+    return date if moment.astimezone(UTC).year != other.astimezone(UTC).year else date[: -len(" 2026")]
 
 
 def format_time(moment: datetime) -> str:
@@ -74,24 +97,28 @@ def format_rfc3339(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
+def reason_words(reason: str) -> str:
+    """Return why images were not scanned in time; an unknown reason in its own words."""
+    return _REASONS.get(reason) or " ".join(re.findall("[a-z0-9]+", reason.lower())) or _REASONS["other"]
+
+
 def headline(group: Group) -> str:
     """Format `2 new critical, 1 new high in 3 images, 41 fixed, 1 scan failed`."""
     parts = []
-    for reasons, word in (
-        ((Reason.NEWS,), "new"),
-        ((Reason.REMINDER,), "still open"),
-        ((Reason.EVERY_SCAN, Reason.FINDINGS_NOT_READ), ""),
-    ):
-        images = [image for image in group.images if image.reason in reasons]
+    for reason, word in ((Reason.NEWS, "new"), (Reason.REMINDER, "still open"), (Reason.EVERY_SCAN, "")):
+        images = [image for image in group.images if image.reason is reason]
         if images:
-            counts = sum((image.news for image in images), Counter())
-            parts.append(f"{_severe(counts, word)} in {pluralize(count_images(images), 'image')}")
+            parts.append(f"{_severe(count_news(images), word)} in {pluralize(count_images(images), 'image')}")
+    if unread := [image for image in group.images if image.reason is Reason.FINDINGS_NOT_READ]:
+        counts = count_news(unread)
+        number = pluralize(count_images(unread), "image")
+        parts.append(f"findings of {number} not read" + (f" ({_severe(counts, '')})" if counts else ""))
     if group.overdue:
-        parts.append(f"{group.overdue} overdue")
-    if fixed := sum(image.total(Change.FIXED) * len(image.digests) for image in group.images):
-        parts.append(f"{fixed} fixed")
-    if withdrawn := sum(image.total(Change.WITHDRAWN) * len(image.digests) for image in group.images):
-        parts.append(f"{withdrawn} withdrawn")
+        parts.append(f"{group.overdue:,} overdue")
+    if fixed := count_changes(group.images, Change.FIXED):
+        parts.append(f"{fixed:,} fixed")
+    if withdrawn := count_changes(group.images, Change.WITHDRAWN):
+        parts.append(f"{withdrawn:,} withdrawn")
     if group.failed:
         parts.append(f"{pluralize(len(group.failed), 'scan')} failed")
     if group.inventory:
@@ -110,23 +137,17 @@ def describe_ignored(group: Group) -> str:
 
 
 def describe_due_date(known: KnownFinding, due: DueDate) -> str:
-    """Format `due 16 Nov 2026: CRITICAL within 7 days of 9 Nov`."""
-    seen, at = known.first_seen.astimezone(UTC), due.at.astimezone(UTC)
-    since = f"{seen.day} {seen:%b}" + ("" if seen.year == at.year else f" {seen.year}")
-    return f"due {at.day} {at:%b %Y}: {due.rule} within {pluralize(due.days, 'day')} of {since}"
-
-
-def count_images(images: Iterable[ImageReport]) -> int:
-    """Count images; several platforms of one index are one entry, but as many images."""
-    return sum(len(image.digests) or 1 for image in images)
+    """Format `due 16 Nov 2026 (first seen 9 Nov; CRITICAL: fix within 7 days)`."""
+    seen = format_day(known.first_seen, due.at)
+    return f"due {format_date(due.at)} (first seen {seen}; {due.rule}: fix within {pluralize(due.days, 'day')})"
 
 
 def _severe(counts: Mapping[str, int], word: str) -> str:
-    """Format `2 new critical, 1 new high`; the other severities only where there are none of these."""
+    """Format `2 new critical, 1 new high`; other severities only if there are none of these."""
     severe = {severity: counts.get(severity, 0) for severity in ("CRITICAL", "HIGH")}
     shown = severe if any(severe.values()) else counts
     numbers = [(severity, shown.get(severity, 0)) for severity in SEVERITIES]
-    order = "{0} {1} {2}" if word == "new" else "{0} {2} {1}"
+    order = "{0:,} {1} {2}" if word == "new" else "{0:,} {2} {1}"
     parts = [order.format(number, word, severity.lower()) for severity, number in numbers if number]
     return ", ".join(" ".join(part.split()) for part in parts) or "no findings"
 
@@ -146,22 +167,26 @@ def fixed_in(versions: Sequence[str]) -> str:
 
 
 def describe_changes(image: ImageReport, quote: Callable[[str], str] = str) -> str:
-    """Format `2 new (1 critical), 9 still open, 12 fixed since 4.1.9`; `quote` formats the untrusted tag."""
+    """Format `2 new (1 critical), 9 still open, 12 fixed since 4.1.9, 3 ignored`; `quote` formats the untrusted tag."""
+    if image.reason is Reason.FINDINGS_NOT_READ:
+        return "findings not read" + (f" ({format_counts(image.counts)})" if any(image.counts.values()) else "")
     parts = []
     for change, word in _CHANGE_WORDS.items():
         if number := image.total(change):
             worst = min(image.totals[change], key=severity_rank)
             named = change in NEWS and worst in SEVERITIES
-            severe = f" ({image.totals[change][worst]} {worst.lower()})" if named else ""
-            parts.append(f"{number} {word}{severe}")
+            severe = f" ({image.totals[change][worst]:,} {worst.lower()})" if named else ""
+            parts.append(f"{number:,} {word}{severe}")
     if number := sum(image.overdue_counts.values()):
-        parts.insert(0, f"{number} overdue")
-    if number := sum(image.ignored_by.values()):
-        parts.append(f"{number} ignored")
+        parts.insert(0, f"{number:,} overdue")
     text = ", ".join(parts) or format_counts(image.counts)
     if image.predecessor:
-        return f"{text} since {quote(image.predecessor)}"
-    return f"first scan: {text}" if image.first_scan else text
+        text = f"{text} since {quote(image.predecessor)}"
+    elif image.first_scan:
+        text = f"first scan: {text}"
+    if number := sum(image.ignored_by.values()):
+        text += f", {number:,} ignored"
+    return f"{text}, on each platform" if image.images > 1 else text
 
 
 def console_url(image: ImageReport, partition: str) -> str:

@@ -1,7 +1,6 @@
 """Splits a report into pages and renders each page as one SNS message."""
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -12,16 +11,17 @@ from ecr_scan_reporter.reporting.grouping import Group, RepositoryInventory
 from ecr_scan_reporter.reporting.rendering import chat, document, email
 from ecr_scan_reporter.reporting.rendering.formatting import headline, to_ascii, truncate
 from ecr_scan_reporter.reporting.rendering.page import Context, Detail, Page
-from ecr_scan_reporter.reporting.report import ImageReport
+from ecr_scan_reporter.reporting.report import ImageReport, Reason, count_changes, count_news
 
-# The most detailed one that lets a report fit into one message is used; if none does, the last one, on several pages.
+# The most detailed one with which a report fits into one message is used; if there is none, the last one, on several
+# pages.
 _DETAILS = (Detail(200, 1000), Detail(50, 100), Detail(20, 20), Detail(8, 10))
-# For a single image that is too large for a message even so.
+# For an image that is too large for a message even then.
 _LEAST_DETAIL = Detail(0, 1)
 # Bytes that are kept free: SNS may count more than the body, and a page's own number takes some.
 _MARGIN = 4 * 1024
 _PAGE_SIZE = MAX_MESSAGE - _MARGIN
-# What a subscriber's filter policy can match is limited by what SNS accepts as the value of an attribute.
+# SNS limits the size of an attribute's value.
 _MAX_REPOSITORIES = 500
 
 _Entry = ImageReport | RepositoryInventory
@@ -107,7 +107,7 @@ def _subject(page: Page) -> str:
     text = f"[ECR] {headline(page.group)}"
     if not images:
         return truncate(to_ascii(text), MAX_SUBJECT - len(part)) + part
-    head, more = f"{text}: ", f" and {len(images) - 1} more" if len(images) > 1 else ""
+    head, more = f"{text}: ", f" and {len(images) - 1:,} more" if len(images) > 1 else ""
     name = to_ascii(images[0].name)
     # Counts of every severity can fill the subject: truncate the image name first, then the counts.
     room = max(MAX_SUBJECT - len(part) - len(head) - len(more), 3)
@@ -117,19 +117,21 @@ def _subject(page: Page) -> str:
 def _attributes(page: Page) -> dict[str, str | int | list[str]]:
     """Return what a subscriber's filter policy can match.
 
-    At most ten: SNS discards messages with more for queues with raw delivery. So `overdue` gives way to `group`.
+    At most ten: for queues with raw delivery, SNS discards messages with more. So `overdue` makes room for `group`.
     https://docs.aws.amazon.com/sns/latest/dg/sns-message-attributes.html
     """
     group = page.group
-    found: Counter[str] = sum((image.news for image in group.images), Counter())
-    worst = found or (group.inventory.counts if group.inventory else found)
+    found = count_news(group.images)
+    worst = +found or (group.inventory.counts if group.inventory else found)
+    unread = any(image.reason is Reason.FINDINGS_NOT_READ for image in group.images)
     repositories = {image.repository for image in (*group.images, *group.failed)}
     repositories |= set(group.inventory.repositories) if group.inventory else set()
     attributes: dict[str, str | int | list[str]] = {
-        "severity": min(worst, key=severity_rank) if worst else "NONE",
+        # Findings that were not read are not "no findings".
+        "severity": min(worst, key=severity_rank) if worst else "UNDEFINED" if unread else "NONE",
         "new_critical": found["CRITICAL"],
         "new_high": found["HIGH"],
-        "fixed": sum(image.total(Change.FIXED) * len(image.digests) for image in group.images),
+        "fixed": count_changes(group.images, Change.FIXED),
         "repositories": sorted(repositories)[:_MAX_REPOSITORIES],
         "account": group.account,
         "region": group.region,

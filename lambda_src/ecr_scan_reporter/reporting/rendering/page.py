@@ -10,7 +10,7 @@ from ecr_scan_reporter.reporting.report import ImageReport
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """How much the JSON document says of one image: the findings and the tags that it names."""
+    """How many findings and tags of one image the JSON document names."""
 
     findings: int
     tags: int

@@ -1,7 +1,7 @@
 """Renders the state of the registry as HTML for a custom widget of a CloudWatch dashboard.
 
 The console removes scripts. A link that acts is an `<a>` with a `<cwdb-action>` behind it, which calls the function
-again. All CSS is below one class, since nothing says that a widget's styles end at its border.
+again. All CSS is below one class: a widget's styles may apply to the whole page.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/add_custom_widget_dashboard_interactivity.html
 """
 
@@ -23,16 +23,18 @@ from ecr_scan_reporter.reporting.registry_state import (
     RepositoryImages,
     RepositoryLine,
     SharedUpdate,
-    image_name,
     registry_state,
 )
 from ecr_scan_reporter.reporting.rendering.formatting import (
+    format_date,
     format_duration,
     image_console_url,
+    pluralize,
+    reason_words,
     replace_unprintable,
     truncate,
 )
-from ecr_scan_reporter.reporting.report import short_digest
+from ecr_scan_reporter.reporting.report import image_name, short_digest
 from ecr_scan_reporter.shared.durations import Duration
 
 # Lines of a table; the rest is on further pages.
@@ -42,7 +44,7 @@ _MAX_TAGS = 3
 # The share of a bar that the smallest part has.
 _SMALLEST_PART = 0.01
 _ZERO = '<span class="muted">0</span>'
-_NO_RUN = "No run has ended yet: the first one starts with the schedule, and leaves the state of each repository here."
+_NO_RUN = "No run has finished yet. The first one starts on schedule; then the state of each repository is shown here."
 
 Line = TypeVar("Line")
 
@@ -178,7 +180,7 @@ def render_registry(state: RegistryState, look: Look, *, search: str = "", page:
     """Render the state of the registry, with one page of the repositories whose names contain `search`."""
     if state.updated_at is None:
         return _document(look, _head(look.instance, ""), _note(_NO_RUN))
-    repositories = _count(len(state.repositories), "repository", "repositories")
+    repositories = pluralize(len(state.repositories), "repository", "repositories")
     return _document(
         look,
         _head(look.instance, f"{repositories}, last visited {_ago(state.updated_at, look.now)}"),
@@ -194,10 +196,10 @@ def render_repository(
 ) -> str:
     """Render one repository, with one page of its images; `search` is that of the page it was opened from."""
     back = f'<div class="tools">{_button("← All repositories", {"search": search}, look)}</div>'
-    visited, state = "no run has ended here yet", ""
+    visited, state = "no run has finished here yet", ""
     if summary:
         visited = f"last visited {_ago(summary.updated_at, look.now)}"
-        updates = [_update(update, _count(update.images, "image")) for update in summary.updates[:5]]
+        updates = [_update(update, pluralize(update.images, "image")) for update in summary.updates[:5]]
         state = _state(registry_state([summary], look.max_age), updates, look)
     listed = _images(repository, images, look, search, page)
     return _document(look, back, _head(repository, visited), state, _section("Images", listed))
@@ -240,9 +242,11 @@ def _old_state(updated_at: datetime, look: Look) -> str:
 def _not_visited(names: Sequence[str], look: Look) -> str:
     if not names:
         return ""
-    subject = _count(len(names), "repository has", "repositories have")
+    subject = pluralize(len(names), "repository has", "repositories have")
     examples = ", ".join(map(_text, names[:3])) + (", ..." if len(names) > 3 else "")
-    reasons = "They are deleted, or excluded, or fail in each run, and are not counted here."
+    reasons = (
+        "They are excluded or fail in each run, or were deleted since the last whole run; they are not counted here."
+    )
     return _note(f"{subject} not been visited for {format_duration(look.max_age)}: {examples}. {reasons}")
 
 
@@ -269,7 +273,7 @@ def _coverage(coverage: Coverage, look: Look) -> str:
     # Never rounded up: 100% means every image.
     percent = f"{coverage.scanned * 10_000 // coverage.promised / 100:.2f}".rstrip("0").rstrip(".")
     bar = _bar([("none", coverage.scanned, "in time"), ("critical", missed, "not in time")])
-    text = f"{coverage.scanned:,} of {_count(coverage.promised, 'image')}"
+    text = f"{coverage.scanned:,} of {pluralize(coverage.promised, 'image')}"
     return _tile(label, f"{percent}%", f'{bar}<div class="muted">{text}</div>', "bad" if missed else "good")
 
 
@@ -296,13 +300,13 @@ def _deadlines(state: RegistryState, look: Look) -> str:
     if not state.overdue:
         return _tile("Overdue findings", "0", '<div class="muted">none is past its deadline</div>', "good")
     days = max(((look.now - found.due_at).days for _, found in state.overdue_worst), default=0)
-    text = f"past their deadlines, by {_count(days, 'day')} at most" if days > 0 else "past their deadlines"
+    text = f"past their deadlines, by {pluralize(days, 'day')} at most" if days > 0 else "past their deadlines"
     return _tile("Overdue findings", f"{state.overdue:,}", f'<div class="muted">{text}</div>', "bad")
 
 
 def _shared_update(shared: SharedUpdate, look: Look) -> str:
     name = _opening(shared.repository, look)
-    images = _count(shared.update.images, "image")
+    images = pluralize(shared.update.images, "image")
     if shared.repositories == 1:
         return _update(shared.update, f"{images} of {name}")
     return _update(shared.update, f"{images} in {shared.repositories:,} repositories, most in {name}")
@@ -324,7 +328,7 @@ def _package(update: Update) -> str:
 def _overdue(state: RegistryState, look: Look) -> Iterator[str]:
     for repository, found in state.overdue_worst:
         days = (look.now - found.due_at).days
-        late = f"due {found.due_at:%-d %b %Y}, {_count(days, 'day')} over" if days > 0 else "due today"
+        late = f"due {format_date(found.due_at)}, {pluralize(days, 'day')} overdue" if days > 0 else "due today"
         what = f"{_text(truncate(found.id, 40))} in {_text(truncate(found.package, 60))}"
         where = _opening(repository, look, image_name(repository, found.image))
         yield f'{_pill(found.severity)} {what} <div class="muted">{late}: {where}</div>'
@@ -336,7 +340,7 @@ def _missed(coverage: Coverage) -> Iterator[str]:
     for reason, number in sorted(coverage.missed.items(), key=lambda pair: (-pair[1], pair[0])):
         names = coverage.examples.get(reason, ())
         examples = ", ".join(_text(name) for name in names) + (", ..." if names and number > len(names) else "")
-        what = f"{_count(number, 'image')} not scanned in time: {_text(reason.replace('_', ' '))}"
+        what = f"{pluralize(number, 'image')} not scanned in time: {_text(reason_words(reason))}"
         yield f'{what}<div class="muted">{examples}</div>' if names else what
 
 
@@ -347,7 +351,7 @@ def _repositories(lines: Sequence[RepositoryLine], look: Look, search: str, page
     form += _button("Search", {}, look)
     form += _button("Show all", {"search": ""}, look) if search else ""
     if not shown:
-        return f'<div class="tools">{form}</div><div class="muted">No repository has this in its name.</div>'
+        return f'<div class="tools">{form}</div><div class="muted">No repository name contains this text.</div>'
     columns = ["Critical", "High"] if look.narrow else ["Critical", "High", "Medium", "Low", "Overdue", "Not in time"]
     head = _header(["Repository", *([] if look.narrow else ["Images"])], columns)
     rows = "".join(_repository_row(line, look, search) for line in shown)
@@ -358,7 +362,7 @@ def _repository_row(line: RepositoryLine, look: Look, search: str) -> str:
     name = _opening(line.name, look, search=search)
     images = sum(line.images_by_worst.values())
     if look.narrow:
-        facts = [_count(images, "image")]
+        facts = [pluralize(images, "image")]
         facts += [f"{line.overdue:,} overdue"] if line.overdue else []
         facts += [f"{line.missed:,} not scanned in time"] if line.missed else []
         return f'<tr><td>{name}<div class="muted">{", ".join(facts)}</div></td>{_numbers(line.open, _SHOWN[:2])}</tr>'
@@ -374,8 +378,8 @@ def _repository_row(line: RepositoryLine, look: Look, search: str) -> str:
 def _images(repository: str, images: RepositoryImages, look: Look, search: str, page: int) -> str:
     notes = ""
     if images.older:
-        older = f"{_count(images.older, 'image')} without a scan for {format_duration(look.max_age)}, most deleted"
-        notes += f'<div class="muted">Not listed: {older}.</div>'
+        older = f"{pluralize(images.older, 'image')} without a scan for {format_duration(look.max_age)}"
+        notes += f'<div class="muted">Not listed: {older}, most of them deleted.</div>'
     if images.more:
         notes += f'<div class="muted">Only the first {MAX_IMAGES:,} images by digest are listed.</div>'
     parameters = {"repository": repository, "search": search}
@@ -469,17 +473,13 @@ def _bad_number(number: int) -> str:
     return f'<b class="bad">{number:,}</b>' if number else _ZERO
 
 
-def _count(number: int, word: str, plural: str = "") -> str:
-    return f"{number:,} {word if number == 1 else plural or f'{word}s'}"
-
-
 def _ago(moment: datetime | None, now: datetime) -> str:
     """Format `5 hours ago`; the exact time is shown when the pointer rests on it."""
     if moment is None:
         return "never"
     seconds = max((now - moment).total_seconds(), 0)
     sizes = ((86400, "day"), (3600, "hour"), (60, "minute"))
-    text = next((f"{_count(int(seconds // size), word)} ago" for size, word in sizes if seconds >= size), "just now")
+    text = next((f"{pluralize(int(seconds // size), word)} ago" for size, word in sizes if seconds >= size), "just now")
     return f'<span title="{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC">{text}</span>'
 
 

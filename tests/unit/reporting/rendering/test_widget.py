@@ -191,7 +191,7 @@ def test_search_lists_what_has_it_in_its_name_and_turns_its_pages() -> None:
     turned = [parameters for _, parameters in page.actions if "page" in parameters]
     assert turned == [{"search": "X001", "page": 1}]
     assert ("input", "value", "X001") in page.attributes
-    assert "No repository has this in its name." in Page(render_registry(state, LOOK, search="none")).words
+    assert "No repository name contains this text." in Page(render_registry(state, LOOK, search="none")).words
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_percentage_is_never_rounded_up(scanned: int, missed: int, percent: str)
 
 
 def test_registry_before_its_first_run_says_so() -> None:
-    assert "No run has ended yet" in Page(render_registry(registry_state([], WEEK), LOOK)).words
+    assert "No run has finished yet" in Page(render_registry(registry_state([], WEEK), LOOK)).words
 
 
 def test_what_needs_attention_is_named() -> None:
@@ -225,8 +225,8 @@ def test_image_links_to_the_console_of_its_partition() -> None:
         "sha256%3A1/scan-results?region=eu-west-1"
     )
     assert "not supported" in page.words
-    assert "Not listed: 1 image without a scan for 7 days, most deleted." in page.words
-    assert "no run has ended here yet" in page.words
+    assert "Not listed: 1 image without a scan for 7 days, most of them deleted." in page.words
+    assert "no run has finished here yet" in page.words
     elsewhere = replace(LOOK, endpoint=ARN.replace("arn:aws:", "arn:aws-iso:"))
     assert "href" not in render_repository("team-a/app", None, images, elsewhere, search="", page=1)
 

@@ -1,0 +1,105 @@
+"""The reporter over HTTP: scans whose findings cannot be read."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from fake_aws import FakeScan
+from reporter_inbox import CHAT, Inbox, document, found, mail
+
+START = datetime.now(UTC).replace(microsecond=0) - timedelta(days=10)
+OLD = datetime.now(UTC) - timedelta(days=30)
+
+
+def unread(
+    inbox: Inbox, day: float, counts: Mapping[str, int] | None, pushed_at: datetime | None = None, **event: Any
+) -> dict[str, Any]:
+    """Return the event of a scan that is in progress again when its event arrives."""
+    detail: dict[str, Any] = {"finding-severity-counts": counts} if counts is not None else {}
+    made = inbox.image("app", "1.0", scan=FakeScan("IN_PROGRESS"), event=detail, pushed_at=pushed_at)
+    if counts is None:
+        del made["detail"]["finding-severity-counts"]
+    return made | {"time": f"{START + timedelta(days=day):%Y-%m-%dT%H:%M:%SZ}", **event}
+
+
+def failed(inbox: Inbox, day: float, **event: Any) -> dict[str, Any]:
+    detail = {"scan-status": "FAILED", "finding-severity-counts": {}}
+    made = inbox.image("app", "1.0", scan=FakeScan("FAILED", description="No space."), event=detail)
+    return made | {"time": f"{START + timedelta(days=day):%Y-%m-%dT%H:%M:%SZ}", **event}
+
+
+@pytest.mark.parametrize(
+    ("counts", "subject", "severity", "line"),
+    [
+        ({"CRITICAL": 2, "LOW": 1}, " (2 critical)", "CRITICAL", " (2 critical, 1 low)"),
+        (None, "", "UNDEFINED", ""),
+    ],
+)
+def test_unread_findings_are_not_announced_as_none(
+    make_reporter: Callable[..., Inbox], counts: Mapping[str, int] | None, subject: str, severity: str, line: str
+) -> None:
+    inbox = make_reporter(CHAT_TOPIC_ARN=CHAT)
+    assert inbox.report(unread(inbox, 0, counts), receives=3) == []
+    [report] = inbox.reports()
+    assert report.subject == f"[ECR] Findings of 1 image not read{subject}: app:1.0"
+    assert report.attributes["severity"][1] == severity
+    assert f"\n   findings not read{line}\n" in mail(report)
+    assert f": findings not read{line}\n" in inbox.chats()[0]["content"]["description"]
+
+
+def test_reason_that_is_cut_or_ends_with_a_period_gets_none(inbox: Inbox) -> None:
+    for number, reason in enumerate(("It ended.", "x" * 100, "short")):
+        scan = FakeScan("FAILED", description=reason)
+        inbox.report(inbox.image(f"app-{number}", "1", scan=scan, event={"finding-severity-counts": {"HIGH": 1}}))
+    texts = [mail(report) for report in inbox.reports()]
+    assert "   the last scan ended with FAILED: It ended.\n" in texts[0]
+    assert "xxx...\n" in texts[1]
+    assert "   the last scan ended with FAILED: short.\n" in texts[2]
+
+
+def test_unread_scan_of_an_image_that_was_there_before_is_inventory(inbox: Inbox) -> None:
+    assert inbox.report(unread(inbox, 0, {"HIGH": 2}, OLD), receives=3) == []
+    assert inbox.report(unread(inbox, 1, {"HIGH": 3}, OLD), receives=3) == []
+    assert inbox.reports() == []
+    inbox.check(datetime.now(UTC) + timedelta(minutes=11))
+    [report] = inbox.reports()
+    assert report.subject == "[ECR] First inventory of 1 image: 3 high"
+    inventory = document(report)["inventory"]
+    assert (inventory["images"], inventory["failed_scans"], inventory["counts"]) == (1, 0, {"HIGH": 3})
+    assert inventory["worst_images"][0]["tags"] == ["1.0"]
+
+
+def test_zeros_in_the_counts_of_an_event_change_nothing(inbox: Inbox) -> None:
+    assert inbox.report(unread(inbox, 0, {"HIGH": 2}), receives=3) == []
+    assert inbox.report(unread(inbox, 1, {"HIGH": 2, "LOW": 0}), receives=3) == []
+    assert len(inbox.reports()) == 1
+    assert inbox.report(unread(inbox, 2, {"HIGH": 2, "LOW": 1}), receives=3) == []
+    assert len(inbox.reports()) == 2
+
+
+@pytest.mark.parametrize("event", [{}, {"account": "210987654321"}])
+def test_failure_after_an_unread_scan_is_reported_again(inbox: Inbox, event: dict[str, Any]) -> None:
+    for day, make in enumerate((failed, failed)):
+        assert inbox.report(make(inbox, day, **event), receives=3) == []
+    assert inbox.report(unread(inbox, 2, {"LOW": 1}, **event), receives=3) == []
+    assert inbox.report(failed(inbox, 3, **event), receives=3) == []
+    assert [len(document(report)["failed_scans"]) for report in inbox.reports()] == [1, 1]
+
+
+def test_failure_after_an_expired_scan_is_not_reported_again(inbox: Inbox) -> None:
+    assert inbox.report(failed(inbox, 0)) == []
+    expired = unread(inbox, 1, {})
+    inbox.image("app", "1.0", scan=FakeScan("SCAN_ELIGIBILITY_EXPIRED"))
+    assert inbox.report(expired) == []
+    assert inbox.report(failed(inbox, 2)) == []
+    assert len(inbox.reports()) == 1
+
+
+def test_unread_scan_beside_news_leaves_the_headline_alone(inbox: Inbox) -> None:
+    news = inbox.image("web", "1", scan=found("HIGH"))
+    assert inbox.report(news, unread(inbox, 0, {"CRITICAL": 1}), receives=3) == []
+    [report] = inbox.reports()
+    assert (
+        report.subject == "[ECR] 1 new high in 1 image, findings of 1 image not read (1 critical): app:1.0 and 1 more"
+    )

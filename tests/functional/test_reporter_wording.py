@@ -1,0 +1,100 @@
+"""The reporter over HTTP: what mail and chat say, and that all formats say the same."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from fake_aws import FakeScan, digest_of, finding, index_image
+from reporter_inbox import CHAT, Inbox, document, enhanced, found, mail
+
+A = finding("CVE-2026-0001", "CRITICAL", "openssl", "3.0.1")
+B = finding("CVE-2026-0002", "HIGH", "zlib", "1.2.13")
+C = finding("CVE-2026-0003", "HIGH", "busybox", "1.36.1")
+START = datetime.now(UTC).replace(microsecond=0) - timedelta(days=50)
+
+
+def scan(inbox: Inbox, day: float, *findings: dict[str, Any], tag: str = "1.0", repository: str = "app") -> None:
+    """Report a scan of an image so many days after the start."""
+    ended = START + timedelta(days=day)
+    pushed_at = datetime.now(UTC) - timedelta(hours=12) + timedelta(minutes=day)
+    listed = FakeScan("COMPLETE", ended, findings=list(findings))
+    event = inbox.image(repository, tag, scan=listed, pushed_at=pushed_at)
+    assert inbox.report(event | {"time": f"{ended:%Y-%m-%dT%H:%M:%SZ}"}) == []
+
+
+def chat(inbox: Inbox) -> str:
+    text: str = inbox.chats()[-1]["content"]["description"]
+    return text
+
+
+def test_platforms_of_an_index_count_as_images_in_every_format(make_reporter: Callable[..., Inbox]) -> None:
+    inbox = make_reporter(CHAT_TOPIC_ARN=CHAT)
+    events = [inbox.image("app", name=name, scan=FakeScan(findings=[A, B])) for name in ("arm", "amd")]
+    children = {digest_of("arm"): "linux/arm64", digest_of("amd"): "linux/amd64"}
+    inbox.repositories["app"].put(index_image(digest_of("index"), children, ("1.0",)))
+    assert inbox.report(*events) == []
+    [report] = inbox.reports()
+    said = document(report)
+    assert report.subject == "[ECR] 2 new critical, 2 new high in 2 images: app:1.0"
+    assert (report.attributes["new_critical"][1], report.attributes["new_high"][1]) == ("2", "2")
+    assert (said["totals"]["images"], said["totals"]["new"]) == (2, 4)
+    assert [len(image["digests"]) for image in said["images"]] == [2]
+    line = "first scan: 2 new (1 critical), on each platform\n"
+    assert f"1. app:1.0 (linux/amd64, linux/arm64)\n   {line}" in mail(report)
+    assert line in chat(inbox)
+
+
+@pytest.mark.parametrize("successor", [True, False])
+def test_report_of_fixed_findings_names_them(make_reporter: Callable[..., Inbox], successor: bool) -> None:
+    inbox = make_reporter(CHAT_TOPIC_ARN=CHAT, NOTIFY_ON_FIXED="true")
+    scan(inbox, 0, A, B, C)
+    for day in (1, 2):
+        scan(inbox, day, B, tag=f"1.{day}" if successor else "1.0")
+    text, word = mail(inbox.reports()[-1]), "FIXED" if successor else "WITHDRAWN"
+    assert document(inbox.reports()[-1])["images"][0]["reason"] == "fixed"
+    assert f"   {word}  CRITICAL  CVE-2026-0001  openssl 3.0.1\n" in text
+    assert f"   {word}  HIGH      CVE-2026-0003  busybox 1.36.1\n" in text
+    assert "CVE-2026-0002" not in text
+    assert f"• {word.lower()}: critical `CVE-2026-0001` in `openssl 3.0.1`" in chat(inbox)
+    assert "CVE-2026-0002" not in chat(inbox)
+
+
+def test_report_of_fixed_findings_has_room_for_them(make_reporter: Callable[..., Inbox]) -> None:
+    inbox = make_reporter(NOTIFY_ON_FIXED="true")
+    many = [finding(f"CVE-2025-{number}", "CRITICAL", f"package-{number}", "1.0") for number in range(300)]
+    scan(inbox, 0, *many, C)
+    scan(inbox, 1, *many, tag="1.1")
+    [image] = document(inbox.reports()[-1])["images"]
+    assert [entry["id"] for entry in image["changes"]["fixed"]] == ["CVE-2026-0003"]
+    assert "   FIXED  HIGH      CVE-2026-0003  busybox 1.36.1\n" in mail(inbox.reports()[-1])
+
+
+def test_image_line_has_the_date_if_the_days_differ(make_reporter: Callable[..., Inbox]) -> None:
+    inbox = make_reporter(REPORT_WINDOW_SECONDS="3600")
+    for repository, time in (("one", "2025-11-09T23:59:00Z"), ("two", "2025-11-10T00:01:00Z")):
+        assert inbox.report(inbox.image(repository, "1", scan=found("HIGH")) | {"time": time}) == []
+    inbox.check(datetime.now(UTC) + timedelta(hours=2))
+    text = mail(inbox.reports()[0])
+    assert ", 9 Nov 2025, 23:59 to 10 Nov 2025, 00:01 UTC.\n" in text
+    assert ", scanned 9 Nov 2025, 23:59 UTC\n" in text
+    assert ", scanned 10 Nov 2025, 00:01 UTC\n" in text
+
+
+def test_inventory_of_one_image_is_in_the_singular(make_reporter: Callable[..., Inbox]) -> None:
+    inbox = make_reporter(CHAT_TOPIC_ARN=CHAT)
+    old = datetime.now(UTC) - timedelta(days=30)
+    assert inbox.report(inbox.image("app", "1", scan=found("HIGH"), pushed_at=old)) == []
+    inbox.check(datetime.now(UTC) + timedelta(minutes=11))
+    assert chat(inbox).startswith("*First inventory*: 1 image in 1 repository, 1 high\n")
+
+
+def test_thousands_are_separated(make_reporter: Callable[..., Inbox]) -> None:
+    inbox = make_reporter(CHAT_TOPIC_ARN=CHAT)
+    many = [enhanced(f"CVE-2026-{number}", "HIGH", f"package-{number}") for number in range(1234)]
+    assert inbox.report(inbox.image("app", "1", scan=FakeScan(enhanced_findings=many))) == []
+    [report] = inbox.reports()
+    assert report.subject == "[ECR] 1,234 new high in 1 image: app:1"
+    assert "first scan: 1,234 new (1,234 high)\n" in mail(report)
+    assert "and 1,224 more\n" in mail(report)
+    assert chat(inbox).endswith("• and 1,229 more")
