@@ -72,6 +72,11 @@ module "images_scanner" {
       actions   = ["ecr:StartImageScan"]
       resources = [local.repositories_arn]
     }
+    # A dry run says whether the registry starts the scans itself. The configuration belongs to the registry, which has no ARN.
+    ReadScanningConfiguration = {
+      actions   = ["ecr:GetRegistryScanningConfiguration"]
+      resources = ["*"]
+    }
     QueueContinuation = {
       actions   = ["sqs:SendMessage"]
       resources = [module.images_queue.queue.arn]
@@ -91,9 +96,11 @@ module "images_scanner" {
       actions   = ["dynamodb:BatchGetItem"]
       resources = [aws_dynamodb_table.memory.arn]
     }
+    # No rules, and no reports that wait to be published: see memory/__init__.py for the keys.
     RememberScans = {
       actions   = ["dynamodb:BatchWriteItem"]
       resources = [aws_dynamodb_table.memory.arn]
+      condition = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["REPOSITORY#*", "STATES", "SUMMARIES"] } }
     }
   })
 }

@@ -125,11 +125,13 @@ module "repositories_scanner" {
     RememberRun = {
       actions   = ["dynamodb:PutItem"]
       resources = [aws_dynamodb_table.memory.arn]
+      condition = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["PASSES", "RUNS"] } }
     }
     # What is remembered of repositories that ECR no longer lists would count in every digest.
     ForgetRepositories = {
       actions   = ["dynamodb:BatchWriteItem"]
       resources = [aws_dynamodb_table.memory.arn]
+      condition = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["STATES", "SUMMARIES"] } }
     }
   })
 }
