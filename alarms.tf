@@ -20,7 +20,7 @@ locals {
   # Silence: no run was complete when one was due. An alarm that counts runs cannot watch a weekly schedule. CloudWatch looks
   # back seven days at most, and a run that is a minute late leaves seven days without a run. So this alarm reads an age: a
   # second rule, the heartbeat, has the repositories scanner write every hour how many seconds ago the last run was complete.
-  # The age passes the threshold whatever the reason: a rule that someone disabled, a function that fails, a schedule that never
+  # The age passes the threshold for any reason: a rule that someone disabled, a function that fails, a schedule that never
   # fires. Three hours of data are enough to evaluate it, so no limit of CloudWatch matters.
   #
   # If the heartbeat is missing too, the alarm goes to INSUFFICIENT_DATA, which has the same actions. Treating missing data as

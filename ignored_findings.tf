@@ -35,7 +35,7 @@ resource "aws_dynamodb_table_item" "ignored_findings" {
   }
 }
 
-# A warning only: an apply must not fail because time has passed.
+# Only a warning: an apply should not fail just because time has passed.
 check "ignored_findings" {
   assert {
     condition = length(local.ignored_findings_ending) == 0
