@@ -59,8 +59,9 @@ cost: ## print what the module costs per month, from the figures of the benchmar
 format: $(VENV)/dev/.ready ## format Python and Terraform
 	@$(DEV)/ruff check --fix --quiet . && $(DEV)/ruff format --quiet . && scripts/terraform fmt -recursive
 
-reference: $(VENV)/dev/.ready ## write docs/inputs.md from variables.tf and outputs.tf
+reference: $(VENV)/dev/.ready ## write docs/inputs.md from variables.tf and outputs.tf, and the table of docs/cost.md
 	@$(DEV)/python scripts/reference.py
+	@$(DEV)/python tests/benchmark/cost.py --document
 
 release-notes: ## print the notes of a release (TAG=v1.2.3)
 	@$(or $(PYTHON),python3) scripts/release_notes.py "$(TAG)"

@@ -1,10 +1,13 @@
-# The alarms, which watch everything else. They report to a topic of their own: what watches the reports must not travel by
-# the topic of the reports. Each description names the section of docs/operations.md that says what to do.
+# The alarms, which watch everything else. They report to a topic of their own: what watches the reports must not depend on
+# the topic of the reports. Each description links to the section of docs/operations.md that says what to do.
 
 locals {
   metrics_namespace = "EcrScanReporter"
 
-  # Durations in seconds. A month counts as 31 days, so that no alarm comes before the promised age is over.
+  # A link, because whoever gets an alarm may have never seen this repository.
+  operations_page = "https://github.com/OWNER/terraform-aws-ecr-scan-reporter/blob/main/docs/operations.md"
+
+  # Durations in seconds. A month counts as 31 days, so that no alarm fires before the promised age has passed.
   promised_age = try(regex(local.duration_regexp, var.images_duration_delta), [])
   promised_age_seconds = 86400 * sum([for index, days in [31, 7, 1] :
     days * try(tonumber(trimsuffix(local.promised_age[index], ["m", "w", "d"][index])), 0)
@@ -14,26 +17,29 @@ locals {
   # and the scans.
   overdue_seconds = local.promised_age_seconds + local.longest_run_interval_seconds + 3600
 
-  # Silence: no run was complete when one was due. An alarm that counts runs cannot watch a schedule of a week. CloudWatch
-  # looks back seven days at most, and a run that is a minute late leaves seven days without a run. So this alarm reads an age:
-  # a second rule, the heartbeat, has the repositories scanner write every hour how many seconds ago the last run was complete.
-  # The age passes the threshold whatever the reason: a rule that someone disabled, a function that fails, a schedule that never
-  # fires. Three hours of data are enough to judge it, so no limit of CloudWatch matters.
+  # Silence: no run was complete when one was due. An alarm that counts runs cannot watch a weekly schedule. CloudWatch looks
+  # back seven days at most, and a run that is a minute late leaves seven days without a run. So this alarm reads an age: a
+  # second rule, the heartbeat, has the repositories scanner write every hour how many seconds ago the last run was complete.
+  # The age passes the threshold for any reason: a rule that someone disabled, a function that fails, a schedule that never
+  # fires. Three hours of data are enough to evaluate it, so no limit of CloudWatch matters.
   #
-  # Where the heartbeat is missing too, the alarm goes to INSUFFICIENT_DATA, which has the same actions. To treat missing data as
-  # breaching, or to FILL them, would fire at every installation, before the first heartbeat. INSUFFICIENT_DATA does not: it is
-  # the state in which an alarm begins, and only a change of state has actions.
+  # If the heartbeat is missing too, the alarm goes to INSUFFICIENT_DATA, which has the same actions. Treating missing data as
+  # breaching, or filling it with FILL, would fire after every installation, before the first heartbeat. INSUFFICIENT_DATA does
+  # not: it is the state in which an alarm begins, and only a change of state triggers actions.
   #
-  # The age is at most one interval and the length of a run. A run may be as long as the interval, but no longer than a day. An
-  # hour is the least that is allowed for, because the heartbeat comes once an hour.
+  # The age is at most one interval plus the length of a run. A run may be as long as the interval, but no longer than a day.
+  # The allowance is at least an hour, because the heartbeat comes once an hour.
   heartbeat_seconds = 3600
   silence_seconds   = local.longest_run_interval_seconds + min(86400, max(3600, local.longest_run_interval_seconds))
 
-  alarm_functions = {
-    repositories_scanner = module.repositories_scanner.function.function_name
-    images_scanner       = module.images_scanner.function.function_name
-    reporter             = module.reporter.function.function_name
-  }
+  alarm_functions = merge(
+    {
+      repositories_scanner = module.repositories_scanner.function.function_name
+      images_scanner       = module.images_scanner.function.function_name
+      reporter             = module.reporter.function.function_name
+    },
+    { for function in module.console_widget : "console_widget" => function.function.function_name },
+  )
 
   alarm_defaults = {
     period            = 300
@@ -45,13 +51,13 @@ locals {
 
   all_alarms = merge(
     {
-      # SQS stops to measure a queue that nobody uses. "ignore" keeps the alarm until the messages are gone.
+      # SQS stops measuring a queue that nobody uses. "ignore" keeps the alarm until the messages are gone.
       images_dlq = merge(local.alarm_defaults, {
         namespace  = "AWS/SQS", metric = "ApproximateNumberOfMessagesVisible", statistic = "Maximum", threshold = 0
         dimensions = { QueueName = module.images_queue.dlq.name }
         missing    = "ignore"
         section    = "images-dlq"
-        text       = "The images scanner failed five times on a repository: its images are not scanned. Read its errors, then redrive."
+        text       = "The images scanner failed five times on a repository, whose images are not scanned. Read its errors, then redrive."
       })
       reports_dlq = merge(local.alarm_defaults, {
         namespace  = "AWS/SQS", metric = "ApproximateNumberOfMessagesVisible", statistic = "Maximum", threshold = 0
@@ -59,18 +65,29 @@ locals {
         missing    = "ignore"
         section    = "reports-dlq"
         text = join(" ", [
-          "The reporter failed five times on a scan event, or EventBridge could not deliver one:",
-          "a result is not reported. Read the reporter's errors, then redrive.",
+          "The reporter failed five times on a scan event, EventBridge could not deliver one, or a digest failed three times.",
+          "Read the reporter's errors, then redrive. Do not redrive a record whose requestPayload has \"digest\": true:",
+          "delete it, and invoke the reporter with {\"digest\": true}.",
         ])
       })
-      # A run that waits in the queue when the next one starts is not done in time.
+      # Such an event is in no queue. EventBridge writes the metric only when that happens.
+      events_lost = merge(local.alarm_defaults, {
+        namespace  = "AWS/Events", metric = "InvocationsFailedToBeSentToDlq", statistic = "Sum", threshold = 0
+        dimensions = { RuleName = aws_cloudwatch_event_rule.scan_events.name }
+        section    = "events-lost"
+        text = join(" ", [
+          "EventBridge could deliver a scan event neither to the reports queue nor to its DLQ: the event is lost.",
+          "See whether the policies of the queues and of the KMS key allow EventBridge.",
+        ])
+      })
+      # A run that still waits in the queue when the next one starts is not done in time.
       images_queue_age = merge(local.alarm_defaults, {
         namespace  = "AWS/SQS", metric = "ApproximateAgeOfOldestMessage", statistic = "Maximum"
         threshold  = max(local.run_interval_seconds, module.images_queue.retry_seconds)
         dimensions = { QueueName = module.images_queue.queue.name }
         section    = "queue-age"
         text = join(" ", [
-          "A repository has waited to be scanned for longer than a run.",
+          "A repository has waited in the queue for longer than the time between two runs.",
           "See whether the images scanner runs, fails or is throttled.",
         ])
       })
@@ -88,7 +105,7 @@ locals {
         missing = "ignore"
         section = "overdue-scans"
         text = join(" ", [
-          "The oldest scan is older than ${var.images_duration_delta} and one run: an image was not scanned in time.",
+          "The oldest scan is older than ${var.images_duration_delta} plus one run: an image was not scanned in time.",
           "See whether ECR's quota is exhausted, or scans fail.",
         ])
       })
@@ -98,7 +115,7 @@ locals {
         threshold  = local.silence_seconds
         dimensions = { Instance = var.name }
         missing    = "missing"
-        # Paused on purpose: both rules are disabled, and the age means nothing.
+        # Paused on purpose: the rules are disabled, and the age means nothing.
         applicable        = var.enabled
         insufficient_data = true
         section           = "silence"
@@ -114,10 +131,11 @@ locals {
       section    = "errors"
       text = join(" ", [
         "An invocation of ${function} raised an exception or ran out of time.",
-        "It is retried; read its errors if the alarm stays or returns.",
+        key == "console_widget" ? "The dashboard's widget shows an error." : "It is retried.",
+        "Read the errors if the alarm stays or comes back.",
       ])
     }) },
-    # Longer than a run of the repositories scanner, which throttles a second one if its concurrency is 1.
+    # For longer than a run of the repositories scanner, which throttles a second run if its concurrency is 1.
     { for key, function in local.alarm_functions : "${key}_throttles" => merge(local.alarm_defaults, {
       namespace  = "AWS/Lambda", metric = "Throttles", statistic = "Sum", threshold = 0, periods = 4
       dimensions = { FunctionName = function }
@@ -126,7 +144,8 @@ locals {
     }) },
   )
 
-  alarm_keys = keys(local.all_alarms)
+  # What disabled_alarms may name; also the alarms of the widget's function while there is none.
+  alarm_keys = distinct(concat(keys(local.all_alarms), ["console_widget_errors", "console_widget_throttles"]))
   alarms = { for key, alarm in local.all_alarms : key => alarm
     if var.create_alarms && alarm.applicable && !contains(var.disabled_alarms, key)
   }
@@ -137,7 +156,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   for_each = local.alarms
 
   alarm_name                = "${var.name}-${replace(each.key, "_", "-")}"
-  alarm_description         = "${each.value.text} docs/operations.md#${each.value.section}"
+  alarm_description         = "${each.value.text} ${local.operations_page}#${each.value.section}"
   namespace                 = each.value.namespace
   metric_name               = each.value.metric
   dimensions                = each.value.dimensions
@@ -153,8 +172,8 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   tags                      = var.tags
 }
 
-# Encrypted by the customer key only: CloudWatch may not use the AWS managed key of SNS, whose policy nobody can change. A message
-# holds the name and the description of an alarm and a number.
+# Encrypted with the customer key only: CloudWatch may not use the AWS managed key of SNS, whose policy nobody can change. A
+# message holds the name and the description of an alarm, and a number.
 resource "aws_sns_topic" "alarms" {
   count = var.create_alarms ? 1 : 0
 
@@ -195,7 +214,7 @@ resource "aws_sns_topic_subscription" "alarm_email" {
   endpoint  = var.alarm_email
 }
 
-# The heartbeat, which the silence alarm needs: see above.
+# The heartbeat, which the silence alarm needs; see above.
 
 resource "aws_cloudwatch_event_rule" "heartbeat" {
   count = contains(keys(local.alarms), "silence") ? 1 : 0
@@ -232,7 +251,7 @@ check "subscriptions_confirmed" {
     condition = length(local.unconfirmed_addresses) == 0
     error_message = join(" ", [
       "These addresses have not confirmed their subscriptions, and receive nothing:",
-      "${join(", ", local.unconfirmed_addresses)}. See docs/operations.md#email.",
+      "${join(", ", local.unconfirmed_addresses)}. See ${local.operations_page}#email.",
     ])
   }
 }

@@ -1,7 +1,7 @@
-# The function behind a custom widget of a CloudWatch dashboard: it shows the state of the registry from the memory.
+# The function behind a custom widget of the CloudWatch dashboard: it shows the state of the registry from the memory.
 #
-# The console invokes it with the permissions of whoever looks at the dashboard, and they may invoke it with any event. So
-# it is no part of the other functions, and its role can read the table and nothing else.
+# The console invokes it with the permissions of whoever looks at the dashboard, and they may invoke it with any event. So it
+# is a separate function, whose role can only read the table.
 
 module "console_widget" {
   source = "./modules/function"
@@ -12,7 +12,7 @@ module "console_widget" {
   handler      = "ecr_scan_reporter.console_widget.handler"
   filename     = local.package
   architecture = var.architecture
-  # More than half of a processor: someone waits while 10,000 repositories are added up.
+  # More than half of a vCPU: someone is waiting while 10,000 repositories are added up.
   memory_size          = 1024
   timeout              = 30
   vpc_config           = var.vpc_config

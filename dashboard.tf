@@ -1,7 +1,7 @@
-# The dashboard, in the order of the questions that bring people to it, and the saved queries of docs/operations.md.
+# The dashboard, in the order of the questions that bring people to it, and the saved queries that docs/operations.md names.
 
 locals {
-  # Dashboards are global: without the Region, an instance of the same name in another Region would overwrite this one.
+  # Dashboards are global: without the Region, an instance with the same name in another Region would overwrite this one.
   dashboard_name = "${var.name}-${local.region}"
 
   dashboard_metrics = { for name in [
@@ -24,7 +24,7 @@ locals {
       updateOn = { refresh = true, resize = true, timeRange = false }
     } }]
     }], [
-    { height = 1, widgets = [{ type = "text", properties = { markdown = "## Is it running" } }] },
+    { height = 1, widgets = [{ type = "text", properties = { markdown = "## Is it running?" } }] },
     { height = 6, widgets = concat(
       length(local.alarms) == 0 ? [] : [{
         type       = "alarm"
@@ -50,7 +50,7 @@ locals {
         }) },
       ],
     ) },
-    { height = 1, widgets = [{ type = "text", properties = { markdown = "## Is anything stuck" } }] },
+    { height = 1, widgets = [{ type = "text", properties = { markdown = "## Is anything stuck?" } }] },
     { height = 6, widgets = [
       { type = "metric", properties = merge(local.dashboard_defaults, {
         title = "Messages in the DLQs", stat = "Maximum", period = 300
@@ -59,7 +59,7 @@ locals {
         ]
       }) },
       { type = "metric", properties = merge(local.dashboard_defaults, {
-        title = "Messages that wait", stat = "Maximum", period = 300
+        title = "Waiting messages", stat = "Maximum", period = 300
         metrics = [for queue in [module.images_queue.queue.name, module.reports_queue.queue.name] :
           ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", queue]
         ]
@@ -75,7 +75,7 @@ locals {
         metrics = [for function in values(local.alarm_functions) : ["AWS/Lambda", "Errors", "FunctionName", function]]
       }) },
     ] },
-    { height = 1, widgets = [{ type = "text", properties = { markdown = "## What did it find" } }] },
+    { height = 1, widgets = [{ type = "text", properties = { markdown = "## What did it find?" } }] },
     { height = 6, widgets = [
       { type = "metric", properties = merge(local.dashboard_defaults, {
         title = "Open findings", stat = "Maximum"
@@ -94,7 +94,7 @@ locals {
         metrics = [local.dashboard_metrics.EventsProcessed, local.dashboard_metrics.ReportsPublished]
       }) },
     ] },
-    { height = 1, widgets = [{ type = "text", properties = { markdown = "## What did AWS refuse" } }] },
+    { height = 1, widgets = [{ type = "text", properties = { markdown = "## What did AWS refuse?" } }] },
     { height = 6, widgets = [
       { type = "metric", properties = merge(local.dashboard_defaults, {
         title   = "ECR: throttled, quota reached, images failed; memory unavailable"
@@ -130,18 +130,21 @@ resource "aws_cloudwatch_dashboard" "this" {
 }
 
 locals {
-  log_groups = {
-    repositories_scanner = module.repositories_scanner.log_group.name
-    images_scanner       = module.images_scanner.log_group.name
-    reporter             = module.reporter.log_group.name
-  }
+  log_groups = merge(
+    {
+      repositories_scanner = module.repositories_scanner.log_group.name
+      images_scanner       = module.images_scanner.log_group.name
+      reporter             = module.reporter.log_group.name
+    },
+    { for function in module.console_widget : "console_widget" => function.log_group.name },
+  )
 
-  # By the name that docs/operations.md gives them.
+  # Keyed by the names that docs/operations.md uses.
   queries = {
     "errors and warnings" = {
       log_groups = values(local.log_groups)
       query      = <<-EOT
-        fields @timestamp, @log, level, message, reason, errorMessage
+        fields @timestamp, @log, level, message, reason, errorMessage, type, record.status, record.errorType
         | filter level like /WARN|ERROR|CRITICAL/ or isPresent(errorMessage) or type like /^platform/
         | sort @timestamp desc
         | limit 200
@@ -177,8 +180,9 @@ locals {
     "messages that failed" = {
       log_groups = [local.log_groups.images_scanner, local.log_groups.reporter]
       query      = <<-EOT
-        fields @timestamp, @log, message, message_id, reason
-        | filter message in ["message failed", "invalid message"]
+        fields @timestamp, @log, message, repository, digest, message_id, reason
+        | filter level like /ERROR/
+            and message in ["message failed", "invalid message", "image not processed; the message is retried"]
         | sort @timestamp desc
         | limit 200
       EOT
@@ -187,7 +191,8 @@ locals {
       log_groups = [local.log_groups.reporter]
       query      = <<-EOT
         fields @timestamp, message, topic, reason
-        | filter message in ["report not published", "report not queued", "could not check what is to be published"]
+        | filter message in ["report not published", "report not queued", "digest not published",
+            "could not check what is to be published"]
         | sort @timestamp desc
         | limit 200
       EOT
@@ -195,7 +200,7 @@ locals {
   }
 }
 
-# A slash makes a folder: all queries of an instance stand together.
+# A slash makes a folder: the queries of an instance are listed together.
 resource "aws_cloudwatch_query_definition" "this" {
   for_each = local.queries
 

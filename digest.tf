@@ -1,17 +1,17 @@
-# A schedule of its own lets the reporter publish the digest: where the registry stands, and what has changed since the last
-# one.
+# A separate schedule has the reporter publish the digest: the state of the registry, and what has changed since the last
+# digest.
 
 resource "aws_cloudwatch_event_rule" "digest_schedule" {
   count = var.digest_schedule == null ? 0 : 1
 
   name                = local.names.digest_schedule
-  description         = "Starts the digest."
+  description         = "Has the reporter publish the digest."
   schedule_expression = can(regex("^(rate|cron)\\(", var.digest_schedule)) ? var.digest_schedule : "rate(${var.digest_schedule})"
   state               = var.enabled ? "ENABLED" : "DISABLED"
   tags                = var.tags
 }
 
-# EventBridge may deliver an event twice. The reporter publishes one digest per time of the schedule, so it has to know it.
+# EventBridge may deliver an event twice. The reporter publishes one digest per time of the schedule, so it needs that time.
 resource "aws_cloudwatch_event_target" "digest_schedule" {
   count = var.digest_schedule == null ? 0 : 1
 
@@ -23,7 +23,7 @@ resource "aws_cloudwatch_event_target" "digest_schedule" {
     input_template = "{\"digest\": true, \"time\": <time>}"
   }
 
-  # A rule that fires before it may invoke the function loses that digest.
+  # A rule that fires before it has permission to invoke the function loses that digest.
   depends_on = [aws_lambda_permission.digest_schedule]
 }
 
@@ -38,8 +38,8 @@ resource "aws_lambda_permission" "digest_schedule" {
   source_arn    = aws_cloudwatch_event_rule.digest_schedule[0].arn
 }
 
-# Only the digest invokes the reporter asynchronously. Lambda repeats it twice, within minutes; then it is a message of the
-# DLQ, so that its absence does not look like health. An event that is hours old would only be overtaken by the next one.
+# Only the digest invokes the reporter asynchronously. Lambda retries it twice, within minutes, and then sends a record of it
+# to the DLQ, so that a missing digest does not look like health. Nobody needs a digest that is hours late.
 resource "aws_lambda_function_event_invoke_config" "digest" {
   count = var.digest_schedule == null ? 0 : 1
 

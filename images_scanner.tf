@@ -44,14 +44,15 @@ module "images_scanner" {
   tags                 = var.tags
 
   environment_variables = merge(var.environment_variables, {
-    ECR_IMAGES_DURATION_DELTA = var.images_duration_delta
-    RUN_INTERVAL_SECONDS      = tostring(local.run_interval_seconds)
-    IMAGES_SELECTION          = jsonencode(var.images_selection)
-    IMAGES_QUEUE_URL          = module.images_queue.queue.url
-    REPORTS_QUEUE_URL         = module.reports_queue.queue.url
-    MEMORY_TABLE_NAME         = aws_dynamodb_table.memory.name
-    REPORTER_NAME             = var.name
-    THREADS                   = tostring(var.functions.images_scanner.threads)
+    ECR_IMAGES_DURATION_DELTA    = var.images_duration_delta
+    RUN_INTERVAL_SECONDS         = tostring(local.run_interval_seconds)
+    LONGEST_RUN_INTERVAL_SECONDS = tostring(local.longest_run_interval_setting)
+    IMAGES_SELECTION             = jsonencode(var.images_selection)
+    IMAGES_QUEUE_URL             = module.images_queue.queue.url
+    REPORTS_QUEUE_URL            = module.reports_queue.queue.url
+    MEMORY_TABLE_NAME            = aws_dynamodb_table.memory.name
+    REPORTER_NAME                = var.name
+    THREADS                      = tostring(var.functions.images_scanner.threads)
   })
 
   policy_statements = merge(local.encrypt_messages_statement, {
@@ -71,28 +72,35 @@ module "images_scanner" {
       actions   = ["ecr:StartImageScan"]
       resources = [local.repositories_arn]
     }
+    # A dry run says whether the registry starts the scans itself. The configuration belongs to the registry, which has no ARN.
+    ReadScanningConfiguration = {
+      actions   = ["ecr:GetRegistryScanningConfiguration"]
+      resources = ["*"]
+    }
     QueueContinuation = {
       actions   = ["sqs:SendMessage"]
       resources = [module.images_queue.queue.arn]
     }
-    # A run finds the images with a finding whose deadline has passed, and the reporter reports them.
+    # A run finds the images that have a finding past its deadline, and the reporter reports them.
     QueueOverdueImages = {
       actions   = ["sqs:SendMessage"]
       resources = [module.reports_queue.queue.arn]
     }
-    # Spares the call to ECR for an image whose last scan the memory knows.
+    # Saves the call to ECR for an image whose last scan is in the memory.
     ReadScans = {
       actions   = ["dynamodb:Query"]
       resources = [aws_dynamodb_table.memory.arn]
     }
-    # Spares ECR the call for what an image index consists of, which ECR records as a pull.
+    # Saves the call to ECR for the manifests of an image index, which ECR records as a pull.
     ReadIndexes = {
       actions   = ["dynamodb:BatchGetItem"]
       resources = [aws_dynamodb_table.memory.arn]
     }
+    # No rules, and no reports that wait to be published: see memory/__init__.py for the keys.
     RememberScans = {
       actions   = ["dynamodb:BatchWriteItem"]
       resources = [aws_dynamodb_table.memory.arn]
+      condition = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["REPOSITORY#*", "STATES", "SUMMARIES"] } }
     }
   })
 }

@@ -1,4 +1,4 @@
-# Keeps every image of an Amazon ECR registry scanned, and reports what the scans found.
+# Keeps every image of an Amazon ECR registry scanned, and reports what the scans find.
 #
 #   schedule ──▶ repositories scanner ──▶ images queue ──▶ images scanner ──▶ ECR StartImageScan
 #                                          ▲     └──▶ DLQ       │
@@ -7,10 +7,10 @@
 #   scan events ──▶ rule ──▶ reports queue ──▶ reporter ──▶ topics ──▶ email, chat, queues, ...
 #   (ECR, Inspector)  └──▶ DLQ ◀──┘
 #
-# Each file holds one concern, in the order in which the data flows: repositories_scanner.tf (with the schedule),
+# Each file covers one concern, in the order in which the data flows: repositories_scanner.tf (with the schedule),
 # images_scanner.tf, reporter.tf (with the rule), digest.tf (with its schedule) and topics.tf; memory.tf has the table that
 # all functions use, and ignored_findings.tf the rules in it. alarms.tf and dashboard.tf watch all of it, and
-# console_widget.tf has the function that shows the table on the dashboard. This file holds what several of them share.
+# console_widget.tf has the function that shows the table on the dashboard. This file has what several of them share.
 
 data "aws_caller_identity" "current" {}
 
@@ -19,7 +19,7 @@ data "aws_partition" "current" {}
 locals {
   package = "${path.module}/dist/ecr_scan_reporter.zip"
 
-  # Functions, roles and rules allow at most 64 characters, so all names keep to 64. A longer name is cut and gets a hash
+  # Names of functions, roles and rules have at most 64 characters, so all names do. A longer name is cut and gets a hash
   # of the whole `name`, so that two long names with the same beginning stay distinct.
   names = { for suffix in [
     "schedule", "repositories-scanner", "images", "images-dlq", "images-scanner",
@@ -42,7 +42,7 @@ locals {
   # The permissions that Lambda needs to poll a queue.
   sqs_consumer_actions = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
 
-  # The statement that a function needs to send or publish messages that kms_key_arn encrypts. Its own role may decrypt already.
+  # The statement that a function needs to send or publish messages that kms_key_arn encrypts. Its role may already decrypt.
   encrypt_messages_statement = { for sid, actions in { EncryptMessages = ["kms:GenerateDataKey"] } : sid => {
     actions   = actions
     resources = [var.kms_key_arn]
@@ -55,7 +55,7 @@ locals {
 
   ignored_finding_attributes = ["id", "package", "reason", "owner", "expires", "until_fixed", "repositories"]
 
-  # Generous, but no misspelled id has one of these forms.
+  # Generous, but a misspelled ID has none of these forms.
   vulnerability_id_regexps = [
     "^(CVE|GO|GSD|MAL)-[0-9]{4}-[0-9]{4,}$",
     "^(GHSA|CGA)(-[0-9a-z]{4}){3}$",
@@ -64,7 +64,7 @@ locals {
     "^(open)?SUSE-[A-Z]{2}-[0-9]{4}:[0-9]+-[0-9]+$",     # SUSE-SU-2026:1234-1
     "^EL[BS]A-[0-9]{4}-[0-9]+(-[0-9]+)?$",               # Oracle Linux
     "^(DSA|DLA|DTSA|USN|LSN|ASA|AVG)-[0-9]+(-[0-9]+)?$", # Debian, Ubuntu, Arch Linux
-    "^TEMP-[0-9]{7}-[0-9A-F]{6}$",                       # Debian, before there is a CVE id
+    "^TEMP-[0-9]{7}-[0-9A-F]{6}$",                       # Debian, before there is a CVE ID
     "^(PYSEC|RUSTSEC|OSV|GMS|PRISMA|HSEC|RSEC)-[0-9]{4}-[0-9]+$",
     "^(SNYK|IN[0-9]+)-[0-9A-Z]+-[0-9A-Za-z@/._:-]+-[0-9]+$", # SNYK-JS-LODASH-1234567
   ]
@@ -90,9 +90,9 @@ locals {
   # The environment variables that the module sets from its other inputs.
   module_environment_variables = [
     "CHAT_TOPIC_ARN", "DLQ_URLS", "ECR_IMAGES_DURATION_DELTA", "FIXABLE_ONLY", "FIX_WITHIN", "GROUP_BY", "IMAGES_QUEUE_URL",
-    "IMAGES_SELECTION",
-    "MEMORY_TABLE_NAME", "NOTIFY_ON", "NOTIFY_ON_FIXED", "NOTIFY_ON_SCAN_FAILURE", "REMIND_AFTER", "REPORTER_NAME",
-    "REPORTS_QUEUE_URL", "REPORTS_TOPIC_ARN", "REPORT_WINDOW_SECONDS", "REPOSITORIES_EXCLUDE_REGEXP",
-    "REPOSITORIES_FILTER_REGEXP", "RUN_INTERVAL_SECONDS", "SEVERITY_THRESHOLDS", "THREADS",
+    "IMAGES_SELECTION", "LONGEST_RUN_INTERVAL_SECONDS", "MEMORY_TABLE_NAME", "NOTIFY_ON", "NOTIFY_ON_FIXED",
+    "NOTIFY_ON_SCAN_FAILURE", "REMIND_AFTER", "REPORTER_NAME", "REPORTS_QUEUE_URL", "REPORTS_TOPIC_ARN",
+    "REPORT_WINDOW_SECONDS", "REPOSITORIES_EXCLUDE_REGEXP", "REPOSITORIES_FILTER_REGEXP", "RUN_INTERVAL_SECONDS",
+    "SEVERITY_THRESHOLDS", "THREADS",
   ]
 }

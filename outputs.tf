@@ -39,32 +39,32 @@ output "repositories_scanner_log_group_name" {
 }
 
 output "images_queue_arn" {
-  description = "ARN of the SQS queue of the repositories whose images are to be scanned."
+  description = "ARN of the SQS queue of repositories whose images should be scanned."
   value       = module.images_queue.queue.arn
 }
 
 output "images_queue_name" {
-  description = "Name of the SQS queue of the repositories whose images are to be scanned."
+  description = "Name of the SQS queue of repositories whose images should be scanned."
   value       = module.images_queue.queue.name
 }
 
 output "images_queue_url" {
-  description = "URL of the SQS queue of the repositories whose images are to be scanned."
+  description = "URL of the SQS queue of repositories whose images should be scanned."
   value       = module.images_queue.queue.url
 }
 
 output "images_dead_letter_queue_arn" {
-  description = "ARN of the SQS queue of the repositories that the images scanner could not handle."
+  description = "ARN of the SQS queue of repositories that the images scanner could not process."
   value       = module.images_queue.dlq.arn
 }
 
 output "images_dead_letter_queue_name" {
-  description = "Name of the SQS queue of the repositories that the images scanner could not handle."
+  description = "Name of the SQS queue of repositories that the images scanner could not process."
   value       = module.images_queue.dlq.name
 }
 
 output "images_dead_letter_queue_url" {
-  description = "URL of the SQS queue of the repositories that the images scanner could not handle."
+  description = "URL of the SQS queue of repositories that the images scanner could not process."
   value       = module.images_queue.dlq.url
 }
 
@@ -99,42 +99,42 @@ output "images_scanner_log_group_name" {
 }
 
 output "scan_events_rule_arn" {
-  description = "ARN of the EventBridge rule that takes the scan events."
+  description = "ARN of the EventBridge rule that sends the scan events to the reports queue."
   value       = aws_cloudwatch_event_rule.scan_events.arn
 }
 
 output "scan_events_rule_name" {
-  description = "Name of the EventBridge rule that takes the scan events."
+  description = "Name of the EventBridge rule that sends the scan events to the reports queue."
   value       = aws_cloudwatch_event_rule.scan_events.name
 }
 
 output "reports_queue_arn" {
-  description = "ARN of the SQS queue of the scan events to be reported."
+  description = "ARN of the SQS queue of scan events to report."
   value       = module.reports_queue.queue.arn
 }
 
 output "reports_queue_name" {
-  description = "Name of the SQS queue of the scan events to be reported."
+  description = "Name of the SQS queue of scan events to report."
   value       = module.reports_queue.queue.name
 }
 
 output "reports_queue_url" {
-  description = "URL of the SQS queue of the scan events to be reported."
+  description = "URL of the SQS queue of scan events to report."
   value       = module.reports_queue.queue.url
 }
 
 output "reports_dead_letter_queue_arn" {
-  description = "ARN of the SQS queue of the scan events that could not be delivered or reported."
+  description = "ARN of the SQS queue of scan events that could not be delivered or processed, and of failed digests."
   value       = module.reports_queue.dlq.arn
 }
 
 output "reports_dead_letter_queue_name" {
-  description = "Name of the SQS queue of the scan events that could not be delivered or reported."
+  description = "Name of the SQS queue of scan events that could not be delivered or processed, and of failed digests."
   value       = module.reports_queue.dlq.name
 }
 
 output "reports_dead_letter_queue_url" {
-  description = "URL of the SQS queue of the scan events that could not be delivered or reported."
+  description = "URL of the SQS queue of scan events that could not be delivered or processed, and of failed digests."
   value       = module.reports_queue.dlq.url
 }
 
@@ -199,12 +199,12 @@ output "chat_topic_name" {
 }
 
 output "memory_table_arn" {
-  description = "ARN of the DynamoDB table of what the reporter remembers of each image."
+  description = "ARN of the DynamoDB table that holds what the module remembers about each image."
   value       = aws_dynamodb_table.memory.arn
 }
 
 output "memory_table_name" {
-  description = "Name of the DynamoDB table of what the reporter remembers of each image."
+  description = "Name of the DynamoDB table that holds what the module remembers about each image."
   value       = aws_dynamodb_table.memory.name
 }
 
@@ -239,22 +239,22 @@ output "console_widget_log_group_name" {
 }
 
 output "dead_letter_queue_arns" {
-  description = "ARNs of the dead-letter queues, by the queue whose messages they receive: images and reports."
+  description = "ARNs of the dead-letter queues, keyed by the queue whose messages they receive: images and reports."
   value       = { images = module.images_queue.dlq.arn, reports = module.reports_queue.dlq.arn }
 }
 
 output "alarms_topic_arn" {
-  description = "ARN of the SNS topic of the alarms; null without alarms."
+  description = "ARN of the SNS topic that the alarms notify; null if create_alarms is false."
   value       = one(aws_sns_topic.alarms[*].arn)
 }
 
 output "alarms_topic_name" {
-  description = "Name of the SNS topic of the alarms; null without alarms."
+  description = "Name of the SNS topic that the alarms notify; null if create_alarms is false."
   value       = one(aws_sns_topic.alarms[*].name)
 }
 
 output "alarm_arns" {
-  description = "ARNs of the alarms, by the name that disabled_alarms gives them, such as images_dlq."
+  description = "ARNs of the alarms, keyed by their names in disabled_alarms, such as images_dlq."
   value       = { for key, alarm in aws_cloudwatch_metric_alarm.this : key => alarm.arn }
 }
 

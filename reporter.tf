@@ -2,8 +2,8 @@
 # consumes the queue, compares each scan with what the memory knows of the image, and publishes the reports.
 
 locals {
-  # Lambda's window only fills batches, which saves calls. It delays every event, so it is short: the events of one report
-  # are collected in the memory, for report_window.
+  # Lambda's batching window only fills batches, which saves calls. It delays every event, so it is short: the memory collects
+  # the events of one report, for report_window.
   reports_batching_window = min(var.report_window, 20)
 }
 
@@ -15,8 +15,8 @@ resource "aws_cloudwatch_event_rule" "scan_events" {
 
   # ECR sends an event for each basic scan, with the status COMPLETE or FAILED. Inspector sends one for each enhanced scan,
   # with one status for the first scan of an image and another one for later scans. Inspector's events for EC2 and Lambda
-  # have the same form, but no repository. Failed scans come whatever notify_on_scan_failure says: the memory has to know
-  # that an image's last scan failed.
+  # have the same form, but no repository. The rule matches failed scans even if notify_on_scan_failure is false: the memory
+  # has to know that an image's last scan failed.
   event_pattern = jsonencode({
     source      = ["aws.ecr", "aws.inspector2"]
     detail-type = ["ECR Image Scan", "Inspector2 Scan"]
@@ -24,7 +24,7 @@ resource "aws_cloudwatch_event_rule" "scan_events" {
   })
 }
 
-# An event that EventBridge cannot deliver goes to the DLQ, in the same form as those that the reporter could not process.
+# An event that EventBridge cannot deliver goes to the DLQ, in the same form as events that the reporter could not process.
 resource "aws_cloudwatch_event_target" "scan_events" {
   rule = aws_cloudwatch_event_rule.scan_events.name
   arn  = module.reports_queue.queue.arn
@@ -63,7 +63,7 @@ module "reports_queue" {
 }
 
 # Large batches save calls; the memory, not the batch, decides which scans share a report. Lambda's maximum is 10000, but
-# its payload limit of 6 MB is reached first. Without a window, Lambda's maximum is 10.
+# batches reach its payload limit of 6 MB first. Without a batching window, Lambda's maximum is 10.
 resource "aws_lambda_event_source_mapping" "reports" {
   event_source_arn                   = module.reports_queue.queue.arn
   function_name                      = module.reporter.function.arn
@@ -109,7 +109,7 @@ module "reporter" {
       severity => threshold if threshold != null
     })
     ECR_IMAGES_DURATION_DELTA = var.images_duration_delta
-    RUN_INTERVAL_SECONDS      = tostring(min(366 * 86400, local.longest_run_interval_seconds))
+    RUN_INTERVAL_SECONDS      = tostring(local.longest_run_interval_setting)
     FIX_WITHIN                = var.fix_within == null ? "" : jsonencode(var.fix_within)
     FIXABLE_ONLY              = tostring(var.fixable_only)
     GROUP_BY                  = var.group_by == null ? "" : var.group_by
@@ -121,7 +121,7 @@ module "reporter" {
     REPORTER_NAME             = var.name
   })
 
-  # Without kms_key_arn, no KMS statement for the topics' key: the policy of the AWS managed key allows every principal of the
+  # Without kms_key_arn, the topics' key needs no KMS statement: the policy of the AWS managed key allows every principal of the
   # account that may use SNS.
   policy_statements = merge(local.encrypt_messages_statement, {
     ConsumeReportsQueue = {
@@ -133,8 +133,8 @@ module "reporter" {
       actions   = ["sqs:ChangeMessageVisibility"]
       resources = [module.reports_queue.queue.arn]
     }
-    # A delayed message closes a report window: its arrival publishes what was collected. A report that SNS rejects goes
-    # back to the queue by itself, so that one topic does not hold back the other.
+    # A delayed message closes a report window: when it arrives, the reporter publishes what was collected. A report that SNS
+    # rejects is queued separately for each topic, so that one topic does not hold back the other.
     QueueReports = {
       actions   = ["sqs:SendMessage"]
       resources = [module.reports_queue.queue.arn]
@@ -149,7 +149,7 @@ module "reporter" {
       actions   = ["sns:ListSubscriptionsByTopic"]
       resources = [local.reports_topic_arn]
     }
-    # Lambda sends a digest that failed repeatedly to the DLQ, with this role.
+    # Lambda sends a record of a digest that failed three times to the DLQ, with this role.
     QueueFailedDigests = {
       actions   = ["sqs:SendMessage"]
       resources = [module.reports_queue.dlq.arn]
@@ -158,7 +158,7 @@ module "reporter" {
       actions   = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"]
       resources = [aws_dynamodb_table.memory.arn]
     }
-    # TransactWriteItems has no action of its own: those of the operations in the transaction allow it.
+    # TransactWriteItems has no action of its own: the actions of its operations allow it.
     WriteMemory = {
       actions   = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"]
       resources = [aws_dynamodb_table.memory.arn]

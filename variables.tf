@@ -1,7 +1,8 @@
 variable "name" {
   description = <<-EOT
-    Name of this instance. The names of all resources derive from it, so instances with different names can share an
-    account and Region. A name that is too long for AWS is cut and gets a hash.
+    Name of this instance. The names of all resources derive from it. IAM role names are global, so instances in one
+    account need different names, even in different Regions. A resource name that is too long for AWS is cut and gets a
+    hash.
   EOT
   type        = string
   default     = "ecr-scan-reporter"
@@ -15,8 +16,9 @@ variable "name" {
 
 variable "enabled" {
   description = <<-EOT
-    Whether both EventBridge rules are enabled. With false, no run starts and no scan event is reported; all other
-    resources stay as they are.
+    Whether the EventBridge rules are enabled: the schedule, the scan events and the digest. With false, no run starts,
+    and neither scan events nor the digest are reported. The rule of the heartbeat and the silence alarm are removed. All
+    other resources stay as they are.
   EOT
   type        = bool
   default     = true
@@ -84,12 +86,12 @@ variable "repositories_filter_regexp" {
   default     = ".*"
   nullable    = false
 
-  # Terraform's own expressions have no lookahead, so the functions check whether Python can compile it.
+  # Terraform's regular expressions have no lookahead, so the functions check whether Python can compile this one.
   validation {
     condition = length(var.repositories_filter_regexp) >= 1 && length(var.repositories_filter_regexp) <= 1024
     error_message = join("", [
       "repositories_filter_regexp has ${length(var.repositories_filter_regexp)} characters; ",
-      "expected a Python regular expression of 1 to 1024 characters (a function's environment holds 4 KB in all); \".*\" for ",
+      "expected a Python regular expression of 1 to 1024 characters (a function's environment holds 4 KB in total); \".*\" for ",
       "every repository.",
     ])
   }
@@ -110,7 +112,7 @@ variable "repositories_exclude_regexp" {
     error_message = join("", [
       "repositories_exclude_regexp has ",
       "${var.repositories_exclude_regexp == null ? 0 : length(var.repositories_exclude_regexp)} characters; ",
-      "expected a Python regular expression of 1 to 512 characters (a function's environment holds 4 KB in all), or null for ",
+      "expected a Python regular expression of 1 to 512 characters (a function's environment holds 4 KB in total), or null for ",
       "none.",
     ])
   }
@@ -139,10 +141,10 @@ variable "images_duration_delta" {
 
 variable "images_selection" {
   description = <<-EOT
-    Which images of a repository to scan; all by default. Every attribute that is set must hold.
+    Which images of a repository to scan; all by default. An image must meet every condition that is set.
     - `tagged_only`: only images with a tag; a child of a tagged index counts as tagged.
     - `tag_regexp`: only images with a tag that this Python regular expression matches from its start.
-    - `newest`: only this many images of each repository, those pushed last; applied after the others.
+    - `newest`: only this many images of each repository, those pushed last; applied after the other conditions.
     - `pushed_within`: only images pushed within this time, such as "30d".
     - `pulled_within`: only images pulled within this time, as ECR recorded it.
   EOT
@@ -216,14 +218,14 @@ variable "email" {
 
 variable "subscriptions" {
   description = <<-EOT
-    Additional subscriptions of the reports topic, by a name of your choice.
+    Additional subscriptions to the reports topic, keyed by a name that you choose.
     - `protocol`: sqs, lambda, http, https, email, email-json, sms, firehose or application.
-    - `endpoint`: what SNS delivers to. The endpoint's own policy must allow it.
-    - `filter_policy`: JSON object that selects messages; null for all of them. With email, null is the first message of
-      each report: mail shows all that it has there, even if the report continues in further messages for programs.
+    - `endpoint`: where SNS delivers to. The endpoint's own policy must allow it.
+    - `filter_policy`: JSON object that selects messages; null for all of them. For email, null selects the first message
+      of each report: it has the whole text, and further messages are for programs only.
     - `filter_policy_scope`: MessageAttributes (SNS's default) or MessageBody.
-    - `raw_message_delivery`: deliver without the SNS envelope (sqs, http, https, firehose).
-    - `subscription_role_arn`: role with which SNS writes to a firehose.
+    - `raw_message_delivery`: whether to deliver without the SNS envelope (sqs, http, https, firehose).
+    - `subscription_role_arn`: role that SNS uses to write to a firehose.
   EOT
   type = map(object({
     protocol              = string
@@ -254,7 +256,7 @@ variable "subscriptions" {
     error_message = join("", [
       "subscriptions has endpoint ",
       "${join(", ", [for name, subscription in var.subscriptions : "${jsonencode(subscription.endpoint)} (${name})"])}; ",
-      "expected what the protocol delivers to, such as the ARN of a queue, an address or a URL.",
+      "expected where the protocol delivers to, such as the ARN of a queue, an address or a URL.",
     ])
   }
 
@@ -326,10 +328,10 @@ variable "subscriptions" {
 
 variable "reports_topic_arn" {
   description = <<-EOT
-    ARN of an SNS topic of this account and Region, to which the reports are published in place of a topic of the module's
-    own; null for the latter. Its policy and its subscriptions are yours, so that email and subscriptions have to be
-    unset. It has to exist before, because Terraform has to know the ARN when it plans. If it has a customer key, that has
-    to be kms_key_arn, or reporter_role_name needs kms:Decrypt and kms:GenerateDataKey on it.
+    ARN of an existing SNS topic of this account and Region to publish the reports to; null to create one. You manage the
+    policy and the subscriptions of your topic, so email and subscriptions have to be unset. The topic has to exist before
+    the plan, which needs its ARN. If a customer managed key encrypts it, that key has to be kms_key_arn, or the role in
+    reporter_role_name needs kms:Decrypt and kms:GenerateDataKey on it.
   EOT
   type        = string
   default     = null
@@ -358,18 +360,17 @@ variable "reports_topic_arn" {
   validation {
     condition = var.reports_topic_arn == null || (var.email == null && length(var.subscriptions) == 0)
     error_message = join("", [
-      "reports_topic_arn is set beside ",
+      "reports_topic_arn is set together with ",
       join(" and ", concat(var.email == null ? [] : ["email"], length(var.subscriptions) == 0 ? [] : ["subscriptions"])),
-      "; expected either: the module adds no subscription to a topic of yours.",
+      "; expected one or the other: the module adds no subscriptions to your topic.",
     ])
   }
 }
 
 variable "chat" {
   description = <<-EOT
-    Whether to create a second topic, with reports in the form that Amazon Q Developer in chat applications
-    (formerly AWS Chatbot) shows in Slack and Microsoft Teams. Add chat_topic_arn to a channel there to subscribe
-    it.
+    Whether to create a second topic, with reports in the format that Amazon Q Developer in chat applications (formerly
+    AWS Chatbot) shows in Slack and Microsoft Teams. Add the topic in chat_topic_arn to a channel there.
   EOT
   type        = bool
   default     = false
@@ -378,8 +379,8 @@ variable "chat" {
 
 variable "report_window" {
   description = <<-EOT
-    Seconds, at most 43200 (12 hours), for which scans that others than this module started (a push, above all) are
-    collected into one report. Scans of a run of the schedule are reported together when the last result is in.
+    Seconds, at most 43200 (12 hours), for which results of scans that the module did not start (most of them on push) are
+    collected into one report. The results of a scheduled run are reported together when the last one is in.
   EOT
   type        = number
   default     = 60
@@ -395,7 +396,7 @@ variable "group_by" {
   description = <<-EOT
     Python regular expression with one capture group, matched from the start of a repository name. Repositories with
     the same capture share a report: "^([^/]+)/" makes one report per first path segment, such as a team. Null for
-    one report of all.
+    one report about all repositories.
   EOT
   type        = string
   default     = null
@@ -404,8 +405,8 @@ variable "group_by" {
     condition = var.group_by == null ? true : length(var.group_by) >= 1 && length(var.group_by) <= 512
     error_message = join("", [
       "group_by has ${var.group_by == null ? 0 : length(var.group_by)} characters; ",
-      "expected a Python regular expression of 1 to 512 characters (a function's environment holds 4 KB in all), or null for ",
-      "one report of all.",
+      "expected a Python regular expression of 1 to 512 characters (a function's environment holds 4 KB in total), or null for ",
+      "one report about all repositories.",
     ])
   }
 
@@ -414,16 +415,16 @@ variable "group_by" {
     condition = var.group_by == null ? true : can(regex("(?s)^([^\\\\]|\\\\.)*[(]([^?]|[?]P<)", var.group_by))
     error_message = join("", [
       "group_by is ${jsonencode(var.group_by)}; ",
-      "expected a Python regular expression with one group, such as \"^([^/]+)/\", or null for one report of all.",
+      "expected a Python regular expression with one group, such as \"^([^/]+)/\", or null for one report.",
     ])
   }
 }
 
-# A map, not an object: an object silently drops a misspelled severity, and with it the alert.
+# A map, not an object: an object would silently drop a misspelled severity, and with it the alert.
 variable "severity_thresholds" {
   description = <<-EOT
-    Number of findings of a severity from which an image is reported: CRITICAL, HIGH, MEDIUM, LOW, INFORMATIONAL,
-    UNDEFINED, UNTRIAGED. CRITICAL and HIGH are 1 by default, the others off; null turns a severity off.
+    Number of findings at which an image is reported, by severity: CRITICAL, HIGH, MEDIUM, LOW, INFORMATIONAL, UNDEFINED,
+    UNTRIAGED. CRITICAL and HIGH are 1 by default, and the others are off. Null turns a severity off.
   EOT
   type        = map(number)
   default     = {}
@@ -459,8 +460,8 @@ variable "fixable_only" {
 variable "fix_within" {
   description = <<-EOT
     Days within which a finding should be fixed, by severity, and by EXPLOITED for findings with a known exploit. They
-    run from when a scan of the application first had the finding; a rebuild does not start them again. What passes its
-    date is reported on that day, once. Null for no deadlines.
+    count from the first scan of the application that had the finding; a rebuild does not restart them. A finding that
+    passes its deadline is reported on that day, once. Null for no deadlines.
   EOT
   type        = map(number)
   default     = null
@@ -483,17 +484,17 @@ variable "fix_within" {
   }
 }
 
-# A list of maps, not of objects: an object silently drops a misspelled attribute, and with it the limit to some
+# A list of maps, not of objects: an object would silently drop a misspelled attribute, and with it the limit to some
 # repositories.
 variable "ignored_findings" {
   description = <<-EOT
-    Rules for findings that are not to be reported: a list of objects, of which the first one that matches counts.
-    - `id`: of a vulnerability, such as CVE-2026-1234; matches by an alias too. Or
-    - `package`: the name of a package.
+    Rules for findings that should not be reported: a list of objects. The first rule that matches a finding counts.
+    - `id`: ID of a vulnerability, such as CVE-2026-1234; aliases match too. Either this, or
+    - `package`: name of a package.
     - `reason`: why the findings can be ignored; reports show it.
-    - `owner`: who answers for that.
-    - `expires`: the day on which the rule ends (UTC), such as "2026-12-31", at most a year ahead. Or
-    - `until_fixed`: true for a rule that ends when a fix is known, which enhanced scanning alone knows.
+    - `owner`: who is responsible for the decision.
+    - `expires`: day on which the rule ends (UTC), such as "2026-12-31", at most a year ahead. Either this, or
+    - `until_fixed`: true for a rule that ends when a fix is known. Only enhanced scanning knows fixes.
     - `repositories`: Python regular expression, matched from the start of a repository name; all by default.
   EOT
   type        = list(map(string))
@@ -529,7 +530,7 @@ variable "ignored_findings" {
     error_message = join("\n", [for index, rule in var.ignored_findings : join("", [
       "ignored_findings[${index}] (${coalesce(try(rule.id, null), try(rule.package, null), "no name")}): ",
       "id is ${jsonencode(try(rule.id, null))}; ",
-      "expected an id such as CVE-2026-1234, GHSA-jfh8-c2jp-5v3q, ALAS2-2026-1234, RHSA-2026:1234, DSA-1234-1, DLA-1234-1, ",
+      "expected an ID such as CVE-2026-1234, GHSA-jfh8-c2jp-5v3q, ALAS2-2026-1234, RHSA-2026:1234, DSA-1234-1, DLA-1234-1, ",
       "USN-1234-1, ELSA-2026-1234, SNYK-JS-LODASH-1234567, GO-2026-1234, PYSEC-2026-12, RUSTSEC-2026-0001 or OSV-2026-123",
     ]) if !anytrue([for form in local.vulnerability_id_regexps : can(regex(form, coalesce(try(rule.id, null), "CVE-0000-0000")))])])
   }
@@ -552,7 +553,7 @@ variable "ignored_findings" {
     error_message = join("\n", [for index, rule in var.ignored_findings : join("", [
       "ignored_findings[${index}] (${coalesce(try(rule.id, null), try(rule.package, null), "no name")}): ",
       "owner is ${jsonencode(try(rule.owner, null))}; ",
-      "expected who answers for that, such as a team or an address",
+      "expected who is responsible for the decision, such as a team or an address",
     ]) if try(trimspace(rule.owner), "") == ""])
   }
 
@@ -563,7 +564,7 @@ variable "ignored_findings" {
     error_message = join("\n", [for index, rule in var.ignored_findings : join("", [
       "ignored_findings[${index}] (${coalesce(try(rule.id, null), try(rule.package, null), "no name")}): ",
       "until_fixed is ${jsonencode(try(rule.until_fixed, null))}; ",
-      "expected true, or expires in its place",
+      "expected true, or expires instead",
     ]) if !contains(["true", "false"], coalesce(try(rule.until_fixed, null), "false"))])
   }
 
@@ -606,7 +607,7 @@ variable "ignored_findings" {
     ]) if !contains(range(1, 513), try(length(rule.repositories), 1))])
   }
 
-  # Terraform's own expressions have no lookahead and no backreferences: the reporter checks those.
+  # Terraform's regular expressions have no lookahead and no backreferences: the reporter checks those.
   validation {
     condition = alltrue([for rule in var.ignored_findings :
       can(try(regex("[(][?]|[\\\\][1-9Z]", rule.repositories), regexall(coalesce(try(rule.repositories, null), "-"), "")))
@@ -625,15 +626,15 @@ variable "ignored_findings" {
     error_message = join("\n", [for index, rule in var.ignored_findings : join("", [
       "ignored_findings[${index}] (${coalesce(try(rule.id, null), try(rule.package, null), "no name")}): ",
       "it has ${floor(length(base64encode(jsonencode(rule))) * 3 / 4)} bytes as JSON; ",
-      "expected at most 2000, as an item of the table holds 400 KB in all",
+      "expected at most 2000: an item of the table holds 400 KB",
     ]) if length(base64encode(jsonencode(rule))) > 2668])
   }
 }
 
 variable "notify_on" {
   description = <<-EOT
-    When to report an image. "changes": when a finding that counts towards a threshold is new, back, raised, newly
-    fixable or newly exploitable. "every_scan": after each scan over a threshold.
+    When to report an image. "changes": when a finding that counts toward a threshold is new, back, raised to a severity
+    that counts, newly fixable or newly exploitable. "every_scan": after each scan that reaches a threshold.
   EOT
   type        = string
   default     = "changes"
@@ -654,8 +655,8 @@ variable "notify_on_fixed" {
 
 variable "remind_after" {
   description = <<-EOT
-    Months, weeks and days, in the form of images_duration_delta; null for never. What is over a threshold and was last
-    reported that long ago is reported again with its next scan, marked as a reminder.
+    Months, weeks and days, in the form of images_duration_delta; null for never. An image that is at or above a threshold
+    and was last reported that long ago is reported again with its next scan, marked as a reminder.
   EOT
   type        = string
   default     = "30d"
@@ -742,7 +743,7 @@ variable "functions" {
     - `timeout`: seconds, 1 to 900.
     - `concurrency`: for images_scanner and reporter, the maximum number of concurrent invocations (2 to 1000). For
       repositories_scanner, its reserved concurrency; null for none.
-    - `threads`: calls in flight per invocation of a scanner, 1 to 999.
+    - `threads`: concurrent calls per invocation of a scanner, 1 to 999.
   EOT
   type = object({
     repositories_scanner = optional(object({
@@ -793,7 +794,7 @@ variable "functions" {
     error_message = join("", [
       "functions has concurrency ${var.functions.images_scanner.concurrency} (images_scanner), ",
       "${var.functions.reporter.concurrency} (reporter); ",
-      "expected a whole number from 2 to 1000, as Lambda does for a queue.",
+      "expected a whole number from 2 to 1000: Lambda's limits for a queue.",
     ])
   }
 
@@ -822,8 +823,8 @@ variable "functions" {
 
 variable "architecture" {
   description = <<-EOT
-    Instruction set of the functions: "arm64" or "x86_64". A second on arm64 costs 20 % less, and the package has no
-    compiled code, so that it runs on both.
+    Instruction set of the functions: "arm64" or "x86_64". arm64 costs 20 % less per second. The package has no compiled
+    code and runs on both.
   EOT
   type        = string
   default     = "arm64"
@@ -837,8 +838,8 @@ variable "architecture" {
 
 variable "vpc_config" {
   description = <<-EOT
-    Subnets and security groups of the functions; null to run them outside of a VPC. The subnets need a way to the APIs
-    of ECR, SQS, SNS and DynamoDB, by NAT or by VPC endpoints, and the security groups have to allow HTTPS to them.
+    Subnets and security groups of the functions; null to run them outside of a VPC. The subnets need a route to the APIs
+    of ECR, SQS, SNS and DynamoDB, through NAT or VPC endpoints, and the security groups have to allow HTTPS to them.
   EOT
   type = object({
     subnet_ids         = list(string)
@@ -855,19 +856,19 @@ variable "vpc_config" {
 }
 
 variable "tracing" {
-  description = "Whether AWS X-Ray traces the functions, at X-Ray's price."
+  description = "Whether AWS X-Ray traces the functions. AWS bills traces."
   type        = bool
   default     = false
   nullable    = false
 }
 
 # Lambda drops lines below the level, and with them the metrics that they carry: CloudWatch extracts the metrics from lines of
-# the level INFO. Alarms and dashboard would then be blind without saying so, so that no higher level is accepted. To keep fewer
-# logs, lower log_retention_days.
+# the level INFO. The alarms and the dashboard would silently go blind, so no higher level is accepted. To keep fewer logs, lower
+# log_retention_days.
 variable "log_level" {
   description = <<-EOT
-    Level from which log lines of the functions are kept: "INFO" or "DEBUG". Higher levels would drop the metrics, which
-    travel in lines of the level INFO. DEBUG logs the AWS SDK's requests and responses, findings included.
+    Lowest level of the functions' log lines to keep: "INFO" or "DEBUG". Higher levels would drop the metrics, which are
+    part of lines of the level INFO. DEBUG logs the AWS SDK's requests and responses, including findings.
   EOT
   type        = string
   default     = "INFO"
@@ -903,7 +904,7 @@ variable "environment_variables" {
     error_message = join("", [
       "environment_variables has ",
       "${join(", ", setintersection(keys(var.environment_variables), local.module_environment_variables))}; ",
-      "expected any but those that the module sets from its other inputs: ${join(", ", local.module_environment_variables)}.",
+      "expected any except those that the module sets from its other inputs: ${join(", ", local.module_environment_variables)}.",
     ])
   }
 
@@ -912,7 +913,7 @@ variable "environment_variables" {
     error_message = join("", [
       "environment_variables has ",
       "${join(", ", setintersection(keys(var.environment_variables), local.lambda_environment_variables))}; ",
-      "expected any but those that Lambda sets itself: ${join(", ", local.lambda_environment_variables)}.",
+      "expected any except those that Lambda sets itself: ${join(", ", local.lambda_environment_variables)}.",
     ])
   }
 
@@ -920,15 +921,16 @@ variable "environment_variables" {
     condition = length(jsonencode(var.environment_variables)) <= 768
     error_message = join("", [
       "environment_variables has ${length(jsonencode(var.environment_variables))} characters as JSON; ",
-      "expected at most 768, as a function's environment holds 4 KB in all.",
+      "expected at most 768: a function's environment holds 4 KB in total.",
     ])
   }
 }
 
 variable "dashboard_widget" {
   description = <<-EOT
-    Whether to create the function of a custom widget for CloudWatch dashboards: the state of the registry as a page inside
-    the console. Whoever is to see it needs lambda:InvokeFunction on the function, whose role can only read the table.
+    Whether to add the state of the registry to the module's dashboard, as a custom widget, and to create the function
+    behind it. Other dashboards can show it too: add a custom widget with the ARN in console_widget_function_arn. To see
+    it, people need lambda:InvokeFunction on the function, whose role can only read the table.
   EOT
   type        = bool
   default     = false
@@ -937,8 +939,8 @@ variable "dashboard_widget" {
 
 variable "memory_deletion_protection" {
   description = <<-EOT
-    Whether to protect the DynamoDB table from deletion. With true, `terraform destroy` fails until it is set to false
-    and applied.
+    Whether to protect the DynamoDB table from deletion. With true, `terraform destroy` fails until you set it to false
+    and apply.
   EOT
   type        = bool
   default     = false
@@ -958,15 +960,16 @@ variable "log_retention_days" {
     error_message = join("", [
       "log_retention_days is ${var.log_retention_days}; ",
       "expected 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653, or ",
-      "0 for ever.",
+      "0 to keep them forever.",
     ])
   }
 }
 
 variable "create_alarms" {
   description = <<-EOT
-    Whether to create the CloudWatch alarms and their topic: messages in a DLQ, errors and throttles of a function, messages
-    that wait for too long, scans that are overdue, and no run when one was due. CloudWatch bills each alarm.
+    Whether to create the CloudWatch alarms and their topic. They watch for messages in a DLQ, lost scan events, errors and
+    throttles of a function, messages that wait too long, overdue scans, and runs that did not happen. CloudWatch bills
+    each alarm.
   EOT
   type        = bool
   default     = true
@@ -975,8 +978,8 @@ variable "create_alarms" {
 
 variable "disabled_alarms" {
   description = <<-EOT
-    Alarms not to create: images_dlq, reports_dlq, images_queue_age, reports_queue_age, overdue_scans, silence; and errors
-    or throttles of a function, such as reporter_errors and images_scanner_throttles.
+    Alarms not to create: images_dlq, reports_dlq, events_lost, images_queue_age, reports_queue_age, overdue_scans,
+    silence; and the errors or throttles of a function, such as reporter_errors and images_scanner_throttles.
   EOT
   type        = set(string)
   default     = []
@@ -993,8 +996,8 @@ variable "disabled_alarms" {
 
 variable "alarm_actions" {
   description = <<-EOT
-    ARNs of what CloudWatch notifies when an alarm fires and when it ends, in addition to the topic in alarms_topic_arn: at
-    most four, such as the topic of a pager.
+    ARNs of the actions that CloudWatch takes when an alarm fires and when it ends, in addition to notifying the topic in
+    alarms_topic_arn: at most four, such as the topic of a pager.
   EOT
   type        = list(string)
   default     = []
@@ -1011,7 +1014,7 @@ variable "alarm_actions" {
   validation {
     condition = var.create_alarms || length(var.alarm_actions) == 0
     error_message = join("", [
-      "alarm_actions is ${jsonencode(var.alarm_actions)} although create_alarms is false; expected none, or alarms.",
+      "alarm_actions is ${jsonencode(var.alarm_actions)} and create_alarms is false; expected none, or create_alarms = true.",
     ])
   }
 }
@@ -1034,14 +1037,14 @@ variable "alarm_email" {
 
   validation {
     condition     = var.create_alarms || var.alarm_email == null
-    error_message = "alarm_email is ${jsonencode(var.alarm_email)} although create_alarms is false; expected null, or alarms."
+    error_message = "alarm_email is ${jsonencode(var.alarm_email)} and create_alarms is false; expected null, or create_alarms = true."
   }
 }
 
 variable "create_dashboard" {
   description = <<-EOT
-    Whether to create a CloudWatch dashboard: whether the module runs, what is stuck, what it found and what AWS refused. Its
-    name ends with the Region. CloudWatch bills dashboards beyond the first three of an account.
+    Whether to create a CloudWatch dashboard. It shows whether the module runs, what is stuck, what it found and what AWS
+    refused. Its name ends with the Region. CloudWatch bills dashboards beyond the first three of an account.
   EOT
   type        = bool
   default     = true
@@ -1051,8 +1054,8 @@ variable "create_dashboard" {
 variable "kms_key_arn" {
   description = <<-EOT
     ARN of a customer managed KMS key of the same Region, which encrypts the queues, the topics, the table, the logs and
-    the functions' environment variables. Its key policy has to allow the AWS services in docs/encryption.md. Null for
-    AWS's own encryption, which costs nothing.
+    the functions' environment variables. Its key policy has to allow the AWS services that docs/encryption.md lists. Null
+    for AWS's own encryption, which is free.
   EOT
   type        = string
   default     = null

@@ -36,6 +36,7 @@ run "all_alarms" {
       scan-images-dlq        = "AWS/SQS ApproximateNumberOfMessagesVisible scan-images-dlq Maximum GreaterThanThreshold 0 1x300 ignore"
       scan-reports-dlq       = "AWS/SQS ApproximateNumberOfMessagesVisible scan-reports-dlq Maximum GreaterThanThreshold 0 1x300 ignore"
       scan-images-queue-age  = "AWS/SQS ApproximateAgeOfOldestMessage scan-images Maximum GreaterThanThreshold 86400 1x300 notBreaching"
+      scan-events-lost       = "AWS/Events InvocationsFailedToBeSentToDlq scan-scan-events Sum GreaterThanThreshold 0 1x300 notBreaching"
       scan-reports-queue-age = "AWS/SQS ApproximateAgeOfOldestMessage scan-reports Maximum GreaterThanThreshold 3600 1x300 notBreaching"
       # 7 days, one run and an hour; 2 days.
       scan-overdue-scans = "EcrScanReporter OldestScanAge scan Maximum GreaterThanThreshold 694800 1x3600 ignore"
@@ -54,7 +55,7 @@ run "all_alarms" {
 
   assert {
     condition = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : join(",", keys(alarm.dimensions)) == (
-      { "AWS/SQS" = "QueueName", "AWS/Lambda" = "FunctionName", EcrScanReporter = "Instance" }[alarm.namespace]
+      { "AWS/SQS" = "QueueName", "AWS/Events" = "RuleName", "AWS/Lambda" = "FunctionName", EcrScanReporter = "Instance" }[alarm.namespace]
     )])
     error_message = "Each metric should have the one dimension by which it is written."
   }
@@ -83,9 +84,9 @@ run "all_alarms" {
   assert {
     condition = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : contains(
       [for heading in regexall("(?m)^#+ (.*)$", file("docs/operations.md")) : replace(lower(heading[0]), " ", "-")],
-      try(regex(" docs/operations\\.md#([a-z-]+)$", alarm.alarm_description)[0], "none"),
+      try(regex(" https://[^ ]+/docs/operations\\.md#([a-z-]+)$", alarm.alarm_description)[0], "none"),
     )])
-    error_message = "Each description should end with the section of docs/operations.md that says what to do."
+    error_message = "Each description should end with a link to the section of docs/operations.md that says what to do."
   }
 
   assert {
@@ -163,7 +164,7 @@ run "promise_of_a_month_and_weekly_runs" {
   # A message may wait for a run of a day at most: SQS deletes it after four days.
   assert {
     condition     = aws_cloudwatch_metric_alarm.this["images_queue_age"].threshold == 86400
-    error_message = "A repository should wait for a day at most."
+    error_message = "The alarm should fire when a repository has waited for a day, also for weekly runs."
   }
 }
 
@@ -181,7 +182,7 @@ run "frequent_runs" {
 
   assert {
     condition     = local.longest_run_interval_seconds == 600 && local.silence_seconds == 600 + 3600
-    error_message = "Silence should not be shorter than the time between two heartbeats."
+    error_message = "Silence should begin an hour late at the earliest, the time between two heartbeats."
   }
 }
 
@@ -232,7 +233,7 @@ run "daily_at_a_fixed_time" {
 
   assert {
     condition     = local.longest_run_interval_seconds == 86400 && local.silence_seconds == 2 * 86400
-    error_message = "Each day should have a run."
+    error_message = "The longest interval of a daily schedule should be a day, and silence should begin after two."
   }
 }
 
@@ -245,7 +246,7 @@ run "mondays" {
 
   assert {
     condition     = local.longest_run_interval_seconds == 7 * 86400 && local.silence_seconds == 8 * 86400
-    error_message = "Each week should have a run."
+    error_message = "The longest interval of a weekly schedule should be a week, and silence should begin a day later."
   }
 }
 
@@ -258,7 +259,7 @@ run "working_days" {
 
   assert {
     condition     = local.longest_run_interval_seconds == 3 * 86400 && local.silence_seconds == 4 * 86400
-    error_message = "The longest time between two days should be that from Friday to Monday."
+    error_message = "The longest interval should be three days, from Friday to Monday."
   }
 }
 
@@ -271,7 +272,7 @@ run "days_as_numbers_across_the_weekend" {
 
   assert {
     condition     = join(",", local.weekdays) == "6,7,1,2,4" && local.longest_run_interval_seconds == 2 * 86400
-    error_message = "6-2,4 should be Friday to Monday and Wednesday."
+    error_message = "6-2,4 should be Friday to Monday and Wednesday, with a longest interval of two days."
   }
 }
 
@@ -284,7 +285,7 @@ run "first_monday_of_a_month" {
 
   assert {
     condition     = local.longest_run_interval_seconds == 35 * 86400
-    error_message = "Two first Mondays should be at most five weeks apart."
+    error_message = "The longest interval between two first Mondays should be five weeks."
   }
 }
 
@@ -297,7 +298,7 @@ run "days_of_the_month" {
 
   assert {
     condition     = local.longest_run_interval_seconds == 31 * 86400
-    error_message = "Two days of a month should be at most a month apart."
+    error_message = "The longest interval should be 31 days if one of the days is in every month."
   }
 }
 
@@ -309,8 +310,141 @@ run "months" {
   }
 
   assert {
-    condition     = local.longest_run_interval_seconds == 366 * 86400
-    error_message = "Two months should be at most a year apart."
+    condition     = local.longest_run_interval_seconds == 371 * 86400
+    error_message = "The longest interval of a schedule with months should be 53 weeks."
+  }
+}
+
+# Between two fifth Mondays, such as those of November 2026 and March 2027, there can be 17 weeks.
+run "fifth_monday_of_a_month" {
+  command = plan
+
+  variables {
+    rate = "cron(0 4 ? * MON#5 *)"
+  }
+
+  assert {
+    condition     = local.longest_run_interval_seconds == 119 * 86400
+    error_message = "The longest interval between two fifth Mondays should be 17 weeks."
+  }
+}
+
+run "first_or_fifth_monday_of_a_month" {
+  command = plan
+
+  variables {
+    rate = "cron(0 4 ? * MON#1,MON#5 *)"
+  }
+
+  assert {
+    condition     = local.longest_run_interval_seconds == 35 * 86400
+    error_message = "The longest interval should be five weeks if one of the days is in every month."
+  }
+}
+
+run "last_friday_of_a_month" {
+  command = plan
+
+  variables {
+    rate = "cron(0 4 ? * 6L *)"
+  }
+
+  assert {
+    condition     = local.longest_run_interval_seconds == 35 * 86400
+    error_message = "The longest interval between two last Fridays should be five weeks."
+  }
+}
+
+# From 31 January to 31 March, or from 31 May to 31 July.
+run "day_that_is_missing_in_some_months" {
+  command = plan
+
+  variables {
+    rate = "cron(0 4 31 * ? *)"
+  }
+
+  assert {
+    condition     = local.longest_run_interval_seconds == 63 * 86400
+    error_message = "The longest interval should allow for a month without a 31st."
+  }
+}
+
+run "days_that_are_missing_in_february" {
+  command = plan
+
+  variables {
+    rate = "cron(0 4 29-30 * ? *)"
+  }
+
+  assert {
+    condition     = local.longest_run_interval_seconds == 63 * 86400
+    error_message = "The longest interval should allow for a February of 28 days."
+  }
+}
+
+run "last_day_of_a_month" {
+  command = plan
+
+  variables {
+    rate = "cron(0 4 L * ? *)"
+  }
+
+  assert {
+    condition     = local.longest_run_interval_seconds == 31 * 86400
+    error_message = "The longest interval between two last days of a month should be 31 days."
+  }
+}
+
+run "every_second_day_of_a_month" {
+  command = plan
+
+  variables {
+    rate = "cron(0 4 */2 * ? *)"
+  }
+
+  assert {
+    condition     = local.longest_run_interval_seconds == 31 * 86400
+    error_message = "The longest interval of days that are in every month should be at most 31 days."
+  }
+}
+
+# The first of May 2027 is a Saturday: the nearest working day of that month is 3 May.
+run "working_day_of_a_month" {
+  command = plan
+
+  variables {
+    rate = "cron(0 4 1W * ? *)"
+  }
+
+  assert {
+    condition     = local.longest_run_interval_seconds == 33 * 86400
+    error_message = "The longest interval should allow for a day that moves by two days."
+  }
+}
+
+run "last_working_day_of_a_month" {
+  command = plan
+
+  variables {
+    rate = "cron(0 4 LW * ? *)"
+  }
+
+  assert {
+    condition     = local.longest_run_interval_seconds == 33 * 86400
+    error_message = "The longest interval between two last working days should be 33 days."
+  }
+}
+
+run "working_day_that_is_missing_in_some_months" {
+  command = plan
+
+  variables {
+    rate = "cron(0 4 31W * ? *)"
+  }
+
+  assert {
+    condition     = local.longest_run_interval_seconds == 63 * 86400
+    error_message = "The longest interval should allow for a month without a 31st, and for a day that moves by two days."
   }
 }
 
@@ -323,7 +457,7 @@ run "paused" {
 
   assert {
     condition = (
-      !contains(keys(aws_cloudwatch_metric_alarm.this), "silence") && length(aws_cloudwatch_metric_alarm.this) == 11 &&
+      !contains(keys(aws_cloudwatch_metric_alarm.this), "silence") && length(aws_cloudwatch_metric_alarm.this) == 12 &&
       length(aws_cloudwatch_event_rule.heartbeat) == 0 && length(aws_cloudwatch_event_target.heartbeat) == 0 &&
       length(aws_lambda_permission.heartbeat) == 0
     )
@@ -341,9 +475,40 @@ run "some_alarms" {
   assert {
     condition = (
       length(setintersection(keys(aws_cloudwatch_metric_alarm.this), var.disabled_alarms)) == 0 &&
-      length(aws_cloudwatch_metric_alarm.this) == 9 && length(aws_cloudwatch_event_rule.heartbeat) == 0
+      length(aws_cloudwatch_metric_alarm.this) == 10 && length(aws_cloudwatch_event_rule.heartbeat) == 0
     )
     error_message = "All alarms but the disabled ones should exist, and no heartbeat without the alarm on silence."
+  }
+}
+
+run "widget" {
+  command = plan
+
+  variables {
+    dashboard_widget = true
+    disabled_alarms  = ["console_widget_throttles"]
+  }
+
+  assert {
+    condition = (
+      aws_cloudwatch_metric_alarm.this["console_widget_errors"].alarm_name == "scan-console-widget-errors" &&
+      aws_cloudwatch_metric_alarm.this["console_widget_errors"].dimensions.FunctionName == "scan-console-widget" &&
+      length(aws_cloudwatch_metric_alarm.this) == 14
+    )
+    error_message = "The widget's function should have alarms like the other functions."
+  }
+}
+
+run "disabled_alarm_of_an_absent_widget" {
+  command = plan
+
+  variables {
+    disabled_alarms = ["console_widget_errors", "console_widget_throttles"]
+  }
+
+  assert {
+    condition     = length(aws_cloudwatch_metric_alarm.this) == 13
+    error_message = "Naming the widget's alarms should have no effect while there is no widget."
   }
 }
 

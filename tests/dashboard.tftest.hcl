@@ -26,7 +26,7 @@ run "dashboard" {
   assert {
     condition = [for widget in jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets :
       widget.properties.markdown if widget.type == "text"
-    ] == ["## Is it running", "## Is anything stuck", "## What did it find", "## What did AWS refuse"]
+    ] == ["## Is it running?", "## Is anything stuck?", "## What did it find?", "## What did AWS refuse?"]
     error_message = "The dashboard should answer these questions in this order."
   }
 
@@ -142,5 +142,48 @@ run "queries" {
       aws_cloudwatch_query_definition.this["runs"].log_group_names == tolist(["/aws/lambda/scan-repositories-scanner"])
     )
     error_message = "Each query should read the logs of the functions that write what it looks for."
+  }
+
+  # Lambda writes timeouts itself, without a message: only these fields say what happened.
+  assert {
+    condition = alltrue([for field in ["type", "record.status", "record.errorType", "errorMessage"] : contains(
+      split(", ", regex("fields (.*)", aws_cloudwatch_query_definition.this["errors and warnings"].query_string)[0]), field,
+    )])
+    error_message = "Timeouts should be shown with their type and status."
+  }
+
+  assert {
+    condition = (
+      strcontains(
+        aws_cloudwatch_query_definition.this["messages that failed"].query_string, "\"image not processed; the message is retried\"",
+      ) &&
+      strcontains(aws_cloudwatch_query_definition.this["messages that failed"].query_string, "level like /ERROR/") &&
+      strcontains(aws_cloudwatch_query_definition.this["messages that failed"].query_string, " repository, digest, message_id, reason") &&
+      strcontains(aws_cloudwatch_query_definition.this["reports that were not published"].query_string, "\"digest not published\"")
+    )
+    error_message = "The queries should find scan events that the reporter could not process, and digests that SNS rejected."
+  }
+}
+
+run "widget" {
+  variables {
+    dashboard_widget = true
+  }
+
+  assert {
+    condition = (
+      contains(aws_cloudwatch_query_definition.this["errors and warnings"].log_group_names, "/aws/lambda/scan-console-widget") &&
+      length(aws_cloudwatch_query_definition.this["errors and warnings"].log_group_names) == 4
+    )
+    error_message = "Errors of the widget's function should be found too."
+  }
+
+  assert {
+    condition = alltrue([for title in ["Invocations", "Errors", "Lambda: throttles"] : anytrue([
+      for widget in jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets : contains(
+        [for metric in try(widget.properties.metrics, []) : metric[3]], "scan-console-widget",
+      ) if try(widget.properties.title, "") == title
+    ])])
+    error_message = "The dashboard should show the widget's function with the other functions."
   }
 }

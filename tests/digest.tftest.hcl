@@ -201,7 +201,7 @@ run "interval_of_a_cron_expression_with_months" {
 
   assert {
     condition     = module.reporter.function.environment[0].variables["RUN_INTERVAL_SECONDS"] == "31622400"
-    error_message = "The interval should be a year."
+    error_message = "The interval should be 366 days, which is the most that the reporter accepts."
   }
 }
 

@@ -28,7 +28,6 @@ run "defaults" {
     condition = module.repositories_scanner.function.environment[0].variables == tomap({
       REPOSITORIES_FILTER_REGEXP  = ".*"
       REPOSITORIES_EXCLUDE_REGEXP = ""
-      REPORTER_NAME               = "ecr-scan-reporter"
       THREADS                     = "16"
       IMAGES_QUEUE_URL            = "https://sqs.eu-central-1.amazonaws.com/123456789012/images"
       MEMORY_TABLE_NAME           = "ecr-scan-reporter-memory"
@@ -39,8 +38,9 @@ run "defaults" {
 
   assert {
     condition = module.images_scanner.function.environment[0].variables == tomap({
-      ECR_IMAGES_DURATION_DELTA = "7d"
-      RUN_INTERVAL_SECONDS      = "86400"
+      ECR_IMAGES_DURATION_DELTA    = "7d"
+      RUN_INTERVAL_SECONDS         = "86400"
+      LONGEST_RUN_INTERVAL_SECONDS = "86400"
       IMAGES_SELECTION = jsonencode({
         newest = null, pulled_within = null, pushed_within = null, tag_regexp = null, tagged_only = false
       })
@@ -50,7 +50,7 @@ run "defaults" {
       REPORTER_NAME     = "ecr-scan-reporter"
       THREADS           = "16"
     })
-    error_message = "The images scanner should have the maximum age, the run interval, the two queues, the table and the instance's name."
+    error_message = "The images scanner should have the maximum age, the run intervals, the two queues, the table and the instance's name."
   }
 
   assert {
@@ -119,6 +119,22 @@ run "inputs" {
       function.function.environment[0].variables["AWS_ENDPOINT_URL_ECR"] == "http://ecr:5000"
     ])
     error_message = "All functions should have the additional variables."
+  }
+}
+
+run "intervals_of_a_weekly_schedule" {
+  command = plan
+
+  variables {
+    rate = "7 days"
+  }
+
+  assert {
+    condition = (
+      module.images_scanner.function.environment[0].variables["RUN_INTERVAL_SECONDS"] == "86400" &&
+      module.images_scanner.function.environment[0].variables["LONGEST_RUN_INTERVAL_SECONDS"] == "604800"
+    )
+    error_message = "The images scanner should know the whole interval between two runs, also beyond a day."
   }
 }
 

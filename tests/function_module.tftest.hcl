@@ -1,4 +1,4 @@
-# modules/function on its own: what all three functions have alike.
+# modules/function on its own: what all functions have in common.
 
 mock_provider "aws" {
   source = "./tests/mocks"

@@ -85,14 +85,15 @@ run "functions" {
     condition = { for statement in jsondecode(module.images_scanner.policy.policy).Statement :
       statement.Sid => "${statement.Effect} ${join(",", statement.Action)} ${join(",", statement.Resource)}"
       } == {
-      ReadImagesAndScans = "Allow ecr:DescribeImages,ecr:DescribeImageScanFindings arn:aws:ecr:eu-central-1:123456789012:repository/*"
-      ReadImageIndexes   = "Allow ecr:BatchGetImage arn:aws:ecr:eu-central-1:123456789012:repository/*"
-      QueueContinuation  = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:images"
-      QueueOverdueImages = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:reports"
-      StartScans         = "Allow ecr:StartImageScan arn:aws:ecr:eu-central-1:123456789012:repository/*"
-      ReadScans          = "Allow dynamodb:Query arn:aws:dynamodb:eu-central-1:123456789012:table/memory"
-      ReadIndexes        = "Allow dynamodb:BatchGetItem arn:aws:dynamodb:eu-central-1:123456789012:table/memory"
-      RememberScans      = "Allow dynamodb:BatchWriteItem arn:aws:dynamodb:eu-central-1:123456789012:table/memory"
+      ReadImagesAndScans        = "Allow ecr:DescribeImages,ecr:DescribeImageScanFindings arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      ReadScanningConfiguration = "Allow ecr:GetRegistryScanningConfiguration *"
+      ReadImageIndexes          = "Allow ecr:BatchGetImage arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      QueueContinuation         = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:images"
+      QueueOverdueImages        = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:reports"
+      StartScans                = "Allow ecr:StartImageScan arn:aws:ecr:eu-central-1:123456789012:repository/*"
+      ReadScans                 = "Allow dynamodb:Query arn:aws:dynamodb:eu-central-1:123456789012:table/memory"
+      ReadIndexes               = "Allow dynamodb:BatchGetItem arn:aws:dynamodb:eu-central-1:123456789012:table/memory"
+      RememberScans             = "Allow dynamodb:BatchWriteItem arn:aws:dynamodb:eu-central-1:123456789012:table/memory"
       ConsumeImagesQueue = join(" ", [
         "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes", "arn:aws:sqs:eu-central-1:123456789012:images",
       ])
@@ -133,6 +134,19 @@ run "functions" {
       ])
     }
     error_message = "The reporter should be allowed to consume its queue, read findings, use its memory and publish, and nothing else."
+  }
+}
+
+run "conditions" {
+  assert {
+    condition = { for statement in flatten([for function in [module.repositories_scanner, module.images_scanner, module.reporter] :
+      jsondecode(function.policy.policy).Statement
+      ]) : statement.Sid => statement.Condition if can(statement.Condition) } == {
+      RememberRun        = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["PASSES", "RUNS"] } }
+      ForgetRepositories = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["STATES", "SUMMARIES"] } }
+      RememberScans      = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["REPOSITORY#*", "STATES", "SUMMARIES"] } }
+    }
+    error_message = "The scanners should write only their own items: no rules, and no reports that wait to be published."
   }
 }
 

@@ -1,4 +1,4 @@
-# Checks the two EventBridge rules: the schedule, the event pattern, and whether they are enabled.
+# Checks two EventBridge rules, the schedule and the scan events: their expression and pattern, and how to disable them.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -85,17 +85,6 @@ run "failures_that_are_not_reported" {
       detail      = { repository-name = [{ exists = true }] }
     }
     error_message = "The rule should match failed scans even if they are not reported, so that the memory knows them."
-  }
-}
-
-run "enabled" {
-  command = plan
-
-  assert {
-    condition = (
-      aws_cloudwatch_event_rule.schedule.state == "ENABLED" && aws_cloudwatch_event_rule.scan_events.state == "ENABLED"
-    )
-    error_message = "Both rules should be enabled by default."
   }
 }
 

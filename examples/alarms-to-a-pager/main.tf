@@ -1,5 +1,5 @@
 # Pages whoever is on call when the module itself stops working: a message in a dead-letter queue, a function that fails, a
-# scan that is overdue, or no run when one was due. The reports go to the team by mail, as always.
+# scan that is overdue, or a run that did not happen. The reports still go to the team by mail.
 
 data "aws_caller_identity" "current" {}
 
@@ -15,7 +15,7 @@ module "ecr_scan_reporter" {
   alarm_actions = [aws_sns_topic.pager.arn]
 }
 
-# The topic of the pager, which other alarms of the account can share.
+# The topic of the pager. Other alarms of the account can use it too.
 resource "aws_sns_topic" "pager" {
   # checkov:skip=CKV_AWS_26:CloudWatch may not use the AWS managed key of SNS. An alarm holds a name, its description and a number.
   name = "pager"
@@ -47,7 +47,7 @@ resource "aws_sns_topic_policy" "pager" {
   })
 }
 
-# Pagers such as PagerDuty and Opsgenie have an address for Amazon SNS or CloudWatch, and confirm its subscription themselves.
+# Pagers such as PagerDuty and Opsgenie have an address for Amazon SNS or CloudWatch, and confirm the subscription themselves.
 resource "aws_sns_topic_subscription" "pager" {
   count = var.pager_url == null ? 0 : 1
 

@@ -1,5 +1,5 @@
-# Posts the reports to a Slack channel. Amazon Q Developer in chat applications (formerly AWS Chatbot) does that; its
-# access to the Slack workspace is granted once, in its console.
+# Posts the reports to a Slack channel, through Amazon Q Developer in chat applications (formerly AWS Chatbot). Grant it access
+# to the Slack workspace once, in its console.
 
 data "aws_partition" "current" {}
 
@@ -23,11 +23,11 @@ resource "aws_chatbot_slack_channel_configuration" "reports" {
   sns_topic_arns     = [module.ecr_scan_reporter.chat_topic_arn]
   iam_role_arn       = aws_iam_role.chat.arn
 
-  # People of the channel can read reports, and run nothing in this account.
+  # Members of the channel can read reports, but cannot run anything in this account.
   guardrail_policy_arns = ["arn:${data.aws_partition.current.partition}:iam::aws:policy/AWSDenyAll"]
 }
 
-# A channel must have a role. Reports need none of its permissions, so it has none.
+# A channel must have a role. Reports need no permissions, so it has none.
 resource "aws_iam_role" "chat" {
   name = "ecr-scan-reports-chat"
 

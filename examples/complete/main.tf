@@ -1,4 +1,4 @@
-# Two instances in one account and Region: a strict one for production, with every input set (but reports_topic_arn, which
+# Two instances in one account and Region: a strict one for production, with every input set (except reports_topic_arn, which
 # replaces email and subscriptions), and a lenient one for all other repositories.
 
 data "aws_caller_identity" "current" {}
@@ -67,9 +67,9 @@ resource "aws_kms_key" "reports" {
   })
 }
 
-# The topic of a pager. It has no key: the alarms have to arrive if the key is the trouble.
+# The topic of a pager. It has no key: the alarms have to arrive even if the key is the problem.
 resource "aws_sns_topic" "pager" {
-  #checkov:skip=CKV_AWS_26:Alarms have to arrive if the key is disabled, and hold no findings.
+  #checkov:skip=CKV_AWS_26:Alarms have to arrive even if the key is disabled. They hold no findings.
   name = "ecr-scan-pager"
 }
 
@@ -105,7 +105,7 @@ module "production" {
   # All resources are named after it: production-images-scanner, production-reports and so on.
   name = "production"
 
-  # False disables both rules and keeps all other resources.
+  # False disables the EventBridge rules and removes the silence alarm. All other resources stay.
   enabled = true
 
   # At four in the morning UTC.
@@ -114,7 +114,7 @@ module "production" {
   # A Python regular expression, matched from the start of the repository name.
   repositories_filter_regexp = "production/"
 
-  # Matched from the start as well; matching repositories are skipped.
+  # Also matched from the start; matching repositories are skipped.
   repositories_exclude_regexp = "production/(mirror|cache)/"
 
   # The twenty most recently pushed images of each repository that have a version tag.
@@ -133,7 +133,7 @@ module "production" {
   email = "security@example.com"
 
   # Additional subscribers: a queue that receives each message without the SNS envelope, and an address that receives
-  # only reports of failed scans, and of each only the first message: mail shows all that it has there.
+  # only the reports with failed scans, without digests, and only the first message of each: it has the whole text.
   subscriptions = {
     tickets = {
       protocol             = "sqs"
@@ -141,9 +141,13 @@ module "production" {
       raw_message_delivery = true
     }
     platform = {
-      protocol            = "email"
-      endpoint            = "platform@example.com"
-      filter_policy       = jsonencode({ failed_scans = [{ numeric = [">", 0] }], part = [{ numeric = ["=", 1] }] })
+      protocol = "email"
+      endpoint = "platform@example.com"
+      filter_policy = jsonencode({
+        failed_scans = [{ numeric = [">", 0] }]
+        kind         = [{ exists = false }]
+        part         = [{ numeric = ["=", 1] }]
+      })
       filter_policy_scope = "MessageAttributes"
     }
   }
@@ -151,10 +155,10 @@ module "production" {
   # For Slack or Microsoft Teams: configure a channel of Amazon Q Developer with the topic in chat_topic_arn.
   chat = true
 
-  # Scans that others started, such as pushes, share a report if they end within five minutes...
+  # Scans that the module did not start, such as scans on push, share a report if they end within five minutes...
   report_window = 300
 
-  # ...for each team, the second part of a name such as production/payments/api.
+  # ...one report per team, the second part of a name such as production/payments/api.
   group_by = "^production/([^/]+)/"
 
   # Reports an image with one critical, one high (the default) or ten medium findings; the others are off.
@@ -172,7 +176,7 @@ module "production" {
     EXPLOITED = 3
   }
 
-  # Not reported until a fix is known; with expires = "2026-12-31" in place of until_fixed, until that day.
+  # Not reported until a fix is known; with expires = "2026-12-31" instead of until_fixed, until that day.
   ignored_findings = [{
     id           = "CVE-2026-1234"
     reason       = "The function is not called."
@@ -187,11 +191,14 @@ module "production" {
   # ...or for the better...
   notify_on_fixed = true
 
-  # ...or when the last report of it is two weeks old.
+  # ...or when the last report about it is two weeks old.
   remind_after = "2w"
 
   # Reports failed scans.
   notify_on_scan_failure = true
+
+  # Every day at seven in the morning UTC, what the state of the registry is.
+  digest_schedule = "cron(0 7 * * ? *)"
 
   functions = {
     # One run at a time.
@@ -230,9 +237,11 @@ module "production" {
   alarm_actions   = [aws_sns_topic.pager.arn]
   alarm_email     = "operations@example.com"
 
+  # The dashboard begins with the state of the registry.
   create_dashboard = true
+  dashboard_widget = true
 
-  # Encrypts queues, topics, table, logs and environment variables.
+  # Encrypts the queues, the topics, the table, the logs and the environment variables.
   kms_key_arn = aws_kms_key.reports.arn
 
   # The roles are in this path.

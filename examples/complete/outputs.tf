@@ -7,7 +7,7 @@ output "reports_topic_arns" {
 }
 
 output "chat_topic_arn" {
-  description = "ARN of the topic with which a channel of Amazon Q Developer is to be configured."
+  description = "ARN of the topic to add to a channel of Amazon Q Developer."
   value       = module.production.chat_topic_arn
 }
 

@@ -1,4 +1,4 @@
-# Scans the registries of two Regions: ECR, its events and all that the module creates belong to one Region, except IAM
+# Scans the registries of two Regions. ECR, its events and everything that the module creates belong to one Region, except IAM
 # roles, which need different names. One queue receives the reports of both.
 
 locals {

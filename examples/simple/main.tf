@@ -7,9 +7,12 @@ module "ecr_scan_reporter" {
   #   version = "~> 1.0"
   source = "../../"
 
-  email                 = var.email
+  email = var.email
+
+  # A year, which security checks such as checkov's ask for. The default is 30 days.
+  log_retention_days = 365
+
   rate                  = var.rate
   report_window         = var.report_window
-  log_retention_days    = 365
   environment_variables = var.environment_variables
 }

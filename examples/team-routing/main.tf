@@ -12,8 +12,8 @@ module "ecr_scan_reporter" {
   # One report per team...
   group_by = "^([^/]+)/"
 
-  # ...which has the team's name as its message attribute `group`. `part` is 1 in the first message of a report, and mail
-  # shows the whole report there. SNS allows 200 filter policies per topic.
+  # ...which has the team's name as its message attribute `group`. `part` is 1 in the first message of a report, which has the
+  # whole text for mail. SNS allows 200 filter policies per topic.
   subscriptions = merge(
     { for team, address in var.teams : team => {
       protocol      = "email"

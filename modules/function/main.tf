@@ -4,14 +4,14 @@ locals {
   # The newest Python runtime that all supported provider versions accept: 5.100 rejects python3.14.
   runtime = "python3.13"
 
-  # What every function needs, by Sid, if its condition holds.
+  # What every function needs, keyed by Sid.
   common_policy_statements = {
     WriteLogs = {
       needed    = true
       actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
       resources = ["${aws_cloudwatch_log_group.this.arn}:*"]
     }
-    # The environment variables, and whatever the function reads that has the same key.
+    # The environment variables, and everything that the function reads and the same key encrypts.
     DecryptWithKey = {
       needed    = var.kms_key_arn != null
       actions   = ["kms:Decrypt"]
@@ -23,7 +23,7 @@ locals {
       actions   = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
       resources = ["*"]
     }
-    # Lambda creates and removes the network interfaces with the function's role. The interfaces have no names beforehand.
+    # Lambda uses the function's role to create and remove network interfaces, whose ARNs are not known in advance.
     UseNetwork = {
       needed    = var.vpc_config != null
       actions   = local.network_actions
@@ -36,7 +36,7 @@ locals {
     "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses",
   ]
 
-  # What Lambda may do to the network, the code of the function need not: requests from it carry the function's ARN.
+  # Lambda needs these permissions, but the function's own code does not. Requests of the code carry the function's ARN.
   denials = var.vpc_config == null ? [] : [{
     Sid       = "DenyNetworkToCode"
     Effect    = "Deny"
@@ -47,7 +47,7 @@ locals {
 
   policy_statements = merge(
     { for sid, statement in local.common_policy_statements : sid => {
-      actions = statement.actions, resources = statement.resources
+      actions = statement.actions, resources = statement.resources, condition = null
     } if statement.needed },
     var.policy_statements,
   )
@@ -67,8 +67,8 @@ resource "aws_iam_role" "this" {
   permissions_boundary = var.permissions_boundary
   tags                 = var.tags
 
-  # No aws:SourceArn: Lambda documents none for this call. IAM lets a principal pass a role to functions of its own account
-  # only, so no other account can have Lambda assume it.
+  # No aws:SourceArn: Lambda documents none for this call. IAM lets principals pass a role only to functions of their own
+  # account, so no other account can have Lambda assume it.
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
@@ -87,19 +87,22 @@ resource "aws_iam_role_policy" "this" {
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = concat(
-      [for sid, statement in local.policy_statements : {
-        Sid      = sid
-        Effect   = "Allow"
-        Action   = statement.actions
-        Resource = statement.resources
-      }],
+      [for sid, statement in local.policy_statements : merge(
+        {
+          Sid      = sid
+          Effect   = "Allow"
+          Action   = statement.actions
+          Resource = statement.resources
+        },
+        { for name, value in { Condition = statement.condition } : name => value if value != null },
+      )],
       local.denials,
     )
   })
 }
 
 resource "aws_lambda_function" "this" {
-  #checkov:skip=CKV_AWS_116:Two functions consume a queue with a DLQ. The event of the third is the schedule's; its errors are an alarm.
+  #checkov:skip=CKV_AWS_116:Two functions consume a queue with a DLQ. The others have no queue; their errors trigger an alarm.
   #checkov:skip=CKV_AWS_272:AWS Signer signs packages in S3. This one is in the repository, and anyone can rebuild it to the byte.
   function_name                  = var.name
   description                    = var.description
@@ -119,7 +122,7 @@ resource "aws_lambda_function" "this" {
     variables = var.environment_variables
   }
 
-  # PassThrough is Lambda's default: it records nothing by itself.
+  # PassThrough is Lambda's default: it records no traces of its own.
   tracing_config {
     mode = var.tracing ? "Active" : "PassThrough"
   }
@@ -133,7 +136,7 @@ resource "aws_lambda_function" "this" {
     }
   }
 
-  # Lambda's own log lines are limited to failures: what START and REPORT say of each invocation is in the metrics.
+  # Lambda's own log lines are limited to failures: what START and REPORT say about each invocation is in the metrics.
   logging_config {
     log_format            = "JSON"
     application_log_level = var.log_level

@@ -79,14 +79,16 @@ variable "environment_variables" {
 
 variable "policy_statements" {
   description = <<-EOT
-    Statements of the policy of the function's role, by Sid, in addition to the one that lets it write its logs. All
+    Statements of the policy of the function's role, keyed by Sid, in addition to the one that lets it write its logs. All
     statements allow:
     - `actions`: IAM actions, such as "sqs:SendMessage".
     - `resources`: ARNs that the actions apply to.
+    - `condition`: values by condition operator and key; null for none.
   EOT
   type = map(object({
     actions   = list(string)
     resources = list(string)
+    condition = optional(map(map(list(string))))
   }))
   default  = {}
   nullable = false

@@ -1,17 +1,17 @@
 # Internal to this repository: one SQS queue that a Lambda function consumes, with its dead-letter queue (DLQ).
 
 locals {
-  # Lambda recommends six times the function's timeout, so that throttled and retried batches are not delivered twice. A
-  # message becomes invisible when Lambda receives it, so the time for which Lambda fills a batch is added.
+  # AWS recommends six times the function's timeout, so that throttled and retried batches are not delivered twice. A message
+  # becomes invisible when Lambda receives it, so the time for which Lambda fills a batch is added.
   visibility_timeout_seconds = 6 * var.consumer_timeout + var.consumer_batching_window
 
-  # Lambda recommends at least five, so that throttling alone moves no message to the DLQ.
+  # AWS recommends at least five, so that throttling alone does not move a message to the DLQ.
   max_receive_count = 5
 
-  # The maximum of SQS: two weeks to find the cause of a failure and redrive the messages.
+  # SQS's maximum: two weeks to find the cause of a failure and redrive the messages.
   dlq_retention_seconds = 14 * 24 * 60 * 60
 
-  # A queue has either SQS's own key or a customer key, and the provider rejects `false` beside the latter.
+  # A queue has either SQS's own key or a customer key, and the provider rejects `false` together with the latter.
   sqs_managed_sse_enabled = var.kms_key_arn == null ? true : null
 
   # Composed from the names, because each queue's policy needs the queue's own ARN and the two queues refer to each

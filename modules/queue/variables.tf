@@ -31,7 +31,7 @@ variable "consumer_batching_window" {
 
 variable "policy_statements" {
   description = <<-EOT
-    Statements of the queue's policy, by Sid, in addition to the one that denies insecure transport. All statements
+    Statements of the queue's policy, keyed by Sid, in addition to the one that denies insecure transport. All statements
     allow:
     - `service`: service principal, such as "events.amazonaws.com".
     - `actions`: SQS actions, such as "sqs:SendMessage".

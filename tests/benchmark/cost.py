@@ -1,22 +1,24 @@
 """Print what the module costs per month, computed from what the benchmark measured. Needs nothing but Python.
 
-`cost.py IMAGES` is a registry of so many images, each of which is scanned once a week by a daily run, in repositories
-of 50 images with 200 findings each. figures.json has what one image, one scan and one run consume; the case
-`cost` of the benchmark writes it. Free tiers are left out.
+`cost.py IMAGES` is for a registry with that many images, each of which is scanned once a week by a daily run, in
+repositories of 50 images with 200 findings each. figures.json has what one image, one scan and one run consume; the
+case `cost` of the benchmark writes it. Free tiers are left out. `cost.py --document` writes the table in docs/cost.md.
 """
 
 import argparse
 import json
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 FIGURES = Path(__file__).parent / "figures.json"
+PAGE = Path(__file__).parents[2] / "docs" / "cost.md"
 # Dollars in us-east-1. All of them are third-party quotes of 2025 and 2026: the tables of AWS's own pricing pages could
 # not be read. Compare them with https://aws.amazon.com/<service>/pricing before a decision depends on them.
 #   dynamodb: on demand; several quotes agree, one of which cites aws.amazon.com/dynamodb/pricing/on-demand
-#   lambda:   x86_64; cloudchipr.com/blog/aws-lambda-pricing
+#   lambda:   arm64, the default; cloudchipr.com/blog/aws-lambda-pricing
 #   sqs:      standard queue; cloudburn.io, March 2026
 #   sns:      factualminds.com, June 2026
 #   logs:     the first tier of ingestion; several quotes
@@ -27,7 +29,7 @@ PRICES = {
     "dynamodb GB-month": 0.25,
     "dynamodb point-in-time recovery GB-month": 0.20,
     "lambda request": 0.20e-6,
-    "lambda GB-second": 0.0000166667,
+    "lambda GB-second": 0.0000133334,
     "sqs request": 0.40e-6,
     "sns request": 0.50e-6,
     "sns email": 2.00e-5,
@@ -35,8 +37,9 @@ PRICES = {
     "metric": 0.30,
     "alarm": 0.10,
 }
-# Of one instance: what the functions write (docs/how-it-works.md), and what alarms.tf has.
-_METRICS, _ALARMS = 24, 12
+# Of one instance, by default: what the functions write (docs/how-it-works.md), and what alarms.tf has. A test counts
+# both.
+METRICS, ALARMS = 24, 13
 DAYS = 365 / 12
 SCANS = DAYS / 7
 # AWS gives a function one vCPU per 1,769 MB. https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
@@ -173,8 +176,8 @@ def monthly_cost(figures: Figures, images: int, changed: float, subscribers: int
         ("SNS", "requests of 64 KB", "sns request", max(used.report_bytes / _SNS_REQUEST, messages)),
         ("SNS", "emails", "sns email", messages * subscribers),
         ("CloudWatch", "GB of logs", "logs GB", used.log_bytes / _GB),
-        ("CloudWatch", "metrics", "metric", _METRICS),
-        ("CloudWatch", "alarms", "alarm", _ALARMS),
+        ("CloudWatch", "metrics", "metric", METRICS),
+        ("CloudWatch", "alarms", "alarm", ALARMS),
     ]
     return [Line(service, what, amount, amount * PRICES[price]) for service, what, price, amount in amounts]
 
@@ -186,8 +189,26 @@ def table_requests(figures: Figures, images: int, changed: float) -> float:
     return (figures.run * (images * DAYS) + of_scan * scans).table_requests
 
 
+def documented(page: str, figures: Figures) -> str:
+    """Return docs/cost.md with the table that the figures give, between its two marks."""
+    before, start, rest = page.partition("<!-- cost.py --document -->\n")
+    _, end, after = rest.partition("<!-- end -->\n")
+    sizes = (1_000, 100_000, 1_000_000)
+    services: dict[str, list[float]] = {}
+    for column, images in enumerate(sizes):
+        for line in monthly_cost(figures, images, changed=0.1, subscribers=10):
+            services.setdefault(line.service, [0.0] * len(sizes))[column] += line.dollars
+    rows = {**services, "**all**": [sum(column) for column in zip(*services.values(), strict=True)]}
+    lines = ["| per month | " + " | ".join(f"{images:,} images" for images in sizes) + " |", "|---|---:|---:|---:|"]
+    lines += [f"| {name} | " + " | ".join(f"${dollars:.2f}" for dollars in row) + " |" for name, row in rows.items()]
+    return before + start + "\n".join(lines) + "\n" + end + after
+
+
 def main() -> None:
-    """Print the bill."""
+    """Print the bill, or write the table in the document."""
+    if sys.argv[1:] == ["--document"]:
+        PAGE.write_text(documented(PAGE.read_text(), Figures.from_json(FIGURES.read_text())))
+        return
     parser = argparse.ArgumentParser(description="Print what the module costs per month, in us-east-1.")
     parser.add_argument("images", type=int, help="images in the registry, each scanned once a week")
     parser.add_argument(

@@ -1,0 +1,99 @@
+"""The scanners write only items whose partition keys their roles allow, and each key that a role allows is needed."""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ecr_scan_reporter import images_scanner, repositories_scanner
+from ecr_scan_reporter.aws.dynamodb import Table
+from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
+from ecr_scan_reporter.memory.summaries import RepositorySummary, summary_item
+from ecr_scan_reporter.scanning.messages import RepositoryMessage
+from fake_aws import FakeAws, FakeImage, FakeRegistry, digest_of, index_image
+
+ROOT = Path(__file__).resolve().parents[2]
+NOW = datetime.now(UTC)
+WRITES = {"put_item": "dynamodb:PutItem", "batch_write_item": "dynamodb:BatchWriteItem"}
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAws]:
+    """A registry with a repository that is due, and a memory that knows one that is gone."""
+    with FakeAws(FakeRegistry()) as fake:
+        table = fake.create_memory_table()
+        child = digest_of("child")
+        images = [index_image(digest_of("index"), {child: "linux/amd64"}, ("1.0",)), FakeImage(child)]
+        fake.registry.add("team-a/app", images)
+        gone = RepositorySummary("team-a/gone", NOW - timedelta(days=1))
+        memory = ScanMemory(Table(fake.client("dynamodb"), table))
+        state = RepositoryState("team-a/gone", NOW, images=1, asked=0, run="earlier")
+        memory.remember_state(state, NOW, summary_item(gone, NOW))
+        settings = {
+            "ECR_IMAGES_DURATION_DELTA": "7d",
+            "IMAGES_QUEUE_URL": fake.queue_url(),
+            "MEMORY_TABLE_NAME": table,
+            "REPORTER_NAME": "platform",
+            "REPORTS_QUEUE_URL": fake.queue_url("reports"),
+            "REPOSITORIES_FILTER_REGEXP": ".*",
+        }
+        for name, value in {**fake.environment(), **settings}.items():
+            monkeypatch.setenv(name, value)
+        caches = (images_scanner.dependencies, repositories_scanner.dependencies)
+        for cache in caches:
+            cache.cache_clear()
+        yield fake
+        for cache in caches:
+            cache.cache_clear()
+
+
+@pytest.fixture
+def written(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> set[tuple[str, str]]:
+    """The action and the partition key of each write from now on."""
+    keys: set[tuple[str, str]] = set()
+    call = Table._call
+
+    def record(table: Table, operation: str, **parameters: Any) -> Any:
+        items: list[Mapping[str, Any]] = [parameters["Item"]] if operation == "put_item" else []
+        for requests in parameters.get("RequestItems", {}).values() if operation == "batch_write_item" else ():
+            items += [next(iter(request.values())) for request in requests]
+        keys.update((WRITES[operation], (item.get("Item") or item.get("Key") or item)["pk"]["S"]) for item in items)
+        assert operation in WRITES or operation in ("query", "get_item", "batch_get_item")
+        return call(table, operation, **parameters)
+
+    monkeypatch.setattr(Table, "_call", record)
+    return keys
+
+
+def allowed(file: str) -> set[tuple[str, str]]:
+    """Return the actions and the patterns of partition keys that a role of the module has a condition on."""
+    statement = (
+        r'actions\s*= \["(dynamodb:\w+)"\]\n\s*resources\s*= .*\n\s*condition\s*= .*"dynamodb:LeadingKeys" = \[(.*?)\]'
+    )
+    return {
+        (action, pattern)
+        for action, patterns in re.findall(statement, (ROOT / file).read_text())
+        for pattern in re.findall(r'"([^"]+)"', patterns)
+    }
+
+
+def check(written: set[tuple[str, str]], file: str) -> None:
+    patterns = allowed(file)
+    used = {key: [(a, p) for a, p in patterns if a == key[0] and fnmatchcase(key[1], p)] for key in written}
+    assert {key for key, matches in used.items() if not matches} == set()
+    assert {pattern for matches in used.values() for pattern in matches} == patterns
+
+
+def test_repositories_scanner_writes_what_its_role_allows(written: set[tuple[str, str]]) -> None:
+    repositories_scanner.handler({}, None)
+    check(written, "repositories_scanner.tf")
+
+
+def test_images_scanner_writes_what_its_role_allows(written: set[tuple[str, str]]) -> None:
+    context: Any = type("Context", (), {"get_remaining_time_in_millis": lambda _: 60_000})()
+    records: Any = [{"messageId": "1", "body": RepositoryMessage("team-a/app").to_json()}]
+    assert images_scanner.handler({"Records": records}, context) == {"batchItemFailures": []}
+    check(written, "images_scanner.tf")
