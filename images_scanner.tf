@@ -44,15 +44,14 @@ module "images_scanner" {
   tags                 = var.tags
 
   environment_variables = merge(var.environment_variables, {
-    ECR_IMAGES_DURATION_DELTA    = var.images_duration_delta
-    RUN_INTERVAL_SECONDS         = tostring(local.run_interval_seconds)
-    LONGEST_RUN_INTERVAL_SECONDS = tostring(local.longest_run_interval_setting)
-    IMAGES_SELECTION             = jsonencode(var.images_selection)
-    IMAGES_QUEUE_URL             = module.images_queue.queue.url
-    REPORTS_QUEUE_URL            = module.reports_queue.queue.url
-    MEMORY_TABLE_NAME            = aws_dynamodb_table.memory.name
-    REPORTER_NAME                = var.name
-    THREADS                      = tostring(var.functions.images_scanner.threads)
+    ECR_IMAGES_DURATION_DELTA = var.images_duration_delta
+    RUN_INTERVAL_SECONDS      = tostring(local.longest_run_interval_setting)
+    IMAGES_SELECTION          = jsonencode(var.images_selection)
+    IMAGES_QUEUE_URL          = module.images_queue.queue.url
+    REPORTS_QUEUE_URL         = module.reports_queue.queue.url
+    MEMORY_TABLE_NAME         = aws_dynamodb_table.memory.name
+    REPORTER_NAME             = var.name
+    THREADS                   = tostring(var.functions.images_scanner.threads)
   })
 
   policy_statements = merge(local.encrypt_messages_statement, {

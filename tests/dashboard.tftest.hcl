@@ -159,7 +159,7 @@ run "queries" {
       ) &&
       strcontains(aws_cloudwatch_query_definition.this["messages that failed"].query_string, "level like /ERROR/") &&
       strcontains(aws_cloudwatch_query_definition.this["messages that failed"].query_string, " repository, digest, message_id, reason") &&
-      strcontains(aws_cloudwatch_query_definition.this["reports that were not published"].query_string, "\"digest not published\"")
+      strcontains(aws_cloudwatch_query_definition.this["reports that were not published"].query_string, "\"could not publish a digest\"")
     )
     error_message = "The queries should find scan events that the reporter could not process, and digests that SNS rejected."
   }
