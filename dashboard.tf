@@ -32,17 +32,20 @@ locals {
       }],
       [
         { type = "metric", properties = merge(local.dashboard_defaults, {
-          title       = "Age of the oldest scan and of the last run, seconds"
+          title       = "Age of the oldest scan and of the last complete run, days"
           stat        = "Maximum"
-          annotations = { horizontal = [{ label = "Scans are overdue", value = local.overdue_seconds }] }
-          metrics     = [local.dashboard_metrics.OldestScanAge, local.dashboard_metrics.SecondsSinceLastPass]
+          annotations = { horizontal = [{ label = "Scans are overdue", value = floor(local.overdue_seconds / 8640) / 10 }] }
+          # A run a day leaves gaps in an hourly graph.
+          metrics = [
+            concat(local.dashboard_metrics.OldestScanAge, [{ id = "scan", visible = false }]),
+            concat(local.dashboard_metrics.SecondsSinceLastPass, [{ id = "run", visible = false }]),
+            [{ id = "scan_days", expression = "FILL(scan, REPEAT) / 86400", label = "Oldest scan" }],
+            [{ id = "run_days", expression = "FILL(run, REPEAT) / 86400", label = "Last complete run" }],
+          ]
         }) },
         { type = "metric", properties = merge(local.dashboard_defaults, {
-          title = "Repositories queued; images seen, scanned and skipped by reason"
-          metrics = [for name in [
-            "RepositoriesQueued", "ImagesSeen", "ScansStarted", "SkippedScannedRecently", "SkippedNotSelected", "SkippedUnsupported",
-            "SkippedArchived", "SkippedOther",
-          ] : local.dashboard_metrics[name]]
+          title   = "Repositories queued, images seen, scans started"
+          metrics = [for name in ["RepositoriesQueued", "ImagesSeen", "ScansStarted"] : local.dashboard_metrics[name]]
         }) },
         { type = "metric", properties = merge(local.dashboard_defaults, {
           title   = "Invocations"
@@ -94,8 +97,14 @@ locals {
         metrics = [local.dashboard_metrics.EventsProcessed, local.dashboard_metrics.ReportsPublished]
       }) },
     ] },
-    { height = 1, widgets = [{ type = "text", properties = { markdown = "## What did AWS refuse?" } }] },
+    { height = 1, widgets = [{ type = "text", properties = { markdown = "## What was skipped or refused?" } }] },
     { height = 6, widgets = [
+      { type = "metric", properties = merge(local.dashboard_defaults, {
+        title = "Images skipped, by reason"
+        metrics = [for reason in ["ScannedRecently", "NotSelected", "Unsupported", "Archived", "Other"] :
+          concat(local.dashboard_metrics["Skipped${reason}"], [{ label = reason }])
+        ]
+      }) },
       { type = "metric", properties = merge(local.dashboard_defaults, {
         title   = "ECR: throttled, quota reached, images failed; memory unavailable"
         metrics = [for name in ["Throttled", "QuotaReached", "ImagesFailed", "MemoryUnavailable"] : local.dashboard_metrics[name]]

@@ -923,9 +923,8 @@ def test_slow_pages_end_in_continuations_and_then_in_the_dlq(
 def test_slow_pages_do_not_outlast_the_invocation(scanner: Scanner) -> None:
     scanner.aws.behavior.latency = {"DescribeImages": 0.2}
     scanner.add(*plain_images(5000))
-    started = time.monotonic()
     assert scanner.handle(RepositoryMessage(REPOSITORY).to_json(), seconds=0.6) == []
-    assert time.monotonic() - started < 0.9
+    assert scanner.aws.calls()["DescribeImages"] <= 3
     assert len(scanner.continuations()) == 1
 
 

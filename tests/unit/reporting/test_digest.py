@@ -236,7 +236,7 @@ def test_overdue_findings_are_named_with_their_dates_and_why() -> None:
     [message] = messages_of(digest_of([first, second, third], {}))
     assert message.subject.startswith("[ECR] Nothing new, 7 overdue, ")
     assert message.email.split("Needs you\n")[1].startswith(
-        "  7 findings are overdue:\n"
+        "  7 findings are overdue (date and rule of fix_within):\n"
         "    19 Oct 2025 (EXPLOITED, 1 day): CVE-2025-9 in team-c:1.0\n"
         "    16 Nov (CRITICAL, 7 days): CVE-2026-0042 in team-a/app:4.2.0\n"
         "    20 Nov (CRITICAL, 7 days): CVE-2026-0042 in team-b/a@sha256:7f5b2640fe6f\n"

@@ -198,7 +198,7 @@ def needs(digest: Digest) -> Iterator[Item]:
         yield Item(Line(before, digest.stale_examples, digest.stale))
     if digest.overdue:
         words = pluralize(digest.overdue, "finding is overdue", "findings are overdue")
-        yield Item(Line(words), ":", tuple(_overdue(digest)))
+        yield Item(Line(words), " (date and rule of fix_within):", tuple(_overdue(digest)))
     if failed := digest.coverage.get("failed", 0):
         before = f"{pluralize(failed, 'image')} whose last scan failed: "
         yield Item(Line(before, digest.examples.get("failed", ()), failed))
