@@ -15,6 +15,7 @@ from ecr_scan_reporter.memory.rules import RuleMemory
 from ecr_scan_reporter.reporting.pipeline import report_batch
 from ecr_scan_reporter.shared.deadline import Deadline
 from fake_aws import FakeScan, Fault, digest_of
+from fixtures import embedded_metrics
 from reporter_inbox import CHAT, Inbox, document, enhanced, found, mail
 from syrupy.assertion import SnapshotAssertion
 
@@ -303,3 +304,14 @@ def test_thousand_rules_cost_no_request_per_event(inbox: Inbox) -> None:
     calls = inbox.aws.calls()
     assert (calls["BatchGetItem"], calls["PutItem"], calls["DescribeImageScanFindings"]) == (100, 100, 100)
     assert calls.get("Query", 0) + calls.get("UpdateItem", 0) == 0
+
+
+def test_finding_counts_as_new_when_its_rule_has_ended(inbox: Inbox, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    set_rules([rule(id="CVE-2026-0001", expires="2025-11-15")])
+    counted = []
+    for days in (0, 10, 11):
+        caplog.clear()
+        scan(inbox, days, A)
+        counted.append(embedded_metrics(caplog, "batch processed")["NewCritical"])
+    assert counted == [0, 1, 0]

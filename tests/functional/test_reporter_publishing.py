@@ -1,14 +1,21 @@
 """The reporter over HTTP: when what waits in memory is published, and what it costs to find out."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import pytest
+from ecr_scan_reporter import reporter
 from ecr_scan_reporter.aws.dynamodb import Table
-from ecr_scan_reporter.memory.outbox import INVENTORY, Outbox
+from ecr_scan_reporter.aws.sns import REPORTS, Publication
+from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Outbox, outbox_item
 from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
-from fake_aws import FakeScan, digest_of
+from ecr_scan_reporter.reporting.pipeline import report_batch
+from ecr_scan_reporter.shared.deadline import Deadline
+from fake_aws import FakeScan, Fault, digest_of
 from fake_aws.fake_aws import MEMORY_TABLE
-from reporter_inbox import Inbox, found
+from reporter_inbox import Inbox, document, found
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 RUN = "run-1"
@@ -83,3 +90,40 @@ def test_time_of_an_inventory_survives_a_later_publication(inbox: Inbox) -> None
     outbox.release(NOW)
     outbox.release(None)
     assert outbox.windows()[1].inventory_at == NOW
+
+
+def test_report_that_cannot_be_read_waits_and_others_go_out(inbox: Inbox, caplog: pytest.LogCaptureFixture) -> None:
+    table = Table(inbox.aws.client("dynamodb"), MEMORY_TABLE)
+    for window in (PUSH, INVENTORY):
+        entry = outbox_item(window, "later", digest_of("later"), NOW, b"of a later release", NOW)
+        table.put_many([entry])
+        Outbox(table).touch(window, "", NOW)
+    report(inbox, "app", "first")
+    inbox.check(NOW + timedelta(hours=2))
+    [published] = inbox.reports()
+    assert "app" in str(published.subject)
+    assert "could not read a report that waits" in caplog.text
+    assert [len(list(Outbox(table).entries(window))) for window in (PUSH, INVENTORY)] == [1, 1]
+
+
+def test_inventory_is_noted_although_the_report_of_another_group_waits(make_reporter: Callable[..., Inbox]) -> None:
+    inbox = make_reporter(GROUP_BY="^([^/]+)/")
+    outbox = Outbox(Table(inbox.aws.client("dynamodb"), MEMORY_TABLE))
+    old = NOW - timedelta(days=30)
+    inventory = inbox.image("team-a/app", "1", scan=found("HIGH"), pushed_at=old)
+    inbox.aws.behavior.faults = [Fault("Publish", "InternalError", status=500, containing="team-b")]
+    assert inbox.report(inventory, inbox.image("team-b/app", "1", scan=found("CRITICAL"))) == []
+    later = NOW + timedelta(hours=2)
+    inbox.check(later)
+    assert [document(report)["group"] for report in inbox.reports()] == ["team-a"]
+    assert outbox.windows()[1].inventory_at == later
+
+
+def test_rejected_publication_is_not_tried_without_time_left(inbox: Inbox) -> None:
+    body = Publication(REPORTS, {"Message": "{}"}).to_json()
+    record: Any = {"messageId": "1", "body": body}
+    deadline = Deadline(0)
+    assert report_batch([record], reporter.dependencies(), deadline, NOW) == {
+        "batchItemFailures": [{"itemIdentifier": "1"}]
+    }
+    assert inbox.aws.calls().get("Publish", 0) == 0

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from fake_aws import FakeScan
+from fake_aws import FakeScan, Fault
 from reporter_inbox import CHAT, Inbox, document, found, mail
 
 START = datetime.now(UTC).replace(microsecond=0) - timedelta(days=10)
@@ -103,3 +103,17 @@ def test_unread_scan_beside_news_leaves_the_headline_alone(inbox: Inbox) -> None
     assert (
         report.subject == "[ECR] 1 new high in 1 image, findings of 1 image not read (1 critical): app:1.0 and 1 more"
     )
+
+
+def test_scan_is_reported_as_unread_although_ecr_answers_nothing(inbox: Inbox) -> None:
+    event = unread(inbox, 0, {"HIGH": 2})
+    inbox.aws.behavior.faults = [Fault("DescribeImages", "AccessDeniedException", "Not authorized", status=400)]
+    assert inbox.report(event, receives=3) == []
+    [report] = inbox.reports()
+    assert report.subject == "[ECR] Findings of 1 image not read (2 high): app:1.0"
+
+
+def test_unread_scan_of_an_image_that_was_there_before_says_nothing_without_counts(inbox: Inbox) -> None:
+    assert inbox.report(unread(inbox, 0, None, OLD), receives=3) == []
+    inbox.check(datetime.now(UTC) + timedelta(minutes=11))
+    assert inbox.reports() == []

@@ -198,8 +198,12 @@ def summary_item(summary: RepositorySummary, now: datetime) -> Item:
     }
 
 
-def summaries(table: Table) -> Iterator[RepositorySummary]:
-    """Yield the summaries of all repositories, sorted by name; one call per MB. What cannot be parsed is left out.
+def summaries(table: Table, unreadable: set[str] | None = None) -> Iterator[RepositorySummary]:
+    """Yield the summaries of all repositories, sorted by name; one call per MB.
+
+    Args:
+        table: the memory table.
+        unreadable: receives the names of the repositories whose summary cannot be parsed.
 
     Raises:
         AwsError: DynamoDB rejected a call.
@@ -207,6 +211,8 @@ def summaries(table: Table) -> Iterator[RepositorySummary]:
     for item in table.query(SUMMARIES, " ", END):
         if summary := _summary(item):
             yield summary
+        elif unreadable is not None:
+            unreadable.add(text(item, "repository"))
 
 
 def repository_summary(table: Table, repository: str) -> RepositorySummary | None:

@@ -6,7 +6,7 @@ the number of images.
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -163,6 +163,7 @@ class Digest:
     known: bool
     repositories: tuple[RepositoryRow, ...]
     notices: Notices = field(default_factory=Notices)
+    has_fixes: bool = False
 
     @property
     def is_enhanced(self) -> bool:
@@ -170,7 +171,7 @@ class Digest:
 
         Only enhanced scanning knows fixed versions, and only with it can the monitoring of an image lapse.
         """
-        return any(update.fixed_versions for update in self.updates) or bool(self.coverage.get("expired"))
+        return self.has_fixes or bool(self.coverage.get("expired"))
 
     @property
     def images(self) -> int:
@@ -207,6 +208,7 @@ class _Sums:
     ignored: int = 0
     changes: Changes = field(default_factory=Changes)
     updates: list[Update] = field(default_factory=list)
+    has_fixes: bool = False
     overdue: int = 0
     overdue_worst: list[OverdueFinding] = field(default_factory=list)
     rows: list[RepositoryRow] = field(default_factory=list)
@@ -218,6 +220,7 @@ def build_digests(
     since: datetime | None,
     settings: ReporterSettings,
     now: datetime,
+    unreadable: Collection[str] = (),
 ) -> tuple[list[Digest], dict[str, RepositorySnapshot]]:
     """Add up the summaries of repositories.
 
@@ -227,6 +230,8 @@ def build_digests(
         since: when that was published (aware).
         settings: of the reporter.
         now: aware.
+        unreadable: repositories whose summary cannot be read, complete once `summaries` is read: they count again when
+            it can be.
 
     Returns:
         The digests without notices, those of groups without a name last, and the snapshot for the next ones. There is
@@ -244,7 +249,9 @@ def build_digests(
         group = sums.setdefault(captured_group(name, settings.group_by), _Sums())
         _add(group, summary, changes, stale=summary.updated_at < stale_before)
     for name, known in (before or {}).items():
-        if name not in snapshot and known.open:
+        if name in unreadable:
+            snapshot[name] = known
+        elif name not in snapshot and known.open:
             group = sums.setdefault(captured_group(name, settings.group_by), _Sums())
             group.changes += Changes(open_before=known.open, left=known.open)
     first = before is None
@@ -265,6 +272,7 @@ def _add(group: _Sums, summary: RepositorySummary, changes: Changes | None, *, s
     group.ignored += summary.ignored
     group.changes += changes or Changes()
     group.updates += summary.updates
+    group.has_fixes |= any(update.fixed_versions for update in summary.updates)
     if len(group.updates) > _MANY_UPDATES:
         group.updates = merge_updates(group.updates, _KEPT_UPDATES)
     group.overdue += summary.overdue
@@ -340,4 +348,5 @@ def _digest(
         last_run_at=max((row.updated_at for row in group.rows), default=None),
         known=known,
         repositories=tuple(group.rows),
+        has_fixes=group.has_fixes,
     )

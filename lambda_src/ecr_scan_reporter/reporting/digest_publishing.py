@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 # Seconds until a message that SNS rejected is published again.
 _RETRY = 60
+# Repositories that are named because their summary cannot be read.
+_MAX_UNREADABLE = 20
 # The lease outlives the invocation by this much. Lambda repeats a failed asynchronous invocation after a minute at the
 # earliest; the lease must have ended by then.
 _LEASE_MARGIN = timedelta(seconds=30)
@@ -132,8 +134,12 @@ def _build(
     memory: DigestMemory, last: LastDigest, deps: DigestDependencies, now: datetime
 ) -> tuple[list[Digest], dict[str, RepositorySnapshot]]:
     before = memory.snapshot(last)
-    digests, snapshot = build_digests(summaries(deps.table), before, last.published_at, deps.settings, now)
+    unreadable: set[str] = set()
+    found = summaries(deps.table, unreadable)
+    digests, snapshot = build_digests(found, before, last.published_at, deps.settings, now, unreadable)
     notices = _notices(deps, now, enhanced=any(digest.is_enhanced for digest in digests))
+    sentences = [f"Could not read what is known about {name}." for name in sorted(unreadable)[:_MAX_UNREADABLE]]
+    notices = replace(notices, unreadable=[*notices.unreadable, *sentences])
     return [replace(digest, notices=notices) for digest in digests], snapshot
 
 

@@ -216,7 +216,10 @@ def merge_platforms(images: Iterable[ImageReport]) -> list[ImageReport]:
             counts = frozenset(image.counts.items())
             overdue = frozenset((known.finding.package, known.finding.id) for known, _ in image.overdue)
             ignored = frozenset(image.ignored_by.items())
-            key = image.repository, image.tags, image.reason, image.predecessor, counts, changes, overdue, ignored
+            # The findings that are not kept may differ.
+            numbers = frozenset((change, *pair) for change, found in image.totals.items() for pair in found.items())
+            same = counts, numbers, changes, overdue, frozenset(image.overdue_counts.items()), ignored
+            key = image.repository, image.tags, image.reason, image.predecessor, *same
         image = replace(image, digests=(image.digest,))
         if other := merged.get(key):
             image = replace(

@@ -77,7 +77,7 @@ def report_batch(
 ) -> SqsBatchResponse:
     """Remember what a batch of scan events found, and publish what is due; return the messages to redeliver."""
     now = now or datetime.now(UTC)
-    batch = receive(records, deps)
+    batch = receive(records, deps, deadline.halfway())
     images = [
         image for image in latest_per_image(batch.events) if deps.settings.repositories.matches(image.image.repository)
     ]
@@ -112,13 +112,13 @@ def _metrics(batch: Batch, retried: Collection[str], outcomes: Iterable[Outcome]
     }
 
 
-def receive(records: Iterable[SqsRecord], deps: Dependencies) -> Batch:
-    """Parse the messages of a batch, and publish again what SNS rejected before."""
+def receive(records: Iterable[SqsRecord], deps: Dependencies, deadline: Deadline) -> Batch:
+    """Parse the messages of a batch, and publish again what SNS rejected before, while there is time."""
     batch = Batch([], {}, set(), set(), set())
     for record in records:
         message_id = record["messageId"]
         try:
-            _receive(record, batch, deps)
+            _receive(record, batch, deps, deadline)
         except MessageError as error:
             batch.invalid.add(message_id)
             logger.error("invalid message", extra={"message_id": message_id, "reason": str(error)})
@@ -128,13 +128,14 @@ def receive(records: Iterable[SqsRecord], deps: Dependencies) -> Batch:
     return batch
 
 
-def _receive(record: SqsRecord, batch: Batch, deps: Dependencies) -> None:
+def _receive(record: SqsRecord, batch: Batch, deps: Dependencies, deadline: Deadline) -> None:
     message_id, message = record["messageId"], load(record["body"])
     match message:
         case {"check": True}:
             batch.checks.add(message_id)
         case {"publish": publish}:
-            if not publish_again(Publication.parse(publish), deps.publisher):
+            publication = Publication.parse(publish)
+            if deadline.remaining <= 0 or not publish_again(publication, deps.publisher):
                 batch.unpublished.add(message_id)
         case {"overdue": overdue}:
             batch.overdue[message_id] = OverdueMessage.parse(overdue)

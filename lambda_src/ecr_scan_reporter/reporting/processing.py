@@ -3,12 +3,13 @@
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from ecr_scan_reporter.aws.ecr import EcrRegistry
-from ecr_scan_reporter.errors import ConditionError
+from ecr_scan_reporter.errors import AwsError, ConditionError
 from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord, Remembered
 from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Outbox, outbox_item, run_window
 from ecr_scan_reporter.memory.overdue import OverdueMessage
@@ -231,7 +232,7 @@ class Processor:
             tracks=tracks if first else _moved(event, remembered.record, facts.tags),
             report=self._report(event, record, reason, comparison, baseline, overdue, first=first) if reason else None,
         )
-        return outcome if baseline.inventory else replace(outcome, new=count_new(comparison))
+        return outcome if baseline.inventory else replace(outcome, new=count_new(comparison.without_ignored()))
 
     def _process_overdue(self, message: OverdueMessage) -> Outcome:
         remembered = self.memory.read(message.repository, message.digest)
@@ -354,12 +355,16 @@ class Processor:
 
     def _unread_report(
         self, event: ScanEvent, record: ImageRecord, scan: UnreadScan, counts: Mapping[str, int]
-    ) -> ImageReport:
+    ) -> ImageReport | None:
+        """Return what to say of it; None for an image of the inventory whose counts are unknown, too."""
+        facts = ImageFacts(record.tags, record.platform)
         if record.scanned_at is None and self._is_own(event):
-            facts = self.registry.facts(event)
-            if self._is_inventory(event, facts):
-                inventory = replace(record, tags=facts.tags or record.tags, platform=facts.platform or record.platform)
-                return replace(_image_report(event, inventory, Reason.INVENTORY), counts=counts)
+            # What keeps ECR from giving the findings may keep it from giving these as well.
+            with suppress(AwsError):
+                facts = self.registry.facts(event)
+        record = replace(record, tags=facts.tags or record.tags, platform=facts.platform or record.platform)
+        if record.scanned_at is None and self._is_own(event) and self._is_inventory(event, facts):
+            return replace(_image_report(event, record, Reason.INVENTORY), counts=counts) if counts else None
         return replace(_image_report(event, record, Reason.FINDINGS_NOT_READ), counts=counts, failure=scan.reason)
 
     def _report(

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -12,6 +13,7 @@ from ecr_scan_reporter.aws.dynamodb import Key
 from ecr_scan_reporter.aws.sns import Publication, ReportMessage, ReportPublisher, publications
 from ecr_scan_reporter.aws.sqs import SqsQueue
 from ecr_scan_reporter.errors import DeadlineExceededError, PublishError, QueueError
+from ecr_scan_reporter.memory.items import UNREADABLE
 from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Outbox, Publisher, Window
 from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.reporting.encoding import decode_report
@@ -79,8 +81,8 @@ def publish_what_is_due(deps: Dependencies, now: datetime, deadline: Deadline) -
         inventory_at = None
         try:
             pages, complete, with_inventory = _publish(due, deps, deadline)
+            inventory_at = now if with_inventory else None
             if complete:
-                inventory_at = now if with_inventory else None
                 deps.outbox.close(due)
             else:
                 checks.append(now + _RETRY)
@@ -150,7 +152,7 @@ def _publish(windows: Sequence[Window], deps: Dependencies, deadline: Deadline) 
     rejects goes to the reports queue: the pages before it are out, and must not be published again.
 
     Returns:
-        How many pages were published, whether no group waits, and whether an inventory was among them.
+        How many pages were published, whether no group waits, and whether the inventory was among them, completely.
     """
     settings = deps.settings
     images: dict[tuple[str, str, bool, str], list[ImageReport]] = {}
@@ -159,7 +161,8 @@ def _publish(windows: Sequence[Window], deps: Dependencies, deadline: Deadline) 
     entries = [entry for window in windows if window.name != INVENTORY for entry in deps.outbox.entries(window.name)]
     kept = max(_MIN_KEPT_PER_IMAGE, min(MAX_FINDINGS, _MAX_KEPT // max(len(entries), 1)))
     for found in _by_image(sorted(entries, key=_sort_key)):
-        for image in merge_scans(decode_report(data) for _, data in found):
+        readable = _readable(found)
+        for image in merge_scans(image for _, image in readable):
             group = group_key(image, settings.group_by)
             image = replace(
                 image,
@@ -169,19 +172,24 @@ def _publish(windows: Sequence[Window], deps: Dependencies, deadline: Deadline) 
                 overdue=image.overdue[:kept],
             )
             images.setdefault(group, []).append(image)
-        keys.setdefault(group, []).extend(key for key, _ in found)
+        if readable:
+            keys.setdefault(group, []).extend(key for key, _ in readable)
     if any(window.name == INVENTORY for window in windows):
         for found in _by_image(deps.outbox.entries(INVENTORY)):
             # A failed scan may have been repeated since: the last one counts.
-            image = decode_report(found[-1][1])
+            if not (readable := _readable(found)):
+                continue
+            image = readable[-1][1]
             group = group_key(image, settings.group_by)
             inventories.setdefault(group, Inventory()).add(image)
-            keys.setdefault(group, []).extend(key for key, _ in found)
+            keys.setdefault(group, []).extend(key for key, _ in readable)
     context = Context(settings.name, settings.partition, settings.thresholds)
     published, complete = 0, True
+    waiting = set(inventories)
     for group in sorted(keys):
         if deadline.remaining <= 0:
-            return published, False, bool(inventories)
+            complete = False
+            break
         report = make_group(group, images.get(group, ()), inventories.get(group))
         for page in build_pages(report, context):
             if not _publish_page(build_message(page, context), deps, deadline, first=page.part == 1):
@@ -190,7 +198,8 @@ def _publish(windows: Sequence[Window], deps: Dependencies, deadline: Deadline) 
             published += 1
         else:
             deps.outbox.delete(keys[group])
-    return published, complete, bool(inventories)
+            waiting.discard(group)
+    return published, complete, bool(inventories) and not waiting
 
 
 def _sort_key(entry: tuple[Key, bytes]) -> str:
@@ -200,6 +209,17 @@ def _sort_key(entry: tuple[Key, bytes]) -> str:
 def _by_image(entries: Iterable[tuple[Key, bytes]]) -> Iterator[list[tuple[Key, bytes]]]:
     """Group entries by image, the earliest one first; they are in the order of their sort keys."""
     return (list(group) for _, group in groupby(entries, key=lambda entry: _sort_key(entry).rpartition("#")[0]))
+
+
+def _readable(entries: Iterable[tuple[Key, bytes]]) -> list[tuple[Key, ImageReport]]:
+    """Decode the entries of an image. What this release cannot read stays in the outbox, for one that can."""
+    readable = []
+    for key, data in entries:
+        try:
+            readable.append((key, decode_report(data)))
+        except (*UNREADABLE, zlib.error) as error:
+            logger.error("could not read a report that waits", extra={"entry": key[1], "reason": repr(error)})
+    return readable
 
 
 def _publish_page(message: ReportMessage, deps: Dependencies, deadline: Deadline, *, first: bool) -> bool:

@@ -33,6 +33,20 @@ class Reason(StrEnum):
     INVENTORY = "inventory"
 
 
+# Which of the reasons of several scans in one window counts. The texts of the first three list what is open, those of
+# the next two only what is overdue or gone.
+_PRECEDENCE = (
+    Reason.NEWS,
+    Reason.REMINDER,
+    Reason.EVERY_SCAN,
+    Reason.OVERDUE,
+    Reason.FIXED,
+    Reason.SCAN_FAILED,
+    Reason.FINDINGS_NOT_READ,
+    Reason.INVENTORY,
+)
+
+
 class Word(NamedTuple):
     """What a report says about a finding that it does not name. `first_seen`: Unix seconds."""
 
@@ -233,6 +247,9 @@ def combine(first: ImageReport, second: ImageReport, since: datetime) -> ImageRe
         since: the time of the earliest scan.
     """
     if first.reason is Reason.FINDINGS_NOT_READ:
+        if second.reason is Reason.OVERDUE and not second.changes.keys() - {Change.STILL_OPEN}:
+            # It comes from no scan of its own, and what could not be read still cannot.
+            return replace(second, failure=first.failure)
         return second
     if second.reason is Reason.FINDINGS_NOT_READ:
         return replace(first, scanned_at=second.scanned_at, counts=second.counts, failure=second.failure)
@@ -255,7 +272,7 @@ def combine(first: ImageReport, second: ImageReport, since: datetime) -> ImageRe
             left_out[key] = (after.get(key) or before[key])._replace(change=change)
     totals_ = Counter((word.change, word.severity) for word in left_out.values())
     totals_.update((change, known.finding.severity) for change, found in changes.items() for known in found)
-    reason = min(first.reason, second.reason, key=list(Reason).index)
+    reason = min(first.reason, second.reason, key=_PRECEDENCE.index)
     kept = keep_worst(changes, MAX_FINDINGS, reason)
     return replace(
         second,

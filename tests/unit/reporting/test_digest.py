@@ -17,7 +17,7 @@ from ecr_scan_reporter.memory.digests import RepositorySnapshot
 from ecr_scan_reporter.memory.images import Ledger, Update
 from ecr_scan_reporter.memory.summaries import OverdueFinding, RepositorySummary
 from ecr_scan_reporter.models import SEVERITIES, RepositoryFilter
-from ecr_scan_reporter.reporting.digest import Digest, Notices, build_digests
+from ecr_scan_reporter.reporting.digest import Changes, Digest, Notices, build_digests
 from ecr_scan_reporter.reporting.rendering.digest_messages import build_messages
 from ecr_scan_reporter.reporting.rendering.page import Context
 from ecr_scan_reporter.settings import ReporterSettings
@@ -550,3 +550,19 @@ def test_hostile_names_are_text_in_mail_and_chat(text: str) -> None:
     assert document["repositories"][0]["repository"] == f"{text}/app"
     report, *_ = publications(message)
     assert json.loads(report.parameters["Message"]).keys() == {"default", "email"}
+
+
+def test_repository_whose_summary_cannot_be_read_changes_nothing() -> None:
+    before = snapshot_of([summary("team-a/app"), summary("team-a/lost", open=Counter(HIGH=200))])
+    [digest], after = build_digests([summary("team-a/app")], before, NOW - WEEK, SETTINGS, NOW, {"team-a/lost"})
+    assert digest.changes == Changes()
+    assert after == before
+
+
+def test_fixes_of_updates_that_are_not_shown_mean_enhanced_scanning() -> None:
+    updates = [Update(f"p-{n}", ("1.0",), (), Counter(CRITICAL=9 - n)) for n in range(6)]
+    updates.append(Update("last", ("1.0",), ("1.1",), Counter(LOW=1)))
+    digest = digest_of([summary(updates=updates)])
+    assert "last" not in {update.package for update in digest.updates}
+    assert digest.is_enhanced
+    assert not digest_of([summary(updates=updates[:-1])]).is_enhanced

@@ -1,12 +1,15 @@
 """Adds up an inventory."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from ecr_scan_reporter.reporting.grouping import Inventory
+from ecr_scan_reporter.reporting.changes import Change
+from ecr_scan_reporter.reporting.grouping import Inventory, merge_platforms, merge_scans
 from ecr_scan_reporter.reporting.report import ImageReport, Reason
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+DAY = timedelta(days=1)
 
 
 def test_inventory_does_not_count_all_repositories_for_each_image(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,3 +27,38 @@ def test_inventory_does_not_count_all_repositories_for_each_image(monkeypatch: p
                 inventory.add(image)
     assert inventory.images == 100
     assert [image.counts["HIGH"] for image in inventory.worst] == [n for n in range(49, 39, -1) for _ in range(2)]
+
+
+def platform(name: str, fixed: int) -> ImageReport:
+    """Return the report of one platform of an index, with findings of which none is kept."""
+    totals = {Change.FIXED: {"HIGH": fixed}}
+    return ImageReport(Reason.FIXED, "1", "r", "app", f"sha256:{name}", ("1.0",), (name,), NOW, totals=totals)
+
+
+def test_platforms_whose_numbers_differ_are_two_entries() -> None:
+    same = merge_platforms([platform("linux/amd64", 3), platform("linux/arm64", 3)])
+    assert [image.platforms for image in same] == [("linux/amd64", "linux/arm64")]
+    different = merge_platforms([platform("linux/amd64", 3), platform("linux/arm64", 5)])
+    assert [image.total(Change.FIXED) for image in different] == [3, 5]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (Reason.REMINDER, Reason.FIXED, Reason.REMINDER),
+        (Reason.OVERDUE, Reason.EVERY_SCAN, Reason.EVERY_SCAN),
+        (Reason.FIXED, Reason.OVERDUE, Reason.OVERDUE),
+        (Reason.FIXED, Reason.NEWS, Reason.NEWS),
+    ],
+)
+def test_reason_whose_text_says_most_counts_for_several_scans(first: Reason, second: Reason, expected: Reason) -> None:
+    scans = [replace(platform("linux/amd64", 1), reason=reason) for reason in (first, second)]
+    [merged] = merge_scans(replace(scan, scanned_at=NOW + number * DAY) for number, scan in enumerate(scans))
+    assert merged.reason is expected
+
+
+def test_overdue_findings_leave_what_could_not_be_read_unread() -> None:
+    unread = replace(platform("linux/amd64", 0), reason=Reason.FINDINGS_NOT_READ, failure="In progress.")
+    overdue = replace(platform("linux/amd64", 0), reason=Reason.OVERDUE, totals={}, scanned_at=NOW + DAY)
+    [merged] = merge_scans([unread, overdue])
+    assert (merged.reason, merged.failure) == (Reason.OVERDUE, "In progress.")

@@ -50,7 +50,7 @@ def render(page: Page, context: Context) -> str:
 
 def _continuation(page: Page) -> Iterator[str]:
     yield f"This is part {page.part} of {page.parts} of a report. Part 1 has all of its text."
-    yield "This part has only further images of its JSON document."
+    yield "This part has only the rest of its JSON document."
 
 
 def _report(page: Page, context: Context) -> Iterator[str]:
