@@ -251,13 +251,14 @@ class ScanPlan:
             coverage = coverage.add(reason, image.name)
         return coverage
 
-    def finish(self, tally: Tally, images: int, asked: int) -> None:
+    def finish(self, tally: Tally, images: int, asked: int, *, unscheduled: bool = False) -> None:
         """Remember the repository after the run.
 
         Args:
             tally: of all images.
             images: how many images are to be scanned.
             asked: how many scans the run asked for in this repository.
+            unscheduled: whether the runs of the schedule leave the repository out.
         """
         if not self.available:
             return
@@ -265,7 +266,9 @@ class ScanPlan:
         oldest_scan = self._now if tally.oldest is None else to_time(tally.oldest)
         waiting_since = to_time(tally.waiting_since)
         try:
-            state = RepositoryState(self._repository, oldest_scan, images, asked, self._run, None, waiting_since)
+            state = RepositoryState(
+                self._repository, oldest_scan, images, asked, self._run, None, waiting_since, unscheduled
+            )
             item = None
             if summary:
                 summary.coverage = {IMAGES: coverage.images} | {

@@ -159,7 +159,8 @@ def _scan_images(
             stopped, quota_reached = error, isinstance(error, ScanQuotaExceededError)
             _sum_up_the_rest(candidates, message, deps, deadline, tally, plan, quota_reached=quota_reached)
         tally.coverage = tally.coverage.merge(skipped)
-        plan.finish(tally, len(candidates), message.asked + len(tally.started))
+        asked = message.asked + len(tally.started)
+        plan.finish(tally, len(candidates), asked, unscheduled=message.unscheduled)
     finally:
         tally.memory_available = plan.available
     if stopped:
