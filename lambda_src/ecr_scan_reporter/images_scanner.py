@@ -18,6 +18,8 @@ from ecr_scan_reporter.shared.deadline import Deadline, LambdaContext
 # How many writes to the memory table may be in flight. They have their own threads, because the threads that call ECR
 # spend their time waiting for the next call that the rate permits.
 _WRITES = 8
+# How often calls are tried, except those whose rate the scanner controls. See the timeouts in aws/clients.py.
+_ATTEMPTS = 2
 
 
 def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, Any]:
@@ -49,8 +51,8 @@ def dependencies() -> Dependencies:
     """Create settings, clients and threads, once per cold start."""
     settings = ImagesScannerSettings.from_env(os.environ)
     # A listing that fails is repeated by a continuation, so its calls need not be tried for long.
-    ecr = EcrRegistry(ecr_client(settings.threads, attempts=3), single_attempt_client(settings.threads))
-    sqs = sqs_client()
+    ecr = EcrRegistry(ecr_client(settings.threads, attempts=_ATTEMPTS), single_attempt_client(settings.threads))
+    sqs = sqs_client(attempts=_ATTEMPTS)
     images_queue, reports_queue = SqsQueue(sqs, settings.images_queue_url), SqsQueue(sqs, settings.reports_queue_url)
     table = Table(dynamodb_client(_WRITES), settings.memory_table)
     pool, writers = ThreadPoolExecutor(settings.threads), ThreadPoolExecutor(_WRITES)

@@ -20,7 +20,7 @@ from ecr_scan_reporter import images_scanner
 from ecr_scan_reporter.aws.dynamodb import Item, Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry, single_attempt_client
 from ecr_scan_reporter.memory.images import FindingDeadline, ImageMemory, ImageRecord, Ledger, Update, image_item
-from ecr_scan_reporter.memory.items import image_key, repository_key, to_seconds
+from ecr_scan_reporter.memory.items import image_key, number, repository_key, to_seconds
 from ecr_scan_reporter.memory.overdue import OverdueMessage
 from ecr_scan_reporter.memory.scans import RememberedScan, RepositoryState, ScanMemory, asked_key
 from ecr_scan_reporter.memory.summaries import RepositorySummary, repository_summary
@@ -28,6 +28,7 @@ from ecr_scan_reporter.models import StartOutcome
 from ecr_scan_reporter.scanning import plan, rate_limiter, repository
 from ecr_scan_reporter.scanning.coverage import Coverage, Reason
 from ecr_scan_reporter.scanning.messages import RepositoryMessage
+from ecr_scan_reporter.shared import deadline
 from ecr_scan_reporter.shared.deadline import Deadline
 from fake_aws import (
     DOCKER_INDEX,
@@ -411,6 +412,21 @@ def test_image_of_a_type_that_ecr_rejects_is_asked_for_once_and_counts_as_unsupp
     assert scanner.aws.calls()["StartImageScan"] == 2
 
 
+def test_unsupported_type_is_remembered_if_the_quota_leaves_no_request_for_it(scanner: Scanner) -> None:
+    scanner.add(image("odd", "odd", pushed_at=NOW - timedelta(days=90)), image("app", "1.0"))
+    scanner.registry.repository(REPOSITORY).scans[digest_of("app")] = scanned(2)
+    fault = Fault("StartImageScan", "UnsupportedImageTypeException")
+    scanner.aws.behavior.faults.append(fault)
+    scanner.scan()
+    item = asked_item(scanner, digest_of("odd"))
+    memory_table(scanner).put({**item, "asked_at": to_seconds(NOW - timedelta(days=8))})
+    scanner.aws.behavior.faults.clear()
+    scanner.registry.account_scan_quota = 0
+    scanner.scan()
+    assert asked_item(scanner, digest_of("odd"))["status"] == "UNSUPPORTED_IMAGE"
+    assert to_seconds(state(scanner).waiting_since) == to_seconds(NOW - timedelta(days=2))
+
+
 def asked_item(scanner: Scanner, digest: str) -> Item:
     """Return what is remembered of the scan that was asked for."""
     item = memory_table(scanner).get(repository_key(REPOSITORY), asked_key(digest))
@@ -704,6 +720,7 @@ def test_images_are_seen_once_however_many_invocations_it_takes(
     records = [record.__dict__ for record in caplog.records if record.message == SUMMARY]
     assert sum(record["ImagesSeen"] for record in records) == 151
     assert sum(record["ScansStarted"] for record in records) == 150 - archived
+    assert sum(record["SkippedArchived"] for record in records) == archived
     assert summary(scanner).coverage.get("archived", 0) == archived
 
 
@@ -816,6 +833,34 @@ def test_scan_in_progress_that_someone_else_started_is_stuck_after_a_day(
         memory_table(scanner).put({**item, "asked_at": to_seconds(NOW - timedelta(hours=hours))})
         assert scanner.handle(body) == []
         assert len(scanner.aws.starts()) == starts
+
+
+def test_scan_in_progress_has_not_the_date_of_a_request_that_was_answered(
+    scanner: Scanner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ecr_scan_reporter.scanning.due._has_turn", lambda *_: False)
+    digest = digest_of("app")
+    scanner.add(image("app", "1.0"), scans={digest: FakeScan("IN_PROGRESS")})
+    asked_at, memory = NOW - timedelta(days=8), ScanMemory(memory_table(scanner))
+    memory.remember(REPOSITORY, {digest: None}, [digest], "run-1", asked_at)
+    answer = ImageRecord(scanned_at=asked_at + timedelta(minutes=1))
+    memory_table(scanner).put(image_item(repository_key(REPOSITORY), digest, answer))
+    # Someone else has just started another one.
+    assert scanner.scan() == []
+    assert number(asked_item(scanner, digest), "asked_at") >= to_seconds(NOW)
+
+
+def test_state_says_that_runs_of_the_schedule_leave_the_repository_out(scanner: Scanner) -> None:
+    scanner.aws.behavior.rates["StartImageScan"] = Rate(40, 5)
+    scanner.add(*plain_images(100))
+    message = RepositoryMessage(REPOSITORY, run="run-1", unscheduled=True)
+    assert scanner.handle(message.to_json(), seconds=2) == []
+    [continuation] = scanner.continuations()
+    scanner.aws.behavior.rates.clear()
+    assert scanner.handle(continuation.to_json()) == []
+    assert state(scanner).unscheduled
+    assert scanner.scan()
+    assert not state(scanner).unscheduled
 
 
 def test_quota_does_not_let_the_other_images_outlast_the_invocation(
@@ -995,6 +1040,31 @@ def test_metric_says_that_memory_is_not_available(scanner: Scanner, caplog: pyte
     scanner.aws.client("dynamodb").delete_table(TableName="memory")
     scanner.scan()
     assert embedded_metrics(caplog, SUMMARY)["MemoryUnavailable"] == 1
+
+
+@pytest.mark.parametrize("operation", ["BatchGetItem", "BatchWriteItem"])
+def test_metric_says_that_the_memory_of_indexes_is_not_available(
+    scanner: Scanner, caplog: pytest.LogCaptureFixture, operation: str
+) -> None:
+    caplog.set_level(logging.INFO)
+    put_indexes(scanner, 1)
+    index = digest_of("x0")
+    scanner.aws.behavior.faults.append(Fault(operation, "AccessDeniedException", containing=f"INDEX#{index}"))
+    scanner.scan()
+    assert embedded_metrics(caplog, SUMMARY)["MemoryUnavailable"] == 1
+    scanner.aws.behavior.faults.clear()
+    scanner.scan()
+    assert embedded_metrics(caplog, SUMMARY)["MemoryUnavailable"] == 0
+
+
+@pytest.mark.usefixtures("scanner")
+def test_calls_to_ecr_and_sqs_that_hang_fit_into_the_margin_of_an_invocation() -> None:
+    deps = images_scanner.dependencies()
+    clients: list[Any] = [deps.ecr._ecr, deps.ecr._single_attempt_ecr, deps.images_queue._sqs, deps.reports_queue._sqs]
+    for client in clients:
+        config = client.meta.config
+        attempts = config.retries["total_max_attempts"]
+        assert attempts * (config.connect_timeout + config.read_timeout) <= deadline._MAX_MARGIN
 
 
 class Killed(BaseException):

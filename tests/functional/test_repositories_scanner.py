@@ -122,6 +122,7 @@ class Registry:
         self.table = Table(aws.client("dynamodb"), aws.create_memory_table())
         self.now = datetime.now(UTC).replace(microsecond=0)
         self._last_heartbeat: datetime | None = None
+        self._filter = "team-"
 
     def add(self, *names: str) -> None:
         for name in names:
@@ -130,6 +131,10 @@ class Registry:
     def delete(self, name: str) -> None:
         self._aws.registry.remove(name)
 
+    def narrow(self, regexp: str) -> None:
+        """Change the configured filter."""
+        self._filter = regexp
+
     def run(self, event: dict[str, str] | None = None, *, hours: float = 0) -> dict[str, float]:
         """Start a run so many hours after the last one; return its metrics."""
         self.now += timedelta(hours=hours)
@@ -137,9 +142,14 @@ class Registry:
         queue_repositories(event or {}, self._dependencies(), self.now)
         return embedded_metrics(self._caplog, "repositories queued")
 
+    def run_other(self, regexp: str, *, hours: float = 0) -> None:
+        """Start a run of another selection so many hours after the last run, which stays the last one."""
+        deps, now = self._dependencies(), self.now + timedelta(hours=hours)
+        queue_repositories({"repositoriesFilterRegexp": regexp}, deps, now)
+
     def _dependencies(self) -> Dependencies:
         settings = RepositoriesScannerSettings(
-            RepositoryFilter(re.compile("team-")), self._aws.queue_url(), "memory", 1, "platform"
+            RepositoryFilter(re.compile(self._filter)), self._aws.queue_url(), "memory", 1, "platform"
         )
         queue, ecr = SqsQueue(self._aws.client("sqs"), self._aws.queue_url()), EcrRegistry(self._aws.client("ecr"))
         return Dependencies(settings, ecr, queue, self.table)
@@ -160,10 +170,13 @@ class Registry:
 
     def visit(self, *names: str, oldest_days: float | None = 1, images: int = 1, hours: float = 0) -> None:
         """Do what the images scanner does at the end of a repository, so many hours after the last run."""
-        run, now = RepositoryMessage.from_json(self._aws.messages()[-1].body).run, self.now + timedelta(hours=hours)
+        messages = [RepositoryMessage.from_json(message.body) for message in self._aws.messages()]
+        last, now = {message.repository: message for message in messages}, self.now + timedelta(hours=hours)
         oldest = None if oldest_days is None else now - timedelta(days=oldest_days)
         for name in names:
-            state = RepositoryState(name, oldest, images, 0, run, waiting_since=oldest)
+            message = last.get(name, messages[-1])
+            unscheduled = message.unscheduled
+            state = RepositoryState(name, oldest, images, 0, message.run, waiting_since=oldest, unscheduled=unscheduled)
             ScanMemory(self.table).remember_state(state, now)
 
 
@@ -232,6 +245,38 @@ def test_deleted_repository_does_not_hold_a_pass_open(registry: Registry) -> Non
     assert registry.run(hours=24)["SecondsSinceLastPass"] == 23 * 3600
 
 
+def test_processed_repository_that_is_deleted_still_counts_in_its_pass(registry: Registry) -> None:
+    registry.add("team-a/app", "team-b/app")
+    registry.run()
+    registry.visit("team-a/app", "team-b/app", hours=1)
+    registry.delete("team-a/app")
+    registry.add("team-c/app")
+    assert registry.run(hours=24)["SecondsSinceLastPass"] == 23 * 3600
+
+
+def test_repository_that_is_forgotten_while_its_pass_is_open_does_not_hold_it_open(registry: Registry) -> None:
+    registry.add("team-a/app", "team-b/app")
+    registry.run()
+    registry.heartbeat(hours=0)
+    registry.visit("team-a/app", hours=1)
+    registry.delete("team-a/app")
+    registry.heartbeat(hours=24)
+    assert registry.run(hours=24)["SecondsSinceLastPass"] == 24 * 3600
+    registry.visit("team-b/app", hours=1)
+    assert registry.heartbeat(hours=3) == {"SecondsSinceLastPass": 2 * 3600}
+
+
+def test_pass_is_complete_though_the_filter_was_narrowed_meanwhile(registry: Registry) -> None:
+    registry.add("team-a/app", "team-b/app")
+    registry.run()
+    registry.heartbeat(hours=0)
+    registry.visit("team-a/app", hours=1)
+    registry.narrow("team-a/")
+    registry.visit("team-b/app", hours=2)
+    assert registry.heartbeat(hours=48) == {"SecondsSinceLastPass": 46 * 3600}
+    assert registry.run(hours=48)["SecondsSinceLastPass"] == 46 * 3600
+
+
 def test_enhanced_scanning_promises_no_age(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     registry.add("team-a/app")
     registry.run()
@@ -252,6 +297,7 @@ def test_heartbeat_says_how_old_the_last_complete_pass_is(registry: Registry) ->
     assert registry.heartbeat(hours=2) == {"SecondsSinceLastPass": 8 * 3600}
     registry.visit("team-b/app", hours=3)
     assert registry.heartbeat(hours=5) == {"SecondsSinceLastPass": 2 * 3600}
+    registry.heartbeat(hours=24)
     # A heartbeat starts no pass: the next run finds the one before complete.
     assert registry.run(hours=24)["SecondsSinceLastPass"] == 21 * 3600
     assert registry.heartbeat(hours=7 * 24) == {"SecondsSinceLastPass": (21 + 7 * 24) * 3600}
@@ -272,14 +318,39 @@ def test_pause_of_the_schedule_is_no_silence(registry: Registry, complete: bool)
     assert registry.heartbeat(hours=3) == {"SecondsSinceLastPass": 2 * 3600}
 
 
-def test_run_of_another_selection_does_not_complete_a_pass(registry: Registry) -> None:
+def test_run_after_a_pause_writes_no_age_of_the_pause(registry: Registry) -> None:
     registry.add("team-a/app", "team-b/app")
+    registry.run()
+    registry.heartbeat(hours=0)
+    registry.visit("team-a/app", "team-b/app", hours=1)
+    registry.heartbeat(hours=20)
+    # The first run comes before the first heartbeat.
+    assert registry.run(hours=500)["SecondsSinceLastPass"] == 0
+    # Whether a heartbeat follows or not: the pause is over.
+    registry.visit("team-a/app", hours=1)
+    assert registry.run(hours=24)["SecondsSinceLastPass"] == 24 * 3600
+    registry.visit("team-b/app", hours=1)
+    assert registry.heartbeat(hours=3, paused=True) == {"SecondsSinceLastPass": 2 * 3600}
+
+
+def test_heartbeats_that_fail_for_a_few_hours_are_no_pause(registry: Registry) -> None:
+    registry.add("team-a/app")
+    registry.run()
+    registry.heartbeat(hours=40)
+    assert registry.heartbeat(hours=46, paused=True) == {"SecondsSinceLastPass": 46 * 3600}
+    assert registry.run(hours=51)["SecondsSinceLastPass"] == 51 * 3600
+
+
+def test_run_of_another_selection_does_not_complete_a_pass(registry: Registry) -> None:
+    registry.add("team-a/app", "team-b/app", "sandbox/app")
     registry.run()
     registry.visit("team-a/app", hours=1)
     registry.heartbeat(hours=1)
     # Someone starts a run with another filter, while the pass is still open.
-    registry.visit("sandbox/app", hours=2)
+    registry.run_other("sandbox/|team-a/", hours=1.5)
+    registry.visit("sandbox/app", "team-a/app", hours=2)
     assert registry.heartbeat(hours=3) == {"SecondsSinceLastPass": 3 * 3600}
+    registry.heartbeat(hours=24)
     assert registry.run(hours=24)["SecondsSinceLastPass"] == 24 * 3600
 
 

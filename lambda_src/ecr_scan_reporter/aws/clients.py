@@ -8,7 +8,8 @@ from botocore.session import Session, get_session
 
 # Seconds. These services answer in well under a second. At the deadline of an invocation, 20 seconds are left at most:
 # two attempts of a call that hangs fit in there, so that Lambda does not end the invocation before it has queued its
-# continuation.
+# continuation. The images scanner tries no call to ECR or SQS more often. Those to DynamoDB are: it throttles bursts of
+# writes. If they hang for so long that Lambda ends the invocation, SQS delivers the message again.
 _CONNECT_TIMEOUT, _READ_TIMEOUT = 2, 8
 
 

@@ -26,9 +26,9 @@ _BATCH_SIZE, _BATCH_BYTES = 10, 1024 * 1024
 _ATTEMPTS = 3
 
 
-def sqs_client(threads: int = 1) -> "SQSClient":
-    """Create a client for `threads` threads in the function's own Region."""
-    client: SQSClient = create_client("sqs", threads=threads)
+def sqs_client(threads: int = 1, attempts: int = 4) -> "SQSClient":
+    """Create a client for `threads` threads that tries each call `attempts` times, in the function's own Region."""
+    client: SQSClient = create_client("sqs", threads=threads, attempts=attempts)
     return client
 
 

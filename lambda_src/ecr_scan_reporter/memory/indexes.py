@@ -6,7 +6,7 @@ pull would never expire one. https://github.com/aws/containers-roadmap/issues/23
 
 import json
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
 from ecr_scan_reporter.aws.dynamodb import Item, Table
@@ -34,6 +34,7 @@ def index_children(
     indexes: Collection[str],
     now: datetime,
     deadline: Deadline | None = None,
+    memory_failed: Callable[[], None] = lambda: None,
 ) -> list[IndexChild]:
     """Return what image indexes consist of, from memory and otherwise from ECR.
 
@@ -44,12 +45,13 @@ def index_children(
         indexes: their digests.
         now: aware.
         deadline: of the reads; none if it is None. What was read before it is remembered.
+        memory_failed: is called when a call to the memory table fails; ECR is then asked instead.
 
     Raises:
         DeadlineExceededError: there are too many indexes to read in the remaining time.
         AwsError: ECR rejected a call.
     """
-    remembered = _remembered(table, repository, indexes)
+    remembered = _remembered(table, repository, indexes, memory_failed)
     children = dict[str, list[IndexChild]]()
     outdated = dict[str, list[IndexChild]]()
     for digest, item in remembered.items():
@@ -62,17 +64,19 @@ def index_children(
         if number(item, "expires") < to_seconds(now + _REFRESH):
             outdated[digest] = children[digest]
     if outdated:
-        _remember(table, repository, outdated, now)
+        _remember(table, repository, outdated, now, memory_failed)
     for chunk in chunked([digest for digest in indexes if digest not in children], _INDEXES_PER_CALL):
         if deadline:
             deadline.check(f"reading the indexes of {repository}")
         manifests = ecr.index_manifests(repository, chunk)
-        _remember(table, repository, manifests, now)
+        _remember(table, repository, manifests, now, memory_failed)
         children |= manifests
     return [child for digest in indexes for child in children.get(digest, ())]
 
 
-def _remembered(table: Table, repository: str, indexes: Collection[str]) -> dict[str, Item]:
+def _remembered(
+    table: Table, repository: str, indexes: Collection[str], memory_failed: Callable[[], None]
+) -> dict[str, Item]:
     pk = repository_key(repository)
     try:
         items = table.get_many((pk, f"INDEX#{digest}") for digest in indexes)
@@ -81,11 +85,18 @@ def _remembered(table: Table, repository: str, indexes: Collection[str]) -> dict
             "memory is not available; ECR is asked about every index",
             extra={"repository": repository, "reason": str(error)},
         )
+        memory_failed()
         return {}
     return {sk.removeprefix("INDEX#"): item for (_, sk), item in items.items()}
 
 
-def _remember(table: Table, repository: str, children: dict[str, list[IndexChild]], now: datetime) -> None:
+def _remember(
+    table: Table,
+    repository: str,
+    children: dict[str, list[IndexChild]],
+    now: datetime,
+    memory_failed: Callable[[], None],
+) -> None:
     items: list[Item] = []
     for digest, manifests in children.items():
         packed = pack([child.digest, child.platform, int(child.attestation)] for child in manifests)
@@ -100,6 +111,7 @@ def _remember(table: Table, repository: str, children: dict[str, list[IndexChild
         table.put_many(items)
     except AwsError as error:
         logger.warning("indexes not remembered", extra={"repository": repository, "reason": str(error)})
+        memory_failed()
 
 
 def _children(index: str, item: Item) -> list[IndexChild]:

@@ -65,6 +65,7 @@ class RepositoryState:
         updated_at: when the run ended here (aware); None until the state is remembered.
         waiting_since: when the image was last scanned, or pushed if it was never scanned, that has waited longest for
             a scan (aware); images without any date are left out. None if no image has one.
+        unscheduled: whether the runs of the schedule leave the repository out, so that it is no part of a pass.
     """
 
     repository: str
@@ -74,6 +75,7 @@ class RepositoryState:
     run: str
     updated_at: datetime | None = None
     waiting_since: datetime | None = None
+    unscheduled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,7 @@ class ScanMemory:
                 "asked": state.asked,
                 "run": state.run,
                 "updated_at": to_seconds(now),
+                "unscheduled": int(state.unscheduled),
                 "expires": expires(now),
             }
         ]
@@ -194,6 +197,7 @@ class ScanMemory:
                 text(item, "run"),
                 to_time(item.get("updated_at")),
                 to_time(item.get("waiting_since")),
+                bool(number(item, "unscheduled")),
             )
             for item in self._table.query("STATES", " ", END)
         ]
@@ -223,6 +227,11 @@ class ScanMemory:
     def remember_heartbeat(self, now: datetime) -> None:
         """Remember that a heartbeat is written now."""
         self._table.put({"pk": "PASSES", "sk": "HEARTBEAT", "at": to_seconds(now), "expires": expires(now)})
+
+    def forget_heartbeat(self, now: datetime) -> None:
+        """Forget when the last heartbeat was written, so that what comes next follows no pause."""
+        # The role of the repositories scanner may put this item, but not delete it.
+        self._table.put({"pk": "PASSES", "sk": "HEARTBEAT", "at": 0, "expires": expires(now)})
 
     def remember_open_pass(self, open_pass: OpenPass, now: datetime) -> None:
         """Remember the pass that is not known to be complete."""

@@ -22,8 +22,8 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 def decide(digest: str, scan: Scan | None, max_age: Duration, run_interval: timedelta, now: datetime) -> Decision:
     """Decide whether an image is due.
 
-    ECR gives most failed scans, and those in progress, no date. Such an image is due once per period, in the run that
-    its digest selects.
+    ECR gives most failed scans, and those in progress, no date. Such an image is due in at least one run of each
+    period, which its digest selects.
 
     Args:
         digest: of the image.
@@ -62,7 +62,10 @@ def is_unsupported(scan: Scan) -> bool:
 
 
 def _has_turn(digest: str, run_interval: timedelta, period: timedelta, now: datetime) -> bool:
-    """Return whether the run at `now` is the one run in each `period` in which this image is due."""
+    """Return whether this image is due in the run at `now`: in at least one run of each `period`.
+
+    It is exactly one if all intervals between two runs are `run_interval`. Those of a cron expression may be shorter.
+    """
     runs = max(period // run_interval, 1)
     return (crc32(digest.encode()) + (now - _EPOCH) // run_interval) % runs == 0
 

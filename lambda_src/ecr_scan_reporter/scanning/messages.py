@@ -34,6 +34,7 @@ class RepositoryMessage:
         enhanced: whether the registry uses enhanced scanning, so that no scan can be started.
         waiting_since: when the image was last scanned, or pushed if it was never scanned, that has waited longest for
             a scan (Unix seconds); images without any date are left out. 0 if no image has one.
+        unscheduled: whether the runs of the schedule leave the repository out, so that it is no part of a pass.
     """
 
     repository: str
@@ -46,6 +47,7 @@ class RepositoryMessage:
     summary: RepositorySummary | None = None
     enhanced: bool = False
     waiting_since: int = 0
+    unscheduled: bool = False
 
     def to_json(self) -> str:
         """Return the message body, such as `{"version":1,"repository":"team-a/app"}`."""
@@ -54,8 +56,8 @@ class RepositoryMessage:
         body |= {name: value for name, value in optional.items() if value}
         if self.waiting_since:
             body |= {"waiting_since": self.waiting_since}
-        if self.enhanced:
-            body |= {"enhanced": True}
+        flags = {"enhanced": self.enhanced, "unscheduled": self.unscheduled}
+        body |= {name: True for name, value in flags.items() if value}
         if self.oldest is not None:
             body |= {"oldest": self.oldest}
         if self.coverage.images:
@@ -86,9 +88,6 @@ class RepositoryMessage:
             raise MessageError(f"after is {after!r}; expected a digest or no value")
         if not isinstance(run, str):
             raise MessageError(f"run is {run!r}; expected the id of a run or no value")
-        enhanced = message.get("enhanced", False)
-        if type(enhanced) is not bool:
-            raise MessageError(f"enhanced is {enhanced!r}; expected true or no value")
         return cls(
             repository,
             after,
@@ -98,8 +97,9 @@ class RepositoryMessage:
             _number(message, "oldest") if "oldest" in message else None,
             Coverage.from_json(message["coverage"]) if "coverage" in message else Coverage(),
             _summary(repository, message["summary"]) if "summary" in message else None,
-            enhanced,
+            _flag(message, "enhanced"),
             _number(message, "waiting_since"),
+            _flag(message, "unscheduled"),
         )
 
 
@@ -114,6 +114,13 @@ def _summary(repository: str, value: Any) -> RepositorySummary:
         expected = "an object with what is known of the findings, or no value"
         raise MessageError(f"summary is {value!r:.200}; expected {expected}") from error
     return summary
+
+
+def _flag(message: Mapping[str, Any], name: str) -> bool:
+    value = message.get(name, False)
+    if type(value) is not bool:
+        raise MessageError(f"{name} is {value!r}; expected true or no value")
+    return value
 
 
 def _number(message: Mapping[str, Any], name: str) -> int:

@@ -147,7 +147,8 @@ class ScanPlan:
             due: the digests of those that are asked for next.
             tally: knows at the end of the block which scans were started.
         """
-        asked = {digest: scans[digest] for digest in due}
+        # ECR names no scan of an image whose type it refused, also if there is no time to ask for it again.
+        asked = {digest: scans[digest] or _of_unsupported(self._remembered.get(digest)) for digest in due}
         others = {digest: scans[digest] for digest in looked_up if digest not in asked}
         in_progress = {digest: scan for digest, scan in others.items() if self._is_unknown_in_progress(digest, scan)}
         ended = {digest: scan for digest, scan in others.items() if self._saves_look_up(digest, scan)}
@@ -251,13 +252,14 @@ class ScanPlan:
             coverage = coverage.add(reason, image.name)
         return coverage
 
-    def finish(self, tally: Tally, images: int, asked: int) -> None:
+    def finish(self, tally: Tally, images: int, asked: int, *, unscheduled: bool = False) -> None:
         """Remember the repository after the run.
 
         Args:
             tally: of all images.
             images: how many images are to be scanned.
             asked: how many scans the run asked for in this repository.
+            unscheduled: whether the runs of the schedule leave the repository out.
         """
         if not self.available:
             return
@@ -265,7 +267,9 @@ class ScanPlan:
         oldest_scan = self._now if tally.oldest is None else to_time(tally.oldest)
         waiting_since = to_time(tally.waiting_since)
         try:
-            state = RepositoryState(self._repository, oldest_scan, images, asked, self._run, None, waiting_since)
+            state = RepositoryState(
+                self._repository, oldest_scan, images, asked, self._run, None, waiting_since, unscheduled
+            )
             item = None
             if summary:
                 summary.coverage = {IMAGES: coverage.images} | {
@@ -320,7 +324,7 @@ class ScanPlan:
         """Return whether a scan is in progress that nobody knows the beginning of, so that it is remembered now."""
         remembered = self._remembered.get(digest)
         undated = scan is not None and scan.status in IN_PROGRESS and scan.completed_at is None
-        return undated and not self._enhanced and not (remembered and remembered.asked_at)
+        return undated and not self._enhanced and not (remembered and _unanswered(remembered))
 
     def _dated(self, digest: str, scan: Scan | None) -> Scan | None:
         remembered = self._remembered.get(digest)
@@ -329,7 +333,9 @@ class ScanPlan:
             return scan
         if remembered.scan and remembered.scan.status == scan.status:
             return replace(scan, completed_at=remembered.scan.completed_at)
-        return replace(scan, completed_at=remembered.asked_at)
+        return replace(
+            scan, completed_at=_unanswered(remembered) if scan.status in IN_PROGRESS else remembered.asked_at
+        )
 
     def _is_due(self, digest: str, scan: Scan | None, now: datetime) -> bool:
         return decide(digest, scan, self._settings.max_age, self._settings.run_interval, now).due
@@ -341,6 +347,13 @@ class ScanPlan:
         self.available = False
         extra = {"repository": self._repository, "reason": str(error)}
         logger.warning("memory is not available; this invocation goes on without it", extra=extra)
+
+
+def _unanswered(remembered: RememberedScan) -> datetime | None:
+    """Return when the scan was asked for that did not end yet; None if it did, so that one in progress is another."""
+    ended_at = remembered.scan.completed_at if remembered.scan else None
+    answered = ended_at and remembered.asked_at and ended_at >= remembered.asked_at
+    return None if answered else remembered.asked_at
 
 
 def _of_unsupported(remembered: RememberedScan | None) -> Scan | None:

@@ -49,7 +49,7 @@ def queue_repositories(event: Mapping[str, Any], deps: Dependencies, now: dateti
         AwsError: ECR or SQS rejected a call.
     """
     now = now or datetime.now(UTC)
-    repositories = deps.settings.repositories
+    repositories = scheduled = deps.settings.repositories
     # A run of another selection, which someone starts manually, says nothing about the registry. What it remembers of
     # repositories outside the configured filter is forgotten by the next run of the schedule.
     whole = "repositoriesFilterRegexp" not in event
@@ -61,7 +61,11 @@ def queue_repositories(event: Mapping[str, Any], deps: Dependencies, now: dateti
     names = list(deps.ecr.repository_names())
     matching = [name for name in names if repositories.matches(name)]
     run, metrics = _begin_run(matching, ScanMemory(deps.table), now, whole=whole)
-    sent = deps.images_queue.send(RepositoryMessage(name, run=run, enhanced=enhanced).to_json() for name in matching)
+    messages = (
+        RepositoryMessage(name, run=run, enhanced=enhanced, unscheduled=not scheduled.matches(name))
+        for name in matching
+    )
+    sent = deps.images_queue.send(message.to_json() for message in messages)
     counts = {"found": len(names), "sent": sent}
     extra = {"filter": repositories.include.pattern, "run": run, "enhanced": enhanced, **counts}
     if whole:
@@ -82,7 +86,7 @@ def write_heartbeat(deps: Dependencies, now: datetime | None = None) -> dict[str
     Raises:
         AwsError: DynamoDB rejected a call.
     """
-    metrics = heartbeat(ScanMemory(deps.table), deps.settings.repositories.matches, now or datetime.now(UTC))
+    metrics = heartbeat(ScanMemory(deps.table), now or datetime.now(UTC))
     logger.info("heartbeat", extra=embed(metrics, deps.settings.name, SECONDS))
     return {name: int(value) for name, value in metrics.items()}
 

@@ -159,9 +159,11 @@ def _scan_images(
             stopped, quota_reached = error, isinstance(error, ScanQuotaExceededError)
             _sum_up_the_rest(candidates, message, deps, deadline, tally, plan, quota_reached=quota_reached)
         tally.coverage = tally.coverage.merge(skipped)
-        plan.finish(tally, len(candidates), message.asked + len(tally.started))
+        asked = message.asked + len(tally.started)
+        plan.finish(tally, len(candidates), asked, unscheduled=message.unscheduled)
     finally:
-        tally.memory_available = plan.available
+        if not plan.available:
+            tally.memory_failed()
     if stopped:
         raise stopped
 
@@ -286,7 +288,9 @@ def list_candidates(
         selector.add(page)
         deadline.check(f"listing {message.repository}")
     children = (
-        index_children(deps.ecr, deps.table, message.repository, list(selector.index_tags), now, deadline)
+        index_children(
+            deps.ecr, deps.table, message.repository, list(selector.index_tags), now, deadline, tally.memory_failed
+        )
         if selector.has_untagged and selector.index_tags
         else []
     )

@@ -1,6 +1,6 @@
 """Measures the registry at the start of a run: the longest wait for a scan, the last complete pass, open findings."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -10,8 +10,9 @@ from ecr_scan_reporter.memory.summaries import open_findings
 
 SECONDS = frozenset({"OldestScanAge", "SecondsSinceLastPass"})
 # A heartbeat comes every hour. After a longer silence, it had been switched off on purpose, and the time that passed is
-# no delay.
-_PAUSE = timedelta(hours=2)
+# no delay. The alarm on silence becomes INSUFFICIENT_DATA after three hours without one, and CloudWatch may take some
+# more to see it. So a pause is longer: a heartbeat that fails a few times resets no age before the alarm says so.
+_PAUSE = timedelta(hours=6)
 _OPEN = {"CRITICAL": "OpenCritical", "HIGH": "OpenHigh", "MEDIUM": "OpenMedium", "LOW": "OpenLow"}
 
 
@@ -27,14 +28,13 @@ def scan_ages(states: Iterable[RepositoryState], queued: Collection[str], now: d
     return {"OldestScanAge": _seconds(min(dates), now)} if dates else {}
 
 
-def heartbeat(memory: ScanMemory, is_queued: Callable[[str], bool], now: datetime) -> dict[str, float]:
+def heartbeat(memory: ScanMemory, now: datetime) -> dict[str, float]:
     """Return the seconds since a pass was last complete, between two runs.
 
     They count from the first heartbeat, and again from the first one after a pause, in which the schedule was disabled.
 
     Args:
         memory: of runs.
-        is_queued: whether the runs of the schedule queue a repository of this name.
         now: aware.
 
     Raises:
@@ -45,9 +45,9 @@ def heartbeat(memory: ScanMemory, is_queued: Callable[[str], bool], now: datetim
     if open_pass is None:
         memory.remember_open_pass(OpenPass("", 0, now), now)
         return {"SecondsSinceLastPass": 0}
-    visited = _visited(open_pass, memory.states(), is_queued)
+    visited = _visited(open_pass, memory.states())
     complete = open_pass.run and len(visited) >= open_pass.repositories
-    if last and now - last > _PAUSE:
+    if _is_after_pause(last, now):
         memory.remember_open_pass(OpenPass("", 0, now) if complete else replace(open_pass, since=now), now)
         return {"SecondsSinceLastPass": 0}
     since = max(visited.values(), default=open_pass.since) if complete else open_pass.since
@@ -61,7 +61,8 @@ def continue_pass(
 
     A pass is complete when every repository that its run queued was processed by this run or a later one: a run may
     take longer than the time to the next one, so a pass stays open until it is complete. A repository that was deleted
-    before it was processed does not hold the pass open: then all repositories that still exist were processed.
+    before it was processed does not hold the pass open: then all repositories that still exist were processed. After a
+    pause of the schedule, the seconds count from this run.
 
     Raises:
         AwsError: DynamoDB rejected a call.
@@ -70,27 +71,39 @@ def continue_pass(
     if open_pass is None:
         memory.remember_open_pass(OpenPass(run, len(queued), now), now)
         return {}
-    visited = _visited(open_pass, states, queued.__contains__)
+    visited, after_pause = _visited(open_pass, states), _is_after_pause(memory.last_heartbeat(), now)
     if not open_pass.run:
         # There was a heartbeat before the first run.
-        memory.remember_open_pass(replace(open_pass, run=run, repositories=len(queued)), now)
+        continued = replace(open_pass, run=run, repositories=len(queued))
     elif len(visited) >= open_pass.repositories or visited.keys() >= set(queued):
-        open_pass = replace(open_pass, run=run, repositories=len(queued), since=max(visited.values(), default=now))
-        memory.remember_open_pass(open_pass, now)
-    return {"SecondsSinceLastPass": _seconds(open_pass.since, now)}
+        continued = replace(open_pass, run=run, repositories=len(queued), since=max(visited.values(), default=now))
+    else:
+        # The states of repositories that are not queued any more are forgotten; the pass does not wait for them.
+        continued = replace(open_pass, repositories=min(open_pass.repositories, len(queued)))
+    if after_pause:
+        continued = replace(continued, since=now)
+    if continued != open_pass:
+        memory.remember_open_pass(continued, now)
+    if after_pause:
+        # Otherwise, every later run would be the first one after the pause if no heartbeat is scheduled any more.
+        memory.forget_heartbeat(now)
+    return {"SecondsSinceLastPass": _seconds(continued.since, now)}
 
 
-def _visited(
-    open_pass: OpenPass, states: Iterable[RepositoryState], is_queued: Callable[[str], bool]
-) -> dict[str, datetime]:
+def _is_after_pause(last_heartbeat: datetime | None, now: datetime) -> bool:
+    return last_heartbeat is not None and now - last_heartbeat > _PAUSE
+
+
+def _visited(open_pass: OpenPass, states: Iterable[RepositoryState]) -> dict[str, datetime]:
     """Return when each repository was processed, of those that were processed since the pass began.
 
-    A repository that only a run of another selection queued is not part of the pass.
+    A repository that only a run of another selection queued is not part of the pass. One that a run of the schedule
+    queued stays a part of it when it is deleted, or when the filter changes.
     """
     return {
         state.repository: state.updated_at
         for state in states
-        if state.run >= open_pass.run and state.updated_at and is_queued(state.repository)
+        if state.run >= open_pass.run and state.updated_at and not state.unscheduled
     }
 
 

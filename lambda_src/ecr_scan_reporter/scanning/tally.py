@@ -87,6 +87,7 @@ class Tally:
         self._failures: dict[str, list[str]] = {}
         self.started: set[str] = set()
         self.rejected: dict[str, StartOutcome] = {}
+        self._rejections: Counter[StartOutcome] = Counter()
         self.throttled = 0
         self.memory_available = True
         self._lock = threading.Lock()
@@ -121,7 +122,9 @@ class Tally:
         logger.warning("image failed", extra=extra)
 
     def advance(self, chunk: Chunk, sums: ChunkSums, findings: RepositorySummary | None) -> None:
-        """Add images that were processed for good. Only now do their decisions count: others are decided on again.
+        """Add images that were processed for good.
+
+        Only now do their decisions and rejections count: others are decided on, and asked for, again.
 
         Args:
             chunk: of these images.
@@ -133,6 +136,7 @@ class Tally:
         self.complete = not chunk.until
         self._decisions.update(sums.decisions)
         self._decisions.update(self._skipped)
+        self._rejections.update(self.rejected[image.digest] for image in chunk.images if image.digest in self.rejected)
         self._skipped.clear()
         self.waiting_since = min(filter(None, (self.waiting_since, sums.waiting_since)), default=0)
         if self.summary and findings:
@@ -141,6 +145,10 @@ class Tally:
             self.summary = None
         self.oldest = min((date for date in (self.oldest, sums.oldest) if date is not None), default=None)
         self.coverage = self.coverage.merge(sums.coverage)
+
+    def memory_failed(self) -> None:
+        """Record that a call to the memory table failed."""
+        self.memory_available = False
 
     def throttle(self) -> None:
         """Count a call that ECR rejected because of its rate."""
@@ -171,7 +179,7 @@ class Tally:
 
     def _metrics(self) -> dict[str, float]:
         skipped: Counter[str] = Counter()
-        for outcome, number in chain(self._decisions.items(), Counter(self.rejected.values()).items()):
+        for outcome, number in chain(self._decisions.items(), self._rejections.items()):
             if not (isinstance(outcome, Decision) and outcome.due):
                 skipped[_SKIPPED.get(outcome, _SKIPPED_OTHER)] += number
         return {

@@ -27,6 +27,7 @@ def test_continuation_keeps_what_is_known_of_the_findings() -> None:
         (RepositoryMessage("a/b", "sha256:1"), '{"version":1,"repository":"a/b","after":"sha256:1"}'),
         (RepositoryMessage("a/b", "d", 2), '{"version":1,"repository":"a/b","after":"d","stalled":2}'),
         (RepositoryMessage("a/b", enhanced=True), '{"version":1,"repository":"a/b","enhanced":true}'),
+        (RepositoryMessage("a/b", unscheduled=True), '{"version":1,"repository":"a/b","unscheduled":true}'),
         (RepositoryMessage("a/b", waiting_since=7), '{"version":1,"repository":"a/b","waiting_since":7}'),
         (RepositoryMessage("a/b", oldest=0), '{"version":1,"repository":"a/b","oldest":0}'),
         (
@@ -70,6 +71,7 @@ def test_invalid_body_is_rejected_with_what_is_expected(body: str, complaint: st
         ('"oldest":null', "oldest is None; expected a whole number from 0"),
         ('"oldest":-1', "oldest is -1; expected a whole number from 0"),
         ('"enhanced":1', "enhanced is 1; expected true or no value"),
+        ('"unscheduled":"yes"', "unscheduled is 'yes'; expected true or no value"),
         ('"waiting_since":-1', "waiting_since is -1; expected a whole number from 0"),
         ('"coverage":7', "coverage is 7; expected an object"),
         ('"summary":7', "summary is 7; expected an object"),
