@@ -98,3 +98,18 @@ def test_thousands_are_separated(make_reporter: Callable[..., Inbox]) -> None:
     assert "first scan: 1,234 new (1,234 high)\n" in mail(report)
     assert "and 1,224 more\n" in mail(report)
     assert chat(inbox).endswith("• and 1,229 more")
+
+
+@pytest.mark.parametrize(
+    ("times", "period"),
+    [
+        (("2026-11-23T09:14:00Z", "2026-11-23T09:14:59Z"), "23 Nov 2026, 09:14 UTC."),
+        (("2026-11-23T09:14:00Z", "2026-11-23T09:15:00Z"), "23 Nov 2026, 09:14 to 09:15 UTC."),
+        (("2026-11-23T23:59:00Z", "2026-11-24T00:01:00Z"), "23 Nov 2026, 23:59 to 24 Nov 2026, 00:01 UTC."),
+    ],
+)
+def test_mail_says_when_its_scans_ended(inbox: Inbox, times: tuple[str, str], period: str) -> None:
+    events = [inbox.image(f"app-{number}", "1", scan=found("HIGH")) for number in range(2)]
+    assert inbox.report(*(event | {"time": time} for event, time in zip(events, times, strict=True))) == []
+    [report] = inbox.reports()
+    assert f"\nAccount 123456789012, eu-west-1, {period}\n" in mail(report)

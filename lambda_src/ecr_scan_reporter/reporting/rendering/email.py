@@ -97,9 +97,11 @@ def _period(times: Sequence[datetime]) -> str:
     if not times:
         return ""
     first, last = _moment(times[0]), _moment(times[-1])
+    if first == last:
+        return f", {first} UTC"
     if times[0].date() == times[-1].date():
         last = format_time(times[-1])
-    return f", {first} UTC" if times[0] == times[-1] else f", {first} to {last} UTC"
+    return f", {first} to {last} UTC"
 
 
 def _moment(moment: datetime) -> str:
