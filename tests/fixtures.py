@@ -1,4 +1,4 @@
-"""Fixtures of the unit and functional tests: AWS events, and fake credentials so that no test reaches an account."""
+"""Fixtures of the unit and functional tests: AWS events, virtual time, and fake credentials."""
 
 import json
 import re
@@ -9,7 +9,12 @@ from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSResponse
+from ecr_scan_reporter.aws import clients
+from ecr_scan_reporter.shared import clock
+from fake_aws import FakeAws, FakeRegistry
+from virtual_time import TIME
 
+CONNECT_TIMEOUT, READ_TIMEOUT = clients._CONNECT_TIMEOUT, clients._READ_TIMEOUT
 EVENTS = Path(__file__).parent / "events"
 
 
@@ -25,6 +30,28 @@ def aws_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
     for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_ECR"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def virtual_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begin each test at the same time, and let no client give up because the machine is slow."""
+    TIME.reset()
+    for name in ("now", "monotonic", "sleep"):
+        monkeypatch.setattr(clock, name, getattr(TIME, name))
+    monkeypatch.setattr(clients, "_CONNECT_TIMEOUT", 600)
+    monkeypatch.setattr(clients, "_READ_TIMEOUT", 600)
+
+
+@pytest.fixture
+def product_timeouts(monkeypatch: pytest.MonkeyPatch, virtual_time: None) -> None:
+    """Give clients the timeouts of the product again."""
+    monkeypatch.setattr(clients, "_CONNECT_TIMEOUT", CONNECT_TIMEOUT)
+    monkeypatch.setattr(clients, "_READ_TIMEOUT", READ_TIMEOUT)
+
+
+def virtual_aws(**options: Any) -> FakeAws:
+    """Return a fake of AWS with an empty registry, on virtual time."""
+    return FakeAws(FakeRegistry(clock=TIME.now), clock=TIME, **options)
 
 
 @pytest.fixture

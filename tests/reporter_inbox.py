@@ -1,7 +1,7 @@
 """The reporter, configured for a fake of AWS, and what it published."""
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from ecr_scan_reporter.reporting.pipeline import report_batch
 from ecr_scan_reporter.reporting.publishing import CHECK
 from ecr_scan_reporter.shared.deadline import Deadline
 from fake_aws import FakeAws, FakeImage, FakeScan, Publication, digest_of, finding
+from virtual_time import TIME
 
 TOPIC, CHAT = (f"arn:aws:sns:eu-west-1:123456789012:{name}" for name in ("reports", "chat"))
 SCHEMA = json.loads((Path(__file__).parents[1] / "docs" / "report.schema.json").read_text())
@@ -51,7 +52,7 @@ class Inbox:
         digest = digest_of(name or f"{repository}{tags}")
         held = self.repositories.get(repository) or self.aws.registry.add(repository)
         self.repositories[repository] = held
-        held.put(FakeImage(digest, tags, pushed_at=pushed_at or datetime.now(UTC)))
+        held.put(FakeImage(digest, tags, pushed_at=pushed_at or TIME.now()))
         counts: dict[str, int] = {}
         if scan:
             held.scans[digest] = scan

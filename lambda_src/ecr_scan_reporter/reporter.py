@@ -3,7 +3,6 @@
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from ecr_scan_reporter.errors import SettingError
 from ecr_scan_reporter.memory.rules import RuleMemory
 from ecr_scan_reporter.reporting.pipeline import Dependencies, report_batch
 from ecr_scan_reporter.settings import ReporterSettings
+from ecr_scan_reporter.shared import clock
 from ecr_scan_reporter.shared.deadline import Deadline, LambdaContext
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, An
         # Not at the top: a digest is rare, and its modules would be a fifth of what every cold start imports.
         from ecr_scan_reporter.reporting.digest_publishing import DigestRequest, make_digests
 
-        now = datetime.now(UTC)
+        now = clock.now()
         return make_digests(DigestRequest.parse(event, now), digest_dependencies(), deadline, now)
     if "Records" not in event:
         raise SettingError("the input", ", ".join(map(str, event)), 'a batch of the reports queue, or {"digest": true}')

@@ -1,10 +1,21 @@
 """The behavior of the endpoint beyond its data: latency, rates and faults."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import Protocol
 
 from local_aws.fake_ecr import Fault
+
+
+class Clock(Protocol):
+    """Measures rates, and lets latency pass: the clock of a test."""
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +41,23 @@ class QueueFaults:
 
 @dataclass(slots=True)
 class Behavior:
-    """The behavior of all services. `latency` is in seconds per call, for every operation or by operation."""
+    """The behavior of all services.
+
+    Attributes:
+        latency: seconds per call, for every operation or by operation. On a clock of a test, one call after the other.
+        rates: rate limit by operation.
+        faults: rules that reject calls.
+        queue_faults: entries of a SendMessageBatch that fail.
+        together: by operation, how many calls have to be in flight before any of them is answered.
+        clock: measures rates and latency; None for real time.
+    """
 
     latency: float | Mapping[str, float] = 0.0
     rates: dict[str, Rate] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     queue_faults: QueueFaults = field(default_factory=QueueFaults)
+    together: dict[str, int] = field(default_factory=dict)
+    clock: Clock | None = None
 
     def latency_of(self, operation: str) -> float:
         """Return the seconds that a call of an operation takes."""
@@ -45,14 +67,15 @@ class Behavior:
 class TokenBucket:
     """AWS's rate limit: a bucket of calls that fills at a steady rate."""
 
-    def __init__(self, rate: Rate) -> None:
+    def __init__(self, rate: Rate, now: Callable[[], float] = monotonic) -> None:
         self.rate = rate
+        self._now = now
         self._tokens = float(rate.burst)
-        self._filled_at = monotonic()
+        self._filled_at = self._now()
 
     def take(self) -> bool:
         """Take one call out of the bucket; return False if the bucket is empty."""
-        now = monotonic()
+        now = self._now()
         self._tokens = min(self.rate.burst, self._tokens + (now - self._filled_at) * self.rate.per_second)
         self._filled_at = now
         if self._tokens < 1:

@@ -17,7 +17,7 @@ import boto3
 from botocore.config import Config
 from local_aws.fake_ecr import FakeRegistry, Fault
 
-from .behavior import Behavior, QueueFaults, Rate
+from .behavior import Behavior, Clock, QueueFaults, Rate
 from .call_log import Start
 from .server import RECORDS, Server, serve
 from .sns import Publication
@@ -49,6 +49,7 @@ class FakeAws:
         faults: rules that reject calls; the first rule that matches applies.
         queue_faults: entries of a SendMessageBatch that fail.
         process: serve from a child process, so that a benchmark does not share its interpreter with the server.
+        clock: measures rates and latency, in place of real time.
     """
 
     def __init__(
@@ -60,9 +61,10 @@ class FakeAws:
         queue_faults: QueueFaults | None = None,
         *,
         process: bool = False,
+        clock: Clock | None = None,
     ) -> None:
         self._registry_factory = registry
-        self.behavior = Behavior(latency, dict(rates or {}), list(faults), queue_faults or QueueFaults())
+        self.behavior = Behavior(latency, dict(rates or {}), list(faults), queue_faults or QueueFaults(), clock=clock)
         self._server: _Thread | _Process = _Process() if process else _Thread()
         self._port = 0
 

@@ -31,6 +31,8 @@ class Server:
         self._behavior = behavior
         self._log = CallLog()
         self._buckets: dict[str, TokenBucket] = {}
+        self._clock = [behavior.clock.monotonic] if behavior.clock else []
+        self._barriers: dict[str, asyncio.Barrier] = {}
         self._sqs = Sqs(behavior.queue_faults, f"arn:aws:sqs:{registry.region}:{registry.account}")
         self._sns = Sns()
         self._dynamodb = DynamoDb(registry.account, registry.region)
@@ -67,9 +69,7 @@ class Server:
         with self._log.call(operation):
             try:
                 self._throttle(operation)
-                latency = self._behavior.latency_of(operation)
-                if latency:
-                    await asyncio.sleep(latency)
+                await self._wait(operation)
                 action, resource = service.action(operation), service.resource(params)
                 faults = self._behavior.faults
                 raise_fault([fault for fault in faults if not fault.lost], operation, params, action, resource)
@@ -82,13 +82,23 @@ class Server:
                 headers |= error_headers
         return web.Response(status=status, headers=headers, body=body)
 
+    async def _wait(self, operation: str) -> None:
+        number = self._behavior.together.get(operation)
+        if number:
+            await self._barriers.setdefault(operation, asyncio.Barrier(number)).wait()
+        latency = self._behavior.latency_of(operation)
+        if latency and self._behavior.clock:
+            self._behavior.clock.sleep(latency)
+        elif latency:
+            await asyncio.sleep(latency)
+
     def _throttle(self, operation: str) -> None:
         rate = self._behavior.rates.get(operation)
         if rate is None:
             return
         bucket = self._buckets.get(operation)
         if bucket is None or bucket.rate != rate:
-            bucket = self._buckets[operation] = TokenBucket(rate)
+            bucket = self._buckets[operation] = TokenBucket(rate, *self._clock)
         if not bucket.take():
             raise AwsError("ThrottlingException", "Rate exceeded")
 

@@ -4,17 +4,16 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from ecr_scan_reporter import reporter
-from fake_aws import FakeAws, FakeRegistry
-from fixtures import aws_environment, aws_event
+from fixtures import aws_environment, aws_event, product_timeouts, virtual_aws, virtual_time
 from reporter_inbox import TOPIC, Inbox
 
-__all__ = ["aws_environment", "aws_event"]
+__all__ = ["aws_environment", "aws_event", "product_timeouts", "virtual_time"]
 
 
 @pytest.fixture
 def make_reporter(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Inbox]]:
     """Make an inbox for a reporter with these settings."""
-    with FakeAws(FakeRegistry()) as aws:
+    with virtual_aws() as aws:
         table = aws.create_memory_table()
 
         def make(**settings: str) -> Inbox:

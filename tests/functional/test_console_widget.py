@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,10 +10,12 @@ from ecr_scan_reporter import console_widget
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.reporting.console import DESCRIPTION, answer
-from fake_aws import FakeAws, FakeRegistry, Fault, digest_of
+from fake_aws import FakeAws, Fault, digest_of
+from fixtures import virtual_aws
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sample_registry import registry_items
+from virtual_time import TIME
 
 ARN = "arn:aws:lambda:eu-west-1:123456789012:function:console-widget"
 FIRST = "team-a/checkout"
@@ -23,11 +25,11 @@ Show = Callable[..., str]
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAws]:
     """A table with ten repositories, and the environment of the function."""
-    with FakeAws(FakeRegistry()) as fake_aws:
+    with virtual_aws() as fake_aws:
         name = fake_aws.create_memory_table()
         table = Table(fake_aws.client("dynamodb"), name)
-        table.put_many(registry_items(10, datetime.now(UTC)))
-        ScanMemory(table).remember(FIRST, {digest_of("asked"): None}, [digest_of("asked")], "run", datetime.now(UTC))
+        table.put_many(registry_items(10, TIME.now()))
+        ScanMemory(table).remember(FIRST, {digest_of("asked"): None}, [digest_of("asked")], "run", TIME.now())
         fake_aws.reset()
         variables = {"MEMORY_TABLE_NAME": name, "REPORTER_NAME": "platform", "ECR_IMAGES_DURATION_DELTA": "7d"}
         for variable, value in {**fake_aws.environment(), **variables}.items():
@@ -70,7 +72,7 @@ def test_repository_is_one_query_and_one_get(show: Show, aws: FakeAws) -> None:
 
 
 def test_state_is_read_again_after_a_minute(show: Show, aws: FakeAws) -> None:
-    deps, now = console_widget.dependencies(), datetime.now(UTC)
+    deps, now = console_widget.dependencies(), TIME.now()
     for seconds in (0, 30, 60):
         answer({}, deps, ARN, now + timedelta(seconds=seconds))
     assert aws.calls() == {"Query": 1}

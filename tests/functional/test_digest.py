@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from ecr_scan_reporter.shared.deadline import Deadline
 from fake_aws import FakeAws, Fault
 from reporter_inbox import CHAT, TOPIC, Inbox
 from sample_summaries import NOW, WEEK, sample_summaries
+from virtual_time import TIME
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "digest.schema.json").read_text())
 DAY = timedelta(days=1)
@@ -106,7 +107,7 @@ def test_returned_digest_fits_into_an_answer_of_lambda(inbox: Inbox) -> None:
 
 
 def test_event_that_comes_twice_is_one_digest(inbox: Inbox) -> None:
-    time = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    time = f"{TIME.now():%Y-%m-%dT%H:%M:%SZ}"
     assert invoke(digest=True, time=time) == {"published": 1}
     assert invoke(digest=True, time=time)["published"] == 0
     assert len(inbox.reports()) == 1

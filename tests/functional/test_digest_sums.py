@@ -3,15 +3,16 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from ecr_scan_reporter import images_scanner, reporter, repositories_scanner
 from fake_aws import FakeImage, FakeRepository, FakeScan, digest_of, finding, index_image
 from reporter_inbox import UNSUPPORTED, Inbox
+from virtual_time import TIME
 
-NOW = datetime.now(UTC).replace(microsecond=0)
+NOW = TIME.now().replace(microsecond=0)
 PUSHED = NOW - timedelta(days=30)
 A = finding("CVE-2026-0001", "CRITICAL", "openssl", "3.0.1")
 B = finding("CVE-2026-0002", "HIGH", "zlib", "1.2.13")
@@ -212,7 +213,7 @@ def test_digest_adds_up_to_what_ecr_lists(inbox: Inbox) -> None:
     before = expected
 
     # One finding is fixed in a rebuild, one is added, and an image is deleted.
-    push(app, "v1.0.1", scan(B, days=0.1), datetime.now(UTC))
+    push(app, "v1.0.1", scan(B, days=0.1), TIME.now())
     added = digest_of("team-b/apiv-clean")
     api.scans[added] = scan(D, days=0.1)
     api.remove(digest_of("team-b/apiv-gone"))

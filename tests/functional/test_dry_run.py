@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,9 +14,11 @@ from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.models import Scan
 from ecr_scan_reporter.scanning import dry_run
 from ecr_scan_reporter.scanning.messages import RepositoryMessage
-from fake_aws import DOCKER_INDEX, FakeAws, FakeImage, FakeRegistry, FakeScan, digest_of, plain_images
+from fake_aws import DOCKER_INDEX, FakeAws, FakeImage, FakeScan, digest_of, plain_images
+from fixtures import virtual_aws
+from virtual_time import TIME
 
-NOW = datetime.now(UTC).replace(microsecond=0)
+NOW = TIME.now().replace(microsecond=0)
 REPOSITORY = "team-a/app"
 CONTEXT: Any = type("Context", (), {"get_remaining_time_in_millis": lambda _: 60_000})()
 ASK = {"repository": REPOSITORY, "dryRun": True}
@@ -24,7 +26,7 @@ ASK = {"repository": REPOSITORY, "dryRun": True}
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAws]:
-    with FakeAws(FakeRegistry()) as fake_aws:
+    with virtual_aws() as fake_aws:
         settings = {
             "ECR_IMAGES_DURATION_DELTA": "7d",
             "IMAGES_QUEUE_URL": fake_aws.queue_url(),

@@ -18,6 +18,7 @@ from fake_aws import FakeScan, Fault, digest_of
 from fixtures import embedded_metrics
 from reporter_inbox import CHAT, Inbox, document, enhanced, found, mail
 from syrupy.assertion import SnapshotAssertion
+from virtual_time import TIME
 
 START = datetime(2025, 11, 9, 9, 0, tzinfo=UTC)
 A = enhanced("CVE-2026-0001", "CRITICAL", "openssl")
@@ -189,10 +190,10 @@ def test_ignored_finding_has_no_deadline(make_reporter: Callable[..., Inbox]) ->
 
 def test_inventory_says_how_many_are_ignored(inbox: Inbox) -> None:
     set_rules([rule(id="CVE-2026-0001", expires="2099-01-01")])
-    old = datetime.now(UTC) - timedelta(days=30)
+    old = TIME.now() - timedelta(days=30)
     events = [inbox.image(f"app-{n}", "1.0", scan=found("HIGH", "HIGH"), pushed_at=old) for n in range(2)]
     assert inbox.report(*events) == []
-    inbox.check(datetime.now(UTC) + timedelta(minutes=11))
+    inbox.check(TIME.now() + timedelta(minutes=11))
     [report] = inbox.reports()
     assert document(report)["inventory"]["counts"] == {"HIGH": 2}
     assert "\n2 findings are ignored by 1 rule.\n" in mail(report)

@@ -3,13 +3,12 @@
 import itertools
 import json
 import logging
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -34,7 +33,6 @@ from fake_aws import (
     DOCKER_INDEX,
     FakeAws,
     FakeImage,
-    FakeRegistry,
     FakeRepository,
     FakeScan,
     Fault,
@@ -43,11 +41,12 @@ from fake_aws import (
     index_image,
     plain_images,
 )
-from fixtures import embedded_metrics
+from fixtures import embedded_metrics, virtual_aws
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from virtual_time import TIME
 
-NOW = datetime.now(UTC)
+NOW = TIME.now()
 REPOSITORY = "team-a/app"
 SUMMARY = "repository processed"
 HELM = "application/vnd.cncf.helm.config.v1+json"
@@ -103,7 +102,7 @@ class Scanner:
 @pytest.fixture
 def make_scanner(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Scanner]]:
     """Make a scanner with these settings."""
-    with FakeAws(FakeRegistry()) as fake_aws:
+    with virtual_aws() as fake_aws:
         table = fake_aws.create_memory_table()
         fake_aws.reset()
 
@@ -292,14 +291,14 @@ def test_unknown_status_is_logged_and_the_date_decides(scanner: Scanner, caplog:
     assert {record.status for record in warnings} == {"RETIRED"}
 
 
-def test_recently_scanned_images_cost_no_start_and_no_sleep(
-    make_scanner: Callable[..., Scanner], monkeypatch: pytest.MonkeyPatch
+def test_recently_scanned_images_cost_no_start_and_only_the_time_of_their_look_ups(
+    make_scanner: Callable[..., Scanner],
 ) -> None:
     scanner = make_scanner(ECR_IMAGES_DURATION_DELTA="1d")
     images = list(plain_images(50))
     scanner.add(*images, scans={image.digest: scanned(0.25) for image in images})
-    monkeypatch.setattr("ecr_scan_reporter.scanning.rate_limiter.time.sleep", lambda seconds: pytest.fail("slept"))
     assert scanner.scan() == []
+    assert TIME.monotonic() <= len(images) / repository.FIRST_LOOK_UP_RATE
 
 
 def test_limit_per_image_is_skipped_immediately(scanner: Scanner, caplog: pytest.LogCaptureFixture) -> None:
@@ -553,7 +552,7 @@ def test_continuation_resumes_after_the_last_look_up(scanner: Scanner) -> None:
 
 
 def test_calls_are_concurrent(scanner: Scanner) -> None:
-    scanner.aws.behavior.latency = 0.1
+    scanner.aws.behavior.together = {"DescribeImageScanFindings": 8, "StartImageScan": 8}
     scanner.add(*plain_images(64))
     scanner.scan()
     assert scanner.aws.max_in_flight() == 8
@@ -562,13 +561,14 @@ def test_calls_are_concurrent(scanner: Scanner) -> None:
 @pytest.mark.parametrize("per_second", [20, 100])
 def test_throttled_look_ups_settle_at_the_permitted_rate(scanner: Scanner, per_second: int) -> None:
     scanner.aws.behavior.rates["DescribeImageScanFindings"] = Rate(per_second, per_second)
-    images = list(plain_images(per_second * 4))
+    # Down from the first rate, a few calls are refused whatever the number of images: here over ten seconds.
+    images = list(plain_images(per_second * 10))
     scanner.add(*images, scans={image.digest: scanned(9) for image in images})
-    started = time.monotonic()
+    started = TIME.monotonic()
     assert set(scanner.scan(seconds=120)) == {image.digest for image in images}
     assert scanner.continuations() == []
-    # At the permitted rate the look-ups take three seconds, and the starts take less than one.
-    assert time.monotonic() - started < 3 * 4
+    # At the permitted rate the look-ups take nine seconds, and the starts at most ten.
+    assert TIME.monotonic() - started < 2 * (9 + per_second / 10)
     assert refused_share(scanner, "DescribeImageScanFindings") < 0.3
 
 
@@ -586,7 +586,7 @@ def test_invocations_that_are_throttled_together_all_end_at_the_permitted_rate(
         body = RepositoryMessage(name).to_json()
         invocations.append(partial(repository.process_message, body, images_scanner.dependencies(), Deadline(120)))
     scanner.aws.behavior.rates["DescribeImageScanFindings"] = Rate(100, 100)
-    started = time.monotonic()
+    started = TIME.monotonic()
     with ThreadPoolExecutor(len(names)) as pool:
         for ended in [pool.submit(invocation) for invocation in invocations]:
             ended.result()
@@ -594,7 +594,7 @@ def test_invocations_that_are_throttled_together_all_end_at_the_permitted_rate(
     assert scanner.continuations() == []
     assert [record.__dict__["failures"] for record in caplog.records if record.message == SUMMARY] == 5 * [{}]
     # At the permitted rate the look-ups take four seconds.
-    assert time.monotonic() - started < 5 * 4
+    assert TIME.monotonic() - started < 5 * 4
     assert refused_share(scanner, "DescribeImageScanFindings") < 0.3
 
 
@@ -606,12 +606,12 @@ def test_one_throttled_image_does_not_slow_down_the_others(
     scanner.add(*images)
     throttled = images[7].digest
     scanner.aws.behavior.faults.append(Fault(operation, "ThrottlingException", containing=throttled))
-    started = time.monotonic()
+    started = TIME.monotonic()
     calls: list[tuple[float, str]] = []
     call = getattr(EcrRegistry, {"StartImageScan": "start_scan"}.get(operation, "last_scan"))
 
     def spy(ecr: EcrRegistry, name: str, digest: str) -> Any:
-        calls.append((time.monotonic() - started, digest))
+        calls.append((TIME.monotonic() - started, digest))
         return call(ecr, name, digest)
 
     monkeypatch.setattr(EcrRegistry, call.__name__, spy)
@@ -1060,6 +1060,7 @@ def test_metric_says_that_the_memory_of_indexes_is_not_available(
 
 
 @pytest.mark.usefixtures("scanner")
+@pytest.mark.usefixtures("product_timeouts")
 def test_calls_to_ecr_and_sqs_that_hang_fit_into_the_margin_of_an_invocation() -> None:
     deps = images_scanner.dependencies()
     clients: list[Any] = [deps.ecr._ecr, deps.ecr._single_attempt_ecr, deps.images_queue._sqs, deps.reports_queue._sqs]

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -27,9 +27,11 @@ from ecr_scan_reporter.scanning.messages import RepositoryMessage
 from ecr_scan_reporter.scanning.repositories import Dependencies, queue_repositories
 from ecr_scan_reporter.settings import RepositoriesScannerSettings
 from ecr_scan_reporter.shared.deadline import Deadline
-from fake_aws import FakeAws, FakeRegistry, Fault
+from fake_aws import FakeAws, Fault
+from fixtures import virtual_aws
 from reporter_inbox import CHAT, Inbox, document, found
 from sample_summaries import NOW, WEEK, sample_summaries
+from virtual_time import TIME
 
 WRITES = {
     *("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"),
@@ -108,13 +110,13 @@ def test_repositories_scanner_killed_at_any_write_queues_every_repository(
     killer: Killer, caplog: pytest.LogCaptureFixture, after: bool
 ) -> None:
     caplog.set_level("INFO")
-    with FakeAws(FakeRegistry()) as aws:
+    with virtual_aws() as aws:
         for name in REPOSITORIES:
             aws.registry.add(name)
         for number in itertools.count(1):
             aws.create_memory_table()
             aws.reset()
-            now = datetime.now(UTC).replace(microsecond=0)
+            now = TIME.now().replace(microsecond=0)
             run(aws, now)
             visit(aws, [*REPOSITORIES, "team-a/deleted"], now + HOUR)
             aws.reset()

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,19 @@ from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
 from ecr_scan_reporter.memory.summaries import RepositorySummary, summary_item
 from ecr_scan_reporter.scanning.messages import RepositoryMessage
-from fake_aws import FakeAws, FakeImage, FakeRegistry, digest_of, index_image
+from fake_aws import FakeAws, FakeImage, digest_of, index_image
+from fixtures import virtual_aws
+from virtual_time import TIME
 
 ROOT = Path(__file__).resolve().parents[2]
-NOW = datetime.now(UTC)
+NOW = TIME.now()
 WRITES = {"put_item": "dynamodb:PutItem", "batch_write_item": "dynamodb:BatchWriteItem"}
 
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAws]:
     """A registry with a repository that is due, and a memory that knows one that is gone."""
-    with FakeAws(FakeRegistry()) as fake:
+    with virtual_aws() as fake:
         table = fake.create_memory_table()
         child = digest_of("child")
         images = [index_image(digest_of("index"), {child: "linux/amd64"}, ("1.0",)), FakeImage(child)]

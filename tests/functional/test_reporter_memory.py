@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,11 +15,12 @@ from ecr_scan_reporter.reporting.encoding import FINDINGS_FORMAT, decode_finding
 from fake_aws import FakeScan, Fault, digest_of, finding, index_image
 from fixtures import embedded_metrics
 from reporter_inbox import CHAT, UNSUPPORTED, Inbox, document, enhanced, found, mail
+from virtual_time import TIME
 
 DAY = timedelta(days=1)
-START = datetime.now(UTC).replace(microsecond=0) - 100 * DAY
+START = TIME.now().replace(microsecond=0) - 100 * DAY
 # Images that are older than a day are inventory; these are not, and are pushed in the order of their scans.
-PUSHED = datetime.now(UTC) - timedelta(hours=12)
+PUSHED = TIME.now() - timedelta(hours=12)
 
 
 def rescan(
@@ -305,7 +306,7 @@ def test_every_scan_is_reported_if_asked_for(make_reporter: Callable[..., Inbox]
 
 
 def test_images_that_were_there_before_are_one_inventory(inbox: Inbox) -> None:
-    old = datetime.now(UTC) - 30 * DAY
+    old = TIME.now() - 30 * DAY
     events = [
         inbox.image(f"team/app-{number}", "1.0", scan=found("CRITICAL", "HIGH"), pushed_at=old) for number in range(25)
     ]
@@ -316,7 +317,7 @@ def test_images_that_were_there_before_are_one_inventory(inbox: Inbox) -> None:
     assert inbox.report(*events, seconds=300) == []
     [check] = inbox.aws.messages()
     assert (json.loads(check.body), inbox.reports()) == ({"check": True}, [])
-    inbox.check(datetime.now(UTC) + timedelta(minutes=11))
+    inbox.check(TIME.now() + timedelta(minutes=11))
     [report] = inbox.reports()
     inventory = document(report)["inventory"]
     assert (inventory["images"], inventory["failed_scans"]) == (26, 1)
@@ -325,7 +326,7 @@ def test_images_that_were_there_before_are_one_inventory(inbox: Inbox) -> None:
     assert len(inventory["worst_images"]) == 20
     assert report.subject == "[ECR] First inventory of 26 images: 25 critical, 25 high"
     assert "First inventory: 26 images in 26 repositories\n   25 critical, 25 high\n   1 scan failed\n" in mail(report)
-    inbox.check(datetime.now(UTC) + timedelta(hours=1))
+    inbox.check(TIME.now() + timedelta(hours=1))
     assert len(inbox.reports()) == 1
 
 
@@ -334,7 +335,7 @@ def test_two_scans_in_one_window_are_one_entry(make_reporter: Callable[..., Inbo
     assert rescan(inbox, [A, B], 0) is None
     assert rescan(inbox, [A, B, C], 1) is None
     assert inbox.reports() == []
-    inbox.check(datetime.now(UTC) + timedelta(hours=2))
+    inbox.check(TIME.now() + timedelta(hours=2))
     [report] = inbox.reports()
     [image] = document(report)["images"]
     assert sorted(ids(image, "new")) == ["CVE-2026-0001", "CVE-2026-0002", "CVE-2026-0003"]
@@ -342,7 +343,7 @@ def test_two_scans_in_one_window_are_one_entry(make_reporter: Callable[..., Inbo
 
 
 def test_results_of_a_run_wait_for_its_end(inbox: Inbox) -> None:
-    digest, now = digest_of("image"), datetime.now(UTC)
+    digest, now = digest_of("image"), TIME.now()
     memory = ScanMemory(Table(inbox.aws.client("dynamodb"), inbox.aws.create_memory_table()))
     memory.begin_run("run-1", 1, now)
     memory.remember("app", {digest: None}, [digest], "run-1", START)
@@ -359,9 +360,9 @@ def test_report_that_sns_rejects_waits_in_memory(inbox: Inbox) -> None:
     inbox.aws.behavior.faults.append(Fault("Publish", "AuthorizationError", status=403, times=3))
     assert rescan(inbox, [A], 0) is None
     for hours in (1, 2):
-        inbox.check(datetime.now(UTC) + timedelta(hours=hours))
+        inbox.check(TIME.now() + timedelta(hours=hours))
         assert inbox.reports() == []
-    inbox.check(datetime.now(UTC) + timedelta(hours=3))
+    inbox.check(TIME.now() + timedelta(hours=3))
     assert [document(report)["totals"]["new"] for report in inbox.reports()] == [1]
 
 
@@ -389,7 +390,7 @@ def test_batch_has_the_metrics_of_its_events(inbox: Inbox, caplog: pytest.LogCap
 
 def test_inventory_is_not_new(inbox: Inbox, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    old = datetime.now(UTC) - 30 * DAY
+    old = TIME.now() - 30 * DAY
     assert inbox.report(inbox.image("app", "1.0", scan=found("CRITICAL"), pushed_at=old)) == []
     assert embedded_metrics(caplog, "batch processed")["NewCritical"] == 0
 
@@ -402,7 +403,7 @@ def test_release_that_identifies_findings_in_another_way_begins_with_an_inventor
     # Not even what is new is an alert: it cannot be told from what is identified in another way.
     assert rescan(inbox, [A, B, C], 7) is None
     assert rescan(inbox, [A, B, C], 8) is None
-    inbox.check(datetime.now(UTC) + timedelta(minutes=11))
+    inbox.check(TIME.now() + timedelta(minutes=11))
     [_, report] = inbox.reports()
     assert document(report)["images"] == []
     inventory = document(report)["inventory"]
@@ -416,7 +417,7 @@ def test_failed_scan_is_remembered_even_if_it_is_not_reported(make_reporter: Cal
     inbox = make_reporter(NOTIFY_ON_SCAN_FAILURE="false")
     scan, event = FakeScan("FAILED", description=reason), {"scan-status": "FAILED", "finding-severity-counts": {}}
     assert inbox.report(inbox.image("app", "1.0", name="image", scan=scan, event=event)) == []
-    inbox.check(datetime.now(UTC) + timedelta(hours=1))
+    inbox.check(TIME.now() + timedelta(hours=1))
     assert inbox.reports() == []
     table = Table(inbox.aws.client("dynamodb"), "memory")
     record = ImageMemory(table).read("app", digest_of("image")).record

@@ -3,11 +3,12 @@
 import re
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from fake_aws import FakeScan, digest_of, finding, index_image
 from reporter_inbox import CHAT, Inbox, document, enhanced, mail
+from virtual_time import TIME
 
 A = finding("CVE-2026-0001", "CRITICAL", "openssl", "3.0.1")
 B = finding("CVE-2026-0002", "HIGH", "zlib", "1.2.13")
@@ -70,7 +71,7 @@ def test_platforms_of_different_indexes_are_two_entries(inbox: Inbox) -> None:
 
 
 def test_child_of_two_indexes_has_the_tags_of_both(inbox: Inbox) -> None:
-    earlier = datetime.now(UTC) - timedelta(hours=1)
+    earlier = TIME.now() - timedelta(hours=1)
     event = inbox.image("app", name="amd64", scan=FakeScan(findings=[A]), pushed_at=earlier)
     for tag in ("1.0", "latest"):
         inbox.repositories["app"].put(index_image(digest_of(tag), {digest_of("amd64"): "linux/amd64"}, (tag,)))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,8 +16,9 @@ from ecr_scan_reporter.shared.deadline import Deadline
 from fake_aws import FakeScan, Fault, digest_of
 from fake_aws.fake_aws import MEMORY_TABLE
 from reporter_inbox import Inbox, document, found
+from virtual_time import TIME
 
-NOW = datetime.now(UTC).replace(microsecond=0)
+NOW = TIME.now().replace(microsecond=0)
 RUN = "run-1"
 
 
@@ -71,7 +72,7 @@ def test_run_that_a_later_one_overtook_is_reported_after_a_minute(inbox: Inbox) 
     memory.remember_state(RepositoryState("app", NOW, 1, 0, "run-2"), NOW)
     report(inbox, "app", "first")
     assert inbox.reports() == []
-    inbox.check(datetime.now(UTC) + timedelta(seconds=61))
+    inbox.check(TIME.now() + timedelta(seconds=61))
     assert len(inbox.reports()) == 1
 
 

@@ -1,15 +1,16 @@
 """The reporter over HTTP: scans whose findings cannot be read."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from fake_aws import FakeScan, Fault
 from reporter_inbox import CHAT, Inbox, document, found, mail
+from virtual_time import TIME
 
-START = datetime.now(UTC).replace(microsecond=0) - timedelta(days=10)
-OLD = datetime.now(UTC) - timedelta(days=30)
+START = TIME.now().replace(microsecond=0) - timedelta(days=10)
+OLD = TIME.now() - timedelta(days=30)
 
 
 def unread(
@@ -62,7 +63,7 @@ def test_unread_scan_of_an_image_that_was_there_before_is_inventory(inbox: Inbox
     assert inbox.report(unread(inbox, 0, {"HIGH": 2}, OLD), receives=3) == []
     assert inbox.report(unread(inbox, 1, {"HIGH": 3}, OLD), receives=3) == []
     assert inbox.reports() == []
-    inbox.check(datetime.now(UTC) + timedelta(minutes=11))
+    inbox.check(TIME.now() + timedelta(minutes=11))
     [report] = inbox.reports()
     assert report.subject == "[ECR] First inventory of 1 image: 3 high"
     inventory = document(report)["inventory"]
@@ -115,5 +116,5 @@ def test_scan_is_reported_as_unread_although_ecr_answers_nothing(inbox: Inbox) -
 
 def test_unread_scan_of_an_image_that_was_there_before_says_nothing_without_counts(inbox: Inbox) -> None:
     assert inbox.report(unread(inbox, 0, None, OLD), receives=3) == []
-    inbox.check(datetime.now(UTC) + timedelta(minutes=11))
+    inbox.check(TIME.now() + timedelta(minutes=11))
     assert inbox.reports() == []

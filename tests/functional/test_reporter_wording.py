@@ -1,23 +1,24 @@
 """The reporter over HTTP: what mail and chat say, and that all formats say the same."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from fake_aws import FakeScan, digest_of, finding, index_image
 from reporter_inbox import CHAT, Inbox, document, enhanced, found, mail
+from virtual_time import TIME
 
 A = finding("CVE-2026-0001", "CRITICAL", "openssl", "3.0.1")
 B = finding("CVE-2026-0002", "HIGH", "zlib", "1.2.13")
 C = finding("CVE-2026-0003", "HIGH", "busybox", "1.36.1")
-START = datetime.now(UTC).replace(microsecond=0) - timedelta(days=50)
+START = TIME.now().replace(microsecond=0) - timedelta(days=50)
 
 
 def scan(inbox: Inbox, day: float, *findings: dict[str, Any], tag: str = "1.0", repository: str = "app") -> None:
     """Report a scan of an image so many days after the start."""
     ended = START + timedelta(days=day)
-    pushed_at = datetime.now(UTC) - timedelta(hours=12) + timedelta(minutes=day)
+    pushed_at = TIME.now() - timedelta(hours=12) + timedelta(minutes=day)
     listed = FakeScan("COMPLETE", ended, findings=list(findings))
     event = inbox.image(repository, tag, scan=listed, pushed_at=pushed_at)
     assert inbox.report(event | {"time": f"{ended:%Y-%m-%dT%H:%M:%SZ}"}) == []
@@ -74,7 +75,7 @@ def test_image_line_has_the_date_if_the_days_differ(make_reporter: Callable[...,
     inbox = make_reporter(REPORT_WINDOW_SECONDS="3600")
     for repository, time in (("one", "2025-11-09T23:59:00Z"), ("two", "2025-11-10T00:01:00Z")):
         assert inbox.report(inbox.image(repository, "1", scan=found("HIGH")) | {"time": time}) == []
-    inbox.check(datetime.now(UTC) + timedelta(hours=2))
+    inbox.check(TIME.now() + timedelta(hours=2))
     text = mail(inbox.reports()[0])
     assert ", 9 Nov 2025, 23:59 to 10 Nov 2025, 00:01 UTC.\n" in text
     assert ", scanned 9 Nov 2025, 23:59 UTC\n" in text
@@ -83,9 +84,9 @@ def test_image_line_has_the_date_if_the_days_differ(make_reporter: Callable[...,
 
 def test_inventory_of_one_image_is_in_the_singular(make_reporter: Callable[..., Inbox]) -> None:
     inbox = make_reporter(CHAT_TOPIC_ARN=CHAT)
-    old = datetime.now(UTC) - timedelta(days=30)
+    old = TIME.now() - timedelta(days=30)
     assert inbox.report(inbox.image("app", "1", scan=found("HIGH"), pushed_at=old)) == []
-    inbox.check(datetime.now(UTC) + timedelta(minutes=11))
+    inbox.check(TIME.now() + timedelta(minutes=11))
     assert chat(inbox).startswith("*First inventory*: 1 image in 1 repository, 1 high\n")
 
 

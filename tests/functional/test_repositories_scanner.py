@@ -4,7 +4,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import boto3
@@ -20,9 +20,10 @@ from ecr_scan_reporter.models import RepositoryFilter
 from ecr_scan_reporter.scanning.messages import RepositoryMessage
 from ecr_scan_reporter.scanning.repositories import Dependencies, queue_repositories, write_heartbeat
 from ecr_scan_reporter.settings import RepositoriesScannerSettings
-from fake_aws import FakeAws, FakeRegistry, Fault, QueueFaults
-from fixtures import embedded_metrics
+from fake_aws import FakeAws, Fault, QueueFaults
+from fixtures import embedded_metrics, virtual_aws
 from moto import mock_aws
+from virtual_time import TIME
 
 NAMES = ["team-a/app", "team-b/app", "sandbox/app", *(f"bulk/r{number:02}" for number in range(20))]
 
@@ -84,7 +85,7 @@ def test_enhanced_scanning_queues_repositories_whose_images_are_only_looked_up(
 ) -> None:
     caplog.set_level("INFO")
     monkeypatch.setattr(EcrRegistry, "supports_manual_scans", lambda _: False)
-    with FakeAws(FakeRegistry()) as aws:
+    with virtual_aws() as aws:
         registry = Registry(aws, caplog)
         registry.add("team-a/app", "team-b/app")
         assert registry.run()["RepositoriesQueued"] == 2
@@ -120,7 +121,7 @@ class Registry:
     def __init__(self, aws: FakeAws, caplog: pytest.LogCaptureFixture) -> None:
         self._aws, self._caplog = aws, caplog
         self.table = Table(aws.client("dynamodb"), aws.create_memory_table())
-        self.now = datetime.now(UTC).replace(microsecond=0)
+        self.now = TIME.now().replace(microsecond=0)
         self._last_heartbeat: datetime | None = None
         self._filter = "team-"
 
@@ -183,7 +184,7 @@ class Registry:
 @pytest.fixture
 def registry(caplog: pytest.LogCaptureFixture) -> Iterator[Registry]:
     caplog.set_level("INFO")
-    with FakeAws(FakeRegistry()) as aws:
+    with virtual_aws() as aws:
         yield Registry(aws, caplog)
 
 
@@ -423,7 +424,7 @@ def test_summary_that_cannot_be_read_does_not_stop_a_run(registry: Registry) -> 
 
 
 def test_order_of_unknown_repositories_changes_from_run_to_run(run: Callable[[FakeAws], list[str]]) -> None:
-    with FakeAws(FakeRegistry()) as aws:
+    with virtual_aws() as aws:
         aws.create_memory_table()
         names = [aws.registry.add(f"r{number:02}").name for number in range(50)]
         first, second = run(aws), run(aws)
@@ -432,9 +433,9 @@ def test_order_of_unknown_repositories_changes_from_run_to_run(run: Callable[[Fa
 
 
 def test_repository_whose_oldest_scan_is_oldest_comes_first(run: Callable[[FakeAws], list[str]]) -> None:
-    now = datetime.now(UTC)
+    now = TIME.now()
     days = {"week": 7, "today": 0, "month": 30, "unknown": None, "never": None}
-    with FakeAws(FakeRegistry()) as aws:
+    with virtual_aws() as aws:
         memory = ScanMemory(Table(aws.client("dynamodb"), aws.create_memory_table()))
         for name, age in days.items():
             aws.registry.add(name)
@@ -450,7 +451,7 @@ def test_repository_whose_oldest_scan_is_oldest_comes_first(run: Callable[[FakeA
 def test_without_memory_all_repositories_are_queued(
     run: Callable[[FakeAws], list[str]], caplog: pytest.LogCaptureFixture, code: str
 ) -> None:
-    with FakeAws(FakeRegistry(), faults=[Fault("Query", code)]) as aws:
+    with virtual_aws(faults=[Fault("Query", code)]) as aws:
         aws.create_memory_table()
         names = [aws.registry.add(f"r{number:02}").name for number in range(20)]
         assert sorted(run(aws)) == names
@@ -465,7 +466,7 @@ def test_invalid_filter_in_the_event_is_rejected(queued: Any, value: Any) -> Non
 
 
 def test_entries_that_sqs_rejects_with_200_are_sent_again() -> None:
-    with FakeAws(FakeRegistry(), queue_faults=QueueFaults(first_attempt_every=3)) as aws:
+    with virtual_aws(queue_faults=QueueFaults(first_attempt_every=3)) as aws:
         queue = SqsQueue(aws.client("sqs"), aws.queue_url(), threads=4)
         assert queue.send(RepositoryMessage(name).to_json() for name in NAMES) == 23
         assert sorted(RepositoryMessage.from_json(message.body).repository for message in aws.messages()) == sorted(
@@ -474,7 +475,7 @@ def test_entries_that_sqs_rejects_with_200_are_sent_again() -> None:
 
 
 def test_entry_that_sqs_keeps_rejecting_is_an_error_and_all_others_are_sent() -> None:
-    with FakeAws(FakeRegistry(), queue_faults=QueueFaults(containing="sandbox")) as aws:
+    with virtual_aws(queue_faults=QueueFaults(containing="sandbox")) as aws:
         queue = SqsQueue(aws.client("sqs"), aws.queue_url(), threads=4)
         with pytest.raises(QueueError, match="rejected 1 of 10 messages 3 times: InternalError"):
             queue.send(RepositoryMessage(name).to_json() for name in NAMES)
@@ -494,7 +495,7 @@ def test_messages_are_sent_ten_per_call() -> None:
 
 
 def test_entry_that_sqs_keeps_rejecting_holds_back_no_later_batch() -> None:
-    with FakeAws(FakeRegistry(), queue_faults=QueueFaults(containing="team-a")) as aws:
+    with virtual_aws(queue_faults=QueueFaults(containing="team-a")) as aws:
         queue = SqsQueue(aws.client("sqs"), aws.queue_url(), threads=1)
         with pytest.raises(QueueError, match="SQS rejected"):
             queue.send(RepositoryMessage(name).to_json() for name in NAMES)

@@ -3,7 +3,6 @@
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html has the limits.
 """
 
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -13,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ecr_scan_reporter.aws.clients import create_client
 from ecr_scan_reporter.errors import AccessDeniedError, ConditionError, MemoryTableError
+from ecr_scan_reporter.shared import clock
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -223,7 +223,7 @@ def _attempts(verb: str) -> Iterator[None]:
     """
     yield
     for attempt in range(_ATTEMPTS - 1):
-        time.sleep(_PAUSE * 2**attempt)
+        clock.sleep(_PAUSE * 2**attempt)
         yield
     raise MemoryTableError(f"DynamoDB left items that were not {verb} after {_ATTEMPTS} attempts")
 

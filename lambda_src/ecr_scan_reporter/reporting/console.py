@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from ecr_scan_reporter.aws.dynamodb import Table
@@ -13,6 +13,7 @@ from ecr_scan_reporter.memory.summaries import repository_summary, summaries
 from ecr_scan_reporter.reporting.registry_state import RegistryState, registry_state, repository_images
 from ecr_scan_reporter.reporting.rendering.widget import Look, render_problem, render_registry, render_repository
 from ecr_scan_reporter.settings import ConsoleWidgetSettings
+from ecr_scan_reporter.shared import clock
 from ecr_scan_reporter.shared.text import clean
 
 logger = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ def answer(event: object, deps: Dependencies, endpoint: str, now: datetime | Non
         endpoint: the ARN of the function, which the page's actions call.
         now: aware; the time of the call by default.
     """
-    now = now or datetime.now(UTC)
+    now = now or clock.now()
     context = _widget_context(event)
     look = Look(
         deps.settings.name,

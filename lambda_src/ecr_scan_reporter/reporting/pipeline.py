@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
@@ -27,6 +27,7 @@ from ecr_scan_reporter.reporting.publishing import publish_again, publish_what_i
 from ecr_scan_reporter.reporting.scan_results import FindingsNotReadError
 from ecr_scan_reporter.reporting.triage import ImageEvents, latest_per_image
 from ecr_scan_reporter.settings import ReporterSettings
+from ecr_scan_reporter.shared import clock
 from ecr_scan_reporter.shared.concurrency import concurrent_map
 from ecr_scan_reporter.shared.deadline import Deadline
 from ecr_scan_reporter.shared.metrics import embed
@@ -76,7 +77,7 @@ def report_batch(
     records: Sequence[SqsRecord], deps: Dependencies, deadline: Deadline, now: datetime | None = None
 ) -> SqsBatchResponse:
     """Remember what a batch of scan events found, and publish what is due; return the messages to redeliver."""
-    now = now or datetime.now(UTC)
+    now = now or clock.now()
     batch = receive(records, deps, deadline.halfway())
     images = [
         image for image in latest_per_image(batch.events) if deps.settings.repositories.matches(image.image.repository)

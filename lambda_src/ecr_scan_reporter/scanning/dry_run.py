@@ -16,6 +16,7 @@ from ecr_scan_reporter.scanning.plan import ScanPlan
 from ecr_scan_reporter.scanning.rate_limiter import AdaptiveRateLimiter
 from ecr_scan_reporter.scanning.selection import Candidates
 from ecr_scan_reporter.scanning.tally import Tally
+from ecr_scan_reporter.shared import clock
 from ecr_scan_reporter.shared.deadline import Deadline
 
 # Bytes of the images in an answer. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html has 6 MB.
@@ -58,7 +59,7 @@ def dry_run(request: DryRunRequest, deps: repository.Dependencies, deadline: Dea
         AwsError: ECR rejected a call for a reason that concerns the whole repository.
     """
     enhanced = not deps.ecr.supports_manual_scans()
-    now, message = datetime.now(UTC), RepositoryMessage(request.repository, enhanced=enhanced)
+    now, message = clock.now(), RepositoryMessage(request.repository, enhanced=enhanced)
     tally = Tally(message, now)
     skipped: list[tuple[str, str, Decision]] = []
     candidates, _ = repository.list_candidates(message, deps, now, deadline, tally, skipped)

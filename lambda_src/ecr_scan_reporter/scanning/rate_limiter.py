@@ -2,11 +2,11 @@
 
 import random
 import threading
-import time
 from collections.abc import Callable
 from typing import TypeVar
 
 from ecr_scan_reporter.errors import DeadlineExceededError, ThrottledError, TransientError
+from ecr_scan_reporter.shared import clock
 from ecr_scan_reporter.shared.deadline import Deadline
 
 T = TypeVar("T")
@@ -38,19 +38,19 @@ class AdaptiveRateLimiter:
 
     Args:
         first_rate: calls per second to begin with.
-        clock: a monotonic clock, in seconds.
-        sleep: waits for a number of seconds.
+        time: a monotonic clock, in seconds; the package's by default.
+        sleep: waits for a number of seconds; the package's by default.
         jitter: returns a random number from 0 to 1.
     """
 
     def __init__(
         self,
         first_rate: float,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        time: Callable[[], float] | None = None,
+        sleep: Callable[[float], None] | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._clock, self._sleep, self._jitter = clock, sleep, jitter
+        self._clock, self._sleep, self._jitter = time or clock.monotonic, sleep or clock.sleep, jitter
         self._lock = threading.Lock()
         self._rate = first_rate
         self._next_slot = self._clock()
@@ -94,8 +94,10 @@ class AdaptiveRateLimiter:
                 if slot >= deadline.at:
                     raise DeadlineExceededError("the invocation has no time left at the rate that ECR allows")
                 self._next_slot = slot + 1 / self._rate
-            if slot > now:
-                self._sleep(slot - now)
+            # Asked again, because other threads may have had their turn in the meantime.
+            wait = slot - self._clock()
+            if wait > 0:
+                self._sleep(wait)
             with self._lock:
                 # If the rate was lowered while this thread slept, its slot is void: reserve a new one.
                 if self._decreased_at == decreased_at:

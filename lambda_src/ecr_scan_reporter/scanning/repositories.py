@@ -16,6 +16,7 @@ from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.scanning.messages import RepositoryMessage
 from ecr_scan_reporter.scanning.run_metrics import SECONDS, continue_pass, heartbeat, open_by_severity, scan_ages
 from ecr_scan_reporter.settings import RepositoriesScannerSettings, compile_regexp
+from ecr_scan_reporter.shared import clock
 from ecr_scan_reporter.shared.metrics import embed
 
 logger = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ def queue_repositories(event: Mapping[str, Any], deps: Dependencies, now: dateti
         SettingError: `repositoriesFilterRegexp` is invalid.
         AwsError: ECR or SQS rejected a call.
     """
-    now = now or datetime.now(UTC)
+    now = now or clock.now()
     repositories = scheduled = deps.settings.repositories
     # A run of another selection, which someone starts manually, says nothing about the registry. What it remembers of
     # repositories outside the configured filter is forgotten by the next run of the schedule.
@@ -86,7 +87,7 @@ def write_heartbeat(deps: Dependencies, now: datetime | None = None) -> dict[str
     Raises:
         AwsError: DynamoDB rejected a call.
     """
-    metrics = heartbeat(ScanMemory(deps.table), now or datetime.now(UTC))
+    metrics = heartbeat(ScanMemory(deps.table), now or clock.now())
     logger.info("heartbeat", extra=embed(metrics, deps.settings.name, SECONDS))
     return {name: int(value) for name, value in metrics.items()}
 

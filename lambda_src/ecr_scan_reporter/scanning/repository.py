@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from itertools import takewhile
 
@@ -40,6 +40,7 @@ from ecr_scan_reporter.scanning.rate_limiter import AdaptiveRateLimiter
 from ecr_scan_reporter.scanning.selection import Candidate, Candidates, ImageSelector
 from ecr_scan_reporter.scanning.tally import Tally
 from ecr_scan_reporter.settings import ImagesScannerSettings
+from ecr_scan_reporter.shared import clock
 from ecr_scan_reporter.shared.concurrency import concurrent_map
 from ecr_scan_reporter.shared.deadline import Deadline
 
@@ -108,7 +109,7 @@ def scan_repository(message: RepositoryMessage, deps: Dependencies, deadline: De
         DeadlineExceededError: this invocation and the ones before made no progress.
         AwsError: ECR rejected a call for a reason that concerns the whole repository.
     """
-    now = datetime.now(UTC)
+    now = clock.now()
     tally = Tally(message, now)
     interrupted = None
     try:

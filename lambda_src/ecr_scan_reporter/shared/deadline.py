@@ -1,10 +1,10 @@
 """The time that an invocation has left."""
 
-import time
 from collections.abc import Callable
 from typing import Protocol
 
 from ecr_scan_reporter.errors import DeadlineExceededError
+from ecr_scan_reporter.shared import clock
 
 # This share of an invocation's remaining time, at most this many seconds, is kept for calls in flight at the deadline.
 _MARGIN_SHARE = 0.1
@@ -24,12 +24,12 @@ class Deadline:
 
     Args:
         seconds: from now.
-        clock: a monotonic clock, in seconds.
+        time: a monotonic clock, in seconds; the package's by default.
     """
 
-    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self.seconds, self.clock = seconds, clock
-        self.at = clock() + seconds
+    def __init__(self, seconds: float, time: Callable[[], float] | None = None) -> None:
+        self.seconds, self.clock = seconds, time or clock.monotonic
+        self.at = self.clock() + seconds
 
     @classmethod
     def of_invocation(cls, context: LambdaContext) -> "Deadline":

@@ -3,9 +3,10 @@
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
 
-import time
 from collections.abc import Collection, Mapping
 from typing import Any
+
+from ecr_scan_reporter.shared import clock
 
 NAMESPACE = "EcrScanReporter"
 _DIMENSION = "Instance"
@@ -26,5 +27,5 @@ def embed(values: Mapping[str, float], instance: str, seconds: Collection[str] =
     """
     metrics = [{"Name": name, "Unit": "Seconds" if name in seconds else "Count"} for name in values]
     directive = {"Namespace": NAMESPACE, "Dimensions": [[_DIMENSION]], "Metrics": metrics}
-    emf = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]}
+    emf = {"Timestamp": int(clock.now().timestamp() * 1000), "CloudWatchMetrics": [directive]}
     return {"_aws": emf, _DIMENSION: instance, **values}

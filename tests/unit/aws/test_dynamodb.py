@@ -11,7 +11,7 @@ def test_items_that_stay_unprocessed_are_an_error_without_a_pause_after_the_last
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     slept: list[float] = []
-    monkeypatch.setattr("ecr_scan_reporter.aws.dynamodb.time.sleep", slept.append)
+    monkeypatch.setattr("ecr_scan_reporter.shared.clock.sleep", slept.append)
     client = boto3.client("dynamodb")
     request = {"PutRequest": {"Item": {"pk": {"S": "a"}, "sk": {"S": "b"}}}}
     with Stubber(client) as stubber:

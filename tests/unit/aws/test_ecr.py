@@ -199,6 +199,7 @@ def test_indexes_of_a_deleted_repository_are_not_found(ecr: Ecr) -> None:
         registry.index_manifests("team-a/app", ["sha256:0"])["sha256:0"]
 
 
+@pytest.mark.usefixtures("product_timeouts")
 def test_two_attempts_of_a_call_that_hangs_fit_into_the_margin_of_an_invocation() -> None:
     for client in (ecr_client(), single_attempt_client(), dynamodb_client(), sqs_client()):
         config: Any = client.meta.config

@@ -8,7 +8,7 @@ import pytest
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.memory.digests import DIGESTS, DigestMemory, RepositorySnapshot
 from ecr_scan_reporter.memory.images import Ledger
-from fake_aws import FakeAws, FakeRegistry
+from fixtures import virtual_aws
 
 NOW = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)
 WEEK, MINUTE = timedelta(days=7), timedelta(minutes=1)
@@ -17,7 +17,7 @@ SNAPSHOT = {"team-a/app": RepositorySnapshot(Ledger(1, 2, 3, 4, 5, 6, 7), 8)}
 
 @pytest.fixture
 def table() -> Iterator[Table]:
-    with FakeAws(FakeRegistry()) as aws:
+    with virtual_aws() as aws:
         yield Table(aws.client("dynamodb"), aws.create_memory_table())
 
 

@@ -3,10 +3,12 @@
 import json
 import re
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ecr_scan_reporter.shared import clock
 from ecr_scan_reporter.shared.metrics import embed
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -57,5 +59,5 @@ def test_line_of_the_lambda_runtime_is_an_emf_document() -> None:
 
 
 def test_timestamp_is_in_milliseconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ecr_scan_reporter.shared.metrics.time.time", lambda: 1_795_683_600.1239)
+    monkeypatch.setattr(clock, "now", lambda: datetime.fromtimestamp(1_795_683_600.1239, UTC))
     assert embed({"ScansStarted": 1}, "platform")["_aws"]["Timestamp"] == 1_795_683_600_123
