@@ -61,7 +61,7 @@ def terraform() -> Iterator[Gate]:
     yield "lint: terraform fmt", [*TERRAFORM, "fmt", "-check", "-recursive", "-diff"]
     yield "terraform: newest provider's schema", [sys.executable, "scripts/check_provider.py"]
     yield from validate()
-    yield "terraform test", [*TERRAFORM, "test", "-no-color"]
+    yield "terraform test", [sys.executable, "scripts/test_terraform.py"]
 
 
 def security() -> Iterator[Gate]:
