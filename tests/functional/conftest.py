@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pytest
+import random_tests  # noqa: F401 - before any test chooses its settings
 from ecr_scan_reporter import reporter
 from fixtures import aws_environment, aws_event, product_timeouts, virtual_aws, virtual_time
 from reporter_inbox import TOPIC, Inbox

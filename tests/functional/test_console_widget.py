@@ -12,8 +12,9 @@ from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.reporting.console import DESCRIPTION, answer
 from fake_aws import FakeAws, Fault, digest_of
 from fixtures import virtual_aws
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from random_tests import examples
 from sample_registry import registry_items
 from virtual_time import TIME
 
@@ -140,7 +141,7 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(200))
 @given(
     st.dictionaries(st.sampled_from(["repository", "search", "page", "describe", "x"]), JSON),
     st.dictionaries(st.sampled_from(["theme", "width", "height", "forms", "params"]), JSON),

@@ -42,8 +42,9 @@ from fake_aws import (
     plain_images,
 )
 from fixtures import embedded_metrics, virtual_aws
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from random_tests import examples
 from virtual_time import TIME
 
 NOW = TIME.now()
@@ -993,7 +994,7 @@ def test_progress_resets_the_count_of_stalled_invocations(scanner: Scanner) -> N
         max_size=5,
     )
 )
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(200))
 def test_random_failing_images_never_stop_the_others(
     make_scanner: Callable[..., Scanner],
     monkeypatch: pytest.MonkeyPatch,

@@ -14,8 +14,9 @@ import pytest
 from ecr_scan_reporter.reporting import pipeline
 from ecr_scan_reporter.reporting.publishing import CHECK
 from fake_aws import FakeImage, FakeScan, Fault, digest_of, finding, index_image
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import strategies as st
+from random_tests import examples
 from reporter_inbox import CHAT, TOPIC, UNSUPPORTED, Inbox, document, enhanced, findings_of, found, mail
 from syrupy.assertion import SnapshotAssertion
 
@@ -534,7 +535,7 @@ HOSTILE_EVENTS: list[Callable[[dict[str, Any]], str]] = [
     good=st.integers(1, 10),
     seed=st.randoms(use_true_random=False),
 )
-@hypothesis.settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis.settings(max_examples=examples(200))
 def test_random_hostile_records_are_returned_alone(
     make_reporter: Callable[..., Inbox],
     hostile: list[Callable[[dict[str, Any]], str]],

@@ -16,6 +16,7 @@ from histories import Player, RawEntry, Step, step
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from memory_oracle import Rules
+from random_tests import examples
 from reporter_inbox import Inbox, document, enhanced
 from reporter_world import START, World
 
@@ -97,9 +98,7 @@ def _enhanced(raw: RawEntry) -> dict[str, Any]:
 
 
 @given(numbers=st.lists(st.integers(0, 2**96 - 1), min_size=1, max_size=8))
-@hypothesis.settings(
-    max_examples=60, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
-)
+@hypothesis.settings(max_examples=examples(300), suppress_health_check=list(HealthCheck))
 def test_random_histories_are_reported_as_the_oracle_says(fixed_inbox: Inbox, numbers: list[int]) -> None:
     rules, inbox = Rules({"CRITICAL": 1, "HIGH": 1}, notify_on_fixed=True), fixed_inbox
     inbox.repositories.clear()

@@ -29,12 +29,13 @@ from ecr_scan_reporter.shared.durations import Duration
 from fixtures import answer_always
 from hypothesis import example, given
 from hypothesis import strategies as st
+from random_tests import examples
 
 Input = TypeVar("Input")
 Value = TypeVar("Value")
 
 # Thousands of cases in all.
-CASES = hypothesis.settings(max_examples=1000, deadline=None)
+CASES = hypothesis.settings(max_examples=examples(3000))
 
 # JSON can hold lone surrogates, and Python's parser accepts NaN and numbers of any length.
 TEXT = st.text(st.characters(), max_size=40)
@@ -283,7 +284,7 @@ PUBLICATIONS = st.builds(
 @given(PUBLICATIONS | mutated({"topic": REPORTS, "data": compressed(PARAMETERS)}) | VALUES)
 @example({"topic": REPORTS, "data": compressed({**PARAMETERS, "TopicArn": "x"})})
 @example({"topic": REPORTS, "data": compressed({**PARAMETERS, "Message": "\ud800"})})
-@hypothesis.settings(CASES, max_examples=300)
+@hypothesis.settings(max_examples=examples(1000))
 def test_publication_is_published_or_rejected(value: object) -> None:
     publication = outcome(Publication.parse, value, MessageError)
     if isinstance(publication, str):

@@ -23,6 +23,7 @@ from ecr_scan_reporter.reporting.rendering.page import Context
 from ecr_scan_reporter.settings import ReporterSettings
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from random_tests import examples
 from sample_summaries import NOW, WEEK, sample_summaries
 from syrupy.assertion import SnapshotAssertion
 
@@ -405,7 +406,6 @@ NOTICES = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(
     st.lists(SUMMARIES, max_size=5, unique_by=lambda one: one.repository),
     st.none() | st.lists(SUMMARIES, max_size=5, unique_by=lambda one: one.repository),
@@ -467,7 +467,7 @@ def histories(draw: st.DrawFn) -> list[dict[str, RepositorySummary]]:
     return history
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=examples(1000))
 @given(histories())
 def test_books_balance(history: list[dict[str, RepositorySummary]]) -> None:
     before: Snapshot = {}

@@ -12,6 +12,7 @@ from histories import Player, WindowPlayer, step
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from memory_oracle import ORDER, Rules
+from random_tests import examples
 from reporter_world import World
 
 
@@ -36,7 +37,7 @@ steps = st.lists(st.integers(0, 2**96 - 1), min_size=1, max_size=12)
     ],
     ids=["every scan", "changes", "reminders"],
 )
-@settings(max_examples=700, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(2000), suppress_health_check=list(HealthCheck))
 @given(numbers=steps)
 def test_random_histories_are_reported_as_the_oracle_says(rules: Rules, numbers: list[int]) -> None:
     world = World(environment(rules))
@@ -44,7 +45,7 @@ def test_random_histories_are_reported_as_the_oracle_says(rules: Rules, numbers:
 
 
 @pytest.mark.parametrize("named", [200, 2])
-@settings(max_examples=400, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(1000), suppress_health_check=list(HealthCheck))
 @given(windows=st.lists(steps, min_size=1, max_size=2), fixed=st.booleans())
 def test_scans_in_one_window_are_one_entry_that_balances(named: int, windows: list[list[int]], fixed: bool) -> None:
     rules = Rules({"CRITICAL": 1, "HIGH": 1}, notify_on_fixed=fixed, notify_on_failure=False)

@@ -7,7 +7,7 @@ from ecr_scan_reporter.models import Scan
 from ecr_scan_reporter.scanning.decisions import Decision
 from ecr_scan_reporter.scanning.due import decide, scan_priority
 from ecr_scan_reporter.shared.durations import Duration
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
@@ -65,7 +65,6 @@ def test_failed_scan_without_a_date_is_due_once_a_day(digest: str) -> None:
 
 
 @given(digest=st.text(min_size=1))
-@settings(deadline=None)
 def test_unsupported_image_without_a_date_is_due_once_per_maximum_age(digest: str) -> None:
     for scan in (Scan("FAILED", description=UNSUPPORTED), Scan("UNSUPPORTED_IMAGE")):
         assert due_runs(digest, scan, HOUR, 7 * 24) == 1

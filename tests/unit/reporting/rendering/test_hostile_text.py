@@ -22,6 +22,7 @@ from ecr_scan_reporter.reporting.rendering.page import Context
 from ecr_scan_reporter.reporting.report import ImageReport, Reason
 from hypothesis import given
 from hypothesis import strategies as st
+from random_tests import examples
 
 SCHEMA = json.loads((Path(__file__).parents[4] / "docs" / "report.schema.json").read_text())
 NOW = datetime(2026, 11, 23, 9, 14, tzinfo=UTC)
@@ -170,7 +171,7 @@ def test_link_leads_to_the_console_of_aws(text: str) -> None:
 
 
 @given(ANYTHING)
-@hypothesis.settings(max_examples=300, deadline=None)
+@hypothesis.settings(max_examples=examples(1000))
 def test_any_text_is_data_in_every_format(text: str) -> None:
     message = message_of(text)
     assert all(line.isprintable() for line in message.email.split("\n"))
