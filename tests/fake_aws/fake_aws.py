@@ -4,6 +4,7 @@ import asyncio
 import json
 import multiprocessing
 import signal
+import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -199,6 +200,8 @@ class _Thread:
         """Start the server and return its port."""
         self.registry = _build(registry_factory)
         self._port: Future[int] = Future()
+        # A thread that answers a call would wait 5 ms, the default, for a thread of the test that computes.
+        sys.setswitchinterval(0.0005)
         self._thread = threading.Thread(target=self._run, args=(behavior,), name="fake-aws", daemon=True)
         self._thread.start()
         return self._port.result(_START_SECONDS)
