@@ -1,5 +1,7 @@
 """Run the gates, each by itself, and print a summary. `gates.py [GROUP ...]`; all groups by default.
 
+The integration tests mostly wait, so they run beside the other groups. Each gate's output is printed when it ends.
+
 AWS_PROVIDER_VERSION, such as 5.100.0, makes the Terraform gates use that version of the provider instead of the newest.
 """
 
@@ -8,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,11 +43,27 @@ def typecheck() -> Iterator[Gate]:
     yield "types: mypy", [str(BIN / "mypy")]
 
 
+UNIT = ["tests/unit", "tests/functional", "tests/fake_aws", "tools"]
+PARALLEL = ["-q", "--numprocesses=auto", "--dist=worksteal"]
+
+
 def unit() -> Iterator[Gate]:
     """Unit and functional tests and those of the fakes; they check that the committed zip matches the source."""
-    paths = ["tests/unit", "tests/functional", "tests/fake_aws", "tools"]
-    options = ["-q", "--numprocesses=2", "--dist=worksteal", "--cov", "--cov-report=term"]
-    yield "unit tests, coverage, zip", [str(BIN / "pytest"), *options, *paths]
+    coverage = ["--cov", "--cov-report=term"]
+    yield "unit tests, coverage, zip", [str(BIN / "pytest"), *PARALLEL, *coverage, *UNIT]
+
+
+def quick() -> Iterator[Gate]:
+    """The gates before each commit. Coverage doubles the time of the tests, so it is left to `unit`."""
+    yield "unit tests, zip", [str(BIN / "pytest"), *PARALLEL, *UNIT]
+    yield from lint()
+    yield from typecheck()
+    yield from validate()
+
+
+def fuzz() -> Iterator[Gate]:
+    """The random tests, with many examples that are new each time."""
+    yield "random tests", [str(BIN / "pytest"), *PARALLEL, "-m", "hypothesis", *UNIT]
 
 
 def validate() -> Iterator[Gate]:
@@ -84,8 +103,8 @@ GROUPS = {
     "security": security,
     "integration": integration,
 }
-# Part of another group: `make validate` is what OpenTofu is held to.
-PARTS = {"validate": validate}
+# Parts of other groups, or longer than a gate may take: `make validate` is what OpenTofu is held to.
+OTHERS = {"check": quick, "fuzz": fuzz, "validate": validate}
 
 
 @contextmanager
@@ -105,21 +124,38 @@ def provider_version(version: str) -> Iterator[None]:
             file.unlink(missing_ok=True)
 
 
+def run_lane(names: list[str]) -> list[tuple[str, int, float]]:
+    """Run the gates of these groups one after another; return the name, the exit status and the seconds of each."""
+    results = []
+    environment = {**os.environ, "PYTHON": sys.executable, "PYTHONPATH": str(ROOT / "lambda_src")}
+    for group in names:
+        for name, command in (GROUPS | OTHERS)[group]():
+            print(f"-- {name}", flush=True)
+            started = time.monotonic()
+            done = subprocess.run(
+                command,
+                cwd=ROOT,
+                env=environment | ({"FUZZ": "1"} if group == "fuzz" else {}),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+            )
+            results.append((name, done.returncode, time.monotonic() - started))
+            print(f"== {name}\n{done.stdout}", flush=True)
+    return results
+
+
 def main(names: list[str]) -> int:
     """Run the named groups, all by default; return the exit status."""
-    groups = GROUPS | PARTS
+    groups = GROUPS | OTHERS
     for name in names:
         if name not in groups:
             sys.exit(f"group is {name!r}; expected one of {', '.join(groups)}")
-    results: list[tuple[str, int, float]] = []
-    environment = {**os.environ, "PYTHON": sys.executable, "PYTHONPATH": str(ROOT / "lambda_src")}
-    with provider_version(os.environ.get("AWS_PROVIDER_VERSION", "")):
-        for group in names or GROUPS:
-            for name, command in groups[group]():
-                print(f"== {name}", flush=True)
-                started = time.monotonic()
-                status = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
-                results.append((name, status, time.monotonic() - started))
+    chosen = names or list(GROUPS)
+    lanes = [[name for name in chosen if (name == "integration") is alone] for alone in (True, False)]
+    with provider_version(os.environ.get("AWS_PROVIDER_VERSION", "")), ThreadPoolExecutor() as pool:
+        results = [result for lane in pool.map(run_lane, lanes) for result in lane]
     print("\n== summary")
     for name, status, seconds in results:
         word = {0: "ok  ", SKIPPED: "skip"}.get(status, "FAIL")

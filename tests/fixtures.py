@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
@@ -38,6 +39,8 @@ def virtual_time(monkeypatch: pytest.MonkeyPatch) -> None:
     TIME.reset()
     for name in ("now", "monotonic", "sleep"):
         monkeypatch.setattr(clock, name, getattr(TIME, name))
+    # botocore waits between two attempts of a call.
+    monkeypatch.setattr(time, "sleep", TIME.sleep)
     monkeypatch.setattr(clients, "_CONNECT_TIMEOUT", 600)
     monkeypatch.setattr(clients, "_READ_TIMEOUT", 600)
 
