@@ -1,6 +1,6 @@
 """Run the gates, each by itself, and print a summary. `gates.py [GROUP ...]`; all groups by default.
 
-The integration tests mostly wait, so they run beside the other groups. Each gate's output is printed when it ends.
+Two lanes run at the same time. Each gate's output is printed when it ends.
 
 AWS_PROVIDER_VERSION, such as 5.100.0, makes the Terraform gates use that version of the provider instead of the newest.
 """
@@ -54,11 +54,8 @@ def unit() -> Iterator[Gate]:
 
 
 def quick() -> Iterator[Gate]:
-    """The gates before each commit. Coverage doubles the time of the tests, so it is left to `unit`."""
+    """The tests of `unit` without coverage, which doubles their time."""
     yield "unit tests, zip", [str(BIN / "pytest"), *PARALLEL, *UNIT]
-    yield from lint()
-    yield from typecheck()
-    yield from validate()
 
 
 def fuzz() -> Iterator[Gate]:
@@ -103,8 +100,12 @@ GROUPS = {
     "security": security,
     "integration": integration,
 }
-# Parts of other groups, or longer than a gate may take: `make validate` is what OpenTofu is held to.
-OTHERS = {"check": quick, "fuzz": fuzz, "validate": validate}
+# Parts of the groups, or longer than a gate may take: `make validate` is what OpenTofu is held to.
+OTHERS = {"quick": quick, "fuzz": fuzz, "validate": validate}
+# What `make check` runs before each commit.
+CHECK = ("lint", "typecheck", "quick", "validate")
+# These have a lane of their own: the integration tests mostly wait, and the quick tests leave some of the cores free.
+BESIDE = ("integration", "quick")
 
 
 @contextmanager
@@ -149,11 +150,12 @@ def run_lane(names: list[str]) -> list[tuple[str, int, float]]:
 def main(names: list[str]) -> int:
     """Run the named groups, all by default; return the exit status."""
     groups = GROUPS | OTHERS
+    names = list(CHECK) if names == ["check"] else names
     for name in names:
         if name not in groups:
-            sys.exit(f"group is {name!r}; expected one of {', '.join(groups)}")
+            sys.exit(f"group is {name!r}; expected check or one of {', '.join(groups)}")
     chosen = names or list(GROUPS)
-    lanes = [[name for name in chosen if (name == "integration") is alone] for alone in (True, False)]
+    lanes = [[name for name in chosen if (name in BESIDE) is beside] for beside in (True, False)]
     with provider_version(os.environ.get("AWS_PROVIDER_VERSION", "")), ThreadPoolExecutor() as pool:
         results = [result for lane in pool.map(run_lane, lanes) for result in lane]
     print("\n== summary")

@@ -7,10 +7,11 @@ the session starts.
 import json
 import os
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import boto3
 import pytest
-from harness import CONFIG, ROOT, RUN, Inbox, Module
+from harness import CONFIG, EXAMPLES, ROOT, RUN, Inbox, Module, second_plan
 from local_aws import LocalAws, NotSupportedError, Registry, ScanEvents
 
 
@@ -21,6 +22,11 @@ def pytest_runtest_call() -> Iterator[None]:
         return (yield)
     except NotSupportedError as reason:
         pytest.skip(str(reason))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Look at the examples last: they are applied while the other tests run."""
+    items.sort(key=lambda item: item.path.name == "test_examples.py")
 
 
 @pytest.fixture(scope="session")
@@ -70,8 +76,22 @@ def inbox(aws: dict[str, str]) -> Iterator[Inbox]:
 
 
 @pytest.fixture(scope="session")
+def second_plans(
+    local_aws: LocalAws | None, aws: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[set[tuple[str, str]]]]]:
+    """What the second plan of each example changes, as soon as there is one; empty at another endpoint.
+
+    Each example has an AWS account of its own, so that they can be applied at the same time: Terraform mostly waits.
+    They are not destroyed, because their accounts end with the local AWS.
+    """
+    with ThreadPoolExecutor(2) as executor:
+        names = EXAMPLES if local_aws else []
+        yield {name: executor.submit(second_plan, name, tmp_path_factory.mktemp(name), aws) for name in names}
+
+
+@pytest.fixture(scope="session")
 def module(
-    aws: dict[str, str], seeded: object, inbox: Inbox, tmp_path_factory: pytest.TempPathFactory
+    aws: dict[str, str], seeded: object, inbox: Inbox, second_plans: object, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Module]:
     """The applied module. The registry is seeded before its first run."""
     functions_ecr = {name: value for name, value in aws.items() if name == "AWS_ENDPOINT_URL_ECR"}

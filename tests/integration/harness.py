@@ -19,6 +19,7 @@ Value = TypeVar("Value")
 ROOT = Path(__file__).resolve().parents[2]
 # All names contain this text, so that several runs can share an endpoint.
 RUN = f"it-{secrets.token_hex(3)}"
+EXAMPLES = sorted(path.name for path in (ROOT / "examples").iterdir())
 
 
 class Module:
@@ -54,6 +55,32 @@ class Module:
     def destroy(self) -> None:
         """Destroy the module. A second call does nothing."""
         self._terraform("destroy", "-auto-approve", "-input=false")
+
+
+def second_plan(name: str, state: Path, environment: dict[str, str]) -> set[tuple[str, str]]:
+    """Apply an example, and return the types and attributes that another plan changes."""
+    # LocalStack takes an access key of twelve digits for the number of the account.
+    account = {"AWS_ACCESS_KEY_ID": f"{EXAMPLES.index(name) + 1:012}", "AWS_SECRET_ACCESS_KEY": "test"}
+    environment = {**os.environ, **environment, **account, "TF_DATA_DIR": str(state / "data")}
+    state_file = f"-state={state / 'terraform.tfstate'}"
+
+    def terraform(*arguments: str) -> str:
+        command = [str(ROOT / "scripts" / "terraform"), f"-chdir={ROOT / 'examples' / name}", *arguments, "-no-color"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"terraform {arguments[0]} failed:\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    terraform("init", "-input=false")
+    terraform("apply", "-auto-approve", "-input=false", state_file)
+    terraform("plan", "-input=false", state_file, f"-out={state / 'plan'}")
+    changes = json.loads(terraform("show", "-json", str(state / "plan")))["resource_changes"]
+    return {
+        (change["type"], attribute)
+        for change in changes
+        for before, after in [(change["change"]["before"] or {}, change["change"]["after"] or {})]
+        for attribute in before.keys() | after.keys()
+        if before.get(attribute) != after.get(attribute)
+    }
 
 
 CONFIG = """
