@@ -2,10 +2,9 @@
 
 import json
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-import jsonschema
+import schemas
 from ecr_scan_reporter import reporter
 from ecr_scan_reporter.reporting.pipeline import report_batch
 from ecr_scan_reporter.reporting.publishing import CHECK
@@ -14,7 +13,6 @@ from fake_aws import FakeAws, FakeImage, FakeScan, Publication, digest_of, findi
 from virtual_time import TIME
 
 TOPIC, CHAT = (f"arn:aws:sns:eu-west-1:123456789012:{name}" for name in ("reports", "chat"))
-SCHEMA = json.loads((Path(__file__).parents[1] / "docs" / "report.schema.json").read_text())
 UNSUPPORTED = "UnsupportedImageError: The operating system and/or package manager are not supported."
 
 
@@ -93,7 +91,7 @@ class Inbox:
         else:
             response = reporter.handler({"Records": records}, context)
         for publication in self.reports():
-            jsonschema.validate(document(publication), SCHEMA, format_checker=jsonschema.FormatChecker())
+            schemas.REPORT.validate(document(publication))
             assert publication.subject is not None
             assert 0 < len(publication.subject) < 100
             assert publication.subject.isascii()

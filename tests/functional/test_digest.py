@@ -5,11 +5,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
+import schemas
 from ecr_scan_reporter import reporter
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.errors import AwsError, SettingError
@@ -23,7 +22,6 @@ from reporter_inbox import CHAT, TOPIC, Inbox
 from sample_summaries import NOW, WEEK, sample_summaries
 from virtual_time import TIME
 
-SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "digest.schema.json").read_text())
 DAY = timedelta(days=1)
 Context: Any = type("Context", (), {"get_remaining_time_in_millis": lambda _: 60_000})
 
@@ -46,7 +44,7 @@ def digest(now: datetime, scheduled_at: datetime | None = None) -> dict[str, Any
 def documents(inbox: Inbox) -> list[dict[str, Any]]:
     found = [json.loads(json.loads(publication.message)["default"]) for publication in inbox.reports()]
     for document in found:
-        jsonschema.validate(document, SCHEMA, format_checker=jsonschema.FormatChecker())
+        schemas.DIGEST.validate(document)
     return found
 
 
@@ -87,7 +85,7 @@ def test_invocation_returns_the_digest_and_publishes_nothing(inbox: Inbox) -> No
     assert answer["published"] == 0
     [found] = answer["digests"]
     assert found["text"].splitlines()[-1] == 'Sent by ecr-scan-reporter "platform" in 123456789012.'
-    jsonschema.validate(found["document"], SCHEMA)
+    schemas.DIGEST.validate(found["document"])
     assert len(found["document"]["repositories"]) == 10
     assert found["subject"].startswith("[ECR] First digest: ")
     assert json.loads(json.dumps(answer)) == answer

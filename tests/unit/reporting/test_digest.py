@@ -10,8 +10,8 @@ from pathlib import Path
 from textwrap import indent
 from typing import Any
 
-import jsonschema
 import pytest
+import schemas
 from ecr_scan_reporter.aws.sns import MAX_MESSAGE, ReportMessage, publications
 from ecr_scan_reporter.memory.digests import RepositorySnapshot
 from ecr_scan_reporter.memory.images import Ledger, Update
@@ -27,8 +27,6 @@ from random_tests import examples
 from sample_summaries import NOW, WEEK, sample_summaries
 from syrupy.assertion import SnapshotAssertion
 
-SCHEMA = json.loads((Path(__file__).parents[3] / "docs" / "digest.schema.json").read_text())
-VALIDATOR = jsonschema.Draft202012Validator(SCHEMA, format_checker=jsonschema.FormatChecker())
 SETTINGS = ReporterSettings(
     topic_arn="arn:aws:sns:eu-west-1:123456789012:reports",
     reports_queue_url="https://sqs.eu-west-1.amazonaws.com/123456789012/reports",
@@ -54,7 +52,7 @@ def messages_of(digest: Digest) -> list[ReportMessage]:
     """Return the messages of a digest, each of which keeps to the limits and to the schema."""
     messages = list(build_messages(digest, CONTEXT))
     for message in [messages[0], *messages[1:][-1:]]:
-        VALIDATOR.validate(json.loads(message.document))
+        schemas.DIGEST.validate(json.loads(message.document))
     for message in messages:
         assert 0 < len(message.subject) < 100
         assert message.subject.isascii()

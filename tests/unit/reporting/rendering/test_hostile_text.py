@@ -7,12 +7,11 @@ packages, versions, paths and links. None of that may add a line, a link, markup
 import json
 import re
 from datetime import UTC, datetime
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import hypothesis
-import jsonschema
 import pytest
+import schemas
 from ecr_scan_reporter.aws.sns import MAX_MESSAGE, ReportMessage, publications
 from ecr_scan_reporter.models import Finding
 from ecr_scan_reporter.reporting.changes import Change, KnownFinding
@@ -24,7 +23,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from random_tests import examples
 
-SCHEMA = json.loads((Path(__file__).parents[4] / "docs" / "report.schema.json").read_text())
 NOW = datetime(2026, 11, 23, 9, 14, tzinfo=UTC)
 CONTEXT = Context("platform", "aws", {"HIGH": 1})
 HOSTILE = [
@@ -130,7 +128,7 @@ def test_subject_is_one_line_of_printable_ascii(text: str) -> None:
 @some()
 def test_json_document_has_the_text_unchanged_and_no_other_field(text: str) -> None:
     document = json.loads(message_of(text).document)
-    jsonschema.validate(document, SCHEMA)
+    schemas.REPORT.validate(document)
     [image, _] = document["images"]
     [finding] = image["changes"]["new"]
     names = (document["group"], image["repository"], image["tags"][0], image["predecessor"], finding["id"])
