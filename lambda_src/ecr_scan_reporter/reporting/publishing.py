@@ -17,9 +17,6 @@ from ecr_scan_reporter.memory.items import UNREADABLE
 from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Outbox, Publisher, Window
 from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.reporting.encoding import decode_report
-from ecr_scan_reporter.reporting.grouping import Inventory, group_key, make_group, merge_scans
-from ecr_scan_reporter.reporting.rendering.messages import build_message, build_pages
-from ecr_scan_reporter.reporting.rendering.page import Context
 from ecr_scan_reporter.reporting.report import MAX_FINDINGS, ImageReport, keep_worst
 from ecr_scan_reporter.settings import ReporterSettings
 from ecr_scan_reporter.shared.deadline import Deadline
@@ -154,6 +151,11 @@ def _publish(windows: Sequence[Window], deps: Dependencies, deadline: Deadline) 
     Returns:
         How many pages were published, whether no group waits, and whether the inventory was among them, completely.
     """
+    # Not at the top: a batch of scan events only plans a check, and these would be a third of what it imports.
+    from ecr_scan_reporter.reporting.grouping import Inventory, group_key, make_group, merge_scans
+    from ecr_scan_reporter.reporting.rendering.messages import build_message, build_pages
+    from ecr_scan_reporter.reporting.rendering.page import Context
+
     settings = deps.settings
     images: dict[tuple[str, str, bool, str], list[ImageReport]] = {}
     inventories: dict[tuple[str, str, bool, str], Inventory] = {}

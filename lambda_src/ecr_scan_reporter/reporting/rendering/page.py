@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from ecr_scan_reporter.reporting.digest import Digest, RepositoryRow
 from ecr_scan_reporter.reporting.grouping import Group, RepositoryInventory
 from ecr_scan_reporter.reporting.report import ImageReport
+
+if TYPE_CHECKING:
+    # A report needs no part of a digest.
+    from ecr_scan_reporter.reporting.digest import Digest, RepositoryRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +54,8 @@ class DigestPage:
         parts: how many pages there are.
     """
 
-    digest: Digest
-    repositories: tuple[RepositoryRow, ...]
+    digest: "Digest"
+    repositories: "tuple[RepositoryRow, ...]"
     part: int = 1
     parts: int = 1
 
