@@ -4,10 +4,10 @@ import json
 import logging
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from math import ceil
+from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Key
 from ecr_scan_reporter.aws.sns import Publication, ReportMessage, ReportPublisher, publications
@@ -45,8 +45,7 @@ _MAX_KEPT = 60_000
 _MIN_KEPT_PER_IMAGE = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Dependencies:
+class Dependencies(NamedTuple):
     """The settings and clients that publishing needs."""
 
     settings: ReporterSettings
@@ -166,8 +165,7 @@ def _publish(windows: Sequence[Window], deps: Dependencies, deadline: Deadline) 
         readable = _readable(found)
         for image in merge_scans(image for _, image in readable):
             group = group_key(image, settings.group_by)
-            image = replace(
-                image,
+            image = image._replace(
                 changes=keep_worst(image.changes, kept, image.reason),
                 left_out={},
                 ignored=image.ignored[:kept],

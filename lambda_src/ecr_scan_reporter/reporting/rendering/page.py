@@ -1,8 +1,7 @@
 """The values that every format renders."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ecr_scan_reporter.reporting.grouping import Group, RepositoryInventory
 from ecr_scan_reporter.reporting.report import ImageReport
@@ -12,16 +11,14 @@ if TYPE_CHECKING:
     from ecr_scan_reporter.reporting.digest import Digest, RepositoryRow
 
 
-@dataclass(frozen=True, slots=True)
-class Detail:
+class Detail(NamedTuple):
     """How many findings and tags of one image the JSON document names."""
 
     findings: int
     tags: int
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """One message of a report.
 
     Args:
@@ -43,8 +40,7 @@ class Page:
     parts: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class DigestPage:
+class DigestPage(NamedTuple):
     """One message of a digest.
 
     Args:
@@ -60,8 +56,7 @@ class DigestPage:
     parts: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """What all pages have in common: the instance's name, the partition of its account, and the thresholds."""
 
     name: str
