@@ -6,4 +6,7 @@ Four Lambda functions share this package. Their handlers are `repositories_scann
     handlers -> scanning | reporting -> memory -> aws -> settings -> models -> shared -> errors
 
 Imports follow the arrows only; the import-linter contract in pyproject.toml enforces it.
+
+Lambda compiles every module at each cold start, because the zip has no byte code. So a module that few invocations need
+is imported where it is needed, and values are NamedTuples: to create a frozen dataclass takes five times as long.
 """

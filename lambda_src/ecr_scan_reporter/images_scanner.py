@@ -11,6 +11,7 @@ from ecr_scan_reporter.aws.ecr import EcrRegistry, ecr_client, single_attempt_cl
 from ecr_scan_reporter.aws.sqs import SqsQueue, sqs_client
 from ecr_scan_reporter.aws.sqs_batch import process_batch
 from ecr_scan_reporter.scanning.dry_run import DryRunRequest, dry_run
+from ecr_scan_reporter.scanning.quota import QuotaDetector
 from ecr_scan_reporter.scanning.repository import Dependencies, process_message
 from ecr_scan_reporter.settings import ImagesScannerSettings
 from ecr_scan_reporter.shared.deadline import Deadline, LambdaContext
@@ -56,4 +57,4 @@ def dependencies() -> Dependencies:
     images_queue, reports_queue = SqsQueue(sqs, settings.images_queue_url), SqsQueue(sqs, settings.reports_queue_url)
     table = Table(dynamodb_client(_WRITES), settings.memory_table)
     pool, writers = ThreadPoolExecutor(settings.threads), ThreadPoolExecutor(_WRITES)
-    return Dependencies(settings, ecr, images_queue, reports_queue, table, pool, writers)
+    return Dependencies(settings, ecr, images_queue, reports_queue, table, pool, writers, QuotaDetector())

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from ecr_scan_reporter.shared.durations import Duration
 
@@ -41,8 +41,7 @@ _COSIGN_TAG = re.compile(r"sha256-[0-9a-f]{64}(\.\w+)?")
 UNSUPPORTED_IMAGE = "UnsupportedImageError"
 
 
-@dataclass(frozen=True, slots=True)
-class RepositoryFilter:
+class RepositoryFilter(NamedTuple):
     """Selects repositories by name: those that match `include`, except those that match `exclude`."""
 
     include: re.Pattern[str]
@@ -53,8 +52,7 @@ class RepositoryFilter:
         return bool(self.include.match(repository)) and not (self.exclude and self.exclude.match(repository))
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(NamedTuple):
     """Selects images of a repository. An image must meet every condition that is set.
 
     Args:
@@ -73,8 +71,7 @@ class Selection:
     pulled_within: Duration | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
+class Scan(NamedTuple):
     """The last scan of an image.
 
     `status` is ECR's: COMPLETE, FAILED, IN_PROGRESS, PENDING and others, to which ECR may add. `completed_at` (aware)
@@ -86,8 +83,7 @@ class Scan:
     description: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(NamedTuple):
     """One image of a repository: a digest with all its tags.
 
     `media_type` is the manifest's, `artifact_media_type` the config's. `subject_digest` is the image that a signature
@@ -122,11 +118,13 @@ class Image:
         return bool(other_type or self.subject_digest or cosign)
 
 
-@dataclass(frozen=True, slots=True)
-class IndexChild:
-    """One manifest of an image index: the image of a platform, or an attestation about such an image."""
+class IndexChild(NamedTuple):
+    """One manifest of an image index: the image of a platform, or an attestation about such an image.
 
-    index: str
+    `parent` is the digest of the index.
+    """
+
+    parent: str
     digest: str
     platform: str
     attestation: bool
@@ -146,7 +144,7 @@ def inherited_tags(
     """
     parents: dict[str, list[str]] = {}
     for child in children:
-        parents.setdefault(child.digest, []).append(child.index)
+        parents.setdefault(child.digest, []).append(child.parent)
 
     def tags_of(digest: str) -> tuple[str, ...]:
         # A loop, not recursion: manifests are untrusted, and their nesting has no limit.
@@ -172,8 +170,7 @@ class StartOutcome(StrEnum):
     IMAGE_NOT_FOUND = "image_not_found"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One vulnerability of one package in an image.
 
     A package may be installed in several versions and places; `installed_versions` and `paths` name them. `aliases` are
@@ -194,8 +191,7 @@ class Finding:
     aliases: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ScanResult:
+class ScanResult(NamedTuple):
     """The status of an image's last scan, ECR's reason for it, and the findings as ECR lists them.
 
     `completed_at` (aware) is None after most scans that failed. `operating_system` is the image's, such as

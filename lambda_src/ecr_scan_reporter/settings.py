@@ -3,9 +3,9 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from ecr_scan_reporter.errors import SettingError
 from ecr_scan_reporter.models import EXPLOITED, SEVERITIES, RepositoryFilter, Selection
@@ -23,8 +23,7 @@ class NotifyOn(StrEnum):
     EVERY_SCAN = "every_scan"
 
 
-@dataclass(frozen=True, slots=True)
-class RepositoriesScannerSettings:
+class RepositoriesScannerSettings(NamedTuple):
     """Settings of the repositories scanner. `threads`: how many calls may be in flight; `name`: of this instance."""
 
     repositories: RepositoryFilter
@@ -49,8 +48,7 @@ class RepositoriesScannerSettings:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ImagesScannerSettings:
+class ImagesScannerSettings(NamedTuple):
     """Settings of the images scanner.
 
     Args:
@@ -94,8 +92,7 @@ class ImagesScannerSettings:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ReporterSettings:
+class ReporterSettings(NamedTuple):
     """Settings of the reporter.
 
     Args:
@@ -133,7 +130,7 @@ class ReporterSettings:
     notify_on_fixed: bool = False
     remind_after: Duration | None = None
     report_window: timedelta = timedelta(seconds=60)
-    fix_within: Mapping[str, int] = field(default_factory=dict)
+    fix_within: Mapping[str, int] = {}
     max_age: Duration = _DEFAULT_MAX_AGE
     run_interval: timedelta = timedelta(days=1)
     dlq_urls: tuple[str, ...] = ()
@@ -185,8 +182,7 @@ class ReporterSettings:
         return self.topic_arn.split(":")[4]
 
 
-@dataclass(frozen=True, slots=True)
-class ConsoleWidgetSettings:
+class ConsoleWidgetSettings(NamedTuple):
     """Settings of the console widget.
 
     Args:
@@ -314,7 +310,7 @@ def _selection(environment: Mapping[str, str], name: str) -> Selection:
         parts = json.loads(value)
     except (RecursionError, ValueError) as error:
         raise SettingError(name, value, expected) from error
-    if not isinstance(parts, dict) or not parts.keys() <= {field.name for field in fields(Selection)}:
+    if not isinstance(parts, dict) or not parts.keys() <= set(Selection._fields):
         raise SettingError(name, value, expected)
     parts = {key: part for key, part in parts.items() if part is not None}
     newest = parts.get("newest")

@@ -1,7 +1,6 @@
 """Fills the memory table as the reporter and a run of the schedule would, in less time."""
 
 from collections import defaultdict
-from dataclasses import replace
 from datetime import timedelta
 
 from ecr_scan_reporter.aws.dynamodb import Item, Table
@@ -61,7 +60,7 @@ def copy_inventory(fake_aws: FakeAws, events: list[Event]) -> None:
     def entry(number: int, event: Event) -> Item:
         image = decode_report(waiting[number % len(waiting)])
         name, digest, _, tags, _ = event
-        copied = replace(image, repository=name, digest=digest, tags=tuple(tags))
+        copied = image._replace(repository=name, digest=digest, tags=tuple(tags))
         return outbox_item(INVENTORY, name, digest, image.scanned_at, encode_report(copied), NOW)
 
     table.put_many(entry(number, event) for number, event in enumerate(events))

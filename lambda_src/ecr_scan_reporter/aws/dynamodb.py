@@ -4,9 +4,8 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.htm
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -31,8 +30,7 @@ _CONDITION_CODES = {"ConditionalCheckFailedException", "TransactionConflictExcep
 _CANCELED_BY_OTHERS = {"ConditionalCheckFailed", "TransactionConflict"}
 
 
-@dataclass(frozen=True, slots=True)
-class Put:
+class Put(NamedTuple):
     """A write of a whole item, on condition that the item in the table has this `revision` (0: that there is none).
 
     Without `revision`, the item is written unconditionally.

@@ -3,9 +3,8 @@
 import json
 import zlib
 from base64 import b64decode, b64encode
-from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -31,8 +30,7 @@ _TEXT_PARAMETERS = frozenset({"Subject", "Message", "MessageStructure"})
 _MAX_PUBLICATION = 4 * MAX_MESSAGE
 
 
-@dataclass(frozen=True, slots=True)
-class ReportMessage:
+class ReportMessage(NamedTuple):
     """One page of a report in every format, and the attributes that filter policies can match."""
 
     subject: str
@@ -42,8 +40,7 @@ class ReportMessage:
     attributes: dict[str, str | int | list[str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Publication:
+class Publication(NamedTuple):
     """One message for one topic, as SNS takes it.
 
     `topic` is REPORTS or CHAT, not an ARN: a publication that SNS rejects travels through the reports queue, and a

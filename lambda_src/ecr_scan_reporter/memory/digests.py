@@ -11,8 +11,8 @@ are published twice rather than never.
 import json
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Item, Key, Table
 from ecr_scan_reporter.errors import ConditionError
@@ -28,16 +28,14 @@ _PART_SIZE = 340_000
 _SAME_EVENT = timedelta(seconds=30)
 
 
-@dataclass(frozen=True, slots=True)
-class RepositorySnapshot:
+class RepositorySnapshot(NamedTuple):
     """What the last digest knew of a repository: its ledger, and how many findings were open."""
 
     ledger: Ledger
     open: int
 
 
-@dataclass(frozen=True, slots=True)
-class LastDigest:
+class LastDigest(NamedTuple):
     """The last digest that was published.
 
     Args:

@@ -4,7 +4,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -128,8 +128,7 @@ class FindingDeadline(NamedTuple):
     days: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ImageRecord:
+class ImageRecord(NamedTuple):
     """The last scan of an image, as the reporter saw it. Times are aware.
 
     Args:
@@ -169,7 +168,7 @@ class ImageRecord:
     pushed_at: datetime | None = None
     reported_at: datetime | None = None
     window: str = ""
-    ledger: Ledger = field(default_factory=Ledger)
+    ledger: Ledger = Ledger()
     updates: tuple[Update, ...] = ()
     ignored: int = 0
     due_at: datetime | None = None
@@ -177,8 +176,7 @@ class ImageRecord:
     earliest_deadlines: tuple[FindingDeadline, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Remembered:
+class Remembered(NamedTuple):
     """What is remembered of one image: its record, its encoded findings, and what the images scanner asked for."""
 
     record: ImageRecord
@@ -283,7 +281,7 @@ class ImageMemory:
         if findings is not None:
             blobs = [findings[start : start + _PART_SIZE] for start in range(0, len(findings), _PART_SIZE)]
             obsolete = [(pk, _findings_key(digest, n)) for n in range(len(blobs), record.parts)]
-            record = replace(record, parts=len(blobs))
+            record = record._replace(parts=len(blobs))
             puts += [
                 Put({"pk": pk, "sk": _findings_key(digest, n), "data": blob, "expires": until})
                 for n, blob in enumerate(blobs)

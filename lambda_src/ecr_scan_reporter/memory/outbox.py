@@ -1,8 +1,8 @@
 """What waits to be reported: changes are collected in windows, and one invocation at a time publishes them."""
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import uuid4
 
 from ecr_scan_reporter.aws.dynamodb import Item, Key, Table
@@ -27,8 +27,7 @@ _PUBLISHER = "#PUBLISHER"
 _ENTRY_LIFETIME = timedelta(days=60)
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """Changes that are reported together. Times are aware.
 
     Args:
@@ -46,8 +45,7 @@ class Window:
     token: str
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """How far a run of the schedule is.
 
     Args:
@@ -63,8 +61,7 @@ class Run:
     last_result_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Publisher:
+class Publisher(NamedTuple):
     """When the next check for something to publish is, and when the last inventory was published. Aware or None."""
 
     next_check: datetime | None

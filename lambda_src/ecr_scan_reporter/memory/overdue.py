@@ -1,13 +1,12 @@
 """The message that asks the reporter to look at the deadlines of an image, from the images scanner."""
 
 import json
-from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 from ecr_scan_reporter.errors import MessageError
 
 
-@dataclass(frozen=True, slots=True)
-class OverdueMessage:
+class OverdueMessage(NamedTuple):
     """Names an image of this registry with a deadline that has passed.
 
     `run` is the id of the run of the schedule that found it, so that the report of that run has the image; "" if there
@@ -20,7 +19,7 @@ class OverdueMessage:
 
     def to_json(self) -> str:
         """Return the body of the queue message."""
-        return json.dumps({"overdue": {name: value for name, value in asdict(self).items() if value}})
+        return json.dumps({"overdue": {name: value for name, value in self._asdict().items() if value}})
 
     @classmethod
     def parse(cls, value: object) -> "OverdueMessage":

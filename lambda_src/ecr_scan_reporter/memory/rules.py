@@ -5,10 +5,9 @@ import logging
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Item, Table
 from ecr_scan_reporter.errors import AwsError
@@ -23,8 +22,7 @@ _RULES, _USES = "IGNORED", "RULES"
 _REFRESH, _WRITE_AFTER = timedelta(minutes=5), timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
-class IgnoreRule:
+class IgnoreRule(NamedTuple):
     """A rule for findings that should not be reported.
 
     Args:
@@ -52,8 +50,7 @@ class IgnoreRule:
         return (self.id or f"package {self.package}") + where
 
 
-@dataclass(frozen=True, slots=True)
-class RuleUse:
+class RuleUse(NamedTuple):
     """When a rule was used, to the day. Times are aware; None for never.
 
     Args:
@@ -198,11 +195,11 @@ def _text(value: Mapping[str, Any], name: str) -> str:
 
 
 def _use(item: Item) -> RuleUse:
-    return replace(RuleUse(), **{name: to_time(item.get(name)) for name in RuleUse.__slots__})
+    return RuleUse(*(to_time(item.get(name)) for name in RuleUse._fields))
 
 
 def _use_item(key: str, use: RuleUse, now: datetime) -> Item:
-    times = {name: to_seconds(getattr(use, name)) for name in RuleUse.__slots__}
+    times = {name: to_seconds(getattr(use, name)) for name in RuleUse._fields}
     return {"pk": _USES, "sk": key, "expires": expires(now), **times}
 
 

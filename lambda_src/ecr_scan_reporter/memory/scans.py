@@ -2,9 +2,9 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
+from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Item, Table, Value
 from ecr_scan_reporter.memory.items import (
@@ -32,8 +32,7 @@ _ATTRIBUTES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class RememberedScan:
+class RememberedScan(NamedTuple):
     """What is remembered of an image's last scan.
 
     Args:
@@ -51,8 +50,7 @@ class RememberedScan:
     run: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class RepositoryState:
+class RepositoryState(NamedTuple):
     """A repository after a run.
 
     Args:
@@ -78,8 +76,7 @@ class RepositoryState:
     unscheduled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class OpenPass:
+class OpenPass(NamedTuple):
     """The pass through all repositories that is not known to be complete.
 
     Args:

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Item, Table
 from ecr_scan_reporter.memory.images import Ledger, Update, image_record
@@ -36,8 +36,7 @@ _MAX_CONTINUED, _MAX_COLLECTED = 3 * _MAX_UPDATES, 10_000
 _UNREADABLE = (*UNREADABLE, zlib.error)
 
 
-@dataclass(frozen=True, slots=True)
-class OverdueFinding:
+class OverdueFinding(NamedTuple):
     """A finding whose deadline has passed.
 
     `image` is a tag or a short digest. `due_at` is aware. `rule` is the key of `fix_within` that set the deadline, and

@@ -1,9 +1,9 @@
 """Compares the findings of a scan with those that are remembered: what is new, what is fixed, what is still open."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from ecr_scan_reporter.models import Finding, severity_rank
 from ecr_scan_reporter.reporting.findings import Aliases, merge
@@ -34,8 +34,7 @@ OPEN = (*NEWS, Change.STILL_OPEN)
 GONE = (Change.FIXED, Change.WITHDRAWN)
 
 
-@dataclass(frozen=True, slots=True)
-class IgnoredBy:
+class IgnoredBy(NamedTuple):
     """The rule that ignores a finding. `expires` is the day on which it ends (UTC); None for when a fix is known."""
 
     rule: str
@@ -44,8 +43,7 @@ class IgnoredBy:
     expires: date | None
 
 
-@dataclass(frozen=True, slots=True)
-class KnownFinding:
+class KnownFinding(NamedTuple):
     """A finding as it is remembered. Times are aware.
 
     Args:
@@ -73,8 +71,7 @@ class KnownFinding:
     was_ignored: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(NamedTuple):
     """What a scan changed.
 
     `findings` is what to remember; `changes` has every finding that is open or was open before under one change, so
@@ -154,14 +151,14 @@ def compare(
             change, updated = _still_open(known, present[key], thresholds)
             changes[change].append(updated)
         elif successor and not any((known.finding.package, v) in versions for v in known.finding.installed_versions):
-            gone.append(replace(known, gone_at=now))
+            gone.append(known._replace(gone_at=now))
             changes[Change.FIXED].append(gone[-1])
         elif not successor and known.absences + 1 >= _ABSENCES:
-            gone.append(replace(known, gone_at=now))
+            gone.append(known._replace(gone_at=now))
             changes[Change.WITHDRAWN].append(gone[-1])
         else:
             # The package is installed as before: the image did not change, but the database did, perhaps for a day.
-            changes[Change.STILL_OPEN].append(replace(known, absences=1, was_ignored=""))
+            changes[Change.STILL_OPEN].append(known._replace(absences=1, was_ignored=""))
     for known in remembered:
         if known.gone_at is None or now - known.gone_at > _BACK_WITHIN:
             continue
@@ -206,7 +203,7 @@ def _still_open(known: KnownFinding, finding: Finding, thresholds: Mapping[str, 
     # Aliases stay, so that the finding is known by each of its ids.
     ids = {finding.id, *finding.aliases, known.finding.id, *known.finding.aliases}
     return change, KnownFinding(
-        replace(finding, aliases=tuple(sorted(ids - {finding.id}))),
+        finding._replace(aliases=tuple(sorted(ids - {finding.id}))),
         first_seen=known.first_seen,
         peak_severity=finding.severity if raised else known.peak_severity,
         fix_known=known.fix_known or finding.fix_available,

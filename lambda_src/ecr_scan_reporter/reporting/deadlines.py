@@ -1,8 +1,8 @@
 """Decides until when a finding should be fixed, and which findings are overdue."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
+from typing import NamedTuple
 
 from ecr_scan_reporter.memory.images import FindingDeadline
 from ecr_scan_reporter.models import EXPLOITED
@@ -12,8 +12,7 @@ from ecr_scan_reporter.reporting.changes import OPEN, Comparison, KnownFinding
 _MAX_EARLIEST = 3
 
 
-@dataclass(frozen=True, slots=True)
-class DueDate:
+class DueDate(NamedTuple):
     """Until when a finding should be fixed.
 
     Args:
@@ -27,8 +26,7 @@ class DueDate:
     days: int
 
 
-@dataclass(frozen=True, slots=True)
-class Deadlines:
+class Deadlines(NamedTuple):
     """The deadlines of an image's open findings.
 
     Args:
@@ -91,7 +89,7 @@ def mark_reported(comparison: Comparison, passed: Collection[tuple[KnownFinding,
     """Return a comparison that remembers that these findings were reported as overdue."""
     keys = {_key(known) for known, _ in passed}
     findings = (
-        replace(known, overdue_reported=True) if _key(known) in keys and not known.gone_at else known
+        known._replace(overdue_reported=True) if _key(known) in keys and not known.gone_at else known
         for known in comparison.findings
     )
     return Comparison(tuple(findings), comparison.changes)

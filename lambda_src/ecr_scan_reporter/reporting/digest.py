@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from ecr_scan_reporter.memory.digests import RepositorySnapshot
 from ecr_scan_reporter.memory.images import Ledger, Update
@@ -72,8 +73,7 @@ class Changes:
         return Changes(*(getattr(self, name) + getattr(other, name) for name in Changes.__slots__))
 
 
-@dataclass(frozen=True, slots=True)
-class RepositoryRow:
+class RepositoryRow(NamedTuple):
     """One repository of a digest.
 
     Args:
@@ -97,8 +97,7 @@ class RepositoryRow:
     ignored: int
 
 
-@dataclass(frozen=True, slots=True)
-class Notices:
+class Notices(NamedTuple):
     """What a digest says of the module itself.
 
     Args:
@@ -109,13 +108,12 @@ class Notices:
     """
 
     rules: Sequence[str] = ()
-    dlqs: Mapping[str, int] = field(default_factory=dict)
+    dlqs: Mapping[str, int] = {}
     unconfirmed: Sequence[str] = ()
     unreadable: Sequence[str] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Digest:
+class Digest(NamedTuple):
     """Where the images of one group stand, and what has changed since the last digest.
 
     Args:
@@ -162,7 +160,7 @@ class Digest:
     last_run_at: datetime | None
     known: bool
     repositories: tuple[RepositoryRow, ...]
-    notices: Notices = field(default_factory=Notices)
+    notices: Notices = Notices()
     has_fixes: bool = False
 
     @property
@@ -276,7 +274,7 @@ def _add(group: _Sums, summary: RepositorySummary, changes: Changes | None, *, s
     if len(group.updates) > _MANY_UPDATES:
         group.updates = merge_updates(group.updates, _KEPT_UPDATES)
     group.overdue += summary.overdue
-    named = [replace(found, image=image_name(name, found.image)) for found in summary.overdue_worst]
+    named = [found._replace(image=image_name(name, found.image)) for found in summary.overdue_worst]
     group.overdue_worst = heapq.nsmallest(
         _MAX_OVERDUE, [*group.overdue_worst, *named], key=lambda found: (found.due_at, found.image, found.id)
     )

@@ -4,9 +4,8 @@ import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.sns import Publication, ReportMessage, ReportPublisher, publications
@@ -40,8 +39,7 @@ _MAX_AHEAD = timedelta(minutes=15)
 _MAX_ANSWER = 4_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class DigestRequest:
+class DigestRequest(NamedTuple):
     """A request for a digest.
 
     Args:
@@ -69,8 +67,7 @@ class DigestRequest:
         return cls(publish, None if time is None else _parse_time(time, now))
 
 
-@dataclass(frozen=True, slots=True)
-class DigestDependencies:
+class DigestDependencies(NamedTuple):
     """What the digest works with. `dlqs`: the DLQs whose messages it counts, by name."""
 
     settings: ReporterSettings
@@ -139,8 +136,8 @@ def _build(
     digests, snapshot = build_digests(found, before, last.published_at, deps.settings, now, unreadable)
     notices = _notices(deps, now, enhanced=any(digest.is_enhanced for digest in digests))
     sentences = [f"Could not read what is known about {name}." for name in sorted(unreadable)[:_MAX_UNREADABLE]]
-    notices = replace(notices, unreadable=[*notices.unreadable, *sentences])
-    return [replace(digest, notices=notices) for digest in digests], snapshot
+    notices = notices._replace(unreadable=[*notices.unreadable, *sentences])
+    return [digest._replace(notices=notices) for digest in digests], snapshot
 
 
 def _notices(deps: DigestDependencies, now: datetime, *, enhanced: bool) -> Notices:
@@ -200,7 +197,7 @@ def _answer(digests: Sequence[Digest], context: Context) -> list[dict[str, Any]]
         values = document(page, context)
         size = len(json.dumps(values))
         if size > room:
-            page = replace(page, repositories=())
+            page = page._replace(repositories=())
             values = document(page, context, omitted=len(digest.repositories))
         else:
             room -= size

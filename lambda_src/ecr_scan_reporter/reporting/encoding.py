@@ -32,7 +32,7 @@ def decode_findings(data: bytes) -> list[KnownFinding]:
 
 def encode_report(image: ImageReport) -> bytes:
     """Encode what is to be reported of one image."""
-    values: dict[str, Any] = {name: getattr(image, name) for name in ImageReport.__slots__}
+    values: dict[str, Any] = {name: getattr(image, name) for name in ImageReport._fields}
     values["scanned_at"] = _seconds(image.scanned_at)
     values["changes"] = {change: [_to_row(known) for known in found] for change, found in image.changes.items()}
     values["ignored"] = [_to_row(known) for known in image.ignored]
@@ -44,7 +44,7 @@ def decode_report(data: bytes) -> ImageReport:
     """Decode what `encode_report` encoded; what a newer release added is ignored."""
     values = _decompress(data)
     return ImageReport(
-        **{name: value for name, value in values.items() if name in ImageReport.__slots__}
+        **{name: value for name, value in values.items() if name in ImageReport._fields}
         | {
             "reason": Reason(values["reason"]),
             "tags": tuple(values["tags"]),

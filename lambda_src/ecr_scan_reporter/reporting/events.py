@@ -6,9 +6,8 @@ https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-scanning-enhanced-e
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from ecr_scan_reporter.errors import MessageError
 from ecr_scan_reporter.shared.text import clean
@@ -20,8 +19,7 @@ _MAX_COUNT = 10**9
 _MAX_TEXT, _MAX_TAGS = 512, 1000
 
 
-@dataclass(frozen=True, slots=True)
-class ScanEvent:
+class ScanEvent(NamedTuple):
     """A scan that ended. `counts` is findings by severity, None if the event has none. `time` is aware."""
 
     account: str

@@ -4,8 +4,8 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
@@ -20,8 +20,7 @@ logger = logging.getLogger(__name__)
 _LIST_FROM = 3
 
 
-@dataclass(frozen=True, slots=True)
-class ImageFacts:
+class ImageFacts(NamedTuple):
     """What ECR knows of one image.
 
     Args:
@@ -37,13 +36,13 @@ class ImageFacts:
     no_image: bool = False
 
 
-@dataclass(slots=True)
 class _Repository:
     """What was read of one repository."""
 
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    listed: bool = False
-    facts: dict[str, ImageFacts] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.listed = False
+        self.facts: dict[str, ImageFacts] = {}
 
 
 class Registry:

@@ -1,7 +1,6 @@
 """Merges and sorts the findings of one image."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from itertools import chain
 
 from ecr_scan_reporter.models import Finding, severity_rank
@@ -49,8 +48,7 @@ def _merge_entries(entries: list[Finding]) -> Finding:
     worst = min(entries, key=finding_sort_key)
     ids = {entry.id for entry in entries} | {alias for entry in entries for alias in entry.aliases}
     name = min((entry.id for entry in entries), key=lambda id_: (not id_.startswith("CVE-"), id_))
-    return replace(
-        worst,
+    return worst._replace(
         id=name,
         aliases=tuple(sorted(ids - {name})),
         installed_versions=_distinct(entry.installed_versions for entry in entries),

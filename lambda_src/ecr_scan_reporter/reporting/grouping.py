@@ -4,8 +4,9 @@ import heapq
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from ecr_scan_reporter.reporting.changes import NEWS, OPEN
 from ecr_scan_reporter.reporting.report import ImageReport, Reason, combine, image_sort_key, severity_key
@@ -86,8 +87,7 @@ class _Reversed:
         return other.key < self.key
 
 
-@dataclass(frozen=True, slots=True)
-class Fix:
+class Fix(NamedTuple):
     """An update that solves findings. `fixed_versions` is empty where none is known."""
 
     package: str
@@ -97,8 +97,7 @@ class Fix:
     counts: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """What one report says: the images of one account, Region and value of `group_by`, the worst one first.
 
     `name` is None where the repository does not match `group_by`. `failed` has the images whose scan failed.
@@ -220,10 +219,9 @@ def merge_platforms(images: Iterable[ImageReport]) -> list[ImageReport]:
             numbers = frozenset((change, *pair) for change, found in image.totals.items() for pair in found.items())
             same = counts, numbers, changes, overdue, frozenset(image.overdue_counts.items()), ignored
             key = image.repository, image.tags, image.reason, image.predecessor, *same
-        image = replace(image, digests=(image.digest,))
+        image = image._replace(digests=(image.digest,))
         if other := merged.get(key):
-            image = replace(
-                other,
+            image = other._replace(
                 platforms=tuple(sorted({*other.platforms, *image.platforms})),
                 digests=(*other.digests, image.digest),
                 scanned_at=max(other.scanned_at, image.scanned_at),

@@ -1,7 +1,6 @@
 """Matches findings with the rules of `ignored_findings`."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from ecr_scan_reporter.memory.rules import IgnoreRule
@@ -50,9 +49,9 @@ class RuleMatcher:
             first = matches[0]
             self.used.add(first.key)
             ignored_by = IgnoredBy(first.name, first.reason, first.owner, first.expires)
-            return replace(known, ignored_by=ignored_by, was_ignored="")
+            return known._replace(ignored_by=ignored_by, was_ignored="")
         if known.ignored_by:
-            return replace(known, ignored_by=None, was_ignored=self._describe_end(known, known.ignored_by))
+            return known._replace(ignored_by=None, was_ignored=self._describe_end(known, known.ignored_by))
         return known
 
     def _matches(self, known: KnownFinding, repository: str) -> Iterator[IgnoreRule]:

@@ -4,8 +4,8 @@ import logging
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
@@ -41,8 +41,7 @@ _RETRY_DELAY, _SOON_RETRIED = 60, 2
 _NEW = {"CRITICAL": "NewCritical", "HIGH": "NewHigh", "MEDIUM": "NewMedium", "LOW": "NewLow"}
 
 
-@dataclass(frozen=True, slots=True)
-class Dependencies:
+class Dependencies(NamedTuple):
     """The settings and clients of the reporter."""
 
     settings: ReporterSettings
@@ -54,8 +53,7 @@ class Dependencies:
     pool: Executor
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(NamedTuple):
     """The messages of a batch, by what they ask for.
 
     Args:

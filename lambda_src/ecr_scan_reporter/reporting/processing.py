@@ -4,9 +4,8 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.errors import AwsError, ConditionError
@@ -51,8 +50,7 @@ _ATTEMPTS = 4
 _MAX_INVENTORY_FINDINGS = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of one event.
 
     Args:
@@ -67,11 +65,10 @@ class Outcome:
     run: str = ""
     added: bool = False
     repeated: bool = False
-    new: Mapping[str, int] = field(default_factory=dict)
+    new: Mapping[str, int] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class _Baseline:
+class _Baseline(NamedTuple):
     """What a scan is compared with.
 
     Args:
@@ -89,7 +86,6 @@ class _Baseline:
     inventory: bool = False
 
 
-@dataclass(frozen=True, slots=True)
 class Processor:
     """Processes scan events of one batch.
 
@@ -103,13 +99,18 @@ class Processor:
         now: aware.
     """
 
-    settings: ReporterSettings
-    ecr: EcrRegistry
-    memory: ImageMemory
-    outbox: Outbox
-    registry: Registry
-    rules: RuleMatcher
-    now: datetime
+    def __init__(
+        self,
+        settings: ReporterSettings,
+        ecr: EcrRegistry,
+        memory: ImageMemory,
+        outbox: Outbox,
+        registry: Registry,
+        rules: RuleMatcher,
+        now: datetime,
+    ) -> None:
+        self.settings, self.ecr, self.memory, self.outbox = settings, ecr, memory, outbox
+        self.registry, self.rules, self.now = registry, rules, now
 
     def process(self, event: ScanEvent, receives: int) -> Outcome:
         """Compare a scan with what is remembered, and remember it.
@@ -143,7 +144,7 @@ class Processor:
                 conflict = error
             else:
                 # If the answer to a write is lost, its repetition fails although the write was ours.
-                return replace(outcome, added=True) if attempt and outcome.repeated else outcome
+                return outcome._replace(added=True) if attempt and outcome.repeated else outcome
         raise conflict
 
     def waiting(self, repository: str, digest: str) -> Outcome:
@@ -175,7 +176,7 @@ class Processor:
                 return self._unread(event, record, scan, run)
 
     def _complete(self, event: ScanEvent, remembered: Remembered, scan: CompleteScan, run: str) -> Outcome:
-        record = replace(remembered.record, event_at=event.time, failed=False, unsupported=False)
+        record = remembered.record._replace(event_at=event.time, failed=False, unsupported=False)
         if record.scanned_at and scan.completed_at.replace(microsecond=0) <= record.scanned_at:
             return self._remember(event, record, run)
         first = record.scanned_at is None or record.findings_format != FINDINGS_FORMAT
@@ -193,8 +194,7 @@ class Processor:
         # An inventory is not overdue on its first day, even if its event is old.
         deadlines = check_deadlines(counted, self.settings.fix_within, event.time if baseline.inventory else self.now)
         comparison = mark_reported(comparison, deadlines.passed)
-        record = replace(
-            record,
+        record = record._replace(
             tags=facts.tags,
             platform=facts.platform,
             operating_system=scan.operating_system or record.operating_system,
@@ -209,8 +209,7 @@ class Processor:
         if reason and not first and not event.tags:
             # The tags of an index may have moved since.
             facts = self.registry.facts(event)
-        record = replace(
-            record,
+        record = record._replace(
             scanned_at=scan.completed_at,
             counts=open_counts(comparison),
             tags=facts.tags,
@@ -226,13 +225,13 @@ class Processor:
         encoded = encode_findings(comparison.findings)
         outcome = self._remember(
             event,
-            replace(record, reported_at=self.now if reason else baseline.reported_at),
+            record._replace(reported_at=self.now if reason else baseline.reported_at),
             run,
             findings=None if encoded == remembered.findings else encoded,
             tracks=tracks if first else _moved(event, remembered.record, facts.tags),
             report=self._report(event, record, reason, comparison, baseline, overdue, first=first) if reason else None,
         )
-        return outcome if baseline.inventory else replace(outcome, new=count_new(comparison.without_ignored()))
+        return outcome if baseline.inventory else outcome._replace(new=count_new(comparison.without_ignored()))
 
     def _process_overdue(self, message: OverdueMessage) -> Outcome:
         remembered = self.memory.read(message.repository, message.digest)
@@ -240,7 +239,7 @@ class Processor:
         if not record.due_at or record.due_at > self.now or record.findings_format != FINDINGS_FORMAT:
             # The image is gone, or was reported in the meantime.
             return Outcome(repeated=True)
-        found = tuple(replace(known, was_ignored="") for known in decode_findings(remembered.findings))
+        found = tuple(known._replace(was_ignored="") for known in decode_findings(remembered.findings))
         still_open = tuple(known for known in found if not known.gone_at)
         comparison = Comparison(found, dict.fromkeys(Change, ()) | {Change.STILL_OPEN: still_open})
         comparison = self.rules.apply(comparison, message.repository)
@@ -253,19 +252,19 @@ class Processor:
         reason = Reason.NEWS if news else Reason.OVERDUE if overdue else None
         account, region = self.settings.account, self.settings.region
         event = ScanEvent(account, region, message.repository, message.digest, record.tags, self.now, False, None)
-        record = replace(
-            record, reported_at=self.now if reason else record.reported_at, **_standing(comparison, deadlines)
+        record = record._replace(
+            reported_at=self.now if reason else record.reported_at, **_standing(comparison, deadlines)
         )
         report = None
         if reason:
             scanned_at = record.scanned_at if record.failed else record.event_at
             report = self._report(event, record, reason, comparison, _Baseline(), overdue, first=False)
-            report = replace(report, scanned_at=scanned_at or self.now)
+            report = report._replace(scanned_at=scanned_at or self.now)
         outcome = self._remember(
             event, record, message.run, findings=encode_findings(comparison.findings), report=report, entry="-OVERDUE"
         )
         # It is not a result of the run.
-        return replace(outcome, run="")
+        return outcome._replace(run="")
 
     def _counted(self, comparison: Comparison) -> Comparison:
         """Return what counts towards thresholds and deadlines."""
@@ -312,7 +311,7 @@ class Processor:
 
     def _failed(self, event: ScanEvent, record: ImageRecord, scan: FailedScan, run: str) -> Outcome:
         before, known = record, record.revision > 0
-        record = replace(record, event_at=event.time, failed=True, unsupported=scan.unsupported)
+        record = record._replace(event_at=event.time, failed=True, unsupported=scan.unsupported)
         if before.failed:
             return self._remember(event, record, run)
         facts = ImageFacts(event.tags or record.tags, record.platform)
@@ -322,11 +321,10 @@ class Processor:
         if facts.no_image:
             return Outcome(run=run)
         inventory = own and not known and self._is_inventory(event, facts)
-        record = replace(record, tags=facts.tags, platform=facts.platform)
+        record = record._replace(tags=facts.tags, platform=facts.platform)
         report = None
         if inventory or self.settings.notify_on_scan_failure:
-            report = replace(
-                _image_report(event, record, Reason.INVENTORY if inventory else Reason.SCAN_FAILED),
+            report = _image_report(event, record, Reason.INVENTORY if inventory else Reason.SCAN_FAILED)._replace(
                 failure=scan.reason or "ECR gives no reason.",
                 unsupported=scan.unsupported,
             )
@@ -342,15 +340,15 @@ class Processor:
         changed = event.counts is None or counts != (record.counts or {})
         over = event.counts is None or over_thresholds(counts, self.settings.thresholds)
         tracks = _moved(event, record, event.tags)
-        record = replace(record, event_at=event.time, tags=event.tags or record.tags)
+        record = record._replace(event_at=event.time, tags=event.tags or record.tags)
         report = None
         if not scan.expired:
             # The scan did not fail.
-            record = replace(record, failed=False, unsupported=False)
+            record = record._replace(failed=False, unsupported=False)
         if changed and over and not scan.expired:
             report = self._unread_report(event, record, scan, counts)
         if record.scanned_at is None:
-            record = replace(record, counts=counts)
+            record = record._replace(counts=counts)
         return self._remember(event, record, run, tracks=tracks, report=report)
 
     def _unread_report(
@@ -362,10 +360,10 @@ class Processor:
             # What keeps ECR from giving the findings may keep it from giving these as well.
             with suppress(AwsError):
                 facts = self.registry.facts(event)
-        record = replace(record, tags=facts.tags or record.tags, platform=facts.platform or record.platform)
+        record = record._replace(tags=facts.tags or record.tags, platform=facts.platform or record.platform)
         if record.scanned_at is None and self._is_own(event) and self._is_inventory(event, facts):
-            return replace(_image_report(event, record, Reason.INVENTORY), counts=counts) if counts else None
-        return replace(_image_report(event, record, Reason.FINDINGS_NOT_READ), counts=counts, failure=scan.reason)
+            return _image_report(event, record, Reason.INVENTORY)._replace(counts=counts) if counts else None
+        return _image_report(event, record, Reason.FINDINGS_NOT_READ)._replace(counts=counts, failure=scan.reason)
 
     def _report(
         self,
@@ -383,8 +381,7 @@ class Processor:
         counted = self._counted(comparison)
         kept = keep_worst(counted.changes, number, reason)
         ignored = sorted(comparison.ignored, key=lambda known: finding_sort_key(known.finding))
-        return replace(
-            _image_report(event, record, reason),
+        return _image_report(event, record, reason)._replace(
             first_scan=first,
             predecessor=baseline.predecessor,
             counts=open_counts(counted),
@@ -416,7 +413,7 @@ class Processor:
             if report.reason is Reason.INVENTORY:
                 window = INVENTORY
             item = outbox_item(window, repository, event.digest, event.time, encode_report(report), self.now, entry)
-            record = replace(record, window=window)
+            record = record._replace(window=window)
         self.memory.write(repository, event.digest, record, self.now, findings=findings, tracks=tracks, outbox=item)
         return Outcome((window,) if window else (), run, added=bool(window))
 

@@ -4,10 +4,10 @@ import json
 import logging
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from math import ceil
+from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Key
 from ecr_scan_reporter.aws.sns import Publication, ReportMessage, ReportPublisher, publications
@@ -17,9 +17,6 @@ from ecr_scan_reporter.memory.items import UNREADABLE
 from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Outbox, Publisher, Window
 from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.reporting.encoding import decode_report
-from ecr_scan_reporter.reporting.grouping import Inventory, group_key, make_group, merge_scans
-from ecr_scan_reporter.reporting.rendering.messages import build_message, build_pages
-from ecr_scan_reporter.reporting.rendering.page import Context
 from ecr_scan_reporter.reporting.report import MAX_FINDINGS, ImageReport, keep_worst
 from ecr_scan_reporter.settings import ReporterSettings
 from ecr_scan_reporter.shared.deadline import Deadline
@@ -48,8 +45,7 @@ _MAX_KEPT = 60_000
 _MIN_KEPT_PER_IMAGE = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Dependencies:
+class Dependencies(NamedTuple):
     """The settings and clients that publishing needs."""
 
     settings: ReporterSettings
@@ -154,6 +150,11 @@ def _publish(windows: Sequence[Window], deps: Dependencies, deadline: Deadline) 
     Returns:
         How many pages were published, whether no group waits, and whether the inventory was among them, completely.
     """
+    # Not at the top: a batch of scan events only plans a check, and these would be a third of what it imports.
+    from ecr_scan_reporter.reporting.grouping import Inventory, group_key, make_group, merge_scans
+    from ecr_scan_reporter.reporting.rendering.messages import build_message, build_pages
+    from ecr_scan_reporter.reporting.rendering.page import Context
+
     settings = deps.settings
     images: dict[tuple[str, str, bool, str], list[ImageReport]] = {}
     inventories: dict[tuple[str, str, bool, str], Inventory] = {}
@@ -164,8 +165,7 @@ def _publish(windows: Sequence[Window], deps: Dependencies, deadline: Deadline) 
         readable = _readable(found)
         for image in merge_scans(image for _, image in readable):
             group = group_key(image, settings.group_by)
-            image = replace(
-                image,
+            image = image._replace(
                 changes=keep_worst(image.changes, kept, image.reason),
                 left_out={},
                 ignored=image.ignored[:kept],

@@ -3,9 +3,9 @@
 import heapq
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
+from typing import NamedTuple
 
 from ecr_scan_reporter.memory.images import ImageRecord, Update
 from ecr_scan_reporter.memory.summaries import IMAGES, IN_TIME, NOT_PROMISED, OverdueFinding, RepositorySummary
@@ -18,8 +18,7 @@ _MAX_UPDATES, _MAX_OVERDUE, _MAX_EXAMPLES = 5, 5, 5
 MAX_IMAGES = 25_000
 
 
-@dataclass(frozen=True, slots=True)
-class Coverage:
+class Coverage(NamedTuple):
     """How many images were scanned within the promised age, and why the others were not.
 
     Args:
@@ -40,8 +39,7 @@ class Coverage:
         return self.scanned + sum(self.missed.values())
 
 
-@dataclass(frozen=True, slots=True)
-class RepositoryLine:
+class RepositoryLine(NamedTuple):
     """One repository in the list of all."""
 
     name: str
@@ -52,8 +50,7 @@ class RepositoryLine:
     overdue: int
 
 
-@dataclass(frozen=True, slots=True)
-class SharedUpdate:
+class SharedUpdate(NamedTuple):
     """An update, with the number of repositories that need it and the name of one that needs it most."""
 
     update: Update
@@ -61,8 +58,7 @@ class SharedUpdate:
     repository: str
 
 
-@dataclass(frozen=True, slots=True)
-class RegistryState:
+class RegistryState(NamedTuple):
     """The registry after its last run.
 
     Args:
@@ -95,16 +91,14 @@ class RegistryState:
         return sum(self.images_by_worst.values())
 
 
-@dataclass(frozen=True, slots=True)
-class ImageLine:
+class ImageLine(NamedTuple):
     """One image in the list of a repository's images."""
 
     digest: str
     record: ImageRecord
 
 
-@dataclass(frozen=True, slots=True)
-class RepositoryImages:
+class RepositoryImages(NamedTuple):
     """The images of a repository that the reporter remembers.
 
     Args:

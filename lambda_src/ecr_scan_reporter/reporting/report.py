@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
@@ -55,8 +54,7 @@ class Word(NamedTuple):
     first_seen: int
 
 
-@dataclass(frozen=True, slots=True)
-class ImageReport:
+class ImageReport(NamedTuple):
     """One image of a report.
 
     Args:
@@ -94,15 +92,15 @@ class ImageReport:
     scanned_at: datetime
     first_scan: bool = False
     predecessor: str = ""
-    counts: Mapping[str, int] = field(default_factory=dict)
+    counts: Mapping[str, int] = {}
     open_before: int = 0
-    totals: Mapping[Change, Mapping[str, int]] = field(default_factory=dict)
-    changes: Mapping[Change, tuple[KnownFinding, ...]] = field(default_factory=dict)
-    left_out: Mapping[str, Word] = field(default_factory=dict)
+    totals: Mapping[Change, Mapping[str, int]] = {}
+    changes: Mapping[Change, tuple[KnownFinding, ...]] = {}
+    left_out: Mapping[str, Word] = {}
     ignored: tuple[KnownFinding, ...] = ()
-    ignored_by: Mapping[str, int] = field(default_factory=dict)
+    ignored_by: Mapping[str, int] = {}
     overdue: tuple[tuple[KnownFinding, DueDate], ...] = ()
-    overdue_counts: Mapping[str, int] = field(default_factory=dict)
+    overdue_counts: Mapping[str, int] = {}
     failure: str = ""
     unsupported: bool = False
     digests: tuple[str, ...] = ()
@@ -249,10 +247,10 @@ def combine(first: ImageReport, second: ImageReport, since: datetime) -> ImageRe
     if first.reason is Reason.FINDINGS_NOT_READ:
         if second.reason is Reason.OVERDUE and not second.changes.keys() - {Change.STILL_OPEN}:
             # It comes from no scan of its own, and what could not be read still cannot.
-            return replace(second, failure=first.failure)
+            return second._replace(failure=first.failure)
         return second
     if second.reason is Reason.FINDINGS_NOT_READ:
-        return replace(first, scanned_at=second.scanned_at, counts=second.counts, failure=second.failure)
+        return first._replace(scanned_at=second.scanned_at, counts=second.counts, failure=second.failure)
     before, after = _words(first), _words(second)
     open_before = first.open_before
     for key in map(key_of, second.ignored):
@@ -274,8 +272,7 @@ def combine(first: ImageReport, second: ImageReport, since: datetime) -> ImageRe
     totals_.update((change, known.finding.severity) for change, found in changes.items() for known in found)
     reason = min(first.reason, second.reason, key=_PRECEDENCE.index)
     kept = keep_worst(changes, MAX_FINDINGS, reason)
-    return replace(
-        second,
+    return second._replace(
         reason=reason,
         first_scan=first.first_scan,
         predecessor=first.predecessor,

@@ -1,7 +1,7 @@
 """Reads from ECR what an event does not say: the findings, or why the scan failed."""
 
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.errors import AwsError, ImageNotFoundError, RepositoryNotFoundError
@@ -20,8 +20,7 @@ class FindingsNotReadError(Exception):
     """The findings cannot be read yet; the message is to be delivered again."""
 
 
-@dataclass(frozen=True, slots=True)
-class CompleteScan:
+class CompleteScan(NamedTuple):
     """A scan whose findings were read to the last page. `completed_at` is aware."""
 
     completed_at: datetime
@@ -29,8 +28,7 @@ class CompleteScan:
     operating_system: str
 
 
-@dataclass(frozen=True, slots=True)
-class FailedScan:
+class FailedScan(NamedTuple):
     """A scan that failed; `reason` is ECR's, "" if it gives none."""
 
     reason: str
@@ -41,8 +39,7 @@ class FailedScan:
         return UNSUPPORTED_IMAGE in self.reason
 
 
-@dataclass(frozen=True, slots=True)
-class UnreadScan:
+class UnreadScan(NamedTuple):
     """A scan whose findings cannot be read; `reason` says why. An expired scan is not worth a report."""
 
     reason: str

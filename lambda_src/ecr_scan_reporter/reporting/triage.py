@@ -1,13 +1,12 @@
 """Reduces a batch of scan events to those that must be processed for each image."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from ecr_scan_reporter.reporting.events import ScanEvent
 
 
-@dataclass(frozen=True, slots=True)
-class ImageEvents:
+class ImageEvents(NamedTuple):
     """The events of one image in a batch.
 
     Args:
@@ -41,8 +40,7 @@ def latest_per_image(events: Iterable[tuple[str, int, ScanEvent]]) -> list[Image
     images: dict[tuple[str, str, str, str], ImageEvents] = {}
     for message_id, receives, event in events:
         known = images.get(event.image_key, ImageEvents((), (), 0))
-        images[event.image_key] = replace(
-            known,
+        images[event.image_key] = known._replace(
             events=_latest((*known.events, event)),
             message_ids=(*known.message_ids, message_id),
             receives=max(receives, known.receives),

@@ -2,10 +2,9 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from ecr_scan_reporter.errors import MessageError
 from ecr_scan_reporter.memory.scans import RememberedScan
@@ -33,8 +32,7 @@ class Reason(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Coverage:
+class Coverage(NamedTuple):
     """How many images there are by reason; each image is counted once.
 
     Args:
@@ -42,17 +40,13 @@ class Coverage:
         names: of the first images of each reason except IN_TIME: their first tags, or short digests.
     """
 
-    counts: Mapping[Reason, int] = field(default_factory=dict)
-    names: Mapping[Reason, tuple[str, ...]] = field(default_factory=dict)
+    counts: Mapping[Reason, int] = {}
+    names: Mapping[Reason, tuple[str, ...]] = {}
 
     @property
     def images(self) -> int:
         """The number of all images."""
         return sum(self.counts.values())
-
-    def count(self, reason: Reason) -> int:
-        """Return the number of images with a reason."""
-        return self.counts.get(reason, 0)
 
     def add(self, reason: Reason, name: str) -> "Coverage":
         """Return the coverage of these images and one more."""
@@ -60,7 +54,7 @@ class Coverage:
         names = self.names
         if reason is not Reason.IN_TIME and len(named) < _NAMES:
             names = {**names, reason: (*named, name)}
-        return Coverage({**self.counts, reason: self.count(reason) + 1}, names)
+        return Coverage({**self.counts, reason: self.counts.get(reason, 0) + 1}, names)
 
     def merge(self, other: "Coverage") -> "Coverage":
         """Return the coverage of these images and of others."""

@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from ecr_scan_reporter.errors import SettingError
 from ecr_scan_reporter.memory.scans import ScanMemory
@@ -23,8 +22,7 @@ from ecr_scan_reporter.shared.deadline import Deadline
 _MAX_ANSWER = 5_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class DryRunRequest:
+class DryRunRequest(NamedTuple):
     """Asks what a run would do with the images of a repository."""
 
     repository: str

@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from ecr_scan_reporter.errors import MessageError
 from ecr_scan_reporter.memory.summaries import RepositorySummary
@@ -14,8 +13,7 @@ VERSION = 1
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class RepositoryMessage:
+class RepositoryMessage(NamedTuple):
     """Asks the images scanner to scan one repository.
 
     `after`, `oldest`, `waiting_since`, `coverage` and `summary` make the message a continuation. They sum up the images
@@ -43,7 +41,7 @@ class RepositoryMessage:
     run: str = ""
     asked: int = 0
     oldest: int | None = None
-    coverage: Coverage = field(default_factory=Coverage)
+    coverage: Coverage = Coverage()
     summary: RepositorySummary | None = None
     enhanced: bool = False
     waiting_since: int = 0

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime
 from zlib import crc32
 
@@ -332,9 +331,9 @@ class ScanPlan:
         if scan is None or scan.completed_at or remembered is None:
             return scan
         if remembered.scan and remembered.scan.status == scan.status:
-            return replace(scan, completed_at=remembered.scan.completed_at)
-        return replace(
-            scan, completed_at=_unanswered(remembered) if scan.status in IN_PROGRESS else remembered.asked_at
+            return scan._replace(completed_at=remembered.scan.completed_at)
+        return scan._replace(
+            completed_at=_unanswered(remembered) if scan.status in IN_PROGRESS else remembered.asked_at
         )
 
     def _is_due(self, digest: str, scan: Scan | None, now: datetime) -> bool:

@@ -3,9 +3,8 @@
 import logging
 import random
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from ecr_scan_reporter.aws.dynamodb import Table
@@ -24,8 +23,7 @@ logger = logging.getLogger(__name__)
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Dependencies:
+class Dependencies(NamedTuple):
     """What the repositories scanner works with."""
 
     settings: RepositoriesScannerSettings
@@ -56,7 +54,7 @@ def queue_repositories(event: Mapping[str, Any], deps: Dependencies, now: dateti
     whole = "repositoriesFilterRegexp" not in event
     if not whole:
         regexp = compile_regexp("repositoriesFilterRegexp", event["repositoriesFilterRegexp"])
-        repositories = replace(repositories, include=regexp)
+        repositories = repositories._replace(include=regexp)
     # With enhanced scanning, ECR starts all scans itself, and a run only sees what became of them.
     enhanced = not deps.ecr.supports_manual_scans()
     names = list(deps.ecr.repository_names())

@@ -8,10 +8,10 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from itertools import takewhile
+from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
@@ -61,8 +61,7 @@ RETRY_PAUSE = 0.2
 _FEW = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class Dependencies:
+class Dependencies(NamedTuple):
     """What the images scanner works with, for the life of its execution environment.
 
     Args:
@@ -83,7 +82,7 @@ class Dependencies:
     table: Table
     pool: Executor
     writers: Executor
-    quota: QuotaDetector = field(default_factory=QuotaDetector)
+    quota: QuotaDetector
 
 
 def process_message(body: str, deps: Dependencies, deadline: Deadline) -> None:
@@ -132,8 +131,7 @@ def _continuation(message: RepositoryMessage, tally: Tally, reason: str) -> Repo
     stalled = 0 if tally.progressed else message.stalled + 1
     if stalled == len(CONTINUATION_DELAYS):
         raise DeadlineExceededError(f"{message.repository} made no progress in {stalled} invocations: {reason}")
-    return replace(
-        message,
+    return message._replace(
         after=tally.resume_after,
         stalled=stalled,
         asked=message.asked + len(tally.started),
@@ -301,8 +299,7 @@ def list_candidates(
     return candidates, selector.skipped_coverage
 
 
-@dataclass(frozen=True, slots=True)
-class LookUps:
+class LookUps(NamedTuple):
     """The results of looking up the last scans of a chunk of images.
 
     Args:
@@ -397,14 +394,11 @@ def _scan_starter(repository: str, ecr: EcrRegistry, quota: QuotaDetector, tally
     return start
 
 
-@dataclass(frozen=True, slots=True)
 class ConcurrentCalls:
     """Calls ECR for many images concurrently, at the rate of a limiter, until a deadline."""
 
-    pool: Executor
-    limiter: AdaptiveRateLimiter
-    deadline: Deadline
-    tally: Tally
+    def __init__(self, pool: Executor, limiter: AdaptiveRateLimiter, deadline: Deadline, tally: Tally) -> None:
+        self.pool, self.limiter, self.deadline, self.tally = pool, limiter, deadline, tally
 
     def run(self, call: Callable[[str], None], digests: Sequence[str]) -> set[str]:
         """Call `call` for each digest; repeat the calls that fail, after all others were made.

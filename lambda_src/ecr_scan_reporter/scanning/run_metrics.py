@@ -1,7 +1,6 @@
 """Measures the registry at the start of a run: the longest wait for a scan, the last complete pass, open findings."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from ecr_scan_reporter.aws.dynamodb import Table
@@ -48,7 +47,7 @@ def heartbeat(memory: ScanMemory, now: datetime) -> dict[str, float]:
     visited = _visited(open_pass, memory.states())
     complete = open_pass.run and len(visited) >= open_pass.repositories
     if _is_after_pause(last, now):
-        memory.remember_open_pass(OpenPass("", 0, now) if complete else replace(open_pass, since=now), now)
+        memory.remember_open_pass(OpenPass("", 0, now) if complete else open_pass._replace(since=now), now)
         return {"SecondsSinceLastPass": 0}
     since = max(visited.values(), default=open_pass.since) if complete else open_pass.since
     return {"SecondsSinceLastPass": _seconds(since, now)}
@@ -74,14 +73,14 @@ def continue_pass(
     visited, after_pause = _visited(open_pass, states), _is_after_pause(memory.last_heartbeat(), now)
     if not open_pass.run:
         # There was a heartbeat before the first run.
-        continued = replace(open_pass, run=run, repositories=len(queued))
+        continued = open_pass._replace(run=run, repositories=len(queued))
     elif len(visited) >= open_pass.repositories or visited.keys() >= set(queued):
-        continued = replace(open_pass, run=run, repositories=len(queued), since=max(visited.values(), default=now))
+        continued = open_pass._replace(run=run, repositories=len(queued), since=max(visited.values(), default=now))
     else:
         # The states of repositories that are not queued any more are forgotten; the pass does not wait for them.
-        continued = replace(open_pass, repositories=min(open_pass.repositories, len(queued)))
+        continued = open_pass._replace(repositories=min(open_pass.repositories, len(queued)))
     if after_pause:
-        continued = replace(continued, since=now)
+        continued = continued._replace(since=now)
     if continued != open_pass:
         memory.remember_open_pass(continued, now)
     if after_pause:

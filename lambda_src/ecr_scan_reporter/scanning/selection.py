@@ -3,8 +3,8 @@
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from ecr_scan_reporter.models import Image, IndexChild, Scan, Selection, inherited_tags
 from ecr_scan_reporter.scanning.coverage import Coverage, Reason
@@ -15,8 +15,7 @@ from ecr_scan_reporter.shared.durations import Duration
 _COVERAGE_REASONS = {Decision.ARCHIVED: Reason.ARCHIVED, Decision.NOT_SELECTED: Reason.NOT_SELECTED}
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """What is kept of an `Image` once it is selected.
 
     Args:
@@ -37,8 +36,7 @@ class Candidate:
         return _name(self.digest, self.tag)
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(NamedTuple):
     """Some selected images, and the range of digests that they stand for, which may have other images in it.
 
     Together, the chunks of a repository cover every digest once, including those of images that ECR does not list.

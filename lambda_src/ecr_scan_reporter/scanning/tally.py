@@ -4,9 +4,9 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
+from typing import NamedTuple
 
 from ecr_scan_reporter.memory.summaries import RepositorySummary
 from ecr_scan_reporter.models import StartOutcome
@@ -33,8 +33,7 @@ _SKIPPED: Mapping[str, str] = {
 _SKIPPED_OTHER = "SkippedOther"
 
 
-@dataclass(frozen=True, slots=True)
-class ChunkSums:
+class ChunkSums(NamedTuple):
     """Sums over images of a chunk. Times are Unix seconds.
 
     Args:
@@ -48,7 +47,7 @@ class ChunkSums:
     oldest: int | None
     waiting_since: int
     coverage: Coverage
-    decisions: Iterable[Decision] = field(default=())
+    decisions: Iterable[Decision] = ()
 
 
 class Tally:

@@ -1,9 +1,9 @@
 """Durations such as `1m2w3d`: calendar months, weeks and days."""
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import NamedTuple
 
 from dateutil.relativedelta import relativedelta
 
@@ -13,8 +13,7 @@ _DURATION = re.compile(r"(?:([0-9]+)m)?(?:([0-9]+)w)?(?:([0-9]+)d)?")
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Duration:
+class Duration(NamedTuple):
     """A span of whole calendar months, weeks and days, at least one day."""
 
     months: int

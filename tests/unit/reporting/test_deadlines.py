@@ -1,7 +1,6 @@
 """Decides until when a finding should be fixed, and which findings are overdue."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -39,7 +38,7 @@ def test_finding_may_have_no_deadline(finding: KnownFinding, fix_within: Mapping
 
 def test_overdue_findings_are_counted_until_they_are_gone_and_passed_once() -> None:
     late = [known("CRITICAL", f"CVE-2026-{n}", days=n) for n in range(1, 6)]
-    reported = replace(late[0], overdue_reported=True)
+    reported = late[0]._replace(overdue_reported=True)
     ahead = known("HIGH", "CVE-2026-9")
     comparison = Comparison(
         (reported, *late[1:], ahead), {Change.STILL_OPEN: (*late[3:], ahead), Change.NEW: (reported, *late[1:3])}

@@ -4,7 +4,6 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from textwrap import indent
@@ -45,7 +44,7 @@ def digest_of(
 ) -> Digest:
     """Return the only digest of summaries."""
     [digest], _ = build_digests(summaries, before, NOW - WEEK, SETTINGS, NOW)
-    return replace(digest, notices=notices or Notices())
+    return digest._replace(notices=notices or Notices())
 
 
 def messages_of(digest: Digest) -> list[ReportMessage]:
@@ -143,7 +142,7 @@ def test_no_run_does_not_look_like_health() -> None:
 
 
 def test_group_whose_last_repository_is_deleted_has_no_digest_unless_findings_are_gone() -> None:
-    grouped = replace(SETTINGS, group_by=re.compile("(team-[^/]+)/"))
+    grouped = SETTINGS._replace(group_by=re.compile("(team-[^/]+)/"))
     before = snapshot_of([summary("team-a/app"), summary("team-b/clean"), summary("team-c/app", open=Counter(HIGH=7))])
     digests, _ = build_digests([summary("team-a/app")], before, NOW - WEEK, grouped, NOW)
     assert [digest.group for digest in digests] == ["team-a", "team-c"]
@@ -283,7 +282,7 @@ def test_a_thousand_rule_notices_fit() -> None:
 
 
 def test_each_group_has_a_digest_of_its_own() -> None:
-    grouped = replace(SETTINGS, group_by=re.compile("(team-[^/]+)/"))
+    grouped = SETTINGS._replace(group_by=re.compile("(team-[^/]+)/"))
     summaries = [summary(name, open=Counter(HIGH=1)) for name in ("other", "sandbox/x", "team-a/app", "team-b/app")]
     before = snapshot_of([*summaries, summary("team-c/gone", open=Counter(HIGH=7))])
     digests, snapshot = build_digests(summaries, before, NOW - WEEK, grouped, NOW)
@@ -312,9 +311,9 @@ def test_subject_of_large_numbers_keeps_what_matters(numbers: int) -> None:
     coverage = {"images": numbers, "in_time": numbers}
     ledger = Ledger(new=numbers, new_critical=numbers)
     one = summary(coverage=coverage, ledger=ledger, open=Counter(CRITICAL=numbers), overdue=numbers)
-    grouped = replace(SETTINGS, group_by=re.compile("([^/]+)/"))
+    grouped = SETTINGS._replace(group_by=re.compile("([^/]+)/"))
     [digest], _ = build_digests([one], {}, NOW - WEEK, grouped, NOW)
-    subject = messages_of(replace(digest, notices=Notices(("a",))))[0].subject
+    subject = messages_of(digest._replace(notices=Notices(("a",))))[0].subject
     assert "new" in subject
     assert f"{numbers:,} overdue" in subject or not numbers
 
@@ -417,9 +416,9 @@ def test_any_digest_keeps_to_its_limits(
     group_by: re.Pattern[str] | None,
 ) -> None:
     before = None if earlier is None else snapshot_of(earlier)
-    grouped = replace(SETTINGS, group_by=group_by)
+    grouped = SETTINGS._replace(group_by=group_by)
     digests, _ = build_digests(summaries, before, NOW - WEEK, grouped, NOW)
-    digests = [replace(digest, notices=notices) for digest in digests]
+    digests = [digest._replace(notices=notices) for digest in digests]
     for digest in digests:
         for message in messages_of(digest):
             assert all(line.isprintable() for line in message.email.splitlines())
@@ -518,7 +517,7 @@ def message_about(text: str) -> ReportMessage:
         overdue_worst=[OverdueFinding(text, text, text, "HIGH", NOW - WEEK)],
     )
     notices = Notices((f"The rule for {text} ends in 9 days.",), {text: 2}, (text,), (f"Could not count {text}.",))
-    [message] = messages_of(replace(digest_of([one], {}, notices), group=text))
+    [message] = messages_of(digest_of([one], {}, notices)._replace(group=text))
     return message
 
 

@@ -1,6 +1,5 @@
 """Adds up an inventory."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -52,13 +51,13 @@ def test_platforms_whose_numbers_differ_are_two_entries() -> None:
     ],
 )
 def test_reason_whose_text_says_most_counts_for_several_scans(first: Reason, second: Reason, expected: Reason) -> None:
-    scans = [replace(platform("linux/amd64", 1), reason=reason) for reason in (first, second)]
-    [merged] = merge_scans(replace(scan, scanned_at=NOW + number * DAY) for number, scan in enumerate(scans))
+    scans = [platform("linux/amd64", 1)._replace(reason=reason) for reason in (first, second)]
+    [merged] = merge_scans(scan._replace(scanned_at=NOW + number * DAY) for number, scan in enumerate(scans))
     assert merged.reason is expected
 
 
 def test_overdue_findings_leave_what_could_not_be_read_unread() -> None:
-    unread = replace(platform("linux/amd64", 0), reason=Reason.FINDINGS_NOT_READ, failure="In progress.")
-    overdue = replace(platform("linux/amd64", 0), reason=Reason.OVERDUE, totals={}, scanned_at=NOW + DAY)
+    unread = platform("linux/amd64", 0)._replace(reason=Reason.FINDINGS_NOT_READ, failure="In progress.")
+    overdue = platform("linux/amd64", 0)._replace(reason=Reason.OVERDUE, totals={}, scanned_at=NOW + DAY)
     [merged] = merge_scans([unread, overdue])
     assert (merged.reason, merged.failure) == (Reason.OVERDUE, "In progress.")

@@ -1,7 +1,6 @@
 """Names the rules for ignored findings that need attention, and no others: a registry is scanned for months."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import combinations
 from typing import Any
@@ -107,7 +106,7 @@ def use(rules: list[IgnoreRule], first_day: int = 0) -> dict[str, RuleUse]:
                     "ended_at": matcher.ended,
                 }
                 changed = {name: now for name, keys in times.items() if each.key in keys}
-                uses[each.key] = replace(known, **changed)
+                uses[each.key] = known._replace(**changed)
     return uses
 
 
@@ -120,7 +119,7 @@ def test_every_wrong_rule_is_named_and_no_right_one(number: int) -> None:
 
 @pytest.mark.parametrize("position", range(len(RIGHT)))
 def test_rule_that_is_shadowed_by_another_is_named(position: int) -> None:
-    above = replace(RIGHT[position], key="above")
+    above = RIGHT[position]._replace(key="above")
     rules = [above, *RIGHT]
     below = RIGHT[position].name
     assert rule_notices(rules, use(rules), END, SINCE) == [

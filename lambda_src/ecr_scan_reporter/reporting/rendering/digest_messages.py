@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 
 from ecr_scan_reporter.aws.sns import MAX_MESSAGE, MAX_SUBJECT, ReportMessage, publications
 from ecr_scan_reporter.reporting.digest import Digest, RepositoryRow
@@ -24,7 +23,7 @@ def build_pages(digest: Digest, context: Context) -> list[DigestPage]:
     empty = DigestPage(digest, ())
     # The first page also has the text of the email.
     room = _PAGE_SIZE - _size(empty, context)
-    further = _PAGE_SIZE - _size(replace(empty, part=2, parts=2), context)
+    further = _PAGE_SIZE - _size(empty._replace(part=2, parts=2), context)
     chunks: list[list[RepositoryRow]] = [[]]
     for row in digest.repositories:
         size = _row_size(row)

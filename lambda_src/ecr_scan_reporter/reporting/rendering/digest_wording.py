@@ -1,7 +1,7 @@
 """Words a digest, for every format."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ecr_scan_reporter.memory.images import Update
 from ecr_scan_reporter.models import SEVERITIES
@@ -9,8 +9,7 @@ from ecr_scan_reporter.reporting.digest import Changes, Digest
 from ecr_scan_reporter.reporting.rendering.formatting import format_date, format_day, package_label, pluralize
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A line with untrusted names in it.
 
     Args:
@@ -31,8 +30,7 @@ class Line:
         return self.total > len(self.names)
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """Something that needs people: a line that says what, and its details with what introduces them."""
 
     line: Line

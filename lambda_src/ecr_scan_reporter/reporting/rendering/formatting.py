@@ -3,14 +3,18 @@
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from ecr_scan_reporter.models import SEVERITIES, severity_rank
 from ecr_scan_reporter.reporting.changes import NEWS, Change, KnownFinding
 from ecr_scan_reporter.reporting.deadlines import DueDate
-from ecr_scan_reporter.reporting.grouping import Group
 from ecr_scan_reporter.reporting.report import ImageReport, Reason, count_changes, count_images, count_news
 from ecr_scan_reporter.shared.durations import Duration
+
+if TYPE_CHECKING:
+    # The console widget has no groups.
+    from ecr_scan_reporter.reporting.grouping import Group
 
 # The console's host by partition; the consoles of other partitions are not public.
 _CONSOLE_HOSTS = {
@@ -102,7 +106,7 @@ def reason_words(reason: str) -> str:
     return _REASONS.get(reason) or " ".join(re.findall("[a-z0-9]+", reason.lower())) or _REASONS["other"]
 
 
-def headline(group: Group) -> str:
+def headline(group: "Group") -> str:
     """Format `2 new critical, 1 new high in 3 images, 41 fixed, 1 scan failed`."""
     parts = []
     for reason, word in ((Reason.NEWS, "new"), (Reason.REMINDER, "still open"), (Reason.EVERY_SCAN, "")):
@@ -128,7 +132,7 @@ def headline(group: Group) -> str:
     return text[:1].upper() + text[1:]
 
 
-def describe_ignored(group: Group) -> str:
+def describe_ignored(group: "Group") -> str:
     """Format `3 findings are ignored by 2 rules`; "" if none is ignored."""
     ignored = group.ignored_by
     number = ignored.total()

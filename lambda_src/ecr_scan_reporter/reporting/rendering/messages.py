@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ecr_scan_reporter.aws.sns import MAX_MESSAGE, MAX_SUBJECT, ReportMessage, publications
 from ecr_scan_reporter.models import severity_rank
@@ -37,7 +36,7 @@ def build_pages(group: Group, context: Context) -> list[Page]:
         if len(chunks) == 1:
             break
     return [
-        replace(_with(empty, chunk), detail=chunk_detail, part=number, parts=len(chunks))
+        _with(empty, chunk)._replace(detail=chunk_detail, part=number, parts=len(chunks))
         for number, (chunk, chunk_detail) in enumerate(chunks, start=1)
     ]
 
@@ -49,7 +48,7 @@ def _split(
     chunks: list[tuple[list[_Entry], Detail]] = [([], empty.detail)]
     # The first page also has the text of the email.
     room = _PAGE_SIZE - _size(empty, context)
-    further = _PAGE_SIZE - _size(replace(empty, part=2, parts=2), context)
+    further = _PAGE_SIZE - _size(empty._replace(part=2, parts=2), context)
     for entry in entries:
         size = _entry_size(entry, empty.detail, context)
         if size > room:
@@ -77,8 +76,7 @@ def _entry_size(entry: _Entry, detail: Detail, context: Context) -> int:
 
 def _with(page: Page, entries: Sequence[_Entry]) -> Page:
     images = [entry for entry in entries if isinstance(entry, ImageReport)]
-    return replace(
-        page,
+    return page._replace(
         images=tuple(image for image in images if not image.failed),
         failed=tuple(image for image in images if image.failed),
         repositories=tuple(entry for entry in entries if isinstance(entry, RepositoryInventory)),

@@ -1,23 +1,24 @@
 """The values that every format renders."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
-from ecr_scan_reporter.reporting.digest import Digest, RepositoryRow
 from ecr_scan_reporter.reporting.grouping import Group, RepositoryInventory
 from ecr_scan_reporter.reporting.report import ImageReport
 
+if TYPE_CHECKING:
+    # A report needs no part of a digest.
+    from ecr_scan_reporter.reporting.digest import Digest, RepositoryRow
 
-@dataclass(frozen=True, slots=True)
-class Detail:
+
+class Detail(NamedTuple):
     """How many findings and tags of one image the JSON document names."""
 
     findings: int
     tags: int
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """One message of a report.
 
     Args:
@@ -39,8 +40,7 @@ class Page:
     parts: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class DigestPage:
+class DigestPage(NamedTuple):
     """One message of a digest.
 
     Args:
@@ -50,14 +50,13 @@ class DigestPage:
         parts: how many pages there are.
     """
 
-    digest: Digest
-    repositories: tuple[RepositoryRow, ...]
+    digest: "Digest"
+    repositories: "tuple[RepositoryRow, ...]"
     part: int = 1
     parts: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """What all pages have in common: the instance's name, the partition of its account, and the thresholds."""
 
     name: str

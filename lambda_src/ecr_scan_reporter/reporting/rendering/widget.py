@@ -8,10 +8,9 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/add_custom_widget
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from ecr_scan_reporter.memory.images import ImageRecord, Update
 from ecr_scan_reporter.memory.summaries import RepositorySummary
@@ -155,8 +154,7 @@ width:240px;max-width:100%}
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """What all pages of the widget have in common.
 
     Args:

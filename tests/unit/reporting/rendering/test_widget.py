@@ -3,7 +3,6 @@
 import json
 import re
 from collections import Counter
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from typing import Any
@@ -227,7 +226,7 @@ def test_image_links_to_the_console_of_its_partition() -> None:
     assert "not supported" in page.words
     assert "Not listed: 1 image without a scan for 7 days, most of them deleted." in page.words
     assert "no run has finished here yet" in page.words
-    elsewhere = replace(LOOK, endpoint=ARN.replace("arn:aws:", "arn:aws-iso:"))
+    elsewhere = LOOK._replace(endpoint=ARN.replace("arn:aws:", "arn:aws-iso:"))
     assert "href" not in render_repository("team-a/app", None, images, elsewhere, search="", page=1)
 
 
