@@ -17,8 +17,8 @@ UV := $(VENV)/lock/bin/uv pip compile --quiet --universal --generate-hashes --py
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: setup ## see the whole module at work on a local AWS (KEEP=1 leaves it up)
-	@$(DEV)/python scripts/demo.py $(if $(KEEP),--keep)
+demo: setup ## see the whole module at work on a local AWS (KEEP=1 leaves it up, VERBOSE=1 prints the logs)
+	@$(DEV)/python scripts/demo.py $(if $(KEEP),--keep) $(if $(VERBOSE),--verbose)
 
 demo-stop: setup ## stop what `make demo KEEP=1` left up
 	@$(DEV)/python scripts/demo.py --stop
