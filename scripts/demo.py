@@ -534,7 +534,7 @@ def a_week_passes(registry: Registry) -> None:
 
 def run_now() -> None:
     """Run the target of the schedule."""
-    say("Invoking the repositories scanner, as the schedule does. A run usually takes 10 to 20 seconds.")
+    say("Invoking the repositories scanner, as the schedule does. A run usually takes 10 to 40 seconds.")
     boto3.client("lambda").invoke(FunctionName=f"{NAME}-repositories-scanner", Payload="{}")
 
 
