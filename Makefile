@@ -23,8 +23,8 @@ UV := $(VENV)/lock/bin/uv pip compile --quiet --universal --generate-hashes --py
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: need-terraform need-python need-disk $(VENV)/functions/.ready $(VENV)/local-aws/.ready ## see the whole module at work on a local AWS (KEEP=1 leaves it up)
-	@$(VENV)/local-aws/bin/python scripts/demo.py $(if $(KEEP),--keep)
+demo: need-terraform need-python need-disk $(VENV)/functions/.ready $(VENV)/local-aws/.ready ## see the whole module at work on a local AWS (KEEP=1 leaves it up, VERBOSE=1 prints the logs)
+	@$(VENV)/local-aws/bin/python scripts/demo.py $(if $(KEEP),--keep) $(if $(VERBOSE),--verbose)
 
 demo-stop: $(VENV)/local-aws/.ready ## stop what `make demo KEEP=1` left up
 	@$(VENV)/local-aws/bin/python scripts/demo.py --stop

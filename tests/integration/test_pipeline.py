@@ -14,7 +14,7 @@ from typing import Any
 import boto3
 import pytest
 from harness import RUN, Inbox, Module, queues_empty, wait_until
-from local_aws import UNSUPPORTED_OS, Finding, LocalAws, NotSupportedError, Registry, let_time_pass
+from local_aws import UNSUPPORTED_OS, Finding, LocalAws, NotSupportedError, Registry
 
 # The schedule fires every minute, and a machine that is busy may be late.
 FIRST_RUN_SECONDS = 150.0
@@ -271,11 +271,11 @@ def _sum(metric: str) -> float:
 def test_scans_with_nothing_new_are_silent(
     incidents: Incidents, module: Module, registry: Registry, seeded: Seed, inbox: Inbox
 ) -> None:
-    due, reports, moment = set(seeded.due.values()), len(inbox.reports()), datetime.now(UTC)
+    due, reports, moment = set(seeded.due.values()), len(inbox.reports()), registry.now()
     for repository, digest in registry.pushed:
         if digest in seeded.not_due.values() and digest != seeded.not_due["index"]:
             registry.archive(repository, digest)
-    let_time_pass(timedelta(days=8), registry, module.outputs["memory_table_name"])
+    registry.let_time_pass(timedelta(days=8))
     _run_now(module)
     wait_until(lambda: due <= _remembered_since(module, moment), FIRST_RUN_SECONDS, "all images are scanned again")
     _idle(module)
@@ -289,7 +289,7 @@ def test_new_finding_is_reported_alone(
     reports, digest = len(inbox.reports()), seeded.due["critical"]
     findings = [Finding("CVE-2026-0001", "CRITICAL"), Finding("CVE-2026-0002", "HIGH", "busybox")]
     registry.set_scan_result(f"{RUN}/team-a/app", digest, findings=findings)
-    let_time_pass(timedelta(days=8), registry, module.outputs["memory_table_name"])
+    registry.let_time_pass(timedelta(days=8))
     _run_now(module)
     wait_until(lambda: len(inbox.reports()) > reports, FIRST_RUN_SECONDS, "the new finding is reported")
     _idle(module)
@@ -316,7 +316,9 @@ def test_rebuild_is_compared_with_the_image_before(
     assert report["totals"] == dict.fromkeys(report["totals"], 0) | {"images": 1, "fixed": 1, "still_open": 1}
 
 
-def test_digest_of_the_schedule_adds_up_to_what_ecr_lists(incidents: Incidents, module: Module, inbox: Inbox) -> None:
+def test_digest_of_the_schedule_adds_up_to_what_ecr_lists(
+    incidents: Incidents, module: Module, registry: Registry, inbox: Inbox
+) -> None:
     pages = boto3.client("ecr").get_paginator("describe_images")
     listed = sum(
         not image["imageManifestMediaType"].endswith(("index.v1+json", "manifest.list.v2+json"))
@@ -324,7 +326,7 @@ def test_digest_of_the_schedule_adds_up_to_what_ecr_lists(incidents: Incidents, 
         for page in pages.paginate(repositoryName=f"{RUN}/{name}")
         for image in page["imageDetails"]
     )
-    moment = datetime.now(UTC)
+    moment = registry.now()
     _run_now(module)
     _idle(module)
 

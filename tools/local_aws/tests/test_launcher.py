@@ -19,7 +19,8 @@ SERVE = """
 import http.server, json, os, socket, threading
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        body = json.dumps({"pid": os.getpid() + WRONG, "ready": True, "environment": dict(os.environ)}).encode()
+        body = json.dumps({"pid": os.getpid() + WRONG, "ready": True, "environment": dict(os.environ),
+                           "package": os.path.realpath("local_aws")}).encode()
         self.send_response(200); self.send_header("Content-Length", str(len(body))); self.end_headers()
         self.wfile.write(body)
     def log_message(self, *_): pass
@@ -89,6 +90,13 @@ def test_localstack_gets_no_settings_of_the_caller(make_python: MakePython, monk
     with LocalAws(make_python(serving()), PYTHON) as local_aws:
         environment = launcher._status(local_aws.endpoint)["environment"]
     assert "/callers/own" not in str(environment)
+
+
+def test_server_is_of_the_version_of_the_launcher(make_python: MakePython) -> None:
+    with LocalAws(make_python(serving()), PYTHON) as local_aws:
+        status = launcher._status(local_aws.endpoint)
+    assert status["package"] == str(Path(launcher.__file__).resolve().parent)
+    assert Path(launcher.__file__).exists()
 
 
 def test_error_of_a_localstack_that_ends_has_the_end_of_its_log(make_python: MakePython, temporary: Path) -> None:

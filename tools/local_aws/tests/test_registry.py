@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -138,6 +138,12 @@ def test_throttling_and_the_list_of_rejections_are_not_supported(registry: Regis
         registry.throttle("StartImageScan", 1)
     with pytest.raises(NotSupportedError):
         registry.refused()
+
+
+def test_time_that_is_let_pass_is_not_supported(registry: Registry) -> None:
+    with pytest.raises(NotSupportedError):
+        registry.let_time_pass(timedelta(days=8))
+    assert abs(registry.now() - datetime.now(UTC)) < timedelta(minutes=1)
 
 
 def test_scan_events_are_sent_once(environment: dict[str, str], registry: Registry) -> None:

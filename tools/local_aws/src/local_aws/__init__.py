@@ -4,7 +4,6 @@ from local_aws.fake_ecr import UNSUPPORTED_OS, Finding
 from local_aws.launcher import FunctionProcess, LocalAws, LocalAwsError, clean_environment
 from local_aws.registry import NotSupportedError, RefusedScan, Registry, StartedScan
 from local_aws.scan_events import ScanEvents
-from local_aws.time_travel import let_time_pass
 
 __all__ = [
     "UNSUPPORTED_OS",
@@ -18,5 +17,4 @@ __all__ = [
     "ScanEvents",
     "StartedScan",
     "clean_environment",
-    "let_time_pass",
 ]

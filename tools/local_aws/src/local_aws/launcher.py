@@ -233,6 +233,10 @@ def _spawn(
     python: Path, functions_python: Path, data: Path, log: Path, *, detached: bool
 ) -> tuple[subprocess.Popen[bytes], str]:
     # The child inherits the open socket, so that no other process can take the port.
+    # The server is of the version of this launcher, whatever package the interpreter has: `-m` looks here first.
+    package = data / "local_aws"
+    package.unlink(missing_ok=True)
+    package.symlink_to(Path(__file__).resolve().parent)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(128)
@@ -275,6 +279,7 @@ def _server_environment(functions_python: Path, data: Path, address: str, listen
         "LAMBDA_RUNTIME_EXECUTOR": "process",
         # Longer than the limit of the execution environment, which reports a slow start as AWS does.
         "LAMBDA_RUNTIME_ENVIRONMENT_TIMEOUT": "60",
+        "LOCAL_AWS_CLOCK": str(data / "clock"),
         # Not resolved: the path of the link selects the virtual environment.
         "LOCAL_AWS_FUNCTIONS_PYTHON": str(functions_python.absolute()),
         # No connections from this machine: no usage data, no downloads, no DNS.

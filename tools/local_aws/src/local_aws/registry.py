@@ -6,7 +6,7 @@ import os
 import urllib.parse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -219,9 +219,20 @@ class Registry:
         """Set the duration of the scans that start from now on."""
         self._control("delay", {"seconds": seconds})
 
-    def age_scans(self, by: timedelta) -> None:
-        """Make all scans that have ended older than they are."""
-        self._control("age", {"seconds": by.total_seconds()})
+    def let_time_pass(self, by: timedelta) -> None:
+        """Move the clock of the local AWS forward: for ECR and its events, and for the module's functions.
+
+        Everything that they remember is then that much older. Other services, and those who wait, keep the real time.
+        No function should be busy.
+        """
+        self._require_control_api("let_time_pass")
+        control_api.call(self._endpoint, "/_local_aws/clock", method="PUT", body={"advance": by.total_seconds()})
+
+    def now(self) -> datetime:
+        """Return the current time (UTC), with the time that was let pass."""
+        if not self.has_control_api:
+            return datetime.now(UTC)
+        return datetime.fromisoformat(control_api.call(self._endpoint, "/_local_aws/clock")["now"])
 
     def scans_started(self, repository: str | None = None) -> list[StartedScan]:
         """Return the scans that were started, oldest first, of one repository or of all.

@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+from datetime import timedelta
 from pathlib import Path
 
 REMOVE_ATTEMPTS = 100
@@ -56,6 +57,7 @@ def serve() -> int:
     from localstack.runtime import current
     from localstack.services.edge import ROUTER
 
+    from local_aws import clock
     from local_aws.plugins import ecr, executor
 
     setup_logging_from_config()
@@ -64,7 +66,13 @@ def serve() -> int:
     def status(_request: Request) -> Response:
         return Response.for_json({"pid": os.getpid(), "ready": runtime.is_ready()})
 
+    def tell_time(request: Request) -> Response:
+        if request.method == "PUT":
+            clock.shared().advance(timedelta(seconds=request.get_json(force=True)["advance"]))
+        return Response.for_json({"now": clock.shared().now().isoformat()})
+
     ROUTER.add("/_local_aws", status, methods=["GET"])
+    ROUTER.add("/_local_aws/clock", tell_time, methods=["GET", "PUT"])
     ROUTER.add("/_local_aws/functions", executor.function_processes, methods=["GET"])
     ecr.shared().add_control_api(ROUTER)
     runtime.run()

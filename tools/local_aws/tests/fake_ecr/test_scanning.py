@@ -330,7 +330,7 @@ def test_control_api_sets_results_faults_and_durations(
 
     clock.now += timedelta(seconds=2)
     assert error_of("StartImageScan")[0] == "LimitExceededException"
-    control(registry, "age", {"seconds": 86_400})
+    clock.now += DAY
     assert call("DescribeImageScanFindings")["imageScanFindings"]["imageScanCompletedAt"] == clock.now - DAY
     call("StartImageScan")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from local_aws.fake_ecr.faults import Fault
@@ -16,8 +16,7 @@ def control(registry: FakeRegistry, resource: str, body: Mapping[str, Any]) -> d
     Args:
         registry: the registry.
         resource: `image` changes an image or its scans, `fault` adds a fault, `delay` sets the duration of scans,
-            `age` makes all scans older, and `requests` returns the requests to start a scan,
-            and the number of all requests by operation.
+            and `requests` returns the requests to start a scan, and the number of all requests by operation.
         body: JSON object of the request.
 
     Raises:
@@ -33,13 +32,11 @@ def control(registry: FakeRegistry, resource: str, body: Mapping[str, Any]) -> d
             registry.faults.append(Fault(**{name: body[name] for name in fields}))
         case "delay":
             registry.scan_seconds = body["seconds"]
-        case "age":
-            registry.age_scans(timedelta(seconds=body["seconds"]))
         case "requests":
             requests = [{**request._asdict(), "time": request.time.isoformat()} for request in registry.scan_requests]
             return {"requests": requests, "calls": dict(registry.calls)}
         case _:
-            raise ValueError(f"resource is {resource!r}; expected image, fault, delay, age or requests")
+            raise ValueError(f"resource is {resource!r}; expected image, fault, delay or requests")
     return {}
 
 

@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import sha256
 
 from local_aws.fake_ecr.findings import COMPLETE, Finding, severity_counts
@@ -94,15 +94,6 @@ class FakeScan:
         """Return the scan as ECR shows it at a time."""
         ends_at = self.ends_at or self.completed_at
         return FakeScan("IN_PROGRESS", started_at=self.started_at) if ends_at and ends_at > now else self
-
-    def aged(self, by: timedelta) -> "FakeScan":
-        """Return the scan with all its times moved into the past."""
-        return replace(
-            self,
-            completed_at=self.completed_at and self.completed_at - by,
-            started_at=self.started_at and self.started_at - by,
-            ends_at=self.ends_at and self.ends_at - by,
-        )
 
     def status_json(self) -> dict[str, str]:
         """Return ECR's imageScanStatus."""

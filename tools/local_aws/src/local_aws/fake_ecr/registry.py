@@ -247,12 +247,6 @@ class FakeRegistry:
         """Return the end of the scan that ends first; None if no scan is in progress."""
         return min((ends_at for ends_at, _, _ in self._running), default=None)
 
-    def age_scans(self, by: timedelta) -> None:
-        """Move all scans that have ended into the past, so that the images are due, and may be scanned, earlier."""
-        for repository in self.repositories:
-            repository.scans = {digest: scan.aged(by) for digest, scan in repository.scans.items()}
-        self._starts = [start - by for start in self._starts]
-
     def take_events(self) -> list[dict[str, Any]]:
         """Return the events of the scans that have ended since the last call, as entries for PutEvents."""
         now = self.clock()

@@ -12,6 +12,7 @@ from localstack.aws.spec import load_service
 from localstack.http import Request, Response
 from localstack.services.plugins import Service, aws_provider
 
+from local_aws import clock
 from local_aws.fake_ecr import AwsError, EcrApi, FakeRegistry, control
 
 LOG = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ class Ecr:
     def _registry(self, account: str, region: str) -> FakeRegistry:
         key = account, region
         if key not in self._registries:
-            self._registries[key] = FakeRegistry(account, region, scan_seconds=SCAN_SECONDS)
+            self._registries[key] = FakeRegistry(account, region, scan_seconds=SCAN_SECONDS, clock=clock.shared().now)
         return self._registries[key]
 
     def _control(self, request: Request, resource: str) -> Response:

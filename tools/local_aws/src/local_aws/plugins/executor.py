@@ -72,6 +72,7 @@ class ProcessExecutor(RuntimeExecutor):
             "HOME": os.environ["HOME"],
             "TMPDIR": os.environ["TMPDIR"],
             **variables,
+            function_main.CLOCK_VARIABLE: os.environ[function_main.CLOCK_VARIABLE],
             "LAMBDA_TASK_ROOT": str(directory),
             # AWS makes the code read-only. Here the execution environments share it, so none may write to it.
             "PYTHONDONTWRITEBYTECODE": "1",
