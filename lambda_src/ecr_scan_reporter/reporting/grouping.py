@@ -2,7 +2,7 @@
 
 import heapq
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -133,7 +133,7 @@ class Group(NamedTuple):
             severities: only findings of these count.
         """
         images: Counter[tuple[str, tuple[str, ...], tuple[str, ...]]] = Counter()
-        counts: dict[tuple[str, tuple[str, ...], tuple[str, ...]], Counter[str]] = {}
+        counts: defaultdict[tuple[str, tuple[str, ...], tuple[str, ...]], Counter[str]] = defaultdict(Counter)
         for image in self.images:
             updates = set()
             if image.reason is Reason.FIXED:
@@ -144,7 +144,7 @@ class Group(NamedTuple):
                     update = finding.package, finding.installed_versions, finding.fixed_versions
                     if finding.package and finding.severity in severities:
                         updates.add(update)
-                        counts.setdefault(update, Counter())[finding.severity] += image.images
+                        counts[update][finding.severity] += image.images
             images.update(dict.fromkeys(updates, image.images))
         fixes = [Fix(*update, images[update], counts[update]) for update in counts]
         fixes.sort(
