@@ -26,6 +26,7 @@ from ecr_scan_reporter.memory.summaries import RepositorySummary, repository_sum
 from ecr_scan_reporter.models import StartOutcome
 from ecr_scan_reporter.scanning import plan, rate_limiter, repository
 from ecr_scan_reporter.scanning.coverage import Coverage, Reason
+from ecr_scan_reporter.scanning.due import _has_turn
 from ecr_scan_reporter.scanning.messages import RepositoryMessage
 from ecr_scan_reporter.shared import deadline
 from ecr_scan_reporter.shared.deadline import Deadline
@@ -148,6 +149,12 @@ def counted(caplog: pytest.LogCaptureFixture) -> dict[str, int]:
     return dict(summary_of(caplog).outcomes)
 
 
+def not_its_turn(name: str, period: timedelta, run_interval: timedelta = timedelta(days=1)) -> str:
+    """Return the name of an image without a scan date that is not due now; each is, once per period."""
+    names = (f"{name} {number}" for number in itertools.count())
+    return next(each for each in names if not _has_turn(digest_of(each), run_interval, period, NOW))
+
+
 def test_due_images_are_started_the_most_urgent_first(
     make_scanner: Callable[..., Scanner], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -157,13 +164,13 @@ def test_due_images_are_started_the_most_urgent_first(
         "ten days": scanned(10),
         "twenty days": scanned(20),
         "yesterday": scanned(1),
-        "running": FakeScan("IN_PROGRESS"),
+        not_its_turn("running", timedelta(hours=23), timedelta(hours=1)): FakeScan("IN_PROGRESS"),
         "failed": FakeScan("FAILED", description="The scan failed."),
         "failed today": scanned(0.5, "FAILED"),
-        "no such system": FakeScan(
+        not_its_turn("no such system", timedelta(days=7)): FakeScan(
             "FAILED", description="UnsupportedImageError: The operating system is not supported."
         ),
-        "enhanced once": FakeScan("UNSUPPORTED_IMAGE"),
+        not_its_turn("enhanced once", timedelta(days=7)): FakeScan("UNSUPPORTED_IMAGE"),
     }
     scanner.add(
         *(image(name, "t" + str(n)) for n, name in enumerate([*scans, "never"])),

@@ -3,6 +3,9 @@
 import os
 
 import pytest
+from fixtures import virtual_time
+
+__all__ = ["virtual_time"]
 
 
 @pytest.fixture(autouse=True)

@@ -335,7 +335,7 @@ def meeting(call: Callable[..., Any]) -> Callable[..., Any]:
 
     def meet(*args: Any, **kwargs: Any) -> Any:
         if next(callers) <= 2:
-            barrier.wait(10)
+            barrier.wait(60)
         return call(*args, **kwargs)
 
     return meet

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from local_aws import function_main
 
-RUNTIME_CLIENT = "import sys, time; print(sys.argv, sys.path[0], repr(sys.stdin.read()), flush=True); time.sleep(60)"
+RUNTIME_CLIENT = "import sys, time; print(sys.argv, sys.path[0], repr(sys.stdin.read()), flush=True); time.sleep(600)"
 
 
 def test_function_main_runs_the_runtime_client_and_ends_with_its_starter(tmp_path: Path) -> None:
@@ -23,5 +23,5 @@ def test_function_main_runs_the_runtime_client_and_ends_with_its_starter(tmp_pat
     assert process.stdin is not None
     assert process.stdout.readline() == f"{['awslambdaric', 'module.handler']} {tmp_path} ''\n"
     process.stdin.close()
-    assert process.wait(10) == -9
+    assert process.wait(60) == -9
     process.stdout.close()

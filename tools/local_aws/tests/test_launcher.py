@@ -6,8 +6,10 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from local_aws import __main__, launcher
@@ -109,9 +111,13 @@ def test_error_of_a_localstack_that_ends_has_the_end_of_its_log(make_python: Mak
 def test_error_of_a_localstack_that_never_gets_ready_has_the_end_of_its_log(
     make_python: MakePython, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(launcher, "READY_TIMEOUT", 0.5)
-    local_aws = LocalAws(make_python("print('still thinking', flush=True); time.sleep(60)"), PYTHON)
-    with pytest.raises(LocalAwsError, match=r"not ready after 0.5 seconds(.|\n)*still thinking"):
+    def monotonic() -> float:
+        logs = "".join(log.read_text() for log in temporary.rglob("*.log"))
+        return launcher.READY_TIMEOUT + 1 if "still thinking" in logs else 0
+
+    monkeypatch.setattr(launcher, "time", SimpleNamespace(monotonic=monotonic, sleep=time.sleep))
+    local_aws = LocalAws(make_python("print('still thinking', flush=True); time.sleep(600)"), PYTHON)
+    with pytest.raises(LocalAwsError, match=r"not ready after 60 seconds(.|\n)*still thinking"):
         local_aws.start()
     assert list(temporary.iterdir()) == []
 

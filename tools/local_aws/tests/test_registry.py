@@ -174,4 +174,4 @@ def test_error_of_the_watcher_fails_the_test_that_uses_it(registry: Registry, en
     registry.pushed.append(("no-such-repository", f"sha256:{'0' * 64}"))
     watcher = ScanEvents(registry, client(environment, "events"), interval=0.01)
     with pytest.raises(registry.ecr.exceptions.RepositoryNotFoundException), watcher:
-        watcher.join(timeout=10)
+        watcher.join(timeout=60)

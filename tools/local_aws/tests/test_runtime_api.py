@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
             directory=tmp_path,
             version="$LATEST",
             memory=256,
-            **{"timeout": 10, **settings},
+            **{"timeout": 600, "init_timeout": 600, **settings},
         )
         environment = ExecutionEnvironment(function)
         made.append(environment)
@@ -65,11 +66,11 @@ def invoke(environment: ExecutionEnvironment, **event: Any) -> tuple[Any, str, s
 
 
 def test_invocations_share_a_process_and_have_a_deadline(make: Make) -> None:
-    environment = make(timeout=10)
+    environment = make()
     (first, status, _), (second, _, _) = invoke(environment), invoke(environment)
     assert status == "success"
     assert first["pid"] == second["pid"]
-    assert 8 < first["remaining"] <= 10
+    assert 300 < first["remaining"] <= 600
 
 
 def test_error_of_a_handler_is_the_answer(make: Make) -> None:
@@ -88,8 +89,8 @@ def test_each_invocation_has_its_log_and_the_first_has_the_log_of_loading(make: 
 
 
 def test_platform_logs_the_start_and_the_report_of_an_invocation(make: Make) -> None:
-    environment = make(timeout=1)
-    records = [json.loads(line) for line in invoke(environment, sleep=5)[2].splitlines() if line.startswith("{")]
+    environment = make(timeout=0.05)
+    records = [json.loads(line) for line in invoke(environment, sleep=600)[2].splitlines() if line.startswith("{")]
     assert [record["type"] for record in records] == ["platform.start", "platform.report"]
     assert {record["record"]["requestId"] for record in records} == {"request-1"}
     assert records[1]["record"]["status"] == "timeout"
@@ -97,11 +98,12 @@ def test_platform_logs_the_start_and_the_report_of_an_invocation(make: Make) -> 
 
 
 def test_timeout_is_reported_as_in_aws_and_a_new_process_is_started(make: Make) -> None:
-    environment = make(timeout=1)
-    payload, status, _ = invoke(environment, sleep=5)
-    message = "Task timed out after 1.00 seconds"
+    environment = make(timeout=0.05)
+    payload, status, _ = invoke(environment, sleep=600)
+    message = "Task timed out after 0.05 seconds"
     assert status == "timeout"
     assert payload == {"errorType": "Sandbox.Timedout", "errorMessage": f"RequestId: request-1 Error: {message}"}
+    environment._function = replace(environment._function, timeout=600)
     assert invoke(environment)[1] == "success"
 
 
@@ -119,11 +121,16 @@ def test_killed_process_fails_its_invocation_immediately(make: Make) -> None:
     environment = make()
     runtime = environment.runtime
     assert runtime is not None
-    timer = threading.Timer(0.3, os.kill, (runtime.pid, signal.SIGKILL))
-    timer.start()
-    started = time.monotonic()
-    payload, status, _ = invoke(environment, sleep=9)
-    assert time.monotonic() - started < 5
+
+    def kill_while_busy() -> None:
+        while runtime.request_id is None:
+            time.sleep(0.01)
+        os.kill(runtime.pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_while_busy)
+    killer.start()
+    payload, status, _ = invoke(environment, sleep=600)
+    killer.join()
     assert status == "failure"
     assert payload["errorMessage"].endswith("Runtime exited with error: signal: killed")
 
@@ -138,16 +145,16 @@ def test_error_of_loading_is_the_answer_to_every_invocation(make: Make) -> None:
 
 
 def test_code_that_loads_too_slowly_is_killed(make: Make) -> None:
-    payload, status, _ = invoke(make("time.sleep(60)", init_timeout=0.5))
+    payload, status, _ = invoke(make("time.sleep(600)", init_timeout=0.05))
     assert status == "timeout"
-    assert payload["errorMessage"] == "RequestId: request-1 Error: Task timed out after 0.50 seconds"
+    assert payload["errorMessage"] == "RequestId: request-1 Error: Task timed out after 0.05 seconds"
 
 
 def test_stop_kills_the_processes_that_the_function_started(make: Make) -> None:
-    environment = make('import subprocess; print("child", subprocess.Popen(["sleep", "60"]).pid)')
+    environment = make('import subprocess; print("child", subprocess.Popen(["sleep", "600"]).pid)')
     child = int(invoke(environment)[2].split("child ")[1].split()[0])
     environment.stop()
-    give_up = time.monotonic() + 5
+    give_up = time.monotonic() + 60
     while running(child) and time.monotonic() < give_up:
         time.sleep(0.05)
     assert not running(child)
