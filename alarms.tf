@@ -65,9 +65,9 @@ locals {
         missing    = "ignore"
         section    = "reports-dlq"
         text = join(" ", [
-          "The reporter failed five times on a scan event, EventBridge could not deliver one, or a digest failed three times.",
-          "Read the reporter's errors, then redrive. Do not redrive a record whose requestPayload has \"digest\": true:",
-          "delete it, and invoke the reporter with {\"digest\": true}.",
+          "The reporter failed five times on a scan event, EventBridge could not deliver one, or an overview failed three times.",
+          "Read the reporter's errors, then redrive. Do not redrive a record whose requestPayload has \"overview\": true:",
+          "delete it, and invoke the reporter with {\"overview\": true}.",
         ])
       })
       # Such an event is in no queue. EventBridge writes the metric only when that happens.

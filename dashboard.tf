@@ -200,7 +200,7 @@ locals {
       log_groups = [local.log_groups.reporter]
       query      = <<-EOT
         fields @timestamp, message, topic, reason
-        | filter message in ["report not published", "report not queued", "could not publish a digest",
+        | filter message in ["report not published", "report not queued", "could not publish an overview",
             "could not check what is to be published"]
         | sort @timestamp desc
         | limit 200

@@ -8,7 +8,7 @@
 #   (ECR, Inspector)  └──▶ DLQ ◀──┘
 #
 # Each file covers one concern, in the order in which the data flows: repositories_scanner.tf (with the schedule),
-# images_scanner.tf, reporter.tf (with the rule), digest.tf (with its schedule) and topics.tf; memory.tf has the table that
+# images_scanner.tf, reporter.tf (with the rule), overview.tf (with its schedule) and topics.tf; memory.tf has the table that
 # all functions use, and ignored_findings.tf the rules in it. alarms.tf and dashboard.tf watch all of it, and
 # console_widget.tf has the function that shows the table on the dashboard. This file has what several of them share.
 
@@ -23,7 +23,7 @@ locals {
   # of the whole `name`, so that two long names with the same beginning stay distinct.
   names = { for suffix in [
     "schedule", "repositories-scanner", "images", "images-dlq", "images-scanner",
-    "scan-events", "reports", "reports-dlq", "reporter", "digest-schedule", "chat", "memory", "console-widget",
+    "scan-events", "reports", "reports-dlq", "reporter", "overview-schedule", "chat", "memory", "console-widget",
     "heartbeat", "alarms",
     ] : replace(suffix, "-", "_") => (
     length("${var.name}-${suffix}") <= 64

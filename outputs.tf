@@ -124,17 +124,17 @@ output "reports_queue_url" {
 }
 
 output "reports_dead_letter_queue_arn" {
-  description = "ARN of the SQS queue of scan events that could not be delivered or processed, and of failed digests."
+  description = "ARN of the SQS queue of scan events that could not be delivered or processed, and of failed overviews."
   value       = module.reports_queue.dlq.arn
 }
 
 output "reports_dead_letter_queue_name" {
-  description = "Name of the SQS queue of scan events that could not be delivered or processed, and of failed digests."
+  description = "Name of the SQS queue of scan events that could not be delivered or processed, and of failed overviews."
   value       = module.reports_queue.dlq.name
 }
 
 output "reports_dead_letter_queue_url" {
-  description = "URL of the SQS queue of scan events that could not be delivered or processed, and of failed digests."
+  description = "URL of the SQS queue of scan events that could not be delivered or processed, and of failed overviews."
   value       = module.reports_queue.dlq.url
 }
 
@@ -168,14 +168,14 @@ output "reporter_log_group_name" {
   value       = module.reporter.log_group.name
 }
 
-output "digest_schedule_rule_arn" {
-  description = "ARN of the EventBridge rule that starts the digest; null without digest_schedule."
-  value       = one(aws_cloudwatch_event_rule.digest_schedule[*].arn)
+output "overview_schedule_rule_arn" {
+  description = "ARN of the EventBridge rule that starts the overview; null without overview_schedule."
+  value       = one(aws_cloudwatch_event_rule.overview_schedule[*].arn)
 }
 
-output "digest_schedule_rule_name" {
-  description = "Name of the EventBridge rule that starts the digest; null without digest_schedule."
-  value       = one(aws_cloudwatch_event_rule.digest_schedule[*].name)
+output "overview_schedule_rule_name" {
+  description = "Name of the EventBridge rule that starts the overview; null without overview_schedule."
+  value       = one(aws_cloudwatch_event_rule.overview_schedule[*].name)
 }
 
 output "reports_topic_arn" {

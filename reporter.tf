@@ -139,18 +139,18 @@ module "reporter" {
       actions   = ["sqs:SendMessage"]
       resources = [module.reports_queue.queue.arn]
     }
-    # The digest says how many messages the DLQs hold.
+    # The overview says how many messages the DLQs hold.
     CountDeadLetters = {
       actions   = ["sqs:GetQueueAttributes"]
       resources = [module.images_queue.dlq.arn, module.reports_queue.dlq.arn]
     }
-    # The digest names the addresses that never confirmed their subscription.
+    # The overview names the addresses that never confirmed their subscription.
     ListSubscriptions = {
       actions   = ["sns:ListSubscriptionsByTopic"]
       resources = [local.reports_topic_arn]
     }
-    # Lambda sends a record of a digest that failed three times to the DLQ, with this role.
-    QueueFailedDigests = {
+    # Lambda sends a record of an overview that failed three times to the DLQ, with this role.
+    QueueFailedOverviews = {
       actions   = ["sqs:SendMessage"]
       resources = [module.reports_queue.dlq.arn]
     }

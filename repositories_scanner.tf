@@ -6,7 +6,7 @@ locals {
   rate_seconds         = tonumber(local.rate[0]) * { minute = 60, hour = 3600, day = 86400 }[local.rate[1]]
   run_interval_seconds = min(86400, local.rate_seconds)
 
-  # The longest time between two runs, for the alarms, the scanner and the digest. It is exact for a rate and for days of the
+  # The longest time between two runs, for the alarms, the scanner and the overview. It is exact for a rate and for days of the
   # week, and an upper bound for other cron expressions: there the alarm may be late. It is too short, and the alarm false,
   # only for days that do not exist every year (29 February, a fifth Monday in a named month), and for named years.
   cron              = split(" ", replace(var.rate, "/^cron\\(|\\)$/", ""))
@@ -127,7 +127,7 @@ module "repositories_scanner" {
       resources = [aws_dynamodb_table.memory.arn]
       condition = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["PASSES", "RUNS"] } }
     }
-    # What is remembered of repositories that ECR no longer lists would count in every digest.
+    # What is remembered of repositories that ECR no longer lists would count in every overview.
     ForgetRepositories = {
       actions   = ["dynamodb:BatchWriteItem"]
       resources = [aws_dynamodb_table.memory.arn]

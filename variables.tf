@@ -16,8 +16,8 @@ variable "name" {
 
 variable "enabled" {
   description = <<-EOT
-    Whether the EventBridge rules are enabled: the schedule, the scan events and the digest. With false, no run starts,
-    and neither scan events nor the digest are reported. The rule of the heartbeat and the silence alarm are removed. All
+    Whether the EventBridge rules are enabled: the schedule, the scan events and the overview. With false, no run starts,
+    and neither scan events nor the overview are reported. The rule of the heartbeat and the silence alarm are removed. All
     other resources stay as they are.
   EOT
   type        = bool
@@ -680,9 +680,9 @@ variable "notify_on_scan_failure" {
   nullable    = false
 }
 
-variable "digest_schedule" {
+variable "overview_schedule" {
   description = <<-EOT
-    When to publish the digest: an EventBridge cron expression in UTC, such as "cron(0 7 ? * MON *)", or a rate, such as
+    When to publish the overview: an EventBridge cron expression in UTC, such as "cron(0 7 ? * MON *)", or a rate, such as
     "rate(7 days)". Null for none.
   EOT
   type        = string
@@ -690,47 +690,47 @@ variable "digest_schedule" {
 
   # EventBridge accepts the singular for 1 and the plural for all other numbers, and rejects the rest only at apply.
   validation {
-    condition = var.digest_schedule == null ? true : startswith(var.digest_schedule, "cron(") || can(regex(
+    condition = var.overview_schedule == null ? true : startswith(var.overview_schedule, "cron(") || can(regex(
       "^(1 (minute|hour|day)|([2-9]|[1-9][0-9]+) (minutes|hours|days))$",
-      try(regex("^rate\\((.*)\\)$", var.digest_schedule)[0], var.digest_schedule),
+      try(regex("^rate\\((.*)\\)$", var.overview_schedule)[0], var.overview_schedule),
     ))
     error_message = join("", [
-      "digest_schedule is ${jsonencode(var.digest_schedule)}; ",
+      "overview_schedule is ${jsonencode(var.overview_schedule)}; ",
       "expected a cron expression, such as \"cron(0 7 ? * MON *)\"; \"1 day\" or a whole number from 2 with \"minutes\", ",
       "\"hours\" or \"days\", such as \"7 days\", bare or as \"rate(7 days)\"; or null for none.",
     ])
   }
 
   validation {
-    condition = var.digest_schedule == null ? true : !startswith(var.digest_schedule, "cron(") || can(regex(
+    condition = var.overview_schedule == null ? true : !startswith(var.overview_schedule, "cron(") || can(regex(
       "^cron\\([0-9,*/-]+ [0-9,*/-]+ [0-9,*/?LW-]+ [0-9A-Za-z,*/-]+ [0-9A-Za-z,*/?#-]+ [0-9,*/-]+\\)$",
-      var.digest_schedule,
+      var.overview_schedule,
     ))
     error_message = join("", [
-      "digest_schedule is ${jsonencode(var.digest_schedule)}; ",
+      "overview_schedule is ${jsonencode(var.overview_schedule)}; ",
       "expected six fields, separated by one space: minutes, hours, day of month, month, day of week, year, such as ",
       "\"cron(0 7 ? * MON *)\".",
     ])
   }
 
   validation {
-    condition = var.digest_schedule == null ? true : !startswith(var.digest_schedule, "cron(") || try(
-      (split(" ", var.digest_schedule)[2] == "?") != (split(" ", var.digest_schedule)[4] == "?"),
+    condition = var.overview_schedule == null ? true : !startswith(var.overview_schedule, "cron(") || try(
+      (split(" ", var.overview_schedule)[2] == "?") != (split(" ", var.overview_schedule)[4] == "?"),
       true, # fewer fields: the rule above rejects it
     )
     error_message = join("", [
-      "digest_schedule is ${jsonencode(var.digest_schedule)}; ",
+      "overview_schedule is ${jsonencode(var.overview_schedule)}; ",
       "expected a cron expression with \"?\" as either day of month (third field) or day of week (fifth field), such as ",
       "\"cron(0 7 ? * MON *)\" or \"cron(0 7 1 * ? *)\".",
     ])
   }
 
   validation {
-    condition = var.digest_schedule == null ? true : (
-      length(var.digest_schedule) <= (can(regex("^(rate|cron)\\(", var.digest_schedule)) ? 256 : 250)
+    condition = var.overview_schedule == null ? true : (
+      length(var.overview_schedule) <= (can(regex("^(rate|cron)\\(", var.overview_schedule)) ? 256 : 250)
     )
     error_message = join("", [
-      "digest_schedule has ${var.digest_schedule == null ? 0 : length(var.digest_schedule)} characters; ",
+      "overview_schedule has ${var.overview_schedule == null ? 0 : length(var.overview_schedule)} characters; ",
       "expected at most 256, with \"rate()\" around it.",
     ])
   }

@@ -20,7 +20,7 @@ sys.path[:0] = [str(ROOT / "lambda_src"), str(ROOT / "tests")]
 from ecr_scan_reporter import console_widget
 from ecr_scan_reporter.aws.dynamodb import Table
 from fake_aws import FakeAws, FakeRegistry
-from sample_registry import registry_items, repository_names
+from support.sample_registry import registry_items, repository_names
 
 ARN = "arn:aws:lambda:eu-west-1:123456789012:function:ecr-scan-reporter-console-widget"
 # Pixels of the widget's content.

@@ -159,9 +159,9 @@ run "queries" {
       ) &&
       strcontains(aws_cloudwatch_query_definition.this["messages that failed"].query_string, "level like /ERROR/") &&
       strcontains(aws_cloudwatch_query_definition.this["messages that failed"].query_string, " repository, digest, message_id, reason") &&
-      strcontains(aws_cloudwatch_query_definition.this["reports that were not published"].query_string, "\"could not publish a digest\"")
+      strcontains(aws_cloudwatch_query_definition.this["reports that were not published"].query_string, "\"could not publish an overview\"")
     )
-    error_message = "The queries should find scan events that the reporter could not process, and digests that SNS rejected."
+    error_message = "The queries should find scan events that the reporter could not process, and overviews that SNS rejected."
   }
 }
 

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Protocol
 
 from ecr_scan_reporter.aws.dynamodb import Table, dynamodb_client
-from ecr_scan_reporter.reporting.console import DESCRIPTION, Dependencies, answer
+from ecr_scan_reporter.reporting.widget.console import DESCRIPTION, WidgetDependencies, answer
 from ecr_scan_reporter.settings import ConsoleWidgetSettings
 
 
@@ -36,7 +36,7 @@ def handler(event: object, context: WidgetContext) -> str | dict[str, str]:
 
 
 @cache
-def dependencies() -> Dependencies:
+def dependencies() -> WidgetDependencies:
     """Create the settings and the client, once per cold start."""
     settings = ConsoleWidgetSettings.from_env(os.environ)
-    return Dependencies(settings, Table(dynamodb_client(), settings.memory_table))
+    return WidgetDependencies(settings, Table(dynamodb_client(), settings.memory_table))

@@ -3,6 +3,7 @@
 SettingError                        a setting has an invalid value
 MessageError                        a queue message is invalid
 DeadlineExceededError               the invocation has no time left
+FindingsNotReadError                the findings of a scan cannot be read yet
 AwsError                            AWS did not do what was asked
 ├── AccessDeniedError               the role lacks a permission
 ├── QueueError                      SQS rejected a message
@@ -34,6 +35,10 @@ class MessageError(ValueError):
 
 class DeadlineExceededError(Exception):
     """The invocation has no time left for the work at hand."""
+
+
+class FindingsNotReadError(Exception):
+    """The findings cannot be read yet; the message is to be delivered again."""
 
 
 class AwsError(Exception):

@@ -9,7 +9,8 @@ from ecr_scan_reporter.aws.dynamodb import Table, dynamodb_client
 from ecr_scan_reporter.aws.ecr import EcrRegistry, ecr_client
 from ecr_scan_reporter.aws.sqs import SqsQueue, sqs_client
 from ecr_scan_reporter.errors import SettingError
-from ecr_scan_reporter.scanning.repositories import Dependencies, queue_repositories, write_heartbeat
+from ecr_scan_reporter.scanning.heartbeat import write_heartbeat
+from ecr_scan_reporter.scanning.runs import RunDependencies, queue_repositories
 from ecr_scan_reporter.settings import RepositoriesScannerSettings
 
 
@@ -37,9 +38,9 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
 
 
 @cache
-def dependencies() -> Dependencies:
+def dependencies() -> RunDependencies:
     """Create settings and clients, once per cold start."""
     settings = RepositoriesScannerSettings.from_env(os.environ)
     queue = SqsQueue(sqs_client(settings.threads), settings.images_queue_url, settings.threads)
     table = Table(dynamodb_client(), settings.memory_table)
-    return Dependencies(settings, EcrRegistry(ecr_client()), queue, table)
+    return RunDependencies(settings, EcrRegistry(ecr_client()), queue, table)

@@ -8,7 +8,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from ecr_scan_reporter.errors import SettingError
-from ecr_scan_reporter.models import EXPLOITED, SEVERITIES, RepositoryFilter, Selection
+from ecr_scan_reporter.models.selection import RepositoryFilter, Selection
+from ecr_scan_reporter.models.severities import EXPLOITED, SEVERITIES
 from ecr_scan_reporter.shared import durations
 from ecr_scan_reporter.shared.durations import Duration
 
@@ -113,7 +114,7 @@ class ReporterSettings(NamedTuple):
         fix_within: by severity, and by EXPLOITED for known exploits, the days within which a finding should be fixed.
         max_age: the promised age of scans.
         run_interval: the longest time between two runs.
-        dlq_urls: of the DLQs whose messages the digest counts.
+        dlq_urls: of the DLQs whose messages the overview counts.
     """
 
     topic_arn: str

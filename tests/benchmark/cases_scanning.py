@@ -10,7 +10,7 @@ from unittest import mock
 
 from ecr_scan_reporter import images_scanner, repositories_scanner
 from ecr_scan_reporter.memory.items import image_key, repository_key
-from ecr_scan_reporter.scanning.messages import RepositoryMessage
+from ecr_scan_reporter.messages.repository import RepositoryMessage
 from environment import NOW, Context, aws, begin_scan, end, items, scan_queued
 from fake_aws import FakeAws, Rate, digest_of, item_size
 from registries import (

@@ -7,8 +7,8 @@ from ecr_scan_reporter.aws.dynamodb import Item, Table
 from ecr_scan_reporter.memory.items import END, image_key, pack, repository_key
 from ecr_scan_reporter.memory.outbox import INVENTORY, Outbox, outbox_item
 from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
-from ecr_scan_reporter.models import Scan
-from ecr_scan_reporter.reporting.encoding import decode_report, encode_report
+from ecr_scan_reporter.models.scans import Scan
+from ecr_scan_reporter.reporting.reports.encoding import decode_report, encode_report
 from environment import NOW, Event, memory_table, report
 from fake_aws import FakeAws
 

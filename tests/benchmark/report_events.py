@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ecr_scan_reporter import reporter
+from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.reporting.pipeline import report_batch
-from ecr_scan_reporter.reporting.publishing import CHECK
-from ecr_scan_reporter.shared.deadline import Deadline
+from ecr_scan_reporter.reporting.reports.publishing import CHECK
 from process import Context, Meter
 
 # The reporter's default timeout.

@@ -3,21 +3,21 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-import random_tests  # noqa: F401 - before any test chooses its settings
 from ecr_scan_reporter import reporter
-from fixtures import aws_environment, aws_event, product_timeouts, virtual_aws, virtual_time
-from reporter_inbox import TOPIC, Inbox
+from support import random_tests  # noqa: F401 - before any test chooses its settings
+from support.fixtures import aws_environment, aws_event, product_timeouts, virtual_aws, virtual_time
+from support.inbox import TOPIC, ReporterHarness
 
 __all__ = ["aws_environment", "aws_event", "product_timeouts", "virtual_time"]
 
 
 @pytest.fixture
-def make_reporter(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Inbox]]:
+def make_reporter(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., ReporterHarness]]:
     """Make an inbox for a reporter with these settings."""
     with virtual_aws() as aws:
         table = aws.create_memory_table()
 
-        def make(**settings: str) -> Inbox:
+        def make(**settings: str) -> ReporterHarness:
             defaults = {
                 "REPORTS_TOPIC_ARN": TOPIC,
                 "REPORTS_QUEUE_URL": aws.queue_url("reports"),
@@ -31,14 +31,14 @@ def make_reporter(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Inb
             for name, value in {**aws.environment(), **defaults, **settings}.items():
                 monkeypatch.setenv(name, value)
             reporter.dependencies.cache_clear()
-            reporter.digest_dependencies.cache_clear()
-            return Inbox(aws)
+            reporter.overview_dependencies.cache_clear()
+            return ReporterHarness(aws)
 
         yield make
     reporter.dependencies.cache_clear()
-    reporter.digest_dependencies.cache_clear()
+    reporter.overview_dependencies.cache_clear()
 
 
 @pytest.fixture
-def inbox(make_reporter: Callable[..., Inbox]) -> Inbox:
+def inbox(make_reporter: Callable[..., ReporterHarness]) -> ReporterHarness:
     return make_reporter()

@@ -9,14 +9,14 @@ import pytest
 from ecr_scan_reporter import console_widget
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.memory.scans import ScanMemory
-from ecr_scan_reporter.reporting.console import DESCRIPTION, answer
+from ecr_scan_reporter.reporting.widget.console import DESCRIPTION, answer
 from fake_aws import FakeAws, Fault, digest_of
-from fixtures import virtual_aws
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_tests import examples
-from sample_registry import registry_items
-from virtual_time import TIME
+from support.fixtures import virtual_aws
+from support.random_tests import examples
+from support.sample_registry import registry_items
+from support.virtual_time import TIME
 
 ARN = "arn:aws:lambda:eu-west-1:123456789012:function:console-widget"
 FIRST = "team-a/checkout"

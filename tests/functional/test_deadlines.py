@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 from ecr_scan_reporter import reporter
+from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.memory.images import FindingDeadline, ImageRecord, image_record
 from ecr_scan_reporter.memory.items import image_key, repository_key
 from ecr_scan_reporter.memory.outbox import run_window
-from ecr_scan_reporter.memory.overdue import OverdueMessage
 from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
+from ecr_scan_reporter.messages.overdue import OverdueMessage
 from ecr_scan_reporter.reporting.pipeline import report_batch
-from ecr_scan_reporter.shared.deadline import Deadline
 from fake_aws import FakeScan, Fault, digest_of
-from reporter_inbox import Inbox, document, enhanced, mail
+from support.inbox import ReporterHarness, document, enhanced, mail
 
 DAY = timedelta(days=1)
 # Builds that the registry keeps.
@@ -28,11 +28,11 @@ B = enhanced("CVE-2026-0002", "HIGH", "zlib")
 
 
 @pytest.fixture
-def dated(make_reporter: Callable[..., Inbox]) -> Inbox:
+def dated(make_reporter: Callable[..., ReporterHarness]) -> ReporterHarness:
     return make_reporter(FIX_WITHIN=FIX_WITHIN)
 
 
-def report_at(inbox: Inbox, now: datetime, *bodies: str) -> list[dict[str, Any]]:
+def report_at(inbox: ReporterHarness, now: datetime, *bodies: str) -> list[dict[str, Any]]:
     """Let messages arrive at a time; return the images of the new reports."""
     before = len(inbox.reports())
     records: Any = [{"messageId": str(number), "body": body} for number, body in enumerate(bodies)]
@@ -41,7 +41,7 @@ def report_at(inbox: Inbox, now: datetime, *bodies: str) -> list[dict[str, Any]]
 
 
 def scan(
-    inbox: Inbox, day: float, findings: Sequence[dict[str, Any]], build: int = 0, pushed: float = 0
+    inbox: ReporterHarness, day: float, findings: Sequence[dict[str, Any]], build: int = 0, pushed: float = 0
 ) -> list[dict[str, Any]]:
     """Report a scan of a build so many days after the start; return the images of the new reports."""
     now = START + day * DAY
@@ -69,7 +69,7 @@ def overdue(images: Sequence[dict[str, Any]]) -> list[str]:
     return [finding["id"] for image in images for finding in image["overdue"]]
 
 
-def test_ninety_rebuilds_report_each_overdue_finding_on_its_day_once(dated: Inbox) -> None:
+def test_ninety_rebuilds_report_each_overdue_finding_on_its_day_once(dated: ReporterHarness) -> None:
     fixed_in_time = enhanced("CVE-2026-0003", "HIGH", "curl")
     plain = enhanced("CVE-2026-0004", "HIGH", "log4j-core")
     exploited = enhanced("CVE-2026-0004", "HIGH", "log4j-core", exploitAvailable="YES")
@@ -108,7 +108,7 @@ def test_ninety_rebuilds_report_each_overdue_finding_on_its_day_once(dated: Inbo
     ]
 
 
-def test_overdue_finding_is_named_with_its_date_and_why(dated: Inbox) -> None:
+def test_overdue_finding_is_named_with_its_date_and_why(dated: ReporterHarness) -> None:
     scan(dated, 0, [A, B])
     assert record().due_at == datetime(2025, 11, 16, tzinfo=UTC)
     assert report_at(dated, datetime(2025, 11, 15, 23, 59, tzinfo=UTC), overdue_message(0)) == []
@@ -137,7 +137,7 @@ def test_overdue_finding_is_named_with_its_date_and_why(dated: Inbox) -> None:
     )
 
 
-def test_scan_after_the_date_reports_and_the_message_is_silent(dated: Inbox) -> None:
+def test_scan_after_the_date_reports_and_the_message_is_silent(dated: ReporterHarness) -> None:
     scan(dated, 0, [A])
     assert overdue(scan(dated, 8, [A])) == ["CVE-2026-0001"]
     assert report_at(dated, START + 9 * DAY, overdue_message(0)) == []
@@ -147,17 +147,17 @@ def test_scan_after_the_date_reports_and_the_message_is_silent(dated: Inbox) -> 
     assert record().overdue == 0
 
 
-def test_message_is_silent_about_what_is_not_there(dated: Inbox) -> None:
+def test_message_is_silent_about_what_is_not_there(dated: ReporterHarness) -> None:
     assert report_at(dated, START, overdue_message(1)) == []
     scan(dated, 0, [B])
     assert report_at(dated, START + 8 * DAY, overdue_message(0)) == []
 
 
-def test_message_about_no_image_is_returned(dated: Inbox) -> None:
+def test_message_about_no_image_is_returned(dated: ReporterHarness) -> None:
     assert dated.report('{"overdue": {"repository": "app"}}', '{"overdue": 7}', overdue_message(1)) == ["0", "1"]
 
 
-def test_message_is_retried_while_the_table_rejects_it(dated: Inbox) -> None:
+def test_message_is_retried_while_the_table_rejects_it(dated: ReporterHarness) -> None:
     scan(dated, -30, [A], pushed=-30)
     dated.aws.behavior.faults.append(Fault("TransactWriteItems", "AccessDeniedException", times=1))
     assert dated.report(overdue_message(0)) == ["0"]
@@ -165,16 +165,16 @@ def test_message_is_retried_while_the_table_rejects_it(dated: Inbox) -> None:
     assert [document(report)["totals"]["overdue"] for report in dated.reports()[1:]] == [1]
 
 
-def test_image_with_a_later_one_is_not_reported(dated: Inbox) -> None:
+def test_image_with_a_later_one_is_not_reported(dated: ReporterHarness) -> None:
     scan(dated, 0, [A], 0, 0)
     scan(dated, 1, [], 1, 1)
     assert report_at(dated, START + 8 * DAY, overdue_message(0)) == []
     assert scan(dated, 9, [A], 0, 0) == []
-    # It is overdue all the same, which the digest says.
+    # It is overdue all the same, which the overview says.
     assert record().overdue == 1
 
 
-def test_overdue_finding_waits_for_the_report_of_the_run(dated: Inbox) -> None:
+def test_overdue_finding_waits_for_the_report_of_the_run(dated: ReporterHarness) -> None:
     scan(dated, 0, [A])
     memory = ScanMemory(reporter.dependencies().table)
     now = START + 8 * DAY
@@ -186,7 +186,7 @@ def test_overdue_finding_waits_for_the_report_of_the_run(dated: Inbox) -> None:
     assert document(dated.reports()[-1])["totals"]["overdue"] == 1
 
 
-def test_scan_and_message_in_one_window_are_one_entry(make_reporter: Callable[..., Inbox]) -> None:
+def test_scan_and_message_in_one_window_are_one_entry(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(FIX_WITHIN=FIX_WITHIN, REPORT_WINDOW_SECONDS="3600")
     scan(inbox, 0, [A])
     inbox.check(START + timedelta(hours=2))
@@ -200,7 +200,7 @@ def test_scan_and_message_in_one_window_are_one_entry(make_reporter: Callable[..
     assert inbox.reports()[-1].subject == "[ECR] 1 new high in 1 image, 1 overdue: app:1.0.0"
 
 
-def test_group_has_no_attribute_for_overdue_findings(make_reporter: Callable[..., Inbox]) -> None:
+def test_group_has_no_attribute_for_overdue_findings(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(FIX_WITHIN=FIX_WITHIN, GROUP_BY="^(a)")
     scan(inbox, 0, [A])
     assert overdue(report_at(inbox, START + 8 * DAY, overdue_message(0))) == ["CVE-2026-0001"]
@@ -208,7 +208,7 @@ def test_group_has_no_attribute_for_overdue_findings(make_reporter: Callable[...
     assert "overdue" not in inbox.reports()[-1].attributes
 
 
-def test_removed_deadlines_are_forgotten(make_reporter: Callable[..., Inbox]) -> None:
+def test_removed_deadlines_are_forgotten(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(FIX_WITHIN=FIX_WITHIN)
     scan(inbox, 0, [A])
     inbox = make_reporter(FIX_WITHIN="")
@@ -216,7 +216,7 @@ def test_removed_deadlines_are_forgotten(make_reporter: Callable[..., Inbox]) ->
     assert record().due_at is None
 
 
-def test_overdue_finding_is_not_hidden_by_fixed_ones(make_reporter: Callable[..., Inbox]) -> None:
+def test_overdue_finding_is_not_hidden_by_fixed_ones(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(FIX_WITHIN=FIX_WITHIN, NOTIFY_ON_FIXED="true")
     scan(inbox, 0, [A, B])
     [image] = scan(inbox, 8, [A], build=1, pushed=1)
@@ -226,7 +226,7 @@ def test_overdue_finding_is_not_hidden_by_fixed_ones(make_reporter: Callable[...
     assert report.attributes["severity"][1] == "CRITICAL"
 
 
-def test_reason_of_a_date_that_has_no_room_has_its_own_line(make_reporter: Callable[..., Inbox]) -> None:
+def test_reason_of_a_date_that_has_no_room_has_its_own_line(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(FIX_WITHIN='{"INFORMATIONAL": 300}')
     scan(inbox, 0, [enhanced("CVE-2026-0001", "INFORMATIONAL", "openssl")])
     assert overdue(report_at(inbox, START + 301 * DAY, overdue_message(0))) == ["CVE-2026-0001"]

@@ -11,12 +11,12 @@ from ecr_scan_reporter import images_scanner
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.errors import RepositoryNotFoundError, SettingError
 from ecr_scan_reporter.memory.scans import ScanMemory
-from ecr_scan_reporter.models import Scan
+from ecr_scan_reporter.messages.repository import RepositoryMessage
+from ecr_scan_reporter.models.scans import Scan
 from ecr_scan_reporter.scanning import dry_run
-from ecr_scan_reporter.scanning.messages import RepositoryMessage
 from fake_aws import DOCKER_INDEX, FakeAws, FakeImage, FakeScan, digest_of, plain_images
-from fixtures import virtual_aws
-from virtual_time import TIME
+from support.fixtures import virtual_aws
+from support.virtual_time import TIME
 
 NOW = TIME.now().replace(microsecond=0)
 REPOSITORY = "team-a/app"

@@ -16,20 +16,20 @@ import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 from ecr_scan_reporter import images_scanner
+from ecr_scan_reporter.aws import deadline
+from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.dynamodb import Item, Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry, single_attempt_client
+from ecr_scan_reporter.memory.coverage import Coverage, CoverageReason
 from ecr_scan_reporter.memory.images import FindingDeadline, ImageMemory, ImageRecord, Ledger, Update, image_item
 from ecr_scan_reporter.memory.items import image_key, repository_key, to_seconds
-from ecr_scan_reporter.memory.overdue import OverdueMessage
 from ecr_scan_reporter.memory.scans import RememberedScan, RepositoryState, ScanMemory, asked_key
 from ecr_scan_reporter.memory.summaries import RepositorySummary, repository_summary
-from ecr_scan_reporter.models import StartOutcome
+from ecr_scan_reporter.messages.overdue import OverdueMessage
+from ecr_scan_reporter.messages.repository import RepositoryMessage
+from ecr_scan_reporter.models.scans import StartOutcome
 from ecr_scan_reporter.scanning import plan, rate_limiter, repository
-from ecr_scan_reporter.scanning.coverage import Coverage, Reason
-from ecr_scan_reporter.scanning.due import _has_turn
-from ecr_scan_reporter.scanning.messages import RepositoryMessage
-from ecr_scan_reporter.shared import deadline
-from ecr_scan_reporter.shared.deadline import Deadline
+from ecr_scan_reporter.scanning.decisions import _has_turn
 from fake_aws import (
     DOCKER_INDEX,
     FakeAws,
@@ -42,11 +42,11 @@ from fake_aws import (
     index_image,
     plain_images,
 )
-from fixtures import embedded_metrics, virtual_aws
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_tests import examples
-from virtual_time import TIME
+from support.fixtures import embedded_metrics, virtual_aws
+from support.random_tests import examples
+from support.virtual_time import TIME
 
 NOW = TIME.now()
 REPOSITORY = "team-a/app"
@@ -836,7 +836,7 @@ def test_look_up_keeps_the_run_that_asked_for_the_scan(scanner: Scanner) -> None
 def test_scan_in_progress_that_someone_else_started_is_stuck_after_a_day(
     scanner: Scanner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ecr_scan_reporter.scanning.due._has_turn", lambda *_: False)
+    monkeypatch.setattr("ecr_scan_reporter.scanning.decisions._has_turn", lambda *_: False)
     scanner.add(image("app", "1.0"), scans={digest_of("app"): FakeScan("IN_PROGRESS")})
     body = RepositoryMessage(REPOSITORY, run="run-1").to_json()
     assert scanner.handle(body) == []
@@ -851,7 +851,7 @@ def test_scan_in_progress_that_someone_else_started_is_stuck_after_a_day(
 def test_scan_in_progress_has_not_the_date_of_a_request_that_was_answered(
     scanner: Scanner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ecr_scan_reporter.scanning.due._has_turn", lambda *_: False)
+    monkeypatch.setattr("ecr_scan_reporter.scanning.decisions._has_turn", lambda *_: False)
     digest = digest_of("app")
     scanner.add(image("app", "1.0"), scans={digest: FakeScan("IN_PROGRESS")})
     asked_at, memory = NOW - timedelta(days=8), ScanMemory(memory_table(scanner))
@@ -1419,7 +1419,7 @@ def test_coverage_counts_every_image_that_ecr_can_scan_once(
         assert remembered.examples == {reason: list(names) for reason, names in coverage.names.items()}
         tags = {tag for image in images for tag in image.tags}
         assert {reason: len(names) for reason, names in coverage.names.items()} == {
-            reason: min(number, 3) for reason, number in coverage.counts.items() if reason is not Reason.IN_TIME
+            reason: min(number, 3) for reason, number in coverage.counts.items() if reason is not CoverageReason.IN_TIME
         }
         assert all(name in tags for names in coverage.names.values() for name in names)
 
@@ -1444,8 +1444,8 @@ def test_continuations_carry_what_the_images_before_summed_up(
     assert oldest.completed_at
     assert to_seconds(remembered.oldest_scan) == to_seconds(oldest.completed_at)
     coverage = Coverage.from_json(summary_of(caplog).coverage)
-    assert coverage.counts == {Reason.IN_TIME: 299, Reason.UNSUPPORTED: 1}
-    assert coverage.names == {Reason.UNSUPPORTED: images[5].tags}
+    assert coverage.counts == {CoverageReason.IN_TIME: 299, CoverageReason.UNSUPPORTED: 1}
+    assert coverage.names == {CoverageReason.UNSUPPORTED: images[5].tags}
 
 
 def test_image_without_a_scan_before_a_continuation_is_remembered(scanner: Scanner) -> None:
@@ -1473,8 +1473,8 @@ def test_quota_leaves_the_rest_to_what_memory_knows(
     assert scanner.scan() == []
     assert scanner.aws.calls()["DescribeImageScanFindings"] == 20
     coverage = Coverage.from_json(summary_of(caplog).coverage)
-    assert coverage.counts == {Reason.QUOTA: 20, Reason.IN_TIME: 39, Reason.UNKNOWN: 1}
-    assert coverage.names[Reason.UNKNOWN] == images[50].tags
+    assert coverage.counts == {CoverageReason.QUOTA: 20, CoverageReason.IN_TIME: 39, CoverageReason.UNKNOWN: 1}
+    assert coverage.names[CoverageReason.UNKNOWN] == images[50].tags
     assert state(scanner).oldest_scan is None
 
 
@@ -1490,5 +1490,5 @@ def test_image_whose_look_up_fails_is_not_taken_for_never_scanned(
     ]
     scanner.scan()
     coverage = Coverage.from_json(summary_of(caplog).coverage)
-    assert coverage.counts == {Reason.IN_TIME: 18, Reason.UNKNOWN: 1}
+    assert coverage.counts == {CoverageReason.IN_TIME: 18, CoverageReason.UNKNOWN: 1}
     assert state(scanner).oldest_scan is None

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from botocore.client import BaseClient
 from ecr_scan_reporter import reporter
+from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.aws.sqs import SqsQueue
@@ -21,17 +22,16 @@ from ecr_scan_reporter.errors import AwsError
 from ecr_scan_reporter.memory.outbox import Outbox
 from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
 from ecr_scan_reporter.memory.summaries import RepositorySummary, summaries, summary_item
-from ecr_scan_reporter.models import RepositoryFilter
-from ecr_scan_reporter.reporting.digest_publishing import DigestRequest, make_digests
-from ecr_scan_reporter.scanning.messages import RepositoryMessage
-from ecr_scan_reporter.scanning.repositories import Dependencies, queue_repositories
+from ecr_scan_reporter.messages.repository import RepositoryMessage
+from ecr_scan_reporter.models.selection import RepositoryFilter
+from ecr_scan_reporter.reporting.overviews.publishing import OverviewRequest, make_overviews
+from ecr_scan_reporter.scanning.runs import RunDependencies, queue_repositories
 from ecr_scan_reporter.settings import RepositoriesScannerSettings
-from ecr_scan_reporter.shared.deadline import Deadline
 from fake_aws import FakeAws, Fault
-from fixtures import virtual_aws
-from reporter_inbox import CHAT, Inbox, document, found
-from sample_summaries import NOW, WEEK, sample_summaries
-from virtual_time import TIME
+from support.fixtures import virtual_aws
+from support.inbox import CHAT, ReporterHarness, document, found
+from support.sample_summaries import NOW, WEEK, sample_summaries
+from support.virtual_time import TIME
 
 WRITES = {
     *("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"),
@@ -90,7 +90,7 @@ def run(aws: FakeAws, now: datetime) -> None:
     )
     table = Table(aws.client("dynamodb"), "memory")
     queue = SqsQueue(aws.client("sqs"), aws.queue_url())
-    queue_repositories({}, Dependencies(settings, EcrRegistry(aws.client("ecr")), queue, table), now)
+    queue_repositories({}, RunDependencies(settings, EcrRegistry(aws.client("ecr")), queue, table), now)
 
 
 def queued(aws: FakeAws) -> list[RepositoryMessage]:
@@ -157,12 +157,12 @@ REPEATED_AFTER = (MINUTE, 3 * MINUTE)
 TIMEOUT = 270
 
 
-def make_digest(now: datetime) -> None:
-    """Make the digest of the schedule's event of NOW."""
-    make_digests(DigestRequest(scheduled_at=NOW), reporter.digest_dependencies(), Deadline(TIMEOUT), now)
+def make_overview(now: datetime) -> None:
+    """Make the overview of the schedule's event of NOW."""
+    make_overviews(OverviewRequest(scheduled_at=NOW), reporter.overview_dependencies(), Deadline(TIMEOUT), now)
 
 
-def documents(inbox: Inbox) -> list[dict[str, Any]]:
+def documents(inbox: ReporterHarness) -> list[dict[str, Any]]:
     return [document(publication) for publication in inbox.reports()]
 
 
@@ -171,30 +171,30 @@ def remember(aws: FakeAws, found: Iterator[RepositorySummary]) -> None:
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_digest_killed_at_any_write_is_published(
-    make_reporter: Callable[..., Inbox], killer: Killer, after: bool
+def test_overview_killed_at_any_write_is_published(
+    make_reporter: Callable[..., ReporterHarness], killer: Killer, after: bool
 ) -> None:
     inbox = make_reporter(GROUP_BY="^(team-[ae])", CHAT_TOPIC_ARN=CHAT)
     groups = ["team-a", "team-e", None]
     for number in itertools.count(1):
         inbox.aws.create_memory_table()
         remember(inbox.aws, sample_summaries(16, 2, earlier=True))
-        make_digests(DigestRequest(), reporter.digest_dependencies(), Deadline(TIMEOUT), NOW - WEEK)
+        make_overviews(OverviewRequest(), reporter.overview_dependencies(), Deadline(TIMEOUT), NOW - WEEK)
         remember(inbox.aws, sample_summaries(16, 2))
         inbox.aws.reset()
         with killer.at(number, after=after):
-            make_digest(NOW)
+            make_overview(NOW)
         written, published = list(killer.writes), Counter(document["group"] for document in documents(inbox))
         if len(written) < number:
             break
         where = f"killed at write {number} of {written}"
         for later in REPEATED_AFTER:
             with suppress(AwsError):
-                make_digest(NOW + later)
+                make_overview(NOW + later)
                 break
         else:
-            # Lambda put the event into the DLQ, whose alarm rings, and someone asks for the digest again.
-            make_digest(NOW + 10 * MINUTE)
+            # Lambda put the event into the DLQ, whose alarm rings, and someone asks for the overview again.
+            make_overview(NOW + 10 * MINUTE)
         counts = Counter(document["group"] for document in documents(inbox))
         # Twice only what had gone out before.
         assert all(1 <= counts[group] <= 1 + published[group] for group in groups), where
@@ -202,30 +202,30 @@ def test_digest_killed_at_any_write_is_published(
         changes = [document["changes"] for document in last.values()]
         assert sum(change["new"] for change in changes) == 6, where
         # The next one goes on where this one ended.
-        make_digests(DigestRequest(), reporter.digest_dependencies(), Deadline(TIMEOUT), NOW + WEEK)
+        make_overviews(OverviewRequest(), reporter.overview_dependencies(), Deadline(TIMEOUT), NOW + WEEK)
         assert [document["changes"]["new"] for document in documents(inbox)[-3:]] == [0, 0, 0], where
-    # The lease, three groups to two topics, the snapshot, the digest, and the snapshot before.
+    # The lease, three groups to two topics, the snapshot, the overview, and the snapshot before.
     assert written == ["UpdateItem", *6 * ["Publish"], "BatchWriteItem", "UpdateItem", "BatchWriteItem"]
 
 
-def test_event_that_comes_twice_at_once_fails_until_the_digest_is_published(
-    make_reporter: Callable[..., Inbox], killer: Killer
+def test_event_that_comes_twice_at_once_fails_until_the_overview_is_published(
+    make_reporter: Callable[..., ReporterHarness], killer: Killer
 ) -> None:
     inbox = make_reporter()
     with killer.at(1, after=True):
-        make_digest(NOW)
-    with pytest.raises(AwsError, match="has begun this digest, and has not published it"):
-        make_digest(NOW + MINUTE)
-    # Who asks for a digest is told so.
-    asked = make_digests(DigestRequest(), reporter.digest_dependencies(), Deadline(TIMEOUT), NOW + MINUTE)
+        make_overview(NOW)
+    with pytest.raises(AwsError, match="has begun this overview, and has not published it"):
+        make_overview(NOW + MINUTE)
+    # Who asks for an overview is told so.
+    asked = make_overviews(OverviewRequest(), reporter.overview_dependencies(), Deadline(TIMEOUT), NOW + MINUTE)
     assert asked["published"] == 0
-    make_digest(NOW + 10 * MINUTE)
-    make_digest(NOW + 11 * MINUTE)
+    make_overview(NOW + 10 * MINUTE)
+    make_overview(NOW + 11 * MINUTE)
     assert len(inbox.reports()) == 1
 
 
 def test_scan_is_reported_once_if_the_answer_to_its_transaction_is_lost(
-    inbox: Inbox, caplog: pytest.LogCaptureFixture
+    inbox: ReporterHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
     event = inbox.image("app", "1.0", scan=found("HIGH"))

@@ -12,10 +12,10 @@ from ecr_scan_reporter import images_scanner, repositories_scanner
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
 from ecr_scan_reporter.memory.summaries import RepositorySummary, summary_item
-from ecr_scan_reporter.scanning.messages import RepositoryMessage
+from ecr_scan_reporter.messages.repository import RepositoryMessage
 from fake_aws import FakeAws, FakeImage, digest_of, index_image
-from fixtures import virtual_aws
-from virtual_time import TIME
+from support.fixtures import virtual_aws
+from support.virtual_time import TIME
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = TIME.now()

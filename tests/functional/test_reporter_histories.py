@@ -9,16 +9,16 @@ from typing import Any
 import hypothesis
 import pytest
 from ecr_scan_reporter import reporter
+from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.reporting.pipeline import report_batch
-from ecr_scan_reporter.shared.deadline import Deadline
 from fake_aws import FakeImage, FakeScan, Fault
-from histories import Player, RawEntry, Step, step
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
-from memory_oracle import Rules
-from random_tests import examples
-from reporter_inbox import Inbox, document, enhanced
-from reporter_world import START, World
+from support.histories import Player, RawEntry, Step, step
+from support.inbox import ReporterHarness, document, enhanced
+from support.oracle import Rules
+from support.random_tests import examples
+from support.world import START, World
 
 
 @pytest.fixture(autouse=True)
@@ -29,14 +29,14 @@ def quiet() -> Iterator[None]:
 
 
 @pytest.fixture
-def fixed_inbox(make_reporter: Callable[..., Inbox]) -> Inbox:
+def fixed_inbox(make_reporter: Callable[..., ReporterHarness]) -> ReporterHarness:
     return make_reporter(NOTIFY_ON_FIXED="true")
 
 
 class HttpWorld(World):
     """The reporter with real clients, and a fake of AWS behind them."""
 
-    def __init__(self, inbox: Inbox) -> None:
+    def __init__(self, inbox: ReporterHarness) -> None:
         # A scan that ends in the future would be in progress.
         super().__init__(now=START - timedelta(days=3 * 365))
         self.inbox, self.deps = inbox, reporter.dependencies()
@@ -99,7 +99,7 @@ def _enhanced(raw: RawEntry) -> dict[str, Any]:
 
 @given(numbers=st.lists(st.integers(0, 2**96 - 1), min_size=1, max_size=8))
 @hypothesis.settings(max_examples=examples(300), suppress_health_check=list(HealthCheck))
-def test_random_histories_are_reported_as_the_oracle_says(fixed_inbox: Inbox, numbers: list[int]) -> None:
+def test_random_histories_are_reported_as_the_oracle_says(fixed_inbox: ReporterHarness, numbers: list[int]) -> None:
     rules, inbox = Rules({"CRITICAL": 1, "HIGH": 1}, notify_on_fixed=True), fixed_inbox
     inbox.repositories.clear()
     inbox.aws.reset()

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 from ecr_scan_reporter import reporter
+from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.sns import REPORTS, Publication
 from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Outbox, outbox_item
 from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
 from ecr_scan_reporter.reporting.pipeline import report_batch
-from ecr_scan_reporter.shared.deadline import Deadline
 from fake_aws import FakeScan, Fault, digest_of
 from fake_aws.fake_aws import MEMORY_TABLE
-from reporter_inbox import Inbox, document, found
-from virtual_time import TIME
+from support.inbox import ReporterHarness, document, found
+from support.virtual_time import TIME
 
 NOW = TIME.now().replace(microsecond=0)
 RUN = "run-1"
@@ -29,14 +29,16 @@ def ask_for(memory: ScanMemory, repository: str, *names: str) -> None:
     memory.remember_state(RepositoryState(repository, NOW, len(names), len(names), RUN), NOW)
 
 
-def report(inbox: Inbox, repository: str, name: str) -> None:
+def report(inbox: ReporterHarness, repository: str, name: str) -> None:
     """Report a scan of an image that was just pushed."""
     scan = FakeScan("COMPLETE", NOW, findings=found("HIGH").findings)
     event = inbox.image(repository, name, name=name, scan=scan, pushed_at=NOW - timedelta(hours=1))
     assert inbox.report(event | {"time": f"{NOW:%Y-%m-%dT%H:%M:%SZ}"}) == []
 
 
-def test_repositories_are_not_read_again_before_as_many_results_came_as_the_run_asked_for(inbox: Inbox) -> None:
+def test_repositories_are_not_read_again_before_as_many_results_came_as_the_run_asked_for(
+    inbox: ReporterHarness,
+) -> None:
     memory = ScanMemory(Table(inbox.aws.client("dynamodb"), MEMORY_TABLE))
     memory.begin_run(RUN, 1, NOW)
     ask_for(memory, "app", "first", "second", "third")
@@ -52,7 +54,7 @@ def test_repositories_are_not_read_again_before_as_many_results_came_as_the_run_
     assert json.loads(json.loads(published.message)["default"])["totals"]["new"] == 3
 
 
-def test_run_that_asks_for_more_than_was_expected_is_not_complete(inbox: Inbox) -> None:
+def test_run_that_asks_for_more_than_was_expected_is_not_complete(inbox: ReporterHarness) -> None:
     memory = ScanMemory(Table(inbox.aws.client("dynamodb"), MEMORY_TABLE))
     memory.begin_run(RUN, 2, NOW)
     ask_for(memory, "app", "first", "second")
@@ -65,7 +67,7 @@ def test_run_that_asks_for_more_than_was_expected_is_not_complete(inbox: Inbox) 
     assert len(inbox.reports()) == 1
 
 
-def test_run_that_a_later_one_overtook_is_reported_after_a_minute(inbox: Inbox) -> None:
+def test_run_that_a_later_one_overtook_is_reported_after_a_minute(inbox: ReporterHarness) -> None:
     memory = ScanMemory(Table(inbox.aws.client("dynamodb"), MEMORY_TABLE))
     memory.begin_run(RUN, 1, NOW)
     ask_for(memory, "app", "first")
@@ -76,7 +78,7 @@ def test_run_that_a_later_one_overtook_is_reported_after_a_minute(inbox: Inbox) 
     assert len(inbox.reports()) == 1
 
 
-def test_check_does_not_arrive_before_it_was_planned(inbox: Inbox) -> None:
+def test_check_does_not_arrive_before_it_was_planned(inbox: ReporterHarness) -> None:
     outbox = Outbox(Table(inbox.aws.client("dynamodb"), MEMORY_TABLE))
     outbox.touch(INVENTORY, "", NOW)
     almost = NOW + timedelta(minutes=9, seconds=50, milliseconds=950)
@@ -85,7 +87,7 @@ def test_check_does_not_arrive_before_it_was_planned(inbox: Inbox) -> None:
     assert almost + timedelta(seconds=check.delay) >= NOW + timedelta(minutes=10)
 
 
-def test_time_of_an_inventory_survives_a_later_publication(inbox: Inbox) -> None:
+def test_time_of_an_inventory_survives_a_later_publication(inbox: ReporterHarness) -> None:
     outbox = Outbox(Table(inbox.aws.client("dynamodb"), MEMORY_TABLE))
     assert outbox.lease(NOW, NOW + timedelta(minutes=1))
     outbox.release(NOW)
@@ -93,7 +95,9 @@ def test_time_of_an_inventory_survives_a_later_publication(inbox: Inbox) -> None
     assert outbox.windows()[1].inventory_at == NOW
 
 
-def test_report_that_cannot_be_read_waits_and_others_go_out(inbox: Inbox, caplog: pytest.LogCaptureFixture) -> None:
+def test_report_that_cannot_be_read_waits_and_others_go_out(
+    inbox: ReporterHarness, caplog: pytest.LogCaptureFixture
+) -> None:
     table = Table(inbox.aws.client("dynamodb"), MEMORY_TABLE)
     for window in (PUSH, INVENTORY):
         entry = outbox_item(window, "later", digest_of("later"), NOW, b"of a later release", NOW)
@@ -107,7 +111,9 @@ def test_report_that_cannot_be_read_waits_and_others_go_out(inbox: Inbox, caplog
     assert [len(list(Outbox(table).entries(window))) for window in (PUSH, INVENTORY)] == [1, 1]
 
 
-def test_inventory_is_noted_although_the_report_of_another_group_waits(make_reporter: Callable[..., Inbox]) -> None:
+def test_inventory_is_noted_although_the_report_of_another_group_waits(
+    make_reporter: Callable[..., ReporterHarness],
+) -> None:
     inbox = make_reporter(GROUP_BY="^([^/]+)/")
     outbox = Outbox(Table(inbox.aws.client("dynamodb"), MEMORY_TABLE))
     old = NOW - timedelta(days=30)
@@ -120,7 +126,7 @@ def test_inventory_is_noted_although_the_report_of_another_group_waits(make_repo
     assert outbox.windows()[1].inventory_at == later
 
 
-def test_rejected_publication_is_not_tried_without_time_left(inbox: Inbox) -> None:
+def test_rejected_publication_is_not_tried_without_time_left(inbox: ReporterHarness) -> None:
     body = Publication(REPORTS, {"Message": "{}"}).to_json()
     record: Any = {"messageId": "1", "body": body}
     deadline = Deadline(0)

@@ -16,14 +16,15 @@ from ecr_scan_reporter.aws.sqs import SqsQueue
 from ecr_scan_reporter.errors import QueueError, SettingError
 from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
 from ecr_scan_reporter.memory.summaries import RepositorySummary, summaries, summary_item
-from ecr_scan_reporter.models import RepositoryFilter
-from ecr_scan_reporter.scanning.messages import RepositoryMessage
-from ecr_scan_reporter.scanning.repositories import Dependencies, queue_repositories, write_heartbeat
+from ecr_scan_reporter.messages.repository import RepositoryMessage
+from ecr_scan_reporter.models.selection import RepositoryFilter
+from ecr_scan_reporter.scanning.heartbeat import write_heartbeat
+from ecr_scan_reporter.scanning.runs import RunDependencies, queue_repositories
 from ecr_scan_reporter.settings import RepositoriesScannerSettings
 from fake_aws import FakeAws, Fault, QueueFaults
-from fixtures import embedded_metrics, virtual_aws
 from moto import mock_aws
-from virtual_time import TIME
+from support.fixtures import embedded_metrics, virtual_aws
+from support.virtual_time import TIME
 
 NAMES = ["team-a/app", "team-b/app", "sandbox/app", *(f"bulk/r{number:02}" for number in range(20))]
 
@@ -109,7 +110,7 @@ def run() -> Callable[[FakeAws], list[str]]:
         queue = SqsQueue(aws.client("sqs"), aws.queue_url())
         table = Table(aws.client("dynamodb"), "memory")
         aws.reset()
-        queue_repositories({}, Dependencies(settings, EcrRegistry(aws.client("ecr")), queue, table))
+        queue_repositories({}, RunDependencies(settings, EcrRegistry(aws.client("ecr")), queue, table))
         return [RepositoryMessage.from_json(message.body).repository for message in aws.messages()]
 
     return start
@@ -148,12 +149,12 @@ class Registry:
         deps, now = self._dependencies(), self.now + timedelta(hours=hours)
         queue_repositories({"repositoriesFilterRegexp": regexp}, deps, now)
 
-    def _dependencies(self) -> Dependencies:
+    def _dependencies(self) -> RunDependencies:
         settings = RepositoriesScannerSettings(
             RepositoryFilter(re.compile(self._filter)), self._aws.queue_url(), "memory", 1, "platform"
         )
         queue, ecr = SqsQueue(self._aws.client("sqs"), self._aws.queue_url()), EcrRegistry(self._aws.client("ecr"))
-        return Dependencies(settings, ecr, queue, self.table)
+        return RunDependencies(settings, ecr, queue, self.table)
 
     def heartbeat(self, *, hours: float, paused: bool = False) -> dict[str, float]:
         """Write the hourly heartbeats up to so many hours after the last run; return the metrics of the last one.

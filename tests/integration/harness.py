@@ -109,7 +109,7 @@ module "it" {{
   notify_on_fixed            = true
   chat                       = true
   dashboard_widget           = true
-  digest_schedule            = "1 minute"
+  overview_schedule            = "1 minute"
   environment_variables      = {environment}
 
   # A failed message is hidden for six times the timeout, five times, before it reaches the DLQ.
@@ -152,9 +152,9 @@ class Inbox:
         """Return all reports so far, as JSON documents."""
         return [document for document in self._documents() if document["schema"].startswith("ecr-scan-report/")]
 
-    def digests(self) -> list[dict[str, Any]]:
-        """Return all digests so far, as JSON documents."""
-        return [document for document in self._documents() if document["schema"].startswith("ecr-scan-digest/")]
+    def overviews(self) -> list[dict[str, Any]]:
+        """Return all overviews so far, as JSON documents."""
+        return [document for document in self._documents() if document["schema"].startswith("ecr-scan-overview/")]
 
     def _documents(self) -> list[dict[str, Any]]:
         return [json.loads(message["Message"]) for message in self.messages()]

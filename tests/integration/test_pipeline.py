@@ -330,21 +330,21 @@ def test_digest_of_the_schedule_adds_up_to_what_ecr_lists(
     _run_now(module)
     _idle(module)
 
-    def covered(digest: dict[str, Any]) -> int:
-        rows = digest["repositories"]
+    def covered(overview: dict[str, Any]) -> int:
+        rows = overview["repositories"]
         return sum(row["coverage"]["images"] for row in rows if row["repository"].startswith(f"{RUN}/team-"))
 
     def after_the_run() -> list[dict[str, Any]]:
-        return [digest for digest in inbox.digests() if datetime.fromisoformat(digest["created_at"]) > moment]
+        return [overview for overview in inbox.overviews() if datetime.fromisoformat(overview["created_at"]) > moment]
 
     def complete() -> list[dict[str, Any]]:
-        # The first digest of all has none before it to compare with, and the first run knows of no finding yet.
+        # The first overview of all has none before it to compare with, and the first run knows of no finding yet.
         return [d for d in after_the_run() if covered(d) == listed and d["changes"] and d["open"]]
 
-    digest = wait_until(complete, 200, "a digest")[-1]
-    promise, changes = digest["promise"], digest["changes"]
+    overview = wait_until(complete, 200, "an overview")[-1]
+    promise, changes = overview["promise"], overview["changes"]
     assert promise["images"] == promise["in_time"] + sum(promise["late"].values())
-    assert changes["open_now"] == sum(digest["open"].values())
+    assert changes["open_now"] == sum(overview["open"].values())
     assert changes["open_now"] == (
         changes["open_before"]
         + changes["carried"]
@@ -356,16 +356,18 @@ def test_digest_of_the_schedule_adds_up_to_what_ecr_lists(
     )
 
 
-def test_digest_that_is_asked_for_is_returned_and_not_published(incidents: Incidents, module: Module) -> None:
+def test_overview_that_is_asked_for_is_returned_and_not_published(incidents: Incidents, module: Module) -> None:
     answer = boto3.client("lambda").invoke(
         FunctionName=module.outputs["reporter_function_name"],
-        Payload=json.dumps({"digest": True, "publish": False}),
+        Payload=json.dumps({"overview": True, "publish": False}),
     )
     returned = json.load(answer["Payload"])
     assert returned["published"] == 0
-    [digest] = returned["digests"]
-    assert digest["subject"].startswith("[ECR] ")
-    assert digest["text"].splitlines()[-1] == f'Sent by ecr-scan-reporter "{RUN}" in {digest["document"]["account"]}.'
+    [overview] = returned["overviews"]
+    assert overview["subject"].startswith("[ECR] ")
+    assert (
+        overview["text"].splitlines()[-1] == f'Sent by ecr-scan-reporter "{RUN}" in {overview["document"]["account"]}.'
+    )
 
 
 # The last test: it destroys the module.

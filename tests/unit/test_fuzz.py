@@ -15,10 +15,10 @@ import boto3
 import hypothesis
 from ecr_scan_reporter.aws.sns import CHAT, REPORTS, Publication, ReportPublisher
 from ecr_scan_reporter.errors import MessageError, PublishError, SettingError
-from ecr_scan_reporter.memory.overdue import OverdueMessage
 from ecr_scan_reporter.memory.rules import parse_rule
-from ecr_scan_reporter.reporting import events
-from ecr_scan_reporter.scanning.messages import RepositoryMessage
+from ecr_scan_reporter.messages.overdue import OverdueMessage
+from ecr_scan_reporter.messages.repository import RepositoryMessage
+from ecr_scan_reporter.reporting.intake import events
 from ecr_scan_reporter.settings import (
     ConsoleWidgetSettings,
     ImagesScannerSettings,
@@ -26,10 +26,10 @@ from ecr_scan_reporter.settings import (
     RepositoriesScannerSettings,
 )
 from ecr_scan_reporter.shared.durations import Duration
-from fixtures import answer_always
 from hypothesis import example, given
 from hypothesis import strategies as st
-from random_tests import examples
+from support.fixtures import answer_always
+from support.random_tests import examples
 
 Input = TypeVar("Input")
 Value = TypeVar("Value")

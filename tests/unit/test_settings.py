@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from ecr_scan_reporter.errors import SettingError
-from ecr_scan_reporter.models import Selection
+from ecr_scan_reporter.models.selection import Selection
 from ecr_scan_reporter.settings import (
     ConsoleWidgetSettings,
     ImagesScannerSettings,
@@ -218,7 +218,7 @@ def test_reporter_settings_of_memory() -> None:
     assert (settings.remind_after, settings.report_window) == (Duration(0, 0, 30), timedelta(hours=12))
 
 
-def test_reporter_settings_of_the_digest() -> None:
+def test_reporter_settings_of_the_overview() -> None:
     settings = ReporterSettings.from_env(REPORTER)
     assert (settings.max_age, settings.run_interval, settings.dlq_urls) == (Duration(0, 0, 7), timedelta(days=1), ())
     url = "https://sqs.eu-west-1.amazonaws.com/123456789012/images-dlq"

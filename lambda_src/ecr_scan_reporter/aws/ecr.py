@@ -22,7 +22,10 @@ from ecr_scan_reporter.errors import (
     ThrottledError,
     TransientError,
 )
-from ecr_scan_reporter.models import INDEX_MEDIA_TYPES, Finding, Image, IndexChild, Scan, ScanResult, StartOutcome
+from ecr_scan_reporter.models.findings import Finding
+from ecr_scan_reporter.models.image_kinds import INDEX_MEDIA_TYPES
+from ecr_scan_reporter.models.images import Image, IndexChild
+from ecr_scan_reporter.models.scans import Scan, ScanResult, StartOutcome
 from ecr_scan_reporter.shared.concurrency import chunked
 from ecr_scan_reporter.shared.text import clean
 

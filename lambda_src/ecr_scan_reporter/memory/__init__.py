@@ -8,8 +8,8 @@
                      REPOSITORY                                since when the repository is known  reporter
                      TRACK#<platform>#<label>#<time>#<digest>  an image of a track, by time        reporter
   STATES             <repository>                              a repository after its last run     images scanner
-  SUMMARIES          <repository>                              what the digest says of it          images scanner
-  DIGESTS            LAST                                      when the last digest was published  reporter
+  SUMMARIES          <repository>                              what the overview says of it        images scanner
+  OVERVIEWS          LAST                                      the last overview                     reporter
                      SNAPSHOT#<time>#<part>                    what was open in each repository    reporter
   RUNS               <run>                                     how far a run of the schedule is    all
   PASSES             OPEN                                      the pass that is not complete       repositories scanner

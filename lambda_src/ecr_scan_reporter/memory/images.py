@@ -24,7 +24,7 @@ from ecr_scan_reporter.memory.items import (
     to_time,
 )
 from ecr_scan_reporter.memory.scans import asked_key
-from ecr_scan_reporter.models import severity_rank
+from ecr_scan_reporter.models.severities import severity_rank
 
 logger = logging.getLogger(__name__)
 

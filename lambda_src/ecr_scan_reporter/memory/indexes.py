@@ -9,13 +9,13 @@ import logging
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
+from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.dynamodb import Item, Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.errors import AwsError
 from ecr_scan_reporter.memory.items import UNREADABLE, expires, number, pack, repository_key, text, to_seconds
-from ecr_scan_reporter.models import IndexChild
+from ecr_scan_reporter.models.images import IndexChild
 from ecr_scan_reporter.shared.concurrency import chunked
-from ecr_scan_reporter.shared.deadline import Deadline
 
 logger = logging.getLogger(__name__)
 

@@ -61,7 +61,7 @@ class Run(NamedTuple):
     last_result_at: datetime | None
 
 
-class Publisher(NamedTuple):
+class PublisherState(NamedTuple):
     """When the next check for something to publish is, and when the last inventory was published. Aware or None."""
 
     next_check: datetime | None
@@ -152,7 +152,7 @@ class Outbox:
             {},
         )
 
-    def windows(self) -> tuple[list[Window], Publisher]:
+    def windows(self) -> tuple[list[Window], PublisherState]:
         """Return all open windows, and the state of the publisher."""
         items = {text(item, "sk"): item for item in self._table.query("WINDOWS", " ", END)}
         publisher = items.pop(_PUBLISHER, {})
@@ -161,7 +161,7 @@ class Outbox:
             for name, item in items.items()
             if (opened_at := to_time(item.get("opened_at"))) and (last_at := to_time(item.get("last_at")))
         ]
-        return windows, Publisher(
+        return windows, PublisherState(
             to_time(publisher.get("next_check")),
             to_time(publisher.get("inventory_at")),
         )

@@ -20,7 +20,8 @@ from ecr_scan_reporter.memory.items import (
     to_seconds,
     to_time,
 )
-from ecr_scan_reporter.models import UNSUPPORTED_IMAGE, Scan
+from ecr_scan_reporter.models.scan_statuses import COMPLETE, FAILED, UNSUPPORTED_SYSTEM
+from ecr_scan_reporter.models.scans import Scan
 
 logger = logging.getLogger(__name__)
 
@@ -154,7 +155,7 @@ class ScanMemory:
                 asked_at, asked_by = now, run
             values: dict[str, Value] = {
                 "status": scan.status if scan else "",
-                "unsupported": int(bool(scan and UNSUPPORTED_IMAGE in scan.description)),
+                "unsupported": int(bool(scan and UNSUPPORTED_SYSTEM in scan.description)),
                 "scanned_at": to_seconds(scan.completed_at if scan else None),
                 "run": asked_by,
                 "asked_at": to_seconds(asked_at),
@@ -297,12 +298,12 @@ def _newest(*scans: Scan | None) -> Scan | None:
 
 def _reported_scan(item: Item) -> Scan | None:
     """Return the last scan that the reporter saw. A failed scan has the date of its event."""
-    if text(item, "status") == "FAILED":
-        return Scan("FAILED", to_time(item.get("event_at")), UNSUPPORTED_IMAGE if number(item, "unsupported") else "")
-    return Scan("COMPLETE", to_time(item.get("scanned_at"))) if number(item, "scanned_at") else None
+    if text(item, "status") == FAILED:
+        return Scan(FAILED, to_time(item.get("event_at")), UNSUPPORTED_SYSTEM if number(item, "unsupported") else "")
+    return Scan(COMPLETE, to_time(item.get("scanned_at"))) if number(item, "scanned_at") else None
 
 
 def _asked_scan(item: Item) -> Scan | None:
     """Return the last scan that ECR named when it was asked."""
-    description = UNSUPPORTED_IMAGE if number(item, "unsupported") else ""
+    description = UNSUPPORTED_SYSTEM if number(item, "unsupported") else ""
     return Scan(text(item, "status"), to_time(item.get("scanned_at")), description) if text(item, "status") else None

@@ -1,4 +1,4 @@
-"""What is remembered of each repository for the digest: one item, which the images scanner writes once per run.
+"""What is remembered of each repository for the overview: one item, which the images scanner writes once per run.
 
 It adds up what the reporter remembers of each image, so that whoever reads the items need not read an image or a
 finding. A page has at most 1 MB (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html),
@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from ecr_scan_reporter.aws.dynamodb import Item, Table
 from ecr_scan_reporter.memory.images import Ledger, Update, image_record
 from ecr_scan_reporter.memory.items import END, UNREADABLE, expires, key_part, text, to_seconds, to_time
-from ecr_scan_reporter.models import severity_rank
+from ecr_scan_reporter.models.severities import severity_rank
 
 logger = logging.getLogger(__name__)
 

@@ -7,30 +7,28 @@ from concurrent.futures import Executor
 from datetime import datetime
 from typing import NamedTuple
 
+from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
+from ecr_scan_reporter.aws.metrics import embed
 from ecr_scan_reporter.aws.sns import Publication, ReportPublisher
 from ecr_scan_reporter.aws.sqs import SqsQueue
 from ecr_scan_reporter.aws.sqs_batch import SqsBatchResponse, SqsRecord, batch_response, receive_count
-from ecr_scan_reporter.errors import AwsError, DeadlineExceededError, MessageError
+from ecr_scan_reporter.errors import AwsError, DeadlineExceededError, FindingsNotReadError, MessageError
 from ecr_scan_reporter.memory.images import ImageMemory
 from ecr_scan_reporter.memory.outbox import Outbox
-from ecr_scan_reporter.memory.overdue import OverdueMessage
 from ecr_scan_reporter.memory.rules import RuleMemory
 from ecr_scan_reporter.memory.scans import ScanMemory
-from ecr_scan_reporter.reporting.events import ScanEvent, load, parse
-from ecr_scan_reporter.reporting.facts import Registry
-from ecr_scan_reporter.reporting.ignored import RuleMatcher
-from ecr_scan_reporter.reporting.processing import Outcome, Processor
-from ecr_scan_reporter.reporting.publishing import Dependencies as PublishingDependencies
-from ecr_scan_reporter.reporting.publishing import publish_again, publish_what_is_due
-from ecr_scan_reporter.reporting.scan_results import FindingsNotReadError
-from ecr_scan_reporter.reporting.triage import ImageEvents, latest_per_image
+from ecr_scan_reporter.messages.overdue import OverdueMessage
+from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
+from ecr_scan_reporter.reporting.intake.events import ScanEvent, load, parse
+from ecr_scan_reporter.reporting.intake.image_facts import BatchFacts
+from ecr_scan_reporter.reporting.intake.triage import ImageEvents, latest_per_image
+from ecr_scan_reporter.reporting.processor import Outcome, Processor
+from ecr_scan_reporter.reporting.reports.publishing import PublishingDependencies, publish_again, publish_what_is_due
 from ecr_scan_reporter.settings import ReporterSettings
 from ecr_scan_reporter.shared import clock
 from ecr_scan_reporter.shared.concurrency import concurrent_map
-from ecr_scan_reporter.shared.deadline import Deadline
-from ecr_scan_reporter.shared.metrics import embed
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +39,7 @@ _RETRY_DELAY, _SOON_RETRIED = 60, 2
 _NEW = {"CRITICAL": "NewCritical", "HIGH": "NewHigh", "MEDIUM": "NewMedium", "LOW": "NewLow"}
 
 
-class Dependencies(NamedTuple):
+class ReporterDependencies(NamedTuple):
     """The settings and clients of the reporter."""
 
     settings: ReporterSettings
@@ -72,7 +70,7 @@ class Batch(NamedTuple):
 
 
 def report_batch(
-    records: Sequence[SqsRecord], deps: Dependencies, deadline: Deadline, now: datetime | None = None
+    records: Sequence[SqsRecord], deps: ReporterDependencies, deadline: Deadline, now: datetime | None = None
 ) -> SqsBatchResponse:
     """Remember what a batch of scan events found, and publish what is due; return the messages to redeliver."""
     now = now or clock.now()
@@ -111,7 +109,7 @@ def _metrics(batch: Batch, retried: Collection[str], outcomes: Iterable[Outcome]
     }
 
 
-def receive(records: Iterable[SqsRecord], deps: Dependencies, deadline: Deadline) -> Batch:
+def receive(records: Iterable[SqsRecord], deps: ReporterDependencies, deadline: Deadline) -> Batch:
     """Parse the messages of a batch, and publish again what SNS rejected before, while there is time."""
     batch = Batch([], {}, set(), set(), set())
     for record in records:
@@ -127,7 +125,7 @@ def receive(records: Iterable[SqsRecord], deps: Dependencies, deadline: Deadline
     return batch
 
 
-def _receive(record: SqsRecord, batch: Batch, deps: Dependencies, deadline: Deadline) -> None:
+def _receive(record: SqsRecord, batch: Batch, deps: ReporterDependencies, deadline: Deadline) -> None:
     message_id, message = record["messageId"], load(record["body"])
     match message:
         case {"check": True}:
@@ -146,7 +144,7 @@ def process(
     images: Sequence[ImageEvents],
     overdue: Mapping[str, OverdueMessage],
     rules: RuleMatcher,
-    deps: Dependencies,
+    deps: ReporterDependencies,
     deadline: Deadline,
     now: datetime,
 ) -> tuple[list[Outcome], set[str]]:
@@ -160,7 +158,7 @@ def process(
         deadline: after which no image is started.
         now: aware.
     """
-    registry = Registry(deps.ecr, deps.table, (image.image for image in images), now)
+    registry = BatchFacts(deps.ecr, deps.table, (image.image for image in images), now)
     processor = Processor(deps.settings, deps.ecr, ImageMemory(deps.table), Outbox(deps.table), registry, rules, now)
 
     def attempt(work: ImageEvents | OverdueMessage) -> list[Outcome] | Exception:
@@ -199,7 +197,9 @@ def process(
     return outcomes, retried
 
 
-def publish(outcomes: Sequence[Outcome], batch: Batch, deps: Dependencies, deadline: Deadline, now: datetime) -> int:
+def publish(
+    outcomes: Sequence[Outcome], batch: Batch, deps: ReporterDependencies, deadline: Deadline, now: datetime
+) -> int:
     """Note what was added to the outbox, and publish what is due; return how many pages were published.
 
     Raises:

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from ecr_scan_reporter.memory.images import ImageRecord, Update
 from ecr_scan_reporter.memory.summaries import IMAGES, IN_TIME, NOT_PROMISED, OverdueFinding, RepositorySummary
-from ecr_scan_reporter.reporting.report import image_name, severity_key
+from ecr_scan_reporter.models.severities import severity_key
+from ecr_scan_reporter.reporting.formatting import image_name
 from ecr_scan_reporter.shared.durations import Duration
 
 # How many updates, overdue findings and images per reason are named.

@@ -1,103 +1,16 @@
-"""Counts how many images of a repository have a scan within the promised age, and why the others do not."""
+"""Whether an image has a scan within the promised age, and if not, why."""
 
-from collections import Counter
-from collections.abc import Mapping
 from datetime import datetime
-from enum import StrEnum
-from typing import Any, NamedTuple
 
-from ecr_scan_reporter.errors import MessageError
+from ecr_scan_reporter.memory.coverage import CoverageReason
 from ecr_scan_reporter.memory.scans import RememberedScan
-from ecr_scan_reporter.models import Scan
-from ecr_scan_reporter.scanning.due import IN_PROGRESS, is_unsupported
-
-# How many images are named per reason.
-_NAMES = 3
-
-
-class Reason(StrEnum):
-    """Whether an image has a complete scan within the promised age, and if not, why."""
-
-    IN_TIME = "in_time"
-    NEVER_SCANNED = "never_scanned"
-    FAILED = "failed"
-    UNSUPPORTED = "unsupported"
-    TOO_OLD = "too_old"
-    EXPIRED = "expired"
-    ARCHIVED = "archived"
-    NOT_SELECTED = "not_selected"
-    # The image is due, but the daily quota of scans ended the run before its scan was started.
-    QUOTA = "quota"
-    # The look-up failed, or the run ended before it, and memory does not know the image.
-    UNKNOWN = "unknown"
-
-
-class Coverage(NamedTuple):
-    """How many images there are by reason; each image is counted once.
-
-    Args:
-        counts: images by reason; reasons without an image are left out.
-        names: of the first images of each reason except IN_TIME: their first tags, or short digests.
-    """
-
-    counts: Mapping[Reason, int] = {}
-    names: Mapping[Reason, tuple[str, ...]] = {}
-
-    @property
-    def images(self) -> int:
-        """The number of all images."""
-        return sum(self.counts.values())
-
-    def add(self, reason: Reason, name: str) -> "Coverage":
-        """Return the coverage of these images and one more."""
-        named = self.names.get(reason, ())
-        names = self.names
-        if reason is not Reason.IN_TIME and len(named) < _NAMES:
-            names = {**names, reason: (*named, name)}
-        return Coverage({**self.counts, reason: self.counts.get(reason, 0) + 1}, names)
-
-    def merge(self, other: "Coverage") -> "Coverage":
-        """Return the coverage of these images and of others."""
-        names = {
-            reason: (*self.names.get(reason, ()), *other.names.get(reason, ()))[:_NAMES]
-            for reason in Reason
-            if reason in self.names or reason in other.names
-        }
-        return Coverage(dict(Counter(self.counts) + Counter(other.counts)), names)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return a value for JSON, such as `{"counts": {"in_time": 7, "failed": 1}, "names": {"failed": ["1.0"]}}`."""
-        return {"counts": dict(self.counts), "names": {reason: list(names) for reason, names in self.names.items()}}
-
-    @classmethod
-    def from_json(cls, value: object) -> "Coverage":
-        """Parse what `to_json` returned.
-
-        Raises:
-            MessageError: `value` is something else.
-        """
-        try:
-            return cls._parse(value)
-        except (AttributeError, TypeError, ValueError) as error:
-            expected = 'an object with "counts" and "names" of images by reason, or no value'
-            raise MessageError(f"coverage is {value!r}; expected {expected}") from error
-
-    @classmethod
-    def _parse(cls, value: Any) -> "Coverage":
-        if value.keys() != {"counts", "names"}:
-            raise ValueError
-        counts = {Reason(reason): number for reason, number in value["counts"].items()}
-        names = {Reason(reason): tuple(texts) for reason, texts in value["names"].items()}
-        if not all(type(number) is int and number > 0 for number in counts.values()):
-            raise ValueError
-        if not all(isinstance(text, str) for texts in names.values() for text in texts):
-            raise ValueError
-        return cls(counts, names)
+from ecr_scan_reporter.models.scan_statuses import ACTIVE, EXPIRED, FAILED
+from ecr_scan_reporter.models.scans import Scan
 
 
 def coverage_reason(
     scan: Scan | None, remembered: RememberedScan | None, cutoff: datetime, *, enhanced: bool = False
-) -> Reason:
+) -> CoverageReason:
     """Return whether an image is covered, judged by its last complete scan, and if not, why.
 
     A scan in progress has no result yet: the image counts as what it was before.
@@ -109,27 +22,27 @@ def coverage_reason(
         enhanced: whether the registry uses enhanced scanning, which monitors an ACTIVE image even if its last scan is
             old.
     """
-    if enhanced and scan and scan.status == "ACTIVE":
-        return Reason.IN_TIME
-    if scan and scan.status == "IMAGE_ARCHIVED":
-        return Reason.ARCHIVED
+    if enhanced and scan and scan.status == ACTIVE:
+        return CoverageReason.IN_TIME
+    if scan and scan.archived:
+        return CoverageReason.ARCHIVED
     before = (remembered.scan, remembered.named) if remembered else ()
     dates = [last.completed_at for last in (scan, *before) if last and last.completed_at and _may_be_complete(last)]
     if remembered and remembered.complete_at:
         dates.append(remembered.complete_at)
     if dates and max(dates) > cutoff:
-        return Reason.IN_TIME
-    if scan and scan.status in IN_PROGRESS:
-        scan = next((last for last in before if last and last.status not in IN_PROGRESS), None)
-    if scan and scan.status == "SCAN_ELIGIBILITY_EXPIRED":
-        return Reason.EXPIRED
-    if scan and is_unsupported(scan):
-        return Reason.UNSUPPORTED
-    if scan and scan.status == "FAILED":
-        return Reason.FAILED
-    return Reason.TOO_OLD if dates else Reason.NEVER_SCANNED
+        return CoverageReason.IN_TIME
+    if scan and scan.in_progress:
+        scan = next((last for last in before if last and not last.in_progress), None)
+    if scan and scan.status == EXPIRED:
+        return CoverageReason.EXPIRED
+    if scan and scan.unsupported:
+        return CoverageReason.UNSUPPORTED
+    if scan and scan.status == FAILED:
+        return CoverageReason.FAILED
+    return CoverageReason.TOO_OLD if dates else CoverageReason.NEVER_SCANNED
 
 
 def _may_be_complete(scan: Scan) -> bool:
     """Return whether a scan with a date is complete; one of an unknown status is."""
-    return scan.status not in IN_PROGRESS and scan.status != "FAILED" and not is_unsupported(scan)
+    return not scan.in_progress and scan.status != FAILED and not scan.unsupported

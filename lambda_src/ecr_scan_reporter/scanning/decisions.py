@@ -1,6 +1,12 @@
-"""The reasons for which an image is scanned or skipped."""
+"""Decides from the last scan of an image whether it is due, and in which order due images are scanned."""
 
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from zlib import crc32
+
+from ecr_scan_reporter.models.scan_statuses import FAILED
+from ecr_scan_reporter.models.scans import Scan
+from ecr_scan_reporter.shared.durations import Duration
 
 
 class Decision(StrEnum):
@@ -40,3 +46,59 @@ _DUE = frozenset(
         Decision.UNSUPPORTED_TOO_OLD,
     }
 )
+
+# ECR scans an image once in 24 hours; https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html
+_SCAN_INTERVAL = timedelta(hours=24)
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+def decide(digest: str, scan: Scan | None, max_age: Duration, run_interval: timedelta, now: datetime) -> Decision:
+    """Decide whether an image is due.
+
+    ECR gives most failed scans, and those in progress, no date. Such an image is due in at least one run of each
+    period, which its digest selects.
+
+    Args:
+        digest: of the image.
+        scan: the last scan, None if the image was never scanned. If its status is unknown, its date decides.
+        max_age: a scan older than this is due.
+        run_interval: the longest time between two runs.
+        now: aware.
+    """
+    if scan is None:
+        return Decision.NEVER_SCANNED
+    if scan.archived:
+        return Decision.ARCHIVED
+    age = None if scan.completed_at is None else now - scan.completed_at
+    if scan.in_progress:
+        # A scan takes minutes. Without a date, one in 23 images is due each hour: 23 and 24 have no common divisor, so
+        # runs at the same hour of each day, or of each week, reach every image.
+        stuck = (
+            _has_turn(digest, timedelta(hours=1), timedelta(hours=23), now) if age is None else age >= _SCAN_INTERVAL
+        )
+        return Decision.SCAN_STUCK if stuck else Decision.SCAN_IN_PROGRESS
+    too_old = scan.completed_at is not None and scan.completed_at <= max_age.before(now)
+    if scan.unsupported:
+        due = _has_turn(digest, run_interval, now - max_age.before(now), now) if age is None else too_old
+        return Decision.UNSUPPORTED_TOO_OLD if due else Decision.UNSUPPORTED
+    if scan.status == FAILED:
+        due = _has_turn(digest, run_interval, _SCAN_INTERVAL, now) if age is None else age >= _SCAN_INTERVAL
+        return Decision.LAST_SCAN_FAILED if due else Decision.FAILED_WITHIN_24_HOURS
+    if scan.completed_at is None:
+        return Decision.NEVER_SCANNED
+    return Decision.SCAN_TOO_OLD if too_old else Decision.SCANNED_RECENTLY
+
+
+def _has_turn(digest: str, run_interval: timedelta, period: timedelta, now: datetime) -> bool:
+    """Return whether this image is due in the run at `now`: in at least one run of each `period`.
+
+    It is exactly one if all intervals between two runs are `run_interval`. Those of a cron expression may be shorter.
+    """
+    runs = max(period // run_interval, 1)
+    return (crc32(digest.encode()) + (now - _EPOCH) // run_interval) % runs == 0
+
+
+def scan_priority(scan: Scan | None) -> datetime:
+    """Return a sort key for due images: never scanned first, then the oldest scan first."""
+    return (scan and scan.completed_at) or _LONG_AGO

@@ -5,18 +5,18 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.errors import SettingError
 from ecr_scan_reporter.memory.scans import ScanMemory
-from ecr_scan_reporter.models import Scan, StartOutcome
+from ecr_scan_reporter.messages.repository import RepositoryMessage
+from ecr_scan_reporter.models.scans import Scan, StartOutcome
 from ecr_scan_reporter.scanning import repository
 from ecr_scan_reporter.scanning.decisions import Decision
-from ecr_scan_reporter.scanning.messages import RepositoryMessage
 from ecr_scan_reporter.scanning.plan import ScanPlan
 from ecr_scan_reporter.scanning.rate_limiter import AdaptiveRateLimiter
 from ecr_scan_reporter.scanning.selection import Candidates
 from ecr_scan_reporter.scanning.tally import Tally
 from ecr_scan_reporter.shared import clock
-from ecr_scan_reporter.shared.deadline import Deadline
 
 # Bytes of the images in an answer. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html has 6 MB.
 _MAX_ANSWER = 5_000_000
@@ -43,7 +43,7 @@ class DryRunRequest(NamedTuple):
         )
 
 
-def dry_run(request: DryRunRequest, deps: repository.Dependencies, deadline: Deadline) -> dict[str, Any]:
+def dry_run(request: DryRunRequest, deps: repository.ScanDependencies, deadline: Deadline) -> dict[str, Any]:
     """Return what a run would do with each image of a repository now; starts nothing.
 
     It does remember what image indexes consist of, because ECR counts each read of an index as a pull.
@@ -76,7 +76,7 @@ def _entries(
     candidates: Candidates,
     skipped: list[tuple[str, str, Decision]],
     message: RepositoryMessage,
-    deps: repository.Dependencies,
+    deps: repository.ScanDependencies,
     deadline: Deadline,
     tally: Tally,
     now: datetime,

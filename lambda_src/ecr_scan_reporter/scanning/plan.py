@@ -9,13 +9,14 @@ from zlib import crc32
 
 from ecr_scan_reporter.aws.dynamodb import Item
 from ecr_scan_reporter.errors import AwsError
+from ecr_scan_reporter.memory.coverage import Coverage, CoverageReason
 from ecr_scan_reporter.memory.items import UNREADABLE, number, to_seconds, to_time
 from ecr_scan_reporter.memory.scans import RememberedScan, RepositoryState, ScanMemory
 from ecr_scan_reporter.memory.summaries import IMAGES, RepositorySummary, summary_item
-from ecr_scan_reporter.models import Scan, StartOutcome
-from ecr_scan_reporter.scanning.coverage import Coverage, Reason, coverage_reason
-from ecr_scan_reporter.scanning.decisions import Decision
-from ecr_scan_reporter.scanning.due import ARCHIVED, IN_PROGRESS, decide, is_unsupported
+from ecr_scan_reporter.models import scan_statuses
+from ecr_scan_reporter.models.scans import Scan, StartOutcome
+from ecr_scan_reporter.scanning.coverage import coverage_reason
+from ecr_scan_reporter.scanning.decisions import Decision, decide
 from ecr_scan_reporter.scanning.selection import Candidate, Candidates, Chunk
 from ecr_scan_reporter.scanning.tally import ChunkSums, Tally
 from ecr_scan_reporter.settings import ImagesScannerSettings
@@ -24,7 +25,7 @@ from ecr_scan_reporter.shared.concurrency import chunked
 logger = logging.getLogger(__name__)
 
 # What is remembered of an image that ECR refuses to scan because of its type.
-UNSUPPORTED_TYPE = Scan("UNSUPPORTED_IMAGE")
+UNSUPPORTED_TYPE = Scan(scan_statuses.UNSUPPORTED_TYPE)
 # One image in this many is looked up each day in spite of memory, in case memory is wrong; at most this many images of
 # a repository in one invocation. A mistake also ends by itself, when the remembered scan is older than promised.
 _SPOT_CHECK, _MAX_SPOT_CHECKS = 100, 25
@@ -216,7 +217,7 @@ class ScanPlan:
             if self._is_scanned_now(image, scan, started):
                 yield to_seconds(self._now)
             elif scan:
-                waits = scan.status != ARCHIVED and (scan.completed_at or not is_unsupported(scan))
+                waits = not scan.archived and (scan.completed_at or not scan.unsupported)
                 dated = self._dated(image.digest, scan) if waits else None
                 yield to_seconds(dated.completed_at) if dated else 0
             elif image.digest in scans:
@@ -226,7 +227,7 @@ class ScanPlan:
                 yield to_seconds(remembered.asked_at) or image.pushed_at
 
     def _is_scanned_now(self, image: Candidate, scan: Scan | None, started: Container[str]) -> bool:
-        return image.digest in started or bool(self._enhanced and scan and scan.status == "ACTIVE")
+        return image.digest in started or bool(self._enhanced and scan and scan.status == scan_statuses.ACTIVE)
 
     def _coverage(
         self,
@@ -243,11 +244,11 @@ class ScanPlan:
             if image.digest in scans or remembered:
                 scan = self._last_scan(image.digest, scans)
                 reason = coverage_reason(scan, remembered, cutoff, enhanced=self._enhanced)
-                waits = quota_reached and reason is not Reason.IN_TIME and image.digest not in started
+                waits = quota_reached and reason is not CoverageReason.IN_TIME and image.digest not in started
                 if waits and self._is_due(image.digest, self._dated(image.digest, scan), self._now):
-                    reason = Reason.QUOTA
+                    reason = CoverageReason.QUOTA
             else:
-                reason = Reason.UNKNOWN
+                reason = CoverageReason.UNKNOWN
             coverage = coverage.add(reason, image.name)
         return coverage
 
@@ -322,7 +323,7 @@ class ScanPlan:
     def _is_unknown_in_progress(self, digest: str, scan: Scan | None) -> bool:
         """Return whether a scan is in progress that nobody knows the beginning of, so that it is remembered now."""
         remembered = self._remembered.get(digest)
-        undated = scan is not None and scan.status in IN_PROGRESS and scan.completed_at is None
+        undated = scan is not None and scan.in_progress and scan.completed_at is None
         return undated and not self._enhanced and not (remembered and _unanswered(remembered))
 
     def _dated(self, digest: str, scan: Scan | None) -> Scan | None:
@@ -332,9 +333,7 @@ class ScanPlan:
             return scan
         if remembered.scan and remembered.scan.status == scan.status:
             return scan._replace(completed_at=remembered.scan.completed_at)
-        return scan._replace(
-            completed_at=_unanswered(remembered) if scan.status in IN_PROGRESS else remembered.asked_at
-        )
+        return scan._replace(completed_at=_unanswered(remembered) if scan.in_progress else remembered.asked_at)
 
     def _is_due(self, digest: str, scan: Scan | None, now: datetime) -> bool:
         return decide(digest, scan, self._settings.max_age, self._settings.run_interval, now).due
@@ -357,8 +356,8 @@ def _unanswered(remembered: RememberedScan) -> datetime | None:
 
 def _of_unsupported(remembered: RememberedScan | None) -> Scan | None:
     """Return the remembered scan of an image that ECR cannot scan; None for any other."""
-    return remembered.named if remembered and remembered.named and is_unsupported(remembered.named) else None
+    return remembered.named if remembered and remembered.named and remembered.named.unsupported else None
 
 
 def _cannot_be_scanned(scan: Scan) -> bool:
-    return scan.status == ARCHIVED or is_unsupported(scan)
+    return scan.archived or scan.unsupported

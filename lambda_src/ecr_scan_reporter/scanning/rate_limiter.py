@@ -5,9 +5,9 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
+from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.errors import DeadlineExceededError, ThrottledError, TransientError
 from ecr_scan_reporter.shared import clock
-from ecr_scan_reporter.shared.deadline import Deadline
 
 T = TypeVar("T")
 

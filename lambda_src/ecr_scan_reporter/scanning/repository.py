@@ -13,6 +13,7 @@ from functools import partial
 from itertools import takewhile
 from typing import NamedTuple
 
+from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.aws.sqs import SqsQueue
@@ -26,14 +27,14 @@ from ecr_scan_reporter.errors import (
     ThrottledError,
     TransientError,
 )
+from ecr_scan_reporter.memory.coverage import Coverage
 from ecr_scan_reporter.memory.indexes import index_children
-from ecr_scan_reporter.memory.overdue import OverdueMessage
 from ecr_scan_reporter.memory.scans import ScanMemory
-from ecr_scan_reporter.models import Scan, StartOutcome
-from ecr_scan_reporter.scanning.coverage import Coverage
-from ecr_scan_reporter.scanning.decisions import Decision
-from ecr_scan_reporter.scanning.due import ARCHIVED, KNOWN_STATUSES, decide, scan_priority
-from ecr_scan_reporter.scanning.messages import RepositoryMessage
+from ecr_scan_reporter.messages.overdue import OverdueMessage
+from ecr_scan_reporter.messages.repository import RepositoryMessage
+from ecr_scan_reporter.models.scan_statuses import ARCHIVED, KNOWN_STATUSES
+from ecr_scan_reporter.models.scans import Scan, StartOutcome
+from ecr_scan_reporter.scanning.decisions import Decision, decide, scan_priority
 from ecr_scan_reporter.scanning.plan import UNSUPPORTED_TYPE, ScanPlan
 from ecr_scan_reporter.scanning.quota import QuotaDetector
 from ecr_scan_reporter.scanning.rate_limiter import AdaptiveRateLimiter
@@ -42,7 +43,6 @@ from ecr_scan_reporter.scanning.tally import Tally
 from ecr_scan_reporter.settings import ImagesScannerSettings
 from ecr_scan_reporter.shared import clock
 from ecr_scan_reporter.shared.concurrency import concurrent_map
-from ecr_scan_reporter.shared.deadline import Deadline
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ RETRY_PAUSE = 0.2
 _FEW = 0.1
 
 
-class Dependencies(NamedTuple):
+class ScanDependencies(NamedTuple):
     """What the images scanner works with, for the life of its execution environment.
 
     Args:
@@ -85,7 +85,7 @@ class Dependencies(NamedTuple):
     quota: QuotaDetector
 
 
-def process_message(body: str, deps: Dependencies, deadline: Deadline) -> None:
+def process_message(body: str, deps: ScanDependencies, deadline: Deadline) -> None:
     """Scan the repository that a message names, and queue a continuation if the time was too short.
 
     Raises:
@@ -98,7 +98,7 @@ def process_message(body: str, deps: Dependencies, deadline: Deadline) -> None:
         deps.images_queue.send([continuation.to_json()], delay=CONTINUATION_DELAYS[continuation.stalled])
 
 
-def scan_repository(message: RepositoryMessage, deps: Dependencies, deadline: Deadline) -> RepositoryMessage | None:
+def scan_repository(message: RepositoryMessage, deps: ScanDependencies, deadline: Deadline) -> RepositoryMessage | None:
     """Start the due scans of one repository.
 
     Returns:
@@ -143,7 +143,7 @@ def _continuation(message: RepositoryMessage, tally: Tally, reason: str) -> Repo
 
 
 def _scan_images(
-    message: RepositoryMessage, deps: Dependencies, deadline: Deadline, tally: Tally, now: datetime
+    message: RepositoryMessage, deps: ScanDependencies, deadline: Deadline, tally: Tally, now: datetime
 ) -> None:
     memory = ScanMemory(deps.table)
     plan = ScanPlan(
@@ -170,7 +170,7 @@ def _scan_images(
 def _sum_up_the_rest(
     candidates: Candidates,
     message: RepositoryMessage,
-    deps: Dependencies,
+    deps: ScanDependencies,
     deadline: Deadline,
     tally: Tally,
     plan: ScanPlan,
@@ -195,7 +195,7 @@ def _sum_up_the_rest(
 def _scan_candidates(
     candidates: Candidates,
     message: RepositoryMessage,
-    deps: Dependencies,
+    deps: ScanDependencies,
     deadline: Deadline,
     tally: Tally,
     plan: ScanPlan,
@@ -249,7 +249,7 @@ def _scan_candidates(
             raise DeadlineExceededError(f"there was time to look up only {looked_up.done} of {len(images)} images")
 
 
-def _queue_overdue(digests: Iterable[str], message: RepositoryMessage, deps: Dependencies) -> None:
+def _queue_overdue(digests: Iterable[str], message: RepositoryMessage, deps: ScanDependencies) -> None:
     """Ask the reporter to look at images with a deadline that has passed; it reports each finding once.
 
     Raises:
@@ -262,7 +262,7 @@ def _queue_overdue(digests: Iterable[str], message: RepositoryMessage, deps: Dep
 
 def list_candidates(
     message: RepositoryMessage,
-    deps: Dependencies,
+    deps: ScanDependencies,
     now: datetime,
     deadline: Deadline,
     tally: Tally,

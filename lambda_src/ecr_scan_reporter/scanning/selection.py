@@ -6,13 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from ecr_scan_reporter.models import Image, IndexChild, Scan, Selection, inherited_tags
-from ecr_scan_reporter.scanning.coverage import Coverage, Reason
+from ecr_scan_reporter.memory.coverage import Coverage, CoverageReason
+from ecr_scan_reporter.models.images import Image, IndexChild, inherited_tags
+from ecr_scan_reporter.models.scans import Scan
+from ecr_scan_reporter.models.selection import Selection
 from ecr_scan_reporter.scanning.decisions import Decision
 from ecr_scan_reporter.shared.durations import Duration
 
 # Reasons for which an image is skipped that ECR could scan.
-_COVERAGE_REASONS = {Decision.ARCHIVED: Reason.ARCHIVED, Decision.NOT_SELECTED: Reason.NOT_SELECTED}
+_COVERAGE_REASONS = {Decision.ARCHIVED: CoverageReason.ARCHIVED, Decision.NOT_SELECTED: CoverageReason.NOT_SELECTED}
 
 
 class Candidate(NamedTuple):

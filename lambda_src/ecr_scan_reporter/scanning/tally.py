@@ -8,13 +8,13 @@ from datetime import datetime
 from itertools import chain
 from typing import NamedTuple
 
+from ecr_scan_reporter.aws.metrics import embed
+from ecr_scan_reporter.memory.coverage import Coverage
 from ecr_scan_reporter.memory.summaries import RepositorySummary
-from ecr_scan_reporter.models import StartOutcome
-from ecr_scan_reporter.scanning.coverage import Coverage
+from ecr_scan_reporter.messages.repository import RepositoryMessage
+from ecr_scan_reporter.models.scans import StartOutcome
 from ecr_scan_reporter.scanning.decisions import Decision
-from ecr_scan_reporter.scanning.messages import RepositoryMessage
 from ecr_scan_reporter.scanning.selection import Chunk
-from ecr_scan_reporter.shared.metrics import embed
 
 logger = logging.getLogger(__name__)
 

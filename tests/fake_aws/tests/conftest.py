@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from fixtures import virtual_time
+from support.fixtures import virtual_time
 
 __all__ = ["virtual_time"]
 

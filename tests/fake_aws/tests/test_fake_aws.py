@@ -26,7 +26,7 @@ from fake_aws import (
     fake_registry_of,
     plain_images,
 )
-from virtual_time import TIME
+from support.virtual_time import TIME
 
 TEN = partial(fake_registry_of, {"app": 10})
 

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 from ecr_scan_reporter.errors import MessageError
+from ecr_scan_reporter.memory.coverage import Coverage, CoverageReason
 from ecr_scan_reporter.memory.scans import RememberedScan
-from ecr_scan_reporter.models import UNSUPPORTED_IMAGE, Scan
-from ecr_scan_reporter.scanning.coverage import Coverage, Reason, coverage_reason
+from ecr_scan_reporter.models.scan_statuses import UNSUPPORTED_SYSTEM
+from ecr_scan_reporter.models.scans import Scan
+from ecr_scan_reporter.scanning.coverage import coverage_reason
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,97 +20,99 @@ RECENT, OLD = NOW - timedelta(days=6), NOW - timedelta(days=8)
 COMPLETE_RECENTLY, COMPLETE_LONG_AGO = Scan("COMPLETE", RECENT), Scan("COMPLETE", OLD)
 
 
-def sum_up(images: list[tuple[Reason, str]]) -> Coverage:
+def sum_up(images: list[tuple[CoverageReason, str]]) -> Coverage:
     coverage = Coverage()
     for reason, name in images:
         coverage = coverage.add(reason, name)
     return coverage
 
 
-IMAGES = st.lists(st.tuples(st.sampled_from(Reason), st.text(max_size=9)), max_size=40)
+IMAGES = st.lists(st.tuples(st.sampled_from(CoverageReason), st.text(max_size=9)), max_size=40)
 
 
 @pytest.mark.parametrize(
     ("scan", "reason"),
     [
-        (None, Reason.NEVER_SCANNED),
-        (COMPLETE_RECENTLY, Reason.IN_TIME),
-        (Scan("COMPLETE", CUTOFF + timedelta(seconds=1)), Reason.IN_TIME),
-        (Scan("COMPLETE", CUTOFF), Reason.TOO_OLD),
-        (COMPLETE_LONG_AGO, Reason.TOO_OLD),
-        (Scan("ACTIVE", RECENT), Reason.IN_TIME),
-        (Scan("UNKNOWN_STATUS", RECENT), Reason.IN_TIME),
-        (Scan("FAILED"), Reason.FAILED),
-        (Scan("FAILED", RECENT), Reason.FAILED),
-        (Scan("FAILED", RECENT, f"{UNSUPPORTED_IMAGE}: ..."), Reason.UNSUPPORTED),
-        (Scan("UNSUPPORTED_IMAGE", RECENT), Reason.UNSUPPORTED),
-        (Scan("IMAGE_SIZE_EXCEEDED"), Reason.UNSUPPORTED),
-        (Scan("SCAN_ELIGIBILITY_EXPIRED", OLD), Reason.EXPIRED),
-        (Scan("SCAN_ELIGIBILITY_EXPIRED"), Reason.EXPIRED),
-        (Scan("SCAN_ELIGIBILITY_EXPIRED", RECENT), Reason.IN_TIME),
-        (Scan("IMAGE_ARCHIVED", RECENT), Reason.ARCHIVED),
-        (Scan("IN_PROGRESS"), Reason.NEVER_SCANNED),
-        (Scan("IN_PROGRESS", RECENT), Reason.NEVER_SCANNED),
+        (None, CoverageReason.NEVER_SCANNED),
+        (COMPLETE_RECENTLY, CoverageReason.IN_TIME),
+        (Scan("COMPLETE", CUTOFF + timedelta(seconds=1)), CoverageReason.IN_TIME),
+        (Scan("COMPLETE", CUTOFF), CoverageReason.TOO_OLD),
+        (COMPLETE_LONG_AGO, CoverageReason.TOO_OLD),
+        (Scan("ACTIVE", RECENT), CoverageReason.IN_TIME),
+        (Scan("UNKNOWN_STATUS", RECENT), CoverageReason.IN_TIME),
+        (Scan("FAILED"), CoverageReason.FAILED),
+        (Scan("FAILED", RECENT), CoverageReason.FAILED),
+        (Scan("FAILED", RECENT, f"{UNSUPPORTED_SYSTEM}: ..."), CoverageReason.UNSUPPORTED),
+        (Scan("UNSUPPORTED_IMAGE", RECENT), CoverageReason.UNSUPPORTED),
+        (Scan("IMAGE_SIZE_EXCEEDED"), CoverageReason.UNSUPPORTED),
+        (Scan("SCAN_ELIGIBILITY_EXPIRED", OLD), CoverageReason.EXPIRED),
+        (Scan("SCAN_ELIGIBILITY_EXPIRED"), CoverageReason.EXPIRED),
+        (Scan("SCAN_ELIGIBILITY_EXPIRED", RECENT), CoverageReason.IN_TIME),
+        (Scan("IMAGE_ARCHIVED", RECENT), CoverageReason.ARCHIVED),
+        (Scan("IN_PROGRESS"), CoverageReason.NEVER_SCANNED),
+        (Scan("IN_PROGRESS", RECENT), CoverageReason.NEVER_SCANNED),
     ],
 )
-def test_last_scan_decides_where_nothing_is_remembered(scan: Scan | None, reason: Reason) -> None:
+def test_last_scan_decides_where_nothing_is_remembered(scan: Scan | None, reason: CoverageReason) -> None:
     assert coverage_reason(scan, None, CUTOFF) is reason
 
 
 @pytest.mark.parametrize(
     ("scan", "reason"),
     [
-        (Scan("ACTIVE", OLD), Reason.IN_TIME),
-        (Scan("ACTIVE"), Reason.IN_TIME),
-        (Scan("SCAN_ELIGIBILITY_EXPIRED", OLD), Reason.EXPIRED),
-        (Scan("COMPLETE", OLD), Reason.TOO_OLD),
+        (Scan("ACTIVE", OLD), CoverageReason.IN_TIME),
+        (Scan("ACTIVE"), CoverageReason.IN_TIME),
+        (Scan("SCAN_ELIGIBILITY_EXPIRED", OLD), CoverageReason.EXPIRED),
+        (Scan("COMPLETE", OLD), CoverageReason.TOO_OLD),
     ],
 )
-def test_image_that_enhanced_scanning_monitors_is_in_time(scan: Scan, reason: Reason) -> None:
+def test_image_that_enhanced_scanning_monitors_is_in_time(scan: Scan, reason: CoverageReason) -> None:
     assert coverage_reason(scan, None, CUTOFF, enhanced=True) is reason
-    assert coverage_reason(Scan("ACTIVE", OLD), None, CUTOFF) is Reason.TOO_OLD
+    assert coverage_reason(Scan("ACTIVE", OLD), None, CUTOFF) is CoverageReason.TOO_OLD
 
 
 @pytest.mark.parametrize(
     ("remembered", "reason"),
     [
-        (RememberedScan(COMPLETE_RECENTLY), Reason.IN_TIME),
-        (RememberedScan(COMPLETE_LONG_AGO), Reason.TOO_OLD),
-        (RememberedScan(None, NOW), Reason.NEVER_SCANNED),
-        (RememberedScan(None, NOW, Scan("FAILED")), Reason.FAILED),
-        (RememberedScan(Scan("FAILED", RECENT)), Reason.FAILED),
-        (RememberedScan(Scan("FAILED", RECENT), complete_at=OLD), Reason.FAILED),
-        (RememberedScan(Scan("FAILED", NOW), complete_at=RECENT), Reason.IN_TIME),
-        (RememberedScan(None, NOW, Scan("SCAN_ELIGIBILITY_EXPIRED")), Reason.EXPIRED),
-        (RememberedScan(None, NOW, Scan("IN_PROGRESS")), Reason.NEVER_SCANNED),
+        (RememberedScan(COMPLETE_RECENTLY), CoverageReason.IN_TIME),
+        (RememberedScan(COMPLETE_LONG_AGO), CoverageReason.TOO_OLD),
+        (RememberedScan(None, NOW), CoverageReason.NEVER_SCANNED),
+        (RememberedScan(None, NOW, Scan("FAILED")), CoverageReason.FAILED),
+        (RememberedScan(Scan("FAILED", RECENT)), CoverageReason.FAILED),
+        (RememberedScan(Scan("FAILED", RECENT), complete_at=OLD), CoverageReason.FAILED),
+        (RememberedScan(Scan("FAILED", NOW), complete_at=RECENT), CoverageReason.IN_TIME),
+        (RememberedScan(None, NOW, Scan("SCAN_ELIGIBILITY_EXPIRED")), CoverageReason.EXPIRED),
+        (RememberedScan(None, NOW, Scan("IN_PROGRESS")), CoverageReason.NEVER_SCANNED),
     ],
 )
-def test_image_whose_scan_is_in_progress_counts_as_before(remembered: RememberedScan, reason: Reason) -> None:
+def test_image_whose_scan_is_in_progress_counts_as_before(remembered: RememberedScan, reason: CoverageReason) -> None:
     assert coverage_reason(Scan("IN_PROGRESS"), remembered, CUTOFF) is reason
 
 
 def test_failed_scan_after_a_complete_one_in_time_is_covered() -> None:
     remembered = RememberedScan(Scan("FAILED", NOW), complete_at=RECENT)
-    assert coverage_reason(Scan("FAILED"), remembered, CUTOFF) is Reason.IN_TIME
+    assert coverage_reason(Scan("FAILED"), remembered, CUTOFF) is CoverageReason.IN_TIME
 
 
 @given(IMAGES)
-def test_every_image_is_counted_once_and_the_first_are_named(images: list[tuple[Reason, str]]) -> None:
+def test_every_image_is_counted_once_and_the_first_are_named(images: list[tuple[CoverageReason, str]]) -> None:
     coverage = sum_up(images)
     assert coverage.images == len(images)
-    for reason in Reason:
+    for reason in CoverageReason:
         names = [name for other, name in images if other is reason]
         assert coverage.counts.get(reason, 0) == len(names)
-        assert coverage.names.get(reason, ()) == (() if reason is Reason.IN_TIME else tuple(names[:3]))
+        assert coverage.names.get(reason, ()) == (() if reason is CoverageReason.IN_TIME else tuple(names[:3]))
 
 
 @given(IMAGES, IMAGES)
-def test_parts_add_up_to_the_whole(first: list[tuple[Reason, str]], second: list[tuple[Reason, str]]) -> None:
+def test_parts_add_up_to_the_whole(
+    first: list[tuple[CoverageReason, str]], second: list[tuple[CoverageReason, str]]
+) -> None:
     assert sum_up(first).merge(sum_up(second)) == sum_up(first + second)
 
 
 @given(IMAGES)
-def test_json_is_parsed_to_the_same_coverage(images: list[tuple[Reason, str]]) -> None:
+def test_json_is_parsed_to_the_same_coverage(images: list[tuple[CoverageReason, str]]) -> None:
     coverage = sum_up(images)
     assert Coverage.from_json(json.loads(json.dumps(coverage.to_json()))) == coverage
 

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from ecr_scan_reporter.models import Image, IndexChild, Selection
-from ecr_scan_reporter.scanning.coverage import Coverage, Reason
+from ecr_scan_reporter.memory.coverage import Coverage, CoverageReason
+from ecr_scan_reporter.models.images import Image, IndexChild
+from ecr_scan_reporter.models.selection import Selection
 from ecr_scan_reporter.scanning.decisions import Decision
 from ecr_scan_reporter.scanning.selection import Candidate, ImageSelector
 from ecr_scan_reporter.shared.durations import Duration
@@ -144,7 +145,7 @@ def test_skipped_images_that_ecr_could_scan_are_named() -> None:
     children = [child("x", "child"), child("x", "attestation", attestation=True)]
     assert [candidate.digest for candidate in selected_by(selector, children)] == ["new"]
     assert selector.skipped_coverage == Coverage(
-        {Reason.ARCHIVED: 1, Reason.NOT_SELECTED: 4},
-        {Reason.ARCHIVED: ("old",), Reason.NOT_SELECTED: ("oldest", "untagged", "child")},
+        {CoverageReason.ARCHIVED: 1, CoverageReason.NOT_SELECTED: 4},
+        {CoverageReason.ARCHIVED: ("old",), CoverageReason.NOT_SELECTED: ("oldest", "untagged", "child")},
     )
     assert selector.skipped[Decision.ATTESTATION] == 1

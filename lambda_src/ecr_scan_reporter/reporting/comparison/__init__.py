@@ -1,0 +1,1 @@
+"""What changed between two scans. It reads and writes nothing."""

@@ -1,0 +1,98 @@
+"""What ECR knows about images besides findings: when they were pushed, and the tags and platforms of indexes."""
+
+import threading
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from ecr_scan_reporter.aws.dynamodb import Table
+from ecr_scan_reporter.aws.ecr import EcrRegistry
+from ecr_scan_reporter.errors import ImageNotFoundError, RepositoryNotFoundError
+from ecr_scan_reporter.memory.indexes import index_children
+from ecr_scan_reporter.models.images import Image, inherited_tags
+from ecr_scan_reporter.reporting.intake.events import ScanEvent
+
+# From this many images of a repository on, the repository is listed, 1,000 images a call; fewer take a call each.
+_LIST_FROM = 3
+
+
+class ImageFacts(NamedTuple):
+    """What ECR knows of one image.
+
+    Args:
+        tags: the image's own, or those of the indexes that it is part of.
+        platform: such as linux/arm64, if an index names it.
+        pushed_at: aware; None if the image was deleted.
+        no_image: whether this is an attestation or another artifact, which has no packages.
+    """
+
+    tags: tuple[str, ...] = ()
+    platform: str = ""
+    pushed_at: datetime | None = None
+    no_image: bool = False
+
+
+class _Repository:
+    """What was read of one repository."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.listed = False
+        self.facts: dict[str, ImageFacts] = {}
+
+
+class BatchFacts:
+    """Reads facts of images for one batch, each repository once. Safe for concurrent use."""
+
+    def __init__(self, ecr: EcrRegistry, table: Table, events: Iterable[ScanEvent], now: datetime) -> None:
+        self._ecr, self._table, self._now = ecr, table, now
+        self._expected = Counter(event.repository for event in events)
+        self._repositories = {name: _Repository() for name in self._expected}
+
+    def facts(self, event: ScanEvent) -> ImageFacts:
+        """Return the facts of an image.
+
+        Raises:
+            AwsError: ECR rejected a call.
+        """
+        repository = self._repositories[event.repository]
+        with repository.lock:
+            if event.digest in repository.facts:
+                return repository.facts[event.digest]
+            if repository.listed:
+                return ImageFacts(event.tags)
+            try:
+                if event.tags and self._expected[event.repository] < _LIST_FROM:
+                    return _own_facts(self._ecr.image(event.repository, event.digest))
+                repository.facts = self._list(event.repository)
+            except (ImageNotFoundError, RepositoryNotFoundError):
+                return ImageFacts(event.tags)
+            repository.listed = True
+            return repository.facts.get(event.digest, ImageFacts(event.tags))
+
+    def _list(self, repository: str) -> dict[str, ImageFacts]:
+        facts: dict[str, ImageFacts] = {}
+        untagged: set[str] = set()
+        index_tags: dict[str, tuple[str, ...]] = {}
+        for page in self._ecr.image_pages(repository):
+            for image in page:
+                if image.is_index:
+                    index_tags[image.digest] = image.tags
+                    continue
+                facts[image.digest] = _own_facts(image)
+                if not image.tags:
+                    untagged.add(image.digest)
+        children = index_children(self._ecr, self._table, repository, list(index_tags), self._now) if untagged else []
+        tags = inherited_tags(children, index_tags)
+        for child in children:
+            if child.digest in untagged:
+                own = facts[child.digest]
+                facts[child.digest] = ImageFacts(
+                    tags[child.digest], child.platform, own.pushed_at, own.no_image or child.attestation
+                )
+        return facts
+
+
+def _own_facts(image: Image) -> ImageFacts:
+    return ImageFacts(image.tags, "", image.pushed_at, image.is_artifact)

@@ -1,0 +1,1 @@
+"""The weekly overview of the registry."""

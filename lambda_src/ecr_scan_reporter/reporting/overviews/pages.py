@@ -1,0 +1,98 @@
+"""Splits an overview into pages and renders each page as one SNS message."""
+
+import json
+from collections.abc import Iterator
+
+from ecr_scan_reporter.aws.sns import MAX_MESSAGE, MAX_SUBJECT, ReportMessage, publications
+from ecr_scan_reporter.reporting.formatting import Context, dumps, to_ascii, truncate
+from ecr_scan_reporter.reporting.overviews import chat, document, email
+from ecr_scan_reporter.reporting.overviews.overview import Overview, RepositoryRow
+from ecr_scan_reporter.reporting.overviews.page import OverviewPage
+from ecr_scan_reporter.reporting.overviews.wording import headline
+
+# Bytes that are kept free: SNS may count more than the body, and a page's own number takes some.
+_MARGIN = 4 * 1024
+_PAGE_SIZE = MAX_MESSAGE - _MARGIN
+# Characters of a group's name in the subject, at least; below that it is left out.
+_MIN_GROUP = 8
+
+
+def build_pages(overview: Overview, context: Context) -> list[OverviewPage]:
+    """Split an overview into as few pages as fit; every repository is on exactly one page."""
+    empty = OverviewPage(overview, ())
+    # The first page also has the text of the email.
+    room = _PAGE_SIZE - _size(empty, context)
+    further = _PAGE_SIZE - _size(empty._replace(part=2, parts=2), context)
+    chunks: list[list[RepositoryRow]] = [[]]
+    for row in overview.repositories:
+        size = _row_size(row)
+        if size > room:
+            chunks.append([])
+            room = further
+        chunks[-1].append(row)
+        room -= size
+    return [OverviewPage(overview, tuple(chunk), number, len(chunks)) for number, chunk in enumerate(chunks, start=1)]
+
+
+def build_messages(overview: Overview, context: Context) -> Iterator[ReportMessage]:
+    """Yield the messages of an overview, rendered one after the other."""
+    for page in build_pages(overview, context):
+        yield build_message(page, context)
+
+
+def build_message(page: OverviewPage, context: Context) -> ReportMessage:
+    """Render a page in every format."""
+    return ReportMessage(
+        subject=subject(page.overview, f" ({page.part}/{page.parts})" if page.part > 1 else ""),
+        email=email.render(page, context),
+        document=document.render(page, context),
+        chat=chat.render(page, context),
+        attributes=_attributes(page),
+    )
+
+
+def subject(overview: Overview, part: str = "") -> str:
+    """Return the subject, which alone says whether to open the overview."""
+    prefix, words = "[ECR] ", headline(overview)
+    room = MAX_SUBJECT - len(prefix) - len(part)
+    if len(words) > room:
+        words = words.replace(" scanned in time", " in time")
+    free = room - len(words) - 2
+    if overview.group is not None and free >= min(_MIN_GROUP, len(overview.group)):
+        words = f"{truncate(to_ascii(overview.group), free)}: {words}"
+    else:
+        words = words[:1].upper() + words[1:]
+    return prefix + truncate(words, room) + part
+
+
+def _attributes(page: OverviewPage) -> dict[str, str | int | list[str]]:
+    """Return what a subscriber's filter policy can match.
+
+    At most ten: for queues with raw delivery, SNS discards messages with more.
+    https://docs.aws.amazon.com/sns/latest/dg/sns-message-attributes.html
+    """
+    overview = page.overview
+    critical, high = (overview.changes.new_critical, overview.changes.new_high) if overview.changes else (0, 0)
+    attributes: dict[str, str | int | list[str]] = {
+        "kind": "overview",
+        "severity": "CRITICAL" if critical else "HIGH" if high else "NONE",
+        "new_critical": critical,
+        "new_high": high,
+        "overdue": overview.overdue,
+        "failed_scans": overview.coverage.get("failed", 0),
+        "account": overview.account,
+        "region": overview.region,
+        "part": page.part,
+    }
+    return attributes | ({"group": overview.group} if overview.group else {})
+
+
+def _size(page: OverviewPage, context: Context) -> int:
+    report, *_ = publications(build_message(page, context))
+    return report.size
+
+
+def _row_size(row: RepositoryRow) -> int:
+    """Return the bytes that a row takes in a message: the document is a string in the JSON of the message."""
+    text = dumps(document.repository(row))
+    return len(json.dumps(text, ensure_ascii=False).encode()) + 1

@@ -1,0 +1,231 @@
+"""Words an overview, for every format."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from ecr_scan_reporter.memory.images import Update
+from ecr_scan_reporter.models.severities import SEVERITIES
+from ecr_scan_reporter.reporting.formatting import format_date, format_day, package_label, pluralize
+from ecr_scan_reporter.reporting.overviews.overview import Balance, Overview
+
+
+class NamedLine(NamedTuple):
+    """A line with untrusted names in it.
+
+    Args:
+        before: what comes before the names.
+        names: that are untrusted.
+        total: how many names there are, if not all are known.
+        after: what comes after the names.
+    """
+
+    before: str
+    names: Sequence[str] = ()
+    total: int = 0
+    after: str = ""
+
+    @property
+    def more(self) -> bool:
+        """Whether there are more names than are known."""
+        return self.total > len(self.names)
+
+
+class Need(NamedTuple):
+    """Something that needs people: a line that says what, and its details with what introduces them."""
+
+    line: NamedLine
+    intro: str = ""
+    details: tuple[NamedLine, ...] = ()
+
+
+def severe(counts: Mapping[str, int]) -> str:
+    """Format `38 critical, 400 high, 2,972 others`; "" if nothing is open."""
+    parts = [f"{counts[severity]:,} {severity.lower()}" for severity in SEVERITIES[:2] if counts.get(severity)]
+    others = sum(number for severity, number in counts.items() if severity not in SEVERITIES[:2])
+    if others:
+        parts.append(pluralize(others, "other") if parts else f"{others:,} of lower severity")
+    return ", ".join(parts)
+
+
+def headline(overview: Overview) -> str:
+    """Format `2 new critical, 1 overdue, 3 other notices, 10,409 of 10,412 images scanned in time`."""
+    return ", ".join(filter(None, (news(overview), promise(overview))))
+
+
+def news(overview: Overview) -> str:
+    """Format the part of the headline before the promise."""
+    parts = [_new(overview)] if overview.known else []
+    if overview.overdue:
+        parts.append(f"{overview.overdue:,} overdue")
+    if notices := _count_notices(overview):
+        parts.append(pluralize(notices, "other notice" if overview.overdue else "notice"))
+    return ", ".join(parts)
+
+
+def _new(overview: Overview) -> str:
+    changes = overview.changes
+    if changes is None:
+        return f"first overview: {_worst(overview.open, 1) or 'nothing'} open"
+    if changes.new_critical:
+        return f"{changes.new_critical:,} new critical"
+    if changes.new_high:
+        return f"{changes.new_high:,} new high"
+    return f"{changes.new:,} new" if changes.new else "nothing new"
+
+
+def _count_notices(overview: Overview) -> int:
+    """Count what needs people, except what other numbers of the headline say."""
+    notices = overview.notices
+    partly_stale = 0 < overview.stale < len(overview.repositories)
+    lists = (notices.rules, notices.dlqs, notices.unconfirmed, notices.unreadable)
+    return partly_stale + sum(map(len, lists))
+
+
+def promise(overview: Overview) -> str:
+    """Format `10,409 of 10,412 images scanned in time`; if no run has finished, say that instead."""
+    if not overview.known:
+        return "no run has finished yet"
+    if overview.last_run_at is None:
+        return "no images"
+    return no_run(overview) or coverage(overview)
+
+
+def no_run(overview: Overview) -> str:
+    """Format `no run since 16 Nov 2026`; "" if a repository had one lately."""
+    if overview.last_run_at is None or overview.stale < len(overview.repositories):
+        return ""
+    return f"no run since {format_date(overview.last_run_at)}"
+
+
+def coverage(overview: Overview) -> str:
+    """Format `10,409 of 10,412 images scanned in time`."""
+    if not overview.images:
+        return "no images"
+    return f"{overview.in_time:,} of {pluralize(overview.images, 'image')} scanned in time"
+
+
+def not_promised(overview: Overview) -> str:
+    """Format `120 archived, 30 not selected`; "" if there are none."""
+    parts = {"archived": overview.coverage.get("archived"), "not selected": overview.coverage.get("not_selected")}
+    return ", ".join(f"{number:,} {word}" for word, number in parts.items() if number)
+
+
+def _stale_age(overview: Overview) -> str:
+    seconds = int(overview.stale_after.total_seconds())
+    for size, word in ((86400, "day"), (3600, "hour")):
+        if seconds >= size and seconds % size == 0:
+            return pluralize(seconds // size, word)
+    return pluralize(seconds // 60, "minute")
+
+
+def balance(changes: Balance, overview: Overview) -> list[tuple[str, int, str]]:
+    """Return the lines of the balance: a sign, a number and what it counts. Zeros have no line."""
+    new = _worst({"CRITICAL": changes.new_critical, "HIGH": changes.new_high}, 2)
+    lines = [
+        ("+", changes.new, f"new ({new})" if new else "new"),
+        ("+", changes.back, "back again"),
+        ("+", changes.carried, "carried into rebuilt images, or found in a first inventory"),
+        ("-", changes.fixed, "fixed"),
+        ("-", changes.withdrawn, "withdrawn by the vulnerability database"),
+        ("-", changes.left, "gone with deleted images"),
+    ]
+    lines = [line for line in lines if line[1]]
+    ignored = [("", overview.ignored, "of them ignored by rules")] if overview.ignored else []
+    if not lines:
+        return [("", changes.open_now, f"open, as before{_open_details(overview)}"), *ignored]
+    return [
+        ("", changes.open_before, "open before"),
+        *lines,
+        ("=", changes.open_now, f"open now{_open_details(overview)}"),
+        *ignored,
+    ]
+
+
+def no_changes(overview: Overview) -> str:
+    """Return the heading if no changes are known."""
+    return "Changes" if overview.since else "Changes: none yet, this is the first overview"
+
+
+def open_now(overview: Overview) -> list[str]:
+    """Format `3,410 open (38 critical, 400 high, 2,972 others).` and `12 of them ignored by rules.`."""
+    if not overview.known:
+        return ["Nothing is known yet."]
+    ignored = [f"{overview.ignored:,} of them ignored by rules."] if overview.ignored else []
+    return [f"{overview.total_open:,} open{_open_details(overview)}.", *ignored]
+
+
+def _open_details(overview: Overview) -> str:
+    worst = severe(overview.open)
+    return f" ({worst})" if worst else ""
+
+
+def no_updates(overview: Overview) -> str:
+    """Return why no update is named."""
+    if not overview.known:
+        return "Nothing is known yet."
+    return "No package is known for what is open." if overview.total_open else "Nothing is open."
+
+
+def update_names(update: Update) -> str:
+    """Format `openssl 3.0.1-r2 -> 3.0.15-r0`, `busybox 1.36.1 (no fix known)`."""
+    installed = package_label(update.package or "package not named", update.installed_versions)
+    if not update.fixed_versions:
+        return f"{installed} (no fix known)"
+    return f"{installed} -> {', '.join(update.fixed_versions[:2])}"
+
+
+def update_effect(update: Update, severities: int = 2) -> str:
+    """Format `41 images, 3 critical, 12 high`, with at most this many severities."""
+    return f"{pluralize(update.images, 'image')}, {_worst(update.counts, severities) or 'severity unknown'}"
+
+
+def _worst(counts: Mapping[str, int], severities: int) -> str:
+    """Format the counts of the worst severities, such as `3 critical, 12 high`; "" if there are none."""
+    known = [f"{counts[severity]:,} {severity.lower()}" for severity in SEVERITIES if counts.get(severity)]
+    return ", ".join(known[:severities])
+
+
+def needs(overview: Overview) -> Iterator[Need]:
+    """Yield what needs people, the most urgent first."""
+    notices = overview.notices
+    if not overview.known:
+        yield Need(NamedLine("No run has finished yet: the logs of the two scanners say why."))
+    if overview.stale:
+        words = pluralize(overview.stale, "repository", "repositories")
+        before = f"No run of {words} in the last {_stale_age(overview)}: "
+        yield Need(NamedLine(before, overview.stale_examples, overview.stale))
+    if overview.overdue:
+        words = pluralize(overview.overdue, "finding is overdue", "findings are overdue")
+        yield Need(NamedLine(words), " (date and rule of fix_within):", tuple(_overdue(overview)))
+    if failed := overview.coverage.get("failed", 0):
+        before = f"{pluralize(failed, 'image')} whose last scan failed: "
+        yield Need(NamedLine(before, overview.examples.get("failed", ()), failed))
+    if quota := overview.coverage.get("quota", 0):
+        yield Need(
+            NamedLine(f"The daily quota of scans was used up before {pluralize(quota, 'image')} could be scanned.")
+        )
+    if notices.dlqs:
+        words = pluralize(sum(notices.dlqs.values()), "message is", "messages are")
+        one = len(notices.dlqs) == 1
+        names = list(notices.dlqs) if one else [f"{name} ({number:,})" for name, number in notices.dlqs.items()]
+        yield Need(NamedLine(f"{words} in the DLQ " if one else f"{words} in DLQs: ", names))
+    if notices.unconfirmed:
+        words = pluralize(len(notices.unconfirmed), "address", "addresses")
+        yield Need(NamedLine(f"{words} never confirmed the subscription: ", notices.unconfirmed))
+    if len(notices.unreadable) == 1:
+        yield Need(NamedLine("", notices.unreadable))
+    elif notices.unreadable:
+        details = tuple(NamedLine("", (sentence,)) for sentence in notices.unreadable)
+        yield Need(NamedLine(f"{len(notices.unreadable)} things could not be read"), ":", details)
+    if len(notices.rules) == 1:
+        yield Need(NamedLine("", notices.rules))
+    elif notices.rules:
+        words = f"{len(notices.rules):,} notices about ignore rules"
+        yield Need(NamedLine(words), ":", tuple(NamedLine("", (sentence,)) for sentence in notices.rules))
+
+
+def _overdue(overview: Overview) -> Iterator[NamedLine]:
+    for found in overview.overdue_worst:
+        # The date, and why that one: this many days after a scan first had the finding.
+        why = f"{found.rule}, {pluralize(found.days, 'day')}" if found.rule else found.severity
+        yield NamedLine(f"{format_day(found.due_at, overview.made_at)} ({why}): ", (f"{found.id} in {found.image}",))

@@ -1,0 +1,1 @@
+"""The report of changes: what waits, who gets it, how it reads."""

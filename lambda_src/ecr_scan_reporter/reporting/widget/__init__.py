@@ -1,0 +1,1 @@
+"""The page of the registry on the CloudWatch dashboard."""

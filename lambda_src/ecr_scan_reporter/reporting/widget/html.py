@@ -1,0 +1,511 @@
+"""Renders the state of the registry as HTML for a custom widget of a CloudWatch dashboard.
+
+The console removes scripts. A link that acts is an `<a>` with a `<cwdb-action>` behind it, which calls the function
+again. All CSS is below one class: a widget's styles may apply to the whole page.
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/add_custom_widget_dashboard_interactivity.html
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from html import escape
+from typing import NamedTuple, TypeVar
+
+from ecr_scan_reporter.memory.images import ImageRecord, Update
+from ecr_scan_reporter.memory.summaries import RepositorySummary
+from ecr_scan_reporter.reporting.console_links import image_console_url
+from ecr_scan_reporter.reporting.formatting import (
+    format_date,
+    format_duration,
+    image_name,
+    pluralize,
+    reason_words,
+    replace_unprintable,
+    short_digest,
+    truncate,
+)
+from ecr_scan_reporter.reporting.registry_state import (
+    MAX_IMAGES,
+    Coverage,
+    ImageLine,
+    RegistryState,
+    RepositoryImages,
+    RepositoryLine,
+    SharedUpdate,
+    registry_state,
+)
+from ecr_scan_reporter.shared.durations import Duration
+
+# Lines of a table; the rest is on further pages.
+PAGE_SIZE = 50
+_SHOWN = ("CRITICAL", "HIGH", "MEDIUM", "LOW")
+_MAX_TAGS = 3
+# The share of a bar that the smallest part has.
+_SMALLEST_PART = 0.01
+_ZERO = '<span class="muted">0</span>'
+_NO_RUN = "No run has finished yet. The first one starts on schedule; then the state of each repository is shown here."
+
+Line = TypeVar("Line")
+
+# By theme: colors of text, lesser text, lines, areas and links; then of the severities, and of the text on them.
+_COLORS = {
+    "light": {
+        "text": "#16191f",
+        "muted": "#5f6b7a",
+        "line": "#dfe4ea",
+        "area": "#f5f7f9",
+        "link": "#0b62c4",
+        "warn": "#8a5a00",
+        "warn-area": "#fff6e0",
+        "good": "#1d7a45",
+        "critical": "#b3123e",
+        "high": "#dd5a1a",
+        "medium": "#e5a50a",
+        "low": "#3d84cc",
+        "other": "#7d8998",
+        "none": "#3f9c68",
+        "on-critical": "#ffffff",
+        "on-high": "#ffffff",
+        "on-medium": "#2b1d00",
+        "on-low": "#ffffff",
+        "on-other": "#ffffff",
+    },
+    "dark": {
+        "text": "#e4e9f0",
+        "muted": "#9aa7b8",
+        "line": "#3a4553",
+        "area": "#1d2733",
+        "link": "#6cb2ff",
+        "warn": "#f5c451",
+        "warn-area": "#332a12",
+        "good": "#5fc48c",
+        "critical": "#e8386a",
+        "high": "#f07b3f",
+        "medium": "#f0bd45",
+        "low": "#64a5ea",
+        "other": "#7f8c9c",
+        "none": "#4fb07d",
+        "on-critical": "#ffffff",
+        "on-high": "#1f0d00",
+        "on-medium": "#2b1d00",
+        "on-low": "#04182e",
+        "on-other": "#0f1419",
+    },
+}
+_STYLE = """
+.esr{color:@text;font:13px/1.45 "Amazon Ember","Helvetica Neue",Roboto,Arial,sans-serif;padding:4px 8px 12px}
+.esr *{box-sizing:border-box}
+.esr cwdb-action{display:none}
+.esr a{color:@link;text-decoration:none;cursor:pointer}
+.esr a:hover{text-decoration:underline}
+.esr .top{display:flex;flex-wrap:wrap;gap:2px 16px;align-items:baseline;margin:0 0 10px}
+.esr .name{font-size:18px;font-weight:700;overflow-wrap:anywhere}
+.esr .muted{color:@muted}
+.esr .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(220px,1fr));gap:10px}
+.esr .tile{background:@area;border-radius:8px;padding:10px 14px 12px;min-width:0}
+.esr .label{color:@muted;font-size:12px;font-weight:700}
+.esr .figure{font-size:26px;line-height:1.3;font-weight:700}
+.esr .good{color:@good}
+.esr .bad{color:@critical}
+.esr .bar{display:block;width:100%;height:10px;border-radius:5px;margin:4px 0 8px}
+.esr .cell{width:1px}
+.esr .cell .bar{height:8px;margin:0}
+.esr .legend{display:flex;flex-wrap:wrap;gap:2px 12px}
+.esr .dot{display:inline-block;width:9px;height:9px;border-radius:50%;margin-right:5px}
+.esr .columns{display:grid;grid-template-columns:repeat(auto-fit,minmax(320px,1fr));gap:0 28px}
+.esr.narrow .tiles{grid-template-columns:repeat(2,minmax(0,1fr))}
+.esr.narrow .tile{padding:8px 10px}
+.esr.narrow .columns{grid-template-columns:minmax(0,1fr)}
+.esr .title{font-size:15px;font-weight:700;margin:18px 0 4px}
+.esr .items{margin:0;padding:0;list-style:none}
+.esr .items li{border-top:1px solid @line;padding:6px 0;overflow-wrap:anywhere}
+.esr .items li:first-child{border-top:0}
+.esr .pill{display:inline-block;border-radius:9px;padding:0 8px;font-size:12px;font-weight:700;white-space:nowrap}
+.esr .critical{background:@critical;color:@on-critical}
+.esr .high{background:@high;color:@on-high}
+.esr .medium{background:@medium;color:@on-medium}
+.esr .low{background:@low;color:@on-low}
+.esr .other{background:@other;color:@on-other}
+.esr .none{background:@none}
+.esr rect.critical{fill:@critical}
+.esr rect.high{fill:@high}
+.esr rect.medium{fill:@medium}
+.esr rect.low{fill:@low}
+.esr rect.other{fill:@other}
+.esr rect.none{fill:@none}
+.esr .images{display:flex;gap:8px;align-items:center;justify-content:flex-end;white-space:nowrap}
+.esr .images .bar{width:180px}
+.esr .note{background:@warn-area;color:@warn;border-radius:8px;padding:8px 14px;margin:0 0 10px;overflow-wrap:anywhere}
+.esr table{width:100%;border-collapse:collapse;margin:4px 0 0;background:none}
+.esr th{color:@muted;font-size:12px;font-weight:700;text-align:left;padding:4px 8px;border-bottom:1px solid @line;\
+vertical-align:bottom}
+.esr td{padding:5px 8px;border-bottom:1px solid @line;vertical-align:top;overflow-wrap:anywhere}
+.esr th.number,.esr td.number{text-align:right;white-space:nowrap;overflow-wrap:normal}
+.esr th.number{width:96px}
+.esr.narrow th.number{width:72px}
+.esr td:first-child,.esr th:first-child{padding-left:0}
+.esr tr:hover td{background:@area}
+.esr .tools{display:flex;flex-wrap:wrap;gap:6px 10px;align-items:center;margin:2px 0 6px}
+.esr input{background:none;border:1px solid @muted;border-radius:6px;color:@text;font:inherit;padding:3px 9px;\
+width:240px;max-width:100%}
+.esr.narrow input{width:140px}
+.esr .button{border:1px solid @link;border-radius:12px;padding:2px 12px;font-weight:700;white-space:nowrap}
+.esr .pager{margin:0 0 0 auto}
+"""
+
+
+class WidgetContext(NamedTuple):
+    """What all pages of the widget have in common.
+
+    Args:
+        instance: the name of the module's instance.
+        max_age: the promised age.
+        endpoint: the ARN of the function that answers the widget's actions.
+        now: aware.
+        dark: whether the dashboard is dark.
+        narrow: whether the widget has room for a few columns only.
+    """
+
+    instance: str
+    max_age: Duration
+    endpoint: str
+    now: datetime
+    dark: bool = False
+    narrow: bool = False
+
+
+def render_registry(state: RegistryState, look: WidgetContext, *, search: str = "", page: int = 1) -> str:
+    """Render the state of the registry, with one page of the repositories whose names contain `search`."""
+    if state.updated_at is None:
+        return _document(look, _head(look.instance, ""), _note(_NO_RUN))
+    repositories = pluralize(len(state.repositories), "repository", "repositories")
+    return _document(
+        look,
+        _head(look.instance, f"{repositories}, last visited {_ago(state.updated_at, look.now)}"),
+        _old_state(state.updated_at, look),
+        _not_visited(state.not_visited, look),
+        _state(state, [_shared_update(shared, look) for shared in state.updates], look),
+        _section("Repositories", _repositories(state.repositories, look, search, page)),
+    )
+
+
+def render_repository(
+    repository: str,
+    summary: RepositorySummary | None,
+    images: RepositoryImages,
+    look: WidgetContext,
+    *,
+    search: str,
+    page: int,
+) -> str:
+    """Render one repository, with one page of its images; `search` is that of the page it was opened from."""
+    back = f'<div class="tools">{_button("← All repositories", {"search": search}, look)}</div>'
+    visited, state = "no run has finished here yet", ""
+    if summary:
+        visited = f"last visited {_ago(summary.updated_at, look.now)}"
+        updates = [_update(update, pluralize(update.images, "image")) for update in summary.updates[:5]]
+        state = _state(registry_state([summary], look.max_age), updates, look)
+    listed = _images(repository, images, look, search, page)
+    return _document(look, back, _head(repository, visited), state, _section("Images", listed))
+
+
+def render_problem(message: str, look: WidgetContext) -> str:
+    """Render why there is nothing to see."""
+    return _document(look, _note(_text(message)), _button("All repositories", {"search": ""}, look))
+
+
+def _document(look: WidgetContext, *parts: str) -> str:
+    colors = _COLORS["dark" if look.dark else "light"]
+    style = re.sub("@([a-z-]+)", lambda match: colors[match[1]], _STYLE)
+    classes = "esr narrow cwdb-no-default-styles" if look.narrow else "esr cwdb-no-default-styles"
+    return f'<style>{style}</style><div class="{classes}">{"".join(parts)}</div>'
+
+
+def _head(title: str, text: str) -> str:
+    return f'<div class="top"><span class="name">{_text(title)}</span><span class="muted">{text}</span></div>'
+
+
+def _section(title: str, content: str) -> str:
+    return f'<div><div class="title">{title}</div>{content}</div>'
+
+
+def _note(content: str) -> str:
+    return f'<div class="note">{content}</div>'
+
+
+def _items(items: Iterable[str]) -> str:
+    return f'<ul class="items">{"".join(f"<li>{item}</li>" for item in items)}</ul>'
+
+
+def _old_state(updated_at: datetime, look: WidgetContext) -> str:
+    if updated_at >= look.max_age.before(look.now):
+        return ""
+    return _note(f"No run has visited a repository for {format_duration(look.max_age)}: is the schedule enabled?")
+
+
+def _not_visited(names: Sequence[str], look: WidgetContext) -> str:
+    if not names:
+        return ""
+    subject = pluralize(len(names), "repository has", "repositories have")
+    examples = ", ".join(map(_text, names[:3])) + (", ..." if len(names) > 3 else "")
+    reasons = (
+        "They are excluded or fail in each run, or were deleted since the last whole run; they are not counted here."
+    )
+    return _note(f"{subject} not been visited for {format_duration(look.max_age)}: {examples}. {reasons}")
+
+
+def _state(state: RegistryState, updates: Sequence[str], look: WidgetContext) -> str:
+    """Render the tiles, what to do first and what needs attention."""
+    attention = [*_overdue(state, look), *_missed(state.coverage)]
+    columns = [_section("Do first", _items(updates))] if updates else []
+    columns += [_section("Needs you", _items(attention))] if attention else []
+    tiles = [_coverage(state.coverage, look), _worst(state.images_by_worst), _open(state), _deadlines(state, look)]
+    below = f'<div class="columns">{"".join(columns)}</div>' if columns else ""
+    return f'<div class="tiles">{"".join(tiles)}</div>{below}'
+
+
+def _tile(label: str, figure: str, content: str, tone: str = "") -> str:
+    head = f'<div class="label">{label}</div><div class="figure {tone}">{figure}</div>'
+    return f'<div class="tile">{head}{content}</div>'
+
+
+def _coverage(coverage: Coverage, look: WidgetContext) -> str:
+    label = f"Scanned within {format_duration(look.max_age)}"
+    if not coverage.promised:
+        return _tile(label, "n/a", '<div class="muted">no image is to be scanned</div>')
+    missed = coverage.promised - coverage.scanned
+    # Never rounded up: 100% means every image.
+    percent = f"{coverage.scanned * 10_000 // coverage.promised / 100:.2f}".rstrip("0").rstrip(".")
+    bar = _bar([("none", coverage.scanned, "in time"), ("critical", missed, "not in time")])
+    text = f"{coverage.scanned:,} of {pluralize(coverage.promised, 'image')}"
+    return _tile(label, f"{percent}%", f'{bar}<div class="muted">{text}</div>', "bad" if missed else "good")
+
+
+def _worst(images_by_worst: Mapping[str, int]) -> str:
+    other = sum(images_by_worst.values()) - sum(images_by_worst.get(name, 0) for name in (*_SHOWN, "NONE"))
+    parts = [(severity.lower(), images_by_worst.get(severity, 0), severity.lower()) for severity in _SHOWN]
+    parts += [("other", other, "other"), ("none", images_by_worst.get("NONE", 0), "no findings")]
+    legend = "".join(
+        f'<span><span class="dot {color}"></span>{number:,} {label}</span>' for color, number, label in parts if number
+    )
+    figure = f"{sum(images_by_worst.values()):,}"
+    return _tile("Images by worst finding", figure, f'{_bar(parts)}<div class="legend">{legend}</div>')
+
+
+def _open(state: RegistryState) -> str:
+    counts = [(severity, state.open.get(severity, 0)) for severity in _SHOWN]
+    pills = " ".join(_pill(severity, number) for severity, number in counts if number)
+    ignored = f'<div class="muted">{state.ignored:,} ignored by rules</div>' if state.ignored else ""
+    content = f"<div>{pills}</div>{ignored}"
+    return _tile("Open findings", f"{sum(state.open.values()):,}", content)
+
+
+def _deadlines(state: RegistryState, look: WidgetContext) -> str:
+    if not state.overdue:
+        return _tile("Overdue findings", "0", '<div class="muted">none is past its deadline</div>', "good")
+    days = max(((look.now - found.due_at).days for _, found in state.overdue_worst), default=0)
+    text = f"past their deadlines, by {pluralize(days, 'day')} at most" if days > 0 else "past their deadlines"
+    return _tile("Overdue findings", f"{state.overdue:,}", f'<div class="muted">{text}</div>', "bad")
+
+
+def _shared_update(shared: SharedUpdate, look: WidgetContext) -> str:
+    name = _opening(shared.repository, look)
+    images = pluralize(shared.update.images, "image")
+    if shared.repositories == 1:
+        return _update(shared.update, f"{images} of {name}")
+    return _update(shared.update, f"{images} in {shared.repositories:,} repositories, most in {name}")
+
+
+def _update(update: Update, where: str) -> str:
+    severities = [severity for severity in _SHOWN if update.counts[severity]]
+    pills = " ".join(_pill(severity, update.counts[severity]) for severity in severities[:2])
+    return f'<div>{_package(update)} {pills}</div><div class="muted">{where}</div>'
+
+
+def _package(update: Update) -> str:
+    installed = _text(truncate(", ".join(update.installed_versions), 60))
+    fixed = ", ".join(update.fixed_versions[:3]) + (", ..." if len(update.fixed_versions) > 3 else "")
+    target = f" → {_text(truncate(fixed, 60))}" if fixed else ' <span class="muted">(no fix known)</span>'
+    return f"<b>{_text(truncate(update.package, 60))}</b> {installed}{target}"
+
+
+def _overdue(state: RegistryState, look: WidgetContext) -> Iterator[str]:
+    for repository, found in state.overdue_worst:
+        days = (look.now - found.due_at).days
+        late = f"due {format_date(found.due_at)}, {pluralize(days, 'day')} overdue" if days > 0 else "due today"
+        what = f"{_text(truncate(found.id, 40))} in {_text(truncate(found.package, 60))}"
+        where = _opening(repository, look, image_name(repository, found.image))
+        yield f'{_pill(found.severity)} {what} <div class="muted">{late}: {where}</div>'
+    if (more := state.overdue - len(state.overdue_worst)) > 0 and state.overdue_worst:
+        yield f'<span class="muted">and {more:,} more overdue</span>'
+
+
+def _missed(coverage: Coverage) -> Iterator[str]:
+    for reason, number in sorted(coverage.missed.items(), key=lambda pair: (-pair[1], pair[0])):
+        names = coverage.examples.get(reason, ())
+        examples = ", ".join(_text(name) for name in names) + (", ..." if names and number > len(names) else "")
+        what = f"{pluralize(number, 'image')} not scanned in time: {_text(reason_words(reason))}"
+        yield f'{what}<div class="muted">{examples}</div>' if names else what
+
+
+def _repositories(lines: Sequence[RepositoryLine], look: WidgetContext, search: str, page: int) -> str:
+    found = [line for line in lines if search.lower() in line.name.lower()] if search else lines
+    shown, pager = _page(found, page, lambda number: {"search": search, "page": number}, look)
+    form = f'<input name="search" value="{_text(search)}" placeholder="part of a name" maxlength="256">'
+    form += _button("Search", {}, look)
+    form += _button("Show all", {"search": ""}, look) if search else ""
+    if not shown:
+        return f'<div class="tools">{form}</div><div class="muted">No repository name contains this text.</div>'
+    columns = ["Critical", "High"] if look.narrow else ["Critical", "High", "Medium", "Low", "Overdue", "Not in time"]
+    head = _header(["Repository", *([] if look.narrow else ["Images"])], columns)
+    rows = "".join(_repository_row(line, look, search) for line in shown)
+    return f'<div class="tools">{form}{pager}</div><table>{head}{rows}</table>'
+
+
+def _repository_row(line: RepositoryLine, look: WidgetContext, search: str) -> str:
+    name = _opening(line.name, look, search=search)
+    images = sum(line.images_by_worst.values())
+    if look.narrow:
+        facts = [pluralize(images, "image")]
+        facts += [f"{line.overdue:,} overdue"] if line.overdue else []
+        facts += [f"{line.missed:,} not scanned in time"] if line.missed else []
+        return f'<tr><td>{name}<div class="muted">{", ".join(facts)}</div></td>{_numbers(line.open, _SHOWN[:2])}</tr>'
+    parts = [(severity.lower(), line.images_by_worst.get(severity, 0), severity.lower()) for severity in _SHOWN]
+    none = line.images_by_worst.get("NONE", 0)
+    other = images - none - sum(number for _, number, _ in parts)
+    bar = _bar([*parts, ("other", other, "other"), ("none", none, "no findings")])
+    count = f'<td class="cell"><div class="images"><span>{images:,}</span>{bar}</div></td>'
+    rest = "".join(f'<td class="number">{_bad_number(number)}</td>' for number in (line.overdue, line.missed))
+    return f"<tr><td>{name}</td>{count}{_numbers(line.open, _SHOWN)}{rest}</tr>"
+
+
+def _images(repository: str, images: RepositoryImages, look: WidgetContext, search: str, page: int) -> str:
+    notes = ""
+    if images.older:
+        older = f"{pluralize(images.older, 'image')} without a scan for {format_duration(look.max_age)}"
+        notes += f'<div class="muted">Not listed: {older}, most of them deleted.</div>'
+    if images.more:
+        notes += f'<div class="muted">Only the first {MAX_IMAGES:,} images by digest are listed.</div>'
+    parameters = {"repository": repository, "search": search}
+    shown, pager = _page(images.recent, page, lambda number: {**parameters, "page": number}, look)
+    if not shown:
+        return f'<div class="muted">No image was scanned within {format_duration(look.max_age)}.</div>{notes}'
+    columns = ["Critical", "High"] if look.narrow else ["Critical", "High", "Medium", "Low", "Overdue", "Last scan"]
+    head = _header(["Image", *([] if look.narrow else ["Best update"])], columns)
+    rows = "".join(_image_row(repository, image, look) for image in shown)
+    return f'<div class="tools">{pager}</div><table>{head}{rows}</table>{notes}'
+
+
+def _image_row(repository: str, image: ImageLine, look: WidgetContext) -> str:
+    record, digest = image.record, short_digest(image.digest)
+    name = ", ".join(truncate(tag, 60) for tag in record.tags[:_MAX_TAGS]) or digest
+    name += f", and {len(record.tags) - _MAX_TAGS} more" if len(record.tags) > _MAX_TAGS else ""
+    _, partition, _, region, account, *_ = [*look.endpoint.split(":"), "", "", "", "", ""]
+    url = image_console_url(partition, region, account, repository, image.digest)
+    link = f'<a href="{_text(url)}" target="_blank" rel="noopener noreferrer">{_text(name)}</a>' if url else _text(name)
+    facts = [digest] if record.tags else []
+    facts += [record.platform] if record.platform else []
+    about = f'<div class="muted">{_text(", ".join(facts))}</div>' if facts else ""
+    status = _status(record)
+    if look.narrow:
+        about += f'<div class="muted">{status or _ago(record.event_at, look.now)}</div>'
+        return f"<tr><td>{link}{about}</td>{_numbers(record.counts or {}, _SHOWN[:2])}</tr>"
+    update = _package(record.updates[0]) if record.updates else ""
+    last = f"{_ago(record.event_at, look.now)}{f'<br>{status}' if status else ''}"
+    rest = f'<td class="number">{_bad_number(record.overdue)}</td><td class="number">{last}</td>'
+    return f"<tr><td>{link}{about}</td><td>{update}</td>{_numbers(record.counts or {}, _SHOWN)}{rest}</tr>"
+
+
+def _status(record: ImageRecord) -> str:
+    if not record.failed:
+        return ""
+    return '<span class="bad">not supported</span>' if record.unsupported else '<span class="bad">scan failed</span>'
+
+
+def _header(names: Iterable[str], numbers: Iterable[str]) -> str:
+    cells = [f'<th scope="col">{name}</th>' for name in names]
+    cells += [f'<th scope="col" class="number">{name}</th>' for name in numbers]
+    return f"<thead><tr>{''.join(cells)}</tr></thead>"
+
+
+def _numbers(counts: Mapping[str, int], severities: Iterable[str]) -> str:
+    return "".join(
+        f'<td class="number">{_count_pill(severity, counts.get(severity, 0))}</td>' for severity in severities
+    )
+
+
+def _page(
+    lines: Sequence[Line], page: int, parameters: Callable[[int], Mapping[str, object]], look: WidgetContext
+) -> tuple[Sequence[Line], str]:
+    """Return the lines of a page, the last one if there are fewer, and what turns pages."""
+    last = max((len(lines) - 1) // PAGE_SIZE + 1, 1)
+    page = min(page, last)
+    start = (page - 1) * PAGE_SIZE
+    shown = lines[start : start + PAGE_SIZE]
+    text = f"{start + 1:,} to {start + len(shown):,} of {len(lines):,}, the worst first"
+    buttons = _button("Previous", parameters(page - 1), look) if page > 1 else ""
+    buttons += _button("Next", parameters(page + 1), look) if page < last else ""
+    return shown, f'<div class="tools pager"><span class="muted">{text}</span>{buttons}</div>'
+
+
+def _bar(parts: Iterable[tuple[str, int, str]]) -> str:
+    """Draw a bar of parts: color, number and label. What is not zero is visible."""
+    parts = [part for part in parts if part[1]]
+    total, x, rectangles = sum(number for _, number, _ in parts), 0.0, ""
+    smallest = 1000 * _SMALLEST_PART
+    scale = (1000 - smallest * len(parts)) / max(total, 1)
+    for color, number, _ in parts:
+        width = smallest + number * scale
+        rectangles += f'<rect x="{x:.1f}" width="{width:.1f}" height="10" class="{color}"/>'
+        x += width
+    label = ", ".join(f"{number:,} {label}" for _, number, label in parts)
+    attributes = f'viewBox="0 0 1000 10" preserveAspectRatio="none" role="img" aria-label="{label}"'
+    return f'<svg class="bar" {attributes}><title>{label}</title>{rectangles}</svg>'
+
+
+def _pill(severity: str, number: int | None = None) -> str:
+    name = severity.lower() if severity in _SHOWN else "other"
+    text = f"{number:,} {name}" if number is not None else _text(truncate(severity.lower(), 20))
+    return f'<span class="pill {name}">{text}</span>'
+
+
+def _count_pill(severity: str, number: int) -> str:
+    return f'<span class="pill {severity.lower()}">{number:,}</span>' if number else _ZERO
+
+
+def _bad_number(number: int) -> str:
+    return f'<b class="bad">{number:,}</b>' if number else _ZERO
+
+
+def _ago(moment: datetime | None, now: datetime) -> str:
+    """Format `5 hours ago`; the exact time is shown when the pointer rests on it."""
+    if moment is None:
+        return "never"
+    seconds = max((now - moment).total_seconds(), 0)
+    sizes = ((86400, "day"), (3600, "hour"), (60, "minute"))
+    text = next((f"{pluralize(int(seconds // size), word)} ago" for size, word in sizes if seconds >= size), "just now")
+    return f'<span title="{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC">{text}</span>'
+
+
+def _opening(repository: str, look: WidgetContext, label: str = "", search: str = "") -> str:
+    """Return a link that opens a repository."""
+    return _action(f"<a>{_text(label or repository)}</a>", {"repository": repository, "search": search}, look)
+
+
+def _button(label: str, parameters: Mapping[str, object], look: WidgetContext) -> str:
+    return _action(f'<a class="button">{label}</a>', parameters, look)
+
+
+def _action(element: str, parameters: Mapping[str, object], look: WidgetContext) -> str:
+    """Let an element call the function again with these parameters."""
+    text = json.dumps(parameters)
+    for char in "<>&":
+        # As JSON's own escapes: then it makes no difference whether the console reads the text or the markup.
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    endpoint = _text(look.endpoint)
+    return f'{element}<cwdb-action action="call" display="widget" endpoint="{endpoint}">{text}</cwdb-action>'
+
+
+def _text(value: str) -> str:
+    return escape(replace_unprintable(value))
