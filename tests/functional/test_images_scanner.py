@@ -28,7 +28,7 @@ from ecr_scan_reporter.memory.summaries import RepositorySummary, repository_sum
 from ecr_scan_reporter.messages.overdue import OverdueMessage
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.models.scans import StartOutcome
-from ecr_scan_reporter.scanning import plan, rate_limiter, repository
+from ecr_scan_reporter.scanning import calls, known_scans, rate_limiter, repository
 from ecr_scan_reporter.scanning.decisions import _has_turn
 from fake_aws import (
     DOCKER_INDEX,
@@ -306,7 +306,7 @@ def test_recently_scanned_images_cost_no_start_and_only_the_time_of_their_look_u
     images = list(plain_images(50))
     scanner.add(*images, scans={image.digest: scanned(0.25) for image in images})
     assert scanner.scan() == []
-    assert TIME.monotonic() <= len(images) / repository.FIRST_LOOK_UP_RATE
+    assert TIME.monotonic() <= len(images) / calls.FIRST_LOOK_UP_RATE
 
 
 def test_limit_per_image_is_skipped_immediately(scanner: Scanner, caplog: pytest.LogCaptureFixture) -> None:
@@ -597,7 +597,7 @@ def test_invocations_that_are_throttled_together_all_end_at_the_permitted_rate(
         images = list(plain_images(100, name))
         scanner.registry.add(name, images).scans.update({image.digest: scanned(9) for image in images})
         body = RepositoryMessage(name).to_json()
-        invocations.append(partial(repository.process_message, body, images_scanner.dependencies(), Deadline(120)))
+        invocations.append(partial(repository.process_message, body, images_scanner.dependencies(), Deadline(120), NOW))
     scanner.aws.behavior.rates["DescribeImageScanFindings"] = Rate(100, 100)
     started = TIME.monotonic()
     with ThreadPoolExecutor(len(names)) as pool:
@@ -758,7 +758,7 @@ def test_call_without_an_answer_is_made_again_and_then_is_that_images_failure(
     always: bool,
 ) -> None:
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr(repository, "RETRY_PAUSE", 0.001)
+    monkeypatch.setattr(calls, "RETRY_PAUSE", 0.001)
     images = list(plain_images(20))
     failing, failed = images[7].digest, list[str]()
 
@@ -1012,7 +1012,7 @@ def test_random_failing_images_never_stop_the_others(
     monkeypatch: pytest.MonkeyPatch,
     faults: dict[int, tuple[str, dict[str, Any]]],
 ) -> None:
-    monkeypatch.setattr(repository, "RETRY_PAUSE", 0.001)
+    monkeypatch.setattr(calls, "RETRY_PAUSE", 0.001)
     monkeypatch.setattr(rate_limiter, "_FIRST_PAUSE", 0.001)
     scanner = make_scanner()
     scanner.aws.reset()
@@ -1032,8 +1032,8 @@ def test_second_run_looks_up_no_image_except_spot_checks(scanner: Scanner, monke
     assert scanner.handle(RepositoryMessage(REPOSITORY).to_json()) == []
     assert scanner.aws.calls()["DescribeImageScanFindings"] == 20
     for most in (0, 2):
-        monkeypatch.setattr(plan, "_SPOT_CHECK", 1)
-        monkeypatch.setattr(plan, "_MAX_SPOT_CHECKS", most)
+        monkeypatch.setattr(known_scans, "_SPOT_CHECK", 1)
+        monkeypatch.setattr(known_scans, "_MAX_SPOT_CHECKS", most)
         scanner.aws.reset()
         assert scanner.handle(RepositoryMessage(REPOSITORY).to_json()) == []
         assert scanner.aws.calls().get("DescribeImageScanFindings", 0) == most
@@ -1186,7 +1186,7 @@ def test_summary_counts_the_findings_of_listed_images_and_the_changes_of_all(
         assert [overdue.image for overdue in found.overdue_worst] == ["other99", "v98", "v97"]
 
 
-def test_continuations_carry_the_findings_of_the_images_before(
+def test_findings_count_once_however_many_invocations_it_takes(
     scanner: Scanner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(repository, "CHUNK_SIZE", 60)
@@ -1239,12 +1239,27 @@ def test_repository_without_images_keeps_its_changes(scanner: Scanner) -> None:
     assert (summary(scanner).coverage, summary(scanner).open, summary(scanner).ledger.new) == ({"images": 0}, {}, 1)
 
 
-def test_continuation_without_the_findings_of_the_images_before_leaves_no_summary(scanner: Scanner) -> None:
+def test_continuation_sums_up_the_findings_of_the_images_before_it(scanner: Scanner) -> None:
     images = sorted(plain_images(30), key=lambda image: image.digest)
     scanner.add(*images, scans={entry.digest: scanned(1) for entry in images})
+    report_findings(scanner, ["sha256:" + "0" * 64, *(entry.digest for entry in images)])
+    scanner.aws.reset()
     assert scanner.handle(RepositoryMessage(REPOSITORY, after=images[9].digest).to_json()) == []
     assert state(scanner).images == 30
-    assert repository_summary(memory_table(scanner), REPOSITORY) is None
+    assert summary(scanner).open == {"HIGH": sum(range(2, 32))}
+    assert summary(scanner).ledger == Ledger(new=sum(range(1, 32)))
+    # The invocation before queued the overdue images before.
+    assert {message.digest for message in scanner.overdue()} == {entry.digest for entry in images[10:]}
+
+
+def test_memory_of_the_images_before_a_continuation_does_not_outlast_the_invocation(scanner: Scanner) -> None:
+    images = sorted(plain_images(30), key=lambda image: image.digest)
+    scanner.add(*images, scans={entry.digest: scanned(1) for entry in images})
+    report_findings(scanner, [entry.digest for entry in images])
+    scanner.aws.behavior.latency = {"Query": 2}
+    message = RepositoryMessage(REPOSITORY, after=images[9].digest)
+    assert scanner.handle(message.to_json(), seconds=1) == []
+    assert scanner.continuations() == [message._replace(stalled=1)]
 
 
 def state(scanner: Scanner) -> RepositoryState:
@@ -1340,8 +1355,8 @@ def test_spot_checks_are_limited_for_all_chunks_together(scanner: Scanner, monke
     scanner.add(*images, scans={image.digest: scanned(1) for image in images})
     scanner.scan()
     scanner.aws.reset()
-    monkeypatch.setattr(plan, "_SPOT_CHECK", 1)
-    monkeypatch.setattr(plan, "_MAX_SPOT_CHECKS", 35)
+    monkeypatch.setattr(known_scans, "_SPOT_CHECK", 1)
+    monkeypatch.setattr(known_scans, "_MAX_SPOT_CHECKS", 35)
     monkeypatch.setattr(repository, "CHUNK_SIZE", 30)
     scanner.scan()
     assert scanner.aws.calls()["DescribeImageScanFindings"] == 35

@@ -110,7 +110,7 @@ def run() -> Callable[[FakeAws], list[str]]:
         queue = SqsQueue(aws.client("sqs"), aws.queue_url())
         table = Table(aws.client("dynamodb"), "memory")
         aws.reset()
-        queue_repositories({}, RunDependencies(settings, EcrRegistry(aws.client("ecr")), queue, table))
+        queue_repositories({}, RunDependencies(settings, EcrRegistry(aws.client("ecr")), queue, table), TIME.now())
         return [RepositoryMessage.from_json(message.body).repository for message in aws.messages()]
 
     return start

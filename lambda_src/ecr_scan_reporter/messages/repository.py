@@ -2,21 +2,18 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from ecr_scan_reporter.errors import MessageError
 from ecr_scan_reporter.memory.coverage import Coverage
-from ecr_scan_reporter.memory.summaries import RepositorySummary
 
 VERSION = 1
-_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class RepositoryMessage(NamedTuple):
     """Asks the images scanner to scan one repository.
 
-    `after`, `oldest`, `waiting_since`, `coverage` and `summary` make the message a continuation. They sum up the images
+    `after`, `oldest`, `waiting_since` and `coverage` make the message a continuation. They sum up the images
     that were processed so far.
 
     Args:
@@ -25,13 +22,12 @@ class RepositoryMessage(NamedTuple):
         stalled: how many invocations in a row made no progress.
         run: the id of the run of the schedule; "" if there is none.
         asked: how many scans the run asked for in this repository so far.
-        oldest: when the image was scanned whose last scan is oldest (Unix seconds); 0 if an image has no date, None if
-            no image was processed. The repositories of the next run are sorted by it.
+        oldest: the time of the oldest last scan of any image (Unix seconds); 0 if an image has no date, None if no
+            image was processed. The repositories of the next run are sorted by it.
         coverage: how many images there are by reason.
-        summary: what memory knows of the findings; None if memory was not available, or no image was processed.
         enhanced: whether the registry uses enhanced scanning, so that no scan can be started.
-        waiting_since: when the image was last scanned, or pushed if it was never scanned, that has waited longest for
-            a scan (Unix seconds); images without any date are left out. 0 if no image has one.
+        waiting_since: the last scan (or the push, if never scanned) of the image that has waited longest (Unix
+            seconds); images without a date are left out. 0 if none has one.
         unscheduled: whether the runs of the schedule leave the repository out, so that it is no part of a pass.
     """
 
@@ -42,7 +38,6 @@ class RepositoryMessage(NamedTuple):
     asked: int = 0
     oldest: int | None = None
     coverage: Coverage = Coverage()
-    summary: RepositorySummary | None = None
     enhanced: bool = False
     waiting_since: int = 0
     unscheduled: bool = False
@@ -60,8 +55,6 @@ class RepositoryMessage(NamedTuple):
             body |= {"oldest": self.oldest}
         if self.coverage.images:
             body |= {"coverage": self.coverage.to_json()}
-        if self.summary:
-            body |= {"summary": self.summary.to_json()}
         return json.dumps(body, separators=(",", ":"))
 
     @classmethod
@@ -94,24 +87,10 @@ class RepositoryMessage(NamedTuple):
             _number(message, "asked"),
             _number(message, "oldest") if "oldest" in message else None,
             Coverage.from_json(message["coverage"]) if "coverage" in message else Coverage(),
-            _summary(repository, message["summary"]) if "summary" in message else None,
             _flag(message, "enhanced"),
             _number(message, "waiting_since"),
             _flag(message, "unscheduled"),
         )
-
-
-def _summary(repository: str, value: Any) -> RepositorySummary:
-    try:
-        summary = RepositorySummary.from_json(repository, _EPOCH, value)
-        numbers = [*summary.open.values(), *summary.images_by_worst.values(), *summary.ledger.to_json()]
-        numbers += [summary.overdue, summary.ignored]
-        if json.loads(json.dumps(summary.to_json())) != value or not all(type(number) is int for number in numbers):
-            raise ValueError
-    except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as error:
-        expected = "an object with what is known of the findings, or no value"
-        raise MessageError(f"summary is {value!r:.200}; expected {expected}") from error
-    return summary
 
 
 def _flag(message: Mapping[str, Any], name: str) -> bool:

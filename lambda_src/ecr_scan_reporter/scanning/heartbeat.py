@@ -7,12 +7,11 @@ from ecr_scan_reporter.aws.metrics import embed
 from ecr_scan_reporter.memory.scans import OpenPass, ScanMemory
 from ecr_scan_reporter.scanning.passes import SECONDS, is_after_pause, seconds_since, visited_repositories
 from ecr_scan_reporter.scanning.runs import RunDependencies
-from ecr_scan_reporter.shared import clock
 
 logger = logging.getLogger(__name__)
 
 
-def write_heartbeat(deps: RunDependencies, now: datetime | None = None) -> dict[str, int]:
+def write_heartbeat(deps: RunDependencies, now: datetime) -> dict[str, int]:
     """Write how old the last complete run is, and start none.
 
     An alarm cannot look back over the longest intervals between two runs; it can look at an age.
@@ -20,7 +19,7 @@ def write_heartbeat(deps: RunDependencies, now: datetime | None = None) -> dict[
     Raises:
         AwsError: DynamoDB rejected a call.
     """
-    metrics = heartbeat(ScanMemory(deps.table), now or clock.now())
+    metrics = heartbeat(ScanMemory(deps.table), now)
     logger.info("heartbeat", extra=embed(metrics, deps.settings.name, SECONDS))
     return {name: int(value) for name, value in metrics.items()}
 

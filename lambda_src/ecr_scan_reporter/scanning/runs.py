@@ -3,7 +3,7 @@
 import logging
 import random
 from collections.abc import Collection, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -17,11 +17,9 @@ from ecr_scan_reporter.memory.summaries import open_findings
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.scanning.passes import SECONDS, continue_pass, seconds_since
 from ecr_scan_reporter.settings import RepositoriesScannerSettings, compile_regexp
-from ecr_scan_reporter.shared import clock
+from ecr_scan_reporter.shared.durations import LONG_AGO
 
 logger = logging.getLogger(__name__)
-
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 class RunDependencies(NamedTuple):
@@ -33,13 +31,13 @@ class RunDependencies(NamedTuple):
     table: Table
 
 
-def queue_repositories(event: Mapping[str, Any], deps: RunDependencies, now: datetime | None = None) -> dict[str, int]:
+def queue_repositories(event: Mapping[str, Any], deps: RunDependencies, now: datetime) -> dict[str, int]:
     """Queue one message per matching repository; the one whose oldest scan is oldest comes first.
 
     Args:
         event: of the schedule; its `repositoriesFilterRegexp`, if any, replaces the configured filter.
         deps: the settings and clients.
-        now: aware; the time of the call by default.
+        now: aware.
 
     Returns:
         How many repositories exist (`found`) and how many messages were sent (`sent`).
@@ -48,7 +46,6 @@ def queue_repositories(event: Mapping[str, Any], deps: RunDependencies, now: dat
         SettingError: `repositoriesFilterRegexp` is invalid.
         AwsError: ECR or SQS rejected a call.
     """
-    now = now or clock.now()
     repositories = scheduled = deps.settings.repositories
     # A run of another selection, which someone starts manually, says nothing about the registry. What it remembers of
     # repositories outside the configured filter is forgotten by the next run of the schedule.
@@ -95,7 +92,7 @@ def _begin_run(
     try:
         states = memory.states()
         oldest = {state.repository: state.oldest_scan for state in states}
-        repositories.sort(key=lambda name: oldest.get(name) or _LONG_AGO)
+        repositories.sort(key=lambda name: oldest.get(name) or LONG_AGO)
         memory.begin_run(run, len(repositories), now)
         if whole:
             queued = frozenset(repositories)

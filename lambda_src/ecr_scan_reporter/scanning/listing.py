@@ -1,15 +1,17 @@
-"""Selects the images of a repository that are to be scanned."""
+"""Lists the images of a repository, and selects those that are to be scanned."""
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from ecr_scan_reporter.memory.coverage import Coverage, CoverageReason
+from ecr_scan_reporter.memory.indexes import index_children
 from ecr_scan_reporter.models.images import Image, IndexChild, inherited_tags
 from ecr_scan_reporter.models.scans import Scan
 from ecr_scan_reporter.models.selection import Selection
+from ecr_scan_reporter.scanning.context import ScanContext
 from ecr_scan_reporter.scanning.decisions import Decision
 from ecr_scan_reporter.shared.durations import Duration
 
@@ -39,23 +41,10 @@ class Candidate(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """Some selected images, and the range of digests that they stand for, which may have other images in it.
-
-    Together, the chunks of a repository cover every digest once, including those of images that ECR does not list.
-
-    Args:
-        images: in the order of their digests.
-        after: the digest before the range; "" if it is the first one.
-        until: the last digest of the range; "" if it has no end.
-    """
+    """Some selected images, in the order of their digests; `last` says whether no others follow."""
 
     images: list[Candidate]
-    after: str
-    until: str
-
-    def first(self, number: int) -> "Chunk":
-        """Return the range up to one of the images, the first one being number 1."""
-        return Chunk(self.images[:number], self.after, self.images[number - 1].digest)
+    last: bool
 
 
 class Candidates:
@@ -85,9 +74,7 @@ class Candidates:
         start = bisect_right(self._entries, after, key=_digest)
         for first in range(start, max(len(self._entries), start + 1), size):
             images = list(map(self._candidate, self._entries[first : first + size]))
-            until = images[-1].digest if first + size < len(self._entries) else ""
-            yield Chunk(images, after, until)
-            after = until
+            yield Chunk(images, last=first + size >= len(self._entries))
 
     def name(self, digest: str) -> str | None:
         """Return the first tag or the short digest of an image; None if it is not listed."""
@@ -100,6 +87,20 @@ class Candidates:
     def _candidate(self, entry: str) -> Candidate:
         digest, pushed_at, tag = entry.split(" ", 2)
         return Candidate(digest, tag, self._last_scans.get(digest), int(pushed_at))
+
+
+class Listing(NamedTuple):
+    """The images of a repository.
+
+    Args:
+        candidates: those that are selected.
+        skipped: how many others there are, by reason.
+        skipped_coverage: those of them that ECR could scan.
+    """
+
+    candidates: Candidates = Candidates()
+    skipped: Mapping[Decision, int] = {}
+    skipped_coverage: Coverage = Coverage()
 
 
 class ImageSelector:
@@ -214,6 +215,32 @@ class ImageSelector:
         if self._selection.tagged_only and not tags:
             return False
         return regexp is None or any(map(regexp.match, tags))
+
+
+def list_images(
+    context: ScanContext,
+    memory_failed: Callable[[], None],
+    skipped_images: list[tuple[str, str, Decision]] | None = None,
+) -> Listing:
+    """List the images of a repository.
+
+    Args:
+        context: names the repository.
+        memory_failed: is called when a call to the memory table fails; ECR is then asked instead.
+        skipped_images: takes the digest, the first tag and the reason of each skipped image, if it is a list.
+
+    Raises:
+        DeadlineExceededError: the repository has too many images, or indexes, to read in the remaining time.
+        AwsError: ECR rejected a call.
+    """
+    _, deps, deadline, now = context
+    name, selector = context.repository, ImageSelector(deps.settings.selection, now, skipped_images)
+    for page in deps.ecr.image_pages(name):
+        selector.add(page)
+        deadline.check(f"listing {name}")
+    indexes = list(selector.index_tags) if selector.has_untagged else []
+    children = index_children(deps.ecr, deps.table, name, indexes, now, deadline, memory_failed) if indexes else ()
+    return Listing(selector.select(children), selector.skipped, selector.skipped_coverage)
 
 
 def _digest(entry: str) -> str:

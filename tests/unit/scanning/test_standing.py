@@ -10,7 +10,7 @@ from ecr_scan_reporter.memory.coverage import Coverage, CoverageReason
 from ecr_scan_reporter.memory.scans import RememberedScan
 from ecr_scan_reporter.models.scan_statuses import UNSUPPORTED_SYSTEM
 from ecr_scan_reporter.models.scans import Scan
-from ecr_scan_reporter.scanning.coverage import coverage_reason
+from ecr_scan_reporter.scanning.standing import coverage_reason
 from hypothesis import given
 from hypothesis import strategies as st
 
