@@ -23,7 +23,8 @@ from ecr_scan_reporter.aws.ecr import EcrRegistry, single_attempt_client
 from ecr_scan_reporter.memory.coverage import Coverage, CoverageReason
 from ecr_scan_reporter.memory.images import FindingDeadline, ImageMemory, ImageRecord, Ledger, Update, image_item
 from ecr_scan_reporter.memory.items import image_key, repository_key, to_seconds
-from ecr_scan_reporter.memory.scans import RememberedScan, RepositoryState, ScanMemory, asked_key
+from ecr_scan_reporter.memory.scans import RememberedScan, ScanMemory, asked_key
+from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.memory.summaries import RepositorySummary, repository_summary
 from ecr_scan_reporter.messages.overdue import OverdueMessage
 from ecr_scan_reporter.messages.repository import RepositoryMessage
@@ -1229,7 +1230,7 @@ def test_deadlines_are_queued_before_the_state_is_remembered(scanner: Scanner) -
     scanner.aws.reset()
     scanner.aws.behavior.faults.append(Fault("SendMessageBatch", "AccessDeniedException"))
     assert scanner.handle(RepositoryMessage(REPOSITORY).to_json()) == ["0"]
-    assert ScanMemory(memory_table(scanner)).states() == []
+    assert StateMemory(memory_table(scanner)).states() == []
 
 
 def test_repository_without_images_keeps_its_changes(scanner: Scanner) -> None:
@@ -1264,7 +1265,7 @@ def test_memory_of_the_images_before_a_continuation_does_not_outlast_the_invocat
 
 def state(scanner: Scanner) -> RepositoryState:
     """Return what is remembered of the repository after its last run."""
-    [found] = ScanMemory(Table(scanner.aws.client("dynamodb"), "memory")).states()
+    [found] = StateMemory(memory_table(scanner)).states()
     return found
 
 

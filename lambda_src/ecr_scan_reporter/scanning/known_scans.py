@@ -9,7 +9,8 @@ from zlib import crc32
 from ecr_scan_reporter.errors import AwsError
 from ecr_scan_reporter.memory.coverage import Coverage
 from ecr_scan_reporter.memory.items import to_seconds
-from ecr_scan_reporter.memory.scans import RememberedScan, RepositoryState, ScanMemory
+from ecr_scan_reporter.memory.scans import RememberedScan, ScanMemory
+from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.memory.summaries import RepositorySummary, summarize, summary_item
 from ecr_scan_reporter.models.scan_statuses import UNSUPPORTED_TYPE
 from ecr_scan_reporter.models.scans import Scan, StartOutcome
@@ -154,7 +155,7 @@ class KnownScans:
             return
         self._summary.set_coverage(coverage)
         try:
-            self._memory.remember_state(state, self._now, summary_item(self._summary, self._now))
+            StateMemory(self._context.deps.table).remember(state, self._now, summary_item(self._summary, self._now))
         except AwsError as error:
             self._give_up(error)
 

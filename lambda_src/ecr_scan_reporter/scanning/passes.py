@@ -3,7 +3,8 @@
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
-from ecr_scan_reporter.memory.scans import OpenPass, RepositoryState, ScanMemory
+from ecr_scan_reporter.memory.runs import OpenPass, RunMemory
+from ecr_scan_reporter.memory.states import RepositoryState
 
 SECONDS = frozenset({"OldestScanAge", "SecondsSinceLastPass"})
 # A heartbeat comes every hour. After a longer silence, it had been switched off on purpose, and the time that passed is
@@ -13,7 +14,7 @@ _PAUSE = timedelta(hours=6)
 
 
 def continue_pass(
-    memory: ScanMemory, states: Collection[RepositoryState], queued: Collection[str], run: str, now: datetime
+    memory: RunMemory, states: Collection[RepositoryState], queued: Collection[str], run: str, now: datetime
 ) -> dict[str, float]:
     """Begin a pass if the last one is complete; return the seconds since a pass was last complete.
 

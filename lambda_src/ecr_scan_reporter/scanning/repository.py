@@ -22,7 +22,7 @@ from ecr_scan_reporter.errors import (
     TransientError,
 )
 from ecr_scan_reporter.memory.items import to_time
-from ecr_scan_reporter.memory.scans import RepositoryState
+from ecr_scan_reporter.memory.states import RepositoryState
 from ecr_scan_reporter.messages.overdue import OverdueMessage
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.models.scan_statuses import ARCHIVED, KNOWN_STATUSES, UNSUPPORTED_TYPE

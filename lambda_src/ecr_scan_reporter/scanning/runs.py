@@ -12,7 +12,8 @@ from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.aws.metrics import embed
 from ecr_scan_reporter.aws.sqs import SqsQueue
 from ecr_scan_reporter.errors import AwsError
-from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
+from ecr_scan_reporter.memory.runs import RunMemory
+from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.memory.summaries import open_findings
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.scanning.passes import SECONDS, continue_pass, seconds_since
@@ -57,7 +58,7 @@ def queue_repositories(event: Mapping[str, Any], deps: RunDependencies, now: dat
     enhanced = not deps.ecr.supports_manual_scans()
     names = list(deps.ecr.repository_names())
     matching = [name for name in names if repositories.matches(name)]
-    run, metrics = _begin_run(matching, ScanMemory(deps.table), now, whole=whole)
+    run, metrics = _begin_run(matching, deps.table, now, whole=whole)
     messages = (
         RepositoryMessage(name, run=run, enhanced=enhanced, unscheduled=not scheduled.matches(name))
         for name in matching
@@ -75,9 +76,7 @@ def queue_repositories(event: Mapping[str, Any], deps: RunDependencies, now: dat
     return counts
 
 
-def _begin_run(
-    repositories: list[str], memory: ScanMemory, now: datetime, *, whole: bool
-) -> tuple[str, dict[str, float]]:
+def _begin_run(repositories: list[str], table: Table, now: datetime, *, whole: bool) -> tuple[str, dict[str, float]]:
     """Sort repositories, the oldest scan first, and remember how many there are.
 
     The daily quota of scans is spent where the promised age ends first. Unknown repositories, and all repositories if
@@ -88,17 +87,18 @@ def _begin_run(
     """
     run = f"{now:%Y-%m-%dT%H:%M:%SZ}-{uuid4().hex[:8]}"
     metrics: dict[str, float] = {}
+    known, runs = StateMemory(table), RunMemory(table)
     random.shuffle(repositories)
     try:
-        states = memory.states()
+        states = known.states()
         oldest = {state.repository: state.oldest_scan for state in states}
         repositories.sort(key=lambda name: oldest.get(name) or LONG_AGO)
-        memory.begin_run(run, len(repositories), now)
+        runs.begin(run, len(repositories), now)
         if whole:
             queued = frozenset(repositories)
             metrics |= scan_ages(states, queued, now)
-            metrics |= continue_pass(memory, states, queued, run, now)
-            memory.forget_repositories(state.repository for state in states if state.repository not in queued)
+            metrics |= continue_pass(runs, states, queued, run, now)
+            known.forget(state.repository for state in states if state.repository not in queued)
     except AwsError as error:
         # Until the order is known, it is random.
         logger.warning("memory is not available; the run goes on without it", extra={"reason": str(error)})
