@@ -1494,6 +1494,24 @@ def test_quota_leaves_the_rest_to_what_memory_knows(
     assert state(scanner).oldest_scan is None
 
 
+def test_quota_leaves_images_that_there_was_no_time_to_look_up_to_what_memory_knows(
+    scanner: Scanner, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    scanner.aws.behavior.rates["DescribeImageScanFindings"] = Rate(10, 10)
+    scanner.registry.account_scan_quota = 0
+    scanner.add(*plain_images(300))
+    assert scanner.scan(seconds=3) == []
+    assert scanner.continuations() == []
+    assert state(scanner).images == 300
+    coverage = Coverage.from_json(summary_of(caplog).coverage)
+    assert coverage.images == 300
+    looked_up = coverage.counts[CoverageReason.QUOTA]
+    assert 10 <= looked_up < 300
+    assert coverage.counts == {CoverageReason.QUOTA: looked_up, CoverageReason.UNKNOWN: 300 - looked_up}
+    assert embedded_metrics(caplog, SUMMARY)["ImagesSeen"] <= looked_up
+
+
 def test_image_whose_look_up_fails_is_not_taken_for_never_scanned(
     scanner: Scanner, caplog: pytest.LogCaptureFixture
 ) -> None:

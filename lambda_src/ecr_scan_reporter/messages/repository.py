@@ -2,19 +2,26 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ecr_scan_reporter.errors import MessageError
 from ecr_scan_reporter.memory.coverage import Coverage
 
 VERSION = 1
+# The type of each optional field except the coverage, and its value in words.
+_OPTIONAL: Mapping[str, tuple[type, str]] = {
+    "after": (str, "a digest or no value"),
+    "run": (str, "the id of a run or no value"),
+    **dict.fromkeys(("stalled", "asked", "oldest", "waiting_since"), (int, "a whole number from 0")),
+    **dict.fromkeys(("enhanced", "unscheduled"), (bool, "true or no value")),
+}
 
 
 class RepositoryMessage(NamedTuple):
     """Asks the images scanner to scan one repository.
 
-    `after`, `oldest`, `waiting_since` and `coverage` make the message a continuation. They sum up the images
-    that were processed so far.
+    `after`, `oldest`, `waiting_since` and `coverage` make the message a continuation. They sum up the images that were
+    processed so far.
 
     Args:
         repository: its name.
@@ -44,18 +51,10 @@ class RepositoryMessage(NamedTuple):
 
     def to_json(self) -> str:
         """Return the message body, such as `{"version":1,"repository":"team-a/app"}`."""
-        optional = {"after": self.after, "stalled": self.stalled, "run": self.run, "asked": self.asked}
-        body: dict[str, Any] = {"version": VERSION, "repository": self.repository}
-        body |= {name: value for name, value in optional.items() if value}
-        if self.waiting_since:
-            body |= {"waiting_since": self.waiting_since}
-        flags = {"enhanced": self.enhanced, "unscheduled": self.unscheduled}
-        body |= {name: True for name, value in flags.items() if value}
-        if self.oldest is not None:
-            body |= {"oldest": self.oldest}
-        if self.coverage.images:
-            body |= {"coverage": self.coverage.to_json()}
-        return json.dumps(body, separators=(",", ":"))
+        values = {name: value for name, value in self._asdict().items() if value != self._field_defaults.get(name)}
+        if "coverage" in values:
+            values["coverage"] = self.coverage.to_json()
+        return json.dumps({"version": VERSION, **values}, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, body: str) -> "RepositoryMessage":
@@ -64,44 +63,21 @@ class RepositoryMessage(NamedTuple):
         Raises:
             MessageError: the body is not JSON, has another version, or has an invalid field.
         """
-        expected = f'expected {{"version": {VERSION}, "repository": "<name>"}}'
+        example = f'expected {{"version": {VERSION}, "repository": "<name>"}}'
         try:
             message = json.loads(body)
         except (RecursionError, ValueError) as error:
-            raise MessageError(f"the message is not JSON ({error}); {expected}") from error
+            raise MessageError(f"the message is not JSON ({error}); {example}") from error
         if not isinstance(message, dict) or message.get("version") != VERSION:
-            raise MessageError(f"the message has an unknown version; {expected}")
+            raise MessageError(f"the message has an unknown version; {example}")
         repository = message.get("repository")
         if not isinstance(repository, str) or not repository:
-            raise MessageError(f"repository is {repository!r}; {expected}")
-        after, run = message.get("after", ""), message.get("run", "")
-        if not isinstance(after, str):
-            raise MessageError(f"after is {after!r}; expected a digest or no value")
-        if not isinstance(run, str):
-            raise MessageError(f"run is {run!r}; expected the id of a run or no value")
-        return cls(
-            repository,
-            after,
-            _number(message, "stalled"),
-            run,
-            _number(message, "asked"),
-            _number(message, "oldest") if "oldest" in message else None,
-            Coverage.from_json(message["coverage"]) if "coverage" in message else Coverage(),
-            _flag(message, "enhanced"),
-            _number(message, "waiting_since"),
-            _flag(message, "unscheduled"),
-        )
-
-
-def _flag(message: Mapping[str, Any], name: str) -> bool:
-    value = message.get(name, False)
-    if type(value) is not bool:
-        raise MessageError(f"{name} is {value!r}; expected true or no value")
-    return value
-
-
-def _number(message: Mapping[str, Any], name: str) -> int:
-    value = message.get(name, 0)
-    if type(value) is not int or value < 0:
-        raise MessageError(f"{name} is {value!r}; expected a whole number from 0")
-    return value
+            raise MessageError(f"repository is {repository!r}; {example}")
+        for name, (kind, expected) in _OPTIONAL.items():
+            value = message.get(name, kind())
+            if type(value) is not kind or (isinstance(value, int) and value < 0):
+                raise MessageError(f"{name} is {value!r}; expected {expected}")
+        values = {name: message[name] for name in cls._fields if name in message}
+        if "coverage" in values:
+            values["coverage"] = Coverage.from_json(values["coverage"])
+        return cls(**values)

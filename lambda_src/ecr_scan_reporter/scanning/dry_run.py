@@ -12,7 +12,7 @@ from ecr_scan_reporter.errors import DeadlineExceededError, SettingError
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.models.scans import Scan, StartOutcome
 from ecr_scan_reporter.scanning.context import ScanContext, ScanDependencies
-from ecr_scan_reporter.scanning.decisions import Decision
+from ecr_scan_reporter.scanning.listing import Candidate, SkippedImage
 from ecr_scan_reporter.scanning.repository import RepositoryScan
 
 # Bytes of the images in an answer. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html has 6 MB.
@@ -55,7 +55,7 @@ def dry_run(request: DryRunRequest, deps: ScanDependencies, deadline: Deadline, 
     """
     message = RepositoryMessage(request.repository, enhanced=not deps.ecr.supports_manual_scans())
     scan = RepositoryScan(ScanContext(message, deps, deadline, now))
-    skipped: list[tuple[str, str, Decision]] = []
+    skipped: list[SkippedImage] = []
     scan.list_images(skipped)
     images: list[dict[str, Any]] = []
     size = 0
@@ -73,30 +73,31 @@ def _entries(scan: RepositoryScan) -> Iterator[dict[str, Any]]:
         for chunk in scan.chunks():
             scan.look_up(chunk)
             for standing in chunk.read:
-                digest, tag = standing.image.digest, standing.image.tag
+                image, last = standing.image, standing.dated
                 if standing.source:
-                    decision = "scan" if standing.due else "skip"
-                    yield _entry(digest, tag, decision, standing.decision, standing.dated, standing.source)
+                    values = {"last_scan": _last_scan(last) if last else None, "known_from": standing.source}
+                    yield _entry(image, "scan" if standing.due else "skip", standing.decision) | values
                 else:
-                    reason = StartOutcome.IMAGE_NOT_FOUND if digest in chunk.gone else "look_up_failed"
-                    yield _entry(digest, tag, "unknown", reason)
+                    gone = image.digest in chunk.gone
+                    yield _entry(image, "unknown", StartOutcome.IMAGE_NOT_FOUND if gone else "look_up_failed")
 
 
-def _skipped_entries(skipped: list[tuple[str, str, Decision]]) -> Iterator[dict[str, Any]]:
-    for digest, tag, reason in sorted(skipped):
-        yield _entry(digest, tag, "skip", reason, None, "DescribeImages")
+def _skipped_entries(skipped: list[SkippedImage]) -> Iterator[dict[str, Any]]:
+    for image in sorted(skipped):
+        yield _entry(image, "skip", image.reason) | {"known_from": "DescribeImages"}
 
 
-def _entry(
-    digest: str, tag: str, decision: str, reason: str, scan: Scan | None = None, known_from: str | None = None
-) -> dict[str, Any]:
-    completed_at = scan.completed_at.astimezone(UTC) if scan and scan.completed_at else None
-    time = f"{completed_at:%Y-%m-%dT%H:%M:%SZ}" if completed_at else None
+def _entry(image: Candidate | SkippedImage, decision: str, reason: str) -> dict[str, Any]:
     return {
-        "digest": digest,
-        "tag": tag or None,
+        "digest": image.digest,
+        "tag": image.tag or None,
         "decision": decision,
         "reason": str(reason),
-        "last_scan": {"status": scan.status, "time": time} if scan else None,
-        "known_from": known_from,
+        "last_scan": None,
+        "known_from": None,
     }
+
+
+def _last_scan(scan: Scan) -> dict[str, str | None]:
+    time = f"{scan.completed_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if scan.completed_at else None
+    return {"status": scan.status, "time": time}

@@ -90,7 +90,7 @@ class KnownScans:
 
     def standings(self, images: Iterable[Candidate]) -> dict[str, ImageStanding]:
         """Return how the images of the chunk stand, by digest, as far as DescribeImages and memory settle it."""
-        found = {image.digest: self._standing(image) for image in images}
+        found = {image.digest: self._from_memory(image) for image in images}
         checked = [digest for digest, known in found.items() if known.source and self._is_spot_check(digest)]
         for digest in checked[: _MAX_SPOT_CHECKS - self._spot_checks]:
             if digest in self._remembered:
@@ -98,16 +98,16 @@ class KnownScans:
                 self._spot_checks += 1
         return found
 
-    def _standing(self, image: Candidate) -> ImageStanding:
+    def _from_memory(self, image: Candidate) -> ImageStanding:
         remembered = self._remembered.get(image.digest)
         if image.last_scan:
-            return self.named(image, "DescribeImages", image.last_scan)
+            return self.standing(image, "DescribeImages", image.last_scan)
         if not remembered or not remembered.scan:
-            return self.named(image, "", remembered.named if remembered else None)
-        known = self.named(image, "memory", remembered.scan)
+            return self.standing(image, "", remembered.named if remembered else None)
+        known = self.standing(image, "memory", remembered.scan)
         return known._replace(source="") if known.decision.due else known
 
-    def named(self, image: Candidate, source: str, scan: Scan | None) -> ImageStanding:
+    def standing(self, image: Candidate, source: str, scan: Scan | None) -> ImageStanding:
         """Return how an image of the chunk stands whose last scan a source names.
 
         An image that ECR refused to scan because of its type has no scan in ECR. It is remembered as unsupported.

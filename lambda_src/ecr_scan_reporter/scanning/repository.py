@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from itertools import takewhile
 from typing import Any
 
 from ecr_scan_reporter.aws.deadline import Deadline
@@ -31,7 +30,7 @@ from ecr_scan_reporter.scanning.calls import ImageCalls
 from ecr_scan_reporter.scanning.context import ScanContext, ScanDependencies
 from ecr_scan_reporter.scanning.decisions import Decision, scan_priority
 from ecr_scan_reporter.scanning.known_scans import KnownScans
-from ecr_scan_reporter.scanning.listing import Listing, list_images
+from ecr_scan_reporter.scanning.listing import Listing, SkippedImage, list_images
 from ecr_scan_reporter.scanning.standing import ImageStanding, ScanSums, sum_up
 from ecr_scan_reporter.scanning.tally import Tally
 
@@ -143,11 +142,11 @@ class RepositoryScan:
         except tuple(_STOPS) as error:
             self.stopped = error
 
-    def list_images(self, skipped_images: list[tuple[str, str, Decision]] | None = None) -> None:
+    def list_images(self, skipped_images: list[SkippedImage] | None = None) -> None:
         """List the images of the repository.
 
         Args:
-            skipped_images: takes the digest, the first tag and the reason of each skipped image, if it is a list.
+            skipped_images: takes each skipped image, if it is a list.
 
         Raises:
             DeadlineExceededError: the repository has too many images to list in the remaining time.
@@ -178,8 +177,9 @@ class RepositoryScan:
         """
         unknown = [digest for digest, standing in chunk.standings.items() if not standing.source]
         found = self._calls.look_up(unknown)
+        ended = found.gone | found.failed
         for digest, scan in found.scans.items():
-            chunk.standings[digest] = self._known.named(chunk.standings[digest].image, "ECR", scan)
+            chunk.standings[digest] = self._known.standing(chunk.standings[digest].image, "ECR", scan)
         for digest, standing in chunk.standings.items():
             scan = standing.scan
             if standing.source and scan and scan.status not in KNOWN_STATUSES:
@@ -188,11 +188,8 @@ class RepositoryScan:
             if self._rules.enhanced and standing.decision.due:
                 # ECR starts all scans itself.
                 chunk.standings[digest] = standing._replace(decision=Decision.ENHANCED_SCANNING)
-        read = takewhile(
-            lambda standing: standing.source or standing.image.digest in found.gone | found.failed,
-            chunk.standings.values(),
-        )
-        chunk.gone, chunk.read_until = found.gone, len(list(read))
+        settled = [bool(standing.source) or digest in ended for digest, standing in chunk.standings.items()]
+        chunk.gone, chunk.read_until = found.gone, [*settled, False].index(False)
 
     def _start(self, chunk: ScannedChunk) -> None:
         """Start the scans that are due, the most urgent first.
@@ -228,10 +225,10 @@ class RepositoryScan:
             self._context.deps.reports_queue.send(overdue)
         # Only now do decisions and rejections count: other images are decided on, and asked for, again.
         if not self._resume_after:
-            self._tally.decide(self.listing.skipped)
-        self._tally.decide(Counter(standing.decision for standing in chunk.read if standing.source), digests)
+            self._tally.count_decisions(self.listing.skipped)
+        self._tally.count_decisions(Counter(standing.decision for standing in chunk.read if standing.source), digests)
         quota_reached = isinstance(self.stopped, ScanQuotaExceededError)
-        present = [self._started(standing) for standing in processed if not self._is_gone(standing, chunk)]
+        present = [self._after_request(standing) for standing in processed if not self._is_gone(standing, chunk)]
         self._sums = self._sums.merge(sum_up(present, self._rules, quota_reached=quota_reached))
         if digests:
             self._resume_after = digests[-1]
@@ -240,11 +237,11 @@ class RepositoryScan:
         digest = standing.image.digest
         return digest in chunk.gone or self._tally.rejected.get(digest) is StartOutcome.IMAGE_NOT_FOUND
 
-    def _started(self, standing: ImageStanding) -> ImageStanding:
+    def _after_request(self, standing: ImageStanding) -> ImageStanding:
         """Return how an image stands after the request to start its scan, if there was one."""
         digest = standing.image.digest
         if named := _REJECTED.get(self._tally.rejected.get(digest)):
-            standing = self._known.named(standing.image, standing.source, named)
+            standing = self._known.standing(standing.image, standing.source, named)
         return standing._replace(started=digest in self._tally.started)
 
     def _finish(self) -> None:

@@ -117,9 +117,9 @@ _OPEN = {"CRITICAL": "OpenCritical", "HIGH": "OpenHigh", "MEDIUM": "OpenMedium",
 
 
 def scan_ages(states: Iterable[RepositoryState], queued: Collection[str], now: datetime) -> dict[str, float]:
-    """Return for how long the image has waited that has waited longest: since its last scan, or else since its push.
+    """Return the longest time that any image has waited for a scan: since its last one, or else since its push.
 
-    Images without any date are left out. So are repositories that are not queued: ECR no longer lists them, or they are
+    Images without a date are left out. So are repositories that are not queued: ECR no longer lists them, or they are
     excluded.
     """
     dates = [

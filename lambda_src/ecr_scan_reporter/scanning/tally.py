@@ -72,7 +72,7 @@ class Tally:
         extra = {"repository": self.repository, "digest": digest, "reason": reason, "detail": message}
         logger.warning("image failed", extra=extra)
 
-    def decide(self, decisions: Mapping[Decision, int], digests: Iterable[str] = ()) -> None:
+    def count_decisions(self, decisions: Mapping[Decision, int], digests: Iterable[str] = ()) -> None:
         """Count the decisions for images, and the rejections among `digests`, once they are processed for good."""
         self._decisions.update(decisions)
         self._rejections.update(self.rejected[digest] for digest in digests if digest in self.rejected)
