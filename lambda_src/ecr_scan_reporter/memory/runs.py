@@ -1,4 +1,4 @@
-"""What is remembered of runs of the schedule: how far each is, and the pass through all repositories."""
+"""The runs of the schedule: how far each is, the pass through all repositories, and the last heartbeat."""
 
 from datetime import datetime
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""What is remembered of the last scan of each image: as the reporter saw it, and as the images scanner asked for it."""
+"""The last scan of each image: as the reporter saw it, and as the images scanner asked for it."""
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""What is remembered of each repository after its last run: the order of the next run follows from it."""
+"""The state of each repository after its last run, which decides the order of the next one."""
 
 from collections.abc import Iterable
 from datetime import datetime

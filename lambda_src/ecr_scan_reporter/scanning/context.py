@@ -1,4 +1,4 @@
-"""What the scan of one repository works with."""
+"""The clients, the message and the deadline of the scan of one repository."""
 
 from concurrent.futures import Executor
 from datetime import datetime
@@ -39,7 +39,7 @@ class ScanDependencies(NamedTuple):
 
 
 class ScanContext(NamedTuple):
-    """One repository in one invocation: the message that names it, the time (aware), and until when to work."""
+    """One repository in one invocation: the message that names it, the clients, the deadline, and the time (aware)."""
 
     message: RepositoryMessage
     deps: ScanDependencies

@@ -1,4 +1,4 @@
-"""What memory knows of the last scans, so that images that are not due cost no call; and what it is told."""
+"""Reads the last scans from memory, so that images that are not due cost no call, and remembers the answers of ECR."""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,14 +30,13 @@ _IMAGES_PER_WRITE = 25
 
 
 class KnownScans:
-    """The memory of one repository in one invocation: it is read a chunk of images at a time, and told what ECR says.
+    """The memory of one repository in one invocation, which is read a chunk of images at a time.
 
     Args:
         context: names the repository.
         tally: is told when memory fails.
 
     Attributes:
-        available: whether every call to the memory table succeeded so far. Without it, every image is looked up.
         overdue: the digests of the chunk's images with a finding whose deadline has passed, and that was not yet
             reported as overdue.
     """
@@ -46,7 +45,8 @@ class KnownScans:
         self._context, self._rules, self._tally = context, context.rules, tally
         self._repository, self._now = context.repository, context.now
         self._memory = ScanMemory(context.deps.table)
-        self.available = True
+        # Without memory, every image is looked up.
+        self._available = True
         self.overdue = frozenset[str]()
         self._remembered: dict[str, RememberedScan] = {}
         self._read_until = ""
@@ -55,10 +55,10 @@ class KnownScans:
         self._writes: list[Future[None]] = []
 
     def read(self, chunk: Chunk, name_of: Callable[[str], str | None]) -> None:
-        """Read what is remembered of the next images, and forget the ones before.
+        """Read the memory of the next images, and forget the ones before.
 
-        It is read from the first image of the repository on, even if this invocation begins with a later one: the
-        summary of the repository has the findings of them all, and of images that ECR no longer lists.
+        The first call begins with the first image of the repository, even if this invocation begins with a later one:
+        the summary of the repository has the findings of all images, and the ledgers of those that ECR no longer lists.
 
         Args:
             chunk: the next images.
@@ -72,7 +72,7 @@ class KnownScans:
         until = "" if chunk.last else chunk.images[-1].digest
         work = f"what memory knows of {self._repository}"
         self._context.deadline.check(work)
-        if not self.available:
+        if not self._available:
             return
         scans, overdue = dict[str, RememberedScan](), list[str]()
         try:
@@ -118,7 +118,7 @@ class KnownScans:
         return ImageStanding(image, source, scan, dated, self._rules.decide(image.digest, dated), remembered)
 
     def before_starts(self, due: Sequence[ImageStanding], looked_up: Iterable[ImageStanding]) -> None:
-        """Remember what ECR said, and which scans are asked for next, before they are.
+        """Remember the answers of ECR, and the scans that are asked for next.
 
         Args:
             due: the images whose scans are asked for next.
@@ -151,7 +151,7 @@ class KnownScans:
             state: of the repository.
             coverage: of all its images.
         """
-        if not self.available:
+        if not self._available:
             return
         self._summary.set_coverage(coverage)
         try:
@@ -161,7 +161,7 @@ class KnownScans:
 
     def _write(self, scans: Mapping[str, Scan | None], *, asked: bool, run: str | None = None) -> list[Future[None]]:
         """Begin to remember scans, and, if `asked`, that they are asked for now, by `run` (this run by default)."""
-        if not self.available:
+        if not self._available:
             return []
         run = self._context.message.run if run is None else run
         remember, repository = self._memory.remember, self._repository
@@ -178,7 +178,7 @@ class KnownScans:
         for error in errors:
             if not isinstance(error, AwsError):
                 raise error
-            if self.available:
+            if self._available:
                 self._give_up(error)
 
     def _saves_look_up(self, standing: ImageStanding) -> bool:
@@ -201,7 +201,7 @@ class KnownScans:
         return crc32(f"{digest}{self._now:%Y-%m-%d}".encode()) % _SPOT_CHECK == 0
 
     def _give_up(self, error: AwsError) -> None:
-        self.available = False
+        self._available = False
         self._tally.memory_failed()
         extra = {"repository": self._repository, "reason": str(error)}
         logger.warning("memory is not available; this invocation goes on without it", extra=extra)
