@@ -11,10 +11,12 @@ from ecr_scan_reporter.aws.dynamodb import Table, dynamodb_client
 from ecr_scan_reporter.aws.ecr import EcrRegistry, ecr_client, single_attempt_client
 from ecr_scan_reporter.aws.sqs import SqsQueue, sqs_client
 from ecr_scan_reporter.aws.sqs_batch import process_batch
+from ecr_scan_reporter.scanning.calls import QuotaDetector
+from ecr_scan_reporter.scanning.context import ScanDependencies
 from ecr_scan_reporter.scanning.dry_run import DryRunRequest, dry_run
-from ecr_scan_reporter.scanning.quota import QuotaDetector
-from ecr_scan_reporter.scanning.repository import ScanDependencies, process_message
+from ecr_scan_reporter.scanning.repository import process_message
 from ecr_scan_reporter.settings import ImagesScannerSettings
+from ecr_scan_reporter.shared import clock
 
 # How many writes to the memory table may be in flight. They have their own threads, because the threads that call ECR
 # spend their time waiting for the next call that the rate permits.
@@ -39,12 +41,11 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, An
         DeadlineExceededError: the repository of a dry run has too many images to list in time.
         AwsError: AWS rejected a call of a dry run.
     """
-    deadline = Deadline.of_invocation(context)
+    deadline, now = Deadline.of_invocation(context), clock.now()
     if "Records" not in event:
-        return dry_run(DryRunRequest.parse(event), dependencies(), deadline)
-    return process_batch(
-        {"Records": event["Records"]}, partial(process_message, deps=dependencies(), deadline=deadline)
-    )
+        return dry_run(DryRunRequest.parse(event), dependencies(), deadline, now)
+    process = partial(process_message, deps=dependencies(), deadline=deadline, now=now)
+    return process_batch({"Records": event["Records"]}, process)
 
 
 @cache

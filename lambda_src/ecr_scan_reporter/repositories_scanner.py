@@ -12,6 +12,7 @@ from ecr_scan_reporter.errors import SettingError
 from ecr_scan_reporter.scanning.heartbeat import write_heartbeat
 from ecr_scan_reporter.scanning.runs import RunDependencies, queue_repositories
 from ecr_scan_reporter.settings import RepositoriesScannerSettings
+from ecr_scan_reporter.shared import clock
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
@@ -33,8 +34,8 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
     if "heartbeat" in event:
         if event != {"heartbeat": True}:
             raise SettingError("the input of a heartbeat", dict(event), '{"heartbeat": true}')
-        return write_heartbeat(dependencies())
-    return queue_repositories(event, dependencies())
+        return write_heartbeat(dependencies(), clock.now())
+    return queue_repositories(event, dependencies(), clock.now())
 
 
 @cache

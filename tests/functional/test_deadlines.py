@@ -11,7 +11,8 @@ from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.memory.images import FindingDeadline, ImageRecord, image_record
 from ecr_scan_reporter.memory.items import image_key, repository_key
 from ecr_scan_reporter.memory.outbox import run_window
-from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
+from ecr_scan_reporter.memory.runs import RunMemory
+from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.messages.overdue import OverdueMessage
 from ecr_scan_reporter.reporting.pipeline import report_batch
 from fake_aws import FakeScan, Fault, digest_of
@@ -176,12 +177,12 @@ def test_image_with_a_later_one_is_not_reported(dated: ReporterHarness) -> None:
 
 def test_overdue_finding_waits_for_the_report_of_the_run(dated: ReporterHarness) -> None:
     scan(dated, 0, [A])
-    memory = ScanMemory(reporter.dependencies().table)
+    table = reporter.dependencies().table
     now = START + 8 * DAY
-    memory.begin_run("run-1", 1, now)
+    RunMemory(table).begin("run-1", 1, now)
     assert report_at(dated, now, overdue_message(0, "run-1")) == []
     assert record().window == run_window("run-1")
-    memory.remember_state(RepositoryState("app", now, 1, 0, "run-1"), now)
+    StateMemory(table).remember(RepositoryState("app", now, 1, 0, "run-1"), now)
     dated.check(now + timedelta(minutes=1))
     assert document(dated.reports()[-1])["totals"]["overdue"] == 1
 

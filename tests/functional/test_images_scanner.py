@@ -23,12 +23,13 @@ from ecr_scan_reporter.aws.ecr import EcrRegistry, single_attempt_client
 from ecr_scan_reporter.memory.coverage import Coverage, CoverageReason
 from ecr_scan_reporter.memory.images import FindingDeadline, ImageMemory, ImageRecord, Ledger, Update, image_item
 from ecr_scan_reporter.memory.items import image_key, repository_key, to_seconds
-from ecr_scan_reporter.memory.scans import RememberedScan, RepositoryState, ScanMemory, asked_key
+from ecr_scan_reporter.memory.scans import RememberedScan, ScanMemory, asked_key
+from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.memory.summaries import RepositorySummary, repository_summary
 from ecr_scan_reporter.messages.overdue import OverdueMessage
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.models.scans import StartOutcome
-from ecr_scan_reporter.scanning import plan, rate_limiter, repository
+from ecr_scan_reporter.scanning import calls, known_scans, rate_limiter, repository
 from ecr_scan_reporter.scanning.decisions import _has_turn
 from fake_aws import (
     DOCKER_INDEX,
@@ -306,7 +307,7 @@ def test_recently_scanned_images_cost_no_start_and_only_the_time_of_their_look_u
     images = list(plain_images(50))
     scanner.add(*images, scans={image.digest: scanned(0.25) for image in images})
     assert scanner.scan() == []
-    assert TIME.monotonic() <= len(images) / repository.FIRST_LOOK_UP_RATE
+    assert TIME.monotonic() <= len(images) / calls.FIRST_LOOK_UP_RATE
 
 
 def test_limit_per_image_is_skipped_immediately(scanner: Scanner, caplog: pytest.LogCaptureFixture) -> None:
@@ -597,7 +598,7 @@ def test_invocations_that_are_throttled_together_all_end_at_the_permitted_rate(
         images = list(plain_images(100, name))
         scanner.registry.add(name, images).scans.update({image.digest: scanned(9) for image in images})
         body = RepositoryMessage(name).to_json()
-        invocations.append(partial(repository.process_message, body, images_scanner.dependencies(), Deadline(120)))
+        invocations.append(partial(repository.process_message, body, images_scanner.dependencies(), Deadline(120), NOW))
     scanner.aws.behavior.rates["DescribeImageScanFindings"] = Rate(100, 100)
     started = TIME.monotonic()
     with ThreadPoolExecutor(len(names)) as pool:
@@ -758,7 +759,7 @@ def test_call_without_an_answer_is_made_again_and_then_is_that_images_failure(
     always: bool,
 ) -> None:
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr(repository, "RETRY_PAUSE", 0.001)
+    monkeypatch.setattr(calls, "RETRY_PAUSE", 0.001)
     images = list(plain_images(20))
     failing, failed = images[7].digest, list[str]()
 
@@ -1012,7 +1013,7 @@ def test_random_failing_images_never_stop_the_others(
     monkeypatch: pytest.MonkeyPatch,
     faults: dict[int, tuple[str, dict[str, Any]]],
 ) -> None:
-    monkeypatch.setattr(repository, "RETRY_PAUSE", 0.001)
+    monkeypatch.setattr(calls, "RETRY_PAUSE", 0.001)
     monkeypatch.setattr(rate_limiter, "_FIRST_PAUSE", 0.001)
     scanner = make_scanner()
     scanner.aws.reset()
@@ -1032,8 +1033,8 @@ def test_second_run_looks_up_no_image_except_spot_checks(scanner: Scanner, monke
     assert scanner.handle(RepositoryMessage(REPOSITORY).to_json()) == []
     assert scanner.aws.calls()["DescribeImageScanFindings"] == 20
     for most in (0, 2):
-        monkeypatch.setattr(plan, "_SPOT_CHECK", 1)
-        monkeypatch.setattr(plan, "_MAX_SPOT_CHECKS", most)
+        monkeypatch.setattr(known_scans, "_SPOT_CHECK", 1)
+        monkeypatch.setattr(known_scans, "_MAX_SPOT_CHECKS", most)
         scanner.aws.reset()
         assert scanner.handle(RepositoryMessage(REPOSITORY).to_json()) == []
         assert scanner.aws.calls().get("DescribeImageScanFindings", 0) == most
@@ -1186,7 +1187,7 @@ def test_summary_counts_the_findings_of_listed_images_and_the_changes_of_all(
         assert [overdue.image for overdue in found.overdue_worst] == ["other99", "v98", "v97"]
 
 
-def test_continuations_carry_the_findings_of_the_images_before(
+def test_findings_count_once_however_many_invocations_it_takes(
     scanner: Scanner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(repository, "CHUNK_SIZE", 60)
@@ -1229,7 +1230,7 @@ def test_deadlines_are_queued_before_the_state_is_remembered(scanner: Scanner) -
     scanner.aws.reset()
     scanner.aws.behavior.faults.append(Fault("SendMessageBatch", "AccessDeniedException"))
     assert scanner.handle(RepositoryMessage(REPOSITORY).to_json()) == ["0"]
-    assert ScanMemory(memory_table(scanner)).states() == []
+    assert StateMemory(memory_table(scanner)).states() == []
 
 
 def test_repository_without_images_keeps_its_changes(scanner: Scanner) -> None:
@@ -1239,17 +1240,32 @@ def test_repository_without_images_keeps_its_changes(scanner: Scanner) -> None:
     assert (summary(scanner).coverage, summary(scanner).open, summary(scanner).ledger.new) == ({"images": 0}, {}, 1)
 
 
-def test_continuation_without_the_findings_of_the_images_before_leaves_no_summary(scanner: Scanner) -> None:
+def test_continuation_sums_up_the_findings_of_the_images_before_it(scanner: Scanner) -> None:
     images = sorted(plain_images(30), key=lambda image: image.digest)
     scanner.add(*images, scans={entry.digest: scanned(1) for entry in images})
+    report_findings(scanner, ["sha256:" + "0" * 64, *(entry.digest for entry in images)])
+    scanner.aws.reset()
     assert scanner.handle(RepositoryMessage(REPOSITORY, after=images[9].digest).to_json()) == []
     assert state(scanner).images == 30
-    assert repository_summary(memory_table(scanner), REPOSITORY) is None
+    assert summary(scanner).open == {"HIGH": sum(range(2, 32))}
+    assert summary(scanner).ledger == Ledger(new=sum(range(1, 32)))
+    # The invocation before queued the overdue images before.
+    assert {message.digest for message in scanner.overdue()} == {entry.digest for entry in images[10:]}
+
+
+def test_memory_of_the_images_before_a_continuation_does_not_outlast_the_invocation(scanner: Scanner) -> None:
+    images = sorted(plain_images(30), key=lambda image: image.digest)
+    scanner.add(*images, scans={entry.digest: scanned(1) for entry in images})
+    report_findings(scanner, [entry.digest for entry in images])
+    scanner.aws.behavior.latency = {"Query": 2}
+    message = RepositoryMessage(REPOSITORY, after=images[9].digest)
+    assert scanner.handle(message.to_json(), seconds=1) == []
+    assert scanner.continuations() == [message._replace(stalled=1)]
 
 
 def state(scanner: Scanner) -> RepositoryState:
     """Return what is remembered of the repository after its last run."""
-    [found] = ScanMemory(Table(scanner.aws.client("dynamodb"), "memory")).states()
+    [found] = StateMemory(memory_table(scanner)).states()
     return found
 
 
@@ -1340,8 +1356,8 @@ def test_spot_checks_are_limited_for_all_chunks_together(scanner: Scanner, monke
     scanner.add(*images, scans={image.digest: scanned(1) for image in images})
     scanner.scan()
     scanner.aws.reset()
-    monkeypatch.setattr(plan, "_SPOT_CHECK", 1)
-    monkeypatch.setattr(plan, "_MAX_SPOT_CHECKS", 35)
+    monkeypatch.setattr(known_scans, "_SPOT_CHECK", 1)
+    monkeypatch.setattr(known_scans, "_MAX_SPOT_CHECKS", 35)
     monkeypatch.setattr(repository, "CHUNK_SIZE", 30)
     scanner.scan()
     assert scanner.aws.calls()["DescribeImageScanFindings"] == 35
@@ -1476,6 +1492,24 @@ def test_quota_leaves_the_rest_to_what_memory_knows(
     assert coverage.counts == {CoverageReason.QUOTA: 20, CoverageReason.IN_TIME: 39, CoverageReason.UNKNOWN: 1}
     assert coverage.names[CoverageReason.UNKNOWN] == images[50].tags
     assert state(scanner).oldest_scan is None
+
+
+def test_quota_leaves_images_that_there_was_no_time_to_look_up_to_what_memory_knows(
+    scanner: Scanner, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    scanner.aws.behavior.rates["DescribeImageScanFindings"] = Rate(10, 10)
+    scanner.registry.account_scan_quota = 0
+    scanner.add(*plain_images(300))
+    assert scanner.scan(seconds=3) == []
+    assert scanner.continuations() == []
+    assert state(scanner).images == 300
+    coverage = Coverage.from_json(summary_of(caplog).coverage)
+    assert coverage.images == 300
+    looked_up = coverage.counts[CoverageReason.QUOTA]
+    assert 10 <= looked_up < 300
+    assert coverage.counts == {CoverageReason.QUOTA: looked_up, CoverageReason.UNKNOWN: 300 - looked_up}
+    assert embedded_metrics(caplog, SUMMARY)["ImagesSeen"] <= looked_up
 
 
 def test_image_whose_look_up_fails_is_not_taken_for_never_scanned(

@@ -19,8 +19,8 @@ from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.aws.sqs import SqsQueue
 from ecr_scan_reporter.errors import AwsError
-from ecr_scan_reporter.memory.outbox import Outbox
-from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
+from ecr_scan_reporter.memory.runs import RunMemory
+from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.memory.summaries import RepositorySummary, summaries, summary_item
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.models.selection import RepositoryFilter
@@ -101,7 +101,7 @@ def visit(aws: FakeAws, names: list[str], now: datetime) -> None:
     """Do what the images scanner does at the end of a repository, in the last run."""
     table, last = Table(aws.client("dynamodb"), "memory"), queued(aws)[-1].run
     for name in names:
-        ScanMemory(table).remember_state(RepositoryState(name, now, 1, 0, last), now)
+        StateMemory(table).remember(RepositoryState(name, now, 1, 0, last), now)
         table.put(summary_item(RepositorySummary(name, now), now))
 
 
@@ -134,10 +134,10 @@ def test_repositories_scanner_killed_at_any_write_queues_every_repository(
             assert sorted(message.repository for message in messages[before:]) == REPOSITORIES, where
             assert max(Counter(message.repository for message in messages).values()) <= 2, where
             table = Table(aws.client("dynamodb"), "memory")
-            assert [state.repository for state in ScanMemory(table).states()] == REPOSITORIES, where
+            assert [state.repository for state in StateMemory(table).states()] == REPOSITORIES, where
             assert [summary.repository for summary in summaries(table)] == REPOSITORIES, where
             # The reporter knows how many repositories the run has.
-            assert Outbox(table).run(messages[-1].run).repositories == len(REPOSITORIES), where
+            assert RunMemory(table).run(messages[-1].run).repositories == len(REPOSITORIES), where
             assert since_last_pass(caplog) == 23 * 3600 + 60, where
             visit(aws, REPOSITORIES, repeated + HOUR)
             run(aws, repeated + 24 * HOUR)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ecr_scan_reporter import images_scanner, repositories_scanner
 from ecr_scan_reporter.aws.dynamodb import Table
-from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
+from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.memory.summaries import RepositorySummary, summary_item
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from fake_aws import FakeAws, FakeImage, digest_of, index_image
@@ -31,9 +31,9 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAws]:
         images = [index_image(digest_of("index"), {child: "linux/amd64"}, ("1.0",)), FakeImage(child)]
         fake.registry.add("team-a/app", images)
         gone = RepositorySummary("team-a/gone", NOW - timedelta(days=1))
-        memory = ScanMemory(Table(fake.client("dynamodb"), table))
+        memory = StateMemory(Table(fake.client("dynamodb"), table))
         state = RepositoryState("team-a/gone", NOW, images=1, asked=0, run="earlier")
-        memory.remember_state(state, NOW, summary_item(gone, NOW))
+        memory.remember(state, NOW, summary_item(gone, NOW))
         settings = {
             "ECR_IMAGES_DURATION_DELTA": "7d",
             "IMAGES_QUEUE_URL": fake.queue_url(),

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.memory.images import ImageMemory
-from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
+from ecr_scan_reporter.memory.runs import RunMemory
+from ecr_scan_reporter.memory.scans import ScanMemory
+from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.reporting import processor
 from ecr_scan_reporter.reporting.reports.encoding import FINDINGS_FORMAT, decode_findings
 from fake_aws import FakeScan, Fault, digest_of, finding, index_image
@@ -344,13 +346,13 @@ def test_two_scans_in_one_window_are_one_entry(make_reporter: Callable[..., Repo
 
 def test_results_of_a_run_wait_for_its_end(inbox: ReporterHarness) -> None:
     digest, now = digest_of("image"), TIME.now()
-    memory = ScanMemory(Table(inbox.aws.client("dynamodb"), inbox.aws.create_memory_table()))
-    memory.begin_run("run-1", 1, now)
-    memory.remember("app", {digest: None}, [digest], "run-1", START)
+    table = Table(inbox.aws.client("dynamodb"), inbox.aws.create_memory_table())
+    RunMemory(table).begin("run-1", 1, now)
+    ScanMemory(table).remember("app", {digest: None}, [digest], "run-1", START)
     assert rescan(inbox, [A], 0) is None
     inbox.check(now + timedelta(minutes=5))
     assert inbox.reports() == []
-    memory.remember_state(RepositoryState("app", now, 1, 1, "run-1"), now)
+    StateMemory(table).remember(RepositoryState("app", now, 1, 1, "run-1"), now)
     inbox.check(now + timedelta(minutes=6))
     [report] = inbox.reports()
     assert document(report)["totals"]["new"] == 1

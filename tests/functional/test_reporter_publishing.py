@@ -11,7 +11,9 @@ from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.sns import REPORTS, Publication
 from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Outbox, outbox_item
-from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
+from ecr_scan_reporter.memory.runs import RunMemory
+from ecr_scan_reporter.memory.scans import ScanMemory
+from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.reporting.pipeline import report_batch
 from fake_aws import FakeScan, Fault, digest_of
 from fake_aws.fake_aws import MEMORY_TABLE
@@ -22,11 +24,11 @@ NOW = TIME.now().replace(microsecond=0)
 RUN = "run-1"
 
 
-def ask_for(memory: ScanMemory, repository: str, *names: str) -> None:
+def ask_for(table: Table, repository: str, *names: str) -> None:
     """Remember that a run asked for scans in a repository, and that it is done there."""
     digests = [digest_of(name) for name in names]
-    memory.remember(repository, dict.fromkeys(digests), digests, RUN, NOW)
-    memory.remember_state(RepositoryState(repository, NOW, len(names), len(names), RUN), NOW)
+    ScanMemory(table).remember(repository, dict.fromkeys(digests), digests, RUN, NOW)
+    StateMemory(table).remember(RepositoryState(repository, NOW, len(names), len(names), RUN), NOW)
 
 
 def report(inbox: ReporterHarness, repository: str, name: str) -> None:
@@ -39,9 +41,9 @@ def report(inbox: ReporterHarness, repository: str, name: str) -> None:
 def test_repositories_are_not_read_again_before_as_many_results_came_as_the_run_asked_for(
     inbox: ReporterHarness,
 ) -> None:
-    memory = ScanMemory(Table(inbox.aws.client("dynamodb"), MEMORY_TABLE))
-    memory.begin_run(RUN, 1, NOW)
-    ask_for(memory, "app", "first", "second", "third")
+    table = Table(inbox.aws.client("dynamodb"), MEMORY_TABLE)
+    RunMemory(table).begin(RUN, 1, NOW)
+    ask_for(table, "app", "first", "second", "third")
     queries = []
     for name in ("first", "second", "third"):
         inbox.aws.reset()
@@ -55,11 +57,11 @@ def test_repositories_are_not_read_again_before_as_many_results_came_as_the_run_
 
 
 def test_run_that_asks_for_more_than_was_expected_is_not_complete(inbox: ReporterHarness) -> None:
-    memory = ScanMemory(Table(inbox.aws.client("dynamodb"), MEMORY_TABLE))
-    memory.begin_run(RUN, 2, NOW)
-    ask_for(memory, "app", "first", "second")
+    table = Table(inbox.aws.client("dynamodb"), MEMORY_TABLE)
+    RunMemory(table).begin(RUN, 2, NOW)
+    ask_for(table, "app", "first", "second")
     report(inbox, "app", "first")
-    ask_for(memory, "other", "third", "fourth")
+    ask_for(table, "other", "third", "fourth")
     for repository, name in (("app", "second"), ("other", "third")):
         report(inbox, repository, name)
         assert inbox.reports() == []
@@ -68,10 +70,10 @@ def test_run_that_asks_for_more_than_was_expected_is_not_complete(inbox: Reporte
 
 
 def test_run_that_a_later_one_overtook_is_reported_after_a_minute(inbox: ReporterHarness) -> None:
-    memory = ScanMemory(Table(inbox.aws.client("dynamodb"), MEMORY_TABLE))
-    memory.begin_run(RUN, 1, NOW)
-    ask_for(memory, "app", "first")
-    memory.remember_state(RepositoryState("app", NOW, 1, 0, "run-2"), NOW)
+    table = Table(inbox.aws.client("dynamodb"), MEMORY_TABLE)
+    RunMemory(table).begin(RUN, 1, NOW)
+    ask_for(table, "app", "first")
+    StateMemory(table).remember(RepositoryState("app", NOW, 1, 0, "run-2"), NOW)
     report(inbox, "app", "first")
     assert inbox.reports() == []
     inbox.check(TIME.now() + timedelta(seconds=61))

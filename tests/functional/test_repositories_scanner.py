@@ -14,7 +14,7 @@ from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.aws.sqs import SqsQueue
 from ecr_scan_reporter.errors import QueueError, SettingError
-from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
+from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.memory.summaries import RepositorySummary, summaries, summary_item
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.models.selection import RepositoryFilter
@@ -110,7 +110,7 @@ def run() -> Callable[[FakeAws], list[str]]:
         queue = SqsQueue(aws.client("sqs"), aws.queue_url())
         table = Table(aws.client("dynamodb"), "memory")
         aws.reset()
-        queue_repositories({}, RunDependencies(settings, EcrRegistry(aws.client("ecr")), queue, table))
+        queue_repositories({}, RunDependencies(settings, EcrRegistry(aws.client("ecr")), queue, table), TIME.now())
         return [RepositoryMessage.from_json(message.body).repository for message in aws.messages()]
 
     return start
@@ -179,7 +179,7 @@ class Registry:
             message = last.get(name, messages[-1])
             unscheduled = message.unscheduled
             state = RepositoryState(name, oldest, images, 0, message.run, waiting_since=oldest, unscheduled=unscheduled)
-            ScanMemory(self.table).remember_state(state, now)
+            StateMemory(self.table).remember(state, now)
 
 
 @pytest.fixture
@@ -209,12 +209,12 @@ def test_age_counts_in_a_repository_with_an_image_that_was_never_scanned(registr
     registry.add("team-a/app", "team-b/app")
     registry.run()
     registry.visit("team-a/app", oldest_days=7)
-    memory = ScanMemory(registry.table)
+    memory = StateMemory(registry.table)
     for days, age in ((3, 7), (60, 60)):
         waiting_since = registry.now - timedelta(days=days)
         # The one without a date comes first in the next run.
         state = RepositoryState("team-b/app", None, 1, 0, "run-1", waiting_since=waiting_since)
-        memory.remember_state(state, registry.now)
+        memory.remember(state, registry.now)
         assert registry.run()["OldestScanAge"] == age * 24 * 3600
 
 
@@ -389,7 +389,7 @@ def test_whole_run_forgets_repositories_that_it_does_not_queue(registry: Registr
     registry.visit("team-a/app", "team-b/app", "team-a/deleted", "sandbox/excluded")
     for name in ("team-a/app", "team-a/deleted"):
         registry.table.put(summary_item(RepositorySummary(name, registry.now), registry.now))
-    memory = ScanMemory(registry.table)
+    memory = StateMemory(registry.table)
     with pytest.raises(AttributeError, match="_aws"):
         registry.run({"repositoriesFilterRegexp": "team-b/"}, hours=1)
     assert len(memory.states()) == 4
@@ -437,12 +437,12 @@ def test_repository_whose_oldest_scan_is_oldest_comes_first(run: Callable[[FakeA
     now = TIME.now()
     days = {"week": 7, "today": 0, "month": 30, "unknown": None, "never": None}
     with virtual_aws() as aws:
-        memory = ScanMemory(Table(aws.client("dynamodb"), aws.create_memory_table()))
+        memory = StateMemory(Table(aws.client("dynamodb"), aws.create_memory_table()))
         for name, age in days.items():
             aws.registry.add(name)
             if name != "unknown":
                 oldest = None if age is None else now - timedelta(days=age)
-                memory.remember_state(RepositoryState(name, oldest, 10, 0, "run"), now)
+                memory.remember(RepositoryState(name, oldest, 10, 0, "run"), now)
         order = run(aws)
     assert set(order[:2]) == {"unknown", "never"}
     assert order[2:] == ["month", "week", "today"]

@@ -9,10 +9,8 @@ from ecr_scan_reporter.aws.dynamodb import Item, Key, Table
 from ecr_scan_reporter.errors import ConditionError
 from ecr_scan_reporter.memory.items import (
     END,
-    RUN_LIFETIME,
     expires,
     key_part,
-    number,
     sortable,
     text,
     to_seconds,
@@ -43,22 +41,6 @@ class Window(NamedTuple):
     last_at: datetime
     run: str
     token: str
-
-
-class Run(NamedTuple):
-    """How far a run of the schedule is.
-
-    Args:
-        repositories: how many it queued.
-        results: how many of its scans have ended.
-        expected: how many scans it asked for at least, as of the last time this was looked up.
-        last_result_at: when the last scan ended (aware).
-    """
-
-    repositories: int
-    results: int
-    expected: int
-    last_result_at: datetime | None
 
 
 class PublisherState(NamedTuple):
@@ -120,36 +102,6 @@ class Outbox:
                 ":expires": expires(now, _ENTRY_LIFETIME),
             },
             {"#run": "run", "#token": "token"},
-        )
-
-    def add_results(self, run: str, results: int, now: datetime) -> None:
-        """Note that this many scans of a run have ended."""
-        self._table.update(
-            "RUNS",
-            run,
-            "SET last_result_at = :now, expires = :expires ADD results :results",
-            {":now": to_seconds(now), ":results": results, ":expires": expires(now, RUN_LIFETIME)},
-            {},
-        )
-
-    def run(self, run: str) -> Run:
-        """Return how far a run is."""
-        item = self._table.get("RUNS", run) or {}
-        return Run(
-            number(item, "repositories"),
-            number(item, "results"),
-            number(item, "expected"),
-            to_time(item.get("last_result_at")),
-        )
-
-    def expect(self, run: str, results: int, now: datetime) -> None:
-        """Note that at least this many scans of a run will end."""
-        self._table.update(
-            "RUNS",
-            run,
-            "SET expected = :results, expires = :expires",
-            {":results": results, ":expires": expires(now, RUN_LIFETIME)},
-            {},
         )
 
     def windows(self) -> tuple[list[Window], PublisherState]:

@@ -2,22 +2,26 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ecr_scan_reporter.errors import MessageError
 from ecr_scan_reporter.memory.coverage import Coverage
-from ecr_scan_reporter.memory.summaries import RepositorySummary
 
 VERSION = 1
-_EPOCH = datetime.fromtimestamp(0, UTC)
+# The type of each optional field except the coverage, and its value in words.
+_OPTIONAL: Mapping[str, tuple[type, str]] = {
+    "after": (str, "a digest or no value"),
+    "run": (str, "the id of a run or no value"),
+    **dict.fromkeys(("stalled", "asked", "oldest", "waiting_since"), (int, "a whole number from 0")),
+    **dict.fromkeys(("enhanced", "unscheduled"), (bool, "true or no value")),
+}
 
 
 class RepositoryMessage(NamedTuple):
     """Asks the images scanner to scan one repository.
 
-    `after`, `oldest`, `waiting_since`, `coverage` and `summary` make the message a continuation. They sum up the images
-    that were processed so far.
+    `after`, `oldest`, `waiting_since` and `coverage` make the message a continuation. They sum up the images that were
+    processed so far.
 
     Args:
         repository: its name.
@@ -25,13 +29,12 @@ class RepositoryMessage(NamedTuple):
         stalled: how many invocations in a row made no progress.
         run: the id of the run of the schedule; "" if there is none.
         asked: how many scans the run asked for in this repository so far.
-        oldest: when the image was scanned whose last scan is oldest (Unix seconds); 0 if an image has no date, None if
-            no image was processed. The repositories of the next run are sorted by it.
+        oldest: the time of the oldest last scan of any image (Unix seconds); 0 if an image has no date, None if no
+            image was processed. The repositories of the next run are sorted by it.
         coverage: how many images there are by reason.
-        summary: what memory knows of the findings; None if memory was not available, or no image was processed.
         enhanced: whether the registry uses enhanced scanning, so that no scan can be started.
-        waiting_since: when the image was last scanned, or pushed if it was never scanned, that has waited longest for
-            a scan (Unix seconds); images without any date are left out. 0 if no image has one.
+        waiting_since: the last scan (or the push, if never scanned) of the image that has waited longest (Unix
+            seconds); images without a date are left out. 0 if none has one.
         unscheduled: whether the runs of the schedule leave the repository out, so that it is no part of a pass.
     """
 
@@ -42,27 +45,16 @@ class RepositoryMessage(NamedTuple):
     asked: int = 0
     oldest: int | None = None
     coverage: Coverage = Coverage()
-    summary: RepositorySummary | None = None
     enhanced: bool = False
     waiting_since: int = 0
     unscheduled: bool = False
 
     def to_json(self) -> str:
         """Return the message body, such as `{"version":1,"repository":"team-a/app"}`."""
-        optional = {"after": self.after, "stalled": self.stalled, "run": self.run, "asked": self.asked}
-        body: dict[str, Any] = {"version": VERSION, "repository": self.repository}
-        body |= {name: value for name, value in optional.items() if value}
-        if self.waiting_since:
-            body |= {"waiting_since": self.waiting_since}
-        flags = {"enhanced": self.enhanced, "unscheduled": self.unscheduled}
-        body |= {name: True for name, value in flags.items() if value}
-        if self.oldest is not None:
-            body |= {"oldest": self.oldest}
-        if self.coverage.images:
-            body |= {"coverage": self.coverage.to_json()}
-        if self.summary:
-            body |= {"summary": self.summary.to_json()}
-        return json.dumps(body, separators=(",", ":"))
+        values = {name: value for name, value in self._asdict().items() if value != self._field_defaults.get(name)}
+        if "coverage" in values:
+            values["coverage"] = self.coverage.to_json()
+        return json.dumps({"version": VERSION, **values}, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, body: str) -> "RepositoryMessage":
@@ -71,58 +63,21 @@ class RepositoryMessage(NamedTuple):
         Raises:
             MessageError: the body is not JSON, has another version, or has an invalid field.
         """
-        expected = f'expected {{"version": {VERSION}, "repository": "<name>"}}'
+        example = f'expected {{"version": {VERSION}, "repository": "<name>"}}'
         try:
             message = json.loads(body)
         except (RecursionError, ValueError) as error:
-            raise MessageError(f"the message is not JSON ({error}); {expected}") from error
+            raise MessageError(f"the message is not JSON ({error}); {example}") from error
         if not isinstance(message, dict) or message.get("version") != VERSION:
-            raise MessageError(f"the message has an unknown version; {expected}")
+            raise MessageError(f"the message has an unknown version; {example}")
         repository = message.get("repository")
         if not isinstance(repository, str) or not repository:
-            raise MessageError(f"repository is {repository!r}; {expected}")
-        after, run = message.get("after", ""), message.get("run", "")
-        if not isinstance(after, str):
-            raise MessageError(f"after is {after!r}; expected a digest or no value")
-        if not isinstance(run, str):
-            raise MessageError(f"run is {run!r}; expected the id of a run or no value")
-        return cls(
-            repository,
-            after,
-            _number(message, "stalled"),
-            run,
-            _number(message, "asked"),
-            _number(message, "oldest") if "oldest" in message else None,
-            Coverage.from_json(message["coverage"]) if "coverage" in message else Coverage(),
-            _summary(repository, message["summary"]) if "summary" in message else None,
-            _flag(message, "enhanced"),
-            _number(message, "waiting_since"),
-            _flag(message, "unscheduled"),
-        )
-
-
-def _summary(repository: str, value: Any) -> RepositorySummary:
-    try:
-        summary = RepositorySummary.from_json(repository, _EPOCH, value)
-        numbers = [*summary.open.values(), *summary.images_by_worst.values(), *summary.ledger.to_json()]
-        numbers += [summary.overdue, summary.ignored]
-        if json.loads(json.dumps(summary.to_json())) != value or not all(type(number) is int for number in numbers):
-            raise ValueError
-    except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as error:
-        expected = "an object with what is known of the findings, or no value"
-        raise MessageError(f"summary is {value!r:.200}; expected {expected}") from error
-    return summary
-
-
-def _flag(message: Mapping[str, Any], name: str) -> bool:
-    value = message.get(name, False)
-    if type(value) is not bool:
-        raise MessageError(f"{name} is {value!r}; expected true or no value")
-    return value
-
-
-def _number(message: Mapping[str, Any], name: str) -> int:
-    value = message.get(name, 0)
-    if type(value) is not int or value < 0:
-        raise MessageError(f"{name} is {value!r}; expected a whole number from 0")
-    return value
+            raise MessageError(f"repository is {repository!r}; {example}")
+        for name, (kind, expected) in _OPTIONAL.items():
+            value = message.get(name, kind())
+            if type(value) is not kind or (isinstance(value, int) and value < 0):
+                raise MessageError(f"{name} is {value!r}; expected {expected}")
+        values = {name: message[name] for name in cls._fields if name in message}
+        if "coverage" in values:
+            values["coverage"] = Coverage.from_json(values["coverage"])
+        return cls(**values)

@@ -18,7 +18,8 @@ from ecr_scan_reporter.errors import AwsError, DeadlineExceededError, FindingsNo
 from ecr_scan_reporter.memory.images import ImageMemory
 from ecr_scan_reporter.memory.outbox import Outbox
 from ecr_scan_reporter.memory.rules import RuleMemory
-from ecr_scan_reporter.memory.scans import ScanMemory
+from ecr_scan_reporter.memory.runs import RunMemory
+from ecr_scan_reporter.memory.states import StateMemory
 from ecr_scan_reporter.messages.overdue import OverdueMessage
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
 from ecr_scan_reporter.reporting.intake.events import ScanEvent, load, parse
@@ -205,19 +206,19 @@ def publish(
     Raises:
         AwsError: DynamoDB or SQS rejected a call.
     """
-    outbox = Outbox(deps.table)
+    outbox, runs = Outbox(deps.table), RunMemory(deps.table)
     results = Counter(outcome.run for outcome in outcomes if outcome.run)
     windows: dict[str, str] = {}
     for outcome in outcomes:
         for window in outcome.windows:
             windows[window] = outcome.run or windows.get(window, "")
     for run, number in results.items():
-        outbox.add_results(run, number, now)
+        runs.add_results(run, number, now)
     for window, run in windows.items():
         outbox.touch(window, run, now)
     if not (results or windows or batch.checks):
         return 0
     publishing = PublishingDependencies(
-        deps.settings, deps.publisher, deps.reports_queue, outbox, ScanMemory(deps.table)
+        deps.settings, deps.publisher, deps.reports_queue, outbox, runs, StateMemory(deps.table)
     )
     return publish_what_is_due(publishing, now, deadline)

@@ -2,11 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 from zlib import crc32
 
 from ecr_scan_reporter.models.scan_statuses import FAILED
 from ecr_scan_reporter.models.scans import Scan
-from ecr_scan_reporter.shared.durations import Duration
+from ecr_scan_reporter.shared.durations import LONG_AGO, Duration
 
 
 class Decision(StrEnum):
@@ -49,45 +50,64 @@ _DUE = frozenset(
 
 # ECR scans an image once in 24 hours; https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html
 _SCAN_INTERVAL = timedelta(hours=24)
+# A scan takes minutes. Of the scans in progress without a date, one in 23 is due each hour: 23 and 24 have no common
+# divisor, so runs at the same hour of each day, or of each week, reach every image.
+_HOUR, _HOURS_OF_TURNS = timedelta(hours=1), timedelta(hours=23)
 _EPOCH = datetime.fromtimestamp(0, UTC)
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
-def decide(digest: str, scan: Scan | None, max_age: Duration, run_interval: timedelta, now: datetime) -> Decision:
-    """Decide whether an image is due.
-
-    ECR gives most failed scans, and those in progress, no date. Such an image is due in at least one run of each
-    period, which its digest selects.
+class ScanRules(NamedTuple):
+    """When an image is due.
 
     Args:
-        digest: of the image.
-        scan: the last scan, None if the image was never scanned. If its status is unknown, its date decides.
         max_age: a scan older than this is due.
         run_interval: the longest time between two runs.
-        now: aware.
+        now: the time of the decisions (aware).
+        enhanced: whether the registry uses enhanced scanning, so that ECR starts all scans itself.
     """
-    if scan is None:
-        return Decision.NEVER_SCANNED
-    if scan.archived:
-        return Decision.ARCHIVED
-    age = None if scan.completed_at is None else now - scan.completed_at
-    if scan.in_progress:
-        # A scan takes minutes. Without a date, one in 23 images is due each hour: 23 and 24 have no common divisor, so
-        # runs at the same hour of each day, or of each week, reach every image.
-        stuck = (
-            _has_turn(digest, timedelta(hours=1), timedelta(hours=23), now) if age is None else age >= _SCAN_INTERVAL
-        )
-        return Decision.SCAN_STUCK if stuck else Decision.SCAN_IN_PROGRESS
-    too_old = scan.completed_at is not None and scan.completed_at <= max_age.before(now)
-    if scan.unsupported:
-        due = _has_turn(digest, run_interval, now - max_age.before(now), now) if age is None else too_old
-        return Decision.UNSUPPORTED_TOO_OLD if due else Decision.UNSUPPORTED
-    if scan.status == FAILED:
-        due = _has_turn(digest, run_interval, _SCAN_INTERVAL, now) if age is None else age >= _SCAN_INTERVAL
-        return Decision.LAST_SCAN_FAILED if due else Decision.FAILED_WITHIN_24_HOURS
-    if scan.completed_at is None:
-        return Decision.NEVER_SCANNED
-    return Decision.SCAN_TOO_OLD if too_old else Decision.SCANNED_RECENTLY
+
+    max_age: Duration
+    run_interval: timedelta
+    now: datetime
+    enhanced: bool = False
+
+    @property
+    def cutoff(self) -> datetime:
+        """A scan that ended after this time is in time."""
+        return self.max_age.before(self.now)
+
+    def decide(self, digest: str, scan: Scan | None) -> Decision:
+        """Decide whether an image is due, if scans can be started.
+
+        ECR gives most failed scans, and those in progress, no date. Such an image is due in at least one run of each
+        period, which its digest selects.
+
+        Args:
+            digest: of the image.
+            scan: the last scan, None if the image was never scanned. If its status is unknown, its date decides.
+        """
+        if scan is None:
+            return Decision.NEVER_SCANNED
+        if scan.archived:
+            return Decision.ARCHIVED
+        age = None if scan.completed_at is None else self.now - scan.completed_at
+        max_age = self.now - self.cutoff
+
+        def is_due(after: timedelta, interval: timedelta, period: timedelta) -> bool:
+            return _has_turn(digest, interval, period, self.now) if age is None else age >= after
+
+        if scan.in_progress:
+            stuck = is_due(_SCAN_INTERVAL, _HOUR, _HOURS_OF_TURNS)
+            return Decision.SCAN_STUCK if stuck else Decision.SCAN_IN_PROGRESS
+        if scan.unsupported:
+            due = is_due(max_age, self.run_interval, max_age)
+            return Decision.UNSUPPORTED_TOO_OLD if due else Decision.UNSUPPORTED
+        if scan.status == FAILED:
+            due = is_due(_SCAN_INTERVAL, self.run_interval, _SCAN_INTERVAL)
+            return Decision.LAST_SCAN_FAILED if due else Decision.FAILED_WITHIN_24_HOURS
+        if age is None:
+            return Decision.NEVER_SCANNED
+        return Decision.SCAN_TOO_OLD if age >= max_age else Decision.SCANNED_RECENTLY
 
 
 def _has_turn(digest: str, run_interval: timedelta, period: timedelta, now: datetime) -> bool:
@@ -101,4 +121,4 @@ def _has_turn(digest: str, run_interval: timedelta, period: timedelta, now: date
 
 def scan_priority(scan: Scan | None) -> datetime:
     """Return a sort key for due images: never scanned first, then the oldest scan first."""
-    return (scan and scan.completed_at) or _LONG_AGO
+    return (scan and scan.completed_at) or LONG_AGO

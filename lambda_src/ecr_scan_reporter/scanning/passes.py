@@ -3,17 +3,18 @@
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
-from ecr_scan_reporter.memory.scans import OpenPass, RepositoryState, ScanMemory
+from ecr_scan_reporter.memory.runs import OpenPass, RunMemory
+from ecr_scan_reporter.memory.states import RepositoryState
 
 SECONDS = frozenset({"OldestScanAge", "SecondsSinceLastPass"})
-# A heartbeat comes every hour. After a longer silence, it had been switched off on purpose, and the time that passed is
-# no delay. The alarm on silence becomes INSUFFICIENT_DATA after three hours without one, and CloudWatch may take some
+# A heartbeat comes every hour. A longer gap means that it was turned off deliberately, so the gap does not count as a
+# delay. The alarm on silence becomes INSUFFICIENT_DATA after three hours without one, and CloudWatch may take some
 # more to see it. So a pause is longer: a heartbeat that fails a few times resets no age before the alarm says so.
 _PAUSE = timedelta(hours=6)
 
 
 def continue_pass(
-    memory: ScanMemory, states: Collection[RepositoryState], queued: Collection[str], run: str, now: datetime
+    memory: RunMemory, states: Collection[RepositoryState], queued: Collection[str], run: str, now: datetime
 ) -> dict[str, float]:
     """Begin a pass if the last one is complete; return the seconds since a pass was last complete.
 

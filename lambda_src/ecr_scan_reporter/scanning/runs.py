@@ -3,7 +3,7 @@
 import logging
 import random
 from collections.abc import Collection, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -12,16 +12,15 @@ from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.aws.metrics import embed
 from ecr_scan_reporter.aws.sqs import SqsQueue
 from ecr_scan_reporter.errors import AwsError
-from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
+from ecr_scan_reporter.memory.runs import RunMemory
+from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.memory.summaries import open_findings
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.scanning.passes import SECONDS, continue_pass, seconds_since
 from ecr_scan_reporter.settings import RepositoriesScannerSettings, compile_regexp
-from ecr_scan_reporter.shared import clock
+from ecr_scan_reporter.shared.durations import LONG_AGO
 
 logger = logging.getLogger(__name__)
-
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 class RunDependencies(NamedTuple):
@@ -33,13 +32,13 @@ class RunDependencies(NamedTuple):
     table: Table
 
 
-def queue_repositories(event: Mapping[str, Any], deps: RunDependencies, now: datetime | None = None) -> dict[str, int]:
+def queue_repositories(event: Mapping[str, Any], deps: RunDependencies, now: datetime) -> dict[str, int]:
     """Queue one message per matching repository; the one whose oldest scan is oldest comes first.
 
     Args:
         event: of the schedule; its `repositoriesFilterRegexp`, if any, replaces the configured filter.
         deps: the settings and clients.
-        now: aware; the time of the call by default.
+        now: aware.
 
     Returns:
         How many repositories exist (`found`) and how many messages were sent (`sent`).
@@ -48,7 +47,6 @@ def queue_repositories(event: Mapping[str, Any], deps: RunDependencies, now: dat
         SettingError: `repositoriesFilterRegexp` is invalid.
         AwsError: ECR or SQS rejected a call.
     """
-    now = now or clock.now()
     repositories = scheduled = deps.settings.repositories
     # A run of another selection, which someone starts manually, says nothing about the registry. What it remembers of
     # repositories outside the configured filter is forgotten by the next run of the schedule.
@@ -60,7 +58,7 @@ def queue_repositories(event: Mapping[str, Any], deps: RunDependencies, now: dat
     enhanced = not deps.ecr.supports_manual_scans()
     names = list(deps.ecr.repository_names())
     matching = [name for name in names if repositories.matches(name)]
-    run, metrics = _begin_run(matching, ScanMemory(deps.table), now, whole=whole)
+    run, metrics = _begin_run(matching, deps.table, now, whole=whole)
     messages = (
         RepositoryMessage(name, run=run, enhanced=enhanced, unscheduled=not scheduled.matches(name))
         for name in matching
@@ -78,9 +76,7 @@ def queue_repositories(event: Mapping[str, Any], deps: RunDependencies, now: dat
     return counts
 
 
-def _begin_run(
-    repositories: list[str], memory: ScanMemory, now: datetime, *, whole: bool
-) -> tuple[str, dict[str, float]]:
+def _begin_run(repositories: list[str], table: Table, now: datetime, *, whole: bool) -> tuple[str, dict[str, float]]:
     """Sort repositories, the oldest scan first, and remember how many there are.
 
     The daily quota of scans is spent where the promised age ends first. Unknown repositories, and all repositories if
@@ -91,17 +87,18 @@ def _begin_run(
     """
     run = f"{now:%Y-%m-%dT%H:%M:%SZ}-{uuid4().hex[:8]}"
     metrics: dict[str, float] = {}
+    known, runs = StateMemory(table), RunMemory(table)
     random.shuffle(repositories)
     try:
-        states = memory.states()
+        states = known.states()
         oldest = {state.repository: state.oldest_scan for state in states}
-        repositories.sort(key=lambda name: oldest.get(name) or _LONG_AGO)
-        memory.begin_run(run, len(repositories), now)
+        repositories.sort(key=lambda name: oldest.get(name) or LONG_AGO)
+        runs.begin(run, len(repositories), now)
         if whole:
             queued = frozenset(repositories)
             metrics |= scan_ages(states, queued, now)
-            metrics |= continue_pass(memory, states, queued, run, now)
-            memory.forget_repositories(state.repository for state in states if state.repository not in queued)
+            metrics |= continue_pass(runs, states, queued, run, now)
+            known.forget(state.repository for state in states if state.repository not in queued)
     except AwsError as error:
         # Until the order is known, it is random.
         logger.warning("memory is not available; the run goes on without it", extra={"reason": str(error)})
@@ -120,9 +117,9 @@ _OPEN = {"CRITICAL": "OpenCritical", "HIGH": "OpenHigh", "MEDIUM": "OpenMedium",
 
 
 def scan_ages(states: Iterable[RepositoryState], queued: Collection[str], now: datetime) -> dict[str, float]:
-    """Return for how long the image has waited that has waited longest: since its last scan, or else since its push.
+    """Return the longest time that any image has waited for a scan: since its last one, or else since its push.
 
-    Images without any date are left out. So are repositories that are not queued: ECR no longer lists them, or they are
+    Images without a date are left out. So are repositories that are not queued: ECR no longer lists them, or they are
     excluded.
     """
     dates = [

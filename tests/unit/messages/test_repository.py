@@ -1,23 +1,9 @@
 """Encodes and parses the messages on the images queue."""
 
-import json
-from datetime import UTC, datetime
-
 import pytest
 from ecr_scan_reporter.errors import MessageError
 from ecr_scan_reporter.memory.coverage import Coverage, CoverageReason
-from ecr_scan_reporter.memory.images import Ledger
-from ecr_scan_reporter.memory.summaries import RepositorySummary
 from ecr_scan_reporter.messages.repository import RepositoryMessage
-
-SUMMARY = RepositorySummary("a", datetime.fromtimestamp(0, UTC)).to_json()
-
-
-def test_continuation_keeps_what_is_known_of_the_findings() -> None:
-    summary = RepositorySummary("a/b", datetime.fromtimestamp(0, UTC), ledger=Ledger(new=3))
-    summary.open["HIGH"] = 2
-    message = RepositoryMessage("a/b", "d", summary=summary)
-    assert RepositoryMessage.from_json(message.to_json()) == message
 
 
 @pytest.mark.parametrize(
@@ -74,15 +60,6 @@ def test_invalid_body_is_rejected_with_what_is_expected(body: str, complaint: st
         ('"unscheduled":"yes"', "unscheduled is 'yes'; expected true or no value"),
         ('"waiting_since":-1', "waiting_since is -1; expected a whole number from 0"),
         ('"coverage":7', "coverage is 7; expected an object"),
-        ('"summary":7', "summary is 7; expected an object"),
-        ('"summary":{}', "summary is {}; expected an object"),
-        ('"summary":' + json.dumps(SUMMARY | {"open": {"HIGH": "2"}}), "summary is .*; expected an object"),
-        ('"summary":' + json.dumps(SUMMARY | {"ledger": [1]}), "summary is .*; expected an object"),
-        ('"summary":' + json.dumps(SUMMARY | {"more": 1}), "summary is .*; expected an object"),
-        (
-            '"summary":' + json.dumps(SUMMARY | {"overdue_worst": [["a", "b", "c", "d", 10**20]]}),
-            "summary is .*; expected an object",
-        ),
     ],
 )
 def test_invalid_continuation_is_rejected(fields: str, complaint: str) -> None:

@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 from ecr_scan_reporter.aws.dynamodb import Table
-from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
+from ecr_scan_reporter.memory.runs import RunMemory
+from ecr_scan_reporter.memory.scans import ScanMemory
+from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import Image
 from ecr_scan_reporter.models.scans import ScanResult
@@ -107,14 +109,14 @@ def window(world: World) -> None:
 
 def run(world: World) -> None:
     """A run of the schedule has asked for two scans."""
-    memory = ScanMemory(Table(world.table.undisturbed(), "memory"))
-    memory.begin_run("run", 1, world.now)
+    table = Table(world.table.undisturbed(), "memory")
+    RunMemory(table).begin("run", 1, world.now)
     asked = [digest_of("1"), digest_of("2")]
-    memory.remember("app", dict.fromkeys(asked), asked, "run", world.now)
+    ScanMemory(table).remember("app", dict.fromkeys(asked), asked, "run", world.now)
     world.now += MINUTE
     world.send(scan(world, "1", "CVE-1"))
     world.deliver(world.now + MINUTE)
-    memory.remember_state(RepositoryState("app", world.now, 2, 2, "run"), world.now)
+    StateMemory(table).remember(RepositoryState("app", world.now, 2, 2, "run"), world.now)
     world.send(scan(world, "2", "CVE-2"))
     world.deliver()
 

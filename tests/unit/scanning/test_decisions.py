@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from ecr_scan_reporter.models.scans import Scan
-from ecr_scan_reporter.scanning.decisions import Decision, decide, scan_priority
+from ecr_scan_reporter.scanning.decisions import Decision, ScanRules, scan_priority
 from ecr_scan_reporter.shared.durations import Duration
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,19 +41,20 @@ UNSUPPORTED = "UnsupportedImageError: The operating system ..."
     ],
 )
 def test_every_status_has_a_decision(scan: Scan | None, decision: Decision, due: bool) -> None:
-    assert decide("sha256:1", scan, WEEK, DAY, NOW) is decision
+    assert ScanRules(WEEK, DAY, NOW).decide("sha256:1", scan) is decision
     assert decision.due is due
 
 
 @given(hours=st.integers(0, 10_000), days=st.integers(1, 400))
 def test_complete_scan_is_due_exactly_at_the_maximum_age(hours: int, days: int) -> None:
     scan = Scan("COMPLETE", NOW - timedelta(hours=hours))
-    assert decide("sha256:1", scan, Duration(0, 0, days), DAY, NOW).due is (hours >= 24 * days)
+    assert ScanRules(Duration(0, 0, days), DAY, NOW).decide("sha256:1", scan).due is (hours >= 24 * days)
 
 
 def due_runs(digest: str, scan: Scan, interval: timedelta, runs: int) -> int:
     """Count the runs in which an image is due whose scan stays as it is."""
-    return sum(decide(digest, scan, WEEK, interval, NOW + number * interval).due for number in range(runs))
+    rules = ScanRules(WEEK, interval, NOW)
+    return sum(rules._replace(now=NOW + number * interval).decide(digest, scan).due for number in range(runs))
 
 
 @given(digest=st.text(min_size=1))
@@ -76,7 +77,8 @@ def test_unsupported_image_without_a_date_has_its_turn_in_weekly_runs(digest: st
     scan = Scan("UNSUPPORTED_IMAGE")
     assert due_runs(digest, scan, week, 4) == 4
     month = Duration.parse("4w")
-    assert sum(decide(digest, scan, month, week, NOW + number * week).due for number in range(4)) == 1
+    rules = ScanRules(month, week, NOW)
+    assert sum(rules._replace(now=NOW + number * week).decide(digest, scan).due for number in range(4)) == 1
 
 
 @given(digest=st.text(min_size=1))

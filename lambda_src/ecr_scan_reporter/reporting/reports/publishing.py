@@ -16,7 +16,8 @@ from ecr_scan_reporter.aws.sqs import SqsQueue
 from ecr_scan_reporter.errors import DeadlineExceededError, PublishError, QueueError
 from ecr_scan_reporter.memory.items import UNREADABLE
 from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Outbox, PublisherState, Window
-from ecr_scan_reporter.memory.scans import ScanMemory
+from ecr_scan_reporter.memory.runs import RunMemory
+from ecr_scan_reporter.memory.states import StateMemory
 from ecr_scan_reporter.reporting.reports.encoding import decode_report
 from ecr_scan_reporter.reporting.reports.image_report import MAX_FINDINGS, ImageReport, keep_worst
 from ecr_scan_reporter.settings import ReporterSettings
@@ -52,7 +53,8 @@ class PublishingDependencies(NamedTuple):
     publisher: ReportPublisher
     reports_queue: SqsQueue
     outbox: Outbox
-    scans: ScanMemory
+    runs: RunMemory
+    states: StateMemory
 
 
 def publish_what_is_due(deps: PublishingDependencies, now: datetime, deadline: Deadline) -> int:
@@ -111,16 +113,16 @@ def _due_times(
 
 def _end_of_run(run: str, deps: PublishingDependencies, now: datetime) -> datetime:
     """Return when the results of a run are, or were, complete."""
-    state = deps.outbox.run(run)
+    state = deps.runs.run(run)
     quiet = (state.last_result_at or now) + _QUIET
     if state.results < state.expected:
         # Every batch of results causes a check, and the states of a large registry's repositories are several MB.
         return quiet
     # The id of a run begins with its time. A later run in a repository replaces what this run asked for there.
-    done = [repository for repository in deps.scans.states() if repository.run >= run]
+    done = [repository for repository in deps.states.states() if repository.run >= run]
     asked = sum(repository.asked for repository in done if repository.run == run)
     if state.results < asked:
-        deps.outbox.expect(run, asked, now)
+        deps.runs.expect(run, asked, now)
     elif state.repositories and len(done) >= state.repositories:
         overtaken = any(repository.run > run for repository in done)
         return (state.last_result_at or now) + _OVERTAKEN_QUIET if overtaken else now

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from ecr_scan_reporter.aws.dynamodb import Table
-from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
+from ecr_scan_reporter.memory.runs import RunMemory
+from ecr_scan_reporter.memory.scans import ScanMemory
+from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import Image
 from ecr_scan_reporter.models.scans import ScanResult
@@ -38,18 +40,18 @@ def scan(world: World, number: int, pushed: timedelta = HOUR) -> None:
     world.deliver(world.now)
 
 
-def start_run(world: World, *numbers: int) -> ScanMemory:
+def start_run(world: World, *numbers: int) -> Table:
     """Let a run of the schedule have asked for scans in the only repository, which it has not finished yet."""
-    memory = ScanMemory(Table(world.table.undisturbed(), "memory"))
-    memory.begin_run("2026-03-01", 1, world.now)
+    table = Table(world.table.undisturbed(), "memory")
+    RunMemory(table).begin("2026-03-01", 1, world.now)
     digests = [digest_of(number) for number in numbers]
-    memory.remember("app", dict.fromkeys(digests), digests, "2026-03-01", world.now)
-    return memory
+    ScanMemory(table).remember("app", dict.fromkeys(digests), digests, "2026-03-01", world.now)
+    return table
 
 
-def finish_run(world: World, memory: ScanMemory, asked: int) -> None:
+def finish_run(world: World, table: Table, asked: int) -> None:
     """Let the run have finished its only repository."""
-    memory.remember_state(RepositoryState("app", world.now, asked, asked, "2026-03-01"), world.now)
+    StateMemory(table).remember(RepositoryState("app", world.now, asked, asked, "2026-03-01"), world.now)
 
 
 def reported(world: World) -> list[list[str]]:
@@ -84,7 +86,7 @@ def test_incomplete_run_is_reported_after_ten_quiet_minutes() -> None:
 def test_run_whose_results_keep_coming_is_reported_after_an_hour() -> None:
     world = World()
     numbers = range(1, 31)
-    memory = start_run(world, *numbers)
+    table = start_run(world, *numbers)
     for number in numbers[:12]:
         wait_until(world, START + (number - 1) * 5 * MINUTE)
         scan(world, number)
@@ -94,17 +96,17 @@ def test_run_whose_results_keep_coming_is_reported_after_an_hour() -> None:
     assert reported(world) == [[digest_of(number) for number in numbers[:12]]]
     # What comes later is in a further report of the run.
     scan(world, 13)
-    finish_run(world, memory, asked=13)
+    finish_run(world, table, asked=13)
     wait_until(world, world.now + MINUTE)
     assert reported(world)[1:] == [[digest_of(13)]]
 
 
 def test_run_is_reported_with_its_last_result() -> None:
     world = World()
-    memory = start_run(world, 1, 2)
+    table = start_run(world, 1, 2)
     scan(world, 1)
     wait_until(world, START + 2 * MINUTE)
-    finish_run(world, memory, asked=2)
+    finish_run(world, table, asked=2)
     assert reported(world) == []
     scan(world, 2)
     assert reported(world) == [[digest_of(1), digest_of(2)]]

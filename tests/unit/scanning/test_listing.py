@@ -9,7 +9,7 @@ from ecr_scan_reporter.memory.coverage import Coverage, CoverageReason
 from ecr_scan_reporter.models.images import Image, IndexChild
 from ecr_scan_reporter.models.selection import Selection
 from ecr_scan_reporter.scanning.decisions import Decision
-from ecr_scan_reporter.scanning.selection import Candidate, ImageSelector
+from ecr_scan_reporter.scanning.listing import Candidate, ImageSelector
 from ecr_scan_reporter.shared.durations import Duration
 from hypothesis import given
 from hypothesis import strategies as st
@@ -108,8 +108,7 @@ def test_chunks_are_in_the_order_of_digests_and_resume_after_one(
     assert all(len(chunk.images) == size for chunk in chunks[:-1])
     expected = [(digest, f"tag {digest}") for digest in sorted(digests) if digest > after]
     assert [(candidate.digest, candidate.tag) for chunk in chunks for candidate in chunk.images] == expected
-    bounds = [chunk.after for chunk in chunks] + [chunks[-1].until]
-    assert bounds == [after, *(chunk.images[-1].digest for chunk in chunks[:-1]), ""]
+    assert [chunk.last for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
 
 
 def test_candidate_is_named_by_its_first_tag_or_short_digest() -> None:

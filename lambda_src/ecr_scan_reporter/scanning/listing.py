@@ -1,15 +1,17 @@
-"""Selects the images of a repository that are to be scanned."""
+"""Lists the images of a repository, and selects those that are to be scanned."""
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from ecr_scan_reporter.memory.coverage import Coverage, CoverageReason
+from ecr_scan_reporter.memory.indexes import index_children
 from ecr_scan_reporter.models.images import Image, IndexChild, inherited_tags
 from ecr_scan_reporter.models.scans import Scan
 from ecr_scan_reporter.models.selection import Selection
+from ecr_scan_reporter.scanning.context import ScanContext
 from ecr_scan_reporter.scanning.decisions import Decision
 from ecr_scan_reporter.shared.durations import Duration
 
@@ -38,24 +40,19 @@ class Candidate(NamedTuple):
         return _name(self.digest, self.tag)
 
 
+class SkippedImage(NamedTuple):
+    """An image that is not selected: its digest, its first tag ("" if it has none), and the reason."""
+
+    digest: str
+    tag: str
+    reason: Decision
+
+
 class Chunk(NamedTuple):
-    """Some selected images, and the range of digests that they stand for, which may have other images in it.
-
-    Together, the chunks of a repository cover every digest once, including those of images that ECR does not list.
-
-    Args:
-        images: in the order of their digests.
-        after: the digest before the range; "" if it is the first one.
-        until: the last digest of the range; "" if it has no end.
-    """
+    """Some selected images, in the order of their digests; `last` says whether no others follow."""
 
     images: list[Candidate]
-    after: str
-    until: str
-
-    def first(self, number: int) -> "Chunk":
-        """Return the range up to one of the images, the first one being number 1."""
-        return Chunk(self.images[:number], self.after, self.images[number - 1].digest)
+    last: bool
 
 
 class Candidates:
@@ -65,7 +62,7 @@ class Candidates:
     and its first tag, which takes half as much memory as an object.
 
     Args:
-        entries: the digests, each with Unix seconds and the first tag, with a space before each.
+        entries: the images, packed.
         last_scans: those that DescribeImages named, by digest.
         others: images that are listed but not selected, as `entries` are.
     """
@@ -73,7 +70,6 @@ class Candidates:
     def __init__(
         self, entries: Iterable[str] = (), last_scans: Mapping[str, Scan] | None = None, others: Iterable[str] = ()
     ) -> None:
-        # A space sorts before every character of a digest.
         self._entries, self._others = sorted(entries), sorted(others)
         self._last_scans = last_scans or {}
 
@@ -85,9 +81,7 @@ class Candidates:
         start = bisect_right(self._entries, after, key=_digest)
         for first in range(start, max(len(self._entries), start + 1), size):
             images = list(map(self._candidate, self._entries[first : first + size]))
-            until = images[-1].digest if first + size < len(self._entries) else ""
-            yield Chunk(images, after, until)
-            after = until
+            yield Chunk(images, last=first + size >= len(self._entries))
 
     def name(self, digest: str) -> str | None:
         """Return the first tag or the short digest of an image; None if it is not listed."""
@@ -98,8 +92,22 @@ class Candidates:
         return None
 
     def _candidate(self, entry: str) -> Candidate:
-        digest, pushed_at, tag = entry.split(" ", 2)
-        return Candidate(digest, tag, self._last_scans.get(digest), int(pushed_at))
+        digest, pushed_at, tag = _unpack(entry)
+        return Candidate(digest, tag, self._last_scans.get(digest), pushed_at)
+
+
+class Listing(NamedTuple):
+    """The images of a repository.
+
+    Args:
+        candidates: those that are selected.
+        skipped: how many others there are, by reason.
+        skipped_coverage: those of them that ECR could scan.
+    """
+
+    candidates: Candidates = Candidates()
+    skipped: Mapping[Decision, int] = {}
+    skipped_coverage: Coverage = Coverage()
 
 
 class ImageSelector:
@@ -108,7 +116,7 @@ class ImageSelector:
     Args:
         selection: which images are selected.
         now: aware.
-        skipped_images: takes the digest, the first tag and the reason of each skipped image, if it is a list.
+        skipped_images: takes each skipped image, if it is a list.
 
     Attributes:
         skipped: how many images were skipped, by reason.
@@ -117,9 +125,7 @@ class ImageSelector:
         has_untagged: whether an image without a tag may be selected, which the indexes decide.
     """
 
-    def __init__(
-        self, selection: Selection, now: datetime, skipped_images: list[tuple[str, str, Decision]] | None = None
-    ) -> None:
+    def __init__(self, selection: Selection, now: datetime, skipped_images: list[SkippedImage] | None = None) -> None:
         self._selection, self._now, self._skipped_images = selection, now, skipped_images
         self._entries: list[str] = []
         self._last_scans: dict[str, Scan] = {}
@@ -147,12 +153,13 @@ class ImageSelector:
                 else:
                     self._skip(reason, image.digest, tag)
                 continue
-            self._entries.append(f"{image.digest} {int(image.pushed_at.timestamp()) if image.pushed_at else 0} {tag}")
+            pushed_at = image.pushed_at.timestamp() if image.pushed_at else 0
+            self._entries.append(_pack(image.digest, int(pushed_at), tag))
             self.has_untagged |= not tag
             if image.last_scan:
                 self._last_scans[image.digest] = image.last_scan
             if self._selection.newest is not None:
-                self._pushed[image.digest] = image.pushed_at.timestamp() if image.pushed_at else 0
+                self._pushed[image.digest] = pushed_at
         self._page_before = frozenset(image.digest for image in page)
 
     def select(self, children: Iterable[IndexChild]) -> Candidates:
@@ -167,7 +174,7 @@ class ImageSelector:
         attestations = {child.digest for child in children if child.attestation}
         selected = []
         for entry in self._entries:
-            digest, _, tag = entry.split(" ", 2)
+            digest, _, tag = _unpack(entry)
             if not tag and digest in attestations:
                 self._skip(Decision.ATTESTATION, digest)
             elif not tag and not self._matches_tags(tags.get(digest, ())):
@@ -179,7 +186,7 @@ class ImageSelector:
         if self._selection.newest is not None:
             selected.sort(key=lambda entry: self._pushed[_digest(entry)], reverse=True)
             for entry in selected[self._selection.newest :]:
-                digest, _, tag = entry.split(" ", 2)
+                digest, _, tag = _unpack(entry)
                 self._skip(Decision.NOT_SELECTED, digest, tag)
             del selected[self._selection.newest :]
         return Candidates(selected, self._last_scans, self._others)
@@ -187,10 +194,10 @@ class ImageSelector:
     def _skip(self, reason: Decision, digest: str, tag: str = "") -> None:
         self.skipped[reason] += 1
         if self._skipped_images is not None:
-            self._skipped_images.append((digest, tag, reason))
+            self._skipped_images.append(SkippedImage(digest, tag, reason))
         if reason in _COVERAGE_REASONS:
             self.skipped_coverage = self.skipped_coverage.add(_COVERAGE_REASONS[reason], _name(digest, tag))
-            self._others.append(f"{digest} 0 {tag}")
+            self._others.append(_pack(digest, 0, tag))
 
     def _skip_reason(self, image: Image) -> Decision | None:
         if image.is_index:
@@ -214,6 +221,42 @@ class ImageSelector:
         if self._selection.tagged_only and not tags:
             return False
         return regexp is None or any(map(regexp.match, tags))
+
+
+def list_images(
+    context: ScanContext,
+    memory_failed: Callable[[], None],
+    skipped_images: list[SkippedImage] | None = None,
+) -> Listing:
+    """List the images of a repository.
+
+    Args:
+        context: names the repository.
+        memory_failed: is called when a call to the memory table fails; ECR is then asked instead.
+        skipped_images: takes each skipped image, if it is a list.
+
+    Raises:
+        DeadlineExceededError: the repository has too many images, or indexes, to read in the remaining time.
+        AwsError: ECR rejected a call.
+    """
+    _, deps, deadline, now = context
+    name, selector = context.repository, ImageSelector(deps.settings.selection, now, skipped_images)
+    for page in deps.ecr.image_pages(name):
+        selector.add(page)
+        deadline.check(f"listing {name}")
+    indexes = list(selector.index_tags) if selector.has_untagged else []
+    children = index_children(deps.ecr, deps.table, name, indexes, now, deadline, memory_failed) if indexes else ()
+    return Listing(selector.select(children), selector.skipped, selector.skipped_coverage)
+
+
+def _pack(digest: str, pushed_at: int, tag: str) -> str:
+    """Return the entry of an image; entries sort by digest, because a space sorts before every character of one."""
+    return f"{digest} {pushed_at} {tag}"
+
+
+def _unpack(entry: str) -> tuple[str, int, str]:
+    digest, pushed_at, tag = entry.split(" ", 2)
+    return digest, int(pushed_at), tag
 
 
 def _digest(entry: str) -> str:
