@@ -166,12 +166,12 @@ def process(
             deadline.check("reading findings")
             if isinstance(work, OverdueMessage):
                 outcomes = [processor.process_overdue(work)]
-                repository, digest, repeated = work.repository, work.digest, False
+                image, repeated = processor.own.image(work.repository, work.digest), False
             else:
                 outcomes = [processor.process(event, work.receives) for event in work.events]
-                repository, digest, repeated = processor.repository(work.image), work.image.digest, work.repeated
+                image, repeated = work.image, work.repeated
             if repeated or any(outcome.repeated for outcome in outcomes):
-                outcomes.append(processor.waiting(repository, digest))
+                outcomes.append(processor.waiting(image))
             return outcomes
         except Exception as error:  # one image's trouble stays its own
             return error

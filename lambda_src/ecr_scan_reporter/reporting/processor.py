@@ -13,6 +13,7 @@ from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord, Remembered
 from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Outbox, outbox_item, run_window
 from ecr_scan_reporter.memory.scans import asked_run
 from ecr_scan_reporter.messages.overdue import OverdueMessage
+from ecr_scan_reporter.models.images import ImageId, RegistryId
 from ecr_scan_reporter.reporting.comparison.changes import Change, Comparison, KnownFinding, compare
 from ecr_scan_reporter.reporting.comparison.deadlines import Deadlines, DueDate, check_deadlines, mark_reported
 from ecr_scan_reporter.reporting.comparison.findings import finding_sort_key
@@ -105,6 +106,7 @@ class Processor:
     ) -> None:
         self.settings, self.ecr, self.memory, self.outbox = settings, ecr, memory, outbox
         self.registry, self.rules, self.now = registry, rules, now
+        self.own = RegistryId(settings.account, settings.region)
 
     def process(self, event: ScanEvent, receives: int) -> Outcome:
         """Compare a scan with what is remembered, and remember it.
@@ -141,12 +143,13 @@ class Processor:
                 return outcome._replace(added=True) if attempt and outcome.repeated else outcome
         raise conflict
 
-    def waiting(self, repository: str, digest: str) -> Outcome:
+    def waiting(self, image: ImageId) -> Outcome:
         """Return the windows in which an image waits: an earlier invocation may have ended before it opened them.
 
         Raises:
             AwsError: DynamoDB rejected a call.
         """
+        repository, digest = self._remembered_as(image), image.digest
         remembered = self.memory.read(repository, digest)
         windows = {PUSH, INVENTORY, remembered.record.window} - {""}
         if run := remembered.asked.get("run"):
@@ -155,12 +158,12 @@ class Processor:
         return Outcome(tuple(waiting))
 
     def _process(self, event: ScanEvent, receives: int) -> Outcome:
-        remembered = self.memory.read(self.repository(event), event.digest)
+        remembered = self.memory.read(self._remembered_as(event.image), event.image.digest)
         record = remembered.record
         if record.event_at and event.time.replace(microsecond=0) <= record.event_at:
             return Outcome(repeated=True)
         run = asked_run(remembered.asked, record.event_at, event.time)
-        scan = read_scan(event, receives, self.ecr, self.settings.account, self.settings.region)
+        scan = read_scan(event, receives, self.ecr, self.own)
         match scan:
             case CompleteScan():
                 return self._complete(event, remembered, scan, run)
@@ -172,9 +175,13 @@ class Processor:
     def _complete(self, event: ScanEvent, remembered: Remembered, scan: CompleteScan, run: str) -> Outcome:
         record = remembered.record._replace(event_at=event.time, failed=False, unsupported=False)
         if record.scanned_at and scan.completed_at.replace(microsecond=0) <= record.scanned_at:
-            return self._remember(event, record, run)
+            return self._remember(event.image, event.time, record, run)
         first = record.scanned_at is None or record.findings_format != FINDINGS_FORMAT
-        facts = self.registry.facts(event) if first else ImageFacts(event.tags or record.tags, record.platform)
+        facts = (
+            self.registry.facts(event.image, event.tags)
+            if first
+            else ImageFacts(event.tags or record.tags, record.platform)
+        )
         baseline = (
             self._baseline(event, record, facts, scan)
             if first
@@ -183,7 +190,7 @@ class Processor:
         comparison = compare(
             scan.findings, baseline.findings, event.time, self.settings.thresholds, successor=baseline.successor
         )
-        comparison = self.rules.apply(comparison, event.repository)
+        comparison = self.rules.apply(comparison, event.image.repository)
         counted = self._counted(comparison)
         # An inventory is not overdue on its first day, even if its event is old.
         deadlines = check_deadlines(counted, self.settings.fix_within, event.time if baseline.inventory else self.now)
@@ -194,7 +201,7 @@ class Processor:
             operating_system=scan.operating_system or record.operating_system,
             pushed_at=facts.pushed_at or record.pushed_at,
         )
-        overdue = self._overdue(self.repository(event), event.digest, record, deadlines)
+        overdue = self._overdue(event.image, record, deadlines)
         reason = report_reason(counted, baseline.reported_at, self.settings, self.now)
         if overdue and reason in (None, ReportReason.FIXED):
             reason = ReportReason.OVERDUE
@@ -202,7 +209,7 @@ class Processor:
             reason = ReportReason.INVENTORY
         if reason and not first and not event.tags:
             # The tags of an index may have moved since.
-            facts = self.registry.facts(event)
+            facts = self.registry.facts(event.image, event.tags)
         record = record._replace(
             scanned_at=scan.completed_at,
             counts=open_counts(comparison),
@@ -218,17 +225,21 @@ class Processor:
         tracks = [(label, since) for label in track_labels(facts.tags)]
         encoded = encode_findings(comparison.findings)
         outcome = self._remember(
-            event,
+            event.image,
+            event.time,
             record._replace(reported_at=self.now if reason else baseline.reported_at),
             run,
             findings=None if encoded == remembered.findings else encoded,
-            tracks=tracks if first else _moved(event, remembered.record, facts.tags),
-            report=self._report(event, record, reason, comparison, baseline, overdue, first=first) if reason else None,
+            tracks=tracks if first else _moved(event.time, remembered.record, facts.tags),
+            report=self._report(event.image, event.time, record, reason, comparison, baseline, overdue, first=first)
+            if reason
+            else None,
         )
         return outcome if baseline.inventory else outcome._replace(new=count_new(comparison.without_ignored()))
 
     def _process_overdue(self, message: OverdueMessage) -> Outcome:
-        remembered = self.memory.read(message.repository, message.digest)
+        image = self.own.image(message.repository, message.digest)
+        remembered = self.memory.read(self._remembered_as(image), image.digest)
         record = remembered.record
         if not record.due_at or record.due_at > self.now or record.findings_format != FINDINGS_FORMAT:
             # The image is gone, or was reported in the meantime.
@@ -240,22 +251,27 @@ class Processor:
         counted = self._counted(comparison)
         deadlines = check_deadlines(counted, self.settings.fix_within, self.now)
         comparison = mark_reported(comparison, deadlines.passed)
-        overdue = self._overdue(message.repository, message.digest, record, deadlines)
+        overdue = self._overdue(image, record, deadlines)
         # No scan is new, so the only possible news is that a rule has ended.
         news = report_reason(counted, record.reported_at, self.settings, self.now) is ReportReason.NEWS
         reason = ReportReason.NEWS if news else ReportReason.OVERDUE if overdue else None
-        account, region = self.settings.account, self.settings.region
-        event = ScanEvent(account, region, message.repository, message.digest, record.tags, self.now, False, None)
         record = record._replace(
             reported_at=self.now if reason else record.reported_at, **_standing(comparison, deadlines)
         )
         report = None
         if reason:
             scanned_at = record.scanned_at if record.failed else record.event_at
-            report = self._report(event, record, reason, comparison, _Baseline(), overdue, first=False)
-            report = report._replace(scanned_at=scanned_at or self.now)
+            report = self._report(
+                image, scanned_at or self.now, record, reason, comparison, _Baseline(), overdue, first=False
+            )
         outcome = self._remember(
-            event, record, message.run, findings=encode_findings(comparison.findings), report=report, entry="-OVERDUE"
+            image,
+            self.now,
+            record,
+            message.run,
+            findings=encode_findings(comparison.findings),
+            report=report,
+            entry="-OVERDUE",
         )
         # It is not a result of the run.
         return outcome._replace(run="")
@@ -266,30 +282,30 @@ class Processor:
         return counted.with_fix() if self.settings.fixable_only else counted
 
     def _overdue(
-        self, repository: str, digest: str, record: ImageRecord, deadlines: Deadlines
+        self, image: ImageId, record: ImageRecord, deadlines: Deadlines
     ) -> tuple[tuple[KnownFinding, DueDate], ...]:
         """Return what to report as overdue: nothing if the track has a later image, which has its own dates."""
         for label in track_labels(record.tags) if deadlines.passed and record.pushed_at else ():
             for other, operating_system in self.memory.successors(
-                repository, record.platform, label, record.pushed_at or self.now
+                self._remembered_as(image), record.platform, label, record.pushed_at or self.now
             ):
-                if other != digest and len({record.operating_system, operating_system} - {""}) < 2:
+                if other != image.digest and len({record.operating_system, operating_system} - {""}) < 2:
                     return ()
         return deadlines.passed
 
     def _baseline(self, event: ScanEvent, record: ImageRecord, facts: ImageFacts, scan: CompleteScan) -> _Baseline:
         """Find what the first complete scan of an image is compared with."""
-        if record.scanned_at or self._is_inventory(event, facts):
+        if record.scanned_at or self._is_inventory(event.image, facts):
             # It was scanned by a release that identified findings in another way, or it existed before memory did.
             return _Baseline(inventory=True)
-        before = facts.pushed_at or event.time
+        name, before = self._remembered_as(event.image), facts.pushed_at or event.time
         for label in track_labels(facts.tags):
-            predecessors = self.memory.predecessors(self.repository(event), facts.platform, label, before)
+            predecessors = self.memory.predecessors(name, facts.platform, label, before)
             for digest, operating_system in predecessors:
                 known = {scan.operating_system, operating_system} - {""}
-                if digest == event.digest or len(known) > 1:
+                if digest == event.image.digest or len(known) > 1:
                     continue
-                remembered = self.memory.read(self.repository(event), digest)
+                remembered = self.memory.read(name, digest)
                 if remembered.record.scanned_at and remembered.record.findings_format == FINDINGS_FORMAT:
                     return _Baseline(
                         decode_findings(remembered.findings),
@@ -299,43 +315,45 @@ class Processor:
                     )
         return _Baseline()
 
-    def _is_inventory(self, event: ScanEvent, facts: ImageFacts) -> bool:
-        since = self.memory.known_since(self.repository(event), self.now)
+    def _is_inventory(self, image: ImageId, facts: ImageFacts) -> bool:
+        since = self.memory.known_since(self._remembered_as(image), self.now)
         return facts.pushed_at is not None and facts.pushed_at < since - _NEWS_BEFORE_KNOWN
 
     def _failed(self, event: ScanEvent, record: ImageRecord, scan: FailedScan, run: str) -> Outcome:
         before, known = record, record.revision > 0
         record = record._replace(event_at=event.time, failed=True, unsupported=scan.unsupported)
         if before.failed:
-            return self._remember(event, record, run)
+            return self._remember(event.image, event.time, record, run)
         facts = ImageFacts(event.tags or record.tags, record.platform)
-        own = self._is_own(event)
+        own = event.image.registry == self.own
         if own and not (known and event.tags):
-            facts = self.registry.facts(event)
+            facts = self.registry.facts(event.image, event.tags)
         if facts.no_image:
             return Outcome(run=run)
-        inventory = own and not known and self._is_inventory(event, facts)
+        inventory = own and not known and self._is_inventory(event.image, facts)
         record = record._replace(tags=facts.tags, platform=facts.platform)
         report = None
         if inventory or self.settings.notify_on_scan_failure:
             report = _image_report(
-                event, record, ReportReason.INVENTORY if inventory else ReportReason.SCAN_FAILED
+                event.image, event.time, record, ReportReason.INVENTORY if inventory else ReportReason.SCAN_FAILED
             )._replace(
                 failure=scan.reason or "ECR gives no reason.",
                 unsupported=scan.unsupported,
             )
-        return self._remember(event, record, run, tracks=_moved(event, before, facts.tags), report=report)
+        return self._remember(
+            event.image, event.time, record, run, tracks=_moved(event.time, before, facts.tags), report=report
+        )
 
     def _unread(self, event: ScanEvent, record: ImageRecord, scan: UnreadScan, run: str) -> Outcome:
         """Remember a scan whose findings cannot be read, and which therefore says nothing about any of them."""
-        extra = {"repository": event.repository, "digest": event.digest, "reason": scan.reason}
+        extra = {"repository": event.image.repository, "digest": event.image.digest, "reason": scan.reason}
         logger.warning("could not read findings; using event counts", extra=extra)
         if record.revision == 0:
-            self.memory.known_since(self.repository(event), self.now)
+            self.memory.known_since(self._remembered_as(event.image), self.now)
         counts = {severity: number for severity, number in (event.counts or {}).items() if number}
         changed = event.counts is None or counts != (record.counts or {})
         over = event.counts is None or over_thresholds(counts, self.settings.thresholds)
-        tracks = _moved(event, record, event.tags)
+        tracks = _moved(event.time, record, event.tags)
         record = record._replace(event_at=event.time, tags=event.tags or record.tags)
         report = None
         if not scan.expired:
@@ -345,25 +363,32 @@ class Processor:
             report = self._unread_report(event, record, scan, counts)
         if record.scanned_at is None:
             record = record._replace(counts=counts)
-        return self._remember(event, record, run, tracks=tracks, report=report)
+        return self._remember(event.image, event.time, record, run, tracks=tracks, report=report)
 
     def _unread_report(
         self, event: ScanEvent, record: ImageRecord, scan: UnreadScan, counts: Mapping[str, int]
     ) -> ImageReport | None:
         """Return what to say of it; None for an image of the inventory whose counts are unknown, too."""
         facts = ImageFacts(record.tags, record.platform)
-        if record.scanned_at is None and self._is_own(event):
+        if record.scanned_at is None and event.image.registry == self.own:
             # What keeps ECR from giving the findings may keep it from giving these as well.
             with suppress(AwsError):
-                facts = self.registry.facts(event)
+                facts = self.registry.facts(event.image, event.tags)
         record = record._replace(tags=facts.tags or record.tags, platform=facts.platform or record.platform)
-        if record.scanned_at is None and self._is_own(event) and self._is_inventory(event, facts):
-            return _image_report(event, record, ReportReason.INVENTORY)._replace(counts=counts) if counts else None
-        return _image_report(event, record, ReportReason.FINDINGS_NOT_READ)._replace(counts=counts, failure=scan.reason)
+        if record.scanned_at is None and event.image.registry == self.own and self._is_inventory(event.image, facts):
+            return (
+                _image_report(event.image, event.time, record, ReportReason.INVENTORY)._replace(counts=counts)
+                if counts
+                else None
+            )
+        return _image_report(event.image, event.time, record, ReportReason.FINDINGS_NOT_READ)._replace(
+            counts=counts, failure=scan.reason
+        )
 
     def _report(
         self,
-        event: ScanEvent,
+        image: ImageId,
+        scanned_at: datetime,
         record: ImageRecord,
         reason: ReportReason,
         comparison: Comparison,
@@ -377,7 +402,7 @@ class Processor:
         counted = self._counted(comparison)
         kept = keep_worst(counted.changes, number, reason)
         ignored = sorted(comparison.ignored, key=lambda known: finding_sort_key(known.finding))
-        return _image_report(event, record, reason)._replace(
+        return _image_report(image, scanned_at, record, reason)._replace(
             first_scan=first,
             predecessor=baseline.predecessor,
             counts=open_counts(counted),
@@ -393,7 +418,8 @@ class Processor:
 
     def _remember(
         self,
-        event: ScanEvent,
+        image: ImageId,
+        at: datetime,
         record: ImageRecord,
         run: str,
         *,
@@ -403,28 +429,25 @@ class Processor:
         entry: str = "",
     ) -> Outcome:
         window, item = "", None
-        repository = self.repository(event)
+        repository = self._remembered_as(image)
         if report:
             window = run_window(run) if run else PUSH
             if report.reason is ReportReason.INVENTORY:
                 window = INVENTORY
-            item = outbox_item(window, repository, event.digest, event.time, encode_report(report), self.now, entry)
+            item = outbox_item(window, repository, image.digest, at, encode_report(report), self.now, entry)
             record = record._replace(window=window)
-        self.memory.write(repository, event.digest, record, self.now, findings=findings, tracks=tracks, outbox=item)
+        self.memory.write(repository, image.digest, record, self.now, findings=findings, tracks=tracks, outbox=item)
         return Outcome((window,) if window else (), run, added=bool(window))
 
-    def repository(self, event: ScanEvent) -> str:
+    def _remembered_as(self, image: ImageId) -> str:
         """Return the name by which memory knows a repository: with account and Region if it is in another registry."""
-        return event.repository if self._is_own(event) else f"{event.account}/{event.region}/{event.repository}"
-
-    def _is_own(self, event: ScanEvent) -> bool:
-        return (event.account, event.region) == (self.settings.account, self.settings.region)
+        return image.repository if image.registry == self.own else "/".join((*image.registry, image.repository))
 
 
-def _moved(event: ScanEvent, record: ImageRecord, tags: Sequence[str]) -> list[tuple[str, datetime]]:
+def _moved(at: datetime, record: ImageRecord, tags: Sequence[str]) -> list[tuple[str, datetime]]:
     """Return the tracks that an image has joined since its last scan; its first scan adds those of its push."""
     joined = set(track_labels(tags)) - set(track_labels(record.tags)) if record.scanned_at else set()
-    return [(label, event.time) for label in sorted(joined)]
+    return [(label, at) for label in sorted(joined)]
 
 
 def _standing(comparison: Comparison, deadlines: Deadlines) -> dict[str, Any]:
@@ -437,14 +460,11 @@ def _standing(comparison: Comparison, deadlines: Deadlines) -> dict[str, Any]:
     }
 
 
-def _image_report(event: ScanEvent, record: ImageRecord, reason: ReportReason) -> ImageReport:
+def _image_report(image: ImageId, scanned_at: datetime, record: ImageRecord, reason: ReportReason) -> ImageReport:
     return ImageReport(
-        reason=reason,
-        account=event.account,
-        region=event.region,
-        repository=event.repository,
-        digest=event.digest,
+        reason,
+        *image,
         tags=record.tags,
         platforms=(record.platform,) if record.platform else (),
-        scanned_at=event.time,
+        scanned_at=scanned_at,
     )

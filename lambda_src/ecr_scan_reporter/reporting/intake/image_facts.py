@@ -10,8 +10,7 @@ from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.errors import ImageNotFoundError, RepositoryNotFoundError
 from ecr_scan_reporter.memory.indexes import index_children
-from ecr_scan_reporter.models.images import Image, inherited_tags
-from ecr_scan_reporter.reporting.intake.events import ScanEvent
+from ecr_scan_reporter.models.images import Image, ImageId, inherited_tags
 
 # From this many images of a repository on, the repository is listed, 1,000 images a call; fewer take a call each.
 _LIST_FROM = 3
@@ -45,31 +44,35 @@ class _Repository:
 class BatchFacts:
     """Reads facts of images for one batch, each repository once. Safe for concurrent use."""
 
-    def __init__(self, ecr: EcrRegistry, table: Table, events: Iterable[ScanEvent], now: datetime) -> None:
+    def __init__(self, ecr: EcrRegistry, table: Table, images: Iterable[ImageId], now: datetime) -> None:
         self._ecr, self._table, self._now = ecr, table, now
-        self._expected = Counter(event.repository for event in events)
+        self._expected = Counter(image.repository for image in images)
         self._repositories = {name: _Repository() for name in self._expected}
 
-    def facts(self, event: ScanEvent) -> ImageFacts:
-        """Return the facts of an image.
+    def facts(self, image: ImageId, tags: tuple[str, ...]) -> ImageFacts:
+        """Return the facts of an image of this registry.
+
+        Args:
+            image: one of the batch.
+            tags: its own, as its event names them.
 
         Raises:
             AwsError: ECR rejected a call.
         """
-        repository = self._repositories[event.repository]
+        repository = self._repositories[image.repository]
         with repository.lock:
-            if event.digest in repository.facts:
-                return repository.facts[event.digest]
+            if image.digest in repository.facts:
+                return repository.facts[image.digest]
             if repository.listed:
-                return ImageFacts(event.tags)
+                return ImageFacts(tags)
             try:
-                if event.tags and self._expected[event.repository] < _LIST_FROM:
-                    return _own_facts(self._ecr.image(event.repository, event.digest))
-                repository.facts = self._list(event.repository)
+                if tags and self._expected[image.repository] < _LIST_FROM:
+                    return _own_facts(self._ecr.image(image.repository, image.digest))
+                repository.facts = self._list(image.repository)
             except (ImageNotFoundError, RepositoryNotFoundError):
-                return ImageFacts(event.tags)
+                return ImageFacts(tags)
             repository.listed = True
-            return repository.facts.get(event.digest, ImageFacts(event.tags))
+            return repository.facts.get(image.digest, ImageFacts(tags))
 
     def _list(self, repository: str) -> dict[str, ImageFacts]:
         facts: dict[str, ImageFacts] = {}

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.reporting.intake.events import ScanEvent
 
 
@@ -21,9 +22,9 @@ class ImageEvents(NamedTuple):
     receives: int
 
     @property
-    def image(self) -> ScanEvent:
-        """An event of the image, which names it."""
-        return self.events[0]
+    def image(self) -> ImageId:
+        """The image."""
+        return self.events[0].image
 
     @property
     def repeated(self) -> bool:
@@ -37,10 +38,10 @@ def latest_per_image(events: Iterable[tuple[str, int, ScanEvent]]) -> list[Image
     Args:
         events: message id, number of receives and event; an event may occur twice.
     """
-    images: dict[tuple[str, str, str, str], ImageEvents] = {}
+    images: dict[ImageId, ImageEvents] = {}
     for message_id, receives, event in events:
-        known = images.get(event.image_key, ImageEvents((), (), 0))
-        images[event.image_key] = known._replace(
+        known = images.get(event.image, ImageEvents((), (), 0))
+        images[event.image] = known._replace(
             events=_latest((*known.events, event)),
             message_ids=(*known.message_ids, message_id),
             receives=max(receives, known.receives),
