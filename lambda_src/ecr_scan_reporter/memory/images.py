@@ -3,7 +3,7 @@
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -32,8 +32,8 @@ logger = logging.getLogger(__name__)
 _PART_SIZE = 350_000
 # How many tags are kept: the first ones name the image, and the first ones in alphabetical order name its tracks.
 _TAGS = 10
-# How many earlier images of a track are considered in the search for a predecessor.
-_PREDECESSORS = 5
+# How many images of a track are considered in the search for a predecessor or a successor.
+_TRACK_IMAGES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,14 @@ class Ledger:
         return cls(*values)
 
 
+class UpdateKey(NamedTuple):
+    """The package and its versions, which identify an update."""
+
+    package: str
+    installed_versions: tuple[str, ...]
+    fixed_versions: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Update:
     """An update of a package that solves open findings. `fixed_versions` is empty if none is known."""
@@ -92,9 +100,9 @@ class Update:
     images: int = 1
 
     @property
-    def key(self) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    def key(self) -> UpdateKey:
         """The package and its versions, which identify the update."""
-        return self.package, self.installed_versions, self.fixed_versions
+        return UpdateKey(self.package, self.installed_versions, self.fixed_versions)
 
     def sort_key(self) -> tuple[object, ...]:
         """Return a sort key: the most critical findings first, then the most images, then the other severities."""
@@ -235,20 +243,35 @@ class ImageMemory:
         )
         return to_time(item["since"]) or now
 
-    def predecessors(self, repository: str, platform: str, label: str, before: datetime) -> list[tuple[str, str]]:
-        """Return the digests and operating systems of the last few images of a track before a time, newest first."""
-        prefix = _track_key(platform, label)
-        items = self._table.query(
-            repository_key(repository), prefix, prefix + sortable(before), limit=_PREDECESSORS, descending=True
-        )
-        return [(text(item, "digest"), text(item, "operating_system")) for item in items]
+    def track_images(
+        self,
+        repository: str,
+        digest: str,
+        record: ImageRecord,
+        labels: Iterable[str],
+        *,
+        before: datetime | None = None,
+        after: datetime | None = None,
+    ) -> Iterator[str]:
+        """Yield the digests of the last few other images of an image's tracks, the newest one of each track first.
 
-    def successors(self, repository: str, platform: str, label: str, after: datetime) -> list[tuple[str, str]]:
-        """Return the digests and operating systems of the last few images of a track after a time, newest first."""
-        prefix = _track_key(platform, label)
-        first = prefix + sortable(after + timedelta(seconds=1))
-        items = self._table.query(repository_key(repository), first, prefix + END, limit=_PREDECESSORS, descending=True)
-        return [(text(item, "digest"), text(item, "operating_system")) for item in items]
+        Args:
+            repository: of the image.
+            digest: of the image, which is left out.
+            record: of the image; images of another platform or operating system are left out.
+            labels: of the tracks.
+            before: only images that joined the track before this time (aware).
+            after: only images that joined it after this time (aware).
+        """
+        first, last = sortable(after + timedelta(seconds=1)) if after else "", sortable(before) if before else END
+        for label in labels:
+            track = _track_key(record.platform, label)
+            for item in self._table.query(
+                repository_key(repository), track + first, track + last, limit=_TRACK_IMAGES, descending=True
+            ):
+                systems = {record.operating_system, text(item, "operating_system")} - {""}
+                if text(item, "digest") != digest and len(systems) < 2:
+                    yield text(item, "digest")
 
     def write(
         self,

@@ -7,6 +7,14 @@ from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.reporting.intake.events import ScanEvent
 
 
+class ReceivedEvent(NamedTuple):
+    """A scan event of a batch, with the id of its message and how often SQS has delivered that."""
+
+    message_id: str
+    receives: int
+    event: ScanEvent
+
+
 class ImageEvents(NamedTuple):
     """The events of one image in a batch.
 
@@ -32,12 +40,8 @@ class ImageEvents(NamedTuple):
         return self.receives > 1 or len(self.message_ids) > len(self.events)
 
 
-def latest_per_image(events: Iterable[tuple[str, int, ScanEvent]]) -> list[ImageEvents]:
-    """Group events by image and drop those that a later one replaces.
-
-    Args:
-        events: message id, number of receives and event; an event may occur twice.
-    """
+def latest_per_image(events: Iterable[ReceivedEvent]) -> list[ImageEvents]:
+    """Group events by image and drop those that a later one replaces; an event may occur twice."""
     images: dict[ImageId, ImageEvents] = {}
     for message_id, receives, event in events:
         known = images.get(event.image, ImageEvents((), (), 0))

@@ -8,7 +8,7 @@ from typing import Any
 
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.reporting.comparison.changes import Change, IgnoredBy, KnownFinding
-from ecr_scan_reporter.reporting.comparison.deadlines import DueDate
+from ecr_scan_reporter.reporting.comparison.deadlines import DueDate, OverdueFinding
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport, LeftOutFinding, ReportReason
 
 # Of the remembered findings. A release that identifies findings in another way changes it; the findings of every image
@@ -59,7 +59,7 @@ def decode_report(data: bytes) -> ImageReport:
             },
             "ignored": tuple(map(_from_row, values.get("ignored", ()))),
             "overdue": tuple(
-                (_from_row(row), DueDate(datetime.fromtimestamp(at, UTC), rule, days))
+                OverdueFinding(_from_row(row), DueDate(datetime.fromtimestamp(at, UTC), rule, days))
                 for row, at, rule, days in values.get("overdue", ())
             ),
         }
