@@ -85,16 +85,13 @@ def combine_reports(first: ImageReport, second: ImageReport, since: datetime) ->
     ignored = [before.pop(key) for key in map(finding_key, second.ignored) if key in before]
 
     # What both together say, of the findings that they name and of the others.
-    combined = _combine_findings(before, after, since)
     named = {finding_key(known): known for image in (first, second) for known in image.worst(*Change)}
-    changes: dict[Change, list[KnownFinding]] = {}
-    left_out: dict[str, LeftOutFinding] = {}
-    for key, found in combined.items():
-        if key in named:
-            changes.setdefault(found.change, []).append(named[key])
-        else:
-            left_out[key] = found
-
+    combined = _combine_findings(before, after, since)
+    left_out = {key: found for key, found in combined.items() if key not in named}
+    changes = {
+        change: [named[key] for key, found in combined.items() if found.change is change and key in named]
+        for change in Change
+    }
     reason = min(first.reason, second.reason, key=_PRECEDENCE.index)
     kept = keep_worst(changes, MAX_FINDINGS, reason)
     return second._replace(
