@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from ecr_scan_reporter.aws.deadline import Deadline
-from ecr_scan_reporter.errors import SettingError
+from ecr_scan_reporter.errors import InputError
 from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.models.scans import Scan, StartOutcome
@@ -32,15 +32,14 @@ class DryRunRequest(NamedTuple):
         """Parse the input of the function.
 
         Raises:
-            SettingError: it is something else.
+            InputError: it is something else.
         """
         match event:
             case {"repository": str() as name, "dryRun": True, **rest} if name and not rest:
                 return cls(name)
         given = json.dumps(event, default=str)[:200]
-        raise SettingError(
-            "the input", given, 'a batch of the images queue, or {"repository": "<name>", "dryRun": true}'
-        )
+        expected = 'a batch of the images queue, or {"repository": "<name>", "dryRun": true}'
+        raise InputError(f"the input is {given!r}; expected {expected}")
 
 
 def dry_run(request: DryRunRequest, deps: repository.ScanDependencies, deadline: Deadline) -> dict[str, Any]:
