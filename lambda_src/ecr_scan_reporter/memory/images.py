@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Item, Key, Put, Table
+from ecr_scan_reporter.errors import UnreadableItemError
 from ecr_scan_reporter.memory.items import (
     END,
-    UNREADABLE,
+    decoding,
     expires,
     image_key,
     key_part,
@@ -226,8 +227,8 @@ class ImageMemory:
                 continue
             try:
                 record = image_record(item)
-            except UNREADABLE as error:
-                extra = {"repository": repository, "digest": digest, "reason": repr(error)}
+            except UnreadableItemError as error:
+                extra = {"repository": repository, "digest": digest, "reason": str(error)}
                 logger.warning("what memory holds of an image cannot be read", extra=extra)
                 continue
             yield digest, record
@@ -339,8 +340,13 @@ def _bytes(value: object) -> bytes:
     return value if isinstance(value, bytes) else b""
 
 
+@decoding()
 def image_record(item: Item) -> ImageRecord:
-    """Return the record of an image from its item."""
+    """Return the record of an image from its item.
+
+    Raises:
+        UnreadableItemError: the item cannot be parsed.
+    """
     return ImageRecord(
         revision=number(item, "revision"),
         event_at=to_time(item.get("event_at")),

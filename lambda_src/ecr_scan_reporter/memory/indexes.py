@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.dynamodb import Item, Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
-from ecr_scan_reporter.errors import AwsError
-from ecr_scan_reporter.memory.items import UNREADABLE, expires, number, pack, repository_key, text, to_seconds
+from ecr_scan_reporter.errors import AwsError, UnreadableItemError
+from ecr_scan_reporter.memory.items import decoding, expires, number, pack, repository_key, text, to_seconds
 from ecr_scan_reporter.models.images import IndexChild
 from ecr_scan_reporter.shared.concurrency import chunked
 
@@ -57,8 +57,8 @@ def index_children(
     for digest, item in remembered.items():
         try:
             children[digest] = _children(digest, item)
-        except UNREADABLE as error:
-            extra = {"repository": repository, "digest": digest, "reason": repr(error)}
+        except UnreadableItemError as error:
+            extra = {"repository": repository, "digest": digest, "reason": str(error)}
             logger.warning("what memory holds of an index cannot be read; ECR is asked", extra=extra)
             continue
         if number(item, "expires") < to_seconds(now + _REFRESH):
@@ -114,6 +114,7 @@ def _remember(
         memory_failed()
 
 
+@decoding()
 def _children(index: str, item: Item) -> list[IndexChild]:
     return [
         IndexChild(index, digest, platform, bool(attestation))

@@ -1,11 +1,14 @@
 """Keys, times and lifetimes that several kinds of items share."""
 
 import json
-from collections.abc import Iterable
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 from ecr_scan_reporter.aws.dynamodb import Item
+from ecr_scan_reporter.errors import UnreadableItemError
 
 # Sorts after every key that begins with the same text: "~" is the last printable ASCII character, and no digest has it.
 END = "~"
@@ -14,9 +17,22 @@ END = "~"
 IMAGE_LIFETIME = timedelta(days=400)
 RUN_LIFETIME = timedelta(days=7)
 # What parsing an item may raise that is damaged, or that a later release of this package wrote.
-UNREADABLE = (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError)
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError, zlib.error)
 # Bytes. A sort key has at most three such parts.
 _MAX_KEY_PART = 300
+
+
+@contextmanager
+def decoding() -> Iterator[None]:
+    """Decorate a function that parses an item.
+
+    Raises:
+        UnreadableItemError: the function cannot parse it.
+    """
+    try:
+        yield
+    except UNREADABLE as error:
+        raise UnreadableItemError(repr(error)) from error
 
 
 def key_part(text: str) -> str:
