@@ -12,6 +12,8 @@ from ecr_scan_reporter.aws.dynamodb import Item, Key, Put, Table
 from ecr_scan_reporter.errors import UnreadableItemError
 from ecr_scan_reporter.memory.items import (
     END,
+    IMAGE_LIFETIME,
+    TRACK_LIFETIME,
     decoding,
     expires,
     image_key,
@@ -299,7 +301,7 @@ class ImageMemory:
         Raises:
             ConditionError: another invocation has written this image in the meantime.
         """
-        pk, until = repository_key(repository), expires(now)
+        pk, until = repository_key(repository), expires(now, IMAGE_LIFETIME)
         obsolete: list[Key] = []
         puts: list[Put] = []
         if findings is not None:
@@ -318,7 +320,7 @@ class ImageMemory:
                     "sk": _track_key(record.platform, label) + f"{sortable(since)}#{key_part(digest)}",
                     "digest": digest,
                     "operating_system": record.operating_system,
-                    "expires": until,
+                    "expires": expires(now, TRACK_LIFETIME),
                 }
             )
             for label, since in tracks

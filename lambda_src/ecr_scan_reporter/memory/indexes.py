@@ -13,7 +13,16 @@ from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.dynamodb import Item, Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.errors import AwsError, UnreadableItemError
-from ecr_scan_reporter.memory.items import decoding, expires, number, pack, repository_key, text, to_seconds
+from ecr_scan_reporter.memory.items import (
+    INDEX_LIFETIME,
+    decoding,
+    expires,
+    number,
+    pack,
+    repository_key,
+    text,
+    to_seconds,
+)
 from ecr_scan_reporter.models.images import IndexChild
 from ecr_scan_reporter.shared.concurrency import chunked
 
@@ -106,7 +115,7 @@ def _remember(
             logger.warning("an index is too large to be remembered", extra=extra)
             continue
         key = {"pk": repository_key(repository), "sk": f"INDEX#{digest}"}
-        items.append({**key, "children": packed, "expires": expires(now)})
+        items.append({**key, "children": packed, "expires": expires(now, INDEX_LIFETIME)})
     try:
         table.put_many(items)
     except AwsError as error:

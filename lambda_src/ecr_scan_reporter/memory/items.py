@@ -12,10 +12,15 @@ from ecr_scan_reporter.errors import UnreadableItemError
 
 # Sorts after every key that begins with the same text: "~" is the last printable ASCII character, and no digest has it.
 END = "~"
-# Items of an image are kept for this long after its last scan: longer than most promised ages, because images that are
-# monitored continuously may have no scan for months.
+# How long items are kept after their last write. That of an image is its last scan: its items are kept for longer than
+# most promised ages, because images that are monitored continuously may have no scan for months.
 IMAGE_LIFETIME = timedelta(days=400)
+TRACK_LIFETIME = timedelta(days=400)
+INDEX_LIFETIME = timedelta(days=400)
+RULE_USE_LIFETIME = timedelta(days=400)
 RUN_LIFETIME = timedelta(days=7)
+# Of every other item that expires: what a run, or an overview, writes anew.
+_LIFETIME = timedelta(days=400)
 # What parsing an item may raise that is damaged, or that a later release of this package wrote.
 UNREADABLE = (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError, zlib.error)
 # Bytes. A sort key has at most three such parts.
@@ -69,7 +74,7 @@ def sortable(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def expires(now: datetime, lifetime: timedelta = IMAGE_LIFETIME) -> int:
+def expires(now: datetime, lifetime: timedelta = _LIFETIME) -> int:
     """Return the value of the TTL attribute, in Unix seconds."""
     return to_seconds(now + lifetime)
 
