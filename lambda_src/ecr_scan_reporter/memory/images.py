@@ -301,33 +301,36 @@ class ImageMemory:
         Raises:
             ConditionError: another invocation has written this image in the meantime.
         """
-        pk, until = repository_key(repository), expires(now, IMAGE_LIFETIME)
-        obsolete: list[Key] = []
+        pk = repository_key(repository)
         puts: list[Put] = []
+        obsolete: list[Key] = []
         if findings is not None:
-            blobs = [findings[start : start + _PART_SIZE] for start in range(0, len(findings), _PART_SIZE)]
-            obsolete = [(pk, _findings_key(digest, n)) for n in range(len(blobs), record.parts)]
-            record = record._replace(parts=len(blobs))
-            puts += [
-                Put({"pk": pk, "sk": _findings_key(digest, n), "data": blob, "expires": until})
-                for n, blob in enumerate(blobs)
-            ]
-        puts.append(Put(image_item(pk, digest, record) | {"expires": until}, record.revision))
-        puts += [
-            Put(
-                {
-                    "pk": pk,
-                    "sk": _track_key(record.platform, label) + f"{sortable(since)}#{key_part(digest)}",
-                    "digest": digest,
-                    "operating_system": record.operating_system,
-                    "expires": expires(now, TRACK_LIFETIME),
-                }
-            )
-            for label, since in tracks
-        ]
+            parts = _findings_items(pk, digest, findings, now)
+            obsolete = [(pk, _findings_key(digest, n)) for n in range(len(parts), record.parts)]
+            record = record._replace(parts=len(parts))
+            puts += map(Put, parts)
+        image = image_item(pk, digest, record) | {"expires": expires(now, IMAGE_LIFETIME)}
+        puts.append(Put(image, record.revision))
+        puts += [Put(_track_item(pk, digest, record, label, since, now)) for label, since in tracks]
         if outbox:
             puts.append(Put(outbox))
         self._table.write(puts, obsolete)
+
+
+def _findings_items(pk: str, digest: str, findings: bytes, now: datetime) -> list[Item]:
+    until = expires(now, IMAGE_LIFETIME)
+    blobs = (findings[start : start + _PART_SIZE] for start in range(0, len(findings), _PART_SIZE))
+    return [{"pk": pk, "sk": _findings_key(digest, n), "data": blob, "expires": until} for n, blob in enumerate(blobs)]
+
+
+def _track_item(pk: str, digest: str, record: ImageRecord, label: str, since: datetime, now: datetime) -> Item:
+    return {
+        "pk": pk,
+        "sk": _track_key(record.platform, label) + f"{sortable(since)}#{key_part(digest)}",
+        "digest": digest,
+        "operating_system": record.operating_system,
+        "expires": expires(now, TRACK_LIFETIME),
+    }
 
 
 def _findings_key(digest: str, part: int) -> str:

@@ -23,10 +23,10 @@ from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.messages.overdue import OverdueMessage
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
+from ecr_scan_reporter.reporting.image_processor import ImageProcessor, Outcome
 from ecr_scan_reporter.reporting.intake.events import load, parse
-from ecr_scan_reporter.reporting.intake.image_facts import BatchFacts
-from ecr_scan_reporter.reporting.intake.triage import ImageEvents, ReceivedEvent, latest_per_image
-from ecr_scan_reporter.reporting.processor import Outcome, Processor
+from ecr_scan_reporter.reporting.intake.image_details import BatchDetails
+from ecr_scan_reporter.reporting.intake.latest_events import ImageEvents, ReceivedEvent, latest_per_image
 from ecr_scan_reporter.reporting.reports.publishing import PublishingDependencies, publish_again, publish_what_is_due
 from ecr_scan_reporter.settings import ReporterSettings
 from ecr_scan_reporter.shared import clock
@@ -182,8 +182,10 @@ def process(
         deadline: after which no image is started.
         now: aware.
     """
-    registry = BatchFacts(deps.ecr, deps.table, (image.image for image in images), now)
-    processor = Processor(deps.settings, deps.ecr, ImageMemory(deps.table), Outbox(deps.table), registry, rules, now)
+    details = BatchDetails(deps.ecr, deps.table, (image.image for image in images), now)
+    processor = ImageProcessor(
+        deps.settings, deps.ecr, ImageMemory(deps.table), Outbox(deps.table), details, rules, now
+    )
     events = [_events_work(image, processor) for image in images]
     deadlines = [_overdue_work(message_id, message, processor) for message_id, message in overdue.items()]
     processed = Processed([], set(), set())
@@ -199,17 +201,17 @@ def process(
     return processed
 
 
-def _events_work(events: ImageEvents, processor: Processor) -> _Work:
+def _events_work(events: ImageEvents, processor: ImageProcessor) -> _Work:
     steps = (partial(processor.process, event, events.receives) for event in events.events)
     return _Work(events.image, events.message_ids, tuple(steps), events.repeated)
 
 
-def _overdue_work(message_id: str, message: OverdueMessage, processor: Processor) -> _Work:
+def _overdue_work(message_id: str, message: OverdueMessage, processor: ImageProcessor) -> _Work:
     image = processor.own.image(message.repository, message.digest)
     return _Work(image, (message_id,), (partial(processor.process_overdue, image, message.run),))
 
 
-def _attempt(work: _Work, processor: Processor, deadline: Deadline) -> list[Outcome] | Exception:
+def _attempt(work: _Work, processor: ImageProcessor, deadline: Deadline) -> list[Outcome] | Exception:
     try:
         deadline.check("reading findings")
         outcomes = [step() for step in work.steps]

@@ -82,9 +82,13 @@ class Comparison(NamedTuple):
     findings: tuple[KnownFinding, ...]
     changes: Mapping[Change, tuple[KnownFinding, ...]]
 
+    def of(self, *changes: Change) -> Iterator[KnownFinding]:
+        """Yield the findings with one of these changes."""
+        return (known for change in changes for known in self.changes.get(change, ()))
+
     def open(self) -> Iterator[KnownFinding]:
         """Yield the findings that are open after the scan."""
-        return (known for change in OPEN for known in self.changes.get(change, ()))
+        return self.of(*OPEN)
 
     @property
     def open_before(self) -> int:
@@ -159,8 +163,7 @@ def compare(
             changes[change].append(absent)
     changes[Change.NEW] += (_first_seen(finding, now) for finding in present.values())
     comparison = Comparison((), {change: tuple(found) for change, found in changes.items()})
-    gone = [known for change in GONE for known in changes[change]]
-    return comparison._replace(findings=(*comparison.open(), *gone, *gone_before))
+    return comparison._replace(findings=(*comparison.open(), *comparison.of(*GONE), *gone_before))
 
 
 def unchanged(findings: Iterable[KnownFinding]) -> Comparison:

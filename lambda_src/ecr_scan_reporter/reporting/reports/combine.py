@@ -69,12 +69,8 @@ def combine_reports(first: ImageReport, second: ImageReport, since: datetime) ->
     """Combine two reports of the same image in one window into one, as if there had been one scan.
 
     Between the two, there may have been scans that were not worth a report: what only the second one has is new, and
-    what only the first one has is gone.
-
-    Args:
-        first: which may combine earlier ones.
-        second: of the later scan.
-        since: the time of the earliest scan.
+    what only the first one has is gone. The first one may combine earlier ones; `since` is the time of the earliest
+    scan.
     """
     if ReportReason.FINDINGS_NOT_READ in (first.reason, second.reason):
         return _combine_unread(first, second)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
-from ecr_scan_reporter.reporting.comparison.changes import GONE, NEWS, Change, Comparison
+from ecr_scan_reporter.reporting.comparison.changes import GONE, NEWS, Comparison, KnownFinding
 from ecr_scan_reporter.reporting.comparison.judged import Judged
 from ecr_scan_reporter.reporting.reports.image_report import ReportReason
 from ecr_scan_reporter.settings import NotifyOn, ReporterSettings
@@ -35,7 +35,7 @@ def reason_of_scan(
     if inventory:
         return ReportReason.INVENTORY
     over = over_thresholds(open_counts(judged.counted), settings.thresholds)
-    if _any(judged.counted, NEWS, over):
+    if _any(judged.counted.of(*NEWS), over):
         return ReportReason.NEWS
     if over and settings.notify_on is NotifyOn.EVERY_SCAN:
         return ReportReason.EVERY_SCAN
@@ -44,7 +44,7 @@ def reason_of_scan(
         return ReportReason.REMINDER
     if judged.newly_overdue:
         return ReportReason.OVERDUE
-    fixed = settings.notify_on_fixed and _any(judged.counted, GONE, settings.thresholds)
+    fixed = settings.notify_on_fixed and _any(judged.counted.of(*GONE), settings.thresholds)
     return ReportReason.FIXED if fixed else None
 
 
@@ -54,10 +54,10 @@ def reason_without_scan(judged: Judged, settings: ReporterSettings) -> ReportRea
     No scan is new, so the only possible news is that a rule for ignored findings has ended.
     """
     over = over_thresholds(open_counts(judged.counted), settings.thresholds)
-    if _any(judged.counted, NEWS, over):
+    if _any(judged.counted.of(*NEWS), over):
         return ReportReason.NEWS
     return ReportReason.OVERDUE if judged.newly_overdue else None
 
 
-def _any(comparison: Comparison, changes: Iterable[Change], severities: Collection[str]) -> bool:
-    return any(known.finding.severity in severities for change in changes for known in comparison.changes[change])
+def _any(findings: Iterable[KnownFinding], severities: Collection[str]) -> bool:
+    return any(known.finding.severity in severities for known in findings)

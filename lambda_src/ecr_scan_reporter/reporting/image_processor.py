@@ -19,7 +19,7 @@ from ecr_scan_reporter.reporting.comparison.ledger import add_to_ledger, best_up
 from ecr_scan_reporter.reporting.comparison.tracks import track_labels
 from ecr_scan_reporter.reporting.formatting import short_digest
 from ecr_scan_reporter.reporting.intake.events import ScanEvent
-from ecr_scan_reporter.reporting.intake.image_facts import BatchFacts, ImageFacts
+from ecr_scan_reporter.reporting.intake.image_details import BatchDetails, ImageDetails
 from ecr_scan_reporter.reporting.intake.scan_results import CompleteScan, FailedScan, UnreadScan, read_scan
 from ecr_scan_reporter.reporting.reports.encoding import (
     FINDINGS_FORMAT,
@@ -83,7 +83,7 @@ class _Baseline(NamedTuple):
     inventory: bool = False
 
 
-class Processor:
+class ImageProcessor:
     """Processes scan events of one batch.
 
     Args:
@@ -91,7 +91,7 @@ class Processor:
         ecr: the registry.
         memory: what is known of the images.
         outbox: what waits to be reported.
-        registry: facts of the images in this batch.
+        details: of the images in this batch.
         rules: those for ignored findings.
         now: aware.
     """
@@ -102,12 +102,12 @@ class Processor:
         ecr: EcrRegistry,
         memory: ImageMemory,
         outbox: Outbox,
-        registry: BatchFacts,
+        details: BatchDetails,
         rules: RuleMatcher,
         now: datetime,
     ) -> None:
         self.settings, self.ecr, self.memory, self.outbox = settings, ecr, memory, outbox
-        self.registry, self.rules, self.now = registry, rules, now
+        self.details, self.rules, self.now = details, rules, now
         self.own = RegistryId(settings.account, settings.region)
 
     def process(self, event: ScanEvent, receives: int) -> Outcome:
@@ -200,7 +200,7 @@ class Processor:
         if reason:
             if not baseline.first and not event.tags:
                 # The tags of an index may have moved since.
-                record = _with_facts(record, self.registry.facts(image, event.tags))
+                record = _with_details(record, self.details.read(image, event.tags))
             report = findings_report(image, event.time, record, reason, judged)
             report = report._replace(first_scan=baseline.first, predecessor=baseline.predecessor)
 
@@ -254,7 +254,7 @@ class Processor:
         )
         if _is_comparable(before):
             return record
-        return _with_facts(record, self.registry.facts(event.image, event.tags))
+        return _with_details(record, self.details.read(event.image, event.tags))
 
     def _baseline(self, event: ScanEvent, remembered: Remembered, record: ImageRecord) -> _Baseline:
         """Return what a scan is compared with."""
@@ -294,20 +294,20 @@ class Processor:
         record = before._replace(event_at=event.time, failed=True, unsupported=scan.unsupported)
         if before.failed:
             return self._remember(image, event.time, record, run)
-        facts = ImageFacts(event.tags or before.tags, before.platform)
+        details = ImageDetails(event.tags or before.tags, before.platform)
         own = image.registry == self.own
         if own and not (known and event.tags):
-            facts = self.registry.facts(image, event.tags)
-        if facts.no_image:
+            details = self.details.read(image, event.tags)
+        if details.no_image:
             return Outcome(run=run)
-        inventory = own and not known and self._is_inventory(image, facts.pushed_at)
-        record, report = record._replace(tags=facts.tags, platform=facts.platform), None
+        inventory = own and not known and self._is_inventory(image, details.pushed_at)
+        record, report = record._replace(tags=details.tags, platform=details.platform), None
         if inventory or self.settings.notify_on_scan_failure:
             reason = ReportReason.INVENTORY if inventory else ReportReason.SCAN_FAILED
             report = image_report(image, event.time, record, reason)._replace(
                 failure=scan.reason or "ECR gives no reason.", unsupported=scan.unsupported
             )
-        tracks = _joined(before, facts.tags, event.time)
+        tracks = _joined(before, details.tags, event.time)
         return self._remember(image, event.time, record, run, tracks=tracks, report=report)
 
     def _unread(self, event: ScanEvent, before: ImageRecord, scan: UnreadScan, run: str) -> Outcome:
@@ -335,13 +335,13 @@ class Processor:
         self, event: ScanEvent, record: ImageRecord, scan: UnreadScan, counts: Mapping[str, int]
     ) -> ImageReport | None:
         """Return what to say of it; None for an image of the inventory whose counts are unknown, too."""
-        image, facts, inventory = event.image, ImageFacts(), False
+        image, details, inventory = event.image, ImageDetails(), False
         if record.scanned_at is None and image.registry == self.own:
             # What keeps ECR from giving the findings may keep it from giving these as well.
             with suppress(AwsError):
-                facts = self.registry.facts(image, event.tags)
-            inventory = self._is_inventory(image, facts.pushed_at)
-        record = record._replace(tags=facts.tags or record.tags, platform=facts.platform or record.platform)
+                details = self.details.read(image, event.tags)
+            inventory = self._is_inventory(image, details.pushed_at)
+        record = record._replace(tags=details.tags or record.tags, platform=details.platform or record.platform)
         if not inventory:
             report = image_report(image, event.time, record, ReportReason.FINDINGS_NOT_READ)
             return report._replace(counts=counts, failure=scan.reason)
@@ -382,9 +382,9 @@ def _is_comparable(record: ImageRecord) -> bool:
     return record.scanned_at is not None and record.findings_format == FINDINGS_FORMAT
 
 
-def _with_facts(record: ImageRecord, facts: ImageFacts) -> ImageRecord:
-    pushed_at = facts.pushed_at or record.pushed_at
-    return record._replace(tags=facts.tags, platform=facts.platform, pushed_at=pushed_at)
+def _with_details(record: ImageRecord, details: ImageDetails) -> ImageRecord:
+    pushed_at = details.pushed_at or record.pushed_at
+    return record._replace(tags=details.tags, platform=details.platform, pushed_at=pushed_at)
 
 
 def _updated(record: ImageRecord, judged: Judged, baseline: _Baseline, scan: CompleteScan) -> ImageRecord:

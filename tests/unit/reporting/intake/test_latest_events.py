@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.reporting.intake.events import ScanEvent
-from ecr_scan_reporter.reporting.intake.triage import ReceivedEvent, latest_per_image
+from ecr_scan_reporter.reporting.intake.latest_events import ReceivedEvent, latest_per_image
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 IMAGE = ImageId("123456789012", "eu-west-1", "app", "sha256:0")
