@@ -37,7 +37,8 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, An
         The messages that SQS is to deliver again; or, for a dry run, the decision for each image and its reason.
 
     Raises:
-        SettingError: an environment variable, or the input, is invalid.
+        SettingError: an environment variable is invalid.
+        InputError: the input is invalid.
         DeadlineExceededError: the repository of a dry run has too many images to list in time.
         AwsError: AWS rejected a call of a dry run.
     """

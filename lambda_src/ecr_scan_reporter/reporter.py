@@ -11,7 +11,7 @@ from ecr_scan_reporter.aws.dynamodb import Table, dynamodb_client
 from ecr_scan_reporter.aws.ecr import EcrRegistry, ecr_client
 from ecr_scan_reporter.aws.sns import ReportPublisher, sns_client
 from ecr_scan_reporter.aws.sqs import SqsQueue, sqs_client
-from ecr_scan_reporter.errors import SettingError
+from ecr_scan_reporter.errors import InputError
 from ecr_scan_reporter.memory.rules import RuleMemory
 from ecr_scan_reporter.reporting.pipeline import ReporterDependencies, report_batch
 from ecr_scan_reporter.settings import ReporterSettings
@@ -38,7 +38,8 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, An
         The messages that SQS is to deliver again; for the overview, how many messages were published, or the overview.
 
     Raises:
-        SettingError: an environment variable, or the input, is invalid.
+        SettingError: an environment variable is invalid.
+        InputError: the input is invalid.
         AwsError: the overview could not be made or published.
     """
     deadline = Deadline.of_invocation(context)
@@ -49,9 +50,8 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, An
         now = clock.now()
         return make_overviews(OverviewRequest.parse(event, now), overview_dependencies(), deadline, now)
     if "Records" not in event:
-        raise SettingError(
-            "the input", ", ".join(map(str, event)), 'a batch of the reports queue, or {"overview": true}'
-        )
+        given = ", ".join(map(str, event))
+        raise InputError(f'the input is {given!r}; expected a batch of the reports queue, or {{"overview": true}}')
     return report_batch(event["Records"], dependencies(), deadline)
 
 

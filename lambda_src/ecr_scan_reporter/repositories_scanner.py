@@ -8,7 +8,7 @@ from typing import Any
 from ecr_scan_reporter.aws.dynamodb import Table, dynamodb_client
 from ecr_scan_reporter.aws.ecr import EcrRegistry, ecr_client
 from ecr_scan_reporter.aws.sqs import SqsQueue, sqs_client
-from ecr_scan_reporter.errors import SettingError
+from ecr_scan_reporter.errors import InputError
 from ecr_scan_reporter.scanning.heartbeat import write_heartbeat
 from ecr_scan_reporter.scanning.runs import RunDependencies, queue_repositories
 from ecr_scan_reporter.settings import RepositoriesScannerSettings
@@ -28,12 +28,13 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
         heartbeat, the seconds since a pass was last complete, such as `{"SecondsSinceLastPass": 7200}`.
 
     Raises:
-        SettingError: an environment variable, or a value in the event, is invalid.
+        SettingError: an environment variable is invalid.
+        InputError: a value in the event is invalid.
         AwsError: ECR, SQS or DynamoDB rejected a call.
     """
     if "heartbeat" in event:
         if event != {"heartbeat": True}:
-            raise SettingError("the input of a heartbeat", dict(event), '{"heartbeat": true}')
+            raise InputError(f'the input of a heartbeat is {dict(event)!r}; expected {{"heartbeat": true}}')
         return write_heartbeat(dependencies(), clock.now())
     return queue_repositories(event, dependencies(), clock.now())
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ecr_scan_reporter import images_scanner
 from ecr_scan_reporter.aws.dynamodb import Table
-from ecr_scan_reporter.errors import RepositoryNotFoundError, SettingError
+from ecr_scan_reporter.errors import InputError, RepositoryNotFoundError
 from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.models.scans import Scan
@@ -138,7 +138,7 @@ def test_answer_has_as_many_images_as_fit(aws: FakeAws, monkeypatch: pytest.Monk
     ],
 )
 def test_input_that_is_neither_is_rejected(aws: FakeAws, event: dict[str, Any]) -> None:
-    with pytest.raises(SettingError, match=r'the input is .*; expected a batch .*"dryRun": true'):
+    with pytest.raises(InputError, match=r'the input is .*; expected a batch .*"dryRun": true'):
         images_scanner.handler(event, CONTEXT)
 
 

@@ -11,7 +11,7 @@ import pytest
 from ecr_scan_reporter import reporter
 from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.dynamodb import Table
-from ecr_scan_reporter.errors import AwsError, SettingError
+from ecr_scan_reporter.errors import AwsError, InputError
 from ecr_scan_reporter.memory.images import Update
 from ecr_scan_reporter.memory.rules import parse_rule
 from ecr_scan_reporter.memory.summaries import RepositorySummary, summary_item
@@ -211,7 +211,7 @@ def test_rules_are_named(inbox: ReporterHarness) -> None:
     ],
 )
 def test_invalid_input_is_named(inbox: ReporterHarness, event: dict[str, Any], complaint: str) -> None:
-    with pytest.raises(SettingError, match=complaint):
+    with pytest.raises(InputError, match=complaint):
         invoke(**event)
     assert inbox.aws.publications() == []
 

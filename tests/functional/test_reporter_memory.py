@@ -12,7 +12,7 @@ from ecr_scan_reporter.memory.images import ImageMemory
 from ecr_scan_reporter.memory.runs import RunMemory
 from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
-from ecr_scan_reporter.reporting import processor
+from ecr_scan_reporter.reporting import image_processor
 from ecr_scan_reporter.reporting.reports.encoding import FINDINGS_FORMAT, decode_findings
 from fake_aws import FakeScan, Fault, digest_of, finding, index_image
 from support.fixtures import embedded_metrics
@@ -401,7 +401,7 @@ def test_release_that_identifies_findings_in_another_way_begins_with_an_inventor
     inbox: ReporterHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert totals(rescan(inbox, [A, B], 0)) == TWO
-    monkeypatch.setattr(processor, "FINDINGS_FORMAT", FINDINGS_FORMAT + 1)
+    monkeypatch.setattr(image_processor, "FINDINGS_FORMAT", FINDINGS_FORMAT + 1)
     # Not even what is new is an alert: it cannot be told from what is identified in another way.
     assert rescan(inbox, [A, B, C], 7) is None
     assert rescan(inbox, [A, B, C], 8) is None

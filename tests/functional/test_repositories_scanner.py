@@ -13,7 +13,7 @@ from ecr_scan_reporter import repositories_scanner
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.aws.sqs import SqsQueue
-from ecr_scan_reporter.errors import QueueError, SettingError
+from ecr_scan_reporter.errors import InputError, QueueError
 from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.memory.summaries import RepositorySummary, summaries, summary_item
 from ecr_scan_reporter.messages.repository import RepositoryMessage
@@ -368,7 +368,7 @@ def test_heartbeat_queues_nothing(queued: Callable[[], list[str]]) -> None:
 
 @pytest.mark.parametrize("event", [{"heartbeat": False}, {"heartbeat": True, "repositoriesFilterRegexp": "team-a/"}])
 def test_heartbeat_with_anything_else_is_an_error(queued: Callable[[], list[str]], event: dict[str, Any]) -> None:
-    with pytest.raises(SettingError, match='expected {"heartbeat": true}'):
+    with pytest.raises(InputError, match='expected {"heartbeat": true}'):
         repositories_scanner.handler(event, None)
     assert queued() == []
 
@@ -462,7 +462,7 @@ def test_without_memory_all_repositories_are_queued(
 
 @pytest.mark.parametrize("value", ["(", None, 7])
 def test_invalid_filter_in_the_event_is_rejected(queued: Any, value: Any) -> None:
-    with pytest.raises(SettingError, match="repositoriesFilterRegexp is .*; expected a Python regular expression"):
+    with pytest.raises(InputError, match="repositoriesFilterRegexp is .*; expected a Python regular expression"):
         repositories_scanner.handler({"repositoriesFilterRegexp": value}, None)
 
 

@@ -121,11 +121,11 @@ def test_event_is_parsed_or_rejected_with_a_message_error(body: str) -> None:
         assert "expected" in event
         assert len(event) < 1000
         return
-    assert all((event.account, event.region, event.repository, event.digest))
+    assert all(event.image)
     assert event.time.tzinfo is not None
     assert all(type(number) is int and number >= 0 for number in (event.counts or {}).values())
     # What is stored and published has to be encodable.
-    "".join((event.account, event.region, event.repository, event.digest, *event.tags, *(event.counts or {}))).encode()
+    "".join((*event.image, *event.tags, *(event.counts or {}))).encode()
 
 
 @given(bodies(MESSAGE))

@@ -1,4 +1,4 @@
-"""Images of a repository, image indexes, and what the children of an index inherit."""
+"""Images and their ids, image indexes, and what the children of an index inherit."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -6,6 +6,31 @@ from typing import NamedTuple
 
 from ecr_scan_reporter.models.image_kinds import INDEX_MEDIA_TYPES, is_artifact
 from ecr_scan_reporter.models.scans import Scan
+
+
+class RegistryId(NamedTuple):
+    """Identifies a registry: each account has one in each Region."""
+
+    account: str
+    region: str
+
+    def image(self, repository: str, digest: str) -> "ImageId":
+        """Return the id of one of its images."""
+        return ImageId(self.account, self.region, repository, digest)
+
+
+class ImageId(NamedTuple):
+    """Identifies an image among those of all registries."""
+
+    account: str
+    region: str
+    repository: str
+    digest: str
+
+    @property
+    def registry(self) -> RegistryId:
+        """The registry that the image is in."""
+        return RegistryId(self.account, self.region)
 
 
 class Image(NamedTuple):

@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from ecr_scan_reporter.aws.deadline import Deadline
-from ecr_scan_reporter.errors import DeadlineExceededError, SettingError
+from ecr_scan_reporter.errors import DeadlineExceededError, InputError
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.models.scans import Scan, StartOutcome
 from ecr_scan_reporter.scanning.context import ScanContext, ScanDependencies
@@ -29,15 +29,14 @@ class DryRunRequest(NamedTuple):
         """Parse the input of the function.
 
         Raises:
-            SettingError: it is something else.
+            InputError: it is something else.
         """
         match event:
             case {"repository": str() as name, "dryRun": True, **rest} if name and not rest:
                 return cls(name)
         given = json.dumps(event, default=str)[:200]
-        raise SettingError(
-            "the input", given, 'a batch of the images queue, or {"repository": "<name>", "dryRun": true}'
-        )
+        expected = 'a batch of the images queue, or {"repository": "<name>", "dryRun": true}'
+        raise InputError(f"the input is {given!r}; expected {expected}")
 
 
 def dry_run(request: DryRunRequest, deps: ScanDependencies, deadline: Deadline, now: datetime) -> dict[str, Any]:

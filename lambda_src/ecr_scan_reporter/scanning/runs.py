@@ -11,7 +11,7 @@ from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.aws.metrics import embed
 from ecr_scan_reporter.aws.sqs import SqsQueue
-from ecr_scan_reporter.errors import AwsError
+from ecr_scan_reporter.errors import AwsError, InputError, SettingError
 from ecr_scan_reporter.memory.runs import RunMemory
 from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.memory.summaries import open_findings
@@ -44,7 +44,7 @@ def queue_repositories(event: Mapping[str, Any], deps: RunDependencies, now: dat
         How many repositories exist (`found`) and how many messages were sent (`sent`).
 
     Raises:
-        SettingError: `repositoriesFilterRegexp` is invalid.
+        InputError: `repositoriesFilterRegexp` is invalid.
         AwsError: ECR or SQS rejected a call.
     """
     repositories = scheduled = deps.settings.repositories
@@ -52,7 +52,10 @@ def queue_repositories(event: Mapping[str, Any], deps: RunDependencies, now: dat
     # repositories outside the configured filter is forgotten by the next run of the schedule.
     whole = "repositoriesFilterRegexp" not in event
     if not whole:
-        regexp = compile_regexp("repositoriesFilterRegexp", event["repositoriesFilterRegexp"])
+        try:
+            regexp = compile_regexp("repositoriesFilterRegexp", event["repositoriesFilterRegexp"])
+        except SettingError as error:
+            raise InputError(str(error)) from error
         repositories = repositories._replace(include=regexp)
     # With enhanced scanning, ECR starts all scans itself, and a run only sees what became of them.
     enhanced = not deps.ecr.supports_manual_scans()

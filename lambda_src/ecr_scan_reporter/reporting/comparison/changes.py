@@ -1,6 +1,6 @@
 """Compares the findings of a scan with those that are remembered: what is new, what is fixed, what is still open."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -82,6 +82,14 @@ class Comparison(NamedTuple):
     findings: tuple[KnownFinding, ...]
     changes: Mapping[Change, tuple[KnownFinding, ...]]
 
+    def of(self, *changes: Change) -> Iterator[KnownFinding]:
+        """Yield the findings with one of these changes."""
+        return (known for change in changes for known in self.changes.get(change, ()))
+
+    def open(self) -> Iterator[KnownFinding]:
+        """Yield the findings that are open after the scan."""
+        return self.of(*OPEN)
+
     @property
     def open_before(self) -> int:
         """How many findings were open before the scan."""
@@ -90,12 +98,12 @@ class Comparison(NamedTuple):
     @property
     def open_now(self) -> int:
         """How many findings are open after the scan."""
-        return sum(len(self.changes.get(change, ())) for change in OPEN)
+        return sum(1 for _ in self.open())
 
     @property
     def ignored(self) -> tuple[KnownFinding, ...]:
         """The open findings that a rule ignores."""
-        return tuple(known for change in OPEN for known in self.changes.get(change, ()) if known.ignored_by)
+        return tuple(known for known in self.open() if known.ignored_by)
 
     def with_fix(self) -> "Comparison":
         """Return what changed among the findings with a fix; a newly fixable one is new among them."""
@@ -109,12 +117,12 @@ class Comparison(NamedTuple):
     def without_ignored(self) -> "Comparison":
         """Return what changed among the findings that no rule ignores; one whose rule has ended is new among them."""
         changes = {
-            change: tuple(known for known in found if not known.ignored_by) for change, found in self.changes.items()
+            change: tuple(
+                known for known in found if not known.ignored_by and not (known.was_ignored and change in OPEN)
+            )
+            for change, found in self.changes.items()
         }
-        ended = [known for change in OPEN for known in changes[change] if known.was_ignored]
-        for change in OPEN:
-            changes[change] = tuple(known for known in changes[change] if not known.was_ignored)
-        changes[Change.NEW] += tuple(ended)
+        changes[Change.NEW] += tuple(known for known in self.open() if known.was_ignored and not known.ignored_by)
         return Comparison(self.findings, changes)
 
 
@@ -138,43 +146,31 @@ def compare(
     scan = list(scan)
     aliases = Aliases([*scan, *(known.finding for known in remembered)])
     present = {aliases.key(finding): finding for finding in merge(scan, aliases)}
-    versions = {(finding.package, version) for finding in present.values() for version in finding.installed_versions}
+    installed = {(finding.package, version) for finding in present.values() for version in finding.installed_versions}
     changes: dict[Change, list[KnownFinding]] = {change: [] for change in Change}
-    gone: list[KnownFinding] = []
-    matched = set[tuple[str, str]]()
+    gone_before: list[KnownFinding] = []
+    # Open findings first: a finding of the scan may have the ids of one that is open and of one that is gone.
+    for known in sorted(remembered, key=lambda known: known.gone_at is not None):
+        if known.gone_at and now - known.gone_at > _BACK_WITHIN:
+            continue
+        if finding := present.pop(aliases.key(known.finding), None):
+            change = Change.BACK if known.gone_at else _open_change(known, finding, thresholds)
+            changes[change].append(_seen_again(known, finding))
+        elif known.gone_at:
+            gone_before.append(known)
+        else:
+            change, absent = _absent(known, installed, now, successor=successor)
+            changes[change].append(absent)
+    changes[Change.NEW] += (_first_seen(finding, now) for finding in present.values())
+    comparison = Comparison((), {change: tuple(found) for change, found in changes.items()})
+    return comparison._replace(findings=(*comparison.open(), *comparison.of(*GONE), *gone_before))
 
-    for known in remembered:
-        if known.gone_at:
-            continue
-        key = aliases.key(known.finding)
-        if key in present and key not in matched:
-            matched.add(key)
-            change, updated = _still_open(known, present[key], thresholds)
-            changes[change].append(updated)
-        elif successor and not any((known.finding.package, v) in versions for v in known.finding.installed_versions):
-            gone.append(known._replace(gone_at=now))
-            changes[Change.FIXED].append(gone[-1])
-        elif not successor and known.absences + 1 >= _ABSENCES:
-            gone.append(known._replace(gone_at=now))
-            changes[Change.WITHDRAWN].append(gone[-1])
-        else:
-            # The package is installed as before: the image did not change, but the database did, perhaps for a day.
-            changes[Change.STILL_OPEN].append(known._replace(absences=1, was_ignored=""))
-    for known in remembered:
-        if known.gone_at is None or now - known.gone_at > _BACK_WITHIN:
-            continue
-        key = aliases.key(known.finding)
-        if key in present and key not in matched:
-            matched.add(key)
-            _, updated = _still_open(known, present[key], thresholds)
-            changes[Change.BACK].append(updated)
-        else:
-            gone.append(known)
-    for key, finding in present.items():
-        if key not in matched:
-            changes[Change.NEW].append(_first_seen(finding, now))
-    still_there = [known for change in OPEN for known in changes[change]]
-    return Comparison((*still_there, *gone), {change: tuple(found) for change, found in changes.items()})
+
+def unchanged(findings: Iterable[KnownFinding]) -> Comparison:
+    """Return the comparison of remembered findings with themselves, as if a scan had changed nothing."""
+    findings = tuple(known._replace(was_ignored="") for known in findings)
+    still_open = tuple(known for known in findings if not known.gone_at)
+    return Comparison(findings, dict.fromkeys(Change, ()) | {Change.STILL_OPEN: still_open})
 
 
 def _first_seen(finding: Finding, now: datetime) -> KnownFinding:
@@ -187,28 +183,54 @@ def _first_seen(finding: Finding, now: datetime) -> KnownFinding:
     )
 
 
-def _still_open(known: KnownFinding, finding: Finding, thresholds: Mapping[str, int]) -> tuple[Change, KnownFinding]:
-    """Return what changed about a finding that is still open, and what to remember of it.
+def _open_change(known: KnownFinding, finding: Finding, thresholds: Mapping[str, int]) -> Change:
+    """Return what changed about a finding that is still open.
 
     Only the first time that a finding is this severe, or has a fix or an exploit, counts: sources change their minds.
     """
-    raised = severity_rank(finding.severity) < severity_rank(known.peak_severity)
-    if raised and finding.severity in thresholds:
-        change = Change.RAISED
-    elif finding.exploit_available and not known.exploit_known:
-        change = Change.EXPLOIT_KNOWN
-    elif finding.fix_available and not known.fix_known:
-        change = Change.FIX_AVAILABLE
-    else:
-        change = Change.STILL_OPEN
+    if _is_raised(known, finding) and finding.severity in thresholds:
+        return Change.RAISED
+    if finding.exploit_available and not known.exploit_known:
+        return Change.EXPLOIT_KNOWN
+    if finding.fix_available and not known.fix_known:
+        return Change.FIX_AVAILABLE
+    return Change.STILL_OPEN
+
+
+def _seen_again(known: KnownFinding, finding: Finding) -> KnownFinding:
+    """Return what to remember of a finding that is still open, or open again."""
     # Aliases stay, so that the finding is known by each of its ids.
     ids = {finding.id, *finding.aliases, known.finding.id, *known.finding.aliases}
-    return change, KnownFinding(
+    return KnownFinding(
         finding._replace(aliases=tuple(sorted(ids - {finding.id}))),
         first_seen=known.first_seen,
-        peak_severity=finding.severity if raised else known.peak_severity,
+        peak_severity=finding.severity if _is_raised(known, finding) else known.peak_severity,
         fix_known=known.fix_known or finding.fix_available,
         exploit_known=known.exploit_known or finding.exploit_available,
         overdue_reported=known.overdue_reported,
         ignored_by=known.ignored_by,
     )
+
+
+def _is_raised(known: KnownFinding, finding: Finding) -> bool:
+    return severity_rank(finding.severity) < severity_rank(known.peak_severity)
+
+
+def _absent(
+    known: KnownFinding, installed: Collection[tuple[str, str]], now: datetime, *, successor: bool
+) -> tuple[Change, KnownFinding]:
+    """Return what it means that a scan does not have an open finding, and what to remember of it.
+
+    Args:
+        known: the finding.
+        installed: the packages in which the scan found something, with their versions.
+        now: when the scan was complete.
+        successor: whether the scan is of another image than the one before.
+    """
+    versions = known.finding.installed_versions
+    if successor and not any((known.finding.package, version) in installed for version in versions):
+        return Change.FIXED, known._replace(gone_at=now)
+    if not successor and known.absences + 1 >= _ABSENCES:
+        return Change.WITHDRAWN, known._replace(gone_at=now)
+    # The package is installed as before: the image did not change, but the database did, perhaps for a day.
+    return Change.STILL_OPEN, known._replace(absences=1, was_ignored="")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ecr_scan_reporter.memory.images import FindingDeadline
 from ecr_scan_reporter.models.severities import EXPLOITED
-from ecr_scan_reporter.reporting.comparison.changes import OPEN, Comparison, KnownFinding
+from ecr_scan_reporter.reporting.comparison.changes import Comparison, KnownFinding
 
 # How many deadlines the record of an image names.
 _MAX_EARLIEST = 3
@@ -26,6 +26,13 @@ class DueDate(NamedTuple):
     days: int
 
 
+class OverdueFinding(NamedTuple):
+    """A finding whose deadline has passed."""
+
+    known: KnownFinding
+    due: DueDate
+
+
 class Deadlines(NamedTuple):
     """The deadlines of an image's open findings.
 
@@ -39,7 +46,7 @@ class Deadlines(NamedTuple):
     due_at: datetime | None
     overdue: int
     earliest: tuple[FindingDeadline, ...]
-    passed: tuple[tuple[KnownFinding, DueDate], ...]
+    passed: tuple[OverdueFinding, ...]
 
 
 def due_date(known: KnownFinding, fix_within: Mapping[str, int]) -> DueDate | None:
@@ -66,14 +73,9 @@ def check_deadlines(comparison: Comparison, fix_within: Mapping[str, int], now: 
         fix_within: days by severity, and by EXPLOITED for findings with a known exploit.
         now: aware.
     """
-    dated = [
-        (known, due)
-        for change in OPEN
-        for known in comparison.changes.get(change, ())
-        if (due := due_date(known, fix_within))
-    ]
+    dated = [(known, due) for known in comparison.open() if (due := due_date(known, fix_within))]
     dated.sort(key=lambda pair: (pair[1].at, pair[0].finding.package, pair[0].finding.id))
-    overdue = [(known, due) for known, due in dated if due.at <= now]
+    overdue = [OverdueFinding(known, due) for known, due in dated if due.at <= now]
     return Deadlines(
         due_at=next((due.at for known, due in dated if due.at > now), None),
         overdue=len(overdue),
@@ -81,13 +83,13 @@ def check_deadlines(comparison: Comparison, fix_within: Mapping[str, int], now: 
             FindingDeadline(known.finding.id, known.finding.package, known.finding.severity, due.at, due.rule, due.days)
             for known, due in dated[:_MAX_EARLIEST]
         ),
-        passed=tuple((known, due) for known, due in overdue if not known.overdue_reported),
+        passed=tuple(finding for finding in overdue if not finding.known.overdue_reported),
     )
 
 
-def mark_reported(comparison: Comparison, passed: Collection[tuple[KnownFinding, DueDate]]) -> Comparison:
+def mark_reported(comparison: Comparison, passed: Collection[OverdueFinding]) -> Comparison:
     """Return a comparison that remembers that these findings were reported as overdue."""
-    keys = {_key(known) for known, _ in passed}
+    keys = {_key(overdue.known) for overdue in passed}
     findings = (
         known._replace(overdue_reported=True) if _key(known) in keys and not known.gone_at else known
         for known in comparison.findings

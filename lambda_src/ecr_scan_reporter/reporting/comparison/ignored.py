@@ -38,9 +38,9 @@ class RuleMatcher:
             change: tuple(self._mark(known, repository) for known in found) if change in OPEN else found
             for change, found in comparison.changes.items()
         }
-        still_there = [known for change in OPEN for known in changes[change]]
         gone = [known for known in comparison.findings if known.gone_at]
-        return Comparison((*still_there, *gone), changes)
+        marked = Comparison((), changes)
+        return marked._replace(findings=(*marked.open(), *gone))
 
     def _mark(self, known: KnownFinding, repository: str) -> KnownFinding:
         matches = list(self._matches(known, repository))

@@ -1,10 +1,10 @@
 """Adds up what the scans of an image changed, for the digest."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import replace
 
-from ecr_scan_reporter.memory.images import Ledger, Update
-from ecr_scan_reporter.reporting.comparison.changes import OPEN, Change, Comparison
+from ecr_scan_reporter.memory.images import Ledger, Update, UpdateKey
+from ecr_scan_reporter.reporting.comparison.changes import Change, Comparison
 
 # How many updates are remembered per image.
 _MAX_UPDATES = 3
@@ -41,12 +41,12 @@ def count_new(comparison: Comparison) -> Counter[str]:
 
 def best_updates(comparison: Comparison) -> tuple[Update, ...]:
     """Return the updates that solve the most open findings."""
-    counts: dict[tuple[str, tuple[str, ...], tuple[str, ...]], Counter[str]] = {}
-    for change in OPEN:
-        for known in comparison.changes[change]:
-            finding = known.finding
-            if finding.package:
-                update = finding.package, finding.installed_versions, finding.fixed_versions
-                counts.setdefault(update, Counter())[finding.severity] += 1
+    counts: defaultdict[UpdateKey, Counter[str]] = defaultdict(Counter)
+    for known in comparison.open():
+        finding = known.finding
+        if finding.package:
+            counts[UpdateKey(finding.package, finding.installed_versions, finding.fixed_versions)][
+                finding.severity
+            ] += 1
     updates = (Update(*key, number) for key, number in counts.items())
     return tuple(sorted(updates, key=Update.sort_key)[:_MAX_UPDATES])

@@ -1,1 +1,1 @@
-"""What came in, and what ECR knows of it."""
+"""Reads what came in: the events of scans, and what ECR knows of those scans and their images."""

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from ecr_scan_reporter.errors import MessageError
+from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.shared.text import clean
 
 _EXPECTED = "expected 'ECR Image Scan' with 'COMPLETE' or 'FAILED', or 'Inspector2 Scan' of a repository"
@@ -22,19 +23,11 @@ _MAX_TEXT, _MAX_TAGS = 512, 1000
 class ScanEvent(NamedTuple):
     """A scan that ended. `counts` is findings by severity, None if the event has none. `time` is aware."""
 
-    account: str
-    region: str
-    repository: str
-    digest: str
+    image: ImageId
     tags: tuple[str, ...]
     time: datetime
     failed: bool
     counts: Mapping[str, int] | None
-
-    @property
-    def image_key(self) -> tuple[str, str, str, str]:
-        """Identifies the image."""
-        return self.account, self.region, self.repository, self.digest
 
 
 def load(body: str) -> object:
@@ -64,10 +57,9 @@ def parse(event: object) -> ScanEvent:
     if not (detail_type == "Inspector2 Scan" or (detail_type == "ECR Image Scan" and status in ("COMPLETE", "FAILED"))):
         raise MessageError(f"the event is {detail_type!r} with {status!r}; {_EXPECTED}")
     return ScanEvent(
-        account=_text(event, "account"),
-        region=_text(event, "region"),
-        repository=_repository(detail),
-        digest=_text(detail, "image-digest"),
+        image=ImageId(
+            _text(event, "account"), _text(event, "region"), _repository(detail), _text(detail, "image-digest")
+        ),
         tags=_tags(detail.get("image-tags")),
         time=_time(event),
         failed="FAILED" in status,

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.errors import AwsError, FindingsNotReadError, ImageNotFoundError, RepositoryNotFoundError
 from ecr_scan_reporter.models.findings import Finding
+from ecr_scan_reporter.models.images import RegistryId
 from ecr_scan_reporter.models.scan_statuses import ACTIVE, COMPLETE, EXPIRED, IN_PROGRESS, UNSUPPORTED_SYSTEM
 from ecr_scan_reporter.reporting.intake.events import ScanEvent
 
@@ -40,7 +41,7 @@ class UnreadScan(NamedTuple):
 
 
 def read_scan(
-    event: ScanEvent, receives: int, ecr: EcrRegistry, account: str, region: str
+    event: ScanEvent, receives: int, ecr: EcrRegistry, own: RegistryId
 ) -> CompleteScan | FailedScan | UnreadScan:
     """Read the result of the scan that an event announces.
 
@@ -48,17 +49,17 @@ def read_scan(
         event: of the scan.
         receives: how often SQS has delivered its message.
         ecr: the registry.
-        account: of the registry.
-        region: of the registry.
+        own: the id of that registry.
 
     Raises:
         FindingsNotReadError: the findings are not there yet, or a call failed; the message should be retried.
     """
-    if (event.account, event.region) != (account, region):
+    image = event.image
+    if image.registry != own:
         # This function can only read its own registry, where a repository of the same name is another one.
-        return _failed_or_unread(event, f"the image is in account {event.account}, {event.region}")
+        return _failed_or_unread(event, f"the image is in account {image.account}, {image.region}")
     try:
-        scan = ecr.scan_result(event.repository, event.digest)
+        scan = ecr.scan_result(image.repository, image.digest)
     except (ImageNotFoundError, RepositoryNotFoundError):
         return _failed_or_unread(event, "the image was deleted")
     except AwsError as error:

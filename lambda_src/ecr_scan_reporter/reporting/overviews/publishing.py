@@ -11,7 +11,7 @@ from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.sns import Publication, ReportMessage, ReportPublisher, publications
 from ecr_scan_reporter.aws.sqs import SqsQueue
-from ecr_scan_reporter.errors import AwsError, DeadlineExceededError, PublishError, SettingError
+from ecr_scan_reporter.errors import AwsError, DeadlineExceededError, InputError, PublishError
 from ecr_scan_reporter.memory.rules import RuleMemory
 from ecr_scan_reporter.memory.snapshots import LastOverview, RepositorySnapshot, SnapshotMemory
 from ecr_scan_reporter.memory.summaries import summaries
@@ -56,15 +56,16 @@ class OverviewRequest(NamedTuple):
         """Parse the input of an invocation, such as `{"overview": true, "publish": false}`.
 
         Raises:
-            SettingError: a value, or a name, is not one that is expected.
+            InputError: a value, or a name, is not one that is expected.
         """
         if unknown := sorted(event.keys() - {"overview", "publish", "time"}):
-            raise SettingError("the input of an overview", ", ".join(unknown), 'only "overview", "publish" and "time"')
+            expected = 'only "overview", "publish" and "time"'
+            raise InputError(f"the input of an overview is {', '.join(unknown)!r}; expected {expected}")
         publish, time = event.get("publish", True), event.get("time")
         if event["overview"] is not True:
-            raise SettingError("overview", event["overview"], "true")
+            raise InputError(f"overview is {event['overview']!r}; expected true")
         if type(publish) is not bool:
-            raise SettingError("publish", publish, "true or false")
+            raise InputError(f"publish is {publish!r}; expected true or false")
         return cls(publish, None if time is None else _parse_time(time, now))
 
 
@@ -209,13 +210,14 @@ def _answer(overviews: Sequence[Overview], context: Context) -> list[dict[str, A
 
 def _parse_time(value: object, now: datetime) -> datetime:
     expected = 'the time of the schedule\'s event, such as "2026-11-23T07:00:00Z", and not in the future'
+    invalid = InputError(f"time is {value!r}; expected {expected}")
     if not isinstance(value, str):
-        raise SettingError("time", value, expected)
+        raise invalid
     try:
         time = datetime.fromisoformat(value)
     except ValueError as error:
-        raise SettingError("time", value, expected) from error
+        raise invalid from error
     time = time if time.tzinfo else time.replace(tzinfo=UTC)
     if time > now + _MAX_AHEAD:
-        raise SettingError("time", value, expected)
+        raise invalid
     return time

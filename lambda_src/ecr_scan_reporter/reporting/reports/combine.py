@@ -33,6 +33,24 @@ _PRECEDENCE = (
 )
 
 
+# What two changes of one finding in a row amount to: that of the first report names the row, that of the second one the
+# column; in the last column, the second report does not have the finding. None if nothing is left to say.
+_NEW, _BACK, _RAISED, _FIX, _EXPLOIT, _OPEN, _FIXED, _WITHDRAWN = Change
+_ROWS: dict[Change, tuple[Change | None, ...]] = {
+    _NEW: (_NEW, _NEW, _NEW, _NEW, _NEW, _NEW, None, None, None),
+    _BACK: (_BACK, _BACK, _BACK, _BACK, _BACK, _BACK, None, None, None),
+    _RAISED: (_RAISED, _RAISED, _RAISED, _FIX, _EXPLOIT, _RAISED, _FIXED, _WITHDRAWN, _WITHDRAWN),
+    _FIX: (_FIX, _FIX, _RAISED, _FIX, _EXPLOIT, _FIX, _FIXED, _WITHDRAWN, _WITHDRAWN),
+    _EXPLOIT: (_EXPLOIT, _EXPLOIT, _RAISED, _FIX, _EXPLOIT, _EXPLOIT, _FIXED, _WITHDRAWN, _WITHDRAWN),
+    _OPEN: (_OPEN, _OPEN, _RAISED, _FIX, _EXPLOIT, _OPEN, _FIXED, _WITHDRAWN, _WITHDRAWN),
+    _FIXED: (_OPEN, _OPEN, _RAISED, _FIX, _EXPLOIT, _OPEN, _FIXED, _WITHDRAWN, _FIXED),
+    _WITHDRAWN: (_OPEN, _OPEN, _RAISED, _FIX, _EXPLOIT, _OPEN, _FIXED, _WITHDRAWN, _WITHDRAWN),
+}
+TRANSITIONS = {
+    (before, after): both for before, row in _ROWS.items() for after, both in zip((*Change, None), row, strict=True)
+}
+
+
 def finding_key(known: KnownFinding) -> str:
     """Return a short text that identifies a finding of one image."""
     finding = known.finding
@@ -42,96 +60,95 @@ def finding_key(known: KnownFinding) -> str:
 def leave_out(
     changes: Mapping[Change, Iterable[KnownFinding]], kept: Mapping[Change, Iterable[KnownFinding]]
 ) -> dict[str, LeftOutFinding]:
-    """Return what `combine` has to know of the findings that are not kept."""
-    named = {finding_key(known) for found in kept.values() for known in found}
-    words = (
-        (key, LeftOutFinding(change, known.finding.severity, int(known.first_seen.timestamp())))
-        for change, found in changes.items()
-        for known in found
-        if (key := finding_key(known)) not in named
-    )
-    return dict(islice(words, _MAX_LEFT_OUT))
+    """Return what `combine_reports` has to know of the findings that are not kept."""
+    named = _shortened(kept)
+    return dict(islice(((key, found) for key, found in _shortened(changes).items() if key not in named), _MAX_LEFT_OUT))
 
 
 def combine_reports(first: ImageReport, second: ImageReport, since: datetime) -> ImageReport:
     """Combine two reports of the same image in one window into one, as if there had been one scan.
 
     Between the two, there may have been scans that were not worth a report: what only the second one has is new, and
-    what only the first one has is gone.
-
-    Args:
-        first: which may combine earlier ones.
-        second: of the later scan.
-        since: the time of the earliest scan.
+    what only the first one has is gone. The first one may combine earlier ones; `since` is the time of the earliest
+    scan.
     """
-    if first.reason is ReportReason.FINDINGS_NOT_READ:
-        if second.reason is ReportReason.OVERDUE and not second.changes.keys() - {Change.STILL_OPEN}:
-            # It comes from no scan of its own, and what could not be read still cannot.
-            return second._replace(failure=first.failure)
-        return second
-    if second.reason is ReportReason.FINDINGS_NOT_READ:
-        return first._replace(scanned_at=second.scanned_at, counts=second.counts, failure=second.failure)
-    before, after = _words(first), _words(second)
-    open_before = first.open_before
-    for key in map(finding_key, second.ignored):
-        # A rule was added between the two scans.
-        word = before.pop(key, None)
-        open_before -= word is not None and word.change not in (Change.NEW, Change.BACK)
+    if ReportReason.FINDINGS_NOT_READ in (first.reason, second.reason):
+        return _combine_unread(first, second)
+
+    # What each of them says. A rule that was added between the two scans takes away what it ignores now.
+    before = {**first.left_out, **_shortened(first.changes)}
+    after = {**second.left_out, **_shortened(second.changes)}
+    ignored = [before.pop(key) for key in map(finding_key, second.ignored) if key in before]
+
+    # What both together say, of the findings that they name and of the others.
     named = {finding_key(known): known for image in (first, second) for known in image.worst(*Change)}
-    changes: dict[Change, list[KnownFinding]] = {}
-    left_out: dict[str, LeftOutFinding] = {}
-    for key in before | after:
-        change = _combine_changes(before.get(key), after.get(key), since)
-        if change is None:
-            continue
-        if key in named:
-            changes.setdefault(change, []).append(named[key])
-        else:
-            left_out[key] = (after.get(key) or before[key])._replace(change=change)
-    totals_ = Counter((word.change, word.severity) for word in left_out.values())
-    totals_.update((change, known.finding.severity) for change, found in changes.items() for known in found)
+    combined = _combine_findings(before, after, since)
+    left_out = {key: found for key, found in combined.items() if key not in named}
+    changes = {
+        change: [named[key] for key, found in combined.items() if found.change is change and key in named]
+        for change in Change
+    }
     reason = min(first.reason, second.reason, key=_PRECEDENCE.index)
     kept = keep_worst(changes, MAX_FINDINGS, reason)
     return second._replace(
         reason=reason,
         first_scan=first.first_scan,
         predecessor=first.predecessor,
-        open_before=open_before,
+        open_before=first.open_before - sum(found.change not in (Change.NEW, Change.BACK) for found in ignored),
         overdue=(*first.overdue, *second.overdue),
         overdue_counts=Counter(first.overdue_counts) + Counter(second.overdue_counts),
         changes=kept,
         left_out=left_out | leave_out(changes, kept),
-        totals={
-            change: {severity: number for (other, severity), number in totals_.items() if other is change}
-            for change in Change
-            if any(other is change for other, _ in totals_)
-        },
+        totals=_totals(changes, left_out.values()),
     )
 
 
-def _words(image: ImageReport) -> dict[str, LeftOutFinding]:
-    words = dict(image.left_out)
-    for change, found in image.changes.items():
-        for known in found:
-            words[finding_key(known)] = LeftOutFinding(
-                change, known.finding.severity, int(known.first_seen.timestamp())
-            )
-    return words
+def _combine_unread(first: ImageReport, second: ImageReport) -> ImageReport:
+    """Combine two reports of which at least one says nothing about findings, because they could not be read."""
+    if first.reason is not ReportReason.FINDINGS_NOT_READ:
+        return first._replace(scanned_at=second.scanned_at, counts=second.counts, failure=second.failure)
+    if second.reason is ReportReason.OVERDUE and not second.changes.keys() - {Change.STILL_OPEN}:
+        # It comes from no scan of its own, and what could not be read still cannot.
+        return second._replace(failure=first.failure)
+    return second
+
+
+def _combine_findings(
+    before: Mapping[str, LeftOutFinding], after: Mapping[str, LeftOutFinding], since: datetime
+) -> dict[str, LeftOutFinding]:
+    return {
+        key: found._replace(change=change)
+        for key, found in {**before, **after}.items()
+        if (change := _combine_changes(before.get(key), after.get(key), since))
+    }
 
 
 def _combine_changes(first: LeftOutFinding | None, second: LeftOutFinding | None, since: datetime) -> Change | None:
     """Return what two changes in a row amount to; None if nothing is left to say."""
-    before, after = first and first.change, second and second.change
-    if second is None or after in GONE:
-        if before in (None, Change.NEW, Change.BACK):
-            return None
-        return after or (before if before in GONE else Change.WITHDRAWN)
-    if before in (Change.NEW, Change.BACK):
-        return before
-    if before is None:
-        # What a rule ignored until now, or what has a fix only now, is new although it was first seen before.
-        is_back = after is not Change.NEW and second.first_seen < int(since.timestamp())
-        return Change.BACK if is_back else Change.NEW
-    if after in (Change.NEW, Change.BACK, Change.STILL_OPEN):
-        return Change.STILL_OPEN if before in GONE else before
-    return after
+    if first:
+        return TRANSITIONS[first.change, second and second.change]
+    if second is None or second.change in GONE:
+        return None
+    # What a rule ignored until now, or what has a fix only now, is new although it was first seen before.
+    is_back = second.change is not Change.NEW and second.first_seen < int(since.timestamp())
+    return Change.BACK if is_back else Change.NEW
+
+
+def _shortened(changes: Mapping[Change, Iterable[KnownFinding]]) -> dict[str, LeftOutFinding]:
+    return {
+        finding_key(known): LeftOutFinding(change, known.finding.severity, int(known.first_seen.timestamp()))
+        for change, found in changes.items()
+        for known in found
+    }
+
+
+def _totals(
+    changes: Mapping[Change, Iterable[KnownFinding]], left_out: Iterable[LeftOutFinding]
+) -> dict[Change, Counter[str]]:
+    """Count findings by change and severity."""
+    totals: dict[Change, Counter[str]] = {change: Counter() for change in Change}
+    for entry in left_out:
+        totals[entry.change][entry.severity] += 1
+    for change, found in changes.items():
+        totals[change].update(known.finding.severity for known in found)
+    return {change: counts for change, counts in totals.items() if counts}

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from typing import Any
 
+from ecr_scan_reporter.memory.items import decoding
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.reporting.comparison.changes import Change, IgnoredBy, KnownFinding
-from ecr_scan_reporter.reporting.comparison.deadlines import DueDate
+from ecr_scan_reporter.reporting.comparison.deadlines import DueDate, OverdueFinding
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport, LeftOutFinding, ReportReason
 
 # Of the remembered findings. A release that identifies findings in another way changes it; the findings of every image
@@ -25,8 +26,13 @@ def encode_findings(findings: Iterable[KnownFinding]) -> bytes:
     return _compress(rows)
 
 
+@decoding()
 def decode_findings(data: bytes) -> list[KnownFinding]:
-    """Decode what `encode_findings` encoded."""
+    """Decode what `encode_findings` encoded.
+
+    Raises:
+        UnreadableItemError: it is something else.
+    """
     return [_from_row(row) for row in _decompress(data)] if data else []
 
 
@@ -40,8 +46,13 @@ def encode_report(image: ImageReport) -> bytes:
     return _compress(values)
 
 
+@decoding()
 def decode_report(data: bytes) -> ImageReport:
-    """Decode what `encode_report` encoded; what a newer release added is ignored."""
+    """Decode what `encode_report` encoded; what a newer release added is ignored.
+
+    Raises:
+        UnreadableItemError: it is something else.
+    """
     values = _decompress(data)
     return ImageReport(
         **{name: value for name, value in values.items() if name in ImageReport._fields}
@@ -59,7 +70,7 @@ def decode_report(data: bytes) -> ImageReport:
             },
             "ignored": tuple(map(_from_row, values.get("ignored", ()))),
             "overdue": tuple(
-                (_from_row(row), DueDate(datetime.fromtimestamp(at, UTC), rule, days))
+                OverdueFinding(_from_row(row), DueDate(datetime.fromtimestamp(at, UTC), rule, days))
                 for row, at, rule, days in values.get("overdue", ())
             ),
         }

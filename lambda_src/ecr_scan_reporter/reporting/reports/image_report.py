@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ecr_scan_reporter.models.severities import severity_key
 from ecr_scan_reporter.reporting.comparison.changes import GONE, NEWS, Change, KnownFinding
-from ecr_scan_reporter.reporting.comparison.deadlines import DueDate
+from ecr_scan_reporter.reporting.comparison.deadlines import OverdueFinding
 from ecr_scan_reporter.reporting.comparison.findings import finding_sort_key
 from ecr_scan_reporter.reporting.formatting import image_name, short_digest
 
@@ -82,7 +82,7 @@ class ImageReport(NamedTuple):
     left_out: Mapping[str, LeftOutFinding] = {}
     ignored: tuple[KnownFinding, ...] = ()
     ignored_by: Mapping[str, int] = {}
-    overdue: tuple[tuple[KnownFinding, DueDate], ...] = ()
+    overdue: tuple[OverdueFinding, ...] = ()
     overdue_counts: Mapping[str, int] = {}
     failure: str = ""
     unsupported: bool = False

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Table
-from ecr_scan_reporter.errors import AwsError, MessageError
+from ecr_scan_reporter.errors import AwsError, InputError
 from ecr_scan_reporter.memory.images import ImageMemory
 from ecr_scan_reporter.memory.summaries import repository_summary, summaries
 from ecr_scan_reporter.reporting.registry_state import RegistryState, registry_state, repository_images
@@ -84,7 +84,7 @@ def answer(event: object, deps: WidgetDependencies, endpoint: str, now: datetime
     try:
         call = parse_call(event)
         return _repository(call, deps, look) if call.repository else _registry(call, deps, look)
-    except MessageError as error:
+    except InputError as error:
         return render_problem(str(error), look)
     except AwsError:
         logger.exception("could not read the memory table")
@@ -95,10 +95,10 @@ def parse_call(event: object) -> Call:
     """Parse the parameters of a call.
 
     Raises:
-        MessageError: a parameter is invalid.
+        InputError: a parameter is invalid.
     """
     if not isinstance(event, Mapping):
-        raise MessageError("the event is not a JSON object; expected the parameters of a custom widget")
+        raise InputError("the event is not a JSON object; expected the parameters of a custom widget")
     forms = _mapping(_mapping(_widget_context(event).get("forms")).get("all"))
     # What an action says to search for takes precedence over the input field.
     search = event.get("search", forms.get("search", ""))
@@ -115,7 +115,7 @@ def _repository(call: Call, deps: WidgetDependencies, look: WidgetContext) -> st
     summary = repository_summary(deps.table, call.repository)
     images = repository_images(ImageMemory(deps.table).records(call.repository), look.max_age, look.now)
     if summary is None and not images.recent and not images.older:
-        raise MessageError(f"repository is {call.repository!r}; expected a repository with scanned images")
+        raise InputError(f"repository is {call.repository!r}; expected a repository with scanned images")
     return render_repository(call.repository, summary, images, look, search=call.search, page=call.page)
 
 
@@ -134,11 +134,11 @@ def _is_narrow(width: object) -> bool:
 def _name(parameter: str, value: object) -> str:
     if not isinstance(value, str) or len(value) > _MAX_NAME:
         shown = clean(value, 40) or type(value).__name__
-        raise MessageError(f"{parameter} is {shown!r}; expected text of at most {_MAX_NAME} characters")
+        raise InputError(f"{parameter} is {shown!r}; expected text of at most {_MAX_NAME} characters")
     return clean(value, _MAX_NAME).strip()
 
 
 def _page(value: object) -> int:
     if type(value) is not int or not 1 <= value <= _MAX_PAGE:
-        raise MessageError(f"page is {clean(str(value), 40)!r}; expected a whole number from 1")
+        raise InputError(f"page is {clean(str(value), 40)!r}; expected a whole number from 1")
     return value

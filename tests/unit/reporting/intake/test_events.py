@@ -17,15 +17,19 @@ def parsed(event: dict[str, Any]) -> ScanEvent:
 
 def test_event_of_ecr(aws_event: AwsEvent) -> None:
     event = parsed(aws_event("ecr-image-scan-complete"))
-    assert (event.account, event.region, event.repository) == ("123456789012", "us-east-1", "my-repository-name")
-    assert event.digest == "sha256:7f5b2640fe6fb4f46592dfd3410c4a79dac4f89e4782432e0378abcd1234"
+    assert event.image == (
+        "123456789012",
+        "us-east-1",
+        "my-repository-name",
+        "sha256:7f5b2640fe6fb4f46592dfd3410c4a79dac4f89e4782432e0378abcd1234",
+    )
     assert (event.tags, event.failed, event.counts) == ((), False, {"CRITICAL": 10, "MEDIUM": 9})
     assert event.time.isoformat() == "2019-10-29T02:36:48+00:00"
 
 
 def test_event_of_inspector_loses_its_arn_and_its_total(aws_event: AwsEvent) -> None:
     event = parsed(aws_event("inspector2-scan"))
-    assert (event.region, event.repository) == ("us-east-2", "amazon/amazon-ecs-sample")
+    assert (event.image.region, event.image.repository) == ("us-east-2", "amazon/amazon-ecs-sample")
     assert (event.tags, event.failed) == (("latest",), False)
     assert event.counts == {"CRITICAL": 7, "HIGH": 61, "MEDIUM": 62}
 
@@ -115,4 +119,4 @@ def test_other_message_is_rejected(body: str) -> None:
 def test_lone_surrogates_are_replaced(aws_event: AwsEvent) -> None:
     body = json.dumps(aws_event("ecr-image-scan-complete", image_tags=["v\ud8001"], repository_name="a\udfff"))
     event = parse(load(body))
-    assert (event.tags, event.repository) == (("v?1",), "a?")
+    assert (event.tags, event.image.repository) == (("v?1",), "a?")

@@ -10,14 +10,13 @@ from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.errors import ImageNotFoundError, RepositoryNotFoundError
 from ecr_scan_reporter.memory.indexes import index_children
-from ecr_scan_reporter.models.images import Image, inherited_tags
-from ecr_scan_reporter.reporting.intake.events import ScanEvent
+from ecr_scan_reporter.models.images import Image, ImageId, inherited_tags
 
 # From this many images of a repository on, the repository is listed, 1,000 images a call; fewer take a call each.
 _LIST_FROM = 3
 
 
-class ImageFacts(NamedTuple):
+class ImageDetails(NamedTuple):
     """What ECR knows of one image.
 
     Args:
@@ -39,40 +38,44 @@ class _Repository:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.listed = False
-        self.facts: dict[str, ImageFacts] = {}
+        self.details: dict[str, ImageDetails] = {}
 
 
-class BatchFacts:
-    """Reads facts of images for one batch, each repository once. Safe for concurrent use."""
+class BatchDetails:
+    """Reads details of images for one batch, each repository once. Safe for concurrent use."""
 
-    def __init__(self, ecr: EcrRegistry, table: Table, events: Iterable[ScanEvent], now: datetime) -> None:
+    def __init__(self, ecr: EcrRegistry, table: Table, images: Iterable[ImageId], now: datetime) -> None:
         self._ecr, self._table, self._now = ecr, table, now
-        self._expected = Counter(event.repository for event in events)
+        self._expected = Counter(image.repository for image in images)
         self._repositories = {name: _Repository() for name in self._expected}
 
-    def facts(self, event: ScanEvent) -> ImageFacts:
-        """Return the facts of an image.
+    def read(self, image: ImageId, tags: tuple[str, ...]) -> ImageDetails:
+        """Return the details of an image of this registry.
+
+        Args:
+            image: one of the batch.
+            tags: its own, as its event names them.
 
         Raises:
             AwsError: ECR rejected a call.
         """
-        repository = self._repositories[event.repository]
+        repository = self._repositories[image.repository]
         with repository.lock:
-            if event.digest in repository.facts:
-                return repository.facts[event.digest]
+            if image.digest in repository.details:
+                return repository.details[image.digest]
             if repository.listed:
-                return ImageFacts(event.tags)
+                return ImageDetails(tags)
             try:
-                if event.tags and self._expected[event.repository] < _LIST_FROM:
-                    return _own_facts(self._ecr.image(event.repository, event.digest))
-                repository.facts = self._list(event.repository)
+                if tags and self._expected[image.repository] < _LIST_FROM:
+                    return _own_details(self._ecr.image(image.repository, image.digest))
+                repository.details = self._list(image.repository)
             except (ImageNotFoundError, RepositoryNotFoundError):
-                return ImageFacts(event.tags)
+                return ImageDetails(tags)
             repository.listed = True
-            return repository.facts.get(event.digest, ImageFacts(event.tags))
+            return repository.details.get(image.digest, ImageDetails(tags))
 
-    def _list(self, repository: str) -> dict[str, ImageFacts]:
-        facts: dict[str, ImageFacts] = {}
+    def _list(self, repository: str) -> dict[str, ImageDetails]:
+        details: dict[str, ImageDetails] = {}
         untagged: set[str] = set()
         index_tags: dict[str, tuple[str, ...]] = {}
         for page in self._ecr.image_pages(repository):
@@ -80,19 +83,19 @@ class BatchFacts:
                 if image.is_index:
                     index_tags[image.digest] = image.tags
                     continue
-                facts[image.digest] = _own_facts(image)
+                details[image.digest] = _own_details(image)
                 if not image.tags:
                     untagged.add(image.digest)
         children = index_children(self._ecr, self._table, repository, list(index_tags), self._now) if untagged else []
         tags = inherited_tags(children, index_tags)
         for child in children:
             if child.digest in untagged:
-                own = facts[child.digest]
-                facts[child.digest] = ImageFacts(
+                own = details[child.digest]
+                details[child.digest] = ImageDetails(
                     tags[child.digest], child.platform, own.pushed_at, own.no_image or child.attestation
                 )
-        return facts
+        return details
 
 
-def _own_facts(image: Image) -> ImageFacts:
-    return ImageFacts(image.tags, "", image.pushed_at, image.is_artifact)
+def _own_details(image: Image) -> ImageDetails:
+    return ImageDetails(image.tags, "", image.pushed_at, image.is_artifact)

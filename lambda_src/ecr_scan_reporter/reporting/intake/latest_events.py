@@ -3,7 +3,16 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.reporting.intake.events import ScanEvent
+
+
+class ReceivedEvent(NamedTuple):
+    """A scan event of a batch, with the id of its message and how often SQS has delivered that."""
+
+    message_id: str
+    receives: int
+    event: ScanEvent
 
 
 class ImageEvents(NamedTuple):
@@ -21,9 +30,9 @@ class ImageEvents(NamedTuple):
     receives: int
 
     @property
-    def image(self) -> ScanEvent:
-        """An event of the image, which names it."""
-        return self.events[0]
+    def image(self) -> ImageId:
+        """The image."""
+        return self.events[0].image
 
     @property
     def repeated(self) -> bool:
@@ -31,16 +40,12 @@ class ImageEvents(NamedTuple):
         return self.receives > 1 or len(self.message_ids) > len(self.events)
 
 
-def latest_per_image(events: Iterable[tuple[str, int, ScanEvent]]) -> list[ImageEvents]:
-    """Group events by image and drop those that a later one replaces.
-
-    Args:
-        events: message id, number of receives and event; an event may occur twice.
-    """
-    images: dict[tuple[str, str, str, str], ImageEvents] = {}
+def latest_per_image(events: Iterable[ReceivedEvent]) -> list[ImageEvents]:
+    """Group events by image and drop those that a later one replaces; an event may occur twice."""
+    images: dict[ImageId, ImageEvents] = {}
     for message_id, receives, event in events:
-        known = images.get(event.image_key, ImageEvents((), (), 0))
-        images[event.image_key] = known._replace(
+        known = images.get(event.image, ImageEvents((), (), 0))
+        images[event.image] = known._replace(
             events=_latest((*known.events, event)),
             message_ids=(*known.message_ids, message_id),
             receives=max(receives, known.receives),
