@@ -15,7 +15,7 @@ from ecr_scan_reporter.reporting.formatting import (
     replace_unprintable,
     truncate,
 )
-from ecr_scan_reporter.reporting.overviews import wording as wording
+from ecr_scan_reporter.reporting.overviews import wording
 from ecr_scan_reporter.reporting.overviews.overview import Overview
 from ecr_scan_reporter.reporting.overviews.page import OverviewPage
 from ecr_scan_reporter.reporting.overviews.wording import NamedLine

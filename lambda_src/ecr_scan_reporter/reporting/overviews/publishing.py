@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 
 from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.dynamodb import Table
-from ecr_scan_reporter.aws.sns import Publication, ReportMessage, ReportPublisher, publications
+from ecr_scan_reporter.aws.sns import Publication, ReportPublisher
 from ecr_scan_reporter.aws.sqs import SqsQueue
-from ecr_scan_reporter.errors import AwsError, DeadlineExceededError, PublishError, SettingError
+from ecr_scan_reporter.errors import AwsError, SettingError
 from ecr_scan_reporter.memory.rules import RuleMemory
 from ecr_scan_reporter.memory.snapshots import LastOverview, RepositorySnapshot, SnapshotMemory
 from ecr_scan_reporter.memory.summaries import summaries
+from ecr_scan_reporter.reporting.delivery import deliver, publish_later
 from ecr_scan_reporter.reporting.formatting import Context
 from ecr_scan_reporter.reporting.overviews import email
 from ecr_scan_reporter.reporting.overviews.document import document
@@ -26,8 +27,6 @@ from ecr_scan_reporter.settings import ReporterSettings
 
 logger = logging.getLogger(__name__)
 
-# Seconds until a message that SNS rejected is published again.
-_RETRY = 60
 # Repositories that are named because their summary cannot be read.
 _MAX_UNREADABLE = 20
 # The lease outlives the invocation by this much. Lambda repeats a failed asynchronous invocation after a minute at the
@@ -104,7 +103,8 @@ def make_overviews(
             and its overview is not published yet.
     """
     memory = SnapshotMemory(deps.table)
-    context = Context(deps.settings.name, deps.settings.partition, deps.settings.thresholds)
+    settings = deps.settings
+    context = Context(settings.name, settings.partition, settings.thresholds, bool(settings.chat_topic_arn))
     if not request.publish:
         overviews, _ = _build(memory, memory.last(), deps, now)
         return {"published": 0, "overviews": _answer(overviews, context)}
@@ -169,25 +169,9 @@ def _publish(overviews: Sequence[Overview], context: Context, deps: OverviewDepe
     for overview in overviews:
         for message in build_messages(overview, context):
             published += 1
-            for publication in publications(message):
-                if not _publish_one(publication, message, deps, deadline):
-                    rejected.append(publication)
-    if rejected:
-        deps.reports_queue.send((publication.to_json() for publication in rejected), delay=_RETRY)
+            rejected += deliver(message, deps.publisher, deadline, "could not publish an overview").rejected
+    publish_later(rejected, deps.reports_queue)
     return published
-
-
-def _publish_one(
-    publication: Publication, message: ReportMessage, deps: OverviewDependencies, deadline: Deadline
-) -> bool:
-    try:
-        deadline.check("publishing")
-        deps.publisher.publish(publication)
-    except (DeadlineExceededError, PublishError) as error:
-        extra = {"topic": publication.topic, "subject": message.subject, "reason": str(error)}
-        logger.error("could not publish an overview", extra=extra)
-        return False
-    return True
 
 
 def _answer(overviews: Sequence[Overview], context: Context) -> list[dict[str, Any]]:

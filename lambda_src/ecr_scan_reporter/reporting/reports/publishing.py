@@ -1,6 +1,5 @@
 """Decides when what waits in the outbox is published, and publishes it."""
 
-import json
 import logging
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,20 +10,20 @@ from typing import NamedTuple
 
 from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.dynamodb import Key
-from ecr_scan_reporter.aws.sns import Publication, ReportMessage, ReportPublisher, publications
+from ecr_scan_reporter.aws.sns import ReportMessage, ReportPublisher
 from ecr_scan_reporter.aws.sqs import SqsQueue
-from ecr_scan_reporter.errors import DeadlineExceededError, PublishError, QueueError
+from ecr_scan_reporter.errors import QueueError
 from ecr_scan_reporter.memory.items import UNREADABLE
 from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Outbox, PublisherState, Window
 from ecr_scan_reporter.memory.scans import ScanMemory
+from ecr_scan_reporter.messages.publication import CHECK
+from ecr_scan_reporter.reporting.delivery import RETRY, deliver, publish_later
 from ecr_scan_reporter.reporting.reports.encoding import decode_report
 from ecr_scan_reporter.reporting.reports.image_report import MAX_FINDINGS, ImageReport, keep_worst
 from ecr_scan_reporter.settings import ReporterSettings
 
 logger = logging.getLogger(__name__)
 
-# The body of the message that causes a check.
-CHECK = json.dumps({"check": True})
 # The results of a run are complete if nothing has come for this long, ...
 _QUIET = timedelta(minutes=10)
 # ... or for this long, if a later run has visited its repositories, ...
@@ -39,7 +38,7 @@ _RUN_CHECK, _LONGEST_DELAY = timedelta(seconds=30), timedelta(seconds=900)
 # Clocks differ: a check may arrive this early. Such a check does not count as one that is still to come.
 _EARLY = timedelta(seconds=5)
 # How long to wait with what SNS rejected, or what another invocation is publishing.
-_RETRY = timedelta(seconds=60)
+_RETRY = timedelta(seconds=RETRY)
 # Findings that are kept in memory for one report, about a kilobyte each.
 _MAX_KEPT = 60_000
 _MIN_KEPT_PER_IMAGE = 8
@@ -183,7 +182,7 @@ def _publish(windows: Sequence[Window], deps: PublishingDependencies, deadline: 
             group = group_key(image, settings.group_by)
             inventories.setdefault(group, Inventory()).add(image)
             keys.setdefault(group, []).extend(key for key, _ in readable)
-    context = Context(settings.name, settings.partition, settings.thresholds)
+    context = Context(settings.name, settings.partition, settings.thresholds, bool(settings.chat_topic_arn))
     published, complete = 0, True
     waiting = set(inventories)
     for group in sorted(keys):
@@ -223,40 +222,17 @@ def _readable(entries: Iterable[tuple[Key, bytes]]) -> list[tuple[Key, ImageRepo
 
 
 def _publish_page(message: ReportMessage, deps: PublishingDependencies, deadline: Deadline, *, first: bool) -> bool:
-    """Publish one page to each topic; return whether it was published or queued on every topic.
+    """Publish one page; return whether it was published or queued on every topic.
 
-    One topic does not hold back the other. If one of them fails, its publication goes to the reports queue by itself,
-    so that the page is not published twice on the other one. A first page that fails on all topics is not queued:
-    nothing of its report is out, so the report can wait in the outbox.
+    A first page that fails on all topics is not queued: nothing of its report is out, so the report can wait in the
+    outbox. Otherwise what fails goes to the reports queue, so that the page is not published twice on the other topic.
     """
-    rejected = []
-    messages = publications(message)
-    for publication in messages:
-        try:
-            deadline.check("publishing")
-            deps.publisher.publish(publication)
-        except (DeadlineExceededError, PublishError) as error:
-            rejected.append(publication)
-            extra = {"topic": publication.topic, "subject": message.subject, "reason": str(error)}
-            logger.error("report not published", extra=extra)
-    if not rejected:
-        return True
-    if first and (len(rejected) == len(messages) or not deps.settings.chat_topic_arn):
+    accepted, rejected = deliver(message, deps.publisher, deadline)
+    if first and not accepted:
         return False
     try:
-        delay = int(_RETRY.total_seconds())
-        deps.reports_queue.send([publication.to_json() for publication in rejected], delay=delay)
+        publish_later(rejected, deps.reports_queue)
     except QueueError:
         logger.exception("report not queued")
-        return False
-    return True
-
-
-def publish_again(publication: Publication, publisher: ReportPublisher) -> bool:
-    """Publish what SNS rejected before; return whether SNS accepts it now."""
-    try:
-        publisher.publish(publication)
-    except PublishError as error:
-        logger.error("report not published", extra={"topic": publication.topic, "reason": str(error)})
         return False
     return True
