@@ -1,5 +1,6 @@
 """Renders a report as markdown for chat."""
 
+from ecr_scan_reporter.memory.images import Update
 from ecr_scan_reporter.models.severities import SEVERITIES
 from ecr_scan_reporter.reporting.comparison.changes import GONE, NEWS, Change, KnownFinding
 from ecr_scan_reporter.reporting.comparison.findings import finding_sort_key
@@ -12,7 +13,7 @@ from ecr_scan_reporter.reporting.formatting import (
     pluralize,
 )
 from ecr_scan_reporter.reporting.notification import MAX_DESCRIPTION, notification
-from ecr_scan_reporter.reporting.reports.grouping import Fix, Inventory
+from ecr_scan_reporter.reporting.reports.grouping import Inventory
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason
 from ecr_scan_reporter.reporting.reports.page import Page
 from ecr_scan_reporter.reporting.reports.wording import (
@@ -50,11 +51,11 @@ def render(page: Page, context: Context) -> str:
     return notification(f"ECR: {headline(group)}", description.strip(), "ecr-scan-report", context)
 
 
-def _fixes(fixes: list[Fix]) -> str:
+def _fixes(fixes: list[Update]) -> str:
     return "\n".join(["*Fix first*", *map(_fix, fixes)])
 
 
-def _fix(fix: Fix) -> str:
+def _fix(fix: Update) -> str:
     advice = f", {code(fixed_in(fix.fixed_versions))}" if fix.fixed_versions else ""
     label = code(package_label(fix.package, fix.installed_versions))
     return f"• {label}{advice}: {pluralize(fix.images, 'image')}, {format_counts(fix.counts)}"
