@@ -41,9 +41,9 @@ def _promise(overview: Overview) -> Iterator[str]:
         yield f"{old[:1].upper()}{old[1:]}. As of then:"
         words = wording.coverage(overview)
     yield f"{words[:1].upper()}{words[1:]}."
-    for reason, number in overview.late.items():
+    for reason, number in overview.state.coverage.late.items():
         words = f"{number:,} {reason_words(reason)}"
-        names = overview.examples.get(reason, ())
+        names = overview.state.coverage.names.get(reason, ())
         yield _line(NamedLine(f"• {words}: " if names else f"• {words}", names, number))
     if excluded := wording.not_promised(overview):
         yield f"• Not counted: {excluded}"
@@ -61,9 +61,9 @@ def _changes(overview: Overview) -> Iterator[str]:
 
 def _updates(overview: Overview) -> Iterator[str]:
     yield "*Do first*"
-    for update in overview.updates:
+    for update, *_ in overview.state.updates:
         yield f"• {code(wording.update_names(update))}: {wording.update_effect(update)}"
-    if not overview.updates:
+    if not overview.state.updates:
         yield wording.no_updates(overview)
 
 

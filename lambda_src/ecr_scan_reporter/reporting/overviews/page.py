@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     # A report needs no part of an overview.
-    from ecr_scan_reporter.reporting.overviews.overview import Overview, RepositoryRow
+    from ecr_scan_reporter.reporting.overviews.overview import Overview
+    from ecr_scan_reporter.reporting.registry_state import RepositoryLine
 
 
 class OverviewPage(NamedTuple):
@@ -18,6 +19,6 @@ class OverviewPage(NamedTuple):
     """
 
     overview: "Overview"
-    repositories: "tuple[RepositoryRow, ...]"
+    repositories: "tuple[RepositoryLine, ...]"
     part: int = 1
     parts: int = 1

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from ecr_scan_reporter.aws.sns import MAX_SUBJECT, Attributes, ReportMessage
 from ecr_scan_reporter.reporting.formatting import Context, to_ascii, truncate
 from ecr_scan_reporter.reporting.overviews import chat, document, email
-from ecr_scan_reporter.reporting.overviews.overview import Overview, RepositoryRow
+from ecr_scan_reporter.reporting.overviews.overview import Overview
 from ecr_scan_reporter.reporting.overviews.page import OverviewPage
 from ecr_scan_reporter.reporting.overviews.wording import headline
 from ecr_scan_reporter.reporting.paging import entry_size, room_for_entries, split
+from ecr_scan_reporter.reporting.registry_state import RepositoryLine
 
 # Characters of a group's name in the subject, at least; below that it is left out.
 _MIN_GROUP = 8
@@ -17,8 +18,12 @@ _MIN_GROUP = 8
 def build_pages(overview: Overview, context: Context) -> list[OverviewPage]:
     """Split an overview into as few pages as fit; every repository is on exactly one page."""
     empty = OverviewPage(overview, ())
+
+    def size_of(line: RepositoryLine) -> int:
+        return entry_size(document.repository(line, overview))
+
     rooms = (_room(empty, context), _room(empty._replace(part=2, parts=2), context))
-    chunks = list(split(overview.repositories, _row_size, *rooms))
+    chunks = list(split(overview.state.repositories, size_of, *rooms))
     return [OverviewPage(overview, tuple(chunk), number, len(chunks)) for number, chunk in enumerate(chunks, start=1)]
 
 
@@ -62,8 +67,8 @@ def _attributes(page: OverviewPage) -> Attributes:
         "severity": "CRITICAL" if critical else "HIGH" if high else "NONE",
         "new_critical": critical,
         "new_high": high,
-        "overdue": overview.overdue,
-        "failed_scans": overview.coverage.get("failed", 0),
+        "overdue": overview.state.overdue,
+        "failed_scans": overview.state.coverage.counts.get("failed", 0),
         "account": overview.account,
         "region": overview.region,
         "part": page.part,
@@ -73,7 +78,3 @@ def _attributes(page: OverviewPage) -> Attributes:
 
 def _room(empty: OverviewPage, context: Context) -> int:
     return room_for_entries(build_message(empty, context._replace(chat=False)))
-
-
-def _row_size(row: RepositoryRow) -> int:
-    return entry_size(document.repository(row))

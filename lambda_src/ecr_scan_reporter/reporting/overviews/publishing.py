@@ -178,12 +178,12 @@ def _answer(overviews: Sequence[Overview], context: Context) -> list[dict[str, A
     """Return overviews as text and JSON, without repositories where they would exceed Lambda's limit."""
     answers, room = [], _MAX_ANSWER
     for overview in overviews:
-        page = OverviewPage(overview, overview.repositories)
+        page = OverviewPage(overview, tuple(overview.state.repositories))
         values = document(page, context)
         size = len(json.dumps(values))
         if size > room:
             page = page._replace(repositories=())
-            values = document(page, context, omitted=len(overview.repositories))
+            values = document(page, context, omitted=len(overview.state.repositories))
         else:
             room -= size
         text = email.render(page, context)

@@ -116,7 +116,8 @@ def _repository(call: Call, deps: WidgetDependencies, look: WidgetContext) -> st
     images = repository_images(ImageMemory(deps.table).records(call.repository), look.max_age, look.now)
     if summary is None and not images.recent and not images.older:
         raise MessageError(f"repository is {call.repository!r}; expected a repository with scanned images")
-    return render_repository(call.repository, summary, images, look, search=call.search, page=call.page)
+    state = registry_state([summary], look.max_age) if summary else None
+    return render_repository(call.repository, state, images, look, search=call.search, page=call.page)
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
