@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ecr_scan_reporter.memory.images import Update
+from ecr_scan_reporter.memory.summaries import OverdueFinding
 from ecr_scan_reporter.reporting.formatting import Context, dumps, format_rfc3339
 from ecr_scan_reporter.reporting.overviews.balance import Balance
 from ecr_scan_reporter.reporting.overviews.overview import Overview
@@ -42,31 +44,10 @@ def document(page: OverviewPage, context: Context, omitted: int = 0) -> dict[str
         "open": _counts(state.open),
         "ignored": state.ignored,
         "changes": _changes(overview.changes),
-        "updates": [
-            {
-                "package": update.package or None,
-                "installed_versions": list(update.installed_versions),
-                "fixed_versions": list(update.fixed_versions),
-                "images": update.images,
-                "counts": _counts(update.counts),
-            }
-            for update, *_ in state.updates
-        ],
+        "updates": [_update(shared.update) for shared in state.updates],
         "overdue": {
             "findings": state.overdue,
-            "worst": [
-                {
-                    "image": overdue.image,
-                    "id": found.id,
-                    "package": found.package or None,
-                    "severity": found.severity,
-                    "due_at": format_rfc3339(found.due_at),
-                    "within_days": found.days or None,
-                    "within_days_of": found.rule or None,
-                }
-                for overdue in state.overdue_worst
-                if (found := overdue.finding)
-            ],
+            "worst": [_overdue(overdue.image, overdue.finding) for overdue in state.overdue_worst],
         },
         "notices": _notices(overview, page.part),
         "repositories": [repository(line, overview) for line in page.repositories],
@@ -85,6 +66,28 @@ def repository(line: RepositoryLine, overview: Overview) -> dict[str, Any]:
         "changes": _changes(overview.balances.get(line.repository)),
         "overdue": line.overdue,
         "ignored": line.ignored,
+    }
+
+
+def _update(update: Update) -> dict[str, Any]:
+    return {
+        "package": update.package or None,
+        "installed_versions": list(update.installed_versions),
+        "fixed_versions": list(update.fixed_versions),
+        "images": update.images,
+        "counts": _counts(update.counts),
+    }
+
+
+def _overdue(image: str, found: OverdueFinding) -> dict[str, Any]:
+    return {
+        "image": image,
+        "id": found.id,
+        "package": found.package or None,
+        "severity": found.severity,
+        "due_at": format_rfc3339(found.due_at),
+        "within_days": found.days or None,
+        "within_days_of": found.rule or None,
     }
 
 

@@ -181,14 +181,20 @@ def _coverage(coverage: Coverage, look: WidgetContext) -> str:
 
 
 def _worst(images_by_worst: Mapping[str, int]) -> str:
-    other = sum(images_by_worst.values()) - sum(images_by_worst.get(name, 0) for name in (*_SHOWN, "NONE"))
-    parts = [(severity.lower(), images_by_worst.get(severity, 0), severity.lower()) for severity in _SHOWN]
-    parts += [("other", other, "other"), ("none", images_by_worst.get("NONE", 0), "no findings")]
+    parts = _parts(images_by_worst)
     legend = "".join(
         f'<span><span class="dot {color}"></span>{number:,} {label}</span>' for color, number, label in parts if number
     )
     figure = f"{sum(images_by_worst.values()):,}"
     return _tile("Images by worst finding", figure, f'{_bar(parts)}<div class="legend">{legend}</div>')
+
+
+def _parts(images_by_worst: Mapping[str, int]) -> list[tuple[str, int, str]]:
+    """Return the parts of a bar of images: color, number and label."""
+    parts = [(severity.lower(), images_by_worst.get(severity, 0), severity.lower()) for severity in _SHOWN]
+    none = images_by_worst.get("NONE", 0)
+    other = sum(images_by_worst.values()) - none - sum(number for _, number, _ in parts)
+    return [*parts, ("other", other, "other"), ("none", none, "no findings")]
 
 
 def _open(state: RegistryState) -> str:
@@ -265,18 +271,15 @@ def _repositories(lines: Sequence[RepositoryLine], look: WidgetContext, search: 
 
 def _repository_row(line: RepositoryLine, look: WidgetContext, search: str) -> str:
     name = _opening(line.repository, look, search=search)
-    images = sum(line.images_by_worst.values())
+    images, late = sum(line.images_by_worst.values()), line.late
     if look.narrow:
         facts = [pluralize(images, "image")]
         facts += [f"{line.overdue:,} overdue"] if line.overdue else []
-        facts += [f"{line.late:,} not scanned in time"] if line.late else []
+        facts += [f"{late:,} not scanned in time"] if late else []
         return f'<tr><td>{name}<div class="muted">{", ".join(facts)}</div></td>{_numbers(line.open, _SHOWN[:2])}</tr>'
-    parts = [(severity.lower(), line.images_by_worst.get(severity, 0), severity.lower()) for severity in _SHOWN]
-    none = line.images_by_worst.get("NONE", 0)
-    other = images - none - sum(number for _, number, _ in parts)
-    bar = _bar([*parts, ("other", other, "other"), ("none", none, "no findings")])
+    bar = _bar(_parts(line.images_by_worst))
     count = f'<td class="cell"><div class="images"><span>{images:,}</span>{bar}</div></td>'
-    rest = "".join(f'<td class="number">{_bad_number(number)}</td>' for number in (line.overdue, line.late))
+    rest = "".join(f'<td class="number">{_bad_number(number)}</td>' for number in (line.overdue, late))
     return f"<tr><td>{name}</td>{count}{_numbers(line.open, _SHOWN)}{rest}</tr>"
 
 
