@@ -1,4 +1,4 @@
-"""Publishes reports to Amazon SNS, and reads who is subscribed to them."""
+"""Publishes reports and overviews to Amazon SNS, and reads who is subscribed to them."""
 
 import json
 from itertools import islice

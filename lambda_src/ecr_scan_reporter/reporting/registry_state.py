@@ -8,11 +8,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
-from itertools import islice
 from typing import NamedTuple
 
 from ecr_scan_reporter.memory.coverage import Coverage
-from ecr_scan_reporter.memory.images import ImageRecord, Update
+from ecr_scan_reporter.memory.images import Update
 from ecr_scan_reporter.memory.summaries import IMAGES, OverdueFinding, RepositorySummary
 from ecr_scan_reporter.models.severities import severity_key
 from ecr_scan_reporter.reporting.formatting import image_name
@@ -24,8 +23,6 @@ _OTHER = "other"
 _MAX_UPDATES, _MAX_EXAMPLES, _MAX_OVERDUE = 5, 5, 10
 # When there are many different updates, only those that solve the most are kept.
 _MANY_UPDATES, _KEPT_UPDATES = 20_000, 5_000
-# How many images of a repository are read, in the order of their digests: about 12 MB of items and two seconds.
-MAX_IMAGES = 25_000
 
 
 class RepositoryLine(NamedTuple):
@@ -151,27 +148,6 @@ class RegistryState:
         return max((line.updated_at for line in self.repositories), default=None)
 
 
-class ImageLine(NamedTuple):
-    """One image in the list of a repository's images."""
-
-    digest: str
-    record: ImageRecord
-
-
-class RepositoryImages(NamedTuple):
-    """The images of a repository that the reporter remembers.
-
-    Args:
-        recent: those with a complete or failed scan within the promised age, the worst first.
-        older: how many others there are; most were deleted, and are forgotten 400 days after their last scan.
-        more: whether the repository has more images than are read.
-    """
-
-    recent: Sequence[ImageLine]
-    older: int
-    more: bool
-
-
 def registry_state(summaries: Iterable[RepositorySummary], max_age: Duration) -> RegistryState:
     """Add up the summaries of all repositories, the worst one first.
 
@@ -191,22 +167,8 @@ def registry_state(summaries: Iterable[RepositorySummary], max_age: Duration) ->
     return state
 
 
-def repository_images(records: Iterable[tuple[str, ImageRecord]], max_age: Duration, now: datetime) -> RepositoryImages:
-    """Sort a repository's images, the worst first."""
-    read = list(islice(records, MAX_IMAGES + 1))
-    since = max_age.before(now)
-    recent = [ImageLine(digest, record) for digest, record in read[:MAX_IMAGES] if _is_recent(record, since)]
-    recent.sort(key=lambda image: (*severity_key(image.record.counts or {}), image.record.tags, image.digest))
-    return RepositoryImages(recent, min(len(read), MAX_IMAGES) - len(recent), len(read) > MAX_IMAGES)
-
-
 def _overdue_sort_key(overdue: RepositoryFinding) -> tuple[object, ...]:
     return overdue.finding.due_at, overdue.image, overdue.finding.id
-
-
-def _is_recent(record: ImageRecord, since: datetime) -> bool:
-    last = record.event_at or record.scanned_at
-    return last is not None and last >= since
 
 
 def _coverage(counts: Mapping[str, int], names: Mapping[str, Sequence[str]]) -> Coverage:

@@ -79,10 +79,7 @@ class OverviewDependencies(NamedTuple):
 
 
 def make_overviews(
-    request: OverviewRequest,
-    deps: OverviewDependencies,
-    deadline: Deadline,
-    now: datetime,
+    request: OverviewRequest, deps: OverviewDependencies, deadline: Deadline, now: datetime
 ) -> dict[str, Any]:
     """Publish the overviews of all groups, or only return them.
 
@@ -192,14 +189,11 @@ def _answer(overviews: Sequence[Overview], context: Context) -> list[dict[str, A
 
 
 def _parse_time(value: object, now: datetime) -> datetime:
-    expected = 'the time of the schedule\'s event, such as "2026-11-23T07:00:00Z", and not in the future'
-    if not isinstance(value, str):
-        raise SettingError("time", value, expected)
-    try:
-        time = datetime.fromisoformat(value)
-    except ValueError as error:
-        raise SettingError("time", value, expected) from error
-    time = time if time.tzinfo else time.replace(tzinfo=UTC)
-    if time > now + _MAX_AHEAD:
+    time = None
+    with suppress(ValueError):
+        time = datetime.fromisoformat(value) if isinstance(value, str) else None
+    time = time if time is None or time.tzinfo else time.replace(tzinfo=UTC)
+    if time is None or time > now + _MAX_AHEAD:
+        expected = 'the time of the schedule\'s event, such as "2026-11-23T07:00:00Z", and not in the future'
         raise SettingError("time", value, expected)
     return time

@@ -10,8 +10,9 @@ from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.errors import AwsError, MessageError
 from ecr_scan_reporter.memory.images import ImageMemory
 from ecr_scan_reporter.memory.summaries import repository_summary, summaries
-from ecr_scan_reporter.reporting.registry_state import RegistryState, registry_state, repository_images
+from ecr_scan_reporter.reporting.registry_state import RegistryState, registry_state
 from ecr_scan_reporter.reporting.widget.html import WidgetContext, render_problem, render_registry, render_repository
+from ecr_scan_reporter.reporting.widget.images import repository_images
 from ecr_scan_reporter.settings import ConsoleWidgetSettings
 from ecr_scan_reporter.shared import clock
 from ecr_scan_reporter.shared.text import clean

@@ -23,14 +23,8 @@ from ecr_scan_reporter.reporting.formatting import (
     short_digest,
     truncate,
 )
-from ecr_scan_reporter.reporting.registry_state import (
-    MAX_IMAGES,
-    ImageLine,
-    RegistryState,
-    RepositoryImages,
-    RepositoryLine,
-    SharedUpdate,
-)
+from ecr_scan_reporter.reporting.registry_state import RegistryState, RepositoryLine, SharedUpdate
+from ecr_scan_reporter.reporting.widget.images import MAX_IMAGES, ImageLine, RepositoryImages
 from ecr_scan_reporter.reporting.widget.style import stylesheet
 from ecr_scan_reporter.shared.durations import Duration
 
@@ -263,8 +257,7 @@ def _repositories(lines: Sequence[RepositoryLine], look: WidgetContext, search: 
     form += _button("Show all", {"search": ""}, look) if search else ""
     if not shown:
         return f'<div class="tools">{form}</div><div class="muted">No repository name contains this text.</div>'
-    columns = ["Critical", "High"] if look.narrow else ["Critical", "High", "Medium", "Low", "Overdue", "Not in time"]
-    head = _header(["Repository", *([] if look.narrow else ["Images"])], columns)
+    head = _header(["Repository", "Images"], "Not in time", look)
     rows = "".join(_repository_row(line, look, search) for line in shown)
     return f'<div class="tools">{form}{pager}</div><table>{head}{rows}</table>'
 
@@ -294,8 +287,7 @@ def _images(repository: str, images: RepositoryImages, look: WidgetContext, sear
     shown, pager = _page(images.recent, page, lambda number: {**parameters, "page": number}, look)
     if not shown:
         return f'<div class="muted">No image was scanned within {format_duration(look.max_age)}.</div>{notes}'
-    columns = ["Critical", "High"] if look.narrow else ["Critical", "High", "Medium", "Low", "Overdue", "Last scan"]
-    head = _header(["Image", *([] if look.narrow else ["Best update"])], columns)
+    head = _header(["Image", "Best update"], "Last scan", look)
     rows = "".join(_image_row(repository, image, look) for image in shown)
     return f'<div class="tools">{pager}</div><table>{head}{rows}</table>{notes}'
 
@@ -326,8 +318,10 @@ def _status(record: ImageRecord) -> str:
     return '<span class="bad">not supported</span>' if record.unsupported else '<span class="bad">scan failed</span>'
 
 
-def _header(names: Iterable[str], numbers: Iterable[str]) -> str:
-    cells = [f'<th scope="col">{name}</th>' for name in names]
+def _header(names: Sequence[str], last: str, look: WidgetContext) -> str:
+    """Return the head of a table: its names, of which a narrow one has the first, numbers by severity, and the last."""
+    numbers = ["Critical", "High"] if look.narrow else ["Critical", "High", "Medium", "Low", "Overdue", last]
+    cells = [f'<th scope="col">{name}</th>' for name in (names[:1] if look.narrow else names)]
     cells += [f'<th scope="col" class="number">{name}</th>' for name in numbers]
     return f"<thead><tr>{''.join(cells)}</tr></thead>"
 

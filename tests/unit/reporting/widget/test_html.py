@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from ecr_scan_reporter.memory.images import ImageRecord, Update
 from ecr_scan_reporter.memory.summaries import OverdueFinding, RepositorySummary
-from ecr_scan_reporter.reporting.registry_state import registry_state, repository_images
+from ecr_scan_reporter.reporting.registry_state import registry_state
 from ecr_scan_reporter.reporting.widget.html import WidgetContext, render_problem, render_registry, render_repository
+from ecr_scan_reporter.reporting.widget.images import repository_images
 from ecr_scan_reporter.shared.durations import Duration
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
