@@ -10,13 +10,13 @@ from ecr_scan_reporter.reporting.widget.console import DESCRIPTION, WidgetDepend
 from ecr_scan_reporter.settings import ConsoleWidgetSettings
 
 
-class WidgetContext(Protocol):
+class FunctionContext(Protocol):
     """The part of Lambda's context object that is used."""
 
     invoked_function_arn: str
 
 
-def handler(event: object, context: WidgetContext) -> str | dict[str, str]:
+def handler(event: object, context: FunctionContext) -> str | dict[str, str]:
     """Answer a call of a custom widget.
 
     Args:

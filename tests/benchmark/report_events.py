@@ -10,8 +10,8 @@ from typing import Any
 
 from ecr_scan_reporter import reporter
 from ecr_scan_reporter.aws.deadline import Deadline
+from ecr_scan_reporter.messages.publication import CHECK
 from ecr_scan_reporter.reporting.pipeline import report_batch
-from ecr_scan_reporter.reporting.reports.publishing import CHECK
 from process import Context, Meter
 
 # The reporter's default timeout.

@@ -11,8 +11,8 @@ from typing import Any
 
 import hypothesis
 import pytest
+from ecr_scan_reporter.messages.publication import CHECK
 from ecr_scan_reporter.reporting import pipeline
-from ecr_scan_reporter.reporting.reports.publishing import CHECK
 from fake_aws import FakeImage, FakeScan, Fault, digest_of, finding, index_image
 from hypothesis import given
 from hypothesis import strategies as st

@@ -14,6 +14,7 @@ from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Outbox, outbox_item
 from ecr_scan_reporter.memory.runs import RunMemory
 from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
+from ecr_scan_reporter.messages.publication import encode_publication
 from ecr_scan_reporter.reporting.pipeline import report_batch
 from fake_aws import FakeScan, Fault, digest_of
 from fake_aws.fake_aws import MEMORY_TABLE
@@ -129,7 +130,7 @@ def test_inventory_is_noted_although_the_report_of_another_group_waits(
 
 
 def test_rejected_publication_is_not_tried_without_time_left(inbox: ReporterHarness) -> None:
-    body = Publication(REPORTS, {"Message": "{}"}).to_json()
+    body = encode_publication(Publication(REPORTS, {"Message": "{}"}))
     record: Any = {"messageId": "1", "body": body}
     deadline = Deadline(0)
     assert report_batch([record], reporter.dependencies(), deadline, NOW) == {

@@ -6,8 +6,8 @@ from typing import Any
 
 from ecr_scan_reporter import reporter
 from ecr_scan_reporter.aws.deadline import Deadline
+from ecr_scan_reporter.messages.publication import CHECK
 from ecr_scan_reporter.reporting.pipeline import report_batch
-from ecr_scan_reporter.reporting.reports.publishing import CHECK
 from fake_aws import FakeAws, FakeImage, FakeScan, Publication, digest_of, finding
 from support import schemas
 from support.virtual_time import TIME

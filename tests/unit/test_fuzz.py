@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 
 import boto3
 import hypothesis
-from ecr_scan_reporter.aws.sns import CHAT, REPORTS, Publication, ReportPublisher
+from ecr_scan_reporter.aws.sns import CHAT, REPORTS, ReportPublisher
 from ecr_scan_reporter.errors import MessageError, PublishError, SettingError
 from ecr_scan_reporter.memory.rules import parse_rule
 from ecr_scan_reporter.messages.overdue import OverdueMessage
+from ecr_scan_reporter.messages.publication import parse_publication
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.reporting.intake import events
 from ecr_scan_reporter.settings import (
@@ -286,7 +287,7 @@ PUBLICATIONS = st.builds(
 @example({"topic": REPORTS, "data": compressed({**PARAMETERS, "Message": "\ud800"})})
 @hypothesis.settings(max_examples=examples(1000))
 def test_publication_is_published_or_rejected(value: object) -> None:
-    publication = outcome(Publication.parse, value, MessageError)
+    publication = outcome(parse_publication, value, MessageError)
     if isinstance(publication, str):
         assert "expected" in publication
         return

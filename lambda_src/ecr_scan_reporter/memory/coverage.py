@@ -1,7 +1,7 @@
-"""How many images of a repository have a scan within the promised age, and why the others do not."""
+"""How many images have a scan within the promised age, and why the others do not."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -28,21 +28,43 @@ class CoverageReason(StrEnum):
     UNKNOWN = "unknown"
 
 
+# Reasons that break no promise: these images are not scanned on purpose.
+_NOT_PROMISED = (CoverageReason.ARCHIVED, CoverageReason.NOT_SELECTED)
+
+
 class Coverage(NamedTuple):
     """How many images there are by reason; each image is counted once.
 
     Args:
-        counts: images by reason; reasons without an image are left out.
-        names: of the first images of each reason except IN_TIME: their first tags, or short digests.
+        counts: images by `CoverageReason`, or by one of a later release; reasons without an image are left out.
+        names: of the first images of each reason except IN_TIME: their first tags, or short digests; with their
+            repositories if they are of several.
     """
 
-    counts: Mapping[CoverageReason, int] = {}
-    names: Mapping[CoverageReason, tuple[str, ...]] = {}
+    counts: Mapping[str, int] = {}
+    names: Mapping[str, Sequence[str]] = {}
 
     @property
     def images(self) -> int:
         """The number of all images."""
         return sum(self.counts.values())
+
+    @property
+    def promised(self) -> int:
+        """How many images the promise is made for."""
+        return self.images - sum(self.counts.get(reason, 0) for reason in _NOT_PROMISED)
+
+    @property
+    def in_time(self) -> int:
+        """How many of them were scanned within the promised age."""
+        return self.counts.get(CoverageReason.IN_TIME, 0)
+
+    @property
+    def late(self) -> dict[str, int]:
+        """How many of them were not, by reason, the most frequent one first."""
+        kept = {CoverageReason.IN_TIME, *_NOT_PROMISED}
+        late = ((reason, number) for reason, number in self.counts.items() if reason not in kept)
+        return dict(sorted(late, key=lambda pair: (-pair[1], pair[0])))
 
     def add(self, reason: CoverageReason, name: str) -> "Coverage":
         """Return the coverage of these images and one more."""
@@ -54,7 +76,7 @@ class Coverage(NamedTuple):
 
     def merge(self, other: "Coverage") -> "Coverage":
         """Return the coverage of these images and of others."""
-        names = {
+        names: dict[str, Sequence[str]] = {
             reason: (*self.names.get(reason, ()), *other.names.get(reason, ()))[:_NAMES]
             for reason in CoverageReason
             if reason in self.names or reason in other.names
@@ -82,8 +104,10 @@ class Coverage(NamedTuple):
     def _parse(cls, value: Any) -> "Coverage":
         if value.keys() != {"counts", "names"}:
             raise ValueError
-        counts = {CoverageReason(reason): number for reason, number in value["counts"].items()}
-        names = {CoverageReason(reason): tuple(texts) for reason, texts in value["names"].items()}
+        counts: dict[str, int] = {CoverageReason(reason): number for reason, number in value["counts"].items()}
+        names: dict[str, Sequence[str]] = {
+            CoverageReason(reason): tuple(texts) for reason, texts in value["names"].items()
+        }
         if not all(type(number) is int and number > 0 for number in counts.values()):
             raise ValueError
         if not all(isinstance(text, str) for texts in names.values() for text in texts):

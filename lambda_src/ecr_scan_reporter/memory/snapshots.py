@@ -8,8 +8,6 @@ The snapshot is written after the overview is published, not before: if the func
 changes are published twice rather than never.
 """
 
-import json
-import zlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -18,6 +16,7 @@ from ecr_scan_reporter.aws.dynamodb import Item, Key, Table
 from ecr_scan_reporter.errors import ConditionError
 from ecr_scan_reporter.memory.images import Ledger
 from ecr_scan_reporter.memory.items import expires, number, sortable, to_seconds, to_time
+from ecr_scan_reporter.memory.packing import cut, pack, unpack
 
 OVERVIEWS = "OVERVIEWS"
 _LAST = "LAST"
@@ -96,7 +95,7 @@ class SnapshotMemory:
         parts = [items.get(key, {}).get("data") for key in last.snapshot]
         if not all(isinstance(part, bytes) for part in parts):
             return None
-        rows = json.loads(zlib.decompress(b"".join(part for part in parts if isinstance(part, bytes))))
+        rows = unpack(b"".join(part for part in parts if isinstance(part, bytes)))
         return {name: RepositorySnapshot(Ledger.from_json(ledger), open_) for name, (*ledger, open_) in rows.items()}
 
     def store(
@@ -115,8 +114,7 @@ class SnapshotMemory:
             scheduled_at: the time of the schedule's event; None if someone asked for the overview.
         """
         rows = {name: [*known.ledger.to_json(), known.open] for name, known in repositories.items()}
-        data = zlib.compress(json.dumps(rows, separators=(",", ":")).encode(), 6)
-        parts = [data[start : start + _PART_SIZE] for start in range(0, len(data), _PART_SIZE)]
+        parts = cut(pack(rows), _PART_SIZE)
         keys = _snapshot_keys(now, len(parts))
         self._table.put_many(
             {"pk": pk, "sk": sk, "data": part, "expires": expires(now)}

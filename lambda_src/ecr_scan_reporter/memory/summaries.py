@@ -25,10 +25,8 @@ from ecr_scan_reporter.models.severities import severity_rank
 logger = logging.getLogger(__name__)
 
 SUMMARIES = "SUMMARIES"
-# Keys of `coverage`: all images, and those that were scanned within the promised age. All other keys are reasons.
-IMAGES, IN_TIME = "images", "in_time"
-# Reasons that break no promise: these images are not scanned on purpose.
-NOT_PROMISED = ("archived", "not_selected")
+# The key of `coverage` for all images. All other keys are reasons.
+IMAGES = "images"
 # What an item names: the updates that solve most, and the findings that have been overdue for longest.
 _MAX_UPDATES, _MAX_OVERDUE = 10, 3
 # How many updates are kept while images are added: an update that is minor for each image can be the most common one

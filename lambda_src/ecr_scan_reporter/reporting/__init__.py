@@ -1,11 +1,15 @@
-"""Reports what scans found: in reports, in the overview, and on the widget of the console.
+"""The reporter and the console widget: says what changed in the images of a registry, and how they stand.
 
-  pipeline                      one batch of messages: receive, process, publish
-  image_processor               one image: read its scan, compare it, decide whether to report it, remember it
-  intake                        what came in, and what ECR knows of it
-  comparison                    what changed; it calls no service
-  reports | overviews | widget  what people read; they know nothing of each other
+    intake/            what came in, and what ECR knows of it
+    comparison/        what a scan changed
+    reports/           the report of changes: what waits, who gets it, how it reads
+    overviews/         the weekly overview: how the registry stands, and what changed since the last one
+    widget/            the page on the CloudWatch dashboard
+    image_processor    one image: read its scan, compare it, decide whether to report it, remember it
+    pipeline           from a batch of messages to published reports
+    registry_state     the sums that overviews and the widget share
+    paging, notification, delivery      from the text of a page to a message that SNS accepts
 
-It imports nothing of the scanners. What they did, it reads from the memory table, and the images scanner sends it a
-message about each image whose deadline has passed.
+It imports nothing of the scanners. It reads in memory what they left there: how far a run is, and the summary of each
+repository.
 """

@@ -32,11 +32,19 @@ def dumps(value: object) -> str:
 
 
 class Context(NamedTuple):
-    """What all pages have in common: the instance's name, the partition of its account, and the thresholds."""
+    """What all pages have in common.
+
+    Args:
+        name: of the instance.
+        partition: of its account.
+        thresholds: the number of findings by severity from which an image is reported.
+        chat: whether there is a chat topic, so that pages are rendered for it.
+    """
 
     name: str
     partition: str
     thresholds: Mapping[str, int]
+    chat: bool = True
 
 
 # Fixed versions that one line names.

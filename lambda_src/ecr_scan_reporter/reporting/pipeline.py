@@ -12,7 +12,7 @@ from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.aws.metrics import embed
-from ecr_scan_reporter.aws.sns import Publication, ReportPublisher
+from ecr_scan_reporter.aws.sns import ReportPublisher
 from ecr_scan_reporter.aws.sqs import SqsQueue
 from ecr_scan_reporter.aws.sqs_batch import SqsBatchResponse, SqsRecord, batch_response, receive_count
 from ecr_scan_reporter.errors import AwsError, DeadlineExceededError, FindingsNotReadError, MessageError
@@ -22,13 +22,15 @@ from ecr_scan_reporter.memory.rules import RuleMemory
 from ecr_scan_reporter.memory.runs import RunMemory
 from ecr_scan_reporter.memory.states import StateMemory
 from ecr_scan_reporter.messages.overdue import OverdueMessage
+from ecr_scan_reporter.messages.publication import parse_publication
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
+from ecr_scan_reporter.reporting.delivery import publish_again
 from ecr_scan_reporter.reporting.image_processor import ImageProcessor, Outcome
 from ecr_scan_reporter.reporting.intake.events import load, parse
 from ecr_scan_reporter.reporting.intake.image_details import BatchDetails
 from ecr_scan_reporter.reporting.intake.latest_events import ImageEvents, ReceivedEvent, latest_per_image
-from ecr_scan_reporter.reporting.reports.publishing import PublishingDependencies, publish_again, publish_what_is_due
+from ecr_scan_reporter.reporting.reports.publishing import PublishingDependencies, publish_what_is_due
 from ecr_scan_reporter.settings import ReporterSettings
 from ecr_scan_reporter.shared import clock
 from ecr_scan_reporter.shared.concurrency import concurrent_map
@@ -156,7 +158,7 @@ def _receive(record: SqsRecord, batch: Batch, deps: ReporterDependencies, deadli
         case {"check": True}:
             batch.checks.add(message_id)
         case {"publish": publish}:
-            publication = Publication.parse(publish)
+            publication = parse_publication(publish)
             if deadline.remaining <= 0 or not publish_again(publication, deps.publisher):
                 batch.unpublished.add(message_id)
         case {"overdue": overdue}:

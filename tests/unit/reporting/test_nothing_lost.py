@@ -17,10 +17,10 @@ from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.memory.runs import RunMemory
 from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
+from ecr_scan_reporter.messages.publication import CHECK
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import Image
 from ecr_scan_reporter.models.scans import ScanResult
-from ecr_scan_reporter.reporting.reports.publishing import CHECK
 from support.world import CHAT, START, TOPIC, World, documents, scan_event
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)

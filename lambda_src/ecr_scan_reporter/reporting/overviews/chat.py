@@ -1,45 +1,25 @@
-"""Renders an overview as markdown for chat: a custom notification of Amazon Q Developer in chat applications.
+"""Renders an overview as markdown for chat."""
 
-https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html
-"""
-
-import json
 from collections.abc import Iterator
 
-from ecr_scan_reporter.reporting.formatting import Context, code, format_date, format_duration, reason_words, truncate
-from ecr_scan_reporter.reporting.overviews import wording as wording
+from ecr_scan_reporter.reporting.formatting import Context, code, format_date, format_duration, reason_words
+from ecr_scan_reporter.reporting.notification import MAX_DESCRIPTION, notification
+from ecr_scan_reporter.reporting.overviews import wording
 from ecr_scan_reporter.reporting.overviews.overview import Overview
 from ecr_scan_reporter.reporting.overviews.page import OverviewPage
 from ecr_scan_reporter.reporting.overviews.wording import NamedLine
 
-# Characters, from the document above.
-_MAX_TITLE, _MAX_DESCRIPTION = 250, 8000
 _TAIL = "The rest is in the JSON document."
 # Names in one line, and further lines of one item; a name takes at most 200 characters.
 _MAX_NAMES, _MAX_DETAILS = 3, 3
 
 
 def render(page: OverviewPage, context: Context) -> str:
-    """Render a page: the whole overview on the first one, nothing on the others."""
-    if page.part > 1:
+    """Render a page: the whole overview on the first one, nothing on the others; nothing without a chat topic."""
+    if page.part > 1 or not context.chat:
         return ""
-    overview = page.overview
-    return json.dumps(
-        {
-            "version": "1.0",
-            "source": "custom",
-            "content": {
-                "textType": "client-markdown",
-                "title": truncate(f"ECR overview: {wording.headline(overview)}", _MAX_TITLE),
-                "description": _description(overview),
-            },
-            "metadata": {
-                "threadId": truncate(f"ecr-scan-reporter {context.name}", 100),
-                "eventType": "ecr-scan-overview",
-            },
-        },
-        allow_nan=False,
-    )
+    title = f"ECR overview: {wording.headline(page.overview)}"
+    return notification(title, _description(page.overview), "ecr-scan-overview", context)
 
 
 def _description(overview: Overview) -> str:
@@ -48,7 +28,7 @@ def _description(overview: Overview) -> str:
     lines += [*_promise(overview), "", *_changes(overview), "", *_updates(overview), "", *_needs(overview)]
     text = ""
     for line in lines:
-        if len(text) + len(line) > _MAX_DESCRIPTION - len(_TAIL):
+        if len(text) + len(line) > MAX_DESCRIPTION - len(_TAIL):
             return text + _TAIL
         text += line + "\n"
     return text.strip()
@@ -61,9 +41,9 @@ def _promise(overview: Overview) -> Iterator[str]:
         yield f"{old[:1].upper()}{old[1:]}. As of then:"
         words = wording.coverage(overview)
     yield f"{words[:1].upper()}{words[1:]}."
-    for reason, number in overview.late.items():
+    for reason, number in overview.state.coverage.late.items():
         words = f"{number:,} {reason_words(reason)}"
-        names = overview.examples.get(reason, ())
+        names = overview.state.coverage.names.get(reason, ())
         yield _line(NamedLine(f"• {words}: " if names else f"• {words}", names, number))
     if excluded := wording.not_promised(overview):
         yield f"• Not counted: {excluded}"
@@ -81,9 +61,9 @@ def _changes(overview: Overview) -> Iterator[str]:
 
 def _updates(overview: Overview) -> Iterator[str]:
     yield "*Do first*"
-    for update in overview.updates:
+    for update, *_ in overview.state.updates:
         yield f"• {code(wording.update_names(update))}: {wording.update_effect(update)}"
-    if not overview.updates:
+    if not overview.state.updates:
         yield wording.no_updates(overview)
 
 

@@ -3,9 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ecr_scan_reporter.memory.images import Update
+from ecr_scan_reporter.memory.summaries import OverdueFinding
 from ecr_scan_reporter.reporting.formatting import Context, dumps, format_rfc3339
-from ecr_scan_reporter.reporting.overviews.overview import Balance, Overview, RepositoryRow
+from ecr_scan_reporter.reporting.overviews.balance import Balance
+from ecr_scan_reporter.reporting.overviews.overview import Overview
 from ecr_scan_reporter.reporting.overviews.page import OverviewPage
+from ecr_scan_reporter.reporting.registry_state import RepositoryLine
 
 SCHEMA = "ecr-scan-overview/1"
 # Sentences about rules, and characters of one: a message has no room for those of a thousand rules.
@@ -25,7 +29,7 @@ def document(page: OverviewPage, context: Context, omitted: int = 0) -> dict[str
         context: of all pages.
         omitted: how many repositories are on no page.
     """
-    overview = page.overview
+    overview, state = page.overview, page.overview.state
     return {
         "schema": SCHEMA,
         "reporter": context.name,
@@ -37,65 +41,68 @@ def document(page: OverviewPage, context: Context, omitted: int = 0) -> dict[str
         "created_at": format_rfc3339(overview.made_at),
         "since": format_rfc3339(overview.since) if overview.since else None,
         "promise": _promise(overview),
-        "open": _counts(overview.open),
-        "ignored": overview.ignored,
+        "open": _counts(state.open),
+        "ignored": state.ignored,
         "changes": _changes(overview.changes),
-        "updates": [
-            {
-                "package": update.package or None,
-                "installed_versions": list(update.installed_versions),
-                "fixed_versions": list(update.fixed_versions),
-                "images": update.images,
-                "counts": _counts(update.counts),
-            }
-            for update in overview.updates
-        ],
+        "updates": [_update(shared.update) for shared in state.updates],
         "overdue": {
-            "findings": overview.overdue,
-            "worst": [
-                {
-                    "image": found.image,
-                    "id": found.id,
-                    "package": found.package or None,
-                    "severity": found.severity,
-                    "due_at": format_rfc3339(found.due_at),
-                    "within_days": found.days or None,
-                    "within_days_of": found.rule or None,
-                }
-                for found in overview.overdue_worst
-            ],
+            "findings": state.overdue,
+            "worst": [_overdue(overdue.image, overdue.finding) for overdue in state.overdue_worst],
         },
         "notices": _notices(overview, page.part),
-        "repositories": [repository(row) for row in page.repositories],
+        "repositories": [repository(line, overview) for line in page.repositories],
         "repositories_omitted": omitted,
     }
 
 
-def repository(row: RepositoryRow) -> dict[str, Any]:
+def repository(line: RepositoryLine, overview: Overview) -> dict[str, Any]:
     """Return one repository of the document."""
     return {
-        "repository": row.repository,
-        "updated_at": format_rfc3339(row.updated_at),
-        "stale": row.stale,
-        "coverage": _counts(row.coverage),
-        "open": _counts(row.open),
-        "changes": _changes(row.changes),
-        "overdue": row.overdue,
-        "ignored": row.ignored,
+        "repository": line.repository,
+        "updated_at": format_rfc3339(line.updated_at),
+        "stale": overview.is_stale(line),
+        "coverage": _counts(line.coverage),
+        "open": _counts(line.open),
+        "changes": _changes(overview.balances.get(line.repository)),
+        "overdue": line.overdue,
+        "ignored": line.ignored,
+    }
+
+
+def _update(update: Update) -> dict[str, Any]:
+    return {
+        "package": update.package or None,
+        "installed_versions": list(update.installed_versions),
+        "fixed_versions": list(update.fixed_versions),
+        "images": update.images,
+        "counts": _counts(update.counts),
+    }
+
+
+def _overdue(image: str, found: OverdueFinding) -> dict[str, Any]:
+    return {
+        "image": image,
+        "id": found.id,
+        "package": found.package or None,
+        "severity": found.severity,
+        "due_at": format_rfc3339(found.due_at),
+        "within_days": found.days or None,
+        "within_days_of": found.rule or None,
     }
 
 
 def _promise(overview: Overview) -> dict[str, Any]:
+    coverage, last_run_at = overview.state.coverage, overview.state.updated_at
     return {
         "max_age": str(overview.max_age),
-        "images": overview.images,
-        "in_time": overview.in_time,
-        "late": overview.late,
-        "examples": {reason: list(names) for reason, names in overview.examples.items()},
-        "archived": overview.coverage.get("archived", 0),
-        "not_selected": overview.coverage.get("not_selected", 0),
-        "last_run_at": format_rfc3339(overview.last_run_at) if overview.last_run_at else None,
-        "stale_repositories": overview.stale,
+        "images": coverage.promised,
+        "in_time": coverage.in_time,
+        "late": coverage.late,
+        "examples": {reason: list(names) for reason, names in coverage.names.items()},
+        "archived": coverage.counts.get("archived", 0),
+        "not_selected": coverage.counts.get("not_selected", 0),
+        "last_run_at": format_rfc3339(last_run_at) if last_run_at else None,
+        "stale_repositories": len(overview.stale),
         "stale_examples": list(overview.stale_examples),
     }
 

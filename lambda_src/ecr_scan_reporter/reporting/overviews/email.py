@@ -15,7 +15,7 @@ from ecr_scan_reporter.reporting.formatting import (
     replace_unprintable,
     truncate,
 )
-from ecr_scan_reporter.reporting.overviews import wording as wording
+from ecr_scan_reporter.reporting.overviews import wording
 from ecr_scan_reporter.reporting.overviews.overview import Overview
 from ecr_scan_reporter.reporting.overviews.page import OverviewPage
 from ecr_scan_reporter.reporting.overviews.wording import NamedLine
@@ -66,7 +66,7 @@ def _promise(overview: Overview) -> Iterator[str]:
     if old := wording.no_run(overview):
         yield f"  {old[:1].upper()}{old[1:]}. As of then:"
         words = wording.coverage(overview)
-    late = overview.late
+    late = overview.state.coverage.late
     end = f"; {pluralize(sum(late.values()), 'was', 'were')} not:" if late else "."
     yield f"  {words[:1].upper()}{words[1:]}{end}"
     reasons = list(late)
@@ -74,7 +74,7 @@ def _promise(overview: Overview) -> Iterator[str]:
         reasons = reasons[: _REASONS - 1]
     for reason in reasons:
         before = f"  {late[reason]:>7,}  {truncate(reason_words(reason), _REASON):<{_REASON}}  "
-        yield _line(NamedLine(before, overview.examples.get(reason, ()), late[reason]), "").rstrip()
+        yield _line(NamedLine(before, overview.state.coverage.names.get(reason, ()), late[reason]), "").rstrip()
     others = {reason: number for reason, number in late.items() if reason not in reasons}
     if others:
         named = [f"{reason_words(reason)} ({number:,})" for reason, number in others.items()]
@@ -95,15 +95,15 @@ def _changes(overview: Overview) -> Iterator[str]:
 
 def _updates(overview: Overview) -> Iterator[str]:
     yield "Do first"
-    effects = [wording.update_effect(update) for update in overview.updates]
+    effects = [wording.update_effect(update) for update, *_ in overview.state.updates]
     if any(len(effect) > _MAX_EFFECT for effect in effects):
-        effects = [wording.update_effect(update, severities=1) for update in overview.updates]
-    names = [wording.update_names(update) for update in overview.updates]
+        effects = [wording.update_effect(update, severities=1) for update, *_ in overview.state.updates]
+    names = [wording.update_names(update) for update, *_ in overview.state.updates]
     # "  1. " and two spaces between the columns.
     width = min(max(map(len, names), default=0), max(_WIDTH - 7 - max(map(len, effects), default=0), _MIN_UPDATE))
     for number, (name, effect) in enumerate(zip(names, effects, strict=True), start=1):
         yield f"  {number}. {truncate(name, width):<{width}}  {effect}"
-    if not overview.updates:
+    if not overview.state.updates:
         yield f"  {wording.no_updates(overview)}"
 
 

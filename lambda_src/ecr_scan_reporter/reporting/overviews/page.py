@@ -1,10 +1,9 @@
 """The values that every format of an overview renders."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    # A report needs no part of an overview.
-    from ecr_scan_reporter.reporting.overviews.overview import Overview, RepositoryRow
+from ecr_scan_reporter.reporting.overviews.overview import Overview
+from ecr_scan_reporter.reporting.registry_state import RepositoryLine
 
 
 class OverviewPage(NamedTuple):
@@ -17,7 +16,7 @@ class OverviewPage(NamedTuple):
         parts: how many pages there are.
     """
 
-    overview: "Overview"
-    repositories: "tuple[RepositoryRow, ...]"
+    overview: Overview
+    repositories: tuple[RepositoryLine, ...]
     part: int = 1
     parts: int = 1

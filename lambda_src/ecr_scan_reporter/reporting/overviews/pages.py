@@ -1,18 +1,16 @@
 """Splits an overview into pages and renders each page as one SNS message."""
 
-import json
 from collections.abc import Iterator
 
-from ecr_scan_reporter.aws.sns import MAX_MESSAGE, MAX_SUBJECT, ReportMessage, publications
-from ecr_scan_reporter.reporting.formatting import Context, dumps, to_ascii, truncate
+from ecr_scan_reporter.aws.sns import MAX_SUBJECT, Attributes, ReportMessage
+from ecr_scan_reporter.reporting.formatting import Context, to_ascii, truncate
 from ecr_scan_reporter.reporting.overviews import chat, document, email
-from ecr_scan_reporter.reporting.overviews.overview import Overview, RepositoryRow
+from ecr_scan_reporter.reporting.overviews.overview import Overview
 from ecr_scan_reporter.reporting.overviews.page import OverviewPage
 from ecr_scan_reporter.reporting.overviews.wording import headline
+from ecr_scan_reporter.reporting.paging import entry_size, room_for_entries, split
+from ecr_scan_reporter.reporting.registry_state import RepositoryLine
 
-# Bytes that are kept free: SNS may count more than the body, and a page's own number takes some.
-_MARGIN = 4 * 1024
-_PAGE_SIZE = MAX_MESSAGE - _MARGIN
 # Characters of a group's name in the subject, at least; below that it is left out.
 _MIN_GROUP = 8
 
@@ -20,17 +18,12 @@ _MIN_GROUP = 8
 def build_pages(overview: Overview, context: Context) -> list[OverviewPage]:
     """Split an overview into as few pages as fit; every repository is on exactly one page."""
     empty = OverviewPage(overview, ())
-    # The first page also has the text of the email.
-    room = _PAGE_SIZE - _size(empty, context)
-    further = _PAGE_SIZE - _size(empty._replace(part=2, parts=2), context)
-    chunks: list[list[RepositoryRow]] = [[]]
-    for row in overview.repositories:
-        size = _row_size(row)
-        if size > room:
-            chunks.append([])
-            room = further
-        chunks[-1].append(row)
-        room -= size
+
+    def size_of(line: RepositoryLine) -> int:
+        return entry_size(document.repository(line, overview))
+
+    rooms = (_room(empty, context), _room(empty._replace(part=2, parts=2), context))
+    chunks = list(split(overview.state.repositories, size_of, *rooms))
     return [OverviewPage(overview, tuple(chunk), number, len(chunks)) for number, chunk in enumerate(chunks, start=1)]
 
 
@@ -65,21 +58,17 @@ def subject(overview: Overview, part: str = "") -> str:
     return prefix + truncate(words, room) + part
 
 
-def _attributes(page: OverviewPage) -> dict[str, str | int | list[str]]:
-    """Return what a subscriber's filter policy can match.
-
-    At most ten: for queues with raw delivery, SNS discards messages with more.
-    https://docs.aws.amazon.com/sns/latest/dg/sns-message-attributes.html
-    """
+def _attributes(page: OverviewPage) -> Attributes:
+    """Return what a subscriber's filter policy can match; at most ten."""
     overview = page.overview
     critical, high = (overview.changes.new_critical, overview.changes.new_high) if overview.changes else (0, 0)
-    attributes: dict[str, str | int | list[str]] = {
+    attributes: Attributes = {
         "kind": "overview",
         "severity": "CRITICAL" if critical else "HIGH" if high else "NONE",
         "new_critical": critical,
         "new_high": high,
-        "overdue": overview.overdue,
-        "failed_scans": overview.coverage.get("failed", 0),
+        "overdue": overview.state.overdue,
+        "failed_scans": overview.state.coverage.counts.get("failed", 0),
         "account": overview.account,
         "region": overview.region,
         "part": page.part,
@@ -87,12 +76,5 @@ def _attributes(page: OverviewPage) -> dict[str, str | int | list[str]]:
     return attributes | ({"group": overview.group} if overview.group else {})
 
 
-def _size(page: OverviewPage, context: Context) -> int:
-    report, *_ = publications(build_message(page, context))
-    return report.size
-
-
-def _row_size(row: RepositoryRow) -> int:
-    """Return the bytes that a row takes in a message: the document is a string in the JSON of the message."""
-    text = dumps(document.repository(row))
-    return len(json.dumps(text, ensure_ascii=False).encode()) + 1
+def _room(empty: OverviewPage, context: Context) -> int:
+    return room_for_entries(build_message(empty, context._replace(chat=False)))

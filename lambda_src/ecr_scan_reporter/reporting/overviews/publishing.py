@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 
 from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.dynamodb import Table
-from ecr_scan_reporter.aws.sns import Publication, ReportMessage, ReportPublisher, publications
+from ecr_scan_reporter.aws.sns import Publication, ReportPublisher
 from ecr_scan_reporter.aws.sqs import SqsQueue
-from ecr_scan_reporter.errors import AwsError, DeadlineExceededError, InputError, PublishError
+from ecr_scan_reporter.errors import AwsError, InputError
 from ecr_scan_reporter.memory.rules import RuleMemory
 from ecr_scan_reporter.memory.snapshots import LastOverview, RepositorySnapshot, SnapshotMemory
 from ecr_scan_reporter.memory.summaries import summaries
+from ecr_scan_reporter.reporting.delivery import deliver, publish_later
 from ecr_scan_reporter.reporting.formatting import Context
 from ecr_scan_reporter.reporting.overviews import email
 from ecr_scan_reporter.reporting.overviews.document import document
@@ -26,8 +27,6 @@ from ecr_scan_reporter.settings import ReporterSettings
 
 logger = logging.getLogger(__name__)
 
-# Seconds until a message that SNS rejected is published again.
-_RETRY = 60
 # Repositories that are named because their summary cannot be read.
 _MAX_UNREADABLE = 20
 # The lease outlives the invocation by this much. Lambda repeats a failed asynchronous invocation after a minute at the
@@ -81,10 +80,7 @@ class OverviewDependencies(NamedTuple):
 
 
 def make_overviews(
-    request: OverviewRequest,
-    deps: OverviewDependencies,
-    deadline: Deadline,
-    now: datetime,
+    request: OverviewRequest, deps: OverviewDependencies, deadline: Deadline, now: datetime
 ) -> dict[str, Any]:
     """Publish the overviews of all groups, or only return them.
 
@@ -105,7 +101,8 @@ def make_overviews(
             and its overview is not published yet.
     """
     memory = SnapshotMemory(deps.table)
-    context = Context(deps.settings.name, deps.settings.partition, deps.settings.thresholds)
+    settings = deps.settings
+    context = Context(settings.name, settings.partition, settings.thresholds, bool(settings.chat_topic_arn))
     if not request.publish:
         overviews, _ = _build(memory, memory.last(), deps, now)
         return {"published": 0, "overviews": _answer(overviews, context)}
@@ -170,37 +167,21 @@ def _publish(overviews: Sequence[Overview], context: Context, deps: OverviewDepe
     for overview in overviews:
         for message in build_messages(overview, context):
             published += 1
-            for publication in publications(message):
-                if not _publish_one(publication, message, deps, deadline):
-                    rejected.append(publication)
-    if rejected:
-        deps.reports_queue.send((publication.to_json() for publication in rejected), delay=_RETRY)
+            rejected += deliver(message, deps.publisher, deadline, "could not publish an overview").rejected
+    publish_later(rejected, deps.reports_queue)
     return published
-
-
-def _publish_one(
-    publication: Publication, message: ReportMessage, deps: OverviewDependencies, deadline: Deadline
-) -> bool:
-    try:
-        deadline.check("publishing")
-        deps.publisher.publish(publication)
-    except (DeadlineExceededError, PublishError) as error:
-        extra = {"topic": publication.topic, "subject": message.subject, "reason": str(error)}
-        logger.error("could not publish an overview", extra=extra)
-        return False
-    return True
 
 
 def _answer(overviews: Sequence[Overview], context: Context) -> list[dict[str, Any]]:
     """Return overviews as text and JSON, without repositories where they would exceed Lambda's limit."""
     answers, room = [], _MAX_ANSWER
     for overview in overviews:
-        page = OverviewPage(overview, overview.repositories)
+        page = OverviewPage(overview, tuple(overview.state.repositories))
         values = document(page, context)
         size = len(json.dumps(values))
         if size > room:
             page = page._replace(repositories=())
-            values = document(page, context, omitted=len(overview.repositories))
+            values = document(page, context, omitted=len(overview.state.repositories))
         else:
             room -= size
         text = email.render(page, context)
@@ -209,15 +190,11 @@ def _answer(overviews: Sequence[Overview], context: Context) -> list[dict[str, A
 
 
 def _parse_time(value: object, now: datetime) -> datetime:
-    expected = 'the time of the schedule\'s event, such as "2026-11-23T07:00:00Z", and not in the future'
-    invalid = InputError(f"time is {value!r}; expected {expected}")
-    if not isinstance(value, str):
-        raise invalid
-    try:
-        time = datetime.fromisoformat(value)
-    except ValueError as error:
-        raise invalid from error
-    time = time if time.tzinfo else time.replace(tzinfo=UTC)
-    if time > now + _MAX_AHEAD:
-        raise invalid
+    time = None
+    with suppress(ValueError):
+        time = datetime.fromisoformat(value) if isinstance(value, str) else None
+    time = time if time is None or time.tzinfo else time.replace(tzinfo=UTC)
+    if time is None or time > now + _MAX_AHEAD:
+        expected = 'the time of the schedule\'s event, such as "2026-11-23T07:00:00Z", and not in the future'
+        raise InputError(f"time is {value!r}; expected {expected}")
     return time

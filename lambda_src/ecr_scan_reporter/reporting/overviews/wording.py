@@ -6,7 +6,8 @@ from typing import NamedTuple
 from ecr_scan_reporter.memory.images import Update
 from ecr_scan_reporter.models.severities import SEVERITIES
 from ecr_scan_reporter.reporting.formatting import format_date, format_day, package_label, pluralize
-from ecr_scan_reporter.reporting.overviews.overview import Balance, Overview
+from ecr_scan_reporter.reporting.overviews.balance import Balance
+from ecr_scan_reporter.reporting.overviews.overview import Notices, Overview
 
 
 class NamedLine(NamedTuple):
@@ -55,17 +56,17 @@ def headline(overview: Overview) -> str:
 def news(overview: Overview) -> str:
     """Format the part of the headline before the promise."""
     parts = [_new(overview)] if overview.known else []
-    if overview.overdue:
-        parts.append(f"{overview.overdue:,} overdue")
+    if overview.state.overdue:
+        parts.append(f"{overview.state.overdue:,} overdue")
     if notices := _count_notices(overview):
-        parts.append(pluralize(notices, "other notice" if overview.overdue else "notice"))
+        parts.append(pluralize(notices, "other notice" if overview.state.overdue else "notice"))
     return ", ".join(parts)
 
 
 def _new(overview: Overview) -> str:
     changes = overview.changes
     if changes is None:
-        return f"first overview: {_worst(overview.open, 1) or 'nothing'} open"
+        return f"first overview: {_worst(overview.state.open, 1) or 'nothing'} open"
     if changes.new_critical:
         return f"{changes.new_critical:,} new critical"
     if changes.new_high:
@@ -76,7 +77,7 @@ def _new(overview: Overview) -> str:
 def _count_notices(overview: Overview) -> int:
     """Count what needs people, except what other numbers of the headline say."""
     notices = overview.notices
-    partly_stale = 0 < overview.stale < len(overview.repositories)
+    partly_stale = 0 < len(overview.stale) < len(overview.state.repositories)
     lists = (notices.rules, notices.dlqs, notices.unconfirmed, notices.unreadable)
     return partly_stale + sum(map(len, lists))
 
@@ -85,28 +86,30 @@ def promise(overview: Overview) -> str:
     """Format `10,409 of 10,412 images scanned in time`; if no run has finished, say that instead."""
     if not overview.known:
         return "no run has finished yet"
-    if overview.last_run_at is None:
+    if overview.state.updated_at is None:
         return "no images"
     return no_run(overview) or coverage(overview)
 
 
 def no_run(overview: Overview) -> str:
     """Format `no run since 16 Nov 2026`; "" if a repository had one lately."""
-    if overview.last_run_at is None or overview.stale < len(overview.repositories):
+    if overview.state.updated_at is None or len(overview.stale) < len(overview.state.repositories):
         return ""
-    return f"no run since {format_date(overview.last_run_at)}"
+    return f"no run since {format_date(overview.state.updated_at)}"
 
 
 def coverage(overview: Overview) -> str:
     """Format `10,409 of 10,412 images scanned in time`."""
-    if not overview.images:
-        return "no images"
-    return f"{overview.in_time:,} of {pluralize(overview.images, 'image')} scanned in time"
+    found = overview.state.coverage
+    return (
+        f"{found.in_time:,} of {pluralize(found.promised, 'image')} scanned in time" if found.promised else "no images"
+    )
 
 
 def not_promised(overview: Overview) -> str:
     """Format `120 archived, 30 not selected`; "" if there are none."""
-    parts = {"archived": overview.coverage.get("archived"), "not selected": overview.coverage.get("not_selected")}
+    counts = overview.state.coverage.counts
+    parts = {"archived": counts.get("archived"), "not selected": counts.get("not_selected")}
     return ", ".join(f"{number:,} {word}" for word, number in parts.items() if number)
 
 
@@ -130,7 +133,7 @@ def balance(changes: Balance, overview: Overview) -> list[tuple[str, int, str]]:
         ("-", changes.left, "gone with deleted images"),
     ]
     lines = [line for line in lines if line[1]]
-    ignored = [("", overview.ignored, "of them ignored by rules")] if overview.ignored else []
+    ignored = [("", overview.state.ignored, "of them ignored by rules")] if overview.state.ignored else []
     if not lines:
         return [("", changes.open_now, f"open, as before{_open_details(overview)}"), *ignored]
     return [
@@ -150,12 +153,12 @@ def open_now(overview: Overview) -> list[str]:
     """Format `3,410 open (38 critical, 400 high, 2,972 others).` and `12 of them ignored by rules.`."""
     if not overview.known:
         return ["Nothing is known yet."]
-    ignored = [f"{overview.ignored:,} of them ignored by rules."] if overview.ignored else []
-    return [f"{overview.total_open:,} open{_open_details(overview)}.", *ignored]
+    ignored = [f"{overview.state.ignored:,} of them ignored by rules."] if overview.state.ignored else []
+    return [f"{overview.state.open.total():,} open{_open_details(overview)}.", *ignored]
 
 
 def _open_details(overview: Overview) -> str:
-    worst = severe(overview.open)
+    worst = severe(overview.state.open)
     return f" ({worst})" if worst else ""
 
 
@@ -163,7 +166,7 @@ def no_updates(overview: Overview) -> str:
     """Return why no update is named."""
     if not overview.known:
         return "Nothing is known yet."
-    return "No package is known for what is open." if overview.total_open else "Nothing is open."
+    return "No package is known for what is open." if overview.state.open.total() else "Nothing is open."
 
 
 def update_names(update: Update) -> str:
@@ -187,45 +190,63 @@ def _worst(counts: Mapping[str, int], severities: int) -> str:
 
 def needs(overview: Overview) -> Iterator[Need]:
     """Yield what needs people, the most urgent first."""
-    notices = overview.notices
     if not overview.known:
         yield Need(NamedLine("No run has finished yet: the logs of the two scanners say why."))
-    if overview.stale:
-        words = pluralize(overview.stale, "repository", "repositories")
+    yield from _stale_needs(overview)
+    yield from _overdue_needs(overview)
+    yield from _scan_needs(overview)
+    yield from _delivery_needs(overview.notices)
+    yield from _sentence_needs(overview.notices.unreadable, "{} things could not be read")
+    yield from _sentence_needs(overview.notices.rules, "{:,} notices about ignore rules")
+
+
+def _stale_needs(overview: Overview) -> Iterator[Need]:
+    if number := len(overview.stale):
+        words = pluralize(number, "repository", "repositories")
         before = f"No run of {words} in the last {_stale_age(overview)}: "
-        yield Need(NamedLine(before, overview.stale_examples, overview.stale))
-    if overview.overdue:
-        words = pluralize(overview.overdue, "finding is overdue", "findings are overdue")
+        yield Need(NamedLine(before, overview.stale_examples, number))
+
+
+def _overdue_needs(overview: Overview) -> Iterator[Need]:
+    if number := overview.state.overdue:
+        words = pluralize(number, "finding is overdue", "findings are overdue")
         yield Need(NamedLine(words), " (date and rule of fix_within):", tuple(_overdue(overview)))
-    if failed := overview.coverage.get("failed", 0):
-        before = f"{pluralize(failed, 'image')} whose last scan failed: "
-        yield Need(NamedLine(before, overview.examples.get("failed", ()), failed))
-    if quota := overview.coverage.get("quota", 0):
-        yield Need(
-            NamedLine(f"The daily quota of scans was used up before {pluralize(quota, 'image')} could be scanned.")
-        )
-    if notices.dlqs:
-        words = pluralize(sum(notices.dlqs.values()), "message is", "messages are")
-        one = len(notices.dlqs) == 1
-        names = list(notices.dlqs) if one else [f"{name} ({number:,})" for name, number in notices.dlqs.items()]
-        yield Need(NamedLine(f"{words} in the DLQ " if one else f"{words} in DLQs: ", names))
-    if notices.unconfirmed:
-        words = pluralize(len(notices.unconfirmed), "address", "addresses")
-        yield Need(NamedLine(f"{words} never confirmed the subscription: ", notices.unconfirmed))
-    if len(notices.unreadable) == 1:
-        yield Need(NamedLine("", notices.unreadable))
-    elif notices.unreadable:
-        details = tuple(NamedLine("", (sentence,)) for sentence in notices.unreadable)
-        yield Need(NamedLine(f"{len(notices.unreadable)} things could not be read"), ":", details)
-    if len(notices.rules) == 1:
-        yield Need(NamedLine("", notices.rules))
-    elif notices.rules:
-        words = f"{len(notices.rules):,} notices about ignore rules"
-        yield Need(NamedLine(words), ":", tuple(NamedLine("", (sentence,)) for sentence in notices.rules))
 
 
 def _overdue(overview: Overview) -> Iterator[NamedLine]:
-    for found in overview.overdue_worst:
+    for overdue in overview.state.overdue_worst:
+        found = overdue.finding
         # The date, and why that one: this many days after a scan first had the finding.
         why = f"{found.rule}, {pluralize(found.days, 'day')}" if found.rule else found.severity
-        yield NamedLine(f"{format_day(found.due_at, overview.made_at)} ({why}): ", (f"{found.id} in {found.image}",))
+        name = f"{found.id} in {overdue.image}"
+        yield NamedLine(f"{format_day(found.due_at, overview.made_at)} ({why}): ", (name,))
+
+
+def _scan_needs(overview: Overview) -> Iterator[Need]:
+    counts, names = overview.state.coverage
+    if failed := counts.get("failed", 0):
+        before = f"{pluralize(failed, 'image')} whose last scan failed: "
+        yield Need(NamedLine(before, names.get("failed", ()), failed))
+    if quota := counts.get("quota", 0):
+        images = pluralize(quota, "image")
+        yield Need(NamedLine(f"The daily quota of scans was used up before {images} could be scanned."))
+
+
+def _delivery_needs(notices: Notices) -> Iterator[Need]:
+    if dlqs := notices.dlqs:
+        words = pluralize(sum(dlqs.values()), "message is", "messages are")
+        if len(dlqs) == 1:
+            yield Need(NamedLine(f"{words} in the DLQ ", list(dlqs)))
+        else:
+            yield Need(NamedLine(f"{words} in DLQs: ", [f"{name} ({number:,})" for name, number in dlqs.items()]))
+    if notices.unconfirmed:
+        words = pluralize(len(notices.unconfirmed), "address", "addresses")
+        yield Need(NamedLine(f"{words} never confirmed the subscription: ", notices.unconfirmed))
+
+
+def _sentence_needs(sentences: Sequence[str], many: str) -> Iterator[Need]:
+    """Yield one sentence as it is, and several below a line with their number."""
+    if len(sentences) == 1:
+        yield Need(NamedLine("", sentences))
+    elif sentences:
+        yield Need(NamedLine(many.format(len(sentences))), ":", tuple(NamedLine("", (text,)) for text in sentences))

@@ -1,10 +1,6 @@
-"""Renders a report as markdown for chat: a custom notification of Amazon Q Developer in chat applications.
+"""Renders a report as markdown for chat."""
 
-https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html
-"""
-
-import json
-
+from ecr_scan_reporter.memory.images import Update
 from ecr_scan_reporter.models.severities import SEVERITIES
 from ecr_scan_reporter.reporting.comparison.changes import GONE, NEWS, Change, KnownFinding
 from ecr_scan_reporter.reporting.comparison.findings import finding_sort_key
@@ -15,9 +11,9 @@ from ecr_scan_reporter.reporting.formatting import (
     format_counts,
     package_label,
     pluralize,
-    truncate,
 )
-from ecr_scan_reporter.reporting.reports.grouping import Fix, Inventory
+from ecr_scan_reporter.reporting.notification import MAX_DESCRIPTION, notification
+from ecr_scan_reporter.reporting.reports.grouping import Inventory
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason
 from ecr_scan_reporter.reporting.reports.page import Page
 from ecr_scan_reporter.reporting.reports.wording import (
@@ -28,16 +24,14 @@ from ecr_scan_reporter.reporting.reports.wording import (
     headline,
 )
 
-# Characters, from the document above.
-_MAX_TITLE, _MAX_DESCRIPTION = 250, 8000
 # Characters reserved for "and 37 more" and "3 findings are ignored by 2 rules".
 _TAIL = 100
 _MAX_FINDINGS, _MAX_INVENTORY = 5, 10
 
 
 def render(page: Page, context: Context) -> str:
-    """Render a page: the whole report on the first one, nothing on the others."""
-    if page.part > 1:
+    """Render a page: the whole report on the first one, nothing on the others; nothing without a chat topic."""
+    if page.part > 1 or not context.chat:
         return ""
     group = page.group
     fixes = group.fixes(context.thresholds) if len(group.images) > 1 else []
@@ -47,36 +41,21 @@ def render(page: Page, context: Context) -> str:
     blocks += [_inventory(group.inventory)] if group.inventory else []
     description, shown = "", 0
     for block in blocks:
-        if len(description) + len(block) > _MAX_DESCRIPTION - _TAIL:
+        if len(description) + len(block) > MAX_DESCRIPTION - _TAIL:
             break
         description += block + "\n\n"
         shown += 1
     if more := len(blocks) - shown:
         description += f"and {more:,} more\n\n"
     description += describe_ignored(group)
-    return json.dumps(
-        {
-            "version": "1.0",
-            "source": "custom",
-            "content": {
-                "textType": "client-markdown",
-                "title": truncate(f"ECR: {headline(group)}", _MAX_TITLE),
-                "description": description.strip(),
-            },
-            "metadata": {
-                "threadId": truncate(f"ecr-scan-reporter {context.name}", 100),
-                "eventType": "ecr-scan-report",
-            },
-        },
-        allow_nan=False,
-    )
+    return notification(f"ECR: {headline(group)}", description.strip(), "ecr-scan-report", context)
 
 
-def _fixes(fixes: list[Fix]) -> str:
+def _fixes(fixes: list[Update]) -> str:
     return "\n".join(["*Fix first*", *map(_fix, fixes)])
 
 
-def _fix(fix: Fix) -> str:
+def _fix(fix: Update) -> str:
     advice = f", {code(fixed_in(fix.fixed_versions))}" if fix.fixed_versions else ""
     label = code(package_label(fix.package, fix.installed_versions))
     return f"• {label}{advice}: {pluralize(fix.images, 'image')}, {format_counts(fix.counts)}"

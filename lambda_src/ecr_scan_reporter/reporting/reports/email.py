@@ -6,6 +6,7 @@ The first page has all of the text, so one mail is enough for people; further pa
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
+from ecr_scan_reporter.memory.images import Update
 from ecr_scan_reporter.reporting.comparison.changes import GONE, NEWS, OPEN, Change, KnownFinding
 from ecr_scan_reporter.reporting.formatting import (
     Context,
@@ -19,7 +20,7 @@ from ecr_scan_reporter.reporting.formatting import (
     short_digest,
     truncate,
 )
-from ecr_scan_reporter.reporting.reports.grouping import Fix, Group, Inventory
+from ecr_scan_reporter.reporting.reports.grouping import Group, Inventory
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason, count_images
 from ecr_scan_reporter.reporting.reports.page import Page
 from ecr_scan_reporter.reporting.reports.wording import (
@@ -112,7 +113,7 @@ def _moment(moment: datetime) -> str:
     return f"{format_date(moment)}, {format_time(moment)}"
 
 
-def _fix(fix: Fix) -> Iterator[str]:
+def _fix(fix: Update) -> Iterator[str]:
     versions = ", ".join(fix.installed_versions)
     target = f" -> {', '.join(fix.fixed_versions[:2])}" if fix.fixed_versions else ""
     update = truncate(f"{fix.package} {versions}".strip() + target, 44)

@@ -3,13 +3,14 @@
 import heapq
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
+from ecr_scan_reporter.memory.images import Update
 from ecr_scan_reporter.models.severities import severity_key
-from ecr_scan_reporter.reporting.comparison.changes import NEWS, OPEN
+from ecr_scan_reporter.reporting.comparison.changes import NEWS, OPEN, KnownFinding
 from ecr_scan_reporter.reporting.groups import captured_group
 from ecr_scan_reporter.reporting.reports.combine import combine_reports
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason, image_sort_key
@@ -35,8 +36,7 @@ class Inventory:
     """What the first scans found in images that existed before memory did: by repository, and the worst images."""
 
     repositories: dict[str, RepositoryInventory] = field(default_factory=dict)
-    _worst: list[tuple["_Reversed", int, ImageReport]] = field(default_factory=list)
-    _added: int = 0
+    _worst: list[ImageReport] = field(default_factory=list)
 
     def add(self, image: ImageReport) -> None:
         """Add one image."""
@@ -47,17 +47,14 @@ class Inventory:
         if image.failure:
             entry.failed += 1
             return
-        self._added += 1
-        item = _Reversed(image_sort_key(image)), self._added, image
-        if len(self._worst) < _MAX_WORST:
-            heapq.heappush(self._worst, item)
-        else:
-            heapq.heappushpop(self._worst, item)
+        self._worst.append(image)
+        if len(self._worst) > 10 * _MAX_WORST:
+            self._worst = heapq.nsmallest(_MAX_WORST, self._worst, key=image_sort_key)
 
     @property
     def worst(self) -> list[ImageReport]:
         """The worst images, the worst one first; only those with findings."""
-        images = sorted((image for _, _, image in self._worst), key=image_sort_key)
+        images = heapq.nsmallest(_MAX_WORST, self._worst, key=image_sort_key)
         return [image for image in images if any(image.counts.values())]
 
     @property
@@ -80,24 +77,13 @@ class Inventory:
         return sorted(self.repositories.values(), key=lambda entry: (severity_key(entry.counts), entry.repository))
 
 
-@dataclass(frozen=True, slots=True)
-class _Reversed:
-    """Sorts in the reverse order of `key`."""
+class GroupKey(NamedTuple):
+    """What the images of one group have in common; sorts groups without a name last."""
 
-    key: tuple[object, ...]
-
-    def __lt__(self, other: "_Reversed") -> bool:
-        return other.key < self.key
-
-
-class Fix(NamedTuple):
-    """An update that solves findings. `fixed_versions` is empty where none is known."""
-
-    package: str
-    installed_versions: tuple[str, ...]
-    fixed_versions: tuple[str, ...]
-    images: int
-    counts: Mapping[str, int]
+    account: str
+    region: str
+    unnamed: bool
+    name: str
 
 
 class Group(NamedTuple):
@@ -129,53 +115,53 @@ class Group(NamedTuple):
         """How many findings are reported as overdue."""
         return sum(sum(image.overdue_counts.values()) * image.images for image in self.images)
 
-    def fixes(self, severities: Collection[str]) -> list[Fix]:
+    def fixes(self, severities: Collection[str]) -> list[Update]:
         """Return the updates that solve the most severe news, or of what is open if there is no news.
 
         Args:
             severities: only findings of these count.
         """
-        images: Counter[tuple[str, tuple[str, ...], tuple[str, ...]]] = Counter()
-        counts: defaultdict[tuple[str, tuple[str, ...], tuple[str, ...]], Counter[str]] = defaultdict(Counter)
+        fixes: dict[object, Update] = {}
         for image in self.images:
-            updates = set()
-            if image.reason is ReportReason.FIXED:
-                continue
-            for change in NEWS if image.reason is ReportReason.NEWS else OPEN:
-                for known in image.changes.get(change, ()):
-                    finding = known.finding
-                    update = finding.package, finding.installed_versions, finding.fixed_versions
-                    if finding.package and finding.severity in severities:
-                        updates.add(update)
-                        counts[update][finding.severity] += image.images
-            images.update(dict.fromkeys(updates, image.images))
-        fixes = [Fix(*update, images[update], counts[update]) for update in counts]
-        fixes.sort(
-            key=lambda fix: (
-                not fix.fixed_versions,
-                severity_key(fix.counts),
-                -fix.images,
-                fix.package,
-                fix.installed_versions,
-            )
-        )
-        return fixes[:_MAX_FIXES]
+            for update in _updates(image, severities):
+                known = fixes.get(update.key)
+                fixes[update.key] = known + update if known else update
+        return heapq.nsmallest(_MAX_FIXES, fixes.values(), key=_fix_sort_key)
 
 
-def group_key(image: ImageReport, group_by: re.Pattern[str] | None) -> tuple[str, str, bool, str]:
-    """Return what the images of one group have in common; sorts groups without a name last."""
+def _updates(image: ImageReport, severities: Collection[str]) -> Iterator[Update]:
+    """Yield the updates that solve what the report of an image is about."""
+    if image.reason is ReportReason.FIXED:
+        return
+    counts: defaultdict[tuple[str, tuple[str, ...], tuple[str, ...]], Counter[str]] = defaultdict(Counter)
+    for change in NEWS if image.reason is ReportReason.NEWS else OPEN:
+        for known in image.changes.get(change, ()):
+            finding = known.finding
+            if finding.package and finding.severity in severities:
+                update = finding.package, finding.installed_versions, finding.fixed_versions
+                counts[update][finding.severity] += image.images
+    for update, solved in counts.items():
+        yield Update(*update, solved, image.images)
+
+
+def _fix_sort_key(fix: Update) -> tuple[object, ...]:
+    """Sort what can be done now first, then what solves most."""
+    return not fix.fixed_versions, severity_key(fix.counts), -fix.images, fix.package, fix.installed_versions
+
+
+def group_key(image: ImageReport, group_by: re.Pattern[str] | None) -> GroupKey:
+    """Return the key of the group that an image belongs to."""
     captured = captured_group(image.repository, group_by)
-    return image.account, image.region, captured is None, captured or ""
+    return GroupKey(image.account, image.region, captured is None, captured or "")
 
 
-def make_group(key: tuple[str, str, bool, str], images: Sequence[ImageReport], inventory: Inventory | None) -> Group:
+def make_group(key: GroupKey, images: Iterable[ImageReport], inventory: Inventory | None) -> Group:
     """Make a group of images with the same key; each has one entry, and one more if its scan failed."""
-    account, region, unnamed, name = key
     merged = sorted(merge_platforms(images), key=image_sort_key)
     return Group(
-        account,
-        region,
-        None if unnamed else name,
+        key.account,
+        key.region,
+        None if key.unnamed else key.name,
         tuple(image for image in merged if not image.failed),
         tuple(image for image in merged if image.failed),
         inventory,
@@ -202,20 +188,8 @@ def merge_platforms(images: Iterable[ImageReport]) -> list[ImageReport]:
     """Merge the platforms of one index into one entry if they have the same changes."""
     merged: dict[object, ImageReport] = {}
     for image in images:
-        key: object = image.repository, image.digest, image.failed
-        if image.platforms and image.tags and not image.failed:
-            changes = frozenset(
-                (change, known.finding.package, known.finding.id)
-                for change, found in image.changes.items()
-                for known in found
-            )
-            counts = frozenset(image.counts.items())
-            overdue = frozenset((known.finding.package, known.finding.id) for known, _ in image.overdue)
-            ignored = frozenset(image.ignored_by.items())
-            # The findings that are not kept may differ.
-            numbers = frozenset((change, *pair) for change, found in image.totals.items() for pair in found.items())
-            same = counts, numbers, changes, overdue, frozenset(image.overdue_counts.items()), ignored
-            key = image.repository, image.tags, image.reason, image.predecessor, *same
+        is_platform = image.platforms and image.tags and not image.failed
+        key = _news_key(image) if is_platform else (image.repository, image.digest, image.failed)
         image = image._replace(digests=(image.digest,))
         if other := merged.get(key):
             image = other._replace(
@@ -225,3 +199,24 @@ def merge_platforms(images: Iterable[ImageReport]) -> list[ImageReport]:
             )
         merged[key] = image
     return list(merged.values())
+
+
+def _news_key(image: ImageReport) -> tuple[object, ...]:
+    """Return what the platforms of one index have in common if there is the same to say of them."""
+    return (
+        image.repository,
+        image.tags,
+        image.reason,
+        image.predecessor,
+        frozenset(image.counts.items()),
+        frozenset(image.overdue_counts.items()),
+        frozenset(image.ignored_by.items()),
+        # The findings that are not kept may differ.
+        frozenset((change, *pair) for change, found in image.totals.items() for pair in found.items()),
+        frozenset((change, *_names(known)) for change, found in image.changes.items() for known in found),
+        frozenset(_names(known) for known, _ in image.overdue),
+    )
+
+
+def _names(known: KnownFinding) -> tuple[str, str]:
+    return known.finding.package, known.finding.id

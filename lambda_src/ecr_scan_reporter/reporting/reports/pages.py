@@ -1,12 +1,13 @@
 """Splits a report into pages and renders each page as one SNS message."""
 
-import json
 from collections.abc import Sequence
+from functools import partial
 
-from ecr_scan_reporter.aws.sns import MAX_MESSAGE, MAX_SUBJECT, ReportMessage, publications
+from ecr_scan_reporter.aws.sns import MAX_SUBJECT, Attributes, ReportMessage
 from ecr_scan_reporter.models.severities import severity_rank
 from ecr_scan_reporter.reporting.comparison.changes import Change
-from ecr_scan_reporter.reporting.formatting import Context, dumps, to_ascii, truncate
+from ecr_scan_reporter.reporting.formatting import Context, to_ascii, truncate
+from ecr_scan_reporter.reporting.paging import entry_size, room_for_entries, split
 from ecr_scan_reporter.reporting.reports import chat, document, email
 from ecr_scan_reporter.reporting.reports.grouping import Group, RepositoryInventory
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason, count_changes, count_news
@@ -18,9 +19,6 @@ from ecr_scan_reporter.reporting.reports.wording import headline
 _DETAILS = (FindingLimits(200, 1000), FindingLimits(50, 100), FindingLimits(20, 20), FindingLimits(8, 10))
 # For an image that is too large for a message even then.
 _LEAST_DETAIL = FindingLimits(0, 1)
-# Bytes that are kept free: SNS may count more than the body, and a page's own number takes some.
-_MARGIN = 4 * 1024
-_PAGE_SIZE = MAX_MESSAGE - _MARGIN
 # SNS limits the size of an attribute's value.
 _MAX_REPOSITORIES = 500
 
@@ -33,46 +31,31 @@ def build_pages(group: Group, context: Context) -> list[Page]:
     entries: list[_Entry] = [*group.images, *group.failed, *repositories]
     for detail in _DETAILS:
         empty = Page(group, (), (), (), detail)
-        chunks = _split(entries, empty, context, stop_at_second=detail is not _DETAILS[-1])
-        if len(chunks) == 1:
+        size_of = partial(_entry_size, detail=detail, context=context)
+        room = _room(empty._replace(part=2, parts=2), context)
+        chunks = split(entries, size_of, _room(empty, context), room)
+        first = next(chunks)
+        # Whether there is a second page is known before its entries are measured.
+        if len(first) == len(entries):
             break
-    return [
-        _with(empty, chunk)._replace(detail=chunk_detail, part=number, parts=len(chunks))
-        for number, (chunk, chunk_detail) in enumerate(chunks, start=1)
-    ]
+    pages = [_with(empty, first)]
+    for chunk in chunks:
+        page = _with(empty, chunk)
+        pages.append(page if size_of(chunk[0]) <= room else page._replace(detail=_LEAST_DETAIL))
+    return [page._replace(part=number, parts=len(pages)) for number, page in enumerate(pages, start=1)]
 
 
-def _split(
-    entries: Sequence[_Entry], empty: Page, context: Context, *, stop_at_second: bool
-) -> list[tuple[list[_Entry], FindingLimits]]:
-    """Split entries, in their order, into chunks that fit on a page; each with the detail that makes it fit."""
-    chunks: list[tuple[list[_Entry], FindingLimits]] = [([], empty.detail)]
-    # The first page also has the text of the email.
-    room = _PAGE_SIZE - _size(empty, context)
-    further = _PAGE_SIZE - _size(empty._replace(part=2, parts=2), context)
-    for entry in entries:
-        size = _entry_size(entry, empty.detail, context)
-        if size > room:
-            if stop_at_second:
-                return [*chunks, ([entry], empty.detail)]
-            fits = size <= further
-            room = further if fits else size
-            chunks.append(([], empty.detail if fits else _LEAST_DETAIL))
-        chunks[-1][0].append(entry)
-        room -= size
-    return chunks
+def _room(empty: Page, context: Context) -> int:
+    return room_for_entries(build_message(empty, context._replace(chat=False)))
 
 
 def _entry_size(entry: _Entry, detail: FindingLimits, context: Context) -> int:
-    """Return the bytes that an entry takes in a message: the document is a string in the JSON of the message."""
     match entry:
         case RepositoryInventory():
-            value = document.repository(entry)
+            return entry_size(document.repository(entry))
         case ImageReport(failed=True):
-            value = document.failure(entry, detail, context)
-        case _:
-            value = document.image(entry, detail, context)
-    return len(json.dumps(dumps(value), ensure_ascii=False).encode()) + 1
+            return entry_size(document.failure(entry, detail, context))
+    return entry_size(document.image(entry, detail, context))
 
 
 def _with(page: Page, entries: Sequence[_Entry]) -> Page:
@@ -82,11 +65,6 @@ def _with(page: Page, entries: Sequence[_Entry]) -> Page:
         failed=tuple(image for image in images if image.failed),
         repositories=tuple(entry for entry in entries if isinstance(entry, RepositoryInventory)),
     )
-
-
-def _size(page: Page, context: Context) -> int:
-    report, *_ = publications(build_message(page, context))
-    return report.size
 
 
 def build_message(page: Page, context: Context) -> ReportMessage:
@@ -113,19 +91,15 @@ def _subject(page: Page) -> str:
     return truncate(head + truncate(name, room) + more, MAX_SUBJECT - len(part)) + part
 
 
-def _attributes(page: Page) -> dict[str, str | int | list[str]]:
-    """Return what a subscriber's filter policy can match.
-
-    At most ten: for queues with raw delivery, SNS discards messages with more. So `overdue` makes room for `group`.
-    https://docs.aws.amazon.com/sns/latest/dg/sns-message-attributes.html
-    """
+def _attributes(page: Page) -> Attributes:
+    """Return what a subscriber's filter policy can match; at most ten, so `overdue` makes room for `group`."""
     group = page.group
     found = count_news(group.images)
     worst = +found or (group.inventory.counts if group.inventory else found)
     unread = any(image.reason is ReportReason.FINDINGS_NOT_READ for image in group.images)
     repositories = {image.repository for image in (*group.images, *group.failed)}
     repositories |= set(group.inventory.repositories) if group.inventory else set()
-    attributes: dict[str, str | int | list[str]] = {
+    attributes: Attributes = {
         # Findings that were not read are not "no findings".
         "severity": min(worst, key=severity_rank) if worst else "UNDEFINED" if unread else "NONE",
         "new_critical": found["CRITICAL"],

@@ -1,49 +1,23 @@
-"""Decides when what waits in the outbox is published, and publishes it."""
+"""Publishes what is due of what waits in the outbox, and plans the next check for the rest."""
 
-import json
 import logging
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection
 from datetime import datetime, timedelta
-from itertools import groupby
-from math import ceil
 from typing import NamedTuple
 
 from ecr_scan_reporter.aws.deadline import Deadline
-from ecr_scan_reporter.aws.dynamodb import Key
-from ecr_scan_reporter.aws.sns import Publication, ReportMessage, ReportPublisher, publications
+from ecr_scan_reporter.aws.sns import ReportMessage, ReportPublisher
 from ecr_scan_reporter.aws.sqs import SqsQueue
-from ecr_scan_reporter.errors import DeadlineExceededError, PublishError, QueueError
-from ecr_scan_reporter.memory.items import UNREADABLE
-from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Outbox, PublisherState, Window
+from ecr_scan_reporter.errors import QueueError
+from ecr_scan_reporter.memory.outbox import Outbox, Window
 from ecr_scan_reporter.memory.runs import RunMemory
 from ecr_scan_reporter.memory.states import StateMemory
-from ecr_scan_reporter.reporting.reports.encoding import decode_report
-from ecr_scan_reporter.reporting.reports.image_report import MAX_FINDINGS, ImageReport, keep_worst
+from ecr_scan_reporter.reporting.delivery import RETRY, deliver, publish_later
+from ecr_scan_reporter.reporting.formatting import Context
+from ecr_scan_reporter.reporting.reports.windows import check_time, due_time, end_of_run, plan_check
 from ecr_scan_reporter.settings import ReporterSettings
 
 logger = logging.getLogger(__name__)
-
-# The body of the message that causes a check.
-CHECK = json.dumps({"check": True})
-# The results of a run are complete if nothing has come for this long, ...
-_QUIET = timedelta(minutes=10)
-# ... or for this long, if a later run has visited its repositories, ...
-_OVERTAKEN_QUIET = timedelta(minutes=1)
-# ... and the report of a run waits no longer than this.
-_LONGEST_RUN = timedelta(hours=1)
-# An inventory waits for the run that found it, but no longer than a day. One inventory mail a day is enough.
-_DAY = timedelta(days=1)
-# How often to check whether a run is complete, and how far ahead a check can be: SQS delays a message by at most
-# 900 seconds. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
-_RUN_CHECK, _LONGEST_DELAY = timedelta(seconds=30), timedelta(seconds=900)
-# Clocks differ: a check may arrive this early. Such a check does not count as one that is still to come.
-_EARLY = timedelta(seconds=5)
-# How long to wait with what SNS rejected, or what another invocation is publishing.
-_RETRY = timedelta(seconds=60)
-# Findings that are kept in memory for one report, about a kilobyte each.
-_MAX_KEPT = 60_000
-_MIN_KEPT_PER_IMAGE = 8
 
 
 class PublishingDependencies(NamedTuple):
@@ -57,6 +31,20 @@ class PublishingDependencies(NamedTuple):
     states: StateMemory
 
 
+class Published(NamedTuple):
+    """What was published.
+
+    Args:
+        pages: how many.
+        complete: whether no group waits any more.
+        inventory: whether an inventory was among them, completely.
+    """
+
+    pages: int = 0
+    complete: bool = False
+    inventory: bool = False
+
+
 def publish_what_is_due(deps: PublishingDependencies, now: datetime, deadline: Deadline) -> int:
     """Publish the windows that are due, and plan the next check for the others; return how many pages were published.
 
@@ -68,197 +56,84 @@ def publish_what_is_due(deps: PublishingDependencies, now: datetime, deadline: D
     Raises:
         AwsError: DynamoDB or SQS rejected a call.
     """
-    windows, publisher = deps.outbox.windows()
-    if not windows:
-        return 0
-    due_at = _due_times(windows, publisher, deps, now)
-    due = [window for window in windows if due_at[window.name] <= now]
-    pages = 0
-    checks = [_check_time(window, due_at[window.name], now) for window in windows if window not in due]
-    if due and deps.outbox.lease(now, now + timedelta(seconds=deadline.seconds + 60)):
-        inventory_at = None
-        try:
-            pages, complete, with_inventory = _publish(due, deps, deadline)
-            inventory_at = now if with_inventory else None
-            if complete:
-                deps.outbox.close(due)
-            else:
-                checks.append(now + _RETRY)
-        finally:
-            deps.outbox.release(inventory_at)
-    elif due:
-        checks.append(now + _RETRY)
-    if checks:
-        _plan_check(min(checks), publisher, deps, now)
-    return pages
-
-
-def _due_times(
-    windows: Sequence[Window], publisher: PublisherState, deps: PublishingDependencies, now: datetime
-) -> dict[str, datetime]:
-    """Return when each window is due."""
-    ends = {run: _end_of_run(run, deps, now) for run in sorted({window.run for window in windows if window.run})}
-    due: dict[str, datetime] = {}
+    windows, state = deps.outbox.windows()
+    ends = {
+        run: end_of_run(run, deps.runs, deps.states, now)
+        for run in sorted({window.run for window in windows if window.run})
+    }
+    due, checks = [], []
     for window in windows:
-        end = ends.get(window.run, window.last_at + _QUIET)
-        if window.name == PUSH:
-            due[window.name] = window.opened_at + deps.settings.report_window
-        elif window.name == INVENTORY:
-            earliest = publisher.inventory_at + _DAY if publisher.inventory_at else window.opened_at
-            due[window.name] = max(min(end, window.opened_at + _DAY), earliest)
+        due_at = due_time(window, ends.get(window.run), deps.settings.report_window, state.inventory_at)
+        if due_at <= now:
+            due.append(window)
         else:
-            due[window.name] = min(end, window.opened_at + _LONGEST_RUN)
-    return due
+            checks.append(check_time(window, due_at, now))
+    published = _publish_alone(due, deps, deadline, now) if due else Published(complete=True)
+    if not published.complete:
+        checks.append(now + timedelta(seconds=RETRY))
+    if checks:
+        plan_check(min(checks), state, deps.reports_queue, deps.outbox, now)
+    return published.pages
 
 
-def _end_of_run(run: str, deps: PublishingDependencies, now: datetime) -> datetime:
-    """Return when the results of a run are, or were, complete."""
-    state = deps.runs.run(run)
-    quiet = (state.last_result_at or now) + _QUIET
-    if state.results < state.expected:
-        # Every batch of results causes a check, and the states of a large registry's repositories are several MB.
-        return quiet
-    # The id of a run begins with its time. A later run in a repository replaces what this run asked for there.
-    done = [repository for repository in deps.states.states() if repository.run >= run]
-    asked = sum(repository.asked for repository in done if repository.run == run)
-    if state.results < asked:
-        deps.runs.expect(run, asked, now)
-    elif state.repositories and len(done) >= state.repositories:
-        overtaken = any(repository.run > run for repository in done)
-        return (state.last_result_at or now) + _OVERTAKEN_QUIET if overtaken else now
-    return quiet
+def _publish_alone(
+    windows: Collection[Window], deps: PublishingDependencies, deadline: Deadline, now: datetime
+) -> Published:
+    """Publish windows, and close them; do nothing if another invocation is publishing."""
+    if not deps.outbox.lease(now, now + timedelta(seconds=deadline.seconds + 60)):
+        return Published()
+    published = Published()
+    try:
+        published = _publish(windows, deps, deadline)
+        if published.complete:
+            deps.outbox.close(windows)
+    finally:
+        deps.outbox.release(now if published.inventory else None)
+    return published
 
 
-def _check_time(window: Window, due_at: datetime, now: datetime) -> datetime:
-    """Return when to check a window again: a run may be complete before its time is up."""
-    return min(due_at, now + _RUN_CHECK) if window.run and due_at <= now + _LONGEST_RUN else due_at
-
-
-def _plan_check(at: datetime, publisher: PublisherState, deps: PublishingDependencies, now: datetime) -> None:
-    at = max(min(at, now + _LONGEST_DELAY), now + timedelta(seconds=1))
-    if publisher.next_check and now + _EARLY < publisher.next_check <= at:
-        return
-    # Rounded up: a check that arrives too early finds nothing due.
-    deps.reports_queue.send([CHECK], delay=ceil((at - now).total_seconds()))
-    deps.outbox.plan_check(at)
-
-
-def _publish(windows: Sequence[Window], deps: PublishingDependencies, deadline: Deadline) -> tuple[int, bool, bool]:
+def _publish(windows: Collection[Window], deps: PublishingDependencies, deadline: Deadline) -> Published:
     """Publish all changes of windows.
 
     A group whose first page SNS rejects stays in the outbox, and the others are published. A later page that SNS
     rejects goes to the reports queue: the pages before it are out, and must not be published again.
-
-    Returns:
-        How many pages were published, whether no group waits, and whether the inventory was among them, completely.
     """
     # Not at the top: a batch of scan events only plans a check, and these would be a third of what it imports.
-    from ecr_scan_reporter.reporting.formatting import Context
-    from ecr_scan_reporter.reporting.reports.grouping import Inventory, group_key, make_group, merge_scans
+    from ecr_scan_reporter.reporting.reports.grouping import make_group
     from ecr_scan_reporter.reporting.reports.pages import build_message, build_pages
+    from ecr_scan_reporter.reporting.reports.waiting import gather
 
     settings = deps.settings
-    images: dict[tuple[str, str, bool, str], list[ImageReport]] = {}
-    inventories: dict[tuple[str, str, bool, str], Inventory] = {}
-    keys: dict[tuple[str, str, bool, str], list[Key]] = {}
-    entries = [entry for window in windows if window.name != INVENTORY for entry in deps.outbox.entries(window.name)]
-    kept = max(_MIN_KEPT_PER_IMAGE, min(MAX_FINDINGS, _MAX_KEPT // max(len(entries), 1)))
-    for found in _by_image(sorted(entries, key=_sort_key)):
-        readable = _readable(found)
-        for image in merge_scans(image for _, image in readable):
-            group = group_key(image, settings.group_by)
-            image = image._replace(
-                changes=keep_worst(image.changes, kept, image.reason),
-                left_out={},
-                ignored=image.ignored[:kept],
-                overdue=image.overdue[:kept],
-            )
-            images.setdefault(group, []).append(image)
-        if readable:
-            keys.setdefault(group, []).extend(key for key, _ in readable)
-    if any(window.name == INVENTORY for window in windows):
-        for found in _by_image(deps.outbox.entries(INVENTORY)):
-            # A failed scan may have been repeated since: the last one counts.
-            if not (readable := _readable(found)):
-                continue
-            image = readable[-1][1]
-            group = group_key(image, settings.group_by)
-            inventories.setdefault(group, Inventory()).add(image)
-            keys.setdefault(group, []).extend(key for key, _ in readable)
-    context = Context(settings.name, settings.partition, settings.thresholds)
-    published, complete = 0, True
-    waiting = set(inventories)
-    for group in sorted(keys):
+    context = Context(settings.name, settings.partition, settings.thresholds, bool(settings.chat_topic_arn))
+    waiting = gather(windows, deps.outbox, settings.group_by)
+    inventories = {key for key, group in waiting.items() if group.inventory.repositories}
+    pages = 0
+    for key, group in sorted(waiting.items()):
         if deadline.remaining <= 0:
-            complete = False
             break
-        report = make_group(group, images.get(group, ()), inventories.get(group))
+        report = make_group(key, group.images, group.inventory if key in inventories else None)
         for page in build_pages(report, context):
             if not _publish_page(build_message(page, context), deps, deadline, first=page.part == 1):
-                complete = False
                 break
-            published += 1
+            pages += 1
         else:
-            deps.outbox.delete(keys[group])
-            waiting.discard(group)
-    return published, complete, bool(inventories) and not waiting
-
-
-def _sort_key(entry: tuple[Key, bytes]) -> str:
-    return entry[0][1]
-
-
-def _by_image(entries: Iterable[tuple[Key, bytes]]) -> Iterator[list[tuple[Key, bytes]]]:
-    """Group entries by image, the earliest one first; they are in the order of their sort keys."""
-    return (list(group) for _, group in groupby(entries, key=lambda entry: _sort_key(entry).rpartition("#")[0]))
-
-
-def _readable(entries: Iterable[tuple[Key, bytes]]) -> list[tuple[Key, ImageReport]]:
-    """Decode the entries of an image. What this release cannot read stays in the outbox, for one that can."""
-    readable = []
-    for key, data in entries:
-        try:
-            readable.append((key, decode_report(data)))
-        except (*UNREADABLE, zlib.error) as error:
-            logger.error("could not read a report that waits", extra={"entry": key[1], "reason": repr(error)})
-    return readable
+            deps.outbox.delete(group.keys)
+            del waiting[key]
+    return Published(pages, not waiting, bool(inventories) and not inventories & waiting.keys())
 
 
 def _publish_page(message: ReportMessage, deps: PublishingDependencies, deadline: Deadline, *, first: bool) -> bool:
-    """Publish one page to each topic; return whether it was published or queued on every topic.
+    """Publish one page; return whether it was published or queued on every topic.
 
-    One topic does not hold back the other. If one of them fails, its publication goes to the reports queue by itself,
-    so that the page is not published twice on the other one. A first page that fails on all topics is not queued:
-    nothing of its report is out, so the report can wait in the outbox.
+    A first page that fails on all topics is not queued: nothing of its report is out, so the report can wait in the
+    outbox. Otherwise what fails goes to the reports queue, so that the page is not published twice on the other topic.
     """
-    rejected = []
-    messages = publications(message)
-    for publication in messages:
-        try:
-            deadline.check("publishing")
-            deps.publisher.publish(publication)
-        except (DeadlineExceededError, PublishError) as error:
-            rejected.append(publication)
-            extra = {"topic": publication.topic, "subject": message.subject, "reason": str(error)}
-            logger.error("report not published", extra=extra)
-    if not rejected:
-        return True
-    if first and (len(rejected) == len(messages) or not deps.settings.chat_topic_arn):
+    accepted, rejected = deliver(message, deps.publisher, deadline)
+    if first and not accepted:
         return False
     try:
-        delay = int(_RETRY.total_seconds())
-        deps.reports_queue.send([publication.to_json() for publication in rejected], delay=delay)
+        publish_later(rejected, deps.reports_queue)
     except QueueError:
         logger.exception("report not queued")
-        return False
-    return True
-
-
-def publish_again(publication: Publication, publisher: ReportPublisher) -> bool:
-    """Publish what SNS rejected before; return whether SNS accepts it now."""
-    try:
-        publisher.publish(publication)
-    except PublishError as error:
-        logger.error("report not published", extra={"topic": publication.topic, "reason": str(error)})
         return False
     return True

@@ -1,11 +1,13 @@
 """The words of a report: its headline, and sentences about an image."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 from ecr_scan_reporter.models.severities import SEVERITIES, severity_rank
 from ecr_scan_reporter.reporting.comparison.changes import NEWS, Change, KnownFinding
 from ecr_scan_reporter.reporting.comparison.deadlines import DueDate
+from ecr_scan_reporter.reporting.console_links import image_console_url
+from ecr_scan_reporter.reporting.formatting import format_counts, format_date, format_day, pluralize
+from ecr_scan_reporter.reporting.reports.grouping import Group
 from ecr_scan_reporter.reporting.reports.image_report import (
     ImageReport,
     ReportReason,
@@ -13,12 +15,6 @@ from ecr_scan_reporter.reporting.reports.image_report import (
     count_images,
     count_news,
 )
-
-if TYPE_CHECKING:
-    # The console widget has no groups.
-    from ecr_scan_reporter.reporting.reports.grouping import Group
-from ecr_scan_reporter.reporting.console_links import image_console_url
-from ecr_scan_reporter.reporting.formatting import format_counts, format_date, format_day, pluralize
 
 _CHANGE_WORDS = {
     Change.NEW: "new",
@@ -32,7 +28,7 @@ _CHANGE_WORDS = {
 }
 
 
-def headline(group: "Group") -> str:
+def headline(group: Group) -> str:
     """Format `2 new critical, 1 new high in 3 images, 41 fixed, 1 scan failed`."""
     parts = []
     for reason, word in (
@@ -62,7 +58,7 @@ def headline(group: "Group") -> str:
     return text[:1].upper() + text[1:]
 
 
-def describe_ignored(group: "Group") -> str:
+def describe_ignored(group: Group) -> str:
     """Format `3 findings are ignored by 2 rules`; "" if none is ignored."""
     ignored = group.ignored_by
     number = ignored.total()

@@ -10,8 +10,9 @@ from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.errors import AwsError, InputError
 from ecr_scan_reporter.memory.images import ImageMemory
 from ecr_scan_reporter.memory.summaries import repository_summary, summaries
-from ecr_scan_reporter.reporting.registry_state import RegistryState, registry_state, repository_images
+from ecr_scan_reporter.reporting.registry_state import RegistryState, registry_state
 from ecr_scan_reporter.reporting.widget.html import WidgetContext, render_problem, render_registry, render_repository
+from ecr_scan_reporter.reporting.widget.images import repository_images
 from ecr_scan_reporter.settings import ConsoleWidgetSettings
 from ecr_scan_reporter.shared import clock
 from ecr_scan_reporter.shared.text import clean
@@ -116,7 +117,8 @@ def _repository(call: Call, deps: WidgetDependencies, look: WidgetContext) -> st
     images = repository_images(ImageMemory(deps.table).records(call.repository), look.max_age, look.now)
     if summary is None and not images.recent and not images.older:
         raise InputError(f"repository is {call.repository!r}; expected a repository with scanned images")
-    return render_repository(call.repository, summary, images, look, search=call.search, page=call.page)
+    state = registry_state([summary], look.max_age) if summary else None
+    return render_repository(call.repository, state, images, look, search=call.search, page=call.page)
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

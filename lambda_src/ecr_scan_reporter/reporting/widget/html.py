@@ -1,158 +1,43 @@
 """Renders the state of the registry as HTML for a custom widget of a CloudWatch dashboard.
 
 The console removes scripts. A link that acts is an `<a>` with a `<cwdb-action>` behind it, which calls the function
-again. All CSS is below one class: a widget's styles may apply to the whole page.
+again.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/add_custom_widget_dashboard_interactivity.html
 """
 
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
 from typing import NamedTuple, TypeVar
 
+from ecr_scan_reporter.memory.coverage import Coverage
 from ecr_scan_reporter.memory.images import ImageRecord, Update
-from ecr_scan_reporter.memory.summaries import RepositorySummary
 from ecr_scan_reporter.reporting.console_links import image_console_url
 from ecr_scan_reporter.reporting.formatting import (
     format_date,
     format_duration,
-    image_name,
     pluralize,
     reason_words,
     replace_unprintable,
     short_digest,
     truncate,
 )
-from ecr_scan_reporter.reporting.registry_state import (
-    MAX_IMAGES,
-    Coverage,
-    ImageLine,
-    RegistryState,
-    RepositoryImages,
-    RepositoryLine,
-    SharedUpdate,
-    registry_state,
-)
+from ecr_scan_reporter.reporting.registry_state import RegistryState, RepositoryLine, SharedUpdate
+from ecr_scan_reporter.reporting.widget.images import MAX_IMAGES, ImageLine, RepositoryImages
+from ecr_scan_reporter.reporting.widget.style import stylesheet
 from ecr_scan_reporter.shared.durations import Duration
 
 # Lines of a table; the rest is on further pages.
 PAGE_SIZE = 50
 _SHOWN = ("CRITICAL", "HIGH", "MEDIUM", "LOW")
-_MAX_TAGS = 3
+_MAX_TAGS, _MAX_OVERDUE = 3, 5
 # The share of a bar that the smallest part has.
 _SMALLEST_PART = 0.01
 _ZERO = '<span class="muted">0</span>'
 _NO_RUN = "No run has finished yet. The first one starts on schedule; then the state of each repository is shown here."
 
 Line = TypeVar("Line")
-
-# By theme: colors of text, lesser text, lines, areas and links; then of the severities, and of the text on them.
-_COLORS = {
-    "light": {
-        "text": "#16191f",
-        "muted": "#5f6b7a",
-        "line": "#dfe4ea",
-        "area": "#f5f7f9",
-        "link": "#0b62c4",
-        "warn": "#8a5a00",
-        "warn-area": "#fff6e0",
-        "good": "#1d7a45",
-        "critical": "#b3123e",
-        "high": "#dd5a1a",
-        "medium": "#e5a50a",
-        "low": "#3d84cc",
-        "other": "#7d8998",
-        "none": "#3f9c68",
-        "on-critical": "#ffffff",
-        "on-high": "#ffffff",
-        "on-medium": "#2b1d00",
-        "on-low": "#ffffff",
-        "on-other": "#ffffff",
-    },
-    "dark": {
-        "text": "#e4e9f0",
-        "muted": "#9aa7b8",
-        "line": "#3a4553",
-        "area": "#1d2733",
-        "link": "#6cb2ff",
-        "warn": "#f5c451",
-        "warn-area": "#332a12",
-        "good": "#5fc48c",
-        "critical": "#e8386a",
-        "high": "#f07b3f",
-        "medium": "#f0bd45",
-        "low": "#64a5ea",
-        "other": "#7f8c9c",
-        "none": "#4fb07d",
-        "on-critical": "#ffffff",
-        "on-high": "#1f0d00",
-        "on-medium": "#2b1d00",
-        "on-low": "#04182e",
-        "on-other": "#0f1419",
-    },
-}
-_STYLE = """
-.esr{color:@text;font:13px/1.45 "Amazon Ember","Helvetica Neue",Roboto,Arial,sans-serif;padding:4px 8px 12px}
-.esr *{box-sizing:border-box}
-.esr cwdb-action{display:none}
-.esr a{color:@link;text-decoration:none;cursor:pointer}
-.esr a:hover{text-decoration:underline}
-.esr .top{display:flex;flex-wrap:wrap;gap:2px 16px;align-items:baseline;margin:0 0 10px}
-.esr .name{font-size:18px;font-weight:700;overflow-wrap:anywhere}
-.esr .muted{color:@muted}
-.esr .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(220px,1fr));gap:10px}
-.esr .tile{background:@area;border-radius:8px;padding:10px 14px 12px;min-width:0}
-.esr .label{color:@muted;font-size:12px;font-weight:700}
-.esr .figure{font-size:26px;line-height:1.3;font-weight:700}
-.esr .good{color:@good}
-.esr .bad{color:@critical}
-.esr .bar{display:block;width:100%;height:10px;border-radius:5px;margin:4px 0 8px}
-.esr .cell{width:1px}
-.esr .cell .bar{height:8px;margin:0}
-.esr .legend{display:flex;flex-wrap:wrap;gap:2px 12px}
-.esr .dot{display:inline-block;width:9px;height:9px;border-radius:50%;margin-right:5px}
-.esr .columns{display:grid;grid-template-columns:repeat(auto-fit,minmax(320px,1fr));gap:0 28px}
-.esr.narrow .tiles{grid-template-columns:repeat(2,minmax(0,1fr))}
-.esr.narrow .tile{padding:8px 10px}
-.esr.narrow .columns{grid-template-columns:minmax(0,1fr)}
-.esr .title{font-size:15px;font-weight:700;margin:18px 0 4px}
-.esr .items{margin:0;padding:0;list-style:none}
-.esr .items li{border-top:1px solid @line;padding:6px 0;overflow-wrap:anywhere}
-.esr .items li:first-child{border-top:0}
-.esr .pill{display:inline-block;border-radius:9px;padding:0 8px;font-size:12px;font-weight:700;white-space:nowrap}
-.esr .critical{background:@critical;color:@on-critical}
-.esr .high{background:@high;color:@on-high}
-.esr .medium{background:@medium;color:@on-medium}
-.esr .low{background:@low;color:@on-low}
-.esr .other{background:@other;color:@on-other}
-.esr .none{background:@none}
-.esr rect.critical{fill:@critical}
-.esr rect.high{fill:@high}
-.esr rect.medium{fill:@medium}
-.esr rect.low{fill:@low}
-.esr rect.other{fill:@other}
-.esr rect.none{fill:@none}
-.esr .images{display:flex;gap:8px;align-items:center;justify-content:flex-end;white-space:nowrap}
-.esr .images .bar{width:180px}
-.esr .note{background:@warn-area;color:@warn;border-radius:8px;padding:8px 14px;margin:0 0 10px;overflow-wrap:anywhere}
-.esr table{width:100%;border-collapse:collapse;margin:4px 0 0;background:none}
-.esr th{color:@muted;font-size:12px;font-weight:700;text-align:left;padding:4px 8px;border-bottom:1px solid @line;\
-vertical-align:bottom}
-.esr td{padding:5px 8px;border-bottom:1px solid @line;vertical-align:top;overflow-wrap:anywhere}
-.esr th.number,.esr td.number{text-align:right;white-space:nowrap;overflow-wrap:normal}
-.esr th.number{width:96px}
-.esr.narrow th.number{width:72px}
-.esr td:first-child,.esr th:first-child{padding-left:0}
-.esr tr:hover td{background:@area}
-.esr .tools{display:flex;flex-wrap:wrap;gap:6px 10px;align-items:center;margin:2px 0 6px}
-.esr input{background:none;border:1px solid @muted;border-radius:6px;color:@text;font:inherit;padding:3px 9px;\
-width:240px;max-width:100%}
-.esr.narrow input{width:140px}
-.esr .button{border:1px solid @link;border-radius:12px;padding:2px 12px;font-weight:700;white-space:nowrap}
-.esr .pager{margin:0 0 0 auto}
-"""
 
 
 class WidgetContext(NamedTuple):
@@ -192,22 +77,31 @@ def render_registry(state: RegistryState, look: WidgetContext, *, search: str = 
 
 def render_repository(
     repository: str,
-    summary: RepositorySummary | None,
+    state: RegistryState | None,
     images: RepositoryImages,
     look: WidgetContext,
     *,
     search: str,
     page: int,
 ) -> str:
-    """Render one repository, with one page of its images; `search` is that of the page it was opened from."""
+    """Render one repository, with one page of its images.
+
+    Args:
+        repository: its name.
+        state: of this repository alone; None if no run has ended there.
+        images: of the repository.
+        look: of the page.
+        search: that of the page it was opened from.
+        page: the number of the page, from 1.
+    """
     back = f'<div class="tools">{_button("← All repositories", {"search": search}, look)}</div>'
-    visited, state = "no run has finished here yet", ""
-    if summary:
-        visited = f"last visited {_ago(summary.updated_at, look.now)}"
-        updates = [_update(update, pluralize(update.images, "image")) for update in summary.updates[:5]]
-        state = _state(registry_state([summary], look.max_age), updates, look)
+    visited, sums = "no run has finished here yet", ""
+    if state and state.updated_at:
+        visited = f"last visited {_ago(state.updated_at, look.now)}"
+        updates = [_update(shared.update, pluralize(shared.update.images, "image")) for shared in state.updates]
+        sums = _state(state, updates, look)
     listed = _images(repository, images, look, search, page)
-    return _document(look, back, _head(repository, visited), state, _section("Images", listed))
+    return _document(look, back, _head(repository, visited), sums, _section("Images", listed))
 
 
 def render_problem(message: str, look: WidgetContext) -> str:
@@ -216,10 +110,8 @@ def render_problem(message: str, look: WidgetContext) -> str:
 
 
 def _document(look: WidgetContext, *parts: str) -> str:
-    colors = _COLORS["dark" if look.dark else "light"]
-    style = re.sub("@([a-z-]+)", lambda match: colors[match[1]], _STYLE)
     classes = "esr narrow cwdb-no-default-styles" if look.narrow else "esr cwdb-no-default-styles"
-    return f'<style>{style}</style><div class="{classes}">{"".join(parts)}</div>'
+    return f'<style>{stylesheet(dark=look.dark)}</style><div class="{classes}">{"".join(parts)}</div>'
 
 
 def _head(title: str, text: str) -> str:
@@ -274,23 +166,29 @@ def _coverage(coverage: Coverage, look: WidgetContext) -> str:
     label = f"Scanned within {format_duration(look.max_age)}"
     if not coverage.promised:
         return _tile(label, "n/a", '<div class="muted">no image is to be scanned</div>')
-    missed = coverage.promised - coverage.scanned
+    missed = coverage.promised - coverage.in_time
     # Never rounded up: 100% means every image.
-    percent = f"{coverage.scanned * 10_000 // coverage.promised / 100:.2f}".rstrip("0").rstrip(".")
-    bar = _bar([("none", coverage.scanned, "in time"), ("critical", missed, "not in time")])
-    text = f"{coverage.scanned:,} of {pluralize(coverage.promised, 'image')}"
+    percent = f"{coverage.in_time * 10_000 // coverage.promised / 100:.2f}".rstrip("0").rstrip(".")
+    bar = _bar([("none", coverage.in_time, "in time"), ("critical", missed, "not in time")])
+    text = f"{coverage.in_time:,} of {pluralize(coverage.promised, 'image')}"
     return _tile(label, f"{percent}%", f'{bar}<div class="muted">{text}</div>', "bad" if missed else "good")
 
 
 def _worst(images_by_worst: Mapping[str, int]) -> str:
-    other = sum(images_by_worst.values()) - sum(images_by_worst.get(name, 0) for name in (*_SHOWN, "NONE"))
-    parts = [(severity.lower(), images_by_worst.get(severity, 0), severity.lower()) for severity in _SHOWN]
-    parts += [("other", other, "other"), ("none", images_by_worst.get("NONE", 0), "no findings")]
+    parts = _parts(images_by_worst)
     legend = "".join(
         f'<span><span class="dot {color}"></span>{number:,} {label}</span>' for color, number, label in parts if number
     )
     figure = f"{sum(images_by_worst.values()):,}"
     return _tile("Images by worst finding", figure, f'{_bar(parts)}<div class="legend">{legend}</div>')
+
+
+def _parts(images_by_worst: Mapping[str, int]) -> list[tuple[str, int, str]]:
+    """Return the parts of a bar of images: color, number and label."""
+    parts = [(severity.lower(), images_by_worst.get(severity, 0), severity.lower()) for severity in _SHOWN]
+    none = images_by_worst.get("NONE", 0)
+    other = sum(images_by_worst.values()) - none - sum(number for _, number, _ in parts)
+    return [*parts, ("other", other, "other"), ("none", none, "no findings")]
 
 
 def _open(state: RegistryState) -> str:
@@ -304,7 +202,7 @@ def _open(state: RegistryState) -> str:
 def _deadlines(state: RegistryState, look: WidgetContext) -> str:
     if not state.overdue:
         return _tile("Overdue findings", "0", '<div class="muted">none is past its deadline</div>', "good")
-    days = max(((look.now - found.due_at).days for _, found in state.overdue_worst), default=0)
+    days = max(((look.now - overdue.finding.due_at).days for overdue in state.overdue_worst), default=0)
     text = f"past their deadlines, by {pluralize(days, 'day')} at most" if days > 0 else "past their deadlines"
     return _tile("Overdue findings", f"{state.overdue:,}", f'<div class="muted">{text}</div>', "bad")
 
@@ -331,52 +229,50 @@ def _package(update: Update) -> str:
 
 
 def _overdue(state: RegistryState, look: WidgetContext) -> Iterator[str]:
-    for repository, found in state.overdue_worst:
+    shown = state.overdue_worst[:_MAX_OVERDUE]
+    for overdue in shown:
+        found = overdue.finding
         days = (look.now - found.due_at).days
         late = f"due {format_date(found.due_at)}, {pluralize(days, 'day')} overdue" if days > 0 else "due today"
         what = f"{_text(truncate(found.id, 40))} in {_text(truncate(found.package, 60))}"
-        where = _opening(repository, look, image_name(repository, found.image))
+        where = _opening(overdue.repository, look, overdue.image)
         yield f'{_pill(found.severity)} {what} <div class="muted">{late}: {where}</div>'
-    if (more := state.overdue - len(state.overdue_worst)) > 0 and state.overdue_worst:
+    if (more := state.overdue - len(shown)) > 0 and shown:
         yield f'<span class="muted">and {more:,} more overdue</span>'
 
 
 def _missed(coverage: Coverage) -> Iterator[str]:
-    for reason, number in sorted(coverage.missed.items(), key=lambda pair: (-pair[1], pair[0])):
-        names = coverage.examples.get(reason, ())
+    for reason, number in coverage.late.items():
+        names = coverage.names.get(reason, ())
         examples = ", ".join(_text(name) for name in names) + (", ..." if names and number > len(names) else "")
         what = f"{pluralize(number, 'image')} not scanned in time: {_text(reason_words(reason))}"
         yield f'{what}<div class="muted">{examples}</div>' if names else what
 
 
 def _repositories(lines: Sequence[RepositoryLine], look: WidgetContext, search: str, page: int) -> str:
-    found = [line for line in lines if search.lower() in line.name.lower()] if search else lines
+    found = [line for line in lines if search.lower() in line.repository.lower()] if search else lines
     shown, pager = _page(found, page, lambda number: {"search": search, "page": number}, look)
     form = f'<input name="search" value="{_text(search)}" placeholder="part of a name" maxlength="256">'
     form += _button("Search", {}, look)
     form += _button("Show all", {"search": ""}, look) if search else ""
     if not shown:
         return f'<div class="tools">{form}</div><div class="muted">No repository name contains this text.</div>'
-    columns = ["Critical", "High"] if look.narrow else ["Critical", "High", "Medium", "Low", "Overdue", "Not in time"]
-    head = _header(["Repository", *([] if look.narrow else ["Images"])], columns)
+    head = _header(["Repository", "Images"], "Not in time", look)
     rows = "".join(_repository_row(line, look, search) for line in shown)
     return f'<div class="tools">{form}{pager}</div><table>{head}{rows}</table>'
 
 
 def _repository_row(line: RepositoryLine, look: WidgetContext, search: str) -> str:
-    name = _opening(line.name, look, search=search)
-    images = sum(line.images_by_worst.values())
+    name = _opening(line.repository, look, search=search)
+    images, late = sum(line.images_by_worst.values()), line.late
     if look.narrow:
         facts = [pluralize(images, "image")]
         facts += [f"{line.overdue:,} overdue"] if line.overdue else []
-        facts += [f"{line.missed:,} not scanned in time"] if line.missed else []
+        facts += [f"{late:,} not scanned in time"] if late else []
         return f'<tr><td>{name}<div class="muted">{", ".join(facts)}</div></td>{_numbers(line.open, _SHOWN[:2])}</tr>'
-    parts = [(severity.lower(), line.images_by_worst.get(severity, 0), severity.lower()) for severity in _SHOWN]
-    none = line.images_by_worst.get("NONE", 0)
-    other = images - none - sum(number for _, number, _ in parts)
-    bar = _bar([*parts, ("other", other, "other"), ("none", none, "no findings")])
+    bar = _bar(_parts(line.images_by_worst))
     count = f'<td class="cell"><div class="images"><span>{images:,}</span>{bar}</div></td>'
-    rest = "".join(f'<td class="number">{_bad_number(number)}</td>' for number in (line.overdue, line.missed))
+    rest = "".join(f'<td class="number">{_bad_number(number)}</td>' for number in (line.overdue, late))
     return f"<tr><td>{name}</td>{count}{_numbers(line.open, _SHOWN)}{rest}</tr>"
 
 
@@ -391,8 +287,7 @@ def _images(repository: str, images: RepositoryImages, look: WidgetContext, sear
     shown, pager = _page(images.recent, page, lambda number: {**parameters, "page": number}, look)
     if not shown:
         return f'<div class="muted">No image was scanned within {format_duration(look.max_age)}.</div>{notes}'
-    columns = ["Critical", "High"] if look.narrow else ["Critical", "High", "Medium", "Low", "Overdue", "Last scan"]
-    head = _header(["Image", *([] if look.narrow else ["Best update"])], columns)
+    head = _header(["Image", "Best update"], "Last scan", look)
     rows = "".join(_image_row(repository, image, look) for image in shown)
     return f'<div class="tools">{pager}</div><table>{head}{rows}</table>{notes}'
 
@@ -423,8 +318,10 @@ def _status(record: ImageRecord) -> str:
     return '<span class="bad">not supported</span>' if record.unsupported else '<span class="bad">scan failed</span>'
 
 
-def _header(names: Iterable[str], numbers: Iterable[str]) -> str:
-    cells = [f'<th scope="col">{name}</th>' for name in names]
+def _header(names: Sequence[str], last: str, look: WidgetContext) -> str:
+    """Return the head of a table: its names, of which a narrow one has the first, numbers by severity, and the last."""
+    numbers = ["Critical", "High"] if look.narrow else ["Critical", "High", "Medium", "Low", "Overdue", last]
+    cells = [f'<th scope="col">{name}</th>' for name in (names[:1] if look.narrow else names)]
     cells += [f'<th scope="col" class="number">{name}</th>' for name in numbers]
     return f"<thead><tr>{''.join(cells)}</tr></thead>"
 

@@ -17,7 +17,8 @@ from ecr_scan_reporter.memory.summaries import OverdueFinding, RepositorySummary
 from ecr_scan_reporter.models.selection import RepositoryFilter
 from ecr_scan_reporter.models.severities import SEVERITIES
 from ecr_scan_reporter.reporting.formatting import Context
-from ecr_scan_reporter.reporting.overviews.overview import Balance, Notices, Overview, build_overviews
+from ecr_scan_reporter.reporting.overviews.balance import Balance
+from ecr_scan_reporter.reporting.overviews.overview import Notices, Overview, build_overviews
 from ecr_scan_reporter.reporting.overviews.pages import build_messages
 from ecr_scan_reporter.settings import ReporterSettings
 from hypothesis import given, settings
@@ -88,7 +89,7 @@ def test_registry_of_any_size_is_one_page(repositories: int, images: int, snapsh
     assert messages[0].email == snapshot(name="mail")
     assert json.loads(messages[0].chat) == snapshot(name="chat")
     named = [row["repository"] for message in messages for row in json.loads(message.document)["repositories"]]
-    assert named == [row.repository for row in overview.repositories]
+    assert named == [row.repository for row in overview.state.repositories]
     assert len(named) == repositories
     assert [message.attributes["part"] for message in messages] == list(range(1, len(messages) + 1))
     assert {message.chat for message in messages[1:]} <= {""}
@@ -181,9 +182,9 @@ def test_stale_run_is_reported() -> None:
 def test_promise_excludes_archived_and_unselected() -> None:
     coverage = {"images": 20, "in_time": 12, "never_scanned": 1, "expired": 2, "archived": 3, "not_selected": 1}
     overview = overview_of([summary(coverage=coverage, examples={"expired": ["1.0", "sha256:7f5b2640fe6f"]})], {})
-    assert (overview.images, overview.in_time) == (16, 12)
+    assert (overview.state.coverage.promised, overview.state.coverage.in_time) == (16, 12)
     # One image has no reason.
-    assert overview.late == {"expired": 2, "never_scanned": 1, "other": 1}
+    assert overview.state.coverage.late == {"expired": 2, "never_scanned": 1, "other": 1}
     text = mail(overview)
     assert "  12 of 16 images scanned in time; 4 were not:\n" in text
     assert "        2  monitoring lapsed     team-a/app:1.0, ...\n" in text
@@ -193,8 +194,12 @@ def test_promise_excludes_archived_and_unselected() -> None:
 def test_coverage_adds_up_over_repositories() -> None:
     summaries = list(sample_summaries(1000, 10))
     overview = overview_of(summaries, {})
-    assert overview.images == sum(one.coverage["images"] - one.coverage.get("archived", 0) for one in summaries)
-    assert overview.images == overview.in_time + sum(overview.late.values())
+    assert overview.state.coverage.promised == sum(
+        one.coverage["images"] - one.coverage.get("archived", 0) for one in summaries
+    )
+    assert overview.state.coverage.promised == overview.state.coverage.in_time + sum(
+        overview.state.coverage.late.values()
+    )
 
 
 def test_first_updates_are_those_that_solve_most() -> None:
@@ -204,7 +209,11 @@ def test_first_updates_are_those_that_solve_most() -> None:
     first = summary("a", updates=[update("zlib", 2, 1, "1.1"), update("tar", 0, 9)], open=Counter(CRITICAL=9))
     second = summary("b", updates=[update("zlib", 2, 1, "1.1"), update("curl", 3, 2, "1.2")])
     overview = overview_of([first, second], {})
-    assert [(found.package, found.images) for found in overview.updates] == [("zlib", 2), ("curl", 2), ("tar", 9)]
+    assert [(found.package, found.images) for found, *_ in overview.state.updates] == [
+        ("zlib", 2),
+        ("curl", 2),
+        ("tar", 9),
+    ]
     text = mail(overview)
     assert "  1. zlib 1.0 -> 1.1         2 images, 4 critical, 10 high\n" in text
     assert "  3. tar 1.0 (no fix known)  9 images, 5 high\n" in text
@@ -220,7 +229,9 @@ def test_many_different_updates_keep_the_worst() -> None:
         )
         for number in range(4_000)
     ]
-    assert [found.package for found in overview_of(summaries, {}).updates] == [f"p-2000-{n}" for n in range(5)]
+    assert [found.package for found, *_ in overview_of(summaries, {}).state.updates] == [
+        f"p-2000-{n}" for n in range(5)
+    ]
 
 
 def test_overdue_findings_are_named_with_their_dates_and_why() -> None:
@@ -288,7 +299,7 @@ def test_each_group_has_a_overview_of_its_own() -> None:
     before = snapshot_of([*summaries, summary("team-c/gone", open=Counter(HIGH=7))])
     overviews, snapshot = build_overviews(summaries, before, NOW - WEEK, grouped, NOW)
     assert [overview.group for overview in overviews] == ["team-a", "team-b", "team-c", None]
-    assert [[row.repository for row in overview.repositories] for overview in overviews] == [
+    assert [[row.repository for row in overview.state.repositories] for overview in overviews] == [
         ["team-a/app"],
         ["team-b/app"],
         [],
@@ -474,18 +485,18 @@ def test_books_balance(history: list[dict[str, RepositorySummary]]) -> None:
         [overview], after = build_overviews(summaries.values(), before, now - WEEK, SETTINGS, now)
         changes = overview.changes
         assert changes is not None
-        assert changes.open_now == overview.total_open
+        assert changes.open_now == overview.state.open.total()
         assert changes.open_before == sum(known.open for known in before.values())
         assert all(getattr(changes, name) >= 0 for name in changes.__slots__)
-        for row in overview.repositories:
-            assert row.changes is not None
-            assert row.changes.open_now == sum(row.open.values())
+        for row in overview.state.repositories:
+            balance = overview.balances[row.repository]
+            assert balance.open_now == sum(row.open.values())
             known = before.get(row.repository, RepositorySnapshot(Ledger(), 0))
             ledger = summaries[row.repository].ledger - known.ledger
             # No image was forgotten: then the ledger says exactly what happened.
             if min(ledger.to_json()) >= 0:
                 kept = "new", "back", "fixed", "withdrawn", "new_critical"
-                assert [getattr(row.changes, name) for name in kept] == [getattr(ledger, name) for name in kept]
+                assert [getattr(balance, name) for name in kept] == [getattr(ledger, name) for name in kept]
         before = after
 
 
@@ -561,6 +572,6 @@ def test_fixes_of_updates_that_are_not_shown_mean_enhanced_scanning() -> None:
     updates = [Update(f"p-{n}", ("1.0",), (), Counter(CRITICAL=9 - n)) for n in range(6)]
     updates.append(Update("last", ("1.0",), ("1.1",), Counter(LOW=1)))
     overview = overview_of([summary(updates=updates)])
-    assert "last" not in {update.package for update in overview.updates}
+    assert "last" not in {update.package for update, *_ in overview.state.updates}
     assert overview.is_enhanced
     assert not overview_of([summary(updates=updates[:-1])]).is_enhanced

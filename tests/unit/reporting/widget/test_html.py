@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from ecr_scan_reporter.memory.images import ImageRecord, Update
 from ecr_scan_reporter.memory.summaries import OverdueFinding, RepositorySummary
-from ecr_scan_reporter.reporting.registry_state import registry_state, repository_images
+from ecr_scan_reporter.reporting.registry_state import registry_state
 from ecr_scan_reporter.reporting.widget.html import WidgetContext, render_problem, render_registry, render_repository
+from ecr_scan_reporter.reporting.widget.images import repository_images
 from ecr_scan_reporter.shared.durations import Duration
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -101,7 +102,7 @@ def pages(name: str, look: WidgetContext = LOOK) -> list[str]:
     images = repository_images([(name, record)], WEEK, NOW)
     return [
         render_registry(registry_state([summary, gone], WEEK), look, search=name),
-        render_repository(name, summary, images, look, search=name, page=1),
+        render_repository(name, registry_state([summary], WEEK), images, look, search=name, page=1),
         render_problem(name, look),
     ]
 
@@ -213,6 +214,15 @@ def test_what_needs_attention_is_named() -> None:
     words = Page(render_registry(state, LOOK)).words
     assert "No run has visited a repository for 7 days: is the schedule enabled?" in words
     assert "1 repository has not been visited for 7 days: gone." in words
+
+
+def test_findings_that_are_overdue_for_longest_are_named() -> None:
+    found = [OverdueFinding("1.0", f"CVE-{days}", "zlib", "HIGH", NOW - days * DAY) for days in range(1, 8)]
+    state = registry_state([RepositorySummary("app", NOW, overdue=9, overdue_worst=found)], WEEK)
+    words = Page(render_registry(state, LOOK)).words
+    assert re.findall(r"CVE-\d", words) == [f"CVE-{days}" for days in (7, 6, 5, 4, 3)]
+    assert "and 4 more overdue" in words
+    assert "past their deadlines, by 7 days at most" in words
 
 
 def test_image_links_to_the_console_of_its_partition() -> None:
