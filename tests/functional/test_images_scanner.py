@@ -1253,14 +1253,23 @@ def test_continuation_sums_up_the_findings_of_the_images_before_it(scanner: Scan
     assert {message.digest for message in scanner.overdue()} == {entry.digest for entry in images[10:]}
 
 
-def test_memory_of_the_images_before_a_continuation_does_not_outlast_the_invocation(scanner: Scanner) -> None:
+def test_summary_that_there_is_no_time_for_is_made_by_the_next_invocation(scanner: Scanner) -> None:
     images = sorted(plain_images(30), key=lambda image: image.digest)
     scanner.add(*images, scans={entry.digest: scanned(1) for entry in images})
     report_findings(scanner, [entry.digest for entry in images])
-    scanner.aws.behavior.latency = {"Query": 2}
-    message = RepositoryMessage(REPOSITORY, after=images[9].digest)
-    assert scanner.handle(message.to_json(), seconds=1) == []
+    scanner.aws.reset()
+    scanner.aws.behavior.latency = {"Query": 0.4}
+    # Nothing is left to be looked up, and the second query takes too long.
+    done = Coverage({CoverageReason.IN_TIME: 30})
+    message = RepositoryMessage(REPOSITORY, after=images[-1].digest, oldest=7, coverage=done, waiting_since=7)
+    assert scanner.handle(message.to_json(), seconds=0.8) == []
     assert scanner.continuations() == [message._replace(stalled=1)]
+    scanner.aws.behavior.latency = {}
+    assert scanner.handle(scanner.continuations()[0].to_json()) == []
+    assert summary(scanner).coverage == {"images": 30, "in_time": 30}
+    assert summary(scanner).open == {"HIGH": sum(range(1, 31))}
+    # The invocations before queued the overdue images.
+    assert scanner.overdue() == []
 
 
 def state(scanner: Scanner) -> RepositoryState:
@@ -1292,6 +1301,9 @@ def test_chunks_read_every_image_from_memory_once(scanner: Scanner, monkeypatch:
     # The one that was deleted is still known, and its changes count.
     assert read == [digests[:101], digests[101:201], digests[201:]]
     assert scanner.aws.calls()["Query"] == 3
+    read.clear()
+    assert scanner.handle(RepositoryMessage(REPOSITORY, after=digests[100]).to_json()) == []
+    assert read == [digests[101:201], digests[201:], digests[:101]]
 
 
 def test_what_is_asked_for_is_remembered_before_the_scan_is_started(

@@ -1,7 +1,7 @@
 """Reads the last scans from memory, so that images that are not due cost no call, and remembers the answers of ECR."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from zlib import crc32
@@ -49,16 +49,13 @@ class KnownScans:
         self._available = True
         self.overdue = frozenset[str]()
         self._remembered: dict[str, RememberedScan] = {}
-        self._read_until = ""
+        self._read_until = context.message.after
         self._summary = RepositorySummary(self._repository, self._now)
         self._spot_checks = 0
         self._writes: list[Future[None]] = []
 
     def read(self, chunk: Chunk, name_of: Callable[[str], str | None]) -> None:
         """Read the memory of the next images, and forget the ones before.
-
-        The first call begins with the first image of the repository, even if this invocation begins with a later one:
-        the summary of the repository has the findings of all images, and the ledgers of those that ECR no longer lists.
 
         Args:
             chunk: the next images.
@@ -67,26 +64,45 @@ class KnownScans:
         Raises:
             DeadlineExceededError: memory knows too many images for the remaining time.
         """
-        self._remembered, self.overdue = {}, frozenset()
         wanted = frozenset(image.digest for image in chunk.images)
         until = "" if chunk.last else chunk.images[-1].digest
+        self._remembered, self.overdue = {}, frozenset()
+        scans, overdue = dict[str, RememberedScan](), list[str]()
+        for digest, scan, is_overdue in self._summarized(self._read_until, until, name_of):
+            if digest in wanted:
+                scans[digest] = scan
+                if is_overdue:
+                    overdue.append(digest)
+        if self._available:
+            self._remembered, self.overdue, self._read_until = scans, frozenset(overdue), until
+
+    def complete_summary(self, name_of: Callable[[str], str | None]) -> None:
+        """Read the memory of the images that the invocations before have processed: their findings count as well.
+
+        Args:
+            name_of: returns the name of an image; None if it is not listed.
+
+        Raises:
+            DeadlineExceededError: memory knows too many images for the remaining time.
+        """
+        if self._context.message.after:
+            for _ in self._summarized("", self._context.message.after, name_of):
+                pass
+
+    def _summarized(
+        self, after: str, until: str, name_of: Callable[[str], str | None]
+    ) -> Iterator[tuple[str, RememberedScan, bool]]:
+        """Yield what is remembered of images in a range of digests, and add their findings to the summary."""
         work = f"what memory knows of {self._repository}"
         self._context.deadline.check(work)
         if not self._available:
             return
-        scans, overdue = dict[str, RememberedScan](), list[str]()
         try:
-            images = self._memory.scans(self._repository, self._read_until, until)
-            for digest, scan, is_overdue in summarize(images, self._summary, name_of):
+            for image in summarize(self._memory.scans(self._repository, after, until), self._summary, name_of):
                 self._context.deadline.check(work)
-                if digest in wanted:
-                    scans[digest] = scan
-                    if is_overdue:
-                        overdue.append(digest)
+                yield image
         except AwsError as error:
             self._give_up(error)
-        else:
-            self._remembered, self.overdue, self._read_until = scans, frozenset(overdue), until
 
     def standings(self, images: Iterable[Candidate]) -> dict[str, ImageStanding]:
         """Return how the images of the chunk stand, by digest, as far as DescribeImages and memory settle it."""

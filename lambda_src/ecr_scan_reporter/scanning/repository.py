@@ -133,6 +133,8 @@ class RepositoryScan:
                     self.look_up(chunk)
                     self._start(chunk)
             self._settle(chunk)
+        self._report_stop()
+        self._known.complete_summary(self.listing.candidates.name)
         self._finish()
 
     @contextmanager
@@ -244,8 +246,16 @@ class RepositoryScan:
             standing = self._known.standing(standing.image, standing.source, named)
         return standing._replace(started=digest in self._tally.started)
 
+    def _report_stop(self) -> None:
+        if self.stopped:
+            outcome, warning = _STOPS[type(self.stopped)]
+            self._tally.count(outcome)
+            if warning:
+                extra = {"repository": self._context.repository, "reason": str(self.stopped)}
+                logger.warning(warning, extra=extra)
+
     def _finish(self) -> None:
-        """Remember the repository, and say why no further scan could be started."""
+        """Remember the repository after the run."""
         coverage = self._sums.coverage.merge(self.listing.skipped_coverage)
         self._sums = self._sums._replace(coverage=coverage)
         oldest, message = self._sums.oldest, self._message
@@ -259,11 +269,6 @@ class RepositoryScan:
             unscheduled=message.unscheduled,
         )
         self._known.finish(state, coverage)
-        if self.stopped:
-            outcome, warning = _STOPS[type(self.stopped)]
-            self._tally.count(outcome)
-            if warning:
-                logger.warning(warning, extra={"repository": state.repository, "reason": str(self.stopped)})
 
     def _continuation(self, reason: str) -> RepositoryMessage:
         message, started = self._message, len(self._tally.started)
