@@ -82,8 +82,7 @@ def single_attempt_client(threads: int = 1) -> "ECRClient":
     botocore's standard and adaptive modes also retry LimitExceededException, which StartImageScan returns for an image
     that was scanned within 24 hours.
     """
-    client: ECRClient = create_client("ecr", threads=threads, attempts=1)
-    return client
+    return ecr_client(threads, attempts=1)
 
 
 class EcrRegistry:

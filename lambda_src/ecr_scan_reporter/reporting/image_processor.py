@@ -1,11 +1,12 @@
 """Processes the scan of one image: reads it, compares it with memory, and remembers the outcome in one transaction."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.errors import AwsError, ConditionError
 from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord, Remembered
@@ -89,9 +90,8 @@ class ImageProcessor:
     Args:
         settings: of the reporter.
         ecr: the registry.
-        memory: what is known of the images.
-        outbox: what waits to be reported.
-        details: of the images in this batch.
+        table: the memory table.
+        images: with scan events in this batch.
         rules: those for ignored findings.
         now: aware.
     """
@@ -100,14 +100,14 @@ class ImageProcessor:
         self,
         settings: ReporterSettings,
         ecr: EcrRegistry,
-        memory: ImageMemory,
-        outbox: Outbox,
-        details: BatchDetails,
+        table: Table,
+        images: Iterable[ImageId],
         rules: RuleMatcher,
         now: datetime,
     ) -> None:
-        self.settings, self.ecr, self.memory, self.outbox = settings, ecr, memory, outbox
-        self.details, self.rules, self.now = details, rules, now
+        self.settings, self.ecr, self.rules, self.now = settings, ecr, rules, now
+        self.memory, self.outbox = ImageMemory(table), Outbox(table)
+        self.details = BatchDetails(ecr, table, images, now)
         self.own = RegistryId(settings.account, settings.region)
 
     def process(self, event: ScanEvent, receives: int) -> Outcome:
@@ -342,12 +342,11 @@ class ImageProcessor:
                 details = self.details.read(image, event.tags)
             inventory = self._is_inventory(image, details.pushed_at)
         record = record._replace(tags=details.tags or record.tags, platform=details.platform or record.platform)
-        if not inventory:
-            report = image_report(image, event.time, record, ReportReason.FINDINGS_NOT_READ)
-            return report._replace(counts=counts, failure=scan.reason)
-        return (
-            image_report(image, event.time, record, ReportReason.INVENTORY)._replace(counts=counts) if counts else None
-        )
+        if inventory and not counts:
+            return None
+        reason = ReportReason.INVENTORY if inventory else ReportReason.FINDINGS_NOT_READ
+        report = image_report(image, event.time, record, reason)
+        return report._replace(counts=counts, failure="" if inventory else scan.reason)
 
     def _remember(
         self,

@@ -16,7 +16,6 @@ from ecr_scan_reporter.aws.sns import ReportPublisher
 from ecr_scan_reporter.aws.sqs import SqsQueue
 from ecr_scan_reporter.aws.sqs_batch import SqsBatchResponse, SqsRecord, batch_response, receive_count
 from ecr_scan_reporter.errors import AwsError, DeadlineExceededError, FindingsNotReadError, MessageError
-from ecr_scan_reporter.memory.images import ImageMemory
 from ecr_scan_reporter.memory.outbox import Outbox
 from ecr_scan_reporter.memory.rules import RuleMemory
 from ecr_scan_reporter.memory.runs import RunMemory
@@ -28,7 +27,6 @@ from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
 from ecr_scan_reporter.reporting.delivery import publish_again
 from ecr_scan_reporter.reporting.image_processor import ImageProcessor, Outcome
 from ecr_scan_reporter.reporting.intake.events import load, parse
-from ecr_scan_reporter.reporting.intake.image_details import BatchDetails
 from ecr_scan_reporter.reporting.intake.latest_events import ImageEvents, ReceivedEvent, latest_per_image
 from ecr_scan_reporter.reporting.reports.publishing import PublishingDependencies, publish_what_is_due
 from ecr_scan_reporter.settings import ReporterSettings
@@ -185,10 +183,8 @@ def process(
         deadline: after which no image is started.
         now: aware.
     """
-    details = BatchDetails(deps.ecr, deps.table, (image.image for image in images), now)
-    processor = ImageProcessor(
-        deps.settings, deps.ecr, ImageMemory(deps.table), Outbox(deps.table), details, rules, now
-    )
+    with_events = (image.image for image in images)
+    processor = ImageProcessor(deps.settings, deps.ecr, deps.table, with_events, rules, now)
     events = [_events_work(image, processor) for image in images]
     deadlines = [_overdue_work(message_id, message, processor) for message_id, message in overdue.items()]
     processed = Processed([], set(), set())

@@ -13,6 +13,7 @@ from ecr_scan_reporter.reporting.reports.image_report import (
     LeftOutFinding,
     ReportReason,
     keep_worst,
+    totals,
 )
 
 # Of this many others, a few bytes are kept; an item of the memory table has room for them.
@@ -99,7 +100,7 @@ def combine_reports(first: ImageReport, second: ImageReport, since: datetime) ->
         overdue_counts=Counter(first.overdue_counts) + Counter(second.overdue_counts),
         changes=kept,
         left_out=left_out | leave_out(changes, kept),
-        totals=_totals(changes, left_out.values()),
+        totals=totals(changes, left_out.values()),
     )
 
 
@@ -140,15 +141,3 @@ def _shortened(changes: Mapping[Change, Iterable[KnownFinding]]) -> dict[str, Le
         for change, found in changes.items()
         for known in found
     }
-
-
-def _totals(
-    changes: Mapping[Change, Iterable[KnownFinding]], left_out: Iterable[LeftOutFinding]
-) -> dict[Change, Counter[str]]:
-    """Count findings by change and severity."""
-    totals: dict[Change, Counter[str]] = {change: Counter() for change in Change}
-    for entry in left_out:
-        totals[entry.change][entry.severity] += 1
-    for change, found in changes.items():
-        totals[change].update(known.finding.severity for known in found)
-    return {change: counts for change, counts in totals.items() if counts}

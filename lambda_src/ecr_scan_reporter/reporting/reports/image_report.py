@@ -152,13 +152,16 @@ def count_changes(images: Iterable[ImageReport], change: Change) -> int:
     return sum(image.total(change) * image.images for image in images)
 
 
-def totals(changes: Mapping[Change, Iterable[KnownFinding]]) -> dict[Change, dict[str, int]]:
+def totals(
+    changes: Mapping[Change, Iterable[KnownFinding]], left_out: Iterable[LeftOutFinding] = ()
+) -> dict[Change, Counter[str]]:
     """Count findings by change and severity."""
-    return {
-        change: dict(Counter(known.finding.severity for known in found))
-        for change in Change
-        if (found := tuple(changes.get(change, ())))
-    }
+    counts: dict[Change, Counter[str]] = {change: Counter() for change in Change}
+    for entry in left_out:
+        counts[entry.change][entry.severity] += 1
+    for change, found in changes.items():
+        counts[change].update(known.finding.severity for known in found)
+    return {change: found for change, found in counts.items() if found}
 
 
 def keep_worst(
