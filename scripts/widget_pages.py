@@ -20,9 +20,9 @@ sys.path[:0] = [str(ROOT / "lambda_src"), str(ROOT / "tests")]
 from ecr_scan_reporter import console_widget
 from ecr_scan_reporter.aws.dynamodb import Table
 from fake_aws import FakeAws, FakeRegistry
+from support.invocations import Context
 from support.sample_registry import registry_items, repository_names
 
-ARN = "arn:aws:lambda:eu-west-1:123456789012:function:ecr-scan-reporter-console-widget"
 # Pixels of the widget's content.
 WIDTHS = {"wide": 1400, "narrow": 400}
 BACKGROUNDS = {"light": "#ffffff", "dark": "#161d26"}
@@ -66,9 +66,8 @@ def main(directory: Path) -> None:
 
 
 def _page(event: dict[str, Any], theme: str, width: int) -> str:
-    context: Any = type("Context", (), {"invoked_function_arn": ARN})()
     started = time.monotonic()
-    html = console_widget.handler({**event, "widgetContext": {"theme": theme, "width": width}}, context)
+    html = console_widget.handler({**event, "widgetContext": {"theme": theme, "width": width}}, Context())
     print(f"{len(html):,} bytes, {time.monotonic() - started:.2f} s", flush=True)
     return f'<!doctype html><meta charset="utf-8"><body style="margin:0;background:{BACKGROUNDS[theme]}">{html}</body>'
 

@@ -50,20 +50,13 @@ def aws(
             "NOTIFY_ON_SCAN_FAILURE": "true",
             "REPORTER_NAME": "benchmark",
             "REPORT_WINDOW_SECONDS": "0",
-            "PYTHONPATH": str(ROOT / "lambda_src"),
+            "PYTHONPATH": os.pathsep.join(str(ROOT / folder) for folder in ("lambda_src", "tests")),
         }
         fake_aws.reset()
         os.environ.update(fake_aws.environment() | settings)
         for handler in (images_scanner, repositories_scanner, reporter):
             handler.dependencies.cache_clear()
         yield fake_aws
-
-
-class Context:
-    """An invocation of 15 minutes."""
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 900_000
 
 
 def memory_table(fake_aws: FakeAws) -> Table:

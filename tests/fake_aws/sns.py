@@ -1,7 +1,7 @@
 """Amazon SNS in the query protocol, with XML answers. Every topic exists.
 
-moto's topics do not serve here: a publication costs 0.5 ms, and 0.01 ms here. They accept an empty message, any subject,
-and a structure without a default entry, count no attributes, and confirm each address of email.
+moto's topics do not serve here: a publication costs 0.5 ms, and 0.01 ms here. They accept an empty message, any
+subject, and a structure without a default entry, count no attributes, and confirm each address of email.
 """
 
 import json

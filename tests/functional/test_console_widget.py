@@ -14,11 +14,11 @@ from fake_aws import FakeAws, Fault, digest_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.fixtures import virtual_aws
+from support.invocations import Context
 from support.random_tests import examples
 from support.sample_registry import registry_items
 from support.virtual_time import TIME
 
-ARN = "arn:aws:lambda:eu-west-1:123456789012:function:console-widget"
 FIRST = "team-a/checkout"
 Show = Callable[..., str]
 
@@ -48,8 +48,7 @@ def show(aws: FakeAws) -> Show:
         arguments: Any = {} if event is None else event
         if context:
             arguments = {**arguments, "widgetContext": context}
-        lambda_context: Any = type("Context", (), {"invoked_function_arn": ARN})()
-        html = console_widget.handler(arguments, lambda_context)
+        html = console_widget.handler(arguments, Context())
         assert isinstance(html, str)
         json.dumps(html).encode()
         return html
@@ -75,9 +74,9 @@ def test_repository_is_one_query_and_one_get(show: Show, aws: FakeAws) -> None:
 def test_state_is_read_again_after_a_minute(show: Show, aws: FakeAws) -> None:
     deps, now = console_widget.dependencies(), TIME.now()
     for seconds in (0, 30, 60):
-        answer({}, deps, ARN, now + timedelta(seconds=seconds))
+        answer({}, deps, Context().invoked_function_arn, now + timedelta(seconds=seconds))
     assert aws.calls() == {"Query": 1}
-    answer({}, deps, ARN, now + timedelta(seconds=61))
+    answer({}, deps, Context().invoked_function_arn, now + timedelta(seconds=61))
     assert aws.calls() == {"Query": 2}
 
 
@@ -106,8 +105,7 @@ def test_search_comes_from_the_action_or_the_input_field(
 
 
 def test_widget_describes_itself(show: Show, aws: FakeAws) -> None:
-    context: Any = type("Context", (), {"invoked_function_arn": ARN})()
-    assert console_widget.handler({"describe": True}, context) == {"markdown": DESCRIPTION}
+    assert console_widget.handler({"describe": True}, Context()) == {"markdown": DESCRIPTION}
     assert aws.calls() == {}
 
 

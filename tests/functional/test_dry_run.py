@@ -16,11 +16,12 @@ from ecr_scan_reporter.models.scans import Scan
 from ecr_scan_reporter.scanning import dry_run
 from fake_aws import DOCKER_INDEX, FakeAws, FakeImage, FakeScan, digest_of, plain_images
 from support.fixtures import virtual_aws
+from support.invocations import Context, sqs_records
 from support.virtual_time import TIME
 
 NOW = TIME.now().replace(microsecond=0)
 REPOSITORY = "team-a/app"
-CONTEXT: Any = type("Context", (), {"get_remaining_time_in_millis": lambda _: 60_000})()
+CONTEXT = Context()
 ASK = {"repository": REPOSITORY, "dryRun": True}
 
 
@@ -111,7 +112,7 @@ def test_decisions_are_those_of_the_run_that_follows(aws: FakeAws) -> None:
     found.scans.update({entry.digest: kind for n, entry in enumerate(images) if (kind := kinds[n % len(kinds)])})
     answer: Any = images_scanner.handler(ASK, CONTEXT)
     body = RepositoryMessage(REPOSITORY).to_json()
-    assert images_scanner.handler({"Records": [{"messageId": "1", "body": body}]}, CONTEXT) == {"batchItemFailures": []}
+    assert images_scanner.handler({"Records": sqs_records(body)}, CONTEXT) == {"batchItemFailures": []}
     expected = {entry["digest"] for entry in answer["images"] if entry["decision"] == "scan"}
     assert {start.digest for start in aws.starts()} == expected
     assert Counter(entry["decision"] for entry in answer["images"])["skip"] > 0

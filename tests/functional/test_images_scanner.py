@@ -6,14 +6,12 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import pytest
-from botocore.client import BaseClient
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 from ecr_scan_reporter import images_scanner
 from ecr_scan_reporter.aws import deadline
@@ -45,6 +43,8 @@ from fake_aws import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.fixtures import embedded_metrics, virtual_aws
+from support.invocations import Context, sqs_records
+from support.killer import Killer
 from support.random_tests import examples
 from support.virtual_time import TIME
 
@@ -68,9 +68,7 @@ class Scanner:
 
     def handle(self, *bodies: str, seconds: float = 60) -> list[str]:
         """Invoke the function with these messages; return which failed."""
-        records: Any = [{"messageId": str(index), "body": body} for index, body in enumerate(bodies)]
-        context: Any = type("Context", (), {"get_remaining_time_in_millis": lambda _: int(seconds * 1000)})()
-        answer = images_scanner.handler({"Records": records}, context)
+        answer = images_scanner.handler({"Records": sqs_records(*bodies)}, Context(seconds))
         return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
     def scan(self, seconds: float = 60) -> list[str]:
@@ -1083,49 +1081,29 @@ def test_calls_to_ecr_and_sqs_that_hang_fit_into_the_margin_of_an_invocation() -
         assert attempts * (config.connect_timeout + config.read_timeout) <= deadline._MAX_MARGIN
 
 
-class Killed(BaseException):
-    """The function was killed."""
-
-
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_scanner_killed_at_any_write_starts_every_scan_once(
-    make_scanner: Callable[..., Scanner], monkeypatch: pytest.MonkeyPatch, after: bool
+    make_scanner: Callable[..., Scanner], killer: Killer, after: bool
 ) -> None:
     """It remembers what it asks for, and then asks: what it did not come to ask for is still due."""
     scans = {"never": None, "old": scanned(9), "failed": scanned(2, "FAILED"), "recent": scanned(1)}
     due = sorted(digest_of(name) for name in ("never", "old", "failed"))
-    call = BaseClient._make_api_call  # type: ignore[attr-defined]
-    writes: list[str] = []
-    kill_at: int | None = None
-
-    def count_writes(self: Any, operation: str, parameters: Any) -> Any:
-        if operation not in ("BatchWriteItem", "PutItem", "StartImageScan"):
-            return call(self, operation, parameters)
-        writes.append(operation)
-        if kill_at is not None and (len(writes) > kill_at or (len(writes) == kill_at and not after)):
-            raise Killed
-        answer = call(self, operation, parameters)
-        if len(writes) == kill_at:
-            raise Killed
-        return answer
-
-    monkeypatch.setattr(BaseClient, "_make_api_call", count_writes)
-    for number in itertools.count(1):
+    for number in itertools.count():
         scanner = make_scanner(THREADS="1")
         scanner.aws.reset()
         scanner.aws.create_memory_table()
-        if number > 1:
+        if number:
             scanner.registry.remove(REPOSITORY)
         scanner.add(*map(image, scans), scans={digest_of(name): scan for name, scan in scans.items() if scan})
-        writes, kill_at = [], number
-        with suppress(Killed):
+        with killer.at(number, after=after):
             scanner.handle(RepositoryMessage(REPOSITORY).to_json())
-        killed_at, kill_at = writes[number - 1 : number], None
+        killed_at = killer.writes[number : number + 1]
         assert scanner.handle(RepositoryMessage(REPOSITORY).to_json()) == []
         assert sorted(start.digest for start in scanner.aws.starts()) == due, f"killed at {killed_at}, write {number}"
         if not killed_at:
             break
-    assert number == 7  # what is asked for, the recent scan, three scans, the state of the repository, and none
+    # What is asked for, the recent scan, three scans, and the state of the repository.
+    assert number == 6
 
 
 def memory_table(scanner: Scanner) -> Table:

@@ -15,6 +15,7 @@ from ecr_scan_reporter.memory.summaries import RepositorySummary, summary_item
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from fake_aws import FakeAws, FakeImage, digest_of, index_image
 from support.fixtures import virtual_aws
+from support.invocations import Context, sqs_records
 from support.virtual_time import TIME
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -95,7 +96,6 @@ def test_repositories_scanner_writes_what_its_role_allows(written: set[tuple[str
 
 
 def test_images_scanner_writes_what_its_role_allows(written: set[tuple[str, str]]) -> None:
-    context: Any = type("Context", (), {"get_remaining_time_in_millis": lambda _: 60_000})()
-    records: Any = [{"messageId": "1", "body": RepositoryMessage("team-a/app").to_json()}]
-    assert images_scanner.handler({"Records": records}, context) == {"batchItemFailures": []}
+    records = sqs_records(RepositoryMessage("team-a/app").to_json())
+    assert images_scanner.handler({"Records": records}, Context()) == {"batchItemFailures": []}
     check(written, "images_scanner.tf")

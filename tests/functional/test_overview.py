@@ -19,11 +19,11 @@ from ecr_scan_reporter.reporting.overviews.publishing import OverviewRequest, ma
 from fake_aws import FakeAws, Fault
 from support import schemas
 from support.inbox import CHAT, TOPIC, ReporterHarness
+from support.invocations import Context, sqs_records
 from support.sample_summaries import NOW, WEEK, sample_summaries
 from support.virtual_time import TIME
 
 DAY = timedelta(days=1)
-Context: Any = type("Context", (), {"get_remaining_time_in_millis": lambda _: 60_000})
 
 
 def remember(aws: FakeAws, summaries: Sequence[RepositorySummary]) -> None:
@@ -125,7 +125,7 @@ def test_report_that_sns_rejects_is_published_later(inbox: ReporterHarness) -> N
 
 def inbox_receives(inbox: ReporterHarness, body: str) -> list[str]:
     """Let the reporter receive a message; return which failed."""
-    response = invoke(Records=[{"messageId": "1", "body": body}])
+    response = invoke(Records=sqs_records(body))
     return [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
 
 

@@ -19,7 +19,8 @@ from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import Image
 from ecr_scan_reporter.models.scans import ScanResult
 from ecr_scan_reporter.reporting.reports.publishing import CHECK
-from support.world import CHAT, START, TOPIC, World, documents, scan_event
+from support.invocations import scan_event
+from support.world import CHAT, START, TOPIC, World, documents
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
@@ -38,7 +39,7 @@ def digest_of(name: str) -> str:
 
 def scan(
     world: World, name: str, *ids: str, repository: str = "app", status: str = "COMPLETE", pushed: timedelta = HOUR
-) -> str:
+) -> dict[str, Any]:
     """Let ECR have scanned an image now; return the event."""
     digest = digest_of(name)
     findings = tuple(Finding(id_, "HIGH", "openssl", ("1.0",)) for id_ in ids)
@@ -343,7 +344,7 @@ def meeting(call: Callable[..., Any]) -> Callable[..., Any]:
     return meet
 
 
-def at_once(world: World, first: str, second: str) -> None:
+def at_once(world: World, first: dict[str, Any], second: dict[str, Any]) -> None:
     """Invoke two functions at the same moment."""
     messages = [world.send(first), world.send(second)]
     threads = [threading.Thread(target=world.invoke, args=([message],)) for message in messages]

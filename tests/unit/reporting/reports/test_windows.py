@@ -5,7 +5,8 @@ from typing import Any
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import Image
 from ecr_scan_reporter.models.scans import ScanResult
-from support.world import World, scan_event
+from support.invocations import scan_event
+from support.world import World
 
 DIGEST = f"sha256:{'1' * 64}"
 
