@@ -18,8 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "lambda_src"), str(ROOT / "tests")]
 
 from ecr_scan_reporter import console_widget
-from ecr_scan_reporter.aws.dynamodb import Table
 from fake_aws import FakeAws, FakeRegistry
+from support.configuration import environment, forget_dependencies, memory_table
 from support.invocations import Context
 from support.sample_registry import registry_items, repository_names
 
@@ -44,12 +44,11 @@ def main(directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     with FakeAws(FakeRegistry()) as aws:
-        settings = {"REPORTER_NAME": "platform", "ECR_IMAGES_DURATION_DELTA": "7d"}
         for repositories in (0, 10, 10_000):
-            name = aws.create_memory_table()
-            os.environ.update(aws.environment() | settings | {"MEMORY_TABLE_NAME": name})
-            console_widget.dependencies.cache_clear()
-            Table(aws.client("dynamodb"), name).put_many(registry_items(repositories, datetime.now(UTC)))
+            aws.create_memory_table()
+            os.environ.update(environment(aws))
+            forget_dependencies()
+            memory_table(aws).put_many(registry_items(repositories, datetime.now(UTC)))
             events: dict[str, dict[str, Any]] = {
                 "registry": {},
                 "repository": {"repository": repository_names(1)[0]},

@@ -1,19 +1,18 @@
 """The console widget over HTTP shows what the table has, and answers any event."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from ecr_scan_reporter import console_widget
-from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.reporting.widget.console import DESCRIPTION, answer
 from fake_aws import FakeAws, Fault, digest_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.fixtures import virtual_aws
+from support.configuration import memory_table
 from support.invocations import Context
 from support.random_tests import examples
 from support.sample_registry import registry_items
@@ -24,20 +23,14 @@ Show = Callable[..., str]
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAws]:
-    """A table with ten repositories, and the environment of the function."""
-    with virtual_aws() as fake_aws:
-        name = fake_aws.create_memory_table()
-        table = Table(fake_aws.client("dynamodb"), name)
-        table.put_many(registry_items(10, TIME.now()))
-        ScanMemory(table).remember(FIRST, {digest_of("asked"): None}, [digest_of("asked")], "run", TIME.now())
-        fake_aws.reset()
-        variables = {"MEMORY_TABLE_NAME": name, "REPORTER_NAME": "platform", "ECR_IMAGES_DURATION_DELTA": "7d"}
-        for variable, value in {**fake_aws.environment(), **variables}.items():
-            monkeypatch.setenv(variable, value)
-        console_widget.dependencies.cache_clear()
-        yield fake_aws
-    console_widget.dependencies.cache_clear()
+def aws(aws: FakeAws, configure: Callable[..., None]) -> FakeAws:
+    """A table with ten repositories."""
+    configure()
+    table = memory_table(aws)
+    table.put_many(registry_items(10, TIME.now()))
+    ScanMemory(table).remember(FIRST, {digest_of("asked"): None}, [digest_of("asked")], "run", TIME.now())
+    aws.reset()
+    return aws
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 from ecr_scan_reporter import images_scanner
 from ecr_scan_reporter.aws import deadline
 from ecr_scan_reporter.aws.deadline import Deadline
-from ecr_scan_reporter.aws.dynamodb import Item, Table
+from ecr_scan_reporter.aws.dynamodb import Item
 from ecr_scan_reporter.aws.ecr import EcrRegistry, single_attempt_client
 from ecr_scan_reporter.memory.coverage import Coverage, CoverageReason
 from ecr_scan_reporter.memory.images import FindingDeadline, ImageMemory, ImageRecord, Ledger, Update, image_item
@@ -42,7 +42,8 @@ from fake_aws import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.fixtures import embedded_metrics, virtual_aws
+from support.configuration import memory_table
+from support.fixtures import embedded_metrics
 from support.invocations import Context, sqs_records
 from support.killer import Killer
 from support.random_tests import examples
@@ -100,28 +101,14 @@ class Scanner:
 
 
 @pytest.fixture
-def make_scanner(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Scanner]]:
+def make_scanner(aws: FakeAws, configure: Callable[..., None]) -> Callable[..., Scanner]:
     """Make a scanner with these settings."""
-    with virtual_aws() as fake_aws:
-        table = fake_aws.create_memory_table()
-        fake_aws.reset()
 
-        def make(**settings: str) -> Scanner:
-            defaults = {
-                "ECR_IMAGES_DURATION_DELTA": "7d",
-                "IMAGES_QUEUE_URL": fake_aws.queue_url(),
-                "REPORTS_QUEUE_URL": fake_aws.queue_url("reports"),
-                "MEMORY_TABLE_NAME": table,
-                "REPORTER_NAME": "platform",
-                "THREADS": "8",
-            }
-            for name, value in {**fake_aws.environment(), **defaults, **settings}.items():
-                monkeypatch.setenv(name, value)
-            images_scanner.dependencies.cache_clear()
-            return Scanner(fake_aws)
+    def make(**settings: str) -> Scanner:
+        configure(**{"THREADS": "8", **settings})
+        return Scanner(aws)
 
-        yield make
-    images_scanner.dependencies.cache_clear()
+    return make
 
 
 @pytest.fixture
@@ -417,7 +404,7 @@ def test_image_of_a_type_that_ecr_rejects_is_asked_for_once_and_counts_as_unsupp
     assert scanner.aws.calls()["StartImageScan"] == 1
     # It is asked for again when a scan would be too old.
     item = asked_item(scanner, digest_of("odd"))
-    memory_table(scanner).put({**item, "asked_at": to_seconds(NOW - timedelta(days=8))})
+    memory_table(scanner.aws).put({**item, "asked_at": to_seconds(NOW - timedelta(days=8))})
     scanner.scan()
     assert scanner.aws.calls()["StartImageScan"] == 2
 
@@ -429,7 +416,7 @@ def test_unsupported_type_is_remembered_if_the_quota_leaves_no_request_for_it(sc
     scanner.aws.behavior.faults.append(fault)
     scanner.scan()
     item = asked_item(scanner, digest_of("odd"))
-    memory_table(scanner).put({**item, "asked_at": to_seconds(NOW - timedelta(days=8))})
+    memory_table(scanner.aws).put({**item, "asked_at": to_seconds(NOW - timedelta(days=8))})
     scanner.aws.behavior.faults.clear()
     scanner.registry.account_scan_quota = 0
     scanner.scan()
@@ -439,7 +426,7 @@ def test_unsupported_type_is_remembered_if_the_quota_leaves_no_request_for_it(sc
 
 def asked_item(scanner: Scanner, digest: str) -> Item:
     """Return what is remembered of the scan that was asked for."""
-    item = memory_table(scanner).get(repository_key(REPOSITORY), asked_key(digest))
+    item = memory_table(scanner.aws).get(repository_key(REPOSITORY), asked_key(digest))
     assert item
     return item
 
@@ -811,7 +798,7 @@ def test_start_whose_answer_was_lost_is_remembered_as_asked_for(scanner: Scanner
 def test_message_delivered_twice_keeps_the_time_at_which_its_run_asked(scanner: Scanner) -> None:
     scanner.add(image("app", "1.0"))
     asked_at = NOW - timedelta(minutes=20)
-    memory = ScanMemory(memory_table(scanner))
+    memory = ScanMemory(memory_table(scanner.aws))
     memory.remember(REPOSITORY, {digest_of("app"): None}, [digest_of("app")], "run-1", asked_at)
     per_image = "The scan quota per image has been exceeded. Wait and try again."
     scanner.aws.behavior.faults.append(Fault("StartImageScan", "LimitExceededException", per_image))
@@ -823,7 +810,7 @@ def test_message_delivered_twice_keeps_the_time_at_which_its_run_asked(scanner: 
 def test_look_up_keeps_the_run_that_asked_for_the_scan(scanner: Scanner) -> None:
     scanner.add(image("app", "1.0"), scans={digest_of("app"): scanned(0.001)})
     asked_at = NOW - timedelta(minutes=10)
-    memory = ScanMemory(memory_table(scanner))
+    memory = ScanMemory(memory_table(scanner.aws))
     memory.remember(REPOSITORY, {digest_of("app"): None}, [digest_of("app")], "run-1", asked_at)
     assert scanner.handle(RepositoryMessage(REPOSITORY, run="run-1").to_json()) == []
     # The event of the scan is still in the queue of the reporter.
@@ -841,7 +828,7 @@ def test_scan_in_progress_that_someone_else_started_is_stuck_after_a_day(
     item = asked_item(scanner, digest_of("app"))
     assert "run" not in item
     for hours, starts in ((23, 0), (25, 1)):
-        memory_table(scanner).put({**item, "asked_at": to_seconds(NOW - timedelta(hours=hours))})
+        memory_table(scanner.aws).put({**item, "asked_at": to_seconds(NOW - timedelta(hours=hours))})
         assert scanner.handle(body) == []
         assert len(scanner.aws.starts()) == starts
 
@@ -852,10 +839,10 @@ def test_scan_in_progress_has_not_the_date_of_a_request_that_was_answered(
     monkeypatch.setattr("ecr_scan_reporter.scanning.decisions._has_turn", lambda *_: False)
     digest = digest_of("app")
     scanner.add(image("app", "1.0"), scans={digest: FakeScan("IN_PROGRESS")})
-    asked_at, memory = NOW - timedelta(days=8), ScanMemory(memory_table(scanner))
+    asked_at, memory = NOW - timedelta(days=8), ScanMemory(memory_table(scanner.aws))
     memory.remember(REPOSITORY, {digest: None}, [digest], "run-1", asked_at)
     answer = ImageRecord(scanned_at=asked_at + timedelta(minutes=1))
-    memory_table(scanner).put(image_item(repository_key(REPOSITORY), digest, answer))
+    memory_table(scanner.aws).put(image_item(repository_key(REPOSITORY), digest, answer))
     # Someone else has just started another one.
     assert scanner.scan() == []
     [(_, remembered, _)] = memory.scans(REPOSITORY, "", "")
@@ -925,7 +912,7 @@ def test_index_that_is_too_large_for_an_item_is_not_remembered(
     small = index_image(digest_of("small"), {digest_of("amd64"): "linux/amd64"}, ("2.0",))
     scanner.add(large, small, image("amd64"))
     scanner.scan()
-    pk, table = repository_key(REPOSITORY), memory_table(scanner)
+    pk, table = repository_key(REPOSITORY), memory_table(scanner.aws)
     assert [bool(table.get(pk, f"INDEX#{entry.digest}")) for entry in (large, small)] == [False, True]
     [warning] = [record.__dict__ for record in caplog.records if "too large" in record.message]
     assert (warning["digest"], warning["manifests"]) == (large.digest, 5000)
@@ -941,7 +928,7 @@ def test_items_of_a_later_release_are_as_if_they_were_not_there(
         scanner.registry.repository(REPOSITORY).scans[entry.digest] = scanned(1)
     scanner.scan()
     report_findings(scanner, [entry.digest for entry in images])
-    pk, table = repository_key(REPOSITORY), memory_table(scanner)
+    pk, table = repository_key(REPOSITORY), memory_table(scanner.aws)
     changed: dict[str, Item] = {
         image_key(images[0].digest): {"ledger": "[1,2,3,4,5,6,7,8]"},
         image_key(images[1].digest): {"updates": '[["openssl"]]'},
@@ -1106,15 +1093,11 @@ def test_scanner_killed_at_any_write_starts_every_scan_once(
     assert number == 6
 
 
-def memory_table(scanner: Scanner) -> Table:
-    return Table(scanner.aws.client("dynamodb"), "memory")
-
-
 def report_findings(scanner: Scanner, digests: Iterable[str]) -> None:
     """Remember one more of each digest's findings, as the reporter does: the number is that of the image."""
     pk = repository_key(REPOSITORY)
     update = Update("openssl", ("3.0.1",), ("3.0.15",), Counter({"HIGH": 1}))
-    memory_table(scanner).put_many(
+    memory_table(scanner.aws).put_many(
         image_item(
             pk,
             digest,
@@ -1134,7 +1117,7 @@ def report_findings(scanner: Scanner, digests: Iterable[str]) -> None:
 
 def summary(scanner: Scanner) -> RepositorySummary:
     """Return the summary that the last run left."""
-    found = repository_summary(memory_table(scanner), REPOSITORY)
+    found = repository_summary(memory_table(scanner.aws), REPOSITORY)
     assert found
     return found
 
@@ -1188,7 +1171,7 @@ def test_each_image_with_a_deadline_that_has_passed_is_queued_for_the_reporter(
     scanner.add(*images, scans={entry.digest: scanned(1) for entry in images})
     pk = repository_key(REPOSITORY)
     dates = {0: None, 1: NOW + timedelta(days=1)}
-    memory_table(scanner).put_many(
+    memory_table(scanner.aws).put_many(
         image_item(pk, entry.digest, ImageRecord(scanned_at=NOW, due_at=dates.get(n, NOW)))
         for n, entry in enumerate([*images, image("gone")])
     )
@@ -1207,7 +1190,7 @@ def test_deadlines_are_queued_before_the_state_is_remembered(scanner: Scanner) -
     scanner.aws.reset()
     scanner.aws.behavior.faults.append(Fault("SendMessageBatch", "AccessDeniedException"))
     assert scanner.handle(RepositoryMessage(REPOSITORY).to_json()) == ["0"]
-    assert ScanMemory(memory_table(scanner)).states() == []
+    assert ScanMemory(memory_table(scanner.aws)).states() == []
 
 
 def test_repository_without_images_keeps_its_changes(scanner: Scanner) -> None:
@@ -1222,12 +1205,12 @@ def test_continuation_without_the_findings_of_the_images_before_leaves_no_summar
     scanner.add(*images, scans={entry.digest: scanned(1) for entry in images})
     assert scanner.handle(RepositoryMessage(REPOSITORY, after=images[9].digest).to_json()) == []
     assert state(scanner).images == 30
-    assert repository_summary(memory_table(scanner), REPOSITORY) is None
+    assert repository_summary(memory_table(scanner.aws), REPOSITORY) is None
 
 
 def state(scanner: Scanner) -> RepositoryState:
     """Return what is remembered of the repository after its last run."""
-    [found] = ScanMemory(Table(scanner.aws.client("dynamodb"), "memory")).states()
+    [found] = ScanMemory(memory_table(scanner.aws)).states()
     return found
 
 
@@ -1262,7 +1245,7 @@ def test_what_is_asked_for_is_remembered_before_the_scan_is_started(
     images = list(plain_images(200))
     scanner.add(*images, scans={image.digest: scanned(9 if n < 120 else 1) for n, image in enumerate(images)})
     scanner.aws.behavior.latency = {"BatchWriteItem": 0.1}
-    table = Table(scanner.aws.client("dynamodb"), "memory")
+    table = memory_table(scanner.aws)
     pk = repository_key(REPOSITORY)
     start_scan = EcrRegistry.start_scan
     unknown: list[str] = []
@@ -1391,7 +1374,7 @@ def test_coverage_counts_every_image_that_ecr_can_scan_once(
         scanner.scan()
         coverage = Coverage.from_json(summary_of(caplog).coverage)
         assert coverage.counts == expected
-        remembered = repository_summary(memory_table(scanner), REPOSITORY)
+        remembered = repository_summary(memory_table(scanner.aws), REPOSITORY)
         assert remembered
         assert remembered.coverage == {"images": sum(expected.values()), **expected}
         assert remembered.examples == {reason: list(names) for reason, names in coverage.names.items()}
@@ -1444,7 +1427,7 @@ def test_quota_leaves_the_rest_to_what_memory_knows(
     for entry in images[:20]:
         scanner.registry.repository(REPOSITORY).scans.pop(entry.digest)
     keys = [(repository_key(REPOSITORY), asked_key(entry.digest)) for entry in [*images[:20], images[50]]]
-    Table(scanner.aws.client("dynamodb"), "memory").delete_many(keys)
+    memory_table(scanner.aws).delete_many(keys)
     monkeypatch.setattr(repository, "CHUNK_SIZE", 20)
     scanner.registry.account_scan_quota = 0
     scanner.aws.reset()

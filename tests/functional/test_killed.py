@@ -4,7 +4,6 @@
 """
 
 import itertools
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -12,22 +11,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from ecr_scan_reporter import reporter
+from ecr_scan_reporter import reporter, repositories_scanner
 from ecr_scan_reporter.aws.deadline import Deadline
-from ecr_scan_reporter.aws.dynamodb import Table
-from ecr_scan_reporter.aws.ecr import EcrRegistry
-from ecr_scan_reporter.aws.sqs import SqsQueue
 from ecr_scan_reporter.errors import AwsError
 from ecr_scan_reporter.memory.outbox import Outbox
 from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
 from ecr_scan_reporter.memory.summaries import RepositorySummary, summaries, summary_item
 from ecr_scan_reporter.messages.repository import RepositoryMessage
-from ecr_scan_reporter.models.selection import RepositoryFilter
 from ecr_scan_reporter.reporting.overviews.publishing import OverviewRequest, make_overviews
-from ecr_scan_reporter.scanning.runs import RunDependencies, queue_repositories
-from ecr_scan_reporter.settings import RepositoriesScannerSettings
+from ecr_scan_reporter.scanning.runs import queue_repositories
 from fake_aws import FakeAws, Fault
-from support.fixtures import virtual_aws
+from support.configuration import memory_table
 from support.inbox import CHAT, ReporterHarness, document, found
 from support.killer import Killer
 from support.sample_summaries import NOW, WEEK, sample_summaries
@@ -39,14 +33,9 @@ MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 REPOSITORIES = [f"team-a/app-{number:02}" for number in range(25)]
 
 
-def run(aws: FakeAws, now: datetime) -> None:
-    """Let the repositories scanner run, with one thread so that its writes have an order."""
-    settings = RepositoriesScannerSettings(
-        RepositoryFilter(re.compile("team-a")), aws.queue_url(), "memory", 1, "platform"
-    )
-    table = Table(aws.client("dynamodb"), "memory")
-    queue = SqsQueue(aws.client("sqs"), aws.queue_url())
-    queue_repositories({}, RunDependencies(settings, EcrRegistry(aws.client("ecr")), queue, table), now)
+def run(now: datetime) -> None:
+    """Let the repositories scanner run."""
+    queue_repositories({}, repositories_scanner.dependencies(), now)
 
 
 def queued(aws: FakeAws) -> list[RepositoryMessage]:
@@ -55,7 +44,7 @@ def queued(aws: FakeAws) -> list[RepositoryMessage]:
 
 def visit(aws: FakeAws, names: list[str], now: datetime) -> None:
     """Do what the images scanner does at the end of a repository, in the last run."""
-    table, last = Table(aws.client("dynamodb"), "memory"), queued(aws)[-1].run
+    table, last = memory_table(aws), queued(aws)[-1].run
     for name in names:
         ScanMemory(table).remember_state(RepositoryState(name, now, 1, 0, last), now)
         table.put(summary_item(RepositorySummary(name, now), now))
@@ -63,41 +52,42 @@ def visit(aws: FakeAws, names: list[str], now: datetime) -> None:
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_repositories_scanner_killed_at_any_write_queues_every_repository(
-    killer: Killer, caplog: pytest.LogCaptureFixture, after: bool
+    aws: FakeAws, configure: Callable[..., None], killer: Killer, caplog: pytest.LogCaptureFixture, after: bool
 ) -> None:
     caplog.set_level("INFO")
-    with virtual_aws() as aws:
-        for name in REPOSITORIES:
-            aws.registry.add(name)
-        for number in itertools.count():
-            aws.create_memory_table()
-            aws.reset()
-            now = TIME.now().replace(microsecond=0)
-            run(aws, now)
-            visit(aws, [*REPOSITORIES, "team-a/deleted"], now + HOUR)
-            aws.reset()
-            with killer.at(number, after=after):
-                run(aws, now + 24 * HOUR)
-            written = list(killer.writes)
-            if len(written) <= number:
-                break
-            before = len(queued(aws))
-            # Lambda repeats it.
-            repeated = now + 24 * HOUR + MINUTE
-            run(aws, repeated)
-            where = f"killed at write {number} of {written}"
-            messages = queued(aws)
-            assert sorted(message.repository for message in messages[before:]) == REPOSITORIES, where
-            assert max(Counter(message.repository for message in messages).values()) <= 2, where
-            table = Table(aws.client("dynamodb"), "memory")
-            assert [state.repository for state in ScanMemory(table).states()] == REPOSITORIES, where
-            assert [summary.repository for summary in summaries(table)] == REPOSITORIES, where
-            # The reporter knows how many repositories the run has.
-            assert Outbox(table).run(messages[-1].run).repositories == len(REPOSITORIES), where
-            assert since_last_pass(caplog) == 23 * 3600 + 60, where
-            visit(aws, REPOSITORIES, repeated + HOUR)
-            run(aws, repeated + 24 * HOUR)
-            assert since_last_pass(caplog) == 23 * 3600, where
+    # With one thread, its writes have an order.
+    configure(THREADS="1", REPOSITORIES_FILTER_REGEXP="team-a")
+    for name in REPOSITORIES:
+        aws.registry.add(name)
+    for number in itertools.count():
+        aws.create_memory_table()
+        aws.reset()
+        now = TIME.now().replace(microsecond=0)
+        run(now)
+        visit(aws, [*REPOSITORIES, "team-a/deleted"], now + HOUR)
+        aws.reset()
+        with killer.at(number, after=after):
+            run(now + 24 * HOUR)
+        written = list(killer.writes)
+        if len(written) <= number:
+            break
+        before = len(queued(aws))
+        # Lambda repeats it.
+        repeated = now + 24 * HOUR + MINUTE
+        run(repeated)
+        where = f"killed at write {number} of {written}"
+        messages = queued(aws)
+        assert sorted(message.repository for message in messages[before:]) == REPOSITORIES, where
+        assert max(Counter(message.repository for message in messages).values()) <= 2, where
+        table = memory_table(aws)
+        assert [state.repository for state in ScanMemory(table).states()] == REPOSITORIES, where
+        assert [summary.repository for summary in summaries(table)] == REPOSITORIES, where
+        # The reporter knows how many repositories the run has.
+        assert Outbox(table).run(messages[-1].run).repositories == len(REPOSITORIES), where
+        assert since_last_pass(caplog) == 23 * 3600 + 60, where
+        visit(aws, REPOSITORIES, repeated + HOUR)
+        run(repeated + 24 * HOUR)
+        assert since_last_pass(caplog) == 23 * 3600, where
     # The run, the open pass, the deleted repository, and three batches of messages.
     assert written == ["PutItem", "PutItem", "BatchWriteItem", *3 * ["SendMessageBatch"]]
 
@@ -123,7 +113,7 @@ def documents(inbox: ReporterHarness) -> list[dict[str, Any]]:
 
 
 def remember(aws: FakeAws, found: Iterator[RepositorySummary]) -> None:
-    Table(aws.client("dynamodb"), "memory").put_many(summary_item(summary, NOW) for summary in found)
+    memory_table(aws).put_many(summary_item(summary, NOW) for summary in found)
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])

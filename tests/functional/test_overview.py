@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from ecr_scan_reporter import reporter
 from ecr_scan_reporter.aws.deadline import Deadline
-from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.errors import AwsError, SettingError
 from ecr_scan_reporter.memory.images import Update
 from ecr_scan_reporter.memory.rules import parse_rule
@@ -18,6 +17,7 @@ from ecr_scan_reporter.memory.summaries import RepositorySummary, summary_item
 from ecr_scan_reporter.reporting.overviews.publishing import OverviewRequest, make_overviews
 from fake_aws import FakeAws, Fault
 from support import schemas
+from support.configuration import memory_table
 from support.inbox import CHAT, TOPIC, ReporterHarness
 from support.invocations import Context, sqs_records
 from support.sample_summaries import NOW, WEEK, sample_summaries
@@ -27,8 +27,7 @@ DAY = timedelta(days=1)
 
 
 def remember(aws: FakeAws, summaries: Sequence[RepositorySummary]) -> None:
-    table = Table(aws.client("dynamodb"), "memory")
-    table.put_many(summary_item(summary, NOW) for summary in summaries)
+    memory_table(aws).put_many(summary_item(summary, NOW) for summary in summaries)
 
 
 def invoke(**event: Any) -> Any:
@@ -190,7 +189,7 @@ def test_rules_are_named(inbox: ReporterHarness) -> None:
         "owner": "team-a",
         "expires": f"{NOW + timedelta(days=9):%Y-%m-%d}",
     }
-    memory = Table(inbox.aws.client("dynamodb"), "memory")
+    memory = memory_table(inbox.aws)
     memory.put({"pk": "IGNORED", "sk": "0", "rules": json.dumps([rule])})
     overview(NOW)
     assert documents(inbox)[0]["notices"]["rules"] == ["The rule for CVE-2025-1111 ends in 9 days."]
@@ -221,7 +220,7 @@ def test_rule_that_never_matched_is_not_named_soon_with_enhanced_scanning(
     inbox: ReporterHarness, fixed: tuple[str, ...], named: bool
 ) -> None:
     rule = {"id": "CVE-2025-1111", "reason": "-", "owner": "-", "until_fixed": True}
-    memory = Table(inbox.aws.client("dynamodb"), "memory")
+    memory = memory_table(inbox.aws)
     memory.put({"pk": "IGNORED", "sk": "0", "rules": json.dumps([rule])})
     key, added_at = parse_rule(rule).key, int((NOW - 20 * DAY).timestamp())
     memory.put({"pk": "RULES", "sk": key, "added_at": added_at})

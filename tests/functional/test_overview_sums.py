@@ -33,18 +33,8 @@ def failed(description: str) -> FakeScan:
 
 
 @pytest.fixture
-def inbox(make_reporter: Callable[..., ReporterHarness], monkeypatch: pytest.MonkeyPatch) -> Iterator[ReporterHarness]:
-    """All functions of the module, configured for one fake."""
-    inbox = make_reporter()
-    monkeypatch.setenv("IMAGES_QUEUE_URL", inbox.aws.queue_url())
-    monkeypatch.setenv("ECR_IMAGES_DURATION_DELTA", "7d")
-    monkeypatch.setenv("IMAGES_SELECTION", '{"tag_regexp": "v"}')
-    scanners = repositories_scanner.dependencies, images_scanner.dependencies
-    for dependencies in scanners:
-        dependencies.cache_clear()
-    yield inbox
-    for dependencies in scanners:
-        dependencies.cache_clear()
+def inbox(make_reporter: Callable[..., ReporterHarness]) -> ReporterHarness:
+    return make_reporter(IMAGES_SELECTION='{"tag_regexp": "v"}')
 
 
 def fill(inbox: ReporterHarness, name: str, images: dict[str, Kind]) -> FakeRepository:

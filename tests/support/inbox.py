@@ -14,10 +14,11 @@ from ecr_scan_reporter.reporting.pipeline import report_batch
 from ecr_scan_reporter.reporting.reports.publishing import CHECK
 from fake_aws import FakeAws, FakeImage, FakeScan, Publication, digest_of, finding
 from support import schemas
+from support.configuration import CHAT as CHAT
+from support.configuration import TOPIC as TOPIC
 from support.invocations import Context, scan_event, sqs_records
 from support.virtual_time import TIME
 
-TOPIC, CHAT = (f"arn:aws:sns:eu-west-1:123456789012:{name}" for name in ("reports", "chat"))
 _SCANNED_AT = datetime(2026, 11, 23, 9, 14, tzinfo=UTC)
 UNSUPPORTED = "UnsupportedImageError: The operating system and/or package manager are not supported."
 

@@ -30,10 +30,13 @@ from ecr_scan_reporter.reporting.comparison.changes import KnownFinding
 from ecr_scan_reporter.reporting.pipeline import ReporterDependencies, report_batch
 from ecr_scan_reporter.reporting.reports.encoding import decode_findings
 from ecr_scan_reporter.settings import ReporterSettings
+from support.configuration import CHAT as CHAT
+from support.configuration import DEFAULTS
+from support.configuration import TOPIC as TOPIC
+from support.invocations import scan_event as scan_event
 from support.killer import Killed, Killer
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
-TOPIC, CHAT = (f"arn:aws:sns:eu-west-1:123456789012:{name}" for name in ("reports", "chat"))
 # Of the reports queue and the function, as the module sets them.
 _VISIBILITY, _MAX_RECEIVES = timedelta(seconds=1820), 5
 _INVOCATION = 280
@@ -315,18 +318,8 @@ class World:
         # What SNS accepted of invocations that were killed.
         self.unconfirmed: list[tuple[str, dict[str, Any]]] = []
         self._sent, self._lock = 0, threading.RLock()
-        environment = {
-            "REPORTS_TOPIC_ARN": TOPIC,
-            "REPORTS_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/reports",
-            "MEMORY_TABLE_NAME": "memory",
-            "REPORT_WINDOW_SECONDS": "0",
-            "REPOSITORIES_FILTER_REGEXP": "",
-            "SEVERITY_THRESHOLDS": '{"CRITICAL":1,"HIGH":1}',
-            "NOTIFY_ON_SCAN_FAILURE": "true",
-            "REPORTER_NAME": "platform",
-            **self.settings,
-        }
-        self.deps = self.dependencies(environment)
+        queue_url = "https://sqs.eu-west-1.amazonaws.com/123456789012/reports"
+        self.deps = self.dependencies({**DEFAULTS, "REPORTS_QUEUE_URL": queue_url, **self.settings})
 
     def dependencies(self, environment: Mapping[str, str]) -> ReporterDependencies:
         settings = ReporterSettings.from_env(environment)

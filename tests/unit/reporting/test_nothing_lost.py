@@ -19,8 +19,7 @@ from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import Image
 from ecr_scan_reporter.models.scans import ScanResult
 from ecr_scan_reporter.reporting.reports.publishing import CHECK
-from support.invocations import scan_event
-from support.world import CHAT, START, TOPIC, World, documents
+from support.world import CHAT, START, TOPIC, World, documents, scan_event
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 

@@ -11,8 +11,7 @@ from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import Image
 from ecr_scan_reporter.models.scans import ScanResult
-from support.invocations import scan_event
-from support.world import START, World
+from support.world import START, World, scan_event
 
 SECOND, MINUTE, HOUR, DAY = (timedelta(**{unit: 1}) for unit in ("seconds", "minutes", "hours", "days"))
 

@@ -5,8 +5,7 @@ from typing import Any
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import Image
 from ecr_scan_reporter.models.scans import ScanResult
-from support.invocations import scan_event
-from support.world import World
+from support.world import World, scan_event
 
 DIGEST = f"sha256:{'1' * 64}"
 
