@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ecr_scan_reporter.memory.summaries import RepositorySummary, summary_item
-from environment import HERE, SETTINGS
+from environment import HERE, SETTINGS, requests_to_table
 from fake_aws import FakeAws, FakeRegistry, digest_of
 from rows import Row
 from support.configuration import environment, memory_table
@@ -31,7 +31,7 @@ def overview() -> Iterator[Row]:
                 fake_aws.reset()
                 measured = _make_overview(fake_aws)
             calls, publications = fake_aws.calls(), fake_aws.publications()
-        requests = sum(number for operation, number in calls.items() if operation in _TABLE_OPERATIONS)
+        requests = requests_to_table(calls)
         lines = json.loads(publications[0].message)["email"].splitlines()
         yield Row(case, f"{requests} requests to the table", "at most 30", requests <= 30)
         yield Row(case, f"{len(lines)} lines of text", "at most 40", len(lines) <= 40)
@@ -40,9 +40,6 @@ def overview() -> Iterator[Row]:
         )
         yield Row(case, words)
         yield Row(case, f"peak memory {measured['peak_mb']:.0f} MB")
-
-
-_TABLE_OPERATIONS = {"GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"}
 
 
 def _with_own_updates(summary: RepositorySummary) -> RepositorySummary:

@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,6 +55,17 @@ def items(fake_aws: FakeAws) -> list[dict[str, Any]]:
     """All items of the memory table, in DynamoDB's JSON."""
     pages = fake_aws.client("dynamodb").get_paginator("scan").paginate(TableName=MEMORY_TABLE)
     return [item for page in pages for item in page["Items"]]
+
+
+_TABLE_OPERATIONS = (
+    *("GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"),
+    *("BatchWriteItem", "TransactWriteItems"),
+)
+
+
+def requests_to_table(calls: Mapping[str, int]) -> int:
+    """Return the number of calls of DynamoDB."""
+    return sum(number for name, number in calls.items() if name in _TABLE_OPERATIONS)
 
 
 def begin_report(events: Sequence[Event], size: int, *, check: bool = False) -> subprocess.Popen[str]:

@@ -5,7 +5,7 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,7 +24,7 @@ from fake_aws import FakeAws, Fault
 from support.configuration import memory_table
 from support.inbox import CHAT, ReporterHarness, document, found
 from support.killer import Killer
-from support.sample_summaries import NOW, WEEK, sample_summaries
+from support.sample_summaries import NOW, WEEK, remember_summaries, sample_summaries
 from support.virtual_time import TIME
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -112,10 +112,6 @@ def documents(inbox: ReporterHarness) -> list[dict[str, Any]]:
     return [document(publication) for publication in inbox.reports()]
 
 
-def remember(aws: FakeAws, found: Iterator[RepositorySummary]) -> None:
-    memory_table(aws).put_many(summary_item(summary, NOW) for summary in found)
-
-
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_overview_killed_at_any_write_is_published(
     make_reporter: Callable[..., ReporterHarness], killer: Killer, after: bool
@@ -124,9 +120,9 @@ def test_overview_killed_at_any_write_is_published(
     groups = ["team-a", "team-e", None]
     for number in itertools.count():
         inbox.aws.create_memory_table()
-        remember(inbox.aws, sample_summaries(16, 2, earlier=True))
+        remember_summaries(inbox.aws, sample_summaries(16, 2, earlier=True))
         make_overviews(OverviewRequest(), reporter.overview_dependencies(), Deadline(TIMEOUT), NOW - WEEK)
-        remember(inbox.aws, sample_summaries(16, 2))
+        remember_summaries(inbox.aws, sample_summaries(16, 2))
         inbox.aws.reset()
         with killer.at(number, after=after):
             make_overview(NOW)

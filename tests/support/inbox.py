@@ -52,6 +52,7 @@ class ReporterHarness:
         name: str = "",
         event: dict[str, Any] | None = None,
         pushed_at: datetime | None = None,
+        at: datetime = _SCANNED_AT,
     ) -> dict[str, Any]:
         """Put an image into the registry, pushed now; returns the event of its scan with the counts of its findings."""
         digest = digest_of(name or f"{repository}{tags}")
@@ -64,7 +65,7 @@ class ReporterHarness:
             for entry in (*scan.findings, *scan.enhanced_findings):
                 if entry.get("status", "ACTIVE") == "ACTIVE":
                     counts[str(entry["severity"])] = counts.get(str(entry["severity"]), 0) + 1
-        made = scan_event(digest, _SCANNED_AT, counts, tags, repository=repository)
+        made = scan_event(digest, at, counts, tags, repository=repository)
         made["detail"] |= event or {}
         return made
 
@@ -82,6 +83,12 @@ class ReporterHarness:
             assert publication.subject.isascii()
             assert publication.subject.isprintable()
         return [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
+
+    def images_reported(self, now: datetime, *events: Any) -> list[dict[str, Any]]:
+        """Report events at a time; return the images of the new reports."""
+        before = len(self.reports())
+        assert self.report(*events, now=now) == []
+        return [image for report in self.reports()[before:] for image in document(report)["images"]]
 
     def check(self, now: datetime) -> None:
         """Let the message arrive that asks what is to be published, at a time."""
