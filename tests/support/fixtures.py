@@ -54,9 +54,9 @@ def product_timeouts(monkeypatch: pytest.MonkeyPatch, virtual_time: None) -> Non
     monkeypatch.setattr(clients, "_READ_TIMEOUT", READ_TIMEOUT)
 
 
-def virtual_aws(**options: Any) -> FakeAws:
+def virtual_aws() -> FakeAws:
     """Return a fake of AWS with an empty registry, on virtual time."""
-    return FakeAws(FakeRegistry(clock=TIME.now), clock=TIME, **options)
+    return FakeAws(FakeRegistry(clock=TIME.now), clock=TIME)
 
 
 @pytest.fixture
