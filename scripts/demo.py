@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from local_aws import UNSUPPORTED_OS, Finding, LocalAws, Registry
+from local_aws import UNSUPPORTED_OS, Finding, LocalAws, RegistryClient
 from local_aws.launcher import client_environment
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,7 +47,7 @@ def say(text: str) -> None:
     print(textwrap.fill(text, max(width, 60), initial_indent=stamp, subsequent_indent=" " * len(stamp)), flush=True)
 
 
-def seed_registry(registry: Registry) -> str:
+def seed_registry(registry: RegistryClient) -> str:
     """Push a dozen images into four repositories, all due for a scan; return the digest of one of them."""
     now = datetime.now(UTC)
     month_ago = now - timedelta(days=30)
@@ -336,7 +336,7 @@ class Watch:
         verbose: whether the log lines are printed too.
     """
 
-    def __init__(self, registry: Registry, mail: Mail, *, verbose: bool) -> None:
+    def __init__(self, registry: RegistryClient, mail: Mail, *, verbose: bool) -> None:
         names = [function["FunctionName"] for function in boto3.client("lambda").list_functions()["Functions"]]
         self._logs = Logs(names)
         self._registry = registry
@@ -452,7 +452,7 @@ def main() -> None:
             del os.environ[name]
         os.environ.update(environment)
         terraform = Terraform(state, environment)
-        run(terraform, Registry.connect(environment), verbose=arguments.verbose)
+        run(terraform, RegistryClient.connect(environment), verbose=arguments.verbose)
         if arguments.keep:
             say("All of it is left up. To look around:")
             for name, value in environment.items():
@@ -466,7 +466,7 @@ def main() -> None:
         say("The local AWS is stopped; nothing is left running.")
 
 
-def run(terraform: Terraform, registry: Registry, *, verbose: bool) -> None:
+def run(terraform: Terraform, registry: RegistryClient, *, verbose: bool) -> None:
     """Run the demo: the installation, a scan with nothing new, a new finding, the overview, and the widget."""
     say(f"It is up, at {os.environ['AWS_ENDPOINT_URL']}. Pushing images, which usually takes 5 seconds.")
     checkout = seed_registry(registry)
@@ -485,7 +485,7 @@ def run(terraform: Terraform, registry: Registry, *, verbose: bool) -> None:
         later_acts(registry, watch, checkout)
 
 
-def later_acts(registry: Registry, watch: Watch, checkout: str) -> None:
+def later_acts(registry: RegistryClient, watch: Watch, checkout: str) -> None:
     """Run the acts after the first, whose runs the demo starts; `checkout` is the image that has a new finding."""
     heading("2. A week later: every image is scanned again, and nothing is new")
     a_week_passes(registry)
@@ -525,7 +525,7 @@ def paused_schedule() -> Iterator[None]:
         events.put_targets(Rule=rule, Targets=targets)
 
 
-def a_week_passes(registry: Registry) -> None:
+def a_week_passes(registry: RegistryClient) -> None:
     """Pretend that 8 days pass."""
     registry.let_time_pass(timedelta(days=8))
     now = registry.now()
@@ -544,7 +544,7 @@ def publish_overview() -> None:
     boto3.client("lambda").invoke(FunctionName=f"{NAME}-reporter", Payload=json.dumps({"overview": True}))
 
 
-def write_widget(registry: Registry) -> Path:
+def write_widget(registry: RegistryClient) -> Path:
     """Write the page of the console widget, which examples/simple does not deploy; return its path below ROOT."""
     sys.path.insert(0, str(ROOT / "lambda_src"))
     from ecr_scan_reporter.aws.dynamodb import Table, dynamodb_client

@@ -11,8 +11,9 @@ from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.models.scans import Scan
 from ecr_scan_reporter.reporting.reports.encoding import decode_report, encode_report
-from environment import NOW, Event, memory_table, report
+from environment import NOW, Event, report
 from fake_aws import FakeAws
+from support.configuration import memory_table
 
 # The run before the one that a case measures, and the one that it measures.
 EARLIER_RUN, RUN = "2026-11-16T00:00:00Z-00000000", "2026-11-23T00:00:00Z-00000000"

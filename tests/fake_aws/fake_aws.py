@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 # The child process may need this long to build a large registry.
-_START_SECONDS = 120
+_START_SECONDS = 600
 _STOP_SECONDS = 10
 MEMORY_TABLE = "memory"
 

@@ -1,20 +1,17 @@
 """The reporter over HTTP, with deadlines: what passes its date is reported on that day, once."""
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from ecr_scan_reporter import reporter
-from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.memory.images import FindingDeadline, ImageRecord, image_record
 from ecr_scan_reporter.memory.items import image_key, repository_key
 from ecr_scan_reporter.memory.outbox import run_window
 from ecr_scan_reporter.memory.runs import RunMemory
 from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.messages.overdue import OverdueMessage
-from ecr_scan_reporter.reporting.pipeline import report_batch
 from fake_aws import FakeScan, Fault, digest_of
 from support.inbox import ReporterHarness, document, enhanced, mail
 
@@ -33,23 +30,16 @@ def dated(make_reporter: Callable[..., ReporterHarness]) -> ReporterHarness:
     return make_reporter(FIX_WITHIN=FIX_WITHIN)
 
 
-def report_at(inbox: ReporterHarness, now: datetime, *bodies: str) -> list[dict[str, Any]]:
-    """Let messages arrive at a time; return the images of the new reports."""
-    before = len(inbox.reports())
-    records: Any = [{"messageId": str(number), "body": body} for number, body in enumerate(bodies)]
-    assert report_batch(records, reporter.dependencies(), Deadline(300), now) == {"batchItemFailures": []}
-    return [image for report in inbox.reports()[before:] for image in document(report)["images"]]
-
-
 def scan(
     inbox: ReporterHarness, day: float, findings: Sequence[dict[str, Any]], build: int = 0, pushed: float = 0
 ) -> list[dict[str, Any]]:
     """Report a scan of a build so many days after the start; return the images of the new reports."""
     now = START + day * DAY
     listed = FakeScan("COMPLETE", now, enhanced_findings=list(findings))
-    event = inbox.image("app", f"1.0.{build}", name=f"build {build}", scan=listed, pushed_at=START + pushed * DAY)
-    event["time"] = f"{now:%Y-%m-%dT%H:%M:%SZ}"
-    return report_at(inbox, now + timedelta(seconds=5), json.dumps(event))
+    event = inbox.image(
+        "app", f"1.0.{build}", name=f"build {build}", scan=listed, pushed_at=START + pushed * DAY, at=now
+    )
+    return inbox.images_reported(now + timedelta(seconds=5), event)
 
 
 def overdue_message(build: int, run: str = "") -> str:
@@ -92,7 +82,7 @@ def test_ninety_rebuilds_report_each_overdue_finding_on_its_day_once(dated: Repo
         found = records(range(day - _KEPT, day + 1))
         bodies = [overdue_message(build) for build, known in found.items() if known.due_at and known.due_at <= now]
         for _ in range(2 if bodies else 0):
-            note(day, report_at(dated, now, *bodies))
+            note(day, dated.images_reported(now, *bodies))
 
     for day in range(90):
         if day % 2 == 0:
@@ -112,8 +102,8 @@ def test_ninety_rebuilds_report_each_overdue_finding_on_its_day_once(dated: Repo
 def test_overdue_finding_is_named_with_its_date_and_why(dated: ReporterHarness) -> None:
     scan(dated, 0, [A, B])
     assert record().due_at == datetime(2025, 11, 16, tzinfo=UTC)
-    assert report_at(dated, datetime(2025, 11, 15, 23, 59, tzinfo=UTC), overdue_message(0)) == []
-    [image] = report_at(dated, datetime(2025, 11, 16, 4, 0, tzinfo=UTC), overdue_message(0))
+    assert dated.images_reported(datetime(2025, 11, 15, 23, 59, tzinfo=UTC), overdue_message(0)) == []
+    [image] = dated.images_reported(datetime(2025, 11, 16, 4, 0, tzinfo=UTC), overdue_message(0))
     assert (image["reason"], image["overdue_total"], image["open_before"], image["open_now"]) == ("overdue", 1, 2, 2)
     assert image["scanned_at"] == "2025-11-09T09:00:00Z"
     [finding] = image["overdue"]
@@ -141,7 +131,7 @@ def test_overdue_finding_is_named_with_its_date_and_why(dated: ReporterHarness) 
 def test_scan_after_the_date_reports_and_the_message_is_silent(dated: ReporterHarness) -> None:
     scan(dated, 0, [A])
     assert overdue(scan(dated, 8, [A])) == ["CVE-2026-0001"]
-    assert report_at(dated, START + 9 * DAY, overdue_message(0)) == []
+    assert dated.images_reported(START + 9 * DAY, overdue_message(0)) == []
     assert scan(dated, 10, [A]) == []
     assert record().overdue == 1
     assert scan(dated, 11, []) == scan(dated, 12, []) == []
@@ -149,9 +139,9 @@ def test_scan_after_the_date_reports_and_the_message_is_silent(dated: ReporterHa
 
 
 def test_message_is_silent_about_what_is_not_there(dated: ReporterHarness) -> None:
-    assert report_at(dated, START, overdue_message(1)) == []
+    assert dated.images_reported(START, overdue_message(1)) == []
     scan(dated, 0, [B])
-    assert report_at(dated, START + 8 * DAY, overdue_message(0)) == []
+    assert dated.images_reported(START + 8 * DAY, overdue_message(0)) == []
 
 
 def test_message_about_no_image_is_returned(dated: ReporterHarness) -> None:
@@ -169,7 +159,7 @@ def test_message_is_retried_while_the_table_rejects_it(dated: ReporterHarness) -
 def test_image_with_a_later_one_is_not_reported(dated: ReporterHarness) -> None:
     scan(dated, 0, [A], 0, 0)
     scan(dated, 1, [], 1, 1)
-    assert report_at(dated, START + 8 * DAY, overdue_message(0)) == []
+    assert dated.images_reported(START + 8 * DAY, overdue_message(0)) == []
     assert scan(dated, 9, [A], 0, 0) == []
     # It is overdue all the same, which the overview says.
     assert record().overdue == 1
@@ -180,7 +170,7 @@ def test_overdue_finding_waits_for_the_report_of_the_run(dated: ReporterHarness)
     table = reporter.dependencies().table
     now = START + 8 * DAY
     RunMemory(table).begin("run-1", 1, now)
-    assert report_at(dated, now, overdue_message(0, "run-1")) == []
+    assert dated.images_reported(now, overdue_message(0, "run-1")) == []
     assert record().window == run_window("run-1")
     StateMemory(table).remember(RepositoryState("app", now, 1, 0, "run-1"), now)
     dated.check(now + timedelta(minutes=1))
@@ -193,7 +183,7 @@ def test_scan_and_message_in_one_window_are_one_entry(make_reporter: Callable[..
     inbox.check(START + timedelta(hours=2))
     midnight = datetime(2025, 11, 16, tzinfo=UTC)
     scan(inbox, (midnight - START) / DAY - 0.01, [A, B])
-    assert report_at(inbox, midnight, overdue_message(0)) == []
+    assert inbox.images_reported(midnight, overdue_message(0)) == []
     inbox.check(START + 8 * DAY)
     [image] = document(inbox.reports()[-1])["images"]
     assert (image["reason"], image["overdue_total"], image["totals"]["new"]) == ("news", 1, 1)
@@ -204,7 +194,7 @@ def test_scan_and_message_in_one_window_are_one_entry(make_reporter: Callable[..
 def test_group_has_no_attribute_for_overdue_findings(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(FIX_WITHIN=FIX_WITHIN, GROUP_BY="^(a)")
     scan(inbox, 0, [A])
-    assert overdue(report_at(inbox, START + 8 * DAY, overdue_message(0))) == ["CVE-2026-0001"]
+    assert overdue(inbox.images_reported(START + 8 * DAY, overdue_message(0))) == ["CVE-2026-0001"]
     assert len(inbox.reports()[-1].attributes) == 10
     assert "overdue" not in inbox.reports()[-1].attributes
 
@@ -213,7 +203,7 @@ def test_removed_deadlines_are_forgotten(make_reporter: Callable[..., ReporterHa
     inbox = make_reporter(FIX_WITHIN=FIX_WITHIN)
     scan(inbox, 0, [A])
     inbox = make_reporter(FIX_WITHIN="")
-    assert report_at(inbox, START + 8 * DAY, overdue_message(0)) == []
+    assert inbox.images_reported(START + 8 * DAY, overdue_message(0)) == []
     assert record().due_at is None
 
 
@@ -230,6 +220,6 @@ def test_overdue_finding_is_not_hidden_by_fixed_ones(make_reporter: Callable[...
 def test_reason_of_a_date_that_has_no_room_has_its_own_line(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(FIX_WITHIN='{"INFORMATIONAL": 300}')
     scan(inbox, 0, [enhanced("CVE-2026-0001", "INFORMATIONAL", "openssl")])
-    assert overdue(report_at(inbox, START + 301 * DAY, overdue_message(0))) == ["CVE-2026-0001"]
+    assert overdue(inbox.images_reported(START + 301 * DAY, overdue_message(0))) == ["CVE-2026-0001"]
     expected = "     due 5 Sep 2026 (first seen 9 Nov 2025;\n     INFORMATIONAL: fix within 300 days)\n"
     assert expected in mail(inbox.reports()[-1])

@@ -2,44 +2,32 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from ecr_scan_reporter import images_scanner
-from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.errors import InputError, RepositoryNotFoundError
 from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.models.scans import Scan
 from ecr_scan_reporter.scanning import dry_run
 from fake_aws import DOCKER_INDEX, FakeAws, FakeImage, FakeScan, digest_of, plain_images
-from support.fixtures import virtual_aws
+from support.configuration import memory_table
+from support.invocations import Context, sqs_records
 from support.virtual_time import TIME
 
 NOW = TIME.now().replace(microsecond=0)
 REPOSITORY = "team-a/app"
-CONTEXT: Any = type("Context", (), {"get_remaining_time_in_millis": lambda _: 60_000})()
+CONTEXT = Context()
 ASK = {"repository": REPOSITORY, "dryRun": True}
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAws]:
-    with virtual_aws() as fake_aws:
-        settings = {
-            "ECR_IMAGES_DURATION_DELTA": "7d",
-            "IMAGES_QUEUE_URL": fake_aws.queue_url(),
-            "REPORTS_QUEUE_URL": fake_aws.queue_url("reports"),
-            "IMAGES_SELECTION": '{"tag_regexp": "v"}',
-            "MEMORY_TABLE_NAME": fake_aws.create_memory_table(),
-            "REPORTER_NAME": "platform",
-        }
-        for name, value in {**fake_aws.environment(), **settings}.items():
-            monkeypatch.setenv(name, value)
-        images_scanner.dependencies.cache_clear()
-        yield fake_aws
-    images_scanner.dependencies.cache_clear()
+def aws(aws: FakeAws, configure: Callable[..., None]) -> FakeAws:
+    configure(IMAGES_SELECTION='{"tag_regexp": "v"}')
+    return aws
 
 
 def scanned(days: float, status: str = "COMPLETE") -> FakeScan:
@@ -62,7 +50,7 @@ def test_each_image_has_a_decision_a_reason_and_its_last_scan(aws: FakeAws) -> N
     found = aws.registry.add(REPOSITORY, images)
     found.scans.update({digest_of("old"): scanned(9), digest_of("remembered"): scanned(1)})
     found.scans[digest_of("archived")] = FakeScan("IMAGE_ARCHIVED")
-    memory = ScanMemory(Table(aws.client("dynamodb"), "memory"))
+    memory = ScanMemory(memory_table(aws))
     scan = Scan("COMPLETE", NOW - timedelta(days=1))
     memory.remember(REPOSITORY, {digest_of("remembered"): scan}, (), "run-1", NOW)
     aws.reset()
@@ -111,7 +99,7 @@ def test_decisions_are_those_of_the_run_that_follows(aws: FakeAws) -> None:
     found.scans.update({entry.digest: kind for n, entry in enumerate(images) if (kind := kinds[n % len(kinds)])})
     answer: Any = images_scanner.handler(ASK, CONTEXT)
     body = RepositoryMessage(REPOSITORY).to_json()
-    assert images_scanner.handler({"Records": [{"messageId": "1", "body": body}]}, CONTEXT) == {"batchItemFailures": []}
+    assert images_scanner.handler({"Records": sqs_records(body)}, CONTEXT) == {"batchItemFailures": []}
     expected = {entry["digest"] for entry in answer["images"] if entry["decision"] == "scan"}
     assert {start.digest for start in aws.starts()} == expected
     assert Counter(entry["decision"] for entry in answer["images"])["skip"] > 0

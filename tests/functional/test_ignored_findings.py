@@ -8,12 +8,10 @@ from typing import Any
 
 import pytest
 from ecr_scan_reporter import reporter
-from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.memory.images import image_record
 from ecr_scan_reporter.memory.items import image_key, repository_key
 from ecr_scan_reporter.memory.rules import RuleMemory
 from ecr_scan_reporter.messages.overdue import OverdueMessage
-from ecr_scan_reporter.reporting.pipeline import report_batch
 from fake_aws import FakeScan, Fault, digest_of
 from support.fixtures import embedded_metrics
 from support.inbox import CHAT, ReporterHarness, document, enhanced, found, mail
@@ -46,13 +44,11 @@ def scan(
     inbox: ReporterHarness, days: float, *findings: dict[str, Any], repository: str = "app"
 ) -> list[dict[str, Any]]:
     """Report a scan of an image so many days after the start; return the images of the new report."""
-    now, before = START + timedelta(days=days), len(inbox.reports())
+    now = START + timedelta(days=days)
     listed = FakeScan("COMPLETE", now, enhanced_findings=list(findings))
-    event = inbox.image(repository, "1.0", name=repository, scan=listed, pushed_at=START)
-    event["time"] = f"{now:%Y-%m-%dT%H:%M:%SZ}"
-    records: Any = [{"messageId": "1", "body": json.dumps(event)}]
-    assert report_batch(records, reporter.dependencies(), Deadline(300), now) == {"batchItemFailures": []}
-    images = [image for report in inbox.reports()[before:] for image in document(report)["images"]]
+    images = inbox.images_reported(
+        now, inbox.image(repository, "1.0", name=repository, scan=listed, pushed_at=START, at=now)
+    )
     for image in images:
         totals = image["totals"]
         balance = image["open_before"] + totals["new"] + totals["back"] - totals["fixed"] - totals["withdrawn"]
@@ -169,10 +165,9 @@ def test_fix_that_appears_between_two_scans_of_one_window(make_reporter: Callabl
 def test_number_of_ignored_findings_is_no_part_of_what_changed(inbox: ReporterHarness) -> None:
     set_rules([rule(package="zlib")])
     scan(inbox, 0, A, B, C)
-    later = inbox.image("app", "1.1", scan=FakeScan(enhanced_findings=[B, C, D]), pushed_at=START + timedelta(hours=1))
-    now = START + timedelta(days=1)
-    records: Any = [{"messageId": "1", "body": json.dumps(later | {"time": f"{now:%Y-%m-%dT%H:%M:%SZ}"})}]
-    report_batch(records, reporter.dependencies(), Deadline(300), now)
+    now, pushed_at = START + timedelta(days=1), START + timedelta(hours=1)
+    later = inbox.image("app", "1.1", scan=FakeScan(enhanced_findings=[B, C, D]), pushed_at=pushed_at, at=now)
+    inbox.images_reported(now, later)
     assert "\n   1 new (1 high), 1 fixed since 1.0, 2 ignored\n" in mail(inbox.reports()[-1])
 
 
@@ -182,8 +177,7 @@ def test_ignored_finding_has_no_deadline(make_reporter: Callable[..., ReporterHa
     assert new(scan(inbox, 0, A, B)) == ["CVE-2026-0002"]
     # The rule for the other one is newer than its scan.
     set_rules([rule(id="CVE-2026-0001", expires="2025-11-20"), rule(id="CVE-2026-0002")])
-    message: Any = [{"messageId": "1", "body": OverdueMessage("app", digest_of("app")).to_json()}]
-    report_batch(message, reporter.dependencies(), Deadline(300), START + timedelta(days=8))
+    assert inbox.images_reported(START + timedelta(days=8), OverdueMessage("app", digest_of("app")).to_json()) == []
     assert len(inbox.reports()) == 1
     # Its age runs from when it was first seen, so the end of the rule is the end of its time.
     images = scan(inbox, 12, A, B)

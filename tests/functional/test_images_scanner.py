@@ -6,19 +6,17 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import pytest
-from botocore.client import BaseClient
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 from ecr_scan_reporter import images_scanner
 from ecr_scan_reporter.aws import deadline
 from ecr_scan_reporter.aws.deadline import Deadline
-from ecr_scan_reporter.aws.dynamodb import Item, Table
+from ecr_scan_reporter.aws.dynamodb import Item
 from ecr_scan_reporter.aws.ecr import EcrRegistry, single_attempt_client
 from ecr_scan_reporter.memory.coverage import Coverage, CoverageReason
 from ecr_scan_reporter.memory.images import FindingDeadline, ImageMemory, ImageRecord, Ledger, Update, image_item
@@ -45,7 +43,10 @@ from fake_aws import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.fixtures import embedded_metrics, virtual_aws
+from support.configuration import memory_table
+from support.fixtures import embedded_metrics
+from support.invocations import Context, sqs_records
+from support.killer import Killer
 from support.random_tests import examples
 from support.virtual_time import TIME
 
@@ -69,9 +70,7 @@ class Scanner:
 
     def handle(self, *bodies: str, seconds: float = 60) -> list[str]:
         """Invoke the function with these messages; return which failed."""
-        records: Any = [{"messageId": str(index), "body": body} for index, body in enumerate(bodies)]
-        context: Any = type("Context", (), {"get_remaining_time_in_millis": lambda _: int(seconds * 1000)})()
-        answer = images_scanner.handler({"Records": records}, context)
+        answer = images_scanner.handler({"Records": sqs_records(*bodies)}, Context(seconds))
         return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
     def scan(self, seconds: float = 60) -> list[str]:
@@ -103,28 +102,14 @@ class Scanner:
 
 
 @pytest.fixture
-def make_scanner(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Scanner]]:
+def make_scanner(aws: FakeAws, configure: Callable[..., None]) -> Callable[..., Scanner]:
     """Make a scanner with these settings."""
-    with virtual_aws() as fake_aws:
-        table = fake_aws.create_memory_table()
-        fake_aws.reset()
 
-        def make(**settings: str) -> Scanner:
-            defaults = {
-                "ECR_IMAGES_DURATION_DELTA": "7d",
-                "IMAGES_QUEUE_URL": fake_aws.queue_url(),
-                "REPORTS_QUEUE_URL": fake_aws.queue_url("reports"),
-                "MEMORY_TABLE_NAME": table,
-                "REPORTER_NAME": "platform",
-                "THREADS": "8",
-            }
-            for name, value in {**fake_aws.environment(), **defaults, **settings}.items():
-                monkeypatch.setenv(name, value)
-            images_scanner.dependencies.cache_clear()
-            return Scanner(fake_aws)
+    def make(**settings: str) -> Scanner:
+        configure(**{"THREADS": "8", **settings})
+        return Scanner(aws)
 
-        yield make
-    images_scanner.dependencies.cache_clear()
+    return make
 
 
 @pytest.fixture
@@ -420,7 +405,7 @@ def test_image_of_a_type_that_ecr_rejects_is_asked_for_once_and_counts_as_unsupp
     assert scanner.aws.calls()["StartImageScan"] == 1
     # It is asked for again when a scan would be too old.
     item = asked_item(scanner, digest_of("odd"))
-    memory_table(scanner).put({**item, "asked_at": to_seconds(NOW - timedelta(days=8))})
+    memory_table(scanner.aws).put({**item, "asked_at": to_seconds(NOW - timedelta(days=8))})
     scanner.scan()
     assert scanner.aws.calls()["StartImageScan"] == 2
 
@@ -432,7 +417,7 @@ def test_unsupported_type_is_remembered_if_the_quota_leaves_no_request_for_it(sc
     scanner.aws.behavior.faults.append(fault)
     scanner.scan()
     item = asked_item(scanner, digest_of("odd"))
-    memory_table(scanner).put({**item, "asked_at": to_seconds(NOW - timedelta(days=8))})
+    memory_table(scanner.aws).put({**item, "asked_at": to_seconds(NOW - timedelta(days=8))})
     scanner.aws.behavior.faults.clear()
     scanner.registry.account_scan_quota = 0
     scanner.scan()
@@ -442,7 +427,7 @@ def test_unsupported_type_is_remembered_if_the_quota_leaves_no_request_for_it(sc
 
 def asked_item(scanner: Scanner, digest: str) -> Item:
     """Return what is remembered of the scan that was asked for."""
-    item = memory_table(scanner).get(repository_key(REPOSITORY), asked_key(digest))
+    item = memory_table(scanner.aws).get(repository_key(REPOSITORY), asked_key(digest))
     assert item
     return item
 
@@ -814,7 +799,7 @@ def test_start_whose_answer_was_lost_is_remembered_as_asked_for(scanner: Scanner
 def test_message_delivered_twice_keeps_the_time_at_which_its_run_asked(scanner: Scanner) -> None:
     scanner.add(image("app", "1.0"))
     asked_at = NOW - timedelta(minutes=20)
-    memory = ScanMemory(memory_table(scanner))
+    memory = ScanMemory(memory_table(scanner.aws))
     memory.remember(REPOSITORY, {digest_of("app"): None}, [digest_of("app")], "run-1", asked_at)
     per_image = "The scan quota per image has been exceeded. Wait and try again."
     scanner.aws.behavior.faults.append(Fault("StartImageScan", "LimitExceededException", per_image))
@@ -826,7 +811,7 @@ def test_message_delivered_twice_keeps_the_time_at_which_its_run_asked(scanner: 
 def test_look_up_keeps_the_run_that_asked_for_the_scan(scanner: Scanner) -> None:
     scanner.add(image("app", "1.0"), scans={digest_of("app"): scanned(0.001)})
     asked_at = NOW - timedelta(minutes=10)
-    memory = ScanMemory(memory_table(scanner))
+    memory = ScanMemory(memory_table(scanner.aws))
     memory.remember(REPOSITORY, {digest_of("app"): None}, [digest_of("app")], "run-1", asked_at)
     assert scanner.handle(RepositoryMessage(REPOSITORY, run="run-1").to_json()) == []
     # The event of the scan is still in the queue of the reporter.
@@ -844,7 +829,7 @@ def test_scan_in_progress_that_someone_else_started_is_stuck_after_a_day(
     item = asked_item(scanner, digest_of("app"))
     assert "run" not in item
     for hours, starts in ((23, 0), (25, 1)):
-        memory_table(scanner).put({**item, "asked_at": to_seconds(NOW - timedelta(hours=hours))})
+        memory_table(scanner.aws).put({**item, "asked_at": to_seconds(NOW - timedelta(hours=hours))})
         assert scanner.handle(body) == []
         assert len(scanner.aws.starts()) == starts
 
@@ -855,10 +840,10 @@ def test_scan_in_progress_has_not_the_date_of_a_request_that_was_answered(
     monkeypatch.setattr("ecr_scan_reporter.scanning.decisions._has_turn", lambda *_: False)
     digest = digest_of("app")
     scanner.add(image("app", "1.0"), scans={digest: FakeScan("IN_PROGRESS")})
-    asked_at, memory = NOW - timedelta(days=8), ScanMemory(memory_table(scanner))
+    asked_at, memory = NOW - timedelta(days=8), ScanMemory(memory_table(scanner.aws))
     memory.remember(REPOSITORY, {digest: None}, [digest], "run-1", asked_at)
     answer = ImageRecord(scanned_at=asked_at + timedelta(minutes=1))
-    memory_table(scanner).put(image_item(repository_key(REPOSITORY), digest, answer))
+    memory_table(scanner.aws).put(image_item(repository_key(REPOSITORY), digest, answer))
     # Someone else has just started another one.
     assert scanner.scan() == []
     [(_, remembered, _)] = memory.scans(REPOSITORY, "", "")
@@ -928,7 +913,7 @@ def test_index_that_is_too_large_for_an_item_is_not_remembered(
     small = index_image(digest_of("small"), {digest_of("amd64"): "linux/amd64"}, ("2.0",))
     scanner.add(large, small, image("amd64"))
     scanner.scan()
-    pk, table = repository_key(REPOSITORY), memory_table(scanner)
+    pk, table = repository_key(REPOSITORY), memory_table(scanner.aws)
     assert [bool(table.get(pk, f"INDEX#{entry.digest}")) for entry in (large, small)] == [False, True]
     [warning] = [record.__dict__ for record in caplog.records if "too large" in record.message]
     assert (warning["digest"], warning["manifests"]) == (large.digest, 5000)
@@ -944,7 +929,7 @@ def test_items_of_a_later_release_are_as_if_they_were_not_there(
         scanner.registry.repository(REPOSITORY).scans[entry.digest] = scanned(1)
     scanner.scan()
     report_findings(scanner, [entry.digest for entry in images])
-    pk, table = repository_key(REPOSITORY), memory_table(scanner)
+    pk, table = repository_key(REPOSITORY), memory_table(scanner.aws)
     changed: dict[str, Item] = {
         image_key(images[0].digest): {"ledger": "[1,2,3,4,5,6,7,8]"},
         image_key(images[1].digest): {"updates": '[["openssl"]]'},
@@ -1084,60 +1069,36 @@ def test_calls_to_ecr_and_sqs_that_hang_fit_into_the_margin_of_an_invocation() -
         assert attempts * (config.connect_timeout + config.read_timeout) <= deadline._MAX_MARGIN
 
 
-class Killed(BaseException):
-    """The function was killed."""
-
-
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_scanner_killed_at_any_write_starts_every_scan_once(
-    make_scanner: Callable[..., Scanner], monkeypatch: pytest.MonkeyPatch, after: bool
+    make_scanner: Callable[..., Scanner], killer: Killer, after: bool
 ) -> None:
     """It remembers what it asks for, and then asks: what it did not come to ask for is still due."""
     scans = {"never": None, "old": scanned(9), "failed": scanned(2, "FAILED"), "recent": scanned(1)}
     due = sorted(digest_of(name) for name in ("never", "old", "failed"))
-    call = BaseClient._make_api_call  # type: ignore[attr-defined]
-    writes: list[str] = []
-    kill_at: int | None = None
-
-    def count_writes(self: Any, operation: str, parameters: Any) -> Any:
-        if operation not in ("BatchWriteItem", "PutItem", "StartImageScan"):
-            return call(self, operation, parameters)
-        writes.append(operation)
-        if kill_at is not None and (len(writes) > kill_at or (len(writes) == kill_at and not after)):
-            raise Killed
-        answer = call(self, operation, parameters)
-        if len(writes) == kill_at:
-            raise Killed
-        return answer
-
-    monkeypatch.setattr(BaseClient, "_make_api_call", count_writes)
-    for number in itertools.count(1):
+    for number in itertools.count():
         scanner = make_scanner(THREADS="1")
         scanner.aws.reset()
         scanner.aws.create_memory_table()
-        if number > 1:
+        if number:
             scanner.registry.remove(REPOSITORY)
         scanner.add(*map(image, scans), scans={digest_of(name): scan for name, scan in scans.items() if scan})
-        writes, kill_at = [], number
-        with suppress(Killed):
+        with killer.at(number, after=after):
             scanner.handle(RepositoryMessage(REPOSITORY).to_json())
-        killed_at, kill_at = writes[number - 1 : number], None
+        killed_at = killer.writes[number : number + 1]
         assert scanner.handle(RepositoryMessage(REPOSITORY).to_json()) == []
         assert sorted(start.digest for start in scanner.aws.starts()) == due, f"killed at {killed_at}, write {number}"
         if not killed_at:
             break
-    assert number == 7  # what is asked for, the recent scan, three scans, the state of the repository, and none
-
-
-def memory_table(scanner: Scanner) -> Table:
-    return Table(scanner.aws.client("dynamodb"), "memory")
+    # What is asked for, the recent scan, three scans, and the state of the repository.
+    assert number == 6
 
 
 def report_findings(scanner: Scanner, digests: Iterable[str]) -> None:
     """Remember one more of each digest's findings, as the reporter does: the number is that of the image."""
     pk = repository_key(REPOSITORY)
     update = Update("openssl", ("3.0.1",), ("3.0.15",), Counter({"HIGH": 1}))
-    memory_table(scanner).put_many(
+    memory_table(scanner.aws).put_many(
         image_item(
             pk,
             digest,
@@ -1157,7 +1118,7 @@ def report_findings(scanner: Scanner, digests: Iterable[str]) -> None:
 
 def summary(scanner: Scanner) -> RepositorySummary:
     """Return the summary that the last run left."""
-    found = repository_summary(memory_table(scanner), REPOSITORY)
+    found = repository_summary(memory_table(scanner.aws), REPOSITORY)
     assert found
     return found
 
@@ -1211,7 +1172,7 @@ def test_each_image_with_a_deadline_that_has_passed_is_queued_for_the_reporter(
     scanner.add(*images, scans={entry.digest: scanned(1) for entry in images})
     pk = repository_key(REPOSITORY)
     dates = {0: None, 1: NOW + timedelta(days=1)}
-    memory_table(scanner).put_many(
+    memory_table(scanner.aws).put_many(
         image_item(pk, entry.digest, ImageRecord(scanned_at=NOW, due_at=dates.get(n, NOW)))
         for n, entry in enumerate([*images, image("gone")])
     )
@@ -1230,7 +1191,7 @@ def test_deadlines_are_queued_before_the_state_is_remembered(scanner: Scanner) -
     scanner.aws.reset()
     scanner.aws.behavior.faults.append(Fault("SendMessageBatch", "AccessDeniedException"))
     assert scanner.handle(RepositoryMessage(REPOSITORY).to_json()) == ["0"]
-    assert StateMemory(memory_table(scanner)).states() == []
+    assert StateMemory(memory_table(scanner.aws)).states() == []
 
 
 def test_repository_without_images_keeps_its_changes(scanner: Scanner) -> None:
@@ -1274,7 +1235,7 @@ def test_summary_that_there_is_no_time_for_is_made_by_the_next_invocation(scanne
 
 def state(scanner: Scanner) -> RepositoryState:
     """Return what is remembered of the repository after its last run."""
-    [found] = StateMemory(memory_table(scanner)).states()
+    [found] = StateMemory(memory_table(scanner.aws)).states()
     return found
 
 
@@ -1312,7 +1273,7 @@ def test_what_is_asked_for_is_remembered_before_the_scan_is_started(
     images = list(plain_images(200))
     scanner.add(*images, scans={image.digest: scanned(9 if n < 120 else 1) for n, image in enumerate(images)})
     scanner.aws.behavior.latency = {"BatchWriteItem": 0.1}
-    table = Table(scanner.aws.client("dynamodb"), "memory")
+    table = memory_table(scanner.aws)
     pk = repository_key(REPOSITORY)
     start_scan = EcrRegistry.start_scan
     unknown: list[str] = []
@@ -1441,7 +1402,7 @@ def test_coverage_counts_every_image_that_ecr_can_scan_once(
         scanner.scan()
         coverage = Coverage.from_json(summary_of(caplog).coverage)
         assert coverage.counts == expected
-        remembered = repository_summary(memory_table(scanner), REPOSITORY)
+        remembered = repository_summary(memory_table(scanner.aws), REPOSITORY)
         assert remembered
         assert remembered.coverage == {"images": sum(expected.values()), **expected}
         assert remembered.examples == {reason: list(names) for reason, names in coverage.names.items()}
@@ -1494,7 +1455,7 @@ def test_quota_leaves_the_rest_to_what_memory_knows(
     for entry in images[:20]:
         scanner.registry.repository(REPOSITORY).scans.pop(entry.digest)
     keys = [(repository_key(REPOSITORY), asked_key(entry.digest)) for entry in [*images[:20], images[50]]]
-    Table(scanner.aws.client("dynamodb"), "memory").delete_many(keys)
+    memory_table(scanner.aws).delete_many(keys)
     monkeypatch.setattr(repository, "CHUNK_SIZE", 20)
     scanner.registry.account_scan_quota = 0
     scanner.aws.reset()

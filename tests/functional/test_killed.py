@@ -1,96 +1,41 @@
 """Nothing is lost: functions are killed before and after each of their writes, and answers of AWS are lost.
 
-`tests/unit/reporting/test_nothing_lost.py` does it with reports, and `test_images_scanner.py` with the starts of scans.
+`tests/unit/reporting/test_nothing_lost.py` does it with reports in memory, and `test_images_scanner.py` with scans.
 """
 
 import itertools
-import re
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from botocore.client import BaseClient
-from ecr_scan_reporter import reporter
+from ecr_scan_reporter import reporter, repositories_scanner
 from ecr_scan_reporter.aws.deadline import Deadline
-from ecr_scan_reporter.aws.dynamodb import Table
-from ecr_scan_reporter.aws.ecr import EcrRegistry
-from ecr_scan_reporter.aws.sqs import SqsQueue
 from ecr_scan_reporter.errors import AwsError
 from ecr_scan_reporter.memory.runs import RunMemory
 from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.memory.summaries import RepositorySummary, summaries, summary_item
 from ecr_scan_reporter.messages.repository import RepositoryMessage
-from ecr_scan_reporter.models.selection import RepositoryFilter
 from ecr_scan_reporter.reporting.overviews.publishing import OverviewRequest, make_overviews
-from ecr_scan_reporter.scanning.runs import RunDependencies, queue_repositories
-from ecr_scan_reporter.settings import RepositoriesScannerSettings
+from ecr_scan_reporter.scanning.runs import queue_repositories
 from fake_aws import FakeAws, Fault
-from support.fixtures import virtual_aws
+from support.configuration import memory_table
 from support.inbox import CHAT, ReporterHarness, document, found
-from support.sample_summaries import NOW, WEEK, sample_summaries
+from support.killer import Killer
+from support.sample_summaries import NOW, WEEK, remember_summaries, sample_summaries
 from support.virtual_time import TIME
 
-WRITES = {
-    *("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"),
-    *("SendMessageBatch", "Publish"),
-}
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
-
-
-class Killed(BaseException):
-    """The function was killed: it ran out of memory, or its host failed."""
-
-
-class Killer:
-    """Kills the function at one of its writes, and counts them."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.writes: list[str] = []
-        self._kill_at, self._after = 0, False
-        call = BaseClient._make_api_call  # type: ignore[attr-defined]
-
-        def intercept(client: Any, operation: str, parameters: Any) -> Any:
-            if operation not in WRITES:
-                return call(client, operation, parameters)
-            self.writes.append(operation)
-            number = len(self.writes)
-            if self._kill_at and (number > self._kill_at or (number == self._kill_at and not self._after)):
-                raise Killed
-            answer = call(client, operation, parameters)
-            if number == self._kill_at:
-                raise Killed
-            return answer
-
-        monkeypatch.setattr(BaseClient, "_make_api_call", intercept)
-
-    @contextmanager
-    def at(self, number: int, *, after: bool) -> Iterator[None]:
-        """Kill the function at a write, before or after it takes effect; whatever it does then fails as well."""
-        self.writes, self._kill_at, self._after = [], number, after
-        with suppress(Killed):
-            yield
-        self._kill_at = 0
-
-
-@pytest.fixture
-def killer(monkeypatch: pytest.MonkeyPatch) -> Killer:
-    return Killer(monkeypatch)
 
 
 REPOSITORIES = [f"team-a/app-{number:02}" for number in range(25)]
 
 
-def run(aws: FakeAws, now: datetime) -> None:
-    """Let the repositories scanner run, with one thread so that its writes have an order."""
-    settings = RepositoriesScannerSettings(
-        RepositoryFilter(re.compile("team-a")), aws.queue_url(), "memory", 1, "platform"
-    )
-    table = Table(aws.client("dynamodb"), "memory")
-    queue = SqsQueue(aws.client("sqs"), aws.queue_url())
-    queue_repositories({}, RunDependencies(settings, EcrRegistry(aws.client("ecr")), queue, table), now)
+def run(now: datetime) -> None:
+    """Let the repositories scanner run."""
+    queue_repositories({}, repositories_scanner.dependencies(), now)
 
 
 def queued(aws: FakeAws) -> list[RepositoryMessage]:
@@ -99,7 +44,7 @@ def queued(aws: FakeAws) -> list[RepositoryMessage]:
 
 def visit(aws: FakeAws, names: list[str], now: datetime) -> None:
     """Do what the images scanner does at the end of a repository, in the last run."""
-    table, last = Table(aws.client("dynamodb"), "memory"), queued(aws)[-1].run
+    table, last = memory_table(aws), queued(aws)[-1].run
     for name in names:
         StateMemory(table).remember(RepositoryState(name, now, 1, 0, last), now)
         table.put(summary_item(RepositorySummary(name, now), now))
@@ -107,41 +52,42 @@ def visit(aws: FakeAws, names: list[str], now: datetime) -> None:
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_repositories_scanner_killed_at_any_write_queues_every_repository(
-    killer: Killer, caplog: pytest.LogCaptureFixture, after: bool
+    aws: FakeAws, configure: Callable[..., None], killer: Killer, caplog: pytest.LogCaptureFixture, after: bool
 ) -> None:
     caplog.set_level("INFO")
-    with virtual_aws() as aws:
-        for name in REPOSITORIES:
-            aws.registry.add(name)
-        for number in itertools.count(1):
-            aws.create_memory_table()
-            aws.reset()
-            now = TIME.now().replace(microsecond=0)
-            run(aws, now)
-            visit(aws, [*REPOSITORIES, "team-a/deleted"], now + HOUR)
-            aws.reset()
-            with killer.at(number, after=after):
-                run(aws, now + 24 * HOUR)
-            written = list(killer.writes)
-            if len(written) < number:
-                break
-            before = len(queued(aws))
-            # Lambda repeats it.
-            repeated = now + 24 * HOUR + MINUTE
-            run(aws, repeated)
-            where = f"killed at write {number} of {written}"
-            messages = queued(aws)
-            assert sorted(message.repository for message in messages[before:]) == REPOSITORIES, where
-            assert max(Counter(message.repository for message in messages).values()) <= 2, where
-            table = Table(aws.client("dynamodb"), "memory")
-            assert [state.repository for state in StateMemory(table).states()] == REPOSITORIES, where
-            assert [summary.repository for summary in summaries(table)] == REPOSITORIES, where
-            # The reporter knows how many repositories the run has.
-            assert RunMemory(table).run(messages[-1].run).repositories == len(REPOSITORIES), where
-            assert since_last_pass(caplog) == 23 * 3600 + 60, where
-            visit(aws, REPOSITORIES, repeated + HOUR)
-            run(aws, repeated + 24 * HOUR)
-            assert since_last_pass(caplog) == 23 * 3600, where
+    # With one thread, its writes have an order.
+    configure(THREADS="1", REPOSITORIES_FILTER_REGEXP="team-a")
+    for name in REPOSITORIES:
+        aws.registry.add(name)
+    for number in itertools.count():
+        aws.create_memory_table()
+        aws.reset()
+        now = TIME.now().replace(microsecond=0)
+        run(now)
+        visit(aws, [*REPOSITORIES, "team-a/deleted"], now + HOUR)
+        aws.reset()
+        with killer.at(number, after=after):
+            run(now + 24 * HOUR)
+        written = list(killer.writes)
+        if len(written) <= number:
+            break
+        before = len(queued(aws))
+        # Lambda repeats it.
+        repeated = now + 24 * HOUR + MINUTE
+        run(repeated)
+        where = f"killed at write {number} of {written}"
+        messages = queued(aws)
+        assert sorted(message.repository for message in messages[before:]) == REPOSITORIES, where
+        assert max(Counter(message.repository for message in messages).values()) <= 2, where
+        table = memory_table(aws)
+        assert [state.repository for state in StateMemory(table).states()] == REPOSITORIES, where
+        assert [summary.repository for summary in summaries(table)] == REPOSITORIES, where
+        # The reporter knows how many repositories the run has.
+        assert RunMemory(table).run(messages[-1].run).repositories == len(REPOSITORIES), where
+        assert since_last_pass(caplog) == 23 * 3600 + 60, where
+        visit(aws, REPOSITORIES, repeated + HOUR)
+        run(repeated + 24 * HOUR)
+        assert since_last_pass(caplog) == 23 * 3600, where
     # The run, the open pass, the deleted repository, and three batches of messages.
     assert written == ["PutItem", "PutItem", "BatchWriteItem", *3 * ["SendMessageBatch"]]
 
@@ -166,26 +112,22 @@ def documents(inbox: ReporterHarness) -> list[dict[str, Any]]:
     return [document(publication) for publication in inbox.reports()]
 
 
-def remember(aws: FakeAws, found: Iterator[RepositorySummary]) -> None:
-    Table(aws.client("dynamodb"), "memory").put_many(summary_item(summary, NOW) for summary in found)
-
-
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_overview_killed_at_any_write_is_published(
     make_reporter: Callable[..., ReporterHarness], killer: Killer, after: bool
 ) -> None:
     inbox = make_reporter(GROUP_BY="^(team-[ae])", CHAT_TOPIC_ARN=CHAT)
     groups = ["team-a", "team-e", None]
-    for number in itertools.count(1):
+    for number in itertools.count():
         inbox.aws.create_memory_table()
-        remember(inbox.aws, sample_summaries(16, 2, earlier=True))
+        remember_summaries(inbox.aws, sample_summaries(16, 2, earlier=True))
         make_overviews(OverviewRequest(), reporter.overview_dependencies(), Deadline(TIMEOUT), NOW - WEEK)
-        remember(inbox.aws, sample_summaries(16, 2))
+        remember_summaries(inbox.aws, sample_summaries(16, 2))
         inbox.aws.reset()
         with killer.at(number, after=after):
             make_overview(NOW)
         written, published = list(killer.writes), Counter(document["group"] for document in documents(inbox))
-        if len(written) < number:
+        if len(written) <= number:
             break
         where = f"killed at write {number} of {written}"
         for later in REPEATED_AFTER:
@@ -212,7 +154,7 @@ def test_event_that_comes_twice_at_once_fails_until_the_overview_is_published(
     make_reporter: Callable[..., ReporterHarness], killer: Killer
 ) -> None:
     inbox = make_reporter()
-    with killer.at(1, after=True):
+    with killer.at(0, after=True):
         make_overview(NOW)
     with pytest.raises(AwsError, match="has begun this overview, and has not published it"):
         make_overview(NOW + MINUTE)

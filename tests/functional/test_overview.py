@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,25 +10,19 @@ from typing import Any
 import pytest
 from ecr_scan_reporter import reporter
 from ecr_scan_reporter.aws.deadline import Deadline
-from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.errors import AwsError, InputError
 from ecr_scan_reporter.memory.images import Update
 from ecr_scan_reporter.memory.rules import parse_rule
-from ecr_scan_reporter.memory.summaries import RepositorySummary, summary_item
 from ecr_scan_reporter.reporting.overviews.publishing import OverviewRequest, make_overviews
-from fake_aws import FakeAws, Fault
+from fake_aws import Fault
 from support import schemas
+from support.configuration import memory_table
 from support.inbox import CHAT, TOPIC, ReporterHarness
-from support.sample_summaries import NOW, WEEK, sample_summaries
+from support.invocations import Context, sqs_records
+from support.sample_summaries import NOW, WEEK, remember_summaries, sample_summaries
 from support.virtual_time import TIME
 
 DAY = timedelta(days=1)
-Context: Any = type("Context", (), {"get_remaining_time_in_millis": lambda _: 60_000})
-
-
-def remember(aws: FakeAws, summaries: Sequence[RepositorySummary]) -> None:
-    table = Table(aws.client("dynamodb"), "memory")
-    table.put_many(summary_item(summary, NOW) for summary in summaries)
 
 
 def invoke(**event: Any) -> Any:
@@ -49,9 +43,9 @@ def documents(inbox: ReporterHarness) -> list[dict[str, Any]]:
 
 
 def test_second_overview_says_what_changed_since_the_first(inbox: ReporterHarness) -> None:
-    remember(inbox.aws, list(sample_summaries(10, 2, earlier=True)))
+    remember_summaries(inbox.aws, sample_summaries(10, 2, earlier=True))
     assert overview(NOW - WEEK) == {"published": 1}
-    remember(inbox.aws, list(sample_summaries(10, 2)))
+    remember_summaries(inbox.aws, sample_summaries(10, 2))
     assert overview(NOW) == {"published": 1}
     first, second = documents(inbox)
     assert (first["since"], first["changes"]) == (None, None)
@@ -64,7 +58,7 @@ def test_second_overview_says_what_changed_since_the_first(inbox: ReporterHarnes
 
 def test_chat_gets_the_overview_once(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(CHAT_TOPIC_ARN=CHAT)
-    remember(inbox.aws, list(sample_summaries(2_000, 2)))
+    remember_summaries(inbox.aws, sample_summaries(2_000, 2))
     assert overview(NOW)["published"] > 1
     assert [document["part"] for document in documents(inbox)] == list(range(1, len(inbox.reports()) + 1))
     [chat] = inbox.chats()
@@ -73,13 +67,13 @@ def test_chat_gets_the_overview_once(make_reporter: Callable[..., ReporterHarnes
 
 def test_each_group_gets_its_overview(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(GROUP_BY="^([^/]+)/")
-    remember(inbox.aws, list(sample_summaries(16, 2)))
+    remember_summaries(inbox.aws, sample_summaries(16, 2))
     assert overview(NOW) == {"published": 8}
     assert [report.attributes["group"][1] for report in inbox.reports()] == [f"team-{letter}" for letter in "abcdefgh"]
 
 
 def test_invocation_returns_the_overview_and_publishes_nothing(inbox: ReporterHarness) -> None:
-    remember(inbox.aws, list(sample_summaries(10, 2)))
+    remember_summaries(inbox.aws, sample_summaries(10, 2))
     calls = inbox.aws.calls()
     answer = invoke(overview=True, publish=False)
     assert answer["published"] == 0
@@ -97,7 +91,7 @@ def test_invocation_returns_the_overview_and_publishes_nothing(inbox: ReporterHa
 def test_returned_overview_fits_into_an_answer_of_lambda(inbox: ReporterHarness) -> None:
     # As much JSON as of 10,000 repositories whose names are as long as ECR allows.
     long = [replace(one, repository=f"{one.repository}/{'x' * 2_000}") for one in sample_summaries(2_000, 2)]
-    remember(inbox.aws, long)
+    remember_summaries(inbox.aws, long)
     answer = invoke(overview=True, publish=False)
     assert len(json.dumps(answer)) < 6_000_000
     document = answer["overviews"][0]["document"]
@@ -125,14 +119,14 @@ def test_report_that_sns_rejects_is_published_later(inbox: ReporterHarness) -> N
 
 def inbox_receives(inbox: ReporterHarness, body: str) -> list[str]:
     """Let the reporter receive a message; return which failed."""
-    response = invoke(Records=[{"messageId": "1", "body": body}])
+    response = invoke(Records=sqs_records(body))
     return [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
 
 
 def test_overview_that_is_neither_published_nor_queued_is_repeated(inbox: ReporterHarness) -> None:
-    remember(inbox.aws, list(sample_summaries(10, 2, earlier=True)))
+    remember_summaries(inbox.aws, sample_summaries(10, 2, earlier=True))
     overview(NOW - WEEK, NOW - WEEK)
-    remember(inbox.aws, list(sample_summaries(10, 2)))
+    remember_summaries(inbox.aws, sample_summaries(10, 2))
     rejected = [Fault(operation, "AccessDenied", status=403, times=1) for operation in ("Publish", "SendMessageBatch")]
     inbox.aws.behavior.faults += rejected
     with pytest.raises(AwsError):
@@ -142,9 +136,9 @@ def test_overview_that_is_neither_published_nor_queued_is_repeated(inbox: Report
 
 
 def test_crash_after_publishing_repeats_the_overview(inbox: ReporterHarness) -> None:
-    remember(inbox.aws, list(sample_summaries(10, 2, earlier=True)))
+    remember_summaries(inbox.aws, sample_summaries(10, 2, earlier=True))
     overview(NOW - WEEK, NOW - WEEK)
-    remember(inbox.aws, list(sample_summaries(10, 2)))
+    remember_summaries(inbox.aws, sample_summaries(10, 2))
     inbox.aws.behavior.faults.append(Fault("BatchWriteItem", "AccessDeniedException", times=1))
     with pytest.raises(AwsError):
         overview(NOW, NOW)
@@ -190,7 +184,7 @@ def test_rules_are_named(inbox: ReporterHarness) -> None:
         "owner": "team-a",
         "expires": f"{NOW + timedelta(days=9):%Y-%m-%d}",
     }
-    memory = Table(inbox.aws.client("dynamodb"), "memory")
+    memory = memory_table(inbox.aws)
     memory.put({"pk": "IGNORED", "sk": "0", "rules": json.dumps([rule])})
     overview(NOW)
     assert documents(inbox)[0]["notices"]["rules"] == ["The rule for CVE-2025-1111 ends in 9 days."]
@@ -221,14 +215,14 @@ def test_rule_that_never_matched_is_not_named_soon_with_enhanced_scanning(
     inbox: ReporterHarness, fixed: tuple[str, ...], named: bool
 ) -> None:
     rule = {"id": "CVE-2025-1111", "reason": "-", "owner": "-", "until_fixed": True}
-    memory = Table(inbox.aws.client("dynamodb"), "memory")
+    memory = memory_table(inbox.aws)
     memory.put({"pk": "IGNORED", "sk": "0", "rules": json.dumps([rule])})
     key, added_at = parse_rule(rule).key, int((NOW - 20 * DAY).timestamp())
     memory.put({"pk": "RULES", "sk": key, "added_at": added_at})
     [summary] = sample_summaries(1, 1)
     # Only enhanced scanning knows fixed versions.
     summary.updates = [Update("openssl", ("3.0.1",), fixed, Counter(HIGH=1))]
-    remember(inbox.aws, [summary])
+    remember_summaries(inbox.aws, [summary])
     overview(NOW)
     expected = ["The rule for CVE-2025-1111 has never matched; it may be misspelled."] if named else []
     assert documents(inbox)[0]["notices"]["rules"] == expected

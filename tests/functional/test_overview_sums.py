@@ -10,6 +10,7 @@ import pytest
 from ecr_scan_reporter import images_scanner, reporter, repositories_scanner
 from fake_aws import FakeImage, FakeRepository, FakeScan, digest_of, finding, index_image
 from support.inbox import UNSUPPORTED, ReporterHarness
+from support.invocations import Context, ecr_event, sqs_records
 from support.virtual_time import TIME
 
 NOW = TIME.now().replace(microsecond=0)
@@ -18,7 +19,6 @@ A = finding("CVE-2026-0001", "CRITICAL", "openssl", "3.0.1")
 B = finding("CVE-2026-0002", "HIGH", "zlib", "1.2.13")
 C = finding("CVE-2026-0003", "MEDIUM", "tar", "1.34")
 D = finding("CVE-2026-0004", "HIGH", "curl", "8.5.0")
-Context: Any = type("Context", (), {"get_remaining_time_in_millis": lambda _: 60_000})
 # What a test says of an image: its findings, or its last scan.
 Kind = FakeScan | None
 
@@ -33,18 +33,8 @@ def failed(description: str) -> FakeScan:
 
 
 @pytest.fixture
-def inbox(make_reporter: Callable[..., ReporterHarness], monkeypatch: pytest.MonkeyPatch) -> Iterator[ReporterHarness]:
-    """All functions of the module, configured for one fake."""
-    inbox = make_reporter()
-    monkeypatch.setenv("IMAGES_QUEUE_URL", inbox.aws.queue_url())
-    monkeypatch.setenv("ECR_IMAGES_DURATION_DELTA", "7d")
-    monkeypatch.setenv("IMAGES_SELECTION", '{"tag_regexp": "v"}')
-    scanners = repositories_scanner.dependencies, images_scanner.dependencies
-    for dependencies in scanners:
-        dependencies.cache_clear()
-    yield inbox
-    for dependencies in scanners:
-        dependencies.cache_clear()
+def inbox(make_reporter: Callable[..., ReporterHarness]) -> ReporterHarness:
+    return make_reporter(IMAGES_SELECTION='{"tag_regexp": "v"}')
 
 
 def fill(inbox: ReporterHarness, name: str, images: dict[str, Kind]) -> FakeRepository:
@@ -76,19 +66,8 @@ def report(inbox: ReporterHarness, repository: FakeRepository, digests: Iterable
             "image-tags": list(image.tags),
         }
         counts = {} if last.status == "FAILED" else {"finding-severity-counts": dict(last.counts())}
-        events.append(event(detail | counts, ended))
+        events.append(ecr_event(detail | counts, ended))
     assert inbox.report(*events) == []
-
-
-def event(detail: dict[str, Any], time: datetime) -> dict[str, Any]:
-    return {
-        "detail-type": "ECR Image Scan",
-        "source": "aws.ecr",
-        "account": "123456789012",
-        "time": f"{time:%Y-%m-%dT%H:%M:%SZ}",
-        "region": "eu-west-1",
-        "detail": detail,
-    }
 
 
 def run(inbox: ReporterHarness) -> None:
@@ -97,10 +76,9 @@ def run(inbox: ReporterHarness) -> None:
     repositories_scanner.handler({}, None)
     queued = [message for message in inbox.aws.messages()[before:] if message.queue == "images"]
     for message in queued:
-        records = [{"messageId": "1", "body": message.body}]
-        assert images_scanner.handler({"Records": records}, Context()) == {"batchItemFailures": []}
+        assert images_scanner.handler({"Records": sqs_records(message.body)}, Context()) == {"batchItemFailures": []}
     entries = inbox.aws.registry.take_events()
-    events = [event(json.loads(entry["Detail"]), entry["Time"] + timedelta(seconds=1)) for entry in entries]
+    events = [ecr_event(json.loads(entry["Detail"]), entry["Time"] + timedelta(seconds=1)) for entry in entries]
     assert inbox.report(*events) == []
 
 

@@ -1,7 +1,7 @@
 """The reporter over HTTP against the oracle of its memory: fewer random histories, but real clients."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from support.histories import Player, RawEntry, Step, step
 from support.inbox import ReporterHarness, document, enhanced
+from support.invocations import sqs_records
 from support.oracle import Rules
 from support.random_tests import examples
 from support.world import START, World
@@ -41,13 +42,9 @@ class HttpWorld(World):
         super().__init__(now=START - timedelta(days=3 * 365))
         self.inbox, self.deps = inbox, reporter.dependencies()
 
-    def process(self, body: str, copies: int = 1) -> None:
+    def process(self, event: Mapping[str, Any], copies: int = 1) -> None:
         for receives in range(1, 4):
-            attributes = {"ApproximateReceiveCount": str(receives)}
-            records: Any = [
-                {"messageId": str(number), "receiptHandle": str(number), "body": body, "attributes": attributes}
-                for number in range(copies)
-            ]
+            records = sqs_records(*[event] * copies, receives=receives)
             response = report_batch(records, self.deps, Deadline(300), self.now)
             if not response["batchItemFailures"]:
                 return

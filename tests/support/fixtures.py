@@ -1,6 +1,7 @@
 """Fixtures of the unit and functional tests: AWS events, virtual time, and fake credentials."""
 
 import json
+import os
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +22,9 @@ EVENTS = Path(__file__).parents[1] / "events"
 
 @pytest.fixture(autouse=True)
 def aws_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the caller's AWS settings away."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
     for name, value in {
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
@@ -29,8 +33,6 @@ def aws_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
     }.items():
         monkeypatch.setenv(name, value)
-    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_ECR"):
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(autouse=True)
@@ -52,9 +54,9 @@ def product_timeouts(monkeypatch: pytest.MonkeyPatch, virtual_time: None) -> Non
     monkeypatch.setattr(clients, "_READ_TIMEOUT", READ_TIMEOUT)
 
 
-def virtual_aws(**options: Any) -> FakeAws:
+def virtual_aws() -> FakeAws:
     """Return a fake of AWS with an empty registry, on virtual time."""
-    return FakeAws(FakeRegistry(clock=TIME.now), clock=TIME, **options)
+    return FakeAws(FakeRegistry(clock=TIME.now), clock=TIME)
 
 
 @pytest.fixture

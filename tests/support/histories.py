@@ -13,8 +13,9 @@ from ecr_scan_reporter.errors import TransientError
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import Image
 from ecr_scan_reporter.models.scans import ScanResult
+from support.invocations import scan_event
 from support.oracle import ORDER, Entry, Key, Oracle, Result, Rules, Verdict, net
-from support.world import World, scan_event
+from support.world import World
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 _GAPS = (HOUR, DAY, HOUR, DAY, 5 * DAY, 16 * DAY, 31 * DAY)
@@ -98,7 +99,7 @@ def entries(dice: Dice, most: int = 6) -> tuple[RawEntry, ...]:
 class Late:
     """An event that has not arrived yet, and what it says."""
 
-    body: str
+    event: dict[str, Any]
     facts: dict[str, Any]
     copies: int = 1
 
@@ -147,8 +148,8 @@ class Player:
         self.set_result(digest, scan)
         counts = Counter(entry.severity for entry in found) if not (failed or expired) else Counter[str]()
         tags = self._tags[scan.image]
-        body = scan_event(digest, now, counts, tags, "FAILED" if failed else "COMPLETE")
-        late = Late(body, {"digest": digest, "at": now, "tags": tags, "failed": failed, "counts": counts})
+        event = scan_event(digest, now, counts, tags, "FAILED" if failed else "COMPLETE")
+        late = Late(event, {"digest": digest, "at": now, "tags": tags, "failed": failed, "counts": counts})
         if scan.delivery == "late":
             self.held.append(late)
             return
@@ -202,7 +203,7 @@ class Player:
 
     def _arrive(self, late: Late) -> None:
         digest, before = late.facts["digest"], len(self.world.documents())
-        self.world.process(late.body, late.copies)
+        self.world.process(late.event, late.copies)
         tags = self._tags[int(digest.rpartition(":")[2])]
         result = self._results[digest]
         verdict = self.oracle.judge(**late.facts, result=result, current_tags=tags, now=self.world.now)
@@ -268,7 +269,7 @@ class WindowPlayer(Player):
                 check_words(image, words, waiting.open_before)
 
     def _arrive(self, late: Late) -> None:
-        self.world.process(late.body)
+        self.world.process(late.event)
         digest = late.facts["digest"]
         tags = self._tags[int(digest.rpartition(":")[2])]
         verdict = self.oracle.judge(**late.facts, result=self._results[digest], current_tags=tags, now=self.world.now)

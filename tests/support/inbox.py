@@ -1,7 +1,11 @@
-"""The reporter, configured for a fake of AWS, and what it published."""
+"""The reporter with AWS over HTTP (`fake_aws`), and its publications.
+
+Only here do the handler, boto3 and its wire format, and the fake's ECR take part: the results of scans as ECR returns
+them, faults of each service, calls that are counted. `world` has no HTTP, and a queue that delivers again.
+"""
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from ecr_scan_reporter import reporter
@@ -10,9 +14,12 @@ from ecr_scan_reporter.messages.publication import CHECK
 from ecr_scan_reporter.reporting.pipeline import report_batch
 from fake_aws import FakeAws, FakeImage, FakeScan, Publication, digest_of, finding
 from support import schemas
+from support.configuration import CHAT as CHAT
+from support.configuration import TOPIC as TOPIC
+from support.invocations import Context, scan_event, sqs_records
 from support.virtual_time import TIME
 
-TOPIC, CHAT = (f"arn:aws:sns:eu-west-1:123456789012:{name}" for name in ("reports", "chat"))
+_SCANNED_AT = datetime(2026, 11, 23, 9, 14, tzinfo=UTC)
 UNSUPPORTED = "UnsupportedImageError: The operating system and/or package manager are not supported."
 
 
@@ -45,6 +52,7 @@ class ReporterHarness:
         name: str = "",
         event: dict[str, Any] | None = None,
         pushed_at: datetime | None = None,
+        at: datetime = _SCANNED_AT,
     ) -> dict[str, Any]:
         """Put an image into the registry, pushed now; returns the event of its scan with the counts of its findings."""
         digest = digest_of(name or f"{repository}{tags}")
@@ -57,39 +65,17 @@ class ReporterHarness:
             for entry in (*scan.findings, *scan.enhanced_findings):
                 if entry.get("status", "ACTIVE") == "ACTIVE":
                     counts[str(entry["severity"])] = counts.get(str(entry["severity"]), 0) + 1
-        detail = {
-            "scan-status": "COMPLETE",
-            "repository-name": repository,
-            "finding-severity-counts": counts,
-            "image-digest": digest,
-            "image-tags": list(tags),
-            **(event or {}),
-        }
-        return {
-            "detail-type": "ECR Image Scan",
-            "source": "aws.ecr",
-            "account": "123456789012",
-            "time": "2026-11-23T09:14:00Z",
-            "region": "eu-west-1",
-            "detail": detail,
-        }
+        made = scan_event(digest, at, counts, tags, repository=repository)
+        made["detail"] |= event or {}
+        return made
 
     def report(self, *events: Any, receives: int = 1, seconds: float = 60, now: datetime | None = None) -> list[str]:
         """Invoke the function with a batch of events, at a time other than now; return which messages failed."""
-        records: Any = [
-            {
-                "messageId": str(number),
-                "receiptHandle": f"handle-{number}",
-                "body": event if isinstance(event, str) else json.dumps(event),
-                "attributes": {"ApproximateReceiveCount": str(receives)},
-            }
-            for number, event in enumerate(events)
-        ]
-        context: Any = type("Context", (), {"get_remaining_time_in_millis": lambda _: int(seconds * 1000)})()
+        records = sqs_records(*events, receives=receives)
         if now:
             response: Any = report_batch(records, reporter.dependencies(), Deadline(seconds), now)
         else:
-            response = reporter.handler({"Records": records}, context)
+            response = reporter.handler({"Records": records}, Context(seconds))
         for publication in self.reports():
             schemas.REPORT.validate(document(publication))
             assert publication.subject is not None
@@ -98,10 +84,17 @@ class ReporterHarness:
             assert publication.subject.isprintable()
         return [failure["itemIdentifier"] for failure in response["batchItemFailures"]]
 
+    def images_reported(self, now: datetime, *events: Any) -> list[dict[str, Any]]:
+        """Report events at a time; return the images of the new reports."""
+        before = len(self.reports())
+        assert self.report(*events, now=now) == []
+        return [image for report in self.reports()[before:] for image in document(report)["images"]]
+
     def check(self, now: datetime) -> None:
         """Let the message arrive that asks what is to be published, at a time."""
-        record: Any = {"messageId": "1", "body": CHECK}
-        assert report_batch([record], reporter.dependencies(), Deadline(300), now) == {"batchItemFailures": []}
+        assert report_batch(sqs_records(CHECK), reporter.dependencies(), Deadline(300), now) == {
+            "batchItemFailures": []
+        }
 
     def reports(self) -> list[Publication]:
         return [publication for publication in self.aws.publications() if publication.topic == TOPIC]

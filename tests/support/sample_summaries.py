@@ -1,12 +1,14 @@
 """Summaries of a registry of any size, as the images scanner leaves them; equal ones for equal arguments."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from ecr_scan_reporter.memory.images import Ledger, Update
-from ecr_scan_reporter.memory.summaries import OverdueFinding, RepositorySummary
+from ecr_scan_reporter.memory.summaries import OverdueFinding, RepositorySummary, summary_item
+from fake_aws import FakeAws
+from support.configuration import memory_table
 
 NOW = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)
 WEEK = timedelta(days=7)
@@ -24,6 +26,11 @@ def sample_summaries(repositories: int, images: int, *, earlier: bool = False) -
         if not earlier:
             _change(summary, number)
         yield replace(summary, updated_at=summary.updated_at - WEEK) if earlier else summary
+
+
+def remember_summaries(aws: FakeAws, summaries: Iterable[RepositorySummary]) -> None:
+    """Write summaries to the memory table."""
+    memory_table(aws).put_many(summary_item(summary, NOW) for summary in summaries)
 
 
 def _change(summary: RepositorySummary, number: int) -> None:

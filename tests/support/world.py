@@ -1,7 +1,9 @@
 """The reporter with AWS in memory, without HTTP: a table, a queue, topics and a registry, at a time that tests set.
 
-Thousands of histories can be replayed, and the function can be killed at each of its writes. The real classes of
-`ecr_scan_reporter.aws` talk to doubles of boto3's clients; only the registry's class is a double itself.
+Only here can thousands of histories be replayed, and does the queue deliver messages again, after their delays and
+visibility timeouts, until they go to the DLQ: after each of the function's writes, if it is killed there. The real
+classes of `ecr_scan_reporter.aws` talk to doubles of boto3's clients; only the registry's class is a double itself.
+`inbox` has the reporter over HTTP.
 """
 
 import json
@@ -28,56 +30,34 @@ from ecr_scan_reporter.reporting.comparison.changes import KnownFinding
 from ecr_scan_reporter.reporting.pipeline import ReporterDependencies, report_batch
 from ecr_scan_reporter.reporting.reports.encoding import decode_findings
 from ecr_scan_reporter.settings import ReporterSettings
+from support.configuration import CHAT as CHAT
+from support.configuration import DEFAULTS
+from support.configuration import TOPIC as TOPIC
+from support.invocations import scan_event as scan_event
+from support.killer import Killed, Killer
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
-TOPIC, CHAT = (f"arn:aws:sns:eu-west-1:123456789012:{name}" for name in ("reports", "chat"))
 # Of the reports queue and the function, as the module sets them.
 _VISIBILITY, _MAX_RECEIVES = timedelta(seconds=1820), 5
 _INVOCATION = 280
 _MAX_ITEM = 400 * 1024
 
 
-class Killed(BaseException):
-    """The function was killed: it ran out of memory or of time, or its host failed."""
-
-
-class Faults:
+class Faults(Killer):
     """Kills the function before or after one of its writes, and rejects calls.
 
     Attributes:
-        writes: the operations of the writes so far.
-        kills: the numbers of the writes at which the function is killed, and whether the write takes effect.
         rejected: error codes by operation.
     """
 
     def __init__(self) -> None:
-        self.writes: list[str] = []
-        self.kills: dict[int, bool] = {}
+        super().__init__()
         self.rejected: dict[str, str] = {}
-        self._dead = False
-
-    def revive(self) -> None:
-        """Begin another invocation."""
-        self._dead = False
 
     def read(self, operation: str) -> None:
-        if self._dead:
-            raise Killed
+        super().read(operation)
         if code := self.rejected.get(operation):
             raise ClientError({"Error": {"Code": code, "Message": code}}, operation)
-
-    def write(self, operation: str, effect: Callable[[], Any]) -> Any:
-        self.read(operation)
-        number = len(self.writes)
-        self.writes.append(operation)
-        if self.kills.get(number) is False:
-            self._dead = True
-            raise Killed
-        result = effect()
-        if self.kills.get(number):
-            self._dead = True
-            raise Killed
-        return result
 
 
 class TableClient:
@@ -338,18 +318,8 @@ class World:
         # What SNS accepted of invocations that were killed.
         self.unconfirmed: list[tuple[str, dict[str, Any]]] = []
         self._sent, self._lock = 0, threading.RLock()
-        environment = {
-            "REPORTS_TOPIC_ARN": TOPIC,
-            "REPORTS_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/reports",
-            "MEMORY_TABLE_NAME": "memory",
-            "REPORT_WINDOW_SECONDS": "0",
-            "REPOSITORIES_FILTER_REGEXP": "",
-            "SEVERITY_THRESHOLDS": '{"CRITICAL":1,"HIGH":1}',
-            "NOTIFY_ON_SCAN_FAILURE": "true",
-            "REPORTER_NAME": "platform",
-            **self.settings,
-        }
-        self.deps = self.dependencies(environment)
+        queue_url = "https://sqs.eu-west-1.amazonaws.com/123456789012/reports"
+        self.deps = self.dependencies({**DEFAULTS, "REPORTS_QUEUE_URL": queue_url, **self.settings})
 
     def dependencies(self, environment: Mapping[str, str]) -> ReporterDependencies:
         settings = ReporterSettings.from_env(environment)
@@ -360,8 +330,9 @@ class World:
         memory = Table(table, "memory")
         return ReporterDependencies(settings, registry, memory, RuleMemory(memory), publisher, queue, _Inline())
 
-    def send(self, body: str, delay: int = 0) -> Message:
-        """Put a message into the reports queue."""
+    def send(self, event: str | Mapping[str, Any], delay: int = 0) -> Message:
+        """Put a message or an event into the reports queue."""
+        body = event if isinstance(event, str) else json.dumps(event)
         with self._lock:
             self._sent += 1
             message = Message(self._sent, body, self.now + timedelta(seconds=delay))
@@ -397,9 +368,9 @@ class World:
         with self._lock:
             self.queue = [message for message in self.queue if message not in done and message not in dead]
 
-    def process(self, body: str, copies: int = 1) -> None:
-        """Send a message, and deliver it until it is processed; other messages stay in the queue."""
-        sent = [self.send(body) for _ in range(copies)]
+    def process(self, event: Mapping[str, Any], copies: int = 1) -> None:
+        """Send an event, and deliver it until it is processed; other messages stay in the queue."""
+        sent = [self.send(event) for _ in range(copies)]
         while batch := [message for message in sent if message in self.queue]:
             self.now = max(self.now, *(message.visible_at for message in batch))
             self.invoke(batch)
@@ -430,30 +401,3 @@ class World:
 def documents(published: list[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]]:
     """Return the reports among publications, as JSON documents."""
     return [json.loads(json.loads(message["Message"])["default"]) for arn, message in published if arn == TOPIC]
-
-
-def scan_event(
-    digest: str,
-    at: datetime,
-    counts: Mapping[str, int],
-    tags: tuple[str, ...] = ("1.0",),
-    status: str = "COMPLETE",
-    repository: str = "app",
-) -> str:
-    """Return the event of a scan."""
-    detail = {
-        "scan-status": status,
-        "repository-name": repository,
-        "finding-severity-counts": dict(counts),
-        "image-digest": digest,
-        "image-tags": list(tags),
-    }
-    event = {
-        "detail-type": "ECR Image Scan",
-        "source": "aws.ecr",
-        "account": "123456789012",
-        "time": f"{at:%Y-%m-%dT%H:%M:%SZ}",
-        "region": "eu-west-1",
-        "detail": detail,
-    }
-    return json.dumps(event)

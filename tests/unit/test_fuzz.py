@@ -30,6 +30,7 @@ from ecr_scan_reporter.shared.durations import Duration
 from hypothesis import example, given
 from hypothesis import strategies as st
 from support.fixtures import answer_always
+from support.invocations import scan_event
 from support.random_tests import examples
 
 Input = TypeVar("Input")
@@ -43,20 +44,7 @@ TEXT = st.text(st.characters(), max_size=40)
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | TEXT
 VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4))
 
-EVENT: dict[str, Any] = {
-    "detail-type": "ECR Image Scan",
-    "source": "aws.ecr",
-    "account": "123456789012",
-    "time": "2026-11-23T09:14:00Z",
-    "region": "eu-west-1",
-    "detail": {
-        "scan-status": "COMPLETE",
-        "repository-name": "team-a/app",
-        "finding-severity-counts": {"CRITICAL": 1},
-        "image-digest": "sha256:1",
-        "image-tags": ["1.0"],
-    },
-}
+EVENT = scan_event("sha256:1", datetime(2026, 11, 23, 9, 14, tzinfo=UTC), {"CRITICAL": 1}, repository="team-a/app")
 ARN = "arn:aws:ecr:eu-west-1:123456789012:repository/"
 INSPECTOR_EVENT: dict[str, Any] = {
     **EVENT,
@@ -101,7 +89,7 @@ def outcome(parse: Callable[[Input], Value], value: Input, documented: type[Exce
         return str(error)
 
 
-def scan_events(event: dict[str, Any]) -> st.SearchStrategy[str]:
+def mutated_events(event: dict[str, Any]) -> st.SearchStrategy[str]:
     """Return the bodies of mutated scan events."""
     details = mutated(event["detail"]) | st.builds(
         lambda name: {**event["detail"], "repository-name": name},
@@ -110,7 +98,7 @@ def scan_events(event: dict[str, Any]) -> st.SearchStrategy[str]:
     return bodies(event) | details.map(lambda detail: json.dumps({**event, "detail": detail}))
 
 
-@given(scan_events(EVENT) | scan_events(INSPECTOR_EVENT))
+@given(mutated_events(EVENT) | mutated_events(INSPECTOR_EVENT))
 @example("[" * 100_000)
 @example(json.dumps({**INSPECTOR_EVENT, "detail": {**INSPECTOR_EVENT["detail"], "repository-name": ARN}}))
 @example("1" * 5_000)

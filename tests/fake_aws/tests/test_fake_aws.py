@@ -163,12 +163,12 @@ if __name__ == "__main__":
     tests = Path(fake_aws.__file__).parents[1]
     command = [sys.executable, "-c", code]
     environment = os.environ | {"PYTHONPATH": str(tests)}
-    parent = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment, timeout=60, check=False)
+    parent = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment, timeout=600, check=False)
     assert parent.returncode == -9
     assert closes(int(parent.stdout))
 
 
-def closes(port: int, seconds: float = 60) -> bool:
+def closes(port: int, seconds: float = 600) -> bool:
     """Return whether a loopback port is closed within some seconds."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

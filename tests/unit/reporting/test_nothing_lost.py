@@ -40,7 +40,7 @@ def digest_of(name: str) -> str:
 
 def scan(
     world: World, name: str, *ids: str, repository: str = "app", status: str = "COMPLETE", pushed: timedelta = HOUR
-) -> str:
+) -> dict[str, Any]:
     """Let ECR have scanned an image now; return the event."""
     digest = digest_of(name)
     findings = tuple(Finding(id_, "HIGH", "openssl", ("1.0",)) for id_ in ids)
@@ -345,7 +345,7 @@ def meeting(call: Callable[..., Any]) -> Callable[..., Any]:
     return meet
 
 
-def at_once(world: World, first: str, second: str) -> None:
+def at_once(world: World, first: dict[str, Any], second: dict[str, Any]) -> None:
     """Invoke two functions at the same moment."""
     messages = [world.send(first), world.send(second)]
     threads = [threading.Thread(target=world.invoke, args=([message],)) for message in messages]

@@ -61,7 +61,7 @@ class RefusedScan:
     message: str
 
 
-class Registry:
+class RegistryClient:
     """Client of the registry of LocalAws, or of moto's server, which supports less.
 
     Attributes:
@@ -78,7 +78,7 @@ class Registry:
         self.pushed: list[tuple[str, str]] = []
 
     @classmethod
-    def connect(cls, environment: Mapping[str, str]) -> "Registry":
+    def connect(cls, environment: Mapping[str, str]) -> "RegistryClient":
         """Connect to the registry that an environment such as LocalAws.environment names."""
         endpoint = environment.get("AWS_ENDPOINT_URL_ECR") or environment["AWS_ENDPOINT_URL"]
         session = boto3.Session(

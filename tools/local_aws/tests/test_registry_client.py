@@ -8,7 +8,7 @@ from typing import Any
 
 import boto3
 import pytest
-from local_aws import UNSUPPORTED_OS, Finding, NotSupportedError, Registry, ScanEvents, control_api
+from local_aws import UNSUPPORTED_OS, Finding, NotSupportedError, RegistryClient, ScanEvents, control_api
 from moto.server import ThreadedMotoServer
 
 
@@ -33,8 +33,8 @@ def environment(endpoint: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def registry(environment: dict[str, str]) -> Registry:
-    return Registry.connect(environment)
+def registry(environment: dict[str, str]) -> RegistryClient:
+    return RegistryClient.connect(environment)
 
 
 def client(environment: dict[str, str], service: Any) -> Any:
@@ -47,16 +47,16 @@ def client(environment: dict[str, str], service: Any) -> Any:
     )
 
 
-def test_registry_of_moto_has_no_control_api(registry: Registry) -> None:
+def test_registry_of_moto_has_no_control_api(registry: RegistryClient) -> None:
     assert not registry.has_control_api
 
 
 def test_endpoint_of_ecr_has_priority_over_the_common_endpoint(environment: dict[str, str], endpoint: str) -> None:
     environment |= {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ENDPOINT_URL_ECR": endpoint}
-    assert Registry.connect(environment).push("app")
+    assert RegistryClient.connect(environment).push("app")
 
 
-def test_every_image_has_its_own_digest_which_is_that_of_its_manifest(registry: Registry) -> None:
+def test_every_image_has_its_own_digest_which_is_that_of_its_manifest(registry: RegistryClient) -> None:
     first, second = registry.push("app", "1.0"), registry.push("app", "2.0")
     assert first != second
     found = registry.ecr.batch_get_image(repositoryName="app", imageIds=[{"imageDigest": first}])["images"]
@@ -64,23 +64,23 @@ def test_every_image_has_its_own_digest_which_is_that_of_its_manifest(registry: 
     assert registry.pushed == [("app", first), ("app", second)]
 
 
-def test_image_without_a_tag_is_untagged(registry: Registry) -> None:
+def test_image_without_a_tag_is_untagged(registry: RegistryClient) -> None:
     assert registry.tags("app", registry.push("app")) == []
 
 
-def test_retag_adds_a_tag(registry: Registry) -> None:
+def test_retag_adds_a_tag(registry: RegistryClient) -> None:
     digest = registry.push("app", "1.0")
     registry.retag("app", digest, "latest")
     assert registry.tags("app", digest) == ["1.0", "latest"]
 
 
-def test_retag_of_a_missing_image_names_its_digest(registry: Registry) -> None:
+def test_retag_of_a_missing_image_names_its_digest(registry: RegistryClient) -> None:
     registry.create_repository("app")
     with pytest.raises(ValueError, match=f"sha256:{'0' * 64}"):
         registry.retag("app", f"sha256:{'0' * 64}", "latest")
 
 
-def test_index_has_its_images_by_architecture(registry: Registry) -> None:
+def test_index_has_its_images_by_architecture(registry: RegistryClient) -> None:
     children = [registry.push("app"), registry.push("app")]
     index = registry.push_index("app", "1.0", children)
     found = registry.ecr.batch_get_image(repositoryName="app", imageIds=[{"imageDigest": index}])["images"]
@@ -90,7 +90,7 @@ def test_index_has_its_images_by_architecture(registry: Registry) -> None:
 
 
 @pytest.mark.parametrize("key", ["imageDigest", "imageTag"])
-def test_scan_has_the_pushed_findings_by_digest_and_by_tag(registry: Registry, key: Any) -> None:
+def test_scan_has_the_pushed_findings_by_digest_and_by_tag(registry: RegistryClient, key: Any) -> None:
     digest = registry.push("app", "1.0", findings=[Finding("CVE-2026-1", "HIGH", score=7.5)])
     registry.ecr.start_image_scan(repositoryName="app", imageId={"imageDigest": digest})
     image_id: Any = {key: digest if key == "imageDigest" else "1.0"}
@@ -100,7 +100,7 @@ def test_scan_has_the_pushed_findings_by_digest_and_by_tag(registry: Registry, k
     assert {"key": "CVSS3_SCORE", "value": "7.5"} in result["findings"][0]["attributes"]
 
 
-def test_scan_can_fail(registry: Registry) -> None:
+def test_scan_can_fail(registry: RegistryClient) -> None:
     digest = registry.push("app", outcome=("FAILED", UNSUPPORTED_OS))
     registry.ecr.start_image_scan(repositoryName="app", imageId={"imageDigest": digest})
     result = registry.scan_result("app", digest)
@@ -109,7 +109,7 @@ def test_scan_can_fail(registry: Registry) -> None:
     assert "imageScanFindings" not in result
 
 
-def test_started_scans_exclude_images_without_a_scan(registry: Registry) -> None:
+def test_started_scans_exclude_images_without_a_scan(registry: RegistryClient) -> None:
     registry.push("app")
     digest = registry.push("app")
     registry.ecr.start_image_scan(repositoryName="app", imageId={"imageDigest": digest})
@@ -126,27 +126,27 @@ def test_started_scans_exclude_images_without_a_scan(registry: Registry) -> None
     ],
 )
 def test_push_of_an_image_that_moto_cannot_represent_is_not_supported(
-    registry: Registry, arguments: dict[str, Any]
+    registry: RegistryClient, arguments: dict[str, Any]
 ) -> None:
     with pytest.raises(NotSupportedError, match="LocalAws does"):
         registry.push("app", **arguments)
     assert registry.pushed == []
 
 
-def test_throttling_and_the_list_of_rejections_are_not_supported(registry: Registry) -> None:
+def test_throttling_and_the_list_of_rejections_are_not_supported(registry: RegistryClient) -> None:
     with pytest.raises(NotSupportedError):
         registry.throttle("StartImageScan", 1)
     with pytest.raises(NotSupportedError):
         registry.refused()
 
 
-def test_time_that_is_let_pass_is_not_supported(registry: Registry) -> None:
+def test_time_that_is_let_pass_is_not_supported(registry: RegistryClient) -> None:
     with pytest.raises(NotSupportedError):
         registry.let_time_pass(timedelta(days=8))
     assert abs(registry.now() - datetime.now(UTC)) < timedelta(minutes=1)
 
 
-def test_scan_events_are_sent_once(environment: dict[str, str], registry: Registry) -> None:
+def test_scan_events_are_sent_once(environment: dict[str, str], registry: RegistryClient) -> None:
     sqs, events = client(environment, "sqs"), client(environment, "events")
     queue = sqs.create_queue(QueueName="scans")["QueueUrl"]
     events.put_rule(Name="scans", EventPattern=json.dumps({"source": ["aws.ecr"]}))
@@ -170,7 +170,9 @@ def test_scan_events_are_sent_once(environment: dict[str, str], registry: Regist
     ]
 
 
-def test_error_of_the_watcher_fails_the_test_that_uses_it(registry: Registry, environment: dict[str, str]) -> None:
+def test_error_of_the_watcher_fails_the_test_that_uses_it(
+    registry: RegistryClient, environment: dict[str, str]
+) -> None:
     registry.pushed.append(("no-such-repository", f"sha256:{'0' * 64}"))
     watcher = ScanEvents(registry, client(environment, "events"), interval=0.01)
     with pytest.raises(registry.ecr.exceptions.RepositoryNotFoundException), watcher:
