@@ -1,6 +1,6 @@
 """Nothing is lost: functions are killed before and after each of their writes, and answers of AWS are lost.
 
-`tests/unit/reporting/test_nothing_lost.py` does it with reports in memory, and `test_images_scanner.py` with scans.
+`tests/unit/reporting/test_nothing_lost.py` does it with reports in memory, and `images_scanner` with the starts of scans.
 """
 
 import itertools
