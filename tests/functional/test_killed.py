@@ -1,6 +1,6 @@
 """Nothing is lost: functions are killed before and after each of their writes, and answers of AWS are lost.
 
-`tests/unit/reporting/test_nothing_lost.py` does it with reports in memory, and `images_scanner` with the starts of scans.
+`tests/unit/reporting/test_nothing_lost.py` does it with reports in memory, `images_scanner` with scans.
 """
 
 import itertools
