@@ -22,6 +22,7 @@ from ecr_scan_reporter.reporting.overviews.publishing import OverviewRequest, ma
 from ecr_scan_reporter.scanning.runs import queue_repositories
 from fake_aws import FakeAws, Fault
 from support.configuration import memory_table
+from support.fixtures import embedded_metrics
 from support.inbox import CHAT, ReporterHarness, document, found
 from support.killer import Killer
 from support.sample_summaries import NOW, WEEK, remember_summaries, sample_summaries
@@ -93,8 +94,7 @@ def test_repositories_scanner_killed_at_any_write_queues_every_repository(
 
 
 def since_last_pass(caplog: pytest.LogCaptureFixture) -> float:
-    records: list[Any] = [record for record in caplog.records if record.message == "repositories queued"]
-    return float(records[-1].SecondsSinceLastPass)
+    return embedded_metrics(caplog, "repositories queued")["SecondsSinceLastPass"]
 
 
 # When Lambda repeats an asynchronous invocation that fails.
