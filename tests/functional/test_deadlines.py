@@ -12,7 +12,7 @@ from ecr_scan_reporter.memory.outbox import run_window
 from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
 from ecr_scan_reporter.messages.overdue import OverdueMessage
 from fake_aws import FakeScan, Fault, digest_of
-from support.inbox import ReporterHarness, document, enhanced, mail
+from support.reporter_harness import ReporterHarness, document, enhanced, mail
 
 DAY = timedelta(days=1)
 # Builds that the registry keeps.

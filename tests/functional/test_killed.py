@@ -23,8 +23,8 @@ from ecr_scan_reporter.scanning.runs import queue_repositories
 from fake_aws import FakeAws, Fault
 from support.configuration import memory_table
 from support.fixtures import embedded_metrics
-from support.inbox import CHAT, ReporterHarness, document, found
 from support.killer import Killer
+from support.reporter_harness import CHAT, ReporterHarness, document, found
 from support.sample_summaries import NOW, WEEK, remember_summaries, sample_summaries
 from support.virtual_time import TIME
 

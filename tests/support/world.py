@@ -3,7 +3,7 @@
 Only here can thousands of histories be replayed, and does the queue deliver messages again, after their delays and
 visibility timeouts, until they go to the DLQ: after each of the function's writes, if it is killed there. The real
 classes of `ecr_scan_reporter.aws` talk to doubles of boto3's clients; only the registry's class is a double itself.
-`inbox` has the reporter over HTTP.
+`reporter_harness` has the reporter over HTTP.
 """
 
 import json
