@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 # The child process may need this long to build a large registry.
 _START_SECONDS = 600
-_STOP_SECONDS = 10
+_STOP_SECONDS = 60
 MEMORY_TABLE = "memory"
 
 
