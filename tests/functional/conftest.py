@@ -10,8 +10,8 @@ from fake_aws import FakeAws
 from support import random_tests  # noqa: F401 - before any test chooses its settings
 from support.configuration import environment, forget_dependencies
 from support.fixtures import aws_environment, aws_event, product_timeouts, virtual_aws, virtual_time
-from support.inbox import ReporterHarness
 from support.killer import Killer
+from support.reporter_harness import ReporterHarness
 
 __all__ = ["aws_environment", "aws_event", "product_timeouts", "virtual_time"]
 

@@ -13,7 +13,7 @@ from ecr_scan_reporter.memory.runs import RunMemory
 from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.messages.overdue import OverdueMessage
 from fake_aws import FakeScan, Fault, digest_of
-from support.inbox import ReporterHarness, document, enhanced, mail
+from support.reporter_harness import ReporterHarness, document, enhanced, mail
 
 DAY = timedelta(days=1)
 # Builds that the registry keeps.

@@ -13,13 +13,13 @@ from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.models.scans import Scan
 from ecr_scan_reporter.scanning import dry_run
-from fake_aws import DOCKER_INDEX, FakeAws, FakeImage, FakeScan, digest_of, plain_images
+from fake_aws import DOCKER_INDEX, FakeAws, FakeScan, digest_of, plain_images
 from support.configuration import memory_table
+from support.images_scanner import REPOSITORY, image, scanned
 from support.invocations import Context, sqs_records
 from support.virtual_time import TIME
 
 NOW = TIME.now().replace(microsecond=0)
-REPOSITORY = "team-a/app"
 CONTEXT = Context()
 ASK = {"repository": REPOSITORY, "dryRun": True}
 
@@ -28,14 +28,6 @@ ASK = {"repository": REPOSITORY, "dryRun": True}
 def aws(aws: FakeAws, configure: Callable[..., None]) -> FakeAws:
     configure(IMAGES_SELECTION='{"tag_regexp": "v"}')
     return aws
-
-
-def scanned(days: float, status: str = "COMPLETE") -> FakeScan:
-    return FakeScan(status, NOW - timedelta(days=days))
-
-
-def image(name: str, tag: str, **fields: Any) -> FakeImage:
-    return FakeImage(digest_of(name), (tag,), **fields)
 
 
 def test_each_image_has_a_decision_a_reason_and_its_last_scan(aws: FakeAws) -> None:

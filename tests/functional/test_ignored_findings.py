@@ -14,7 +14,7 @@ from ecr_scan_reporter.memory.rules import RuleMemory
 from ecr_scan_reporter.messages.overdue import OverdueMessage
 from fake_aws import FakeScan, Fault, digest_of
 from support.fixtures import embedded_metrics
-from support.inbox import CHAT, ReporterHarness, document, enhanced, found, mail
+from support.reporter_harness import CHAT, ReporterHarness, document, enhanced, found, mail
 from support.virtual_time import TIME
 from syrupy.assertion import SnapshotAssertion
 

@@ -1,6 +1,6 @@
 """Nothing is lost: functions are killed before and after each of their writes, and answers of AWS are lost.
 
-`tests/unit/reporting/test_nothing_lost.py` does it with reports in memory, and `test_images_scanner.py` with scans.
+`tests/unit/reporting/test_nothing_lost.py` does it with reports in memory, `images_scanner` with scans.
 """
 
 import itertools
@@ -22,8 +22,9 @@ from ecr_scan_reporter.reporting.overviews.publishing import OverviewRequest, ma
 from ecr_scan_reporter.scanning.runs import queue_repositories
 from fake_aws import FakeAws, Fault
 from support.configuration import memory_table
-from support.inbox import CHAT, ReporterHarness, document, found
+from support.fixtures import embedded_metrics
 from support.killer import Killer
+from support.reporter_harness import CHAT, ReporterHarness, document, found
 from support.sample_summaries import NOW, WEEK, remember_summaries, sample_summaries
 from support.virtual_time import TIME
 
@@ -93,8 +94,7 @@ def test_repositories_scanner_killed_at_any_write_queues_every_repository(
 
 
 def since_last_pass(caplog: pytest.LogCaptureFixture) -> float:
-    records: list[Any] = [record for record in caplog.records if record.message == "repositories queued"]
-    return float(records[-1].SecondsSinceLastPass)
+    return embedded_metrics(caplog, "repositories queued")["SecondsSinceLastPass"]
 
 
 # When Lambda repeats an asynchronous invocation that fails.

@@ -17,8 +17,8 @@ from ecr_scan_reporter.reporting.overviews.publishing import OverviewRequest, ma
 from fake_aws import Fault
 from support import schemas
 from support.configuration import memory_table
-from support.inbox import CHAT, TOPIC, ReporterHarness
 from support.invocations import Context, sqs_records
+from support.reporter_harness import CHAT, TOPIC, ReporterHarness
 from support.sample_summaries import NOW, WEEK, remember_summaries, sample_summaries
 from support.virtual_time import TIME
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from ecr_scan_reporter import images_scanner, reporter, repositories_scanner
 from fake_aws import FakeImage, FakeRepository, FakeScan, digest_of, finding, index_image
-from support.inbox import UNSUPPORTED, ReporterHarness
 from support.invocations import Context, ecr_event, sqs_records
+from support.reporter_harness import UNSUPPORTED, ReporterHarness
 from support.virtual_time import TIME
 
 NOW = TIME.now().replace(microsecond=0)

@@ -16,8 +16,18 @@ from ecr_scan_reporter.reporting import pipeline
 from fake_aws import FakeImage, FakeScan, Fault, digest_of, finding, index_image
 from hypothesis import given
 from hypothesis import strategies as st
-from support.inbox import CHAT, TOPIC, UNSUPPORTED, ReporterHarness, document, enhanced, findings_of, found, mail
 from support.random_tests import examples
+from support.reporter_harness import (
+    CHAT,
+    TOPIC,
+    UNSUPPORTED,
+    ReporterHarness,
+    document,
+    enhanced,
+    findings_of,
+    found,
+    mail,
+)
 from syrupy.assertion import SnapshotAssertion
 
 

@@ -15,10 +15,10 @@ from fake_aws import FakeImage, FakeScan, Fault
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from support.histories import Player, RawEntry, Step, step
-from support.inbox import ReporterHarness, document, enhanced
 from support.invocations import sqs_records
 from support.oracle import Rules
 from support.random_tests import examples
+from support.reporter_harness import ReporterHarness, document, enhanced
 from support.world import START, World
 
 

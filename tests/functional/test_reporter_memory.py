@@ -16,7 +16,7 @@ from ecr_scan_reporter.reporting import image_processor
 from ecr_scan_reporter.reporting.reports.encoding import FINDINGS_FORMAT, decode_findings
 from fake_aws import FakeScan, Fault, digest_of, finding, index_image
 from support.fixtures import embedded_metrics
-from support.inbox import CHAT, UNSUPPORTED, ReporterHarness, document, enhanced, found, mail
+from support.reporter_harness import CHAT, UNSUPPORTED, ReporterHarness, document, enhanced, found, mail
 from support.virtual_time import TIME
 
 DAY = timedelta(days=1)

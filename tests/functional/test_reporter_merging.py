@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from fake_aws import FakeScan, digest_of, finding, index_image
-from support.inbox import CHAT, ReporterHarness, document, enhanced, mail
+from support.reporter_harness import CHAT, ReporterHarness, document, enhanced, mail
 from support.virtual_time import TIME
 
 A = finding("CVE-2026-0001", "CRITICAL", "openssl", "3.0.1")

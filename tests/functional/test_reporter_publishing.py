@@ -18,7 +18,7 @@ from ecr_scan_reporter.messages.publication import encode_publication
 from ecr_scan_reporter.reporting.pipeline import report_batch
 from fake_aws import FakeScan, Fault, digest_of
 from fake_aws.fake_aws import MEMORY_TABLE
-from support.inbox import ReporterHarness, document, found
+from support.reporter_harness import ReporterHarness, document, found
 from support.virtual_time import TIME
 
 NOW = TIME.now().replace(microsecond=0)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from fake_aws import FakeScan, Fault
-from support.inbox import CHAT, ReporterHarness, document, found, mail
+from support.reporter_harness import CHAT, ReporterHarness, document, found, mail
 from support.virtual_time import TIME
 
 START = TIME.now().replace(microsecond=0) - timedelta(days=10)

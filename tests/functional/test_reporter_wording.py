@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from fake_aws import FakeScan, digest_of, finding, index_image
-from support.inbox import CHAT, ReporterHarness, document, enhanced, found, mail
+from support.reporter_harness import CHAT, ReporterHarness, document, enhanced, found, mail
 from support.virtual_time import TIME
 
 A = finding("CVE-2026-0001", "CRITICAL", "openssl", "3.0.1")

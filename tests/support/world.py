@@ -1,9 +1,9 @@
 """The reporter with AWS in memory, without HTTP: a table, a queue, topics and a registry, at a time that tests set.
 
-Only here can thousands of histories be replayed, and does the queue deliver messages again, after their delays and
-visibility timeouts, until they go to the DLQ: after each of the function's writes, if it is killed there. The real
-classes of `ecr_scan_reporter.aws` talk to doubles of boto3's clients; only the registry's class is a double itself.
-`inbox` has the reporter over HTTP.
+It is fast enough for thousands of histories, and its queue behaves like SQS: it delays messages, delivers them again
+after their visibility timeout, and moves them to the DLQ, also after the function was killed at one of its writes.
+`reporter_harness`, over HTTP, has neither. The real classes of `ecr_scan_reporter.aws` talk to doubles of boto3's
+clients; only the registry's class is a double itself.
 """
 
 import json

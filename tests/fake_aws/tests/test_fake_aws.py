@@ -20,7 +20,6 @@ from fake_aws import (
     FakeImage,
     FakeRegistry,
     Fault,
-    QueueFaults,
     Rate,
     digest_of,
     fake_registry_of,
@@ -124,16 +123,14 @@ def test_listing_finds_one_image_among_100_000() -> None:
 
 
 def test_child_process_serves_and_ends_with_the_block() -> None:
-    faults = QueueFaults(containing="poison")
-    with FakeAws(TEN, queue_faults=faults, process=True) as fake_aws:
+    faults = [Fault("SendMessage", "AccessDenied")]
+    with FakeAws(TEN, faults=faults, process=True) as fake_aws:
         (child,) = multiprocessing.active_children()
         assert child.pid != os.getpid()
         assert start_all(fake_aws) == 0
         assert {start.digest for start in fake_aws.starts()} == {image.digest for image in plain_images(10, "app")}
-        sent = fake_aws.client("sqs").send_message_batch(
-            QueueUrl=fake_aws.queue_url(), Entries=[{"Id": "1", "MessageBody": "poison"}]
-        )
-        assert len(sent["Failed"]) == 1
+        with pytest.raises(ClientError, match="AccessDenied"):
+            fake_aws.client("sqs").send_message(QueueUrl=fake_aws.queue_url(), MessageBody="a")
         topic = "arn:aws:sns:eu-west-1:123456789012:reports"
         fake_aws.client("sns").publish(TopicArn=topic, Message="a")
         assert fake_aws.publications() == [(topic, None, "a", None, {})]

@@ -68,18 +68,6 @@ def test_image_without_a_tag_is_untagged(registry: RegistryClient) -> None:
     assert registry.tags("app", registry.push("app")) == []
 
 
-def test_retag_adds_a_tag(registry: RegistryClient) -> None:
-    digest = registry.push("app", "1.0")
-    registry.retag("app", digest, "latest")
-    assert registry.tags("app", digest) == ["1.0", "latest"]
-
-
-def test_retag_of_a_missing_image_names_its_digest(registry: RegistryClient) -> None:
-    registry.create_repository("app")
-    with pytest.raises(ValueError, match=f"sha256:{'0' * 64}"):
-        registry.retag("app", f"sha256:{'0' * 64}", "latest")
-
-
 def test_index_has_its_images_by_architecture(registry: RegistryClient) -> None:
     children = [registry.push("app"), registry.push("app")]
     index = registry.push_index("app", "1.0", children)
@@ -117,27 +105,20 @@ def test_started_scans_exclude_images_without_a_scan(registry: RegistryClient) -
     assert registry.scans_started("other") == []
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        {"scanned_at": datetime(2026, 1, 1, tzinfo=UTC)},
-        {"start_error": ("ServerException", "no")},
-        {"archived": True},
-    ],
-)
-def test_push_of_an_image_that_moto_cannot_represent_is_not_supported(
-    registry: RegistryClient, arguments: dict[str, Any]
-) -> None:
+@pytest.mark.parametrize("argument", ["pushed_at", "scanned_at"])
+def test_push_of_an_image_that_moto_cannot_represent_is_not_supported(registry: RegistryClient, argument: str) -> None:
+    times: Any = {argument: datetime(2026, 1, 1, tzinfo=UTC)}
     with pytest.raises(NotSupportedError, match="LocalAws does"):
-        registry.push("app", **arguments)
+        registry.push("app", **times)
     assert registry.pushed == []
 
 
-def test_throttling_and_the_list_of_rejections_are_not_supported(registry: RegistryClient) -> None:
+def test_archiving_and_the_log_of_requests_are_not_supported(registry: RegistryClient) -> None:
+    digest = registry.push("app")
     with pytest.raises(NotSupportedError):
-        registry.throttle("StartImageScan", 1)
+        registry.archive("app", digest)
     with pytest.raises(NotSupportedError):
-        registry.refused()
+        registry.calls()
 
 
 def test_time_that_is_let_pass_is_not_supported(registry: RegistryClient) -> None:

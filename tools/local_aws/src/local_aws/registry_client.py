@@ -50,17 +50,6 @@ class StartedScan:
     at: datetime | None
 
 
-@dataclass(frozen=True)
-class RefusedScan:
-    """A StartImageScan request that ECR rejected."""
-
-    repository: str
-    digest: str
-    at: datetime
-    code: str
-    message: str
-
-
 class RegistryClient:
     """Client of the registry of LocalAws, or of moto's server, which supports less.
 
@@ -105,12 +94,7 @@ class RegistryClient:
         findings: Sequence[Finding] = (),
         scanned_at: datetime | None = None,
         outcome: tuple[str, str] | None = None,
-        start_error: tuple[str, str] | None = None,
-        start_error_times: int | None = None,
-        archived: bool = False,
         pushed_at: datetime | None = None,
-        config_media_type: str = OCI_CONFIG,
-        subject: str | None = None,
     ) -> str:
         """Push an image with a layer of its own.
 
@@ -120,12 +104,7 @@ class RegistryClient:
             findings: findings of every scan.
             scanned_at: time of an earlier scan.
             outcome: status and description of scans that do not complete, such as ("FAILED", UNSUPPORTED_OS).
-            start_error: code and message with which StartImageScan rejects the image.
-            start_error_times: number of rejections; no limit by default.
-            archived: archive the image.
             pushed_at: time of the push; now by default.
-            config_media_type: another media type makes the image an artifact, such as a Helm chart.
-            subject: digest of the image that this one refers to, as signatures and SBOMs do.
 
         Returns:
             The digest.
@@ -133,28 +112,22 @@ class RegistryClient:
         Raises:
             NotSupportedError: the registry does not support one of the arguments.
         """
-        if archived or pushed_at or scanned_at or start_error:
-            self._require_control_api("archived, pushed_at, scanned_at and start_error")
+        if pushed_at or scanned_at:
+            self._require_control_api("pushed_at and scanned_at")
         self.create_repository(repository)
         layer = hashlib.sha256(os.urandom(16)).hexdigest()
         manifest: dict[str, Any] = {
             "schemaVersion": 2,
             "mediaType": OCI_IMAGE,
-            "config": {"mediaType": config_media_type, "digest": f"sha256:{layer}", "size": 1024},
+            "config": {"mediaType": OCI_CONFIG, "digest": f"sha256:{layer}", "size": 1024},
             "layers": [{"mediaType": OCI_LAYER, "digest": f"sha256:{layer}", "size": 4096}],
         }
-        if subject:
-            manifest["subject"] = {"mediaType": OCI_IMAGE, "digest": subject, "size": 1024}
         digest = self._put(repository, manifest, tag)
         if findings or outcome or scanned_at:
             self._set_scan_result(repository, digest, tag, findings, outcome, scanned_at)
-        if start_error:
-            self.fail_start(repository, digest, *start_error, times=start_error_times)
         if pushed_at:
             image = {"repositoryName": repository, "imageDigest": digest}
             self._control("image", {**image, "pushedAt": _iso("pushed_at", pushed_at)})
-        if archived:
-            self.archive(repository, digest)
         return digest
 
     def archive(self, repository: str, digest: str) -> None:
@@ -185,13 +158,6 @@ class RegistryClient:
         ]
         return self._put(repository, {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": manifests}, tag)
 
-    def retag(self, repository: str, digest: str, tag: str) -> None:
-        """Add a tag to an image. The tag moves from the image that had it."""
-        images = self.ecr.batch_get_image(repositoryName=repository, imageIds=[{"imageDigest": digest}])["images"]
-        if not images:
-            raise ValueError(f"digest is {digest}; expected the digest of an image in repository {repository}")
-        self._put_manifest(repository, images[0]["imageManifest"], images[0]["imageManifestMediaType"], tag)
-
     def set_scan_result(
         self,
         repository: str,
@@ -204,20 +170,6 @@ class RegistryClient:
         """Set the result of all scans of an image that start from now on; the arguments are those of push."""
         self._require_control_api("set_scan_result")
         self._set_scan_result(repository, digest, None, findings, outcome, scanned_at)
-
-    def fail_start(self, repository: str, digest: str, code: str, message: str, *, times: int | None = None) -> None:
-        """Reject the next `times` StartImageScan requests for a digest, or all of them."""
-        self._fail("StartImageScan", code, message, times, containing=digest)
-
-    def throttle(
-        self, operation: str, times: int, *, code: str = "ThrottlingException", message: str = "Rate exceeded"
-    ) -> None:
-        """Reject the next `times` calls of an operation, such as StartImageScan, for every image."""
-        self._fail(operation, code, message, times)
-
-    def set_scan_delay(self, seconds: float) -> None:
-        """Set the duration of the scans that start from now on."""
-        self._control("delay", {"seconds": seconds})
 
     def let_time_pass(self, by: timedelta) -> None:
         """Move the clock of the local AWS forward: for ECR and its events, and for the module's functions.
@@ -250,20 +202,6 @@ class RegistryClient:
             StartedScan(request["repository"], request["digest"], datetime.fromisoformat(request["time"]))
             for request in self._requests(repository)
             if request["code"] is None
-        ]
-
-    def refused(self, repository: str | None = None) -> list[RefusedScan]:
-        """Return the StartImageScan requests that were rejected, oldest first, of one repository or of all."""
-        return [
-            RefusedScan(
-                request["repository"],
-                request["digest"],
-                datetime.fromisoformat(request["time"]),
-                request["code"],
-                request["message"],
-            )
-            for request in self._requests(repository)
-            if request["code"] is not None
         ]
 
     def calls(self) -> dict[str, int]:
@@ -307,10 +245,6 @@ class RegistryClient:
     def _control(self, resource: str, body: Mapping[str, Any]) -> None:
         self._require_control_api(resource)
         control_api.call(self._endpoint, f"/_local_aws/ecr/{resource}", method="PUT", body={**self._registry, **body})
-
-    def _fail(self, operation: str, code: str, message: str, times: int | None, containing: str = "") -> None:
-        fault = {"operation": operation, "code": code, "message": message, "containing": containing, "times": times}
-        self._control("fault", fault)
 
     def _requests(self, repository: str | None) -> list[dict[str, Any]]:
         requests: list[dict[str, Any]] = self._log()["requests"]

@@ -1,7 +1,7 @@
 """The reporter with AWS over HTTP (`fake_aws`), and its publications.
 
-Only here do the handler, boto3 and its wire format, and the fake's ECR take part: the results of scans as ECR returns
-them, faults of each service, calls that are counted. `world` has no HTTP, and a queue that delivers again.
+It runs the handler with real boto3 clients against the fake's ECR, with all forms of a scan's result, faults of each
+service, and counted calls. `world`, in memory, has none of these, but a queue that delivers messages again.
 """
 
 import json
