@@ -9,7 +9,7 @@ import pytest
 from ecr_scan_reporter import images_scanner, reporter, repositories_scanner
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from fake_aws import FakeAws, FakeImage, digest_of, index_image
-from support.inbox import ReporterHarness, found
+from support.reporter_harness import ReporterHarness, found
 from support.virtual_time import TIME
 
 # By a pattern of its pk and sk, the days after which DynamoDB may delete an item; None if it stays.

@@ -12,8 +12,8 @@ from ecr_scan_reporter import images_scanner
 from ecr_scan_reporter.aws.dynamodb import Item
 from ecr_scan_reporter.memory.images import FindingDeadline, ImageRecord, Ledger, Update, image_item
 from ecr_scan_reporter.memory.items import repository_key
-from ecr_scan_reporter.memory.scans import RepositoryState, asked_key
-from ecr_scan_reporter.memory.states import StateMemory
+from ecr_scan_reporter.memory.scans import asked_key
+from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.memory.summaries import RepositorySummary, repository_summary
 from ecr_scan_reporter.messages.overdue import OverdueMessage
 from ecr_scan_reporter.messages.repository import RepositoryMessage
