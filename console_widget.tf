@@ -1,7 +1,7 @@
 # The function behind a custom widget of the CloudWatch dashboard: it shows the state of the registry from the memory.
 #
-# The console invokes it with the permissions of whoever looks at the dashboard, and they may invoke it with any event. So it
-# is a separate function, whose role can only read the table.
+# The console invokes it with the permissions of whoever looks at the dashboard, and they may invoke it with any event.
+# So it is a separate function, whose role can only read the table.
 
 module "console_widget" {
   source = "./modules/function"

@@ -1,5 +1,5 @@
-# The rules for findings that should not be reported. The reporter reads them from the table: a function's environment is too
-# small for them, and a resource for each would fill the plan.
+# The rules for findings that should not be reported. The reporter reads them from the table: a function's environment
+# is too small for them, and a resource for each would fill the plan.
 
 locals {
   # Without attributes that are null, so that a rule has one form no matter how it is written.
@@ -28,8 +28,9 @@ resource "aws_dynamodb_table_item" "ignored_findings" {
     rules = { S = jsonencode(local.ignored_findings_chunks[count.index]) }
   })
 
-  # A replaced table is empty but has the old name, so nothing else tells Terraform that the rules are gone. The ARN is unknown
-  # only when the table is replaced. With the whole resource as the trigger, each change of a tag would write the rules again.
+  # A replaced table is empty but has the old name, so nothing else tells Terraform that the rules are gone. The ARN is
+  # unknown only when the table is replaced. With the whole resource as the trigger, each change of a tag would write
+  # the rules again.
   lifecycle {
     replace_triggered_by = [aws_dynamodb_table.memory.arn]
   }

@@ -71,7 +71,8 @@ module "images_scanner" {
       actions   = ["ecr:StartImageScan"]
       resources = [local.repositories_arn]
     }
-    # A dry run says whether the registry starts the scans itself. The configuration belongs to the registry, which has no ARN.
+    # A dry run says whether the registry starts the scans itself. The configuration belongs to the registry, which has
+    # no ARN.
     ReadScanningConfiguration = {
       actions   = ["ecr:GetRegistryScanningConfiguration"]
       resources = ["*"]

@@ -8,9 +8,10 @@
 #   (ECR, Inspector)  └──▶ DLQ ◀──┘
 #
 # Each file covers one concern, in the order in which the data flows: repositories_scanner.tf (with the schedule),
-# images_scanner.tf, reporter.tf (with the rule), overview.tf (with its schedule) and topics.tf; memory.tf has the table that
-# all functions use, and ignored_findings.tf the rules in it. alarms.tf and dashboard.tf watch all of it, and
-# console_widget.tf has the function that shows the table on the dashboard. This file has what several of them share.
+# images_scanner.tf, reporter.tf (with the rule), overview.tf (with its schedule) and topics.tf; memory.tf has the table
+# that all functions use, and ignored_findings.tf the rules in it. alarms.tf (with heartbeat.tf) and dashboard.tf watch
+# all of it, and console_widget.tf has the function that shows the table on the dashboard. This file has what several of
+# them share.
 
 data "aws_caller_identity" "current" {}
 
@@ -19,8 +20,8 @@ data "aws_partition" "current" {}
 locals {
   package = "${path.module}/dist/ecr_scan_reporter.zip"
 
-  # Names of functions, roles and rules have at most 64 characters, so all names do. A longer name is cut and gets a hash
-  # of the whole `name`, so that two long names with the same beginning stay distinct.
+  # Names of functions, roles and rules have at most 64 characters, so all names do. A longer name is cut and gets a
+  # hash of the whole `name`, so that two long names with the same beginning stay distinct.
   names = { for suffix in [
     "schedule", "repositories-scanner", "images", "images-dlq", "images-scanner",
     "scan-events", "reports", "reports-dlq", "reporter", "overview-schedule", "chat", "memory", "console-widget",
@@ -42,7 +43,8 @@ locals {
   # The permissions that Lambda needs to poll a queue.
   sqs_consumer_actions = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
 
-  # The statement that a function needs to send or publish messages that kms_key_arn encrypts. Its role may already decrypt.
+  # The statement that a function needs to send or publish messages that kms_key_arn encrypts. Its role may already
+  # decrypt.
   encrypt_messages_statement = { for sid, actions in { EncryptMessages = ["kms:GenerateDataKey"] } : sid => {
     actions   = actions
     resources = [var.kms_key_arn]
@@ -71,7 +73,10 @@ locals {
 
   # Months, weeks and days in this order. A duration also has to contain a digit other than 0.
   duration_regexp = "^([0-9]+m)?([0-9]+w)?([0-9]+d)?$"
-  duration_form   = "months, weeks and days in this order, all optional, more than zero in total, such as \"7d\", \"2w\" or \"1m2w3d\""
+  duration_form = join(" ", [
+    "months, weeks and days in this order, all optional, more than zero in total,",
+    "such as \"7d\", \"2w\" or \"1m2w3d\"",
+  ])
 
   # "Protocol" in https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html
   subscription_protocols = [
@@ -89,8 +94,8 @@ locals {
 
   # The environment variables that the module sets from its other inputs.
   module_environment_variables = [
-    "CHAT_TOPIC_ARN", "DLQ_URLS", "ECR_IMAGES_DURATION_DELTA", "FIXABLE_ONLY", "FIX_WITHIN", "GROUP_BY", "IMAGES_QUEUE_URL",
-    "IMAGES_SELECTION", "MEMORY_TABLE_NAME", "NOTIFY_ON", "NOTIFY_ON_FIXED",
+    "CHAT_TOPIC_ARN", "DLQ_URLS", "ECR_IMAGES_DURATION_DELTA", "FIXABLE_ONLY", "FIX_WITHIN", "GROUP_BY",
+    "IMAGES_QUEUE_URL", "IMAGES_SELECTION", "MEMORY_TABLE_NAME", "NOTIFY_ON", "NOTIFY_ON_FIXED",
     "NOTIFY_ON_SCAN_FAILURE", "REMIND_AFTER", "REPORTER_NAME", "REPORTS_QUEUE_URL", "REPORTS_TOPIC_ARN",
     "REPORT_WINDOW_SECONDS", "REPOSITORIES_EXCLUDE_REGEXP", "REPOSITORIES_FILTER_REGEXP", "RUN_INTERVAL_SECONDS",
     "SEVERITY_THRESHOLDS", "THREADS",

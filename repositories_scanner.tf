@@ -6,9 +6,10 @@ locals {
   rate_seconds         = tonumber(local.rate[0]) * { minute = 60, hour = 3600, day = 86400 }[local.rate[1]]
   run_interval_seconds = min(86400, local.rate_seconds)
 
-  # The longest time between two runs, for the alarms, the scanner and the overview. It is exact for a rate and for days of the
-  # week, and an upper bound for other cron expressions: there the alarm may be late. It is too short, and the alarm false,
-  # only for days that do not exist every year (29 February, a fifth Monday in a named month), and for named years.
+  # The longest time between two runs, for the alarms, the scanner and the overview. It is exact for a rate and for days
+  # of the week, and an upper bound for other cron expressions: there the alarm may be late. It is too short, and the
+  # alarm false, only for days that do not exist every year (29 February, a fifth Monday in a named month), and for
+  # named years.
   cron              = split(" ", replace(var.rate, "/^cron\\(|\\)$/", ""))
   weekday_numbers   = { SUN = 1, MON = 2, TUE = 3, WED = 4, THU = 5, FRI = 6, SAT = 7 }
   weekday_intervals = [for part in split(",", upper(try(local.cron[4], ""))) : split("-", part)]
@@ -20,15 +21,15 @@ locals {
     if days <= (ends[length(ends) - 1] - ends[0] + 7) % 7
   ]])), [])
 
-  # Days 1 to 28, and the last day, come every month: every 31 days at most. "W" moves a day by up to two. Days 29 to 31 are
-  # missing in some months: with "31W", 63 days can pass.
+  # Days 1 to 28, and the last day, come every month: every 31 days at most. "W" moves a day by up to two. Days 29 to 31
+  # are missing in some months: with "31W", 63 days can pass.
   longest_month_days_interval = (
     can(regex("(^|,)([1-9]|0[1-9]|1[0-9]|2[0-8]|[*]|L)([-/,]|$)", try(local.cron[2], ""))) ? 31 :
     can(regex("(^|,)([1-9]|0[1-9]|1[0-9]|2[0-8]|L)W", try(local.cron[2], ""))) ? 33 : 63
   )
 
-  # The first to fourth and the last weekday of a month: every 35 days at most; a fifth one, every 119 days. For each weekday of
-  # a list, the days to the next one; a single weekday is its own next one, after 7 days.
+  # The first to fourth and the last weekday of a month: every 35 days at most; a fifth one, every 119 days. For each
+  # weekday of a list, the days to the next one; a single weekday is its own next one, after 7 days.
   longest_week_days_interval = (
     length(local.weekdays) > 0
     ? max([for day in local.weekdays : min([for next in local.weekdays : (next - day + 6) % 7 + 1]...)]...)

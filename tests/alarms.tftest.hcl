@@ -9,16 +9,6 @@ override_resource {
   values = { arn = "arn:aws:sns:eu-central-1:123456789012:scan-alarms" }
 }
 
-override_resource {
-  target = aws_cloudwatch_event_rule.heartbeat
-  values = { arn = "arn:aws:events:eu-central-1:123456789012:rule/scan-heartbeat" }
-}
-
-override_resource {
-  target = module.repositories_scanner.aws_lambda_function.this
-  values = { arn = "arn:aws:lambda:eu-central-1:123456789012:function:repositories-scanner" }
-}
-
 variables {
   name = "scan"
 }
@@ -122,29 +112,6 @@ run "all_alarms" {
       toset(keys(output.alarm_arns)) == toset(keys(aws_cloudwatch_metric_alarm.this))
     )
     error_message = "The outputs should name the topic and the alarms."
-  }
-}
-
-run "heartbeat" {
-  assert {
-    condition = (
-      aws_cloudwatch_event_rule.heartbeat[0].name == "scan-heartbeat" &&
-      aws_cloudwatch_event_rule.heartbeat[0].schedule_expression == "rate(1 hour)" &&
-      aws_cloudwatch_event_target.heartbeat[0].rule == "scan-heartbeat" &&
-      aws_cloudwatch_event_target.heartbeat[0].arn == "arn:aws:lambda:eu-central-1:123456789012:function:repositories-scanner" &&
-      jsondecode(aws_cloudwatch_event_target.heartbeat[0].input) == { heartbeat = true }
-    )
-    error_message = "The heartbeat should invoke the repositories scanner every hour, with an event that starts no run."
-  }
-
-  assert {
-    condition = (
-      aws_lambda_permission.heartbeat[0].function_name == "scan-repositories-scanner" &&
-      aws_lambda_permission.heartbeat[0].principal == "events.amazonaws.com" &&
-      aws_lambda_permission.heartbeat[0].source_arn == "arn:aws:events:eu-central-1:123456789012:rule/scan-heartbeat" &&
-      aws_lambda_permission.heartbeat[0].source_account == null
-    )
-    error_message = "EventBridge should be allowed to invoke the repositories scanner for the heartbeat's rule only."
   }
 }
 
@@ -445,23 +412,6 @@ run "working_day_that_is_missing_in_some_months" {
   assert {
     condition     = local.longest_run_interval_seconds == 63 * 86400
     error_message = "The longest interval should allow for a month without a 31st, and for a day that moves by two days."
-  }
-}
-
-run "paused" {
-  command = plan
-
-  variables {
-    enabled = false
-  }
-
-  assert {
-    condition = (
-      !contains(keys(aws_cloudwatch_metric_alarm.this), "silence") && length(aws_cloudwatch_metric_alarm.this) == 12 &&
-      length(aws_cloudwatch_event_rule.heartbeat) == 0 && length(aws_cloudwatch_event_target.heartbeat) == 0 &&
-      length(aws_lambda_permission.heartbeat) == 0
-    )
-    error_message = "A pause on purpose should not be silence, and should have no heartbeat."
   }
 }
 

@@ -67,8 +67,8 @@ resource "aws_iam_role" "this" {
   permissions_boundary = var.permissions_boundary
   tags                 = var.tags
 
-  # No aws:SourceArn: Lambda documents none for this call. IAM lets principals pass a role only to functions of their own
-  # account, so no other account can have Lambda assume it.
+  # No aws:SourceArn: Lambda documents none for this call. IAM lets principals pass a role only to functions of their
+  # own account, so no other account can have Lambda assume it.
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{

@@ -79,8 +79,8 @@ variable "environment_variables" {
 
 variable "policy_statements" {
   description = <<-EOT
-    Statements of the policy of the function's role, keyed by Sid, in addition to the one that lets it write its logs. All
-    statements allow:
+    Statements of the policy of the function's role, keyed by Sid, in addition to the one that lets it write its logs.
+    All statements allow:
     - `actions`: IAM actions, such as "sqs:SendMessage".
     - `resources`: ARNs that the actions apply to.
     - `condition`: values by condition operator and key; null for none.
@@ -95,7 +95,7 @@ variable "policy_statements" {
 }
 
 variable "kms_key_arn" {
-  description = "ARN of the KMS key that encrypts the environment variables and the logs; null for AWS's own encryption."
+  description = "ARN of the KMS key for the environment variables and the logs; null for AWS's own encryption."
   type        = string
   default     = null
 }
