@@ -55,22 +55,6 @@ locals {
 locals {
   severities = ["CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL", "UNDEFINED", "UNTRIAGED"]
 
-  ignored_finding_attributes = ["id", "package", "reason", "owner", "expires", "until_fixed", "repositories"]
-
-  # Generous, but a misspelled ID has none of these forms.
-  vulnerability_id_regexps = [
-    "^(CVE|GO|GSD|MAL)-[0-9]{4}-[0-9]{4,}$",
-    "^(GHSA|CGA)(-[0-9a-z]{4}){3}$",
-    "^ALAS[0-9A-Z._-]*-[0-9]{4}-[0-9]+$",                # ALAS2-2026-1234, ALASKERNEL-5.10-2026-012
-    "^(RH[BES]A|ALSA|RLSA|RXSA)-[0-9]{4}:[0-9]+$",       # Red Hat, AlmaLinux, Rocky Linux
-    "^(open)?SUSE-[A-Z]{2}-[0-9]{4}:[0-9]+-[0-9]+$",     # SUSE-SU-2026:1234-1
-    "^EL[BS]A-[0-9]{4}-[0-9]+(-[0-9]+)?$",               # Oracle Linux
-    "^(DSA|DLA|DTSA|USN|LSN|ASA|AVG)-[0-9]+(-[0-9]+)?$", # Debian, Ubuntu, Arch Linux
-    "^TEMP-[0-9]{7}-[0-9A-F]{6}$",                       # Debian, before there is a CVE ID
-    "^(PYSEC|RUSTSEC|OSV|GMS|PRISMA|HSEC|RSEC)-[0-9]{4}-[0-9]+$",
-    "^(SNYK|IN[0-9]+)-[0-9A-Z]+-[0-9A-Za-z@/._:-]+-[0-9]+$", # SNYK-JS-LODASH-1234567
-  ]
-
   # Months, weeks and days in this order. A duration also has to contain a digit other than 0.
   duration_regexp = "^([0-9]+m)?([0-9]+w)?([0-9]+d)?$"
   duration_form = join(" ", [

@@ -34,4 +34,12 @@ resource "aws_dynamodb_table" "memory" {
     enabled     = var.kms_key_arn == null ? false : true # checkov cannot evaluate "!="
     kms_key_arn = var.kms_key_arn
   }
+
+  # Here because the table always exists; without rules, there is no item.
+  lifecycle {
+    precondition {
+      condition     = length(local.ignored_findings_problems) == 0
+      error_message = join("\n", local.ignored_findings_problems)
+    }
+  }
 }

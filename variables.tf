@@ -493,7 +493,7 @@ variable "fix_within" {
 }
 
 # A list of maps, not of objects: an object would silently drop a misspelled attribute, and with it the limit to some
-# repositories.
+# repositories. ignored_findings.tf checks the rules.
 variable "ignored_findings" {
   description = <<-EOT
     Rules for findings that should not be reported: a list of objects. The first rule that matches a finding counts.
@@ -508,136 +508,6 @@ variable "ignored_findings" {
   type        = list(map(string))
   default     = []
   nullable    = false
-
-  validation {
-    condition = alltrue([for rule in var.ignored_findings :
-      length(setsubtract(keys(rule), local.ignored_finding_attributes)) == 0
-    ])
-    error_message = join("\n", [for index, rule in var.ignored_findings : join("", [
-      "ignored_findings[${index}] (${coalesce(try(rule.id, null), try(rule.package, null), "no name")}): ",
-      "it has ${join(", ", setsubtract(keys(rule), local.ignored_finding_attributes))}; ",
-      "expected ${join(", ", local.ignored_finding_attributes)}",
-    ]) if length(setsubtract(keys(rule), local.ignored_finding_attributes)) > 0])
-  }
-
-  validation {
-    condition = alltrue([for rule in var.ignored_findings :
-      length([for name in ["id", "package"] : name if try(trimspace(rule[name]), "") != ""]) == 1
-    ])
-    error_message = join("\n", [for index, rule in var.ignored_findings : join("", [
-      "ignored_findings[${index}] (${coalesce(try(rule.id, null), try(rule.package, null), "no name")}): ",
-      "id is ${jsonencode(try(rule.id, null))} and package ${jsonencode(try(rule.package, null))}; ",
-      "expected exactly one of them",
-    ]) if length([for name in ["id", "package"] : name if try(trimspace(rule[name]), "") != ""]) != 1])
-  }
-
-  validation {
-    condition = alltrue([for rule in var.ignored_findings :
-      anytrue([for form in local.vulnerability_id_regexps : can(regex(form, coalesce(try(rule.id, null), "CVE-0000-0000")))])
-    ])
-    error_message = join("\n", [for index, rule in var.ignored_findings : join("", [
-      "ignored_findings[${index}] (${coalesce(try(rule.id, null), try(rule.package, null), "no name")}): ",
-      "id is ${jsonencode(try(rule.id, null))}; ",
-      "expected an ID such as CVE-2026-1234, GHSA-jfh8-c2jp-5v3q, ALAS2-2026-1234, RHSA-2026:1234, DSA-1234-1, ",
-      "DLA-1234-1, USN-1234-1, ELSA-2026-1234, SNYK-JS-LODASH-1234567, GO-2026-1234, PYSEC-2026-12, RUSTSEC-2026-0001 ",
-      "or OSV-2026-123",
-    ]) if !anytrue([for form in local.vulnerability_id_regexps : can(regex(form, coalesce(try(rule.id, null), "CVE-0000-0000")))])])
-  }
-
-  validation {
-    condition = alltrue([for rule in var.ignored_findings :
-      try(trimspace(rule.reason), "") != ""
-    ])
-    error_message = join("\n", [for index, rule in var.ignored_findings : join("", [
-      "ignored_findings[${index}] (${coalesce(try(rule.id, null), try(rule.package, null), "no name")}): ",
-      "reason is ${jsonencode(try(rule.reason, null))}; ",
-      "expected why the findings can be ignored",
-    ]) if try(trimspace(rule.reason), "") == ""])
-  }
-
-  validation {
-    condition = alltrue([for rule in var.ignored_findings :
-      try(trimspace(rule.owner), "") != ""
-    ])
-    error_message = join("\n", [for index, rule in var.ignored_findings : join("", [
-      "ignored_findings[${index}] (${coalesce(try(rule.id, null), try(rule.package, null), "no name")}): ",
-      "owner is ${jsonencode(try(rule.owner, null))}; ",
-      "expected who is responsible for the decision, such as a team or an address",
-    ]) if try(trimspace(rule.owner), "") == ""])
-  }
-
-  validation {
-    condition = alltrue([for rule in var.ignored_findings :
-      contains(["true", "false"], coalesce(try(rule.until_fixed, null), "false"))
-    ])
-    error_message = join("\n", [for index, rule in var.ignored_findings : join("", [
-      "ignored_findings[${index}] (${coalesce(try(rule.id, null), try(rule.package, null), "no name")}): ",
-      "until_fixed is ${jsonencode(try(rule.until_fixed, null))}; ",
-      "expected true, or expires instead",
-    ]) if !contains(["true", "false"], coalesce(try(rule.until_fixed, null), "false"))])
-  }
-
-  validation {
-    condition = alltrue([for rule in var.ignored_findings :
-      (try(rule.expires, null) == null) == (coalesce(try(rule.until_fixed, null), "false") != "false")
-    ])
-    error_message = join("\n", [for index, rule in var.ignored_findings : join("", [
-      "ignored_findings[${index}] (${coalesce(try(rule.id, null), try(rule.package, null), "no name")}): ",
-      "expires is ${jsonencode(try(rule.expires, null))} and until_fixed ${jsonencode(try(rule.until_fixed, null))}; ",
-      "expected exactly one of a date and true",
-    ]) if(try(rule.expires, null) == null) != (coalesce(try(rule.until_fixed, null), "false") != "false")])
-  }
-
-  validation {
-    condition = alltrue([for rule in var.ignored_findings :
-      try(timecmp(
-        "${coalesce(try(rule.expires == "" ? "none" : rule.expires, null), "2000-01-01")}T00:00:00Z",
-        timeadd(plantimestamp(), "8784h"),
-      ) <= 0, false)
-    ])
-    error_message = join("\n", [for index, rule in var.ignored_findings : join("", [
-      "ignored_findings[${index}] (${coalesce(try(rule.id, null), try(rule.package, null), "no name")}): ",
-      "expires is ${jsonencode(try(rule.expires, null))}; ",
-      "expected a date at most a year ahead, such as ${formatdate("YYYY-MM-DD", timeadd(plantimestamp(), "2160h"))}",
-      ]) if !try(timecmp(
-      "${coalesce(try(rule.expires == "" ? "none" : rule.expires, null), "2000-01-01")}T00:00:00Z",
-      timeadd(plantimestamp(), "8784h"),
-    ) <= 0, false)])
-  }
-
-  validation {
-    condition = alltrue([for rule in var.ignored_findings :
-      contains(range(1, 513), try(length(rule.repositories), 1))
-    ])
-    error_message = join("\n", [for index, rule in var.ignored_findings : join("", [
-      "ignored_findings[${index}] (${coalesce(try(rule.id, null), try(rule.package, null), "no name")}): ",
-      "repositories has ${try(length(rule.repositories), 0)} characters; ",
-      "expected a Python regular expression of 1 to 512 characters, or null for all repositories",
-    ]) if !contains(range(1, 513), try(length(rule.repositories), 1))])
-  }
-
-  # Terraform's regular expressions have no lookahead and no backreferences: the reporter checks those.
-  validation {
-    condition = alltrue([for rule in var.ignored_findings :
-      can(try(regex("[(][?]|[\\\\][1-9Z]", rule.repositories), regexall(coalesce(try(rule.repositories, null), "-"), "")))
-    ])
-    error_message = join("\n", [for index, rule in var.ignored_findings : join("", [
-      "ignored_findings[${index}] (${coalesce(try(rule.id, null), try(rule.package, null), "no name")}): ",
-      "repositories is ${jsonencode(try(rule.repositories, null))}; ",
-      "expected a Python regular expression, such as \"team-a/\"",
-    ]) if !can(try(regex("[(][?]|[\\\\][1-9Z]", rule.repositories), regexall(coalesce(try(rule.repositories, null), "-"), "")))])
-  }
-
-  validation {
-    condition = alltrue([for rule in var.ignored_findings :
-      length(base64encode(jsonencode(rule))) <= 2668
-    ])
-    error_message = join("\n", [for index, rule in var.ignored_findings : join("", [
-      "ignored_findings[${index}] (${coalesce(try(rule.id, null), try(rule.package, null), "no name")}): ",
-      "it has ${floor(length(base64encode(jsonencode(rule))) * 3 / 4)} bytes as JSON; ",
-      "expected at most 2000: an item of the table holds 400 KB",
-    ]) if length(base64encode(jsonencode(rule))) > 2668])
-  }
 }
 
 variable "notify_on" {
