@@ -7,30 +7,6 @@ locals {
   # A link, because whoever gets an alarm may have never seen this repository.
   operations_page = "https://github.com/OWNER/terraform-aws-ecr-scan-reporter/blob/main/docs/operations.md"
 
-  # Durations in seconds. A month counts as 31 days, so that no alarm fires before the promised age has passed.
-  promised_age = try(regex(local.duration_regexp, var.images_duration_delta), [])
-  promised_age_seconds = 86400 * sum([for index, days in [31, 7, 1] :
-    days * try(tonumber(trimsuffix(local.promised_age[index], ["m", "w", "d"][index])), 0)
-  ])
-
-  # An image that is not yet due in one run is scanned in the next. The hour covers the difference between the start of
-  # a run and the scans.
-  overdue_seconds = local.promised_age_seconds + local.longest_run_interval_seconds + 3600
-
-  # Silence: no run was complete when one was due. An alarm that counts runs cannot watch a weekly schedule. CloudWatch
-  # looks back seven days at most, and a run that is a minute late leaves seven days without a run. So this alarm reads
-  # an age: a second rule, the heartbeat, has the repositories scanner write every hour how many seconds ago the last
-  # run was complete. The age passes the threshold for any reason: a rule that someone disabled, a function that fails,
-  # a schedule that never fires. Three hours of data are enough to evaluate it, so no limit of CloudWatch matters.
-  #
-  # If the heartbeat is missing too, the alarm goes to INSUFFICIENT_DATA, which has the same actions. Treating missing
-  # data as breaching, or filling it with FILL, would fire after every installation, before the first heartbeat.
-  # INSUFFICIENT_DATA does not: it is the state in which an alarm begins, and only a change of state triggers actions.
-  #
-  # The age is at most one interval plus the length of a run. A run may be as long as the interval, but no longer than a
-  # day. The allowance is at least an hour, because the heartbeat comes once an hour.
-  silence_seconds = local.longest_run_interval_seconds + min(86400, max(3600, local.longest_run_interval_seconds))
-
   alarm_functions = merge(
     {
       repositories_scanner = module.repositories_scanner.function.function_name
@@ -103,8 +79,8 @@ locals {
         ])
       })
       overdue_scans = merge(local.alarm_defaults, {
-        namespace  = local.metrics_namespace, metric = "OldestScanAge", statistic = "Maximum", period = 3600
-        threshold  = local.overdue_seconds
+        namespace  = local.metrics_namespace, metric = "ScansOverdue", statistic = "Maximum", threshold = 0
+        period     = 3600
         dimensions = { Instance = var.name }
         # Written by each run. Between two runs, the alarm keeps its state.
         missing = "ignore"
@@ -114,13 +90,22 @@ locals {
           "See whether ECR's quota is exhausted, or scans fail.",
         ])
       })
+      # Silence: no run was complete when one was due. An alarm that counts runs cannot watch a weekly schedule:
+      # CloudWatch looks back seven days at most, and a run that is a minute late leaves seven days without a run. So
+      # this alarm reads a number that the heartbeat writes between the runs: for how many seconds the next complete run
+      # is overdue. It is over zero for any reason: a rule that someone disabled, a function that fails, a schedule that
+      # never fires. Three hours of data are enough to evaluate it, so no limit of CloudWatch matters.
+      #
+      # If the heartbeat is missing too, the alarm goes to INSUFFICIENT_DATA, which has the same actions. Treating
+      # missing data as breaching, or filling it with FILL, would fire after every installation, before the first
+      # heartbeat. INSUFFICIENT_DATA does not: it is the state in which an alarm begins, and only a change of state
+      # triggers actions.
       silence = merge(local.alarm_defaults, {
-        namespace  = local.metrics_namespace, metric = "SecondsSinceLastPass", statistic = "Minimum"
+        namespace  = local.metrics_namespace, metric = "RunOverdue", statistic = "Minimum", threshold = 0
         period     = 60 * local.heartbeat_minutes, periods = 3
-        threshold  = local.silence_seconds
         dimensions = { Instance = var.name }
         missing    = "missing"
-        # Paused on purpose: the rules are disabled, and the age means nothing.
+        # Paused on purpose: the rules are disabled, and no run is due.
         applicable        = var.enabled
         insufficient_data = true
         section           = "silence"

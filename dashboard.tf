@@ -7,7 +7,7 @@ locals {
   dashboard_name = "${var.name}-${local.region}"
 
   dashboard_metrics = { for name in [
-    "RepositoriesQueued", "OldestScanAge", "SecondsSinceLastPass", "ImagesSeen", "ScansStarted", "ImagesFailed",
+    "RepositoriesQueued", "OldestScanAge", "ScansOverdue", "RunOverdue", "ImagesSeen", "ScansStarted", "ImagesFailed",
     "Throttled", "QuotaReached", "EventsProcessed", "ReportsPublished", "NewCritical", "NewHigh", "NewMedium", "NewLow",
     "OpenCritical", "OpenHigh", "OpenMedium", "OpenLow", "SkippedScannedRecently", "SkippedNotSelected",
     "SkippedUnsupported", "SkippedArchived", "SkippedOther", "MemoryUnavailable",
@@ -37,17 +37,16 @@ locals {
       }],
       [
         { type = "metric", properties = merge(local.dashboard_defaults, {
-          title = "Age of the oldest scan and of the last complete run, days"
+          title = "Age of the oldest scan; scans and runs overdue; days"
           stat  = "Maximum"
-          annotations = { horizontal = [
-            { label = "Scans are overdue", value = floor(local.overdue_seconds / 8640) / 10 },
-          ] }
           # A run a day leaves gaps in an hourly graph.
           metrics = [
-            concat(local.dashboard_metrics.OldestScanAge, [{ id = "scan", visible = false }]),
-            concat(local.dashboard_metrics.SecondsSinceLastPass, [{ id = "run", visible = false }]),
-            [{ id = "scan_days", expression = "FILL(scan, REPEAT) / 86400", label = "Oldest scan" }],
-            [{ id = "run_days", expression = "FILL(run, REPEAT) / 86400", label = "Last complete run" }],
+            concat(local.dashboard_metrics.OldestScanAge, [{ id = "age", visible = false }]),
+            concat(local.dashboard_metrics.ScansOverdue, [{ id = "scans", visible = false }]),
+            concat(local.dashboard_metrics.RunOverdue, [{ id = "run", visible = false }]),
+            [{ id = "age_days", expression = "FILL(age, REPEAT) / 86400", label = "Oldest scan" }],
+            [{ id = "scans_days", expression = "FILL(scans, REPEAT) / 86400", label = "Scans overdue" }],
+            [{ id = "run_days", expression = "FILL(run, REPEAT) / 86400", label = "Run overdue" }],
           ]
         }) },
         { type = "metric", properties = merge(local.dashboard_defaults, {

@@ -1,7 +1,9 @@
-# The heartbeat: between two runs, it has the repositories scanner write how old the last complete run is, for the alarm
-# on silence in alarms.tf. It starts no run.
+# The heartbeat: between two runs, it has the repositories scanner write for how long the next complete run is overdue,
+# for the alarm on silence in alarms.tf. It starts no run.
 
 locals {
+  # The functions rely on it: a run has at least this time (shared/schedules.py), and several heartbeats that are missing
+  # are a pause (scanning/passes.py).
   heartbeat_minutes = 60
 }
 
@@ -9,7 +11,7 @@ resource "aws_cloudwatch_event_rule" "heartbeat" {
   count = contains(keys(local.alarms), "silence") ? 1 : 0
 
   name                = local.names.heartbeat
-  description         = "Has the repositories scanner write how long ago the last run was complete."
+  description         = "Has the repositories scanner write for how long a run is overdue."
   schedule_expression = "rate(${local.heartbeat_minutes} minutes)"
   tags                = var.tags
 }

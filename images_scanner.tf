@@ -45,7 +45,7 @@ module "images_scanner" {
 
   environment_variables = merge(var.environment_variables, {
     ECR_IMAGES_DURATION_DELTA = var.images_duration_delta
-    RUN_INTERVAL_SECONDS      = tostring(local.longest_run_interval_setting)
+    SCHEDULE_EXPRESSION       = local.schedule_expression
     IMAGES_SELECTION          = jsonencode(var.images_selection)
     IMAGES_QUEUE_URL          = module.images_queue.queue.url
     REPORTS_QUEUE_URL         = module.reports_queue.queue.url

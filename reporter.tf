@@ -110,7 +110,7 @@ module "reporter" {
       severity => threshold if threshold != null
     })
     ECR_IMAGES_DURATION_DELTA = var.images_duration_delta
-    RUN_INTERVAL_SECONDS      = tostring(local.longest_run_interval_setting)
+    SCHEDULE_EXPRESSION       = local.schedule_expression
     FIX_WITHIN                = var.fix_within == null ? "" : jsonencode(var.fix_within)
     FIXABLE_ONLY              = tostring(var.fixable_only)
     GROUP_BY                  = var.group_by == null ? "" : var.group_by

@@ -98,8 +98,11 @@ variable "rate" {
   }
 
   validation {
-    condition     = length(var.rate) <= (can(regex("^(rate|cron)\\(", var.rate)) ? 256 : 250)
-    error_message = "rate has ${length(var.rate)} characters; expected at most 256, with \"rate()\" around it."
+    condition = length(var.rate) <= (can(regex("^(rate|cron)\\(", var.rate)) ? 100 : 94)
+    error_message = join("", [
+      "rate has ${length(var.rate)} characters; ",
+      "expected at most 100, with \"rate()\" around it: a function's environment holds 4 KB in total.",
+    ])
   }
 }
 

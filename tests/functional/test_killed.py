@@ -31,6 +31,7 @@ from fake_aws import FakeAws, Fault
 from support.fixtures import virtual_aws
 from support.inbox import CHAT, ReporterHarness, document, found
 from support.sample_summaries import NOW, WEEK, sample_summaries
+from support.schedules import DUE_AT_ONCE
 from support.virtual_time import TIME
 
 WRITES = {
@@ -86,7 +87,7 @@ REPOSITORIES = [f"team-a/app-{number:02}" for number in range(25)]
 def run(aws: FakeAws, now: datetime) -> None:
     """Let the repositories scanner run, with one thread so that its writes have an order."""
     settings = RepositoriesScannerSettings(
-        RepositoryFilter(re.compile("team-a")), aws.queue_url(), "memory", 1, "platform"
+        RepositoryFilter(re.compile("team-a")), aws.queue_url(), "memory", 1, "platform", DUE_AT_ONCE
     )
     table = Table(aws.client("dynamodb"), "memory")
     queue = SqsQueue(aws.client("sqs"), aws.queue_url())
@@ -148,7 +149,7 @@ def test_repositories_scanner_killed_at_any_write_queues_every_repository(
 
 def since_last_pass(caplog: pytest.LogCaptureFixture) -> float:
     records: list[Any] = [record for record in caplog.records if record.message == "repositories queued"]
-    return float(records[-1].SecondsSinceLastPass)
+    return float(records[-1].RunOverdue)
 
 
 # When Lambda repeats an asynchronous invocation that fails.

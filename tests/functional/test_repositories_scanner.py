@@ -24,6 +24,7 @@ from ecr_scan_reporter.settings import RepositoriesScannerSettings
 from fake_aws import FakeAws, Fault, QueueFaults
 from moto import mock_aws
 from support.fixtures import embedded_metrics, virtual_aws
+from support.schedules import DUE_AT_ONCE
 from support.virtual_time import TIME
 
 NAMES = ["team-a/app", "team-b/app", "sandbox/app", *(f"bulk/r{number:02}" for number in range(20))]
@@ -151,7 +152,7 @@ class Registry:
 
     def _dependencies(self) -> RunDependencies:
         settings = RepositoriesScannerSettings(
-            RepositoryFilter(re.compile(self._filter)), self._aws.queue_url(), "memory", 1, "platform"
+            RepositoryFilter(re.compile(self._filter)), self._aws.queue_url(), "memory", 1, "platform", DUE_AT_ONCE
         )
         queue, ecr = SqsQueue(self._aws.client("sqs"), self._aws.queue_url()), EcrRegistry(self._aws.client("ecr"))
         return RunDependencies(settings, ecr, queue, self.table)
@@ -220,23 +221,23 @@ def test_age_counts_in_a_repository_with_an_image_that_was_never_scanned(registr
 
 def test_pass_ends_with_its_last_repository(registry: Registry) -> None:
     registry.add("team-a/app", "team-b/app")
-    assert "SecondsSinceLastPass" not in registry.run()
+    assert "RunOverdue" not in registry.run()
     registry.visit("team-a/app", hours=1)
     # Since the first run began.
-    assert registry.run(hours=24)["SecondsSinceLastPass"] == 24 * 3600
+    assert registry.run(hours=24)["RunOverdue"] == 24 * 3600
     registry.visit("team-a/app", "team-b/app", hours=2)
-    assert registry.run(hours=24)["SecondsSinceLastPass"] == 22 * 3600
+    assert registry.run(hours=24)["RunOverdue"] == 22 * 3600
     registry.visit("team-b/app", hours=1)
-    assert registry.run(hours=24)["SecondsSinceLastPass"] == 46 * 3600
+    assert registry.run(hours=24)["RunOverdue"] == 46 * 3600
 
 
 def test_pass_may_take_longer_than_the_time_to_the_next_run(registry: Registry) -> None:
     registry.add("team-a/app", "team-b/app")
     registry.run()
     registry.visit("team-a/app")
-    assert registry.run(hours=1)["SecondsSinceLastPass"] == 3600
+    assert registry.run(hours=1)["RunOverdue"] == 3600
     registry.visit("team-b/app", hours=0.5)
-    assert registry.run(hours=1)["SecondsSinceLastPass"] == 1800
+    assert registry.run(hours=1)["RunOverdue"] == 1800
 
 
 def test_deleted_repository_does_not_hold_a_pass_open(registry: Registry) -> None:
@@ -244,7 +245,7 @@ def test_deleted_repository_does_not_hold_a_pass_open(registry: Registry) -> Non
     registry.run()
     registry.visit("team-a/app", hours=1)
     registry.delete("team-b/app")
-    assert registry.run(hours=24)["SecondsSinceLastPass"] == 23 * 3600
+    assert registry.run(hours=24)["RunOverdue"] == 23 * 3600
 
 
 def test_processed_repository_that_is_deleted_still_counts_in_its_pass(registry: Registry) -> None:
@@ -253,7 +254,7 @@ def test_processed_repository_that_is_deleted_still_counts_in_its_pass(registry:
     registry.visit("team-a/app", "team-b/app", hours=1)
     registry.delete("team-a/app")
     registry.add("team-c/app")
-    assert registry.run(hours=24)["SecondsSinceLastPass"] == 23 * 3600
+    assert registry.run(hours=24)["RunOverdue"] == 23 * 3600
 
 
 def test_repository_that_is_forgotten_while_its_pass_is_open_does_not_hold_it_open(registry: Registry) -> None:
@@ -263,9 +264,9 @@ def test_repository_that_is_forgotten_while_its_pass_is_open_does_not_hold_it_op
     registry.visit("team-a/app", hours=1)
     registry.delete("team-a/app")
     registry.heartbeat(hours=24)
-    assert registry.run(hours=24)["SecondsSinceLastPass"] == 24 * 3600
+    assert registry.run(hours=24)["RunOverdue"] == 24 * 3600
     registry.visit("team-b/app", hours=1)
-    assert registry.heartbeat(hours=3) == {"SecondsSinceLastPass": 2 * 3600}
+    assert registry.heartbeat(hours=3) == {"RunOverdue": 2 * 3600}
 
 
 def test_pass_is_complete_though_the_filter_was_narrowed_meanwhile(registry: Registry) -> None:
@@ -275,8 +276,8 @@ def test_pass_is_complete_though_the_filter_was_narrowed_meanwhile(registry: Reg
     registry.visit("team-a/app", hours=1)
     registry.narrow("team-a/")
     registry.visit("team-b/app", hours=2)
-    assert registry.heartbeat(hours=48) == {"SecondsSinceLastPass": 46 * 3600}
-    assert registry.run(hours=48)["SecondsSinceLastPass"] == 46 * 3600
+    assert registry.heartbeat(hours=48) == {"RunOverdue": 46 * 3600}
+    assert registry.run(hours=48)["RunOverdue"] == 46 * 3600
 
 
 def test_enhanced_scanning_promises_no_age(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -286,23 +287,23 @@ def test_enhanced_scanning_promises_no_age(registry: Registry, monkeypatch: pyte
     assert "OldestScanAge" in registry.run(hours=24)
     monkeypatch.setattr(EcrRegistry, "supports_manual_scans", lambda _: False)
     registry.visit("team-a/app", oldest_days=400)
-    assert registry.run(hours=24).keys() == {"RepositoriesQueued", "SecondsSinceLastPass"}
+    assert registry.run(hours=24).keys() == {"RepositoriesQueued", "RunOverdue"}
 
 
 def test_heartbeat_says_how_old_the_last_complete_pass_is(registry: Registry) -> None:
     registry.add("team-a/app", "team-b/app")
     # Nothing ran yet: the age counts from the first heartbeat.
-    assert registry.heartbeat(hours=0) == {"SecondsSinceLastPass": 0}
-    assert registry.heartbeat(hours=5) == {"SecondsSinceLastPass": 5 * 3600}
+    assert registry.heartbeat(hours=0) == {"RunOverdue": 0}
+    assert registry.heartbeat(hours=5) == {"RunOverdue": 5 * 3600}
     registry.run(hours=6)
     registry.visit("team-a/app", hours=1)
-    assert registry.heartbeat(hours=2) == {"SecondsSinceLastPass": 8 * 3600}
+    assert registry.heartbeat(hours=2) == {"RunOverdue": 8 * 3600}
     registry.visit("team-b/app", hours=3)
-    assert registry.heartbeat(hours=5) == {"SecondsSinceLastPass": 2 * 3600}
+    assert registry.heartbeat(hours=5) == {"RunOverdue": 2 * 3600}
     registry.heartbeat(hours=24)
     # A heartbeat starts no pass: the next run finds the one before complete.
-    assert registry.run(hours=24)["SecondsSinceLastPass"] == 21 * 3600
-    assert registry.heartbeat(hours=7 * 24) == {"SecondsSinceLastPass": (21 + 7 * 24) * 3600}
+    assert registry.run(hours=24)["RunOverdue"] == 21 * 3600
+    assert registry.heartbeat(hours=7 * 24) == {"RunOverdue": (21 + 7 * 24) * 3600}
 
 
 @pytest.mark.parametrize("complete", [True, False])
@@ -313,11 +314,11 @@ def test_pause_of_the_schedule_is_no_silence(registry: Registry, complete: bool)
     registry.visit("team-a/app", *["team-b/app"] * complete, hours=1)
     registry.heartbeat(hours=20)
     # Three weeks without a run and without a heartbeat.
-    assert registry.heartbeat(hours=500, paused=True) == {"SecondsSinceLastPass": 0}
-    assert registry.heartbeat(hours=510) == {"SecondsSinceLastPass": 10 * 3600}
-    assert registry.run(hours=511)["SecondsSinceLastPass"] == 11 * 3600
+    assert registry.heartbeat(hours=500, paused=True) == {"RunOverdue": 0}
+    assert registry.heartbeat(hours=510) == {"RunOverdue": 10 * 3600}
+    assert registry.run(hours=511)["RunOverdue"] == 11 * 3600
     registry.visit("team-a/app", "team-b/app", hours=1)
-    assert registry.heartbeat(hours=3) == {"SecondsSinceLastPass": 2 * 3600}
+    assert registry.heartbeat(hours=3) == {"RunOverdue": 2 * 3600}
 
 
 def test_run_after_a_pause_writes_no_age_of_the_pause(registry: Registry) -> None:
@@ -327,20 +328,20 @@ def test_run_after_a_pause_writes_no_age_of_the_pause(registry: Registry) -> Non
     registry.visit("team-a/app", "team-b/app", hours=1)
     registry.heartbeat(hours=20)
     # The first run comes before the first heartbeat.
-    assert registry.run(hours=500)["SecondsSinceLastPass"] == 0
+    assert registry.run(hours=500)["RunOverdue"] == 0
     # Whether a heartbeat follows or not: the pause is over.
     registry.visit("team-a/app", hours=1)
-    assert registry.run(hours=24)["SecondsSinceLastPass"] == 24 * 3600
+    assert registry.run(hours=24)["RunOverdue"] == 24 * 3600
     registry.visit("team-b/app", hours=1)
-    assert registry.heartbeat(hours=3, paused=True) == {"SecondsSinceLastPass": 2 * 3600}
+    assert registry.heartbeat(hours=3, paused=True) == {"RunOverdue": 2 * 3600}
 
 
 def test_heartbeats_that_fail_for_a_few_hours_are_no_pause(registry: Registry) -> None:
     registry.add("team-a/app")
     registry.run()
     registry.heartbeat(hours=40)
-    assert registry.heartbeat(hours=46, paused=True) == {"SecondsSinceLastPass": 46 * 3600}
-    assert registry.run(hours=51)["SecondsSinceLastPass"] == 51 * 3600
+    assert registry.heartbeat(hours=46, paused=True) == {"RunOverdue": 46 * 3600}
+    assert registry.run(hours=51)["RunOverdue"] == 51 * 3600
 
 
 def test_run_of_another_selection_does_not_complete_a_pass(registry: Registry) -> None:
@@ -351,18 +352,18 @@ def test_run_of_another_selection_does_not_complete_a_pass(registry: Registry) -
     # Someone starts a run with another filter, while the pass is still open.
     registry.run_other("sandbox/|team-a/", hours=1.5)
     registry.visit("sandbox/app", "team-a/app", hours=2)
-    assert registry.heartbeat(hours=3) == {"SecondsSinceLastPass": 3 * 3600}
+    assert registry.heartbeat(hours=3) == {"RunOverdue": 3 * 3600}
     registry.heartbeat(hours=24)
-    assert registry.run(hours=24)["SecondsSinceLastPass"] == 24 * 3600
+    assert registry.run(hours=24)["RunOverdue"] == 24 * 3600
 
 
 def test_empty_registry_still_ages(registry: Registry) -> None:
     registry.run()
-    assert registry.heartbeat(hours=48) == {"SecondsSinceLastPass": 48 * 3600}
+    assert registry.heartbeat(hours=48) == {"RunOverdue": 48 * 3600}
 
 
 def test_heartbeat_queues_nothing(queued: Callable[[], list[str]]) -> None:
-    assert repositories_scanner.handler({"heartbeat": True}, None) == {"SecondsSinceLastPass": 0}
+    assert repositories_scanner.handler({"heartbeat": True}, None) == {"RunOverdue": 0}
     assert queued() == []
 
 
@@ -380,7 +381,7 @@ def test_run_of_another_selection_is_no_pass(registry: Registry, caplog: pytest.
     with pytest.raises(AttributeError, match="_aws"):
         registry.run({"repositoriesFilterRegexp": "team-a/"}, hours=12)
     assert "repositories queued" in caplog.text
-    assert registry.run(hours=12)["SecondsSinceLastPass"] == 23 * 3600
+    assert registry.run(hours=12)["RunOverdue"] == 23 * 3600
 
 
 def test_whole_run_forgets_repositories_that_it_does_not_queue(registry: Registry) -> None:

@@ -15,6 +15,7 @@ from ecr_scan_reporter.settings import (
     RepositoriesScannerSettings,
 )
 from ecr_scan_reporter.shared.durations import Duration
+from ecr_scan_reporter.shared.schedules import Schedule
 
 REPOSITORIES_SCANNER = {
     "REPOSITORIES_FILTER_REGEXP": "^(?!sandbox/)",
@@ -175,14 +176,34 @@ def test_invalid_topic_arn_is_named(value: str) -> None:
 
 
 def test_images_scanner_knows_intervals_of_more_than_a_day() -> None:
-    settings = ImagesScannerSettings.from_env({**IMAGES_SCANNER, "RUN_INTERVAL_SECONDS": "604800"})
+    settings = ImagesScannerSettings.from_env({**IMAGES_SCANNER, "SCHEDULE_EXPRESSION": "rate(7 days)"})
     assert settings.run_interval == timedelta(days=7)
 
 
-@pytest.mark.parametrize("value", ["0", "59", "31622401", "1.5", "", "-60"])
-def test_invalid_run_interval_is_named(value: str) -> None:
-    with pytest.raises(SettingError, match=f"RUN_INTERVAL_SECONDS is '{value}'; expected a whole number of seconds"):
-        ImagesScannerSettings.from_env({**IMAGES_SCANNER, "RUN_INTERVAL_SECONDS": value})
+def test_interval_between_two_runs_is_at_most_a_year() -> None:
+    for expression in ("rate(4000 days)", "cron(0 4 29 2 ? *)"):
+        environment = {**IMAGES_SCANNER, "SCHEDULE_EXPRESSION": expression}
+        assert ImagesScannerSettings.from_env(environment).run_interval == timedelta(days=366)
+
+
+def test_repositories_scanner_knows_the_schedule_and_the_promised_age() -> None:
+    settings = RepositoriesScannerSettings.from_env(REPOSITORIES_SCANNER)
+    assert (settings.schedule, settings.max_age) == (Schedule(timedelta(days=1)), Duration(0, 0, 7))
+    values = {"SCHEDULE_EXPRESSION": "cron(0 4 ? * MON *)", "ECR_IMAGES_DURATION_DELTA": "2w"}
+    settings = RepositoriesScannerSettings.from_env({**REPOSITORIES_SCANNER, **values})
+    assert (settings.schedule.longest_interval, settings.max_age) == (timedelta(days=7), Duration(0, 2, 0))
+
+
+@pytest.mark.parametrize("value", ["0", "86400", "1 day", "", "rate(0 days)", "cron(0 4 * * * *)"])
+def test_invalid_schedule_is_named(value: str) -> None:
+    for kind, environment in (
+        (RepositoriesScannerSettings, REPOSITORIES_SCANNER),
+        (ImagesScannerSettings, IMAGES_SCANNER),
+    ):
+        with pytest.raises(
+            SettingError, match=re.escape(f"SCHEDULE_EXPRESSION is '{value}'; expected a rate, such as")
+        ):
+            kind.from_env({**environment, "SCHEDULE_EXPRESSION": value})
 
 
 @pytest.mark.parametrize("value", ["", "7", "0d", "1h"])
@@ -222,7 +243,7 @@ def test_reporter_settings_of_the_overview() -> None:
     settings = ReporterSettings.from_env(REPORTER)
     assert (settings.max_age, settings.run_interval, settings.dlq_urls) == (Duration(0, 0, 7), timedelta(days=1), ())
     url = "https://sqs.eu-west-1.amazonaws.com/123456789012/images-dlq"
-    values = {"ECR_IMAGES_DURATION_DELTA": "2w", "RUN_INTERVAL_SECONDS": "31622400", "DLQ_URLS": json.dumps([url])}
+    values = {"ECR_IMAGES_DURATION_DELTA": "2w", "SCHEDULE_EXPRESSION": "rate(366 days)", "DLQ_URLS": json.dumps([url])}
     settings = ReporterSettings.from_env({**REPORTER, **values})
     assert (settings.max_age, settings.run_interval) == (Duration(0, 2, 0), timedelta(days=366))
     assert settings.dlq_urls == (url,)
@@ -238,7 +259,7 @@ def test_json_that_is_nested_too_deep_is_named(name: str) -> None:
     ("name", "value", "expected"),
     [
         ("ECR_IMAGES_DURATION_DELTA", "1y", "months, weeks and days"),
-        ("RUN_INTERVAL_SECONDS", "31622401", "a whole number of seconds from 60 to 31622400"),
+        ("SCHEDULE_EXPRESSION", "4 days", 'a rate, such as "rate'),
         ("DLQ_URLS", "", "a JSON list of the URLs of queues"),
         ("DLQ_URLS", '{"url": 1}', "a JSON list of the URLs of queues"),
         ("DLQ_URLS", "5", "a JSON list of the URLs of queues"),

@@ -3,7 +3,7 @@
 import logging
 import random
 from collections.abc import Collection, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -15,13 +15,15 @@ from ecr_scan_reporter.errors import AwsError
 from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
 from ecr_scan_reporter.memory.summaries import open_findings
 from ecr_scan_reporter.messages.repository import RepositoryMessage
-from ecr_scan_reporter.scanning.passes import SECONDS, continue_pass, seconds_since
+from ecr_scan_reporter.scanning.passes import SECONDS, continue_pass, run_overdue, seconds_since
 from ecr_scan_reporter.settings import RepositoriesScannerSettings, compile_regexp
 from ecr_scan_reporter.shared import clock
 
 logger = logging.getLogger(__name__)
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
+# Between the start of a run and the scans.
+_SCANS_TAKE = timedelta(hours=1)
 
 
 class RunDependencies(NamedTuple):
@@ -60,7 +62,7 @@ def queue_repositories(event: Mapping[str, Any], deps: RunDependencies, now: dat
     enhanced = not deps.ecr.supports_manual_scans()
     names = list(deps.ecr.repository_names())
     matching = [name for name in names if repositories.matches(name)]
-    run, metrics = _begin_run(matching, ScanMemory(deps.table), now, whole=whole)
+    run, metrics = _begin_run(matching, deps, now, whole=whole)
     messages = (
         RepositoryMessage(name, run=run, enhanced=enhanced, unscheduled=not scheduled.matches(name))
         for name in matching
@@ -72,14 +74,15 @@ def queue_repositories(event: Mapping[str, Any], deps: RunDependencies, now: dat
         metrics |= {"RepositoriesQueued": sent, **_open_findings(matching, deps.table)}
         if enhanced:
             # Amazon Inspector scans again when a vulnerability becomes known, not after an age.
-            metrics.pop("OldestScanAge", None)
+            for name in ("OldestScanAge", "ScansOverdue"):
+                metrics.pop(name, None)
         extra |= embed(metrics, deps.settings.name, SECONDS)
     logger.info("repositories queued", extra=extra)
     return counts
 
 
 def _begin_run(
-    repositories: list[str], memory: ScanMemory, now: datetime, *, whole: bool
+    repositories: list[str], deps: RunDependencies, now: datetime, *, whole: bool
 ) -> tuple[str, dict[str, float]]:
     """Sort repositories, the oldest scan first, and remember how many there are.
 
@@ -89,6 +92,7 @@ def _begin_run(
     Returns:
         The id of the run, and the metrics that memory yields about the runs before.
     """
+    memory, settings = ScanMemory(deps.table), deps.settings
     run = f"{now:%Y-%m-%dT%H:%M:%SZ}-{uuid4().hex[:8]}"
     metrics: dict[str, float] = {}
     random.shuffle(repositories)
@@ -99,8 +103,9 @@ def _begin_run(
         memory.begin_run(run, len(repositories), now)
         if whole:
             queued = frozenset(repositories)
-            metrics |= scan_ages(states, queued, now)
-            metrics |= continue_pass(memory, states, queued, run, now)
+            metrics |= scan_ages(states, queued, settings, now)
+            if since := continue_pass(memory, states, queued, run, now):
+                metrics |= run_overdue(since, settings.schedule, now)
             memory.forget_repositories(state.repository for state in states if state.repository not in queued)
     except AwsError as error:
         # Until the order is known, it is random.
@@ -119,16 +124,21 @@ def _open_findings(repositories: Collection[str], table: Table) -> dict[str, flo
 _OPEN = {"CRITICAL": "OpenCritical", "HIGH": "OpenHigh", "MEDIUM": "OpenMedium", "LOW": "OpenLow"}
 
 
-def scan_ages(states: Iterable[RepositoryState], queued: Collection[str], now: datetime) -> dict[str, float]:
-    """Return for how long the image has waited that has waited longest: since its last scan, or else since its push.
+def scan_ages(
+    states: Iterable[RepositoryState], queued: Collection[str], settings: RepositoriesScannerSettings, now: datetime
+) -> dict[str, float]:
+    """Return the longest time that an image has waited since its last scan, or else its push, and how much is too long.
 
     Images without any date are left out. So are repositories that are not queued: ECR no longer lists them, or they are
-    excluded.
+    excluded. An image that is not yet due in one run is scanned in the next.
     """
     dates = [
         state.waiting_since for state in states if state.images and state.waiting_since and state.repository in queued
     ]
-    return {"OldestScanAge": seconds_since(min(dates), now)} if dates else {}
+    if not dates:
+        return {}
+    overdue_before = settings.max_age.before(now - settings.schedule.longest_interval - _SCANS_TAKE)
+    return {"OldestScanAge": seconds_since(min(dates), now), "ScansOverdue": seconds_since(min(dates), overdue_before)}
 
 
 def open_by_severity(table: Table, queued: Collection[str]) -> dict[str, float]:
