@@ -18,8 +18,6 @@ data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {}
 
 locals {
-  package = "${path.module}/dist/ecr_scan_reporter.zip"
-
   # Names of functions, roles and rules have at most 64 characters, so all names do. A longer name is cut and gets a
   # hash of the whole `name`, so that two long names with the same beginning stay distinct.
   names = { for suffix in [
@@ -39,6 +37,21 @@ locals {
   sqs_arn_prefix   = "arn:${data.aws_partition.current.partition}:sqs:${local.arn_scope}"
   sns_arn_prefix   = "arn:${data.aws_partition.current.partition}:sns:${local.arn_scope}"
   repositories_arn = "arn:${data.aws_partition.current.partition}:ecr:${local.arn_scope}:repository/*"
+
+  # What all functions have in common.
+  function_settings = {
+    filename              = "${path.module}/dist/ecr_scan_reporter.zip"
+    architecture          = var.architecture
+    environment_variables = var.environment_variables
+    vpc_config            = var.vpc_config
+    tracing               = var.tracing
+    log_level             = var.log_level
+    log_retention_days    = var.log_retention_days
+    kms_key_arn           = var.kms_key_arn
+    role_path             = var.role_path
+    permissions_boundary  = var.permissions_boundary
+    tags                  = var.tags
+  }
 
   # The permissions that Lambda needs to poll a queue.
   sqs_consumer_actions = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]

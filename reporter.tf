@@ -81,23 +81,14 @@ resource "aws_lambda_event_source_mapping" "reports" {
 module "reporter" {
   source = "./modules/function"
 
-  name                 = local.names.reporter
-  description          = "Reports the results of ECR image scans that need attention."
-  handler              = "ecr_scan_reporter.reporter.handler"
-  filename             = local.package
-  architecture         = var.architecture
-  memory_size          = var.functions.reporter.memory
-  timeout              = var.functions.reporter.timeout
-  vpc_config           = var.vpc_config
-  tracing              = var.tracing
-  log_level            = var.log_level
-  log_retention_days   = var.log_retention_days
-  kms_key_arn          = var.kms_key_arn
-  role_path            = var.role_path
-  permissions_boundary = var.permissions_boundary
-  tags                 = var.tags
+  name        = local.names.reporter
+  description = "Reports the results of ECR image scans that need attention."
+  handler     = "ecr_scan_reporter.reporter.handler"
+  common      = local.function_settings
+  memory_size = var.functions.reporter.memory
+  timeout     = var.functions.reporter.timeout
 
-  environment_variables = merge(var.environment_variables, {
+  environment_variables = {
     REPORTS_TOPIC_ARN           = local.reports_topic_arn
     REPORTS_QUEUE_URL           = module.reports_queue.queue.url
     MEMORY_TABLE_NAME           = aws_dynamodb_table.memory.name
@@ -120,7 +111,7 @@ module "reporter" {
     REMIND_AFTER              = var.remind_after == null ? "" : var.remind_after
     REPORT_WINDOW_SECONDS     = tostring(var.report_window)
     REPORTER_NAME             = var.name
-  })
+  }
 
   # Without kms_key_arn, the topics' key needs no KMS statement: the policy of the AWS managed key allows every
   # principal of the account that may use SNS.

@@ -40,21 +40,12 @@ module "repositories_scanner" {
   name                 = local.names.repositories_scanner
   description          = "Lists the ECR repositories and queues those that match the filter."
   handler              = "ecr_scan_reporter.repositories_scanner.handler"
-  filename             = local.package
-  architecture         = var.architecture
+  common               = local.function_settings
   memory_size          = var.functions.repositories_scanner.memory
   timeout              = var.functions.repositories_scanner.timeout
   reserved_concurrency = var.functions.repositories_scanner.concurrency
-  vpc_config           = var.vpc_config
-  tracing              = var.tracing
-  log_level            = var.log_level
-  log_retention_days   = var.log_retention_days
-  kms_key_arn          = var.kms_key_arn
-  role_path            = var.role_path
-  permissions_boundary = var.permissions_boundary
-  tags                 = var.tags
 
-  environment_variables = merge(var.environment_variables, {
+  environment_variables = {
     REPOSITORIES_FILTER_REGEXP  = var.repositories_filter_regexp
     REPOSITORIES_EXCLUDE_REGEXP = var.repositories_exclude_regexp == null ? "" : var.repositories_exclude_regexp
     SCHEDULE_EXPRESSION         = local.schedule_expression
@@ -63,7 +54,7 @@ module "repositories_scanner" {
     MEMORY_TABLE_NAME           = aws_dynamodb_table.memory.name
     REPORTER_NAME               = var.name
     THREADS                     = tostring(var.functions.repositories_scanner.threads)
-  })
+  }
 
   policy_statements = merge(local.encrypt_messages_statement, {
     ListRepositories = {
