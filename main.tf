@@ -1,11 +1,13 @@
 # Keeps every image of an Amazon ECR registry scanned, and reports what the scans find.
 #
-#   schedule ──▶ repositories scanner ──▶ images queue ──▶ images scanner ──▶ ECR StartImageScan
-#                                          ▲     └──▶ DLQ       │
-#                                          └── continuations ───┘
-#
-#   scan events ──▶ rule ──▶ reports queue ──▶ reporter ──▶ topics ──▶ email, chat, queues, ...
-#   (ECR, Inspector)  └──▶ DLQ ◀──┘
+#   schedule, heartbeat ──▶ repositories scanner ──▶ images queue ──▶ images scanner ──▶ ECR StartImageScan
+#                                    ▲                 ▲     └──▶ DLQ   │    ▲   │
+#                                    │                 └─ continuations ┘    │   │ images with overdue findings
+#                                    └────────▶ memory ◀─────────────────────┘   │
+#                                                 ▲                              ▼
+#                                                 ▼    ┌────────────────── reports queue ◀── rule ◀── scan events
+#   overview schedule ─────────────────────▶ reporter ◀┘                         └──▶ DLQ ◀──┘    (ECR, Inspector)
+#                                                 └──▶ topics ──▶ email, chat, queues, ...
 #
 # Each file covers one concern, in the order in which the data flows: repositories_scanner.tf (with the schedule),
 # images_scanner.tf, reporter.tf (with the rule), overview.tf (with its schedule) and topics.tf; memory.tf has the table
