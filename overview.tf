@@ -4,14 +4,18 @@
 resource "aws_cloudwatch_event_rule" "overview_schedule" {
   count = var.overview_schedule == null ? 0 : 1
 
-  name                = local.names.overview_schedule
-  description         = "Has the reporter publish the overview."
-  schedule_expression = can(regex("^(rate|cron)\\(", var.overview_schedule)) ? var.overview_schedule : "rate(${var.overview_schedule})"
-  state               = var.enabled ? "ENABLED" : "DISABLED"
-  tags                = var.tags
+  name        = local.names.overview_schedule
+  description = "Has the reporter publish the overview."
+  state       = var.enabled ? "ENABLED" : "DISABLED"
+  tags        = var.tags
+
+  schedule_expression = (
+    can(regex("^(rate|cron)\\(", var.overview_schedule)) ? var.overview_schedule : "rate(${var.overview_schedule})"
+  )
 }
 
-# EventBridge may deliver an event twice. The reporter publishes one overview per time of the schedule, so it needs that time.
+# EventBridge may deliver an event twice. The reporter publishes one overview per time of the schedule, so it needs that
+# time.
 resource "aws_cloudwatch_event_target" "overview_schedule" {
   count = var.overview_schedule == null ? 0 : 1
 
@@ -38,8 +42,9 @@ resource "aws_lambda_permission" "overview_schedule" {
   source_arn    = aws_cloudwatch_event_rule.overview_schedule[0].arn
 }
 
-# Only the overview invokes the reporter asynchronously. Lambda retries it twice, within minutes, and then sends a record of it
-# to the DLQ, so that a missing overview does not look like health. Nobody needs an overview that is hours late.
+# Only the overview invokes the reporter asynchronously. Lambda retries it twice, within minutes, and then sends a
+# record of it to the DLQ, so that a missing overview does not look like health. Nobody needs an overview that is hours
+# late.
 resource "aws_lambda_function_event_invoke_config" "overview" {
   count = var.overview_schedule == null ? 0 : 1
 

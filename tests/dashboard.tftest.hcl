@@ -58,8 +58,8 @@ run "dashboard" {
       ] if widget.type == "metric"
       ]) : replace(metric, "EcrScanReporter ", "") if startswith(metric, "EcrScanReporter ")]) == toset([
       for name in [
-        "RepositoriesQueued", "OldestScanAge", "SecondsSinceLastPass", "ImagesSeen", "ScansStarted", "ImagesFailed",
-        "Throttled", "QuotaReached", "EventsProcessed", "ReportsPublished", "NewCritical", "NewHigh", "NewMedium",
+        "RepositoriesQueued", "OldestScanAge", "ScansOverdue", "RunOverdue", "ImagesSeen", "ScansStarted",
+        "ImagesFailed", "Throttled", "QuotaReached", "EventsProcessed", "ReportsPublished", "NewCritical", "NewHigh", "NewMedium",
         "NewLow", "OpenCritical", "OpenHigh", "OpenMedium", "OpenLow", "SkippedScannedRecently", "SkippedNotSelected",
         "SkippedUnsupported", "SkippedArchived", "SkippedOther", "MemoryUnavailable",
       ] : "${name} Instance scan"

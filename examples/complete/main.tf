@@ -1,5 +1,5 @@
-# Two instances in one account and Region: a strict one for production, with every input set (except reports_topic_arn, which
-# replaces email and subscriptions), and a lenient one for all other repositories.
+# Two instances in one account and Region: a strict one for production, with every input set (except reports_topic_arn,
+# which replaces email and subscriptions), and a lenient one for all other repositories.
 
 data "aws_caller_identity" "current" {}
 
@@ -248,7 +248,7 @@ module "production" {
   role_path = "/security/"
 
   # For accounts that require a permissions boundary.
-  permissions_boundary = "arn:${data.aws_partition.current.partition}:iam::${data.aws_caller_identity.current.account_id}:policy/boundary"
+  permissions_boundary = "${local.arn_prefix}:iam::${data.aws_caller_identity.current.account_id}:policy/boundary"
 
   tags = {
     team        = "security"

@@ -20,12 +20,12 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
 
     Args:
         event: the schedule's; or `{"repositoriesFilterRegexp": "^team-a/"}` to replace the configured filter; or
-            `{"heartbeat": true}` to start nothing and write how old the last complete run is.
+            `{"heartbeat": true}` to start nothing and write for how long a complete run is overdue.
         context: Lambda's; not used.
 
     Returns:
         How many repositories exist and how many messages were sent, such as `{"found": 120, "sent": 98}`; or, for a
-        heartbeat, the seconds since a pass was last complete, such as `{"SecondsSinceLastPass": 7200}`.
+        heartbeat, the seconds for which a complete run is overdue, such as `{"RunOverdue": 7200}`.
 
     Raises:
         SettingError: an environment variable is invalid.

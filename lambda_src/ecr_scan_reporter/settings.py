@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 from ecr_scan_reporter.errors import SettingError
 from ecr_scan_reporter.models.selection import RepositoryFilter, Selection
 from ecr_scan_reporter.models.severities import EXPLOITED, SEVERITIES
-from ecr_scan_reporter.shared import durations
+from ecr_scan_reporter.shared import durations, schedules
 from ecr_scan_reporter.shared.durations import Duration
+from ecr_scan_reporter.shared.schedules import Schedule
 
 # The default of the input images_duration_delta.
 _DEFAULT_MAX_AGE = Duration(0, 0, 7)
@@ -27,13 +28,25 @@ class NotifyOn(StrEnum):
 
 
 class RepositoriesScannerSettings(NamedTuple):
-    """Settings of the repositories scanner. `threads`: how many calls may be in flight; `name`: of this instance."""
+    """Settings of the repositories scanner.
+
+    Args:
+        repositories: which repositories are scanned.
+        images_queue_url: of the queue for the repositories.
+        memory_table: the name of the memory table.
+        threads: how many calls may be in flight.
+        name: of this instance of the module.
+        schedule: of the runs.
+        max_age: the promised age of scans.
+    """
 
     repositories: RepositoryFilter
     images_queue_url: str
     memory_table: str
     threads: int
     name: str
+    schedule: Schedule = Schedule(timedelta(days=1))
+    max_age: Duration = _DEFAULT_MAX_AGE
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str]) -> "RepositoriesScannerSettings":
@@ -48,6 +61,8 @@ class RepositoriesScannerSettings(NamedTuple):
             memory_table=_memory_table(environment),
             threads=_threads(environment),
             name=_name(environment),
+            schedule=_schedule(environment),
+            max_age=_max_age(environment),
         )
 
 
@@ -83,7 +98,7 @@ class ImagesScannerSettings(NamedTuple):
         """
         return cls(
             max_age=_duration("ECR_IMAGES_DURATION_DELTA", environment.get("ECR_IMAGES_DURATION_DELTA")),
-            run_interval=_run_interval(environment, "RUN_INTERVAL_SECONDS"),
+            run_interval=_run_interval(environment),
             selection=_selection(environment, "IMAGES_SELECTION"),
             images_queue_url=_required(environment, "IMAGES_QUEUE_URL", "the URL of the images queue"),
             reports_queue_url=_required(
@@ -162,10 +177,8 @@ class ReporterSettings(NamedTuple):
             remind_after=_duration("REMIND_AFTER", remind_after) if remind_after else None,
             report_window=_report_window(environment, "REPORT_WINDOW_SECONDS"),
             fix_within=_fix_within(environment, "FIX_WITHIN"),
-            max_age=_duration(
-                "ECR_IMAGES_DURATION_DELTA", environment.get("ECR_IMAGES_DURATION_DELTA", str(_DEFAULT_MAX_AGE))
-            ),
-            run_interval=_run_interval(environment, "RUN_INTERVAL_SECONDS"),
+            max_age=_max_age(environment),
+            run_interval=_run_interval(environment),
             dlq_urls=_urls(environment, "DLQ_URLS"),
         )
 
@@ -275,9 +288,21 @@ def _duration(name: str, value: object) -> Duration:
         raise SettingError(name, value, durations.EXPECTED) from error
 
 
-def _run_interval(environment: Mapping[str, str], name: str) -> timedelta:
-    permitted = range(60, 366 * 86400 + 1)
-    return timedelta(seconds=_whole_number(environment, name, "86400", permitted, "a whole number of seconds"))
+def _max_age(environment: Mapping[str, str]) -> Duration:
+    name = "ECR_IMAGES_DURATION_DELTA"
+    return _duration(name, environment.get(name, str(_DEFAULT_MAX_AGE)))
+
+
+def _schedule(environment: Mapping[str, str]) -> Schedule:
+    value = environment.get("SCHEDULE_EXPRESSION", "rate(1 day)")
+    try:
+        return Schedule.parse(value)
+    except ValueError as error:
+        raise SettingError("SCHEDULE_EXPRESSION", value, schedules.EXPECTED) from error
+
+
+def _run_interval(environment: Mapping[str, str]) -> timedelta:
+    return min(_schedule(environment).longest_interval, timedelta(days=366))
 
 
 def _threads(environment: Mapping[str, str]) -> int:

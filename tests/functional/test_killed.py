@@ -26,6 +26,7 @@ from support.fixtures import embedded_metrics
 from support.killer import Killer
 from support.reporter_harness import CHAT, ReporterHarness, document, found
 from support.sample_summaries import NOW, WEEK, remember_summaries, sample_summaries
+from support.schedules import due_at_once
 from support.virtual_time import TIME
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -36,7 +37,7 @@ REPOSITORIES = [f"team-a/app-{number:02}" for number in range(25)]
 
 def run(now: datetime) -> None:
     """Let the repositories scanner run."""
-    queue_repositories({}, repositories_scanner.dependencies(), now)
+    queue_repositories({}, due_at_once(repositories_scanner.dependencies()), now)
 
 
 def queued(aws: FakeAws) -> list[RepositoryMessage]:
@@ -94,7 +95,7 @@ def test_repositories_scanner_killed_at_any_write_queues_every_repository(
 
 
 def since_last_pass(caplog: pytest.LogCaptureFixture) -> float:
-    return embedded_metrics(caplog, "repositories queued")["SecondsSinceLastPass"]
+    return embedded_metrics(caplog, "repositories queued")["RunOverdue"]
 
 
 # When Lambda repeats an asynchronous invocation that fails.

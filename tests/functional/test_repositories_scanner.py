@@ -19,6 +19,7 @@ from ecr_scan_reporter.scanning.runs import queue_repositories
 from fake_aws import FakeAws, Fault
 from support.configuration import memory_table
 from support.fixtures import embedded_metrics
+from support.schedules import due_at_once
 from support.virtual_time import TIME
 
 Configure = Callable[..., None]
@@ -97,12 +98,12 @@ class RegistryOverTime:
         """Start a run so many hours after the last one; return its metrics."""
         self.now += timedelta(hours=hours)
         self._caplog.clear()
-        queue_repositories(event or {}, repositories_scanner.dependencies(), self.now)
+        queue_repositories(event or {}, due_at_once(repositories_scanner.dependencies()), self.now)
         return embedded_metrics(self._caplog, "repositories queued")
 
     def run_other(self, regexp: str, *, hours: float = 0) -> None:
         """Start a run of another selection so many hours after the last run, which stays the last one."""
-        deps, now = repositories_scanner.dependencies(), self.now + timedelta(hours=hours)
+        deps, now = due_at_once(repositories_scanner.dependencies()), self.now + timedelta(hours=hours)
         queue_repositories({"repositoriesFilterRegexp": regexp}, deps, now)
 
     def heartbeat(self, *, hours: float, paused: bool = False) -> dict[str, float]:
@@ -113,10 +114,10 @@ class RegistryOverTime:
         until = self.now + timedelta(hours=hours)
         while not paused and self._last_heartbeat and self._last_heartbeat + timedelta(hours=1) < until:
             self._last_heartbeat += timedelta(hours=1)
-            write_heartbeat(repositories_scanner.dependencies(), self._last_heartbeat)
+            write_heartbeat(due_at_once(repositories_scanner.dependencies()), self._last_heartbeat)
         self._last_heartbeat = until
         self._caplog.clear()
-        write_heartbeat(repositories_scanner.dependencies(), until)
+        write_heartbeat(due_at_once(repositories_scanner.dependencies()), until)
         return embedded_metrics(self._caplog, "heartbeat")
 
     def visit(self, *names: str, oldest_days: float | None = 1, images: int = 1, hours: float = 0) -> None:
@@ -183,23 +184,23 @@ def test_age_counts_in_a_repository_with_an_image_that_was_never_scanned(registr
 
 def test_pass_ends_with_its_last_repository(registry: RegistryOverTime) -> None:
     registry.add("team-a/app", "team-b/app")
-    assert "SecondsSinceLastPass" not in registry.run()
+    assert "RunOverdue" not in registry.run()
     registry.visit("team-a/app", hours=1)
     # Since the first run began.
-    assert registry.run(hours=24)["SecondsSinceLastPass"] == 24 * 3600
+    assert registry.run(hours=24)["RunOverdue"] == 24 * 3600
     registry.visit("team-a/app", "team-b/app", hours=2)
-    assert registry.run(hours=24)["SecondsSinceLastPass"] == 22 * 3600
+    assert registry.run(hours=24)["RunOverdue"] == 22 * 3600
     registry.visit("team-b/app", hours=1)
-    assert registry.run(hours=24)["SecondsSinceLastPass"] == 46 * 3600
+    assert registry.run(hours=24)["RunOverdue"] == 46 * 3600
 
 
 def test_pass_may_take_longer_than_the_time_to_the_next_run(registry: RegistryOverTime) -> None:
     registry.add("team-a/app", "team-b/app")
     registry.run()
     registry.visit("team-a/app")
-    assert registry.run(hours=1)["SecondsSinceLastPass"] == 3600
+    assert registry.run(hours=1)["RunOverdue"] == 3600
     registry.visit("team-b/app", hours=0.5)
-    assert registry.run(hours=1)["SecondsSinceLastPass"] == 1800
+    assert registry.run(hours=1)["RunOverdue"] == 1800
 
 
 def test_deleted_repository_does_not_hold_a_pass_open(registry: RegistryOverTime) -> None:
@@ -207,7 +208,7 @@ def test_deleted_repository_does_not_hold_a_pass_open(registry: RegistryOverTime
     registry.run()
     registry.visit("team-a/app", hours=1)
     registry.delete("team-b/app")
-    assert registry.run(hours=24)["SecondsSinceLastPass"] == 23 * 3600
+    assert registry.run(hours=24)["RunOverdue"] == 23 * 3600
 
 
 def test_processed_repository_that_is_deleted_still_counts_in_its_pass(registry: RegistryOverTime) -> None:
@@ -216,7 +217,7 @@ def test_processed_repository_that_is_deleted_still_counts_in_its_pass(registry:
     registry.visit("team-a/app", "team-b/app", hours=1)
     registry.delete("team-a/app")
     registry.add("team-c/app")
-    assert registry.run(hours=24)["SecondsSinceLastPass"] == 23 * 3600
+    assert registry.run(hours=24)["RunOverdue"] == 23 * 3600
 
 
 def test_repository_that_is_forgotten_while_its_pass_is_open_does_not_hold_it_open(registry: RegistryOverTime) -> None:
@@ -226,9 +227,9 @@ def test_repository_that_is_forgotten_while_its_pass_is_open_does_not_hold_it_op
     registry.visit("team-a/app", hours=1)
     registry.delete("team-a/app")
     registry.heartbeat(hours=24)
-    assert registry.run(hours=24)["SecondsSinceLastPass"] == 24 * 3600
+    assert registry.run(hours=24)["RunOverdue"] == 24 * 3600
     registry.visit("team-b/app", hours=1)
-    assert registry.heartbeat(hours=3) == {"SecondsSinceLastPass": 2 * 3600}
+    assert registry.heartbeat(hours=3) == {"RunOverdue": 2 * 3600}
 
 
 def test_pass_is_complete_though_the_filter_was_narrowed_meanwhile(registry: RegistryOverTime) -> None:
@@ -238,8 +239,8 @@ def test_pass_is_complete_though_the_filter_was_narrowed_meanwhile(registry: Reg
     registry.visit("team-a/app", hours=1)
     registry.narrow("team-a/")
     registry.visit("team-b/app", hours=2)
-    assert registry.heartbeat(hours=48) == {"SecondsSinceLastPass": 46 * 3600}
-    assert registry.run(hours=48)["SecondsSinceLastPass"] == 46 * 3600
+    assert registry.heartbeat(hours=48) == {"RunOverdue": 46 * 3600}
+    assert registry.run(hours=48)["RunOverdue"] == 46 * 3600
 
 
 def test_enhanced_scanning_promises_no_age(registry: RegistryOverTime, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,23 +250,23 @@ def test_enhanced_scanning_promises_no_age(registry: RegistryOverTime, monkeypat
     assert "OldestScanAge" in registry.run(hours=24)
     monkeypatch.setattr(EcrRegistry, "supports_manual_scans", lambda _: False)
     registry.visit("team-a/app", oldest_days=400)
-    assert registry.run(hours=24).keys() == {"RepositoriesQueued", "SecondsSinceLastPass"}
+    assert registry.run(hours=24).keys() == {"RepositoriesQueued", "RunOverdue"}
 
 
 def test_heartbeat_says_how_old_the_last_complete_pass_is(registry: RegistryOverTime) -> None:
     registry.add("team-a/app", "team-b/app")
     # Nothing ran yet: the age counts from the first heartbeat.
-    assert registry.heartbeat(hours=0) == {"SecondsSinceLastPass": 0}
-    assert registry.heartbeat(hours=5) == {"SecondsSinceLastPass": 5 * 3600}
+    assert registry.heartbeat(hours=0) == {"RunOverdue": 0}
+    assert registry.heartbeat(hours=5) == {"RunOverdue": 5 * 3600}
     registry.run(hours=6)
     registry.visit("team-a/app", hours=1)
-    assert registry.heartbeat(hours=2) == {"SecondsSinceLastPass": 8 * 3600}
+    assert registry.heartbeat(hours=2) == {"RunOverdue": 8 * 3600}
     registry.visit("team-b/app", hours=3)
-    assert registry.heartbeat(hours=5) == {"SecondsSinceLastPass": 2 * 3600}
+    assert registry.heartbeat(hours=5) == {"RunOverdue": 2 * 3600}
     registry.heartbeat(hours=24)
     # A heartbeat starts no pass: the next run finds the one before complete.
-    assert registry.run(hours=24)["SecondsSinceLastPass"] == 21 * 3600
-    assert registry.heartbeat(hours=7 * 24) == {"SecondsSinceLastPass": (21 + 7 * 24) * 3600}
+    assert registry.run(hours=24)["RunOverdue"] == 21 * 3600
+    assert registry.heartbeat(hours=7 * 24) == {"RunOverdue": (21 + 7 * 24) * 3600}
 
 
 @pytest.mark.parametrize("complete", [True, False])
@@ -276,11 +277,11 @@ def test_pause_of_the_schedule_is_no_silence(registry: RegistryOverTime, complet
     registry.visit("team-a/app", *["team-b/app"] * complete, hours=1)
     registry.heartbeat(hours=20)
     # Three weeks without a run and without a heartbeat.
-    assert registry.heartbeat(hours=500, paused=True) == {"SecondsSinceLastPass": 0}
-    assert registry.heartbeat(hours=510) == {"SecondsSinceLastPass": 10 * 3600}
-    assert registry.run(hours=511)["SecondsSinceLastPass"] == 11 * 3600
+    assert registry.heartbeat(hours=500, paused=True) == {"RunOverdue": 0}
+    assert registry.heartbeat(hours=510) == {"RunOverdue": 10 * 3600}
+    assert registry.run(hours=511)["RunOverdue"] == 11 * 3600
     registry.visit("team-a/app", "team-b/app", hours=1)
-    assert registry.heartbeat(hours=3) == {"SecondsSinceLastPass": 2 * 3600}
+    assert registry.heartbeat(hours=3) == {"RunOverdue": 2 * 3600}
 
 
 def test_run_after_a_pause_writes_no_age_of_the_pause(registry: RegistryOverTime) -> None:
@@ -290,20 +291,20 @@ def test_run_after_a_pause_writes_no_age_of_the_pause(registry: RegistryOverTime
     registry.visit("team-a/app", "team-b/app", hours=1)
     registry.heartbeat(hours=20)
     # The first run comes before the first heartbeat.
-    assert registry.run(hours=500)["SecondsSinceLastPass"] == 0
+    assert registry.run(hours=500)["RunOverdue"] == 0
     # Whether a heartbeat follows or not: the pause is over.
     registry.visit("team-a/app", hours=1)
-    assert registry.run(hours=24)["SecondsSinceLastPass"] == 24 * 3600
+    assert registry.run(hours=24)["RunOverdue"] == 24 * 3600
     registry.visit("team-b/app", hours=1)
-    assert registry.heartbeat(hours=3, paused=True) == {"SecondsSinceLastPass": 2 * 3600}
+    assert registry.heartbeat(hours=3, paused=True) == {"RunOverdue": 2 * 3600}
 
 
 def test_heartbeats_that_fail_for_a_few_hours_are_no_pause(registry: RegistryOverTime) -> None:
     registry.add("team-a/app")
     registry.run()
     registry.heartbeat(hours=40)
-    assert registry.heartbeat(hours=46, paused=True) == {"SecondsSinceLastPass": 46 * 3600}
-    assert registry.run(hours=51)["SecondsSinceLastPass"] == 51 * 3600
+    assert registry.heartbeat(hours=46, paused=True) == {"RunOverdue": 46 * 3600}
+    assert registry.run(hours=51)["RunOverdue"] == 51 * 3600
 
 
 def test_run_of_another_selection_does_not_complete_a_pass(registry: RegistryOverTime) -> None:
@@ -314,18 +315,18 @@ def test_run_of_another_selection_does_not_complete_a_pass(registry: RegistryOve
     # Someone starts a run with another filter, while the pass is still open.
     registry.run_other("sandbox/|team-a/", hours=1.5)
     registry.visit("sandbox/app", "team-a/app", hours=2)
-    assert registry.heartbeat(hours=3) == {"SecondsSinceLastPass": 3 * 3600}
+    assert registry.heartbeat(hours=3) == {"RunOverdue": 3 * 3600}
     registry.heartbeat(hours=24)
-    assert registry.run(hours=24)["SecondsSinceLastPass"] == 24 * 3600
+    assert registry.run(hours=24)["RunOverdue"] == 24 * 3600
 
 
 def test_empty_registry_still_ages(registry: RegistryOverTime) -> None:
     registry.run()
-    assert registry.heartbeat(hours=48) == {"SecondsSinceLastPass": 48 * 3600}
+    assert registry.heartbeat(hours=48) == {"RunOverdue": 48 * 3600}
 
 
 def test_heartbeat_queues_nothing(queued: Callable[[], list[str]]) -> None:
-    assert repositories_scanner.handler({"heartbeat": True}, None) == {"SecondsSinceLastPass": 0}
+    assert repositories_scanner.handler({"heartbeat": True}, None) == {"RunOverdue": 0}
     assert queued() == []
 
 
@@ -343,7 +344,7 @@ def test_run_of_another_selection_is_no_pass(registry: RegistryOverTime, caplog:
     with pytest.raises(AttributeError, match="_aws"):
         registry.run({"repositoriesFilterRegexp": "team-a/"}, hours=12)
     assert "repositories queued" in caplog.text
-    assert registry.run(hours=12)["SecondsSinceLastPass"] == 23 * 3600
+    assert registry.run(hours=12)["RunOverdue"] == 23 * 3600
 
 
 def test_whole_run_forgets_repositories_that_it_does_not_queue(registry: RegistryOverTime) -> None:

@@ -149,6 +149,13 @@ SELECTIONS = bodies(
     {"tagged_only": True, "tag_regexp": "v", "newest": 3, "pushed_within": "1m", "pulled_within": "2d"}
 ) | st.builds(lambda regexp, age: json.dumps({"tag_regexp": regexp, "pushed_within": age}), REGEXPS, DURATIONS)
 NUMBERS = st.integers().map(str) | st.from_regex(r"[0-9]{1,6}\Z") | TEXT
+SCHEDULES = (
+    st.from_regex(r"rate\([0-9]{1,250} (minutes?|hour|day)\)", fullmatch=True)
+    | st.from_regex(
+        r"cron\([0-9,*/-]{1,6} [0-9*/]{1,3} [0-9,*/?LW-]{1,9} [0-9A-Z*-]{1,4} [?LMON#0-9]{1,5} \*\)", fullmatch=True
+    )
+    | TEXT
+)
 VARIABLES: dict[str, tuple[str, st.SearchStrategy[str]]] = {
     "CHAT_TOPIC_ARN": ("", TEXT),
     "DLQ_URLS": ('["https://sqs.eu-west-1.amazonaws.com/123456789012/images-dlq"]', bodies({"0": "a/b"})),
@@ -169,7 +176,7 @@ VARIABLES: dict[str, tuple[str, st.SearchStrategy[str]]] = {
     "REPORT_WINDOW_SECONDS": ("60", NUMBERS),
     "REPOSITORIES_EXCLUDE_REGEXP": ("", REGEXPS),
     "REPOSITORIES_FILTER_REGEXP": (".*", REGEXPS),
-    "RUN_INTERVAL_SECONDS": ("86400", NUMBERS),
+    "SCHEDULE_EXPRESSION": ("rate(1 day)", SCHEDULES),
     "SEVERITY_THRESHOLDS": ('{"CRITICAL": 1}', bodies({"CRITICAL": 1, "HIGH": 5})),
     "THREADS": ("16", NUMBERS),
 }
@@ -181,6 +188,8 @@ CHANGES = st.sampled_from(sorted(VARIABLES)).flatmap(
 
 @given(st.lists(CHANGES, min_size=1, max_size=2).map(dict))
 @example({"THREADS": "٣"})
+@example({"SCHEDULE_EXPRESSION": f"rate({'9' * 5_000} days)"})
+@example({"SCHEDULE_EXPRESSION": f"cron({'9' * 5_000} 4 * * ? *)"})
 @example({"SEVERITY_THRESHOLDS": "[" * 100_000})
 @example({"IMAGES_SELECTION": "[" * 100_000})
 @example({"SEVERITY_THRESHOLDS": '{"HIGH": ' + "9" * 5_000 + "}"})

@@ -16,6 +16,7 @@ from ecr_scan_reporter.settings import (
     RepositoriesScannerSettings,
 )
 from ecr_scan_reporter.shared.durations import Duration
+from ecr_scan_reporter.shared.schedules import Schedule
 
 REPOSITORIES_SCANNER = {
     "REPOSITORIES_FILTER_REGEXP": "^(?!sandbox/)",
@@ -103,8 +104,34 @@ def test_reporter_has_optional_settings() -> None:
 
 
 def test_images_scanner_knows_intervals_of_more_than_a_day() -> None:
-    settings = ImagesScannerSettings.from_env({**IMAGES_SCANNER, "RUN_INTERVAL_SECONDS": "604800"})
+    settings = ImagesScannerSettings.from_env({**IMAGES_SCANNER, "SCHEDULE_EXPRESSION": "rate(7 days)"})
     assert settings.run_interval == timedelta(days=7)
+
+
+def test_interval_between_two_runs_is_at_most_a_year() -> None:
+    for expression in ("rate(4000 days)", "cron(0 4 29 2 ? *)"):
+        environment = {**IMAGES_SCANNER, "SCHEDULE_EXPRESSION": expression}
+        assert ImagesScannerSettings.from_env(environment).run_interval == timedelta(days=366)
+
+
+def test_repositories_scanner_knows_the_schedule_and_the_promised_age() -> None:
+    settings = RepositoriesScannerSettings.from_env(REPOSITORIES_SCANNER)
+    assert (settings.schedule, settings.max_age) == (Schedule(timedelta(days=1)), Duration(0, 0, 7))
+    values = {"SCHEDULE_EXPRESSION": "cron(0 4 ? * MON *)", "ECR_IMAGES_DURATION_DELTA": "2w"}
+    settings = RepositoriesScannerSettings.from_env({**REPOSITORIES_SCANNER, **values})
+    assert (settings.schedule.longest_interval, settings.max_age) == (timedelta(days=7), Duration(0, 2, 0))
+
+
+@pytest.mark.parametrize("value", ["0", "86400", "1 day", "", "rate(0 days)", "cron(0 4 * * * *)"])
+def test_invalid_schedule_is_named(value: str) -> None:
+    for kind, environment in (
+        (RepositoriesScannerSettings, REPOSITORIES_SCANNER),
+        (ImagesScannerSettings, IMAGES_SCANNER),
+    ):
+        with pytest.raises(
+            SettingError, match=re.escape(f"SCHEDULE_EXPRESSION is '{value}'; expected a rate, such as")
+        ):
+            kind.from_env({**environment, "SCHEDULE_EXPRESSION": value})
 
 
 def test_reporter_reports_changes_and_reminds_never_by_default() -> None:
@@ -124,7 +151,7 @@ def test_reporter_settings_of_the_overview() -> None:
     settings = ReporterSettings.from_env(REPORTER)
     assert (settings.max_age, settings.run_interval, settings.dlq_urls) == (Duration(0, 0, 7), timedelta(days=1), ())
     url = "https://sqs.eu-west-1.amazonaws.com/123456789012/images-dlq"
-    values = {"ECR_IMAGES_DURATION_DELTA": "2w", "RUN_INTERVAL_SECONDS": "31622400", "DLQ_URLS": json.dumps([url])}
+    values = {"ECR_IMAGES_DURATION_DELTA": "2w", "SCHEDULE_EXPRESSION": "rate(366 days)", "DLQ_URLS": json.dumps([url])}
     settings = ReporterSettings.from_env({**REPORTER, **values})
     assert (settings.max_age, settings.run_interval) == (Duration(0, 2, 0), timedelta(days=366))
     assert settings.dlq_urls == (url,)
@@ -156,7 +183,6 @@ INVALID: dict[Any, list[tuple[str, str, list[str]]]] = {
         ("ECR_IMAGES_DURATION_DELTA", DURATION, ["", "7", "0d", "1h"]),
         ("IMAGES_SELECTION", SELECTION, ["{", "[]", '{"latest": 3}', '{"newest": 0}', '{"newest": true}']),
         ("IMAGES_SELECTION", SELECTION, ['{"tagged_only": 1}']),
-        ("RUN_INTERVAL_SECONDS", "a whole number of seconds", ["0", "59", "31622401", "1.5", "", "-60"]),
         ("THREADS", "a whole number from 1 to 999", ["0", "", "-1", "many", "1000"]),
     ],
     ReporterSettings: [
@@ -171,7 +197,7 @@ INVALID: dict[Any, list[tuple[str, str, list[str]]]] = {
         ("REMIND_AFTER", DURATION, ["30 days"]),
         ("REPORTS_TOPIC_ARN", "the ARN of the topic", ["arn:chat", "reports", "arn:aws:sqs:eu-west-1:123456789012:a"]),
         ("REPORT_WINDOW_SECONDS", "a whole number of seconds from 0 to 43200", ["43201"]),
-        ("RUN_INTERVAL_SECONDS", "a whole number of seconds from 60 to 31622400", ["31622401"]),
+        ("SCHEDULE_EXPRESSION", 'a rate, such as "rate', ["4 days"]),
         ("SEVERITY_THRESHOLDS", THRESHOLDS, ["", "[]", "{", '{"CRITICAL": 0}', '{"CRITICAL": true}']),
         ("SEVERITY_THRESHOLDS", THRESHOLDS, ['{"HIHG": 1}', '{"LOW": 1.5}']),
     ],

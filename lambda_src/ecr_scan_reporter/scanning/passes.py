@@ -1,12 +1,13 @@
-"""Measures how long ago every repository was last processed."""
+"""Knows when every repository was last processed, and for how long a run is overdue."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
 from ecr_scan_reporter.memory.runs import OpenPass, RunMemory
 from ecr_scan_reporter.memory.states import RepositoryState
+from ecr_scan_reporter.shared.schedules import Schedule
 
-SECONDS = frozenset({"OldestScanAge", "SecondsSinceLastPass"})
+SECONDS = frozenset({"OldestScanAge", "RunOverdue", "ScansOverdue"})
 # A heartbeat comes every hour. A longer gap means that it was turned off deliberately, so the gap does not count as a
 # delay. The alarm on silence becomes INSUFFICIENT_DATA after three hours without one, and CloudWatch may take some
 # more to see it. So a pause is longer: a heartbeat that fails a few times resets no age before the alarm says so.
@@ -15,13 +16,13 @@ _PAUSE = timedelta(hours=6)
 
 def continue_pass(
     memory: RunMemory, states: Collection[RepositoryState], queued: Collection[str], run: str, now: datetime
-) -> dict[str, float]:
-    """Begin a pass if the last one is complete; return the seconds since a pass was last complete.
+) -> datetime | None:
+    """Begin a pass if the last one is complete; return when a pass was last complete, None if this is the first one.
 
     A pass is complete when every repository that its run queued was processed by this run or a later one: a run may
     take longer than the time to the next one, so a pass stays open until it is complete. A repository that was deleted
-    before it was processed does not hold the pass open: then all repositories that still exist were processed. After a
-    pause of the schedule, the seconds count from this run.
+    before it was processed does not hold the pass open: then all repositories that still exist were processed. The
+    first run after a pause of the schedule counts as one.
 
     Raises:
         AwsError: DynamoDB rejected a call.
@@ -29,7 +30,7 @@ def continue_pass(
     open_pass = memory.open_pass()
     if open_pass is None:
         memory.remember_open_pass(OpenPass(run, len(queued), now), now)
-        return {}
+        return None
     visited, after_pause = visited_repositories(open_pass, states), is_after_pause(memory.last_heartbeat(), now)
     if not open_pass.run:
         # There was a heartbeat before the first run.
@@ -46,7 +47,19 @@ def continue_pass(
     if after_pause:
         # Otherwise, every later run would be the first one after the pause if no heartbeat is scheduled any more.
         memory.forget_heartbeat(now)
-    return {"SecondsSinceLastPass": seconds_since(continued.since, now)}
+    return continued.since
+
+
+def run_overdue(since: datetime, schedule: Schedule, now: datetime) -> dict[str, float]:
+    """Return for how many seconds the next complete pass is overdue; 0 if it is not.
+
+    Args:
+        since: when a pass was last complete (aware).
+        schedule: of the runs.
+        now: aware.
+    """
+    due = schedule.complete_by(since)
+    return {"RunOverdue": seconds_since(due, now) if due else 0}
 
 
 def is_after_pause(last_heartbeat: datetime | None, now: datetime) -> bool:

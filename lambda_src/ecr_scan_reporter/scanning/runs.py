@@ -3,7 +3,7 @@
 import logging
 import random
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -16,11 +16,14 @@ from ecr_scan_reporter.memory.runs import RunMemory
 from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.memory.summaries import open_findings
 from ecr_scan_reporter.messages.repository import RepositoryMessage
-from ecr_scan_reporter.scanning.passes import SECONDS, continue_pass, seconds_since
+from ecr_scan_reporter.scanning.passes import SECONDS, continue_pass, run_overdue, seconds_since
 from ecr_scan_reporter.settings import RepositoriesScannerSettings, compile_regexp
 from ecr_scan_reporter.shared.durations import LONG_AGO
 
 logger = logging.getLogger(__name__)
+
+# Between the start of a run and the scans.
+_SCANS_TAKE = timedelta(hours=1)
 
 
 class RunDependencies(NamedTuple):
@@ -61,7 +64,7 @@ def queue_repositories(event: Mapping[str, Any], deps: RunDependencies, now: dat
     enhanced = not deps.ecr.supports_manual_scans()
     names = list(deps.ecr.repository_names())
     matching = [name for name in names if repositories.matches(name)]
-    run, metrics = _begin_run(matching, deps.table, now, whole=whole)
+    run, metrics = _begin_run(matching, deps, now, whole=whole)
     messages = (
         RepositoryMessage(name, run=run, enhanced=enhanced, unscheduled=not scheduled.matches(name))
         for name in matching
@@ -73,13 +76,16 @@ def queue_repositories(event: Mapping[str, Any], deps: RunDependencies, now: dat
         metrics |= {"RepositoriesQueued": sent, **_open_findings(matching, deps.table)}
         if enhanced:
             # Amazon Inspector scans again when a vulnerability becomes known, not after an age.
-            metrics.pop("OldestScanAge", None)
+            for name in ("OldestScanAge", "ScansOverdue"):
+                metrics.pop(name, None)
         extra |= embed(metrics, deps.settings.name, SECONDS)
     logger.info("repositories queued", extra=extra)
     return counts
 
 
-def _begin_run(repositories: list[str], table: Table, now: datetime, *, whole: bool) -> tuple[str, dict[str, float]]:
+def _begin_run(
+    repositories: list[str], deps: RunDependencies, now: datetime, *, whole: bool
+) -> tuple[str, dict[str, float]]:
     """Sort repositories, the oldest scan first, and remember how many there are.
 
     The daily quota of scans is spent where the promised age ends first. Unknown repositories, and all repositories if
@@ -88,9 +94,10 @@ def _begin_run(repositories: list[str], table: Table, now: datetime, *, whole: b
     Returns:
         The id of the run, and the metrics that memory yields about the runs before.
     """
+    settings = deps.settings
     run = f"{now:%Y-%m-%dT%H:%M:%SZ}-{uuid4().hex[:8]}"
     metrics: dict[str, float] = {}
-    known, runs = StateMemory(table), RunMemory(table)
+    known, runs = StateMemory(deps.table), RunMemory(deps.table)
     random.shuffle(repositories)
     try:
         states = known.states()
@@ -99,8 +106,9 @@ def _begin_run(repositories: list[str], table: Table, now: datetime, *, whole: b
         runs.begin(run, len(repositories), now)
         if whole:
             queued = frozenset(repositories)
-            metrics |= scan_ages(states, queued, now)
-            metrics |= continue_pass(runs, states, queued, run, now)
+            metrics |= scan_ages(states, queued, settings, now)
+            if since := continue_pass(runs, states, queued, run, now):
+                metrics |= run_overdue(since, settings.schedule, now)
             known.forget(state.repository for state in states if state.repository not in queued)
     except AwsError as error:
         # Until the order is known, it is random.
@@ -119,16 +127,21 @@ def _open_findings(repositories: Collection[str], table: Table) -> dict[str, flo
 _OPEN = {"CRITICAL": "OpenCritical", "HIGH": "OpenHigh", "MEDIUM": "OpenMedium", "LOW": "OpenLow"}
 
 
-def scan_ages(states: Iterable[RepositoryState], queued: Collection[str], now: datetime) -> dict[str, float]:
-    """Return the longest time that any image has waited for a scan: since its last one, or else since its push.
+def scan_ages(
+    states: Iterable[RepositoryState], queued: Collection[str], settings: RepositoriesScannerSettings, now: datetime
+) -> dict[str, float]:
+    """Return the longest time that an image has waited since its last scan, or else its push, and how much is too long.
 
-    Images without a date are left out. So are repositories that are not queued: ECR no longer lists them, or they are
-    excluded.
+    Images without any date are left out. So are repositories that are not queued: ECR no longer lists them, or they are
+    excluded. An image that is not yet due in one run is scanned in the next.
     """
     dates = [
         state.waiting_since for state in states if state.images and state.waiting_since and state.repository in queued
     ]
-    return {"OldestScanAge": seconds_since(min(dates), now)} if dates else {}
+    if not dates:
+        return {}
+    overdue_before = settings.max_age.before(now - settings.schedule.longest_interval - _SCANS_TAKE)
+    return {"OldestScanAge": seconds_since(min(dates), now), "ScansOverdue": seconds_since(min(dates), overdue_before)}
 
 
 def open_by_severity(table: Table, queued: Collection[str]) -> dict[str, float]:
