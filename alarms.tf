@@ -1,36 +1,11 @@
-# The alarms, which watch everything else. They report to a topic of their own: what watches the reports must not depend on
-# the topic of the reports. Each description links to the section of docs/operations.md that says what to do.
+# The alarms, which watch everything else. They report to a topic of their own: what watches the reports must not depend
+# on the topic of the reports. Each description links to the section of docs/operations.md that says what to do.
 
 locals {
   metrics_namespace = "EcrScanReporter"
 
   # A link, because whoever gets an alarm may have never seen this repository.
   operations_page = "https://github.com/OWNER/terraform-aws-ecr-scan-reporter/blob/main/docs/operations.md"
-
-  # Durations in seconds. A month counts as 31 days, so that no alarm fires before the promised age has passed.
-  promised_age = try(regex(local.duration_regexp, var.images_duration_delta), [])
-  promised_age_seconds = 86400 * sum([for index, days in [31, 7, 1] :
-    days * try(tonumber(trimsuffix(local.promised_age[index], ["m", "w", "d"][index])), 0)
-  ])
-
-  # An image that is not yet due in one run is scanned in the next. The hour covers the difference between the start of a run
-  # and the scans.
-  overdue_seconds = local.promised_age_seconds + local.longest_run_interval_seconds + 3600
-
-  # Silence: no run was complete when one was due. An alarm that counts runs cannot watch a weekly schedule. CloudWatch looks
-  # back seven days at most, and a run that is a minute late leaves seven days without a run. So this alarm reads an age: a
-  # second rule, the heartbeat, has the repositories scanner write every hour how many seconds ago the last run was complete.
-  # The age passes the threshold for any reason: a rule that someone disabled, a function that fails, a schedule that never
-  # fires. Three hours of data are enough to evaluate it, so no limit of CloudWatch matters.
-  #
-  # If the heartbeat is missing too, the alarm goes to INSUFFICIENT_DATA, which has the same actions. Treating missing data as
-  # breaching, or filling it with FILL, would fire after every installation, before the first heartbeat. INSUFFICIENT_DATA does
-  # not: it is the state in which an alarm begins, and only a change of state triggers actions.
-  #
-  # The age is at most one interval plus the length of a run. A run may be as long as the interval, but no longer than a day.
-  # The allowance is at least an hour, because the heartbeat comes once an hour.
-  heartbeat_seconds = 3600
-  silence_seconds   = local.longest_run_interval_seconds + min(86400, max(3600, local.longest_run_interval_seconds))
 
   alarm_functions = merge(
     {
@@ -57,7 +32,10 @@ locals {
         dimensions = { QueueName = module.images_queue.dlq.name }
         missing    = "ignore"
         section    = "images-dlq"
-        text       = "The images scanner failed five times on a repository, whose images are not scanned. Read its errors, then redrive."
+        text = join(" ", [
+          "The images scanner failed five times on a repository, whose images are not scanned.",
+          "Read its errors, then redrive.",
+        ])
       })
       reports_dlq = merge(local.alarm_defaults, {
         namespace  = "AWS/SQS", metric = "ApproximateNumberOfMessagesVisible", statistic = "Maximum", threshold = 0
@@ -65,9 +43,9 @@ locals {
         missing    = "ignore"
         section    = "reports-dlq"
         text = join(" ", [
-          "The reporter failed five times on a scan event, EventBridge could not deliver one, or a digest failed three times.",
-          "Read the reporter's errors, then redrive. Do not redrive a record whose requestPayload has \"digest\": true:",
-          "delete it, and invoke the reporter with {\"digest\": true}.",
+          "The reporter failed five times on a scan event, EventBridge could not deliver one, or an overview failed",
+          "three times. Read the reporter's errors, then redrive. Do not redrive a record whose requestPayload has",
+          "\"overview\": true: delete it, and invoke the reporter with {\"overview\": true}.",
         ])
       })
       # Such an event is in no queue. EventBridge writes the metric only when that happens.
@@ -95,11 +73,14 @@ locals {
         namespace  = "AWS/SQS", metric = "ApproximateAgeOfOldestMessage", statistic = "Maximum", threshold = 3600
         dimensions = { QueueName = module.reports_queue.queue.name }
         section    = "queue-age"
-        text       = "A scan event has waited to be reported for more than an hour. See whether the reporter runs, fails or is throttled."
+        text = join(" ", [
+          "A scan event has waited to be reported for more than an hour.",
+          "See whether the reporter runs, fails or is throttled.",
+        ])
       })
       overdue_scans = merge(local.alarm_defaults, {
-        namespace  = local.metrics_namespace, metric = "OldestScanAge", statistic = "Maximum", period = 3600
-        threshold  = local.overdue_seconds
+        namespace  = local.metrics_namespace, metric = "ScansOverdue", statistic = "Maximum", threshold = 0
+        period     = 3600
         dimensions = { Instance = var.name }
         # Written by each run. Between two runs, the alarm keeps its state.
         missing = "ignore"
@@ -109,13 +90,22 @@ locals {
           "See whether ECR's quota is exhausted, or scans fail.",
         ])
       })
+      # Silence: no run was complete when one was due. An alarm that counts runs cannot watch a weekly schedule:
+      # CloudWatch looks back seven days at most, and a run that is a minute late leaves seven days without a run. So
+      # this alarm reads a number that the heartbeat writes between the runs: for how many seconds the next complete run
+      # is overdue. It is over zero for any reason: a rule that someone disabled, a function that fails, a schedule that
+      # never fires. Three hours of data are enough to evaluate it, so no limit of CloudWatch matters.
+      #
+      # If the heartbeat is missing too, the alarm goes to INSUFFICIENT_DATA, which has the same actions. Treating
+      # missing data as breaching, or filling it with FILL, would fire after every installation, before the first
+      # heartbeat. INSUFFICIENT_DATA does not: it is the state in which an alarm begins, and only a change of state
+      # triggers actions.
       silence = merge(local.alarm_defaults, {
-        namespace  = local.metrics_namespace, metric = "SecondsSinceLastPass", statistic = "Minimum"
-        period     = local.heartbeat_seconds, periods = 3
-        threshold  = local.silence_seconds
+        namespace  = local.metrics_namespace, metric = "RunOverdue", statistic = "Minimum", threshold = 0
+        period     = 60 * local.heartbeat_minutes, periods = 3
         dimensions = { Instance = var.name }
         missing    = "missing"
-        # Paused on purpose: the rules are disabled, and the age means nothing.
+        # Paused on purpose: the rules are disabled, and no run is due.
         applicable        = var.enabled
         insufficient_data = true
         section           = "silence"
@@ -140,7 +130,10 @@ locals {
       namespace  = "AWS/Lambda", metric = "Throttles", statistic = "Sum", threshold = 0, periods = 4
       dimensions = { FunctionName = function }
       section    = "throttles"
-      text       = "Lambda has rejected invocations of ${function} for 20 minutes. See whether the account's concurrency is used up."
+      text = join(" ", [
+        "Lambda has rejected invocations of ${function} for 20 minutes.",
+        "See whether the account's concurrency is used up.",
+      ])
     }) },
   )
 
@@ -172,8 +165,8 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   tags                      = var.tags
 }
 
-# Encrypted with the customer key only: CloudWatch may not use the AWS managed key of SNS, whose policy nobody can change. A
-# message holds the name and the description of an alarm, and a number.
+# Encrypted with the customer key only: CloudWatch may not use the AWS managed key of SNS, whose policy nobody can
+# change. A message holds the name and the description of an alarm, and a number.
 resource "aws_sns_topic" "alarms" {
   count = var.create_alarms ? 1 : 0
 
@@ -198,9 +191,9 @@ resource "aws_sns_topic" "alarms" {
         Principal = { Service = "cloudwatch.amazonaws.com" }
         Action    = "sns:Publish"
         Resource  = "${local.sns_arn_prefix}:${local.names.alarms}"
-        Condition = { ArnLike = {
-          "aws:SourceArn" = "arn:${data.aws_partition.current.partition}:cloudwatch:${local.arn_scope}:alarm:${var.name}-*"
-        } }
+        Condition = { ArnLike = { "aws:SourceArn" = join(":", [
+          "arn", data.aws_partition.current.partition, "cloudwatch", local.arn_scope, "alarm", "${var.name}-*",
+        ]) } }
       },
     ]
   })
@@ -212,37 +205,6 @@ resource "aws_sns_topic_subscription" "alarm_email" {
   topic_arn = aws_sns_topic.alarms[0].arn
   protocol  = "email"
   endpoint  = var.alarm_email
-}
-
-# The heartbeat, which the silence alarm needs; see above.
-
-resource "aws_cloudwatch_event_rule" "heartbeat" {
-  count = contains(keys(local.alarms), "silence") ? 1 : 0
-
-  name                = local.names.heartbeat
-  description         = "Has the repositories scanner write how long ago the last run was complete."
-  schedule_expression = "rate(1 hour)"
-  tags                = var.tags
-}
-
-resource "aws_cloudwatch_event_target" "heartbeat" {
-  count = length(aws_cloudwatch_event_rule.heartbeat)
-
-  rule  = aws_cloudwatch_event_rule.heartbeat[0].name
-  arn   = module.repositories_scanner.function.arn
-  input = jsonencode({ heartbeat = true })
-
-  depends_on = [aws_lambda_permission.heartbeat]
-}
-
-resource "aws_lambda_permission" "heartbeat" {
-  count = length(aws_cloudwatch_event_rule.heartbeat)
-
-  statement_id  = "AllowHeartbeatRule"
-  action        = "lambda:InvokeFunction"
-  function_name = module.repositories_scanner.function.function_name
-  principal     = "events.amazonaws.com"
-  source_arn    = aws_cloudwatch_event_rule.heartbeat[0].arn
 }
 
 # Nobody reads what goes to an address that has not confirmed. SNS asks once, and the link is valid for two days.

@@ -1,14 +1,16 @@
-# The dashboard, in the order of the questions that bring people to it, and the saved queries that docs/operations.md names.
+# The dashboard, in the order of the questions that bring people to it, and the saved queries that docs/operations.md
+# names.
 
 locals {
-  # Dashboards are global: without the Region, an instance with the same name in another Region would overwrite this one.
+  # Dashboards are global: without the Region, an instance with the same name in another Region would overwrite this
+  # one.
   dashboard_name = "${var.name}-${local.region}"
 
   dashboard_metrics = { for name in [
-    "RepositoriesQueued", "OldestScanAge", "SecondsSinceLastPass", "ImagesSeen", "ScansStarted", "ImagesFailed", "Throttled",
-    "QuotaReached", "EventsProcessed", "ReportsPublished", "NewCritical", "NewHigh", "NewMedium", "NewLow", "OpenCritical",
-    "OpenHigh", "OpenMedium", "OpenLow", "SkippedScannedRecently", "SkippedNotSelected", "SkippedUnsupported", "SkippedArchived",
-    "SkippedOther", "MemoryUnavailable",
+    "RepositoriesQueued", "OldestScanAge", "ScansOverdue", "RunOverdue", "ImagesSeen", "ScansStarted", "ImagesFailed",
+    "Throttled", "QuotaReached", "EventsProcessed", "ReportsPublished", "NewCritical", "NewHigh", "NewMedium", "NewLow",
+    "OpenCritical", "OpenHigh", "OpenMedium", "OpenLow", "SkippedScannedRecently", "SkippedNotSelected",
+    "SkippedUnsupported", "SkippedArchived", "SkippedOther", "MemoryUnavailable",
   ] : name => [local.metrics_namespace, name, "Instance", var.name] }
 
   dashboard_defaults = { region = local.region, view = "timeSeries", period = 3600, stat = "Sum" }
@@ -27,20 +29,24 @@ locals {
     { height = 1, widgets = [{ type = "text", properties = { markdown = "## Is it running?" } }] },
     { height = 6, widgets = concat(
       length(local.alarms) == 0 ? [] : [{
-        type       = "alarm"
-        properties = { title = "Alarms", alarms = [for key in sort(keys(local.alarms)) : aws_cloudwatch_metric_alarm.this[key].arn] }
+        type = "alarm"
+        properties = {
+          title  = "Alarms"
+          alarms = [for key in sort(keys(local.alarms)) : aws_cloudwatch_metric_alarm.this[key].arn]
+        }
       }],
       [
         { type = "metric", properties = merge(local.dashboard_defaults, {
-          title       = "Age of the oldest scan and of the last complete run, days"
-          stat        = "Maximum"
-          annotations = { horizontal = [{ label = "Scans are overdue", value = floor(local.overdue_seconds / 8640) / 10 }] }
+          title = "Age of the oldest scan; scans and runs overdue; days"
+          stat  = "Maximum"
           # A run a day leaves gaps in an hourly graph.
           metrics = [
-            concat(local.dashboard_metrics.OldestScanAge, [{ id = "scan", visible = false }]),
-            concat(local.dashboard_metrics.SecondsSinceLastPass, [{ id = "run", visible = false }]),
-            [{ id = "scan_days", expression = "FILL(scan, REPEAT) / 86400", label = "Oldest scan" }],
-            [{ id = "run_days", expression = "FILL(run, REPEAT) / 86400", label = "Last complete run" }],
+            concat(local.dashboard_metrics.OldestScanAge, [{ id = "age", visible = false }]),
+            concat(local.dashboard_metrics.ScansOverdue, [{ id = "scans", visible = false }]),
+            concat(local.dashboard_metrics.RunOverdue, [{ id = "run", visible = false }]),
+            [{ id = "age_days", expression = "FILL(age, REPEAT) / 86400", label = "Oldest scan" }],
+            [{ id = "scans_days", expression = "FILL(scans, REPEAT) / 86400", label = "Scans overdue" }],
+            [{ id = "run_days", expression = "FILL(run, REPEAT) / 86400", label = "Run overdue" }],
           ]
         }) },
         { type = "metric", properties = merge(local.dashboard_defaults, {
@@ -49,7 +55,7 @@ locals {
         }) },
         { type = "metric", properties = merge(local.dashboard_defaults, {
           title   = "Invocations"
-          metrics = [for function in values(local.alarm_functions) : ["AWS/Lambda", "Invocations", "FunctionName", function]]
+          metrics = [for name in values(local.alarm_functions) : ["AWS/Lambda", "Invocations", "FunctionName", name]]
         }) },
       ],
     ) },
@@ -75,7 +81,7 @@ locals {
       }) },
       { type = "metric", properties = merge(local.dashboard_defaults, {
         title   = "Errors"
-        metrics = [for function in values(local.alarm_functions) : ["AWS/Lambda", "Errors", "FunctionName", function]]
+        metrics = [for name in values(local.alarm_functions) : ["AWS/Lambda", "Errors", "FunctionName", name]]
       }) },
     ] },
     { height = 1, widgets = [{ type = "text", properties = { markdown = "## What did it find?" } }] },
@@ -106,12 +112,14 @@ locals {
         ]
       }) },
       { type = "metric", properties = merge(local.dashboard_defaults, {
-        title   = "ECR: throttled, quota reached, images failed; memory unavailable"
-        metrics = [for name in ["Throttled", "QuotaReached", "ImagesFailed", "MemoryUnavailable"] : local.dashboard_metrics[name]]
+        title = "ECR: throttled, quota reached, images failed; memory unavailable"
+        metrics = [for name in ["Throttled", "QuotaReached", "ImagesFailed", "MemoryUnavailable"] :
+          local.dashboard_metrics[name]
+        ]
       }) },
       { type = "metric", properties = merge(local.dashboard_defaults, {
         title   = "Lambda: throttles"
-        metrics = [for function in values(local.alarm_functions) : ["AWS/Lambda", "Throttles", "FunctionName", function]]
+        metrics = [for name in values(local.alarm_functions) : ["AWS/Lambda", "Throttles", "FunctionName", name]]
       }) },
       { type = "metric", properties = merge(local.dashboard_defaults, {
         title = "SNS: messages that could not be delivered"
@@ -172,7 +180,8 @@ locals {
       log_groups = [local.log_groups.images_scanner]
       query      = <<-EOT
         filter message = "image failed"
-        | stats count(*) as failures, latest(detail) as last_detail, latest(@timestamp) as last by repository, digest, reason
+        | stats count(*) as failures, latest(detail) as last_detail, latest(@timestamp) as last
+            by repository, digest, reason
         | sort failures desc
         | limit 200
       EOT
@@ -200,7 +209,7 @@ locals {
       log_groups = [local.log_groups.reporter]
       query      = <<-EOT
         fields @timestamp, message, topic, reason
-        | filter message in ["report not published", "report not queued", "could not publish a digest",
+        | filter message in ["report not published", "report not queued", "could not publish an overview",
             "could not check what is to be published"]
         | sort @timestamp desc
         | limit 200

@@ -1,5 +1,5 @@
-# The rules for findings that should not be reported. The reporter reads them from the table: a function's environment is too
-# small for them, and a resource for each would fill the plan.
+# The rules for findings that should not be reported. The reporter reads them from the table: a function's environment
+# is too small for them, and a resource for each would fill the plan.
 
 locals {
   # Without attributes that are null, so that a rule has one form no matter how it is written.
@@ -10,9 +10,110 @@ locals {
 
   # The rules whose date has passed, or will within 14 days, keyed by what a message calls them.
   ignored_findings_ending = { for index, rule in local.ignored_findings :
-    "ignored_findings[${index}] (${try(rule.id, rule.package)})" => rule.expires
+    local.ignored_findings_names[index] => rule.expires
     if can(rule.expires) && try(timecmp("${rule.expires}T00:00:00Z", timeadd(plantimestamp(), "336h")) <= 0, false)
   }
+}
+
+# The checks of the rules. Not validations of the input: each would need its condition twice, to accept the list and to
+# name the rules that are wrong. A precondition of the table shows all problems.
+locals {
+  ignored_finding_attributes = ["id", "package", "reason", "owner", "expires", "until_fixed", "repositories"]
+
+  # Generous, but a misspelled ID has none of these forms.
+  vulnerability_id_regexps = [
+    "^(CVE|GO|GSD|MAL)-[0-9]{4}-[0-9]{4,}$",
+    "^(GHSA|CGA)(-[0-9a-z]{4}){3}$",
+    "^ALAS[0-9A-Z._-]*-[0-9]{4}-[0-9]+$",                # ALAS2-2026-1234, ALASKERNEL-5.10-2026-012
+    "^(RH[BES]A|ALSA|RLSA|RXSA)-[0-9]{4}:[0-9]+$",       # Red Hat, AlmaLinux, Rocky Linux
+    "^(open)?SUSE-[A-Z]{2}-[0-9]{4}:[0-9]+-[0-9]+$",     # SUSE-SU-2026:1234-1
+    "^EL[BS]A-[0-9]{4}-[0-9]+(-[0-9]+)?$",               # Oracle Linux
+    "^(DSA|DLA|DTSA|USN|LSN|ASA|AVG)-[0-9]+(-[0-9]+)?$", # Debian, Ubuntu, Arch Linux
+    "^TEMP-[0-9]{7}-[0-9A-F]{6}$",                       # Debian, before there is a CVE ID
+    "^(PYSEC|RUSTSEC|OSV|GMS|PRISMA|HSEC|RSEC)-[0-9]{4}-[0-9]+$",
+    "^(SNYK|IN[0-9]+)-[0-9A-Z]+-[0-9A-Za-z@/._:-]+-[0-9]+$", # SNYK-JS-LODASH-1234567
+  ]
+
+  ignored_findings_names = [for index, rule in local.ignored_findings :
+    "ignored_findings[${index}] (${coalesce(lookup(rule, "id", ""), lookup(rule, "package", ""), "no name")})"
+  ]
+
+  ignored_findings_problems = flatten([for index, rule in local.ignored_findings : [
+    for problem in [
+      {
+        # The input, because a misspelled attribute is wrong even if it is null.
+        accepted = length(setsubtract(keys(var.ignored_findings[index]), local.ignored_finding_attributes)) == 0
+        value = join(" ", [
+          "it has", join(", ", setsubtract(keys(var.ignored_findings[index]), local.ignored_finding_attributes)),
+        ])
+        expected = join(", ", local.ignored_finding_attributes)
+      },
+      {
+        accepted = length([for name in ["id", "package"] : name if trimspace(lookup(rule, name, "")) != ""]) == 1
+        value    = "id is ${jsonencode(try(rule.id, null))} and package ${jsonencode(try(rule.package, null))}"
+        expected = "exactly one of them"
+      },
+      {
+        accepted = anytrue([for form in local.vulnerability_id_regexps :
+          can(regex(form, coalesce(lookup(rule, "id", ""), "CVE-0000-0000")))
+        ])
+        value = "id is ${jsonencode(try(rule.id, null))}"
+        expected = join(" ", [
+          "an ID such as CVE-2026-1234, GHSA-jfh8-c2jp-5v3q, ALAS2-2026-1234, RHSA-2026:1234, DSA-1234-1, DLA-1234-1,",
+          "USN-1234-1, ELSA-2026-1234, SNYK-JS-LODASH-1234567, GO-2026-1234, PYSEC-2026-12, RUSTSEC-2026-0001 or",
+          "OSV-2026-123",
+        ])
+      },
+      {
+        accepted = trimspace(lookup(rule, "reason", "")) != ""
+        value    = "reason is ${jsonencode(try(rule.reason, null))}"
+        expected = "why the findings can be ignored"
+      },
+      {
+        accepted = trimspace(lookup(rule, "owner", "")) != ""
+        value    = "owner is ${jsonencode(try(rule.owner, null))}"
+        expected = "who is responsible for the decision, such as a team or an address"
+      },
+      {
+        accepted = contains(["", "true", "false"], lookup(rule, "until_fixed", ""))
+        value    = "until_fixed is ${jsonencode(try(rule.until_fixed, null))}"
+        expected = "true, or expires instead"
+      },
+      {
+        accepted = can(rule.expires) == contains(["", "false"], lookup(rule, "until_fixed", ""))
+        value = join(" ", [
+          "expires is ${jsonencode(try(rule.expires, null))} and until_fixed",
+          jsonencode(try(rule.until_fixed, null)),
+        ])
+        expected = "exactly one of a date and true"
+      },
+      {
+        accepted = try(timecmp(
+          "${lookup(rule, "expires", "2000-01-01")}T00:00:00Z", timeadd(plantimestamp(), "8784h"),
+        ) <= 0, false)
+        value    = "expires is ${jsonencode(try(rule.expires, null))}"
+        expected = "a date at most a year ahead, such as ${formatdate("YYYY-MM-DD", timeadd(plantimestamp(), "2160h"))}"
+      },
+      {
+        accepted = contains(range(1, 513), length(lookup(rule, "repositories", "-")))
+        value    = "repositories has ${length(lookup(rule, "repositories", ""))} characters"
+        expected = "a Python regular expression of 1 to 512 characters, or null for all repositories"
+      },
+      {
+        # Terraform's regular expressions have no lookahead and no backreferences: the reporter checks those.
+        accepted = can(try(
+          regex("[(][?]|[\\\\][1-9Z]", rule.repositories), regexall(lookup(rule, "repositories", "-"), ""),
+        ))
+        value    = "repositories is ${jsonencode(try(rule.repositories, null))}"
+        expected = "a Python regular expression, such as \"team-a/\""
+      },
+      {
+        accepted = length(base64encode(jsonencode(rule))) <= 2668
+        value    = "it has ${floor(length(base64encode(jsonencode(rule))) * 3 / 4)} bytes as JSON"
+        expected = "at most 2000: an item of the table holds 400 KB"
+      },
+    ] : "${local.ignored_findings_names[index]}: ${problem.value}; expected ${problem.expected}" if !problem.accepted
+  ]])
 }
 
 resource "aws_dynamodb_table_item" "ignored_findings" {
@@ -28,8 +129,9 @@ resource "aws_dynamodb_table_item" "ignored_findings" {
     rules = { S = jsonencode(local.ignored_findings_chunks[count.index]) }
   })
 
-  # A replaced table is empty but has the old name, so nothing else tells Terraform that the rules are gone. The ARN is unknown
-  # only when the table is replaced. With the whole resource as the trigger, each change of a tag would write the rules again.
+  # A replaced table is empty but has the old name, so nothing else tells Terraform that the rules are gone. The ARN is
+  # unknown only when the table is replaced. With the whole resource as the trigger, each change of a tag would write
+  # the rules again.
   lifecycle {
     replace_triggered_by = [aws_dynamodb_table.memory.arn]
   }

@@ -27,32 +27,23 @@ resource "aws_lambda_event_source_mapping" "images" {
 module "images_scanner" {
   source = "./modules/function"
 
-  name                 = local.names.images_scanner
-  description          = "Starts the scans that are due in an ECR repository."
-  handler              = "ecr_scan_reporter.images_scanner.handler"
-  filename             = local.package
-  architecture         = var.architecture
-  memory_size          = var.functions.images_scanner.memory
-  timeout              = var.functions.images_scanner.timeout
-  vpc_config           = var.vpc_config
-  tracing              = var.tracing
-  log_level            = var.log_level
-  log_retention_days   = var.log_retention_days
-  kms_key_arn          = var.kms_key_arn
-  role_path            = var.role_path
-  permissions_boundary = var.permissions_boundary
-  tags                 = var.tags
+  name        = local.names.images_scanner
+  description = "Starts the scans that are due in an ECR repository."
+  handler     = "ecr_scan_reporter.images_scanner.handler"
+  common      = local.function_settings
+  memory_size = var.functions.images_scanner.memory
+  timeout     = var.functions.images_scanner.timeout
 
-  environment_variables = merge(var.environment_variables, {
+  environment_variables = {
     ECR_IMAGES_DURATION_DELTA = var.images_duration_delta
-    RUN_INTERVAL_SECONDS      = tostring(local.longest_run_interval_setting)
+    SCHEDULE_EXPRESSION       = local.schedule_expression
     IMAGES_SELECTION          = jsonencode(var.images_selection)
     IMAGES_QUEUE_URL          = module.images_queue.queue.url
     REPORTS_QUEUE_URL         = module.reports_queue.queue.url
     MEMORY_TABLE_NAME         = aws_dynamodb_table.memory.name
     REPORTER_NAME             = var.name
     THREADS                   = tostring(var.functions.images_scanner.threads)
-  })
+  }
 
   policy_statements = merge(local.encrypt_messages_statement, {
     ConsumeImagesQueue = {
@@ -71,7 +62,8 @@ module "images_scanner" {
       actions   = ["ecr:StartImageScan"]
       resources = [local.repositories_arn]
     }
-    # A dry run says whether the registry starts the scans itself. The configuration belongs to the registry, which has no ARN.
+    # A dry run says whether the registry starts the scans itself. The configuration belongs to the registry, which has
+    # no ARN.
     ReadScanningConfiguration = {
       actions   = ["ecr:GetRegistryScanningConfiguration"]
       resources = ["*"]

@@ -1,29 +1,30 @@
 # Keeps every image of an Amazon ECR registry scanned, and reports what the scans find.
 #
-#   schedule ──▶ repositories scanner ──▶ images queue ──▶ images scanner ──▶ ECR StartImageScan
-#                                          ▲     └──▶ DLQ       │
-#                                          └── continuations ───┘
-#
-#   scan events ──▶ rule ──▶ reports queue ──▶ reporter ──▶ topics ──▶ email, chat, queues, ...
-#   (ECR, Inspector)  └──▶ DLQ ◀──┘
+#   schedule, heartbeat ──▶ repositories scanner ──▶ images queue ──▶ images scanner ──▶ ECR StartImageScan
+#                                    ▲                 ▲     └──▶ DLQ   │    ▲   │
+#                                    │                 └─ continuations ┘    │   │ images with overdue findings
+#                                    └────────▶ memory ◀─────────────────────┘   │
+#                                                 ▲                              ▼
+#                                                 ▼    ┌────────────────── reports queue ◀── rule ◀── scan events
+#   overview schedule ─────────────────────▶ reporter ◀┘                         └──▶ DLQ ◀──┘    (ECR, Inspector)
+#                                                 └──▶ topics ──▶ email, chat, queues, ...
 #
 # Each file covers one concern, in the order in which the data flows: repositories_scanner.tf (with the schedule),
-# images_scanner.tf, reporter.tf (with the rule), digest.tf (with its schedule) and topics.tf; memory.tf has the table that
-# all functions use, and ignored_findings.tf the rules in it. alarms.tf and dashboard.tf watch all of it, and
-# console_widget.tf has the function that shows the table on the dashboard. This file has what several of them share.
+# images_scanner.tf, reporter.tf (with the rule), overview.tf (with its schedule) and topics.tf; memory.tf has the table
+# that all functions use, and ignored_findings.tf the rules in it. alarms.tf (with heartbeat.tf) and dashboard.tf watch
+# all of it, and console_widget.tf has the function that shows the table on the dashboard. This file has what several of
+# them share.
 
 data "aws_caller_identity" "current" {}
 
 data "aws_partition" "current" {}
 
 locals {
-  package = "${path.module}/dist/ecr_scan_reporter.zip"
-
-  # Names of functions, roles and rules have at most 64 characters, so all names do. A longer name is cut and gets a hash
-  # of the whole `name`, so that two long names with the same beginning stay distinct.
+  # Names of functions, roles and rules have at most 64 characters, so all names do. A longer name is cut and gets a
+  # hash of the whole `name`, so that two long names with the same beginning stay distinct.
   names = { for suffix in [
     "schedule", "repositories-scanner", "images", "images-dlq", "images-scanner",
-    "scan-events", "reports", "reports-dlq", "reporter", "digest-schedule", "chat", "memory", "console-widget",
+    "scan-events", "reports", "reports-dlq", "reporter", "overview-schedule", "chat", "memory", "console-widget",
     "heartbeat", "alarms",
     ] : replace(suffix, "-", "_") => (
     length("${var.name}-${suffix}") <= 64
@@ -39,10 +40,26 @@ locals {
   sns_arn_prefix   = "arn:${data.aws_partition.current.partition}:sns:${local.arn_scope}"
   repositories_arn = "arn:${data.aws_partition.current.partition}:ecr:${local.arn_scope}:repository/*"
 
+  # What all functions have in common.
+  function_settings = {
+    filename              = "${path.module}/dist/ecr_scan_reporter.zip"
+    architecture          = var.architecture
+    environment_variables = var.environment_variables
+    vpc_config            = var.vpc_config
+    tracing               = var.tracing
+    log_level             = var.log_level
+    log_retention_days    = var.log_retention_days
+    kms_key_arn           = var.kms_key_arn
+    role_path             = var.role_path
+    permissions_boundary  = var.permissions_boundary
+    tags                  = var.tags
+  }
+
   # The permissions that Lambda needs to poll a queue.
   sqs_consumer_actions = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
 
-  # The statement that a function needs to send or publish messages that kms_key_arn encrypts. Its role may already decrypt.
+  # The statement that a function needs to send or publish messages that kms_key_arn encrypts. Its role may already
+  # decrypt.
   encrypt_messages_statement = { for sid, actions in { EncryptMessages = ["kms:GenerateDataKey"] } : sid => {
     actions   = actions
     resources = [var.kms_key_arn]
@@ -53,25 +70,12 @@ locals {
 locals {
   severities = ["CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL", "UNDEFINED", "UNTRIAGED"]
 
-  ignored_finding_attributes = ["id", "package", "reason", "owner", "expires", "until_fixed", "repositories"]
-
-  # Generous, but a misspelled ID has none of these forms.
-  vulnerability_id_regexps = [
-    "^(CVE|GO|GSD|MAL)-[0-9]{4}-[0-9]{4,}$",
-    "^(GHSA|CGA)(-[0-9a-z]{4}){3}$",
-    "^ALAS[0-9A-Z._-]*-[0-9]{4}-[0-9]+$",                # ALAS2-2026-1234, ALASKERNEL-5.10-2026-012
-    "^(RH[BES]A|ALSA|RLSA|RXSA)-[0-9]{4}:[0-9]+$",       # Red Hat, AlmaLinux, Rocky Linux
-    "^(open)?SUSE-[A-Z]{2}-[0-9]{4}:[0-9]+-[0-9]+$",     # SUSE-SU-2026:1234-1
-    "^EL[BS]A-[0-9]{4}-[0-9]+(-[0-9]+)?$",               # Oracle Linux
-    "^(DSA|DLA|DTSA|USN|LSN|ASA|AVG)-[0-9]+(-[0-9]+)?$", # Debian, Ubuntu, Arch Linux
-    "^TEMP-[0-9]{7}-[0-9A-F]{6}$",                       # Debian, before there is a CVE ID
-    "^(PYSEC|RUSTSEC|OSV|GMS|PRISMA|HSEC|RSEC)-[0-9]{4}-[0-9]+$",
-    "^(SNYK|IN[0-9]+)-[0-9A-Z]+-[0-9A-Za-z@/._:-]+-[0-9]+$", # SNYK-JS-LODASH-1234567
-  ]
-
   # Months, weeks and days in this order. A duration also has to contain a digit other than 0.
   duration_regexp = "^([0-9]+m)?([0-9]+w)?([0-9]+d)?$"
-  duration_form   = "months, weeks and days in this order, all optional, more than zero in total, such as \"7d\", \"2w\" or \"1m2w3d\""
+  duration_form = join(" ", [
+    "months, weeks and days in this order, all optional, more than zero in total,",
+    "such as \"7d\", \"2w\" or \"1m2w3d\"",
+  ])
 
   # "Protocol" in https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html
   subscription_protocols = [
@@ -89,10 +93,10 @@ locals {
 
   # The environment variables that the module sets from its other inputs.
   module_environment_variables = [
-    "CHAT_TOPIC_ARN", "DLQ_URLS", "ECR_IMAGES_DURATION_DELTA", "FIXABLE_ONLY", "FIX_WITHIN", "GROUP_BY", "IMAGES_QUEUE_URL",
-    "IMAGES_SELECTION", "MEMORY_TABLE_NAME", "NOTIFY_ON", "NOTIFY_ON_FIXED",
+    "CHAT_TOPIC_ARN", "DLQ_URLS", "ECR_IMAGES_DURATION_DELTA", "FIXABLE_ONLY", "FIX_WITHIN", "GROUP_BY",
+    "IMAGES_QUEUE_URL", "IMAGES_SELECTION", "MEMORY_TABLE_NAME", "NOTIFY_ON", "NOTIFY_ON_FIXED",
     "NOTIFY_ON_SCAN_FAILURE", "REMIND_AFTER", "REPORTER_NAME", "REPORTS_QUEUE_URL", "REPORTS_TOPIC_ARN",
-    "REPORT_WINDOW_SECONDS", "REPOSITORIES_EXCLUDE_REGEXP", "REPOSITORIES_FILTER_REGEXP", "RUN_INTERVAL_SECONDS",
+    "REPORT_WINDOW_SECONDS", "REPOSITORIES_EXCLUDE_REGEXP", "REPOSITORIES_FILTER_REGEXP", "SCHEDULE_EXPRESSION",
     "SEVERITY_THRESHOLDS", "THREADS",
   ]
 }

@@ -1,5 +1,5 @@
-# The memory: one table with what the module remembers about each image, so that it reports what changed, once. Losing it
-# loses no scan and costs one inventory report.
+# The memory: one table with what the module remembers about each image, so that it reports what changed, once. Losing
+# it loses no scan and costs one inventory report.
 
 resource "aws_dynamodb_table" "memory" {
   name                        = local.names.memory
@@ -28,9 +28,18 @@ resource "aws_dynamodb_table" "memory" {
     enabled = true
   }
 
-  # False means a key that AWS owns, free of charge. True without a key would mean the AWS managed key, whose calls KMS bills.
+  # False means a key that AWS owns, free of charge. True without a key would mean the AWS managed key, whose calls KMS
+  # bills.
   server_side_encryption {
     enabled     = var.kms_key_arn == null ? false : true # checkov cannot evaluate "!="
     kms_key_arn = var.kms_key_arn
+  }
+
+  # Here because the table always exists; without rules, there is no item.
+  lifecycle {
+    precondition {
+      condition     = length(local.ignored_findings_problems) == 0
+      error_message = join("\n", local.ignored_findings_problems)
+    }
   }
 }

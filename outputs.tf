@@ -1,3 +1,7 @@
+################################################################################
+# Schedule and scanning
+################################################################################
+
 output "schedule_rule_arn" {
   description = "ARN of the EventBridge rule that starts the runs."
   value       = aws_cloudwatch_event_rule.schedule.arn
@@ -98,6 +102,10 @@ output "images_scanner_log_group_name" {
   value       = module.images_scanner.log_group.name
 }
 
+################################################################################
+# Reports and overview
+################################################################################
+
 output "scan_events_rule_arn" {
   description = "ARN of the EventBridge rule that sends the scan events to the reports queue."
   value       = aws_cloudwatch_event_rule.scan_events.arn
@@ -124,17 +132,17 @@ output "reports_queue_url" {
 }
 
 output "reports_dead_letter_queue_arn" {
-  description = "ARN of the SQS queue of scan events that could not be delivered or processed, and of failed digests."
+  description = "ARN of the SQS queue of scan events that could not be delivered or processed, and failed overviews."
   value       = module.reports_queue.dlq.arn
 }
 
 output "reports_dead_letter_queue_name" {
-  description = "Name of the SQS queue of scan events that could not be delivered or processed, and of failed digests."
+  description = "Name of the SQS queue of scan events that could not be delivered or processed, and failed overviews."
   value       = module.reports_queue.dlq.name
 }
 
 output "reports_dead_letter_queue_url" {
-  description = "URL of the SQS queue of scan events that could not be delivered or processed, and of failed digests."
+  description = "URL of the SQS queue of scan events that could not be delivered or processed, and failed overviews."
   value       = module.reports_queue.dlq.url
 }
 
@@ -168,14 +176,14 @@ output "reporter_log_group_name" {
   value       = module.reporter.log_group.name
 }
 
-output "digest_schedule_rule_arn" {
-  description = "ARN of the EventBridge rule that starts the digest; null without digest_schedule."
-  value       = one(aws_cloudwatch_event_rule.digest_schedule[*].arn)
+output "overview_schedule_rule_arn" {
+  description = "ARN of the EventBridge rule that starts the overview; null without overview_schedule."
+  value       = one(aws_cloudwatch_event_rule.overview_schedule[*].arn)
 }
 
-output "digest_schedule_rule_name" {
-  description = "Name of the EventBridge rule that starts the digest; null without digest_schedule."
-  value       = one(aws_cloudwatch_event_rule.digest_schedule[*].name)
+output "overview_schedule_rule_name" {
+  description = "Name of the EventBridge rule that starts the overview; null without overview_schedule."
+  value       = one(aws_cloudwatch_event_rule.overview_schedule[*].name)
 }
 
 output "reports_topic_arn" {
@@ -198,6 +206,10 @@ output "chat_topic_name" {
   value       = one(aws_sns_topic.chat[*].name)
 }
 
+################################################################################
+# Memory
+################################################################################
+
 output "memory_table_arn" {
   description = "ARN of the DynamoDB table that holds what the module remembers about each image."
   value       = aws_dynamodb_table.memory.arn
@@ -207,6 +219,10 @@ output "memory_table_name" {
   description = "Name of the DynamoDB table that holds what the module remembers about each image."
   value       = aws_dynamodb_table.memory.name
 }
+
+################################################################################
+# Alarms and dashboard
+################################################################################
 
 output "console_widget_function_arn" {
   description = "ARN of the Lambda function of the dashboard's custom widget; null unless dashboard_widget is true."

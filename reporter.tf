@@ -1,9 +1,9 @@
-# A rule sends the scan events of ECR and of Amazon Inspector to the reports queue, whoever started the scan. The reporter
-# consumes the queue, compares each scan with what the memory knows of the image, and publishes the reports.
+# A rule sends the scan events of ECR and of Amazon Inspector to the reports queue, whoever started the scan. The
+# reporter consumes the queue, compares each scan with what the memory knows of the image, and publishes the reports.
 
 locals {
-  # Lambda's batching window only fills batches, which saves calls. It delays every event, so it is short: the memory collects
-  # the events of one report, for report_window.
+  # Lambda's batching window only fills batches, which saves calls. It delays every event, so it is short: the memory
+  # collects the events of one report, for report_window.
   reports_batching_window = min(var.report_window, 20)
 }
 
@@ -13,10 +13,10 @@ resource "aws_cloudwatch_event_rule" "scan_events" {
   state       = var.enabled ? "ENABLED" : "DISABLED"
   tags        = var.tags
 
-  # ECR sends an event for each basic scan, with the status COMPLETE or FAILED. Inspector sends one for each enhanced scan,
-  # with one status for the first scan of an image and another one for later scans. Inspector's events for EC2 and Lambda
-  # have the same form, but no repository. The rule matches failed scans even if notify_on_scan_failure is false: the memory
-  # has to know that an image's last scan failed.
+  # ECR sends an event for each basic scan, with the status COMPLETE or FAILED. Inspector sends one for each enhanced
+  # scan, with one status for the first scan of an image and another one for later scans. Inspector's events for EC2 and
+  # Lambda have the same form, but no repository. The rule matches failed scans even if notify_on_scan_failure is false:
+  # the memory has to know that an image's last scan failed.
   event_pattern = jsonencode({
     source      = ["aws.ecr", "aws.inspector2"]
     detail-type = ["ECR Image Scan", "Inspector2 Scan"]
@@ -24,7 +24,8 @@ resource "aws_cloudwatch_event_rule" "scan_events" {
   })
 }
 
-# An event that EventBridge cannot deliver goes to the DLQ, in the same form as events that the reporter could not process.
+# An event that EventBridge cannot deliver goes to the DLQ, in the same form as events that the reporter could not
+# process.
 resource "aws_cloudwatch_event_target" "scan_events" {
   rule = aws_cloudwatch_event_rule.scan_events.name
   arn  = module.reports_queue.queue.arn
@@ -62,8 +63,8 @@ module "reports_queue" {
   }
 }
 
-# Large batches save calls; the memory, not the batch, decides which scans share a report. Lambda's maximum is 10000, but
-# batches reach its payload limit of 6 MB first. Without a batching window, Lambda's maximum is 10.
+# Large batches save calls; the memory, not the batch, decides which scans share a report. Lambda's maximum is 10000,
+# but batches reach its payload limit of 6 MB first. Without a batching window, Lambda's maximum is 10.
 resource "aws_lambda_event_source_mapping" "reports" {
   event_source_arn                   = module.reports_queue.queue.arn
   function_name                      = module.reporter.function.arn
@@ -80,23 +81,14 @@ resource "aws_lambda_event_source_mapping" "reports" {
 module "reporter" {
   source = "./modules/function"
 
-  name                 = local.names.reporter
-  description          = "Reports the results of ECR image scans that need attention."
-  handler              = "ecr_scan_reporter.reporter.handler"
-  filename             = local.package
-  architecture         = var.architecture
-  memory_size          = var.functions.reporter.memory
-  timeout              = var.functions.reporter.timeout
-  vpc_config           = var.vpc_config
-  tracing              = var.tracing
-  log_level            = var.log_level
-  log_retention_days   = var.log_retention_days
-  kms_key_arn          = var.kms_key_arn
-  role_path            = var.role_path
-  permissions_boundary = var.permissions_boundary
-  tags                 = var.tags
+  name        = local.names.reporter
+  description = "Reports the results of ECR image scans that need attention."
+  handler     = "ecr_scan_reporter.reporter.handler"
+  common      = local.function_settings
+  memory_size = var.functions.reporter.memory
+  timeout     = var.functions.reporter.timeout
 
-  environment_variables = merge(var.environment_variables, {
+  environment_variables = {
     REPORTS_TOPIC_ARN           = local.reports_topic_arn
     REPORTS_QUEUE_URL           = module.reports_queue.queue.url
     MEMORY_TABLE_NAME           = aws_dynamodb_table.memory.name
@@ -109,7 +101,7 @@ module "reporter" {
       severity => threshold if threshold != null
     })
     ECR_IMAGES_DURATION_DELTA = var.images_duration_delta
-    RUN_INTERVAL_SECONDS      = tostring(local.longest_run_interval_setting)
+    SCHEDULE_EXPRESSION       = local.schedule_expression
     FIX_WITHIN                = var.fix_within == null ? "" : jsonencode(var.fix_within)
     FIXABLE_ONLY              = tostring(var.fixable_only)
     GROUP_BY                  = var.group_by == null ? "" : var.group_by
@@ -119,10 +111,10 @@ module "reporter" {
     REMIND_AFTER              = var.remind_after == null ? "" : var.remind_after
     REPORT_WINDOW_SECONDS     = tostring(var.report_window)
     REPORTER_NAME             = var.name
-  })
+  }
 
-  # Without kms_key_arn, the topics' key needs no KMS statement: the policy of the AWS managed key allows every principal of the
-  # account that may use SNS.
+  # Without kms_key_arn, the topics' key needs no KMS statement: the policy of the AWS managed key allows every
+  # principal of the account that may use SNS.
   policy_statements = merge(local.encrypt_messages_statement, {
     ConsumeReportsQueue = {
       actions   = local.sqs_consumer_actions
@@ -133,24 +125,24 @@ module "reporter" {
       actions   = ["sqs:ChangeMessageVisibility"]
       resources = [module.reports_queue.queue.arn]
     }
-    # A delayed message closes a report window: when it arrives, the reporter publishes what was collected. A report that SNS
-    # rejects is queued separately for each topic, so that one topic does not hold back the other.
+    # A delayed message closes a report window: when it arrives, the reporter publishes what was collected. A report
+    # that SNS rejects is queued separately for each topic, so that one topic does not hold back the other.
     QueueReports = {
       actions   = ["sqs:SendMessage"]
       resources = [module.reports_queue.queue.arn]
     }
-    # The digest says how many messages the DLQs hold.
+    # The overview says how many messages the DLQs hold.
     CountDeadLetters = {
       actions   = ["sqs:GetQueueAttributes"]
       resources = [module.images_queue.dlq.arn, module.reports_queue.dlq.arn]
     }
-    # The digest names the addresses that never confirmed their subscription.
+    # The overview names the addresses that never confirmed their subscription.
     ListSubscriptions = {
       actions   = ["sns:ListSubscriptionsByTopic"]
       resources = [local.reports_topic_arn]
     }
-    # Lambda sends a record of a digest that failed three times to the DLQ, with this role.
-    QueueFailedDigests = {
+    # Lambda sends a record of an overview that failed three times to the DLQ, with this role.
+    QueueFailedOverviews = {
       actions   = ["sqs:SendMessage"]
       resources = [module.reports_queue.dlq.arn]
     }

@@ -1,10 +1,10 @@
-# The topics that the reporter publishes to, and their subscriptions. With reports_topic_arn, the reports topic is the caller's,
-# with their policy and their subscriptions.
+# The topics that the reporter publishes to, and their subscriptions. With reports_topic_arn, the reports topic is the
+# caller's, with their policy and their subscriptions.
 
 locals {
-  # These policies replace SNS's default policy, which lets every principal of the account publish and subscribe. Now IAM
-  # alone decides who may, and nobody can publish without TLS. The ARNs are composed, because a topic's policy needs the
-  # topic's own ARN.
+  # These policies replace SNS's default policy, which lets every principal of the account publish and subscribe. Now
+  # IAM alone decides who may, and nobody can publish without TLS. The ARNs are composed, because a topic's policy needs
+  # the topic's own ARN.
   topic_policies = { for topic in ["reports", "chat"] : topic => jsonencode({
     Version = "2012-10-17"
     Statement = [{
@@ -17,8 +17,8 @@ locals {
     }]
   }) }
 
-  # A report that is too large for one message continues in further messages, which are for programs: the first one has the
-  # whole text for mail. `part` is an attribute of every message, and a filter policy rejects messages without it.
+  # A report that is too large for one message continues in further messages, which are for programs: the first one has
+  # the whole text for mail. `part` is an attribute of every message, and a filter policy rejects messages without it.
   first_part_only = jsonencode({ part = [{ numeric = ["=", 1] }] })
 
   reports_topic_arn = one(concat(aws_sns_topic.reports[*].arn, var.reports_topic_arn[*]))
@@ -58,8 +58,8 @@ resource "aws_sns_topic_subscription" "additional" {
   )
 }
 
-# A separate topic, because Amazon Q Developer accepts only its own message format, which is unreadable as mail. It subscribes
-# to the topic by itself when the topic is added to a channel.
+# A separate topic, because Amazon Q Developer accepts only its own message format, which is unreadable as mail. It
+# subscribes to the topic by itself when the topic is added to a channel.
 resource "aws_sns_topic" "chat" {
   count = var.chat ? 1 : 0
 

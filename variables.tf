@@ -1,3 +1,7 @@
+################################################################################
+# Instance
+################################################################################
+
 variable "name" {
   description = <<-EOT
     Name of this instance. The names of all resources derive from it. IAM role names are global, so instances in one
@@ -16,14 +20,36 @@ variable "name" {
 
 variable "enabled" {
   description = <<-EOT
-    Whether the EventBridge rules are enabled: the schedule, the scan events and the digest. With false, no run starts,
-    and neither scan events nor the digest are reported. The rule of the heartbeat and the silence alarm are removed. All
-    other resources stay as they are.
+    Whether the EventBridge rules are enabled: the schedule, the scan events and the overview. With false, no run
+    starts, and neither scan events nor the overview are reported. The rule of the heartbeat and the silence alarm are
+    removed. All other resources stay as they are.
   EOT
   type        = bool
   default     = true
   nullable    = false
 }
+
+variable "tags" {
+  description = "Tags of all resources."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition = length(var.tags) <= 50 && alltrue([for key, value in var.tags :
+      length(key) >= 1 && length(key) <= 128 && length(value) <= 256 && !startswith(lower(key), "aws:")
+    ])
+    error_message = join("", [
+      "tags has ${join(", ", keys(var.tags))}; ",
+      "expected at most 50 tags, with keys of 1 to 128 characters that do not begin with \"aws:\", and values of at ",
+      "most 256 characters.",
+    ])
+  }
+}
+
+################################################################################
+# Schedule and scanning
+################################################################################
 
 variable "rate" {
   description = <<-EOT
@@ -42,8 +68,8 @@ variable "rate" {
     ))
     error_message = join("", [
       "rate is \"${var.rate}\"; ",
-      "expected \"1 minute\", \"1 hour\", \"1 day\" or a whole number from 2 with \"minutes\", \"hours\" or \"days\", such ",
-      "as \"12 hours\", bare or as \"rate(12 hours)\"; or a cron expression, such as \"cron(0 4 * * ? *)\".",
+      "expected \"1 minute\", \"1 hour\", \"1 day\" or a whole number from 2 with \"minutes\", \"hours\" or \"days\", ",
+      "such as \"12 hours\", bare or as \"rate(12 hours)\"; or a cron expression, such as \"cron(0 4 * * ? *)\".",
     ])
   }
 
@@ -66,14 +92,17 @@ variable "rate" {
     )
     error_message = join("", [
       "rate is \"${var.rate}\"; ",
-      "expected a cron expression with \"?\" as either day of month (third field) or day of week (fifth field), such as ",
-      "\"cron(0 4 * * ? *)\" or \"cron(0 4 ? * MON *)\".",
+      "expected a cron expression with \"?\" as either day of month (third field) or day of week (fifth field), such ",
+      "as \"cron(0 4 * * ? *)\" or \"cron(0 4 ? * MON *)\".",
     ])
   }
 
   validation {
-    condition     = length(var.rate) <= (can(regex("^(rate|cron)\\(", var.rate)) ? 256 : 250)
-    error_message = "rate has ${length(var.rate)} characters; expected at most 256, with \"rate()\" around it."
+    condition = length(var.rate) <= (can(regex("^(rate|cron)\\(", var.rate)) ? 100 : 94)
+    error_message = join("", [
+      "rate has ${length(var.rate)} characters; ",
+      "expected at most 100, with \"rate()\" around it: a function's environment holds 4 KB in total.",
+    ])
   }
 }
 
@@ -91,8 +120,8 @@ variable "repositories_filter_regexp" {
     condition = length(var.repositories_filter_regexp) >= 1 && length(var.repositories_filter_regexp) <= 1024
     error_message = join("", [
       "repositories_filter_regexp has ${length(var.repositories_filter_regexp)} characters; ",
-      "expected a Python regular expression of 1 to 1024 characters (a function's environment holds 4 KB in total); \".*\" for ",
-      "every repository.",
+      "expected a Python regular expression of 1 to 1024 characters (a function's environment holds 4 KB in total); ",
+      "\".*\" for every repository.",
     ])
   }
 }
@@ -112,8 +141,8 @@ variable "repositories_exclude_regexp" {
     error_message = join("", [
       "repositories_exclude_regexp has ",
       "${var.repositories_exclude_regexp == null ? 0 : length(var.repositories_exclude_regexp)} characters; ",
-      "expected a Python regular expression of 1 to 512 characters (a function's environment holds 4 KB in total), or null for ",
-      "none.",
+      "expected a Python regular expression of 1 to 512 characters (a function's environment holds 4 KB in total), or ",
+      "null for none.",
     ])
   }
 }
@@ -202,6 +231,10 @@ variable "images_selection" {
   }
 }
 
+################################################################################
+# Recipients
+################################################################################
+
 variable "email" {
   description = <<-EOT
     Email address that receives the reports; null for none. AWS sends it a link, which confirms the subscription and
@@ -211,8 +244,11 @@ variable "email" {
   default     = null
 
   validation {
-    condition     = var.email == null || can(regex("^[^@\\s]+@[^@\\s.]+(\\.[^@\\s.]+)+$", var.email))
-    error_message = "email is ${jsonencode(var.email)}; expected one address, such as \"security@example.com\", or null for none."
+    condition = var.email == null || can(regex("^[^@\\s]+@[^@\\s.]+(\\.[^@\\s.]+)+$", var.email))
+    error_message = join("", [
+      "email is ${jsonencode(var.email)}; ",
+      "expected one address, such as \"security@example.com\", or null for none.",
+    ])
   }
 }
 
@@ -221,8 +257,8 @@ variable "subscriptions" {
     Additional subscriptions to the reports topic, keyed by a name that you choose.
     - `protocol`: sqs, lambda, http, https, email, email-json, sms, firehose or application.
     - `endpoint`: where SNS delivers to. The endpoint's own policy must allow it.
-    - `filter_policy`: JSON object that selects messages; null for all of them. For email, null selects the first message
-      of each report: it has the whole text, and further messages are for programs only.
+    - `filter_policy`: JSON object that selects messages; null for all of them. For email, null selects the first
+      message of each report: it has the whole text, and further messages are for programs only.
     - `filter_policy_scope`: MessageAttributes (SNS's default) or MessageBody.
     - `raw_message_delivery`: whether to deliver without the SNS envelope (sqs, http, https, firehose).
     - `subscription_role_arn`: role that SNS uses to write to a firehose.
@@ -244,8 +280,10 @@ variable "subscriptions" {
     ])
     error_message = join("", [
       "subscriptions has protocol ",
-      "${join(", ", [for name, subscription in var.subscriptions : "${jsonencode(subscription.protocol)} (${name})"])}; ",
-      "expected ${join(", ", local.subscription_protocols)}.",
+      join(", ", [for name, subscription in var.subscriptions :
+        "${jsonencode(subscription.protocol)} (${name})"
+      ]),
+      "; expected ${join(", ", local.subscription_protocols)}.",
     ])
   }
 
@@ -255,8 +293,10 @@ variable "subscriptions" {
     ])
     error_message = join("", [
       "subscriptions has endpoint ",
-      "${join(", ", [for name, subscription in var.subscriptions : "${jsonencode(subscription.endpoint)} (${name})"])}; ",
-      "expected where the protocol delivers to, such as the ARN of a queue, an address or a URL.",
+      join(", ", [for name, subscription in var.subscriptions :
+        "${jsonencode(subscription.endpoint)} (${name})"
+      ]),
+      "; expected where the protocol delivers to, such as the ARN of a queue, an address or a URL.",
     ])
   }
 
@@ -266,19 +306,25 @@ variable "subscriptions" {
     ])
     error_message = join("", [
       "subscriptions has filter_policy ",
-      "${join(", ", [for name, subscription in var.subscriptions : "${jsonencode(subscription.filter_policy)} (${name})"])}; ",
-      "expected a JSON object, such as jsonencode({ severity = [\"CRITICAL\"] }), or null for every report.",
+      join(", ", [for name, subscription in var.subscriptions :
+        "${jsonencode(subscription.filter_policy)} (${name})"
+      ]),
+      "; expected a JSON object, such as jsonencode({ severity = [\"CRITICAL\"] }), or null for every report.",
     ])
   }
 
   validation {
     condition = alltrue([for subscription in values(var.subscriptions) :
-      subscription.filter_policy_scope == null ? true : contains(["MessageAttributes", "MessageBody"], subscription.filter_policy_scope)
+      subscription.filter_policy_scope == null ? true : contains(
+        ["MessageAttributes", "MessageBody"], subscription.filter_policy_scope,
+      )
     ])
     error_message = join("", [
       "subscriptions has filter_policy_scope ",
-      "${join(", ", [for name, subscription in var.subscriptions : "${jsonencode(subscription.filter_policy_scope)} (${name})"])}; ",
-      "expected MessageAttributes, MessageBody, or null.",
+      join(", ", [for name, subscription in var.subscriptions :
+        "${jsonencode(subscription.filter_policy_scope)} (${name})"
+      ]),
+      "; expected MessageAttributes, MessageBody, or null.",
     ])
   }
 
@@ -291,22 +337,22 @@ variable "subscriptions" {
       join(", ", [for name, subscription in var.subscriptions :
         name if subscription.filter_policy_scope != null && subscription.filter_policy == null
       ]),
-      "; ",
-      "expected both, filter_policy alone, or neither.",
+      "; expected both, filter_policy alone, or neither.",
     ])
   }
 
   validation {
     condition = alltrue([for subscription in values(var.subscriptions) :
-      subscription.raw_message_delivery != true || try(contains(["sqs", "http", "https", "firehose"], subscription.protocol), false)
+      subscription.raw_message_delivery != true || try(
+        contains(["sqs", "http", "https", "firehose"], subscription.protocol), false,
+      )
     ])
     error_message = join("", [
       "subscriptions has raw_message_delivery with protocol ",
       join(", ", [for name, subscription in var.subscriptions :
         "${jsonencode(subscription.protocol)} (${name})" if subscription.raw_message_delivery == true
       ]),
-      "; ",
-      "expected true with sqs, http, https, firehose; false or null with all.",
+      "; expected true with sqs, http, https, firehose; false or null with all.",
     ])
   }
 
@@ -320,18 +366,17 @@ variable "subscriptions" {
       join(", ", [for name, subscription in var.subscriptions :
         "${jsonencode(subscription.subscription_role_arn)} with protocol ${jsonencode(subscription.protocol)} (${name})"
       ]),
-      "; ",
-      "expected the ARN of a role with firehose, null with all others.",
+      "; expected the ARN of a role with firehose, null with all others.",
     ])
   }
 }
 
 variable "reports_topic_arn" {
   description = <<-EOT
-    ARN of an existing SNS topic of this account and Region to publish the reports to; null to create one. You manage the
-    policy and the subscriptions of your topic, so email and subscriptions have to be unset. The topic has to exist before
-    the plan, which needs its ARN. If a customer managed key encrypts it, that key has to be kms_key_arn, or the role in
-    reporter_role_name needs kms:Decrypt and kms:GenerateDataKey on it.
+    ARN of an existing SNS topic of this account and Region to publish the reports to; null to create one. You manage
+    the policy and the subscriptions of your topic, so email and subscriptions have to be unset. The topic has to exist
+    before the plan, which needs its ARN. If a customer managed key encrypts it, that key has to be kms_key_arn, or the
+    role in reporter_role_name needs kms:Decrypt and kms:GenerateDataKey on it.
   EOT
   type        = string
   default     = null
@@ -342,7 +387,8 @@ variable "reports_topic_arn" {
     ))
     error_message = join("", [
       "reports_topic_arn is ${jsonencode(var.reports_topic_arn)}; ",
-      "expected the ARN of a standard topic, such as \"arn:aws:sns:eu-central-1:123456789012:security\", or null for none.",
+      "expected the ARN of a standard topic, such as \"arn:aws:sns:eu-central-1:123456789012:security\", or null for ",
+      "none.",
     ])
   }
 
@@ -361,7 +407,7 @@ variable "reports_topic_arn" {
     condition = var.reports_topic_arn == null || (var.email == null && length(var.subscriptions) == 0)
     error_message = join("", [
       "reports_topic_arn is set together with ",
-      join(" and ", concat(var.email == null ? [] : ["email"], length(var.subscriptions) == 0 ? [] : ["subscriptions"])),
+      join(" and ", concat(var.email == null ? [] : ["email"], length(var.subscriptions) > 0 ? ["subscriptions"] : [])),
       "; expected one or the other: the module adds no subscriptions to your topic.",
     ])
   }
@@ -377,54 +423,15 @@ variable "chat" {
   nullable    = false
 }
 
-variable "report_window" {
-  description = <<-EOT
-    Seconds, at most 43200 (12 hours), for which results of scans that the module did not start (most of them on push) are
-    collected into one report. The results of a scheduled run are reported together when the last one is in.
-  EOT
-  type        = number
-  default     = 60
-  nullable    = false
-
-  validation {
-    condition     = var.report_window >= 0 && var.report_window <= 43200 && floor(var.report_window) == var.report_window
-    error_message = "report_window is ${var.report_window}; expected a whole number of seconds from 0 to 43200 (12 hours)."
-  }
-}
-
-variable "group_by" {
-  description = <<-EOT
-    Python regular expression with one capture group, matched from the start of a repository name. Repositories with
-    the same capture share a report: "^([^/]+)/" makes one report per first path segment, such as a team. Null for
-    one report about all repositories.
-  EOT
-  type        = string
-  default     = null
-
-  validation {
-    condition = var.group_by == null ? true : length(var.group_by) >= 1 && length(var.group_by) <= 512
-    error_message = join("", [
-      "group_by has ${var.group_by == null ? 0 : length(var.group_by)} characters; ",
-      "expected a Python regular expression of 1 to 512 characters (a function's environment holds 4 KB in total), or null for ",
-      "one report about all repositories.",
-    ])
-  }
-
-  # "\(" is a literal parenthesis and "(?:" does not capture, but "(?P<name>" does. Python checks everything else.
-  validation {
-    condition = var.group_by == null ? true : can(regex("(?s)^([^\\\\]|\\\\.)*[(]([^?]|[?]P<)", var.group_by))
-    error_message = join("", [
-      "group_by is ${jsonencode(var.group_by)}; ",
-      "expected a Python regular expression with one group, such as \"^([^/]+)/\", or null for one report.",
-    ])
-  }
-}
+################################################################################
+# Reports
+################################################################################
 
 # A map, not an object: an object would silently drop a misspelled severity, and with it the alert.
 variable "severity_thresholds" {
   description = <<-EOT
-    Number of findings at which an image is reported, by severity: CRITICAL, HIGH, MEDIUM, LOW, INFORMATIONAL, UNDEFINED,
-    UNTRIAGED. CRITICAL and HIGH are 1 by default, and the others are off. Null turns a severity off.
+    Number of findings at which an image is reported, by severity: CRITICAL, HIGH, MEDIUM, LOW, INFORMATIONAL,
+    UNDEFINED, UNTRIAGED. CRITICAL and HIGH are 1 by default, and the others are off. Null turns a severity off.
   EOT
   type        = map(number)
   default     = {}
@@ -471,7 +478,8 @@ variable "fix_within" {
       length(setsubtract(keys(var.fix_within), concat(local.severities, ["EXPLOITED"]))) == 0
     )
     error_message = join("", [
-      "fix_within has ${join(", ", try(setsubtract(keys(var.fix_within), concat(local.severities, ["EXPLOITED"])), []))}; ",
+      "fix_within has ",
+      "${join(", ", try(setsubtract(keys(var.fix_within), concat(local.severities, ["EXPLOITED"])), []))}; ",
       "expected ${join(", ", local.severities)}, EXPLOITED.",
     ])
   }
@@ -480,12 +488,15 @@ variable "fix_within" {
     condition = var.fix_within == null ? true : alltrue([for days in values(var.fix_within) :
       days == null ? false : days >= 1 && days <= 3650 && floor(days) == days
     ])
-    error_message = "fix_within is ${jsonencode(var.fix_within)}; expected whole numbers of days from 1 to 3650, or null for none."
+    error_message = join("", [
+      "fix_within is ${jsonencode(var.fix_within)}; ",
+      "expected whole numbers of days from 1 to 3650, or null for none.",
+    ])
   }
 }
 
 # A list of maps, not of objects: an object would silently drop a misspelled attribute, and with it the limit to some
-# repositories.
+# repositories. ignored_findings.tf checks the rules.
 variable "ignored_findings" {
   description = <<-EOT
     Rules for findings that should not be reported: a list of objects. The first rule that matches a finding counts.
@@ -500,135 +511,6 @@ variable "ignored_findings" {
   type        = list(map(string))
   default     = []
   nullable    = false
-
-  validation {
-    condition = alltrue([for rule in var.ignored_findings :
-      length(setsubtract(keys(rule), local.ignored_finding_attributes)) == 0
-    ])
-    error_message = join("\n", [for index, rule in var.ignored_findings : join("", [
-      "ignored_findings[${index}] (${coalesce(try(rule.id, null), try(rule.package, null), "no name")}): ",
-      "it has ${join(", ", setsubtract(keys(rule), local.ignored_finding_attributes))}; ",
-      "expected ${join(", ", local.ignored_finding_attributes)}",
-    ]) if length(setsubtract(keys(rule), local.ignored_finding_attributes)) > 0])
-  }
-
-  validation {
-    condition = alltrue([for rule in var.ignored_findings :
-      length([for name in ["id", "package"] : name if try(trimspace(rule[name]), "") != ""]) == 1
-    ])
-    error_message = join("\n", [for index, rule in var.ignored_findings : join("", [
-      "ignored_findings[${index}] (${coalesce(try(rule.id, null), try(rule.package, null), "no name")}): ",
-      "id is ${jsonencode(try(rule.id, null))} and package ${jsonencode(try(rule.package, null))}; ",
-      "expected exactly one of them",
-    ]) if length([for name in ["id", "package"] : name if try(trimspace(rule[name]), "") != ""]) != 1])
-  }
-
-  validation {
-    condition = alltrue([for rule in var.ignored_findings :
-      anytrue([for form in local.vulnerability_id_regexps : can(regex(form, coalesce(try(rule.id, null), "CVE-0000-0000")))])
-    ])
-    error_message = join("\n", [for index, rule in var.ignored_findings : join("", [
-      "ignored_findings[${index}] (${coalesce(try(rule.id, null), try(rule.package, null), "no name")}): ",
-      "id is ${jsonencode(try(rule.id, null))}; ",
-      "expected an ID such as CVE-2026-1234, GHSA-jfh8-c2jp-5v3q, ALAS2-2026-1234, RHSA-2026:1234, DSA-1234-1, DLA-1234-1, ",
-      "USN-1234-1, ELSA-2026-1234, SNYK-JS-LODASH-1234567, GO-2026-1234, PYSEC-2026-12, RUSTSEC-2026-0001 or OSV-2026-123",
-    ]) if !anytrue([for form in local.vulnerability_id_regexps : can(regex(form, coalesce(try(rule.id, null), "CVE-0000-0000")))])])
-  }
-
-  validation {
-    condition = alltrue([for rule in var.ignored_findings :
-      try(trimspace(rule.reason), "") != ""
-    ])
-    error_message = join("\n", [for index, rule in var.ignored_findings : join("", [
-      "ignored_findings[${index}] (${coalesce(try(rule.id, null), try(rule.package, null), "no name")}): ",
-      "reason is ${jsonencode(try(rule.reason, null))}; ",
-      "expected why the findings can be ignored",
-    ]) if try(trimspace(rule.reason), "") == ""])
-  }
-
-  validation {
-    condition = alltrue([for rule in var.ignored_findings :
-      try(trimspace(rule.owner), "") != ""
-    ])
-    error_message = join("\n", [for index, rule in var.ignored_findings : join("", [
-      "ignored_findings[${index}] (${coalesce(try(rule.id, null), try(rule.package, null), "no name")}): ",
-      "owner is ${jsonencode(try(rule.owner, null))}; ",
-      "expected who is responsible for the decision, such as a team or an address",
-    ]) if try(trimspace(rule.owner), "") == ""])
-  }
-
-  validation {
-    condition = alltrue([for rule in var.ignored_findings :
-      contains(["true", "false"], coalesce(try(rule.until_fixed, null), "false"))
-    ])
-    error_message = join("\n", [for index, rule in var.ignored_findings : join("", [
-      "ignored_findings[${index}] (${coalesce(try(rule.id, null), try(rule.package, null), "no name")}): ",
-      "until_fixed is ${jsonencode(try(rule.until_fixed, null))}; ",
-      "expected true, or expires instead",
-    ]) if !contains(["true", "false"], coalesce(try(rule.until_fixed, null), "false"))])
-  }
-
-  validation {
-    condition = alltrue([for rule in var.ignored_findings :
-      (try(rule.expires, null) == null) == (coalesce(try(rule.until_fixed, null), "false") != "false")
-    ])
-    error_message = join("\n", [for index, rule in var.ignored_findings : join("", [
-      "ignored_findings[${index}] (${coalesce(try(rule.id, null), try(rule.package, null), "no name")}): ",
-      "expires is ${jsonencode(try(rule.expires, null))} and until_fixed ${jsonencode(try(rule.until_fixed, null))}; ",
-      "expected exactly one of a date and true",
-    ]) if(try(rule.expires, null) == null) != (coalesce(try(rule.until_fixed, null), "false") != "false")])
-  }
-
-  validation {
-    condition = alltrue([for rule in var.ignored_findings :
-      try(timecmp(
-        "${coalesce(try(rule.expires == "" ? "none" : rule.expires, null), "2000-01-01")}T00:00:00Z",
-        timeadd(plantimestamp(), "8784h"),
-      ) <= 0, false)
-    ])
-    error_message = join("\n", [for index, rule in var.ignored_findings : join("", [
-      "ignored_findings[${index}] (${coalesce(try(rule.id, null), try(rule.package, null), "no name")}): ",
-      "expires is ${jsonencode(try(rule.expires, null))}; ",
-      "expected a date at most a year ahead, such as ${formatdate("YYYY-MM-DD", timeadd(plantimestamp(), "2160h"))}",
-      ]) if !try(timecmp(
-      "${coalesce(try(rule.expires == "" ? "none" : rule.expires, null), "2000-01-01")}T00:00:00Z",
-      timeadd(plantimestamp(), "8784h"),
-    ) <= 0, false)])
-  }
-
-  validation {
-    condition = alltrue([for rule in var.ignored_findings :
-      contains(range(1, 513), try(length(rule.repositories), 1))
-    ])
-    error_message = join("\n", [for index, rule in var.ignored_findings : join("", [
-      "ignored_findings[${index}] (${coalesce(try(rule.id, null), try(rule.package, null), "no name")}): ",
-      "repositories has ${try(length(rule.repositories), 0)} characters; ",
-      "expected a Python regular expression of 1 to 512 characters, or null for all repositories",
-    ]) if !contains(range(1, 513), try(length(rule.repositories), 1))])
-  }
-
-  # Terraform's regular expressions have no lookahead and no backreferences: the reporter checks those.
-  validation {
-    condition = alltrue([for rule in var.ignored_findings :
-      can(try(regex("[(][?]|[\\\\][1-9Z]", rule.repositories), regexall(coalesce(try(rule.repositories, null), "-"), "")))
-    ])
-    error_message = join("\n", [for index, rule in var.ignored_findings : join("", [
-      "ignored_findings[${index}] (${coalesce(try(rule.id, null), try(rule.package, null), "no name")}): ",
-      "repositories is ${jsonencode(try(rule.repositories, null))}; ",
-      "expected a Python regular expression, such as \"team-a/\"",
-    ]) if !can(try(regex("[(][?]|[\\\\][1-9Z]", rule.repositories), regexall(coalesce(try(rule.repositories, null), "-"), "")))])
-  }
-
-  validation {
-    condition = alltrue([for rule in var.ignored_findings :
-      length(base64encode(jsonencode(rule))) <= 2668
-    ])
-    error_message = join("\n", [for index, rule in var.ignored_findings : join("", [
-      "ignored_findings[${index}] (${coalesce(try(rule.id, null), try(rule.package, null), "no name")}): ",
-      "it has ${floor(length(base64encode(jsonencode(rule))) * 3 / 4)} bytes as JSON; ",
-      "expected at most 2000: an item of the table holds 400 KB",
-    ]) if length(base64encode(jsonencode(rule))) > 2668])
-  }
 }
 
 variable "notify_on" {
@@ -653,10 +535,17 @@ variable "notify_on_fixed" {
   nullable    = false
 }
 
+variable "notify_on_scan_failure" {
+  description = "Whether to report failed scans."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
 variable "remind_after" {
   description = <<-EOT
-    Months, weeks and days, in the form of images_duration_delta; null for never. An image that is at or above a threshold
-    and was last reported that long ago is reported again with its next scan, marked as a reminder.
+    Months, weeks and days, in the form of images_duration_delta; null for never. An image that is at or above a
+    threshold and was last reported that long ago is reported again with its next scan, marked as a reminder.
   EOT
   type        = string
   default     = "30d"
@@ -673,68 +562,115 @@ variable "remind_after" {
   }
 }
 
-variable "notify_on_scan_failure" {
-  description = "Whether to report failed scans."
-  type        = bool
-  default     = true
+variable "report_window" {
+  description = <<-EOT
+    Seconds, at most 43200 (12 hours), for which results of scans that the module did not start (most of them on push)
+    are collected into one report. The results of a scheduled run are reported together when the last one is in.
+  EOT
+  type        = number
+  default     = 60
   nullable    = false
+
+  validation {
+    condition = var.report_window >= 0 && var.report_window <= 43200 && floor(var.report_window) == var.report_window
+    error_message = join("", [
+      "report_window is ${var.report_window}; ",
+      "expected a whole number of seconds from 0 to 43200 (12 hours).",
+    ])
+  }
 }
 
-variable "digest_schedule" {
+variable "group_by" {
   description = <<-EOT
-    When to publish the digest: an EventBridge cron expression in UTC, such as "cron(0 7 ? * MON *)", or a rate, such as
-    "rate(7 days)". Null for none.
+    Python regular expression with one capture group, matched from the start of a repository name. Repositories with
+    the same capture share a report: "^([^/]+)/" makes one report per first path segment, such as a team. Null for
+    one report about all repositories.
+  EOT
+  type        = string
+  default     = null
+
+  validation {
+    condition = var.group_by == null ? true : length(var.group_by) >= 1 && length(var.group_by) <= 512
+    error_message = join("", [
+      "group_by has ${var.group_by == null ? 0 : length(var.group_by)} characters; ",
+      "expected a Python regular expression of 1 to 512 characters (a function's environment holds 4 KB in total), or ",
+      "null for one report about all repositories.",
+    ])
+  }
+
+  # "\(" is a literal parenthesis and "(?:" does not capture, but "(?P<name>" does. Python checks everything else.
+  validation {
+    condition = var.group_by == null ? true : can(regex("(?s)^([^\\\\]|\\\\.)*[(]([^?]|[?]P<)", var.group_by))
+    error_message = join("", [
+      "group_by is ${jsonencode(var.group_by)}; ",
+      "expected a Python regular expression with one group, such as \"^([^/]+)/\", or null for one report.",
+    ])
+  }
+}
+
+################################################################################
+# Overview
+################################################################################
+
+variable "overview_schedule" {
+  description = <<-EOT
+    When to publish the overview: an EventBridge cron expression in UTC, such as "cron(0 7 ? * MON *)", or a rate, such
+    as "rate(7 days)". Null for none.
   EOT
   type        = string
   default     = "cron(0 7 ? * MON *)"
 
   # EventBridge accepts the singular for 1 and the plural for all other numbers, and rejects the rest only at apply.
   validation {
-    condition = var.digest_schedule == null ? true : startswith(var.digest_schedule, "cron(") || can(regex(
+    condition = var.overview_schedule == null ? true : startswith(var.overview_schedule, "cron(") || can(regex(
       "^(1 (minute|hour|day)|([2-9]|[1-9][0-9]+) (minutes|hours|days))$",
-      try(regex("^rate\\((.*)\\)$", var.digest_schedule)[0], var.digest_schedule),
+      try(regex("^rate\\((.*)\\)$", var.overview_schedule)[0], var.overview_schedule),
     ))
     error_message = join("", [
-      "digest_schedule is ${jsonencode(var.digest_schedule)}; ",
-      "expected a cron expression, such as \"cron(0 7 ? * MON *)\"; \"1 day\" or a whole number from 2 with \"minutes\", ",
-      "\"hours\" or \"days\", such as \"7 days\", bare or as \"rate(7 days)\"; or null for none.",
+      "overview_schedule is ${jsonencode(var.overview_schedule)}; ",
+      "expected a cron expression, such as \"cron(0 7 ? * MON *)\"; \"1 day\" or a whole number from 2 with ",
+      "\"minutes\", \"hours\" or \"days\", such as \"7 days\", bare or as \"rate(7 days)\"; or null for none.",
     ])
   }
 
   validation {
-    condition = var.digest_schedule == null ? true : !startswith(var.digest_schedule, "cron(") || can(regex(
+    condition = var.overview_schedule == null ? true : !startswith(var.overview_schedule, "cron(") || can(regex(
       "^cron\\([0-9,*/-]+ [0-9,*/-]+ [0-9,*/?LW-]+ [0-9A-Za-z,*/-]+ [0-9A-Za-z,*/?#-]+ [0-9,*/-]+\\)$",
-      var.digest_schedule,
+      var.overview_schedule,
     ))
     error_message = join("", [
-      "digest_schedule is ${jsonencode(var.digest_schedule)}; ",
+      "overview_schedule is ${jsonencode(var.overview_schedule)}; ",
       "expected six fields, separated by one space: minutes, hours, day of month, month, day of week, year, such as ",
       "\"cron(0 7 ? * MON *)\".",
     ])
   }
 
   validation {
-    condition = var.digest_schedule == null ? true : !startswith(var.digest_schedule, "cron(") || try(
-      (split(" ", var.digest_schedule)[2] == "?") != (split(" ", var.digest_schedule)[4] == "?"),
+    condition = var.overview_schedule == null ? true : !startswith(var.overview_schedule, "cron(") || try(
+      (split(" ", var.overview_schedule)[2] == "?") != (split(" ", var.overview_schedule)[4] == "?"),
       true, # fewer fields: the rule above rejects it
     )
     error_message = join("", [
-      "digest_schedule is ${jsonencode(var.digest_schedule)}; ",
-      "expected a cron expression with \"?\" as either day of month (third field) or day of week (fifth field), such as ",
-      "\"cron(0 7 ? * MON *)\" or \"cron(0 7 1 * ? *)\".",
+      "overview_schedule is ${jsonencode(var.overview_schedule)}; ",
+      "expected a cron expression with \"?\" as either day of month (third field) or day of week (fifth field), such ",
+      "as \"cron(0 7 ? * MON *)\" or \"cron(0 7 1 * ? *)\".",
     ])
   }
 
   validation {
-    condition = var.digest_schedule == null ? true : (
-      length(var.digest_schedule) <= (can(regex("^(rate|cron)\\(", var.digest_schedule)) ? 256 : 250)
+    condition = var.overview_schedule == null ? true : (
+      length(var.overview_schedule) <= (can(regex("^(rate|cron)\\(", var.overview_schedule)) ? 256 : 250)
     )
     error_message = join("", [
-      "digest_schedule has ${var.digest_schedule == null ? 0 : length(var.digest_schedule)} characters; ",
+      "overview_schedule has ${var.overview_schedule == null ? 0 : length(var.overview_schedule)} characters; ",
       "expected at most 256, with \"rate()\" around it.",
     ])
   }
 }
+
+################################################################################
+# Functions
+################################################################################
 
 variable "functions" {
   description = <<-EOT
@@ -804,7 +740,8 @@ variable "functions" {
       floor(var.functions.repositories_scanner.concurrency) == var.functions.repositories_scanner.concurrency
     )
     error_message = join("", [
-      "functions has concurrency ${jsonencode(var.functions.repositories_scanner.concurrency)} (repositories_scanner); ",
+      "functions has concurrency ${jsonencode(var.functions.repositories_scanner.concurrency)} ",
+      "(repositories_scanner); ",
       "expected a whole number from 1, or null for none reserved; to stop it, set enabled to false.",
     ])
   }
@@ -838,8 +775,9 @@ variable "architecture" {
 
 variable "vpc_config" {
   description = <<-EOT
-    Subnets and security groups of the functions; null to run them outside of a VPC. The subnets need a route to the APIs
-    of ECR, SQS, SNS and DynamoDB, through NAT or VPC endpoints, and the security groups have to allow HTTPS to them.
+    Subnets and security groups of the functions; null to run them outside of a VPC. The subnets need a route to the
+    APIs of ECR, SQS, SNS and DynamoDB, through NAT or VPC endpoints, and the security groups have to allow HTTPS to
+    them.
   EOT
   type = object({
     subnet_ids         = list(string)
@@ -851,34 +789,9 @@ variable "vpc_config" {
     condition = var.vpc_config == null ? true : (
       try(length(var.vpc_config.subnet_ids), 0) >= 1 && try(length(var.vpc_config.security_group_ids), 0) >= 1
     )
-    error_message = "vpc_config is ${jsonencode(var.vpc_config)}; expected at least one subnet and one security group, or null."
-  }
-}
-
-variable "tracing" {
-  description = "Whether AWS X-Ray traces the functions. AWS bills traces."
-  type        = bool
-  default     = false
-  nullable    = false
-}
-
-# Lambda drops lines below the level, and with them the metrics that they carry: CloudWatch extracts the metrics from lines of
-# the level INFO. The alarms and the dashboard would silently go blind, so no higher level is accepted. To keep fewer logs, lower
-# log_retention_days.
-variable "log_level" {
-  description = <<-EOT
-    Lowest level of the functions' log lines to keep: "INFO" or "DEBUG". Higher levels would drop the metrics, which are
-    part of lines of the level INFO. DEBUG logs the AWS SDK's requests and responses, including findings.
-  EOT
-  type        = string
-  default     = "INFO"
-  nullable    = false
-
-  validation {
-    condition = contains(["DEBUG", "INFO"], var.log_level)
     error_message = join("", [
-      "log_level is \"${var.log_level}\"; ",
-      "expected \"DEBUG\" or \"INFO\": a higher level drops the lines that carry the metrics.",
+      "vpc_config is ${jsonencode(var.vpc_config)}; ",
+      "expected at least one subnet and one security group, or null.",
     ])
   }
 }
@@ -904,7 +817,8 @@ variable "environment_variables" {
     error_message = join("", [
       "environment_variables has ",
       "${join(", ", setintersection(keys(var.environment_variables), local.module_environment_variables))}; ",
-      "expected any except those that the module sets from its other inputs: ${join(", ", local.module_environment_variables)}.",
+      "expected any except those that the module sets from its other inputs: ",
+      "${join(", ", local.module_environment_variables)}.",
     ])
   }
 
@@ -926,25 +840,32 @@ variable "environment_variables" {
   }
 }
 
-variable "dashboard_widget" {
-  description = <<-EOT
-    Whether to add the state of the registry to the module's dashboard, as a custom widget, and to create the function
-    behind it. Other dashboards can show it too: add a custom widget with the ARN in console_widget_function_arn. To see
-    it, people need lambda:InvokeFunction on the function, whose role can only read the table.
-  EOT
+variable "tracing" {
+  description = "Whether AWS X-Ray traces the functions. AWS bills traces."
   type        = bool
   default     = false
   nullable    = false
 }
 
-variable "memory_deletion_protection" {
+# Lambda drops lines below the level, and with them the metrics that they carry: CloudWatch extracts the metrics from
+# lines of the level INFO. The alarms and the dashboard would silently go blind, so no higher level is accepted. To keep
+# fewer logs, lower log_retention_days.
+variable "log_level" {
   description = <<-EOT
-    Whether to protect the DynamoDB table from deletion. With true, `terraform destroy` fails until you set it to false
-    and apply.
+    Lowest level of the functions' log lines to keep: "INFO" or "DEBUG". Higher levels would drop the metrics, which are
+    part of lines of the level INFO. DEBUG logs the AWS SDK's requests and responses, including findings.
   EOT
-  type        = bool
-  default     = false
+  type        = string
+  default     = "INFO"
   nullable    = false
+
+  validation {
+    condition = contains(["DEBUG", "INFO"], var.log_level)
+    error_message = join("", [
+      "log_level is \"${var.log_level}\"; ",
+      "expected \"DEBUG\" or \"INFO\": a higher level drops the lines that carry the metrics.",
+    ])
+  }
 }
 
 variable "log_retention_days" {
@@ -959,17 +880,87 @@ variable "log_retention_days" {
     ], var.log_retention_days)
     error_message = join("", [
       "log_retention_days is ${var.log_retention_days}; ",
-      "expected 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653, or ",
-      "0 to keep them forever.",
+      "expected 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, ",
+      "3653, or 0 to keep them forever.",
     ])
   }
 }
 
+################################################################################
+# Encryption, permissions and protection
+################################################################################
+
+variable "kms_key_arn" {
+  description = <<-EOT
+    ARN of a customer managed KMS key of the same Region, which encrypts the queues, the topics, the table, the logs and
+    the functions' environment variables. Its key policy has to allow the AWS services that docs/encryption.md lists.
+    Null for AWS's own encryption, which is free.
+  EOT
+  type        = string
+  default     = null
+
+  validation {
+    condition = var.kms_key_arn == null || can(regex(
+      "^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.kms_key_arn,
+    ))
+    error_message = join("", [
+      "kms_key_arn is ${jsonencode(var.kms_key_arn)}; ",
+      "expected the ARN of a key (not of an alias), such as ",
+      "\"arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab\", or null for none.",
+    ])
+  }
+}
+
+variable "role_path" {
+  description = "IAM path of the functions' roles, such as \"/security/\"."
+  type        = string
+  default     = "/"
+  nullable    = false
+
+  validation {
+    condition = length(var.role_path) <= 512 && can(regex("^/([!-.0-~]+/)*$", var.role_path))
+    error_message = join("", [
+      "role_path is \"${var.role_path}\"; ",
+      "expected \"/\", or a path such as \"/security/\", of at most 512 characters.",
+    ])
+  }
+}
+
+variable "permissions_boundary" {
+  description = "ARN of the IAM policy that is the permissions boundary of the functions' roles; null for none."
+  type        = string
+  default     = null
+
+  validation {
+    condition = var.permissions_boundary == null || can(regex(
+      "^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[^\\s]+$", var.permissions_boundary,
+    ))
+    error_message = join("", [
+      "permissions_boundary is ${jsonencode(var.permissions_boundary)}; ",
+      "expected the ARN of an IAM policy, such as \"arn:aws:iam::123456789012:policy/boundary\", or null for none.",
+    ])
+  }
+}
+
+variable "memory_deletion_protection" {
+  description = <<-EOT
+    Whether to protect the DynamoDB table from deletion. With true, `terraform destroy` fails until you set it to false
+    and apply.
+  EOT
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+################################################################################
+# Alarms and dashboard
+################################################################################
+
 variable "create_alarms" {
   description = <<-EOT
-    Whether to create the CloudWatch alarms and their topic. They watch for messages in a DLQ, lost scan events, errors and
-    throttles of a function, messages that wait too long, overdue scans, and runs that did not happen. CloudWatch bills
-    each alarm.
+    Whether to create the CloudWatch alarms and their topic. They watch for messages in a DLQ, lost scan events, errors
+    and throttles of a function, messages that wait too long, overdue scans, and runs that did not happen. CloudWatch
+    bills each alarm.
   EOT
   type        = bool
   default     = true
@@ -996,8 +987,8 @@ variable "disabled_alarms" {
 
 variable "alarm_actions" {
   description = <<-EOT
-    ARNs of the actions that CloudWatch takes when an alarm fires and when it ends, in addition to notifying the topic in
-    alarms_topic_arn: at most four, such as the topic of a pager.
+    ARNs of the actions that CloudWatch takes when an alarm fires and when it ends, in addition to notifying the topic
+    in alarms_topic_arn: at most four, such as the topic of a pager.
   EOT
   type        = list(string)
   default     = []
@@ -1014,7 +1005,8 @@ variable "alarm_actions" {
   validation {
     condition = var.create_alarms || length(var.alarm_actions) == 0
     error_message = join("", [
-      "alarm_actions is ${jsonencode(var.alarm_actions)} and create_alarms is false; expected none, or create_alarms = true.",
+      "alarm_actions is ${jsonencode(var.alarm_actions)} and create_alarms is false; ",
+      "expected none, or create_alarms = true.",
     ])
   }
 }
@@ -1036,84 +1028,31 @@ variable "alarm_email" {
   }
 
   validation {
-    condition     = var.create_alarms || var.alarm_email == null
-    error_message = "alarm_email is ${jsonencode(var.alarm_email)} and create_alarms is false; expected null, or create_alarms = true."
+    condition = var.create_alarms || var.alarm_email == null
+    error_message = join("", [
+      "alarm_email is ${jsonencode(var.alarm_email)} and create_alarms is false; ",
+      "expected null, or create_alarms = true.",
+    ])
   }
 }
 
 variable "create_dashboard" {
   description = <<-EOT
-    Whether to create a CloudWatch dashboard. It shows whether the module runs, what is stuck, what it found and what AWS
-    refused. Its name ends with the Region. CloudWatch bills dashboards beyond the first three of an account.
+    Whether to create a CloudWatch dashboard. It shows whether the module runs, what is stuck, what it found and what
+    AWS refused. Its name ends with the Region. CloudWatch bills dashboards beyond the first three of an account.
   EOT
   type        = bool
   default     = true
   nullable    = false
 }
 
-variable "kms_key_arn" {
+variable "dashboard_widget" {
   description = <<-EOT
-    ARN of a customer managed KMS key of the same Region, which encrypts the queues, the topics, the table, the logs and
-    the functions' environment variables. Its key policy has to allow the AWS services that docs/encryption.md lists. Null
-    for AWS's own encryption, which is free.
+    Whether to add the state of the registry to the module's dashboard, as a custom widget, and to create the function
+    behind it. Other dashboards can show it too: add a custom widget with the ARN in console_widget_function_arn. To see
+    it, people need lambda:InvokeFunction on the function, whose role can only read the table.
   EOT
-  type        = string
-  default     = null
-
-  validation {
-    condition = var.kms_key_arn == null || can(regex(
-      "^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.kms_key_arn,
-    ))
-    error_message = join("", [
-      "kms_key_arn is ${jsonencode(var.kms_key_arn)}; ",
-      "expected the ARN of a key (not of an alias), such as ",
-      "\"arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab\", or null for none.",
-    ])
-  }
-}
-
-variable "role_path" {
-  description = "IAM path of the functions' roles, such as \"/security/\"."
-  type        = string
-  default     = "/"
+  type        = bool
+  default     = false
   nullable    = false
-
-  validation {
-    condition     = length(var.role_path) <= 512 && can(regex("^/([!-.0-~]+/)*$", var.role_path))
-    error_message = "role_path is \"${var.role_path}\"; expected \"/\", or a path such as \"/security/\", of at most 512 characters."
-  }
-}
-
-variable "permissions_boundary" {
-  description = "ARN of the IAM policy that is the permissions boundary of the functions' roles; null for none."
-  type        = string
-  default     = null
-
-  validation {
-    condition = var.permissions_boundary == null || can(regex(
-      "^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[^\\s]+$", var.permissions_boundary,
-    ))
-    error_message = join("", [
-      "permissions_boundary is ${jsonencode(var.permissions_boundary)}; ",
-      "expected the ARN of an IAM policy, such as \"arn:aws:iam::123456789012:policy/boundary\", or null for none.",
-    ])
-  }
-}
-
-variable "tags" {
-  description = "Tags of all resources."
-  type        = map(string)
-  default     = {}
-  nullable    = false
-
-  validation {
-    condition = length(var.tags) <= 50 && alltrue([for key, value in var.tags :
-      length(key) >= 1 && length(key) <= 128 && length(value) <= 256 && !startswith(lower(key), "aws:")
-    ])
-    error_message = join("", [
-      "tags has ${join(", ", keys(var.tags))}; ",
-      "expected at most 50 tags, with keys of 1 to 128 characters that do not begin with \"aws:\", and values of at most 256 ",
-      "characters.",
-    ])
-  }
 }

@@ -1,4 +1,4 @@
-"""Apply the module to a local AWS, and tell what it does: the first run, a re-scan, a new finding, and the digest."""
+"""Apply the module to a local AWS, and tell what it does: the first run, a re-scan, a new finding, and the overview."""
 
 import argparse
 import json
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from local_aws import UNSUPPORTED_OS, Finding, LocalAws, Registry
+from local_aws import UNSUPPORTED_OS, Finding, LocalAws, RegistryClient
 from local_aws.launcher import client_environment
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,7 +47,7 @@ def say(text: str) -> None:
     print(textwrap.fill(text, max(width, 60), initial_indent=stamp, subsequent_indent=" " * len(stamp)), flush=True)
 
 
-def seed_registry(registry: Registry) -> str:
+def seed_registry(registry: RegistryClient) -> str:
     """Push a dozen images into four repositories, all due for a scan; return the digest of one of them."""
     now = datetime.now(UTC)
     month_ago = now - timedelta(days=30)
@@ -246,8 +246,8 @@ def _sentence(function: str, line: Mapping[str, Any]) -> str | None:
             return f"{names} and queued {'each of them' if found == sent else f'{sent:,} of them'}."
         case "repository processed":
             return repository_sentence(line)
-        case "digest published":
-            return f"The reporter published {number_of(counts_of(line).get('messages', 0), 'digest')}."
+        case "overview published":
+            return f"The reporter published {number_of(counts_of(line).get('messages', 0), 'overview')}."
         case "image failed":
             digest, reason = str(line.get("digest", ""))[:19], line.get("reason", "no reason")
             return f"{line.get('repository', '?')}: the image {digest} failed: {reason}."
@@ -336,7 +336,7 @@ class Watch:
         verbose: whether the log lines are printed too.
     """
 
-    def __init__(self, registry: Registry, mail: Mail, *, verbose: bool) -> None:
+    def __init__(self, registry: RegistryClient, mail: Mail, *, verbose: bool) -> None:
         names = [function["FunctionName"] for function in boto3.client("lambda").list_functions()["Functions"]]
         self._logs = Logs(names)
         self._registry = registry
@@ -452,7 +452,7 @@ def main() -> None:
             del os.environ[name]
         os.environ.update(environment)
         terraform = Terraform(state, environment)
-        run(terraform, Registry.connect(environment), verbose=arguments.verbose)
+        run(terraform, RegistryClient.connect(environment), verbose=arguments.verbose)
         if arguments.keep:
             say("All of it is left up. To look around:")
             for name, value in environment.items():
@@ -466,8 +466,8 @@ def main() -> None:
         say("The local AWS is stopped; nothing is left running.")
 
 
-def run(terraform: Terraform, registry: Registry, *, verbose: bool) -> None:
-    """Run the demo: the installation, a scan with nothing new, a new finding, the digest, and the widget."""
+def run(terraform: Terraform, registry: RegistryClient, *, verbose: bool) -> None:
+    """Run the demo: the installation, a scan with nothing new, a new finding, the overview, and the widget."""
     say(f"It is up, at {os.environ['AWS_ENDPOINT_URL']}. Pushing images, which usually takes 5 seconds.")
     checkout = seed_registry(registry)
     say("ECR has 4 repositories with 11 images and an index, a month old. 3 images were scanned before.")
@@ -485,7 +485,7 @@ def run(terraform: Terraform, registry: Registry, *, verbose: bool) -> None:
         later_acts(registry, watch, checkout)
 
 
-def later_acts(registry: Registry, watch: Watch, checkout: str) -> None:
+def later_acts(registry: RegistryClient, watch: Watch, checkout: str) -> None:
     """Run the acts after the first, whose runs the demo starts; `checkout` is the image that has a new finding."""
     heading("2. A week later: every image is scanned again, and nothing is new")
     a_week_passes(registry)
@@ -493,9 +493,9 @@ def later_acts(registry: Registry, watch: Watch, checkout: str) -> None:
     if mails := watch.next_run():
         sys.exit(f"there were {len(mails)} mails about nothing new; expected none")
     say("No mail was sent.")
-    publish_digest()
+    publish_overview()
     watch.only_subject(watch.wait_for_mail())
-    say("Its mail is not shown here: the first digest has no week before it to compare with.")
+    say("Its mail is not shown here: the first overview has no week before it to compare with.")
 
     heading("3. Another week later: one image has a new finding")
     a_week_passes(registry)
@@ -504,10 +504,10 @@ def later_acts(registry: Registry, watch: Watch, checkout: str) -> None:
     run_now()
     watch.print_mail(watch.next_run())
 
-    heading("4. The digest of that week: where the registry stands")
+    heading("4. The overview of that week: where the registry stands")
     run_now()
     watch.wait_until_idle()
-    publish_digest()
+    publish_overview()
     watch.print_mail(watch.wait_for_mail())
     path = write_widget(registry)
     say(f"The widget that `dashboard_widget = true` adds to the dashboard is in {path}: open it in a browser.")
@@ -525,7 +525,7 @@ def paused_schedule() -> Iterator[None]:
         events.put_targets(Rule=rule, Targets=targets)
 
 
-def a_week_passes(registry: Registry) -> None:
+def a_week_passes(registry: RegistryClient) -> None:
     """Pretend that 8 days pass."""
     registry.let_time_pass(timedelta(days=8))
     now = registry.now()
@@ -538,22 +538,22 @@ def run_now() -> None:
     boto3.client("lambda").invoke(FunctionName=f"{NAME}-repositories-scanner", Payload="{}")
 
 
-def publish_digest() -> None:
-    """Have the reporter publish the digest, as its weekly schedule does."""
-    say("Invoking the reporter, as the weekly schedule of the digest does. It usually takes 3 seconds.")
-    boto3.client("lambda").invoke(FunctionName=f"{NAME}-reporter", Payload=json.dumps({"digest": True}))
+def publish_overview() -> None:
+    """Have the reporter publish the overview, as its weekly schedule does."""
+    say("Invoking the reporter, as the weekly schedule of the overview does. It usually takes 3 seconds.")
+    boto3.client("lambda").invoke(FunctionName=f"{NAME}-reporter", Payload=json.dumps({"overview": True}))
 
 
-def write_widget(registry: Registry) -> Path:
+def write_widget(registry: RegistryClient) -> Path:
     """Write the page of the console widget, which examples/simple does not deploy; return its path below ROOT."""
     sys.path.insert(0, str(ROOT / "lambda_src"))
     from ecr_scan_reporter.aws.dynamodb import Table, dynamodb_client
-    from ecr_scan_reporter.reporting.console import Dependencies, answer
+    from ecr_scan_reporter.reporting.widget.console import WidgetDependencies, answer
     from ecr_scan_reporter.settings import ConsoleWidgetSettings
 
     [table] = boto3.client("dynamodb").list_tables()["TableNames"]
     environment = {"REPORTER_NAME": NAME, "ECR_IMAGES_DURATION_DELTA": MAX_AGE, "MEMORY_TABLE_NAME": table}
-    dependencies = Dependencies(ConsoleWidgetSettings.from_env(environment), Table(dynamodb_client(), table))
+    dependencies = WidgetDependencies(ConsoleWidgetSettings.from_env(environment), Table(dynamodb_client(), table))
     # The page's actions call this function, which only the console can do.
     arn = f"arn:aws:lambda:{os.environ['AWS_REGION']}:000000000000:function:{NAME}-console-widget"
     html = answer({"widgetContext": {"theme": "light", "width": 1400}}, dependencies, arn, registry.now())

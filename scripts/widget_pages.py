@@ -18,11 +18,11 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "lambda_src"), str(ROOT / "tests")]
 
 from ecr_scan_reporter import console_widget
-from ecr_scan_reporter.aws.dynamodb import Table
 from fake_aws import FakeAws, FakeRegistry
-from sample_registry import registry_items, repository_names
+from support.configuration import environment, forget_dependencies, memory_table
+from support.invocations import Context
+from support.sample_registry import registry_items, repository_names
 
-ARN = "arn:aws:lambda:eu-west-1:123456789012:function:ecr-scan-reporter-console-widget"
 # Pixels of the widget's content.
 WIDTHS = {"wide": 1400, "narrow": 400}
 BACKGROUNDS = {"light": "#ffffff", "dark": "#161d26"}
@@ -44,12 +44,11 @@ def main(directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     with FakeAws(FakeRegistry()) as aws:
-        settings = {"REPORTER_NAME": "platform", "ECR_IMAGES_DURATION_DELTA": "7d"}
         for repositories in (0, 10, 10_000):
-            name = aws.create_memory_table()
-            os.environ.update(aws.environment() | settings | {"MEMORY_TABLE_NAME": name})
-            console_widget.dependencies.cache_clear()
-            Table(aws.client("dynamodb"), name).put_many(registry_items(repositories, datetime.now(UTC)))
+            aws.create_memory_table()
+            os.environ.update(environment(aws))
+            forget_dependencies()
+            memory_table(aws).put_many(registry_items(repositories, datetime.now(UTC)))
             events: dict[str, dict[str, Any]] = {
                 "registry": {},
                 "repository": {"repository": repository_names(1)[0]},
@@ -66,9 +65,8 @@ def main(directory: Path) -> None:
 
 
 def _page(event: dict[str, Any], theme: str, width: int) -> str:
-    context: Any = type("Context", (), {"invoked_function_arn": ARN})()
     started = time.monotonic()
-    html = console_widget.handler({**event, "widgetContext": {"theme": theme, "width": width}}, context)
+    html = console_widget.handler({**event, "widgetContext": {"theme": theme, "width": width}}, Context())
     print(f"{len(html):,} bytes, {time.monotonic() - started:.2f} s", flush=True)
     return f'<!doctype html><meta charset="utf-8"><body style="margin:0;background:{BACKGROUNDS[theme]}">{html}</body>'
 

@@ -9,16 +9,6 @@ override_resource {
   values = { arn = "arn:aws:sns:eu-central-1:123456789012:scan-alarms" }
 }
 
-override_resource {
-  target = aws_cloudwatch_event_rule.heartbeat
-  values = { arn = "arn:aws:events:eu-central-1:123456789012:rule/scan-heartbeat" }
-}
-
-override_resource {
-  target = module.repositories_scanner.aws_lambda_function.this
-  values = { arn = "arn:aws:lambda:eu-central-1:123456789012:function:repositories-scanner" }
-}
-
 variables {
   name = "scan"
 }
@@ -38,9 +28,9 @@ run "all_alarms" {
       scan-images-queue-age  = "AWS/SQS ApproximateAgeOfOldestMessage scan-images Maximum GreaterThanThreshold 86400 1x300 notBreaching"
       scan-events-lost       = "AWS/Events InvocationsFailedToBeSentToDlq scan-scan-events Sum GreaterThanThreshold 0 1x300 notBreaching"
       scan-reports-queue-age = "AWS/SQS ApproximateAgeOfOldestMessage scan-reports Maximum GreaterThanThreshold 3600 1x300 notBreaching"
-      # 7 days, one run and an hour; 2 days.
-      scan-overdue-scans = "EcrScanReporter OldestScanAge scan Maximum GreaterThanThreshold 694800 1x3600 ignore"
-      scan-silence       = "EcrScanReporter SecondsSinceLastPass scan Minimum GreaterThanThreshold 172800 3x3600 missing"
+      # The functions compute both numbers from the schedule and the promised age.
+      scan-overdue-scans = "EcrScanReporter ScansOverdue scan Maximum GreaterThanThreshold 0 1x3600 ignore"
+      scan-silence       = "EcrScanReporter RunOverdue scan Minimum GreaterThanThreshold 0 3x3600 missing"
 
       scan-repositories-scanner-errors = "AWS/Lambda Errors scan-repositories-scanner Sum GreaterThanThreshold 0 1x300 notBreaching"
       scan-images-scanner-errors       = "AWS/Lambda Errors scan-images-scanner Sum GreaterThanThreshold 0 1x300 notBreaching"
@@ -125,46 +115,25 @@ run "all_alarms" {
   }
 }
 
-run "heartbeat" {
-  assert {
-    condition = (
-      aws_cloudwatch_event_rule.heartbeat[0].name == "scan-heartbeat" &&
-      aws_cloudwatch_event_rule.heartbeat[0].schedule_expression == "rate(1 hour)" &&
-      aws_cloudwatch_event_target.heartbeat[0].rule == "scan-heartbeat" &&
-      aws_cloudwatch_event_target.heartbeat[0].arn == "arn:aws:lambda:eu-central-1:123456789012:function:repositories-scanner" &&
-      jsondecode(aws_cloudwatch_event_target.heartbeat[0].input) == { heartbeat = true }
-    )
-    error_message = "The heartbeat should invoke the repositories scanner every hour, with an event that starts no run."
-  }
-
-  assert {
-    condition = (
-      aws_lambda_permission.heartbeat[0].function_name == "scan-repositories-scanner" &&
-      aws_lambda_permission.heartbeat[0].principal == "events.amazonaws.com" &&
-      aws_lambda_permission.heartbeat[0].source_arn == "arn:aws:events:eu-central-1:123456789012:rule/scan-heartbeat" &&
-      aws_lambda_permission.heartbeat[0].source_account == null
-    )
-    error_message = "EventBridge should be allowed to invoke the repositories scanner for the heartbeat's rule only."
-  }
-}
-
-run "promise_of_a_month_and_weekly_runs" {
+run "weekly_runs" {
   command = plan
 
   variables {
-    images_duration_delta = "1m2w3d"
-    rate                  = "7 days"
-  }
-
-  assert {
-    condition     = aws_cloudwatch_metric_alarm.this["overdue_scans"].threshold == 86400 * (31 + 14 + 3 + 7) + 3600
-    error_message = "The alarm should fire after the longest month, the weeks, the days, one run and an hour."
+    rate = "7 days"
   }
 
   # A message may wait for a run of a day at most: SQS deletes it after four days.
   assert {
     condition     = aws_cloudwatch_metric_alarm.this["images_queue_age"].threshold == 86400
     error_message = "The alarm should fire when a repository has waited for a day, also for weekly runs."
+  }
+
+  assert {
+    condition = (
+      aws_cloudwatch_metric_alarm.this["silence"].period * aws_cloudwatch_metric_alarm.this["silence"].evaluation_periods
+      <= 86400
+    )
+    error_message = "CloudWatch should evaluate the alarm every minute, as it does for at most a day of data."
   }
 }
 
@@ -178,290 +147,6 @@ run "frequent_runs" {
   assert {
     condition     = aws_cloudwatch_metric_alarm.this["images_queue_age"].threshold == 5 * 6 * 900
     error_message = "A message that is retried should not be an alarm before it goes to the DLQ."
-  }
-
-  assert {
-    condition     = local.longest_run_interval_seconds == 600 && local.silence_seconds == 600 + 3600
-    error_message = "Silence should begin an hour late at the earliest, the time between two heartbeats."
-  }
-}
-
-# The arithmetic of silence, hour by hour, for the schedule that CloudWatch cannot count: once a week. The last run was complete
-# at the hour 0. The alarm fires if three ages in a row are over the threshold.
-run "weekly" {
-  command = plan
-
-  variables {
-    rate = "7 days"
-  }
-
-  assert {
-    condition     = local.longest_run_interval_seconds == 604800 && local.silence_seconds == 604800 + 86400
-    error_message = "A weekly run should be missed after a week and a day."
-  }
-
-  # The next run begins a minute late and takes 23 hours.
-  assert {
-    condition = alltrue([for hour in range(24 * 7 + 24) :
-      3600 * hour <= aws_cloudwatch_metric_alarm.this["silence"].threshold
-    ])
-    error_message = "No age should be over the threshold while a run that began when it was due is not complete."
-  }
-
-  assert {
-    condition = min([for hour in range(24 * 14) : hour if alltrue([for age in range(hour - 2, hour + 1) :
-      3600 * age > aws_cloudwatch_metric_alarm.this["silence"].threshold
-    ])]...) == 24 * 8 + 3
-    error_message = "The alarm should fire eight days and three hours after the last run, long before the second one is missed."
-  }
-
-  assert {
-    condition = (
-      aws_cloudwatch_metric_alarm.this["silence"].period * aws_cloudwatch_metric_alarm.this["silence"].evaluation_periods
-      <= 86400
-    )
-    error_message = "CloudWatch should evaluate the alarm every minute, as it does for at most a day of data."
-  }
-}
-
-run "daily_at_a_fixed_time" {
-  command = plan
-
-  variables {
-    rate = "cron(0 4 * * ? *)"
-  }
-
-  assert {
-    condition     = local.longest_run_interval_seconds == 86400 && local.silence_seconds == 2 * 86400
-    error_message = "The longest interval of a daily schedule should be a day, and silence should begin after two."
-  }
-}
-
-run "mondays" {
-  command = plan
-
-  variables {
-    rate = "cron(0 4 ? * MON *)"
-  }
-
-  assert {
-    condition     = local.longest_run_interval_seconds == 7 * 86400 && local.silence_seconds == 8 * 86400
-    error_message = "The longest interval of a weekly schedule should be a week, and silence should begin a day later."
-  }
-}
-
-run "working_days" {
-  command = plan
-
-  variables {
-    rate = "cron(0/15 8-17 ? * MON-FRI *)"
-  }
-
-  assert {
-    condition     = local.longest_run_interval_seconds == 3 * 86400 && local.silence_seconds == 4 * 86400
-    error_message = "The longest interval should be three days, from Friday to Monday."
-  }
-}
-
-run "days_as_numbers_across_the_weekend" {
-  command = plan
-
-  variables {
-    rate = "cron(0 4 ? * 6-2,4 *)"
-  }
-
-  assert {
-    condition     = join(",", local.weekdays) == "6,7,1,2,4" && local.longest_run_interval_seconds == 2 * 86400
-    error_message = "6-2,4 should be Friday to Monday and Wednesday, with a longest interval of two days."
-  }
-}
-
-run "first_monday_of_a_month" {
-  command = plan
-
-  variables {
-    rate = "cron(0 4 ? * MON#1 *)"
-  }
-
-  assert {
-    condition     = local.longest_run_interval_seconds == 35 * 86400
-    error_message = "The longest interval between two first Mondays should be five weeks."
-  }
-}
-
-run "days_of_the_month" {
-  command = plan
-
-  variables {
-    rate = "cron(0 4 1,15 * ? *)"
-  }
-
-  assert {
-    condition     = local.longest_run_interval_seconds == 31 * 86400
-    error_message = "The longest interval should be 31 days if one of the days is in every month."
-  }
-}
-
-run "months" {
-  command = plan
-
-  variables {
-    rate = "cron(0 4 1 JAN,JUL ? *)"
-  }
-
-  assert {
-    condition     = local.longest_run_interval_seconds == 371 * 86400
-    error_message = "The longest interval of a schedule with months should be 53 weeks."
-  }
-}
-
-# Between two fifth Mondays, such as those of November 2026 and March 2027, there can be 17 weeks.
-run "fifth_monday_of_a_month" {
-  command = plan
-
-  variables {
-    rate = "cron(0 4 ? * MON#5 *)"
-  }
-
-  assert {
-    condition     = local.longest_run_interval_seconds == 119 * 86400
-    error_message = "The longest interval between two fifth Mondays should be 17 weeks."
-  }
-}
-
-run "first_or_fifth_monday_of_a_month" {
-  command = plan
-
-  variables {
-    rate = "cron(0 4 ? * MON#1,MON#5 *)"
-  }
-
-  assert {
-    condition     = local.longest_run_interval_seconds == 35 * 86400
-    error_message = "The longest interval should be five weeks if one of the days is in every month."
-  }
-}
-
-run "last_friday_of_a_month" {
-  command = plan
-
-  variables {
-    rate = "cron(0 4 ? * 6L *)"
-  }
-
-  assert {
-    condition     = local.longest_run_interval_seconds == 35 * 86400
-    error_message = "The longest interval between two last Fridays should be five weeks."
-  }
-}
-
-# From 31 January to 31 March, or from 31 May to 31 July.
-run "day_that_is_missing_in_some_months" {
-  command = plan
-
-  variables {
-    rate = "cron(0 4 31 * ? *)"
-  }
-
-  assert {
-    condition     = local.longest_run_interval_seconds == 63 * 86400
-    error_message = "The longest interval should allow for a month without a 31st."
-  }
-}
-
-run "days_that_are_missing_in_february" {
-  command = plan
-
-  variables {
-    rate = "cron(0 4 29-30 * ? *)"
-  }
-
-  assert {
-    condition     = local.longest_run_interval_seconds == 63 * 86400
-    error_message = "The longest interval should allow for a February of 28 days."
-  }
-}
-
-run "last_day_of_a_month" {
-  command = plan
-
-  variables {
-    rate = "cron(0 4 L * ? *)"
-  }
-
-  assert {
-    condition     = local.longest_run_interval_seconds == 31 * 86400
-    error_message = "The longest interval between two last days of a month should be 31 days."
-  }
-}
-
-run "every_second_day_of_a_month" {
-  command = plan
-
-  variables {
-    rate = "cron(0 4 */2 * ? *)"
-  }
-
-  assert {
-    condition     = local.longest_run_interval_seconds == 31 * 86400
-    error_message = "The longest interval of days that are in every month should be at most 31 days."
-  }
-}
-
-# The first of May 2027 is a Saturday: the nearest working day of that month is 3 May.
-run "working_day_of_a_month" {
-  command = plan
-
-  variables {
-    rate = "cron(0 4 1W * ? *)"
-  }
-
-  assert {
-    condition     = local.longest_run_interval_seconds == 33 * 86400
-    error_message = "The longest interval should allow for a day that moves by two days."
-  }
-}
-
-run "last_working_day_of_a_month" {
-  command = plan
-
-  variables {
-    rate = "cron(0 4 LW * ? *)"
-  }
-
-  assert {
-    condition     = local.longest_run_interval_seconds == 33 * 86400
-    error_message = "The longest interval between two last working days should be 33 days."
-  }
-}
-
-run "working_day_that_is_missing_in_some_months" {
-  command = plan
-
-  variables {
-    rate = "cron(0 4 31W * ? *)"
-  }
-
-  assert {
-    condition     = local.longest_run_interval_seconds == 63 * 86400
-    error_message = "The longest interval should allow for a month without a 31st, and for a day that moves by two days."
-  }
-}
-
-run "paused" {
-  command = plan
-
-  variables {
-    enabled = false
-  }
-
-  assert {
-    condition = (
-      !contains(keys(aws_cloudwatch_metric_alarm.this), "silence") && length(aws_cloudwatch_metric_alarm.this) == 12 &&
-      length(aws_cloudwatch_event_rule.heartbeat) == 0 && length(aws_cloudwatch_event_target.heartbeat) == 0 &&
-      length(aws_lambda_permission.heartbeat) == 0
-    )
-    error_message = "A pause on purpose should not be silence, and should have no heartbeat."
   }
 }
 

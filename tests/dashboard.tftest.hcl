@@ -58,8 +58,8 @@ run "dashboard" {
       ] if widget.type == "metric"
       ]) : replace(metric, "EcrScanReporter ", "") if startswith(metric, "EcrScanReporter ")]) == toset([
       for name in [
-        "RepositoriesQueued", "OldestScanAge", "SecondsSinceLastPass", "ImagesSeen", "ScansStarted", "ImagesFailed",
-        "Throttled", "QuotaReached", "EventsProcessed", "ReportsPublished", "NewCritical", "NewHigh", "NewMedium",
+        "RepositoriesQueued", "OldestScanAge", "ScansOverdue", "RunOverdue", "ImagesSeen", "ScansStarted",
+        "ImagesFailed", "Throttled", "QuotaReached", "EventsProcessed", "ReportsPublished", "NewCritical", "NewHigh", "NewMedium",
         "NewLow", "OpenCritical", "OpenHigh", "OpenMedium", "OpenLow", "SkippedScannedRecently", "SkippedNotSelected",
         "SkippedUnsupported", "SkippedArchived", "SkippedOther", "MemoryUnavailable",
       ] : "${name} Instance scan"
@@ -159,9 +159,9 @@ run "queries" {
       ) &&
       strcontains(aws_cloudwatch_query_definition.this["messages that failed"].query_string, "level like /ERROR/") &&
       strcontains(aws_cloudwatch_query_definition.this["messages that failed"].query_string, " repository, digest, message_id, reason") &&
-      strcontains(aws_cloudwatch_query_definition.this["reports that were not published"].query_string, "\"could not publish a digest\"")
+      strcontains(aws_cloudwatch_query_definition.this["reports that were not published"].query_string, "\"could not publish an overview\"")
     )
-    error_message = "The queries should find scan events that the reporter could not process, and digests that SNS rejected."
+    error_message = "The queries should find scan events that the reporter could not process, and overviews that SNS rejected."
   }
 }
 

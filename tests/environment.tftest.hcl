@@ -29,17 +29,19 @@ run "defaults" {
       REPOSITORIES_FILTER_REGEXP  = ".*"
       REPOSITORIES_EXCLUDE_REGEXP = ""
       THREADS                     = "16"
+      SCHEDULE_EXPRESSION         = "rate(1 day)"
+      ECR_IMAGES_DURATION_DELTA   = "7d"
       IMAGES_QUEUE_URL            = "https://sqs.eu-central-1.amazonaws.com/123456789012/images"
       MEMORY_TABLE_NAME           = "ecr-scan-reporter-memory"
       REPORTER_NAME               = "ecr-scan-reporter"
     })
-    error_message = "The repositories scanner should have the filter, its queue, the table and the name of the instance."
+    error_message = "The repositories scanner should have the filter, the schedule, the promised age, its queue, the table and the instance's name."
   }
 
   assert {
     condition = module.images_scanner.function.environment[0].variables == tomap({
       ECR_IMAGES_DURATION_DELTA = "7d"
-      RUN_INTERVAL_SECONDS      = "86400"
+      SCHEDULE_EXPRESSION       = "rate(1 day)"
       IMAGES_SELECTION = jsonencode({
         newest = null, pulled_within = null, pushed_within = null, tag_regexp = null, tagged_only = false
       })
@@ -49,7 +51,7 @@ run "defaults" {
       REPORTER_NAME     = "ecr-scan-reporter"
       THREADS           = "16"
     })
-    error_message = "The images scanner should have the maximum age, the run intervals, the two queues, the table and the instance's name."
+    error_message = "The images scanner should have the maximum age, the schedule, the two queues, the table and the instance's name."
   }
 
   assert {
@@ -58,7 +60,7 @@ run "defaults" {
       REPORTS_QUEUE_URL           = "https://sqs.eu-central-1.amazonaws.com/123456789012/reports"
       DLQ_URLS                    = "[\"https://sqs.eu-central-1.amazonaws.com/123456789012/mock\",\"https://sqs.eu-central-1.amazonaws.com/123456789012/mock\"]"
       ECR_IMAGES_DURATION_DELTA   = "7d"
-      RUN_INTERVAL_SECONDS        = "86400"
+      SCHEDULE_EXPRESSION         = "rate(1 day)"
       CHAT_TOPIC_ARN              = ""
       REPOSITORIES_FILTER_REGEXP  = ".*"
       REPOSITORIES_EXCLUDE_REGEXP = ""
@@ -100,6 +102,7 @@ run "inputs" {
     condition = (
       module.repositories_scanner.function.environment[0].variables["REPOSITORIES_FILTER_REGEXP"] == "^(?!sandbox/)" &&
       module.reporter.function.environment[0].variables["REPOSITORIES_FILTER_REGEXP"] == "^(?!sandbox/)" &&
+      module.repositories_scanner.function.environment[0].variables["ECR_IMAGES_DURATION_DELTA"] == "1m2w3d" &&
       module.images_scanner.function.environment[0].variables["ECR_IMAGES_DURATION_DELTA"] == "1m2w3d" &&
       module.reporter.function.environment[0].variables["NOTIFY_ON"] == "every_scan" &&
       module.reporter.function.environment[0].variables["NOTIFY_ON_FIXED"] == "true" &&
@@ -121,7 +124,7 @@ run "inputs" {
   }
 }
 
-run "intervals_of_a_weekly_schedule" {
+run "weekly_rate" {
   command = plan
 
   variables {
@@ -129,8 +132,25 @@ run "intervals_of_a_weekly_schedule" {
   }
 
   assert {
-    condition     = module.images_scanner.function.environment[0].variables["RUN_INTERVAL_SECONDS"] == "604800"
-    error_message = "The images scanner should know the whole interval between two runs, also beyond a day."
+    condition = alltrue([for function in [module.repositories_scanner, module.images_scanner, module.reporter] :
+      function.function.environment[0].variables["SCHEDULE_EXPRESSION"] == "rate(7 days)"
+    ])
+    error_message = "The functions should know the schedule, in the form in which EventBridge has it."
+  }
+}
+
+run "cron_expression" {
+  command = plan
+
+  variables {
+    rate = "cron(0 4 ? * MON-FRI *)"
+  }
+
+  assert {
+    condition = alltrue([for function in [module.repositories_scanner, module.images_scanner, module.reporter] :
+      function.function.environment[0].variables["SCHEDULE_EXPRESSION"] == "cron(0 4 ? * MON-FRI *)"
+    ])
+    error_message = "The functions should know the schedule, in the form in which EventBridge has it."
   }
 }
 
@@ -221,7 +241,7 @@ run "no_more_than_a_function_holds" {
     remind_after          = "00123456789m2w3d"
     report_window         = 43200
     images_duration_delta = "00123456789m2w3d"
-    rate                  = "4000 days"
+    rate                  = "cron(${join(",", [for minute in range(28) : "59"])} 23 * * ? *)"
     environment_variables = { LONG = format("%0757d", 0) }
   }
 

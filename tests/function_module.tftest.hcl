@@ -5,15 +5,19 @@ mock_provider "aws" {
 }
 
 variables {
-  name                 = "repositories-scanner"
-  description          = "Lists repositories."
-  handler              = "ecr_scan_reporter.repositories_scanner.handler"
-  filename             = "dist/ecr_scan_reporter.zip"
-  memory_size          = 512
-  timeout              = 120
-  log_retention_days   = 7
-  permissions_boundary = "arn:aws:iam::123456789012:policy/boundary"
-  tags                 = { team = "security" }
+  name        = "repositories-scanner"
+  description = "Lists repositories."
+  handler     = "ecr_scan_reporter.repositories_scanner.handler"
+  memory_size = 512
+  timeout     = 120
+
+  common = {
+    filename              = "dist/ecr_scan_reporter.zip"
+    environment_variables = { AWS_ENDPOINT_URL_ECR = "http://ecr:5000" }
+    log_retention_days    = 7
+    permissions_boundary  = "arn:aws:iam::123456789012:policy/boundary"
+    tags                  = { team = "security" }
+  }
 
   environment_variables = { IMAGES_QUEUE_URL = "https://queue.example" }
 }
@@ -29,8 +33,8 @@ run "function" {
     condition = (
       aws_lambda_function.this.runtime == "python3.13" &&
       aws_lambda_function.this.handler == var.handler &&
-      aws_lambda_function.this.filename == var.filename &&
-      aws_lambda_function.this.source_code_hash == filebase64sha256(var.filename)
+      aws_lambda_function.this.filename == var.common.filename &&
+      aws_lambda_function.this.source_code_hash == filebase64sha256(var.common.filename)
     )
     error_message = "The function should run the package and change with it."
   }
@@ -40,7 +44,9 @@ run "function" {
       aws_lambda_function.this.memory_size == 512 &&
       aws_lambda_function.this.timeout == 120 &&
       aws_lambda_function.this.reserved_concurrent_executions == -1 &&
-      aws_lambda_function.this.environment[0].variables == tomap({ IMAGES_QUEUE_URL = "https://queue.example" })
+      aws_lambda_function.this.environment[0].variables == tomap({
+        IMAGES_QUEUE_URL = "https://queue.example", AWS_ENDPOINT_URL_ECR = "http://ecr:5000"
+      })
     )
     error_message = "Memory, timeout and environment should be the given ones, without reserved concurrency."
   }
@@ -60,7 +66,7 @@ run "function" {
   assert {
     condition = (
       aws_iam_role.this.name == "repositories-scanner" &&
-      aws_iam_role.this.permissions_boundary == var.permissions_boundary &&
+      aws_iam_role.this.permissions_boundary == var.common.permissions_boundary &&
       jsondecode(aws_iam_role.this.assume_role_policy).Statement == [{
         Sid       = "RunAsLambdaFunction", Effect = "Allow", Action = "sts:AssumeRole"
         Principal = { Service = "lambda.amazonaws.com" }

@@ -1,456 +1,107 @@
-# Checks the rules for ignored findings, one run per rule of the validations, their items in the table, and the warnings
-# before and after a rule ends; and the deadlines.
+# Checks the rules for ignored findings: which are rejected, their items in the table, and the warnings before and after a
+# rule ends; and the deadlines.
 
 mock_provider "aws" {
   source = "./tests/mocks"
 }
 
-run "rejects_rule_without_id_and_package" {
+# A message names every problem, not only the first one.
+run "rejects_rules" {
   command = plan
 
   variables {
-    ignored_findings = [{
-      reason  = "Not called."
-      owner   = "team-a"
-      expires = formatdate("YYYY-MM-DD", timeadd(timestamp(), "2400h"))
-    }]
+    ignored_findings = concat(
+      [for changed in [
+        { id = null },
+        { package = "openssl" },
+        { id = null, package = " " },
+        { repository = "team-a/" },
+        { repository = null },
+        { reason = null },
+        { reason = " " },
+        { owner = null },
+        { owner = "" },
+        { expires = null },
+        { until_fixed = true },
+        { expires = null, until_fixed = false },
+        { expires = null, until_fixed = "yes" },
+        { expires = "3 Dec 2026" },
+        { expires = "" },
+        { expires = "2026-12-03T00:00:00Z" },
+        { expires = "2026-02-30" },
+        { expires = formatdate("YYYY-MM-DD", timeadd(timestamp(), "8832h")) },
+        { id = "CVE-26-1" },
+        { id = "cve 2026" },
+        { id = "cve-2026-1234" },
+        { id = "CVE-2026-123" },
+        { id = "CVE2026-1234" },
+        { id = "CVE-2026-1234 " },
+        { id = "GHSA-jfh8-c2jp" },
+        { id = "RHSA-2026-1234" },
+        { id = "openssl" },
+        { repositories = "" },
+        { repositories = format("%0513d", 0) },
+        { repositories = "team-(a/" },
+        { reason = format("%01999d", 0) },
+        ] : merge({
+          id      = "CVE-2026-1234"
+          reason  = "Not called."
+          owner   = "team-a"
+          expires = formatdate("YYYY-MM-DD", timeadd(timestamp(), "2400h"))
+      }, changed)],
+      [{}],
+    )
   }
 
-  expect_failures = [var.ignored_findings]
-}
+  expect_failures = [aws_dynamodb_table.memory]
 
-run "rejects_rule_with_id_and_package" {
-  command = plan
-
-  variables {
-    ignored_findings = [{
-      id      = "CVE-2026-1234"
-      reason  = "Not called."
-      owner   = "team-a"
-      expires = formatdate("YYYY-MM-DD", timeadd(timestamp(), "2400h"))
-      package = "openssl"
-    }]
+  assert {
+    condition = [for problem in local.ignored_findings_problems : split("; expected ", problem)[0]] == [for text in [
+      "[0] (no name): id is null and package null",
+      "[1] (CVE-2026-1234): id is \"CVE-2026-1234\" and package \"openssl\"",
+      "[2] ( ): id is null and package \" \"",
+      "[3] (CVE-2026-1234): it has repository",
+      "[4] (CVE-2026-1234): it has repository",
+      "[5] (CVE-2026-1234): reason is null",
+      "[6] (CVE-2026-1234): reason is \" \"",
+      "[7] (CVE-2026-1234): owner is null",
+      "[8] (CVE-2026-1234): owner is \"\"",
+      "[9] (CVE-2026-1234): expires is null and until_fixed null",
+      "[10] (CVE-2026-1234): expires is \"${var.ignored_findings[10].expires}\" and until_fixed \"true\"",
+      "[11] (CVE-2026-1234): expires is null and until_fixed \"false\"",
+      "[12] (CVE-2026-1234): until_fixed is \"yes\"",
+      "[13] (CVE-2026-1234): expires is \"3 Dec 2026\"",
+      "[14] (CVE-2026-1234): expires is \"\"",
+      "[15] (CVE-2026-1234): expires is \"2026-12-03T00:00:00Z\"",
+      "[16] (CVE-2026-1234): expires is \"2026-02-30\"",
+      "[17] (CVE-2026-1234): expires is \"${var.ignored_findings[17].expires}\"",
+      "[18] (CVE-26-1): id is \"CVE-26-1\"",
+      "[19] (cve 2026): id is \"cve 2026\"",
+      "[20] (cve-2026-1234): id is \"cve-2026-1234\"",
+      "[21] (CVE-2026-123): id is \"CVE-2026-123\"",
+      "[22] (CVE2026-1234): id is \"CVE2026-1234\"",
+      "[23] (CVE-2026-1234 ): id is \"CVE-2026-1234 \"",
+      "[24] (GHSA-jfh8-c2jp): id is \"GHSA-jfh8-c2jp\"",
+      "[25] (RHSA-2026-1234): id is \"RHSA-2026-1234\"",
+      "[26] (openssl): id is \"openssl\"",
+      "[27] (CVE-2026-1234): repositories has 0 characters",
+      "[28] (CVE-2026-1234): repositories has 513 characters",
+      "[29] (CVE-2026-1234): repositories is \"team-(a/\"",
+      "[30] (CVE-2026-1234): it has 2073 bytes as JSON",
+      "[31] (no name): id is null and package null",
+      "[31] (no name): reason is null",
+      "[31] (no name): owner is null",
+      "[31] (no name): expires is null and until_fixed null",
+    ] : "ignored_findings${text}"]
+    error_message = "Each rule should be named with what is wrong: ${join("\n", local.ignored_findings_problems)}"
   }
 
-  expect_failures = [var.ignored_findings]
-}
-
-run "rejects_rule_with_blank_package" {
-  command = plan
-
-  variables {
-    ignored_findings = [{
-      reason  = "Not called."
-      owner   = "team-a"
-      expires = formatdate("YYYY-MM-DD", timeadd(timestamp(), "2400h"))
-      package = " "
-    }]
+  assert {
+    condition = alltrue([for problem in local.ignored_findings_problems :
+      length(split("; expected ", problem)) == 2
+    ])
+    error_message = "Each message should say what is expected."
   }
-
-  expect_failures = [var.ignored_findings]
-}
-
-run "rejects_rule_with_misspelled_attribute" {
-  command = plan
-
-  variables {
-    ignored_findings = [{
-      id         = "CVE-2026-1234"
-      reason     = "Not called."
-      owner      = "team-a"
-      expires    = formatdate("YYYY-MM-DD", timeadd(timestamp(), "2400h"))
-      repository = "team-a/"
-    }]
-  }
-
-  expect_failures = [var.ignored_findings]
-}
-
-run "rejects_rule_without_reason" {
-  command = plan
-
-  variables {
-    ignored_findings = [{
-      id      = "CVE-2026-1234"
-      owner   = "team-a"
-      expires = formatdate("YYYY-MM-DD", timeadd(timestamp(), "2400h"))
-    }]
-  }
-
-  expect_failures = [var.ignored_findings]
-}
-
-run "rejects_rule_with_blank_reason" {
-  command = plan
-
-  variables {
-    ignored_findings = [{
-      id      = "CVE-2026-1234"
-      reason  = " "
-      owner   = "team-a"
-      expires = formatdate("YYYY-MM-DD", timeadd(timestamp(), "2400h"))
-    }]
-  }
-
-  expect_failures = [var.ignored_findings]
-}
-
-run "rejects_rule_without_owner" {
-  command = plan
-
-  variables {
-    ignored_findings = [{
-      id      = "CVE-2026-1234"
-      reason  = "Not called."
-      expires = formatdate("YYYY-MM-DD", timeadd(timestamp(), "2400h"))
-    }]
-  }
-
-  expect_failures = [var.ignored_findings]
-}
-
-run "rejects_rule_with_blank_owner" {
-  command = plan
-
-  variables {
-    ignored_findings = [{
-      id      = "CVE-2026-1234"
-      reason  = "Not called."
-      owner   = ""
-      expires = formatdate("YYYY-MM-DD", timeadd(timestamp(), "2400h"))
-    }]
-  }
-
-  expect_failures = [var.ignored_findings]
-}
-
-run "rejects_rule_without_end" {
-  command = plan
-
-  variables {
-    ignored_findings = [{ id = "CVE-2026-1234", reason = "Not called.", owner = "team-a" }]
-  }
-
-  expect_failures = [var.ignored_findings]
-}
-
-run "rejects_rule_with_two_ends" {
-  command = plan
-
-  variables {
-    ignored_findings = [{
-      id          = "CVE-2026-1234"
-      reason      = "Not called."
-      owner       = "team-a"
-      expires     = formatdate("YYYY-MM-DD", timeadd(timestamp(), "2400h"))
-      until_fixed = true
-    }]
-  }
-
-  expect_failures = [var.ignored_findings]
-}
-
-run "rejects_rule_with_until_fixed_false_as_its_end" {
-  command = plan
-
-  variables {
-    ignored_findings = [{
-      id          = "CVE-2026-1234"
-      reason      = "Not called."
-      owner       = "team-a"
-      until_fixed = false
-    }]
-  }
-
-  expect_failures = [var.ignored_findings]
-}
-
-run "rejects_until_fixed_in_words" {
-  command = plan
-
-  variables {
-    ignored_findings = [{
-      id          = "CVE-2026-1234"
-      reason      = "Not called."
-      owner       = "team-a"
-      until_fixed = "yes"
-    }]
-  }
-
-  expect_failures = [var.ignored_findings]
-}
-
-run "rejects_date_in_another_form" {
-  command = plan
-
-  variables {
-    ignored_findings = [{
-      id      = "CVE-2026-1234"
-      reason  = "Not called."
-      owner   = "team-a"
-      expires = "3 Dec 2026"
-    }]
-  }
-
-  expect_failures = [var.ignored_findings]
-}
-
-run "rejects_empty_date" {
-  command = plan
-
-  variables {
-    ignored_findings = [{
-      id      = "CVE-2026-1234"
-      reason  = "Not called."
-      owner   = "team-a"
-      expires = ""
-    }]
-  }
-
-  expect_failures = [var.ignored_findings]
-}
-
-run "rejects_date_with_a_time" {
-  command = plan
-
-  variables {
-    ignored_findings = [{
-      id      = "CVE-2026-1234"
-      reason  = "Not called."
-      owner   = "team-a"
-      expires = "2026-12-03T00:00:00Z"
-    }]
-  }
-
-  expect_failures = [var.ignored_findings]
-}
-
-run "rejects_day_that_does_not_exist" {
-  command = plan
-
-  variables {
-    ignored_findings = [{
-      id      = "CVE-2026-1234"
-      reason  = "Not called."
-      owner   = "team-a"
-      expires = "2026-02-30"
-    }]
-  }
-
-  expect_failures = [var.ignored_findings]
-}
-
-run "rejects_date_more_than_a_year_ahead" {
-  command = plan
-
-  variables {
-    ignored_findings = [{
-      id      = "CVE-2026-1234"
-      reason  = "Not called."
-      owner   = "team-a"
-      expires = formatdate("YYYY-MM-DD", timeadd(timestamp(), "8832h"))
-    }]
-  }
-
-  expect_failures = [var.ignored_findings]
-}
-
-run "rejects_year_of_two_digits" {
-  command = plan
-
-  variables {
-    ignored_findings = [{
-      id      = "CVE-26-1"
-      reason  = "Not called."
-      owner   = "team-a"
-      expires = formatdate("YYYY-MM-DD", timeadd(timestamp(), "2400h"))
-    }]
-  }
-
-  expect_failures = [var.ignored_findings]
-}
-
-run "rejects_id_with_a_space" {
-  command = plan
-
-  variables {
-    ignored_findings = [{
-      id      = "cve 2026"
-      reason  = "Not called."
-      owner   = "team-a"
-      expires = formatdate("YYYY-MM-DD", timeadd(timestamp(), "2400h"))
-    }]
-  }
-
-  expect_failures = [var.ignored_findings]
-}
-
-run "rejects_id_in_lower_case" {
-  command = plan
-
-  variables {
-    ignored_findings = [{
-      id      = "cve-2026-1234"
-      reason  = "Not called."
-      owner   = "team-a"
-      expires = formatdate("YYYY-MM-DD", timeadd(timestamp(), "2400h"))
-    }]
-  }
-
-  expect_failures = [var.ignored_findings]
-}
-
-run "rejects_id_with_three_digits" {
-  command = plan
-
-  variables {
-    ignored_findings = [{
-      id      = "CVE-2026-123"
-      reason  = "Not called."
-      owner   = "team-a"
-      expires = formatdate("YYYY-MM-DD", timeadd(timestamp(), "2400h"))
-    }]
-  }
-
-  expect_failures = [var.ignored_findings]
-}
-
-run "rejects_id_without_hyphen" {
-  command = plan
-
-  variables {
-    ignored_findings = [{
-      id      = "CVE2026-1234"
-      reason  = "Not called."
-      owner   = "team-a"
-      expires = formatdate("YYYY-MM-DD", timeadd(timestamp(), "2400h"))
-    }]
-  }
-
-  expect_failures = [var.ignored_findings]
-}
-
-run "rejects_id_with_a_blank_after_it" {
-  command = plan
-
-  variables {
-    ignored_findings = [{
-      id      = "CVE-2026-1234 "
-      reason  = "Not called."
-      owner   = "team-a"
-      expires = formatdate("YYYY-MM-DD", timeadd(timestamp(), "2400h"))
-    }]
-  }
-
-  expect_failures = [var.ignored_findings]
-}
-
-run "rejects_ghsa_id_that_is_cut" {
-  command = plan
-
-  variables {
-    ignored_findings = [{
-      id      = "GHSA-jfh8-c2jp"
-      reason  = "Not called."
-      owner   = "team-a"
-      expires = formatdate("YYYY-MM-DD", timeadd(timestamp(), "2400h"))
-    }]
-  }
-
-  expect_failures = [var.ignored_findings]
-}
-
-run "rejects_rhsa_id_with_a_hyphen" {
-  command = plan
-
-  variables {
-    ignored_findings = [{
-      id      = "RHSA-2026-1234"
-      reason  = "Not called."
-      owner   = "team-a"
-      expires = formatdate("YYYY-MM-DD", timeadd(timestamp(), "2400h"))
-    }]
-  }
-
-  expect_failures = [var.ignored_findings]
-}
-
-run "rejects_id_of_no_known_form" {
-  command = plan
-
-  variables {
-    ignored_findings = [{
-      id      = "openssl"
-      reason  = "Not called."
-      owner   = "team-a"
-      expires = formatdate("YYYY-MM-DD", timeadd(timestamp(), "2400h"))
-    }]
-  }
-
-  expect_failures = [var.ignored_findings]
-}
-
-run "rejects_empty_repositories" {
-  command = plan
-
-  variables {
-    ignored_findings = [{
-      id           = "CVE-2026-1234"
-      reason       = "Not called."
-      owner        = "team-a"
-      expires      = formatdate("YYYY-MM-DD", timeadd(timestamp(), "2400h"))
-      repositories = ""
-    }]
-  }
-
-  expect_failures = [var.ignored_findings]
-}
-
-run "rejects_repositories_of_513_characters" {
-  command = plan
-
-  variables {
-    ignored_findings = [{
-      id           = "CVE-2026-1234"
-      reason       = "Not called."
-      owner        = "team-a"
-      expires      = formatdate("YYYY-MM-DD", timeadd(timestamp(), "2400h"))
-      repositories = format("%0513d", 0)
-    }]
-  }
-
-  expect_failures = [var.ignored_findings]
-}
-
-run "rejects_repositories_with_an_open_group" {
-  command = plan
-
-  variables {
-    ignored_findings = [{
-      id           = "CVE-2026-1234"
-      reason       = "Not called."
-      owner        = "team-a"
-      expires      = formatdate("YYYY-MM-DD", timeadd(timestamp(), "2400h"))
-      repositories = "team-(a/"
-    }]
-  }
-
-  expect_failures = [var.ignored_findings]
-}
-
-run "rejects_rule_of_more_than_2000_bytes" {
-  command = plan
-
-  variables {
-    ignored_findings = [{
-      id      = "CVE-2026-1234"
-      reason  = format("%01999d", 0)
-      owner   = "team-a"
-      expires = formatdate("YYYY-MM-DD", timeadd(timestamp(), "2400h"))
-    }]
-  }
-
-  expect_failures = [var.ignored_findings]
 }
 
 run "rejects_deadline_of_unknown_severity" {

@@ -20,7 +20,7 @@ run "every_name_begins_with_the_instance" {
       reports              = "team_A-1-reports"
       reports_dlq          = "team_A-1-reports-dlq"
       reporter             = "team_A-1-reporter"
-      digest_schedule      = "team_A-1-digest-schedule"
+      overview_schedule    = "team_A-1-overview-schedule"
       chat                 = "team_A-1-chat"
       memory               = "team_A-1-memory"
       console_widget       = "team_A-1-console-widget"

@@ -111,10 +111,10 @@ run "functions" {
       ConsumeReportsQueue = join(" ", [
         "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes", "arn:aws:sqs:eu-central-1:123456789012:reports",
       ])
-      RetryUnreadFindings = "Allow sqs:ChangeMessageVisibility arn:aws:sqs:eu-central-1:123456789012:reports"
-      QueueReports        = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:reports"
-      QueueFailedDigests  = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:reports-dlq"
-      ListSubscriptions   = "Allow sns:ListSubscriptionsByTopic arn:aws:sns:eu-central-1:123456789012:reports"
+      RetryUnreadFindings  = "Allow sqs:ChangeMessageVisibility arn:aws:sqs:eu-central-1:123456789012:reports"
+      QueueReports         = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:reports"
+      QueueFailedOverviews = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:reports-dlq"
+      ListSubscriptions    = "Allow sns:ListSubscriptionsByTopic arn:aws:sns:eu-central-1:123456789012:reports"
       CountDeadLetters = join(" ", [
         "Allow sqs:GetQueueAttributes",
         "arn:aws:sqs:eu-central-1:123456789012:images-dlq,arn:aws:sqs:eu-central-1:123456789012:reports-dlq",
@@ -222,10 +222,10 @@ run "chat" {
       ConsumeReportsQueue = join(" ", [
         "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes", "arn:aws:sqs:eu-central-1:123456789012:reports",
       ])
-      RetryUnreadFindings = "Allow sqs:ChangeMessageVisibility arn:aws:sqs:eu-central-1:123456789012:reports"
-      QueueReports        = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:reports"
-      QueueFailedDigests  = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:reports-dlq"
-      ListSubscriptions   = "Allow sns:ListSubscriptionsByTopic arn:aws:sns:eu-central-1:123456789012:reports"
+      RetryUnreadFindings  = "Allow sqs:ChangeMessageVisibility arn:aws:sqs:eu-central-1:123456789012:reports"
+      QueueReports         = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:reports"
+      QueueFailedOverviews = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:reports-dlq"
+      ListSubscriptions    = "Allow sns:ListSubscriptionsByTopic arn:aws:sns:eu-central-1:123456789012:reports"
       CountDeadLetters = join(" ", [
         "Allow sqs:GetQueueAttributes",
         "arn:aws:sqs:eu-central-1:123456789012:images-dlq,arn:aws:sqs:eu-central-1:123456789012:reports-dlq",

@@ -54,11 +54,11 @@ run "rejects_empty_rate" {
   expect_failures = [var.rate]
 }
 
-run "rejects_rate_of_257_characters" {
+run "rejects_rate_of_101_characters" {
   command = plan
 
   variables {
-    rate = "1${format("%0244d", 0)} hours"
+    rate = "1${format("%088d", 0)} hours"
   }
 
   expect_failures = [var.rate]
@@ -777,7 +777,7 @@ run "least_values_accepted" {
 run "greatest_values_accepted" {
   variables {
     name                       = format("%0128d", 0)
-    rate                       = "1${format("%0243d", 0)} hours"
+    rate                       = "1${format("%087d", 0)} hours"
     repositories_filter_regexp = format("%01024d", 0)
     images_duration_delta      = "00123456789m2w3d"
     email                      = "first.last+ecr@mail.example.co.uk"
@@ -870,10 +870,10 @@ run "cron_by_third_monday_accepted" {
   }
 }
 
-run "cron_of_256_characters_accepted" {
+run "cron_of_100_characters_accepted" {
   command = plan
 
   variables {
-    rate = "cron(0 4 ${join(",", [for _ in range(119) : "1"])},11 * ? *)"
+    rate = "cron(0 4 ${join(",", [for _ in range(41) : "1"])},11 * ? *)"
   }
 }

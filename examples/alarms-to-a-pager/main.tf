@@ -1,5 +1,5 @@
-# Pages whoever is on call when the module itself stops working: a message in a dead-letter queue, a function that fails, a
-# scan that is overdue, or a run that did not happen. The reports still go to the team by mail.
+# Pages whoever is on call when the module itself stops working: a message in a dead-letter queue, a function that
+# fails, a scan that is overdue, or a run that did not happen. The reports still go to the team by mail.
 
 data "aws_caller_identity" "current" {}
 
@@ -47,7 +47,8 @@ resource "aws_sns_topic_policy" "pager" {
   })
 }
 
-# Pagers such as PagerDuty and Opsgenie have an address for Amazon SNS or CloudWatch, and confirm the subscription themselves.
+# Pagers such as PagerDuty and Opsgenie have an address for Amazon SNS or CloudWatch, and confirm the subscription
+# themselves.
 resource "aws_sns_topic_subscription" "pager" {
   count = var.pager_url == null ? 0 : 1
 

@@ -1,5 +1,5 @@
-# Posts the reports to a Slack channel, through Amazon Q Developer in chat applications (formerly AWS Chatbot). Grant it access
-# to the Slack workspace once, in its console.
+# Posts the reports to a Slack channel, through Amazon Q Developer in chat applications (formerly AWS Chatbot). Grant it
+# access to the Slack workspace once, in its console.
 
 data "aws_partition" "current" {}
 

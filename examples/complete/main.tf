@@ -1,5 +1,5 @@
-# Two instances in one account and Region: a strict one for production, with every input set (except reports_topic_arn, which
-# replaces email and subscriptions), and a lenient one for all other repositories.
+# Two instances in one account and Region: a strict one for production, with every input set (except reports_topic_arn,
+# which replaces email and subscriptions), and a lenient one for all other repositories.
 
 data "aws_caller_identity" "current" {}
 
@@ -133,7 +133,7 @@ module "production" {
   email = "security@example.com"
 
   # Additional subscribers: a queue that receives each message without the SNS envelope, and an address that receives
-  # only the reports with failed scans, without digests, and only the first message of each: it has the whole text.
+  # only the reports with failed scans, without overviews, and only the first message of each: it has the whole text.
   subscriptions = {
     tickets = {
       protocol             = "sqs"
@@ -198,7 +198,7 @@ module "production" {
   notify_on_scan_failure = true
 
   # Every day at seven in the morning UTC, what the state of the registry is.
-  digest_schedule = "cron(0 7 * * ? *)"
+  overview_schedule = "cron(0 7 * * ? *)"
 
   functions = {
     # One run at a time.
@@ -248,7 +248,7 @@ module "production" {
   role_path = "/security/"
 
   # For accounts that require a permissions boundary.
-  permissions_boundary = "arn:${data.aws_partition.current.partition}:iam::${data.aws_caller_identity.current.account_id}:policy/boundary"
+  permissions_boundary = "${local.arn_prefix}:iam::${data.aws_caller_identity.current.account_id}:policy/boundary"
 
   tags = {
     team        = "security"

@@ -1,5 +1,5 @@
-# Scans the registries of two Regions. ECR, its events and everything that the module creates belong to one Region, except IAM
-# roles, which need different names. One queue receives the reports of both.
+# Scans the registries of two Regions. ECR, its events and everything that the module creates belong to one Region,
+# except IAM roles, which need different names. One queue receives the reports of both.
 
 locals {
   reports = {

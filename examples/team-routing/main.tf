@@ -1,5 +1,5 @@
-# Sends each team the reports of its own repositories, which begin with the team's name, such as payments/api. A queue of
-# the security team receives all reports with new critical findings.
+# Sends each team the reports of its own repositories, which begin with the team's name, such as payments/api. A queue
+# of the security team receives all reports with new critical findings.
 
 module "ecr_scan_reporter" {
   # Outside of this repository:
@@ -12,8 +12,8 @@ module "ecr_scan_reporter" {
   # One report per team...
   group_by = "^([^/]+)/"
 
-  # ...which has the team's name as its message attribute `group`. `part` is 1 in the first message of a report, which has the
-  # whole text for mail. SNS allows 200 filter policies per topic.
+  # ...which has the team's name as its message attribute `group`. `part` is 1 in the first message of a report, which
+  # has the whole text for mail. SNS allows 200 filter policies per topic.
   subscriptions = merge(
     { for team, address in var.teams : team => {
       protocol      = "email"

@@ -6,17 +6,17 @@ from functools import cache
 from typing import Protocol
 
 from ecr_scan_reporter.aws.dynamodb import Table, dynamodb_client
-from ecr_scan_reporter.reporting.console import DESCRIPTION, Dependencies, answer
+from ecr_scan_reporter.reporting.widget.console import DESCRIPTION, WidgetDependencies, answer
 from ecr_scan_reporter.settings import ConsoleWidgetSettings
 
 
-class WidgetContext(Protocol):
+class FunctionContext(Protocol):
     """The part of Lambda's context object that is used."""
 
     invoked_function_arn: str
 
 
-def handler(event: object, context: WidgetContext) -> str | dict[str, str]:
+def handler(event: object, context: FunctionContext) -> str | dict[str, str]:
     """Answer a call of a custom widget.
 
     Args:
@@ -36,7 +36,7 @@ def handler(event: object, context: WidgetContext) -> str | dict[str, str]:
 
 
 @cache
-def dependencies() -> Dependencies:
+def dependencies() -> WidgetDependencies:
     """Create the settings and the client, once per cold start."""
     settings = ConsoleWidgetSettings.from_env(os.environ)
-    return Dependencies(settings, Table(dynamodb_client(), settings.memory_table))
+    return WidgetDependencies(settings, Table(dynamodb_client(), settings.memory_table))

@@ -1,8 +1,11 @@
 """The exceptions of this package.
 
 SettingError                        a setting has an invalid value
+InputError                          the input of an invocation is invalid
 MessageError                        a queue message is invalid
+UnreadableItemError                 an item of the memory table cannot be parsed
 DeadlineExceededError               the invocation has no time left
+FindingsNotReadError                the findings of a scan cannot be read yet
 AwsError                            AWS did not do what was asked
 ├── AccessDeniedError               the role lacks a permission
 ├── QueueError                      SQS rejected a message
@@ -28,12 +31,24 @@ class SettingError(ValueError):
         super().__init__(f"{name} is {value!r}; expected {expected}")
 
 
+class InputError(ValueError):
+    """The input of an invocation is invalid; the message names the value and what is expected."""
+
+
 class MessageError(ValueError):
     """A message from a queue is not one that this function understands."""
 
 
+class UnreadableItemError(ValueError):
+    """An item of the memory table is damaged, or a later release of this package wrote it."""
+
+
 class DeadlineExceededError(Exception):
     """The invocation has no time left for the work at hand."""
+
+
+class FindingsNotReadError(Exception):
+    """The findings cannot be read yet; the message is to be delivered again."""
 
 
 class AwsError(Exception):

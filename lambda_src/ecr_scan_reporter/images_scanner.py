@@ -6,15 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from typing import Any
 
+from ecr_scan_reporter.aws.deadline import Deadline, LambdaContext
 from ecr_scan_reporter.aws.dynamodb import Table, dynamodb_client
 from ecr_scan_reporter.aws.ecr import EcrRegistry, ecr_client, single_attempt_client
 from ecr_scan_reporter.aws.sqs import SqsQueue, sqs_client
 from ecr_scan_reporter.aws.sqs_batch import process_batch
+from ecr_scan_reporter.scanning.calls import QuotaDetector
+from ecr_scan_reporter.scanning.context import ScanDependencies
 from ecr_scan_reporter.scanning.dry_run import DryRunRequest, dry_run
-from ecr_scan_reporter.scanning.quota import QuotaDetector
-from ecr_scan_reporter.scanning.repository import Dependencies, process_message
+from ecr_scan_reporter.scanning.repository import process_message
 from ecr_scan_reporter.settings import ImagesScannerSettings
-from ecr_scan_reporter.shared.deadline import Deadline, LambdaContext
+from ecr_scan_reporter.shared import clock
 
 # How many writes to the memory table may be in flight. They have their own threads, because the threads that call ECR
 # spend their time waiting for the next call that the rate permits.
@@ -35,20 +37,20 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, An
         The messages that SQS is to deliver again; or, for a dry run, the decision for each image and its reason.
 
     Raises:
-        SettingError: an environment variable, or the input, is invalid.
+        SettingError: an environment variable is invalid.
+        InputError: the input is invalid.
         DeadlineExceededError: the repository of a dry run has too many images to list in time.
         AwsError: AWS rejected a call of a dry run.
     """
-    deadline = Deadline.of_invocation(context)
+    deadline, now = Deadline.of_invocation(context), clock.now()
     if "Records" not in event:
-        return dry_run(DryRunRequest.parse(event), dependencies(), deadline)
-    return process_batch(
-        {"Records": event["Records"]}, partial(process_message, deps=dependencies(), deadline=deadline)
-    )
+        return dry_run(DryRunRequest.parse(event), dependencies(), deadline, now)
+    process = partial(process_message, deps=dependencies(), deadline=deadline, now=now)
+    return process_batch({"Records": event["Records"]}, process)
 
 
 @cache
-def dependencies() -> Dependencies:
+def dependencies() -> ScanDependencies:
     """Create settings, clients and threads, once per cold start."""
     settings = ImagesScannerSettings.from_env(os.environ)
     # A listing that fails is repeated by a continuation, so its calls need not be tried for long.
@@ -57,4 +59,4 @@ def dependencies() -> Dependencies:
     images_queue, reports_queue = SqsQueue(sqs, settings.images_queue_url), SqsQueue(sqs, settings.reports_queue_url)
     table = Table(dynamodb_client(_WRITES), settings.memory_table)
     pool, writers = ThreadPoolExecutor(settings.threads), ThreadPoolExecutor(_WRITES)
-    return Dependencies(settings, ecr, images_queue, reports_queue, table, pool, writers, QuotaDetector())
+    return ScanDependencies(settings, ecr, images_queue, reports_queue, table, pool, writers, QuotaDetector())

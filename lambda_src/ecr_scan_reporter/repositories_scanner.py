@@ -8,9 +8,11 @@ from typing import Any
 from ecr_scan_reporter.aws.dynamodb import Table, dynamodb_client
 from ecr_scan_reporter.aws.ecr import EcrRegistry, ecr_client
 from ecr_scan_reporter.aws.sqs import SqsQueue, sqs_client
-from ecr_scan_reporter.errors import SettingError
-from ecr_scan_reporter.scanning.repositories import Dependencies, queue_repositories, write_heartbeat
+from ecr_scan_reporter.errors import InputError
+from ecr_scan_reporter.scanning.heartbeat import write_heartbeat
+from ecr_scan_reporter.scanning.runs import RunDependencies, queue_repositories
 from ecr_scan_reporter.settings import RepositoriesScannerSettings
+from ecr_scan_reporter.shared import clock
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
@@ -18,28 +20,29 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
 
     Args:
         event: the schedule's; or `{"repositoriesFilterRegexp": "^team-a/"}` to replace the configured filter; or
-            `{"heartbeat": true}` to start nothing and write how old the last complete run is.
+            `{"heartbeat": true}` to start nothing and write for how long a complete run is overdue.
         context: Lambda's; not used.
 
     Returns:
         How many repositories exist and how many messages were sent, such as `{"found": 120, "sent": 98}`; or, for a
-        heartbeat, the seconds since a pass was last complete, such as `{"SecondsSinceLastPass": 7200}`.
+        heartbeat, the seconds for which a complete run is overdue, such as `{"RunOverdue": 7200}`.
 
     Raises:
-        SettingError: an environment variable, or a value in the event, is invalid.
+        SettingError: an environment variable is invalid.
+        InputError: a value in the event is invalid.
         AwsError: ECR, SQS or DynamoDB rejected a call.
     """
     if "heartbeat" in event:
         if event != {"heartbeat": True}:
-            raise SettingError("the input of a heartbeat", dict(event), '{"heartbeat": true}')
-        return write_heartbeat(dependencies())
-    return queue_repositories(event, dependencies())
+            raise InputError(f'the input of a heartbeat is {dict(event)!r}; expected {{"heartbeat": true}}')
+        return write_heartbeat(dependencies(), clock.now())
+    return queue_repositories(event, dependencies(), clock.now())
 
 
 @cache
-def dependencies() -> Dependencies:
+def dependencies() -> RunDependencies:
     """Create settings and clients, once per cold start."""
     settings = RepositoriesScannerSettings.from_env(os.environ)
     queue = SqsQueue(sqs_client(settings.threads), settings.images_queue_url, settings.threads)
     table = Table(dynamodb_client(), settings.memory_table)
-    return Dependencies(settings, EcrRegistry(ecr_client()), queue, table)
+    return RunDependencies(settings, EcrRegistry(ecr_client()), queue, table)

@@ -2,15 +2,19 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from functools import partial
+from math import inf
+from typing import Any, NamedTuple
 
 from ecr_scan_reporter.errors import SettingError
-from ecr_scan_reporter.models import EXPLOITED, SEVERITIES, RepositoryFilter, Selection
-from ecr_scan_reporter.shared import durations
+from ecr_scan_reporter.models.selection import RepositoryFilter, Selection
+from ecr_scan_reporter.models.severities import EXPLOITED, SEVERITIES
+from ecr_scan_reporter.shared import durations, schedules
 from ecr_scan_reporter.shared.durations import Duration
+from ecr_scan_reporter.shared.schedules import Schedule
 
 # The default of the input images_duration_delta.
 _DEFAULT_MAX_AGE = Duration(0, 0, 7)
@@ -24,13 +28,25 @@ class NotifyOn(StrEnum):
 
 
 class RepositoriesScannerSettings(NamedTuple):
-    """Settings of the repositories scanner. `threads`: how many calls may be in flight; `name`: of this instance."""
+    """Settings of the repositories scanner.
+
+    Args:
+        repositories: which repositories are scanned.
+        images_queue_url: of the queue for the repositories.
+        memory_table: the name of the memory table.
+        threads: how many calls may be in flight.
+        name: of this instance of the module.
+        schedule: of the runs.
+        max_age: the promised age of scans.
+    """
 
     repositories: RepositoryFilter
     images_queue_url: str
     memory_table: str
     threads: int
     name: str
+    schedule: Schedule = Schedule(timedelta(days=1))
+    max_age: Duration = _DEFAULT_MAX_AGE
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str]) -> "RepositoriesScannerSettings":
@@ -45,6 +61,8 @@ class RepositoriesScannerSettings(NamedTuple):
             memory_table=_memory_table(environment),
             threads=_threads(environment),
             name=_name(environment),
+            schedule=_schedule(environment),
+            max_age=_max_age(environment),
         )
 
 
@@ -80,7 +98,7 @@ class ImagesScannerSettings(NamedTuple):
         """
         return cls(
             max_age=_duration("ECR_IMAGES_DURATION_DELTA", environment.get("ECR_IMAGES_DURATION_DELTA")),
-            run_interval=_run_interval(environment, "RUN_INTERVAL_SECONDS"),
+            run_interval=_run_interval(environment),
             selection=_selection(environment, "IMAGES_SELECTION"),
             images_queue_url=_required(environment, "IMAGES_QUEUE_URL", "the URL of the images queue"),
             reports_queue_url=_required(
@@ -113,7 +131,7 @@ class ReporterSettings(NamedTuple):
         fix_within: by severity, and by EXPLOITED for known exploits, the days within which a finding should be fixed.
         max_age: the promised age of scans.
         run_interval: the longest time between two runs.
-        dlq_urls: of the DLQs whose messages the digest counts.
+        dlq_urls: of the DLQs whose messages the overview counts.
     """
 
     topic_arn: str
@@ -159,10 +177,8 @@ class ReporterSettings(NamedTuple):
             remind_after=_duration("REMIND_AFTER", remind_after) if remind_after else None,
             report_window=_report_window(environment, "REPORT_WINDOW_SECONDS"),
             fix_within=_fix_within(environment, "FIX_WITHIN"),
-            max_age=_duration(
-                "ECR_IMAGES_DURATION_DELTA", environment.get("ECR_IMAGES_DURATION_DELTA", str(_DEFAULT_MAX_AGE))
-            ),
-            run_interval=_run_interval(environment, "RUN_INTERVAL_SECONDS"),
+            max_age=_max_age(environment),
+            run_interval=_run_interval(environment),
             dlq_urls=_urls(environment, "DLQ_URLS"),
         )
 
@@ -255,10 +271,7 @@ def _notify_on(environment: Mapping[str, str], name: str) -> NotifyOn:
 
 
 def _report_window(environment: Mapping[str, str], name: str) -> timedelta:
-    value = environment.get(name, "60")
-    if not re.fullmatch("[0-9]{1,5}", value) or int(value) > 43200:
-        raise SettingError(name, value, "a whole number of seconds from 0 to 43200")
-    return timedelta(seconds=int(value))
+    return timedelta(seconds=_whole_number(environment, name, "60", range(43201), "a whole number of seconds"))
 
 
 def _topic_arn(environment: Mapping[str, str], name: str) -> str:
@@ -275,29 +288,42 @@ def _duration(name: str, value: object) -> Duration:
         raise SettingError(name, value, durations.EXPECTED) from error
 
 
-def _run_interval(environment: Mapping[str, str], name: str) -> timedelta:
-    value, most = environment.get(name, "86400"), 366 * 86400
-    if not re.fullmatch("[1-9][0-9]{1,8}", value) or not 60 <= int(value) <= most:
-        raise SettingError(name, value, f"a whole number of seconds from 60 to {most}")
-    return timedelta(seconds=int(value))
+def _max_age(environment: Mapping[str, str]) -> Duration:
+    name = "ECR_IMAGES_DURATION_DELTA"
+    return _duration(name, environment.get(name, str(_DEFAULT_MAX_AGE)))
 
 
-def _urls(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
-    value = environment.get(name, "[]")
+def _schedule(environment: Mapping[str, str]) -> Schedule:
+    value = environment.get("SCHEDULE_EXPRESSION", "rate(1 day)")
     try:
-        urls = json.loads(value)
-    except (RecursionError, ValueError):
-        urls = None
-    if not isinstance(urls, list) or not all(isinstance(url, str) and "/" in url for url in urls):
-        raise SettingError(name, value, "a JSON list of the URLs of queues")
-    return tuple(urls)
+        return Schedule.parse(value)
+    except ValueError as error:
+        raise SettingError("SCHEDULE_EXPRESSION", value, schedules.EXPECTED) from error
+
+
+def _run_interval(environment: Mapping[str, str]) -> timedelta:
+    return min(_schedule(environment).longest_interval, timedelta(days=366))
 
 
 def _threads(environment: Mapping[str, str]) -> int:
-    value = environment.get("THREADS", "16")
-    if not re.fullmatch("[1-9][0-9]{0,2}", value):
-        raise SettingError("THREADS", value, "a whole number from 1 to 999")
+    return _whole_number(environment, "THREADS", "16", range(1, 1000), "a whole number")
+
+
+def _whole_number(environment: Mapping[str, str], name: str, default: str, permitted: range, expected: str) -> int:
+    value = environment.get(name, default)
+    if not re.fullmatch("0|[1-9][0-9]{0,8}", value) or int(value) not in permitted:
+        raise SettingError(name, value, f"{expected} from {permitted[0]} to {permitted[-1]}")
     return int(value)
+
+
+def _urls(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
+    urls = _json(
+        name,
+        environment.get(name, "[]"),
+        "a JSON list of the URLs of queues",
+        lambda urls: isinstance(urls, list) and all(isinstance(url, str) and "/" in url for url in urls),
+    )
+    return tuple(urls)
 
 
 def _selection(environment: Mapping[str, str], name: str) -> Selection:
@@ -306,25 +332,21 @@ def _selection(environment: Mapping[str, str], name: str) -> Selection:
         'a JSON object with any of "tagged_only" (true or false), "tag_regexp" (a Python regular expression), '
         '"newest" (a whole number from 1), "pushed_within" and "pulled_within" (durations such as 30d)'
     )
-    try:
-        parts = json.loads(value)
-    except (RecursionError, ValueError) as error:
-        raise SettingError(name, value, expected) from error
-    if not isinstance(parts, dict) or not parts.keys() <= set(Selection._fields):
-        raise SettingError(name, value, expected)
-    parts = {key: part for key, part in parts.items() if part is not None}
-    newest = parts.get("newest")
-    if type(parts.get("tagged_only", False)) is not bool or (
-        newest is not None and (type(newest) is not int or newest < 1)
-    ):
-        raise SettingError(name, value, expected)
+    parts = {key: part for key, part in _json(name, value, expected, _is_selection).items() if part is not None}
     return Selection(
         tagged_only=parts.get("tagged_only", False),
         tag_regexp=compile_regexp(f"{name}.tag_regexp", parts["tag_regexp"]) if "tag_regexp" in parts else None,
-        newest=newest,
+        newest=parts.get("newest"),
         pushed_within=_duration(f"{name}.pushed_within", parts["pushed_within"]) if "pushed_within" in parts else None,
         pulled_within=_duration(f"{name}.pulled_within", parts["pulled_within"]) if "pulled_within" in parts else None,
     )
+
+
+def _is_selection(value: object) -> bool:
+    if not isinstance(value, dict) or not value.keys() <= set(Selection._fields):
+        return False
+    tagged_only, newest = value.get("tagged_only"), value.get("newest")
+    return type(tagged_only) in (bool, type(None)) and (newest is None or (type(newest) is int and newest >= 1))
 
 
 def _group_by(environment: Mapping[str, str], name: str) -> re.Pattern[str] | None:
@@ -345,29 +367,31 @@ def _flag(environment: Mapping[str, str], name: str, default: str | None = None)
 
 
 def _thresholds(environment: Mapping[str, str], name: str) -> dict[str, int]:
-    value = environment.get(name)
     expected = f'a JSON object of whole numbers from 1, such as {{"CRITICAL": 1}}, keys among {", ".join(SEVERITIES)}'
-    try:
-        thresholds = json.loads(value or "")
-    except (RecursionError, ValueError) as error:
-        raise SettingError(name, value, expected) from error
-    if not isinstance(thresholds, dict) or not all(
-        severity in SEVERITIES and type(number) is int and number >= 1 for severity, number in thresholds.items()
-    ):
-        raise SettingError(name, value, expected)
+    thresholds = _json(name, environment.get(name), expected, partial(_has_numbers, keys=SEVERITIES, most=inf))
     return {severity: thresholds[severity] for severity in SEVERITIES if severity in thresholds}
 
 
 def _fix_within(environment: Mapping[str, str], name: str) -> dict[str, int]:
-    value = environment.get(name) or "{}"
     keys = (*SEVERITIES, EXPLOITED)
     expected = f'a JSON object of days from 1 to 3650, such as {{"CRITICAL": 7}}, keys among {", ".join(keys)}'
+    days: dict[str, int] = _json(
+        name, environment.get(name) or "{}", expected, partial(_has_numbers, keys=keys, most=3650)
+    )
+    return days
+
+
+def _has_numbers(value: object, keys: Collection[str], most: float) -> bool:
+    return isinstance(value, dict) and all(
+        key in keys and type(number) is int and 1 <= number <= most for key, number in value.items()
+    )
+
+
+def _json(name: str, value: str | None, expected: str, is_valid: Callable[[object], bool]) -> Any:
     try:
-        fix_within = json.loads(value)
+        parsed = json.loads(value or "")
     except (RecursionError, ValueError) as error:
         raise SettingError(name, value, expected) from error
-    if not isinstance(fix_within, dict) or not all(
-        key in keys and type(days) is int and 1 <= days <= 3650 for key, days in fix_within.items()
-    ):
+    if not is_valid(parsed):
         raise SettingError(name, value, expected)
-    return fix_within
+    return parsed

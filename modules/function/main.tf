@@ -13,19 +13,19 @@ locals {
     }
     # The environment variables, and everything that the function reads and the same key encrypts.
     DecryptWithKey = {
-      needed    = var.kms_key_arn != null
+      needed    = var.common.kms_key_arn != null
       actions   = ["kms:Decrypt"]
-      resources = [var.kms_key_arn]
+      resources = [var.common.kms_key_arn]
     }
     # X-Ray has no resources to name.
     WriteTraces = {
-      needed    = var.tracing
+      needed    = var.common.tracing
       actions   = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
       resources = ["*"]
     }
     # Lambda uses the function's role to create and remove network interfaces, whose ARNs are not known in advance.
     UseNetwork = {
-      needed    = var.vpc_config != null
+      needed    = var.common.vpc_config != null
       actions   = local.network_actions
       resources = ["*"]
     }
@@ -37,7 +37,7 @@ locals {
   ]
 
   # Lambda needs these permissions, but the function's own code does not. Requests of the code carry the function's ARN.
-  denials = var.vpc_config == null ? [] : [{
+  denials = var.common.vpc_config == null ? [] : [{
     Sid       = "DenyNetworkToCode"
     Effect    = "Deny"
     Action    = local.network_actions
@@ -55,20 +55,20 @@ locals {
 
 resource "aws_cloudwatch_log_group" "this" {
   name              = "/aws/lambda/${var.name}"
-  retention_in_days = var.log_retention_days
-  kms_key_id        = var.kms_key_arn
-  tags              = var.tags
+  retention_in_days = var.common.log_retention_days
+  kms_key_id        = var.common.kms_key_arn
+  tags              = var.common.tags
 }
 
 resource "aws_iam_role" "this" {
   name                 = var.name
-  path                 = var.role_path
+  path                 = var.common.role_path
   description          = "Execution role of the Lambda function ${var.name}."
-  permissions_boundary = var.permissions_boundary
-  tags                 = var.tags
+  permissions_boundary = var.common.permissions_boundary
+  tags                 = var.common.tags
 
-  # No aws:SourceArn: Lambda documents none for this call. IAM lets principals pass a role only to functions of their own
-  # account, so no other account can have Lambda assume it.
+  # No aws:SourceArn: Lambda documents none for this call. IAM lets principals pass a role only to functions of their
+  # own account, so no other account can have Lambda assume it.
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
@@ -108,27 +108,27 @@ resource "aws_lambda_function" "this" {
   description                    = var.description
   role                           = aws_iam_role.this.arn
   runtime                        = local.runtime
-  architectures                  = [var.architecture]
+  architectures                  = [var.common.architecture]
   handler                        = var.handler
-  filename                       = var.filename
-  source_code_hash               = filebase64sha256(var.filename)
+  filename                       = var.common.filename
+  source_code_hash               = filebase64sha256(var.common.filename)
   memory_size                    = var.memory_size
   timeout                        = var.timeout
   reserved_concurrent_executions = coalesce(var.reserved_concurrency, -1)
-  kms_key_arn                    = var.kms_key_arn
-  tags                           = var.tags
+  kms_key_arn                    = var.common.kms_key_arn
+  tags                           = var.common.tags
 
   environment {
-    variables = var.environment_variables
+    variables = merge(var.common.environment_variables, var.environment_variables)
   }
 
   # PassThrough is Lambda's default: it records no traces of its own.
   tracing_config {
-    mode = var.tracing ? "Active" : "PassThrough"
+    mode = var.common.tracing ? "Active" : "PassThrough"
   }
 
   dynamic "vpc_config" {
-    for_each = var.vpc_config[*]
+    for_each = var.common.vpc_config[*]
 
     content {
       subnet_ids         = vpc_config.value.subnet_ids
@@ -139,7 +139,7 @@ resource "aws_lambda_function" "this" {
   # Lambda's own log lines are limited to failures: what START and REPORT say about each invocation is in the metrics.
   logging_config {
     log_format            = "JSON"
-    application_log_level = var.log_level
+    application_log_level = var.common.log_level
     system_log_level      = "WARN"
     log_group             = aws_cloudwatch_log_group.this.name
   }

@@ -16,17 +16,38 @@ variable "handler" {
   nullable    = false
 }
 
-variable "filename" {
-  description = "Path of the zip file of the package."
-  type        = string
-  nullable    = false
-}
-
-variable "architecture" {
-  description = "Instruction set of the function: arm64 or x86_64."
-  type        = string
-  default     = "arm64"
-  nullable    = false
+variable "common" {
+  description = <<-EOT
+    What all functions of the module have in common.
+    - `filename`: path of the zip file of the package.
+    - `architecture`: instruction set: arm64 or x86_64.
+    - `environment_variables`: added to those of the function, which replace them.
+    - `vpc_config`: subnets and security groups; null for none.
+    - `tracing`: whether AWS X-Ray traces the function.
+    - `log_level`: level from which log lines are kept, such as INFO.
+    - `log_retention_days`: days for which CloudWatch keeps the logs; 0 keeps them forever.
+    - `kms_key_arn`: ARN of the KMS key for the environment variables and the logs; null for AWS's own encryption.
+    - `role_path`: IAM path of the role.
+    - `permissions_boundary`: ARN of the IAM policy that is the role's permissions boundary; null for none.
+    - `tags`: of all resources.
+  EOT
+  type = object({
+    filename              = string
+    architecture          = optional(string, "arm64")
+    environment_variables = optional(map(string), {})
+    vpc_config = optional(object({
+      subnet_ids         = list(string)
+      security_group_ids = list(string)
+    }))
+    tracing              = optional(bool, false)
+    log_level            = optional(string, "INFO")
+    log_retention_days   = number
+    kms_key_arn          = optional(string)
+    role_path            = optional(string, "/")
+    permissions_boundary = optional(string)
+    tags                 = optional(map(string), {})
+  })
+  nullable = false
 }
 
 variable "memory_size" {
@@ -47,29 +68,6 @@ variable "reserved_concurrency" {
   default     = null
 }
 
-variable "vpc_config" {
-  description = "Subnets and security groups of the function; null for none."
-  type = object({
-    subnet_ids         = list(string)
-    security_group_ids = list(string)
-  })
-  default = null
-}
-
-variable "tracing" {
-  description = "Whether AWS X-Ray traces the function."
-  type        = bool
-  default     = false
-  nullable    = false
-}
-
-variable "log_level" {
-  description = "Level from which the function's log lines are kept, such as INFO."
-  type        = string
-  default     = "INFO"
-  nullable    = false
-}
-
 variable "environment_variables" {
   description = "Environment variables of the function."
   type        = map(string)
@@ -79,8 +77,8 @@ variable "environment_variables" {
 
 variable "policy_statements" {
   description = <<-EOT
-    Statements of the policy of the function's role, keyed by Sid, in addition to the one that lets it write its logs. All
-    statements allow:
+    Statements of the policy of the function's role, keyed by Sid, in addition to the one that lets it write its logs.
+    All statements allow:
     - `actions`: IAM actions, such as "sqs:SendMessage".
     - `resources`: ARNs that the actions apply to.
     - `condition`: values by condition operator and key; null for none.
@@ -92,36 +90,4 @@ variable "policy_statements" {
   }))
   default  = {}
   nullable = false
-}
-
-variable "kms_key_arn" {
-  description = "ARN of the KMS key that encrypts the environment variables and the logs; null for AWS's own encryption."
-  type        = string
-  default     = null
-}
-
-variable "role_path" {
-  description = "IAM path of the role."
-  type        = string
-  default     = "/"
-  nullable    = false
-}
-
-variable "permissions_boundary" {
-  description = "ARN of the IAM policy that is the permissions boundary of the role; null for none."
-  type        = string
-  default     = null
-}
-
-variable "log_retention_days" {
-  description = "Days for which CloudWatch keeps the logs; 0 keeps them forever."
-  type        = number
-  nullable    = false
-}
-
-variable "tags" {
-  description = "Tags of all resources."
-  type        = map(string)
-  default     = {}
-  nullable    = false
 }

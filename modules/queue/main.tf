@@ -1,8 +1,8 @@
 # Internal to this repository: one SQS queue that a Lambda function consumes, with its dead-letter queue (DLQ).
 
 locals {
-  # AWS recommends six times the function's timeout, so that throttled and retried batches are not delivered twice. A message
-  # becomes invisible when Lambda receives it, so the time for which Lambda fills a batch is added.
+  # AWS recommends six times the function's timeout, so that throttled and retried batches are not delivered twice. A
+  # message becomes invisible when Lambda receives it, so the time for which Lambda fills a batch is added.
   visibility_timeout_seconds = 6 * var.consumer_timeout + var.consumer_batching_window
 
   # AWS recommends at least five, so that throttling alone does not move a message to the DLQ.

@@ -31,8 +31,8 @@ variable "consumer_batching_window" {
 
 variable "policy_statements" {
   description = <<-EOT
-    Statements of the queue's policy, keyed by Sid, in addition to the one that denies insecure transport. All statements
-    allow:
+    Statements of the queue's policy, keyed by Sid, in addition to the one that denies insecure transport. All
+    statements allow:
     - `service`: service principal, such as "events.amazonaws.com".
     - `actions`: SQS actions, such as "sqs:SendMessage".
     - `source_arn`: ARN of the resource on whose behalf the service may act.

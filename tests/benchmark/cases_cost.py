@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from cost import FIGURES, Figures, Use, monthly_cost, table_requests
 from ecr_scan_reporter import repositories_scanner
-from environment import NOW, aws, default_memory, items, report, scan_queued
+from environment import NOW, aws, default_memory, items, report, requests_to_table, scan_queued
 from fake_aws import FakeAws, finding, item_size
 from registries import events, rescan, with_findings
 from rows import Row
@@ -14,28 +14,17 @@ from rows import Row
 _IMAGES, _PER_REPOSITORY, _BATCH = 1000, 50, 50
 # Calls in flight: those for one repository's list come one after the other, and those for its images do not.
 _THREADS = 16
-_TABLE_OPERATIONS = {
-    "BatchGetItem",
-    "BatchWriteItem",
-    "DeleteItem",
-    "GetItem",
-    "PutItem",
-    "Query",
-    "TransactWriteItems",
-    "UpdateItem",
-}
 
 
 def use(fake_aws: FakeAws, measured: dict[str, float], threads: int) -> Use:
     """Return what was consumed since the last reset, per image."""
     calls = fake_aws.calls()
     reads, writes = fake_aws.capacity()
-    table = sum(number for name, number in calls.items() if name in _TABLE_OPERATIONS)
     sqs = sum(number for name, number in calls.items() if "Message" in name)
     whole = Use(
         reads=reads,
         writes=writes,
-        table_requests=table,
+        table_requests=requests_to_table(calls),
         sqs_requests=sqs,
         cpu_seconds=measured["cpu_seconds"],
         waiting=(sum(calls.values()) - sqs) / threads,

@@ -10,8 +10,8 @@ from unittest import mock
 
 from ecr_scan_reporter import images_scanner, repositories_scanner
 from ecr_scan_reporter.memory.items import image_key, repository_key
-from ecr_scan_reporter.scanning.messages import RepositoryMessage
-from environment import NOW, Context, aws, begin_scan, end, items, scan_queued
+from ecr_scan_reporter.messages.repository import RepositoryMessage
+from environment import NOW, aws, begin_scan, end, items, scan_queued
 from fake_aws import FakeAws, Rate, digest_of, item_size
 from registries import (
     due_repositories,
@@ -24,6 +24,7 @@ from registries import (
 )
 from remembered import remember_scans
 from rows import Row, faster
+from support.invocations import Context, sqs_records
 
 # Bytes of a page of a query.
 _QUERY_PAGE = 1_048_576
@@ -32,9 +33,8 @@ _QUERY_PAGE = 1_048_576
 def scan() -> float:
     """Invoke the images scanner for "app", warm; returns seconds."""
     images_scanner.dependencies()
-    event: Any = {"Records": [{"messageId": "1", "body": RepositoryMessage("app").to_json()}]}
     started = time.perf_counter()
-    answer = images_scanner.handler(event, Context())
+    answer = images_scanner.handler({"Records": sqs_records(RepositoryMessage("app").to_json())}, Context(900))
     assert answer == {"batchItemFailures": []}, answer
     return time.perf_counter() - started
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from environment import ROOT
 from rows import Row
+from support.configuration import DEFAULTS
 
 HANDLERS = {
     "images_scanner": ("dynamodb", "ecr", "ecr", "sqs"),
@@ -26,6 +27,7 @@ def cold_start() -> Iterator[Row]:
         zipfile.ZipFile(ROOT / "dist" / "ecr_scan_reporter.zip").extractall(folder)
         environment = {
             **os.environ,
+            **DEFAULTS,
             "PYTHONPATH": folder,
             "PYTHONDONTWRITEBYTECODE": "1",
             "AWS_DEFAULT_REGION": "eu-west-1",
@@ -33,13 +35,6 @@ def cold_start() -> Iterator[Row]:
             "AWS_SECRET_ACCESS_KEY": "testing",
             "IMAGES_QUEUE_URL": "https://queue",
             "REPORTS_QUEUE_URL": "https://queue",
-            "REPORTS_TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:reports",
-            "REPOSITORIES_FILTER_REGEXP": ".*",
-            "SEVERITY_THRESHOLDS": '{"HIGH":1}',
-            "NOTIFY_ON_SCAN_FAILURE": "true",
-            "REPORTER_NAME": "benchmark",
-            "MEMORY_TABLE_NAME": "memory",
-            "ECR_IMAGES_DURATION_DELTA": "7d",
         }
         for handler, services in HANDLERS.items():
             clients = "; ".join(f"boto3.client('{service}', config=c)" for service in services)

@@ -5,19 +5,24 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ecr_scan_reporter import images_scanner, reporter, repositories_scanner
-from ecr_scan_reporter.aws.dynamodb import Table
 from fake_aws import FakeAws, FakeRegistry
 from fake_aws.fake_aws import MEMORY_TABLE
+from support.configuration import environment, forget_dependencies
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
+# The processes need the package, and the events of the tests.
+SETTINGS = {
+    "PYTHONPATH": os.pathsep.join(str(ROOT / folder) for folder in ("lambda_src", "tests")),
+    "REPORTER_NAME": "benchmark",
+    "REPOSITORIES_FILTER_REGEXP": ".*",
+}
 # Seconds per call. Cases that count calls, and measure no time, have none.
 LATENCY = 0.020
 NOW = datetime.now(UTC)
@@ -39,42 +44,28 @@ def aws(
     With `process=False` the fake runs in a thread, and a case can change its registry.
     """
     with FakeAws(registry_factory, latency, process=process, **options) as fake_aws:
-        settings = {
-            "IMAGES_QUEUE_URL": fake_aws.queue_url(),
-            "ECR_IMAGES_DURATION_DELTA": duration,
-            "REPOSITORIES_FILTER_REGEXP": ".*",
-            "MEMORY_TABLE_NAME": fake_aws.create_memory_table(),
-            "REPORTS_TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:reports",
-            "REPORTS_QUEUE_URL": fake_aws.queue_url("reports"),
-            "SEVERITY_THRESHOLDS": '{"CRITICAL":1,"HIGH":1}',
-            "NOTIFY_ON_SCAN_FAILURE": "true",
-            "REPORTER_NAME": "benchmark",
-            "REPORT_WINDOW_SECONDS": "0",
-            "PYTHONPATH": str(ROOT / "lambda_src"),
-        }
+        fake_aws.create_memory_table()
         fake_aws.reset()
-        os.environ.update(fake_aws.environment() | settings)
-        for handler in (images_scanner, repositories_scanner, reporter):
-            handler.dependencies.cache_clear()
+        os.environ.update(environment(fake_aws, ECR_IMAGES_DURATION_DELTA=duration, **SETTINGS))
+        forget_dependencies()
         yield fake_aws
-
-
-class Context:
-    """An invocation of 15 minutes."""
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 900_000
-
-
-def memory_table(fake_aws: FakeAws) -> Table:
-    """The memory table, for set-ups."""
-    return Table(fake_aws.client("dynamodb"), MEMORY_TABLE)
 
 
 def items(fake_aws: FakeAws) -> list[dict[str, Any]]:
     """All items of the memory table, in DynamoDB's JSON."""
     pages = fake_aws.client("dynamodb").get_paginator("scan").paginate(TableName=MEMORY_TABLE)
     return [item for page in pages for item in page["Items"]]
+
+
+_TABLE_OPERATIONS = (
+    *("GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"),
+    *("BatchWriteItem", "TransactWriteItems"),
+)
+
+
+def requests_to_table(calls: Mapping[str, int]) -> int:
+    """Return the number of calls of DynamoDB."""
+    return sum(number for name, number in calls.items() if name in _TABLE_OPERATIONS)
 
 
 def begin_report(events: Sequence[Event], size: int, *, check: bool = False) -> subprocess.Popen[str]:

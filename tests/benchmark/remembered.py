@@ -6,11 +6,14 @@ from datetime import timedelta
 from ecr_scan_reporter.aws.dynamodb import Item, Table
 from ecr_scan_reporter.memory.items import END, image_key, pack, repository_key
 from ecr_scan_reporter.memory.outbox import INVENTORY, Outbox, outbox_item
-from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
-from ecr_scan_reporter.models import Scan
-from ecr_scan_reporter.reporting.encoding import decode_report, encode_report
-from environment import NOW, Event, memory_table, report
+from ecr_scan_reporter.memory.runs import RunMemory
+from ecr_scan_reporter.memory.scans import ScanMemory
+from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
+from ecr_scan_reporter.models.scans import Scan
+from ecr_scan_reporter.reporting.reports.encoding import decode_report, encode_report
+from environment import NOW, Event, report
 from fake_aws import FakeAws
+from support.configuration import memory_table
 
 # The run before the one that a case measures, and the one that it measures.
 EARLIER_RUN, RUN = "2026-11-16T00:00:00Z-00000000", "2026-11-23T00:00:00Z-00000000"
@@ -40,16 +43,16 @@ def remember_scans(fake_aws: FakeAws, events: list[Event]) -> None:
 
 def ask_for(fake_aws: FakeAws, events: list[Event], run: str) -> None:
     """Remember a run of the schedule that asked for the scans of events, and that has ended."""
-    memory = ScanMemory(memory_table(fake_aws))
+    table = memory_table(fake_aws)
     digests: defaultdict[str, list[str]] = defaultdict(list)
     for name, digest, *_ in events:
         digests[name].append(digest)
-    memory.begin_run(run, len(digests), NOW)
+    RunMemory(table).begin(run, len(digests), NOW)
     asked_at = NOW - timedelta(days=9) if run == EARLIER_RUN else NOW
     before = Scan("COMPLETE", NOW - timedelta(days=16))
     for name, asked in digests.items():
-        memory.remember(name, dict.fromkeys(asked, before), asked, run, asked_at)
-        memory.remember_state(RepositoryState(name, NOW, len(asked), len(asked), run), NOW)
+        ScanMemory(table).remember(name, dict.fromkeys(asked, before), asked, run, asked_at)
+        StateMemory(table).remember(RepositoryState(name, NOW, len(asked), len(asked), run), NOW)
 
 
 def copy_inventory(fake_aws: FakeAws, events: list[Event]) -> None:

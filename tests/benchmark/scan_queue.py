@@ -6,11 +6,11 @@ In a process of its own, so that its peak memory is the images scanner's alone.
 import json
 import os
 import sys
-from typing import Any
 
 import boto3
 from ecr_scan_reporter import images_scanner
 from process import Context, Meter
+from support.invocations import sqs_records
 
 
 def main(seconds: float) -> None:
@@ -20,8 +20,7 @@ def main(seconds: float) -> None:
     meter = Meter()
     while messages := sqs.receive_message(QueueUrl=url).get("Messages", []):
         for message in messages:
-            event: Any = {"Records": [{"messageId": message["MessageId"], "body": message["Body"]}]}
-            response = images_scanner.handler(event, Context(seconds))
+            response = images_scanner.handler({"Records": sqs_records(message["Body"])}, Context(seconds))
             assert response == {"batchItemFailures": []}, response
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
             invocations += 1

@@ -18,7 +18,7 @@ import boto3
 from botocore.config import Config
 from local_aws.fake_ecr import FakeRegistry, Fault
 
-from .behavior import Behavior, Clock, QueueFaults, Rate
+from .behavior import Behavior, Clock, Rate
 from .call_log import Start
 from .server import RECORDS, Server, serve
 from .sns import Publication
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 # The child process may need this long to build a large registry.
-_START_SECONDS = 120
-_STOP_SECONDS = 10
+_START_SECONDS = 600
+_STOP_SECONDS = 60
 MEMORY_TABLE = "memory"
 
 
@@ -48,7 +48,6 @@ class FakeAws:
         latency: seconds per call, for every operation or by operation; a throttled call has no latency.
         rates: rate limit by operation; an operation without one is never throttled.
         faults: rules that reject calls; the first rule that matches applies.
-        queue_faults: entries of a SendMessageBatch that fail.
         process: serve from a child process, so that a benchmark does not share its interpreter with the server.
         clock: measures rates and latency, in place of real time.
     """
@@ -59,13 +58,12 @@ class FakeAws:
         latency: float | Mapping[str, float] = 0.0,
         rates: Mapping[str, Rate] | None = None,
         faults: Sequence[Fault] = (),
-        queue_faults: QueueFaults | None = None,
         *,
         process: bool = False,
         clock: Clock | None = None,
     ) -> None:
         self._registry_factory = registry
-        self.behavior = Behavior(latency, dict(rates or {}), list(faults), queue_faults or QueueFaults(), clock=clock)
+        self.behavior = Behavior(latency, dict(rates or {}), list(faults), clock=clock)
         self._server: _Thread | _Process = _Process() if process else _Thread()
         self._port = 0
 

@@ -18,7 +18,7 @@ from .sns import Sns
 from .sqs import Sqs
 
 RECORDS = "/_fake_aws/"
-# The control API of LocalAws: with it, local_aws.Registry works here as well.
+# The control API of LocalAws: with it, local_aws.RegistryClient works here as well.
 STATUS = "/_local_aws"
 CONTROL = "/_local_aws/ecr/"
 

@@ -1,4 +1,9 @@
-"""Amazon SQS in AWS JSON 1.0. Every queue exists."""
+"""Amazon SQS in AWS JSON 1.0. Every queue exists.
+
+moto's queues do not serve here. A batch of ten costs 47 ms once 600 messages wait, and 0.07 ms here, because moto
+counts all of them for each message that it adds. Delays and visibility pass in real time, one message over the limit
+fails the whole batch, sizes are in characters, and no entry of a batch can be made to fail.
+"""
 
 import re
 from collections import Counter, defaultdict, deque

@@ -1,44 +1,73 @@
 """The fixtures of the functional tests."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
 import pytest
-import random_tests  # noqa: F401 - before any test chooses its settings
-from ecr_scan_reporter import reporter
-from fixtures import aws_environment, aws_event, product_timeouts, virtual_aws, virtual_time
-from reporter_inbox import TOPIC, Inbox
+from botocore.client import BaseClient
+from fake_aws import FakeAws
+from support import random_tests  # noqa: F401 - before any test chooses its settings
+from support.configuration import environment, forget_dependencies
+from support.fixtures import aws_environment, aws_event, product_timeouts, virtual_aws, virtual_time
+from support.killer import Killer
+from support.reporter_harness import ReporterHarness
 
 __all__ = ["aws_environment", "aws_event", "product_timeouts", "virtual_time"]
 
 
+WRITES = {
+    *("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"),
+    *("SendMessageBatch", "Publish", "StartImageScan"),
+}
+
+
 @pytest.fixture
-def make_reporter(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Inbox]]:
+def killer(monkeypatch: pytest.MonkeyPatch) -> Killer:
+    """Kills a function at a write of any boto3 client."""
+    killer, call = Killer(), BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def intercept(client: Any, operation: str, parameters: Any) -> Any:
+        effect = partial(call, client, operation, parameters)
+        return killer.write(operation, effect) if operation in WRITES else effect()
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", intercept)
+    return killer
+
+
+@pytest.fixture
+def aws() -> Iterator[FakeAws]:
+    """A fake of AWS with an empty registry and an empty memory table."""
+    with virtual_aws() as fake_aws:
+        fake_aws.create_memory_table()
+        fake_aws.reset()
+        yield fake_aws
+
+
+@pytest.fixture
+def configure(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Configures all functions for the fake of AWS, with other settings than the defaults."""
+
+    def set_environment(**settings: str) -> None:
+        for name, value in environment(aws, **settings).items():
+            monkeypatch.setenv(name, value)
+        forget_dependencies()
+
+    yield set_environment
+    forget_dependencies()
+
+
+@pytest.fixture
+def make_reporter(aws: FakeAws, configure: Callable[..., None]) -> Callable[..., ReporterHarness]:
     """Make an inbox for a reporter with these settings."""
-    with virtual_aws() as aws:
-        table = aws.create_memory_table()
 
-        def make(**settings: str) -> Inbox:
-            defaults = {
-                "REPORTS_TOPIC_ARN": TOPIC,
-                "REPORTS_QUEUE_URL": aws.queue_url("reports"),
-                "MEMORY_TABLE_NAME": table,
-                "REPORT_WINDOW_SECONDS": "0",
-                "REPOSITORIES_FILTER_REGEXP": "^(?!sandbox/)",
-                "SEVERITY_THRESHOLDS": '{"CRITICAL":1,"HIGH":1}',
-                "NOTIFY_ON_SCAN_FAILURE": "true",
-                "REPORTER_NAME": "platform",
-            }
-            for name, value in {**aws.environment(), **defaults, **settings}.items():
-                monkeypatch.setenv(name, value)
-            reporter.dependencies.cache_clear()
-            reporter.digest_dependencies.cache_clear()
-            return Inbox(aws)
+    def make(**settings: str) -> ReporterHarness:
+        configure(**settings)
+        return ReporterHarness(aws)
 
-        yield make
-    reporter.dependencies.cache_clear()
-    reporter.digest_dependencies.cache_clear()
+    return make
 
 
 @pytest.fixture
-def inbox(make_reporter: Callable[..., Inbox]) -> Inbox:
+def inbox(make_reporter: Callable[..., ReporterHarness]) -> ReporterHarness:
     return make_reporter()

@@ -1,43 +1,36 @@
 """The console widget over HTTP shows what the table has, and answers any event."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from ecr_scan_reporter import console_widget
-from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.memory.scans import ScanMemory
-from ecr_scan_reporter.reporting.console import DESCRIPTION, answer
+from ecr_scan_reporter.reporting.widget.console import DESCRIPTION, answer
 from fake_aws import FakeAws, Fault, digest_of
-from fixtures import virtual_aws
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_tests import examples
-from sample_registry import registry_items
-from virtual_time import TIME
+from support.configuration import memory_table
+from support.invocations import Context
+from support.random_tests import examples
+from support.sample_registry import registry_items
+from support.virtual_time import TIME
 
-ARN = "arn:aws:lambda:eu-west-1:123456789012:function:console-widget"
 FIRST = "team-a/checkout"
 Show = Callable[..., str]
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAws]:
-    """A table with ten repositories, and the environment of the function."""
-    with virtual_aws() as fake_aws:
-        name = fake_aws.create_memory_table()
-        table = Table(fake_aws.client("dynamodb"), name)
-        table.put_many(registry_items(10, TIME.now()))
-        ScanMemory(table).remember(FIRST, {digest_of("asked"): None}, [digest_of("asked")], "run", TIME.now())
-        fake_aws.reset()
-        variables = {"MEMORY_TABLE_NAME": name, "REPORTER_NAME": "platform", "ECR_IMAGES_DURATION_DELTA": "7d"}
-        for variable, value in {**fake_aws.environment(), **variables}.items():
-            monkeypatch.setenv(variable, value)
-        console_widget.dependencies.cache_clear()
-        yield fake_aws
-    console_widget.dependencies.cache_clear()
+def aws(aws: FakeAws, configure: Callable[..., None]) -> FakeAws:
+    """A table with ten repositories."""
+    configure()
+    table = memory_table(aws)
+    table.put_many(registry_items(10, TIME.now()))
+    ScanMemory(table).remember(FIRST, {digest_of("asked"): None}, [digest_of("asked")], "run", TIME.now())
+    aws.reset()
+    return aws
 
 
 @pytest.fixture
@@ -48,8 +41,7 @@ def show(aws: FakeAws) -> Show:
         arguments: Any = {} if event is None else event
         if context:
             arguments = {**arguments, "widgetContext": context}
-        lambda_context: Any = type("Context", (), {"invoked_function_arn": ARN})()
-        html = console_widget.handler(arguments, lambda_context)
+        html = console_widget.handler(arguments, Context())
         assert isinstance(html, str)
         json.dumps(html).encode()
         return html
@@ -75,9 +67,9 @@ def test_repository_is_one_query_and_one_get(show: Show, aws: FakeAws) -> None:
 def test_state_is_read_again_after_a_minute(show: Show, aws: FakeAws) -> None:
     deps, now = console_widget.dependencies(), TIME.now()
     for seconds in (0, 30, 60):
-        answer({}, deps, ARN, now + timedelta(seconds=seconds))
+        answer({}, deps, Context().invoked_function_arn, now + timedelta(seconds=seconds))
     assert aws.calls() == {"Query": 1}
-    answer({}, deps, ARN, now + timedelta(seconds=61))
+    answer({}, deps, Context().invoked_function_arn, now + timedelta(seconds=61))
     assert aws.calls() == {"Query": 2}
 
 
@@ -106,8 +98,7 @@ def test_search_comes_from_the_action_or_the_input_field(
 
 
 def test_widget_describes_itself(show: Show, aws: FakeAws) -> None:
-    context: Any = type("Context", (), {"invoked_function_arn": ARN})()
-    assert console_widget.handler({"describe": True}, context) == {"markdown": DESCRIPTION}
+    assert console_widget.handler({"describe": True}, Context()) == {"markdown": DESCRIPTION}
     assert aws.calls() == {}
 
 

@@ -1,6 +1,5 @@
 """The reporter over HTTP, with deadlines: what passes its date is reported on that day, once."""
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,12 +9,11 @@ from ecr_scan_reporter import reporter
 from ecr_scan_reporter.memory.images import FindingDeadline, ImageRecord, image_record
 from ecr_scan_reporter.memory.items import image_key, repository_key
 from ecr_scan_reporter.memory.outbox import run_window
-from ecr_scan_reporter.memory.overdue import OverdueMessage
-from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
-from ecr_scan_reporter.reporting.pipeline import report_batch
-from ecr_scan_reporter.shared.deadline import Deadline
+from ecr_scan_reporter.memory.runs import RunMemory
+from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
+from ecr_scan_reporter.messages.overdue import OverdueMessage
 from fake_aws import FakeScan, Fault, digest_of
-from reporter_inbox import Inbox, document, enhanced, mail
+from support.reporter_harness import ReporterHarness, document, enhanced, mail
 
 DAY = timedelta(days=1)
 # Builds that the registry keeps.
@@ -28,27 +26,20 @@ B = enhanced("CVE-2026-0002", "HIGH", "zlib")
 
 
 @pytest.fixture
-def dated(make_reporter: Callable[..., Inbox]) -> Inbox:
+def dated(make_reporter: Callable[..., ReporterHarness]) -> ReporterHarness:
     return make_reporter(FIX_WITHIN=FIX_WITHIN)
 
 
-def report_at(inbox: Inbox, now: datetime, *bodies: str) -> list[dict[str, Any]]:
-    """Let messages arrive at a time; return the images of the new reports."""
-    before = len(inbox.reports())
-    records: Any = [{"messageId": str(number), "body": body} for number, body in enumerate(bodies)]
-    assert report_batch(records, reporter.dependencies(), Deadline(300), now) == {"batchItemFailures": []}
-    return [image for report in inbox.reports()[before:] for image in document(report)["images"]]
-
-
 def scan(
-    inbox: Inbox, day: float, findings: Sequence[dict[str, Any]], build: int = 0, pushed: float = 0
+    inbox: ReporterHarness, day: float, findings: Sequence[dict[str, Any]], build: int = 0, pushed: float = 0
 ) -> list[dict[str, Any]]:
     """Report a scan of a build so many days after the start; return the images of the new reports."""
     now = START + day * DAY
     listed = FakeScan("COMPLETE", now, enhanced_findings=list(findings))
-    event = inbox.image("app", f"1.0.{build}", name=f"build {build}", scan=listed, pushed_at=START + pushed * DAY)
-    event["time"] = f"{now:%Y-%m-%dT%H:%M:%SZ}"
-    return report_at(inbox, now + timedelta(seconds=5), json.dumps(event))
+    event = inbox.image(
+        "app", f"1.0.{build}", name=f"build {build}", scan=listed, pushed_at=START + pushed * DAY, at=now
+    )
+    return inbox.images_reported(now + timedelta(seconds=5), event)
 
 
 def overdue_message(build: int, run: str = "") -> str:
@@ -69,7 +60,7 @@ def overdue(images: Sequence[dict[str, Any]]) -> list[str]:
     return [finding["id"] for image in images for finding in image["overdue"]]
 
 
-def test_ninety_rebuilds_report_each_overdue_finding_on_its_day_once(dated: Inbox) -> None:
+def test_ninety_rebuilds_report_each_overdue_finding_on_its_day_once(dated: ReporterHarness) -> None:
     fixed_in_time = enhanced("CVE-2026-0003", "HIGH", "curl")
     plain = enhanced("CVE-2026-0004", "HIGH", "log4j-core")
     exploited = enhanced("CVE-2026-0004", "HIGH", "log4j-core", exploitAvailable="YES")
@@ -91,7 +82,7 @@ def test_ninety_rebuilds_report_each_overdue_finding_on_its_day_once(dated: Inbo
         found = records(range(day - _KEPT, day + 1))
         bodies = [overdue_message(build) for build, known in found.items() if known.due_at and known.due_at <= now]
         for _ in range(2 if bodies else 0):
-            note(day, report_at(dated, now, *bodies))
+            note(day, dated.images_reported(now, *bodies))
 
     for day in range(90):
         if day % 2 == 0:
@@ -108,11 +99,11 @@ def test_ninety_rebuilds_report_each_overdue_finding_on_its_day_once(dated: Inbo
     ]
 
 
-def test_overdue_finding_is_named_with_its_date_and_why(dated: Inbox) -> None:
+def test_overdue_finding_is_named_with_its_date_and_why(dated: ReporterHarness) -> None:
     scan(dated, 0, [A, B])
     assert record().due_at == datetime(2025, 11, 16, tzinfo=UTC)
-    assert report_at(dated, datetime(2025, 11, 15, 23, 59, tzinfo=UTC), overdue_message(0)) == []
-    [image] = report_at(dated, datetime(2025, 11, 16, 4, 0, tzinfo=UTC), overdue_message(0))
+    assert dated.images_reported(datetime(2025, 11, 15, 23, 59, tzinfo=UTC), overdue_message(0)) == []
+    [image] = dated.images_reported(datetime(2025, 11, 16, 4, 0, tzinfo=UTC), overdue_message(0))
     assert (image["reason"], image["overdue_total"], image["open_before"], image["open_now"]) == ("overdue", 1, 2, 2)
     assert image["scanned_at"] == "2025-11-09T09:00:00Z"
     [finding] = image["overdue"]
@@ -137,27 +128,27 @@ def test_overdue_finding_is_named_with_its_date_and_why(dated: Inbox) -> None:
     )
 
 
-def test_scan_after_the_date_reports_and_the_message_is_silent(dated: Inbox) -> None:
+def test_scan_after_the_date_reports_and_the_message_is_silent(dated: ReporterHarness) -> None:
     scan(dated, 0, [A])
     assert overdue(scan(dated, 8, [A])) == ["CVE-2026-0001"]
-    assert report_at(dated, START + 9 * DAY, overdue_message(0)) == []
+    assert dated.images_reported(START + 9 * DAY, overdue_message(0)) == []
     assert scan(dated, 10, [A]) == []
     assert record().overdue == 1
     assert scan(dated, 11, []) == scan(dated, 12, []) == []
     assert record().overdue == 0
 
 
-def test_message_is_silent_about_what_is_not_there(dated: Inbox) -> None:
-    assert report_at(dated, START, overdue_message(1)) == []
+def test_message_is_silent_about_what_is_not_there(dated: ReporterHarness) -> None:
+    assert dated.images_reported(START, overdue_message(1)) == []
     scan(dated, 0, [B])
-    assert report_at(dated, START + 8 * DAY, overdue_message(0)) == []
+    assert dated.images_reported(START + 8 * DAY, overdue_message(0)) == []
 
 
-def test_message_about_no_image_is_returned(dated: Inbox) -> None:
+def test_message_about_no_image_is_returned(dated: ReporterHarness) -> None:
     assert dated.report('{"overdue": {"repository": "app"}}', '{"overdue": 7}', overdue_message(1)) == ["0", "1"]
 
 
-def test_message_is_retried_while_the_table_rejects_it(dated: Inbox) -> None:
+def test_message_is_retried_while_the_table_rejects_it(dated: ReporterHarness) -> None:
     scan(dated, -30, [A], pushed=-30)
     dated.aws.behavior.faults.append(Fault("TransactWriteItems", "AccessDeniedException", times=1))
     assert dated.report(overdue_message(0)) == ["0"]
@@ -165,34 +156,34 @@ def test_message_is_retried_while_the_table_rejects_it(dated: Inbox) -> None:
     assert [document(report)["totals"]["overdue"] for report in dated.reports()[1:]] == [1]
 
 
-def test_image_with_a_later_one_is_not_reported(dated: Inbox) -> None:
+def test_image_with_a_later_one_is_not_reported(dated: ReporterHarness) -> None:
     scan(dated, 0, [A], 0, 0)
     scan(dated, 1, [], 1, 1)
-    assert report_at(dated, START + 8 * DAY, overdue_message(0)) == []
+    assert dated.images_reported(START + 8 * DAY, overdue_message(0)) == []
     assert scan(dated, 9, [A], 0, 0) == []
-    # It is overdue all the same, which the digest says.
+    # It is overdue all the same, which the overview says.
     assert record().overdue == 1
 
 
-def test_overdue_finding_waits_for_the_report_of_the_run(dated: Inbox) -> None:
+def test_overdue_finding_waits_for_the_report_of_the_run(dated: ReporterHarness) -> None:
     scan(dated, 0, [A])
-    memory = ScanMemory(reporter.dependencies().table)
+    table = reporter.dependencies().table
     now = START + 8 * DAY
-    memory.begin_run("run-1", 1, now)
-    assert report_at(dated, now, overdue_message(0, "run-1")) == []
+    RunMemory(table).begin("run-1", 1, now)
+    assert dated.images_reported(now, overdue_message(0, "run-1")) == []
     assert record().window == run_window("run-1")
-    memory.remember_state(RepositoryState("app", now, 1, 0, "run-1"), now)
+    StateMemory(table).remember(RepositoryState("app", now, 1, 0, "run-1"), now)
     dated.check(now + timedelta(minutes=1))
     assert document(dated.reports()[-1])["totals"]["overdue"] == 1
 
 
-def test_scan_and_message_in_one_window_are_one_entry(make_reporter: Callable[..., Inbox]) -> None:
+def test_scan_and_message_in_one_window_are_one_entry(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(FIX_WITHIN=FIX_WITHIN, REPORT_WINDOW_SECONDS="3600")
     scan(inbox, 0, [A])
     inbox.check(START + timedelta(hours=2))
     midnight = datetime(2025, 11, 16, tzinfo=UTC)
     scan(inbox, (midnight - START) / DAY - 0.01, [A, B])
-    assert report_at(inbox, midnight, overdue_message(0)) == []
+    assert inbox.images_reported(midnight, overdue_message(0)) == []
     inbox.check(START + 8 * DAY)
     [image] = document(inbox.reports()[-1])["images"]
     assert (image["reason"], image["overdue_total"], image["totals"]["new"]) == ("news", 1, 1)
@@ -200,23 +191,23 @@ def test_scan_and_message_in_one_window_are_one_entry(make_reporter: Callable[..
     assert inbox.reports()[-1].subject == "[ECR] 1 new high in 1 image, 1 overdue: app:1.0.0"
 
 
-def test_group_has_no_attribute_for_overdue_findings(make_reporter: Callable[..., Inbox]) -> None:
+def test_group_has_no_attribute_for_overdue_findings(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(FIX_WITHIN=FIX_WITHIN, GROUP_BY="^(a)")
     scan(inbox, 0, [A])
-    assert overdue(report_at(inbox, START + 8 * DAY, overdue_message(0))) == ["CVE-2026-0001"]
+    assert overdue(inbox.images_reported(START + 8 * DAY, overdue_message(0))) == ["CVE-2026-0001"]
     assert len(inbox.reports()[-1].attributes) == 10
     assert "overdue" not in inbox.reports()[-1].attributes
 
 
-def test_removed_deadlines_are_forgotten(make_reporter: Callable[..., Inbox]) -> None:
+def test_removed_deadlines_are_forgotten(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(FIX_WITHIN=FIX_WITHIN)
     scan(inbox, 0, [A])
     inbox = make_reporter(FIX_WITHIN="")
-    assert report_at(inbox, START + 8 * DAY, overdue_message(0)) == []
+    assert inbox.images_reported(START + 8 * DAY, overdue_message(0)) == []
     assert record().due_at is None
 
 
-def test_overdue_finding_is_not_hidden_by_fixed_ones(make_reporter: Callable[..., Inbox]) -> None:
+def test_overdue_finding_is_not_hidden_by_fixed_ones(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(FIX_WITHIN=FIX_WITHIN, NOTIFY_ON_FIXED="true")
     scan(inbox, 0, [A, B])
     [image] = scan(inbox, 8, [A], build=1, pushed=1)
@@ -226,9 +217,9 @@ def test_overdue_finding_is_not_hidden_by_fixed_ones(make_reporter: Callable[...
     assert report.attributes["severity"][1] == "CRITICAL"
 
 
-def test_reason_of_a_date_that_has_no_room_has_its_own_line(make_reporter: Callable[..., Inbox]) -> None:
+def test_reason_of_a_date_that_has_no_room_has_its_own_line(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(FIX_WITHIN='{"INFORMATIONAL": 300}')
     scan(inbox, 0, [enhanced("CVE-2026-0001", "INFORMATIONAL", "openssl")])
-    assert overdue(report_at(inbox, START + 301 * DAY, overdue_message(0))) == ["CVE-2026-0001"]
+    assert overdue(inbox.images_reported(START + 301 * DAY, overdue_message(0))) == ["CVE-2026-0001"]
     expected = "     due 5 Sep 2026 (first seen 9 Nov 2025;\n     INFORMATIONAL: fix within 300 days)\n"
     assert expected in mail(inbox.reports()[-1])

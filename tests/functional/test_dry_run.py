@@ -2,52 +2,32 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from ecr_scan_reporter import images_scanner
-from ecr_scan_reporter.aws.dynamodb import Table
-from ecr_scan_reporter.errors import RepositoryNotFoundError, SettingError
+from ecr_scan_reporter.errors import InputError, RepositoryNotFoundError
 from ecr_scan_reporter.memory.scans import ScanMemory
-from ecr_scan_reporter.models import Scan
+from ecr_scan_reporter.messages.repository import RepositoryMessage
+from ecr_scan_reporter.models.scans import Scan
 from ecr_scan_reporter.scanning import dry_run
-from ecr_scan_reporter.scanning.messages import RepositoryMessage
-from fake_aws import DOCKER_INDEX, FakeAws, FakeImage, FakeScan, digest_of, plain_images
-from fixtures import virtual_aws
-from virtual_time import TIME
+from fake_aws import DOCKER_INDEX, FakeAws, FakeScan, digest_of, plain_images
+from support.configuration import memory_table
+from support.images_scanner import REPOSITORY, image, scanned
+from support.invocations import Context, sqs_records
+from support.virtual_time import TIME
 
 NOW = TIME.now().replace(microsecond=0)
-REPOSITORY = "team-a/app"
-CONTEXT: Any = type("Context", (), {"get_remaining_time_in_millis": lambda _: 60_000})()
+CONTEXT = Context()
 ASK = {"repository": REPOSITORY, "dryRun": True}
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAws]:
-    with virtual_aws() as fake_aws:
-        settings = {
-            "ECR_IMAGES_DURATION_DELTA": "7d",
-            "IMAGES_QUEUE_URL": fake_aws.queue_url(),
-            "REPORTS_QUEUE_URL": fake_aws.queue_url("reports"),
-            "IMAGES_SELECTION": '{"tag_regexp": "v"}',
-            "MEMORY_TABLE_NAME": fake_aws.create_memory_table(),
-            "REPORTER_NAME": "platform",
-        }
-        for name, value in {**fake_aws.environment(), **settings}.items():
-            monkeypatch.setenv(name, value)
-        images_scanner.dependencies.cache_clear()
-        yield fake_aws
-    images_scanner.dependencies.cache_clear()
-
-
-def scanned(days: float, status: str = "COMPLETE") -> FakeScan:
-    return FakeScan(status, NOW - timedelta(days=days))
-
-
-def image(name: str, tag: str, **fields: Any) -> FakeImage:
-    return FakeImage(digest_of(name), (tag,), **fields)
+def aws(aws: FakeAws, configure: Callable[..., None]) -> FakeAws:
+    configure(IMAGES_SELECTION='{"tag_regexp": "v"}')
+    return aws
 
 
 def test_each_image_has_a_decision_a_reason_and_its_last_scan(aws: FakeAws) -> None:
@@ -62,7 +42,7 @@ def test_each_image_has_a_decision_a_reason_and_its_last_scan(aws: FakeAws) -> N
     found = aws.registry.add(REPOSITORY, images)
     found.scans.update({digest_of("old"): scanned(9), digest_of("remembered"): scanned(1)})
     found.scans[digest_of("archived")] = FakeScan("IMAGE_ARCHIVED")
-    memory = ScanMemory(Table(aws.client("dynamodb"), "memory"))
+    memory = ScanMemory(memory_table(aws))
     scan = Scan("COMPLETE", NOW - timedelta(days=1))
     memory.remember(REPOSITORY, {digest_of("remembered"): scan}, (), "run-1", NOW)
     aws.reset()
@@ -111,7 +91,7 @@ def test_decisions_are_those_of_the_run_that_follows(aws: FakeAws) -> None:
     found.scans.update({entry.digest: kind for n, entry in enumerate(images) if (kind := kinds[n % len(kinds)])})
     answer: Any = images_scanner.handler(ASK, CONTEXT)
     body = RepositoryMessage(REPOSITORY).to_json()
-    assert images_scanner.handler({"Records": [{"messageId": "1", "body": body}]}, CONTEXT) == {"batchItemFailures": []}
+    assert images_scanner.handler({"Records": sqs_records(body)}, CONTEXT) == {"batchItemFailures": []}
     expected = {entry["digest"] for entry in answer["images"] if entry["decision"] == "scan"}
     assert {start.digest for start in aws.starts()} == expected
     assert Counter(entry["decision"] for entry in answer["images"])["skip"] > 0
@@ -138,7 +118,7 @@ def test_answer_has_as_many_images_as_fit(aws: FakeAws, monkeypatch: pytest.Monk
     ],
 )
 def test_input_that_is_neither_is_rejected(aws: FakeAws, event: dict[str, Any]) -> None:
-    with pytest.raises(SettingError, match=r'the input is .*; expected a batch .*"dryRun": true'):
+    with pytest.raises(InputError, match=r'the input is .*; expected a batch .*"dryRun": true'):
         images_scanner.handler(event, CONTEXT)
 
 

@@ -10,15 +10,13 @@ import pytest
 from ecr_scan_reporter import reporter
 from ecr_scan_reporter.memory.images import image_record
 from ecr_scan_reporter.memory.items import image_key, repository_key
-from ecr_scan_reporter.memory.overdue import OverdueMessage
 from ecr_scan_reporter.memory.rules import RuleMemory
-from ecr_scan_reporter.reporting.pipeline import report_batch
-from ecr_scan_reporter.shared.deadline import Deadline
+from ecr_scan_reporter.messages.overdue import OverdueMessage
 from fake_aws import FakeScan, Fault, digest_of
-from fixtures import embedded_metrics
-from reporter_inbox import CHAT, Inbox, document, enhanced, found, mail
+from support.fixtures import embedded_metrics
+from support.reporter_harness import CHAT, ReporterHarness, document, enhanced, found, mail
+from support.virtual_time import TIME
 from syrupy.assertion import SnapshotAssertion
-from virtual_time import TIME
 
 START = datetime(2025, 11, 9, 9, 0, tzinfo=UTC)
 A = enhanced("CVE-2026-0001", "CRITICAL", "openssl")
@@ -42,15 +40,15 @@ def set_rules(*chunks: Any) -> None:
     )
 
 
-def scan(inbox: Inbox, days: float, *findings: dict[str, Any], repository: str = "app") -> list[dict[str, Any]]:
+def scan(
+    inbox: ReporterHarness, days: float, *findings: dict[str, Any], repository: str = "app"
+) -> list[dict[str, Any]]:
     """Report a scan of an image so many days after the start; return the images of the new report."""
-    now, before = START + timedelta(days=days), len(inbox.reports())
+    now = START + timedelta(days=days)
     listed = FakeScan("COMPLETE", now, enhanced_findings=list(findings))
-    event = inbox.image(repository, "1.0", name=repository, scan=listed, pushed_at=START)
-    event["time"] = f"{now:%Y-%m-%dT%H:%M:%SZ}"
-    records: Any = [{"messageId": "1", "body": json.dumps(event)}]
-    assert report_batch(records, reporter.dependencies(), Deadline(300), now) == {"batchItemFailures": []}
-    images = [image for report in inbox.reports()[before:] for image in document(report)["images"]]
+    images = inbox.images_reported(
+        now, inbox.image(repository, "1.0", name=repository, scan=listed, pushed_at=START, at=now)
+    )
     for image in images:
         totals = image["totals"]
         balance = image["open_before"] + totals["new"] + totals["back"] - totals["fixed"] - totals["withdrawn"]
@@ -63,7 +61,7 @@ def new(images: list[dict[str, Any]]) -> list[str]:
 
 
 def test_ignored_findings_are_named_with_their_rule(
-    make_reporter: Callable[..., Inbox], snapshot: SnapshotAssertion
+    make_reporter: Callable[..., ReporterHarness], snapshot: SnapshotAssertion
 ) -> None:
     inbox = make_reporter(CHAT_TOPIC_ARN=CHAT)
     set_rules([rule(id="CVE-2026-0001"), rule(package="zlib", until_fixed=True, reason="No fix.", repositories="a")])
@@ -84,7 +82,7 @@ def test_ignored_findings_are_named_with_their_rule(
     assert mail(report) == snapshot(name="mail")
 
 
-def test_image_with_ignored_findings_only_is_silent_and_remembered(inbox: Inbox) -> None:
+def test_image_with_ignored_findings_only_is_silent_and_remembered(inbox: ReporterHarness) -> None:
     set_rules([rule(package="zlib")])
     assert scan(inbox, 0, B, C) == []
     item = reporter.dependencies().table.get(repository_key("app"), image_key(digest_of("app")))
@@ -92,7 +90,7 @@ def test_image_with_ignored_findings_only_is_silent_and_remembered(inbox: Inbox)
     assert (record.counts, record.ignored, record.updates, record.ledger.new) == ({"HIGH": 2}, 2, (), 2)
 
 
-def test_finding_of_a_rule_that_ends_is_new_with_its_reason(inbox: Inbox) -> None:
+def test_finding_of_a_rule_that_ends_is_new_with_its_reason(inbox: ReporterHarness) -> None:
     set_rules([rule(id="CVE-2026-0001")])
     assert scan(inbox, 0, A) == []
     assert scan(inbox, 23, A) == []
@@ -104,7 +102,7 @@ def test_finding_of_a_rule_that_ends_is_new_with_its_reason(inbox: Inbox) -> Non
     assert scan(inbox, 25, A) == []
 
 
-def test_finding_of_a_rule_that_is_removed_is_new_with_its_reason(inbox: Inbox) -> None:
+def test_finding_of_a_rule_that_is_removed_is_new_with_its_reason(inbox: ReporterHarness) -> None:
     set_rules([rule(id="CVE-2026-0001")])
     assert scan(inbox, 0, A) == []
     set_rules([])
@@ -112,7 +110,7 @@ def test_finding_of_a_rule_that_is_removed_is_new_with_its_reason(inbox: Inbox) 
     assert finding["was_ignored"] == "was ignored by a rule that no longer applies: The function is not called."
 
 
-def test_until_fixed_ends_when_a_fix_is_known(inbox: Inbox) -> None:
+def test_until_fixed_ends_when_a_fix_is_known(inbox: ReporterHarness) -> None:
     set_rules([rule(package="zlib", until_fixed="true")])
     assert scan(inbox, 0, B, C) == []
     images = scan(inbox, 1, enhanced("CVE-2026-0002", "HIGH", "zlib", "1.3"), C)
@@ -120,14 +118,14 @@ def test_until_fixed_ends_when_a_fix_is_known(inbox: Inbox) -> None:
     assert images[0]["ignored_total"] == 1
 
 
-def test_rule_that_is_added_takes_the_finding_out_of_the_report(inbox: Inbox) -> None:
+def test_rule_that_is_added_takes_the_finding_out_of_the_report(inbox: ReporterHarness) -> None:
     assert new(scan(inbox, 0, A, B)) == ["CVE-2026-0001", "CVE-2026-0002"]
     set_rules([rule(id="CVE-2026-0001")])
     [image] = scan(inbox, 1, A, B, C)
     assert (new([image]), image["ignored_total"], image["open_before"]) == (["CVE-2026-0003"], 1, 1)
 
 
-def test_rule_that_is_added_between_two_scans_of_one_window(make_reporter: Callable[..., Inbox]) -> None:
+def test_rule_that_is_added_between_two_scans_of_one_window(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(REPORT_WINDOW_SECONDS="3600")
     scan(inbox, 0, A, B)
     inbox.check(START + timedelta(hours=2))
@@ -140,7 +138,7 @@ def test_rule_that_is_added_between_two_scans_of_one_window(make_reporter: Calla
     assert (image["open_before"], image["open_now"], image["ignored_total"]) == (1, 3, 1)
 
 
-def test_rule_that_ends_between_two_scans_of_one_window(make_reporter: Callable[..., Inbox]) -> None:
+def test_rule_that_ends_between_two_scans_of_one_window(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(REPORT_WINDOW_SECONDS="3600")
     set_rules([rule(id="CVE-2026-0001")])
     scan(inbox, 0, A)
@@ -153,7 +151,7 @@ def test_rule_that_ends_between_two_scans_of_one_window(make_reporter: Callable[
     assert (sorted(new([image])), image["changes"]["back"]) == (["CVE-2026-0001", "CVE-2026-0002"], [])
 
 
-def test_fix_that_appears_between_two_scans_of_one_window(make_reporter: Callable[..., Inbox]) -> None:
+def test_fix_that_appears_between_two_scans_of_one_window(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(REPORT_WINDOW_SECONDS="3600", FIXABLE_ONLY="true")
     scan(inbox, 0, A)
     assert scan(inbox, 1, A, enhanced("CVE-2026-0004", "HIGH", "curl", "2.0")) == []
@@ -164,31 +162,29 @@ def test_fix_that_appears_between_two_scans_of_one_window(make_reporter: Callabl
     assert (sorted(new([image])), image["changes"]["back"]) == (["CVE-2026-0001", "CVE-2026-0004"], [])
 
 
-def test_number_of_ignored_findings_is_no_part_of_what_changed(inbox: Inbox) -> None:
+def test_number_of_ignored_findings_is_no_part_of_what_changed(inbox: ReporterHarness) -> None:
     set_rules([rule(package="zlib")])
     scan(inbox, 0, A, B, C)
-    later = inbox.image("app", "1.1", scan=FakeScan(enhanced_findings=[B, C, D]), pushed_at=START + timedelta(hours=1))
-    now = START + timedelta(days=1)
-    records: Any = [{"messageId": "1", "body": json.dumps(later | {"time": f"{now:%Y-%m-%dT%H:%M:%SZ}"})}]
-    report_batch(records, reporter.dependencies(), Deadline(300), now)
+    now, pushed_at = START + timedelta(days=1), START + timedelta(hours=1)
+    later = inbox.image("app", "1.1", scan=FakeScan(enhanced_findings=[B, C, D]), pushed_at=pushed_at, at=now)
+    inbox.images_reported(now, later)
     assert "\n   1 new (1 high), 1 fixed since 1.0, 2 ignored\n" in mail(inbox.reports()[-1])
 
 
-def test_ignored_finding_has_no_deadline(make_reporter: Callable[..., Inbox]) -> None:
+def test_ignored_finding_has_no_deadline(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(FIX_WITHIN='{"CRITICAL": 7, "HIGH": 7}')
     set_rules([rule(id="CVE-2026-0001", expires="2025-11-20")])
     assert new(scan(inbox, 0, A, B)) == ["CVE-2026-0002"]
     # The rule for the other one is newer than its scan.
     set_rules([rule(id="CVE-2026-0001", expires="2025-11-20"), rule(id="CVE-2026-0002")])
-    message: Any = [{"messageId": "1", "body": OverdueMessage("app", digest_of("app")).to_json()}]
-    report_batch(message, reporter.dependencies(), Deadline(300), START + timedelta(days=8))
+    assert inbox.images_reported(START + timedelta(days=8), OverdueMessage("app", digest_of("app")).to_json()) == []
     assert len(inbox.reports()) == 1
     # Its age runs from when it was first seen, so the end of the rule is the end of its time.
     images = scan(inbox, 12, A, B)
     assert new(images) == [finding["id"] for finding in images[0]["overdue"]] == ["CVE-2026-0001"]
 
 
-def test_inventory_says_how_many_are_ignored(inbox: Inbox) -> None:
+def test_inventory_says_how_many_are_ignored(inbox: ReporterHarness) -> None:
     set_rules([rule(id="CVE-2026-0001", expires="2099-01-01")])
     old = TIME.now() - timedelta(days=30)
     events = [inbox.image(f"app-{n}", "1.0", scan=found("HIGH", "HIGH"), pushed_at=old) for n in range(2)]
@@ -215,7 +211,7 @@ def test_inventory_says_how_many_are_ignored(inbox: Inbox) -> None:
     ],
 )
 def test_broken_rule_is_named_and_ignores_nothing(
-    inbox: Inbox, caplog: pytest.LogCaptureFixture, broken: object
+    inbox: ReporterHarness, caplog: pytest.LogCaptureFixture, broken: object
 ) -> None:
     set_rules([broken, rule(id="CVE-2026-0001")])
     assert new(scan(inbox, 0, A, B)) == ["CVE-2026-0002"]
@@ -225,7 +221,7 @@ def test_broken_rule_is_named_and_ignores_nothing(
 
 @pytest.mark.parametrize("chunk", ["[", "{}", "[" * 100_000])
 def test_broken_item_is_named_and_the_others_are_read(
-    inbox: Inbox, caplog: pytest.LogCaptureFixture, chunk: str
+    inbox: ReporterHarness, caplog: pytest.LogCaptureFixture, chunk: str
 ) -> None:
     set_rules(chunk, [rule(id="CVE-2026-0001")])
     assert new(scan(inbox, 0, A, B)) == ["CVE-2026-0002"]
@@ -233,7 +229,7 @@ def test_broken_item_is_named_and_the_others_are_read(
 
 
 def test_rules_that_cannot_be_read_ignore_nothing_at_first_and_stay_known_later(
-    inbox: Inbox, caplog: pytest.LogCaptureFixture
+    inbox: ReporterHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
     set_rules([rule(id="CVE-2026-0001")])
     fault = Fault("Query", "AccessDeniedException", containing="IGNORED", times=1)
@@ -245,7 +241,7 @@ def test_rules_that_cannot_be_read_ignore_nothing_at_first_and_stay_known_later(
     assert scan(inbox, 1, A, repository="third") == []
 
 
-def test_rules_are_read_again_after_five_minutes(inbox: Inbox) -> None:
+def test_rules_are_read_again_after_five_minutes(inbox: ReporterHarness) -> None:
     minute = 1 / 1440
     set_rules([rule(id="CVE-2026-0001")])
     assert scan(inbox, 0, A) == []
@@ -254,7 +250,7 @@ def test_rules_are_read_again_after_five_minutes(inbox: Inbox) -> None:
     assert new(scan(inbox, 5 * minute, A, repository="third")) == ["CVE-2026-0001"]
 
 
-def test_rules_are_read_in_their_order_and_their_use_is_remembered(inbox: Inbox) -> None:
+def test_rules_are_read_in_their_order_and_their_use_is_remembered(inbox: ReporterHarness) -> None:
     others = [[rule(id=f"CVE-2025-{number}")] for number in range(1000, 1009)]
     set_rules([], *others[:1], [rule(package="openssl")], *others[1:], [rule(id="CVE-2026-0001")])
     assert new(scan(inbox, 0, A, B)) == ["CVE-2026-0002"]
@@ -266,7 +262,7 @@ def test_rules_are_read_in_their_order_and_their_use_is_remembered(inbox: Inbox)
     assert {use.added_at for use in used.values()} == {START}
 
 
-def test_use_is_remembered_once_a_day(inbox: Inbox) -> None:
+def test_use_is_remembered_once_a_day(inbox: ReporterHarness) -> None:
     set_rules([rule(id="CVE-2026-0001")])
     for days in (0, 0.3, 0.6, 0.9):
         scan(inbox, days, A)
@@ -280,7 +276,7 @@ def test_use_is_remembered_once_a_day(inbox: Inbox) -> None:
 
 @pytest.mark.parametrize(("operation", "first_day"), [("BatchWriteItem", 0), ("UpdateItem", -2)])
 def test_use_that_cannot_be_remembered_stops_nothing(
-    inbox: Inbox, caplog: pytest.LogCaptureFixture, operation: str, first_day: int
+    inbox: ReporterHarness, caplog: pytest.LogCaptureFixture, operation: str, first_day: int
 ) -> None:
     set_rules([rule(id="CVE-2026-0001")])
     inbox.aws.behavior.faults.append(Fault(operation, "AccessDeniedException", containing="RULES", times=1))
@@ -293,7 +289,7 @@ def test_use_that_cannot_be_remembered_stops_nothing(
     assert rules.uses()[known.key].used_at == START + timedelta(days=2)
 
 
-def test_thousand_rules_cost_no_request_per_event(inbox: Inbox) -> None:
+def test_thousand_rules_cost_no_request_per_event(inbox: ReporterHarness) -> None:
     set_rules(
         *([rule(id=f"CVE-2026-{number}") for number in range(first, first + 180)] for first in range(1, 1000, 180))
     )
@@ -307,7 +303,9 @@ def test_thousand_rules_cost_no_request_per_event(inbox: Inbox) -> None:
     assert calls.get("Query", 0) + calls.get("UpdateItem", 0) == 0
 
 
-def test_finding_counts_as_new_when_its_rule_has_ended(inbox: Inbox, caplog: pytest.LogCaptureFixture) -> None:
+def test_finding_counts_as_new_when_its_rule_has_ended(
+    inbox: ReporterHarness, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO)
     set_rules([rule(id="CVE-2026-0001", expires="2025-11-15")])
     counted = []

@@ -1,96 +1,43 @@
 """Nothing is lost: functions are killed before and after each of their writes, and answers of AWS are lost.
 
-`tests/unit/reporting/test_nothing_lost.py` does it with reports, and `test_images_scanner.py` with the starts of scans.
+`tests/unit/reporting/test_nothing_lost.py` does it with reports in memory, `images_scanner` with scans.
 """
 
 import itertools
-import re
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from botocore.client import BaseClient
-from ecr_scan_reporter import reporter
-from ecr_scan_reporter.aws.dynamodb import Table
-from ecr_scan_reporter.aws.ecr import EcrRegistry
-from ecr_scan_reporter.aws.sqs import SqsQueue
+from ecr_scan_reporter import reporter, repositories_scanner
+from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.errors import AwsError
-from ecr_scan_reporter.memory.outbox import Outbox
-from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
+from ecr_scan_reporter.memory.runs import RunMemory
+from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.memory.summaries import RepositorySummary, summaries, summary_item
-from ecr_scan_reporter.models import RepositoryFilter
-from ecr_scan_reporter.reporting.digest_publishing import DigestRequest, make_digests
-from ecr_scan_reporter.scanning.messages import RepositoryMessage
-from ecr_scan_reporter.scanning.repositories import Dependencies, queue_repositories
-from ecr_scan_reporter.settings import RepositoriesScannerSettings
-from ecr_scan_reporter.shared.deadline import Deadline
+from ecr_scan_reporter.messages.repository import RepositoryMessage
+from ecr_scan_reporter.reporting.overviews.publishing import OverviewRequest, make_overviews
+from ecr_scan_reporter.scanning.runs import queue_repositories
 from fake_aws import FakeAws, Fault
-from fixtures import virtual_aws
-from reporter_inbox import CHAT, Inbox, document, found
-from sample_summaries import NOW, WEEK, sample_summaries
-from virtual_time import TIME
+from support.configuration import memory_table
+from support.fixtures import embedded_metrics
+from support.killer import Killer
+from support.reporter_harness import CHAT, ReporterHarness, document, found
+from support.sample_summaries import NOW, WEEK, remember_summaries, sample_summaries
+from support.schedules import due_at_once
+from support.virtual_time import TIME
 
-WRITES = {
-    *("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"),
-    *("SendMessageBatch", "Publish"),
-}
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
-
-
-class Killed(BaseException):
-    """The function was killed: it ran out of memory, or its host failed."""
-
-
-class Killer:
-    """Kills the function at one of its writes, and counts them."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.writes: list[str] = []
-        self._kill_at, self._after = 0, False
-        call = BaseClient._make_api_call  # type: ignore[attr-defined]
-
-        def intercept(client: Any, operation: str, parameters: Any) -> Any:
-            if operation not in WRITES:
-                return call(client, operation, parameters)
-            self.writes.append(operation)
-            number = len(self.writes)
-            if self._kill_at and (number > self._kill_at or (number == self._kill_at and not self._after)):
-                raise Killed
-            answer = call(client, operation, parameters)
-            if number == self._kill_at:
-                raise Killed
-            return answer
-
-        monkeypatch.setattr(BaseClient, "_make_api_call", intercept)
-
-    @contextmanager
-    def at(self, number: int, *, after: bool) -> Iterator[None]:
-        """Kill the function at a write, before or after it takes effect; whatever it does then fails as well."""
-        self.writes, self._kill_at, self._after = [], number, after
-        with suppress(Killed):
-            yield
-        self._kill_at = 0
-
-
-@pytest.fixture
-def killer(monkeypatch: pytest.MonkeyPatch) -> Killer:
-    return Killer(monkeypatch)
 
 
 REPOSITORIES = [f"team-a/app-{number:02}" for number in range(25)]
 
 
-def run(aws: FakeAws, now: datetime) -> None:
-    """Let the repositories scanner run, with one thread so that its writes have an order."""
-    settings = RepositoriesScannerSettings(
-        RepositoryFilter(re.compile("team-a")), aws.queue_url(), "memory", 1, "platform"
-    )
-    table = Table(aws.client("dynamodb"), "memory")
-    queue = SqsQueue(aws.client("sqs"), aws.queue_url())
-    queue_repositories({}, Dependencies(settings, EcrRegistry(aws.client("ecr")), queue, table), now)
+def run(now: datetime) -> None:
+    """Let the repositories scanner run."""
+    queue_repositories({}, due_at_once(repositories_scanner.dependencies()), now)
 
 
 def queued(aws: FakeAws) -> list[RepositoryMessage]:
@@ -99,56 +46,56 @@ def queued(aws: FakeAws) -> list[RepositoryMessage]:
 
 def visit(aws: FakeAws, names: list[str], now: datetime) -> None:
     """Do what the images scanner does at the end of a repository, in the last run."""
-    table, last = Table(aws.client("dynamodb"), "memory"), queued(aws)[-1].run
+    table, last = memory_table(aws), queued(aws)[-1].run
     for name in names:
-        ScanMemory(table).remember_state(RepositoryState(name, now, 1, 0, last), now)
+        StateMemory(table).remember(RepositoryState(name, now, 1, 0, last), now)
         table.put(summary_item(RepositorySummary(name, now), now))
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_repositories_scanner_killed_at_any_write_queues_every_repository(
-    killer: Killer, caplog: pytest.LogCaptureFixture, after: bool
+    aws: FakeAws, configure: Callable[..., None], killer: Killer, caplog: pytest.LogCaptureFixture, after: bool
 ) -> None:
     caplog.set_level("INFO")
-    with virtual_aws() as aws:
-        for name in REPOSITORIES:
-            aws.registry.add(name)
-        for number in itertools.count(1):
-            aws.create_memory_table()
-            aws.reset()
-            now = TIME.now().replace(microsecond=0)
-            run(aws, now)
-            visit(aws, [*REPOSITORIES, "team-a/deleted"], now + HOUR)
-            aws.reset()
-            with killer.at(number, after=after):
-                run(aws, now + 24 * HOUR)
-            written = list(killer.writes)
-            if len(written) < number:
-                break
-            before = len(queued(aws))
-            # Lambda repeats it.
-            repeated = now + 24 * HOUR + MINUTE
-            run(aws, repeated)
-            where = f"killed at write {number} of {written}"
-            messages = queued(aws)
-            assert sorted(message.repository for message in messages[before:]) == REPOSITORIES, where
-            assert max(Counter(message.repository for message in messages).values()) <= 2, where
-            table = Table(aws.client("dynamodb"), "memory")
-            assert [state.repository for state in ScanMemory(table).states()] == REPOSITORIES, where
-            assert [summary.repository for summary in summaries(table)] == REPOSITORIES, where
-            # The reporter knows how many repositories the run has.
-            assert Outbox(table).run(messages[-1].run).repositories == len(REPOSITORIES), where
-            assert since_last_pass(caplog) == 23 * 3600 + 60, where
-            visit(aws, REPOSITORIES, repeated + HOUR)
-            run(aws, repeated + 24 * HOUR)
-            assert since_last_pass(caplog) == 23 * 3600, where
+    # With one thread, its writes have an order.
+    configure(THREADS="1", REPOSITORIES_FILTER_REGEXP="team-a")
+    for name in REPOSITORIES:
+        aws.registry.add(name)
+    for number in itertools.count():
+        aws.create_memory_table()
+        aws.reset()
+        now = TIME.now().replace(microsecond=0)
+        run(now)
+        visit(aws, [*REPOSITORIES, "team-a/deleted"], now + HOUR)
+        aws.reset()
+        with killer.at(number, after=after):
+            run(now + 24 * HOUR)
+        written = list(killer.writes)
+        if len(written) <= number:
+            break
+        before = len(queued(aws))
+        # Lambda repeats it.
+        repeated = now + 24 * HOUR + MINUTE
+        run(repeated)
+        where = f"killed at write {number} of {written}"
+        messages = queued(aws)
+        assert sorted(message.repository for message in messages[before:]) == REPOSITORIES, where
+        assert max(Counter(message.repository for message in messages).values()) <= 2, where
+        table = memory_table(aws)
+        assert [state.repository for state in StateMemory(table).states()] == REPOSITORIES, where
+        assert [summary.repository for summary in summaries(table)] == REPOSITORIES, where
+        # The reporter knows how many repositories the run has.
+        assert RunMemory(table).run(messages[-1].run).repositories == len(REPOSITORIES), where
+        assert since_last_pass(caplog) == 23 * 3600 + 60, where
+        visit(aws, REPOSITORIES, repeated + HOUR)
+        run(repeated + 24 * HOUR)
+        assert since_last_pass(caplog) == 23 * 3600, where
     # The run, the open pass, the deleted repository, and three batches of messages.
     assert written == ["PutItem", "PutItem", "BatchWriteItem", *3 * ["SendMessageBatch"]]
 
 
 def since_last_pass(caplog: pytest.LogCaptureFixture) -> float:
-    records: list[Any] = [record for record in caplog.records if record.message == "repositories queued"]
-    return float(records[-1].SecondsSinceLastPass)
+    return embedded_metrics(caplog, "repositories queued")["RunOverdue"]
 
 
 # When Lambda repeats an asynchronous invocation that fails.
@@ -157,44 +104,40 @@ REPEATED_AFTER = (MINUTE, 3 * MINUTE)
 TIMEOUT = 270
 
 
-def make_digest(now: datetime) -> None:
-    """Make the digest of the schedule's event of NOW."""
-    make_digests(DigestRequest(scheduled_at=NOW), reporter.digest_dependencies(), Deadline(TIMEOUT), now)
+def make_overview(now: datetime) -> None:
+    """Make the overview of the schedule's event of NOW."""
+    make_overviews(OverviewRequest(scheduled_at=NOW), reporter.overview_dependencies(), Deadline(TIMEOUT), now)
 
 
-def documents(inbox: Inbox) -> list[dict[str, Any]]:
+def documents(inbox: ReporterHarness) -> list[dict[str, Any]]:
     return [document(publication) for publication in inbox.reports()]
 
 
-def remember(aws: FakeAws, found: Iterator[RepositorySummary]) -> None:
-    Table(aws.client("dynamodb"), "memory").put_many(summary_item(summary, NOW) for summary in found)
-
-
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_digest_killed_at_any_write_is_published(
-    make_reporter: Callable[..., Inbox], killer: Killer, after: bool
+def test_overview_killed_at_any_write_is_published(
+    make_reporter: Callable[..., ReporterHarness], killer: Killer, after: bool
 ) -> None:
     inbox = make_reporter(GROUP_BY="^(team-[ae])", CHAT_TOPIC_ARN=CHAT)
     groups = ["team-a", "team-e", None]
-    for number in itertools.count(1):
+    for number in itertools.count():
         inbox.aws.create_memory_table()
-        remember(inbox.aws, sample_summaries(16, 2, earlier=True))
-        make_digests(DigestRequest(), reporter.digest_dependencies(), Deadline(TIMEOUT), NOW - WEEK)
-        remember(inbox.aws, sample_summaries(16, 2))
+        remember_summaries(inbox.aws, sample_summaries(16, 2, earlier=True))
+        make_overviews(OverviewRequest(), reporter.overview_dependencies(), Deadline(TIMEOUT), NOW - WEEK)
+        remember_summaries(inbox.aws, sample_summaries(16, 2))
         inbox.aws.reset()
         with killer.at(number, after=after):
-            make_digest(NOW)
+            make_overview(NOW)
         written, published = list(killer.writes), Counter(document["group"] for document in documents(inbox))
-        if len(written) < number:
+        if len(written) <= number:
             break
         where = f"killed at write {number} of {written}"
         for later in REPEATED_AFTER:
             with suppress(AwsError):
-                make_digest(NOW + later)
+                make_overview(NOW + later)
                 break
         else:
-            # Lambda put the event into the DLQ, whose alarm rings, and someone asks for the digest again.
-            make_digest(NOW + 10 * MINUTE)
+            # Lambda put the event into the DLQ, whose alarm rings, and someone asks for the overview again.
+            make_overview(NOW + 10 * MINUTE)
         counts = Counter(document["group"] for document in documents(inbox))
         # Twice only what had gone out before.
         assert all(1 <= counts[group] <= 1 + published[group] for group in groups), where
@@ -202,30 +145,30 @@ def test_digest_killed_at_any_write_is_published(
         changes = [document["changes"] for document in last.values()]
         assert sum(change["new"] for change in changes) == 6, where
         # The next one goes on where this one ended.
-        make_digests(DigestRequest(), reporter.digest_dependencies(), Deadline(TIMEOUT), NOW + WEEK)
+        make_overviews(OverviewRequest(), reporter.overview_dependencies(), Deadline(TIMEOUT), NOW + WEEK)
         assert [document["changes"]["new"] for document in documents(inbox)[-3:]] == [0, 0, 0], where
-    # The lease, three groups to two topics, the snapshot, the digest, and the snapshot before.
+    # The lease, three groups to two topics, the snapshot, the overview, and the snapshot before.
     assert written == ["UpdateItem", *6 * ["Publish"], "BatchWriteItem", "UpdateItem", "BatchWriteItem"]
 
 
-def test_event_that_comes_twice_at_once_fails_until_the_digest_is_published(
-    make_reporter: Callable[..., Inbox], killer: Killer
+def test_event_that_comes_twice_at_once_fails_until_the_overview_is_published(
+    make_reporter: Callable[..., ReporterHarness], killer: Killer
 ) -> None:
     inbox = make_reporter()
-    with killer.at(1, after=True):
-        make_digest(NOW)
-    with pytest.raises(AwsError, match="has begun this digest, and has not published it"):
-        make_digest(NOW + MINUTE)
-    # Who asks for a digest is told so.
-    asked = make_digests(DigestRequest(), reporter.digest_dependencies(), Deadline(TIMEOUT), NOW + MINUTE)
+    with killer.at(0, after=True):
+        make_overview(NOW)
+    with pytest.raises(AwsError, match="has begun this overview, and has not published it"):
+        make_overview(NOW + MINUTE)
+    # Who asks for an overview is told so.
+    asked = make_overviews(OverviewRequest(), reporter.overview_dependencies(), Deadline(TIMEOUT), NOW + MINUTE)
     assert asked["published"] == 0
-    make_digest(NOW + 10 * MINUTE)
-    make_digest(NOW + 11 * MINUTE)
+    make_overview(NOW + 10 * MINUTE)
+    make_overview(NOW + 11 * MINUTE)
     assert len(inbox.reports()) == 1
 
 
 def test_scan_is_reported_once_if_the_answer_to_its_transaction_is_lost(
-    inbox: Inbox, caplog: pytest.LogCaptureFixture
+    inbox: ReporterHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
     event = inbox.image("app", "1.0", scan=found("HIGH"))

@@ -1,7 +1,7 @@
 """The scanners write only items whose partition keys their roles allow, and each key that a role allows is needed."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from ecr_scan_reporter import images_scanner, repositories_scanner
 from ecr_scan_reporter.aws.dynamodb import Table
-from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
+from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.memory.summaries import RepositorySummary, summary_item
-from ecr_scan_reporter.scanning.messages import RepositoryMessage
+from ecr_scan_reporter.messages.repository import RepositoryMessage
 from fake_aws import FakeAws, FakeImage, digest_of, index_image
-from fixtures import virtual_aws
-from virtual_time import TIME
+from support.configuration import memory_table
+from support.invocations import Context, sqs_records
+from support.virtual_time import TIME
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = TIME.now()
@@ -23,33 +24,16 @@ WRITES = {"put_item": "dynamodb:PutItem", "batch_write_item": "dynamodb:BatchWri
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAws]:
+def aws(aws: FakeAws, configure: Callable[..., None]) -> FakeAws:
     """A registry with a repository that is due, and a memory that knows one that is gone."""
-    with virtual_aws() as fake:
-        table = fake.create_memory_table()
-        child = digest_of("child")
-        images = [index_image(digest_of("index"), {child: "linux/amd64"}, ("1.0",)), FakeImage(child)]
-        fake.registry.add("team-a/app", images)
-        gone = RepositorySummary("team-a/gone", NOW - timedelta(days=1))
-        memory = ScanMemory(Table(fake.client("dynamodb"), table))
-        state = RepositoryState("team-a/gone", NOW, images=1, asked=0, run="earlier")
-        memory.remember_state(state, NOW, summary_item(gone, NOW))
-        settings = {
-            "ECR_IMAGES_DURATION_DELTA": "7d",
-            "IMAGES_QUEUE_URL": fake.queue_url(),
-            "MEMORY_TABLE_NAME": table,
-            "REPORTER_NAME": "platform",
-            "REPORTS_QUEUE_URL": fake.queue_url("reports"),
-            "REPOSITORIES_FILTER_REGEXP": ".*",
-        }
-        for name, value in {**fake.environment(), **settings}.items():
-            monkeypatch.setenv(name, value)
-        caches = (images_scanner.dependencies, repositories_scanner.dependencies)
-        for cache in caches:
-            cache.cache_clear()
-        yield fake
-        for cache in caches:
-            cache.cache_clear()
+    configure()
+    child = digest_of("child")
+    images = [index_image(digest_of("index"), {child: "linux/amd64"}, ("1.0",)), FakeImage(child)]
+    aws.registry.add("team-a/app", images)
+    gone = RepositorySummary("team-a/gone", NOW - timedelta(days=1))
+    state = RepositoryState("team-a/gone", NOW, images=1, asked=0, run="earlier")
+    StateMemory(memory_table(aws)).remember(state, NOW, summary_item(gone, NOW))
+    return aws
 
 
 @pytest.fixture
@@ -95,7 +79,6 @@ def test_repositories_scanner_writes_what_its_role_allows(written: set[tuple[str
 
 
 def test_images_scanner_writes_what_its_role_allows(written: set[tuple[str, str]]) -> None:
-    context: Any = type("Context", (), {"get_remaining_time_in_millis": lambda _: 60_000})()
-    records: Any = [{"messageId": "1", "body": RepositoryMessage("team-a/app").to_json()}]
-    assert images_scanner.handler({"Records": records}, context) == {"batchItemFailures": []}
+    records = sqs_records(RepositoryMessage("team-a/app").to_json())
+    assert images_scanner.handler({"Records": records}, Context()) == {"batchItemFailures": []}
     check(written, "images_scanner.tf")

@@ -11,17 +11,27 @@ from typing import Any
 
 import hypothesis
 import pytest
+from ecr_scan_reporter.messages.publication import CHECK
 from ecr_scan_reporter.reporting import pipeline
-from ecr_scan_reporter.reporting.publishing import CHECK
 from fake_aws import FakeImage, FakeScan, Fault, digest_of, finding, index_image
 from hypothesis import given
 from hypothesis import strategies as st
-from random_tests import examples
-from reporter_inbox import CHAT, TOPIC, UNSUPPORTED, Inbox, document, enhanced, findings_of, found, mail
+from support.random_tests import examples
+from support.reporter_harness import (
+    CHAT,
+    TOPIC,
+    UNSUPPORTED,
+    ReporterHarness,
+    document,
+    enhanced,
+    findings_of,
+    found,
+    mail,
+)
 from syrupy.assertion import SnapshotAssertion
 
 
-def mixed_batch(inbox: Inbox) -> list[dict[str, Any]]:
+def mixed_batch(inbox: ReporterHarness) -> list[dict[str, Any]]:
     """Return a batch with every kind of result."""
     worst = [
         finding("CVE-2026-1234", "CRITICAL", "openssl", "3.0.1-r2"),
@@ -47,7 +57,7 @@ def mixed_batch(inbox: Inbox) -> list[dict[str, Any]]:
     ]
 
 
-def test_batch_is_one_message_with_the_worst_image_first(inbox: Inbox, snapshot: SnapshotAssertion) -> None:
+def test_batch_is_one_message_with_the_worst_image_first(inbox: ReporterHarness, snapshot: SnapshotAssertion) -> None:
     assert inbox.report(*mixed_batch(inbox)) == []
     [report] = inbox.reports()
     assert (
@@ -71,13 +81,13 @@ def test_batch_is_one_message_with_the_worst_image_first(inbox: Inbox, snapshot:
     assert document(report) == snapshot(name="document")
 
 
-def test_mail_keeps_to_76_columns_except_links(inbox: Inbox) -> None:
+def test_mail_keeps_to_76_columns_except_links(inbox: ReporterHarness) -> None:
     inbox.report(*mixed_batch(inbox))
     lines = mail(inbox.reports()[0]).splitlines()
     assert [line for line in lines if len(line) > 76 and "https://" not in line] == []
 
 
-def test_chat_gets_markdown(make_reporter: Callable[..., Inbox], snapshot: SnapshotAssertion) -> None:
+def test_chat_gets_markdown(make_reporter: Callable[..., ReporterHarness], snapshot: SnapshotAssertion) -> None:
     inbox = make_reporter(CHAT_TOPIC_ARN=CHAT)
     inbox.report(*mixed_batch(inbox))
     [chat] = inbox.chats()
@@ -85,7 +95,7 @@ def test_chat_gets_markdown(make_reporter: Callable[..., Inbox], snapshot: Snaps
     assert chat == snapshot
 
 
-def test_chat_keeps_its_limits(make_reporter: Callable[..., Inbox]) -> None:
+def test_chat_keeps_its_limits(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(CHAT_TOPIC_ARN=CHAT)
     inbox.report(*(inbox.image(f"team-{n:03}/{'x' * 100}", "1.0", scan=found("HIGH")) for n in range(120)))
     [chat] = inbox.chats()
@@ -104,13 +114,13 @@ def test_chat_keeps_its_limits(make_reporter: Callable[..., Inbox]) -> None:
         ({}, False),
     ],
 )
-def test_image_at_a_threshold_is_reported(inbox: Inbox, counts: dict[str, int], reported: bool) -> None:
+def test_image_at_a_threshold_is_reported(inbox: ReporterHarness, counts: dict[str, int], reported: bool) -> None:
     severities = [severity for severity, number in counts.items() if severity != "TOTAL" for _ in range(number)]
     inbox.report(inbox.image("app", "1", scan=found(*severities), event={"finding-severity-counts": counts}))
     assert len(inbox.reports()) == reported
 
 
-def test_threshold_may_be_more_than_one(make_reporter: Callable[..., Inbox]) -> None:
+def test_threshold_may_be_more_than_one(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(SEVERITY_THRESHOLDS='{"MEDIUM":2}')
     inbox.report(inbox.image("one", "1", scan=found("MEDIUM")), inbox.image("two", "1", scan=found("MEDIUM", "MEDIUM")))
     assert [image["repository"] for image in document(inbox.reports()[0])["images"]] == ["two"]
@@ -118,7 +128,7 @@ def test_threshold_may_be_more_than_one(make_reporter: Callable[..., Inbox]) -> 
 
 @pytest.mark.parametrize("wanted", [True, False])
 def test_failed_scan_is_reported_with_its_reason_if_configured(
-    make_reporter: Callable[..., Inbox], wanted: bool
+    make_reporter: Callable[..., ReporterHarness], wanted: bool
 ) -> None:
     inbox = make_reporter(NOTIFY_ON_SCAN_FAILURE=str(wanted).lower())
     inbox.report(
@@ -131,12 +141,12 @@ def test_failed_scan_is_reported_with_its_reason_if_configured(
         assert inbox.reports()[0].attributes["severity"][1] == "NONE"
 
 
-def test_repository_that_does_not_match_is_not_reported(inbox: Inbox) -> None:
+def test_repository_that_does_not_match_is_not_reported(inbox: ReporterHarness) -> None:
     assert inbox.report(inbox.image("sandbox/app", "1", scan=found("CRITICAL"))) == []
     assert inbox.reports() == []
 
 
-def test_fixable_only_ignores_findings_without_a_fix(make_reporter: Callable[..., Inbox]) -> None:
+def test_fixable_only_ignores_findings_without_a_fix(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(FIXABLE_ONLY="true")
     fix = enhanced("CVE-1", "HIGH", "a", "2.0")
     none = enhanced("CVE-2", "CRITICAL", "b")
@@ -149,7 +159,7 @@ def test_fixable_only_ignores_findings_without_a_fix(make_reporter: Callable[...
     assert [entry["id"] for entry in findings_of(image)] == ["CVE-1"]
 
 
-def test_repeated_event_is_reported_once_with_the_last_scan(inbox: Inbox) -> None:
+def test_repeated_event_is_reported_once_with_the_last_scan(inbox: ReporterHarness) -> None:
     event = inbox.image("app", "1", scan=found("HIGH"))
     older = {**event, "time": "2026-11-22T09:14:00Z"}
     assert inbox.report(event, event, older) == []
@@ -157,7 +167,7 @@ def test_repeated_event_is_reported_once_with_the_last_scan(inbox: Inbox) -> Non
     assert image["scanned_at"] == "2026-11-23T09:14:00Z"
 
 
-def test_deleted_image_is_reported_with_the_counts_of_its_event(inbox: Inbox) -> None:
+def test_deleted_image_is_reported_with_the_counts_of_its_event(inbox: ReporterHarness) -> None:
     event = inbox.image("app", scan=found("HIGH", "HIGH"))
     inbox.repositories["app"].remove(event["detail"]["image-digest"])
     assert inbox.report(event) == []
@@ -166,14 +176,14 @@ def test_deleted_image_is_reported_with_the_counts_of_its_event(inbox: Inbox) ->
     assert "(no tag)" in mail(inbox.reports()[0])
 
 
-def test_deleted_repository_is_reported(inbox: Inbox) -> None:
+def test_deleted_repository_is_reported(inbox: ReporterHarness) -> None:
     event = inbox.image("app", scan=found("HIGH"))
     inbox.aws.registry.remove("app")
     assert inbox.report(event) == []
     assert len(inbox.reports()) == 1
 
 
-def test_sample_events_of_aws_are_reported(inbox: Inbox, aws_event: Callable[..., dict[str, Any]]) -> None:
+def test_sample_events_of_aws_are_reported(inbox: ReporterHarness, aws_event: Callable[..., dict[str, Any]]) -> None:
     names = ("ecr-image-scan-complete", "ecr-image-scan-failed", "inspector2-scan")
     assert inbox.report(*map(aws_event, names)) == []
     documents = [document(report) for report in inbox.reports()]
@@ -184,12 +194,12 @@ def test_sample_events_of_aws_are_reported(inbox: Inbox, aws_event: Callable[...
     ]
 
 
-def test_invalid_event_is_retried_and_others_are_reported(inbox: Inbox) -> None:
+def test_invalid_event_is_retried_and_others_are_reported(inbox: ReporterHarness) -> None:
     assert inbox.report("poison", inbox.image("app", "1", scan=found("HIGH")), "{}") == ["0", "2"]
     assert len(inbox.reports()) == 1
 
 
-def test_each_group_gets_its_own_images(make_reporter: Callable[..., Inbox]) -> None:
+def test_each_group_gets_its_own_images(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(GROUP_BY="^([^/]+)/")
     names = ("team-a/app", "team-b/app", "team-a/worker", "ungrouped")
     inbox.report(*(inbox.image(name, "1", scan=found("HIGH")) for name in names))
@@ -203,7 +213,7 @@ def test_each_group_gets_its_own_images(make_reporter: Callable[..., Inbox]) -> 
     assert sorted(map(str, groups)) == ["None", "team-a", "team-b"]
 
 
-def test_batch_too_large_for_one_message_becomes_several(inbox: Inbox) -> None:
+def test_batch_too_large_for_one_message_becomes_several(inbox: ReporterHarness) -> None:
     many = FakeScan(findings=[finding(f"CVE-2026-{n:04}", "HIGH", f"package-{n}") for n in range(200)])
     images = [inbox.image(f"team/app-{n:03}", "1.0", scan=many) for n in range(200)]
     assert inbox.report(*images, seconds=300) == []
@@ -223,7 +233,7 @@ def test_batch_too_large_for_one_message_becomes_several(inbox: Inbox) -> None:
     assert "and 80 images not named here\n" in mail(reports[0])
 
 
-def test_only_unpublished_groups_are_published_again(make_reporter: Callable[..., Inbox]) -> None:
+def test_only_unpublished_groups_are_published_again(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(GROUP_BY="^([^/]+)/")
     events = [inbox.image(f"team-{name}/app", "1", scan=found("HIGH")) for name in ("a", "b", "c")]
     inbox.aws.behavior.faults.append(Fault("Publish", "AuthorizationError", status=403, containing="team-b", times=1))
@@ -234,7 +244,7 @@ def test_only_unpublished_groups_are_published_again(make_reporter: Callable[...
     assert sorted(str(document(report)["group"]) for report in inbox.reports()) == ["team-a", "team-b", "team-c"]
 
 
-def test_group_that_sns_rejects_does_not_hold_back_the_others(make_reporter: Callable[..., Inbox]) -> None:
+def test_group_that_sns_rejects_does_not_hold_back_the_others(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(GROUP_BY="^([^/]+)/", CHAT_TOPIC_ARN=CHAT)
     events = [inbox.image(f"team-{name}/app", "1", scan=found("HIGH")) for name in ("a", "b", "c")]
     inbox.aws.behavior.faults.append(Fault("Publish", "AuthorizationError", status=403, containing="team-a", times=4))
@@ -248,7 +258,7 @@ def test_group_that_sns_rejects_does_not_hold_back_the_others(make_reporter: Cal
     assert len(inbox.chats()) == 3
 
 
-def test_later_page_that_sns_rejects_is_published_alone(make_reporter: Callable[..., Inbox]) -> None:
+def test_later_page_that_sns_rejects_is_published_alone(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(GROUP_BY="^([^/]+)/", CHAT_TOPIC_ARN=CHAT)
     many = FakeScan(findings=[finding(f"CVE-2026-{n:04}", "HIGH", f"package-{n}") for n in range(200)])
     events = [inbox.image(f"team-a/app-{n:03}", "1.0", scan=many) for n in range(150)]
@@ -268,7 +278,7 @@ def test_later_page_that_sns_rejects_is_published_alone(make_reporter: Callable[
 
 @pytest.mark.parametrize(("rejected", "other"), [(CHAT, TOPIC), (TOPIC, CHAT)])
 def test_topic_that_fails_does_not_hold_back_the_other(
-    make_reporter: Callable[..., Inbox], rejected: str, other: str
+    make_reporter: Callable[..., ReporterHarness], rejected: str, other: str
 ) -> None:
     inbox = make_reporter(CHAT_TOPIC_ARN=CHAT)
     inbox.aws.behavior.faults.append(Fault("Publish", "AuthorizationError", status=403, containing=rejected, times=1))
@@ -280,14 +290,14 @@ def test_topic_that_fails_does_not_hold_back_the_other(
     assert sorted(publication.topic for publication in inbox.aws.publications()) == sorted([TOPIC, CHAT])
 
 
-def test_retry_that_sns_rejects_again_stays_on_the_queue(make_reporter: Callable[..., Inbox]) -> None:
+def test_retry_that_sns_rejects_again_stays_on_the_queue(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(CHAT_TOPIC_ARN=CHAT)
     inbox.aws.behavior.faults.append(Fault("Publish", "AuthorizationError", status=403, containing=CHAT))
     inbox.report(inbox.image("app", "1", scan=found("HIGH")))
     assert inbox.report(inbox.aws.messages()[0].body) == ["0"]
 
 
-def test_both_topics_failing_keeps_the_report_until_they_work(make_reporter: Callable[..., Inbox]) -> None:
+def test_both_topics_failing_keeps_the_report_until_they_work(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(CHAT_TOPIC_ARN=CHAT)
     inbox.aws.behavior.faults.append(Fault("Publish", "AuthorizationError", status=403, times=6))
     assert inbox.report(inbox.image("app", "1", scan=found("HIGH"))) == []
@@ -300,7 +310,7 @@ def test_both_topics_failing_keeps_the_report_until_they_work(make_reporter: Cal
 
 
 @pytest.mark.parametrize("status", ["IN_PROGRESS", "PENDING"])
-def test_findings_not_there_yet_are_retried_and_then_reported_as_unread(inbox: Inbox, status: str) -> None:
+def test_findings_not_there_yet_are_retried_and_then_reported_as_unread(inbox: ReporterHarness, status: str) -> None:
     event = inbox.image("app", "1", scan=FakeScan(status), event={"finding-severity-counts": {"HIGH": 2}})
     assert inbox.report(event) == ["0"]
     assert inbox.reports() == []
@@ -311,7 +321,7 @@ def test_findings_not_there_yet_are_retried_and_then_reported_as_unread(inbox: I
     assert "The findings could not be read:\n   the image is being scanned again." in mail(inbox.reports()[0])
 
 
-def test_retry_without_the_permission_waits_for_the_visibility_timeout(inbox: Inbox) -> None:
+def test_retry_without_the_permission_waits_for_the_visibility_timeout(inbox: ReporterHarness) -> None:
     inbox.aws.behavior.faults.append(Fault("ChangeMessageVisibilityBatch", "AccessDenied", status=403))
     event = inbox.image("app", "1", scan=FakeScan("IN_PROGRESS"), event={"finding-severity-counts": {"HIGH": 2}})
     assert inbox.report(event) == ["0"]
@@ -319,7 +329,7 @@ def test_retry_without_the_permission_waits_for_the_visibility_timeout(inbox: In
     assert inbox.aws.visibility() == {}
 
 
-def test_complete_scan_whose_findings_are_late_is_retried(inbox: Inbox) -> None:
+def test_complete_scan_whose_findings_are_late_is_retried(inbox: ReporterHarness) -> None:
     event = inbox.image("app", "1", scan=FakeScan(), event={"finding-severity-counts": {"HIGH": 2}})
     assert inbox.report(event) == ["0"]
     assert inbox.report(event, receives=3) == []
@@ -327,7 +337,7 @@ def test_complete_scan_whose_findings_are_late_is_retried(inbox: Inbox) -> None:
 
 
 def test_findings_that_ecr_refuses_are_retried_and_then_reported_as_unread(
-    make_reporter: Callable[..., Inbox],
+    make_reporter: Callable[..., ReporterHarness],
 ) -> None:
     inbox = make_reporter(CHAT_TOPIC_ARN=CHAT, FIXABLE_ONLY="true")
     inbox.aws.behavior.faults.append(Fault("DescribeImageScanFindings", "AccessDeniedException", containing="app"))
@@ -340,7 +350,7 @@ def test_findings_that_ecr_refuses_are_retried_and_then_reported_as_unread(
 
 
 @pytest.mark.parametrize("change", [{"account": "210987654321"}, {"region": "eu-central-1"}])
-def test_event_of_another_registry_gets_no_findings_of_this_one(inbox: Inbox, change: dict[str, str]) -> None:
+def test_event_of_another_registry_gets_no_findings_of_this_one(inbox: ReporterHarness, change: dict[str, str]) -> None:
     event = {**inbox.image("app", "1", scan=found("CRITICAL")), **change}
     assert inbox.report(event) == []
     [image] = document(inbox.reports()[0])["images"]
@@ -357,14 +367,14 @@ def test_event_of_another_registry_gets_no_findings_of_this_one(inbox: Inbox, ch
         {"tags": (f"sha256-{'1' * 64}.sig",)},
     ],
 )
-def test_failed_scan_of_an_artifact_is_not_reported(inbox: Inbox, artifact: dict[str, Any]) -> None:
+def test_failed_scan_of_an_artifact_is_not_reported(inbox: ReporterHarness, artifact: dict[str, Any]) -> None:
     event = inbox.image("app", scan=FakeScan("FAILED"), event={"scan-status": "FAILED"})
     inbox.repositories["app"].put(replace(FakeImage(event["detail"]["image-digest"]), **artifact))
     assert inbox.report(event) == []
     assert inbox.reports() == []
 
 
-def test_failed_scan_of_an_attestation_is_not_reported(inbox: Inbox) -> None:
+def test_failed_scan_of_an_attestation_is_not_reported(inbox: ReporterHarness) -> None:
     event = inbox.image("app", scan=FakeScan("FAILED"), event={"scan-status": "FAILED"})
     children = {event["detail"]["image-digest"]: "unknown/unknown"}
     inbox.repositories["app"].put(index_image(digest_of("index"), children, ("1.0",)))
@@ -372,7 +382,7 @@ def test_failed_scan_of_an_attestation_is_not_reported(inbox: Inbox) -> None:
     assert inbox.reports() == []
 
 
-def test_failed_scan_that_was_repeated_successfully_is_not_a_failure(inbox: Inbox) -> None:
+def test_failed_scan_that_was_repeated_successfully_is_not_a_failure(inbox: ReporterHarness) -> None:
     events = [
         inbox.image("clean", "1", scan=found(), event={"scan-status": "FAILED", "finding-severity-counts": None}),
         inbox.image("bad", "1", scan=found("HIGH"), event={"scan-status": "FAILED", "finding-severity-counts": None}),
@@ -383,7 +393,7 @@ def test_failed_scan_that_was_repeated_successfully_is_not_a_failure(inbox: Inbo
     assert [image["repository"] for image in document(report)["images"]] == ["bad"]
 
 
-def test_complete_scan_without_counts_is_looked_up(inbox: Inbox) -> None:
+def test_complete_scan_without_counts_is_looked_up(inbox: ReporterHarness) -> None:
     events = [
         inbox.image("bad", "1", scan=found("HIGH"), event={"finding-severity-counts": None}),
         inbox.image("good", "1", scan=found("LOW"), event={"finding-severity-counts": None}),
@@ -392,7 +402,7 @@ def test_complete_scan_without_counts_is_looked_up(inbox: Inbox) -> None:
     assert [image["repository"] for image in document(inbox.reports()[0])["images"]] == ["bad"]
 
 
-def test_complete_and_then_failed_are_both_reported(inbox: Inbox) -> None:
+def test_complete_and_then_failed_are_both_reported(inbox: ReporterHarness) -> None:
     complete = inbox.image("app", "1", scan=found("HIGH"))
     failed = inbox.image("app", "1", scan=FakeScan("FAILED", description="No space."), event={"scan-status": "FAILED"})
     assert inbox.report(complete, {**failed, "time": "2026-11-23T10:14:00Z"}) == []
@@ -402,14 +412,14 @@ def test_complete_and_then_failed_are_both_reported(inbox: Inbox) -> None:
     assert failure["reason"] == "No space."
 
 
-def test_failed_and_then_complete_is_complete(inbox: Inbox) -> None:
+def test_failed_and_then_complete_is_complete(inbox: ReporterHarness) -> None:
     complete = inbox.image("app", "1", scan=found("HIGH"))
     failed = {**complete, "detail": {**complete["detail"], "scan-status": "FAILED"}, "time": "2026-11-23T08:14:00Z"}
     assert inbox.report(failed, complete) == []
     assert document(inbox.reports()[0])["failed_scans"] == []
 
 
-def test_one_vulnerability_in_four_jars_is_one_finding(make_reporter: Callable[..., Inbox]) -> None:
+def test_one_vulnerability_in_four_jars_is_one_finding(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(SEVERITY_THRESHOLDS='{"HIGH":2}')
     entry = enhanced("CVE-1", "HIGH", "log4j-core", "2.17.1")
     packages = entry["packageVulnerabilityDetails"]["vulnerablePackages"]
@@ -426,7 +436,7 @@ def test_one_vulnerability_in_four_jars_is_one_finding(make_reporter: Callable[.
     assert merged["installed_versions"] == ["1.0", "1.1"]
 
 
-def test_advice_names_a_version_only_for_what_it_fixes(inbox: Inbox) -> None:
+def test_advice_names_a_version_only_for_what_it_fixes(inbox: ReporterHarness) -> None:
     scans = [
         enhanced("CVE-1", "HIGH", "log4j-core", "2.15.0"),
         enhanced("CVE-2", "CRITICAL", "log4j-core", "2.17.1"),
@@ -442,14 +452,14 @@ def test_advice_names_a_version_only_for_what_it_fixes(inbox: Inbox) -> None:
     assert "  log4j-core 1.0 -> 2.17.1                     1 image: 1 critical\n" in text
 
 
-def test_counts_are_whole_when_findings_are_cut(inbox: Inbox) -> None:
+def test_counts_are_whole_when_findings_are_cut(inbox: ReporterHarness) -> None:
     many = [finding(f"CVE-2026-{n:04}", "HIGH", "openssl", "1.0") for n in range(500)]
     inbox.report(inbox.image("app", "1", scan=FakeScan(findings=many)))
     assert "first scan: 500 new (500 high)" in mail(inbox.reports()[0])
     assert "and 490 more\n" in mail(inbox.reports()[0])
 
 
-def test_image_too_large_for_one_message_is_cut(inbox: Inbox) -> None:
+def test_image_too_large_for_one_message_is_cut(inbox: ReporterHarness) -> None:
     long = "\u20ac" * 256
     many = [finding(f"{long}{n}", "HIGH", f"{n}{long}", long) for n in range(300)]
     tags = [f"{number}-{'t' * 500}" for number in range(1000)]
@@ -461,7 +471,7 @@ def test_image_too_large_for_one_message_is_cut(inbox: Inbox) -> None:
     ]
 
 
-def test_hostile_findings_are_reported(inbox: Inbox) -> None:
+def test_hostile_findings_are_reported(inbox: ReporterHarness) -> None:
     """ECR's own shapes are enforced by boto3, so these are the values that its parser lets through."""
     entries: list[dict[str, object]] = [
         {"severity": "HIGH"},
@@ -477,7 +487,7 @@ def test_hostile_findings_are_reported(inbox: Inbox) -> None:
     assert "javascript" not in inbox.reports()[0].message
 
 
-def test_events_without_time_left_are_retried_and_others_are_reported(inbox: Inbox) -> None:
+def test_events_without_time_left_are_retried_and_others_are_reported(inbox: ReporterHarness) -> None:
     inbox.aws.behavior.latency = {"DescribeImageScanFindings": 0.3}
     events = [inbox.image(f"app-{number:02}", "1", scan=found("HIGH")) for number in range(64)]
     retried = inbox.report(*events, seconds=1.2)
@@ -493,7 +503,9 @@ def publish(parameters: Any, topic: Any = "reports") -> str:
     return json.dumps({"publish": {"topic": topic, "data": data}})
 
 
-def test_unexpected_trouble_of_one_message_stays_its_own(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unexpected_trouble_of_one_message_stays_its_own(
+    inbox: ReporterHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*args: Any) -> bool:
         raise RuntimeError("unexpected")
 
@@ -537,7 +549,7 @@ HOSTILE_EVENTS: list[Callable[[dict[str, Any]], str]] = [
 )
 @hypothesis.settings(max_examples=examples(200))
 def test_random_hostile_records_are_returned_alone(
-    make_reporter: Callable[..., Inbox],
+    make_reporter: Callable[..., ReporterHarness],
     hostile: list[Callable[[dict[str, Any]], str]],
     good: int,
     seed: random.Random,
@@ -568,7 +580,7 @@ EVIL = [
 
 
 @pytest.mark.parametrize("evil", EVIL)
-def test_hostile_text_breaks_no_format(make_reporter: Callable[..., Inbox], evil: str) -> None:
+def test_hostile_text_breaks_no_format(make_reporter: Callable[..., ReporterHarness], evil: str) -> None:
     inbox = make_reporter(CHAT_TOPIC_ARN=CHAT)
     scan = FakeScan(findings=[replace_values(finding("CVE-1", "HIGH", evil, evil), evil)])
     event = inbox.image("app", "1", scan=scan, event={"image-tags": [evil]})
@@ -584,7 +596,7 @@ def test_hostile_text_breaks_no_format(make_reporter: Callable[..., Inbox], evil
     assert "evil" not in re.sub("`[^`]*`|[(]https://eu-west-1[.]console[^)]*[)]", "", description)
 
 
-def test_invalid_repository_name_is_reported(inbox: Inbox) -> None:
+def test_invalid_repository_name_is_reported(inbox: ReporterHarness) -> None:
     event = inbox.image("app", scan=found("HIGH"), event={"repository-name": "x"})
     assert inbox.report(event, receives=3) == []
     assert document(inbox.reports()[0])["images"][0]["repository"] == "x"
@@ -594,7 +606,7 @@ def replace_values(entry: dict[str, object], evil: str) -> dict[str, object]:
     return {**entry, "name": evil, "uri": evil}
 
 
-def test_counts_that_fill_the_subject_are_truncated(make_reporter: Callable[..., Inbox]) -> None:
+def test_counts_that_fill_the_subject_are_truncated(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(SEVERITY_THRESHOLDS='{"LOW":1}')
     counts = dict.fromkeys(("MEDIUM", "LOW", "INFORMATIONAL", "UNDEFINED", "UNTRIAGED"), 1_000_000)
     events = [inbox.image(f"app-{n}", "1", event={"finding-severity-counts": counts}) for n in range(20)]
@@ -602,7 +614,7 @@ def test_counts_that_fill_the_subject_are_truncated(make_reporter: Callable[...,
     assert [report.subject[-3:] for report in inbox.reports() if report.subject] == ["..."]
 
 
-def test_invalid_score_is_left_out(inbox: Inbox) -> None:
+def test_invalid_score_is_left_out(inbox: ReporterHarness) -> None:
     entry = finding("CVE-1", "HIGH")
     entry["attributes"] = [{"key": "CVSS3_SCORE", "value": "high"}, {"key": "empty"}]
     inbox.report(inbox.image("app", "1", scan=FakeScan(findings=[entry])))
@@ -614,7 +626,7 @@ def test_invalid_score_is_left_out(inbox: Inbox) -> None:
     [("aws-cn", "console.amazonaws.cn"), ("aws-us-gov", "console.amazonaws-us-gov.com"), ("aws-iso", None)],
 )
 def test_link_leads_to_the_console_of_the_partition(
-    make_reporter: Callable[..., Inbox], partition: str, host: str | None
+    make_reporter: Callable[..., ReporterHarness], partition: str, host: str | None
 ) -> None:
     arn = TOPIC.replace("aws", partition, 1)
     inbox = make_reporter(REPORTS_TOPIC_ARN=arn)

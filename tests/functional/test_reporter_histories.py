@@ -1,7 +1,7 @@
 """The reporter over HTTP against the oracle of its memory: fewer random histories, but real clients."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,16 +9,17 @@ from typing import Any
 import hypothesis
 import pytest
 from ecr_scan_reporter import reporter
+from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.reporting.pipeline import report_batch
-from ecr_scan_reporter.shared.deadline import Deadline
 from fake_aws import FakeImage, FakeScan, Fault
-from histories import Player, RawEntry, Step, step
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
-from memory_oracle import Rules
-from random_tests import examples
-from reporter_inbox import Inbox, document, enhanced
-from reporter_world import START, World
+from support.histories import Player, RawEntry, Step, step
+from support.invocations import sqs_records
+from support.oracle import Rules
+from support.random_tests import examples
+from support.reporter_harness import ReporterHarness, document, enhanced
+from support.world import START, World
 
 
 @pytest.fixture(autouse=True)
@@ -29,25 +30,21 @@ def quiet() -> Iterator[None]:
 
 
 @pytest.fixture
-def fixed_inbox(make_reporter: Callable[..., Inbox]) -> Inbox:
+def fixed_inbox(make_reporter: Callable[..., ReporterHarness]) -> ReporterHarness:
     return make_reporter(NOTIFY_ON_FIXED="true")
 
 
 class HttpWorld(World):
     """The reporter with real clients, and a fake of AWS behind them."""
 
-    def __init__(self, inbox: Inbox) -> None:
+    def __init__(self, inbox: ReporterHarness) -> None:
         # A scan that ends in the future would be in progress.
         super().__init__(now=START - timedelta(days=3 * 365))
         self.inbox, self.deps = inbox, reporter.dependencies()
 
-    def process(self, body: str, copies: int = 1) -> None:
+    def process(self, event: Mapping[str, Any], copies: int = 1) -> None:
         for receives in range(1, 4):
-            attributes = {"ApproximateReceiveCount": str(receives)}
-            records: Any = [
-                {"messageId": str(number), "receiptHandle": str(number), "body": body, "attributes": attributes}
-                for number in range(copies)
-            ]
+            records = sqs_records(*[event] * copies, receives=receives)
             response = report_batch(records, self.deps, Deadline(300), self.now)
             if not response["batchItemFailures"]:
                 return
@@ -99,7 +96,7 @@ def _enhanced(raw: RawEntry) -> dict[str, Any]:
 
 @given(numbers=st.lists(st.integers(0, 2**96 - 1), min_size=1, max_size=8))
 @hypothesis.settings(max_examples=examples(300), suppress_health_check=list(HealthCheck))
-def test_random_histories_are_reported_as_the_oracle_says(fixed_inbox: Inbox, numbers: list[int]) -> None:
+def test_random_histories_are_reported_as_the_oracle_says(fixed_inbox: ReporterHarness, numbers: list[int]) -> None:
     rules, inbox = Rules({"CRITICAL": 1, "HIGH": 1}, notify_on_fixed=True), fixed_inbox
     inbox.repositories.clear()
     inbox.aws.reset()

@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.memory.images import ImageMemory
-from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
-from ecr_scan_reporter.reporting import processing
-from ecr_scan_reporter.reporting.encoding import FINDINGS_FORMAT, decode_findings
+from ecr_scan_reporter.memory.runs import RunMemory
+from ecr_scan_reporter.memory.scans import ScanMemory
+from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
+from ecr_scan_reporter.reporting import image_processor
+from ecr_scan_reporter.reporting.reports.encoding import FINDINGS_FORMAT, decode_findings
 from fake_aws import FakeScan, Fault, digest_of, finding, index_image
-from fixtures import embedded_metrics
-from reporter_inbox import CHAT, UNSUPPORTED, Inbox, document, enhanced, found, mail
-from virtual_time import TIME
+from support.fixtures import embedded_metrics
+from support.reporter_harness import CHAT, UNSUPPORTED, ReporterHarness, document, enhanced, found, mail
+from support.virtual_time import TIME
 
 DAY = timedelta(days=1)
 START = TIME.now().replace(microsecond=0) - 100 * DAY
@@ -24,7 +26,7 @@ PUSHED = TIME.now() - timedelta(hours=12)
 
 
 def rescan(
-    inbox: Inbox,
+    inbox: ReporterHarness,
     findings: Sequence[dict[str, Any]],
     days: int,
     *tags: str,
@@ -72,7 +74,7 @@ def totals(image: dict[str, Any] | None) -> dict[str, int]:
     return {change: number for change, number in image["totals"].items() if number and change != "still_open"}
 
 
-def open_findings(inbox: Inbox, name: str = "image") -> dict[str, int]:
+def open_findings(inbox: ReporterHarness, name: str = "image") -> dict[str, int]:
     """Return what is remembered as open in an image, and how many days after the start it was first seen."""
     memory = ImageMemory(Table(inbox.aws.client("dynamodb"), "memory"))
     known = decode_findings(memory.read("app", digest_of(name)).findings)
@@ -88,7 +90,7 @@ LOW = finding("CVE-2026-0009", "LOW", "tar", "1.34")
 EXPIRED = "SCAN_ELIGIBILITY_EXPIRED"
 
 
-def test_first_scan_is_news_and_its_repetition_is_silent(inbox: Inbox) -> None:
+def test_first_scan_is_news_and_its_repetition_is_silent(inbox: ReporterHarness) -> None:
     assert ids(rescan(inbox, [A, B], 0), "new") == ["CVE-2026-0001", "CVE-2026-0002"]
     assert rescan(inbox, [A, B], 7) is None
 
@@ -105,13 +107,13 @@ def test_first_scan_is_news_and_its_repetition_is_silent(inbox: Inbox) -> None:
     ],
     ids=["order", "duplicate", "description", "below the threshold", "second version", "lower severity"],
 )
-def test_noise_is_silent(inbox: Inbox, noise: Sequence[dict[str, Any]]) -> None:
+def test_noise_is_silent(inbox: ReporterHarness, noise: Sequence[dict[str, Any]]) -> None:
     rescan(inbox, [A, B], 0)
     assert rescan(inbox, noise, 7) is None
     assert rescan(inbox, [A, B], 14) is None
 
 
-def test_new_finding_is_reported_alone(inbox: Inbox) -> None:
+def test_new_finding_is_reported_alone(inbox: ReporterHarness) -> None:
     rescan(inbox, [A, B], 0)
     image = rescan(inbox, [A, B, C], 7)
     assert ids(image, "new") == ["CVE-2026-0003"]
@@ -122,7 +124,7 @@ def test_new_finding_is_reported_alone(inbox: Inbox) -> None:
     assert inbox.reports()[-1].attributes["new_high"] == ("Number", "1")
 
 
-def test_withdrawn_after_two_scans_without_it_and_back_later(make_reporter: Callable[..., Inbox]) -> None:
+def test_withdrawn_after_two_scans_without_it_and_back_later(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(NOTIFY_ON_FIXED="true")
     rescan(inbox, [A, B], 0)
     assert rescan(inbox, [A], 7) is None
@@ -130,7 +132,7 @@ def test_withdrawn_after_two_scans_without_it_and_back_later(make_reporter: Call
     assert ids(rescan(inbox, [A, B], 21), "back") == ["CVE-2026-0002"]
 
 
-def test_raised_severity_is_reported_once(inbox: Inbox) -> None:
+def test_raised_severity_is_reported_once(inbox: ReporterHarness) -> None:
     low, high = (finding("CVE-2026-0004", severity, "tar", "1.0") for severity in ("MEDIUM", "CRITICAL"))
     assert rescan(inbox, [low], 0) is None
     assert ids(rescan(inbox, [high], 7), "raised") == ["CVE-2026-0004"]
@@ -138,7 +140,7 @@ def test_raised_severity_is_reported_once(inbox: Inbox) -> None:
     assert rescan(inbox, [high], 21) is None
 
 
-def test_fix_and_exploit_are_reported_once(inbox: Inbox) -> None:
+def test_fix_and_exploit_are_reported_once(inbox: ReporterHarness) -> None:
     plain = enhanced("CVE-2026-0005", "HIGH", "log4j-core")
     fixable = enhanced("CVE-2026-0005", "HIGH", "log4j-core", "2.17.1")
     exploited = enhanced("CVE-2026-0005", "HIGH", "log4j-core", "2.17.1", exploitAvailable="YES")
@@ -148,7 +150,7 @@ def test_fix_and_exploit_are_reported_once(inbox: Inbox) -> None:
     assert rescan(inbox, [exploited], 21) is None
 
 
-def test_rebuild_is_compared_with_the_image_before(make_reporter: Callable[..., Inbox]) -> None:
+def test_rebuild_is_compared_with_the_image_before(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(NOTIFY_ON_FIXED="true")
     rescan(inbox, [A, B], 0, "1.0", name="first")
     assert rescan(inbox, [A | {"name": "CVE-2026-0001"}, B], 1, "1.1", name="second") is None
@@ -192,7 +194,7 @@ ONE, TWO, MANY_NEW = {"new": 1}, {"new": 2}, {"new": 1200}
     ],
 )
 def test_noise_between_scans_is_silent(
-    make_reporter: Callable[..., Inbox], scans: Sequence[tuple[Any, ...]], expected: Sequence[dict[str, int]]
+    make_reporter: Callable[..., ReporterHarness], scans: Sequence[tuple[Any, ...]], expected: Sequence[dict[str, int]]
 ) -> None:
     inbox = make_reporter(NOTIFY_ON_FIXED="true")
     said = [
@@ -217,7 +219,7 @@ def test_noise_between_scans_is_silent(
     ],
 )
 def test_rebuild_without_news_is_silent(
-    make_reporter: Callable[..., Inbox], builds: Sequence[tuple[Any, ...]], expected: Sequence[dict[str, int]]
+    make_reporter: Callable[..., ReporterHarness], builds: Sequence[tuple[Any, ...]], expected: Sequence[dict[str, int]]
 ) -> None:
     inbox = make_reporter(NOTIFY_ON_FIXED="true")
     said = [totals(rescan(inbox, scan, day, *tags, name=f"build {day}")) for day, (scan, *tags) in enumerate(builds)]
@@ -225,7 +227,7 @@ def test_rebuild_without_news_is_silent(
     assert open_findings(inbox, f"build {len(builds) - 1}")["CVE-2026-0001"] == 0
 
 
-def test_platforms_of_an_index_have_a_history_each(inbox: Inbox) -> None:
+def test_platforms_of_an_index_have_a_history_each(inbox: ReporterHarness) -> None:
     """The hole of one platform is news for the other one, and each is compared with its own predecessor."""
     said = [
         totals(rescan(inbox, scan, day, f"1.{day // 2}", name=f"build {day}", platform=platform))
@@ -236,7 +238,7 @@ def test_platforms_of_an_index_have_a_history_each(inbox: Inbox) -> None:
     assert said == [ONE, ONE, {}, ONE]
 
 
-def test_unreadable_page_changes_nothing(make_reporter: Callable[..., Inbox]) -> None:
+def test_unreadable_page_changes_nothing(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(NOTIFY_ON_FIXED="true")
     rescan(inbox, MANY, 0)
     for day in (1, 2):
@@ -255,12 +257,12 @@ class SecondPage(Fault):
         return operation == self.operation and "nextToken" in params
 
 
-def test_other_variant_is_not_a_rebuild(inbox: Inbox) -> None:
+def test_other_variant_is_not_a_rebuild(inbox: ReporterHarness) -> None:
     rescan(inbox, [A], 0, "1.0-alpine", name="alpine")
     assert ids(rescan(inbox, [A], 1, "1.0-slim", name="slim"), "new") == ["CVE-2026-0001"]
 
 
-def test_ninety_daily_rebuilds_with_one_hole_are_reported_once(inbox: Inbox) -> None:
+def test_ninety_daily_rebuilds_with_one_hole_are_reported_once(inbox: ReporterHarness) -> None:
     reported = [rescan(inbox, [A], day, f"1.0.{day}", name=f"build {day}") for day in range(90)]
     assert [bool(image) for image in reported] == [True] + 89 * [False]
     assert open_findings(inbox, "build 89") == {"CVE-2026-0001": 0}
@@ -270,13 +272,13 @@ def test_ninety_daily_rebuilds_with_one_hole_are_reported_once(inbox: Inbox) -> 
     assert [entry["first_seen"] for entry in image["changes"]["still_open"]] == [f"{START:%Y-%m-%dT%H:%M:%SZ}"]
 
 
-def test_event_twice_and_older_event_are_silent(inbox: Inbox) -> None:
+def test_event_twice_and_older_event_are_silent(inbox: ReporterHarness) -> None:
     rescan(inbox, [A], 7)
     assert rescan(inbox, [A], 7) is None
     assert rescan(inbox, [A, B], 0) is None
 
 
-def test_reminder_comes_after_remind_after(make_reporter: Callable[..., Inbox]) -> None:
+def test_reminder_comes_after_remind_after(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(REMIND_AFTER="30d", CHAT_TOPIC_ARN=CHAT)
 
     def scanned_after(days: int) -> dict[str, Any] | None:
@@ -299,13 +301,13 @@ def test_reminder_comes_after_remind_after(make_reporter: Callable[..., Inbox]) 
     assert len(inbox.reports()) == len(inbox.chats()) == 3
 
 
-def test_every_scan_is_reported_if_asked_for(make_reporter: Callable[..., Inbox]) -> None:
+def test_every_scan_is_reported_if_asked_for(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(NOTIFY_ON="every_scan")
     rescan(inbox, [A], 0)
     assert ids(rescan(inbox, [A], 7), "still_open") == ["CVE-2026-0001"]
 
 
-def test_images_that_were_there_before_are_one_inventory(inbox: Inbox) -> None:
+def test_images_that_were_there_before_are_one_inventory(inbox: ReporterHarness) -> None:
     old = TIME.now() - 30 * DAY
     events = [
         inbox.image(f"team/app-{number}", "1.0", scan=found("CRITICAL", "HIGH"), pushed_at=old) for number in range(25)
@@ -330,7 +332,7 @@ def test_images_that_were_there_before_are_one_inventory(inbox: Inbox) -> None:
     assert len(inbox.reports()) == 1
 
 
-def test_two_scans_in_one_window_are_one_entry(make_reporter: Callable[..., Inbox]) -> None:
+def test_two_scans_in_one_window_are_one_entry(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(REPORT_WINDOW_SECONDS="3600")
     assert rescan(inbox, [A, B], 0) is None
     assert rescan(inbox, [A, B, C], 1) is None
@@ -342,21 +344,21 @@ def test_two_scans_in_one_window_are_one_entry(make_reporter: Callable[..., Inbo
     assert document(report)["totals"]["new"] == 3
 
 
-def test_results_of_a_run_wait_for_its_end(inbox: Inbox) -> None:
+def test_results_of_a_run_wait_for_its_end(inbox: ReporterHarness) -> None:
     digest, now = digest_of("image"), TIME.now()
-    memory = ScanMemory(Table(inbox.aws.client("dynamodb"), inbox.aws.create_memory_table()))
-    memory.begin_run("run-1", 1, now)
-    memory.remember("app", {digest: None}, [digest], "run-1", START)
+    table = Table(inbox.aws.client("dynamodb"), inbox.aws.create_memory_table())
+    RunMemory(table).begin("run-1", 1, now)
+    ScanMemory(table).remember("app", {digest: None}, [digest], "run-1", START)
     assert rescan(inbox, [A], 0) is None
     inbox.check(now + timedelta(minutes=5))
     assert inbox.reports() == []
-    memory.remember_state(RepositoryState("app", now, 1, 1, "run-1"), now)
+    StateMemory(table).remember(RepositoryState("app", now, 1, 1, "run-1"), now)
     inbox.check(now + timedelta(minutes=6))
     [report] = inbox.reports()
     assert document(report)["totals"]["new"] == 1
 
 
-def test_report_that_sns_rejects_waits_in_memory(inbox: Inbox) -> None:
+def test_report_that_sns_rejects_waits_in_memory(inbox: ReporterHarness) -> None:
     inbox.aws.behavior.faults.append(Fault("Publish", "AuthorizationError", status=403, times=3))
     assert rescan(inbox, [A], 0) is None
     for hours in (1, 2):
@@ -366,7 +368,7 @@ def test_report_that_sns_rejects_waits_in_memory(inbox: Inbox) -> None:
     assert [document(report)["totals"]["new"] for report in inbox.reports()] == [1]
 
 
-def test_event_is_retried_while_the_table_rejects_writes(inbox: Inbox) -> None:
+def test_event_is_retried_while_the_table_rejects_writes(inbox: ReporterHarness) -> None:
     event = inbox.image("app", "1.0", scan=FakeScan(findings=[A]))
     inbox.aws.behavior.faults.append(Fault("TransactWriteItems", "AccessDeniedException", times=1))
     assert inbox.report(event) == ["0"]
@@ -375,7 +377,7 @@ def test_event_is_retried_while_the_table_rejects_writes(inbox: Inbox) -> None:
     assert [document(report)["totals"]["new"] for report in inbox.reports()] == [1]
 
 
-def test_batch_has_the_metrics_of_its_events(inbox: Inbox, caplog: pytest.LogCaptureFixture) -> None:
+def test_batch_has_the_metrics_of_its_events(inbox: ReporterHarness, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     unread = inbox.image("app", "2.0", scan=FakeScan("IN_PROGRESS"), event={"finding-severity-counts": {"HIGH": 1}})
     first = inbox.image("app", "1.0", scan=found("CRITICAL", "HIGH", "HIGH", "LOW", "UNDEFINED"))
@@ -388,7 +390,7 @@ def test_batch_has_the_metrics_of_its_events(inbox: Inbox, caplog: pytest.LogCap
     assert embedded_metrics(caplog, "batch processed") == {"EventsProcessed": 2, "ReportsPublished": 0, **none}
 
 
-def test_inventory_is_not_new(inbox: Inbox, caplog: pytest.LogCaptureFixture) -> None:
+def test_inventory_is_not_new(inbox: ReporterHarness, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     old = TIME.now() - 30 * DAY
     assert inbox.report(inbox.image("app", "1.0", scan=found("CRITICAL"), pushed_at=old)) == []
@@ -396,10 +398,10 @@ def test_inventory_is_not_new(inbox: Inbox, caplog: pytest.LogCaptureFixture) ->
 
 
 def test_release_that_identifies_findings_in_another_way_begins_with_an_inventory(
-    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+    inbox: ReporterHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert totals(rescan(inbox, [A, B], 0)) == TWO
-    monkeypatch.setattr(processing, "FINDINGS_FORMAT", FINDINGS_FORMAT + 1)
+    monkeypatch.setattr(image_processor, "FINDINGS_FORMAT", FINDINGS_FORMAT + 1)
     # Not even what is new is an alert: it cannot be told from what is identified in another way.
     assert rescan(inbox, [A, B, C], 7) is None
     assert rescan(inbox, [A, B, C], 8) is None
@@ -413,7 +415,9 @@ def test_release_that_identifies_findings_in_another_way_begins_with_an_inventor
 
 
 @pytest.mark.parametrize("reason", ["No space.", UNSUPPORTED])
-def test_failed_scan_is_remembered_even_if_it_is_not_reported(make_reporter: Callable[..., Inbox], reason: str) -> None:
+def test_failed_scan_is_remembered_even_if_it_is_not_reported(
+    make_reporter: Callable[..., ReporterHarness], reason: str
+) -> None:
     inbox = make_reporter(NOTIFY_ON_SCAN_FAILURE="false")
     scan, event = FakeScan("FAILED", description=reason), {"scan-status": "FAILED", "finding-severity-counts": {}}
     assert inbox.report(inbox.image("app", "1.0", name="image", scan=scan, event=event)) == []
@@ -422,7 +426,7 @@ def test_failed_scan_is_remembered_even_if_it_is_not_reported(make_reporter: Cal
     table = Table(inbox.aws.client("dynamodb"), "memory")
     record = ImageMemory(table).read("app", digest_of("image")).record
     assert (record.failed, record.unsupported, record.scanned_at) == (True, reason == UNSUPPORTED, None)
-    # The images scanner finds it there for the digest.
+    # The images scanner finds it there for the overview.
     [(digest, found, _)] = ScanMemory(table).scans("app", "", "~")
     assert digest == digest_of("image")
     assert found.scan

@@ -7,15 +7,15 @@ from datetime import timedelta
 from typing import Any
 
 from fake_aws import FakeScan, digest_of, finding, index_image
-from reporter_inbox import CHAT, Inbox, document, enhanced, mail
-from virtual_time import TIME
+from support.reporter_harness import CHAT, ReporterHarness, document, enhanced, mail
+from support.virtual_time import TIME
 
 A = finding("CVE-2026-0001", "CRITICAL", "openssl", "3.0.1")
 B = finding("CVE-2026-0002", "HIGH", "zlib", "1.2.13")
 PLATFORMS = {"linux/amd64": "amd64", "linux/arm64": "arm64"}
 
 
-def report_index(inbox: Inbox, **findings: list[dict[str, Any]]) -> list[str]:
+def report_index(inbox: ReporterHarness, **findings: list[dict[str, Any]]) -> list[str]:
     """Report the scans of both platforms of an index in one batch."""
     events = [inbox.image("app", name=name, scan=FakeScan(findings=found)) for name, found in findings.items()]
     children = {digest_of(name): platform for platform, name in PLATFORMS.items()}
@@ -23,7 +23,7 @@ def report_index(inbox: Inbox, **findings: list[dict[str, Any]]) -> list[str]:
     return inbox.report(*events)
 
 
-def test_platforms_with_equal_changes_are_one_entry(make_reporter: Callable[..., Inbox]) -> None:
+def test_platforms_with_equal_changes_are_one_entry(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(CHAT_TOPIC_ARN=CHAT)
     assert report_index(inbox, amd64=[A], arm64=[A]) == []
     [report] = inbox.reports()
@@ -35,7 +35,7 @@ def test_platforms_with_equal_changes_are_one_entry(make_reporter: Callable[...,
     assert "`app:1.0` `linux/amd64, linux/arm64` (" in inbox.chats()[0]["content"]["description"]
 
 
-def test_news_of_platforms_in_one_entry_counts_for_each_image(inbox: Inbox) -> None:
+def test_news_of_platforms_in_one_entry_counts_for_each_image(inbox: ReporterHarness) -> None:
     assert report_index(inbox, amd64=[A], arm64=[A]) == []
     [report] = inbox.reports()
     totals = document(report)["totals"]
@@ -44,7 +44,7 @@ def test_news_of_platforms_in_one_entry_counts_for_each_image(inbox: Inbox) -> N
     assert report.subject == "[ECR] 2 new critical in 2 images: app:1.0"
 
 
-def test_platforms_with_different_changes_are_two_entries(inbox: Inbox) -> None:
+def test_platforms_with_different_changes_are_two_entries(inbox: ReporterHarness) -> None:
     assert report_index(inbox, amd64=[A], arm64=[A, B]) == []
     [report] = inbox.reports()
     images = {image["digest"]: image for image in document(report)["images"]}
@@ -58,7 +58,7 @@ def test_platforms_with_different_changes_are_two_entries(inbox: Inbox) -> None:
     assert report.attributes["new_critical"] == ("Number", "2")
 
 
-def test_platforms_of_different_indexes_are_two_entries(inbox: Inbox) -> None:
+def test_platforms_of_different_indexes_are_two_entries(inbox: ReporterHarness) -> None:
     events = [inbox.image("app", name=name, scan=FakeScan(findings=[A])) for name in PLATFORMS.values()]
     for tag, (platform, name) in zip(("1.0", "2.0"), PLATFORMS.items(), strict=True):
         inbox.repositories["app"].put(index_image(digest_of(tag), {digest_of(name): platform}, (tag,)))
@@ -70,7 +70,7 @@ def test_platforms_of_different_indexes_are_two_entries(inbox: Inbox) -> None:
     ]
 
 
-def test_child_of_two_indexes_has_the_tags_of_both(inbox: Inbox) -> None:
+def test_child_of_two_indexes_has_the_tags_of_both(inbox: ReporterHarness) -> None:
     earlier = TIME.now() - timedelta(hours=1)
     event = inbox.image("app", name="amd64", scan=FakeScan(findings=[A]), pushed_at=earlier)
     for tag in ("1.0", "latest"):
@@ -89,7 +89,7 @@ def test_child_of_two_indexes_has_the_tags_of_both(inbox: Inbox) -> None:
 
 
 def test_one_vulnerability_in_many_images_is_one_line_in_one_mail_per_group(
-    make_reporter: Callable[..., Inbox],
+    make_reporter: Callable[..., ReporterHarness],
 ) -> None:
     inbox = make_reporter(GROUP_BY="^([^/]+)/")
     found = FakeScan(enhanced_findings=[enhanced("CVE-2026-0001", "CRITICAL", "openssl", "3.0.15")])

@@ -7,39 +7,44 @@ from typing import Any
 
 import pytest
 from ecr_scan_reporter import reporter
+from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.sns import REPORTS, Publication
 from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Outbox, outbox_item
-from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
+from ecr_scan_reporter.memory.runs import RunMemory
+from ecr_scan_reporter.memory.scans import ScanMemory
+from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
+from ecr_scan_reporter.messages.publication import encode_publication
 from ecr_scan_reporter.reporting.pipeline import report_batch
-from ecr_scan_reporter.shared.deadline import Deadline
 from fake_aws import FakeScan, Fault, digest_of
 from fake_aws.fake_aws import MEMORY_TABLE
-from reporter_inbox import Inbox, document, found
-from virtual_time import TIME
+from support.reporter_harness import ReporterHarness, document, found
+from support.virtual_time import TIME
 
 NOW = TIME.now().replace(microsecond=0)
 RUN = "run-1"
 
 
-def ask_for(memory: ScanMemory, repository: str, *names: str) -> None:
+def ask_for(table: Table, repository: str, *names: str) -> None:
     """Remember that a run asked for scans in a repository, and that it is done there."""
     digests = [digest_of(name) for name in names]
-    memory.remember(repository, dict.fromkeys(digests), digests, RUN, NOW)
-    memory.remember_state(RepositoryState(repository, NOW, len(names), len(names), RUN), NOW)
+    ScanMemory(table).remember(repository, dict.fromkeys(digests), digests, RUN, NOW)
+    StateMemory(table).remember(RepositoryState(repository, NOW, len(names), len(names), RUN), NOW)
 
 
-def report(inbox: Inbox, repository: str, name: str) -> None:
+def report(inbox: ReporterHarness, repository: str, name: str) -> None:
     """Report a scan of an image that was just pushed."""
     scan = FakeScan("COMPLETE", NOW, findings=found("HIGH").findings)
     event = inbox.image(repository, name, name=name, scan=scan, pushed_at=NOW - timedelta(hours=1))
     assert inbox.report(event | {"time": f"{NOW:%Y-%m-%dT%H:%M:%SZ}"}) == []
 
 
-def test_repositories_are_not_read_again_before_as_many_results_came_as_the_run_asked_for(inbox: Inbox) -> None:
-    memory = ScanMemory(Table(inbox.aws.client("dynamodb"), MEMORY_TABLE))
-    memory.begin_run(RUN, 1, NOW)
-    ask_for(memory, "app", "first", "second", "third")
+def test_repositories_are_not_read_again_before_as_many_results_came_as_the_run_asked_for(
+    inbox: ReporterHarness,
+) -> None:
+    table = Table(inbox.aws.client("dynamodb"), MEMORY_TABLE)
+    RunMemory(table).begin(RUN, 1, NOW)
+    ask_for(table, "app", "first", "second", "third")
     queries = []
     for name in ("first", "second", "third"):
         inbox.aws.reset()
@@ -52,12 +57,12 @@ def test_repositories_are_not_read_again_before_as_many_results_came_as_the_run_
     assert json.loads(json.loads(published.message)["default"])["totals"]["new"] == 3
 
 
-def test_run_that_asks_for_more_than_was_expected_is_not_complete(inbox: Inbox) -> None:
-    memory = ScanMemory(Table(inbox.aws.client("dynamodb"), MEMORY_TABLE))
-    memory.begin_run(RUN, 2, NOW)
-    ask_for(memory, "app", "first", "second")
+def test_run_that_asks_for_more_than_was_expected_is_not_complete(inbox: ReporterHarness) -> None:
+    table = Table(inbox.aws.client("dynamodb"), MEMORY_TABLE)
+    RunMemory(table).begin(RUN, 2, NOW)
+    ask_for(table, "app", "first", "second")
     report(inbox, "app", "first")
-    ask_for(memory, "other", "third", "fourth")
+    ask_for(table, "other", "third", "fourth")
     for repository, name in (("app", "second"), ("other", "third")):
         report(inbox, repository, name)
         assert inbox.reports() == []
@@ -65,18 +70,18 @@ def test_run_that_asks_for_more_than_was_expected_is_not_complete(inbox: Inbox) 
     assert len(inbox.reports()) == 1
 
 
-def test_run_that_a_later_one_overtook_is_reported_after_a_minute(inbox: Inbox) -> None:
-    memory = ScanMemory(Table(inbox.aws.client("dynamodb"), MEMORY_TABLE))
-    memory.begin_run(RUN, 1, NOW)
-    ask_for(memory, "app", "first")
-    memory.remember_state(RepositoryState("app", NOW, 1, 0, "run-2"), NOW)
+def test_run_that_a_later_one_overtook_is_reported_after_a_minute(inbox: ReporterHarness) -> None:
+    table = Table(inbox.aws.client("dynamodb"), MEMORY_TABLE)
+    RunMemory(table).begin(RUN, 1, NOW)
+    ask_for(table, "app", "first")
+    StateMemory(table).remember(RepositoryState("app", NOW, 1, 0, "run-2"), NOW)
     report(inbox, "app", "first")
     assert inbox.reports() == []
     inbox.check(TIME.now() + timedelta(seconds=61))
     assert len(inbox.reports()) == 1
 
 
-def test_check_does_not_arrive_before_it_was_planned(inbox: Inbox) -> None:
+def test_check_does_not_arrive_before_it_was_planned(inbox: ReporterHarness) -> None:
     outbox = Outbox(Table(inbox.aws.client("dynamodb"), MEMORY_TABLE))
     outbox.touch(INVENTORY, "", NOW)
     almost = NOW + timedelta(minutes=9, seconds=50, milliseconds=950)
@@ -85,7 +90,7 @@ def test_check_does_not_arrive_before_it_was_planned(inbox: Inbox) -> None:
     assert almost + timedelta(seconds=check.delay) >= NOW + timedelta(minutes=10)
 
 
-def test_time_of_an_inventory_survives_a_later_publication(inbox: Inbox) -> None:
+def test_time_of_an_inventory_survives_a_later_publication(inbox: ReporterHarness) -> None:
     outbox = Outbox(Table(inbox.aws.client("dynamodb"), MEMORY_TABLE))
     assert outbox.lease(NOW, NOW + timedelta(minutes=1))
     outbox.release(NOW)
@@ -93,7 +98,9 @@ def test_time_of_an_inventory_survives_a_later_publication(inbox: Inbox) -> None
     assert outbox.windows()[1].inventory_at == NOW
 
 
-def test_report_that_cannot_be_read_waits_and_others_go_out(inbox: Inbox, caplog: pytest.LogCaptureFixture) -> None:
+def test_report_that_cannot_be_read_waits_and_others_go_out(
+    inbox: ReporterHarness, caplog: pytest.LogCaptureFixture
+) -> None:
     table = Table(inbox.aws.client("dynamodb"), MEMORY_TABLE)
     for window in (PUSH, INVENTORY):
         entry = outbox_item(window, "later", digest_of("later"), NOW, b"of a later release", NOW)
@@ -107,7 +114,9 @@ def test_report_that_cannot_be_read_waits_and_others_go_out(inbox: Inbox, caplog
     assert [len(list(Outbox(table).entries(window))) for window in (PUSH, INVENTORY)] == [1, 1]
 
 
-def test_inventory_is_noted_although_the_report_of_another_group_waits(make_reporter: Callable[..., Inbox]) -> None:
+def test_inventory_is_noted_although_the_report_of_another_group_waits(
+    make_reporter: Callable[..., ReporterHarness],
+) -> None:
     inbox = make_reporter(GROUP_BY="^([^/]+)/")
     outbox = Outbox(Table(inbox.aws.client("dynamodb"), MEMORY_TABLE))
     old = NOW - timedelta(days=30)
@@ -120,8 +129,8 @@ def test_inventory_is_noted_although_the_report_of_another_group_waits(make_repo
     assert outbox.windows()[1].inventory_at == later
 
 
-def test_rejected_publication_is_not_tried_without_time_left(inbox: Inbox) -> None:
-    body = Publication(REPORTS, {"Message": "{}"}).to_json()
+def test_rejected_publication_is_not_tried_without_time_left(inbox: ReporterHarness) -> None:
+    body = encode_publication(Publication(REPORTS, {"Message": "{}"}))
     record: Any = {"messageId": "1", "body": body}
     deadline = Deadline(0)
     assert report_batch([record], reporter.dependencies(), deadline, NOW) == {

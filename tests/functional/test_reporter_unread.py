@@ -6,15 +6,19 @@ from typing import Any
 
 import pytest
 from fake_aws import FakeScan, Fault
-from reporter_inbox import CHAT, Inbox, document, found, mail
-from virtual_time import TIME
+from support.reporter_harness import CHAT, ReporterHarness, document, found, mail
+from support.virtual_time import TIME
 
 START = TIME.now().replace(microsecond=0) - timedelta(days=10)
 OLD = TIME.now() - timedelta(days=30)
 
 
 def unread(
-    inbox: Inbox, day: float, counts: Mapping[str, int] | None, pushed_at: datetime | None = None, **event: Any
+    inbox: ReporterHarness,
+    day: float,
+    counts: Mapping[str, int] | None,
+    pushed_at: datetime | None = None,
+    **event: Any,
 ) -> dict[str, Any]:
     """Return the event of a scan that is in progress again when its event arrives."""
     detail: dict[str, Any] = {"finding-severity-counts": counts} if counts is not None else {}
@@ -24,7 +28,7 @@ def unread(
     return made | {"time": f"{START + timedelta(days=day):%Y-%m-%dT%H:%M:%SZ}", **event}
 
 
-def failed(inbox: Inbox, day: float, **event: Any) -> dict[str, Any]:
+def failed(inbox: ReporterHarness, day: float, **event: Any) -> dict[str, Any]:
     detail = {"scan-status": "FAILED", "finding-severity-counts": {}}
     made = inbox.image("app", "1.0", scan=FakeScan("FAILED", description="No space."), event=detail)
     return made | {"time": f"{START + timedelta(days=day):%Y-%m-%dT%H:%M:%SZ}", **event}
@@ -38,7 +42,11 @@ def failed(inbox: Inbox, day: float, **event: Any) -> dict[str, Any]:
     ],
 )
 def test_unread_findings_are_not_announced_as_none(
-    make_reporter: Callable[..., Inbox], counts: Mapping[str, int] | None, subject: str, severity: str, line: str
+    make_reporter: Callable[..., ReporterHarness],
+    counts: Mapping[str, int] | None,
+    subject: str,
+    severity: str,
+    line: str,
 ) -> None:
     inbox = make_reporter(CHAT_TOPIC_ARN=CHAT)
     assert inbox.report(unread(inbox, 0, counts), receives=3) == []
@@ -49,7 +57,7 @@ def test_unread_findings_are_not_announced_as_none(
     assert f": findings not read{line}\n" in inbox.chats()[0]["content"]["description"]
 
 
-def test_reason_that_is_cut_or_ends_with_a_period_gets_none(inbox: Inbox) -> None:
+def test_reason_that_is_cut_or_ends_with_a_period_gets_none(inbox: ReporterHarness) -> None:
     for number, reason in enumerate(("It ended.", "x" * 100, "short")):
         scan = FakeScan("FAILED", description=reason)
         inbox.report(inbox.image(f"app-{number}", "1", scan=scan, event={"finding-severity-counts": {"HIGH": 1}}))
@@ -59,7 +67,7 @@ def test_reason_that_is_cut_or_ends_with_a_period_gets_none(inbox: Inbox) -> Non
     assert "   the last scan ended with FAILED: short.\n" in texts[2]
 
 
-def test_unread_scan_of_an_image_that_was_there_before_is_inventory(inbox: Inbox) -> None:
+def test_unread_scan_of_an_image_that_was_there_before_is_inventory(inbox: ReporterHarness) -> None:
     assert inbox.report(unread(inbox, 0, {"HIGH": 2}, OLD), receives=3) == []
     assert inbox.report(unread(inbox, 1, {"HIGH": 3}, OLD), receives=3) == []
     assert inbox.reports() == []
@@ -71,7 +79,7 @@ def test_unread_scan_of_an_image_that_was_there_before_is_inventory(inbox: Inbox
     assert inventory["worst_images"][0]["tags"] == ["1.0"]
 
 
-def test_zeros_in_the_counts_of_an_event_change_nothing(inbox: Inbox) -> None:
+def test_zeros_in_the_counts_of_an_event_change_nothing(inbox: ReporterHarness) -> None:
     assert inbox.report(unread(inbox, 0, {"HIGH": 2}), receives=3) == []
     assert inbox.report(unread(inbox, 1, {"HIGH": 2, "LOW": 0}), receives=3) == []
     assert len(inbox.reports()) == 1
@@ -80,7 +88,7 @@ def test_zeros_in_the_counts_of_an_event_change_nothing(inbox: Inbox) -> None:
 
 
 @pytest.mark.parametrize("event", [{}, {"account": "210987654321"}])
-def test_failure_after_an_unread_scan_is_reported_again(inbox: Inbox, event: dict[str, Any]) -> None:
+def test_failure_after_an_unread_scan_is_reported_again(inbox: ReporterHarness, event: dict[str, Any]) -> None:
     for day, make in enumerate((failed, failed)):
         assert inbox.report(make(inbox, day, **event), receives=3) == []
     assert inbox.report(unread(inbox, 2, {"LOW": 1}, **event), receives=3) == []
@@ -88,7 +96,7 @@ def test_failure_after_an_unread_scan_is_reported_again(inbox: Inbox, event: dic
     assert [len(document(report)["failed_scans"]) for report in inbox.reports()] == [1, 1]
 
 
-def test_failure_after_an_expired_scan_is_not_reported_again(inbox: Inbox) -> None:
+def test_failure_after_an_expired_scan_is_not_reported_again(inbox: ReporterHarness) -> None:
     assert inbox.report(failed(inbox, 0)) == []
     expired = unread(inbox, 1, {})
     inbox.image("app", "1.0", scan=FakeScan("SCAN_ELIGIBILITY_EXPIRED"))
@@ -97,7 +105,7 @@ def test_failure_after_an_expired_scan_is_not_reported_again(inbox: Inbox) -> No
     assert len(inbox.reports()) == 1
 
 
-def test_unread_scan_beside_news_leaves_the_headline_alone(inbox: Inbox) -> None:
+def test_unread_scan_beside_news_leaves_the_headline_alone(inbox: ReporterHarness) -> None:
     news = inbox.image("web", "1", scan=found("HIGH"))
     assert inbox.report(news, unread(inbox, 0, {"CRITICAL": 1}), receives=3) == []
     [report] = inbox.reports()
@@ -106,7 +114,7 @@ def test_unread_scan_beside_news_leaves_the_headline_alone(inbox: Inbox) -> None
     )
 
 
-def test_scan_is_reported_as_unread_although_ecr_answers_nothing(inbox: Inbox) -> None:
+def test_scan_is_reported_as_unread_although_ecr_answers_nothing(inbox: ReporterHarness) -> None:
     event = unread(inbox, 0, {"HIGH": 2})
     inbox.aws.behavior.faults = [Fault("DescribeImages", "AccessDeniedException", "Not authorized", status=400)]
     assert inbox.report(event, receives=3) == []
@@ -114,7 +122,7 @@ def test_scan_is_reported_as_unread_although_ecr_answers_nothing(inbox: Inbox) -
     assert report.subject == "[ECR] Findings of 1 image not read (2 high): app:1.0"
 
 
-def test_unread_scan_of_an_image_that_was_there_before_says_nothing_without_counts(inbox: Inbox) -> None:
+def test_unread_scan_of_an_image_that_was_there_before_says_nothing_without_counts(inbox: ReporterHarness) -> None:
     assert inbox.report(unread(inbox, 0, None, OLD), receives=3) == []
     inbox.check(TIME.now() + timedelta(minutes=11))
     assert inbox.reports() == []

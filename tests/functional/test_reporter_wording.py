@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from fake_aws import FakeScan, digest_of, finding, index_image
-from reporter_inbox import CHAT, Inbox, document, enhanced, found, mail
-from virtual_time import TIME
+from support.reporter_harness import CHAT, ReporterHarness, document, enhanced, found, mail
+from support.virtual_time import TIME
 
 A = finding("CVE-2026-0001", "CRITICAL", "openssl", "3.0.1")
 B = finding("CVE-2026-0002", "HIGH", "zlib", "1.2.13")
@@ -15,7 +15,9 @@ C = finding("CVE-2026-0003", "HIGH", "busybox", "1.36.1")
 START = TIME.now().replace(microsecond=0) - timedelta(days=50)
 
 
-def scan(inbox: Inbox, day: float, *findings: dict[str, Any], tag: str = "1.0", repository: str = "app") -> None:
+def scan(
+    inbox: ReporterHarness, day: float, *findings: dict[str, Any], tag: str = "1.0", repository: str = "app"
+) -> None:
     """Report a scan of an image so many days after the start."""
     ended = START + timedelta(days=day)
     pushed_at = TIME.now() - timedelta(hours=12) + timedelta(minutes=day)
@@ -24,12 +26,12 @@ def scan(inbox: Inbox, day: float, *findings: dict[str, Any], tag: str = "1.0", 
     assert inbox.report(event | {"time": f"{ended:%Y-%m-%dT%H:%M:%SZ}"}) == []
 
 
-def chat(inbox: Inbox) -> str:
+def chat(inbox: ReporterHarness) -> str:
     text: str = inbox.chats()[-1]["content"]["description"]
     return text
 
 
-def test_platforms_of_an_index_count_as_images_in_every_format(make_reporter: Callable[..., Inbox]) -> None:
+def test_platforms_of_an_index_count_as_images_in_every_format(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(CHAT_TOPIC_ARN=CHAT)
     events = [inbox.image("app", name=name, scan=FakeScan(findings=[A, B])) for name in ("arm", "amd")]
     children = {digest_of("arm"): "linux/arm64", digest_of("amd"): "linux/amd64"}
@@ -47,7 +49,7 @@ def test_platforms_of_an_index_count_as_images_in_every_format(make_reporter: Ca
 
 
 @pytest.mark.parametrize("successor", [True, False])
-def test_report_of_fixed_findings_names_them(make_reporter: Callable[..., Inbox], successor: bool) -> None:
+def test_report_of_fixed_findings_names_them(make_reporter: Callable[..., ReporterHarness], successor: bool) -> None:
     inbox = make_reporter(CHAT_TOPIC_ARN=CHAT, NOTIFY_ON_FIXED="true")
     scan(inbox, 0, A, B, C)
     for day in (1, 2):
@@ -61,7 +63,7 @@ def test_report_of_fixed_findings_names_them(make_reporter: Callable[..., Inbox]
     assert "CVE-2026-0002" not in chat(inbox)
 
 
-def test_report_of_fixed_findings_has_room_for_them(make_reporter: Callable[..., Inbox]) -> None:
+def test_report_of_fixed_findings_has_room_for_them(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(NOTIFY_ON_FIXED="true")
     many = [finding(f"CVE-2025-{number}", "CRITICAL", f"package-{number}", "1.0") for number in range(300)]
     scan(inbox, 0, *many, C)
@@ -71,7 +73,7 @@ def test_report_of_fixed_findings_has_room_for_them(make_reporter: Callable[...,
     assert "   FIXED  HIGH      CVE-2026-0003  busybox 1.36.1\n" in mail(inbox.reports()[-1])
 
 
-def test_image_line_has_the_date_if_the_days_differ(make_reporter: Callable[..., Inbox]) -> None:
+def test_image_line_has_the_date_if_the_days_differ(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(REPORT_WINDOW_SECONDS="3600")
     for repository, time in (("one", "2025-11-09T23:59:00Z"), ("two", "2025-11-10T00:01:00Z")):
         assert inbox.report(inbox.image(repository, "1", scan=found("HIGH")) | {"time": time}) == []
@@ -82,7 +84,7 @@ def test_image_line_has_the_date_if_the_days_differ(make_reporter: Callable[...,
     assert ", scanned 10 Nov 2025, 00:01 UTC\n" in text
 
 
-def test_inventory_of_one_image_is_in_the_singular(make_reporter: Callable[..., Inbox]) -> None:
+def test_inventory_of_one_image_is_in_the_singular(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(CHAT_TOPIC_ARN=CHAT)
     old = TIME.now() - timedelta(days=30)
     assert inbox.report(inbox.image("app", "1", scan=found("HIGH"), pushed_at=old)) == []
@@ -90,7 +92,7 @@ def test_inventory_of_one_image_is_in_the_singular(make_reporter: Callable[..., 
     assert chat(inbox).startswith("*First inventory*: 1 image in 1 repository, 1 high\n")
 
 
-def test_thousands_are_separated(make_reporter: Callable[..., Inbox]) -> None:
+def test_thousands_are_separated(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(CHAT_TOPIC_ARN=CHAT)
     many = [enhanced(f"CVE-2026-{number}", "HIGH", f"package-{number}") for number in range(1234)]
     assert inbox.report(inbox.image("app", "1", scan=FakeScan(enhanced_findings=many))) == []
@@ -109,7 +111,7 @@ def test_thousands_are_separated(make_reporter: Callable[..., Inbox]) -> None:
         (("2026-11-23T23:59:00Z", "2026-11-24T00:01:00Z"), "23 Nov 2026, 23:59 to 24 Nov 2026, 00:01 UTC."),
     ],
 )
-def test_mail_says_when_its_scans_ended(inbox: Inbox, times: tuple[str, str], period: str) -> None:
+def test_mail_says_when_its_scans_ended(inbox: ReporterHarness, times: tuple[str, str], period: str) -> None:
     events = [inbox.image(f"app-{number}", "1", scan=found("HIGH")) for number in range(2)]
     assert inbox.report(*(event | {"time": time} for event, time in zip(events, times, strict=True))) == []
     [report] = inbox.reports()

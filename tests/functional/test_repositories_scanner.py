@@ -1,63 +1,43 @@
 """The repositories scanner queues the repositories that match, each once."""
 
 import json
-import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-import boto3
 import pytest
 from ecr_scan_reporter import repositories_scanner
-from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.aws.sqs import SqsQueue
-from ecr_scan_reporter.errors import QueueError, SettingError
-from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
+from ecr_scan_reporter.errors import InputError, QueueError
+from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.memory.summaries import RepositorySummary, summaries, summary_item
-from ecr_scan_reporter.models import RepositoryFilter
-from ecr_scan_reporter.scanning.messages import RepositoryMessage
-from ecr_scan_reporter.scanning.repositories import Dependencies, queue_repositories, write_heartbeat
-from ecr_scan_reporter.settings import RepositoriesScannerSettings
-from fake_aws import FakeAws, Fault, QueueFaults
-from fixtures import embedded_metrics, virtual_aws
-from moto import mock_aws
-from virtual_time import TIME
+from ecr_scan_reporter.messages.repository import RepositoryMessage
+from ecr_scan_reporter.scanning.heartbeat import write_heartbeat
+from ecr_scan_reporter.scanning.runs import queue_repositories
+from fake_aws import FakeAws, Fault
+from support.configuration import memory_table
+from support.fixtures import embedded_metrics
+from support.schedules import due_at_once
+from support.virtual_time import TIME
 
+Configure = Callable[..., None]
 NAMES = ["team-a/app", "team-b/app", "sandbox/app", *(f"bulk/r{number:02}" for number in range(20))]
 
 
 @pytest.fixture
-def queued(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[str]]]:
-    """A registry of 23 repositories and a queue; calling it reads which repositories were queued."""
-    with mock_aws():
-        for name in NAMES:
-            boto3.client("ecr").create_repository(repositoryName=name)
-        queue = boto3.resource("sqs").create_queue(QueueName="images")
-        boto3.client("dynamodb").create_table(
-            TableName="memory",
-            BillingMode="PAY_PER_REQUEST",
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-            AttributeDefinitions=[
-                {"AttributeName": "pk", "AttributeType": "S"},
-                {"AttributeName": "sk", "AttributeType": "S"},
-            ],
-        )
-        monkeypatch.setenv("IMAGES_QUEUE_URL", queue.url)
-        monkeypatch.setenv("MEMORY_TABLE_NAME", "memory")
-        monkeypatch.setenv("REPORTER_NAME", "platform")
-        monkeypatch.setenv("REPOSITORIES_FILTER_REGEXP", "^(?!sandbox/)")
-        repositories_scanner.dependencies.cache_clear()
+def queued(aws: FakeAws, configure: Configure) -> Callable[[], list[str]]:
+    """A registry of 23 repositories; calling it reads which of them were queued."""
+    configure()
+    for name in NAMES:
+        aws.registry.add(name)
+    return lambda: sorted(queued_names(aws))
 
-        def read() -> list[str]:
-            bodies: list[str] = []
-            while messages := queue.receive_messages(MaxNumberOfMessages=10):
-                bodies += [message.body for message in messages]
-            return sorted(RepositoryMessage.from_json(body).repository for body in bodies)
 
-        yield read
-        repositories_scanner.dependencies.cache_clear()
+def queued_names(aws: FakeAws) -> list[str]:
+    """Return the repositories that were queued."""
+    return [RepositoryMessage.from_json(message.body).repository for message in aws.messages()]
 
 
 def test_matching_repositories_are_queued(queued: Callable[[], list[str]]) -> None:
@@ -80,50 +60,28 @@ def test_excluded_repositories_are_not_queued(queued: Callable[[], list[str]], m
     assert queued() == ["team-a/app", "team-b/app"]
 
 
-def test_enhanced_scanning_queues_repositories_whose_images_are_only_looked_up(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    caplog.set_level("INFO")
-    monkeypatch.setattr(EcrRegistry, "supports_manual_scans", lambda _: False)
-    with virtual_aws() as aws:
-        registry = Registry(aws, caplog)
-        registry.add("team-a/app", "team-b/app")
-        assert registry.run()["RepositoriesQueued"] == 2
-        messages = [RepositoryMessage.from_json(message.body) for message in aws.messages()]
-    assert {(message.repository, message.enhanced) for message in messages} == {
-        ("team-a/app", True),
-        ("team-b/app", True),
-    }
-    [record] = [record for record in caplog.records if record.message == "repositories queued"]
-    assert record.__dict__["enhanced"] is True
-
-
 @pytest.fixture
-def run() -> Callable[[FakeAws], list[str]]:
+def run(aws: FakeAws, configure: Configure) -> Callable[[], list[str]]:
     """Starts a run with one thread, so that messages keep their order; returns the repositories in this order."""
+    configure(THREADS="1")
 
-    def start(aws: FakeAws) -> list[str]:
-        settings = RepositoriesScannerSettings(
-            RepositoryFilter(re.compile("")), aws.queue_url(), "memory", 1, "platform"
-        )
-        queue = SqsQueue(aws.client("sqs"), aws.queue_url())
-        table = Table(aws.client("dynamodb"), "memory")
+    def start() -> list[str]:
         aws.reset()
-        queue_repositories({}, Dependencies(settings, EcrRegistry(aws.client("ecr")), queue, table))
-        return [RepositoryMessage.from_json(message.body).repository for message in aws.messages()]
+        repositories_scanner.handler({}, None)
+        return queued_names(aws)
 
     return start
 
 
-class Registry:
+class RegistryOverTime:
     """A registry, its memory, and a repositories scanner that runs at given times."""
 
-    def __init__(self, aws: FakeAws, caplog: pytest.LogCaptureFixture) -> None:
-        self._aws, self._caplog = aws, caplog
-        self.table = Table(aws.client("dynamodb"), aws.create_memory_table())
+    def __init__(self, aws: FakeAws, configure: Configure, caplog: pytest.LogCaptureFixture) -> None:
+        self._aws, self._configure, self._caplog = aws, configure, caplog
+        self.table = memory_table(aws)
         self.now = TIME.now().replace(microsecond=0)
         self._last_heartbeat: datetime | None = None
-        self._filter = "team-"
+        self.narrow("team-")
 
     def add(self, *names: str) -> None:
         for name in names:
@@ -134,26 +92,19 @@ class Registry:
 
     def narrow(self, regexp: str) -> None:
         """Change the configured filter."""
-        self._filter = regexp
+        self._configure(REPOSITORIES_FILTER_REGEXP=regexp)
 
     def run(self, event: dict[str, str] | None = None, *, hours: float = 0) -> dict[str, float]:
         """Start a run so many hours after the last one; return its metrics."""
         self.now += timedelta(hours=hours)
         self._caplog.clear()
-        queue_repositories(event or {}, self._dependencies(), self.now)
+        queue_repositories(event or {}, due_at_once(repositories_scanner.dependencies()), self.now)
         return embedded_metrics(self._caplog, "repositories queued")
 
     def run_other(self, regexp: str, *, hours: float = 0) -> None:
         """Start a run of another selection so many hours after the last run, which stays the last one."""
-        deps, now = self._dependencies(), self.now + timedelta(hours=hours)
+        deps, now = due_at_once(repositories_scanner.dependencies()), self.now + timedelta(hours=hours)
         queue_repositories({"repositoriesFilterRegexp": regexp}, deps, now)
-
-    def _dependencies(self) -> Dependencies:
-        settings = RepositoriesScannerSettings(
-            RepositoryFilter(re.compile(self._filter)), self._aws.queue_url(), "memory", 1, "platform"
-        )
-        queue, ecr = SqsQueue(self._aws.client("sqs"), self._aws.queue_url()), EcrRegistry(self._aws.client("ecr"))
-        return Dependencies(settings, ecr, queue, self.table)
 
     def heartbeat(self, *, hours: float, paused: bool = False) -> dict[str, float]:
         """Write the hourly heartbeats up to so many hours after the last run; return the metrics of the last one.
@@ -163,10 +114,10 @@ class Registry:
         until = self.now + timedelta(hours=hours)
         while not paused and self._last_heartbeat and self._last_heartbeat + timedelta(hours=1) < until:
             self._last_heartbeat += timedelta(hours=1)
-            write_heartbeat(self._dependencies(), self._last_heartbeat)
+            write_heartbeat(due_at_once(repositories_scanner.dependencies()), self._last_heartbeat)
         self._last_heartbeat = until
         self._caplog.clear()
-        write_heartbeat(self._dependencies(), until)
+        write_heartbeat(due_at_once(repositories_scanner.dependencies()), until)
         return embedded_metrics(self._caplog, "heartbeat")
 
     def visit(self, *names: str, oldest_days: float | None = 1, images: int = 1, hours: float = 0) -> None:
@@ -178,22 +129,36 @@ class Registry:
             message = last.get(name, messages[-1])
             unscheduled = message.unscheduled
             state = RepositoryState(name, oldest, images, 0, message.run, waiting_since=oldest, unscheduled=unscheduled)
-            ScanMemory(self.table).remember_state(state, now)
+            StateMemory(self.table).remember(state, now)
 
 
 @pytest.fixture
-def registry(caplog: pytest.LogCaptureFixture) -> Iterator[Registry]:
+def registry(aws: FakeAws, configure: Configure, caplog: pytest.LogCaptureFixture) -> RegistryOverTime:
     caplog.set_level("INFO")
-    with virtual_aws() as aws:
-        yield Registry(aws, caplog)
+    return RegistryOverTime(aws, configure, caplog)
 
 
-def test_first_run_measures_what_it_queued_alone(registry: Registry) -> None:
+def test_enhanced_scanning_queues_repositories_whose_images_are_only_looked_up(
+    registry: RegistryOverTime, aws: FakeAws, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EcrRegistry, "supports_manual_scans", lambda _: False)
+    registry.add("team-a/app", "team-b/app")
+    assert registry.run()["RepositoriesQueued"] == 2
+    messages = [RepositoryMessage.from_json(message.body) for message in aws.messages()]
+    assert {(message.repository, message.enhanced) for message in messages} == {
+        ("team-a/app", True),
+        ("team-b/app", True),
+    }
+    [record] = [record for record in caplog.records if record.message == "repositories queued"]
+    assert record.__dict__["enhanced"] is True
+
+
+def test_first_run_measures_what_it_queued_alone(registry: RegistryOverTime) -> None:
     registry.add("team-a/app", "team-b/app", "sandbox/app")
     assert registry.run() == {"RepositoriesQueued": 2}
 
 
-def test_age_of_the_oldest_scan_leaves_out_what_says_nothing(registry: Registry) -> None:
+def test_age_of_the_oldest_scan_leaves_out_what_says_nothing(registry: RegistryOverTime) -> None:
     registry.add("team-a/app", "team-a/empty", "team-a/undated")
     registry.run()
     registry.visit("team-a/app", oldest_days=6, hours=1)
@@ -204,145 +169,145 @@ def test_age_of_the_oldest_scan_leaves_out_what_says_nothing(registry: Registry)
     assert registry.run(hours=24)["OldestScanAge"] == (6 * 24 + 23) * 3600
 
 
-def test_age_counts_in_a_repository_with_an_image_that_was_never_scanned(registry: Registry) -> None:
+def test_age_counts_in_a_repository_with_an_image_that_was_never_scanned(registry: RegistryOverTime) -> None:
     registry.add("team-a/app", "team-b/app")
     registry.run()
     registry.visit("team-a/app", oldest_days=7)
-    memory = ScanMemory(registry.table)
+    memory = StateMemory(registry.table)
     for days, age in ((3, 7), (60, 60)):
         waiting_since = registry.now - timedelta(days=days)
         # The one without a date comes first in the next run.
         state = RepositoryState("team-b/app", None, 1, 0, "run-1", waiting_since=waiting_since)
-        memory.remember_state(state, registry.now)
+        memory.remember(state, registry.now)
         assert registry.run()["OldestScanAge"] == age * 24 * 3600
 
 
-def test_pass_ends_with_its_last_repository(registry: Registry) -> None:
+def test_pass_ends_with_its_last_repository(registry: RegistryOverTime) -> None:
     registry.add("team-a/app", "team-b/app")
-    assert "SecondsSinceLastPass" not in registry.run()
+    assert "RunOverdue" not in registry.run()
     registry.visit("team-a/app", hours=1)
     # Since the first run began.
-    assert registry.run(hours=24)["SecondsSinceLastPass"] == 24 * 3600
+    assert registry.run(hours=24)["RunOverdue"] == 24 * 3600
     registry.visit("team-a/app", "team-b/app", hours=2)
-    assert registry.run(hours=24)["SecondsSinceLastPass"] == 22 * 3600
+    assert registry.run(hours=24)["RunOverdue"] == 22 * 3600
     registry.visit("team-b/app", hours=1)
-    assert registry.run(hours=24)["SecondsSinceLastPass"] == 46 * 3600
+    assert registry.run(hours=24)["RunOverdue"] == 46 * 3600
 
 
-def test_pass_may_take_longer_than_the_time_to_the_next_run(registry: Registry) -> None:
+def test_pass_may_take_longer_than_the_time_to_the_next_run(registry: RegistryOverTime) -> None:
     registry.add("team-a/app", "team-b/app")
     registry.run()
     registry.visit("team-a/app")
-    assert registry.run(hours=1)["SecondsSinceLastPass"] == 3600
+    assert registry.run(hours=1)["RunOverdue"] == 3600
     registry.visit("team-b/app", hours=0.5)
-    assert registry.run(hours=1)["SecondsSinceLastPass"] == 1800
+    assert registry.run(hours=1)["RunOverdue"] == 1800
 
 
-def test_deleted_repository_does_not_hold_a_pass_open(registry: Registry) -> None:
+def test_deleted_repository_does_not_hold_a_pass_open(registry: RegistryOverTime) -> None:
     registry.add("team-a/app", "team-b/app")
     registry.run()
     registry.visit("team-a/app", hours=1)
     registry.delete("team-b/app")
-    assert registry.run(hours=24)["SecondsSinceLastPass"] == 23 * 3600
+    assert registry.run(hours=24)["RunOverdue"] == 23 * 3600
 
 
-def test_processed_repository_that_is_deleted_still_counts_in_its_pass(registry: Registry) -> None:
+def test_processed_repository_that_is_deleted_still_counts_in_its_pass(registry: RegistryOverTime) -> None:
     registry.add("team-a/app", "team-b/app")
     registry.run()
     registry.visit("team-a/app", "team-b/app", hours=1)
     registry.delete("team-a/app")
     registry.add("team-c/app")
-    assert registry.run(hours=24)["SecondsSinceLastPass"] == 23 * 3600
+    assert registry.run(hours=24)["RunOverdue"] == 23 * 3600
 
 
-def test_repository_that_is_forgotten_while_its_pass_is_open_does_not_hold_it_open(registry: Registry) -> None:
+def test_repository_that_is_forgotten_while_its_pass_is_open_does_not_hold_it_open(registry: RegistryOverTime) -> None:
     registry.add("team-a/app", "team-b/app")
     registry.run()
     registry.heartbeat(hours=0)
     registry.visit("team-a/app", hours=1)
     registry.delete("team-a/app")
     registry.heartbeat(hours=24)
-    assert registry.run(hours=24)["SecondsSinceLastPass"] == 24 * 3600
+    assert registry.run(hours=24)["RunOverdue"] == 24 * 3600
     registry.visit("team-b/app", hours=1)
-    assert registry.heartbeat(hours=3) == {"SecondsSinceLastPass": 2 * 3600}
+    assert registry.heartbeat(hours=3) == {"RunOverdue": 2 * 3600}
 
 
-def test_pass_is_complete_though_the_filter_was_narrowed_meanwhile(registry: Registry) -> None:
+def test_pass_is_complete_though_the_filter_was_narrowed_meanwhile(registry: RegistryOverTime) -> None:
     registry.add("team-a/app", "team-b/app")
     registry.run()
     registry.heartbeat(hours=0)
     registry.visit("team-a/app", hours=1)
     registry.narrow("team-a/")
     registry.visit("team-b/app", hours=2)
-    assert registry.heartbeat(hours=48) == {"SecondsSinceLastPass": 46 * 3600}
-    assert registry.run(hours=48)["SecondsSinceLastPass"] == 46 * 3600
+    assert registry.heartbeat(hours=48) == {"RunOverdue": 46 * 3600}
+    assert registry.run(hours=48)["RunOverdue"] == 46 * 3600
 
 
-def test_enhanced_scanning_promises_no_age(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_enhanced_scanning_promises_no_age(registry: RegistryOverTime, monkeypatch: pytest.MonkeyPatch) -> None:
     registry.add("team-a/app")
     registry.run()
     registry.visit("team-a/app", oldest_days=400)
     assert "OldestScanAge" in registry.run(hours=24)
     monkeypatch.setattr(EcrRegistry, "supports_manual_scans", lambda _: False)
     registry.visit("team-a/app", oldest_days=400)
-    assert registry.run(hours=24).keys() == {"RepositoriesQueued", "SecondsSinceLastPass"}
+    assert registry.run(hours=24).keys() == {"RepositoriesQueued", "RunOverdue"}
 
 
-def test_heartbeat_says_how_old_the_last_complete_pass_is(registry: Registry) -> None:
+def test_heartbeat_says_how_old_the_last_complete_pass_is(registry: RegistryOverTime) -> None:
     registry.add("team-a/app", "team-b/app")
     # Nothing ran yet: the age counts from the first heartbeat.
-    assert registry.heartbeat(hours=0) == {"SecondsSinceLastPass": 0}
-    assert registry.heartbeat(hours=5) == {"SecondsSinceLastPass": 5 * 3600}
+    assert registry.heartbeat(hours=0) == {"RunOverdue": 0}
+    assert registry.heartbeat(hours=5) == {"RunOverdue": 5 * 3600}
     registry.run(hours=6)
     registry.visit("team-a/app", hours=1)
-    assert registry.heartbeat(hours=2) == {"SecondsSinceLastPass": 8 * 3600}
+    assert registry.heartbeat(hours=2) == {"RunOverdue": 8 * 3600}
     registry.visit("team-b/app", hours=3)
-    assert registry.heartbeat(hours=5) == {"SecondsSinceLastPass": 2 * 3600}
+    assert registry.heartbeat(hours=5) == {"RunOverdue": 2 * 3600}
     registry.heartbeat(hours=24)
     # A heartbeat starts no pass: the next run finds the one before complete.
-    assert registry.run(hours=24)["SecondsSinceLastPass"] == 21 * 3600
-    assert registry.heartbeat(hours=7 * 24) == {"SecondsSinceLastPass": (21 + 7 * 24) * 3600}
+    assert registry.run(hours=24)["RunOverdue"] == 21 * 3600
+    assert registry.heartbeat(hours=7 * 24) == {"RunOverdue": (21 + 7 * 24) * 3600}
 
 
 @pytest.mark.parametrize("complete", [True, False])
-def test_pause_of_the_schedule_is_no_silence(registry: Registry, complete: bool) -> None:
+def test_pause_of_the_schedule_is_no_silence(registry: RegistryOverTime, complete: bool) -> None:
     registry.add("team-a/app", "team-b/app")
     registry.run()
     registry.heartbeat(hours=0)
     registry.visit("team-a/app", *["team-b/app"] * complete, hours=1)
     registry.heartbeat(hours=20)
     # Three weeks without a run and without a heartbeat.
-    assert registry.heartbeat(hours=500, paused=True) == {"SecondsSinceLastPass": 0}
-    assert registry.heartbeat(hours=510) == {"SecondsSinceLastPass": 10 * 3600}
-    assert registry.run(hours=511)["SecondsSinceLastPass"] == 11 * 3600
+    assert registry.heartbeat(hours=500, paused=True) == {"RunOverdue": 0}
+    assert registry.heartbeat(hours=510) == {"RunOverdue": 10 * 3600}
+    assert registry.run(hours=511)["RunOverdue"] == 11 * 3600
     registry.visit("team-a/app", "team-b/app", hours=1)
-    assert registry.heartbeat(hours=3) == {"SecondsSinceLastPass": 2 * 3600}
+    assert registry.heartbeat(hours=3) == {"RunOverdue": 2 * 3600}
 
 
-def test_run_after_a_pause_writes_no_age_of_the_pause(registry: Registry) -> None:
+def test_run_after_a_pause_writes_no_age_of_the_pause(registry: RegistryOverTime) -> None:
     registry.add("team-a/app", "team-b/app")
     registry.run()
     registry.heartbeat(hours=0)
     registry.visit("team-a/app", "team-b/app", hours=1)
     registry.heartbeat(hours=20)
     # The first run comes before the first heartbeat.
-    assert registry.run(hours=500)["SecondsSinceLastPass"] == 0
+    assert registry.run(hours=500)["RunOverdue"] == 0
     # Whether a heartbeat follows or not: the pause is over.
     registry.visit("team-a/app", hours=1)
-    assert registry.run(hours=24)["SecondsSinceLastPass"] == 24 * 3600
+    assert registry.run(hours=24)["RunOverdue"] == 24 * 3600
     registry.visit("team-b/app", hours=1)
-    assert registry.heartbeat(hours=3, paused=True) == {"SecondsSinceLastPass": 2 * 3600}
+    assert registry.heartbeat(hours=3, paused=True) == {"RunOverdue": 2 * 3600}
 
 
-def test_heartbeats_that_fail_for_a_few_hours_are_no_pause(registry: Registry) -> None:
+def test_heartbeats_that_fail_for_a_few_hours_are_no_pause(registry: RegistryOverTime) -> None:
     registry.add("team-a/app")
     registry.run()
     registry.heartbeat(hours=40)
-    assert registry.heartbeat(hours=46, paused=True) == {"SecondsSinceLastPass": 46 * 3600}
-    assert registry.run(hours=51)["SecondsSinceLastPass"] == 51 * 3600
+    assert registry.heartbeat(hours=46, paused=True) == {"RunOverdue": 46 * 3600}
+    assert registry.run(hours=51)["RunOverdue"] == 51 * 3600
 
 
-def test_run_of_another_selection_does_not_complete_a_pass(registry: Registry) -> None:
+def test_run_of_another_selection_does_not_complete_a_pass(registry: RegistryOverTime) -> None:
     registry.add("team-a/app", "team-b/app", "sandbox/app")
     registry.run()
     registry.visit("team-a/app", hours=1)
@@ -350,45 +315,45 @@ def test_run_of_another_selection_does_not_complete_a_pass(registry: Registry) -
     # Someone starts a run with another filter, while the pass is still open.
     registry.run_other("sandbox/|team-a/", hours=1.5)
     registry.visit("sandbox/app", "team-a/app", hours=2)
-    assert registry.heartbeat(hours=3) == {"SecondsSinceLastPass": 3 * 3600}
+    assert registry.heartbeat(hours=3) == {"RunOverdue": 3 * 3600}
     registry.heartbeat(hours=24)
-    assert registry.run(hours=24)["SecondsSinceLastPass"] == 24 * 3600
+    assert registry.run(hours=24)["RunOverdue"] == 24 * 3600
 
 
-def test_empty_registry_still_ages(registry: Registry) -> None:
+def test_empty_registry_still_ages(registry: RegistryOverTime) -> None:
     registry.run()
-    assert registry.heartbeat(hours=48) == {"SecondsSinceLastPass": 48 * 3600}
+    assert registry.heartbeat(hours=48) == {"RunOverdue": 48 * 3600}
 
 
 def test_heartbeat_queues_nothing(queued: Callable[[], list[str]]) -> None:
-    assert repositories_scanner.handler({"heartbeat": True}, None) == {"SecondsSinceLastPass": 0}
+    assert repositories_scanner.handler({"heartbeat": True}, None) == {"RunOverdue": 0}
     assert queued() == []
 
 
 @pytest.mark.parametrize("event", [{"heartbeat": False}, {"heartbeat": True, "repositoriesFilterRegexp": "team-a/"}])
 def test_heartbeat_with_anything_else_is_an_error(queued: Callable[[], list[str]], event: dict[str, Any]) -> None:
-    with pytest.raises(SettingError, match='expected {"heartbeat": true}'):
+    with pytest.raises(InputError, match='expected {"heartbeat": true}'):
         repositories_scanner.handler(event, None)
     assert queued() == []
 
 
-def test_run_of_another_selection_is_no_pass(registry: Registry, caplog: pytest.LogCaptureFixture) -> None:
+def test_run_of_another_selection_is_no_pass(registry: RegistryOverTime, caplog: pytest.LogCaptureFixture) -> None:
     registry.add("team-a/app", "team-b/app")
     registry.run()
     registry.visit("team-a/app", "team-b/app", hours=1)
     with pytest.raises(AttributeError, match="_aws"):
         registry.run({"repositoriesFilterRegexp": "team-a/"}, hours=12)
     assert "repositories queued" in caplog.text
-    assert registry.run(hours=12)["SecondsSinceLastPass"] == 23 * 3600
+    assert registry.run(hours=12)["RunOverdue"] == 23 * 3600
 
 
-def test_whole_run_forgets_repositories_that_it_does_not_queue(registry: Registry) -> None:
+def test_whole_run_forgets_repositories_that_it_does_not_queue(registry: RegistryOverTime) -> None:
     registry.add("team-a/app", "team-b/app")
     registry.run()
     registry.visit("team-a/app", "team-b/app", "team-a/deleted", "sandbox/excluded")
     for name in ("team-a/app", "team-a/deleted"):
         registry.table.put(summary_item(RepositorySummary(name, registry.now), registry.now))
-    memory = ScanMemory(registry.table)
+    memory = StateMemory(registry.table)
     with pytest.raises(AttributeError, match="_aws"):
         registry.run({"repositoriesFilterRegexp": "team-b/"}, hours=1)
     assert len(memory.states()) == 4
@@ -397,7 +362,7 @@ def test_whole_run_forgets_repositories_that_it_does_not_queue(registry: Registr
     assert [summary.repository for summary in summaries(registry.table)] == ["team-a/app"]
 
 
-def test_open_findings_are_those_of_the_queued_repositories(registry: Registry) -> None:
+def test_open_findings_are_those_of_the_queued_repositories(registry: RegistryOverTime) -> None:
     registry.add("team-a/app", "team-b/app")
     for name, counts in {
         "team-a/app": {"CRITICAL": 2, "LOW": 1},
@@ -414,7 +379,7 @@ def test_open_findings_are_those_of_the_queued_repositories(registry: Registry) 
     }
 
 
-def test_summary_that_cannot_be_read_does_not_stop_a_run(registry: Registry) -> None:
+def test_summary_that_cannot_be_read_does_not_stop_a_run(registry: RegistryOverTime) -> None:
     registry.add("team-a/app", "team-b/app")
     for name in ("team-a/app", "team-b/app"):
         summary = RepositorySummary(name, registry.now, open=Counter({"HIGH": 3}))
@@ -423,82 +388,75 @@ def test_summary_that_cannot_be_read_does_not_stop_a_run(registry: Registry) -> 
     assert registry.run()["OpenHigh"] == 3
 
 
-def test_order_of_unknown_repositories_changes_from_run_to_run(run: Callable[[FakeAws], list[str]]) -> None:
-    with virtual_aws() as aws:
-        aws.create_memory_table()
-        names = [aws.registry.add(f"r{number:02}").name for number in range(50)]
-        first, second = run(aws), run(aws)
+def test_order_of_unknown_repositories_changes_from_run_to_run(aws: FakeAws, run: Callable[[], list[str]]) -> None:
+    names = [aws.registry.add(f"r{number:02}").name for number in range(50)]
+    first, second = run(), run()
     assert sorted(first) == sorted(second) == names
     assert first != second
 
 
-def test_repository_whose_oldest_scan_is_oldest_comes_first(run: Callable[[FakeAws], list[str]]) -> None:
+def test_repository_whose_oldest_scan_is_oldest_comes_first(aws: FakeAws, run: Callable[[], list[str]]) -> None:
     now = TIME.now()
     days = {"week": 7, "today": 0, "month": 30, "unknown": None, "never": None}
-    with virtual_aws() as aws:
-        memory = ScanMemory(Table(aws.client("dynamodb"), aws.create_memory_table()))
-        for name, age in days.items():
-            aws.registry.add(name)
-            if name != "unknown":
-                oldest = None if age is None else now - timedelta(days=age)
-                memory.remember_state(RepositoryState(name, oldest, 10, 0, "run"), now)
-        order = run(aws)
+    memory = StateMemory(memory_table(aws))
+    for name, age in days.items():
+        aws.registry.add(name)
+        if name != "unknown":
+            oldest = None if age is None else now - timedelta(days=age)
+            memory.remember(RepositoryState(name, oldest, 10, 0, "run"), now)
+    order = run()
     assert set(order[:2]) == {"unknown", "never"}
     assert order[2:] == ["month", "week", "today"]
 
 
 @pytest.mark.parametrize("code", ["AccessDeniedException", "ResourceNotFoundException"])
 def test_without_memory_all_repositories_are_queued(
-    run: Callable[[FakeAws], list[str]], caplog: pytest.LogCaptureFixture, code: str
+    aws: FakeAws, run: Callable[[], list[str]], caplog: pytest.LogCaptureFixture, code: str
 ) -> None:
-    with virtual_aws(faults=[Fault("Query", code)]) as aws:
-        aws.create_memory_table()
-        names = [aws.registry.add(f"r{number:02}").name for number in range(20)]
-        assert sorted(run(aws)) == names
+    aws.behavior.faults.append(Fault("Query", code))
+    names = [aws.registry.add(f"r{number:02}").name for number in range(20)]
+    assert sorted(run()) == names
     assert "memory is not available; the run goes on without it" in caplog.text
     assert "memory is not available; open findings are not counted" in caplog.text
 
 
 @pytest.mark.parametrize("value", ["(", None, 7])
 def test_invalid_filter_in_the_event_is_rejected(queued: Any, value: Any) -> None:
-    with pytest.raises(SettingError, match="repositoriesFilterRegexp is .*; expected a Python regular expression"):
+    with pytest.raises(InputError, match="repositoriesFilterRegexp is .*; expected a Python regular expression"):
         repositories_scanner.handler({"repositoriesFilterRegexp": value}, None)
 
 
-def test_entries_that_sqs_rejects_with_200_are_sent_again() -> None:
-    with virtual_aws(queue_faults=QueueFaults(first_attempt_every=3)) as aws:
-        queue = SqsQueue(aws.client("sqs"), aws.queue_url(), threads=4)
-        assert queue.send(RepositoryMessage(name).to_json() for name in NAMES) == 23
-        assert sorted(RepositoryMessage.from_json(message.body).repository for message in aws.messages()) == sorted(
-            NAMES
-        )
+def send(aws: FakeAws, threads: int = 4) -> int:
+    """Send a message for each repository."""
+    queue = SqsQueue(aws.client("sqs"), aws.queue_url(), threads)
+    return queue.send(RepositoryMessage(name).to_json() for name in NAMES)
 
 
-def test_entry_that_sqs_keeps_rejecting_is_an_error_and_all_others_are_sent() -> None:
-    with virtual_aws(queue_faults=QueueFaults(containing="sandbox")) as aws:
-        queue = SqsQueue(aws.client("sqs"), aws.queue_url(), threads=4)
-        with pytest.raises(QueueError, match="rejected 1 of 10 messages 3 times: InternalError"):
-            queue.send(RepositoryMessage(name).to_json() for name in NAMES)
-        assert len(aws.messages()) == 22
+def test_entries_that_sqs_rejects_with_200_are_sent_again(aws: FakeAws) -> None:
+    aws.behavior.queue_faults.first_attempt_every = 3
+    assert send(aws) == 23
+    assert sorted(queued_names(aws)) == sorted(NAMES)
 
 
-def test_messages_are_sent_ten_per_call() -> None:
-    client, sizes = boto3.client("sqs"), []
+def test_entry_that_sqs_keeps_rejecting_is_an_error_and_all_others_are_sent(aws: FakeAws) -> None:
+    aws.behavior.queue_faults.containing = "sandbox"
+    with pytest.raises(QueueError, match="rejected 1 of 10 messages 3 times: InternalError"):
+        send(aws)
+    assert len(aws.messages()) == 22
+
+
+def test_messages_are_sent_ten_per_call(aws: FakeAws) -> None:
+    client, sizes = aws.client("sqs"), []
     client.meta.events.register(
         "before-call.sqs.SendMessageBatch",
         lambda params, **_: sizes.append(len(json.loads(params["body"])["Entries"])),
     )
-    with mock_aws():
-        url = client.create_queue(QueueName="images")["QueueUrl"]
-        assert SqsQueue(client, url).send(RepositoryMessage(name).to_json() for name in NAMES) == 23
+    assert SqsQueue(client, aws.queue_url()).send(RepositoryMessage(name).to_json() for name in NAMES) == 23
     assert sorted(sizes) == [3, 10, 10]
 
 
-def test_entry_that_sqs_keeps_rejecting_holds_back_no_later_batch() -> None:
-    with virtual_aws(queue_faults=QueueFaults(containing="team-a")) as aws:
-        queue = SqsQueue(aws.client("sqs"), aws.queue_url(), threads=1)
-        with pytest.raises(QueueError, match="SQS rejected"):
-            queue.send(RepositoryMessage(name).to_json() for name in NAMES)
-        assert sorted(RepositoryMessage.from_json(message.body).repository for message in aws.messages()) == sorted(
-            name for name in NAMES if name != "team-a/app"
-        )
+def test_entry_that_sqs_keeps_rejecting_holds_back_no_later_batch(aws: FakeAws) -> None:
+    aws.behavior.queue_faults.containing = "team-a"
+    with pytest.raises(QueueError, match="SQS rejected"):
+        send(aws, threads=1)
+    assert sorted(queued_names(aws)) == sorted(name for name in NAMES if name != "team-a/app")

@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import boto3
 import pytest
 from harness import CONFIG, EXAMPLES, ROOT, RUN, Inbox, Module, second_plan
-from local_aws import LocalAws, NotSupportedError, Registry, ScanEvents
+from local_aws import LocalAws, NotSupportedError, RegistryClient, ScanEvents
 
 
 @pytest.hookimpl(wrapper=True)
@@ -60,9 +60,9 @@ def aws(local_aws: LocalAws | None) -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture(scope="session")
-def registry(aws: dict[str, str]) -> Iterator[Registry]:
+def registry(aws: dict[str, str]) -> Iterator[RegistryClient]:
     """The ECR registry under test."""
-    registry = Registry.connect(aws)
+    registry = RegistryClient.connect(aws)
     with ScanEvents(registry, boto3.client("events")):
         yield registry
 

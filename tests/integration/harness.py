@@ -6,6 +6,7 @@ import secrets
 import subprocess
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -38,10 +39,7 @@ class Module:
         self._terraform("init", "-input=false")
 
     def _terraform(self, *arguments: str) -> str:
-        command = [str(ROOT / "scripts" / "terraform"), f"-chdir={self._directory}", *arguments, "-no-color"]
-        done = subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"terraform {arguments[0]} failed:\n{done.stdout}\n{done.stderr}"
-        return done.stdout
+        return terraform(self._directory, self._environment, *arguments)
 
     def apply(self) -> None:
         """Apply the module and read its outputs."""
@@ -57,23 +55,25 @@ class Module:
         self._terraform("destroy", "-auto-approve", "-input=false")
 
 
+def terraform(directory: Path, environment: dict[str, str], *arguments: str) -> str:
+    """Run Terraform in a directory; return its output."""
+    command = [str(ROOT / "scripts" / "terraform"), f"-chdir={directory}", *arguments, "-no-color"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"terraform {arguments[0]} failed:\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
 def second_plan(name: str, state: Path, environment: dict[str, str]) -> set[tuple[str, str]]:
     """Apply an example, and return the types and attributes that another plan changes."""
     # LocalStack takes an access key of twelve digits for the number of the account.
     account = {"AWS_ACCESS_KEY_ID": f"{EXAMPLES.index(name) + 1:012}", "AWS_SECRET_ACCESS_KEY": "test"}
     environment = {**os.environ, **environment, **account, "TF_DATA_DIR": str(state / "data")}
     state_file = f"-state={state / 'terraform.tfstate'}"
-
-    def terraform(*arguments: str) -> str:
-        command = [str(ROOT / "scripts" / "terraform"), f"-chdir={ROOT / 'examples' / name}", *arguments, "-no-color"]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"terraform {arguments[0]} failed:\n{done.stdout}\n{done.stderr}"
-        return done.stdout
-
-    terraform("init", "-input=false")
-    terraform("apply", "-auto-approve", "-input=false", state_file)
-    terraform("plan", "-input=false", state_file, f"-out={state / 'plan'}")
-    changes = json.loads(terraform("show", "-json", str(state / "plan")))["resource_changes"]
+    example = partial(terraform, ROOT / "examples" / name, environment)
+    example("init", "-input=false")
+    example("apply", "-auto-approve", "-input=false", state_file)
+    example("plan", "-input=false", state_file, f"-out={state / 'plan'}")
+    changes = json.loads(example("show", "-json", str(state / "plan")))["resource_changes"]
     return {
         (change["type"], attribute)
         for change in changes
@@ -109,7 +109,7 @@ module "it" {{
   notify_on_fixed            = true
   chat                       = true
   dashboard_widget           = true
-  digest_schedule            = "1 minute"
+  overview_schedule            = "1 minute"
   environment_variables      = {environment}
 
   # A failed message is hidden for six times the timeout, five times, before it reaches the DLQ.
@@ -152,9 +152,9 @@ class Inbox:
         """Return all reports so far, as JSON documents."""
         return [document for document in self._documents() if document["schema"].startswith("ecr-scan-report/")]
 
-    def digests(self) -> list[dict[str, Any]]:
-        """Return all digests so far, as JSON documents."""
-        return [document for document in self._documents() if document["schema"].startswith("ecr-scan-digest/")]
+    def overviews(self) -> list[dict[str, Any]]:
+        """Return all overviews so far, as JSON documents."""
+        return [document for document in self._documents() if document["schema"].startswith("ecr-scan-overview/")]
 
     def _documents(self) -> list[dict[str, Any]]:
         return [json.loads(message["Message"]) for message in self.messages()]

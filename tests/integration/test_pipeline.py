@@ -14,7 +14,7 @@ from typing import Any
 import boto3
 import pytest
 from harness import RUN, Inbox, Module, queues_empty, wait_until
-from local_aws import UNSUPPORTED_OS, Finding, LocalAws, NotSupportedError, Registry
+from local_aws import UNSUPPORTED_OS, Finding, LocalAws, NotSupportedError, RegistryClient
 
 # The schedule fires every minute, and a machine that is busy may be late.
 FIRST_RUN_SECONDS = 150.0
@@ -49,7 +49,7 @@ class Incidents:
 
 
 @pytest.fixture(scope="session")
-def seeded(registry: Registry) -> Seed:
+def seeded(registry: RegistryClient) -> Seed:
     """Fill the registry, and omit what the ECR of the endpoint cannot represent."""
     now = datetime.now(UTC)
     app, worker, sandbox = (f"{RUN}/{name}" for name in ("team-a/app", "team-b/worker", "sandbox/app"))
@@ -75,7 +75,7 @@ def seeded(registry: Registry) -> Seed:
 
 
 @pytest.fixture(scope="session")
-def incidents(module: Module, registry: Registry, local_aws: LocalAws | None) -> Incidents:
+def incidents(module: Module, registry: RegistryClient, local_aws: LocalAws | None) -> Incidents:
     """Send invalid messages, and kill the images scanner while it scans a repository."""
     late = f"{DIRECT}/late"
     valid = registry.push(late, "1.0")
@@ -88,7 +88,7 @@ def incidents(module: Module, registry: Registry, local_aws: LocalAws | None) ->
     return Incidents(invalid, valid, _interrupt(module, registry, local_aws) if local_aws else set())
 
 
-def _interrupt(module: Module, registry: Registry, local_aws: LocalAws) -> set[str]:
+def _interrupt(module: Module, registry: RegistryClient, local_aws: LocalAws) -> set[str]:
     repository, name = f"{DIRECT}/interrupted", module.outputs["images_scanner_function_name"]
     digests = {registry.push(repository, f"1.{number}") for number in range(150)}
     _send(module.outputs["images_queue_url"], _repository_message(repository))
@@ -115,12 +115,14 @@ def _repository_message(repository: str) -> str:
     return json.dumps({"version": 1, "repository": repository})
 
 
-def _scheduled(registry: Registry) -> list[str]:
+def _scheduled(registry: RegistryClient) -> list[str]:
     """Return the digests of all scans in repositories that the schedule may match."""
     return [scan.digest for scan in registry.scans_started() if scan.repository.startswith(f"{RUN}/")]
 
 
-def test_schedule_starts_the_scans_of_all_due_images(incidents: Incidents, registry: Registry, seeded: Seed) -> None:
+def test_schedule_starts_the_scans_of_all_due_images(
+    incidents: Incidents, registry: RegistryClient, seeded: Seed
+) -> None:
     due = set(seeded.due.values())
     wait_until(lambda: due <= set(_scheduled(registry)), FIRST_RUN_SECONDS, "the scans of all due images are started")
 
@@ -142,7 +144,9 @@ def test_first_run_is_reported_as_one_inventory(incidents: Incidents, seeded: Se
     assert images == {f"{RUN}/team-a/app": (4, 0), f"{RUN}/team-b/worker": (3, 1)}
 
 
-def test_killed_function_loses_no_image(incidents: Incidents, registry: Registry, local_aws: LocalAws | None) -> None:
+def test_killed_function_loses_no_image(
+    incidents: Incidents, registry: RegistryClient, local_aws: LocalAws | None
+) -> None:
     if local_aws is None:
         raise NotSupportedError("only the local AWS runs functions as processes that a test can kill")
 
@@ -158,7 +162,7 @@ def test_plan_after_the_apply_has_no_changes(module: Module) -> None:
 
 
 def test_invalid_message_reaches_the_dlq_and_others_are_processed(
-    incidents: Incidents, module: Module, registry: Registry
+    incidents: Incidents, module: Module, registry: RegistryClient
 ) -> None:
     wait_until(
         lambda: [scan.digest for scan in registry.scans_started(f"{DIRECT}/late")] == [incidents.valid],
@@ -206,7 +210,7 @@ def _remembered_since(module: Module, moment: datetime) -> set[str]:
 
 
 def test_second_run_starts_no_scan_and_looks_up_few_images(
-    incidents: Incidents, module: Module, registry: Registry, seeded: Seed
+    incidents: Incidents, module: Module, registry: RegistryClient, seeded: Seed
 ) -> None:
     _idle(module)
     answer = boto3.client("lambda").invoke(
@@ -269,7 +273,7 @@ def _sum(metric: str) -> float:
 
 
 def test_scans_with_nothing_new_are_silent(
-    incidents: Incidents, module: Module, registry: Registry, seeded: Seed, inbox: Inbox
+    incidents: Incidents, module: Module, registry: RegistryClient, seeded: Seed, inbox: Inbox
 ) -> None:
     due, reports, moment = set(seeded.due.values()), len(inbox.reports()), registry.now()
     for repository, digest in registry.pushed:
@@ -284,7 +288,7 @@ def test_scans_with_nothing_new_are_silent(
 
 
 def test_new_finding_is_reported_alone(
-    incidents: Incidents, module: Module, registry: Registry, seeded: Seed, inbox: Inbox
+    incidents: Incidents, module: Module, registry: RegistryClient, seeded: Seed, inbox: Inbox
 ) -> None:
     reports, digest = len(inbox.reports()), seeded.due["critical"]
     findings = [Finding("CVE-2026-0001", "CRITICAL"), Finding("CVE-2026-0002", "HIGH", "busybox")]
@@ -302,7 +306,7 @@ def test_new_finding_is_reported_alone(
 
 
 def test_rebuild_is_compared_with_the_image_before(
-    incidents: Incidents, module: Module, registry: Registry, inbox: Inbox
+    incidents: Incidents, module: Module, registry: RegistryClient, inbox: Inbox
 ) -> None:
     reports = len(inbox.reports())
     rebuilt = registry.push(f"{RUN}/team-a/app", "1.0", findings=[Finding("CVE-2026-0002", "HIGH", "busybox")])
@@ -317,7 +321,7 @@ def test_rebuild_is_compared_with_the_image_before(
 
 
 def test_digest_of_the_schedule_adds_up_to_what_ecr_lists(
-    incidents: Incidents, module: Module, registry: Registry, inbox: Inbox
+    incidents: Incidents, module: Module, registry: RegistryClient, inbox: Inbox
 ) -> None:
     pages = boto3.client("ecr").get_paginator("describe_images")
     listed = sum(
@@ -330,21 +334,21 @@ def test_digest_of_the_schedule_adds_up_to_what_ecr_lists(
     _run_now(module)
     _idle(module)
 
-    def covered(digest: dict[str, Any]) -> int:
-        rows = digest["repositories"]
+    def covered(overview: dict[str, Any]) -> int:
+        rows = overview["repositories"]
         return sum(row["coverage"]["images"] for row in rows if row["repository"].startswith(f"{RUN}/team-"))
 
     def after_the_run() -> list[dict[str, Any]]:
-        return [digest for digest in inbox.digests() if datetime.fromisoformat(digest["created_at"]) > moment]
+        return [overview for overview in inbox.overviews() if datetime.fromisoformat(overview["created_at"]) > moment]
 
     def complete() -> list[dict[str, Any]]:
-        # The first digest of all has none before it to compare with, and the first run knows of no finding yet.
+        # The first overview of all has none before it to compare with, and the first run knows of no finding yet.
         return [d for d in after_the_run() if covered(d) == listed and d["changes"] and d["open"]]
 
-    digest = wait_until(complete, 200, "a digest")[-1]
-    promise, changes = digest["promise"], digest["changes"]
+    overview = wait_until(complete, 200, "an overview")[-1]
+    promise, changes = overview["promise"], overview["changes"]
     assert promise["images"] == promise["in_time"] + sum(promise["late"].values())
-    assert changes["open_now"] == sum(digest["open"].values())
+    assert changes["open_now"] == sum(overview["open"].values())
     assert changes["open_now"] == (
         changes["open_before"]
         + changes["carried"]
@@ -356,16 +360,18 @@ def test_digest_of_the_schedule_adds_up_to_what_ecr_lists(
     )
 
 
-def test_digest_that_is_asked_for_is_returned_and_not_published(incidents: Incidents, module: Module) -> None:
+def test_overview_that_is_asked_for_is_returned_and_not_published(incidents: Incidents, module: Module) -> None:
     answer = boto3.client("lambda").invoke(
         FunctionName=module.outputs["reporter_function_name"],
-        Payload=json.dumps({"digest": True, "publish": False}),
+        Payload=json.dumps({"overview": True, "publish": False}),
     )
     returned = json.load(answer["Payload"])
     assert returned["published"] == 0
-    [digest] = returned["digests"]
-    assert digest["subject"].startswith("[ECR] ")
-    assert digest["text"].splitlines()[-1] == f'Sent by ecr-scan-reporter "{RUN}" in {digest["document"]["account"]}.'
+    [overview] = returned["overviews"]
+    assert overview["subject"].startswith("[ECR] ")
+    assert (
+        overview["text"].splitlines()[-1] == f'Sent by ecr-scan-reporter "{RUN}" in {overview["document"]["account"]}.'
+    )
 
 
 # The last test: it destroys the module.

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from demo import DUE, LEFT_ALONE, REFUSED, Story, repository_sentence
-from ecr_scan_reporter.models import StartOutcome
+from ecr_scan_reporter.models.scans import StartOutcome
 from ecr_scan_reporter.scanning.decisions import Decision
 
 
@@ -111,7 +111,7 @@ def test_warning_that_the_demo_does_not_know_is_told() -> None:
         {"message": "repository processed", "outcomes": ["started"], "failures": "none"},
         {"message": "repository processed", "outcomes": {"started": "x", "new": None}, "failures": {"a": 1, "b": None}},
         {"message": "batch processed", "events": "x", "pages": None, "changed": []},
-        {"message": "digest published"},
+        {"message": "overview published"},
         {"message": "image failed", "digest": 1},
     ],
 )

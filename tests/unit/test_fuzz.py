@@ -13,12 +13,13 @@ from typing import Any, TypeVar
 
 import boto3
 import hypothesis
-from ecr_scan_reporter.aws.sns import CHAT, REPORTS, Publication, ReportPublisher
+from ecr_scan_reporter.aws.sns import CHAT, REPORTS, ReportPublisher
 from ecr_scan_reporter.errors import MessageError, PublishError, SettingError
-from ecr_scan_reporter.memory.overdue import OverdueMessage
 from ecr_scan_reporter.memory.rules import parse_rule
-from ecr_scan_reporter.reporting import events
-from ecr_scan_reporter.scanning.messages import RepositoryMessage
+from ecr_scan_reporter.messages.overdue import OverdueMessage
+from ecr_scan_reporter.messages.publication import parse_publication
+from ecr_scan_reporter.messages.repository import RepositoryMessage
+from ecr_scan_reporter.reporting.intake import events
 from ecr_scan_reporter.settings import (
     ConsoleWidgetSettings,
     ImagesScannerSettings,
@@ -26,10 +27,11 @@ from ecr_scan_reporter.settings import (
     RepositoriesScannerSettings,
 )
 from ecr_scan_reporter.shared.durations import Duration
-from fixtures import answer_always
 from hypothesis import example, given
 from hypothesis import strategies as st
-from random_tests import examples
+from support.fixtures import answer_always
+from support.invocations import scan_event
+from support.random_tests import examples
 
 Input = TypeVar("Input")
 Value = TypeVar("Value")
@@ -42,20 +44,7 @@ TEXT = st.text(st.characters(), max_size=40)
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | TEXT
 VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4))
 
-EVENT: dict[str, Any] = {
-    "detail-type": "ECR Image Scan",
-    "source": "aws.ecr",
-    "account": "123456789012",
-    "time": "2026-11-23T09:14:00Z",
-    "region": "eu-west-1",
-    "detail": {
-        "scan-status": "COMPLETE",
-        "repository-name": "team-a/app",
-        "finding-severity-counts": {"CRITICAL": 1},
-        "image-digest": "sha256:1",
-        "image-tags": ["1.0"],
-    },
-}
+EVENT = scan_event("sha256:1", datetime(2026, 11, 23, 9, 14, tzinfo=UTC), {"CRITICAL": 1}, repository="team-a/app")
 ARN = "arn:aws:ecr:eu-west-1:123456789012:repository/"
 INSPECTOR_EVENT: dict[str, Any] = {
     **EVENT,
@@ -100,7 +89,7 @@ def outcome(parse: Callable[[Input], Value], value: Input, documented: type[Exce
         return str(error)
 
 
-def scan_events(event: dict[str, Any]) -> st.SearchStrategy[str]:
+def mutated_events(event: dict[str, Any]) -> st.SearchStrategy[str]:
     """Return the bodies of mutated scan events."""
     details = mutated(event["detail"]) | st.builds(
         lambda name: {**event["detail"], "repository-name": name},
@@ -109,7 +98,7 @@ def scan_events(event: dict[str, Any]) -> st.SearchStrategy[str]:
     return bodies(event) | details.map(lambda detail: json.dumps({**event, "detail": detail}))
 
 
-@given(scan_events(EVENT) | scan_events(INSPECTOR_EVENT))
+@given(mutated_events(EVENT) | mutated_events(INSPECTOR_EVENT))
 @example("[" * 100_000)
 @example(json.dumps({**INSPECTOR_EVENT, "detail": {**INSPECTOR_EVENT["detail"], "repository-name": ARN}}))
 @example("1" * 5_000)
@@ -121,11 +110,11 @@ def test_event_is_parsed_or_rejected_with_a_message_error(body: str) -> None:
         assert "expected" in event
         assert len(event) < 1000
         return
-    assert all((event.account, event.region, event.repository, event.digest))
+    assert all(event.image)
     assert event.time.tzinfo is not None
     assert all(type(number) is int and number >= 0 for number in (event.counts or {}).values())
     # What is stored and published has to be encodable.
-    "".join((event.account, event.region, event.repository, event.digest, *event.tags, *(event.counts or {}))).encode()
+    "".join((*event.image, *event.tags, *(event.counts or {}))).encode()
 
 
 @given(bodies(MESSAGE))
@@ -160,6 +149,13 @@ SELECTIONS = bodies(
     {"tagged_only": True, "tag_regexp": "v", "newest": 3, "pushed_within": "1m", "pulled_within": "2d"}
 ) | st.builds(lambda regexp, age: json.dumps({"tag_regexp": regexp, "pushed_within": age}), REGEXPS, DURATIONS)
 NUMBERS = st.integers().map(str) | st.from_regex(r"[0-9]{1,6}\Z") | TEXT
+SCHEDULES = (
+    st.from_regex(r"rate\([0-9]{1,250} (minutes?|hour|day)\)", fullmatch=True)
+    | st.from_regex(
+        r"cron\([0-9,*/-]{1,6} [0-9*/]{1,3} [0-9,*/?LW-]{1,9} [0-9A-Z*-]{1,4} [?LMON#0-9]{1,5} \*\)", fullmatch=True
+    )
+    | TEXT
+)
 VARIABLES: dict[str, tuple[str, st.SearchStrategy[str]]] = {
     "CHAT_TOPIC_ARN": ("", TEXT),
     "DLQ_URLS": ('["https://sqs.eu-west-1.amazonaws.com/123456789012/images-dlq"]', bodies({"0": "a/b"})),
@@ -180,7 +176,7 @@ VARIABLES: dict[str, tuple[str, st.SearchStrategy[str]]] = {
     "REPORT_WINDOW_SECONDS": ("60", NUMBERS),
     "REPOSITORIES_EXCLUDE_REGEXP": ("", REGEXPS),
     "REPOSITORIES_FILTER_REGEXP": (".*", REGEXPS),
-    "RUN_INTERVAL_SECONDS": ("86400", NUMBERS),
+    "SCHEDULE_EXPRESSION": ("rate(1 day)", SCHEDULES),
     "SEVERITY_THRESHOLDS": ('{"CRITICAL": 1}', bodies({"CRITICAL": 1, "HIGH": 5})),
     "THREADS": ("16", NUMBERS),
 }
@@ -192,6 +188,8 @@ CHANGES = st.sampled_from(sorted(VARIABLES)).flatmap(
 
 @given(st.lists(CHANGES, min_size=1, max_size=2).map(dict))
 @example({"THREADS": "٣"})
+@example({"SCHEDULE_EXPRESSION": f"rate({'9' * 5_000} days)"})
+@example({"SCHEDULE_EXPRESSION": f"cron({'9' * 5_000} 4 * * ? *)"})
 @example({"SEVERITY_THRESHOLDS": "[" * 100_000})
 @example({"IMAGES_SELECTION": "[" * 100_000})
 @example({"SEVERITY_THRESHOLDS": '{"HIGH": ' + "9" * 5_000 + "}"})
@@ -286,7 +284,7 @@ PUBLICATIONS = st.builds(
 @example({"topic": REPORTS, "data": compressed({**PARAMETERS, "Message": "\ud800"})})
 @hypothesis.settings(max_examples=examples(1000))
 def test_publication_is_published_or_rejected(value: object) -> None:
-    publication = outcome(Publication.parse, value, MessageError)
+    publication = outcome(parse_publication, value, MessageError)
     if isinstance(publication, str):
         assert "expected" in publication
         return

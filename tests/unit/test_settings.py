@@ -3,10 +3,11 @@
 import json
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from ecr_scan_reporter.errors import SettingError
-from ecr_scan_reporter.models import Selection
+from ecr_scan_reporter.models.selection import Selection
 from ecr_scan_reporter.settings import (
     ConsoleWidgetSettings,
     ImagesScannerSettings,
@@ -15,6 +16,7 @@ from ecr_scan_reporter.settings import (
     RepositoriesScannerSettings,
 )
 from ecr_scan_reporter.shared.durations import Duration
+from ecr_scan_reporter.shared.schedules import Schedule
 
 REPOSITORIES_SCANNER = {
     "REPOSITORIES_FILTER_REGEXP": "^(?!sandbox/)",
@@ -68,12 +70,6 @@ def test_reporter_deadlines_are_days_by_severity() -> None:
     assert settings.fix_within == {"CRITICAL": 1, "EXPLOITED": 3650}
 
 
-@pytest.mark.parametrize("value", ["7", "[", '{"URGENT": 7}', '{"HIGH": 0}', '{"HIGH": 3651}', '{"HIGH": 1.5}'])
-def test_invalid_deadlines_are_named(value: str) -> None:
-    with pytest.raises(SettingError, match="FIX_WITHIN is .*; expected a JSON object of days from 1 to 3650"):
-        ReporterSettings.from_env({**REPORTER, "FIX_WITHIN": value})
-
-
 def test_excluded_repository_does_not_match() -> None:
     settings = RepositoriesScannerSettings.from_env(
         {**REPOSITORIES_SCANNER, "REPOSITORIES_EXCLUDE_REGEXP": "team-a/mirror"}
@@ -94,58 +90,9 @@ def test_selection_is_empty_by_default(value: str) -> None:
     assert ImagesScannerSettings.from_env({**IMAGES_SCANNER, "IMAGES_SELECTION": value}).selection == Selection()
 
 
-@pytest.mark.parametrize(
-    ("value", "complaint"),
-    [
-        ("{", "IMAGES_SELECTION is .*; expected a JSON object with any of"),
-        ("[]", "IMAGES_SELECTION is .*; expected a JSON object with any of"),
-        ('{"latest": 3}', "IMAGES_SELECTION is .*; expected a JSON object with any of"),
-        ('{"newest": 0}', "IMAGES_SELECTION is .*; expected a JSON object with any of"),
-        ('{"newest": true}', "IMAGES_SELECTION is .*; expected a JSON object with any of"),
-        ('{"tagged_only": 1}', "IMAGES_SELECTION is .*; expected a JSON object with any of"),
-        ('{"tag_regexp": "("}', "IMAGES_SELECTION.tag_regexp is .*; expected a Python regular expression"),
-        ('{"pushed_within": "1y"}', "IMAGES_SELECTION.pushed_within is '1y'; expected months, weeks"),
-        ('{"pulled_within": 7}', "IMAGES_SELECTION.pulled_within is 7; expected months, weeks"),
-    ],
-)
-def test_invalid_selection_is_named(value: str, complaint: str) -> None:
-    with pytest.raises(SettingError, match=complaint):
-        ImagesScannerSettings.from_env({**IMAGES_SCANNER, "IMAGES_SELECTION": value})
-
-
-@pytest.mark.parametrize("value", ["0", "", "-1", "many", "1000"])
-def test_threads_outside_1_to_999_are_rejected(value: str) -> None:
-    with pytest.raises(SettingError, match=f"THREADS is '{value}'; expected a whole number from 1 to 999"):
-        ImagesScannerSettings.from_env({**IMAGES_SCANNER, "THREADS": value})
-
-
-@pytest.mark.parametrize("name", REPOSITORIES_SCANNER)
-def test_missing_setting_of_the_repositories_scanner_is_named(name: str) -> None:
-    with pytest.raises(SettingError, match=name):
-        RepositoriesScannerSettings.from_env({key: value for key, value in REPOSITORIES_SCANNER.items() if key != name})
-
-
-@pytest.mark.parametrize("name", IMAGES_SCANNER)
-def test_missing_setting_of_the_images_scanner_is_named(name: str) -> None:
-    with pytest.raises(SettingError, match=name):
-        ImagesScannerSettings.from_env({key: value for key, value in IMAGES_SCANNER.items() if key != name})
-
-
-@pytest.mark.parametrize("name", REPORTER)
-def test_missing_setting_of_the_reporter_is_named(name: str) -> None:
-    with pytest.raises(SettingError, match=name):
-        ReporterSettings.from_env({key: value for key, value in REPORTER.items() if key != name})
-
-
 def test_console_widget_has_a_table_a_name_and_a_maximum_age() -> None:
     settings = ConsoleWidgetSettings.from_env(CONSOLE_WIDGET)
     assert settings == ConsoleWidgetSettings("memory", "platform", Duration(1, 2, 3))
-
-
-@pytest.mark.parametrize("name", CONSOLE_WIDGET)
-def test_missing_setting_of_the_console_widget_is_named(name: str) -> None:
-    with pytest.raises(SettingError, match=name):
-        ConsoleWidgetSettings.from_env({key: value for key, value in CONSOLE_WIDGET.items() if key != name})
 
 
 def test_reporter_has_optional_settings() -> None:
@@ -156,53 +103,35 @@ def test_reporter_has_optional_settings() -> None:
     assert ReporterSettings.from_env({**REPORTER, "GROUP_BY": ""}).group_by is None
 
 
-@pytest.mark.parametrize("value", ["team", "(a)(b)", "("])
-def test_group_by_without_exactly_one_capture_is_rejected(value: str) -> None:
-    with pytest.raises(SettingError, match="GROUP_BY is .*; expected a Python regular expression"):
-        ReporterSettings.from_env({**REPORTER, "GROUP_BY": value})
-
-
-@pytest.mark.parametrize("value", ["(a", "a{99999999999}", "(" * 20_000 + ")" * 20_000])
-def test_regexp_that_does_not_compile_is_named(value: str) -> None:
-    with pytest.raises(SettingError, match="REPOSITORIES_FILTER_REGEXP is .*; expected a Python regular expression"):
-        RepositoriesScannerSettings.from_env({**REPOSITORIES_SCANNER, "REPOSITORIES_FILTER_REGEXP": value})
-
-
-@pytest.mark.parametrize("value", ["arn:chat", "reports", "arn:aws:sqs:eu-west-1:123456789012:reports"])
-def test_invalid_topic_arn_is_named(value: str) -> None:
-    with pytest.raises(SettingError, match=f"REPORTS_TOPIC_ARN is '{value}'; expected the ARN of the topic"):
-        ReporterSettings.from_env({**REPORTER, "REPORTS_TOPIC_ARN": value})
-
-
 def test_images_scanner_knows_intervals_of_more_than_a_day() -> None:
-    settings = ImagesScannerSettings.from_env({**IMAGES_SCANNER, "RUN_INTERVAL_SECONDS": "604800"})
+    settings = ImagesScannerSettings.from_env({**IMAGES_SCANNER, "SCHEDULE_EXPRESSION": "rate(7 days)"})
     assert settings.run_interval == timedelta(days=7)
 
 
-@pytest.mark.parametrize("value", ["0", "59", "31622401", "1.5", "", "-60"])
-def test_invalid_run_interval_is_named(value: str) -> None:
-    with pytest.raises(SettingError, match=f"RUN_INTERVAL_SECONDS is '{value}'; expected a whole number of seconds"):
-        ImagesScannerSettings.from_env({**IMAGES_SCANNER, "RUN_INTERVAL_SECONDS": value})
+def test_interval_between_two_runs_is_at_most_a_year() -> None:
+    for expression in ("rate(4000 days)", "cron(0 4 29 2 ? *)"):
+        environment = {**IMAGES_SCANNER, "SCHEDULE_EXPRESSION": expression}
+        assert ImagesScannerSettings.from_env(environment).run_interval == timedelta(days=366)
 
 
-@pytest.mark.parametrize("value", ["", "7", "0d", "1h"])
-def test_invalid_duration_is_named(value: str) -> None:
-    with pytest.raises(SettingError, match=f"ECR_IMAGES_DURATION_DELTA is '{value}'; expected months, weeks"):
-        ImagesScannerSettings.from_env({**IMAGES_SCANNER, "ECR_IMAGES_DURATION_DELTA": value})
+def test_repositories_scanner_knows_the_schedule_and_the_promised_age() -> None:
+    settings = RepositoriesScannerSettings.from_env(REPOSITORIES_SCANNER)
+    assert (settings.schedule, settings.max_age) == (Schedule(timedelta(days=1)), Duration(0, 0, 7))
+    values = {"SCHEDULE_EXPRESSION": "cron(0 4 ? * MON *)", "ECR_IMAGES_DURATION_DELTA": "2w"}
+    settings = RepositoriesScannerSettings.from_env({**REPOSITORIES_SCANNER, **values})
+    assert (settings.schedule.longest_interval, settings.max_age) == (timedelta(days=7), Duration(0, 2, 0))
 
 
-@pytest.mark.parametrize("value", ["yes", "True", "1", ""])
-def test_flag_other_than_true_or_false_is_rejected(value: str) -> None:
-    with pytest.raises(SettingError, match="NOTIFY_ON_SCAN_FAILURE is .*; expected true or false"):
-        ReporterSettings.from_env({**REPORTER, "NOTIFY_ON_SCAN_FAILURE": value})
-
-
-@pytest.mark.parametrize(
-    "value", ["", "[]", "{", '{"CRITICAL": 0}', '{"CRITICAL": true}', '{"HIHG": 1}', '{"LOW": 1.5}']
-)
-def test_invalid_thresholds_are_rejected(value: str) -> None:
-    with pytest.raises(SettingError, match="SEVERITY_THRESHOLDS is .*; expected a JSON object of whole numbers"):
-        ReporterSettings.from_env({**REPORTER, "SEVERITY_THRESHOLDS": value})
+@pytest.mark.parametrize("value", ["0", "86400", "1 day", "", "rate(0 days)", "cron(0 4 * * * *)"])
+def test_invalid_schedule_is_named(value: str) -> None:
+    for kind, environment in (
+        (RepositoriesScannerSettings, REPOSITORIES_SCANNER),
+        (ImagesScannerSettings, IMAGES_SCANNER),
+    ):
+        with pytest.raises(
+            SettingError, match=re.escape(f"SCHEDULE_EXPRESSION is '{value}'; expected a rate, such as")
+        ):
+            kind.from_env({**environment, "SCHEDULE_EXPRESSION": value})
 
 
 def test_reporter_reports_changes_and_reminds_never_by_default() -> None:
@@ -218,14 +147,76 @@ def test_reporter_settings_of_memory() -> None:
     assert (settings.remind_after, settings.report_window) == (Duration(0, 0, 30), timedelta(hours=12))
 
 
-def test_reporter_settings_of_the_digest() -> None:
+def test_reporter_settings_of_the_overview() -> None:
     settings = ReporterSettings.from_env(REPORTER)
     assert (settings.max_age, settings.run_interval, settings.dlq_urls) == (Duration(0, 0, 7), timedelta(days=1), ())
     url = "https://sqs.eu-west-1.amazonaws.com/123456789012/images-dlq"
-    values = {"ECR_IMAGES_DURATION_DELTA": "2w", "RUN_INTERVAL_SECONDS": "31622400", "DLQ_URLS": json.dumps([url])}
+    values = {"ECR_IMAGES_DURATION_DELTA": "2w", "SCHEDULE_EXPRESSION": "rate(366 days)", "DLQ_URLS": json.dumps([url])}
     settings = ReporterSettings.from_env({**REPORTER, **values})
     assert (settings.max_age, settings.run_interval) == (Duration(0, 2, 0), timedelta(days=366))
     assert settings.dlq_urls == (url,)
+
+
+KINDS: dict[Any, dict[str, str]] = {
+    RepositoriesScannerSettings: REPOSITORIES_SCANNER,
+    ImagesScannerSettings: IMAGES_SCANNER,
+    ReporterSettings: REPORTER,
+    ConsoleWidgetSettings: CONSOLE_WIDGET,
+}
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, valid in KINDS.items() for name in valid])
+def test_missing_setting_is_named(kind: Any, name: str) -> None:
+    with pytest.raises(SettingError, match=name):
+        kind.from_env({key: value for key, value in KINDS[kind].items() if key != name})
+
+
+DURATION, REGEXP = "months, weeks and days", "a Python regular expression"
+SELECTION, THRESHOLDS = "a JSON object with any of", "a JSON object of whole numbers"
+FLAG, DAYS, URLS = "true or false", "a JSON object of days from 1 to 3650", "a JSON list of the URLs of queues"
+# Name of a setting, what is expected of it, and values that are rejected.
+INVALID: dict[Any, list[tuple[str, str, list[str]]]] = {
+    RepositoriesScannerSettings: [
+        ("REPOSITORIES_FILTER_REGEXP", REGEXP, ["(a", "a{99999999999}", "(" * 20_000 + ")" * 20_000]),
+    ],
+    ImagesScannerSettings: [
+        ("ECR_IMAGES_DURATION_DELTA", DURATION, ["", "7", "0d", "1h"]),
+        ("IMAGES_SELECTION", SELECTION, ["{", "[]", '{"latest": 3}', '{"newest": 0}', '{"newest": true}']),
+        ("IMAGES_SELECTION", SELECTION, ['{"tagged_only": 1}']),
+        ("THREADS", "a whole number from 1 to 999", ["0", "", "-1", "many", "1000"]),
+    ],
+    ReporterSettings: [
+        ("DLQ_URLS", URLS, ["", '{"url": 1}', "5"]),
+        ("ECR_IMAGES_DURATION_DELTA", DURATION, ["1y"]),
+        ("FIX_WITHIN", DAYS, ["7", "[", '{"URGENT": 7}', '{"HIGH": 0}', '{"HIGH": 3651}', '{"HIGH": 1.5}']),
+        ("GROUP_BY", REGEXP, ["team", "(a)(b)", "("]),
+        ("MEMORY_TABLE_NAME", "the name of the memory table", [""]),
+        ("NOTIFY_ON", "changes or every_scan", ["always"]),
+        ("NOTIFY_ON_FIXED", FLAG, ["yes"]),
+        ("NOTIFY_ON_SCAN_FAILURE", FLAG, ["yes", "True", "1", ""]),
+        ("REMIND_AFTER", DURATION, ["30 days"]),
+        ("REPORTS_TOPIC_ARN", "the ARN of the topic", ["arn:chat", "reports", "arn:aws:sqs:eu-west-1:123456789012:a"]),
+        ("REPORT_WINDOW_SECONDS", "a whole number of seconds from 0 to 43200", ["43201"]),
+        ("SCHEDULE_EXPRESSION", 'a rate, such as "rate', ["4 days"]),
+        ("SEVERITY_THRESHOLDS", THRESHOLDS, ["", "[]", "{", '{"CRITICAL": 0}', '{"CRITICAL": true}']),
+        ("SEVERITY_THRESHOLDS", THRESHOLDS, ['{"HIHG": 1}', '{"LOW": 1.5}']),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "expected", "value"),
+    [
+        (kind, name, expected, value)
+        for kind, settings in INVALID.items()
+        for name, expected, values in settings
+        for value in values
+    ],
+)
+def test_invalid_setting_is_named(kind: Any, name: str, expected: str, value: str) -> None:
+    named = re.escape(repr(value)) if len(value) < 100 else ".*"
+    with pytest.raises(SettingError, match=f"^{name} is {named}; expected {expected}"):
+        kind.from_env({**KINDS[kind], name: value})
 
 
 @pytest.mark.parametrize("name", ["FIX_WITHIN", "DLQ_URLS", "SEVERITY_THRESHOLDS"])
@@ -235,20 +226,13 @@ def test_json_that_is_nested_too_deep_is_named(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "expected"),
+    ("value", "complaint"),
     [
-        ("ECR_IMAGES_DURATION_DELTA", "1y", "months, weeks and days"),
-        ("RUN_INTERVAL_SECONDS", "31622401", "a whole number of seconds from 60 to 31622400"),
-        ("DLQ_URLS", "", "a JSON list of the URLs of queues"),
-        ("DLQ_URLS", '{"url": 1}', "a JSON list of the URLs of queues"),
-        ("DLQ_URLS", "5", "a JSON list of the URLs of queues"),
-        ("NOTIFY_ON", "always", "changes or every_scan"),
-        ("NOTIFY_ON_FIXED", "yes", "true or false"),
-        ("REMIND_AFTER", "30 days", "months, weeks and days"),
-        ("REPORT_WINDOW_SECONDS", "43201", "a whole number of seconds from 0 to 43200"),
-        ("MEMORY_TABLE_NAME", "", "the name of the memory table"),
+        ('{"tag_regexp": "("}', f"tag_regexp is '\\('; expected {REGEXP}"),
+        ('{"pushed_within": "1y"}', f"pushed_within is '1y'; expected {DURATION}"),
+        ('{"pulled_within": 7}', f"pulled_within is 7; expected {DURATION}"),
     ],
 )
-def test_invalid_setting_of_memory_is_named(name: str, value: str, expected: str) -> None:
-    with pytest.raises(SettingError, match=f"{name} is '{value}'; expected {expected}"):
-        ReporterSettings.from_env({**REPORTER, name: value})
+def test_invalid_part_of_a_selection_is_named(value: str, complaint: str) -> None:
+    with pytest.raises(SettingError, match=f"IMAGES_SELECTION.{complaint}"):
+        ImagesScannerSettings.from_env({**IMAGES_SCANNER, "IMAGES_SELECTION": value})

@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from ecr_scan_reporter.shared import clock
-from virtual_time import START, TIME
+from support.virtual_time import START, TIME
 
 ROOT = Path(__file__).resolve().parents[2]
 READS_THE_CLOCK = re.compile(

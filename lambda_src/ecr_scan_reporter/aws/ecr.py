@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,10 @@ from ecr_scan_reporter.errors import (
     ThrottledError,
     TransientError,
 )
-from ecr_scan_reporter.models import INDEX_MEDIA_TYPES, Finding, Image, IndexChild, Scan, ScanResult, StartOutcome
+from ecr_scan_reporter.models.findings import Finding
+from ecr_scan_reporter.models.image_kinds import INDEX_MEDIA_TYPES
+from ecr_scan_reporter.models.images import Image, IndexChild
+from ecr_scan_reporter.models.scans import Scan, ScanResult, StartOutcome
 from ecr_scan_reporter.shared.concurrency import chunked
 from ecr_scan_reporter.shared.text import clean
 
@@ -78,8 +82,7 @@ def single_attempt_client(threads: int = 1) -> "ECRClient":
     botocore's standard and adaptive modes also retry LimitExceededException, which StartImageScan returns for an image
     that was scanned within 24 hours.
     """
-    client: ECRClient = create_client("ecr", threads=threads, attempts=1)
-    return client
+    return ecr_client(threads, attempts=1)
 
 
 class EcrRegistry:
@@ -101,12 +104,10 @@ class EcrRegistry:
             AwsError: ECR rejected a call.
         """
         pages = self._ecr.get_paginator("describe_repositories").paginate(PaginationConfig={"PageSize": _PAGE_SIZE})
-        try:
+        with _translated():
             for page in pages:
                 for repository in page["repositories"]:
                     yield repository["repositoryName"]
-        except (ClientError, BotoCoreError) as error:
-            raise _to_domain_error(error) from error
 
     def image_pages(self, repository: str) -> Iterator[list[Image]]:
         """Yield the images of a repository, one per digest, in pages of 1,000; one call per page.
@@ -118,11 +119,9 @@ class EcrRegistry:
         pages = self._ecr.get_paginator("describe_images").paginate(
             repositoryName=repository, PaginationConfig={"PageSize": _PAGE_SIZE}
         )
-        try:
+        with _translated():
             for page in pages:
                 yield [_image(repository, detail) for detail in page["imageDetails"]]
-        except (ClientError, BotoCoreError) as error:
-            raise _to_domain_error(error) from error
 
     def image(self, repository: str, digest: str) -> Image:
         """Return one image.
@@ -132,10 +131,8 @@ class EcrRegistry:
             RepositoryNotFoundError: the repository was deleted.
             AwsError: ECR rejected the call.
         """
-        try:
+        with _translated():
             response = self._ecr.describe_images(repositoryName=repository, imageIds=[{"imageDigest": digest}])
-        except (ClientError, BotoCoreError) as error:
-            raise _to_domain_error(error) from error
         return _image(repository, response["imageDetails"][0])
 
     def last_scan(self, repository: str, digest: str) -> Scan | None:
@@ -151,14 +148,12 @@ class EcrRegistry:
             AwsError: ECR rejected the call for a reason that concerns every image.
         """
         try:
-            response = self._single_attempt_ecr.describe_image_scan_findings(
-                repositoryName=repository, imageId={"imageDigest": digest}, maxResults=1
-            )
-        except (ClientError, BotoCoreError) as error:
-            domain_error = _to_domain_error(error, of_one_image=True)
-            if isinstance(domain_error, ScanNotFoundError):
-                return None
-            raise domain_error from error
+            with _translated(of_one_image=True):
+                response = self._single_attempt_ecr.describe_image_scan_findings(
+                    repositoryName=repository, imageId={"imageDigest": digest}, maxResults=1
+                )
+        except ScanNotFoundError:
+            return None
         status: Any = response.get("imageScanStatus") or {}
         if "status" not in status:
             raise ImageRejectedError(f"DescribeImageScanFindings returned no status for {digest}", "NoScanStatus")
@@ -180,7 +175,7 @@ class EcrRegistry:
         completed_at: datetime | None = None
         operating_system = ""
         findings: list[Finding] = []
-        try:
+        with _translated():
             for page in pages:
                 status = page.get("imageScanStatus") or {}
                 found: Any = page.get("imageScanFindings") or {}
@@ -189,8 +184,6 @@ class EcrRegistry:
                 for entry in filter(_is_object, found.get("enhancedFindings") or ()):
                     findings += _enhanced_findings(entry)
                     operating_system = operating_system or _operating_system(entry)
-        except (ClientError, BotoCoreError) as error:
-            raise _to_domain_error(error) from error
         return ScanResult(
             status=status.get("status", ""),
             description=clean(status.get("description"), 1024),
@@ -218,14 +211,12 @@ class EcrRegistry:
         }
 
     def _manifests(self, repository: str, digests: Sequence[str]) -> Iterator[tuple[str, str]]:
-        try:
+        with _translated():
             response = self._ecr.batch_get_image(
                 repositoryName=repository,
                 imageIds=[{"imageDigest": digest} for digest in digests],
                 acceptedMediaTypes=sorted(INDEX_MEDIA_TYPES),
             )
-        except (ClientError, BotoCoreError) as error:
-            raise _to_domain_error(error) from error
         for image in response["images"]:
             yield image["imageId"]["imageDigest"], image["imageManifest"]
 
@@ -237,10 +228,8 @@ class EcrRegistry:
         Raises:
             AwsError: ECR rejected the call.
         """
-        try:
+        with _translated():
             response = self._ecr.get_registry_scanning_configuration()
-        except (ClientError, BotoCoreError) as error:
-            raise _to_domain_error(error) from error
         return response.get("scanningConfiguration", {}).get("scanType") != "ENHANCED"
 
     def start_scan(self, repository: str, digest: str) -> StartOutcome:
@@ -254,13 +243,13 @@ class EcrRegistry:
             RepositoryNotFoundError: the repository was deleted.
             AwsError: ECR rejected the call for a reason that concerns every image.
         """
-        try:
-            self._single_attempt_ecr.start_image_scan(repositoryName=repository, imageId={"imageDigest": digest})
-        except (ClientError, BotoCoreError) as error:
-            outcome = _per_image_outcome(error)
-            if outcome is None:
-                raise _to_domain_error(error, of_one_image=True) from error
-            return outcome
+        with _translated(of_one_image=True):
+            try:
+                self._single_attempt_ecr.start_image_scan(repositoryName=repository, imageId={"imageDigest": digest})
+            except ClientError as error:
+                if outcome := _per_image_outcome(error):
+                    return outcome
+                raise
         return StartOutcome.STARTED
 
 
@@ -390,10 +379,8 @@ def _score(value: object) -> float:
     return score if 0 <= score <= 10 else 0.0
 
 
-def _per_image_outcome(error: ClientError | BotoCoreError) -> StartOutcome | None:
+def _per_image_outcome(error: ClientError) -> StartOutcome | None:
     """Return what a rejected StartImageScan says about this image alone; None if the reason may concern others."""
-    if not isinstance(error, ClientError):
-        return None
     match _code(error):
         # The account's daily quota has the same code. AWS documents only the message of the limit per image.
         case "LimitExceededException" if "per image" in _message(error):
@@ -407,7 +394,16 @@ def _per_image_outcome(error: ClientError | BotoCoreError) -> StartOutcome | Non
     return None
 
 
-def _to_domain_error(error: ClientError | BotoCoreError, *, of_one_image: bool = False) -> AwsError:
+@contextmanager
+def _translated(*, of_one_image: bool = False) -> Iterator[None]:
+    """Translate the errors of calls to ECR into those of this package."""
+    try:
+        yield
+    except (ClientError, BotoCoreError) as error:
+        raise _to_domain_error(error, of_one_image=of_one_image) from error
+
+
+def _to_domain_error(error: ClientError | BotoCoreError, *, of_one_image: bool) -> AwsError:
     """Translate an error. An unknown code of a call for one image is assumed to concern that image alone."""
     if isinstance(error, ConnectionError | HTTPClientError):  # no response: a timeout or a closed connection
         return TransientError(str(error), type(error).__name__)

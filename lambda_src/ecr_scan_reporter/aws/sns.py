@@ -1,15 +1,13 @@
-"""Publishes reports to Amazon SNS, and reads who is subscribed to them."""
+"""Publishes reports and overviews to Amazon SNS, and reads who is subscribed to them."""
 
 import json
-import zlib
-from base64 import b64decode, b64encode
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ecr_scan_reporter.aws.clients import create_client
-from ecr_scan_reporter.errors import AwsError, MessageError, PublishError
+from ecr_scan_reporter.errors import AwsError, PublishError
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
@@ -23,21 +21,24 @@ MAX_MESSAGE = 256 * 1024
 _PENDING = "PendingConfirmation"
 # Unconfirmed addresses that are read, with 100 subscriptions a call; far more than a topic for reports has.
 _MAX_UNCONFIRMED = 100
+# Of a message.
+Attributes = dict[str, str | int | list[str]]
 # The topics of this module.
 REPORTS, CHAT = "reports", "chat"
-_TEXT_PARAMETERS = frozenset({"Subject", "Message", "MessageStructure"})
-# Bytes of a publication as JSON: quotes take two bytes there, and the rest of a message is text.
-_MAX_PUBLICATION = 4 * MAX_MESSAGE
 
 
 class ReportMessage(NamedTuple):
-    """One page of a report in every format, and the attributes that filter policies can match."""
+    """One page of a report or of an overview in every format, and the attributes that filter policies can match.
+
+    At most ten attributes: for queues with raw delivery, SNS discards messages with more.
+    https://docs.aws.amazon.com/sns/latest/dg/sns-message-attributes.html
+    """
 
     subject: str
     email: str
     document: str
     chat: str
-    attributes: dict[str, str | int | list[str]]
+    attributes: Attributes
 
 
 class Publication(NamedTuple):
@@ -57,61 +58,6 @@ class Publication(NamedTuple):
         for name, attribute in self.parameters.get("MessageAttributes", {}).items():
             size += sum(len(part.encode()) for part in (name, attribute["DataType"], attribute["StringValue"]))
         return size
-
-    def to_json(self) -> str:
-        """Return the body of the queue message that asks the reporter to publish this again.
-
-        The parameters are compressed. A full page is as large as a message of the queue may be, and would be larger as
-        text in JSON.
-        """
-        data = zlib.compress(json.dumps(self.parameters, ensure_ascii=False).encode(), 9)
-        return json.dumps({"publish": {"topic": self.topic, "data": b64encode(data).decode()}})
-
-    @classmethod
-    def parse(cls, value: object) -> "Publication":
-        """Parse what a queue message asks to publish: the value of "publish" in its JSON.
-
-        Raises:
-            MessageError: it is not what `to_json` encodes.
-        """
-        match value:
-            case {"topic": str() as topic, "data": str() as data} if topic in (REPORTS, CHAT):
-                parameters = _decode(data)
-                if _is_message(parameters):
-                    return cls(topic, parameters)
-        raise MessageError(f"publish is {value!r:.100}; expected a topic of this module, and a message for it as data")
-
-
-def _decode(data: str) -> Any:
-    """Return the JSON value that was compressed; None if there is none."""
-    try:
-        return json.loads(zlib.decompressobj().decompress(b64decode(data, validate=True), _MAX_PUBLICATION))
-    except (RecursionError, ValueError, zlib.error):
-        return None
-
-
-def _is_message(parameters: Any) -> bool:
-    """Return whether these are parameters of SNS that `publications` could have made."""
-    if not isinstance(parameters, dict):
-        return False
-    texts = dict(parameters)
-    attributes = texts.pop("MessageAttributes", {})
-    if not isinstance(attributes, dict) or not texts.get("Message") or not texts.keys() <= _TEXT_PARAMETERS:
-        return False
-    for attribute in attributes.values():
-        if not isinstance(attribute, dict) or attribute.keys() != {"DataType", "StringValue"}:
-            return False
-    values = [value for group in (texts, *attributes.values()) for value in group.values()]
-    return all(isinstance(value, str) and _is_encodable(value) for value in (*values, *attributes))
-
-
-def _is_encodable(text: str) -> bool:
-    """Return whether a text has no lone surrogates, which JSON can hold and UTF-8 cannot."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def publications(message: ReportMessage) -> list[Publication]:

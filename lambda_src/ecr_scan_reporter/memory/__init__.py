@@ -4,14 +4,16 @@
   REPOSITORY#<name>  IMAGE#<digest>                            the last scan, about 300 bytes      reporter
                      IMAGE#<digest>#ASKED                      its scan in ECR; which run asked    images scanner
                      FINDINGS#<digest>#<part>                  the findings, compressed            reporter
-                     INDEX#<digest>                            the manifests of an image index     both
+                     INDEX#<digest>                            the manifests of an image index     images scanner,
+                                                                                                   reporter
                      REPOSITORY                                since when the repository is known  reporter
                      TRACK#<platform>#<label>#<time>#<digest>  an image of a track, by time        reporter
   STATES             <repository>                              a repository after its last run     images scanner
-  SUMMARIES          <repository>                              what the digest says of it          images scanner
-  DIGESTS            LAST                                      when the last digest was published  reporter
+  SUMMARIES          <repository>                              what the overview says of it        images scanner
+  OVERVIEWS          LAST                                      the last overview                   reporter
                      SNAPSHOT#<time>#<part>                    what was open in each repository    reporter
-  RUNS               <run>                                     how far a run of the schedule is    all
+  RUNS               <run>                                     how far a run of the schedule is    repositories scanner,
+                                                                                                   reporter
   PASSES             OPEN                                      the pass that is not complete       repositories scanner
                      HEARTBEAT                                 when the last heartbeat came        repositories scanner
   WINDOWS            <window>                                  since when something waits in it    reporter

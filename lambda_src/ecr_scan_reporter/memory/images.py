@@ -3,15 +3,18 @@
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Item, Key, Put, Table
+from ecr_scan_reporter.errors import UnreadableItemError
 from ecr_scan_reporter.memory.items import (
     END,
-    UNREADABLE,
+    IMAGE_LIFETIME,
+    TRACK_LIFETIME,
+    decoding,
     expires,
     image_key,
     key_part,
@@ -24,7 +27,7 @@ from ecr_scan_reporter.memory.items import (
     to_time,
 )
 from ecr_scan_reporter.memory.scans import asked_key
-from ecr_scan_reporter.models import severity_rank
+from ecr_scan_reporter.models.severities import severity_rank
 
 logger = logging.getLogger(__name__)
 
@@ -32,8 +35,8 @@ logger = logging.getLogger(__name__)
 _PART_SIZE = 350_000
 # How many tags are kept: the first ones name the image, and the first ones in alphabetical order name its tracks.
 _TAGS = 10
-# How many earlier images of a track are considered in the search for a predecessor.
-_PREDECESSORS = 5
+# How many images of a track are considered in the search for a predecessor or a successor.
+_TRACK_IMAGES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,14 @@ class Ledger:
         return cls(*values)
 
 
+class UpdateKey(NamedTuple):
+    """The package and its versions, which identify an update."""
+
+    package: str
+    installed_versions: tuple[str, ...]
+    fixed_versions: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Update:
     """An update of a package that solves open findings. `fixed_versions` is empty if none is known."""
@@ -92,9 +103,9 @@ class Update:
     images: int = 1
 
     @property
-    def key(self) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    def key(self) -> UpdateKey:
         """The package and its versions, which identify the update."""
-        return self.package, self.installed_versions, self.fixed_versions
+        return UpdateKey(self.package, self.installed_versions, self.fixed_versions)
 
     def sort_key(self) -> tuple[object, ...]:
         """Return a sort key: the most critical findings first, then the most images, then the other severities."""
@@ -218,8 +229,8 @@ class ImageMemory:
                 continue
             try:
                 record = image_record(item)
-            except UNREADABLE as error:
-                extra = {"repository": repository, "digest": digest, "reason": repr(error)}
+            except UnreadableItemError as error:
+                extra = {"repository": repository, "digest": digest, "reason": str(error)}
                 logger.warning("what memory holds of an image cannot be read", extra=extra)
                 continue
             yield digest, record
@@ -235,20 +246,35 @@ class ImageMemory:
         )
         return to_time(item["since"]) or now
 
-    def predecessors(self, repository: str, platform: str, label: str, before: datetime) -> list[tuple[str, str]]:
-        """Return the digests and operating systems of the last few images of a track before a time, newest first."""
-        prefix = _track_key(platform, label)
-        items = self._table.query(
-            repository_key(repository), prefix, prefix + sortable(before), limit=_PREDECESSORS, descending=True
-        )
-        return [(text(item, "digest"), text(item, "operating_system")) for item in items]
+    def track_images(
+        self,
+        repository: str,
+        digest: str,
+        record: ImageRecord,
+        labels: Iterable[str],
+        *,
+        before: datetime | None = None,
+        after: datetime | None = None,
+    ) -> Iterator[str]:
+        """Yield the digests of the last few other images of an image's tracks, the newest one of each track first.
 
-    def successors(self, repository: str, platform: str, label: str, after: datetime) -> list[tuple[str, str]]:
-        """Return the digests and operating systems of the last few images of a track after a time, newest first."""
-        prefix = _track_key(platform, label)
-        first = prefix + sortable(after + timedelta(seconds=1))
-        items = self._table.query(repository_key(repository), first, prefix + END, limit=_PREDECESSORS, descending=True)
-        return [(text(item, "digest"), text(item, "operating_system")) for item in items]
+        Args:
+            repository: of the image.
+            digest: of the image, which is left out.
+            record: of the image; images of another platform or operating system are left out.
+            labels: of the tracks.
+            before: only images that joined the track before this time (aware).
+            after: only images that joined it after this time (aware).
+        """
+        first, last = sortable(after + timedelta(seconds=1)) if after else "", sortable(before) if before else END
+        for label in labels:
+            track = _track_key(record.platform, label)
+            for item in self._table.query(
+                repository_key(repository), track + first, track + last, limit=_TRACK_IMAGES, descending=True
+            ):
+                systems = {record.operating_system, text(item, "operating_system")} - {""}
+                if text(item, "digest") != digest and len(systems) < 2:
+                    yield text(item, "digest")
 
     def write(
         self,
@@ -275,33 +301,36 @@ class ImageMemory:
         Raises:
             ConditionError: another invocation has written this image in the meantime.
         """
-        pk, until = repository_key(repository), expires(now)
-        obsolete: list[Key] = []
+        pk = repository_key(repository)
         puts: list[Put] = []
+        obsolete: list[Key] = []
         if findings is not None:
-            blobs = [findings[start : start + _PART_SIZE] for start in range(0, len(findings), _PART_SIZE)]
-            obsolete = [(pk, _findings_key(digest, n)) for n in range(len(blobs), record.parts)]
-            record = record._replace(parts=len(blobs))
-            puts += [
-                Put({"pk": pk, "sk": _findings_key(digest, n), "data": blob, "expires": until})
-                for n, blob in enumerate(blobs)
-            ]
-        puts.append(Put(image_item(pk, digest, record) | {"expires": until}, record.revision))
-        puts += [
-            Put(
-                {
-                    "pk": pk,
-                    "sk": _track_key(record.platform, label) + f"{sortable(since)}#{key_part(digest)}",
-                    "digest": digest,
-                    "operating_system": record.operating_system,
-                    "expires": until,
-                }
-            )
-            for label, since in tracks
-        ]
+            parts = _findings_items(pk, digest, findings, now)
+            obsolete = [(pk, _findings_key(digest, n)) for n in range(len(parts), record.parts)]
+            record = record._replace(parts=len(parts))
+            puts += map(Put, parts)
+        image = image_item(pk, digest, record) | {"expires": expires(now, IMAGE_LIFETIME)}
+        puts.append(Put(image, record.revision))
+        puts += [Put(_track_item(pk, digest, record, label, since, now)) for label, since in tracks]
         if outbox:
             puts.append(Put(outbox))
         self._table.write(puts, obsolete)
+
+
+def _findings_items(pk: str, digest: str, findings: bytes, now: datetime) -> list[Item]:
+    until = expires(now, IMAGE_LIFETIME)
+    blobs = (findings[start : start + _PART_SIZE] for start in range(0, len(findings), _PART_SIZE))
+    return [{"pk": pk, "sk": _findings_key(digest, n), "data": blob, "expires": until} for n, blob in enumerate(blobs)]
+
+
+def _track_item(pk: str, digest: str, record: ImageRecord, label: str, since: datetime, now: datetime) -> Item:
+    return {
+        "pk": pk,
+        "sk": _track_key(record.platform, label) + f"{sortable(since)}#{key_part(digest)}",
+        "digest": digest,
+        "operating_system": record.operating_system,
+        "expires": expires(now, TRACK_LIFETIME),
+    }
 
 
 def _findings_key(digest: str, part: int) -> str:
@@ -316,8 +345,13 @@ def _bytes(value: object) -> bytes:
     return value if isinstance(value, bytes) else b""
 
 
+@decoding()
 def image_record(item: Item) -> ImageRecord:
-    """Return the record of an image from its item."""
+    """Return the record of an image from its item.
+
+    Raises:
+        UnreadableItemError: the item cannot be parsed.
+    """
     return ImageRecord(
         revision=number(item, "revision"),
         event_at=to_time(item.get("event_at")),

@@ -6,16 +6,25 @@ pull would never expire one. https://github.com/aws/containers-roadmap/issues/23
 
 import json
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 
+from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.dynamodb import Item, Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
-from ecr_scan_reporter.errors import AwsError
-from ecr_scan_reporter.memory.items import UNREADABLE, expires, number, pack, repository_key, text, to_seconds
-from ecr_scan_reporter.models import IndexChild
+from ecr_scan_reporter.errors import AwsError, UnreadableItemError
+from ecr_scan_reporter.memory.items import (
+    INDEX_LIFETIME,
+    decoding,
+    expires,
+    number,
+    pack,
+    repository_key,
+    text,
+    to_seconds,
+)
+from ecr_scan_reporter.models.images import IndexChild
 from ecr_scan_reporter.shared.concurrency import chunked
-from ecr_scan_reporter.shared.deadline import Deadline
 
 logger = logging.getLogger(__name__)
 
@@ -38,31 +47,20 @@ def index_children(
 ) -> list[IndexChild]:
     """Return what image indexes consist of, from memory and otherwise from ECR.
 
-    Args:
-        ecr: the registry.
-        table: the memory table.
-        repository: of the indexes.
-        indexes: their digests.
-        now: aware.
-        deadline: of the reads; none if it is None. What was read before it is remembered.
-        memory_failed: is called when a call to the memory table fails; ECR is then asked instead.
+    What was read before the deadline, if there is one, is remembered. If a call to the memory table fails,
+    `memory_failed` is called, and ECR is asked instead.
 
     Raises:
         DeadlineExceededError: there are too many indexes to read in the remaining time.
         AwsError: ECR rejected a call.
     """
-    remembered = _remembered(table, repository, indexes, memory_failed)
-    children = dict[str, list[IndexChild]]()
-    outdated = dict[str, list[IndexChild]]()
-    for digest, item in remembered.items():
-        try:
-            children[digest] = _children(digest, item)
-        except UNREADABLE as error:
-            extra = {"repository": repository, "digest": digest, "reason": repr(error)}
-            logger.warning("what memory holds of an index cannot be read; ECR is asked", extra=extra)
-            continue
-        if number(item, "expires") < to_seconds(now + _REFRESH):
-            outdated[digest] = children[digest]
+    items = _remembered(table, repository, indexes, memory_failed)
+    children = _readable(items, repository)
+    outdated = {
+        digest: manifests
+        for digest, manifests in children.items()
+        if number(items[digest], "expires") < to_seconds(now + _REFRESH)
+    }
     if outdated:
         _remember(table, repository, outdated, now, memory_failed)
     for chunk in chunked([digest for digest in indexes if digest not in children], _INDEXES_PER_CALL):
@@ -72,6 +70,17 @@ def index_children(
         _remember(table, repository, manifests, now, memory_failed)
         children |= manifests
     return [child for digest in indexes for child in children.get(digest, ())]
+
+
+def _readable(items: Mapping[str, Item], repository: str) -> dict[str, list[IndexChild]]:
+    children: dict[str, list[IndexChild]] = {}
+    for digest, item in items.items():
+        try:
+            children[digest] = _children(digest, item)
+        except UnreadableItemError as error:
+            extra = {"repository": repository, "digest": digest, "reason": str(error)}
+            logger.warning("what memory holds of an index cannot be read; ECR is asked", extra=extra)
+    return children
 
 
 def _remembered(
@@ -106,7 +115,7 @@ def _remember(
             logger.warning("an index is too large to be remembered", extra=extra)
             continue
         key = {"pk": repository_key(repository), "sk": f"INDEX#{digest}"}
-        items.append({**key, "children": packed, "expires": expires(now)})
+        items.append({**key, "children": packed, "expires": expires(now, INDEX_LIFETIME)})
     try:
         table.put_many(items)
     except AwsError as error:
@@ -114,6 +123,7 @@ def _remember(
         memory_failed()
 
 
+@decoding()
 def _children(index: str, item: Item) -> list[IndexChild]:
     return [
         IndexChild(index, digest, platform, bool(attestation))

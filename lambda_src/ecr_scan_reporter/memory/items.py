@@ -1,22 +1,43 @@
 """Keys, times and lifetimes that several kinds of items share."""
 
 import json
-from collections.abc import Iterable
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 from ecr_scan_reporter.aws.dynamodb import Item
+from ecr_scan_reporter.errors import UnreadableItemError
 
 # Sorts after every key that begins with the same text: "~" is the last printable ASCII character, and no digest has it.
 END = "~"
-# Items of an image are kept for this long after its last scan: longer than most promised ages, because images that are
-# monitored continuously may have no scan for months.
+# How long items are kept after their last write. That of an image is its last scan: its items are kept for longer than
+# most promised ages, because images that are monitored continuously may have no scan for months.
 IMAGE_LIFETIME = timedelta(days=400)
+TRACK_LIFETIME = timedelta(days=400)
+INDEX_LIFETIME = timedelta(days=400)
+RULE_USE_LIFETIME = timedelta(days=400)
 RUN_LIFETIME = timedelta(days=7)
+# Of every other item that expires: what a run, or an overview, writes anew.
+_LIFETIME = timedelta(days=400)
 # What parsing an item may raise that is damaged, or that a later release of this package wrote.
-UNREADABLE = (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError)
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError, zlib.error)
 # Bytes. A sort key has at most three such parts.
 _MAX_KEY_PART = 300
+
+
+@contextmanager
+def decoding() -> Iterator[None]:
+    """Decorate a function that parses an item.
+
+    Raises:
+        UnreadableItemError: the function cannot parse it.
+    """
+    try:
+        yield
+    except UNREADABLE as error:
+        raise UnreadableItemError(repr(error)) from error
 
 
 def key_part(text: str) -> str:
@@ -53,7 +74,7 @@ def sortable(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def expires(now: datetime, lifetime: timedelta = IMAGE_LIFETIME) -> int:
+def expires(now: datetime, lifetime: timedelta = _LIFETIME) -> int:
     """Return the value of the TTL attribute, in Unix seconds."""
     return to_seconds(now + lifetime)
 

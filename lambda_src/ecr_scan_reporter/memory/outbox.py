@@ -9,10 +9,8 @@ from ecr_scan_reporter.aws.dynamodb import Item, Key, Table
 from ecr_scan_reporter.errors import ConditionError
 from ecr_scan_reporter.memory.items import (
     END,
-    RUN_LIFETIME,
     expires,
     key_part,
-    number,
     sortable,
     text,
     to_seconds,
@@ -45,23 +43,7 @@ class Window(NamedTuple):
     token: str
 
 
-class Run(NamedTuple):
-    """How far a run of the schedule is.
-
-    Args:
-        repositories: how many it queued.
-        results: how many of its scans have ended.
-        expected: how many scans it asked for at least, as of the last time this was looked up.
-        last_result_at: when the last scan ended (aware).
-    """
-
-    repositories: int
-    results: int
-    expected: int
-    last_result_at: datetime | None
-
-
-class Publisher(NamedTuple):
+class PublisherState(NamedTuple):
     """When the next check for something to publish is, and when the last inventory was published. Aware or None."""
 
     next_check: datetime | None
@@ -122,37 +104,7 @@ class Outbox:
             {"#run": "run", "#token": "token"},
         )
 
-    def add_results(self, run: str, results: int, now: datetime) -> None:
-        """Note that this many scans of a run have ended."""
-        self._table.update(
-            "RUNS",
-            run,
-            "SET last_result_at = :now, expires = :expires ADD results :results",
-            {":now": to_seconds(now), ":results": results, ":expires": expires(now, RUN_LIFETIME)},
-            {},
-        )
-
-    def run(self, run: str) -> Run:
-        """Return how far a run is."""
-        item = self._table.get("RUNS", run) or {}
-        return Run(
-            number(item, "repositories"),
-            number(item, "results"),
-            number(item, "expected"),
-            to_time(item.get("last_result_at")),
-        )
-
-    def expect(self, run: str, results: int, now: datetime) -> None:
-        """Note that at least this many scans of a run will end."""
-        self._table.update(
-            "RUNS",
-            run,
-            "SET expected = :results, expires = :expires",
-            {":results": results, ":expires": expires(now, RUN_LIFETIME)},
-            {},
-        )
-
-    def windows(self) -> tuple[list[Window], Publisher]:
+    def windows(self) -> tuple[list[Window], PublisherState]:
         """Return all open windows, and the state of the publisher."""
         items = {text(item, "sk"): item for item in self._table.query("WINDOWS", " ", END)}
         publisher = items.pop(_PUBLISHER, {})
@@ -161,7 +113,7 @@ class Outbox:
             for name, item in items.items()
             if (opened_at := to_time(item.get("opened_at"))) and (last_at := to_time(item.get("last_at")))
         ]
-        return windows, Publisher(
+        return windows, PublisherState(
             to_time(publisher.get("next_check")),
             to_time(publisher.get("inventory_at")),
         )

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Item, Table
 from ecr_scan_reporter.errors import AwsError
-from ecr_scan_reporter.memory.items import END, expires, text, to_seconds, to_time
+from ecr_scan_reporter.memory.items import END, RULE_USE_LIFETIME, expires, text, to_seconds, to_time
 from ecr_scan_reporter.settings import compile_regexp
 from ecr_scan_reporter.shared.concurrency import concurrent_map
 
@@ -136,7 +136,7 @@ class RuleMemory:
         sets = ", ".join(f"{name} = :{name}" for name in changed)
         values = {f":{name}": to_seconds(moment) for name, moment in changed.items()}
         item = self._table.update(
-            _USES, key, f"SET expires = :expires, {sets}", {":expires": expires(now), **values}, {}
+            _USES, key, f"SET expires = :expires, {sets}", {":expires": expires(now, RULE_USE_LIFETIME), **values}, {}
         )
         self._uses[key] = _use(item)
 
@@ -200,7 +200,7 @@ def _use(item: Item) -> RuleUse:
 
 def _use_item(key: str, use: RuleUse, now: datetime) -> Item:
     times = {name: to_seconds(getattr(use, name)) for name in RuleUse._fields}
-    return {"pk": _USES, "sk": key, "expires": expires(now), **times}
+    return {"pk": _USES, "sk": key, "expires": expires(now, RULE_USE_LIFETIME), **times}
 
 
 def _warn(rule: str, reason: str) -> None:

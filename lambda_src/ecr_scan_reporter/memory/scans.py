@@ -1,4 +1,4 @@
-"""What the images scanner remembers: the last scan of each image, and which scans it asked for."""
+"""The last scan of each image: as the reporter saw it, and as the images scanner asked for it."""
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
@@ -9,18 +9,17 @@ from typing import NamedTuple
 from ecr_scan_reporter.aws.dynamodb import Item, Table, Value
 from ecr_scan_reporter.memory.items import (
     END,
-    RUN_LIFETIME,
     UNREADABLE,
     expires,
     image_key,
-    key_part,
     number,
     repository_key,
     text,
     to_seconds,
     to_time,
 )
-from ecr_scan_reporter.models import UNSUPPORTED_IMAGE, Scan
+from ecr_scan_reporter.models.scan_statuses import COMPLETE, FAILED, UNSUPPORTED_SYSTEM
+from ecr_scan_reporter.models.scans import Scan
 
 logger = logging.getLogger(__name__)
 
@@ -50,48 +49,8 @@ class RememberedScan(NamedTuple):
     run: str = ""
 
 
-class RepositoryState(NamedTuple):
-    """A repository after a run.
-
-    Args:
-        repository: its name.
-        oldest_scan: when the image was scanned whose last scan is oldest (aware); None if an image has no date. It is
-            what the repositories are sorted by.
-        images: how many images are to be scanned.
-        asked: how many scans the run asked for.
-        run: the run's id.
-        updated_at: when the run ended here (aware); None until the state is remembered.
-        waiting_since: when the image was last scanned, or pushed if it was never scanned, that has waited longest for
-            a scan (aware); images without any date are left out. None if no image has one.
-        unscheduled: whether the runs of the schedule leave the repository out, so that it is no part of a pass.
-    """
-
-    repository: str
-    oldest_scan: datetime | None
-    images: int
-    asked: int
-    run: str
-    updated_at: datetime | None = None
-    waiting_since: datetime | None = None
-    unscheduled: bool = False
-
-
-class OpenPass(NamedTuple):
-    """The pass through all repositories that is not known to be complete.
-
-    Args:
-        run: the id of the run that began it.
-        repositories: how many repositories it queued.
-        since: when the pass before was complete, or when the first one began (aware).
-    """
-
-    run: str
-    repositories: int
-    since: datetime
-
-
 class ScanMemory:
-    """The part of the memory table that plans scans. Every method raises AwsError if DynamoDB rejects a call."""
+    """The part of the memory table with the scans. Every method raises AwsError if DynamoDB rejects a call."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -143,104 +102,15 @@ class ScanMemory:
         """
         pk, until, asked = repository_key(repository), expires(now), frozenset(asked)
 
-        def asked_before(digest: str) -> tuple[datetime | None, str]:
-            remembered = (before or {}).get(digest)
-            return (remembered.asked_at, remembered.run) if remembered else (None, "")
-
-        def item(digest: str, scan: Scan | None) -> Item:
-            asked_at, asked_by = asked_before(digest)
+        def request(digest: str) -> tuple[datetime | None, str]:
+            remembered = (before or {}).get(digest, RememberedScan(None))
             # The scan that a run asks for twice, because its message was delivered twice, is the first one.
-            if digest in asked and not (run and asked_by == run):
-                asked_at, asked_by = now, run
-            values: dict[str, Value] = {
-                "status": scan.status if scan else "",
-                "unsupported": int(bool(scan and UNSUPPORTED_IMAGE in scan.description)),
-                "scanned_at": to_seconds(scan.completed_at if scan else None),
-                "run": asked_by,
-                "asked_at": to_seconds(asked_at),
-            }
-            # Empty attributes are left out: a query is charged by the size of the items.
-            filled = {name: value for name, value in values.items() if value}
-            return {"pk": pk, "sk": asked_key(digest), "expires": until, **filled}
+            repeated = run and remembered.run == run
+            return (now, run) if digest in asked and not repeated else (remembered.asked_at, remembered.run)
 
-        self._table.put_many(item(digest, scan) for digest, scan in scans.items())
-
-    def remember_state(self, state: RepositoryState, now: datetime, summary: Item | None = None) -> None:
-        """Remember a repository after a run, and its summary's item in the same call."""
-        items: list[Item] = [
-            {
-                "pk": "STATES",
-                "sk": state.repository,
-                "oldest_scan": to_seconds(state.oldest_scan),
-                "waiting_since": to_seconds(state.waiting_since),
-                "images": state.images,
-                "asked": state.asked,
-                "run": state.run,
-                "updated_at": to_seconds(now),
-                "unscheduled": int(state.unscheduled),
-                "expires": expires(now),
-            }
-        ]
-        self._table.put_many([*items, summary] if summary else items)
-
-    def states(self) -> list[RepositoryState]:
-        """Return all repositories after their last runs; one call per MB."""
-        return [
-            RepositoryState(
-                text(item, "sk"),
-                to_time(item.get("oldest_scan")),
-                number(item, "images"),
-                number(item, "asked"),
-                text(item, "run"),
-                to_time(item.get("updated_at")),
-                to_time(item.get("waiting_since")),
-                bool(number(item, "unscheduled")),
-            )
-            for item in self._table.query("STATES", " ", END)
-        ]
-
-    def forget_repositories(self, repositories: Iterable[str]) -> None:
-        """Delete the states of repositories after their last runs, and their summaries."""
-        self._table.delete_many(
-            key for name in repositories for key in (("STATES", name), ("SUMMARIES", key_part(name)))
-        )
-
-    def begin_run(self, run: str, repositories: int, now: datetime) -> None:
-        """Remember how many repositories a run has queued."""
-        self._table.put({"pk": "RUNS", "sk": run, "repositories": repositories, "expires": expires(now, RUN_LIFETIME)})
-
-    def open_pass(self) -> OpenPass | None:
-        """Return the pass that is not known to be complete; None if there was none yet."""
-        for item in self._table.query("PASSES", "OPEN", "OPEN"):
-            if since := to_time(item.get("since")):
-                return OpenPass(text(item, "run"), number(item, "repositories"), since)
-        return None
-
-    def last_heartbeat(self) -> datetime | None:
-        """Return when the last heartbeat was written (aware); None if there was none."""
-        times = [to_time(item.get("at")) for item in self._table.query("PASSES", "HEARTBEAT", "HEARTBEAT")]
-        return times[0] if times else None
-
-    def remember_heartbeat(self, now: datetime) -> None:
-        """Remember that a heartbeat is written now."""
-        self._table.put({"pk": "PASSES", "sk": "HEARTBEAT", "at": to_seconds(now), "expires": expires(now)})
-
-    def forget_heartbeat(self, now: datetime) -> None:
-        """Forget when the last heartbeat was written, so that what comes next follows no pause."""
-        # The role of the repositories scanner may put this item, but not delete it.
-        self._table.put({"pk": "PASSES", "sk": "HEARTBEAT", "at": 0, "expires": expires(now)})
-
-    def remember_open_pass(self, open_pass: OpenPass, now: datetime) -> None:
-        """Remember the pass that is not known to be complete."""
-        self._table.put(
-            {
-                "pk": "PASSES",
-                "sk": "OPEN",
-                "run": open_pass.run,
-                "repositories": open_pass.repositories,
-                "since": to_seconds(open_pass.since),
-                "expires": expires(now),
-            }
+        self._table.put_many(
+            {"pk": pk, "sk": asked_key(digest), "expires": until, **_asked_attributes(scan, *request(digest))}
+            for digest, scan in scans.items()
         )
 
 
@@ -264,6 +134,18 @@ def asked_run(item: Item, answered_at: datetime | None, scanned_at: datetime) ->
     # another one.
     early, late = asked_at - timedelta(minutes=5), asked_at + timedelta(days=1)
     return text(item, "run") if early <= scanned_at <= late else ""
+
+
+def _asked_attributes(scan: Scan | None, asked_at: datetime | None, run: str) -> Item:
+    values: dict[str, Value] = {
+        "status": scan.status if scan else "",
+        "unsupported": int(bool(scan and UNSUPPORTED_SYSTEM in scan.description)),
+        "scanned_at": to_seconds(scan.completed_at if scan else None),
+        "run": run,
+        "asked_at": to_seconds(asked_at),
+    }
+    # Empty attributes are left out: a query is charged by the size of the items.
+    return {name: value for name, value in values.items() if value}
 
 
 def _digest(item: Item) -> str:
@@ -297,12 +179,12 @@ def _newest(*scans: Scan | None) -> Scan | None:
 
 def _reported_scan(item: Item) -> Scan | None:
     """Return the last scan that the reporter saw. A failed scan has the date of its event."""
-    if text(item, "status") == "FAILED":
-        return Scan("FAILED", to_time(item.get("event_at")), UNSUPPORTED_IMAGE if number(item, "unsupported") else "")
-    return Scan("COMPLETE", to_time(item.get("scanned_at"))) if number(item, "scanned_at") else None
+    if text(item, "status") == FAILED:
+        return Scan(FAILED, to_time(item.get("event_at")), UNSUPPORTED_SYSTEM if number(item, "unsupported") else "")
+    return Scan(COMPLETE, to_time(item.get("scanned_at"))) if number(item, "scanned_at") else None
 
 
 def _asked_scan(item: Item) -> Scan | None:
     """Return the last scan that ECR named when it was asked."""
-    description = UNSUPPORTED_IMAGE if number(item, "unsupported") else ""
+    description = UNSUPPORTED_SYSTEM if number(item, "unsupported") else ""
     return Scan(text(item, "status"), to_time(item.get("scanned_at")), description) if text(item, "status") else None

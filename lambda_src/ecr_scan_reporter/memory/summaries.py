@@ -1,4 +1,4 @@
-"""What is remembered of each repository for the digest: one item, which the images scanner writes once per run.
+"""What is remembered of each repository for the overview: one item, which the images scanner writes once per run.
 
 It adds up what the reporter remembers of each image, so that whoever reads the items need not read an image or a
 finding. A page has at most 1 MB (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html),
@@ -10,28 +10,28 @@ import json
 import logging
 import zlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Item, Table
+from ecr_scan_reporter.memory.coverage import Coverage
 from ecr_scan_reporter.memory.images import Ledger, Update, image_record
-from ecr_scan_reporter.memory.items import END, UNREADABLE, expires, key_part, text, to_seconds, to_time
-from ecr_scan_reporter.models import severity_rank
+from ecr_scan_reporter.memory.items import END, UNREADABLE, expires, key_part, number, text, to_seconds, to_time
+from ecr_scan_reporter.memory.scans import RememberedScan
+from ecr_scan_reporter.models.severities import severity_rank
 
 logger = logging.getLogger(__name__)
 
 SUMMARIES = "SUMMARIES"
-# Keys of `coverage`: all images, and those that were scanned within the promised age. All other keys are reasons.
-IMAGES, IN_TIME = "images", "in_time"
-# Reasons that break no promise: these images are not scanned on purpose.
-NOT_PROMISED = ("archived", "not_selected")
+# The key of `coverage` for all images. All other keys are reasons.
+IMAGES = "images"
 # What an item names: the updates that solve most, and the findings that have been overdue for longest.
 _MAX_UPDATES, _MAX_OVERDUE = 10, 3
-# Updates in the message of a continuation. While images are added, all updates are kept, up to this many: one that each
-# image needs once is not the worst of any image, and the worst of all.
-_MAX_CONTINUED, _MAX_COLLECTED = 3 * _MAX_UPDATES, 10_000
+# How many updates are kept while images are added: an update that is minor for each image can be the most common one
+# overall.
+_MAX_COLLECTED = 10_000
 # What reading a summary may raise that is damaged, or that a later release wrote.
 _UNREADABLE = (*UNREADABLE, zlib.error)
 
@@ -111,15 +111,10 @@ class RepositorySummary:
         self.overdue += max(record.overdue, len(passed))
         self.overdue_worst = _overdue_for_longest([*self.overdue_worst, *passed])
 
-    def merge(self, other: "RepositorySummary") -> None:
-        """Add what is known of other images of the repository."""
-        self.open.update(other.open)
-        self.images_by_worst.update(other.images_by_worst)
-        self.ledger += other.ledger
-        self._add_updates(other.updates)
-        self.overdue += other.overdue
-        self.overdue_worst = _overdue_for_longest([*self.overdue_worst, *other.overdue_worst])
-        self.ignored += other.ignored
+    def set_coverage(self, coverage: Coverage) -> None:
+        """Set the coverage of all images of the repository."""
+        self.coverage = {IMAGES: coverage.images} | {str(reason): number for reason, number in coverage.counts.items()}
+        self.examples = {str(reason): names for reason, names in coverage.names.items()}
 
     def _add_updates(self, updates: Iterable[Update]) -> None:
         if len(self._places) != len(self.updates):
@@ -134,14 +129,14 @@ class RepositorySummary:
             self.updates = merge_updates(self.updates, _MAX_COLLECTED // 2)
 
     def to_json(self) -> dict[str, Any]:
-        """Return JSON values, for the item and for the message of a continuation. Only the best updates are named."""
+        """Return JSON values for the item."""
         return {
             "coverage": dict(self.coverage),
             "examples": {reason: list(names) for reason, names in self.examples.items()},
             "open": dict(self.open),
             "worst": dict(self.images_by_worst),
             "ledger": self.ledger.to_json(),
-            "updates": [update.to_json() for update in merge_updates(self.updates, _MAX_CONTINUED)],
+            "updates": [update.to_json() for update in self.updates],
             "overdue": self.overdue,
             "overdue_worst": [
                 [found.image, found.id, found.package, found.severity, to_seconds(found.due_at), found.rule, found.days]
@@ -171,6 +166,33 @@ class RepositorySummary:
         )
 
 
+def summarize(
+    images: Iterable[tuple[str, RememberedScan, Item]],
+    summary: RepositorySummary,
+    name_of: Callable[[str], str | None],
+) -> Iterator[tuple[str, RememberedScan, bool]]:
+    """Add images to the summary of their repository while they are read for another purpose.
+
+    An image whose findings cannot be parsed is not counted.
+
+    Args:
+        images: the digests, what is remembered of the scans, and the reporter's items, {} if there is none.
+        summary: takes the findings.
+        name_of: returns the name of an image; None if ECR no longer lists it.
+
+    Yields:
+        The digest, what is remembered of the scans, and whether a deadline has passed that was not yet reported.
+    """
+    for digest, scan, item in images:
+        try:
+            if item:
+                summary.add_image(item, name_of(digest))
+        except UNREADABLE as error:
+            extra = {"repository": summary.repository, "digest": digest, "reason": repr(error)}
+            logger.warning("the remembered findings of an image cannot be read; they are not counted", extra=extra)
+        yield digest, scan, 0 < number(item, "due_at") <= to_seconds(summary.updated_at)
+
+
 def _overdue_for_longest(findings: Iterable[OverdueFinding]) -> list[OverdueFinding]:
     return heapq.nsmallest(_MAX_OVERDUE, findings, key=lambda found: found.due_at)
 
@@ -185,7 +207,7 @@ def merge_updates(updates: Iterable[Update], number: int) -> list[Update]:
 
 
 def summary_item(summary: RepositorySummary, now: datetime) -> Item:
-    """Return the item of a repository's summary."""
+    """Return the item of a repository's summary, which keeps only the best updates."""
     summary.updates = merge_updates(summary.updates, _MAX_UPDATES)
     return {
         "pk": SUMMARIES,

@@ -1,1 +1,15 @@
-"""Turns scan events into reports; knows nothing of the scanners."""
+"""The reporter and the console widget: says what changed in the images of a registry, and how they stand.
+
+    intake/            what came in, and what ECR knows of it
+    comparison/        what a scan changed
+    reports/           the report of changes: what waits, who gets it, how it reads
+    overviews/         the weekly overview: how the registry stands, and what changed since the last one
+    widget/            the page on the CloudWatch dashboard
+    image_processor    one image: read its scan, compare it, decide whether to report it, remember it
+    pipeline           from a batch of messages to published reports
+    registry_state     the sums that overviews and the widget share
+    paging, notification, delivery      from the text of a page to a message that SNS accepts
+
+It imports nothing of the scanners. It reads in memory what they left there: how far a run is, and the summary of each
+repository.
+"""

@@ -2,35 +2,36 @@
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
+from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
-from ecr_scan_reporter.aws.sns import Publication, ReportPublisher
+from ecr_scan_reporter.aws.metrics import embed
+from ecr_scan_reporter.aws.sns import ReportPublisher
 from ecr_scan_reporter.aws.sqs import SqsQueue
 from ecr_scan_reporter.aws.sqs_batch import SqsBatchResponse, SqsRecord, batch_response, receive_count
-from ecr_scan_reporter.errors import AwsError, DeadlineExceededError, MessageError
-from ecr_scan_reporter.memory.images import ImageMemory
+from ecr_scan_reporter.errors import AwsError, DeadlineExceededError, FindingsNotReadError, MessageError
 from ecr_scan_reporter.memory.outbox import Outbox
-from ecr_scan_reporter.memory.overdue import OverdueMessage
 from ecr_scan_reporter.memory.rules import RuleMemory
-from ecr_scan_reporter.memory.scans import ScanMemory
-from ecr_scan_reporter.reporting.events import ScanEvent, load, parse
-from ecr_scan_reporter.reporting.facts import Registry
-from ecr_scan_reporter.reporting.ignored import RuleMatcher
-from ecr_scan_reporter.reporting.processing import Outcome, Processor
-from ecr_scan_reporter.reporting.publishing import Dependencies as PublishingDependencies
-from ecr_scan_reporter.reporting.publishing import publish_again, publish_what_is_due
-from ecr_scan_reporter.reporting.scan_results import FindingsNotReadError
-from ecr_scan_reporter.reporting.triage import ImageEvents, latest_per_image
+from ecr_scan_reporter.memory.runs import RunMemory
+from ecr_scan_reporter.memory.states import StateMemory
+from ecr_scan_reporter.messages.overdue import OverdueMessage
+from ecr_scan_reporter.messages.publication import parse_publication
+from ecr_scan_reporter.models.images import ImageId
+from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
+from ecr_scan_reporter.reporting.delivery import publish_again
+from ecr_scan_reporter.reporting.image_processor import ImageProcessor, Outcome
+from ecr_scan_reporter.reporting.intake.events import load, parse
+from ecr_scan_reporter.reporting.intake.latest_events import ImageEvents, ReceivedEvent, latest_per_image
+from ecr_scan_reporter.reporting.reports.publishing import PublishingDependencies, publish_what_is_due
 from ecr_scan_reporter.settings import ReporterSettings
 from ecr_scan_reporter.shared import clock
 from ecr_scan_reporter.shared.concurrency import concurrent_map
-from ecr_scan_reporter.shared.deadline import Deadline
-from ecr_scan_reporter.shared.metrics import embed
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ _RETRY_DELAY, _SOON_RETRIED = 60, 2
 _NEW = {"CRITICAL": "NewCritical", "HIGH": "NewHigh", "MEDIUM": "NewMedium", "LOW": "NewLow"}
 
 
-class Dependencies(NamedTuple):
+class ReporterDependencies(NamedTuple):
     """The settings and clients of the reporter."""
 
     settings: ReporterSettings
@@ -57,22 +58,46 @@ class Batch(NamedTuple):
     """The messages of a batch, by what they ask for.
 
     Args:
-        events: scan events with message id and number of receives.
+        events: scan events.
         overdue: the images whose deadlines are to be checked, by message id.
         checks: the ids of messages that ask to check whether something is due.
         unpublished: the ids of messages with a report that SNS rejected again.
         invalid: the ids of messages that are invalid, or that failed unexpectedly.
     """
 
-    events: list[tuple[str, int, ScanEvent]]
+    events: list[ReceivedEvent]
     overdue: dict[str, OverdueMessage]
     checks: set[str]
     unpublished: set[str]
     invalid: set[str]
 
 
+class Processed(NamedTuple):
+    """What became of the images of a batch: their outcomes, and the ids of messages that are done or to be retried."""
+
+    outcomes: list[Outcome]
+    done: set[str]
+    retried: set[str]
+
+
+class _Work(NamedTuple):
+    """One image of a batch.
+
+    Args:
+        image: to be processed.
+        message_ids: of all messages about it.
+        steps: what is to be done, in this order.
+        repeated: whether an earlier invocation may have processed one of the messages.
+    """
+
+    image: ImageId
+    message_ids: tuple[str, ...]
+    steps: tuple[Callable[[], Outcome], ...]
+    repeated: bool = False
+
+
 def report_batch(
-    records: Sequence[SqsRecord], deps: Dependencies, deadline: Deadline, now: datetime | None = None
+    records: Sequence[SqsRecord], deps: ReporterDependencies, deadline: Deadline, now: datetime | None = None
 ) -> SqsBatchResponse:
     """Remember what a batch of scan events found, and publish what is due; return the messages to redeliver."""
     now = now or clock.now()
@@ -81,15 +106,13 @@ def report_batch(
         image for image in latest_per_image(batch.events) if deps.settings.repositories.matches(image.image.repository)
     ]
     rules = RuleMatcher(deps.rules.read(now), now)
-    outcomes, retried = process(images, batch.overdue, rules, deps, deadline.halfway(), now)
-    processed = {message_id for image in images for message_id in image.message_ids} | batch.overdue.keys()
-    processed -= retried
+    outcomes, done, retried = process(images, batch.overdue, rules, deps, deadline.halfway(), now)
     try:
         pages = publish(outcomes, batch, deps, deadline, now)
     except AwsError:
         # What was remembered stays in the outbox, and the messages will cause another check.
         logger.exception("could not check what is to be published")
-        retried |= processed | batch.checks
+        retried |= done | batch.checks
         pages = 0
     if deadline.remaining > 0:
         deps.rules.remember(rules.matched, rules.used, rules.ended, now, deps.pool)
@@ -105,13 +128,13 @@ def report_batch(
 def _metrics(batch: Batch, retried: Collection[str], outcomes: Iterable[Outcome], pages: int) -> dict[str, float]:
     new: Counter[str] = sum((Counter(outcome.new) for outcome in outcomes), Counter())
     return {
-        "EventsProcessed": sum(message_id not in retried for message_id, _, _ in batch.events),
+        "EventsProcessed": sum(event.message_id not in retried for event in batch.events),
         "ReportsPublished": pages,
         **{name: new[severity] for severity, name in _NEW.items()},
     }
 
 
-def receive(records: Iterable[SqsRecord], deps: Dependencies, deadline: Deadline) -> Batch:
+def receive(records: Iterable[SqsRecord], deps: ReporterDependencies, deadline: Deadline) -> Batch:
     """Parse the messages of a batch, and publish again what SNS rejected before, while there is time."""
     batch = Batch([], {}, set(), set(), set())
     for record in records:
@@ -127,30 +150,30 @@ def receive(records: Iterable[SqsRecord], deps: Dependencies, deadline: Deadline
     return batch
 
 
-def _receive(record: SqsRecord, batch: Batch, deps: Dependencies, deadline: Deadline) -> None:
+def _receive(record: SqsRecord, batch: Batch, deps: ReporterDependencies, deadline: Deadline) -> None:
     message_id, message = record["messageId"], load(record["body"])
     match message:
         case {"check": True}:
             batch.checks.add(message_id)
         case {"publish": publish}:
-            publication = Publication.parse(publish)
+            publication = parse_publication(publish)
             if deadline.remaining <= 0 or not publish_again(publication, deps.publisher):
                 batch.unpublished.add(message_id)
         case {"overdue": overdue}:
             batch.overdue[message_id] = OverdueMessage.parse(overdue)
         case _:
-            batch.events.append((message_id, receive_count(record), parse(message)))
+            batch.events.append(ReceivedEvent(message_id, receive_count(record), parse(message)))
 
 
 def process(
     images: Sequence[ImageEvents],
     overdue: Mapping[str, OverdueMessage],
     rules: RuleMatcher,
-    deps: Dependencies,
+    deps: ReporterDependencies,
     deadline: Deadline,
     now: datetime,
-) -> tuple[list[Outcome], set[str]]:
-    """Process images concurrently; return what became of their events, and the ids of messages to redeliver.
+) -> Processed:
+    """Process images concurrently.
 
     Args:
         images: with scan events.
@@ -160,64 +183,75 @@ def process(
         deadline: after which no image is started.
         now: aware.
     """
-    registry = Registry(deps.ecr, deps.table, (image.image for image in images), now)
-    processor = Processor(deps.settings, deps.ecr, ImageMemory(deps.table), Outbox(deps.table), registry, rules, now)
-
-    def attempt(work: ImageEvents | OverdueMessage) -> list[Outcome] | Exception:
-        try:
-            deadline.check("reading findings")
-            if isinstance(work, OverdueMessage):
-                outcomes = [processor.process_overdue(work)]
-                repository, digest, repeated = work.repository, work.digest, False
+    with_events = (image.image for image in images)
+    processor = ImageProcessor(deps.settings, deps.ecr, deps.table, with_events, rules, now)
+    events = [_events_work(image, processor) for image in images]
+    deadlines = [_overdue_work(message_id, message, processor) for message_id, message in overdue.items()]
+    processed = Processed([], set(), set())
+    for works in (events, deadlines):
+        results = concurrent_map(deps.pool, partial(_attempt, processor=processor, deadline=deadline), works)
+        for work, result in zip(works, results, strict=True):
+            if isinstance(result, Exception):
+                processed.retried.update(work.message_ids)
+                _log_failure(work.image, result)
             else:
-                outcomes = [processor.process(event, work.receives) for event in work.events]
-                repository, digest, repeated = processor.repository(work.image), work.image.digest, work.repeated
-            if repeated or any(outcome.repeated for outcome in outcomes):
-                outcomes.append(processor.waiting(repository, digest))
-            return outcomes
-        except Exception as error:  # one image's trouble stays its own
-            return error
-
-    message_ids = [set(image.message_ids) for image in images] + [{message_id} for message_id in overdue]
-    named = [image.image for image in images] + list(overdue.values())
-    results = concurrent_map(deps.pool, attempt, images) + concurrent_map(deps.pool, attempt, list(overdue.values()))
-    outcomes: list[Outcome] = []
-    retried: set[str] = set()
-    for ids, image, result in zip(message_ids, named, results, strict=True):
-        if isinstance(result, list):
-            outcomes += result
-            continue
-        retried |= ids
-        expected = isinstance(result, FindingsNotReadError | DeadlineExceededError)
-        extra = {"repository": image.repository, "digest": image.digest, "reason": str(result)}
-        logger.log(
-            logging.INFO if expected else logging.ERROR,
-            "image not processed; the message is retried",
-            extra=extra,
-            exc_info=None if expected else result,
-        )
-    return outcomes, retried
+                processed.done.update(work.message_ids)
+                processed.outcomes.extend(result)
+    return processed
 
 
-def publish(outcomes: Sequence[Outcome], batch: Batch, deps: Dependencies, deadline: Deadline, now: datetime) -> int:
+def _events_work(events: ImageEvents, processor: ImageProcessor) -> _Work:
+    steps = (partial(processor.process, event, events.receives) for event in events.events)
+    return _Work(events.image, events.message_ids, tuple(steps), events.repeated)
+
+
+def _overdue_work(message_id: str, message: OverdueMessage, processor: ImageProcessor) -> _Work:
+    image = processor.own.image(message.repository, message.digest)
+    return _Work(image, (message_id,), (partial(processor.process_overdue, image, message.run),))
+
+
+def _attempt(work: _Work, processor: ImageProcessor, deadline: Deadline) -> list[Outcome] | Exception:
+    try:
+        deadline.check("reading findings")
+        outcomes = [step() for step in work.steps]
+        if work.repeated or any(outcome.repeated for outcome in outcomes):
+            outcomes.append(processor.waiting(work.image))
+        return outcomes
+    except Exception as error:  # one image's trouble stays its own
+        return error
+
+
+def _log_failure(image: ImageId, error: Exception) -> None:
+    expected = isinstance(error, FindingsNotReadError | DeadlineExceededError)
+    logger.log(
+        logging.INFO if expected else logging.ERROR,
+        "image not processed; the message is retried",
+        extra={"repository": image.repository, "digest": image.digest, "reason": str(error)},
+        exc_info=None if expected else error,
+    )
+
+
+def publish(
+    outcomes: Sequence[Outcome], batch: Batch, deps: ReporterDependencies, deadline: Deadline, now: datetime
+) -> int:
     """Note what was added to the outbox, and publish what is due; return how many pages were published.
 
     Raises:
         AwsError: DynamoDB or SQS rejected a call.
     """
-    outbox = Outbox(deps.table)
+    outbox, runs = Outbox(deps.table), RunMemory(deps.table)
     results = Counter(outcome.run for outcome in outcomes if outcome.run)
     windows: dict[str, str] = {}
     for outcome in outcomes:
         for window in outcome.windows:
             windows[window] = outcome.run or windows.get(window, "")
     for run, number in results.items():
-        outbox.add_results(run, number, now)
+        runs.add_results(run, number, now)
     for window, run in windows.items():
         outbox.touch(window, run, now)
     if not (results or windows or batch.checks):
         return 0
     publishing = PublishingDependencies(
-        deps.settings, deps.publisher, deps.reports_queue, outbox, ScanMemory(deps.table)
+        deps.settings, deps.publisher, deps.reports_queue, outbox, runs, StateMemory(deps.table)
     )
     return publish_what_is_due(publishing, now, deadline)

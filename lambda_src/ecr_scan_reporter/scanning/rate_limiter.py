@@ -5,9 +5,9 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
+from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.errors import DeadlineExceededError, ThrottledError, TransientError
 from ecr_scan_reporter.shared import clock
-from ecr_scan_reporter.shared.deadline import Deadline
 
 T = TypeVar("T")
 
@@ -23,8 +23,9 @@ _SUCCESSES_UNTIL_FAST = 200
 _DECREASE_FACTOR = 0.7
 # This many failed calls in a row count as throttling, whatever their error code.
 _FAILURES_UNTIL_DECREASE = 8
-# Seconds: the longest pause after the first throttled call. It doubles with each further one, up to the maximum. Calls
-# that were in flight together are one. No float holds 2 to the power of 1,024, so the exponent has a bound as well.
+# Seconds: the longest pause after the first throttled call. It doubles with each further one, up to the maximum.
+# Throttled calls that were in flight at the same time count once. No float holds 2 to the power of 1,024, so the
+# exponent has a bound as well.
 _FIRST_PAUSE = 0.1
 _MAX_PAUSE = 20.0
 _MAX_DOUBLINGS = 10

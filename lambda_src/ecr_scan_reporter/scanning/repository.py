@@ -5,44 +5,34 @@ even if images are pushed or deleted in between.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
-from functools import partial
-from itertools import takewhile
-from typing import NamedTuple
+from typing import Any
 
-from ecr_scan_reporter.aws.dynamodb import Table
-from ecr_scan_reporter.aws.ecr import EcrRegistry
-from ecr_scan_reporter.aws.sqs import SqsQueue
+from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.errors import (
     DeadlineExceededError,
-    ImageNotFoundError,
-    ImageRejectedError,
     ManualScanningDisabledError,
+    RegistryError,
     RepositoryNotFoundError,
     ScanQuotaExceededError,
-    ThrottledError,
     TransientError,
 )
-from ecr_scan_reporter.memory.indexes import index_children
-from ecr_scan_reporter.memory.overdue import OverdueMessage
-from ecr_scan_reporter.memory.scans import ScanMemory
-from ecr_scan_reporter.models import Scan, StartOutcome
-from ecr_scan_reporter.scanning.coverage import Coverage
-from ecr_scan_reporter.scanning.decisions import Decision
-from ecr_scan_reporter.scanning.due import ARCHIVED, KNOWN_STATUSES, decide, scan_priority
-from ecr_scan_reporter.scanning.messages import RepositoryMessage
-from ecr_scan_reporter.scanning.plan import UNSUPPORTED_TYPE, ScanPlan
-from ecr_scan_reporter.scanning.quota import QuotaDetector
-from ecr_scan_reporter.scanning.rate_limiter import AdaptiveRateLimiter
-from ecr_scan_reporter.scanning.selection import Candidate, Candidates, ImageSelector
+from ecr_scan_reporter.memory.items import to_time
+from ecr_scan_reporter.memory.states import RepositoryState
+from ecr_scan_reporter.messages.overdue import OverdueMessage
+from ecr_scan_reporter.messages.repository import RepositoryMessage
+from ecr_scan_reporter.models.scan_statuses import ARCHIVED, KNOWN_STATUSES, UNSUPPORTED_TYPE
+from ecr_scan_reporter.models.scans import Scan, StartOutcome
+from ecr_scan_reporter.scanning.calls import ImageCalls
+from ecr_scan_reporter.scanning.context import ScanContext, ScanDependencies
+from ecr_scan_reporter.scanning.decisions import Decision, scan_priority
+from ecr_scan_reporter.scanning.known_scans import KnownScans
+from ecr_scan_reporter.scanning.listing import Listing, SkippedImage, list_images
+from ecr_scan_reporter.scanning.standing import ImageStanding, ScanSums, sum_up
 from ecr_scan_reporter.scanning.tally import Tally
-from ecr_scan_reporter.settings import ImagesScannerSettings
-from ecr_scan_reporter.shared import clock
-from ecr_scan_reporter.shared.concurrency import concurrent_map
-from ecr_scan_reporter.shared.deadline import Deadline
 
 logger = logging.getLogger(__name__)
 
@@ -51,41 +41,20 @@ CHUNK_SIZE = 2000
 # Seconds that a continuation waits, so that ECR's rate limits recover: by the number of invocations in a row without
 # progress. After as many invocations as there are numbers here, the message fails.
 CONTINUATION_DELAYS = (30, 120, 480)
-# Calls per second to begin with. The limiters find the rates that ECR allows.
-FIRST_LOOK_UP_RATE, _FIRST_START_RATE = 800.0, 100.0
-# A call that fails is repeated after all others were made. After this many rounds in which no call succeeded, the
-# failures are those of the images. Before each of these rounds there is a pause; seconds, doubled each time.
-_ROUNDS_WITHOUT_SUCCESS = 5
-RETRY_PAUSE = 0.2
-# If at most this share of the calls in a round failed, ECR is healthy, and the failures concern these images alone.
-_FEW = 0.1
+# The outcome that is counted, and the warning, when no further scan can be started in the repository.
+_STOPS: Mapping[type[RegistryError], tuple[str, str]] = {
+    RepositoryNotFoundError: ("repository_not_found", ""),
+    ScanQuotaExceededError: ("quota_exceeded", "daily quota of scans exceeded"),
+    ManualScanningDisabledError: ("manual_scanning_disabled", "manual scanning is disabled"),
+}
+# What a rejected request to start a scan says about the last scan of an image that cannot be scanned.
+_REJECTED: Mapping[StartOutcome | None, Scan] = {
+    StartOutcome.UNSUPPORTED_TYPE: Scan(UNSUPPORTED_TYPE),
+    StartOutcome.ARCHIVED: Scan(ARCHIVED),
+}
 
 
-class Dependencies(NamedTuple):
-    """What the images scanner works with, for the life of its execution environment.
-
-    Args:
-        settings: of the images scanner.
-        ecr: the registry.
-        images_queue: takes continuations.
-        reports_queue: takes images with an overdue finding.
-        table: the memory table.
-        pool: threads for calls to ECR.
-        writers: threads for writes to the memory table.
-        quota: recognizes the daily quota of scans.
-    """
-
-    settings: ImagesScannerSettings
-    ecr: EcrRegistry
-    images_queue: SqsQueue
-    reports_queue: SqsQueue
-    table: Table
-    pool: Executor
-    writers: Executor
-    quota: QuotaDetector
-
-
-def process_message(body: str, deps: Dependencies, deadline: Deadline) -> None:
+def process_message(body: str, deps: ScanDependencies, deadline: Deadline, now: datetime) -> None:
     """Scan the repository that a message names, and queue a continuation if the time was too short.
 
     Raises:
@@ -93,344 +62,222 @@ def process_message(body: str, deps: Dependencies, deadline: Deadline) -> None:
         DeadlineExceededError: this invocation and the ones before made no progress.
         AwsError: ECR or SQS rejected a call for a reason that concerns the whole repository.
     """
-    continuation = scan_repository(RepositoryMessage.from_json(body), deps, deadline)
+    message = RepositoryMessage.from_json(body)
+    continuation = RepositoryScan(ScanContext(message, deps, deadline, now)).run()
     if continuation:
         deps.images_queue.send([continuation.to_json()], delay=CONTINUATION_DELAYS[continuation.stalled])
 
 
-def scan_repository(message: RepositoryMessage, deps: Dependencies, deadline: Deadline) -> RepositoryMessage | None:
-    """Start the due scans of one repository.
+class ScannedChunk:
+    """A chunk of images while it is processed.
 
-    Returns:
-        The continuation, None if the repository is done.
-
-    Raises:
-        DeadlineExceededError: this invocation and the ones before made no progress.
-        AwsError: ECR rejected a call for a reason that concerns the whole repository.
-    """
-    now = clock.now()
-    tally = Tally(message, now)
-    interrupted = None
-    try:
-        _scan_images(message, deps, deadline, tally, now)
-    except (DeadlineExceededError, TransientError) as error:
-        interrupted = str(error)
-    except RepositoryNotFoundError:
-        tally.count("repository_not_found")
-    except ScanQuotaExceededError as error:
-        tally.count("quota_exceeded")
-        logger.warning("daily quota of scans exceeded", extra={"repository": message.repository, "reason": str(error)})
-    except ManualScanningDisabledError as error:
-        tally.count("manual_scanning_disabled")
-        logger.warning("manual scanning is disabled", extra={"repository": message.repository, "reason": str(error)})
-    tally.log(interrupted, deps.settings.name)
-    return _continuation(message, tally, interrupted) if interrupted else None
-
-
-def _continuation(message: RepositoryMessage, tally: Tally, reason: str) -> RepositoryMessage:
-    stalled = 0 if tally.progressed else message.stalled + 1
-    if stalled == len(CONTINUATION_DELAYS):
-        raise DeadlineExceededError(f"{message.repository} made no progress in {stalled} invocations: {reason}")
-    return message._replace(
-        after=tally.resume_after,
-        stalled=stalled,
-        asked=message.asked + len(tally.started),
-        oldest=tally.oldest,
-        coverage=tally.coverage,
-        summary=tally.summary if tally.resume_after else None,
-        waiting_since=tally.waiting_since,
-    )
-
-
-def _scan_images(
-    message: RepositoryMessage, deps: Dependencies, deadline: Deadline, tally: Tally, now: datetime
-) -> None:
-    memory = ScanMemory(deps.table)
-    plan = ScanPlan(
-        message.repository, message.run, memory, deps.writers, deps.settings, now, enhanced=message.enhanced
-    )
-    candidates, skipped, stopped = Candidates(), Coverage(), None
-    try:
-        try:
-            candidates, skipped = list_candidates(message, deps, now, deadline, tally)
-            _scan_candidates(candidates, message, deps, deadline, tally, plan, now)
-        except (ScanQuotaExceededError, ManualScanningDisabledError, RepositoryNotFoundError) as error:
-            stopped, quota_reached = error, isinstance(error, ScanQuotaExceededError)
-            _sum_up_the_rest(candidates, message, deps, deadline, tally, plan, quota_reached=quota_reached)
-        tally.coverage = tally.coverage.merge(skipped)
-        asked = message.asked + len(tally.started)
-        plan.finish(tally, len(candidates), asked, unscheduled=message.unscheduled)
-    finally:
-        if not plan.available:
-            tally.memory_failed()
-    if stopped:
-        raise stopped
-
-
-def _sum_up_the_rest(
-    candidates: Candidates,
-    message: RepositoryMessage,
-    deps: Dependencies,
-    deadline: Deadline,
-    tally: Tally,
-    plan: ScanPlan,
-    *,
-    quota_reached: bool,
-) -> None:
-    """Complete the sums with what memory knows of the other images: this run can start no further scan.
-
-    Raises:
-        DeadlineExceededError: there are too many images for the remaining time.
-        AwsError: SQS rejected a call.
-    """
-    for chunk in () if tally.complete else candidates.chunks(CHUNK_SIZE, tally.resume_after):
-        deadline.check(f"what memory knows of {message.repository}")
-        plan.read(chunk, candidates)
-        named = {candidate.digest: candidate.last_scan for candidate in chunk.images if candidate.last_scan}
-        sums = plan.sums(chunk.images, named, (), quota_reached=quota_reached)
-        _queue_overdue(plan.overdue, message, deps)
-        tally.advance(chunk, sums, plan.findings)
-
-
-def _scan_candidates(
-    candidates: Candidates,
-    message: RepositoryMessage,
-    deps: Dependencies,
-    deadline: Deadline,
-    tally: Tally,
-    plan: ScanPlan,
-    now: datetime,
-) -> None:
-    look_up_limiter = AdaptiveRateLimiter(FIRST_LOOK_UP_RATE, deadline.clock)
-    start_limiter = AdaptiveRateLimiter(_FIRST_START_RATE, deadline.clock)
-    start = _scan_starter(message.repository, deps.ecr, deps.quota, tally)
-    for chunk in candidates.chunks(CHUNK_SIZE, message.after):
-        images = chunk.images
-        plan.read(chunk, candidates)
-        known = plan.known(images)
-        # Look-ups take at most half of the remaining time, so that there is time to start what is due.
-        calls = ConcurrentCalls(deps.pool, look_up_limiter, deadline.halfway(), tally)
-        looked_up = look_up_scans(images, known, message.repository, deps.ecr, calls)
-        scans = {**known, **looked_up.scans}
-        dated = {**known, **plan.dated(looked_up.scans)}
-        decisions = decide_all(dated, message.repository, deps.settings, now, enhanced=message.enhanced)
-        due = sorted(
-            (digest for digest, decision in decisions.items() if decision.due),
-            key=lambda digest: scan_priority(dated[digest]),
-        )
-        stopped = None
-        try:
-            with plan.remembering(scans, looked_up.scans, due, tally):
-                ConcurrentCalls(deps.pool, start_limiter, deadline, tally).run(start, due)
-        except (ScanQuotaExceededError, ManualScanningDisabledError) as error:
-            stopped = error
-        interrupted = looked_up.done < len(images)
-        if looked_up.done or not images:
-            done = [candidate for candidate in images[: looked_up.done] if candidate.digest not in looked_up.gone]
-            decided = [decisions[candidate.digest] for candidate in done if candidate.digest in decisions]
-            done = [candidate for candidate in done if not tally.is_gone(candidate.digest)]
-            scans |= _named_by_rejection(tally.rejected, due)
-            sums = plan.sums(
-                done,
-                scans,
-                tally.started,
-                quota_reached=isinstance(stopped, ScanQuotaExceededError),
-                decisions=decided,
-            )
-            if interrupted:
-                # What memory knows of the chunk's other images is added up with them, in the continuation.
-                chunk = chunk.first(looked_up.done)
-                plan.read(chunk, candidates)
-            _queue_overdue(plan.overdue, message, deps)
-            tally.advance(chunk, sums, plan.findings)
-        if stopped:
-            raise stopped
-        if interrupted:
-            raise DeadlineExceededError(f"there was time to look up only {looked_up.done} of {len(images)} images")
-
-
-def _queue_overdue(digests: Iterable[str], message: RepositoryMessage, deps: Dependencies) -> None:
-    """Ask the reporter to look at images with a deadline that has passed; it reports each finding once.
-
-    Raises:
-        QueueError: SQS rejected a message.
-    """
-    bodies = [OverdueMessage(message.repository, digest, message.run).to_json() for digest in digests]
-    if bodies:
-        deps.reports_queue.send(bodies)
-
-
-def list_candidates(
-    message: RepositoryMessage,
-    deps: Dependencies,
-    now: datetime,
-    deadline: Deadline,
-    tally: Tally,
-    skipped: list[tuple[str, str, Decision]] | None = None,
-) -> tuple[Candidates, Coverage]:
-    """Return the selected images, and the coverage of those that ECR could scan but that are skipped.
-
-    Args:
-        message: names the repository.
-        deps: the settings and clients.
-        now: aware.
-        deadline: of the listing.
-        tally: counts the skipped images by reason, unless the message is a continuation.
-        skipped: takes the digest, the first tag and the reason of each skipped image, if it is a list.
-
-    Raises:
-        DeadlineExceededError: the repository has too many images, or indexes, to read in the remaining time.
-        AwsError: ECR rejected a call.
-    """
-    selector = ImageSelector(deps.settings.selection, now, skipped)
-    for page in deps.ecr.image_pages(message.repository):
-        selector.add(page)
-        deadline.check(f"listing {message.repository}")
-    children = (
-        index_children(
-            deps.ecr, deps.table, message.repository, list(selector.index_tags), now, deadline, tally.memory_failed
-        )
-        if selector.has_untagged and selector.index_tags
-        else []
-    )
-    candidates = selector.select(children)
-    if not message.after:
-        tally.skip(selector.skipped)
-    return candidates, selector.skipped_coverage
-
-
-class LookUps(NamedTuple):
-    """The results of looking up the last scans of a chunk of images.
-
-    Args:
-        scans: the last scan (None: never scanned) by digest of every image that was read in time.
+    Attributes:
+        standings: of the images, by digest, in the order of the digests.
+        read_until: how many images from the start were known, looked up, deleted, or failed for good.
         gone: the digests of images that were deleted in the meantime.
-        done: how many images from the start of the chunk were known, looked up, deleted, or failed for good.
     """
 
-    scans: dict[str, Scan | None]
-    gone: set[str]
-    done: int
+    def __init__(self, standings: dict[str, ImageStanding]) -> None:
+        self.standings, self.read_until, self.gone = standings, 0, set[str]()
+
+    @property
+    def read(self) -> list[ImageStanding]:
+        """The standings of the first images, up to `read_until`."""
+        return list(self.standings.values())[: self.read_until]
 
 
-def look_up_scans(
-    chunk: Sequence[Candidate],
-    known: Mapping[str, Scan],
-    repository: str,
-    ecr: EcrRegistry,
-    calls: "ConcurrentCalls",
-) -> LookUps:
-    """Look up the last scans of the images of a chunk that are not known.
+class RepositoryScan:
+    """The scan of one repository in one invocation.
 
-    Raises:
-        AwsError: ECR rejected a call for a reason that concerns the whole repository.
+    Attributes:
+        listing: the images of the repository.
+        stopped: why no further scan can be started; None if nothing prevents it. What memory knows of the other images
+            is still summed up.
     """
-    scans: dict[str, Scan | None] = {}
-    gone: set[str] = set()
-    failed: set[str] = set()
 
-    def look_up(digest: str) -> None:
-        try:
-            scans[digest] = ecr.last_scan(repository, digest)
-        except ImageNotFoundError:
-            calls.tally.count(StartOutcome.IMAGE_NOT_FOUND)
-            gone.add(digest)
-        except ImageRejectedError as error:
-            calls.tally.fail(digest, error.code, str(error))
-            failed.add(digest)
+    def __init__(self, context: ScanContext) -> None:
+        self._context, self._message, self._rules = context, context.message, context.rules
+        self._tally = Tally(context.repository)
+        deps = context.deps
+        self._calls = ImageCalls(deps.ecr, deps.pool, deps.quota, context.deadline, self._tally)
+        self._known = KnownScans(context, self._tally)
+        self._resume_after = context.message.after
+        self._sums = ScanSums(context.message.oldest, context.message.waiting_since, context.message.coverage)
+        self.listing = Listing()
+        self.stopped: RegistryError | None = None
 
-    digests = [candidate.digest for candidate in chunk]
-    with suppress(DeadlineExceededError):  # go on with what was read in time
-        failed |= calls.run(look_up, [digest for digest in digests if digest not in known])
-    done = takewhile(lambda digest: any(digest in part for part in (known, scans, gone, failed)), digests)
-    return LookUps(scans, gone, len(list(done)))
-
-
-def decide_all(
-    scans: Mapping[str, Scan | None],
-    repository: str,
-    settings: ImagesScannerSettings,
-    now: datetime,
-    *,
-    enhanced: bool = False,
-) -> dict[str, Decision]:
-    """Decide which images are due, by digest. With `enhanced` scanning none are: ECR starts all scans itself."""
-    decisions: dict[str, Decision] = {}
-    for digest, scan in scans.items():
-        if scan and scan.status not in KNOWN_STATUSES:
-            extra = {"repository": repository, "digest": digest, "status": scan.status}
-            logger.warning("unknown scan status; the scan date decides", extra=extra)
-        decision = decide(digest, scan, settings.max_age, settings.run_interval, now)
-        decisions[digest] = Decision.ENHANCED_SCANNING if enhanced and decision.due else decision
-    return decisions
-
-
-def _named_by_rejection(rejected: Mapping[str, StartOutcome], due: Iterable[str]) -> dict[str, Scan]:
-    """Return what a rejected request to start a scan says about the last scan of an image that cannot be scanned."""
-    named = {StartOutcome.UNSUPPORTED_TYPE: UNSUPPORTED_TYPE, StartOutcome.ARCHIVED: Scan(ARCHIVED)}
-    return {digest: named[rejected[digest]] for digest in due if rejected.get(digest) in named}
-
-
-def _scan_starter(repository: str, ecr: EcrRegistry, quota: QuotaDetector, tally: Tally) -> Callable[[str], None]:
-    """Return the function that starts the scan of one image and counts the outcome."""
-
-    def start(digest: str) -> None:
-        try:
-            outcome = ecr.start_scan(repository, digest)
-        except ImageRejectedError as error:
-            tally.fail(digest, error.code, str(error))
-            return
-        except ScanQuotaExceededError as error:
-            if quota.rejected():
-                raise
-            tally.fail(digest, error.code, str(error))
-            return
-        if outcome is StartOutcome.STARTED:
-            quota.accepted()
-        tally.count_start(digest, outcome)
-        extra = {"repository": repository, "digest": digest, "outcome": outcome}
-        logger.info("scan requested", extra=extra)
-
-    return start
-
-
-class ConcurrentCalls:
-    """Calls ECR for many images concurrently, at the rate of a limiter, until a deadline."""
-
-    def __init__(self, pool: Executor, limiter: AdaptiveRateLimiter, deadline: Deadline, tally: Tally) -> None:
-        self.pool, self.limiter, self.deadline, self.tally = pool, limiter, deadline, tally
-
-    def run(self, call: Callable[[str], None], digests: Sequence[str]) -> set[str]:
-        """Call `call` for each digest; repeat the calls that fail, after all others were made.
+    def run(self) -> RepositoryMessage | None:
+        """Start the scans that are due.
 
         Returns:
-            The digests whose calls failed again and again; they are in the tally as failures.
+            The continuation, None if the repository is done.
 
         Raises:
-            DeadlineExceededError: the time was too short; calls in flight have ended.
-            Exception: what `call` raised, except `TransientError`; of several, the one for the earliest digest.
+            DeadlineExceededError: this invocation and the ones before made no progress.
+            AwsError: ECR or SQS rejected a call for a reason that concerns the whole repository.
         """
+        values: dict[str, Any] = {}
+        try:
+            self._scan()
+        except (DeadlineExceededError, TransientError) as error:
+            values = {"resume_after": self._resume_after, "interrupted": str(error)}
+        self._tally.log(self._context.deps.settings.name, {"coverage": self._sums.coverage.to_json(), **values})
+        return self._continuation(values["interrupted"]) if values else None
 
-        def attempt(digest: str, adapt: bool) -> TransientError | None:
-            try:
-                self.limiter.call(partial(call, digest), self.deadline, adapt=adapt)
-            except TransientError as error:
-                if isinstance(error, ThrottledError):
-                    self.tally.throttle()
-                return error
-            return None
+    def _scan(self) -> None:
+        with self._until_stopped():
+            self.list_images()
+        for chunk in self.chunks():
+            if not self.stopped:
+                with self._until_stopped():
+                    self.look_up(chunk)
+                    self._start(chunk)
+            self._settle(chunk)
+        self._report_stop()
+        self._known.complete_summary(self.listing.candidates.name)
+        self._finish()
 
-        pending, failures, rounds_without_success, adapt = digests, dict[str, TransientError](), 0, True
-        while pending and rounds_without_success < _ROUNDS_WITHOUT_SUCCESS:
-            errors = concurrent_map(self.pool, partial(attempt, adapt=adapt), pending)
-            failures = {digest: error for digest, error in zip(pending, errors, strict=True) if error}
-            adapt = adapt and len(failures) > _FEW * len(pending)
-            if len(failures) == len(pending):
-                self.limiter.pause(RETRY_PAUSE * 2**rounds_without_success)
-                rounds_without_success += 1
-            else:
-                rounds_without_success = 0
-            pending = list(failures)
-        for digest in pending:
-            self.tally.fail(digest, failures[digest].code, str(failures[digest]))
-        return set(pending)
+    @contextmanager
+    def _until_stopped(self) -> Iterator[None]:
+        try:
+            yield
+        except tuple(_STOPS) as error:
+            self.stopped = error
+
+    def list_images(self, skipped_images: list[SkippedImage] | None = None) -> None:
+        """List the images of the repository.
+
+        Args:
+            skipped_images: takes each skipped image, if it is a list.
+
+        Raises:
+            DeadlineExceededError: the repository has too many images to list in the remaining time.
+            AwsError: ECR rejected a call.
+        """
+        self.listing = list_images(self._context, self._tally.memory_failed, skipped_images)
+
+    def chunks(self) -> Iterator[ScannedChunk]:
+        """Yield the selected images, chunk by chunk, with what memory knows of them.
+
+        Raises:
+            DeadlineExceededError: the remaining time is too short for the other images.
+        """
+        candidates = self.listing.candidates
+        for images in candidates.chunks(CHUNK_SIZE, self._message.after):
+            self._known.read(images, candidates.name)
+            chunk = ScannedChunk(self._known.standings(images.images))
+            yield chunk
+            if chunk.read_until < len(chunk.standings) and not self.stopped:
+                number = len(chunk.standings)
+                raise DeadlineExceededError(f"there was time to look up only {chunk.read_until} of {number} images")
+
+    def look_up(self, chunk: ScannedChunk) -> None:
+        """Look up the last scans that memory does not know, and decide which images are due.
+
+        Raises:
+            AwsError: ECR rejected a call for a reason that concerns the whole repository.
+        """
+        unknown = [digest for digest, standing in chunk.standings.items() if not standing.source]
+        found = self._calls.look_up(unknown)
+        ended = found.gone | found.failed
+        for digest, scan in found.scans.items():
+            chunk.standings[digest] = self._known.standing(chunk.standings[digest].image, "ECR", scan)
+        for digest, standing in chunk.standings.items():
+            scan = standing.scan
+            if standing.source and scan and scan.status not in KNOWN_STATUSES:
+                extra = {"repository": self._context.repository, "digest": digest, "status": scan.status}
+                logger.warning("unknown scan status; the scan date decides", extra=extra)
+            if self._rules.enhanced and standing.decision.due:
+                # ECR starts all scans itself.
+                chunk.standings[digest] = standing._replace(decision=Decision.ENHANCED_SCANNING)
+        settled = [bool(standing.source) or digest in ended for digest, standing in chunk.standings.items()]
+        chunk.gone, chunk.read_until = found.gone, [*settled, False].index(False)
+
+    def _start(self, chunk: ScannedChunk) -> None:
+        """Start the scans that are due, the most urgent first.
+
+        Raises:
+            DeadlineExceededError: the time was too short.
+            AwsError: ECR rejected a call for a reason that concerns the whole repository.
+        """
+        standings = chunk.standings.values()
+        due = sorted(
+            (standing for standing in standings if standing.due), key=lambda standing: scan_priority(standing.dated)
+        )
+        self._known.before_starts(due, (standing for standing in standings if standing.source == "ECR"))
+        try:
+            self._calls.start([standing.image.digest for standing in due])
+        finally:
+            self._known.after_starts(due)
+
+    def _settle(self, chunk: ScannedChunk) -> None:
+        """Sum up the images that are processed for good: all of the chunk if no further scan can be started.
+
+        Raises:
+            QueueError: SQS rejected a message.
+        """
+        processed = list(chunk.standings.values()) if self.stopped else chunk.read
+        if chunk.standings and not processed:
+            return
+        digests = [standing.image.digest for standing in processed]
+        # The reporter looks at images with a deadline that has passed, and reports each finding once.
+        name, run = self._context.repository, self._message.run
+        overdue = [OverdueMessage(name, digest, run).to_json() for digest in digests if digest in self._known.overdue]
+        if overdue:
+            self._context.deps.reports_queue.send(overdue)
+        # Only now do decisions and rejections count: other images are decided on, and asked for, again.
+        if not self._resume_after:
+            self._tally.count_decisions(self.listing.skipped)
+        self._tally.count_decisions(Counter(standing.decision for standing in chunk.read if standing.source), digests)
+        quota_reached = isinstance(self.stopped, ScanQuotaExceededError)
+        present = [self._after_request(standing) for standing in processed if not self._is_gone(standing, chunk)]
+        self._sums = self._sums.merge(sum_up(present, self._rules, quota_reached=quota_reached))
+        if digests:
+            self._resume_after = digests[-1]
+
+    def _is_gone(self, standing: ImageStanding, chunk: ScannedChunk) -> bool:
+        digest = standing.image.digest
+        return digest in chunk.gone or self._tally.rejected.get(digest) is StartOutcome.IMAGE_NOT_FOUND
+
+    def _after_request(self, standing: ImageStanding) -> ImageStanding:
+        """Return how an image stands after the request to start its scan, if there was one."""
+        digest = standing.image.digest
+        if named := _REJECTED.get(self._tally.rejected.get(digest)):
+            standing = self._known.standing(standing.image, standing.source, named)
+        return standing._replace(started=digest in self._tally.started)
+
+    def _report_stop(self) -> None:
+        if self.stopped:
+            outcome, warning = _STOPS[type(self.stopped)]
+            self._tally.count(outcome)
+            if warning:
+                extra = {"repository": self._context.repository, "reason": str(self.stopped)}
+                logger.warning(warning, extra=extra)
+
+    def _finish(self) -> None:
+        """Remember the repository after the run."""
+        coverage = self._sums.coverage.merge(self.listing.skipped_coverage)
+        self._sums = self._sums._replace(coverage=coverage)
+        oldest, message = self._sums.oldest, self._message
+        state = RepositoryState(
+            repository=self._context.repository,
+            oldest_scan=self._context.now if oldest is None else to_time(oldest),
+            images=len(self.listing.candidates),
+            asked=message.asked + len(self._tally.started),
+            run=message.run,
+            waiting_since=to_time(self._sums.waiting_since),
+            unscheduled=message.unscheduled,
+        )
+        self._known.finish(state, coverage)
+
+    def _continuation(self, reason: str) -> RepositoryMessage:
+        message, started = self._message, len(self._tally.started)
+        stalled = 0 if started or self._resume_after != message.after else message.stalled + 1
+        if stalled == len(CONTINUATION_DELAYS):
+            raise DeadlineExceededError(f"{message.repository} made no progress in {stalled} invocations: {reason}")
+        return message._replace(
+            after=self._resume_after,
+            stalled=stalled,
+            asked=message.asked + started,
+            **self._sums._asdict(),
+        )

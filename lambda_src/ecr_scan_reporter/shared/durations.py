@@ -10,7 +10,8 @@ from dateutil.relativedelta import relativedelta
 EXPECTED = "months, weeks and days in that order, each optional, at least one day in total, such as 1m2w3d or 7d"
 
 _DURATION = re.compile(r"(?:([0-9]+)m)?(?:([0-9]+)w)?(?:([0-9]+)d)?")
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+# Before every other time.
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 class Duration(NamedTuple):
@@ -47,7 +48,7 @@ def _before(duration: Duration, moment: datetime) -> datetime:
     try:
         return moment - relativedelta(months=duration.months, weeks=duration.weeks, days=duration.days)
     except (OverflowError, ValueError):
-        return _LONG_AGO
+        return LONG_AGO
 
 
 def _to_int(digits: str | None) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.stub import Stubber
+from ecr_scan_reporter.aws import deadline
 from ecr_scan_reporter.aws.dynamodb import dynamodb_client
 from ecr_scan_reporter.aws.ecr import EcrRegistry, ecr_client, single_attempt_client
 from ecr_scan_reporter.aws.sqs import sqs_client
@@ -23,8 +24,8 @@ from ecr_scan_reporter.errors import (
     ThrottledError,
     TransientError,
 )
-from ecr_scan_reporter.models import Image, IndexChild, Scan, StartOutcome
-from ecr_scan_reporter.shared import deadline
+from ecr_scan_reporter.models.images import Image, IndexChild
+from ecr_scan_reporter.models.scans import Scan, StartOutcome
 
 IMAGE = ("team-a/app", "sha256:" + "1" * 64)
 DIGESTS = [f"sha256:{number:064x}" for number in range(5)]

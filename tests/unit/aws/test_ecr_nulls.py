@@ -7,8 +7,9 @@ from typing import Any
 import boto3
 import pytest
 from ecr_scan_reporter.aws.ecr import EcrRegistry
-from ecr_scan_reporter.models import Finding, ScanResult
-from fixtures import answer_always
+from ecr_scan_reporter.models.findings import Finding
+from ecr_scan_reporter.models.scans import ScanResult
+from support.fixtures import answer_always
 
 BASIC = {
     "name": "CVE-2026-0001",

@@ -10,7 +10,8 @@ import pytest
 from ecr_scan_reporter.aws.dynamodb import Item
 from ecr_scan_reporter.memory import summaries
 from ecr_scan_reporter.memory.images import ImageRecord, Ledger, Update, image_item
-from ecr_scan_reporter.memory.summaries import OverdueFinding, RepositorySummary, summary_item
+from ecr_scan_reporter.memory.scans import RememberedScan
+from ecr_scan_reporter.memory.summaries import OverdueFinding, RepositorySummary, summarize, summary_item
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 OPENSSL = Update("openssl", ("3.0.1",), ("3.0.15",), Counter({"CRITICAL": 1}))
@@ -78,43 +79,36 @@ def test_date_that_passes_before_the_reporter_looks_at_the_image_counts() -> Non
     ]
 
 
-def test_summaries_of_two_parts_of_a_repository_add_up_to_that_of_all() -> None:
-    due = NOW - timedelta(days=1)
-    images = [
-        image(
-            counts={"HIGH": n, "LOW": 1},
-            ledger=Ledger(new=n + 1),
-            updates=(OPENSSL,),
-            ignored=1,
-            overdue=1,
-            earliest_deadlines=((f"CVE-{n}", "zlib", "HIGH", due - timedelta(days=n)),),
-        )
-        for n in range(6)
-    ]
-    parts = [RepositorySummary("team-a/app", NOW) for _ in range(3)]
-    for n, item in enumerate(images):
-        for summary in (parts[0], parts[1 + n // 3]):
-            summary.add_image(item, f"1.{n}" if n != 4 else None)
-    whole, first, second = parts
-    first.merge(second)
-    assert first == whole
-    assert (whole.ledger.new, whole.open["HIGH"], whole.overdue) == (21, 11, 5)
-
-
 def test_update_that_every_image_needs_once_is_not_lost_among_the_worst_of_each_image() -> None:
     shared = Update("openssl", ("3.0.1",), ("3.0.15",), Counter({"CRITICAL": 1}))
-    parts = [RepositorySummary("team-a/app", NOW) for _ in range(3)]
+    summary = RepositorySummary("team-a/app", NOW)
     for number in range(990):
         own = Update(f"package-{number}", ("1",), ("2",), Counter({"CRITICAL": 2}))
         # At first there are only worse ones.
-        parts[number // 330].add_image(image(updates=(own,) if number < 90 else (own, shared)), f"1.{number}")
-    for part in parts[1:]:
-        parts[0].merge(part)
-    item = summary_item(parts[0], NOW)
-    assert len(parts[0].updates) == 10
-    assert parts[0].updates[0] == Update(*shared.key, Counter({"CRITICAL": 900}), images=900)
+        summary.add_image(image(updates=(own,) if number < 90 else (own, shared)), f"1.{number}")
+    item = summary_item(summary, NOW)
+    assert len(summary.updates) == 10
+    assert summary.updates[0] == Update(*shared.key, Counter({"CRITICAL": 900}), images=900)
     assert isinstance(item["data"], bytes)
     assert len(item["data"]) < 2_500
+
+
+def test_images_are_summed_up_while_they_are_read(caplog: pytest.LogCaptureFixture) -> None:
+    items = {
+        "open": image(counts={"HIGH": 1}, ledger=Ledger(new=1)),
+        "overdue": image(counts={"HIGH": 2}, ledger=Ledger(new=2), due_at=NOW),
+        "not yet": image(due_at=NOW + timedelta(seconds=1)),
+        "not listed": image(counts={"HIGH": 4}, ledger=Ledger(new=4)),
+        "only asked for": {},
+        "damaged": {"ledger": "[1,2,3,4,5,6,7,8]"},
+    }
+    summary, scan = RepositorySummary("team-a/app", NOW), RememberedScan(None)
+    names = {name: name for name in items if name != "not listed"}
+    read = list(summarize(((name, scan, item) for name, item in items.items()), summary, names.get))
+    assert read == [(name, scan, name == "overdue") for name in items]
+    assert (summary.open, summary.ledger) == ({"HIGH": 3}, Ledger(new=7))
+    assert summary.images_by_worst == {"HIGH": 2, "NONE": 1}
+    assert [record.__dict__["digest"] for record in caplog.records] == ["damaged"]
 
 
 def test_updates_that_are_collected_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,10 +14,14 @@ from typing import Any
 
 import pytest
 from ecr_scan_reporter.aws.dynamodb import Table
-from ecr_scan_reporter.memory.scans import RepositoryState, ScanMemory
-from ecr_scan_reporter.models import Finding, Image, ScanResult
-from ecr_scan_reporter.reporting.publishing import CHECK
-from reporter_world import CHAT, START, TOPIC, World, documents, scan_event
+from ecr_scan_reporter.memory.runs import RunMemory
+from ecr_scan_reporter.memory.scans import ScanMemory
+from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
+from ecr_scan_reporter.messages.publication import CHECK
+from ecr_scan_reporter.models.findings import Finding
+from ecr_scan_reporter.models.images import Image
+from ecr_scan_reporter.models.scans import ScanResult
+from support.world import CHAT, START, TOPIC, World, documents, scan_event
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
@@ -36,7 +40,7 @@ def digest_of(name: str) -> str:
 
 def scan(
     world: World, name: str, *ids: str, repository: str = "app", status: str = "COMPLETE", pushed: timedelta = HOUR
-) -> str:
+) -> dict[str, Any]:
     """Let ECR have scanned an image now; return the event."""
     digest = digest_of(name)
     findings = tuple(Finding(id_, "HIGH", "openssl", ("1.0",)) for id_ in ids)
@@ -105,14 +109,14 @@ def window(world: World) -> None:
 
 def run(world: World) -> None:
     """A run of the schedule has asked for two scans."""
-    memory = ScanMemory(Table(world.table.undisturbed(), "memory"))
-    memory.begin_run("run", 1, world.now)
+    table = Table(world.table.undisturbed(), "memory")
+    RunMemory(table).begin("run", 1, world.now)
     asked = [digest_of("1"), digest_of("2")]
-    memory.remember("app", dict.fromkeys(asked), asked, "run", world.now)
+    ScanMemory(table).remember("app", dict.fromkeys(asked), asked, "run", world.now)
     world.now += MINUTE
     world.send(scan(world, "1", "CVE-1"))
     world.deliver(world.now + MINUTE)
-    memory.remember_state(RepositoryState("app", world.now, 2, 2, "run"), world.now)
+    StateMemory(table).remember(RepositoryState("app", world.now, 2, 2, "run"), world.now)
     world.send(scan(world, "2", "CVE-2"))
     world.deliver()
 
@@ -341,7 +345,7 @@ def meeting(call: Callable[..., Any]) -> Callable[..., Any]:
     return meet
 
 
-def at_once(world: World, first: str, second: str) -> None:
+def at_once(world: World, first: dict[str, Any], second: dict[str, Any]) -> None:
     """Invoke two functions at the same moment."""
     messages = [world.send(first), world.send(second)]
     threads = [threading.Thread(target=world.invoke, args=([message],)) for message in messages]

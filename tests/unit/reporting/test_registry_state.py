@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from ecr_scan_reporter.memory.images import ImageRecord, Update
+from ecr_scan_reporter.memory.images import Update
 from ecr_scan_reporter.memory.summaries import OverdueFinding, RepositorySummary
 from ecr_scan_reporter.reporting import registry_state as module
-from ecr_scan_reporter.reporting.registry_state import registry_state, repository_images
+from ecr_scan_reporter.reporting.registry_state import RegistryState, registry_state
 from ecr_scan_reporter.shared.durations import Duration
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -26,7 +26,7 @@ def update(package: str, images: int = 1, **counts: int) -> Update:
 
 def test_no_summary_is_a_registry_before_its_first_run() -> None:
     state = registry_state([], WEEK)
-    assert (state.updated_at, state.images, list(state.repositories)) == (None, 0, [])
+    assert (state.updated_at, state.images_by_worst, state.repositories) == (None, {}, [])
 
 
 def test_worst_repository_comes_first() -> None:
@@ -40,9 +40,9 @@ def test_worst_repository_comes_first() -> None:
         ],
         WEEK,
     )
-    assert [line.name for line in state.repositories] == ["critical", "high", "late", "missed", "quiet"]
-    assert [line.missed for line in state.repositories] == [0, 0, 0, 2, 0]
-    assert (state.open, state.images, state.overdue) == (Counter(CRITICAL=1, HIGH=99), 3, 1)
+    assert [line.repository for line in state.repositories] == ["critical", "high", "late", "missed", "quiet"]
+    assert [line.late for line in state.repositories] == [0, 0, 0, 2, 0]
+    assert (state.open, state.images_by_worst.total(), state.overdue) == (Counter(CRITICAL=1, HIGH=99), 3, 1)
 
 
 def test_coverage_counts_what_was_promised_and_names_the_rest() -> None:
@@ -61,11 +61,12 @@ def test_coverage_counts_what_was_promised_and_names_the_rest() -> None:
         ],
         WEEK,
     )
-    assert (state.coverage.scanned, state.coverage.promised) == (9, 18)
-    assert state.coverage.missed == {"unsupported": 7, "other": 2}
-    assert state.coverage.not_promised == {"not_selected": 4}
-    assert state.coverage.examples == {
-        "unsupported": ["team-a/app:1.0", "team-a/app@sha256:0123456789ab", *(f"team-b/app:{tag}" for tag in "abc")]
+    assert (state.coverage.in_time, state.coverage.promised) == (9, 18)
+    assert state.coverage.late == {"unsupported": 7, "other": 2}
+    assert state.coverage.counts == {"in_time": 9, "unsupported": 7, "not_selected": 4, "other": 2}
+    assert state.coverage.names == {
+        "unsupported": ["team-a/app:1.0", "team-a/app@sha256:0123456789ab", *(f"team-b/app:{tag}" for tag in "abc")],
+        "not_selected": ["team-a/app:0.1"],
     }
 
 
@@ -80,7 +81,7 @@ def test_repository_that_is_visited_no_more_is_named_and_not_counted() -> None:
         WEEK,
     )
     assert state.not_visited == ["deleted"]
-    assert [line.name for line in state.repositories] == ["a-week-ago", "app"]
+    assert [line.repository for line in state.repositories] == ["a-week-ago", "app"]
     assert state.open == Counter(CRITICAL=2)
     assert [shared.update.package for shared in state.updates] == ["openssl"]
 
@@ -107,43 +108,24 @@ def test_what_is_overdue_for_longest_is_named() -> None:
     state = registry_state(
         [
             summary(f"app-{n}", overdue=3, overdue_worst=[late(days) for days in range(n, n + 3)])
-            for n in range(0, 30, 10)
+            for n in range(0, 50, 10)
         ],
         WEEK,
     )
-    assert state.overdue == 9
-    assert [(name, found.id) for name, found in state.overdue_worst] == [
-        ("app-20", "CVE-22"),
-        ("app-20", "CVE-21"),
-        ("app-20", "CVE-20"),
-        ("app-10", "CVE-12"),
-        ("app-10", "CVE-11"),
-    ]
+    assert state.overdue == 15
+    named = [(overdue.image, overdue.finding.id) for overdue in state.overdue_worst]
+    worst = [(n, days) for n in (40, 30, 20) for days in (2, 1, 0)] + [(10, 2)]
+    assert named == [(f"app-{n}:1.0", f"CVE-{n + days}") for n, days in worst]
 
 
-def test_images_are_sorted_by_what_is_open_and_old_ones_are_counted() -> None:
-    def record(days: float, **values: Any) -> ImageRecord:
-        return ImageRecord(event_at=NOW - days * DAY, **values)
-
-    images = repository_images(
-        [
-            ("sha256:1", record(1)),
-            ("sha256:2", record(1, counts={"HIGH": 5})),
-            ("sha256:3", record(6.9, counts={"CRITICAL": 1})),
-            ("sha256:4", record(7.1, counts={"CRITICAL": 9})),
-            ("sha256:5", ImageRecord()),
-        ],
-        WEEK,
-        NOW,
-    )
-    assert [image.digest for image in images.recent] == ["sha256:3", "sha256:2", "sha256:1"]
-    assert (images.older, images.more) == (2, False)
-
-
-def test_images_that_are_read_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_IMAGES", 3)
-    records = ((f"sha256:{number}", ImageRecord(event_at=NOW)) for number in range(5))
-    images = repository_images(records, WEEK, NOW)
-    assert (len(images.recent), images.older, images.more) == (3, 0, True)
-    # The last one was not read.
-    assert len(list(records)) == 1
+def test_many_different_updates_keep_the_worst(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MANY_UPDATES", 20)
+    monkeypatch.setattr(module, "_KEPT_UPDATES", 10)
+    state = RegistryState()
+    for number in range(100):
+        state.add(
+            summary(f"app-{number:03}", updates=[update(f"package-{number}", HIGH=number), update("zlib", LOW=1)])
+        )
+    assert [shared.update.package for shared in state.updates] == ["zlib", *(f"package-{n}" for n in range(99, 95, -1))]
+    assert state.updates[0].repositories == 100
+    assert len(state._updates) <= 20

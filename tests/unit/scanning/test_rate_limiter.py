@@ -4,9 +4,9 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.errors import DeadlineExceededError, ThrottledError, TransientError
 from ecr_scan_reporter.scanning.rate_limiter import AdaptiveRateLimiter
-from ecr_scan_reporter.shared.deadline import Deadline
 
 
 class Clock:

@@ -133,7 +133,10 @@ def test_localstack_that_ignores_sigterm_is_killed(make_python: MakePython, monk
     assert not alive(endpoint)
 
 
-def test_local_aws_ends_when_its_starter_is_killed(make_python: MakePython, tmp_path: Path) -> None:
+def test_local_aws_ends_when_its_starter_is_killed(
+    make_python: MakePython, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launcher, "STOP_TIMEOUT", 600)
     python = make_python(serving())
     code = (
         "import sys; from pathlib import Path; from local_aws import LocalAws; "

@@ -2,7 +2,7 @@
 
 from local_aws.fake_ecr import UNSUPPORTED_OS, Finding
 from local_aws.launcher import FunctionProcess, LocalAws, LocalAwsError, clean_environment
-from local_aws.registry import NotSupportedError, RefusedScan, Registry, StartedScan
+from local_aws.registry_client import NotSupportedError, RegistryClient, StartedScan
 from local_aws.scan_events import ScanEvents
 
 __all__ = [
@@ -12,8 +12,7 @@ __all__ = [
     "LocalAws",
     "LocalAwsError",
     "NotSupportedError",
-    "RefusedScan",
-    "Registry",
+    "RegistryClient",
     "ScanEvents",
     "StartedScan",
     "clean_environment",

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from local_aws.fake_ecr import FakeScan, event_entry
-from local_aws.registry import Registry
+from local_aws.registry_client import RegistryClient
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ScanEvents:
-    """A watcher of the images that a Registry pushes, for as long as its `with` block.
+    """A watcher of the images that a RegistryClient pushes, for as long as its `with` block.
 
     The registry of LocalAws sends its own events. For it this class does nothing, so that tests need no distinction.
 
@@ -25,7 +25,7 @@ class ScanEvents:
         interval: seconds between two checks.
     """
 
-    def __init__(self, registry: Registry, events: "EventBridgeClient", *, interval: float = 0.5) -> None:
+    def __init__(self, registry: RegistryClient, events: "EventBridgeClient", *, interval: float = 0.5) -> None:
         self._registry = registry
         self._events = events
         self._interval = interval

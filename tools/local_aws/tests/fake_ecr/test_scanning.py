@@ -303,7 +303,7 @@ def test_deleted_image_has_no_scan_and_no_event(registry: FakeRegistry, reposito
     call("StartImageScan")
 
 
-def test_control_api_sets_results_faults_and_durations(
+def test_control_api_sets_results_and_dates_and_lists_requests(
     registry: FakeRegistry, clock: Any, call: Call, error_of: Error
 ) -> None:
     image = {"repositoryName": "team/web", "imageDigest": DIGEST}
@@ -315,10 +315,9 @@ def test_control_api_sets_results_faults_and_durations(
     assert answer["imageScanFindings"]["imageScanCompletedAt"] == week_ago
     assert registry.take_events() == []
 
-    fault = {"operation": "StartImageScan", "code": "ServerException", "message": "no"}
-    control(registry, "fault", {**fault, "containing": DIGEST, "times": 1})
+    registry.faults.append(Fault("StartImageScan", "ServerException", "no", containing=DIGEST, times=1))
     assert error_of("StartImageScan") == ("ServerException", "no")
-    control(registry, "delay", {"seconds": 2})
+    registry.scan_seconds = 2
     call("StartImageScan")
     assert registry.next_completion() == clock.now + timedelta(seconds=2)
     requests = control(registry, "requests", {})["requests"]

@@ -5,7 +5,6 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from local_aws.fake_ecr.faults import Fault
 from local_aws.fake_ecr.images import FakeScan
 from local_aws.fake_ecr.registry import FakeRegistry, finished_scan
 
@@ -15,8 +14,8 @@ def control(registry: FakeRegistry, resource: str, body: Mapping[str, Any]) -> d
 
     Args:
         registry: the registry.
-        resource: `image` changes an image or its scans, `fault` adds a fault, `delay` sets the duration of scans,
-            and `requests` returns the requests to start a scan, and the number of all requests by operation.
+        resource: `image` changes an image or its scans, and `requests` returns the requests to start a scan, and the
+            number of all requests by operation.
         body: JSON object of the request.
 
     Raises:
@@ -27,16 +26,11 @@ def control(registry: FakeRegistry, resource: str, body: Mapping[str, Any]) -> d
     match resource:
         case "image":
             _change_image(registry, body)
-        case "fault":
-            fields = ("operation", "code", "message", "containing", "times")
-            registry.faults.append(Fault(**{name: body[name] for name in fields}))
-        case "delay":
-            registry.scan_seconds = body["seconds"]
         case "requests":
             requests = [{**request._asdict(), "time": request.time.isoformat()} for request in registry.scan_requests]
             return {"requests": requests, "calls": dict(registry.calls)}
         case _:
-            raise ValueError(f"resource is {resource!r}; expected image, fault, delay or requests")
+            raise ValueError(f"resource is {resource!r}; expected image or requests")
     return {}
 
 

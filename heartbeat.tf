@@ -1,0 +1,37 @@
+# The heartbeat: between two runs, it has the repositories scanner write for how long the next complete run is overdue,
+# for the alarm on silence in alarms.tf. It starts no run.
+
+locals {
+  # The functions rely on it: a run has at least this time (shared/schedules.py), and several heartbeats that are missing
+  # are a pause (scanning/passes.py).
+  heartbeat_minutes = 60
+}
+
+resource "aws_cloudwatch_event_rule" "heartbeat" {
+  count = contains(keys(local.alarms), "silence") ? 1 : 0
+
+  name                = local.names.heartbeat
+  description         = "Has the repositories scanner write for how long a run is overdue."
+  schedule_expression = "rate(${local.heartbeat_minutes} minutes)"
+  tags                = var.tags
+}
+
+resource "aws_cloudwatch_event_target" "heartbeat" {
+  count = length(aws_cloudwatch_event_rule.heartbeat)
+
+  rule  = aws_cloudwatch_event_rule.heartbeat[0].name
+  arn   = module.repositories_scanner.function.arn
+  input = jsonencode({ heartbeat = true })
+
+  depends_on = [aws_lambda_permission.heartbeat]
+}
+
+resource "aws_lambda_permission" "heartbeat" {
+  count = length(aws_cloudwatch_event_rule.heartbeat)
+
+  statement_id  = "AllowHeartbeatRule"
+  action        = "lambda:InvokeFunction"
+  function_name = module.repositories_scanner.function.function_name
+  principal     = "events.amazonaws.com"
+  source_arn    = aws_cloudwatch_event_rule.heartbeat[0].arn
+}

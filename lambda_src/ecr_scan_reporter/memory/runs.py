@@ -1,0 +1,114 @@
+"""The runs of the schedule: how far each is, the pass through all repositories, and the last heartbeat."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from ecr_scan_reporter.aws.dynamodb import Table
+from ecr_scan_reporter.memory.items import RUN_LIFETIME, expires, number, text, to_seconds, to_time
+
+_RUNS, _PASSES = "RUNS", "PASSES"
+
+
+class Run(NamedTuple):
+    """How far a run of the schedule is.
+
+    Args:
+        repositories: how many it queued.
+        results: how many of its scans have ended.
+        expected: how many scans it asked for at least, as of the last time this was looked up.
+        last_result_at: when the last scan ended (aware).
+    """
+
+    repositories: int
+    results: int
+    expected: int
+    last_result_at: datetime | None
+
+
+class OpenPass(NamedTuple):
+    """The pass through all repositories that is not known to be complete.
+
+    Args:
+        run: the id of the run that began it.
+        repositories: how many repositories it queued.
+        since: when the pass before was complete, or when the first one began (aware).
+    """
+
+    run: str
+    repositories: int
+    since: datetime
+
+
+class RunMemory:
+    """The part of the memory table with runs and passes. Every method raises AwsError if DynamoDB rejects a call."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def begin(self, run: str, repositories: int, now: datetime) -> None:
+        """Remember how many repositories a run has queued."""
+        self._table.put({"pk": _RUNS, "sk": run, "repositories": repositories, "expires": expires(now, RUN_LIFETIME)})
+
+    def add_results(self, run: str, results: int, now: datetime) -> None:
+        """Note that this many scans of a run have ended."""
+        self._table.update(
+            _RUNS,
+            run,
+            "SET last_result_at = :now, expires = :expires ADD results :results",
+            {":now": to_seconds(now), ":results": results, ":expires": expires(now, RUN_LIFETIME)},
+            {},
+        )
+
+    def run(self, run: str) -> Run:
+        """Return how far a run is."""
+        item = self._table.get(_RUNS, run) or {}
+        return Run(
+            number(item, "repositories"),
+            number(item, "results"),
+            number(item, "expected"),
+            to_time(item.get("last_result_at")),
+        )
+
+    def expect(self, run: str, results: int, now: datetime) -> None:
+        """Note that at least this many scans of a run will end."""
+        self._table.update(
+            _RUNS,
+            run,
+            "SET expected = :results, expires = :expires",
+            {":results": results, ":expires": expires(now, RUN_LIFETIME)},
+            {},
+        )
+
+    def open_pass(self) -> OpenPass | None:
+        """Return the pass that is not known to be complete; None if there was none yet."""
+        for item in self._table.query(_PASSES, "OPEN", "OPEN"):
+            if since := to_time(item.get("since")):
+                return OpenPass(text(item, "run"), number(item, "repositories"), since)
+        return None
+
+    def last_heartbeat(self) -> datetime | None:
+        """Return when the last heartbeat was written (aware); None if there was none."""
+        times = [to_time(item.get("at")) for item in self._table.query(_PASSES, "HEARTBEAT", "HEARTBEAT")]
+        return times[0] if times else None
+
+    def remember_heartbeat(self, now: datetime) -> None:
+        """Remember that a heartbeat is written now."""
+        self._table.put({"pk": _PASSES, "sk": "HEARTBEAT", "at": to_seconds(now), "expires": expires(now)})
+
+    def forget_heartbeat(self, now: datetime) -> None:
+        """Forget when the last heartbeat was written, so that what comes next follows no pause."""
+        # The role of the repositories scanner may put this item, but not delete it.
+        self._table.put({"pk": _PASSES, "sk": "HEARTBEAT", "at": 0, "expires": expires(now)})
+
+    def remember_open_pass(self, open_pass: OpenPass, now: datetime) -> None:
+        """Remember the pass that is not known to be complete."""
+        self._table.put(
+            {
+                "pk": _PASSES,
+                "sk": "OPEN",
+                "run": open_pass.run,
+                "repositories": open_pass.repositories,
+                "since": to_seconds(open_pass.since),
+                "expires": expires(now),
+            }
+        )

@@ -1,0 +1,1 @@
+"""The messages that travel through the queues, between the functions and from the reporter to itself."""

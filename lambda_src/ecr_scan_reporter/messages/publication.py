@@ -1,0 +1,71 @@
+"""What the reporter asks itself to do: to publish again what SNS rejected, and to check whether something is due."""
+
+import json
+from base64 import b64decode, b64encode
+from typing import Any
+
+from ecr_scan_reporter.aws.sns import CHAT, MAX_MESSAGE, REPORTS, Publication
+from ecr_scan_reporter.errors import MessageError
+from ecr_scan_reporter.memory.packing import pack, unpack
+
+# The body of the message that causes a check.
+CHECK = json.dumps({"check": True})
+_TEXT_PARAMETERS = frozenset({"Subject", "Message", "MessageStructure"})
+# Bytes of a publication as JSON: a quote takes two bytes there, and a character of two bytes takes six.
+_MAX_PUBLICATION = 4 * MAX_MESSAGE
+
+
+def encode_publication(publication: Publication) -> str:
+    """Return the body of the queue message that asks the reporter to publish this again.
+
+    The parameters are compressed. A full page is as large as a message of the queue may be, and would be larger as text
+    in JSON.
+    """
+    data = b64encode(pack(publication.parameters, level=9)).decode()
+    return json.dumps({"publish": {"topic": publication.topic, "data": data}})
+
+
+def parse_publication(value: object) -> Publication:
+    """Parse what a queue message asks to publish: the value of "publish" in its JSON.
+
+    Raises:
+        MessageError: it is not what `encode_publication` encodes.
+    """
+    match value:
+        case {"topic": str() as topic, "data": str() as data} if topic in (REPORTS, CHAT):
+            parameters = _decode(data)
+            if _is_message(parameters):
+                return Publication(topic, parameters)
+    raise MessageError(f"publish is {value!r:.100}; expected a topic of this module, and a message for it as data")
+
+
+def _decode(data: str) -> Any:
+    """Return the JSON value that was compressed; None if there is none."""
+    try:
+        return unpack(b64decode(data, validate=True), _MAX_PUBLICATION)
+    except (RecursionError, ValueError):
+        return None
+
+
+def _is_message(parameters: Any) -> bool:
+    """Return whether these are parameters of SNS that `publications` could have made."""
+    if not isinstance(parameters, dict):
+        return False
+    texts = dict(parameters)
+    attributes = texts.pop("MessageAttributes", {})
+    if not isinstance(attributes, dict) or not texts.get("Message") or not texts.keys() <= _TEXT_PARAMETERS:
+        return False
+    for attribute in attributes.values():
+        if not isinstance(attribute, dict) or attribute.keys() != {"DataType", "StringValue"}:
+            return False
+    values = [value for group in (texts, *attributes.values()) for value in group.values()]
+    return all(isinstance(value, str) and _is_encodable(value) for value in (*values, *attributes))
+
+
+def _is_encodable(text: str) -> bool:
+    """Return whether a text has no lone surrogates, which JSON can hold and UTF-8 cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Domain values that every layer shares."""

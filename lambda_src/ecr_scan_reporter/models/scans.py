@@ -1,0 +1,59 @@
+"""Scans of images, their results, and outcomes of scan requests."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from ecr_scan_reporter.models import scan_statuses
+from ecr_scan_reporter.models.findings import Finding
+
+
+class Scan(NamedTuple):
+    """The last scan of an image.
+
+    `status` is ECR's: COMPLETE, FAILED, IN_PROGRESS, PENDING and others, to which ECR may add. `completed_at` (aware)
+    is None while a scan is in progress and after most scans that failed. `description` is ECR's reason for the status.
+    """
+
+    status: str
+    completed_at: datetime | None = None
+    description: str = ""
+
+    @property
+    def in_progress(self) -> bool:
+        """Whether the scan has not ended."""
+        return self.status in scan_statuses.IN_PROGRESS
+
+    @property
+    def archived(self) -> bool:
+        """Whether the image is archived."""
+        return self.status == scan_statuses.ARCHIVED
+
+    @property
+    def unsupported(self) -> bool:
+        """Whether ECR cannot scan the image, so that a scan of it never completes."""
+        return self.status in scan_statuses.UNSUPPORTED or scan_statuses.UNSUPPORTED_SYSTEM in self.description
+
+
+class StartOutcome(StrEnum):
+    """The result of a StartImageScan request."""
+
+    STARTED = "started"
+    SCANNED_WITHIN_24_HOURS = "scanned_within_24_hours"
+    UNSUPPORTED_TYPE = "unsupported_type"
+    ARCHIVED = "archived"
+    IMAGE_NOT_FOUND = "image_not_found"
+
+
+class ScanResult(NamedTuple):
+    """The status of an image's last scan, ECR's reason for it, and the findings as ECR lists them.
+
+    `completed_at` (aware) is None after most scans that failed. `operating_system` is the image's, such as
+    `ALPINE_LINUX_3_20`; "" if ECR does not name it, as with basic scanning.
+    """
+
+    status: str
+    description: str
+    findings: tuple[Finding, ...]
+    completed_at: datetime | None = None
+    operating_system: str = ""

@@ -1,0 +1,236 @@
+"""Compares the findings of a scan with those that are remembered: what is new, what is fixed, what is still open."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from ecr_scan_reporter.models.findings import Finding
+from ecr_scan_reporter.models.severities import severity_rank
+from ecr_scan_reporter.reporting.comparison.findings import Aliases, merge
+
+# A finding that was gone for longer is new when it returns.
+_BACK_WITHIN = timedelta(days=30)
+# A finding is withdrawn after this many scans of the same digest in a row without it: vulnerability databases drop
+# entries and restore them.
+_ABSENCES = 2
+
+
+class Change(StrEnum):
+    """What a scan says about one finding. The first six are open, and the last two are not."""
+
+    NEW = "new"
+    BACK = "back"
+    RAISED = "raised"
+    FIX_AVAILABLE = "fix_available"
+    EXPLOIT_KNOWN = "exploit_known"
+    STILL_OPEN = "still_open"
+    FIXED = "fixed"
+    WITHDRAWN = "withdrawn"
+
+
+# The changes for which an image is reported.
+NEWS = (Change.NEW, Change.BACK, Change.RAISED, Change.FIX_AVAILABLE, Change.EXPLOIT_KNOWN)
+OPEN = (*NEWS, Change.STILL_OPEN)
+GONE = (Change.FIXED, Change.WITHDRAWN)
+
+
+class IgnoredBy(NamedTuple):
+    """The rule that ignores a finding. `expires` is the day on which it ends (UTC); None for when a fix is known."""
+
+    rule: str
+    reason: str
+    owner: str
+    expires: date | None
+
+
+class KnownFinding(NamedTuple):
+    """A finding as it is remembered. Times are aware.
+
+    Args:
+        finding: as the last scan that had it listed it.
+        first_seen: when a scan of the track first had it.
+        absences: how many scans of the same digest in a row did not have it.
+        gone_at: when it was fixed or withdrawn; None while it is open.
+        peak_severity: the worst severity that it ever had.
+        fix_known: whether a fix was ever available.
+        exploit_known: whether an exploit was ever known.
+        overdue_reported: whether it was reported as overdue.
+        ignored_by: the rule that ignores it; None if none does.
+        was_ignored: why it was ignored until this scan; "" if it was not, or still is.
+    """
+
+    finding: Finding
+    first_seen: datetime
+    absences: int = 0
+    gone_at: datetime | None = None
+    peak_severity: str = ""
+    fix_known: bool = False
+    exploit_known: bool = False
+    overdue_reported: bool = False
+    ignored_by: IgnoredBy | None = None
+    was_ignored: str = ""
+
+
+class Comparison(NamedTuple):
+    """What a scan changed.
+
+    `findings` is what to remember; `changes` has every finding that is open or was open before under one change, so
+    that open now = open before + new + back - fixed - withdrawn.
+    """
+
+    findings: tuple[KnownFinding, ...]
+    changes: Mapping[Change, tuple[KnownFinding, ...]]
+
+    def of(self, *changes: Change) -> Iterator[KnownFinding]:
+        """Yield the findings with one of these changes."""
+        return (known for change in changes for known in self.changes.get(change, ()))
+
+    def open(self) -> Iterator[KnownFinding]:
+        """Yield the findings that are open after the scan."""
+        return self.of(*OPEN)
+
+    @property
+    def open_before(self) -> int:
+        """How many findings were open before the scan."""
+        return sum(len(found) for change, found in self.changes.items() if change not in (Change.NEW, Change.BACK))
+
+    @property
+    def open_now(self) -> int:
+        """How many findings are open after the scan."""
+        return sum(1 for _ in self.open())
+
+    @property
+    def ignored(self) -> tuple[KnownFinding, ...]:
+        """The open findings that a rule ignores."""
+        return tuple(known for known in self.open() if known.ignored_by)
+
+    def with_fix(self) -> "Comparison":
+        """Return what changed among the findings with a fix; a newly fixable one is new among them."""
+        changes = {
+            change: tuple(known for known in found if known.finding.fix_available)
+            for change, found in self.changes.items()
+        }
+        changes[Change.NEW] += changes.pop(Change.FIX_AVAILABLE)
+        return Comparison(self.findings, changes | {Change.FIX_AVAILABLE: ()})
+
+    def without_ignored(self) -> "Comparison":
+        """Return what changed among the findings that no rule ignores; one whose rule has ended is new among them."""
+        changes = {
+            change: tuple(
+                known for known in found if not known.ignored_by and not (known.was_ignored and change in OPEN)
+            )
+            for change, found in self.changes.items()
+        }
+        changes[Change.NEW] += tuple(known for known in self.open() if known.was_ignored and not known.ignored_by)
+        return Comparison(self.findings, changes)
+
+
+def compare(
+    scan: Iterable[Finding],
+    remembered: Sequence[KnownFinding],
+    now: datetime,
+    thresholds: Mapping[str, int],
+    *,
+    successor: bool,
+) -> Comparison:
+    """Compare the findings of a complete scan with those that are remembered.
+
+    Args:
+        scan: all findings of the scan, in any order and with duplicates.
+        remembered: the findings of this digest, or of its predecessor.
+        now: when the scan was complete.
+        thresholds: by severity; decides whether a raised severity counts.
+        successor: whether `remembered` is the predecessor's, so that absence means "fixed".
+    """
+    scan = list(scan)
+    aliases = Aliases([*scan, *(known.finding for known in remembered)])
+    present = {aliases.key(finding): finding for finding in merge(scan, aliases)}
+    installed = {(finding.package, version) for finding in present.values() for version in finding.installed_versions}
+    changes: dict[Change, list[KnownFinding]] = {change: [] for change in Change}
+    gone_before: list[KnownFinding] = []
+    # Open findings first: a finding of the scan may have the ids of one that is open and of one that is gone.
+    for known in sorted(remembered, key=lambda known: known.gone_at is not None):
+        if known.gone_at and now - known.gone_at > _BACK_WITHIN:
+            continue
+        if finding := present.pop(aliases.key(known.finding), None):
+            change = Change.BACK if known.gone_at else _open_change(known, finding, thresholds)
+            changes[change].append(_seen_again(known, finding))
+        elif known.gone_at:
+            gone_before.append(known)
+        else:
+            change, absent = _absent(known, installed, now, successor=successor)
+            changes[change].append(absent)
+    changes[Change.NEW] += (_first_seen(finding, now) for finding in present.values())
+    comparison = Comparison((), {change: tuple(found) for change, found in changes.items()})
+    return comparison._replace(findings=(*comparison.open(), *comparison.of(*GONE), *gone_before))
+
+
+def unchanged(findings: Iterable[KnownFinding]) -> Comparison:
+    """Return the comparison of remembered findings with themselves, as if a scan had changed nothing."""
+    findings = tuple(known._replace(was_ignored="") for known in findings)
+    still_open = tuple(known for known in findings if not known.gone_at)
+    return Comparison(findings, dict.fromkeys(Change, ()) | {Change.STILL_OPEN: still_open})
+
+
+def _first_seen(finding: Finding, now: datetime) -> KnownFinding:
+    return KnownFinding(
+        finding,
+        first_seen=now,
+        peak_severity=finding.severity,
+        fix_known=finding.fix_available,
+        exploit_known=finding.exploit_available,
+    )
+
+
+def _open_change(known: KnownFinding, finding: Finding, thresholds: Mapping[str, int]) -> Change:
+    """Return what changed about a finding that is still open.
+
+    Only the first time that a finding is this severe, or has a fix or an exploit, counts: sources change their minds.
+    """
+    if _is_raised(known, finding) and finding.severity in thresholds:
+        return Change.RAISED
+    if finding.exploit_available and not known.exploit_known:
+        return Change.EXPLOIT_KNOWN
+    if finding.fix_available and not known.fix_known:
+        return Change.FIX_AVAILABLE
+    return Change.STILL_OPEN
+
+
+def _seen_again(known: KnownFinding, finding: Finding) -> KnownFinding:
+    """Return what to remember of a finding that is still open, or open again."""
+    # Aliases stay, so that the finding is known by each of its ids.
+    ids = {finding.id, *finding.aliases, known.finding.id, *known.finding.aliases}
+    return KnownFinding(
+        finding._replace(aliases=tuple(sorted(ids - {finding.id}))),
+        first_seen=known.first_seen,
+        peak_severity=finding.severity if _is_raised(known, finding) else known.peak_severity,
+        fix_known=known.fix_known or finding.fix_available,
+        exploit_known=known.exploit_known or finding.exploit_available,
+        overdue_reported=known.overdue_reported,
+        ignored_by=known.ignored_by,
+    )
+
+
+def _is_raised(known: KnownFinding, finding: Finding) -> bool:
+    return severity_rank(finding.severity) < severity_rank(known.peak_severity)
+
+
+def _absent(
+    known: KnownFinding, installed: Collection[tuple[str, str]], now: datetime, *, successor: bool
+) -> tuple[Change, KnownFinding]:
+    """Return what it means that a scan does not have an open finding, and what to remember of it.
+
+    Args:
+        known: the finding.
+        installed: the packages in which the scan found something, with their versions.
+        now: when the scan was complete.
+        successor: whether the scan is of another image than the one before.
+    """
+    versions = known.finding.installed_versions
+    if successor and not any((known.finding.package, version) in installed for version in versions):
+        return Change.FIXED, known._replace(gone_at=now)
+    if not successor and known.absences + 1 >= _ABSENCES:
+        return Change.WITHDRAWN, known._replace(gone_at=now)
+    # The package is installed as before: the image did not change, but the database did, perhaps for a day.
+    return Change.STILL_OPEN, known._replace(absences=1, was_ignored="")

@@ -1,0 +1,135 @@
+"""Formats counts, times and untrusted text for every message and the widget."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from ecr_scan_reporter.models.severities import SEVERITIES
+from ecr_scan_reporter.shared.durations import Duration
+
+
+def short_digest(digest: str) -> str:
+    """Shorten a digest to twelve hexadecimal digits, as `docker images` does."""
+    return digest[:19]
+
+
+def image_name(repository: str, name: str) -> str:
+    """Return the full name of an image; `name` is a tag or a short digest."""
+    return f"{repository}@{name}" if name.startswith("sha256:") else f"{repository}:{name}"
+
+
+def code(text: str) -> str:
+    """Format untrusted text as a code span, in which nothing is markup."""
+    text = truncate(replace_unprintable(text), 200).replace("`", "'")
+    return f"`{text.replace('&', '&amp;').replace('<', '&lt;').replace('>', '&gt;')}`"
+
+
+def dumps(value: object) -> str:
+    """Encode as strict JSON without spaces."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+class Context(NamedTuple):
+    """What all pages have in common.
+
+    Args:
+        name: of the instance.
+        partition: of its account.
+        thresholds: the number of findings by severity from which an image is reported.
+        chat: whether there is a chat topic, so that pages are rendered for it.
+    """
+
+    name: str
+    partition: str
+    thresholds: Mapping[str, int]
+    chat: bool = True
+
+
+# Fixed versions that one line names.
+_MAX_FIXES = 3
+# Why images were not scanned in time.
+_REASONS = {
+    "never_scanned": "never scanned",
+    "failed": "scan failed",
+    "unsupported": "unsupported system",
+    "too_old": "scanned too long ago",
+    "expired": "monitoring lapsed",
+    "quota": "daily quota used up",
+    "other": "for another reason",
+}
+
+
+def replace_unprintable(text: str) -> str:
+    """Replace what breaks a line or hides text by "?"."""
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
+def to_ascii(text: str) -> str:
+    """Replace what is not printable ASCII by "?"."""
+    return "".join(char if " " <= char <= "~" else "?" for char in text)
+
+
+def truncate(text: str, length: int) -> str:
+    """Cut a text to `length` characters, with an ellipsis if it is longer."""
+    return text if len(text) <= length else text[: length - 3] + "..."
+
+
+def pluralize(number: int, word: str, plural: str = "") -> str:
+    """Format `1 image`, `2,000 images`."""
+    return f"{number:,} {word if number == 1 else plural or f'{word}s'}"
+
+
+def format_counts(counts: Mapping[str, int]) -> str:
+    """Format `2 critical, 9 high`, most severe first."""
+    known = [(severity, counts.get(severity, 0)) for severity in SEVERITIES]
+    return ", ".join(f"{number:,} {severity.lower()}" for severity, number in known if number) or "no findings"
+
+
+def format_duration(duration: Duration) -> str:
+    """Format `7 days`, `1 month, 2 weeks and 3 days`."""
+    sizes = ((duration.months, "month"), (duration.weeks, "week"), (duration.days, "day"))
+    *others, last = [pluralize(number, word) for number, word in sizes if number]
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def format_date(moment: datetime) -> str:
+    """Format `9 Nov 2026`, UTC."""
+    moment = moment.astimezone(UTC)
+    return f"{moment.day} {moment:%b %Y}"
+
+
+def format_day(moment: datetime, other: datetime) -> str:
+    """Format `9 Nov`, UTC; with its year if that is not the year of `other`."""
+    date = format_date(moment)
+    return date if moment.astimezone(UTC).year != other.astimezone(UTC).year else date[: -len(" 2026")]
+
+
+def format_time(moment: datetime) -> str:
+    """Format `09:14`, UTC."""
+    return f"{moment.astimezone(UTC):%H:%M}"
+
+
+def format_rfc3339(moment: datetime) -> str:
+    """Format `2026-11-23T09:14:00Z`."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def reason_words(reason: str) -> str:
+    """Return why images were not scanned in time; an unknown reason in its own words."""
+    return _REASONS.get(reason) or " ".join(re.findall("[a-z0-9]+", reason.lower())) or _REASONS["other"]
+
+
+def package_label(package: str, versions: Iterable[str]) -> str:
+    """Format `openssl 3.0.1-r2`."""
+    return f"{package} {', '.join(versions)}".strip() or "package not named"
+
+
+def fixed_in(versions: Sequence[str]) -> str:
+    """Format `fixed in 3.0.15-r0`; "" if no version is known.
+
+    Versions are not compared: each ecosystem orders them differently.
+    """
+    more = ", ..." if len(versions) > _MAX_FIXES else ""
+    return f"fixed in {', '.join(versions[:_MAX_FIXES])}{more}" if versions else ""

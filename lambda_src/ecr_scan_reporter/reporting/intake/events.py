@@ -1,0 +1,112 @@
+"""Parses the events of finished scans, those of ECR and those of Amazon Inspector.
+
+https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html
+https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-scanning-enhanced-events.html
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from ecr_scan_reporter.errors import MessageError
+from ecr_scan_reporter.models.images import ImageId
+from ecr_scan_reporter.shared.text import clean
+
+_EXPECTED = "expected 'ECR Image Scan' with 'COMPLETE' or 'FAILED', or 'Inspector2 Scan' of a repository"
+# More findings than any image has; a larger number is not a count.
+_MAX_COUNT = 10**9
+# ECR's own limits are 256 characters for a repository name, 128 for a tag and 1,000 tags for an image.
+_MAX_TEXT, _MAX_TAGS = 512, 1000
+
+
+class ScanEvent(NamedTuple):
+    """A scan that ended. `counts` is findings by severity, None if the event has none. `time` is aware."""
+
+    image: ImageId
+    tags: tuple[str, ...]
+    time: datetime
+    failed: bool
+    counts: Mapping[str, int] | None
+
+
+def load(body: str) -> object:
+    """Return the JSON value of a message.
+
+    Raises:
+        MessageError: the body is not JSON.
+    """
+    try:
+        return json.loads(body)
+    except (RecursionError, ValueError) as error:
+        raise MessageError(f"the message is not JSON ({error}); expected an EventBridge event") from error
+
+
+def parse(event: object) -> ScanEvent:
+    """Parse the JSON value of a scan event.
+
+    Tags and counts may be missing. Severities without findings are missing or 0. Inspector names the repository by its
+    ARN and adds a TOTAL.
+
+    Raises:
+        MessageError: this is not a valid scan event; the message names the field and what is expected.
+    """
+    if not isinstance(event, dict) or not isinstance(detail := event.get("detail"), dict):
+        raise MessageError(f"the message is not an EventBridge event with a detail; {_EXPECTED}")
+    detail_type, status = _text(event, "detail-type"), _text(detail, "scan-status")
+    if not (detail_type == "Inspector2 Scan" or (detail_type == "ECR Image Scan" and status in ("COMPLETE", "FAILED"))):
+        raise MessageError(f"the event is {detail_type!r} with {status!r}; {_EXPECTED}")
+    return ScanEvent(
+        image=ImageId(
+            _text(event, "account"), _text(event, "region"), _repository(detail), _text(detail, "image-digest")
+        ),
+        tags=_tags(detail.get("image-tags")),
+        time=_time(event),
+        failed="FAILED" in status,
+        counts=_counts(detail.get("finding-severity-counts")),
+    )
+
+
+def _text(values: Mapping[str, Any], name: str) -> str:
+    text = clean(values.get(name), _MAX_TEXT)
+    if not text:
+        raise MessageError(f"{name} is {values.get(name)!r:.100}; expected a non-empty string")
+    return text
+
+
+def _repository(detail: Mapping[str, Any]) -> str:
+    text = _text(detail, "repository-name")
+    name = text.rpartition(":repository/")[2]
+    if not name:
+        raise MessageError(f"repository-name is {text!r:.100}; expected a name, or an ARN that ends in one")
+    return name
+
+
+def _time(event: Mapping[str, Any]) -> datetime:
+    text = _text(event, "time")
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        time = None
+    if time is None or time.tzinfo is None:
+        raise MessageError(f"time is {text!r:.100}; expected an RFC 3339 time with an offset, such as ...T09:14:00Z")
+    return time
+
+
+def _tags(value: object) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(isinstance(tag, str) for tag in value):
+        raise MessageError(f"image-tags is {value!r:.100}; expected a list of strings")
+    return tuple(clean(tag, _MAX_TEXT) for tag in value[:_MAX_TAGS])
+
+
+def _counts(value: object) -> dict[str, int] | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict) or not all(
+        type(number) in (int, float) and 0 <= number <= _MAX_COUNT and number == int(number)
+        for number in value.values()
+    ):
+        raise MessageError(f"finding-severity-counts is {value!r:.100}; expected whole numbers by severity")
+    return {clean(severity, _MAX_TEXT): int(number) for severity, number in value.items() if severity != "TOTAL"}

@@ -1,0 +1,101 @@
+"""What ECR knows about images besides findings: when they were pushed, and the tags and platforms of indexes."""
+
+import threading
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from ecr_scan_reporter.aws.dynamodb import Table
+from ecr_scan_reporter.aws.ecr import EcrRegistry
+from ecr_scan_reporter.errors import ImageNotFoundError, RepositoryNotFoundError
+from ecr_scan_reporter.memory.indexes import index_children
+from ecr_scan_reporter.models.images import Image, ImageId, inherited_tags
+
+# From this many images of a repository on, the repository is listed, 1,000 images a call; fewer take a call each.
+_LIST_FROM = 3
+
+
+class ImageDetails(NamedTuple):
+    """What ECR knows of one image.
+
+    Args:
+        tags: the image's own, or those of the indexes that it is part of.
+        platform: such as linux/arm64, if an index names it.
+        pushed_at: aware; None if the image was deleted.
+        no_image: whether this is an attestation or another artifact, which has no packages.
+    """
+
+    tags: tuple[str, ...] = ()
+    platform: str = ""
+    pushed_at: datetime | None = None
+    no_image: bool = False
+
+
+class _Repository:
+    """What was read of one repository."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.listed = False
+        self.details: dict[str, ImageDetails] = {}
+
+
+class BatchDetails:
+    """Reads details of images for one batch, each repository once. Safe for concurrent use."""
+
+    def __init__(self, ecr: EcrRegistry, table: Table, images: Iterable[ImageId], now: datetime) -> None:
+        self._ecr, self._table, self._now = ecr, table, now
+        self._expected = Counter(image.repository for image in images)
+        self._repositories = {name: _Repository() for name in self._expected}
+
+    def read(self, image: ImageId, tags: tuple[str, ...]) -> ImageDetails:
+        """Return the details of an image of this registry.
+
+        Args:
+            image: one of the batch.
+            tags: its own, as its event names them.
+
+        Raises:
+            AwsError: ECR rejected a call.
+        """
+        repository = self._repositories[image.repository]
+        with repository.lock:
+            if image.digest in repository.details:
+                return repository.details[image.digest]
+            if repository.listed:
+                return ImageDetails(tags)
+            try:
+                if tags and self._expected[image.repository] < _LIST_FROM:
+                    return _own_details(self._ecr.image(image.repository, image.digest))
+                repository.details = self._list(image.repository)
+            except (ImageNotFoundError, RepositoryNotFoundError):
+                return ImageDetails(tags)
+            repository.listed = True
+            return repository.details.get(image.digest, ImageDetails(tags))
+
+    def _list(self, repository: str) -> dict[str, ImageDetails]:
+        details: dict[str, ImageDetails] = {}
+        untagged: set[str] = set()
+        index_tags: dict[str, tuple[str, ...]] = {}
+        for page in self._ecr.image_pages(repository):
+            for image in page:
+                if image.is_index:
+                    index_tags[image.digest] = image.tags
+                    continue
+                details[image.digest] = _own_details(image)
+                if not image.tags:
+                    untagged.add(image.digest)
+        children = index_children(self._ecr, self._table, repository, list(index_tags), self._now) if untagged else []
+        tags = inherited_tags(children, index_tags)
+        for child in children:
+            if child.digest in untagged:
+                own = details[child.digest]
+                details[child.digest] = ImageDetails(
+                    tags[child.digest], child.platform, own.pushed_at, own.no_image or child.attestation
+                )
+        return details
+
+
+def _own_details(image: Image) -> ImageDetails:
+    return ImageDetails(image.tags, "", image.pushed_at, image.is_artifact)

@@ -1,0 +1,89 @@
+"""Reads from ECR what an event does not say: the findings, or why the scan failed."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from ecr_scan_reporter.aws.ecr import EcrRegistry
+from ecr_scan_reporter.errors import AwsError, FindingsNotReadError, ImageNotFoundError, RepositoryNotFoundError
+from ecr_scan_reporter.models.findings import Finding
+from ecr_scan_reporter.models.images import RegistryId
+from ecr_scan_reporter.models.scan_statuses import ACTIVE, COMPLETE, EXPIRED, IN_PROGRESS, UNSUPPORTED_SYSTEM
+from ecr_scan_reporter.reporting.intake.events import ScanEvent
+
+# From this delivery on, an image whose findings cannot be read is reported without them.
+_LAST_READ = 3
+
+
+class CompleteScan(NamedTuple):
+    """A scan whose findings were read to the last page. `completed_at` is aware."""
+
+    completed_at: datetime
+    findings: tuple[Finding, ...]
+    operating_system: str
+
+
+class FailedScan(NamedTuple):
+    """A scan that failed; `reason` is ECR's, "" if it gives none."""
+
+    reason: str
+
+    @property
+    def unsupported(self) -> bool:
+        """Whether ECR does not support the operating system of the image."""
+        return UNSUPPORTED_SYSTEM in self.reason
+
+
+class UnreadScan(NamedTuple):
+    """A scan whose findings cannot be read; `reason` says why. An expired scan is not worth a report."""
+
+    reason: str
+    expired: bool = False
+
+
+def read_scan(
+    event: ScanEvent, receives: int, ecr: EcrRegistry, own: RegistryId
+) -> CompleteScan | FailedScan | UnreadScan:
+    """Read the result of the scan that an event announces.
+
+    Args:
+        event: of the scan.
+        receives: how often SQS has delivered its message.
+        ecr: the registry.
+        own: the id of that registry.
+
+    Raises:
+        FindingsNotReadError: the findings are not there yet, or a call failed; the message should be retried.
+    """
+    image = event.image
+    if image.registry != own:
+        # This function can only read its own registry, where a repository of the same name is another one.
+        return _failed_or_unread(event, f"the image is in account {image.account}, {image.region}")
+    try:
+        scan = ecr.scan_result(image.repository, image.digest)
+    except (ImageNotFoundError, RepositoryNotFoundError):
+        return _failed_or_unread(event, "the image was deleted")
+    except AwsError as error:
+        return _unread(event, receives, str(error))
+    if scan.status in (COMPLETE, ACTIVE):
+        if not event.failed and not scan.findings and any((event.counts or {}).values()):
+            # COMPLETE can precede the findings by seconds.
+            return _unread(event, receives, "ECR returns no findings yet")
+        # With enhanced scanning, ECR's date may be that of the first scan; every event is a new result.
+        completed_at = scan.completed_at if scan.status == COMPLETE else None
+        return CompleteScan(completed_at or event.time, scan.findings, scan.operating_system)
+    if event.failed:
+        return FailedScan(scan.description)
+    if scan.status in IN_PROGRESS:
+        return _unread(event, receives, "the image is being scanned again")
+    reason = f"the last scan ended with {scan.status}" + (f": {scan.description}" if scan.description else "")
+    return UnreadScan(reason, expired=scan.status == EXPIRED)
+
+
+def _failed_or_unread(event: ScanEvent, reason: str) -> FailedScan | UnreadScan:
+    return FailedScan(reason) if event.failed else UnreadScan(reason)
+
+
+def _unread(event: ScanEvent, receives: int, reason: str) -> FailedScan | UnreadScan:
+    if receives < _LAST_READ:
+        raise FindingsNotReadError(reason)
+    return _failed_or_unread(event, reason)

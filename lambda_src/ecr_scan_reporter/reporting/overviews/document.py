@@ -1,0 +1,129 @@
+"""Renders a page of an overview as a JSON document for machine subscribers. Its schema: docs/overview.schema.json."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ecr_scan_reporter.memory.images import Update
+from ecr_scan_reporter.memory.summaries import OverdueFinding
+from ecr_scan_reporter.reporting.formatting import Context, dumps, format_rfc3339
+from ecr_scan_reporter.reporting.overviews.balance import Balance
+from ecr_scan_reporter.reporting.overviews.overview import Overview
+from ecr_scan_reporter.reporting.overviews.page import OverviewPage
+from ecr_scan_reporter.reporting.registry_state import RepositoryLine
+
+SCHEMA = "ecr-scan-overview/1"
+# Sentences about rules, and characters of one: a message has no room for those of a thousand rules.
+_MAX_SENTENCES, _MAX_SENTENCE = 300, 300
+
+
+def render(page: OverviewPage, context: Context) -> str:
+    """Render a page."""
+    return dumps(document(page, context))
+
+
+def document(page: OverviewPage, context: Context, omitted: int = 0) -> dict[str, Any]:
+    """Return the JSON values of a page.
+
+    Args:
+        page: of the overview.
+        context: of all pages.
+        omitted: how many repositories are on no page.
+    """
+    overview, state = page.overview, page.overview.state
+    return {
+        "schema": SCHEMA,
+        "reporter": context.name,
+        "account": overview.account,
+        "region": overview.region,
+        "group": overview.group,
+        "part": page.part,
+        "parts": page.parts,
+        "created_at": format_rfc3339(overview.made_at),
+        "since": format_rfc3339(overview.since) if overview.since else None,
+        "promise": _promise(overview),
+        "open": _counts(state.open),
+        "ignored": state.ignored,
+        "changes": _changes(overview.changes),
+        "updates": [_update(shared.update) for shared in state.updates],
+        "overdue": {
+            "findings": state.overdue,
+            "worst": [_overdue(overdue.image, overdue.finding) for overdue in state.overdue_worst],
+        },
+        "notices": _notices(overview, page.part),
+        "repositories": [repository(line, overview) for line in page.repositories],
+        "repositories_omitted": omitted,
+    }
+
+
+def repository(line: RepositoryLine, overview: Overview) -> dict[str, Any]:
+    """Return one repository of the document."""
+    return {
+        "repository": line.repository,
+        "updated_at": format_rfc3339(line.updated_at),
+        "stale": overview.is_stale(line),
+        "coverage": _counts(line.coverage),
+        "open": _counts(line.open),
+        "changes": _changes(overview.balances.get(line.repository)),
+        "overdue": line.overdue,
+        "ignored": line.ignored,
+    }
+
+
+def _update(update: Update) -> dict[str, Any]:
+    return {
+        "package": update.package or None,
+        "installed_versions": list(update.installed_versions),
+        "fixed_versions": list(update.fixed_versions),
+        "images": update.images,
+        "counts": _counts(update.counts),
+    }
+
+
+def _overdue(image: str, found: OverdueFinding) -> dict[str, Any]:
+    return {
+        "image": image,
+        "id": found.id,
+        "package": found.package or None,
+        "severity": found.severity,
+        "due_at": format_rfc3339(found.due_at),
+        "within_days": found.days or None,
+        "within_days_of": found.rule or None,
+    }
+
+
+def _promise(overview: Overview) -> dict[str, Any]:
+    coverage, last_run_at = overview.state.coverage, overview.state.updated_at
+    return {
+        "max_age": str(overview.max_age),
+        "images": coverage.promised,
+        "in_time": coverage.in_time,
+        "late": coverage.late,
+        "examples": {reason: list(names) for reason, names in coverage.names.items()},
+        "archived": coverage.counts.get("archived", 0),
+        "not_selected": coverage.counts.get("not_selected", 0),
+        "last_run_at": format_rfc3339(last_run_at) if last_run_at else None,
+        "stale_repositories": len(overview.stale),
+        "stale_examples": list(overview.stale_examples),
+    }
+
+
+def _changes(changes: Balance | None) -> dict[str, int] | None:
+    if changes is None:
+        return None
+    return {name: getattr(changes, name) for name in (*Balance.__slots__, "open_now")}
+
+
+def _notices(overview: Overview, part: int) -> dict[str, Any]:
+    notices = overview.notices
+    rules: Sequence[str] = notices.rules if part == 1 else ()
+    return {
+        "rules": [sentence[:_MAX_SENTENCE] for sentence in rules[:_MAX_SENTENCES]],
+        "rules_total": len(notices.rules),
+        "dlqs": dict(notices.dlqs),
+        "unconfirmed_addresses": list(notices.unconfirmed),
+        "unreadable": list(notices.unreadable),
+    }
+
+
+def _counts(counts: Mapping[str, int]) -> dict[str, int]:
+    return {name: number for name, number in counts.items() if number}

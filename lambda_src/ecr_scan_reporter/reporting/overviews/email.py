@@ -1,0 +1,142 @@
+"""Renders an overview as plain text for email: at most 40 lines of 76 columns, whatever the size of the registry.
+
+The first page has all of the text; further pages have the rest of the JSON document.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from ecr_scan_reporter.reporting.formatting import (
+    Context,
+    format_date,
+    format_duration,
+    format_time,
+    pluralize,
+    reason_words,
+    replace_unprintable,
+    truncate,
+)
+from ecr_scan_reporter.reporting.overviews import wording
+from ecr_scan_reporter.reporting.overviews.overview import Overview
+from ecr_scan_reporter.reporting.overviews.page import OverviewPage
+from ecr_scan_reporter.reporting.overviews.wording import NamedLine
+
+_WIDTH, _HEIGHT = 76, 40
+_ELSEWHERE = ", see the JSON document"
+# Reasons with a line of their own, and the width of one.
+_REASONS, _REASON = 4, 20
+# The least width of an update, and the greatest width of what it solves that leaves room for two severities.
+_MIN_UPDATE, _MAX_EFFECT = 30, 34
+
+
+def render(page: OverviewPage, context: Context) -> str:
+    """Render a page."""
+    overview = page.overview
+    if page.part > 1:
+        lines = [f"This is part {page.part} of {page.parts} of an overview. Part 1 has all of its text."]
+        lines += ["This part has only further repositories of its JSON document."]
+    else:
+        lines = [
+            *_head(overview),
+            "",
+            *_promise(overview),
+            "",
+            *_changes(overview),
+            "",
+            *_updates(overview),
+            "",
+            "Needs you",
+        ]
+    footer = ["", "--", f'Sent by ecr-scan-reporter "{context.name}" in {overview.account}.']
+    if page.part == 1:
+        lines += _needs(overview, _HEIGHT - len(lines) - len(footer))
+    return "\n".join(truncate(replace_unprintable(line), _WIDTH) for line in [*lines, *footer]) + "\n"
+
+
+def _head(overview: Overview) -> Iterator[str]:
+    words = wording.news(overview) or wording.promise(overview)
+    yield f"{words[:1].upper()}{words[1:]}."
+    made = f"{format_date(overview.made_at)}, {format_time(overview.made_at)} UTC"
+    where = f"Account {overview.account}, {overview.region}, {made}"
+    yield f"{where}." if overview.group is None else f"{where}, group {overview.group}."
+
+
+def _promise(overview: Overview) -> Iterator[str]:
+    yield f"Promise: every image is scanned within {format_duration(overview.max_age)}"
+    words = wording.promise(overview)
+    if old := wording.no_run(overview):
+        yield f"  {old[:1].upper()}{old[1:]}. As of then:"
+        words = wording.coverage(overview)
+    late = overview.state.coverage.late
+    end = f"; {pluralize(sum(late.values()), 'was', 'were')} not:" if late else "."
+    yield f"  {words[:1].upper()}{words[1:]}{end}"
+    reasons = list(late)
+    if len(reasons) > _REASONS:
+        reasons = reasons[: _REASONS - 1]
+    for reason in reasons:
+        before = f"  {late[reason]:>7,}  {truncate(reason_words(reason), _REASON):<{_REASON}}  "
+        yield _line(NamedLine(before, overview.state.coverage.names.get(reason, ()), late[reason]), "").rstrip()
+    others = {reason: number for reason, number in late.items() if reason not in reasons}
+    if others:
+        named = [f"{reason_words(reason)} ({number:,})" for reason, number in others.items()]
+        yield _line(NamedLine(f"  {sum(others.values()):>7,}  ", named), "")
+    if excluded := wording.not_promised(overview):
+        yield f"  Not counted: {excluded}."
+
+
+def _changes(overview: Overview) -> Iterator[str]:
+    if overview.changes is None or overview.since is None or not overview.known:
+        yield wording.no_changes(overview)
+        yield from (f"  {line}" for line in wording.open_now(overview))
+        return
+    yield f"Changes since {format_date(overview.since)}, {format_time(overview.since)} UTC"
+    for sign, number, words in wording.balance(overview.changes, overview):
+        yield f"  {sign:1} {number:>9,}  {words}"
+
+
+def _updates(overview: Overview) -> Iterator[str]:
+    yield "Do first"
+    effects = [wording.update_effect(update) for update, *_ in overview.state.updates]
+    if any(len(effect) > _MAX_EFFECT for effect in effects):
+        effects = [wording.update_effect(update, severities=1) for update, *_ in overview.state.updates]
+    names = [wording.update_names(update) for update, *_ in overview.state.updates]
+    # "  1. " and two spaces between the columns.
+    width = min(max(map(len, names), default=0), max(_WIDTH - 7 - max(map(len, effects), default=0), _MIN_UPDATE))
+    for number, (name, effect) in enumerate(zip(names, effects, strict=True), start=1):
+        yield f"  {number}. {truncate(name, width):<{width}}  {effect}"
+    if not overview.state.updates:
+        yield f"  {wording.no_updates(overview)}"
+
+
+def _needs(overview: Overview, room: int) -> Iterator[str]:
+    """Yield what needs people: a line for each item, with details as long as there is room."""
+    items = list(wording.needs(overview))
+    if not items:
+        yield "  Nothing."
+        return
+    hidden = max(len(items) - room, 0)
+    if hidden:
+        items = items[: room - 1]
+    rest = room - len(items) - bool(hidden)
+    for item in items:
+        details = item.details[:rest]
+        rest -= len(details)
+        intro = item.intro if details else _ELSEWHERE if item.details else ""
+        yield _line(item.line, "  ") + intro
+        yield from (_line(detail, "    ") for detail in details)
+    if hidden:
+        yield f"  {hidden + 1} more{_ELSEWHERE}"
+
+
+def _line(line: NamedLine, indent: str) -> str:
+    """Format a line with as many names as fit."""
+    room = _WIDTH - len(indent) - len(line.before) - len(line.after)
+    return f"{indent}{line.before}{_names(line.names, room, more=line.more)}{line.after}"
+
+
+def _names(names: Sequence[str], room: int, *, more: bool) -> str:
+    for number in range(len(names), 0, -1):
+        tail = ", ..." if more or number < len(names) else ""
+        text = ", ".join(names[:number]) + tail
+        if len(text) <= room:
+            return text
+    return truncate(names[0], max(room, 3)) if names else ""

@@ -1,0 +1,80 @@
+"""Splits an overview into pages and renders each page as one SNS message."""
+
+from collections.abc import Iterator
+
+from ecr_scan_reporter.aws.sns import MAX_SUBJECT, Attributes, ReportMessage
+from ecr_scan_reporter.reporting.formatting import Context, to_ascii, truncate
+from ecr_scan_reporter.reporting.overviews import chat, document, email
+from ecr_scan_reporter.reporting.overviews.overview import Overview
+from ecr_scan_reporter.reporting.overviews.page import OverviewPage
+from ecr_scan_reporter.reporting.overviews.wording import headline
+from ecr_scan_reporter.reporting.paging import entry_size, room_for_entries, split
+from ecr_scan_reporter.reporting.registry_state import RepositoryLine
+
+# Characters of a group's name in the subject, at least; below that it is left out.
+_MIN_GROUP = 8
+
+
+def build_pages(overview: Overview, context: Context) -> list[OverviewPage]:
+    """Split an overview into as few pages as fit; every repository is on exactly one page."""
+    empty = OverviewPage(overview, ())
+
+    def size_of(line: RepositoryLine) -> int:
+        return entry_size(document.repository(line, overview))
+
+    rooms = (_room(empty, context), _room(empty._replace(part=2, parts=2), context))
+    chunks = list(split(overview.state.repositories, size_of, *rooms))
+    return [OverviewPage(overview, tuple(chunk), number, len(chunks)) for number, chunk in enumerate(chunks, start=1)]
+
+
+def build_messages(overview: Overview, context: Context) -> Iterator[ReportMessage]:
+    """Yield the messages of an overview, rendered one after the other."""
+    for page in build_pages(overview, context):
+        yield build_message(page, context)
+
+
+def build_message(page: OverviewPage, context: Context) -> ReportMessage:
+    """Render a page in every format."""
+    return ReportMessage(
+        subject=subject(page.overview, f" ({page.part}/{page.parts})" if page.part > 1 else ""),
+        email=email.render(page, context),
+        document=document.render(page, context),
+        chat=chat.render(page, context),
+        attributes=_attributes(page),
+    )
+
+
+def subject(overview: Overview, part: str = "") -> str:
+    """Return the subject, which alone says whether to open the overview."""
+    prefix, words = "[ECR] ", headline(overview)
+    room = MAX_SUBJECT - len(prefix) - len(part)
+    if len(words) > room:
+        words = words.replace(" scanned in time", " in time")
+    free = room - len(words) - 2
+    if overview.group is not None and free >= min(_MIN_GROUP, len(overview.group)):
+        words = f"{truncate(to_ascii(overview.group), free)}: {words}"
+    else:
+        words = words[:1].upper() + words[1:]
+    return prefix + truncate(words, room) + part
+
+
+def _attributes(page: OverviewPage) -> Attributes:
+    """Return what a subscriber's filter policy can match; at most ten."""
+    overview = page.overview
+    critical, high = (overview.changes.new_critical, overview.changes.new_high) if overview.changes else (0, 0)
+    attributes: Attributes = {
+        "kind": "overview",
+        "severity": "CRITICAL" if critical else "HIGH" if high else "NONE",
+        "new_critical": critical,
+        "new_high": high,
+        "overdue": overview.state.overdue,
+        "failed_scans": overview.state.coverage.counts.get("failed", 0),
+        "account": overview.account,
+        "region": overview.region,
+        "part": page.part,
+    }
+    return attributes | ({"group": overview.group} if overview.group else {})
+
+
+def _room(empty: OverviewPage, context: Context) -> int:
+    return room_for_entries(build_message(empty, context._replace(chat=False)))

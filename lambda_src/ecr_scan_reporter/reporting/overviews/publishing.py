@@ -1,0 +1,200 @@
+"""Makes the overviews, publishes them, and remembers what they said."""
+
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from ecr_scan_reporter.aws.deadline import Deadline
+from ecr_scan_reporter.aws.dynamodb import Table
+from ecr_scan_reporter.aws.sns import Publication, ReportPublisher
+from ecr_scan_reporter.aws.sqs import SqsQueue
+from ecr_scan_reporter.errors import AwsError, InputError
+from ecr_scan_reporter.memory.rules import RuleMemory
+from ecr_scan_reporter.memory.snapshots import LastOverview, RepositorySnapshot, SnapshotMemory
+from ecr_scan_reporter.memory.summaries import summaries
+from ecr_scan_reporter.reporting.delivery import deliver, publish_later
+from ecr_scan_reporter.reporting.formatting import Context
+from ecr_scan_reporter.reporting.overviews import email
+from ecr_scan_reporter.reporting.overviews.document import document
+from ecr_scan_reporter.reporting.overviews.notices import all_scanned_since, rule_notices
+from ecr_scan_reporter.reporting.overviews.overview import Notices, Overview, build_overviews
+from ecr_scan_reporter.reporting.overviews.page import OverviewPage
+from ecr_scan_reporter.reporting.overviews.pages import build_messages, subject
+from ecr_scan_reporter.settings import ReporterSettings
+
+logger = logging.getLogger(__name__)
+
+# Repositories that are named because their summary cannot be read.
+_MAX_UNREADABLE = 20
+# The lease outlives the invocation by this much. Lambda repeats a failed asynchronous invocation after a minute at the
+# earliest; the lease must have ended by then.
+_LEASE_MARGIN = timedelta(seconds=30)
+# Clocks differ: a schedule's event may be from this far in the future.
+_MAX_AHEAD = timedelta(minutes=15)
+# Bytes of repositories in an answer; Lambda's limit is 6 MB.
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+_MAX_ANSWER = 4_000_000
+
+
+class OverviewRequest(NamedTuple):
+    """A request for an overview.
+
+    Args:
+        publish: whether it is published and remembered; otherwise only returned.
+        scheduled_at: the time of the schedule's event (aware); None if someone asks for an overview.
+    """
+
+    publish: bool = True
+    scheduled_at: datetime | None = None
+
+    @classmethod
+    def parse(cls, event: Mapping[str, Any], now: datetime) -> "OverviewRequest":
+        """Parse the input of an invocation, such as `{"overview": true, "publish": false}`.
+
+        Raises:
+            InputError: a value, or a name, is not one that is expected.
+        """
+        if unknown := sorted(event.keys() - {"overview", "publish", "time"}):
+            expected = 'only "overview", "publish" and "time"'
+            raise InputError(f"the input of an overview is {', '.join(unknown)!r}; expected {expected}")
+        publish, time = event.get("publish", True), event.get("time")
+        if event["overview"] is not True:
+            raise InputError(f"overview is {event['overview']!r}; expected true")
+        if type(publish) is not bool:
+            raise InputError(f"publish is {publish!r}; expected true or false")
+        return cls(publish, None if time is None else _parse_time(time, now))
+
+
+class OverviewDependencies(NamedTuple):
+    """What the overview works with. `dlqs`: the DLQs whose messages it counts, by name."""
+
+    settings: ReporterSettings
+    table: Table
+    publisher: ReportPublisher
+    reports_queue: SqsQueue
+    dlqs: Mapping[str, SqsQueue]
+    rules: RuleMemory
+
+
+def make_overviews(
+    request: OverviewRequest, deps: OverviewDependencies, deadline: Deadline, now: datetime
+) -> dict[str, Any]:
+    """Publish the overviews of all groups, or only return them.
+
+    They are published first and remembered afterwards. What SNS rejects goes to the reports queue. If something fails
+    before they are remembered, the next attempt publishes all of them again.
+
+    Args:
+        request: what is asked for.
+        deps: the settings and clients.
+        deadline: of the invocation.
+        now: aware.
+
+    Returns:
+        How many messages were published; the overviews as text and JSON if they are only to be returned.
+
+    Raises:
+        AwsError: DynamoDB rejected a call, or SNS and SQS rejected a message; or the schedule's event was sent before,
+            and its overview is not published yet.
+    """
+    memory = SnapshotMemory(deps.table)
+    settings = deps.settings
+    context = Context(settings.name, settings.partition, settings.thresholds, bool(settings.chat_topic_arn))
+    if not request.publish:
+        overviews, _ = _build(memory, memory.last(), deps, now)
+        return {"published": 0, "overviews": _answer(overviews, context)}
+    lease = now + timedelta(seconds=max(deadline.remaining, 0)) + _LEASE_MARGIN
+    last = memory.claim(now, lease, request.scheduled_at)
+    if last is None:
+        if request.scheduled_at and not memory.has_published(request.scheduled_at):
+            # It may have been killed. Lambda repeats this invocation, and its event reaches the DLQ in the end.
+            raise AwsError("another invocation has begun this overview, and has not published it")
+        logger.info("another invocation is making this overview, or has published it")
+        return {"published": 0, "reason": "another invocation is making this overview, or has published it"}
+    try:
+        overviews, snapshot = _build(memory, last, deps, now)
+        published = _publish(overviews, context, deps, deadline)
+        memory.store(snapshot, last, now, request.scheduled_at)
+    except BaseException:
+        with suppress(AwsError):  # the lease ends by itself
+            memory.release()
+        raise
+    logger.info("overview published", extra={"groups": len(overviews), "messages": published})
+    return {"published": published}
+
+
+def _build(
+    memory: SnapshotMemory, last: LastOverview, deps: OverviewDependencies, now: datetime
+) -> tuple[list[Overview], dict[str, RepositorySnapshot]]:
+    before = memory.snapshot(last)
+    unreadable: set[str] = set()
+    found = summaries(deps.table, unreadable)
+    overviews, snapshot = build_overviews(found, before, last.published_at, deps.settings, now, unreadable)
+    notices = _notices(deps, now, enhanced=any(overview.is_enhanced for overview in overviews))
+    sentences = [f"Could not read what is known about {name}." for name in sorted(unreadable)[:_MAX_UNREADABLE]]
+    notices = notices._replace(unreadable=[*notices.unreadable, *sentences])
+    return [overview._replace(notices=notices) for overview in overviews], snapshot
+
+
+def _notices(deps: OverviewDependencies, now: datetime, *, enhanced: bool) -> Notices:
+    """Read what the overview says about the module itself; what cannot be read becomes a notice, too."""
+    unreadable: list[str] = []
+
+    def attempt(what: str, call: Callable[[], Any], otherwise: Any) -> Any:
+        try:
+            return call()
+        except AwsError as error:
+            logger.warning("could not read part of the overview", extra={"reason": str(error)})
+            unreadable.append(f"Could not {what}.")
+            return otherwise
+
+    dlqs = {name: attempt(f"count the messages in {name}", dlq.message_count, 0) for name, dlq in deps.dlqs.items()}
+    unconfirmed = attempt("list the subscriptions of the reports topic", deps.publisher.unconfirmed_addresses, [])
+    rules = deps.rules.read(now)
+    settings = deps.settings
+    since = all_scanned_since(now, settings.max_age, settings.run_interval, enhanced=enhanced)
+    ignored = rule_notices(rules, deps.rules.uses(), now, since)
+    return Notices(ignored, {name: number for name, number in dlqs.items() if number}, unconfirmed, unreadable)
+
+
+def _publish(overviews: Sequence[Overview], context: Context, deps: OverviewDependencies, deadline: Deadline) -> int:
+    """Publish all messages; return how many. What SNS rejects or there is no time for is queued."""
+    rejected: list[Publication] = []
+    published = 0
+    for overview in overviews:
+        for message in build_messages(overview, context):
+            published += 1
+            rejected += deliver(message, deps.publisher, deadline, "could not publish an overview").rejected
+    publish_later(rejected, deps.reports_queue)
+    return published
+
+
+def _answer(overviews: Sequence[Overview], context: Context) -> list[dict[str, Any]]:
+    """Return overviews as text and JSON, without repositories where they would exceed Lambda's limit."""
+    answers, room = [], _MAX_ANSWER
+    for overview in overviews:
+        page = OverviewPage(overview, tuple(overview.state.repositories))
+        values = document(page, context)
+        size = len(json.dumps(values))
+        if size > room:
+            page = page._replace(repositories=())
+            values = document(page, context, omitted=len(overview.state.repositories))
+        else:
+            room -= size
+        text = email.render(page, context)
+        answers.append({"group": overview.group, "subject": subject(overview), "text": text, "document": values})
+    return answers
+
+
+def _parse_time(value: object, now: datetime) -> datetime:
+    time = None
+    with suppress(ValueError):
+        time = datetime.fromisoformat(value) if isinstance(value, str) else None
+    time = time if time is None or time.tzinfo else time.replace(tzinfo=UTC)
+    if time is None or time > now + _MAX_AHEAD:
+        expected = 'the time of the schedule\'s event, such as "2026-11-23T07:00:00Z", and not in the future'
+        raise InputError(f"time is {value!r}; expected {expected}")
+    return time

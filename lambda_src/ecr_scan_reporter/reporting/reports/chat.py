@@ -1,0 +1,111 @@
+"""Renders a report as markdown for chat."""
+
+from ecr_scan_reporter.memory.images import Update
+from ecr_scan_reporter.models.severities import SEVERITIES
+from ecr_scan_reporter.reporting.comparison.changes import GONE, NEWS, Change, KnownFinding
+from ecr_scan_reporter.reporting.comparison.findings import finding_sort_key
+from ecr_scan_reporter.reporting.formatting import (
+    Context,
+    code,
+    fixed_in,
+    format_counts,
+    package_label,
+    pluralize,
+)
+from ecr_scan_reporter.reporting.notification import MAX_DESCRIPTION, notification
+from ecr_scan_reporter.reporting.reports.grouping import Inventory
+from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason
+from ecr_scan_reporter.reporting.reports.page import Page
+from ecr_scan_reporter.reporting.reports.wording import (
+    console_url,
+    describe_changes,
+    describe_due_date,
+    describe_ignored,
+    headline,
+)
+
+# Characters reserved for "and 37 more" and "3 findings are ignored by 2 rules".
+_TAIL = 100
+_MAX_FINDINGS, _MAX_INVENTORY = 5, 10
+
+
+def render(page: Page, context: Context) -> str:
+    """Render a page: the whole report on the first one, nothing on the others; nothing without a chat topic."""
+    if page.part > 1 or not context.chat:
+        return ""
+    group = page.group
+    fixes = group.fixes(context.thresholds) if len(group.images) > 1 else []
+    blocks = [_fixes(fixes)] if fixes else []
+    blocks += [_image(image, context) for image in group.images]
+    blocks += [f"*Scan failed*: {code(image.name)} {code(image.failure)}" for image in group.failed]
+    blocks += [_inventory(group.inventory)] if group.inventory else []
+    description, shown = "", 0
+    for block in blocks:
+        if len(description) + len(block) > MAX_DESCRIPTION - _TAIL:
+            break
+        description += block + "\n\n"
+        shown += 1
+    if more := len(blocks) - shown:
+        description += f"and {more:,} more\n\n"
+    description += describe_ignored(group)
+    return notification(f"ECR: {headline(group)}", description.strip(), "ecr-scan-report", context)
+
+
+def _fixes(fixes: list[Update]) -> str:
+    return "\n".join(["*Fix first*", *map(_fix, fixes)])
+
+
+def _fix(fix: Update) -> str:
+    advice = f", {code(fixed_in(fix.fixed_versions))}" if fix.fixed_versions else ""
+    label = code(package_label(fix.package, fix.installed_versions))
+    return f"• {label}{advice}: {pluralize(fix.images, 'image')}, {format_counts(fix.counts)}"
+
+
+def _image(image: ImageReport, context: Context) -> str:
+    url = console_url(image, context.partition)
+    platforms = f" {code(', '.join(image.platforms))}" if image.platforms else ""
+    head = f"{code(image.name)}{platforms}{f' ([console]({url}))' if url else ''}"
+    prefix = "Reminder: " if image.reason is ReportReason.REMINDER else ""
+    lines = [f"{head}: {prefix}{describe_changes(image, quote=code)}"]
+    if image.failure:
+        lines.append(f"• The findings could not be read: {code(image.failure)}")
+    lines += [f"{_finding(known)}, {describe_due_date(known, due)}" for known, due in image.overdue[:_MAX_FINDINGS]]
+    if (more := sum(image.overdue_counts.values()) - _MAX_FINDINGS) > 0:
+        lines.append(f"• and {more:,} more overdue")
+    if image.reason is ReportReason.OVERDUE:
+        return "\n".join(lines)
+    listed = (
+        GONE
+        if image.reason is ReportReason.FIXED
+        else NEWS
+        if image.reason is ReportReason.NEWS
+        else (Change.STILL_OPEN,)
+    )
+    findings = [(change, known) for change in listed for known in image.worst(change)]
+    findings.sort(key=lambda pair: finding_sort_key(pair[1].finding))
+    lines += [
+        _finding(known, f"{change}: " if change in GONE else "")
+        + (f", {code(known.was_ignored)}" if known.was_ignored else "")
+        for change, known in findings[:_MAX_FINDINGS]
+    ]
+    if (more := image.total(*listed) - min(len(findings), _MAX_FINDINGS)) > 0:
+        lines.append(f"• and {more:,} more")
+    return "\n".join(lines)
+
+
+def _finding(known: KnownFinding, prefix: str = "") -> str:
+    finding = known.finding
+    fix = fixed_in(finding.fixed_versions)
+    label = code(package_label(finding.package, finding.installed_versions))
+    advice = f", {code(fix)}" if fix else ""
+    severity = finding.severity.lower() if finding.severity in SEVERITIES else "unknown severity"
+    return f"• {prefix}{severity} {code(finding.id)} in {label}{advice}"
+
+
+def _inventory(inventory: Inventory) -> str:
+    lines = [
+        f"*First inventory*: {pluralize(inventory.images, 'image')} in "
+        f"{pluralize(len(inventory.repositories), 'repository', 'repositories')}, {format_counts(inventory.counts)}"
+    ]
+    lines += [f"• {code(image.name)}: {format_counts(image.counts)}" for image in inventory.worst[:_MAX_INVENTORY]]
+    return "\n".join(lines)

@@ -1,0 +1,143 @@
+"""Combines the reports of several scans of one image in one window."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from hashlib import sha256
+from itertools import islice
+
+from ecr_scan_reporter.reporting.comparison.changes import GONE, Change, KnownFinding
+from ecr_scan_reporter.reporting.reports.image_report import (
+    MAX_FINDINGS,
+    ImageReport,
+    LeftOutFinding,
+    ReportReason,
+    keep_worst,
+    totals,
+)
+
+# Of this many others, a few bytes are kept; an item of the memory table has room for them.
+_MAX_LEFT_OUT = 15_000
+
+
+# Which of the reasons of several scans in one window counts. The texts of the first three list what is open, those of
+# the next two only what is overdue or gone.
+_PRECEDENCE = (
+    ReportReason.NEWS,
+    ReportReason.REMINDER,
+    ReportReason.EVERY_SCAN,
+    ReportReason.OVERDUE,
+    ReportReason.FIXED,
+    ReportReason.SCAN_FAILED,
+    ReportReason.FINDINGS_NOT_READ,
+    ReportReason.INVENTORY,
+)
+
+
+# What two changes of one finding in a row amount to: that of the first report names the row, that of the second one the
+# column; in the last column, the second report does not have the finding. None if nothing is left to say.
+_NEW, _BACK, _RAISED, _FIX, _EXPLOIT, _OPEN, _FIXED, _WITHDRAWN = Change
+_ROWS: dict[Change, tuple[Change | None, ...]] = {
+    _NEW: (_NEW, _NEW, _NEW, _NEW, _NEW, _NEW, None, None, None),
+    _BACK: (_BACK, _BACK, _BACK, _BACK, _BACK, _BACK, None, None, None),
+    _RAISED: (_RAISED, _RAISED, _RAISED, _FIX, _EXPLOIT, _RAISED, _FIXED, _WITHDRAWN, _WITHDRAWN),
+    _FIX: (_FIX, _FIX, _RAISED, _FIX, _EXPLOIT, _FIX, _FIXED, _WITHDRAWN, _WITHDRAWN),
+    _EXPLOIT: (_EXPLOIT, _EXPLOIT, _RAISED, _FIX, _EXPLOIT, _EXPLOIT, _FIXED, _WITHDRAWN, _WITHDRAWN),
+    _OPEN: (_OPEN, _OPEN, _RAISED, _FIX, _EXPLOIT, _OPEN, _FIXED, _WITHDRAWN, _WITHDRAWN),
+    _FIXED: (_OPEN, _OPEN, _RAISED, _FIX, _EXPLOIT, _OPEN, _FIXED, _WITHDRAWN, _FIXED),
+    _WITHDRAWN: (_OPEN, _OPEN, _RAISED, _FIX, _EXPLOIT, _OPEN, _FIXED, _WITHDRAWN, _WITHDRAWN),
+}
+TRANSITIONS = {
+    (before, after): both for before, row in _ROWS.items() for after, both in zip((*Change, None), row, strict=True)
+}
+
+
+def finding_key(known: KnownFinding) -> str:
+    """Return a short text that identifies a finding of one image."""
+    finding = known.finding
+    return sha256(f"{finding.package}\n{min((finding.id, *finding.aliases))}".encode()).hexdigest()[:16]
+
+
+def leave_out(
+    changes: Mapping[Change, Iterable[KnownFinding]], kept: Mapping[Change, Iterable[KnownFinding]]
+) -> dict[str, LeftOutFinding]:
+    """Return what `combine_reports` has to know of the findings that are not kept."""
+    named = _shortened(kept)
+    return dict(islice(((key, found) for key, found in _shortened(changes).items() if key not in named), _MAX_LEFT_OUT))
+
+
+def combine_reports(first: ImageReport, second: ImageReport, since: datetime) -> ImageReport:
+    """Combine two reports of the same image in one window into one, as if there had been one scan.
+
+    Between the two, there may have been scans that were not worth a report: what only the second one has is new, and
+    what only the first one has is gone. The first one may combine earlier ones; `since` is the time of the earliest
+    scan.
+    """
+    if ReportReason.FINDINGS_NOT_READ in (first.reason, second.reason):
+        return _combine_unread(first, second)
+
+    # What each of them says. A rule that was added between the two scans takes away what it ignores now.
+    before = {**first.left_out, **_shortened(first.changes)}
+    after = {**second.left_out, **_shortened(second.changes)}
+    ignored = [before.pop(key) for key in map(finding_key, second.ignored) if key in before]
+
+    # What both together say, of the findings that they name and of the others.
+    named = {finding_key(known): known for image in (first, second) for known in image.worst(*Change)}
+    combined = _combine_findings(before, after, since)
+    left_out = {key: found for key, found in combined.items() if key not in named}
+    changes = {
+        change: [named[key] for key, found in combined.items() if found.change is change and key in named]
+        for change in Change
+    }
+    reason = min(first.reason, second.reason, key=_PRECEDENCE.index)
+    kept = keep_worst(changes, MAX_FINDINGS, reason)
+    return second._replace(
+        reason=reason,
+        first_scan=first.first_scan,
+        predecessor=first.predecessor,
+        open_before=first.open_before - sum(found.change not in (Change.NEW, Change.BACK) for found in ignored),
+        overdue=(*first.overdue, *second.overdue),
+        overdue_counts=Counter(first.overdue_counts) + Counter(second.overdue_counts),
+        changes=kept,
+        left_out=left_out | leave_out(changes, kept),
+        totals=totals(changes, left_out.values()),
+    )
+
+
+def _combine_unread(first: ImageReport, second: ImageReport) -> ImageReport:
+    """Combine two reports of which at least one says nothing about findings, because they could not be read."""
+    if first.reason is not ReportReason.FINDINGS_NOT_READ:
+        return first._replace(scanned_at=second.scanned_at, counts=second.counts, failure=second.failure)
+    if second.reason is ReportReason.OVERDUE and not second.changes.keys() - {Change.STILL_OPEN}:
+        # It comes from no scan of its own, and what could not be read still cannot.
+        return second._replace(failure=first.failure)
+    return second
+
+
+def _combine_findings(
+    before: Mapping[str, LeftOutFinding], after: Mapping[str, LeftOutFinding], since: datetime
+) -> dict[str, LeftOutFinding]:
+    return {
+        key: found._replace(change=change)
+        for key, found in {**before, **after}.items()
+        if (change := _combine_changes(before.get(key), after.get(key), since))
+    }
+
+
+def _combine_changes(first: LeftOutFinding | None, second: LeftOutFinding | None, since: datetime) -> Change | None:
+    """Return what two changes in a row amount to; None if nothing is left to say."""
+    if first:
+        return TRANSITIONS[first.change, second and second.change]
+    if second is None or second.change in GONE:
+        return None
+    # What a rule ignored until now, or what has a fix only now, is new although it was first seen before.
+    is_back = second.change is not Change.NEW and second.first_seen < int(since.timestamp())
+    return Change.BACK if is_back else Change.NEW
+
+
+def _shortened(changes: Mapping[Change, Iterable[KnownFinding]]) -> dict[str, LeftOutFinding]:
+    return {
+        finding_key(known): LeftOutFinding(change, known.finding.severity, int(known.first_seen.timestamp()))
+        for change, found in changes.items()
+        for known in found
+    }

@@ -1,0 +1,236 @@
+"""Renders a report as plain text for email: SNS mail has no markup, and mail clients wrap at about 76 columns.
+
+The first page has all of the text, so one mail is enough for people; further pages have the rest of the JSON document.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+from ecr_scan_reporter.memory.images import Update
+from ecr_scan_reporter.reporting.comparison.changes import GONE, NEWS, OPEN, Change, KnownFinding
+from ecr_scan_reporter.reporting.formatting import (
+    Context,
+    fixed_in,
+    format_counts,
+    format_date,
+    format_time,
+    package_label,
+    pluralize,
+    replace_unprintable,
+    short_digest,
+    truncate,
+)
+from ecr_scan_reporter.reporting.reports.grouping import Group, Inventory
+from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason, count_images
+from ecr_scan_reporter.reporting.reports.page import Page
+from ecr_scan_reporter.reporting.reports.wording import (
+    console_url,
+    describe_changes,
+    describe_due_date,
+    describe_ignored,
+    headline,
+)
+
+_WIDTH = 76
+# How many images are shown in detail, how many with one line, findings per image, and failed scans; others are counted.
+_DETAILED, _LISTED, _FINDINGS, _FAILED = 20, 100, 10, 30
+_WORDS = {
+    Change.NEW: "NEW",
+    Change.BACK: "BACK",
+    Change.RAISED: "RAISED",
+    Change.FIX_AVAILABLE: "FIX",
+    Change.EXPLOIT_KNOWN: "EXPLOIT",
+    Change.FIXED: "FIXED",
+    Change.WITHDRAWN: "WITHDRAWN",
+}
+
+
+def render(page: Page, context: Context) -> str:
+    """Render a page."""
+    lines = list(_report(page, context) if page.part == 1 else _continuation(page))
+    lines += ["", "--", f'Sent by ecr-scan-reporter "{context.name}" in {page.group.account}.']
+    lines += ["Its module block sets the thresholds, groups and subscribers."]
+    return "\n".join(replace_unprintable(line) for line in lines) + "\n"
+
+
+def _continuation(page: Page) -> Iterator[str]:
+    yield f"This is part {page.part} of {page.parts} of a report. Part 1 has all of its text."
+    yield "This part has only the rest of its JSON document."
+
+
+def _report(page: Page, context: Context) -> Iterator[str]:
+    group = page.group
+    yield f"{headline(group)}."
+    times = _times(group)
+    yield f"Account {group.account}, {group.region}{_period(times)}."
+    if group.images:
+        thresholds = ", ".join(f"{severity} {number}" for severity, number in context.thresholds.items())
+        yield f"Thresholds: {thresholds}."
+    # With one image, its own lines say what to fix.
+    if len(group.images) > 1 and (fixes := group.fixes(context.thresholds)):
+        yield ""
+        yield "Fix first"
+        for fix in fixes:
+            yield from _fix(fix)
+    dated = len({moment.date() for moment in times}) > 1
+    for number, image in enumerate(group.images[:_DETAILED], start=1):
+        yield ""
+        yield from _image(number, image, context, dated=dated)
+    if len(group.images) > _DETAILED:
+        yield from _listed(group)
+    if group.failed:
+        yield ""
+        yield "Failed scans"
+        for image in group.failed[:_FAILED]:
+            yield from _failure(image, context)
+        if (more := len(group.failed) - _FAILED) > 0:
+            yield f"   and {pluralize(more, 'more failed scan')}"
+    if group.inventory:
+        yield ""
+        yield from _inventory(group.inventory)
+    if ignored := describe_ignored(group):
+        yield ""
+        yield f"{ignored}."
+
+
+def _times(group: Group) -> list[datetime]:
+    images = (*group.images, *group.failed, *(group.inventory.worst if group.inventory else ()))
+    return sorted(image.scanned_at.astimezone(UTC) for image in images)
+
+
+def _period(times: Sequence[datetime]) -> str:
+    if not times:
+        return ""
+    first, last = _moment(times[0]), _moment(times[-1])
+    if first == last:
+        return f", {first} UTC"
+    if times[0].date() == times[-1].date():
+        last = format_time(times[-1])
+    return f", {first} to {last} UTC"
+
+
+def _moment(moment: datetime) -> str:
+    return f"{format_date(moment)}, {format_time(moment)}"
+
+
+def _fix(fix: Update) -> Iterator[str]:
+    versions = ", ".join(fix.installed_versions)
+    target = f" -> {', '.join(fix.fixed_versions[:2])}" if fix.fixed_versions else ""
+    update = truncate(f"{fix.package} {versions}".strip() + target, 44)
+    yield truncate(f"  {update:<44} {pluralize(fix.images, 'image')}: {format_counts(fix.counts)}", _WIDTH)
+
+
+def _image(number: int, image: ImageReport, context: Context, *, dated: bool) -> Iterator[str]:
+    yield f"{number}. {image.name}{_platforms(image)}{'' if image.tags else ' (no tag)'}"
+    prefix = "Reminder: " if image.reason is ReportReason.REMINDER else ""
+    yield f"   {prefix}{describe_changes(image)}"
+    also = f", also tagged {', '.join(image.tags[1:4])}" if len(image.tags) > 1 else ""
+    scanned = _moment(image.scanned_at) if dated else format_time(image.scanned_at)
+    digest = f"{short_digest(image.digest)}, scanned {scanned} UTC"
+    yield f"   {truncate(digest + also, _WIDTH - 3)}"
+    if image.failure:
+        yield "   The findings could not be read:"
+        reason = truncate(image.failure, _WIDTH - 4)
+        yield f"   {reason}" if reason.endswith(".") else f"   {reason}."
+    yield from _findings(image)
+    if url := console_url(image, context.partition):
+        yield f"   {url}"
+
+
+def _platforms(image: ImageReport) -> str:
+    return f" ({', '.join(image.platforms)})" if image.platforms else ""
+
+
+def _findings(image: ImageReport) -> Iterator[str]:
+    for known, due in image.overdue[:_FINDINGS]:
+        yield from _finding("OVERDUE  ", known)
+        yield from _due_date(describe_due_date(known, due))
+    if (more := sum(image.overdue_counts.values()) - _FINDINGS) > 0:
+        yield f"   and {more:,} more overdue"
+    if image.reason is ReportReason.OVERDUE:
+        return
+    listed = GONE if image.reason is ReportReason.FIXED else NEWS if image.reason is ReportReason.NEWS else OPEN
+    lines = [(_WORDS.get(change, ""), known) for change in listed for known in image.worst(change)]
+    width = max((len(word) for word, _ in lines[:_FINDINGS]), default=0)
+    for word, known in lines[:_FINDINGS]:
+        yield from _finding(f"{word:<{width}}  " if width else "", known)
+        if known.was_ignored:
+            yield f"     {truncate(known.was_ignored, _WIDTH - 5)}"
+    if (more := image.total(*listed) - min(len(lines), _FINDINGS)) > 0:
+        yield f"   and {more:,} more"
+    if image.reason is ReportReason.NEWS:
+        yield from _still_open(image)
+
+
+def _due_date(text: str) -> Iterator[str]:
+    """Yield a date and its reason, on two lines if one line has no room for both."""
+    date, _, reason = text.partition("; ")
+    yield from [f"     {text}"] if len(text) <= _WIDTH - 5 else [f"     {date};", f"     {reason}"]
+
+
+def _finding(prefix: str, known: KnownFinding) -> Iterator[str]:
+    finding = known.finding
+    exploit = ", exploit known" if finding.exploit_available else ""
+    line = f"   {prefix}{finding.severity:<9} {truncate(finding.id, 24)}"
+    label = package_label(truncate(finding.package, 40), finding.installed_versions)
+    fix = fixed_in(finding.fixed_versions)
+    rest = f"{label}{f', {fix}' if fix else ''}{exploit}"
+    if len(line) + len(rest) + 2 <= _WIDTH:
+        yield f"{line}  {rest}"
+    else:
+        yield line
+        yield f"     {truncate(rest, _WIDTH - 5)}"
+
+
+def _still_open(image: ImageReport) -> Iterator[str]:
+    still_open = image.worst(Change.STILL_OPEN)
+    if not still_open:
+        return
+    finding = still_open[0].finding
+    days = (image.scanned_at - still_open[0].first_seen).days
+    more = image.total(Change.STILL_OPEN) - 1
+    label = truncate(finding.package, 30) or "a package that is not named"
+    since = f"open {pluralize(days, 'day')}" if days > 0 else "open since today"
+    text = f"   {since}: {truncate(finding.id, 24)} ({finding.severity.lower()}) in {label}"
+    rest = f", and {more:,} more" if more else ""
+    yield truncate(text, _WIDTH - len(rest)) + rest
+
+
+def _listed(group: Group) -> Iterator[str]:
+    yield ""
+    listed = group.images[_DETAILED : _DETAILED + _LISTED]
+    yield f"And {pluralize(count_images(group.images[_DETAILED:]), 'more image')}"
+    for image in listed:
+        yield truncate(f"   {image.name}{_platforms(image)}: {describe_changes(image)}", _WIDTH)
+    if rest := group.images[_DETAILED + _LISTED :]:
+        yield f"   and {pluralize(count_images(rest), 'image')} not named here"
+
+
+def _failure(image: ImageReport, context: Context) -> Iterator[str]:
+    yield f"   {image.name}{_platforms(image)}"
+    reason = "The operating system is not supported." if image.unsupported else image.failure
+    yield f"     {truncate(reason, _WIDTH - 5)}"
+    if url := console_url(image, context.partition):
+        yield f"     {url}"
+
+
+def _inventory(inventory: Inventory) -> Iterator[str]:
+    where = pluralize(len(inventory.repositories), "repository", "repositories")
+    yield f"First inventory: {pluralize(inventory.images, 'image')} in {where}"
+    yield f"   {format_counts(inventory.counts)}"
+    if inventory.failed:
+        yield f"   {pluralize(inventory.failed, 'scan')} failed"
+    yield "   These images were pushed before this module knew their repositories."
+    yield "   From now on, only what changes is reported."
+    worst = inventory.worst
+    if worst:
+        yield ""
+        yield "   The worst image:" if len(worst) == 1 else f"   The {len(worst)} worst images:"
+    for image in worst:
+        name = truncate(f"{image.name}{_platforms(image)}", _WIDTH - 3)
+        counts = format_counts(image.counts)
+        if len(name) + len(counts) + 5 <= _WIDTH:
+            yield f"   {name}: {counts}"
+        else:
+            yield f"   {name}"
+            yield f"     {truncate(counts, _WIDTH - 5)}"

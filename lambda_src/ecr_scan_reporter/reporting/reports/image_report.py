@@ -1,0 +1,181 @@
+"""What a report says of one image, from the scan until it is published."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from ecr_scan_reporter.models.severities import severity_key
+from ecr_scan_reporter.reporting.comparison.changes import GONE, NEWS, Change, KnownFinding
+from ecr_scan_reporter.reporting.comparison.deadlines import OverdueFinding
+from ecr_scan_reporter.reporting.comparison.findings import finding_sort_key
+from ecr_scan_reporter.reporting.formatting import image_name, short_digest
+
+# Findings that a report keeps of one image; the counts are of all.
+MAX_FINDINGS = 200
+
+
+class ReportReason(StrEnum):
+    """Why an image is in a report."""
+
+    NEWS = "news"
+    OVERDUE = "overdue"
+    FIXED = "fixed"
+    REMINDER = "reminder"
+    EVERY_SCAN = "every_scan"
+    SCAN_FAILED = "scan_failed"
+    FINDINGS_NOT_READ = "findings_not_read"
+    INVENTORY = "inventory"
+
+
+class LeftOutFinding(NamedTuple):
+    """What a report says about a finding that it does not name. `first_seen`: Unix seconds."""
+
+    change: Change
+    severity: str
+    first_seen: int
+
+
+class ImageReport(NamedTuple):
+    """One image of a report.
+
+    Args:
+        reason: why it is reported.
+        account: of the image.
+        region: of the image.
+        repository: of the image.
+        digest: of the image.
+        tags: the image's own, or those of the index that it is part of.
+        platforms: such as linux/arm64, if an index names it; several once equal images of one index are merged.
+        scanned_at: the time (aware) of the scan's event.
+        first_scan: whether no scan of this digest was complete before.
+        predecessor: the tag or short digest of the image that it was compared with, if that is another image.
+        counts: open findings by severity.
+        open_before: how many findings were open before this scan.
+        totals: by change and severity, how many findings.
+        changes: the worst findings by change; as many as there is room for.
+        left_out: the other findings, by a short key, until the reports of a window are combined.
+        ignored: the worst of the open findings that a rule ignores; they are in none of the above.
+        ignored_by: by rule, how many findings it ignores.
+        overdue: the findings whose deadline has passed since the last report, those overdue for the longest first.
+        overdue_counts: by severity, how many there are.
+        failure: why the scan failed, or why its findings could not be read.
+        unsupported: whether the scan failed because ECR does not support the operating system.
+        digests: of all images that were merged into this one.
+    """
+
+    reason: ReportReason
+    account: str
+    region: str
+    repository: str
+    digest: str
+    tags: tuple[str, ...]
+    platforms: tuple[str, ...]
+    scanned_at: datetime
+    first_scan: bool = False
+    predecessor: str = ""
+    counts: Mapping[str, int] = {}
+    open_before: int = 0
+    totals: Mapping[Change, Mapping[str, int]] = {}
+    changes: Mapping[Change, tuple[KnownFinding, ...]] = {}
+    left_out: Mapping[str, LeftOutFinding] = {}
+    ignored: tuple[KnownFinding, ...] = ()
+    ignored_by: Mapping[str, int] = {}
+    overdue: tuple[OverdueFinding, ...] = ()
+    overdue_counts: Mapping[str, int] = {}
+    failure: str = ""
+    unsupported: bool = False
+    digests: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The image as people know it, such as `team-a/checkout:4.2.0`."""
+        return image_name(self.repository, self.tags[0] if self.tags else short_digest(self.digest))
+
+    @property
+    def images(self) -> int:
+        """How many images this is: several platforms of one index are one entry."""
+        return len(self.digests) or 1
+
+    @property
+    def failed(self) -> bool:
+        """Whether the image is in the report because its scan failed."""
+        return self.reason is ReportReason.SCAN_FAILED
+
+    def total(self, *changes: Change) -> int:
+        """Return how many findings have one of these changes."""
+        return sum(sum(self.totals.get(change, {}).values()) for change in changes)
+
+    def total_by_severity(self, *changes: Change) -> Counter[str]:
+        """Return how many findings have one of these changes, by severity."""
+        totals: Counter[str] = Counter()
+        for change in changes:
+            totals.update(self.totals.get(change, {}))
+        return totals
+
+    @property
+    def news(self) -> Counter[str]:
+        """What counts for the subject: news by severity, or what is open if the reason is another one."""
+        if self.reason is ReportReason.NEWS:
+            return self.total_by_severity(*NEWS)
+        if self.reason is ReportReason.OVERDUE:
+            return Counter(self.overdue_counts)
+        return Counter() if self.reason is ReportReason.FIXED else Counter(self.counts)
+
+    def worst(self, *changes: Change) -> list[KnownFinding]:
+        """Return the findings with one of these changes, the most severe first."""
+        found = (known for change in changes for known in self.changes.get(change, ()))
+        return sorted(found, key=lambda known: finding_sort_key(known.finding))
+
+
+def image_sort_key(image: ImageReport) -> tuple[object, ...]:
+    """Return a sort key: most critical news first, then most high ones, and so on; then by what is open."""
+    return (*severity_key(image.news), *severity_key(image.counts), image.name, image.digest)
+
+
+def count_images(images: Iterable[ImageReport]) -> int:
+    """Count images; each platform of an index is one."""
+    return sum(image.images for image in images)
+
+
+def count_news(images: Iterable[ImageReport]) -> Counter[str]:
+    """Count by severity what counts for the subject, in each image."""
+    counts: Counter[str] = Counter()
+    for image in images:
+        counts.update({severity: number * image.images for severity, number in image.news.items()})
+    return counts
+
+
+def count_changes(images: Iterable[ImageReport], change: Change) -> int:
+    """Count the findings with a change, in each image."""
+    return sum(image.total(change) * image.images for image in images)
+
+
+def totals(
+    changes: Mapping[Change, Iterable[KnownFinding]], left_out: Iterable[LeftOutFinding] = ()
+) -> dict[Change, Counter[str]]:
+    """Count findings by change and severity."""
+    counts: dict[Change, Counter[str]] = {change: Counter() for change in Change}
+    for entry in left_out:
+        counts[entry.change][entry.severity] += 1
+    for change, found in changes.items():
+        counts[change].update(known.finding.severity for known in found)
+    return {change: found for change, found in counts.items() if found}
+
+
+def keep_worst(
+    changes: Mapping[Change, Iterable[KnownFinding]], number: int, reason: ReportReason
+) -> dict[Change, tuple[KnownFinding, ...]]:
+    """Keep the worst findings: news, then what is still open, then what is gone; that first where it is the reason."""
+    order: tuple[tuple[Change, ...], ...] = (NEWS, (Change.STILL_OPEN,), GONE)
+    if reason is ReportReason.FIXED:
+        order = (GONE, NEWS, (Change.STILL_OPEN,))
+    kept: dict[Change, list[KnownFinding]] = {}
+    for group in order:
+        found = [(change, known) for change in group for known in changes.get(change, ())]
+        found.sort(key=lambda pair: finding_sort_key(pair[1].finding))
+        for change, known in found[:number]:
+            kept.setdefault(change, []).append(known)
+        number -= min(number, len(found))
+    return {change: tuple(found) for change, found in kept.items()}

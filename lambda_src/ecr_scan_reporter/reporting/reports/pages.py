@@ -1,0 +1,114 @@
+"""Splits a report into pages and renders each page as one SNS message."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from ecr_scan_reporter.aws.sns import MAX_SUBJECT, Attributes, ReportMessage
+from ecr_scan_reporter.models.severities import severity_rank
+from ecr_scan_reporter.reporting.comparison.changes import Change
+from ecr_scan_reporter.reporting.formatting import Context, to_ascii, truncate
+from ecr_scan_reporter.reporting.paging import entry_size, room_for_entries, split
+from ecr_scan_reporter.reporting.reports import chat, document, email
+from ecr_scan_reporter.reporting.reports.grouping import Group, RepositoryInventory
+from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason, count_changes, count_news
+from ecr_scan_reporter.reporting.reports.page import FindingLimits, Page
+from ecr_scan_reporter.reporting.reports.wording import headline
+
+# The most detailed one with which a report fits into one message is used; if there is none, the last one, on several
+# pages.
+_DETAILS = (FindingLimits(200, 1000), FindingLimits(50, 100), FindingLimits(20, 20), FindingLimits(8, 10))
+# For an image that is too large for a message even then.
+_LEAST_DETAIL = FindingLimits(0, 1)
+# SNS limits the size of an attribute's value.
+_MAX_REPOSITORIES = 500
+
+_Entry = ImageReport | RepositoryInventory
+
+
+def build_pages(group: Group, context: Context) -> list[Page]:
+    """Split a report into as few pages as fit; every image is on exactly one page."""
+    repositories = tuple(group.inventory.sorted_repositories()) if group.inventory else ()
+    entries: list[_Entry] = [*group.images, *group.failed, *repositories]
+    for detail in _DETAILS:
+        empty = Page(group, (), (), (), detail)
+        size_of = partial(_entry_size, detail=detail, context=context)
+        room = _room(empty._replace(part=2, parts=2), context)
+        chunks = split(entries, size_of, _room(empty, context), room)
+        first = next(chunks)
+        # Whether there is a second page is known before its entries are measured.
+        if len(first) == len(entries):
+            break
+    pages = [_with(empty, first)]
+    for chunk in chunks:
+        page = _with(empty, chunk)
+        pages.append(page if size_of(chunk[0]) <= room else page._replace(detail=_LEAST_DETAIL))
+    return [page._replace(part=number, parts=len(pages)) for number, page in enumerate(pages, start=1)]
+
+
+def _room(empty: Page, context: Context) -> int:
+    return room_for_entries(build_message(empty, context._replace(chat=False)))
+
+
+def _entry_size(entry: _Entry, detail: FindingLimits, context: Context) -> int:
+    match entry:
+        case RepositoryInventory():
+            return entry_size(document.repository(entry))
+        case ImageReport(failed=True):
+            return entry_size(document.failure(entry, detail, context))
+    return entry_size(document.image(entry, detail, context))
+
+
+def _with(page: Page, entries: Sequence[_Entry]) -> Page:
+    images = [entry for entry in entries if isinstance(entry, ImageReport)]
+    return page._replace(
+        images=tuple(image for image in images if not image.failed),
+        failed=tuple(image for image in images if image.failed),
+        repositories=tuple(entry for entry in entries if isinstance(entry, RepositoryInventory)),
+    )
+
+
+def build_message(page: Page, context: Context) -> ReportMessage:
+    """Render a page in every format."""
+    return ReportMessage(
+        subject=_subject(page),
+        email=email.render(page, context),
+        document=document.render(page, context),
+        chat=chat.render(page, context),
+        attributes=_attributes(page),
+    )
+
+
+def _subject(page: Page) -> str:
+    images = (*page.group.images, *page.group.failed)
+    part = f" ({page.part}/{page.parts})" if page.part > 1 else ""
+    text = f"[ECR] {headline(page.group)}"
+    if not images:
+        return truncate(to_ascii(text), MAX_SUBJECT - len(part)) + part
+    head, more = f"{text}: ", f" and {len(images) - 1:,} more" if len(images) > 1 else ""
+    name = to_ascii(images[0].name)
+    # Counts of every severity can fill the subject: truncate the image name first, then the counts.
+    room = max(MAX_SUBJECT - len(part) - len(head) - len(more), 3)
+    return truncate(head + truncate(name, room) + more, MAX_SUBJECT - len(part)) + part
+
+
+def _attributes(page: Page) -> Attributes:
+    """Return what a subscriber's filter policy can match; at most ten, so `overdue` makes room for `group`."""
+    group = page.group
+    found = count_news(group.images)
+    worst = +found or (group.inventory.counts if group.inventory else found)
+    unread = any(image.reason is ReportReason.FINDINGS_NOT_READ for image in group.images)
+    repositories = {image.repository for image in (*group.images, *group.failed)}
+    repositories |= set(group.inventory.repositories) if group.inventory else set()
+    attributes: Attributes = {
+        # Findings that were not read are not "no findings".
+        "severity": min(worst, key=severity_rank) if worst else "UNDEFINED" if unread else "NONE",
+        "new_critical": found["CRITICAL"],
+        "new_high": found["HIGH"],
+        "fixed": count_changes(group.images, Change.FIXED),
+        "repositories": sorted(repositories)[:_MAX_REPOSITORIES],
+        "account": group.account,
+        "region": group.region,
+        "failed_scans": len(group.failed),
+        "part": page.part,
+    }
+    return attributes | ({"group": group.name} if group.name else {"overdue": group.overdue})

@@ -1,0 +1,92 @@
+"""Decides when each window of the outbox is due, and when to check again."""
+
+from datetime import datetime, timedelta
+from math import ceil
+
+from ecr_scan_reporter.aws.sqs import SqsQueue
+from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Outbox, PublisherState, Window
+from ecr_scan_reporter.memory.runs import RunMemory
+from ecr_scan_reporter.memory.states import StateMemory
+from ecr_scan_reporter.messages.publication import CHECK
+
+# The results of a run are complete if nothing has come for this long, ...
+_QUIET = timedelta(minutes=10)
+# ... or for this long, if a later run has visited its repositories, ...
+_OVERTAKEN_QUIET = timedelta(minutes=1)
+# ... and the report of a run waits no longer than this.
+_LONGEST_RUN = timedelta(hours=1)
+# An inventory waits for the run that found it, but no longer than a day. One inventory mail a day is enough.
+_DAY = timedelta(days=1)
+# How often to check whether a run is complete, and how far ahead a check can be: SQS delays a message by at most
+# 900 seconds. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+_RUN_CHECK, _LONGEST_DELAY = timedelta(seconds=30), timedelta(seconds=900)
+# Clocks differ: a check may arrive this early. Such a check does not count as one that is still to come.
+_EARLY = timedelta(seconds=5)
+
+
+def due_time(
+    window: Window, run_end: datetime | None, report_window: timedelta, inventory_at: datetime | None
+) -> datetime:
+    """Return when a window is due. All times are aware.
+
+    Args:
+        window: one of the outbox.
+        run_end: when the results of its run are complete; None if it has no run.
+        report_window: for how long pushes are collected.
+        inventory_at: when the last inventory was published; None if none was.
+    """
+    if window.name == PUSH:
+        return window.opened_at + report_window
+    end = run_end or window.last_at + _QUIET
+    if window.name == INVENTORY:
+        earliest = inventory_at + _DAY if inventory_at else window.opened_at
+        return max(min(end, window.opened_at + _DAY), earliest)
+    return min(end, window.opened_at + _LONGEST_RUN)
+
+
+def end_of_run(run: str, runs: RunMemory, states: StateMemory, now: datetime) -> datetime:
+    """Return when the results of a run are, or were, complete (aware).
+
+    Raises:
+        AwsError: DynamoDB rejected a call.
+    """
+    state = runs.run(run)
+    quiet = (state.last_result_at or now) + _QUIET
+    if state.results < state.expected:
+        # Every batch of results causes a check, and the states of a large registry's repositories are several MB.
+        return quiet
+    # The id of a run begins with its time. A later run in a repository replaces what this run asked for there.
+    done = [repository for repository in states.states() if repository.run >= run]
+    asked = sum(repository.asked for repository in done if repository.run == run)
+    if state.results < asked:
+        runs.expect(run, asked, now)
+    elif state.repositories and len(done) >= state.repositories:
+        overtaken = any(repository.run > run for repository in done)
+        return (state.last_result_at or now) + _OVERTAKEN_QUIET if overtaken else now
+    return quiet
+
+
+def check_time(window: Window, due_at: datetime, now: datetime) -> datetime:
+    """Return when to check a window again: a run may be complete before its time is up."""
+    return min(due_at, now + _RUN_CHECK) if window.run and due_at <= now + _LONGEST_RUN else due_at
+
+
+def plan_check(at: datetime, state: PublisherState, queue: SqsQueue, outbox: Outbox, now: datetime) -> None:
+    """Let the reports queue cause a check at a time, unless an earlier check is still to come.
+
+    Args:
+        at: the time of the check (aware); a check that is too far ahead takes place as late as SQS allows.
+        state: of the publisher, with the check that was planned before.
+        queue: the reports queue.
+        outbox: remembers the check.
+        now: aware.
+
+    Raises:
+        AwsError: DynamoDB or SQS rejected a call.
+    """
+    at = max(min(at, now + _LONGEST_DELAY), now + timedelta(seconds=1))
+    if state.next_check and now + _EARLY < state.next_check <= at:
+        return
+    # Rounded up: a check that arrives too early finds nothing due.
+    queue.send([CHECK], delay=ceil((at - now).total_seconds()))
+    outbox.plan_check(at)

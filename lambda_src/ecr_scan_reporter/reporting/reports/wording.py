@@ -1,0 +1,110 @@
+"""The words of a report: its headline, and sentences about an image."""
+
+from collections.abc import Callable, Mapping
+
+from ecr_scan_reporter.models.severities import SEVERITIES, severity_rank
+from ecr_scan_reporter.reporting.comparison.changes import NEWS, Change, KnownFinding
+from ecr_scan_reporter.reporting.comparison.deadlines import DueDate
+from ecr_scan_reporter.reporting.console_links import image_console_url
+from ecr_scan_reporter.reporting.formatting import format_counts, format_date, format_day, pluralize
+from ecr_scan_reporter.reporting.reports.grouping import Group
+from ecr_scan_reporter.reporting.reports.image_report import (
+    ImageReport,
+    ReportReason,
+    count_changes,
+    count_images,
+    count_news,
+)
+
+_CHANGE_WORDS = {
+    Change.NEW: "new",
+    Change.BACK: "back",
+    Change.RAISED: "more severe",
+    Change.FIX_AVAILABLE: "newly fixable",
+    Change.EXPLOIT_KNOWN: "newly exploitable",
+    Change.STILL_OPEN: "still open",
+    Change.FIXED: "fixed",
+    Change.WITHDRAWN: "withdrawn",
+}
+
+
+def headline(group: Group) -> str:
+    """Format `2 new critical, 1 new high in 3 images, 41 fixed, 1 scan failed`."""
+    parts = []
+    for reason, word in (
+        (ReportReason.NEWS, "new"),
+        (ReportReason.REMINDER, "still open"),
+        (ReportReason.EVERY_SCAN, ""),
+    ):
+        images = [image for image in group.images if image.reason is reason]
+        if images:
+            parts.append(f"{_severe(count_news(images), word)} in {pluralize(count_images(images), 'image')}")
+    if unread := [image for image in group.images if image.reason is ReportReason.FINDINGS_NOT_READ]:
+        counts = count_news(unread)
+        number = pluralize(count_images(unread), "image")
+        parts.append(f"findings of {number} not read" + (f" ({_severe(counts, '')})" if counts else ""))
+    if group.overdue:
+        parts.append(f"{group.overdue:,} overdue")
+    if fixed := count_changes(group.images, Change.FIXED):
+        parts.append(f"{fixed:,} fixed")
+    if withdrawn := count_changes(group.images, Change.WITHDRAWN):
+        parts.append(f"{withdrawn:,} withdrawn")
+    if group.failed:
+        parts.append(f"{pluralize(len(group.failed), 'scan')} failed")
+    if group.inventory:
+        number = pluralize(group.inventory.images, "image")
+        parts.append(f"first inventory of {number}: {_severe(group.inventory.counts, '')}")
+    text = ", ".join(parts)
+    return text[:1].upper() + text[1:]
+
+
+def describe_ignored(group: Group) -> str:
+    """Format `3 findings are ignored by 2 rules`; "" if none is ignored."""
+    ignored = group.ignored_by
+    number = ignored.total()
+    verb = "is" if number == 1 else "are"
+    return f"{pluralize(number, 'finding')} {verb} ignored by {pluralize(len(ignored), 'rule')}" if number else ""
+
+
+def describe_due_date(known: KnownFinding, due: DueDate) -> str:
+    """Format `due 16 Nov 2026 (first seen 9 Nov; CRITICAL: fix within 7 days)`."""
+    seen = format_day(known.first_seen, due.at)
+    return f"due {format_date(due.at)} (first seen {seen}; {due.rule}: fix within {pluralize(due.days, 'day')})"
+
+
+def _severe(counts: Mapping[str, int], word: str) -> str:
+    """Format `2 new critical, 1 new high`; other severities only if there are none of these."""
+    severe = {severity: counts.get(severity, 0) for severity in ("CRITICAL", "HIGH")}
+    shown = severe if any(severe.values()) else counts
+    numbers = [(severity, shown.get(severity, 0)) for severity in SEVERITIES]
+    order = "{0:,} {1} {2}" if word == "new" else "{0:,} {2} {1}"
+    parts = [order.format(number, word, severity.lower()) for severity, number in numbers if number]
+    return ", ".join(" ".join(part.split()) for part in parts) or "no findings"
+
+
+def describe_changes(image: ImageReport, quote: Callable[[str], str] = str) -> str:
+    """Format `2 new (1 critical), 9 still open, 12 fixed since 4.1.9, 3 ignored`; `quote` formats the untrusted tag."""
+    if image.reason is ReportReason.FINDINGS_NOT_READ:
+        return "findings not read" + (f" ({format_counts(image.counts)})" if any(image.counts.values()) else "")
+    parts = []
+    for change, word in _CHANGE_WORDS.items():
+        if number := image.total(change):
+            worst = min(image.totals[change], key=severity_rank)
+            named = change in NEWS and worst in SEVERITIES
+            severe = f" ({image.totals[change][worst]:,} {worst.lower()})" if named else ""
+            parts.append(f"{number:,} {word}{severe}")
+    if number := sum(image.overdue_counts.values()):
+        parts.insert(0, f"{number:,} overdue")
+    text = ", ".join(parts) or format_counts(image.counts)
+    if image.predecessor:
+        text = f"{text} since {quote(image.predecessor)}"
+    elif image.first_scan:
+        text = f"first scan: {text}"
+    if number := sum(image.ignored_by.values()):
+        text += f", {number:,} ignored"
+    return f"{text}, on each platform" if image.images > 1 else text
+
+
+def console_url(image: ImageReport, partition: str) -> str:
+    """Return the image's URL in the ECR console; "" if the partition's console is not known."""
+    return image_console_url(partition, image.region, image.account, image.repository, image.digest)

@@ -1,0 +1,146 @@
+"""Answers the calls of the custom widget: parses what a call asks for, and returns its page."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from ecr_scan_reporter.aws.dynamodb import Table
+from ecr_scan_reporter.errors import AwsError, InputError
+from ecr_scan_reporter.memory.images import ImageMemory
+from ecr_scan_reporter.memory.summaries import repository_summary, summaries
+from ecr_scan_reporter.reporting.registry_state import RegistryState, registry_state
+from ecr_scan_reporter.reporting.widget.html import WidgetContext, render_problem, render_registry, render_repository
+from ecr_scan_reporter.reporting.widget.images import repository_images
+from ecr_scan_reporter.settings import ConsoleWidgetSettings
+from ecr_scan_reporter.shared import clock
+from ecr_scan_reporter.shared.text import clean
+
+logger = logging.getLogger(__name__)
+
+DESCRIPTION = """## State of the ECR registry
+
+Shows each repository as of its last run: how many images were scanned in time, images by their worst finding, open
+findings, what to do first, and what is overdue. Click the name of a repository to see its images.
+
+### Parameters
+
+Name | Value
+---|---
+`search` | part of the names of the repositories to list, such as `team-a/`; all by default
+`repository` | the name of the one repository to show, such as `team-a/app`
+`page` | the number of the page, from 1
+
+### Example
+
+``` yaml
+search: team-a/
+```
+"""
+
+# Pixels; narrower widgets have tables with fewer columns.
+_NARROW = 640
+_MAX_NAME, _MAX_PAGE = 256, 1_000_000
+# How long the state of the registry is kept: turning pages and searching then cost no calls.
+_STATE_LIFETIME = timedelta(seconds=60)
+
+
+@dataclass(slots=True)
+class WidgetDependencies:
+    """What the console widget works with; `state` is the registry's state that was read last, and when."""
+
+    settings: ConsoleWidgetSettings
+    table: Table
+    state: tuple[datetime, RegistryState] | None = None
+
+
+class Call(NamedTuple):
+    """What a call of the widget asks for; `repository` is empty for the whole registry."""
+
+    repository: str
+    search: str
+    page: int
+
+
+def answer(event: object, deps: WidgetDependencies, endpoint: str, now: datetime | None = None) -> str:
+    """Return the page for a call.
+
+    Args:
+        event: the parameters of the widget or of the action, and the console's `widgetContext`.
+        deps: the settings and clients.
+        endpoint: the ARN of the function, which the page's actions call.
+        now: aware; the time of the call by default.
+    """
+    now = now or clock.now()
+    context = _widget_context(event)
+    look = WidgetContext(
+        deps.settings.name,
+        deps.settings.max_age,
+        endpoint,
+        now,
+        dark=context.get("theme") == "dark",
+        narrow=_is_narrow(context.get("width")),
+    )
+    try:
+        call = parse_call(event)
+        return _repository(call, deps, look) if call.repository else _registry(call, deps, look)
+    except InputError as error:
+        return render_problem(str(error), look)
+    except AwsError:
+        logger.exception("could not read the memory table")
+        return render_problem("Could not read the memory table. The log of this function says why.", look)
+
+
+def parse_call(event: object) -> Call:
+    """Parse the parameters of a call.
+
+    Raises:
+        InputError: a parameter is invalid.
+    """
+    if not isinstance(event, Mapping):
+        raise InputError("the event is not a JSON object; expected the parameters of a custom widget")
+    forms = _mapping(_mapping(_widget_context(event).get("forms")).get("all"))
+    # What an action says to search for takes precedence over the input field.
+    search = event.get("search", forms.get("search", ""))
+    return Call(_name("repository", event.get("repository", "")), _name("search", search), _page(event.get("page", 1)))
+
+
+def _registry(call: Call, deps: WidgetDependencies, look: WidgetContext) -> str:
+    if deps.state is None or look.now - deps.state[0] > _STATE_LIFETIME:
+        deps.state = look.now, registry_state(summaries(deps.table), look.max_age)
+    return render_registry(deps.state[1], look, search=call.search, page=call.page)
+
+
+def _repository(call: Call, deps: WidgetDependencies, look: WidgetContext) -> str:
+    summary = repository_summary(deps.table, call.repository)
+    images = repository_images(ImageMemory(deps.table).records(call.repository), look.max_age, look.now)
+    if summary is None and not images.recent and not images.older:
+        raise InputError(f"repository is {call.repository!r}; expected a repository with scanned images")
+    state = registry_state([summary], look.max_age) if summary else None
+    return render_repository(call.repository, state, images, look, search=call.search, page=call.page)
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _widget_context(event: object) -> Mapping[str, Any]:
+    return _mapping(_mapping(event).get("widgetContext"))
+
+
+def _is_narrow(width: object) -> bool:
+    return isinstance(width, int | float) and width < _NARROW
+
+
+def _name(parameter: str, value: object) -> str:
+    if not isinstance(value, str) or len(value) > _MAX_NAME:
+        shown = clean(value, 40) or type(value).__name__
+        raise InputError(f"{parameter} is {shown!r}; expected text of at most {_MAX_NAME} characters")
+    return clean(value, _MAX_NAME).strip()
+
+
+def _page(value: object) -> int:
+    if type(value) is not int or not 1 <= value <= _MAX_PAGE:
+        raise InputError(f"page is {clean(str(value), 40)!r}; expected a whole number from 1")
+    return value

@@ -1,0 +1,408 @@
+"""Renders the state of the registry as HTML for a custom widget of a CloudWatch dashboard.
+
+The console removes scripts. A link that acts is an `<a>` with a `<cwdb-action>` behind it, which calls the function
+again.
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/add_custom_widget_dashboard_interactivity.html
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from html import escape
+from typing import NamedTuple, TypeVar
+
+from ecr_scan_reporter.memory.coverage import Coverage
+from ecr_scan_reporter.memory.images import ImageRecord, Update
+from ecr_scan_reporter.reporting.console_links import image_console_url
+from ecr_scan_reporter.reporting.formatting import (
+    format_date,
+    format_duration,
+    pluralize,
+    reason_words,
+    replace_unprintable,
+    short_digest,
+    truncate,
+)
+from ecr_scan_reporter.reporting.registry_state import RegistryState, RepositoryLine, SharedUpdate
+from ecr_scan_reporter.reporting.widget.images import MAX_IMAGES, ImageLine, RepositoryImages
+from ecr_scan_reporter.reporting.widget.style import stylesheet
+from ecr_scan_reporter.shared.durations import Duration
+
+# Lines of a table; the rest is on further pages.
+PAGE_SIZE = 50
+_SHOWN = ("CRITICAL", "HIGH", "MEDIUM", "LOW")
+_MAX_TAGS, _MAX_OVERDUE = 3, 5
+# The share of a bar that the smallest part has.
+_SMALLEST_PART = 0.01
+_ZERO = '<span class="muted">0</span>'
+_NO_RUN = "No run has finished yet. The first one starts on schedule; then the state of each repository is shown here."
+
+Line = TypeVar("Line")
+
+
+class WidgetContext(NamedTuple):
+    """What all pages of the widget have in common.
+
+    Args:
+        instance: the name of the module's instance.
+        max_age: the promised age.
+        endpoint: the ARN of the function that answers the widget's actions.
+        now: aware.
+        dark: whether the dashboard is dark.
+        narrow: whether the widget has room for a few columns only.
+    """
+
+    instance: str
+    max_age: Duration
+    endpoint: str
+    now: datetime
+    dark: bool = False
+    narrow: bool = False
+
+
+def render_registry(state: RegistryState, look: WidgetContext, *, search: str = "", page: int = 1) -> str:
+    """Render the state of the registry, with one page of the repositories whose names contain `search`."""
+    if state.updated_at is None:
+        return _document(look, _head(look.instance, ""), _note(_NO_RUN))
+    repositories = pluralize(len(state.repositories), "repository", "repositories")
+    return _document(
+        look,
+        _head(look.instance, f"{repositories}, last visited {_ago(state.updated_at, look.now)}"),
+        _old_state(state.updated_at, look),
+        _not_visited(state.not_visited, look),
+        _state(state, [_shared_update(shared, look) for shared in state.updates], look),
+        _section("Repositories", _repositories(state.repositories, look, search, page)),
+    )
+
+
+def render_repository(
+    repository: str,
+    state: RegistryState | None,
+    images: RepositoryImages,
+    look: WidgetContext,
+    *,
+    search: str,
+    page: int,
+) -> str:
+    """Render one repository, with one page of its images.
+
+    Args:
+        repository: its name.
+        state: of this repository alone; None if no run has ended there.
+        images: of the repository.
+        look: of the page.
+        search: that of the page it was opened from.
+        page: the number of the page, from 1.
+    """
+    back = f'<div class="tools">{_button("← All repositories", {"search": search}, look)}</div>'
+    visited, sums = "no run has finished here yet", ""
+    if state and state.updated_at:
+        visited = f"last visited {_ago(state.updated_at, look.now)}"
+        updates = [_update(shared.update, pluralize(shared.update.images, "image")) for shared in state.updates]
+        sums = _state(state, updates, look)
+    listed = _images(repository, images, look, search, page)
+    return _document(look, back, _head(repository, visited), sums, _section("Images", listed))
+
+
+def render_problem(message: str, look: WidgetContext) -> str:
+    """Render why there is nothing to see."""
+    return _document(look, _note(_text(message)), _button("All repositories", {"search": ""}, look))
+
+
+def _document(look: WidgetContext, *parts: str) -> str:
+    classes = "esr narrow cwdb-no-default-styles" if look.narrow else "esr cwdb-no-default-styles"
+    return f'<style>{stylesheet(dark=look.dark)}</style><div class="{classes}">{"".join(parts)}</div>'
+
+
+def _head(title: str, text: str) -> str:
+    return f'<div class="top"><span class="name">{_text(title)}</span><span class="muted">{text}</span></div>'
+
+
+def _section(title: str, content: str) -> str:
+    return f'<div><div class="title">{title}</div>{content}</div>'
+
+
+def _note(content: str) -> str:
+    return f'<div class="note">{content}</div>'
+
+
+def _items(items: Iterable[str]) -> str:
+    return f'<ul class="items">{"".join(f"<li>{item}</li>" for item in items)}</ul>'
+
+
+def _old_state(updated_at: datetime, look: WidgetContext) -> str:
+    if updated_at >= look.max_age.before(look.now):
+        return ""
+    return _note(f"No run has visited a repository for {format_duration(look.max_age)}: is the schedule enabled?")
+
+
+def _not_visited(names: Sequence[str], look: WidgetContext) -> str:
+    if not names:
+        return ""
+    subject = pluralize(len(names), "repository has", "repositories have")
+    examples = ", ".join(map(_text, names[:3])) + (", ..." if len(names) > 3 else "")
+    reasons = (
+        "They are excluded or fail in each run, or were deleted since the last whole run; they are not counted here."
+    )
+    return _note(f"{subject} not been visited for {format_duration(look.max_age)}: {examples}. {reasons}")
+
+
+def _state(state: RegistryState, updates: Sequence[str], look: WidgetContext) -> str:
+    """Render the tiles, what to do first and what needs attention."""
+    attention = [*_overdue(state, look), *_missed(state.coverage)]
+    columns = [_section("Do first", _items(updates))] if updates else []
+    columns += [_section("Needs you", _items(attention))] if attention else []
+    tiles = [_coverage(state.coverage, look), _worst(state.images_by_worst), _open(state), _deadlines(state, look)]
+    below = f'<div class="columns">{"".join(columns)}</div>' if columns else ""
+    return f'<div class="tiles">{"".join(tiles)}</div>{below}'
+
+
+def _tile(label: str, figure: str, content: str, tone: str = "") -> str:
+    head = f'<div class="label">{label}</div><div class="figure {tone}">{figure}</div>'
+    return f'<div class="tile">{head}{content}</div>'
+
+
+def _coverage(coverage: Coverage, look: WidgetContext) -> str:
+    label = f"Scanned within {format_duration(look.max_age)}"
+    if not coverage.promised:
+        return _tile(label, "n/a", '<div class="muted">no image is to be scanned</div>')
+    missed = coverage.promised - coverage.in_time
+    # Never rounded up: 100% means every image.
+    percent = f"{coverage.in_time * 10_000 // coverage.promised / 100:.2f}".rstrip("0").rstrip(".")
+    bar = _bar([("none", coverage.in_time, "in time"), ("critical", missed, "not in time")])
+    text = f"{coverage.in_time:,} of {pluralize(coverage.promised, 'image')}"
+    return _tile(label, f"{percent}%", f'{bar}<div class="muted">{text}</div>', "bad" if missed else "good")
+
+
+def _worst(images_by_worst: Mapping[str, int]) -> str:
+    parts = _parts(images_by_worst)
+    legend = "".join(
+        f'<span><span class="dot {color}"></span>{number:,} {label}</span>' for color, number, label in parts if number
+    )
+    figure = f"{sum(images_by_worst.values()):,}"
+    return _tile("Images by worst finding", figure, f'{_bar(parts)}<div class="legend">{legend}</div>')
+
+
+def _parts(images_by_worst: Mapping[str, int]) -> list[tuple[str, int, str]]:
+    """Return the parts of a bar of images: color, number and label."""
+    parts = [(severity.lower(), images_by_worst.get(severity, 0), severity.lower()) for severity in _SHOWN]
+    none = images_by_worst.get("NONE", 0)
+    other = sum(images_by_worst.values()) - none - sum(number for _, number, _ in parts)
+    return [*parts, ("other", other, "other"), ("none", none, "no findings")]
+
+
+def _open(state: RegistryState) -> str:
+    counts = [(severity, state.open.get(severity, 0)) for severity in _SHOWN]
+    pills = " ".join(_pill(severity, number) for severity, number in counts if number)
+    ignored = f'<div class="muted">{state.ignored:,} ignored by rules</div>' if state.ignored else ""
+    content = f"<div>{pills}</div>{ignored}"
+    return _tile("Open findings", f"{sum(state.open.values()):,}", content)
+
+
+def _deadlines(state: RegistryState, look: WidgetContext) -> str:
+    if not state.overdue:
+        return _tile("Overdue findings", "0", '<div class="muted">none is past its deadline</div>', "good")
+    days = max(((look.now - overdue.finding.due_at).days for overdue in state.overdue_worst), default=0)
+    text = f"past their deadlines, by {pluralize(days, 'day')} at most" if days > 0 else "past their deadlines"
+    return _tile("Overdue findings", f"{state.overdue:,}", f'<div class="muted">{text}</div>', "bad")
+
+
+def _shared_update(shared: SharedUpdate, look: WidgetContext) -> str:
+    name = _opening(shared.repository, look)
+    images = pluralize(shared.update.images, "image")
+    if shared.repositories == 1:
+        return _update(shared.update, f"{images} of {name}")
+    return _update(shared.update, f"{images} in {shared.repositories:,} repositories, most in {name}")
+
+
+def _update(update: Update, where: str) -> str:
+    severities = [severity for severity in _SHOWN if update.counts[severity]]
+    pills = " ".join(_pill(severity, update.counts[severity]) for severity in severities[:2])
+    return f'<div>{_package(update)} {pills}</div><div class="muted">{where}</div>'
+
+
+def _package(update: Update) -> str:
+    installed = _text(truncate(", ".join(update.installed_versions), 60))
+    fixed = ", ".join(update.fixed_versions[:3]) + (", ..." if len(update.fixed_versions) > 3 else "")
+    target = f" → {_text(truncate(fixed, 60))}" if fixed else ' <span class="muted">(no fix known)</span>'
+    return f"<b>{_text(truncate(update.package, 60))}</b> {installed}{target}"
+
+
+def _overdue(state: RegistryState, look: WidgetContext) -> Iterator[str]:
+    shown = state.overdue_worst[:_MAX_OVERDUE]
+    for overdue in shown:
+        found = overdue.finding
+        days = (look.now - found.due_at).days
+        late = f"due {format_date(found.due_at)}, {pluralize(days, 'day')} overdue" if days > 0 else "due today"
+        what = f"{_text(truncate(found.id, 40))} in {_text(truncate(found.package, 60))}"
+        where = _opening(overdue.repository, look, overdue.image)
+        yield f'{_pill(found.severity)} {what} <div class="muted">{late}: {where}</div>'
+    if (more := state.overdue - len(shown)) > 0 and shown:
+        yield f'<span class="muted">and {more:,} more overdue</span>'
+
+
+def _missed(coverage: Coverage) -> Iterator[str]:
+    for reason, number in coverage.late.items():
+        names = coverage.names.get(reason, ())
+        examples = ", ".join(_text(name) for name in names) + (", ..." if names and number > len(names) else "")
+        what = f"{pluralize(number, 'image')} not scanned in time: {_text(reason_words(reason))}"
+        yield f'{what}<div class="muted">{examples}</div>' if names else what
+
+
+def _repositories(lines: Sequence[RepositoryLine], look: WidgetContext, search: str, page: int) -> str:
+    found = [line for line in lines if search.lower() in line.repository.lower()] if search else lines
+    shown, pager = _page(found, page, lambda number: {"search": search, "page": number}, look)
+    form = f'<input name="search" value="{_text(search)}" placeholder="part of a name" maxlength="256">'
+    form += _button("Search", {}, look)
+    form += _button("Show all", {"search": ""}, look) if search else ""
+    if not shown:
+        return f'<div class="tools">{form}</div><div class="muted">No repository name contains this text.</div>'
+    head = _header(["Repository", "Images"], "Not in time", look)
+    rows = "".join(_repository_row(line, look, search) for line in shown)
+    return f'<div class="tools">{form}{pager}</div><table>{head}{rows}</table>'
+
+
+def _repository_row(line: RepositoryLine, look: WidgetContext, search: str) -> str:
+    name = _opening(line.repository, look, search=search)
+    images, late = sum(line.images_by_worst.values()), line.late
+    if look.narrow:
+        facts = [pluralize(images, "image")]
+        facts += [f"{line.overdue:,} overdue"] if line.overdue else []
+        facts += [f"{late:,} not scanned in time"] if late else []
+        return f'<tr><td>{name}<div class="muted">{", ".join(facts)}</div></td>{_numbers(line.open, _SHOWN[:2])}</tr>'
+    bar = _bar(_parts(line.images_by_worst))
+    count = f'<td class="cell"><div class="images"><span>{images:,}</span>{bar}</div></td>'
+    rest = "".join(f'<td class="number">{_bad_number(number)}</td>' for number in (line.overdue, late))
+    return f"<tr><td>{name}</td>{count}{_numbers(line.open, _SHOWN)}{rest}</tr>"
+
+
+def _images(repository: str, images: RepositoryImages, look: WidgetContext, search: str, page: int) -> str:
+    notes = ""
+    if images.older:
+        older = f"{pluralize(images.older, 'image')} without a scan for {format_duration(look.max_age)}"
+        notes += f'<div class="muted">Not listed: {older}, most of them deleted.</div>'
+    if images.more:
+        notes += f'<div class="muted">Only the first {MAX_IMAGES:,} images by digest are listed.</div>'
+    parameters = {"repository": repository, "search": search}
+    shown, pager = _page(images.recent, page, lambda number: {**parameters, "page": number}, look)
+    if not shown:
+        return f'<div class="muted">No image was scanned within {format_duration(look.max_age)}.</div>{notes}'
+    head = _header(["Image", "Best update"], "Last scan", look)
+    rows = "".join(_image_row(repository, image, look) for image in shown)
+    return f'<div class="tools">{pager}</div><table>{head}{rows}</table>{notes}'
+
+
+def _image_row(repository: str, image: ImageLine, look: WidgetContext) -> str:
+    record, digest = image.record, short_digest(image.digest)
+    name = ", ".join(truncate(tag, 60) for tag in record.tags[:_MAX_TAGS]) or digest
+    name += f", and {len(record.tags) - _MAX_TAGS} more" if len(record.tags) > _MAX_TAGS else ""
+    _, partition, _, region, account, *_ = [*look.endpoint.split(":"), "", "", "", "", ""]
+    url = image_console_url(partition, region, account, repository, image.digest)
+    link = f'<a href="{_text(url)}" target="_blank" rel="noopener noreferrer">{_text(name)}</a>' if url else _text(name)
+    facts = [digest] if record.tags else []
+    facts += [record.platform] if record.platform else []
+    about = f'<div class="muted">{_text(", ".join(facts))}</div>' if facts else ""
+    status = _status(record)
+    if look.narrow:
+        about += f'<div class="muted">{status or _ago(record.event_at, look.now)}</div>'
+        return f"<tr><td>{link}{about}</td>{_numbers(record.counts or {}, _SHOWN[:2])}</tr>"
+    update = _package(record.updates[0]) if record.updates else ""
+    last = f"{_ago(record.event_at, look.now)}{f'<br>{status}' if status else ''}"
+    rest = f'<td class="number">{_bad_number(record.overdue)}</td><td class="number">{last}</td>'
+    return f"<tr><td>{link}{about}</td><td>{update}</td>{_numbers(record.counts or {}, _SHOWN)}{rest}</tr>"
+
+
+def _status(record: ImageRecord) -> str:
+    if not record.failed:
+        return ""
+    return '<span class="bad">not supported</span>' if record.unsupported else '<span class="bad">scan failed</span>'
+
+
+def _header(names: Sequence[str], last: str, look: WidgetContext) -> str:
+    """Return the head of a table: its names, of which a narrow one has the first, numbers by severity, and the last."""
+    numbers = ["Critical", "High"] if look.narrow else ["Critical", "High", "Medium", "Low", "Overdue", last]
+    cells = [f'<th scope="col">{name}</th>' for name in (names[:1] if look.narrow else names)]
+    cells += [f'<th scope="col" class="number">{name}</th>' for name in numbers]
+    return f"<thead><tr>{''.join(cells)}</tr></thead>"
+
+
+def _numbers(counts: Mapping[str, int], severities: Iterable[str]) -> str:
+    return "".join(
+        f'<td class="number">{_count_pill(severity, counts.get(severity, 0))}</td>' for severity in severities
+    )
+
+
+def _page(
+    lines: Sequence[Line], page: int, parameters: Callable[[int], Mapping[str, object]], look: WidgetContext
+) -> tuple[Sequence[Line], str]:
+    """Return the lines of a page, the last one if there are fewer, and what turns pages."""
+    last = max((len(lines) - 1) // PAGE_SIZE + 1, 1)
+    page = min(page, last)
+    start = (page - 1) * PAGE_SIZE
+    shown = lines[start : start + PAGE_SIZE]
+    text = f"{start + 1:,} to {start + len(shown):,} of {len(lines):,}, the worst first"
+    buttons = _button("Previous", parameters(page - 1), look) if page > 1 else ""
+    buttons += _button("Next", parameters(page + 1), look) if page < last else ""
+    return shown, f'<div class="tools pager"><span class="muted">{text}</span>{buttons}</div>'
+
+
+def _bar(parts: Iterable[tuple[str, int, str]]) -> str:
+    """Draw a bar of parts: color, number and label. What is not zero is visible."""
+    parts = [part for part in parts if part[1]]
+    total, x, rectangles = sum(number for _, number, _ in parts), 0.0, ""
+    smallest = 1000 * _SMALLEST_PART
+    scale = (1000 - smallest * len(parts)) / max(total, 1)
+    for color, number, _ in parts:
+        width = smallest + number * scale
+        rectangles += f'<rect x="{x:.1f}" width="{width:.1f}" height="10" class="{color}"/>'
+        x += width
+    label = ", ".join(f"{number:,} {label}" for _, number, label in parts)
+    attributes = f'viewBox="0 0 1000 10" preserveAspectRatio="none" role="img" aria-label="{label}"'
+    return f'<svg class="bar" {attributes}><title>{label}</title>{rectangles}</svg>'
+
+
+def _pill(severity: str, number: int | None = None) -> str:
+    name = severity.lower() if severity in _SHOWN else "other"
+    text = f"{number:,} {name}" if number is not None else _text(truncate(severity.lower(), 20))
+    return f'<span class="pill {name}">{text}</span>'
+
+
+def _count_pill(severity: str, number: int) -> str:
+    return f'<span class="pill {severity.lower()}">{number:,}</span>' if number else _ZERO
+
+
+def _bad_number(number: int) -> str:
+    return f'<b class="bad">{number:,}</b>' if number else _ZERO
+
+
+def _ago(moment: datetime | None, now: datetime) -> str:
+    """Format `5 hours ago`; the exact time is shown when the pointer rests on it."""
+    if moment is None:
+        return "never"
+    seconds = max((now - moment).total_seconds(), 0)
+    sizes = ((86400, "day"), (3600, "hour"), (60, "minute"))
+    text = next((f"{pluralize(int(seconds // size), word)} ago" for size, word in sizes if seconds >= size), "just now")
+    return f'<span title="{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC">{text}</span>'
+
+
+def _opening(repository: str, look: WidgetContext, label: str = "", search: str = "") -> str:
+    """Return a link that opens a repository."""
+    return _action(f"<a>{_text(label or repository)}</a>", {"repository": repository, "search": search}, look)
+
+
+def _button(label: str, parameters: Mapping[str, object], look: WidgetContext) -> str:
+    return _action(f'<a class="button">{label}</a>', parameters, look)
+
+
+def _action(element: str, parameters: Mapping[str, object], look: WidgetContext) -> str:
+    """Let an element call the function again with these parameters."""
+    text = json.dumps(parameters)
+    for char in "<>&":
+        # As JSON's own escapes: then it makes no difference whether the console reads the text or the markup.
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    endpoint = _text(look.endpoint)
+    return f'{element}<cwdb-action action="call" display="widget" endpoint="{endpoint}">{text}</cwdb-action>'
+
+
+def _text(value: str) -> str:
+    return escape(replace_unprintable(value))

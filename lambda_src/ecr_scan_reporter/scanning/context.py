@@ -1,0 +1,58 @@
+"""The clients, the message and the deadline of the scan of one repository."""
+
+from concurrent.futures import Executor
+from datetime import datetime
+from typing import NamedTuple
+
+from ecr_scan_reporter.aws.deadline import Deadline
+from ecr_scan_reporter.aws.dynamodb import Table
+from ecr_scan_reporter.aws.ecr import EcrRegistry
+from ecr_scan_reporter.aws.sqs import SqsQueue
+from ecr_scan_reporter.messages.repository import RepositoryMessage
+from ecr_scan_reporter.scanning.calls import QuotaDetector
+from ecr_scan_reporter.scanning.decisions import ScanRules
+from ecr_scan_reporter.settings import ImagesScannerSettings
+
+
+class ScanDependencies(NamedTuple):
+    """What the images scanner works with, for the life of its execution environment.
+
+    Args:
+        settings: of the images scanner.
+        ecr: the registry.
+        images_queue: takes continuations.
+        reports_queue: takes images with an overdue finding.
+        table: the memory table.
+        pool: threads for calls to ECR.
+        writers: threads for writes to the memory table.
+        quota: recognizes the daily quota of scans.
+    """
+
+    settings: ImagesScannerSettings
+    ecr: EcrRegistry
+    images_queue: SqsQueue
+    reports_queue: SqsQueue
+    table: Table
+    pool: Executor
+    writers: Executor
+    quota: QuotaDetector
+
+
+class ScanContext(NamedTuple):
+    """One repository in one invocation: the message that names it, the clients, the deadline, and the time (aware)."""
+
+    message: RepositoryMessage
+    deps: ScanDependencies
+    deadline: Deadline
+    now: datetime
+
+    @property
+    def repository(self) -> str:
+        """The name of the repository."""
+        return self.message.repository
+
+    @property
+    def rules(self) -> ScanRules:
+        """When an image of this registry is due."""
+        settings = self.deps.settings
+        return ScanRules(settings.max_age, settings.run_interval, self.now, self.message.enhanced)

@@ -1,0 +1,63 @@
+"""Summaries of a registry of any size, as the images scanner leaves them; equal ones for equal arguments."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from ecr_scan_reporter.memory.images import Ledger, Update
+from ecr_scan_reporter.memory.summaries import OverdueFinding, RepositorySummary, summary_item
+from fake_aws import FakeAws
+from support.configuration import memory_table
+
+NOW = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)
+WEEK = timedelta(days=7)
+_PACKAGES = ("openssl", "busybox", "zlib", "libxml2", "curl", "expat", "log4j-core", "jackson-databind", "krb5", "tar")
+
+
+def sample_summaries(repositories: int, images: int, *, earlier: bool = False) -> Iterator[RepositorySummary]:
+    """Yield the summaries of repositories with `images` images each, sorted by name; a week ago with `earlier`."""
+    for number in range(repositories):
+        name = f"team-{'abcdefgh'[number * 8 // repositories]}/service-{number:05}"
+        summary = RepositorySummary(name, NOW - timedelta(hours=3), {"images": images, "in_time": images})
+        summary.open = Counter({"CRITICAL": int(number % 7 == 0), "HIGH": number % 5, "MEDIUM": images * 3})
+        summary.ledger = Ledger(carried=sum(summary.open.values()) + 2 * images, fixed=2 * images)
+        summary.updates = [_update(number, n, images) for n in range(10)]
+        if not earlier:
+            _change(summary, number)
+        yield replace(summary, updated_at=summary.updated_at - WEEK) if earlier else summary
+
+
+def remember_summaries(aws: FakeAws, summaries: Iterable[RepositorySummary]) -> None:
+    """Write summaries to the memory table."""
+    memory_table(aws).put_many(summary_item(summary, NOW) for summary in summaries)
+
+
+def _change(summary: RepositorySummary, number: int) -> None:
+    """Let a week pass."""
+    coverage = Counter(summary.coverage)
+    if number % 3 == 0:
+        summary.ledger += Ledger(new=1, new_critical=int(number % 9 == 0), new_high=int(number % 9 == 3))
+        summary.open.update({("CRITICAL", "HIGH", "LOW")[number // 3 % 3]: 1})
+    if number % 4 == 1:
+        summary.ledger += Ledger(fixed=1, withdrawn=1)
+        summary.open.subtract({"MEDIUM": 2})
+    if number % 500 == 7:
+        coverage.update({"in_time": -1, "unsupported": 1})
+        summary.examples = {"unsupported": ["1.0-scratch"]}
+    if number % 1000 == 8:
+        coverage.update({"in_time": -1, "failed": 1})
+        summary.examples = {"failed": ["sha256:7f5b2640fe6f"]}
+    if number % 2000 == 9:
+        coverage.update({"images": 2, "archived": 2})
+        summary.overdue = 1
+        due = NOW - timedelta(days=3)
+        summary.overdue_worst = [OverdueFinding("4.2.0", "CVE-2026-0042", "zlib", "CRITICAL", due, "CRITICAL", 7)]
+    summary.coverage = dict(coverage)
+
+
+def _update(number: int, n: int, images: int) -> Update:
+    package = (number * 3 + n) % len(_PACKAGES)
+    fixed = () if package == 1 else (f"{package + 1}.1.{package}-r1",)
+    counts = Counter({"CRITICAL": int(number % 7 == 0 and n == 0), "HIGH": 10 - n})
+    return Update(_PACKAGES[package], (f"{package + 1}.0.{package}-r0",), fixed, +counts, images)

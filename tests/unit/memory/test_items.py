@@ -1,0 +1,60 @@
+"""Parts of keys, times, and items that cannot be parsed."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from ecr_scan_reporter.errors import UnreadableItemError
+from ecr_scan_reporter.memory.images import image_record
+from ecr_scan_reporter.memory.items import RUN_LIFETIME, expires, key_part, sortable, to_seconds, to_time
+from ecr_scan_reporter.reporting.reports.encoding import decode_findings, decode_report, encode_findings
+
+NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"counts": "{"},
+        {"ledger": "[1,2,3,4,5,6,7,8]"},
+        {"updates": '[["openssl"]]'},
+        {"earliest_deadlines": f'[["CVE-1", "openssl", "HIGH", {10**20}]]'},
+        {"event_at": 10**20},
+        {"tags": "[" * 100_000},
+    ],
+)
+def test_damaged_image_cannot_be_read(item: dict[str, Any]) -> None:
+    with pytest.raises(UnreadableItemError, match="Error"):
+        image_record(item)
+
+
+@pytest.mark.parametrize("data", [b"no zlib", encode_findings([])[:-1]])
+def test_damaged_findings_and_reports_cannot_be_read(data: bytes) -> None:
+    for decode in (decode_findings, decode_report):
+        with pytest.raises(UnreadableItemError):
+            decode(data)
+    with pytest.raises(UnreadableItemError):
+        decode_report(encode_findings([]))
+
+
+def test_item_expires_after_its_lifetime() -> None:
+    assert expires(NOW, RUN_LIFETIME) == to_seconds(NOW + timedelta(days=7))
+    assert expires(NOW) == to_seconds(NOW + timedelta(days=400))
+
+
+def test_time_in_a_key_sorts_as_text() -> None:
+    assert sortable(NOW) == "2026-11-23T09:00:00Z"
+    assert sortable(NOW.astimezone(timezone(timedelta(hours=-11)))) == "2026-11-23T09:00:00Z"
+
+
+def test_time_survives_its_item() -> None:
+    assert to_time(to_seconds(NOW)) == NOW
+    assert (to_seconds(None), to_time(0), to_time(None), to_time("text")) == (0, None, None, None)
+
+
+def test_long_part_of_a_key_is_its_hash() -> None:
+    assert key_part("a" * 300) == "a" * 300
+    assert key_part("a" * 301) == sha256(b"a" * 301).hexdigest()
+    # Bytes count.
+    assert key_part("ü" * 151) == sha256(("ü" * 151).encode()).hexdigest()

@@ -1,0 +1,39 @@
+"""Remembers how far each run is, the open pass, and the last heartbeat."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from ecr_scan_reporter.aws.dynamodb import Table
+from ecr_scan_reporter.memory.runs import OpenPass, Run, RunMemory
+from support.fixtures import virtual_aws
+
+NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
+
+
+@pytest.fixture
+def memory() -> Iterator[RunMemory]:
+    with virtual_aws() as aws:
+        yield RunMemory(Table(aws.client("dynamodb"), aws.create_memory_table()))
+
+
+def test_results_of_a_run_add_up(memory: RunMemory) -> None:
+    assert memory.run("run-1") == Run(0, 0, 0, None)
+    memory.begin("run-1", 7, NOW)
+    memory.add_results("run-1", 2, NOW)
+    memory.add_results("run-1", 3, NOW + timedelta(minutes=1))
+    memory.expect("run-1", 9, NOW)
+    assert memory.run("run-1") == Run(7, 5, 9, NOW + timedelta(minutes=1))
+    # They may come before the run is remembered.
+    memory.add_results("run-2", 1, NOW)
+    assert memory.run("run-2") == Run(0, 1, 0, NOW)
+
+
+def test_open_pass_and_heartbeat_are_apart(memory: RunMemory) -> None:
+    assert (memory.open_pass(), memory.last_heartbeat()) == (None, None)
+    memory.remember_heartbeat(NOW)
+    assert (memory.open_pass(), memory.last_heartbeat()) == (None, NOW)
+    open_pass = OpenPass("run-1", 7, NOW)
+    memory.remember_open_pass(open_pass, NOW)
+    memory.forget_heartbeat(NOW)
+    assert (memory.open_pass(), memory.last_heartbeat()) == (open_pass, None)

@@ -1,0 +1,165 @@
+"""Several scans of one image in one window are one entry of the report."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from ecr_scan_reporter.models.findings import Finding
+from ecr_scan_reporter.reporting.comparison.changes import GONE, OPEN, Change, IgnoredBy, KnownFinding
+from ecr_scan_reporter.reporting.comparison.deadlines import DueDate, OverdueFinding
+from ecr_scan_reporter.reporting.reports.combine import TRANSITIONS, combine_reports, finding_key, leave_out
+from ecr_scan_reporter.reporting.reports.image_report import ImageReport, LeftOutFinding, ReportReason, totals
+
+NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+APPEARED = (Change.NEW, Change.BACK)
+OF_OPEN_FINDINGS = [change for change in OPEN if change not in APPEARED]
+# What a scan says of a finding of which nothing new is known.
+NOTHING_NEW = (*APPEARED, Change.STILL_OPEN)
+
+
+def known(id_: str, severity: str = "HIGH", first_seen: datetime = NOW) -> KnownFinding:
+    return KnownFinding(Finding(id_, severity, "openssl"), first_seen)
+
+
+def report(reason: ReportReason = ReportReason.NEWS, at: datetime = NOW, /, **changes: KnownFinding) -> ImageReport:
+    """Return a report with one finding for each of these changes, by their names in lower case."""
+    found = {Change(name): (finding,) for name, finding in changes.items()}
+    return ImageReport(reason, "1", "r", "app", "sha256:0", ("1.0",), (), at, changes=found, totals=totals(found))
+
+
+def later(**changes: KnownFinding) -> ImageReport:
+    return report(ReportReason.NEWS, NOW + MINUTE, **changes)
+
+
+def combined(before: Change | None, after: Change | None) -> Change | None:
+    """Return what two changes of one finding amount to; None for a change stands for a report without the finding."""
+    first = report(**({before: known("CVE-1")} if before else {}))
+    second = later(**({after: known("CVE-1")} if after else {}))
+    both = combine_reports(first, second, NOW)
+    assert both.totals == totals(both.changes)
+    [change] = both.changes or [None]
+    return change
+
+
+def test_every_pair_of_changes_has_a_combination() -> None:
+    assert TRANSITIONS.keys() == {(before, after) for before in Change for after in (None, *Change)}
+    for (before, after), both in TRANSITIONS.items():
+        assert combined(before, after) is both, f"{before}, then {after}"
+
+
+@pytest.mark.parametrize("before", APPEARED)
+def test_finding_that_appeared_in_the_window_has_appeared_or_was_never_there(before: Change) -> None:
+    assert {TRANSITIONS[before, after] for after in OPEN} == {before}
+    assert {TRANSITIONS[before, after] for after in (None, *GONE)} == {None}
+
+
+@pytest.mark.parametrize("before", OF_OPEN_FINDINGS)
+def test_latest_news_of_a_finding_that_was_open_before_the_window_counts(before: Change) -> None:
+    assert {TRANSITIONS[before, after] for after in NOTHING_NEW} == {before}
+    for after in (*set(OPEN) - set(NOTHING_NEW), *GONE):
+        assert TRANSITIONS[before, after] is after
+    # A scan in between that was not worth a report did not have it.
+    assert TRANSITIONS[before, None] is Change.WITHDRAWN
+
+
+@pytest.mark.parametrize("before", GONE)
+def test_finding_that_returns_in_the_window_was_open_all_the_time(before: Change) -> None:
+    assert {TRANSITIONS[before, after] for after in NOTHING_NEW} == {Change.STILL_OPEN}
+    for after in (*set(OPEN) - set(NOTHING_NEW), *GONE):
+        assert TRANSITIONS[before, after] is after
+    assert TRANSITIONS[before, None] is before
+
+
+@pytest.mark.parametrize("after", Change)
+def test_finding_of_the_second_report_alone_has_appeared(after: Change) -> None:
+    assert combined(None, after) is (None if after in GONE else Change.NEW)
+    old = known("CVE-1", first_seen=NOW - MINUTE)
+    both = combine_reports(report(), later(**{after: old}), NOW)
+    # What a rule ignored before the second scan is new; what is known for longer than the window was open before.
+    expected = [] if after in GONE else [Change.NEW if after is Change.NEW else Change.BACK]
+    assert list(both.changes) == expected
+
+
+def test_entry_is_that_of_the_second_scan_since_the_first_one() -> None:
+    due = OverdueFinding(known("CVE-3"), DueDate(NOW, "HIGH", 7))
+    first = report(ReportReason.FIXED, fixed=known("CVE-1"))._replace(
+        first_scan=True, predecessor="0.9", open_before=4, overdue=(due,), overdue_counts={"HIGH": 1}
+    )
+    second = report(ReportReason.OVERDUE, NOW + MINUTE)._replace(
+        counts={"HIGH": 3}, open_before=3, overdue=(due,), overdue_counts={"HIGH": 1, "LOW": 1}
+    )
+    both = combine_reports(first, second, NOW)
+    assert (both.scanned_at, both.counts) == (second.scanned_at, {"HIGH": 3})
+    assert (both.first_scan, both.predecessor, both.open_before) == (True, "0.9", 4)
+    assert (both.overdue, both.overdue_counts) == ((due, due), {"HIGH": 2, "LOW": 1})
+    assert both.reason is ReportReason.OVERDUE
+    assert both.totals == {Change.FIXED: {"HIGH": 1}}
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_most_important_reason_counts(swap: bool) -> None:
+    reasons = [ReportReason.NEWS, ReportReason.REMINDER, ReportReason.EVERY_SCAN]
+    reasons += [ReportReason.OVERDUE, ReportReason.FIXED]
+    for number, reason in enumerate(reasons):
+        for other in reasons[number:]:
+            pair = [report(other), report(reason)] if swap else [report(reason), report(other)]
+            assert combine_reports(pair[0], pair[1], NOW).reason is reason
+
+
+def test_rule_between_two_scans_takes_away_what_it_ignores() -> None:
+    ignored = known("CVE-1")._replace(ignored_by=IgnoredBy("CVE-1", "not reachable", "Ann", None))
+    for change in Change:
+        first = report(**{change: known("CVE-1")})._replace(open_before=3)
+        both = combine_reports(first, later()._replace(ignored=(ignored,)), NOW)
+        assert (both.changes, both.totals) == ({}, {})
+        # What was open before the window is ignored now, too.
+        assert both.open_before == (3 if change in APPEARED else 2)
+
+
+def test_findings_that_were_left_out_count() -> None:
+    named, left_out = known("CVE-1"), known("CVE-2", "LOW")
+    changes = {Change.NEW: (named, left_out)}
+    first = report(new=named)._replace(left_out=leave_out(changes, {Change.NEW: (named,)}), totals=totals(changes))
+    assert first.left_out == {finding_key(left_out): LeftOutFinding(Change.NEW, "LOW", int(NOW.timestamp()))}
+    still_there = later(still_open=left_out)
+    both = combine_reports(first, still_there, NOW)
+    assert both.changes == {Change.NEW: (left_out,)}
+    assert both.totals == {Change.NEW: {"LOW": 1}}
+    # The second report does not name it either.
+    unnamed = later()._replace(left_out=leave_out({Change.STILL_OPEN: (named, left_out)}, {}))
+    both = combine_reports(first, unnamed, NOW)
+    assert both.changes == {Change.NEW: (named,)}
+    assert both.left_out == first.left_out
+    assert both.totals == {Change.NEW: {"HIGH": 1, "LOW": 1}}
+
+
+def test_finding_has_one_key_whichever_of_its_ids_names_it() -> None:
+    finding = Finding("CVE-1", "HIGH", "openssl", aliases=("GHSA-1",))
+    other = finding._replace(id="GHSA-1", aliases=("CVE-1",))
+    assert finding_key(KnownFinding(finding, NOW)) == finding_key(KnownFinding(other, NOW))
+    assert finding_key(KnownFinding(finding, NOW)) != finding_key(KnownFinding(finding._replace(package="zlib"), NOW))
+
+
+UNREAD = report(ReportReason.FINDINGS_NOT_READ, NOW + MINUTE)._replace(
+    failure="the image was deleted", counts={"LOW": 1}
+)
+
+
+def test_scan_that_cannot_be_read_adds_only_its_counts() -> None:
+    first = report(new=known("CVE-1"))
+    both = combine_reports(first, UNREAD, NOW)
+    assert both == first._replace(scanned_at=UNREAD.scanned_at, counts={"LOW": 1}, failure="the image was deleted")
+
+
+@pytest.mark.parametrize("reason", [ReportReason.NEWS, ReportReason.FINDINGS_NOT_READ])
+def test_scan_replaces_one_that_could_not_be_read(reason: ReportReason) -> None:
+    second = report(reason, NOW + 2 * MINUTE, new=known("CVE-1"))
+    assert combine_reports(UNREAD, second, NOW) == second
+
+
+def test_overdue_findings_do_not_make_a_scan_readable() -> None:
+    # The report of overdue findings comes from memory, not from a scan.
+    overdue = report(ReportReason.OVERDUE, NOW + 2 * MINUTE, still_open=known("CVE-1"))
+    assert combine_reports(UNREAD, overdue, NOW) == overdue._replace(failure=UNREAD.failure)
+    scanned = report(ReportReason.OVERDUE, NOW + 2 * MINUTE, still_open=known("CVE-1"), fixed=known("CVE-2"))
+    assert combine_reports(UNREAD, scanned, NOW) == scanned

@@ -1,0 +1,16 @@
+"""A notification has the fields that Amazon Q Developer in chat applications shows."""
+
+import json
+
+from ecr_scan_reporter.reporting.formatting import Context
+from ecr_scan_reporter.reporting.notification import notification
+
+
+def test_long_titles_are_cut() -> None:
+    text = notification("t" * 300, "*bold*", "ecr-scan-report", Context("n" * 200, "aws", {}))
+    assert json.loads(text) == {
+        "version": "1.0",
+        "source": "custom",
+        "content": {"textType": "client-markdown", "title": "t" * 247 + "...", "description": "*bold*"},
+        "metadata": {"threadId": f"ecr-scan-reporter {'n' * 79}...", "eventType": "ecr-scan-report"},
+    }
