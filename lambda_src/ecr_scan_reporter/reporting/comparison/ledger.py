@@ -1,4 +1,4 @@
-"""Adds up what the scans of an image changed, for the digest."""
+"""Adds up what the scans of an image changed, for the overview."""
 
 from collections import Counter, defaultdict
 from dataclasses import replace
