@@ -15,7 +15,7 @@ from ecr_scan_reporter.memory.summaries import RepositorySummary, summarize, sum
 from ecr_scan_reporter.models.scan_statuses import UNSUPPORTED_TYPE
 from ecr_scan_reporter.models.scans import Scan, StartOutcome
 from ecr_scan_reporter.scanning.context import ScanContext
-from ecr_scan_reporter.scanning.listing import Candidate, Chunk
+from ecr_scan_reporter.scanning.listing import Candidate, Candidates, Chunk
 from ecr_scan_reporter.scanning.standing import ImageStanding
 from ecr_scan_reporter.scanning.tally import Tally
 from ecr_scan_reporter.shared.concurrency import chunked
@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 # One image in this many is looked up each day in spite of memory, in case memory is wrong; at most this many images of
 # a repository in one invocation. A mistake also ends by itself, when the remembered scan is older than promised.
 _SPOT_CHECK, _MAX_SPOT_CHECKS = 100, 25
+# The memory of so many images is read at once, so that the answers of DynamoDB do not take more memory than a chunk.
+_IMAGES_PER_RANGE = 2000
 # DynamoDB takes this many items in one call.
 _IMAGES_PER_WRITE = 25
 
@@ -76,18 +78,24 @@ class KnownScans:
         if self._available:
             self._remembered, self.overdue, self._read_until = scans, frozenset(overdue), until
 
-    def complete_summary(self, name_of: Callable[[str], str | None]) -> None:
+    def complete_summary(self, candidates: Candidates) -> None:
         """Read the memory of the images that the invocations before have processed: their findings count as well.
 
         Args:
-            name_of: returns the name of an image; None if it is not listed.
+            candidates: all images of the repository.
 
         Raises:
             DeadlineExceededError: memory knows too many images for the remaining time.
         """
-        if self._context.message.after:
-            for _ in self._summarized("", self._context.message.after, name_of):
+        self._remembered = {}
+        after, end = "", self._context.message.after
+        for chunk in candidates.chunks(_IMAGES_PER_RANGE):
+            if after == end:
+                break
+            until = end if chunk.last else min(chunk.images[-1].digest, end)
+            for _ in self._summarized(after, until, candidates.name):
                 pass
+            after = until
 
     def _summarized(
         self, after: str, until: str, name_of: Callable[[str], str | None]

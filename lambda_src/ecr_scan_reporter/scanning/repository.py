@@ -134,7 +134,7 @@ class RepositoryScan:
                     self._start(chunk)
             self._settle(chunk)
         self._report_stop()
-        self._known.complete_summary(self.listing.candidates.name)
+        self._known.complete_summary(self.listing.candidates)
         self._finish()
 
     @contextmanager
@@ -167,9 +167,11 @@ class RepositoryScan:
             self._known.read(images, candidates.name)
             chunk = ScannedChunk(self._known.standings(images.images))
             yield chunk
-            if chunk.read_until < len(chunk.standings) and not self.stopped:
-                number = len(chunk.standings)
+            number = len(chunk.standings)
+            if chunk.read_until < number and not self.stopped:
                 raise DeadlineExceededError(f"there was time to look up only {chunk.read_until} of {number} images")
+            # Only one chunk at a time is kept.
+            chunk.standings.clear()
 
     def look_up(self, chunk: ScannedChunk) -> None:
         """Look up the last scans that memory does not know, and decide which images are due.

@@ -181,8 +181,15 @@ def test_chunks_read_every_image_from_memory_once(scanner: Scanner, monkeypatch:
     assert read == [digests[:101], digests[101:201], digests[201:]]
     assert scanner.aws.calls()["Query"] == 3
     read.clear()
-    assert scanner.handle(RepositoryMessage(REPOSITORY, after=digests[100]).to_json()) == []
-    assert read == [digests[101:201], digests[201:], digests[:101]]
+    monkeypatch.setattr(known_scans, "_IMAGES_PER_RANGE", 100)
+    assert scanner.handle(RepositoryMessage(REPOSITORY, after=digests[150]).to_json()) == []
+    assert read == [digests[151:], digests[:101], digests[101:151]]
+    read.clear()
+    # All images after this one were deleted.
+    for entry in images[150:]:
+        scanner.registry.repository(REPOSITORY).remove(entry.digest)
+    assert scanner.handle(RepositoryMessage(REPOSITORY, after=digests[200]).to_json()) == []
+    assert read == [digests[201:], digests[:101], digests[101:201]]
 
 
 def test_what_is_asked_for_is_remembered_before_the_scan_is_started(
