@@ -109,7 +109,7 @@ class AdaptiveRateLimiter:
             self._failures_in_a_row += 1
             if not throttled and self._failures_in_a_row < _FAILURES_UNTIL_DECREASE:
                 return  # as far as can be seen, this concerns one image
-            if started < self._decreased_at:
+            if started <= self._decreased_at:
                 return  # sent before the last decrease took effect: it says nothing new
             now = self._clock()
             self._decreased_at = now
