@@ -1,1 +1,1 @@
-"""Holds every boto3 call and every AWS wire format."""
+"""Holds every call of AWS, and what CloudWatch and Lambda expect of a function."""

@@ -1,1 +1,1 @@
-"""Holds small helpers that know nothing of AWS."""
+"""Holds small helpers that call no AWS service: time, schedules, durations, text, concurrency."""
