@@ -54,7 +54,8 @@ def dependencies() -> ScanDependencies:
     """Create settings, clients and threads, once per cold start."""
     settings = ImagesScannerSettings.from_env(os.environ)
     # A listing that fails is repeated by a continuation, so its calls need not be tried for long.
-    ecr = EcrRegistry(ecr_client(settings.threads, attempts=_ATTEMPTS), single_attempt_client(settings.threads))
+    client = ecr_client(settings.threads, attempts=_ATTEMPTS)
+    ecr = EcrRegistry(settings.account, client, single_attempt_client(settings.threads))
     sqs = sqs_client(attempts=_ATTEMPTS)
     images_queue, reports_queue = SqsQueue(sqs, settings.images_queue_url), SqsQueue(sqs, settings.reports_queue_url)
     table = Table(dynamodb_client(_WRITES), settings.memory_table)

@@ -45,4 +45,4 @@ def dependencies() -> RunDependencies:
     settings = RepositoriesScannerSettings.from_env(os.environ)
     queue = SqsQueue(sqs_client(settings.threads), settings.images_queue_url, settings.threads)
     table = Table(dynamodb_client(), settings.memory_table)
-    return RunDependencies(settings, EcrRegistry(ecr_client()), queue, table)
+    return RunDependencies(settings, EcrRegistry(settings.account, ecr_client()), queue, table)

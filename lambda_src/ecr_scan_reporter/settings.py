@@ -57,13 +57,18 @@ class RepositoriesScannerSettings(NamedTuple):
         """
         return cls(
             repositories=_repository_filter(environment),
-            images_queue_url=_required(environment, "IMAGES_QUEUE_URL", "the URL of the images queue"),
+            images_queue_url=_queue_url(environment, "IMAGES_QUEUE_URL", "the URL of the images queue"),
             memory_table=_memory_table(environment),
             threads=_threads(environment),
             name=_name(environment),
             schedule=_schedule(environment),
             max_age=_max_age(environment),
         )
+
+    @property
+    def account(self) -> str:
+        """The account of the function and of its registry."""
+        return _account(self.images_queue_url)
 
 
 class ImagesScannerSettings(NamedTuple):
@@ -100,7 +105,7 @@ class ImagesScannerSettings(NamedTuple):
             max_age=_duration("ECR_IMAGES_DURATION_DELTA", environment.get("ECR_IMAGES_DURATION_DELTA")),
             run_interval=_run_interval(environment),
             selection=_selection(environment, "IMAGES_SELECTION"),
-            images_queue_url=_required(environment, "IMAGES_QUEUE_URL", "the URL of the images queue"),
+            images_queue_url=_queue_url(environment, "IMAGES_QUEUE_URL", "the URL of the images queue"),
             reports_queue_url=_required(
                 environment, "REPORTS_QUEUE_URL", "the URL of the queue that the reporter reads"
             ),
@@ -108,6 +113,11 @@ class ImagesScannerSettings(NamedTuple):
             threads=_threads(environment),
             name=_name(environment),
         )
+
+    @property
+    def account(self) -> str:
+        """The account of the function and of its registry."""
+        return _account(self.images_queue_url)
 
 
 class ReporterSettings(NamedTuple):
@@ -253,6 +263,18 @@ def _required(environment: Mapping[str, str], name: str, expected: str) -> str:
     if not value:
         raise SettingError(name, value, expected)
     return value
+
+
+def _queue_url(environment: Mapping[str, str], name: str, expected: str) -> str:
+    value = _required(environment, name, expected)
+    if not re.search("/[0-9]{12}/[^/]+$", value):
+        raise SettingError(name, value, f"{expected}, which ends in an account and a name")
+    return value
+
+
+def _account(queue_url: str) -> str:
+    """Return the account in the URL of a queue of this module: the function's own, known without a call."""
+    return queue_url.split("/")[-2]
 
 
 def _memory_table(environment: Mapping[str, str]) -> str:

@@ -25,7 +25,7 @@ from registries import (
 )
 from remembered import remember_scans
 from rows import Row, faster
-from support.invocations import Context, sqs_records
+from support.invocations import REGISTRY, Context, sqs_records
 
 # Bytes of a page of a query.
 _QUERY_PAGE = 1_048_576
@@ -129,7 +129,7 @@ def remembered_repository() -> Iterator[Row]:
 
 
 def _is_image(item: dict[str, Any], repository: str) -> bool:
-    return bool(item["pk"]["S"] == repository_key(repository) and item["sk"]["S"].startswith(image_key("")))
+    return bool(item["pk"]["S"] == repository_key(REGISTRY, repository) and item["sk"]["S"].startswith(image_key("")))
 
 
 def quiet_registry() -> Iterator[Row]:

@@ -25,7 +25,7 @@ from ecr_scan_reporter.errors import (
 )
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.image_kinds import INDEX_MEDIA_TYPES
-from ecr_scan_reporter.models.images import Image, IndexChild
+from ecr_scan_reporter.models.images import Image, IndexChild, RegistryId
 from ecr_scan_reporter.models.scans import Scan, ScanResult, StartOutcome
 from ecr_scan_reporter.shared.concurrency import chunked
 from ecr_scan_reporter.shared.text import clean
@@ -89,11 +89,16 @@ class EcrRegistry:
     """The ECR registry of the function's account and Region.
 
     Args:
+        account: the id of that account.
         client: for all other calls; it retries.
         single_attempt_client: for `last_scan` and `start_scan`; `client` by default.
+
+    Attributes:
+        id: of the registry, with the Region that the clients call.
     """
 
-    def __init__(self, client: "ECRClient", single_attempt_client: "ECRClient | None" = None) -> None:
+    def __init__(self, account: str, client: "ECRClient", single_attempt_client: "ECRClient | None" = None) -> None:
+        self.id = RegistryId(account, client.meta.region_name)
         self._ecr = client
         self._single_attempt_ecr = single_attempt_client or client
 

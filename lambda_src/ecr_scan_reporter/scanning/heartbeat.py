@@ -20,7 +20,7 @@ def write_heartbeat(deps: RunDependencies, now: datetime) -> dict[str, int]:
     Raises:
         AwsError: DynamoDB rejected a call.
     """
-    since = last_complete_pass(RunMemory(deps.table), StateMemory(deps.table), now)
+    since = last_complete_pass(RunMemory(deps.table, deps.ecr.id), StateMemory(deps.table, deps.ecr.id), now)
     metrics = run_overdue(since, deps.settings.schedule, now)
     logger.info("heartbeat", extra=embed(metrics, deps.settings.name, SECONDS))
     return {name: int(value) for name, value in metrics.items()}

@@ -46,7 +46,7 @@ class KnownScans:
     def __init__(self, context: ScanContext, tally: Tally) -> None:
         self._context, self._rules, self._tally = context, context.rules, tally
         self._repository, self._now = context.repository, context.now
-        self._memory = ScanMemory(context.deps.table)
+        self._memory = ScanMemory(context.deps.table, context.deps.ecr.id)
         # Without memory, every image is looked up.
         self._available = True
         self.overdue = frozenset[str]()
@@ -177,9 +177,11 @@ class KnownScans:
         """
         if not self._available:
             return
+        deps = self._context.deps
         self._summary.set_coverage(coverage)
         try:
-            StateMemory(self._context.deps.table).remember(state, self._now, summary_item(self._summary, self._now))
+            item = summary_item(deps.ecr.id, self._summary, self._now)
+            StateMemory(deps.table, deps.ecr.id).remember(state, self._now, item)
         except AwsError as error:
             self._give_up(error)
 

@@ -16,6 +16,7 @@ from ecr_scan_reporter.memory.runs import RunMemory
 from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.memory.summaries import open_findings
 from ecr_scan_reporter.messages.repository import RepositoryMessage
+from ecr_scan_reporter.models.images import RegistryId
 from ecr_scan_reporter.scanning.passes import SECONDS, continue_pass, run_overdue, seconds_since
 from ecr_scan_reporter.settings import RepositoriesScannerSettings, compile_regexp
 from ecr_scan_reporter.shared.durations import LONG_AGO
@@ -73,7 +74,7 @@ def queue_repositories(event: Mapping[str, Any], deps: RunDependencies, now: dat
     counts = {"found": len(names), "sent": sent}
     extra = {"filter": repositories.include.pattern, "run": run, "enhanced": enhanced, **counts}
     if whole:
-        metrics |= {"RepositoriesQueued": sent, **_open_findings(matching, deps.table)}
+        metrics |= {"RepositoriesQueued": sent, **_open_findings(matching, deps)}
         if enhanced:
             # Amazon Inspector scans again when a vulnerability becomes known, not after an age.
             for name in ("OldestScanAge", "ScansOverdue"):
@@ -97,7 +98,7 @@ def _begin_run(
     settings = deps.settings
     run = f"{now:%Y-%m-%dT%H:%M:%SZ}-{uuid4().hex[:8]}"
     metrics: dict[str, float] = {}
-    known, runs = StateMemory(deps.table), RunMemory(deps.table)
+    known, runs = StateMemory(deps.table, deps.ecr.id), RunMemory(deps.table, deps.ecr.id)
     random.shuffle(repositories)
     try:
         states = known.states()
@@ -116,9 +117,9 @@ def _begin_run(
     return run, metrics
 
 
-def _open_findings(repositories: Collection[str], table: Table) -> dict[str, float]:
+def _open_findings(repositories: Collection[str], deps: RunDependencies) -> dict[str, float]:
     try:
-        return open_by_severity(table, frozenset(repositories))
+        return open_by_severity(deps.table, deps.ecr.id, frozenset(repositories))
     except AwsError as error:
         logger.warning("memory is not available; open findings are not counted", extra={"reason": str(error)})
         return {}
@@ -144,11 +145,11 @@ def scan_ages(
     return {"OldestScanAge": seconds_since(min(dates), now), "ScansOverdue": seconds_since(min(dates), overdue_before)}
 
 
-def open_by_severity(table: Table, queued: Collection[str]) -> dict[str, float]:
+def open_by_severity(table: Table, registry: RegistryId, queued: Collection[str]) -> dict[str, float]:
     """Return how many findings are open, by metric; nothing until the images scanner has summed up a repository.
 
     Raises:
         AwsError: DynamoDB rejected a call.
     """
-    found = open_findings(table, queued)
+    found = open_findings(table, registry, queued)
     return {} if found is None else {name: found[severity] for severity, name in _OPEN.items()}
