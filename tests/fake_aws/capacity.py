@@ -17,7 +17,7 @@ Reader = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 
 
 def item_size(item: Mapping[str, Any]) -> int:
-    """Return the bytes of an item in DynamoDB's JSON with text, numbers and binary values.
+    """Return the bytes of an item in DynamoDB's JSON with text, sets of text, numbers and binary values.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
     """
@@ -98,4 +98,6 @@ def _value_size(value: tuple[str, Any]) -> int:
             return ceil(len(content.strip("-0.")) / 2) + 1
         case "B":
             return len(content if isinstance(content, bytes) else base64.b64decode(content))
-    raise ValueError(f"the type of a value is {kind}; expected S, N or B")
+        case "SS":
+            return sum(len(text.encode()) for text in content)
+    raise ValueError(f"the type of a value is {kind}; expected S, N, B or SS")

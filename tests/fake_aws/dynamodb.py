@@ -44,6 +44,8 @@ class DynamoDb:
         # pytest may import this module twice, so it is the copy that moto has that has to know.
         moto_copy: Any = moto.dynamodb.models.copy
         moto_copy.written.partitions = frozenset(key["pk"]["S"] for _, key in written_keys(operation, params))
+        updates = [entry["Update"]["Key"] for entry in params.get("TransactItems", ()) if "Update" in entry]
+        moto_copy.written.updated = frozenset((key["pk"]["S"], key["sk"]["S"]) for key in updates)
         before = self.capacity.sizes(operation, params)
         status, _, body = DynamoHandler.dispatch(*self._request(operation, params))
         self.capacity.add(operation, params, json.loads(body) if status == 200 else {}, before)
@@ -104,10 +106,11 @@ class _Copy:
     A transaction there begins with a deep copy of its table for each of its writes, in case that it is canceled.
     With 10,000 items each takes half a second, and moto keeps every instance of its models for good. Puts and deletes
     replace items and do not change them, so copies of the dictionaries are enough, of the partitions that are written.
+    Only items that are updated are copied themselves.
 
     Attributes:
-        written: its `partitions` are the partition keys that the current call writes. Several fakes in one process have
-            a thread each.
+        written: its `partitions` are the partition keys that the current call writes, its `updated` the keys of the
+            items that it updates in a transaction. Several fakes in one process have a thread each.
     """
 
     copy = staticmethod(copy.copy)
@@ -119,12 +122,15 @@ class _Copy:
         if not isinstance(value, Table):
             return copy.deepcopy(value, memo)
         partitions: frozenset[str] = getattr(cls.written, "partitions", frozenset())
+        updated: frozenset[tuple[str, str]] = getattr(cls.written, "updated", frozenset())
         snapshot = object.__new__(Table)
         vars(snapshot).update(vars(value))
         snapshot.items = copy.copy(value.items)
         for hash_key, items in value.items.items():
             if hash_key.value in partitions:
                 snapshot.items[hash_key] = copy.copy(items)
+                for key in [key for key in items if (hash_key.value, key.value) in updated]:
+                    snapshot.items[hash_key][key] = copy.deepcopy(items[key])
         return snapshot
 
 

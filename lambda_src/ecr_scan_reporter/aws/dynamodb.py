@@ -16,8 +16,8 @@ from ecr_scan_reporter.shared import clock
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# Attributes are text, whole numbers or bytes.
-Value = str | int | bytes
+# Attributes are text, whole numbers, bytes or sets of texts, which are never empty.
+Value = str | int | bytes | frozenset[str]
 Item = Mapping[str, Value]
 # The partition key and the sort key of an item.
 Key = tuple[str, str]
@@ -38,6 +38,16 @@ class Put(NamedTuple):
 
     item: Item
     revision: int | None = None
+
+
+class Addition(NamedTuple):
+    """Numbers that are added to those of an item, and texts that are added to its sets, by attribute.
+
+    Others may write the item at the same time.
+    """
+
+    key: Key
+    values: Item
 
 
 def dynamodb_client(threads: int = 1) -> "DynamoDBClient":
@@ -175,18 +185,27 @@ class Table:
             ExpressionAttributeValues=_encode({":value": value}),
         )
 
-    def write(self, puts: Sequence[Put], deletes: Sequence[Key] = ()) -> None:
-        """Write and delete all of these items or none, at most 100 items and 4 MB.
+    def write(self, puts: Sequence[Put], deletes: Sequence[Key] = (), additions: Sequence[Addition] = ()) -> None:
+        """Write, delete and add to all of these items or none, at most 100 items and 4 MB.
 
         Raises:
             ConditionError: the revision of an item has changed, or another transaction writes one of the items.
         """
-        if len(puts) == 1 and not deletes:
+        if len(puts) == 1 and not deletes and not additions:
             self._call("put_item", **self._put(puts[0]))
             return
         entries: list[Any] = [{"Put": self._put(put)} for put in puts]
         entries += [{"Delete": {"TableName": self._name, "Key": _key(key)}} for key in deletes]
+        entries += [{"Update": self._addition(addition)} for addition in additions]
         self._call("transact_write_items", TransactItems=entries)
+
+    def _addition(self, addition: Addition) -> dict[str, Any]:
+        return {
+            "TableName": self._name,
+            "Key": _key(addition.key),
+            "UpdateExpression": "ADD " + ", ".join(f"{name} :{name}" for name in addition.values),
+            "ExpressionAttributeValues": _encode({f":{name}": value for name, value in addition.values.items()}),
+        }
 
     def _put(self, put: Put) -> dict[str, Any]:
         parameters: dict[str, Any] = {"TableName": self._name, "Item": _encode(put.item)}
@@ -253,6 +272,8 @@ def _encode_value(value: Value) -> dict[str, Any]:
             return {"S": value}
         case bytes():
             return {"B": value}
+        case frozenset():
+            return {"SS": sorted(value)}
     return {"N": str(value)}
 
 
@@ -263,4 +284,6 @@ def _decode(item: Mapping[str, Any]) -> dict[str, Value]:
 def _decode_value(value: Mapping[str, Any]) -> Value:
     if "N" in value:
         return int(value["N"])
+    if "SS" in value:
+        return frozenset(map(str, value["SS"]))
     return bytes(value["B"]) if "B" in value else str(value.get("S", ""))

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -26,6 +27,7 @@ from ecr_scan_reporter.errors import (
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.image_kinds import INDEX_MEDIA_TYPES
 from ecr_scan_reporter.models.images import Image, IndexChild, RegistryId
+from ecr_scan_reporter.models.scan_statuses import ACTIVE
 from ecr_scan_reporter.models.scans import Scan, ScanResult, StartOutcome
 from ecr_scan_reporter.shared.concurrency import chunked
 from ecr_scan_reporter.shared.text import clean
@@ -178,15 +180,23 @@ class EcrRegistry:
         )
         status: Any = {}
         completed_at: datetime | None = None
-        operating_system = ""
+        operating_system = scanner = ""
         findings: list[Finding] = []
+        listed: Counter[str] = Counter()
         with _translated():
             for page in pages:
                 status = page.get("imageScanStatus") or {}
                 found: Any = page.get("imageScanFindings") or {}
                 completed_at = found.get("imageScanCompletedAt") or completed_at
-                findings += map(_basic_finding, filter(_is_object, found.get("findings") or ()))
-                for entry in filter(_is_object, found.get("enhancedFindings") or ()):
+                basic, enhanced = (
+                    list(filter(_is_object, found.get(name) or ())) for name in ("findings", "enhancedFindings")
+                )
+                scanner = scanner or (
+                    "enhanced" if enhanced or status.get("status") == ACTIVE else "basic" if basic else ""
+                )
+                listed.update(clean(entry.get("severity"), 64) for entry in (*basic, *enhanced))
+                findings += map(_basic_finding, basic)
+                for entry in enhanced:
                     findings += _enhanced_findings(entry)
                     operating_system = operating_system or _operating_system(entry)
         return ScanResult(
@@ -195,6 +205,8 @@ class EcrRegistry:
             findings=tuple(findings),
             completed_at=completed_at,
             operating_system=operating_system,
+            scanner=scanner,
+            listed=listed,
         )
 
     def index_manifests(self, repository: str, indexes: Sequence[str]) -> dict[str, list[IndexChild]]:

@@ -3,17 +3,16 @@
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from ecr_scan_reporter.aws.dynamodb import Item, Key, Put, Table
+from ecr_scan_reporter.aws.dynamodb import Addition, Item, Key, Put, Table, Value
 from ecr_scan_reporter.errors import UnreadableItemError
 from ecr_scan_reporter.memory.items import (
     END,
     IMAGE_LIFETIME,
-    TRACK_LIFETIME,
     decoding,
     expires,
     image_key,
@@ -21,11 +20,11 @@ from ecr_scan_reporter.memory.items import (
     number,
     pack,
     repository_key,
-    sortable,
     text,
     to_seconds,
     to_time,
 )
+from ecr_scan_reporter.memory.pushes import PushedImage, pushed_item
 from ecr_scan_reporter.memory.scans import asked_key
 from ecr_scan_reporter.models.images import ImageId, RegistryId
 from ecr_scan_reporter.models.severities import severity_rank
@@ -36,8 +35,6 @@ logger = logging.getLogger(__name__)
 _PART_SIZE = 350_000
 # How many tags are kept: the first ones name the image, and the first ones in alphabetical order name its tracks.
 _TAGS = 10
-# How many images of a track are considered in the search for a predecessor or a successor.
-_TRACK_IMAGES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +145,9 @@ class ImageRecord(NamedTuple):
         event_at: of the last event that was processed.
         scanned_at: when the last complete scan ended; None if no scan was ever complete.
         failed: whether the last scan failed.
+        failure: why it failed, shortened; "" if it did not.
         unsupported: whether it failed because ECR does not support the image.
+        scanner: "basic" or "enhanced", of the last complete scan; "" if that is not known.
         counts: open findings by severity.
         findings_format: the version of the encoding of the remembered findings.
         parts: how many items hold the findings.
@@ -156,6 +155,8 @@ class ImageRecord(NamedTuple):
         platform: such as linux/arm64, if an index names it.
         operating_system: such as ALPINE_LINUX_3_20, if it is known.
         pushed_at: when the image was pushed.
+        predecessor: the digest of the image that it replaces; "" if it replaces none.
+        successors: the digests of the images that replace it.
         reported_at: when the image was last reported.
         window: the window in which the last change waits, or waited, to be reported.
         ledger: of the changes so far.
@@ -170,7 +171,9 @@ class ImageRecord(NamedTuple):
     event_at: datetime | None = None
     scanned_at: datetime | None = None
     failed: bool = False
+    failure: str = ""
     unsupported: bool = False
+    scanner: str = ""
     counts: Mapping[str, int] | None = None
     findings_format: int = 0
     parts: int = 0
@@ -178,6 +181,8 @@ class ImageRecord(NamedTuple):
     platform: str = ""
     operating_system: str = ""
     pushed_at: datetime | None = None
+    predecessor: str = ""
+    successors: frozenset[str] = frozenset()
     reported_at: datetime | None = None
     window: str = ""
     ledger: Ledger = Ledger()
@@ -207,15 +212,31 @@ class ImageMemory:
 
     def read(self, image: ImageId) -> Remembered:
         """Return what is remembered of an image; one call, and one more per 35 MB of findings."""
-        pk, digest = repository_key(image.registry, image.repository), image.digest
-        own, asked, first = image_key(digest), asked_key(digest), _findings_key(digest, 0)
-        found = self._table.get_many([(pk, own), (pk, asked), (pk, first)])
-        record = image_record(found.get((pk, own), {}))
-        parts = found
-        if record.parts > 1:
-            parts = parts | self._table.get_many((pk, _findings_key(digest, n)) for n in range(1, record.parts))
-        blobs = [parts.get((pk, _findings_key(digest, n)), {}).get("data", b"") for n in range(record.parts)]
-        return Remembered(record, b"".join(map(_bytes, blobs)), found.get((pk, asked), {}))
+        return self.read_many([image])[image]
+
+    def read_many(self, images: Collection[ImageId]) -> dict[ImageId, Remembered]:
+        """Return what is remembered of images; one call for 33 of them, and one more per 35 MB of findings."""
+        keys = {image: (repository_key(image.registry, image.repository), image.digest) for image in images}
+        found = self._table.get_many(
+            (pk, sk)
+            for pk, digest in keys.values()
+            for sk in (image_key(digest), asked_key(digest), _findings_key(digest, 0))
+        )
+        records = {image: image_record(found.get((pk, image_key(digest)), {})) for image, (pk, digest) in keys.items()}
+        more = [
+            (pk, _findings_key(digest, part))
+            for image, (pk, digest) in keys.items()
+            for part in range(1, records[image].parts)
+        ]
+        parts = {**found, **(self._table.get_many(more) if more else {})}
+        return {
+            image: Remembered(
+                record,
+                b"".join(_data(parts.get((pk, _findings_key(digest, n)))) for n in range(record.parts)),
+                found.get((pk, asked_key(digest)), {}),
+            )
+            for (image, (pk, digest)), record in zip(keys.items(), records.values(), strict=True)
+        }
 
     def records(self, registry: RegistryId, repository: str) -> Iterator[tuple[str, ImageRecord]]:
         """Yield the digests and records of a repository's images, even if ECR no longer lists them; 1 MB a call.
@@ -247,33 +268,6 @@ class ImageMemory:
         )
         return to_time(item["since"]) or now
 
-    def track_images(
-        self,
-        image: ImageId,
-        record: ImageRecord,
-        labels: Iterable[str],
-        *,
-        before: datetime | None = None,
-        after: datetime | None = None,
-    ) -> Iterator[ImageId]:
-        """Yield the last few other images of an image's tracks, the newest one of each track first.
-
-        Args:
-            image: is left out.
-            record: of the image; images of another platform or operating system are left out.
-            labels: of the tracks.
-            before: only images that joined the track before this time (aware).
-            after: only images that joined it after this time (aware).
-        """
-        pk = repository_key(image.registry, image.repository)
-        first, last = sortable(after + timedelta(seconds=1)) if after else "", sortable(before) if before else END
-        for label in labels:
-            track = _track_key(record.platform, label)
-            for item in self._table.query(pk, track + first, track + last, limit=_TRACK_IMAGES, descending=True):
-                systems = {record.operating_system, text(item, "operating_system")} - {""}
-                if text(item, "digest") != image.digest and len(systems) < 2:
-                    yield image._replace(digest=text(item, "digest"))
-
     def write(
         self,
         image: ImageId,
@@ -281,7 +275,8 @@ class ImageMemory:
         now: datetime,
         *,
         findings: bytes | None = None,
-        tracks: Sequence[tuple[str, datetime]] = (),
+        pushed: PushedImage | None = None,
+        replaced: Iterable[str] = (),
         outbox: Item | None = None,
     ) -> None:
         """Remember a scan: everything or nothing.
@@ -291,7 +286,8 @@ class ImageMemory:
             record: of the scan, with the revision that was read.
             now: aware.
             findings: encoded; None if they are the same as before.
-            tracks: labels, each with the time from which the image stands for it.
+            pushed: the image among those of its repository; None if that is known.
+            replaced: the digests of the images that it replaces.
             outbox: the change that waits to be reported.
 
         Raises:
@@ -307,10 +303,14 @@ class ImageMemory:
             puts += map(Put, parts)
         item = image_item(pk, digest, record) | {"expires": expires(now, IMAGE_LIFETIME)}
         puts.append(Put(item, record.revision))
-        puts += [Put(_track_item(pk, digest, record, label, since, now)) for label, since in tracks]
+        if pushed:
+            puts.append(Put(pushed_item(image, pushed, now)))
         if outbox:
             puts.append(Put(outbox))
-        self._table.write(puts, obsolete)
+        # The revision changes, so that no other invocation that has read the image writes it without its successor.
+        successor: Item = {"successors": frozenset({digest}), "revision": 1}
+        additions = [Addition((pk, image_key(other)), successor) for other in replaced]
+        self._table.write(puts, obsolete, additions)
 
 
 def _findings_items(pk: str, digest: str, findings: bytes, now: datetime) -> list[Item]:
@@ -319,26 +319,17 @@ def _findings_items(pk: str, digest: str, findings: bytes, now: datetime) -> lis
     return [{"pk": pk, "sk": _findings_key(digest, n), "data": blob, "expires": until} for n, blob in enumerate(blobs)]
 
 
-def _track_item(pk: str, digest: str, record: ImageRecord, label: str, since: datetime, now: datetime) -> Item:
-    return {
-        "pk": pk,
-        "sk": _track_key(record.platform, label) + f"{sortable(since)}#{key_part(digest)}",
-        "digest": digest,
-        "operating_system": record.operating_system,
-        "expires": expires(now, TRACK_LIFETIME),
-    }
-
-
 def _findings_key(digest: str, part: int) -> str:
     return f"FINDINGS#{key_part(digest)}#{part}"
 
 
-def _track_key(platform: str, label: str) -> str:
-    return f"TRACK#{key_part(platform)}#{key_part(label)}#"
+def _data(item: Item | None) -> bytes:
+    data = item.get("data") if item else None
+    return data if isinstance(data, bytes) else b""
 
 
-def _bytes(value: object) -> bytes:
-    return value if isinstance(value, bytes) else b""
+def _set(value: object) -> frozenset[str]:
+    return value if isinstance(value, frozenset) else frozenset()
 
 
 @decoding()
@@ -353,7 +344,9 @@ def image_record(item: Item) -> ImageRecord:
         event_at=to_time(item.get("event_at")),
         scanned_at=to_time(item.get("scanned_at")),
         failed=text(item, "status") == "FAILED",
+        failure=text(item, "failure"),
         unsupported=bool(number(item, "unsupported")),
+        scanner=text(item, "scanner"),
         counts=json.loads(text(item, "counts") or "{}"),
         findings_format=number(item, "findings_format"),
         parts=number(item, "parts"),
@@ -361,6 +354,8 @@ def image_record(item: Item) -> ImageRecord:
         platform=text(item, "platform"),
         operating_system=text(item, "operating_system"),
         pushed_at=to_time(item.get("pushed_at")),
+        predecessor=text(item, "predecessor"),
+        successors=_set(item.get("successors")),
         reported_at=to_time(item.get("reported_at")),
         window=text(item, "window"),
         ledger=Ledger.from_json(json.loads(text(item, "ledger") or "[]")),
@@ -375,12 +370,14 @@ def image_record(item: Item) -> ImageRecord:
     )
 
 
-def image_item(pk: str, digest: str, record: ImageRecord) -> dict[str, str | int | bytes]:
+def image_item(pk: str, digest: str, record: ImageRecord) -> dict[str, Value]:
     """Return the item of an image that writes `record`."""
-    values: dict[str, str | int | bytes] = {
+    values: dict[str, Value] = {
         "event_at": to_seconds(record.event_at),
         "scanned_at": to_seconds(record.scanned_at),
+        "failure": record.failure,
         "unsupported": int(record.unsupported),
+        "scanner": record.scanner,
         "counts": json.dumps(record.counts or {}, separators=(",", ":")),
         "findings_format": record.findings_format,
         "parts": record.parts,
@@ -388,6 +385,8 @@ def image_item(pk: str, digest: str, record: ImageRecord) -> dict[str, str | int
         "platform": record.platform,
         "operating_system": record.operating_system,
         "pushed_at": to_seconds(record.pushed_at),
+        "predecessor": record.predecessor,
+        "successors": record.successors,
         "reported_at": to_seconds(record.reported_at),
         "window": record.window,
         "ledger": pack(record.ledger.to_json()) if record.ledger != Ledger() else "",
@@ -401,6 +400,6 @@ def image_item(pk: str, digest: str, record: ImageRecord) -> dict[str, str | int
         ),
     }
     # Empty attributes are left out: a query is charged by the size of the items.
-    filled = {name: value for name, value in values.items() if value not in ("", 0, "[]", "{}")}
+    filled = {name: value for name, value in values.items() if value not in ("", 0, "[]", "{}", frozenset())}
     status = "FAILED" if record.failed else "COMPLETE"
     return {"pk": pk, "sk": image_key(digest), "revision": record.revision + 1, "status": status, **filled}

@@ -1,5 +1,6 @@
 """Scans of images, their results, and outcomes of scan requests."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -49,7 +50,8 @@ class ScanResult(NamedTuple):
     """The status of an image's last scan, ECR's reason for it, and the findings as ECR lists them.
 
     `completed_at` (aware) is None after most scans that failed. `operating_system` is the image's, such as
-    `ALPINE_LINUX_3_20`; "" if ECR does not name it, as with basic scanning.
+    `ALPINE_LINUX_3_20`; "" if ECR does not name it, as with basic scanning. `scanner` is "basic" or "enhanced"; "" if
+    nothing tells. `listed` is the number of entries by severity, duplicates and suppressed ones included.
     """
 
     status: str
@@ -57,3 +59,5 @@ class ScanResult(NamedTuple):
     findings: tuple[Finding, ...]
     completed_at: datetime | None = None
     operating_system: str = ""
+    scanner: str = ""
+    listed: Mapping[str, int] = {}

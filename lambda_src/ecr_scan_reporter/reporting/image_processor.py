@@ -4,24 +4,34 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
-from ecr_scan_reporter.errors import AwsError, ConditionError
+from ecr_scan_reporter.errors import AwsError, ConditionError, FindingsNotReadError
 from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord, Remembered
 from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Outbox, outbox_item, run_window
+from ecr_scan_reporter.memory.pushes import PushedImage, pushed_images
 from ecr_scan_reporter.memory.scans import asked_run
 from ecr_scan_reporter.models.images import ImageId
-from ecr_scan_reporter.reporting.comparison.changes import Comparison, KnownFinding, compare, unchanged
+from ecr_scan_reporter.reporting.comparison.changes import (
+    Absence,
+    Change,
+    Comparison,
+    KnownFinding,
+    compare,
+    unchanged,
+)
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
 from ecr_scan_reporter.reporting.comparison.judged import Judged, judge
 from ecr_scan_reporter.reporting.comparison.ledger import add_to_ledger, best_updates, count_new
-from ecr_scan_reporter.reporting.comparison.tracks import track_labels
+from ecr_scan_reporter.reporting.comparison.lineage import replaced_by
 from ecr_scan_reporter.reporting.formatting import short_digest
 from ecr_scan_reporter.reporting.intake.events import ScanEvent
 from ecr_scan_reporter.reporting.intake.image_details import BatchDetails, ImageDetails
 from ecr_scan_reporter.reporting.intake.scan_results import CompleteScan, FailedScan, UnreadScan, read_scan
+from ecr_scan_reporter.reporting.links import Link, find_link, is_comparable
 from ecr_scan_reporter.reporting.reports.encoding import (
     FINDINGS_FORMAT,
     decode_findings,
@@ -42,6 +52,10 @@ logger = logging.getLogger(__name__)
 
 # An image is inventory if it was pushed longer than this before memory began to know its repository.
 _NEWS_BEFORE_KNOWN = timedelta(days=1)
+# For so long, an image may wait for the index that it is part of.
+_INDEX_COMES_WITHIN = timedelta(minutes=15)
+# Characters of the reason of a failed scan that tell it from others.
+_MAX_FAILURE = 200
 # How often an image is compared if other invocations are faster.
 _ATTEMPTS = 4
 
@@ -69,19 +83,26 @@ class _Baseline(NamedTuple):
 
     Args:
         findings: of this digest, or of its predecessor.
+        absence: what it means that one of them is missing.
         first: whether no earlier scan of this digest can be compared with it.
-        successor: whether they are the predecessor's.
-        predecessor: the name of the predecessor.
         reported_at: when this image, or its predecessor, was last reported.
-        inventory: whether the image was pushed before memory began to know its repository.
+        inventory: whether nothing is new: the image was pushed before memory began to know its repository, or another
+            scanner found what is compared.
+        link: to the image that it replaces.
     """
 
     findings: Sequence[KnownFinding] = ()
+    absence: Absence = Absence.OF_SAME_IMAGE
     first: bool = True
-    successor: bool = False
-    predecessor: str = ""
     reported_at: datetime | None = None
     inventory: bool = False
+    link: Link = Link()
+
+    @property
+    def predecessor(self) -> str:
+        """The name of the predecessor; "" if there is none."""
+        image, tags = self.link.predecessor, self.link.record.tags
+        return (tags or (short_digest(image.digest),))[0] if image else ""
 
 
 class ImageProcessor:
@@ -106,7 +127,7 @@ class ImageProcessor:
         now: datetime,
     ) -> None:
         self.settings, self.ecr, self.rules, self.now = settings, ecr, rules, now
-        self.memory, self.outbox = ImageMemory(table), Outbox(table)
+        self.table, self.memory, self.outbox = table, ImageMemory(table), Outbox(table)
         self.details = BatchDetails(ecr, table, images, now)
         self.own = ecr.id
 
@@ -169,7 +190,7 @@ class ImageProcessor:
         match scan:
             case CompleteScan(at) if record.scanned_at and at.replace(microsecond=0) <= record.scanned_at:
                 # An earlier event announced the same scan.
-                record = record._replace(event_at=event.time, failed=False, unsupported=False)
+                record = record._replace(event_at=event.time, failed=False, failure="", unsupported=False)
                 return self._remember(event.image, event.time, record, run)
             case CompleteScan():
                 return self._complete(event, remembered, scan, run)
@@ -183,12 +204,11 @@ class ImageProcessor:
         # Compare it.
         before, image = remembered.record, event.image
         record = self._described(event, before, scan)
-        baseline = self._baseline(event, remembered, record)
-        comparison = compare(
-            scan.findings, baseline.findings, event.time, self.settings.thresholds, successor=baseline.successor
-        )
+        pushed = _pushed(image, before, record, event.time).with_findings(scan.findings)
+        baseline = self._baseline(event, remembered, record, pushed, scan)
+        comparison = self._compare(scan, baseline, event.time)
         # An inventory is not overdue on its first day, even if its event is old.
-        judged = self._judge(comparison, image, record, event.time if baseline.inventory else self.now)
+        judged = self._judge(comparison, image, record, pushed, event.time if baseline.inventory else self.now)
 
         # Decide whether it is reported.
         reason = reason_of_scan(judged, baseline.reported_at, self.settings, self.now, inventory=baseline.inventory)
@@ -198,32 +218,45 @@ class ImageProcessor:
                 # The tags of an index may have moved since.
                 record = _with_details(record, self.details.read(image, event.tags))
             report = findings_report(image, event.time, record, reason, judged)
-            report = report._replace(first_scan=baseline.first, predecessor=baseline.predecessor)
+            report = report._replace(first_scan=baseline.first, predecessor=baseline.predecessor, failure=scan.shorter)
 
         # Remember it.
         record = _updated(record, judged, baseline, scan)
-        encoded = encode_findings(judged.comparison.findings)
-        pushed = [(label, record.pushed_at or event.time) for label in track_labels(record.tags)]
+        encoded = encode_findings(judged.to_remember.findings)
         outcome = self._remember(
             image,
             event.time,
             record._replace(reported_at=self.now if reason else baseline.reported_at),
             run,
             findings=None if encoded == remembered.findings else encoded,
-            tracks=pushed if baseline.first else _joined(before, record.tags, event.time),
+            pushed=pushed if baseline.first or set(record.tags) - set(before.tags) else None,
+            replaced=baseline.link.replaced,
             report=report,
         )
-        return outcome if baseline.inventory else outcome._replace(new=count_new(judged.comparison.without_ignored()))
+        return outcome if baseline.inventory else outcome._replace(new=count_new(judged.counted))
+
+    def _compare(self, scan: CompleteScan, baseline: _Baseline, at: datetime) -> Comparison:
+        absence = Absence.UNKNOWN if scan.shorter else baseline.absence
+        known_here = baseline.link.known_here
+        compared = partial(compare, scan.findings, baseline.findings, at, self.settings.thresholds, absence)
+        comparison = compared(known_here)
+        shared, others = len(comparison.changes[Change.KNOWN_HERE]), sum(not known.gone_at for known in known_here)
+        # What two images have in common is known here if it is most of each.
+        return comparison if 2 * shared > max(comparison.open_now, others) else compared()
 
     def _process_overdue(self, image: ImageId, run: str) -> Outcome:
         remembered = self.memory.read(image)
         record = remembered.record
-        if not record.due_at or record.due_at > self.now or record.findings_format != FINDINGS_FORMAT:
-            # The image is gone, or was reported in the meantime.
+        if record.findings_format != FINDINGS_FORMAT:
             return Outcome(repeated=True)
-        judged = self._judge(unchanged(decode_findings(remembered.findings)), image, record, self.now)
+        pushed = _pushed(image, record, record, self.now)
+        judged = self._judge(unchanged(decode_findings(remembered.findings)), image, record, pushed, self.now)
+        reason = reason_without_scan(judged, self.settings)
+        if not reason and (not record.due_at or record.due_at > self.now):
+            # It was reported in the meantime, or the image is gone or superseded.
+            return Outcome(repeated=True)
         record, report = judged.update(record), None
-        if reason := reason_without_scan(judged, self.settings):
+        if reason:
             record = record._replace(reported_at=self.now)
             scanned_at = record.scanned_at if record.failed else record.event_at
             report = findings_report(image, scanned_at or self.now, record, reason, judged)
@@ -232,7 +265,7 @@ class ImageProcessor:
             self.now,
             record,
             run,
-            findings=encode_findings(judged.comparison.findings),
+            findings=encode_findings(judged.to_remember.findings),
             report=report,
             entry="-OVERDUE",
         )
@@ -244,51 +277,64 @@ class ImageProcessor:
         record = before._replace(
             event_at=event.time,
             failed=False,
+            failure="",
             unsupported=False,
             tags=event.tags or before.tags,
             operating_system=scan.operating_system or before.operating_system,
         )
-        if _is_comparable(before):
+        if is_comparable(before):
             return record
         return _with_details(record, self.details.read(event.image, event.tags))
 
-    def _baseline(self, event: ScanEvent, remembered: Remembered, record: ImageRecord) -> _Baseline:
+    def _baseline(
+        self, event: ScanEvent, remembered: Remembered, record: ImageRecord, pushed: PushedImage, scan: CompleteScan
+    ) -> _Baseline:
         """Return what a scan is compared with."""
         before = remembered.record
-        if _is_comparable(before):
-            return _Baseline(decode_findings(remembered.findings), first=False, reported_at=before.reported_at)
+        if is_comparable(before):
+            found = decode_findings(remembered.findings)
+            known = _Baseline(found, first=False, reported_at=before.reported_at)
+            return _of_other_scanner(known) if scan.is_other_scanner(before.scanner) else known
         if before.scanned_at or self._is_inventory(event.image, record.pushed_at):
             # It was scanned by a release that identified findings in another way, or it existed before memory did.
             return _Baseline(inventory=True)
-        labels, since = track_labels(record.tags), record.pushed_at or event.time
-        for image in self.memory.track_images(event.image, record, labels, before=since):
-            predecessor = self.memory.read(image)
-            if _is_comparable(predecessor.record):
-                return _Baseline(
-                    decode_findings(predecessor.findings),
-                    successor=True,
-                    predecessor=(predecessor.record.tags or (short_digest(image.digest),))[0],
-                    reported_at=predecessor.record.reported_at,
-                )
-        return _Baseline()
+        self._wait_for_index(event, record, scan)
+        link = find_link(event.image, pushed, self.memory, self.table, self.ecr)
+        known = _Baseline(link.findings, Absence.OF_SUCCESSOR, reported_at=link.record.reported_at, link=link)
+        return _of_other_scanner(known) if scan.is_other_scanner(link.scanner) else known
+
+    def _wait_for_index(self, event: ScanEvent, record: ImageRecord, scan: CompleteScan) -> None:
+        """Wait for the index of an untagged image that was just pushed: a later job may make it.
+
+        Raises:
+            FindingsNotReadError: the message should be retried.
+        """
+        just_pushed = record.pushed_at and event.time - record.pushed_at < _INDEX_COMES_WITHIN
+        if just_pushed and not record.tags and not scan.last_read:
+            raise FindingsNotReadError("the image has no tag, and is part of no index yet")
 
     def _is_inventory(self, image: ImageId, pushed_at: datetime | None) -> bool:
         since = self.memory.known_since(image, self.now)
         return pushed_at is not None and pushed_at < since - _NEWS_BEFORE_KNOWN
 
-    def _judge(self, comparison: Comparison, image: ImageId, record: ImageRecord, now: datetime) -> Judged:
-        """Judge what changed. Nothing is newly overdue if the track has a later image, which has its own dates."""
+    def _judge(
+        self, comparison: Comparison, image: ImageId, record: ImageRecord, pushed: PushedImage, now: datetime
+    ) -> Judged:
+        """Judge what changed. Nothing is newly overdue if another image has replaced this one and has its deadlines."""
         judged = judge(comparison, self.rules, image.repository, self.settings, now)
-        if judged.newly_overdue and record.pushed_at:
-            labels = track_labels(record.tags)
-            if any(self.memory.track_images(image, record, labels, after=record.pushed_at)):
-                return judged._replace(newly_overdue=())
-        return judged
+        return judged._replace(superseded=bool(judged.newly_overdue) and self._is_superseded(image, record, pushed))
+
+    def _is_superseded(self, image: ImageId, record: ImageRecord, pushed: PushedImage) -> bool:
+        if not record.pushed_at:
+            return False
+        # An image that was scanned after its successor is not linked.
+        successors = record.successors or replaced_by(pushed, pushed_images(self.table, image))
+        return any(self.details.exists(image._replace(digest=digest)) for digest in sorted(successors))
 
     def _failed(self, event: ScanEvent, before: ImageRecord, scan: FailedScan, run: str) -> Outcome:
-        image, known = event.image, before.revision > 0
-        record = before._replace(event_at=event.time, failed=True, unsupported=scan.unsupported)
-        if before.failed:
+        image, known, failure = event.image, before.revision > 0, scan.reason[:_MAX_FAILURE]
+        record = before._replace(event_at=event.time, failed=True, failure=failure, unsupported=scan.unsupported)
+        if before.failed and before.failure == failure:
             return self._remember(image, event.time, record, run)
         details = ImageDetails(event.tags or before.tags, before.platform)
         own = image.registry == self.own
@@ -297,14 +343,20 @@ class ImageProcessor:
         if details.no_image:
             return Outcome(run=run)
         inventory = own and not known and self._is_inventory(image, details.pushed_at)
-        record, report = record._replace(tags=details.tags, platform=details.platform), None
-        if inventory or self.settings.notify_on_scan_failure:
+        pushed_at = details.pushed_at or before.pushed_at
+        record, report = record._replace(tags=details.tags, platform=details.platform, pushed_at=pushed_at), None
+        pushed = _pushed(image, before, record, event.time)
+        told = False
+        if own and not known and not inventory:
+            last = find_link(image, pushed, self.memory, self.table, self.ecr).record
+            told = last.failed and last.failure == failure
+        if inventory or (self.settings.notify_on_scan_failure and not told):
             reason = ReportReason.INVENTORY if inventory else ReportReason.SCAN_FAILED
             report = image_report(image, event.time, record, reason)._replace(
                 failure=scan.reason or "ECR gives no reason.", unsupported=scan.unsupported
             )
-        tracks = _joined(before, details.tags, event.time)
-        return self._remember(image, event.time, record, run, tracks=tracks, report=report)
+        first = pushed if not known else None
+        return self._remember(image, event.time, record, run, pushed=first, report=report)
 
     def _unread(self, event: ScanEvent, before: ImageRecord, scan: UnreadScan, run: str) -> Outcome:
         """Remember a scan whose findings cannot be read, and which therefore says nothing about any of them."""
@@ -319,13 +371,12 @@ class ImageProcessor:
         record, report = before._replace(event_at=event.time, tags=event.tags or before.tags), None
         if not scan.expired:
             # The scan did not fail.
-            record = record._replace(failed=False, unsupported=False)
+            record = record._replace(failed=False, failure="", unsupported=False)
         if changed and over and not scan.expired:
             report = self._unread_report(event, record, scan, counts)
         if before.scanned_at is None:
             record = record._replace(counts=counts)
-        tracks = _joined(before, event.tags, event.time)
-        return self._remember(image, event.time, record, run, tracks=tracks, report=report)
+        return self._remember(image, event.time, record, run, report=report)
 
     def _unread_report(
         self, event: ScanEvent, record: ImageRecord, scan: UnreadScan, counts: Mapping[str, int]
@@ -352,7 +403,8 @@ class ImageProcessor:
         run: str,
         *,
         findings: bytes | None = None,
-        tracks: Sequence[tuple[str, datetime]] = (),
+        pushed: PushedImage | None = None,
+        replaced: Iterable[str] = (),
         report: ImageReport | None = None,
         entry: str = "",
     ) -> Outcome:
@@ -363,13 +415,19 @@ class ImageProcessor:
                 window = INVENTORY
             item = outbox_item(window, image, at, encode_report(report), self.now, entry)
             record = record._replace(window=window)
-        self.memory.write(image, record, self.now, findings=findings, tracks=tracks, outbox=item)
+        self.memory.write(image, record, self.now, findings=findings, pushed=pushed, replaced=replaced, outbox=item)
         return Outcome((window,) if window else (), run, added=bool(window))
 
 
-def _is_comparable(record: ImageRecord) -> bool:
-    """Return whether the findings of the last complete scan are remembered, in a format that this release reads."""
-    return record.scanned_at is not None and record.findings_format == FINDINGS_FORMAT
+def _of_other_scanner(known: _Baseline) -> _Baseline:
+    """Return a baseline of findings that another scanner listed: what it does not look for is not gone."""
+    return known._replace(inventory=True, absence=Absence.OF_OTHER_SCANNER)
+
+
+def _pushed(image: ImageId, before: ImageRecord, record: ImageRecord, at: datetime) -> PushedImage:
+    """Return an image among those of its repository, with all tags that it is known to have had."""
+    tags = tuple(dict.fromkeys((*record.tags, *before.tags)))
+    return PushedImage(image.digest, (record.pushed_at or at).replace(microsecond=0), tags, record.platform)
 
 
 def _with_details(record: ImageRecord, details: ImageDetails) -> ImageRecord:
@@ -382,14 +440,10 @@ def _updated(record: ImageRecord, judged: Judged, baseline: _Baseline, scan: Com
     comparison = judged.comparison
     return judged.update(record)._replace(
         scanned_at=scan.completed_at,
+        scanner=scan.scanner,
+        predecessor=baseline.link.predecessor.digest if baseline.link.predecessor else record.predecessor,
         counts=open_counts(comparison),
         findings_format=FINDINGS_FORMAT,
         ledger=add_to_ledger(record.ledger, comparison, first=baseline.first, inventory=baseline.inventory),
         updates=best_updates(comparison.without_ignored()),
     )
-
-
-def _joined(before: ImageRecord, tags: Sequence[str], at: datetime) -> list[tuple[str, datetime]]:
-    """Return the tracks that an image has joined since its last scan; its first scan adds those of its push."""
-    joined = set(track_labels(tags)) - set(track_labels(before.tags)) if before.scanned_at else set()
-    return [(label, at) for label in sorted(joined)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from typing import NamedTuple
 
 from ecr_scan_reporter.models.findings import Finding
@@ -11,28 +11,50 @@ from ecr_scan_reporter.reporting.comparison.findings import Aliases, merge
 
 # A finding that was gone for longer is new when it returns.
 _BACK_WITHIN = timedelta(days=30)
-# A finding is withdrawn after this many scans of the same digest in a row without it: vulnerability databases drop
-# entries and restore them.
-_ABSENCES = 2
+# A finding is withdrawn if a scan does not have it this long after the first one of its application that did not:
+# vulnerability databases drop entries and restore them. A daily build may be a little early.
+_WITHDRAWN_AFTER = timedelta(hours=20)
 
 
 class Change(StrEnum):
-    """What a scan says about one finding. The first six are open, and the last two are not."""
+    """What a scan says about one finding. All are open but the last two."""
 
     NEW = "new"
     BACK = "back"
     RAISED = "raised"
     FIX_AVAILABLE = "fix_available"
     EXPLOIT_KNOWN = "exploit_known"
+    # Its rule ended or was removed, or Inspector's suppression was.
+    NO_LONGER_IGNORED = "no_longer_ignored"
+    # Another image of the repository has it, which this image does not replace.
+    KNOWN_HERE = "known_here"
     STILL_OPEN = "still_open"
     FIXED = "fixed"
     WITHDRAWN = "withdrawn"
 
 
+# The changes that add to what was open before.
+ADDED = (Change.NEW, Change.BACK, Change.NO_LONGER_IGNORED, Change.KNOWN_HERE)
 # The changes for which an image is reported.
-NEWS = (Change.NEW, Change.BACK, Change.RAISED, Change.FIX_AVAILABLE, Change.EXPLOIT_KNOWN)
-OPEN = (*NEWS, Change.STILL_OPEN)
+NEWS = (
+    *(Change.NEW, Change.BACK, Change.RAISED, Change.FIX_AVAILABLE, Change.EXPLOIT_KNOWN),
+    Change.NO_LONGER_IGNORED,
+)
+OPEN = (*NEWS, Change.KNOWN_HERE, Change.STILL_OPEN)
 GONE = (Change.FIXED, Change.WITHDRAWN)
+
+
+class Absence(Enum):
+    """What it means that a scan does not have a finding that was open before."""
+
+    # The scan is of an image that replaces the one before: what is gone is fixed.
+    OF_SUCCESSOR = auto()
+    # The scan is of the same image: what is gone is withdrawn, in time.
+    OF_SAME_IMAGE = auto()
+    # The list of findings is not whole: what is missing may be open.
+    UNKNOWN = auto()
+    # Another scanner made the list. It does not look for everything.
+    OF_OTHER_SCANNER = auto()
 
 
 class IgnoredBy(NamedTuple):
@@ -50,7 +72,8 @@ class KnownFinding(NamedTuple):
     Args:
         finding: as the last scan that had it listed it.
         first_seen: when a scan of the track first had it.
-        absences: how many scans of the same digest in a row did not have it.
+        absent_since: when the first of the last scans of the application ended that did not have it; None if the last
+            one has it.
         gone_at: when it was fixed or withdrawn; None while it is open.
         peak_severity: the worst severity that it ever had.
         fix_known: whether a fix was ever available.
@@ -62,7 +85,7 @@ class KnownFinding(NamedTuple):
 
     finding: Finding
     first_seen: datetime
-    absences: int = 0
+    absent_since: datetime | None = None
     gone_at: datetime | None = None
     peak_severity: str = ""
     fix_known: bool = False
@@ -93,7 +116,7 @@ class Comparison(NamedTuple):
     @property
     def open_before(self) -> int:
         """How many findings were open before the scan."""
-        return sum(len(found) for change, found in self.changes.items() if change not in (Change.NEW, Change.BACK))
+        return sum(len(found) for change, found in self.changes.items() if change not in ADDED)
 
     @property
     def open_now(self) -> int:
@@ -115,15 +138,15 @@ class Comparison(NamedTuple):
         return Comparison(self.findings, changes | {Change.FIX_AVAILABLE: ()})
 
     def without_ignored(self) -> "Comparison":
-        """Return what changed among the findings that no rule ignores; one whose rule has ended is new among them."""
+        """Return what changed among the findings that no rule ignores."""
         changes = {
             change: tuple(
                 known for known in found if not known.ignored_by and not (known.was_ignored and change in OPEN)
             )
             for change, found in self.changes.items()
         }
-        changes[Change.NEW] += tuple(known for known in self.open() if known.was_ignored and not known.ignored_by)
-        return Comparison(self.findings, changes)
+        ended = tuple(known for known in self.open() if known.was_ignored and not known.ignored_by)
+        return Comparison(self.findings, changes | {Change.NO_LONGER_IGNORED: ended})
 
 
 def compare(
@@ -131,8 +154,8 @@ def compare(
     remembered: Sequence[KnownFinding],
     now: datetime,
     thresholds: Mapping[str, int],
-    *,
-    successor: bool,
+    absence: Absence,
+    known_here: Iterable[KnownFinding] = (),
 ) -> Comparison:
     """Compare the findings of a complete scan with those that are remembered.
 
@@ -141,7 +164,8 @@ def compare(
         remembered: the findings of this digest, or of its predecessor.
         now: when the scan was complete.
         thresholds: by severity; decides whether a raised severity counts.
-        successor: whether `remembered` is the predecessor's, so that absence means "fixed".
+        absence: what it means that a finding is missing.
+        known_here: the findings of another image of the repository, which this image does not replace.
     """
     scan = list(scan)
     aliases = Aliases([*scan, *(known.finding for known in remembered)])
@@ -158,9 +182,12 @@ def compare(
             changes[change].append(_seen_again(known, finding))
         elif known.gone_at:
             gone_before.append(known)
-        else:
-            change, absent = _absent(known, installed, now, successor=successor)
+        elif absence is not Absence.OF_OTHER_SCANNER:
+            change, absent = _absent(known, installed, now, absence)
             changes[change].append(absent)
+    for known in known_here:
+        if not known.gone_at and (finding := present.pop(aliases.key(known.finding), None)):
+            changes[Change.KNOWN_HERE].append(_seen_again(known, finding)._replace(overdue_reported=False))
     changes[Change.NEW] += (_first_seen(finding, now) for finding in present.values())
     comparison = Comparison((), {change: tuple(found) for change, found in changes.items()})
     return comparison._replace(findings=(*comparison.open(), *comparison.of(*GONE), *gone_before))
@@ -217,7 +244,7 @@ def _is_raised(known: KnownFinding, finding: Finding) -> bool:
 
 
 def _absent(
-    known: KnownFinding, installed: Collection[tuple[str, str]], now: datetime, *, successor: bool
+    known: KnownFinding, installed: Collection[tuple[str, str]], now: datetime, absence: Absence
 ) -> tuple[Change, KnownFinding]:
     """Return what it means that a scan does not have an open finding, and what to remember of it.
 
@@ -225,12 +252,17 @@ def _absent(
         known: the finding.
         installed: the packages in which the scan found something, with their versions.
         now: when the scan was complete.
-        successor: whether the scan is of another image than the one before.
+        absence: what it means in general.
     """
+    if absence is Absence.UNKNOWN:
+        return Change.STILL_OPEN, known._replace(was_ignored="")
     versions = known.finding.installed_versions
-    if successor and not any((known.finding.package, version) in installed for version in versions):
+    if absence is Absence.OF_SUCCESSOR and not any(
+        (known.finding.package, version) in installed for version in versions
+    ):
         return Change.FIXED, known._replace(gone_at=now)
-    if not successor and known.absences + 1 >= _ABSENCES:
-        return Change.WITHDRAWN, known._replace(gone_at=now)
     # The package is installed as before: the image did not change, but the database did, perhaps for a day.
-    return Change.STILL_OPEN, known._replace(absences=1, was_ignored="")
+    since = known.absent_since or now
+    if now - since >= _WITHDRAWN_AFTER:
+        return Change.WITHDRAWN, known._replace(gone_at=now)
+    return Change.STILL_OPEN, known._replace(absent_since=since, was_ignored="")

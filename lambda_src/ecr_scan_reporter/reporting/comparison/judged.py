@@ -19,16 +19,26 @@ class Judged(NamedTuple):
     """A comparison, and what follows from it.
 
     Args:
-        comparison: with all findings, as they are to be remembered.
+        comparison: with all findings.
         counted: only with the findings that count towards thresholds and deadlines.
         deadlines: of the findings that count.
-        newly_overdue: the findings to report as overdue.
+        superseded: whether another image has replaced this one, which has the deadlines now.
     """
 
     comparison: Comparison
     counted: Comparison
     deadlines: Deadlines
-    newly_overdue: tuple[OverdueFinding, ...]
+    superseded: bool = False
+
+    @property
+    def newly_overdue(self) -> tuple[OverdueFinding, ...]:
+        """The findings to report as overdue."""
+        return () if self.superseded else self.deadlines.passed
+
+    @property
+    def to_remember(self) -> Comparison:
+        """The comparison with a note of what is reported as overdue."""
+        return mark_reported(self.comparison, self.newly_overdue)
 
     def update(self, record: ImageRecord) -> ImageRecord:
         """Return the record of the image with what is ignored and what is overdue."""
@@ -49,4 +59,4 @@ def judge(
     if settings.fixable_only:
         counted = counted.with_fix()
     deadlines = check_deadlines(counted, settings.fix_within, now)
-    return Judged(mark_reported(comparison, deadlines.passed), counted, deadlines, deadlines.passed)
+    return Judged(comparison, counted, deadlines)

@@ -21,13 +21,17 @@ _MAX_TEXT, _MAX_TAGS = 512, 1000
 
 
 class ScanEvent(NamedTuple):
-    """A scan that ended. `counts` is findings by severity, None if the event has none. `time` is aware."""
+    """A scan that ended.
+
+    `counts` is findings by severity, None if the event has none. `time` is aware. `scanner` is "basic" or "enhanced".
+    """
 
     image: ImageId
     tags: tuple[str, ...]
     time: datetime
     failed: bool
     counts: Mapping[str, int] | None
+    scanner: str = ""
 
 
 def load(body: str) -> object:
@@ -64,6 +68,7 @@ def parse(event: object) -> ScanEvent:
         time=_time(event),
         failed="FAILED" in status,
         counts=_counts(detail.get("finding-severity-counts")),
+        scanner="enhanced" if detail_type == "Inspector2 Scan" else "basic",
     )
 
 

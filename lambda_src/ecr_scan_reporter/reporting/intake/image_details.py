@@ -48,6 +48,7 @@ class BatchDetails:
         self._ecr, self._table, self._now = ecr, table, now
         self._expected = Counter(image.repository for image in images)
         self._repositories = {name: _Repository() for name in self._expected}
+        self._lock = threading.Lock()
 
     def read(self, image: ImageId, tags: tuple[str, ...]) -> ImageDetails:
         """Return the details of an image of this registry.
@@ -59,7 +60,7 @@ class BatchDetails:
         Raises:
             AwsError: ECR rejected a call.
         """
-        repository = self._repositories[image.repository]
+        repository = self._of(image)
         with repository.lock:
             if image.digest in repository.details:
                 return repository.details[image.digest]
@@ -73,6 +74,28 @@ class BatchDetails:
                 return ImageDetails(tags)
             repository.listed = True
             return repository.details.get(image.digest, ImageDetails(tags))
+
+    def exists(self, image: ImageId) -> bool:
+        """Return whether ECR has an image of this registry.
+
+        Raises:
+            AwsError: ECR rejected a call.
+        """
+        repository = self._of(image)
+        with repository.lock:
+            try:
+                if not repository.listed and self._expected[image.repository] < _LIST_FROM:
+                    return bool(self._ecr.image(image.repository, image.digest))
+                if not repository.listed:
+                    repository.details = self._list(image.repository)
+            except (ImageNotFoundError, RepositoryNotFoundError):
+                return False
+            repository.listed = True
+            return image.digest in repository.details
+
+    def _of(self, image: ImageId) -> _Repository:
+        with self._lock:
+            return self._repositories.setdefault(image.repository, _Repository())
 
     def _list(self, repository: str) -> dict[str, ImageDetails]:
         details: dict[str, ImageDetails] = {}

@@ -1,6 +1,6 @@
 """Reads from ECR what an event does not say: the findings, or why the scan failed."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from ecr_scan_reporter.aws.ecr import EcrRegistry
@@ -8,18 +8,37 @@ from ecr_scan_reporter.errors import AwsError, FindingsNotReadError, ImageNotFou
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import RegistryId
 from ecr_scan_reporter.models.scan_statuses import ACTIVE, COMPLETE, EXPIRED, IN_PROGRESS, UNSUPPORTED_SYSTEM
+from ecr_scan_reporter.models.scans import ScanResult
 from ecr_scan_reporter.reporting.intake.events import ScanEvent
 
 # From this delivery on, an image whose findings cannot be read is reported without them.
 _LAST_READ = 3
+# A scan's date and the time of its event differ by less.
+_DATES_DIFFER = timedelta(minutes=30)
 
 
 class CompleteScan(NamedTuple):
-    """A scan whose findings were read to the last page. `completed_at` is aware."""
+    """A scan whose findings were read to the last page.
+
+    Args:
+        completed_at: aware.
+        findings: all that ECR lists.
+        operating_system: of the image; "" if it is not known.
+        scanner: "basic" or "enhanced"; "" if that is not known.
+        shorter: how the list differs from its event, which counts more findings; "" if it does not.
+        last_read: whether the list is not read again.
+    """
 
     completed_at: datetime
     findings: tuple[Finding, ...]
     operating_system: str
+    scanner: str = ""
+    shorter: str = ""
+    last_read: bool = True
+
+    def is_other_scanner(self, scanner: str) -> bool:
+        """Return whether another scanner listed what is known: each looks for something else."""
+        return bool(scanner and self.scanner) and scanner != self.scanner
 
 
 class FailedScan(NamedTuple):
@@ -64,19 +83,46 @@ def read_scan(
         return _failed_or_unread(event, "the image was deleted")
     except AwsError as error:
         return _unread(event, receives, str(error))
+    last_read = receives >= _LAST_READ
     if scan.status in (COMPLETE, ACTIVE):
         if not event.failed and not scan.findings and any((event.counts or {}).values()):
             # COMPLETE can precede the findings by seconds.
             return _unread(event, receives, "ECR returns no findings yet")
-        # With enhanced scanning, ECR's date may be that of the first scan; every event is a new result.
-        completed_at = scan.completed_at if scan.status == COMPLETE else None
-        return CompleteScan(completed_at or event.time, scan.findings, scan.operating_system)
+        if _is_older(scan, event) and not last_read:
+            raise FindingsNotReadError(f"ECR lists the scan of {scan.completed_at} still")
+        if not event.failed or not _is_older(scan, event):
+            return _complete(event, scan, last_read=last_read)
     if event.failed:
         return FailedScan(scan.description)
     if scan.status in IN_PROGRESS:
         return _unread(event, receives, "the image is being scanned again")
     reason = f"the last scan ended with {scan.status}" + (f": {scan.description}" if scan.description else "")
     return UnreadScan(reason, expired=scan.status == EXPIRED)
+
+
+def _complete(event: ScanEvent, scan: ScanResult, *, last_read: bool) -> CompleteScan:
+    counted, listed = sum((event.counts or {}).values()), sum(scan.listed.values())
+    shorter = ""
+    if not event.failed and listed < counted:
+        if not last_read:
+            raise FindingsNotReadError(f"ECR lists {listed} of {counted} findings yet")
+        shorter = f"The list of findings is shorter than its event says: it has {listed:,} of {counted:,}."
+    # With enhanced scanning, ECR's date may be that of the first scan; every event is a new result.
+    completed_at = scan.completed_at if scan.status == COMPLETE else None
+    return CompleteScan(
+        completed_at or event.time,
+        scan.findings,
+        scan.operating_system,
+        scan.scanner or event.scanner,
+        shorter,
+        last_read,
+    )
+
+
+def _is_older(scan: ScanResult, event: ScanEvent) -> bool:
+    """Return whether ECR lists the scan before the one that an event announces."""
+    dated = scan.completed_at if scan.status == COMPLETE else None
+    return dated is not None and dated < event.time - _DATES_DIFFER
 
 
 def _failed_or_unread(event: ScanEvent, reason: str) -> FailedScan | UnreadScan:

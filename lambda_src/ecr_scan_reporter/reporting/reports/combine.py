@@ -6,7 +6,7 @@ from datetime import datetime
 from hashlib import sha256
 from itertools import islice
 
-from ecr_scan_reporter.reporting.comparison.changes import GONE, Change, KnownFinding
+from ecr_scan_reporter.reporting.comparison.changes import ADDED, GONE, Change, KnownFinding
 from ecr_scan_reporter.reporting.reports.image_report import (
     MAX_FINDINGS,
     ImageReport,
@@ -36,16 +36,18 @@ _PRECEDENCE = (
 
 # What two changes of one finding in a row amount to: that of the first report names the row, that of the second one the
 # column; in the last column, the second report does not have the finding. None if nothing is left to say.
-_NEW, _BACK, _RAISED, _FIX, _EXPLOIT, _OPEN, _FIXED, _WITHDRAWN = Change
+_NEW, _BACK, _RAISED, _FIX, _EXPLOIT, _ENDED, _HERE, _OPEN, _FIXED, _WITHDRAWN = Change
 _ROWS: dict[Change, tuple[Change | None, ...]] = {
-    _NEW: (_NEW, _NEW, _NEW, _NEW, _NEW, _NEW, None, None, None),
-    _BACK: (_BACK, _BACK, _BACK, _BACK, _BACK, _BACK, None, None, None),
-    _RAISED: (_RAISED, _RAISED, _RAISED, _FIX, _EXPLOIT, _RAISED, _FIXED, _WITHDRAWN, _WITHDRAWN),
-    _FIX: (_FIX, _FIX, _RAISED, _FIX, _EXPLOIT, _FIX, _FIXED, _WITHDRAWN, _WITHDRAWN),
-    _EXPLOIT: (_EXPLOIT, _EXPLOIT, _RAISED, _FIX, _EXPLOIT, _EXPLOIT, _FIXED, _WITHDRAWN, _WITHDRAWN),
-    _OPEN: (_OPEN, _OPEN, _RAISED, _FIX, _EXPLOIT, _OPEN, _FIXED, _WITHDRAWN, _WITHDRAWN),
-    _FIXED: (_OPEN, _OPEN, _RAISED, _FIX, _EXPLOIT, _OPEN, _FIXED, _WITHDRAWN, _FIXED),
-    _WITHDRAWN: (_OPEN, _OPEN, _RAISED, _FIX, _EXPLOIT, _OPEN, _FIXED, _WITHDRAWN, _WITHDRAWN),
+    _NEW: (*8 * (_NEW,), None, None, None),
+    _BACK: (*8 * (_BACK,), None, None, None),
+    _RAISED: (*3 * (_RAISED,), _FIX, _EXPLOIT, *3 * (_RAISED,), _FIXED, _WITHDRAWN, _WITHDRAWN),
+    _FIX: (_FIX, _FIX, _RAISED, _FIX, _EXPLOIT, *3 * (_FIX,), _FIXED, _WITHDRAWN, _WITHDRAWN),
+    _EXPLOIT: (_EXPLOIT, _EXPLOIT, _RAISED, _FIX, *4 * (_EXPLOIT,), _FIXED, _WITHDRAWN, _WITHDRAWN),
+    _ENDED: (*8 * (_ENDED,), None, None, None),
+    _HERE: (*5 * (_NEW,), _ENDED, _HERE, _HERE, None, None, None),
+    _OPEN: (_OPEN, _OPEN, _RAISED, _FIX, _EXPLOIT, *3 * (_OPEN,), _FIXED, _WITHDRAWN, _WITHDRAWN),
+    _FIXED: (_OPEN, _OPEN, _RAISED, _FIX, _EXPLOIT, *3 * (_OPEN,), _FIXED, _WITHDRAWN, _FIXED),
+    _WITHDRAWN: (_OPEN, _OPEN, _RAISED, _FIX, _EXPLOIT, *3 * (_OPEN,), _FIXED, _WITHDRAWN, _WITHDRAWN),
 }
 TRANSITIONS = {
     (before, after): both for before, row in _ROWS.items() for after, both in zip((*Change, None), row, strict=True)
@@ -95,7 +97,7 @@ def combine_reports(first: ImageReport, second: ImageReport, since: datetime) ->
         reason=reason,
         first_scan=first.first_scan,
         predecessor=first.predecessor,
-        open_before=first.open_before - sum(found.change not in (Change.NEW, Change.BACK) for found in ignored),
+        open_before=first.open_before - sum(found.change not in ADDED for found in ignored),
         overdue=(*first.overdue, *second.overdue),
         overdue_counts=Counter(first.overdue_counts) + Counter(second.overdue_counts),
         changes=kept,
@@ -130,7 +132,9 @@ def _combine_changes(first: LeftOutFinding | None, second: LeftOutFinding | None
         return TRANSITIONS[first.change, second and second.change]
     if second is None or second.change in GONE:
         return None
-    # What a rule ignored until now, or what has a fix only now, is new although it was first seen before.
+    if second.change in (Change.NO_LONGER_IGNORED, Change.KNOWN_HERE):
+        return second.change
+    # What has a fix only now is new although it was first seen before.
     is_back = second.change is not Change.NEW and second.first_seen < int(since.timestamp())
     return Change.BACK if is_back else Change.NEW
 

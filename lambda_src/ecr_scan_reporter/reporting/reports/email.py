@@ -40,6 +40,7 @@ _WORDS = {
     Change.RAISED: "RAISED",
     Change.FIX_AVAILABLE: "FIX",
     Change.EXPLOIT_KNOWN: "EXPLOIT",
+    Change.NO_LONGER_IGNORED: "AGAIN",
     Change.FIXED: "FIXED",
     Change.WITHDRAWN: "WITHDRAWN",
 }

@@ -92,7 +92,7 @@ def _to_row(known: KnownFinding) -> list[Any]:
         finding.cvss_score,
         finding.url,
         _seconds(known.first_seen),
-        known.absences,
+        _seconds(known.absent_since) if known.absent_since else 0,
         _seconds(known.gone_at) if known.gone_at else 0,
         known.peak_severity,
         int(known.fix_known),
@@ -111,7 +111,7 @@ def _to_row(known: KnownFinding) -> list[Any]:
 
 def _from_row(row: list[Any]) -> KnownFinding:
     (package, id_, severity, installed, fixed, aliases, paths, fix, exploit, score, url, *state) = row
-    first_seen, absences, gone_at, peak, fix_known, exploit_known, *rare = state
+    first_seen, absent_since, gone_at, peak, fix_known, exploit_known, *rare = state
     absent: list[Any] = [0, 0, ""]
     overdue_reported, ignored, was_ignored = rare + absent[len(rare) :]
     finding = Finding(
@@ -130,7 +130,7 @@ def _from_row(row: list[Any]) -> KnownFinding:
     return KnownFinding(
         finding,
         first_seen=datetime.fromtimestamp(first_seen, UTC),
-        absences=absences,
+        absent_since=datetime.fromtimestamp(absent_since, UTC) if absent_since else None,
         gone_at=datetime.fromtimestamp(gone_at, UTC) if gone_at else None,
         peak_severity=peak,
         fix_known=bool(fix_known),

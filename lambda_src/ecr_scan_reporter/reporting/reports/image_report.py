@@ -168,9 +168,10 @@ def keep_worst(
     changes: Mapping[Change, Iterable[KnownFinding]], number: int, reason: ReportReason
 ) -> dict[Change, tuple[KnownFinding, ...]]:
     """Keep the worst findings: news, then what is still open, then what is gone; that first where it is the reason."""
-    order: tuple[tuple[Change, ...], ...] = (NEWS, (Change.STILL_OPEN,), GONE)
+    others = (Change.KNOWN_HERE, Change.STILL_OPEN)
+    order: tuple[tuple[Change, ...], ...] = (NEWS, others, GONE)
     if reason is ReportReason.FIXED:
-        order = (GONE, NEWS, (Change.STILL_OPEN,))
+        order = (GONE, NEWS, others)
     kept: dict[Change, list[KnownFinding]] = {}
     for group in order:
         found = [(change, known) for change in group for known in changes.get(change, ())]

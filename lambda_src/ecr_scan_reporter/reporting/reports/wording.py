@@ -22,6 +22,8 @@ _CHANGE_WORDS = {
     Change.RAISED: "more severe",
     Change.FIX_AVAILABLE: "newly fixable",
     Change.EXPLOIT_KNOWN: "newly exploitable",
+    Change.NO_LONGER_IGNORED: "no longer ignored",
+    Change.KNOWN_HERE: "known here",
     Change.STILL_OPEN: "still open",
     Change.FIXED: "fixed",
     Change.WITHDRAWN: "withdrawn",

@@ -3,12 +3,11 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from ecr_scan_reporter.memory.pushes import PushedImage
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.reporting.comparison.lineage import (
-    KnownImage,
     candidates,
     replaced_by,
-    shares_most,
     siblings,
 )
 
@@ -16,12 +15,12 @@ START = datetime(2026, 3, 1, tzinfo=UTC)
 A, B = (tuple(Finding(f"CVE-2026-{n}", "HIGH", f"package-{n}") for n in range(at, at + 6)) for at in (0, 100))
 
 
-def image(day: int, *tags: str, platform: str = "", findings: tuple[Finding, ...] = A) -> KnownImage:
-    known = KnownImage(f"sha256:{day:064}", START + timedelta(days=day), tags, platform)
+def image(day: int, *tags: str, platform: str = "", findings: tuple[Finding, ...] = A) -> PushedImage:
+    known = PushedImage(f"sha256:{day:064}", START + timedelta(days=day), tags, platform)
     return known.with_findings(findings)
 
 
-def replaced(new: KnownImage, *others: KnownImage) -> KnownImage | None:
+def replaced(new: PushedImage, *others: PushedImage) -> PushedImage | None:
     return next(iter(candidates(new, others).replaced), None)
 
 
@@ -110,14 +109,6 @@ def test_late_image_is_replaced_by_the_next_one_with_its_tag_or_by_one_that_is_a
 def test_all_platforms_are_replaced_together() -> None:
     amd, arm = image(1, "1.0", platform="linux/amd64"), image(2, "1.0", platform="linux/arm64")
     assert siblings(amd, [amd, arm, image(3, "1.1", platform="linux/arm64"), image(4)]) == [arm.digest]
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "most"),
-    [({1, 2, 3}, {2, 3, 4}, True), ({1, 2, 3, 4}, {1, 2}, False), (set(), set(), False), ({1}, {1}, True)],
-)
-def test_most_is_more_than_half_of_both(first: set[object], second: set[object], most: bool) -> None:
-    assert shares_most(first, second) is most
 
 
 def test_large_images_are_compared_by_a_part_of_their_findings() -> None:

@@ -1,0 +1,118 @@
+"""The images of a repository in the order of their pushes, with what it takes to find which of them are alike."""
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import NamedTuple
+from zlib import crc32
+
+from ecr_scan_reporter.aws.dynamodb import Item, Table
+from ecr_scan_reporter.errors import UnreadableItemError
+from ecr_scan_reporter.memory.items import (
+    END,
+    TRACK_LIFETIME,
+    decoding,
+    expires,
+    key_part,
+    pack,
+    repository_key,
+    sortable,
+    text,
+)
+from ecr_scan_reporter.models.findings import Finding
+from ecr_scan_reporter.models.images import ImageId
+
+# How many images of a repository are considered: those that were pushed last.
+_NEWEST = 200
+# An image may have 1,000 tags.
+_MAX_TAGS = 10
+# Of an image with more findings, or more packages with findings, so many are kept to find images that are alike.
+_MAX_FINDINGS, _MAX_PACKAGES = 64, 32
+
+
+class PushedImage(NamedTuple):
+    """What it takes to compare an image with others of its repository.
+
+    Args:
+        digest: of the image.
+        pushed_at: aware, whole seconds.
+        tags: its own, or those of its index, when they were last seen.
+        platform: such as linux/arm64; "" if it is not known, as of a plain manifest.
+        findings: checksums of its findings, or of some of them if there are many.
+        packages: checksums of the packages with findings.
+    """
+
+    digest: str
+    pushed_at: datetime
+    tags: tuple[str, ...] = ()
+    platform: str = ""
+    findings: frozenset[int] = frozenset()
+    packages: frozenset[int] = frozenset()
+
+    def with_findings(self, findings: Iterable[Finding]) -> "PushedImage":
+        """Return the image with the checksums of these findings."""
+        found = list(findings)
+        return self._replace(
+            findings=_checksums((f"{finding.package} {finding.id}" for finding in found), _MAX_FINDINGS),
+            packages=_checksums((finding.package for finding in found), _MAX_PACKAGES),
+        )
+
+
+def pushed_images(table: Table, image: ImageId) -> list[PushedImage]:
+    """Return the images of a repository that were pushed last, the newest one first, without `image`; one call.
+
+    What cannot be parsed is left out.
+
+    Raises:
+        AwsError: DynamoDB rejected the call.
+    """
+    pk = repository_key(image.registry, image.repository)
+    items = table.query(pk, "PUSHED#", f"PUSHED#{END}", limit=_NEWEST, descending=True)
+    return [known for item in items if (known := _readable(item)) and known.digest != image.digest]
+
+
+def pushed_item(image: ImageId, pushed: PushedImage, now: datetime) -> Item:
+    """Return the item of an image."""
+    return {
+        "pk": repository_key(image.registry, image.repository),
+        "sk": f"PUSHED#{sortable(pushed.pushed_at)}#{key_part(pushed.digest)}",
+        "tags": pack(sorted(pushed.tags)[:_MAX_TAGS]),
+        "platform": pushed.platform,
+        "findings": _bytes(pushed.findings),
+        "packages": _bytes(pushed.packages),
+        "expires": expires(now, TRACK_LIFETIME),
+    }
+
+
+def _readable(item: Item) -> PushedImage | None:
+    try:
+        return _pushed(item)
+    except UnreadableItemError:
+        return None
+
+
+@decoding()
+def _pushed(item: Item) -> PushedImage:
+    _, pushed_at, digest = text(item, "sk").split("#", 2)
+    return PushedImage(
+        digest,
+        datetime.strptime(pushed_at, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC),
+        tuple(json.loads(text(item, "tags"))),
+        text(item, "platform"),
+        _numbers(item.get("findings")),
+        _numbers(item.get("packages")),
+    )
+
+
+def _bytes(numbers: Iterable[int]) -> bytes:
+    return b"".join(number.to_bytes(4, "big") for number in sorted(numbers))
+
+
+def _numbers(data: object) -> frozenset[int]:
+    data = data if isinstance(data, bytes) else b""
+    return frozenset(int.from_bytes(data[at : at + 4], "big") for at in range(0, len(data), 4))
+
+
+def _checksums(texts: Iterable[str], most: int) -> frozenset[int]:
+    """Return the smallest checksums: two large sets that are alike have most of these in common, too."""
+    return frozenset(sorted({crc32(text.encode("utf-8", "replace")) for text in texts})[:most])
