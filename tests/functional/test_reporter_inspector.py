@@ -1,0 +1,108 @@
+"""The reporter over HTTP with what Amazon Inspector really lists: split versions, shared advisories, suppressions."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from fake_aws import FakeScan
+from support.reporter_harness import ReporterHarness, document, enhanced, mail
+from support.virtual_time import TIME
+
+DAY = timedelta(days=1)
+START = TIME.now().replace(microsecond=0) - 100 * DAY
+
+
+def listed(
+    id_: str,
+    severity: str,
+    package: str,
+    version: str = "1.0",
+    fixed: str = "",
+    related: Sequence[str] = (),
+    **fields: Any,
+) -> dict[str, Any]:
+    """Return an entry of Inspector; `version` may have the parts `epoch|version|release`, into which it splits one."""
+    entry = enhanced(id_, severity, package, fixed)
+    installed: dict[str, Any] = {"name": package, "version": version}
+    if "|" in version:
+        epoch, number, release = version.split("|")
+        installed = {"name": package, "epoch": int(epoch), "version": number, "release": release}
+    entry["packageVulnerabilityDetails"] |= {
+        "vulnerablePackages": [installed | ({"fixedInVersion": fixed} if fixed else {})],
+        "relatedVulnerabilities": list(related),
+    }
+    return {**entry, **fields}
+
+
+class Track:
+    """Scans of one application: each day a scan of an image, by its tag."""
+
+    def __init__(self, inbox: ReporterHarness) -> None:
+        self.inbox = inbox
+
+    def scan(
+        self, day: float, *entries: dict[str, Any], tag: str = "1.0", counts: dict[str, int] | None = None
+    ) -> dict[str, Any] | None:
+        """Report a scan, so many days after the start; return the image's entry in the new report."""
+        now = START + day * DAY
+        scan = FakeScan("COMPLETE", now, enhanced_findings=list(entries))
+        event = {"finding-severity-counts": counts} if counts else {}
+        made = self.inbox.image("app", tag, scan=scan, pushed_at=now, at=now, event=event)
+        images = self.inbox.images_reported(now, made)
+        for image in images:
+            totals = image["totals"]
+            balance = image["open_before"] + totals["new"] + totals["back"] - totals["fixed"] - totals["withdrawn"]
+            assert sum(image["counts"].values()) == image["open_now"] == balance
+        return images[0] if images else None
+
+
+def said(image: dict[str, Any] | None) -> dict[str, list[str]]:
+    """Return the ids of findings by what is said of them; {} if the image is not reported."""
+    changes = image["changes"] if image else {}
+    return {change: sorted(entry["id"] for entry in found) for change, found in changes.items() if found}
+
+
+@pytest.fixture
+def track(make_reporter: Callable[..., ReporterHarness]) -> Track:
+    return Track(make_reporter(NOTIFY_ON_FIXED="true", FIX_WITHIN='{"HIGH": 30}'))
+
+
+OPENSSL, UPDATED = "0|1.1.1n|0+deb11u4", "0|1.1.1n|0+deb11u5"
+FIXABLE = ("CVE-2023-0286", "HIGH", "openssl")
+UNFIXED = ("CVE-2007-6755", "LOW", "openssl")
+
+
+def test_security_update_of_a_distribution_is_a_fix(track: Track) -> None:
+    assert said(
+        track.scan(0, listed(*FIXABLE, OPENSSL, "0:1.1.1n-0+deb11u5"), listed(*UNFIXED, OPENSSL), tag="1.0")
+    ) == {"new": ["CVE-2007-6755", "CVE-2023-0286"]}
+    rebuilt = track.scan(1, listed(*UNFIXED, UPDATED), tag="1.1")
+    assert said(rebuilt) == {"fixed": ["CVE-2023-0286"], "still_open": ["CVE-2007-6755"]}
+    # Nothing is withdrawn later, and nothing is overdue.
+    assert track.scan(2, listed(*UNFIXED, UPDATED), tag="1.1") is None
+    assert track.scan(31, listed(*UNFIXED, UPDATED), tag="1.2") is None
+
+
+@pytest.mark.parametrize(
+    ("installed", "fixed", "whole", "whole_fixed"),
+    [
+        (OPENSSL, "0:1.1.1n-0+deb11u5", "1.1.1n-0+deb11u4", ["1.1.1n-0+deb11u5"]),
+        ("1|8.2.3995|1ubuntu2", "1:8.2.4919-1ubuntu1", "1:8.2.3995-1ubuntu2", ["1:8.2.4919-1ubuntu1"]),
+        ("0|1.2.12|r3", "0:1.2.13-r0", "1.2.12-r3", ["1.2.13-r0"]),
+        ("0|1.4.3|12.amzn2.2", "NotAvailable", "1.4.3-12.amzn2.2", []),
+        ("2.14.1", "2.17.1", "2.14.1", ["2.17.1"]),
+    ],
+)
+def test_versions_are_whole_everywhere(
+    inbox: ReporterHarness, installed: str, fixed: str, whole: str, whole_fixed: list[str]
+) -> None:
+    scan = FakeScan(enhanced_findings=[listed(*FIXABLE, installed, fixed)])
+    assert inbox.report(*(inbox.image(f"app-{n}", "1.0", scan=scan) for n in range(2))) == []
+    [report] = inbox.reports()
+    [finding] = document(report)["images"][0]["changes"]["new"]
+    assert (finding["installed_versions"], finding["fixed_versions"]) == ([whole], whole_fixed)
+    [fix] = document(report)["fix_first"]
+    assert (fix["installed_versions"], fix["fixed_versions"]) == ([whole], whole_fixed)
+    assert mail(report).count(f"openssl {whole}") == 3
+    assert all(mail(report).count(version) == 3 for version in whole_fixed)
