@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from fake_aws import FakeScan
+from support.ignored_findings import rule, set_rules
 from support.reporter_harness import ReporterHarness, document, enhanced, mail
 from support.virtual_time import TIME
 
@@ -106,3 +107,39 @@ def test_versions_are_whole_everywhere(
     assert (fix["installed_versions"], fix["fixed_versions"]) == ([whole], whole_fixed)
     assert mail(report).count(f"openssl {whole}") == 3
     assert all(mail(report).count(version) == 3 for version in whole_fixed)
+
+
+# The CVE ids of cups-filters, whose advisories overlap.
+CUPS = [
+    listed("CVE-2024-47076", "HIGH", "cups-filters", related=["GHSA-7xfx-47qg-grp6", "GHSA-w63j-6g73-wmg5"]),
+    listed("CVE-2024-47175", "HIGH", "cups-filters", related=["GHSA-7xfx-47qg-grp6", "GHSA-p9rh-jxmq-gq47"]),
+    listed("CVE-2024-47176", "HIGH", "cups-filters", related=["GHSA-rj88-6mr5-rcw8", "GHSA-p9rh-jxmq-gq47"]),
+    listed("CVE-2024-47177", "CRITICAL", "cups-filters", related=["GHSA-p9rh-jxmq-gq47", "GHSA-w63j-6g73-wmg5"]),
+]
+
+
+def test_cves_that_share_advisories_are_ignored_one_by_one(track: Track) -> None:
+    set_rules([rule(id="CVE-2024-47176", expires="2099-01-01")])
+    image = track.scan(0, *CUPS)
+    assert said(image) == {"new": ["CVE-2024-47076", "CVE-2024-47175", "CVE-2024-47177"]}
+    assert image
+    assert [entry["id"] for entry in image["ignored"]] == ["CVE-2024-47176"]
+    assert track.scan(1, *CUPS[::-1]) is None
+    # A finding that a rule ignores goes unnoticed.
+    assert said(track.scan(2, tag="1.1")) == {"fixed": ["CVE-2024-47076", "CVE-2024-47175", "CVE-2024-47177"]}
+
+
+def test_advisory_is_its_cve_until_it_has_two(track: Track) -> None:
+    one = listed("GHSA-jfh8-c2jp-5v3q", "HIGH", "log4j-core", related=["CVE-2021-44228"])
+    two = listed("GHSA-jfh8-c2jp-5v3q", "HIGH", "log4j-core", related=["CVE-2021-44228", "CVE-2021-45046"])
+    assert said(track.scan(0, one)) == {"new": ["CVE-2021-44228"]}
+    assert track.scan(1, listed("CVE-2021-44228", "HIGH", "log4j-core"), tag="1.1") is None
+    assert said(track.scan(2, two, tag="1.2")) == {"new": ["GHSA-jfh8-c2jp-5v3q"], "still_open": ["CVE-2021-44228"]}
+    assert track.scan(3, two, tag="1.3") is None
+    assert track.scan(4, two, tag="1.3") is None
+
+
+def test_advisory_of_a_distribution_joins_nothing(track: Track) -> None:
+    erratum = listed("ELSA-2024-7346", "HIGH", "cups-filters", related=["CVE-2024-47076", "CVE-2024-47177"])
+    assert len(said(track.scan(0, erratum, *CUPS))["new"]) == 5
+    assert track.scan(1, *CUPS, erratum) is None

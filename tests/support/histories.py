@@ -41,7 +41,7 @@ class Dice:
 
 @dataclass(frozen=True)
 class RawEntry:
-    """An entry of a scan as ECR has it: `form` is by which of its ids the vulnerability goes."""
+    """An entry of a scan as ECR has it: `form` is by which of its ids the vulnerability goes, and what it shares."""
 
     entry: Entry
     form: str
@@ -52,8 +52,9 @@ class RawEntry:
 
     @property
     def aliases(self) -> tuple[str, ...]:
-        other = {"GHSA": "CVE", "both": "GHSA"}.get(self.form)
-        return (f"{other}-{self.entry.key[0]}",) if other else ()
+        own = self.entry.key[0]
+        forms = {"GHSA": (f"CVE-{own}",), "both": (f"GHSA-{own}",), "shared": ("GHSA-0", f"GHSA-{own}")}
+        return forms.get(self.form, ())
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def entries(dice: Dice, most: int = 6) -> tuple[RawEntry, ...]:
                 dice.pick((False, True)),
                 dice.pick((False, False, True)),
             ),
-            dice.pick(("CVE", "GHSA", "both")),
+            dice.pick(("CVE", "GHSA", "both", "shared")),
         )
         for _ in range(dice.pick(range(most + 1)))
     )

@@ -7,11 +7,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ecr_scan_reporter.models.findings import Finding
+from ecr_scan_reporter.models.findings import Finding, is_cve
 from ecr_scan_reporter.shared.text import clean
 
 # What sources write where there is no version, without spaces and punctuation; Inspector writes "NotAvailable".
 _NO_VERSION = {"", "na", "none", "notavailable", "null", "unknown"}
+# Most have a few; the advisory of a distribution may list hundreds, which stands for none of them.
+_MAX_ALIASES = 20
 _NO_EPOCH = re.compile(r"\A0+:")
 _EPOCH = re.compile(r"[1-9][0-9]{0,8}")
 
@@ -102,13 +104,9 @@ def _texts(text: str) -> tuple[str, ...]:
 
 
 def _aliases(vulnerability: str, related: object) -> tuple[str, ...]:
-    """Return the related ids that name the same vulnerability: the CVE id of a GHSA id, and vice versa.
-
-    Other related ids are not aliases: a distribution's advisory relates to every CVE that it fixes.
-    """
-    other = {"CVE": "GHSA-", "GHSA": "CVE-"}.get(vulnerability.partition("-")[0])
-    ids = (clean(value, 256) for value in related) if isinstance(related, list) else ()
-    return tuple(sorted({alias for alias in ids if other and alias.startswith(other)}))
+    """Return the related ids of the other kind: advisories about a CVE, or the CVE ids that an advisory lists."""
+    ids = {clean(value, 256).strip() for value in related} if isinstance(related, list) else set()
+    return tuple(sorted(id_ for id_ in ids if id_ and is_cve(id_) is not is_cve(vulnerability)))[:_MAX_ALIASES]
 
 
 def _https_url(value: object) -> str:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.severities import severity_rank
-from ecr_scan_reporter.reporting.comparison.findings import Aliases, merge
+from ecr_scan_reporter.reporting.comparison.findings import Identities, merge, with_ids
 
 # A finding that was gone for longer is new when it returns.
 _BACK_WITHIN = timedelta(days=30)
@@ -144,20 +144,24 @@ def compare(
         successor: whether `remembered` is the predecessor's, so that absence means "fixed".
     """
     scan = list(scan)
-    aliases = Aliases([*scan, *(known.finding for known in remembered)])
-    present = {aliases.key(finding): finding for finding in merge(scan, aliases)}
-    installed = {(finding.package, version) for finding in present.values() for version in finding.installed_versions}
+    still_open = [known.finding for known in remembered if not known.gone_at]
+    identities = Identities(scan, [known.finding for known in remembered], still_open)
+    present = merge(scan, identities)
+    advisories = dict(present)
+    installed = {(finding.package, version) for finding in scan for version in finding.installed_versions}
     changes: dict[Change, list[KnownFinding]] = {change: [] for change in Change}
     gone_before: list[KnownFinding] = []
     # Open findings first: a finding of the scan may have the ids of one that is open and of one that is gone.
     for known in sorted(remembered, key=lambda known: known.gone_at is not None):
         if known.gone_at and now - known.gone_at > _BACK_WITHIN:
             continue
-        if finding := present.pop(aliases.key(known.finding), None):
+        if finding := present.pop(identities.key(known.finding), None):
             change = Change.BACK if known.gone_at else _open_change(known, finding, thresholds)
             changes[change].append(_seen_again(known, finding))
         elif known.gone_at:
             gone_before.append(known)
+        elif advisory := identities.advisory_about(known.finding, advisories):
+            changes[Change.STILL_OPEN].append(_seen_again(known, _as_listed(known.finding, advisory)))
         else:
             change, absent = _absent(known, installed, now, successor=successor)
             changes[change].append(absent)
@@ -200,15 +204,22 @@ def _open_change(known: KnownFinding, finding: Finding, thresholds: Mapping[str,
 def _seen_again(known: KnownFinding, finding: Finding) -> KnownFinding:
     """Return what to remember of a finding that is still open, or open again."""
     # Aliases stay, so that the finding is known by each of its ids.
-    ids = {finding.id, *finding.aliases, known.finding.id, *known.finding.aliases}
+    ids = (finding.id, *finding.aliases, known.finding.id, *known.finding.aliases)
     return KnownFinding(
-        finding._replace(aliases=tuple(sorted(ids - {finding.id}))),
+        with_ids(finding, finding.id, ids),
         first_seen=known.first_seen,
         peak_severity=finding.severity if _is_raised(known, finding) else known.peak_severity,
         fix_known=known.fix_known or finding.fix_available,
         exploit_known=known.exploit_known or finding.exploit_available,
         overdue_reported=known.overdue_reported,
         ignored_by=known.ignored_by,
+    )
+
+
+def _as_listed(finding: Finding, advisory: Finding) -> Finding:
+    """Return a finding with the state of its package that an advisory lists, which is about more than this one."""
+    return finding._replace(
+        installed_versions=advisory.installed_versions, fixed_versions=advisory.fixed_versions, paths=advisory.paths
     )
 
 
