@@ -143,3 +143,83 @@ def test_advisory_of_a_distribution_joins_nothing(track: Track) -> None:
     erratum = listed("ELSA-2024-7346", "HIGH", "cups-filters", related=["CVE-2024-47076", "CVE-2024-47177"])
     assert len(said(track.scan(0, erratum, *CUPS))["new"]) == 5
     assert track.scan(1, *CUPS, erratum) is None
+
+
+OPEN = listed("CVE-2026-0001", "HIGH", "openssl")
+IGNORED = listed("CVE-2026-0001", "HIGH", "openssl", status="SUPPRESSED")
+OTHER = listed("CVE-2026-0002", "HIGH", "zlib")
+
+
+def test_suppressed_finding_is_ignored_until_its_suppression_ends(track: Track) -> None:
+    assert said(track.scan(0, OPEN)) == {"new": ["CVE-2026-0001"]}
+    assert track.scan(1, IGNORED, counts={"HIGH": 1}) is None
+    assert track.scan(2, IGNORED) is None
+    # It counts for nothing, in a successor as well, and is never overdue.
+    image = track.scan(3, IGNORED, OTHER, tag="1.1")
+    assert said(image) == {"new": ["CVE-2026-0002"]}
+    assert image
+    [ignored] = image["ignored"]
+    assert (ignored["id"], ignored["ignored_by"]) == (
+        "CVE-2026-0001",
+        {"rule": "suppressed in Inspector", "reason": "", "owner": "", "expires": None, "until_fixed": False},
+    )
+    assert (image["counts"], image["ignored_total"]) == ({"HIGH": 1}, 1)
+    assert "\n1 finding is suppressed in Inspector.\n" in mail(track.inbox.reports()[-1])
+    image = track.scan(31, IGNORED, OTHER, tag="1.1")
+    assert image is None
+    image = track.scan(32, OPEN, OTHER, tag="1.2")
+    assert said(image) == {"new": ["CVE-2026-0001"], "still_open": ["CVE-2026-0002"]}
+    assert image
+    [finding] = image["changes"]["new"]
+    assert finding["was_ignored"] == "was suppressed in Inspector"
+    assert finding["first_seen"] == f"{START:%Y-%m-%dT%H:%M:%SZ}"
+    assert [entry["id"] for entry in image["overdue"]] == ["CVE-2026-0001"]
+    assert track.scan(32.5, OPEN, OTHER, tag="1.2") is None
+
+
+def test_scan_with_suppressed_findings_only_was_read(track: Track) -> None:
+    # `scan` checks that no message is to be delivered again.
+    assert track.scan(0, IGNORED, counts={"HIGH": 1}) is None
+    assert said(track.scan(1, IGNORED, OTHER, counts={"HIGH": 2})) == {"new": ["CVE-2026-0002"]}
+    assert said(track.scan(2, OPEN, OTHER)) == {"new": ["CVE-2026-0001"], "still_open": ["CVE-2026-0002"]}
+
+
+def test_closed_finding_is_absent(track: Track) -> None:
+    closed = listed("CVE-2026-0001", "HIGH", "openssl", status="CLOSED")
+    assert said(track.scan(0, OPEN, OTHER)) == {"new": ["CVE-2026-0001", "CVE-2026-0002"]}
+    assert said(track.scan(1, closed, tag="1.1", counts={"HIGH": 1})) == {"fixed": ["CVE-2026-0001", "CVE-2026-0002"]}
+
+
+def test_finding_is_open_where_it_is_not_suppressed(track: Track) -> None:
+    elsewhere = listed("CVE-2026-0001", "LOW", "openssl", "2.0")
+    image = track.scan(0, IGNORED, elsewhere, OTHER)
+    assert said(image) == {"new": ["CVE-2026-0001", "CVE-2026-0002"]}
+    assert image
+    assert (image["counts"], image["ignored_total"]) == ({"HIGH": 1, "LOW": 1}, 0)
+    assert image["changes"]["new"][1]["installed_versions"] == ["2.0"]
+
+
+def test_suppression_and_a_rule_ignore_a_finding_until_both_have_ended(track: Track) -> None:
+    own = rule(id="CVE-2026-0001", expires="2099-01-01")
+    set_rules([own])
+    assert track.scan(0, IGNORED) is None
+    assert track.scan(1, OPEN) is None
+    assert track.scan(2, IGNORED) is None
+    set_rules([])
+    assert track.scan(3, IGNORED) is None
+    image = track.scan(4, OPEN)
+    assert image
+    assert [entry["was_ignored"] for entry in image["changes"]["new"]] == ["was suppressed in Inspector"]
+
+
+def test_counts_of_an_event_are_held_against_what_ecr_lists(track: Track) -> None:
+    twice = [OPEN, OPEN, listed("CVE-2026-0003", "HIGH", "tar", status="SUPPRESSED")]
+    assert said(track.scan(0, *twice, counts={"HIGH": 3})) == {"new": ["CVE-2026-0001"]}
+    for day, number in ((1, 3), (2, 4)):
+        now = START + day * DAY
+        event = {"finding-severity-counts": {"HIGH": number}}
+        unread = track.inbox.image("app", "1.0", scan=FakeScan("IN_PROGRESS"), pushed_at=START, at=now, event=event)
+        assert track.inbox.report(unread, receives=3, now=now) == []
+    # Only the last one says something else than what is known.
+    reasons = [image["reason"] for report in track.inbox.reports() for image in document(report)["images"]]
+    assert reasons == ["news", "findings_not_read"]

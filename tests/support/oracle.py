@@ -74,6 +74,7 @@ class ImageState:
     failed: bool = False
     tags: tuple[str, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
+    listed: Mapping[str, int] = field(default_factory=dict)
     reported_at: datetime | None = None
     findings: dict[Key, Known] = field(default_factory=dict)
 
@@ -142,6 +143,7 @@ class Oracle:
         if first:
             self._join(digest, tags, image.pushed_at)
         image.tags, image.scanned_at = tags, result.completed_at
+        image.listed = Counter(entry.severity for entry in result.entries)
         open_before = sum(known.gone_at is None for known in before.values())
         image.findings, words = self._compare(result.entries, before, at, successor)
         image.counts = Counter(known.severity for known in image.open().values())
@@ -161,10 +163,10 @@ class Oracle:
 
     def _unread(self, image: ImageState, tags: tuple[str, ...], counts: Mapping[str, int], result: Result) -> Verdict:
         image.tags = tags
-        worth = _positive(counts) != _positive(image.counts) and self._over(counts)
+        worth = _positive(counts) != _positive(image.listed) and self._over(counts)
         never_read = image.scanned_at is None
         if never_read:
-            image.counts = counts
+            image.counts = image.listed = counts
         if result.status == "SCAN_ELIGIBILITY_EXPIRED":
             return Verdict()
         # A scan that was complete came after the one that failed, even if nobody could read its findings.

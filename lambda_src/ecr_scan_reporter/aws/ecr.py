@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -10,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
 from ecr_scan_reporter.aws.clients import create_client
-from ecr_scan_reporter.aws.findings import basic_finding, enhanced_findings, image_system, is_object, to_object
+from ecr_scan_reporter.aws.findings import (
+    basic_finding,
+    basic_severity,
+    enhanced_findings,
+    enhanced_severity,
+    image_system,
+    is_object,
+    to_object,
+)
 from ecr_scan_reporter.errors import (
     AccessDeniedError,
     AwsError,
@@ -176,19 +185,24 @@ class EcrRegistry:
         completed_at: datetime | None = None
         operating_system = ""
         findings: list[Finding] = []
+        listed: Counter[str] = Counter()
         with _translated():
             for page in pages:
                 status = page.get("imageScanStatus") or {}
                 found: Any = page.get("imageScanFindings") or {}
                 completed_at = found.get("imageScanCompletedAt") or completed_at
-                findings += map(basic_finding, filter(is_object, found.get("findings") or ()))
+                for entry in filter(is_object, found.get("findings") or ()):
+                    findings.append(basic_finding(entry))
+                    listed[basic_severity(entry)] += 1
                 for entry in filter(is_object, found.get("enhancedFindings") or ()):
                     findings += enhanced_findings(entry)
+                    listed[enhanced_severity(entry)] += 1
                     operating_system = operating_system or image_system(entry)
         return ScanResult(
             status=status.get("status", ""),
             description=clean(status.get("description"), 1024),
             findings=tuple(findings),
+            listed=listed,
             completed_at=completed_at,
             operating_system=operating_system,
         )

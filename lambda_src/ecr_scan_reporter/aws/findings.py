@@ -26,7 +26,7 @@ def basic_finding(entry: Any) -> Finding:
     }
     return Finding(
         id=clean(entry.get("name"), 256),
-        severity=clean(entry.get("severity"), 64) or "UNDEFINED",
+        severity=basic_severity(entry),
         package=attributes.get("package_name", ""),
         installed_versions=_texts(whole_version(attributes.get("package_version"))),
         cvss_score=_score(attributes.get("CVSS3_SCORE") or attributes.get("CVSS2_SCORE")),
@@ -35,8 +35,8 @@ def basic_finding(entry: Any) -> Finding:
 
 
 def enhanced_findings(entry: Any) -> Iterator[Finding]:
-    """Yield one finding per package that an entry of Inspector names; none if Inspector has suppressed or closed it."""
-    if entry.get("status", "ACTIVE") != "ACTIVE":
+    """Yield one finding per package that an entry of Inspector names; none if Inspector has closed it."""
+    if entry.get("status") == "CLOSED":
         return
     details = to_object(entry.get("packageVulnerabilityDetails"))
     vulnerability = clean(details.get("vulnerabilityId"), 256) or clean(entry.get("title"), 256)
@@ -45,7 +45,7 @@ def enhanced_findings(entry: Any) -> Iterator[Finding]:
         yield Finding(
             id=vulnerability,
             aliases=aliases,
-            severity=clean(entry.get("severity"), 64) or "UNTRIAGED",
+            severity=enhanced_severity(entry),
             package=clean(package.get("name"), 256),
             installed_versions=_texts(_installed_version(package)),
             fixed_versions=_texts(whole_version(package.get("fixedInVersion"))),
@@ -54,7 +54,18 @@ def enhanced_findings(entry: Any) -> Iterator[Finding]:
             exploit_available=entry.get("exploitAvailable") == "YES",
             cvss_score=_score(entry.get("score")),
             url=_https_url(details.get("sourceUrl")),
+            suppressed=entry.get("status") == "SUPPRESSED",
         )
+
+
+def basic_severity(entry: Any) -> str:
+    """Return the severity of an entry of basic scanning."""
+    return clean(entry.get("severity"), 64) or "UNDEFINED"
+
+
+def enhanced_severity(entry: Any) -> str:
+    """Return the severity of an entry of Inspector."""
+    return clean(entry.get("severity"), 64) or "UNTRIAGED"
 
 
 def image_system(entry: Any) -> str:

@@ -149,6 +149,7 @@ class ImageRecord(NamedTuple):
         failed: whether the last scan failed.
         unsupported: whether it failed because ECR does not support the image.
         counts: open findings by severity.
+        listed: the number of entries that ECR listed for the last complete scan, by severity; as events count them.
         findings_format: the version of the encoding of the remembered findings.
         parts: how many items hold the findings.
         tags: own ones, or those of the index.
@@ -171,6 +172,7 @@ class ImageRecord(NamedTuple):
     failed: bool = False
     unsupported: bool = False
     counts: Mapping[str, int] | None = None
+    listed: Mapping[str, int] | None = None
     findings_format: int = 0
     parts: int = 0
     tags: tuple[str, ...] = ()
@@ -359,6 +361,7 @@ def image_record(item: Item) -> ImageRecord:
         failed=text(item, "status") == "FAILED",
         unsupported=bool(number(item, "unsupported")),
         counts=json.loads(text(item, "counts") or "{}"),
+        listed=json.loads(text(item, "listed") or "{}"),
         findings_format=number(item, "findings_format"),
         parts=number(item, "parts"),
         tags=tuple(json.loads(text(item, "tags") or "[]")),
@@ -386,6 +389,7 @@ def image_item(pk: str, digest: str, record: ImageRecord) -> dict[str, str | int
         "scanned_at": to_seconds(record.scanned_at),
         "unsupported": int(record.unsupported),
         "counts": json.dumps(record.counts or {}, separators=(",", ":")),
+        "listed": json.dumps(record.listed or {}, separators=(",", ":")),
         "findings_format": record.findings_format,
         "parts": record.parts,
         "tags": pack(dict.fromkeys((*record.tags[:_TAGS], *sorted(record.tags)[:_TAGS]))),

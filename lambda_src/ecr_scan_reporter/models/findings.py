@@ -11,7 +11,7 @@ class Finding(NamedTuple):
     A package may be installed in several versions and places; `installed_versions` and `paths` name them. `aliases` are
     related ids: of a CVE, the advisories that list it; of an advisory, the CVE ids that it lists. Aliases, fixed
     versions, `fix_available` and `exploit_available` are known with enhanced scanning only. `cvss_score` is 0 to 10; 0
-    if it is unknown.
+    if it is unknown. `suppressed`: a person decided in Amazon Inspector not to be told of it.
     """
 
     id: str
@@ -25,6 +25,7 @@ class Finding(NamedTuple):
     cvss_score: float = 0.0
     url: str = ""
     aliases: tuple[str, ...] = ()
+    suppressed: bool = False
 
     def links(self) -> Iterator[tuple[str, str]]:
         """Yield each advisory that is related to the finding with its CVE id: one of them is the finding's own id."""

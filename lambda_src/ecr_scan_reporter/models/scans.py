@@ -1,5 +1,6 @@
 """Scans of images, their results, and outcomes of scan requests."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -48,6 +49,8 @@ class StartOutcome(StrEnum):
 class ScanResult(NamedTuple):
     """The status of an image's last scan, ECR's reason for it, and the findings as ECR lists them.
 
+    `listed` is the number of ECR's entries by severity, as events count them: also those that are listed twice,
+    suppressed or closed.
     `completed_at` (aware) is None after most scans that failed. `operating_system` is the image's, such as
     `ALPINE_LINUX_3_20`; "" if ECR does not name it, as with basic scanning.
     """
@@ -57,3 +60,4 @@ class ScanResult(NamedTuple):
     findings: tuple[Finding, ...]
     completed_at: datetime | None = None
     operating_system: str = ""
+    listed: Mapping[str, int] = {}

@@ -44,6 +44,10 @@ class IgnoredBy(NamedTuple):
     expires: date | None
 
 
+# In place of a rule: a person decided it in Amazon Inspector, which does not say who, or why.
+SUPPRESSED = IgnoredBy("suppressed in Inspector", "", "", None)
+
+
 class KnownFinding(NamedTuple):
     """A finding as it is remembered. Times are aware.
 
@@ -179,11 +183,12 @@ def unchanged(findings: Iterable[KnownFinding]) -> Comparison:
 
 def _first_seen(finding: Finding, now: datetime) -> KnownFinding:
     return KnownFinding(
-        finding,
+        finding._replace(suppressed=False),
         first_seen=now,
         peak_severity=finding.severity,
         fix_known=finding.fix_available,
         exploit_known=finding.exploit_available,
+        ignored_by=SUPPRESSED if finding.suppressed else None,
     )
 
 
@@ -205,21 +210,26 @@ def _seen_again(known: KnownFinding, finding: Finding) -> KnownFinding:
     """Return what to remember of a finding that is still open, or open again."""
     # Aliases stay, so that the finding is known by each of its ids.
     ids = (finding.id, *finding.aliases, known.finding.id, *known.finding.aliases)
+    ended = known.ignored_by == SUPPRESSED and not finding.suppressed
     return KnownFinding(
-        with_ids(finding, finding.id, ids),
+        with_ids(finding, finding.id, ids)._replace(suppressed=False),
         first_seen=known.first_seen,
         peak_severity=finding.severity if _is_raised(known, finding) else known.peak_severity,
         fix_known=known.fix_known or finding.fix_available,
         exploit_known=known.exploit_known or finding.exploit_available,
         overdue_reported=known.overdue_reported,
-        ignored_by=known.ignored_by,
+        ignored_by=SUPPRESSED if finding.suppressed else None if ended else known.ignored_by,
+        was_ignored="was suppressed in Inspector" if ended else "",
     )
 
 
 def _as_listed(finding: Finding, advisory: Finding) -> Finding:
     """Return a finding with the state of its package that an advisory lists, which is about more than this one."""
     return finding._replace(
-        installed_versions=advisory.installed_versions, fixed_versions=advisory.fixed_versions, paths=advisory.paths
+        installed_versions=advisory.installed_versions,
+        fixed_versions=advisory.fixed_versions,
+        paths=advisory.paths,
+        suppressed=advisory.suppressed,
     )
 
 

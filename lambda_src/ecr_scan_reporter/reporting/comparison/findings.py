@@ -75,6 +75,8 @@ def merge(findings: Iterable[Finding], identities: Identities) -> dict[Key, Find
 
 
 def _merge_entries(id_: str, entries: list[Finding]) -> Finding:
+    # What is suppressed says nothing of where it is not.
+    entries = [entry for entry in entries if not entry.suppressed] or entries
     worst = min(entries, key=finding_sort_key)
     if len(entries) == 1 and worst.id == id_:
         return worst

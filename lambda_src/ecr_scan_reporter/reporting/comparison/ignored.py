@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from ecr_scan_reporter.memory.rules import IgnoreRule
 from ecr_scan_reporter.models.findings import Finding, cves_of_advisories
-from ecr_scan_reporter.reporting.comparison.changes import OPEN, Comparison, IgnoredBy, KnownFinding
+from ecr_scan_reporter.reporting.comparison.changes import OPEN, SUPPRESSED, Comparison, IgnoredBy, KnownFinding
 
 
 class RuleMatcher:
@@ -46,6 +46,8 @@ class RuleMatcher:
     def _mark(self, known: KnownFinding, repository: str, cves: Mapping[str, set[str]]) -> KnownFinding:
         matches = list(self._matches(known, repository, cves))
         self.matched.update(rule.key for rule in matches)
+        if known.ignored_by == SUPPRESSED:
+            return known
         if matches:
             first = matches[0]
             self.used.add(first.key)

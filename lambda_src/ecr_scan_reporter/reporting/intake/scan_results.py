@@ -1,5 +1,7 @@
 """Reads from ECR what an event does not say: the findings, or why the scan failed."""
 
+from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -15,11 +17,19 @@ _LAST_READ = 3
 
 
 class CompleteScan(NamedTuple):
-    """A scan whose findings were read to the last page. `completed_at` is aware."""
+    """A scan whose findings were read to the last page.
+
+    Args:
+        completed_at: aware.
+        findings: as ECR lists them.
+        operating_system: of the image; "" if ECR does not name it.
+        listed: the number of ECR's entries by severity, to be compared with the counts of events.
+    """
 
     completed_at: datetime
     findings: tuple[Finding, ...]
     operating_system: str
+    listed: Mapping[str, int] = {}
 
 
 class FailedScan(NamedTuple):
@@ -65,12 +75,14 @@ def read_scan(
     except AwsError as error:
         return _unread(event, receives, str(error))
     if scan.status in (COMPLETE, ACTIVE):
-        if not event.failed and not scan.findings and any((event.counts or {}).values()):
+        # Each finding of a result that was not counted is one entry.
+        listed = scan.listed or Counter(finding.severity for finding in scan.findings)
+        if not event.failed and not listed and any((event.counts or {}).values()):
             # COMPLETE can precede the findings by seconds.
             return _unread(event, receives, "ECR returns no findings yet")
         # With enhanced scanning, ECR's date may be that of the first scan; every event is a new result.
         completed_at = scan.completed_at if scan.status == COMPLETE else None
-        return CompleteScan(completed_at or event.time, scan.findings, scan.operating_system)
+        return CompleteScan(completed_at or event.time, scan.findings, scan.operating_system, listed)
     if event.failed:
         return FailedScan(scan.description)
     if scan.status in IN_PROGRESS:
