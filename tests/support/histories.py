@@ -21,7 +21,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 _GAPS = (HOUR, DAY, HOUR, DAY, 5 * DAY, 16 * DAY, 31 * DAY)
 _OUTCOMES = (*9 * ("COMPLETE",), "FAILED", "FAILED", "SCAN_ELIGIBILITY_EXPIRED", "IN_PROGRESS", "UNREADABLE")
 _DELIVERIES = (*6 * ("once",), "twice at once", "twice", "late")
-_TAGS = (("1.0",), ("1.1",), ("1.2",), ("1.3-slim",), ("2.0",))
+_TAGS = (("1.0",), ("1.1",), ("main-3f2a9c1",), ("1.3-slim",), ("2.0",), ("main-5176135",), ("main-deadbee",))
 # This image was there before the memory.
 _OLD = 4
 

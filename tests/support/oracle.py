@@ -297,8 +297,9 @@ def _fold(entries: Sequence[Entry]) -> dict[Key, Known]:
 
 
 def _labels(tags: Iterable[str]) -> list[str]:
-    """Return the tags in their order, and then their families: digits stand for any digits."""
-    return [f"tag {tag}" for tag in sorted(tags)] + sorted({"family " + re.sub("[0-9]+", "0", tag) for tag in tags})
+    """Return the tags in their order, and then their families: commits stand for any commit, digits for any digits."""
+    families = {re.sub("[0-9]+", "0", re.sub(r"(?<=-)[0-9a-f]{7}$", "commit", tag)) for tag in tags}
+    return [f"tag {tag}" for tag in sorted(tags)] + [f"family {family}" for family in sorted(families)]
 
 
 def _positive(counts: Mapping[str, int]) -> dict[str, int]:
