@@ -1,6 +1,5 @@
 """The reporter over HTTP, with rules for ignored findings in its table."""
 
-import json
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -14,6 +13,7 @@ from ecr_scan_reporter.memory.rules import RuleMemory
 from ecr_scan_reporter.messages.overdue import OverdueMessage
 from fake_aws import FakeScan, Fault, digest_of
 from support.fixtures import embedded_metrics
+from support.ignored_findings import rule, set_rules
 from support.invocations import REGISTRY
 from support.reporter_harness import CHAT, ReporterHarness, document, enhanced, found, mail
 from support.virtual_time import TIME
@@ -24,21 +24,6 @@ A = enhanced("CVE-2026-0001", "CRITICAL", "openssl")
 B = enhanced("CVE-2026-0002", "HIGH", "zlib")
 C = enhanced("CVE-2026-0003", "HIGH", "zlib")
 D = enhanced("CVE-2026-0004", "HIGH", "curl")
-
-
-def rule(**values: Any) -> dict[str, Any]:
-    end = {} if "expires" in values or "until_fixed" in values else {"expires": "2025-12-03"}
-    return {"reason": "The function is not called.", "owner": "team-a", **end, **values}
-
-
-def set_rules(*chunks: Any) -> None:
-    """Write rules as Terraform does: each chunk is an item."""
-    table = reporter.dependencies().table
-    table.delete_many(("IGNORED", str(number)) for number in range(20))
-    table.put_many(
-        {"pk": "IGNORED", "sk": str(number), "rules": chunk if isinstance(chunk, str) else json.dumps(chunk)}
-        for number, chunk in enumerate(chunks)
-    )
 
 
 def scan(

@@ -116,3 +116,38 @@ def test_mail_says_when_its_scans_ended(inbox: ReporterHarness, times: tuple[str
     assert inbox.report(*(event | {"time": time} for event, time in zip(events, times, strict=True))) == []
     [report] = inbox.reports()
     assert f"\nAccount 123456789012, eu-west-1, {period}\n" in mail(report)
+
+
+GO = ("v0.0.0-20230731152917-f99041a5c027", "v0.0.0-20230822171919-50b966667fb2")
+LONG = "github.com/open-policy-agent/opa-envoy-plugin/v2"
+
+
+@pytest.mark.parametrize(
+    ("package", "installed", "fixed", "fields"),
+    [
+        ("golang.org/x/net", GO[0], [GO[1]], {}),
+        (LONG, GO[0], [GO[1]], {"exploitAvailable": "YES"}),
+        (LONG, "x" * 256, [GO[1], "v1.2.3", GO[0], "v2.0.0"], {"exploitAvailable": "YES"}),
+        ("log4j-core", "2.14.1", ["1" * 71], {}),
+        ("p" * 256, "1.0", [], {"exploitAvailable": "YES"}),
+    ],
+    ids=["pseudo-versions", "long package", "several", "as long as a line", "no fix"],
+)
+def test_version_that_fixes_is_whole_in_the_mail(
+    inbox: ReporterHarness, package: str, installed: str, fixed: list[str], fields: dict[str, str]
+) -> None:
+    entry = enhanced("CVE-2023-39325", "HIGH", package, **fields)
+    versions = [{"name": package, "version": installed, "fixedInVersion": version} for version in fixed]
+    entry["packageVulnerabilityDetails"]["vulnerablePackages"] = versions or [{"name": package, "version": installed}]
+    scan = FakeScan(enhanced_findings=[entry, enhanced("CVE-2023-0001", "HIGH", "zlib", "1.3")])
+    assert inbox.report(*(inbox.image(f"app-{number}", "1.0", scan=scan) for number in range(2))) == []
+    text = mail(inbox.reports()[-1])
+    fix_first, first, _ = text.split("app-")[0], text.split("app-")[1], text.split("app-")[2]
+    shown = sorted(fixed)
+    assert all(version in fix_first for version in shown[:2])
+    assert all(version in first for version in shown[:3])
+    assert ("exploit known" in first) == bool(fields)
+    assert max(len(line) for line in text.splitlines() if "https://" not in line) <= 76
+    # What fits on one line stays on one.
+    assert "\n  zlib 1.0 -> 1.3                              2 images: 2 high\n" in text
+    assert "\n   NEW  HIGH      CVE-2023-0001  zlib 1.0, fixed in 1.3\n" in text

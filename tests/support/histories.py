@@ -21,7 +21,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 _GAPS = (HOUR, DAY, HOUR, DAY, 5 * DAY, 16 * DAY, 31 * DAY)
 _OUTCOMES = (*9 * ("COMPLETE",), "FAILED", "FAILED", "SCAN_ELIGIBILITY_EXPIRED", "IN_PROGRESS", "UNREADABLE")
 _DELIVERIES = (*6 * ("once",), "twice at once", "twice", "late")
-_TAGS = (("1.0",), ("1.1",), ("1.2",), ("1.3-slim",), ("2.0",))
+_TAGS = (("1.0",), ("1.1",), ("main-3f2a9c1",), ("1.3-slim",), ("2.0",), ("main-5176135",), ("main-deadbee",))
 # This image was there before the memory.
 _OLD = 4
 
@@ -41,7 +41,7 @@ class Dice:
 
 @dataclass(frozen=True)
 class RawEntry:
-    """An entry of a scan as ECR has it: `form` is by which of its ids the vulnerability goes."""
+    """An entry of a scan as ECR has it: `form` is by which of its ids the vulnerability goes, and what it shares."""
 
     entry: Entry
     form: str
@@ -52,8 +52,9 @@ class RawEntry:
 
     @property
     def aliases(self) -> tuple[str, ...]:
-        other = {"GHSA": "CVE", "both": "GHSA"}.get(self.form)
-        return (f"{other}-{self.entry.key[0]}",) if other else ()
+        own = self.entry.key[0]
+        forms = {"GHSA": (f"CVE-{own}",), "both": (f"GHSA-{own}",), "shared": ("GHSA-0", f"GHSA-{own}")}
+        return forms.get(self.form, ())
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def entries(dice: Dice, most: int = 6) -> tuple[RawEntry, ...]:
                 dice.pick((False, True)),
                 dice.pick((False, False, True)),
             ),
-            dice.pick(("CVE", "GHSA", "both")),
+            dice.pick(("CVE", "GHSA", "both", "shared")),
         )
         for _ in range(dice.pick(range(most + 1)))
     )

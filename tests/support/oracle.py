@@ -74,6 +74,7 @@ class ImageState:
     failed: bool = False
     tags: tuple[str, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
+    listed: Mapping[str, int] = field(default_factory=dict)
     reported_at: datetime | None = None
     findings: dict[Key, Known] = field(default_factory=dict)
 
@@ -142,6 +143,7 @@ class Oracle:
         if first:
             self._join(digest, tags, image.pushed_at)
         image.tags, image.scanned_at = tags, result.completed_at
+        image.listed = Counter(entry.severity for entry in result.entries)
         open_before = sum(known.gone_at is None for known in before.values())
         image.findings, words = self._compare(result.entries, before, at, successor)
         image.counts = Counter(known.severity for known in image.open().values())
@@ -161,10 +163,10 @@ class Oracle:
 
     def _unread(self, image: ImageState, tags: tuple[str, ...], counts: Mapping[str, int], result: Result) -> Verdict:
         image.tags = tags
-        worth = _positive(counts) != _positive(image.counts) and self._over(counts)
+        worth = _positive(counts) != _positive(image.listed) and self._over(counts)
         never_read = image.scanned_at is None
         if never_read:
-            image.counts = counts
+            image.counts = image.listed = counts
         if result.status == "SCAN_ELIGIBILITY_EXPIRED":
             return Verdict()
         # A scan that was complete came after the one that failed, even if nobody could read its findings.
@@ -295,8 +297,9 @@ def _fold(entries: Sequence[Entry]) -> dict[Key, Known]:
 
 
 def _labels(tags: Iterable[str]) -> list[str]:
-    """Return the tags in their order, and then their families: digits stand for any digits."""
-    return [f"tag {tag}" for tag in sorted(tags)] + sorted({"family " + re.sub("[0-9]+", "0", tag) for tag in tags})
+    """Return the tags in their order, and then their families: commits stand for any commit, digits for any digits."""
+    families = {re.sub("[0-9]+", "0", re.sub(r"(?<=-)[0-9a-f]{7}$", "commit", tag)) for tag in tags}
+    return [f"tag {tag}" for tag in sorted(tags)] + [f"family {family}" for family in sorted(families)]
 
 
 def _positive(counts: Mapping[str, int]) -> dict[str, int]:

@@ -11,6 +11,15 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
 from ecr_scan_reporter.aws.clients import create_client
+from ecr_scan_reporter.aws.findings import (
+    basic_finding,
+    basic_severity,
+    enhanced_findings,
+    enhanced_severity,
+    image_system,
+    is_object,
+    to_object,
+)
 from ecr_scan_reporter.errors import (
     AccessDeniedError,
     AwsError,
@@ -188,25 +197,25 @@ class EcrRegistry:
                 status = page.get("imageScanStatus") or {}
                 found: Any = page.get("imageScanFindings") or {}
                 completed_at = found.get("imageScanCompletedAt") or completed_at
-                basic, enhanced = (
-                    list(filter(_is_object, found.get(name) or ())) for name in ("findings", "enhancedFindings")
-                )
-                scanner = scanner or (
-                    "enhanced" if enhanced or status.get("status") == ACTIVE else "basic" if basic else ""
-                )
-                listed.update(clean(entry.get("severity"), 64) for entry in (*basic, *enhanced))
-                findings += map(_basic_finding, basic)
+                basic = list(filter(is_object, found.get("findings") or ()))
+                enhanced = list(filter(is_object, found.get("enhancedFindings") or ()))
+                is_enhanced = enhanced or status.get("status") == ACTIVE
+                scanner = scanner or ("enhanced" if is_enhanced else "basic" if basic else "")
+                for entry in basic:
+                    findings.append(basic_finding(entry))
+                    listed[basic_severity(entry)] += 1
                 for entry in enhanced:
-                    findings += _enhanced_findings(entry)
-                    operating_system = operating_system or _operating_system(entry)
+                    findings += enhanced_findings(entry)
+                    listed[enhanced_severity(entry)] += 1
+                    operating_system = operating_system or image_system(entry)
         return ScanResult(
             status=status.get("status", ""),
             description=clean(status.get("description"), 1024),
             findings=tuple(findings),
+            listed=listed,
             completed_at=completed_at,
             operating_system=operating_system,
             scanner=scanner,
-            listed=listed,
         )
 
     def index_manifests(self, repository: str, indexes: Sequence[str]) -> dict[str, list[IndexChild]]:
@@ -300,100 +309,16 @@ def _children(index: str, manifest: str) -> Iterator[IndexChild]:
         entries = json.loads(manifest)["manifests"]
     except (KeyError, RecursionError, TypeError, ValueError):
         return
-    for entry in filter(_is_object, entries if isinstance(entries, list) else ()):
+    for entry in filter(is_object, entries if isinstance(entries, list) else ()):
         digest = entry.get("digest")
         if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
             continue
-        platform, annotations = (_object(entry.get(name)) for name in ("platform", "annotations"))
+        platform, annotations = (to_object(entry.get(name)) for name in ("platform", "annotations"))
         parts = (clean(platform.get(part), 64) for part in ("os", "architecture", "variant"))
         name = "/".join(part for part in parts if part)
         # BuildKit marks its attestations in both ways.
         marked = annotations.get("vnd.docker.reference.type") == "attestation-manifest"
         yield IndexChild(index, digest, name, marked or name == "unknown/unknown")
-
-
-def _basic_finding(entry: Any) -> Finding:
-    attributes = {
-        clean(attribute.get("key"), 128): clean(attribute.get("value"), 256)
-        for attribute in filter(_is_object, entry.get("attributes") or ())
-    }
-    return Finding(
-        id=clean(entry.get("name"), 256),
-        severity=clean(entry.get("severity"), 64) or "UNDEFINED",
-        package=attributes.get("package_name", ""),
-        installed_versions=_versions(attributes.get("package_version")),
-        cvss_score=_score(attributes.get("CVSS3_SCORE") or attributes.get("CVSS2_SCORE")),
-        url=_https_url(entry.get("uri")),
-    )
-
-
-def _enhanced_findings(entry: Any) -> Iterator[Finding]:
-    """Yield one finding per package that the entry names; none if Inspector has suppressed or closed the finding."""
-    if entry.get("status", "ACTIVE") != "ACTIVE":
-        return
-    details = _object(entry.get("packageVulnerabilityDetails"))
-    vulnerability = clean(details.get("vulnerabilityId"), 256) or clean(entry.get("title"), 256)
-    aliases = _aliases(vulnerability, details.get("relatedVulnerabilities"))
-    for package in list(filter(_is_object, details.get("vulnerablePackages") or ())) or [{}]:
-        yield Finding(
-            id=vulnerability,
-            aliases=aliases,
-            severity=clean(entry.get("severity"), 64) or "UNTRIAGED",
-            package=clean(package.get("name"), 256),
-            installed_versions=_versions(package.get("version")),
-            fixed_versions=_versions(package.get("fixedInVersion")),
-            paths=_versions(package.get("filePath")),
-            fix_available=entry.get("fixAvailable") in ("YES", "PARTIAL"),
-            exploit_available=entry.get("exploitAvailable") == "YES",
-            cvss_score=_score(entry.get("score")),
-            url=_https_url(details.get("sourceUrl")),
-        )
-
-
-def _aliases(vulnerability: str, related: object) -> tuple[str, ...]:
-    """Return the related ids that name the same vulnerability: the CVE id of a GHSA id, and vice versa.
-
-    Other related ids are not aliases: a distribution's advisory relates to every CVE that it fixes.
-    """
-    other = {"CVE": "GHSA-", "GHSA": "CVE-"}.get(vulnerability.partition("-")[0])
-    ids = (clean(value, 256) for value in related) if isinstance(related, list) else ()
-    return tuple(sorted({alias for alias in ids if other and alias.startswith(other)}))
-
-
-def _operating_system(entry: Any) -> str:
-    for resource in filter(_is_object, entry.get("resources") or ()):
-        image = _object(_object(resource.get("details")).get("awsEcrContainerImage"))
-        if platform := clean(image.get("platform"), 128):
-            return platform
-    return ""
-
-
-def _is_object(value: object) -> bool:
-    return isinstance(value, dict)
-
-
-def _object(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _versions(value: object) -> tuple[str, ...]:
-    text = clean(value, 256)
-    # Inspector writes "NotAvailable" if there is no fixed version.
-    return (text,) if text and text != "NotAvailable" else ()
-
-
-def _https_url(value: object) -> str:
-    text = clean(value, 2048)
-    return text if text.startswith("https://") and text.isprintable() and " " not in text else ""
-
-
-def _score(value: object) -> float:
-    """Parse a CVSS score; 0 if it is not a number from 0 to 10."""
-    try:
-        score = float(str(value or 0))
-    except ValueError:
-        return 0.0
-    return score if 0 <= score <= 10 else 0.0
 
 
 def _per_image_outcome(error: ClientError) -> StartOutcome | None:

@@ -149,6 +149,7 @@ class ImageRecord(NamedTuple):
         unsupported: whether it failed because ECR does not support the image.
         scanner: "basic" or "enhanced", of the last complete scan; "" if that is not known.
         counts: open findings by severity.
+        listed: the number of entries that ECR listed for the last complete scan, by severity; as events count them.
         findings_format: the version of the encoding of the remembered findings.
         parts: how many items hold the findings.
         tags: own ones, or those of the index.
@@ -175,6 +176,7 @@ class ImageRecord(NamedTuple):
     unsupported: bool = False
     scanner: str = ""
     counts: Mapping[str, int] | None = None
+    listed: Mapping[str, int] | None = None
     findings_format: int = 0
     parts: int = 0
     tags: tuple[str, ...] = ()
@@ -348,6 +350,7 @@ def image_record(item: Item) -> ImageRecord:
         unsupported=bool(number(item, "unsupported")),
         scanner=text(item, "scanner"),
         counts=json.loads(text(item, "counts") or "{}"),
+        listed=json.loads(text(item, "listed") or "{}"),
         findings_format=number(item, "findings_format"),
         parts=number(item, "parts"),
         tags=tuple(json.loads(text(item, "tags") or "[]")),
@@ -379,6 +382,7 @@ def image_item(pk: str, digest: str, record: ImageRecord) -> dict[str, Value]:
         "unsupported": int(record.unsupported),
         "scanner": record.scanner,
         "counts": json.dumps(record.counts or {}, separators=(",", ":")),
+        "listed": json.dumps(record.listed or {}, separators=(",", ":")),
         "findings_format": record.findings_format,
         "parts": record.parts,
         "tags": pack(dict.fromkeys((*record.tags[:_TAGS], *sorted(record.tags)[:_TAGS]))),

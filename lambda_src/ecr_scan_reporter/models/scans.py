@@ -49,9 +49,11 @@ class StartOutcome(StrEnum):
 class ScanResult(NamedTuple):
     """The status of an image's last scan, ECR's reason for it, and the findings as ECR lists them.
 
+    `listed` is the number of ECR's entries by severity, as events count them: also those that are listed twice,
+    suppressed or closed.
     `completed_at` (aware) is None after most scans that failed. `operating_system` is the image's, such as
     `ALPINE_LINUX_3_20`; "" if ECR does not name it, as with basic scanning. `scanner` is "basic" or "enhanced"; "" if
-    nothing tells. `listed` is the number of entries by severity, duplicates and suppressed ones included.
+    nothing tells.
     """
 
     status: str

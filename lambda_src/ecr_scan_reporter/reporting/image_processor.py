@@ -366,7 +366,7 @@ class ImageProcessor:
         if before.revision == 0:
             self.memory.known_since(image, self.now)
         counts = {severity: number for severity, number in (event.counts or {}).items() if number}
-        changed = event.counts is None or counts != (before.counts or {})
+        changed = event.counts is None or counts != (before.listed or {})
         over = event.counts is None or over_thresholds(counts, self.settings.thresholds)
         record, report = before._replace(event_at=event.time, tags=event.tags or before.tags), None
         if not scan.expired:
@@ -375,7 +375,7 @@ class ImageProcessor:
         if changed and over and not scan.expired:
             report = self._unread_report(event, record, scan, counts)
         if before.scanned_at is None:
-            record = record._replace(counts=counts)
+            record = record._replace(counts=counts, listed=counts)
         return self._remember(image, event.time, record, run, report=report)
 
     def _unread_report(
@@ -443,6 +443,7 @@ def _updated(record: ImageRecord, judged: Judged, baseline: _Baseline, scan: Com
         scanner=scan.scanner,
         predecessor=baseline.link.predecessor.digest if baseline.link.predecessor else record.predecessor,
         counts=open_counts(comparison),
+        listed=scan.listed,
         findings_format=FINDINGS_FORMAT,
         ledger=add_to_ledger(record.ledger, comparison, first=baseline.first, inventory=baseline.inventory),
         updates=best_updates(comparison.without_ignored()),

@@ -86,6 +86,7 @@ def test_whole_answer_is_read() -> None:
     result = scan_result(ANSWER)
     assert ids(result.findings) == IDS["findings"] + IDS["enhancedFindings"]
     assert (result.status, result.operating_system) == ("COMPLETE", "DEBIAN_12")
+    assert result.listed == {"HIGH": 2, "CRITICAL": 2}
 
 
 @pytest.mark.parametrize("path", list(paths(ANSWER)), ids=lambda path: ".".join(map(str, path)))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.severities import severity_rank
-from ecr_scan_reporter.reporting.comparison.findings import Aliases, merge
+from ecr_scan_reporter.reporting.comparison.findings import Identities, merge, with_ids
 
 # A finding that was gone for longer is new when it returns.
 _BACK_WITHIN = timedelta(days=30)
@@ -64,6 +64,10 @@ class IgnoredBy(NamedTuple):
     reason: str
     owner: str
     expires: date | None
+
+
+# In place of a rule: a person decided it in Amazon Inspector, which does not say who, or why.
+SUPPRESSED = IgnoredBy("suppressed in Inspector", "", "", None)
 
 
 class KnownFinding(NamedTuple):
@@ -168,25 +172,30 @@ def compare(
         known_here: the findings of another image of the repository, which this image does not replace.
     """
     scan = list(scan)
-    aliases = Aliases([*scan, *(known.finding for known in remembered)])
-    present = {aliases.key(finding): finding for finding in merge(scan, aliases)}
-    installed = {(finding.package, version) for finding in present.values() for version in finding.installed_versions}
+    known_here = tuple(known_here)
+    still_open = [known.finding for known in remembered if not known.gone_at]
+    identities = Identities(scan, [known.finding for known in (*remembered, *known_here)], still_open)
+    present = merge(scan, identities)
+    advisories = dict(present)
+    installed = {(finding.package, version) for finding in scan for version in finding.installed_versions}
     changes: dict[Change, list[KnownFinding]] = {change: [] for change in Change}
     gone_before: list[KnownFinding] = []
     # Open findings first: a finding of the scan may have the ids of one that is open and of one that is gone.
     for known in sorted(remembered, key=lambda known: known.gone_at is not None):
         if known.gone_at and now - known.gone_at > _BACK_WITHIN:
             continue
-        if finding := present.pop(aliases.key(known.finding), None):
+        if finding := present.pop(identities.key(known.finding), None):
             change = Change.BACK if known.gone_at else _open_change(known, finding, thresholds)
             changes[change].append(_seen_again(known, finding))
         elif known.gone_at:
             gone_before.append(known)
+        elif advisory := identities.advisory_about(known.finding, advisories):
+            changes[Change.STILL_OPEN].append(_seen_again(known, _as_listed(known.finding, advisory)))
         elif absence is not Absence.OF_OTHER_SCANNER:
             change, absent = _absent(known, installed, now, absence)
             changes[change].append(absent)
     for known in known_here:
-        if not known.gone_at and (finding := present.pop(aliases.key(known.finding), None)):
+        if not known.gone_at and (finding := present.pop(identities.key(known.finding), None)):
             changes[Change.KNOWN_HERE].append(_seen_again(known, finding)._replace(overdue_reported=False))
     changes[Change.NEW] += (_first_seen(finding, now) for finding in present.values())
     comparison = Comparison((), {change: tuple(found) for change, found in changes.items()})
@@ -202,11 +211,12 @@ def unchanged(findings: Iterable[KnownFinding]) -> Comparison:
 
 def _first_seen(finding: Finding, now: datetime) -> KnownFinding:
     return KnownFinding(
-        finding,
+        finding._replace(suppressed=False),
         first_seen=now,
         peak_severity=finding.severity,
         fix_known=finding.fix_available,
         exploit_known=finding.exploit_available,
+        ignored_by=SUPPRESSED if finding.suppressed else None,
     )
 
 
@@ -227,15 +237,27 @@ def _open_change(known: KnownFinding, finding: Finding, thresholds: Mapping[str,
 def _seen_again(known: KnownFinding, finding: Finding) -> KnownFinding:
     """Return what to remember of a finding that is still open, or open again."""
     # Aliases stay, so that the finding is known by each of its ids.
-    ids = {finding.id, *finding.aliases, known.finding.id, *known.finding.aliases}
+    ids = (finding.id, *finding.aliases, known.finding.id, *known.finding.aliases)
+    ended = known.ignored_by == SUPPRESSED and not finding.suppressed
     return KnownFinding(
-        finding._replace(aliases=tuple(sorted(ids - {finding.id}))),
+        with_ids(finding, finding.id, ids)._replace(suppressed=False),
         first_seen=known.first_seen,
         peak_severity=finding.severity if _is_raised(known, finding) else known.peak_severity,
         fix_known=known.fix_known or finding.fix_available,
         exploit_known=known.exploit_known or finding.exploit_available,
         overdue_reported=known.overdue_reported,
-        ignored_by=known.ignored_by,
+        ignored_by=SUPPRESSED if finding.suppressed else None if ended else known.ignored_by,
+        was_ignored="was suppressed in Inspector" if ended else "",
+    )
+
+
+def _as_listed(finding: Finding, advisory: Finding) -> Finding:
+    """Return a finding with the state of its package that an advisory lists, which is about more than this one."""
+    return finding._replace(
+        installed_versions=advisory.installed_versions,
+        fixed_versions=advisory.fixed_versions,
+        paths=advisory.paths,
+        suppressed=advisory.suppressed,
     )
 
 

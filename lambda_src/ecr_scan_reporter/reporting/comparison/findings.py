@@ -1,63 +1,98 @@
 """Merges and sorts the findings of one image."""
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
-from ecr_scan_reporter.models.findings import Finding
+from ecr_scan_reporter.models.findings import Finding, cves_of_advisories, is_cve
 from ecr_scan_reporter.models.severities import severity_rank
 
-
-class Aliases:
-    """The ids that mean the same vulnerability of the same package, according to the findings."""
-
-    def __init__(self, findings: Iterable[Finding]) -> None:
-        self._parents: dict[tuple[str, str], tuple[str, str]] = {}
-        for finding in findings:
-            for alias in finding.aliases:
-                first, second = self.key(finding), self._root((finding.package, alias))
-                self._parents[max(first, second)] = min(first, second)
-
-    def key(self, finding: Finding) -> tuple[str, str]:
-        """Return what identifies a finding: its package and one of the ids of its vulnerability."""
-        return self._root((finding.package, finding.id))
-
-    def _root(self, key: tuple[str, str]) -> tuple[str, str]:
-        while (parent := self._parents.get(key, key)) != key:
-            key = parent
-        return key
+# What identifies a finding in an image: its package, and the id of its vulnerability.
+Key = tuple[str, str]
 
 
-def merge(findings: Iterable[Finding], aliases: Aliases | None = None) -> list[Finding]:
-    """Merge entries of the same vulnerability in the same package into one finding.
+class Identities:
+    """Says which vulnerability each entry of a scan is: two CVE ids are never one, whatever advisories they share.
 
-    A package that is installed in several versions or places has one entry for each of them, and a vulnerability with
-    aliases may have one for each of its ids.
+    An entry with a CVE id is that vulnerability. An entry of an advisory is the CVE that the advisory stands for, if
+    that is exactly one, and otherwise a vulnerability of its own. What was once told apart stays so.
+
+    Args:
+        scan: the entries of a scan.
+        known: the findings that are remembered of the image.
+        still_open: those of them that are open.
+    """
+
+    def __init__(self, scan: Sequence[Finding], known: Sequence[Finding], still_open: Iterable[Finding]) -> None:
+        self._open = {(finding.package, finding.id) for finding in still_open}
+        self._everywhere = cves_of_advisories([*scan, *known])
+        self._listed: defaultdict[Key, set[str]] = defaultdict(set)
+        for finding in (*scan, *known):
+            if not is_cve(finding.id):
+                self._listed[finding.package, finding.id].update(cve for _, cve in finding.links())
+
+    def key(self, finding: Finding) -> Key:
+        """Return what identifies an entry, or a finding that is remembered."""
+        own = finding.package, finding.id
+        if is_cve(finding.id):
+            return own
+        # What the advisory lists itself counts more than what lists it.
+        cves = self._listed.get(own) or self._everywhere.get(finding.id, set())
+        if len(cves) != 1:
+            return own
+        [cve] = cves
+        named = finding.package, cve
+        return own if own in self._open and named in self._open else named
+
+    def advisory_about(self, finding: Finding, present: Mapping[Key, Finding]) -> Finding | None:
+        """Return what a scan has in place of a finding that it lacks: an advisory that has gained another CVE id.
+
+        Args:
+            finding: one that is remembered.
+            present: the merged findings of the scan.
+        """
+        for advisory, cve in finding.links() if is_cve(finding.id) else ():
+            key = finding.package, advisory
+            if key in present and cve in (self._listed.get(key) or {cve}):
+                return present[key]
+        return None
+
+
+def merge(findings: Iterable[Finding], identities: Identities) -> dict[Key, Finding]:
+    """Merge the entries of each vulnerability in each package into one finding; return them by what identifies them.
+
+    A package that is installed in several versions or places has one entry for each of them, and a vulnerability may
+    have one for each of its ids.
 
     Args:
         findings: of one image.
-        aliases: what is known about aliases; by default what the findings themselves say.
+        identities: what identifies them.
     """
-    findings = list(findings)
-    aliases = aliases or Aliases(findings)
-    merged: dict[tuple[str, str], list[Finding]] = {}
+    merged: dict[Key, list[Finding]] = {}
     for finding in findings:
-        merged.setdefault(aliases.key(finding), []).append(finding)
-    return [entries[0] if len(entries) == 1 else _merge_entries(entries) for entries in merged.values()]
+        merged.setdefault(identities.key(finding), []).append(finding)
+    return {key: _merge_entries(key[1], entries) for key, entries in merged.items()}
 
 
-def _merge_entries(entries: list[Finding]) -> Finding:
+def _merge_entries(id_: str, entries: list[Finding]) -> Finding:
+    # What is suppressed says nothing of where it is not.
+    entries = [entry for entry in entries if not entry.suppressed] or entries
     worst = min(entries, key=finding_sort_key)
-    ids = {entry.id for entry in entries} | {alias for entry in entries for alias in entry.aliases}
-    name = min((entry.id for entry in entries), key=lambda id_: (not id_.startswith("CVE-"), id_))
-    return worst._replace(
-        id=name,
-        aliases=tuple(sorted(ids - {name})),
+    if len(entries) == 1 and worst.id == id_:
+        return worst
+    return with_ids(worst, id_, (entry_id for entry in entries for entry_id in (entry.id, *entry.aliases)))._replace(
         installed_versions=_distinct(entry.installed_versions for entry in entries),
         fixed_versions=_distinct(entry.fixed_versions for entry in entries),
         paths=_distinct(entry.paths for entry in entries),
         fix_available=any(entry.fix_available for entry in entries),
         exploit_available=any(entry.exploit_available for entry in entries),
     )
+
+
+def with_ids(finding: Finding, id_: str, related: Iterable[str]) -> Finding:
+    """Return a finding by the id of its vulnerability, with those of the related ids that may be aliases of that."""
+    aliases = {alias for alias in related if is_cve(alias) is not is_cve(id_)}
+    return finding._replace(id=id_, aliases=tuple(sorted(aliases)))
 
 
 def finding_sort_key(finding: Finding) -> tuple[int, bool, bool, float, str, str]:

@@ -1,11 +1,11 @@
 """Matches findings with the rules of `ignored_findings`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from ecr_scan_reporter.memory.rules import IgnoreRule
-from ecr_scan_reporter.models.findings import Finding
-from ecr_scan_reporter.reporting.comparison.changes import OPEN, Comparison, IgnoredBy, KnownFinding
+from ecr_scan_reporter.models.findings import Finding, cves_of_advisories
+from ecr_scan_reporter.reporting.comparison.changes import OPEN, SUPPRESSED, Comparison, IgnoredBy, KnownFinding
 
 
 class RuleMatcher:
@@ -34,17 +34,20 @@ class RuleMatcher:
 
     def apply(self, comparison: Comparison, repository: str) -> Comparison:
         """Return the same comparison; each open finding has the rule that ignores it, if there is one."""
+        cves = cves_of_advisories(known.finding for known in comparison.findings)
         changes = {
-            change: tuple(self._mark(known, repository) for known in found) if change in OPEN else found
+            change: tuple(self._mark(known, repository, cves) for known in found) if change in OPEN else found
             for change, found in comparison.changes.items()
         }
         gone = [known for known in comparison.findings if known.gone_at]
         marked = Comparison((), changes)
         return marked._replace(findings=(*marked.open(), *gone))
 
-    def _mark(self, known: KnownFinding, repository: str) -> KnownFinding:
-        matches = list(self._matches(known, repository))
+    def _mark(self, known: KnownFinding, repository: str, cves: Mapping[str, set[str]]) -> KnownFinding:
+        matches = list(self._matches(known, repository, cves))
         self.matched.update(rule.key for rule in matches)
+        if known.ignored_by == SUPPRESSED:
+            return known
         if matches:
             first = matches[0]
             self.used.add(first.key)
@@ -54,8 +57,8 @@ class RuleMatcher:
             return known._replace(ignored_by=None, was_ignored=self._describe_end(known, known.ignored_by))
         return known
 
-    def _matches(self, known: KnownFinding, repository: str) -> Iterator[IgnoreRule]:
-        for rule in self._candidates(known.finding):
+    def _matches(self, known: KnownFinding, repository: str, cves: Mapping[str, set[str]]) -> Iterator[IgnoreRule]:
+        for rule in self._candidates(known.finding, cves):
             if rule.repositories and not rule.repositories.match(repository):
                 continue
             if rule.expires is None and known.fix_known:
@@ -63,12 +66,14 @@ class RuleMatcher:
             elif rule.expires is None or self._today < rule.expires:
                 yield rule
 
-    def _candidates(self, finding: Finding) -> list[IgnoreRule]:
-        """Return the rules that name a finding, by any of its ids or by its package, in the order of the list."""
+    def _candidates(self, finding: Finding, cves: Mapping[str, set[str]]) -> list[IgnoreRule]:
+        """Return the rules that name a finding, by an id or by its package, in the order of the list.
+
+        An advisory that is related to several CVE ids stands for none of them.
+        """
+        aliases = (other for link in finding.links() if len(cves[link[0]]) == 1 for other in link)
         found = {
-            position: rule
-            for id_ in (finding.id, *finding.aliases)
-            for position, rule in self._by_id.get(id_.casefold(), ())
+            position: rule for id_ in (finding.id, *aliases) for position, rule in self._by_id.get(id_.casefold(), ())
         }
         found.update(self._by_package.get(finding.package, ()))
         return [found[position] for position in sorted(found)]

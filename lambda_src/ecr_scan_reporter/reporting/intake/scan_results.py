@@ -1,5 +1,7 @@
 """Reads from ECR what an event does not say: the findings, or why the scan failed."""
 
+from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -22,8 +24,9 @@ class CompleteScan(NamedTuple):
 
     Args:
         completed_at: aware.
-        findings: all that ECR lists.
-        operating_system: of the image; "" if it is not known.
+        findings: as ECR lists them.
+        operating_system: of the image; "" if ECR does not name it.
+        listed: the number of ECR's entries by severity, to be compared with the counts of events.
         scanner: "basic" or "enhanced"; "" if that is not known.
         shorter: how the list differs from its event, which counts more findings; "" if it does not.
         last_read: whether the list is not read again.
@@ -32,6 +35,7 @@ class CompleteScan(NamedTuple):
     completed_at: datetime
     findings: tuple[Finding, ...]
     operating_system: str
+    listed: Mapping[str, int] = {}
     scanner: str = ""
     shorter: str = ""
     last_read: bool = True
@@ -85,13 +89,15 @@ def read_scan(
         return _unread(event, receives, str(error))
     last_read = receives >= _LAST_READ
     if scan.status in (COMPLETE, ACTIVE):
-        if not event.failed and not scan.findings and any((event.counts or {}).values()):
+        # Each finding of a result that was not counted is one entry.
+        listed = scan.listed or Counter(finding.severity for finding in scan.findings)
+        if not event.failed and not listed and any((event.counts or {}).values()):
             # COMPLETE can precede the findings by seconds.
             return _unread(event, receives, "ECR returns no findings yet")
         if _is_older(scan, event) and not last_read:
             raise FindingsNotReadError(f"ECR lists the scan of {scan.completed_at} still")
         if not event.failed or not _is_older(scan, event):
-            return _complete(event, scan, last_read=last_read)
+            return _complete(event, scan, listed, last_read=last_read)
     if event.failed:
         return FailedScan(scan.description)
     if scan.status in IN_PROGRESS:
@@ -100,23 +106,17 @@ def read_scan(
     return UnreadScan(reason, expired=scan.status == EXPIRED)
 
 
-def _complete(event: ScanEvent, scan: ScanResult, *, last_read: bool) -> CompleteScan:
-    counted, listed = sum((event.counts or {}).values()), sum(scan.listed.values())
+def _complete(event: ScanEvent, scan: ScanResult, listed: Mapping[str, int], *, last_read: bool) -> CompleteScan:
+    counted, found = sum((event.counts or {}).values()), sum(listed.values())
     shorter = ""
-    if not event.failed and listed < counted:
+    if not event.failed and found < counted:
         if not last_read:
-            raise FindingsNotReadError(f"ECR lists {listed} of {counted} findings yet")
-        shorter = f"The list of findings is shorter than its event says: it has {listed:,} of {counted:,}."
+            raise FindingsNotReadError(f"ECR lists {found} of {counted} findings yet")
+        shorter = f"The list of findings is shorter than its event says: it has {found:,} of {counted:,}."
     # With enhanced scanning, ECR's date may be that of the first scan; every event is a new result.
-    completed_at = scan.completed_at if scan.status == COMPLETE else None
-    return CompleteScan(
-        completed_at or event.time,
-        scan.findings,
-        scan.operating_system,
-        scan.scanner or event.scanner,
-        shorter,
-        last_read,
-    )
+    completed_at = (scan.completed_at if scan.status == COMPLETE else None) or event.time
+    scanner = scan.scanner or event.scanner
+    return CompleteScan(completed_at, scan.findings, scan.operating_system, listed, scanner, shorter, last_read)
 
 
 def _is_older(scan: ScanResult, event: ScanEvent) -> bool:

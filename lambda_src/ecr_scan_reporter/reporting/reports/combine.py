@@ -56,8 +56,11 @@ TRANSITIONS = {
 
 def finding_key(known: KnownFinding) -> str:
     """Return a short text that identifies a finding of one image."""
-    finding = known.finding
-    return sha256(f"{finding.package}\n{min((finding.id, *finding.aliases))}".encode()).hexdigest()[:16]
+    return _key(known.finding.package, known.finding.id)
+
+
+def _key(package: str, id_: str) -> str:
+    return sha256(f"{package}\n{id_}".encode()).hexdigest()[:16]
 
 
 def leave_out(
@@ -81,6 +84,7 @@ def combine_reports(first: ImageReport, second: ImageReport, since: datetime) ->
     # What each of them says. A rule that was added between the two scans takes away what it ignores now.
     before = {**first.left_out, **_shortened(first.changes)}
     after = {**second.left_out, **_shortened(second.changes)}
+    before = _renamed(before, after, second)
     ignored = [before.pop(key) for key in map(finding_key, second.ignored) if key in before]
 
     # What both together say, of the findings that they name and of the others.
@@ -104,6 +108,19 @@ def combine_reports(first: ImageReport, second: ImageReport, since: datetime) ->
         left_out=left_out | leave_out(changes, kept),
         totals=totals(changes, left_out.values()),
     )
+
+
+def _renamed(
+    before: Mapping[str, LeftOutFinding], after: Mapping[str, LeftOutFinding], second: ImageReport
+) -> dict[str, LeftOutFinding]:
+    """Return what the first report says by the ids of the second one: an advisory may have been given its CVE id."""
+    renamed = dict(before)
+    for known in second.worst(*Change):
+        for advisory, _ in known.finding.links():
+            old, new = _key(known.finding.package, advisory), finding_key(known)
+            if old in renamed and old not in after and new not in renamed:
+                renamed[new] = renamed.pop(old)
+    return renamed
 
 
 def _combine_unread(first: ImageReport, second: ImageReport) -> ImageReport:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ecr_scan_reporter.models.severities import SEVERITIES
-from ecr_scan_reporter.reporting.comparison.changes import OPEN, Change, IgnoredBy, KnownFinding
+from ecr_scan_reporter.reporting.comparison.changes import OPEN, SUPPRESSED, Change, IgnoredBy, KnownFinding
 from ecr_scan_reporter.reporting.formatting import Context, dumps, format_rfc3339
 from ecr_scan_reporter.reporting.reports.grouping import Inventory, RepositoryInventory
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport, count_changes, count_images, keep_worst
@@ -153,5 +153,5 @@ def _ignored_by(rule: IgnoredBy) -> dict[str, Any]:
         "reason": rule.reason,
         "owner": rule.owner,
         "expires": rule.expires.isoformat() if rule.expires else None,
-        "until_fixed": rule.expires is None,
+        "until_fixed": rule.expires is None and rule != SUPPRESSED,
     }

@@ -5,6 +5,7 @@ The first page has all of the text, so one mail is enough for people; further pa
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from textwrap import wrap
 
 from ecr_scan_reporter.memory.images import Update
 from ecr_scan_reporter.reporting.comparison.changes import GONE, NEWS, OPEN, Change, KnownFinding
@@ -32,6 +33,8 @@ from ecr_scan_reporter.reporting.reports.wording import (
 )
 
 _WIDTH = 76
+# How wide the updates of "Fix first" are.
+_UPDATE = 46
 # How many images are shown in detail, how many with one line, findings per image, and failed scans; others are counted.
 _DETAILED, _LISTED, _FINDINGS, _FAILED = 20, 100, 10, 30
 _WORDS = {
@@ -115,10 +118,24 @@ def _moment(moment: datetime) -> str:
 
 
 def _fix(fix: Update) -> Iterator[str]:
-    versions = ", ".join(fix.installed_versions)
-    target = f" -> {', '.join(fix.fixed_versions[:2])}" if fix.fixed_versions else ""
-    update = truncate(f"{fix.package} {versions}".strip() + target, 44)
-    yield truncate(f"  {update:<44} {pluralize(fix.images, 'image')}: {format_counts(fix.counts)}", _WIDTH)
+    """Yield what to update; on several lines if one has no room for the versions that fix it."""
+    update = f"{fix.package} {', '.join(fix.installed_versions)}".strip()
+    target = f"-> {', '.join(fix.fixed_versions[:2])}" if fix.fixed_versions else ""
+    solved = f"{pluralize(fix.images, 'image')}: {format_counts(fix.counts)}"
+    first = f"  {update} {target}".rstrip()
+    if len(first) > _UPDATE:
+        yield truncate(f"  {update}", _WIDTH)
+        *others, first = _wrap(target, indent=4) or [""]
+        if len(first) > _UPDATE:
+            others, first = [*others, first], ""
+        yield from others
+    yield truncate(f"{first:<{_UPDATE}} {solved}", _WIDTH)
+
+
+def _wrap(text: str, indent: int) -> list[str]:
+    """Return the lines of a text, broken only between words: what is longer than a line is cut."""
+    lines = wrap(text, _WIDTH - indent, break_long_words=False, break_on_hyphens=False)
+    return [" " * indent + truncate(line, _WIDTH - indent) for line in lines]
 
 
 def _image(number: int, image: ImageReport, context: Context, *, dated: bool) -> Iterator[str]:
@@ -171,16 +188,21 @@ def _due_date(text: str) -> Iterator[str]:
 
 def _finding(prefix: str, known: KnownFinding) -> Iterator[str]:
     finding = known.finding
-    exploit = ", exploit known" if finding.exploit_available else ""
+    exploit = "exploit known" if finding.exploit_available else ""
     line = f"   {prefix}{finding.severity:<9} {truncate(finding.id, 24)}"
-    label = package_label(truncate(finding.package, 40), finding.installed_versions)
-    fix = fixed_in(finding.fixed_versions)
-    rest = f"{label}{f', {fix}' if fix else ''}{exploit}"
+    label = package_label(finding.package, finding.installed_versions)
+    fix = ", ".join(filter(None, (fixed_in(finding.fixed_versions), exploit)))
+    rest = f"{label}, {fix}" if fix else label
     if len(line) + len(rest) + 2 <= _WIDTH:
         yield f"{line}  {rest}"
-    else:
-        yield line
+        return
+    yield line
+    if len(rest) <= _WIDTH - 5 or not fix:
         yield f"     {truncate(rest, _WIDTH - 5)}"
+        return
+    # The version that fixes it is whole: what is cut is what is installed.
+    yield f"     {truncate(label, _WIDTH - 6)},"
+    yield from _wrap(fix, indent=5)
 
 
 def _still_open(image: ImageReport) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from ecr_scan_reporter.models.severities import SEVERITIES, severity_rank
-from ecr_scan_reporter.reporting.comparison.changes import NEWS, Change, KnownFinding
+from ecr_scan_reporter.reporting.comparison.changes import NEWS, SUPPRESSED, Change, KnownFinding
 from ecr_scan_reporter.reporting.comparison.deadlines import DueDate
 from ecr_scan_reporter.reporting.console_links import image_console_url
 from ecr_scan_reporter.reporting.formatting import format_counts, format_date, format_day, pluralize
@@ -61,11 +61,16 @@ def headline(group: Group) -> str:
 
 
 def describe_ignored(group: Group) -> str:
-    """Format `3 findings are ignored by 2 rules`; "" if none is ignored."""
+    """Format `3 findings are ignored by 2 rules, 1 finding is suppressed in Inspector`; "" if none is ignored."""
     ignored = group.ignored_by
-    number = ignored.total()
-    verb = "is" if number == 1 else "are"
-    return f"{pluralize(number, 'finding')} {verb} ignored by {pluralize(len(ignored), 'rule')}" if number else ""
+    suppressed = ignored.pop(SUPPRESSED.rule, 0)
+    numbers = (
+        (ignored.total(), f"ignored by {pluralize(len(ignored), 'rule')}"),
+        (suppressed, SUPPRESSED.rule),
+    )
+    return ", ".join(
+        f"{pluralize(number, 'finding')} {'is' if number == 1 else 'are'} {why}" for number, why in numbers if number
+    )
 
 
 def describe_due_date(known: KnownFinding, due: DueDate) -> str:

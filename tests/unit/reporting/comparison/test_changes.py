@@ -83,7 +83,7 @@ def test_finding_is_known_by_each_of_its_ids() -> None:
     comparison = changed([FINDING], before)
     [known] = comparison.changes[Change.STILL_OPEN]
     assert (known.finding.id, known.finding.aliases) == ("CVE-1", ("GHSA-1",))
-    assert words(changed([before.finding], known)) == {"GHSA-1": Change.STILL_OPEN}
+    assert words(changed([before.finding], known)) == {"CVE-1": Change.STILL_OPEN}
 
 
 def test_finding_of_another_package_is_another_one() -> None:

@@ -35,19 +35,24 @@ def read(result: ScanResult | Exception, event: ScanEvent = EVENT, receives: int
 
 def test_complete_scan_has_the_date_of_ecr() -> None:
     result = ScanResult(COMPLETE, "", FOUND, EARLIER, "ALPINE")
-    assert read(result, receives=1) == CompleteScan(EARLIER, FOUND, "ALPINE")
-    assert read(result._replace(completed_at=None)) == CompleteScan(NOW, FOUND, "ALPINE")
+    assert read(result, receives=1) == CompleteScan(EARLIER, FOUND, "ALPINE", {"HIGH": 1})
+    assert read(result._replace(completed_at=None)) == CompleteScan(NOW, FOUND, "ALPINE", {"HIGH": 1})
 
 
 def test_result_of_continuous_scanning_has_the_date_of_its_event() -> None:
     # The date of ECR may be that of the first scan.
-    assert read(ScanResult(ACTIVE, "", FOUND, EARLIER)) == CompleteScan(NOW, FOUND, "")
+    assert read(ScanResult(ACTIVE, "", FOUND, EARLIER)) == CompleteScan(NOW, FOUND, "", {"HIGH": 1})
 
 
 @pytest.mark.parametrize("counts", [None, {}, {"HIGH": 0}])
 def test_scan_without_findings_is_complete_if_its_event_has_none(counts: dict[str, int] | None) -> None:
     result = ScanResult(COMPLETE, "", (), NOW)
     assert read(result, EVENT._replace(counts=counts), receives=1) == CompleteScan(NOW, (), "")
+
+
+def test_scan_whose_entries_are_all_closed_was_read() -> None:
+    result = ScanResult(COMPLETE, "", (), NOW, listed={"HIGH": 2})
+    assert read(result, receives=1) == CompleteScan(NOW, (), "", {"HIGH": 2})
 
 
 @pytest.mark.parametrize(

@@ -133,11 +133,18 @@ def test_findings_that_were_left_out_count() -> None:
     assert both.totals == {Change.NEW: {"HIGH": 1, "LOW": 1}}
 
 
-def test_finding_has_one_key_whichever_of_its_ids_names_it() -> None:
-    finding = Finding("CVE-1", "HIGH", "openssl", aliases=("GHSA-1",))
-    other = finding._replace(id="GHSA-1", aliases=("CVE-1",))
-    assert finding_key(KnownFinding(finding, NOW)) == finding_key(KnownFinding(other, NOW))
-    assert finding_key(KnownFinding(finding, NOW)) != finding_key(KnownFinding(finding._replace(package="zlib"), NOW))
+@pytest.mark.parametrize("before", [Change.NEW, Change.STILL_OPEN])
+def test_advisory_that_was_given_its_cve_id_in_between_is_the_same_finding(before: Change) -> None:
+    advisory, cve = known("GHSA-1"), known("CVE-1")
+    cve = cve._replace(finding=cve.finding._replace(aliases=("GHSA-1",)))
+    both = combine_reports(report(**{before: advisory}), later(still_open=cve), NOW)
+    assert both.changes == {before: (cve,)}
+    # One of another package, or one that is there beside it, is another one.
+    other = cve._replace(finding=cve.finding._replace(package="zlib"))
+    both = combine_reports(report(**{before: advisory}), later(still_open=other), NOW)
+    assert both.changes[Change.NEW] == (other,)
+    both = combine_reports(report(**{before: advisory}), later(still_open=advisory, new=cve), NOW)
+    assert both.total(before) == (2 if before is Change.NEW else 1)
 
 
 UNREAD = report(ReportReason.FINDINGS_NOT_READ, NOW + MINUTE)._replace(

@@ -1,0 +1,134 @@
+"""Parses the findings that DescribeImageScanFindings lists. Any value may be missing, null or of another type.
+
+https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ImageScanFindings.html
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ecr_scan_reporter.models.findings import Finding, is_cve
+from ecr_scan_reporter.shared.text import clean
+
+# What sources write where there is no version, without spaces and punctuation; Inspector writes "NotAvailable".
+_NO_VERSION = {"", "na", "none", "notavailable", "null", "unknown"}
+# Most have a few; the advisory of a distribution may list hundreds, which stands for none of them.
+_MAX_ALIASES = 20
+_NO_EPOCH = re.compile(r"\A0+:")
+_EPOCH = re.compile(r"[1-9][0-9]{0,8}")
+
+
+def basic_finding(entry: Any) -> Finding:
+    """Parse an entry of basic scanning."""
+    attributes = {
+        clean(attribute.get("key"), 128): clean(attribute.get("value"), 256)
+        for attribute in filter(is_object, entry.get("attributes") or ())
+    }
+    return Finding(
+        id=clean(entry.get("name"), 256),
+        severity=basic_severity(entry),
+        package=attributes.get("package_name", ""),
+        installed_versions=_texts(whole_version(attributes.get("package_version"))),
+        cvss_score=_score(attributes.get("CVSS3_SCORE") or attributes.get("CVSS2_SCORE")),
+        url=_https_url(entry.get("uri")),
+    )
+
+
+def enhanced_findings(entry: Any) -> Iterator[Finding]:
+    """Yield one finding per package that an entry of Inspector names; none if Inspector has closed it."""
+    if entry.get("status") == "CLOSED":
+        return
+    details = to_object(entry.get("packageVulnerabilityDetails"))
+    vulnerability = clean(details.get("vulnerabilityId"), 256) or clean(entry.get("title"), 256)
+    aliases = _aliases(vulnerability, details.get("relatedVulnerabilities"))
+    for package in list(filter(is_object, details.get("vulnerablePackages") or ())) or [{}]:
+        yield Finding(
+            id=vulnerability,
+            aliases=aliases,
+            severity=enhanced_severity(entry),
+            package=clean(package.get("name"), 256),
+            installed_versions=_texts(_installed_version(package)),
+            fixed_versions=_texts(whole_version(package.get("fixedInVersion"))),
+            paths=_texts(clean(package.get("filePath"), 256)),
+            fix_available=entry.get("fixAvailable") in ("YES", "PARTIAL"),
+            exploit_available=entry.get("exploitAvailable") == "YES",
+            cvss_score=_score(entry.get("score")),
+            url=_https_url(details.get("sourceUrl")),
+            suppressed=entry.get("status") == "SUPPRESSED",
+        )
+
+
+def basic_severity(entry: Any) -> str:
+    """Return the severity of an entry of basic scanning."""
+    return clean(entry.get("severity"), 64) or "UNDEFINED"
+
+
+def enhanced_severity(entry: Any) -> str:
+    """Return the severity of an entry of Inspector."""
+    return clean(entry.get("severity"), 64) or "UNTRIAGED"
+
+
+def image_system(entry: Any) -> str:
+    """Return the operating system of the image that an entry of Inspector is about; "" if it does not name it."""
+    for resource in filter(is_object, entry.get("resources") or ()):
+        image = to_object(to_object(resource.get("details")).get("awsEcrContainerImage"))
+        if platform := clean(image.get("platform"), 128):
+            return platform
+    return ""
+
+
+def whole_version(version: object, release: object = None, epoch: object = None) -> str:
+    """Return a version as package managers print it, `[epoch:]version[-release]`; "" if the text is no version.
+
+    Inspector splits installed versions into these parts, and gives fixed ones as a whole with an epoch of 0, which
+    package managers do not print. A part that the version already has is not added again.
+    """
+    text, revision = _version(version), _version(release)
+    if text and revision and not text.endswith(f"-{revision}"):
+        text = f"{text}-{revision}"
+    if text and _EPOCH.fullmatch(number := str(epoch)) and not text.startswith(f"{number}:"):
+        text = f"{number}:{text}"
+    return text
+
+
+def is_object(value: object) -> bool:
+    """Return whether a JSON value is an object."""
+    return isinstance(value, dict)
+
+
+def to_object(value: Any) -> dict[str, Any]:
+    """Return a JSON value that is an object; {} for any other."""
+    return value if isinstance(value, dict) else {}
+
+
+def _installed_version(package: Mapping[str, Any]) -> str:
+    return whole_version(package.get("version"), package.get("release"), package.get("epoch"))
+
+
+def _version(value: object) -> str:
+    text = _NO_EPOCH.sub("", clean(value, 256).strip(), count=1)
+    return "" if "".join(filter(str.isalnum, text)).casefold() in _NO_VERSION else text
+
+
+def _texts(text: str) -> tuple[str, ...]:
+    return (text,) if text else ()
+
+
+def _aliases(vulnerability: str, related: object) -> tuple[str, ...]:
+    """Return the related ids of the other kind: advisories about a CVE, or the CVE ids that an advisory lists."""
+    ids = {clean(value, 256).strip() for value in related} if isinstance(related, list) else set()
+    return tuple(sorted(id_ for id_ in ids if id_ and is_cve(id_) is not is_cve(vulnerability)))[:_MAX_ALIASES]
+
+
+def _https_url(value: object) -> str:
+    text = clean(value, 2048)
+    return text if text.startswith("https://") and text.isprintable() and " " not in text else ""
+
+
+def _score(value: object) -> float:
+    """Parse a CVSS score; 0 if it is not a number from 0 to 10."""
+    try:
+        score = float(str(value or 0))
+    except ValueError:
+        return 0.0
+    return score if 0 <= score <= 10 else 0.0
