@@ -1,24 +1,21 @@
 """What the reporter remembers of each image: its last scan, its findings, and the tracks that it belongs to."""
 
-import json
 import logging
+import operator
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Addition, Item, Key, Put, Table, Value
 from ecr_scan_reporter.errors import UnreadableItemError
+from ecr_scan_reporter.memory.codec import attributes, cut, from_item
 from ecr_scan_reporter.memory.items import (
     END,
     IMAGE_LIFETIME,
-    decoding,
     expires,
     image_key,
     key_part,
-    number,
-    pack,
     repository_key,
     text,
     to_seconds,
@@ -37,8 +34,7 @@ _PART_SIZE = 350_000
 _TAGS = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Ledger:
+class Ledger(NamedTuple):
     """The changes of an image's findings since memory began to know it.
 
     carried + new + back - fixed - withdrawn = open now, always.
@@ -66,20 +62,11 @@ class Ledger:
         """How many findings are open after all these changes."""
         return self.carried + self.new + self.back - self.fixed - self.withdrawn
 
-    def __add__(self, other: "Ledger") -> "Ledger":
-        return Ledger(*(mine + its for mine, its in zip(self.to_json(), other.to_json(), strict=True)))
+    def __add__(self, other: "Ledger") -> "Ledger":  # type: ignore[override]
+        return Ledger(*map(operator.add, self, other))
 
     def __sub__(self, other: "Ledger") -> "Ledger":
-        return Ledger(*(mine - its for mine, its in zip(self.to_json(), other.to_json(), strict=True)))
-
-    def to_json(self) -> list[int]:
-        """Return JSON values."""
-        return [getattr(self, entry.name) for entry in fields(self)]
-
-    @classmethod
-    def from_json(cls, values: Sequence[int]) -> "Ledger":
-        """Return what `to_json` encoded."""
-        return cls(*values)
+        return Ledger(*map(operator.sub, self, other))
 
 
 class UpdateKey(NamedTuple):
@@ -90,8 +77,7 @@ class UpdateKey(NamedTuple):
     fixed_versions: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(NamedTuple):
     """An update of a package that solves open findings. `fixed_versions` is empty if none is known."""
 
     package: str
@@ -112,18 +98,8 @@ class Update:
             ordered[severity_rank(severity)] -= findings
         return ordered[0], -self.images, *ordered[1:], self.key
 
-    def __add__(self, other: "Update") -> "Update":
-        return replace(self, counts=self.counts + other.counts, images=self.images + other.images)
-
-    def to_json(self) -> list[Any]:
-        """Return JSON values."""
-        return [self.package, self.installed_versions, self.fixed_versions, dict(self.counts), self.images]
-
-    @classmethod
-    def from_json(cls, values: Sequence[Any]) -> "Update":
-        """Return what `to_json` encoded."""
-        package, installed, fixed, counts, images = values
-        return cls(package, tuple(installed), tuple(fixed), Counter(counts), images)
+    def __add__(self, other: "Update") -> "Update":  # type: ignore[override]
+        return self._replace(counts=self.counts + other.counts, images=self.images + other.images)
 
 
 class FindingDeadline(NamedTuple):
@@ -175,8 +151,8 @@ class ImageRecord(NamedTuple):
     failure: str = ""
     unsupported: bool = False
     scanner: str = ""
-    counts: Mapping[str, int] | None = None
-    listed: Mapping[str, int] | None = None
+    counts: Mapping[str, int] = {}
+    listed: Mapping[str, int] = {}
     findings_format: int = 0
     parts: int = 0
     tags: tuple[str, ...] = ()
@@ -317,8 +293,8 @@ class ImageMemory:
 
 def _findings_items(pk: str, digest: str, findings: bytes, now: datetime) -> list[Item]:
     until = expires(now, IMAGE_LIFETIME)
-    blobs = (findings[start : start + _PART_SIZE] for start in range(0, len(findings), _PART_SIZE))
-    return [{"pk": pk, "sk": _findings_key(digest, n), "data": blob, "expires": until} for n, blob in enumerate(blobs)]
+    parts = enumerate(cut(findings, _PART_SIZE))
+    return [{"pk": pk, "sk": _findings_key(digest, n), "data": part, "expires": until} for n, part in parts]
 
 
 def _findings_key(digest: str, part: int) -> str:
@@ -330,80 +306,17 @@ def _data(item: Item | None) -> bytes:
     return data if isinstance(data, bytes) else b""
 
 
-def _set(value: object) -> frozenset[str]:
-    return value if isinstance(value, frozenset) else frozenset()
-
-
-@decoding()
 def image_record(item: Item) -> ImageRecord:
     """Return the record of an image from its item.
 
     Raises:
         UnreadableItemError: the item cannot be parsed.
     """
-    return ImageRecord(
-        revision=number(item, "revision"),
-        event_at=to_time(item.get("event_at")),
-        scanned_at=to_time(item.get("scanned_at")),
-        failed=text(item, "status") == "FAILED",
-        failure=text(item, "failure"),
-        unsupported=bool(number(item, "unsupported")),
-        scanner=text(item, "scanner"),
-        counts=json.loads(text(item, "counts") or "{}"),
-        listed=json.loads(text(item, "listed") or "{}"),
-        findings_format=number(item, "findings_format"),
-        parts=number(item, "parts"),
-        tags=tuple(json.loads(text(item, "tags") or "[]")),
-        platform=text(item, "platform"),
-        operating_system=text(item, "operating_system"),
-        pushed_at=to_time(item.get("pushed_at")),
-        predecessor=text(item, "predecessor"),
-        successors=_set(item.get("successors")),
-        reported_at=to_time(item.get("reported_at")),
-        window=text(item, "window"),
-        ledger=Ledger.from_json(json.loads(text(item, "ledger") or "[]")),
-        updates=tuple(map(Update.from_json, json.loads(text(item, "updates") or "[]"))),
-        ignored=number(item, "ignored"),
-        due_at=to_time(item.get("due_at")),
-        overdue=number(item, "overdue"),
-        earliest_deadlines=tuple(
-            FindingDeadline(id_, package, severity, datetime.fromtimestamp(due, UTC), *why)
-            for id_, package, severity, due, *why in json.loads(text(item, "earliest_deadlines") or "[]")
-        ),
-    )
+    return from_item(ImageRecord, item)
 
 
 def image_item(pk: str, digest: str, record: ImageRecord) -> dict[str, Value]:
     """Return the item of an image that writes `record`."""
-    values: dict[str, Value] = {
-        "event_at": to_seconds(record.event_at),
-        "scanned_at": to_seconds(record.scanned_at),
-        "failure": record.failure,
-        "unsupported": int(record.unsupported),
-        "scanner": record.scanner,
-        "counts": json.dumps(record.counts or {}, separators=(",", ":")),
-        "listed": json.dumps(record.listed or {}, separators=(",", ":")),
-        "findings_format": record.findings_format,
-        "parts": record.parts,
-        "tags": pack(dict.fromkeys((*record.tags[:_TAGS], *sorted(record.tags)[:_TAGS]))),
-        "platform": record.platform,
-        "operating_system": record.operating_system,
-        "pushed_at": to_seconds(record.pushed_at),
-        "predecessor": record.predecessor,
-        "successors": record.successors,
-        "reported_at": to_seconds(record.reported_at),
-        "window": record.window,
-        "ledger": pack(record.ledger.to_json()) if record.ledger != Ledger() else "",
-        "updates": pack(update.to_json() for update in record.updates),
-        "ignored": record.ignored,
-        "due_at": to_seconds(record.due_at),
-        "overdue": record.overdue,
-        "earliest_deadlines": pack(
-            [id_, package, severity, to_seconds(due), *why]
-            for id_, package, severity, due, *why in record.earliest_deadlines
-        ),
-    }
-    # Empty attributes are left out: a query is charged by the size of the items.
-    filled = {name: value for name, value in values.items() if value not in ("", 0, "[]", "{}", frozenset())}
-    status = "FAILED" if record.failed else "COMPLETE"
-    return {"pk": pk, "sk": image_key(digest), "revision": record.revision + 1, "status": status, **filled}
+    tags = tuple(dict.fromkeys((*record.tags[:_TAGS], *sorted(record.tags)[:_TAGS])))
+    record = record._replace(tags=tags, revision=record.revision + 1)
+    return {"pk": pk, "sk": image_key(digest), **attributes(record)}

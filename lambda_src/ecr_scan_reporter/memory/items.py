@@ -1,14 +1,9 @@
 """Keys, times and lifetimes that several kinds of items share."""
 
-import json
-import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 from ecr_scan_reporter.aws.dynamodb import Item
-from ecr_scan_reporter.errors import UnreadableItemError
 from ecr_scan_reporter.models.images import RegistryId
 
 # Sorts after every key that begins with the same text: "~" is the last printable ASCII character, and no digest has it.
@@ -22,23 +17,8 @@ RULE_USE_LIFETIME = timedelta(days=400)
 RUN_LIFETIME = timedelta(days=7)
 # Of every other item that expires: what a run, or an overview, writes anew.
 _LIFETIME = timedelta(days=400)
-# What parsing an item may raise that is damaged, or that a later release of this package wrote.
-UNREADABLE = (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError, zlib.error)
 # Bytes. A sort key has at most three such parts, or two and those of a registry.
 _MAX_KEY_PART, _MAX_REGISTRY_PART = 300, 64
-
-
-@contextmanager
-def decoding() -> Iterator[None]:
-    """Decorate a function that parses an item.
-
-    Raises:
-        UnreadableItemError: the function cannot parse it.
-    """
-    try:
-        yield
-    except UNREADABLE as error:
-        raise UnreadableItemError(repr(error)) from error
 
 
 def key_part(text: str, limit: int = _MAX_KEY_PART) -> str:
@@ -100,8 +80,3 @@ def number(item: Item, name: str) -> int:
     """Return a number; 0 if it is missing."""
     value = item.get(name, 0)
     return value if isinstance(value, int) else 0
-
-
-def pack(values: Iterable[object]) -> str:
-    """Return values as a text attribute: a JSON list."""
-    return json.dumps(list(values), separators=(",", ":"))

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from ecr_scan_reporter.aws.dynamodb import Item, Key, Table
 from ecr_scan_reporter.errors import ConditionError
+from ecr_scan_reporter.memory.codec import from_item
 from ecr_scan_reporter.memory.items import (
     END,
     expires,
@@ -15,7 +16,6 @@ from ecr_scan_reporter.memory.items import (
     sortable,
     text,
     to_seconds,
-    to_time,
 )
 from ecr_scan_reporter.models.images import ImageId
 
@@ -48,8 +48,8 @@ class Window(NamedTuple):
 class PublisherState(NamedTuple):
     """When the next check for something to publish is, and when the last inventory was published. Aware or None."""
 
-    next_check: datetime | None
-    inventory_at: datetime | None
+    next_check: datetime | None = None
+    inventory_at: datetime | None = None
 
 
 def run_window(run: str) -> str:
@@ -108,15 +108,8 @@ class Outbox:
         """Return all open windows, and the state of the publisher."""
         items = {text(item, "sk"): item for item in self._table.query("WINDOWS", " ", END)}
         publisher = items.pop(_PUBLISHER, {})
-        windows = [
-            Window(name, opened_at, last_at, text(item, "run"), text(item, "token"))
-            for name, item in items.items()
-            if (opened_at := to_time(item.get("opened_at"))) and (last_at := to_time(item.get("last_at")))
-        ]
-        return windows, PublisherState(
-            to_time(publisher.get("next_check")),
-            to_time(publisher.get("inventory_at")),
-        )
+        windows = [from_item(Window, item, name=name) for name, item in items.items()]
+        return windows, from_item(PublisherState, publisher)
 
     def plan_check(self, at: datetime) -> None:
         """Note that a message on the reports queue will cause a check at this time."""

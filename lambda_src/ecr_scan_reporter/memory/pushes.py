@@ -1,6 +1,5 @@
 """The images of a repository in the order of their pushes, with what it takes to find which of them are alike."""
 
-import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -8,17 +7,8 @@ from zlib import crc32
 
 from ecr_scan_reporter.aws.dynamodb import Item, Table
 from ecr_scan_reporter.errors import UnreadableItemError
-from ecr_scan_reporter.memory.items import (
-    END,
-    TRACK_LIFETIME,
-    decoding,
-    expires,
-    key_part,
-    pack,
-    repository_key,
-    sortable,
-    text,
-)
+from ecr_scan_reporter.memory.codec import UNREADABLE, compact_json, from_item
+from ecr_scan_reporter.memory.items import END, TRACK_LIFETIME, expires, key_part, repository_key, sortable, text
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import ImageId
 
@@ -76,7 +66,7 @@ def pushed_item(image: ImageId, pushed: PushedImage, now: datetime) -> Item:
     return {
         "pk": repository_key(image.registry, image.repository),
         "sk": f"PUSHED#{sortable(pushed.pushed_at)}#{key_part(pushed.digest)}",
-        "tags": pack(sorted(pushed.tags)[:_MAX_TAGS]),
+        "tags": compact_json(sorted(pushed.tags)[:_MAX_TAGS]),
         "platform": pushed.platform,
         "findings": _bytes(pushed.findings),
         "packages": _bytes(pushed.packages),
@@ -86,22 +76,17 @@ def pushed_item(image: ImageId, pushed: PushedImage, now: datetime) -> Item:
 
 def _readable(item: Item) -> PushedImage | None:
     try:
-        return _pushed(item)
-    except UnreadableItemError:
+        _, pushed_at, digest = text(item, "sk").split("#", 2)
+        return from_item(
+            PushedImage,
+            item,
+            digest=digest,
+            pushed_at=datetime.strptime(pushed_at, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC),
+            findings=_numbers(item.get("findings")),
+            packages=_numbers(item.get("packages")),
+        )
+    except (*UNREADABLE, UnreadableItemError):
         return None
-
-
-@decoding()
-def _pushed(item: Item) -> PushedImage:
-    _, pushed_at, digest = text(item, "sk").split("#", 2)
-    return PushedImage(
-        digest,
-        datetime.strptime(pushed_at, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC),
-        tuple(json.loads(text(item, "tags"))),
-        text(item, "platform"),
-        _numbers(item.get("findings")),
-        _numbers(item.get("packages")),
-    )
 
 
 def _bytes(numbers: Iterable[int]) -> bytes:

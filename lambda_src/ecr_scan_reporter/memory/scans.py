@@ -7,9 +7,9 @@ from itertools import groupby
 from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Item, Table, Value
+from ecr_scan_reporter.memory.codec import UNREADABLE
 from ecr_scan_reporter.memory.items import (
     END,
-    UNREADABLE,
     expires,
     image_key,
     number,
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 _ASKED = "#ASKED"
 # The attributes of an image's items that the plan of a run and the summary of its repository are made from.
 _ATTRIBUTES = (
-    *("sk", "status", "unsupported", "scanned_at", "event_at", "run", "asked_at"),
+    *("sk", "status", "failed", "unsupported", "scanned_at", "event_at", "run", "asked_at"),
     *("counts", "ledger", "updates", "ignored", "due_at", "overdue", "earliest_deadlines"),
 )
 
@@ -183,7 +183,7 @@ def _newest(*scans: Scan | None) -> Scan | None:
 
 def _reported_scan(item: Item) -> Scan | None:
     """Return the last scan that the reporter saw. A failed scan has the date of its event."""
-    if text(item, "status") == FAILED:
+    if number(item, "failed"):
         return Scan(FAILED, to_time(item.get("event_at")), UNSUPPORTED_SYSTEM if number(item, "unsupported") else "")
     return Scan(COMPLETE, to_time(item.get("scanned_at"))) if number(item, "scanned_at") else None
 

@@ -11,7 +11,7 @@ from ecr_scan_reporter.memory.coverage import Coverage
 from ecr_scan_reporter.memory.items import to_seconds
 from ecr_scan_reporter.memory.scans import RememberedScan, ScanMemory
 from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
-from ecr_scan_reporter.memory.summaries import RepositorySummary, summarize, summary_item
+from ecr_scan_reporter.memory.summaries import SummaryBuilder, summarize, summary_item
 from ecr_scan_reporter.models.scan_statuses import UNSUPPORTED_TYPE
 from ecr_scan_reporter.models.scans import Scan, StartOutcome
 from ecr_scan_reporter.scanning.context import ScanContext
@@ -52,7 +52,7 @@ class KnownScans:
         self.overdue = frozenset[str]()
         self._remembered: dict[str, RememberedScan] = {}
         self._read_until = context.message.after
-        self._summary = RepositorySummary(self._repository, self._now)
+        self._summary = SummaryBuilder(self._repository, self._now)
         self._spot_checks = 0
         self._writes: list[Future[None]] = []
 
@@ -178,9 +178,8 @@ class KnownScans:
         if not self._available:
             return
         deps = self._context.deps
-        self._summary.set_coverage(coverage)
         try:
-            item = summary_item(deps.ecr.id, self._summary, self._now)
+            item = summary_item(deps.ecr.id, self._summary.build(coverage), self._now)
             StateMemory(deps.table, deps.ecr.id).remember(state, self._now, item)
         except AwsError as error:
             self._give_up(error)
