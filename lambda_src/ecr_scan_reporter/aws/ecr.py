@@ -37,7 +37,7 @@ from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.image_kinds import INDEX_MEDIA_TYPES
 from ecr_scan_reporter.models.images import Image, IndexChild, RegistryId
 from ecr_scan_reporter.models.scan_statuses import ACTIVE
-from ecr_scan_reporter.models.scans import Scan, ScanResult, StartOutcome
+from ecr_scan_reporter.models.scans import BASIC, ENHANCED, Scan, ScanResult, StartOutcome
 from ecr_scan_reporter.shared.concurrency import chunked
 from ecr_scan_reporter.shared.text import clean
 
@@ -200,7 +200,7 @@ class EcrRegistry:
                 basic = list(filter(is_object, found.get("findings") or ()))
                 enhanced = list(filter(is_object, found.get("enhancedFindings") or ()))
                 is_enhanced = enhanced or status.get("status") == ACTIVE
-                scanner = scanner or ("enhanced" if is_enhanced else "basic" if basic else "")
+                scanner = scanner or (ENHANCED if is_enhanced else BASIC if basic else "")
                 for entry in basic:
                     findings.append(basic_finding(entry))
                     listed[basic_severity(entry)] += 1

@@ -119,6 +119,8 @@ class ImageRecord(NamedTuple):
     Args:
         revision: counts the writes of this record; 0 if there is none yet.
         event_at: of the last event that was processed.
+        looked_at: when the findings were last read because of a finding that Inspector had created, updated or closed.
+        look_at: when they are to be read again for that; None if that is not planned.
         scanned_at: when the last complete scan ended; None if no scan was ever complete.
         failed: whether the last scan failed.
         failure: why it failed, shortened; "" if it did not.
@@ -146,6 +148,8 @@ class ImageRecord(NamedTuple):
 
     revision: int = 0
     event_at: datetime | None = None
+    looked_at: datetime | None = None
+    look_at: datetime | None = None
     scanned_at: datetime | None = None
     failed: bool = False
     failure: str = ""
@@ -245,6 +249,27 @@ class ImageMemory:
             {},
         )
         return to_time(item["since"]) or now
+
+    def note_look(self, image: ImageId, record: ImageRecord) -> ImageRecord:
+        """Note when the findings of an image are read, or are to be read; return the record with its new revision.
+
+        Raises:
+            ConditionError: another invocation has written this image in the meantime.
+        """
+        self._table.update(
+            repository_key(image.registry, image.repository),
+            image_key(image.digest),
+            "SET looked_at = :looked_at, look_at = :look_at ADD revision :one",
+            {
+                ":looked_at": to_seconds(record.looked_at),
+                ":look_at": to_seconds(record.look_at),
+                ":one": 1,
+                ":revision": record.revision,
+            },
+            {},
+            condition="revision = :revision",
+        )
+        return record._replace(revision=record.revision + 1)
 
     def write(
         self,

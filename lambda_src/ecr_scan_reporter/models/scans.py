@@ -8,6 +8,9 @@ from typing import NamedTuple
 from ecr_scan_reporter.models import scan_statuses
 from ecr_scan_reporter.models.findings import Finding
 
+# The scanners of ECR: ECR's own, and Amazon Inspector.
+BASIC, ENHANCED = "basic", "enhanced"
+
 
 class Scan(NamedTuple):
     """The last scan of an image.
@@ -52,7 +55,7 @@ class ScanResult(NamedTuple):
     `listed` is the number of ECR's entries by severity, as events count them: also those that are listed twice,
     suppressed or closed.
     `completed_at` (aware) is None after most scans that failed. `operating_system` is the image's, such as
-    `ALPINE_LINUX_3_20`; "" if ECR does not name it, as with basic scanning. `scanner` is "basic" or "enhanced"; "" if
+    `ALPINE_LINUX_3_20`; "" if ECR does not name it, as with basic scanning. `scanner` is BASIC or ENHANCED; "" if
     nothing tells.
     """
 

@@ -30,7 +30,7 @@ from ecr_scan_reporter.reporting.comparison.lineage import replaced_by
 from ecr_scan_reporter.reporting.formatting import short_digest
 from ecr_scan_reporter.reporting.intake.events import ScanEvent
 from ecr_scan_reporter.reporting.intake.image_details import BatchDetails, ImageDetails
-from ecr_scan_reporter.reporting.intake.scan_results import CompleteScan, FailedScan, UnreadScan, read_scan
+from ecr_scan_reporter.reporting.intake.scan_results import LAST_READ, CompleteScan, FailedScan, UnreadScan, read_scan
 from ecr_scan_reporter.reporting.links import Link, find_link, is_comparable
 from ecr_scan_reporter.reporting.reports.encoding import (
     FINDINGS_FORMAT,
@@ -54,6 +54,9 @@ logger = logging.getLogger(__name__)
 _NEWS_BEFORE_KNOWN = timedelta(days=1)
 # For so long, an image may wait for the index that it is part of.
 _INDEX_COMES_WITHIN = timedelta(minutes=15)
+# The least time in which the findings of an image are read at most twice because of single findings, and how long ECR
+# may take to list one that an event announces.
+_LEAST_WINDOW, _LISTED_WITHIN = timedelta(seconds=60), timedelta(minutes=2)
 # Characters of the reason of a failed scan that tell it from others.
 _MAX_FAILURE = 200
 # How often an image is compared if other invocations are faster.
@@ -69,6 +72,7 @@ class Outcome(NamedTuple):
         added: whether this event put the image into a window.
         repeated: whether the event, or a later one, was processed before.
         new: the new findings by severity, without those that a rule ignores.
+        look_at: when the findings of the image are to be read again (aware); None if that is not to be planned.
     """
 
     windows: tuple[str, ...] = ()
@@ -76,6 +80,7 @@ class Outcome(NamedTuple):
     added: bool = False
     repeated: bool = False
     new: Mapping[str, int] = {}
+    look_at: datetime | None = None
 
 
 class _Baseline(NamedTuple):
@@ -142,7 +147,8 @@ class ImageProcessor:
             FindingsNotReadError: the findings are not there yet; the message should be retried.
             AwsError: ECR or DynamoDB rejected a call.
         """
-        return self._repeat_on_conflict(lambda: self._process(event, receives))
+        process = self._look if event.is_look else self._process
+        return self._repeat_on_conflict(lambda: process(event, receives))
 
     def process_overdue(self, image: ImageId, run: str) -> Outcome:
         """Report the findings of an image whose deadline has passed, unless they were reported as overdue before.
@@ -188,7 +194,9 @@ class ImageProcessor:
         run = asked_run(remembered.asked, record.event_at, event.time)
         scan = read_scan(event, receives, self.ecr, self.own)
         match scan:
-            case CompleteScan(at) if record.scanned_at and at.replace(microsecond=0) <= record.scanned_at:
+            case CompleteScan(at) if (
+                record.scanned_at and at.replace(microsecond=0) <= record.scanned_at and not event.is_look
+            ):
                 # An earlier event announced the same scan.
                 record = record._replace(event_at=event.time, failed=False, failure="", unsupported=False)
                 return self._remember(event.image, event.time, record, run)
@@ -198,6 +206,43 @@ class ImageProcessor:
                 return self._failed(event, record, scan, run)
             case UnreadScan():
                 return self._unread(event, record, scan, run)
+
+    def _look(self, event: ScanEvent, receives: int) -> Outcome:
+        """Read the findings of an image that Inspector monitors, at most twice per report window.
+
+        There may be an event for each of its findings. The first one has them read at once. Those that come until the
+        end of the window have them read once more, then.
+        """
+        image = event.image
+        if image.registry != self.own:
+            return Outcome()
+        remembered = self.memory.read(image)
+        record = remembered.record
+        if not is_comparable(record):
+            if receives < LAST_READ:
+                raise FindingsNotReadError("the first scan of the image is not known yet")
+            return self._process(event, receives)
+        at = min(event.time, self.now)
+        # What is delivered again may have been lost after this was noted.
+        if receives == 1 and record.looked_at and at <= record.looked_at:
+            return Outcome()
+        window = max(self.settings.report_window, _LEAST_WINDOW)
+        if record.looked_at and self.now < record.looked_at + window:
+            return self._look_later(image, record, record.looked_at + window, receives)
+        record = self.memory.note_look(image, record._replace(looked_at=self.now, look_at=None))
+        scan = read_scan(event, receives, self.ecr, self.own)
+        if not isinstance(scan, CompleteScan):
+            return Outcome()
+        outcome = self._complete(event._replace(time=at), remembered._replace(record=record), scan, "")
+        # The list may be older than the event.
+        is_early = outcome == Outcome() and self.now - at < _LISTED_WITHIN
+        return self._look_later(image, record, self.now + window, receives) if is_early else outcome
+
+    def _look_later(self, image: ImageId, record: ImageRecord, at: datetime, receives: int) -> Outcome:
+        if receives == 1 and record.look_at and self.now < record.look_at + _LISTED_WITHIN:
+            return Outcome()
+        self.memory.note_look(image, record._replace(look_at=at))
+        return Outcome(look_at=at)
 
     def _complete(self, event: ScanEvent, remembered: Remembered, scan: CompleteScan, run: str) -> Outcome:
         """Remember what a scan changed, and report it if there is a reason."""
@@ -223,6 +268,8 @@ class ImageProcessor:
         # Remember it.
         record = _updated(record, judged, baseline, scan)
         encoded = encode_findings(judged.to_remember.findings)
+        if event.is_look and encoded == remembered.findings and not report:
+            return Outcome()
         outcome = self._remember(
             image,
             event.time,

@@ -1,11 +1,12 @@
 """The steps from a batch of messages to published reports."""
 
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from math import ceil
 from typing import NamedTuple
 
 from ecr_scan_reporter.aws.deadline import Deadline
@@ -15,18 +16,20 @@ from ecr_scan_reporter.aws.metrics import embed
 from ecr_scan_reporter.aws.sns import ReportPublisher
 from ecr_scan_reporter.aws.sqs import SqsQueue
 from ecr_scan_reporter.aws.sqs_batch import SqsBatchResponse, SqsRecord, batch_response, receive_count
-from ecr_scan_reporter.errors import AwsError, DeadlineExceededError, FindingsNotReadError, MessageError
+from ecr_scan_reporter.errors import AwsError, DeadlineExceededError, FindingsNotReadError, MessageError, QueueError
 from ecr_scan_reporter.memory.outbox import Outbox
 from ecr_scan_reporter.memory.rules import RuleMemory
 from ecr_scan_reporter.memory.runs import RunMemory
 from ecr_scan_reporter.memory.states import StateMemory
+from ecr_scan_reporter.messages.look import LookMessage
 from ecr_scan_reporter.messages.overdue import OverdueMessage
 from ecr_scan_reporter.messages.publication import parse_publication
-from ecr_scan_reporter.models.images import ImageId
+from ecr_scan_reporter.models.images import ImageId, RegistryId
+from ecr_scan_reporter.models.scans import ENHANCED
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
 from ecr_scan_reporter.reporting.delivery import publish_again
 from ecr_scan_reporter.reporting.image_processor import ImageProcessor, Outcome
-from ecr_scan_reporter.reporting.intake.events import load, parse
+from ecr_scan_reporter.reporting.intake.events import ScanEvent, load, parse
 from ecr_scan_reporter.reporting.intake.latest_events import ImageEvents, ReceivedEvent, latest_per_image
 from ecr_scan_reporter.reporting.reports.publishing import PublishingDependencies, publish_what_is_due
 from ecr_scan_reporter.settings import ReporterSettings
@@ -38,6 +41,9 @@ logger = logging.getLogger(__name__)
 # Seconds until a failed message is retried, for the first attempts: COMPLETE can precede the findings by seconds. Later
 # attempts wait for the queue's visibility timeout, so an outage of an hour moves nothing to the DLQ.
 _RETRY_DELAY, _SOON_RETRIED = 60, 2
+# Seconds for which SQS delays a message at most, and how much earlier it may arrive: clocks differ.
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+_LONGEST_DELAY, _EARLY = 900, timedelta(seconds=5)
 # The metric of each severity's new findings.
 _NEW = {"CRITICAL": "NewCritical", "HIGH": "NewHigh", "MEDIUM": "NewMedium", "LOW": "NewLow"}
 
@@ -73,11 +79,19 @@ class Batch(NamedTuple):
 
 
 class Processed(NamedTuple):
-    """What became of the images of a batch: their outcomes, and the ids of messages that are done or to be retried."""
+    """What became of the images of a batch.
+
+    Args:
+        outcomes: of their steps.
+        done: the ids of messages that are done.
+        retried: the ids of messages that are to be retried.
+        looks: when the findings of images are to be read again (aware), by image.
+    """
 
     outcomes: list[Outcome]
     done: set[str]
     retried: set[str]
+    looks: dict[ImageId, datetime]
 
 
 class _Work(NamedTuple):
@@ -101,12 +115,13 @@ def report_batch(
 ) -> SqsBatchResponse:
     """Remember what a batch of scan events found, and publish what is due; return the messages to redeliver."""
     now = now or clock.now()
-    batch = receive(records, deps, deadline.halfway())
+    batch = receive(records, deps, deadline.halfway(), now)
     images = [
         image for image in latest_per_image(batch.events) if deps.settings.repositories.matches(image.image.repository)
     ]
     rules = RuleMatcher(deps.rules.read(now), now)
-    outcomes, done, retried = process(images, batch.overdue, rules, deps, deadline.halfway(), now)
+    outcomes, done, retried, looks = process(images, batch.overdue, rules, deps, deadline.halfway(), now)
+    plan_looks(looks, deps, now)
     try:
         pages = publish(outcomes, batch, deps, deadline, now)
     except AwsError:
@@ -134,13 +149,13 @@ def _metrics(batch: Batch, retried: Collection[str], outcomes: Iterable[Outcome]
     }
 
 
-def receive(records: Iterable[SqsRecord], deps: ReporterDependencies, deadline: Deadline) -> Batch:
+def receive(records: Iterable[SqsRecord], deps: ReporterDependencies, deadline: Deadline, now: datetime) -> Batch:
     """Parse the messages of a batch, and publish again what SNS rejected before, while there is time."""
     batch = Batch([], {}, set(), set(), set())
     for record in records:
         message_id = record["messageId"]
         try:
-            _receive(record, batch, deps, deadline)
+            _receive(record, batch, deps, deadline, now)
         except MessageError as error:
             batch.invalid.add(message_id)
             logger.error("invalid message", extra={"message_id": message_id, "reason": str(error)})
@@ -150,7 +165,7 @@ def receive(records: Iterable[SqsRecord], deps: ReporterDependencies, deadline: 
     return batch
 
 
-def _receive(record: SqsRecord, batch: Batch, deps: ReporterDependencies, deadline: Deadline) -> None:
+def _receive(record: SqsRecord, batch: Batch, deps: ReporterDependencies, deadline: Deadline, now: datetime) -> None:
     message_id, message = record["messageId"], load(record["body"])
     match message:
         case {"check": True}:
@@ -161,6 +176,12 @@ def _receive(record: SqsRecord, batch: Batch, deps: ReporterDependencies, deadli
                 batch.unpublished.add(message_id)
         case {"overdue": overdue}:
             batch.overdue[message_id] = OverdueMessage.parse(overdue)
+        case {"look": look}:
+            event = _look_event(LookMessage.parse(look), deps, now)
+            if event.time > now + _EARLY:
+                plan_looks({event.image: event.time}, deps, now)
+            else:
+                batch.events.append(ReceivedEvent(message_id, receive_count(record), event))
         case _:
             batch.events.append(ReceivedEvent(message_id, receive_count(record), parse(message)))
 
@@ -187,7 +208,7 @@ def process(
     processor = ImageProcessor(deps.settings, deps.ecr, deps.table, with_events, rules, now)
     events = [_events_work(image, processor) for image in images]
     deadlines = [_overdue_work(message_id, message, processor) for message_id, message in overdue.items()]
-    processed = Processed([], set(), set())
+    processed = Processed([], set(), set(), {})
     for works in (events, deadlines):
         results = concurrent_map(deps.pool, partial(_attempt, processor=processor, deadline=deadline), works)
         for work, result in zip(works, results, strict=True):
@@ -197,7 +218,30 @@ def process(
             else:
                 processed.done.update(work.message_ids)
                 processed.outcomes.extend(result)
+                processed.looks.update((work.image, outcome.look_at) for outcome in result if outcome.look_at)
     return processed
+
+
+def plan_looks(looks: Mapping[ImageId, datetime], deps: ReporterDependencies, now: datetime) -> None:
+    """Let the findings of images be read again at a time (aware), or as late as SQS allows before it.
+
+    A failure is only logged: the images scanner asks ECR about each image once within the promised age.
+    """
+    delays: defaultdict[int, list[str]] = defaultdict(list)
+    for image, at in looks.items():
+        message = LookMessage(image.repository, image.digest, ceil(at.timestamp()))
+        delays[min(max(ceil((at - now).total_seconds()), 0), _LONGEST_DELAY)].append(message.to_json())
+    for delay, messages in delays.items():
+        try:
+            deps.reports_queue.send(messages, delay)
+        except QueueError:
+            logger.exception("could not plan to read findings again")
+
+
+def _look_event(message: LookMessage, deps: ReporterDependencies, now: datetime) -> ScanEvent:
+    image = RegistryId(deps.settings.account, deps.settings.region).image(message.repository, message.digest)
+    at = datetime.fromtimestamp(message.at, UTC) if message.at else now
+    return ScanEvent(image, (), at, failed=False, counts=None, scanner=ENHANCED, is_look=True)
 
 
 def _events_work(events: ImageEvents, processor: ImageProcessor) -> _Work:

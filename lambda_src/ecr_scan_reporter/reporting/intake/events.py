@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from ecr_scan_reporter.errors import MessageError
 from ecr_scan_reporter.models.images import ImageId
+from ecr_scan_reporter.models.scans import BASIC, ENHANCED
 from ecr_scan_reporter.shared.text import clean
 
 _EXPECTED = "expected 'ECR Image Scan' with 'COMPLETE' or 'FAILED', or 'Inspector2 Scan' of a repository"
@@ -23,7 +24,8 @@ _MAX_TEXT, _MAX_TAGS = 512, 1000
 class ScanEvent(NamedTuple):
     """A scan that ended.
 
-    `counts` is findings by severity, None if the event has none. `time` is aware. `scanner` is "basic" or "enhanced".
+    `counts` is findings by severity, None if the event has none. `time` is aware. `scanner` is BASIC or ENHANCED.
+    If `is_look`, no scan ended, but the findings of the image may have changed.
     """
 
     image: ImageId
@@ -32,6 +34,7 @@ class ScanEvent(NamedTuple):
     failed: bool
     counts: Mapping[str, int] | None
     scanner: str = ""
+    is_look: bool = False
 
 
 def load(body: str) -> object:
@@ -68,7 +71,7 @@ def parse(event: object) -> ScanEvent:
         time=_time(event),
         failed="FAILED" in status,
         counts=_counts(detail.get("finding-severity-counts")),
-        scanner="enhanced" if detail_type == "Inspector2 Scan" else "basic",
+        scanner=ENHANCED if detail_type == "Inspector2 Scan" else BASIC,
     )
 
 

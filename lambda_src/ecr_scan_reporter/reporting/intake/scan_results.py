@@ -14,7 +14,7 @@ from ecr_scan_reporter.models.scans import ScanResult
 from ecr_scan_reporter.reporting.intake.events import ScanEvent
 
 # From this delivery on, an image whose findings cannot be read is reported without them.
-_LAST_READ = 3
+LAST_READ = 3
 # A scan's date and the time of its event differ by less.
 _DATES_DIFFER = timedelta(minutes=30)
 
@@ -87,7 +87,7 @@ def read_scan(
         return _failed_or_unread(event, "the image was deleted")
     except AwsError as error:
         return _unread(event, receives, str(error))
-    last_read = receives >= _LAST_READ
+    last_read = receives >= LAST_READ
     if scan.status in (COMPLETE, ACTIVE):
         # Each finding of a result that was not counted is one entry.
         listed = scan.listed or Counter(finding.severity for finding in scan.findings)
@@ -130,6 +130,6 @@ def _failed_or_unread(event: ScanEvent, reason: str) -> FailedScan | UnreadScan:
 
 
 def _unread(event: ScanEvent, receives: int, reason: str) -> FailedScan | UnreadScan:
-    if receives < _LAST_READ:
+    if receives < LAST_READ:
         raise FindingsNotReadError(reason)
     return _failed_or_unread(event, reason)
