@@ -1,0 +1,193 @@
+"""The reporter over HTTP, with the events that Inspector sends of single findings in images that it monitors."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from ecr_scan_reporter.messages.look import LookMessage
+from fake_aws import FakeImage, FakeScan, digest_of
+from support.reporter_harness import ReporterHarness, document, enhanced
+
+SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
+START = datetime(2025, 11, 9, 9, 0, tzinfo=UTC)
+PUBLISHED = START + 7 * DAY
+OLD = enhanced("CVE-2026-0001", "HIGH", "openssl", fixed="1.1")
+LATER = enhanced("CVE-2026-0002", "CRITICAL", "zlib")
+ARN = "arn:aws:ecr:eu-west-1:123456789012:repository"
+
+
+def finding_event(image: str, at: datetime, repository: str = "app", arn: str = ARN) -> dict[str, Any]:
+    """Return an event in the form that AWS documents; what it says of the finding is not trusted."""
+    resource = f"{arn}/{repository}/{digest_of(image)}"
+    details = {"imageHash": digest_of(image), "imageTags": [image], "repositoryName": repository}
+    return {
+        "detail-type": "Inspector2 Finding",
+        "source": "aws.inspector2",
+        "account": "123456789012",
+        "region": "eu-west-1",
+        "time": f"{at:%Y-%m-%dT%H:%M:%SZ}",
+        "resources": [resource],
+        "detail": {
+            "status": "ACTIVE",
+            "severity": "CRITICAL",
+            "resources": [
+                {
+                    "details": {"awsEcrContainerImage": details},
+                    "id": resource,
+                    "partition": "N/A",
+                    "region": "N/A",
+                    "type": "AWS_ECR_CONTAINER_IMAGE",
+                }
+            ],
+        },
+    }
+
+
+class Monitored:
+    """Images that Inspector monitors, and the messages that the reporter sends itself."""
+
+    def __init__(self, inbox: ReporterHarness) -> None:
+        self.inbox, self._sent = inbox, 0
+
+    def first_scan(self, *images: str, findings: Sequence[dict[str, Any]] = (OLD,)) -> None:
+        events = []
+        for image in images:
+            scan = FakeScan("ACTIVE", START, enhanced_findings=list(findings))
+            event = self.inbox.image("app", image, name=image, scan=scan, pushed_at=START - MINUTE, at=START)
+            event |= {"detail-type": "Inspector2 Scan", "source": "aws.inspector2"}
+            event["detail"] |= {"scan-status": "INITIAL_SCAN_COMPLETE", "repository-name": f"{ARN}/app"}
+            events.append(event)
+        assert self.inbox.report(*events, now=START + 5 * SECOND) == []
+        self.sent()
+
+    def lists(self, image: str, *findings: dict[str, Any]) -> None:
+        """Let ECR list these findings of an image from now on."""
+        scan = FakeScan("ACTIVE", START, enhanced_findings=list(findings))
+        self.inbox.repositories["app"].scans[digest_of(image)] = scan
+
+    def read(self, now: datetime, *events: Any, receives: int = 1) -> list[dict[str, Any]]:
+        before = len(self.inbox.reports())
+        assert self.inbox.report(*events, now=now, receives=receives, seconds=250) == []
+        return [image for report in self.inbox.reports()[before:] for image in document(report)["images"]]
+
+    def calls(self) -> Counter[str]:
+        return Counter(self.inbox.aws.calls())
+
+    def sent(self) -> list[str]:
+        """Return the messages that ask to read findings again, and forget them."""
+        messages = [message.body for message in self.inbox.aws.messages() if "look" in message.body]
+        new, self._sent = messages[self._sent :], len(messages)
+        return new
+
+
+@pytest.fixture
+def monitored(inbox: ReporterHarness) -> Monitored:
+    return Monitored(inbox)
+
+
+def new(images: Sequence[dict[str, Any]]) -> list[str]:
+    return [entry["id"] for image in images for entry in image["changes"]["new"]]
+
+
+def looks(calls: Counter[str]) -> int:
+    return calls["DescribeImageScanFindings"]
+
+
+def test_finding_that_is_published_after_the_first_scan_is_reported_once(monitored: Monitored) -> None:
+    monitored.first_scan("1.0")
+    monitored.lists("1.0", OLD, LATER)
+    assert new(monitored.read(PUBLISHED + 5 * SECOND, finding_event("1.0", PUBLISHED))) == ["CVE-2026-0002"]
+    before = monitored.calls()
+    assert monitored.read(PUBLISHED + 7 * SECOND, finding_event("1.0", PUBLISHED)) == []
+    assert monitored.read(PUBLISHED + 9 * SECOND, finding_event("1.0", PUBLISHED + 6 * SECOND)) == []
+    assert looks(monitored.calls()) == looks(before)
+    # The second event may be about something that came after the first look.
+    [message] = monitored.sent()
+    assert monitored.read(PUBLISHED + 66 * SECOND, message) == []
+    assert looks(monitored.calls()) == looks(before) + 1
+
+
+def test_update_that_changes_nothing_is_silent_and_a_closed_finding_is_gone_in_time(monitored: Monitored) -> None:
+    monitored.first_scan("1.0", findings=[OLD, LATER])
+    assert monitored.read(PUBLISHED + 5 * SECOND, finding_event("1.0", PUBLISHED)) == []
+    monitored.lists("1.0", OLD, LATER | {"status": "CLOSED"})
+    for days in (1, 2, 3):
+        event = finding_event("1.0", PUBLISHED + days * DAY)
+        monitored.read(PUBLISHED + days * DAY + 5 * SECOND, event)
+    [image] = monitored.read(PUBLISHED + 4 * DAY, *[_added(monitored)])
+    assert (image["totals"]["withdrawn"], image["counts"]) == (0, {"CRITICAL": 1, "HIGH": 1})
+
+
+def _added(monitored: Monitored) -> dict[str, Any]:
+    monitored.lists("1.0", OLD, enhanced("CVE-2026-0003", "CRITICAL", "curl"))
+    return finding_event("1.0", PUBLISHED + 4 * DAY - 5 * SECOND)
+
+
+def test_first_events_of_findings_wait_for_the_event_of_the_first_scan(monitored: Monitored) -> None:
+    scan = FakeScan("ACTIVE", START, enhanced_findings=[OLD])
+    monitored.inbox.image("app", "1.0", name="1.0", scan=scan, pushed_at=START - MINUTE, at=START)
+    failed = monitored.inbox.report(finding_event("1.0", START), now=START + 5 * SECOND)
+    assert failed == ["0"]
+    # If the event of the scan never comes, the third delivery is enough.
+    assert new(monitored.read(START + 40 * MINUTE, finding_event("1.0", START), receives=3)) == ["CVE-2026-0001"]
+
+
+def test_list_that_lacks_the_finding_still_is_read_again(monitored: Monitored) -> None:
+    monitored.first_scan("1.0")
+    assert monitored.read(PUBLISHED + 5 * SECOND, finding_event("1.0", PUBLISHED)) == []
+    [message] = monitored.sent()
+    monitored.lists("1.0", OLD, LATER)
+    assert new(monitored.read(PUBLISHED + 66 * SECOND, message)) == ["CVE-2026-0002"]
+
+
+@pytest.mark.parametrize("size", [1, 7, 100, 1000])
+def test_events_are_folded_per_image_however_they_are_cut(
+    make_reporter: Callable[..., ReporterHarness], size: int
+) -> None:
+    images, number = 5 if size == 1 else 50, 100 if size == 1 else 1000
+    monitored = Monitored(make_reporter(REPORT_WINDOW_SECONDS="600"))
+    monitored.first_scan(*[f"1.{n}" for n in range(images)], findings=[OLD])
+    monitored.inbox.check(START + 11 * MINUTE)
+    for n in range(images):
+        monitored.lists(f"1.{n}", OLD, LATER)
+    events = [finding_event(f"1.{n % images}", PUBLISHED + n * SECOND / 10) for n in range(number)]
+    before = monitored.calls()
+    for start in range(0, number, size):
+        now = PUBLISHED + start * SECOND / 10 + 30 * SECOND
+        assert monitored.read(now, *events[start : start + size]) == []
+    assert looks(monitored.calls()) - looks(before) == images
+    planned = monitored.sent()
+    assert len(planned) <= images
+    monitored.read(PUBLISHED + 12 * MINUTE, *planned)
+    assert looks(monitored.calls()) - looks(before) <= 2 * images
+    reads = {"BatchGetItem", "Query", "UpdateItem", "PutItem", "TransactWriteItems"}
+    spent = monitored.calls() - before
+    assert sum(spent[name] for name in reads) <= 2 * number + 8 * images
+    monitored.inbox.check(PUBLISHED + 30 * MINUTE)
+    [report] = [document(report) for report in monitored.inbox.reports() if document(report)["totals"]["new"]][-1:]
+    assert report["totals"]["new"] == images
+
+
+def test_finding_of_another_account_is_not_read(monitored: Monitored) -> None:
+    monitored.first_scan("1.0")
+    before = monitored.calls()
+    foreign = finding_event("1.0", PUBLISHED, arn="arn:aws:ecr:eu-west-1:999999999999:repository")
+    assert monitored.read(PUBLISHED + 5 * SECOND, foreign) == []
+    assert looks(monitored.calls()) == looks(before)
+
+
+def test_message_that_comes_early_is_sent_again(monitored: Monitored) -> None:
+    monitored.first_scan("1.0")
+    at = int((PUBLISHED + 30 * MINUTE).timestamp())
+    assert monitored.read(PUBLISHED, LookMessage("app", digest_of("1.0"), at).to_json()) == []
+    [message] = monitored.sent()
+    assert LookMessage("app", digest_of("1.0"), at).to_json() == message
+
+
+def test_image_that_is_gone_is_no_trouble(monitored: Monitored) -> None:
+    monitored.first_scan("1.0")
+    monitored.inbox.repositories["app"].remove(digest_of("1.0"))
+    monitored.inbox.repositories["app"].put(FakeImage(digest_of("other"), ("2.0",)))
+    assert monitored.read(PUBLISHED + 5 * SECOND, finding_event("1.0", PUBLISHED)) == []
