@@ -1,5 +1,6 @@
-# A rule sends the scan events of ECR and of Amazon Inspector to the reports queue, whoever started the scan. The
-# reporter consumes the queue, compares each scan with what the memory knows of the image, and publishes the reports.
+# A rule sends the scan events of ECR and the scan and finding events of Amazon Inspector to the reports queue, whoever
+# started the scan. The reporter consumes the queue, compares what ECR lists with what the memory knows of the image, and
+# publishes the reports.
 
 locals {
   # Lambda's batching window only fills batches, which saves calls. It delays every event, so it is short: the memory
@@ -9,18 +10,24 @@ locals {
 
 resource "aws_cloudwatch_event_rule" "scan_events" {
   name        = local.names.scan_events
-  description = "Sends the events of basic and of enhanced ECR image scans to the reports queue."
+  description = "Sends the events of ECR image scans, and of Inspector's findings in images, to the reports queue."
   state       = var.enabled ? "ENABLED" : "DISABLED"
   tags        = var.tags
 
-  # ECR sends an event for each basic scan, with the status COMPLETE or FAILED. Inspector sends one for each enhanced
-  # scan, with one status for the first scan of an image and another one for later scans. Inspector's events for EC2 and
-  # Lambda have the same form, but no repository. The rule matches failed scans even if notify_on_scan_failure is false:
+  # ECR sends an event for each basic scan, with the status COMPLETE or FAILED. Inspector sends one for the first scan of
+  # an image, with its repository. What Inspector learns later, such as a new CVE, is no scan: it sends an event for each
+  # finding that it creates, updates or closes, which names the image among its resources. Inspector's events for EC2
+  # instances and Lambda functions have neither. The rule matches failed scans even if notify_on_scan_failure is false:
   # the memory has to know that an image's last scan failed.
   event_pattern = jsonencode({
     source      = ["aws.ecr", "aws.inspector2"]
-    detail-type = ["ECR Image Scan", "Inspector2 Scan"]
-    detail      = { repository-name = [{ exists = true }] }
+    detail-type = ["ECR Image Scan", "Inspector2 Scan", "Inspector2 Finding"]
+    detail = {
+      "$or" = [
+        { repository-name = [{ exists = true }] },
+        { resources = { type = ["AWS_ECR_CONTAINER_IMAGE"] } },
+      ]
+    }
   })
 }
 

@@ -64,10 +64,15 @@ run "scans_of_repositories" {
   assert {
     condition = jsondecode(aws_cloudwatch_event_rule.scan_events.event_pattern) == {
       source      = ["aws.ecr", "aws.inspector2"]
-      detail-type = ["ECR Image Scan", "Inspector2 Scan"]
-      detail      = { repository-name = [{ exists = true }] }
+      detail-type = ["ECR Image Scan", "Inspector2 Scan", "Inspector2 Finding"]
+      detail = {
+        "$or" = [
+          { repository-name = [{ exists = true }] },
+          { resources = { type = ["AWS_ECR_CONTAINER_IMAGE"] } },
+        ]
+      }
     }
-    error_message = "The rule should match all scans of repositories, basic and enhanced, including failed ones."
+    error_message = "The rule should match all scans of repositories, including failed ones, and all findings in their images."
   }
 }
 
@@ -81,8 +86,13 @@ run "failures_that_are_not_reported" {
   assert {
     condition = jsondecode(aws_cloudwatch_event_rule.scan_events.event_pattern) == {
       source      = ["aws.ecr", "aws.inspector2"]
-      detail-type = ["ECR Image Scan", "Inspector2 Scan"]
-      detail      = { repository-name = [{ exists = true }] }
+      detail-type = ["ECR Image Scan", "Inspector2 Scan", "Inspector2 Finding"]
+      detail = {
+        "$or" = [
+          { repository-name = [{ exists = true }] },
+          { resources = { type = ["AWS_ECR_CONTAINER_IMAGE"] } },
+        ]
+      }
     }
     error_message = "The rule should match failed scans even if they are not reported, so that the memory knows them."
   }

@@ -8,11 +8,17 @@ import json
 import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import boto3
 import pytest
-from harness import CONFIG, EXAMPLES, ROOT, RUN, Inbox, Module, second_plan
-from local_aws import LocalAws, NotSupportedError, RegistryClient, ScanEvents
+from harness import CONFIG, EXAMPLES, ROOT, RUN, Inbox, Module, Seed, second_plan
+from local_aws import UNSUPPORTED_OS, Finding, LocalAws, NotSupportedError, RegistryClient, ScanEvents
+
+# Scanning is basic or enhanced for a whole registry, so the tests of enhanced scanning come after those of basic
+# scanning. The examples are applied while the other tests run.
+ORDER = ["test_pipeline.py", "test_enhanced.py", "test_destroy.py", "test_examples.py"]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -25,8 +31,8 @@ def pytest_runtest_call() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Look at the examples last: they are applied while the other tests run."""
-    items.sort(key=lambda item: item.path.name == "test_examples.py")
+    """Run the files in their order."""
+    items.sort(key=lambda item: ORDER.index(item.path.name))
 
 
 @pytest.fixture(scope="session")
@@ -65,6 +71,32 @@ def registry(aws: dict[str, str]) -> Iterator[RegistryClient]:
     registry = RegistryClient.connect(aws)
     with ScanEvents(registry, boto3.client("events")):
         yield registry
+
+
+@pytest.fixture(scope="session")
+def seeded(registry: RegistryClient) -> Seed:
+    """Fill the registry, and omit what the ECR of the endpoint cannot represent."""
+    now = datetime.now(UTC)
+    app, worker, sandbox = (f"{RUN}/{name}" for name in ("team-a/app", "team-b/worker", "sandbox/app"))
+    seed = Seed()
+    critical, high, medium = (Finding("CVE-2026-0001", severity) for severity in ("CRITICAL", "HIGH", "MEDIUM"))
+    # Images that were there before the module was, if the registry can represent that; otherwise they are news.
+    age: dict[str, Any] = {"pushed_at": now - timedelta(days=30)} if registry.has_control_api else {}
+    seed.due["critical"] = registry.push(app, "1.0", findings=[critical], **age)
+    seed.due["high"] = registry.push(app, "1.1", findings=[high], **age)
+    seed.due["medium"] = registry.push(worker, "1.0", findings=[medium], **age)
+    seed.due["clean"] = registry.push(worker, "1.1", **age)
+    seed.not_matching["sandbox"] = registry.push(sandbox, "1.0", findings=[critical], **age)
+    try:
+        seed.due["scanned 8 days ago"] = registry.push(app, "0.8", scanned_at=now - timedelta(days=8), **age)
+        seed.not_due["scanned 2 days ago"] = registry.push(app, "0.9", scanned_at=now - timedelta(days=2), **age)
+        seed.not_due["scanned an hour ago"] = registry.push(worker, "0.9", scanned_at=now - timedelta(hours=1), **age)
+        seed.due["fails"] = registry.push(worker, "scratch", outcome=("FAILED", UNSUPPORTED_OS), **age)
+        seed.due["index child"] = registry.push(app, None, **age)
+        seed.not_due["index"] = registry.push_index(app, "2.0", [seed.due["index child"]])
+    except NotSupportedError as reason:
+        print(f"omitted: {reason}")
+    return seed
 
 
 @pytest.fixture(scope="session")

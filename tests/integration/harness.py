@@ -6,6 +6,7 @@ import secrets
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,6 +22,15 @@ ROOT = Path(__file__).resolve().parents[2]
 # All names contain this text, so that several runs can share an endpoint.
 RUN = f"it-{secrets.token_hex(3)}"
 EXAMPLES = sorted(path.name for path in (ROOT / "examples").iterdir())
+
+
+@dataclass
+class Seed:
+    """The images of the registry before the first run: digests by description."""
+
+    due: dict[str, str] = field(default_factory=dict)
+    not_due: dict[str, str] = field(default_factory=dict)
+    not_matching: dict[str, str] = field(default_factory=dict)
 
 
 class Module:
@@ -187,3 +197,9 @@ def queues_empty(*urls: str) -> bool:
         set(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"].values()) == {"0"}  # type: ignore[arg-type]
         for url in urls
     )
+
+
+def idle(module: Module) -> None:
+    """Wait until nothing is left to scan or to report."""
+    queues = module.outputs["images_queue_url"], module.outputs["reports_queue_url"]
+    wait_until(lambda: queues_empty(*queues), 90, "the queues are empty")

@@ -7,14 +7,14 @@ applied, and each test waits for its own part. The last tests check that nothing
 import json
 import os
 import signal
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
 import pytest
-from harness import RUN, Inbox, Module, queues_empty, wait_until
-from local_aws import UNSUPPORTED_OS, Finding, LocalAws, NotSupportedError, RegistryClient
+from harness import RUN, Inbox, Module, Seed, idle, wait_until
+from local_aws import Finding, LocalAws, NotSupportedError, RegistryClient
 
 # The schedule fires every minute, and a machine that is busy may be late.
 FIRST_RUN_SECONDS = 150.0
@@ -22,15 +22,6 @@ FIRST_RUN_SECONDS = 150.0
 DLQ_SECONDS = 180.0
 # The schedule does not match these repositories, so only messages of the tests start their scans.
 DIRECT = f"{RUN}-direct"
-
-
-@dataclass
-class Seed:
-    """The images of the registry before the first run: digests by description."""
-
-    due: dict[str, str] = field(default_factory=dict)
-    not_due: dict[str, str] = field(default_factory=dict)
-    not_matching: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -46,32 +37,6 @@ class Incidents:
     invalid: dict[str, dict[str, str]]
     valid: str
     interrupted: set[str]
-
-
-@pytest.fixture(scope="session")
-def seeded(registry: RegistryClient) -> Seed:
-    """Fill the registry, and omit what the ECR of the endpoint cannot represent."""
-    now = datetime.now(UTC)
-    app, worker, sandbox = (f"{RUN}/{name}" for name in ("team-a/app", "team-b/worker", "sandbox/app"))
-    seed = Seed()
-    critical, high, medium = (Finding("CVE-2026-0001", severity) for severity in ("CRITICAL", "HIGH", "MEDIUM"))
-    # Images that were there before the module was, if the registry can represent that; otherwise they are news.
-    age: dict[str, Any] = {"pushed_at": now - timedelta(days=30)} if registry.has_control_api else {}
-    seed.due["critical"] = registry.push(app, "1.0", findings=[critical], **age)
-    seed.due["high"] = registry.push(app, "1.1", findings=[high], **age)
-    seed.due["medium"] = registry.push(worker, "1.0", findings=[medium], **age)
-    seed.due["clean"] = registry.push(worker, "1.1", **age)
-    seed.not_matching["sandbox"] = registry.push(sandbox, "1.0", findings=[critical], **age)
-    try:
-        seed.due["scanned 8 days ago"] = registry.push(app, "0.8", scanned_at=now - timedelta(days=8), **age)
-        seed.not_due["scanned 2 days ago"] = registry.push(app, "0.9", scanned_at=now - timedelta(days=2), **age)
-        seed.not_due["scanned an hour ago"] = registry.push(worker, "0.9", scanned_at=now - timedelta(hours=1), **age)
-        seed.due["fails"] = registry.push(worker, "scratch", outcome=("FAILED", UNSUPPORTED_OS), **age)
-        seed.due["index child"] = registry.push(app, None, **age)
-        seed.not_due["index"] = registry.push_index(app, "2.0", [seed.due["index child"]])
-    except NotSupportedError as reason:
-        print(f"omitted: {reason}")
-    return seed
 
 
 @pytest.fixture(scope="session")
@@ -192,11 +157,6 @@ def _run_now(module: Module) -> None:
     boto3.client("lambda").invoke(FunctionName=module.outputs["repositories_scanner_function_name"], Payload="{}")
 
 
-def _idle(module: Module) -> None:
-    queues = module.outputs["images_queue_url"], module.outputs["reports_queue_url"]
-    wait_until(lambda: queues_empty(*queues), 90, "the queues are empty")
-
-
 def _remembered_since(module: Module, moment: datetime) -> set[str]:
     """Return the digests of the images whose last remembered scan ended at that moment or later."""
     pages = boto3.client("dynamodb").get_paginator("scan").paginate(TableName=module.outputs["memory_table_name"])
@@ -212,7 +172,7 @@ def _remembered_since(module: Module, moment: datetime) -> set[str]:
 def test_second_run_starts_no_scan_and_looks_up_few_images(
     incidents: Incidents, module: Module, registry: RegistryClient, seeded: Seed
 ) -> None:
-    _idle(module)
+    idle(module)
     answer = boto3.client("lambda").invoke(
         FunctionName=module.outputs["repositories_scanner_function_name"],
         Payload=json.dumps({"repositoriesFilterRegexp": f"{RUN}/team-a/"}),
@@ -220,7 +180,7 @@ def test_second_run_starts_no_scan_and_looks_up_few_images(
     assert json.load(answer["Payload"])["sent"] == 1
     before = registry.calls() if registry.has_control_api else {}
     _run_now(module)
-    _idle(module)
+    idle(module)
     assert sorted(_scheduled(registry)) == sorted(seeded.due.values())
     after = registry.calls()
     assert after["DescribeImages"] > before["DescribeImages"]
@@ -282,7 +242,7 @@ def test_scans_with_nothing_new_are_silent(
     registry.let_time_pass(timedelta(days=8))
     _run_now(module)
     wait_until(lambda: due <= _remembered_since(module, moment), FIRST_RUN_SECONDS, "all images are scanned again")
-    _idle(module)
+    idle(module)
     assert all(_scheduled(registry).count(digest) == 2 for digest in due)
     assert len(inbox.reports()) == reports
 
@@ -296,7 +256,7 @@ def test_new_finding_is_reported_alone(
     registry.let_time_pass(timedelta(days=8))
     _run_now(module)
     wait_until(lambda: len(inbox.reports()) > reports, FIRST_RUN_SECONDS, "the new finding is reported")
-    _idle(module)
+    idle(module)
     [report] = inbox.reports()[reports:]
     [image] = report["images"]
     assert (image["repository"], image["tags"], image["digest"]) == (f"{RUN}/team-a/app", ["1.0"], digest)
@@ -312,7 +272,7 @@ def test_rebuild_is_compared_with_the_image_before(
     rebuilt = registry.push(f"{RUN}/team-a/app", "1.0", findings=[Finding("CVE-2026-0002", "HIGH", "busybox")])
     _run_now(module)
     wait_until(lambda: len(inbox.reports()) > reports, FIRST_RUN_SECONDS, "the fixed finding is reported")
-    _idle(module)
+    idle(module)
     [report] = inbox.reports()[reports:]
     [image] = report["images"]
     assert (image["digest"], image["tags"]) == (rebuilt, ["1.0"])
@@ -332,7 +292,7 @@ def test_digest_of_the_schedule_adds_up_to_what_ecr_lists(
     )
     moment = registry.now()
     _run_now(module)
-    _idle(module)
+    idle(module)
 
     def covered(overview: dict[str, Any]) -> int:
         rows = overview["repositories"]
@@ -374,7 +334,6 @@ def test_overview_that_is_asked_for_is_returned_and_not_published(incidents: Inc
     )
 
 
-# The last test: it destroys the module.
 def test_each_alarm_fires_and_notifies(module: Module, local_aws: LocalAws | None) -> None:
     if local_aws is None:
         raise NotSupportedError("AWS accepts no metrics in its own namespaces, and evaluates alarms when it likes")
@@ -415,21 +374,3 @@ def test_each_alarm_fires_and_notifies(module: Module, local_aws: LocalAws | Non
     wait_until(notified, 60, "each alarm notifies the topic")
     assert states == {alarm["AlarmName"]: "ALARM" for alarm in alarms}
     queue.delete()
-
-
-def test_destroy_leaves_no_resource(module: Module, inbox: Inbox) -> None:
-    module.destroy()
-    left = [
-        *boto3.client("lambda").list_functions()["Functions"],
-        *boto3.client("lambda").list_event_source_mappings()["EventSourceMappings"],
-        *boto3.client("events").list_rules(NamePrefix=RUN)["Rules"],
-        *boto3.client("iam").list_roles()["Roles"],
-        *boto3.client("sns").list_topics()["Topics"],
-        *boto3.client("dynamodb").list_tables()["TableNames"],
-        *boto3.client("sqs").list_queues(QueueNamePrefix=RUN).get("QueueUrls", []),
-        *boto3.client("logs").describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{RUN}")["logGroups"],
-        *boto3.client("logs").describe_query_definitions()["queryDefinitions"],
-        *boto3.client("cloudwatch").describe_alarms()["MetricAlarms"],
-        *boto3.client("cloudwatch").list_dashboards()["DashboardEntries"],
-    ]
-    assert [str(item) for item in left if RUN in str(item) and f"{RUN}-inbox" not in str(item)] == []

@@ -113,10 +113,12 @@ def test_push_of_an_image_that_moto_cannot_represent_is_not_supported(registry: 
     assert registry.pushed == []
 
 
-def test_archiving_and_the_log_of_requests_are_not_supported(registry: RegistryClient) -> None:
+def test_archiving_inspector_and_the_log_of_requests_are_not_supported(registry: RegistryClient) -> None:
     digest = registry.push("app")
     with pytest.raises(NotSupportedError):
         registry.archive("app", digest)
+    with pytest.raises(NotSupportedError):
+        registry.set_enhanced_findings("app", digest, [])
     with pytest.raises(NotSupportedError):
         registry.calls()
 

@@ -20,6 +20,7 @@ from local_aws.fake_ecr import (
     OCI_IMAGE,
     OCI_INDEX,
     OCI_LAYER,
+    EnhancedFinding,
     Finding,
     digest_of,
     severity_counts,
@@ -170,6 +171,15 @@ class RegistryClient:
         """Set the result of all scans of an image that start from now on; the arguments are those of push."""
         self._require_control_api("set_scan_result")
         self._set_scan_result(repository, digest, None, findings, outcome, scanned_at)
+
+    def set_enhanced_findings(self, repository: str, digest: str, findings: Sequence[EnhancedFinding]) -> None:
+        """Set what Amazon Inspector finds in an image of a registry with enhanced scanning.
+
+        The first time, Inspector scans the image, and sends the event of its first scan. Later, it sends an event for
+        each finding that is new, different or missing: one that is missing is closed.
+        """
+        found = [finding.to_api() for finding in findings]
+        self._control("findings", {"repositoryName": repository, "imageDigest": digest, "findings": found})
 
     def let_time_pass(self, by: timedelta) -> None:
         """Move the clock of the local AWS forward: for ECR and its events, and for the module's functions.

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from local_aws.fake_ecr import (
     OCI_INDEX,
     UNSUPPORTED_OS,
     AwsError,
+    EnhancedFinding,
     FakeImage,
     FakeRegistry,
     FakeRepository,
@@ -301,6 +303,129 @@ def test_deleted_image_has_no_scan_and_no_event(registry: FakeRegistry, reposito
     assert registry.take_events() == []
     repository.put(image)
     call("StartImageScan")
+
+
+OPENSSL = EnhancedFinding("CVE-2023-0286", "HIGH", fixed_in="0:1.1.1n-0+deb11u5")
+ZLIB = EnhancedFinding("CVE-2023-45853", "CRITICAL", "zlib1g", "1.2.11.dfsg", "2+deb11u2", epoch=1)
+
+
+@pytest.fixture
+def inspect(registry: FakeRegistry, call: Call) -> Callable[..., list[dict[str, Any]]]:
+    """Sets what Inspector finds in the image; returns the events of it."""
+    call("PutRegistryScanningConfiguration", scanType="ENHANCED", rules=[])
+    image = {"repositoryName": "team/web", "imageDigest": DIGEST}
+
+    def inspect(*findings: EnhancedFinding) -> list[dict[str, Any]]:
+        control(registry, "findings", {**image, "findings": [finding.to_api() for finding in findings]})
+        return registry.take_events()
+
+    return inspect
+
+
+def listed(call: Call) -> dict[str, Any]:
+    """Return what ECR lists by vulnerability."""
+    found = call("DescribeImageScanFindings")["imageScanFindings"]["enhancedFindings"]
+    return {finding["packageVulnerabilityDetails"]["vulnerabilityId"]: finding for finding in found}
+
+
+def test_first_scan_of_inspector_has_an_event_for_each_finding_and_one_for_the_scan(
+    registry: FakeRegistry, call: Call, clock: Any, inspect: Callable[..., list[dict[str, Any]]]
+) -> None:
+    registry.scan_seconds = 30
+    assert inspect(OPENSSL, ZLIB) == []
+    assert call("DescribeImageScanFindings")["imageScanStatus"]["status"] == "IN_PROGRESS"
+    clock.advance(seconds=30)
+    first, second, scan = registry.take_events()
+    assert [event["DetailType"] for event in (first, second)] == ["Inspector2 Finding"] * 2
+    arn = "arn:aws:ecr:eu-west-1:123456789012:repository/team/web"
+    assert json.loads(scan.pop("Detail")) == {
+        "scan-status": "INITIAL_SCAN_COMPLETE",
+        "repository-name": arn,
+        "finding-severity-counts": {"HIGH": 1, "CRITICAL": 1, "TOTAL": 2},
+        "image-digest": DIGEST,
+        "image-tags": ["latest", "1.0"],
+    }
+    assert scan == {
+        "Time": clock.now,
+        "Source": "aws.inspector2",
+        "DetailType": "Inspector2 Scan",
+        "Resources": [arn],
+    }
+    answer = call("DescribeImageScanFindings")
+    assert answer["imageScanStatus"]["status"] == "ACTIVE"
+    assert answer["imageScanFindings"]["imageScanCompletedAt"] == clock.now
+    assert answer["imageScanFindings"]["findingSeverityCounts"] == {"HIGH": 1, "CRITICAL": 1}
+    [package] = listed(call)["CVE-2023-0286"]["packageVulnerabilityDetails"]["vulnerablePackages"]
+    assert package == {
+        "name": "openssl",
+        "epoch": 0,
+        "version": "1.1.1n",
+        "release": "0+deb11u4",
+        "arch": "X86_64",
+        "packageManager": "OS",
+        "fixedInVersion": "0:1.1.1n-0+deb11u5",
+    }
+
+
+def test_later_finding_of_inspector_has_an_event_of_its_own(
+    call: Call, clock: Any, inspect: Callable[..., list[dict[str, Any]]]
+) -> None:
+    inspect(OPENSSL)
+    begun = clock.now
+    clock.advance(days=7)
+    [event] = inspect(OPENSSL, ZLIB)
+    image = f"arn:aws:ecr:eu-west-1:123456789012:repository/team/web/{DIGEST}"
+    detail = json.loads(event.pop("Detail"))
+    assert event == {
+        "Time": clock.now,
+        "Source": "aws.inspector2",
+        "DetailType": "Inspector2 Finding",
+        "Resources": [image],
+    }
+    [resource] = detail["resources"]
+    assert {name: resource[name] for name in ("id", "partition", "region", "type")} == {
+        "id": image,
+        "partition": "N/A",
+        "region": "N/A",
+        "type": "AWS_ECR_CONTAINER_IMAGE",
+    }
+    assert resource["details"]["awsEcrContainerImage"]["imageHash"] == DIGEST
+    assert (detail["title"], detail["severity"], detail["status"]) == ("CVE-2023-45853 - zlib1g", "CRITICAL", "ACTIVE")
+    assert detail["firstObservedAt"] == detail["updatedAt"] == "Nov 30, 2026, 9:14:00 AM"
+    assert inspect(OPENSSL, ZLIB) == []
+    found = listed(call)
+    assert [found[cve]["firstObservedAt"] for cve in ("CVE-2023-0286", "CVE-2023-45853")] == [begun, clock.now]
+    assert call("DescribeImageScanFindings")["imageScanFindings"]["imageScanCompletedAt"] == clock.now
+
+
+@pytest.mark.parametrize(
+    ("later", "status", "counts"),
+    [
+        ([replace(OPENSSL, status="SUPPRESSED")], "SUPPRESSED", {"HIGH": 1}),
+        ([replace(OPENSSL, status="CLOSED")], "CLOSED", {}),
+        ([replace(OPENSSL, severity="LOW")], "ACTIVE", {"LOW": 1}),
+        ([], "CLOSED", {}),
+    ],
+)
+def test_changed_and_missing_findings_of_inspector_have_an_event(
+    call: Call,
+    inspect: Callable[..., list[dict[str, Any]]],
+    later: list[EnhancedFinding],
+    status: str,
+    counts: dict[str, int],
+) -> None:
+    inspect(OPENSSL)
+    [event] = inspect(*later)
+    assert json.loads(event["Detail"])["status"] == status
+    summary = call("DescribeImageScanFindings")["imageScanFindings"]
+    assert summary["findingSeverityCounts"] == counts
+    assert [finding["status"] for finding in summary.get("enhancedFindings", [])] == [status] * len(later)
+
+
+def test_inspector_scans_no_image_of_a_basic_registry(registry: FakeRegistry) -> None:
+    body = {"repositoryName": "team/web", "imageDigest": DIGEST, "findings": []}
+    with pytest.raises(AwsError, match="basic scanning"):
+        control(registry, "findings", body)
 
 
 def test_control_api_sets_results_and_dates_and_lists_requests(

@@ -8,7 +8,7 @@ from local_aws.fake_ecr.control import control
 from local_aws.fake_ecr.errors import AwsError
 from local_aws.fake_ecr.events import event_entry
 from local_aws.fake_ecr.faults import Fault, raise_fault
-from local_aws.fake_ecr.findings import COMPLETE, FAILED, UNSUPPORTED_OS, Finding, severity_counts
+from local_aws.fake_ecr.findings import COMPLETE, FAILED, UNSUPPORTED_OS, EnhancedFinding, Finding, severity_counts
 from local_aws.fake_ecr.images import (
     DOCKER_IMAGE,
     DOCKER_INDEX,
@@ -38,6 +38,7 @@ __all__ = [
     "UNSUPPORTED_OS",
     "AwsError",
     "EcrApi",
+    "EnhancedFinding",
     "FakeImage",
     "FakeRegistry",
     "FakeRepository",

@@ -14,8 +14,8 @@ def control(registry: FakeRegistry, resource: str, body: Mapping[str, Any]) -> d
 
     Args:
         registry: the registry.
-        resource: `image` changes an image or its scans, and `requests` returns the requests to start a scan, and the
-            number of all requests by operation.
+        resource: `image` changes an image or its scans, `findings` sets what Inspector finds in it, and `requests`
+            returns the requests to start a scan, and the number of all requests by operation.
         body: JSON object of the request.
 
     Raises:
@@ -26,11 +26,15 @@ def control(registry: FakeRegistry, resource: str, body: Mapping[str, Any]) -> d
     match resource:
         case "image":
             _change_image(registry, body)
+        case "findings":
+            repository = registry.repository(body["repositoryName"])
+            image = registry.image(repository, {"imageDigest": body["imageDigest"]})
+            registry.inspect(repository, image, body["findings"])
         case "requests":
             requests = [{**request._asdict(), "time": request.time.isoformat()} for request in registry.scan_requests]
             return {"requests": requests, "calls": dict(registry.calls)}
         case _:
-            raise ValueError(f"resource is {resource!r}; expected image or requests")
+            raise ValueError(f"resource is {resource!r}; expected image, findings or requests")
     return {}
 
 

@@ -8,10 +8,10 @@ from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 from local_aws.fake_ecr.errors import AwsError, invalid_parameter
-from local_aws.fake_ecr.events import event_entry
+from local_aws.fake_ecr.events import event_entry, finding_entry, initial_scan_entry
 from local_aws.fake_ecr.faults import Fault
-from local_aws.fake_ecr.findings import COMPLETE, FAILED
-from local_aws.fake_ecr.images import FakeImage, FakeScan, plain_images
+from local_aws.fake_ecr.findings import ACTIVE, COMPLETE, FAILED, severity_counts
+from local_aws.fake_ecr.images import FakeImage, FakeScan, digest_of, plain_images
 from local_aws.fake_ecr.listing import Listing
 
 # https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html: an image can be scanned once in 24 hours,
@@ -127,6 +127,7 @@ class FakeRegistry:
     listing: Listing[FakeRepository] = field(default_factory=Listing, init=False)
     _starts: list[datetime] = field(default_factory=list, init=False)
     _running: list[tuple[datetime, str, str]] = field(default_factory=list, init=False)
+    _finding_events: list[dict[str, Any]] = field(default_factory=list, init=False)
 
     @property
     def repositories(self) -> list[FakeRepository]:
@@ -219,14 +220,72 @@ class FakeRegistry:
         self._starts.append(now)
         if len(self._starts) == self.enhanced_after_starts:
             self.scan_type = "ENHANCED"
-        if self.scan_seconds is None:
-            repository.scans[image.digest] = FakeScan("IN_PROGRESS", started_at=now)
-            return
-        ends_at = now + timedelta(seconds=self.scan_seconds)
         before = replace(repository.scans.get(image.digest, FakeScan()), status=COMPLETE, description="")
-        result = repository.scan_results.get(image.digest, before)
-        repository.scans[image.digest] = finished_scan(result, now, ends_at)
-        self._running.append((ends_at, repository.name, image.digest))
+        self._begin_scan(repository, image, repository.scan_results.get(image.digest, before), now)
+
+    def inspect(self, repository: FakeRepository, image: FakeImage, findings: Iterable[Mapping[str, Any]]) -> None:
+        """Set what Inspector finds in an image.
+
+        The first time, Inspector's scan of the image starts. It ends with an event for each finding and one for the
+        scan: in AWS's samples, the event of a finding is older than that of the scan. Later, each finding that is new
+        or different has an event at once, and so has one that is missing: it is CLOSED.
+
+        Args:
+            repository: repository of the image.
+            image: the image.
+            findings: all its findings, as EnhancedFinding.to_api returns them.
+
+        Raises:
+            AwsError: the registry has basic scanning.
+        """
+        if self.scan_type != "ENHANCED":
+            raise AwsError("ValidationException", "the registry has basic scanning, so Inspector scans no image")
+        now, last = self.clock(), repository.scans.get(image.digest)
+        known = {found["findingArn"]: found for found in last.enhanced_findings} if last else {}
+        found: dict[str, dict[str, Any]] = {}
+        changed = []
+        for finding in findings:
+            arn = self._finding_arn(repository, image, finding)
+            before = known.get(arn, {})
+            updated = any(before.get(name) != value for name, value in finding.items())
+            found[arn] = {
+                **finding,
+                "findingArn": arn,
+                "awsAccountId": self.account,
+                "firstObservedAt": before.get("firstObservedAt", now),
+                "lastObservedAt": now,
+                "updatedAt": now if updated else before["updatedAt"],
+                "resources": [self._finding_resource(repository, image)],
+            }
+            changed += [found[arn]] if updated else []
+        counts = severity_counts(finding for finding in found.values() if finding["status"] != "CLOSED")
+        scan = FakeScan(ACTIVE, enhanced_findings=list(found.values()), severity_counts=counts)
+        if last is None or last.status != ACTIVE:
+            self._begin_scan(repository, image, scan, now)
+            return
+        repository.scans[image.digest] = finished_scan(scan, now, now)
+        changed += [{**known[arn], "status": "CLOSED", "updatedAt": now} for arn in known if arn not in found]
+        self._finding_events += [finding_entry(self.account, finding, now) for finding in changed]
+
+    def _finding_arn(self, repository: FakeRepository, image: FakeImage, finding: Mapping[str, Any]) -> str:
+        key = digest_of(f"{repository.name} {image.digest} {finding['title']}").removeprefix("sha256:")[:32]
+        return f"arn:aws:inspector2:{self.region}:{self.account}:finding/{key}"
+
+    def _finding_resource(self, repository: FakeRepository, image: FakeImage) -> dict[str, Any]:
+        details = {
+            "architecture": "amd64",
+            "imageHash": image.digest,
+            "imageTags": list(image.tags),
+            "platform": "DEBIAN_11",
+            "pushedAt": image.pushed_at,
+            "registry": self.account,
+            "repositoryName": repository.name,
+        }
+        return {
+            "details": {"awsEcrContainerImage": details},
+            "id": f"{self.arn(repository.name)}/{image.digest}",
+            "type": "AWS_ECR_CONTAINER_IMAGE",
+        }
 
     def scans_on_push(self, repository: FakeRepository) -> bool:
         """Return whether ECR scans the images of a repository when they are pushed.
@@ -248,20 +307,34 @@ class FakeRegistry:
         return min((ends_at for ends_at, _, _ in self._running), default=None)
 
     def take_events(self) -> list[dict[str, Any]]:
-        """Return the events of the scans that have ended since the last call, as entries for PutEvents."""
+        """Return the events of the scans that have ended, and of the findings that have changed, since the last call.
+
+        They are entries for PutEvents.
+        """
         now = self.clock()
         ended = [scan for scan in self._running if scan[0] <= now]
         self._running = [scan for scan in self._running if scan[0] > now]
-        events = []
+        events, self._finding_events = self._finding_events, []
         for ends_at, name, digest in ended:
             repository = self.listing.get(name)
             if repository is None:
                 continue
             image, scan = repository.get(digest), repository.scans.get(digest)
             # A deleted image has no event.
-            if image and scan:
+            if image and scan and scan.status == ACTIVE:
+                events += [finding_entry(self.account, finding, ends_at) for finding in scan.enhanced_findings]
+                events.append(initial_scan_entry(self.arn(name), digest, image.tags, scan, ends_at))
+            elif image and scan:
                 events.append(event_entry(self.arn(name), name, digest, image.tags, scan, ends_at))
         return events
+
+    def _begin_scan(self, repository: FakeRepository, image: FakeImage, result: FakeScan, now: datetime) -> None:
+        if self.scan_seconds is None:
+            repository.scans[image.digest] = FakeScan("IN_PROGRESS", started_at=now)
+            return
+        ends_at = now + timedelta(seconds=self.scan_seconds)
+        repository.scans[image.digest] = finished_scan(result, now, ends_at)
+        self._running.append((ends_at, repository.name, image.digest))
 
     def _check_start(self, repository: FakeRepository, image: FakeImage, now: datetime) -> None:
         if self.scan_type == "ENHANCED":

@@ -66,9 +66,12 @@ class Ecr:
         body: Json = request.get_json(force=True) if request.method == "PUT" else request.args.to_dict()
         try:
             with self._lock:
-                return Response.for_json(control(self._registry(body["account"], body["region"]), resource, body))
+                answer = control(self._registry(body["account"], body["region"]), resource, body)
         except (AwsError, KeyError, ValueError) as error:
             return Response.for_json({"error": f"{type(error).__name__}: {error}"}, status=400)
+        if resource == "findings":
+            self._scan_started.set()
+        return Response.for_json(answer)
 
     def _send_scan_events(self) -> None:
         while True:

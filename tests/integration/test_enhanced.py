@@ -1,0 +1,69 @@
+"""Enhanced scanning: Amazon Inspector scans the images, and announces what it learns later finding by finding."""
+
+from datetime import timedelta
+from typing import Any
+
+import boto3
+import pytest
+from harness import ROOT, RUN, Inbox, Module, idle, wait_until
+from local_aws import EnhancedFinding, RegistryClient
+
+REPOSITORY = f"{RUN}/team-c/enhanced"
+OPENSSL = EnhancedFinding("CVE-2023-0286", "HIGH", fixed_in="0:1.1.1n-0+deb11u5")
+ZLIB = EnhancedFinding("CVE-2023-45853", "CRITICAL", "zlib1g", "1.2.11.dfsg", "2+deb11u2", epoch=1)
+# The batching window, the report window and the start of a function, on a machine that is busy.
+REPORT_SECONDS = 60.0
+
+
+@pytest.fixture(scope="module")
+def scanned(module: Module, registry: RegistryClient) -> str:
+    """Change the registry to enhanced scanning, and push an image; return its digest."""
+    if not registry.has_control_api:
+        pytest.skip(f"the registry at {registry.ecr.meta.endpoint_url} has no Inspector that a test can direct")
+    rules: Any = [
+        {"scanFrequency": "CONTINUOUS_SCAN", "repositoryFilters": [{"filter": "*", "filterType": "WILDCARD"}]}
+    ]
+    registry.ecr.put_registry_scanning_configuration(scanType="ENHANCED", rules=rules)
+    return registry.push(REPOSITORY, "1.0")
+
+
+def test_rule_matches_the_events_of_images_and_no_others(module: Module) -> None:
+    samples = {path.stem: path.read_text() for path in (ROOT / "tests" / "events").glob("*.json")}
+    finding, scan = samples["inspector2-finding-of-ec2"], samples["inspector2-scan"]
+    samples["inspector2-finding-of-lambda"] = finding.replace("AWS_EC2_INSTANCE", "AWS_LAMBDA_FUNCTION")
+    samples["inspector2-scan-of-ec2"] = scan.replace("repository-name", "instance-id")
+    events = boto3.client("events")
+    pattern = events.describe_rule(Name=module.outputs["scan_events_rule_name"])["EventPattern"]
+    matched = {name: events.test_event_pattern(EventPattern=pattern, Event=samples[name])["Result"] for name in samples}
+    of_images = {"ecr-image-scan-complete", "ecr-image-scan-failed", "inspector2-scan", "inspector2-finding"}
+    assert {name for name, result in matched.items() if result} == of_images
+
+
+def _reports(inbox: Inbox, digest: str) -> list[dict[str, Any]]:
+    """Return the reports so far that say something of an image, oldest first."""
+    return [report for report in inbox.reports() if digest in {image["digest"] for image in report["images"]}]
+
+
+def test_first_scan_of_inspector_is_reported(scanned: str, registry: RegistryClient, inbox: Inbox) -> None:
+    registry.set_enhanced_findings(REPOSITORY, scanned, [OPENSSL])
+    [report] = wait_until(lambda: _reports(inbox, scanned), REPORT_SECONDS, "the first scan is reported")
+    [image] = report["images"]
+    assert (image["repository"], image["tags"]) == (REPOSITORY, ["1.0"])
+    assert [finding["id"] for finding in image["changes"]["new"]] == [OPENSSL.name]
+
+
+@pytest.mark.skip(reason="the reporter does not process finding events yet")
+def test_finding_that_inspector_adds_later_is_reported_once(
+    scanned: str, module: Module, registry: RegistryClient, inbox: Inbox
+) -> None:
+    idle(module)
+    before = len(_reports(inbox, scanned))
+    registry.let_time_pass(timedelta(days=7))
+    registry.set_enhanced_findings(REPOSITORY, scanned, [OPENSSL, ZLIB])
+    wait_until(lambda: len(_reports(inbox, scanned)) > before, REPORT_SECONDS, "the later finding is reported")
+    idle(module)
+    [report] = _reports(inbox, scanned)[before:]
+    [image] = report["images"]
+    assert (image["repository"], image["tags"]) == (REPOSITORY, ["1.0"])
+    assert [finding["id"] for finding in image["changes"]["new"]] == [ZLIB.name]
+    assert report["totals"] == dict.fromkeys(report["totals"], 0) | {"images": 1, "new": 1, "still_open": 1}
