@@ -62,7 +62,7 @@ def dependencies() -> ReporterDependencies:
     publisher = ReportPublisher(sns_client(), settings.topic_arn, settings.chat_topic_arn)
     queue = SqsQueue(sqs_client(), settings.reports_queue_url)
     table = Table(dynamodb_client(_THREADS), settings.memory_table)
-    ecr = EcrRegistry(ecr_client(_THREADS))
+    ecr = EcrRegistry(settings.account, ecr_client(_THREADS))
     return ReporterDependencies(settings, ecr, table, RuleMemory(table), publisher, queue, ThreadPoolExecutor(_THREADS))
 
 

@@ -9,8 +9,7 @@ from ecr_scan_reporter.aws.dynamodb import Table, dynamodb_client
 from ecr_scan_reporter.aws.ecr import EcrRegistry, ecr_client
 from ecr_scan_reporter.aws.sqs import SqsQueue, sqs_client
 from ecr_scan_reporter.errors import InputError
-from ecr_scan_reporter.scanning.heartbeat import write_heartbeat
-from ecr_scan_reporter.scanning.runs import RunDependencies, queue_repositories
+from ecr_scan_reporter.scanning.runs import RunDependencies, queue_repositories, write_heartbeat
 from ecr_scan_reporter.settings import RepositoriesScannerSettings
 from ecr_scan_reporter.shared import clock
 
@@ -45,4 +44,4 @@ def dependencies() -> RunDependencies:
     settings = RepositoriesScannerSettings.from_env(os.environ)
     queue = SqsQueue(sqs_client(settings.threads), settings.images_queue_url, settings.threads)
     table = Table(dynamodb_client(), settings.memory_table)
-    return RunDependencies(settings, EcrRegistry(ecr_client()), queue, table)
+    return RunDependencies(settings, EcrRegistry(settings.account, ecr_client()), queue, table)

@@ -15,7 +15,7 @@ from ecr_scan_reporter.memory.summaries import RepositorySummary, summary_item
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from fake_aws import FakeAws, FakeImage, digest_of, index_image
 from support.configuration import memory_table
-from support.invocations import Context, sqs_records
+from support.invocations import REGISTRY, Context, sqs_records
 from support.virtual_time import TIME
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,6 +79,6 @@ def test_repositories_scanner_writes_what_its_role_allows(written: set[tuple[str
 
 
 def test_images_scanner_writes_what_its_role_allows(written: set[tuple[str, str]]) -> None:
-    records = sqs_records(RepositoryMessage("team-a/app").to_json())
+    records = sqs_records(RepositoryMessage(REGISTRY, "team-a/app").to_json())
     assert images_scanner.handler({"Records": records}, Context()) == {"batchItemFailures": []}
     check(written, "images_scanner.tf")

@@ -26,7 +26,7 @@ from fake_aws import (
     index_image,
 )
 from support.configuration import memory_table
-from support.invocations import Context, sqs_records
+from support.invocations import REGISTRY, Context, sqs_records
 from support.virtual_time import TIME
 
 NOW = TIME.now()
@@ -54,12 +54,12 @@ class Scanner:
 
     def scan(self, seconds: float = 60) -> list[str]:
         """Process the repository; return the digests that were started."""
-        assert self.handle(RepositoryMessage(REPOSITORY).to_json(), seconds=seconds) == []
+        assert self.handle(RepositoryMessage(REGISTRY, REPOSITORY).to_json(), seconds=seconds) == []
         return [start.digest for start in self.aws.starts()]
 
     def run_to_completion(self, seconds: float) -> int:
         """Process the repository and all its continuations; return how many invocations it took."""
-        messages = [RepositoryMessage(REPOSITORY)]
+        messages = [RepositoryMessage(REGISTRY, REPOSITORY)]
         for invocations in itertools.count(1):
             assert self.handle(messages[-1].to_json(), seconds=seconds) == []
             if len(self.continuations()) < invocations:

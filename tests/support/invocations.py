@@ -6,6 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ecr_scan_reporter.models.images import RegistryId
+
+# That of the functions.
+REGISTRY = RegistryId("123456789012", "eu-west-1")
+
 
 @dataclass
 class Context:

@@ -4,12 +4,14 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.htm
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ecr_scan_reporter.aws.clients import create_client
+from ecr_scan_reporter.aws.pages import read_pages
 from ecr_scan_reporter.errors import AccessDeniedError, ConditionError, MemoryTableError
 from ecr_scan_reporter.shared import clock
 
@@ -98,6 +100,9 @@ class Table:
             attributes: which ones are returned; all by default.
             limit: how many items at most.
             descending: whether the highest sort key comes first.
+
+        Raises:
+            AwsError: DynamoDB returned a page for the second time.
         """
         parameters: dict[str, Any] = {
             "TableName": self._name,
@@ -111,12 +116,10 @@ class Table:
             parameters |= {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
         if limit:
             parameters["Limit"] = limit
-        while True:
-            answer = self._call("query", **parameters)
-            yield from map(_decode, answer["Items"])
-            if limit or "LastEvaluatedKey" not in answer:
+        for page in read_pages(partial(self._call, "query"), "ExclusiveStartKey", "LastEvaluatedKey", **parameters):
+            yield from map(_decode, page["Items"])
+            if limit:
                 return
-            parameters["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def put(self, item: Item) -> None:
         """Write an item; it replaces the one with the same key."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
 from ecr_scan_reporter.aws.clients import create_client
+from ecr_scan_reporter.aws.pages import read_pages
 from ecr_scan_reporter.errors import (
     AccessDeniedError,
     AwsError,
@@ -25,7 +26,7 @@ from ecr_scan_reporter.errors import (
 )
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.image_kinds import INDEX_MEDIA_TYPES
-from ecr_scan_reporter.models.images import Image, IndexChild
+from ecr_scan_reporter.models.images import Image, IndexChild, RegistryId
 from ecr_scan_reporter.models.scans import Scan, ScanResult, StartOutcome
 from ecr_scan_reporter.shared.concurrency import chunked
 from ecr_scan_reporter.shared.text import clean
@@ -89,11 +90,16 @@ class EcrRegistry:
     """The ECR registry of the function's account and Region.
 
     Args:
+        account: the id of that account.
         client: for all other calls; it retries.
         single_attempt_client: for `last_scan` and `start_scan`; `client` by default.
+
+    Attributes:
+        id: of the registry, with the Region that the clients call.
     """
 
-    def __init__(self, client: "ECRClient", single_attempt_client: "ECRClient | None" = None) -> None:
+    def __init__(self, account: str, client: "ECRClient", single_attempt_client: "ECRClient | None" = None) -> None:
+        self.id = RegistryId(account, client.meta.region_name)
         self._ecr = client
         self._single_attempt_ecr = single_attempt_client or client
 
@@ -103,9 +109,8 @@ class EcrRegistry:
         Raises:
             AwsError: ECR rejected a call.
         """
-        pages = self._ecr.get_paginator("describe_repositories").paginate(PaginationConfig={"PageSize": _PAGE_SIZE})
         with _translated():
-            for page in pages:
+            for page in read_pages(self._ecr.describe_repositories, "nextToken", maxResults=_PAGE_SIZE):
                 for repository in page["repositories"]:
                     yield repository["repositoryName"]
 
@@ -116,11 +121,9 @@ class EcrRegistry:
             RepositoryNotFoundError: the repository was deleted.
             AwsError: ECR rejected a call.
         """
-        pages = self._ecr.get_paginator("describe_images").paginate(
-            repositoryName=repository, PaginationConfig={"PageSize": _PAGE_SIZE}
-        )
+        parameters: Any = {"repositoryName": repository, "maxResults": _PAGE_SIZE}
         with _translated():
-            for page in pages:
+            for page in read_pages(self._ecr.describe_images, "nextToken", **parameters):
                 yield [_image(repository, detail) for detail in page["imageDetails"]]
 
     def image(self, repository: str, digest: str) -> Image:
@@ -168,9 +171,8 @@ class EcrRegistry:
             ScanNotFoundError: the image has no scan.
             AwsError: ECR rejected a call.
         """
-        pages = self._ecr.get_paginator("describe_image_scan_findings").paginate(
-            repositoryName=repository, imageId={"imageDigest": digest}, PaginationConfig={"PageSize": _PAGE_SIZE}
-        )
+        call, image = self._ecr.describe_image_scan_findings, {"imageDigest": digest}
+        pages = read_pages(call, "nextToken", repositoryName=repository, imageId=image, maxResults=_PAGE_SIZE)
         status: Any = {}
         completed_at: datetime | None = None
         operating_system = ""

@@ -27,6 +27,7 @@ from support.images_scanner import (
     summary,
     summary_of,
 )
+from support.invocations import REGISTRY
 
 
 def test_limit_per_image_is_skipped_immediately(scanner: Scanner, caplog: pytest.LogCaptureFixture) -> None:
@@ -70,7 +71,7 @@ def test_enhanced_scanning_looks_up_and_starts_nothing(scanner: Scanner, caplog:
     )
     report_findings(scanner, [digest_of("active")])
     for _ in range(2):
-        assert scanner.handle(RepositoryMessage(REPOSITORY, enhanced=True).to_json()) == []
+        assert scanner.handle(RepositoryMessage(REGISTRY, REPOSITORY, enhanced=True).to_json()) == []
         found = summary(scanner)
         assert found.coverage == {"images": 4, "in_time": 2, "expired": 1, "never_scanned": 1}
         assert found.examples == {"expired": ["lapsed"], "never_scanned": ["never"]}
@@ -122,7 +123,7 @@ def test_quota_is_recognized_across_repositories(scanner: Scanner, caplog: pytes
     names = [f"team-a/app-{number}" for number in range(10)]
     for name in names:
         scanner.registry.add(name, [image(name, "1.0")])
-    bodies = [RepositoryMessage(name).to_json() for name in names]
+    bodies = [RepositoryMessage(REGISTRY, name).to_json() for name in names]
     scanner.registry.account_scan_quota = 0
     assert scanner.handle(*bodies) == []
     reached = [record.__dict__["QuotaReached"] for record in caplog.records if record.message == SUMMARY]

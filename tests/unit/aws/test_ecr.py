@@ -38,7 +38,7 @@ PER_IMAGE = "The scan quota per image has been exceeded. Wait and try again."
 def ecr() -> Iterator[Ecr]:
     client = boto3.client("ecr")
     with Stubber(client) as stubber:
-        yield EcrRegistry(client), stubber
+        yield EcrRegistry("123456789012", client), stubber
         stubber.assert_no_pending_responses()
 
 

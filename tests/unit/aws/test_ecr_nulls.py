@@ -54,7 +54,7 @@ def scan_result(answer: object) -> ScanResult:
     """Return what is read of an answer of ECR."""
     client = boto3.client("ecr")
     answer_always(client, "DescribeImageScanFindings", json.dumps(answer).encode())
-    return EcrRegistry(client).scan_result("app", "sha256:1")
+    return EcrRegistry("123456789012", client).scan_result("app", "sha256:1")
 
 
 def paths(value: object, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
