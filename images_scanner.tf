@@ -91,7 +91,11 @@ module "images_scanner" {
     RememberScans = {
       actions   = ["dynamodb:BatchWriteItem"]
       resources = [aws_dynamodb_table.memory.arn]
-      condition = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["REPOSITORY#*", "STATES", "SUMMARIES"] } }
+      condition = { "ForAllValues:StringLike" = {
+        "dynamodb:LeadingKeys" = [
+          "REPOSITORY#${local.registry_key}#*", "STATES#${local.registry_key}", "SUMMARIES#${local.registry_key}",
+        ]
+      } }
     }
   })
 }

@@ -40,6 +40,9 @@ locals {
   sns_arn_prefix   = "arn:${data.aws_partition.current.partition}:sns:${local.arn_scope}"
   repositories_arn = "arn:${data.aws_partition.current.partition}:ecr:${local.arn_scope}:repository/*"
 
+  # How the memory table's partition keys name this registry: see memory/__init__.py.
+  registry_key = "${data.aws_caller_identity.current.account_id}#${local.region}"
+
   # What all functions have in common.
   function_settings = {
     filename              = "${path.module}/dist/ecr_scan_reporter.zip"

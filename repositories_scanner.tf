@@ -78,13 +78,17 @@ module "repositories_scanner" {
     RememberRun = {
       actions   = ["dynamodb:PutItem"]
       resources = [aws_dynamodb_table.memory.arn]
-      condition = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["PASSES", "RUNS"] } }
+      condition = { "ForAllValues:StringLike" = {
+        "dynamodb:LeadingKeys" = ["PASSES#${local.registry_key}", "RUNS#${local.registry_key}"]
+      } }
     }
     # What is remembered of repositories that ECR no longer lists would count in every overview.
     ForgetRepositories = {
       actions   = ["dynamodb:BatchWriteItem"]
       resources = [aws_dynamodb_table.memory.arn]
-      condition = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["STATES", "SUMMARIES"] } }
+      condition = { "ForAllValues:StringLike" = {
+        "dynamodb:LeadingKeys" = ["STATES#${local.registry_key}", "SUMMARIES#${local.registry_key}"]
+      } }
     }
   })
 }

@@ -142,11 +142,20 @@ run "conditions" {
     condition = { for statement in flatten([for function in [module.repositories_scanner, module.images_scanner, module.reporter] :
       jsondecode(function.policy.policy).Statement
       ]) : statement.Sid => statement.Condition if can(statement.Condition) } == {
-      RememberRun        = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["PASSES", "RUNS"] } }
-      ForgetRepositories = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["STATES", "SUMMARIES"] } }
-      RememberScans      = { "ForAllValues:StringLike" = { "dynamodb:LeadingKeys" = ["REPOSITORY#*", "STATES", "SUMMARIES"] } }
+      RememberRun = { "ForAllValues:StringLike" = {
+        "dynamodb:LeadingKeys" = ["PASSES#123456789012#eu-central-1", "RUNS#123456789012#eu-central-1"]
+      } }
+      ForgetRepositories = { "ForAllValues:StringLike" = {
+        "dynamodb:LeadingKeys" = ["STATES#123456789012#eu-central-1", "SUMMARIES#123456789012#eu-central-1"]
+      } }
+      RememberScans = { "ForAllValues:StringLike" = {
+        "dynamodb:LeadingKeys" = [
+          "REPOSITORY#123456789012#eu-central-1#*", "STATES#123456789012#eu-central-1",
+          "SUMMARIES#123456789012#eu-central-1",
+        ]
+      } }
     }
-    error_message = "The scanners should write only their own items: no rules, and no reports that wait to be published."
+    error_message = "The scanners should write only their own items of this registry: no rules, and no reports that wait to be published."
   }
 }
 

@@ -61,8 +61,8 @@ def measure() -> Figures:
         changed = use(fake_aws, report(last, _BATCH, check=True), _THREADS)
         assert changed.report_bytes > 0, "a scan that changed something is not reported"
     due = started - run
-    kept = [item for item in stored if item["pk"]["S"].startswith(("REPOSITORY#", "STATES", "SUMMARIES"))]
-    states = [item for item in stored if item["pk"]["S"] == "STATES"]
+    kept = [item for item in stored if item["pk"]["S"].startswith(("REPOSITORY#", "STATES#", "SUMMARIES#"))]
+    states = [item for item in stored if item["pk"]["S"].startswith("STATES#")]
     return Figures(
         run=run,
         # The starts are as many calls as there are threads at a time.

@@ -12,6 +12,7 @@ from environment import HERE, SETTINGS, requests_to_table
 from fake_aws import FakeAws, FakeRegistry, digest_of
 from rows import Row
 from support.configuration import environment, memory_table
+from support.invocations import REGISTRY
 from support.sample_summaries import NOW, sample_summaries
 
 # Seconds per call.
@@ -27,7 +28,7 @@ def overview() -> Iterator[Row]:
             table = memory_table(fake_aws)
             for earlier in (True, False):
                 summaries = sample_summaries(repositories, images, earlier=earlier)
-                table.put_many(summary_item(_with_own_updates(summary), NOW) for summary in summaries)
+                table.put_many(summary_item(REGISTRY, _with_own_updates(summary), NOW) for summary in summaries)
                 fake_aws.reset()
                 measured = _make_overview(fake_aws)
             calls, publications = fake_aws.calls(), fake_aws.publications()

@@ -131,7 +131,7 @@ def remembered_repository() -> Iterator[Row]:
 
 
 def _is_image(item: dict[str, Any], repository: str) -> bool:
-    return bool(item["pk"]["S"] == repository_key(repository) and item["sk"]["S"].startswith(image_key("")))
+    return bool(item["pk"]["S"] == repository_key(REGISTRY, repository) and item["sk"]["S"].startswith(image_key("")))
 
 
 def quiet_registry() -> Iterator[Row]:

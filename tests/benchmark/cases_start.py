@@ -33,7 +33,7 @@ def cold_start() -> Iterator[Row]:
             "AWS_DEFAULT_REGION": "eu-west-1",
             "AWS_ACCESS_KEY_ID": "testing",
             "AWS_SECRET_ACCESS_KEY": "testing",
-            "IMAGES_QUEUE_URL": "https://queue",
+            "IMAGES_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/images",
             "REPORTS_QUEUE_URL": "https://queue",
         }
         for handler, services in HANDLERS.items():

@@ -14,6 +14,7 @@ from ecr_scan_reporter.reporting.reports.encoding import decode_report, encode_r
 from environment import NOW, Event, report
 from fake_aws import FakeAws
 from support.configuration import memory_table
+from support.invocations import REGISTRY
 
 # The run before the one that a case measures, and the one that it measures.
 EARLIER_RUN, RUN = "2026-11-16T00:00:00Z-00000000", "2026-11-23T00:00:00Z-00000000"
@@ -31,7 +32,7 @@ def remember_scans(fake_aws: FakeAws, events: list[Event]) -> None:
     table.put_many(
         {
             **item,
-            "pk": repository_key(event[0]),
+            "pk": repository_key(REGISTRY, event[0]),
             "sk": str(item["sk"]).replace(samples[_kind(event)][1], event[1]),
             **({"tags": pack(event[3])} if "tags" in item else {}),
         }
@@ -47,12 +48,12 @@ def ask_for(fake_aws: FakeAws, events: list[Event], run: str) -> None:
     digests: defaultdict[str, list[str]] = defaultdict(list)
     for name, digest, *_ in events:
         digests[name].append(digest)
-    RunMemory(table).begin(run, len(digests), NOW)
+    RunMemory(table, REGISTRY).begin(run, len(digests), NOW)
     asked_at = NOW - timedelta(days=9) if run == EARLIER_RUN else NOW
     before = Scan("COMPLETE", NOW - timedelta(days=16))
     for name, asked in digests.items():
-        ScanMemory(table).remember(name, dict.fromkeys(asked, before), asked, run, asked_at)
-        StateMemory(table).remember(RepositoryState(name, NOW, len(asked), len(asked), run), NOW)
+        ScanMemory(table, REGISTRY).remember(name, dict.fromkeys(asked, before), asked, run, asked_at)
+        StateMemory(table, REGISTRY).remember(RepositoryState(name, NOW, len(asked), len(asked), run), NOW)
 
 
 def copy_inventory(fake_aws: FakeAws, events: list[Event]) -> None:
@@ -64,7 +65,7 @@ def copy_inventory(fake_aws: FakeAws, events: list[Event]) -> None:
         image = decode_report(waiting[number % len(waiting)])
         name, digest, _, tags, _ = event
         copied = image._replace(repository=name, digest=digest, tags=tuple(tags))
-        return outbox_item(INVENTORY, name, digest, image.scanned_at, encode_report(copied), NOW)
+        return outbox_item(INVENTORY, REGISTRY.image(name, digest), image.scanned_at, encode_report(copied), NOW)
 
     table.put_many(entry(number, event) for number, event in enumerate(events))
 
@@ -76,6 +77,6 @@ def _kind(event: Event) -> tuple[object, ...]:
 
 def _items(table: Table, event: Event) -> list[Item]:
     name, digest, *_ = event
-    image = table.get(repository_key(name), image_key(digest))
+    image = table.get(repository_key(REGISTRY, name), image_key(digest))
     assert image, "the reporter did not remember a sample"
-    return [image, *table.query(repository_key(name), f"FINDINGS#{digest}#", f"FINDINGS#{digest}#{END}")]
+    return [image, *table.query(repository_key(REGISTRY, name), f"FINDINGS#{digest}#", f"FINDINGS#{digest}#{END}")]

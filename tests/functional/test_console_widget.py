@@ -13,7 +13,7 @@ from fake_aws import FakeAws, Fault, digest_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.configuration import memory_table
-from support.invocations import Context
+from support.invocations import REGISTRY, Context
 from support.random_tests import examples
 from support.sample_registry import registry_items
 from support.virtual_time import TIME
@@ -28,7 +28,7 @@ def aws(aws: FakeAws, configure: Callable[..., None]) -> FakeAws:
     configure()
     table = memory_table(aws)
     table.put_many(registry_items(10, TIME.now()))
-    ScanMemory(table).remember(FIRST, {digest_of("asked"): None}, [digest_of("asked")], "run", TIME.now())
+    ScanMemory(table, REGISTRY).remember(FIRST, {digest_of("asked"): None}, [digest_of("asked")], "run", TIME.now())
     aws.reset()
     return aws
 

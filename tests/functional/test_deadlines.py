@@ -13,6 +13,7 @@ from ecr_scan_reporter.memory.runs import RunMemory
 from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.messages.overdue import OverdueMessage
 from fake_aws import FakeScan, Fault, digest_of
+from support.invocations import REGISTRY
 from support.reporter_harness import ReporterHarness, document, enhanced, mail
 
 DAY = timedelta(days=1)
@@ -48,7 +49,7 @@ def overdue_message(build: int, run: str = "") -> str:
 
 def records(builds: Iterable[int]) -> dict[int, ImageRecord]:
     """Return the records of builds, as the images scanner reads them."""
-    keys = {(repository_key("app"), image_key(digest_of(f"build {build}"))): build for build in builds}
+    keys = {(repository_key(REGISTRY, "app"), image_key(digest_of(f"build {build}"))): build for build in builds}
     return {keys[key]: image_record(item) for key, item in reporter.dependencies().table.get_many(keys).items()}
 
 
@@ -169,10 +170,10 @@ def test_overdue_finding_waits_for_the_report_of_the_run(dated: ReporterHarness)
     scan(dated, 0, [A])
     table = reporter.dependencies().table
     now = START + 8 * DAY
-    RunMemory(table).begin("run-1", 1, now)
+    RunMemory(table, REGISTRY).begin("run-1", 1, now)
     assert dated.images_reported(now, overdue_message(0, "run-1")) == []
     assert record().window == run_window("run-1")
-    StateMemory(table).remember(RepositoryState("app", now, 1, 0, "run-1"), now)
+    StateMemory(table, REGISTRY).remember(RepositoryState("app", now, 1, 0, "run-1"), now)
     dated.check(now + timedelta(minutes=1))
     assert document(dated.reports()[-1])["totals"]["overdue"] == 1
 

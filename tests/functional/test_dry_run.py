@@ -42,7 +42,7 @@ def test_each_image_has_a_decision_a_reason_and_its_last_scan(aws: FakeAws) -> N
     found = aws.registry.add(REPOSITORY, images)
     found.scans.update({digest_of("old"): scanned(9), digest_of("remembered"): scanned(1)})
     found.scans[digest_of("archived")] = FakeScan("IMAGE_ARCHIVED")
-    memory = ScanMemory(memory_table(aws))
+    memory = ScanMemory(memory_table(aws), REGISTRY)
     scan = Scan("COMPLETE", NOW - timedelta(days=1))
     memory.remember(REPOSITORY, {digest_of("remembered"): scan}, (), "run-1", NOW)
     aws.reset()

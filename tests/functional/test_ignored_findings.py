@@ -14,6 +14,7 @@ from ecr_scan_reporter.memory.rules import RuleMemory
 from ecr_scan_reporter.messages.overdue import OverdueMessage
 from fake_aws import FakeScan, Fault, digest_of
 from support.fixtures import embedded_metrics
+from support.invocations import REGISTRY
 from support.reporter_harness import CHAT, ReporterHarness, document, enhanced, found, mail
 from support.virtual_time import TIME
 from syrupy.assertion import SnapshotAssertion
@@ -85,7 +86,7 @@ def test_ignored_findings_are_named_with_their_rule(
 def test_image_with_ignored_findings_only_is_silent_and_remembered(inbox: ReporterHarness) -> None:
     set_rules([rule(package="zlib")])
     assert scan(inbox, 0, B, C) == []
-    item = reporter.dependencies().table.get(repository_key("app"), image_key(digest_of("app")))
+    item = reporter.dependencies().table.get(repository_key(REGISTRY, "app"), image_key(digest_of("app")))
     record = image_record(item or {})
     assert (record.counts, record.ignored, record.updates, record.ledger.new) == ({"HIGH": 2}, 2, (), 2)
 

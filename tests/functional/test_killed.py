@@ -23,6 +23,7 @@ from ecr_scan_reporter.scanning.runs import queue_repositories
 from fake_aws import FakeAws, Fault
 from support.configuration import memory_table
 from support.fixtures import embedded_metrics
+from support.invocations import REGISTRY
 from support.killer import Killer
 from support.reporter_harness import CHAT, ReporterHarness, document, found
 from support.sample_summaries import NOW, WEEK, remember_summaries, sample_summaries
@@ -48,8 +49,8 @@ def visit(aws: FakeAws, names: list[str], now: datetime) -> None:
     """Do what the images scanner does at the end of a repository, in the last run."""
     table, last = memory_table(aws), queued(aws)[-1].run
     for name in names:
-        StateMemory(table).remember(RepositoryState(name, now, 1, 0, last), now)
-        table.put(summary_item(RepositorySummary(name, now), now))
+        StateMemory(table, REGISTRY).remember(RepositoryState(name, now, 1, 0, last), now)
+        table.put(summary_item(REGISTRY, RepositorySummary(name, now), now))
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
@@ -82,10 +83,10 @@ def test_repositories_scanner_killed_at_any_write_queues_every_repository(
         assert sorted(message.repository for message in messages[before:]) == REPOSITORIES, where
         assert max(Counter(message.repository for message in messages).values()) <= 2, where
         table = memory_table(aws)
-        assert [state.repository for state in StateMemory(table).states()] == REPOSITORIES, where
-        assert [summary.repository for summary in summaries(table)] == REPOSITORIES, where
+        assert [state.repository for state in StateMemory(table, REGISTRY).states()] == REPOSITORIES, where
+        assert [summary.repository for summary in summaries(table, REGISTRY)] == REPOSITORIES, where
         # The reporter knows how many repositories the run has.
-        assert RunMemory(table).run(messages[-1].run).repositories == len(REPOSITORIES), where
+        assert RunMemory(table, REGISTRY).run(messages[-1].run).repositories == len(REPOSITORIES), where
         assert since_last_pass(caplog) == 23 * 3600 + 60, where
         visit(aws, REPOSITORIES, repeated + HOUR)
         run(repeated + 24 * HOUR)

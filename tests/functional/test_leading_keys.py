@@ -32,7 +32,7 @@ def aws(aws: FakeAws, configure: Callable[..., None]) -> FakeAws:
     aws.registry.add("team-a/app", images)
     gone = RepositorySummary("team-a/gone", NOW - timedelta(days=1))
     state = RepositoryState("team-a/gone", NOW, images=1, asked=0, run="earlier")
-    StateMemory(memory_table(aws)).remember(state, NOW, summary_item(gone, NOW))
+    StateMemory(memory_table(aws), REGISTRY).remember(state, NOW, summary_item(REGISTRY, gone, NOW))
     return aws
 
 
@@ -57,11 +57,13 @@ def written(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> set[tuple[str, str
 def allowed(file: str) -> set[tuple[str, str]]:
     """Return the actions and the patterns of partition keys that a role of the module has a condition on."""
     statement = (
-        r'actions\s*= \["(dynamodb:\w+)"\]\n\s*resources\s*= .*\n\s*condition\s*= .*"dynamodb:LeadingKeys" = \[(.*?)\]'
+        r'actions\s*= \["(dynamodb:\w+)"\]\n\s*resources\s*= .*\n\s*condition\s*= .*\n'
+        r'\s*"dynamodb:LeadingKeys" = \[([^]]*)\]'
     )
+    text = (ROOT / file).read_text().replace("${local.registry_key}", "#".join(REGISTRY))
     return {
         (action, pattern)
-        for action, patterns in re.findall(statement, (ROOT / file).read_text())
+        for action, patterns in re.findall(statement, text)
         for pattern in re.findall(r'"([^"]+)"', patterns)
     }
 

@@ -16,6 +16,7 @@ from ecr_scan_reporter.reporting import image_processor
 from ecr_scan_reporter.reporting.reports.encoding import FINDINGS_FORMAT, decode_findings
 from fake_aws import FakeScan, Fault, digest_of, finding, index_image
 from support.fixtures import embedded_metrics
+from support.invocations import REGISTRY
 from support.reporter_harness import CHAT, UNSUPPORTED, ReporterHarness, document, enhanced, found, mail
 from support.virtual_time import TIME
 
@@ -77,7 +78,7 @@ def totals(image: dict[str, Any] | None) -> dict[str, int]:
 def open_findings(inbox: ReporterHarness, name: str = "image") -> dict[str, int]:
     """Return what is remembered as open in an image, and how many days after the start it was first seen."""
     memory = ImageMemory(Table(inbox.aws.client("dynamodb"), "memory"))
-    known = decode_findings(memory.read("app", digest_of(name)).findings)
+    known = decode_findings(memory.read(REGISTRY.image("app", digest_of(name))).findings)
     return {entry.finding.id: (entry.first_seen - START).days for entry in known if not entry.gone_at}
 
 
@@ -347,12 +348,12 @@ def test_two_scans_in_one_window_are_one_entry(make_reporter: Callable[..., Repo
 def test_results_of_a_run_wait_for_its_end(inbox: ReporterHarness) -> None:
     digest, now = digest_of("image"), TIME.now()
     table = Table(inbox.aws.client("dynamodb"), inbox.aws.create_memory_table())
-    RunMemory(table).begin("run-1", 1, now)
-    ScanMemory(table).remember("app", {digest: None}, [digest], "run-1", START)
+    RunMemory(table, REGISTRY).begin("run-1", 1, now)
+    ScanMemory(table, REGISTRY).remember("app", {digest: None}, [digest], "run-1", START)
     assert rescan(inbox, [A], 0) is None
     inbox.check(now + timedelta(minutes=5))
     assert inbox.reports() == []
-    StateMemory(table).remember(RepositoryState("app", now, 1, 1, "run-1"), now)
+    StateMemory(table, REGISTRY).remember(RepositoryState("app", now, 1, 1, "run-1"), now)
     inbox.check(now + timedelta(minutes=6))
     [report] = inbox.reports()
     assert document(report)["totals"]["new"] == 1
@@ -424,10 +425,10 @@ def test_failed_scan_is_remembered_even_if_it_is_not_reported(
     inbox.check(TIME.now() + timedelta(hours=1))
     assert inbox.reports() == []
     table = Table(inbox.aws.client("dynamodb"), "memory")
-    record = ImageMemory(table).read("app", digest_of("image")).record
+    record = ImageMemory(table).read(REGISTRY.image("app", digest_of("image"))).record
     assert (record.failed, record.unsupported, record.scanned_at) == (True, reason == UNSUPPORTED, None)
     # The images scanner finds it there for the overview.
-    [(digest, found, _)] = ScanMemory(table).scans("app", "", "~")
+    [(digest, found, _)] = ScanMemory(table, REGISTRY).scans("app", "", "~")
     assert digest == digest_of("image")
     assert found.scan
     assert (found.scan.status, found.scan.completed_at) == ("FAILED", record.event_at)

@@ -18,6 +18,7 @@ from ecr_scan_reporter.messages.publication import encode_publication
 from ecr_scan_reporter.reporting.pipeline import report_batch
 from fake_aws import FakeScan, Fault, digest_of
 from fake_aws.fake_aws import MEMORY_TABLE
+from support.invocations import REGISTRY
 from support.reporter_harness import ReporterHarness, document, found
 from support.virtual_time import TIME
 
@@ -28,8 +29,8 @@ RUN = "run-1"
 def ask_for(table: Table, repository: str, *names: str) -> None:
     """Remember that a run asked for scans in a repository, and that it is done there."""
     digests = [digest_of(name) for name in names]
-    ScanMemory(table).remember(repository, dict.fromkeys(digests), digests, RUN, NOW)
-    StateMemory(table).remember(RepositoryState(repository, NOW, len(names), len(names), RUN), NOW)
+    ScanMemory(table, REGISTRY).remember(repository, dict.fromkeys(digests), digests, RUN, NOW)
+    StateMemory(table, REGISTRY).remember(RepositoryState(repository, NOW, len(names), len(names), RUN), NOW)
 
 
 def report(inbox: ReporterHarness, repository: str, name: str) -> None:
@@ -43,7 +44,7 @@ def test_repositories_are_not_read_again_before_as_many_results_came_as_the_run_
     inbox: ReporterHarness,
 ) -> None:
     table = Table(inbox.aws.client("dynamodb"), MEMORY_TABLE)
-    RunMemory(table).begin(RUN, 1, NOW)
+    RunMemory(table, REGISTRY).begin(RUN, 1, NOW)
     ask_for(table, "app", "first", "second", "third")
     queries = []
     for name in ("first", "second", "third"):
@@ -59,7 +60,7 @@ def test_repositories_are_not_read_again_before_as_many_results_came_as_the_run_
 
 def test_run_that_asks_for_more_than_was_expected_is_not_complete(inbox: ReporterHarness) -> None:
     table = Table(inbox.aws.client("dynamodb"), MEMORY_TABLE)
-    RunMemory(table).begin(RUN, 2, NOW)
+    RunMemory(table, REGISTRY).begin(RUN, 2, NOW)
     ask_for(table, "app", "first", "second")
     report(inbox, "app", "first")
     ask_for(table, "other", "third", "fourth")
@@ -72,9 +73,9 @@ def test_run_that_asks_for_more_than_was_expected_is_not_complete(inbox: Reporte
 
 def test_run_that_a_later_one_overtook_is_reported_after_a_minute(inbox: ReporterHarness) -> None:
     table = Table(inbox.aws.client("dynamodb"), MEMORY_TABLE)
-    RunMemory(table).begin(RUN, 1, NOW)
+    RunMemory(table, REGISTRY).begin(RUN, 1, NOW)
     ask_for(table, "app", "first")
-    StateMemory(table).remember(RepositoryState("app", NOW, 1, 0, "run-2"), NOW)
+    StateMemory(table, REGISTRY).remember(RepositoryState("app", NOW, 1, 0, "run-2"), NOW)
     report(inbox, "app", "first")
     assert inbox.reports() == []
     inbox.check(TIME.now() + timedelta(seconds=61))
@@ -103,7 +104,7 @@ def test_report_that_cannot_be_read_waits_and_others_go_out(
 ) -> None:
     table = Table(inbox.aws.client("dynamodb"), MEMORY_TABLE)
     for window in (PUSH, INVENTORY):
-        entry = outbox_item(window, "later", digest_of("later"), NOW, b"of a later release", NOW)
+        entry = outbox_item(window, REGISTRY.image("later", digest_of("later")), NOW, b"of a later release", NOW)
         table.put_many([entry])
         Outbox(table).touch(window, "", NOW)
     report(inbox, "app", "first")

@@ -129,7 +129,7 @@ class RegistryOverTime:
             message = last.get(name, messages[-1])
             unscheduled = message.unscheduled
             state = RepositoryState(name, oldest, images, 0, message.run, waiting_since=oldest, unscheduled=unscheduled)
-            StateMemory(self.table).remember(state, now)
+            StateMemory(self.table, REGISTRY).remember(state, now)
 
 
 @pytest.fixture
@@ -173,7 +173,7 @@ def test_age_counts_in_a_repository_with_an_image_that_was_never_scanned(registr
     registry.add("team-a/app", "team-b/app")
     registry.run()
     registry.visit("team-a/app", oldest_days=7)
-    memory = StateMemory(registry.table)
+    memory = StateMemory(registry.table, REGISTRY)
     for days, age in ((3, 7), (60, 60)):
         waiting_since = registry.now - timedelta(days=days)
         # The one without a date comes first in the next run.
@@ -352,14 +352,14 @@ def test_whole_run_forgets_repositories_that_it_does_not_queue(registry: Registr
     registry.run()
     registry.visit("team-a/app", "team-b/app", "team-a/deleted", "sandbox/excluded")
     for name in ("team-a/app", "team-a/deleted"):
-        registry.table.put(summary_item(RepositorySummary(name, registry.now), registry.now))
-    memory = StateMemory(registry.table)
+        registry.table.put(summary_item(REGISTRY, RepositorySummary(name, registry.now), registry.now))
+    memory = StateMemory(registry.table, REGISTRY)
     with pytest.raises(AttributeError, match="_aws"):
         registry.run({"repositoriesFilterRegexp": "team-b/"}, hours=1)
     assert len(memory.states()) == 4
     registry.run(hours=23)
     assert [state.repository for state in memory.states()] == ["team-a/app", "team-b/app"]
-    assert [summary.repository for summary in summaries(registry.table)] == ["team-a/app"]
+    assert [summary.repository for summary in summaries(registry.table, REGISTRY)] == ["team-a/app"]
 
 
 def test_open_findings_are_those_of_the_queued_repositories(registry: RegistryOverTime) -> None:
@@ -369,7 +369,9 @@ def test_open_findings_are_those_of_the_queued_repositories(registry: RegistryOv
         "team-b/app": {"CRITICAL": 1, "HIGH": 4, "UNDEFINED": 9},
         "team-a/deleted": {"CRITICAL": 100},
     }.items():
-        registry.table.put(summary_item(RepositorySummary(name, registry.now, open=Counter(counts)), registry.now))
+        registry.table.put(
+            summary_item(REGISTRY, RepositorySummary(name, registry.now, open=Counter(counts)), registry.now)
+        )
     measured = registry.run()
     assert {name: value for name, value in measured.items() if name.startswith("Open")} == {
         "OpenCritical": 3,
@@ -383,7 +385,7 @@ def test_summary_that_cannot_be_read_does_not_stop_a_run(registry: RegistryOverT
     registry.add("team-a/app", "team-b/app")
     for name in ("team-a/app", "team-b/app"):
         summary = RepositorySummary(name, registry.now, open=Counter({"HIGH": 3}))
-        item = dict(summary_item(summary, registry.now))
+        item = dict(summary_item(REGISTRY, summary, registry.now))
         registry.table.put(item if name == "team-b/app" else item | {"data": b"later release"})
     assert registry.run()["OpenHigh"] == 3
 
@@ -398,7 +400,7 @@ def test_order_of_unknown_repositories_changes_from_run_to_run(aws: FakeAws, run
 def test_repository_whose_oldest_scan_is_oldest_comes_first(aws: FakeAws, run: Callable[[], list[str]]) -> None:
     now = TIME.now()
     days = {"week": 7, "today": 0, "month": 30, "unknown": None, "never": None}
-    memory = StateMemory(memory_table(aws))
+    memory = StateMemory(memory_table(aws), REGISTRY)
     for name, age in days.items():
         aws.registry.add(name)
         if name != "unknown":

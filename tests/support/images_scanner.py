@@ -100,7 +100,7 @@ def counted(caplog: pytest.LogCaptureFixture) -> dict[str, int]:
 
 def asked_item(scanner: Scanner, digest: str) -> Item:
     """Return what is remembered of the scan that was asked for."""
-    item = memory_table(scanner.aws).get(repository_key(REPOSITORY), asked_key(digest))
+    item = memory_table(scanner.aws).get(repository_key(REGISTRY, REPOSITORY), asked_key(digest))
     assert item
     return item
 
@@ -115,7 +115,7 @@ def put_indexes(scanner: Scanner, number: int) -> list[str]:
 
 def report_findings(scanner: Scanner, digests: Iterable[str]) -> None:
     """Remember one more of each digest's findings, as the reporter does: the number is that of the image."""
-    pk = repository_key(REPOSITORY)
+    pk = repository_key(REGISTRY, REPOSITORY)
     update = Update("openssl", ("3.0.1",), ("3.0.15",), Counter({"HIGH": 1}))
     memory_table(scanner.aws).put_many(
         image_item(
@@ -137,14 +137,14 @@ def report_findings(scanner: Scanner, digests: Iterable[str]) -> None:
 
 def summary(scanner: Scanner) -> RepositorySummary:
     """Return the summary that the last run left."""
-    found = repository_summary(memory_table(scanner.aws), REPOSITORY)
+    found = repository_summary(memory_table(scanner.aws), REGISTRY, REPOSITORY)
     assert found
     return found
 
 
 def state(scanner: Scanner) -> RepositoryState:
     """Return what is remembered of the repository after its last run."""
-    [found] = StateMemory(memory_table(scanner.aws)).states()
+    [found] = StateMemory(memory_table(scanner.aws), REGISTRY).states()
     return found
 
 

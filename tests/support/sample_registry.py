@@ -10,6 +10,7 @@ from ecr_scan_reporter.memory.images import FindingDeadline, ImageRecord, Update
 from ecr_scan_reporter.memory.items import repository_key
 from ecr_scan_reporter.memory.summaries import RepositorySummary, summary_item
 from fake_aws import digest_of
+from support.invocations import REGISTRY
 
 # Name, installed version and fixed version of packages that many images share; basic scanning knows no fixed version.
 PACKAGES = [
@@ -47,14 +48,14 @@ def registry_items(number: int, now: datetime, seed: int = 1) -> Iterator[Item]:
         images = chance.randint(1, 20)
         for image in range(images):
             record = _record(chance, image, now)
-            item = image_item(repository_key(name), digest_of(f"{name}{image}"), record)
+            item = image_item(repository_key(REGISTRY, name), digest_of(f"{name}{image}"), record)
             summary.add_image(item, record.tags[0])
             if position < 10:
                 yield item
         missed = {"unsupported": 1, "failed": 1} if chance.random() < 0.02 or name.endswith("legacy") else {}
         summary.coverage = {"images": images + sum(missed.values()), "in_time": images, **missed}
         summary.examples = {reason: ["1.0"] for reason in missed}
-        yield summary_item(summary, now)
+        yield summary_item(REGISTRY, summary, now)
 
 
 def _record(chance: random.Random, number: int, now: datetime) -> ImageRecord:

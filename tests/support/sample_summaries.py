@@ -9,6 +9,7 @@ from ecr_scan_reporter.memory.images import Ledger, Update
 from ecr_scan_reporter.memory.summaries import OverdueFinding, RepositorySummary, summary_item
 from fake_aws import FakeAws
 from support.configuration import memory_table
+from support.invocations import REGISTRY
 
 NOW = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)
 WEEK = timedelta(days=7)
@@ -30,7 +31,7 @@ def sample_summaries(repositories: int, images: int, *, earlier: bool = False) -
 
 def remember_summaries(aws: FakeAws, summaries: Iterable[RepositorySummary]) -> None:
     """Write summaries to the memory table."""
-    memory_table(aws).put_many(summary_item(summary, NOW) for summary in summaries)
+    memory_table(aws).put_many(summary_item(REGISTRY, summary, NOW) for summary in summaries)
 
 
 def _change(summary: RepositorySummary, number: int) -> None:

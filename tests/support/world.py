@@ -33,6 +33,7 @@ from ecr_scan_reporter.settings import ReporterSettings
 from support.configuration import CHAT as CHAT
 from support.configuration import DEFAULTS
 from support.configuration import TOPIC as TOPIC
+from support.invocations import REGISTRY
 from support.invocations import scan_event as scan_event
 from support.killer import Killed, Killer
 
@@ -256,6 +257,8 @@ class TopicClient:
 class StubRegistry:
     """A double of `EcrRegistry`: images and the results of their last scans."""
 
+    id = REGISTRY
+
     def __init__(self) -> None:
         self.images: dict[str, Image] = {}
         self.results: dict[str, ScanResult | Exception] = {}
@@ -392,7 +395,7 @@ class World:
 
     def findings(self, repository: str, digest: str) -> list[KnownFinding]:
         """Return what is remembered of the findings of an image."""
-        return decode_findings(ImageMemory(self.deps.table).read(repository, digest).findings)
+        return decode_findings(ImageMemory(self.deps.table).read(REGISTRY.image(repository, digest)).findings)
 
     def _clock(self) -> float:
         return self.now.timestamp()

@@ -79,6 +79,29 @@ def test_excluded_repository_does_not_match() -> None:
     assert settings.repositories.matches("b/team-a/mirror")
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://sqs.eu-west-1.amazonaws.com/123456789012/images",
+        # Those of a local AWS.
+        "http://localhost:4566/123456789012/images",
+        "http://localhost:4566/queue/eu-west-1/123456789012/images",
+    ],
+)
+def test_account_of_the_scanners_is_that_of_their_queue(url: str) -> None:
+    settings = (
+        RepositoriesScannerSettings.from_env({**REPOSITORIES_SCANNER, "IMAGES_QUEUE_URL": url}),
+        ImagesScannerSettings.from_env({**IMAGES_SCANNER, "IMAGES_QUEUE_URL": url}),
+    )
+    assert {found.account for found in settings} == {"123456789012"}
+
+
+@pytest.mark.parametrize("url", ["https://queue", "https://sqs.eu-west-1.amazonaws.com/images"])
+def test_queue_without_an_account_is_rejected(url: str) -> None:
+    with pytest.raises(SettingError, match="IMAGES_QUEUE_URL is .*; expected the URL of the images queue, which ends"):
+        ImagesScannerSettings.from_env({**IMAGES_SCANNER, "IMAGES_QUEUE_URL": url})
+
+
 def test_selection_with_every_part() -> None:
     parts = {"tagged_only": True, "tag_regexp": "v", "newest": 3, "pushed_within": "1m", "pulled_within": "2d"}
     selection = ImagesScannerSettings.from_env({**IMAGES_SCANNER, "IMAGES_SELECTION": json.dumps(parts)}).selection

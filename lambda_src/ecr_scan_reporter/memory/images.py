@@ -27,6 +27,7 @@ from ecr_scan_reporter.memory.items import (
     to_time,
 )
 from ecr_scan_reporter.memory.scans import asked_key
+from ecr_scan_reporter.models.images import ImageId, RegistryId
 from ecr_scan_reporter.models.severities import severity_rank
 
 logger = logging.getLogger(__name__)
@@ -204,25 +205,25 @@ class ImageMemory:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def read(self, repository: str, digest: str) -> Remembered:
+    def read(self, image: ImageId) -> Remembered:
         """Return what is remembered of an image; one call, and one more per 35 MB of findings."""
-        pk = repository_key(repository)
-        image, asked, first = image_key(digest), asked_key(digest), _findings_key(digest, 0)
-        found = self._table.get_many([(pk, image), (pk, asked), (pk, first)])
-        record = image_record(found.get((pk, image), {}))
+        pk, digest = repository_key(image.registry, image.repository), image.digest
+        own, asked, first = image_key(digest), asked_key(digest), _findings_key(digest, 0)
+        found = self._table.get_many([(pk, own), (pk, asked), (pk, first)])
+        record = image_record(found.get((pk, own), {}))
         parts = found
         if record.parts > 1:
             parts = parts | self._table.get_many((pk, _findings_key(digest, n)) for n in range(1, record.parts))
         blobs = [parts.get((pk, _findings_key(digest, n)), {}).get("data", b"") for n in range(record.parts)]
         return Remembered(record, b"".join(map(_bytes, blobs)), found.get((pk, asked), {}))
 
-    def records(self, repository: str) -> Iterator[tuple[str, ImageRecord]]:
+    def records(self, registry: RegistryId, repository: str) -> Iterator[tuple[str, ImageRecord]]:
         """Yield the digests and records of a repository's images, even if ECR no longer lists them; 1 MB a call.
 
         An image whose item cannot be parsed is left out.
         """
         first = image_key("")
-        for item in self._table.query(repository_key(repository), first, image_key(END)):
+        for item in self._table.query(repository_key(registry, repository), first, image_key(END)):
             digest = text(item, "sk").removeprefix(first)
             # The item that says when a scan was asked for has the key of its image, with a suffix.
             if "#" in digest:
@@ -235,10 +236,10 @@ class ImageMemory:
                 continue
             yield digest, record
 
-    def known_since(self, repository: str, now: datetime) -> datetime:
-        """Return since when a repository has been known (aware): since now, if it was unknown."""
+    def known_since(self, image: ImageId, now: datetime) -> datetime:
+        """Return since when the repository of an image has been known (aware): since now, if it was unknown."""
         item = self._table.update(
-            repository_key(repository),
+            repository_key(image.registry, image.repository),
             "REPOSITORY",
             "SET since = if_not_exists(since, :now)",
             {":now": to_seconds(now)},
@@ -248,38 +249,34 @@ class ImageMemory:
 
     def track_images(
         self,
-        repository: str,
-        digest: str,
+        image: ImageId,
         record: ImageRecord,
         labels: Iterable[str],
         *,
         before: datetime | None = None,
         after: datetime | None = None,
-    ) -> Iterator[str]:
-        """Yield the digests of the last few other images of an image's tracks, the newest one of each track first.
+    ) -> Iterator[ImageId]:
+        """Yield the last few other images of an image's tracks, the newest one of each track first.
 
         Args:
-            repository: of the image.
-            digest: of the image, which is left out.
+            image: is left out.
             record: of the image; images of another platform or operating system are left out.
             labels: of the tracks.
             before: only images that joined the track before this time (aware).
             after: only images that joined it after this time (aware).
         """
+        pk = repository_key(image.registry, image.repository)
         first, last = sortable(after + timedelta(seconds=1)) if after else "", sortable(before) if before else END
         for label in labels:
             track = _track_key(record.platform, label)
-            for item in self._table.query(
-                repository_key(repository), track + first, track + last, limit=_TRACK_IMAGES, descending=True
-            ):
+            for item in self._table.query(pk, track + first, track + last, limit=_TRACK_IMAGES, descending=True):
                 systems = {record.operating_system, text(item, "operating_system")} - {""}
-                if text(item, "digest") != digest and len(systems) < 2:
-                    yield text(item, "digest")
+                if text(item, "digest") != image.digest and len(systems) < 2:
+                    yield image._replace(digest=text(item, "digest"))
 
     def write(
         self,
-        repository: str,
-        digest: str,
+        image: ImageId,
         record: ImageRecord,
         now: datetime,
         *,
@@ -290,8 +287,7 @@ class ImageMemory:
         """Remember a scan: everything or nothing.
 
         Args:
-            repository: of the image.
-            digest: of the image.
+            image: that was scanned.
             record: of the scan, with the revision that was read.
             now: aware.
             findings: encoded; None if they are the same as before.
@@ -301,7 +297,7 @@ class ImageMemory:
         Raises:
             ConditionError: another invocation has written this image in the meantime.
         """
-        pk = repository_key(repository)
+        pk, digest = repository_key(image.registry, image.repository), image.digest
         puts: list[Put] = []
         obsolete: list[Key] = []
         if findings is not None:
@@ -309,8 +305,8 @@ class ImageMemory:
             obsolete = [(pk, _findings_key(digest, n)) for n in range(len(parts), record.parts)]
             record = record._replace(parts=len(parts))
             puts += map(Put, parts)
-        image = image_item(pk, digest, record) | {"expires": expires(now, IMAGE_LIFETIME)}
-        puts.append(Put(image, record.revision))
+        item = image_item(pk, digest, record) | {"expires": expires(now, IMAGE_LIFETIME)}
+        puts.append(Put(item, record.revision))
         puts += [Put(_track_item(pk, digest, record, label, since, now)) for label, since in tracks]
         if outbox:
             puts.append(Put(outbox))

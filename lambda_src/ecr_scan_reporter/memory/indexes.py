@@ -23,7 +23,7 @@ from ecr_scan_reporter.memory.items import (
     text,
     to_seconds,
 )
-from ecr_scan_reporter.models.images import IndexChild
+from ecr_scan_reporter.models.images import IndexChild, RegistryId
 from ecr_scan_reporter.shared.concurrency import chunked
 
 logger = logging.getLogger(__name__)
@@ -54,7 +54,8 @@ def index_children(
         DeadlineExceededError: there are too many indexes to read in the remaining time.
         AwsError: ECR rejected a call.
     """
-    items = _remembered(table, repository, indexes, memory_failed)
+    memory = _IndexMemory(table, ecr.id, repository, memory_failed)
+    items = memory.items(indexes)
     children = _readable(items, repository)
     outdated = {
         digest: manifests
@@ -62,14 +63,51 @@ def index_children(
         if number(items[digest], "expires") < to_seconds(now + _REFRESH)
     }
     if outdated:
-        _remember(table, repository, outdated, now, memory_failed)
+        memory.remember(outdated, now)
     for chunk in chunked([digest for digest in indexes if digest not in children], _INDEXES_PER_CALL):
         if deadline:
             deadline.check(f"reading the indexes of {repository}")
         manifests = ecr.index_manifests(repository, chunk)
-        _remember(table, repository, manifests, now, memory_failed)
+        memory.remember(manifests, now)
         children |= manifests
     return [child for digest in indexes for child in children.get(digest, ())]
+
+
+class _IndexMemory:
+    """The part of the memory table with the indexes of one repository. A failure is logged, and `failed` is called."""
+
+    def __init__(self, table: Table, registry: RegistryId, repository: str, failed: Callable[[], None]) -> None:
+        self._table, self._repository, self._failed = table, repository, failed
+        self._pk = repository_key(registry, repository)
+
+    def items(self, indexes: Collection[str]) -> dict[str, Item]:
+        try:
+            items = self._table.get_many((self._pk, f"INDEX#{digest}") for digest in indexes)
+        except AwsError as error:
+            logger.warning(
+                "memory is not available; ECR is asked about every index",
+                extra={"repository": self._repository, "reason": str(error)},
+            )
+            self._failed()
+            return {}
+        return {sk.removeprefix("INDEX#"): item for (_, sk), item in items.items()}
+
+    def remember(self, children: Mapping[str, list[IndexChild]], now: datetime) -> None:
+        items: list[Item] = []
+        for digest, manifests in children.items():
+            packed = pack([child.digest, child.platform, int(child.attestation)] for child in manifests)
+            if len(packed) > _MAX_SIZE:
+                # With it, DynamoDB would reject the whole call.
+                extra = {"repository": self._repository, "digest": digest, "manifests": len(manifests)}
+                logger.warning("an index is too large to be remembered", extra=extra)
+                continue
+            key = {"pk": self._pk, "sk": f"INDEX#{digest}"}
+            items.append({**key, "children": packed, "expires": expires(now, INDEX_LIFETIME)})
+        try:
+            self._table.put_many(items)
+        except AwsError as error:
+            logger.warning("indexes not remembered", extra={"repository": self._repository, "reason": str(error)})
+            self._failed()
 
 
 def _readable(items: Mapping[str, Item], repository: str) -> dict[str, list[IndexChild]]:
@@ -81,46 +119,6 @@ def _readable(items: Mapping[str, Item], repository: str) -> dict[str, list[Inde
             extra = {"repository": repository, "digest": digest, "reason": str(error)}
             logger.warning("what memory holds of an index cannot be read; ECR is asked", extra=extra)
     return children
-
-
-def _remembered(
-    table: Table, repository: str, indexes: Collection[str], memory_failed: Callable[[], None]
-) -> dict[str, Item]:
-    pk = repository_key(repository)
-    try:
-        items = table.get_many((pk, f"INDEX#{digest}") for digest in indexes)
-    except AwsError as error:
-        logger.warning(
-            "memory is not available; ECR is asked about every index",
-            extra={"repository": repository, "reason": str(error)},
-        )
-        memory_failed()
-        return {}
-    return {sk.removeprefix("INDEX#"): item for (_, sk), item in items.items()}
-
-
-def _remember(
-    table: Table,
-    repository: str,
-    children: dict[str, list[IndexChild]],
-    now: datetime,
-    memory_failed: Callable[[], None],
-) -> None:
-    items: list[Item] = []
-    for digest, manifests in children.items():
-        packed = pack([child.digest, child.platform, int(child.attestation)] for child in manifests)
-        if len(packed) > _MAX_SIZE:
-            # With it, DynamoDB would reject the whole call.
-            extra = {"repository": repository, "digest": digest, "manifests": len(manifests)}
-            logger.warning("an index is too large to be remembered", extra=extra)
-            continue
-        key = {"pk": repository_key(repository), "sk": f"INDEX#{digest}"}
-        items.append({**key, "children": packed, "expires": expires(now, INDEX_LIFETIME)})
-    try:
-        table.put_many(items)
-    except AwsError as error:
-        logger.warning("indexes not remembered", extra={"repository": repository, "reason": str(error)})
-        memory_failed()
 
 
 @decoding()

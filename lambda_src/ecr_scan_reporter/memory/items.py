@@ -9,6 +9,7 @@ from hashlib import sha256
 
 from ecr_scan_reporter.aws.dynamodb import Item
 from ecr_scan_reporter.errors import UnreadableItemError
+from ecr_scan_reporter.models.images import RegistryId
 
 # Sorts after every key that begins with the same text: "~" is the last printable ASCII character, and no digest has it.
 END = "~"
@@ -23,8 +24,8 @@ RUN_LIFETIME = timedelta(days=7)
 _LIFETIME = timedelta(days=400)
 # What parsing an item may raise that is damaged, or that a later release of this package wrote.
 UNREADABLE = (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError, zlib.error)
-# Bytes. A sort key has at most three such parts.
-_MAX_KEY_PART = 300
+# Bytes. A sort key has at most three such parts, or two and those of a registry.
+_MAX_KEY_PART, _MAX_REGISTRY_PART = 300, 64
 
 
 @contextmanager
@@ -40,18 +41,29 @@ def decoding() -> Iterator[None]:
         raise UnreadableItemError(repr(error)) from error
 
 
-def key_part(text: str) -> str:
+def key_part(text: str, limit: int = _MAX_KEY_PART) -> str:
     """Return a text from outside as a part of a key, or its hash if it is too long for one.
 
-    A `pk` has at most 2,048 bytes and an `sk` 1,024. What ECR itself accepts is never too long.
+    A `pk` has at most 2,048 bytes and an `sk` 1,024. What ECR itself accepts is never too long. `#` separates the parts
+    and becomes `*`, which neither a repository nor a tag, digest, account or Region can have.
     """
     encoded = text.encode()
-    return text if len(encoded) <= _MAX_KEY_PART else sha256(encoded).hexdigest()
+    return text.replace("#", "*") if len(encoded) <= limit else sha256(encoded).hexdigest()
 
 
-def repository_key(repository: str) -> str:
+def registry_part(registry: RegistryId) -> str:
+    """Return the parts of a key that name a registry."""
+    return "#".join(key_part(name, _MAX_REGISTRY_PART) for name in registry)
+
+
+def registry_key(kind: str, registry: RegistryId) -> str:
+    """Return the partition key of a kind of items that each registry has one list of, such as `STATES`."""
+    return f"{kind}#{registry_part(registry)}"
+
+
+def repository_key(registry: RegistryId, repository: str) -> str:
     """Return the partition key of a repository."""
-    return f"REPOSITORY#{key_part(repository)}"
+    return f"{registry_key('REPOSITORY', registry)}#{key_part(repository)}"
 
 
 def image_key(digest: str) -> str:

@@ -11,11 +11,13 @@ from ecr_scan_reporter.memory.items import (
     END,
     expires,
     key_part,
+    registry_part,
     sortable,
     text,
     to_seconds,
     to_time,
 )
+from ecr_scan_reporter.models.images import ImageId
 
 # Scans that this module did not ask for, and the inventory of images that existed before memory did.
 PUSH, INVENTORY = "PUSH", "INVENTORY"
@@ -60,13 +62,11 @@ def window_run(window: str) -> str:
     return window.removeprefix(_RUN) if window.startswith(_RUN) else ""
 
 
-def outbox_item(
-    window: str, repository: str, digest: str, event_at: datetime, data: bytes, now: datetime, entry: str = ""
-) -> Item:
+def outbox_item(window: str, image: ImageId, event_at: datetime, data: bytes, now: datetime, entry: str = "") -> Item:
     """Return the item of a change that waits to be reported; `entry` tells two of one image at the same time apart."""
     return {
         "pk": f"OUTBOX#{window}",
-        "sk": _image_prefix(repository, digest) + sortable(event_at) + entry,
+        "sk": _image_prefix(image) + sortable(event_at) + entry,
         "data": data,
         "expires": expires(now, _ENTRY_LIFETIME),
     }
@@ -149,9 +149,9 @@ class Outbox:
             data = item.get("data")
             yield (text(item, "pk"), text(item, "sk")), data if isinstance(data, bytes) else b""
 
-    def holds(self, window: str, repository: str, digest: str) -> bool:
+    def holds(self, window: str, image: ImageId) -> bool:
         """Return whether a window has changes of an image."""
-        prefix = _image_prefix(repository, digest)
+        prefix = _image_prefix(image)
         return any(self._table.query(f"OUTBOX#{window}", prefix, prefix + END, limit=1))
 
     def delete(self, keys: Iterable[Key]) -> None:
@@ -167,5 +167,5 @@ class Outbox:
                 continue
 
 
-def _image_prefix(repository: str, digest: str) -> str:
-    return f"{key_part(repository)}#{key_part(digest)}#"
+def _image_prefix(image: ImageId) -> str:
+    return f"{registry_part(image.registry)}#{key_part(image.repository)}#{key_part(image.digest)}#"

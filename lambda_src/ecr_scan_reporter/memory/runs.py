@@ -4,9 +4,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Table
-from ecr_scan_reporter.memory.items import RUN_LIFETIME, expires, number, text, to_seconds, to_time
-
-_RUNS, _PASSES = "RUNS", "PASSES"
+from ecr_scan_reporter.memory.items import RUN_LIFETIME, expires, number, registry_key, text, to_seconds, to_time
+from ecr_scan_reporter.models.images import RegistryId
 
 
 class Run(NamedTuple):
@@ -40,19 +39,25 @@ class OpenPass(NamedTuple):
 
 
 class RunMemory:
-    """The part of the memory table with runs and passes. Every method raises AwsError if DynamoDB rejects a call."""
+    """The part of the memory table with the runs and passes of a registry.
 
-    def __init__(self, table: Table) -> None:
+    Every method raises AwsError if DynamoDB rejects a call.
+    """
+
+    def __init__(self, table: Table, registry: RegistryId) -> None:
         self._table = table
+        self._runs, self._passes = registry_key("RUNS", registry), registry_key("PASSES", registry)
 
     def begin(self, run: str, repositories: int, now: datetime) -> None:
         """Remember how many repositories a run has queued."""
-        self._table.put({"pk": _RUNS, "sk": run, "repositories": repositories, "expires": expires(now, RUN_LIFETIME)})
+        self._table.put(
+            {"pk": self._runs, "sk": run, "repositories": repositories, "expires": expires(now, RUN_LIFETIME)}
+        )
 
     def add_results(self, run: str, results: int, now: datetime) -> None:
         """Note that this many scans of a run have ended."""
         self._table.update(
-            _RUNS,
+            self._runs,
             run,
             "SET last_result_at = :now, expires = :expires ADD results :results",
             {":now": to_seconds(now), ":results": results, ":expires": expires(now, RUN_LIFETIME)},
@@ -61,7 +66,7 @@ class RunMemory:
 
     def run(self, run: str) -> Run:
         """Return how far a run is."""
-        item = self._table.get(_RUNS, run) or {}
+        item = self._table.get(self._runs, run) or {}
         return Run(
             number(item, "repositories"),
             number(item, "results"),
@@ -72,7 +77,7 @@ class RunMemory:
     def expect(self, run: str, results: int, now: datetime) -> None:
         """Note that at least this many scans of a run will end."""
         self._table.update(
-            _RUNS,
+            self._runs,
             run,
             "SET expected = :results, expires = :expires",
             {":results": results, ":expires": expires(now, RUN_LIFETIME)},
@@ -81,30 +86,30 @@ class RunMemory:
 
     def open_pass(self) -> OpenPass | None:
         """Return the pass that is not known to be complete; None if there was none yet."""
-        for item in self._table.query(_PASSES, "OPEN", "OPEN"):
+        for item in self._table.query(self._passes, "OPEN", "OPEN"):
             if since := to_time(item.get("since")):
                 return OpenPass(text(item, "run"), number(item, "repositories"), since)
         return None
 
     def last_heartbeat(self) -> datetime | None:
         """Return when the last heartbeat was written (aware); None if there was none."""
-        times = [to_time(item.get("at")) for item in self._table.query(_PASSES, "HEARTBEAT", "HEARTBEAT")]
+        times = [to_time(item.get("at")) for item in self._table.query(self._passes, "HEARTBEAT", "HEARTBEAT")]
         return times[0] if times else None
 
     def remember_heartbeat(self, now: datetime) -> None:
         """Remember that a heartbeat is written now."""
-        self._table.put({"pk": _PASSES, "sk": "HEARTBEAT", "at": to_seconds(now), "expires": expires(now)})
+        self._table.put({"pk": self._passes, "sk": "HEARTBEAT", "at": to_seconds(now), "expires": expires(now)})
 
     def forget_heartbeat(self, now: datetime) -> None:
         """Forget when the last heartbeat was written, so that what comes next follows no pause."""
         # The role of the repositories scanner may put this item, but not delete it.
-        self._table.put({"pk": _PASSES, "sk": "HEARTBEAT", "at": 0, "expires": expires(now)})
+        self._table.put({"pk": self._passes, "sk": "HEARTBEAT", "at": 0, "expires": expires(now)})
 
     def remember_open_pass(self, open_pass: OpenPass, now: datetime) -> None:
         """Remember the pass that is not known to be complete."""
         self._table.put(
             {
-                "pk": _PASSES,
+                "pk": self._passes,
                 "sk": "OPEN",
                 "run": open_pass.run,
                 "repositories": open_pass.repositories,

@@ -18,6 +18,7 @@ from ecr_scan_reporter.memory.items import (
     to_seconds,
     to_time,
 )
+from ecr_scan_reporter.models.images import RegistryId
 from ecr_scan_reporter.models.scan_statuses import COMPLETE, FAILED, UNSUPPORTED_SYSTEM
 from ecr_scan_reporter.models.scans import Scan
 
@@ -50,10 +51,13 @@ class RememberedScan(NamedTuple):
 
 
 class ScanMemory:
-    """The part of the memory table with the scans. Every method raises AwsError if DynamoDB rejects a call."""
+    """The part of the memory table with the scans of a registry.
 
-    def __init__(self, table: Table) -> None:
-        self._table = table
+    Every method raises AwsError if DynamoDB rejects a call.
+    """
+
+    def __init__(self, table: Table, registry: RegistryId) -> None:
+        self._table, self._registry = table, registry
 
     def scans(self, repository: str, after: str, until: str) -> Iterator[tuple[str, RememberedScan, Item]]:
         """Yield what is remembered of the scans of a repository's images, in the order of their digests; 1 MB a call.
@@ -70,7 +74,7 @@ class ScanMemory:
         # A space sorts before every character of a key, so each digest falls into exactly one range.
         first = f"{asked_key(after)} " if after else image_key("")
         last = asked_key(until) if until else image_key(END)
-        items = self._table.query(repository_key(repository), first, last, attributes=_ATTRIBUTES)
+        items = self._table.query(repository_key(self._registry, repository), first, last, attributes=_ATTRIBUTES)
         for digest, pair in groupby(items, _digest):
             try:
                 remembered, reported = _remembered(pair)
@@ -100,7 +104,7 @@ class ScanMemory:
             before: what is remembered of the images. It says when and by which run a scan was asked for before: the
                 event of that scan may still be on its way to the reporter.
         """
-        pk, until, asked = repository_key(repository), expires(now), frozenset(asked)
+        pk, until, asked = repository_key(self._registry, repository), expires(now), frozenset(asked)
 
         def request(digest: str) -> tuple[datetime | None, str]:
             remembered = (before or {}).get(digest, RememberedScan(None))

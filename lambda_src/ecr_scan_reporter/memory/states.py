@@ -5,9 +5,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Item, Table
-from ecr_scan_reporter.memory.items import END, expires, key_part, number, text, to_seconds, to_time
-
-_STATES = "STATES"
+from ecr_scan_reporter.memory.items import END, expires, key_part, number, registry_key, text, to_seconds, to_time
+from ecr_scan_reporter.models.images import RegistryId
 
 
 class RepositoryState(NamedTuple):
@@ -37,15 +36,19 @@ class RepositoryState(NamedTuple):
 
 
 class StateMemory:
-    """The part of the memory table with the states. Every method raises AwsError if DynamoDB rejects a call."""
+    """The part of the memory table with the states of a registry's repositories.
 
-    def __init__(self, table: Table) -> None:
-        self._table = table
+    Every method raises AwsError if DynamoDB rejects a call.
+    """
+
+    def __init__(self, table: Table, registry: RegistryId) -> None:
+        self._table, self._pk = table, registry_key("STATES", registry)
+        self._summaries = registry_key("SUMMARIES", registry)
 
     def remember(self, state: RepositoryState, now: datetime, summary: Item | None = None) -> None:
         """Remember a repository after a run, and its summary's item in the same call."""
         item: Item = {
-            "pk": _STATES,
+            "pk": self._pk,
             "sk": state.repository,
             "oldest_scan": to_seconds(state.oldest_scan),
             "waiting_since": to_seconds(state.waiting_since),
@@ -71,11 +74,11 @@ class StateMemory:
                 to_time(item.get("waiting_since")),
                 bool(number(item, "unscheduled")),
             )
-            for item in self._table.query(_STATES, " ", END)
+            for item in self._table.query(self._pk, " ", END)
         ]
 
     def forget(self, repositories: Iterable[str]) -> None:
         """Delete the states of repositories after their last runs, and their summaries."""
         self._table.delete_many(
-            key for name in repositories for key in ((_STATES, name), ("SUMMARIES", key_part(name)))
+            key for name in repositories for key in ((self._pk, name), (self._summaries, key_part(name)))
         )

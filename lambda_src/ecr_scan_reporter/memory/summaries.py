@@ -18,13 +18,23 @@ from typing import Any, NamedTuple
 from ecr_scan_reporter.aws.dynamodb import Item, Table
 from ecr_scan_reporter.memory.coverage import Coverage
 from ecr_scan_reporter.memory.images import Ledger, Update, image_record
-from ecr_scan_reporter.memory.items import END, UNREADABLE, expires, key_part, number, text, to_seconds, to_time
+from ecr_scan_reporter.memory.items import (
+    END,
+    UNREADABLE,
+    expires,
+    key_part,
+    number,
+    registry_key,
+    text,
+    to_seconds,
+    to_time,
+)
 from ecr_scan_reporter.memory.scans import RememberedScan
+from ecr_scan_reporter.models.images import RegistryId
 from ecr_scan_reporter.models.severities import severity_rank
 
 logger = logging.getLogger(__name__)
 
-SUMMARIES = "SUMMARIES"
 # The key of `coverage` for all images. All other keys are reasons.
 IMAGES = "images"
 # What an item names: the updates that solve most, and the findings that have been overdue for longest.
@@ -206,11 +216,11 @@ def merge_updates(updates: Iterable[Update], number: int) -> list[Update]:
     return heapq.nsmallest(number, merged.values(), key=Update.sort_key)
 
 
-def summary_item(summary: RepositorySummary, now: datetime) -> Item:
+def summary_item(registry: RegistryId, summary: RepositorySummary, now: datetime) -> Item:
     """Return the item of a repository's summary, which keeps only the best updates."""
     summary.updates = merge_updates(summary.updates, _MAX_UPDATES)
     return {
-        "pk": SUMMARIES,
+        "pk": _key(registry),
         "sk": key_part(summary.repository),
         "repository": summary.repository,
         "updated_at": to_seconds(summary.updated_at),
@@ -219,44 +229,49 @@ def summary_item(summary: RepositorySummary, now: datetime) -> Item:
     }
 
 
-def summaries(table: Table, unreadable: set[str] | None = None) -> Iterator[RepositorySummary]:
-    """Yield the summaries of all repositories, sorted by name; one call per MB.
+def summaries(table: Table, registry: RegistryId, unreadable: set[str] | None = None) -> Iterator[RepositorySummary]:
+    """Yield the summaries of all repositories of a registry, sorted by name; one call per MB.
 
     Args:
         table: the memory table.
+        registry: whose repositories.
         unreadable: receives the names of the repositories whose summary cannot be parsed.
 
     Raises:
         AwsError: DynamoDB rejected a call.
     """
-    for item in table.query(SUMMARIES, " ", END):
+    for item in table.query(_key(registry), " ", END):
         if summary := _summary(item):
             yield summary
         elif unreadable is not None:
             unreadable.add(text(item, "repository"))
 
 
-def repository_summary(table: Table, repository: str) -> RepositorySummary | None:
+def repository_summary(table: Table, registry: RegistryId, repository: str) -> RepositorySummary | None:
     """Return the summary of one repository; None if no run has ended there, or it cannot be parsed.
 
     Raises:
         AwsError: DynamoDB rejected a call.
     """
-    return _summary(table.get(SUMMARIES, key_part(repository)) or {})
+    return _summary(table.get(_key(registry), key_part(repository)) or {})
 
 
-def open_findings(table: Table, repositories: Collection[str]) -> Counter[str] | None:
+def open_findings(table: Table, registry: RegistryId, repositories: Collection[str]) -> Counter[str] | None:
     """Add up the open findings of repositories by severity; None if there is no summary of any. One call per MB.
 
     Raises:
         AwsError: DynamoDB rejected a call.
     """
     total: Counter[str] | None = None
-    for item in table.query(SUMMARIES, " ", END):
+    for item in table.query(_key(registry), " ", END):
         summary = _summary(item) if text(item, "repository") in repositories else None
         if summary:
             total = summary.open if total is None else total + summary.open
     return total
+
+
+def _key(registry: RegistryId) -> str:
+    return registry_key("SUMMARIES", registry)
 
 
 def _summary(item: Item) -> RepositorySummary | None:

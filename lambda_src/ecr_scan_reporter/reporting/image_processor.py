@@ -12,7 +12,7 @@ from ecr_scan_reporter.errors import AwsError, ConditionError
 from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord, Remembered
 from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Outbox, outbox_item, run_window
 from ecr_scan_reporter.memory.scans import asked_run
-from ecr_scan_reporter.models.images import ImageId, RegistryId
+from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.reporting.comparison.changes import Comparison, KnownFinding, compare, unchanged
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
 from ecr_scan_reporter.reporting.comparison.judged import Judged, judge
@@ -108,7 +108,7 @@ class ImageProcessor:
         self.settings, self.ecr, self.rules, self.now = settings, ecr, rules, now
         self.memory, self.outbox = ImageMemory(table), Outbox(table)
         self.details = BatchDetails(ecr, table, images, now)
-        self.own = RegistryId(settings.account, settings.region)
+        self.own = ecr.id
 
     def process(self, event: ScanEvent, receives: int) -> Outcome:
         """Compare a scan with what is remembered, and remember it.
@@ -152,16 +152,15 @@ class ImageProcessor:
         Raises:
             AwsError: DynamoDB rejected a call.
         """
-        remembered = self._read(image)
+        remembered = self.memory.read(image)
         windows = {PUSH, INVENTORY, remembered.record.window} - {""}
         if run := remembered.asked.get("run"):
             windows.add(run_window(str(run)))
-        name = self._remembered_as(image)
-        waiting = (window for window in sorted(windows) if self.outbox.holds(window, name, image.digest))
+        waiting = (window for window in sorted(windows) if self.outbox.holds(window, image))
         return Outcome(tuple(waiting))
 
     def _process(self, event: ScanEvent, receives: int) -> Outcome:
-        remembered = self._read(event.image)
+        remembered = self.memory.read(event.image)
         record = remembered.record
         if record.event_at and event.time.replace(microsecond=0) <= record.event_at:
             return Outcome(repeated=True)
@@ -178,9 +177,6 @@ class ImageProcessor:
                 return self._failed(event, record, scan, run)
             case UnreadScan():
                 return self._unread(event, record, scan, run)
-
-    def _read(self, image: ImageId) -> Remembered:
-        return self.memory.read(self._remembered_as(image), image.digest)
 
     def _complete(self, event: ScanEvent, remembered: Remembered, scan: CompleteScan, run: str) -> Outcome:
         """Remember what a scan changed, and report it if there is a reason."""
@@ -220,7 +216,7 @@ class ImageProcessor:
         return outcome if baseline.inventory else outcome._replace(new=count_new(judged.comparison.without_ignored()))
 
     def _process_overdue(self, image: ImageId, run: str) -> Outcome:
-        remembered = self._read(image)
+        remembered = self.memory.read(image)
         record = remembered.record
         if not record.due_at or record.due_at > self.now or record.findings_format != FINDINGS_FORMAT:
             # The image is gone, or was reported in the meantime.
@@ -258,34 +254,34 @@ class ImageProcessor:
 
     def _baseline(self, event: ScanEvent, remembered: Remembered, record: ImageRecord) -> _Baseline:
         """Return what a scan is compared with."""
-        before, name = remembered.record, self._remembered_as(event.image)
+        before = remembered.record
         if _is_comparable(before):
             return _Baseline(decode_findings(remembered.findings), first=False, reported_at=before.reported_at)
         if before.scanned_at or self._is_inventory(event.image, record.pushed_at):
             # It was scanned by a release that identified findings in another way, or it existed before memory did.
             return _Baseline(inventory=True)
         labels, since = track_labels(record.tags), record.pushed_at or event.time
-        for digest in self.memory.track_images(name, event.image.digest, record, labels, before=since):
-            predecessor = self.memory.read(name, digest)
+        for image in self.memory.track_images(event.image, record, labels, before=since):
+            predecessor = self.memory.read(image)
             if _is_comparable(predecessor.record):
                 return _Baseline(
                     decode_findings(predecessor.findings),
                     successor=True,
-                    predecessor=(predecessor.record.tags or (short_digest(digest),))[0],
+                    predecessor=(predecessor.record.tags or (short_digest(image.digest),))[0],
                     reported_at=predecessor.record.reported_at,
                 )
         return _Baseline()
 
     def _is_inventory(self, image: ImageId, pushed_at: datetime | None) -> bool:
-        since = self.memory.known_since(self._remembered_as(image), self.now)
+        since = self.memory.known_since(image, self.now)
         return pushed_at is not None and pushed_at < since - _NEWS_BEFORE_KNOWN
 
     def _judge(self, comparison: Comparison, image: ImageId, record: ImageRecord, now: datetime) -> Judged:
         """Judge what changed. Nothing is newly overdue if the track has a later image, which has its own dates."""
         judged = judge(comparison, self.rules, image.repository, self.settings, now)
         if judged.newly_overdue and record.pushed_at:
-            name, labels = self._remembered_as(image), track_labels(record.tags)
-            if any(self.memory.track_images(name, image.digest, record, labels, after=record.pushed_at)):
+            labels = track_labels(record.tags)
+            if any(self.memory.track_images(image, record, labels, after=record.pushed_at)):
                 return judged._replace(newly_overdue=())
         return judged
 
@@ -316,7 +312,7 @@ class ImageProcessor:
         extra = {"repository": image.repository, "digest": image.digest, "reason": scan.reason}
         logger.warning("could not read findings; using event counts", extra=extra)
         if before.revision == 0:
-            self.memory.known_since(self._remembered_as(image), self.now)
+            self.memory.known_since(image, self.now)
         counts = {severity: number for severity, number in (event.counts or {}).items() if number}
         changed = event.counts is None or counts != (before.counts or {})
         over = event.counts is None or over_thresholds(counts, self.settings.thresholds)
@@ -361,19 +357,14 @@ class ImageProcessor:
         entry: str = "",
     ) -> Outcome:
         window, item = "", None
-        repository = self._remembered_as(image)
         if report:
             window = run_window(run) if run else PUSH
             if report.reason is ReportReason.INVENTORY:
                 window = INVENTORY
-            item = outbox_item(window, repository, image.digest, at, encode_report(report), self.now, entry)
+            item = outbox_item(window, image, at, encode_report(report), self.now, entry)
             record = record._replace(window=window)
-        self.memory.write(repository, image.digest, record, self.now, findings=findings, tracks=tracks, outbox=item)
+        self.memory.write(image, record, self.now, findings=findings, tracks=tracks, outbox=item)
         return Outcome((window,) if window else (), run, added=bool(window))
-
-    def _remembered_as(self, image: ImageId) -> str:
-        """Return the name by which memory knows a repository: with account and Region if it is in another registry."""
-        return image.repository if image.registry == self.own else "/".join((*image.registry, image.repository))
 
 
 def _is_comparable(record: ImageRecord) -> bool:

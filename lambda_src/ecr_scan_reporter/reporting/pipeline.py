@@ -238,7 +238,7 @@ def publish(
     Raises:
         AwsError: DynamoDB or SQS rejected a call.
     """
-    outbox, runs = Outbox(deps.table), RunMemory(deps.table)
+    outbox, runs = Outbox(deps.table), RunMemory(deps.table, deps.ecr.id)
     results = Counter(outcome.run for outcome in outcomes if outcome.run)
     windows: dict[str, str] = {}
     for outcome in outcomes:
@@ -251,6 +251,6 @@ def publish(
     if not (results or windows or batch.checks):
         return 0
     publishing = PublishingDependencies(
-        deps.settings, deps.publisher, deps.reports_queue, outbox, runs, StateMemory(deps.table)
+        deps.settings, deps.publisher, deps.reports_queue, outbox, runs, StateMemory(deps.table, deps.ecr.id)
     )
     return publish_what_is_due(publishing, now, deadline)

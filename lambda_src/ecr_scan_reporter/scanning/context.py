@@ -196,6 +196,11 @@ class ScanContext(NamedTuple):
     tally: Tally
 
     @property
+    def registry(self) -> RegistryId:
+        """The registry of the repository."""
+        return self.message.registry
+
+    @property
     def repository(self) -> str:
         """The name of the repository."""
         return self.message.repository

@@ -111,7 +111,7 @@ class KnownScans:
     def __init__(self, context: ScanContext) -> None:
         self._context, self._rules, self._tally = context, context.rules, context.tally
         self._repository, self._now = context.repository, context.now
-        self._memory = ScanMemory(context.deps.table)
+        self._memory = ScanMemory(context.deps.table, context.registry)
         # Without memory, every image is looked up.
         self._available = True
         self.overdue = frozenset[str]()
@@ -242,9 +242,11 @@ class KnownScans:
         """
         if not self._available:
             return
+        table, registry = self._context.deps.table, self._context.registry
         self._summary.set_coverage(coverage)
         try:
-            StateMemory(self._context.deps.table).remember(state, self._now, summary_item(self._summary, self._now))
+            item = summary_item(registry, self._summary, self._now)
+            StateMemory(table, registry).remember(state, self._now, item)
         except AwsError as error:
             self._give_up(error)
 

@@ -232,7 +232,7 @@ class RepositoryScan:
             self._known.after_starts(due)
 
     def _start_scan(self, digest: str) -> None:
-        registry, repository, quota = self._message.registry, self._message.repository, self._context.deps.quota
+        registry, repository, quota = self._context.registry, self._context.repository, self._context.deps.quota
         try:
             outcome = self._context.deps.ecr.start_scan(repository, digest)
         except ImageRejectedError as error:

@@ -84,7 +84,7 @@ def queue_repositories(event: Mapping[str, Any], deps: RunDependencies, now: dat
     counts = {"found": len(names), "sent": sent}
     extra = {"filter": repositories.include.pattern, "run": run, "enhanced": enhanced, **counts}
     if whole:
-        metrics |= {"RepositoriesQueued": sent, **_open_findings(matching, deps.table)}
+        metrics |= {"RepositoriesQueued": sent, **_open_findings(matching, deps)}
         if enhanced:
             # Amazon Inspector scans again when a vulnerability becomes known, not after an age.
             for name in ("OldestScanAge", "ScansOverdue"):
@@ -108,7 +108,7 @@ def _begin_run(
     settings = deps.settings
     run = f"{now:%Y-%m-%dT%H:%M:%SZ}-{uuid4().hex[:8]}"
     metrics: dict[str, float] = {}
-    known, runs = StateMemory(deps.table), RunMemory(deps.table)
+    known, runs = StateMemory(deps.table, deps.ecr.id), RunMemory(deps.table, deps.ecr.id)
     random.shuffle(repositories)
     try:
         states = known.states()
@@ -127,10 +127,10 @@ def _begin_run(
     return run, metrics
 
 
-def _open_findings(repositories: Collection[str], table: Table) -> dict[str, float]:
+def _open_findings(repositories: Collection[str], deps: RunDependencies) -> dict[str, float]:
     """Return how many findings are open, by metric; nothing until the images scanner has summed up a repository."""
     try:
-        found = open_findings(table, frozenset(repositories))
+        found = open_findings(deps.table, deps.ecr.id, frozenset(repositories))
     except AwsError as error:
         logger.warning("memory is not available; open findings are not counted", extra={"reason": str(error)})
         return {}
@@ -233,7 +233,7 @@ def write_heartbeat(deps: RunDependencies, now: datetime) -> dict[str, int]:
     Raises:
         AwsError: DynamoDB rejected a call.
     """
-    since = _last_complete_pass(RunMemory(deps.table), StateMemory(deps.table), now)
+    since = _last_complete_pass(RunMemory(deps.table, deps.ecr.id), StateMemory(deps.table, deps.ecr.id), now)
     metrics = run_overdue(since, deps.settings.schedule, now)
     logger.info("heartbeat", extra=embed(metrics, deps.settings.name, _SECONDS))
     return {name: int(value) for name, value in metrics.items()}

@@ -80,7 +80,7 @@ def test_index_that_is_too_large_for_an_item_is_not_remembered(
     small = index_image(digest_of("small"), {digest_of("amd64"): "linux/amd64"}, ("2.0",))
     scanner.add(large, small, image("amd64"))
     scanner.scan()
-    pk, table = repository_key(REPOSITORY), memory_table(scanner.aws)
+    pk, table = repository_key(REGISTRY, REPOSITORY), memory_table(scanner.aws)
     assert [bool(table.get(pk, f"INDEX#{entry.digest}")) for entry in (large, small)] == [False, True]
     [warning] = [record.__dict__ for record in caplog.records if "too large" in record.message]
     assert (warning["digest"], warning["manifests"]) == (large.digest, 5000)

@@ -52,7 +52,7 @@ def test_start_whose_answer_was_lost_is_remembered_as_asked_for(scanner: Scanner
 def test_message_delivered_twice_keeps_the_time_at_which_its_run_asked(scanner: Scanner) -> None:
     scanner.add(image("app", "1.0"))
     asked_at = NOW - timedelta(minutes=20)
-    memory = ScanMemory(memory_table(scanner.aws))
+    memory = ScanMemory(memory_table(scanner.aws), REGISTRY)
     memory.remember(REPOSITORY, {digest_of("app"): None}, [digest_of("app")], "run-1", asked_at)
     per_image = "The scan quota per image has been exceeded. Wait and try again."
     scanner.aws.behavior.faults.append(Fault("StartImageScan", "LimitExceededException", per_image))
@@ -64,7 +64,7 @@ def test_message_delivered_twice_keeps_the_time_at_which_its_run_asked(scanner: 
 def test_look_up_keeps_the_run_that_asked_for_the_scan(scanner: Scanner) -> None:
     scanner.add(image("app", "1.0"), scans={digest_of("app"): scanned(0.001)})
     asked_at = NOW - timedelta(minutes=10)
-    memory = ScanMemory(memory_table(scanner.aws))
+    memory = ScanMemory(memory_table(scanner.aws), REGISTRY)
     memory.remember(REPOSITORY, {digest_of("app"): None}, [digest_of("app")], "run-1", asked_at)
     assert scanner.handle(RepositoryMessage(REGISTRY, REPOSITORY, run="run-1").to_json()) == []
     # The event of the scan is still in the queue of the reporter.
@@ -93,10 +93,10 @@ def test_scan_in_progress_has_not_the_date_of_a_request_that_was_answered(
     monkeypatch.setattr("ecr_scan_reporter.scanning.images._has_turn", lambda *_: False)
     digest = digest_of("app")
     scanner.add(image("app", "1.0"), scans={digest: FakeScan("IN_PROGRESS")})
-    asked_at, memory = NOW - timedelta(days=8), ScanMemory(memory_table(scanner.aws))
+    asked_at, memory = NOW - timedelta(days=8), ScanMemory(memory_table(scanner.aws), REGISTRY)
     memory.remember(REPOSITORY, {digest: None}, [digest], "run-1", asked_at)
     answer = ImageRecord(scanned_at=asked_at + timedelta(minutes=1))
-    memory_table(scanner.aws).put(image_item(repository_key(REPOSITORY), digest, answer))
+    memory_table(scanner.aws).put(image_item(repository_key(REGISTRY, REPOSITORY), digest, answer))
     # Someone else has just started another one.
     assert scanner.scan() == []
     [(_, remembered, _)] = memory.scans(REPOSITORY, "", "")
@@ -114,7 +114,7 @@ def test_items_of_a_later_release_are_as_if_they_were_not_there(
         scanner.registry.repository(REPOSITORY).scans[entry.digest] = scanned(1)
     scanner.scan()
     report_findings(scanner, [entry.digest for entry in images])
-    pk, table = repository_key(REPOSITORY), memory_table(scanner.aws)
+    pk, table = repository_key(REGISTRY, REPOSITORY), memory_table(scanner.aws)
     changed: dict[str, Item] = {
         image_key(images[0].digest): {"ledger": "[1,2,3,4,5,6,7,8]"},
         image_key(images[1].digest): {"updates": '[["openssl"]]'},
@@ -131,7 +131,7 @@ def test_items_of_a_later_release_are_as_if_they_were_not_there(
     # The findings of the others count.
     assert summary(scanner).open == {"HIGH": 4 + 5}
     assert len([record for record in caplog.records if "cannot be read" in record.message]) == 4
-    known = [digest for digest, _ in ImageMemory(table).records(REPOSITORY)]
+    known = [digest for digest, _ in ImageMemory(table).records(REGISTRY, REPOSITORY)]
     assert sorted(known) == sorted(entry.digest for entry in images[2:])
 
 
@@ -200,7 +200,7 @@ def test_what_is_asked_for_is_remembered_before_the_scan_is_started(
     scanner.add(*images, scans={image.digest: scanned(9 if n < 120 else 1) for n, image in enumerate(images)})
     scanner.aws.behavior.latency = {"BatchWriteItem": 0.1}
     table = memory_table(scanner.aws)
-    pk = repository_key(REPOSITORY)
+    pk = repository_key(REGISTRY, REPOSITORY)
     start_scan = EcrRegistry.start_scan
     unknown: list[str] = []
 

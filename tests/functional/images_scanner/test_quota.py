@@ -165,7 +165,7 @@ def test_quota_leaves_the_rest_to_what_memory_knows(
     scanner.scan()
     for entry in images[:20]:
         scanner.registry.repository(REPOSITORY).scans.pop(entry.digest)
-    keys = [(repository_key(REPOSITORY), asked_key(entry.digest)) for entry in [*images[:20], images[50]]]
+    keys = [(repository_key(REGISTRY, REPOSITORY), asked_key(entry.digest)) for entry in [*images[:20], images[50]]]
     memory_table(scanner.aws).delete_many(keys)
     monkeypatch.setattr(repository, "CHUNK_SIZE", 20)
     scanner.registry.account_scan_quota = 0

@@ -134,7 +134,7 @@ def test_each_image_with_a_deadline_that_has_passed_is_queued_for_the_reporter(
     scanner = make_scanner(IMAGES_SELECTION='{"tag_regexp": "v"}')
     images = [image(f"image {n}", f"{'other' if n == 3 else 'v'}{n}") for n in range(50)]
     scanner.add(*images, scans={entry.digest: scanned(1) for entry in images})
-    pk = repository_key(REPOSITORY)
+    pk = repository_key(REGISTRY, REPOSITORY)
     dates = {0: None, 1: NOW + timedelta(days=1)}
     memory_table(scanner.aws).put_many(
         image_item(pk, entry.digest, ImageRecord(scanned_at=NOW, due_at=dates.get(n, NOW)))
@@ -155,7 +155,7 @@ def test_deadlines_are_queued_before_the_state_is_remembered(scanner: Scanner) -
     scanner.aws.reset()
     scanner.aws.behavior.faults.append(Fault("SendMessageBatch", "AccessDeniedException"))
     assert scanner.handle(RepositoryMessage(REGISTRY, REPOSITORY).to_json()) == ["0"]
-    assert StateMemory(memory_table(scanner.aws)).states() == []
+    assert StateMemory(memory_table(scanner.aws), REGISTRY).states() == []
 
 
 def test_repository_without_images_keeps_its_changes(scanner: Scanner) -> None:
@@ -232,7 +232,7 @@ def test_coverage_counts_every_image_that_ecr_can_scan_once(
         scanner.scan()
         coverage = Coverage.from_json(summary_of(caplog).coverage)
         assert coverage.counts == expected
-        remembered = repository_summary(memory_table(scanner.aws), REPOSITORY)
+        remembered = repository_summary(memory_table(scanner.aws), REGISTRY, REPOSITORY)
         assert remembered
         assert remembered.coverage == {"images": sum(expected.values()), **expected}
         assert remembered.examples == {reason: list(names) for reason, names in coverage.names.items()}

@@ -7,6 +7,7 @@ import pytest
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.memory.runs import OpenPass, Run, RunMemory
 from support.fixtures import virtual_aws
+from support.invocations import REGISTRY
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 
@@ -14,7 +15,7 @@ NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 @pytest.fixture
 def memory() -> Iterator[RunMemory]:
     with virtual_aws() as aws:
-        yield RunMemory(Table(aws.client("dynamodb"), aws.create_memory_table()))
+        yield RunMemory(Table(aws.client("dynamodb"), aws.create_memory_table()), REGISTRY)
 
 
 def test_results_of_a_run_add_up(memory: RunMemory) -> None:

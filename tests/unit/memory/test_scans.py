@@ -11,6 +11,7 @@ from ecr_scan_reporter.memory.items import repository_key
 from ecr_scan_reporter.memory.scans import RememberedScan, ScanMemory, asked_run
 from ecr_scan_reporter.models.scans import Scan
 from support.fixtures import virtual_aws
+from support.invocations import REGISTRY
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -25,7 +26,7 @@ def table() -> Iterator[Table]:
 
 
 def remembered(table: Table, after: str = "", until: str = "") -> dict[str, RememberedScan]:
-    return {digest: scan for digest, scan, _ in ScanMemory(table).scans(REPOSITORY, after, until)}
+    return {digest: scan for digest, scan, _ in ScanMemory(table, REGISTRY).scans(REPOSITORY, after, until)}
 
 
 def test_scan_is_remembered_as_ecr_named_it(table: Table) -> None:
@@ -35,7 +36,7 @@ def test_scan_is_remembered_as_ecr_named_it(table: Table) -> None:
         "unsupported": Scan("FAILED", NOW, "UnsupportedImageError: ..."),
         "in progress": Scan("IN_PROGRESS"),
     }
-    ScanMemory(table).remember(REPOSITORY, scans, ["in progress"], "run-1", NOW)
+    ScanMemory(table, REGISTRY).remember(REPOSITORY, scans, ["in progress"], "run-1", NOW)
     assert remembered(table) == {
         "never": RememberedScan(None),
         "complete": RememberedScan(COMPLETE, named=COMPLETE),
@@ -60,16 +61,16 @@ def test_request_of_a_run_is_remembered_once(
     table: Table, asked: bool, run: str, expected: tuple[datetime, str]
 ) -> None:
     before = {"d": RememberedScan(None, NOW - HOUR, run="run-1")}
-    ScanMemory(table).remember(REPOSITORY, {"d": None}, ["d"] * asked, run, NOW, before)
+    ScanMemory(table, REGISTRY).remember(REPOSITORY, {"d": None}, ["d"] * asked, run, NOW, before)
     found = remembered(table)["d"]
     assert (found.asked_at, found.run) == expected
 
 
 def test_newest_of_what_the_reporter_saw_and_what_ecr_named_counts(table: Table) -> None:
-    ScanMemory(table).remember(REPOSITORY, {"a": COMPLETE, "b": COMPLETE}, (), "", NOW)
+    ScanMemory(table, REGISTRY).remember(REPOSITORY, {"a": COMPLETE, "b": COMPLETE}, (), "", NOW)
     for digest, hours in (("a", 1), ("b", 48)):
         record = ImageRecord(event_at=NOW, scanned_at=NOW - hours * HOUR)
-        table.put(image_item(repository_key(REPOSITORY), digest, record))
+        table.put(image_item(repository_key(REGISTRY, REPOSITORY), digest, record))
     found = remembered(table)
     assert found["a"].scan == Scan("COMPLETE", NOW - HOUR)
     assert found["b"].scan == COMPLETE
@@ -78,7 +79,7 @@ def test_newest_of_what_the_reporter_saw_and_what_ecr_named_counts(table: Table)
 
 def test_ranges_have_every_image_once(table: Table) -> None:
     digests = [f"sha256:{number:02}" for number in range(20)]
-    ScanMemory(table).remember(REPOSITORY, dict.fromkeys(digests, COMPLETE), (), "", NOW)
+    ScanMemory(table, REGISTRY).remember(REPOSITORY, dict.fromkeys(digests, COMPLETE), (), "", NOW)
     bounds = ["", digests[3], "sha256:09a", digests[12], ""]
     ranges = [list(remembered(table, *pair)) for pair in pairwise(bounds)]
     assert ranges == [digests[:4], digests[4:10], digests[10:13], digests[13:]]

@@ -12,6 +12,7 @@ from ecr_scan_reporter.memory import summaries
 from ecr_scan_reporter.memory.images import ImageRecord, Ledger, Update, image_item
 from ecr_scan_reporter.memory.scans import RememberedScan
 from ecr_scan_reporter.memory.summaries import OverdueFinding, RepositorySummary, summarize, summary_item
+from support.invocations import REGISTRY
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 OPENSSL = Update("openssl", ("3.0.1",), ("3.0.15",), Counter({"CRITICAL": 1}))
@@ -86,7 +87,7 @@ def test_update_that_every_image_needs_once_is_not_lost_among_the_worst_of_each_
         own = Update(f"package-{number}", ("1",), ("2",), Counter({"CRITICAL": 2}))
         # At first there are only worse ones.
         summary.add_image(image(updates=(own,) if number < 90 else (own, shared)), f"1.{number}")
-    item = summary_item(summary, NOW)
+    item = summary_item(REGISTRY, summary, NOW)
     assert len(summary.updates) == 10
     assert summary.updates[0] == Update(*shared.key, Counter({"CRITICAL": 900}), images=900)
     assert isinstance(item["data"], bytes)
@@ -118,12 +119,12 @@ def test_updates_that_are_collected_have_a_bound(monkeypatch: pytest.MonkeyPatch
         update = Update(f"package-{number}", ("1",), ("2",), Counter({"HIGH": 1}))
         summary.add_image(image(updates=(update, OPENSSL)), f"1.{number}")
     assert len(summary.updates) <= 40
-    assert summary_item(summary, NOW)
+    assert summary_item(REGISTRY, summary, NOW)
     assert (summary.updates[0].package, summary.updates[0].images) == ("openssl", 100)
 
 
 def test_summary_of_a_later_release_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
-    item = summary_item(RepositorySummary("team-a/app", NOW), NOW)
+    item = summary_item(REGISTRY, RepositorySummary("team-a/app", NOW), NOW)
     for data in (b"not compressed", zlib.compress(b"{}"), zlib.compress(b'{"open": 7')):
         assert summaries._summary({**item, "data": data}) is None
     assert [record.levelname for record in caplog.records] == ["WARNING"] * 3
@@ -155,6 +156,6 @@ def test_item_of_a_large_repository_stays_small_enough_for_30_pages_of_10_000() 
         summary.add_image(
             image(counts={"HIGH": 9}, updates=updates, overdue=1, earliest_deadlines=overdue), f"1.{number}"
         )
-    data = summary_item(summary, NOW)["data"]
+    data = summary_item(REGISTRY, summary, NOW)["data"]
     assert isinstance(data, bytes)
     assert len(data) < 2_500

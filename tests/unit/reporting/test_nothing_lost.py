@@ -21,6 +21,7 @@ from ecr_scan_reporter.messages.publication import CHECK
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import Image
 from ecr_scan_reporter.models.scans import ScanResult
+from support.invocations import REGISTRY
 from support.world import CHAT, START, TOPIC, World, documents, scan_event
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -110,13 +111,13 @@ def window(world: World) -> None:
 def run(world: World) -> None:
     """A run of the schedule has asked for two scans."""
     table = Table(world.table.undisturbed(), "memory")
-    RunMemory(table).begin("run", 1, world.now)
+    RunMemory(table, REGISTRY).begin("run", 1, world.now)
     asked = [digest_of("1"), digest_of("2")]
-    ScanMemory(table).remember("app", dict.fromkeys(asked), asked, "run", world.now)
+    ScanMemory(table, REGISTRY).remember("app", dict.fromkeys(asked), asked, "run", world.now)
     world.now += MINUTE
     world.send(scan(world, "1", "CVE-1"))
     world.deliver(world.now + MINUTE)
-    StateMemory(table).remember(RepositoryState("app", world.now, 2, 2, "run"), world.now)
+    StateMemory(table, REGISTRY).remember(RepositoryState("app", world.now, 2, 2, "run"), world.now)
     world.send(scan(world, "2", "CVE-2"))
     world.deliver()
 

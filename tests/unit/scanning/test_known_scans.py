@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -44,8 +43,7 @@ def table() -> Iterator[Table]:
 def make(table: Table, seconds: float = 60) -> KnownScans:
     settings = ImagesScannerSettings(Duration.parse("7d"), DAY, Selection(), "", "", "memory", 1, "platform")
     unused: Any = None
-    ecr: Any = SimpleNamespace(id=REGISTRY)
-    deps = ScanDependencies(settings, ecr, unused, unused, table, unused, ThreadPoolExecutor(1), unused)
+    deps = ScanDependencies(settings, unused, unused, unused, table, unused, ThreadPoolExecutor(1), unused)
     context = ScanContext(
         RepositoryMessage(REGISTRY, REPOSITORY, run="run-1"), deps, Deadline(seconds), NOW, Tally(REPOSITORY)
     )
@@ -62,7 +60,7 @@ def read(known: KnownScans, images: list[Candidate], *, last: bool = True) -> di
 
 def test_image_that_may_be_due_is_not_settled(table: Table) -> None:
     scans = {"new": NEW, "old": OLD, "failed": Scan("FAILED"), "not listed": NEW}
-    ScanMemory(table).remember(REPOSITORY, scans, (), "", NOW - DAY)
+    ScanMemory(table, REGISTRY).remember(REPOSITORY, scans, (), "", NOW - DAY)
     known = make(table)
     images = sorted(candidates("new", "old", "failed", "unknown") + candidates("named", last_scan=OLD))
     found = read(known, images)
@@ -81,7 +79,7 @@ def test_spot_check_looks_up_what_memory_settles(table: Table, monkeypatch: pyte
     monkeypatch.setattr(known_scans, "_SPOT_CHECK", 1)
     monkeypatch.setattr(known_scans, "_MAX_SPOT_CHECKS", 2)
     digests = ["a", "b", "c", "d"]
-    ScanMemory(table).remember(REPOSITORY, dict.fromkeys(digests, NEW), (), "", NOW)
+    ScanMemory(table, REGISTRY).remember(REPOSITORY, dict.fromkeys(digests, NEW), (), "", NOW)
     known = make(table)
     images = candidates(*digests)
     assert [standing.source for standing in read(known, images[:1], last=False).values()] == [""]
@@ -109,7 +107,7 @@ def test_scan_without_a_date_has_the_remembered_one(
 
 def test_unsupported_image_that_ecr_has_no_scan_of_is_known(table: Table) -> None:
     unsupported = Scan("UNSUPPORTED_IMAGE")
-    ScanMemory(table).remember(REPOSITORY, {"odd": unsupported}, ["odd"], "", NOW - DAY)
+    ScanMemory(table, REGISTRY).remember(REPOSITORY, {"odd": unsupported}, ["odd"], "", NOW - DAY)
     known = make(table)
     [image] = images = candidates("odd")
     read(known, images)

@@ -15,6 +15,7 @@ from ecr_scan_reporter.errors import AwsError, InputError
 from ecr_scan_reporter.memory.rules import RuleMemory
 from ecr_scan_reporter.memory.snapshots import LastOverview, RepositorySnapshot, SnapshotMemory
 from ecr_scan_reporter.memory.summaries import summaries
+from ecr_scan_reporter.models.images import RegistryId
 from ecr_scan_reporter.reporting.delivery import deliver, publish_later
 from ecr_scan_reporter.reporting.formatting import Context
 from ecr_scan_reporter.reporting.overviews import email
@@ -131,7 +132,7 @@ def _build(
 ) -> tuple[list[Overview], dict[str, RepositorySnapshot]]:
     before = memory.snapshot(last)
     unreadable: set[str] = set()
-    found = summaries(deps.table, unreadable)
+    found = summaries(deps.table, RegistryId(deps.settings.account, deps.settings.region), unreadable)
     overviews, snapshot = build_overviews(found, before, last.published_at, deps.settings, now, unreadable)
     notices = _notices(deps, now, enhanced=any(overview.is_enhanced for overview in overviews))
     sentences = [f"Could not read what is known about {name}." for name in sorted(unreadable)[:_MAX_UNREADABLE]]

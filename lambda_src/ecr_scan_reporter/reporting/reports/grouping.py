@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ecr_scan_reporter.memory.images import Update
+from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.models.severities import severity_key
 from ecr_scan_reporter.reporting.comparison.changes import NEWS, OPEN, KnownFinding
 from ecr_scan_reporter.reporting.groups import captured_group
@@ -170,11 +171,11 @@ def make_group(key: GroupKey, images: Iterable[ImageReport], inventory: Inventor
 
 def merge_scans(images: Iterable[ImageReport]) -> list[ImageReport]:
     """Combine several scans of one image into one entry; a failed scan has its own, unless a later scan succeeded."""
-    combined: dict[tuple[str, str], ImageReport] = {}
-    since: dict[tuple[str, str], datetime] = {}
-    failed: dict[tuple[str, str], ImageReport] = {}
+    combined: dict[ImageId, ImageReport] = {}
+    since: dict[ImageId, datetime] = {}
+    failed: dict[ImageId, ImageReport] = {}
     for image in sorted(images, key=lambda image: image.scanned_at):
-        key = image.repository, image.digest
+        key = ImageId(image.account, image.region, image.repository, image.digest)
         if image.failed:
             failed[key] = image
             continue

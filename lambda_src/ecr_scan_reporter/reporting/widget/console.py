@@ -10,6 +10,7 @@ from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.errors import AwsError, InputError
 from ecr_scan_reporter.memory.images import ImageMemory
 from ecr_scan_reporter.memory.summaries import repository_summary, summaries
+from ecr_scan_reporter.models.images import RegistryId
 from ecr_scan_reporter.reporting.registry_state import RegistryState, registry_state
 from ecr_scan_reporter.reporting.widget.html import WidgetContext, render_problem, render_registry, render_repository
 from ecr_scan_reporter.reporting.widget.images import repository_images
@@ -108,17 +109,25 @@ def parse_call(event: object) -> Call:
 
 def _registry(call: Call, deps: WidgetDependencies, look: WidgetContext) -> str:
     if deps.state is None or look.now - deps.state[0] > _STATE_LIFETIME:
-        deps.state = look.now, registry_state(summaries(deps.table), look.max_age)
+        deps.state = look.now, registry_state(summaries(deps.table, _registry_id(look)), look.max_age)
     return render_registry(deps.state[1], look, search=call.search, page=call.page)
 
 
 def _repository(call: Call, deps: WidgetDependencies, look: WidgetContext) -> str:
-    summary = repository_summary(deps.table, call.repository)
-    images = repository_images(ImageMemory(deps.table).records(call.repository), look.max_age, look.now)
+    registry = _registry_id(look)
+    summary = repository_summary(deps.table, registry, call.repository)
+    records = ImageMemory(deps.table).records(registry, call.repository)
+    images = repository_images(records, look.max_age, look.now)
     if summary is None and not images.recent and not images.older:
         raise InputError(f"repository is {call.repository!r}; expected a repository with scanned images")
     state = registry_state([summary], look.max_age) if summary else None
     return render_repository(call.repository, state, images, look, search=call.search, page=call.page)
+
+
+def _registry_id(look: WidgetContext) -> RegistryId:
+    """Return the registry of the function's own account and Region."""
+    _, _, _, region, account, *_ = look.endpoint.split(":")
+    return RegistryId(account, region)
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import Image
 from ecr_scan_reporter.models.scans import ScanResult
+from support.invocations import REGISTRY
 from support.world import START, World, scan_event
 
 SECOND, MINUTE, HOUR, DAY = (timedelta(**{unit: 1}) for unit in ("seconds", "minutes", "hours", "days"))
@@ -43,15 +44,15 @@ def scan(world: World, number: int, pushed: timedelta = HOUR) -> None:
 def start_run(world: World, *numbers: int) -> Table:
     """Let a run of the schedule have asked for scans in the only repository, which it has not finished yet."""
     table = Table(world.table.undisturbed(), "memory")
-    RunMemory(table).begin("2026-03-01", 1, world.now)
+    RunMemory(table, REGISTRY).begin("2026-03-01", 1, world.now)
     digests = [digest_of(number) for number in numbers]
-    ScanMemory(table).remember("app", dict.fromkeys(digests), digests, "2026-03-01", world.now)
+    ScanMemory(table, REGISTRY).remember("app", dict.fromkeys(digests), digests, "2026-03-01", world.now)
     return table
 
 
 def finish_run(world: World, table: Table, asked: int) -> None:
     """Let the run have finished its only repository."""
-    StateMemory(table).remember(RepositoryState("app", world.now, asked, asked, "2026-03-01"), world.now)
+    StateMemory(table, REGISTRY).remember(RepositoryState("app", world.now, asked, asked, "2026-03-01"), world.now)
 
 
 def reported(world: World) -> list[list[str]]:

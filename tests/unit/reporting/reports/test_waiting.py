@@ -8,6 +8,7 @@ from typing import Any
 from ecr_scan_reporter.aws.dynamodb import Key
 from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Window, outbox_item
 from ecr_scan_reporter.models.findings import Finding
+from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.reporting.comparison.changes import Change, KnownFinding
 from ecr_scan_reporter.reporting.reports.encoding import encode_report
 from ecr_scan_reporter.reporting.reports.grouping import GroupKey
@@ -27,7 +28,8 @@ class StubOutbox:
 
     def add(self, window: str, image: ImageReport, data: bytes | None = None) -> Key:
         content = encode_report(image) if data is None else data
-        item = outbox_item(window, image.repository, image.digest, image.scanned_at, content, NOW)
+        id_ = ImageId(image.account, image.region, image.repository, image.digest)
+        item = outbox_item(window, id_, image.scanned_at, content, NOW)
         key = str(item["pk"]), str(item["sk"])
         self.items[key] = content
         return key
@@ -64,6 +66,20 @@ def test_images_of_all_windows_are_gathered_by_group() -> None:
     rest = waiting[GroupKey("123456789012", "eu-west-1", True, "")]
     assert ([found.repository for found in rest.images], rest.keys, rest.inventory.images) == (["other"], [other], 0)
     assert len(waiting) == 2
+
+
+def test_equal_images_of_two_registries_stay_two() -> None:
+    outbox: Any = StubOutbox()
+    elsewhere: list[dict[str, Any]] = [{"account": "210987654321"}, {"region": "eu-central-1"}, {}]
+    keys = [outbox.add(PUSH, image("app")._replace(**other)) for other in elsewhere]
+    outbox.add(INVENTORY, image("app"))
+    waiting = gather([window(PUSH), window(INVENTORY)], outbox, None)
+    assert sorted(key for group in waiting.values() for key in group.keys if key[0] == "OUTBOX#PUSH") == sorted(keys)
+    assert sorted((key.account, key.region, len(group.images)) for key, group in waiting.items()) == [
+        ("123456789012", "eu-central-1", 1),
+        ("123456789012", "eu-west-1", 1),
+        ("210987654321", "eu-west-1", 1),
+    ]
 
 
 def test_other_windows_stay_where_they_are() -> None:
