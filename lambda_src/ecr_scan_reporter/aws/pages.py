@@ -22,16 +22,14 @@ def read_pages(call: Callable[..., Any], token: str, next_token: str = "", **par
         AwsError: AWS returned a token for the second time.
         Exception: from `call`.
     """
+    next_token = next_token or token
     seen: list[Any] = []
     while True:
         page = call(**parameters)
         yield page
-        found = page.get(next_token or token)
-        if not found:
+        if not (found := page.get(next_token)):
             return
         if found in seen:
-            raise AwsError(
-                f"AWS returned {next_token or token} {found!r:.100} for the second time, after {len(seen)} pages"
-            )
+            raise AwsError(f"AWS returned {next_token} {found!r:.100} for the second time, after {len(seen) + 1} pages")
         seen.append(found)
         parameters[token] = found

@@ -67,13 +67,13 @@ def process_message(body: str, deps: ScanDependencies, deadline: Deadline, now: 
     if message.registry != deps.ecr.id:
         raise MessageError(f"the message names a repository of {message.registry}; expected one of {deps.ecr.id}")
     scan = RepositoryScan(ScanContext(message, deps, deadline, now, Tally(message.repository)))
-    interrupted = ""
+    interrupted = None
     try:
         scan.run()
     except (DeadlineExceededError, TransientError) as error:
         interrupted = str(error)
     scan.log(interrupted)
-    if interrupted:
+    if interrupted is not None:
         continuation = scan.continuation(interrupted)
         deps.images_queue.send([continuation.to_json()], delay=CONTINUATION_DELAYS[continuation.stalled])
 
@@ -308,10 +308,10 @@ class RepositoryScan:
         )
         self._known.finish(state, coverage)
 
-    def log(self, interrupted: str) -> None:
-        """Log what happened to the images; `interrupted` says why this is not all, "" if it is."""
+    def log(self, interrupted: str | None) -> None:
+        """Log what happened to the images; `interrupted` says why others are left, None if none are."""
         values: dict[str, Any] = {"coverage": self._sums.coverage.to_json()}
-        if interrupted:
+        if interrupted is not None:
             values |= {"resume_after": self._resume_after, "interrupted": interrupted}
         self._tally.log(self._context.deps.settings.name, values)
 
