@@ -44,7 +44,7 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, An
     if "Records" not in event:
         return dry_run(event, dependencies(), deadline, now)
     process = partial(process_message, deps=dependencies(), deadline=deadline, now=now)
-    return process_batch({"Records": event["Records"]}, process)
+    return process_batch(event["Records"], process)
 
 
 @cache

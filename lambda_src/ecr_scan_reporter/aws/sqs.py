@@ -3,13 +3,13 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ecr_scan_reporter.aws.clients import create_client
 from ecr_scan_reporter.errors import AwsError, QueueError
+from ecr_scan_reporter.shared.concurrency import chunked
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -22,35 +22,19 @@ logger = logging.getLogger(__name__)
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
 _BATCH_SIZE, _BATCH_BYTES = 10, 1024 * 1024
+# The messages that SQS is to deliver again; https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+SqsBatchResponse = dict[str, list[dict[str, str]]]
 # How often a message is sent that SQS rejects in a response of 200; botocore retries calls that fail as a whole.
 _ATTEMPTS = 3
 
 
 class SqsRecord(TypedDict):
-    """One message of a batch."""
+    """One message of a batch; https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html."""
 
     messageId: str
     receiptHandle: NotRequired[str]
     body: str
     attributes: NotRequired[dict[str, str]]
-
-
-class SqsEvent(TypedDict):
-    """The event of an SQS event source mapping; https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html."""
-
-    Records: list[SqsRecord]
-
-
-class SqsBatchItemFailure(TypedDict):
-    """A message that SQS is to deliver again."""
-
-    itemIdentifier: str
-
-
-class SqsBatchResponse(TypedDict):
-    """The response to SQS; https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html."""
-
-    batchItemFailures: list[SqsBatchItemFailure]
 
 
 def sqs_client(threads: int = 1, attempts: int = 4) -> "SQSClient":
@@ -85,8 +69,7 @@ class SqsQueue:
 
         A failure is only logged: the messages then come back after the visibility timeout.
         """
-        rest = iter(receipt_handles)
-        for handles in iter(lambda: list(islice(rest, _BATCH_SIZE)), []):
+        for handles in chunked(receipt_handles, _BATCH_SIZE):
             entries: list[ChangeMessageVisibilityBatchRequestEntryTypeDef] = [
                 {"Id": str(index), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
                 for index, handle in enumerate(handles)
@@ -161,14 +144,14 @@ def receive_count(record: SqsRecord) -> int:
     return int(record.get("attributes", {}).get("ApproximateReceiveCount", "1"))
 
 
-def process_batch(event: SqsEvent, process_message: Callable[[str], None]) -> SqsBatchResponse:
+def process_batch(records: Iterable[SqsRecord], process_message: Callable[[str], None]) -> SqsBatchResponse:
     """Call `process_message` with the body of each message.
 
     Messages whose processing raises are returned as batch item failures; the others are not affected. SQS delivers a
     failed message again, and moves it to the dead-letter queue after the queue's maximum number of receives.
     """
     failed = []
-    for record in event["Records"]:
+    for record in records:
         try:
             process_message(record["body"])
         except Exception as error:

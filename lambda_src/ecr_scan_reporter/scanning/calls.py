@@ -51,22 +51,13 @@ class AdaptiveRateLimiter:
 
     Args:
         first_rate: calls per second to begin with.
-        time: a monotonic clock, in seconds; the package's by default.
-        sleep: waits for a number of seconds; the package's by default.
         jitter: returns a random number from 0 to 1.
     """
 
-    def __init__(
-        self,
-        first_rate: float,
-        time: Callable[[], float] | None = None,
-        sleep: Callable[[float], None] | None = None,
-        jitter: Callable[[], float] = random.random,
-    ) -> None:
-        self._clock, self._sleep, self._jitter = time or clock.monotonic, sleep or clock.sleep, jitter
+    def __init__(self, first_rate: float, jitter: Callable[[], float] = random.random) -> None:
+        self._rate, self._jitter = first_rate, jitter
         self._lock = threading.Lock()
-        self._rate = first_rate
-        self._next_slot = self._clock()
+        self._next_slot = clock.monotonic()
         self._decreased_at = float("-inf")
         self._successes_in_a_row = _SUCCESSES_UNTIL_FAST
         self._failures_in_a_row = self._decreases_in_a_row = 0
@@ -97,24 +88,24 @@ class AdaptiveRateLimiter:
     def pause(self, seconds: float) -> None:
         """Let the next call wait at least this many seconds."""
         with self._lock:
-            self._next_slot = max(self._next_slot, self._clock() + seconds)
+            self._next_slot = max(self._next_slot, clock.monotonic() + seconds)
 
     def _acquire_slot(self, deadline: Deadline) -> float:
         while True:
             with self._lock:
-                now, decreased_at = self._clock(), self._decreased_at
+                now, decreased_at = clock.monotonic(), self._decreased_at
                 slot = max(now, self._next_slot)
                 if slot >= deadline.at:
                     raise DeadlineExceededError("the invocation has no time left at the rate that ECR allows")
                 self._next_slot = slot + 1 / self._rate
             # Asked again, because other threads may have had their turn in the meantime.
-            wait = slot - self._clock()
+            wait = slot - clock.monotonic()
             if wait > 0:
-                self._sleep(wait)
+                clock.sleep(wait)
             with self._lock:
                 # If the rate was lowered while this thread slept, its slot is void: reserve a new one.
                 if self._decreased_at == decreased_at:
-                    return self._clock()
+                    return clock.monotonic()
 
     def _on_failure(self, started: float, throttled: bool) -> None:
         with self._lock:
@@ -123,7 +114,7 @@ class AdaptiveRateLimiter:
                 return  # as far as can be seen, this concerns one image
             if started <= self._decreased_at:
                 return  # sent before the last decrease took effect: it says nothing new
-            now = self._clock()
+            now = clock.monotonic()
             self._decreased_at = now
             self._successes_in_a_row = 0
             self._rate = max(self._rate * _DECREASE_FACTOR, _MIN_RATE)
@@ -150,7 +141,7 @@ class ImageCalls:
 
     def __init__(self, context: ScanContext, first_rate: float) -> None:
         self._pool, self._tally = context.deps.pool, context.tally
-        self._limiter = AdaptiveRateLimiter(first_rate, context.deadline.clock)
+        self._limiter = AdaptiveRateLimiter(first_rate)
 
     def run(self, call: Callable[[str], None], digests: Sequence[str], deadline: Deadline) -> Collection[str]:
         """Call `call` for each digest; repeat the calls that fail, after all others were made.

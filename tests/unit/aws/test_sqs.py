@@ -6,7 +6,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.stub import Stubber
-from ecr_scan_reporter.aws.sqs import SqsEvent, SqsQueue, process_batch
+from ecr_scan_reporter.aws.sqs import SqsQueue, SqsRecord, process_batch
 from ecr_scan_reporter.errors import QueueError
 
 FAILED = {"Id": "1", "SenderFault": False, "Code": "InternalError", "Message": "Try again."}
@@ -61,8 +61,8 @@ def test_batch_has_at_most_one_mebibyte() -> None:
     assert list(map(len, sent(*[euros] * 5))) == [4, 1]
 
 
-def sqs_event(*bodies: str) -> SqsEvent:
-    return {"Records": [{"messageId": f"message-{index}", "body": body} for index, body in enumerate(bodies)]}
+def sqs_event(*bodies: str) -> list[SqsRecord]:
+    return [{"messageId": f"message-{index}", "body": body} for index, body in enumerate(bodies)]
 
 
 def test_failed_message_is_returned_and_others_are_processed(caplog: Any) -> None:
