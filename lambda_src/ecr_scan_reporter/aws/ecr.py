@@ -28,7 +28,6 @@ from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.image_kinds import INDEX_MEDIA_TYPES
 from ecr_scan_reporter.models.images import Image, IndexChild, RegistryId
 from ecr_scan_reporter.models.scans import Scan, ScanResult, StartOutcome
-from ecr_scan_reporter.shared.concurrency import chunked
 from ecr_scan_reporter.shared.text import clean
 
 if TYPE_CHECKING:
@@ -37,9 +36,6 @@ if TYPE_CHECKING:
 
 # The maximum that ECR returns in one response; its default is 100.
 _PAGE_SIZE = 1000
-# The maximum of image ids in one BatchGetImage call.
-# https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchGetImage.html
-_IDS_PER_CALL = 100
 
 # Codes that ECR has returned for throttling. They are compared as strings, because an older boto3 lacks the newer
 # exception classes. https://docs.aws.amazon.com/AmazonECR/latest/userguide/common-errors.html
@@ -195,32 +191,26 @@ class EcrRegistry:
         )
 
     def index_manifests(self, repository: str, indexes: Sequence[str]) -> dict[str, list[IndexChild]]:
-        """Return what image indexes consist of, by digest; 100 indexes per call. Deleted indexes are left out.
+        """Return what at most 100 image indexes consist of, by digest; one call. Deleted indexes are left out.
 
         ECR counts the call as a pull of each index.
+        https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchGetImage.html
 
         Args:
             repository: of the indexes.
             indexes: their digests.
 
         Raises:
-            AwsError: ECR rejected a call.
+            AwsError: ECR rejected the call.
         """
-        return {
-            index: list(_children(index, manifest))
-            for chunk in chunked(indexes, _IDS_PER_CALL)
-            for index, manifest in self._manifests(repository, chunk)
-        }
-
-    def _manifests(self, repository: str, digests: Sequence[str]) -> Iterator[tuple[str, str]]:
         with _translated():
             response = self._ecr.batch_get_image(
                 repositoryName=repository,
-                imageIds=[{"imageDigest": digest} for digest in digests],
+                imageIds=[{"imageDigest": digest} for digest in indexes],
                 acceptedMediaTypes=sorted(INDEX_MEDIA_TYPES),
             )
-        for image in response["images"]:
-            yield image["imageId"]["imageDigest"], image["imageManifest"]
+        found = ((image["imageId"]["imageDigest"], image["imageManifest"]) for image in response["images"])
+        return {index: list(_children(index, manifest)) for index, manifest in found}
 
     def supports_manual_scans(self) -> bool:
         """Return whether the registry accepts manual scans; with enhanced scanning it does not.

@@ -69,16 +69,14 @@ class Tally:
 
     Attributes:
         repository: its name.
-        started: the digests of images whose scan was started.
-        rejected: by digest, why ECR did not start the scans of other images.
+        answers: ECR's answers to requests to start scans, by digest.
         throttled: how many calls ECR rejected because of their rate.
         memory_available: whether every call to the memory table succeeded.
     """
 
     def __init__(self, repository: str) -> None:
         self.repository = repository
-        self.started: set[str] = set()
-        self.rejected: dict[str, StartOutcome] = {}
+        self.answers: dict[str, StartOutcome] = {}
         self.throttled = 0
         self.memory_available = True
         self._decisions: Counter[Decision] = Counter()
@@ -87,6 +85,11 @@ class Tally:
         self._failures: dict[str, list[str]] = {}
         self._lock = threading.Lock()
 
+    @property
+    def started(self) -> int:
+        """How many scans were started."""
+        return self._outcomes[StartOutcome.STARTED]
+
     def count(self, outcome: str) -> None:
         """Count an outcome of one image, or of the whole repository."""
         with self._lock:
@@ -94,12 +97,8 @@ class Tally:
 
     def count_start(self, digest: str, outcome: StartOutcome) -> None:
         """Count the outcome of a request to start a scan."""
-        with self._lock:
-            self._outcomes[outcome] += 1
-            if outcome is StartOutcome.STARTED:
-                self.started.add(digest)
-            else:
-                self.rejected[digest] = outcome
+        self.answers[digest] = outcome
+        self.count(outcome)
 
     def fail(self, digest: str, error: RegistryError) -> None:
         """Record that one image could not be processed; the others go on."""
@@ -111,7 +110,8 @@ class Tally:
     def count_decisions(self, decisions: Mapping[Decision, int], digests: Iterable[str] = ()) -> None:
         """Count the decisions for images, and the rejections among `digests`, once they are processed for good."""
         self._decisions.update(decisions)
-        self._rejections.update(self.rejected[digest] for digest in digests if digest in self.rejected)
+        answers = (self.answers[digest] for digest in digests if digest in self.answers)
+        self._rejections.update(answer for answer in answers if answer is not StartOutcome.STARTED)
 
     def memory_failed(self) -> None:
         """Record that a call to the memory table failed."""
@@ -145,7 +145,7 @@ class Tally:
         return {
             # Each image has exactly one decision.
             "ImagesSeen": self._decisions.total(),
-            "ScansStarted": self._outcomes[StartOutcome.STARTED],
+            "ScansStarted": self.started,
             **{name: skipped[name] for name in dict.fromkeys((*_SKIPPED.values(), _SKIPPED_OTHER))},
             "ImagesFailed": sum(map(len, self._failures.values())),
             "Throttled": self.throttled,

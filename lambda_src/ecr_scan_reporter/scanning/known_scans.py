@@ -225,10 +225,10 @@ class KnownScans:
         """
         unsupported, not_started = dict[str, Scan | None](), dict[str, Scan | None]()
         for digest, scan in _scans(due).items():
-            outcome = self._tally.rejected.get(digest)
-            if outcome is StartOutcome.UNSUPPORTED_TYPE:
+            answer = self._tally.answers.get(digest)
+            if answer is StartOutcome.UNSUPPORTED_TYPE:
                 unsupported[digest] = Scan(UNSUPPORTED_TYPE)
-            elif digest not in self._tally.started and outcome is not StartOutcome.SCANNED_WITHIN_24_HOURS:
+            elif answer not in (StartOutcome.STARTED, StartOutcome.SCANNED_WITHIN_24_HOURS):
                 not_started[digest] = scan
         writes = self._write(unsupported, asked=True, run="") + self._write(not_started, asked=False)
         self._wait(self._writes + writes)

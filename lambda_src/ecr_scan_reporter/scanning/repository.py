@@ -268,21 +268,19 @@ class RepositoryScan:
             self._tally.count_decisions(self.listing.skipped)
         self._tally.count_decisions(Counter(standing.decision for standing in chunk.read if standing.source), digests)
         quota_reached = isinstance(self.stopped, ScanQuotaExceededError)
-        present = [self._after_request(standing) for standing in processed if not self._is_gone(standing, chunk)]
+        answers = self._tally.answers
+        gone = chunk.gone | {digest for digest in digests if answers.get(digest) is StartOutcome.IMAGE_NOT_FOUND}
+        present = [self._after_request(standing) for standing in processed if standing.image.digest not in gone]
         self._sums = self._sums.merge(sum_up(present, self._rules, quota_reached=quota_reached))
         if digests:
             self._resume_after = digests[-1]
 
-    def _is_gone(self, standing: ImageStanding, chunk: ScannedChunk) -> bool:
-        digest = standing.image.digest
-        return digest in chunk.gone or self._tally.rejected.get(digest) is StartOutcome.IMAGE_NOT_FOUND
-
     def _after_request(self, standing: ImageStanding) -> ImageStanding:
         """Return how an image stands after the request to start its scan, if there was one."""
-        digest = standing.image.digest
-        if named := _REJECTED.get(self._tally.rejected.get(digest)):
+        answer = self._tally.answers.get(standing.image.digest)
+        if named := _REJECTED.get(answer):
             standing = self._known.standing(standing.image, standing.source, named)
-        return standing._replace(started=digest in self._tally.started)
+        return standing._replace(started=answer is StartOutcome.STARTED)
 
     def _report_stop(self) -> None:
         if self.stopped:
@@ -301,7 +299,7 @@ class RepositoryScan:
             repository=self._context.repository,
             oldest_scan=self._context.now if oldest is None else to_time(oldest),
             images=len(self.listing.candidates),
-            asked=message.asked + len(self._tally.started),
+            asked=message.asked + self._tally.started,
             run=message.run,
             waiting_since=to_time(self._sums.waiting_since),
             unscheduled=message.unscheduled,
@@ -321,7 +319,7 @@ class RepositoryScan:
         Raises:
             DeadlineExceededError: this invocation and the ones before made no progress, for this reason.
         """
-        message, started = self._message, len(self._tally.started)
+        message, started = self._message, self._tally.started
         stalled = 0 if started or self._resume_after != message.after else message.stalled + 1
         if stalled == len(CONTINUATION_DELAYS):
             raise DeadlineExceededError(f"{message.repository} made no progress in {stalled} invocations: {reason}")
