@@ -51,7 +51,8 @@ def dry_run(event: Mapping[str, Any], deps: ScanDependencies, deadline: Deadline
     scan.list_images(skipped)
     images: list[dict[str, Any]] = []
     size = 0
-    for entry in chain(_entries(scan), _skipped_entries(skipped)):
+    others = (_entry(image, "skip", image.reason, "DescribeImages") for image in sorted(skipped))
+    for entry in chain(_entries(scan), others):
         size += len(json.dumps(entry)) + 2
         if size > _MAX_ANSWER:
             break
@@ -67,29 +68,21 @@ def _entries(scan: RepositoryScan) -> Iterator[dict[str, Any]]:
             for standing in chunk.read:
                 image, last = standing.image, standing.dated
                 if standing.source:
-                    values = {"last_scan": _last_scan(last) if last else None, "known_from": standing.source}
-                    yield _entry(image, "scan" if standing.due else "skip", standing.decision) | values
+                    yield _entry(image, "scan" if standing.due else "skip", standing.decision, standing.source, last)
                 else:
                     gone = image.digest in chunk.gone
                     yield _entry(image, "unknown", StartOutcome.IMAGE_NOT_FOUND if gone else "look_up_failed")
 
 
-def _skipped_entries(skipped: list[SkippedImage]) -> Iterator[dict[str, Any]]:
-    for image in sorted(skipped):
-        yield _entry(image, "skip", image.reason) | {"known_from": "DescribeImages"}
-
-
-def _entry(image: Candidate | SkippedImage, decision: str, reason: str) -> dict[str, Any]:
+def _entry(
+    image: Candidate | SkippedImage, decision: str, reason: str, source: str | None = None, last: Scan | None = None
+) -> dict[str, Any]:
+    time = f"{last.completed_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if last and last.completed_at else None
     return {
         "digest": image.digest,
         "tag": image.tag or None,
         "decision": decision,
         "reason": str(reason),
-        "last_scan": None,
-        "known_from": None,
+        "last_scan": {"status": last.status, "time": time} if last else None,
+        "known_from": source,
     }
-
-
-def _last_scan(scan: Scan) -> dict[str, str | None]:
-    time = f"{scan.completed_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if scan.completed_at else None
-    return {"status": scan.status, "time": time}

@@ -138,7 +138,7 @@ class Candidates:
 
     def _candidate(self, entry: str) -> Candidate:
         digest, pushed_at, tag = _unpack(entry)
-        return Candidate(digest, tag, self._last_scans.get(digest), pushed_at)
+        return Candidate(digest, tag, self._last_scans.get(digest), int(pushed_at))
 
 
 class Listing(NamedTuple):
@@ -174,7 +174,6 @@ class ImageSelector:
         self._selection, self._now, self._skipped_images = selection, now, skipped_images
         self._entries: list[str] = []
         self._last_scans: dict[str, Scan] = {}
-        self._pushed: dict[str, float] = {}
         self._untagged_not_selected: list[str] = []
         self._others: list[str] = []
         self._page_before: frozenset[str] = frozenset()
@@ -199,12 +198,10 @@ class ImageSelector:
                     self._skip(reason, image.digest, tag)
                 continue
             pushed_at = image.pushed_at.timestamp() if image.pushed_at else 0
-            self._entries.append(_pack(image.digest, int(pushed_at), tag))
+            self._entries.append(_pack(image.digest, pushed_at, tag))
             self.has_untagged |= not tag
             if image.last_scan:
                 self._last_scans[image.digest] = image.last_scan
-            if self._selection.newest is not None:
-                self._pushed[image.digest] = pushed_at
         self._page_before = frozenset(image.digest for image in page)
 
     def select(self, children: Iterable[IndexChild]) -> Candidates:
@@ -229,7 +226,7 @@ class ImageSelector:
         for digest in self._untagged_not_selected:
             self._skip(Decision.ATTESTATION if digest in attestations else Decision.NOT_SELECTED, digest)
         if self._selection.newest is not None:
-            selected.sort(key=lambda entry: self._pushed[_digest(entry)], reverse=True)
+            selected.sort(key=lambda entry: _unpack(entry)[1], reverse=True)
             for entry in selected[self._selection.newest :]:
                 digest, _, tag = _unpack(entry)
                 self._skip(Decision.NOT_SELECTED, digest, tag)
@@ -268,14 +265,14 @@ class ImageSelector:
         return regexp is None or any(map(regexp.match, tags))
 
 
-def _pack(digest: str, pushed_at: int, tag: str) -> str:
+def _pack(digest: str, pushed_at: float, tag: str) -> str:
     """Return the entry of an image; entries sort by digest, because a space sorts before every character of one."""
     return f"{digest} {pushed_at} {tag}"
 
 
-def _unpack(entry: str) -> tuple[str, int, str]:
+def _unpack(entry: str) -> tuple[str, float, str]:
     digest, pushed_at, tag = entry.split(" ", 2)
-    return digest, int(pushed_at), tag
+    return digest, float(pushed_at), tag
 
 
 def _digest(entry: str) -> str:

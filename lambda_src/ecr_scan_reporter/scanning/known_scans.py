@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from datetime import datetime
 from typing import NamedTuple
 from zlib import crc32
@@ -119,7 +120,6 @@ class KnownScans:
         self._read_until = context.message.after
         self._summary = RepositorySummary(self._repository, self._now)
         self._spot_checks = 0
-        self._writes: list[Future[None]] = []
 
     def read(self, chunk: Chunk, name_of: Callable[[str], str | None]) -> dict[str, ImageStanding]:
         """Read the memory of the next images, and forget the ones before.
@@ -206,23 +206,28 @@ class KnownScans:
         dated = _dated(scan, remembered)
         return ImageStanding(image, source, scan, dated, self._rules.decide(image.digest, dated), remembered)
 
-    def before_starts(self, due: Sequence[ImageStanding], looked_up: Iterable[ImageStanding]) -> None:
-        """Remember the answers of ECR, and the scans that are asked for next.
+    @contextmanager
+    def starting(self, due: Sequence[ImageStanding], looked_up: Iterable[ImageStanding]) -> Iterator[None]:
+        """Remember the answers of ECR, and the scans that are asked for in the body; afterwards, take back some.
+
+        Otherwise, an image whose scan ECR did not start would be skipped for a day, or a later scan by someone else
+        would be taken for this run's. At the end, everything is remembered.
 
         Args:
-            due: the images whose scans are asked for next.
+            due: the images whose scans are asked for.
             looked_up: those of the others that ECR was asked about.
         """
         self._wait(self._write(_scans(due), asked=True))
         others = [standing for standing in looked_up if not standing.due]
         in_progress, ended = filter(self._is_unknown_in_progress, others), filter(self._saves_look_up, others)
-        self._writes = self._write(_scans(ended), asked=False) + self._write(_scans(in_progress), asked=True, run="")
+        writes = self._write(_scans(ended), asked=False) + self._write(_scans(in_progress), asked=True, run="")
+        try:
+            yield
+        finally:
+            self._wait(writes + self._take_back(due))
 
-    def after_starts(self, due: Sequence[ImageStanding]) -> None:
-        """Wait until everything is remembered, and take back what ECR did not start.
-
-        Otherwise, an image would be skipped for a day, or a later scan by someone else would be taken for this run's.
-        """
+    def _take_back(self, due: Sequence[ImageStanding]) -> list[Future[None]]:
+        """Begin to remember what ECR did not start, and what it cannot scan."""
         unsupported, not_started = dict[str, Scan | None](), dict[str, Scan | None]()
         for digest, scan in _scans(due).items():
             answer = self._tally.answers.get(digest)
@@ -230,8 +235,7 @@ class KnownScans:
                 unsupported[digest] = Scan(UNSUPPORTED_TYPE)
             elif answer not in (StartOutcome.STARTED, StartOutcome.SCANNED_WITHIN_24_HOURS):
                 not_started[digest] = scan
-        writes = self._write(unsupported, asked=True, run="") + self._write(not_started, asked=False)
-        self._wait(self._writes + writes)
+        return self._write(unsupported, asked=True, run="") + self._write(not_started, asked=False)
 
     def finish(self, state: RepositoryState, coverage: Coverage) -> None:
         """Remember the repository after the run, and the summary of its findings.

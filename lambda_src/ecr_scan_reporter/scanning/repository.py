@@ -65,7 +65,8 @@ def process_message(body: str, deps: ScanDependencies, deadline: Deadline, now: 
     """
     message = RepositoryMessage.from_json(body)
     if message.registry != deps.ecr.id:
-        raise MessageError(f"the message names a repository of {message.registry}; expected one of {deps.ecr.id}")
+        given, expected = ("/".join(registry) for registry in (message.registry, deps.ecr.id))
+        raise MessageError(f"the message names a repository of {given}; expected {expected}")
     scan = RepositoryScan(ScanContext(message, deps, deadline, now, Tally(message.repository)))
     interrupted = None
     try:
@@ -225,11 +226,9 @@ class RepositoryScan:
         due = sorted(
             (standing for standing in standings if standing.due), key=lambda standing: scan_priority(standing.dated)
         )
-        self._known.before_starts(due, (standing for standing in standings if standing.source == "ECR"))
-        try:
+        looked_up = (standing for standing in standings if standing.source == "ECR")
+        with self._known.starting(due, looked_up):
             self._starts.run(self._start_scan, [standing.image.digest for standing in due], self._context.deadline)
-        finally:
-            self._known.after_starts(due)
 
     def _start_scan(self, digest: str) -> None:
         registry, repository, quota = self._context.registry, self._context.repository, self._context.deps.quota

@@ -53,6 +53,14 @@ def test_deleted_image_or_repository_is_only_counted(scanner: Scanner, caplog: p
     assert counted(caplog) == {"repository_not_found": 1}
 
 
+def test_message_about_another_registry_is_returned(scanner: Scanner, caplog: pytest.LogCaptureFixture) -> None:
+    scanner.add(image("app"))
+    others = REGISTRY._replace(region="us-east-1"), REGISTRY._replace(account="210987654321")
+    assert scanner.handle(*(RepositoryMessage(other, REPOSITORY).to_json() for other in others)) == ["0", "1"]
+    assert "the message names a repository of 123456789012/us-east-1; expected 123456789012/eu-west-1" in caplog.text
+    assert scanner.aws.calls() == {}
+
+
 def test_invalid_message_is_returned_and_others_are_processed(scanner: Scanner) -> None:
     scanner.add(image("app"))
     good = RepositoryMessage(REGISTRY, REPOSITORY).to_json()
