@@ -220,7 +220,10 @@ def _parse(kind: type[Settings], environment: Mapping[str, str]) -> Settings:
     for setting in settings._fields:
         name, parse = _VARIABLES[setting]
         if name in environment or setting not in settings._field_defaults:
-            values[setting] = parse(environment, name)
+            values[setting] = parse(name, environment.get(name))
+    if "repositories" in values and (exclude := environment.get("REPOSITORIES_EXCLUDE_REGEXP")):
+        excluded = compile_regexp("REPOSITORIES_EXCLUDE_REGEXP", exclude)
+        values["repositories"] = values["repositories"]._replace(exclude=excluded)
     return kind(**values)
 
 
@@ -229,73 +232,65 @@ def _account(queue_url: str) -> str:
     return queue_url.split("/")[-2]
 
 
-def _repository_filter(environment: Mapping[str, str], name: str) -> RepositoryFilter:
-    exclude = environment.get("REPOSITORIES_EXCLUDE_REGEXP")
-    return RepositoryFilter(
-        include=compile_regexp(name, environment.get(name)),
-        exclude=compile_regexp("REPOSITORIES_EXCLUDE_REGEXP", exclude) if exclude else None,
-    )
+def _repository_filter(name: str, value: str | None) -> RepositoryFilter:
+    return RepositoryFilter(compile_regexp(name, value))
 
 
-def _text(environment: Mapping[str, str], name: str, expected: str, pattern: str = ".+") -> str:
-    value = environment.get(name)
+def _text(name: str, value: str | None, expected: str, pattern: str = ".+") -> str:
     if not value or not re.fullmatch(pattern, value):
         raise SettingError(name, value, expected)
     return value
 
 
-def _to_duration(name: str, value: object) -> Duration:
+def _duration(name: str, value: object) -> Duration:
     try:
         return Duration.parse(value if isinstance(value, str) else "")
     except ValueError as error:
         raise SettingError(name, value, durations.EXPECTED) from error
 
 
-def _schedule(environment: Mapping[str, str], name: str) -> Schedule:
-    value = environment.get(name, "rate(1 day)")
+def _schedule(name: str, value: str | None) -> Schedule:
     try:
-        return Schedule.parse(value)
+        return Schedule.parse("rate(1 day)" if value is None else value)
     except ValueError as error:
         raise SettingError(name, value, schedules.EXPECTED) from error
 
 
-def _run_interval(environment: Mapping[str, str], name: str) -> timedelta:
-    return min(_schedule(environment, name).longest_interval, timedelta(days=366))
+def _run_interval(name: str, value: str | None) -> timedelta:
+    return min(_schedule(name, value).longest_interval, timedelta(days=366))
 
 
-def _notify_on(environment: Mapping[str, str], name: str) -> NotifyOn:
-    return NotifyOn(_text(environment, name, " or ".join(NotifyOn), "|".join(NotifyOn)))
+def _notify_on(name: str, value: str | None) -> NotifyOn:
+    return NotifyOn(_text(name, value, " or ".join(NotifyOn), "|".join(NotifyOn)))
 
 
-def _remind_after(environment: Mapping[str, str], name: str) -> Duration | None:
-    return _to_duration(name, environment[name]) if environment[name] else None
+def _remind_after(name: str, value: str | None) -> Duration | None:
+    return _duration(name, value) if value else None
 
 
-def _report_window(environment: Mapping[str, str], name: str) -> timedelta:
-    return timedelta(seconds=_whole_number(environment, name, range(43201), "a whole number of seconds"))
+def _threads(name: str, value: str | None) -> int:
+    return _whole_number(name, "16" if value is None else value, range(1, 1000), "a whole number")
 
 
-def _whole_number(
-    environment: Mapping[str, str], name: str, permitted: range, expected: str = "a whole number", default: str = ""
-) -> int:
-    value = environment.get(name, default)
+def _report_window(name: str, value: str) -> timedelta:
+    return timedelta(seconds=_whole_number(name, value, range(43201), "a whole number of seconds"))
+
+
+def _whole_number(name: str, value: str, permitted: range, expected: str) -> int:
     if not re.fullmatch("0|[1-9][0-9]{0,8}", value) or int(value) not in permitted:
         raise SettingError(name, value, f"{expected} from {permitted[0]} to {permitted[-1]}")
     return int(value)
 
 
-def _selection(environment: Mapping[str, str], name: str) -> Selection:
+def _selection(name: str, value: str | None) -> Selection:
     expected = (
         'a JSON object with any of "tagged_only" (true or false), "tag_regexp" (a Python regular expression), '
         '"newest" (a whole number from 1), "pushed_within" and "pulled_within" (durations such as 30d)'
     )
-    parsed = _json(environment, name, expected, _is_selection, "{}")
-    parts = {part: value for part, value in parsed.items() if value is not None}
-    for part, parse in {
-        "tag_regexp": compile_regexp,
-        "pushed_within": _to_duration,
-        "pulled_within": _to_duration,
-    }.items():
+    parsed = _json(name, value or "{}", expected, _is_selection)
+    parts = {part: text for part, text in parsed.items() if text is not None}
+    parsers = {"tag_regexp": compile_regexp, "pushed_within": _duration, "pulled_within": _duration}
+    for part, parse in parsers.items():
         if part in parts:
             parts[part] = parse(f"{name}.{part}", parts[part])
     return Selection(**parts)
@@ -308,30 +303,27 @@ def _is_selection(value: object) -> bool:
     return type(tagged_only) in (bool, type(None)) and (newest is None or (type(newest) is int and newest >= 1))
 
 
-def _group_by(environment: Mapping[str, str], name: str) -> re.Pattern[str] | None:
-    value = environment[name]
-    if not value:
-        return None
-    compiled = compile_regexp(name, value)
-    if compiled.groups != 1:
+def _group_by(name: str, value: str | None) -> re.Pattern[str] | None:
+    compiled = compile_regexp(name, value) if value else None
+    if compiled and compiled.groups != 1:
         raise SettingError(name, value, "a Python regular expression with one capture group, such as ^([^/]+)/")
     return compiled
 
 
-def _flag(environment: Mapping[str, str], name: str) -> bool:
-    return _text(environment, name, "true or false", "true|false") == "true"
+def _flag(name: str, value: str | None) -> bool:
+    return _text(name, value, "true or false", "true|false") == "true"
 
 
-def _thresholds(environment: Mapping[str, str], name: str) -> dict[str, int]:
+def _thresholds(name: str, value: str | None) -> dict[str, int]:
     expected = f'a JSON object of whole numbers from 1, such as {{"CRITICAL": 1}}, keys among {", ".join(SEVERITIES)}'
-    thresholds = _json(environment, name, expected, partial(_has_numbers, keys=SEVERITIES, most=inf))
+    thresholds = _json(name, value, expected, partial(_has_numbers, keys=SEVERITIES, most=inf))
     return {severity: thresholds[severity] for severity in SEVERITIES if severity in thresholds}
 
 
-def _fix_within(environment: Mapping[str, str], name: str) -> dict[str, int]:
+def _fix_within(name: str, value: str | None) -> dict[str, int]:
     keys = (*SEVERITIES, EXPLOITED)
     expected = f'a JSON object of days from 1 to 3650, such as {{"CRITICAL": 7}}, keys among {", ".join(keys)}'
-    days: dict[str, int] = _json(environment, name, expected, partial(_has_numbers, keys=keys, most=3650), "{}")
+    days: dict[str, int] = _json(name, value or "{}", expected, partial(_has_numbers, keys=keys, most=3650))
     return days
 
 
@@ -341,21 +333,17 @@ def _has_numbers(value: object, keys: Collection[str], most: float) -> bool:
     )
 
 
-def _urls(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
-    return tuple(_json(environment, name, "a JSON list of the URLs of queues", _has_urls))
+def _urls(name: str, value: str | None) -> tuple[str, ...]:
+    return tuple(_json(name, value, "a JSON list of the URLs of queues", _has_urls))
 
 
 def _has_urls(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(url, str) and "/" in url for url in value)
 
 
-def _json(
-    environment: Mapping[str, str], name: str, expected: str, is_valid: Callable[[object], bool], empty: str = ""
-) -> Any:
-    """Parse JSON; `empty` stands for the empty text."""
-    value = environment.get(name)
+def _json(name: str, value: str | None, expected: str, is_valid: Callable[[object], bool]) -> Any:
     try:
-        parsed = json.loads(value or empty)
+        parsed = json.loads(value or "")
     except (RecursionError, ValueError) as error:
         raise SettingError(name, value, expected) from error
     if not is_valid(parsed):
@@ -365,9 +353,9 @@ def _json(
 
 _QUEUE_URL = ".*/[0-9]{12}/[^/]+"
 _TOPIC_ARN = "arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:.+"
-# The environment variable of each setting, and how it is parsed.
-_VARIABLES: Mapping[str, tuple[str, Callable[[Mapping[str, str], str], Any]]] = {
-    "chat_topic_arn": ("CHAT_TOPIC_ARN", lambda environment, name: environment[name]),
+# The environment variable of each setting, and what parses it: from its name and its value, None if it is missing.
+_VARIABLES: Mapping[str, tuple[str, Callable[[str, Any], Any]]] = {
+    "chat_topic_arn": ("CHAT_TOPIC_ARN", lambda _, value: value),
     "dlq_urls": ("DLQ_URLS", _urls),
     "fix_within": ("FIX_WITHIN", _fix_within),
     "fixable_only": ("FIXABLE_ONLY", _flag),
@@ -376,7 +364,7 @@ _VARIABLES: Mapping[str, tuple[str, Callable[[Mapping[str, str], str], Any]]] = 
         "IMAGES_QUEUE_URL",
         partial(_text, expected="the URL of the images queue, which ends in an account and a name", pattern=_QUEUE_URL),
     ),
-    "max_age": ("ECR_IMAGES_DURATION_DELTA", lambda environment, name: _to_duration(name, environment.get(name))),
+    "max_age": ("ECR_IMAGES_DURATION_DELTA", _duration),
     "memory_table": ("MEMORY_TABLE_NAME", partial(_text, expected="the name of the memory table")),
     "name": ("REPORTER_NAME", partial(_text, expected="the name of this instance of the module")),
     "notify_on": ("NOTIFY_ON", _notify_on),
@@ -389,7 +377,7 @@ _VARIABLES: Mapping[str, tuple[str, Callable[[Mapping[str, str], str], Any]]] = 
     "run_interval": ("SCHEDULE_EXPRESSION", _run_interval),
     "schedule": ("SCHEDULE_EXPRESSION", _schedule),
     "selection": ("IMAGES_SELECTION", _selection),
-    "threads": ("THREADS", partial(_whole_number, permitted=range(1, 1000), default="16")),
+    "threads": ("THREADS", _threads),
     "thresholds": ("SEVERITY_THRESHOLDS", _thresholds),
     "topic_arn": ("REPORTS_TOPIC_ARN", partial(_text, expected="the ARN of the topic for reports", pattern=_TOPIC_ARN)),
 }

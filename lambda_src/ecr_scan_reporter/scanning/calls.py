@@ -134,6 +134,8 @@ class AdaptiveRateLimiter:
 class ImageCalls:
     """The calls of one operation of ECR for the images of one repository, in one invocation.
 
+    Each has a limiter of its own, so that no registry slows down another.
+
     Args:
         context: names the repository.
         first_rate: calls per second to begin with.

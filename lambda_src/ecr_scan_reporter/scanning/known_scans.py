@@ -137,14 +137,11 @@ class KnownScans:
         wanted = frozenset(image.digest for image in chunk.images)
         until = "" if chunk.last else chunk.images[-1].digest
         self._remembered, self.overdue = {}, frozenset()
-        scans, overdue = dict[str, RememberedScan](), list[str]()
-        for digest, scan, is_overdue in self._summarized(self._read_until, until, name_of):
-            if digest in wanted:
-                scans[digest] = scan
-                if is_overdue:
-                    overdue.append(digest)
+        read = [image for image in self._summarized(self._read_until, until, name_of) if image[0] in wanted]
         if self._available:
-            self._remembered, self.overdue, self._read_until = scans, frozenset(overdue), until
+            self._remembered = {digest: scan for digest, scan, _ in read}
+            self.overdue = frozenset(digest for digest, _, overdue in read if overdue)
+            self._read_until = until
         found = {image.digest: self._from_memory(image) for image in chunk.images}
         checked = [digest for digest, known in found.items() if known.source and self._is_spot_check(digest)]
         for digest in checked[: _MAX_SPOT_CHECKS - self._spot_checks]:
@@ -264,7 +261,7 @@ class KnownScans:
             self._context.deps.writers.submit(
                 remember, repository, part, part if asked else (), run, self._now, self._remembered
             )
-            for part in map(dict, chunked(list(scans.items()), _IMAGES_PER_WRITE))
+            for part in map(dict, chunked(scans.items(), _IMAGES_PER_WRITE))
         ]
 
     def _wait(self, writes: Iterable[Future[None]]) -> None:
