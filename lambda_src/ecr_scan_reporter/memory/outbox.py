@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from ecr_scan_reporter.aws.dynamodb import Item, Key, Table
 from ecr_scan_reporter.errors import ConditionError
-from ecr_scan_reporter.memory.codec import from_item
+from ecr_scan_reporter.memory.codec import from_item, readable
 from ecr_scan_reporter.memory.items import (
     END,
     expires,
@@ -108,8 +108,9 @@ class Outbox:
         """Return all open windows, and the state of the publisher."""
         items = {text(item, "sk"): item for item in self._table.query("WINDOWS", " ", END)}
         publisher = items.pop(_PUBLISHER, {})
-        windows = [from_item(Window, item, name=name) for name, item in items.items()]
-        return windows, from_item(PublisherState, publisher)
+        windows = readable(items.values(), lambda item: from_item(Window, item, name=text(item, "sk")))
+        state = next(readable([publisher], lambda item: from_item(PublisherState, item)), PublisherState())
+        return list(windows), state
 
     def plan_check(self, at: datetime) -> None:
         """Note that a message on the reports queue will cause a check at this time."""

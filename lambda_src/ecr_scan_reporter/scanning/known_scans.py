@@ -11,7 +11,7 @@ from ecr_scan_reporter.memory.coverage import Coverage
 from ecr_scan_reporter.memory.items import to_seconds
 from ecr_scan_reporter.memory.scans import RememberedScan, ScanMemory
 from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
-from ecr_scan_reporter.memory.summaries import SummaryBuilder, summarize, summary_item
+from ecr_scan_reporter.memory.summaries import SummaryBuilder, summary_item
 from ecr_scan_reporter.models.scan_statuses import UNSUPPORTED_TYPE
 from ecr_scan_reporter.models.scans import Scan, StartOutcome
 from ecr_scan_reporter.scanning.context import ScanContext
@@ -106,9 +106,11 @@ class KnownScans:
         if not self._available:
             return
         try:
-            for image in summarize(self._memory.scans(self._repository, after, until), self._summary, name_of):
+            for digest, scan, record in self._memory.scans(self._repository, after, until):
                 self._context.deadline.check(work)
-                yield image
+                if record:
+                    self._summary.add_image(record, name_of(digest))
+                yield digest, scan, record is not None and record.newly_overdue(self._now)
         except AwsError as error:
             self._give_up(error)
 

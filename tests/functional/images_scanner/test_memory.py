@@ -8,8 +8,8 @@ from ecr_scan_reporter.aws.dynamodb import Item
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.memory.coverage import Coverage
 from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord, image_item
-from ecr_scan_reporter.memory.items import image_key, repository_key, to_seconds
-from ecr_scan_reporter.memory.scans import RememberedScan, ScanMemory, asked_key
+from ecr_scan_reporter.memory.items import asked_key, image_key, repository_key, to_seconds
+from ecr_scan_reporter.memory.scans import KnownImage, ScanMemory
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.models.scans import StartOutcome
 from ecr_scan_reporter.scanning import known_scans, repository
@@ -169,7 +169,7 @@ def test_chunks_read_every_image_from_memory_once(scanner: Scanner, monkeypatch:
     read: list[list[str]] = []
     scans = ScanMemory.scans
 
-    def spy(memory: ScanMemory, name: str, after: str, until: str) -> Iterator[tuple[str, RememberedScan, Item]]:
+    def spy(memory: ScanMemory, name: str, after: str, until: str) -> Iterator[KnownImage]:
         read.append([])
         for found in scans(memory, name, after, until):
             read[-1].append(found[0])
