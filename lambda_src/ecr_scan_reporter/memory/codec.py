@@ -106,11 +106,11 @@ def pack(values: object, level: int = 7) -> bytes:
     return zlib.compress(compact_json(values).encode(), level)
 
 
-def unpack(data: bytes, limit: int = 0) -> Any:
+def unpack(data: Any, limit: int = 0) -> Any:
     """Decode what `pack` encoded.
 
     Args:
-        data: what may come from outside.
+        data: bytes, which may come from outside.
         limit: how many bytes of JSON are decompressed at most; 0 for any number.
 
     Raises:

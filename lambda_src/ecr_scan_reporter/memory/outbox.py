@@ -8,15 +8,7 @@ from uuid import uuid4
 from ecr_scan_reporter.aws.dynamodb import Item, Key, Table
 from ecr_scan_reporter.errors import ConditionError
 from ecr_scan_reporter.memory.codec import from_item, readable
-from ecr_scan_reporter.memory.items import (
-    END,
-    expires,
-    key_part,
-    registry_part,
-    sortable,
-    text,
-    to_seconds,
-)
+from ecr_scan_reporter.memory.items import END, expires, key_part, registry_part, sortable, text, to_seconds
 from ecr_scan_reporter.models.images import ImageId
 
 # Scans that this module did not ask for, and the inventory of images that existed before memory did.
@@ -95,12 +87,7 @@ class Outbox:
             window,
             "SET opened_at = if_not_exists(opened_at, :now), last_at = :now, #run = :run, #token = :token, "
             "expires = :expires",
-            {
-                ":now": to_seconds(now),
-                ":run": run,
-                ":token": uuid4().hex,
-                ":expires": expires(now, _ENTRY_LIFETIME),
-            },
+            {":now": to_seconds(now), ":run": run, ":token": uuid4().hex, ":expires": expires(now, _ENTRY_LIFETIME)},
             {"#run": "run", "#token": "token"},
         )
 

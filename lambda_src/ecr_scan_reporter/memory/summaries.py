@@ -6,22 +6,18 @@ so the item is compressed and names only the worst.
 """
 
 import heapq
-import logging
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Item, Table
-from ecr_scan_reporter.errors import UnreadableItemError
-from ecr_scan_reporter.memory.codec import decode, encode, pack, unpack
+from ecr_scan_reporter.memory.codec import decode, encode, pack, readable, unpack
 from ecr_scan_reporter.memory.coverage import Coverage
 from ecr_scan_reporter.memory.images import ImageRecord, Ledger, Update, UpdateKey
 from ecr_scan_reporter.memory.items import END, expires, key_part, registry_key, text
 from ecr_scan_reporter.models.images import RegistryId
 from ecr_scan_reporter.models.severities import severity_rank
-
-logger = logging.getLogger(__name__)
 
 # What an item names: the updates that solve most, and the findings that have been overdue for longest.
 _MAX_UPDATES, _MAX_OVERDUE = 10, 3
@@ -189,12 +185,10 @@ def _key(registry: RegistryId) -> str:
 
 
 def _summary(item: Item) -> RepositorySummary | None:
-    data, repository = item.get("data"), text(item, "repository")
-    if not isinstance(data, bytes):
-        return None
-    try:
-        return decode(RepositorySummary, unpack(data))._replace(repository=repository)
-    except UnreadableItemError as error:
-        extra = {"repository": repository, "reason": str(error)}
-        logger.warning("the summary of a repository cannot be read", extra=extra)
-        return None
+    """Return the summary of an item; None if it cannot be parsed, or there is none."""
+    found = [item] if "data" in item else []
+    return next(readable(found, _parse, repository=text(item, "repository")), None)
+
+
+def _parse(item: Item) -> RepositorySummary:
+    return decode(RepositorySummary, unpack(item["data"]))._replace(repository=text(item, "repository"))
