@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 
 from ecr_scan_reporter.memory.summaries import RepositorySummary, summary_item
 from environment import HERE, SETTINGS, requests_to_table
@@ -45,11 +44,11 @@ def overview() -> Iterator[Row]:
 
 def _with_own_updates(summary: RepositorySummary) -> RepositorySummary:
     """Return a summary whose packages no other repository has: the items are larger, and nothing adds up."""
-    summary.updates = [
-        replace(update, package=f"{update.package}-{digest_of(summary.repository + update.package)[-16:]}")
+    updates = [
+        update._replace(package=f"{update.package}-{digest_of(summary.repository + update.package)[-16:]}")
         for update in summary.updates
     ]
-    return summary
+    return summary._replace(updates=updates)
 
 
 def _make_overview(fake_aws: FakeAws) -> dict[str, float]:

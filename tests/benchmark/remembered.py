@@ -4,7 +4,8 @@ from collections import defaultdict
 from datetime import timedelta
 
 from ecr_scan_reporter.aws.dynamodb import Item, Table
-from ecr_scan_reporter.memory.items import END, image_key, pack, repository_key
+from ecr_scan_reporter.memory.codec import compact_json
+from ecr_scan_reporter.memory.items import END, image_key, repository_key
 from ecr_scan_reporter.memory.outbox import INVENTORY, Outbox, outbox_item
 from ecr_scan_reporter.memory.runs import RunMemory
 from ecr_scan_reporter.memory.scans import ScanMemory
@@ -34,7 +35,7 @@ def remember_scans(fake_aws: FakeAws, events: list[Event]) -> None:
             **item,
             "pk": repository_key(REGISTRY, event[0]),
             "sk": str(item["sk"]).replace(samples[_kind(event)][1], event[1]),
-            **({"tags": pack(event[3])} if "tags" in item else {}),
+            **({"tags": compact_json(event[3])} if "tags" in item else {}),
         }
         for event in events
         for item in items[_kind(event)]

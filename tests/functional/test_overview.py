@@ -3,7 +3,6 @@
 import json
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -90,7 +89,7 @@ def test_invocation_returns_the_overview_and_publishes_nothing(inbox: ReporterHa
 
 def test_returned_overview_fits_into_an_answer_of_lambda(inbox: ReporterHarness) -> None:
     # As much JSON as of 10,000 repositories whose names are as long as ECR allows.
-    long = [replace(one, repository=f"{one.repository}/{'x' * 2_000}") for one in sample_summaries(2_000, 2)]
+    long = [one._replace(repository=f"{one.repository}/{'x' * 2_000}") for one in sample_summaries(2_000, 2)]
     remember_summaries(inbox.aws, long)
     answer = invoke(overview=True, publish=False)
     assert len(json.dumps(answer)) < 6_000_000
@@ -221,8 +220,8 @@ def test_rule_that_never_matched_is_not_named_soon_with_enhanced_scanning(
     memory.put({"pk": "RULES", "sk": key, "added_at": added_at})
     [summary] = sample_summaries(1, 1)
     # Only enhanced scanning knows fixed versions.
-    summary.updates = [Update("openssl", ("3.0.1",), fixed, Counter(HIGH=1))]
-    remember_summaries(inbox.aws, [summary])
+    updates = [Update("openssl", ("3.0.1",), fixed, Counter(HIGH=1))]
+    remember_summaries(inbox.aws, [summary._replace(updates=updates)])
     overview(NOW)
     expected = ["The rule for CVE-2025-1111 has never matched; it may be misspelled."] if named else []
     assert documents(inbox)[0]["notices"]["rules"] == expected

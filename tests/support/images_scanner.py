@@ -11,8 +11,7 @@ import pytest
 from ecr_scan_reporter import images_scanner
 from ecr_scan_reporter.aws.dynamodb import Item
 from ecr_scan_reporter.memory.images import FindingDeadline, ImageRecord, Ledger, Update, image_item
-from ecr_scan_reporter.memory.items import repository_key
-from ecr_scan_reporter.memory.scans import asked_key
+from ecr_scan_reporter.memory.items import asked_key, repository_key
 from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.memory.summaries import RepositorySummary, repository_summary
 from ecr_scan_reporter.messages.overdue import OverdueMessage

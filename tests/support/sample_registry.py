@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from ecr_scan_reporter.aws.dynamodb import Item
+from ecr_scan_reporter.memory.coverage import Coverage
 from ecr_scan_reporter.memory.images import FindingDeadline, ImageRecord, Update, image_item
 from ecr_scan_reporter.memory.items import repository_key
-from ecr_scan_reporter.memory.summaries import RepositorySummary, summary_item
+from ecr_scan_reporter.memory.summaries import SummaryBuilder, summary_item
 from fake_aws import digest_of
 from support.invocations import REGISTRY
 
@@ -44,18 +45,17 @@ def registry_items(number: int, now: datetime, seed: int = 1) -> Iterator[Item]:
     chance = random.Random(seed)
     for position, name in enumerate(repository_names(number)):
         updated_at = now - timedelta(minutes=chance.randint(30, 90))
-        summary = RepositorySummary(name, updated_at)
+        summary = SummaryBuilder(name, updated_at)
         images = chance.randint(1, 20)
         for image in range(images):
             record = _record(chance, image, now)
             item = image_item(repository_key(REGISTRY, name), digest_of(f"{name}{image}"), record)
-            summary.add_image(item, record.tags[0])
+            summary.add_image(record, record.tags[0])
             if position < 10:
                 yield item
         missed = {"unsupported": 1, "failed": 1} if chance.random() < 0.02 or name.endswith("legacy") else {}
-        summary.coverage = {"images": images + sum(missed.values()), "in_time": images, **missed}
-        summary.examples = {reason: ["1.0"] for reason in missed}
-        yield summary_item(REGISTRY, summary, now)
+        coverage = Coverage({"in_time": images, **missed}, {reason: ["1.0"] for reason in missed})
+        yield summary_item(REGISTRY, summary.build(coverage), now)
 
 
 def _record(chance: random.Random, number: int, now: datetime) -> ImageRecord:

@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from ecr_scan_reporter.memory.coverage import Coverage
 from ecr_scan_reporter.memory.images import Ledger, Update
 from ecr_scan_reporter.memory.summaries import OverdueFinding, RepositorySummary, summary_item
 from fake_aws import FakeAws
@@ -20,13 +20,16 @@ def sample_summaries(repositories: int, images: int, *, earlier: bool = False) -
     """Yield the summaries of repositories with `images` images each, sorted by name; a week ago with `earlier`."""
     for number in range(repositories):
         name = f"team-{'abcdefgh'[number * 8 // repositories]}/service-{number:05}"
-        summary = RepositorySummary(name, NOW - timedelta(hours=3), {"images": images, "in_time": images})
-        summary.open = Counter({"CRITICAL": int(number % 7 == 0), "HIGH": number % 5, "MEDIUM": images * 3})
-        summary.ledger = Ledger(carried=sum(summary.open.values()) + 2 * images, fixed=2 * images)
-        summary.updates = [_update(number, n, images) for n in range(10)]
-        if not earlier:
-            _change(summary, number)
-        yield replace(summary, updated_at=summary.updated_at - WEEK) if earlier else summary
+        open_ = Counter({"CRITICAL": int(number % 7 == 0), "HIGH": number % 5, "MEDIUM": images * 3})
+        summary = RepositorySummary(
+            name,
+            NOW - timedelta(hours=3),
+            Coverage({"in_time": images}),
+            open_,
+            ledger=Ledger(carried=sum(open_.values()) + 2 * images, fixed=2 * images),
+            updates=tuple(_update(number, n, images) for n in range(10)),
+        )
+        yield summary._replace(updated_at=summary.updated_at - WEEK) if earlier else _change(summary, number)
 
 
 def remember_summaries(aws: FakeAws, summaries: Iterable[RepositorySummary]) -> None:
@@ -34,27 +37,28 @@ def remember_summaries(aws: FakeAws, summaries: Iterable[RepositorySummary]) -> 
     memory_table(aws).put_many(summary_item(REGISTRY, summary, NOW) for summary in summaries)
 
 
-def _change(summary: RepositorySummary, number: int) -> None:
-    """Let a week pass."""
-    coverage = Counter(summary.coverage)
+def _change(summary: RepositorySummary, number: int) -> RepositorySummary:
+    """Return a summary a week later."""
+    counts, names = Counter(summary.coverage.counts), dict[str, list[str]]()
+    ledger, open_ = summary.ledger, Counter(summary.open)
     if number % 3 == 0:
-        summary.ledger += Ledger(new=1, new_critical=int(number % 9 == 0), new_high=int(number % 9 == 3))
-        summary.open.update({("CRITICAL", "HIGH", "LOW")[number // 3 % 3]: 1})
+        ledger += Ledger(new=1, new_critical=int(number % 9 == 0), new_high=int(number % 9 == 3))
+        open_.update({("CRITICAL", "HIGH", "LOW")[number // 3 % 3]: 1})
     if number % 4 == 1:
-        summary.ledger += Ledger(fixed=1, withdrawn=1)
-        summary.open.subtract({"MEDIUM": 2})
+        ledger += Ledger(fixed=1, withdrawn=1)
+        open_.subtract({"MEDIUM": 2})
     if number % 500 == 7:
-        coverage.update({"in_time": -1, "unsupported": 1})
-        summary.examples = {"unsupported": ["1.0-scratch"]}
+        counts.update({"in_time": -1, "unsupported": 1})
+        names = {"unsupported": ["1.0-scratch"]}
     if number % 1000 == 8:
-        coverage.update({"in_time": -1, "failed": 1})
-        summary.examples = {"failed": ["sha256:7f5b2640fe6f"]}
+        counts.update({"in_time": -1, "failed": 1})
+        names = {"failed": ["sha256:7f5b2640fe6f"]}
     if number % 2000 == 9:
-        coverage.update({"images": 2, "archived": 2})
-        summary.overdue = 1
+        counts.update({"archived": 2})
         due = NOW - timedelta(days=3)
-        summary.overdue_worst = [OverdueFinding("4.2.0", "CVE-2026-0042", "zlib", "CRITICAL", due, "CRITICAL", 7)]
-    summary.coverage = dict(coverage)
+        worst = OverdueFinding("4.2.0", "CVE-2026-0042", "zlib", "CRITICAL", due, "CRITICAL", 7)
+        summary = summary._replace(overdue=1, overdue_worst=(worst,))
+    return summary._replace(coverage=Coverage(counts, names), open=open_, ledger=ledger)
 
 
 def _update(number: int, n: int, images: int) -> Update:

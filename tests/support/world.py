@@ -393,7 +393,7 @@ class World:
         """Return the reports that were published, as JSON documents."""
         return documents(self.published)
 
-    def findings(self, repository: str, digest: str) -> list[KnownFinding]:
+    def findings(self, repository: str, digest: str) -> tuple[KnownFinding, ...]:
         """Return what is remembered of the findings of an image."""
         return decode_findings(ImageMemory(self.deps.table).read(REGISTRY.image(repository, digest)).findings)
 

@@ -1,36 +1,31 @@
 """What the reporter remembers of each image: its last scan, its findings, and the tracks that it belongs to."""
 
-import json
-import logging
+import operator
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from ecr_scan_reporter.aws.dynamodb import Item, Key, Put, Table
-from ecr_scan_reporter.errors import UnreadableItemError
+from ecr_scan_reporter.aws.dynamodb import Item, Key, Put, Table, Value
+from ecr_scan_reporter.memory.codec import attributes, cut, from_item, readable
 from ecr_scan_reporter.memory.items import (
+    ASKED,
     END,
     IMAGE_LIFETIME,
     TRACK_LIFETIME,
-    decoding,
+    asked_key,
     expires,
+    image_digest,
     image_key,
     key_part,
-    number,
-    pack,
     repository_key,
     sortable,
     text,
     to_seconds,
     to_time,
 )
-from ecr_scan_reporter.memory.scans import asked_key
 from ecr_scan_reporter.models.images import ImageId, RegistryId
 from ecr_scan_reporter.models.severities import severity_rank
-
-logger = logging.getLogger(__name__)
 
 # Bytes of findings in one item, which may have 400 KB with everything else.
 _PART_SIZE = 350_000
@@ -40,8 +35,7 @@ _TAGS = 10
 _TRACK_IMAGES = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Ledger:
+class Ledger(NamedTuple):
     """The changes of an image's findings since memory began to know it.
 
     carried + new + back - fixed - withdrawn = open now, always.
@@ -69,20 +63,11 @@ class Ledger:
         """How many findings are open after all these changes."""
         return self.carried + self.new + self.back - self.fixed - self.withdrawn
 
-    def __add__(self, other: "Ledger") -> "Ledger":
-        return Ledger(*(mine + its for mine, its in zip(self.to_json(), other.to_json(), strict=True)))
+    def __add__(self, other: "Ledger") -> "Ledger":  # type: ignore[override]
+        return Ledger(*map(operator.add, self, other))
 
     def __sub__(self, other: "Ledger") -> "Ledger":
-        return Ledger(*(mine - its for mine, its in zip(self.to_json(), other.to_json(), strict=True)))
-
-    def to_json(self) -> list[int]:
-        """Return JSON values."""
-        return [getattr(self, entry.name) for entry in fields(self)]
-
-    @classmethod
-    def from_json(cls, values: Sequence[int]) -> "Ledger":
-        """Return what `to_json` encoded."""
-        return cls(*values)
+        return Ledger(*map(operator.sub, self, other))
 
 
 class UpdateKey(NamedTuple):
@@ -93,8 +78,7 @@ class UpdateKey(NamedTuple):
     fixed_versions: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(NamedTuple):
     """An update of a package that solves open findings. `fixed_versions` is empty if none is known."""
 
     package: str
@@ -115,18 +99,8 @@ class Update:
             ordered[severity_rank(severity)] -= findings
         return ordered[0], -self.images, *ordered[1:], self.key
 
-    def __add__(self, other: "Update") -> "Update":
-        return replace(self, counts=self.counts + other.counts, images=self.images + other.images)
-
-    def to_json(self) -> list[Any]:
-        """Return JSON values."""
-        return [self.package, self.installed_versions, self.fixed_versions, dict(self.counts), self.images]
-
-    @classmethod
-    def from_json(cls, values: Sequence[Any]) -> "Update":
-        """Return what `to_json` encoded."""
-        package, installed, fixed, counts, images = values
-        return cls(package, tuple(installed), tuple(fixed), Counter(counts), images)
+    def __add__(self, other: "Update") -> "Update":  # type: ignore[override]
+        return self._replace(counts=self.counts + other.counts, images=self.images + other.images)
 
 
 class FindingDeadline(NamedTuple):
@@ -171,7 +145,7 @@ class ImageRecord(NamedTuple):
     scanned_at: datetime | None = None
     failed: bool = False
     unsupported: bool = False
-    counts: Mapping[str, int] | None = None
+    counts: Mapping[str, int] = {}
     findings_format: int = 0
     parts: int = 0
     tags: tuple[str, ...] = ()
@@ -187,13 +161,49 @@ class ImageRecord(NamedTuple):
     overdue: int = 0
     earliest_deadlines: tuple[FindingDeadline, ...] = ()
 
+    def newly_overdue(self, now: datetime) -> bool:
+        """Return whether a deadline has passed before `now` (aware) that was not yet reported as overdue."""
+        return self.due_at is not None and self.due_at <= now
+
+
+class Asked(NamedTuple):
+    """What ECR said of the last scan of an image when the images scanner asked, and its request for another one.
+
+    Args:
+        status: of the last scan; "" if there was none.
+        unsupported: whether it failed because ECR does not support the image.
+        scanned_at: when it ended (aware), if ECR gave a date.
+        asked_at: when a scan was last asked for, or was first seen in progress (aware).
+        run: the id of the run that asked for it; "" if someone else started it.
+    """
+
+    status: str = ""
+    unsupported: bool = False
+    scanned_at: datetime | None = None
+    asked_at: datetime | None = None
+    run: str = ""
+
+    def run_of_scan(self, scanned_at: datetime, answered_at: datetime | None) -> str:
+        """Return the id of the run that asked for a scan; "" if someone else started it.
+
+        Args:
+            scanned_at: when the scan in question ended (aware).
+            answered_at: when the last scan ended that is already known (aware); None if none is known.
+        """
+        if self.asked_at is None or (answered_at and answered_at >= self.asked_at):
+            return ""
+        # The clocks of two services may differ by minutes. A scan takes minutes: one that ends more than a day later
+        # is another one.
+        early, late = self.asked_at - timedelta(minutes=5), self.asked_at + timedelta(days=1)
+        return self.run if early <= scanned_at <= late else ""
+
 
 class Remembered(NamedTuple):
     """What is remembered of one image: its record, its encoded findings, and what the images scanner asked for."""
 
     record: ImageRecord
     findings: bytes
-    asked: Item
+    asked: Asked
 
 
 class ImageMemory:
@@ -215,26 +225,17 @@ class ImageMemory:
         if record.parts > 1:
             parts = parts | self._table.get_many((pk, _findings_key(digest, n)) for n in range(1, record.parts))
         blobs = [parts.get((pk, _findings_key(digest, n)), {}).get("data", b"") for n in range(record.parts)]
-        return Remembered(record, b"".join(map(_bytes, blobs)), found.get((pk, asked), {}))
+        return Remembered(record, b"".join(map(_bytes, blobs)), from_item(Asked, found.get((pk, asked), {})))
 
     def records(self, registry: RegistryId, repository: str) -> Iterator[tuple[str, ImageRecord]]:
-        """Yield the digests and records of a repository's images, even if ECR no longer lists them; 1 MB a call.
+        """Return the digests and records of a repository's images, even if ECR no longer lists them; 1 MB a call.
 
         An image whose item cannot be parsed is left out.
         """
-        first = image_key("")
-        for item in self._table.query(repository_key(registry, repository), first, image_key(END)):
-            digest = text(item, "sk").removeprefix(first)
-            # The item that says when a scan was asked for has the key of its image, with a suffix.
-            if "#" in digest:
-                continue
-            try:
-                record = image_record(item)
-            except UnreadableItemError as error:
-                extra = {"repository": repository, "digest": digest, "reason": str(error)}
-                logger.warning("what memory holds of an image cannot be read", extra=extra)
-                continue
-            yield digest, record
+        items = self._table.query(repository_key(registry, repository), image_key(""), image_key(END))
+        # The item that says when a scan was asked for has the key of its image, with a suffix.
+        own = (item for item in items if not text(item, "sk").endswith(ASKED))
+        return readable(own, lambda item: (image_digest(item), image_record(item)), repository=repository)
 
     def known_since(self, image: ImageId, now: datetime) -> datetime:
         """Return since when the repository of an image has been known (aware): since now, if it was unknown."""
@@ -315,8 +316,8 @@ class ImageMemory:
 
 def _findings_items(pk: str, digest: str, findings: bytes, now: datetime) -> list[Item]:
     until = expires(now, IMAGE_LIFETIME)
-    blobs = (findings[start : start + _PART_SIZE] for start in range(0, len(findings), _PART_SIZE))
-    return [{"pk": pk, "sk": _findings_key(digest, n), "data": blob, "expires": until} for n, blob in enumerate(blobs)]
+    parts = enumerate(cut(findings, _PART_SIZE))
+    return [{"pk": pk, "sk": _findings_key(digest, n), "data": part, "expires": until} for n, part in parts]
 
 
 def _track_item(pk: str, digest: str, record: ImageRecord, label: str, since: datetime, now: datetime) -> Item:
@@ -341,66 +342,17 @@ def _bytes(value: object) -> bytes:
     return value if isinstance(value, bytes) else b""
 
 
-@decoding()
 def image_record(item: Item) -> ImageRecord:
     """Return the record of an image from its item.
 
     Raises:
         UnreadableItemError: the item cannot be parsed.
     """
-    return ImageRecord(
-        revision=number(item, "revision"),
-        event_at=to_time(item.get("event_at")),
-        scanned_at=to_time(item.get("scanned_at")),
-        failed=text(item, "status") == "FAILED",
-        unsupported=bool(number(item, "unsupported")),
-        counts=json.loads(text(item, "counts") or "{}"),
-        findings_format=number(item, "findings_format"),
-        parts=number(item, "parts"),
-        tags=tuple(json.loads(text(item, "tags") or "[]")),
-        platform=text(item, "platform"),
-        operating_system=text(item, "operating_system"),
-        pushed_at=to_time(item.get("pushed_at")),
-        reported_at=to_time(item.get("reported_at")),
-        window=text(item, "window"),
-        ledger=Ledger.from_json(json.loads(text(item, "ledger") or "[]")),
-        updates=tuple(map(Update.from_json, json.loads(text(item, "updates") or "[]"))),
-        ignored=number(item, "ignored"),
-        due_at=to_time(item.get("due_at")),
-        overdue=number(item, "overdue"),
-        earliest_deadlines=tuple(
-            FindingDeadline(id_, package, severity, datetime.fromtimestamp(due, UTC), *why)
-            for id_, package, severity, due, *why in json.loads(text(item, "earliest_deadlines") or "[]")
-        ),
-    )
+    return from_item(ImageRecord, item)
 
 
-def image_item(pk: str, digest: str, record: ImageRecord) -> dict[str, str | int | bytes]:
+def image_item(pk: str, digest: str, record: ImageRecord) -> dict[str, Value]:
     """Return the item of an image that writes `record`."""
-    values: dict[str, str | int | bytes] = {
-        "event_at": to_seconds(record.event_at),
-        "scanned_at": to_seconds(record.scanned_at),
-        "unsupported": int(record.unsupported),
-        "counts": json.dumps(record.counts or {}, separators=(",", ":")),
-        "findings_format": record.findings_format,
-        "parts": record.parts,
-        "tags": pack(dict.fromkeys((*record.tags[:_TAGS], *sorted(record.tags)[:_TAGS]))),
-        "platform": record.platform,
-        "operating_system": record.operating_system,
-        "pushed_at": to_seconds(record.pushed_at),
-        "reported_at": to_seconds(record.reported_at),
-        "window": record.window,
-        "ledger": pack(record.ledger.to_json()) if record.ledger != Ledger() else "",
-        "updates": pack(update.to_json() for update in record.updates),
-        "ignored": record.ignored,
-        "due_at": to_seconds(record.due_at),
-        "overdue": record.overdue,
-        "earliest_deadlines": pack(
-            [id_, package, severity, to_seconds(due), *why]
-            for id_, package, severity, due, *why in record.earliest_deadlines
-        ),
-    }
-    # Empty attributes are left out: a query is charged by the size of the items.
-    filled = {name: value for name, value in values.items() if value not in ("", 0, "[]", "{}")}
-    status = "FAILED" if record.failed else "COMPLETE"
-    return {"pk": pk, "sk": image_key(digest), "revision": record.revision + 1, "status": status, **filled}
+    tags = tuple(dict.fromkeys((*record.tags[:_TAGS], *sorted(record.tags)[:_TAGS])))
+    record = record._replace(tags=tags, revision=record.revision + 1)
+    return {"pk": pk, "sk": image_key(digest), **attributes(record)}

@@ -4,25 +4,17 @@ ECR counts BatchGetImage as a pull. If every run read the indexes, a lifecycle r
 pull would never expire one. https://github.com/aws/containers-roadmap/issues/2390
 """
 
-import json
 import logging
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.dynamodb import Item, Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
-from ecr_scan_reporter.errors import AwsError, UnreadableItemError
-from ecr_scan_reporter.memory.items import (
-    INDEX_LIFETIME,
-    decoding,
-    expires,
-    number,
-    pack,
-    repository_key,
-    text,
-    to_seconds,
-)
+from ecr_scan_reporter.errors import AwsError
+from ecr_scan_reporter.memory.codec import attributes, from_item, readable
+from ecr_scan_reporter.memory.items import INDEX_LIFETIME, expires, number, repository_key, to_seconds
 from ecr_scan_reporter.models.images import IndexChild, RegistryId
 from ecr_scan_reporter.shared.concurrency import chunked
 
@@ -34,6 +26,20 @@ _REFRESH = timedelta(days=100)
 _INDEXES_PER_CALL = 100
 # Bytes of the manifests of one index in an item, which may have 400 KB with everything else.
 _MAX_SIZE = 350_000
+
+
+class _Manifest(NamedTuple):
+    """A manifest of an index, as `IndexChild` has it."""
+
+    digest: str
+    platform: str = ""
+    attestation: bool = False
+
+
+class _Index(NamedTuple):
+    """What is remembered of an index."""
+
+    children: tuple[_Manifest, ...]
 
 
 def index_children(
@@ -56,7 +62,7 @@ def index_children(
     """
     memory = _IndexMemory(table, ecr.id, repository, memory_failed)
     items = memory.items(indexes)
-    children = _readable(items, repository)
+    children = dict(readable(items.items(), _children, repository=repository))
     outdated = {
         digest: manifests
         for digest, manifests in children.items()
@@ -95,14 +101,14 @@ class _IndexMemory:
     def remember(self, children: Mapping[str, list[IndexChild]], now: datetime) -> None:
         items: list[Item] = []
         for digest, manifests in children.items():
-            packed = pack([child.digest, child.platform, int(child.attestation)] for child in manifests)
-            if len(packed) > _MAX_SIZE:
+            index = attributes(_Index(tuple(_Manifest(*child[1:]) for child in manifests)))
+            if len(str(index["children"])) > _MAX_SIZE:
                 # With it, DynamoDB would reject the whole call.
                 extra = {"repository": self._repository, "digest": digest, "manifests": len(manifests)}
                 logger.warning("an index is too large to be remembered", extra=extra)
                 continue
-            key = {"pk": self._pk, "sk": f"INDEX#{digest}"}
-            items.append({**key, "children": packed, "expires": expires(now, INDEX_LIFETIME)})
+            until = expires(now, INDEX_LIFETIME)
+            items.append({"pk": self._pk, "sk": f"INDEX#{digest}", "expires": until, **index})
         try:
             self._table.put_many(items)
         except AwsError as error:
@@ -110,20 +116,6 @@ class _IndexMemory:
             self._failed()
 
 
-def _readable(items: Mapping[str, Item], repository: str) -> dict[str, list[IndexChild]]:
-    children: dict[str, list[IndexChild]] = {}
-    for digest, item in items.items():
-        try:
-            children[digest] = _children(digest, item)
-        except UnreadableItemError as error:
-            extra = {"repository": repository, "digest": digest, "reason": str(error)}
-            logger.warning("what memory holds of an index cannot be read; ECR is asked", extra=extra)
-    return children
-
-
-@decoding()
-def _children(index: str, item: Item) -> list[IndexChild]:
-    return [
-        IndexChild(index, digest, platform, bool(attestation))
-        for digest, platform, attestation in json.loads(text(item, "children"))
-    ]
+def _children(index: tuple[str, Item]) -> tuple[str, list[IndexChild]]:
+    digest, item = index
+    return digest, [IndexChild(digest, *manifest) for manifest in from_item(_Index, item).children]

@@ -1,18 +1,15 @@
 """Keys, times and lifetimes that several kinds of items share."""
 
-import json
-import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 from ecr_scan_reporter.aws.dynamodb import Item
-from ecr_scan_reporter.errors import UnreadableItemError
 from ecr_scan_reporter.models.images import RegistryId
 
 # Sorts after every key that begins with the same text: "~" is the last printable ASCII character, and no digest has it.
 END = "~"
+# The end of the sort key of what was asked for an image.
+ASKED = "#ASKED"
 # How long items are kept after their last write. That of an image is its last scan: its items are kept for longer than
 # most promised ages, because images that are monitored continuously may have no scan for months.
 IMAGE_LIFETIME = timedelta(days=400)
@@ -22,23 +19,8 @@ RULE_USE_LIFETIME = timedelta(days=400)
 RUN_LIFETIME = timedelta(days=7)
 # Of every other item that expires: what a run, or an overview, writes anew.
 _LIFETIME = timedelta(days=400)
-# What parsing an item may raise that is damaged, or that a later release of this package wrote.
-UNREADABLE = (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError, zlib.error)
 # Bytes. A sort key has at most three such parts, or two and those of a registry.
 _MAX_KEY_PART, _MAX_REGISTRY_PART = 300, 64
-
-
-@contextmanager
-def decoding() -> Iterator[None]:
-    """Decorate a function that parses an item.
-
-    Raises:
-        UnreadableItemError: the function cannot parse it.
-    """
-    try:
-        yield
-    except UNREADABLE as error:
-        raise UnreadableItemError(repr(error)) from error
 
 
 def key_part(text: str, limit: int = _MAX_KEY_PART) -> str:
@@ -71,6 +53,16 @@ def image_key(digest: str) -> str:
     return f"IMAGE#{key_part(digest)}"
 
 
+def image_digest(item: Item) -> str:
+    """Return the digest of the image that an item is about."""
+    return text(item, "sk").removeprefix("IMAGE#").removesuffix(ASKED)
+
+
+def asked_key(digest: str) -> str:
+    """Return the sort key of what was asked for an image."""
+    return image_key(digest) + ASKED
+
+
 def to_seconds(moment: datetime | None) -> int:
     """Return Unix seconds; 0 for None."""
     return int(moment.timestamp()) if moment else 0
@@ -100,8 +92,3 @@ def number(item: Item, name: str) -> int:
     """Return a number; 0 if it is missing."""
     value = item.get(name, 0)
     return value if isinstance(value, int) else 0
-
-
-def pack(values: Iterable[object]) -> str:
-    """Return values as a text attribute: a JSON list."""
-    return json.dumps(list(values), separators=(",", ":"))

@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Table
-from ecr_scan_reporter.memory.items import RUN_LIFETIME, expires, number, registry_key, text, to_seconds, to_time
+from ecr_scan_reporter.memory.codec import attributes, from_item, readable
+from ecr_scan_reporter.memory.items import RUN_LIFETIME, expires, registry_key, to_seconds, to_time
 from ecr_scan_reporter.models.images import RegistryId
 
 
@@ -18,10 +19,10 @@ class Run(NamedTuple):
         last_result_at: when the last scan ended (aware).
     """
 
-    repositories: int
-    results: int
-    expected: int
-    last_result_at: datetime | None
+    repositories: int = 0
+    results: int = 0
+    expected: int = 0
+    last_result_at: datetime | None = None
 
 
 class OpenPass(NamedTuple):
@@ -67,12 +68,7 @@ class RunMemory:
     def run(self, run: str) -> Run:
         """Return how far a run is."""
         item = self._table.get(self._runs, run) or {}
-        return Run(
-            number(item, "repositories"),
-            number(item, "results"),
-            number(item, "expected"),
-            to_time(item.get("last_result_at")),
-        )
+        return next(readable([item], lambda item: from_item(Run, item)), Run())
 
     def expect(self, run: str, results: int, now: datetime) -> None:
         """Note that at least this many scans of a run will end."""
@@ -86,10 +82,8 @@ class RunMemory:
 
     def open_pass(self) -> OpenPass | None:
         """Return the pass that is not known to be complete; None if there was none yet."""
-        for item in self._table.query(self._passes, "OPEN", "OPEN"):
-            if since := to_time(item.get("since")):
-                return OpenPass(text(item, "run"), number(item, "repositories"), since)
-        return None
+        items = self._table.query(self._passes, "OPEN", "OPEN")
+        return next(readable(items, lambda item: from_item(OpenPass, item)), None)
 
     def last_heartbeat(self) -> datetime | None:
         """Return when the last heartbeat was written (aware); None if there was none."""
@@ -107,13 +101,4 @@ class RunMemory:
 
     def remember_open_pass(self, open_pass: OpenPass, now: datetime) -> None:
         """Remember the pass that is not known to be complete."""
-        self._table.put(
-            {
-                "pk": self._passes,
-                "sk": "OPEN",
-                "run": open_pass.run,
-                "repositories": open_pass.repositories,
-                "since": to_seconds(open_pass.since),
-                "expires": expires(now),
-            }
-        )
+        self._table.put({"pk": self._passes, "sk": "OPEN", "expires": expires(now), **attributes(open_pass)})

@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Item, Key, Table
 from ecr_scan_reporter.errors import ConditionError
+from ecr_scan_reporter.memory.codec import cut, decode, encode, pack, unpack
 from ecr_scan_reporter.memory.images import Ledger
 from ecr_scan_reporter.memory.items import expires, number, sortable, to_seconds, to_time
-from ecr_scan_reporter.memory.packing import cut, pack, unpack
 
 OVERVIEWS = "OVERVIEWS"
 _LAST = "LAST"
@@ -32,6 +32,9 @@ class RepositorySnapshot(NamedTuple):
 
     ledger: Ledger
     open: int
+
+
+_Snapshot = dict[str, RepositorySnapshot]
 
 
 class LastOverview(NamedTuple):
@@ -95,8 +98,7 @@ class SnapshotMemory:
         parts = [items.get(key, {}).get("data") for key in last.snapshot]
         if not all(isinstance(part, bytes) for part in parts):
             return None
-        rows = unpack(b"".join(part for part in parts if isinstance(part, bytes)))
-        return {name: RepositorySnapshot(Ledger.from_json(ledger), open_) for name, (*ledger, open_) in rows.items()}
+        return decode(_Snapshot, unpack(b"".join(part for part in parts if isinstance(part, bytes))))
 
     def store(
         self,
@@ -113,8 +115,7 @@ class SnapshotMemory:
             now: aware.
             scheduled_at: the time of the schedule's event; None if someone asked for the overview.
         """
-        rows = {name: [*known.ledger.to_json(), known.open] for name, known in repositories.items()}
-        parts = cut(pack(rows), _PART_SIZE)
+        parts = cut(pack(encode(_Snapshot, repositories)), _PART_SIZE)
         keys = _snapshot_keys(now, len(parts))
         self._table.put_many(
             {"pk": pk, "sk": sk, "data": part, "expires": expires(now)}

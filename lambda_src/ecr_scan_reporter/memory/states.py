@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Item, Table
-from ecr_scan_reporter.memory.items import END, expires, key_part, number, registry_key, text, to_seconds, to_time
+from ecr_scan_reporter.memory.codec import attributes, from_item, readable
+from ecr_scan_reporter.memory.items import END, expires, key_part, registry_key, text
 from ecr_scan_reporter.models.images import RegistryId
 
 
@@ -47,35 +48,15 @@ class StateMemory:
 
     def remember(self, state: RepositoryState, now: datetime, summary: Item | None = None) -> None:
         """Remember a repository after a run, and its summary's item in the same call."""
-        item: Item = {
-            "pk": self._pk,
-            "sk": state.repository,
-            "oldest_scan": to_seconds(state.oldest_scan),
-            "waiting_since": to_seconds(state.waiting_since),
-            "images": state.images,
-            "asked": state.asked,
-            "run": state.run,
-            "updated_at": to_seconds(now),
-            "unscheduled": int(state.unscheduled),
-            "expires": expires(now),
-        }
+        values = attributes(state._replace(updated_at=now)) | {"sk": state.repository, "expires": expires(now)}
+        del values["repository"]
+        item = {"pk": self._pk, **values}
         self._table.put_many([item, summary] if summary else [item])
 
     def states(self) -> list[RepositoryState]:
         """Return all repositories after their last runs; one call per MB."""
-        return [
-            RepositoryState(
-                text(item, "sk"),
-                to_time(item.get("oldest_scan")),
-                number(item, "images"),
-                number(item, "asked"),
-                text(item, "run"),
-                to_time(item.get("updated_at")),
-                to_time(item.get("waiting_since")),
-                bool(number(item, "unscheduled")),
-            )
-            for item in self._table.query(self._pk, " ", END)
-        ]
+        items = self._table.query(self._pk, " ", END)
+        return list(readable(items, lambda item: from_item(RepositoryState, item, repository=text(item, "sk"))))
 
     def forget(self, repositories: Iterable[str]) -> None:
         """Delete the states of repositories after their last runs, and their summaries."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from ecr_scan_reporter.aws.sns import CHAT, MAX_MESSAGE, REPORTS, Publication
 from ecr_scan_reporter.errors import MessageError
-from ecr_scan_reporter.memory.packing import pack, unpack
+from ecr_scan_reporter.memory.codec import pack, unpack
 
 # The body of the message that causes a check.
 CHECK = json.dumps({"check": True})
@@ -43,7 +43,7 @@ def _decode(data: str) -> Any:
     """Return the JSON value that was compressed; None if there is none."""
     try:
         return unpack(b64decode(data, validate=True), _MAX_PUBLICATION)
-    except (RecursionError, ValueError):
+    except ValueError:
         return None
 
 

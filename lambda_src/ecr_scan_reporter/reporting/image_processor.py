@@ -11,7 +11,6 @@ from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.errors import AwsError, ConditionError
 from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord, Remembered
 from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Outbox, outbox_item, run_window
-from ecr_scan_reporter.memory.scans import asked_run
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.reporting.comparison.changes import Comparison, KnownFinding, compare, unchanged
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
@@ -154,8 +153,8 @@ class ImageProcessor:
         """
         remembered = self.memory.read(image)
         windows = {PUSH, INVENTORY, remembered.record.window} - {""}
-        if run := remembered.asked.get("run"):
-            windows.add(run_window(str(run)))
+        if run := remembered.asked.run:
+            windows.add(run_window(run))
         waiting = (window for window in sorted(windows) if self.outbox.holds(window, image))
         return Outcome(tuple(waiting))
 
@@ -164,7 +163,7 @@ class ImageProcessor:
         record = remembered.record
         if record.event_at and event.time.replace(microsecond=0) <= record.event_at:
             return Outcome(repeated=True)
-        run = asked_run(remembered.asked, record.event_at, event.time)
+        run = remembered.asked.run_of_scan(event.time, record.event_at)
         scan = read_scan(event, receives, self.ecr, self.own)
         match scan:
             case CompleteScan(at) if record.scanned_at and at.replace(microsecond=0) <= record.scanned_at:
@@ -218,7 +217,7 @@ class ImageProcessor:
     def _process_overdue(self, image: ImageId, run: str) -> Outcome:
         remembered = self.memory.read(image)
         record = remembered.record
-        if not record.due_at or record.due_at > self.now or record.findings_format != FINDINGS_FORMAT:
+        if not record.newly_overdue(self.now) or record.findings_format != FINDINGS_FORMAT:
             # The image is gone, or was reported in the meantime.
             return Outcome(repeated=True)
         judged = self._judge(unchanged(decode_findings(remembered.findings)), image, record, self.now)

@@ -5,20 +5,18 @@ It keeps a line of each repository, and only the worst of the rest: its size doe
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import cached_property
 from typing import NamedTuple
 
 from ecr_scan_reporter.memory.coverage import Coverage
 from ecr_scan_reporter.memory.images import Update
-from ecr_scan_reporter.memory.summaries import IMAGES, OverdueFinding, RepositorySummary
+from ecr_scan_reporter.memory.summaries import OverdueFinding, RepositorySummary
 from ecr_scan_reporter.models.severities import severity_key
 from ecr_scan_reporter.reporting.formatting import image_name
 from ecr_scan_reporter.shared.durations import Duration
 
-# The reason of images that a summary counts without a reason.
-_OTHER = "other"
 # How many updates, images per reason and overdue findings are named.
 _MAX_UPDATES, _MAX_EXAMPLES, _MAX_OVERDUE = 5, 5, 10
 # When there are many different updates, only those that solve the most are kept.
@@ -30,7 +28,7 @@ class RepositoryLine(NamedTuple):
 
     repository: str
     updated_at: datetime
-    coverage: Mapping[str, int]
+    coverage: Coverage
     open: Mapping[str, int]
     images_by_worst: Mapping[str, int]
     overdue: int
@@ -39,7 +37,7 @@ class RepositoryLine(NamedTuple):
     @property
     def late(self) -> int:
         """How many images were not scanned within the promised age."""
-        return sum(_coverage(self.coverage, {}).late.values())
+        return sum(self.coverage.late.values())
 
 
 class SharedUpdate(NamedTuple):
@@ -107,8 +105,8 @@ class RegistryState:
         self.open.update(summary.open)
         self.images_by_worst.update(summary.images_by_worst)
         self.ignored += summary.ignored
-        self._counts.update(summary.coverage)
-        for reason, images in summary.examples.items():
+        self._counts.update(summary.coverage.counts)
+        for reason, images in summary.coverage.names.items():
             known = self._names.setdefault(reason, [])
             known += [image_name(name, image) for image in images[: _MAX_EXAMPLES - len(known)]]
         self.overdue += summary.overdue
@@ -140,7 +138,7 @@ class RegistryState:
     @cached_property
     def coverage(self) -> Coverage:
         """How many images were scanned within the promised age, and a few names of the others."""
-        return _coverage(self._counts, self._names)
+        return Coverage(+self._counts, self._names)
 
     @cached_property
     def updated_at(self) -> datetime | None:
@@ -169,11 +167,3 @@ def registry_state(summaries: Iterable[RepositorySummary], max_age: Duration) ->
 
 def _overdue_sort_key(overdue: RepositoryFinding) -> tuple[object, ...]:
     return overdue.finding.due_at, overdue.image, overdue.finding.id
-
-
-def _coverage(counts: Mapping[str, int], names: Mapping[str, Sequence[str]]) -> Coverage:
-    """Return the coverage of summaries, which count all images as well as those of each reason."""
-    reasons = {reason: number for reason, number in counts.items() if number > 0 and reason != IMAGES}
-    if (rest := counts.get(IMAGES, 0) - sum(reasons.values())) > 0:
-        reasons[_OTHER] = reasons.get(_OTHER, 0) + rest
-    return Coverage(reasons, names)

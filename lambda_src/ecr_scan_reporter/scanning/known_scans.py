@@ -13,7 +13,7 @@ from ecr_scan_reporter.memory.coverage import Coverage, CoverageReason
 from ecr_scan_reporter.memory.items import to_seconds
 from ecr_scan_reporter.memory.scans import RememberedScan, ScanMemory
 from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
-from ecr_scan_reporter.memory.summaries import RepositorySummary, summarize, summary_item
+from ecr_scan_reporter.memory.summaries import SummaryBuilder, summary_item
 from ecr_scan_reporter.models.scan_statuses import ACTIVE, EXPIRED, FAILED, UNSUPPORTED_TYPE
 from ecr_scan_reporter.models.scans import Scan, StartOutcome
 from ecr_scan_reporter.scanning.context import ScanContext
@@ -118,7 +118,7 @@ class KnownScans:
         self.overdue = frozenset[str]()
         self._remembered: dict[str, RememberedScan] = {}
         self._read_until = context.message.after
-        self._summary = RepositorySummary(self._repository, self._now)
+        self._summary = SummaryBuilder(self._repository, self._now)
         self._spot_checks = 0
 
     def read(self, chunk: Chunk, name_of: Callable[[str], str | None]) -> dict[str, ImageStanding]:
@@ -178,9 +178,11 @@ class KnownScans:
         if not self._available:
             return
         try:
-            for image in summarize(self._memory.scans(self._repository, after, until), self._summary, name_of):
+            for digest, scan, record in self._memory.scans(self._repository, after, until):
                 self._context.deadline.check(work)
-                yield image
+                if record:
+                    self._summary.add_image(record, name_of(digest))
+                yield digest, scan, record is not None and record.newly_overdue(self._now)
         except AwsError as error:
             self._give_up(error)
 
@@ -244,9 +246,8 @@ class KnownScans:
         if not self._available:
             return
         table, registry = self._context.deps.table, self._context.registry
-        self._summary.set_coverage(coverage)
         try:
-            item = summary_item(registry, self._summary, self._now)
+            item = summary_item(registry, self._summary.build(coverage), self._now)
             StateMemory(table, registry).remember(state, self._now, item)
         except AwsError as error:
             self._give_up(error)

@@ -74,7 +74,7 @@ def test_images_are_seen_once_however_many_invocations_it_takes(
     assert sum(record["ImagesSeen"] for record in records) == 151
     assert sum(record["ScansStarted"] for record in records) == 150 - archived
     assert sum(record["SkippedArchived"] for record in records) == archived
-    assert summary(scanner).coverage.get("archived", 0) == archived
+    assert summary(scanner).coverage.counts.get("archived", 0) == archived
 
 
 def test_slow_pages_end_in_continuations_and_then_in_the_dlq(

@@ -48,7 +48,7 @@ def test_deleted_image_or_repository_is_only_counted(scanner: Scanner, caplog: p
     ]
     assert len(scanner.scan()) == 1
     assert counted(caplog)["image_not_found"] == 2
-    assert summary(scanner).coverage == {"images": 1, "never_scanned": 1}
+    assert summary(scanner).coverage.counts == {"never_scanned": 1}
     assert scanner.handle(RepositoryMessage(REGISTRY, "team-a/deleted").to_json()) == []
     assert counted(caplog) == {"repository_not_found": 1}
 

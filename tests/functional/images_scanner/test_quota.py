@@ -6,8 +6,7 @@ from datetime import timedelta
 
 import pytest
 from ecr_scan_reporter.memory.coverage import Coverage, CoverageReason
-from ecr_scan_reporter.memory.items import repository_key, to_seconds
-from ecr_scan_reporter.memory.scans import asked_key
+from ecr_scan_reporter.memory.items import asked_key, repository_key, to_seconds
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.scanning import repository
 from fake_aws import Fault, Rate, digest_of, plain_images
@@ -73,8 +72,9 @@ def test_enhanced_scanning_looks_up_and_starts_nothing(scanner: Scanner, caplog:
     for _ in range(2):
         assert scanner.handle(RepositoryMessage(REGISTRY, REPOSITORY, enhanced=True).to_json()) == []
         found = summary(scanner)
-        assert found.coverage == {"images": 4, "in_time": 2, "expired": 1, "never_scanned": 1}
-        assert found.examples == {"expired": ["lapsed"], "never_scanned": ["never"]}
+        assert found.coverage == Coverage(
+            {"in_time": 2, "expired": 1, "never_scanned": 1}, {"expired": ("lapsed",), "never_scanned": ("never",)}
+        )
         assert found.open == {"HIGH": 1}
     assert scanner.aws.starts() == []
     assert "StartImageScan" not in scanner.aws.refused()
@@ -92,7 +92,7 @@ def test_image_of_a_type_that_ecr_rejects_is_asked_for_once_and_counts_as_unsupp
     scanner.aws.behavior.faults.append(Fault("StartImageScan", "UnsupportedImageTypeException", message))
     for _ in range(3):
         assert scanner.scan() == []
-        assert summary(scanner).coverage == {"images": 2, "in_time": 1, "unsupported": 1}
+        assert summary(scanner).coverage.counts == {"in_time": 1, "unsupported": 1}
         assert to_seconds(state(scanner).waiting_since) == to_seconds(NOW - timedelta(days=2))
         assert embedded_metrics(caplog, SUMMARY)["SkippedUnsupported"] == 1
     assert scanner.aws.calls()["StartImageScan"] == 1
@@ -153,7 +153,7 @@ def test_quota_does_not_let_the_other_images_outlast_the_invocation(
     scanner.aws.behavior.latency = {"Query": 0.3}
     assert scanner.run_to_completion(seconds=1.5) > 1
     assert state(scanner).images == 100
-    assert summary(scanner).coverage["images"] == 100
+    assert summary(scanner).coverage.images == 100
 
 
 def test_quota_leaves_the_rest_to_what_memory_knows(

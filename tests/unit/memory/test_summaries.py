@@ -1,33 +1,47 @@
 """Adds up what is remembered of images to one item per repository."""
 
-import json
 import zlib
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from ecr_scan_reporter.aws.dynamodb import Item
 from ecr_scan_reporter.memory import summaries
-from ecr_scan_reporter.memory.images import ImageRecord, Ledger, Update, image_item
-from ecr_scan_reporter.memory.scans import RememberedScan
-from ecr_scan_reporter.memory.summaries import OverdueFinding, RepositorySummary, summarize, summary_item
+from ecr_scan_reporter.memory.coverage import Coverage
+from ecr_scan_reporter.memory.images import FindingDeadline, ImageRecord, Ledger, Update, image_item, image_record
+from ecr_scan_reporter.memory.summaries import (
+    OverdueFinding,
+    RepositorySummary,
+    SummaryBuilder,
+    summary_item,
+)
 from support.invocations import REGISTRY
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 OPENSSL = Update("openssl", ("3.0.1",), ("3.0.15",), Counter({"CRITICAL": 1}))
 
 
-def image(**values: Any) -> Item:
-    return image_item("REPOSITORY#team-a/app", "sha256:1", ImageRecord(**values))
+def image(**values: Any) -> ImageRecord:
+    return image_record(image_item("REPOSITORY#team-a/app", "sha256:1", ImageRecord(**values)))
+
+
+def deadline(id_: str, due_at: datetime) -> FindingDeadline:
+    return FindingDeadline(id_, "zlib", "HIGH", due_at)
+
+
+def summary_of(*images: tuple[str | None, ImageRecord], coverage: Coverage | None = None) -> RepositorySummary:
+    builder = SummaryBuilder("team-a/app", NOW)
+    for name, record in images:
+        builder.add_image(record, name)
+    return builder.build(coverage or Coverage())
 
 
 def test_image_record_with_everything_stays_below_one_write_unit() -> None:
     updates = tuple(
         Update(f"package-{n}", ("1.2.3-r4",), ("1.2.3-r5",), Counter({"CRITICAL": 1, "HIGH": 9})) for n in range(3)
     )
-    overdue = tuple((f"CVE-2026-{n:05}", "openssl", "CRITICAL", NOW) for n in range(3))
-    item = image(
+    overdue = tuple(FindingDeadline(f"CVE-2026-{n:05}", "openssl", "CRITICAL", NOW) for n in range(3))
+    record = ImageRecord(
         event_at=NOW,
         scanned_at=NOW,
         counts={"CRITICAL": 3, "HIGH": 27, "MEDIUM": 40, "LOW": 12},
@@ -41,15 +55,17 @@ def test_image_record_with_everything_stays_below_one_write_unit() -> None:
         overdue=3,
         earliest_deadlines=overdue,
     )
+    item = image_item("REPOSITORY#123456789012#eu-west-1#team-a/app", "sha256:1", record)
     assert sum(len(name) + len(str(value)) for name, value in item.items()) < 1024
 
 
 def test_summary_adds_images_up() -> None:
-    summary = RepositorySummary("team-a/app", NOW)
-    summary.add_image(image(counts={"CRITICAL": 1, "LOW": 2}, ledger=Ledger(new=3), updates=(OPENSSL,)), "1.0")
-    summary.add_image(image(counts={"CRITICAL": 1}, ledger=Ledger(carried=1), updates=(OPENSSL,), ignored=1), "1.1")
-    summary.add_image(image(), "1.2")
-    summary.add_image(image(counts={"HIGH": 9}, ledger=Ledger(new=9), updates=(OPENSSL,), overdue=9), None)
+    summary = summary_of(
+        ("1.0", image(counts={"CRITICAL": 1, "LOW": 2}, ledger=Ledger(new=3), updates=(OPENSSL,))),
+        ("1.1", image(counts={"CRITICAL": 1}, ledger=Ledger(carried=1), updates=(OPENSSL,), ignored=1)),
+        ("1.2", image()),
+        (None, image(counts={"HIGH": 9}, ledger=Ledger(new=9), updates=(OPENSSL,), overdue=9)),
+    )
     assert summary.open == {"CRITICAL": 2, "LOW": 2}
     assert summary.images_by_worst == {"CRITICAL": 2, "NONE": 1}
     assert summary.ledger == Ledger(carried=1, new=12)
@@ -58,20 +74,23 @@ def test_summary_adds_images_up() -> None:
 
 
 def test_summary_names_what_is_overdue_for_longest() -> None:
-    summary = RepositorySummary("team-a/app", NOW)
-    for day in (3, 1, 4, 2):
-        due = NOW - timedelta(days=day)
-        summary.add_image(image(overdue=1, earliest_deadlines=((f"CVE-{day}", "zlib", "HIGH", due),)), f"1.{day}")
+    summary = summary_of(
+        *(
+            (f"1.{day}", image(overdue=1, earliest_deadlines=(deadline(f"CVE-{day}", NOW - timedelta(days=day)),)))
+            for day in (3, 1, 4, 2)
+        )
+    )
     assert summary.overdue == 4
     assert [found.id for found in summary.overdue_worst] == ["CVE-4", "CVE-3", "CVE-2"]
     assert summary.overdue_worst[0] == OverdueFinding("1.4", "CVE-4", "zlib", "HIGH", NOW - timedelta(days=4))
 
 
 def test_date_that_passes_before_the_reporter_looks_at_the_image_counts() -> None:
-    summary = RepositorySummary("team-a/app", NOW)
-    deadlines = tuple((f"CVE-{hour}", "zlib", "HIGH", NOW + timedelta(hours=hour)) for hour in (-30, 0, 1))
-    summary.add_image(image(due_at=NOW, overdue=1, earliest_deadlines=deadlines), "1.0")
-    summary.add_image(image(overdue=7, earliest_deadlines=deadlines[:1]), "1.1")
+    deadlines = tuple(deadline(f"CVE-{hour}", NOW + timedelta(hours=hour)) for hour in (-30, 0, 1))
+    summary = summary_of(
+        ("1.0", image(due_at=NOW, overdue=1, earliest_deadlines=deadlines)),
+        ("1.1", image(overdue=7, earliest_deadlines=deadlines[:1])),
+    )
     assert summary.overdue == 9
     assert [(found.image, found.id) for found in summary.overdue_worst] == [
         ("1.0", "CVE--30"),
@@ -82,11 +101,12 @@ def test_date_that_passes_before_the_reporter_looks_at_the_image_counts() -> Non
 
 def test_update_that_every_image_needs_once_is_not_lost_among_the_worst_of_each_image() -> None:
     shared = Update("openssl", ("3.0.1",), ("3.0.15",), Counter({"CRITICAL": 1}))
-    summary = RepositorySummary("team-a/app", NOW)
+    builder = SummaryBuilder("team-a/app", NOW)
     for number in range(990):
         own = Update(f"package-{number}", ("1",), ("2",), Counter({"CRITICAL": 2}))
         # At first there are only worse ones.
-        summary.add_image(image(updates=(own,) if number < 90 else (own, shared)), f"1.{number}")
+        builder.add_image(image(updates=(own,) if number < 90 else (own, shared)), f"1.{number}")
+    summary = builder.build(Coverage())
     item = summary_item(REGISTRY, summary, NOW)
     assert len(summary.updates) == 10
     assert summary.updates[0] == Update(*shared.key, Counter({"CRITICAL": 900}), images=900)
@@ -94,32 +114,20 @@ def test_update_that_every_image_needs_once_is_not_lost_among_the_worst_of_each_
     assert len(item["data"]) < 2_500
 
 
-def test_images_are_summed_up_while_they_are_read(caplog: pytest.LogCaptureFixture) -> None:
-    items = {
-        "open": image(counts={"HIGH": 1}, ledger=Ledger(new=1)),
-        "overdue": image(counts={"HIGH": 2}, ledger=Ledger(new=2), due_at=NOW),
-        "not yet": image(due_at=NOW + timedelta(seconds=1)),
-        "not listed": image(counts={"HIGH": 4}, ledger=Ledger(new=4)),
-        "only asked for": {},
-        "damaged": {"ledger": "[1,2,3,4,5,6,7,8]"},
-    }
-    summary, scan = RepositorySummary("team-a/app", NOW), RememberedScan(None)
-    names = {name: name for name in items if name != "not listed"}
-    read = list(summarize(((name, scan, item) for name, item in items.items()), summary, names.get))
-    assert read == [(name, scan, name == "overdue") for name in items]
-    assert (summary.open, summary.ledger) == ({"HIGH": 3}, Ledger(new=7))
-    assert summary.images_by_worst == {"HIGH": 2, "NONE": 1}
-    assert [record.__dict__["digest"] for record in caplog.records] == ["damaged"]
+def test_deadline_that_has_passed_is_newly_overdue() -> None:
+    assert ImageRecord(due_at=NOW).newly_overdue(NOW)
+    assert not ImageRecord(due_at=NOW + timedelta(seconds=1)).newly_overdue(NOW)
+    assert not ImageRecord().newly_overdue(NOW)
 
 
 def test_updates_that_are_collected_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(summaries, "_MAX_COLLECTED", 40)
-    summary = RepositorySummary("team-a/app", NOW)
+    builder = SummaryBuilder("team-a/app", NOW)
     for number in range(100):
         update = Update(f"package-{number}", ("1",), ("2",), Counter({"HIGH": 1}))
-        summary.add_image(image(updates=(update, OPENSSL)), f"1.{number}")
-    assert len(summary.updates) <= 40
-    assert summary_item(REGISTRY, summary, NOW)
+        builder.add_image(image(updates=(update, OPENSSL)), f"1.{number}")
+        assert len(builder._updates) <= 40
+    summary = builder.build(Coverage())
     assert (summary.updates[0].package, summary.updates[0].images) == ("openssl", 100)
 
 
@@ -130,32 +138,33 @@ def test_summary_of_a_later_release_is_left_out(caplog: pytest.LogCaptureFixture
     assert [record.levelname for record in caplog.records] == ["WARNING"] * 3
 
 
-def test_summary_survives_its_json() -> None:
-    summary = RepositorySummary("team-a/app", NOW, coverage={"images": 3}, examples={"failed": ["1.0"]})
-    due = NOW - timedelta(days=1)
+def test_summary_survives_its_item() -> None:
     record = image(
         counts={"HIGH": 1},
         ledger=Ledger(new=1, new_high=1),
         updates=(OPENSSL,),
         overdue=1,
-        earliest_deadlines=(("CVE-1", "zlib", "HIGH", due),),
+        earliest_deadlines=(deadline("CVE-1", NOW - timedelta(days=1)),),
     )
-    summary.add_image(record, "1.0")
-    values = json.loads(json.dumps(summary.to_json()))
-    assert RepositorySummary.from_json("team-a/app", NOW, values) == summary
+    coverage = Coverage({"in_time": 1, "failed": 2, "of a later release": 1}, {"failed": ("1.0", "1.1")})
+    summary = summary_of(("1.0", record), coverage=coverage)
+    remembered = summaries._summary(summary_item(REGISTRY, summary, NOW))
+    assert remembered
+    assert remembered._replace(updates=[*remembered.updates], overdue_worst=[*remembered.overdue_worst]) == summary
 
 
 def test_item_of_a_large_repository_stays_small_enough_for_30_pages_of_10_000() -> None:
-    summary = RepositorySummary("team-a/app", NOW, coverage={"images": 100}, examples={"failed": ["1.0"] * 3})
+    builder = SummaryBuilder("team-a/app", NOW)
     for number in range(100):
         updates = tuple(
             Update(f"package-{number}-{n}", (f"1.{n}.{number}-r4",), (f"1.{n}.9-r5",), Counter({"HIGH": number}))
             for n in range(3)
         )
-        overdue = ((f"CVE-2026-{number:05}", f"package-{number}", "HIGH", NOW),)
-        summary.add_image(
+        overdue = (FindingDeadline(f"CVE-2026-{number:05}", f"package-{number}", "HIGH", NOW),)
+        builder.add_image(
             image(counts={"HIGH": 9}, updates=updates, overdue=1, earliest_deadlines=overdue), f"1.{number}"
         )
-    data = summary_item(REGISTRY, summary, NOW)["data"]
+    coverage = Coverage({"failed": 100}, {"failed": ["1.0"] * 3})
+    data = summary_item(REGISTRY, builder.build(coverage), NOW)["data"]
     assert isinstance(data, bytes)
     assert len(data) < 2_500

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from ecr_scan_reporter.memory.coverage import Coverage
 from ecr_scan_reporter.memory.images import Update
 from ecr_scan_reporter.memory.summaries import OverdueFinding, RepositorySummary
 from ecr_scan_reporter.reporting import registry_state as module
@@ -34,7 +35,7 @@ def test_worst_repository_comes_first() -> None:
         [
             summary("quiet"),
             summary("late", overdue=1),
-            summary("missed", coverage={"in_time": 1, "failed": 2, "archived": 9}),
+            summary("missed", coverage=Coverage({"in_time": 1, "failed": 2, "archived": 9})),
             summary("high", open=Counter(HIGH=99)),
             summary("critical", open=Counter(CRITICAL=1), images_by_worst=Counter(CRITICAL=1, NONE=2)),
         ],
@@ -50,13 +51,14 @@ def test_coverage_counts_what_was_promised_and_names_the_rest() -> None:
         [
             summary(
                 "team-a/app",
-                coverage={"images": 14, "in_time": 8, "unsupported": 2, "not_selected": 4},
-                examples={"unsupported": ["1.0", "sha256:0123456789ab"], "not_selected": ["0.1"]},
+                coverage=Coverage(
+                    {"in_time": 8, "unsupported": 2, "not_selected": 4},
+                    {"unsupported": ["1.0", "sha256:0123456789ab"], "not_selected": ["0.1"]},
+                ),
             ),
             summary(
                 "team-b/app",
-                coverage={"images": 8, "in_time": 1, "unsupported": 5},
-                examples={"unsupported": list("abcde")},
+                coverage=Coverage({"in_time": 1, "unsupported": 5, "other": 2}, {"unsupported": list("abcde")}),
             ),
         ],
         WEEK,

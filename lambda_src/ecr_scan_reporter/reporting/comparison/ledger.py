@@ -1,7 +1,6 @@
 """Adds up what the scans of an image changed, for the overview."""
 
 from collections import Counter, defaultdict
-from dataclasses import replace
 
 from ecr_scan_reporter.memory.images import Ledger, Update, UpdateKey
 from ecr_scan_reporter.reporting.comparison.changes import Change, Comparison
@@ -20,7 +19,7 @@ def add_to_ledger(ledger: Ledger, comparison: Comparison, *, first: bool, invent
         inventory: whether the image was pushed before memory knew its repository: then nothing is new.
     """
     if inventory:
-        return replace(ledger, carried=ledger.carried + comparison.open_now - ledger.open)
+        return ledger._replace(carried=ledger.carried + comparison.open_now - ledger.open)
     number = {change: len(found) for change, found in comparison.changes.items()}
     new = count_new(comparison)
     return ledger + Ledger(

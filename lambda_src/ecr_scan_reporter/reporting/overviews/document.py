@@ -61,7 +61,7 @@ def repository(line: RepositoryLine, overview: Overview) -> dict[str, Any]:
         "repository": line.repository,
         "updated_at": format_rfc3339(line.updated_at),
         "stale": overview.is_stale(line),
-        "coverage": _counts(line.coverage),
+        "coverage": _counts({"images": line.coverage.images, **line.coverage.counts}),
         "open": _counts(line.open),
         "changes": _changes(overview.balances.get(line.repository)),
         "overdue": line.overdue,

@@ -125,7 +125,7 @@ def build_overviews(
         name = summary.repository
         if not settings.repositories.matches(name):
             continue
-        snapshot[name] = RepositorySnapshot(summary.ledger, summary.open.total())
+        snapshot[name] = RepositorySnapshot(summary.ledger, sum(summary.open.values()))
         group = groups[captured_group(name, settings.group_by)]
         group.state.add(summary)
         if before is not None:

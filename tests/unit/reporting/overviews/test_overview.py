@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from ecr_scan_reporter.aws.sns import MAX_MESSAGE, ReportMessage, publications
+from ecr_scan_reporter.memory.coverage import Coverage
 from ecr_scan_reporter.memory.images import Ledger, Update
 from ecr_scan_reporter.memory.snapshots import RepositorySnapshot
 from ecr_scan_reporter.memory.summaries import OverdueFinding, RepositorySummary
@@ -67,7 +68,7 @@ def messages_of(overview: Overview) -> list[ReportMessage]:
 
 
 def summary(name: str = "team-a/app", **values: Any) -> RepositorySummary:
-    coverage = values.pop("coverage", {"images": 10, "in_time": 10})
+    coverage = values.pop("coverage", Coverage({"in_time": 10}))
     return RepositorySummary(name, values.pop("updated_at", NOW - timedelta(hours=3)), coverage, **values)
 
 
@@ -180,10 +181,11 @@ def test_stale_run_is_reported() -> None:
 
 
 def test_promise_excludes_archived_and_unselected() -> None:
-    coverage = {"images": 20, "in_time": 12, "never_scanned": 1, "expired": 2, "archived": 3, "not_selected": 1}
-    overview = overview_of([summary(coverage=coverage, examples={"expired": ["1.0", "sha256:7f5b2640fe6f"]})], {})
+    counts = {"in_time": 12, "never_scanned": 1, "expired": 2, "archived": 3, "not_selected": 1, "other": 1}
+    coverage = Coverage(counts, {"expired": ["1.0", "sha256:7f5b2640fe6f"]})
+    overview = overview_of([summary(coverage=coverage)], {})
     assert (overview.state.coverage.promised, overview.state.coverage.in_time) == (16, 12)
-    # One image has no reason.
+    # A later release knows another reason.
     assert overview.state.coverage.late == {"expired": 2, "never_scanned": 1, "other": 1}
     text = mail(overview)
     assert "  12 of 16 images scanned in time; 4 were not:\n" in text
@@ -195,7 +197,7 @@ def test_coverage_adds_up_over_repositories() -> None:
     summaries = list(sample_summaries(1000, 10))
     overview = overview_of(summaries, {})
     assert overview.state.coverage.promised == sum(
-        one.coverage["images"] - one.coverage.get("archived", 0) for one in summaries
+        one.coverage.images - one.coverage.counts.get("archived", 0) for one in summaries
     )
     assert overview.state.coverage.promised == overview.state.coverage.in_time + sum(
         overview.state.coverage.late.values()
@@ -268,8 +270,8 @@ def test_notices_are_listed_under_needs_you() -> None:
         unconfirmed=("security@example.com",),
         unreadable=("Could not count the messages in other-dlq.",),
     )
-    coverage = {"images": 9, "in_time": 5, "failed": 3, "quota": 1}
-    overview = overview_of([summary(coverage=coverage, examples={"failed": ["1.0"]})], {}, notices)
+    coverage = Coverage({"in_time": 5, "failed": 3, "quota": 1}, {"failed": ["1.0"]})
+    overview = overview_of([summary(coverage=coverage)], {}, notices)
     [message] = messages_of(overview)
     assert message.subject == "[ECR] Nothing new, 6 notices, 5 of 9 images scanned in time"
     assert message.email.split("Needs you\n")[1].split("\n\n")[0] == (
@@ -320,7 +322,7 @@ def test_each_group_has_a_overview_of_its_own() -> None:
 
 @pytest.mark.parametrize("numbers", [0, 10**6, 10**12])
 def test_subject_of_large_numbers_keeps_what_matters(numbers: int) -> None:
-    coverage = {"images": numbers, "in_time": numbers}
+    coverage = Coverage({"in_time": numbers})
     ledger = Ledger(new=numbers, new_critical=numbers)
     one = summary(coverage=coverage, ledger=ledger, open=Counter(CRITICAL=numbers), overdue=numbers)
     grouped = SETTINGS._replace(group_by=re.compile("([^/]+)/"))
@@ -345,8 +347,7 @@ def test_readme_shows_a_overview() -> None:
     due = NOW - timedelta(days=7)
     checkout = summary(
         "team-a/checkout",
-        coverage={"images": 10_411, "in_time": 10_409, "never_scanned": 2},
-        examples={"never_scanned": ["5.0.0-rc1", "5.0.0-rc2"]},
+        coverage=Coverage({"in_time": 10_409, "never_scanned": 2}, {"never_scanned": ["5.0.0-rc1", "5.0.0-rc2"]}),
         open=Counter(CRITICAL=38, HIGH=412, MEDIUM=2_960),
         ledger=Ledger(carried=3_500, new=1_320, back=3, fixed=1_400, withdrawn=4, new_critical=29, new_high=11),
         updates=[openssl, busybox, zlib],
@@ -356,8 +357,7 @@ def test_readme_shows_a_overview() -> None:
     )
     legacy = summary(
         "team-b/legacy",
-        coverage={"images": 31, "unsupported": 1, "archived": 30},
-        examples={"unsupported": ["1.0"]},
+        coverage=Coverage({"unsupported": 1, "archived": 30}, {"unsupported": ["1.0"]}),
     )
     before = {
         "team-a/checkout": RepositorySnapshot(Ledger(carried=3_488, new=1_200, fixed=1_240, new_critical=27), 3_448),
@@ -395,10 +395,11 @@ SUMMARIES = st.builds(
     RepositorySummary,
     repository=st.from_regex(r"(team-[a-c]/)?[a-z]{1,90}", fullmatch=True),
     updated_at=st.sampled_from([NOW, NOW - WEEK]),
-    coverage=st.dictionaries(REASONS | st.sampled_from(["images", "in_time", "archived", "not_selected"]), NUMBERS).map(
-        lambda coverage: coverage | {"images": sum(coverage.values())}
+    coverage=st.builds(
+        Coverage,
+        st.dictionaries(REASONS | st.sampled_from(["in_time", "archived", "not_selected"]), NUMBERS),
+        st.dictionaries(REASONS, st.lists(TEXTS, max_size=4)),
     ),
-    examples=st.dictionaries(REASONS, st.lists(TEXTS, max_size=4)),
     open=st.dictionaries(st.sampled_from(SEVERITIES), NUMBERS).map(Counter),
     ledger=LEDGERS,
     updates=st.lists(UPDATES, max_size=6),
@@ -469,9 +470,9 @@ def histories(draw: st.DrawFn) -> list[dict[str, RepositorySummary]]:
         summaries: dict[str, RepositorySummary] = {}
         for kept in (images, gone):
             for (name, _), ledger in kept.items():
-                one = summaries.setdefault(name, summary(name, updated_at=NOW + number * WEEK))
-                one.ledger += ledger
-                one.open["HIGH"] += ledger.open if kept is images else 0
+                one = summaries.get(name) or summary(name, updated_at=NOW + number * WEEK, open={"HIGH": 0})
+                found = one.open["HIGH"] + (ledger.open if kept is images else 0)
+                summaries[name] = one._replace(ledger=one.ledger + ledger, open={"HIGH": found})
         history.append(summaries)
     return history
 
@@ -494,7 +495,7 @@ def test_books_balance(history: list[dict[str, RepositorySummary]]) -> None:
             known = before.get(row.repository, RepositorySnapshot(Ledger(), 0))
             ledger = summaries[row.repository].ledger - known.ledger
             # No image was forgotten: then the ledger says exactly what happened.
-            if min(ledger.to_json()) >= 0:
+            if min(ledger) >= 0:
                 kept = "new", "back", "fixed", "withdrawn", "new_critical"
                 assert [getattr(balance, name) for name in kept] == [getattr(ledger, name) for name in kept]
         before = after
@@ -520,8 +521,10 @@ def message_about(text: str) -> ReportMessage:
     one = summary(
         name,
         updated_at=NOW - 9 * WEEK,
-        coverage={"images": 9, "in_time": 6, "failed": 1, "unsupported": 1, "never_scanned": 1},
-        examples={reason: [text] for reason in ("failed", "unsupported", "never_scanned")},
+        coverage=Coverage(
+            {"in_time": 6, "failed": 1, "unsupported": 1, "never_scanned": 1},
+            {reason: [text] for reason in ("failed", "unsupported", "never_scanned")},
+        ),
         open=Counter(HIGH=2),
         ledger=Ledger(new=2, new_high=2),
         updates=[Update(text, (text,), (text,), Counter(HIGH=2)), Update(text, (text,), (), Counter(HIGH=1))],

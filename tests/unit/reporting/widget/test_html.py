@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from ecr_scan_reporter.memory.coverage import Coverage
 from ecr_scan_reporter.memory.images import ImageRecord, Update
 from ecr_scan_reporter.memory.summaries import OverdueFinding, RepositorySummary
 from ecr_scan_reporter.reporting.registry_state import registry_state
@@ -87,8 +88,7 @@ def pages(name: str, look: WidgetContext = LOOK) -> list[str]:
     summary = RepositorySummary(
         name,
         NOW,
-        coverage={"in_time": 1, name: 1},
-        examples={name: [name]},
+        coverage=Coverage({"in_time": 1, name: 1}, {name: [name]}),
         open=Counter({"CRITICAL": 1, name: 1}),
         images_by_worst=Counter({"CRITICAL": 1, name: 1}),
         updates=[found],
@@ -166,7 +166,7 @@ def many(number: int) -> list[RepositorySummary]:
         RepositorySummary(
             f"{long}{position:05}",
             NOW,
-            coverage={"in_time": 1},
+            coverage=Coverage({"in_time": 1}),
             open=Counter(CRITICAL=number - position, HIGH=1, MEDIUM=1, LOW=1),
             images_by_worst=Counter(CRITICAL=1, HIGH=1, MEDIUM=1, LOW=1, NONE=1),
         )
@@ -201,7 +201,7 @@ def test_search_lists_what_has_it_in_its_name_and_turns_its_pages() -> None:
     [(1, 0, "100%"), (999_999, 1, "99.99%"), (1, 2, "33.33%"), (9, 1, "90%"), (0, 3, "0%")],
 )
 def test_percentage_is_never_rounded_up(scanned: int, missed: int, percent: str) -> None:
-    summary = RepositorySummary("app", NOW, coverage={"in_time": scanned, "failed": missed})
+    summary = RepositorySummary("app", NOW, coverage=Coverage({"in_time": scanned, "failed": missed}))
     assert f"Scanned within 7 days{percent}" in Page(render_registry(registry_state([summary], WEEK), LOOK)).words
 
 
