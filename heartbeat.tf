@@ -2,8 +2,7 @@
 # for the alarm on silence in alarms.tf. It starts no run.
 
 locals {
-  # The functions rely on it: a run has at least this time (shared/schedules.py), and several heartbeats that are missing
-  # are a pause (scanning/passes.py).
+  # The functions rely on it, and know it as HEARTBEAT_INTERVAL (shared/schedules.py).
   heartbeat_minutes = 60
 }
 

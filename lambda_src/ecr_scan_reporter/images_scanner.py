@@ -9,11 +9,9 @@ from typing import Any
 from ecr_scan_reporter.aws.deadline import Deadline, LambdaContext
 from ecr_scan_reporter.aws.dynamodb import Table, dynamodb_client
 from ecr_scan_reporter.aws.ecr import EcrRegistry, ecr_client, single_attempt_client
-from ecr_scan_reporter.aws.sqs import SqsQueue, sqs_client
-from ecr_scan_reporter.aws.sqs_batch import process_batch
-from ecr_scan_reporter.scanning.calls import QuotaDetector
-from ecr_scan_reporter.scanning.context import ScanDependencies
-from ecr_scan_reporter.scanning.dry_run import DryRunRequest, dry_run
+from ecr_scan_reporter.aws.sqs import SqsQueue, process_batch, sqs_client
+from ecr_scan_reporter.scanning.context import QuotaDetector, ScanDependencies
+from ecr_scan_reporter.scanning.dry_run import dry_run
 from ecr_scan_reporter.scanning.repository import process_message
 from ecr_scan_reporter.settings import ImagesScannerSettings
 from ecr_scan_reporter.shared import clock
@@ -29,7 +27,7 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, An
     """Scan one repository per message, or say what a run would do with the images of one.
 
     Args:
-        event: a batch of the images queue; a body is `{"version": 1, "repository": "team-a/app"}`. Or
+        event: a batch of the images queue; a body is a `RepositoryMessage`. Or
             `{"repository": "team-a/app", "dryRun": true}`, which starts nothing.
         context: Lambda's.
 
@@ -44,9 +42,9 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, An
     """
     deadline, now = Deadline.of_invocation(context), clock.now()
     if "Records" not in event:
-        return dry_run(DryRunRequest.parse(event), dependencies(), deadline, now)
+        return dry_run(event, dependencies(), deadline, now)
     process = partial(process_message, deps=dependencies(), deadline=deadline, now=now)
-    return process_batch({"Records": event["Records"]}, process)
+    return process_batch(event["Records"], process)
 
 
 @cache

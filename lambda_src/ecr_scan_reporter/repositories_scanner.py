@@ -9,8 +9,7 @@ from ecr_scan_reporter.aws.dynamodb import Table, dynamodb_client
 from ecr_scan_reporter.aws.ecr import EcrRegistry, ecr_client
 from ecr_scan_reporter.aws.sqs import SqsQueue, sqs_client
 from ecr_scan_reporter.errors import InputError
-from ecr_scan_reporter.scanning.heartbeat import write_heartbeat
-from ecr_scan_reporter.scanning.runs import RunDependencies, queue_repositories
+from ecr_scan_reporter.scanning.runs import RunDependencies, queue_repositories, write_heartbeat
 from ecr_scan_reporter.settings import RepositoriesScannerSettings
 from ecr_scan_reporter.shared import clock
 

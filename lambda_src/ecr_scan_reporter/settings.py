@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 from functools import partial
 from math import inf
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from ecr_scan_reporter.errors import SettingError
 from ecr_scan_reporter.models.selection import RepositoryFilter, Selection
@@ -15,6 +15,8 @@ from ecr_scan_reporter.models.severities import EXPLOITED, SEVERITIES
 from ecr_scan_reporter.shared import durations, schedules
 from ecr_scan_reporter.shared.durations import Duration
 from ecr_scan_reporter.shared.schedules import Schedule
+
+Settings = TypeVar("Settings")
 
 # The default of the input images_duration_delta.
 _DEFAULT_MAX_AGE = Duration(0, 0, 7)
@@ -55,15 +57,7 @@ class RepositoriesScannerSettings(NamedTuple):
         Raises:
             SettingError: a variable is missing or has an invalid value.
         """
-        return cls(
-            repositories=_repository_filter(environment),
-            images_queue_url=_queue_url(environment, "IMAGES_QUEUE_URL", "the URL of the images queue"),
-            memory_table=_memory_table(environment),
-            threads=_threads(environment),
-            name=_name(environment),
-            schedule=_schedule(environment),
-            max_age=_max_age(environment),
-        )
+        return _parse(cls, environment)
 
     @property
     def account(self) -> str:
@@ -101,18 +95,7 @@ class ImagesScannerSettings(NamedTuple):
         Raises:
             SettingError: a variable is missing or has an invalid value.
         """
-        return cls(
-            max_age=_duration("ECR_IMAGES_DURATION_DELTA", environment.get("ECR_IMAGES_DURATION_DELTA")),
-            run_interval=_run_interval(environment),
-            selection=_selection(environment, "IMAGES_SELECTION"),
-            images_queue_url=_queue_url(environment, "IMAGES_QUEUE_URL", "the URL of the images queue"),
-            reports_queue_url=_required(
-                environment, "REPORTS_QUEUE_URL", "the URL of the queue that the reporter reads"
-            ),
-            memory_table=_memory_table(environment),
-            threads=_threads(environment),
-            name=_name(environment),
-        )
+        return _parse(cls, environment)
 
     @property
     def account(self) -> str:
@@ -170,27 +153,7 @@ class ReporterSettings(NamedTuple):
         Raises:
             SettingError: a variable is missing or has an invalid value.
         """
-        remind_after = environment.get("REMIND_AFTER")
-        return cls(
-            topic_arn=_topic_arn(environment, "REPORTS_TOPIC_ARN"),
-            reports_queue_url=_required(environment, "REPORTS_QUEUE_URL", "the URL of the reports queue"),
-            memory_table=_memory_table(environment),
-            repositories=_repository_filter(environment),
-            thresholds=_thresholds(environment, "SEVERITY_THRESHOLDS"),
-            notify_on_scan_failure=_flag(environment, "NOTIFY_ON_SCAN_FAILURE"),
-            name=_name(environment),
-            fixable_only=_flag(environment, "FIXABLE_ONLY", "false"),
-            group_by=_group_by(environment, "GROUP_BY"),
-            chat_topic_arn=environment.get("CHAT_TOPIC_ARN", ""),
-            notify_on=_notify_on(environment, "NOTIFY_ON"),
-            notify_on_fixed=_flag(environment, "NOTIFY_ON_FIXED", "false"),
-            remind_after=_duration("REMIND_AFTER", remind_after) if remind_after else None,
-            report_window=_report_window(environment, "REPORT_WINDOW_SECONDS"),
-            fix_within=_fix_within(environment, "FIX_WITHIN"),
-            max_age=_max_age(environment),
-            run_interval=_run_interval(environment),
-            dlq_urls=_urls(environment, "DLQ_URLS"),
-        )
+        return _parse(cls, environment)
 
     @property
     def partition(self) -> str:
@@ -228,11 +191,7 @@ class ConsoleWidgetSettings(NamedTuple):
         Raises:
             SettingError: a variable is missing or has an invalid value.
         """
-        return cls(
-            memory_table=_memory_table(environment),
-            name=_name(environment),
-            max_age=_duration("ECR_IMAGES_DURATION_DELTA", environment.get("ECR_IMAGES_DURATION_DELTA")),
-        )
+        return _parse(cls, environment)
 
 
 def compile_regexp(name: str, value: object) -> re.Pattern[str]:
@@ -250,26 +209,22 @@ def compile_regexp(name: str, value: object) -> re.Pattern[str]:
         raise SettingError(name, value, f"{expected} ({error})") from error
 
 
-def _repository_filter(environment: Mapping[str, str]) -> RepositoryFilter:
-    exclude = environment.get("REPOSITORIES_EXCLUDE_REGEXP")
-    return RepositoryFilter(
-        include=compile_regexp("REPOSITORIES_FILTER_REGEXP", environment.get("REPOSITORIES_FILTER_REGEXP")),
-        exclude=compile_regexp("REPOSITORIES_EXCLUDE_REGEXP", exclude) if exclude else None,
-    )
+def _parse(kind: type[Settings], environment: Mapping[str, str]) -> Settings:
+    """Parse the settings of a function. A setting whose variable is missing has its default, if it has one.
 
-
-def _required(environment: Mapping[str, str], name: str, expected: str) -> str:
-    value = environment.get(name)
-    if not value:
-        raise SettingError(name, value, expected)
-    return value
-
-
-def _queue_url(environment: Mapping[str, str], name: str, expected: str) -> str:
-    value = _required(environment, name, expected)
-    if not re.search("/[0-9]{12}/[^/]+$", value):
-        raise SettingError(name, value, f"{expected}, which ends in an account and a name")
-    return value
+    Raises:
+        SettingError: a variable is missing or has an invalid value.
+    """
+    settings: Any = kind
+    values = {}
+    for setting in settings._fields:
+        name, parse = _VARIABLES[setting]
+        if name in environment or setting not in settings._field_defaults:
+            values[setting] = parse(name, environment.get(name))
+    if "repositories" in values and (exclude := environment.get("REPOSITORIES_EXCLUDE_REGEXP")):
+        excluded = compile_regexp("REPOSITORIES_EXCLUDE_REGEXP", exclude)
+        values["repositories"] = values["repositories"]._replace(exclude=excluded)
+    return kind(**values)
 
 
 def _account(queue_url: str) -> str:
@@ -277,29 +232,13 @@ def _account(queue_url: str) -> str:
     return queue_url.split("/")[-2]
 
 
-def _memory_table(environment: Mapping[str, str]) -> str:
-    return _required(environment, "MEMORY_TABLE_NAME", "the name of the memory table")
+def _repository_filter(name: str, value: str | None) -> RepositoryFilter:
+    return RepositoryFilter(compile_regexp(name, value))
 
 
-def _name(environment: Mapping[str, str]) -> str:
-    return _required(environment, "REPORTER_NAME", "the name of this instance of the module")
-
-
-def _notify_on(environment: Mapping[str, str], name: str) -> NotifyOn:
-    value = environment.get(name, NotifyOn.CHANGES)
-    if value not in set(NotifyOn):
-        raise SettingError(name, value, " or ".join(NotifyOn))
-    return NotifyOn(value)
-
-
-def _report_window(environment: Mapping[str, str], name: str) -> timedelta:
-    return timedelta(seconds=_whole_number(environment, name, "60", range(43201), "a whole number of seconds"))
-
-
-def _topic_arn(environment: Mapping[str, str], name: str) -> str:
-    value = environment.get(name)
-    if not value or not re.fullmatch(r"arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:.+", value):
-        raise SettingError(name, value, "the ARN of the topic for reports")
+def _text(name: str, value: str | None, expected: str, pattern: str = ".+") -> str:
+    if not value or not re.fullmatch(pattern, value):
+        raise SettingError(name, value, expected)
     return value
 
 
@@ -310,58 +249,51 @@ def _duration(name: str, value: object) -> Duration:
         raise SettingError(name, value, durations.EXPECTED) from error
 
 
-def _max_age(environment: Mapping[str, str]) -> Duration:
-    name = "ECR_IMAGES_DURATION_DELTA"
-    return _duration(name, environment.get(name, str(_DEFAULT_MAX_AGE)))
-
-
-def _schedule(environment: Mapping[str, str]) -> Schedule:
-    value = environment.get("SCHEDULE_EXPRESSION", "rate(1 day)")
+def _schedule(name: str, value: str | None) -> Schedule:
     try:
-        return Schedule.parse(value)
+        return Schedule.parse("rate(1 day)" if value is None else value)
     except ValueError as error:
-        raise SettingError("SCHEDULE_EXPRESSION", value, schedules.EXPECTED) from error
+        raise SettingError(name, value, schedules.EXPECTED) from error
 
 
-def _run_interval(environment: Mapping[str, str]) -> timedelta:
-    return min(_schedule(environment).longest_interval, timedelta(days=366))
+def _run_interval(name: str, value: str | None) -> timedelta:
+    return min(_schedule(name, value).longest_interval, timedelta(days=366))
 
 
-def _threads(environment: Mapping[str, str]) -> int:
-    return _whole_number(environment, "THREADS", "16", range(1, 1000), "a whole number")
+def _notify_on(name: str, value: str | None) -> NotifyOn:
+    return NotifyOn(_text(name, value, " or ".join(NotifyOn), "|".join(NotifyOn)))
 
 
-def _whole_number(environment: Mapping[str, str], name: str, default: str, permitted: range, expected: str) -> int:
-    value = environment.get(name, default)
+def _remind_after(name: str, value: str | None) -> Duration | None:
+    return _duration(name, value) if value else None
+
+
+def _threads(name: str, value: str | None) -> int:
+    return _whole_number(name, "16" if value is None else value, range(1, 1000), "a whole number")
+
+
+def _report_window(name: str, value: str) -> timedelta:
+    return timedelta(seconds=_whole_number(name, value, range(43201), "a whole number of seconds"))
+
+
+def _whole_number(name: str, value: str, permitted: range, expected: str) -> int:
     if not re.fullmatch("0|[1-9][0-9]{0,8}", value) or int(value) not in permitted:
         raise SettingError(name, value, f"{expected} from {permitted[0]} to {permitted[-1]}")
     return int(value)
 
 
-def _urls(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
-    urls = _json(
-        name,
-        environment.get(name, "[]"),
-        "a JSON list of the URLs of queues",
-        lambda urls: isinstance(urls, list) and all(isinstance(url, str) and "/" in url for url in urls),
-    )
-    return tuple(urls)
-
-
-def _selection(environment: Mapping[str, str], name: str) -> Selection:
-    value = environment.get(name) or "{}"
+def _selection(name: str, value: str | None) -> Selection:
     expected = (
         'a JSON object with any of "tagged_only" (true or false), "tag_regexp" (a Python regular expression), '
         '"newest" (a whole number from 1), "pushed_within" and "pulled_within" (durations such as 30d)'
     )
-    parts = {key: part for key, part in _json(name, value, expected, _is_selection).items() if part is not None}
-    return Selection(
-        tagged_only=parts.get("tagged_only", False),
-        tag_regexp=compile_regexp(f"{name}.tag_regexp", parts["tag_regexp"]) if "tag_regexp" in parts else None,
-        newest=parts.get("newest"),
-        pushed_within=_duration(f"{name}.pushed_within", parts["pushed_within"]) if "pushed_within" in parts else None,
-        pulled_within=_duration(f"{name}.pulled_within", parts["pulled_within"]) if "pulled_within" in parts else None,
-    )
+    parsed = _json(name, value or "{}", expected, _is_selection)
+    parts = {part: text for part, text in parsed.items() if text is not None}
+    parsers = {"tag_regexp": compile_regexp, "pushed_within": _duration, "pulled_within": _duration}
+    for part, parse in parsers.items():
+        if part in parts:
+            parts[part] = parse(f"{name}.{part}", parts[part])
+    return Selection(**parts)
 
 
 def _is_selection(value: object) -> bool:
@@ -371,35 +303,27 @@ def _is_selection(value: object) -> bool:
     return type(tagged_only) in (bool, type(None)) and (newest is None or (type(newest) is int and newest >= 1))
 
 
-def _group_by(environment: Mapping[str, str], name: str) -> re.Pattern[str] | None:
-    value = environment.get(name)
-    if not value:
-        return None
-    compiled = compile_regexp(name, value)
-    if compiled.groups != 1:
+def _group_by(name: str, value: str | None) -> re.Pattern[str] | None:
+    compiled = compile_regexp(name, value) if value else None
+    if compiled and compiled.groups != 1:
         raise SettingError(name, value, "a Python regular expression with one capture group, such as ^([^/]+)/")
     return compiled
 
 
-def _flag(environment: Mapping[str, str], name: str, default: str | None = None) -> bool:
-    value = environment.get(name, default)
-    if value not in ("true", "false"):
-        raise SettingError(name, value, "true or false")
-    return value == "true"
+def _flag(name: str, value: str | None) -> bool:
+    return _text(name, value, "true or false", "true|false") == "true"
 
 
-def _thresholds(environment: Mapping[str, str], name: str) -> dict[str, int]:
+def _thresholds(name: str, value: str | None) -> dict[str, int]:
     expected = f'a JSON object of whole numbers from 1, such as {{"CRITICAL": 1}}, keys among {", ".join(SEVERITIES)}'
-    thresholds = _json(name, environment.get(name), expected, partial(_has_numbers, keys=SEVERITIES, most=inf))
+    thresholds = _json(name, value, expected, partial(_has_numbers, keys=SEVERITIES, most=inf))
     return {severity: thresholds[severity] for severity in SEVERITIES if severity in thresholds}
 
 
-def _fix_within(environment: Mapping[str, str], name: str) -> dict[str, int]:
+def _fix_within(name: str, value: str | None) -> dict[str, int]:
     keys = (*SEVERITIES, EXPLOITED)
     expected = f'a JSON object of days from 1 to 3650, such as {{"CRITICAL": 7}}, keys among {", ".join(keys)}'
-    days: dict[str, int] = _json(
-        name, environment.get(name) or "{}", expected, partial(_has_numbers, keys=keys, most=3650)
-    )
+    days: dict[str, int] = _json(name, value or "{}", expected, partial(_has_numbers, keys=keys, most=3650))
     return days
 
 
@@ -407,6 +331,14 @@ def _has_numbers(value: object, keys: Collection[str], most: float) -> bool:
     return isinstance(value, dict) and all(
         key in keys and type(number) is int and 1 <= number <= most for key, number in value.items()
     )
+
+
+def _urls(name: str, value: str | None) -> tuple[str, ...]:
+    return tuple(_json(name, value, "a JSON list of the URLs of queues", _has_urls))
+
+
+def _has_urls(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(url, str) and "/" in url for url in value)
 
 
 def _json(name: str, value: str | None, expected: str, is_valid: Callable[[object], bool]) -> Any:
@@ -417,3 +349,35 @@ def _json(name: str, value: str | None, expected: str, is_valid: Callable[[objec
     if not is_valid(parsed):
         raise SettingError(name, value, expected)
     return parsed
+
+
+_QUEUE_URL = ".*/[0-9]{12}/[^/]+"
+_TOPIC_ARN = "arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:.+"
+# The environment variable of each setting, and what parses it: from its name and its value, None if it is missing.
+_VARIABLES: Mapping[str, tuple[str, Callable[[str, Any], Any]]] = {
+    "chat_topic_arn": ("CHAT_TOPIC_ARN", lambda _, value: value),
+    "dlq_urls": ("DLQ_URLS", _urls),
+    "fix_within": ("FIX_WITHIN", _fix_within),
+    "fixable_only": ("FIXABLE_ONLY", _flag),
+    "group_by": ("GROUP_BY", _group_by),
+    "images_queue_url": (
+        "IMAGES_QUEUE_URL",
+        partial(_text, expected="the URL of the images queue, which ends in an account and a name", pattern=_QUEUE_URL),
+    ),
+    "max_age": ("ECR_IMAGES_DURATION_DELTA", _duration),
+    "memory_table": ("MEMORY_TABLE_NAME", partial(_text, expected="the name of the memory table")),
+    "name": ("REPORTER_NAME", partial(_text, expected="the name of this instance of the module")),
+    "notify_on": ("NOTIFY_ON", _notify_on),
+    "notify_on_fixed": ("NOTIFY_ON_FIXED", _flag),
+    "notify_on_scan_failure": ("NOTIFY_ON_SCAN_FAILURE", _flag),
+    "remind_after": ("REMIND_AFTER", _remind_after),
+    "report_window": ("REPORT_WINDOW_SECONDS", _report_window),
+    "reports_queue_url": ("REPORTS_QUEUE_URL", partial(_text, expected="the URL of the reports queue")),
+    "repositories": ("REPOSITORIES_FILTER_REGEXP", _repository_filter),
+    "run_interval": ("SCHEDULE_EXPRESSION", _run_interval),
+    "schedule": ("SCHEDULE_EXPRESSION", _schedule),
+    "selection": ("IMAGES_SELECTION", _selection),
+    "threads": ("THREADS", _threads),
+    "thresholds": ("SEVERITY_THRESHOLDS", _thresholds),
+    "topic_arn": ("REPORTS_TOPIC_ARN", partial(_text, expected="the ARN of the topic for reports", pattern=_TOPIC_ARN)),
+}

@@ -35,7 +35,9 @@ def scan() -> float:
     """Invoke the images scanner for "app", warm; returns seconds."""
     images_scanner.dependencies()
     started = time.perf_counter()
-    answer = images_scanner.handler({"Records": sqs_records(RepositoryMessage("app").to_json())}, Context(900))
+    answer = images_scanner.handler(
+        {"Records": sqs_records(RepositoryMessage(REGISTRY, "app").to_json())}, Context(900)
+    )
     assert answer == {"batchItemFailures": []}, answer
     return time.perf_counter() - started
 
@@ -60,7 +62,7 @@ def serial_fan_out(fake_aws: FakeAws, repositories: int) -> float:
     ecr, sqs = fake_aws.client("ecr"), fake_aws.client("sqs")
     started = time.perf_counter()
     for repository in ecr.describe_repositories(maxResults=1000)["repositories"]:
-        body = RepositoryMessage(repository["repositoryName"]).to_json()
+        body = RepositoryMessage(REGISTRY, repository["repositoryName"]).to_json()
         sqs.send_message(QueueUrl=fake_aws.queue_url(), MessageBody=body)
     return (time.perf_counter() - started) * repositories / 1000
 
@@ -69,7 +71,7 @@ def queue(fake_aws: FakeAws, *repositories: str) -> None:
     """Put repositories on the images queue."""
     sqs = fake_aws.client("sqs")
     for name in repositories:
-        sqs.send_message(QueueUrl=fake_aws.queue_url(), MessageBody=RepositoryMessage(name).to_json())
+        sqs.send_message(QueueUrl=fake_aws.queue_url(), MessageBody=RepositoryMessage(REGISTRY, name).to_json())
 
 
 def fan_out() -> Iterator[Row]:

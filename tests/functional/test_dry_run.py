@@ -90,7 +90,7 @@ def test_decisions_are_those_of_the_run_that_follows(aws: FakeAws) -> None:
     found = aws.registry.add(REPOSITORY, images)
     found.scans.update({entry.digest: kind for n, entry in enumerate(images) if (kind := kinds[n % len(kinds)])})
     answer: Any = images_scanner.handler(ASK, CONTEXT)
-    body = RepositoryMessage(REPOSITORY).to_json()
+    body = RepositoryMessage(REGISTRY, REPOSITORY).to_json()
     assert images_scanner.handler({"Records": sqs_records(body)}, CONTEXT) == {"batchItemFailures": []}
     expected = {entry["digest"] for entry in answer["images"] if entry["decision"] == "scan"}
     assert {start.digest for start in aws.starts()} == expected

@@ -81,6 +81,6 @@ def test_repositories_scanner_writes_what_its_role_allows(written: set[tuple[str
 
 
 def test_images_scanner_writes_what_its_role_allows(written: set[tuple[str, str]]) -> None:
-    records = sqs_records(RepositoryMessage("team-a/app").to_json())
+    records = sqs_records(RepositoryMessage(REGISTRY, "team-a/app").to_json())
     assert images_scanner.handler({"Records": records}, Context()) == {"batchItemFailures": []}
     check(written, "images_scanner.tf")

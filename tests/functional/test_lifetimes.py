@@ -9,6 +9,7 @@ import pytest
 from ecr_scan_reporter import images_scanner, reporter, repositories_scanner
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from fake_aws import FakeAws, FakeImage, digest_of, index_image
+from support.invocations import REGISTRY
 from support.reporter_harness import ReporterHarness, found
 from support.virtual_time import TIME
 
@@ -71,7 +72,7 @@ def test_each_kind_of_item_has_its_lifetime(inbox: ReporterHarness) -> None:
     repositories_scanner.handler({}, None)
     repositories_scanner.handler({"heartbeat": True}, None)
     for repository in ("app", "index"):
-        records: Any = [{"messageId": "1", "body": RepositoryMessage(repository).to_json()}]
+        records: Any = [{"messageId": "1", "body": RepositoryMessage(REGISTRY, repository).to_json()}]
         assert images_scanner.handler({"Records": records}, Context()) == {"batchItemFailures": []}
     assert inbox.report(image) == []
     assert reporter.handler({"overview": True}, Context())["published"] == 1

@@ -14,8 +14,7 @@ from ecr_scan_reporter.errors import InputError, QueueError
 from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.memory.summaries import RepositorySummary, summaries, summary_item
 from ecr_scan_reporter.messages.repository import RepositoryMessage
-from ecr_scan_reporter.scanning.heartbeat import write_heartbeat
-from ecr_scan_reporter.scanning.runs import queue_repositories
+from ecr_scan_reporter.scanning.runs import queue_repositories, write_heartbeat
 from fake_aws import FakeAws, Fault
 from support.configuration import memory_table
 from support.fixtures import embedded_metrics
@@ -432,7 +431,7 @@ def test_invalid_filter_in_the_event_is_rejected(queued: Any, value: Any) -> Non
 def send(aws: FakeAws, threads: int = 4) -> int:
     """Send a message for each repository."""
     queue = SqsQueue(aws.client("sqs"), aws.queue_url(), threads)
-    return queue.send(RepositoryMessage(name).to_json() for name in NAMES)
+    return queue.send(RepositoryMessage(REGISTRY, name).to_json() for name in NAMES)
 
 
 def test_entries_that_sqs_rejects_with_200_are_sent_again(aws: FakeAws) -> None:
@@ -454,7 +453,7 @@ def test_messages_are_sent_ten_per_call(aws: FakeAws) -> None:
         "before-call.sqs.SendMessageBatch",
         lambda params, **_: sizes.append(len(json.loads(params["body"])["Entries"])),
     )
-    assert SqsQueue(client, aws.queue_url()).send(RepositoryMessage(name).to_json() for name in NAMES) == 23
+    assert SqsQueue(client, aws.queue_url()).send(RepositoryMessage(REGISTRY, name).to_json() for name in NAMES) == 23
     assert sorted(sizes) == [3, 10, 10]
 
 

@@ -11,8 +11,7 @@ import pytest
 from ecr_scan_reporter import images_scanner
 from ecr_scan_reporter.aws.dynamodb import Item
 from ecr_scan_reporter.memory.images import FindingDeadline, ImageRecord, Ledger, Update, image_item
-from ecr_scan_reporter.memory.items import repository_key
-from ecr_scan_reporter.memory.scans import asked_key
+from ecr_scan_reporter.memory.items import asked_key, repository_key
 from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.memory.summaries import RepositorySummary, repository_summary
 from ecr_scan_reporter.messages.overdue import OverdueMessage
@@ -54,12 +53,12 @@ class Scanner:
 
     def scan(self, seconds: float = 60) -> list[str]:
         """Process the repository; return the digests that were started."""
-        assert self.handle(RepositoryMessage(REPOSITORY).to_json(), seconds=seconds) == []
+        assert self.handle(RepositoryMessage(REGISTRY, REPOSITORY).to_json(), seconds=seconds) == []
         return [start.digest for start in self.aws.starts()]
 
     def run_to_completion(self, seconds: float) -> int:
         """Process the repository and all its continuations; return how many invocations it took."""
-        messages = [RepositoryMessage(REPOSITORY)]
+        messages = [RepositoryMessage(REGISTRY, REPOSITORY)]
         for invocations in itertools.count(1):
             assert self.handle(messages[-1].to_json(), seconds=seconds) == []
             if len(self.continuations()) < invocations:

@@ -50,7 +50,7 @@ def registry_items(number: int, now: datetime, seed: int = 1) -> Iterator[Item]:
         for image in range(images):
             record = _record(chance, image, now)
             item = image_item(repository_key(REGISTRY, name), digest_of(f"{name}{image}"), record)
-            summary.add_image(item, record.tags[0])
+            summary.add_image(record, record.tags[0])
             if position < 10:
                 yield item
         missed = {"unsupported": 1, "failed": 1} if chance.random() < 0.02 or name.endswith("legacy") else {}

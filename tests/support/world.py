@@ -359,7 +359,7 @@ class World:
             for message in batch
         ]
         try:
-            response = report_batch(records, self.deps, Deadline(_INVOCATION, self._clock), self.now)
+            response = report_batch(records, self.deps, Deadline(_INVOCATION), self.now)
         except Killed:
             self.unconfirmed += self.published[published:]
             failed = {str(message.number) for message in batch}
@@ -396,9 +396,6 @@ class World:
     def findings(self, repository: str, digest: str) -> tuple[KnownFinding, ...]:
         """Return what is remembered of the findings of an image."""
         return decode_findings(ImageMemory(self.deps.table).read(REGISTRY.image(repository, digest)).findings)
-
-    def _clock(self) -> float:
-        return self.now.timestamp()
 
 
 def documents(published: list[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]]:

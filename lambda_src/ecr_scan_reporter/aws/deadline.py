@@ -1,6 +1,5 @@
 """The time that an invocation has left."""
 
-from collections.abc import Callable
 from typing import Protocol
 
 from ecr_scan_reporter.errors import DeadlineExceededError
@@ -24,12 +23,10 @@ class Deadline:
 
     Args:
         seconds: from now.
-        time: a monotonic clock, in seconds; the package's by default.
     """
 
-    def __init__(self, seconds: float, time: Callable[[], float] | None = None) -> None:
-        self.seconds, self.clock = seconds, time or clock.monotonic
-        self.at = self.clock() + seconds
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.at = seconds, clock.monotonic() + seconds
 
     @classmethod
     def of_invocation(cls, context: LambdaContext) -> "Deadline":
@@ -40,11 +37,11 @@ class Deadline:
     @property
     def remaining(self) -> float:
         """Seconds until the deadline; negative after it."""
-        return self.at - self.clock()
+        return self.at - clock.monotonic()
 
     def halfway(self) -> "Deadline":
         """Return a deadline after half of the remaining time."""
-        return Deadline(self.remaining / 2, self.clock)
+        return Deadline(self.remaining / 2)
 
     def check(self, work: str) -> None:
         """Raise if the deadline has passed.

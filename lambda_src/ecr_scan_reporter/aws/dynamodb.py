@@ -4,14 +4,16 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.htm
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ecr_scan_reporter.aws.clients import create_client
+from ecr_scan_reporter.aws.pages import read_pages
 from ecr_scan_reporter.errors import AccessDeniedError, ConditionError, MemoryTableError
 from ecr_scan_reporter.shared import clock
+from ecr_scan_reporter.shared.concurrency import chunked
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -74,17 +76,11 @@ class Table:
     def get_many(self, keys: Iterable[Key]) -> dict[Key, Item]:
         """Return the items that exist, by key; 100 a call."""
         found: dict[Key, Item] = {}
-        rest = iter(keys)
-        for chunk in iter(lambda: list(islice(rest, _READS_PER_BATCH)), []):
-            pending: Any = {self._name: {"Keys": [_key(key) for key in chunk], "ConsistentRead": True}}
-            for _ in _attempts("read"):
-                answer = self._call("batch_get_item", RequestItems=pending)
-                for encoded in answer.get("Responses", {}).get(self._name, ()):
-                    item = _decode(encoded)
+        for chunk in chunked(map(_key, keys), _READS_PER_BATCH):
+            request = {"Keys": chunk, "ConsistentRead": True}
+            for answer in self._until_processed("batch_get_item", request, "UnprocessedKeys"):
+                for item in map(_decode, answer.get("Responses", {}).get(self._name, ())):
                     found[str(item["pk"]), str(item["sk"])] = item
-                pending = answer.get("UnprocessedKeys")
-                if not pending:
-                    break
         return found
 
     def query(
@@ -108,6 +104,9 @@ class Table:
             attributes: which ones are returned; all by default.
             limit: how many items at most.
             descending: whether the highest sort key comes first.
+
+        Raises:
+            AwsError: DynamoDB returned a page for the second time.
         """
         parameters: dict[str, Any] = {
             "TableName": self._name,
@@ -121,12 +120,10 @@ class Table:
             parameters |= {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
         if limit:
             parameters["Limit"] = limit
-        while True:
-            answer = self._call("query", **parameters)
-            yield from map(_decode, answer["Items"])
-            if limit or "LastEvaluatedKey" not in answer:
+        for page in read_pages(partial(self._call, "query"), "ExclusiveStartKey", "LastEvaluatedKey", **parameters):
+            yield from map(_decode, page["Items"])
+            if limit:
                 return
-            parameters["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def put(self, item: Item) -> None:
         """Write an item; it replaces the one with the same key."""
@@ -217,32 +214,32 @@ class Table:
         return parameters
 
     def _write_many(self, requests: Iterable[Any]) -> None:
-        rest = iter(requests)
-        for chunk in iter(lambda: list(islice(rest, _WRITES_PER_BATCH)), []):
-            pending: Any = {self._name: chunk}
-            for _ in _attempts("written"):
-                pending = self._call("batch_write_item", RequestItems=pending).get("UnprocessedItems")
-                if not pending:
-                    break
+        for chunk in chunked(requests, _WRITES_PER_BATCH):
+            for _ in self._until_processed("batch_write_item", chunk, "UnprocessedItems"):
+                pass
+
+    def _until_processed(self, operation: str, request: Any, unprocessed: str) -> Iterator[Any]:
+        """Call an operation for many items, and again for those that it left; yield the answers.
+
+        Raises:
+            MemoryTableError: items are left after the last attempt.
+        """
+        pending: Any = {self._name: request}
+        for attempt in range(_ATTEMPTS):
+            if attempt:
+                clock.sleep(_PAUSE * 2 ** (attempt - 1))
+            answer = self._call(operation, RequestItems=pending)
+            yield answer
+            pending = answer.get(unprocessed)
+            if not pending:
+                return
+        raise MemoryTableError(f"{operation} left items after {_ATTEMPTS} attempts")
 
     def _call(self, operation: str, **parameters: Any) -> Any:
         try:
             return getattr(self._dynamodb, operation)(**parameters)
         except (ClientError, BotoCoreError) as error:
             raise _to_domain_error(error) from error
-
-
-def _attempts(verb: str) -> Iterator[None]:
-    """Yield once per attempt, after a pause before each further one.
-
-    Raises:
-        MemoryTableError: no attempt is left.
-    """
-    yield
-    for attempt in range(_ATTEMPTS - 1):
-        clock.sleep(_PAUSE * 2**attempt)
-        yield
-    raise MemoryTableError(f"DynamoDB left items that were not {verb} after {_ATTEMPTS} attempts")
 
 
 def _to_domain_error(error: ClientError | BotoCoreError) -> MemoryTableError | AccessDeniedError:

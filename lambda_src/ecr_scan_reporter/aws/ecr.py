@@ -20,6 +20,7 @@ from ecr_scan_reporter.aws.findings import (
     is_object,
     to_object,
 )
+from ecr_scan_reporter.aws.pages import read_pages
 from ecr_scan_reporter.errors import (
     AccessDeniedError,
     AwsError,
@@ -38,7 +39,6 @@ from ecr_scan_reporter.models.image_kinds import INDEX_MEDIA_TYPES
 from ecr_scan_reporter.models.images import Image, IndexChild, RegistryId
 from ecr_scan_reporter.models.scan_statuses import ACTIVE
 from ecr_scan_reporter.models.scans import BASIC, ENHANCED, Scan, ScanResult, StartOutcome
-from ecr_scan_reporter.shared.concurrency import chunked
 from ecr_scan_reporter.shared.text import clean
 
 if TYPE_CHECKING:
@@ -47,9 +47,6 @@ if TYPE_CHECKING:
 
 # The maximum that ECR returns in one response; its default is 100.
 _PAGE_SIZE = 1000
-# The maximum of image ids in one BatchGetImage call.
-# https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchGetImage.html
-_IDS_PER_CALL = 100
 
 # Codes that ECR has returned for throttling. They are compared as strings, because an older boto3 lacks the newer
 # exception classes. https://docs.aws.amazon.com/AmazonECR/latest/userguide/common-errors.html
@@ -119,9 +116,8 @@ class EcrRegistry:
         Raises:
             AwsError: ECR rejected a call.
         """
-        pages = self._ecr.get_paginator("describe_repositories").paginate(PaginationConfig={"PageSize": _PAGE_SIZE})
         with _translated():
-            for page in pages:
+            for page in read_pages(self._ecr.describe_repositories, "nextToken", maxResults=_PAGE_SIZE):
                 for repository in page["repositories"]:
                     yield repository["repositoryName"]
 
@@ -132,11 +128,9 @@ class EcrRegistry:
             RepositoryNotFoundError: the repository was deleted.
             AwsError: ECR rejected a call.
         """
-        pages = self._ecr.get_paginator("describe_images").paginate(
-            repositoryName=repository, PaginationConfig={"PageSize": _PAGE_SIZE}
-        )
+        parameters: Any = {"repositoryName": repository, "maxResults": _PAGE_SIZE}
         with _translated():
-            for page in pages:
+            for page in read_pages(self._ecr.describe_images, "nextToken", **parameters):
                 yield [_image(repository, detail) for detail in page["imageDetails"]]
 
     def image(self, repository: str, digest: str) -> Image:
@@ -184,9 +178,8 @@ class EcrRegistry:
             ScanNotFoundError: the image has no scan.
             AwsError: ECR rejected a call.
         """
-        pages = self._ecr.get_paginator("describe_image_scan_findings").paginate(
-            repositoryName=repository, imageId={"imageDigest": digest}, PaginationConfig={"PageSize": _PAGE_SIZE}
-        )
+        call, image = self._ecr.describe_image_scan_findings, {"imageDigest": digest}
+        pages = read_pages(call, "nextToken", repositoryName=repository, imageId=image, maxResults=_PAGE_SIZE)
         status: Any = {}
         completed_at: datetime | None = None
         operating_system = scanner = ""
@@ -219,32 +212,26 @@ class EcrRegistry:
         )
 
     def index_manifests(self, repository: str, indexes: Sequence[str]) -> dict[str, list[IndexChild]]:
-        """Return what image indexes consist of, by digest; 100 indexes per call. Deleted indexes are left out.
+        """Return what at most 100 image indexes consist of, by digest; one call. Deleted indexes are left out.
 
         ECR counts the call as a pull of each index.
+        https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchGetImage.html
 
         Args:
             repository: of the indexes.
             indexes: their digests.
 
         Raises:
-            AwsError: ECR rejected a call.
+            AwsError: ECR rejected the call.
         """
-        return {
-            index: list(_children(index, manifest))
-            for chunk in chunked(indexes, _IDS_PER_CALL)
-            for index, manifest in self._manifests(repository, chunk)
-        }
-
-    def _manifests(self, repository: str, digests: Sequence[str]) -> Iterator[tuple[str, str]]:
         with _translated():
             response = self._ecr.batch_get_image(
                 repositoryName=repository,
-                imageIds=[{"imageDigest": digest} for digest in digests],
+                imageIds=[{"imageDigest": digest} for digest in indexes],
                 acceptedMediaTypes=sorted(INDEX_MEDIA_TYPES),
             )
-        for image in response["images"]:
-            yield image["imageId"]["imageDigest"], image["imageManifest"]
+        found = ((image["imageId"]["imageDigest"], image["imageManifest"]) for image in response["images"])
+        return {index: list(_children(index, manifest)) for index, manifest in found}
 
     def supports_manual_scans(self) -> bool:
         """Return whether the registry accepts manual scans; with enhanced scanning it does not.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ecr_scan_reporter.aws.clients import create_client
+from ecr_scan_reporter.aws.pages import read_pages
 from ecr_scan_reporter.errors import AwsError, PublishError
 
 if TYPE_CHECKING:
@@ -117,7 +118,8 @@ class ReportPublisher:
         Raises:
             AwsError: SNS rejected the call.
         """
-        pages = self._sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=self._arns[REPORTS])
+        call = self._sns.list_subscriptions_by_topic
+        pages = read_pages(call, "NextToken", TopicArn=self._arns[REPORTS])
         try:
             pending = (
                 subscription.get("Endpoint", "")

@@ -1,15 +1,15 @@
-"""Sends messages to Amazon SQS, and counts those of a queue."""
+"""Sends messages to Amazon SQS, counts those of a queue, and processes those that Lambda received."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ecr_scan_reporter.aws.clients import create_client
 from ecr_scan_reporter.errors import AwsError, QueueError
+from ecr_scan_reporter.shared.concurrency import chunked
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -22,8 +22,19 @@ logger = logging.getLogger(__name__)
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
 _BATCH_SIZE, _BATCH_BYTES = 10, 1024 * 1024
+# The messages that SQS is to deliver again; https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+SqsBatchResponse = dict[str, list[dict[str, str]]]
 # How often a message is sent that SQS rejects in a response of 200; botocore retries calls that fail as a whole.
 _ATTEMPTS = 3
+
+
+class SqsRecord(TypedDict):
+    """One message of a batch; https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html."""
+
+    messageId: str
+    receiptHandle: NotRequired[str]
+    body: str
+    attributes: NotRequired[dict[str, str]]
 
 
 def sqs_client(threads: int = 1, attempts: int = 4) -> "SQSClient":
@@ -58,8 +69,7 @@ class SqsQueue:
 
         A failure is only logged: the messages then come back after the visibility timeout.
         """
-        rest = iter(receipt_handles)
-        for handles in iter(lambda: list(islice(rest, _BATCH_SIZE)), []):
+        for handles in chunked(receipt_handles, _BATCH_SIZE):
             entries: list[ChangeMessageVisibilityBatchRequestEntryTypeDef] = [
                 {"Id": str(index), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
                 for index, handle in enumerate(handles)
@@ -122,3 +132,30 @@ def _batches(bodies: Iterable[str]) -> Iterator[list[str]]:
         room -= size
     if batch:
         yield batch
+
+
+def batch_response(failed: Iterable[str]) -> SqsBatchResponse:
+    """Build the response that returns these message ids to the queue."""
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+def receive_count(record: SqsRecord) -> int:
+    """Return how often SQS has delivered this message, including this time."""
+    return int(record.get("attributes", {}).get("ApproximateReceiveCount", "1"))
+
+
+def process_batch(records: Iterable[SqsRecord], process_message: Callable[[str], None]) -> SqsBatchResponse:
+    """Call `process_message` with the body of each message.
+
+    Messages whose processing raises are returned as batch item failures; the others are not affected. SQS delivers a
+    failed message again, and moves it to the dead-letter queue after the queue's maximum number of receives.
+    """
+    failed = []
+    for record in records:
+        try:
+            process_message(record["body"])
+        except Exception as error:
+            # Never lose a message: log the error and leave it on the queue.
+            logger.exception("message failed", extra={"message_id": record["messageId"], "reason": str(error)})
+            failed.append(record["messageId"])
+    return batch_response(failed)

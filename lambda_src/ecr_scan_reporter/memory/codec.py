@@ -8,9 +8,10 @@ How a type is encoded is compiled on first use: a report has tens of thousands o
 """
 
 import json
+import logging
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -21,7 +22,12 @@ from typing import Any, NamedTuple, TypeVar, get_args, get_origin
 from ecr_scan_reporter.aws.dynamodb import Value
 from ecr_scan_reporter.errors import UnreadableItemError
 
+logger = logging.getLogger(__name__)
+
 T = TypeVar("T")
+V = TypeVar("V")
+
+_load = json.JSONDecoder().decode
 
 # What parsing an item may raise that is damaged, or that a later release of this package wrote.
 UNREADABLE = (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError, zlib.error)
@@ -39,8 +45,8 @@ def decode(kind: type[T], value: object) -> T:
         UnreadableItemError: it is something else.
     """
     codec = _codec(kind)
-    with _readable():
-        _check(value, codec.json)
+    with _unreadable():
+        _check_all((value,), codec.json)
         decoded: T = codec.decode(value)
     return decoded
 
@@ -54,7 +60,7 @@ def attributes(record: Any) -> dict[str, Value]:
     for (name, field), value in zip(_fields(type(record)).items(), record, strict=True):
         encoded = field.codec.encode(value)
         if encoded != field.empty:
-            found[name] = compact_json(encoded) if field.is_text else encoded
+            found[name] = compact_json(encoded) if field.codec.json in (list, dict) else encoded
     return found
 
 
@@ -65,15 +71,29 @@ def from_item(kind: type[T], item: Mapping[str, Any], **known: object) -> T:
         UnreadableItemError: an attribute is missing, or cannot be parsed.
     """
     fields = _fields(kind)
-    with _readable():
+    try:
         for name, value in item.items():
             if name in fields and name not in known:
-                (expected, _, convert), _, is_text = fields[name]
-                encoded = json.loads(value) if is_text else value
+                (expected, _, convert), _ = fields[name]
+                encoded = _load(value) if expected is list or expected is dict else value
                 if type(encoded) is not expected:
-                    _check(encoded, expected)
+                    _check_all((encoded,), expected)
                 known[name] = convert(encoded)
         return kind(**known)
+    except UNREADABLE as error:
+        raise UnreadableItemError(f"{item.get('sk')}: {error!r}") from error
+
+
+def readable(values: Iterable[V], parse: Callable[[V], T], **extra: str) -> Iterator[T]:
+    """Yield what `parse` returns for values.
+
+    One for which it raises UnreadableItemError is left out. A warning says why, and what `extra` names.
+    """
+    for value in values:
+        try:
+            yield parse(value)
+        except UnreadableItemError as error:
+            logger.warning("what memory holds cannot be read", extra={**extra, "reason": str(error)})
 
 
 def compact_json(values: object) -> str:
@@ -86,18 +106,18 @@ def pack(values: object, level: int = 7) -> bytes:
     return zlib.compress(compact_json(values).encode(), level)
 
 
-def unpack(data: bytes, limit: int = 0) -> Any:
+def unpack(data: Any, limit: int = 0) -> Any:
     """Decode what `pack` encoded.
 
     Args:
-        data: what may come from outside.
+        data: bytes, which may come from outside.
         limit: how many bytes of JSON are decompressed at most; 0 for any number.
 
     Raises:
         UnreadableItemError: it is no compressed JSON, is cut off, or is longer than the limit.
     """
     stream = zlib.decompressobj()
-    with _readable():
+    with _unreadable():
         # One byte more, so that the end of what has just as many is found.
         text = stream.decompress(data, limit and limit + 1)
         if not stream.eof or len(text) > (limit or len(text)):
@@ -111,7 +131,7 @@ def cut(data: bytes, size: int) -> list[bytes]:
 
 
 @contextmanager
-def _readable() -> Iterator[None]:
+def _unreadable() -> Iterator[None]:
     try:
         yield
     except UNREADABLE as error:
@@ -127,22 +147,16 @@ class _Codec(NamedTuple):
 
 
 class _Field(NamedTuple):
-    """A field of a NamedTuple.
-
-    Args:
-        codec: of its type.
-        empty: its encoded default; a value that nothing equals if it has none.
-        is_text: whether an attribute has its JSON as text.
-    """
+    """A field of a NamedTuple; `empty` is its encoded default, or a value that nothing equals if it has none."""
 
     codec: _Codec
     empty: object
-    is_text: bool
 
 
-def _check(value: object, kind: type) -> None:
-    if type(value) is not kind:
-        raise TypeError(f"{value!r:.100} is no {kind.__name__}")
+def _check_all(values: Iterable[object], kind: type) -> None:
+    for value in values:
+        if type(value) is not kind:
+            raise TypeError(f"{value!r:.100} is no {kind.__name__}")
 
 
 def _same(value: Any) -> Any:
@@ -198,9 +212,7 @@ def _sequence(item: _Codec) -> _Codec:
     expected, convert = item.json, item.decode
 
     def decode(values: list[Any]) -> tuple[Any, ...]:
-        for value in values:
-            if type(value) is not expected:
-                _check(value, expected)
+        _check_all(values, expected)
         return tuple(values if convert is _same else map(convert, values))
 
     # JSON has no tuples, but writes them as lists.
@@ -214,9 +226,7 @@ def _mapping(key: _Codec, item: _Codec, make: Callable[[dict[Any, Any]], Any]) -
     expected, is_plain = item.json, key.decode is item.decode is _same
 
     def decode(values: dict[str, Any]) -> Any:
-        for value in values.values():
-            if type(value) is not expected:
-                _check(value, expected)
+        _check_all(values.values(), expected)
         return make(values if is_plain else {key.decode(name): item.decode(value) for name, value in values.items()})
 
     return _Codec(dict, _same if key.encode is item.encode is _same else encode, decode)
@@ -226,7 +236,7 @@ def _compile_fields(kind: Any) -> dict[str, _Field]:
     defaults, missing = kind._field_defaults, object()
     codecs = {name: _codec(hint) for name, hint in kind.__annotations__.items()}
     return {
-        name: _Field(codec, codec.encode(defaults[name]) if name in defaults else missing, codec.json in (list, dict))
+        name: _Field(codec, codec.encode(defaults[name]) if name in defaults else missing)
         for name, codec in codecs.items()
     }
 

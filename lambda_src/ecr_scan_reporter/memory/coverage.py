@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from ecr_scan_reporter.errors import MessageError
+from ecr_scan_reporter.errors import MessageError, UnreadableItemError
+from ecr_scan_reporter.memory.codec import decode
 
 # How many images are named per reason.
 _NAMES = 3
@@ -94,22 +96,14 @@ class Coverage(NamedTuple):
         Raises:
             MessageError: `value` is something else.
         """
-        try:
-            return cls._parse(value)
-        except (AttributeError, TypeError, ValueError) as error:
-            expected = 'an object with "counts" and "names" of images by reason, or no value'
-            raise MessageError(f"coverage is {value!r}; expected {expected}") from error
+        if isinstance(value, dict) and value.keys() == {"counts", "names"}:
+            with suppress(UnreadableItemError):
+                counts, names = decode(_Counts, value["counts"]), decode(_Names, value["names"])
+                if all(number > 0 for number in counts.values()):
+                    return cls(counts, names)
+        expected = 'an object with "counts" and "names" of images by reason, or no value'
+        raise MessageError(f"coverage is {value!r}; expected {expected}")
 
-    @classmethod
-    def _parse(cls, value: Any) -> "Coverage":
-        if value.keys() != {"counts", "names"}:
-            raise ValueError
-        counts: dict[str, int] = {CoverageReason(reason): number for reason, number in value["counts"].items()}
-        names: dict[str, Sequence[str]] = {
-            CoverageReason(reason): tuple(texts) for reason, texts in value["names"].items()
-        }
-        if not all(type(number) is int and number > 0 for number in counts.values()):
-            raise ValueError
-        if not all(isinstance(text, str) for texts in names.values() for text in texts):
-            raise ValueError
-        return cls(counts, names)
+
+_Counts: Any = dict[CoverageReason, int]
+_Names: Any = dict[CoverageReason, tuple[str, ...]]

@@ -1,19 +1,20 @@
 """What the reporter remembers of each image: its last scan, its findings, and the tracks that it belongs to."""
 
-import logging
 import operator
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Addition, Item, Key, Put, Table, Value
-from ecr_scan_reporter.errors import UnreadableItemError
-from ecr_scan_reporter.memory.codec import attributes, cut, from_item
+from ecr_scan_reporter.memory.codec import attributes, cut, from_item, readable
 from ecr_scan_reporter.memory.items import (
+    ASKED,
     END,
     IMAGE_LIFETIME,
+    asked_key,
     expires,
+    image_digest,
     image_key,
     key_part,
     repository_key,
@@ -22,11 +23,8 @@ from ecr_scan_reporter.memory.items import (
     to_time,
 )
 from ecr_scan_reporter.memory.pushes import PushedImage, pushed_item
-from ecr_scan_reporter.memory.scans import asked_key
 from ecr_scan_reporter.models.images import ImageId, RegistryId
 from ecr_scan_reporter.models.severities import severity_rank
-
-logger = logging.getLogger(__name__)
 
 # Bytes of findings in one item, which may have 400 KB with everything else.
 _PART_SIZE = 350_000
@@ -174,13 +172,49 @@ class ImageRecord(NamedTuple):
     overdue: int = 0
     earliest_deadlines: tuple[FindingDeadline, ...] = ()
 
+    def newly_overdue(self, now: datetime) -> bool:
+        """Return whether a deadline has passed before `now` (aware) that was not yet reported as overdue."""
+        return self.due_at is not None and self.due_at <= now
+
+
+class Asked(NamedTuple):
+    """What ECR said of the last scan of an image when the images scanner asked, and its request for another one.
+
+    Args:
+        status: of the last scan; "" if there was none.
+        unsupported: whether it failed because ECR does not support the image.
+        scanned_at: when it ended (aware), if ECR gave a date.
+        asked_at: when a scan was last asked for, or was first seen in progress (aware).
+        run: the id of the run that asked for it; "" if someone else started it.
+    """
+
+    status: str = ""
+    unsupported: bool = False
+    scanned_at: datetime | None = None
+    asked_at: datetime | None = None
+    run: str = ""
+
+    def run_of_scan(self, scanned_at: datetime, answered_at: datetime | None) -> str:
+        """Return the id of the run that asked for a scan; "" if someone else started it.
+
+        Args:
+            scanned_at: when the scan in question ended (aware).
+            answered_at: when the last scan ended that is already known (aware); None if none is known.
+        """
+        if self.asked_at is None or (answered_at and answered_at >= self.asked_at):
+            return ""
+        # The clocks of two services may differ by minutes. A scan takes minutes: one that ends more than a day later
+        # is another one.
+        early, late = self.asked_at - timedelta(minutes=5), self.asked_at + timedelta(days=1)
+        return self.run if early <= scanned_at <= late else ""
+
 
 class Remembered(NamedTuple):
     """What is remembered of one image: its record, its encoded findings, and what the images scanner asked for."""
 
     record: ImageRecord
     findings: bytes
-    asked: Item
+    asked: Asked
 
 
 class ImageMemory:
@@ -215,29 +249,20 @@ class ImageMemory:
             image: Remembered(
                 record,
                 b"".join(_data(parts.get((pk, _findings_key(digest, n)))) for n in range(record.parts)),
-                found.get((pk, asked_key(digest)), {}),
+                from_item(Asked, found.get((pk, asked_key(digest)), {})),
             )
             for (image, (pk, digest)), record in zip(keys.items(), records.values(), strict=True)
         }
 
     def records(self, registry: RegistryId, repository: str) -> Iterator[tuple[str, ImageRecord]]:
-        """Yield the digests and records of a repository's images, even if ECR no longer lists them; 1 MB a call.
+        """Return the digests and records of a repository's images, even if ECR no longer lists them; 1 MB a call.
 
         An image whose item cannot be parsed is left out.
         """
-        first = image_key("")
-        for item in self._table.query(repository_key(registry, repository), first, image_key(END)):
-            digest = text(item, "sk").removeprefix(first)
-            # The item that says when a scan was asked for has the key of its image, with a suffix.
-            if "#" in digest:
-                continue
-            try:
-                record = image_record(item)
-            except UnreadableItemError as error:
-                extra = {"repository": repository, "digest": digest, "reason": str(error)}
-                logger.warning("what memory holds of an image cannot be read", extra=extra)
-                continue
-            yield digest, record
+        items = self._table.query(repository_key(registry, repository), image_key(""), image_key(END))
+        # The item that says when a scan was asked for has the key of its image, with a suffix.
+        own = (item for item in items if not text(item, "sk").endswith(ASKED))
+        return readable(own, lambda item: (image_digest(item), image_record(item)), repository=repository)
 
     def known_since(self, image: ImageId, now: datetime) -> datetime:
         """Return since when the repository of an image has been known (aware): since now, if it was unknown."""

@@ -12,8 +12,8 @@ from typing import NamedTuple
 from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.dynamodb import Item, Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
-from ecr_scan_reporter.errors import AwsError, UnreadableItemError
-from ecr_scan_reporter.memory.codec import attributes, from_item
+from ecr_scan_reporter.errors import AwsError
+from ecr_scan_reporter.memory.codec import attributes, from_item, readable
 from ecr_scan_reporter.memory.items import INDEX_LIFETIME, expires, number, repository_key, to_seconds
 from ecr_scan_reporter.models.images import IndexChild, RegistryId
 from ecr_scan_reporter.shared.concurrency import chunked
@@ -62,7 +62,7 @@ def index_children(
     """
     memory = _IndexMemory(table, ecr.id, repository, memory_failed)
     items = memory.items(indexes)
-    children = _readable(items, repository)
+    children = dict(readable(items.items(), _children, repository=repository))
     outdated = {
         digest: manifests
         for digest, manifests in children.items()
@@ -116,13 +116,6 @@ class _IndexMemory:
             self._failed()
 
 
-def _readable(items: Mapping[str, Item], repository: str) -> dict[str, list[IndexChild]]:
-    children: dict[str, list[IndexChild]] = {}
-    for digest, item in items.items():
-        try:
-            manifests = from_item(_Index, item).children
-            children[digest] = [IndexChild(digest, *manifest) for manifest in manifests]
-        except UnreadableItemError as error:
-            extra = {"repository": repository, "digest": digest, "reason": str(error)}
-            logger.warning("what memory holds of an index cannot be read; ECR is asked", extra=extra)
-    return children
+def _children(index: tuple[str, Item]) -> tuple[str, list[IndexChild]]:
+    digest, item = index
+    return digest, [IndexChild(digest, *manifest) for manifest in from_item(_Index, item).children]

@@ -8,6 +8,8 @@ from ecr_scan_reporter.models.images import RegistryId
 
 # Sorts after every key that begins with the same text: "~" is the last printable ASCII character, and no digest has it.
 END = "~"
+# The end of the sort key of what was asked for an image.
+ASKED = "#ASKED"
 # How long items are kept after their last write. That of an image is its last scan: its items are kept for longer than
 # most promised ages, because images that are monitored continuously may have no scan for months.
 IMAGE_LIFETIME = timedelta(days=400)
@@ -49,6 +51,16 @@ def repository_key(registry: RegistryId, repository: str) -> str:
 def image_key(digest: str) -> str:
     """Return the sort key of an image."""
     return f"IMAGE#{key_part(digest)}"
+
+
+def image_digest(item: Item) -> str:
+    """Return the digest of the image that an item is about."""
+    return text(item, "sk").removeprefix("IMAGE#").removesuffix(ASKED)
+
+
+def asked_key(digest: str) -> str:
+    """Return the sort key of what was asked for an image."""
+    return image_key(digest) + ASKED
 
 
 def to_seconds(moment: datetime | None) -> int:

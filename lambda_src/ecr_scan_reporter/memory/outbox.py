@@ -7,16 +7,8 @@ from uuid import uuid4
 
 from ecr_scan_reporter.aws.dynamodb import Item, Key, Table
 from ecr_scan_reporter.errors import ConditionError
-from ecr_scan_reporter.memory.codec import from_item
-from ecr_scan_reporter.memory.items import (
-    END,
-    expires,
-    key_part,
-    registry_part,
-    sortable,
-    text,
-    to_seconds,
-)
+from ecr_scan_reporter.memory.codec import from_item, readable
+from ecr_scan_reporter.memory.items import END, expires, key_part, registry_part, sortable, text, to_seconds
 from ecr_scan_reporter.models.images import ImageId
 
 # Scans that this module did not ask for, and the inventory of images that existed before memory did.
@@ -95,12 +87,7 @@ class Outbox:
             window,
             "SET opened_at = if_not_exists(opened_at, :now), last_at = :now, #run = :run, #token = :token, "
             "expires = :expires",
-            {
-                ":now": to_seconds(now),
-                ":run": run,
-                ":token": uuid4().hex,
-                ":expires": expires(now, _ENTRY_LIFETIME),
-            },
+            {":now": to_seconds(now), ":run": run, ":token": uuid4().hex, ":expires": expires(now, _ENTRY_LIFETIME)},
             {"#run": "run", "#token": "token"},
         )
 
@@ -108,8 +95,9 @@ class Outbox:
         """Return all open windows, and the state of the publisher."""
         items = {text(item, "sk"): item for item in self._table.query("WINDOWS", " ", END)}
         publisher = items.pop(_PUBLISHER, {})
-        windows = [from_item(Window, item, name=name) for name, item in items.items()]
-        return windows, from_item(PublisherState, publisher)
+        windows = readable(items.values(), lambda item: from_item(Window, item, name=text(item, "sk")))
+        state = next(readable([publisher], lambda item: from_item(PublisherState, item)), PublisherState())
+        return list(windows), state
 
     def plan_check(self, at: datetime) -> None:
         """Note that a message on the reports queue will cause a check at this time."""

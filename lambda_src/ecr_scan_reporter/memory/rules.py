@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Item, Table
 from ecr_scan_reporter.errors import AwsError
-from ecr_scan_reporter.memory.codec import attributes, from_item
+from ecr_scan_reporter.memory.codec import attributes, from_item, readable
 from ecr_scan_reporter.memory.items import END, RULE_USE_LIFETIME, expires, text, to_seconds
 from ecr_scan_reporter.settings import compile_regexp
 from ecr_scan_reporter.shared.concurrency import concurrent_map
@@ -86,7 +86,7 @@ class RuleMemory:
         try:
             self._rules = tuple(_rules(sorted(self._table.query(_RULES, " ", END), key=_position)))
             uses = self._table.query(_USES, " ", END) if self._rules else ()
-            self._uses = {text(item, "sk"): from_item(RuleUse, item) for item in uses}
+            self._uses = dict(readable(uses, _use))
             self._read_at = now
         except AwsError as error:
             extra = {"reason": str(error), "rules": len(self._rules)}
@@ -139,7 +139,7 @@ class RuleMemory:
         item = self._table.update(
             _USES, key, f"SET expires = :expires, {sets}", {":expires": expires(now, RULE_USE_LIFETIME), **values}, {}
         )
-        self._uses[key] = from_item(RuleUse, item)
+        self._uses.update(readable([item], _use))
 
 
 def _position(item: Item) -> int:
@@ -193,6 +193,10 @@ def _text(value: Mapping[str, Any], name: str) -> str:
     if not isinstance(part, str):
         raise ValueError(f"{name} is {part!r:.100}; expected text")
     return part
+
+
+def _use(item: Item) -> tuple[str, RuleUse]:
+    return text(item, "sk"), from_item(RuleUse, item)
 
 
 def _use_item(key: str, use: RuleUse, now: datetime) -> Item:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Table
-from ecr_scan_reporter.memory.codec import attributes, from_item
+from ecr_scan_reporter.memory.codec import attributes, from_item, readable
 from ecr_scan_reporter.memory.items import RUN_LIFETIME, expires, registry_key, to_seconds, to_time
 from ecr_scan_reporter.models.images import RegistryId
 
@@ -67,7 +67,8 @@ class RunMemory:
 
     def run(self, run: str) -> Run:
         """Return how far a run is."""
-        return from_item(Run, self._table.get(self._runs, run) or {})
+        item = self._table.get(self._runs, run) or {}
+        return next(readable([item], lambda item: from_item(Run, item)), Run())
 
     def expect(self, run: str, results: int, now: datetime) -> None:
         """Note that at least this many scans of a run will end."""
@@ -81,9 +82,8 @@ class RunMemory:
 
     def open_pass(self) -> OpenPass | None:
         """Return the pass that is not known to be complete; None if there was none yet."""
-        for item in self._table.query(self._passes, "OPEN", "OPEN"):
-            return from_item(OpenPass, item)
-        return None
+        items = self._table.query(self._passes, "OPEN", "OPEN")
+        return next(readable(items, lambda item: from_item(OpenPass, item)), None)
 
     def last_heartbeat(self) -> datetime | None:
         """Return when the last heartbeat was written (aware); None if there was none."""

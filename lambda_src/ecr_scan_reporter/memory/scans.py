@@ -1,30 +1,18 @@
 """The last scan of each image: as the reporter saw it, and as the images scanner asked for it."""
 
-import logging
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import groupby
 from typing import NamedTuple
 
-from ecr_scan_reporter.aws.dynamodb import Item, Table, Value
-from ecr_scan_reporter.memory.codec import UNREADABLE
-from ecr_scan_reporter.memory.items import (
-    END,
-    expires,
-    image_key,
-    number,
-    repository_key,
-    text,
-    to_seconds,
-    to_time,
-)
+from ecr_scan_reporter.aws.dynamodb import Item, Table
+from ecr_scan_reporter.memory.codec import attributes, from_item, readable
+from ecr_scan_reporter.memory.images import Asked, ImageRecord, image_record
+from ecr_scan_reporter.memory.items import ASKED, END, asked_key, expires, image_digest, image_key, repository_key, text
 from ecr_scan_reporter.models.images import RegistryId
 from ecr_scan_reporter.models.scan_statuses import COMPLETE, FAILED, UNSUPPORTED_SYSTEM
 from ecr_scan_reporter.models.scans import Scan
 
-logger = logging.getLogger(__name__)
-
-_ASKED = "#ASKED"
 # The attributes of an image's items that the plan of a run and the summary of its repository are made from.
 _ATTRIBUTES = (
     *("sk", "status", "failed", "unsupported", "scanned_at", "event_at", "run", "asked_at"),
@@ -50,6 +38,10 @@ class RememberedScan(NamedTuple):
     run: str = ""
 
 
+# A digest, what is remembered of the scans, and the reporter's record of the image; None if there is none.
+KnownImage = tuple[str, RememberedScan, ImageRecord | None]
+
+
 class ScanMemory:
     """The part of the memory table with the scans of a registry.
 
@@ -59,7 +51,7 @@ class ScanMemory:
     def __init__(self, table: Table, registry: RegistryId) -> None:
         self._table, self._registry = table, registry
 
-    def scans(self, repository: str, after: str, until: str) -> Iterator[tuple[str, RememberedScan, Item]]:
+    def scans(self, repository: str, after: str, until: str) -> Iterator[KnownImage]:
         """Yield what is remembered of the scans of a repository's images, in the order of their digests; 1 MB a call.
 
         Args:
@@ -68,21 +60,13 @@ class ScanMemory:
             until: the last digest; "" for all.
 
         Yields:
-            The digest, what is remembered of the scans, and the reporter's item of the image, {} if there is none. An
-            image whose items cannot be parsed is left out.
+            The images, without those whose items cannot be parsed.
         """
         # A space sorts before every character of a key, so each digest falls into exactly one range.
         first = f"{asked_key(after)} " if after else image_key("")
         last = asked_key(until) if until else image_key(END)
         items = self._table.query(repository_key(self._registry, repository), first, last, attributes=_ATTRIBUTES)
-        for digest, pair in groupby(items, _digest):
-            try:
-                remembered, reported = _remembered(pair)
-            except UNREADABLE as error:
-                extra = {"repository": repository, "digest": digest, "reason": repr(error)}
-                logger.warning("what memory holds of an image cannot be read", extra=extra)
-                continue
-            yield digest, remembered, reported
+        yield from readable(groupby(items, image_digest), _remembered, repository=repository)
 
     def remember(
         self,
@@ -113,67 +97,34 @@ class ScanMemory:
             return (now, run) if digest in asked and not repeated else (remembered.asked_at, remembered.run)
 
         self._table.put_many(
-            {"pk": pk, "sk": asked_key(digest), "expires": until, **_asked_attributes(scan, *request(digest))}
+            {"pk": pk, "sk": asked_key(digest), "expires": until, **attributes(_asked(scan, *request(digest)))}
             for digest, scan in scans.items()
         )
 
 
-def asked_key(digest: str) -> str:
-    """Return the sort key of what was asked for an image."""
-    return image_key(digest) + _ASKED
+def _asked(scan: Scan | None, asked_at: datetime | None, run: str) -> Asked:
+    if scan is None:
+        return Asked(asked_at=asked_at, run=run)
+    return Asked(scan.status, UNSUPPORTED_SYSTEM in scan.description, scan.completed_at, asked_at, run)
 
 
-def asked_run(item: Item, answered_at: datetime | None, scanned_at: datetime) -> str:
-    """Return the id of the run that asked for a scan; "" if someone else started it.
-
-    Args:
-        item: of what was asked.
-        answered_at: when the last scan ended that is already known (aware); None if none is known.
-        scanned_at: when the scan in question ended (aware).
-    """
-    asked_at = to_time(item.get("asked_at"))
-    if asked_at is None or (answered_at and answered_at >= asked_at):
-        return ""
-    # The clocks of two services may differ by minutes. A scan takes minutes: one that ends more than a day later is
-    # another one.
-    early, late = asked_at - timedelta(minutes=5), asked_at + timedelta(days=1)
-    return text(item, "run") if early <= scanned_at <= late else ""
-
-
-def _asked_attributes(scan: Scan | None, asked_at: datetime | None, run: str) -> Item:
-    values: dict[str, Value] = {
-        "status": scan.status if scan else "",
-        "unsupported": int(bool(scan and UNSUPPORTED_SYSTEM in scan.description)),
-        "scanned_at": to_seconds(scan.completed_at if scan else None),
-        "run": run,
-        "asked_at": to_seconds(asked_at),
-    }
-    # Empty attributes are left out: a query is charged by the size of the items.
-    return {name: value for name, value in values.items() if value}
-
-
-def _digest(item: Item) -> str:
-    return text(item, "sk").removeprefix(image_key("")).removesuffix(_ASKED)
-
-
-def _remembered(items: Iterable[Item]) -> tuple[RememberedScan, Item]:
+def _remembered(image: tuple[str, Iterable[Item]]) -> KnownImage:
     """Parse the items of one image: what the reporter saw, and what was asked for; at least one of the two exists."""
-    reported: Item = {}
-    asked: Item = {}
-    for item in items:
-        if text(item, "sk").endswith(_ASKED):
-            asked = item
+    asked, record = Asked(), None
+    for item in image[1]:
+        if text(item, "sk").endswith(ASKED):
+            asked = from_item(Asked, item)
         else:
-            reported = item
-    named = _asked_scan(asked)
+            record = image_record(item)
+    named = Scan(asked.status, asked.scanned_at, _description(asked)) if asked.status else None
     remembered = RememberedScan(
-        scan=_newest(_reported_scan(reported), named),
-        asked_at=to_time(asked.get("asked_at")),
+        scan=_newest(_reported_scan(record) if record else None, named),
+        asked_at=asked.asked_at,
         named=named,
-        complete_at=to_time(reported.get("scanned_at")),
-        run=text(asked, "run"),
+        complete_at=record.scanned_at if record else None,
+        run=asked.run,
     )
-    return remembered, reported
+    return image[0], remembered, record
 
 
 def _newest(*scans: Scan | None) -> Scan | None:
@@ -181,14 +132,12 @@ def _newest(*scans: Scan | None) -> Scan | None:
     return max(ended, key=lambda pair: pair[0])[1] if ended else None
 
 
-def _reported_scan(item: Item) -> Scan | None:
+def _reported_scan(record: ImageRecord) -> Scan | None:
     """Return the last scan that the reporter saw. A failed scan has the date of its event."""
-    if number(item, "failed"):
-        return Scan(FAILED, to_time(item.get("event_at")), UNSUPPORTED_SYSTEM if number(item, "unsupported") else "")
-    return Scan(COMPLETE, to_time(item.get("scanned_at"))) if number(item, "scanned_at") else None
+    if record.failed:
+        return Scan(FAILED, record.event_at, _description(record))
+    return Scan(COMPLETE, record.scanned_at) if record.scanned_at else None
 
 
-def _asked_scan(item: Item) -> Scan | None:
-    """Return the last scan that ECR named when it was asked."""
-    description = UNSUPPORTED_SYSTEM if number(item, "unsupported") else ""
-    return Scan(text(item, "status"), to_time(item.get("scanned_at")), description) if text(item, "status") else None
+def _description(scan: Asked | ImageRecord) -> str:
+    return UNSUPPORTED_SYSTEM if scan.unsupported else ""

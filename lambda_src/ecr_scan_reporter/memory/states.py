@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Item, Table
-from ecr_scan_reporter.memory.codec import attributes, from_item
+from ecr_scan_reporter.memory.codec import attributes, from_item, readable
 from ecr_scan_reporter.memory.items import END, expires, key_part, registry_key, text
 from ecr_scan_reporter.models.images import RegistryId
 
@@ -56,7 +56,7 @@ class StateMemory:
     def states(self) -> list[RepositoryState]:
         """Return all repositories after their last runs; one call per MB."""
         items = self._table.query(self._pk, " ", END)
-        return [from_item(RepositoryState, item, repository=text(item, "sk")) for item in items]
+        return list(readable(items, lambda item: from_item(RepositoryState, item, repository=text(item, "sk"))))
 
     def forget(self, repositories: Iterable[str]) -> None:
         """Delete the states of repositories after their last runs, and their summaries."""

@@ -6,23 +6,18 @@ so the item is compressed and names only the worst.
 """
 
 import heapq
-import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Item, Table
-from ecr_scan_reporter.errors import UnreadableItemError
-from ecr_scan_reporter.memory.codec import decode, encode, pack, unpack
+from ecr_scan_reporter.memory.codec import decode, encode, pack, readable, unpack
 from ecr_scan_reporter.memory.coverage import Coverage
-from ecr_scan_reporter.memory.images import Ledger, Update, UpdateKey, image_record
-from ecr_scan_reporter.memory.items import END, expires, key_part, number, registry_key, text, to_seconds
-from ecr_scan_reporter.memory.scans import RememberedScan
+from ecr_scan_reporter.memory.images import ImageRecord, Ledger, Update, UpdateKey
+from ecr_scan_reporter.memory.items import END, expires, key_part, registry_key, text
 from ecr_scan_reporter.models.images import RegistryId
 from ecr_scan_reporter.models.severities import severity_rank
-
-logger = logging.getLogger(__name__)
 
 # What an item names: the updates that solve most, and the findings that have been overdue for longest.
 _MAX_UPDATES, _MAX_OVERDUE = 10, 3
@@ -85,17 +80,13 @@ class SummaryBuilder:
         self._overdue_worst: list[OverdueFinding] = []
         self._updates: dict[UpdateKey, Update] = {}
 
-    def add_image(self, item: Item, name: str | None) -> None:
+    def add_image(self, record: ImageRecord, name: str | None) -> None:
         """Add what is remembered of an image.
 
         Args:
-            item: of the image, as the reporter wrote it.
+            record: of the image.
             name: a tag or a short digest; None if ECR no longer lists the image, so that only its ledger counts.
-
-        Raises:
-            UnreadableItemError: the item cannot be parsed.
         """
-        record = image_record(item)
         self._ledger += record.ledger
         if name is None:
             return
@@ -135,33 +126,6 @@ class SummaryBuilder:
             self._overdue_worst,
             self._ignored,
         )
-
-
-def summarize(
-    images: Iterable[tuple[str, RememberedScan, Item]],
-    summary: SummaryBuilder,
-    name_of: Callable[[str], str | None],
-) -> Iterator[tuple[str, RememberedScan, bool]]:
-    """Add images to the summary of their repository while they are read for another purpose.
-
-    An image whose findings cannot be parsed is not counted.
-
-    Args:
-        images: the digests, what is remembered of the scans, and the reporter's items, {} if there is none.
-        summary: takes the findings.
-        name_of: returns the name of an image; None if ECR no longer lists it.
-
-    Yields:
-        The digest, what is remembered of the scans, and whether a deadline has passed that was not yet reported.
-    """
-    for digest, scan, item in images:
-        try:
-            if item:
-                summary.add_image(item, name_of(digest))
-        except UnreadableItemError as error:
-            extra = {"repository": summary.repository, "digest": digest, "reason": repr(error)}
-            logger.warning("the remembered findings of an image cannot be read; they are not counted", extra=extra)
-        yield digest, scan, 0 < number(item, "due_at") <= to_seconds(summary.updated_at)
 
 
 def summary_item(registry: RegistryId, summary: RepositorySummary, now: datetime) -> Item:
@@ -221,12 +185,10 @@ def _key(registry: RegistryId) -> str:
 
 
 def _summary(item: Item) -> RepositorySummary | None:
-    data, repository = item.get("data"), text(item, "repository")
-    if not isinstance(data, bytes):
-        return None
-    try:
-        return decode(RepositorySummary, unpack(data))._replace(repository=repository)
-    except UnreadableItemError as error:
-        extra = {"repository": repository, "reason": str(error)}
-        logger.warning("the summary of a repository cannot be read", extra=extra)
-        return None
+    """Return the summary of an item; None if it cannot be parsed, or there is none."""
+    found = [item] if "data" in item else []
+    return next(readable(found, _parse, repository=text(item, "repository")), None)
+
+
+def _parse(item: Item) -> RepositorySummary:
+    return decode(RepositorySummary, unpack(item["data"]))._replace(repository=text(item, "repository"))

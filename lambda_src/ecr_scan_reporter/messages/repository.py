@@ -6,8 +6,10 @@ from typing import NamedTuple
 
 from ecr_scan_reporter.errors import MessageError
 from ecr_scan_reporter.memory.coverage import Coverage
+from ecr_scan_reporter.models.images import RegistryId
 
 VERSION = 1
+_EXAMPLE = f'expected {{"version": {VERSION}, "account": "<id>", "region": "<name>", "repository": "<name>"}}'
 # The type of each optional field except the coverage, and its value in words.
 _OPTIONAL: Mapping[str, tuple[type, str]] = {
     "after": (str, "a digest or no value"),
@@ -24,6 +26,7 @@ class RepositoryMessage(NamedTuple):
     processed so far.
 
     Args:
+        registry: that the repository is in.
         repository: its name.
         after: the digest of the last image that was processed, in the order of the digests; "" if none was.
         stalled: how many invocations in a row made no progress.
@@ -38,6 +41,7 @@ class RepositoryMessage(NamedTuple):
         unscheduled: whether the runs of the schedule leave the repository out, so that it is no part of a pass.
     """
 
+    registry: RegistryId
     repository: str
     after: str = ""
     stalled: int = 0
@@ -50,11 +54,12 @@ class RepositoryMessage(NamedTuple):
     unscheduled: bool = False
 
     def to_json(self) -> str:
-        """Return the message body, such as `{"version":1,"repository":"team-a/app"}`."""
+        """Return the message body: the version, the registry, the repository, and the other fields that are set."""
         values = {name: value for name, value in self._asdict().items() if value != self._field_defaults.get(name)}
+        values = {"version": VERSION, **values.pop("registry")._asdict(), **values}
         if "coverage" in values:
             values["coverage"] = self.coverage.to_json()
-        return json.dumps({"version": VERSION, **values}, separators=(",", ":"))
+        return json.dumps(values, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, body: str) -> "RepositoryMessage":
@@ -63,21 +68,21 @@ class RepositoryMessage(NamedTuple):
         Raises:
             MessageError: the body is not JSON, has another version, or has an invalid field.
         """
-        example = f'expected {{"version": {VERSION}, "repository": "<name>"}}'
         try:
             message = json.loads(body)
         except (RecursionError, ValueError) as error:
-            raise MessageError(f"the message is not JSON ({error}); {example}") from error
+            raise MessageError(f"the message is not JSON ({error}); {_EXAMPLE}") from error
         if not isinstance(message, dict) or message.get("version") != VERSION:
-            raise MessageError(f"the message has an unknown version; {example}")
-        repository = message.get("repository")
-        if not isinstance(repository, str) or not repository:
-            raise MessageError(f"repository is {repository!r}; {example}")
+            raise MessageError(f"the message has an unknown version; {_EXAMPLE}")
+        for name in ("account", "region", "repository"):
+            value = message.get(name)
+            if not isinstance(value, str) or not value:
+                raise MessageError(f"{name} is {value!r}; {_EXAMPLE}")
         for name, (kind, expected) in _OPTIONAL.items():
             value = message.get(name, kind())
             if type(value) is not kind or (isinstance(value, int) and value < 0):
                 raise MessageError(f"{name} is {value!r}; expected {expected}")
-        values = {name: message[name] for name in cls._fields if name in message}
-        if "coverage" in values:
-            values["coverage"] = Coverage.from_json(values["coverage"])
-        return cls(**values)
+        values = {name: message[name] for name in ("repository", *_OPTIONAL) if name in message}
+        if "coverage" in message:
+            values["coverage"] = Coverage.from_json(message["coverage"])
+        return cls(RegistryId(message["account"], message["region"]), **values)

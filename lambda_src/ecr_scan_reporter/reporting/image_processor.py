@@ -13,7 +13,6 @@ from ecr_scan_reporter.errors import AwsError, ConditionError, FindingsNotReadEr
 from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord, Remembered
 from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Outbox, outbox_item, run_window
 from ecr_scan_reporter.memory.pushes import PushedImage, pushed_images
-from ecr_scan_reporter.memory.scans import asked_run
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.reporting.comparison.changes import (
     Absence,
@@ -181,8 +180,8 @@ class ImageProcessor:
         """
         remembered = self.memory.read(image)
         windows = {PUSH, INVENTORY, remembered.record.window} - {""}
-        if run := remembered.asked.get("run"):
-            windows.add(run_window(str(run)))
+        if run := remembered.asked.run:
+            windows.add(run_window(run))
         waiting = (window for window in sorted(windows) if self.outbox.holds(window, image))
         return Outcome(tuple(waiting))
 
@@ -191,7 +190,7 @@ class ImageProcessor:
         record = remembered.record
         if record.event_at and event.time.replace(microsecond=0) <= record.event_at:
             return Outcome(repeated=True)
-        run = asked_run(remembered.asked, record.event_at, event.time)
+        run = remembered.asked.run_of_scan(event.time, record.event_at)
         scan = read_scan(event, receives, self.ecr, self.own)
         match scan:
             case CompleteScan(at) if (
@@ -299,7 +298,7 @@ class ImageProcessor:
         pushed = _pushed(image, record, record, self.now)
         judged = self._judge(unchanged(decode_findings(remembered.findings)), image, record, pushed, self.now)
         reason = reason_without_scan(judged, self.settings)
-        if not reason and (not record.due_at or record.due_at > self.now):
+        if not reason and not record.newly_overdue(self.now):
             # It was reported in the meantime, or the image is gone or superseded.
             return Outcome(repeated=True)
         record, report = judged.update(record), None

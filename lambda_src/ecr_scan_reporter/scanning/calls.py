@@ -1,32 +1,21 @@
-"""Calls ECR for many images concurrently, at the rate that ECR allows, and recognizes the daily quota of scans."""
+"""Calls ECR for many images concurrently, at the rate that ECR allows, which AWS does not publish."""
 
-import logging
+import random
 import threading
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import Executor
-from contextlib import suppress
 from functools import partial
-from typing import NamedTuple
+from typing import TypeVar
 
 from ecr_scan_reporter.aws.deadline import Deadline
-from ecr_scan_reporter.aws.ecr import EcrRegistry
-from ecr_scan_reporter.errors import (
-    DeadlineExceededError,
-    ImageNotFoundError,
-    ImageRejectedError,
-    ScanQuotaExceededError,
-    ThrottledError,
-    TransientError,
-)
-from ecr_scan_reporter.models.scans import Scan, StartOutcome
-from ecr_scan_reporter.scanning.rate_limiter import AdaptiveRateLimiter
-from ecr_scan_reporter.scanning.tally import Tally
+from ecr_scan_reporter.errors import DeadlineExceededError, ThrottledError, TransientError
+from ecr_scan_reporter.scanning.context import ScanContext
+from ecr_scan_reporter.shared import clock
 from ecr_scan_reporter.shared.concurrency import concurrent_map
 
-logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 # Calls per second to begin with. The limiters find the rates that ECR allows.
-FIRST_LOOK_UP_RATE, _FIRST_START_RATE = 800.0, 100.0
+FIRST_LOOK_UP_RATE, FIRST_START_RATE = 800.0, 100.0
 # A call that fails is repeated after all others were made. After this many rounds in which no call succeeded, the
 # failures are those of the images. Before each of these rounds there is a pause; seconds, doubled each time.
 _ROUNDS_WITHOUT_SUCCESS = 5
@@ -34,118 +23,129 @@ RETRY_PAUSE = 0.2
 # If at most this share of the calls in a round failed, ECR is healthy, and the failures concern these images alone.
 _FEW = 0.1
 
-
-class QuotaDetector:
-    """Distinguishes the account's daily quota of scans from a limit that concerns one image.
-
-    ECR returns LimitExceededException for both, and AWS documents only the message of the limit per image. The quota
-    is assumed once this many images in a row were rejected, in whichever repositories. The detector is shared by all
-    messages of an execution environment, because a repository may have only one due image.
-    """
-
-    _REJECTIONS = 3
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._in_a_row = 0
-
-    def accepted(self) -> None:
-        """Record a scan that was started."""
-        with self._lock:
-            self._in_a_row = 0
-
-    def rejected(self) -> bool:
-        """Record a rejected scan; return whether the quota is the reason."""
-        with self._lock:
-            self._in_a_row += 1
-            return self._in_a_row >= self._REJECTIONS
+# Calls per second. The rate that ECR allows is not published, so these only bound the search for it.
+_MIN_RATE = 0.2
+_MAX_RATE = 1000.0
+# Each success adds calls per second to the rate: the first number while ECR throttles nothing (the rate doubles within
+# a second or two), the second one after it throttled (3 % per second), until this many calls in a row succeeded.
+_FAST_INCREASE = 2.0
+_SLOW_INCREASE = 0.03
+_SUCCESSES_UNTIL_FAST = 200
+# A throttled call multiplies the rate by this factor.
+_DECREASE_FACTOR = 0.7
+# This many failed calls in a row count as throttling, whatever their error code.
+_FAILURES_UNTIL_DECREASE = 8
+# Seconds: the longest pause after the first throttled call. It doubles with each further one, up to the maximum.
+# Throttled calls that were in flight at the same time count once. No float holds 2 to the power of 1,024, so the
+# exponent has a bound as well.
+_FIRST_PAUSE = 0.1
+_MAX_PAUSE = 20.0
+_MAX_DOUBLINGS = 10
 
 
-class LookUps(NamedTuple):
-    """The results of looking up the last scans of images.
+class AdaptiveRateLimiter:
+    """Spaces out the calls of all threads.
+
+    The rate follows additive increase and multiplicative decrease. After a throttled call, all threads pause:
+    exponential backoff with full jitter (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/).
 
     Args:
-        scans: the last scan (None: never scanned) by digest of every image that was read in time.
-        gone: the digests of images that were deleted in the meantime.
-        failed: the digests of images whose look-up failed for good.
+        first_rate: calls per second to begin with.
+        jitter: returns a random number from 0 to 1.
     """
 
-    scans: dict[str, Scan | None]
-    gone: set[str]
-    failed: set[str]
+    def __init__(self, first_rate: float, jitter: Callable[[], float] = random.random) -> None:
+        self._rate, self._jitter = first_rate, jitter
+        self._lock = threading.Lock()
+        self._next_slot = clock.monotonic()
+        self._decreased_at = float("-inf")
+        self._successes_in_a_row = _SUCCESSES_UNTIL_FAST
+        self._failures_in_a_row = self._decreases_in_a_row = 0
+
+    def call(self, function: Callable[[], T], deadline: Deadline, *, adapt: bool = True) -> T:
+        """Call `function` in its slot and return its result; a call that raises is not repeated.
+
+        Args:
+            function: makes the call.
+            deadline: no call waits past it.
+            adapt: whether a failure may lower the rate; False if failures are known to concern single images.
+
+        Raises:
+            DeadlineExceededError: the slot is after the deadline.
+            TransientError: from `function`; it may lower the rate.
+            Exception: from `function`.
+        """
+        started = self._acquire_slot(deadline)
+        try:
+            result = function()
+        except TransientError as error:
+            if adapt:
+                self._on_failure(started, isinstance(error, ThrottledError))
+            raise
+        self._on_success()
+        return result
+
+    def pause(self, seconds: float) -> None:
+        """Let the next call wait at least this many seconds."""
+        with self._lock:
+            self._next_slot = max(self._next_slot, clock.monotonic() + seconds)
+
+    def _acquire_slot(self, deadline: Deadline) -> float:
+        while True:
+            with self._lock:
+                now, decreased_at = clock.monotonic(), self._decreased_at
+                slot = max(now, self._next_slot)
+                if slot >= deadline.at:
+                    raise DeadlineExceededError("the invocation has no time left at the rate that ECR allows")
+                self._next_slot = slot + 1 / self._rate
+            # Asked again, because other threads may have had their turn in the meantime.
+            wait = slot - clock.monotonic()
+            if wait > 0:
+                clock.sleep(wait)
+            with self._lock:
+                # If the rate was lowered while this thread slept, its slot is void: reserve a new one.
+                if self._decreased_at == decreased_at:
+                    return clock.monotonic()
+
+    def _on_failure(self, started: float, throttled: bool) -> None:
+        with self._lock:
+            self._failures_in_a_row += 1
+            if not throttled and self._failures_in_a_row < _FAILURES_UNTIL_DECREASE:
+                return  # as far as can be seen, this concerns one image
+            if started <= self._decreased_at:
+                return  # sent before the last decrease took effect: it says nothing new
+            now = clock.monotonic()
+            self._decreased_at = now
+            self._successes_in_a_row = 0
+            self._rate = max(self._rate * _DECREASE_FACTOR, _MIN_RATE)
+            doublings = min(self._decreases_in_a_row, _MAX_DOUBLINGS)
+            self._decreases_in_a_row += 1
+            pause = self._jitter() * min(_FIRST_PAUSE * 2**doublings, _MAX_PAUSE)
+            self._next_slot = now + 1 / self._rate + pause
+
+    def _on_success(self) -> None:
+        with self._lock:
+            self._failures_in_a_row = self._decreases_in_a_row = 0
+            self._successes_in_a_row += 1
+            fast = self._successes_in_a_row > _SUCCESSES_UNTIL_FAST
+            self._rate = min(self._rate + (_FAST_INCREASE if fast else _SLOW_INCREASE), _MAX_RATE)
 
 
 class ImageCalls:
-    """The calls to ECR for the images of one repository in one invocation.
+    """The calls of one operation of ECR for the images of one repository, in one invocation.
+
+    Each has a limiter of its own, so that no registry slows down another.
 
     Args:
-        ecr: the registry.
-        pool: threads for the calls.
-        quota: recognizes the daily quota of scans.
-        deadline: of the calls.
-        tally: names the repository, and counts outcomes and failures.
+        context: names the repository.
+        first_rate: calls per second to begin with.
     """
 
-    def __init__(
-        self, ecr: EcrRegistry, pool: Executor, quota: QuotaDetector, deadline: Deadline, tally: Tally
-    ) -> None:
-        self._ecr, self._pool, self._quota, self._deadline, self._tally = ecr, pool, quota, deadline, tally
-        self._look_ups = AdaptiveRateLimiter(FIRST_LOOK_UP_RATE, deadline.clock)
-        self._starts = AdaptiveRateLimiter(_FIRST_START_RATE, deadline.clock)
+    def __init__(self, context: ScanContext, first_rate: float) -> None:
+        self._pool, self._tally = context.deps.pool, context.tally
+        self._limiter = AdaptiveRateLimiter(first_rate)
 
-    def look_up(self, digests: Sequence[str]) -> LookUps:
-        """Look up the last scans of images; this ends when half of the remaining time is over.
-
-        Raises:
-            AwsError: ECR rejected a call for a reason that concerns the whole repository.
-        """
-        found = LookUps({}, set(), set())
-
-        def look_up(digest: str) -> None:
-            try:
-                found.scans[digest] = self._ecr.last_scan(self._tally.repository, digest)
-            except ImageNotFoundError:
-                self._tally.count(StartOutcome.IMAGE_NOT_FOUND)
-                found.gone.add(digest)
-            except ImageRejectedError as error:
-                self._tally.fail(digest, error.code, str(error))
-                found.failed.add(digest)
-
-        with suppress(DeadlineExceededError):  # go on with what was read in time
-            found.failed.update(self._run(look_up, digests, self._look_ups, self._deadline.halfway()))
-        return found
-
-    def start(self, digests: Sequence[str]) -> None:
-        """Start the scans of images.
-
-        Raises:
-            DeadlineExceededError: the time was too short; calls in flight have ended.
-            ScanQuotaExceededError: the account has no scans left today.
-            ManualScanningDisabledError: the registry uses enhanced scanning.
-            AwsError: ECR rejected a call for a reason that concerns the whole repository.
-        """
-        self._run(self._start, digests, self._starts, self._deadline)
-
-    def _start(self, digest: str) -> None:
-        repository = self._tally.repository
-        try:
-            outcome = self._ecr.start_scan(repository, digest)
-        except ImageRejectedError as error:
-            self._tally.fail(digest, error.code, str(error))
-            return
-        except ScanQuotaExceededError as error:
-            if self._quota.rejected():
-                raise
-            self._tally.fail(digest, error.code, str(error))
-            return
-        if outcome is StartOutcome.STARTED:
-            self._quota.accepted()
-        self._tally.count_start(digest, outcome)
-        logger.info("scan requested", extra={"repository": repository, "digest": digest, "outcome": outcome})
-
-    def _run(
-        self, call: Callable[[str], None], digests: Sequence[str], limiter: AdaptiveRateLimiter, deadline: Deadline
-    ) -> Collection[str]:
+    def run(self, call: Callable[[str], None], digests: Sequence[str], deadline: Deadline) -> Collection[str]:
         """Call `call` for each digest; repeat the calls that fail, after all others were made.
 
         Returns:
@@ -158,7 +158,7 @@ class ImageCalls:
 
         def attempt(digest: str, adapt: bool) -> TransientError | None:
             try:
-                limiter.call(partial(call, digest), deadline, adapt=adapt)
+                self._limiter.call(partial(call, digest), deadline, adapt=adapt)
             except TransientError as error:
                 if isinstance(error, ThrottledError):
                     self._tally.throttle()
@@ -171,11 +171,11 @@ class ImageCalls:
             failures = {digest: error for digest, error in zip(pending, errors, strict=True) if error}
             adapt = adapt and len(failures) > _FEW * len(pending)
             if len(failures) == len(pending):
-                limiter.pause(RETRY_PAUSE * 2**rounds_without_success)
+                self._limiter.pause(RETRY_PAUSE * 2**rounds_without_success)
                 rounds_without_success += 1
             else:
                 rounds_without_success = 0
             pending = list(failures)
         for digest in pending:
-            self._tally.fail(digest, failures[digest].code, str(failures[digest]))
+            self._tally.fail(digest, failures[digest])
         return pending

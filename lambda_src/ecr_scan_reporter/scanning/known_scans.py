@@ -1,23 +1,23 @@
-"""Reads the last scans from memory, so that images that are not due cost no call, and remembers the answers of ECR."""
+"""What memory and ECR know of the last scan of each image, what is decided from it, and the sums over a repository."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from datetime import datetime
+from typing import NamedTuple
 from zlib import crc32
 
 from ecr_scan_reporter.errors import AwsError
-from ecr_scan_reporter.memory.coverage import Coverage
+from ecr_scan_reporter.memory.coverage import Coverage, CoverageReason
 from ecr_scan_reporter.memory.items import to_seconds
 from ecr_scan_reporter.memory.scans import RememberedScan, ScanMemory
 from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
-from ecr_scan_reporter.memory.summaries import SummaryBuilder, summarize, summary_item
-from ecr_scan_reporter.models.scan_statuses import UNSUPPORTED_TYPE
+from ecr_scan_reporter.memory.summaries import SummaryBuilder, summary_item
+from ecr_scan_reporter.models.scan_statuses import ACTIVE, EXPIRED, FAILED, UNSUPPORTED_TYPE
 from ecr_scan_reporter.models.scans import Scan, StartOutcome
 from ecr_scan_reporter.scanning.context import ScanContext
-from ecr_scan_reporter.scanning.listing import Candidate, Candidates, Chunk
-from ecr_scan_reporter.scanning.standing import ImageStanding
-from ecr_scan_reporter.scanning.tally import Tally
+from ecr_scan_reporter.scanning.images import Candidate, Candidates, Chunk, Decision, ScanRules
 from ecr_scan_reporter.shared.concurrency import chunked
 
 logger = logging.getLogger(__name__)
@@ -31,22 +31,88 @@ _IMAGES_PER_RANGE = 2000
 _IMAGES_PER_WRITE = 25
 
 
+class ImageStanding(NamedTuple):
+    """What is known of the last scan of an image, and what is decided.
+
+    Args:
+        image: the image.
+        source: which of "ECR", "DescribeImages" and "memory" settles its last scan; "" if none does, because memory
+            shows that the image may be due, and the look-up failed or was not made.
+        scan: the last one, as the source names it; without a source, as it is remembered. None if there is none.
+        dated: the same, with the remembered date if the scan has none.
+        decision: from `dated`.
+        remembered: what is remembered of the image's scans; None if nothing is.
+        started: whether a scan was started now.
+    """
+
+    image: Candidate
+    source: str
+    scan: Scan | None
+    dated: Scan | None
+    decision: Decision
+    remembered: RememberedScan | None
+    started: bool = False
+
+    @property
+    def due(self) -> bool:
+        """Whether the image is to be scanned now."""
+        return bool(self.source) and self.decision.due
+
+    def scanned_at(self, rules: ScanRules) -> int | None:
+        """Return when the image was last scanned (Unix seconds); 0 if that is not known.
+
+        An image that enhanced scanning monitors is as if it were scanned now. None for one that cannot be scanned and
+        has no date: it would put its repository first in every run.
+        """
+        if self._scanned_now(rules):
+            return to_seconds(rules.now)
+        if self.scan is None:
+            return 0
+        cannot_be_scanned = self.scan.archived or self.scan.unsupported
+        return None if cannot_be_scanned and not self.scan.completed_at else to_seconds(self.scan.completed_at)
+
+    def waiting_since(self, rules: ScanRules) -> int:
+        """Return the start of the image's wait for a scan (Unix seconds): its last scan, or else its push.
+
+        0 for an image without any date, and for one that waits for none: an archived or an unsupported one.
+        """
+        if self._scanned_now(rules):
+            return to_seconds(rules.now)
+        if self.scan and self.dated:
+            waits = not self.scan.archived and (self.scan.completed_at or not self.scan.unsupported)
+            return to_seconds(self.dated.completed_at) if waits else 0
+        if self.source:
+            return self.image.pushed_at
+        # Memory knows of no scan. One that was asked for may have ended since then.
+        return (to_seconds(self.remembered.asked_at) or self.image.pushed_at) if self.remembered else 0
+
+    def reason(self, rules: ScanRules, *, quota_reached: bool) -> CoverageReason:
+        """Return whether the image is covered, and if not, why; a scan that was started now has no result yet."""
+        if not self.source and not self.remembered:
+            return CoverageReason.UNKNOWN
+        reason = coverage_reason(self.scan, self.remembered, rules.cutoff, enhanced=rules.enhanced)
+        waits = quota_reached and reason is not CoverageReason.IN_TIME and not self.started and self.decision.due
+        return CoverageReason.QUOTA if waits else reason
+
+    def _scanned_now(self, rules: ScanRules) -> bool:
+        return self.started or bool(rules.enhanced and self.scan and self.scan.status == ACTIVE)
+
+
 class KnownScans:
     """The memory of one repository in one invocation, which is read a chunk of images at a time.
 
     Args:
         context: names the repository.
-        tally: is told when memory fails.
 
     Attributes:
         overdue: the digests of the chunk's images with a finding whose deadline has passed, and that was not yet
             reported as overdue.
     """
 
-    def __init__(self, context: ScanContext, tally: Tally) -> None:
-        self._context, self._rules, self._tally = context, context.rules, tally
+    def __init__(self, context: ScanContext) -> None:
+        self._context, self._rules, self._tally = context, context.rules, context.tally
         self._repository, self._now = context.repository, context.now
-        self._memory = ScanMemory(context.deps.table, context.deps.ecr.id)
+        self._memory = ScanMemory(context.deps.table, context.registry)
         # Without memory, every image is looked up.
         self._available = True
         self.overdue = frozenset[str]()
@@ -54,14 +120,16 @@ class KnownScans:
         self._read_until = context.message.after
         self._summary = SummaryBuilder(self._repository, self._now)
         self._spot_checks = 0
-        self._writes: list[Future[None]] = []
 
-    def read(self, chunk: Chunk, name_of: Callable[[str], str | None]) -> None:
+    def read(self, chunk: Chunk, name_of: Callable[[str], str | None]) -> dict[str, ImageStanding]:
         """Read the memory of the next images, and forget the ones before.
 
         Args:
             chunk: the next images.
             name_of: returns the name of an image; None if it is not listed.
+
+        Returns:
+            How the images stand, by digest, as far as DescribeImages and memory settle it.
 
         Raises:
             DeadlineExceededError: memory knows too many images for the remaining time.
@@ -69,14 +137,18 @@ class KnownScans:
         wanted = frozenset(image.digest for image in chunk.images)
         until = "" if chunk.last else chunk.images[-1].digest
         self._remembered, self.overdue = {}, frozenset()
-        scans, overdue = dict[str, RememberedScan](), list[str]()
-        for digest, scan, is_overdue in self._summarized(self._read_until, until, name_of):
-            if digest in wanted:
-                scans[digest] = scan
-                if is_overdue:
-                    overdue.append(digest)
+        read = [image for image in self._summarized(self._read_until, until, name_of) if image[0] in wanted]
         if self._available:
-            self._remembered, self.overdue, self._read_until = scans, frozenset(overdue), until
+            self._remembered = {digest: scan for digest, scan, _ in read}
+            self.overdue = frozenset(digest for digest, _, overdue in read if overdue)
+            self._read_until = until
+        found = {image.digest: self._from_memory(image) for image in chunk.images}
+        checked = [digest for digest, known in found.items() if known.source and self._is_spot_check(digest)]
+        for digest in checked[: _MAX_SPOT_CHECKS - self._spot_checks]:
+            if digest in self._remembered:
+                found[digest] = found[digest]._replace(source="")
+                self._spot_checks += 1
+        return found
 
     def complete_summary(self, candidates: Candidates) -> None:
         """Read the memory of the images that the invocations before have processed: their findings count as well.
@@ -106,21 +178,13 @@ class KnownScans:
         if not self._available:
             return
         try:
-            for image in summarize(self._memory.scans(self._repository, after, until), self._summary, name_of):
+            for digest, scan, record in self._memory.scans(self._repository, after, until):
                 self._context.deadline.check(work)
-                yield image
+                if record:
+                    self._summary.add_image(record, name_of(digest))
+                yield digest, scan, record is not None and record.newly_overdue(self._now)
         except AwsError as error:
             self._give_up(error)
-
-    def standings(self, images: Iterable[Candidate]) -> dict[str, ImageStanding]:
-        """Return how the images of the chunk stand, by digest, as far as DescribeImages and memory settle it."""
-        found = {image.digest: self._from_memory(image) for image in images}
-        checked = [digest for digest, known in found.items() if known.source and self._is_spot_check(digest)]
-        for digest in checked[: _MAX_SPOT_CHECKS - self._spot_checks]:
-            if digest in self._remembered:
-                found[digest] = found[digest]._replace(source="")
-                self._spot_checks += 1
-        return found
 
     def _from_memory(self, image: Candidate) -> ImageStanding:
         remembered = self._remembered.get(image.digest)
@@ -141,32 +205,36 @@ class KnownScans:
         dated = _dated(scan, remembered)
         return ImageStanding(image, source, scan, dated, self._rules.decide(image.digest, dated), remembered)
 
-    def before_starts(self, due: Sequence[ImageStanding], looked_up: Iterable[ImageStanding]) -> None:
-        """Remember the answers of ECR, and the scans that are asked for next.
+    @contextmanager
+    def starting(self, due: Sequence[ImageStanding], looked_up: Iterable[ImageStanding]) -> Iterator[None]:
+        """Remember the answers of ECR, and the scans that are asked for in the body; afterwards, take back some.
+
+        Otherwise, an image whose scan ECR did not start would be skipped for a day, or a later scan by someone else
+        would be taken for this run's. At the end, everything is remembered.
 
         Args:
-            due: the images whose scans are asked for next.
+            due: the images whose scans are asked for.
             looked_up: those of the others that ECR was asked about.
         """
         self._wait(self._write(_scans(due), asked=True))
         others = [standing for standing in looked_up if not standing.due]
         in_progress, ended = filter(self._is_unknown_in_progress, others), filter(self._saves_look_up, others)
-        self._writes = self._write(_scans(ended), asked=False) + self._write(_scans(in_progress), asked=True, run="")
+        writes = self._write(_scans(ended), asked=False) + self._write(_scans(in_progress), asked=True, run="")
+        try:
+            yield
+        finally:
+            self._wait(writes + self._take_back(due))
 
-    def after_starts(self, due: Sequence[ImageStanding]) -> None:
-        """Wait until everything is remembered, and take back what ECR did not start.
-
-        Otherwise, an image would be skipped for a day, or a later scan by someone else would be taken for this run's.
-        """
+    def _take_back(self, due: Sequence[ImageStanding]) -> list[Future[None]]:
+        """Begin to remember what ECR did not start, and what it cannot scan."""
         unsupported, not_started = dict[str, Scan | None](), dict[str, Scan | None]()
         for digest, scan in _scans(due).items():
-            outcome = self._tally.rejected.get(digest)
-            if outcome is StartOutcome.UNSUPPORTED_TYPE:
+            answer = self._tally.answers.get(digest)
+            if answer is StartOutcome.UNSUPPORTED_TYPE:
                 unsupported[digest] = Scan(UNSUPPORTED_TYPE)
-            elif digest not in self._tally.started and outcome is not StartOutcome.SCANNED_WITHIN_24_HOURS:
+            elif answer not in (StartOutcome.STARTED, StartOutcome.SCANNED_WITHIN_24_HOURS):
                 not_started[digest] = scan
-        writes = self._write(unsupported, asked=True, run="") + self._write(not_started, asked=False)
-        self._wait(self._writes + writes)
+        return self._write(unsupported, asked=True, run="") + self._write(not_started, asked=False)
 
     def finish(self, state: RepositoryState, coverage: Coverage) -> None:
         """Remember the repository after the run, and the summary of its findings.
@@ -177,10 +245,10 @@ class KnownScans:
         """
         if not self._available:
             return
-        deps = self._context.deps
+        table, registry = self._context.deps.table, self._context.registry
         try:
-            item = summary_item(deps.ecr.id, self._summary.build(coverage), self._now)
-            StateMemory(deps.table, deps.ecr.id).remember(state, self._now, item)
+            item = summary_item(registry, self._summary.build(coverage), self._now)
+            StateMemory(table, registry).remember(state, self._now, item)
         except AwsError as error:
             self._give_up(error)
 
@@ -194,7 +262,7 @@ class KnownScans:
             self._context.deps.writers.submit(
                 remember, repository, part, part if asked else (), run, self._now, self._remembered
             )
-            for part in map(dict, chunked(list(scans.items()), _IMAGES_PER_WRITE))
+            for part in map(dict, chunked(scans.items(), _IMAGES_PER_WRITE))
         ]
 
     def _wait(self, writes: Iterable[Future[None]]) -> None:
@@ -230,6 +298,98 @@ class KnownScans:
         self._tally.memory_failed()
         extra = {"repository": self._repository, "reason": str(error)}
         logger.warning("memory is not available; this invocation goes on without it", extra=extra)
+
+
+class ScanSums(NamedTuple):
+    """Sums over images. Times are Unix seconds.
+
+    Args:
+        oldest: the time of the oldest last scan of any image; 0 if an image has no date, None if there is no image.
+        waiting_since: the last scan (or the push, if never scanned) of the image that has waited longest; images
+            without a date are left out. 0 if none has one.
+        coverage: of the images.
+    """
+
+    oldest: int | None
+    waiting_since: int
+    coverage: Coverage
+
+    def merge(self, other: "ScanSums") -> "ScanSums":
+        """Return the sums over these images and others."""
+        return ScanSums(
+            min((date for date in (self.oldest, other.oldest) if date is not None), default=None),
+            min(filter(None, (self.waiting_since, other.waiting_since)), default=0),
+            self.coverage.merge(other.coverage),
+        )
+
+
+def sum_up(standings: Collection[ImageStanding], rules: ScanRules, *, quota_reached: bool) -> ScanSums:
+    """Return the sums over images.
+
+    Args:
+        standings: of the images.
+        rules: when an image is due.
+        quota_reached: whether the daily quota is why due images were not started.
+    """
+    dates = (standing.scanned_at(rules) for standing in standings)
+    waits = (standing.waiting_since(rules) for standing in standings)
+    coverage = Coverage()
+    for standing in standings:
+        coverage = coverage.add(standing.reason(rules, quota_reached=quota_reached), standing.image.name)
+    return ScanSums(
+        oldest=min((date for date in dates if date is not None), default=None),
+        waiting_since=min(filter(None, waits), default=0),
+        coverage=coverage,
+    )
+
+
+def coverage_reason(
+    scan: Scan | None, remembered: RememberedScan | None, cutoff: datetime, *, enhanced: bool = False
+) -> CoverageReason:
+    """Return whether an image is covered, judged by its last complete scan, and if not, why.
+
+    A scan in progress has no result yet: the image counts as what it was before.
+
+    Args:
+        scan: the last one; None if the image was never scanned.
+        remembered: what is remembered of the image's scans.
+        cutoff: a complete scan after this time (aware) is in time.
+        enhanced: whether the registry uses enhanced scanning, which monitors an ACTIVE image even if its last scan is
+            old.
+    """
+    if enhanced and scan and scan.status == ACTIVE:
+        return CoverageReason.IN_TIME
+    if scan and scan.archived:
+        return CoverageReason.ARCHIVED
+    dates = list(_complete_scans(scan, remembered))
+    if dates and max(dates) > cutoff:
+        return CoverageReason.IN_TIME
+    ended = _last_ended(scan, remembered)
+    if ended and ended.status == EXPIRED:
+        return CoverageReason.EXPIRED
+    if ended and ended.unsupported:
+        return CoverageReason.UNSUPPORTED
+    if ended and ended.status == FAILED:
+        return CoverageReason.FAILED
+    return CoverageReason.TOO_OLD if dates else CoverageReason.NEVER_SCANNED
+
+
+def _complete_scans(scan: Scan | None, remembered: RememberedScan | None) -> Iterator[datetime]:
+    """Yield when the known complete scans ended. A scan with a date and an unknown status counts as complete."""
+    for last in (scan, remembered.scan, remembered.named) if remembered else (scan,):
+        complete = last and not (last.in_progress or last.status == FAILED or last.unsupported)
+        if last and complete and last.completed_at:
+            yield last.completed_at
+    if remembered and remembered.complete_at:
+        yield remembered.complete_at
+
+
+def _last_ended(scan: Scan | None, remembered: RememberedScan | None) -> Scan | None:
+    """Return the last scan; if it is in progress, the one before, as far as it is remembered."""
+    if not scan or not scan.in_progress:
+        return scan
+    before = (remembered.scan, remembered.named) if remembered else ()
+    return next((last for last in before if last and not last.in_progress), None)
 
 
 def _scans(standings: Iterable[ImageStanding]) -> dict[str, Scan | None]:

@@ -7,32 +7,33 @@ even if images are pushed or deleted in between.
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any
 
 from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.errors import (
     DeadlineExceededError,
+    ImageNotFoundError,
+    ImageRejectedError,
     ManualScanningDisabledError,
+    MessageError,
     RegistryError,
     RepositoryNotFoundError,
     ScanQuotaExceededError,
     TransientError,
 )
+from ecr_scan_reporter.memory.indexes import index_children
 from ecr_scan_reporter.memory.items import to_time
 from ecr_scan_reporter.memory.states import RepositoryState
 from ecr_scan_reporter.messages.overdue import OverdueMessage
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.models.scan_statuses import ARCHIVED, KNOWN_STATUSES, UNSUPPORTED_TYPE
 from ecr_scan_reporter.models.scans import Scan, StartOutcome
-from ecr_scan_reporter.scanning.calls import ImageCalls
-from ecr_scan_reporter.scanning.context import ScanContext, ScanDependencies
-from ecr_scan_reporter.scanning.decisions import Decision, scan_priority
-from ecr_scan_reporter.scanning.known_scans import KnownScans
-from ecr_scan_reporter.scanning.listing import Listing, SkippedImage, list_images
-from ecr_scan_reporter.scanning.standing import ImageStanding, ScanSums, sum_up
-from ecr_scan_reporter.scanning.tally import Tally
+from ecr_scan_reporter.scanning.calls import FIRST_LOOK_UP_RATE, FIRST_START_RATE, ImageCalls
+from ecr_scan_reporter.scanning.context import ScanContext, ScanDependencies, Tally
+from ecr_scan_reporter.scanning.images import Decision, ImageSelector, Listing, SkippedImage, scan_priority
+from ecr_scan_reporter.scanning.known_scans import ImageStanding, KnownScans, ScanSums, sum_up
 
 logger = logging.getLogger(__name__)
 
@@ -63,8 +64,18 @@ def process_message(body: str, deps: ScanDependencies, deadline: Deadline, now: 
         AwsError: ECR or SQS rejected a call for a reason that concerns the whole repository.
     """
     message = RepositoryMessage.from_json(body)
-    continuation = RepositoryScan(ScanContext(message, deps, deadline, now)).run()
-    if continuation:
+    if message.registry != deps.ecr.id:
+        given, expected = ("/".join(registry) for registry in (message.registry, deps.ecr.id))
+        raise MessageError(f"the message names a repository of {given}; expected {expected}")
+    scan = RepositoryScan(ScanContext(message, deps, deadline, now, Tally(message.repository)))
+    interrupted = None
+    try:
+        scan.run()
+    except (DeadlineExceededError, TransientError) as error:
+        interrupted = str(error)
+    scan.log(interrupted)
+    if interrupted is not None:
+        continuation = scan.continuation(interrupted)
         deps.images_queue.send([continuation.to_json()], delay=CONTINUATION_DELAYS[continuation.stalled])
 
 
@@ -96,35 +107,22 @@ class RepositoryScan:
     """
 
     def __init__(self, context: ScanContext) -> None:
-        self._context, self._message, self._rules = context, context.message, context.rules
-        self._tally = Tally(context.repository)
-        deps = context.deps
-        self._calls = ImageCalls(deps.ecr, deps.pool, deps.quota, context.deadline, self._tally)
-        self._known = KnownScans(context, self._tally)
+        self._context, self._message, self._rules, self._tally = context, context.message, context.rules, context.tally
+        self._look_ups, self._starts = ImageCalls(context, FIRST_LOOK_UP_RATE), ImageCalls(context, FIRST_START_RATE)
+        self._known = KnownScans(context)
         self._resume_after = context.message.after
         self._sums = ScanSums(context.message.oldest, context.message.waiting_since, context.message.coverage)
         self.listing = Listing()
         self.stopped: RegistryError | None = None
 
-    def run(self) -> RepositoryMessage | None:
+    def run(self) -> None:
         """Start the scans that are due.
 
-        Returns:
-            The continuation, None if the repository is done.
-
         Raises:
-            DeadlineExceededError: this invocation and the ones before made no progress.
+            DeadlineExceededError: the time was too short; a continuation goes on with the other images.
+            TransientError: the same; ECR did not answer.
             AwsError: ECR or SQS rejected a call for a reason that concerns the whole repository.
         """
-        values: dict[str, Any] = {}
-        try:
-            self._scan()
-        except (DeadlineExceededError, TransientError) as error:
-            values = {"resume_after": self._resume_after, "interrupted": str(error)}
-        self._tally.log(self._context.deps.settings.name, {"coverage": self._sums.coverage.to_json(), **values})
-        return self._continuation(values["interrupted"]) if values else None
-
-    def _scan(self) -> None:
         with self._until_stopped():
             self.list_images()
         for chunk in self.chunks():
@@ -154,7 +152,16 @@ class RepositoryScan:
             DeadlineExceededError: the repository has too many images to list in the remaining time.
             AwsError: ECR rejected a call.
         """
-        self.listing = list_images(self._context, self._tally.memory_failed, skipped_images)
+        context, name = self._context, self._context.repository
+        deps, selector = context.deps, ImageSelector(context.deps.settings.selection, context.now, skipped_images)
+        for page in deps.ecr.image_pages(name):
+            selector.add(page)
+            context.deadline.check(f"listing {name}")
+        indexes = list(selector.index_tags) if selector.has_untagged else []
+        children = index_children(
+            deps.ecr, deps.table, name, indexes, context.now, context.deadline, self._tally.memory_failed
+        )
+        self.listing = Listing(selector.select(children), selector.skipped, selector.skipped_coverage)
 
     def chunks(self) -> Iterator[ScannedChunk]:
         """Yield the selected images, chunk by chunk, with what memory knows of them.
@@ -164,8 +171,7 @@ class RepositoryScan:
         """
         candidates = self.listing.candidates
         for images in candidates.chunks(CHUNK_SIZE, self._message.after):
-            self._known.read(images, candidates.name)
-            chunk = ScannedChunk(self._known.standings(images.images))
+            chunk = ScannedChunk(self._known.read(images, candidates.name))
             yield chunk
             number = len(chunk.standings)
             if chunk.read_until < number and not self.stopped:
@@ -179,10 +185,23 @@ class RepositoryScan:
         Raises:
             AwsError: ECR rejected a call for a reason that concerns the whole repository.
         """
+        scans: dict[str, Scan | None] = {}
+        failed: set[str] = set()
+
+        def look_up(digest: str) -> None:
+            try:
+                scans[digest] = self._context.deps.ecr.last_scan(self._context.repository, digest)
+            except ImageNotFoundError:
+                self._tally.count(StartOutcome.IMAGE_NOT_FOUND)
+                chunk.gone.add(digest)
+            except ImageRejectedError as error:
+                self._tally.fail(digest, error)
+                failed.add(digest)
+
         unknown = [digest for digest, standing in chunk.standings.items() if not standing.source]
-        found = self._calls.look_up(unknown)
-        ended = found.gone | found.failed
-        for digest, scan in found.scans.items():
+        with suppress(DeadlineExceededError):  # go on with what was read in half of the remaining time
+            failed.update(self._look_ups.run(look_up, unknown, self._context.deadline.halfway()))
+        for digest, scan in scans.items():
             chunk.standings[digest] = self._known.standing(chunk.standings[digest].image, "ECR", scan)
         for digest, standing in chunk.standings.items():
             scan = standing.scan
@@ -192,8 +211,9 @@ class RepositoryScan:
             if self._rules.enhanced and standing.decision.due:
                 # ECR starts all scans itself.
                 chunk.standings[digest] = standing._replace(decision=Decision.ENHANCED_SCANNING)
+        ended = chunk.gone | failed
         settled = [bool(standing.source) or digest in ended for digest, standing in chunk.standings.items()]
-        chunk.gone, chunk.read_until = found.gone, [*settled, False].index(False)
+        chunk.read_until = [*settled, False].index(False)
 
     def _start(self, chunk: ScannedChunk) -> None:
         """Start the scans that are due, the most urgent first.
@@ -206,11 +226,26 @@ class RepositoryScan:
         due = sorted(
             (standing for standing in standings if standing.due), key=lambda standing: scan_priority(standing.dated)
         )
-        self._known.before_starts(due, (standing for standing in standings if standing.source == "ECR"))
+        looked_up = (standing for standing in standings if standing.source == "ECR")
+        with self._known.starting(due, looked_up):
+            self._starts.run(self._start_scan, [standing.image.digest for standing in due], self._context.deadline)
+
+    def _start_scan(self, digest: str) -> None:
+        registry, repository, quota = self._context.registry, self._context.repository, self._context.deps.quota
         try:
-            self._calls.start([standing.image.digest for standing in due])
-        finally:
-            self._known.after_starts(due)
+            outcome = self._context.deps.ecr.start_scan(repository, digest)
+        except ImageRejectedError as error:
+            self._tally.fail(digest, error)
+            return
+        except ScanQuotaExceededError as error:
+            if quota.rejected(registry):
+                raise
+            self._tally.fail(digest, error)
+            return
+        if outcome is StartOutcome.STARTED:
+            quota.accepted(registry)
+        self._tally.count_start(digest, outcome)
+        logger.info("scan requested", extra={"repository": repository, "digest": digest, "outcome": outcome})
 
     def _settle(self, chunk: ScannedChunk) -> None:
         """Sum up the images that are processed for good: all of the chunk if no further scan can be started.
@@ -232,21 +267,19 @@ class RepositoryScan:
             self._tally.count_decisions(self.listing.skipped)
         self._tally.count_decisions(Counter(standing.decision for standing in chunk.read if standing.source), digests)
         quota_reached = isinstance(self.stopped, ScanQuotaExceededError)
-        present = [self._after_request(standing) for standing in processed if not self._is_gone(standing, chunk)]
+        answers = self._tally.answers
+        gone = chunk.gone | {digest for digest in digests if answers.get(digest) is StartOutcome.IMAGE_NOT_FOUND}
+        present = [self._after_request(standing) for standing in processed if standing.image.digest not in gone]
         self._sums = self._sums.merge(sum_up(present, self._rules, quota_reached=quota_reached))
         if digests:
             self._resume_after = digests[-1]
 
-    def _is_gone(self, standing: ImageStanding, chunk: ScannedChunk) -> bool:
-        digest = standing.image.digest
-        return digest in chunk.gone or self._tally.rejected.get(digest) is StartOutcome.IMAGE_NOT_FOUND
-
     def _after_request(self, standing: ImageStanding) -> ImageStanding:
         """Return how an image stands after the request to start its scan, if there was one."""
-        digest = standing.image.digest
-        if named := _REJECTED.get(self._tally.rejected.get(digest)):
+        answer = self._tally.answers.get(standing.image.digest)
+        if named := _REJECTED.get(answer):
             standing = self._known.standing(standing.image, standing.source, named)
-        return standing._replace(started=digest in self._tally.started)
+        return standing._replace(started=answer is StartOutcome.STARTED)
 
     def _report_stop(self) -> None:
         if self.stopped:
@@ -265,15 +298,27 @@ class RepositoryScan:
             repository=self._context.repository,
             oldest_scan=self._context.now if oldest is None else to_time(oldest),
             images=len(self.listing.candidates),
-            asked=message.asked + len(self._tally.started),
+            asked=message.asked + self._tally.started,
             run=message.run,
             waiting_since=to_time(self._sums.waiting_since),
             unscheduled=message.unscheduled,
         )
         self._known.finish(state, coverage)
 
-    def _continuation(self, reason: str) -> RepositoryMessage:
-        message, started = self._message, len(self._tally.started)
+    def log(self, interrupted: str | None) -> None:
+        """Log what happened to the images; `interrupted` says why others are left, None if none are."""
+        values: dict[str, Any] = {"coverage": self._sums.coverage.to_json()}
+        if interrupted is not None:
+            values |= {"resume_after": self._resume_after, "interrupted": interrupted}
+        self._tally.log(self._context.deps.settings.name, values)
+
+    def continuation(self, reason: str) -> RepositoryMessage:
+        """Return the message with which the next invocation goes on.
+
+        Raises:
+            DeadlineExceededError: this invocation and the ones before made no progress, for this reason.
+        """
+        message, started = self._message, self._tally.started
         stalled = 0 if started or self._resume_after != message.after else message.stalled + 1
         if stalled == len(CONTINUATION_DELAYS):
             raise DeadlineExceededError(f"{message.repository} made no progress in {stalled} invocations: {reason}")

@@ -1,4 +1,8 @@
-"""Starts a run: queues the repositories whose images are to be scanned, and measures the registry."""
+"""Starts a run: queues the repositories whose images are to be scanned, and measures the registry.
+
+A pass is complete when all repositories that a run queued were processed. A heartbeat writes between two runs for how
+long the next complete pass is overdue.
+"""
 
 import logging
 import random
@@ -12,19 +16,25 @@ from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.aws.metrics import embed
 from ecr_scan_reporter.aws.sqs import SqsQueue
 from ecr_scan_reporter.errors import AwsError, InputError, SettingError
-from ecr_scan_reporter.memory.runs import RunMemory
+from ecr_scan_reporter.memory.runs import OpenPass, RunMemory
 from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.memory.summaries import open_findings
 from ecr_scan_reporter.messages.repository import RepositoryMessage
-from ecr_scan_reporter.models.images import RegistryId
-from ecr_scan_reporter.scanning.passes import SECONDS, continue_pass, run_overdue, seconds_since
 from ecr_scan_reporter.settings import RepositoriesScannerSettings, compile_regexp
 from ecr_scan_reporter.shared.durations import LONG_AGO
+from ecr_scan_reporter.shared.schedules import HEARTBEAT_INTERVAL, Schedule
 
 logger = logging.getLogger(__name__)
 
+# The metrics in seconds, and those of open findings by severity.
+_SECONDS = frozenset({"OldestScanAge", "RunOverdue", "ScansOverdue"})
+_OPEN = {"CRITICAL": "OpenCritical", "HIGH": "OpenHigh", "MEDIUM": "OpenMedium", "LOW": "OpenLow"}
 # Between the start of a run and the scans.
 _SCANS_TAKE = timedelta(hours=1)
+# A longer gap between two heartbeats means that they were turned off deliberately, so the gap does not count as a
+# delay. The alarm on silence becomes INSUFFICIENT_DATA after three hours without one, and CloudWatch may take some
+# more to see it. So a pause is longer: a heartbeat that fails a few times resets no age before the alarm says so.
+_PAUSE = 6 * HEARTBEAT_INTERVAL
 
 
 class RunDependencies(NamedTuple):
@@ -67,7 +77,7 @@ def queue_repositories(event: Mapping[str, Any], deps: RunDependencies, now: dat
     matching = [name for name in names if repositories.matches(name)]
     run, metrics = _begin_run(matching, deps, now, whole=whole)
     messages = (
-        RepositoryMessage(name, run=run, enhanced=enhanced, unscheduled=not scheduled.matches(name))
+        RepositoryMessage(deps.ecr.id, name, run=run, enhanced=enhanced, unscheduled=not scheduled.matches(name))
         for name in matching
     )
     sent = deps.images_queue.send(message.to_json() for message in messages)
@@ -79,7 +89,7 @@ def queue_repositories(event: Mapping[str, Any], deps: RunDependencies, now: dat
             # Amazon Inspector scans again when a vulnerability becomes known, not after an age.
             for name in ("OldestScanAge", "ScansOverdue"):
                 metrics.pop(name, None)
-        extra |= embed(metrics, deps.settings.name, SECONDS)
+        extra |= embed(metrics, deps.settings.name, _SECONDS)
     logger.info("repositories queued", extra=extra)
     return counts
 
@@ -108,7 +118,7 @@ def _begin_run(
         if whole:
             queued = frozenset(repositories)
             metrics |= scan_ages(states, queued, settings, now)
-            if since := continue_pass(runs, states, queued, run, now):
+            if since := _continue_pass(runs, states, queued, run, now):
                 metrics |= run_overdue(since, settings.schedule, now)
             known.forget(state.repository for state in states if state.repository not in queued)
     except AwsError as error:
@@ -118,14 +128,13 @@ def _begin_run(
 
 
 def _open_findings(repositories: Collection[str], deps: RunDependencies) -> dict[str, float]:
+    """Return how many findings are open, by metric; nothing until the images scanner has summed up a repository."""
     try:
-        return open_by_severity(deps.table, deps.ecr.id, frozenset(repositories))
+        found = open_findings(deps.table, deps.ecr.id, frozenset(repositories))
     except AwsError as error:
         logger.warning("memory is not available; open findings are not counted", extra={"reason": str(error)})
         return {}
-
-
-_OPEN = {"CRITICAL": "OpenCritical", "HIGH": "OpenHigh", "MEDIUM": "OpenMedium", "LOW": "OpenLow"}
+    return {} if found is None else {name: found[severity] for severity, name in _OPEN.items()}
 
 
 def scan_ages(
@@ -142,14 +151,107 @@ def scan_ages(
     if not dates:
         return {}
     overdue_before = settings.max_age.before(now - settings.schedule.longest_interval - _SCANS_TAKE)
-    return {"OldestScanAge": seconds_since(min(dates), now), "ScansOverdue": seconds_since(min(dates), overdue_before)}
+    return {
+        "OldestScanAge": _seconds_since(min(dates), now),
+        "ScansOverdue": _seconds_since(min(dates), overdue_before),
+    }
 
 
-def open_by_severity(table: Table, registry: RegistryId, queued: Collection[str]) -> dict[str, float]:
-    """Return how many findings are open, by metric; nothing until the images scanner has summed up a repository.
+def _continue_pass(
+    memory: RunMemory, states: Collection[RepositoryState], queued: Collection[str], run: str, now: datetime
+) -> datetime | None:
+    """Begin a pass if the last one is complete; return when a pass was last complete, None if this is the first one.
+
+    A pass is complete when every repository that its run queued was processed by this run or a later one: a run may
+    take longer than the time to the next one, so a pass stays open until it is complete. A repository that was deleted
+    before it was processed does not hold the pass open: then all repositories that still exist were processed. The
+    first run after a pause of the schedule counts as one.
+    """
+    open_pass = memory.open_pass()
+    if open_pass is None:
+        memory.remember_open_pass(OpenPass(run, len(queued), now), now)
+        return None
+    visited, after_pause = _visited_repositories(open_pass, states), _is_after_pause(memory.last_heartbeat(), now)
+    if not open_pass.run:
+        # There was a heartbeat before the first run.
+        continued = open_pass._replace(run=run, repositories=len(queued))
+    elif len(visited) >= open_pass.repositories or visited.keys() >= set(queued):
+        continued = open_pass._replace(run=run, repositories=len(queued), since=max(visited.values(), default=now))
+    else:
+        # The states of repositories that are not queued any more are forgotten; the pass does not wait for them.
+        continued = open_pass._replace(repositories=min(open_pass.repositories, len(queued)))
+    if after_pause:
+        continued = continued._replace(since=now)
+    if continued != open_pass:
+        memory.remember_open_pass(continued, now)
+    if after_pause:
+        # Otherwise, every later run would be the first one after the pause if no heartbeat is scheduled any more.
+        memory.forget_heartbeat(now)
+    return continued.since
+
+
+def run_overdue(since: datetime, schedule: Schedule, now: datetime) -> dict[str, float]:
+    """Return for how many seconds the next complete pass is overdue; 0 if it is not.
+
+    Args:
+        since: when a pass was last complete (aware).
+        schedule: of the runs.
+        now: aware.
+    """
+    due = schedule.complete_by(since)
+    return {"RunOverdue": _seconds_since(due, now) if due else 0}
+
+
+def _is_after_pause(last_heartbeat: datetime | None, now: datetime) -> bool:
+    """Return whether the schedule was disabled for a while before `now`."""
+    return last_heartbeat is not None and now - last_heartbeat > _PAUSE
+
+
+def _visited_repositories(open_pass: OpenPass, states: Iterable[RepositoryState]) -> dict[str, datetime]:
+    """Return when each repository was processed, of those that were processed since the pass began.
+
+    A repository that only a run of another selection queued is not part of the pass. One that a run of the schedule
+    queued stays a part of it when it is deleted, or when the filter changes.
+    """
+    return {
+        state.repository: state.updated_at
+        for state in states
+        if state.run >= open_pass.run and state.updated_at and not state.unscheduled
+    }
+
+
+def _seconds_since(moment: datetime, now: datetime) -> float:
+    """Return the seconds from a moment until `now`; 0 if it is later."""
+    return max((now - moment).total_seconds(), 0.0)
+
+
+def write_heartbeat(deps: RunDependencies, now: datetime) -> dict[str, int]:
+    """Write for how many seconds a complete run is overdue, and start none.
+
+    An alarm cannot look back over the longest intervals between two runs; it can look at this number.
 
     Raises:
         AwsError: DynamoDB rejected a call.
     """
-    found = open_findings(table, registry, queued)
-    return {} if found is None else {name: found[severity] for severity, name in _OPEN.items()}
+    since = _last_complete_pass(RunMemory(deps.table, deps.ecr.id), StateMemory(deps.table, deps.ecr.id), now)
+    metrics = run_overdue(since, deps.settings.schedule, now)
+    logger.info("heartbeat", extra=embed(metrics, deps.settings.name, _SECONDS))
+    return {name: int(value) for name, value in metrics.items()}
+
+
+def _last_complete_pass(memory: RunMemory, states: StateMemory, now: datetime) -> datetime:
+    """Return when a pass was last complete, and remember the heartbeat.
+
+    The first heartbeat counts as one, and so does the first one after a pause, in which the schedule was disabled.
+    """
+    open_pass, last = memory.open_pass(), memory.last_heartbeat()
+    memory.remember_heartbeat(now)
+    if open_pass is None:
+        memory.remember_open_pass(OpenPass("", 0, now), now)
+        return now
+    visited = _visited_repositories(open_pass, states.states())
+    complete = open_pass.run and len(visited) >= open_pass.repositories
+    if _is_after_pause(last, now):
+        memory.remember_open_pass(OpenPass("", 0, now) if complete else open_pass._replace(since=now), now)
+        return now
+    return max(visited.values(), default=open_pass.since) if complete else open_pass.since

@@ -1,17 +1,19 @@
 """Runs calls concurrently in a pool of threads."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
+from itertools import islice
 from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def chunked(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+def chunked(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
     """Yield the items in chunks of at most `size`."""
-    return (items[start : start + size] for start in range(0, len(items), size))
+    rest = iter(items)
+    return iter(lambda: list(islice(rest, size)), [])
 
 
 def concurrent_map(pool: Executor, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:

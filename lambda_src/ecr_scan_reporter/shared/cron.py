@@ -5,8 +5,8 @@ https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-patte
 
 import re
 from calendar import monthrange
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -15,14 +15,13 @@ _EXPRESSION = re.compile(rf"CRON\({' '.join([_FIELD] * 6)}\)")
 _MONTH_NAMES = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _MONTHS = {name: number for number, name in enumerate(_MONTH_NAMES, 1)}
 _WEEKDAYS = {name: number for number, name in enumerate(("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"), 1)}
+_NO_NAMES: Mapping[str, int] = {}
 
+_DAY = timedelta(days=1)
 # Dates fall on the same days of the week every 28 years. One more year has the interval between two such cycles.
 _CYCLE = 29
-# The days between two runs of a schedule that has fewer than two days.
-_NO_INTERVAL = 366
-_NO_NAMES: Mapping[str, int] = {}
-# Has the ordinal 1.
-_FIRST_DAY = datetime(1, 1, 1, tzinfo=UTC)
+# Between two runs of a schedule that has fewer than two days.
+_NO_INTERVAL = 366 * _DAY
 
 
 class Cron(NamedTuple):
@@ -60,51 +59,37 @@ class Cron(NamedTuple):
             weekdays=fields[5],
             years=_numbers(fields[6], 1970, 2199),
         )
-        # Checks the fields of days.
-        cron._days_of(2000, 1)
+        # Checks the field of days.
+        list(cron._days([2000]))
         return cron
 
     def next_after(self, moment: datetime) -> datetime | None:
         """Return the first time after `moment` (aware) when a run starts; None if there is none."""
-        today = moment.astimezone(UTC).date()
-        days = self._days([year for year in self.years if year >= today.year])
-        starts = (
-            _FIRST_DAY + timedelta(days=day - 1) + at for day in days if day >= today.toordinal() for at in self.times
-        )
+        days = self._days(year for year in self.years if year >= moment.astimezone(UTC).year)
+        starts = (day + at for day in days if day + _DAY > moment for at in self.times)
         return next((start for start in starts if start > moment), None)
 
     def longest_interval(self) -> timedelta:
         """Return the longest time between two runs."""
         days = self._days(self.years[:_CYCLE])
-        most = timedelta(days=max((after - day for day, after in pairwise(days)), default=_NO_INTERVAL))
+        most = max((after - day for day, after in pairwise(days)), default=_NO_INTERVAL)
         overnight = most - (self.times[-1] - self.times[0])
         return max([overnight, *(after - at for at, after in pairwise(self.times))])
 
-    def _days(self, years: Sequence[int]) -> Iterator[int]:
-        """Yield the days on which runs start, as ordinals of dates."""
-        for year in years:
-            for month in self.months:
-                before = date(year, month, 1).toordinal() - 1
-                for day in self._days_of(year, month):
-                    yield before + day
-
-    def _days_of(self, year: int, month: int) -> list[int]:
-        """Return the days of a month on which runs start.
+    def _days(self, years: Iterable[int]) -> Iterator[datetime]:
+        """Yield the days on which runs start, at midnight.
 
         Raises:
-            ValueError: a field of days is invalid.
+            ValueError: the field of days is invalid.
         """
-        first, length = monthrange(year, month)
-        # From 1 for Sunday, as in the field.
-        weekdays = {day: (first + day) % 7 + 1 for day in range(1, length + 1)}
-        days: set[int] = set()
-        if self.weekdays == "?":
-            for part in self.monthdays.split(","):
-                days.update(_monthdays(part, weekdays))
-        else:
-            for part in self.weekdays.split(","):
-                days.update(_weekdays(part, weekdays))
-        return sorted(days)
+        field, days_of = (self.monthdays, _monthdays) if self.weekdays == "?" else (self.weekdays, _weekdays)
+        for year in years:
+            for month in self.months:
+                first, length = monthrange(year, month)
+                # From 1 for Sunday, as in the field.
+                weekdays = {day: (first + day) % 7 + 1 for day in range(1, length + 1)}
+                for day in sorted({day for part in field.split(",") for day in days_of(part, weekdays)}):
+                    yield datetime(year, month, day, tzinfo=UTC)
 
 
 def _monthdays(part: str, weekdays: Mapping[int, int]) -> list[int]:

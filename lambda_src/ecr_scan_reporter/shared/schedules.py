@@ -13,7 +13,9 @@ _RATE = re.compile(r"rate\(([1-9][0-9]*) (minute|hour|day)s?\)")
 _SECONDS = {"minute": 60, "hour": 3600, "day": 86400}
 # Longer rates count as this one, so that dates stay within the calendar.
 _LONGEST = timedelta(days=36500)
-_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+_DAY = timedelta(days=1)
+# heartbeat.tf has the rule.
+HEARTBEAT_INTERVAL = timedelta(hours=1)
 
 
 class Schedule(NamedTuple):
@@ -46,8 +48,8 @@ class Schedule(NamedTuple):
     def complete_by(self, since: datetime) -> datetime | None:
         """Return when the first run that starts after `since` should be complete; None if no run starts any more.
 
-        A run may take as long as the time to the next one, but no longer than a day. It has at least an hour, which is
-        the time between two heartbeats.
+        A run may take as long as the time to the next one, but no longer than a day. It has at least the time between
+        two heartbeats.
         """
         start = self.cron.next_after(since) if self.cron else since + self.longest_interval
-        return start + min(max(self.longest_interval, _HOUR), _DAY) if start else None
+        return start + min(max(self.longest_interval, HEARTBEAT_INTERVAL), _DAY) if start else None

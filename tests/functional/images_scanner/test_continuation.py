@@ -7,6 +7,7 @@ from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.scanning import repository
 from fake_aws import DOCKER_INDEX, Fault, Rate, plain_images
 from support.images_scanner import REPOSITORY, SUMMARY, Scanner, image, scanned, summary
+from support.invocations import REGISTRY
 
 
 def test_continuations_start_every_image_once(scanner: Scanner) -> None:
@@ -32,7 +33,7 @@ def test_every_chunk_is_processed_with_one_listing(scanner: Scanner, monkeypatch
 def test_continuation_resumes_after_its_digest(scanner: Scanner, deleted: bool) -> None:
     images = sorted(plain_images(30), key=lambda image: image.digest)
     scanner.add(*(images[:9] + images[10:] if deleted else images))
-    assert scanner.handle(RepositoryMessage(REPOSITORY, after=images[9].digest).to_json()) == []
+    assert scanner.handle(RepositoryMessage(REGISTRY, REPOSITORY, after=images[9].digest).to_json()) == []
     assert {start.digest for start in scanner.aws.starts()} == {image.digest for image in images[10:]}
 
 
@@ -82,7 +83,7 @@ def test_slow_pages_end_in_continuations_and_then_in_the_dlq(
     """A listing that never fits into an invocation must not be repeated for ever, and not end in silence."""
     scanner.aws.behavior.latency = {"DescribeImages": 0.3}
     scanner.add(*plain_images(3000))
-    message, delays = RepositoryMessage(REPOSITORY), []
+    message, delays = RepositoryMessage(REGISTRY, REPOSITORY), []
     for _ in range(2):
         assert scanner.handle(message.to_json(), seconds=0.5) == []
         message = scanner.continuations()[-1]
@@ -95,7 +96,7 @@ def test_slow_pages_end_in_continuations_and_then_in_the_dlq(
 def test_slow_pages_do_not_outlast_the_invocation(scanner: Scanner) -> None:
     scanner.aws.behavior.latency = {"DescribeImages": 0.2}
     scanner.add(*plain_images(5000))
-    assert scanner.handle(RepositoryMessage(REPOSITORY).to_json(), seconds=0.6) == []
+    assert scanner.handle(RepositoryMessage(REGISTRY, REPOSITORY).to_json(), seconds=0.6) == []
     assert scanner.aws.calls()["DescribeImages"] <= 3
     assert len(scanner.continuations()) == 1
 
@@ -103,5 +104,5 @@ def test_slow_pages_do_not_outlast_the_invocation(scanner: Scanner) -> None:
 def test_progress_resets_the_count_of_stalled_invocations(scanner: Scanner) -> None:
     scanner.aws.behavior.rates["StartImageScan"] = Rate(20, 5)
     scanner.add(*plain_images(200))
-    assert scanner.handle(RepositoryMessage(REPOSITORY, stalled=2).to_json(), seconds=2) == []
+    assert scanner.handle(RepositoryMessage(REGISTRY, REPOSITORY, stalled=2).to_json(), seconds=2) == []
     assert [message.stalled for message in scanner.continuations()] == [0]

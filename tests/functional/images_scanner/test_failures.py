@@ -12,7 +12,7 @@ from ecr_scan_reporter.aws import deadline
 from ecr_scan_reporter.aws.ecr import single_attempt_client
 from ecr_scan_reporter.memory.coverage import Coverage, CoverageReason
 from ecr_scan_reporter.messages.repository import RepositoryMessage
-from ecr_scan_reporter.scanning import calls, rate_limiter
+from ecr_scan_reporter.scanning import calls
 from fake_aws import (
     FakeScan,
     Fault,
@@ -23,6 +23,7 @@ from fake_aws import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.images_scanner import REPOSITORY, Scanner, counted, image, scanned, state, summary, summary_of
+from support.invocations import REGISTRY
 from support.killer import Killer
 from support.random_tests import examples
 
@@ -32,7 +33,7 @@ def test_access_denied_names_the_action_and_returns_the_message(
 ) -> None:
     scanner.add(*plain_images(300))
     scanner.aws.behavior.faults.append(Fault("StartImageScan", "AccessDeniedException"))
-    assert scanner.handle(RepositoryMessage(REPOSITORY).to_json()) == ["0"]
+    assert scanner.handle(RepositoryMessage(REGISTRY, REPOSITORY).to_json()) == ["0"]
     assert scanner.aws.calls()["StartImageScan"] <= 8  # one per thread
     errors: list[Any] = [record for record in caplog.records if record.levelname == "ERROR"]
     assert "the function's role lacks ecr:StartImageScan" in errors[0].reason
@@ -48,13 +49,21 @@ def test_deleted_image_or_repository_is_only_counted(scanner: Scanner, caplog: p
     assert len(scanner.scan()) == 1
     assert counted(caplog)["image_not_found"] == 2
     assert summary(scanner).coverage.counts == {"never_scanned": 1}
-    assert scanner.handle(RepositoryMessage("team-a/deleted").to_json()) == []
+    assert scanner.handle(RepositoryMessage(REGISTRY, "team-a/deleted").to_json()) == []
     assert counted(caplog) == {"repository_not_found": 1}
+
+
+def test_message_about_another_registry_is_returned(scanner: Scanner, caplog: pytest.LogCaptureFixture) -> None:
+    scanner.add(image("app"))
+    others = REGISTRY._replace(region="us-east-1"), REGISTRY._replace(account="210987654321")
+    assert scanner.handle(*(RepositoryMessage(other, REPOSITORY).to_json() for other in others)) == ["0", "1"]
+    assert "the message names a repository of 123456789012/us-east-1; expected 123456789012/eu-west-1" in caplog.text
+    assert scanner.aws.calls() == {}
 
 
 def test_invalid_message_is_returned_and_others_are_processed(scanner: Scanner) -> None:
     scanner.add(image("app"))
-    good = RepositoryMessage(REPOSITORY).to_json()
+    good = RepositoryMessage(REGISTRY, REPOSITORY).to_json()
     assert scanner.handle("invalid", good, '{"version":9}', '{"version":1}') == ["0", "2", "3"]
     assert len(scanner.aws.starts()) == 1
 
@@ -163,7 +172,7 @@ def test_random_failing_images_never_stop_the_others(
     faults: dict[int, tuple[str, dict[str, Any]]],
 ) -> None:
     monkeypatch.setattr(calls, "RETRY_PAUSE", 0.001)
-    monkeypatch.setattr(rate_limiter, "_FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(calls, "_FIRST_PAUSE", 0.001)
     scanner = make_scanner()
     scanner.aws.reset()
     if REPOSITORY in {repository.name for repository in scanner.registry.repositories}:
@@ -202,9 +211,9 @@ def test_scanner_killed_at_any_write_starts_every_scan_once(
             scanner.registry.remove(REPOSITORY)
         scanner.add(*map(image, scans), scans={digest_of(name): scan for name, scan in scans.items() if scan})
         with killer.at(number, after=after):
-            scanner.handle(RepositoryMessage(REPOSITORY).to_json())
+            scanner.handle(RepositoryMessage(REGISTRY, REPOSITORY).to_json())
         killed_at = killer.writes[number : number + 1]
-        assert scanner.handle(RepositoryMessage(REPOSITORY).to_json()) == []
+        assert scanner.handle(RepositoryMessage(REGISTRY, REPOSITORY).to_json()) == []
         assert sorted(start.digest for start in scanner.aws.starts()) == due, f"killed at {killed_at}, write {number}"
         if not killed_at:
             break

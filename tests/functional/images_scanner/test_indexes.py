@@ -55,7 +55,7 @@ def test_indexes_that_were_read_before_a_failure_are_not_read_again(scanner: Sca
     indexes = put_indexes(scanner, 250)
     fault = Fault("BatchGetImage", "InvalidParameterException", containing=indexes[-1])
     scanner.aws.behavior.faults.append(fault)
-    assert scanner.handle(RepositoryMessage(REPOSITORY).to_json()) == ["0"]
+    assert scanner.handle(RepositoryMessage(REGISTRY, REPOSITORY).to_json()) == ["0"]
     scanner.aws.reset()
     scanner.aws.behavior.faults.clear()
     assert scanner.scan() == [digest_of("amd64")]
@@ -65,7 +65,7 @@ def test_indexes_that_were_read_before_a_failure_are_not_read_again(scanner: Sca
 def test_indexes_that_take_too_long_continue_in_the_next_invocation(scanner: Scanner) -> None:
     put_indexes(scanner, 450)
     scanner.aws.behavior.latency = {"BatchGetImage": 0.4}
-    assert scanner.handle(RepositoryMessage(REPOSITORY).to_json(), seconds=1) == []
+    assert scanner.handle(RepositoryMessage(REGISTRY, REPOSITORY).to_json(), seconds=1) == []
     assert 1 <= scanner.aws.calls()["BatchGetImage"] < 5
     scanner.aws.behavior.latency = {}
     assert scanner.handle(*(message.to_json() for message in scanner.continuations())) == []

@@ -8,8 +8,8 @@ from ecr_scan_reporter.aws.dynamodb import Item
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.memory.coverage import Coverage
 from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord, image_item
-from ecr_scan_reporter.memory.items import image_key, repository_key, to_seconds
-from ecr_scan_reporter.memory.scans import RememberedScan, ScanMemory, asked_key
+from ecr_scan_reporter.memory.items import asked_key, image_key, repository_key, to_seconds
+from ecr_scan_reporter.memory.scans import KnownImage, ScanMemory
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.models.scans import StartOutcome
 from ecr_scan_reporter.scanning import known_scans, repository
@@ -34,7 +34,7 @@ def test_scan_that_was_not_started_is_not_remembered_as_asked_for(scanner: Scann
     scanner.registry.account_scan_quota = 10
     images = list(plain_images(60))
     scanner.add(*images, scans={entry.digest: scanned(9) for entry in images[:30]})
-    assert scanner.handle(RepositoryMessage(REPOSITORY, run="run-1").to_json()) == []
+    assert scanner.handle(RepositoryMessage(REGISTRY, REPOSITORY, run="run-1").to_json()) == []
     started = {start.digest for start in scanner.aws.starts()}
     assert len(started) == 10
     for entry in images:
@@ -45,7 +45,7 @@ def test_scan_that_was_not_started_is_not_remembered_as_asked_for(scanner: Scann
 def test_start_whose_answer_was_lost_is_remembered_as_asked_for(scanner: Scanner) -> None:
     scanner.add(image("app", "1.0"))
     scanner.aws.behavior.faults.append(Fault("StartImageScan", "ServerException", status=500, times=1, lost=True))
-    assert scanner.handle(RepositoryMessage(REPOSITORY, run="run-1").to_json()) == []
+    assert scanner.handle(RepositoryMessage(REGISTRY, REPOSITORY, run="run-1").to_json()) == []
     assert scanner.aws.calls()["StartImageScan"] == 2
     assert asked_item(scanner, digest_of("app"))["run"] == "run-1"
 
@@ -57,7 +57,7 @@ def test_message_delivered_twice_keeps_the_time_at_which_its_run_asked(scanner: 
     memory.remember(REPOSITORY, {digest_of("app"): None}, [digest_of("app")], "run-1", asked_at)
     per_image = "The scan quota per image has been exceeded. Wait and try again."
     scanner.aws.behavior.faults.append(Fault("StartImageScan", "LimitExceededException", per_image))
-    assert scanner.handle(RepositoryMessage(REPOSITORY, run="run-1").to_json()) == []
+    assert scanner.handle(RepositoryMessage(REGISTRY, REPOSITORY, run="run-1").to_json()) == []
     item = asked_item(scanner, digest_of("app"))
     assert (item["run"], item["asked_at"]) == ("run-1", to_seconds(asked_at))
 
@@ -67,7 +67,7 @@ def test_look_up_keeps_the_run_that_asked_for_the_scan(scanner: Scanner) -> None
     asked_at = NOW - timedelta(minutes=10)
     memory = ScanMemory(memory_table(scanner.aws), REGISTRY)
     memory.remember(REPOSITORY, {digest_of("app"): None}, [digest_of("app")], "run-1", asked_at)
-    assert scanner.handle(RepositoryMessage(REPOSITORY, run="run-1").to_json()) == []
+    assert scanner.handle(RepositoryMessage(REGISTRY, REPOSITORY, run="run-1").to_json()) == []
     # The event of the scan is still in the queue of the reporter.
     item = asked_item(scanner, digest_of("app"))
     assert (item["status"], item["run"], item["asked_at"]) == ("COMPLETE", "run-1", to_seconds(asked_at))
@@ -76,9 +76,9 @@ def test_look_up_keeps_the_run_that_asked_for_the_scan(scanner: Scanner) -> None
 def test_scan_in_progress_that_someone_else_started_is_stuck_after_a_day(
     scanner: Scanner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ecr_scan_reporter.scanning.decisions._has_turn", lambda *_: False)
+    monkeypatch.setattr("ecr_scan_reporter.scanning.images._has_turn", lambda *_: False)
     scanner.add(image("app", "1.0"), scans={digest_of("app"): FakeScan("IN_PROGRESS")})
-    body = RepositoryMessage(REPOSITORY, run="run-1").to_json()
+    body = RepositoryMessage(REGISTRY, REPOSITORY, run="run-1").to_json()
     assert scanner.handle(body) == []
     item = asked_item(scanner, digest_of("app"))
     assert "run" not in item
@@ -91,7 +91,7 @@ def test_scan_in_progress_that_someone_else_started_is_stuck_after_a_day(
 def test_scan_in_progress_has_not_the_date_of_a_request_that_was_answered(
     scanner: Scanner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ecr_scan_reporter.scanning.decisions._has_turn", lambda *_: False)
+    monkeypatch.setattr("ecr_scan_reporter.scanning.images._has_turn", lambda *_: False)
     digest = digest_of("app")
     scanner.add(image("app", "1.0"), scans={digest: FakeScan("IN_PROGRESS")})
     asked_at, memory = NOW - timedelta(days=8), ScanMemory(memory_table(scanner.aws), REGISTRY)
@@ -125,7 +125,7 @@ def test_items_of_a_later_release_are_as_if_they_were_not_there(
     for sk, values in changed.items():
         table.put({**(table.get(pk, sk) or {"pk": pk, "sk": sk}), **values})
     scanner.aws.reset()
-    assert scanner.handle(RepositoryMessage(REPOSITORY).to_json()) == []
+    assert scanner.handle(RepositoryMessage(REGISTRY, REPOSITORY).to_json()) == []
     assert scanner.aws.starts() == []
     assert scanner.aws.calls()["BatchGetImage"] == 1
     assert summary(scanner).coverage == Coverage({"in_time": 6})
@@ -139,13 +139,13 @@ def test_items_of_a_later_release_are_as_if_they_were_not_there(
 def test_second_run_looks_up_no_image_except_spot_checks(scanner: Scanner, monkeypatch: pytest.MonkeyPatch) -> None:
     images = [image(f"image {number}", str(number)) for number in range(20)]
     scanner.add(*images, scans={entry.digest: scanned(1) for entry in images})
-    assert scanner.handle(RepositoryMessage(REPOSITORY).to_json()) == []
+    assert scanner.handle(RepositoryMessage(REGISTRY, REPOSITORY).to_json()) == []
     assert scanner.aws.calls()["DescribeImageScanFindings"] == 20
     for most in (0, 2):
         monkeypatch.setattr(known_scans, "_SPOT_CHECK", 1)
         monkeypatch.setattr(known_scans, "_MAX_SPOT_CHECKS", most)
         scanner.aws.reset()
-        assert scanner.handle(RepositoryMessage(REPOSITORY).to_json()) == []
+        assert scanner.handle(RepositoryMessage(REGISTRY, REPOSITORY).to_json()) == []
         assert scanner.aws.calls().get("DescribeImageScanFindings", 0) == most
         assert scanner.aws.starts() == []
 
@@ -154,7 +154,7 @@ def test_without_the_table_every_image_is_looked_up(scanner: Scanner, caplog: py
     images = [image(f"image {number}", str(number)) for number in range(5)]
     scanner.add(*images, scans={entry.digest: scanned(9) for entry in images})
     scanner.aws.client("dynamodb").delete_table(TableName="memory")
-    assert scanner.handle(RepositoryMessage(REPOSITORY).to_json()) == []
+    assert scanner.handle(RepositoryMessage(REGISTRY, REPOSITORY).to_json()) == []
     assert len(scanner.aws.starts()) == 5
     assert any("memory is not available" in record.message for record in caplog.records)
 
@@ -169,7 +169,7 @@ def test_chunks_read_every_image_from_memory_once(scanner: Scanner, monkeypatch:
     read: list[list[str]] = []
     scans = ScanMemory.scans
 
-    def spy(memory: ScanMemory, name: str, after: str, until: str) -> Iterator[tuple[str, RememberedScan, Item]]:
+    def spy(memory: ScanMemory, name: str, after: str, until: str) -> Iterator[KnownImage]:
         read.append([])
         for found in scans(memory, name, after, until):
             read[-1].append(found[0])
@@ -184,13 +184,13 @@ def test_chunks_read_every_image_from_memory_once(scanner: Scanner, monkeypatch:
     assert scanner.aws.calls()["Query"] == 3
     read.clear()
     monkeypatch.setattr(known_scans, "_IMAGES_PER_RANGE", 100)
-    assert scanner.handle(RepositoryMessage(REPOSITORY, after=digests[150]).to_json()) == []
+    assert scanner.handle(RepositoryMessage(REGISTRY, REPOSITORY, after=digests[150]).to_json()) == []
     assert read == [digests[151:], digests[:101], digests[101:151]]
     read.clear()
     # All images after this one were deleted.
     for entry in images[150:]:
         scanner.registry.repository(REPOSITORY).remove(entry.digest)
-    assert scanner.handle(RepositoryMessage(REPOSITORY, after=digests[200]).to_json()) == []
+    assert scanner.handle(RepositoryMessage(REGISTRY, REPOSITORY, after=digests[200]).to_json()) == []
     assert read == [digests[201:], digests[:101], digests[101:201]]
 
 
@@ -211,7 +211,7 @@ def test_what_is_asked_for_is_remembered_before_the_scan_is_started(
         return start_scan(ecr, name, digest)
 
     monkeypatch.setattr(EcrRegistry, "start_scan", spy)
-    body = RepositoryMessage(REPOSITORY, run="run-1").to_json()
+    body = RepositoryMessage(REGISTRY, REPOSITORY, run="run-1").to_json()
     assert scanner.handle(body) == []
     assert len(scanner.aws.starts()) == 120
     assert unknown == []
@@ -266,6 +266,6 @@ def test_spot_checks_are_limited_for_all_chunks_together(scanner: Scanner, monke
 def test_image_without_a_scan_before_a_continuation_is_remembered(scanner: Scanner) -> None:
     images = sorted(plain_images(30), key=lambda image: image.digest)
     scanner.add(*images, scans={image.digest: scanned(1) for image in images})
-    body = RepositoryMessage(REPOSITORY, after=images[9].digest, oldest=0).to_json()
+    body = RepositoryMessage(REGISTRY, REPOSITORY, after=images[9].digest, oldest=0).to_json()
     assert scanner.handle(body) == []
     assert state(scanner).oldest_scan is None

@@ -6,8 +6,7 @@ from datetime import timedelta
 
 import pytest
 from ecr_scan_reporter.memory.coverage import Coverage, CoverageReason
-from ecr_scan_reporter.memory.items import repository_key, to_seconds
-from ecr_scan_reporter.memory.scans import asked_key
+from ecr_scan_reporter.memory.items import asked_key, repository_key, to_seconds
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.scanning import repository
 from fake_aws import Fault, Rate, digest_of, plain_images
@@ -71,7 +70,7 @@ def test_enhanced_scanning_looks_up_and_starts_nothing(scanner: Scanner, caplog:
     )
     report_findings(scanner, [digest_of("active")])
     for _ in range(2):
-        assert scanner.handle(RepositoryMessage(REPOSITORY, enhanced=True).to_json()) == []
+        assert scanner.handle(RepositoryMessage(REGISTRY, REPOSITORY, enhanced=True).to_json()) == []
         found = summary(scanner)
         assert found.coverage == Coverage(
             {"in_time": 2, "expired": 1, "never_scanned": 1}, {"expired": ("lapsed",), "never_scanned": ("never",)}
@@ -124,7 +123,7 @@ def test_quota_is_recognized_across_repositories(scanner: Scanner, caplog: pytes
     names = [f"team-a/app-{number}" for number in range(10)]
     for name in names:
         scanner.registry.add(name, [image(name, "1.0")])
-    bodies = [RepositoryMessage(name).to_json() for name in names]
+    bodies = [RepositoryMessage(REGISTRY, name).to_json() for name in names]
     scanner.registry.account_scan_quota = 0
     assert scanner.handle(*bodies) == []
     reached = [record.__dict__["QuotaReached"] for record in caplog.records if record.message == SUMMARY]

@@ -15,6 +15,7 @@ from ecr_scan_reporter.scanning import repository
 from fake_aws import Fault, Rate, plain_images
 from support.fixtures import embedded_metrics
 from support.images_scanner import NOW, SUMMARY, Scanner, scanned
+from support.invocations import REGISTRY
 from support.virtual_time import TIME
 
 
@@ -63,7 +64,7 @@ def test_invocations_that_are_throttled_together_all_end_at_the_permitted_rate(
         scanner = make_scanner()
         images = list(plain_images(100, name))
         scanner.registry.add(name, images).scans.update({image.digest: scanned(9) for image in images})
-        body = RepositoryMessage(name).to_json()
+        body = RepositoryMessage(REGISTRY, name).to_json()
         invocations.append(partial(repository.process_message, body, images_scanner.dependencies(), Deadline(120), NOW))
     scanner.aws.behavior.rates["DescribeImageScanFindings"] = Rate(100, 100)
     started = TIME.monotonic()

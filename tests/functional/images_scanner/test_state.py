@@ -77,7 +77,7 @@ def test_unsupported_image_does_not_put_its_repository_first(scanner: Scanner) -
 def test_state_says_that_runs_of_the_schedule_leave_the_repository_out(scanner: Scanner) -> None:
     scanner.aws.behavior.rates["StartImageScan"] = Rate(40, 5)
     scanner.add(*plain_images(100))
-    message = RepositoryMessage(REPOSITORY, run="run-1", unscheduled=True)
+    message = RepositoryMessage(REGISTRY, REPOSITORY, run="run-1", unscheduled=True)
     assert scanner.handle(message.to_json(), seconds=2) == []
     [continuation] = scanner.continuations()
     scanner.aws.behavior.rates.clear()
@@ -140,7 +140,7 @@ def test_each_image_with_a_deadline_that_has_passed_is_queued_for_the_reporter(
         image_item(pk, entry.digest, ImageRecord(scanned_at=NOW, due_at=dates.get(n, NOW)))
         for n, entry in enumerate([*images, image("gone")])
     )
-    assert scanner.handle(RepositoryMessage(REPOSITORY, run="run-1").to_json()) == []
+    assert scanner.handle(RepositoryMessage(REGISTRY, REPOSITORY, run="run-1").to_json()) == []
     due = [entry.digest for n, entry in enumerate(images) if n not in (0, 1, 3)]
     assert sorted(scanner.overdue(), key=lambda message: message.digest) == [
         OverdueMessage(REPOSITORY, digest, "run-1") for digest in sorted(due)
@@ -154,7 +154,7 @@ def test_deadlines_are_queued_before_the_state_is_remembered(scanner: Scanner) -
     report_findings(scanner, [digest_of("app")])
     scanner.aws.reset()
     scanner.aws.behavior.faults.append(Fault("SendMessageBatch", "AccessDeniedException"))
-    assert scanner.handle(RepositoryMessage(REPOSITORY).to_json()) == ["0"]
+    assert scanner.handle(RepositoryMessage(REGISTRY, REPOSITORY).to_json()) == ["0"]
     assert StateMemory(memory_table(scanner.aws), REGISTRY).states() == []
 
 
@@ -170,7 +170,7 @@ def test_continuation_sums_up_the_findings_of_the_images_before_it(scanner: Scan
     scanner.add(*images, scans={entry.digest: scanned(1) for entry in images})
     report_findings(scanner, ["sha256:" + "0" * 64, *(entry.digest for entry in images)])
     scanner.aws.reset()
-    assert scanner.handle(RepositoryMessage(REPOSITORY, after=images[9].digest).to_json()) == []
+    assert scanner.handle(RepositoryMessage(REGISTRY, REPOSITORY, after=images[9].digest).to_json()) == []
     assert state(scanner).images == 30
     assert summary(scanner).open == {"HIGH": sum(range(2, 32))}
     assert summary(scanner).ledger == Ledger(new=sum(range(1, 32)))
@@ -186,7 +186,7 @@ def test_summary_that_there_is_no_time_for_is_made_by_the_next_invocation(scanne
     scanner.aws.behavior.latency = {"Query": 0.4}
     # Nothing is left to be looked up, and the second query takes too long.
     done = Coverage({CoverageReason.IN_TIME: 30})
-    message = RepositoryMessage(REPOSITORY, after=images[-1].digest, oldest=7, coverage=done, waiting_since=7)
+    message = RepositoryMessage(REGISTRY, REPOSITORY, after=images[-1].digest, oldest=7, coverage=done, waiting_since=7)
     assert scanner.handle(message.to_json(), seconds=0.8) == []
     assert scanner.continuations() == [message._replace(stalled=1)]
     scanner.aws.behavior.latency = {}

@@ -17,6 +17,6 @@ def test_items_that_stay_unprocessed_are_an_error_without_a_pause_after_the_last
     with Stubber(client) as stubber:
         for _ in range(6):
             stubber.add_response("batch_write_item", {"UnprocessedItems": {"memory": [request]}})
-        with pytest.raises(MemoryTableError, match="items that were not written after 6 attempts"):
+        with pytest.raises(MemoryTableError, match="batch_write_item left items after 6 attempts"):
             Table(client, "memory").put_many([{"pk": "a", "sk": "b"}])
     assert slept == [0.05, 0.1, 0.2, 0.4, 0.8]

@@ -1,11 +1,12 @@
-"""Sends messages, and makes them visible again."""
+"""Sends messages to a queue, and processes each message of a batch by itself."""
 
+import json
 from typing import Any
 
 import boto3
 import pytest
 from botocore.stub import Stubber
-from ecr_scan_reporter.aws.sqs import SqsQueue
+from ecr_scan_reporter.aws.sqs import SqsQueue, SqsRecord, process_batch
 from ecr_scan_reporter.errors import QueueError
 
 FAILED = {"Id": "1", "SenderFault": False, "Code": "InternalError", "Message": "Try again."}
@@ -58,3 +59,20 @@ def test_batch_has_at_most_one_mebibyte() -> None:
     assert sent(*[largest] * 9, "b") == [[largest] * 4, [largest] * 4, [largest, "b"]]
     euros = "€" * 87_381
     assert list(map(len, sent(*[euros] * 5))) == [4, 1]
+
+
+def sqs_event(*bodies: str) -> list[SqsRecord]:
+    return [{"messageId": f"message-{index}", "body": body} for index, body in enumerate(bodies)]
+
+
+def test_failed_message_is_returned_and_others_are_processed(caplog: Any) -> None:
+    processed: list[int] = []
+    answer = process_batch(sqs_event("1", "poison", "3"), lambda body: processed.append(json.loads(body)))
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "message-1"}]}
+    assert processed == [1, 3]
+    [record] = caplog.records
+    assert (record.levelname, record.message_id) == ("ERROR", "message-1")
+
+
+def test_processed_batch_has_no_failures() -> None:
+    assert process_batch(sqs_event("1", "2"), lambda body: None) == {"batchItemFailures": []}

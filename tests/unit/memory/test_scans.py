@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from ecr_scan_reporter.aws.dynamodb import Item, Table
-from ecr_scan_reporter.memory.images import ImageRecord, image_item
+from ecr_scan_reporter.aws.dynamodb import Table
+from ecr_scan_reporter.memory.images import Asked, ImageRecord, image_item
 from ecr_scan_reporter.memory.items import repository_key
-from ecr_scan_reporter.memory.scans import RememberedScan, ScanMemory, asked_run
+from ecr_scan_reporter.memory.scans import RememberedScan, ScanMemory
 from ecr_scan_reporter.models.scans import Scan
 from support.fixtures import virtual_aws
 from support.invocations import REGISTRY
@@ -98,7 +98,7 @@ def test_ranges_have_every_image_once(table: Table) -> None:
     ],
 )
 def test_scan_belongs_to_the_run_that_asked_for_it(answered: timedelta | None, scanned: timedelta, run: str) -> None:
-    item: Item = {"run": "run-1", "asked_at": int(NOW.timestamp())}
+    asked = Asked(run="run-1", asked_at=NOW)
     answered_at = None if answered is None else NOW + answered
-    assert asked_run(item, answered_at, NOW + scanned) == run
-    assert asked_run({}, answered_at, NOW + scanned) == ""
+    assert asked.run_of_scan(NOW + scanned, answered_at) == run
+    assert Asked().run_of_scan(NOW + scanned, answered_at) == ""

@@ -6,16 +6,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from ecr_scan_reporter.aws.dynamodb import Item
 from ecr_scan_reporter.memory import summaries
 from ecr_scan_reporter.memory.coverage import Coverage
-from ecr_scan_reporter.memory.images import FindingDeadline, ImageRecord, Ledger, Update, image_item
-from ecr_scan_reporter.memory.scans import RememberedScan
+from ecr_scan_reporter.memory.images import FindingDeadline, ImageRecord, Ledger, Update, image_item, image_record
 from ecr_scan_reporter.memory.summaries import (
     OverdueFinding,
     RepositorySummary,
     SummaryBuilder,
-    summarize,
     summary_item,
 )
 from support.invocations import REGISTRY
@@ -24,18 +21,18 @@ NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 OPENSSL = Update("openssl", ("3.0.1",), ("3.0.15",), Counter({"CRITICAL": 1}))
 
 
-def image(**values: Any) -> Item:
-    return image_item("REPOSITORY#team-a/app", "sha256:1", ImageRecord(**values))
+def image(**values: Any) -> ImageRecord:
+    return image_record(image_item("REPOSITORY#team-a/app", "sha256:1", ImageRecord(**values)))
 
 
 def deadline(id_: str, due_at: datetime) -> FindingDeadline:
     return FindingDeadline(id_, "zlib", "HIGH", due_at)
 
 
-def summary_of(*images: tuple[str | None, Item], coverage: Coverage | None = None) -> RepositorySummary:
+def summary_of(*images: tuple[str | None, ImageRecord], coverage: Coverage | None = None) -> RepositorySummary:
     builder = SummaryBuilder("team-a/app", NOW)
-    for name, item in images:
-        builder.add_image(item, name)
+    for name, record in images:
+        builder.add_image(record, name)
     return builder.build(coverage or Coverage())
 
 
@@ -44,7 +41,7 @@ def test_image_record_with_everything_stays_below_one_write_unit() -> None:
         Update(f"package-{n}", ("1.2.3-r4",), ("1.2.3-r5",), Counter({"CRITICAL": 1, "HIGH": 9})) for n in range(3)
     )
     overdue = tuple(FindingDeadline(f"CVE-2026-{n:05}", "openssl", "CRITICAL", NOW) for n in range(3))
-    item = image(
+    record = ImageRecord(
         event_at=NOW,
         scanned_at=NOW,
         counts={"CRITICAL": 3, "HIGH": 27, "MEDIUM": 40, "LOW": 12},
@@ -58,6 +55,7 @@ def test_image_record_with_everything_stays_below_one_write_unit() -> None:
         overdue=3,
         earliest_deadlines=overdue,
     )
+    item = image_item("REPOSITORY#123456789012#eu-west-1#team-a/app", "sha256:1", record)
     assert sum(len(name) + len(str(value)) for name, value in item.items()) < 1024
 
 
@@ -116,23 +114,10 @@ def test_update_that_every_image_needs_once_is_not_lost_among_the_worst_of_each_
     assert len(item["data"]) < 2_500
 
 
-def test_images_are_summed_up_while_they_are_read(caplog: pytest.LogCaptureFixture) -> None:
-    items = {
-        "open": image(counts={"HIGH": 1}, ledger=Ledger(new=1)),
-        "overdue": image(counts={"HIGH": 2}, ledger=Ledger(new=2), due_at=NOW),
-        "not yet": image(due_at=NOW + timedelta(seconds=1)),
-        "not listed": image(counts={"HIGH": 4}, ledger=Ledger(new=4)),
-        "only asked for": {},
-        "damaged": {"ledger": '["1"]'},
-    }
-    builder, scan = SummaryBuilder("team-a/app", NOW), RememberedScan(None)
-    names = {name: name for name in items if name != "not listed"}
-    read = list(summarize(((name, scan, item) for name, item in items.items()), builder, names.get))
-    assert read == [(name, scan, name == "overdue") for name in items]
-    summary = builder.build(Coverage())
-    assert (summary.open, summary.ledger) == ({"HIGH": 3}, Ledger(new=7))
-    assert summary.images_by_worst == {"HIGH": 2, "NONE": 1}
-    assert [record.__dict__["digest"] for record in caplog.records] == ["damaged"]
+def test_deadline_that_has_passed_is_newly_overdue() -> None:
+    assert ImageRecord(due_at=NOW).newly_overdue(NOW)
+    assert not ImageRecord(due_at=NOW + timedelta(seconds=1)).newly_overdue(NOW)
+    assert not ImageRecord().newly_overdue(NOW)
 
 
 def test_updates_that_are_collected_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,28 +4,31 @@ import pytest
 from ecr_scan_reporter.errors import MessageError
 from ecr_scan_reporter.memory.coverage import Coverage, CoverageReason
 from ecr_scan_reporter.messages.repository import RepositoryMessage
+from support.invocations import REGISTRY
+
+# The body of every message begins with it.
+HEAD = '{"version":1,"account":"123456789012","region":"eu-west-1",'
 
 
 @pytest.mark.parametrize(
-    ("message", "body"),
+    ("message", "fields"),
     [
-        (RepositoryMessage("team-a/app"), '{"version":1,"repository":"team-a/app"}'),
-        (RepositoryMessage("a/b", "sha256:1"), '{"version":1,"repository":"a/b","after":"sha256:1"}'),
-        (RepositoryMessage("a/b", "d", 2), '{"version":1,"repository":"a/b","after":"d","stalled":2}'),
-        (RepositoryMessage("a/b", enhanced=True), '{"version":1,"repository":"a/b","enhanced":true}'),
-        (RepositoryMessage("a/b", unscheduled=True), '{"version":1,"repository":"a/b","unscheduled":true}'),
-        (RepositoryMessage("a/b", waiting_since=7), '{"version":1,"repository":"a/b","waiting_since":7}'),
-        (RepositoryMessage("a/b", oldest=0), '{"version":1,"repository":"a/b","oldest":0}'),
+        (RepositoryMessage(REGISTRY, "team-a/app"), '"repository":"team-a/app"}'),
+        (RepositoryMessage(REGISTRY, "a/b", "sha256:1"), '"repository":"a/b","after":"sha256:1"}'),
+        (RepositoryMessage(REGISTRY, "a/b", "d", 2), '"repository":"a/b","after":"d","stalled":2}'),
+        (RepositoryMessage(REGISTRY, "a/b", enhanced=True), '"repository":"a/b","enhanced":true}'),
+        (RepositoryMessage(REGISTRY, "a/b", unscheduled=True), '"repository":"a/b","unscheduled":true}'),
+        (RepositoryMessage(REGISTRY, "a/b", waiting_since=7), '"repository":"a/b","waiting_since":7}'),
+        (RepositoryMessage(REGISTRY, "a/b", oldest=0), '"repository":"a/b","oldest":0}'),
         (
-            RepositoryMessage("a/b", "d", oldest=7, coverage=Coverage().add(CoverageReason.FAILED, "1.0")),
-            '{"version":1,"repository":"a/b","after":"d","oldest":7,'
-            '"coverage":{"counts":{"failed":1},"names":{"failed":["1.0"]}}}',
+            RepositoryMessage(REGISTRY, "a/b", "d", oldest=7, coverage=Coverage().add(CoverageReason.FAILED, "1.0")),
+            '"repository":"a/b","after":"d","oldest":7,"coverage":{"counts":{"failed":1},"names":{"failed":["1.0"]}}}',
         ),
     ],
 )
-def test_body_has_the_version_and_the_fields_that_are_set(message: RepositoryMessage, body: str) -> None:
-    assert message.to_json() == body
-    assert RepositoryMessage.from_json(body) == message
+def test_body_has_the_version_the_registry_and_the_fields_that_are_set(message: RepositoryMessage, fields: str) -> None:
+    assert message.to_json() == HEAD + fields
+    assert RepositoryMessage.from_json(HEAD + fields) == message
 
 
 @pytest.mark.parametrize(
@@ -38,13 +41,15 @@ def test_body_has_the_version_and_the_fields_that_are_set(message: RepositoryMes
         ("null", "unknown version"),
         ('{"repository":"a"}', "unknown version"),
         ('{"version":99,"repository":"a"}', "unknown version"),
-        ('{"version":1}', "repository is None"),
-        ('{"version":1,"repository":""}', "repository is ''"),
-        ('{"version":1,"repository":7}', "repository is 7"),
+        ('{"version":1,"region":"eu-west-1","repository":"a"}', "account is None"),
+        ('{"version":1,"account":"123456789012","region":7,"repository":"a"}', "region is 7"),
+        (f"{HEAD[:-1]}}}", "repository is None"),
+        (f'{HEAD}"repository":""}}', "repository is ''"),
+        (f'{HEAD}"repository":7}}', "repository is 7"),
     ],
 )
 def test_invalid_body_is_rejected_with_what_is_expected(body: str, complaint: str) -> None:
-    with pytest.raises(MessageError, match=f'{complaint}.*expected {{"version": 1, "repository"'):
+    with pytest.raises(MessageError, match=f'{complaint}.*expected {{"version": 1, "account".*, "repository"'):
         RepositoryMessage.from_json(body)
 
 
@@ -64,4 +69,4 @@ def test_invalid_body_is_rejected_with_what_is_expected(body: str, complaint: st
 )
 def test_invalid_continuation_is_rejected(fields: str, complaint: str) -> None:
     with pytest.raises(MessageError, match=complaint):
-        RepositoryMessage.from_json(f'{{"version":1,"repository":"a",{fields}}}')
+        RepositoryMessage.from_json(f'{HEAD}"repository":"a",{fields}}}')

@@ -1,28 +1,30 @@
-"""What memory knows settles the last scan of an image, unless the image may be due."""
+"""What memory knows settles the last scan of an image, unless it may be due; how images stand, and the sums."""
 
+import json
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.dynamodb import Table
-from ecr_scan_reporter.errors import DeadlineExceededError
+from ecr_scan_reporter.errors import DeadlineExceededError, MessageError
+from ecr_scan_reporter.memory.coverage import Coverage, CoverageReason
 from ecr_scan_reporter.memory.scans import RememberedScan, ScanMemory
 from ecr_scan_reporter.messages.repository import RepositoryMessage
+from ecr_scan_reporter.models.scan_statuses import UNSUPPORTED_SYSTEM
 from ecr_scan_reporter.models.scans import Scan
 from ecr_scan_reporter.models.selection import Selection
 from ecr_scan_reporter.scanning import known_scans
-from ecr_scan_reporter.scanning.context import ScanContext, ScanDependencies
-from ecr_scan_reporter.scanning.decisions import Decision
-from ecr_scan_reporter.scanning.known_scans import KnownScans
-from ecr_scan_reporter.scanning.listing import Candidate, Chunk
-from ecr_scan_reporter.scanning.tally import Tally
+from ecr_scan_reporter.scanning.context import ScanContext, ScanDependencies, Tally
+from ecr_scan_reporter.scanning.images import Candidate, Chunk, Decision, ScanRules
+from ecr_scan_reporter.scanning.known_scans import ImageStanding, KnownScans, ScanSums, coverage_reason, sum_up
 from ecr_scan_reporter.settings import ImagesScannerSettings
 from ecr_scan_reporter.shared.durations import Duration
+from hypothesis import given
+from hypothesis import strategies as st
 from support.fixtures import virtual_aws
 from support.invocations import REGISTRY
 
@@ -41,18 +43,19 @@ def table() -> Iterator[Table]:
 def make(table: Table, seconds: float = 60) -> KnownScans:
     settings = ImagesScannerSettings(Duration.parse("7d"), DAY, Selection(), "", "", "memory", 1, "platform")
     unused: Any = None
-    ecr: Any = SimpleNamespace(id=REGISTRY)
-    deps = ScanDependencies(settings, ecr, unused, unused, table, unused, ThreadPoolExecutor(1), unused)
-    context = ScanContext(RepositoryMessage(REPOSITORY, run="run-1"), deps, Deadline(seconds), NOW)
-    return KnownScans(context, Tally(REPOSITORY))
+    deps = ScanDependencies(settings, unused, unused, unused, table, unused, ThreadPoolExecutor(1), unused)
+    context = ScanContext(
+        RepositoryMessage(REGISTRY, REPOSITORY, run="run-1"), deps, Deadline(seconds), NOW, Tally(REPOSITORY)
+    )
+    return KnownScans(context)
 
 
 def candidates(*digests: str, last_scan: Scan | None = None) -> list[Candidate]:
     return [Candidate(digest, re.sub(".*:", "v", digest), last_scan) for digest in digests]
 
 
-def read(known: KnownScans, images: list[Candidate], *, last: bool = True) -> None:
-    known.read(Chunk(images, last), lambda digest: digest)
+def read(known: KnownScans, images: list[Candidate], *, last: bool = True) -> dict[str, ImageStanding]:
+    return known.read(Chunk(images, last), lambda digest: digest)
 
 
 def test_image_that_may_be_due_is_not_settled(table: Table) -> None:
@@ -60,8 +63,7 @@ def test_image_that_may_be_due_is_not_settled(table: Table) -> None:
     ScanMemory(table, REGISTRY).remember(REPOSITORY, scans, (), "", NOW - DAY)
     known = make(table)
     images = sorted(candidates("new", "old", "failed", "unknown") + candidates("named", last_scan=OLD))
-    read(known, images)
-    found = known.standings(images)
+    found = read(known, images)
     assert list(found) == [image.digest for image in images]
     assert {digest: (standing.source, standing.scan, standing.decision) for digest, standing in found.items()} == {
         "new": ("memory", NEW, Decision.SCANNED_RECENTLY),
@@ -80,10 +82,8 @@ def test_spot_check_looks_up_what_memory_settles(table: Table, monkeypatch: pyte
     ScanMemory(table, REGISTRY).remember(REPOSITORY, dict.fromkeys(digests, NEW), (), "", NOW)
     known = make(table)
     images = candidates(*digests)
-    read(known, images[:1], last=False)
-    assert [standing.source for standing in known.standings(images[:1]).values()] == [""]
-    read(known, images[1:])
-    assert [standing.source for standing in known.standings(images[1:]).values()] == ["", "memory", "memory"]
+    assert [standing.source for standing in read(known, images[:1], last=False).values()] == [""]
+    assert [standing.source for standing in read(known, images[1:]).values()] == ["", "memory", "memory"]
 
 
 @pytest.mark.parametrize(
@@ -118,3 +118,219 @@ def test_unsupported_image_that_ecr_has_no_scan_of_is_known(table: Table) -> Non
 def test_what_memory_knows_is_read_while_there_is_time(table: Table) -> None:
     with pytest.raises(DeadlineExceededError, match="no time left for what memory knows of team-a/app"):
         read(make(table, seconds=0), candidates("a"))
+
+
+CUTOFF = NOW - timedelta(days=7)
+SIX_DAYS_AGO, EIGHT_DAYS_AGO = NOW - 6 * DAY, NOW - 8 * DAY
+COMPLETE_RECENTLY, COMPLETE_LONG_AGO = Scan("COMPLETE", SIX_DAYS_AGO), Scan("COMPLETE", EIGHT_DAYS_AGO)
+
+
+def coverage_of(images: list[tuple[CoverageReason, str]]) -> Coverage:
+    coverage = Coverage()
+    for reason, name in images:
+        coverage = coverage.add(reason, name)
+    return coverage
+
+
+IMAGES = st.lists(st.tuples(st.sampled_from(CoverageReason), st.text(max_size=9)), max_size=40)
+
+
+@pytest.mark.parametrize(
+    ("scan", "reason"),
+    [
+        (None, CoverageReason.NEVER_SCANNED),
+        (COMPLETE_RECENTLY, CoverageReason.IN_TIME),
+        (Scan("COMPLETE", CUTOFF + timedelta(seconds=1)), CoverageReason.IN_TIME),
+        (Scan("COMPLETE", CUTOFF), CoverageReason.TOO_OLD),
+        (COMPLETE_LONG_AGO, CoverageReason.TOO_OLD),
+        (Scan("ACTIVE", SIX_DAYS_AGO), CoverageReason.IN_TIME),
+        (Scan("UNKNOWN_STATUS", SIX_DAYS_AGO), CoverageReason.IN_TIME),
+        (Scan("FAILED"), CoverageReason.FAILED),
+        (Scan("FAILED", SIX_DAYS_AGO), CoverageReason.FAILED),
+        (Scan("FAILED", SIX_DAYS_AGO, f"{UNSUPPORTED_SYSTEM}: ..."), CoverageReason.UNSUPPORTED),
+        (Scan("UNSUPPORTED_IMAGE", SIX_DAYS_AGO), CoverageReason.UNSUPPORTED),
+        (Scan("IMAGE_SIZE_EXCEEDED"), CoverageReason.UNSUPPORTED),
+        (Scan("SCAN_ELIGIBILITY_EXPIRED", EIGHT_DAYS_AGO), CoverageReason.EXPIRED),
+        (Scan("SCAN_ELIGIBILITY_EXPIRED"), CoverageReason.EXPIRED),
+        (Scan("SCAN_ELIGIBILITY_EXPIRED", SIX_DAYS_AGO), CoverageReason.IN_TIME),
+        (Scan("IMAGE_ARCHIVED", SIX_DAYS_AGO), CoverageReason.ARCHIVED),
+        (Scan("IN_PROGRESS"), CoverageReason.NEVER_SCANNED),
+        (Scan("IN_PROGRESS", SIX_DAYS_AGO), CoverageReason.NEVER_SCANNED),
+    ],
+)
+def test_last_scan_decides_where_nothing_is_remembered(scan: Scan | None, reason: CoverageReason) -> None:
+    assert coverage_reason(scan, None, CUTOFF) is reason
+
+
+@pytest.mark.parametrize(
+    ("scan", "reason"),
+    [
+        (Scan("ACTIVE", EIGHT_DAYS_AGO), CoverageReason.IN_TIME),
+        (Scan("ACTIVE"), CoverageReason.IN_TIME),
+        (Scan("SCAN_ELIGIBILITY_EXPIRED", EIGHT_DAYS_AGO), CoverageReason.EXPIRED),
+        (Scan("COMPLETE", EIGHT_DAYS_AGO), CoverageReason.TOO_OLD),
+    ],
+)
+def test_image_that_enhanced_scanning_monitors_is_in_time(scan: Scan, reason: CoverageReason) -> None:
+    assert coverage_reason(scan, None, CUTOFF, enhanced=True) is reason
+    assert coverage_reason(Scan("ACTIVE", EIGHT_DAYS_AGO), None, CUTOFF) is CoverageReason.TOO_OLD
+
+
+@pytest.mark.parametrize(
+    ("remembered", "reason"),
+    [
+        (RememberedScan(COMPLETE_RECENTLY), CoverageReason.IN_TIME),
+        (RememberedScan(COMPLETE_LONG_AGO), CoverageReason.TOO_OLD),
+        (RememberedScan(None, NOW), CoverageReason.NEVER_SCANNED),
+        (RememberedScan(None, NOW, Scan("FAILED")), CoverageReason.FAILED),
+        (RememberedScan(Scan("FAILED", SIX_DAYS_AGO)), CoverageReason.FAILED),
+        (RememberedScan(Scan("FAILED", SIX_DAYS_AGO), complete_at=EIGHT_DAYS_AGO), CoverageReason.FAILED),
+        (RememberedScan(Scan("FAILED", NOW), complete_at=SIX_DAYS_AGO), CoverageReason.IN_TIME),
+        (RememberedScan(None, NOW, Scan("SCAN_ELIGIBILITY_EXPIRED")), CoverageReason.EXPIRED),
+        (RememberedScan(None, NOW, Scan("IN_PROGRESS")), CoverageReason.NEVER_SCANNED),
+    ],
+)
+def test_image_whose_scan_is_in_progress_counts_as_before(remembered: RememberedScan, reason: CoverageReason) -> None:
+    assert coverage_reason(Scan("IN_PROGRESS"), remembered, CUTOFF) is reason
+
+
+def test_failed_scan_after_a_complete_one_in_time_is_covered() -> None:
+    remembered = RememberedScan(Scan("FAILED", NOW), complete_at=SIX_DAYS_AGO)
+    assert coverage_reason(Scan("FAILED"), remembered, CUTOFF) is CoverageReason.IN_TIME
+
+
+@given(IMAGES)
+def test_every_image_is_counted_once_and_the_first_are_named(images: list[tuple[CoverageReason, str]]) -> None:
+    coverage = coverage_of(images)
+    assert coverage.images == len(images)
+    for reason in CoverageReason:
+        names = [name for other, name in images if other is reason]
+        assert coverage.counts.get(reason, 0) == len(names)
+        assert coverage.names.get(reason, ()) == (() if reason is CoverageReason.IN_TIME else tuple(names[:3]))
+
+
+@given(IMAGES, IMAGES)
+def test_parts_add_up_to_the_whole(
+    first: list[tuple[CoverageReason, str]], second: list[tuple[CoverageReason, str]]
+) -> None:
+    assert coverage_of(first).merge(coverage_of(second)) == coverage_of(first + second)
+
+
+@given(IMAGES)
+def test_json_is_parsed_to_the_same_coverage(images: list[tuple[CoverageReason, str]]) -> None:
+    coverage = coverage_of(images)
+    assert Coverage.from_json(json.loads(json.dumps(coverage.to_json()))) == coverage
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        7,
+        [],
+        {},
+        {"counts": {}},
+        {"counts": {}, "names": {}, "more": {}},
+        {"counts": [], "names": {}},
+        {"counts": {"in_time": 0}, "names": {}},
+        {"counts": {"in_time": True}, "names": {}},
+        {"counts": {"in_time": "7"}, "names": {}},
+        {"counts": {"other": 7}, "names": {}},
+        {"counts": {"failed": 7}, "names": {"failed": 7}},
+        {"counts": {"failed": 7}, "names": {"failed": [7]}},
+    ],
+)
+def test_other_json_is_rejected(value: Any) -> None:
+    with pytest.raises(MessageError, match='^coverage is .*; expected an object with "counts" and "names"'):
+        Coverage.from_json(value)
+
+
+RULES = ScanRules(Duration.parse("7d"), timedelta(days=1), NOW)
+PUSHED = NOW - timedelta(days=90)
+ASKED = RememberedScan(None, NOW - timedelta(days=3))
+
+
+def standing(
+    scan: Scan | None = None, source: str = "ECR", remembered: RememberedScan | None = None, **values: Any
+) -> ImageStanding:
+    """Return how an image stands whose scan needs no date from memory, unless `dated` is given."""
+    image = Candidate("sha256:1", "1.0", None, int(PUSHED.timestamp()))
+    dated = values.pop("dated", scan)
+    return ImageStanding(image, source, scan, dated, RULES.decide(image.digest, dated), remembered, **values)
+
+
+@pytest.mark.parametrize(
+    ("image", "scanned_at", "waiting_since"),
+    [
+        (standing(COMPLETE_LONG_AGO), EIGHT_DAYS_AGO, EIGHT_DAYS_AGO),
+        (standing(COMPLETE_LONG_AGO, started=True), NOW, NOW),
+        (standing(None), 0, PUSHED),
+        (standing(Scan("FAILED")), 0, 0),
+        (standing(Scan("FAILED"), dated=Scan("FAILED", EIGHT_DAYS_AGO)), 0, EIGHT_DAYS_AGO),
+        (standing(Scan("UNSUPPORTED_IMAGE")), None, 0),
+        (standing(Scan("UNSUPPORTED_IMAGE", EIGHT_DAYS_AGO)), EIGHT_DAYS_AGO, EIGHT_DAYS_AGO),
+        (standing(Scan("IMAGE_ARCHIVED")), None, 0),
+        (standing(Scan("IMAGE_ARCHIVED", EIGHT_DAYS_AGO)), EIGHT_DAYS_AGO, 0),
+        (standing(Scan("ACTIVE", EIGHT_DAYS_AGO)), EIGHT_DAYS_AGO, EIGHT_DAYS_AGO),
+        # The look-up failed, or was not made.
+        (standing(None, ""), 0, 0),
+        (standing(None, "", ASKED), 0, ASKED.asked_at),
+        (standing(None, "", RememberedScan(None)), 0, PUSHED),
+        (standing(COMPLETE_LONG_AGO, "", RememberedScan(COMPLETE_LONG_AGO)), EIGHT_DAYS_AGO, EIGHT_DAYS_AGO),
+    ],
+)
+def test_image_was_scanned_and_waits_since(
+    image: ImageStanding, scanned_at: datetime | int | None, waiting_since: datetime | int
+) -> None:
+    def seconds(value: datetime | int | None) -> int | None:
+        return int(value.timestamp()) if isinstance(value, datetime) else value
+
+    assert (image.scanned_at(RULES), image.waiting_since(RULES)) == (seconds(scanned_at), seconds(waiting_since))
+
+
+def test_image_that_enhanced_scanning_monitors_is_as_if_scanned_now() -> None:
+    image, rules = standing(Scan("ACTIVE", EIGHT_DAYS_AGO)), RULES._replace(enhanced=True)
+    assert image.scanned_at(rules) == image.waiting_since(rules) == int(NOW.timestamp())
+    assert image.reason(rules, quota_reached=False) is CoverageReason.IN_TIME
+
+
+@pytest.mark.parametrize(
+    ("image", "reason"),
+    [
+        (standing(COMPLETE_LONG_AGO), CoverageReason.QUOTA),
+        (standing(COMPLETE_LONG_AGO, started=True), CoverageReason.TOO_OLD),
+        (standing(COMPLETE_RECENTLY), CoverageReason.IN_TIME),
+        (standing(Scan("FAILED", NOW - timedelta(hours=1))), CoverageReason.FAILED),
+        (standing(None, "", ASKED), CoverageReason.QUOTA),
+        (standing(None, ""), CoverageReason.UNKNOWN),
+    ],
+)
+def test_quota_is_why_a_due_image_is_not_covered(image: ImageStanding, reason: CoverageReason) -> None:
+    assert image.reason(RULES, quota_reached=True) is reason
+    assert image.reason(RULES, quota_reached=False) is not CoverageReason.QUOTA
+
+
+def test_image_is_due_only_if_its_last_scan_is_settled() -> None:
+    due = standing(COMPLETE_LONG_AGO)
+    assert (due.due, due.decision) == (True, Decision.SCAN_TOO_OLD)
+    assert not due._replace(source="").due
+    assert not standing(COMPLETE_RECENTLY).due
+
+
+def test_sums_of_parts_add_up_to_those_of_all_images() -> None:
+    images = [
+        standing(COMPLETE_LONG_AGO),
+        standing(COMPLETE_RECENTLY),
+        standing(Scan("UNSUPPORTED_IMAGE")),
+        standing(None),
+        standing(None, ""),
+        standing(Scan("FAILED", SIX_DAYS_AGO)),
+    ]
+    whole = sum_up(images, RULES, quota_reached=False)
+    assert whole.oldest == 0
+    assert whole.waiting_since == int(PUSHED.timestamp())
+    assert whole.coverage.images == len(images)
+    for number in range(len(images) + 1):
+        first, second = (sum_up(part, RULES, quota_reached=False) for part in (images[:number], images[number:]))
+        assert first.merge(second) == whole
+    assert sum_up([], RULES, quota_reached=False) == ScanSums(None, 0, Coverage())

@@ -1,22 +1,67 @@
-"""Lists the images of a repository, and selects those that are to be scanned."""
+"""Which images of a repository are scanned: first those that can be and are selected, then those that are due."""
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import NamedTuple
+from zlib import crc32
 
 from ecr_scan_reporter.memory.coverage import Coverage, CoverageReason
-from ecr_scan_reporter.memory.indexes import index_children
 from ecr_scan_reporter.models.images import Image, IndexChild, inherited_tags
+from ecr_scan_reporter.models.scan_statuses import FAILED
 from ecr_scan_reporter.models.scans import Scan
 from ecr_scan_reporter.models.selection import Selection
-from ecr_scan_reporter.scanning.context import ScanContext
-from ecr_scan_reporter.scanning.decisions import Decision
-from ecr_scan_reporter.shared.durations import Duration
+from ecr_scan_reporter.shared.durations import LONG_AGO, Duration
+
+
+class Decision(StrEnum):
+    """Why an image is scanned now, or is not."""
+
+    NEVER_SCANNED = "never_scanned"
+    SCAN_TOO_OLD = "scan_too_old"
+    LAST_SCAN_FAILED = "last_scan_failed"
+    SCAN_STUCK = "scan_stuck"
+    UNSUPPORTED_TOO_OLD = "unsupported_too_old"
+
+    SCANNED_RECENTLY = "scanned_recently"
+    SCAN_IN_PROGRESS = "scan_in_progress"
+    FAILED_WITHIN_24_HOURS = "failed_within_24_hours"
+    UNSUPPORTED = "unsupported"
+    # The image would be due, but ECR starts all scans itself.
+    ENHANCED_SCANNING = "enhanced_scanning"
+
+    INDEX = "index"
+    ARTIFACT = "artifact"
+    ATTESTATION = "attestation"
+    ARCHIVED = "archived"
+    NOT_SELECTED = "not_selected"
+
+    @property
+    def due(self) -> bool:
+        """Whether the image is to be scanned now."""
+        return self in _DUE
+
+
+_DUE = frozenset(
+    {
+        Decision.NEVER_SCANNED,
+        Decision.SCAN_TOO_OLD,
+        Decision.LAST_SCAN_FAILED,
+        Decision.SCAN_STUCK,
+        Decision.UNSUPPORTED_TOO_OLD,
+    }
+)
 
 # Reasons for which an image is skipped that ECR could scan.
 _COVERAGE_REASONS = {Decision.ARCHIVED: CoverageReason.ARCHIVED, Decision.NOT_SELECTED: CoverageReason.NOT_SELECTED}
+# ECR scans an image once in 24 hours; https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html
+_SCAN_INTERVAL = timedelta(hours=24)
+# A scan takes minutes. Of the scans in progress without a date, one in 23 is due each hour: 23 and 24 have no common
+# divisor, so runs at the same hour of each day, or of each week, reach every image.
+_HOUR, _HOURS_OF_TURNS = timedelta(hours=1), timedelta(hours=23)
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class Candidate(NamedTuple):
@@ -93,7 +138,7 @@ class Candidates:
 
     def _candidate(self, entry: str) -> Candidate:
         digest, pushed_at, tag = _unpack(entry)
-        return Candidate(digest, tag, self._last_scans.get(digest), pushed_at)
+        return Candidate(digest, tag, self._last_scans.get(digest), int(pushed_at))
 
 
 class Listing(NamedTuple):
@@ -129,7 +174,6 @@ class ImageSelector:
         self._selection, self._now, self._skipped_images = selection, now, skipped_images
         self._entries: list[str] = []
         self._last_scans: dict[str, Scan] = {}
-        self._pushed: dict[str, float] = {}
         self._untagged_not_selected: list[str] = []
         self._others: list[str] = []
         self._page_before: frozenset[str] = frozenset()
@@ -154,12 +198,10 @@ class ImageSelector:
                     self._skip(reason, image.digest, tag)
                 continue
             pushed_at = image.pushed_at.timestamp() if image.pushed_at else 0
-            self._entries.append(_pack(image.digest, int(pushed_at), tag))
+            self._entries.append(_pack(image.digest, pushed_at, tag))
             self.has_untagged |= not tag
             if image.last_scan:
                 self._last_scans[image.digest] = image.last_scan
-            if self._selection.newest is not None:
-                self._pushed[image.digest] = pushed_at
         self._page_before = frozenset(image.digest for image in page)
 
     def select(self, children: Iterable[IndexChild]) -> Candidates:
@@ -184,7 +226,7 @@ class ImageSelector:
         for digest in self._untagged_not_selected:
             self._skip(Decision.ATTESTATION if digest in attestations else Decision.NOT_SELECTED, digest)
         if self._selection.newest is not None:
-            selected.sort(key=lambda entry: self._pushed[_digest(entry)], reverse=True)
+            selected.sort(key=lambda entry: _unpack(entry)[1], reverse=True)
             for entry in selected[self._selection.newest :]:
                 digest, _, tag = _unpack(entry)
                 self._skip(Decision.NOT_SELECTED, digest, tag)
@@ -223,40 +265,14 @@ class ImageSelector:
         return regexp is None or any(map(regexp.match, tags))
 
 
-def list_images(
-    context: ScanContext,
-    memory_failed: Callable[[], None],
-    skipped_images: list[SkippedImage] | None = None,
-) -> Listing:
-    """List the images of a repository.
-
-    Args:
-        context: names the repository.
-        memory_failed: is called when a call to the memory table fails; ECR is then asked instead.
-        skipped_images: takes each skipped image, if it is a list.
-
-    Raises:
-        DeadlineExceededError: the repository has too many images, or indexes, to read in the remaining time.
-        AwsError: ECR rejected a call.
-    """
-    _, deps, deadline, now = context
-    name, selector = context.repository, ImageSelector(deps.settings.selection, now, skipped_images)
-    for page in deps.ecr.image_pages(name):
-        selector.add(page)
-        deadline.check(f"listing {name}")
-    indexes = list(selector.index_tags) if selector.has_untagged else []
-    children = index_children(deps.ecr, deps.table, name, indexes, now, deadline, memory_failed) if indexes else ()
-    return Listing(selector.select(children), selector.skipped, selector.skipped_coverage)
-
-
-def _pack(digest: str, pushed_at: int, tag: str) -> str:
+def _pack(digest: str, pushed_at: float, tag: str) -> str:
     """Return the entry of an image; entries sort by digest, because a space sorts before every character of one."""
     return f"{digest} {pushed_at} {tag}"
 
 
-def _unpack(entry: str) -> tuple[str, int, str]:
+def _unpack(entry: str) -> tuple[str, float, str]:
     digest, pushed_at, tag = entry.split(" ", 2)
-    return digest, int(pushed_at), tag
+    return digest, float(pushed_at), tag
 
 
 def _digest(entry: str) -> str:
@@ -270,3 +286,71 @@ def _name(digest: str, tag: str = "") -> str:
 
 def _within(moment: datetime | None, duration: Duration | None, now: datetime) -> bool:
     return duration is None or (moment is not None and moment >= duration.before(now))
+
+
+class ScanRules(NamedTuple):
+    """When an image is due.
+
+    Args:
+        max_age: a scan older than this is due.
+        run_interval: the longest time between two runs.
+        now: the time of the decisions (aware).
+        enhanced: whether the registry uses enhanced scanning, so that ECR starts all scans itself.
+    """
+
+    max_age: Duration
+    run_interval: timedelta
+    now: datetime
+    enhanced: bool = False
+
+    @property
+    def cutoff(self) -> datetime:
+        """A scan that ended after this time is in time."""
+        return self.max_age.before(self.now)
+
+    def decide(self, digest: str, scan: Scan | None) -> Decision:
+        """Decide whether an image is due, if scans can be started.
+
+        ECR gives most failed scans, and those in progress, no date. Such an image is due in at least one run of each
+        period, which its digest selects.
+
+        Args:
+            digest: of the image.
+            scan: the last scan, None if the image was never scanned. If its status is unknown, its date decides.
+        """
+        if scan is None:
+            return Decision.NEVER_SCANNED
+        if scan.archived:
+            return Decision.ARCHIVED
+        age = None if scan.completed_at is None else self.now - scan.completed_at
+        max_age = self.now - self.cutoff
+
+        def is_due(after: timedelta, interval: timedelta, period: timedelta) -> bool:
+            return _has_turn(digest, interval, period, self.now) if age is None else age >= after
+
+        if scan.in_progress:
+            stuck = is_due(_SCAN_INTERVAL, _HOUR, _HOURS_OF_TURNS)
+            return Decision.SCAN_STUCK if stuck else Decision.SCAN_IN_PROGRESS
+        if scan.unsupported:
+            due = is_due(max_age, self.run_interval, max_age)
+            return Decision.UNSUPPORTED_TOO_OLD if due else Decision.UNSUPPORTED
+        if scan.status == FAILED:
+            due = is_due(_SCAN_INTERVAL, self.run_interval, _SCAN_INTERVAL)
+            return Decision.LAST_SCAN_FAILED if due else Decision.FAILED_WITHIN_24_HOURS
+        if age is None:
+            return Decision.NEVER_SCANNED
+        return Decision.SCAN_TOO_OLD if age >= max_age else Decision.SCANNED_RECENTLY
+
+
+def _has_turn(digest: str, run_interval: timedelta, period: timedelta, now: datetime) -> bool:
+    """Return whether this image is due in the run at `now`: in at least one run of each `period`.
+
+    It is exactly one if all intervals between two runs are `run_interval`. Those of a cron expression may be shorter.
+    """
+    runs = max(period // run_interval, 1)
+    return (crc32(digest.encode()) + (now - _EPOCH) // run_interval) % runs == 0
+
+
+def scan_priority(scan: Scan | None) -> datetime:
+    """Return a sort key for due images: never scanned first, then the oldest scan first."""
+    return (scan and scan.completed_at) or LONG_AGO
