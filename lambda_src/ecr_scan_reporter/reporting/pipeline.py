@@ -24,7 +24,6 @@ from ecr_scan_reporter.messages.overdue import OverdueMessage
 from ecr_scan_reporter.messages.publication import parse_publication
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
-from ecr_scan_reporter.reporting.delivery import publish_again
 from ecr_scan_reporter.reporting.image_processor import ImageProcessor, Outcome
 from ecr_scan_reporter.reporting.intake.events import load, parse
 from ecr_scan_reporter.reporting.intake.latest_events import ImageEvents, ReceivedEvent, latest_per_image
@@ -157,7 +156,7 @@ def _receive(record: SqsRecord, batch: Batch, deps: ReporterDependencies, deadli
             batch.checks.add(message_id)
         case {"publish": publish}:
             publication = parse_publication(publish)
-            if deadline.remaining <= 0 or not publish_again(publication, deps.publisher):
+            if deadline.remaining <= 0 or deps.publisher.publish([publication], deadline):
                 batch.unpublished.add(message_id)
         case {"overdue": overdue}:
             batch.overdue[message_id] = OverdueMessage.parse(overdue)

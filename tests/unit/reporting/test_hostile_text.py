@@ -15,7 +15,7 @@ from ecr_scan_reporter.aws.sns import MAX_MESSAGE, ReportMessage, publications
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.reporting.comparison.changes import Change, KnownFinding
 from ecr_scan_reporter.reporting.formatting import Context
-from ecr_scan_reporter.reporting.reports.grouping import Group
+from ecr_scan_reporter.reporting.reports.groups import Group
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason
 from ecr_scan_reporter.reporting.reports.pages import build_message, build_pages
 from hypothesis import given

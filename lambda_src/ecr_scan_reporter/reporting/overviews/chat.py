@@ -2,8 +2,15 @@
 
 from collections.abc import Iterator
 
-from ecr_scan_reporter.reporting.formatting import Context, code, format_date, format_duration, reason_words
-from ecr_scan_reporter.reporting.notification import MAX_DESCRIPTION, notification
+from ecr_scan_reporter.reporting.formatting import (
+    MAX_DESCRIPTION,
+    Context,
+    code,
+    format_date,
+    format_duration,
+    notification,
+    reason_words,
+)
 from ecr_scan_reporter.reporting.overviews import wording
 from ecr_scan_reporter.reporting.overviews.overview import Overview
 from ecr_scan_reporter.reporting.overviews.page import OverviewPage

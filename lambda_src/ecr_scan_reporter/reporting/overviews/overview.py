@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ecr_scan_reporter.memory.snapshots import RepositorySnapshot
 from ecr_scan_reporter.memory.summaries import RepositorySummary
-from ecr_scan_reporter.reporting.groups import captured_group
+from ecr_scan_reporter.reporting.formatting import captured_group
 from ecr_scan_reporter.reporting.overviews.balance import Balance, repository_balance
 from ecr_scan_reporter.reporting.registry_state import RegistryState, RepositoryLine
 from ecr_scan_reporter.settings import ReporterSettings

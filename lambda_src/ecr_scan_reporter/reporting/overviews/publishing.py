@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.dynamodb import Table
-from ecr_scan_reporter.aws.sns import Publication, ReportPublisher
+from ecr_scan_reporter.aws.sns import Publication, ReportPublisher, publications
 from ecr_scan_reporter.aws.sqs import SqsQueue
 from ecr_scan_reporter.errors import AwsError, InputError
 from ecr_scan_reporter.memory.rules import RuleMemory
 from ecr_scan_reporter.memory.snapshots import LastOverview, RepositorySnapshot, SnapshotMemory
 from ecr_scan_reporter.memory.summaries import summaries
-from ecr_scan_reporter.reporting.delivery import deliver, publish_later
+from ecr_scan_reporter.messages.publication import RETRY, encode_publication
 from ecr_scan_reporter.reporting.formatting import Context
 from ecr_scan_reporter.reporting.overviews import email
 from ecr_scan_reporter.reporting.overviews.document import document
@@ -167,8 +167,8 @@ def _publish(overviews: Sequence[Overview], context: Context, deps: OverviewDepe
     for overview in overviews:
         for message in build_messages(overview, context):
             published += 1
-            rejected += deliver(message, deps.publisher, deadline, "could not publish an overview").rejected
-    publish_later(rejected, deps.reports_queue)
+            rejected += deps.publisher.publish(publications(message), deadline, "could not publish an overview")
+    deps.reports_queue.send(map(encode_publication, rejected), delay=RETRY)
     return published
 
 

@@ -5,17 +5,17 @@ from ecr_scan_reporter.models.severities import SEVERITIES
 from ecr_scan_reporter.reporting.comparison.changes import GONE, NEWS, Change, KnownFinding
 from ecr_scan_reporter.reporting.comparison.findings import finding_sort_key
 from ecr_scan_reporter.reporting.formatting import (
+    MAX_DESCRIPTION,
     Context,
     code,
     fixed_in,
     format_counts,
+    notification,
     package_label,
     pluralize,
 )
-from ecr_scan_reporter.reporting.notification import MAX_DESCRIPTION, notification
-from ecr_scan_reporter.reporting.reports.grouping import Inventory
+from ecr_scan_reporter.reporting.reports.groups import Inventory, Page
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason
-from ecr_scan_reporter.reporting.reports.page import Page
 from ecr_scan_reporter.reporting.reports.wording import (
     console_url,
     describe_changes,

@@ -1,24 +1,20 @@
 """Combines the reports of several scans of one image in one window."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
 from datetime import datetime
-from hashlib import sha256
-from itertools import islice
 
-from ecr_scan_reporter.reporting.comparison.changes import GONE, Change, KnownFinding
+from ecr_scan_reporter.reporting.comparison.changes import GONE, Change
 from ecr_scan_reporter.reporting.reports.image_report import (
     MAX_FINDINGS,
     ImageReport,
     LeftOutFinding,
     ReportReason,
+    finding_key,
     keep_worst,
+    leave_out,
+    shortened,
     totals,
 )
-
-# Of this many others, a few bytes are kept; an item of the memory table has room for them.
-_MAX_LEFT_OUT = 15_000
-
 
 # Which of the reasons of several scans in one window counts. The texts of the first three list what is open, those of
 # the next two only what is overdue or gone.
@@ -32,7 +28,6 @@ _PRECEDENCE = (
     ReportReason.FINDINGS_NOT_READ,
     ReportReason.INVENTORY,
 )
-
 
 # What two changes of one finding in a row amount to: that of the first report names the row, that of the second one the
 # column; in the last column, the second report does not have the finding. None if nothing is left to say.
@@ -52,20 +47,6 @@ TRANSITIONS = {
 }
 
 
-def finding_key(known: KnownFinding) -> str:
-    """Return a short text that identifies a finding of one image."""
-    finding = known.finding
-    return sha256(f"{finding.package}\n{min((finding.id, *finding.aliases))}".encode()).hexdigest()[:16]
-
-
-def leave_out(
-    changes: Mapping[Change, Iterable[KnownFinding]], kept: Mapping[Change, Iterable[KnownFinding]]
-) -> dict[str, LeftOutFinding]:
-    """Return what `combine_reports` has to know of the findings that are not kept."""
-    named = _shortened(kept)
-    return dict(islice(((key, found) for key, found in _shortened(changes).items() if key not in named), _MAX_LEFT_OUT))
-
-
 def combine_reports(first: ImageReport, second: ImageReport, since: datetime) -> ImageReport:
     """Combine two reports of the same image in one window into one, as if there had been one scan.
 
@@ -77,13 +58,17 @@ def combine_reports(first: ImageReport, second: ImageReport, since: datetime) ->
         return _combine_unread(first, second)
 
     # What each of them says. A rule that was added between the two scans takes away what it ignores now.
-    before = {**first.left_out, **_shortened(first.changes)}
-    after = {**second.left_out, **_shortened(second.changes)}
+    before = {**first.left_out, **shortened(first.changes)}
+    after = {**second.left_out, **shortened(second.changes)}
     ignored = [before.pop(key) for key in map(finding_key, second.ignored) if key in before]
 
     # What both together say, of the findings that they name and of the others.
     named = {finding_key(known): known for image in (first, second) for known in image.worst(*Change)}
-    combined = _combine_findings(before, after, since)
+    combined = {
+        key: found._replace(change=change)
+        for key, found in {**before, **after}.items()
+        if (change := _combine_changes(before.get(key), after.get(key), since))
+    }
     left_out = {key: found for key, found in combined.items() if key not in named}
     changes = {
         change: [named[key] for key, found in combined.items() if found.change is change and key in named]
@@ -114,16 +99,6 @@ def _combine_unread(first: ImageReport, second: ImageReport) -> ImageReport:
     return second
 
 
-def _combine_findings(
-    before: Mapping[str, LeftOutFinding], after: Mapping[str, LeftOutFinding], since: datetime
-) -> dict[str, LeftOutFinding]:
-    return {
-        key: found._replace(change=change)
-        for key, found in {**before, **after}.items()
-        if (change := _combine_changes(before.get(key), after.get(key), since))
-    }
-
-
 def _combine_changes(first: LeftOutFinding | None, second: LeftOutFinding | None, since: datetime) -> Change | None:
     """Return what two changes in a row amount to; None if nothing is left to say."""
     if first:
@@ -133,11 +108,3 @@ def _combine_changes(first: LeftOutFinding | None, second: LeftOutFinding | None
     # What a rule ignored until now, or what has a fix only now, is new although it was first seen before.
     is_back = second.change is not Change.NEW and second.first_seen < int(since.timestamp())
     return Change.BACK if is_back else Change.NEW
-
-
-def _shortened(changes: Mapping[Change, Iterable[KnownFinding]]) -> dict[str, LeftOutFinding]:
-    return {
-        finding_key(known): LeftOutFinding(change, known.finding.severity, int(known.first_seen.timestamp()))
-        for change, found in changes.items()
-        for known in found
-    }

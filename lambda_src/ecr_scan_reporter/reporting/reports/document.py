@@ -6,9 +6,8 @@ from typing import Any
 from ecr_scan_reporter.models.severities import SEVERITIES
 from ecr_scan_reporter.reporting.comparison.changes import OPEN, Change, IgnoredBy, KnownFinding
 from ecr_scan_reporter.reporting.formatting import Context, dumps, format_rfc3339
-from ecr_scan_reporter.reporting.reports.grouping import Inventory, RepositoryInventory
+from ecr_scan_reporter.reporting.reports.groups import FindingLimits, Inventory, Page, RepositoryInventory
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport, count_changes, count_images, keep_worst
-from ecr_scan_reporter.reporting.reports.page import FindingLimits, Page
 from ecr_scan_reporter.reporting.reports.wording import console_url
 
 SCHEMA = "ecr-scan-report/2"

@@ -20,9 +20,8 @@ from ecr_scan_reporter.reporting.formatting import (
     short_digest,
     truncate,
 )
-from ecr_scan_reporter.reporting.reports.grouping import Group, Inventory
+from ecr_scan_reporter.reporting.reports.groups import Group, Inventory, Page
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason, count_images
-from ecr_scan_reporter.reporting.reports.page import Page
 from ecr_scan_reporter.reporting.reports.wording import (
     console_url,
     describe_changes,

@@ -9,9 +9,8 @@ from ecr_scan_reporter.reporting.comparison.changes import Change
 from ecr_scan_reporter.reporting.formatting import Context, to_ascii, truncate
 from ecr_scan_reporter.reporting.paging import entry_size, room_for_entries, split
 from ecr_scan_reporter.reporting.reports import chat, document, email
-from ecr_scan_reporter.reporting.reports.grouping import Group, RepositoryInventory
+from ecr_scan_reporter.reporting.reports.groups import FindingLimits, Group, Page, RepositoryInventory
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason, count_changes, count_news
-from ecr_scan_reporter.reporting.reports.page import FindingLimits, Page
 from ecr_scan_reporter.reporting.reports.wording import headline
 
 # The most detailed one with which a report fits into one message is used; if there is none, the last one, on several

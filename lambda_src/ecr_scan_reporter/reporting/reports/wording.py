@@ -5,9 +5,8 @@ from collections.abc import Callable, Mapping
 from ecr_scan_reporter.models.severities import SEVERITIES, severity_rank
 from ecr_scan_reporter.reporting.comparison.changes import NEWS, Change, KnownFinding
 from ecr_scan_reporter.reporting.comparison.deadlines import DueDate
-from ecr_scan_reporter.reporting.console_links import image_console_url
-from ecr_scan_reporter.reporting.formatting import format_counts, format_date, format_day, pluralize
-from ecr_scan_reporter.reporting.reports.grouping import Group
+from ecr_scan_reporter.reporting.formatting import format_counts, format_date, format_day, image_console_url, pluralize
+from ecr_scan_reporter.reporting.reports.groups import Group
 from ecr_scan_reporter.reporting.reports.image_report import (
     ImageReport,
     ReportReason,

@@ -2,8 +2,7 @@
 
 import json
 
-from ecr_scan_reporter.reporting.formatting import Context
-from ecr_scan_reporter.reporting.notification import notification
+from ecr_scan_reporter.reporting.formatting import Context, notification
 
 
 def test_long_titles_are_cut() -> None:

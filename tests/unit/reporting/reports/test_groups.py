@@ -1,23 +1,31 @@
-"""Groups images: an inventory, one entry for several platforms or scans, and what to fix first."""
+"""Gathers what waits by group: an inventory, one entry for several platforms or scans, and what to fix first."""
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from ecr_scan_reporter.aws.dynamodb import Key
+from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Window, outbox_item
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.reporting.comparison.changes import Change, KnownFinding
-from ecr_scan_reporter.reporting.reports.grouping import (
+from ecr_scan_reporter.reporting.reports.encoding import encode_report
+from ecr_scan_reporter.reporting.reports.groups import (
     Group,
+    GroupKey,
     Inventory,
+    gather,
     group_key,
     make_group,
-    merge_platforms,
     merge_scans,
 )
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
-DAY = timedelta(days=1)
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+TEAM = re.compile("(team-[^/]+)/")
+KEY = GroupKey("1", "r", True, "")
 
 
 def test_inventory_does_not_count_all_repositories_for_each_image(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,9 +52,9 @@ def platform(name: str, fixed: int) -> ImageReport:
 
 
 def test_platforms_whose_numbers_differ_are_two_entries() -> None:
-    same = merge_platforms([platform("linux/amd64", 3), platform("linux/arm64", 3)])
+    same = make_group(KEY, [platform("linux/amd64", 3), platform("linux/arm64", 3)], None).images
     assert [image.platforms for image in same] == [("linux/amd64", "linux/arm64")]
-    different = merge_platforms([platform("linux/amd64", 3), platform("linux/arm64", 5)])
+    different = make_group(KEY, [platform("linux/amd64", 3), platform("linux/arm64", 5)], None).images
     assert [image.total(Change.FIXED) for image in different] == [3, 5]
 
 
@@ -118,3 +126,86 @@ def test_groups_without_a_name_come_last() -> None:
     images = [platform("linux/amd64", 1)._replace(repository=name) for name in names]
     keys = sorted(group_key(image, re.compile("(team-[^/]+)/")) for image in images)
     assert [make_group(key, images, None).name for key in keys] == ["team-a", "team-b", None]
+
+
+class StubOutbox:
+    """Holds entries in the order of their sort keys, as a table does."""
+
+    def __init__(self) -> None:
+        self.items: dict[Key, bytes] = {}
+
+    def add(self, window: str, image: ImageReport, data: bytes | None = None) -> Key:
+        content = encode_report(image) if data is None else data
+        item = outbox_item(window, image.repository, image.digest, image.scanned_at, content, NOW)
+        key = str(item["pk"]), str(item["sk"])
+        self.items[key] = content
+        return key
+
+    def entries(self, window: str) -> Iterator[tuple[Key, bytes]]:
+        return ((key, self.items[key]) for key in sorted(self.items) if key[0] == f"OUTBOX#{window}")
+
+
+def image(repository: str, digest: str = "sha256:1", minutes: int = 0, **values: Any) -> ImageReport:
+    reason = values.pop("reason", ReportReason.NEWS)
+    scanned_at = NOW + minutes * MINUTE
+    return ImageReport(reason, "123456789012", "eu-west-1", repository, digest, ("1.0",), (), scanned_at, **values)
+
+
+def window(name: str) -> Window:
+    return Window(name, NOW, NOW, "", "token")
+
+
+def test_images_of_all_windows_are_gathered_by_group() -> None:
+    outbox: Any = StubOutbox()
+    keys = [
+        outbox.add(PUSH, image("team-a/app")),
+        outbox.add("RUN#1", image("team-a/app", minutes=1)),
+        outbox.add("RUN#1", image("team-a/other")),
+    ]
+    other = outbox.add(PUSH, image("other"))
+    inventory = outbox.add(INVENTORY, image("team-a/app", "sha256:2", counts={"HIGH": 1}))
+    waiting = gather([window(PUSH), window("RUN#1"), window(INVENTORY)], outbox, TEAM)
+    team = waiting[GroupKey("123456789012", "eu-west-1", False, "team-a")]
+    # Both scans of one image are one entry.
+    assert [found.repository for found in team.images] == ["team-a/app", "team-a/other"]
+    assert sorted(team.keys) == sorted([*keys, inventory])
+    assert [found.digest for found in team.inventory.worst] == ["sha256:2"]
+    rest = waiting[GroupKey("123456789012", "eu-west-1", True, "")]
+    assert ([found.repository for found in rest.images], rest.keys, rest.inventory.images) == (["other"], [other], 0)
+    assert len(waiting) == 2
+
+
+def test_other_windows_stay_where_they_are() -> None:
+    outbox: Any = StubOutbox()
+    outbox.add("RUN#1", image("app"))
+    outbox.add(INVENTORY, image("app"))
+    assert gather([window(PUSH)], outbox, None) == {}
+
+
+def test_last_scan_of_an_inventory_counts() -> None:
+    outbox: Any = StubOutbox()
+    keys = [
+        outbox.add(INVENTORY, image("app", failure="bad", reason=ReportReason.INVENTORY)),
+        outbox.add(INVENTORY, image("app", minutes=1, counts={"HIGH": 1}, reason=ReportReason.INVENTORY)),
+    ]
+    [waiting] = gather([window(INVENTORY)], outbox, None).values()
+    assert (waiting.inventory.images, waiting.inventory.failed, waiting.keys) == (1, 0, keys)
+
+
+def test_entry_that_cannot_be_read_is_left_alone() -> None:
+    outbox: Any = StubOutbox()
+    outbox.add(PUSH, image("lost"), b"of a later release")
+    outbox.add(PUSH, image("app", minutes=1), b"")
+    key = outbox.add(PUSH, image("app"))
+    [waiting] = gather([window(PUSH)], outbox, None).values()
+    assert waiting.keys == [key]
+
+
+def test_many_images_keep_fewer_findings_each() -> None:
+    found = tuple(KnownFinding(Finding(f"CVE-{n}", "HIGH", "zlib"), NOW) for n in range(100))
+    outbox: Any = StubOutbox()
+    for number in range(1_200):
+        outbox.add(PUSH, image("app", f"sha256:{number}", changes={Change.NEW: found}, ignored=found))
+    [waiting] = gather([window(PUSH)], outbox, None).values()
+    assert {len(one.changes[Change.NEW]) for one in waiting.images} == {50}
+    assert {len(one.ignored) for one in waiting.images} == {50}
