@@ -106,10 +106,10 @@ def pluralize(number: int, word: str, plural: str = "") -> str:
     return f"{number:,} {word if number == 1 else plural or f'{word}s'}"
 
 
-def format_counts(counts: Mapping[str, int]) -> str:
-    """Format `2 critical, 9 high`, most severe first."""
-    known = [(severity, counts.get(severity, 0)) for severity in SEVERITIES]
-    return ", ".join(f"{number:,} {severity.lower()}" for severity, number in known if number) or "no findings"
+def format_counts(counts: Mapping[str, int], severities: int = len(SEVERITIES), none: str = "no findings") -> str:
+    """Format `2 critical, 9 high`, most severe first, with at most this many severities; `none` if all are zero."""
+    known = [f"{counts[severity]:,} {severity.lower()}" for severity in SEVERITIES if counts.get(severity)]
+    return ", ".join(known[:severities]) or none
 
 
 def format_duration(duration: Duration) -> str:

@@ -93,17 +93,7 @@ class RegistryState:
     def add(self, summary: RepositorySummary) -> None:
         """Add a repository."""
         name = summary.repository
-        self.repositories.append(
-            RepositoryLine(
-                name,
-                summary.updated_at,
-                summary.coverage,
-                summary.open,
-                summary.images_by_worst,
-                summary.overdue,
-                summary.ignored,
-            )
-        )
+        self.repositories.append(RepositoryLine._make(getattr(summary, field) for field in RepositoryLine._fields))
         self.open.update(summary.open)
         self.images_by_worst.update(summary.images_by_worst)
         self.ignored += summary.ignored

@@ -12,8 +12,7 @@ from ecr_scan_reporter.reporting.formatting import (
     reason_words,
 )
 from ecr_scan_reporter.reporting.overviews import wording
-from ecr_scan_reporter.reporting.overviews.overview import Overview
-from ecr_scan_reporter.reporting.overviews.page import OverviewPage
+from ecr_scan_reporter.reporting.overviews.overview import Overview, OverviewPage
 from ecr_scan_reporter.reporting.overviews.wording import NamedLine
 
 _TAIL = "The rest is in the JSON document."
@@ -42,7 +41,7 @@ def _description(overview: Overview) -> str:
 
 
 def _promise(overview: Overview) -> Iterator[str]:
-    yield f"*Promise: every image is scanned within {format_duration(overview.max_age)}*"
+    yield f"*Promise: every image is scanned within {format_duration(overview.settings.max_age)}*"
     words = wording.promise(overview)
     if old := wording.no_run(overview):
         yield f"{old[:1].upper()}{old[1:]}. As of then:"

@@ -16,8 +16,7 @@ from ecr_scan_reporter.reporting.formatting import (
     truncate,
 )
 from ecr_scan_reporter.reporting.overviews import wording
-from ecr_scan_reporter.reporting.overviews.overview import Overview
-from ecr_scan_reporter.reporting.overviews.page import OverviewPage
+from ecr_scan_reporter.reporting.overviews.overview import Overview, OverviewPage
 from ecr_scan_reporter.reporting.overviews.wording import NamedLine
 
 _WIDTH, _HEIGHT = 76, 40
@@ -46,7 +45,7 @@ def render(page: OverviewPage, context: Context) -> str:
             "",
             "Needs you",
         ]
-    footer = ["", "--", f'Sent by ecr-scan-reporter "{context.name}" in {overview.account}.']
+    footer = ["", "--", f'Sent by ecr-scan-reporter "{context.name}" in {overview.settings.account}.']
     if page.part == 1:
         lines += _needs(overview, _HEIGHT - len(lines) - len(footer))
     return "\n".join(truncate(replace_unprintable(line), _WIDTH) for line in [*lines, *footer]) + "\n"
@@ -56,12 +55,12 @@ def _head(overview: Overview) -> Iterator[str]:
     words = wording.news(overview) or wording.promise(overview)
     yield f"{words[:1].upper()}{words[1:]}."
     made = f"{format_date(overview.made_at)}, {format_time(overview.made_at)} UTC"
-    where = f"Account {overview.account}, {overview.region}, {made}"
+    where = f"Account {overview.settings.account}, {overview.settings.region}, {made}"
     yield f"{where}." if overview.group is None else f"{where}, group {overview.group}."
 
 
 def _promise(overview: Overview) -> Iterator[str]:
-    yield f"Promise: every image is scanned within {format_duration(overview.max_age)}"
+    yield f"Promise: every image is scanned within {format_duration(overview.settings.max_age)}"
     words = wording.promise(overview)
     if old := wording.no_run(overview):
         yield f"  {old[:1].upper()}{old[1:]}. As of then:"

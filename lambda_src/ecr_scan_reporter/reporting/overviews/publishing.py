@@ -19,9 +19,14 @@ from ecr_scan_reporter.messages.publication import RETRY, encode_publication
 from ecr_scan_reporter.reporting.formatting import Context
 from ecr_scan_reporter.reporting.overviews import email
 from ecr_scan_reporter.reporting.overviews.document import document
-from ecr_scan_reporter.reporting.overviews.notices import all_scanned_since, rule_notices
-from ecr_scan_reporter.reporting.overviews.overview import Notices, Overview, build_overviews
-from ecr_scan_reporter.reporting.overviews.page import OverviewPage
+from ecr_scan_reporter.reporting.overviews.overview import (
+    Notices,
+    Overview,
+    OverviewPage,
+    all_scanned_since,
+    build_overviews,
+    rule_notices,
+)
 from ecr_scan_reporter.reporting.overviews.pages import build_messages, subject
 from ecr_scan_reporter.settings import ReporterSettings
 
@@ -176,7 +181,7 @@ def _answer(overviews: Sequence[Overview], context: Context) -> list[dict[str, A
     """Return overviews as text and JSON, without repositories where they would exceed Lambda's limit."""
     answers, room = [], _MAX_ANSWER
     for overview in overviews:
-        page = OverviewPage(overview, tuple(overview.state.repositories))
+        page = OverviewPage(overview, overview.state.repositories)
         values = document(page, context)
         size = len(json.dumps(values))
         if size > room:

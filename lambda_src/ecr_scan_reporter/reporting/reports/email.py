@@ -6,7 +6,6 @@ The first page has all of the text, so one mail is enough for people; further pa
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from ecr_scan_reporter.memory.images import Update
 from ecr_scan_reporter.reporting.comparison.changes import GONE, NEWS, OPEN, Change, KnownFinding
 from ecr_scan_reporter.reporting.formatting import (
     Context,
@@ -46,50 +45,30 @@ _WORDS = {
 
 def render(page: Page, context: Context) -> str:
     """Render a page."""
-    lines = list(_report(page, context) if page.part == 1 else _continuation(page))
-    lines += ["", "--", f'Sent by ecr-scan-reporter "{context.name}" in {page.group.account}.']
+    group = page.group
+    if page.part == 1:
+        times = _times(group)
+        dated = len({moment.date() for moment in times}) > 1
+        lines = [*_head(group, times, context), *_fixes(group, context)]
+        for number, image in enumerate(group.images[:_DETAILED], start=1):
+            lines += ["", *_image(number, image, context, dated=dated)]
+        lines += [*_listed(group), *_failures(group, context), *_inventory(group.inventory)]
+        if ignored := describe_ignored(group):
+            lines += ["", f"{ignored}."]
+    else:
+        lines = [f"This is part {page.part} of {page.parts} of a report. Part 1 has all of its text."]
+        lines += ["This part has only the rest of its JSON document."]
+    lines += ["", "--", f'Sent by ecr-scan-reporter "{context.name}" in {group.account}.']
     lines += ["Its module block sets the thresholds, groups and subscribers."]
     return "\n".join(replace_unprintable(line) for line in lines) + "\n"
 
 
-def _continuation(page: Page) -> Iterator[str]:
-    yield f"This is part {page.part} of {page.parts} of a report. Part 1 has all of its text."
-    yield "This part has only the rest of its JSON document."
-
-
-def _report(page: Page, context: Context) -> Iterator[str]:
-    group = page.group
+def _head(group: Group, times: Sequence[datetime], context: Context) -> Iterator[str]:
     yield f"{headline(group)}."
-    times = _times(group)
     yield f"Account {group.account}, {group.region}{_period(times)}."
     if group.images:
         thresholds = ", ".join(f"{severity} {number}" for severity, number in context.thresholds.items())
         yield f"Thresholds: {thresholds}."
-    # With one image, its own lines say what to fix.
-    if len(group.images) > 1 and (fixes := group.fixes(context.thresholds)):
-        yield ""
-        yield "Fix first"
-        for fix in fixes:
-            yield from _fix(fix)
-    dated = len({moment.date() for moment in times}) > 1
-    for number, image in enumerate(group.images[:_DETAILED], start=1):
-        yield ""
-        yield from _image(number, image, context, dated=dated)
-    if len(group.images) > _DETAILED:
-        yield from _listed(group)
-    if group.failed:
-        yield ""
-        yield "Failed scans"
-        for image in group.failed[:_FAILED]:
-            yield from _failure(image, context)
-        if (more := len(group.failed) - _FAILED) > 0:
-            yield f"   and {pluralize(more, 'more failed scan')}"
-    if group.inventory:
-        yield ""
-        yield from _inventory(group.inventory)
-    if ignored := describe_ignored(group):
-        yield ""
-        yield f"{ignored}."
 
 
 def _times(group: Group) -> list[datetime]:
@@ -112,11 +91,17 @@ def _moment(moment: datetime) -> str:
     return f"{format_date(moment)}, {format_time(moment)}"
 
 
-def _fix(fix: Update) -> Iterator[str]:
-    versions = ", ".join(fix.installed_versions)
-    target = f" -> {', '.join(fix.fixed_versions[:2])}" if fix.fixed_versions else ""
-    update = truncate(f"{fix.package} {versions}".strip() + target, 44)
-    yield truncate(f"  {update:<44} {pluralize(fix.images, 'image')}: {format_counts(fix.counts)}", _WIDTH)
+def _fixes(group: Group, context: Context) -> Iterator[str]:
+    # With one image, its own lines say what to fix.
+    fixes = group.fixes(context.thresholds) if len(group.images) > 1 else []
+    if fixes:
+        yield ""
+        yield "Fix first"
+    for fix in fixes:
+        versions = ", ".join(fix.installed_versions)
+        target = f" -> {', '.join(fix.fixed_versions[:2])}" if fix.fixed_versions else ""
+        update = truncate(f"{fix.package} {versions}".strip() + target, 44)
+        yield truncate(f"  {update:<44} {pluralize(fix.images, 'image')}: {format_counts(fix.counts)}", _WIDTH)
 
 
 def _image(number: int, image: ImageReport, context: Context, *, dated: bool) -> Iterator[str]:
@@ -131,23 +116,18 @@ def _image(number: int, image: ImageReport, context: Context, *, dated: bool) ->
         yield "   The findings could not be read:"
         reason = truncate(image.failure, _WIDTH - 4)
         yield f"   {reason}" if reason.endswith(".") else f"   {reason}."
-    yield from _findings(image)
-    if url := console_url(image, context.partition):
-        yield f"   {url}"
-
-
-def _platforms(image: ImageReport) -> str:
-    return f" ({', '.join(image.platforms)})" if image.platforms else ""
-
-
-def _findings(image: ImageReport) -> Iterator[str]:
     for known, due in image.overdue[:_FINDINGS]:
         yield from _finding("OVERDUE  ", known)
         yield from _due_date(describe_due_date(known, due))
     if (more := sum(image.overdue_counts.values()) - _FINDINGS) > 0:
         yield f"   and {more:,} more overdue"
-    if image.reason is ReportReason.OVERDUE:
-        return
+    if image.reason is not ReportReason.OVERDUE:
+        yield from _changes(image)
+    if url := console_url(image, context.partition):
+        yield f"   {url}"
+
+
+def _changes(image: ImageReport) -> Iterator[str]:
     listed = GONE if image.reason is ReportReason.FIXED else NEWS if image.reason is ReportReason.NEWS else OPEN
     lines = [(_WORDS.get(change, ""), known) for change in listed for known in image.worst(change)]
     width = max((len(word) for word, _ in lines[:_FINDINGS]), default=0)
@@ -159,6 +139,10 @@ def _findings(image: ImageReport) -> Iterator[str]:
         yield f"   and {more:,} more"
     if image.reason is ReportReason.NEWS:
         yield from _still_open(image)
+
+
+def _platforms(image: ImageReport) -> str:
+    return f" ({', '.join(image.platforms)})" if image.platforms else ""
 
 
 def _due_date(text: str) -> Iterator[str]:
@@ -196,24 +180,33 @@ def _still_open(image: ImageReport) -> Iterator[str]:
 
 
 def _listed(group: Group) -> Iterator[str]:
-    yield ""
-    listed = group.images[_DETAILED : _DETAILED + _LISTED]
-    yield f"And {pluralize(count_images(group.images[_DETAILED:]), 'more image')}"
-    for image in listed:
+    if others := group.images[_DETAILED:]:
+        yield ""
+        yield f"And {pluralize(count_images(others), 'more image')}"
+    for image in others[:_LISTED]:
         yield truncate(f"   {image.name}{_platforms(image)}: {describe_changes(image)}", _WIDTH)
-    if rest := group.images[_DETAILED + _LISTED :]:
+    if rest := others[_LISTED:]:
         yield f"   and {pluralize(count_images(rest), 'image')} not named here"
 
 
-def _failure(image: ImageReport, context: Context) -> Iterator[str]:
-    yield f"   {image.name}{_platforms(image)}"
-    reason = "The operating system is not supported." if image.unsupported else image.failure
-    yield f"     {truncate(reason, _WIDTH - 5)}"
-    if url := console_url(image, context.partition):
-        yield f"     {url}"
+def _failures(group: Group, context: Context) -> Iterator[str]:
+    if group.failed:
+        yield ""
+        yield "Failed scans"
+    for image in group.failed[:_FAILED]:
+        yield f"   {image.name}{_platforms(image)}"
+        reason = "The operating system is not supported." if image.unsupported else image.failure
+        yield f"     {truncate(reason, _WIDTH - 5)}"
+        if url := console_url(image, context.partition):
+            yield f"     {url}"
+    if (more := len(group.failed) - _FAILED) > 0:
+        yield f"   and {pluralize(more, 'more failed scan')}"
 
 
-def _inventory(inventory: Inventory) -> Iterator[str]:
+def _inventory(inventory: Inventory | None) -> Iterator[str]:
+    if not inventory:
+        return
+    yield ""
     where = pluralize(len(inventory.repositories), "repository", "repositories")
     yield f"First inventory: {pluralize(inventory.images, 'image')} in {where}"
     yield f"   {format_counts(inventory.counts)}"
@@ -221,8 +214,7 @@ def _inventory(inventory: Inventory) -> Iterator[str]:
         yield f"   {pluralize(inventory.failed, 'scan')} failed"
     yield "   These images were pushed before this module knew their repositories."
     yield "   From now on, only what changes is reported."
-    worst = inventory.worst
-    if worst:
+    if worst := inventory.worst:
         yield ""
         yield "   The worst image:" if len(worst) == 1 else f"   The {len(worst)} worst images:"
     for image in worst:

@@ -4,7 +4,7 @@ import heapq
 import logging
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
@@ -177,19 +177,15 @@ class Page(NamedTuple):
     """One message of a report.
 
     Args:
-        group: what the whole report says. The email and the chat message of the first page say all of it.
-        images: those that the JSON document of this page has.
-        failed: failed scans, in the same way.
-        repositories: of the inventory, in the same way.
+        group: all that the report says. The email and the chat message of the first page say all of it.
+        entries: images, failed scans and repositories of the inventory; those in the JSON document of this page.
         detail: of the JSON document.
         part: the number of the page, from 1.
         parts: how many pages there are.
     """
 
     group: Group
-    images: tuple[ImageReport, ...]
-    failed: tuple[ImageReport, ...]
-    repositories: tuple[RepositoryInventory, ...]
+    entries: Sequence[ImageReport | RepositoryInventory]
     detail: FindingLimits
     part: int = 1
     parts: int = 1

@@ -1,6 +1,5 @@
 """Splits a report into pages and renders each page as one SNS message."""
 
-from collections.abc import Sequence
 from functools import partial
 
 from ecr_scan_reporter.aws.sns import MAX_SUBJECT, Attributes, ReportMessage
@@ -21,15 +20,13 @@ _LEAST_DETAIL = FindingLimits(0, 1)
 # SNS limits the size of an attribute's value.
 _MAX_REPOSITORIES = 500
 
-_Entry = ImageReport | RepositoryInventory
-
 
 def build_pages(group: Group, context: Context) -> list[Page]:
     """Split a report into as few pages as fit; every image is on exactly one page."""
-    repositories = tuple(group.inventory.sorted_repositories()) if group.inventory else ()
-    entries: list[_Entry] = [*group.images, *group.failed, *repositories]
+    repositories = group.inventory.sorted_repositories() if group.inventory else []
+    entries: list[ImageReport | RepositoryInventory] = [*group.images, *group.failed, *repositories]
     for detail in _DETAILS:
-        empty = Page(group, (), (), (), detail)
+        empty = Page(group, (), detail)
         size_of = partial(_entry_size, detail=detail, context=context)
         room = _room(empty._replace(part=2, parts=2), context)
         chunks = split(entries, size_of, _room(empty, context), room)
@@ -37,10 +34,10 @@ def build_pages(group: Group, context: Context) -> list[Page]:
         # Whether there is a second page is known before its entries are measured.
         if len(first) == len(entries):
             break
-    pages = [_with(empty, first)]
+    pages = [empty._replace(entries=first)]
     for chunk in chunks:
-        page = _with(empty, chunk)
-        pages.append(page if size_of(chunk[0]) <= room else page._replace(detail=_LEAST_DETAIL))
+        fits = size_of(chunk[0]) <= room
+        pages.append(Page(group, chunk, detail if fits else _LEAST_DETAIL))
     return [page._replace(part=number, parts=len(pages)) for number, page in enumerate(pages, start=1)]
 
 
@@ -48,22 +45,8 @@ def _room(empty: Page, context: Context) -> int:
     return room_for_entries(build_message(empty, context._replace(chat=False)))
 
 
-def _entry_size(entry: _Entry, detail: FindingLimits, context: Context) -> int:
-    match entry:
-        case RepositoryInventory():
-            return entry_size(document.repository(entry))
-        case ImageReport(failed=True):
-            return entry_size(document.failure(entry, detail, context))
-    return entry_size(document.image(entry, detail, context))
-
-
-def _with(page: Page, entries: Sequence[_Entry]) -> Page:
-    images = [entry for entry in entries if isinstance(entry, ImageReport)]
-    return page._replace(
-        images=tuple(image for image in images if not image.failed),
-        failed=tuple(image for image in images if image.failed),
-        repositories=tuple(entry for entry in entries if isinstance(entry, RepositoryInventory)),
-    )
+def _entry_size(entry: ImageReport | RepositoryInventory, detail: FindingLimits, context: Context) -> int:
+    return entry_size(document.entry_values(entry, detail, context))
 
 
 def build_message(page: Page, context: Context) -> ReportMessage:

@@ -17,8 +17,7 @@ from ecr_scan_reporter.memory.summaries import OverdueFinding, RepositorySummary
 from ecr_scan_reporter.models.selection import RepositoryFilter
 from ecr_scan_reporter.models.severities import SEVERITIES
 from ecr_scan_reporter.reporting.formatting import Context
-from ecr_scan_reporter.reporting.overviews.balance import Balance
-from ecr_scan_reporter.reporting.overviews.overview import Notices, Overview, build_overviews
+from ecr_scan_reporter.reporting.overviews.overview import Balance, Notices, Overview, build_overviews
 from ecr_scan_reporter.reporting.overviews.pages import build_messages
 from ecr_scan_reporter.settings import ReporterSettings
 from hypothesis import given, settings
