@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
 from ecr_scan_reporter.models.severities import SEVERITIES
@@ -30,22 +29,6 @@ _CONSOLE_HOSTS = {
     "aws-cn": "console.amazonaws.cn",
     "aws-us-gov": "console.amazonaws-us-gov.com",
 }
-
-
-class Context(NamedTuple):
-    """What all pages have in common.
-
-    Args:
-        name: of the instance.
-        partition: of its account.
-        thresholds: the number of findings by severity from which an image is reported.
-        chat: whether there is a chat topic, so that pages are rendered for it.
-    """
-
-    name: str
-    partition: str
-    thresholds: Mapping[str, int]
-    chat: bool = True
 
 
 def short_digest(digest: str) -> str:
@@ -160,14 +143,14 @@ def fixed_in(versions: Sequence[str]) -> str:
     return f"fixed in {', '.join(versions[:_MAX_FIXES])}{more}" if versions else ""
 
 
-def notification(title: str, description: str, event_type: str, context: Context) -> str:
+def notification(title: str, description: str, event_type: str, instance: str) -> str:
     """Return a custom notification of Amazon Q Developer in chat applications.
 
     Args:
         title: is cut to the length that is allowed.
         description: markdown of at most MAX_DESCRIPTION characters.
         event_type: `ecr-scan-report` or `ecr-scan-overview`.
-        context: names the thread.
+        instance: names the thread.
     """
     return json.dumps(
         {
@@ -179,7 +162,7 @@ def notification(title: str, description: str, event_type: str, context: Context
                 "description": description,
             },
             "metadata": {
-                "threadId": truncate(f"ecr-scan-reporter {context.name}", 100),
+                "threadId": truncate(f"ecr-scan-reporter {instance}", 100),
                 "eventType": event_type,
             },
         },

@@ -3,32 +3,25 @@
 import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from concurrent.futures import Executor
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple
 
 from ecr_scan_reporter.aws.deadline import Deadline
-from ecr_scan_reporter.aws.dynamodb import Table
-from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.aws.metrics import embed
-from ecr_scan_reporter.aws.sns import ReportPublisher
-from ecr_scan_reporter.aws.sqs import SqsQueue
 from ecr_scan_reporter.aws.sqs_batch import SqsBatchResponse, SqsRecord, batch_response, receive_count
 from ecr_scan_reporter.errors import AwsError, DeadlineExceededError, FindingsNotReadError, MessageError
 from ecr_scan_reporter.memory.outbox import Outbox
-from ecr_scan_reporter.memory.rules import RuleMemory
 from ecr_scan_reporter.memory.runs import RunMemory
-from ecr_scan_reporter.memory.states import StateMemory
 from ecr_scan_reporter.messages.overdue import OverdueMessage
 from ecr_scan_reporter.messages.publication import parse_publication
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
+from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
 from ecr_scan_reporter.reporting.image_processor import ImageProcessor, Outcome
 from ecr_scan_reporter.reporting.intake.events import load, parse
 from ecr_scan_reporter.reporting.intake.latest_events import ImageEvents, ReceivedEvent, latest_per_image
-from ecr_scan_reporter.reporting.reports.publishing import PublishingDependencies, publish_what_is_due
-from ecr_scan_reporter.settings import ReporterSettings
+from ecr_scan_reporter.reporting.reports.publishing import publish_what_is_due
 from ecr_scan_reporter.shared import clock
 from ecr_scan_reporter.shared.concurrency import concurrent_map
 
@@ -39,18 +32,6 @@ logger = logging.getLogger(__name__)
 _RETRY_DELAY, _SOON_RETRIED = 60, 2
 # The metric of each severity's new findings.
 _NEW = {"CRITICAL": "NewCritical", "HIGH": "NewHigh", "MEDIUM": "NewMedium", "LOW": "NewLow"}
-
-
-class ReporterDependencies(NamedTuple):
-    """The settings and clients of the reporter."""
-
-    settings: ReporterSettings
-    ecr: EcrRegistry
-    table: Table
-    rules: RuleMemory
-    publisher: ReportPublisher
-    reports_queue: SqsQueue
-    pool: Executor
 
 
 class Batch(NamedTuple):
@@ -250,7 +231,4 @@ def publish(
         outbox.touch(window, run, now)
     if not (results or windows or batch.checks):
         return 0
-    publishing = PublishingDependencies(
-        deps.settings, deps.publisher, deps.reports_queue, outbox, runs, StateMemory(deps.table)
-    )
-    return publish_what_is_due(publishing, now, deadline)
+    return publish_what_is_due(deps, now, deadline)

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from ecr_scan_reporter.reporting.formatting import (
     MAX_DESCRIPTION,
-    Context,
     code,
     format_date,
     format_duration,
@@ -20,12 +19,12 @@ _TAIL = "The rest is in the JSON document."
 _MAX_NAMES, _MAX_DETAILS = 3, 3
 
 
-def render(page: OverviewPage, context: Context) -> str:
+def render(page: OverviewPage) -> str:
     """Render a page: the whole overview on the first one, nothing on the others; nothing without a chat topic."""
-    if page.part > 1 or not context.chat:
+    if page.part > 1 or not page.overview.settings.chat_topic_arn:
         return ""
     title = f"ECR overview: {wording.headline(page.overview)}"
-    return notification(title, _description(page.overview), "ecr-scan-overview", context)
+    return notification(title, _description(page.overview), "ecr-scan-overview", page.overview.settings.name)
 
 
 def _description(overview: Overview) -> str:

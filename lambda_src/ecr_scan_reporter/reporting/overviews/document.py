@@ -6,7 +6,7 @@ from typing import Any
 
 from ecr_scan_reporter.memory.images import Update
 from ecr_scan_reporter.memory.summaries import OverdueFinding
-from ecr_scan_reporter.reporting.formatting import Context, dumps, format_rfc3339
+from ecr_scan_reporter.reporting.formatting import dumps, format_rfc3339
 from ecr_scan_reporter.reporting.overviews.overview import Balance, Overview, OverviewPage
 from ecr_scan_reporter.reporting.registry_state import RepositoryLine
 
@@ -15,23 +15,22 @@ SCHEMA = "ecr-scan-overview/1"
 _MAX_SENTENCES, _MAX_SENTENCE = 300, 300
 
 
-def render(page: OverviewPage, context: Context) -> str:
+def render(page: OverviewPage) -> str:
     """Render a page."""
-    return dumps(document(page, context))
+    return dumps(document(page))
 
 
-def document(page: OverviewPage, context: Context, omitted: int = 0) -> dict[str, Any]:
+def document(page: OverviewPage, omitted: int = 0) -> dict[str, Any]:
     """Return the JSON values of a page.
 
     Args:
         page: of the overview.
-        context: of all pages.
         omitted: how many repositories are on no page.
     """
     overview, state = page.overview, page.overview.state
     return {
         "schema": SCHEMA,
-        "reporter": context.name,
+        "reporter": overview.settings.name,
         "account": overview.settings.account,
         "region": overview.settings.region,
         "group": overview.group,

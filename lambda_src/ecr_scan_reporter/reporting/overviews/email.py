@@ -6,7 +6,6 @@ The first page has all of the text; further pages have the rest of the JSON docu
 from collections.abc import Iterator, Sequence
 
 from ecr_scan_reporter.reporting.formatting import (
-    Context,
     format_date,
     format_duration,
     format_time,
@@ -27,7 +26,7 @@ _REASONS, _REASON = 4, 20
 _MIN_UPDATE, _MAX_EFFECT = 30, 34
 
 
-def render(page: OverviewPage, context: Context) -> str:
+def render(page: OverviewPage) -> str:
     """Render a page."""
     overview = page.overview
     if page.part > 1:
@@ -45,7 +44,7 @@ def render(page: OverviewPage, context: Context) -> str:
             "",
             "Needs you",
         ]
-    footer = ["", "--", f'Sent by ecr-scan-reporter "{context.name}" in {overview.settings.account}.']
+    footer = ["", "--", f'Sent by ecr-scan-reporter "{overview.settings.name}" in {overview.settings.account}.']
     if page.part == 1:
         lines += _needs(overview, _HEIGHT - len(lines) - len(footer))
     return "\n".join(truncate(replace_unprintable(line), _WIDTH) for line in [*lines, *footer]) + "\n"

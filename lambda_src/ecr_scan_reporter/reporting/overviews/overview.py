@@ -4,7 +4,7 @@ It reads one summary after the other, so the memory that it takes does not depen
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -249,20 +249,16 @@ def rule_notices(
         now: aware.
         scanned_since: since when every image was scanned (aware).
     """
-    return list(_notices(rules, uses, now, scanned_since))
-
-
-def _notices(
-    rules: Sequence[IgnoreRule], uses: Mapping[str, RuleUse], now: datetime, scanned_since: datetime
-) -> Iterator[str]:
+    notices: list[str] = []
     keys = set[str]()
     for rule in rules:
         if rule.key in keys:
-            yield f"The rule for {rule.name} is in the list twice."
+            notices.append(f"The rule for {rule.name} is in the list twice.")
             continue
         keys.add(rule.key)
         if notice := _end(rule, now) or _use(uses.get(rule.key, RuleUse()), now, scanned_since):
-            yield f"The rule for {rule.name} {notice}."
+            notices.append(f"The rule for {rule.name} {notice}.")
+    return notices
 
 
 def _end(rule: IgnoreRule, now: datetime) -> str:

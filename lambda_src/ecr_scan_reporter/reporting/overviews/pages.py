@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ecr_scan_reporter.aws.sns import MAX_SUBJECT, Attributes, ReportMessage
-from ecr_scan_reporter.reporting.formatting import Context, to_ascii, truncate
+from ecr_scan_reporter.reporting.formatting import to_ascii, truncate
 from ecr_scan_reporter.reporting.overviews import chat, document, email
 from ecr_scan_reporter.reporting.overviews.overview import Overview, OverviewPage
 from ecr_scan_reporter.reporting.overviews.wording import headline
@@ -14,27 +14,28 @@ from ecr_scan_reporter.reporting.registry_state import RepositoryLine
 _MIN_GROUP = 8
 
 
-def build_messages(overview: Overview, context: Context) -> Iterator[ReportMessage]:
+def build_messages(overview: Overview) -> Iterator[ReportMessage]:
     """Yield the messages of an overview, as few as fit; every repository is in exactly one of them."""
 
     def size_of(line: RepositoryLine) -> int:
         return entry_size(document.repository(line, overview))
 
-    empty, silent = OverviewPage(overview, ()), context._replace(chat=False)
-    first_room = room_for_entries(build_message(empty, silent))
-    room = room_for_entries(build_message(empty._replace(part=2, parts=2), silent))
+    silent = overview._replace(settings=overview.settings._replace(chat_topic_arn=""))
+    empty = OverviewPage(silent, ())
+    first_room = room_for_entries(build_message(empty))
+    room = room_for_entries(build_message(empty._replace(part=2, parts=2)))
     chunks = list(split(overview.state.repositories, size_of, first_room, room))
     for number, chunk in enumerate(chunks, start=1):
-        yield build_message(OverviewPage(overview, chunk, number, len(chunks)), context)
+        yield build_message(OverviewPage(overview, chunk, number, len(chunks)))
 
 
-def build_message(page: OverviewPage, context: Context) -> ReportMessage:
+def build_message(page: OverviewPage) -> ReportMessage:
     """Render a page in every format."""
     return ReportMessage(
         subject=subject(page.overview, f" ({page.part}/{page.parts})" if page.part > 1 else ""),
-        email=email.render(page, context),
-        document=document.render(page, context),
-        chat=chat.render(page, context),
+        email=email.render(page),
+        document=document.render(page),
+        chat=chat.render(page),
         attributes=_attributes(page),
     )
 

@@ -5,28 +5,28 @@ from typing import Any
 
 from ecr_scan_reporter.models.severities import SEVERITIES
 from ecr_scan_reporter.reporting.comparison.changes import OPEN, Change, IgnoredBy, KnownFinding
-from ecr_scan_reporter.reporting.formatting import Context, dumps, format_rfc3339
-from ecr_scan_reporter.reporting.reports.groups import FindingLimits, Inventory, Page, RepositoryInventory
+from ecr_scan_reporter.reporting.formatting import dumps, format_rfc3339
+from ecr_scan_reporter.reporting.reports.groups import Entry, FindingLimits, Inventory, Page, RepositoryInventory
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport, count_changes, count_images, keep_worst
-from ecr_scan_reporter.reporting.reports.wording import console_url
+from ecr_scan_reporter.settings import ReporterSettings
 
 SCHEMA = "ecr-scan-report/2"
 
 
-def render(page: Page, context: Context) -> str:
+def render(page: Page, settings: ReporterSettings) -> str:
     """Render a page."""
     group = page.group
     images = [entry for entry in page.entries if isinstance(entry, ImageReport)]
     return dumps(
         {
             "schema": SCHEMA,
-            "reporter": context.name,
+            "reporter": settings.name,
             "account": group.account,
             "region": group.region,
             "group": group.name,
             "part": page.part,
             "parts": page.parts,
-            "thresholds": dict(context.thresholds),
+            "thresholds": dict(settings.thresholds),
             "totals": {
                 "images": count_images(group.images),
                 "failed_scans": len(group.failed),
@@ -43,16 +43,16 @@ def render(page: Page, context: Context) -> str:
                     "images": fix.images,
                     "counts": _counts(fix.counts),
                 }
-                for fix in group.fixes(context.thresholds)
+                for fix in group.fixes(settings.thresholds)
             ],
-            "images": [entry_values(entry, page.detail, context) for entry in images if not entry.failed],
-            "failed_scans": [entry_values(entry, page.detail, context) for entry in images if entry.failed],
-            "inventory": _inventory(group.inventory, page, context) if group.inventory else None,
+            "images": [entry_values(entry, page.detail, settings) for entry in images if not entry.failed],
+            "failed_scans": [entry_values(entry, page.detail, settings) for entry in images if entry.failed],
+            "inventory": _inventory(group.inventory, page, settings) if group.inventory else None,
         }
     )
 
 
-def entry_values(entry: ImageReport | RepositoryInventory, detail: FindingLimits, context: Context) -> dict[str, Any]:
+def entry_values(entry: Entry, detail: FindingLimits, settings: ReporterSettings) -> dict[str, Any]:
     """Return one image, failed scan, or repository of the inventory."""
     if isinstance(entry, RepositoryInventory):
         return {
@@ -62,9 +62,9 @@ def entry_values(entry: ImageReport | RepositoryInventory, detail: FindingLimits
             "counts": _counts(entry.counts),
         }
     if entry.failed:
-        return _identity(entry, detail, context) | {"reason": entry.failure or None, "unsupported": entry.unsupported}
+        return _identity(entry, detail, settings) | {"reason": entry.failure or None, "unsupported": entry.unsupported}
     shown = keep_worst(entry.changes, detail.findings, entry.reason)
-    return _identity(entry, detail, context) | {
+    return _identity(entry, detail, settings) | {
         "reason": entry.reason,
         "first_scan": entry.first_scan,
         "predecessor": entry.predecessor or None,
@@ -89,28 +89,30 @@ def entry_values(entry: ImageReport | RepositoryInventory, detail: FindingLimits
     }
 
 
-def _inventory(inventory: Inventory, page: Page, context: Context) -> dict[str, Any]:
-    worst = inventory.worst if page.part == 1 else []
+def _inventory(inventory: Inventory, page: Page, settings: ReporterSettings) -> dict[str, Any]:
+    worst, detail = inventory.worst if page.part == 1 else [], page.detail
     repositories = [entry for entry in page.entries if isinstance(entry, RepositoryInventory)]
     return {
         "images": inventory.images,
         "failed_scans": inventory.failed,
         "counts": _counts(inventory.counts),
-        "repositories": [entry_values(entry, page.detail, context) for entry in repositories],
-        "worst_images": [_identity(entry, page.detail, context) | {"counts": _counts(entry.counts)} for entry in worst],
+        "repositories": [entry_values(entry, detail, settings) for entry in repositories],
+        "worst_images": [
+            _identity(entry, page.detail, settings) | {"counts": _counts(entry.counts)} for entry in worst
+        ],
     }
 
 
-def _identity(entry: ImageReport, detail: FindingLimits, context: Context) -> dict[str, Any]:
+def _identity(entry: ImageReport, detail: FindingLimits, settings: ReporterSettings) -> dict[str, Any]:
     return {
         "repository": entry.repository,
-        "repository_arn": f"arn:{context.partition}:ecr:{entry.region}:{entry.account}:repository/{entry.repository}",
+        "repository_arn": f"arn:{settings.partition}:ecr:{entry.region}:{entry.account}:repository/{entry.repository}",
         "digest": entry.digest,
         "digests": list(entry.digests or (entry.digest,)),
         "tags": list(entry.tags[: detail.tags]),
         "platforms": list(entry.platforms),
         "scanned_at": format_rfc3339(entry.scanned_at),
-        "console_url": console_url(entry, context.partition) or None,
+        "console_url": entry.console_url(settings.partition) or None,
     }
 
 

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 
 from ecr_scan_reporter.reporting.comparison.changes import GONE, NEWS, OPEN, Change, KnownFinding
 from ecr_scan_reporter.reporting.formatting import (
-    Context,
     fixed_in,
     format_counts,
     format_date,
@@ -21,13 +20,8 @@ from ecr_scan_reporter.reporting.formatting import (
 )
 from ecr_scan_reporter.reporting.reports.groups import Group, Inventory, Page
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason, count_images
-from ecr_scan_reporter.reporting.reports.wording import (
-    console_url,
-    describe_changes,
-    describe_due_date,
-    describe_ignored,
-    headline,
-)
+from ecr_scan_reporter.reporting.reports.wording import describe_changes, describe_due_date, describe_ignored, headline
+from ecr_scan_reporter.settings import ReporterSettings
 
 _WIDTH = 76
 # How many images are shown in detail, how many with one line, findings per image, and failed scans; others are counted.
@@ -43,31 +37,31 @@ _WORDS = {
 }
 
 
-def render(page: Page, context: Context) -> str:
+def render(page: Page, settings: ReporterSettings) -> str:
     """Render a page."""
     group = page.group
     if page.part == 1:
         times = _times(group)
         dated = len({moment.date() for moment in times}) > 1
-        lines = [*_head(group, times, context), *_fixes(group, context)]
+        lines = [*_head(group, times, settings), *_fixes(group, settings)]
         for number, image in enumerate(group.images[:_DETAILED], start=1):
-            lines += ["", *_image(number, image, context, dated=dated)]
-        lines += [*_listed(group), *_failures(group, context), *_inventory(group.inventory)]
+            lines += ["", *_image(number, image, settings, dated=dated)]
+        lines += [*_listed(group), *_failures(group, settings), *_inventory(group.inventory)]
         if ignored := describe_ignored(group):
             lines += ["", f"{ignored}."]
     else:
         lines = [f"This is part {page.part} of {page.parts} of a report. Part 1 has all of its text."]
         lines += ["This part has only the rest of its JSON document."]
-    lines += ["", "--", f'Sent by ecr-scan-reporter "{context.name}" in {group.account}.']
+    lines += ["", "--", f'Sent by ecr-scan-reporter "{settings.name}" in {group.account}.']
     lines += ["Its module block sets the thresholds, groups and subscribers."]
     return "\n".join(replace_unprintable(line) for line in lines) + "\n"
 
 
-def _head(group: Group, times: Sequence[datetime], context: Context) -> Iterator[str]:
+def _head(group: Group, times: Sequence[datetime], settings: ReporterSettings) -> Iterator[str]:
     yield f"{headline(group)}."
     yield f"Account {group.account}, {group.region}{_period(times)}."
     if group.images:
-        thresholds = ", ".join(f"{severity} {number}" for severity, number in context.thresholds.items())
+        thresholds = ", ".join(f"{severity} {number}" for severity, number in settings.thresholds.items())
         yield f"Thresholds: {thresholds}."
 
 
@@ -91,9 +85,9 @@ def _moment(moment: datetime) -> str:
     return f"{format_date(moment)}, {format_time(moment)}"
 
 
-def _fixes(group: Group, context: Context) -> Iterator[str]:
+def _fixes(group: Group, settings: ReporterSettings) -> Iterator[str]:
     # With one image, its own lines say what to fix.
-    fixes = group.fixes(context.thresholds) if len(group.images) > 1 else []
+    fixes = group.fixes(settings.thresholds) if len(group.images) > 1 else []
     if fixes:
         yield ""
         yield "Fix first"
@@ -104,7 +98,7 @@ def _fixes(group: Group, context: Context) -> Iterator[str]:
         yield truncate(f"  {update:<44} {pluralize(fix.images, 'image')}: {format_counts(fix.counts)}", _WIDTH)
 
 
-def _image(number: int, image: ImageReport, context: Context, *, dated: bool) -> Iterator[str]:
+def _image(number: int, image: ImageReport, settings: ReporterSettings, *, dated: bool) -> Iterator[str]:
     yield f"{number}. {image.name}{_platforms(image)}{'' if image.tags else ' (no tag)'}"
     prefix = "Reminder: " if image.reason is ReportReason.REMINDER else ""
     yield f"   {prefix}{describe_changes(image)}"
@@ -123,7 +117,7 @@ def _image(number: int, image: ImageReport, context: Context, *, dated: bool) ->
         yield f"   and {more:,} more overdue"
     if image.reason is not ReportReason.OVERDUE:
         yield from _changes(image)
-    if url := console_url(image, context.partition):
+    if url := image.console_url(settings.partition):
         yield f"   {url}"
 
 
@@ -189,7 +183,7 @@ def _listed(group: Group) -> Iterator[str]:
         yield f"   and {pluralize(count_images(rest), 'image')} not named here"
 
 
-def _failures(group: Group, context: Context) -> Iterator[str]:
+def _failures(group: Group, settings: ReporterSettings) -> Iterator[str]:
     if group.failed:
         yield ""
         yield "Failed scans"
@@ -197,7 +191,7 @@ def _failures(group: Group, context: Context) -> Iterator[str]:
         yield f"   {image.name}{_platforms(image)}"
         reason = "The operating system is not supported." if image.unsupported else image.failure
         yield f"     {truncate(reason, _WIDTH - 5)}"
-        if url := console_url(image, context.partition):
+        if url := image.console_url(settings.partition):
             yield f"     {url}"
     if (more := len(group.failed) - _FAILED) > 0:
         yield f"   and {pluralize(more, 'more failed scan')}"

@@ -121,8 +121,7 @@ class Group(NamedTuple):
         """By rule, how many findings it ignores."""
         ignored: Counter[str] = Counter()
         for image in self.images:
-            for rule, number in image.ignored_by.items():
-                ignored[rule] += number * image.images
+            ignored.update({rule: number * image.images for rule, number in image.ignored_by.items()})
         for entry in self.inventory.repositories.values() if self.inventory else ():
             ignored.update(entry.ignored_by)
         return ignored
@@ -166,6 +165,9 @@ def _fix_sort_key(fix: Update) -> tuple[object, ...]:
     return not fix.fixed_versions, severity_key(fix.counts), -fix.images, fix.package, fix.installed_versions
 
 
+Entry = ImageReport | RepositoryInventory
+
+
 class FindingLimits(NamedTuple):
     """How many findings and tags of one image the JSON document names."""
 
@@ -185,7 +187,7 @@ class Page(NamedTuple):
     """
 
     group: Group
-    entries: Sequence[ImageReport | RepositoryInventory]
+    entries: Sequence[Entry]
     detail: FindingLimits
     part: int = 1
     parts: int = 1

@@ -15,7 +15,7 @@ from ecr_scan_reporter.reporting.comparison.changes import GONE, NEWS, Change, C
 from ecr_scan_reporter.reporting.comparison.deadlines import OverdueFinding
 from ecr_scan_reporter.reporting.comparison.findings import finding_sort_key
 from ecr_scan_reporter.reporting.comparison.judged import Judged
-from ecr_scan_reporter.reporting.formatting import image_name, short_digest
+from ecr_scan_reporter.reporting.formatting import image_console_url, image_name, short_digest
 from ecr_scan_reporter.settings import NotifyOn, ReporterSettings
 
 # Findings that a report keeps of one image, and those that an inventory keeps; the counts are of all.
@@ -111,22 +111,19 @@ class ImageReport(NamedTuple):
         """Whether the image is in the report because its scan failed."""
         return self.reason is ReportReason.SCAN_FAILED
 
+    def console_url(self, partition: str) -> str:
+        """Return the image's URL in the ECR console; "" if the partition's console is not known."""
+        return image_console_url(partition, self.region, self.account, self.repository, self.digest)
+
     def total(self, *changes: Change) -> int:
         """Return how many findings have one of these changes."""
         return sum(sum(self.totals.get(change, {}).values()) for change in changes)
-
-    def total_by_severity(self, *changes: Change) -> Counter[str]:
-        """Return how many findings have one of these changes, by severity."""
-        totals: Counter[str] = Counter()
-        for change in changes:
-            totals.update(self.totals.get(change, {}))
-        return totals
 
     @property
     def news(self) -> Counter[str]:
         """What counts for the subject: news by severity, or what is open if the reason is another one."""
         if self.reason is ReportReason.NEWS:
-            return self.total_by_severity(*NEWS)
+            return sum((Counter(self.totals.get(change, {})) for change in NEWS), Counter())
         if self.reason is ReportReason.OVERDUE:
             return Counter(self.overdue_counts)
         return Counter() if self.reason is ReportReason.FIXED else Counter(self.counts)

@@ -5,12 +5,13 @@ from functools import partial
 from ecr_scan_reporter.aws.sns import MAX_SUBJECT, Attributes, ReportMessage
 from ecr_scan_reporter.models.severities import severity_rank
 from ecr_scan_reporter.reporting.comparison.changes import Change
-from ecr_scan_reporter.reporting.formatting import Context, to_ascii, truncate
+from ecr_scan_reporter.reporting.formatting import to_ascii, truncate
 from ecr_scan_reporter.reporting.paging import entry_size, room_for_entries, split
 from ecr_scan_reporter.reporting.reports import chat, document, email
-from ecr_scan_reporter.reporting.reports.groups import FindingLimits, Group, Page, RepositoryInventory
-from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason, count_changes, count_news
+from ecr_scan_reporter.reporting.reports.groups import Entry, FindingLimits, Group, Page
+from ecr_scan_reporter.reporting.reports.image_report import ReportReason, count_changes, count_news
 from ecr_scan_reporter.reporting.reports.wording import headline
+from ecr_scan_reporter.settings import ReporterSettings
 
 # The most detailed one with which a report fits into one message is used; if there is none, the last one, on several
 # pages.
@@ -21,15 +22,15 @@ _LEAST_DETAIL = FindingLimits(0, 1)
 _MAX_REPOSITORIES = 500
 
 
-def build_pages(group: Group, context: Context) -> list[Page]:
+def build_pages(group: Group, settings: ReporterSettings) -> list[Page]:
     """Split a report into as few pages as fit; every image is on exactly one page."""
     repositories = group.inventory.sorted_repositories() if group.inventory else []
-    entries: list[ImageReport | RepositoryInventory] = [*group.images, *group.failed, *repositories]
+    entries: list[Entry] = [*group.images, *group.failed, *repositories]
     for detail in _DETAILS:
         empty = Page(group, (), detail)
-        size_of = partial(_entry_size, detail=detail, context=context)
-        room = _room(empty._replace(part=2, parts=2), context)
-        chunks = split(entries, size_of, _room(empty, context), room)
+        size_of = partial(_entry_size, detail=detail, settings=settings)
+        room = _room(empty._replace(part=2, parts=2), settings)
+        chunks = split(entries, size_of, _room(empty, settings), room)
         first = next(chunks)
         # Whether there is a second page is known before its entries are measured.
         if len(first) == len(entries):
@@ -41,21 +42,21 @@ def build_pages(group: Group, context: Context) -> list[Page]:
     return [page._replace(part=number, parts=len(pages)) for number, page in enumerate(pages, start=1)]
 
 
-def _room(empty: Page, context: Context) -> int:
-    return room_for_entries(build_message(empty, context._replace(chat=False)))
+def _room(empty: Page, settings: ReporterSettings) -> int:
+    return room_for_entries(build_message(empty, settings._replace(chat_topic_arn="")))
 
 
-def _entry_size(entry: ImageReport | RepositoryInventory, detail: FindingLimits, context: Context) -> int:
-    return entry_size(document.entry_values(entry, detail, context))
+def _entry_size(entry: Entry, detail: FindingLimits, settings: ReporterSettings) -> int:
+    return entry_size(document.entry_values(entry, detail, settings))
 
 
-def build_message(page: Page, context: Context) -> ReportMessage:
+def build_message(page: Page, settings: ReporterSettings) -> ReportMessage:
     """Render a page in every format."""
     return ReportMessage(
         subject=_subject(page),
-        email=email.render(page, context),
-        document=document.render(page, context),
-        chat=chat.render(page, context),
+        email=email.render(page, settings),
+        document=document.render(page, settings),
+        chat=chat.render(page, settings),
         attributes=_attributes(page),
     )
 

@@ -4,18 +4,16 @@ import logging
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from math import ceil
-from typing import NamedTuple
 
 from ecr_scan_reporter.aws.deadline import Deadline
-from ecr_scan_reporter.aws.sns import ReportPublisher, publications
+from ecr_scan_reporter.aws.sns import publications
 from ecr_scan_reporter.aws.sqs import SqsQueue
 from ecr_scan_reporter.errors import QueueError
 from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Outbox, PublisherState, Window
 from ecr_scan_reporter.memory.runs import RunMemory
 from ecr_scan_reporter.memory.states import StateMemory
 from ecr_scan_reporter.messages.publication import CHECK, RETRY, encode_publication
-from ecr_scan_reporter.reporting.formatting import Context
-from ecr_scan_reporter.settings import ReporterSettings
+from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
 
 logger = logging.getLogger(__name__)
 
@@ -34,18 +32,7 @@ _RUN_CHECK, _LONGEST_DELAY = timedelta(seconds=30), timedelta(seconds=900)
 _EARLY = timedelta(seconds=5)
 
 
-class PublishingDependencies(NamedTuple):
-    """The settings and clients that publishing needs."""
-
-    settings: ReporterSettings
-    publisher: ReportPublisher
-    reports_queue: SqsQueue
-    outbox: Outbox
-    runs: RunMemory
-    states: StateMemory
-
-
-def publish_what_is_due(deps: PublishingDependencies, now: datetime, deadline: Deadline) -> int:
+def publish_what_is_due(deps: ReporterDependencies, now: datetime, deadline: Deadline) -> int:
     """Publish the windows that are due, and plan the next check for the others; return how many pages were published.
 
     Nothing is published while another invocation is publishing.
@@ -58,30 +45,32 @@ def publish_what_is_due(deps: PublishingDependencies, now: datetime, deadline: D
     Raises:
         AwsError: DynamoDB or SQS rejected a call.
     """
-    windows, state = deps.outbox.windows()
+    outbox = Outbox(deps.table)
+    windows, state = outbox.windows()
     due, checks = _due_windows(windows, state, deps, now)
     pages, complete, inventory_at = 0, not due, None
-    if due and deps.outbox.lease(now, now + timedelta(seconds=deadline.seconds + 60)):
+    if due and outbox.lease(now, now + timedelta(seconds=deadline.seconds + 60)):
         try:
-            pages, complete, inventory = _publish(due, deps, deadline)
+            pages, complete, inventory = _publish(due, outbox, deps, deadline)
             inventory_at = now if inventory else None
             if complete:
-                deps.outbox.close(due)
+                outbox.close(due)
         finally:
-            deps.outbox.release(inventory_at)
+            outbox.release(inventory_at)
     if not complete:
         checks.append(now + timedelta(seconds=RETRY))
     if checks:
-        plan_check(min(checks), state, deps.reports_queue, deps.outbox, now)
+        plan_check(min(checks), state, deps.reports_queue, outbox, now)
     return pages
 
 
 def _due_windows(
-    windows: Collection[Window], state: PublisherState, deps: PublishingDependencies, now: datetime
+    windows: Collection[Window], state: PublisherState, deps: ReporterDependencies, now: datetime
 ) -> tuple[list[Window], list[datetime]]:
     """Return the windows that are due, and when to check the others again."""
-    runs = sorted({window.run for window in windows if window.run})
-    ends = {run: end_of_run(run, deps.runs, deps.states, now) for run in runs}
+    runs, states = RunMemory(deps.table), StateMemory(deps.table)
+    with_results = sorted({window.run for window in windows if window.run})
+    ends = {run: end_of_run(run, runs, states, now) for run in with_results}
     due, checks = [], []
     for window in windows:
         due_at = due_time(window, ends.get(window.run), deps.settings.report_window, state.inventory_at)
@@ -92,7 +81,9 @@ def _due_windows(
     return due, checks
 
 
-def _publish(windows: Collection[Window], deps: PublishingDependencies, deadline: Deadline) -> tuple[int, bool, bool]:
+def _publish(
+    windows: Collection[Window], outbox: Outbox, deps: ReporterDependencies, deadline: Deadline
+) -> tuple[int, bool, bool]:
     """Publish all changes of windows, one group after the other.
 
     Returns:
@@ -103,15 +94,14 @@ def _publish(windows: Collection[Window], deps: PublishingDependencies, deadline
     from ecr_scan_reporter.reporting.reports.pages import build_message, build_pages
 
     settings = deps.settings
-    context = Context(settings.name, settings.partition, settings.thresholds, bool(settings.chat_topic_arn))
-    waiting = gather(windows, deps.outbox, settings.group_by)
+    waiting = gather(windows, outbox, settings.group_by)
     inventories = {key for key, group in waiting.items() if group.inventory.repositories}
     pages = 0
     for key, group in sorted(waiting.items()):
         if deadline.remaining <= 0:
             break
-        for page in build_pages(make_group(key, group.images, group.inventory), context):
-            wanted = publications(build_message(page, context))
+        for page in build_pages(make_group(key, group.images, group.inventory), settings):
+            wanted = publications(build_message(page, settings))
             rejected = deps.publisher.publish(wanted, deadline)
             if page.part == 1 and rejected == wanted:
                 # Nothing of the report is out, so it can wait in the outbox.
@@ -124,7 +114,7 @@ def _publish(windows: Collection[Window], deps: PublishingDependencies, deadline
                 break
             pages += 1
         else:
-            deps.outbox.delete(group.keys)
+            outbox.delete(group.keys)
             del waiting[key]
     return pages, not waiting, bool(inventories) and not inventories & waiting.keys()
 

@@ -1,6 +1,5 @@
 """Decides why an image is reported, and makes its report from one scan."""
 
-import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,7 +7,6 @@ import pytest
 from ecr_scan_reporter.memory.images import ImageRecord
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import ImageId
-from ecr_scan_reporter.models.selection import RepositoryFilter
 from ecr_scan_reporter.reporting.comparison.changes import (
     GONE,
     NEWS,
@@ -31,18 +29,11 @@ from ecr_scan_reporter.reporting.reports.image_report import (
 )
 from ecr_scan_reporter.settings import NotifyOn, ReporterSettings
 from ecr_scan_reporter.shared.durations import Duration
+from support.reporter_settings import SETTINGS as ONE_HIGH
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
-SETTINGS = ReporterSettings(
-    topic_arn="arn:aws:sns:eu-west-1:123456789012:reports",
-    reports_queue_url="https://queue",
-    memory_table="memory",
-    repositories=RepositoryFilter(re.compile("")),
-    thresholds={"HIGH": 2},
-    notify_on_scan_failure=True,
-    name="platform",
-)
+SETTINGS = ONE_HIGH._replace(thresholds={"HIGH": 2})
 EVERY_SCAN = SETTINGS._replace(notify_on=NotifyOn.EVERY_SCAN)
 ON_FIXED = SETTINGS._replace(notify_on_fixed=True)
 REMIND = SETTINGS._replace(remind_after=Duration.parse("30d"))
