@@ -33,17 +33,8 @@ def render(page: OverviewPage) -> str:
         lines = [f"This is part {page.part} of {page.parts} of an overview. Part 1 has all of its text."]
         lines += ["This part has only further repositories of its JSON document."]
     else:
-        lines = [
-            *_head(overview),
-            "",
-            *_promise(overview),
-            "",
-            *_changes(overview),
-            "",
-            *_updates(overview),
-            "",
-            "Needs you",
-        ]
+        lines = [*_head(overview), "", *_promise(overview), "", *_changes(overview), ""]
+        lines += [*_updates(overview), "", "Needs you"]
     footer = ["", "--", f'Sent by ecr-scan-reporter "{overview.settings.name}" in {overview.settings.account}.']
     if page.part == 1:
         lines += _needs(overview, _HEIGHT - len(lines) - len(footer))

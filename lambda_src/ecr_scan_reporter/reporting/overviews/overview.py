@@ -66,7 +66,7 @@ class Balance:
 
 
 class Notices(NamedTuple):
-    """What an overview says of the module itself.
+    """The sentences of an overview about the module itself.
 
     Args:
         rules: sentences about rules that ignore findings.
@@ -135,7 +135,7 @@ class OverviewPage(NamedTuple):
     """One message of an overview.
 
     Args:
-        overview: what the whole overview says. The email and the chat message of the first page say all of it.
+        overview: the whole overview. The email and the chat message of the first page say all of it.
         repositories: those that the JSON document of this page has.
         part: the number of the page, from 1.
         parts: how many pages there are.
@@ -210,7 +210,7 @@ def _overview(
 
 
 def repository_balance(before: RepositorySnapshot | None, now: RepositorySnapshot) -> Balance:
-    """Return what changed in a repository.
+    """Return the changes of the open findings of a repository.
 
     The ledger of an image is forgotten with the image, long after its last scan. What is then missing is not a change:
     it counts as carried or as left, so that no number is negative and the books balance.
@@ -223,7 +223,7 @@ def repository_balance(before: RepositorySnapshot | None, now: RepositorySnapsho
 
 
 def all_scanned_since(now: datetime, promised_age: Duration, run_interval: timedelta, *, enhanced: bool) -> datetime:
-    """Return since when every image was scanned: what a rule did not do since then, it does not do.
+    """Return since when every image was scanned. A rule that has matched nothing since then matches nothing.
 
     A run skips an image whose scan is a little younger than the promised age, and the next run scans it. Enhanced
     scanning reports on an image only when something changes, which can take months: 90 days, as for unused rules.
@@ -271,7 +271,7 @@ def _end(rule: IgnoreRule, now: datetime) -> str:
 
 
 def _use(use: RuleUse, now: datetime, scanned_since: datetime) -> str:
-    """Return what the use of a rule says; "" until every image was scanned since the rule was added or used."""
+    """Return a notice about the use of a rule; "" until every image was scanned since the rule was added or used."""
     last = use.used_at or use.added_at
     if last is None or last > scanned_since:
         return ""

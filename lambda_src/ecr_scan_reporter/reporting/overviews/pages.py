@@ -55,7 +55,7 @@ def subject(overview: Overview, part: str = "") -> str:
 
 
 def _attributes(page: OverviewPage) -> Attributes:
-    """Return what a subscriber's filter policy can match; at most ten."""
+    """Return the attributes that a subscriber's filter policy can match; at most ten."""
     overview = page.overview
     critical, high = (overview.changes.new_critical, overview.changes.new_high) if overview.changes else (0, 0)
     attributes: Attributes = {

@@ -78,7 +78,7 @@ def make_overviews(
     before they are remembered, the next attempt publishes all of them again.
 
     Args:
-        request: what is asked for.
+        request: whether to publish, and the time of the schedule's event.
         deps: the settings and clients.
         deadline: of the invocation.
         now: aware.

@@ -13,10 +13,10 @@ class NamedLine(NamedTuple):
     """A line with untrusted names in it.
 
     Args:
-        before: what comes before the names.
+        before: the text before the names.
         names: that are untrusted.
         total: how many names there are, if not all are known.
-        after: what comes after the names.
+        after: the text after the names.
     """
 
     before: str
@@ -31,7 +31,7 @@ class NamedLine(NamedTuple):
 
 
 class Need(NamedTuple):
-    """Something that needs people: a line that says what, and its details with what introduces them."""
+    """Something that needs people: a line that names it, and its details with an introduction."""
 
     line: NamedLine
     intro: str = ""

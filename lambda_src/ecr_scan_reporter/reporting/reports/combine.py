@@ -50,9 +50,9 @@ TRANSITIONS = {
 def combine_reports(first: ImageReport, second: ImageReport, since: datetime) -> ImageReport:
     """Combine two reports of the same image in one window into one, as if there had been one scan.
 
-    Between the two, there may have been scans that were not worth a report: what only the second one has is new, and
-    what only the first one has is gone. The first one may combine earlier ones; `since` is the time of the earliest
-    scan.
+    Between the two, there may have been scans that were not worth a report. A finding that only the second one has is
+    new, and a finding that only the first one has is gone. The first one may combine earlier ones; `since` is the time
+    of the earliest scan.
     """
     if ReportReason.FINDINGS_NOT_READ in (first.reason, second.reason):
         return _combine_unread(first, second)
@@ -100,7 +100,7 @@ def _combine_unread(first: ImageReport, second: ImageReport) -> ImageReport:
 
 
 def _combine_changes(first: LeftOutFinding | None, second: LeftOutFinding | None, since: datetime) -> Change | None:
-    """Return what two changes in a row amount to; None if nothing is left to say."""
+    """Return the one change that two changes in a row amount to; None if nothing is left to say."""
     if first:
         return TRANSITIONS[first.change, second and second.change]
     if second is None or second.change in GONE:

@@ -26,6 +26,9 @@ from ecr_scan_reporter.settings import ReporterSettings
 _WIDTH = 76
 # How many images are shown in detail, how many with one line, findings per image, and failed scans; others are counted.
 _DETAILED, _LISTED, _FINDINGS, _FAILED = 20, 100, 10, 30
+# The changes whose findings are listed, by the reason of the report; for other reasons, those of open findings.
+_CHANGES: dict[ReportReason, tuple[Change, ...]]
+_CHANGES = {ReportReason.NEWS: NEWS, ReportReason.FIXED: GONE, ReportReason.OVERDUE: ()}
 _WORDS = {
     Change.NEW: "NEW",
     Change.BACK: "BACK",
@@ -99,6 +102,28 @@ def _fixes(group: Group, settings: ReporterSettings) -> Iterator[str]:
 
 
 def _image(number: int, image: ImageReport, settings: ReporterSettings, *, dated: bool) -> Iterator[str]:
+    yield from _about(number, image, dated=dated)
+    for known, due in image.overdue[:_FINDINGS]:
+        yield from _finding("OVERDUE  ", known)
+        yield from _due_date(describe_due_date(known, due))
+    if (more := sum(image.overdue_counts.values()) - _FINDINGS) > 0:
+        yield f"   and {more:,} more overdue"
+    listed = _CHANGES.get(image.reason, OPEN)
+    lines = [(_WORDS.get(change, ""), known) for change in listed for known in image.worst(change)]
+    width = max((len(word) for word, _ in lines[:_FINDINGS]), default=0)
+    for word, known in lines[:_FINDINGS]:
+        yield from _finding(f"{word:<{width}}  " if width else "", known)
+        if known.was_ignored:
+            yield f"     {truncate(known.was_ignored, _WIDTH - 5)}"
+    if (more := image.total(*listed) - min(len(lines), _FINDINGS)) > 0:
+        yield f"   and {more:,} more"
+    if image.reason is ReportReason.NEWS:
+        yield from _still_open(image)
+    if url := image.console_url(settings.partition):
+        yield f"   {url}"
+
+
+def _about(number: int, image: ImageReport, *, dated: bool) -> Iterator[str]:
     yield f"{number}. {image.name}{_platforms(image)}{'' if image.tags else ' (no tag)'}"
     prefix = "Reminder: " if image.reason is ReportReason.REMINDER else ""
     yield f"   {prefix}{describe_changes(image)}"
@@ -110,29 +135,6 @@ def _image(number: int, image: ImageReport, settings: ReporterSettings, *, dated
         yield "   The findings could not be read:"
         reason = truncate(image.failure, _WIDTH - 4)
         yield f"   {reason}" if reason.endswith(".") else f"   {reason}."
-    for known, due in image.overdue[:_FINDINGS]:
-        yield from _finding("OVERDUE  ", known)
-        yield from _due_date(describe_due_date(known, due))
-    if (more := sum(image.overdue_counts.values()) - _FINDINGS) > 0:
-        yield f"   and {more:,} more overdue"
-    if image.reason is not ReportReason.OVERDUE:
-        yield from _changes(image)
-    if url := image.console_url(settings.partition):
-        yield f"   {url}"
-
-
-def _changes(image: ImageReport) -> Iterator[str]:
-    listed = GONE if image.reason is ReportReason.FIXED else NEWS if image.reason is ReportReason.NEWS else OPEN
-    lines = [(_WORDS.get(change, ""), known) for change in listed for known in image.worst(change)]
-    width = max((len(word) for word, _ in lines[:_FINDINGS]), default=0)
-    for word, known in lines[:_FINDINGS]:
-        yield from _finding(f"{word:<{width}}  " if width else "", known)
-        if known.was_ignored:
-            yield f"     {truncate(known.was_ignored, _WIDTH - 5)}"
-    if (more := image.total(*listed) - min(len(lines), _FINDINGS)) > 0:
-        yield f"   and {more:,} more"
-    if image.reason is ReportReason.NEWS:
-        yield from _still_open(image)
 
 
 def _platforms(image: ImageReport) -> str:

@@ -1,4 +1,4 @@
-"""Gathers what waits in the outbox into groups: who gets which images, which are one entry, and what to fix first."""
+"""Gathers the entries of the outbox into groups: the images of each group, and the updates to install first."""
 
 import heapq
 import logging
@@ -39,7 +39,7 @@ _Entry = tuple[Key, bytes]
 
 @dataclass(slots=True)
 class RepositoryInventory:
-    """What the first scans of a repository's images found."""
+    """The findings of the first scans of a repository's images."""
 
     repository: str
     images: int = 0
@@ -50,7 +50,7 @@ class RepositoryInventory:
 
 @dataclass(slots=True)
 class Inventory:
-    """What the first scans found in images that existed before memory did: by repository, and the worst images."""
+    """The findings of the first scans of images that existed before memory did, by repository, and the worst images."""
 
     repositories: dict[str, RepositoryInventory] = field(default_factory=dict)
     _worst: list[ImageReport] = field(default_factory=list)
@@ -95,7 +95,7 @@ class Inventory:
 
 
 class GroupKey(NamedTuple):
-    """What the images of one group have in common; sorts groups without a name last."""
+    """The account, Region and name that the images of one group share. Groups without a name are last."""
 
     account: str
     region: str
@@ -104,7 +104,7 @@ class GroupKey(NamedTuple):
 
 
 class Group(NamedTuple):
-    """What one report says: the images of one account, Region and value of `group_by`, the worst one first.
+    """The content of one report: the images of one account, Region and value of `group_by`, the worst one first.
 
     `name` is None where the repository does not match `group_by`. `failed` has the images whose scan failed.
     """
@@ -179,7 +179,7 @@ class Page(NamedTuple):
     """One message of a report.
 
     Args:
-        group: all that the report says. The email and the chat message of the first page say all of it.
+        group: the content of the whole report. The email and the chat message of the first page say all of it.
         entries: images, failed scans and repositories of the inventory; those in the JSON document of this page.
         detail: of the JSON document.
         part: the number of the page, from 1.
@@ -194,7 +194,7 @@ class Page(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """What waits for one group, and the keys of its entries in the outbox."""
+    """The images and the inventory that wait for one group, and the keys of their entries in the outbox."""
 
     images: list[ImageReport]
     inventory: Inventory
@@ -202,7 +202,7 @@ class Waiting(NamedTuple):
 
 
 def gather(windows: Collection[Window], outbox: Outbox, group_by: re.Pattern[str] | None) -> dict[GroupKey, Waiting]:
-    """Return what waits in windows, by group.
+    """Return the images that wait in windows, by group.
 
     Raises:
         AwsError: DynamoDB rejected a call.
@@ -230,7 +230,7 @@ def _sort_key(entry: _Entry) -> str:
 def _by_image(entries: Iterable[_Entry]) -> Iterator[tuple[list[Key], list[ImageReport]]]:
     """Decode entries, which are in the order of their sort keys; yield those of each image, the earliest scan first.
 
-    What this release cannot read stays in the outbox, for one that can.
+    An entry that this release cannot read stays in the outbox, for one that can.
     """
     for _, found in groupby(entries, key=lambda entry: _sort_key(entry).rpartition("#")[0]):
         keys, scans = [], []
@@ -305,7 +305,7 @@ def make_group(key: GroupKey, images: Iterable[ImageReport], inventory: Inventor
 
 
 def _news_key(image: ImageReport) -> tuple[object, ...]:
-    """Return what the platforms of one index have in common if there is the same to say of them."""
+    """Return a key that two platforms of one index share if their reports say the same."""
     return (
         image.repository,
         image.tags,

@@ -38,7 +38,7 @@ class ReportReason(StrEnum):
 
 
 class LeftOutFinding(NamedTuple):
-    """What a report says about a finding that it does not name. `first_seen`: Unix seconds."""
+    """The part of a finding that a report keeps without naming it. `first_seen`: Unix seconds."""
 
     change: Change
     severity: str
@@ -121,7 +121,7 @@ class ImageReport(NamedTuple):
 
     @property
     def news(self) -> Counter[str]:
-        """What counts for the subject: news by severity, or what is open if the reason is another one."""
+        """The findings that count for the subject, by severity: news, or the open ones if the reason is another one."""
         if self.reason is ReportReason.NEWS:
             return sum((Counter(self.totals.get(change, {})) for change in NEWS), Counter())
         if self.reason is ReportReason.OVERDUE:
@@ -195,7 +195,7 @@ def finding_key(known: KnownFinding) -> str:
 def leave_out(
     changes: Mapping[Change, Iterable[KnownFinding]], kept: Mapping[Change, Iterable[KnownFinding]]
 ) -> dict[str, LeftOutFinding]:
-    """Return what `combine_reports` has to know of the findings that are not kept."""
+    """Return the findings that are not kept, as `combine_reports` needs them."""
     named = shortened(kept)
     return dict(islice(((key, found) for key, found in shortened(changes).items() if key not in named), _MAX_LEFT_OUT))
 
@@ -225,7 +225,7 @@ def reason_of_scan(
     """Return why a complete scan is reported; None if it is not.
 
     Args:
-        judged: what the scan changed.
+        judged: the changes of the scan.
         reported_at: when the image, or the one before it, was last reported.
         settings: of the reporter.
         now: aware.

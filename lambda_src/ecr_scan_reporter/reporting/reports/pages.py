@@ -75,7 +75,7 @@ def _subject(page: Page) -> str:
 
 
 def _attributes(page: Page) -> Attributes:
-    """Return what a subscriber's filter policy can match; at most ten, so `overdue` makes room for `group`."""
+    """Return the attributes that a filter policy can match; at most ten, so `overdue` makes room for `group`."""
     group = page.group
     found = count_news(group.images)
     worst = +found or (group.inventory.counts if group.inventory else found)

@@ -41,7 +41,7 @@ Line = TypeVar("Line")
 
 
 class WidgetContext(NamedTuple):
-    """What all pages of the widget have in common.
+    """The settings and the look of all pages of the widget.
 
     Args:
         instance: the name of the module's instance.
