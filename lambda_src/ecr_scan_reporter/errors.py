@@ -9,7 +9,6 @@ FindingsNotReadError                the findings of a scan cannot be read yet
 AwsError                            AWS did not do what was asked
 ├── AccessDeniedError               the role lacks a permission
 ├── QueueError                      SQS rejected a message
-├── PublishError                    SNS rejected a report
 ├── MemoryTableError                DynamoDB rejected a call
 │   └── ConditionError              the item has changed in the meantime
 └── RegistryError                   ECR rejected a call
@@ -61,10 +60,6 @@ class AccessDeniedError(AwsError):
 
 class QueueError(AwsError):
     """Amazon SQS did not accept every message."""
-
-
-class PublishError(AwsError):
-    """Amazon SNS did not accept a report."""
 
 
 class MemoryTableError(AwsError):

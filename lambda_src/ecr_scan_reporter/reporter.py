@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ecr_scan_reporter.aws.deadline import Deadline, LambdaContext
 from ecr_scan_reporter.aws.dynamodb import Table, dynamodb_client
@@ -13,12 +13,10 @@ from ecr_scan_reporter.aws.sns import ReportPublisher, sns_client
 from ecr_scan_reporter.aws.sqs import SqsQueue, sqs_client
 from ecr_scan_reporter.errors import InputError
 from ecr_scan_reporter.memory.rules import RuleMemory
-from ecr_scan_reporter.reporting.pipeline import ReporterDependencies, report_batch
+from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
+from ecr_scan_reporter.reporting.pipeline import report_batch
 from ecr_scan_reporter.settings import ReporterSettings
 from ecr_scan_reporter.shared import clock
-
-if TYPE_CHECKING:
-    from ecr_scan_reporter.reporting.overviews.publishing import OverviewDependencies
 
 _THREADS = 16
 
@@ -48,7 +46,7 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, An
         from ecr_scan_reporter.reporting.overviews.publishing import OverviewRequest, make_overviews
 
         now = clock.now()
-        return make_overviews(OverviewRequest.parse(event, now), overview_dependencies(), deadline, now)
+        return make_overviews(OverviewRequest.parse(event, now), dependencies(), deadline, now)
     if "Records" not in event:
         given = ", ".join(map(str, event))
         raise InputError(f'the input is {given!r}; expected a batch of the reports queue, or {{"overview": true}}')
@@ -60,17 +58,9 @@ def dependencies() -> ReporterDependencies:
     """Create settings, clients and threads, once per cold start."""
     settings = ReporterSettings.from_env(os.environ)
     publisher = ReportPublisher(sns_client(), settings.topic_arn, settings.chat_topic_arn)
-    queue = SqsQueue(sqs_client(), settings.reports_queue_url)
+    sqs = sqs_client()
+    queue = SqsQueue(sqs, settings.reports_queue_url)
+    dlqs = {url.rsplit("/", 1)[-1]: SqsQueue(sqs, url) for url in settings.dlq_urls}
     table = Table(dynamodb_client(_THREADS), settings.memory_table)
-    ecr = EcrRegistry(settings.account, ecr_client(_THREADS))
-    return ReporterDependencies(settings, ecr, table, RuleMemory(table), publisher, queue, ThreadPoolExecutor(_THREADS))
-
-
-@cache
-def overview_dependencies() -> "OverviewDependencies":
-    """Create what the overview needs, once per cold start."""
-    from ecr_scan_reporter.reporting.overviews.publishing import OverviewDependencies
-
-    deps = dependencies()
-    dlqs = {url.rsplit("/", 1)[-1]: SqsQueue(sqs_client(), url) for url in deps.settings.dlq_urls}
-    return OverviewDependencies(deps.settings, deps.table, deps.publisher, deps.reports_queue, dlqs, deps.rules)
+    ecr, pool = EcrRegistry(settings.account, ecr_client(_THREADS)), ThreadPoolExecutor(_THREADS)
+    return ReporterDependencies(settings, ecr, table, RuleMemory(table), publisher, queue, pool, dlqs)

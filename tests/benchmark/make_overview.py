@@ -11,7 +11,7 @@ from process import Context, Meter
 
 def main() -> None:
     """Invoke the reporter with its default timeout."""
-    reporter.overview_dependencies()
+    reporter.dependencies()
     meter = Meter()
     answer = reporter.handler({"overview": True}, Context(300))
     print(json.dumps(meter.measured() | {"published": answer["published"]}))

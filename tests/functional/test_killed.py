@@ -107,7 +107,7 @@ TIMEOUT = 270
 
 def make_overview(now: datetime) -> None:
     """Make the overview of the schedule's event of NOW."""
-    make_overviews(OverviewRequest(scheduled_at=NOW), reporter.overview_dependencies(), Deadline(TIMEOUT), now)
+    make_overviews(OverviewRequest(scheduled_at=NOW), reporter.dependencies(), Deadline(TIMEOUT), now)
 
 
 def documents(inbox: ReporterHarness) -> list[dict[str, Any]]:
@@ -123,7 +123,7 @@ def test_overview_killed_at_any_write_is_published(
     for number in itertools.count():
         inbox.aws.create_memory_table()
         remember_summaries(inbox.aws, sample_summaries(16, 2, earlier=True))
-        make_overviews(OverviewRequest(), reporter.overview_dependencies(), Deadline(TIMEOUT), NOW - WEEK)
+        make_overviews(OverviewRequest(), reporter.dependencies(), Deadline(TIMEOUT), NOW - WEEK)
         remember_summaries(inbox.aws, sample_summaries(16, 2))
         inbox.aws.reset()
         with killer.at(number, after=after):
@@ -146,7 +146,7 @@ def test_overview_killed_at_any_write_is_published(
         changes = [document["changes"] for document in last.values()]
         assert sum(change["new"] for change in changes) == 6, where
         # The next one goes on where this one ended.
-        make_overviews(OverviewRequest(), reporter.overview_dependencies(), Deadline(TIMEOUT), NOW + WEEK)
+        make_overviews(OverviewRequest(), reporter.dependencies(), Deadline(TIMEOUT), NOW + WEEK)
         assert [document["changes"]["new"] for document in documents(inbox)[-3:]] == [0, 0, 0], where
     # The lease, three groups to two topics, the snapshot, the overview, and the snapshot before.
     assert written == ["UpdateItem", *6 * ["Publish"], "BatchWriteItem", "UpdateItem", "BatchWriteItem"]
@@ -161,7 +161,7 @@ def test_event_that_comes_twice_at_once_fails_until_the_overview_is_published(
     with pytest.raises(AwsError, match="has begun this overview, and has not published it"):
         make_overview(NOW + MINUTE)
     # Who asks for an overview is told so.
-    asked = make_overviews(OverviewRequest(), reporter.overview_dependencies(), Deadline(TIMEOUT), NOW + MINUTE)
+    asked = make_overviews(OverviewRequest(), reporter.dependencies(), Deadline(TIMEOUT), NOW + MINUTE)
     assert asked["published"] == 0
     make_overview(NOW + 10 * MINUTE)
     make_overview(NOW + 11 * MINUTE)

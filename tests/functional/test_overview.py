@@ -31,7 +31,7 @@ def invoke(**event: Any) -> Any:
 def overview(now: datetime, scheduled_at: datetime | None = None) -> dict[str, Any]:
     """Make and publish the overview at a time."""
     request = OverviewRequest(scheduled_at=scheduled_at)
-    return make_overviews(request, reporter.overview_dependencies(), Deadline(60), now)
+    return make_overviews(request, reporter.dependencies(), Deadline(60), now)
 
 
 def documents(inbox: ReporterHarness) -> list[dict[str, Any]]:

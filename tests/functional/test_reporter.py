@@ -509,7 +509,7 @@ def test_unexpected_trouble_of_one_message_stays_its_own(
     def fail(*args: Any) -> bool:
         raise RuntimeError("unexpected")
 
-    monkeypatch.setattr(pipeline, "publish_again", fail)
+    monkeypatch.setattr(pipeline, "parse_publication", fail)
     event = inbox.image("app", "1", scan=found("HIGH"))
     assert inbox.report(publish({"Message": "x"}), event) == ["0"]
     assert len(inbox.reports()) == 1

@@ -29,7 +29,6 @@ def forget_dependencies() -> None:
     """Let each function create its clients, and read its settings, at its next invocation."""
     for module in (console_widget, images_scanner, reporter, repositories_scanner):
         module.dependencies.cache_clear()
-    reporter.overview_dependencies.cache_clear()
 
 
 def memory_table(aws: FakeAws) -> Table:

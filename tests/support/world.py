@@ -27,7 +27,8 @@ from ecr_scan_reporter.memory.rules import RuleMemory
 from ecr_scan_reporter.models.images import Image, IndexChild
 from ecr_scan_reporter.models.scans import ScanResult
 from ecr_scan_reporter.reporting.comparison.changes import KnownFinding
-from ecr_scan_reporter.reporting.pipeline import ReporterDependencies, report_batch
+from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
+from ecr_scan_reporter.reporting.pipeline import report_batch
 from ecr_scan_reporter.reporting.reports.encoding import decode_findings
 from ecr_scan_reporter.settings import ReporterSettings
 from support.configuration import CHAT as CHAT

@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 
 import boto3
 import hypothesis
+from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.sns import CHAT, REPORTS, ReportPublisher
-from ecr_scan_reporter.errors import MessageError, PublishError, SettingError
+from ecr_scan_reporter.errors import MessageError, SettingError
 from ecr_scan_reporter.memory.rules import parse_rule
 from ecr_scan_reporter.messages.overdue import OverdueMessage
 from ecr_scan_reporter.messages.publication import parse_publication
@@ -288,5 +289,4 @@ def test_publication_is_published_or_rejected(value: object) -> None:
     if isinstance(publication, str):
         assert "expected" in publication
         return
-    with contextlib.suppress(PublishError):
-        topics().publish(publication)
+    topics().publish([publication], Deadline(60))

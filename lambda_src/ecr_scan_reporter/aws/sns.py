@@ -1,17 +1,22 @@
 """Publishes reports and overviews to Amazon SNS, and reads who is subscribed to them."""
 
 import json
+import logging
+from collections.abc import Iterable
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ecr_scan_reporter.aws.clients import create_client
+from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.pages import read_pages
-from ecr_scan_reporter.errors import AwsError, PublishError
+from ecr_scan_reporter.errors import AwsError, DeadlineExceededError
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
+
+logger = logging.getLogger(__name__)
 
 # Characters: "UTF-8 text with no line breaks or control characters, and less than 100 characters".
 # https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
@@ -98,19 +103,30 @@ class ReportPublisher:
         self._sns = client
         self._arns = {REPORTS: topic_arn, CHAT: chat_topic_arn}
 
-    def publish(self, publication: Publication) -> None:
-        """Publish to one topic; do nothing if this instance has no such topic.
+    def publish(
+        self, publications: Iterable[Publication], deadline: Deadline, failure: str = "report not published"
+    ) -> list[Publication]:
+        """Publish each to its topic, unless this instance has no such topic; one topic does not hold back the other.
 
-        Raises:
-            PublishError: SNS rejected the message.
+        Args:
+            publications: of one message.
+            deadline: after which nothing is published.
+            failure: what is logged of a publication that is rejected.
+
+        Returns:
+            Those that SNS rejected, or that there was no time for.
         """
-        arn = self._arns.get(publication.topic)
-        if not arn:
-            return
-        try:
-            self._sns.publish(TopicArn=arn, **publication.parameters)
-        except (ClientError, BotoCoreError) as error:
-            raise PublishError(f"{publication.topic}: {error}") from error
+        rejected = []
+        for publication in publications:
+            try:
+                deadline.check("publishing")
+                if arn := self._arns.get(publication.topic):
+                    self._sns.publish(TopicArn=arn, **publication.parameters)
+            except (DeadlineExceededError, ClientError, BotoCoreError) as error:
+                rejected.append(publication)
+                subject = publication.parameters.get("Subject", "")
+                logger.error(failure, extra={"topic": publication.topic, "subject": subject, "reason": str(error)})
+        return rejected
 
     def unconfirmed_addresses(self) -> list[str]:
         """Return the addresses that have not confirmed their subscription to the reports topic, at most 100.

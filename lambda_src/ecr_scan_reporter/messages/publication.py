@@ -10,6 +10,8 @@ from ecr_scan_reporter.memory.codec import pack, unpack
 
 # The body of the message that causes a check.
 CHECK = json.dumps({"check": True})
+# Seconds until the reporter publishes again what SNS rejected.
+RETRY = 60
 _TEXT_PARAMETERS = frozenset({"Subject", "Message", "MessageStructure"})
 # Bytes of a publication as JSON: a quote takes two bytes there, and a character of two bytes takes six.
 _MAX_PUBLICATION = 4 * MAX_MESSAGE

@@ -7,8 +7,10 @@
     widget/            the page on the CloudWatch dashboard
     image_processor    one image: read its scan, compare it, decide whether to report it, remember it
     pipeline           from a batch of messages to published reports
+    dependencies       the settings and clients of the reporter
     registry_state     the sums that overviews and the widget share
-    paging, notification, delivery      from the text of a page to a message that SNS accepts
+    paging             splits the entries of a report or an overview into messages that SNS accepts
+    formatting         words, dates, numbers and links of every message and the widget
 
 It imports nothing of the scanners. It reads in memory what they left there: how far a run is, and the summary of each
 repository.

@@ -1,52 +1,16 @@
-"""Formats counts, times and untrusted text for every message and the widget."""
+"""Formats counts, times, names, links and untrusted text for every message and the widget."""
 
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from urllib.parse import quote, urlencode
 
 from ecr_scan_reporter.models.severities import SEVERITIES
 from ecr_scan_reporter.shared.durations import Duration
 
-
-def short_digest(digest: str) -> str:
-    """Shorten a digest to twelve hexadecimal digits, as `docker images` does."""
-    return digest[:19]
-
-
-def image_name(repository: str, name: str) -> str:
-    """Return the full name of an image; `name` is a tag or a short digest."""
-    return f"{repository}@{name}" if name.startswith("sha256:") else f"{repository}:{name}"
-
-
-def code(text: str) -> str:
-    """Format untrusted text as a code span, in which nothing is markup."""
-    text = truncate(replace_unprintable(text), 200).replace("`", "'")
-    return f"`{text.replace('&', '&amp;').replace('<', '&lt;').replace('>', '&gt;')}`"
-
-
-def dumps(value: object) -> str:
-    """Encode as strict JSON without spaces."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False)
-
-
-class Context(NamedTuple):
-    """What all pages have in common.
-
-    Args:
-        name: of the instance.
-        partition: of its account.
-        thresholds: the number of findings by severity from which an image is reported.
-        chat: whether there is a chat topic, so that pages are rendered for it.
-    """
-
-    name: str
-    partition: str
-    thresholds: Mapping[str, int]
-    chat: bool = True
-
-
+# Characters of a notification in chat: https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html
+_MAX_TITLE, MAX_DESCRIPTION = 250, 8000
 # Fixed versions that one line names.
 _MAX_FIXES = 3
 # Why images were not scanned in time.
@@ -59,6 +23,50 @@ _REASONS = {
     "quota": "daily quota used up",
     "other": "for another reason",
 }
+# The console's host by partition; the consoles of other partitions are not public.
+_CONSOLE_HOSTS = {
+    "aws": "console.aws.amazon.com",
+    "aws-cn": "console.amazonaws.cn",
+    "aws-us-gov": "console.amazonaws-us-gov.com",
+}
+
+
+def short_digest(digest: str) -> str:
+    """Shorten a digest to twelve hexadecimal digits, as `docker images` does."""
+    return digest[:19]
+
+
+def image_name(repository: str, name: str) -> str:
+    """Return the full name of an image; `name` is a tag or a short digest."""
+    return f"{repository}@{name}" if name.startswith("sha256:") else f"{repository}:{name}"
+
+
+def captured_group(repository: str, group_by: re.Pattern[str] | None) -> str | None:
+    """Return what `group_by` captures in the name of a repository; None if it is not set or does not match."""
+    match = group_by.match(repository) if group_by else None
+    return match.group(1) if match else None
+
+
+def image_console_url(partition: str, region: str, account: str, repository: str, digest: str) -> str:
+    """Return the URL of an image in the ECR console; "" if the partition's console is not known."""
+    host = _CONSOLE_HOSTS.get(partition)
+    if host is None:
+        return ""
+    path = "/".join(quote(part, safe="") for part in (account, *repository.split("/")))
+    query = urlencode({"region": region})
+    subdomain = quote(region, safe="")
+    return f"https://{subdomain}.{host}/ecr/repositories/private/{path}/_/image/{quote(digest)}/scan-results?{query}"
+
+
+def code(text: str) -> str:
+    """Format untrusted text as a code span, in which nothing is markup."""
+    text = truncate(replace_unprintable(text), 200).replace("`", "'")
+    return f"`{text.replace('&', '&amp;').replace('<', '&lt;').replace('>', '&gt;')}`"
+
+
+def dumps(value: object) -> str:
+    """Encode as strict JSON without spaces."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 
 def replace_unprintable(text: str) -> str:
@@ -81,10 +89,10 @@ def pluralize(number: int, word: str, plural: str = "") -> str:
     return f"{number:,} {word if number == 1 else plural or f'{word}s'}"
 
 
-def format_counts(counts: Mapping[str, int]) -> str:
-    """Format `2 critical, 9 high`, most severe first."""
-    known = [(severity, counts.get(severity, 0)) for severity in SEVERITIES]
-    return ", ".join(f"{number:,} {severity.lower()}" for severity, number in known if number) or "no findings"
+def format_counts(counts: Mapping[str, int], severities: int = len(SEVERITIES), none: str = "no findings") -> str:
+    """Format `2 critical, 9 high`, most severe first, with at most this many severities; `none` if all are zero."""
+    known = [f"{counts[severity]:,} {severity.lower()}" for severity in SEVERITIES if counts.get(severity)]
+    return ", ".join(known[:severities]) or none
 
 
 def format_duration(duration: Duration) -> str:
@@ -133,3 +141,30 @@ def fixed_in(versions: Sequence[str]) -> str:
     """
     more = ", ..." if len(versions) > _MAX_FIXES else ""
     return f"fixed in {', '.join(versions[:_MAX_FIXES])}{more}" if versions else ""
+
+
+def notification(title: str, description: str, event_type: str, instance: str) -> str:
+    """Return a custom notification of Amazon Q Developer in chat applications.
+
+    Args:
+        title: is cut to the length that is allowed.
+        description: markdown of at most MAX_DESCRIPTION characters.
+        event_type: `ecr-scan-report` or `ecr-scan-overview`.
+        instance: names the thread.
+    """
+    return json.dumps(
+        {
+            "version": "1.0",
+            "source": "custom",
+            "content": {
+                "textType": "client-markdown",
+                "title": truncate(title, _MAX_TITLE),
+                "description": description,
+            },
+            "metadata": {
+                "threadId": truncate(f"ecr-scan-reporter {instance}", 100),
+                "eventType": event_type,
+            },
+        },
+        allow_nan=False,
+    )

@@ -37,14 +37,16 @@ from ecr_scan_reporter.reporting.reports.encoding import (
     encode_findings,
     encode_report,
 )
-from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason
-from ecr_scan_reporter.reporting.reports.reasons import (
+from ecr_scan_reporter.reporting.reports.image_report import (
+    ImageReport,
+    ReportReason,
+    findings_report,
+    image_report,
     open_counts,
     over_thresholds,
     reason_of_scan,
     reason_without_scan,
 )
-from ecr_scan_reporter.reporting.reports.scan_report import findings_report, image_report
 from ecr_scan_reporter.settings import ReporterSettings
 
 logger = logging.getLogger(__name__)

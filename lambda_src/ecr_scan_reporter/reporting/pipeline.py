@@ -3,35 +3,28 @@
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from concurrent.futures import Executor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from math import ceil
 from typing import NamedTuple
 
 from ecr_scan_reporter.aws.deadline import Deadline
-from ecr_scan_reporter.aws.dynamodb import Table
-from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.aws.metrics import embed
-from ecr_scan_reporter.aws.sns import ReportPublisher
-from ecr_scan_reporter.aws.sqs import SqsBatchResponse, SqsQueue, SqsRecord, batch_response, receive_count
+from ecr_scan_reporter.aws.sqs import SqsBatchResponse, SqsRecord, batch_response, receive_count
 from ecr_scan_reporter.errors import AwsError, DeadlineExceededError, FindingsNotReadError, MessageError, QueueError
 from ecr_scan_reporter.memory.outbox import Outbox
-from ecr_scan_reporter.memory.rules import RuleMemory
 from ecr_scan_reporter.memory.runs import RunMemory
-from ecr_scan_reporter.memory.states import StateMemory
 from ecr_scan_reporter.messages.look import LookMessage
 from ecr_scan_reporter.messages.overdue import OverdueMessage
 from ecr_scan_reporter.messages.publication import parse_publication
 from ecr_scan_reporter.models.images import ImageId, RegistryId
 from ecr_scan_reporter.models.scans import ENHANCED
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
-from ecr_scan_reporter.reporting.delivery import publish_again
+from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
 from ecr_scan_reporter.reporting.image_processor import ImageProcessor, Outcome
 from ecr_scan_reporter.reporting.intake.events import ScanEvent, load, parse
 from ecr_scan_reporter.reporting.intake.latest_events import ImageEvents, ReceivedEvent, latest_per_image
-from ecr_scan_reporter.reporting.reports.publishing import PublishingDependencies, publish_what_is_due
-from ecr_scan_reporter.settings import ReporterSettings
+from ecr_scan_reporter.reporting.reports.publishing import publish_what_is_due
 from ecr_scan_reporter.shared import clock
 from ecr_scan_reporter.shared.concurrency import concurrent_map
 
@@ -45,18 +38,6 @@ _RETRY_DELAY, _SOON_RETRIED = 60, 2
 _LONGEST_DELAY, _EARLY = 900, timedelta(seconds=5)
 # The metric of each severity's new findings.
 _NEW = {"CRITICAL": "NewCritical", "HIGH": "NewHigh", "MEDIUM": "NewMedium", "LOW": "NewLow"}
-
-
-class ReporterDependencies(NamedTuple):
-    """The settings and clients of the reporter."""
-
-    settings: ReporterSettings
-    ecr: EcrRegistry
-    table: Table
-    rules: RuleMemory
-    publisher: ReportPublisher
-    reports_queue: SqsQueue
-    pool: Executor
 
 
 class Batch(NamedTuple):
@@ -171,7 +152,7 @@ def _receive(record: SqsRecord, batch: Batch, deps: ReporterDependencies, deadli
             batch.checks.add(message_id)
         case {"publish": publish}:
             publication = parse_publication(publish)
-            if deadline.remaining <= 0 or not publish_again(publication, deps.publisher):
+            if deadline.remaining <= 0 or deps.publisher.publish([publication], deadline):
                 batch.unpublished.add(message_id)
         case {"overdue": overdue}:
             batch.overdue[message_id] = OverdueMessage.parse(overdue)
@@ -294,7 +275,4 @@ def publish(
         outbox.touch(window, run, now)
     if not (results or windows or batch.checks):
         return 0
-    publishing = PublishingDependencies(
-        deps.settings, deps.publisher, deps.reports_queue, outbox, runs, StateMemory(deps.table, deps.ecr.id)
-    )
-    return publish_what_is_due(publishing, now, deadline)
+    return publish_what_is_due(deps, now, deadline)

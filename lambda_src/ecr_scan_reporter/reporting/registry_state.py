@@ -53,15 +53,11 @@ class SharedUpdate(NamedTuple):
 
 
 class RepositoryFinding(NamedTuple):
-    """An overdue finding of an image of a repository."""
+    """An overdue finding of an image of a repository. `image`: the full name of the image."""
 
     repository: str
+    image: str
     finding: OverdueFinding
-
-    @property
-    def image(self) -> str:
-        """The full name of the image."""
-        return image_name(self.repository, self.finding.image)
 
 
 class RegistryState:
@@ -91,17 +87,7 @@ class RegistryState:
     def add(self, summary: RepositorySummary) -> None:
         """Add a repository."""
         name = summary.repository
-        self.repositories.append(
-            RepositoryLine(
-                name,
-                summary.updated_at,
-                summary.coverage,
-                summary.open,
-                summary.images_by_worst,
-                summary.overdue,
-                summary.ignored,
-            )
-        )
+        self.repositories.append(RepositoryLine._make(getattr(summary, field) for field in RepositoryLine._fields))
         self.open.update(summary.open)
         self.images_by_worst.update(summary.images_by_worst)
         self.ignored += summary.ignored
@@ -111,7 +97,9 @@ class RegistryState:
             known += [image_name(name, image) for image in images[: _MAX_EXAMPLES - len(known)]]
         self.overdue += summary.overdue
         if summary.overdue_worst:
-            found = [RepositoryFinding(name, finding) for finding in summary.overdue_worst]
+            found = [
+                RepositoryFinding(name, image_name(name, finding.image), finding) for finding in summary.overdue_worst
+            ]
             self.overdue_worst = heapq.nsmallest(_MAX_OVERDUE, [*self.overdue_worst, *found], key=_overdue_sort_key)
         for update in summary.updates:
             self._add_update(update, name)

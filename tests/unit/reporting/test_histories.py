@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from ecr_scan_reporter.reporting.reports import combine, scan_report, waiting
+from ecr_scan_reporter.reporting.reports import combine, groups, image_report
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.histories import Player, WindowPlayer, step
@@ -50,9 +50,9 @@ def test_random_histories_are_reported_as_the_oracle_says(rules: Rules, numbers:
 def test_scans_in_one_window_are_one_entry_that_balances(named: int, windows: list[list[int]], fixed: bool) -> None:
     rules = Rules({"CRITICAL": 1, "HIGH": 1}, notify_on_fixed=fixed, notify_on_failure=False)
     with pytest.MonkeyPatch.context() as patch:
-        for module in (scan_report, waiting, combine):
+        for module in (image_report, groups, combine):
             patch.setattr(module, "MAX_FINDINGS", named)
-        patch.setattr(waiting, "_MIN_KEPT_PER_IMAGE", named)
+        patch.setattr(groups, "_MIN_KEPT_PER_IMAGE", named)
         player = WindowPlayer(World(environment(rules) | {"REPORT_WINDOW_SECONDS": "43200"}), rules)
         for window in windows:
             player.play([replace(step(number), image=number % 2) for number in window])

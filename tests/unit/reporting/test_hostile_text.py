@@ -14,17 +14,16 @@ import pytest
 from ecr_scan_reporter.aws.sns import MAX_MESSAGE, ReportMessage, publications
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.reporting.comparison.changes import Change, KnownFinding
-from ecr_scan_reporter.reporting.formatting import Context
-from ecr_scan_reporter.reporting.reports.grouping import Group
+from ecr_scan_reporter.reporting.reports.groups import Group
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason
 from ecr_scan_reporter.reporting.reports.pages import build_message, build_pages
 from hypothesis import given
 from hypothesis import strategies as st
 from support import schemas
 from support.random_tests import examples
+from support.reporter_settings import SETTINGS
 
 NOW = datetime(2026, 11, 23, 9, 14, tzinfo=UTC)
-CONTEXT = Context("platform", "aws", {"HIGH": 1})
 HOSTILE = [
     "a\r\nBcc: all@example.com\r\n\r\nA second mail",
     "<!channel> <@U0123456789> & <https://evil.example|click>",
@@ -96,8 +95,8 @@ def group_of(text: str) -> Group:
 
 def message_of(text: str) -> ReportMessage:
     """Return the only message of a report."""
-    [page] = build_pages(group_of(text), CONTEXT)
-    return build_message(page, CONTEXT)
+    [page] = build_pages(group_of(text), SETTINGS)
+    return build_message(page, SETTINGS)
 
 
 def lines_of(text: str) -> int:

@@ -4,6 +4,7 @@ The function is killed before and after each of its writes, and SQS delivers its
 at least once; twice only what SNS had accepted before.
 """
 
+import json
 import logging
 import threading
 from collections import Counter
@@ -283,6 +284,14 @@ def test_one_topic_is_down_for_an_hour(down: str, other: str) -> None:
     world.deliver()
     assert [topic for topic, _ in world.published] == [other, down]
     assert world.dlq == []
+
+
+def test_what_one_topic_rejects_is_queued_for_a_minute() -> None:
+    world = World({"CHAT_TOPIC_ARN": CHAT, "REPORT_WINDOW_SECONDS": "0"}, rejecting={CHAT})
+    world.process(scan(world, "1", "CVE-1"))
+    assert [topic for topic, _ in world.published] == [TOPIC]
+    [publication] = [message for message in world.queue if "publish" in json.loads(message.body)]
+    assert publication.visible_at == world.now + MINUTE
 
 
 READS = ("GetItem", "BatchGetItem", "Query")

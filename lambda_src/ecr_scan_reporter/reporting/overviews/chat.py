@@ -2,11 +2,16 @@
 
 from collections.abc import Iterator
 
-from ecr_scan_reporter.reporting.formatting import Context, code, format_date, format_duration, reason_words
-from ecr_scan_reporter.reporting.notification import MAX_DESCRIPTION, notification
+from ecr_scan_reporter.reporting.formatting import (
+    MAX_DESCRIPTION,
+    code,
+    format_date,
+    format_duration,
+    notification,
+    reason_words,
+)
 from ecr_scan_reporter.reporting.overviews import wording
-from ecr_scan_reporter.reporting.overviews.overview import Overview
-from ecr_scan_reporter.reporting.overviews.page import OverviewPage
+from ecr_scan_reporter.reporting.overviews.overview import Overview, OverviewPage
 from ecr_scan_reporter.reporting.overviews.wording import NamedLine
 
 _TAIL = "The rest is in the JSON document."
@@ -14,12 +19,12 @@ _TAIL = "The rest is in the JSON document."
 _MAX_NAMES, _MAX_DETAILS = 3, 3
 
 
-def render(page: OverviewPage, context: Context) -> str:
+def render(page: OverviewPage) -> str:
     """Render a page: the whole overview on the first one, nothing on the others; nothing without a chat topic."""
-    if page.part > 1 or not context.chat:
+    if page.part > 1 or not page.overview.settings.chat_topic_arn:
         return ""
     title = f"ECR overview: {wording.headline(page.overview)}"
-    return notification(title, _description(page.overview), "ecr-scan-overview", context)
+    return notification(title, _description(page.overview), "ecr-scan-overview", page.overview.settings.name)
 
 
 def _description(overview: Overview) -> str:
@@ -35,7 +40,7 @@ def _description(overview: Overview) -> str:
 
 
 def _promise(overview: Overview) -> Iterator[str]:
-    yield f"*Promise: every image is scanned within {format_duration(overview.max_age)}*"
+    yield f"*Promise: every image is scanned within {format_duration(overview.settings.max_age)}*"
     words = wording.promise(overview)
     if old := wording.no_run(overview):
         yield f"{old[:1].upper()}{old[1:]}. As of then:"

@@ -1,14 +1,13 @@
 """Renders a page of an overview as a JSON document for machine subscribers. Its schema: docs/overview.schema.json."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from ecr_scan_reporter.memory.images import Update
 from ecr_scan_reporter.memory.summaries import OverdueFinding
-from ecr_scan_reporter.reporting.formatting import Context, dumps, format_rfc3339
-from ecr_scan_reporter.reporting.overviews.balance import Balance
-from ecr_scan_reporter.reporting.overviews.overview import Overview
-from ecr_scan_reporter.reporting.overviews.page import OverviewPage
+from ecr_scan_reporter.reporting.formatting import dumps, format_rfc3339
+from ecr_scan_reporter.reporting.overviews.overview import Balance, Overview, OverviewPage
 from ecr_scan_reporter.reporting.registry_state import RepositoryLine
 
 SCHEMA = "ecr-scan-overview/1"
@@ -16,25 +15,24 @@ SCHEMA = "ecr-scan-overview/1"
 _MAX_SENTENCES, _MAX_SENTENCE = 300, 300
 
 
-def render(page: OverviewPage, context: Context) -> str:
+def render(page: OverviewPage) -> str:
     """Render a page."""
-    return dumps(document(page, context))
+    return dumps(document(page))
 
 
-def document(page: OverviewPage, context: Context, omitted: int = 0) -> dict[str, Any]:
+def document(page: OverviewPage, omitted: int = 0) -> dict[str, Any]:
     """Return the JSON values of a page.
 
     Args:
         page: of the overview.
-        context: of all pages.
         omitted: how many repositories are on no page.
     """
     overview, state = page.overview, page.overview.state
     return {
         "schema": SCHEMA,
-        "reporter": context.name,
-        "account": overview.account,
-        "region": overview.region,
+        "reporter": overview.settings.name,
+        "account": overview.settings.account,
+        "region": overview.settings.region,
         "group": overview.group,
         "part": page.part,
         "parts": page.parts,
@@ -94,7 +92,7 @@ def _overdue(image: str, found: OverdueFinding) -> dict[str, Any]:
 def _promise(overview: Overview) -> dict[str, Any]:
     coverage, last_run_at = overview.state.coverage, overview.state.updated_at
     return {
-        "max_age": str(overview.max_age),
+        "max_age": str(overview.settings.max_age),
         "images": coverage.promised,
         "in_time": coverage.in_time,
         "late": coverage.late,
@@ -108,14 +106,12 @@ def _promise(overview: Overview) -> dict[str, Any]:
 
 
 def _changes(changes: Balance | None) -> dict[str, int] | None:
-    if changes is None:
-        return None
-    return {name: getattr(changes, name) for name in (*Balance.__slots__, "open_now")}
+    return asdict(changes) | {"open_now": changes.open_now} if changes else None
 
 
 def _notices(overview: Overview, part: int) -> dict[str, Any]:
     notices = overview.notices
-    rules: Sequence[str] = notices.rules if part == 1 else ()
+    rules = notices.rules if part == 1 else ()
     return {
         "rules": [sentence[:_MAX_SENTENCE] for sentence in rules[:_MAX_SENTENCES]],
         "rules_total": len(notices.rules),

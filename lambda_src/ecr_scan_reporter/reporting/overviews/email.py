@@ -6,7 +6,6 @@ The first page has all of the text; further pages have the rest of the JSON docu
 from collections.abc import Iterator, Sequence
 
 from ecr_scan_reporter.reporting.formatting import (
-    Context,
     format_date,
     format_duration,
     format_time,
@@ -16,8 +15,7 @@ from ecr_scan_reporter.reporting.formatting import (
     truncate,
 )
 from ecr_scan_reporter.reporting.overviews import wording
-from ecr_scan_reporter.reporting.overviews.overview import Overview
-from ecr_scan_reporter.reporting.overviews.page import OverviewPage
+from ecr_scan_reporter.reporting.overviews.overview import Overview, OverviewPage
 from ecr_scan_reporter.reporting.overviews.wording import NamedLine
 
 _WIDTH, _HEIGHT = 76, 40
@@ -28,25 +26,16 @@ _REASONS, _REASON = 4, 20
 _MIN_UPDATE, _MAX_EFFECT = 30, 34
 
 
-def render(page: OverviewPage, context: Context) -> str:
+def render(page: OverviewPage) -> str:
     """Render a page."""
     overview = page.overview
     if page.part > 1:
         lines = [f"This is part {page.part} of {page.parts} of an overview. Part 1 has all of its text."]
         lines += ["This part has only further repositories of its JSON document."]
     else:
-        lines = [
-            *_head(overview),
-            "",
-            *_promise(overview),
-            "",
-            *_changes(overview),
-            "",
-            *_updates(overview),
-            "",
-            "Needs you",
-        ]
-    footer = ["", "--", f'Sent by ecr-scan-reporter "{context.name}" in {overview.account}.']
+        lines = [*_head(overview), "", *_promise(overview), "", *_changes(overview), ""]
+        lines += [*_updates(overview), "", "Needs you"]
+    footer = ["", "--", f'Sent by ecr-scan-reporter "{overview.settings.name}" in {overview.settings.account}.']
     if page.part == 1:
         lines += _needs(overview, _HEIGHT - len(lines) - len(footer))
     return "\n".join(truncate(replace_unprintable(line), _WIDTH) for line in [*lines, *footer]) + "\n"
@@ -56,12 +45,12 @@ def _head(overview: Overview) -> Iterator[str]:
     words = wording.news(overview) or wording.promise(overview)
     yield f"{words[:1].upper()}{words[1:]}."
     made = f"{format_date(overview.made_at)}, {format_time(overview.made_at)} UTC"
-    where = f"Account {overview.account}, {overview.region}, {made}"
+    where = f"Account {overview.settings.account}, {overview.settings.region}, {made}"
     yield f"{where}." if overview.group is None else f"{where}, group {overview.group}."
 
 
 def _promise(overview: Overview) -> Iterator[str]:
-    yield f"Promise: every image is scanned within {format_duration(overview.max_age)}"
+    yield f"Promise: every image is scanned within {format_duration(overview.settings.max_age)}"
     words = wording.promise(overview)
     if old := wording.no_run(overview):
         yield f"  {old[:1].upper()}{old[1:]}. As of then:"

@@ -1,17 +1,19 @@
-"""Builds one overview per group of repositories: their state, and what changed since the last overview.
+"""Adds up one overview per group of repositories: their state, and what changed since the last overview.
 
 It reads one summary after the other, so the memory that it takes does not depend on the number of images.
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+from ecr_scan_reporter.memory.images import Ledger
+from ecr_scan_reporter.memory.rules import IgnoreRule, RuleUse
 from ecr_scan_reporter.memory.snapshots import RepositorySnapshot
 from ecr_scan_reporter.memory.summaries import RepositorySummary
-from ecr_scan_reporter.reporting.groups import captured_group
-from ecr_scan_reporter.reporting.overviews.balance import Balance, repository_balance
+from ecr_scan_reporter.reporting.formatting import captured_group, pluralize
 from ecr_scan_reporter.reporting.registry_state import RegistryState, RepositoryLine
 from ecr_scan_reporter.settings import ReporterSettings
 from ecr_scan_reporter.shared.durations import Duration
@@ -20,10 +22,51 @@ from ecr_scan_reporter.shared.durations import Duration
 _MAX_STALE = 10
 # A repository whose last run is older than this many intervals between two runs has missed one.
 _MISSED = 2
+# Notices about a rule: that it ends so soon, and that it has ignored nothing for so long.
+_ENDS_WITHIN, _UNUSED_FOR = timedelta(days=14), timedelta(days=90)
+# The use of a rule is remembered to the day.
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """The changes of open findings since the last overview. The books always balance.
+
+    open_now = open_before + carried + new + back - fixed - withdrawn - left
+
+    Args:
+        open_before: how many findings were open in the last overview.
+        carried: findings that rebuilt images took over, or that the first inventory of an image found.
+        new: findings that were new.
+        back: findings that came back.
+        fixed: findings that were fixed.
+        withdrawn: findings that the vulnerability database withdrew.
+        left: findings of images that ECR no longer lists.
+        new_critical: those of the new ones that were critical, without those that a rule ignored.
+        new_high: those of the new ones that were high, in the same way.
+    """
+
+    open_before: int = 0
+    carried: int = 0
+    new: int = 0
+    back: int = 0
+    fixed: int = 0
+    withdrawn: int = 0
+    left: int = 0
+    new_critical: int = 0
+    new_high: int = 0
+
+    @property
+    def open_now(self) -> int:
+        """How many findings are open after all these changes."""
+        return self.open_before + self.carried + self.new + self.back - self.fixed - self.withdrawn - self.left
+
+    def __add__(self, other: "Balance") -> "Balance":
+        return Balance(*(getattr(self, name) + getattr(other, name) for name in Balance.__slots__))
 
 
 class Notices(NamedTuple):
-    """What an overview says of the module itself.
+    """The sentences of an overview about the module itself.
 
     Args:
         rules: sentences about rules that ignore findings.
@@ -39,15 +82,12 @@ class Notices(NamedTuple):
 
 
 class Overview(NamedTuple):
-    """Where the repositories of one group stand, and what has changed since the last overview.
+    """The state of the repositories of one group, and what has changed since the last overview.
 
     Args:
-        account: of the registry.
-        region: of the registry.
+        settings: of the reporter.
         group: what `group_by` captured; None if it is not set or does not match.
         made_at: aware.
-        max_age: the promised age of scans.
-        stale_after: how old the last run of a repository may be.
         since: when the last overview was published (aware); None if this is the first one.
         state: of the repositories.
         changes: since the last overview; None in the first one.
@@ -57,12 +97,9 @@ class Overview(NamedTuple):
         notices: about the module itself.
     """
 
-    account: str
-    region: str
+    settings: ReporterSettings
     group: str | None
     made_at: datetime
-    max_age: Duration
-    stale_after: timedelta
     since: datetime | None
     state: RegistryState
     changes: Balance | None
@@ -70,6 +107,11 @@ class Overview(NamedTuple):
     stale: Sequence[str]
     known: bool
     notices: Notices = Notices()
+
+    @property
+    def stale_after(self) -> timedelta:
+        """How old the last run of a repository may be."""
+        return _MISSED * self.settings.run_interval
 
     @property
     def stale_examples(self) -> Sequence[str]:
@@ -89,8 +131,24 @@ class Overview(NamedTuple):
         return line.updated_at < self.made_at - self.stale_after
 
 
+class OverviewPage(NamedTuple):
+    """One message of an overview.
+
+    Args:
+        overview: the whole overview. The email and the chat message of the first page say all of it.
+        repositories: those that the JSON document of this page has.
+        part: the number of the page, from 1.
+        parts: how many pages there are.
+    """
+
+    overview: Overview
+    repositories: Sequence[RepositoryLine]
+    part: int = 1
+    parts: int = 1
+
+
 class _Group(NamedTuple):
-    """What is added up of one group."""
+    """The sums of one group."""
 
     state: RegistryState
     balances: dict[str, Balance]
@@ -109,7 +167,7 @@ def build_overviews(
     Args:
         summaries: of all repositories; those that the settings exclude are left out.
         before: the snapshot of the last overview; None if this is the first one.
-        since: when that was published (aware).
+        since: when that was published (aware); None if this is the first one.
         settings: of the reporter.
         now: aware.
         unreadable: names of repositories whose summary cannot be read, complete once `summaries` is read. Their last
@@ -130,34 +188,98 @@ def build_overviews(
         group.state.add(summary)
         if before is not None:
             group.balances[name] = repository_balance(before.get(name), snapshot[name])
-    for name, known in (before or {}).items():
+    for name, last in (before or {}).items():
         if name in unreadable:
-            snapshot[name] = known
-        elif name not in snapshot and known.open:
-            deleted = Balance(open_before=known.open, left=known.open)
+            snapshot[name] = last
+        elif name not in snapshot and last.open:
+            deleted = Balance(open_before=last.open, left=last.open)
             groups[captured_group(name, settings.group_by)].balances[name] = deleted
-    first, has_run = before is None, bool(snapshot or before)
     names = sorted(groups or [None], key=lambda name: (name is None, name or ""))
-    overviews = [_overview(name, groups[name], None if first else since, settings, now) for name in names]
-    return [overview._replace(known=has_run) for overview in overviews], snapshot
+    first, known = before is None, bool(snapshot or before)
+    return [_overview(name, groups[name], None if first else since, settings, now, known) for name in names], snapshot
 
 
 def _overview(
-    name: str | None, group: _Group, since: datetime | None, settings: ReporterSettings, now: datetime
+    name: str | None, group: _Group, since: datetime | None, settings: ReporterSettings, now: datetime, known: bool
 ) -> Overview:
-    overview = Overview(
-        account=settings.account,
-        region=settings.region,
-        group=name,
-        made_at=now,
-        max_age=settings.max_age,
-        stale_after=_MISSED * settings.run_interval,
-        since=since,
-        state=group.state,
-        changes=sum(group.balances.values(), Balance()) if since else None,
-        balances=group.balances,
-        stale=(),
-        known=True,
-    )
-    stale = sorted((line.updated_at, line.repository) for line in group.state.repositories if overview.is_stale(line))
-    return overview._replace(stale=[name for _, name in stale])
+    state, balances = group
+    changes = sum(balances.values(), Balance()) if since else None
+    overview = Overview(settings, name, now, since, state, changes, balances, (), known)
+    stale = sorted((line.updated_at, line.repository) for line in state.repositories if overview.is_stale(line))
+    return overview._replace(stale=[repository for _, repository in stale])
+
+
+def repository_balance(before: RepositorySnapshot | None, now: RepositorySnapshot) -> Balance:
+    """Return the changes of the open findings of a repository.
+
+    The ledger of an image is forgotten with the image, long after its last scan. What is then missing is not a change:
+    it counts as carried or as left, so that no number is negative and the books balance.
+    """
+    before = before or RepositorySnapshot(Ledger(), 0)
+    change = now.ledger - before.ledger
+    changes = Balance(before.open, **{name: max(number, 0) for name, number in change._asdict().items()})
+    left = changes.open_now - now.open
+    return replace(changes, left=max(left, 0), carried=changes.carried + max(-left, 0))
+
+
+def all_scanned_since(now: datetime, promised_age: Duration, run_interval: timedelta, *, enhanced: bool) -> datetime:
+    """Return since when every image was scanned. A rule that has matched nothing since then matches nothing.
+
+    A run skips an image whose scan is a little younger than the promised age, and the next run scans it. Enhanced
+    scanning reports on an image only when something changes, which can take months: 90 days, as for unused rules.
+
+    Args:
+        now: aware.
+        promised_age: of scans.
+        run_interval: the time between two runs.
+        enhanced: whether the registry uses enhanced scanning.
+    """
+    since = promised_age.before(now - run_interval - _DAY)
+    return min(since, now - _UNUSED_FOR) if enhanced else since
+
+
+def rule_notices(
+    rules: Sequence[IgnoreRule], uses: Mapping[str, RuleUse], now: datetime, scanned_since: datetime
+) -> list[str]:
+    """Return a short sentence for each rule that ends, has ended, or ignores nothing, in the order of the list.
+
+    Args:
+        rules: in the order of the list.
+        uses: when each rule was used, by its key; a rule that the reporter has not read yet is missing.
+        now: aware.
+        scanned_since: since when every image was scanned (aware).
+    """
+    notices: list[str] = []
+    keys = set[str]()
+    for rule in rules:
+        if rule.key in keys:
+            notices.append(f"The rule for {rule.name} is in the list twice.")
+            continue
+        keys.add(rule.key)
+        if notice := _end(rule, now) or _use(uses.get(rule.key, RuleUse()), now, scanned_since):
+            notices.append(f"The rule for {rule.name} {notice}.")
+    return notices
+
+
+def _end(rule: IgnoreRule, now: datetime) -> str:
+    if rule.expires is None:
+        return ""
+    days = (rule.expires - now.astimezone(UTC).date()).days
+    if days <= 0:
+        return f"ended on {rule.expires.day} {rule.expires:%b %Y}"
+    return f"ends in {pluralize(days, 'day')}" if days <= _ENDS_WITHIN.days else ""
+
+
+def _use(use: RuleUse, now: datetime, scanned_since: datetime) -> str:
+    """Return a notice about the use of a rule; "" until every image was scanned since the rule was added or used."""
+    last = use.used_at or use.added_at
+    if last is None or last > scanned_since:
+        return ""
+    matches = use.matched_at is not None and use.matched_at > scanned_since
+    if use.ended_at and not matches and (use.matched_at is None or use.ended_at > use.matched_at):
+        return "has ended: a fix is known"
+    if use.matched_at is None:
+        return "has never matched; it may be misspelled"
+    if now - use.matched_at >= _UNUSED_FOR:
+        return f"has matched nothing for {_UNUSED_FOR.days} days"
+    return "matches only what other rules ignore" if matches else ""

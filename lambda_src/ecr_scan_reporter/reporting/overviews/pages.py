@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 
 from ecr_scan_reporter.aws.sns import MAX_SUBJECT, Attributes, ReportMessage
-from ecr_scan_reporter.reporting.formatting import Context, to_ascii, truncate
+from ecr_scan_reporter.reporting.formatting import to_ascii, truncate
 from ecr_scan_reporter.reporting.overviews import chat, document, email
-from ecr_scan_reporter.reporting.overviews.overview import Overview
-from ecr_scan_reporter.reporting.overviews.page import OverviewPage
+from ecr_scan_reporter.reporting.overviews.overview import Overview, OverviewPage
 from ecr_scan_reporter.reporting.overviews.wording import headline
 from ecr_scan_reporter.reporting.paging import entry_size, room_for_entries, split
 from ecr_scan_reporter.reporting.registry_state import RepositoryLine
@@ -15,31 +14,28 @@ from ecr_scan_reporter.reporting.registry_state import RepositoryLine
 _MIN_GROUP = 8
 
 
-def build_pages(overview: Overview, context: Context) -> list[OverviewPage]:
-    """Split an overview into as few pages as fit; every repository is on exactly one page."""
-    empty = OverviewPage(overview, ())
+def build_messages(overview: Overview) -> Iterator[ReportMessage]:
+    """Yield the messages of an overview, as few as fit; every repository is in exactly one of them."""
 
     def size_of(line: RepositoryLine) -> int:
         return entry_size(document.repository(line, overview))
 
-    rooms = (_room(empty, context), _room(empty._replace(part=2, parts=2), context))
-    chunks = list(split(overview.state.repositories, size_of, *rooms))
-    return [OverviewPage(overview, tuple(chunk), number, len(chunks)) for number, chunk in enumerate(chunks, start=1)]
+    silent = overview._replace(settings=overview.settings._replace(chat_topic_arn=""))
+    empty = OverviewPage(silent, ())
+    first_room = room_for_entries(build_message(empty))
+    room = room_for_entries(build_message(empty._replace(part=2, parts=2)))
+    chunks = list(split(overview.state.repositories, size_of, first_room, room))
+    for number, chunk in enumerate(chunks, start=1):
+        yield build_message(OverviewPage(overview, chunk, number, len(chunks)))
 
 
-def build_messages(overview: Overview, context: Context) -> Iterator[ReportMessage]:
-    """Yield the messages of an overview, rendered one after the other."""
-    for page in build_pages(overview, context):
-        yield build_message(page, context)
-
-
-def build_message(page: OverviewPage, context: Context) -> ReportMessage:
+def build_message(page: OverviewPage) -> ReportMessage:
     """Render a page in every format."""
     return ReportMessage(
         subject=subject(page.overview, f" ({page.part}/{page.parts})" if page.part > 1 else ""),
-        email=email.render(page, context),
-        document=document.render(page, context),
-        chat=chat.render(page, context),
+        email=email.render(page),
+        document=document.render(page),
+        chat=chat.render(page),
         attributes=_attributes(page),
     )
 
@@ -59,7 +55,7 @@ def subject(overview: Overview, part: str = "") -> str:
 
 
 def _attributes(page: OverviewPage) -> Attributes:
-    """Return what a subscriber's filter policy can match; at most ten."""
+    """Return the attributes that a subscriber's filter policy can match; at most ten."""
     overview = page.overview
     critical, high = (overview.changes.new_critical, overview.changes.new_high) if overview.changes else (0, 0)
     attributes: Attributes = {
@@ -69,12 +65,8 @@ def _attributes(page: OverviewPage) -> Attributes:
         "new_high": high,
         "overdue": overview.state.overdue,
         "failed_scans": overview.state.coverage.counts.get("failed", 0),
-        "account": overview.account,
-        "region": overview.region,
+        "account": overview.settings.account,
+        "region": overview.settings.region,
         "part": page.part,
     }
     return attributes | ({"group": overview.group} if overview.group else {})
-
-
-def _room(empty: OverviewPage, context: Context) -> int:
-    return room_for_entries(build_message(empty, context._replace(chat=False)))

@@ -8,23 +8,24 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from ecr_scan_reporter.aws.deadline import Deadline
-from ecr_scan_reporter.aws.dynamodb import Table
-from ecr_scan_reporter.aws.sns import Publication, ReportPublisher
-from ecr_scan_reporter.aws.sqs import SqsQueue
+from ecr_scan_reporter.aws.sns import Publication, publications
 from ecr_scan_reporter.errors import AwsError, InputError
-from ecr_scan_reporter.memory.rules import RuleMemory
 from ecr_scan_reporter.memory.snapshots import LastOverview, RepositorySnapshot, SnapshotMemory
 from ecr_scan_reporter.memory.summaries import summaries
+from ecr_scan_reporter.messages.publication import RETRY, encode_publication
 from ecr_scan_reporter.models.images import RegistryId
-from ecr_scan_reporter.reporting.delivery import deliver, publish_later
-from ecr_scan_reporter.reporting.formatting import Context
+from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
 from ecr_scan_reporter.reporting.overviews import email
 from ecr_scan_reporter.reporting.overviews.document import document
-from ecr_scan_reporter.reporting.overviews.notices import all_scanned_since, rule_notices
-from ecr_scan_reporter.reporting.overviews.overview import Notices, Overview, build_overviews
-from ecr_scan_reporter.reporting.overviews.page import OverviewPage
+from ecr_scan_reporter.reporting.overviews.overview import (
+    Notices,
+    Overview,
+    OverviewPage,
+    all_scanned_since,
+    build_overviews,
+    rule_notices,
+)
 from ecr_scan_reporter.reporting.overviews.pages import build_messages, subject
-from ecr_scan_reporter.settings import ReporterSettings
 
 logger = logging.getLogger(__name__)
 
@@ -69,19 +70,8 @@ class OverviewRequest(NamedTuple):
         return cls(publish, None if time is None else _parse_time(time, now))
 
 
-class OverviewDependencies(NamedTuple):
-    """What the overview works with. `dlqs`: the DLQs whose messages it counts, by name."""
-
-    settings: ReporterSettings
-    table: Table
-    publisher: ReportPublisher
-    reports_queue: SqsQueue
-    dlqs: Mapping[str, SqsQueue]
-    rules: RuleMemory
-
-
 def make_overviews(
-    request: OverviewRequest, deps: OverviewDependencies, deadline: Deadline, now: datetime
+    request: OverviewRequest, deps: ReporterDependencies, deadline: Deadline, now: datetime
 ) -> dict[str, Any]:
     """Publish the overviews of all groups, or only return them.
 
@@ -89,7 +79,7 @@ def make_overviews(
     before they are remembered, the next attempt publishes all of them again.
 
     Args:
-        request: what is asked for.
+        request: whether to publish, and the time of the schedule's event.
         deps: the settings and clients.
         deadline: of the invocation.
         now: aware.
@@ -102,11 +92,9 @@ def make_overviews(
             and its overview is not published yet.
     """
     memory = SnapshotMemory(deps.table)
-    settings = deps.settings
-    context = Context(settings.name, settings.partition, settings.thresholds, bool(settings.chat_topic_arn))
     if not request.publish:
         overviews, _ = _build(memory, memory.last(), deps, now)
-        return {"published": 0, "overviews": _answer(overviews, context)}
+        return {"published": 0, "overviews": _answer(overviews)}
     lease = now + timedelta(seconds=max(deadline.remaining, 0)) + _LEASE_MARGIN
     last = memory.claim(now, lease, request.scheduled_at)
     if last is None:
@@ -117,7 +105,7 @@ def make_overviews(
         return {"published": 0, "reason": "another invocation is making this overview, or has published it"}
     try:
         overviews, snapshot = _build(memory, last, deps, now)
-        published = _publish(overviews, context, deps, deadline)
+        published = _publish(overviews, deps, deadline)
         memory.store(snapshot, last, now, request.scheduled_at)
     except BaseException:
         with suppress(AwsError):  # the lease ends by itself
@@ -128,7 +116,7 @@ def make_overviews(
 
 
 def _build(
-    memory: SnapshotMemory, last: LastOverview, deps: OverviewDependencies, now: datetime
+    memory: SnapshotMemory, last: LastOverview, deps: ReporterDependencies, now: datetime
 ) -> tuple[list[Overview], dict[str, RepositorySnapshot]]:
     before = memory.snapshot(last)
     unreadable: set[str] = set()
@@ -140,7 +128,7 @@ def _build(
     return [overview._replace(notices=notices) for overview in overviews], snapshot
 
 
-def _notices(deps: OverviewDependencies, now: datetime, *, enhanced: bool) -> Notices:
+def _notices(deps: ReporterDependencies, now: datetime, *, enhanced: bool) -> Notices:
     """Read what the overview says about the module itself; what cannot be read becomes a notice, too."""
     unreadable: list[str] = []
 
@@ -161,31 +149,31 @@ def _notices(deps: OverviewDependencies, now: datetime, *, enhanced: bool) -> No
     return Notices(ignored, {name: number for name, number in dlqs.items() if number}, unconfirmed, unreadable)
 
 
-def _publish(overviews: Sequence[Overview], context: Context, deps: OverviewDependencies, deadline: Deadline) -> int:
+def _publish(overviews: Sequence[Overview], deps: ReporterDependencies, deadline: Deadline) -> int:
     """Publish all messages; return how many. What SNS rejects or there is no time for is queued."""
     rejected: list[Publication] = []
     published = 0
     for overview in overviews:
-        for message in build_messages(overview, context):
+        for message in build_messages(overview):
             published += 1
-            rejected += deliver(message, deps.publisher, deadline, "could not publish an overview").rejected
-    publish_later(rejected, deps.reports_queue)
+            rejected += deps.publisher.publish(publications(message), deadline, "could not publish an overview")
+    deps.reports_queue.send(map(encode_publication, rejected), delay=RETRY)
     return published
 
 
-def _answer(overviews: Sequence[Overview], context: Context) -> list[dict[str, Any]]:
+def _answer(overviews: Sequence[Overview]) -> list[dict[str, Any]]:
     """Return overviews as text and JSON, without repositories where they would exceed Lambda's limit."""
     answers, room = [], _MAX_ANSWER
     for overview in overviews:
-        page = OverviewPage(overview, tuple(overview.state.repositories))
-        values = document(page, context)
+        page = OverviewPage(overview, overview.state.repositories)
+        values = document(page)
         size = len(json.dumps(values))
         if size > room:
             page = page._replace(repositories=())
-            values = document(page, context, omitted=len(overview.state.repositories))
+            values = document(page, omitted=len(overview.state.repositories))
         else:
             room -= size
-        text = email.render(page, context)
+        text = email.render(page)
         answers.append({"group": overview.group, "subject": subject(overview), "text": text, "document": values})
     return answers
 

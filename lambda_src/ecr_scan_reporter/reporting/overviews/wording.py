@@ -5,19 +5,18 @@ from typing import NamedTuple
 
 from ecr_scan_reporter.memory.images import Update
 from ecr_scan_reporter.models.severities import SEVERITIES
-from ecr_scan_reporter.reporting.formatting import format_date, format_day, package_label, pluralize
-from ecr_scan_reporter.reporting.overviews.balance import Balance
-from ecr_scan_reporter.reporting.overviews.overview import Notices, Overview
+from ecr_scan_reporter.reporting.formatting import format_counts, format_date, format_day, package_label, pluralize
+from ecr_scan_reporter.reporting.overviews.overview import Balance, Notices, Overview
 
 
 class NamedLine(NamedTuple):
     """A line with untrusted names in it.
 
     Args:
-        before: what comes before the names.
+        before: the text before the names.
         names: that are untrusted.
         total: how many names there are, if not all are known.
-        after: what comes after the names.
+        after: the text after the names.
     """
 
     before: str
@@ -32,7 +31,7 @@ class NamedLine(NamedTuple):
 
 
 class Need(NamedTuple):
-    """Something that needs people: a line that says what, and its details with what introduces them."""
+    """Something that needs people: a line that names it, and its details with an introduction."""
 
     line: NamedLine
     intro: str = ""
@@ -66,7 +65,7 @@ def news(overview: Overview) -> str:
 def _new(overview: Overview) -> str:
     changes = overview.changes
     if changes is None:
-        return f"first overview: {_worst(overview.state.open, 1) or 'nothing'} open"
+        return f"first overview: {format_counts(overview.state.open, 1, '') or 'nothing'} open"
     if changes.new_critical:
         return f"{changes.new_critical:,} new critical"
     if changes.new_high:
@@ -123,7 +122,7 @@ def _stale_age(overview: Overview) -> str:
 
 def balance(changes: Balance, overview: Overview) -> list[tuple[str, int, str]]:
     """Return the lines of the balance: a sign, a number and what it counts. Zeros have no line."""
-    new = _worst({"CRITICAL": changes.new_critical, "HIGH": changes.new_high}, 2)
+    new = format_counts({"CRITICAL": changes.new_critical, "HIGH": changes.new_high}, none="")
     lines = [
         ("+", changes.new, f"new ({new})" if new else "new"),
         ("+", changes.back, "back again"),
@@ -179,13 +178,7 @@ def update_names(update: Update) -> str:
 
 def update_effect(update: Update, severities: int = 2) -> str:
     """Format `41 images, 3 critical, 12 high`, with at most this many severities."""
-    return f"{pluralize(update.images, 'image')}, {_worst(update.counts, severities) or 'severity unknown'}"
-
-
-def _worst(counts: Mapping[str, int], severities: int) -> str:
-    """Format the counts of the worst severities, such as `3 critical, 12 high`; "" if there are none."""
-    known = [f"{counts[severity]:,} {severity.lower()}" for severity in SEVERITIES if counts.get(severity)]
-    return ", ".join(known[:severities])
+    return f"{pluralize(update.images, 'image')}, {format_counts(update.counts, severities, 'severity unknown')}"
 
 
 def needs(overview: Overview) -> Iterator[Need]:

@@ -1,42 +1,40 @@
 """Renders a report as markdown for chat."""
 
+from collections.abc import Sequence
+
 from ecr_scan_reporter.memory.images import Update
 from ecr_scan_reporter.models.severities import SEVERITIES
 from ecr_scan_reporter.reporting.comparison.changes import GONE, NEWS, Change, KnownFinding
 from ecr_scan_reporter.reporting.comparison.findings import finding_sort_key
 from ecr_scan_reporter.reporting.formatting import (
-    Context,
+    MAX_DESCRIPTION,
     code,
     fixed_in,
     format_counts,
+    notification,
     package_label,
     pluralize,
 )
-from ecr_scan_reporter.reporting.notification import MAX_DESCRIPTION, notification
-from ecr_scan_reporter.reporting.reports.grouping import Inventory
+from ecr_scan_reporter.reporting.reports.groups import Inventory, Page
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason
-from ecr_scan_reporter.reporting.reports.page import Page
-from ecr_scan_reporter.reporting.reports.wording import (
-    console_url,
-    describe_changes,
-    describe_due_date,
-    describe_ignored,
-    headline,
-)
+from ecr_scan_reporter.reporting.reports.wording import describe_changes, describe_due_date, describe_ignored, headline
+from ecr_scan_reporter.settings import ReporterSettings
 
 # Characters reserved for "and 37 more" and "3 findings are ignored by 2 rules".
 _TAIL = 100
 _MAX_FINDINGS, _MAX_INVENTORY = 5, 10
+# The changes whose findings are listed; what is still open for other reasons.
+_LISTED = {ReportReason.NEWS: NEWS, ReportReason.FIXED: GONE}
 
 
-def render(page: Page, context: Context) -> str:
+def render(page: Page, settings: ReporterSettings) -> str:
     """Render a page: the whole report on the first one, nothing on the others; nothing without a chat topic."""
-    if page.part > 1 or not context.chat:
+    if page.part > 1 or not settings.chat_topic_arn:
         return ""
     group = page.group
-    fixes = group.fixes(context.thresholds) if len(group.images) > 1 else []
+    fixes = group.fixes(settings.thresholds) if len(group.images) > 1 else []
     blocks = [_fixes(fixes)] if fixes else []
-    blocks += [_image(image, context) for image in group.images]
+    blocks += [_image(image, settings) for image in group.images]
     blocks += [f"*Scan failed*: {code(image.name)} {code(image.failure)}" for image in group.failed]
     blocks += [_inventory(group.inventory)] if group.inventory else []
     description, shown = "", 0
@@ -48,7 +46,7 @@ def render(page: Page, context: Context) -> str:
     if more := len(blocks) - shown:
         description += f"and {more:,} more\n\n"
     description += describe_ignored(group)
-    return notification(f"ECR: {headline(group)}", description.strip(), "ecr-scan-report", context)
+    return notification(f"ECR: {headline(group)}", description.strip(), "ecr-scan-report", settings.name)
 
 
 def _fixes(fixes: list[Update]) -> str:
@@ -56,13 +54,12 @@ def _fixes(fixes: list[Update]) -> str:
 
 
 def _fix(fix: Update) -> str:
-    advice = f", {code(fixed_in(fix.fixed_versions))}" if fix.fixed_versions else ""
-    label = code(package_label(fix.package, fix.installed_versions))
-    return f"• {label}{advice}: {pluralize(fix.images, 'image')}, {format_counts(fix.counts)}"
+    package = _package(fix.package, fix.installed_versions, fix.fixed_versions)
+    return f"• {package}: {pluralize(fix.images, 'image')}, {format_counts(fix.counts)}"
 
 
-def _image(image: ImageReport, context: Context) -> str:
-    url = console_url(image, context.partition)
+def _image(image: ImageReport, settings: ReporterSettings) -> str:
+    url = image.console_url(settings.partition)
     platforms = f" {code(', '.join(image.platforms))}" if image.platforms else ""
     head = f"{code(image.name)}{platforms}{f' ([console]({url}))' if url else ''}"
     prefix = "Reminder: " if image.reason is ReportReason.REMINDER else ""
@@ -74,13 +71,7 @@ def _image(image: ImageReport, context: Context) -> str:
         lines.append(f"• and {more:,} more overdue")
     if image.reason is ReportReason.OVERDUE:
         return "\n".join(lines)
-    listed = (
-        GONE
-        if image.reason is ReportReason.FIXED
-        else NEWS
-        if image.reason is ReportReason.NEWS
-        else (Change.STILL_OPEN,)
-    )
+    listed = _LISTED.get(image.reason, (Change.STILL_OPEN,))
     findings = [(change, known) for change in listed for known in image.worst(change)]
     findings.sort(key=lambda pair: finding_sort_key(pair[1].finding))
     lines += [
@@ -95,11 +86,14 @@ def _image(image: ImageReport, context: Context) -> str:
 
 def _finding(known: KnownFinding, prefix: str = "") -> str:
     finding = known.finding
-    fix = fixed_in(finding.fixed_versions)
-    label = code(package_label(finding.package, finding.installed_versions))
-    advice = f", {code(fix)}" if fix else ""
+    package = _package(finding.package, finding.installed_versions, finding.fixed_versions)
     severity = finding.severity.lower() if finding.severity in SEVERITIES else "unknown severity"
-    return f"• {prefix}{severity} {code(finding.id)} in {label}{advice}"
+    return f"• {prefix}{severity} {code(finding.id)} in {package}"
+
+
+def _package(package: str, installed: Sequence[str], fixed: Sequence[str]) -> str:
+    advice = f", {code(fixed_in(fixed))}" if fixed else ""
+    return code(package_label(package, installed)) + advice
 
 
 def _inventory(inventory: Inventory) -> str:

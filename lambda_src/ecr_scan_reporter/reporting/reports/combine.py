@@ -1,24 +1,22 @@
 """Combines the reports of several scans of one image in one window."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from hashlib import sha256
-from itertools import islice
 
-from ecr_scan_reporter.reporting.comparison.changes import ADDED, GONE, Change, KnownFinding
+from ecr_scan_reporter.reporting.comparison.changes import ADDED, GONE, Change
 from ecr_scan_reporter.reporting.reports.image_report import (
     MAX_FINDINGS,
     ImageReport,
     LeftOutFinding,
     ReportReason,
+    finding_key,
     keep_worst,
+    leave_out,
+    short_key,
+    shortened,
     totals,
 )
-
-# Of this many others, a few bytes are kept; an item of the memory table has room for them.
-_MAX_LEFT_OUT = 15_000
-
 
 # Which of the reasons of several scans in one window counts. The texts of the first three list what is open, those of
 # the next two only what is overdue or gone.
@@ -32,7 +30,6 @@ _PRECEDENCE = (
     ReportReason.FINDINGS_NOT_READ,
     ReportReason.INVENTORY,
 )
-
 
 # What two changes of one finding in a row amount to: that of the first report names the row, that of the second one the
 # column; in the last column, the second report does not have the finding. None if nothing is left to say.
@@ -54,42 +51,29 @@ TRANSITIONS = {
 }
 
 
-def finding_key(known: KnownFinding) -> str:
-    """Return a short text that identifies a finding of one image."""
-    return _key(known.finding.package, known.finding.id)
-
-
-def _key(package: str, id_: str) -> str:
-    return sha256(f"{package}\n{id_}".encode()).hexdigest()[:16]
-
-
-def leave_out(
-    changes: Mapping[Change, Iterable[KnownFinding]], kept: Mapping[Change, Iterable[KnownFinding]]
-) -> dict[str, LeftOutFinding]:
-    """Return what `combine_reports` has to know of the findings that are not kept."""
-    named = _shortened(kept)
-    return dict(islice(((key, found) for key, found in _shortened(changes).items() if key not in named), _MAX_LEFT_OUT))
-
-
 def combine_reports(first: ImageReport, second: ImageReport, since: datetime) -> ImageReport:
     """Combine two reports of the same image in one window into one, as if there had been one scan.
 
-    Between the two, there may have been scans that were not worth a report: what only the second one has is new, and
-    what only the first one has is gone. The first one may combine earlier ones; `since` is the time of the earliest
-    scan.
+    Between the two, there may have been scans that were not worth a report. A finding that only the second one has is
+    new, and a finding that only the first one has is gone. The first one may combine earlier ones; `since` is the time
+    of the earliest scan.
     """
     if ReportReason.FINDINGS_NOT_READ in (first.reason, second.reason):
         return _combine_unread(first, second)
 
     # What each of them says. A rule that was added between the two scans takes away what it ignores now.
-    before = {**first.left_out, **_shortened(first.changes)}
-    after = {**second.left_out, **_shortened(second.changes)}
+    before = {**first.left_out, **shortened(first.changes)}
+    after = {**second.left_out, **shortened(second.changes)}
     before = _renamed(before, after, second)
     ignored = [before.pop(key) for key in map(finding_key, second.ignored) if key in before]
 
     # What both together say, of the findings that they name and of the others.
     named = {finding_key(known): known for image in (first, second) for known in image.worst(*Change)}
-    combined = _combine_findings(before, after, since)
+    combined = {
+        key: found._replace(change=change)
+        for key, found in {**before, **after}.items()
+        if (change := _combine_changes(before.get(key), after.get(key), since))
+    }
     left_out = {key: found for key, found in combined.items() if key not in named}
     changes = {
         change: [named[key] for key, found in combined.items() if found.change is change and key in named]
@@ -117,7 +101,7 @@ def _renamed(
     renamed = dict(before)
     for known in second.worst(*Change):
         for advisory, _ in known.finding.links():
-            old, new = _key(known.finding.package, advisory), finding_key(known)
+            old, new = short_key(known.finding.package, advisory), finding_key(known)
             if old in renamed and old not in after and new not in renamed:
                 renamed[new] = renamed.pop(old)
     return renamed
@@ -133,18 +117,8 @@ def _combine_unread(first: ImageReport, second: ImageReport) -> ImageReport:
     return second
 
 
-def _combine_findings(
-    before: Mapping[str, LeftOutFinding], after: Mapping[str, LeftOutFinding], since: datetime
-) -> dict[str, LeftOutFinding]:
-    return {
-        key: found._replace(change=change)
-        for key, found in {**before, **after}.items()
-        if (change := _combine_changes(before.get(key), after.get(key), since))
-    }
-
-
 def _combine_changes(first: LeftOutFinding | None, second: LeftOutFinding | None, since: datetime) -> Change | None:
-    """Return what two changes in a row amount to; None if nothing is left to say."""
+    """Return the one change that two changes in a row amount to; None if nothing is left to say."""
     if first:
         return TRANSITIONS[first.change, second and second.change]
     if second is None or second.change in GONE:
@@ -154,11 +128,3 @@ def _combine_changes(first: LeftOutFinding | None, second: LeftOutFinding | None
     # What has a fix only now is new although it was first seen before.
     is_back = second.change is not Change.NEW and second.first_seen < int(since.timestamp())
     return Change.BACK if is_back else Change.NEW
-
-
-def _shortened(changes: Mapping[Change, Iterable[KnownFinding]]) -> dict[str, LeftOutFinding]:
-    return {
-        finding_key(known): LeftOutFinding(change, known.finding.severity, int(known.first_seen.timestamp()))
-        for change, found in changes.items()
-        for known in found
-    }

@@ -1,32 +1,32 @@
-"""Renders a page as a JSON document for machine subscribers. Its schema: docs/report.schema.json."""
+"""Renders a page of a report as a JSON document for machine subscribers. Its schema: docs/report.schema.json."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from ecr_scan_reporter.models.severities import SEVERITIES
 from ecr_scan_reporter.reporting.comparison.changes import OPEN, SUPPRESSED, Change, IgnoredBy, KnownFinding
-from ecr_scan_reporter.reporting.formatting import Context, dumps, format_rfc3339
-from ecr_scan_reporter.reporting.reports.grouping import Inventory, RepositoryInventory
+from ecr_scan_reporter.reporting.formatting import dumps, format_rfc3339
+from ecr_scan_reporter.reporting.reports.groups import Entry, FindingLimits, Inventory, Page, RepositoryInventory
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport, count_changes, count_images, keep_worst
-from ecr_scan_reporter.reporting.reports.page import FindingLimits, Page
-from ecr_scan_reporter.reporting.reports.wording import console_url
+from ecr_scan_reporter.settings import ReporterSettings
 
 SCHEMA = "ecr-scan-report/2"
 
 
-def render(page: Page, context: Context) -> str:
+def render(page: Page, settings: ReporterSettings) -> str:
     """Render a page."""
     group = page.group
+    images = [entry for entry in page.entries if isinstance(entry, ImageReport)]
     return dumps(
         {
             "schema": SCHEMA,
-            "reporter": context.name,
+            "reporter": settings.name,
             "account": group.account,
             "region": group.region,
             "group": group.name,
             "part": page.part,
             "parts": page.parts,
-            "thresholds": dict(context.thresholds),
+            "thresholds": dict(settings.thresholds),
             "totals": {
                 "images": count_images(group.images),
                 "failed_scans": len(group.failed),
@@ -43,20 +43,28 @@ def render(page: Page, context: Context) -> str:
                     "images": fix.images,
                     "counts": _counts(fix.counts),
                 }
-                for fix in group.fixes(context.thresholds)
+                for fix in group.fixes(settings.thresholds)
             ],
-            "images": [image(entry, page.detail, context) for entry in page.images],
-            "failed_scans": [failure(entry, page.detail, context) for entry in page.failed],
-            "inventory": _inventory(group.inventory, page, context) if group.inventory else None,
+            "images": [entry_values(entry, page.detail, settings) for entry in images if not entry.failed],
+            "failed_scans": [entry_values(entry, page.detail, settings) for entry in images if entry.failed],
+            "inventory": _inventory(group.inventory, page, settings) if group.inventory else None,
         }
     )
 
 
-def image(entry: ImageReport, detail: FindingLimits, context: Context) -> dict[str, Any]:
-    """Return one image of the document."""
+def entry_values(entry: Entry, detail: FindingLimits, settings: ReporterSettings) -> dict[str, Any]:
+    """Return one image, failed scan, or repository of the inventory."""
+    if isinstance(entry, RepositoryInventory):
+        return {
+            "repository": entry.repository,
+            "images": entry.images,
+            "failed_scans": entry.failed,
+            "counts": _counts(entry.counts),
+        }
+    if entry.failed:
+        return _identity(entry, detail, settings) | {"reason": entry.failure or None, "unsupported": entry.unsupported}
     shown = keep_worst(entry.changes, detail.findings, entry.reason)
-    named = sum(map(len, shown.values()))
-    return _identity(entry, detail, context) | {
+    return _identity(entry, detail, settings) | {
         "reason": entry.reason,
         "first_scan": entry.first_scan,
         "predecessor": entry.predecessor or None,
@@ -65,7 +73,7 @@ def image(entry: ImageReport, detail: FindingLimits, context: Context) -> dict[s
         "open_now": entry.total(*OPEN),
         "changes": {change: [_finding(known) for known in shown.get(change, ())] for change in Change},
         "totals": {change: entry.total(change) for change in Change},
-        "findings_omitted": entry.total(*Change) - named,
+        "findings_omitted": entry.total(*Change) - sum(map(len, shown.values())),
         "overdue": [
             _finding(known) | {"due_at": format_rfc3339(due.at), "within_days": due.days, "within_days_of": due.rule}
             for known, due in entry.overdue[: detail.findings]
@@ -81,45 +89,30 @@ def image(entry: ImageReport, detail: FindingLimits, context: Context) -> dict[s
     }
 
 
-def failure(entry: ImageReport, detail: FindingLimits, context: Context) -> dict[str, Any]:
-    """Return one failed scan of the document."""
-    return _identity(entry, detail, context) | {
-        "reason": entry.failure or None,
-        "unsupported": entry.unsupported,
-    }
-
-
-def repository(entry: RepositoryInventory) -> dict[str, Any]:
-    """Return one repository of an inventory."""
-    return {
-        "repository": entry.repository,
-        "images": entry.images,
-        "failed_scans": entry.failed,
-        "counts": _counts(entry.counts),
-    }
-
-
-def _inventory(inventory: Inventory, page: Page, context: Context) -> dict[str, Any]:
-    worst = inventory.worst if page.part == 1 else []
+def _inventory(inventory: Inventory, page: Page, settings: ReporterSettings) -> dict[str, Any]:
+    worst, detail = inventory.worst if page.part == 1 else [], page.detail
+    repositories = [entry for entry in page.entries if isinstance(entry, RepositoryInventory)]
     return {
         "images": inventory.images,
         "failed_scans": inventory.failed,
         "counts": _counts(inventory.counts),
-        "repositories": [repository(entry) for entry in page.repositories],
-        "worst_images": [_identity(entry, page.detail, context) | {"counts": _counts(entry.counts)} for entry in worst],
+        "repositories": [entry_values(entry, detail, settings) for entry in repositories],
+        "worst_images": [
+            _identity(entry, page.detail, settings) | {"counts": _counts(entry.counts)} for entry in worst
+        ],
     }
 
 
-def _identity(entry: ImageReport, detail: FindingLimits, context: Context) -> dict[str, Any]:
+def _identity(entry: ImageReport, detail: FindingLimits, settings: ReporterSettings) -> dict[str, Any]:
     return {
         "repository": entry.repository,
-        "repository_arn": f"arn:{context.partition}:ecr:{entry.region}:{entry.account}:repository/{entry.repository}",
+        "repository_arn": f"arn:{settings.partition}:ecr:{entry.region}:{entry.account}:repository/{entry.repository}",
         "digest": entry.digest,
         "digests": list(entry.digests or (entry.digest,)),
         "tags": list(entry.tags[: detail.tags]),
         "platforms": list(entry.platforms),
         "scanned_at": format_rfc3339(entry.scanned_at),
-        "console_url": console_url(entry, context.partition) or None,
+        "console_url": entry.console_url(settings.partition) or None,
     }
 
 
@@ -129,29 +122,13 @@ def _counts(counts: Mapping[str, int]) -> dict[str, int]:
 
 def _finding(known: KnownFinding) -> dict[str, Any]:
     finding = known.finding
-    return {
-        "id": finding.id,
-        "aliases": list(finding.aliases),
-        "severity": finding.severity,
-        "package": finding.package or None,
-        "installed_versions": list(finding.installed_versions),
-        "fixed_versions": list(finding.fixed_versions),
-        "paths": list(finding.paths),
-        "fix_available": finding.fix_available,
-        "exploit_available": finding.exploit_available,
-        "cvss_score": finding.cvss_score or None,
-        "url": finding.url or None,
-        "first_seen": format_rfc3339(known.first_seen),
-        # Few findings have it, and the room in a message is limited.
-        **({"was_ignored": known.was_ignored} if known.was_ignored else {}),
-    }
+    values = {"id": finding.id, "aliases": finding.aliases, **finding._asdict()}
+    values |= {"package": finding.package or None, "cvss_score": finding.cvss_score or None, "url": finding.url or None}
+    values["first_seen"] = format_rfc3339(known.first_seen)
+    # Few findings have it, and the room in a message is limited.
+    return values | ({"was_ignored": known.was_ignored} if known.was_ignored else {})
 
 
 def _ignored_by(rule: IgnoredBy) -> dict[str, Any]:
-    return {
-        "rule": rule.rule,
-        "reason": rule.reason,
-        "owner": rule.owner,
-        "expires": rule.expires.isoformat() if rule.expires else None,
-        "until_fixed": rule.expires is None and rule != SUPPRESSED,
-    }
+    expires = rule.expires.isoformat() if rule.expires else None
+    return rule._asdict() | {"expires": expires, "until_fixed": expires is None and rule != SUPPRESSED}

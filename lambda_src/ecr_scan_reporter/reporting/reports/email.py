@@ -10,7 +10,6 @@ from textwrap import wrap
 from ecr_scan_reporter.memory.images import Update
 from ecr_scan_reporter.reporting.comparison.changes import GONE, NEWS, OPEN, Change, KnownFinding
 from ecr_scan_reporter.reporting.formatting import (
-    Context,
     fixed_in,
     format_counts,
     format_date,
@@ -21,22 +20,19 @@ from ecr_scan_reporter.reporting.formatting import (
     short_digest,
     truncate,
 )
-from ecr_scan_reporter.reporting.reports.grouping import Group, Inventory
+from ecr_scan_reporter.reporting.reports.groups import Group, Inventory, Page
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason, count_images
-from ecr_scan_reporter.reporting.reports.page import Page
-from ecr_scan_reporter.reporting.reports.wording import (
-    console_url,
-    describe_changes,
-    describe_due_date,
-    describe_ignored,
-    headline,
-)
+from ecr_scan_reporter.reporting.reports.wording import describe_changes, describe_due_date, describe_ignored, headline
+from ecr_scan_reporter.settings import ReporterSettings
 
 _WIDTH = 76
 # How wide the updates of "Fix first" are.
 _UPDATE = 46
 # How many images are shown in detail, how many with one line, findings per image, and failed scans; others are counted.
 _DETAILED, _LISTED, _FINDINGS, _FAILED = 20, 100, 10, 30
+# The changes whose findings are listed, by the reason of the report; for other reasons, those of open findings.
+_CHANGES: dict[ReportReason, tuple[Change, ...]]
+_CHANGES = {ReportReason.NEWS: NEWS, ReportReason.FIXED: GONE, ReportReason.OVERDUE: ()}
 _WORDS = {
     Change.NEW: "NEW",
     Change.BACK: "BACK",
@@ -49,52 +45,32 @@ _WORDS = {
 }
 
 
-def render(page: Page, context: Context) -> str:
+def render(page: Page, settings: ReporterSettings) -> str:
     """Render a page."""
-    lines = list(_report(page, context) if page.part == 1 else _continuation(page))
-    lines += ["", "--", f'Sent by ecr-scan-reporter "{context.name}" in {page.group.account}.']
+    group = page.group
+    if page.part == 1:
+        times = _times(group)
+        dated = len({moment.date() for moment in times}) > 1
+        lines = [*_head(group, times, settings), *_fixes(group, settings)]
+        for number, image in enumerate(group.images[:_DETAILED], start=1):
+            lines += ["", *_image(number, image, settings, dated=dated)]
+        lines += [*_listed(group), *_failures(group, settings), *_inventory(group.inventory)]
+        if ignored := describe_ignored(group):
+            lines += ["", f"{ignored}."]
+    else:
+        lines = [f"This is part {page.part} of {page.parts} of a report. Part 1 has all of its text."]
+        lines += ["This part has only the rest of its JSON document."]
+    lines += ["", "--", f'Sent by ecr-scan-reporter "{settings.name}" in {group.account}.']
     lines += ["Its module block sets the thresholds, groups and subscribers."]
     return "\n".join(replace_unprintable(line) for line in lines) + "\n"
 
 
-def _continuation(page: Page) -> Iterator[str]:
-    yield f"This is part {page.part} of {page.parts} of a report. Part 1 has all of its text."
-    yield "This part has only the rest of its JSON document."
-
-
-def _report(page: Page, context: Context) -> Iterator[str]:
-    group = page.group
+def _head(group: Group, times: Sequence[datetime], settings: ReporterSettings) -> Iterator[str]:
     yield f"{headline(group)}."
-    times = _times(group)
     yield f"Account {group.account}, {group.region}{_period(times)}."
     if group.images:
-        thresholds = ", ".join(f"{severity} {number}" for severity, number in context.thresholds.items())
+        thresholds = ", ".join(f"{severity} {number}" for severity, number in settings.thresholds.items())
         yield f"Thresholds: {thresholds}."
-    # With one image, its own lines say what to fix.
-    if len(group.images) > 1 and (fixes := group.fixes(context.thresholds)):
-        yield ""
-        yield "Fix first"
-        for fix in fixes:
-            yield from _fix(fix)
-    dated = len({moment.date() for moment in times}) > 1
-    for number, image in enumerate(group.images[:_DETAILED], start=1):
-        yield ""
-        yield from _image(number, image, context, dated=dated)
-    if len(group.images) > _DETAILED:
-        yield from _listed(group)
-    if group.failed:
-        yield ""
-        yield "Failed scans"
-        for image in group.failed[:_FAILED]:
-            yield from _failure(image, context)
-        if (more := len(group.failed) - _FAILED) > 0:
-            yield f"   and {pluralize(more, 'more failed scan')}"
-    if group.inventory:
-        yield ""
-        yield from _inventory(group.inventory)
-    if ignored := describe_ignored(group):
-        yield ""
-        yield f"{ignored}."
 
 
 def _times(group: Group) -> list[datetime]:
@@ -115,6 +91,16 @@ def _period(times: Sequence[datetime]) -> str:
 
 def _moment(moment: datetime) -> str:
     return f"{format_date(moment)}, {format_time(moment)}"
+
+
+def _fixes(group: Group, settings: ReporterSettings) -> Iterator[str]:
+    # With one image, its own lines say what to fix.
+    fixes = group.fixes(settings.thresholds) if len(group.images) > 1 else []
+    if fixes:
+        yield ""
+        yield "Fix first"
+    for fix in fixes:
+        yield from _fix(fix)
 
 
 def _fix(fix: Update) -> Iterator[str]:
@@ -138,7 +124,29 @@ def _wrap(text: str, indent: int) -> list[str]:
     return [" " * indent + truncate(line, _WIDTH - indent) for line in lines]
 
 
-def _image(number: int, image: ImageReport, context: Context, *, dated: bool) -> Iterator[str]:
+def _image(number: int, image: ImageReport, settings: ReporterSettings, *, dated: bool) -> Iterator[str]:
+    yield from _about(number, image, dated=dated)
+    for known, due in image.overdue[:_FINDINGS]:
+        yield from _finding("OVERDUE  ", known)
+        yield from _due_date(describe_due_date(known, due))
+    if (more := sum(image.overdue_counts.values()) - _FINDINGS) > 0:
+        yield f"   and {more:,} more overdue"
+    listed = _CHANGES.get(image.reason, OPEN)
+    lines = [(_WORDS.get(change, ""), known) for change in listed for known in image.worst(change)]
+    width = max((len(word) for word, _ in lines[:_FINDINGS]), default=0)
+    for word, known in lines[:_FINDINGS]:
+        yield from _finding(f"{word:<{width}}  " if width else "", known)
+        if known.was_ignored:
+            yield f"     {truncate(known.was_ignored, _WIDTH - 5)}"
+    if (more := image.total(*listed) - min(len(lines), _FINDINGS)) > 0:
+        yield f"   and {more:,} more"
+    if image.reason is ReportReason.NEWS:
+        yield from _still_open(image)
+    if url := image.console_url(settings.partition):
+        yield f"   {url}"
+
+
+def _about(number: int, image: ImageReport, *, dated: bool) -> Iterator[str]:
     yield f"{number}. {image.name}{_platforms(image)}{'' if image.tags else ' (no tag)'}"
     prefix = "Reminder: " if image.reason is ReportReason.REMINDER else ""
     yield f"   {prefix}{describe_changes(image)}"
@@ -150,34 +158,10 @@ def _image(number: int, image: ImageReport, context: Context, *, dated: bool) ->
         yield "   The findings could not be read:"
         reason = truncate(image.failure, _WIDTH - 4)
         yield f"   {reason}" if reason.endswith(".") else f"   {reason}."
-    yield from _findings(image)
-    if url := console_url(image, context.partition):
-        yield f"   {url}"
 
 
 def _platforms(image: ImageReport) -> str:
     return f" ({', '.join(image.platforms)})" if image.platforms else ""
-
-
-def _findings(image: ImageReport) -> Iterator[str]:
-    for known, due in image.overdue[:_FINDINGS]:
-        yield from _finding("OVERDUE  ", known)
-        yield from _due_date(describe_due_date(known, due))
-    if (more := sum(image.overdue_counts.values()) - _FINDINGS) > 0:
-        yield f"   and {more:,} more overdue"
-    if image.reason is ReportReason.OVERDUE:
-        return
-    listed = GONE if image.reason is ReportReason.FIXED else NEWS if image.reason is ReportReason.NEWS else OPEN
-    lines = [(_WORDS.get(change, ""), known) for change in listed for known in image.worst(change)]
-    width = max((len(word) for word, _ in lines[:_FINDINGS]), default=0)
-    for word, known in lines[:_FINDINGS]:
-        yield from _finding(f"{word:<{width}}  " if width else "", known)
-        if known.was_ignored:
-            yield f"     {truncate(known.was_ignored, _WIDTH - 5)}"
-    if (more := image.total(*listed) - min(len(lines), _FINDINGS)) > 0:
-        yield f"   and {more:,} more"
-    if image.reason is ReportReason.NEWS:
-        yield from _still_open(image)
 
 
 def _due_date(text: str) -> Iterator[str]:
@@ -220,24 +204,33 @@ def _still_open(image: ImageReport) -> Iterator[str]:
 
 
 def _listed(group: Group) -> Iterator[str]:
-    yield ""
-    listed = group.images[_DETAILED : _DETAILED + _LISTED]
-    yield f"And {pluralize(count_images(group.images[_DETAILED:]), 'more image')}"
-    for image in listed:
+    if others := group.images[_DETAILED:]:
+        yield ""
+        yield f"And {pluralize(count_images(others), 'more image')}"
+    for image in others[:_LISTED]:
         yield truncate(f"   {image.name}{_platforms(image)}: {describe_changes(image)}", _WIDTH)
-    if rest := group.images[_DETAILED + _LISTED :]:
+    if rest := others[_LISTED:]:
         yield f"   and {pluralize(count_images(rest), 'image')} not named here"
 
 
-def _failure(image: ImageReport, context: Context) -> Iterator[str]:
-    yield f"   {image.name}{_platforms(image)}"
-    reason = "The operating system is not supported." if image.unsupported else image.failure
-    yield f"     {truncate(reason, _WIDTH - 5)}"
-    if url := console_url(image, context.partition):
-        yield f"     {url}"
+def _failures(group: Group, settings: ReporterSettings) -> Iterator[str]:
+    if group.failed:
+        yield ""
+        yield "Failed scans"
+    for image in group.failed[:_FAILED]:
+        yield f"   {image.name}{_platforms(image)}"
+        reason = "The operating system is not supported." if image.unsupported else image.failure
+        yield f"     {truncate(reason, _WIDTH - 5)}"
+        if url := image.console_url(settings.partition):
+            yield f"     {url}"
+    if (more := len(group.failed) - _FAILED) > 0:
+        yield f"   and {pluralize(more, 'more failed scan')}"
 
 
-def _inventory(inventory: Inventory) -> Iterator[str]:
+def _inventory(inventory: Inventory | None) -> Iterator[str]:
+    if not inventory:
+        return
+    yield ""
     where = pluralize(len(inventory.repositories), "repository", "repositories")
     yield f"First inventory: {pluralize(inventory.images, 'image')} in {where}"
     yield f"   {format_counts(inventory.counts)}"
@@ -245,8 +238,7 @@ def _inventory(inventory: Inventory) -> Iterator[str]:
         yield f"   {pluralize(inventory.failed, 'scan')} failed"
     yield "   These images were pushed before this module knew their repositories."
     yield "   From now on, only what changes is reported."
-    worst = inventory.worst
-    if worst:
+    if worst := inventory.worst:
         yield ""
         yield "   The worst image:" if len(worst) == 1 else f"   The {len(worst)} worst images:"
     for image in worst:

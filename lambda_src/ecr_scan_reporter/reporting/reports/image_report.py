@@ -1,19 +1,27 @@
-"""What a report says of one image, from the scan until it is published."""
+"""The report of one image: decides whether a scan is reported and why, and keeps the worst of its findings."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
+from hashlib import sha256
+from itertools import islice
 from typing import NamedTuple
 
+from ecr_scan_reporter.memory.images import ImageRecord
+from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.models.severities import severity_key
-from ecr_scan_reporter.reporting.comparison.changes import GONE, NEWS, Change, KnownFinding
+from ecr_scan_reporter.reporting.comparison.changes import GONE, NEWS, Change, Comparison, KnownFinding
 from ecr_scan_reporter.reporting.comparison.deadlines import OverdueFinding
 from ecr_scan_reporter.reporting.comparison.findings import finding_sort_key
-from ecr_scan_reporter.reporting.formatting import image_name, short_digest
+from ecr_scan_reporter.reporting.comparison.judged import Judged
+from ecr_scan_reporter.reporting.formatting import image_console_url, image_name, short_digest
+from ecr_scan_reporter.settings import NotifyOn, ReporterSettings
 
-# Findings that a report keeps of one image; the counts are of all.
-MAX_FINDINGS = 200
+# Findings that a report keeps of one image, and those that an inventory keeps; the counts are of all.
+MAX_FINDINGS, _MAX_INVENTORY_FINDINGS = 200, 5
+# Of this many others, a few bytes are kept; an item of the memory table has room for them.
+_MAX_LEFT_OUT = 15_000
 
 
 class ReportReason(StrEnum):
@@ -30,7 +38,7 @@ class ReportReason(StrEnum):
 
 
 class LeftOutFinding(NamedTuple):
-    """What a report says about a finding that it does not name. `first_seen`: Unix seconds."""
+    """The part of a finding that a report keeps without naming it. `first_seen`: Unix seconds."""
 
     change: Change
     severity: str
@@ -103,22 +111,19 @@ class ImageReport(NamedTuple):
         """Whether the image is in the report because its scan failed."""
         return self.reason is ReportReason.SCAN_FAILED
 
+    def console_url(self, partition: str) -> str:
+        """Return the image's URL in the ECR console; "" if the partition's console is not known."""
+        return image_console_url(partition, self.region, self.account, self.repository, self.digest)
+
     def total(self, *changes: Change) -> int:
         """Return how many findings have one of these changes."""
         return sum(sum(self.totals.get(change, {}).values()) for change in changes)
 
-    def total_by_severity(self, *changes: Change) -> Counter[str]:
-        """Return how many findings have one of these changes, by severity."""
-        totals: Counter[str] = Counter()
-        for change in changes:
-            totals.update(self.totals.get(change, {}))
-        return totals
-
     @property
     def news(self) -> Counter[str]:
-        """What counts for the subject: news by severity, or what is open if the reason is another one."""
+        """The findings that count for the subject, by severity: news, or the open ones if the reason is another one."""
         if self.reason is ReportReason.NEWS:
-            return self.total_by_severity(*NEWS)
+            return sum((Counter(self.totals.get(change, {})) for change in NEWS), Counter())
         if self.reason is ReportReason.OVERDUE:
             return Counter(self.overdue_counts)
         return Counter() if self.reason is ReportReason.FIXED else Counter(self.counts)
@@ -180,3 +185,111 @@ def keep_worst(
             kept.setdefault(change, []).append(known)
         number -= min(number, len(found))
     return {change: tuple(found) for change, found in kept.items()}
+
+
+def finding_key(known: KnownFinding) -> str:
+    """Return a short text that identifies a finding of one image."""
+    return short_key(known.finding.package, known.finding.id)
+
+
+def short_key(package: str, id_: str) -> str:
+    """Return a short text that identifies a vulnerability of a package."""
+    return sha256(f"{package}\n{id_}".encode()).hexdigest()[:16]
+
+
+def leave_out(
+    changes: Mapping[Change, Iterable[KnownFinding]], kept: Mapping[Change, Iterable[KnownFinding]]
+) -> dict[str, LeftOutFinding]:
+    """Return the findings that are not kept, as `combine_reports` needs them."""
+    named = shortened(kept)
+    return dict(islice(((key, found) for key, found in shortened(changes).items() if key not in named), _MAX_LEFT_OUT))
+
+
+def shortened(changes: Mapping[Change, Iterable[KnownFinding]]) -> dict[str, LeftOutFinding]:
+    """Return the change, severity and date of each finding, by its key."""
+    return {
+        finding_key(known): LeftOutFinding(change, known.finding.severity, int(known.first_seen.timestamp()))
+        for change, found in changes.items()
+        for known in found
+    }
+
+
+def open_counts(comparison: Comparison) -> dict[str, int]:
+    """Count the open findings by severity."""
+    return dict(Counter(known.finding.severity for known in comparison.open()))
+
+
+def over_thresholds(counts: Mapping[str, int], thresholds: Mapping[str, int]) -> set[str]:
+    """Return the severities whose number of findings reaches its threshold."""
+    return {severity for severity, number in thresholds.items() if counts.get(severity, 0) >= number}
+
+
+def reason_of_scan(
+    judged: Judged, reported_at: datetime | None, settings: ReporterSettings, now: datetime, *, inventory: bool
+) -> ReportReason | None:
+    """Return why a complete scan is reported; None if it is not.
+
+    Args:
+        judged: the changes of the scan.
+        reported_at: when the image, or the one before it, was last reported.
+        settings: of the reporter.
+        now: aware.
+        inventory: whether the image existed before memory did.
+    """
+    if inventory:
+        return ReportReason.INVENTORY
+    over = over_thresholds(open_counts(judged.counted), settings.thresholds)
+    if _any(judged.counted.of(*NEWS), over):
+        return ReportReason.NEWS
+    if over and settings.notify_on is NotifyOn.EVERY_SCAN:
+        return ReportReason.EVERY_SCAN
+    remind_before = settings.remind_after.before(now) if settings.remind_after else None
+    if over and remind_before and (reported_at is None or reported_at <= remind_before):
+        return ReportReason.REMINDER
+    if judged.newly_overdue:
+        return ReportReason.OVERDUE
+    fixed = settings.notify_on_fixed and _any(judged.counted.of(*GONE), settings.thresholds)
+    return ReportReason.FIXED if fixed else None
+
+
+def reason_without_scan(judged: Judged, settings: ReporterSettings) -> ReportReason | None:
+    """Return why an image is reported whose deadline has passed; None if it is not.
+
+    No scan is new, so the only possible news is that a rule for ignored findings has ended.
+    """
+    over = over_thresholds(open_counts(judged.counted), settings.thresholds)
+    if _any(judged.counted.of(*NEWS), over):
+        return ReportReason.NEWS
+    return ReportReason.OVERDUE if judged.newly_overdue else None
+
+
+def _any(findings: Iterable[KnownFinding], severities: Collection[str]) -> bool:
+    return any(known.finding.severity in severities for known in findings)
+
+
+def image_report(image: ImageId, scanned_at: datetime, record: ImageRecord, reason: ReportReason) -> ImageReport:
+    """Return a report that says nothing about findings. `record` names the tags and the platform."""
+    platforms = (record.platform,) if record.platform else ()
+    return ImageReport(reason, *image, tags=record.tags, platforms=platforms, scanned_at=scanned_at)
+
+
+def findings_report(
+    image: ImageId, scanned_at: datetime, record: ImageRecord, reason: ReportReason, judged: Judged
+) -> ImageReport:
+    """Return a report with the worst findings."""
+    inventory = reason is ReportReason.INVENTORY
+    number = _MAX_INVENTORY_FINDINGS if inventory else MAX_FINDINGS
+    counted = judged.counted
+    kept = keep_worst(counted.changes, number, reason)
+    ignored = sorted(judged.comparison.ignored, key=lambda known: finding_sort_key(known.finding))
+    return image_report(image, scanned_at, record, reason)._replace(
+        counts=open_counts(counted),
+        open_before=counted.open_before,
+        totals=totals(counted.changes),
+        changes=kept,
+        left_out={} if inventory else leave_out(counted.changes, kept),
+        ignored=tuple(ignored[:number]),
+        ignored_by=Counter(known.ignored_by.rule for known in ignored if known.ignored_by),
+        overdue=judged.newly_overdue[:number],
+        overdue_counts=Counter(overdue.known.finding.severity for overdue in judged.newly_overdue),
+    )

@@ -1,18 +1,17 @@
 """Splits a report into pages and renders each page as one SNS message."""
 
-from collections.abc import Sequence
 from functools import partial
 
 from ecr_scan_reporter.aws.sns import MAX_SUBJECT, Attributes, ReportMessage
 from ecr_scan_reporter.models.severities import severity_rank
 from ecr_scan_reporter.reporting.comparison.changes import Change
-from ecr_scan_reporter.reporting.formatting import Context, to_ascii, truncate
+from ecr_scan_reporter.reporting.formatting import to_ascii, truncate
 from ecr_scan_reporter.reporting.paging import entry_size, room_for_entries, split
 from ecr_scan_reporter.reporting.reports import chat, document, email
-from ecr_scan_reporter.reporting.reports.grouping import Group, RepositoryInventory
-from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason, count_changes, count_news
-from ecr_scan_reporter.reporting.reports.page import FindingLimits, Page
+from ecr_scan_reporter.reporting.reports.groups import Entry, FindingLimits, Group, Page
+from ecr_scan_reporter.reporting.reports.image_report import ReportReason, count_changes, count_news
 from ecr_scan_reporter.reporting.reports.wording import headline
+from ecr_scan_reporter.settings import ReporterSettings
 
 # The most detailed one with which a report fits into one message is used; if there is none, the last one, on several
 # pages.
@@ -22,58 +21,42 @@ _LEAST_DETAIL = FindingLimits(0, 1)
 # SNS limits the size of an attribute's value.
 _MAX_REPOSITORIES = 500
 
-_Entry = ImageReport | RepositoryInventory
 
-
-def build_pages(group: Group, context: Context) -> list[Page]:
+def build_pages(group: Group, settings: ReporterSettings) -> list[Page]:
     """Split a report into as few pages as fit; every image is on exactly one page."""
-    repositories = tuple(group.inventory.sorted_repositories()) if group.inventory else ()
-    entries: list[_Entry] = [*group.images, *group.failed, *repositories]
+    repositories = group.inventory.sorted_repositories() if group.inventory else []
+    entries: list[Entry] = [*group.images, *group.failed, *repositories]
     for detail in _DETAILS:
-        empty = Page(group, (), (), (), detail)
-        size_of = partial(_entry_size, detail=detail, context=context)
-        room = _room(empty._replace(part=2, parts=2), context)
-        chunks = split(entries, size_of, _room(empty, context), room)
+        empty = Page(group, (), detail)
+        size_of = partial(_entry_size, detail=detail, settings=settings)
+        room = _room(empty._replace(part=2, parts=2), settings)
+        chunks = split(entries, size_of, _room(empty, settings), room)
         first = next(chunks)
         # Whether there is a second page is known before its entries are measured.
         if len(first) == len(entries):
             break
-    pages = [_with(empty, first)]
+    pages = [empty._replace(entries=first)]
     for chunk in chunks:
-        page = _with(empty, chunk)
-        pages.append(page if size_of(chunk[0]) <= room else page._replace(detail=_LEAST_DETAIL))
+        fits = size_of(chunk[0]) <= room
+        pages.append(Page(group, chunk, detail if fits else _LEAST_DETAIL))
     return [page._replace(part=number, parts=len(pages)) for number, page in enumerate(pages, start=1)]
 
 
-def _room(empty: Page, context: Context) -> int:
-    return room_for_entries(build_message(empty, context._replace(chat=False)))
+def _room(empty: Page, settings: ReporterSettings) -> int:
+    return room_for_entries(build_message(empty, settings._replace(chat_topic_arn="")))
 
 
-def _entry_size(entry: _Entry, detail: FindingLimits, context: Context) -> int:
-    match entry:
-        case RepositoryInventory():
-            return entry_size(document.repository(entry))
-        case ImageReport(failed=True):
-            return entry_size(document.failure(entry, detail, context))
-    return entry_size(document.image(entry, detail, context))
+def _entry_size(entry: Entry, detail: FindingLimits, settings: ReporterSettings) -> int:
+    return entry_size(document.entry_values(entry, detail, settings))
 
 
-def _with(page: Page, entries: Sequence[_Entry]) -> Page:
-    images = [entry for entry in entries if isinstance(entry, ImageReport)]
-    return page._replace(
-        images=tuple(image for image in images if not image.failed),
-        failed=tuple(image for image in images if image.failed),
-        repositories=tuple(entry for entry in entries if isinstance(entry, RepositoryInventory)),
-    )
-
-
-def build_message(page: Page, context: Context) -> ReportMessage:
+def build_message(page: Page, settings: ReporterSettings) -> ReportMessage:
     """Render a page in every format."""
     return ReportMessage(
         subject=_subject(page),
-        email=email.render(page, context),
-        document=document.render(page, context),
-        chat=chat.render(page, context),
+        email=email.render(page, settings),
+        document=document.render(page, settings),
+        chat=chat.render(page, settings),
         attributes=_attributes(page),
     )
 
@@ -92,7 +75,7 @@ def _subject(page: Page) -> str:
 
 
 def _attributes(page: Page) -> Attributes:
-    """Return what a subscriber's filter policy can match; at most ten, so `overdue` makes room for `group`."""
+    """Return the attributes that a filter policy can match; at most ten, so `overdue` makes room for `group`."""
     group = page.group
     found = count_news(group.images)
     worst = +found or (group.inventory.counts if group.inventory else found)

@@ -1,52 +1,41 @@
-"""Publishes what is due of what waits in the outbox, and plans the next check for the rest."""
+"""Publishes the windows of the outbox that are due, and plans the next check for the others."""
 
 import logging
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from math import ceil
 
 from ecr_scan_reporter.aws.deadline import Deadline
-from ecr_scan_reporter.aws.sns import ReportMessage, ReportPublisher
+from ecr_scan_reporter.aws.sns import publications
 from ecr_scan_reporter.aws.sqs import SqsQueue
 from ecr_scan_reporter.errors import QueueError
-from ecr_scan_reporter.memory.outbox import Outbox, Window
+from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Outbox, PublisherState, Window
 from ecr_scan_reporter.memory.runs import RunMemory
 from ecr_scan_reporter.memory.states import StateMemory
-from ecr_scan_reporter.reporting.delivery import RETRY, deliver, publish_later
-from ecr_scan_reporter.reporting.formatting import Context
-from ecr_scan_reporter.reporting.reports.windows import check_time, due_time, end_of_run, plan_check
-from ecr_scan_reporter.settings import ReporterSettings
+from ecr_scan_reporter.messages.publication import CHECK, RETRY, encode_publication
+from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
 
 logger = logging.getLogger(__name__)
 
-
-class PublishingDependencies(NamedTuple):
-    """The settings and clients that publishing needs."""
-
-    settings: ReporterSettings
-    publisher: ReportPublisher
-    reports_queue: SqsQueue
-    outbox: Outbox
-    runs: RunMemory
-    states: StateMemory
-
-
-class Published(NamedTuple):
-    """What was published.
-
-    Args:
-        pages: how many.
-        complete: whether no group waits any more.
-        inventory: whether an inventory was among them, completely.
-    """
-
-    pages: int = 0
-    complete: bool = False
-    inventory: bool = False
+# The results of a run are complete if nothing has come for this long, ...
+_QUIET = timedelta(minutes=10)
+# ... or for this long, if a later run has visited its repositories, ...
+_OVERTAKEN_QUIET = timedelta(minutes=1)
+# ... and the report of a run waits no longer than this.
+_LONGEST_RUN = timedelta(hours=1)
+# An inventory waits for the run that found it, but no longer than a day. One inventory mail a day is enough.
+_DAY = timedelta(days=1)
+# How often to check whether a run is complete, and how far ahead a check can be: SQS delays a message by at most
+# 900 seconds. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+_RUN_CHECK, _LONGEST_DELAY = timedelta(seconds=30), timedelta(seconds=900)
+# Clocks differ: a check may arrive this early. Such a check does not count as one that is still to come.
+_EARLY = timedelta(seconds=5)
 
 
-def publish_what_is_due(deps: PublishingDependencies, now: datetime, deadline: Deadline) -> int:
+def publish_what_is_due(deps: ReporterDependencies, now: datetime, deadline: Deadline) -> int:
     """Publish the windows that are due, and plan the next check for the others; return how many pages were published.
+
+    Nothing is published while another invocation is publishing.
 
     Args:
         deps: the settings and clients.
@@ -56,11 +45,32 @@ def publish_what_is_due(deps: PublishingDependencies, now: datetime, deadline: D
     Raises:
         AwsError: DynamoDB or SQS rejected a call.
     """
-    windows, state = deps.outbox.windows()
-    ends = {
-        run: end_of_run(run, deps.runs, deps.states, now)
-        for run in sorted({window.run for window in windows if window.run})
-    }
+    outbox = Outbox(deps.table)
+    windows, state = outbox.windows()
+    due, checks = _due_windows(windows, state, deps, now)
+    pages, complete, inventory_at = 0, not due, None
+    if due and outbox.lease(now, now + timedelta(seconds=deadline.seconds + 60)):
+        try:
+            pages, complete, inventory = _publish(due, outbox, deps, deadline)
+            inventory_at = now if inventory else None
+            if complete:
+                outbox.close(due)
+        finally:
+            outbox.release(inventory_at)
+    if not complete:
+        checks.append(now + timedelta(seconds=RETRY))
+    if checks:
+        plan_check(min(checks), state, deps.reports_queue, outbox, now)
+    return pages
+
+
+def _due_windows(
+    windows: Collection[Window], state: PublisherState, deps: ReporterDependencies, now: datetime
+) -> tuple[list[Window], list[datetime]]:
+    """Return the windows that are due, and when to check the others again."""
+    runs, states = RunMemory(deps.table, deps.ecr.id), StateMemory(deps.table, deps.ecr.id)
+    with_results = sorted({window.run for window in windows if window.run})
+    ends = {run: end_of_run(run, runs, states, now) for run in with_results}
     due, checks = [], []
     for window in windows:
         due_at = due_time(window, ends.get(window.run), deps.settings.report_window, state.inventory_at)
@@ -68,72 +78,110 @@ def publish_what_is_due(deps: PublishingDependencies, now: datetime, deadline: D
             due.append(window)
         else:
             checks.append(check_time(window, due_at, now))
-    published = _publish_alone(due, deps, deadline, now) if due else Published(complete=True)
-    if not published.complete:
-        checks.append(now + timedelta(seconds=RETRY))
-    if checks:
-        plan_check(min(checks), state, deps.reports_queue, deps.outbox, now)
-    return published.pages
+    return due, checks
 
 
-def _publish_alone(
-    windows: Collection[Window], deps: PublishingDependencies, deadline: Deadline, now: datetime
-) -> Published:
-    """Publish windows, and close them; do nothing if another invocation is publishing."""
-    if not deps.outbox.lease(now, now + timedelta(seconds=deadline.seconds + 60)):
-        return Published()
-    published = Published()
-    try:
-        published = _publish(windows, deps, deadline)
-        if published.complete:
-            deps.outbox.close(windows)
-    finally:
-        deps.outbox.release(now if published.inventory else None)
-    return published
+def _publish(
+    windows: Collection[Window], outbox: Outbox, deps: ReporterDependencies, deadline: Deadline
+) -> tuple[int, bool, bool]:
+    """Publish all changes of windows, one group after the other.
 
-
-def _publish(windows: Collection[Window], deps: PublishingDependencies, deadline: Deadline) -> Published:
-    """Publish all changes of windows.
-
-    A group whose first page SNS rejects stays in the outbox, and the others are published. A later page that SNS
-    rejects goes to the reports queue: the pages before it are out, and must not be published again.
+    Returns:
+        How many pages were published, whether no group waits any more, and whether a whole inventory was published.
     """
     # Not at the top: a batch of scan events only plans a check, and these would be a third of what it imports.
-    from ecr_scan_reporter.reporting.reports.grouping import make_group
+    from ecr_scan_reporter.reporting.reports.groups import gather, make_group
     from ecr_scan_reporter.reporting.reports.pages import build_message, build_pages
-    from ecr_scan_reporter.reporting.reports.waiting import gather
 
     settings = deps.settings
-    context = Context(settings.name, settings.partition, settings.thresholds, bool(settings.chat_topic_arn))
-    waiting = gather(windows, deps.outbox, settings.group_by)
+    waiting = gather(windows, outbox, settings.group_by)
     inventories = {key for key, group in waiting.items() if group.inventory.repositories}
     pages = 0
     for key, group in sorted(waiting.items()):
         if deadline.remaining <= 0:
             break
-        report = make_group(key, group.images, group.inventory if key in inventories else None)
-        for page in build_pages(report, context):
-            if not _publish_page(build_message(page, context), deps, deadline, first=page.part == 1):
+        for page in build_pages(make_group(key, group.images, group.inventory), settings):
+            wanted = publications(build_message(page, settings))
+            rejected = deps.publisher.publish(wanted, deadline)
+            if page.part == 1 and rejected == wanted:
+                # Nothing of the report is out, so it can wait in the outbox.
+                break
+            try:
+                # The rest of the report is out, and must not be published again.
+                deps.reports_queue.send(map(encode_publication, rejected), delay=RETRY)
+            except QueueError:
+                logger.exception("report not queued")
                 break
             pages += 1
         else:
-            deps.outbox.delete(group.keys)
+            outbox.delete(group.keys)
             del waiting[key]
-    return Published(pages, not waiting, bool(inventories) and not inventories & waiting.keys())
+    return pages, not waiting, bool(inventories) and not inventories & waiting.keys()
 
 
-def _publish_page(message: ReportMessage, deps: PublishingDependencies, deadline: Deadline, *, first: bool) -> bool:
-    """Publish one page; return whether it was published or queued on every topic.
+def due_time(
+    window: Window, run_end: datetime | None, report_window: timedelta, inventory_at: datetime | None
+) -> datetime:
+    """Return when a window is due. All times are aware.
 
-    A first page that fails on all topics is not queued: nothing of its report is out, so the report can wait in the
-    outbox. Otherwise what fails goes to the reports queue, so that the page is not published twice on the other topic.
+    Args:
+        window: one of the outbox.
+        run_end: when the results of its run are complete; None if it has no run.
+        report_window: for how long pushes are collected.
+        inventory_at: when the last inventory was published; None if none was.
     """
-    accepted, rejected = deliver(message, deps.publisher, deadline)
-    if first and not accepted:
-        return False
-    try:
-        publish_later(rejected, deps.reports_queue)
-    except QueueError:
-        logger.exception("report not queued")
-        return False
-    return True
+    if window.name == PUSH:
+        return window.opened_at + report_window
+    end = run_end or window.last_at + _QUIET
+    if window.name == INVENTORY:
+        earliest = inventory_at + _DAY if inventory_at else window.opened_at
+        return max(min(end, window.opened_at + _DAY), earliest)
+    return min(end, window.opened_at + _LONGEST_RUN)
+
+
+def end_of_run(run: str, runs: RunMemory, states: StateMemory, now: datetime) -> datetime:
+    """Return when the results of a run are, or were, complete (aware).
+
+    Raises:
+        AwsError: DynamoDB rejected a call.
+    """
+    state = runs.run(run)
+    quiet = (state.last_result_at or now) + _QUIET
+    if state.results < state.expected:
+        # Every batch of results causes a check, and the states of a large registry's repositories are several MB.
+        return quiet
+    # The id of a run begins with its time. A later run in a repository replaces what this run asked for there.
+    done = [repository for repository in states.states() if repository.run >= run]
+    asked = sum(repository.asked for repository in done if repository.run == run)
+    if state.results < asked:
+        runs.expect(run, asked, now)
+    elif state.repositories and len(done) >= state.repositories:
+        overtaken = any(repository.run > run for repository in done)
+        return (state.last_result_at or now) + _OVERTAKEN_QUIET if overtaken else now
+    return quiet
+
+
+def check_time(window: Window, due_at: datetime, now: datetime) -> datetime:
+    """Return when to check a window again: a run may be complete before its time is up."""
+    return min(due_at, now + _RUN_CHECK) if window.run and due_at <= now + _LONGEST_RUN else due_at
+
+
+def plan_check(at: datetime, state: PublisherState, queue: SqsQueue, outbox: Outbox, now: datetime) -> None:
+    """Let the reports queue cause a check at a time, unless an earlier check is still to come.
+
+    Args:
+        at: the time of the check (aware); a check that is too far ahead takes place as late as SQS allows.
+        state: of the publisher, with the check that was planned before.
+        queue: the reports queue.
+        outbox: remembers the check.
+        now: aware.
+
+    Raises:
+        AwsError: DynamoDB or SQS rejected a call.
+    """
+    at = max(min(at, now + _LONGEST_DELAY), now + timedelta(seconds=1))
+    if state.next_check and now + _EARLY < state.next_check <= at:
+        return
+    # Rounded up: a check that arrives too early finds nothing due.
+    queue.send([CHECK], delay=ceil((at - now).total_seconds()))
+    outbox.plan_check(at)

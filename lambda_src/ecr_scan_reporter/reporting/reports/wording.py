@@ -5,9 +5,8 @@ from collections.abc import Callable, Mapping
 from ecr_scan_reporter.models.severities import SEVERITIES, severity_rank
 from ecr_scan_reporter.reporting.comparison.changes import NEWS, SUPPRESSED, Change, KnownFinding
 from ecr_scan_reporter.reporting.comparison.deadlines import DueDate
-from ecr_scan_reporter.reporting.console_links import image_console_url
 from ecr_scan_reporter.reporting.formatting import format_counts, format_date, format_day, pluralize
-from ecr_scan_reporter.reporting.reports.grouping import Group
+from ecr_scan_reporter.reporting.reports.groups import Group
 from ecr_scan_reporter.reporting.reports.image_report import (
     ImageReport,
     ReportReason,
@@ -110,8 +109,3 @@ def describe_changes(image: ImageReport, quote: Callable[[str], str] = str) -> s
     if number := sum(image.ignored_by.values()):
         text += f", {number:,} ignored"
     return f"{text}, on each platform" if image.images > 1 else text
-
-
-def console_url(image: ImageReport, partition: str) -> str:
-    """Return the image's URL in the ECR console; "" if the partition's console is not known."""
-    return image_console_url(partition, image.region, image.account, image.repository, image.digest)

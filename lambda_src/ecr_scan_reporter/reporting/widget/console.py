@@ -49,7 +49,7 @@ _STATE_LIFETIME = timedelta(seconds=60)
 
 @dataclass(slots=True)
 class WidgetDependencies:
-    """What the console widget works with; `state` is the registry's state that was read last, and when."""
+    """The settings and client of the console widget. `state`: the state of the registry, and when it was read last."""
 
     settings: ConsoleWidgetSettings
     table: Table
@@ -57,7 +57,7 @@ class WidgetDependencies:
 
 
 class Call(NamedTuple):
-    """What a call of the widget asks for; `repository` is empty for the whole registry."""
+    """The parameters of a call of the widget; `repository` is empty for the whole registry."""
 
     repository: str
     search: str

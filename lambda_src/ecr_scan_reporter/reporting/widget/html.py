@@ -6,17 +6,17 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/add_custom_widget
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
 from typing import NamedTuple, TypeVar
 
 from ecr_scan_reporter.memory.coverage import Coverage
 from ecr_scan_reporter.memory.images import ImageRecord, Update
-from ecr_scan_reporter.reporting.console_links import image_console_url
 from ecr_scan_reporter.reporting.formatting import (
     format_date,
     format_duration,
+    image_console_url,
     pluralize,
     reason_words,
     replace_unprintable,
@@ -24,7 +24,7 @@ from ecr_scan_reporter.reporting.formatting import (
     truncate,
 )
 from ecr_scan_reporter.reporting.registry_state import RegistryState, RepositoryLine, SharedUpdate
-from ecr_scan_reporter.reporting.widget.images import MAX_IMAGES, ImageLine, RepositoryImages
+from ecr_scan_reporter.reporting.widget.images import MAX_IMAGES, RepositoryImages
 from ecr_scan_reporter.reporting.widget.style import stylesheet
 from ecr_scan_reporter.shared.durations import Duration
 
@@ -32,8 +32,8 @@ from ecr_scan_reporter.shared.durations import Duration
 PAGE_SIZE = 50
 _SHOWN = ("CRITICAL", "HIGH", "MEDIUM", "LOW")
 _MAX_TAGS, _MAX_OVERDUE = 3, 5
-# The share of a bar that the smallest part has.
-_SMALLEST_PART = 0.01
+# The least width of a part of a bar, of 1000.
+_SMALLEST_PART = 10.0
 _ZERO = '<span class="muted">0</span>'
 _NO_RUN = "No run has finished yet. The first one starts on schedule; then the state of each repository is shown here."
 
@@ -41,7 +41,7 @@ Line = TypeVar("Line")
 
 
 class WidgetContext(NamedTuple):
-    """What all pages of the widget have in common.
+    """The settings and the look of all pages of the widget.
 
     Args:
         instance: the name of the module's instance.
@@ -141,10 +141,11 @@ def _not_visited(names: Sequence[str], look: WidgetContext) -> str:
         return ""
     subject = pluralize(len(names), "repository has", "repositories have")
     examples = ", ".join(map(_text, names[:3])) + (", ..." if len(names) > 3 else "")
-    reasons = (
+    text = f"{subject} not been visited for {format_duration(look.max_age)}: {examples}. "
+    text += (
         "They are excluded or fail in each run, or were deleted since the last whole run; they are not counted here."
     )
-    return _note(f"{subject} not been visited for {format_duration(look.max_age)}: {examples}. {reasons}")
+    return _note(text)
 
 
 def _state(state: RegistryState, updates: Sequence[str], look: WidgetContext) -> str:
@@ -192,10 +193,8 @@ def _parts(images_by_worst: Mapping[str, int]) -> list[tuple[str, int, str]]:
 
 
 def _open(state: RegistryState) -> str:
-    counts = [(severity, state.open.get(severity, 0)) for severity in _SHOWN]
-    pills = " ".join(_pill(severity, number) for severity, number in counts if number)
     ignored = f'<div class="muted">{state.ignored:,} ignored by rules</div>' if state.ignored else ""
-    content = f"<div>{pills}</div>{ignored}"
+    content = f"<div>{_pills(state.open)}</div>{ignored}"
     return _tile("Open findings", f"{sum(state.open.values()):,}", content)
 
 
@@ -216,9 +215,7 @@ def _shared_update(shared: SharedUpdate, look: WidgetContext) -> str:
 
 
 def _update(update: Update, where: str) -> str:
-    severities = [severity for severity in _SHOWN if update.counts[severity]]
-    pills = " ".join(_pill(severity, update.counts[severity]) for severity in severities[:2])
-    return f'<div>{_package(update)} {pills}</div><div class="muted">{where}</div>'
+    return f'<div>{_package(update)} {_pills(update.counts, 2)}</div><div class="muted">{where}</div>'
 
 
 def _package(update: Update) -> str:
@@ -234,9 +231,10 @@ def _overdue(state: RegistryState, look: WidgetContext) -> Iterator[str]:
         found = overdue.finding
         days = (look.now - found.due_at).days
         late = f"due {format_date(found.due_at)}, {pluralize(days, 'day')} overdue" if days > 0 else "due today"
+        severity = _text(truncate(found.severity.lower(), 20))
         what = f"{_text(truncate(found.id, 40))} in {_text(truncate(found.package, 60))}"
         where = _opening(overdue.repository, look, overdue.image)
-        yield f'{_pill(found.severity)} {what} <div class="muted">{late}: {where}</div>'
+        yield f'{_pill(found.severity, severity)} {what} <div class="muted">{late}: {where}</div>'
     if (more := state.overdue - len(shown)) > 0 and shown:
         yield f'<span class="muted">and {more:,} more overdue</span>'
 
@@ -251,7 +249,7 @@ def _missed(coverage: Coverage) -> Iterator[str]:
 
 def _repositories(lines: Sequence[RepositoryLine], look: WidgetContext, search: str, page: int) -> str:
     found = [line for line in lines if search.lower() in line.repository.lower()] if search else lines
-    shown, pager = _page(found, page, lambda number: {"search": search, "page": number}, look)
+    shown, pager = _page(found, page, {"search": search}, look)
     form = f'<input name="search" value="{_text(search)}" placeholder="part of a name" maxlength="256">'
     form += _button("Search", {}, look)
     form += _button("Show all", {"search": ""}, look) if search else ""
@@ -283,25 +281,22 @@ def _images(repository: str, images: RepositoryImages, look: WidgetContext, sear
         notes += f'<div class="muted">Not listed: {older}, most of them deleted.</div>'
     if images.more:
         notes += f'<div class="muted">Only the first {MAX_IMAGES:,} images by digest are listed.</div>'
-    parameters = {"repository": repository, "search": search}
-    shown, pager = _page(images.recent, page, lambda number: {**parameters, "page": number}, look)
+    shown, pager = _page(images.recent, page, {"repository": repository, "search": search}, look)
     if not shown:
         return f'<div class="muted">No image was scanned within {format_duration(look.max_age)}.</div>{notes}'
     head = _header(["Image", "Best update"], "Last scan", look)
-    rows = "".join(_image_row(repository, image, look) for image in shown)
+    rows = "".join(_image_row(repository, digest, record, look) for digest, record in shown)
     return f'<div class="tools">{pager}</div><table>{head}{rows}</table>{notes}'
 
 
-def _image_row(repository: str, image: ImageLine, look: WidgetContext) -> str:
-    record, digest = image.record, short_digest(image.digest)
-    name = ", ".join(truncate(tag, 60) for tag in record.tags[:_MAX_TAGS]) or digest
+def _image_row(repository: str, digest: str, record: ImageRecord, look: WidgetContext) -> str:
+    name = ", ".join(truncate(tag, 60) for tag in record.tags[:_MAX_TAGS]) or short_digest(digest)
     name += f", and {len(record.tags) - _MAX_TAGS} more" if len(record.tags) > _MAX_TAGS else ""
     _, partition, _, region, account, *_ = [*look.endpoint.split(":"), "", "", "", "", ""]
-    url = image_console_url(partition, region, account, repository, image.digest)
+    url = image_console_url(partition, region, account, repository, digest)
     link = f'<a href="{_text(url)}" target="_blank" rel="noopener noreferrer">{_text(name)}</a>' if url else _text(name)
-    facts = [digest] if record.tags else []
-    facts += [record.platform] if record.platform else []
-    about = f'<div class="muted">{_text(", ".join(facts))}</div>' if facts else ""
+    facts = ", ".join(filter(None, (short_digest(digest) if record.tags else "", record.platform)))
+    about = f'<div class="muted">{_text(facts)}</div>' if facts else ""
     status = _status(record)
     if look.narrow:
         about += f'<div class="muted">{status or _ago(record.event_at, look.now)}</div>'
@@ -327,13 +322,12 @@ def _header(names: Sequence[str], last: str, look: WidgetContext) -> str:
 
 
 def _numbers(counts: Mapping[str, int], severities: Iterable[str]) -> str:
-    return "".join(
-        f'<td class="number">{_count_pill(severity, counts.get(severity, 0))}</td>' for severity in severities
-    )
+    pills = (_pill(severity, f"{counts[severity]:,}") if counts.get(severity) else _ZERO for severity in severities)
+    return "".join(f'<td class="number">{pill}</td>' for pill in pills)
 
 
 def _page(
-    lines: Sequence[Line], page: int, parameters: Callable[[int], Mapping[str, object]], look: WidgetContext
+    lines: Sequence[Line], page: int, parameters: Mapping[str, object], look: WidgetContext
 ) -> tuple[Sequence[Line], str]:
     """Return the lines of a page, the last one if there are fewer, and what turns pages."""
     last = max((len(lines) - 1) // PAGE_SIZE + 1, 1)
@@ -341,8 +335,8 @@ def _page(
     start = (page - 1) * PAGE_SIZE
     shown = lines[start : start + PAGE_SIZE]
     text = f"{start + 1:,} to {start + len(shown):,} of {len(lines):,}, the worst first"
-    buttons = _button("Previous", parameters(page - 1), look) if page > 1 else ""
-    buttons += _button("Next", parameters(page + 1), look) if page < last else ""
+    buttons = _button("Previous", {**parameters, "page": page - 1}, look) if page > 1 else ""
+    buttons += _button("Next", {**parameters, "page": page + 1}, look) if page < last else ""
     return shown, f'<div class="tools pager"><span class="muted">{text}</span>{buttons}</div>'
 
 
@@ -350,10 +344,9 @@ def _bar(parts: Iterable[tuple[str, int, str]]) -> str:
     """Draw a bar of parts: color, number and label. What is not zero is visible."""
     parts = [part for part in parts if part[1]]
     total, x, rectangles = sum(number for _, number, _ in parts), 0.0, ""
-    smallest = 1000 * _SMALLEST_PART
-    scale = (1000 - smallest * len(parts)) / max(total, 1)
+    scale = (1000 - _SMALLEST_PART * len(parts)) / max(total, 1)
     for color, number, _ in parts:
-        width = smallest + number * scale
+        width = _SMALLEST_PART + number * scale
         rectangles += f'<rect x="{x:.1f}" width="{width:.1f}" height="10" class="{color}"/>'
         x += width
     label = ", ".join(f"{number:,} {label}" for _, number, label in parts)
@@ -361,14 +354,13 @@ def _bar(parts: Iterable[tuple[str, int, str]]) -> str:
     return f'<svg class="bar" {attributes}><title>{label}</title>{rectangles}</svg>'
 
 
-def _pill(severity: str, number: int | None = None) -> str:
-    name = severity.lower() if severity in _SHOWN else "other"
-    text = f"{number:,} {name}" if number is not None else _text(truncate(severity.lower(), 20))
-    return f'<span class="pill {name}">{text}</span>'
+def _pills(counts: Mapping[str, int], most: int = len(_SHOWN)) -> str:
+    found = [(severity, counts[severity]) for severity in _SHOWN if counts.get(severity)]
+    return " ".join(_pill(severity, f"{number:,} {severity.lower()}") for severity, number in found[:most])
 
 
-def _count_pill(severity: str, number: int) -> str:
-    return f'<span class="pill {severity.lower()}">{number:,}</span>' if number else _ZERO
+def _pill(severity: str, text: str) -> str:
+    return f'<span class="pill {severity.lower() if severity in _SHOWN else "other"}">{text}</span>'
 
 
 def _bad_number(number: int) -> str:

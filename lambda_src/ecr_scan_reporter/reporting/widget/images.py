@@ -13,23 +13,16 @@ from ecr_scan_reporter.shared.durations import Duration
 MAX_IMAGES = 25_000
 
 
-class ImageLine(NamedTuple):
-    """One image in the list of a repository's images."""
-
-    digest: str
-    record: ImageRecord
-
-
 class RepositoryImages(NamedTuple):
     """The images of a repository that the reporter remembers.
 
     Args:
-        recent: those with a complete or failed scan within the promised age, the worst first.
+        recent: those with a complete or failed scan within the promised age, the worst first; digest and record.
         older: how many others there are; most were deleted, and are forgotten 400 days after their last scan.
         more: whether the repository has more images than are read.
     """
 
-    recent: Sequence[ImageLine]
+    recent: Sequence[tuple[str, ImageRecord]]
     older: int
     more: bool
 
@@ -38,8 +31,8 @@ def repository_images(records: Iterable[tuple[str, ImageRecord]], max_age: Durat
     """Sort a repository's images, the worst first."""
     read = list(islice(records, MAX_IMAGES + 1))
     since = max_age.before(now)
-    recent = [ImageLine(digest, record) for digest, record in read[:MAX_IMAGES] if _is_recent(record, since)]
-    recent.sort(key=lambda image: (*severity_key(image.record.counts or {}), image.record.tags, image.digest))
+    recent = [(digest, record) for digest, record in read[:MAX_IMAGES] if _is_recent(record, since)]
+    recent.sort(key=lambda image: (*severity_key(image[1].counts or {}), image[1].tags, image[0]))
     return RepositoryImages(recent, min(len(read), MAX_IMAGES) - len(recent), len(read) > MAX_IMAGES)
 
 

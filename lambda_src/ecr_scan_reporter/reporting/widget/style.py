@@ -5,50 +5,28 @@ All CSS is below one class: a widget's styles may apply to the whole page.
 
 import re
 
-# By theme: colors of text, lesser text, lines, areas and links; then of the severities, and of the text on them.
+# On a light and on a dark dashboard: colors of text, lesser text, lines, areas and links; then of the severities, and
+# of the text on them.
 _COLORS = {
-    "light": {
-        "text": "#16191f",
-        "muted": "#5f6b7a",
-        "line": "#dfe4ea",
-        "area": "#f5f7f9",
-        "link": "#0b62c4",
-        "warn": "#8a5a00",
-        "warn-area": "#fff6e0",
-        "good": "#1d7a45",
-        "critical": "#b3123e",
-        "high": "#dd5a1a",
-        "medium": "#e5a50a",
-        "low": "#3d84cc",
-        "other": "#7d8998",
-        "none": "#3f9c68",
-        "on-critical": "#ffffff",
-        "on-high": "#ffffff",
-        "on-medium": "#2b1d00",
-        "on-low": "#ffffff",
-        "on-other": "#ffffff",
-    },
-    "dark": {
-        "text": "#e4e9f0",
-        "muted": "#9aa7b8",
-        "line": "#3a4553",
-        "area": "#1d2733",
-        "link": "#6cb2ff",
-        "warn": "#f5c451",
-        "warn-area": "#332a12",
-        "good": "#5fc48c",
-        "critical": "#e8386a",
-        "high": "#f07b3f",
-        "medium": "#f0bd45",
-        "low": "#64a5ea",
-        "other": "#7f8c9c",
-        "none": "#4fb07d",
-        "on-critical": "#ffffff",
-        "on-high": "#1f0d00",
-        "on-medium": "#2b1d00",
-        "on-low": "#04182e",
-        "on-other": "#0f1419",
-    },
+    "text": ("#16191f", "#e4e9f0"),
+    "muted": ("#5f6b7a", "#9aa7b8"),
+    "line": ("#dfe4ea", "#3a4553"),
+    "area": ("#f5f7f9", "#1d2733"),
+    "link": ("#0b62c4", "#6cb2ff"),
+    "warn": ("#8a5a00", "#f5c451"),
+    "warn-area": ("#fff6e0", "#332a12"),
+    "good": ("#1d7a45", "#5fc48c"),
+    "critical": ("#b3123e", "#e8386a"),
+    "high": ("#dd5a1a", "#f07b3f"),
+    "medium": ("#e5a50a", "#f0bd45"),
+    "low": ("#3d84cc", "#64a5ea"),
+    "other": ("#7d8998", "#7f8c9c"),
+    "none": ("#3f9c68", "#4fb07d"),
+    "on-critical": ("#ffffff", "#ffffff"),
+    "on-high": ("#ffffff", "#1f0d00"),
+    "on-medium": ("#2b1d00", "#2b1d00"),
+    "on-low": ("#ffffff", "#04182e"),
+    "on-other": ("#ffffff", "#0f1419"),
 }
 _CSS = """
 .esr{color:@text;font:13px/1.45 "Amazon Ember","Helvetica Neue",Roboto,Arial,sans-serif;padding:4px 8px 12px}
@@ -79,18 +57,12 @@ _CSS = """
 .esr .items li{border-top:1px solid @line;padding:6px 0;overflow-wrap:anywhere}
 .esr .items li:first-child{border-top:0}
 .esr .pill{display:inline-block;border-radius:9px;padding:0 8px;font-size:12px;font-weight:700;white-space:nowrap}
-.esr .critical{background:@critical;color:@on-critical}
-.esr .high{background:@high;color:@on-high}
-.esr .medium{background:@medium;color:@on-medium}
-.esr .low{background:@low;color:@on-low}
-.esr .other{background:@other;color:@on-other}
-.esr .none{background:@none}
-.esr rect.critical{fill:@critical}
-.esr rect.high{fill:@high}
-.esr rect.medium{fill:@medium}
-.esr rect.low{fill:@low}
-.esr rect.other{fill:@other}
-.esr rect.none{fill:@none}
+.esr .critical{background:@critical;fill:@critical;color:@on-critical}
+.esr .high{background:@high;fill:@high;color:@on-high}
+.esr .medium{background:@medium;fill:@medium;color:@on-medium}
+.esr .low{background:@low;fill:@low;color:@on-low}
+.esr .other{background:@other;fill:@other;color:@on-other}
+.esr .none{background:@none;fill:@none}
 .esr .images{display:flex;gap:8px;align-items:center;justify-content:flex-end;white-space:nowrap}
 .esr .images .bar{width:180px}
 .esr .note{background:@warn-area;color:@warn;border-radius:8px;padding:8px 14px;margin:0 0 10px;overflow-wrap:anywhere}
@@ -114,5 +86,4 @@ width:240px;max-width:100%}
 
 def stylesheet(*, dark: bool) -> str:
     """Return the CSS in the colors of a theme."""
-    colors = _COLORS["dark" if dark else "light"]
-    return re.sub("@([a-z-]+)", lambda match: colors[match[1]], _CSS)
+    return re.sub("@([a-z-]+)", lambda match: _COLORS[match[1]][dark], _CSS)

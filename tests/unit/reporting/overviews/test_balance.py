@@ -3,7 +3,7 @@
 import pytest
 from ecr_scan_reporter.memory.images import Ledger
 from ecr_scan_reporter.memory.snapshots import RepositorySnapshot
-from ecr_scan_reporter.reporting.overviews.balance import Balance, repository_balance
+from ecr_scan_reporter.reporting.overviews.overview import Balance, repository_balance
 
 
 @pytest.mark.parametrize(

@@ -17,28 +17,17 @@ from ecr_scan_reporter.memory.snapshots import RepositorySnapshot
 from ecr_scan_reporter.memory.summaries import OverdueFinding, RepositorySummary
 from ecr_scan_reporter.models.selection import RepositoryFilter
 from ecr_scan_reporter.models.severities import SEVERITIES
-from ecr_scan_reporter.reporting.formatting import Context
-from ecr_scan_reporter.reporting.overviews.balance import Balance
-from ecr_scan_reporter.reporting.overviews.overview import Notices, Overview, build_overviews
+from ecr_scan_reporter.reporting.overviews.overview import Balance, Notices, Overview, build_overviews
 from ecr_scan_reporter.reporting.overviews.pages import build_messages
-from ecr_scan_reporter.settings import ReporterSettings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import schemas
 from support.random_tests import examples
+from support.reporter_settings import SETTINGS as ALL
 from support.sample_summaries import NOW, WEEK, sample_summaries
 from syrupy.assertion import SnapshotAssertion
 
-SETTINGS = ReporterSettings(
-    topic_arn="arn:aws:sns:eu-west-1:123456789012:reports",
-    reports_queue_url="https://sqs.eu-west-1.amazonaws.com/123456789012/reports",
-    memory_table="memory",
-    repositories=RepositoryFilter(re.compile("(?!sandbox/)"), None),
-    thresholds={"CRITICAL": 1, "HIGH": 1},
-    notify_on_scan_failure=True,
-    name="platform",
-)
-CONTEXT = Context("platform", "aws", SETTINGS.thresholds)
+SETTINGS = ALL._replace(repositories=RepositoryFilter(re.compile("(?!sandbox/)"), None))
 Snapshot = Mapping[str, RepositorySnapshot]
 
 
@@ -52,7 +41,7 @@ def overview_of(
 
 def messages_of(overview: Overview) -> list[ReportMessage]:
     """Return the messages of an overview, each of which keeps to the limits and to the schema."""
-    messages = list(build_messages(overview, CONTEXT))
+    messages = list(build_messages(overview))
     for message in [messages[0], *messages[1:][-1:]]:
         schemas.OVERVIEW.validate(json.loads(message.document))
     for message in messages:

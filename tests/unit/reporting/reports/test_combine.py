@@ -6,8 +6,15 @@ import pytest
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.reporting.comparison.changes import GONE, OPEN, Change, IgnoredBy, KnownFinding
 from ecr_scan_reporter.reporting.comparison.deadlines import DueDate, OverdueFinding
-from ecr_scan_reporter.reporting.reports.combine import TRANSITIONS, combine_reports, finding_key, leave_out
-from ecr_scan_reporter.reporting.reports.image_report import ImageReport, LeftOutFinding, ReportReason, totals
+from ecr_scan_reporter.reporting.reports.combine import TRANSITIONS, combine_reports
+from ecr_scan_reporter.reporting.reports.image_report import (
+    ImageReport,
+    LeftOutFinding,
+    ReportReason,
+    finding_key,
+    leave_out,
+    totals,
+)
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -6,13 +6,12 @@ import pytest
 from ecr_scan_reporter.aws.sns import publications
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.reporting.comparison.changes import Change, KnownFinding
-from ecr_scan_reporter.reporting.formatting import Context
-from ecr_scan_reporter.reporting.reports.grouping import Group
+from ecr_scan_reporter.reporting.reports.groups import Group
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason
 from ecr_scan_reporter.reporting.reports.pages import build_message, build_pages
+from support.reporter_settings import SETTINGS
 
 NOW = datetime(2026, 11, 23, 9, 14, tzinfo=UTC)
-CONTEXT = Context("platform", "aws", {"HIGH": 1})
 # https://docs.aws.amazon.com/sns/latest/api/API_Publish.html, and what is kept free of it.
 LIMIT, FREE = 256 * 1024, 3 * 1024
 
@@ -43,11 +42,11 @@ def image(number: int, findings: int, text: str) -> ImageReport:
 @pytest.mark.parametrize(("images", "findings"), [(900, 1), (300, 8), (1500, 0)])
 def test_pages_are_nearly_full_and_keep_room_free(images: int, findings: int, text: str) -> None:
     group = Group("123456789012", "eu-west-1", None, tuple(image(n, findings, text) for n in range(images)), ())
-    pages = build_pages(group, CONTEXT)
+    pages = build_pages(group, SETTINGS)
     assert len(pages) > 1
     sizes = []
     for page in pages:
-        report, *others = publications(build_message(page, CONTEXT))
+        report, *others = publications(build_message(page, SETTINGS))
         message = report.parameters
         attributes = message["MessageAttributes"].items()
         parts = [message["Subject"], message["Message"], *(name for name, _ in attributes)]

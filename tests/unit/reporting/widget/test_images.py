@@ -29,7 +29,7 @@ def test_images_are_sorted_by_what_is_open_and_old_ones_are_counted() -> None:
         WEEK,
         NOW,
     )
-    assert [image.digest for image in images.recent] == ["sha256:3", "sha256:2", "sha256:1"]
+    assert [digest for digest, _ in images.recent] == ["sha256:3", "sha256:2", "sha256:1"]
     assert (images.older, images.more) == (2, False)
 
 

@@ -1,34 +1,45 @@
-"""Why an image is reported."""
+"""Decides why an image is reported, and makes its report from one scan."""
 
-import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from ecr_scan_reporter.memory.images import ImageRecord
 from ecr_scan_reporter.models.findings import Finding
-from ecr_scan_reporter.models.selection import RepositoryFilter
-from ecr_scan_reporter.reporting.comparison.changes import GONE, NEWS, Change, Comparison, KnownFinding
+from ecr_scan_reporter.models.images import ImageId
+from ecr_scan_reporter.reporting.comparison.changes import (
+    GONE,
+    NEWS,
+    Change,
+    Comparison,
+    IgnoredBy,
+    KnownFinding,
+    compare,
+)
 from ecr_scan_reporter.reporting.comparison.deadlines import Deadlines, DueDate, OverdueFinding
 from ecr_scan_reporter.reporting.comparison.judged import Judged
-from ecr_scan_reporter.reporting.reports.image_report import ReportReason
-from ecr_scan_reporter.reporting.reports.reasons import over_thresholds, reason_of_scan, reason_without_scan
+from ecr_scan_reporter.reporting.reports.image_report import (
+    ImageReport,
+    ReportReason,
+    findings_report,
+    image_report,
+    over_thresholds,
+    reason_of_scan,
+    reason_without_scan,
+)
 from ecr_scan_reporter.settings import NotifyOn, ReporterSettings
 from ecr_scan_reporter.shared.durations import Duration
+from support.reporter_settings import SETTINGS as ONE_HIGH
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
-SETTINGS = ReporterSettings(
-    topic_arn="arn:aws:sns:eu-west-1:123456789012:reports",
-    reports_queue_url="https://queue",
-    memory_table="memory",
-    repositories=RepositoryFilter(re.compile("")),
-    thresholds={"HIGH": 2},
-    notify_on_scan_failure=True,
-    name="platform",
-)
+SETTINGS = ONE_HIGH._replace(thresholds={"HIGH": 2})
 EVERY_SCAN = SETTINGS._replace(notify_on=NotifyOn.EVERY_SCAN)
 ON_FIXED = SETTINGS._replace(notify_on_fixed=True)
 REMIND = SETTINGS._replace(remind_after=Duration.parse("30d"))
+IMAGE = ImageId("123456789012", "eu-west-1", "app", "sha256:0")
+RECORD = ImageRecord(tags=("1.0", "latest"), platform="linux/arm64")
+RULES = [IgnoredBy(rule, "not reachable", "Ann", None) for rule in ("CVE-1", "package zlib")]
 
 
 def judged(overdue: bool = False, /, **severities: str) -> Judged:
@@ -110,3 +121,42 @@ def test_threshold_is_reached_by_as_many_findings() -> None:
     thresholds = {"CRITICAL": 1, "HIGH": 3}
     assert over_thresholds({"HIGH": 2, "LOW": 9}, thresholds) == set()
     assert over_thresholds({"CRITICAL": 1, "HIGH": 3}, thresholds) == {"CRITICAL", "HIGH"}
+
+
+def judged_scan(number: int) -> Judged:
+    """Return a scan with as many new findings, as many overdue ones, and as many ignored ones."""
+    counted = compare([Finding(f"CVE-{n:04}", "HIGH") for n in range(number)], (), NOW, {}, successor=False)
+    ignored = tuple(
+        KnownFinding(Finding(f"CVE-{n}", "LOW"), NOW, ignored_by=RULES[n % 2]) for n in reversed(range(number))
+    )
+    comparison = Comparison((), {**counted.changes, Change.STILL_OPEN: ignored})
+    overdue = tuple(OverdueFinding(known, DueDate(NOW, "HIGH", 7)) for known in counted.open())
+    return Judged(comparison, counted, Deadlines(None, number, (), overdue), overdue)
+
+
+def report(number: int, reason: ReportReason = ReportReason.NEWS) -> ImageReport:
+    return findings_report(IMAGE, NOW, RECORD, reason, judged_scan(number))
+
+
+def test_report_names_the_image() -> None:
+    image = image_report(IMAGE, NOW, RECORD, ReportReason.SCAN_FAILED)
+    assert (image.account, image.region, image.repository, image.digest) == IMAGE
+    assert (image.tags, image.platforms, image.scanned_at) == (("1.0", "latest"), ("linux/arm64",), NOW)
+    assert image_report(IMAGE, NOW, ImageRecord(), ReportReason.SCAN_FAILED).platforms == ()
+
+
+def test_report_names_the_worst_findings_and_counts_all() -> None:
+    image = report(203)
+    assert [known.finding.id for known in image.changes[Change.NEW]] == [f"CVE-{n:04}" for n in range(200)]
+    assert len(image.left_out) == 3
+    assert (image.counts, image.totals, image.open_before) == ({"HIGH": 203}, {Change.NEW: {"HIGH": 203}}, 0)
+    assert (len(image.overdue), image.overdue_counts) == (200, {"HIGH": 203})
+    assert len(image.ignored) == 200
+    assert image.ignored_by == {"CVE-1": 102, "package zlib": 101}
+    assert [known.finding.id for known in report(3).ignored] == ["CVE-0", "CVE-1", "CVE-2"]
+
+
+def test_inventory_names_five_findings_and_is_not_combined() -> None:
+    image = report(7, ReportReason.INVENTORY)
+    assert (len(image.changes[Change.NEW]), len(image.overdue), len(image.ignored)) == (5, 5, 5)
+    assert (image.left_out, image.counts) == ({}, {"HIGH": 7})

@@ -1,29 +1,46 @@
-"""Groups what waits to be reported: who gets which images, which images are one entry, and what to fix first."""
+"""Gathers the entries of the outbox into groups: the images of each group, and the updates to install first."""
 
 import heapq
+import logging
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import groupby
 from typing import NamedTuple
 
-from ecr_scan_reporter.memory.images import Update
+from ecr_scan_reporter.aws.dynamodb import Key
+from ecr_scan_reporter.errors import UnreadableItemError
+from ecr_scan_reporter.memory.images import Update, UpdateKey
+from ecr_scan_reporter.memory.outbox import INVENTORY, Outbox, Window
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.models.severities import severity_key
 from ecr_scan_reporter.reporting.comparison.changes import NEWS, OPEN, KnownFinding
-from ecr_scan_reporter.reporting.groups import captured_group
+from ecr_scan_reporter.reporting.formatting import captured_group
 from ecr_scan_reporter.reporting.reports.combine import combine_reports
-from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason, image_sort_key
+from ecr_scan_reporter.reporting.reports.encoding import decode_report
+from ecr_scan_reporter.reporting.reports.image_report import (
+    MAX_FINDINGS,
+    ImageReport,
+    ReportReason,
+    image_sort_key,
+    keep_worst,
+)
 
-_MAX_FIXES = 5
-# How many images of an inventory are named.
-_MAX_WORST = 20
+logger = logging.getLogger(__name__)
+
+# Updates and images of an inventory that are named.
+_MAX_FIXES, _MAX_WORST = 5, 20
+# Findings that are kept in memory for one report, about a kilobyte each.
+_MAX_KEPT, _MIN_KEPT_PER_IMAGE = 60_000, 8
+
+_Entry = tuple[Key, bytes]
 
 
 @dataclass(slots=True)
 class RepositoryInventory:
-    """What the first scans of a repository's images found."""
+    """The findings of the first scans of a repository's images."""
 
     repository: str
     images: int = 0
@@ -34,7 +51,7 @@ class RepositoryInventory:
 
 @dataclass(slots=True)
 class Inventory:
-    """What the first scans found in images that existed before memory did: by repository, and the worst images."""
+    """The findings of the first scans of images that existed before memory did, by repository, and the worst images."""
 
     repositories: dict[str, RepositoryInventory] = field(default_factory=dict)
     _worst: list[ImageReport] = field(default_factory=list)
@@ -79,7 +96,7 @@ class Inventory:
 
 
 class GroupKey(NamedTuple):
-    """What the images of one group have in common; sorts groups without a name last."""
+    """The account, Region and name that the images of one group share. Groups without a name are last."""
 
     account: str
     region: str
@@ -88,7 +105,7 @@ class GroupKey(NamedTuple):
 
 
 class Group(NamedTuple):
-    """What one report says: the images of one account, Region and value of `group_by`, the worst one first.
+    """The content of one report: the images of one account, Region and value of `group_by`, the worst one first.
 
     `name` is None where the repository does not match `group_by`. `failed` has the images whose scan failed.
     """
@@ -105,8 +122,7 @@ class Group(NamedTuple):
         """By rule, how many findings it ignores."""
         ignored: Counter[str] = Counter()
         for image in self.images:
-            for rule, number in image.ignored_by.items():
-                ignored[rule] += number * image.images
+            ignored.update({rule: number * image.images for rule, number in image.ignored_by.items()})
         for entry in self.inventory.repositories.values() if self.inventory else ():
             ignored.update(entry.ignored_by)
         return ignored
@@ -134,12 +150,12 @@ def _updates(image: ImageReport, severities: Collection[str]) -> Iterator[Update
     """Yield the updates that solve what the report of an image is about."""
     if image.reason is ReportReason.FIXED:
         return
-    counts: defaultdict[tuple[str, tuple[str, ...], tuple[str, ...]], Counter[str]] = defaultdict(Counter)
+    counts: defaultdict[UpdateKey, Counter[str]] = defaultdict(Counter)
     for change in NEWS if image.reason is ReportReason.NEWS else OPEN:
         for known in image.changes.get(change, ()):
             finding = known.finding
             if finding.package and finding.severity in severities:
-                update = finding.package, finding.installed_versions, finding.fixed_versions
+                update = UpdateKey(finding.package, finding.installed_versions, finding.fixed_versions)
                 counts[update][finding.severity] += image.images
     for update, solved in counts.items():
         yield Update(*update, solved, image.images)
@@ -150,23 +166,98 @@ def _fix_sort_key(fix: Update) -> tuple[object, ...]:
     return not fix.fixed_versions, severity_key(fix.counts), -fix.images, fix.package, fix.installed_versions
 
 
+Entry = ImageReport | RepositoryInventory
+
+
+class FindingLimits(NamedTuple):
+    """How many findings and tags of one image the JSON document names."""
+
+    findings: int
+    tags: int
+
+
+class Page(NamedTuple):
+    """One message of a report.
+
+    Args:
+        group: the content of the whole report. The email and the chat message of the first page say all of it.
+        entries: images, failed scans and repositories of the inventory; those in the JSON document of this page.
+        detail: of the JSON document.
+        part: the number of the page, from 1.
+        parts: how many pages there are.
+    """
+
+    group: Group
+    entries: Sequence[Entry]
+    detail: FindingLimits
+    part: int = 1
+    parts: int = 1
+
+
+class Waiting(NamedTuple):
+    """The images and the inventory that wait for one group, and the keys of their entries in the outbox."""
+
+    images: list[ImageReport]
+    inventory: Inventory
+    keys: list[Key]
+
+
+def gather(windows: Collection[Window], outbox: Outbox, group_by: re.Pattern[str] | None) -> dict[GroupKey, Waiting]:
+    """Return the images that wait in windows, by group.
+
+    Raises:
+        AwsError: DynamoDB rejected a call.
+    """
+    waiting: defaultdict[GroupKey, Waiting] = defaultdict(lambda: Waiting([], Inventory(), []))
+    entries = [entry for window in windows if window.name != INVENTORY for entry in outbox.entries(window.name)]
+    kept = max(_MIN_KEPT_PER_IMAGE, min(MAX_FINDINGS, _MAX_KEPT // max(len(entries), 1)))
+    for keys, scans in _by_image(sorted(entries, key=_sort_key)):
+        group = waiting[group_key(scans[-1], group_by)]
+        group.images.extend(_cut(image, kept) for image in merge_scans(scans))
+        group.keys.extend(keys)
+    if any(window.name == INVENTORY for window in windows):
+        for keys, scans in _by_image(outbox.entries(INVENTORY)):
+            # A failed scan may have been repeated since: the last one counts.
+            group = waiting[group_key(scans[-1], group_by)]
+            group.inventory.add(scans[-1])
+            group.keys.extend(keys)
+    return waiting
+
+
+def _sort_key(entry: _Entry) -> str:
+    return entry[0][1]
+
+
+def _by_image(entries: Iterable[_Entry]) -> Iterator[tuple[list[Key], list[ImageReport]]]:
+    """Decode entries, which are in the order of their sort keys; yield those of each image, the earliest scan first.
+
+    An entry that this release cannot read stays in the outbox, for one that can.
+    """
+    for _, found in groupby(entries, key=lambda entry: _sort_key(entry).rpartition("#")[0]):
+        keys, scans = [], []
+        for key, data in found:
+            try:
+                scans.append(decode_report(data))
+                keys.append(key)
+            except UnreadableItemError as error:
+                logger.error("could not read a report that waits", extra={"entry": key[1], "reason": repr(error)})
+        if scans:
+            yield keys, scans
+
+
+def _cut(image: ImageReport, kept: int) -> ImageReport:
+    return image._replace(
+        changes=keep_worst(image.changes, kept, image.reason),
+        left_out={},
+        ignored=image.ignored[:kept],
+        overdue=image.overdue[:kept],
+    )
+
+
 def group_key(image: ImageReport, group_by: re.Pattern[str] | None) -> GroupKey:
     """Return the key of the group that an image belongs to."""
     captured = captured_group(image.repository, group_by)
     return GroupKey(image.account, image.region, captured is None, captured or "")
-
-
-def make_group(key: GroupKey, images: Iterable[ImageReport], inventory: Inventory | None) -> Group:
-    """Make a group of images with the same key; each has one entry, and one more if its scan failed."""
-    merged = sorted(merge_platforms(images), key=image_sort_key)
-    return Group(
-        key.account,
-        key.region,
-        None if key.unnamed else key.name,
-        tuple(image for image in merged if not image.failed),
-        tuple(image for image in merged if image.failed),
-        inventory,
-    )
 
 
 def merge_scans(images: Iterable[ImageReport]) -> list[ImageReport]:
@@ -185,25 +276,37 @@ def merge_scans(images: Iterable[ImageReport]) -> list[ImageReport]:
     return [*combined.values(), *failed.values()]
 
 
-def merge_platforms(images: Iterable[ImageReport]) -> list[ImageReport]:
-    """Merge the platforms of one index into one entry if they have the same changes."""
+def make_group(key: GroupKey, images: Iterable[ImageReport], inventory: Inventory | None) -> Group:
+    """Make a group of images with the same key.
+
+    Each image has one entry, and one more if its scan failed. Platforms of one index with the same changes are one
+    entry.
+    """
     merged: dict[object, ImageReport] = {}
     for image in images:
         is_platform = image.platforms and image.tags and not image.failed
-        key = _news_key(image) if is_platform else (image.repository, image.digest, image.failed)
+        entry = _news_key(image) if is_platform else (image.repository, image.digest, image.failed)
         image = image._replace(digests=(image.digest,))
-        if other := merged.get(key):
+        if other := merged.get(entry):
             image = other._replace(
                 platforms=tuple(sorted({*other.platforms, *image.platforms})),
                 digests=(*other.digests, image.digest),
                 scanned_at=max(other.scanned_at, image.scanned_at),
             )
-        merged[key] = image
-    return list(merged.values())
+        merged[entry] = image
+    entries = sorted(merged.values(), key=image_sort_key)
+    return Group(
+        key.account,
+        key.region,
+        None if key.unnamed else key.name,
+        tuple(image for image in entries if not image.failed),
+        tuple(image for image in entries if image.failed),
+        inventory if inventory and inventory.repositories else None,
+    )
 
 
 def _news_key(image: ImageReport) -> tuple[object, ...]:
-    """Return what the platforms of one index have in common if there is the same to say of them."""
+    """Return a key that two platforms of one index share if their reports say the same."""
     return (
         image.repository,
         image.tags,

@@ -2,12 +2,11 @@
 
 import json
 
-from ecr_scan_reporter.reporting.formatting import Context
-from ecr_scan_reporter.reporting.notification import notification
+from ecr_scan_reporter.reporting.formatting import notification
 
 
 def test_long_titles_are_cut() -> None:
-    text = notification("t" * 300, "*bold*", "ecr-scan-report", Context("n" * 200, "aws", {}))
+    text = notification("t" * 300, "*bold*", "ecr-scan-report", "n" * 200)
     assert json.loads(text) == {
         "version": "1.0",
         "source": "custom",

@@ -1,0 +1,66 @@
+"""Publishes a message to each topic by itself, and returns what SNS rejects."""
+
+import logging
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from ecr_scan_reporter.aws.deadline import Deadline
+from ecr_scan_reporter.aws.sns import CHAT, REPORTS, Publication, ReportMessage, ReportPublisher, publications
+
+MESSAGE = ReportMessage("subject", "mail", "{}", "chat", {})
+
+
+class TopicClient:
+    """Accepts messages, but not those for some topics."""
+
+    def __init__(self, *rejecting: str) -> None:
+        self.rejecting, self.published = rejecting, list[str]()
+
+    def publish(self, TopicArn: str, **_: Any) -> None:
+        if TopicArn in self.rejecting:
+            raise ClientError({"Error": {"Code": "InternalError", "Message": ""}}, "Publish")
+        self.published.append(TopicArn)
+
+
+def publisher(client: Any) -> ReportPublisher:
+    return ReportPublisher(client, REPORTS, CHAT)
+
+
+def topics(found: list[Publication]) -> list[str]:
+    return [publication.topic for publication in found]
+
+
+@pytest.mark.parametrize(
+    ("rejecting", "accepted"),
+    [((), [REPORTS, CHAT]), ((REPORTS,), [CHAT]), ((CHAT,), [REPORTS]), ((REPORTS, CHAT), [])],
+)
+def test_one_topic_does_not_hold_back_the_other(rejecting: tuple[str, ...], accepted: list[str]) -> None:
+    client = TopicClient(*rejecting)
+    rejected = publisher(client).publish(publications(MESSAGE), Deadline(60))
+    assert client.published == accepted
+    assert topics(rejected) == list(rejecting)
+    # What was rejected can be published later.
+    client = TopicClient()
+    assert publisher(client).publish(rejected, Deadline(60)) == []
+    assert client.published == list(rejecting)
+
+
+def test_message_without_a_text_for_chat_has_one_topic() -> None:
+    client = TopicClient()
+    assert publisher(client).publish(publications(MESSAGE._replace(chat="")), Deadline(60)) == []
+    assert client.published == [REPORTS]
+
+
+def test_nothing_is_published_to_a_topic_that_this_instance_does_not_have() -> None:
+    client: Any = TopicClient()
+    assert ReportPublisher(client, REPORTS, "").publish(publications(MESSAGE), Deadline(60)) == []
+    assert client.published == [REPORTS]
+
+
+def test_nothing_is_published_without_time_and_the_log_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    client = TopicClient()
+    with caplog.at_level(logging.ERROR):
+        rejected = publisher(client).publish(publications(MESSAGE), Deadline(0), "not this time")
+    assert (client.published, topics(rejected)) == ([], [REPORTS, CHAT])
+    assert [record.message for record in caplog.records] == ["not this time"] * 2
