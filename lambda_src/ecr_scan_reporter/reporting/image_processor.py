@@ -372,8 +372,12 @@ class ImageProcessor:
         return Outcome((window,) if window else (), run, added=bool(window))
 
     def _remembered_as(self, image: ImageId) -> str:
-        """Return the name by which memory knows a repository: with account and Region if it is in another registry."""
-        return image.repository if image.registry == self.own else "/".join((*image.registry, image.repository))
+        """Return the name by which memory knows a repository: with account and Region if it is in another registry.
+
+        ECR has no names with a colon, but events may: such a name has account and Region as well.
+        """
+        own = image.registry == self.own and ":" not in image.repository
+        return image.repository if own else ":".join((*image.registry, image.repository))
 
 
 def _is_comparable(record: ImageRecord) -> bool:

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-scanning-enhanced-e
 """
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -18,6 +19,11 @@ _EXPECTED = "expected 'ECR Image Scan' with 'COMPLETE' or 'FAILED', or 'Inspecto
 _MAX_COUNT = 10**9
 # ECR's own limits are 256 characters for a repository name, 128 for a tag and 1,000 tags for an image.
 _MAX_TEXT, _MAX_TAGS = 512, 1000
+_ACCOUNT, _REGION = "[0-9]{12}", "[a-z]+(?:-[a-z0-9]+)+"
+# Of a repository, or of an image in it.
+_REPOSITORY_ARN = re.compile(
+    f"arn:aws[a-z-]*:ecr:(?P<region>{_REGION}):(?P<account>{_ACCOUNT}):repository/(?P<name>.+?)(?:/sha256:[^/]*)?"
+)
 
 
 class ScanEvent(NamedTuple):
@@ -45,8 +51,9 @@ def load(body: str) -> object:
 def parse(event: object) -> ScanEvent:
     """Parse the JSON value of a scan event.
 
-    Tags and counts may be missing. Severities without findings are missing or 0. Inspector names the repository by its
-    ARN and adds a TOTAL.
+    Tags and counts may be missing. Severities without findings are missing or 0. Inspector adds a TOTAL. Account and
+    Region are those of the repository's ARN, which Inspector has as its name, and ECR among the resources: the envelope
+    of an event that was forwarded, or that an administrator receives, may name someone else.
 
     Raises:
         MessageError: this is not a valid scan event; the message names the field and what is expected.
@@ -57,9 +64,7 @@ def parse(event: object) -> ScanEvent:
     if not (detail_type == "Inspector2 Scan" or (detail_type == "ECR Image Scan" and status in ("COMPLETE", "FAILED"))):
         raise MessageError(f"the event is {detail_type!r} with {status!r}; {_EXPECTED}")
     return ScanEvent(
-        image=ImageId(
-            _text(event, "account"), _text(event, "region"), _repository(detail), _text(detail, "image-digest")
-        ),
+        image=ImageId(*_repository(event, detail), _text(detail, "image-digest")),
         tags=_tags(detail.get("image-tags")),
         time=_time(event),
         failed="FAILED" in status,
@@ -74,12 +79,29 @@ def _text(values: Mapping[str, Any], name: str) -> str:
     return text
 
 
-def _repository(detail: Mapping[str, Any]) -> str:
-    text = _text(detail, "repository-name")
-    name = text.rpartition(":repository/")[2]
-    if not name:
-        raise MessageError(f"repository-name is {text!r:.100}; expected a name, or an ARN that ends in one")
-    return name
+def _repository(event: Mapping[str, Any], detail: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Return the account, the Region and the name of a repository."""
+    name = _text(detail, "repository-name")
+    if name.startswith("arn:"):
+        return _parse_arn("repository-name", name)
+    resources = event.get("resources") or []
+    if not isinstance(resources, list):
+        raise MessageError(f"resources is {resources!r:.100}; expected a list of ARNs")
+    if resources:
+        account, region, _ = _parse_arn("resources", resources[0])
+    else:
+        account, region = _text(event, "account"), _text(event, "region")
+        for field, text, pattern in (("account", account, _ACCOUNT), ("region", region, _REGION)):
+            if not re.fullmatch(pattern, text):
+                raise MessageError(f"{field} is {text!r:.100}; expected the {field} of an event of AWS")
+    return account, region, name
+
+
+def _parse_arn(field: str, value: object) -> tuple[str, str, str]:
+    match = _REPOSITORY_ARN.fullmatch(clean(value, _MAX_TEXT))
+    if not match:
+        raise MessageError(f"{field} is {value!r:.100}; expected a name, or the ARN of a repository in ECR")
+    return match["account"], match["region"], match["name"]
 
 
 def _time(event: Mapping[str, Any]) -> datetime:

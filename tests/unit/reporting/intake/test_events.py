@@ -81,6 +81,83 @@ def test_invalid_field_is_named(aws_event: AwsEvent, change: dict[str, Any], com
         parsed(aws_event("ecr-image-scan-complete", **change))
 
 
+OTHERS = {"account": "999999999999", "region": "ap-southeast-1"}
+SHA = "sha256:36c7b282abd0186e01419f2e58743e1bf635808231049bbc9d77e5EXAMPLE"
+
+
+@pytest.mark.parametrize(
+    ("arn", "expected"),
+    [
+        ("arn:aws:ecr:us-east-2:123456789012:repository/team/app", ("123456789012", "us-east-2", "team/app")),
+        (f"arn:aws:ecr:us-east-2:123456789012:repository/team/app/{SHA}", ("123456789012", "us-east-2", "team/app")),
+        ("arn:aws-cn:ecr:cn-north-1:123456789012:repository/a", ("123456789012", "cn-north-1", "a")),
+        ("arn:aws-us-gov:ecr:us-gov-west-1:000000000000:repository/a", ("000000000000", "us-gov-west-1", "a")),
+        ("arn:aws-iso-b:ecr:us-isob-east-1:000000000000:repository/a", ("000000000000", "us-isob-east-1", "a")),
+    ],
+)
+def test_arn_says_whose_image_it_is_and_not_the_envelope(
+    aws_event: AwsEvent, arn: str, expected: tuple[str, str, str]
+) -> None:
+    name = expected[2]
+    for envelope in (OTHERS, {"account": None, "region": "N/A"}):
+        inspector = parsed({**aws_event("inspector2-scan", repository_name=arn), **envelope, "resources": None})
+        assert inspector.image[:3] == expected
+        ecr = parsed({**aws_event("ecr-image-scan-complete", repository_name=name), **envelope, "resources": [arn]})
+        assert ecr.image[:3] == expected
+    # Inspector's name counts more than its resources.
+    both = {**aws_event("inspector2-scan", repository_name=arn), "resources": ["arn:aws:s3:::bucket"]}
+    assert parsed(both).image[:3] == expected
+
+
+def test_envelope_says_whose_image_it_is_if_there_is_no_arn(aws_event: AwsEvent) -> None:
+    changes: list[dict[str, Any]] = [{"resources": []}, {"resources": None}]
+    for without in changes:
+        event = parsed({**aws_event("ecr-image-scan-complete"), **OTHERS, **without})
+        assert event.image[:3] == ("999999999999", "ap-southeast-1", "my-repository-name")
+
+
+BAD_ARNS = [
+    "arn:aws:ecr:eu-west-1:1:repository/app",
+    "arn:aws:ecr:eu-west-1:123456789012:repository/",
+    "arn:aws:ecr:N/A:123456789012:repository/app",
+    "arn:aws:ecr::123456789012:repository/app",
+    "arn:aws:ecr:eu-west-1:N/A:repository/app",
+    "arn:aws:ecs:eu-west-1:123456789012:repository/app",
+    "arn:N/A:ecr:eu-west-1:123456789012:repository/app",
+    "arn:aws:ecr:eu-west-1:123456789012:repository/a\nb",
+    "arn:",
+]
+
+
+@pytest.mark.parametrize("arn", BAD_ARNS)
+def test_bad_arn_is_named(aws_event: AwsEvent, arn: str) -> None:
+    with pytest.raises(MessageError, match="repository-name is 'arn:.*; expected a name, or the ARN of a repository"):
+        parsed(aws_event("inspector2-scan", repository_name=arn))
+
+
+@pytest.mark.parametrize("resources", [*([arn] for arn in BAD_ARNS), ["app"], [7], [None], "arn", {"a": 1}, 7])
+def test_bad_resources_are_named(aws_event: AwsEvent, resources: Any) -> None:
+    with pytest.raises(MessageError, match="resources is .*; expected"):
+        parsed({**aws_event("ecr-image-scan-complete"), "resources": resources})
+
+
+@pytest.mark.parametrize(
+    ("envelope", "complaint"),
+    [
+        ({"account": "1"}, "account is '1'; expected"),
+        ({"account": "a/b"}, "account is 'a/b'; expected"),
+        ({"account": None}, "account is None; expected"),
+        ({"region": "N/A"}, "region is 'N/A'; expected"),
+        ({"region": ""}, "region is ''; expected"),
+    ],
+)
+def test_envelope_that_names_no_registry_is_named(
+    aws_event: AwsEvent, envelope: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(MessageError, match=complaint):
+        parsed({**aws_event("ecr-image-scan-complete"), "resources": [], **envelope})
+
+
 @pytest.mark.parametrize("time", ["2026-11-23T09:14:00", "yesterday", "", None, 7])
 def test_time_without_an_offset_is_rejected(aws_event: AwsEvent, time: Any) -> None:
     with pytest.raises(MessageError, match="time is .*; expected"):
