@@ -26,8 +26,7 @@ from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
 from ecr_scan_reporter.reporting.delivery import publish_again
 from ecr_scan_reporter.reporting.image_processor import ImageProcessor, Outcome
-from ecr_scan_reporter.reporting.intake.events import load, parse
-from ecr_scan_reporter.reporting.intake.latest_events import ImageEvents, ReceivedEvent, latest_per_image
+from ecr_scan_reporter.reporting.intake.events import ImageEvents, ReceivedEvent, latest_per_image, load, parse
 from ecr_scan_reporter.reporting.reports.publishing import PublishingDependencies, publish_what_is_due
 from ecr_scan_reporter.settings import ReporterSettings
 from ecr_scan_reporter.shared import clock
