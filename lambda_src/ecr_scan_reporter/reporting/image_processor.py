@@ -15,8 +15,7 @@ from ecr_scan_reporter.memory.scans import asked_run
 from ecr_scan_reporter.models.images import ImageId, RegistryId
 from ecr_scan_reporter.reporting.comparison.changes import Comparison, KnownFinding, compare, unchanged
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
-from ecr_scan_reporter.reporting.comparison.judged import Judged, judge
-from ecr_scan_reporter.reporting.comparison.ledger import add_to_ledger, best_updates, count_new
+from ecr_scan_reporter.reporting.comparison.judged import Judged, add_to_ledger, best_updates, count_new, judge
 from ecr_scan_reporter.reporting.comparison.tracks import track_labels
 from ecr_scan_reporter.reporting.formatting import short_digest
 from ecr_scan_reporter.reporting.intake.events import ScanEvent
