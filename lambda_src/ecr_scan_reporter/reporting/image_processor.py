@@ -23,8 +23,7 @@ from ecr_scan_reporter.reporting.comparison.changes import (
     unchanged,
 )
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
-from ecr_scan_reporter.reporting.comparison.judged import Judged, judge
-from ecr_scan_reporter.reporting.comparison.ledger import add_to_ledger, best_updates, count_new
+from ecr_scan_reporter.reporting.comparison.judged import Judged, add_to_ledger, best_updates, count_new, judge
 from ecr_scan_reporter.reporting.comparison.lineage import replaced_by
 from ecr_scan_reporter.reporting.formatting import short_digest
 from ecr_scan_reporter.reporting.intake.events import ScanEvent

@@ -22,8 +22,14 @@ from ecr_scan_reporter.models.scans import ENHANCED
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
 from ecr_scan_reporter.reporting.image_processor import ImageProcessor, Outcome
-from ecr_scan_reporter.reporting.intake.events import ScanEvent, load, parse
-from ecr_scan_reporter.reporting.intake.latest_events import ImageEvents, ReceivedEvent, latest_per_image
+from ecr_scan_reporter.reporting.intake.events import (
+    ImageEvents,
+    ReceivedEvent,
+    ScanEvent,
+    latest_per_image,
+    load,
+    parse,
+)
 from ecr_scan_reporter.reporting.reports.publishing import publish_what_is_due
 from ecr_scan_reporter.shared import clock
 from ecr_scan_reporter.shared.concurrency import concurrent_map

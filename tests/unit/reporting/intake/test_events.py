@@ -1,12 +1,14 @@
-"""Parses scan events and rejects everything else."""
+"""Parses scan events, rejects everything else, and reduces a batch to the events that count for each image."""
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from ecr_scan_reporter.errors import MessageError
-from ecr_scan_reporter.reporting.intake.events import ScanEvent, load, parse
+from ecr_scan_reporter.models.images import ImageId
+from ecr_scan_reporter.reporting.intake.events import ReceivedEvent, ScanEvent, latest_per_image, load, parse
 
 AwsEvent = Callable[..., dict[str, Any]]
 
@@ -81,6 +83,83 @@ def test_invalid_field_is_named(aws_event: AwsEvent, change: dict[str, Any], com
         parsed(aws_event("ecr-image-scan-complete", **change))
 
 
+OTHERS = {"account": "999999999999", "region": "ap-southeast-1"}
+SHA = "sha256:36c7b282abd0186e01419f2e58743e1bf635808231049bbc9d77e5EXAMPLE"
+
+
+@pytest.mark.parametrize(
+    ("arn", "expected"),
+    [
+        ("arn:aws:ecr:us-east-2:123456789012:repository/team/app", ("123456789012", "us-east-2", "team/app")),
+        (f"arn:aws:ecr:us-east-2:123456789012:repository/team/app/{SHA}", ("123456789012", "us-east-2", "team/app")),
+        ("arn:aws-cn:ecr:cn-north-1:123456789012:repository/a", ("123456789012", "cn-north-1", "a")),
+        ("arn:aws-us-gov:ecr:us-gov-west-1:000000000000:repository/a", ("000000000000", "us-gov-west-1", "a")),
+        ("arn:aws-iso-b:ecr:us-isob-east-1:000000000000:repository/a", ("000000000000", "us-isob-east-1", "a")),
+    ],
+)
+def test_arn_says_whose_image_it_is_and_not_the_envelope(
+    aws_event: AwsEvent, arn: str, expected: tuple[str, str, str]
+) -> None:
+    name = expected[2]
+    for envelope in (OTHERS, {"account": None, "region": "N/A"}):
+        inspector = parsed({**aws_event("inspector2-scan", repository_name=arn), **envelope, "resources": None})
+        assert inspector.image[:3] == expected
+        ecr = parsed({**aws_event("ecr-image-scan-complete", repository_name=name), **envelope, "resources": [arn]})
+        assert ecr.image[:3] == expected
+    # Inspector's name counts more than its resources.
+    both = {**aws_event("inspector2-scan", repository_name=arn), "resources": ["arn:aws:s3:::bucket"]}
+    assert parsed(both).image[:3] == expected
+
+
+def test_envelope_says_whose_image_it_is_if_there_is_no_arn(aws_event: AwsEvent) -> None:
+    changes: list[dict[str, Any]] = [{"resources": []}, {"resources": None}]
+    for without in changes:
+        event = parsed({**aws_event("ecr-image-scan-complete"), **OTHERS, **without})
+        assert event.image[:3] == ("999999999999", "ap-southeast-1", "my-repository-name")
+
+
+BAD_ARNS = [
+    "arn:aws:ecr:eu-west-1:1:repository/app",
+    "arn:aws:ecr:eu-west-1:123456789012:repository/",
+    "arn:aws:ecr:N/A:123456789012:repository/app",
+    "arn:aws:ecr::123456789012:repository/app",
+    "arn:aws:ecr:eu-west-1:N/A:repository/app",
+    "arn:aws:ecs:eu-west-1:123456789012:repository/app",
+    "arn:N/A:ecr:eu-west-1:123456789012:repository/app",
+    "arn:aws:ecr:eu-west-1:123456789012:repository/a\nb",
+    "arn:",
+]
+
+
+@pytest.mark.parametrize("arn", BAD_ARNS)
+def test_bad_arn_is_named(aws_event: AwsEvent, arn: str) -> None:
+    with pytest.raises(MessageError, match="repository-name is 'arn:.*; expected a name, or the ARN of a repository"):
+        parsed(aws_event("inspector2-scan", repository_name=arn))
+
+
+@pytest.mark.parametrize("resources", [*([arn] for arn in BAD_ARNS), ["app"], [7], [None], "arn", {"a": 1}, 7])
+def test_bad_resources_are_named(aws_event: AwsEvent, resources: Any) -> None:
+    with pytest.raises(MessageError, match="resources is .*; expected"):
+        parsed({**aws_event("ecr-image-scan-complete"), "resources": resources})
+
+
+@pytest.mark.parametrize(
+    ("envelope", "complaint"),
+    [
+        ({"account": "1"}, "account is '1'; expected"),
+        ({"account": "a/b"}, "account is 'a/b'; expected"),
+        ({"account": None}, "account is None; expected"),
+        ({"region": "N/A"}, "region is 'N/A'; expected"),
+        ({"region": ""}, "region is ''; expected"),
+    ],
+)
+def test_envelope_that_names_no_registry_is_named(
+    aws_event: AwsEvent, envelope: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(MessageError, match=complaint):
+        parsed({**aws_event("ecr-image-scan-complete"), "resources": [], **envelope})
+
+
 @pytest.mark.parametrize("time", ["2026-11-23T09:14:00", "yesterday", "", None, 7])
 def test_time_without_an_offset_is_rejected(aws_event: AwsEvent, time: Any) -> None:
     with pytest.raises(MessageError, match="time is .*; expected"):
@@ -120,3 +199,67 @@ def test_lone_surrogates_are_replaced(aws_event: AwsEvent) -> None:
     body = json.dumps(aws_event("ecr-image-scan-complete", image_tags=["v\ud8001"], repository_name="a\udfff"))
     event = parse(load(body))
     assert (event.tags, event.image.repository) == (("v?1",), "a?")
+
+
+NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+IMAGE = ImageId("123456789012", "eu-west-1", "app", "sha256:0")
+
+
+def event_at(minute: int, *, failed: bool = False, image: ImageId = IMAGE) -> ScanEvent:
+    return ScanEvent(image, (), NOW + timedelta(minutes=minute), failed, None)
+
+
+def latest(*events: ScanEvent) -> tuple[ScanEvent, ...]:
+    """Return which events of one image count, in whatever order they come."""
+    answers = {
+        latest_per_image(ReceivedEvent(str(n), 1, event) for n, event in enumerate(order))[0].events
+        for order in (events, events[::-1])
+    }
+    [answer] = answers
+    return answer
+
+
+def test_last_scan_counts() -> None:
+    assert latest(event_at(1), event_at(3), event_at(2)) == (event_at(3),)
+    assert latest(event_at(1, failed=True), event_at(2, failed=True)) == (event_at(2, failed=True),)
+
+
+def test_failed_scan_counts_if_it_is_the_last_one() -> None:
+    assert latest(event_at(1), event_at(2, failed=True)) == (event_at(1), event_at(2, failed=True))
+    assert latest(event_at(1, failed=True), event_at(2)) == (event_at(2),)
+    assert latest(event_at(1, failed=True), event_at(1)) == (event_at(1),)
+
+
+def test_each_image_has_its_own_events() -> None:
+    others = [
+        IMAGE._replace(digest="sha256:1"),
+        IMAGE._replace(repository="api"),
+        IMAGE._replace(account="210987654321"),
+        IMAGE._replace(region="us-east-1"),
+    ]
+    events = [event_at(number, image=image) for number, image in enumerate((IMAGE, *others))]
+    images = latest_per_image(ReceivedEvent(str(n), 1, event) for n, event in enumerate(events))
+    assert [image.image for image in images] == [IMAGE, *others]
+    assert [image.events for image in images] == [(event,) for event in events]
+    assert [image.message_ids for image in images] == [(str(n),) for n in range(5)]
+
+
+def test_image_is_done_when_all_its_messages_are() -> None:
+    received = [
+        ReceivedEvent("a", 1, event_at(2)),
+        ReceivedEvent("b", 3, event_at(1)),
+        ReceivedEvent("c", 2, event_at(2)),
+    ]
+    [image] = latest_per_image(received)
+    assert (image.events, image.message_ids, image.receives) == ((later,), ("a", "b", "c"), 3)
+
+
+def test_message_may_have_been_processed_before() -> None:
+    def repeated(*received: ReceivedEvent) -> bool:
+        return latest_per_image(received)[0].repeated
+
+    assert not repeated(ReceivedEvent("a", 1, event_at(1)))
+    assert not repeated(ReceivedEvent("a", 1, event_at(1)), ReceivedEvent("b", 1, event_at(2, failed=True)))
+    assert repeated(ReceivedEvent("a", 2, event_at(1)))
+    # An earlier invocation may have processed the message whose event does not count here.
+    assert repeated(ReceivedEvent("a", 1, event_at(1)), ReceivedEvent("b", 1, event_at(2)))
