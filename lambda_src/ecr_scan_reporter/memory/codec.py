@@ -30,7 +30,7 @@ V = TypeVar("V")
 _load = json.JSONDecoder().decode
 
 # What parsing an item may raise that is damaged, or that a later release of this package wrote.
-UNREADABLE = (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError, zlib.error)
+_UNREADABLE = (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError, zlib.error)
 
 
 def encode(kind: Any, value: object) -> Any:
@@ -80,7 +80,7 @@ def from_item(kind: type[T], item: Mapping[str, Any], **known: object) -> T:
                     _check_all((encoded,), expected)
                 known[name] = convert(encoded)
         return kind(**known)
-    except UNREADABLE as error:
+    except _UNREADABLE as error:
         raise UnreadableItemError(f"{item.get('sk')}: {error!r}") from error
 
 
@@ -134,7 +134,7 @@ def cut(data: bytes, size: int) -> list[bytes]:
 def _unreadable() -> Iterator[None]:
     try:
         yield
-    except UNREADABLE as error:
+    except _UNREADABLE as error:
         raise UnreadableItemError(repr(error)) from error
 
 
