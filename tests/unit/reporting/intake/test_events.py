@@ -251,7 +251,7 @@ def test_image_is_done_when_all_its_messages_are() -> None:
         ReceivedEvent("c", 2, event_at(2)),
     ]
     [image] = latest_per_image(received)
-    assert (image.events, image.message_ids, image.receives) == ((later,), ("a", "b", "c"), 3)
+    assert (image.events, image.message_ids, image.receives) == ((event_at(2),), ("a", "b", "c"), 3)
 
 
 def test_message_may_have_been_processed_before() -> None:
