@@ -97,11 +97,11 @@ def _enhanced(listed: Listed, system: str) -> dict[str, Any]:
     found = enhanced(listed.id, entry.severity, entry.key[1], "9.0" if entry.fix else "", **fields)
     found["resources"] = [{"details": {"awsEcrContainerImage": {"platform": system}}}] if system else []
     found["packageVulnerabilityDetails"]["relatedVulnerabilities"] = list(listed.aliases)
-    found["packageVulnerabilityDetails"]["vulnerablePackages"][0] |= split_version(entry.version)
+    found["packageVulnerabilityDetails"]["vulnerablePackages"][0] |= _split_version(entry.version)
     return found
 
 
-def split_version(version: str) -> dict[str, Any]:
+def _split_version(version: str) -> dict[str, Any]:
     """Return a version of a package of the system in the parts in which Inspector names it; others it names whole."""
     if version.startswith("v"):
         return {"version": version, "packageManager": "GOMOD"}
@@ -115,7 +115,7 @@ def split_version(version: str) -> dict[str, Any]:
     family=st.sampled_from([name for name, family in FAMILIES.items() if not family.waits]),
     numbers=st.lists(st.integers(0, 2**112 - 1), min_size=1, max_size=8),
 )
-@hypothesis.settings(max_examples=examples(600), suppress_health_check=list(HealthCheck))
+@hypothesis.settings(max_examples=examples(400), suppress_health_check=list(HealthCheck))
 def test_random_histories_are_reported_as_the_oracle_says(
     fixed_inbox: ReporterHarness, family: str, numbers: list[int]
 ) -> None:

@@ -151,11 +151,9 @@ class Oracle:
     def _failed(self, image: ImageState, reason: str, unknown: bool) -> Verdict:
         last = self._last_outcome(image)
         image.outcome = reason
-        if last == reason:
-            return Verdict()
         if unknown and self._is_inventory(image):
             return Verdict("inventory")
-        return Verdict("scan_failed" if self.rules.notify_on_failure else "")
+        return Verdict("scan_failed" if self.rules.notify_on_failure and last != reason else "")
 
     def _unread(self, image: ImageState, counts: Mapping[str, int], result: Result) -> Verdict:
         worth = _positive(counts) != _positive(image.counts) and self._over(counts)

@@ -85,6 +85,7 @@ def predecessor(*pushed: Pushed) -> str:
         ("main-3f2a9c", "main-77be01", False),
         ("main-facade", "main-decade", False),
         ("mainx3f2a9c1", "mainx77be01d", False),
+        ("main-3f2a9c1x", "main-77be01dx", False),
         ("main_3f2a9c1", "main_77be01d", True),
         (HASH[0], HASH[1], True),
         ("3f2504e0-4f89-11d3-9a0c-0305e82c3301", "12345678-1234-1234-1234-123456789012", True),
@@ -322,6 +323,8 @@ def test_superseded_images() -> None:
         Pushed("e", 4, "3.0", platform=ARM, build="i"),
         Pushed("f", 5, "3.1", platform=AMD, build="j", replaces="d"),
         Pushed("g", 6, "unrelated"),
+        # The tag of what was replaced has moved here.
+        Pushed("h", 7, "3.0"),
     )
     assert superseded(images) == ["a", "d", "e"]
     # It was scanned after the image that would have taken it.

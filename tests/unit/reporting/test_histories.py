@@ -39,7 +39,7 @@ RULES = {
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@settings(max_examples=examples(600), suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(400), suppress_health_check=list(HealthCheck))
 @given(rules=st.sampled_from(list(RULES)), numbers=steps)
 def test_random_histories_are_reported_as_the_oracle_says(family: str, rules: str, numbers: list[int]) -> None:
     builds = FAMILIES[family]
