@@ -1,7 +1,7 @@
 """The reporter over HTTP against the oracle of its memory: fewer random histories, but real clients."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,10 +11,11 @@ import pytest
 from ecr_scan_reporter import reporter
 from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.reporting.pipeline import report_batch
-from fake_aws import FakeImage, FakeScan, Fault
+from fake_aws import FakeImage, FakeScan, Fault, index_image
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
-from support.histories import Player, RawEntry, Step, step
+from support.families import FAMILIES
+from support.histories import BuiltImage, Listed, Player, step
 from support.invocations import sqs_records
 from support.oracle import Rules
 from support.random_tests import examples
@@ -65,18 +66,23 @@ class HttpPlayer(Player):
 
     world: HttpWorld
 
-    def put_image(self, digest: str, tags: tuple[str, ...], pushed_at: datetime) -> None:
-        self._repository().put(FakeImage(digest, tags, pushed_at=pushed_at))
+    def put_image(
+        self, digest: str, tags: tuple[str, ...], pushed_at: datetime, children: Sequence[BuiltImage] = ()
+    ) -> None:
+        image = FakeImage(digest, tags)
+        if children:
+            image = index_image(digest, {child.digest: child.platform for child in children}, tags)
+        self._repository().put(replace(image, pushed_at=pushed_at))
 
-    def set_result(self, digest: str, scan: Step) -> None:
+    def set_result(self, digest: str, outcome: str, reason: str, found: Sequence[Listed], system: str) -> None:
         faults = self.world.inbox.aws.behavior.faults
         faults[:] = [fault for fault in faults if fault.containing != digest]
-        if scan.outcome == "UNREADABLE":
+        if outcome == "UNREADABLE":
             faults.append(Fault("DescribeImageScanFindings", "AccessDeniedException", containing=digest))
             return
-        entries = [_enhanced(raw) for raw in scan.entries] if scan.outcome == "COMPLETE" else []
-        ended = None if scan.outcome == "IN_PROGRESS" else self.world.now
-        self._repository().scans[digest] = FakeScan(scan.outcome, ended, "No space.", enhanced_findings=entries)
+        entries = [_enhanced(listed, system) for listed in found]
+        ended = None if outcome == "IN_PROGRESS" else self.world.now
+        self._repository().scans[digest] = FakeScan(outcome, ended, reason, enhanced_findings=entries)
 
     def _repository(self) -> Any:
         inbox = self.world.inbox
@@ -85,24 +91,39 @@ class HttpPlayer(Player):
         return inbox.repositories["app"]
 
 
-def _enhanced(raw: RawEntry) -> dict[str, Any]:
-    entry = raw.entry
+def _enhanced(listed: Listed, system: str) -> dict[str, Any]:
+    entry = listed.entry
     fields = {"exploitAvailable": "YES" if entry.exploit else "NO"}
-    found = enhanced(raw.id, entry.severity, entry.key[1], "9.0" if entry.fix else "", **fields)
-    found["packageVulnerabilityDetails"]["relatedVulnerabilities"] = list(raw.aliases)
-    found["packageVulnerabilityDetails"]["vulnerablePackages"][0]["version"] = entry.version
+    found = enhanced(listed.id, entry.severity, entry.key[1], "9.0" if entry.fix else "", **fields)
+    found["resources"] = [{"details": {"awsEcrContainerImage": {"platform": system}}}] if system else []
+    found["packageVulnerabilityDetails"]["relatedVulnerabilities"] = list(listed.aliases)
+    found["packageVulnerabilityDetails"]["vulnerablePackages"][0] |= _split_version(entry.version)
     return found
 
 
-@given(numbers=st.lists(st.integers(0, 2**96 - 1), min_size=1, max_size=8))
-@hypothesis.settings(max_examples=examples(300), suppress_health_check=list(HealthCheck))
-def test_random_histories_are_reported_as_the_oracle_says(fixed_inbox: ReporterHarness, numbers: list[int]) -> None:
-    rules, inbox = Rules({"CRITICAL": 1, "HIGH": 1}, notify_on_fixed=True), fixed_inbox
+def _split_version(version: str) -> dict[str, Any]:
+    """Return a version of a package of the system in the parts in which Inspector names it; others it names whole."""
+    if version.startswith("v"):
+        return {"version": version, "packageManager": "GOMOD"}
+    epoch, _, rest = version.rpartition(":")
+    upstream, _, release = rest.rpartition("-")
+    return {"epoch": int(epoch or 0), "version": upstream, "release": release, "packageManager": "OS"}
+
+
+# The fake shows an index as soon as it is put.
+@given(
+    family=st.sampled_from([name for name, family in FAMILIES.items() if not family.waits]),
+    numbers=st.lists(st.integers(0, 2**112 - 1), min_size=1, max_size=8),
+)
+@hypothesis.settings(max_examples=examples(400), suppress_health_check=list(HealthCheck))
+def test_random_histories_are_reported_as_the_oracle_says(
+    fixed_inbox: ReporterHarness, family: str, numbers: list[int]
+) -> None:
+    rules, inbox, builds = Rules({"CRITICAL": 1, "HIGH": 1}, notify_on_fixed=True), fixed_inbox, FAMILIES[family]
     inbox.repositories.clear()
     inbox.aws.reset()
     inbox.aws.create_memory_table()
     inbox.aws.behavior.faults.clear()
     for repository in list(inbox.aws.registry.repositories):
         inbox.aws.registry.remove(repository.name)
-    # Basic and enhanced scanning name the operating system only with a finding.
-    HttpPlayer(HttpWorld(inbox), rules).play([replace(step(number), operating_system="") for number in numbers])
+    HttpPlayer(HttpWorld(inbox), rules, builds).play([step(number, daily=builds.daily) for number in numbers])

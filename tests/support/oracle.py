@@ -1,21 +1,34 @@
 """An oracle of the reporter's memory: the rules of what is new, fixed, open and reported, written apart from the code.
 
 It knows the true identity of every finding, which the code has to find out from ids, aliases, versions and duplicates.
-It is slow and simple, and keeps everything it has ever seen.
+It is slow and simple, and keeps everything it has ever seen. Which image replaces which is in `oracle_tracks`.
 """
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
+from typing import Literal
 
-# The true identity of a finding: the number of the vulnerability, and the name of the package.
-Key = tuple[int, str]
+from support.oracle_tracks import (
+    ImageState,
+    Key,
+    Known,
+    find_alike,
+    find_last_build,
+    find_predecessor,
+    is_superseded,
+    pushed_later,
+)
 
 ORDER = ("CRITICAL", "HIGH", "MEDIUM", "LOW")
 NEWS = ("new", "back", "raised", "fix_available", "exploit_known")
 GONE = ("fixed", "withdrawn")
+# What was not among the open findings of the image before.
+APPEARED = ("new", "back", "known_here")
+
+# What a scan is compared with: an earlier one of the same digest, the predecessor's, or that of an image much alike.
+Baseline = Literal["same", "predecessor", "alike"]
 
 
 @dataclass(frozen=True)
@@ -31,55 +44,24 @@ class Entry:
 
 @dataclass(frozen=True)
 class Result:
-    """What ECR holds of the last scan of an image."""
+    """What ECR holds of the last scan of an image; `reason` is why it failed."""
 
     status: str
     completed_at: datetime
     entries: Sequence[Entry] = ()
+    reason: str = ""
 
 
 @dataclass(frozen=True)
 class Rules:
-    """The settings of the reporter."""
+    """The settings of the reporter; `fix_within` is days by severity."""
 
     thresholds: Mapping[str, int]
     every_scan: bool = False
     notify_on_fixed: bool = False
     notify_on_failure: bool = True
     remind_after: timedelta | None = None
-
-
-@dataclass
-class Known:
-    """A finding of an image."""
-
-    first_seen: datetime
-    worst: str
-    severity: str
-    fix: bool
-    exploit: bool
-    versions: frozenset[str]
-    missed: int = 0
-    gone_at: datetime | None = None
-
-
-@dataclass
-class ImageState:
-    """An image as it is known."""
-
-    pushed_at: datetime
-    operating_system: str
-    event_at: datetime | None = None
-    scanned_at: datetime | None = None
-    failed: bool = False
-    tags: tuple[str, ...] = ()
-    counts: Mapping[str, int] = field(default_factory=dict)
-    listed: Mapping[str, int] = field(default_factory=dict)
-    reported_at: datetime | None = None
-    findings: dict[Key, Known] = field(default_factory=dict)
-
-    def open(self) -> dict[Key, Known]:
-        return {key: known for key, known in self.findings.items() if known.gone_at is None}
+    fix_within: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -98,10 +80,9 @@ class Oracle:
         self.rules = rules
         self.images: dict[str, ImageState] = {}
         self.known_since: datetime | None = None
-        self._tracks: dict[str, list[tuple[datetime, str]]] = {}
 
-    def push(self, digest: str, pushed_at: datetime, operating_system: str) -> None:
-        self.images[digest] = ImageState(pushed_at, operating_system)
+    def push(self, digest: str, pushed_at: datetime, build: str = "") -> None:
+        self.images[digest] = ImageState(digest, pushed_at, build or digest)
 
     def judge(
         self,
@@ -113,64 +94,76 @@ class Oracle:
         result: Result,
         current_tags: tuple[str, ...],
         now: datetime,
+        platform: str = "",
     ) -> Verdict:
-        """Judge an event; `result` and `current_tags` are what ECR holds when the event is processed."""
+        """Judge an event; `result`, `current_tags` and `platform` are what ECR has when the event is processed."""
         image = self.images[digest]
         if image.event_at and at <= image.event_at:
             return Verdict()
         self.known_since = self.known_since or now
         unknown, image.event_at = image.event_at is None, at
-        if image.scanned_at:
-            self._join(digest, set(tags) - set(image.tags), at)
-        if result.status == "COMPLETE" and (failed or result.entries or not any(counts.values())):
-            image.failed = False
-            return self._complete(digest, image, at, tags if image.scanned_at else current_tags, result, now)
-        if failed and result.status != "COMPLETE":
-            return self._failed(image, current_tags if unknown else tags, unknown)
-        return self._unread(image, tags, counts, result)
+        image.tags |= set(tags)
+        if not image.scanned_at:
+            image.tags |= set(current_tags)
+            image.platform = platform
+        if result.status == "COMPLETE":
+            return self._complete(image, at, failed, counts, result, now)
+        self._link(image, None)
+        if failed:
+            return self._failed(image, result.reason, unknown)
+        return self._unread(image, counts, result)
+
+    def overdue(self, digest: str, now: datetime) -> bool:
+        """Return whether an image is reported when somebody asks about its deadlines."""
+        return bool(self._newly_overdue(self.images[digest], now))
 
     def _complete(
-        self, digest: str, image: ImageState, at: datetime, tags: tuple[str, ...], result: Result, now: datetime
+        self, image: ImageState, at: datetime, failed: bool, counts: Mapping[str, int], result: Result, now: datetime
     ) -> Verdict:
+        image.outcome = ""
         if image.scanned_at and result.completed_at <= image.scanned_at:
             return Verdict()
-        first = image.scanned_at is None
-        inventory = first and self._is_inventory(image)
-        before, successor = image.findings, False
-        if first and not inventory and (predecessor := self._predecessor(digest, tags)):
-            before, successor = predecessor.findings, True
-            image.reported_at = predecessor.reported_at
+        # A list that is shorter than its event says nothing about what is absent; the counts of an earlier scan do not
+        # matter.
+        short = not failed and result.completed_at <= at and len(result.entries) < sum(counts.values())
+        first, scan = image.scanned_at is None, _fold(result.entries)
         if first:
-            self._join(digest, tags, image.pushed_at)
-        image.tags, image.scanned_at = tags, result.completed_at
-        image.listed = Counter(entry.severity for entry in result.entries)
-        open_before = sum(known.gone_at is None for known in before.values())
-        image.findings, words = self._compare(result.entries, before, at, successor)
+            self._link(image, set(scan))
+        inventory = first and self._is_inventory(image)
+        baseline, other = self._baseline(image, set(scan))
+        if inventory:
+            baseline, other = "same", image
+        elif other is not image:
+            image.reported_at = other.reported_at
+        before = other.open() if baseline == "alike" else other.findings
+        open_before = 0 if baseline == "alike" else len(other.open())
+        image.findings, words = self._compare(result.entries, before, at, baseline, short)
+        image.scanned_at = result.completed_at
         image.counts = Counter(known.severity for known in image.open().values())
-        reason = "inventory" if inventory else self._reason(image, words, now)
+        if first:
+            self._overtake(image)
+        late = self._newly_overdue(image, at if inventory else now)
+        reason = "inventory" if inventory else self._reason(image, words, late, now)
         if reason:
             image.reported_at = now
         return Verdict(reason, words, open_before)
 
-    def _failed(self, image: ImageState, tags: tuple[str, ...], unknown: bool) -> Verdict:
-        again, image.failed = image.failed, True
-        if again:
-            return Verdict()
-        image.tags = tags
+    def _failed(self, image: ImageState, reason: str, unknown: bool) -> Verdict:
+        last = self._last_outcome(image)
+        image.outcome = reason
         if unknown and self._is_inventory(image):
             return Verdict("inventory")
-        return Verdict("scan_failed" if self.rules.notify_on_failure else "")
+        return Verdict("scan_failed" if self.rules.notify_on_failure and last != reason else "")
 
-    def _unread(self, image: ImageState, tags: tuple[str, ...], counts: Mapping[str, int], result: Result) -> Verdict:
-        image.tags = tags
-        worth = _positive(counts) != _positive(image.listed) and self._over(counts)
+    def _unread(self, image: ImageState, counts: Mapping[str, int], result: Result) -> Verdict:
+        worth = _positive(counts) != _positive(image.counts) and self._over(counts)
         never_read = image.scanned_at is None
         if never_read:
-            image.counts = image.listed = counts
+            image.counts = counts
         if result.status == "SCAN_ELIGIBILITY_EXPIRED":
             return Verdict()
         # A scan that was complete came after the one that failed, even if nobody could read its findings.
-        image.failed = False
+        image.outcome = ""
         if not worth:
             return Verdict()
         return Verdict("inventory" if never_read and self._is_inventory(image) else "findings_not_read")
@@ -179,24 +172,39 @@ class Oracle:
         assert self.known_since
         return image.pushed_at < self.known_since - timedelta(days=1)
 
-    def _join(self, digest: str, tags: Iterable[str], since: datetime) -> None:
-        for label in _labels(tags):
-            self._tracks.setdefault(label, []).append((since, digest))
+    def _link(self, image: ImageState, findings: set[Key] | None) -> None:
+        """Find the predecessor, once; by what is in the image as soon as a scan has told that."""
+        if not image.scanned_at and not image.predecessor:
+            image.predecessor = find_predecessor(image, self.images, findings)
+            self._overtake(image)
 
-    def _predecessor(self, digest: str, tags: tuple[str, ...]) -> ImageState | None:
-        """Return the image that had one of the tags before, or else the newest earlier one of the same family."""
-        image = self.images[digest]
-        for label in _labels(tags):
-            earlier = [found for found in self._tracks.get(label, ()) if found[0] < image.pushed_at]
-            for _, other in sorted(earlier, reverse=True):
-                candidate = self.images[other]
-                systems = {image.operating_system, candidate.operating_system} - {""}
-                if other != digest and len(systems) < 2:
-                    return candidate
-        return None
+    def _overtake(self, image: ImageState) -> None:
+        """Find the later images that would have replaced this one, had it been scanned before them."""
+        for other in pushed_later(image, self.images):
+            findings = set(other.open()) if other.scanned_at else None
+            if find_predecessor(other, self.images, findings) == image.digest:
+                other.overtook.add(image.digest)
+
+    def _baseline(self, image: ImageState, findings: set[Key]) -> tuple[Baseline, ImageState]:
+        if image.scanned_at:
+            return "same", image
+        other = image
+        while other.predecessor:
+            other = self.images[other.predecessor]
+            if other.scanned_at:
+                return "predecessor", other
+        alike = find_alike(image, self.images, findings)
+        return ("alike", self.images[alike]) if alike else ("same", image)
+
+    def _last_outcome(self, image: ImageState) -> str | None:
+        """Return the outcome of the application's last scan: that of this digest, or of the images before."""
+        if image.outcome is not None:
+            return image.outcome
+        before = image.predecessor or find_last_build(image, self.images)
+        return self._last_outcome(self.images[before]) if before else None
 
     def _compare(
-        self, entries: Sequence[Entry], before: Mapping[Key, Known], at: datetime, successor: bool
+        self, entries: Sequence[Entry], before: Mapping[Key, Known], at: datetime, baseline: Baseline, short: bool
     ) -> tuple[dict[Key, Known], dict[Key, str]]:
         scan = _fold(entries)
         installed = {(entry.key[1], entry.version) for entry in entries}
@@ -207,20 +215,13 @@ class Oracle:
                 continue
             if key in scan:
                 word, after[key] = self._again(known, scan[key])
-                words[key] = "back" if known.gone_at else word
-                continue
-            copy = after[key] = Known(**vars(known))
-            if known.gone_at:
-                continue
-            if successor:
-                same_version = any((key[1], version) in installed for version in known.versions)
-                words[key] = "still_open" if same_version else "fixed"
-                copy.missed = 1
-            else:
-                copy.missed += 1
-                words[key] = "withdrawn" if copy.missed == 2 else "still_open"
-            if words[key] != "still_open":
-                copy.gone_at = at
+                words[key] = "back" if known.gone_at else "known_here" if baseline == "alike" else word
+            elif baseline != "alike":
+                copy = after[key] = Known(**vars(known))
+                if not known.gone_at:
+                    same_version = any((key[1], version) in installed for version in known.versions)
+                    fixed = baseline == "predecessor" and not same_version
+                    words[key] = "still_open" if short else _absent(copy, at, fixed)
         for key in scan.keys() - after.keys():
             found = scan[key]
             after[key], words[key] = found, "new"
@@ -236,7 +237,7 @@ class Oracle:
         worse = ORDER.index(found.severity) < ORDER.index(known.worst)
         if worse and found.severity in self.rules.thresholds:
             word = "raised"
-        found.first_seen = known.first_seen
+        found.first_seen, found.overdue_told = known.first_seen, known.overdue_told
         found.worst = found.severity if worse else known.worst
         found.fix, found.exploit = found.fix or known.fix, found.exploit or known.exploit
         return word, found
@@ -244,7 +245,21 @@ class Oracle:
     def _over(self, counts: Mapping[str, int]) -> set[str]:
         return {severity for severity, number in self.rules.thresholds.items() if counts.get(severity, 0) >= number}
 
-    def _reason(self, image: ImageState, words: Mapping[Key, str], now: datetime) -> str:
+    def _newly_overdue(self, image: ImageState, now: datetime) -> list[Known]:
+        """Return the findings whose deadline has passed and that are to be reported for that; each is told once."""
+        late = []
+        for known in image.open().values():
+            if days := self.rules.fix_within.get(known.severity):
+                day = known.first_seen.astimezone(UTC).date() + timedelta(days=days)
+                if datetime.combine(day, time(), UTC) <= now and not known.overdue_told:
+                    late.append(known)
+        if is_superseded(image, self.images):
+            return []
+        for known in late:
+            known.overdue_told = True
+        return late
+
+    def _reason(self, image: ImageState, words: Mapping[Key, str], late: Sequence[Known], now: datetime) -> str:
         over = self._over(image.counts)
         if any(word in NEWS and image.findings[key].severity in over for key, word in words.items()):
             return "news"
@@ -253,6 +268,8 @@ class Oracle:
         last = image.reported_at
         if over and self.rules.remind_after and (last is None or last <= now - self.rules.remind_after):
             return "reminder"
+        if late:
+            return "overdue"
         gone = [key for key, word in words.items() if word in GONE]
         if self.rules.notify_on_fixed and any(image.findings[key].severity in self.rules.thresholds for key in gone):
             return "fixed"
@@ -270,18 +287,32 @@ def net(first_at: datetime, reported: Sequence[Mapping[Key, str]], open_now: Map
     words: dict[Key, str] = {}
     for key in {key for found in reported for key in found} | set(open_now):
         said = [found[key] for found in reported if key in found]
-        was_open = reported[0].get(key, "new") not in ("new", "back")
+        was_open = reported[0].get(key, "new") not in APPEARED
         if key not in open_now:
             if was_open:
                 words[key] = said[-1] if said[-1] in GONE else "withdrawn"
         elif was_open:
             gone = max((number for number, word in enumerate(said) if word in GONE), default=-1)
-            lasting = [word for word in said[gone + 1 :] if word not in ("still_open", "back", "new")]
+            lasting = [word for word in said[gone + 1 :] if word not in ("still_open", *APPEARED)]
             words[key] = lasting[-1] if lasting else "still_open"
         else:
-            appeared = [word for word in said if word in ("new", "back")]
+            appeared = [word for word in said if word in APPEARED]
             words[key] = appeared[0] if appeared else "back" if open_now[key] < first_at else "new"
     return words
+
+
+def _absent(known: Known, at: datetime, fixed: bool) -> str:
+    """Return what it means that a scan does not have a finding, and note it."""
+    word = "still_open"
+    if fixed:
+        word = "fixed"
+    elif known.absent_since is None:
+        known.absent_since = at
+    elif at - known.absent_since >= timedelta(hours=20):
+        word = "withdrawn"
+    if word != "still_open":
+        known.gone_at = at
+    return word
 
 
 def _fold(entries: Sequence[Entry]) -> dict[Key, Known]:
@@ -294,12 +325,6 @@ def _fold(entries: Sequence[Entry]) -> dict[Key, Known]:
         versions = frozenset(entry.version for entry in same)
         folded[key] = Known(datetime.min, worst, worst, fix, exploit, versions)
     return folded
-
-
-def _labels(tags: Iterable[str]) -> list[str]:
-    """Return the tags in their order, and then their families: commits stand for any commit, digits for any digits."""
-    families = {re.sub("[0-9]+", "0", re.sub(r"(?<=-)[0-9a-f]{7}$", "commit", tag)) for tag in tags}
-    return [f"tag {tag}" for tag in sorted(tags)] + [f"family {family}" for family in sorted(families)]
 
 
 def _positive(counts: Mapping[str, int]) -> dict[str, int]:

@@ -256,12 +256,17 @@ class TopicClient:
 
 
 class StubRegistry:
-    """A double of `EcrRegistry`: images and the results of their last scans."""
+    """A double of `EcrRegistry`: images, what indexes consist of, and the results of images' last scans.
+
+    Nobody sees an image before it is pushed.
+    """
 
     id = REGISTRY
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], datetime] | None = None) -> None:
+        self._now = now
         self.images: dict[str, Image] = {}
+        self.indexes: dict[str, list[IndexChild]] = {}
         self.results: dict[str, ScanResult | Exception] = {}
 
     def scan_result(self, repository: str, digest: str) -> ScanResult:
@@ -276,10 +281,13 @@ class StubRegistry:
         return self.images[digest]
 
     def image_pages(self, repository: str) -> Iterator[list[Image]]:
-        yield [image for image in self.images.values() if image.repository == repository]
+        yield [image for image in self.images.values() if image.repository == repository and self._is_pushed(image)]
 
     def index_manifests(self, repository: str, indexes: list[str]) -> dict[str, list[IndexChild]]:
-        raise AssertionError("no history has an index")
+        return {index: self.indexes[index] for index in indexes}
+
+    def _is_pushed(self, image: Image) -> bool:
+        return not (self._now and image.pushed_at) or image.pushed_at <= self._now()
 
 
 class _Inline(Executor):
@@ -317,7 +325,7 @@ class World:
     def __post_init__(self) -> None:
         self.faults = Faults()
         self.table = TableClient(self.faults)
-        self.registry = StubRegistry()
+        self.registry = StubRegistry(lambda: self.now)
         self.dlq: list[Message] = []
         # What SNS accepted of invocations that were killed.
         self.unconfirmed: list[tuple[str, dict[str, Any]]] = []
