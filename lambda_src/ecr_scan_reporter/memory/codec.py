@@ -45,7 +45,7 @@ def decode(kind: type[T], value: object) -> T:
         UnreadableItemError: it is something else.
     """
     codec = _codec(kind)
-    with _unreadable():
+    with decoding():
         _check_all((value,), codec.json)
         decoded: T = codec.decode(value)
     return decoded
@@ -117,7 +117,7 @@ def unpack(data: Any, limit: int = 0) -> Any:
         UnreadableItemError: it is no compressed JSON, is cut off, or is longer than the limit.
     """
     stream = zlib.decompressobj()
-    with _unreadable():
+    with decoding():
         # One byte more, so that the end of what has just as many is found.
         text = stream.decompress(data, limit and limit + 1)
         if not stream.eof or len(text) > (limit or len(text)):
@@ -131,7 +131,8 @@ def cut(data: bytes, size: int) -> list[bytes]:
 
 
 @contextmanager
-def _unreadable() -> Iterator[None]:
+def decoding() -> Iterator[None]:
+    """Raise UnreadableItemError for what parsing an item raises that is damaged, or that a later release wrote."""
     try:
         yield
     except _UNREADABLE as error:

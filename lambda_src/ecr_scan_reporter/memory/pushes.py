@@ -6,8 +6,7 @@ from typing import NamedTuple
 from zlib import crc32
 
 from ecr_scan_reporter.aws.dynamodb import Item, Table
-from ecr_scan_reporter.errors import UnreadableItemError
-from ecr_scan_reporter.memory.codec import UNREADABLE, compact_json, from_item
+from ecr_scan_reporter.memory.codec import compact_json, decoding, from_item, readable
 from ecr_scan_reporter.memory.items import END, TRACK_LIFETIME, expires, key_part, repository_key, sortable, text
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import ImageId
@@ -51,14 +50,14 @@ class PushedImage(NamedTuple):
 def pushed_images(table: Table, image: ImageId) -> list[PushedImage]:
     """Return the images of a repository that were pushed last, the newest one first, without `image`; one call.
 
-    What cannot be parsed is left out.
+    An image whose item cannot be parsed is left out.
 
     Raises:
         AwsError: DynamoDB rejected the call.
     """
     pk = repository_key(image.registry, image.repository)
     items = table.query(pk, "PUSHED#", f"PUSHED#{END}", limit=_NEWEST, descending=True)
-    return [known for item in items if (known := _readable(item)) and known.digest != image.digest]
+    return [known for known in readable(items, _pushed) if known.digest != image.digest]
 
 
 def pushed_item(image: ImageId, pushed: PushedImage, now: datetime) -> Item:
@@ -74,8 +73,8 @@ def pushed_item(image: ImageId, pushed: PushedImage, now: datetime) -> Item:
     }
 
 
-def _readable(item: Item) -> PushedImage | None:
-    try:
+def _pushed(item: Item) -> PushedImage:
+    with decoding():
         _, pushed_at, digest = text(item, "sk").split("#", 2)
         return from_item(
             PushedImage,
@@ -85,8 +84,6 @@ def _readable(item: Item) -> PushedImage | None:
             findings=_numbers(item.get("findings")),
             packages=_numbers(item.get("packages")),
         )
-    except (*UNREADABLE, UnreadableItemError):
-        return None
 
 
 def _bytes(numbers: Iterable[int]) -> bytes:
