@@ -7,8 +7,8 @@
                                 INDEX#<digest>                the manifests of an image index     images scanner,
                                                                                                   reporter
                                 REPOSITORY                    since when the repository is known  reporter
-                                TRACK#<platform>#<label>      an image of a track, by time        reporter
-                                  #<time>#<digest>
+                                PUSHED#<time>#<digest>        an image by its push, to find out   reporter
+                                                              what a later one replaces
   STATES#<registry>             <repository>                  a repository after its last run     images scanner
   SUMMARIES#<registry>          <repository>                  what the overview says of it        images scanner
   RUNS#<registry>               <run>                         how far a run of the schedule is    repositories scanner,

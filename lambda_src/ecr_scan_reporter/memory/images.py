@@ -1,4 +1,4 @@
-"""What the reporter remembers of each image: its last scan, its findings, and the tracks that it belongs to."""
+"""What the reporter remembers of each image: its last scan, its findings, and the images that it replaces or that replace it."""
 
 import operator
 from collections import Counter
@@ -28,7 +28,7 @@ from ecr_scan_reporter.models.severities import severity_rank
 
 # Bytes of findings in one item, which may have 400 KB with everything else.
 _PART_SIZE = 350_000
-# How many tags are kept: the first ones name the image, and the first ones in alphabetical order name its tracks.
+# How many tags are kept: the first ones name the image, and the first ones in alphabetical order tell its family.
 _TAGS = 10
 
 

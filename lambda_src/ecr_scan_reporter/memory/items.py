@@ -13,7 +13,7 @@ ASKED = "#ASKED"
 # How long items are kept after their last write. That of an image is its last scan: its items are kept for longer than
 # most promised ages, because images that are monitored continuously may have no scan for months.
 IMAGE_LIFETIME = timedelta(days=400)
-TRACK_LIFETIME = timedelta(days=400)
+PUSH_LIFETIME = timedelta(days=400)
 INDEX_LIFETIME = timedelta(days=400)
 RULE_USE_LIFETIME = timedelta(days=400)
 RUN_LIFETIME = timedelta(days=7)

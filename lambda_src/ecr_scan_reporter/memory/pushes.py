@@ -7,7 +7,7 @@ from zlib import crc32
 
 from ecr_scan_reporter.aws.dynamodb import Item, Table
 from ecr_scan_reporter.memory.codec import compact_json, decoding, from_item, readable
-from ecr_scan_reporter.memory.items import END, TRACK_LIFETIME, expires, key_part, repository_key, sortable, text
+from ecr_scan_reporter.memory.items import END, PUSH_LIFETIME, expires, key_part, repository_key, sortable, text
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import ImageId
 
@@ -69,7 +69,7 @@ def pushed_item(image: ImageId, pushed: PushedImage, now: datetime) -> Item:
         "platform": pushed.platform,
         "findings": _bytes(pushed.findings),
         "packages": _bytes(pushed.packages),
-        "expires": expires(now, TRACK_LIFETIME),
+        "expires": expires(now, PUSH_LIFETIME),
     }
 
 

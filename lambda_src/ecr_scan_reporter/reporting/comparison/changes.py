@@ -75,7 +75,7 @@ class KnownFinding(NamedTuple):
 
     Args:
         finding: as the last scan that had it listed it.
-        first_seen: when a scan of the track first had it.
+        first_seen: when a scan of the application first had it.
         absent_since: when the first of the last scans of the application ended that did not have it; None if the last
             one has it.
         gone_at: when it was fixed or withdrawn; None while it is open.

@@ -53,7 +53,7 @@ def due_date(known: KnownFinding, fix_within: Mapping[str, int]) -> DueDate | No
     """Return until when an open finding should be fixed; None if it has no deadline.
 
     Args:
-        known: the finding; its age runs from when the track first had it.
+        known: the finding; its age runs from when the application first had it.
         fix_within: days by severity, and by EXPLOITED for findings with a known exploit.
     """
     rules = (known.finding.severity, *((EXPLOITED,) if known.exploit_known else ()))
