@@ -1,4 +1,4 @@
-"""What the reporter remembers of each image: its last scan, its findings, and the images that it replaces or that replace it."""
+"""What the reporter remembers of each image: its last scan, its findings, and its links to other images."""
 
 import operator
 from collections import Counter
