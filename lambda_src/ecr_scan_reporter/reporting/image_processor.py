@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import islice
 from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Table
@@ -14,6 +15,7 @@ from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord, Remembered
 from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Outbox, outbox_item, run_window
 from ecr_scan_reporter.memory.pushes import PushedImage, pushed_images
 from ecr_scan_reporter.models.images import ImageId
+from ecr_scan_reporter.models.scans import ENHANCED
 from ecr_scan_reporter.reporting.comparison.changes import (
     Absence,
     Change,
@@ -59,6 +61,8 @@ _INDEX_COMES_WITHIN = timedelta(minutes=15)
 _LEAST_WINDOW, _LISTED_WITHIN = timedelta(seconds=60), timedelta(minutes=2)
 # Characters of the reason of a failed scan that tell it from others.
 _MAX_FAILURE = 200
+# How many successors of an image, and of those that are gone, are considered.
+_MAX_SUCCESSORS = 20
 # How often an image is compared if other invocations are faster.
 _ATTEMPTS = 4
 
@@ -233,6 +237,7 @@ class ImageProcessor:
         scan = read_scan(event, receives, self.ecr, self.own)
         if not isinstance(scan, CompleteScan):
             return Outcome()
+        at = max(at, record.event_at or at)
         outcome = self._complete(event._replace(time=at), remembered._replace(record=record), scan, "")
         # The list may be older than the event.
         is_early = outcome == Outcome() and self.now - at < _LISTED_WITHIN
@@ -257,6 +262,9 @@ class ImageProcessor:
 
         # Decide whether it is reported.
         reason = reason_of_scan(judged, baseline.reported_at, self.settings, self.now, inventory=baseline.inventory)
+        if reason is ReportReason.FIXED and record.successors:
+            # The image that replaced this one says so.
+            reason = None
         report = None
         if reason:
             if not baseline.first and not event.tags:
@@ -326,6 +334,7 @@ class ImageProcessor:
             failed=False,
             failure="",
             unsupported=False,
+            looked_at=self.now if scan.scanner == ENHANCED else None,
             tags=event.tags or before.tags,
             operating_system=scan.operating_system or before.operating_system,
         )
@@ -374,9 +383,16 @@ class ImageProcessor:
     def _is_superseded(self, image: ImageId, record: ImageRecord, pushed: PushedImage) -> bool:
         if not record.pushed_at:
             return False
+        # What replaced a successor that is gone has replaced this image as well: the list grows while it is read.
+        successors = sorted(record.successors)
+        for digest in islice(successors, _MAX_SUCCESSORS):
+            successor = image._replace(digest=digest)
+            if self.details.exists(successor):
+                return True
+            successors += sorted(self.memory.read(successor).record.successors - set(successors))
         # An image that was scanned after its successor is not linked.
-        successors = record.successors or replaced_by(pushed, pushed_images(self.table, image))
-        return any(self.details.exists(image._replace(digest=digest)) for digest in sorted(successors))
+        others = replaced_by(pushed, pushed_images(self.table, image))
+        return any(self.details.exists(image._replace(digest=digest)) for digest in others)
 
     def _failed(self, event: ScanEvent, before: ImageRecord, scan: FailedScan, run: str) -> Outcome:
         image, known, failure = event.image, before.revision > 0, scan.reason[:_MAX_FAILURE]

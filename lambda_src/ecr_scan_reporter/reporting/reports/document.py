@@ -125,6 +125,8 @@ def _finding(known: KnownFinding) -> dict[str, Any]:
     values = {"id": finding.id, "aliases": finding.aliases, **finding._asdict()}
     values |= {"package": finding.package or None, "cvss_score": finding.cvss_score or None, "url": finding.url or None}
     values["first_seen"] = format_rfc3339(known.first_seen)
+    # What is suppressed has a rule of its own.
+    del values["suppressed"]
     # Few findings have it, and the room in a message is limited.
     return values | ({"was_ignored": known.was_ignored} if known.was_ignored else {})
 
