@@ -33,13 +33,14 @@ Baseline = Literal["same", "predecessor", "alike"]
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of a scan; several entries may be of one finding."""
+    """One entry of a scan; several entries may be of one finding. An advisory may be about several vulnerabilities."""
 
     key: Key
     version: str
     severity: str
     fix: bool
     exploit: bool
+    about: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ class Oracle:
             return Verdict()
         self.known_since = self.known_since or now
         unknown, image.event_at = image.event_at is None, at
-        if not image.scanned_at or result.status == "COMPLETE" and result.completed_at > image.scanned_at:
+        if not image.scanned_at or (result.status == "COMPLETE" and result.completed_at > image.scanned_at):
             image.tags |= set(tags)
         if not image.scanned_at and (failed or result.status == "COMPLETE"):
             image.tags |= set(current_tags)
@@ -200,7 +201,12 @@ class Oracle:
                 words[key] = "back" if known.gone_at else "known_here" if baseline == "alike" else word
             elif baseline != "alike":
                 copy = after[key] = Known(**vars(known))
-                if not known.gone_at:
+                advisories = [entry for entry in entries if entry.key[1] == key[1] and key[0] in entry.about]
+                if advisories and not known.gone_at:
+                    # An advisory is about it.
+                    words[key], copy.absent_since = "still_open", None
+                    copy.versions = frozenset(entry.version for entry in advisories)
+                elif not known.gone_at:
                     same_version = any((key[1], version) in installed for version in known.versions)
                     fixed = baseline == "predecessor" and not same_version
                     words[key] = "still_open" if short else _absent(copy, at, fixed)

@@ -408,7 +408,7 @@ class ImageProcessor:
             return self._remember(image, event.time, record, run)
         details = ImageDetails(event.tags or before.tags, before.platform)
         own = image.registry == self.own
-        if own and not (known and event.tags):
+        if own and not (before.pushed_at and event.tags):
             details = self.details.read(image, event.tags)
         if details.no_image:
             return Outcome(run=run)

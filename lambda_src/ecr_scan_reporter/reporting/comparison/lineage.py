@@ -40,11 +40,11 @@ def candidates(image: PushedImage, others: Iterable[PushedImage]) -> Candidates:
         others: images of the same repository.
     """
     others = list(others)
-    if image.findings is not None:
-        others = [other for other in others if other.findings is not None]
     same = [other for other in others if _share_most(image, other)]
     alike = tuple(nlargest(_ALIKE_CANDIDATES, same, key=lambda other: (_likeness(image, other), *_order(other))))
     fitting = [other for other in others if _is_earlier(other, image) and _platforms_agree(image, other)]
+    if image.findings is not None:
+        fitting = [other for other in fitting if other.findings is not None]
     if same_tag := [other for other in fitting if _share_tag(image, other)]:
         return Candidates(_best(image, same_tag, lambda other: len(set(image.tags) & set(other.tags))), alike)
     lower, builds = _of_family(image, fitting, others)
@@ -87,7 +87,11 @@ def siblings(image: PushedImage, others: Iterable[PushedImage]) -> list[str]:
 
 
 def _are_siblings(image: PushedImage, other: PushedImage) -> bool:
-    return _share_tag(image, other) and other.platform != image.platform
+    if not image.platform or not other.platform or _platforms_agree(image, other):
+        return False
+    # One of them may have been scanned before a tag moved to the index.
+    mine, its = set(image.tags), set(other.tags)
+    return bool(mine and its) and (mine <= its or its <= mine)
 
 
 def _order(image: PushedImage) -> tuple[object, ...]:
