@@ -255,12 +255,11 @@ class ImageProcessor:
         # Compare it.
         before, image = remembered.record, event.image
         record = self._described(event, before, scan)
-        pushed = _pushed(image, record, event.time)
-        baseline = self._baseline(event, remembered, record, pushed, scan)
+        baseline = self._baseline(event, remembered, record, scan)
+        record = record._replace(successors=record.successors | baseline.link.successors)
         comparison = self._compare(scan, baseline, event.time)
-        pushed = pushed.with_findings(known.finding for known in comparison.open())
         # An inventory is not overdue on its first day, even if its event is old.
-        judged = self._judge(comparison, image, record, pushed, event.time if baseline.inventory else self.now)
+        judged = self._judge(comparison, image, record, event.time if baseline.inventory else self.now)
 
         # Decide whether it is reported.
         reason = reason_of_scan(judged, baseline.reported_at, self.settings, self.now, inventory=baseline.inventory)
@@ -272,7 +271,6 @@ class ImageProcessor:
             if not baseline.first and not event.tags:
                 # The tags of an index may have moved since.
                 record = _with_details(record, self.details.read(image, event.tags))
-                pushed = pushed._replace(tags=record.all_tags, platform=record.platform)
             report = findings_report(image, event.time, record, reason, judged)
             report = report._replace(first_scan=baseline.first, predecessor=baseline.predecessor, failure=scan.shorter)
 
@@ -280,6 +278,7 @@ class ImageProcessor:
         record = _updated(record, judged, baseline, scan)
         encoded = encode_findings(judged.to_remember.findings)
         changed = encoded != remembered.findings
+        is_pushed = changed or baseline.first or bool(set(record.tags) - set(before.tags))
         if event.is_look and not changed and not report:
             return Outcome()
         outcome = self._remember(
@@ -288,7 +287,7 @@ class ImageProcessor:
             record._replace(reported_at=self.now if reason else baseline.reported_at),
             run,
             findings=encoded if changed else None,
-            pushed=pushed if changed or baseline.first or set(record.tags) - set(before.tags) else None,
+            pushed=_pushed(image, record, event.time, comparison.open()) if is_pushed else None,
             replaced=baseline.link.replaced,
             report=report,
         )
@@ -308,10 +307,7 @@ class ImageProcessor:
         record = remembered.record
         if record.findings_format != FINDINGS_FORMAT:
             return Outcome(repeated=True)
-        pushed = _pushed(image, record, self.now)
-        known = decode_findings(remembered.findings)
-        pushed = pushed.with_findings(found.finding for found in known if not found.gone_at)
-        judged = self._judge(unchanged(known), image, record, pushed, self.now)
+        judged = self._judge(unchanged(decode_findings(remembered.findings)), image, record, self.now)
         reason = reason_without_scan(judged, self.settings)
         if not reason and not record.newly_overdue(self.now):
             # It was reported in the meantime, or the image is gone or superseded.
@@ -347,9 +343,7 @@ class ImageProcessor:
             return record
         return _with_details(record, self.details.read(event.image, event.tags))
 
-    def _baseline(
-        self, event: ScanEvent, remembered: Remembered, record: ImageRecord, pushed: PushedImage, scan: CompleteScan
-    ) -> _Baseline:
+    def _baseline(self, event: ScanEvent, remembered: Remembered, record: ImageRecord, scan: CompleteScan) -> _Baseline:
         """Return what a scan is compared with."""
         before = remembered.record
         if is_comparable(before):
@@ -360,8 +354,9 @@ class ImageProcessor:
             # It was scanned by a release that identified findings in another way, or it existed before memory did.
             return _Baseline(inventory=True)
         self._wait_for_index(event, record, scan)
-        found = merge(scan.findings, Identities(scan.findings, (), ()))
-        link = find_link(event.image, pushed.with_findings(found.values()), self.memory, self.table, self.ecr)
+        merged = merge(scan.findings, Identities(scan.findings, (), ()))
+        pushed = _pushed(event.image, record, event.time).with_findings(merged.values())
+        link = find_link(event.image, pushed, self.memory, self.table, self.ecr)
         known = _Baseline(link.findings, Absence.OF_SUCCESSOR, reported_at=link.record.reported_at, link=link)
         return _of_other_scanner(known) if scan.is_other_scanner(link.scanner) else known
 
@@ -379,14 +374,12 @@ class ImageProcessor:
         since = self.memory.known_since(image, self.now)
         return pushed_at is not None and pushed_at < since - _NEWS_BEFORE_KNOWN
 
-    def _judge(
-        self, comparison: Comparison, image: ImageId, record: ImageRecord, pushed: PushedImage, now: datetime
-    ) -> Judged:
+    def _judge(self, comparison: Comparison, image: ImageId, record: ImageRecord, now: datetime) -> Judged:
         """Judge what changed. Nothing is newly overdue if another image has replaced this one and has its deadlines."""
         judged = judge(comparison, self.rules, image.repository, self.settings, now)
-        return judged._replace(superseded=bool(judged.newly_overdue) and self._is_superseded(image, record, pushed))
+        return judged._replace(superseded=bool(judged.newly_overdue) and self._is_superseded(image, record, comparison))
 
-    def _is_superseded(self, image: ImageId, record: ImageRecord, pushed: PushedImage) -> bool:
+    def _is_superseded(self, image: ImageId, record: ImageRecord, comparison: Comparison) -> bool:
         if not record.pushed_at:
             return False
         # What replaced a successor that is gone has replaced this image as well: the list grows while it is read.
@@ -397,6 +390,7 @@ class ImageProcessor:
                 return True
             successors += sorted(self.memory.read(successor).record.successors - set(successors))
         # An image that was scanned after its successor is not linked.
+        pushed = _pushed(image, record, self.now, comparison.open())
         others = replaced_by(pushed, pushed_images(self.table, image))
         return any(self.details.exists(image._replace(digest=digest)) for digest in others)
 
@@ -405,7 +399,8 @@ class ImageProcessor:
         record = _with_tags_of(event, before)
         record = record._replace(event_at=event.time, failed=True, failure=failure, unsupported=scan.unsupported)
         if before.failed and before.failure == failure:
-            return self._remember(image, event.time, record, run)
+            pushed = _pushed(image, record, event.time)
+            return self._remember(image, event.time, record, run, pushed=None if before.scanned_at else pushed)
         details = ImageDetails(event.tags or before.tags, before.platform)
         own = image.registry == self.own
         if own and not (before.pushed_at and event.tags):
@@ -498,10 +493,13 @@ def _of_other_scanner(known: _Baseline) -> _Baseline:
     return known._replace(inventory=True, absence=Absence.OF_OTHER_SCANNER)
 
 
-def _pushed(image: ImageId, record: ImageRecord, at: datetime) -> PushedImage:
+def _pushed(
+    image: ImageId, record: ImageRecord, at: datetime, found: Iterable[KnownFinding] | None = None
+) -> PushedImage:
     """Return an image among those of its repository, with all tags that it is known to have had."""
     pushed_at = (record.pushed_at or at).replace(microsecond=0)
-    return PushedImage(image.digest, pushed_at, record.all_tags, record.platform, successors=record.successors)
+    pushed = PushedImage(image.digest, pushed_at, record.all_tags, record.platform, successors=record.successors)
+    return pushed if found is None else pushed.with_findings(known.finding for known in found)
 
 
 def _with_tags_of(event: ScanEvent, before: ImageRecord) -> ImageRecord:

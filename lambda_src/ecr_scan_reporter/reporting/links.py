@@ -11,7 +11,7 @@ from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord, Remembered
 from ecr_scan_reporter.memory.pushes import PushedImage, pushed_images
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.reporting.comparison.changes import KnownFinding
-from ecr_scan_reporter.reporting.comparison.lineage import candidates, siblings
+from ecr_scan_reporter.reporting.comparison.lineage import candidates, inherited_successors, siblings
 from ecr_scan_reporter.reporting.reports.encoding import FINDINGS_FORMAT, decode_findings
 
 
@@ -24,6 +24,7 @@ class Link(NamedTuple):
         findings: of the predecessor.
         scanner: that listed these findings.
         replaced: the predecessor and its other platforms.
+        successors: the digests of images that replace it already, as they replaced other platforms of it.
         known_here: the findings of an image that is alike, if it replaces none.
     """
 
@@ -32,6 +33,7 @@ class Link(NamedTuple):
     findings: Sequence[KnownFinding] = ()
     scanner: str = ""
     replaced: tuple[PushedImage, ...] = ()
+    successors: frozenset[str] = frozenset()
     known_here: Sequence[KnownFinding] = ()
 
 
@@ -54,6 +56,13 @@ def find_link(image: ImageId, pushed: PushedImage, memory: ImageMemory, table: T
         AwsError: DynamoDB or ECR rejected a call.
     """
     others = pushed_images(table, image)
+    link = _find(image, pushed, others, memory, ecr)
+    return link._replace(successors=inherited_successors(pushed, others))
+
+
+def _find(
+    image: ImageId, pushed: PushedImage, others: Sequence[PushedImage], memory: ImageMemory, ecr: EcrRegistry
+) -> Link:
     found = candidates(pushed, others)
     wanted = {image._replace(digest=other.digest): None for other in (found.replaced, *found.alike) if other}
     remembered = memory.read_many(wanted) if wanted else {}

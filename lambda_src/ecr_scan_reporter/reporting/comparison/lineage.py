@@ -86,6 +86,13 @@ def siblings(image: PushedImage, others: Iterable[PushedImage]) -> list[str]:
     return [other.digest for other in others if _are_siblings(image, other)]
 
 
+def inherited_successors(image: PushedImage, others: Sequence[PushedImage]) -> frozenset[str]:
+    """Return the digests of later images that have replaced the other platforms of an image before its own scan."""
+    own = set(siblings(image, others))
+    replaced = frozenset[str]().union(*(other.successors for other in others if other.digest in own))
+    return frozenset(other.digest for other in others if other.digest in replaced - own and _is_earlier(image, other))
+
+
 def _are_siblings(image: PushedImage, other: PushedImage) -> bool:
     if not image.platform or not other.platform or _platforms_agree(image, other):
         return False
