@@ -443,7 +443,10 @@ class ImageProcessor:
             report = self._unread_report(event, record, scan, counts)
         if before.scanned_at is None:
             record = record._replace(counts=counts, listed=counts)
-        return self._remember(image, event.time, record, run, report=report)
+        # An image of which nobody knows when it was pushed waits for its first scan to be complete, or to fail.
+        is_pushed = before.pushed_at and not before.scanned_at
+        pushed = _pushed(image, record, event.time) if is_pushed else None
+        return self._remember(image, event.time, record, run, pushed=pushed, report=report)
 
     def _unread_report(
         self, event: ScanEvent, record: ImageRecord, scan: UnreadScan, counts: Mapping[str, int]

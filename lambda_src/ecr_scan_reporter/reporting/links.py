@@ -11,7 +11,7 @@ from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord, Remembered
 from ecr_scan_reporter.memory.pushes import PushedImage, pushed_images
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.reporting.comparison.changes import KnownFinding
-from ecr_scan_reporter.reporting.comparison.lineage import candidates, inherited_successors, siblings
+from ecr_scan_reporter.reporting.comparison.lineage import candidates, inherited_successors, is_earlier, siblings
 from ecr_scan_reporter.reporting.reports.encoding import FINDINGS_FORMAT, decode_findings
 
 
@@ -67,7 +67,7 @@ def _find(
     wanted = {image._replace(digest=other.digest): None for other in (found.replaced, *found.alike) if other}
     remembered = memory.read_many(wanted) if wanted else {}
     if found.replaced:
-        return _to(image, found.replaced, remembered, others)
+        return _to(pushed, found.replaced, image, remembered, others)
     for alike in found.alike:
         known = remembered[image._replace(digest=alike.digest)]
         if not is_comparable(known.record):
@@ -76,18 +76,22 @@ def _find(
         with suppress(ImageNotFoundError, RepositoryNotFoundError):
             tags = ecr.image(image.repository, alike.digest).tags
             if set(tags) - set(alike.tags) and candidates(pushed, [alike._replace(tags=tags)]).replaced:
-                return _to(image, alike, remembered, others)
+                return _to(pushed, alike, image, remembered, others)
         return Link(known_here=decode_findings(known.findings))
     return Link()
 
 
 def _to(
-    image: ImageId, replaced: PushedImage, remembered: Mapping[ImageId, Remembered], others: Sequence[PushedImage]
+    pushed: PushedImage,
+    replaced: PushedImage,
+    image: ImageId,
+    remembered: Mapping[ImageId, Remembered],
+    others: Sequence[PushedImage],
 ) -> Link:
-    own = set(siblings(replaced, others)) - {image.digest}
     predecessor = image._replace(digest=replaced.digest)
     record, findings, _ = remembered[predecessor]
-    link = Link(predecessor, record, replaced=(replaced, *(other for other in others if other.digest in own)))
+    own = {replaced.digest, *siblings(replaced, others)}
+    link = Link(predecessor, record, replaced=tuple(o for o in others if o.digest in own and is_earlier(o, pushed)))
     if not is_comparable(record):
         return link
     return link._replace(findings=decode_findings(findings), scanner=record.scanner)

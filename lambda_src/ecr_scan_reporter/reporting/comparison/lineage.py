@@ -42,7 +42,7 @@ def candidates(image: PushedImage, others: Iterable[PushedImage]) -> Candidates:
     others = list(others)
     same = [other for other in others if _share_most(image, other)]
     alike = tuple(nlargest(_ALIKE_CANDIDATES, same, key=lambda other: (_likeness(image, other), *_order(other))))
-    fitting = [other for other in others if _is_earlier(other, image) and _platforms_agree(image, other)]
+    fitting = [other for other in others if is_earlier(other, image) and _platforms_agree(image, other)]
     if image.findings is not None:
         fitting = [other for other in fitting if other.findings is not None]
     if same_tag := [other for other in fitting if _share_tag(image, other)]:
@@ -61,7 +61,7 @@ def replaced_by(image: PushedImage, others: Iterable[PushedImage]) -> tuple[str,
     At an installation, the images of a repository are scanned in any order.
     """
     others = list(others)
-    later = [other for other in others if _is_earlier(image, other)]
+    later = [other for other in others if is_earlier(image, other)]
     fitting = [other for other in later if _platforms_agree(image, other)]
     if same_tag := [other for other in fitting if _share_tag(image, other)]:
         return (min(same_tag, key=_order).digest,)
@@ -90,7 +90,12 @@ def inherited_successors(image: PushedImage, others: Sequence[PushedImage]) -> f
     """Return the digests of later images that have replaced the other platforms of an image before its own scan."""
     own = set(siblings(image, others))
     replaced = frozenset[str]().union(*(other.successors for other in others if other.digest in own))
-    return frozenset(other.digest for other in others if other.digest in replaced - own and _is_earlier(image, other))
+    return frozenset(other.digest for other in others if other.digest in replaced - own and is_earlier(image, other))
+
+
+def is_earlier(image: PushedImage, other: PushedImage) -> bool:
+    """Return whether an image was pushed before another one."""
+    return (image.pushed_at, image.digest) < (other.pushed_at, other.digest)
 
 
 def _are_siblings(image: PushedImage, other: PushedImage) -> bool:
@@ -103,10 +108,6 @@ def _are_siblings(image: PushedImage, other: PushedImage) -> bool:
 
 def _order(image: PushedImage) -> tuple[object, ...]:
     return image.pushed_at, image.digest
-
-
-def _is_earlier(image: PushedImage, other: PushedImage) -> bool:
-    return (image.pushed_at, image.digest) < (other.pushed_at, other.digest)
 
 
 def _platforms_agree(image: PushedImage, other: PushedImage) -> bool:
