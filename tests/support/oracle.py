@@ -135,7 +135,7 @@ class Oracle:
         first, scan = image.scanned_at is None, _fold(result.entries)
         inventory = first and self._is_inventory(image)
         baseline, other = self._baseline(image, set(scan), inventory)
-        if baseline == "predecessor":
+        if other is not image:
             image.reported_at = other.reported_at
         before = other.open() if baseline == "alike" else other.findings
         open_before = 0 if baseline == "alike" else len(other.open())

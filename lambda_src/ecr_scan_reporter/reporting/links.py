@@ -20,7 +20,7 @@ class Link(NamedTuple):
 
     Args:
         predecessor: the image that it replaces; None if it replaces none.
-        record: of the predecessor.
+        record: of the predecessor, or of the image that is alike.
         findings: of the predecessor.
         scanner: that listed these findings.
         replaced: the predecessor and its other platforms.
@@ -77,7 +77,7 @@ def _find(
             tags = ecr.image(image.repository, alike.digest).tags
             if set(tags) - set(alike.tags) and candidates(pushed, [alike._replace(tags=tags)]).replaced:
                 return _to(pushed, alike, image, remembered, others)
-        return Link(known_here=decode_findings(known.findings))
+        return Link(record=known.record, known_here=decode_findings(known.findings))
     return Link()
 
 
