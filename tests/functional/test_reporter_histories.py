@@ -44,6 +44,9 @@ class HttpWorld(World):
         self.inbox, self.deps = inbox, reporter.dependencies()
 
     def process(self, event: Mapping[str, Any], copies: int = 1) -> None:
+        if "detail" in event:
+            # Its findings are those of enhanced scanning, and a switch of the scanner would be an inventory.
+            event = {**event, "detail-type": "Inspector2 Scan", "source": "aws.inspector2"}
         for receives in range(1, 4):
             records = sqs_records(*[event] * copies, receives=receives)
             response = report_batch(records, self.deps, Deadline(300), self.now)

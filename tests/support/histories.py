@@ -98,7 +98,8 @@ class RawEntry:
             number = _SHARED
             id_, *aliases = f"GHSA-{_SHARED}", *(f"CVE-{other}" for other in _SHARED_BY)
         package, versions = _PACKAGES[app][self.package]
-        entry = Entry((number, package), versions[self.version], self.severity, self.fix, self.exploit)
+        about = _SHARED_BY if number == _SHARED else ()
+        entry = Entry((number, package), versions[self.version], self.severity, self.fix, self.exploit, about)
         return Listed(entry, id_, tuple(aliases))
 
 

@@ -17,8 +17,8 @@ from support.oracle_tracks import (
     find_alike,
     find_last_build,
     find_predecessor,
+    is_replaced,
     is_superseded,
-    pushed_later,
 )
 
 ORDER = ("CRITICAL", "HIGH", "MEDIUM", "LOW")
@@ -33,13 +33,14 @@ Baseline = Literal["same", "predecessor", "alike"]
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of a scan; several entries may be of one finding."""
+    """One entry of a scan; several entries may be of one finding. An advisory may be about several vulnerabilities."""
 
     key: Key
     version: str
     severity: str
     fix: bool
     exploit: bool
+    about: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -102,13 +103,18 @@ class Oracle:
             return Verdict()
         self.known_since = self.known_since or now
         unknown, image.event_at = image.event_at is None, at
-        image.tags |= set(tags)
-        if not image.scanned_at:
+        if not image.scanned_at or (result.status == "COMPLETE" and result.completed_at > image.scanned_at):
+            image.tags |= set(tags)
+        if not image.scanned_at and (failed or result.status == "COMPLETE"):
             image.tags |= set(current_tags)
             image.platform = platform
         if result.status == "COMPLETE":
-            return self._complete(image, at, failed, counts, result, now)
-        self._link(image, None)
+            verdict = self._complete(image, at, failed, counts, result, now)
+            if verdict.reason and not tags:
+                # Before an image is named, its index is looked up.
+                image.tags |= set(current_tags)
+                image.platform = platform
+            return verdict
         if failed:
             return self._failed(image, result.reason, unknown)
         return self._unread(image, counts, result)
@@ -120,28 +126,23 @@ class Oracle:
     def _complete(
         self, image: ImageState, at: datetime, failed: bool, counts: Mapping[str, int], result: Result, now: datetime
     ) -> Verdict:
-        image.outcome = ""
+        image.outcome, image.known = "", True
         if image.scanned_at and result.completed_at <= image.scanned_at:
             return Verdict()
         # A list that is shorter than its event says nothing about what is absent; the counts of an earlier scan do not
         # matter.
         short = not failed and result.completed_at <= at and len(result.entries) < sum(counts.values())
         first, scan = image.scanned_at is None, _fold(result.entries)
-        if first:
-            self._link(image, set(scan))
         inventory = first and self._is_inventory(image)
-        baseline, other = self._baseline(image, set(scan))
-        if inventory:
-            baseline, other = "same", image
-        elif other is not image:
+        baseline, other = self._baseline(image, set(scan), inventory)
+        if other is not image:
             image.reported_at = other.reported_at
         before = other.open() if baseline == "alike" else other.findings
         open_before = 0 if baseline == "alike" else len(other.open())
         image.findings, words = self._compare(result.entries, before, at, baseline, short)
         image.scanned_at = result.completed_at
         image.counts = Counter(known.severity for known in image.open().values())
-        if first:
-            self._overtake(image)
+        image.listed = Counter(entry.severity for entry in result.entries)
         late = self._newly_overdue(image, at if inventory else now)
         reason = "inventory" if inventory else self._reason(image, words, late, now)
         if reason:
@@ -149,21 +150,24 @@ class Oracle:
         return Verdict(reason, words, open_before)
 
     def _failed(self, image: ImageState, reason: str, unknown: bool) -> Verdict:
-        last = self._last_outcome(image)
-        image.outcome = reason
+        last = image.outcome
+        if last is None and (before := find_last_build(image, self.images)):
+            last = self.images[before].outcome
+        image.outcome, image.known = reason, True
         if unknown and self._is_inventory(image):
             return Verdict("inventory")
         return Verdict("scan_failed" if self.rules.notify_on_failure and last != reason else "")
 
     def _unread(self, image: ImageState, counts: Mapping[str, int], result: Result) -> Verdict:
-        worth = _positive(counts) != _positive(image.counts) and self._over(counts)
+        # What counts is what the last scan listed, entry by entry.
+        worth = _positive(counts) != _positive(image.listed) and self._over(counts)
         never_read = image.scanned_at is None
         if never_read:
-            image.counts = counts
+            image.counts = image.listed = counts
         if result.status == "SCAN_ELIGIBILITY_EXPIRED":
             return Verdict()
         # A scan that was complete came after the one that failed, even if nobody could read its findings.
-        image.outcome = ""
+        image.outcome = None if never_read else ""
         if not worth:
             return Verdict()
         return Verdict("inventory" if never_read and self._is_inventory(image) else "findings_not_read")
@@ -172,36 +176,15 @@ class Oracle:
         assert self.known_since
         return image.pushed_at < self.known_since - timedelta(days=1)
 
-    def _link(self, image: ImageState, findings: set[Key] | None) -> None:
-        """Find the predecessor, once; by what is in the image as soon as a scan has told that."""
-        if not image.scanned_at and not image.predecessor:
-            image.predecessor = find_predecessor(image, self.images, findings)
-            self._overtake(image)
-
-    def _overtake(self, image: ImageState) -> None:
-        """Find the later images that would have replaced this one, had it been scanned before them."""
-        for other in pushed_later(image, self.images):
-            findings = set(other.open()) if other.scanned_at else None
-            if find_predecessor(other, self.images, findings) == image.digest:
-                other.overtook.add(image.digest)
-
-    def _baseline(self, image: ImageState, findings: set[Key]) -> tuple[Baseline, ImageState]:
-        if image.scanned_at:
+    def _baseline(self, image: ImageState, findings: set[Key], inventory: bool) -> tuple[Baseline, ImageState]:
+        """Return what a scan is compared with; the predecessor is found by the first complete one, once."""
+        if image.scanned_at or inventory:
             return "same", image
-        other = image
-        while other.predecessor:
-            other = self.images[other.predecessor]
-            if other.scanned_at:
-                return "predecessor", other
+        image.predecessor = find_predecessor(image, self.images, findings)
+        if image.predecessor:
+            return "predecessor", self.images[image.predecessor]
         alike = find_alike(image, self.images, findings)
         return ("alike", self.images[alike]) if alike else ("same", image)
-
-    def _last_outcome(self, image: ImageState) -> str | None:
-        """Return the outcome of the application's last scan: that of this digest, or of the images before."""
-        if image.outcome is not None:
-            return image.outcome
-        before = image.predecessor or find_last_build(image, self.images)
-        return self._last_outcome(self.images[before]) if before else None
 
     def _compare(
         self, entries: Sequence[Entry], before: Mapping[Key, Known], at: datetime, baseline: Baseline, short: bool
@@ -218,7 +201,12 @@ class Oracle:
                 words[key] = "back" if known.gone_at else "known_here" if baseline == "alike" else word
             elif baseline != "alike":
                 copy = after[key] = Known(**vars(known))
-                if not known.gone_at:
+                advisories = [entry for entry in entries if entry.key[1] == key[1] and key[0] in entry.about]
+                if advisories and not known.gone_at:
+                    # An advisory is about it.
+                    words[key], copy.absent_since = "still_open", None
+                    copy.versions = frozenset(entry.version for entry in advisories)
+                elif not known.gone_at:
                     same_version = any((key[1], version) in installed for version in known.versions)
                     fixed = baseline == "predecessor" and not same_version
                     words[key] = "still_open" if short else _absent(copy, at, fixed)
@@ -271,7 +259,13 @@ class Oracle:
         if late:
             return "overdue"
         gone = [key for key, word in words.items() if word in GONE]
-        if self.rules.notify_on_fixed and any(image.findings[key].severity in self.rules.thresholds for key in gone):
+        # If another image has replaced this one, it says what is fixed.
+        told = not is_replaced(image, self.images)
+        if (
+            told
+            and self.rules.notify_on_fixed
+            and any(image.findings[key].severity in self.rules.thresholds for key in gone)
+        ):
             return "fixed"
         return ""
 

@@ -42,8 +42,8 @@ class ImageState:
     """An image as it is known.
 
     `build` names the index that it is a platform of, or the image itself. `tags` has every tag that it was seen with.
-    `outcome` is the reason of its last scan if that failed, "" if it did not, None if there was none. `overtook` has
-    the images that it would have replaced, but for their first scans, which came later than its own.
+    `outcome` is the reason of its last scan if that failed, "" if it was complete, None if nobody knows. `known` is
+    whether any of its scans failed or was complete.
     """
 
     digest: str
@@ -52,11 +52,12 @@ class ImageState:
     platform: str = ""
     tags: set[str] = field(default_factory=set)
     predecessor: str = ""
-    overtook: set[str] = field(default_factory=set)
+    known: bool = False
     event_at: datetime | None = None
     scanned_at: datetime | None = None
     outcome: str | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
+    listed: Mapping[str, int] = field(default_factory=dict)
     reported_at: datetime | None = None
     findings: dict[Key, Known] = field(default_factory=dict)
 
@@ -67,56 +68,107 @@ class ImageState:
 Images = Mapping[str, ImageState]
 
 
-def find_predecessor(image: ImageState, images: Images, findings: set[Key] | None) -> str:
+def find_predecessor(image: ImageState, images: Images, findings: set[Key]) -> str:
     """Return the digest of the image that this one replaces, "" if there is none.
+
+    Only an image with a complete scan can be replaced: otherwise there is nothing to compare with.
 
     Args:
         image: the one that replaces it.
         images: of the repository.
-        findings: of the image; None if no scan has told them, so that nothing can be alike.
+        findings: of the image.
     """
-    # The platforms of an index are pushed one after the other, but none replaces another.
-    candidates = [other for other in earlier(image, images) if other.build != image.build]
-    found = _by_tag(image, candidates) or _by_version(image, candidates, images)
-    if not found and findings is not None:
-        found = _by_likeness(image, candidates, images, findings)
-    return found
+    candidates = [other for other in _earlier_builds(image, images) if other.scanned_at]
+    return (
+        _by_tag(image, candidates)
+        or _by_version(image, candidates, images)
+        or _by_likeness(image, candidates, images, findings)
+    )
 
 
 def find_alike(image: ImageState, images: Images, findings: set[Key]) -> str:
-    """Return the digest of the image with most of the same findings, "" if none has more than half of all of them."""
-    others = earlier(image, images)
-    shares = {other.digest: jaccard(findings, set(other.open())) for other in others}
-    most = max(shares.values(), default=Fraction(0))
-    return _preferred(image, [o for o in others if shares[o.digest] == most]) if most > Fraction(1, 2) else ""
+    """Return the most alike of the images that share most of the findings of both, "" if there is none.
+
+    It may have been pushed later: what is known of it is no news.
+    """
+    others = [other for other in _considered(images) if other is not image and _share_most(findings, set(other.open()))]
+    likeness = {other.digest: _likeness(findings, set(other.open())) for other in others}
+    return max(others, key=lambda other: (likeness[other.digest], _push_order(other))).digest if others else ""
 
 
 def find_last_build(image: ImageState, images: Images) -> str:
-    """Return the newest image of a family that is not numbered, for an image whose findings no scan has told."""
-    candidates = [other for other in earlier(image, images) if other.build != image.build]
-    for tag in sorted(image.tags):
-        if not _is_numbered(tag, images):
-            family = [o for o in candidates if _has_family(o, tag) and not _is_replaced(o, image, images)]
-            if family:
-                return _preferred(image, family)
-    return ""
+    """Return the image that was scanned last of the same application, "" if there is none; for one whose scan failed.
+
+    Its scan may have failed as well. Nothing tells what is in this image, so it is the newest of a tag family.
+    """
+    candidates = _earlier_builds(image, images)
+    if found := _by_tag(image, candidates) or _by_version(image, candidates, images):
+        return found
+    family = [
+        other
+        for tag in image.tags
+        if not _is_numbered(tag, images)
+        for other in candidates
+        if _has_family(other, tag) and not _is_replaced(other, image, images)
+    ]
+    return _preferred(image, family) if family else ""
 
 
 def is_superseded(image: ImageState, images: Images) -> bool:
-    """Return whether another image replaced this one, or another platform of it."""
+    """Return whether another image replaced this one, or another platform of it.
+
+    An image that was scanned after its successor has no link. Neither has one that was there before memory was.
+    """
+    return bool(_successors(image, images)) or _is_overtaken(image, images)
+
+
+def is_replaced(image: ImageState, images: Images) -> bool:
+    """Return whether there is a link to this image, or to another platform of it."""
     return bool(_successors(image, images))
 
 
-def earlier(image: ImageState, images: Images) -> list[ImageState]:
-    """Return the images that were pushed before, as far as they were seen and are not too many."""
-    seen = sorted((other for other in images.values() if other.event_at), key=_push_order)
-    return [other for other in seen[-_CONSIDERED:] if _push_order(other) < _push_order(image)]
+def _is_overtaken(image: ImageState, images: Images) -> bool:
+    """Return whether an image that was pushed later has its tag, a higher version, or is another of such builds."""
+    later = [
+        other for other in _considered(images) if _push_order(image) < _push_order(other) and other.build != image.build
+    ]
+    fitting = [other for other in later if _platforms_agree(image, other)]
+    if any(other.tags & image.tags for other in fitting):
+        return True
+    found = set(image.open())
+    for tag in image.tags:
+        if _is_numbered(tag, images):
+            # A build that no longer has this platform as well.
+            tags = (other_tag for other in later for other_tag in other.tags)
+            if any(same_family(tag, other_tag) and version(other_tag) > version(tag) for other_tag in tags):
+                return True
+            continue
+        for other in fitting:
+            theirs = set(other.open())
+            alike = _share_most(found, theirs) if is_bare(tag) else _likeness(found, theirs) > 0
+            if _has_family(other, tag) and alike:
+                return True
+    return False
 
 
-def pushed_later(image: ImageState, images: Images) -> list[ImageState]:
-    """Return the images of other builds that were pushed later, as far as they were seen."""
-    others = [other for other in images.values() if other.event_at and other.build != image.build]
-    return [other for other in others if _push_order(image) < _push_order(other)]
+def _considered(images: Images) -> list[ImageState]:
+    """Return the images that were pushed last, as far as a scan of theirs failed or was complete."""
+    return sorted((other for other in images.values() if other.known), key=_push_order)[-_CONSIDERED:]
+
+
+def _earlier_builds(image: ImageState, images: Images) -> list[ImageState]:
+    """Return the images that were pushed before, of the same platform as far as that is known.
+
+    The platforms of an index are pushed one after the other, but none replaces another.
+    """
+    before = [other for other in _considered(images) if _push_order(other) < _push_order(image)]
+    return [other for other in before if other.build != image.build and _platforms_agree(image, other)]
+
+
+def _platforms_agree(image: ImageState, other: ImageState) -> bool:
+    """Return whether two images may be of one platform: a plain manifest may be of any, and arm64/v8 is arm64."""
+    mine, its = (platform.removesuffix("/v8") for platform in (image.platform, other.platform))
+    return "" in (mine, its) or mine == its
 
 
 def _by_tag(image: ImageState, candidates: Sequence[ImageState]) -> str:
@@ -171,12 +223,15 @@ def jaccard(mine: set[T], theirs: set[T]) -> Fraction:
     return Fraction(len(mine & theirs), len(mine | theirs) or 1)
 
 
-def _preferred(image: ImageState, candidates: Iterable[ImageState]) -> str:
-    """Return the same platform, then linux/amd64, then the newest; a plain manifest may be of any platform."""
+def _share_most(mine: set[Key], theirs: set[Key]) -> bool:
+    return len(mine & theirs) * 2 > max(len(mine), len(theirs))
 
-    def rank(other: ImageState) -> tuple[bool, bool, tuple[datetime, str]]:
-        same = other.platform == image.platform or "" in (other.platform, image.platform)
-        return same, other.platform in ("linux/amd64", ""), _push_order(other)
+
+def _preferred(image: ImageState, candidates: Iterable[ImageState]) -> str:
+    """Return the newest; for a plain manifest, which may be of any platform, one that is not linux/amd64 comes last."""
+
+    def rank(other: ImageState) -> tuple[bool, tuple[datetime, str]]:
+        return image.platform != "" or other.platform in ("linux/amd64", ""), _push_order(other)
 
     return max(candidates, key=rank).digest
 
@@ -190,7 +245,7 @@ def _successors(image: ImageState, images: Images) -> list[ImageState]:
     platforms = {image.digest} | {
         other.digest for other in images.values() if other.build == image.build and other.tags & image.tags
     }
-    return [other for other in images.values() if platforms & {other.predecessor, *other.overtook}]
+    return [other for other in images.values() if other.predecessor in platforms]
 
 
 def _push_order(image: ImageState) -> tuple[datetime, str]:
@@ -236,6 +291,6 @@ def _has_family(image: ImageState, tag: str) -> bool:
 
 
 def _is_numbered(tag: str, images: Images) -> bool:
-    """Return whether a family has digits only, in every image that was seen."""
-    tags = {tag} | {other for image in images.values() for other in image.tags if same_family(tag, other)}
+    """Return whether a family has digits only, in every image that was scanned."""
+    tags = {tag} | {other for image in _considered(images) for other in image.tags if same_family(tag, other)}
     return all(map(is_number, tags))

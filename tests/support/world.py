@@ -144,6 +144,10 @@ class TableClient:
             for entry in TransactItems:
                 if "Delete" in entry:
                     self._remove(entry["Delete"]["Key"])
+                if "Update" in entry:
+                    item = dict(self._item(entry["Update"]["Key"]) or entry["Update"]["Key"])
+                    _update(item, entry["Update"])
+                    self._store(item)
 
         self._write("TransactWriteItems", effect)
 
@@ -194,16 +198,20 @@ def _condition(text: str, item: Mapping[str, Any], call: Any) -> bool:
 
 
 def _update(item: dict[str, Any], call: Any) -> None:
-    sets, _, adds = call["UpdateExpression"].removeprefix("SET ").partition(" ADD ")
+    sets, _, adds = f" {call['UpdateExpression']}".partition(" ADD ")
+    sets = sets.removeprefix(" SET ")
     names, values = call.get("ExpressionAttributeNames", {}), call["ExpressionAttributeValues"]
-    for part in re.split(r", (?![^(]*\))", sets):
+    for part in re.split(r", (?![^(]*\))", sets) if sets else ():
         match = re.fullmatch(r"(#?\w+) = (?:(:\w+)|if_not_exists\((\w+), (:\w+)\))", part)
         assert match, f"the double does not know the update {part}"
         name = names.get(match[1], match[1])
         item[name] = values[match[2]] if match[2] else item.get(match[3], values[match[4]])
-    if adds:
-        name, value = adds.split(" ")
-        item[name] = {"N": str(int(item.get(name, {"N": "0"})["N"]) + int(values[value]["N"]))}
+    for part in adds.split(", ") if adds else ():
+        name, value = part.split(" ")
+        if "SS" in values[value]:
+            item[name] = {"SS": sorted({*item.get(name, {"SS": []})["SS"], *values[value]["SS"]})}
+        else:
+            item[name] = {"N": str(int(item.get(name, {"N": "0"})["N"]) + int(values[value]["N"]))}
 
 
 @dataclass

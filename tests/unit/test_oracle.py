@@ -166,8 +166,9 @@ def test_known_here() -> None:
     repository = Repository()
     repository.scan("x", "1 a", "2 a", "3 b HIGH", tags="main")
     verdict = repository.scan("y", "1 a", "2 a fix", "4 b LOW", tags="feature-login")
-    # 2 of 4 is not more than half.
-    assert (set(verdict.words.values()), verdict.reason) == ({"new"}, "news")
+    # 2 of 3 is more than half of each.
+    assert (verdict.words[1, "a"], verdict.words[4, "b"], verdict.reason) == ("known_here", "new", "news")
+    assert repository.words("u", "1 a", "5 c", tags="feature-search") == "1 new, 5 new"
     branch = repository.words("z", "1 a", "2 a fix", "3 b CRITICAL", tags="feature-billing")
     # Nothing of what is known there is news, and nothing is fixed.
     assert branch == "1 known_here, 2 known_here, 3 known_here"
@@ -181,9 +182,10 @@ def test_known_here() -> None:
 
 def test_what_is_gone_where_it_was_found_is_new() -> None:
     repository = Repository()
-    repository.scan("x", "1 a", "9 b")
-    repository.scan("y", "1 a", "2 a")
-    assert repository.words("z", "1 a", "2 a", "9 b", tags="feature-login") == "1 known_here, 2 known_here, 9 new"
+    repository.scan("x", "1 a", "9 a")
+    assert repository.words("y", "1 a 1.1", "2 a 1.1") == "1 still_open, 2 new, 9 fixed"
+    # It was found in the newest of those that are equally alike.
+    assert repository.words("z", "1 a", "2 a", "9 a", tags="feature-login") == "1 known_here, 2 known_here, 9 new"
 
 
 def test_what_is_known_here_is_no_news() -> None:
@@ -200,9 +202,9 @@ def test_predecessor_that_was_never_completely_scanned() -> None:
     repository.scan("x", "1 a")
     repository.scan("f", failed="No space.")
     repository.scan("u", "1 a", status="IN_PROGRESS")
-    assert repository.oracle.images["u"].predecessor == "f"
+    # There is nothing to compare with.
     assert repository.words("y", "1 a") == "1 still_open"
-    assert repository.oracle.images["y"].predecessor == "u"
+    assert repository.oracle.images["y"].predecessor == "x"
 
 
 def test_link_once_found_stays() -> None:
@@ -216,14 +218,14 @@ def test_link_once_found_stays() -> None:
     assert predecessors == {"x": "", "y": "x", "z": "x"}
 
 
-def test_link_that_was_found_with_a_failed_scan_stays() -> None:
+def test_link_is_found_with_the_first_complete_scan() -> None:
     repository = Repository()
     repository.scan("x", "1 a")
     repository.oracle.push("late", repository.now + HOUR)
     repository.scan("y", failed="No space.")
     repository.scan("late", "1 a")
     repository.scan("y", "1 a")
-    assert repository.oracle.images["y"].predecessor == "x"
+    assert repository.oracle.images["y"].predecessor == "late"
 
 
 def test_event_tags_count_even_if_they_have_moved_on() -> None:
@@ -262,11 +264,13 @@ def test_inventory() -> None:
     assert repository.scan("older", failed="No space.", tags="1.0", pushed=50 * HOUR).reason == "inventory"
     assert repository.scan("sibling", failed="No space.", tags="1.0", pushed=72.5 * HOUR).reason == "inventory"
     assert repository.scan("sibling", failed="No space.", tags="1.0").reason == ""
-    # It is not compared, whatever predecessor it has.
-    verdict = repository.scan("middle", "1 a", pushed=120.5 * HOUR, tags="main")
+    assert repository.scan("sibling", "1 a", tags="1.0").reason == "inventory"
+    # It is compared with nothing, whatever tags it has.
+    verdict = repository.scan("middle", "1 a", pushed=144.5 * HOUR, tags="main")
     assert (verdict.reason, verdict.words) == ("inventory", {(1, "a"): "new"})
+    assert repository.oracle.images["middle"].predecessor == ""
     # At most a day before: news.
-    assert repository.scan("new", "1 a", "2 a", tags="1.1", pushed=138 * HOUR).reason == "news"
+    assert repository.scan("new", "1 a", "2 a", tags="1.1", pushed=160 * HOUR).reason == "news"
     assert repository.oracle.images["new"].predecessor == "sibling"
 
 

@@ -13,6 +13,7 @@ from support.oracle_tracks import (
     find_last_build,
     find_predecessor,
     is_bare,
+    is_replaced,
     is_superseded,
     same_family,
     version,
@@ -46,16 +47,16 @@ def repository(*pushed: Pushed) -> dict[str, ImageState]:
         at = START + timedelta(days=day)
         known = {key: Known(at, "HIGH", "HIGH", False, False, frozenset()) for key in keys(found)}
         image = ImageState(name, at, build or name, platform, set(tags.split()), replaces, event_at=at, findings=known)
-        image.scanned_at = at if scanned else None
+        image.scanned_at, image.known = at if scanned else None, True
         images[name] = image
     return images
 
 
 def predecessor(*pushed: Pushed) -> str:
-    """Return what the last image of a table replaces."""
+    """Return what the last image of a table replaces, or what its scan would be compared with that failed."""
     images = repository(*pushed)
     last = images[pushed[-1].name]
-    return find_predecessor(last, images, set(last.findings) if last.scanned_at else None)
+    return find_predecessor(last, images, set(last.findings)) if last.scanned_at else find_last_build(last, images)
 
 
 @pytest.mark.parametrize(
@@ -113,12 +114,13 @@ def test_numbers_and_bare_hashes() -> None:
         # Most shared tags, then the newest.
         ([Pushed("a", 1, "x main"), Pushed("b", 2, "main"), Pushed("y", 3, "x main")], "a"),
         ([Pushed("a", 1, "main"), Pushed("b", 2, "main"), Pushed("y", 3, "main")], "b"),
-        # An image that nobody could scan, too.
+        # Only one that was completely scanned, unless nobody could scan the next one, either.
+        ([Pushed("a", 1, "main", scanned=False), Pushed("y", 3, "main")], ""),
         ([Pushed("a", 1, "main", scanned=False), Pushed("y", 3, "main", scanned=False)], "a"),
         # Only images that were pushed before: by time, then by digest.
         ([Pushed("a", 4, "main"), Pushed("y", 3, "main")], ""),
         ([Pushed("a", 3, "main"), Pushed("z", 3, "main"), Pushed("y", 3, "main")], "a"),
-        # The same platform, then linux/amd64, then the newest.
+        # The same platform; for a plain manifest, linux/amd64; then the newest.
         (
             [
                 Pushed("a", 1, "main", platform=ARM),
@@ -133,12 +135,22 @@ def test_numbers_and_bare_hashes() -> None:
                 Pushed("b", 2, "main", platform=ARM),
                 Pushed("y", 3, "main", platform="linux/s390x"),
             ],
-            "a",
+            "",
         ),
+        ([Pushed("a", 1, "main", platform=ARM), Pushed("y", 3, "main", platform="linux/arm64/v8")], "a"),
         ([Pushed("a", 1, "main", platform=AMD), Pushed("b", 2, "main", platform=ARM), Pushed("y", 3, "main")], "a"),
         # A plain manifest agrees with any platform: from plain manifests to indexes, and back.
         ([Pushed("a", 1, "main", platform=ARM), Pushed("b", 2, "main"), Pushed("y", 3, "main", platform=ARM)], "b"),
         ([Pushed("a", 1, "main", platform=AMD), Pushed("b", 2, "main"), Pushed("y", 3, "main")], "b"),
+        ([Pushed("a", 1, "main"), Pushed("b", 2, "main", platform=AMD), Pushed("y", 3, "main")], "b"),
+        (
+            [
+                Pushed("a", 1, "main"),
+                Pushed("b", 2, "main", platform=ARM),
+                Pushed("y", 3, "main", platform=ARM),
+            ],
+            "b",
+        ),
         # The platforms of one index do not replace each other.
         (
             [
@@ -245,9 +257,8 @@ MAIN = ["main-3f2a9c1", "main-77be01d", "main-c0ffee1", "main-5176135"]
             ],
             "c",
         ),
-        # Not one whose findings no scan has told, and nothing as long as no scan has told one's own.
+        # Not one whose findings no scan has told.
         ([Pushed("a", 1, MAIN[0], "1a"), Pushed("b", 2, MAIN[1], scanned=False), Pushed("y", 3, MAIN[2])], "a"),
-        ([Pushed("a", 1, MAIN[0], "1a"), Pushed("y", 3, MAIN[2], scanned=False)], ""),
         # A branch is another family.
         ([Pushed("a", 1, MAIN[0], "1a"), Pushed("y", 3, "dev-3f2a9c1", "1a")], ""),
         # Nothing but a hash: what shares no finding and no package is another application.
@@ -273,9 +284,10 @@ def test_only_the_last_200_images_are_considered() -> None:
     [
         ("1a 2a 3a", "1a 2a 3a", True),
         ("1a 2a", "1a 2a 3a", True),
-        # Exactly half of all of both.
+        # More than half of each, and exactly half of one.
+        ("1a 2a 3a", "1a 2a 4a", True),
         ("1a", "1a 2a", False),
-        ("1a 2a 3a", "1a 2a 4a", False),
+        ("1a 2a", "1a 2a 3a 4a", False),
         ("1a", "1b", False),
         ("", "", False),
     ],
@@ -307,7 +319,8 @@ def test_last_build_of_an_image_whose_scan_failed() -> None:
         Pushed("w", 3, "1.1", scanned=False),
     )
     assert find_last_build(images["y"], images) == "b"
-    assert find_last_build(images["w"], images) == ""
+    # The version before it failed as well.
+    assert find_last_build(images["w"], images) == "v"
 
 
 def superseded(images: Images) -> list[str]:
@@ -327,6 +340,29 @@ def test_superseded_images() -> None:
         Pushed("h", 7, "3.0"),
     )
     assert superseded(images) == ["a", "d", "e"]
-    # It was scanned after the image that would have taken it.
-    images["c"].overtook.add("g")
-    assert superseded(images) == ["a", "d", "e", "g"]
+
+
+@pytest.mark.parametrize(
+    ("image", "later", "expected"),
+    [
+        (Pushed("a", 1, "latest"), Pushed("b", 2, "latest"), True),
+        (Pushed("a", 1, "latest", platform=AMD), Pushed("b", 2, "latest", platform=ARM), False),
+        (Pushed("a", 1, "1.0"), Pushed("b", 2, "1.1"), True),
+        # That platform is no longer built.
+        (Pushed("a", 1, "1.0", platform=ARM), Pushed("b", 2, "1.1", platform=AMD), True),
+        (Pushed("a", 1, "1.0", platform=AMD, build="i"), Pushed("b", 2, "1.0", platform=ARM, build="i"), False),
+        (Pushed("a", 1, "1.1"), Pushed("b", 2, "1.0"), False),
+        (Pushed("a", 2, "1.0"), Pushed("b", 1, "1.1"), False),
+        (Pushed("a", 1, MAIN[0], "1a 2b"), Pushed("b", 2, MAIN[1], "3a"), True),
+        (Pushed("a", 1, MAIN[0], "1a"), Pushed("b", 2, MAIN[1], "1b"), False),
+        # A bare hash may be of any application.
+        (Pushed("a", 1, HASH[0], "1a 2b"), Pushed("b", 2, HASH[1], "3a"), False),
+        (Pushed("a", 1, HASH[0], "1a 2b"), Pushed("b", 2, HASH[1], "1a 2b 3a"), True),
+    ],
+)
+def test_image_that_was_scanned_after_a_later_one_of_its_application(
+    image: Pushed, later: Pushed, *, expected: bool
+) -> None:
+    images = repository(image, later)
+    assert is_superseded(images["a"], images) is expected
+    assert not is_replaced(images["a"], images)

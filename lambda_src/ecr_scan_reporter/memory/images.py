@@ -22,7 +22,7 @@ from ecr_scan_reporter.memory.items import (
     to_seconds,
     to_time,
 )
-from ecr_scan_reporter.memory.pushes import PushedImage, pushed_item
+from ecr_scan_reporter.memory.pushes import PushedImage, pushed_item, pushed_key
 from ecr_scan_reporter.models.images import ImageId, RegistryId
 from ecr_scan_reporter.models.severities import severity_rank
 
@@ -129,6 +129,7 @@ class ImageRecord(NamedTuple):
         findings_format: the version of the encoding of the remembered findings.
         parts: how many items hold the findings.
         tags: own ones, or those of the index.
+        former_tags: those that it had before.
         platform: such as linux/arm64, if an index names it.
         operating_system: such as ALPINE_LINUX_3_20, if it is known.
         pushed_at: when the image was pushed.
@@ -158,6 +159,7 @@ class ImageRecord(NamedTuple):
     findings_format: int = 0
     parts: int = 0
     tags: tuple[str, ...] = ()
+    former_tags: tuple[str, ...] = ()
     platform: str = ""
     operating_system: str = ""
     pushed_at: datetime | None = None
@@ -171,6 +173,16 @@ class ImageRecord(NamedTuple):
     due_at: datetime | None = None
     overdue: int = 0
     earliest_deadlines: tuple[FindingDeadline, ...] = ()
+
+    @property
+    def all_tags(self) -> tuple[str, ...]:
+        """The tags that the image has or had."""
+        return (*self.tags, *self.former_tags)
+
+    def with_tags(self, tags: tuple[str, ...]) -> "ImageRecord":
+        """Return the record with the tags that the image has now; those that have moved on tell what it replaced."""
+        former = tuple(tag for tag in dict.fromkeys(self.all_tags) if tag not in tags)
+        return self._replace(tags=tags, former_tags=former[:_TAGS])
 
     def newly_overdue(self, now: datetime) -> bool:
         """Return whether a deadline has passed before `now` (aware) that was not yet reported as overdue."""
@@ -304,7 +316,7 @@ class ImageMemory:
         *,
         findings: bytes | None = None,
         pushed: PushedImage | None = None,
-        replaced: Iterable[str] = (),
+        replaced: Iterable[PushedImage] = (),
         outbox: Item | None = None,
     ) -> None:
         """Remember a scan: everything or nothing.
@@ -315,7 +327,7 @@ class ImageMemory:
             now: aware.
             findings: encoded; None if they are the same as before.
             pushed: the image among those of its repository; None if that is known.
-            replaced: the digests of the images that it replaces.
+            replaced: the images that it replaces.
             outbox: the change that waits to be reported.
 
         Raises:
@@ -336,8 +348,11 @@ class ImageMemory:
         if outbox:
             puts.append(Put(outbox))
         # The revision changes, so that no other invocation that has read the image writes it without its successor.
-        successor: Item = {"successors": frozenset({digest}), "revision": 1}
-        additions = [Addition((pk, image_key(other)), successor) for other in replaced]
+        additions = []
+        for other in replaced:
+            successor: dict[str, Value] = {"successors": frozenset({digest})}
+            additions.append(Addition(pushed_key(image, other), successor))
+            additions.append(Addition((pk, image_key(other.digest)), successor | {"revision": 1}))
         self._table.write(puts, obsolete, additions)
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 from zlib import crc32
 
-from ecr_scan_reporter.aws.dynamodb import Item, Table
+from ecr_scan_reporter.aws.dynamodb import Item, Key, Table, Value
 from ecr_scan_reporter.memory.codec import compact_json, decoding, from_item, readable
 from ecr_scan_reporter.memory.items import END, PUSH_LIFETIME, expires, key_part, repository_key, sortable, text
 from ecr_scan_reporter.models.findings import Finding
@@ -27,16 +27,23 @@ class PushedImage(NamedTuple):
         pushed_at: aware, whole seconds.
         tags: its own, or those of its index, when they were last seen.
         platform: such as linux/arm64; "" if it is not known, as of a plain manifest.
-        findings: checksums of its findings, or of some of them if there are many.
+        findings: checksums of its open findings, or of some of them if there are many; None if no scan was complete.
         packages: checksums of the packages with findings.
+        successors: the digests of the images that replace it.
     """
 
     digest: str
     pushed_at: datetime
     tags: tuple[str, ...] = ()
     platform: str = ""
-    findings: frozenset[int] = frozenset()
+    findings: frozenset[int] | None = None
     packages: frozenset[int] = frozenset()
+    successors: frozenset[str] = frozenset()
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether the image may have more findings than those whose checksums are kept."""
+        return self.findings is not None and len(self.findings) == _MAX_FINDINGS
 
     def with_findings(self, findings: Iterable[Finding]) -> "PushedImage":
         """Return the image with the checksums of these findings."""
@@ -62,15 +69,25 @@ def pushed_images(table: Table, image: ImageId) -> list[PushedImage]:
 
 def pushed_item(image: ImageId, pushed: PushedImage, now: datetime) -> Item:
     """Return the item of an image."""
-    return {
-        "pk": repository_key(image.registry, image.repository),
-        "sk": f"PUSHED#{sortable(pushed.pushed_at)}#{key_part(pushed.digest)}",
+    pk, sk = pushed_key(image, pushed)
+    item: dict[str, Value] = {
+        "pk": pk,
+        "sk": sk,
         "tags": compact_json(sorted(pushed.tags)[:_MAX_TAGS]),
         "platform": pushed.platform,
-        "findings": _bytes(pushed.findings),
-        "packages": _bytes(pushed.packages),
         "expires": expires(now, PUSH_LIFETIME),
     }
+    if pushed.findings is not None:
+        item |= {"findings": _bytes(pushed.findings), "packages": _bytes(pushed.packages)}
+    if pushed.successors:
+        item["successors"] = pushed.successors
+    return item
+
+
+def pushed_key(image: ImageId, pushed: PushedImage) -> Key:
+    """Return the key of the item of an image of the repository of `image`."""
+    pk = repository_key(image.registry, image.repository)
+    return pk, f"PUSHED#{sortable(pushed.pushed_at)}#{key_part(pushed.digest)}"
 
 
 def _pushed(item: Item) -> PushedImage:
@@ -81,7 +98,7 @@ def _pushed(item: Item) -> PushedImage:
             item,
             digest=digest,
             pushed_at=datetime.strptime(pushed_at, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC),
-            findings=_numbers(item.get("findings")),
+            findings=_numbers(item["findings"]) if "findings" in item else None,
             packages=_numbers(item.get("packages")),
         )
 

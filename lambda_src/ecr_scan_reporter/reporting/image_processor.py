@@ -24,6 +24,7 @@ from ecr_scan_reporter.reporting.comparison.changes import (
     compare,
     unchanged,
 )
+from ecr_scan_reporter.reporting.comparison.findings import Identities, merge
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
 from ecr_scan_reporter.reporting.comparison.judged import Judged, add_to_ledger, best_updates, count_new, judge
 from ecr_scan_reporter.reporting.comparison.lineage import replaced_by
@@ -254,11 +255,11 @@ class ImageProcessor:
         # Compare it.
         before, image = remembered.record, event.image
         record = self._described(event, before, scan)
-        pushed = _pushed(image, before, record, event.time).with_findings(scan.findings)
-        baseline = self._baseline(event, remembered, record, pushed, scan)
+        baseline = self._baseline(event, remembered, record, scan)
+        record = record._replace(successors=record.successors | baseline.link.successors)
         comparison = self._compare(scan, baseline, event.time)
         # An inventory is not overdue on its first day, even if its event is old.
-        judged = self._judge(comparison, image, record, pushed, event.time if baseline.inventory else self.now)
+        judged = self._judge(comparison, image, record, event.time if baseline.inventory else self.now)
 
         # Decide whether it is reported.
         reason = reason_of_scan(judged, baseline.reported_at, self.settings, self.now, inventory=baseline.inventory)
@@ -276,15 +277,17 @@ class ImageProcessor:
         # Remember it.
         record = _updated(record, judged, baseline, scan)
         encoded = encode_findings(judged.to_remember.findings)
-        if event.is_look and encoded == remembered.findings and not report:
+        changed = encoded != remembered.findings
+        is_pushed = changed or baseline.first or bool(set(record.tags) - set(before.tags))
+        if event.is_look and not changed and not report:
             return Outcome()
         outcome = self._remember(
             image,
             event.time,
             record._replace(reported_at=self.now if reason else baseline.reported_at),
             run,
-            findings=None if encoded == remembered.findings else encoded,
-            pushed=pushed if baseline.first or set(record.tags) - set(before.tags) else None,
+            findings=encoded if changed else None,
+            pushed=_pushed(image, record, event.time, comparison.open()) if is_pushed else None,
             replaced=baseline.link.replaced,
             report=report,
         )
@@ -304,8 +307,7 @@ class ImageProcessor:
         record = remembered.record
         if record.findings_format != FINDINGS_FORMAT:
             return Outcome(repeated=True)
-        pushed = _pushed(image, record, record, self.now)
-        judged = self._judge(unchanged(decode_findings(remembered.findings)), image, record, pushed, self.now)
+        judged = self._judge(unchanged(decode_findings(remembered.findings)), image, record, self.now)
         reason = reason_without_scan(judged, self.settings)
         if not reason and not record.newly_overdue(self.now):
             # It was reported in the meantime, or the image is gone or superseded.
@@ -335,16 +337,13 @@ class ImageProcessor:
             failure="",
             unsupported=False,
             looked_at=self.now if scan.scanner == ENHANCED else None,
-            tags=event.tags or before.tags,
             operating_system=scan.operating_system or before.operating_system,
-        )
+        ).with_tags(event.tags or before.tags)
         if is_comparable(before):
             return record
         return _with_details(record, self.details.read(event.image, event.tags))
 
-    def _baseline(
-        self, event: ScanEvent, remembered: Remembered, record: ImageRecord, pushed: PushedImage, scan: CompleteScan
-    ) -> _Baseline:
+    def _baseline(self, event: ScanEvent, remembered: Remembered, record: ImageRecord, scan: CompleteScan) -> _Baseline:
         """Return what a scan is compared with."""
         before = remembered.record
         if is_comparable(before):
@@ -355,6 +354,8 @@ class ImageProcessor:
             # It was scanned by a release that identified findings in another way, or it existed before memory did.
             return _Baseline(inventory=True)
         self._wait_for_index(event, record, scan)
+        merged = merge(scan.findings, Identities(scan.findings, (), ()))
+        pushed = _pushed(event.image, record, event.time).with_findings(merged.values())
         link = find_link(event.image, pushed, self.memory, self.table, self.ecr)
         known = _Baseline(link.findings, Absence.OF_SUCCESSOR, reported_at=link.record.reported_at, link=link)
         return _of_other_scanner(known) if scan.is_other_scanner(link.scanner) else known
@@ -373,14 +374,12 @@ class ImageProcessor:
         since = self.memory.known_since(image, self.now)
         return pushed_at is not None and pushed_at < since - _NEWS_BEFORE_KNOWN
 
-    def _judge(
-        self, comparison: Comparison, image: ImageId, record: ImageRecord, pushed: PushedImage, now: datetime
-    ) -> Judged:
+    def _judge(self, comparison: Comparison, image: ImageId, record: ImageRecord, now: datetime) -> Judged:
         """Judge what changed. Nothing is newly overdue if another image has replaced this one and has its deadlines."""
         judged = judge(comparison, self.rules, image.repository, self.settings, now)
-        return judged._replace(superseded=bool(judged.newly_overdue) and self._is_superseded(image, record, pushed))
+        return judged._replace(superseded=bool(judged.newly_overdue) and self._is_superseded(image, record, comparison))
 
-    def _is_superseded(self, image: ImageId, record: ImageRecord, pushed: PushedImage) -> bool:
+    def _is_superseded(self, image: ImageId, record: ImageRecord, comparison: Comparison) -> bool:
         if not record.pushed_at:
             return False
         # What replaced a successor that is gone has replaced this image as well: the list grows while it is read.
@@ -391,34 +390,39 @@ class ImageProcessor:
                 return True
             successors += sorted(self.memory.read(successor).record.successors - set(successors))
         # An image that was scanned after its successor is not linked.
+        pushed = _pushed(image, record, self.now, comparison.open())
         others = replaced_by(pushed, pushed_images(self.table, image))
         return any(self.details.exists(image._replace(digest=digest)) for digest in others)
 
     def _failed(self, event: ScanEvent, before: ImageRecord, scan: FailedScan, run: str) -> Outcome:
         image, known, failure = event.image, before.revision > 0, scan.reason[:_MAX_FAILURE]
-        record = before._replace(event_at=event.time, failed=True, failure=failure, unsupported=scan.unsupported)
+        record = _with_tags_of(event, before)
+        record = record._replace(event_at=event.time, failed=True, failure=failure, unsupported=scan.unsupported)
         if before.failed and before.failure == failure:
-            return self._remember(image, event.time, record, run)
+            pushed = _pushed(image, record, event.time)
+            return self._remember(image, event.time, record, run, pushed=None if before.scanned_at else pushed)
         details = ImageDetails(event.tags or before.tags, before.platform)
         own = image.registry == self.own
-        if own and not (known and event.tags):
+        if own and not (before.pushed_at and event.tags):
             details = self.details.read(image, event.tags)
         if details.no_image:
             return Outcome(run=run)
         inventory = own and not known and self._is_inventory(image, details.pushed_at)
         pushed_at = details.pushed_at or before.pushed_at
-        record, report = record._replace(tags=details.tags, platform=details.platform, pushed_at=pushed_at), None
-        pushed = _pushed(image, before, record, event.time)
+        if not before.scanned_at:
+            record = record.with_tags(details.tags)
+        record = record._replace(platform=details.platform, pushed_at=pushed_at)
+        pushed, report = _pushed(image, record, event.time), None
         told = False
-        if own and not known and not inventory:
+        if own and not before.scanned_at and not before.failed and not inventory:
             last = find_link(image, pushed, self.memory, self.table, self.ecr).record
             told = last.failed and last.failure == failure
         if inventory or (self.settings.notify_on_scan_failure and not told):
             reason = ReportReason.INVENTORY if inventory else ReportReason.SCAN_FAILED
             report = image_report(image, event.time, record, reason)._replace(
-                failure=scan.reason or "ECR gives no reason.", unsupported=scan.unsupported
+                tags=details.tags, failure=scan.reason or "ECR gives no reason.", unsupported=scan.unsupported
             )
-        first = pushed if not known else None
+        first = None if before.scanned_at else pushed
         return self._remember(image, event.time, record, run, pushed=first, report=report)
 
     def _unread(self, event: ScanEvent, before: ImageRecord, scan: UnreadScan, run: str) -> Outcome:
@@ -431,7 +435,7 @@ class ImageProcessor:
         counts = {severity: number for severity, number in (event.counts or {}).items() if number}
         changed = event.counts is None or counts != (before.listed or {})
         over = event.counts is None or over_thresholds(counts, self.settings.thresholds)
-        record, report = before._replace(event_at=event.time, tags=event.tags or before.tags), None
+        record, report = _with_tags_of(event, before)._replace(event_at=event.time), None
         if not scan.expired:
             # The scan did not fail.
             record = record._replace(failed=False, failure="", unsupported=False)
@@ -439,7 +443,10 @@ class ImageProcessor:
             report = self._unread_report(event, record, scan, counts)
         if before.scanned_at is None:
             record = record._replace(counts=counts, listed=counts)
-        return self._remember(image, event.time, record, run, report=report)
+        # An image of which nobody knows when it was pushed waits for its first scan to be complete, or to fail.
+        is_pushed = before.pushed_at and not before.scanned_at
+        pushed = _pushed(image, record, event.time) if is_pushed else None
+        return self._remember(image, event.time, record, run, pushed=pushed, report=report)
 
     def _unread_report(
         self, event: ScanEvent, record: ImageRecord, scan: UnreadScan, counts: Mapping[str, int]
@@ -451,7 +458,9 @@ class ImageProcessor:
             with suppress(AwsError):
                 details = self.details.read(image, event.tags)
             inventory = self._is_inventory(image, details.pushed_at)
-        record = record._replace(tags=details.tags or record.tags, platform=details.platform or record.platform)
+        record = record._replace(
+            tags=details.tags or event.tags or record.tags, platform=details.platform or record.platform
+        )
         if inventory and not counts:
             return None
         reason = ReportReason.INVENTORY if inventory else ReportReason.FINDINGS_NOT_READ
@@ -467,7 +476,7 @@ class ImageProcessor:
         *,
         findings: bytes | None = None,
         pushed: PushedImage | None = None,
-        replaced: Iterable[str] = (),
+        replaced: Iterable[PushedImage] = (),
         report: ImageReport | None = None,
         entry: str = "",
     ) -> Outcome:
@@ -487,15 +496,26 @@ def _of_other_scanner(known: _Baseline) -> _Baseline:
     return known._replace(inventory=True, absence=Absence.OF_OTHER_SCANNER)
 
 
-def _pushed(image: ImageId, before: ImageRecord, record: ImageRecord, at: datetime) -> PushedImage:
+def _pushed(
+    image: ImageId, record: ImageRecord, at: datetime, found: Iterable[KnownFinding] | None = None
+) -> PushedImage:
     """Return an image among those of its repository, with all tags that it is known to have had."""
-    tags = tuple(dict.fromkeys((*record.tags, *before.tags)))
-    return PushedImage(image.digest, (record.pushed_at or at).replace(microsecond=0), tags, record.platform)
+    pushed_at = (record.pushed_at or at).replace(microsecond=0)
+    pushed = PushedImage(image.digest, pushed_at, record.all_tags, record.platform, successors=record.successors)
+    return pushed if found is None else pushed.with_findings(known.finding for known in found)
+
+
+def _with_tags_of(event: ScanEvent, before: ImageRecord) -> ImageRecord:
+    """Return the record of an image with the tags of a scan that is not complete.
+
+    If an earlier one was, the next one tells which tags are new.
+    """
+    return before.with_tags(event.tags) if event.tags and not before.scanned_at else before
 
 
 def _with_details(record: ImageRecord, details: ImageDetails) -> ImageRecord:
     pushed_at = details.pushed_at or record.pushed_at
-    return record._replace(tags=details.tags, platform=details.platform, pushed_at=pushed_at)
+    return record.with_tags(details.tags)._replace(platform=details.platform, pushed_at=pushed_at)
 
 
 def _updated(record: ImageRecord, judged: Judged, baseline: _Baseline, scan: CompleteScan) -> ImageRecord:

@@ -11,11 +11,8 @@ from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord, Remembered
 from ecr_scan_reporter.memory.pushes import PushedImage, pushed_images
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.reporting.comparison.changes import KnownFinding
-from ecr_scan_reporter.reporting.comparison.lineage import Candidates, candidates, siblings
+from ecr_scan_reporter.reporting.comparison.lineage import candidates, inherited_successors, is_earlier, siblings
 from ecr_scan_reporter.reporting.reports.encoding import FINDINGS_FORMAT, decode_findings
-
-# How many images back the findings are looked for, if scans of the last ones failed or could not be read.
-_MAX_BACK = 5
 
 
 class Link(NamedTuple):
@@ -23,10 +20,11 @@ class Link(NamedTuple):
 
     Args:
         predecessor: the image that it replaces; None if it replaces none.
-        record: of the predecessor.
-        findings: of the predecessor, or of the last one before it whose findings are known.
+        record: of the predecessor, or of the image that is alike.
+        findings: of the predecessor.
         scanner: that listed these findings.
-        replaced: the digests of the predecessor and of its other platforms.
+        replaced: the predecessor and its other platforms.
+        successors: the digests of images that replace it already, as they replaced other platforms of it.
         known_here: the findings of an image that is alike, if it replaces none.
     """
 
@@ -34,7 +32,8 @@ class Link(NamedTuple):
     record: ImageRecord = ImageRecord()
     findings: Sequence[KnownFinding] = ()
     scanner: str = ""
-    replaced: tuple[str, ...] = ()
+    replaced: tuple[PushedImage, ...] = ()
+    successors: frozenset[str] = frozenset()
     known_here: Sequence[KnownFinding] = ()
 
 
@@ -57,11 +56,18 @@ def find_link(image: ImageId, pushed: PushedImage, memory: ImageMemory, table: T
         AwsError: DynamoDB or ECR rejected a call.
     """
     others = pushed_images(table, image)
+    link = _find(image, pushed, others, memory, ecr)
+    return link._replace(successors=inherited_successors(pushed, others))
+
+
+def _find(
+    image: ImageId, pushed: PushedImage, others: Sequence[PushedImage], memory: ImageMemory, ecr: EcrRegistry
+) -> Link:
     found = candidates(pushed, others)
-    wanted = dict.fromkeys(image._replace(digest=other.digest) for other in (*found.replaced, *found.alike))
+    wanted = {image._replace(digest=other.digest): None for other in (found.replaced, *found.alike) if other}
     remembered = memory.read_many(wanted) if wanted else {}
-    if link := _predecessor(image, found, remembered, others, memory):
-        return link
+    if found.replaced:
+        return _to(pushed, found.replaced, image, remembered, others)
     for alike in found.alike:
         known = remembered[image._replace(digest=alike.digest)]
         if not is_comparable(known.record):
@@ -69,33 +75,23 @@ def find_link(image: ImageId, pushed: PushedImage, memory: ImageMemory, table: T
         # It may have a tag by now that no scan has seen.
         with suppress(ImageNotFoundError, RepositoryNotFoundError):
             tags = ecr.image(image.repository, alike.digest).tags
-            found = candidates(pushed, [alike._replace(tags=tags)])
-            if set(tags) - set(alike.tags) and (link := _predecessor(image, found, remembered, others, memory)):
-                return link
-        return Link(known_here=decode_findings(known.findings))
+            if set(tags) - set(alike.tags) and candidates(pushed, [alike._replace(tags=tags)]).replaced:
+                return _to(pushed, alike, image, remembered, others)
+        return Link(record=known.record, known_here=decode_findings(known.findings))
     return Link()
 
 
-def _predecessor(
+def _to(
+    pushed: PushedImage,
+    replaced: PushedImage,
     image: ImageId,
-    found: Candidates,
     remembered: Mapping[ImageId, Remembered],
     others: Sequence[PushedImage],
-    memory: ImageMemory,
-) -> Link | None:
-    known = [(other, remembered[image._replace(digest=other.digest)]) for other in found.replaced]
-    known = [(other, entry) for other, entry in known if entry.record.revision]
-    if found.of_family:
-        known = [(other, entry) for other, entry in known if not entry.record.successors] or known
-    if not known:
-        return None
-    chosen, entry = known[0]
-    replaced = (chosen.digest, *(digest for digest in siblings(chosen, others) if digest != image.digest))
-    predecessor, record = image._replace(digest=chosen.digest), entry.record
-    for _ in range(_MAX_BACK):
-        if is_comparable(entry.record) or not entry.record.predecessor:
-            break
-        entry = memory.read(image._replace(digest=entry.record.predecessor))
-    if not is_comparable(entry.record):
-        return Link(predecessor, record, replaced=replaced)
-    return Link(predecessor, record, decode_findings(entry.findings), entry.record.scanner, replaced)
+) -> Link:
+    predecessor = image._replace(digest=replaced.digest)
+    record, findings, _ = remembered[predecessor]
+    own = {replaced.digest, *siblings(replaced, others)}
+    link = Link(predecessor, record, replaced=tuple(o for o in others if o.digest in own and is_earlier(o, pushed)))
+    if not is_comparable(record):
+        return link
+    return link._replace(findings=decode_findings(findings), scanner=record.scanner)

@@ -196,7 +196,7 @@ def compare(
             changes[change].append(absent)
     for known in known_here:
         if not known.gone_at and (finding := present.pop(identities.key(known.finding), None)):
-            changes[Change.KNOWN_HERE].append(_seen_again(known, finding)._replace(overdue_reported=False))
+            changes[Change.KNOWN_HERE].append(_seen_again(known, finding))
     changes[Change.NEW] += (_first_seen(finding, now) for finding in present.values())
     comparison = Comparison((), {change: tuple(found) for change, found in changes.items()})
     return comparison._replace(findings=(*comparison.open(), *comparison.of(*GONE), *gone_before))

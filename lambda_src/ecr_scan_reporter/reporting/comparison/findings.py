@@ -27,6 +27,11 @@ class Identities:
         self._open = {(finding.package, finding.id) for finding in still_open}
         self._everywhere = cves_of_advisories([*scan, *known])
         self._listed: defaultdict[Key, set[str]] = defaultdict(set)
+        # The advisories of the scan that are about a CVE.
+        self._about: defaultdict[Key, list[str]] = defaultdict(list)
+        for finding in scan:
+            for advisory, cve in () if is_cve(finding.id) else finding.links():
+                self._about[finding.package, cve].append(advisory)
         for finding in (*scan, *known):
             if not is_cve(finding.id):
                 self._listed[finding.package, finding.id].update(cve for _, cve in finding.links())
@@ -45,15 +50,17 @@ class Identities:
         return own if own in self._open and named in self._open else named
 
     def advisory_about(self, finding: Finding, present: Mapping[Key, Finding]) -> Finding | None:
-        """Return what a scan has in place of a finding that it lacks: an advisory that has gained another CVE id.
+        """Return what a scan has in place of a finding that it lacks: an advisory that is about others, too.
 
         Args:
             finding: one that is remembered.
             present: the merged findings of the scan.
         """
-        for advisory, cve in finding.links() if is_cve(finding.id) else ():
+        if not is_cve(finding.id):
+            return None
+        for advisory in (*self._about.get((finding.package, finding.id), ()), *finding.aliases):
             key = finding.package, advisory
-            if key in present and cve in (self._listed.get(key) or {cve}):
+            if key in present and finding.id in (self._listed.get(key) or {finding.id}):
                 return present[key]
         return None
 

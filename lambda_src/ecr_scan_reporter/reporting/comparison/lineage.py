@@ -5,56 +5,54 @@ from heapq import nlargest
 from typing import NamedTuple
 
 from ecr_scan_reporter.memory.pushes import PushedImage
-from ecr_scan_reporter.reporting.comparison.tags import family
+from ecr_scan_reporter.reporting.comparison.tags import Family, family
 
-# How many candidates of a tag family, and how many images that are alike, are worth reading.
-_FAMILY_CANDIDATES, _ALIKE_CANDIDATES = 6, 2
-# Two images that share most of the findings of each have more than a third of all of them in common. This only saves
-# reads, and checksums are a sample, so it asks for less.
+# How many images that are alike are worth reading.
+_ALIKE_CANDIDATES = 2
+# Two images that share most of the findings of each have more than a third of all of them in common. Checksums of large
+# images are a sample, so it asks for less.
 _MOSTLY = 0.25
-# The platform that comes first if the platform of an image is not known.
-_COMMON_PLATFORM = "linux/amd64"
+# The platforms that come first if the platform of an image is not known.
+_COMMON_PLATFORMS = ("", "linux/amd64")
 
 
 class Candidates(NamedTuple):
-    """Images that an image may replace, the most likely one first, and others that are alike.
+    """The image that an image replaces, and others that are alike.
 
     Args:
-        replaced: the first one that is still remembered counts; of a tag family without versions, the first one that
-            no other image has replaced yet.
-        of_family: whether they are of a tag family without versions.
-        alike: images whose findings are mostly the same, for an image that replaces none.
+        replaced: None if there is none.
+        alike: images with mostly the same findings, the most alike first, for an image that replaces none.
     """
 
-    replaced: tuple[PushedImage, ...] = ()
-    of_family: bool = False
+    replaced: PushedImage | None = None
     alike: tuple[PushedImage, ...] = ()
 
 
 def candidates(image: PushedImage, others: Iterable[PushedImage]) -> Candidates:
-    """Return the images that an image may replace.
+    """Return the image that an image replaces, and those that are alike.
 
     Evidence, the strongest first: an image that had one of its tags before; of a tag family, the version before, or
     else the image that is most alike.
 
     Args:
-        image: its tags are those of its own event: they may have moved on since.
+        image: its tags are those of its own event: they may have moved on since. If none of its scans was complete,
+            others of which none was complete are considered, too.
         others: images of the same repository.
     """
-    earlier = [other for other in others if _is_earlier(other, image)]
-    same = [other for other in earlier if _jaccard(image.findings, other.findings) > _MOSTLY]
-    alike = tuple(nlargest(_ALIKE_CANDIDATES, same, key=lambda other: (_likeness(image, other), other.pushed_at)))
-    fitting = [other for other in earlier if _platforms_agree(image, other)]
-    if same_tag := [other for other in fitting if not _tags(image).isdisjoint(other.tags)]:
-        return Candidates(_sorted(image, same_tag, lambda other: len(_tags(image) & _tags(other)))[:1], alike=alike)
-    versions, members = _of_family(image, fitting)
-    if versions:
-        return Candidates(versions[:1], alike=alike)
-    if image.findings:
-        ordered = _sorted(image, members, lambda other: _likeness(image, other))
-    else:
-        ordered = _sorted(image, members, lambda _: 0)
-    return Candidates(ordered[:_FAMILY_CANDIDATES], of_family=True, alike=alike)
+    others = list(others)
+    same = [other for other in others if _share_most(image, other)]
+    alike = tuple(nlargest(_ALIKE_CANDIDATES, same, key=lambda other: (_likeness(image, other), *_order(other))))
+    fitting = [other for other in others if is_earlier(other, image) and _platforms_agree(image, other)]
+    if image.findings is not None:
+        fitting = [other for other in fitting if other.findings is not None]
+    if same_tag := [other for other in fitting if _share_tag(image, other)]:
+        return Candidates(_best(image, same_tag, lambda other: len(set(image.tags) & set(other.tags))), alike)
+    lower, builds = _of_family(image, fitting, others)
+    if lower:
+        return Candidates(_best(image, lower, lambda other: lower[other]), alike)
+    own = {image.digest, *siblings(image, others)}
+    builds = [other for other in builds if other.successors <= own]
+    return Candidates(_best(image, builds, lambda other: _likeness(image, other) if image.findings else 0), alike)
 
 
 def replaced_by(image: PushedImage, others: Iterable[PushedImage]) -> tuple[str, ...]:
@@ -62,86 +60,128 @@ def replaced_by(image: PushedImage, others: Iterable[PushedImage]) -> tuple[str,
 
     At an installation, the images of a repository are scanned in any order.
     """
-    later = [other for other in others if _is_earlier(image, other)]
-    if same_tag := [other for other in later if not _tags(image).isdisjoint(other.tags)]:
-        return (min(same_tag, key=lambda other: (other.pushed_at, other.digest)).digest,)
+    others = list(others)
+    later = [other for other in others if is_earlier(image, other)]
+    fitting = [other for other in later if _platforms_agree(image, other)]
+    if same_tag := [other for other in fitting if _share_tag(image, other)]:
+        return (min(same_tag, key=_order).digest,)
     higher = [
-        (its.numbers, other.pushed_at, other.digest)
-        for other in later
-        for mine in map(family, image.tags)
-        for its in map(family, other.tags)
-        if mine.agrees(its) and mine.is_ordered and its.is_ordered and its.numbers > mine.numbers
+        (its, *_order(other))
+        for mine in _families(image)
+        if _is_ordered(mine, others)
+        for its, other in _members(mine, later)
+        if its > mine.numbers
     ]
     if higher:
-        return (min(higher)[2],)
-    members = [other for other in later if _is_of_family(image, other) and _is_unordered(image, other)]
-    alike = [other for other in members if _likeness(image, other) > 0]
-    return (min(alike, key=lambda other: (other.pushed_at, other.digest)).digest,) if alike else ()
+        return (str(min(higher)[-1]),)
+    _, builds = _of_family(image, fitting, others)
+    alike = [
+        other for other in builds if (_share_most(image, other) if _is_bare(image) else _likeness(image, other) > 0)
+    ]
+    return (min(alike, key=_order).digest,) if alike else ()
 
 
 def siblings(image: PushedImage, others: Iterable[PushedImage]) -> list[str]:
     """Return the digests of the other platforms of an image: what replaces a tagged image replaces all of them."""
-    return [
-        other.digest
-        for other in others
-        if image.tags and set(other.tags) == set(image.tags) and other.platform != image.platform
-    ]
+    return [other.digest for other in others if _are_siblings(image, other)]
 
 
-def _is_earlier(image: PushedImage, other: PushedImage) -> bool:
-    return (image.pushed_at, image.digest) < (other.pushed_at, other.digest) and image.digest != other.digest
+def inherited_successors(image: PushedImage, others: Sequence[PushedImage]) -> frozenset[str]:
+    """Return the digests of later images that have replaced the other platforms of an image before its own scan."""
+    own = set(siblings(image, others))
+    replaced = frozenset[str]().union(*(other.successors for other in others if other.digest in own))
+    return frozenset(other.digest for other in others if other.digest in replaced - own and is_earlier(image, other))
+
+
+def is_earlier(image: PushedImage, other: PushedImage) -> bool:
+    """Return whether an image was pushed before another one."""
+    return (image.pushed_at, image.digest) < (other.pushed_at, other.digest)
+
+
+def _are_siblings(image: PushedImage, other: PushedImage) -> bool:
+    if not image.platform or not other.platform or _platforms_agree(image, other):
+        return False
+    # One of them may have been scanned before a tag moved to the index.
+    mine, its = set(image.tags), set(other.tags)
+    return bool(mine and its) and (mine <= its or its <= mine)
+
+
+def _order(image: PushedImage) -> tuple[object, ...]:
+    return image.pushed_at, image.digest
 
 
 def _platforms_agree(image: PushedImage, other: PushedImage) -> bool:
-    return not image.platform or not other.platform or image.platform == other.platform
+    # The variant v8 is the only one of arm64, and not every tool names it.
+    mine, its = (platform.replace("arm64/v8", "arm64") for platform in (image.platform, other.platform))
+    return not mine or not its or mine == its
 
 
-def _tags(image: PushedImage) -> set[str]:
-    return set(image.tags)
+def _share_tag(image: PushedImage, other: PushedImage) -> bool:
+    return not set(image.tags).isdisjoint(other.tags)
 
 
-def _sorted(
-    image: PushedImage, others: Iterable[PushedImage], weight: Callable[[PushedImage], float]
-) -> tuple[PushedImage, ...]:
-    """Sort images by weight, then by platform, the newest one first."""
+def _best(
+    image: PushedImage, others: Iterable[PushedImage], weight: Callable[[PushedImage], object]
+) -> PushedImage | None:
+    """Return the image with the most weight, of the most common platform if its own is unknown; then the newest."""
 
     def key(other: PushedImage) -> tuple[object, ...]:
-        return weight(other), other.platform == image.platform, other.platform == _COMMON_PLATFORM, other.pushed_at
+        return weight(other), bool(image.platform) or other.platform in _COMMON_PLATFORMS, *_order(other)
 
-    return tuple(sorted(others, key=key, reverse=True))
+    return max(others, key=key, default=None)  # type: ignore[type-var]
 
 
-def _of_family(image: PushedImage, others: Sequence[PushedImage]) -> tuple[tuple[PushedImage, ...], list[PushedImage]]:
-    """Return the lower versions, the highest one first, and the members of families without versions."""
+def _of_family(
+    image: PushedImage, fitting: Sequence[PushedImage], others: Sequence[PushedImage]
+) -> tuple[dict[PushedImage, tuple[int, ...]], list[PushedImage]]:
+    """Return the lower versions among images that fit, and the members of families without versions."""
     lower: dict[PushedImage, tuple[int, ...]] = {}
-    members: dict[str, PushedImage] = {}
-    for mine in map(family, image.tags):
-        same = [(other, its) for other in others for its in map(family, other.tags) if mine.kinds and mine.agrees(its)]
-        if mine.is_ordered and all(its.is_ordered for _, its in same):
-            for other, its in same:
-                if its.numbers < mine.numbers:
-                    lower[other] = max(its.numbers, lower.get(other, ()))
+    builds: dict[str, PushedImage] = {}
+    for mine in _families(image):
+        if _is_ordered(mine, others):
+            for numbers, other in _members(mine, fitting):
+                if numbers < mine.numbers:
+                    lower[other] = max(numbers, lower.get(other, ()))
             continue
-        for other, _ in same:
+        for _, other in _members(mine, fitting):
             # A bare hash may be of any application. One that is alike in nothing is another application.
             related = _likeness(image, other) > 0 or not (image.findings and other.findings)
-            if not mine.is_bare or related:
-                members[other.digest] = other
-    best = _sorted(image, lower, lambda _: 0)
-    return tuple(sorted(best, key=lambda other: lower[other], reverse=True)), list(members.values())
+            if related or not mine.is_bare:
+                builds[other.digest] = other
+    return lower, list(builds.values())
 
 
-def _is_of_family(image: PushedImage, other: PushedImage) -> bool:
-    return any(mine.kinds and mine.agrees(its) for mine in map(family, image.tags) for its in map(family, other.tags))
+def _families(image: PushedImage) -> list[Family]:
+    return [mine for mine in map(family, image.tags) if mine.kinds]
 
 
-def _is_unordered(image: PushedImage, other: PushedImage) -> bool:
-    return not all(family(tag).is_ordered for tag in (*image.tags, *other.tags))
+def _is_bare(image: PushedImage) -> bool:
+    return all(mine.is_bare for mine in _families(image))
+
+
+def _members(mine: Family, others: Sequence[PushedImage]) -> list[tuple[tuple[int, ...], PushedImage]]:
+    """Return the images with a tag of a family, with the numbers in it."""
+    return [(its.numbers, other) for other in others for its in map(family, other.tags) if mine.agrees(its)]
+
+
+def _is_ordered(mine: Family, others: Sequence[PushedImage]) -> bool:
+    """Return whether a family has versions. A commit id may look like a number, so all of its tags are considered."""
+    same = (its for other in others for its in map(family, other.tags) if mine.agrees(its))
+    return mine.is_ordered and all(its.is_ordered for its in same)
+
+
+def _share_most(image: PushedImage, other: PushedImage) -> bool:
+    """Return whether two images share most of the findings of each, as far as checksums tell."""
+    mine, its = image.findings or frozenset(), other.findings or frozenset()
+    if image.is_sample or other.is_sample:
+        return _jaccard(mine, its) > _MOSTLY
+    return 2 * len(mine & its) > max(len(mine), len(its))
 
 
 def _likeness(image: PushedImage, other: PushedImage) -> float:
-    """Return the share of findings and packages that two images have in common, 0 to 1."""
-    return _jaccard(image.findings, other.findings) + _jaccard(image.packages, other.packages)
+    """Return the share of findings and packages that two images have in common, 0 to 2."""
+    findings = _jaccard(image.findings or frozenset(), other.findings or frozenset())
+    return findings + _jaccard(image.packages, other.packages)
 
 
 def _jaccard(first: frozenset[int], second: frozenset[int]) -> float:

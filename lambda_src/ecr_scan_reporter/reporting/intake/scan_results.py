@@ -91,7 +91,7 @@ def read_scan(
     if scan.status in (COMPLETE, ACTIVE):
         # Each finding of a result that was not counted is one entry.
         listed = scan.listed or Counter(finding.severity for finding in scan.findings)
-        if not event.failed and not listed and any((event.counts or {}).values()):
+        if not event.failed and not listed and any((event.counts or {}).values()) and not _is_newer(scan, event):
             # COMPLETE can precede the findings by seconds.
             return _unread(event, receives, "ECR returns no findings yet")
         if _is_older(scan, event) and not last_read:
@@ -109,20 +109,31 @@ def read_scan(
 def _complete(event: ScanEvent, scan: ScanResult, listed: Mapping[str, int], *, last_read: bool) -> CompleteScan:
     counted, found = sum((event.counts or {}).values()), sum(listed.values())
     shorter = ""
-    if not event.failed and found < counted:
+    if not event.failed and found < counted and not _is_newer(scan, event):
         if not last_read:
             raise FindingsNotReadError(f"ECR lists {found} of {counted} findings yet")
         shorter = f"The list of findings is shorter than its event says: it has {found:,} of {counted:,}."
-    # With enhanced scanning, ECR's date may be that of the first scan; every event is a new result.
-    completed_at = (scan.completed_at if scan.status == COMPLETE else None) or event.time
+    # Without a date, every event is a new result.
+    completed_at = _date(scan) or event.time
     scanner = scan.scanner or event.scanner
     return CompleteScan(completed_at, scan.findings, scan.operating_system, listed, scanner, shorter, last_read)
 
 
 def _is_older(scan: ScanResult, event: ScanEvent) -> bool:
     """Return whether ECR lists the scan before the one that an event announces."""
-    dated = scan.completed_at if scan.status == COMPLETE else None
+    dated = _date(scan)
     return dated is not None and dated < event.time - _DATES_DIFFER
+
+
+def _is_newer(scan: ScanResult, event: ScanEvent) -> bool:
+    """Return whether ECR lists a scan after the one that an event announces, so that its counts do not matter."""
+    dated = _date(scan)
+    return dated is not None and dated > event.time + _DATES_DIFFER
+
+
+def _date(scan: ScanResult) -> datetime | None:
+    # With enhanced scanning, ECR's date may be that of the first scan.
+    return scan.completed_at if scan.status == COMPLETE else None
 
 
 def _failed_or_unread(event: ScanEvent, reason: str) -> FailedScan | UnreadScan:

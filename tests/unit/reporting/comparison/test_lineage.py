@@ -21,7 +21,7 @@ def image(day: int, *tags: str, platform: str = "", findings: tuple[Finding, ...
 
 
 def replaced(new: PushedImage, *others: PushedImage) -> PushedImage | None:
-    return next(iter(candidates(new, others).replaced), None)
+    return candidates(new, others).replaced
 
 
 def test_tag_is_the_strongest_evidence() -> None:
@@ -82,14 +82,14 @@ def test_later_push_is_never_replaced() -> None:
 def test_image_without_tags_replaces_nothing_and_knows_what_is_alike() -> None:
     alike, other = image(1, "main-3f2a9c1"), image(2, "tool", findings=B)
     found = candidates(image(3), (alike, other))
-    assert found.replaced == ()
+    assert found.replaced is None
     assert found.alike[0] == alike
 
 
 def test_likeness_decides_among_many_builds() -> None:
     builds = [image(day, f"{day:064x}", findings=A if day % 2 else B) for day in range(1, 30)]
-    assert candidates(image(40, "f" * 64), builds).replaced[0] == builds[28]
-    assert candidates(image(40, "f" * 64, findings=B), builds).replaced[0] == builds[27]
+    assert candidates(image(40, "f" * 64), builds).replaced == builds[28]
+    assert candidates(image(40, "f" * 64, findings=B), builds).replaced == builds[27]
 
 
 def test_image_that_is_scanned_late_knows_what_replaces_it() -> None:
@@ -120,4 +120,4 @@ def test_large_images_are_compared_by_a_part_of_their_findings() -> None:
     )
     assert len(large.findings) == 64
     found = candidates(most, (large, other))
-    assert (found.replaced, found.alike[0]) == ((large,), large)
+    assert (found.replaced, found.alike[0]) == (large, large)
