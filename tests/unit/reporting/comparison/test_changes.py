@@ -179,14 +179,14 @@ def test_finding_that_another_scanner_does_not_list_leaves_the_books() -> None:
 
 def test_finding_of_an_image_that_is_not_replaced_is_known_here_and_keeps_its_age() -> None:
     rule = IgnoredBy("CVE-1", "not reachable", "Ann", None)
-    other = KNOWN._replace(overdue_reported=True, absent_since=NOW - DAY, peak_severity="CRITICAL", ignored_by=rule)
+    other = KNOWN._replace(absent_since=NOW - DAY, peak_severity="CRITICAL", ignored_by=rule)
     new = Finding("CVE-9", "HIGH", "zlib")
     comparison = changed([FINDING, new], absence=SUCCESSOR, known_here=[other])
     assert words(comparison) == {"CVE-1": Change.KNOWN_HERE, "CVE-9": Change.NEW}
     [known] = comparison.changes[Change.KNOWN_HERE]
     assert (known.first_seen, known.peak_severity, known.ignored_by) == (KNOWN.first_seen, "CRITICAL", rule)
-    # That the other image was reported as overdue says nothing of this one.
-    assert (known.overdue_reported, known.absent_since) == (False, None)
+    # It was there.
+    assert known.absent_since is None
     # It adds to what was open, and from the next scan on it is like any other.
     assert (comparison.open_before, comparison.open_now) == (0, 2)
     again = changed([FINDING, new], *comparison.findings)
