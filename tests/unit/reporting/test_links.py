@@ -32,7 +32,7 @@ class Repository:
         self.table, self.memory, self.stub = table, ImageMemory(table), StubRegistry()
         self.looked_up: list[str] = []
         self.ecr: EcrRegistry | Any = self
-        self.numbers = 0
+        self.images: list[PushedImage] = []
 
     def image(self, repository: str, digest: str) -> Image:
         """Answer for ECR, and note which images it was asked about."""
@@ -56,7 +56,8 @@ class Repository:
             replaces: the numbers of the images that it is linked to.
             record: what else is remembered of it.
         """
-        number = self.numbers = self.numbers + 1
+        number = self.next_number()
+        new = pushed(number, *tags, findings=findings, platform=platform)
         known = [KnownFinding(finding, START + number * DAY) for finding in findings]
         scan: dict[str, Any] = {"scanned_at": START + number * DAY, "findings_format": FINDINGS_FORMAT}
         self.memory.write(
@@ -64,26 +65,29 @@ class Repository:
             ImageRecord(**{"tags": tags, **scan, **record}),
             START + number * DAY,
             findings=encode_findings(known),
-            pushed=pushed(number, *tags, findings=findings, platform=platform),
-            replaced=[digest(other) for other in replaces],
+            pushed=new,
+            replaced=[self.images[other - 1].digest for other in replaces],
         )
+        self.images.append(new)
         self.stub.images[digest(number)] = Image("app", digest(number), tags)
         return number
 
-    def fail(self, *tags: str, failure: str, **record: Any) -> int:
+    def fail(self, *tags: str, failure: str, predecessor: str = "") -> int:
         """Remember an image of which no scan was complete; return its number."""
-        number = self.numbers = self.numbers + 1
-        self.memory.write(
-            REGISTRY.image("app", digest(number)),
-            ImageRecord(tags=tags, failed=True, failure=failure, **record),
-            START + number * DAY,
-            pushed=PushedImage(digest(number), START + number * DAY, tags),
-        )
+        number = self.next_number()
+        new = PushedImage(digest(number), START + number * DAY, tags)
+        record = ImageRecord(tags=tags, failed=True, failure=failure, predecessor=predecessor)
+        self.memory.write(REGISTRY.image("app", new.digest), record, START + number * DAY, pushed=new)
+        self.images.append(new)
         return number
+
+    def next_number(self) -> int:
+        """Return the number of the next image."""
+        return len(self.images) + 1
 
     def link(self, *tags: str, findings: Sequence[Finding] = A, platform: str = "") -> Link:
         """Return what the next image is compared with."""
-        number = self.numbers + 1
+        number = self.next_number()
         new = pushed(number, *tags, findings=findings, platform=platform)
         return find_link(REGISTRY.image("app", digest(number)), new, self.memory, self.table, self.ecr)
 
@@ -98,6 +102,10 @@ def pushed(number: int, *tags: str, findings: Sequence[Finding] = A, platform: s
 
 def predecessor(link: Link) -> int | None:
     return int(link.predecessor.digest.removeprefix("sha256:")) if link.predecessor else None
+
+
+def replaced(link: Link) -> set[int]:
+    return {int(other.removeprefix("sha256:")) for other in link.replaced}
 
 
 def ids(findings: Sequence[KnownFinding]) -> set[str]:
@@ -240,7 +248,7 @@ def test_findings_are_those_of_the_last_image_before_whose_scan_was_complete(app
 
 def test_predecessor_whose_scans_all_failed_tells_why(app: Repository) -> None:
     app.fail("1.0", failure="UnsupportedImageError")
-    number = app.numbers + 1
+    number = app.next_number()
     new = PushedImage(digest(number), START + number * DAY, ("1.1",))
     link = find_link(REGISTRY.image("app", digest(number)), new, app.memory, app.table, app.ecr)
     assert (predecessor(link), link.findings) == (1, ())
@@ -253,7 +261,7 @@ def test_link_names_all_platforms_of_what_is_replaced(app: Repository) -> None:
     app.push("0.9", platform="linux/386")
     link = app.link("1.1", platform="linux/arm64")
     assert predecessor(link) == 2
-    assert sorted(link.replaced) == [digest(1), digest(2)]
+    assert replaced(link) == {1, 2}
 
 
 def test_platform_is_compared_with_its_own(app: Repository) -> None:
@@ -263,7 +271,7 @@ def test_platform_is_compared_with_its_own(app: Repository) -> None:
     # It is no platform of what it replaces.
     app.push("1.1", platform="linux/amd64", replaces=[1, 2])
     link = app.link("1.1", platform="linux/arm64", findings=A)
-    assert (predecessor(link), set(link.replaced)) == (2, {digest(1), digest(2)})
+    assert (predecessor(link), replaced(link)) == (2, {1, 2})
 
 
 def test_image_that_memory_has_forgotten_is_not_replaced(app: Repository) -> None:
