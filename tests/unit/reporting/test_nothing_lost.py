@@ -381,7 +381,8 @@ def test_two_functions_process_the_same_event_at_once(attempt: int) -> None:
 @pytest.mark.parametrize("attempt", range(10))
 def test_two_functions_publish_one_window_at_once(attempt: int) -> None:
     world = World()
-    events = [scan(world, name, "CVE-1") for name in ("1", "2")]
+    # In one repository, the second image would replace the first one: a finding that both have is no news of it.
+    events = [scan(world, name, "CVE-1", repository=f"app-{name}") for name in ("1", "2")]
     # Both have noted that their windows are due before one of them publishes.
     query = world.table.query
     meet = meeting(query)

@@ -103,7 +103,7 @@ class Comparison(NamedTuple):
     """What a scan changed.
 
     `findings` is what to remember; `changes` has every finding that is open or was open before under one change, so
-    that open now = open before + new + back - fixed - withdrawn.
+    that open now = open before + new + back + no longer ignored + known here - fixed - withdrawn.
     """
 
     findings: tuple[KnownFinding, ...]

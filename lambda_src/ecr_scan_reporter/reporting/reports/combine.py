@@ -41,7 +41,7 @@ _ROWS: dict[Change, tuple[Change | None, ...]] = {
     _FIX: (_FIX, _FIX, _RAISED, _FIX, _EXPLOIT, *3 * (_FIX,), _FIXED, _WITHDRAWN, _WITHDRAWN),
     _EXPLOIT: (_EXPLOIT, _EXPLOIT, _RAISED, _FIX, *4 * (_EXPLOIT,), _FIXED, _WITHDRAWN, _WITHDRAWN),
     _ENDED: (*8 * (_ENDED,), None, None, None),
-    _HERE: (*5 * (_NEW,), _ENDED, _HERE, _HERE, None, None, None),
+    _HERE: (_HERE, _HERE, _NEW, _NEW, _NEW, _ENDED, _HERE, _HERE, None, None, None),
     _OPEN: (_OPEN, _OPEN, _RAISED, _FIX, _EXPLOIT, *3 * (_OPEN,), _FIXED, _WITHDRAWN, _WITHDRAWN),
     _FIXED: (_OPEN, _OPEN, _RAISED, _FIX, _EXPLOIT, *3 * (_OPEN,), _FIXED, _WITHDRAWN, _FIXED),
     _WITHDRAWN: (_OPEN, _OPEN, _RAISED, _FIX, _EXPLOIT, *3 * (_OPEN,), _FIXED, _WITHDRAWN, _WITHDRAWN),

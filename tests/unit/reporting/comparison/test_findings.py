@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from ecr_scan_reporter.memory.rules import IgnoreRule
 from ecr_scan_reporter.models.findings import Finding, is_cve
-from ecr_scan_reporter.reporting.comparison.changes import GONE, Change, Comparison, KnownFinding, compare
+from ecr_scan_reporter.reporting.comparison.changes import GONE, Absence, Change, Comparison, KnownFinding, compare
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,7 +23,7 @@ def scans(*found: Sequence[Finding]) -> Comparison:
     remembered: Sequence[KnownFinding] = ()
     for day, findings in enumerate(found):
         now = NOW + timedelta(days=day)
-        comparison = compare(findings, remembered, now, {"CRITICAL": 1, "HIGH": 1}, successor=False)
+        comparison = compare(findings, remembered, now, {"CRITICAL": 1, "HIGH": 1}, Absence.OF_SAME_IMAGE)
         remembered = comparison.findings
     return comparison
 
@@ -124,7 +124,7 @@ def test_no_graph_of_advisories_joins_two_cves_or_renames_one(history: list[list
     remembered: Sequence[KnownFinding] = ()
     for day, findings in enumerate(history):
         now = NOW + timedelta(days=day)
-        comparison = compare(findings, remembered, now, {"HIGH": 1}, successor=False)
+        comparison = compare(findings, remembered, now, {"HIGH": 1}, Absence.OF_SAME_IMAGE)
         # Each CVE of the scan is a finding of that name, and each advisory is one of its CVE ids, or of its own name.
         present = {(known.finding.package, known.finding.id): known for known in comparison.open()}
         for found in findings:
@@ -140,11 +140,11 @@ def test_no_graph_of_advisories_joins_two_cves_or_renames_one(history: list[list
         renamed = before - {(known.finding.package, known.finding.id) for known in comparison.of(*Change)}
         assert not any(is_cve(id_) for _, id_ in renamed)
         # The order of the entries does not matter, and the same scan again says nothing.
-        assert set(compare(findings[::-1], remembered, now, {"HIGH": 1}, successor=False).findings) == set(
+        assert set(compare(findings[::-1], remembered, now, {"HIGH": 1}, Absence.OF_SAME_IMAGE).findings) == set(
             comparison.findings
         )
         remembered = comparison.findings
-        again = compare(findings, remembered, now, {"HIGH": 1}, successor=False)
+        again = compare(findings, remembered, now, {"HIGH": 1}, Absence.OF_SAME_IMAGE)
         assert not list(again.of(Change.NEW, Change.BACK, Change.RAISED))
         # A rule reaches no other CVE.
         for cve in CVES:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from ecr_scan_reporter.memory.rules import IgnoreRule, parse_rule
 from ecr_scan_reporter.models.findings import Finding
-from ecr_scan_reporter.reporting.comparison.changes import Change, Comparison, IgnoredBy, compare
+from ecr_scan_reporter.reporting.comparison.changes import Absence, Change, Comparison, IgnoredBy, compare
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
 from ecr_scan_reporter.reporting.reports.encoding import decode_findings, encode_findings
 
@@ -25,7 +25,7 @@ def scan(
     now = NOW + timedelta(days=days)
     known = before.findings if before else ()
     matcher = RuleMatcher(rules, now)
-    return matcher.apply(compare(findings, known, now, {"HIGH": 1}, successor=False), "team-a/app"), matcher
+    return matcher.apply(compare(findings, known, now, {"HIGH": 1}, Absence.OF_SAME_IMAGE), "team-a/app"), matcher
 
 
 A = Finding("CVE-2026-0001", "HIGH", "openssl", ("3.0.1",), aliases=("GHSA-jfh8-c2jp-5v3q",))
@@ -79,12 +79,12 @@ def test_ignored_finding_is_not_new_and_not_open() -> None:
     ],
     ids=["expired", "fixed", "removed"],
 )
-def test_finding_of_a_rule_that_ends_is_new_once(
+def test_finding_of_a_rule_that_ends_is_no_longer_ignored_and_said_once(
     ignoring: IgnoreRule | None, days: int, findings: Sequence[Finding], reason: str
 ) -> None:
     first, _ = scan([A], [ignoring or rule(id=A.id)])
     second, matcher = scan(findings, [ignoring] if ignoring else [], first, days)
-    [known] = second.without_ignored().changes[Change.NEW]
+    [known] = second.without_ignored().changes[Change.NO_LONGER_IGNORED]
     assert (known.was_ignored, known.first_seen) == (reason, NOW)
     assert matcher.ended == ({ignoring.key} if ignoring and ignoring.expires is None else set())
     third, _ = scan(findings, [ignoring] if ignoring else [], second, days + 1)

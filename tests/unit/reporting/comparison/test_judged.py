@@ -8,10 +8,10 @@ from ecr_scan_reporter.memory.images import FindingDeadline, ImageRecord, Ledger
 from ecr_scan_reporter.memory.rules import IgnoreRule, parse_rule
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.selection import RepositoryFilter
-from ecr_scan_reporter.reporting.comparison.changes import Change, Comparison, KnownFinding, compare, unchanged
+from ecr_scan_reporter.reporting.comparison.changes import Absence, Change, Comparison, KnownFinding, compare, unchanged
 from ecr_scan_reporter.reporting.comparison.deadlines import DueDate, OverdueFinding
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
-from ecr_scan_reporter.reporting.comparison.judged import add_to_ledger, best_updates, judge
+from ecr_scan_reporter.reporting.comparison.judged import add_to_ledger, best_updates, count_new, judge
 from ecr_scan_reporter.settings import ReporterSettings
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -42,9 +42,17 @@ def test_ignored_findings_are_remembered_and_do_not_count() -> None:
     assert [known.finding.id for known in judged.counted.open()] == ["CVE-2", "CVE-3"]
     # The report is to name it once.
     assert judged.newly_overdue == (OverdueFinding(LATE, DueDate(TODAY, "HIGH", 7)),)
-    assert [known.overdue_reported for known in judged.comparison.findings] == [False, True, False]
-    again = judge(unchanged(judged.comparison.findings), rules, "app", SETTINGS, NOW)
+    assert [known.overdue_reported for known in judged.to_remember.findings] == [False, True, False]
+    again = judge(unchanged(judged.to_remember.findings), rules, "app", SETTINGS, NOW)
     assert (again.newly_overdue, again.deadlines.overdue) == ((), 1)
+
+
+def test_image_that_is_replaced_is_not_overdue_and_may_be_later() -> None:
+    judged = judge(unchanged([LATE]), RuleMatcher([], NOW), "app", SETTINGS, NOW)._replace(superseded=True)
+    assert (judged.newly_overdue, judged.deadlines.overdue) == ((), 1)
+    # The image that replaced it may be deleted: then it is to be said.
+    assert [known.overdue_reported for known in judged.to_remember.findings] == [False]
+    assert judge(unchanged(judged.to_remember.findings), RuleMatcher([], NOW), "app", SETTINGS, NOW).newly_overdue
 
 
 def test_record_of_the_image_has_what_is_ignored_and_overdue() -> None:
@@ -74,10 +82,12 @@ def test_deadlines_are_those_of_the_time() -> None:
     assert (judged.newly_overdue, judged.deadlines.due_at) == ((), TODAY)
 
 
-def scan(*ids: str, before: Comparison | None = None, day: int = 0, successor: bool = False) -> Comparison:
+def scan(
+    *ids: str, before: Comparison | None = None, day: int = 0, absence: Absence = Absence.OF_SAME_IMAGE
+) -> Comparison:
     findings = [Finding(id_, "HIGH", package=f"package-{id_}", installed_versions=("1.0",)) for id_ in ids]
     known = before.findings if before else ()
-    return compare(findings, known, NOW + timedelta(days=day), {}, successor=successor)
+    return compare(findings, known, NOW + timedelta(days=day), {}, absence)
 
 
 def test_ledger_of_one_image_over_several_scans() -> None:
@@ -97,10 +107,20 @@ def test_ledger_of_one_image_over_several_scans() -> None:
 
 
 def test_successor_carries_what_was_open_in_its_predecessor() -> None:
-    rebuilt = scan("b", "c", before=scan("a", "b"), day=1, successor=True)
+    rebuilt = scan("b", "c", before=scan("a", "b"), day=1, absence=Absence.OF_SUCCESSOR)
     ledger = add_to_ledger(Ledger(), rebuilt, first=True, inventory=False)
     assert ledger == Ledger(carried=2, new=1, new_high=1, fixed=1)
     assert ledger.open == rebuilt.open_now == 2
+
+
+def test_what_is_known_here_is_carried_and_not_new() -> None:
+    other = scan("a", "b").findings
+    found = [known.finding for known in other[:1]] + [Finding("c", "HIGH", "package-c", ("1.0",))]
+    branch = compare(found, (), NOW + timedelta(days=1), {}, Absence.OF_SUCCESSOR, other)
+    ledger = add_to_ledger(Ledger(), branch, first=True, inventory=False)
+    assert ledger == Ledger(carried=1, new=1, new_high=1)
+    assert ledger.open == branch.open_now == 2
+    assert count_new(branch) == Counter(HIGH=1)
 
 
 def test_inventory_is_carried_and_not_new() -> None:
@@ -113,7 +133,7 @@ def test_inventory_is_carried_and_not_new() -> None:
 def test_new_finding_that_a_rule_ignores_is_no_new_critical() -> None:
     rules = RuleMatcher([parse_rule({"id": "CVE-1", "reason": "-", "owner": "-", "until_fixed": True})], NOW)
     found = [Finding("CVE-1", "CRITICAL", "openssl"), Finding("CVE-2", "CRITICAL", "zlib")]
-    comparison = rules.apply(compare(found, (), NOW, {}, successor=False), "app")
+    comparison = rules.apply(compare(found, (), NOW, {}, Absence.OF_SAME_IMAGE), "app")
     ledger = add_to_ledger(Ledger(), comparison, first=True, inventory=False)
     assert ledger == Ledger(new=2, new_critical=1)
     assert ledger.open == comparison.open_now == 2
@@ -135,7 +155,7 @@ def test_updates_that_solve_most_come_first() -> None:
         (),
         NOW,
         {},
-        successor=False,
+        Absence.OF_SAME_IMAGE,
     )
     assert best_updates(comparison) == (
         Update("openssl", ("1.0",), ("1.1",), Counter({"CRITICAL": 1})),

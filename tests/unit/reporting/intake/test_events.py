@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from ecr_scan_reporter.errors import MessageError
 from ecr_scan_reporter.models.images import ImageId
+from ecr_scan_reporter.models.scans import ENHANCED
 from ecr_scan_reporter.reporting.intake.events import ReceivedEvent, ScanEvent, latest_per_image, load, parse
 
 AwsEvent = Callable[..., dict[str, Any]]
@@ -81,6 +82,87 @@ def test_counts_may_be_missing_zero_or_of_any_severity(aws_event: AwsEvent, coun
 def test_invalid_field_is_named(aws_event: AwsEvent, change: dict[str, Any], complaint: str) -> None:
     with pytest.raises(MessageError, match=complaint):
         parsed(aws_event("ecr-image-scan-complete", **change))
+
+
+IMAGE_ARN = "arn:aws:ecr:eu-west-1:123456789012:repository/team-a/web/sha256:5d1f"
+INSTANCE = {"type": "AWS_EC2_INSTANCE", "id": "i-0123456789abcdef0"}
+FUNCTION = {"type": "AWS_LAMBDA_FUNCTION", "id": "arn:aws:lambda:eu-west-1:123456789012:function:f"}
+
+
+def resource(arn: object = IMAGE_ARN) -> dict[str, object]:
+    return {"type": "AWS_ECR_CONTAINER_IMAGE", "id": arn, "partition": "N/A", "region": "N/A"}
+
+
+def test_event_of_a_finding_names_its_image_and_says_nothing_else(aws_event: AwsEvent) -> None:
+    event = parsed(aws_event("inspector2-finding"))
+    digest = "sha256:5d1f0a9a0f3f4f3b8f0f2c6f1f6b7a0c9e8d7c6b5a49382716050f4e3d2c1b0a"
+    assert event.image == ("123456789012", "eu-west-1", "team-a/web", digest)
+    assert (event.is_look, event.failed, event.counts, event.scanner) == (True, False, None, ENHANCED)
+    # Its tags and its status may be out of date.
+    assert event.tags == ()
+    assert event.time.isoformat() == "2023-02-08T11:20:31+00:00"
+    for status in ("CLOSED", "SUPPRESSED", "no such status", None):
+        assert parsed(aws_event("inspector2-finding", status=status)) == event
+
+
+@pytest.mark.parametrize("arn", [IMAGE_ARN, IMAGE_ARN.replace("arn:aws:", "arn:aws-cn:")])
+def test_image_of_a_finding_is_that_of_the_arn_and_not_of_the_envelope(aws_event: AwsEvent, arn: str) -> None:
+    event = aws_event("inspector2-finding", resources=[resource(arn)]) | {"account": "999999999999", "region": "N/A"}
+    assert parsed(event).image == ("123456789012", "eu-west-1", "team-a/web", "sha256:5d1f")
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [
+        [INSTANCE, resource()],
+        [FUNCTION, resource(), INSTANCE],
+        [None, 7, "arn", [resource()], {}, {"type": None}, resource()],
+        # Inspector documents one image for each finding.
+        [resource(), resource(IMAGE_ARN.replace("web", "api"))],
+    ],
+)
+def test_first_image_among_the_resources_of_a_finding_counts(aws_event: AwsEvent, resources: list[object]) -> None:
+    assert parsed(aws_event("inspector2-finding", resources=resources)).image.repository == "team-a/web"
+
+
+@pytest.mark.parametrize(
+    "resources", [None, [], "arn", 7, {}, resource(), [INSTANCE], [FUNCTION], [None], [{"id": IMAGE_ARN}]]
+)
+def test_finding_of_no_image_is_rejected(aws_event: AwsEvent, resources: object) -> None:
+    with pytest.raises(MessageError, match="resources is .*; expected one of the type AWS_ECR_CONTAINER_IMAGE"):
+        parsed(aws_event("inspector2-finding", resources=resources))
+
+
+@pytest.mark.parametrize(
+    ("arn", "complaint"),
+    [
+        (IMAGE_ARN.rpartition("/")[0], "resources.id is 'arn.*'; expected the ARN of an image, with its digest"),
+        (IMAGE_ARN.replace("sha256:", "latest:"), "resources.id is .*; expected the ARN of an image, with its digest"),
+        (IMAGE_ARN.replace("ecr", "ecs"), "resources.id is .*; expected"),
+        (IMAGE_ARN.replace("eu-west-1", "N/A"), "resources.id is .*; expected"),
+        (IMAGE_ARN.replace("123456789012", "N/A"), "resources.id is .*; expected"),
+        ("sha256:5d1f", "resources.id is .*; expected"),
+        ("", "resources.id is ''; expected"),
+        (None, "resources.id is .*; expected"),
+        (7, "resources.id is .*; expected"),
+    ],
+)
+def test_finding_whose_resource_is_not_the_arn_of_an_image_is_rejected(
+    aws_event: AwsEvent, arn: object, complaint: str
+) -> None:
+    with pytest.raises(MessageError, match=complaint):
+        parsed(aws_event("inspector2-finding", resources=[resource(arn)]))
+
+
+@pytest.mark.parametrize("time", ["Feb 8, 2023, 11:20:31 AM", "", None])
+def test_finding_without_a_time_is_rejected(aws_event: AwsEvent, time: object) -> None:
+    with pytest.raises(MessageError, match="time is .*; expected"):
+        parsed({**aws_event("inspector2-finding"), "time": time})
+
+
+def test_finding_of_another_resource_is_rejected(aws_event: AwsEvent) -> None:
+    with pytest.raises(MessageError, match="expected one of the type AWS_ECR_CONTAINER_IMAGE"):
+        parsed(aws_event("inspector2-finding-of-ec2"))
 
 
 OTHERS = {"account": "999999999999", "region": "ap-southeast-1"}
@@ -205,8 +287,8 @@ NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 IMAGE = ImageId("123456789012", "eu-west-1", "app", "sha256:0")
 
 
-def event_at(minute: int, *, failed: bool = False, image: ImageId = IMAGE) -> ScanEvent:
-    return ScanEvent(image, (), NOW + timedelta(minutes=minute), failed, None)
+def event_at(minute: int, *, failed: bool = False, image: ImageId = IMAGE, is_look: bool = False) -> ScanEvent:
+    return ScanEvent(image, (), NOW + timedelta(minutes=minute), failed, None, is_look=is_look)
 
 
 def latest(*events: ScanEvent) -> tuple[ScanEvent, ...]:
@@ -228,6 +310,24 @@ def test_failed_scan_counts_if_it_is_the_last_one() -> None:
     assert latest(event_at(1), event_at(2, failed=True)) == (event_at(1), event_at(2, failed=True))
     assert latest(event_at(1, failed=True), event_at(2)) == (event_at(2),)
     assert latest(event_at(1, failed=True), event_at(1)) == (event_at(1),)
+
+
+def test_event_of_a_finding_counts_if_there_is_no_complete_scan() -> None:
+    look = event_at(3, is_look=True)
+    assert latest(look, event_at(1, is_look=True)) == (look,)
+    # The findings are read once for all of them, and a scan says more.
+    assert latest(look, event_at(1)) == (event_at(1),)
+    assert latest(look, event_at(1), event_at(2)) == (event_at(2),)
+    # A scan that failed says nothing of findings.
+    assert latest(look, event_at(4, failed=True)) == (look, event_at(4, failed=True))
+    assert latest(look, event_at(1), event_at(4, failed=True)) == (event_at(1), event_at(4, failed=True))
+
+
+def test_thousands_of_finding_events_are_one_look_and_no_repetition() -> None:
+    received = [ReceivedEvent(str(n), 1, event_at(n, is_look=True)) for n in range(1000)]
+    [image] = latest_per_image(received)
+    assert image.events == (event_at(999, is_look=True),)
+    assert (len(image.message_ids), image.scans, image.repeated) == (1000, 0, False)
 
 
 def test_each_image_has_its_own_events() -> None:
@@ -263,3 +363,9 @@ def test_message_may_have_been_processed_before() -> None:
     assert repeated(ReceivedEvent("a", 2, event_at(1)))
     # An earlier invocation may have processed the message whose event does not count here.
     assert repeated(ReceivedEvent("a", 1, event_at(1)), ReceivedEvent("b", 1, event_at(2)))
+    # The event of a finding is not that of a scan.
+    look = ReceivedEvent("c", 1, event_at(3, is_look=True))
+    assert not repeated(ReceivedEvent("a", 1, event_at(1)), look)
+    assert not repeated(look, ReceivedEvent("b", 1, event_at(4, failed=True)))
+    assert repeated(ReceivedEvent("a", 1, event_at(1)), ReceivedEvent("b", 1, event_at(2)), look)
+    assert repeated(look._replace(receives=2))

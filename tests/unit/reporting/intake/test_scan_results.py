@@ -14,7 +14,7 @@ from ecr_scan_reporter.errors import (
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import RegistryId
 from ecr_scan_reporter.models.scan_statuses import ACTIVE, COMPLETE, EXPIRED, FAILED, IN_PROGRESS
-from ecr_scan_reporter.models.scans import ScanResult
+from ecr_scan_reporter.models.scans import BASIC, ENHANCED, ScanResult
 from ecr_scan_reporter.reporting.intake.events import ScanEvent
 from ecr_scan_reporter.reporting.intake.scan_results import CompleteScan, FailedScan, UnreadScan, read_scan
 from support.world import StubRegistry
@@ -35,7 +35,7 @@ def read(result: ScanResult | Exception, event: ScanEvent = EVENT, receives: int
 
 def test_complete_scan_has_the_date_of_ecr() -> None:
     result = ScanResult(COMPLETE, "", FOUND, EARLIER, "ALPINE")
-    assert read(result, receives=1) == CompleteScan(EARLIER, FOUND, "ALPINE", {"HIGH": 1})
+    assert read(result, receives=1) == CompleteScan(EARLIER, FOUND, "ALPINE", {"HIGH": 1}, last_read=False)
     assert read(result._replace(completed_at=None)) == CompleteScan(NOW, FOUND, "ALPINE", {"HIGH": 1})
 
 
@@ -47,12 +47,77 @@ def test_result_of_continuous_scanning_has_the_date_of_its_event() -> None:
 @pytest.mark.parametrize("counts", [None, {}, {"HIGH": 0}])
 def test_scan_without_findings_is_complete_if_its_event_has_none(counts: dict[str, int] | None) -> None:
     result = ScanResult(COMPLETE, "", (), NOW)
-    assert read(result, EVENT._replace(counts=counts), receives=1) == CompleteScan(NOW, (), "")
+    scan = read(result, EVENT._replace(counts=counts), receives=1)
+    assert scan == CompleteScan(NOW, (), "", last_read=False)
 
 
 def test_scan_whose_entries_are_all_closed_was_read() -> None:
     result = ScanResult(COMPLETE, "", (), NOW, listed={"HIGH": 2})
-    assert read(result, receives=1) == CompleteScan(NOW, (), "", {"HIGH": 2})
+    assert read(result, receives=1) == CompleteScan(NOW, (), "", {"HIGH": 2}, last_read=False)
+
+
+@pytest.mark.parametrize(("of_result", "of_event"), [(BASIC, BASIC), (ENHANCED, ENHANCED), ("", ENHANCED), ("", "")])
+def test_scanner_is_that_of_the_list_or_else_of_the_event(of_result: str, of_event: str) -> None:
+    scan = read(ScanResult(COMPLETE, "", FOUND, NOW, scanner=of_result), EVENT._replace(scanner=of_event))
+    assert scan.scanner == of_event
+    other = {BASIC: ENHANCED, ENHANCED: BASIC, "": ENHANCED}[of_event]
+    assert scan.is_other_scanner(other) is bool(of_event)
+    assert not scan.is_other_scanner(of_event)
+    # Nobody knows which one listed what is remembered.
+    assert not scan.is_other_scanner("")
+
+
+TWO = EVENT._replace(counts={"HIGH": 1, "LOW": 1})
+SHORTER = "The list of findings is shorter than its event says: it has 1 of 2."
+
+
+def test_list_that_is_shorter_than_its_event_is_read_three_times() -> None:
+    result = ScanResult(COMPLETE, "", FOUND, NOW)
+    for receives in (1, 2):
+        with pytest.raises(FindingsNotReadError, match="ECR lists 1 of 2 findings yet"):
+            read(result, TWO, receives)
+    assert read(result, TWO) == CompleteScan(NOW, FOUND, "", {"HIGH": 1}, shorter=SHORTER)
+    # ECR has all of them by now: entries that were merged count as well.
+    assert read(result._replace(listed={"HIGH": 1, "LOW": 1}), TWO, receives=1).shorter == ""
+
+
+def test_list_that_is_longer_than_its_event_is_whole() -> None:
+    result = ScanResult(COMPLETE, "", FOUND, NOW, listed={"HIGH": 1, "MEDIUM": 2})
+    assert read(result, TWO, receives=1).shorter == ""
+
+
+@pytest.mark.parametrize("event", [TWO._replace(counts=None), TWO._replace(counts=None, is_look=True)])
+def test_event_without_counts_says_nothing_of_the_list(event: ScanEvent) -> None:
+    assert read(ScanResult(COMPLETE, "", FOUND, NOW), event, receives=1).shorter == ""
+
+
+LAST_WEEK = NOW - timedelta(days=7)
+
+
+@pytest.mark.parametrize("event", [EVENT, FAILED_EVENT, TWO])
+def test_answer_that_is_older_than_the_event_is_read_three_times(event: ScanEvent) -> None:
+    result = ScanResult(COMPLETE, "", FOUND, LAST_WEEK)
+    for receives in (1, 2):
+        with pytest.raises(FindingsNotReadError, match="ECR lists the scan of .* still"):
+            read(result, event, receives)
+
+
+def test_answer_that_stays_older_is_compared_but_says_nothing_of_a_scan_that_failed() -> None:
+    result = ScanResult(COMPLETE, "", FOUND, LAST_WEEK)
+    assert read(result, EVENT) == CompleteScan(LAST_WEEK, FOUND, "", {"HIGH": 1})
+    assert read(result, TWO) == CompleteScan(LAST_WEEK, FOUND, "", {"HIGH": 1}, shorter=SHORTER)
+    assert read(result, FAILED_EVENT) == FailedScan("")
+
+
+def test_dates_of_one_scan_may_differ_by_half_an_hour() -> None:
+    at = NOW - timedelta(minutes=30)
+    assert read(ScanResult(COMPLETE, "", FOUND, at), receives=1).completed_at == at
+    with pytest.raises(FindingsNotReadError):
+        read(ScanResult(COMPLETE, "", FOUND, at - timedelta(seconds=1)), receives=1)
+
+
+def test_date_of_continuous_scanning_makes_no_answer_older() -> None:
+    assert read(ScanResult(ACTIVE, "", FOUND, NOW - timedelta(days=90)), receives=1).completed_at == NOW
 
 
 @pytest.mark.parametrize(
@@ -99,7 +164,9 @@ def test_failed_scan_has_the_reason_of_ecr() -> None:
 
 
 def test_scan_that_succeeded_after_the_event_of_a_failure_is_complete() -> None:
-    assert read(ScanResult(COMPLETE, "", (), EARLIER), FAILED_EVENT, receives=1) == CompleteScan(EARLIER, (), "")
+    assert read(ScanResult(COMPLETE, "", (), EARLIER), FAILED_EVENT, receives=1) == CompleteScan(
+        EARLIER, (), "", last_read=False
+    )
 
 
 def test_last_scan_with_another_status_says_nothing_about_findings() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from ecr_scan_reporter.memory.rules import IgnoreRule, RuleUse, parse_rule
 from ecr_scan_reporter.models.findings import Finding
-from ecr_scan_reporter.reporting.comparison.changes import compare
+from ecr_scan_reporter.reporting.comparison.changes import Absence, compare
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
 from ecr_scan_reporter.reporting.overviews.overview import all_scanned_since, rule_notices
 from ecr_scan_reporter.shared.durations import Duration
@@ -97,7 +97,7 @@ def use(rules: list[IgnoreRule], first_day: int = 0) -> dict[str, RuleUse]:
         now = START + day * DAY
         for repository, findings in registry(day):
             matcher = RuleMatcher(rules, now)
-            matcher.apply(compare(findings, (), now, {}, successor=False), repository)
+            matcher.apply(compare(findings, (), now, {}, Absence.OF_SAME_IMAGE), repository)
             for each in rules:
                 known = uses.setdefault(each.key, RuleUse(added_at=now))
                 times: Mapping[str, set[str]] = {

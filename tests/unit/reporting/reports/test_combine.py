@@ -1,10 +1,11 @@
 """Several scans of one image in one window are one entry of the report."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from ecr_scan_reporter.models.findings import Finding
-from ecr_scan_reporter.reporting.comparison.changes import GONE, OPEN, Change, IgnoredBy, KnownFinding
+from ecr_scan_reporter.reporting.comparison.changes import ADDED, GONE, NEWS, OPEN, Change, IgnoredBy, KnownFinding
 from ecr_scan_reporter.reporting.comparison.deadlines import DueDate, OverdueFinding
 from ecr_scan_reporter.reporting.reports.combine import TRANSITIONS, combine_reports
 from ecr_scan_reporter.reporting.reports.image_report import (
@@ -18,10 +19,31 @@ from ecr_scan_reporter.reporting.reports.image_report import (
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-APPEARED = (Change.NEW, Change.BACK)
-OF_OPEN_FINDINGS = [change for change in OPEN if change not in APPEARED]
-# What a scan says of a finding of which nothing new is known.
-NOTHING_NEW = (*APPEARED, Change.STILL_OPEN)
+# What two changes of one finding amount to: that of the first report names the row, that of the second one the column.
+# In the column "absent", the second report does not have the finding. "-" if nothing is left to say.
+# N new, B back, R raised, F fix available, E exploit known, I no longer ignored, H known here, O still open, X fixed,
+# W withdrawn.
+# A row is that of a finding that was open before the first report (R, F, E, O, X, W), or was not. A column is that of a
+# finding that is open after the second one, or is not (X, W, absent). So the balance allows in each place only some:
+# not open, then open: N, B, I or H; open all the time: R, F, E or O; open, then gone: X or W; never open: nothing.
+AMOUNTS_TO = """
+  N B R F E I H O X W absent
+N N N N N N N N N - - -
+B B B B B B B B B - - -
+R R R R F E R R R X W W
+F F F R F E F F F X W W
+E E E R F E E E E X W W
+I I I I I I I I I - - -
+H H H N N N I H H - - -
+O O O R F E O O O X W W
+X O O R F E O O O X W X
+W O O R F E O O O X W W
+"""
+ADDS = [Change.NEW, Change.BACK, Change.NO_LONGER_IGNORED, Change.KNOWN_HERE]
+LATER_NEWS = [Change.RAISED, Change.FIX_AVAILABLE, Change.EXPLOIT_KNOWN]
+OF_OPEN_FINDINGS = [*LATER_NEWS, Change.STILL_OPEN]
+# What a scan says of a finding of which nothing new is known, or that was open before the window all the same.
+NOTHING_NEW = (*ADDS, Change.STILL_OPEN)
 
 
 def known(id_: str, severity: str = "HIGH", first_seen: datetime = NOW) -> KnownFinding:
@@ -48,22 +70,66 @@ def combined(before: Change | None, after: Change | None) -> Change | None:
     return change
 
 
+def amounts() -> Iterator[tuple[Change, Change | None, Change | None]]:
+    letters = dict(zip("NBRFEIHOXW", Change, strict=True))
+    heading, *rows = AMOUNTS_TO.strip().splitlines()
+    for row in rows:
+        before, *cells = row.split()
+        for after, cell in zip(heading.split(), cells, strict=True):
+            yield letters[before], letters.get(after), letters.get(cell)
+
+
 def test_every_pair_of_changes_has_a_combination() -> None:
     assert TRANSITIONS.keys() == {(before, after) for before in Change for after in (None, *Change)}
-    for (before, after), both in TRANSITIONS.items():
+    assert {(before, after): both for before, after, both in amounts()} == TRANSITIONS
+    for before, after, both in amounts():
         assert combined(before, after) is both, f"{before}, then {after}"
 
 
-@pytest.mark.parametrize("before", APPEARED)
+@pytest.mark.parametrize(("before", "after"), TRANSITIONS)
+def test_books_balance_whatever_two_reports_amount_to(before: Change, after: Change | None) -> None:
+    open_before = before not in ADDS
+    # Two reports in a row need not meet: there may have been scans between them.
+    open_now = after is not None and after not in GONE
+    first = report(**{before: known("CVE-1")})._replace(open_before=int(open_before))
+    second = later(**({after: known("CVE-1")} if after else {}))
+    both = combine_reports(first, second, NOW)
+    assert both.open_before + both.total(*ADDED) - both.total(*GONE) == both.total(*OPEN) == open_now
+    # What is news stays news, unless it is gone again, or was gone and is as it was.
+    if open_now and (before in NEWS or after in LATER_NEWS):
+        assert both.total(*NEWS) == 1
+
+
+@pytest.mark.parametrize("after", Change)
+def test_books_balance_if_the_first_report_does_not_have_the_finding(after: Change) -> None:
+    both = combine_reports(report(), later(**{after: known("CVE-1")}), NOW)
+    assert both.total(*ADDED) - both.total(*GONE) == both.total(*OPEN) == (after not in GONE)
+
+
+def test_words_that_add_to_what_is_open_are_known() -> None:
+    assert set(ADDED) == set(ADDS)
+
+
+@pytest.mark.parametrize("before", [change for change in ADDS if change is not Change.KNOWN_HERE])
 def test_finding_that_appeared_in_the_window_has_appeared_or_was_never_there(before: Change) -> None:
     assert {TRANSITIONS[before, after] for after in OPEN} == {before}
     assert {TRANSITIONS[before, after] for after in (None, *GONE)} == {None}
 
 
+def test_finding_that_is_known_here_is_so_until_there_is_news_of_it() -> None:
+    # News that is said of an open finding does not add to what is open. So it is new, and not raised.
+    assert {TRANSITIONS[Change.KNOWN_HERE, after] for after in LATER_NEWS} == {Change.NEW}
+    assert TRANSITIONS[Change.KNOWN_HERE, Change.NO_LONGER_IGNORED] is Change.NO_LONGER_IGNORED
+    # It went and returned in the window, as if one scan had found it.
+    others = set(NOTHING_NEW) - {Change.NO_LONGER_IGNORED}
+    assert {TRANSITIONS[Change.KNOWN_HERE, after] for after in others} == {Change.KNOWN_HERE}
+    assert {TRANSITIONS[Change.KNOWN_HERE, after] for after in (None, *GONE)} == {None}
+
+
 @pytest.mark.parametrize("before", OF_OPEN_FINDINGS)
 def test_latest_news_of_a_finding_that_was_open_before_the_window_counts(before: Change) -> None:
     assert {TRANSITIONS[before, after] for after in NOTHING_NEW} == {before}
-    for after in (*set(OPEN) - set(NOTHING_NEW), *GONE):
+    for after in (*LATER_NEWS, *GONE):
         assert TRANSITIONS[before, after] is after
     # A scan in between that was not worth a report did not have it.
     assert TRANSITIONS[before, None] is Change.WITHDRAWN
@@ -72,18 +138,20 @@ def test_latest_news_of_a_finding_that_was_open_before_the_window_counts(before:
 @pytest.mark.parametrize("before", GONE)
 def test_finding_that_returns_in_the_window_was_open_all_the_time(before: Change) -> None:
     assert {TRANSITIONS[before, after] for after in NOTHING_NEW} == {Change.STILL_OPEN}
-    for after in (*set(OPEN) - set(NOTHING_NEW), *GONE):
+    for after in (*LATER_NEWS, *GONE):
         assert TRANSITIONS[before, after] is after
     assert TRANSITIONS[before, None] is before
 
 
 @pytest.mark.parametrize("after", Change)
 def test_finding_of_the_second_report_alone_has_appeared(after: Change) -> None:
-    assert combined(None, after) is (None if after in GONE else Change.NEW)
+    # A first scan can say that it is known here; what a rule ignored was in no report.
+    own = after in (Change.KNOWN_HERE, Change.NO_LONGER_IGNORED)
+    assert combined(None, after) is (None if after in GONE else after if own else Change.NEW)
     old = known("CVE-1", first_seen=NOW - MINUTE)
     both = combine_reports(report(), later(**{after: old}), NOW)
-    # What a rule ignored before the second scan is new; what is known for longer than the window was open before.
-    expected = [] if after in GONE else [Change.NEW if after is Change.NEW else Change.BACK]
+    # What is new for the second scan is new; what is known for longer than the window was open before.
+    expected = [] if after in GONE else [after if own or after is Change.NEW else Change.BACK]
     assert list(both.changes) == expected
 
 
@@ -120,7 +188,7 @@ def test_rule_between_two_scans_takes_away_what_it_ignores() -> None:
         both = combine_reports(first, later()._replace(ignored=(ignored,)), NOW)
         assert (both.changes, both.totals) == ({}, {})
         # What was open before the window is ignored now, too.
-        assert both.open_before == (3 if change in APPEARED else 2)
+        assert both.open_before == (3 if change in ADDS else 2)
 
 
 def test_findings_that_were_left_out_count() -> None:

@@ -10,6 +10,7 @@ from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.reporting.comparison.changes import (
     GONE,
     NEWS,
+    Absence,
     Change,
     Comparison,
     IgnoredBy,
@@ -53,7 +54,7 @@ def judged(overdue: bool = False, /, **severities: str) -> Judged:
     }
     counted = Comparison((), dict.fromkeys(Change, ()) | found)
     late = (OverdueFinding(KnownFinding(Finding("CVE-1", "HIGH"), NOW), DueDate(NOW, "HIGH", 7)),)
-    return Judged(counted, counted, Deadlines(None, int(overdue), (), ()), late if overdue else ())
+    return Judged(counted, counted, Deadlines(None, int(overdue), (), late if overdue else ()))
 
 
 def reason(what: Judged, settings: ReporterSettings = SETTINGS, **options: Any) -> ReportReason | None:
@@ -70,6 +71,19 @@ def test_news_is_reported_if_what_is_open_reaches_its_threshold(change: Change) 
     assert reason(judged(**{change: "LOW LOW", "still_open": "HIGH HIGH"})) is None
     # What is gone is not open.
     assert reason(judged(**{change: "HIGH", "fixed": "HIGH"})) is None
+
+
+def test_what_is_known_here_is_no_news_and_is_open() -> None:
+    assert reason(judged(known_here="HIGH HIGH")) is None
+    assert reason(judged(new="HIGH", known_here="HIGH")) is ReportReason.NEWS
+    assert reason(judged(known_here="HIGH HIGH"), EVERY_SCAN) is ReportReason.EVERY_SCAN
+    assert reason(judged(known_here="HIGH HIGH"), ON_FIXED) is None
+
+
+def test_overdue_finding_of_an_image_that_is_replaced_is_not_reported() -> None:
+    replaced = judged(True, still_open="HIGH")._replace(superseded=True)
+    assert reason(replaced) is None
+    assert reason_without_scan(replaced, SETTINGS) is None
 
 
 def test_what_is_still_open_is_reported_at_every_scan_if_that_is_wanted() -> None:
@@ -113,8 +127,9 @@ def test_without_a_scan_only_what_is_overdue_or_no_longer_ignored_is_reported() 
     settings = EVERY_SCAN._replace(remind_after=Duration.parse("1d"), notify_on_fixed=True)
     assert reason_without_scan(judged(still_open="HIGH HIGH"), settings) is None
     assert reason_without_scan(judged(True, still_open="HIGH HIGH"), settings) is ReportReason.OVERDUE
-    assert reason_without_scan(judged(True, new="HIGH", still_open="HIGH"), settings) is ReportReason.NEWS
-    assert reason_without_scan(judged(True, new="HIGH"), settings) is ReportReason.OVERDUE
+    news = judged(True, no_longer_ignored="HIGH", still_open="HIGH")
+    assert reason_without_scan(news, settings) is ReportReason.NEWS
+    assert reason_without_scan(judged(True, no_longer_ignored="HIGH"), settings) is ReportReason.OVERDUE
 
 
 def test_threshold_is_reached_by_as_many_findings() -> None:
@@ -125,13 +140,13 @@ def test_threshold_is_reached_by_as_many_findings() -> None:
 
 def judged_scan(number: int) -> Judged:
     """Return a scan with as many new findings, as many overdue ones, and as many ignored ones."""
-    counted = compare([Finding(f"CVE-{n:04}", "HIGH") for n in range(number)], (), NOW, {}, successor=False)
+    counted = compare([Finding(f"CVE-{n:04}", "HIGH") for n in range(number)], (), NOW, {}, Absence.OF_SAME_IMAGE)
     ignored = tuple(
         KnownFinding(Finding(f"CVE-{n}", "LOW"), NOW, ignored_by=RULES[n % 2]) for n in reversed(range(number))
     )
     comparison = Comparison((), {**counted.changes, Change.STILL_OPEN: ignored})
     overdue = tuple(OverdueFinding(known, DueDate(NOW, "HIGH", 7)) for known in counted.open())
-    return Judged(comparison, counted, Deadlines(None, number, (), overdue), overdue)
+    return Judged(comparison, counted, Deadlines(None, number, (), overdue))
 
 
 def report(number: int, reason: ReportReason = ReportReason.NEWS) -> ImageReport:
