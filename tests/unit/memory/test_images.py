@@ -8,6 +8,7 @@ from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.errors import ConditionError
 from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord
 from ecr_scan_reporter.memory.items import image_key, repository_key
+from ecr_scan_reporter.memory.pushes import PushedImage
 from ecr_scan_reporter.models.images import ImageId
 from support.fixtures import virtual_aws
 from support.invocations import REGISTRY
@@ -30,7 +31,8 @@ def memory(table: Table) -> ImageMemory:
 
 
 def write(memory: ImageMemory, image: ImageId, record: ImageRecord, *replaced: ImageId) -> None:
-    memory.write(image, record, NOW, findings=b"data", replaced=[other.digest for other in replaced])
+    pushed = [PushedImage(other.digest, NOW - MINUTE) for other in replaced]
+    memory.write(image, record, NOW, findings=b"data", replaced=pushed)
 
 
 def test_look_is_noted_beside_what_is_known(memory: ImageMemory) -> None:

@@ -33,6 +33,11 @@ def item(image: PushedImage, of: ImageId = NEW) -> Item:
     return pushed_item(of._replace(digest=image.digest), image, NOW)
 
 
+def checksums(image: PushedImage) -> frozenset[int]:
+    assert image.findings is not None
+    return image.findings
+
+
 def test_images_survive_and_the_last_push_comes_first(table: Table) -> None:
     images = [
         pushed(1, "1.0", "latest", platform="linux/arm64"),
@@ -90,7 +95,7 @@ def test_findings_are_told_by_vulnerability_and_package() -> None:
     same = finding._replace(severity="LOW", installed_versions=("1.1",), fix_available=True)
     assert pushed(1, findings=[finding]) == pushed(1, findings=[same, finding])
     for other in (finding._replace(id="CVE-2026-2"), finding._replace(package="zlib")):
-        assert pushed(1, findings=[finding]).findings.isdisjoint(pushed(1, findings=[other]).findings)
+        assert checksums(pushed(1, findings=[finding])).isdisjoint(checksums(pushed(1, findings=[other])))
     # What cannot be encoded is no error.
     assert len(pushed(1, findings=[finding._replace(package="\ud800")]).packages) == 1
 
@@ -98,8 +103,8 @@ def test_findings_are_told_by_vulnerability_and_package() -> None:
 def test_two_large_images_that_are_alike_keep_mostly_the_same_part() -> None:
     many = [Finding(f"CVE-2026-{n}", "HIGH", f"package-{n % 500}") for n in range(5000)]
     first, second = pushed(1, findings=many), pushed(2, findings=many[100:][::-1])
-    assert (len(first.findings), len(first.packages)) == (64, 32)
-    assert len(first.findings & second.findings) > 50
+    assert (len(checksums(first)), len(first.packages)) == (64, 32)
+    assert len(checksums(first) & checksums(second)) > 50
 
 
 @pytest.mark.parametrize(
@@ -129,7 +134,7 @@ def test_damaged_checksums_are_alike_to_nothing(table: Table, value: str | int |
     table.put({**item(pushed(1)), "findings": value, "packages": value})
     [found] = pushed_images(table, NEW)
     assert found.digest == pushed(1).digest
-    assert pushed(1).findings.isdisjoint(found.findings)
+    assert checksums(pushed(1)).isdisjoint(checksums(found))
 
 
 def test_what_a_later_release_wrote_is_ignored(table: Table) -> None:

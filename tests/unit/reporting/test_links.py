@@ -66,7 +66,7 @@ class Repository:
             START + number * DAY,
             findings=encode_findings(known),
             pushed=new,
-            replaced=[self.images[other - 1].digest for other in replaces],
+            replaced=[self.images[other - 1] for other in replaces],
         )
         self.images.append(new)
         self.stub.images[digest(number)] = Image("app", digest(number), tags)
@@ -105,7 +105,7 @@ def predecessor(link: Link) -> int | None:
 
 
 def replaced(link: Link) -> set[int]:
-    return {int(other.removeprefix("sha256:")) for other in link.replaced}
+    return {int(other.digest.removeprefix("sha256:")) for other in link.replaced}
 
 
 def ids(findings: Sequence[KnownFinding]) -> set[str]:
