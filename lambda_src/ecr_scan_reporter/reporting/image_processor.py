@@ -278,7 +278,8 @@ class ImageProcessor:
         record = _updated(record, judged, baseline, scan)
         encoded = encode_findings(judged.to_remember.findings)
         changed = encoded != remembered.findings
-        is_pushed = changed or baseline.first or bool(set(record.tags) - set(before.tags))
+        # Without the time of its push, there would be another item each time.
+        is_new = record.pushed_at and (changed or set(record.tags) - set(before.tags))
         if event.is_look and not changed and not report:
             return Outcome()
         outcome = self._remember(
@@ -287,7 +288,7 @@ class ImageProcessor:
             record._replace(reported_at=self.now if reason else baseline.reported_at),
             run,
             findings=encoded if changed else None,
-            pushed=_pushed(image, record, event.time, comparison.open()) if is_pushed else None,
+            pushed=_pushed(image, record, event.time, comparison.open()) if baseline.first or is_new else None,
             replaced=baseline.link.replaced,
             report=report,
         )
@@ -357,6 +358,8 @@ class ImageProcessor:
         merged = merge(scan.findings, Identities(scan.findings, (), ()))
         pushed = _pushed(event.image, record, event.time).with_findings(merged.values())
         link = find_link(event.image, pushed, self.memory, self.table, self.ecr)
+        if link.predecessor and not is_comparable(link.record):
+            return _Baseline(inventory=True, link=link)
         known = _Baseline(link.findings, Absence.OF_SUCCESSOR, reported_at=link.record.reported_at, link=link)
         return _of_other_scanner(known) if scan.is_other_scanner(link.scanner) else known
 
@@ -399,8 +402,7 @@ class ImageProcessor:
         record = _with_tags_of(event, before)
         record = record._replace(event_at=event.time, failed=True, failure=failure, unsupported=scan.unsupported)
         if before.failed and before.failure == failure:
-            pushed = _pushed(image, record, event.time)
-            return self._remember(image, event.time, record, run, pushed=None if before.scanned_at else pushed)
+            return self._remember(image, event.time, record, run, pushed=_pushed_again(image, before, record))
         details = ImageDetails(event.tags or before.tags, before.platform)
         own = image.registry == self.own
         if own and not (before.pushed_at and event.tags):
@@ -422,7 +424,7 @@ class ImageProcessor:
             report = image_report(image, event.time, record, reason)._replace(
                 tags=details.tags, failure=scan.reason or "ECR gives no reason.", unsupported=scan.unsupported
             )
-        first = None if before.scanned_at else pushed
+        first = pushed if not known else _pushed_again(image, before, record)
         return self._remember(image, event.time, record, run, pushed=first, report=report)
 
     def _unread(self, event: ScanEvent, before: ImageRecord, scan: UnreadScan, run: str) -> Outcome:
@@ -443,9 +445,7 @@ class ImageProcessor:
             report = self._unread_report(event, record, scan, counts)
         if before.scanned_at is None:
             record = record._replace(counts=counts, listed=counts)
-        # An image of which nobody knows when it was pushed waits for its first scan to be complete, or to fail.
-        is_pushed = before.pushed_at and not before.scanned_at
-        pushed = _pushed(image, record, event.time) if is_pushed else None
+        pushed = _pushed_again(image, before, record)
         return self._remember(image, event.time, record, run, pushed=pushed, report=report)
 
     def _unread_report(
@@ -503,6 +503,11 @@ def _pushed(
     pushed_at = (record.pushed_at or at).replace(microsecond=0)
     pushed = PushedImage(image.digest, pushed_at, record.all_tags, record.platform, successors=record.successors)
     return pushed if found is None else pushed.with_findings(known.finding for known in found)
+
+
+def _pushed_again(image: ImageId, before: ImageRecord, record: ImageRecord) -> PushedImage | None:
+    """Return an image among those of its repository if no scan was complete; None if another scan adds nothing."""
+    return _pushed(image, record, record.pushed_at) if record.pushed_at and not before.scanned_at else None
 
 
 def _with_tags_of(event: ScanEvent, before: ImageRecord) -> ImageRecord:

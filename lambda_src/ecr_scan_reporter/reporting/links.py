@@ -66,7 +66,7 @@ def _find(
     found = candidates(pushed, others)
     wanted = {image._replace(digest=other.digest): None for other in (found.replaced, *found.alike) if other}
     remembered = memory.read_many(wanted) if wanted else {}
-    # Memory may have forgotten an image that is named still.
+    # The item of an image may have been damaged or removed.
     if found.replaced and remembered[image._replace(digest=found.replaced.digest)].record.revision:
         return _to(pushed, found.replaced, image, remembered, others)
     for alike in found.alike:

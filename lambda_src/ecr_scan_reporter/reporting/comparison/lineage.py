@@ -128,7 +128,7 @@ def _best(
     def key(other: PushedImage) -> tuple[object, ...]:
         return weight(other), bool(image.platform) or other.platform in _COMMON_PLATFORMS, *_order(other)
 
-    return max(others, key=key, default=None)  # type: ignore[type-var]
+    return max(others, key=key, default=None)
 
 
 def _of_family(

@@ -7,6 +7,7 @@ from ecr_scan_reporter.memory.pushes import PushedImage
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.reporting.comparison.lineage import (
     candidates,
+    inherited_successors,
     replaced_by,
     siblings,
 )
@@ -121,3 +122,46 @@ def test_large_images_are_compared_by_a_part_of_their_findings() -> None:
     assert large.is_sample
     found = candidates(most, (large, other))
     assert (found.replaced, found.alike[0]) == (large, large)
+
+
+def test_image_without_a_complete_scan_is_considered_only_for_another_one() -> None:
+    failed = image(2, "b" * 64)._replace(findings=None, packages=frozenset())
+    other = image(1, "a" * 64, findings=B)
+    assert replaced(image(3, "c" * 64), other, failed) is None
+    assert replaced(image(3, "c" * 64)._replace(findings=None), other, failed) == failed
+
+
+def test_build_that_another_one_has_replaced_is_not_replaced_again_but_by_its_other_platforms() -> None:
+    amd, arm = (image(day, "main-3f2a9c1", platform=f"linux/{name}") for day, name in ((1, "amd64"), (2, "arm64")))
+    new_amd, new_arm = (
+        image(day, "main-77be01d", platform=f"linux/{name}") for day, name in ((5, "amd64"), (6, "arm64"))
+    )
+    amd, arm = (old._replace(successors=frozenset({new_amd.digest})) for old in (amd, arm))
+    assert replaced(new_arm, amd, arm, new_amd) == arm
+    assert replaced(image(7, "main-0a1b2c3", platform="linux/arm64"), amd, arm, new_amd) is None
+    # The scan of arm64 comes after its build was replaced.
+    assert inherited_successors(arm._replace(successors=frozenset()), [amd, new_amd]) == {new_amd.digest}
+    assert inherited_successors(new_arm, [amd, arm, new_amd]) == frozenset()
+
+
+def test_plain_manifests_and_indexes_with_one_tag_replace_the_newest() -> None:
+    plain, amd, arm = (
+        image(1, "main"),
+        image(2, "main", platform="linux/amd64"),
+        image(3, "main", platform="linux/arm64"),
+    )
+    assert replaced(image(4, "main"), plain, amd, arm) == amd
+    assert replaced(image(4, "main", platform="linux/arm64/v8"), plain, amd, arm) == arm
+    assert replaced(image(5, "main", platform="linux/arm64"), arm, image(4, "main")) == image(4, "main")
+
+
+def test_platforms_of_one_index_do_not_replace_each_other() -> None:
+    amd, arm = image(1, "main", platform="linux/amd64"), image(2, "main", platform="linux/arm64")
+    assert replaced(arm, amd) is None
+    assert replaced_by(amd, [arm]) == ()
+
+
+def test_number_among_commits_is_no_version_whenever_they_were_pushed() -> None:
+    earlier, later = image(1, "main-1111111"), image(3, "main-3f2a9c1")
+    assert replaced(image(2, "main-0000000"), earlier) is None
+    assert replaced(image(2, "main-0000000"), earlier, later) == earlier

@@ -174,3 +174,10 @@ def test_last_scan_with_another_status_says_nothing_about_findings() -> None:
     assert read(result, receives=1) == UnreadScan("the last scan ended with FAILED: a reason")
     expired = UnreadScan("the last scan ended with SCAN_ELIGIBILITY_EXPIRED", expired=True)
     assert read(ScanResult(EXPIRED, "", ()), receives=1) == expired
+
+
+@pytest.mark.parametrize("found", [(), FOUND])
+def test_counts_of_an_event_do_not_matter_for_a_later_scan(found: tuple[Finding, ...]) -> None:
+    later = NOW + timedelta(days=1)
+    scan = read(ScanResult(COMPLETE, "", found, later), EVENT._replace(counts={"HIGH": 5}), receives=1)
+    assert (scan.completed_at, scan.shorter) == (later, "")
