@@ -356,7 +356,8 @@ class ImageProcessor:
             return _Baseline(inventory=True)
         self._wait_for_index(event, record, scan)
         link = find_link(event.image, pushed, self.memory, self.table, self.ecr)
-        known = _Baseline(link.findings, Absence.OF_SUCCESSOR, reported_at=link.record.reported_at, link=link)
+        reported_at = link.record.reported_at or link.known_here_reported_at
+        known = _Baseline(link.findings, Absence.OF_SUCCESSOR, reported_at=reported_at, link=link)
         return _of_other_scanner(known) if scan.is_other_scanner(link.scanner) else known
 
     def _wait_for_index(self, event: ScanEvent, record: ImageRecord, scan: CompleteScan) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Table
@@ -28,6 +29,7 @@ class Link(NamedTuple):
         scanner: that listed these findings.
         replaced: the digests of the predecessor and of its other platforms.
         known_here: the findings of an image that is alike, if it replaces none.
+        known_here_reported_at: when that image was last reported (aware).
     """
 
     predecessor: ImageId | None = None
@@ -36,6 +38,7 @@ class Link(NamedTuple):
     scanner: str = ""
     replaced: tuple[str, ...] = ()
     known_here: Sequence[KnownFinding] = ()
+    known_here_reported_at: datetime | None = None
 
 
 def is_comparable(record: ImageRecord) -> bool:
@@ -72,7 +75,7 @@ def find_link(image: ImageId, pushed: PushedImage, memory: ImageMemory, table: T
             found = candidates(pushed, [alike._replace(tags=tags)])
             if set(tags) - set(alike.tags) and (link := _predecessor(image, found, remembered, others, memory)):
                 return link
-        return Link(known_here=decode_findings(known.findings))
+        return Link(known_here=decode_findings(known.findings), known_here_reported_at=known.record.reported_at)
     return Link()
 
 
