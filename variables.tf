@@ -545,7 +545,7 @@ variable "notify_on_scan_failure" {
 variable "remind_after" {
   description = <<-EOT
     Months, weeks and days, in the form of images_duration_delta; null for never. An image that is at or above a
-    threshold and was last reported that long ago is reported again with its next scan, marked as a reminder.
+    threshold and was last reported that long ago is named again after its next scan, in one short list of reminders.
   EOT
   type        = string
   default     = "30d"

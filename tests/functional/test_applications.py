@@ -410,8 +410,8 @@ def test_switch_of_the_scanner_is_one_inventory_and_nothing_is_withdrawn(dated: 
 
 def test_reminders_are_one_short_list(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(REMIND_AFTER="30d")
-    many = [finding(f"CVE-2026-1{n:03}", "HIGH", f"package-{n}") for n in range(50)]
-    events = []
+    # Each has findings of its own: what two images of a repository have in common is known here, and not reported.
+    many = [[finding(f"CVE-2026-{1000 + n}", "HIGH", f"package-{i}") for i in range(50)] for n in range(300)]
     for day in (0, 32):
         now = START + day * DAY
         events = [
@@ -419,7 +419,7 @@ def test_reminders_are_one_short_list(make_reporter: Callable[..., ReporterHarne
                 "app",
                 f"service-{chr(97 + n // 26)}{chr(97 + n % 26)}",
                 name=f"image {n}",
-                scan=FakeScan("COMPLETE", now, findings=many),
+                scan=FakeScan("COMPLETE", now, findings=many[n]),
                 pushed_at=START - timedelta(minutes=1),
                 at=now,
             )
@@ -429,5 +429,42 @@ def test_reminders_are_one_short_list(make_reporter: Callable[..., ReporterHarne
         assert inbox.report(*events, now=now + timedelta(minutes=1), seconds=250) == []
     messages = inbox.reports()[before:]
     assert len(messages) == 1
-    assert len(mail(messages[0]).splitlines()) < 60
-    assert document(messages[0])["reminders"]["images"] == 300
+    found = document(messages[0])
+    assert (found["images"], found["reminders"]["images"]) == ([], 300)
+    assert found["reminders"]["counts"] == {"HIGH": 15_000}
+    assert len(found["reminders"]["worst_images"]) == 20
+    text = mail(messages[0])
+    assert text.startswith("Reminder of 300 images: 15,000 high.\n")
+    sentence = "These images have not been reported for 30 days, and are still at or above a threshold."
+    assert sentence in " ".join(text.split())
+    assert len(text.splitlines()) < 40
+
+
+def test_what_is_known_here_is_reminded_of_as_where_it_was_found(
+    make_reporter: Callable[..., ReporterHarness],
+) -> None:
+    app = Application(make_reporter(REMIND_AFTER="30d"))
+    app.scan(0, "main", [A, B])
+    reports = len(app.inbox.reports())
+    assert app.scan(2, "feature-login", [A, B]) is None
+    assert len(app.inbox.reports()) == reports
+    app.scan(31, "feature-login", [A, B])
+    assert document(app.inbox.reports()[-1])["reminders"]["images"] == 1
+
+
+def test_reminder_with_news_of_another_image_is_a_section(make_reporter: Callable[..., ReporterHarness]) -> None:
+    app = Application(make_reporter(REMIND_AFTER="30d"))
+    app.scan(0, "1.0", [A])
+    now = START + 31 * DAY
+    events = [
+        app.inbox.image(name, "1.0", name=image, scan=FakeScan("COMPLETE", now, findings=[D]), pushed_at=pushed, at=now)
+        for name, image, pushed in (("app", "1.0", START), ("web", "web", now))
+    ]
+    app.inbox.repositories["app"].scans[digest_of("1.0")] = FakeScan("COMPLETE", now, findings=[A])
+    assert app.inbox.report(*events, now=now + timedelta(minutes=1)) == []
+    report = app.inbox.reports()[-1]
+    assert report.subject == "[ECR] 1 new critical in 1 image, reminder of 1 image: 1 critical: web:1.0"
+    assert report.attributes["new_critical"] == ("Number", "1")
+    assert report.attributes["repositories"] == ("String.Array", '["app", "web"]')
+    assert [image["repository"] for image in document(report)["images"]] == ["web"]
+    assert [image["repository"] for image in document(report)["reminders"]["worst_images"]] == ["app"]

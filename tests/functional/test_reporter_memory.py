@@ -282,24 +282,41 @@ def test_event_twice_and_older_event_are_silent(inbox: ReporterHarness) -> None:
 def test_reminder_comes_after_remind_after(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(REMIND_AFTER="30d", CHAT_TOPIC_ARN=CHAT)
 
-    def scanned_after(days: int) -> dict[str, Any] | None:
-        return rescan(inbox, [A], days, now=START + days * DAY + timedelta(minutes=1))
+    def scanned_after(days: int) -> int:
+        rescan(inbox, [A], days, now=START + days * DAY + timedelta(minutes=1))
+        return len(inbox.reports())
 
-    assert ids(scanned_after(0), "new") == ["CVE-2026-0001"]
-    assert scanned_after(29) is None
-    image = scanned_after(31)
-    assert ids(image, "still_open") == ["CVE-2026-0001"]
-    assert image
-    assert (image["reason"], totals(image)) == ("reminder", {})
+    assert scanned_after(0) == 1
+    assert scanned_after(29) == 1
+    assert scanned_after(31) == 2
     report = inbox.reports()[-1]
-    assert report.subject == "[ECR] 1 critical still open in 1 image: app:1.0"
-    assert "1 critical still open in 1 image." in mail(report)
-    assert "Reminder: 1 still open" in mail(report)
-    assert "Reminder: 1 still open" in inbox.chats()[-1]["content"]["description"]
+    found = document(report)
+    assert (found["images"], found["totals"]["images"], found["totals"]["still_open"]) == ([], 0, 0)
+    [worst] = found["reminders"].pop("worst_images")
+    assert (worst["tags"], worst["counts"]) == (["1.0"], {"CRITICAL": 1})
+    assert found["reminders"] == {"images": 1, "counts": {"CRITICAL": 1}}
+    assert report.subject == "[ECR] Reminder of 1 image: 1 critical"
+    assert report.attributes["severity"] == ("String", "CRITICAL")
+    assert report.attributes["new_critical"] == ("Number", "0")
+    assert report.attributes["repositories"] == ("String.Array", '["app"]')
+    assert mail(report).splitlines()[:11] == [
+        "Reminder of 1 image: 1 critical.",
+        f"Account 123456789012, eu-west-1, {START + 31 * DAY:%-d %b %Y, %H:%M} UTC.",
+        "Thresholds: CRITICAL 1, HIGH 1.",
+        "",
+        "Reminder: 1 image",
+        "   1 critical",
+        "   This image has not been reported for 30 days, and is still at or above a",
+        "   threshold.",
+        "",
+        "   The worst image:",
+        "   app:1.0: 1 critical",
+    ]
+    assert inbox.chats()[-1]["content"]["description"] == "*Reminder*: 1 image, 1 critical\n• `app:1.0`: 1 critical"
     # The next one comes after as many days again.
-    assert scanned_after(60) is None
-    assert ids(scanned_after(62), "still_open") == ["CVE-2026-0001"]
-    assert len(inbox.reports()) == len(inbox.chats()) == 3
+    assert scanned_after(60) == 2
+    assert scanned_after(62) == 3
+    assert len(inbox.chats()) == 3
 
 
 def test_every_scan_is_reported_if_asked_for(make_reporter: Callable[..., ReporterHarness]) -> None:

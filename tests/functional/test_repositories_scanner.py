@@ -153,6 +153,19 @@ def test_enhanced_scanning_queues_repositories_whose_images_are_only_looked_up(
     assert record.__dict__["enhanced"] is True
 
 
+def test_message_of_a_run_names_the_run_before_with_enhanced_scanning_alone(
+    registry: RegistryOverTime, aws: FakeAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.add("team-a/app")
+    found = []
+    for enhanced in (False, True, True):
+        monkeypatch.setattr(EcrRegistry, "supports_manual_scans", lambda _, enhanced=enhanced: not enhanced)
+        registry.run(hours=24)
+        registry.visit("team-a/app")
+        found.append(RepositoryMessage.from_json(aws.messages()[-1].body))
+    assert [message.previous_run for message in found] == ["", found[0].run, found[1].run]
+
+
 def test_first_run_measures_what_it_queued_alone(registry: RegistryOverTime) -> None:
     registry.add("team-a/app", "team-b/app", "sandbox/app")
     assert registry.run() == {"RepositoriesQueued": 2}

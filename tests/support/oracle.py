@@ -253,9 +253,6 @@ class Oracle:
             return "news"
         if over and self.rules.every_scan:
             return "every_scan"
-        last = image.reported_at
-        if over and self.rules.remind_after and (last is None or last <= now - self.rules.remind_after):
-            return "reminder"
         if late:
             return "overdue"
         gone = [key for key, word in words.items() if word in GONE]
@@ -267,6 +264,9 @@ class Oracle:
             and any(image.findings[key].severity in self.rules.thresholds for key in gone)
         ):
             return "fixed"
+        last = image.reported_at
+        if over and self.rules.remind_after and (last is None or last <= now - self.rules.remind_after):
+            return "reminder"
         return ""
 
 

@@ -18,6 +18,7 @@ from ecr_scan_reporter.aws.findings import (
     enhanced_severity,
     image_system,
     is_object,
+    severity_counts,
     to_object,
 )
 from ecr_scan_reporter.aws.pages import read_pages
@@ -168,7 +169,8 @@ class EcrRegistry:
         if "status" not in status:
             raise ImageRejectedError(f"DescribeImageScanFindings returned no status for {digest}", "NoScanStatus")
         findings = response.get("imageScanFindings") or {}
-        return _scan(status, findings.get("imageScanCompletedAt"))
+        scan = _scan(status, findings.get("imageScanCompletedAt"))
+        return scan._replace(counts=severity_counts(findings.get("findingSeverityCounts")))
 
     def scan_result(self, repository: str, digest: str) -> ScanResult:
         """Return all findings of an image's last scan; 1,000 per call, fewer with enhanced scanning.

@@ -68,6 +68,14 @@ def enhanced_severity(entry: Any) -> str:
     return clean(entry.get("severity"), 64) or "UNTRIAGED"
 
 
+def severity_counts(value: Any) -> dict[str, int] | None:
+    """Return ECR's own counts of its entries by severity, without those that are 0; None if there are none."""
+    if not is_object(value):
+        return None
+    counts = {clean(severity, 64): number for severity, number in value.items() if severity != "TOTAL"}
+    return {severity: number for severity, number in counts.items() if isinstance(number, int) and number > 0}
+
+
 def image_system(entry: Any) -> str:
     """Return the operating system of the image that an entry of Inspector is about; "" if it does not name it."""
     for resource in filter(is_object, entry.get("resources") or ()):

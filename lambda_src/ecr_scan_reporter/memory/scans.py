@@ -15,7 +15,7 @@ from ecr_scan_reporter.models.scans import Scan
 
 # The attributes of an image's items that the plan of a run and the summary of its repository are made from.
 _ATTRIBUTES = (
-    *("sk", "status", "failed", "unsupported", "scanned_at", "event_at", "run", "asked_at"),
+    *("sk", "status", "failed", "unsupported", "scanned_at", "event_at", "looked_at", "listed", "run", "asked_at"),
     *("counts", "ledger", "updates", "ignored", "due_at", "overdue", "earliest_deadlines"),
 )
 
@@ -29,6 +29,8 @@ class RememberedScan(NamedTuple):
         named: the last one that ECR named when it was asked, with or without a date.
         complete_at: when the last complete scan ended that the reporter saw (aware), even if later ones failed.
         run: the id of the run that asked for a scan at `asked_at`; "" if someone else started it.
+        read_at: when the last findings that the reporter read were those of the image (aware).
+        listed: the number of entries that ECR listed then, by severity.
     """
 
     scan: Scan | None
@@ -36,6 +38,8 @@ class RememberedScan(NamedTuple):
     named: Scan | None = None
     complete_at: datetime | None = None
     run: str = ""
+    read_at: datetime | None = None
+    listed: Mapping[str, int] = {}
 
 
 # A digest, what is remembered of the scans, and the reporter's record of the image; None if there is none.
@@ -123,6 +127,8 @@ def _remembered(image: tuple[str, Iterable[Item]]) -> KnownImage:
         named=named,
         complete_at=record.scanned_at if record else None,
         run=asked.run,
+        read_at=max(filter(None, (record.scanned_at, record.looked_at)), default=None) if record else None,
+        listed=record.listed if record else {},
     )
     return image[0], remembered, record
 

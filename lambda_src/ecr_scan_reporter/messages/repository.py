@@ -13,7 +13,7 @@ _EXAMPLE = f'expected {{"version": {VERSION}, "account": "<id>", "region": "<nam
 # The type of each optional field except the coverage, and its value in words.
 _OPTIONAL: Mapping[str, tuple[type, str]] = {
     "after": (str, "a digest or no value"),
-    "run": (str, "the id of a run or no value"),
+    **dict.fromkeys(("run", "previous_run"), (str, "the id of a run or no value")),
     **dict.fromkeys(("stalled", "asked", "oldest", "waiting_since"), (int, "a whole number from 0")),
     **dict.fromkeys(("enhanced", "unscheduled"), (bool, "true or no value")),
 }
@@ -39,6 +39,7 @@ class RepositoryMessage(NamedTuple):
         waiting_since: the last scan (or the push, if never scanned) of the image that has waited longest (Unix
             seconds); images without a date are left out. 0 if none has one.
         unscheduled: whether the runs of the schedule leave the repository out, so that it is no part of a pass.
+        previous_run: with enhanced scanning, the id of the last run that processed the repository; "" if none did.
     """
 
     registry: RegistryId
@@ -52,6 +53,7 @@ class RepositoryMessage(NamedTuple):
     enhanced: bool = False
     waiting_since: int = 0
     unscheduled: bool = False
+    previous_run: str = ""
 
     def to_json(self) -> str:
         """Return the message body: the version, the registry, the repository, and the other fields that are set."""

@@ -17,11 +17,13 @@ class Scan(NamedTuple):
 
     `status` is ECR's: COMPLETE, FAILED, IN_PROGRESS, PENDING and others, to which ECR may add. `completed_at` (aware)
     is None while a scan is in progress and after most scans that failed. `description` is ECR's reason for the status.
+    `counts` is the number of ECR's entries by severity; None if ECR did not say it.
     """
 
     status: str
     completed_at: datetime | None = None
     description: str = ""
+    counts: Mapping[str, int] | None = None
 
     @property
     def in_progress(self) -> bool:

@@ -16,6 +16,7 @@ from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.memory.summaries import SummaryBuilder, summary_item
 from ecr_scan_reporter.models.scan_statuses import ACTIVE, EXPIRED, FAILED, UNSUPPORTED_TYPE
 from ecr_scan_reporter.models.scans import Scan, StartOutcome
+from ecr_scan_reporter.scanning.backstop import Turns, is_missed
 from ecr_scan_reporter.scanning.context import ScanContext
 from ecr_scan_reporter.scanning.images import Candidate, Candidates, Chunk, Decision, ScanRules
 from ecr_scan_reporter.shared.concurrency import chunked
@@ -120,6 +121,7 @@ class KnownScans:
         self._read_until = context.message.after
         self._summary = SummaryBuilder(self._repository, self._now)
         self._spot_checks = 0
+        self._turns = Turns.of_run(context.message, context.rules)
 
     def read(self, chunk: Chunk, name_of: Callable[[str], str | None]) -> dict[str, ImageStanding]:
         """Read the memory of the next images, and forget the ones before.
@@ -143,12 +145,18 @@ class KnownScans:
             self.overdue = frozenset(digest for digest, _, overdue in read if overdue)
             self._read_until = until
         found = {image.digest: self._from_memory(image) for image in chunk.images}
-        checked = [digest for digest, known in found.items() if known.source and self._is_spot_check(digest)]
-        for digest in checked[: _MAX_SPOT_CHECKS - self._spot_checks]:
-            if digest in self._remembered:
-                found[digest] = found[digest]._replace(source="")
-                self._spot_checks += 1
+        for digest in self._checked(found):
+            found[digest] = found[digest]._replace(source="")
         return found
+
+    def _checked(self, found: Mapping[str, ImageStanding]) -> list[str]:
+        """Return the digests of images that are looked up although memory knows them."""
+        if self._rules.enhanced:
+            return [digest for digest in found if self._turns.include(digest)]
+        known = (digest for digest, standing in found.items() if standing.source and digest in self._remembered)
+        checked = list(filter(self._is_spot_check, known))[: _MAX_SPOT_CHECKS - self._spot_checks]
+        self._spot_checks += len(checked)
+        return checked
 
     def complete_summary(self, candidates: Candidates) -> None:
         """Read the memory of the images that the invocations before have processed: their findings count as well.
@@ -190,10 +198,18 @@ class KnownScans:
         remembered = self._remembered.get(image.digest)
         if image.last_scan:
             return self.standing(image, "DescribeImages", image.last_scan)
+        if self._rules.enhanced and remembered and not (remembered.named and remembered.named.in_progress):
+            # Until the image has its turn, what ECR said last is as good as what it would say now.
+            return self.standing(image, "memory", remembered.named or remembered.scan)
         if not remembered or not remembered.scan:
             return self.standing(image, "", remembered.named if remembered else None)
         known = self.standing(image, "memory", remembered.scan)
         return known._replace(source="") if known.decision.due else known
+
+    def is_missed(self, standing: ImageStanding) -> bool:
+        """Return whether enhanced scanning has a result of an image that was looked up, and that memory lacks."""
+        looked_up = self._rules.enhanced and self._available and standing.source == "ECR"
+        return looked_up and is_missed(standing.scan, standing.remembered)
 
     def standing(self, image: Candidate, source: str, scan: Scan | None) -> ImageStanding:
         """Return how an image of the chunk stands whose last scan a source names.
@@ -277,6 +293,9 @@ class KnownScans:
     def _saves_look_up(self, standing: ImageStanding) -> bool:
         """Return whether a scan is worth remembering: memory is wrong, or the next run would save the look-up."""
         scan, remembered = standing.scan, standing.remembered
+        if self._rules.enhanced:
+            known = remembered is not None and _is_same(scan, remembered.named)
+            return not known and not (scan and scan.in_progress)
         if scan is None or scan.completed_at is None:
             return False
         if remembered and remembered.scan:
@@ -394,6 +413,14 @@ def _last_ended(scan: Scan | None, remembered: RememberedScan | None) -> Scan | 
 
 def _scans(standings: Iterable[ImageStanding]) -> dict[str, Scan | None]:
     return {standing.image.digest: standing.scan for standing in standings}
+
+
+def _is_same(scan: Scan | None, other: Scan | None) -> bool:
+    """Return whether both are the same as far as memory keeps it."""
+    if scan is None or other is None:
+        return scan is other
+    kept, others = [(one.status, one.unsupported, to_seconds(one.completed_at)) for one in (scan, other)]
+    return kept == others
 
 
 def _dated(scan: Scan | None, remembered: RememberedScan | None) -> Scan | None:

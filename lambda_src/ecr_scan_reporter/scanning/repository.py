@@ -26,6 +26,7 @@ from ecr_scan_reporter.errors import (
 from ecr_scan_reporter.memory.indexes import index_children
 from ecr_scan_reporter.memory.items import to_time
 from ecr_scan_reporter.memory.states import RepositoryState
+from ecr_scan_reporter.messages.look import LookMessage
 from ecr_scan_reporter.messages.overdue import OverdueMessage
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.models.scan_statuses import ARCHIVED, KNOWN_STATUSES, UNSUPPORTED_TYPE
@@ -259,9 +260,12 @@ class RepositoryScan:
         digests = [standing.image.digest for standing in processed]
         # The reporter looks at images with a deadline that has passed, and reports each finding once.
         name, run = self._context.repository, self._message.run
-        overdue = [OverdueMessage(name, digest, run).to_json() for digest in digests if digest in self._known.overdue]
-        if overdue:
-            self._context.deps.reports_queue.send(overdue)
+        asked = [OverdueMessage(name, digest, run).to_json() for digest in digests if digest in self._known.overdue]
+        # It also reads the findings whose events were lost.
+        missed = filter(self._known.is_missed, processed)
+        asked += [LookMessage(name, standing.image.digest).to_json() for standing in missed]
+        if asked:
+            self._context.deps.reports_queue.send(asked)
         # Only now do decisions and rejections count: other images are decided on, and asked for, again.
         if not self._resume_after:
             self._tally.count_decisions(self.listing.skipped)

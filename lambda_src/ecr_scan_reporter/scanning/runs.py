@@ -75,9 +75,16 @@ def queue_repositories(event: Mapping[str, Any], deps: RunDependencies, now: dat
     enhanced = not deps.ecr.supports_manual_scans()
     names = list(deps.ecr.repository_names())
     matching = [name for name in names if repositories.matches(name)]
-    run, metrics = _begin_run(matching, deps, now, whole=whole)
+    run, previous, metrics = _begin_run(matching, deps, now, whole=whole)
     messages = (
-        RepositoryMessage(deps.ecr.id, name, run=run, enhanced=enhanced, unscheduled=not scheduled.matches(name))
+        RepositoryMessage(
+            deps.ecr.id,
+            name,
+            run=run,
+            enhanced=enhanced,
+            unscheduled=not scheduled.matches(name),
+            previous_run=previous.get(name, "") if enhanced else "",
+        )
         for name in matching
     )
     sent = deps.images_queue.send(message.to_json() for message in messages)
@@ -96,23 +103,25 @@ def queue_repositories(event: Mapping[str, Any], deps: RunDependencies, now: dat
 
 def _begin_run(
     repositories: list[str], deps: RunDependencies, now: datetime, *, whole: bool
-) -> tuple[str, dict[str, float]]:
+) -> tuple[str, dict[str, str], dict[str, float]]:
     """Sort repositories, the oldest scan first, and remember how many there are.
 
     The daily quota of scans is spent where the promised age ends first. Unknown repositories, and all repositories if
     memory cannot be read, are in random order, so that the quota does not always run out before the same ones.
 
     Returns:
-        The id of the run, and the metrics that memory yields about the runs before.
+        The id of the run, by repository that of the run before, and the metrics that memory yields about earlier runs.
     """
     settings = deps.settings
     run = f"{now:%Y-%m-%dT%H:%M:%SZ}-{uuid4().hex[:8]}"
+    previous: dict[str, str] = {}
     metrics: dict[str, float] = {}
     known, runs = StateMemory(deps.table, deps.ecr.id), RunMemory(deps.table, deps.ecr.id)
     random.shuffle(repositories)
     try:
         states = known.states()
         oldest = {state.repository: state.oldest_scan for state in states}
+        previous = {state.repository: state.run for state in states}
         repositories.sort(key=lambda name: oldest.get(name) or LONG_AGO)
         runs.begin(run, len(repositories), now)
         if whole:
@@ -124,7 +133,7 @@ def _begin_run(
     except AwsError as error:
         # Until the order is known, it is random.
         logger.warning("memory is not available; the run goes on without it", extra={"reason": str(error)})
-    return run, metrics
+    return run, previous, metrics
 
 
 def _open_findings(repositories: Collection[str], deps: RunDependencies) -> dict[str, float]:

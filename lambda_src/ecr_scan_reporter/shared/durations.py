@@ -37,6 +37,11 @@ class Duration(NamedTuple):
         parts = ((self.months, "m"), (self.weeks, "w"), (self.days, "d"))
         return "".join(f"{number}{unit}" for number, unit in parts if number)
 
+    @property
+    def least_days(self) -> int:
+        """The fewest days that it takes: no month has less than 28."""
+        return 28 * self.months + 7 * self.weeks + self.days
+
     def before(self, moment: datetime) -> datetime:
         """Return the time (aware) this duration before `moment`; year 1 if that is before the calendar begins."""
         return _before(self, moment)

@@ -73,6 +73,17 @@ def test_last_scan_requests_one_finding(ecr: Ecr) -> None:
     assert registry.last_scan(*IMAGE) == Scan("COMPLETE", completed)
 
 
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [({"HIGH": 2, "LOW": 0, "TOTAL": 2}, {"HIGH": 2}), ({}, {})],
+)
+def test_last_scan_has_the_counts_of_all_findings(ecr: Ecr, counts: dict[str, int], expected: dict[str, int]) -> None:
+    registry, stubber = ecr
+    answer = {"imageScanStatus": {"status": "ACTIVE"}, "imageScanFindings": {"findingSeverityCounts": counts}}
+    stubber.add_response("describe_image_scan_findings", answer)
+    assert registry.last_scan(*IMAGE) == Scan("ACTIVE", None, counts=expected)
+
+
 def test_failed_scan_has_no_date(ecr: Ecr) -> None:
     registry, stubber = ecr
     stubber.add_response("describe_image_scan_findings", {"imageScanStatus": {"status": "FAILED"}})

@@ -18,6 +18,7 @@ HEAD = '{"version":1,"account":"123456789012","region":"eu-west-1",'
         (RepositoryMessage(REGISTRY, "a/b", "d", 2), '"repository":"a/b","after":"d","stalled":2}'),
         (RepositoryMessage(REGISTRY, "a/b", enhanced=True), '"repository":"a/b","enhanced":true}'),
         (RepositoryMessage(REGISTRY, "a/b", unscheduled=True), '"repository":"a/b","unscheduled":true}'),
+        (RepositoryMessage(REGISTRY, "a/b", previous_run="r"), '"repository":"a/b","previous_run":"r"}'),
         (RepositoryMessage(REGISTRY, "a/b", waiting_since=7), '"repository":"a/b","waiting_since":7}'),
         (RepositoryMessage(REGISTRY, "a/b", oldest=0), '"repository":"a/b","oldest":0}'),
         (
@@ -62,6 +63,7 @@ def test_invalid_body_is_rejected_with_what_is_expected(body: str, complaint: st
         ('"oldest":null', "oldest is None; expected a whole number from 0"),
         ('"oldest":-1', "oldest is -1; expected a whole number from 0"),
         ('"enhanced":1', "enhanced is 1; expected true or no value"),
+        ('"previous_run":7', "previous_run is 7; expected the id of a run or no value"),
         ('"unscheduled":"yes"', "unscheduled is 'yes'; expected true or no value"),
         ('"waiting_since":-1', "waiting_since is -1; expected a whole number from 0"),
         ('"coverage":7', "coverage is 7; expected an object"),

@@ -15,14 +15,14 @@ from ecr_scan_reporter.reporting.formatting import (
     package_label,
     pluralize,
 )
-from ecr_scan_reporter.reporting.reports.groups import Inventory, Page
-from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason
+from ecr_scan_reporter.reporting.reports.groups import Group, Inventory, Page
+from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason, count_images, count_news
 from ecr_scan_reporter.reporting.reports.wording import describe_changes, describe_due_date, describe_ignored, headline
 from ecr_scan_reporter.settings import ReporterSettings
 
 # Characters reserved for "and 37 more" and "3 findings are ignored by 2 rules".
 _TAIL = 100
-_MAX_FINDINGS, _MAX_INVENTORY = 5, 10
+_MAX_FINDINGS, _MAX_WORST = 5, 10
 # The changes whose findings are listed; what is still open for other reasons.
 _LISTED = {ReportReason.NEWS: NEWS, ReportReason.FIXED: GONE}
 
@@ -36,6 +36,7 @@ def render(page: Page, settings: ReporterSettings) -> str:
     blocks = [_fixes(fixes)] if fixes else []
     blocks += [_image(image, settings) for image in group.images]
     blocks += [f"*Scan failed*: {code(image.name)} {code(image.failure)}" for image in group.failed]
+    blocks += [_reminders(group)] if group.reminders else []
     blocks += [_inventory(group.inventory)] if group.inventory else []
     description, shown = "", 0
     for block in blocks:
@@ -62,8 +63,7 @@ def _image(image: ImageReport, settings: ReporterSettings) -> str:
     url = image.console_url(settings.partition)
     platforms = f" {code(', '.join(image.platforms))}" if image.platforms else ""
     head = f"{code(image.name)}{platforms}{f' ([console]({url}))' if url else ''}"
-    prefix = "Reminder: " if image.reason is ReportReason.REMINDER else ""
-    lines = [f"{head}: {prefix}{describe_changes(image, quote=code)}"]
+    lines = [f"{head}: {describe_changes(image, quote=code)}"]
     if image.failure:
         lines.append(f"• The findings could not be read: {code(image.failure)}")
     lines += [f"{_finding(known)}, {describe_due_date(known, due)}" for known, due in image.overdue[:_MAX_FINDINGS]]
@@ -96,10 +96,18 @@ def _package(package: str, installed: Sequence[str], fixed: Sequence[str]) -> st
     return code(package_label(package, installed)) + advice
 
 
+def _reminders(group: Group) -> str:
+    number, counts = pluralize(count_images(group.reminders), "image"), format_counts(count_news(group.reminders))
+    return "\n".join([f"*Reminder*: {number}, {counts}", *_worst(group.worst_reminders)])
+
+
 def _inventory(inventory: Inventory) -> str:
     lines = [
         f"*First inventory*: {pluralize(inventory.images, 'image')} in "
         f"{pluralize(len(inventory.repositories), 'repository', 'repositories')}, {format_counts(inventory.counts)}"
     ]
-    lines += [f"• {code(image.name)}: {format_counts(image.counts)}" for image in inventory.worst[:_MAX_INVENTORY]]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_worst(inventory.worst)])
+
+
+def _worst(images: Sequence[ImageReport]) -> list[str]:
+    return [f"• {code(image.name)}: {format_counts(image.counts)}" for image in images[:_MAX_WORST]]

@@ -18,14 +18,14 @@ from ecr_scan_reporter.reporting.reports.image_report import (
     totals,
 )
 
-# Which of the reasons of several scans in one window counts. The texts of the first three list what is open, those of
-# the next two only what is overdue or gone.
+# Which of the reasons of several scans in one window counts. The texts of the first two list what is open, those of the
+# next two only what is overdue or gone, and a reminder names no finding.
 _PRECEDENCE = (
     ReportReason.NEWS,
-    ReportReason.REMINDER,
     ReportReason.EVERY_SCAN,
     ReportReason.OVERDUE,
     ReportReason.FIXED,
+    ReportReason.REMINDER,
     ReportReason.SCAN_FAILED,
     ReportReason.FINDINGS_NOT_READ,
     ReportReason.INVENTORY,
@@ -109,7 +109,8 @@ def _renamed(
 
 def _combine_unread(first: ImageReport, second: ImageReport) -> ImageReport:
     """Combine two reports of which at least one says nothing about findings, because they could not be read."""
-    if first.reason is not ReportReason.FINDINGS_NOT_READ:
+    # A reminder has no room to say why findings could not be read.
+    if first.reason not in (ReportReason.FINDINGS_NOT_READ, ReportReason.REMINDER):
         return first._replace(scanned_at=second.scanned_at, counts=second.counts, failure=second.failure)
     if second.reason is ReportReason.OVERDUE and not second.changes.keys() - {Change.STILL_OPEN}:
         # It comes from no scan of its own, and what could not be read still cannot.

@@ -1,13 +1,19 @@
 """Renders a page of a report as a JSON document for machine subscribers. Its schema: docs/report.schema.json."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ecr_scan_reporter.models.severities import SEVERITIES
 from ecr_scan_reporter.reporting.comparison.changes import OPEN, SUPPRESSED, Change, IgnoredBy, KnownFinding
 from ecr_scan_reporter.reporting.formatting import dumps, format_rfc3339
 from ecr_scan_reporter.reporting.reports.groups import Entry, FindingLimits, Inventory, Page, RepositoryInventory
-from ecr_scan_reporter.reporting.reports.image_report import ImageReport, count_changes, count_images, keep_worst
+from ecr_scan_reporter.reporting.reports.image_report import (
+    ImageReport,
+    count_changes,
+    count_images,
+    count_news,
+    keep_worst,
+)
 from ecr_scan_reporter.settings import ReporterSettings
 
 SCHEMA = "ecr-scan-report/2"
@@ -47,6 +53,7 @@ def render(page: Page, settings: ReporterSettings) -> str:
             ],
             "images": [entry_values(entry, page.detail, settings) for entry in images if not entry.failed],
             "failed_scans": [entry_values(entry, page.detail, settings) for entry in images if entry.failed],
+            "reminders": _reminders(page, settings) if group.reminders else None,
             "inventory": _inventory(group.inventory, page, settings) if group.inventory else None,
         }
     )
@@ -89,18 +96,30 @@ def entry_values(entry: Entry, detail: FindingLimits, settings: ReporterSettings
     }
 
 
+def _reminders(page: Page, settings: ReporterSettings) -> dict[str, Any]:
+    reminders = page.group.reminders
+    return {
+        "images": count_images(reminders),
+        "counts": _counts(count_news(reminders)),
+        "worst_images": _worst(page.group.worst_reminders, page, settings),
+    }
+
+
 def _inventory(inventory: Inventory, page: Page, settings: ReporterSettings) -> dict[str, Any]:
-    worst, detail = inventory.worst if page.part == 1 else [], page.detail
     repositories = [entry for entry in page.entries if isinstance(entry, RepositoryInventory)]
     return {
         "images": inventory.images,
         "failed_scans": inventory.failed,
         "counts": _counts(inventory.counts),
-        "repositories": [entry_values(entry, detail, settings) for entry in repositories],
-        "worst_images": [
-            _identity(entry, page.detail, settings) | {"counts": _counts(entry.counts)} for entry in worst
-        ],
+        "repositories": [entry_values(entry, page.detail, settings) for entry in repositories],
+        "worst_images": _worst(inventory.worst, page, settings),
     }
+
+
+def _worst(images: Iterable[ImageReport], page: Page, settings: ReporterSettings) -> list[dict[str, Any]]:
+    """Return the worst images of a section, which only the first page names."""
+    named = images if page.part == 1 else ()
+    return [_identity(image, page.detail, settings) | {"counts": _counts(image.counts)} for image in named]
 
 
 def _identity(entry: ImageReport, detail: FindingLimits, settings: ReporterSettings) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from ecr_scan_reporter.reporting.formatting import (
     fixed_in,
     format_counts,
     format_date,
+    format_duration,
     format_time,
     package_label,
     pluralize,
@@ -21,7 +22,7 @@ from ecr_scan_reporter.reporting.formatting import (
     truncate,
 )
 from ecr_scan_reporter.reporting.reports.groups import Group, Inventory, Page
-from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason, count_images
+from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason, count_images, count_news
 from ecr_scan_reporter.reporting.reports.wording import describe_changes, describe_due_date, describe_ignored, headline
 from ecr_scan_reporter.settings import ReporterSettings
 
@@ -54,7 +55,8 @@ def render(page: Page, settings: ReporterSettings) -> str:
         lines = [*_head(group, times, settings), *_fixes(group, settings)]
         for number, image in enumerate(group.images[:_DETAILED], start=1):
             lines += ["", *_image(number, image, settings, dated=dated)]
-        lines += [*_listed(group), *_failures(group, settings), *_inventory(group.inventory)]
+        lines += [*_listed(group), *_failures(group, settings)]
+        lines += [*_reminders(group, settings), *_inventory(group.inventory)]
         if ignored := describe_ignored(group):
             lines += ["", f"{ignored}."]
     else:
@@ -68,13 +70,14 @@ def render(page: Page, settings: ReporterSettings) -> str:
 def _head(group: Group, times: Sequence[datetime], settings: ReporterSettings) -> Iterator[str]:
     yield f"{headline(group)}."
     yield f"Account {group.account}, {group.region}{_period(times)}."
-    if group.images:
+    if group.images or group.reminders:
         thresholds = ", ".join(f"{severity} {number}" for severity, number in settings.thresholds.items())
         yield f"Thresholds: {thresholds}."
 
 
 def _times(group: Group) -> list[datetime]:
-    images = (*group.images, *group.failed, *(group.inventory.worst if group.inventory else ()))
+    inventory = group.inventory.worst if group.inventory else ()
+    images = (*group.images, *group.failed, *group.reminders, *inventory)
     return sorted(image.scanned_at.astimezone(UTC) for image in images)
 
 
@@ -148,8 +151,7 @@ def _image(number: int, image: ImageReport, settings: ReporterSettings, *, dated
 
 def _about(number: int, image: ImageReport, *, dated: bool) -> Iterator[str]:
     yield f"{number}. {image.name}{_platforms(image)}{'' if image.tags else ' (no tag)'}"
-    prefix = "Reminder: " if image.reason is ReportReason.REMINDER else ""
-    yield f"   {prefix}{describe_changes(image)}"
+    yield f"   {describe_changes(image)}"
     also = f", also tagged {', '.join(image.tags[1:4])}" if len(image.tags) > 1 else ""
     scanned = _moment(image.scanned_at) if dated else format_time(image.scanned_at)
     digest = f"{short_digest(image.digest)}, scanned {scanned} UTC"
@@ -227,6 +229,20 @@ def _failures(group: Group, settings: ReporterSettings) -> Iterator[str]:
         yield f"   and {pluralize(more, 'more failed scan')}"
 
 
+def _reminders(group: Group, settings: ReporterSettings) -> Iterator[str]:
+    if not group.reminders:
+        return
+    number = count_images(group.reminders)
+    yield ""
+    yield f"Reminder: {pluralize(number, 'image')}"
+    yield f"   {format_counts(count_news(group.reminders))}"
+    subject, verb = ("This image has", "is") if number == 1 else ("These images have", "are")
+    since = f"for {format_duration(settings.remind_after)}" if settings.remind_after else "for a while"
+    text = f"{subject} not been reported {since}, and {verb} still at or above a threshold."
+    yield from _wrap(text, indent=3)
+    yield from _worst(group.worst_reminders)
+
+
 def _inventory(inventory: Inventory | None) -> Iterator[str]:
     if not inventory:
         return
@@ -238,10 +254,14 @@ def _inventory(inventory: Inventory | None) -> Iterator[str]:
         yield f"   {pluralize(inventory.failed, 'scan')} failed"
     yield "   These images were pushed before this module knew their repositories."
     yield "   From now on, only what changes is reported."
-    if worst := inventory.worst:
+    yield from _worst(inventory.worst)
+
+
+def _worst(images: Sequence[ImageReport]) -> Iterator[str]:
+    if images:
         yield ""
-        yield "   The worst image:" if len(worst) == 1 else f"   The {len(worst)} worst images:"
-    for image in worst:
+        yield "   The worst image:" if len(images) == 1 else f"   The {len(images)} worst images:"
+    for image in images:
         name = truncate(f"{image.name}{_platforms(image)}", _WIDTH - 3)
         counts = format_counts(image.counts)
         if len(name) + len(counts) + 5 <= _WIDTH:

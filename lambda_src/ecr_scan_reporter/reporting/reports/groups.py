@@ -30,8 +30,10 @@ from ecr_scan_reporter.reporting.reports.image_report import (
 
 logger = logging.getLogger(__name__)
 
-# Updates and images of an inventory that are named.
+# Updates, and images of an inventory and reminders, that are named.
 _MAX_FIXES, _MAX_WORST = 5, 20
+# The images that are reported for these reasons have a section of their own.
+_APART = (ReportReason.SCAN_FAILED, ReportReason.REMINDER)
 # Findings that are kept in memory for one report, about a kilobyte each.
 _MAX_KEPT, _MIN_KEPT_PER_IMAGE = 60_000, 8
 
@@ -107,7 +109,8 @@ class GroupKey(NamedTuple):
 class Group(NamedTuple):
     """The content of one report: the images of one account, Region and value of `group_by`, the worst one first.
 
-    `name` is None where the repository does not match `group_by`. `failed` has the images whose scan failed.
+    `name` is None where the repository does not match `group_by`. `failed` has the images whose scan failed, and
+    `reminders` those that are only named again because they were last reported long ago.
     """
 
     account: str
@@ -116,16 +119,22 @@ class Group(NamedTuple):
     images: tuple[ImageReport, ...]
     failed: tuple[ImageReport, ...]
     inventory: Inventory | None = None
+    reminders: tuple[ImageReport, ...] = ()
 
     @property
     def ignored_by(self) -> Counter[str]:
         """By rule, how many findings it ignores."""
         ignored: Counter[str] = Counter()
-        for image in self.images:
+        for image in (*self.images, *self.reminders):
             ignored.update({rule: number * image.images for rule, number in image.ignored_by.items()})
         for entry in self.inventory.repositories.values() if self.inventory else ():
             ignored.update(entry.ignored_by)
         return ignored
+
+    @property
+    def worst_reminders(self) -> tuple[ImageReport, ...]:
+        """The reminders that are named, the worst one first."""
+        return self.reminders[:_MAX_WORST]
 
     @property
     def overdue(self) -> int:
@@ -246,6 +255,8 @@ def _by_image(entries: Iterable[_Entry]) -> Iterator[tuple[list[Key], list[Image
 
 
 def _cut(image: ImageReport, kept: int) -> ImageReport:
+    if image.reason is ReportReason.REMINDER:
+        kept = 0
     return image._replace(
         changes=keep_worst(image.changes, kept, image.reason),
         left_out={},
@@ -299,9 +310,10 @@ def make_group(key: GroupKey, images: Iterable[ImageReport], inventory: Inventor
         key.account,
         key.region,
         None if key.unnamed else key.name,
-        tuple(image for image in entries if not image.failed),
+        tuple(image for image in entries if image.reason not in _APART),
         tuple(image for image in entries if image.failed),
         inventory if inventory and inventory.repositories else None,
+        tuple(image for image in entries if image.reason is ReportReason.REMINDER),
     )
 
 

@@ -243,13 +243,14 @@ def reason_of_scan(
         return ReportReason.NEWS
     if over and settings.notify_on is NotifyOn.EVERY_SCAN:
         return ReportReason.EVERY_SCAN
-    remind_before = settings.remind_after.before(now) if settings.remind_after else None
-    if over and remind_before and (reported_at is None or reported_at <= remind_before):
-        return ReportReason.REMINDER
     if judged.newly_overdue:
         return ReportReason.OVERDUE
-    fixed = settings.notify_on_fixed and _any(judged.counted.of(*GONE), settings.thresholds)
-    return ReportReason.FIXED if fixed else None
+    if settings.notify_on_fixed and _any(judged.counted.of(*GONE), settings.thresholds):
+        return ReportReason.FIXED
+    # A reminder names no finding, so it is the last of the reasons.
+    remind_before = settings.remind_after.before(now) if settings.remind_after else None
+    remind = over and remind_before and (reported_at is None or reported_at <= remind_before)
+    return ReportReason.REMINDER if remind else None
 
 
 def reason_without_scan(judged: Judged, settings: ReporterSettings) -> ReportReason | None:

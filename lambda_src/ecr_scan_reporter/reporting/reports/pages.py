@@ -29,11 +29,11 @@ def build_pages(group: Group, settings: ReporterSettings) -> list[Page]:
     for detail in _DETAILS:
         empty = Page(group, (), detail)
         size_of = partial(_entry_size, detail=detail, settings=settings)
-        room = _room(empty._replace(part=2, parts=2), settings)
-        chunks = split(entries, size_of, _room(empty, settings), room)
+        first_room, room = _room(empty, settings), _room(empty._replace(part=2, parts=2), settings)
+        chunks = split(entries, size_of, first_room, room)
         first = next(chunks)
-        # Whether there is a second page is known before its entries are measured.
-        if len(first) == len(entries):
+        # Whether there is a second page is known before its entries are measured. Reminders are no entries.
+        if len(first) == len(entries) and first_room >= 0:
             break
     pages = [empty._replace(entries=first)]
     for chunk in chunks:
@@ -78,9 +78,9 @@ def _attributes(page: Page) -> Attributes:
     """Return the attributes that a filter policy can match; at most ten, so `overdue` makes room for `group`."""
     group = page.group
     found = count_news(group.images)
-    worst = +found or (group.inventory.counts if group.inventory else found)
+    worst = +(found + count_news(group.reminders)) or (group.inventory.counts if group.inventory else found)
     unread = any(image.reason is ReportReason.FINDINGS_NOT_READ for image in group.images)
-    repositories = {image.repository for image in (*group.images, *group.failed)}
+    repositories = {image.repository for image in (*group.images, *group.failed, *group.reminders)}
     repositories |= set(group.inventory.repositories) if group.inventory else set()
     attributes: Attributes = {
         # Findings that were not read are not "no findings".

@@ -34,7 +34,6 @@ def headline(group: Group) -> str:
     parts = []
     for reason, word in (
         (ReportReason.NEWS, "new"),
-        (ReportReason.REMINDER, "still open"),
         (ReportReason.EVERY_SCAN, ""),
     ):
         images = [image for image in group.images if image.reason is reason]
@@ -52,6 +51,9 @@ def headline(group: Group) -> str:
         parts.append(f"{withdrawn:,} withdrawn")
     if group.failed:
         parts.append(f"{pluralize(len(group.failed), 'scan')} failed")
+    if group.reminders:
+        number = pluralize(count_images(group.reminders), "image")
+        parts.append(f"reminder of {number}: {_severe(count_news(group.reminders), '')}")
     if group.inventory:
         number = pluralize(group.inventory.images, "image")
         parts.append(f"first inventory of {number}: {_severe(group.inventory.counts, '')}")

@@ -173,8 +173,8 @@ def test_entry_is_that_of_the_second_scan_since_the_first_one() -> None:
 
 @pytest.mark.parametrize("swap", [False, True])
 def test_most_important_reason_counts(swap: bool) -> None:
-    reasons = [ReportReason.NEWS, ReportReason.REMINDER, ReportReason.EVERY_SCAN]
-    reasons += [ReportReason.OVERDUE, ReportReason.FIXED]
+    reasons = [ReportReason.NEWS, ReportReason.EVERY_SCAN]
+    reasons += [ReportReason.OVERDUE, ReportReason.FIXED, ReportReason.REMINDER]
     for number, reason in enumerate(reasons):
         for other in reasons[number:]:
             pair = [report(other), report(reason)] if swap else [report(reason), report(other)]

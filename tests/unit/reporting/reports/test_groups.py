@@ -21,7 +21,7 @@ from ecr_scan_reporter.reporting.reports.groups import (
     make_group,
     merge_scans,
 )
-from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason
+from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason, count_images
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
@@ -62,7 +62,7 @@ def test_platforms_whose_numbers_differ_are_two_entries() -> None:
 @pytest.mark.parametrize(
     ("first", "second", "expected"),
     [
-        (ReportReason.REMINDER, ReportReason.FIXED, ReportReason.REMINDER),
+        (ReportReason.REMINDER, ReportReason.FIXED, ReportReason.FIXED),
         (ReportReason.OVERDUE, ReportReason.EVERY_SCAN, ReportReason.EVERY_SCAN),
         (ReportReason.FIXED, ReportReason.OVERDUE, ReportReason.OVERDUE),
         (ReportReason.FIXED, ReportReason.NEWS, ReportReason.NEWS),
@@ -74,6 +74,32 @@ def test_reason_whose_text_says_most_counts_for_several_scans(
     scans = [platform("linux/amd64", 1)._replace(reason=reason) for reason in (first, second)]
     [merged] = merge_scans(scan._replace(scanned_at=NOW + number * DAY) for number, scan in enumerate(scans))
     assert merged.reason is expected
+
+
+@pytest.mark.parametrize("reminder_first", [False, True])
+def test_findings_that_are_not_read_are_reported_with_the_reason_instead_of_a_reminder(reminder_first: bool) -> None:
+    unread = platform("linux/amd64", 0)._replace(reason=ReportReason.FINDINGS_NOT_READ, failure="In progress.")
+    reminder = platform("linux/amd64", 0)._replace(reason=ReportReason.REMINDER, counts={"HIGH": 2})
+    scans = [reminder, unread] if reminder_first else [unread, reminder]
+    [merged] = merge_scans(scan._replace(scanned_at=NOW + number * DAY) for number, scan in enumerate(scans))
+    # What was read later is known.
+    assert (merged.reason, merged.failure) == (
+        (ReportReason.FINDINGS_NOT_READ, "In progress.") if reminder_first else (ReportReason.REMINDER, "")
+    )
+
+
+def test_reminders_are_apart_and_count_each_platform() -> None:
+    reminder = platform("linux/amd64", 0)._replace(reason=ReportReason.REMINDER, counts={"HIGH": 2})
+    others = [reminder._replace(digest=f"sha256:{n}", tags=(f"1.{n}",), platforms=()) for n in range(30)]
+    worst = reminder._replace(digest="sha256:worst", tags=("2.0",), counts={"CRITICAL": 1})
+    arm = reminder._replace(digest="sha256:arm", platforms=("linux/arm64",))
+    news = platform("linux/amd64", 0)._replace(reason=ReportReason.NEWS, tags=("3.0",))
+    group = make_group(KEY, [reminder, arm, *others, worst, news], None)
+    assert [image.tags for image in group.images] == [("3.0",)]
+    assert count_images(group.reminders) == 33
+    assert len(group.worst_reminders) == 20
+    assert group.worst_reminders[0].tags == ("2.0",)
+    assert group.fixes({"HIGH"}) == []
 
 
 def test_overdue_findings_leave_what_could_not_be_read_unread() -> None:
@@ -110,7 +136,7 @@ def test_fixes_solve_most_first_and_those_that_exist_before_others() -> None:
 @pytest.mark.parametrize(
     ("reason", "packages"),
     [
-        (ReportReason.REMINDER, ["old"]),
+        (ReportReason.EVERY_SCAN, ["old"]),
         (ReportReason.OVERDUE, ["old"]),
         (ReportReason.NEWS, []),
         (ReportReason.FIXED, []),

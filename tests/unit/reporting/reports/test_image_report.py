@@ -107,15 +107,20 @@ def test_what_is_gone_is_reported_if_that_is_wanted(change: Change) -> None:
     assert reason(judged(**{change: "HIGH"})) is None
     assert reason(judged(**{change: "HIGH"}), ON_FIXED) is ReportReason.FIXED
     assert reason(judged(**{change: "LOW"}), ON_FIXED) is None
+    # A reminder would not name it.
+    both = judged(**{change: "HIGH", "still_open": "HIGH HIGH"})
+    settings = REMIND._replace(notify_on_fixed=True)
+    assert reason(both, settings, reported_at=None) is ReportReason.FIXED
+    assert reason(both, REMIND, reported_at=None) is ReportReason.REMINDER
 
 
 def test_newly_overdue_findings_are_reported_whatever_their_number() -> None:
     assert reason(judged(True)) is ReportReason.OVERDUE
     assert reason(judged(True, fixed="HIGH"), ON_FIXED) is ReportReason.OVERDUE
-    # The other reasons list them as well.
+    # Two other reasons list them as well; a reminder names no finding.
     assert reason(judged(True, new="HIGH HIGH")) is ReportReason.NEWS
     assert reason(judged(True, still_open="HIGH HIGH"), EVERY_SCAN) is ReportReason.EVERY_SCAN
-    assert reason(judged(True, still_open="HIGH HIGH"), REMIND, reported_at=None) is ReportReason.REMINDER
+    assert reason(judged(True, still_open="HIGH HIGH"), REMIND, reported_at=None) is ReportReason.OVERDUE
 
 
 def test_inventory_is_always_reported_as_such() -> None:
