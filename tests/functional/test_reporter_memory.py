@@ -55,11 +55,6 @@ def rescan(
     images: list[dict[str, Any]] = (
         document(reports[0])["images"] + document(reports[0])["failed_scans"] if reports else []
     )
-    for image in images:
-        if "totals" in image:
-            totals = image["totals"]
-            balance = image["open_before"] + totals["new"] + totals["back"] - totals["fixed"] - totals["withdrawn"]
-            assert sum(image["counts"].values()) == image["open_now"] == balance
     return images[0] if images else None
 
 

@@ -78,6 +78,8 @@ class ReporterHarness:
             response = reporter.handler({"Records": records}, Context(seconds))
         for publication in self.reports():
             schemas.REPORT.validate(document(publication))
+            for image in document(publication)["images"]:
+                check_balance(image)
             assert publication.subject is not None
             assert 0 < len(publication.subject) < 100
             assert publication.subject.isascii()
@@ -106,6 +108,15 @@ class ReporterHarness:
 def document(publication: Publication) -> dict[str, Any]:
     parsed: dict[str, Any] = json.loads(json.loads(publication.message)["default"])
     return parsed
+
+
+def check_balance(image: dict[str, Any]) -> None:
+    """Check that the books of an image balance."""
+    totals = image["totals"]
+    gained = sum(totals[word] for word in ("new", "back", "no_longer_ignored", "known_here"))
+    assert image["open_now"] == image["open_before"] + gained - totals["fixed"] - totals["withdrawn"]
+    # What could not be read has the counts of its event.
+    assert image["findings_error"] or sum(image["counts"].values()) == image["open_now"]
 
 
 def findings_of(image: dict[str, Any]) -> list[dict[str, Any]]:

@@ -66,6 +66,8 @@ def _image(image: ImageReport, settings: ReporterSettings) -> str:
     lines = [f"{head}: {prefix}{describe_changes(image, quote=code)}"]
     if image.failure:
         lines.append(f"• The findings could not be read: {code(image.failure)}")
+    if image.shorter:
+        lines.append(f"• {image.shorter}")
     lines += [f"{_finding(known)}, {describe_due_date(known, due)}" for known, due in image.overdue[:_MAX_FINDINGS]]
     if (more := sum(image.overdue_counts.values()) - _MAX_FINDINGS) > 0:
         lines.append(f"• and {more:,} more overdue")
