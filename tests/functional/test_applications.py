@@ -279,6 +279,16 @@ def test_successor_that_is_gone_supersedes_nothing(dated: Application) -> None:
     assert dated.overdue(9.1, "1.0") is None
 
 
+def test_image_stays_superseded_when_a_build_in_between_is_gone(dated: Application) -> None:
+    for day in range(4):
+        dated.scan(day, f"1.{day}", [A])
+    for day in (1, 2):
+        dated.inbox.repositories["app"].remove(digest_of(f"1.{day}"))
+    assert dated.overdue(7.1, "1.0") is None
+    dated.inbox.repositories["app"].remove(digest_of("1.3"))
+    assert dated.overdue(7.2, "1.0") is not None
+
+
 def test_images_of_an_inventory_in_any_order_report_the_newest_only(dated: Application) -> None:
     order = [3, 0, 4, 1, 2]
     for place, version in enumerate(order):

@@ -134,6 +134,20 @@ def test_first_events_of_findings_wait_for_the_event_of_the_first_scan(monitored
     assert new(monitored.read(START + 40 * MINUTE, finding_event("1.0", START), receives=3)) == ["CVE-2026-0001"]
 
 
+def test_findings_of_the_first_scan_are_one_report_and_are_read_once(monitored: Monitored) -> None:
+    scan = FakeScan("ACTIVE", START, enhanced_findings=[OLD, LATER])
+    event = monitored.inbox.image("app", "1.0", name="1.0", scan=scan, pushed_at=START - MINUTE, at=START)
+    event |= {"detail-type": "Inspector2 Scan", "source": "aws.inspector2"}
+    event["detail"] |= {"scan-status": "INITIAL_SCAN_COMPLETE", "repository-name": f"{ARN}/app"}
+    # Inspector sends them before the event of the scan.
+    findings = [finding_event("1.0", START - number * SECOND) for number in range(20)]
+    assert len(monitored.inbox.report(*findings, now=START + SECOND)) == 20
+    assert sorted(new(monitored.read(START + 5 * SECOND, event))) == ["CVE-2026-0001", "CVE-2026-0002"]
+    assert monitored.read(START + 61 * SECOND, *findings) == []
+    assert looks(monitored.calls()) == 1
+    assert monitored.sent() == []
+
+
 def test_list_that_lacks_the_finding_still_is_read_again(monitored: Monitored) -> None:
     monitored.first_scan("1.0")
     assert monitored.read(PUBLISHED + 5 * SECOND, finding_event("1.0", PUBLISHED)) == []
