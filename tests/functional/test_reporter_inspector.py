@@ -47,7 +47,8 @@ class Track:
     ) -> dict[str, Any] | None:
         """Report a scan, so many days after the start; return the image's entry in the new report."""
         now = START + day * DAY
-        scan = FakeScan("COMPLETE", now, enhanced_findings=list(entries))
+        # Its status alone tells a scan without findings from one of basic scanning.
+        scan = FakeScan("ACTIVE", now, enhanced_findings=list(entries))
         event = {"finding-severity-counts": counts} if counts else {}
         made = self.inbox.image("app", tag, scan=scan, pushed_at=now, at=now, event=event)
         images = self.inbox.images_reported(now, made)
