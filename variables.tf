@@ -516,7 +516,8 @@ variable "ignored_findings" {
 variable "notify_on" {
   description = <<-EOT
     When to report an image. "changes": when a finding that counts toward a threshold is new, back, raised to a severity
-    that counts, newly fixable or newly exploitable. "every_scan": after each scan that reaches a threshold.
+    that counts, no longer ignored, newly fixable or newly exploitable. "every_scan": after each scan that reaches a
+    threshold.
   EOT
   type        = string
   default     = "changes"

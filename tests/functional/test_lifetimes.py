@@ -20,7 +20,7 @@ LIFETIMES = {
     r"REPOSITORY#[^#]+#[^#]+#\w+ FINDINGS#[^#]+#0": 400,
     r"REPOSITORY#[^#]+#[^#]+#\w+ INDEX#[^#]+": 400,
     r"REPOSITORY#[^#]+#[^#]+#\w+ REPOSITORY": None,
-    r"REPOSITORY#[^#]+#[^#]+#\w+ TRACK#.+": 400,
+    r"REPOSITORY#[^#]+#[^#]+#\w+ PUSHED#[^#]+#[^#]+": 400,
     r"STATES#[^#]+#[^#]+ \w+": 400,
     r"SUMMARIES#[^#]+#[^#]+ \w+": 400,
     r"OVERVIEWS LAST": 400,

@@ -444,7 +444,7 @@ def test_advice_names_a_version_only_for_what_it_fixes(inbox: ReporterHarness) -
         enhanced("CVE-4", "HIGH", "zlib", "1.3"),
     ]
     inbox.report(
-        inbox.image("app", "1", scan=FakeScan(enhanced_findings=scans)), inbox.image("web", scan=found("HIGH"))
+        inbox.image("app", "1", scan=FakeScan(enhanced_findings=scans)), inbox.image("web", "1", scan=found("HIGH"))
     )
     text = mail(inbox.reports()[0])
     assert "NEW  CRITICAL  CVE-2  log4j-core 1.0, fixed in 2.17.1\n" in text

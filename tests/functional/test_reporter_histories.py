@@ -15,7 +15,7 @@ from fake_aws import FakeImage, FakeScan, Fault, index_image
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from support.families import FAMILIES
-from support.histories import BuiltImage, Listed, Player, step
+from support.histories import BuiltImage, Listed, Player, Step, step
 from support.invocations import sqs_records
 from support.oracle import Rules
 from support.random_tests import examples
@@ -86,6 +86,13 @@ class HttpPlayer(Player):
         entries = [_enhanced(listed, system) for listed in found]
         ended = None if outcome == "IN_PROGRESS" else self.world.now
         self._repository().scans[digest] = FakeScan(outcome, ended, reason, enhanced_findings=entries)
+
+    def _scanned(self, scan: Step, image: BuiltImage) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Let the event be one of Inspector, as the findings are: a list without entries does not tell the scanner."""
+        event, facts = super()._scanned(scan, image)
+        event["detail-type"], event["source"] = "Inspector2 Scan", "aws.inspector2"
+        event["detail"]["repository-name"] = "arn:aws:ecr:eu-west-1:123456789012:repository/app"
+        return event, facts
 
     def _repository(self) -> Any:
         inbox = self.world.inbox

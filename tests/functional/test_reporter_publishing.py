@@ -16,7 +16,7 @@ from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.messages.publication import encode_publication
 from ecr_scan_reporter.reporting.pipeline import report_batch
-from fake_aws import FakeScan, Fault, digest_of
+from fake_aws import FakeScan, Fault, digest_of, finding
 from fake_aws.fake_aws import MEMORY_TABLE
 from support.invocations import REGISTRY
 from support.reporter_harness import ReporterHarness, document, found
@@ -34,8 +34,8 @@ def ask_for(table: Table, repository: str, *names: str) -> None:
 
 
 def report(inbox: ReporterHarness, repository: str, name: str) -> None:
-    """Report a scan of an image that was just pushed."""
-    scan = FakeScan("COMPLETE", NOW, findings=found("HIGH").findings)
+    """Report a scan of an image that was just pushed, with a finding that no other image has."""
+    scan = FakeScan("COMPLETE", NOW, findings=[finding(f"CVE-2026-{name}", "HIGH", name)])
     event = inbox.image(repository, name, name=name, scan=scan, pushed_at=NOW - timedelta(hours=1))
     assert inbox.report(event | {"time": f"{NOW:%Y-%m-%dT%H:%M:%SZ}"}) == []
 

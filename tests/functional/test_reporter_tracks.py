@@ -1,11 +1,13 @@
 """The reporter over HTTP: which image a first scan is compared with, by tags as people use them."""
 
+from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from fake_aws import FakeScan, finding
-from support.reporter_harness import ReporterHarness
+from support.reporter_harness import CHAT, ReporterHarness, mail
 from support.virtual_time import TIME
 
 START = TIME.now().replace(microsecond=0) - timedelta(days=100)
@@ -64,3 +66,45 @@ def test_variant_of_an_application_is_another_one(inbox: ReporterHarness, first:
     assert len(push(inbox, 0, first, A)) == 1
     [image] = push(inbox, 1, second, B)
     assert (image["predecessor"], image["first_scan"], image["open_before"]) == (None, True, 0)
+
+
+@pytest.mark.parametrize(
+    ("tag", "findings", "reads"),
+    [
+        # One query for the images that were pushed last, one read of the candidates.
+        ("1.200", [A], {"Query": 1, "BatchGetItem": 1, "DescribeImages": 1}),
+        # What is alike may have been given a tag.
+        ("feature-login", [A], {"Query": 1, "BatchGetItem": 1, "DescribeImages": 2}),
+        # There is no candidate.
+        ("feature-login", [], {"Query": 1, "BatchGetItem": 0, "DescribeImages": 1}),
+    ],
+)
+def test_first_scan_costs_one_query_and_one_read_more_than_a_later_one(
+    inbox: ReporterHarness, tag: str, findings: list[dict[str, Any]], reads: dict[str, int]
+) -> None:
+    for number in range(50):
+        push(inbox, number, f"1.{number}", A)
+    first, later = (calls_of_silent_scan(inbox, day, tag, *findings) for day in (60, 61))
+    assert {name: first[name] - later[name] for name in reads} == reads
+
+
+def calls_of_silent_scan(inbox: ReporterHarness, day: int, tag: str, *findings: dict[str, Any]) -> Counter[str]:
+    """Return the calls that the scan of an image costs that is not reported."""
+    now = START + timedelta(days=day)
+    scan = FakeScan("COMPLETE", now, findings=list(findings))
+    event = inbox.image("app", tag, scan=scan, pushed_at=START + timedelta(days=60), at=now)
+    inbox.aws.reset()
+    assert inbox.images_reported(now, event) == []
+    return Counter(inbox.aws.calls())
+
+
+def test_what_is_known_here_is_listed_if_every_scan_is_reported(make_reporter: Callable[..., ReporterHarness]) -> None:
+    inbox = make_reporter(NOTIFY_ON="every_scan", CHAT_TOPIC_ARN=CHAT)
+    push(inbox, 0, "main", A)
+    [image] = push(inbox, 1, "feature-login", A)
+    assert (image["reason"], [entry["id"] for entry in image["changes"]["known_here"]]) == (
+        "every_scan",
+        ["CVE-2026-0001"],
+    )
+    assert "\n   CRITICAL  CVE-2026-0001  openssl 3.0.1\n" in mail(inbox.reports()[-1])
+    assert "\n• critical `CVE-2026-0001` in `openssl 3.0.1`" in inbox.chats()[-1]["content"]["description"]

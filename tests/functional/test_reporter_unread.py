@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from fake_aws import FakeScan, Fault
+from ecr_scan_reporter.messages.overdue import OverdueMessage
+from fake_aws import FakeScan, Fault, digest_of, index_image
 from support.reporter_harness import CHAT, ReporterHarness, document, found, mail
 from support.virtual_time import TIME
 
@@ -126,3 +127,72 @@ def test_unread_scan_of_an_image_that_was_there_before_says_nothing_without_coun
     assert inbox.report(unread(inbox, 0, None, OLD), receives=3) == []
     inbox.check(TIME.now() + timedelta(minutes=11))
     assert inbox.reports() == []
+
+
+SHORTER = "The list of findings is shorter than its event says: it has 1 of 2."
+
+
+def short(inbox: ReporterHarness, repository: str, *tags: str, **options: Any) -> dict[str, Any]:
+    """Return the event of a scan that counts two findings, one of which ECR does not list."""
+    event = {"finding-severity-counts": {"HIGH": 1, "LOW": 1}}
+    return inbox.image(repository, *tags, scan=found("HIGH"), event=event, **options)
+
+
+def test_list_that_is_shorter_than_its_event_was_read(make_reporter: Callable[..., ReporterHarness]) -> None:
+    inbox = make_reporter(CHAT_TOPIC_ARN=CHAT)
+    assert inbox.report(short(inbox, "app", "1.0"), receives=3) == []
+    [report] = inbox.reports()
+    [image] = document(report)["images"]
+    assert (image["reason"], image["counts"], image["findings_error"]) == ("news", {"HIGH": 1}, SHORTER)
+    assert f"\n   {SHORTER}\n   NEW  HIGH      CVE-2026-0001  openssl 3.0.1\n" in mail(report)
+    assert "could not be read" not in mail(report)
+    assert f"\n• {SHORTER}\n• high `CVE-2026-0001`" in inbox.chats()[0]["content"]["description"]
+    assert "could not be read" not in inbox.chats()[0]["content"]["description"]
+
+
+def test_image_of_the_inventory_with_a_short_list_did_not_fail(inbox: ReporterHarness) -> None:
+    assert inbox.report(short(inbox, "app", "1.0", pushed_at=OLD), receives=3) == []
+    inbox.check(TIME.now() + timedelta(minutes=11))
+    inventory = document(inbox.reports()[0])["inventory"]
+    assert (inventory["images"], inventory["failed_scans"], inventory["counts"]) == (1, 0, {"HIGH": 1})
+    assert [image["tags"] for image in inventory["worst_images"]] == [["1.0"]]
+
+
+def test_platform_with_a_short_list_is_an_entry_of_its_own(inbox: ReporterHarness) -> None:
+    platforms = {"amd": "linux/amd64", "arm": "linux/arm64"}
+    events = [short(inbox, "app", name="amd"), inbox.image("app", name="arm", scan=found("HIGH"))]
+    index = index_image(digest_of("index"), {digest_of(name): each for name, each in platforms.items()}, ("1.0",))
+    inbox.repositories["app"].put(index)
+    assert inbox.report(*events, receives=3) == []
+    images = document(inbox.reports()[0])["images"]
+    assert {image["platforms"][0]: image["findings_error"] for image in images} == {
+        "linux/amd64": SHORTER,
+        "linux/arm64": None,
+    }
+
+
+@pytest.mark.parametrize("is_scan", [True, False])
+def test_short_list_in_a_window_with_another_report(
+    make_reporter: Callable[..., ReporterHarness], is_scan: bool
+) -> None:
+    """The list of the last scan counts. What is overdue may come from no scan of its own."""
+    inbox = make_reporter(REPORT_WINDOW_SECONDS="7200", FIX_WITHIN='{"HIGH": 1}')
+    start = TIME.now().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=2)
+    almost = start + timedelta(hours=23, minutes=30)
+    pushed: Any = {"pushed_at": start, "name": "image"}
+    assert inbox.report(inbox.image("app", "1.0", scan=found("HIGH"), at=start, **pushed), now=start) == []
+    inbox.check(start + timedelta(hours=3))
+    assert len(inbox.reports()) == 1
+    both, counts = found("HIGH", "HIGH"), {"finding-severity-counts": {"HIGH": 3}}
+    event = inbox.image("app", "1.0", scan=both, at=almost, event=counts, **pushed)
+    assert inbox.report(event, receives=3, now=almost) == []
+    midnight = start + timedelta(days=1, minutes=5)
+    message: Any = OverdueMessage("app", digest_of("image")).to_json()
+    if is_scan:
+        message = inbox.image("app", "1.0", scan=both, at=midnight, **pushed)
+    assert inbox.report(message, now=midnight) == []
+    inbox.check(midnight + timedelta(hours=3))
+    [image] = document(inbox.reports()[-1])["images"]
+    assert len(inbox.reports()) == 2
+    assert [entry["id"] for entry in image["overdue"]] == ["CVE-2026-0001", "CVE-2026-0002"]
+    assert image["findings_error"] == (None if is_scan else SHORTER.replace("1 of 2", "2 of 3"))

@@ -11,6 +11,7 @@ from typing import Any
 from ecr_scan_reporter import reporter
 from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.messages.publication import CHECK
+from ecr_scan_reporter.models.severities import SEVERITIES
 from ecr_scan_reporter.reporting.pipeline import report_batch
 from fake_aws import FakeAws, FakeImage, FakeScan, Publication, digest_of, finding
 from support import schemas
@@ -78,6 +79,8 @@ class ReporterHarness:
             response = reporter.handler({"Records": records}, Context(seconds))
         for publication in self.reports():
             schemas.REPORT.validate(document(publication))
+            for image in document(publication)["images"]:
+                check_balance(image)
             assert publication.subject is not None
             assert 0 < len(publication.subject) < 100
             assert publication.subject.isascii()
@@ -106,6 +109,16 @@ class ReporterHarness:
 def document(publication: Publication) -> dict[str, Any]:
     parsed: dict[str, Any] = json.loads(json.loads(publication.message)["default"])
     return parsed
+
+
+def check_balance(image: dict[str, Any]) -> None:
+    """Check that the books of an image balance."""
+    totals = image["totals"]
+    gained = sum(totals[word] for word in ("new", "back", "no_longer_ignored", "known_here"))
+    assert image["open_now"] == image["open_before"] + gained - totals["fixed"] - totals["withdrawn"]
+    # What could not be read has the counts of its event. A severity that ECR adds is not among the counts.
+    unknown = sum(entry["severity"] not in SEVERITIES for entry in findings_of(image))
+    assert image["findings_error"] or sum(image["counts"].values()) + unknown == image["open_now"]
 
 
 def findings_of(image: dict[str, Any]) -> list[dict[str, Any]]:

@@ -272,7 +272,7 @@ class ImageProcessor:
                 # The tags of an index may have moved since.
                 record = _with_details(record, self.details.read(image, event.tags))
             report = findings_report(image, event.time, record, reason, judged)
-            report = report._replace(first_scan=baseline.first, predecessor=baseline.predecessor, failure=scan.shorter)
+            report = report._replace(first_scan=baseline.first, predecessor=baseline.predecessor, shorter=scan.shorter)
 
         # Remember it.
         record = _updated(record, judged, baseline, scan)

@@ -23,7 +23,7 @@ from ecr_scan_reporter.settings import ReporterSettings
 # Characters reserved for "and 37 more" and "3 findings are ignored by 2 rules".
 _TAIL = 100
 _MAX_FINDINGS, _MAX_WORST = 5, 10
-# The changes whose findings are listed; what is still open for other reasons.
+# The changes whose findings are listed; what is known and open for other reasons.
 _LISTED = {ReportReason.NEWS: NEWS, ReportReason.FIXED: GONE}
 
 
@@ -66,12 +66,14 @@ def _image(image: ImageReport, settings: ReporterSettings) -> str:
     lines = [f"{head}: {describe_changes(image, quote=code)}"]
     if image.failure:
         lines.append(f"• The findings could not be read: {code(image.failure)}")
+    if image.shorter:
+        lines.append(f"• {image.shorter}")
     lines += [f"{_finding(known)}, {describe_due_date(known, due)}" for known, due in image.overdue[:_MAX_FINDINGS]]
     if (more := sum(image.overdue_counts.values()) - _MAX_FINDINGS) > 0:
         lines.append(f"• and {more:,} more overdue")
     if image.reason is ReportReason.OVERDUE:
         return "\n".join(lines)
-    listed = _LISTED.get(image.reason, (Change.STILL_OPEN,))
+    listed = _LISTED.get(image.reason, (Change.KNOWN_HERE, Change.STILL_OPEN))
     findings = [(change, known) for change in listed for known in image.worst(change)]
     findings.sort(key=lambda pair: finding_sort_key(pair[1].finding))
     lines += [

@@ -81,8 +81,11 @@ def combine_reports(first: ImageReport, second: ImageReport, since: datetime) ->
     }
     reason = min(first.reason, second.reason, key=_PRECEDENCE.index)
     kept = keep_worst(changes, MAX_FINDINGS, reason)
+    # What is overdue comes from no scan of its own: the list of the scan before is still the last one.
+    last = first if second.scanned_at == first.scanned_at else second
     return second._replace(
         reason=reason,
+        shorter=last.shorter,
         first_scan=first.first_scan,
         predecessor=first.predecessor,
         open_before=first.open_before - sum(found.change not in ADDED for found in ignored),

@@ -92,7 +92,7 @@ def entry_values(entry: Entry, detail: FindingLimits, settings: ReporterSettings
             if known.ignored_by
         ],
         "ignored_total": sum(entry.ignored_by.values()),
-        "findings_error": entry.failure or None,
+        "findings_error": entry.failure or entry.shorter or None,
     }
 
 

@@ -40,7 +40,7 @@ _WORDS = {
     Change.RAISED: "RAISED",
     Change.FIX_AVAILABLE: "FIX",
     Change.EXPLOIT_KNOWN: "EXPLOIT",
-    Change.NO_LONGER_IGNORED: "AGAIN",
+    Change.NO_LONGER_IGNORED: "REOPENED",
     Change.FIXED: "FIXED",
     Change.WITHDRAWN: "WITHDRAWN",
 }
@@ -160,6 +160,8 @@ def _about(number: int, image: ImageReport, *, dated: bool) -> Iterator[str]:
         yield "   The findings could not be read:"
         reason = truncate(image.failure, _WIDTH - 4)
         yield f"   {reason}" if reason.endswith(".") else f"   {reason}."
+    if image.shorter:
+        yield from _wrap(image.shorter, indent=3)
 
 
 def _platforms(image: ImageReport) -> str:

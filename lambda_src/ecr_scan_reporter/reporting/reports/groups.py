@@ -324,6 +324,7 @@ def _news_key(image: ImageReport) -> tuple[object, ...]:
         image.tags,
         image.reason,
         image.predecessor,
+        image.shorter,
         frozenset(image.counts.items()),
         frozenset(image.overdue_counts.items()),
         frozenset(image.ignored_by.items()),

@@ -69,6 +69,7 @@ class ImageReport(NamedTuple):
         overdue: the findings whose deadline has passed since the last report, those overdue for the longest first.
         overdue_counts: by severity, how many there are.
         failure: why the scan failed, or why its findings could not be read.
+        shorter: how the list of findings differs from its event, which counts more; "" if it does not.
         unsupported: whether the scan failed because ECR does not support the operating system.
         digests: of all images that were merged into this one.
     """
@@ -93,6 +94,7 @@ class ImageReport(NamedTuple):
     overdue: tuple[OverdueFinding, ...] = ()
     overdue_counts: Mapping[str, int] = {}
     failure: str = ""
+    shorter: str = ""
     unsupported: bool = False
     digests: tuple[str, ...] = ()
 
