@@ -59,7 +59,9 @@ def test_platforms_with_different_changes_are_two_entries(inbox: ReporterHarness
 
 
 def test_platforms_of_different_indexes_are_two_entries(inbox: ReporterHarness) -> None:
-    events = [inbox.image("app", name=name, scan=FakeScan(findings=[A])) for name in PLATFORMS.values()]
+    # What both have would be known here in the one that is compared last.
+    scans = [(name, FakeScan(findings=[entry])) for name, entry in zip(PLATFORMS.values(), (A, B), strict=True)]
+    events = [inbox.image("app", name=name, scan=scan) for name, scan in scans]
     for tag, (platform, name) in zip(("1.0", "2.0"), PLATFORMS.items(), strict=True):
         inbox.repositories["app"].put(index_image(digest_of(tag), {digest_of(name): platform}, (tag,)))
     assert inbox.report(*events) == []
