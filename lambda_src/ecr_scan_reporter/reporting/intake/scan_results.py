@@ -120,7 +120,9 @@ def _complete(event: ScanEvent, scan: ScanResult, listed: Mapping[str, int], *, 
 
 
 def _is_older(scan: ScanResult, event: ScanEvent) -> bool:
-    """Return whether ECR lists the scan before the one that an event announces."""
+    """Return whether ECR lists the scan before the one that an event announces; a look announces none."""
+    if event.is_look:
+        return False
     dated = scan.completed_at if scan.status == COMPLETE else None
     return dated is not None and dated < event.time - _DATES_DIFFER
 
