@@ -1,6 +1,7 @@
 """The cases of the reporter."""
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
@@ -8,7 +9,7 @@ from functools import partial
 from math import ceil
 from typing import Any
 
-from environment import NOW, aws, begin_report, default_memory, end, items, report
+from environment import NOW, aws, begin_report, default_memory, end, items, report, requests_to_table
 from fake_aws import FakeAws, digest_of, finding, item_size
 from registries import (
     JUST_PUSHED,
@@ -20,10 +21,13 @@ from registries import (
     with_findings,
 )
 from remembered import RUN, ask_for, copy_inventory, remember_scans
+from report_events import batch
 from rows import Row
 
 # Bytes of a message of SNS, and of an item of DynamoDB.
 _MAX_MESSAGE, _MAX_ITEM = 256 * 1024, 400 * 1024
+# Bytes of an invocation. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+_LAMBDA_PAYLOAD = 6 * 1024 * 1024
 _BEFORE = NOW - timedelta(days=9)
 
 
@@ -91,6 +95,32 @@ def scanned_again() -> Iterator[Row]:
     yield Row(case, f"{per_event / 3000:.2f} table requests per event", "at most 2", per_event <= 6000)
     text = ", ".join(f"{number} {name}" for name, number in sorted(others.items())) or "none"
     yield Row(case, f"other calls of its {batches} batches: {text}")
+
+
+def finding_events() -> Iterator[Row]:
+    number, images = 10_000, 3000
+    case = f"{number:,} events of single findings for {images:,} images, nothing changed"
+    with aws(with_findings(100, 30, 200, scanned_at=_BEFORE), process=False, latency=0) as fake_aws:
+        scans = events(fake_aws.registry)
+        remember_scans(fake_aws, scans)
+        fake_aws.reset()
+        # However long the batches take here, they are in one window.
+        os.environ["REPORT_WINDOW_SECONDS"] = "3600"
+        # No two of one image in a row: that is how the fewest of them are read together.
+        found = [scans[n % images] for n in range(number)]
+        size = _LAMBDA_PAYLOAD // len(json.dumps(batch(found[:1], "findings")))
+        result = report(found, size, "findings")
+        again = [message.body for message in fake_aws.messages() if '"look"' in message.body]
+        report(again, size, "bodies", check=True)
+        calls, messages = fake_aws.calls(), len(fake_aws.publications())
+    look_ups, requests = calls["DescribeImageScanFindings"], requests_to_table(calls)
+    assert len(again) == images, f"the findings of {len(again)} images are read again; expected {images}"
+    yield Row(case, f"{messages} messages", "0", messages == 0)
+    yield Row(case, f"{look_ups / number:.2f} look-ups of findings per event", "at most 1", look_ups <= number)
+    yield Row(case, f"{requests / number:.2f} table requests per event", "at most 2", requests <= 2 * number)
+    yield Row(case, f"{ceil(number / size)} batches of {size:,} events of 6 MB, {result['seconds']:.0f} s")
+    peak = result["peak_mb"]
+    yield Row(case, f"peak memory {peak:.0f} MB", "at most 300 MB", peak <= 300)
 
 
 def pollers() -> Iterator[Row]:
@@ -192,6 +222,7 @@ CASES = (
     large_batch,
     untagged_images,
     scanned_again,
+    finding_events,
     pollers,
     first_inventory,
     large_image,

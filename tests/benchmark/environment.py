@@ -68,13 +68,17 @@ def requests_to_table(calls: Mapping[str, int]) -> int:
     return sum(number for name, number in calls.items() if name in _TABLE_OPERATIONS)
 
 
-def begin_report(events: Sequence[Event], size: int, *, check: bool = False) -> subprocess.Popen[str]:
+def begin_report(
+    events: Sequence[Event] | Sequence[str], size: int, kind: str = "scans", *, check: bool = False
+) -> subprocess.Popen[str]:
     """Begin to report events in batches of `size` in a process of its own.
 
-    With `check`, the message follows that asks what is to be published, as if it came an hour later.
+    `kind` is "scans", or "findings" if they are events of single findings in these images, or "bodies" if they are
+    messages that the reporter sent itself. With `check`, the message follows that asks what is to be published, as if
+    it came an hour later.
     """
     child = subprocess.Popen(
-        [sys.executable, str(HERE / "report_events.py"), str(size), *(["--check"] if check else [])],
+        [sys.executable, str(HERE / "report_events.py"), str(size), kind, *(["--check"] if check else [])],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -94,9 +98,11 @@ def end(child: subprocess.Popen[str]) -> dict[str, float]:
     return measured
 
 
-def report(events: Sequence[Event], size: int, *, check: bool = False) -> dict[str, float]:
+def report(
+    events: Sequence[Event] | Sequence[str], size: int, kind: str = "scans", *, check: bool = False
+) -> dict[str, float]:
     """Report events in batches of `size` in a process of its own; return what it measured."""
-    return end(begin_report(events, size, check=check))
+    return end(begin_report(events, size, kind, check=check))
 
 
 def begin_scan(seconds: float = 900) -> subprocess.Popen[str]:

@@ -5,7 +5,9 @@ In a process of its own, so that its peak memory is the reporter's alone.
 
 import json
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from ecr_scan_reporter import reporter
@@ -17,6 +19,9 @@ from support.invocations import scan_event, sqs_records
 
 # The reporter's default timeout.
 _SECONDS = 300
+_FINDING = json.loads((Path(__file__).parents[1] / "events" / "inspector2-finding.json").read_text())
+# Bytes of an event of a single finding, about.
+_FINDING_SIZE = 3072
 
 
 def event(repository: str, digest: str, counts: dict[str, int], tags: list[str], time: str) -> dict[str, Any]:
@@ -24,23 +29,48 @@ def event(repository: str, digest: str, counts: dict[str, int], tags: list[str],
     return scan_event(digest, datetime.fromisoformat(time), counts, tags, repository=repository)
 
 
-def main(events: list[Any], size: int, check: bool) -> None:
-    """Invoke the reporter with `size` events at a time; with `check`, let it publish what waits."""
-    reporter.dependencies()
+def finding_event(repository: str, digest: str, tags: Sequence[str]) -> dict[str, Any]:
+    """Return an event of Inspector, as large as they are, of a finding that it has updated now."""
+    arn = f"arn:aws:ecr:eu-west-1:123456789012:repository/{repository}/{digest}"
+    image = {"repositoryName": repository, "imageHash": digest, "imageTags": tags}
+    [resource] = _FINDING["detail"]["resources"]
+    of_image = {**resource, "id": arn, "details": {"awsEcrContainerImage": image}}
+    text = "A vulnerability. " * ((_FINDING_SIZE - len(json.dumps(_FINDING))) // 17)
+    detail = {**_FINDING["detail"], "description": text, "resources": [of_image]}
+    return {**_FINDING, "time": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", "resources": [arn], "detail": detail}
+
+
+def batch(events: Sequence[Any], kind: str) -> Any:
+    """Return the messages of a batch: of scans, of single findings, or of what the reporter sent itself."""
+    if kind == "bodies":
+        return sqs_records(*events)
+    if kind == "findings":
+        return sqs_records(*(finding_event(name, digest, tags) for name, digest, _, tags, _ in events))
+    return sqs_records(*(event(*each) for each in events))
+
+
+def main(events: list[Any], size: int, kind: str, check: bool) -> None:
+    """Invoke the reporter with `size` events at a time; with `check`, let it publish what waits.
+
+    Messages that the reporter sent itself arrive an hour later.
+    """
+    deps, later = reporter.dependencies(), datetime.now(UTC) + timedelta(hours=1)
     meter = Meter()
     for first in range(0, len(events), size):
-        records = sqs_records(*(event(*each) for each in events[first : first + size]))
-        response = reporter.handler({"Records": records}, Context(_SECONDS))
+        records, context = batch(events[first : first + size], kind), Context(_SECONDS)
+        if kind == "bodies":
+            response: Any = report_batch(records, deps, Deadline.of_invocation(context), later)
+        else:
+            response = reporter.handler({"Records": records}, context)
         returned = len(response["batchItemFailures"])
         assert not returned, f"{returned} of {len(records)} messages are returned; expected none"
     if check:
-        later = datetime.now(UTC) + timedelta(hours=1)
         response = report_batch(
-            sqs_records(CHECK), reporter.dependencies(), Deadline.of_invocation(Context(_SECONDS)), later
+            sqs_records(CHECK), deps, Deadline.of_invocation(Context(_SECONDS)), datetime.now(UTC) + timedelta(hours=1)
         )
         assert response == {"batchItemFailures": []}, response
     print(json.dumps(meter.measured()))
 
 
 if __name__ == "__main__":
-    main(json.load(sys.stdin), int(sys.argv[1]), "--check" in sys.argv)
+    main(json.load(sys.stdin), int(sys.argv[1]), sys.argv[2], "--check" in sys.argv)

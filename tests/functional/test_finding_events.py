@@ -107,6 +107,7 @@ def test_finding_that_is_published_after_the_first_scan_is_reported_once(monitor
     [message] = monitored.sent()
     assert monitored.read(PUBLISHED + 66 * SECOND, message) == []
     assert looks(monitored.calls()) == looks(before) + 1
+    assert monitored.sent() == []
 
 
 def test_update_that_changes_nothing_is_silent_and_a_closed_finding_is_gone_in_time(monitored: Monitored) -> None:
@@ -154,6 +155,21 @@ def test_list_that_lacks_the_finding_still_is_read_again(monitored: Monitored) -
     [message] = monitored.sent()
     monitored.lists("1.0", OLD, LATER)
     assert new(monitored.read(PUBLISHED + 66 * SECOND, message)) == ["CVE-2026-0002"]
+    assert monitored.sent() == []
+
+
+def test_findings_are_read_again_once_for_an_event_that_changes_nothing(monitored: Monitored) -> None:
+    monitored.first_scan("1.0")
+    assert monitored.read(PUBLISHED + 5 * SECOND, finding_event("1.0", PUBLISHED)) == []
+    [message] = monitored.sent()
+    before = monitored.calls()
+    assert monitored.read(PUBLISHED + 66 * SECOND, message) == []
+    assert looks(monitored.calls()) == looks(before) + 1
+    assert monitored.sent() == []
+    # The images scanner asks because ECR lists something else already.
+    assert monitored.read(PUBLISHED + 2 * DAY, LookMessage("app", digest_of("1.0")).to_json()) == []
+    assert looks(monitored.calls()) == looks(before) + 2
+    assert monitored.sent() == []
 
 
 @pytest.mark.parametrize("size", [1, 7, 100, 1000])
@@ -182,6 +198,13 @@ def test_events_are_folded_per_image_however_they_are_cut(
     monitored.inbox.check(PUBLISHED + 30 * MINUTE)
     [report] = [document(report) for report in monitored.inbox.reports() if document(report)["totals"]["new"]][-1:]
     assert report["totals"]["new"] == images
+
+
+def test_image_that_inspector_scanned_on_push_alone_is_read_at_once(monitored: Monitored) -> None:
+    monitored.first_scan("1.0")
+    scan = FakeScan("COMPLETE", START, enhanced_findings=[OLD, LATER])
+    monitored.inbox.repositories["app"].scans[digest_of("1.0")] = scan
+    assert new(monitored.read(PUBLISHED + 5 * SECOND, finding_event("1.0", PUBLISHED))) == ["CVE-2026-0002"]
 
 
 def test_finding_of_another_account_is_not_read(monitored: Monitored) -> None:

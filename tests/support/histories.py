@@ -349,7 +349,9 @@ class Player:
         images = [image for document in documents for image in document["images"]]
         failed = [image["digest"] for document in documents for image in document["failed_scans"]]
         assert failed == ([digest] if verdict.reason == "scan_failed" else [])
-        if verdict.reason in ("", "inventory", "scan_failed"):
+        reminders = [document["reminders"] for document in documents if document["reminders"]]
+        assert [reminder["images"] for reminder in reminders] == [1] * (verdict.reason == "reminder")
+        if verdict.reason in ("", "inventory", "scan_failed", "reminder"):
             assert images == []
         else:
             [image] = images

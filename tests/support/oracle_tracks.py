@@ -89,9 +89,10 @@ def find_predecessor(image: ImageState, images: Images, findings: set[Key]) -> s
 def find_alike(image: ImageState, images: Images, findings: set[Key]) -> str:
     """Return the most alike of the images that share most of the findings of both, "" if there is none.
 
-    It may have been pushed later: what is known of it is no news.
+    It may have been pushed later: what is known of it is no news. The other platforms of its build are as new as it is.
     """
-    others = [other for other in _considered(images) if other is not image and _share_most(findings, set(other.open()))]
+    others = [other for other in _considered(images) if other is not image and other.build != image.build]
+    others = [other for other in others if _share_most(findings, set(other.open()))]
     likeness = {other.digest: _likeness(findings, set(other.open())) for other in others}
     return max(others, key=lambda other: (likeness[other.digest], _push_order(other))).digest if others else ""
 

@@ -215,8 +215,8 @@ class ImageProcessor:
     def _look(self, event: ScanEvent, receives: int) -> Outcome:
         """Read the findings of an image that Inspector monitors, at most twice per report window.
 
-        There may be an event for each of its findings. The first one has them read at once. Those that come until the
-        end of the window have them read once more, then.
+        There may be an event for each of its findings. The first one has them read at once, and once more at the end of
+        the window, for those that come until then and for those that ECR does not list yet.
         """
         image = event.image
         if image.registry != self.own:
@@ -234,15 +234,16 @@ class ImageProcessor:
         window = max(self.settings.report_window, _LEAST_WINDOW)
         if record.looked_at and self.now < record.looked_at + window:
             return self._look_later(image, record, record.looked_at + window, receives)
-        record = self.memory.note_look(image, record._replace(looked_at=self.now, look_at=None))
-        scan = read_scan(event, receives, self.ecr, self.own)
-        if not isinstance(scan, CompleteScan):
-            return Outcome()
-        at = max(at, record.event_at or at)
-        outcome = self._complete(event._replace(time=at), remembered._replace(record=record), scan, "")
         # The list may be older than the event.
-        is_early = outcome == Outcome() and self.now - at < _LISTED_WITHIN
-        return self._look_later(image, record, self.now + window, receives) if is_early else outcome
+        is_early = event.is_finding and self.now - at < _LISTED_WITHIN
+        again = self.now + window if is_early else None
+        record = self.memory.note_look(image, record._replace(looked_at=self.now, look_at=again))
+        scan = read_scan(event, receives, self.ecr, self.own)
+        outcome = Outcome()
+        if isinstance(scan, CompleteScan):
+            at = max(at, record.event_at or at)
+            outcome = self._complete(event._replace(time=at), remembered._replace(record=record), scan, "")
+        return outcome._replace(look_at=again)
 
     def _look_later(self, image: ImageId, record: ImageRecord, at: datetime, receives: int) -> Outcome:
         if receives == 1 and record.look_at and self.now < record.look_at + _LISTED_WITHIN:

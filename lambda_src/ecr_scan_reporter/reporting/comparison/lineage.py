@@ -40,7 +40,8 @@ def candidates(image: PushedImage, others: Iterable[PushedImage]) -> Candidates:
         others: images of the same repository.
     """
     others = list(others)
-    same = [other for other in others if _share_most(image, other)]
+    # The other platforms of the same build are as new as the image.
+    same = [other for other in others if _share_most(image, other) and not _are_siblings(image, other)]
     alike = tuple(nlargest(_ALIKE_CANDIDATES, same, key=lambda other: (_likeness(image, other), *_order(other))))
     fitting = [other for other in others if is_earlier(other, image) and _platforms_agree(image, other)]
     if image.findings is not None:

@@ -35,7 +35,8 @@ class ScanEvent(NamedTuple):
     """A scan that ended.
 
     `counts` is findings by severity, None if the event has none. `time` is aware. `scanner` is BASIC or ENHANCED.
-    If `is_look`, no scan ended, but the findings of the image may have changed.
+    If `is_look`, no scan ended, but the findings of the image may have changed; `is_finding`: because of an event of a
+    single finding, which ECR may list only later.
     """
 
     image: ImageId
@@ -45,6 +46,7 @@ class ScanEvent(NamedTuple):
     counts: Mapping[str, int] | None
     scanner: str = ""
     is_look: bool = False
+    is_finding: bool = False
 
 
 def load(body: str) -> object:
@@ -102,7 +104,9 @@ def _finding_event(event: Mapping[str, Any], detail: Mapping[str, Any]) -> ScanE
             if not digest.startswith("sha256:"):
                 raise MessageError(f"resources.id is {arn!r:.100}; expected the ARN of an image, with its digest")
             image = ImageId(account, region, repository, digest)
-            return ScanEvent(image, (), _time(event), failed=False, counts=None, scanner=ENHANCED, is_look=True)
+            return ScanEvent(
+                *(image, (), _time(event)), failed=False, counts=None, scanner=ENHANCED, is_look=True, is_finding=True
+            )
     raise MessageError(f"resources is {resources!r:.100}; expected one of the type {_IMAGE_TYPE}")
 
 

@@ -120,8 +120,8 @@ def _complete(event: ScanEvent, scan: ScanResult, listed: Mapping[str, int], *, 
 
 
 def _is_older(scan: ScanResult, event: ScanEvent) -> bool:
-    """Return whether ECR lists the scan before the one that an event announces."""
-    dated = _date(scan)
+    """Return whether ECR lists the scan before the one that an event announces; a look announces none."""
+    dated = None if event.is_look else _date(scan)
     return dated is not None and dated < event.time - _DATES_DIFFER
 
 
