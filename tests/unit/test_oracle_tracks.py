@@ -302,9 +302,9 @@ def test_image_that_shares_more_than_half_of_the_findings(found: str, theirs: st
 def test_of_images_that_are_equally_alike_the_newest() -> None:
     images = repository(
         Pushed("a", 1, "main", "1a"),
-        # Another platform of the same build, too.
-        Pushed("b", 2, "x", "1a", AMD, "i"),
-        Pushed("c", 2, "x", "1a 2a", ARM, "i"),
+        Pushed("b", 2, "other", "1a"),
+        # Another platform of the same build is as new as the image.
+        Pushed("c", 2, "x", "1a", ARM, "i"),
         Pushed("y", 3, "x", "1a", AMD, "i"),
     )
     assert find_alike(images["y"], images, keys("1a")) == "b"

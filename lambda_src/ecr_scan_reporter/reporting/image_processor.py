@@ -263,10 +263,10 @@ class ImageProcessor:
         judged = self._judge(comparison, image, record, event.time if baseline.inventory else self.now)
 
         # Decide whether it is reported.
-        reason = reason_of_scan(judged, baseline.reported_at, self.settings, self.now, inventory=baseline.inventory)
-        if reason is ReportReason.FIXED and record.successors:
-            # The image that replaced this one says so.
-            reason = None
+        inventory, replaced = baseline.inventory, bool(record.successors)
+        reason = reason_of_scan(
+            judged, baseline.reported_at, self.settings, self.now, inventory=inventory, replaced=replaced
+        )
         report = None
         if reason:
             if not baseline.first and not event.tags:

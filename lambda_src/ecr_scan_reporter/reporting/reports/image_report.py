@@ -227,7 +227,13 @@ def over_thresholds(counts: Mapping[str, int], thresholds: Mapping[str, int]) ->
 
 
 def reason_of_scan(
-    judged: Judged, reported_at: datetime | None, settings: ReporterSettings, now: datetime, *, inventory: bool
+    judged: Judged,
+    reported_at: datetime | None,
+    settings: ReporterSettings,
+    now: datetime,
+    *,
+    inventory: bool,
+    replaced: bool = False,
 ) -> ReportReason | None:
     """Return why a complete scan is reported; None if it is not.
 
@@ -237,6 +243,7 @@ def reason_of_scan(
         settings: of the reporter.
         now: aware.
         inventory: whether the image existed before memory did.
+        replaced: whether another image has replaced this one, which then says what is fixed.
     """
     if inventory:
         return ReportReason.INVENTORY
@@ -247,7 +254,7 @@ def reason_of_scan(
         return ReportReason.EVERY_SCAN
     if judged.newly_overdue:
         return ReportReason.OVERDUE
-    if settings.notify_on_fixed and _any(judged.counted.of(*GONE), settings.thresholds):
+    if settings.notify_on_fixed and not replaced and _any(judged.counted.of(*GONE), settings.thresholds):
         return ReportReason.FIXED
     # A reminder names no finding, so it is the last of the reasons.
     remind_before = settings.remind_after.before(now) if settings.remind_after else None
