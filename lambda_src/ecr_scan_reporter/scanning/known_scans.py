@@ -24,7 +24,8 @@ from ecr_scan_reporter.shared.concurrency import chunked
 logger = logging.getLogger(__name__)
 
 # One image in this many is looked up each day in spite of memory, in case memory is wrong; at most this many images of
-# a repository in one invocation. A mistake also ends by itself, when the remembered scan is older than promised.
+# a repository in one invocation. A mistake also ends by itself, when the remembered scan is older than promised. With
+# enhanced scanning, each image has its turn instead.
 _SPOT_CHECK, _MAX_SPOT_CHECKS = 100, 25
 # The memory of so many images is read at once, so that the answers of DynamoDB do not take more memory than a chunk.
 _IMAGES_PER_RANGE = 2000
