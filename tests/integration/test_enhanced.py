@@ -52,7 +52,7 @@ def test_first_scan_of_inspector_is_reported(scanned: str, registry: RegistryCli
     assert [finding["id"] for finding in image["changes"]["new"]] == [OPENSSL.name]
 
 
-@pytest.mark.skip(reason="the reporter does not process finding events yet")
+
 def test_finding_that_inspector_adds_later_is_reported_once(
     scanned: str, module: Module, registry: RegistryClient, inbox: Inbox
 ) -> None:

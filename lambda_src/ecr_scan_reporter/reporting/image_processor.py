@@ -263,10 +263,8 @@ class ImageProcessor:
         judged = self._judge(comparison, image, record, event.time if baseline.inventory else self.now)
 
         # Decide whether it is reported.
-        inventory, replaced = baseline.inventory, bool(record.successors)
-        reason = reason_of_scan(
-            judged, baseline.reported_at, self.settings, self.now, inventory=inventory, replaced=replaced
-        )
+        state = {"inventory": baseline.inventory, "replaced": bool(record.successors)}
+        reason = reason_of_scan(judged, baseline.reported_at, self.settings, self.now, **state)
         report = None
         if reason:
             if not baseline.first and not event.tags:
@@ -278,9 +276,7 @@ class ImageProcessor:
         # Remember it.
         record = _updated(record, judged, baseline, scan)
         encoded = encode_findings(judged.to_remember.findings)
-        changed = encoded != remembered.findings
-        # Without the time of its push, there would be another item each time.
-        is_new = record.pushed_at and (changed or set(record.tags) - set(before.tags))
+        changed, pushed = encoded != remembered.findings, _pushed(image, record, event.time, comparison.open())
         if event.is_look and not changed and not report:
             return Outcome()
         outcome = self._remember(
@@ -289,7 +285,7 @@ class ImageProcessor:
             record._replace(reported_at=self.now if reason else baseline.reported_at),
             run,
             findings=encoded if changed else None,
-            pushed=_pushed(image, record, event.time, comparison.open()) if baseline.first or is_new else None,
+            pushed=pushed if baseline.first or _is_found_otherwise(before, record, changed=changed) else None,
             replaced=baseline.link.replaced,
             report=report,
         )
@@ -504,6 +500,12 @@ def _pushed(
     pushed_at = (record.pushed_at or at).replace(microsecond=0)
     pushed = PushedImage(image.digest, pushed_at, record.all_tags, record.platform, successors=record.successors)
     return pushed if found is None else pushed.with_findings(known.finding for known in found)
+
+
+def _is_found_otherwise(before: ImageRecord, record: ImageRecord, *, changed: bool) -> bool:
+    """Return whether an image has other findings, or a tag more, so that others are compared with it otherwise."""
+    # Without the time of its push, there would be another item each time.
+    return record.pushed_at is not None and (changed or bool(set(record.tags) - set(before.tags)))
 
 
 def _pushed_again(image: ImageId, before: ImageRecord, record: ImageRecord) -> PushedImage | None:
