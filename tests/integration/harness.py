@@ -199,7 +199,7 @@ def queues_empty(*urls: str) -> bool:
     )
 
 
-def idle(module: Module) -> None:
+def idle(module: Module, seconds: float = 90) -> None:
     """Wait until nothing is left to scan or to report."""
     queues = module.outputs["images_queue_url"], module.outputs["reports_queue_url"]
-    wait_until(lambda: queues_empty(*queues), 90, "the queues are empty")
+    wait_until(lambda: queues_empty(*queues), seconds, "the queues are empty")

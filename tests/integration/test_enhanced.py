@@ -52,16 +52,16 @@ def test_first_scan_of_inspector_is_reported(scanned: str, registry: RegistryCli
     assert [finding["id"] for finding in image["changes"]["new"]] == [OPENSSL.name]
 
 
-
 def test_finding_that_inspector_adds_later_is_reported_once(
     scanned: str, module: Module, registry: RegistryClient, inbox: Inbox
 ) -> None:
-    idle(module)
+    idle(module, 240)
     before = len(_reports(inbox, scanned))
     registry.let_time_pass(timedelta(days=7))
     registry.set_enhanced_findings(REPOSITORY, scanned, [OPENSSL, ZLIB])
     wait_until(lambda: len(_reports(inbox, scanned)) > before, REPORT_SECONDS, "the later finding is reported")
-    idle(module)
+    # The findings are read once more a minute later, in case that ECR did not list all of them yet.
+    idle(module, 240)
     [report] = _reports(inbox, scanned)[before:]
     [image] = report["images"]
     assert (image["repository"], image["tags"]) == (REPOSITORY, ["1.0"])

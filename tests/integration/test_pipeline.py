@@ -47,7 +47,7 @@ def incidents(module: Module, registry: RegistryClient, local_aws: LocalAws | No
     invalid: dict[str, dict[str, str]] = {"images": {}, "reports": {}}
     unknown_version = json.dumps({"version": 99})
     invalid["images"] |= _send(module.outputs["images_queue_url"], "not JSON")
-    _send(module.outputs["images_queue_url"], _repository_message(late))
+    _send(module.outputs["images_queue_url"], _repository_message(module, late))
     invalid["images"] |= _send(module.outputs["images_queue_url"], unknown_version)
     invalid["reports"] |= _send(module.outputs["reports_queue_url"], "not an event")
     return Incidents(invalid, valid, _interrupt(module, registry, local_aws) if local_aws else set())
@@ -56,7 +56,7 @@ def incidents(module: Module, registry: RegistryClient, local_aws: LocalAws | No
 def _interrupt(module: Module, registry: RegistryClient, local_aws: LocalAws) -> set[str]:
     repository, name = f"{DIRECT}/interrupted", module.outputs["images_scanner_function_name"]
     digests = {registry.push(repository, f"1.{number}") for number in range(150)}
-    _send(module.outputs["images_queue_url"], _repository_message(repository))
+    _send(module.outputs["images_queue_url"], _repository_message(module, repository))
 
     def kill() -> bool:
         # The schedule may have fired meanwhile: then several processes are busy, and all of them must recover.
@@ -76,8 +76,9 @@ def _send(url: str, body: str) -> dict[str, str]:
     return {boto3.client("sqs").send_message(QueueUrl=url, MessageBody=body)["MessageId"]: body}
 
 
-def _repository_message(repository: str) -> str:
-    return json.dumps({"version": 1, "repository": repository})
+def _repository_message(module: Module, repository: str) -> str:
+    _, _, _, region, account, _ = module.outputs["reports_topic_arn"].split(":")
+    return json.dumps({"version": 1, "account": account, "region": region, "repository": repository})
 
 
 def _scheduled(registry: RegistryClient) -> list[str]:
