@@ -89,14 +89,16 @@ def with_findings(
 
 
 def few_over_threshold(images: int, over: int, findings: int) -> FakeRegistry:
-    """One repository whose first images have so many high findings, and the others a low one; just pushed."""
+    """One repository whose first images have so many high findings of their own, and the others a low one; just pushed."""
     registry = FakeRegistry()
     name = repository_name(0)
     repository = registry.add(name, plain_images(images, name, JUST_PUSHED))
-    high = [finding(f"CVE-2026-{n:04}", "HIGH", f"package-{n % 50}", "1.0") for n in range(findings)]
     low = [finding("CVE-2026-9999", "LOW", "package", "1.0")]
     for number, image in enumerate(repository.images):
-        repository.scans[image.digest] = FakeScan("COMPLETE", NOW, findings=high if number < over else low)
+        # What other images of the repository have would be known here.
+        own = (f"CVE-2026-{number * findings + n:05}" for n in range(findings))
+        high = [finding(id_, "HIGH", f"package-{n % 50}", "1.0") for n, id_ in enumerate(own)] if number < over else low
+        repository.scans[image.digest] = FakeScan("COMPLETE", NOW, findings=high)
     return registry
 
 
