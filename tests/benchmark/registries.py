@@ -89,7 +89,7 @@ def with_findings(
 
 
 def few_over_threshold(images: int, over: int, findings: int) -> FakeRegistry:
-    """One repository whose first images have so many high findings of their own, and the others a low one; just pushed."""
+    """One repository of images just pushed: the first have so many high findings of their own, the others a low one."""
     registry = FakeRegistry()
     name = repository_name(0)
     repository = registry.add(name, plain_images(images, name, JUST_PUSHED))
