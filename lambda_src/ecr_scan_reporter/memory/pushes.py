@@ -1,5 +1,7 @@
 """The images of a repository in the order of their pushes, with what it takes to find which of them are alike."""
 
+import threading
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -13,6 +15,8 @@ from ecr_scan_reporter.models.images import ImageId
 
 # How many images of a repository are considered: those that were pushed last.
 _NEWEST = 200
+# From this many images of a repository in a batch on, the repository is read once.
+_READ_ONCE_FROM = 3
 # An image may have 1,000 tags.
 _MAX_TAGS = 10
 # Of an image with more findings, or more packages with findings, so many are kept to find images that are alike.
@@ -54,17 +58,76 @@ class PushedImage(NamedTuple):
         )
 
 
-def pushed_images(table: Table, image: ImageId) -> list[PushedImage]:
-    """Return the images of a repository that were pushed last, the newest one first, without `image`; one call.
+class PushedImages:
+    """The images of repositories that were pushed last, for one batch. Safe for concurrent use.
+
+    A repository with several images in the batch is read once, and then has what the batch adds.
+
+    Args:
+        table: of the memory.
+        images: of the batch.
+    """
+
+    def __init__(self, table: Table, images: Iterable[ImageId]) -> None:
+        self._table = table
+        self._expected = Counter(repository_key(image.registry, image.repository) for image in images)
+        self._known: dict[str, dict[str, PushedImage]] = {}
+        self._lock = threading.Lock()
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+    def others(self, image: ImageId) -> list[PushedImage]:
+        """Return the images of the same repository, the newest one first; at most one call.
+
+        Raises:
+            AwsError: DynamoDB rejected the call.
+        """
+        pk = repository_key(image.registry, image.repository)
+        if self._expected[pk] < _READ_ONCE_FROM:
+            known = pushed_images(self._table, pk)
+        else:
+            with self._lock:
+                lock = self._locks[pk]
+            with lock:
+                if pk not in self._known:
+                    self._known[pk] = {pushed.digest: pushed for pushed in pushed_images(self._table, pk)}
+                known = sorted(self._known[pk].values(), key=_order, reverse=True)[:_NEWEST]
+        return [pushed for pushed in known if pushed.digest != image.digest]
+
+    def add(self, image: ImageId, pushed: PushedImage | None, replaced: Iterable[PushedImage]) -> None:
+        """Add an image of the batch, and what it replaces."""
+        pk = repository_key(image.registry, image.repository)
+        with self._lock:
+            lock = self._locks[pk]
+        with lock:
+            if (known := self._known.get(pk)) is None:
+                return
+            if pushed:
+                known[pushed.digest] = pushed
+            for other in replaced:
+                latest = known.get(other.digest, other)
+                known[other.digest] = latest._replace(successors=latest.successors | {image.digest})
+            if len(known) > 2 * _NEWEST:
+                newest = sorted(known.values(), key=_order, reverse=True)[:_NEWEST]
+                self._known[pk] = {pushed.digest: pushed for pushed in newest}
+
+
+def pushed_images(table: Table, pk: str) -> list[PushedImage]:
+    """Return the images of a repository that were pushed last, the newest one first; one call.
 
     An image whose item cannot be parsed is left out.
+
+    Args:
+        table: of the memory.
+        pk: the partition key of the repository.
 
     Raises:
         AwsError: DynamoDB rejected the call.
     """
-    pk = repository_key(image.registry, image.repository)
-    items = table.query(pk, "PUSHED#", f"PUSHED#{END}", limit=_NEWEST, descending=True)
-    return [known for known in readable(items, _pushed) if known.digest != image.digest]
+    return list(readable(table.query(pk, "PUSHED#", f"PUSHED#{END}", limit=_NEWEST, descending=True), _pushed))
+
+
+def _order(image: PushedImage) -> tuple[datetime, str]:
+    return image.pushed_at, image.digest
 
 
 def pushed_item(image: ImageId, pushed: PushedImage, now: datetime) -> Item:

@@ -13,7 +13,7 @@ from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.errors import AwsError, ConditionError, FindingsNotReadError
 from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord, Remembered
 from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Outbox, outbox_item, run_window
-from ecr_scan_reporter.memory.pushes import PushedImage, pushed_images
+from ecr_scan_reporter.memory.pushes import PushedImage, PushedImages
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.models.scans import ENHANCED
 from ecr_scan_reporter.reporting.comparison.changes import (
@@ -137,7 +137,8 @@ class ImageProcessor:
         now: datetime,
     ) -> None:
         self.settings, self.ecr, self.rules, self.now = settings, ecr, rules, now
-        self.table, self.memory, self.outbox = table, ImageMemory(table), Outbox(table)
+        images = list(images)
+        self.memory, self.outbox, self.pushes = ImageMemory(table), Outbox(table), PushedImages(table, images)
         self.details = BatchDetails(ecr, table, images, now)
         self.own = ecr.id
 
@@ -354,7 +355,7 @@ class ImageProcessor:
         self._wait_for_index(event, record, scan)
         merged = merge(scan.findings, Identities(scan.findings, (), ()))
         pushed = _pushed(event.image, record, event.time).with_findings(merged.values())
-        link = find_link(event.image, pushed, self.memory, self.table, self.ecr)
+        link = find_link(event.image, pushed, self.memory, self.pushes, self.ecr)
         if link.predecessor and not is_comparable(link.record):
             return _Baseline(inventory=True, link=link)
         known = _Baseline(link.findings, Absence.OF_SUCCESSOR, reported_at=link.record.reported_at, link=link)
@@ -391,7 +392,7 @@ class ImageProcessor:
             successors += sorted(self.memory.read(successor).record.successors - set(successors))
         # An image that was scanned after its successor is not linked.
         pushed = _pushed(image, record, self.now, comparison.open())
-        others = replaced_by(pushed, pushed_images(self.table, image))
+        others = replaced_by(pushed, self.pushes.others(image))
         return any(self.details.exists(image._replace(digest=digest)) for digest in others)
 
     def _failed(self, event: ScanEvent, before: ImageRecord, scan: FailedScan, run: str) -> Outcome:
@@ -414,7 +415,7 @@ class ImageProcessor:
         pushed, report = _pushed(image, record, event.time), None
         told = False
         if own and not before.scanned_at and not before.failed and not inventory:
-            last = find_link(image, pushed, self.memory, self.table, self.ecr).record
+            last = find_link(image, pushed, self.memory, self.pushes, self.ecr).record
             told = last.failed and last.failure == failure
         if inventory or (self.settings.notify_on_scan_failure and not told):
             reason = ReportReason.INVENTORY if inventory else ReportReason.SCAN_FAILED
@@ -485,6 +486,7 @@ class ImageProcessor:
             item = outbox_item(window, image, at, encode_report(report), self.now, entry)
             record = record._replace(window=window)
         self.memory.write(image, record, self.now, findings=findings, pushed=pushed, replaced=replaced, outbox=item)
+        self.pushes.add(image, pushed, replaced)
         return Outcome((window,) if window else (), run, added=bool(window))
 
 

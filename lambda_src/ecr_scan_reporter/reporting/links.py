@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.errors import ImageNotFoundError, RepositoryNotFoundError
 from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord, Remembered
-from ecr_scan_reporter.memory.pushes import PushedImage, pushed_images
+from ecr_scan_reporter.memory.pushes import PushedImage, PushedImages
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.reporting.comparison.changes import KnownFinding
 from ecr_scan_reporter.reporting.comparison.lineage import candidates, inherited_successors, is_earlier, siblings
@@ -42,20 +41,20 @@ def is_comparable(record: ImageRecord) -> bool:
     return record.scanned_at is not None and record.findings_format == FINDINGS_FORMAT
 
 
-def find_link(image: ImageId, pushed: PushedImage, memory: ImageMemory, table: Table, ecr: EcrRegistry) -> Link:
+def find_link(image: ImageId, pushed: PushedImage, memory: ImageMemory, pushes: PushedImages, ecr: EcrRegistry) -> Link:
     """Find what an image is compared with: one query, and one read of the candidates; more calls only in rare cases.
 
     Args:
         image: of this registry.
         pushed: the same, with what its first scan found.
         memory: of the images.
-        table: of the memory.
+        pushes: the images of repositories that were pushed last.
         ecr: the registry.
 
     Raises:
         AwsError: DynamoDB or ECR rejected a call.
     """
-    others = pushed_images(table, image)
+    others = pushes.others(image)
     link = _find(image, pushed, others, memory, ecr)
     return link._replace(successors=inherited_successors(pushed, others))
 

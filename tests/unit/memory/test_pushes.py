@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from ecr_scan_reporter.aws.dynamodb import Item, Table
 from ecr_scan_reporter.memory.items import repository_key
-from ecr_scan_reporter.memory.pushes import PushedImage, pushed_images, pushed_item
+from ecr_scan_reporter.memory.pushes import PushedImage, PushedImages, pushed_item
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import ImageId
 from support.fixtures import virtual_aws
@@ -46,9 +46,11 @@ def test_images_survive_and_the_last_push_comes_first(table: Table) -> None:
         pushed(4, "日本語", "#"),
     ]
     table.put_many(map(item, images))
-    assert pushed_images(table, NEW) == [image._replace(tags=tuple(sorted(image.tags))) for image in reversed(images)]
+    assert PushedImages(table, []).others(NEW) == [
+        image._replace(tags=tuple(sorted(image.tags))) for image in reversed(images)
+    ]
     # An image is not among those that it may replace.
-    assert [image.digest for image in pushed_images(table, NEW._replace(digest=images[1].digest))] == [
+    assert [image.digest for image in known.others(NEW._replace(digest=images[1].digest))] == [
         images[number].digest for number in (3, 2, 0)
     ]
 
@@ -58,23 +60,23 @@ def test_images_survive_and_the_last_push_comes_first(table: Table) -> None:
 )
 def test_other_repositories_have_their_own_images(table: Table, other: ImageId) -> None:
     table.put_many([item(pushed(1)), item(pushed(2), other)])
-    assert pushed_images(table, NEW) == [pushed(1)]
-    assert pushed_images(table, other) == [pushed(2)]
+    assert PushedImages(table, []).others(NEW) == [pushed(1)]
+    assert PushedImages(table, []).others(other) == [pushed(2)]
 
 
 def test_repository_without_images_is_no_error(table: Table) -> None:
-    assert pushed_images(table, NEW) == []
+    assert PushedImages(table, []).others(NEW) == []
 
 
 def test_two_hundred_images_are_considered(table: Table) -> None:
     table.put_many(item(pushed(number)) for number in range(1, 211))
-    assert pushed_images(table, NEW) == [pushed(number) for number in range(210, 10, -1)]
+    assert PushedImages(table, []).others(NEW) == [pushed(number) for number in range(210, 10, -1)]
 
 
 def test_later_write_of_an_image_replaces_the_one_before(table: Table) -> None:
     table.put(item(pushed(1, "1.0")))
     table.put(item(pushed(1, "1.0", "stable")))
-    assert pushed_images(table, NEW) == [pushed(1, "1.0", "stable")]
+    assert PushedImages(table, []).others(NEW) == [pushed(1, "1.0", "stable")]
 
 
 def test_ten_tags_are_kept_in_alphabetical_order() -> None:
@@ -125,14 +127,14 @@ def test_two_large_images_that_are_alike_keep_mostly_the_same_part() -> None:
 )
 def test_damaged_item_is_left_out(table: Table, caplog: pytest.LogCaptureFixture, damaged: dict[str, str]) -> None:
     table.put_many([{**item(pushed(1, "1.0")), **damaged}, item(pushed(2))])
-    assert pushed_images(table, NEW) == [pushed(2)]
+    assert PushedImages(table, []).others(NEW) == [pushed(2)]
     assert [record.message for record in caplog.records] == ["what memory holds cannot be read"]
 
 
 @pytest.mark.parametrize("value", ["text", 7, b"", b"123", b"12345"])
 def test_damaged_checksums_are_alike_to_nothing(table: Table, value: str | int | bytes) -> None:
     table.put({**item(pushed(1)), "findings": value, "packages": value})
-    [found] = pushed_images(table, NEW)
+    [found] = PushedImages(table, []).others(NEW)
     assert found.digest == pushed(1).digest
     assert checksums(pushed(1)).isdisjoint(checksums(found))
 
@@ -140,4 +142,29 @@ def test_damaged_checksums_are_alike_to_nothing(table: Table, value: str | int |
 def test_what_a_later_release_wrote_is_ignored(table: Table) -> None:
     assert repository_key(REGISTRY, "app") == item(pushed(1))["pk"]
     table.put({**item(pushed(1)), "later": 1})
-    assert pushed_images(table, NEW) == [pushed(1)]
+    assert PushedImages(table, []).others(NEW) == [pushed(1)]
+
+
+def test_repository_with_several_images_in_a_batch_is_read_once_and_has_what_the_batch_adds(table: Table) -> None:
+    table.put(item(pushed(1, "1.0")))
+    batch = [NEW._replace(digest=pushed(number).digest) for number in range(2, 5)]
+    images = PushedImages(table, batch)
+    assert images.others(batch[0]) == [pushed(1, "1.0")]
+    # What others add meanwhile is not seen, but what this batch adds.
+    table.put(item(pushed(9)))
+    images.add(batch[0], pushed(2, "1.1"), [pushed(1, "1.0")])
+    replaced = pushed(1, "1.0")._replace(successors=frozenset({batch[0].digest}))
+    assert images.others(batch[1]) == [pushed(2, "1.1"), replaced]
+    images.add(batch[1], None, [pushed(2, "1.1")])
+    assert images.others(batch[2])[0].successors == {batch[1].digest}
+    for number in range(10, 500):
+        images.add(batch[0], pushed(number), [])
+    assert images.others(batch[2]) == [pushed(number) for number in range(499, 299, -1)]
+
+
+def test_few_images_of_a_repository_read_it_each_time(table: Table) -> None:
+    images = PushedImages(table, [NEW, NEW._replace(digest=pushed(1).digest)])
+    assert images.others(NEW) == []
+    images.add(NEW, pushed(3), [])
+    table.put(item(pushed(1)))
+    assert images.others(NEW) == [pushed(1)]

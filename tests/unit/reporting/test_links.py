@@ -9,7 +9,7 @@ from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.errors import AccessDeniedError
 from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord
-from ecr_scan_reporter.memory.pushes import PushedImage
+from ecr_scan_reporter.memory.pushes import PushedImage, PushedImages
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import Image
 from ecr_scan_reporter.reporting.comparison.changes import KnownFinding
@@ -89,7 +89,9 @@ class Repository:
         """Return what the next image is compared with."""
         number = self.next_number()
         new = pushed(number, *tags, findings=findings, platform=platform)
-        return find_link(REGISTRY.image("app", digest(number)), new, self.memory, self.table, self.ecr)
+        return find_link(
+            REGISTRY.image("app", digest(number)), new, self.memory, PushedImages(self.table, []), self.ecr
+        )
 
 
 def digest(number: int) -> str:
@@ -250,7 +252,7 @@ def test_predecessor_whose_scans_all_failed_tells_why(app: Repository) -> None:
     app.fail("1.0", failure="UnsupportedImageError")
     number = app.next_number()
     new = PushedImage(digest(number), START + number * DAY, ("1.1",))
-    link = find_link(REGISTRY.image("app", digest(number)), new, app.memory, app.table, app.ecr)
+    link = find_link(REGISTRY.image("app", digest(number)), new, app.memory, PushedImages(app.table, []), app.ecr)
     assert (predecessor(link), link.findings) == (1, ())
     assert (link.record.failed, link.record.failure) == (True, "UnsupportedImageError")
 
