@@ -46,9 +46,8 @@ def test_images_survive_and_the_last_push_comes_first(table: Table) -> None:
         pushed(4, "日本語", "#"),
     ]
     table.put_many(map(item, images))
-    assert PushedImages(table, []).others(NEW) == [
-        image._replace(tags=tuple(sorted(image.tags))) for image in reversed(images)
-    ]
+    known = PushedImages(table, [])
+    assert known.others(NEW) == [image._replace(tags=tuple(sorted(image.tags))) for image in reversed(images)]
     # An image is not among those that it may replace.
     assert [image.digest for image in known.others(NEW._replace(digest=images[1].digest))] == [
         images[number].digest for number in (3, 2, 0)
