@@ -176,7 +176,7 @@ def test_findings_are_read_again_once_for_an_event_that_changes_nothing(monitore
 def test_events_are_folded_per_image_however_they_are_cut(
     make_reporter: Callable[..., ReporterHarness], size: int
 ) -> None:
-    images, number = 5 if size == 1 else 50, 100 if size == 1 else 1000
+    images, number = {1: (5, 100), 7: (20, 280)}.get(size, (50, 1000))
     monitored = Monitored(make_reporter(REPORT_WINDOW_SECONDS="600"))
     monitored.first_scan(*[f"1.{n}" for n in range(images)], findings=[OLD])
     monitored.inbox.check(START + 11 * MINUTE)

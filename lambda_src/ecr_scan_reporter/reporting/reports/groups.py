@@ -16,7 +16,7 @@ from ecr_scan_reporter.memory.images import Update, UpdateKey
 from ecr_scan_reporter.memory.outbox import INVENTORY, Outbox, Window
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.models.severities import severity_key
-from ecr_scan_reporter.reporting.comparison.changes import NEWS, OPEN, KnownFinding
+from ecr_scan_reporter.reporting.comparison.changes import NEWS, OPEN, Change, KnownFinding
 from ecr_scan_reporter.reporting.formatting import captured_group
 from ecr_scan_reporter.reporting.reports.combine import combine_reports
 from ecr_scan_reporter.reporting.reports.encoding import decode_report
@@ -38,6 +38,8 @@ _APART = (ReportReason.SCAN_FAILED, ReportReason.REMINDER)
 _MAX_KEPT, _MIN_KEPT_PER_IMAGE = 60_000, 8
 
 _Entry = tuple[Key, bytes]
+# The changes whose findings are to be fixed first, by the reason of the report; for other reasons, those of open ones.
+_FIXED_FIRST: dict[ReportReason, tuple[Change, ...]] = {ReportReason.NEWS: NEWS, ReportReason.FIXED: ()}
 
 
 @dataclass(slots=True)
@@ -106,7 +108,8 @@ class GroupKey(NamedTuple):
     name: str
 
 
-class Group(NamedTuple):
+@dataclass(frozen=True)
+class Group:
     """The content of one report: the images of one account, Region and value of `group_by`, the worst one first.
 
     `name` is None where the repository does not match `group_by`. `failed` has the images whose scan failed, and
@@ -120,6 +123,7 @@ class Group(NamedTuple):
     failed: tuple[ImageReport, ...]
     inventory: Inventory | None = None
     reminders: tuple[ImageReport, ...] = ()
+    _fixes: dict[frozenset[str], list[Update]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def ignored_by(self) -> Counter[str]:
@@ -147,27 +151,29 @@ class Group(NamedTuple):
         Args:
             severities: only findings of these count.
         """
-        fixes: dict[object, Update] = {}
-        for image in self.images:
-            for update in _updates(image, severities):
-                known = fixes.get(update.key)
-                fixes[update.key] = known + update if known else update
-        return heapq.nsmallest(_MAX_FIXES, fixes.values(), key=_fix_sort_key)
+        # Every page asks for them in each of its formats.
+        wanted = frozenset(severities)
+        if wanted not in self._fixes:
+            self._fixes[wanted] = heapq.nsmallest(_MAX_FIXES, _updates(self.images, wanted), key=_fix_sort_key)
+        return self._fixes[wanted]
 
 
-def _updates(image: ImageReport, severities: Collection[str]) -> Iterator[Update]:
-    """Yield the updates that solve what the report of an image is about."""
-    if image.reason is ReportReason.FIXED:
-        return
+def _updates(images: Iterable[ImageReport], severities: Collection[str]) -> Iterator[Update]:
+    """Yield the updates that solve what the reports of images are about."""
     counts: defaultdict[UpdateKey, Counter[str]] = defaultdict(Counter)
-    for change in NEWS if image.reason is ReportReason.NEWS else OPEN:
-        for known in image.changes.get(change, ()):
-            finding = known.finding
-            if finding.package and finding.severity in severities:
-                update = UpdateKey(finding.package, finding.installed_versions, finding.fixed_versions)
-                counts[update][finding.severity] += image.images
+    needed_by: Counter[UpdateKey] = Counter()
+    for image in images:
+        own: set[UpdateKey] = set()
+        for change in _FIXED_FIRST.get(image.reason, OPEN):
+            for known in image.changes.get(change, ()):
+                finding = known.finding
+                if finding.package and finding.severity in severities:
+                    update = UpdateKey(finding.package, finding.installed_versions, finding.fixed_versions)
+                    counts[update][finding.severity] += image.images
+                    own.add(update)
+        needed_by.update(dict.fromkeys(own, image.images))
     for update, solved in counts.items():
-        yield Update(*update, solved, image.images)
+        yield Update(*update, solved, needed_by[update])
 
 
 def _fix_sort_key(fix: Update) -> tuple[object, ...]:
