@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -22,6 +23,9 @@ logger = logging.getLogger(__name__)
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
 _BATCH_SIZE, _BATCH_BYTES = 10, 1024 * 1024
+# Seconds for which SQS hides a message at most, and how much earlier it may arrive because clocks differ.
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+MAX_DELAY, EARLY = timedelta(seconds=900), timedelta(seconds=5)
 # The messages that SQS is to deliver again; https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 SqsBatchResponse = dict[str, list[dict[str, str]]]
 # How often a message is sent that SQS rejects in a response of 200; botocore retries calls that fail as a whole.

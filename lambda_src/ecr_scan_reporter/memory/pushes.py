@@ -1,7 +1,7 @@
 """The images of a repository in the order of their pushes, with what it takes to find which of them are alike."""
 
 import threading
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -45,6 +45,11 @@ class PushedImage(NamedTuple):
     successors: frozenset[str] = frozenset()
 
     @property
+    def order(self) -> tuple[datetime, str]:
+        """A sort key: what was pushed earlier comes first."""
+        return self.pushed_at, self.digest
+
+    @property
     def is_sample(self) -> bool:
         """Whether the image may have more findings than those whose checksums are kept."""
         return self.findings is not None and len(self.findings) == _MAX_FINDINGS
@@ -70,10 +75,9 @@ class PushedImages:
 
     def __init__(self, table: Table, images: Iterable[ImageId]) -> None:
         self._table = table
-        self._expected = Counter(repository_key(image.registry, image.repository) for image in images)
+        expected = Counter(repository_key(image.registry, image.repository) for image in images)
         self._known: dict[str, dict[str, PushedImage]] = {}
-        self._lock = threading.Lock()
-        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._locks = {pk: threading.Lock() for pk, number in expected.items() if number >= _READ_ONCE_FROM}
 
     def others(self, image: ImageId) -> list[PushedImage]:
         """Return the images of the same repository, the newest one first; at most one call.
@@ -82,22 +86,20 @@ class PushedImages:
             AwsError: DynamoDB rejected the call.
         """
         pk = repository_key(image.registry, image.repository)
-        if self._expected[pk] < _READ_ONCE_FROM:
-            known = pushed_images(self._table, pk)
-        else:
-            with self._lock:
-                lock = self._locks[pk]
+        if lock := self._locks.get(pk):
             with lock:
                 if pk not in self._known:
                     self._known[pk] = {pushed.digest: pushed for pushed in pushed_images(self._table, pk)}
-                known = sorted(self._known[pk].values(), key=_order, reverse=True)[:_NEWEST]
+                known = _newest(self._known[pk].values())
+        else:
+            known = pushed_images(self._table, pk)
         return [pushed for pushed in known if pushed.digest != image.digest]
 
     def add(self, image: ImageId, pushed: PushedImage | None, replaced: Iterable[PushedImage]) -> None:
         """Add an image of the batch, and what it replaces."""
         pk = repository_key(image.registry, image.repository)
-        with self._lock:
-            lock = self._locks[pk]
+        if not (lock := self._locks.get(pk)):
+            return
         with lock:
             if (known := self._known.get(pk)) is None:
                 return
@@ -107,8 +109,7 @@ class PushedImages:
                 latest = known.get(other.digest, other)
                 known[other.digest] = latest._replace(successors=latest.successors | {image.digest})
             if len(known) > 2 * _NEWEST:
-                newest = sorted(known.values(), key=_order, reverse=True)[:_NEWEST]
-                self._known[pk] = {pushed.digest: pushed for pushed in newest}
+                self._known[pk] = {pushed.digest: pushed for pushed in _newest(known.values())}
 
 
 def pushed_images(table: Table, pk: str) -> list[PushedImage]:
@@ -126,8 +127,8 @@ def pushed_images(table: Table, pk: str) -> list[PushedImage]:
     return list(readable(table.query(pk, "PUSHED#", f"PUSHED#{END}", limit=_NEWEST, descending=True), _pushed))
 
 
-def _order(image: PushedImage) -> tuple[datetime, str]:
-    return image.pushed_at, image.digest
+def _newest(images: Iterable[PushedImage]) -> list[PushedImage]:
+    return sorted(images, key=lambda image: image.order, reverse=True)[:_NEWEST]
 
 
 def pushed_item(image: ImageId, pushed: PushedImage, now: datetime) -> Item:

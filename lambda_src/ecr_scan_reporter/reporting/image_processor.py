@@ -254,7 +254,6 @@ class ImageProcessor:
 
     def _complete(self, event: ScanEvent, remembered: Remembered, scan: CompleteScan, run: str) -> Outcome:
         """Remember what a scan changed, and report it if there is a reason."""
-        # Compare it.
         before, image = remembered.record, event.image
         record = self._described(event, before, scan)
         baseline = self._baseline(event, remembered, record, scan)
@@ -262,35 +261,44 @@ class ImageProcessor:
         comparison = self._compare(scan, baseline, event.time)
         # An inventory is not overdue on its first day, even if its event is old.
         judged = self._judge(comparison, image, record, event.time if baseline.inventory else self.now)
+        record, report = self._report(event, record, baseline, judged, scan)
 
-        # Decide whether it is reported.
-        state = {"inventory": baseline.inventory, "replaced": bool(record.successors)}
-        reason = reason_of_scan(judged, baseline.reported_at, self.settings, self.now, **state)
-        report = None
-        if reason:
-            if not baseline.first and not event.tags:
-                # The tags of an index may have moved since.
-                record = _with_details(record, self.details.read(image, event.tags))
-            report = findings_report(image, event.time, record, reason, judged)
-            report = report._replace(first_scan=baseline.first, predecessor=baseline.predecessor, shorter=scan.shorter)
-
-        # Remember it.
         record = _updated(record, judged, baseline, scan)
         encoded = encode_findings(judged.to_remember.findings)
-        changed, pushed = encoded != remembered.findings, _pushed(image, record, event.time, comparison.open())
+        changed, pushed = encoded != remembered.findings, None
         if event.is_look and not changed and not report:
             return Outcome()
+        if baseline.first or _is_found_otherwise(before, record, changed=changed):
+            pushed = _pushed(image, record, event.time, comparison.open())
         outcome = self._remember(
             image,
             event.time,
-            record._replace(reported_at=self.now if reason else baseline.reported_at),
+            record._replace(reported_at=self.now if report else baseline.reported_at),
             run,
             findings=encoded if changed else None,
-            pushed=pushed if baseline.first or _is_found_otherwise(before, record, changed=changed) else None,
+            pushed=pushed,
             replaced=baseline.link.replaced,
             report=report,
         )
         return outcome if baseline.inventory else outcome._replace(new=count_new(judged.counted))
+
+    def _report(
+        self, event: ScanEvent, record: ImageRecord, baseline: _Baseline, judged: Judged, scan: CompleteScan
+    ) -> tuple[ImageRecord, ImageReport | None]:
+        """Return the report of a complete scan if there is a reason, and the record with the tags that it names."""
+        replaced = bool(record.successors)
+        reason = reason_of_scan(
+            judged, baseline.reported_at, self.settings, self.now, inventory=baseline.inventory, replaced=replaced
+        )
+        if not reason:
+            return record, None
+        if not baseline.first and not event.tags:
+            # The tags of an index may have moved since.
+            record = _with_details(record, self.details.read(event.image, event.tags))
+        report = findings_report(event.image, event.time, record, reason, judged)
+        return record, report._replace(
+            first_scan=baseline.first, predecessor=baseline.predecessor, shorter=scan.shorter
+        )
 
     def _compare(self, scan: CompleteScan, baseline: _Baseline, at: datetime) -> Comparison:
         absence = Absence.UNKNOWN if scan.shorter else baseline.absence
@@ -433,7 +441,7 @@ class ImageProcessor:
         if before.revision == 0:
             self.memory.known_since(image, self.now)
         counts = {severity: number for severity, number in (event.counts or {}).items() if number}
-        changed = event.counts is None or counts != (before.listed or {})
+        changed = event.counts is None or counts != before.listed
         over = event.counts is None or over_thresholds(counts, self.settings.thresholds)
         record, report = _with_tags_of(event, before)._replace(event_at=event.time), None
         if not scan.expired:

@@ -10,7 +10,7 @@ from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord, Remembered
 from ecr_scan_reporter.memory.pushes import PushedImage, PushedImages
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.reporting.comparison.changes import KnownFinding
-from ecr_scan_reporter.reporting.comparison.lineage import candidates, inherited_successors, is_earlier, siblings
+from ecr_scan_reporter.reporting.comparison.lineage import candidates, inherited_successors, siblings
 from ecr_scan_reporter.reporting.reports.encoding import FINDINGS_FORMAT, decode_findings
 
 
@@ -91,7 +91,7 @@ def _to(
     predecessor = image._replace(digest=replaced.digest)
     record, findings, _ = remembered[predecessor]
     own = {replaced.digest, *siblings(replaced, others)}
-    link = Link(predecessor, record, replaced=tuple(o for o in others if o.digest in own and is_earlier(o, pushed)))
+    link = Link(predecessor, record, replaced=tuple(o for o in others if o.digest in own and o.order < pushed.order))
     if not is_comparable(record):
         return link
     return link._replace(findings=decode_findings(findings), scanner=record.scanner)

@@ -3,21 +3,21 @@
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from math import ceil
 from typing import NamedTuple
 
 from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.metrics import embed
-from ecr_scan_reporter.aws.sqs import SqsBatchResponse, SqsRecord, batch_response, receive_count
+from ecr_scan_reporter.aws.sqs import EARLY, MAX_DELAY, SqsBatchResponse, SqsRecord, batch_response, receive_count
 from ecr_scan_reporter.errors import AwsError, DeadlineExceededError, FindingsNotReadError, MessageError, QueueError
 from ecr_scan_reporter.memory.outbox import Outbox
 from ecr_scan_reporter.memory.runs import RunMemory
 from ecr_scan_reporter.messages.look import LookMessage
 from ecr_scan_reporter.messages.overdue import OverdueMessage
 from ecr_scan_reporter.messages.publication import parse_publication
-from ecr_scan_reporter.models.images import ImageId, RegistryId
+from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.models.scans import ENHANCED
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
@@ -39,9 +39,6 @@ logger = logging.getLogger(__name__)
 # Seconds until a failed message is retried, for the first attempts: COMPLETE can precede the findings by seconds. Later
 # attempts wait for the queue's visibility timeout, so an outage of an hour moves nothing to the DLQ.
 _RETRY_DELAY, _SOON_RETRIED = 60, 2
-# Seconds for which SQS delays a message at most, and how much earlier it may arrive: clocks differ.
-# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
-_LONGEST_DELAY, _EARLY = 900, timedelta(seconds=5)
 # The metric of each severity's new findings.
 _NEW = {"CRITICAL": "NewCritical", "HIGH": "NewHigh", "MEDIUM": "NewMedium", "LOW": "NewLow"}
 
@@ -164,7 +161,7 @@ def _receive(record: SqsRecord, batch: Batch, deps: ReporterDependencies, deadli
             batch.overdue[message_id] = OverdueMessage.parse(overdue)
         case {"look": look}:
             event = _look_event(LookMessage.parse(look), deps, now)
-            if event.time > now + _EARLY:
+            if event.time > now + EARLY:
                 plan_looks({event.image: event.time}, deps, now)
             else:
                 batch.events.append(ReceivedEvent(message_id, receive_count(record), event))
@@ -216,7 +213,7 @@ def plan_looks(looks: Mapping[ImageId, datetime], deps: ReporterDependencies, no
     delays: defaultdict[int, list[str]] = defaultdict(list)
     for image, at in looks.items():
         message = LookMessage(image.repository, image.digest, ceil(at.timestamp()))
-        delays[min(max(ceil((at - now).total_seconds()), 0), _LONGEST_DELAY)].append(message.to_json())
+        delays[max(ceil(min(at - now, MAX_DELAY).total_seconds()), 0)].append(message.to_json())
     for delay, messages in delays.items():
         try:
             deps.reports_queue.send(messages, delay)
@@ -225,7 +222,7 @@ def plan_looks(looks: Mapping[ImageId, datetime], deps: ReporterDependencies, no
 
 
 def _look_event(message: LookMessage, deps: ReporterDependencies, now: datetime) -> ScanEvent:
-    image = RegistryId(deps.settings.account, deps.settings.region).image(message.repository, message.digest)
+    image = deps.ecr.id.image(message.repository, message.digest)
     at = datetime.fromtimestamp(message.at, UTC) if message.at else now
     return ScanEvent(image, (), at, failed=False, counts=None, scanner=ENHANCED, is_look=True)
 

@@ -42,8 +42,8 @@ def candidates(image: PushedImage, others: Iterable[PushedImage]) -> Candidates:
     others = list(others)
     # The other platforms of the same build are as new as the image.
     same = [other for other in others if _share_most(image, other) and not _are_siblings(image, other)]
-    alike = tuple(nlargest(_ALIKE_CANDIDATES, same, key=lambda other: (_likeness(image, other), *_order(other))))
-    fitting = [other for other in others if is_earlier(other, image) and _platforms_agree(image, other)]
+    alike = tuple(nlargest(_ALIKE_CANDIDATES, same, key=lambda other: (_likeness(image, other), *other.order)))
+    fitting = [other for other in others if other.order < image.order and _platforms_agree(image, other)]
     if image.findings is not None:
         fitting = [other for other in fitting if other.findings is not None]
     if same_tag := [other for other in fitting if _share_tag(image, other)]:
@@ -62,12 +62,12 @@ def replaced_by(image: PushedImage, others: Iterable[PushedImage]) -> tuple[str,
     At an installation, the images of a repository are scanned in any order.
     """
     others = list(others)
-    later = [other for other in others if is_earlier(image, other)]
+    later = [other for other in others if image.order < other.order]
     fitting = [other for other in later if _platforms_agree(image, other)]
     if same_tag := [other for other in fitting if _share_tag(image, other)]:
-        return (min(same_tag, key=_order).digest,)
+        return (min(same_tag, key=lambda other: other.order).digest,)
     higher = [
-        (its, *_order(other))
+        (its, *other.order)
         for mine in _families(image)
         if _is_ordered(mine, others)
         for its, other in _members(mine, later)
@@ -79,7 +79,7 @@ def replaced_by(image: PushedImage, others: Iterable[PushedImage]) -> tuple[str,
     alike = [
         other for other in builds if (_share_most(image, other) if _is_bare(image) else _likeness(image, other) > 0)
     ]
-    return (min(alike, key=_order).digest,) if alike else ()
+    return (min(alike, key=lambda other: other.order).digest,) if alike else ()
 
 
 def siblings(image: PushedImage, others: Iterable[PushedImage]) -> list[str]:
@@ -91,12 +91,7 @@ def inherited_successors(image: PushedImage, others: Sequence[PushedImage]) -> f
     """Return the digests of later images that have replaced the other platforms of an image before its own scan."""
     own = set(siblings(image, others))
     replaced = frozenset[str]().union(*(other.successors for other in others if other.digest in own))
-    return frozenset(other.digest for other in others if other.digest in replaced - own and is_earlier(image, other))
-
-
-def is_earlier(image: PushedImage, other: PushedImage) -> bool:
-    """Return whether an image was pushed before another one."""
-    return (image.pushed_at, image.digest) < (other.pushed_at, other.digest)
+    return frozenset(other.digest for other in others if other.digest in replaced - own and image.order < other.order)
 
 
 def _are_siblings(image: PushedImage, other: PushedImage) -> bool:
@@ -105,10 +100,6 @@ def _are_siblings(image: PushedImage, other: PushedImage) -> bool:
     # One of them may have been scanned before a tag moved to the index.
     mine, its = set(image.tags), set(other.tags)
     return bool(mine and its) and (mine <= its or its <= mine)
-
-
-def _order(image: PushedImage) -> tuple[object, ...]:
-    return image.pushed_at, image.digest
 
 
 def _platforms_agree(image: PushedImage, other: PushedImage) -> bool:
@@ -127,7 +118,7 @@ def _best(
     """Return the image with the most weight, of the most common platform if its own is unknown; then the newest."""
 
     def key(other: PushedImage) -> tuple[object, ...]:
-        return weight(other), bool(image.platform) or other.platform in _COMMON_PLATFORMS, *_order(other)
+        return weight(other), bool(image.platform) or other.platform in _COMMON_PLATFORMS, *other.order
 
     return max(others, key=key, default=None)
 

@@ -7,7 +7,7 @@ from math import ceil
 
 from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.sns import publications
-from ecr_scan_reporter.aws.sqs import SqsQueue
+from ecr_scan_reporter.aws.sqs import EARLY, MAX_DELAY, SqsQueue
 from ecr_scan_reporter.errors import QueueError
 from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Outbox, PublisherState, Window
 from ecr_scan_reporter.memory.runs import RunMemory
@@ -25,11 +25,8 @@ _OVERTAKEN_QUIET = timedelta(minutes=1)
 _LONGEST_RUN = timedelta(hours=1)
 # An inventory waits for the run that found it, but no longer than a day. One inventory mail a day is enough.
 _DAY = timedelta(days=1)
-# How often to check whether a run is complete, and how far ahead a check can be: SQS delays a message by at most
-# 900 seconds. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
-_RUN_CHECK, _LONGEST_DELAY = timedelta(seconds=30), timedelta(seconds=900)
-# Clocks differ: a check may arrive this early. Such a check does not count as one that is still to come.
-_EARLY = timedelta(seconds=5)
+# How often to check whether a run is complete.
+_RUN_CHECK = timedelta(seconds=30)
 
 
 def publish_what_is_due(deps: ReporterDependencies, now: datetime, deadline: Deadline) -> int:
@@ -179,8 +176,9 @@ def plan_check(at: datetime, state: PublisherState, queue: SqsQueue, outbox: Out
     Raises:
         AwsError: DynamoDB or SQS rejected a call.
     """
-    at = max(min(at, now + _LONGEST_DELAY), now + timedelta(seconds=1))
-    if state.next_check and now + _EARLY < state.next_check <= at:
+    at = max(min(at, now + MAX_DELAY), now + timedelta(seconds=1))
+    # A check that may arrive right now does not count as one that is still to come.
+    if state.next_check and now + EARLY < state.next_check <= at:
         return
     # Rounded up: a check that arrives too early finds nothing due.
     queue.send([CHECK], delay=ceil((at - now).total_seconds()))

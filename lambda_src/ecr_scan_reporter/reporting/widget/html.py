@@ -300,11 +300,11 @@ def _image_row(repository: str, digest: str, record: ImageRecord, look: WidgetCo
     status = _status(record)
     if look.narrow:
         about += f'<div class="muted">{status or _ago(record.event_at, look.now)}</div>'
-        return f"<tr><td>{link}{about}</td>{_numbers(record.counts or {}, _SHOWN[:2])}</tr>"
+        return f"<tr><td>{link}{about}</td>{_numbers(record.counts, _SHOWN[:2])}</tr>"
     update = _package(record.updates[0]) if record.updates else ""
     last = f"{_ago(record.event_at, look.now)}{f'<br>{status}' if status else ''}"
     rest = f'<td class="number">{_bad_number(record.overdue)}</td><td class="number">{last}</td>'
-    return f"<tr><td>{link}{about}</td><td>{update}</td>{_numbers(record.counts or {}, _SHOWN)}{rest}</tr>"
+    return f"<tr><td>{link}{about}</td><td>{update}</td>{_numbers(record.counts, _SHOWN)}{rest}</tr>"
 
 
 def _status(record: ImageRecord) -> str:

@@ -32,7 +32,7 @@ def repository_images(records: Iterable[tuple[str, ImageRecord]], max_age: Durat
     read = list(islice(records, MAX_IMAGES + 1))
     since = max_age.before(now)
     recent = [(digest, record) for digest, record in read[:MAX_IMAGES] if _is_recent(record, since)]
-    recent.sort(key=lambda image: (*severity_key(image[1].counts or {}), image[1].tags, image[0]))
+    recent.sort(key=lambda image: (*severity_key(image[1].counts), image[1].tags, image[0]))
     return RepositoryImages(recent, min(len(read), MAX_IMAGES) - len(recent), len(read) > MAX_IMAGES)
 
 
