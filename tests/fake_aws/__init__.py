@@ -1,4 +1,4 @@
-"""A fast fake of the endpoints of Amazon ECR, SQS, SNS and DynamoDB: what moto lacks, over real HTTP.
+"""A fast fake of the endpoints of Amazon ECR, SQS, SNS and DynamoDB: what moto lacks.
 
 It serves the ECR model of `local_aws.fake_ecr`, models of queues and topics, and moto's DynamoDB, in AWS's wire
 formats. boto3 itself is under test: paging, throttling, latency, ECR's own errors, partial failures. It records the
@@ -25,7 +25,8 @@ from local_aws.fake_ecr import (
 from .behavior import Behavior, QueueFaults, Rate
 from .call_log import Start
 from .capacity import item_size
-from .fake_aws import FakeAws
+from .fake_aws import FakeAws, response
+from .server import Answer
 from .sns import Publication
 from .sqs import QueueMessage
 
@@ -34,6 +35,7 @@ __all__ = [
     "DOCKER_INDEX",
     "OCI_IMAGE",
     "OCI_INDEX",
+    "Answer",
     "Behavior",
     "FakeAws",
     "FakeImage",
@@ -52,4 +54,5 @@ __all__ = [
     "index_image",
     "item_size",
     "plain_images",
+    "response",
 ]

@@ -1,26 +1,30 @@
-"""The fake as tests use it: start and stop, in a thread or in a child process."""
+"""The fake as tests use it: in this process, or in a child process."""
 
 import asyncio
+import itertools
 import json
 import multiprocessing
 import signal
-import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from datetime import datetime
 from http.client import HTTPConnection
+from io import BytesIO
 from multiprocessing.connection import Connection
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, overload
+from urllib.parse import urlsplit
 
 import boto3
+import botocore.handlers
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
 from local_aws.fake_ecr import FakeRegistry, Fault
 
 from .behavior import Behavior, Clock, Rate
 from .call_log import Start
-from .server import RECORDS, Server, serve
+from .server import RECORDS, Answer, Server, dumps, serve
 from .sns import Publication
 from .sqs import QueueMessage
 
@@ -37,10 +41,11 @@ MEMORY_TABLE = "memory"
 
 
 class FakeAws:
-    """A local endpoint for ECR, SQS, SNS and DynamoDB that runs for as long as its `with` block.
+    """An endpoint for ECR, SQS, SNS and DynamoDB for as long as its `with` block.
 
-    In a thread, tests can read and change `registry` and `behavior` at any time. With `process=True` both live in a
-    child process, which ends with this process, and stay as they were at the start.
+    It answers botocore's requests in the thread that sends them, without a connection, and tests can read and change
+    `registry` and `behavior` at any time. With `process=True` it answers over HTTP, and both live in a child process,
+    which ends with this process, and stay as they were at the start.
 
     Args:
         registry: the ECR registry, or a factory that builds it. `process=True` needs a factory that can be pickled,
@@ -48,7 +53,7 @@ class FakeAws:
         latency: seconds per call, for every operation or by operation; a throttled call has no latency.
         rates: rate limit by operation; an operation without one is never throttled.
         faults: rules that reject calls; the first rule that matches applies.
-        process: serve from a child process, so that a benchmark does not share its interpreter with the server.
+        process: serve from a child process, for other processes, and for benchmarks that measure this one.
         clock: measures rates and latency, in place of real time.
     """
 
@@ -64,11 +69,10 @@ class FakeAws:
     ) -> None:
         self._registry_factory = registry
         self.behavior = Behavior(latency, dict(rates or {}), list(faults), clock=clock)
-        self._server: _Thread | _Process = _Process() if process else _Thread()
-        self._port = 0
+        self._server: _Here | _Process = _Process() if process else _Here()
 
     def __enter__(self) -> Self:
-        self._port = self._server.start(self._registry_factory, self.behavior)
+        self._server.start(self._registry_factory, self.behavior)
         return self
 
     def __exit__(
@@ -79,14 +83,14 @@ class FakeAws:
     @property
     def registry(self) -> FakeRegistry:
         """The registry. Raises TypeError if it lives in another process."""
-        if not isinstance(self._server, _Thread):
+        if not isinstance(self._server, _Here):
             raise TypeError("registry is in a child process; expected FakeAws(process=False)")
         return self._server.registry
 
     @property
     def endpoint(self) -> str:
         """The `endpoint_url` of all services."""
-        return f"http://127.0.0.1:{self._port}"
+        return self._server.endpoint
 
     def queue_url(self, name: str = "images") -> str:
         """Return the URL of a queue. Every queue exists."""
@@ -142,27 +146,29 @@ class FakeAws:
 
     def calls(self) -> dict[str, int]:
         """Return the number of calls by operation, refused calls included."""
-        return dict(self._record("calls"))
+        return dict(self._server.record("calls"))
 
     def refused(self) -> dict[str, dict[str, int]]:
         """Return the number of refused calls by operation and error code."""
-        return dict(self._record("refused"))
+        return dict(self._server.record("refused"))
 
     def starts(self) -> list[Start]:
         """Return the scans that were started, oldest first."""
-        return [Start(name, digest, datetime.fromisoformat(time)) for name, digest, time in self._record("starts")]
+        return [
+            Start(name, digest, datetime.fromisoformat(time)) for name, digest, time in self._server.record("starts")
+        ]
 
     def max_in_flight(self) -> int:
         """Return the largest number of concurrent calls."""
-        return int(self._record("max_in_flight"))
+        return int(self._server.record("max_in_flight"))
 
     def messages(self) -> list[QueueMessage]:
         """Return the messages that the queues accepted, oldest first, whether received since or not."""
-        return [QueueMessage(*fields) for fields in self._record("messages")]
+        return [QueueMessage(*fields) for fields in self._server.record("messages")]
 
     def visibility(self) -> dict[str, int]:
         """Return the visibility timeouts (seconds) that were set, by receipt handle."""
-        return dict(self._record("visibility"))
+        return dict(self._server.record("visibility"))
 
     def publications(self) -> list[Publication]:
         """Return the messages that the topics accepted, oldest first."""
@@ -170,63 +176,95 @@ class FakeAws:
             Publication(
                 topic, subject, message, structure, {name: (kind, text) for name, (kind, text) in pairs.items()}
             )
-            for topic, subject, message, structure, pairs in self._record("publications")
+            for topic, subject, message, structure, pairs in self._server.record("publications")
         ]
 
     def capacity(self) -> tuple[float, int]:
         """Return the read units and the write units that calls of DynamoDB consumed."""
-        reads, writes = self._record("capacity")
+        reads, writes = self._server.record("capacity")
         return float(reads), int(writes)
 
     def reset(self) -> None:
         """Discard all records, messages and publications, and keep the images and scans of the registry."""
-        self._record("reset")
-
-    def _record(self, name: str) -> Any:
-        connection = HTTPConnection("127.0.0.1", self._port)
-        try:
-            connection.request("GET", RECORDS + name)
-            return json.loads(connection.getresponse().read())
-        finally:
-            connection.close()
+        self._server.record("reset")
 
 
-class _Thread:
-    """A server in a thread of this process."""
+class _Body(BytesIO):
+    """The body of an answer, as botocore reads it."""
 
-    def start(self, registry_factory: FakeRegistry | Callable[[], FakeRegistry], behavior: Behavior) -> int:
-        """Start the server and return its port."""
+    def stream(self, **_: Any) -> list[bytes]:
+        return [self.read()]
+
+
+def response(url: str, answer: Answer) -> AWSResponse:
+    """Return an answer as botocore takes it from a `before-send` handler."""
+    headers: Any = {name.lower(): value for name, value in answer.headers.items()}
+    return AWSResponse(url, answer.status, headers, _Body(answer.body))
+
+
+class _Here:
+    """The fake in this process. Its host name exists for botocore alone."""
+
+    _numbers = itertools.count(1)
+    _running: ClassVar[dict[str, "_Here"]] = {}
+
+    def start(self, registry_factory: FakeRegistry | Callable[[], FakeRegistry], behavior: Behavior) -> None:
+        """Answer requests from now on."""
         self.registry = _build(registry_factory)
-        self._port: Future[int] = Future()
-        # A thread that answers a call would wait 5 ms, the default, for a thread of the test that computes.
-        sys.setswitchinterval(0.0005)
-        self._thread = threading.Thread(target=self._run, args=(behavior,), name="fake-aws", daemon=True)
-        self._thread.start()
-        return self._port.result(_START_SECONDS)
+        self._behavior = behavior
+        self._server = Server(self.registry, behavior)
+        self._lock = threading.Lock()
+        self._barriers: dict[str, threading.Barrier] = {}
+        self._host = f"fake-aws-{next(self._numbers)}.localhost"
+        self._running[self._host] = self
+        self.endpoint = f"http://{self._host}"
 
     def stop(self) -> None:
-        """Stop the server and wait for the thread."""
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(_STOP_SECONDS)
+        """Answer no more requests."""
+        del self._running[self._host]
 
-    def _run(self, behavior: Behavior) -> None:
+    def record(self, name: str) -> Any:
+        """Return a record of the server, as it comes over HTTP."""
+        with self._lock:
+            return json.loads(dumps(self._server.record(name)))
+
+    @classmethod
+    def send(cls, request: AWSPreparedRequest, **_: Any) -> AWSResponse | None:
+        """Answer a request of botocore to a fake of this process; None sends it over the network."""
+        here = cls._running.get(urlsplit(request.url).hostname or "")
+        return here._answer(request) if here else None
+
+    def _answer(self, request: AWSPreparedRequest) -> AWSResponse:
+        target, body = request.headers.get("X-Amz-Target"), request.body
+        call = self._server.answer(_text(target), (_text(body) or "").encode())
         try:
-            asyncio.run(self._serve(behavior))
-        except Exception as error:
-            if self._port.done():
-                raise
-            self._port.set_exception(error)
+            while True:
+                with self._lock:
+                    operation = next(call)
+                self._wait(operation)
+        except StopIteration as end:
+            return response(request.url, end.value)
 
-    async def _serve(self, behavior: Behavior) -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        await serve(Server(self.registry, behavior), self._port.set_result, self._stop.wait)
+    def _wait(self, operation: str) -> None:
+        if number := self._behavior.together.get(operation):
+            self._barriers.setdefault(operation, threading.Barrier(number)).wait()
+        if latency := self._behavior.latency_of(operation):
+            (self._behavior.clock or time).sleep(latency)
+
+
+def _text(value: Any) -> str | None:
+    return value.decode() if isinstance(value, bytes | bytearray) else value
+
+
+# Each session of botocore that is created from now on asks this before it sends a request.
+botocore.handlers.BUILTIN_HANDLERS.append(("before-send", _Here.send))
 
 
 class _Process:
     """A server in a child process. The child ends when its pipe closes, so also when this process dies."""
 
-    def start(self, registry_factory: FakeRegistry | Callable[[], FakeRegistry], behavior: Behavior) -> int:
-        """Start the server and return its port. Raises RuntimeError if the child does not start to serve."""
+    def start(self, registry_factory: FakeRegistry | Callable[[], FakeRegistry], behavior: Behavior) -> None:
+        """Start the server. Raises RuntimeError if the child does not start to serve."""
         # A forked child would inherit the locks of this process's threads and the parent's end of the pipe.
         context = multiprocessing.get_context("spawn")
         self._pipe, child_end = context.Pipe()
@@ -235,7 +273,9 @@ class _Process:
         child_end.close()
         try:
             if self._pipe.poll(_START_SECONDS):
-                return int(self._pipe.recv())
+                self._port = int(self._pipe.recv())
+                self.endpoint = f"http://127.0.0.1:{self._port}"
+                return
         except EOFError:
             pass
         self.stop()
@@ -249,19 +289,28 @@ class _Process:
             self._process.kill()
             self._process.join()
 
+    def record(self, name: str) -> Any:
+        """Return a record of the server."""
+        connection = HTTPConnection("127.0.0.1", self._port)
+        try:
+            connection.request("GET", RECORDS + name)
+            return json.loads(connection.getresponse().read())
+        finally:
+            connection.close()
+
 
 def _serve_child(
     registry_factory: FakeRegistry | Callable[[], FakeRegistry], behavior: Behavior, pipe: Connection
 ) -> None:
     # Ctrl-C signals the whole process group, but the parent decides when the child ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    asyncio.run(_serve_until_closed(Server(_build(registry_factory), behavior), pipe))
+    asyncio.run(_serve_until_closed(Server(_build(registry_factory), behavior), behavior, pipe))
 
 
-async def _serve_until_closed(server: Server, pipe: Connection) -> None:
+async def _serve_until_closed(server: Server, behavior: Behavior, pipe: Connection) -> None:
     closed = asyncio.Event()
     asyncio.get_running_loop().add_reader(pipe.fileno(), closed.set)
-    await serve(server, pipe.send, closed.wait)
+    await serve(server, behavior, pipe.send, closed.wait)
 
 
 def _build(registry_factory: FakeRegistry | Callable[[], FakeRegistry]) -> FakeRegistry:

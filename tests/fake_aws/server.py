@@ -1,10 +1,11 @@
-"""The HTTP server: it decodes a call, applies the behavior, and calls the service."""
+"""Answers a request: it decodes a call, applies the behavior, and calls the service."""
 
 import asyncio
 import json
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from datetime import datetime
+from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from aiohttp import web
@@ -23,8 +24,16 @@ STATUS = "/_local_aws"
 CONTROL = "/_local_aws/ecr/"
 
 
+class Answer(NamedTuple):
+    """What a request is answered with."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
 class Server:
-    """All services behind one request handler."""
+    """All services behind one function. Whoever calls it does the waiting, and advances one answer at a time."""
 
     def __init__(self, registry: FakeRegistry, behavior: Behavior) -> None:
         self._registry = registry
@@ -32,7 +41,6 @@ class Server:
         self._log = CallLog()
         self._buckets: dict[str, TokenBucket] = {}
         self._clock = [behavior.clock.monotonic] if behavior.clock else []
-        self._barriers: dict[str, asyncio.Barrier] = {}
         self._sqs = Sqs(behavior.queue_faults, f"arn:aws:sqs:{registry.region}:{registry.account}")
         self._sns = Sns()
         self._dynamodb = DynamoDb(registry.account, registry.region)
@@ -42,34 +50,41 @@ class Server:
             "DynamoDB_20120810": self._dynamodb,
         }
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one HTTP request."""
-        # request.read() stops at 1 MiB; the limits here are those of the services.
-        body = await request.content.read()
-        params: Params
-        if request.path.startswith(RECORDS):
-            return web.json_response(self._record(request.path.removeprefix(RECORDS)), dumps=_dumps)
-        if request.path.startswith(CONTROL):
-            params = json.loads(body) if body else dict(request.query)
-            return web.json_response(control(self._registry, request.path.removeprefix(CONTROL), params))
-        if request.path == STATUS:
-            return web.json_response({"pid": os.getpid()})
-        target = request.headers.get("X-Amz-Target")
+    def answer(self, target: str | None, body: bytes) -> Generator[str, None, Answer]:
+        """Answer one call.
+
+        Args:
+            target: the header X-Amz-Target; None in AWS's query protocol.
+            body: of the request.
+
+        Yields:
+            The operation, when the call is to wait for as long as the behavior says.
+        """
         if target is None:
             params = dict(parse_qsl(body.decode(), keep_blank_values=True))
-            return await self._answer(self._sns, str(params.get("Action")), params)
+            return (yield from self._answer(self._sns, str(params.get("Action")), params))
         prefix, _, operation = target.partition(".")
         if prefix not in self._json:
             unknown = AwsError("UnknownOperationException", f"the fake does not implement {target}")
-            return web.Response(status=unknown.status, body=encode_json_error(unknown))
-        return await self._answer(self._json[prefix], operation, json.loads(body))
+            return Answer(unknown.status, {}, encode_json_error(unknown))
+        return (yield from self._answer(self._json[prefix], operation, json.loads(body)))
 
-    async def _answer(self, service: Service, operation: str, params: Params) -> web.Response:
+    def control(self, path: str, params: Params) -> object:
+        """Answer a request that is not of AWS. Raises ValueError if there is no such path."""
+        if path.startswith(RECORDS):
+            return self.record(path.removeprefix(RECORDS))
+        if path.startswith(CONTROL):
+            return control(self._registry, path.removeprefix(CONTROL), params)
+        if path == STATUS:
+            return {"pid": os.getpid()}
+        raise ValueError(f"path is {path!r}; expected one of {RECORDS}, {CONTROL}, {STATUS}")
+
+    def _answer(self, service: Service, operation: str, params: Params) -> Generator[str, None, Answer]:
         status, headers = 200, {"Content-Type": service.content_type}
         with self._log.call(operation):
             try:
                 self._throttle(operation)
-                await self._wait(operation)
+                yield operation
                 action, resource = service.action(operation), service.resource(params)
                 faults = self._behavior.faults
                 raise_fault([fault for fault in faults if not fault.lost], operation, params, action, resource)
@@ -80,17 +95,7 @@ class Server:
                 status = error.status
                 body, error_headers = service.encode_error(error)
                 headers |= error_headers
-        return web.Response(status=status, headers=headers, body=body)
-
-    async def _wait(self, operation: str) -> None:
-        number = self._behavior.together.get(operation)
-        if number:
-            await self._barriers.setdefault(operation, asyncio.Barrier(number)).wait()
-        latency = self._behavior.latency_of(operation)
-        if latency and self._behavior.clock:
-            self._behavior.clock.sleep(latency)
-        elif latency:
-            await asyncio.sleep(latency)
+        return Answer(status, headers, body)
 
     def _throttle(self, operation: str) -> None:
         rate = self._behavior.rates.get(operation)
@@ -102,7 +107,8 @@ class Server:
         if not bucket.take():
             raise AwsError("ThrottlingException", "Rate exceeded")
 
-    def _record(self, name: str) -> object:
+    def record(self, name: str) -> object:
+        """Return a record, in values that JSON can write. Raises ValueError if there is no record of this name."""
         match name:
             case "calls":
                 return self._log.calls
@@ -127,14 +133,30 @@ class Server:
                 self._sqs.reset()
                 self._sns.reset()
                 return None
-        raise web.HTTPNotFound(text=f"record is {name!r}; expected the name of a record")
+        raise ValueError(f"record is {name!r}; expected the name of a record")
 
 
-async def serve(server: Server, ready: Callable[[int], None], stopped: Callable[[], Awaitable[object]]) -> None:
-    """Serve on a free loopback port until `stopped` returns; pass the port to `ready`."""
-    web_server = web.Server(server.handle, access_log=None)
+async def serve(
+    server: Server, behavior: Behavior, ready: Callable[[int], None], stopped: Callable[[], Awaitable[object]]
+) -> None:
+    """Serve over HTTP on a free loopback port until `stopped` returns; pass the port to `ready`."""
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        # request.read() stops at 1 MiB; the limits here are those of the services.
+        body = await request.content.read()
+        if request.path.startswith("/_"):
+            params = json.loads(body) if body else dict(request.query)
+            return web.json_response(server.control(request.path, params), dumps=dumps)
+        call = server.answer(request.headers.get("X-Amz-Target"), body)
+        try:
+            while True:
+                await asyncio.sleep(behavior.latency_of(next(call)))
+        except StopIteration as end:
+            status, headers, body = end.value
+            return web.Response(status=status, headers=headers, body=body)
+
     # A call that still sleeps must not delay the end of a test.
-    runner = web.ServerRunner(web_server, shutdown_timeout=1.0)
+    runner = web.ServerRunner(web.Server(handle, access_log=None), shutdown_timeout=1.0)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -144,7 +166,8 @@ async def serve(server: Server, ready: Callable[[int], None], stopped: Callable[
         await runner.cleanup()
 
 
-def _dumps(record: object) -> str:
+def dumps(record: object) -> str:
+    """Return a record as JSON."""
     return json.dumps(record, default=_iso)
 
 

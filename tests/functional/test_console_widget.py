@@ -1,4 +1,4 @@
-"""The console widget over HTTP shows what the table has, and answers any event."""
+"""The console widget shows what the table has, and answers any event."""
 
 import json
 from collections.abc import Callable

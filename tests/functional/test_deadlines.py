@@ -1,4 +1,4 @@
-"""The reporter over HTTP, with deadlines: what passes its date is reported on that day, once."""
+"""The reporter, with deadlines: what passes its date is reported on that day, once."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta

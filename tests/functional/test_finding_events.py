@@ -1,4 +1,4 @@
-"""The reporter over HTTP, with the events that Inspector sends of single findings in images that it monitors."""
+"""The reporter, with the events that Inspector sends of single findings in images that it monitors."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence

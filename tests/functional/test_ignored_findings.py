@@ -1,4 +1,4 @@
-"""The reporter over HTTP, with rules for ignored findings in its table."""
+"""The reporter, with rules for ignored findings in its table."""
 
 import logging
 from collections.abc import Callable

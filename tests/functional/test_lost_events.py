@@ -1,4 +1,4 @@
-"""All handlers over HTTP, with a registry that Inspector monitors: ECR is asked for what the events did not say."""
+"""All handlers, with a registry that Inspector monitors: ECR is asked for what the events did not say."""
 
 import json
 from collections import Counter
@@ -18,7 +18,7 @@ from support.virtual_time import TIME
 
 DAY = timedelta(days=1)
 ARN = "arn:aws:ecr:eu-west-1:123456789012:repository"
-REPOSITORIES, IMAGES = ("team-a/app", "team-b/app"), 20
+REPOSITORIES, IMAGES = ("team-a/app", "team-b/app"), 10
 LATER = enhanced("CVE-2026-0002", "CRITICAL", "zlib")
 Configure = Callable[..., None]
 

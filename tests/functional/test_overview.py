@@ -1,4 +1,4 @@
-"""The reporter over HTTP makes the overview, publishes it once, and says what it could not read."""
+"""The reporter makes the overview, publishes it once, and says what it could not read."""
 
 import json
 from collections import Counter

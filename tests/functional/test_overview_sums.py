@@ -1,4 +1,4 @@
-"""The overview over HTTP adds up to what ECR lists: all handlers run, and a plain loop over ECR counts again."""
+"""The overview adds up to what ECR lists: all handlers run, and a plain loop over ECR counts again."""
 
 import json
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The reporter over HTTP publishes what should be reported, once, and loses nothing."""
+"""The reporter publishes what should be reported, once, and loses nothing."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""The reporter over HTTP against the oracle of its memory: fewer random histories, but real clients."""
+"""The reporter against the oracle of its memory: fewer random histories, but real clients."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The reporter over HTTP with what Amazon Inspector really lists: split versions, shared advisories, suppressions."""
+"""The reporter with what Amazon Inspector really lists: split versions, shared advisories, suppressions."""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The reporter over HTTP, with its memory: what is reported of a history of scans."""
+"""The reporter, with its memory: what is reported of a history of scans."""
 
 import json
 from collections import Counter

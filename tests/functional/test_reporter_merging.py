@@ -1,4 +1,4 @@
-"""The reporter over HTTP makes one entry of the platforms of an index, and one line of an update for many images."""
+"""The reporter makes one entry of the platforms of an index, and one line of an update for many images."""
 
 import re
 from collections import Counter

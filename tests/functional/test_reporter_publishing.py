@@ -1,4 +1,4 @@
-"""The reporter over HTTP: when what waits in memory is published, and what it costs to find out."""
+"""The reporter: when what waits in memory is published, and what it costs to find out."""
 
 import json
 from collections.abc import Callable

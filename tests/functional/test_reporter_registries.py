@@ -1,4 +1,4 @@
-"""The reporter over HTTP with events whose envelope and ARN name different registries."""
+"""The reporter with events whose envelope and ARN name different registries."""
 
 from typing import Any
 

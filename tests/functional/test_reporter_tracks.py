@@ -1,4 +1,4 @@
-"""The reporter over HTTP: which image a first scan is compared with, by tags as people use them."""
+"""The reporter: which image a first scan is compared with, by tags as people use them."""
 
 from collections import Counter
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The reporter over HTTP: scans whose findings cannot be read."""
+"""The reporter: scans whose findings cannot be read."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta

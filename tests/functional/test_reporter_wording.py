@@ -1,4 +1,4 @@
-"""The reporter over HTTP: what mail and chat say, and that all formats say the same."""
+"""The reporter: what mail and chat say, and that all formats say the same."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -4,8 +4,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
-from io import BytesIO
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from ecr_scan_reporter.aws import clients
 from ecr_scan_reporter.shared import clock
-from fake_aws import FakeAws, FakeRegistry
+from fake_aws import Answer, FakeAws, FakeRegistry, response
 from support.virtual_time import TIME
 
 CONNECT_TIMEOUT, READ_TIMEOUT = clients._CONNECT_TIMEOUT, clients._READ_TIMEOUT
@@ -85,19 +84,11 @@ def embedded_metrics(caplog: pytest.LogCaptureFixture, message: str) -> dict[str
     return metrics
 
 
-class _Body(BytesIO):
-    """The body of an answer, as botocore reads it."""
-
-    def stream(self, **_: Any) -> Iterator[bytes]:
-        yield self.read()
-
-
 def answer_always(client: Any, operation: str, body: bytes) -> None:
     """Let each call of an operation of a client have this answer, and send nothing."""
 
     def answer(request: Any, **_: Any) -> AWSResponse:
-        headers: Any = {}
-        return AWSResponse(request.url, 200, headers, _Body(body))
+        return response(request.url, Answer(200, {}, body))
 
     service = client.meta.service_model.service_id.hyphenize()
     client.meta.events.register(f"before-send.{service}.{operation}", answer)

@@ -1,4 +1,4 @@
-"""The reporter with AWS over HTTP (`fake_aws`), and its publications.
+"""The reporter with a fake of AWS (`fake_aws`), and its publications.
 
 It runs the handler with real boto3 clients against the fake's ECR, with all forms of a scan's result, faults of each
 service, and counted calls. `world`, in memory, has none of these, but a queue that delivers messages again.

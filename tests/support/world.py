@@ -1,9 +1,9 @@
-"""The reporter with AWS in memory, without HTTP: a table, a queue, topics and a registry, at a time that tests set.
+"""The reporter with AWS in memory, without clients: a table, a queue, topics and a registry, at a time that tests set.
 
 It is fast enough for thousands of histories, and its queue behaves like SQS: it delays messages, delivers them again
 after their visibility timeout, and moves them to the DLQ, also after the function was killed at one of its writes.
-`reporter_harness`, over HTTP, has neither. The real classes of `ecr_scan_reporter.aws` talk to doubles of boto3's
-clients; only the registry's class is a double itself.
+`reporter_harness`, with real clients, has neither. The real classes of `ecr_scan_reporter.aws` talk to doubles of
+boto3's clients; only the registry's class is a double itself.
 """
 
 import json

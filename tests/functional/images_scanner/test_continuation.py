@@ -1,4 +1,4 @@
-"""The images scanner over HTTP continues in the next invocation."""
+"""The images scanner continues in the next invocation."""
 
 import logging
 

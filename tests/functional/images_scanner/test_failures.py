@@ -1,4 +1,4 @@
-"""The images scanner over HTTP loses nothing when calls fail, messages come twice, or it is killed."""
+"""The images scanner loses nothing when calls fail, messages come twice, or it is killed."""
 
 import itertools
 import logging

@@ -1,4 +1,4 @@
-"""The images scanner over HTTP reads each image index once."""
+"""The images scanner reads each image index once."""
 
 import logging
 from dataclasses import replace

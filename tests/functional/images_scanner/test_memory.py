@@ -1,4 +1,4 @@
-"""The images scanner over HTTP remembers scans, so that the next run looks up few images."""
+"""The images scanner remembers scans, so that the next run looks up few images."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta

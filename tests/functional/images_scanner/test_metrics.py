@@ -1,4 +1,4 @@
-"""The images scanner over HTTP writes a summary with metrics."""
+"""The images scanner writes a summary with metrics."""
 
 import logging
 from collections.abc import Callable

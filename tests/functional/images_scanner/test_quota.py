@@ -1,4 +1,4 @@
-"""The images scanner over HTTP accepts what ECR refuses: quotas, types of images, and enhanced scanning."""
+"""The images scanner accepts what ECR refuses: quotas, types of images, and enhanced scanning."""
 
 import logging
 from collections.abc import Callable

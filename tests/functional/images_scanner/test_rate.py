@@ -1,4 +1,4 @@
-"""The images scanner over HTTP calls ECR as fast as it permits."""
+"""The images scanner calls ECR as fast as it permits."""
 
 import logging
 from collections.abc import Callable

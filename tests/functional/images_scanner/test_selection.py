@@ -1,4 +1,4 @@
-"""The images scanner over HTTP selects the images that are due, and no others."""
+"""The images scanner selects the images that are due, and no others."""
 
 import itertools
 import json

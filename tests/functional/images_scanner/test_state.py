@@ -1,4 +1,4 @@
-"""The images scanner over HTTP says how each repository stands: ages, findings, deadlines, coverage."""
+"""The images scanner says how each repository stands: ages, findings, deadlines, coverage."""
 
 import logging
 from collections import Counter

@@ -219,6 +219,11 @@ class RegistryClient:
         calls: dict[str, int] = self._log()["calls"]
         return calls
 
+    def look_ups(self) -> dict[str, int]:
+        """Return the number of DescribeImageScanFindings so far by digest."""
+        look_ups: dict[str, int] = self._log()["lookUps"]
+        return look_ups
+
     def scan_result(self, repository: str, digest: str) -> Mapping[str, Any] | None:
         """Return DescribeImageScanFindings of an image; None if it was never scanned."""
         try:

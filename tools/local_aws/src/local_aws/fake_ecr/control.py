@@ -15,7 +15,8 @@ def control(registry: FakeRegistry, resource: str, body: Mapping[str, Any]) -> d
     Args:
         registry: the registry.
         resource: `image` changes an image or its scans, `findings` sets what Inspector finds in it, and `requests`
-            returns the requests to start a scan, and the number of all requests by operation.
+            returns the requests to start a scan, the number of all requests by operation, and that of the look-ups by
+            image.
         body: JSON object of the request.
 
     Raises:
@@ -32,7 +33,7 @@ def control(registry: FakeRegistry, resource: str, body: Mapping[str, Any]) -> d
             registry.inspect(repository, image, body["findings"])
         case "requests":
             requests = [{**request._asdict(), "time": request.time.isoformat()} for request in registry.scan_requests]
-            return {"requests": requests, "calls": dict(registry.calls)}
+            return {"requests": requests, "calls": dict(registry.calls), "lookUps": dict(registry.look_ups)}
         case _:
             raise ValueError(f"resource is {resource!r}; expected image, findings or requests")
     return {}

@@ -210,6 +210,7 @@ class EcrApi:
     def _describe_image_scan_findings(self, params: Params) -> Answer:
         repository = self._registry.repository(params["repositoryName"])
         image = self._registry.image(repository, params["imageId"])
+        self._registry.look_ups[image.digest] += 1
         scan = self._registry.scan(repository, params["imageId"])
         answer = self._scan_json(repository, image, params) | {"imageScanStatus": scan.status_json()}
         summary = scan.summary_json()

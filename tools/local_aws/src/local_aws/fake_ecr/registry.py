@@ -109,6 +109,7 @@ class FakeRegistry:
         faults: errors on demand.
         scan_requests: every request to start a scan, oldest first.
         calls: number of requests by operation.
+        look_ups: number of DescribeImageScanFindings by digest.
     """
 
     account: str = "123456789012"
@@ -124,6 +125,7 @@ class FakeRegistry:
     faults: list[Fault] = field(default_factory=list)
     scan_requests: list[ScanRequest] = field(default_factory=list, init=False)
     calls: Counter[str] = field(default_factory=Counter, init=False)
+    look_ups: Counter[str] = field(default_factory=Counter, init=False)
     listing: Listing[FakeRepository] = field(default_factory=Listing, init=False)
     _starts: list[datetime] = field(default_factory=list, init=False)
     _running: list[tuple[datetime, str, str]] = field(default_factory=list, init=False)

@@ -1,10 +1,11 @@
-"""The fake's ECR over HTTP: wire format for boto3, and the control API for the registry client of local_aws.
+"""The fake's ECR: wire format for boto3, and over HTTP the control API for the registry client of local_aws.
 
 tools/local_aws/tests has the tests of the model.
 """
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from botocore.exceptions import ClientError
@@ -20,9 +21,16 @@ def fake_aws() -> Iterator[FakeAws]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def served() -> Iterator[FakeAws]:
+    clock = partial(datetime.fromisoformat, NOW.isoformat())
+    with FakeAws(partial(FakeRegistry, clock=clock), process=True) as running:
+        yield running
+
+
 @pytest.fixture
-def registry(fake_aws: FakeAws) -> RegistryClient:
-    return RegistryClient.connect(fake_aws.environment())
+def registry(served: FakeAws) -> RegistryClient:
+    return RegistryClient.connect(served.environment())
 
 
 def test_paginators_of_boto3_return_every_item_once(fake_aws: FakeAws) -> None:
@@ -68,13 +76,21 @@ def test_registry_client_pushes_images_with_their_scans(registry: RegistryClient
 
 
 def test_registry_client_lists_started_scans(registry: RegistryClient) -> None:
-    digest, other = registry.push("app"), registry.push("app")
+    digest, other = registry.push("worker"), registry.push("worker")
     for started in (other, digest):
-        registry.ecr.start_image_scan(repositoryName="app", imageId={"imageDigest": started})
+        registry.ecr.start_image_scan(repositoryName="worker", imageId={"imageDigest": started})
     with pytest.raises(ClientError, match="LimitExceededException"):
-        registry.ecr.start_image_scan(repositoryName="app", imageId={"imageDigest": digest})
-    assert [(scan.digest, scan.at) for scan in registry.scans_started("app")] == [(other, NOW), (digest, NOW)]
+        registry.ecr.start_image_scan(repositoryName="worker", imageId={"imageDigest": digest})
+    assert [(scan.digest, scan.at) for scan in registry.scans_started("worker")] == [(other, NOW), (digest, NOW)]
     assert registry.calls()["StartImageScan"] == 3
+
+
+def test_registry_client_counts_look_ups_by_image(registry: RegistryClient) -> None:
+    digest = registry.push("api", findings=[Finding("CVE-2026-1", "HIGH")])
+    for image in (digest, digest, registry.push("api")):
+        registry.scan_result("api", image)
+    assert sorted(registry.look_ups().values())[-2:] == [1, 2]
+    assert registry.look_ups()[digest] == 2
 
 
 def test_time_of_a_scan_needs_a_time_zone(registry: RegistryClient) -> None:
