@@ -162,7 +162,7 @@ def test_image_with_a_later_one_is_not_reported(dated: ReporterHarness) -> None:
     scan(dated, 1, [], 1, 1)
     assert dated.images_reported(START + 8 * DAY, overdue_message(0)) == []
     assert scan(dated, 9, [A], 0, 0) == []
-    # It is overdue all the same, which the overview says.
+    # It is overdue all the same, should its successor be deleted.
     assert record().overdue == 1
 
 

@@ -216,6 +216,27 @@ def test_overview_adds_up_to_what_ecr_lists(inbox: ReporterHarness) -> None:
     assert (changes["new_critical"], changes["new_high"]) == (0, 1)
 
 
+def test_image_that_is_replaced_is_not_overdue(make_reporter: Callable[..., ReporterHarness]) -> None:
+    inbox = make_reporter(FIX_WITHIN='{"CRITICAL": 7}')
+    app = fill(inbox, "team-a/app", {})
+    run(inbox)
+
+    def overdue_after(days: float, tag: str, *findings: dict[str, Any]) -> int:
+        TIME.sleep(days * 86_400)
+        if tag:
+            push(app, tag, FakeScan("COMPLETE", TIME.now(), findings=findings), TIME.now())
+            report(inbox, app, [digest_of(app.name + tag)])
+        run(inbox)
+        return int(overview(publish=False)["overdue"]["findings"])
+
+    assert overdue_after(1, "v1.0.0", A) == 0
+    assert overdue_after(8, "") == 1
+    assert overdue_after(1, "v1.0.1") == 0
+    # A successor that is gone replaces nothing.
+    app.remove(digest_of(app.name + "v1.0.1"))
+    assert overdue_after(1, "") == 1
+
+
 def test_overview_reads_summaries_and_no_image(inbox: ReporterHarness) -> None:
     images: dict[str, Kind] = {f"v-{number}": scan(A, B) for number in range(40)}
     for name in ("team-a/app", "team-b/app"):

@@ -80,12 +80,13 @@ class SummaryBuilder:
         self._overdue_worst: list[OverdueFinding] = []
         self._updates: dict[UpdateKey, Update] = {}
 
-    def add_image(self, record: ImageRecord, name: str | None) -> None:
+    def add_image(self, record: ImageRecord, name: str | None, *, replaced: bool = False) -> None:
         """Add what is remembered of an image.
 
         Args:
             record: of the image.
             name: a tag or a short digest; None if ECR no longer lists the image, so that only its ledger counts.
+            replaced: whether ECR lists an image that replaces it, and that its deadlines are now those of.
         """
         self._ledger += record.ledger
         if name is None:
@@ -99,6 +100,8 @@ class SummaryBuilder:
             self._updates[update.key] = known + update if known else update
         if len(self._updates) > _MAX_COLLECTED:
             self._updates = {update.key: update for update in self._best_updates(_MAX_COLLECTED // 2)}
+        if replaced:
+            return
         passed = [
             OverdueFinding(name, *deadline)
             for deadline in record.earliest_deadlines

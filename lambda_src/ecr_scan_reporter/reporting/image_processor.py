@@ -386,22 +386,22 @@ class ImageProcessor:
     def _judge(self, comparison: Comparison, image: ImageId, record: ImageRecord, now: datetime) -> Judged:
         """Judge what changed. Nothing is newly overdue if another image has replaced this one and has its deadlines."""
         judged = judge(comparison, self.rules, image.repository, self.settings, now)
-        return judged._replace(superseded=bool(judged.newly_overdue) and self._is_superseded(image, record, comparison))
+        return judged._replace(successor=self._successor(image, record, comparison)) if judged.newly_overdue else judged
 
-    def _is_superseded(self, image: ImageId, record: ImageRecord, comparison: Comparison) -> bool:
+    def _successor(self, image: ImageId, record: ImageRecord, comparison: Comparison) -> str:
         if not record.pushed_at:
-            return False
+            return ""
         # What replaced a successor that is gone has replaced this image as well: the list grows while it is read.
         successors = sorted(record.successors)
         for digest in islice(successors, _MAX_SUCCESSORS):
             successor = image._replace(digest=digest)
             if self.details.exists(successor):
-                return True
+                return digest
             successors += sorted(self.memory.read(successor).record.successors - set(successors))
         # An image that was scanned after its successor is not linked.
         pushed = _pushed(image, record, self.now, comparison.open())
         others = replaced_by(pushed, self.pushes.others(image))
-        return any(self.details.exists(image._replace(digest=digest)) for digest in others)
+        return next((digest for digest in others if self.details.exists(image._replace(digest=digest))), "")
 
     def _failed(self, event: ScanEvent, before: ImageRecord, scan: FailedScan, run: str) -> Outcome:
         image, known, failure = event.image, before.revision > 0, scan.reason[:_MAX_FAILURE]

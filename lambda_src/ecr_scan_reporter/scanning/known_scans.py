@@ -190,7 +190,8 @@ class KnownScans:
             for digest, scan, record in self._memory.scans(self._repository, after, until):
                 self._context.deadline.check(work)
                 if record:
-                    self._summary.add_image(record, name_of(digest))
+                    replaced = any(name_of(successor) for successor in record.successors)
+                    self._summary.add_image(record, name_of(digest), replaced=replaced)
                 yield digest, scan, record is not None and record.newly_overdue(self._now)
         except AwsError as error:
             self._give_up(error)

@@ -26,18 +26,18 @@ class Judged(NamedTuple):
         comparison: with all findings.
         counted: only with the findings that count towards thresholds and deadlines.
         deadlines: of the findings that count.
-        superseded: whether another image has replaced this one, which has the deadlines now.
+        successor: the digest of an image that has replaced this one, and has its deadlines now; "" if there is none.
     """
 
     comparison: Comparison
     counted: Comparison
     deadlines: Deadlines
-    superseded: bool = False
+    successor: str = ""
 
     @property
     def newly_overdue(self) -> tuple[OverdueFinding, ...]:
         """The findings to report as overdue."""
-        return () if self.superseded else self.deadlines.passed
+        return () if self.successor else self.deadlines.passed
 
     @property
     def to_remember(self) -> Comparison:
@@ -45,12 +45,13 @@ class Judged(NamedTuple):
         return mark_reported(self.comparison, self.newly_overdue)
 
     def update(self, record: ImageRecord) -> ImageRecord:
-        """Return the record of the image with what is ignored and what is overdue."""
+        """Return the record of the image with what is ignored, what is overdue, and what replaced it."""
         return record._replace(
             ignored=len(self.comparison.ignored),
             due_at=self.deadlines.due_at,
             overdue=self.deadlines.overdue,
             earliest_deadlines=self.deadlines.earliest,
+            successors=record.successors | ({self.successor} if self.successor else set()),
         )
 
 

@@ -48,7 +48,7 @@ def test_ignored_findings_are_remembered_and_do_not_count() -> None:
 
 
 def test_image_that_is_replaced_is_not_overdue_and_may_be_later() -> None:
-    judged = judge(unchanged([LATE]), RuleMatcher([], NOW), "app", SETTINGS, NOW)._replace(superseded=True)
+    judged = judge(unchanged([LATE]), RuleMatcher([], NOW), "app", SETTINGS, NOW)._replace(successor="sha256:2")
     assert (judged.newly_overdue, judged.deadlines.overdue) == ((), 1)
     # The image that replaced it may be deleted: then it is to be said.
     assert [known.overdue_reported for known in judged.to_remember.findings] == [False]

@@ -81,7 +81,7 @@ def test_what_is_known_here_is_no_news_and_is_open() -> None:
 
 
 def test_overdue_finding_of_an_image_that_is_replaced_is_not_reported() -> None:
-    replaced = judged(True, still_open="HIGH")._replace(superseded=True)
+    replaced = judged(True, still_open="HIGH")._replace(successor="sha256:2")
     assert reason(replaced) is None
     assert reason_without_scan(replaced, SETTINGS) is None
 
