@@ -45,7 +45,7 @@ def scan_all(fake_aws: FakeAws, duration: str) -> Use:
 def measure() -> Figures:
     """Measure a registry over three scans of each image."""
     registry = with_findings(_IMAGES // _PER_REPOSITORY, _PER_REPOSITORY, 200, scanned_at=NOW - timedelta(days=9))
-    with aws(registry, latency=0, process=False) as fake_aws:
+    with aws(registry, latency=0, serve="thread") as fake_aws:
         report(events(registry), 500, check=True)
         # The first run finds everything due.
         scan_all(fake_aws, "7d")

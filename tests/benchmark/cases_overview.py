@@ -22,7 +22,7 @@ def overview() -> Iterator[Row]:
     """Measure the overviews of registries of different sizes, each the second one, which says what has changed."""
     for repositories, images in ((5, 2), (100, 10), (10_000, 10)):
         case = f"overview of {repositories * images:,} images in {repositories:,} repositories"
-        with FakeAws(FakeRegistry, _LATENCY, process=True) as fake_aws:
+        with FakeAws(FakeRegistry, _LATENCY, serve="process") as fake_aws:
             fake_aws.create_memory_table()
             table = memory_table(fake_aws)
             for earlier in (True, False):

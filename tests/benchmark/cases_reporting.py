@@ -80,7 +80,7 @@ def large_batch() -> Iterator[Row]:
 def scanned_again() -> Iterator[Row]:
     case = "the whole registry scanned again, nothing changed (3,000 events)"
     batches = 40
-    with aws(with_findings(100, 30, 200, scanned_at=_BEFORE), process=False, latency=0) as fake_aws:
+    with aws(with_findings(100, 30, 200, scanned_at=_BEFORE), serve="thread", latency=0) as fake_aws:
         remember_scans(fake_aws, events(fake_aws.registry))
         found = rescan(fake_aws, NOW)
         ask_for(fake_aws, found, RUN)
@@ -101,7 +101,7 @@ def scanned_again() -> Iterator[Row]:
 def finding_events() -> Iterator[Row]:
     number, images = 10_000, 3000
     case = f"{number:,} events of single findings for {images:,} images, nothing changed"
-    with aws(with_findings(100, 30, 200, scanned_at=_BEFORE), process=False, latency=0) as fake_aws:
+    with aws(with_findings(100, 30, 200, scanned_at=_BEFORE), serve="thread", latency=0) as fake_aws:
         scans = events(fake_aws.registry)
         remember_scans(fake_aws, scans)
         fake_aws.reset()
@@ -127,7 +127,7 @@ def finding_events() -> Iterator[Row]:
 def pollers() -> Iterator[Row]:
     case = "a run of 3,000 scans in 40 batches through 5 pollers"
     added = [finding("CVE-2027-0001", "HIGH", "openssl", "3.0.1")]
-    with aws(with_findings(100, 30, 20, scanned_at=_BEFORE), process=False) as fake_aws:
+    with aws(with_findings(100, 30, 20, scanned_at=_BEFORE), serve="thread") as fake_aws:
         remember_scans(fake_aws, events(fake_aws.registry))
         found = rescan(fake_aws, NOW, added)
         ask_for(fake_aws, found, RUN)
@@ -180,7 +180,7 @@ def large_image() -> Iterator[Row]:
     registry = with_findings(1, 1, 1, JUST_PUSHED)
     repository = registry.repositories[0]
     digest = repository.images[0].digest
-    with aws(registry, process=False) as fake_aws:
+    with aws(registry, serve="thread") as fake_aws:
         totals = []
         scans = [list_findings(5000, 0), [*list_findings(5000, 0), finding("CVE-2027-0001", "CRITICAL", "openssl")]]
         for scan, ended in zip(scans, (NOW - timedelta(minutes=30), NOW), strict=True):

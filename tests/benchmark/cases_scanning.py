@@ -109,7 +109,7 @@ def remembered_repository() -> Iterator[Row]:
     case = "10,000 images in one repository, 100 due, all remembered"
     name, due = repository_name(0), 100
     registry = with_findings(1, 10_000, 200, scanned_at=NOW - timedelta(days=1), due=due)
-    with aws(registry, latency=0, process=False) as fake_aws:
+    with aws(registry, latency=0, serve="thread") as fake_aws:
         remember_scans(fake_aws, events(registry))
         stored = [item_size(item) for item in items(fake_aws) if _is_image(item, name)]
         fake_aws.reset()
@@ -138,7 +138,7 @@ def _is_image(item: dict[str, Any], repository: str) -> bool:
 def quiet_registry() -> Iterator[Row]:
     case = "1,000 repositories of 10 images, nothing due"
     registry = with_findings(1000, 10, 200, scanned_at=NOW - timedelta(days=1))
-    with aws(registry, latency=0, process=False) as fake_aws:
+    with aws(registry, latency=0, serve="thread") as fake_aws:
         remember_scans(fake_aws, events(registry))
         fake_aws.reset()
         queue(fake_aws, *map(repository_name, range(1000)))
@@ -154,7 +154,7 @@ def quiet_registry() -> Iterator[Row]:
 def monitored_registry() -> Iterator[Row]:
     case = "2,000 images that Inspector monitors, a run on each of 14 days, nothing changed"
     registry = with_findings(20, 100, 20, scanned_at=NOW - timedelta(days=1))
-    with aws(registry, latency=0, process=False) as fake_aws:
+    with aws(registry, latency=0, serve="thread") as fake_aws:
         remember_scans(fake_aws, events(registry))
         fake_aws.reset()
         sqs, url = fake_aws.client("sqs"), fake_aws.queue_url()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from fake_aws import FakeAws, FakeRegistry
 from fake_aws.fake_aws import MEMORY_TABLE
@@ -36,14 +36,14 @@ def aws(
     duration: str = "7d",
     latency: float = LATENCY,
     *,
-    process: bool = True,
+    serve: Literal["thread", "process"] = "process",
     **options: Any,
 ) -> Iterator[FakeAws]:
     """A fake with an empty memory table, and the handlers' environment set for it.
 
-    With `process=False` the fake runs in a thread, and a case can change its registry.
+    With `serve="thread"`, a case can change its registry.
     """
-    with FakeAws(registry_factory, latency, process=process, **options) as fake_aws:
+    with FakeAws(registry_factory, latency, serve=serve, **options) as fake_aws:
         fake_aws.create_memory_table()
         fake_aws.reset()
         os.environ.update(environment(fake_aws, ECR_IMAGES_DURATION_DELTA=duration, **SETTINGS))

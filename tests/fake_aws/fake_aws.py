@@ -1,13 +1,15 @@
-"""The fake as tests use it: in this process, or in a child process."""
+"""The fake as tests use it: in this process, with HTTP or without, or in a child process."""
 
 import asyncio
 import itertools
 import json
 import multiprocessing
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from datetime import datetime
 from http.client import HTTPConnection
 from io import BytesIO
@@ -44,16 +46,18 @@ class FakeAws:
     """An endpoint for ECR, SQS, SNS and DynamoDB for as long as its `with` block.
 
     It answers botocore's requests in the thread that sends them, without a connection, and tests can read and change
-    `registry` and `behavior` at any time. With `process=True` it answers over HTTP, and both live in a child process,
-    which ends with this process, and stay as they were at the start.
+    `registry` and `behavior` at any time. `serve` has it answer over HTTP, for other processes as well: from a thread,
+    or from a child process, where the two live then, and stay as they were at the start. The child ends with this
+    process.
 
     Args:
-        registry: the ECR registry, or a factory that builds it. `process=True` needs a factory that can be pickled,
-            in a module that the child can import; pytest's importlib mode rules out test modules.
+        registry: the ECR registry, or a factory that builds it. A child process needs a factory that can be pickled, in
+            a module that the child can import; pytest's importlib mode rules out test modules.
         latency: seconds per call, for every operation or by operation; a throttled call has no latency.
         rates: rate limit by operation; an operation without one is never throttled.
         faults: rules that reject calls; the first rule that matches applies.
-        process: serve from a child process, for other processes, and for benchmarks that measure this one.
+        serve: "thread" or "process", so that a benchmark does not share its interpreter with the server; None without
+            HTTP.
         clock: measures rates and latency, in place of real time.
     """
 
@@ -64,12 +68,13 @@ class FakeAws:
         rates: Mapping[str, Rate] | None = None,
         faults: Sequence[Fault] = (),
         *,
-        process: bool = False,
+        serve: Literal["thread", "process"] | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._registry_factory = registry
         self.behavior = Behavior(latency, dict(rates or {}), list(faults), clock=clock)
-        self._server: _Here | _Process = _Process() if process else _Here()
+        hosts: dict[str | None, type[_Here | _Thread | _Process]] = {"thread": _Thread, "process": _Process}
+        self._server = hosts.get(serve, _Here)()
 
     def __enter__(self) -> Self:
         self._server.start(self._registry_factory, self.behavior)
@@ -83,8 +88,8 @@ class FakeAws:
     @property
     def registry(self) -> FakeRegistry:
         """The registry. Raises TypeError if it lives in another process."""
-        if not isinstance(self._server, _Here):
-            raise TypeError("registry is in a child process; expected FakeAws(process=False)")
+        if isinstance(self._server, _Process):
+            raise TypeError("registry is in a child process; expected another value of serve")
         return self._server.registry
 
     @property
@@ -260,7 +265,53 @@ def _text(value: Any) -> str | None:
 botocore.handlers.BUILTIN_HANDLERS.append(("before-send", _Here.send))
 
 
-class _Process:
+class _Served:
+    """A fake that answers over HTTP."""
+
+    endpoint: str
+
+    def record(self, name: str) -> Any:
+        """Return a record of the server."""
+        connection = HTTPConnection(urlsplit(self.endpoint).netloc)
+        try:
+            connection.request("GET", RECORDS + name)
+            return json.loads(connection.getresponse().read())
+        finally:
+            connection.close()
+
+
+class _Thread(_Served):
+    """A server in a thread of this process."""
+
+    def start(self, registry_factory: FakeRegistry | Callable[[], FakeRegistry], behavior: Behavior) -> None:
+        """Start the server."""
+        self.registry = _build(registry_factory)
+        self._port: Future[int] = Future()
+        # A thread that answers a call would wait 5 ms, the default, for a thread of the test that computes.
+        sys.setswitchinterval(0.0005)
+        self._thread = threading.Thread(target=self._run, args=(behavior,), name="fake-aws", daemon=True)
+        self._thread.start()
+        self.endpoint = f"http://127.0.0.1:{self._port.result(_START_SECONDS)}"
+
+    def stop(self) -> None:
+        """Stop the server and wait for the thread."""
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(_STOP_SECONDS)
+
+    def _run(self, behavior: Behavior) -> None:
+        try:
+            asyncio.run(self._serve(behavior))
+        except Exception as error:
+            if self._port.done():
+                raise
+            self._port.set_exception(error)
+
+    async def _serve(self, behavior: Behavior) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        await serve(Server(self.registry, behavior), behavior, self._port.set_result, self._stop.wait)
+
+
+class _Process(_Served):
     """A server in a child process. The child ends when its pipe closes, so also when this process dies."""
 
     def start(self, registry_factory: FakeRegistry | Callable[[], FakeRegistry], behavior: Behavior) -> None:
@@ -273,8 +324,7 @@ class _Process:
         child_end.close()
         try:
             if self._pipe.poll(_START_SECONDS):
-                self._port = int(self._pipe.recv())
-                self.endpoint = f"http://127.0.0.1:{self._port}"
+                self.endpoint = f"http://127.0.0.1:{self._pipe.recv()}"
                 return
         except EOFError:
             pass
@@ -288,15 +338,6 @@ class _Process:
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
-
-    def record(self, name: str) -> Any:
-        """Return a record of the server."""
-        connection = HTTPConnection("127.0.0.1", self._port)
-        try:
-            connection.request("GET", RECORDS + name)
-            return json.loads(connection.getresponse().read())
-        finally:
-            connection.close()
 
 
 def _serve_child(

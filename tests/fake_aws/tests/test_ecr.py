@@ -24,7 +24,7 @@ def fake_aws() -> Iterator[FakeAws]:
 @pytest.fixture(scope="module")
 def served() -> Iterator[FakeAws]:
     clock = partial(datetime.fromisoformat, NOW.isoformat())
-    with FakeAws(partial(FakeRegistry, clock=clock), process=True) as running:
+    with FakeAws(partial(FakeRegistry, clock=clock), serve="process") as running:
         yield running
 
 

@@ -124,7 +124,7 @@ def test_listing_finds_one_image_among_100_000() -> None:
 
 def test_child_process_serves_and_ends_with_the_block() -> None:
     faults = [Fault("SendMessage", "AccessDenied")]
-    with FakeAws(TEN, faults=faults, process=True) as fake_aws:
+    with FakeAws(TEN, faults=faults, serve="process") as fake_aws:
         (child,) = multiprocessing.active_children()
         assert child.pid != os.getpid()
         assert start_all(fake_aws) == 0
@@ -142,7 +142,7 @@ def test_child_process_serves_and_ends_with_the_block() -> None:
 
 def test_registry_factory_that_fails_in_the_child_is_an_error(capfd: pytest.CaptureFixture[str]) -> None:
     broken = partial(json.loads, "no JSON")
-    with pytest.raises(RuntimeError, match="did not start to serve"), FakeAws(broken, process=True):
+    with pytest.raises(RuntimeError, match="did not start to serve"), FakeAws(broken, serve="process"):
         pass
     assert "JSONDecodeError" in capfd.readouterr().err
     assert multiprocessing.active_children() == []
@@ -153,7 +153,7 @@ def test_child_process_ends_with_its_parent() -> None:
 import os
 from fake_aws import FakeRegistry, FakeAws
 if __name__ == "__main__":
-    fake_aws = FakeAws(FakeRegistry, process=True).__enter__()
+    fake_aws = FakeAws(FakeRegistry, serve="process").__enter__()
     print(fake_aws.endpoint.rsplit(":", 1)[1], flush=True)
     os.kill(os.getpid(), 9)
 """
