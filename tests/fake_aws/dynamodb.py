@@ -4,7 +4,7 @@ import copy
 import json
 import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import moto.dynamodb.models
 from local_aws.fake_ecr import AwsError
@@ -14,11 +14,14 @@ from moto.dynamodb.models import Table, dynamodb_backends
 from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.responses import DynamoHandler
 
-from .capacity import Capacity, written_keys
+from .capacity import Capacity, item_size, written_keys
 from .protocol import Params, encode_json_error
 
-# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html; moto has no limit.
-_MAX_WRITES = 25
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html and
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html; moto has few of these limits.
+_MAX_WRITES, _MAX_TRANSACTION_ITEMS = 25, 100
+# Bytes of an item, of all items of a transaction, and of the keys of an item.
+_MAX_ITEM, _MAX_TRANSACTION, _MAX_KEYS = 400 * 1024, 4 * 1024 * 1024, {"pk": 2048, "sk": 1024}
 
 
 class DynamoDb:
@@ -39,8 +42,7 @@ class DynamoDb:
 
     def call(self, operation: str, params: Params) -> bytes:
         """Answer a call with a body. Raises AwsError where DynamoDB rejects the call."""
-        if operation == "BatchWriteItem":
-            _check_batch(params)
+        _check_sizes(operation, params)
         # pytest may import this module twice, so it is the copy that moto has that has to know.
         moto_copy: Any = moto.dynamodb.models.copy
         moto_copy.written.partitions = frozenset(key["pk"]["S"] for _, key in written_keys(operation, params))
@@ -93,11 +95,29 @@ class _MotoError(AwsError):
         self.body = body
 
 
-def _check_batch(params: Params) -> None:
-    for requests in params["RequestItems"].values():
+def _check_sizes(operation: str, params: Params) -> None:
+    batches = params["RequestItems"].values() if operation == "BatchWriteItem" else ()
+    for requests in batches:
         if len(requests) > _MAX_WRITES:
-            message = f"Member must have length less than or equal to {_MAX_WRITES}, {len(requests)} given"
-            raise AwsError("ValidationException", message)
+            _reject(f"Member must have length less than or equal to {_MAX_WRITES}, {len(requests)} given")
+    entries = params.get("TransactItems", ())
+    if len(entries) > _MAX_TRANSACTION_ITEMS:
+        _reject(f"Member must have length less than or equal to {_MAX_TRANSACTION_ITEMS}, {len(entries)} given")
+    items = [params["Item"]] if operation == "PutItem" else []
+    items += [entry["Put"]["Item"] for entry in entries if "Put" in entry]
+    items += [request["PutRequest"]["Item"] for requests in batches for request in requests if "PutRequest" in request]
+    for item in items:
+        if item_size(item) > _MAX_ITEM:
+            _reject("Item size has exceeded the maximum allowed size")
+    if entries and sum(map(item_size, items)) > _MAX_TRANSACTION:
+        _reject("Transaction request cannot include more than 4 MB of data")
+    for name, most in _MAX_KEYS.items():
+        if any(len(item.get(name, {}).get("S", "").encode()) > most for item in items):
+            _reject(f"Size of the key {name} has exceeded the maximum size limit of {most} bytes")
+
+
+def _reject(message: str) -> NoReturn:
+    raise AwsError("ValidationException", f"One or more parameter values were invalid: {message}")
 
 
 class _Copy:

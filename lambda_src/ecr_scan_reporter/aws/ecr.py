@@ -16,6 +16,7 @@ from ecr_scan_reporter.aws.findings import (
     basic_severity,
     enhanced_findings,
     enhanced_severity,
+    fold,
     image_system,
     is_object,
     severity_counts,
@@ -203,10 +204,12 @@ class EcrRegistry:
                     findings += enhanced_findings(entry)
                     listed[enhanced_severity(entry)] += 1
                     operating_system = operating_system or image_system(entry)
+        kept, left_out = fold(findings)
         return ScanResult(
             status=status.get("status", ""),
             description=clean(status.get("description"), 1024),
-            findings=tuple(findings),
+            findings=kept,
+            left_out=left_out,
             listed=listed,
             completed_at=completed_at,
             operating_system=operating_system,

@@ -3,17 +3,24 @@
 https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ImageScanFindings.html
 """
 
+import heapq
 import re
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ecr_scan_reporter.models.findings import Finding, is_cve
+from ecr_scan_reporter.models.findings import Finding, finding_sort_key, is_cve, merge_entries
 from ecr_scan_reporter.shared.text import clean
 
 # What sources write where there is no version, without spaces and punctuation; Inspector writes "NotAvailable".
 _NO_VERSION = {"", "na", "none", "notavailable", "null", "unknown"}
 # Most have a few; the advisory of a distribution may list hundreds, which stands for none of them.
 _MAX_ALIASES = 20
+# Findings of one image that are kept: far more than real images have, and as many as a transaction of the memory table
+# has room for, whatever is in them.
+_MAX_FINDINGS = 10_000
+# Bytes of a text.
+_MAX_ID, _MAX_NAME, _MAX_URL = 128, 256, 512
 _NO_EPOCH = re.compile(r"\A0+:")
 _EPOCH = re.compile(r"[1-9][0-9]{0,8}")
 
@@ -21,11 +28,11 @@ _EPOCH = re.compile(r"[1-9][0-9]{0,8}")
 def basic_finding(entry: Any) -> Finding:
     """Parse an entry of basic scanning."""
     attributes = {
-        clean(attribute.get("key"), 128): clean(attribute.get("value"), 256)
+        clean(attribute.get("key"), 128): clean(attribute.get("value"), _MAX_NAME)
         for attribute in filter(is_object, entry.get("attributes") or ())
     }
     return Finding(
-        id=clean(entry.get("name"), 256),
+        id=clean(entry.get("name"), _MAX_ID),
         severity=basic_severity(entry),
         package=attributes.get("package_name", ""),
         installed_versions=_texts(whole_version(attributes.get("package_version"))),
@@ -39,23 +46,37 @@ def enhanced_findings(entry: Any) -> Iterator[Finding]:
     if entry.get("status") == "CLOSED":
         return
     details = to_object(entry.get("packageVulnerabilityDetails"))
-    vulnerability = clean(details.get("vulnerabilityId"), 256) or clean(entry.get("title"), 256)
+    vulnerability = clean(details.get("vulnerabilityId"), _MAX_ID) or clean(entry.get("title"), _MAX_ID)
     aliases = _aliases(vulnerability, details.get("relatedVulnerabilities"))
     for package in list(filter(is_object, details.get("vulnerablePackages") or ())) or [{}]:
         yield Finding(
             id=vulnerability,
             aliases=aliases,
             severity=enhanced_severity(entry),
-            package=clean(package.get("name"), 256),
+            package=clean(package.get("name"), _MAX_NAME),
             installed_versions=_texts(_installed_version(package)),
             fixed_versions=_texts(whole_version(package.get("fixedInVersion"))),
-            paths=_texts(clean(package.get("filePath"), 256)),
+            paths=_texts(clean(package.get("filePath"), _MAX_NAME)),
             fix_available=entry.get("fixAvailable") in ("YES", "PARTIAL"),
             exploit_available=entry.get("exploitAvailable") == "YES",
             cvss_score=_score(entry.get("score")),
             url=_https_url(details.get("sourceUrl")),
             suppressed=entry.get("status") == "SUPPRESSED",
         )
+
+
+def fold(entries: Iterable[Finding]) -> tuple[tuple[Finding, ...], int]:
+    """Merge the entries that have the same package and the same id; return the worst findings, and how many others.
+
+    A package may be installed in thousands of versions and places, each of which has an entry.
+    """
+    found: defaultdict[tuple[str, str, bool], list[Finding]] = defaultdict(list)
+    for entry in entries:
+        found[entry.package, entry.id, entry.suppressed].append(entry)
+    findings = (merge_entries(id_, same) for (_, id_, _), same in found.items())
+    left_out = max(len(found) - _MAX_FINDINGS, 0)
+    kept = heapq.nsmallest(_MAX_FINDINGS, findings, key=finding_sort_key) if left_out else findings
+    return tuple(kept), left_out
 
 
 def basic_severity(entry: Any) -> str:
@@ -114,7 +135,7 @@ def _installed_version(package: Mapping[str, Any]) -> str:
 
 
 def _version(value: object) -> str:
-    text = _NO_EPOCH.sub("", clean(value, 256).strip(), count=1)
+    text = _NO_EPOCH.sub("", clean(value, _MAX_ID).strip(), count=1)
     return "" if "".join(filter(str.isalnum, text)).casefold() in _NO_VERSION else text
 
 
@@ -124,13 +145,15 @@ def _texts(text: str) -> tuple[str, ...]:
 
 def _aliases(vulnerability: str, related: object) -> tuple[str, ...]:
     """Return the related ids of the other kind: advisories about a CVE, or the CVE ids that an advisory lists."""
-    ids = {clean(value, 256).strip() for value in related} if isinstance(related, list) else set()
+    ids = {clean(value, _MAX_ID).strip() for value in related} if isinstance(related, list) else set()
     return tuple(sorted(id_ for id_ in ids if id_ and is_cve(id_) is not is_cve(vulnerability)))[:_MAX_ALIASES]
 
 
 def _https_url(value: object) -> str:
-    text = clean(value, 2048)
-    return text if text.startswith("https://") and text.isprintable() and " " not in text else ""
+    # A part of an address leads nowhere.
+    text = clean(value, _MAX_URL + 1)
+    fits = len(text.encode()) <= _MAX_URL
+    return text if fits and text.startswith("https://") and text.isprintable() and " " not in text else ""
 
 
 def _score(value: object) -> float:

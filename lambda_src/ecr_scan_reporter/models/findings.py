@@ -1,8 +1,14 @@
 """Findings: vulnerabilities of packages in an image."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
+
+from ecr_scan_reporter.models.severities import severity_rank
+
+# Versions, paths and aliases that a finding names. One image may have a package in thousands of places.
+MAX_NAMED = 20
 
 
 class Finding(NamedTuple):
@@ -11,7 +17,8 @@ class Finding(NamedTuple):
     A package may be installed in several versions and places; `installed_versions` and `paths` name them. `aliases` are
     related ids: of a CVE, the advisories that list it; of an advisory, the CVE ids that it lists. Aliases, fixed
     versions, `fix_available` and `exploit_available` are known with enhanced scanning only. `cvss_score` is 0 to 10; 0
-    if it is unknown. `suppressed`: a person decided in Amazon Inspector not to be told of it.
+    if it is unknown. `suppressed`: a person decided in Amazon Inspector not to be told of it. `versions_omitted`: how
+    many installed versions there are besides those that are named.
     """
 
     id: str
@@ -26,6 +33,7 @@ class Finding(NamedTuple):
     url: str = ""
     aliases: tuple[str, ...] = ()
     suppressed: bool = False
+    versions_omitted: int = 0
 
     def links(self) -> Iterator[tuple[str, str]]:
         """Yield each advisory that is related to the finding with its CVE id: one of them is the finding's own id."""
@@ -38,6 +46,51 @@ class Finding(NamedTuple):
 def is_cve(id_: str) -> bool:
     """Return whether the id of a vulnerability is a CVE id, and not that of an advisory such as a GHSA."""
     return id_.startswith("CVE-")
+
+
+def merge_entries(id_: str, entries: Sequence[Finding]) -> Finding:
+    """Merge entries of one vulnerability of one package into one finding, which names a few versions and paths.
+
+    Args:
+        id_: of the vulnerability.
+        entries: one at least.
+    """
+    # What is suppressed says nothing of where it is not.
+    entries = [entry for entry in entries if not entry.suppressed] or entries
+    worst = min(entries, key=finding_sort_key)
+    if len(entries) == 1 and worst.id == id_:
+        return worst
+    versions = _distinct(entry.installed_versions for entry in entries)
+    return with_ids(worst, id_, (entry_id for entry in entries for entry_id in (entry.id, *entry.aliases)))._replace(
+        installed_versions=versions[:MAX_NAMED],
+        fixed_versions=_distinct(entry.fixed_versions for entry in entries)[:MAX_NAMED],
+        paths=_distinct(entry.paths for entry in entries)[:MAX_NAMED],
+        fix_available=any(entry.fix_available for entry in entries),
+        exploit_available=any(entry.exploit_available for entry in entries),
+        versions_omitted=len(versions[MAX_NAMED:]) + sum(entry.versions_omitted for entry in entries),
+    )
+
+
+def with_ids(finding: Finding, id_: str, related: Iterable[str]) -> Finding:
+    """Return a finding by the id of its vulnerability, with those of the related ids that may be aliases of that."""
+    aliases = {alias for alias in related if is_cve(alias) is not is_cve(id_)}
+    return finding._replace(id=id_, aliases=tuple(sorted(aliases)[:MAX_NAMED]))
+
+
+def finding_sort_key(finding: Finding) -> tuple[int, bool, bool, float, str, str]:
+    """Return a sort key: by severity, then exploit known, then fix available, then score."""
+    return (
+        severity_rank(finding.severity),
+        not finding.exploit_available,
+        not finding.fix_available,
+        -finding.cvss_score,
+        finding.package,
+        finding.id,
+    )
+
+
+def _distinct(values: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(sorted(set(chain.from_iterable(values))))
 
 
 def cves_of_advisories(findings: Iterable[Finding]) -> Mapping[str, set[str]]:

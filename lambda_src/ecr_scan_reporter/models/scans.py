@@ -52,7 +52,9 @@ class StartOutcome(StrEnum):
 
 
 class ScanResult(NamedTuple):
-    """The status of an image's last scan, ECR's reason for it, and the findings as ECR lists them.
+    """The status of an image's last scan, ECR's reason for it, and the findings, one per package and id.
+
+    `left_out` is how many findings there are besides those, which are the worst.
 
     `listed` is the number of ECR's entries by severity, as events count them: also those that are listed twice,
     suppressed or closed.
@@ -68,3 +70,4 @@ class ScanResult(NamedTuple):
     operating_system: str = ""
     scanner: str = ""
     listed: Mapping[str, int] = {}
+    left_out: int = 0

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from urllib.parse import quote, urlencode
 
@@ -11,8 +11,8 @@ from ecr_scan_reporter.shared.durations import Duration
 
 # Characters of a notification in chat: https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html
 _MAX_TITLE, MAX_DESCRIPTION = 250, 8000
-# Fixed versions that one line names.
-_MAX_FIXES = 3
+# Versions that one line names.
+_MAX_VERSIONS = 3
 # Why images were not scanned in time.
 _REASONS = {
     "never_scanned": "never scanned",
@@ -129,9 +129,9 @@ def reason_words(reason: str) -> str:
     return _REASONS.get(reason) or " ".join(re.findall("[a-z0-9]+", reason.lower())) or _REASONS["other"]
 
 
-def package_label(package: str, versions: Iterable[str]) -> str:
+def package_label(package: str, versions: Sequence[str]) -> str:
     """Format `openssl 3.0.1-r2`."""
-    return f"{package} {', '.join(versions)}".strip() or "package not named"
+    return f"{package} {_named(versions)}".strip() or "package not named"
 
 
 def fixed_in(versions: Sequence[str]) -> str:
@@ -139,8 +139,11 @@ def fixed_in(versions: Sequence[str]) -> str:
 
     Versions are not compared: each ecosystem orders them differently.
     """
-    more = ", ..." if len(versions) > _MAX_FIXES else ""
-    return f"fixed in {', '.join(versions[:_MAX_FIXES])}{more}" if versions else ""
+    return f"fixed in {_named(versions)}" if versions else ""
+
+
+def _named(versions: Sequence[str]) -> str:
+    return ", ".join((*versions[:_MAX_VERSIONS], *(["..."] if len(versions) > _MAX_VERSIONS else [])))
 
 
 def notification(title: str, description: str, event_type: str, instance: str) -> str:

@@ -5,9 +5,9 @@ from datetime import date, datetime, timedelta
 from enum import Enum, StrEnum, auto
 from typing import NamedTuple
 
-from ecr_scan_reporter.models.findings import Finding
+from ecr_scan_reporter.models.findings import Finding, with_ids
 from ecr_scan_reporter.models.severities import severity_rank
-from ecr_scan_reporter.reporting.comparison.findings import Identities, merge, with_ids
+from ecr_scan_reporter.reporting.comparison.findings import Identities, merge
 
 # A finding that was gone for longer is new when it returns.
 _BACK_WITHIN = timedelta(days=30)

@@ -1,11 +1,9 @@
-"""Merges and sorts the findings of one image."""
+"""Merges the findings of one image."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
 
-from ecr_scan_reporter.models.findings import Finding, cves_of_advisories, is_cve
-from ecr_scan_reporter.models.severities import severity_rank
+from ecr_scan_reporter.models.findings import Finding, cves_of_advisories, is_cve, merge_entries
 
 # What identifies a finding in an image: its package, and the id of its vulnerability.
 Key = tuple[str, str]
@@ -78,41 +76,4 @@ def merge(findings: Iterable[Finding], identities: Identities) -> dict[Key, Find
     merged: dict[Key, list[Finding]] = {}
     for finding in findings:
         merged.setdefault(identities.key(finding), []).append(finding)
-    return {key: _merge_entries(key[1], entries) for key, entries in merged.items()}
-
-
-def _merge_entries(id_: str, entries: list[Finding]) -> Finding:
-    # What is suppressed says nothing of where it is not.
-    entries = [entry for entry in entries if not entry.suppressed] or entries
-    worst = min(entries, key=finding_sort_key)
-    if len(entries) == 1 and worst.id == id_:
-        return worst
-    return with_ids(worst, id_, (entry_id for entry in entries for entry_id in (entry.id, *entry.aliases)))._replace(
-        installed_versions=_distinct(entry.installed_versions for entry in entries),
-        fixed_versions=_distinct(entry.fixed_versions for entry in entries),
-        paths=_distinct(entry.paths for entry in entries),
-        fix_available=any(entry.fix_available for entry in entries),
-        exploit_available=any(entry.exploit_available for entry in entries),
-    )
-
-
-def with_ids(finding: Finding, id_: str, related: Iterable[str]) -> Finding:
-    """Return a finding by the id of its vulnerability, with those of the related ids that may be aliases of that."""
-    aliases = {alias for alias in related if is_cve(alias) is not is_cve(id_)}
-    return finding._replace(id=id_, aliases=tuple(sorted(aliases)))
-
-
-def finding_sort_key(finding: Finding) -> tuple[int, bool, bool, float, str, str]:
-    """Return a sort key: by severity, then exploit known, then fix available, then score."""
-    return (
-        severity_rank(finding.severity),
-        not finding.exploit_available,
-        not finding.fix_available,
-        -finding.cvss_score,
-        finding.package,
-        finding.id,
-    )
-
-
-def _distinct(values: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
-    return tuple(sorted(set(chain.from_iterable(values))))
+    return {key: merge_entries(key[1], entries) for key, entries in merged.items()}

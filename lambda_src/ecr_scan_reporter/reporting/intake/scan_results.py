@@ -28,7 +28,8 @@ class CompleteScan(NamedTuple):
         operating_system: of the image; "" if ECR does not name it.
         listed: the number of ECR's entries by severity, to be compared with the counts of events.
         scanner: "basic" or "enhanced"; "" if that is not known.
-        shorter: how the list differs from its event, which counts more findings; "" if it does not.
+        shorter: how the list differs from its event, which counts more findings, or that ECR lists more than are kept;
+            "" if neither is so.
         last_read: whether the list is not read again.
     """
 
@@ -113,6 +114,9 @@ def _complete(event: ScanEvent, scan: ScanResult, listed: Mapping[str, int], *, 
         if not last_read:
             raise FindingsNotReadError(f"ECR lists {found} of {counted} findings yet")
         shorter = f"The list of findings is shorter than its event says: it has {found:,} of {counted:,}."
+    if scan.left_out:
+        kept = len(scan.findings)
+        shorter = f"Only the worst {kept:,} of {kept + scan.left_out:,} findings are kept."
     # Without a date, every event is a new result.
     completed_at = _date(scan) or event.time
     scanner = scan.scanner or event.scanner

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from ecr_scan_reporter.memory.images import Update
+from ecr_scan_reporter.models.findings import finding_sort_key
 from ecr_scan_reporter.models.severities import SEVERITIES
 from ecr_scan_reporter.reporting.comparison.changes import GONE, NEWS, Change, KnownFinding
-from ecr_scan_reporter.reporting.comparison.findings import finding_sort_key
 from ecr_scan_reporter.reporting.formatting import (
     MAX_DESCRIPTION,
     code,

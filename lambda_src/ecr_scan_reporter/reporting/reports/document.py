@@ -127,9 +127,9 @@ def _identity(entry: ImageReport, detail: FindingLimits, settings: ReporterSetti
         "repository": entry.repository,
         "repository_arn": f"arn:{settings.partition}:ecr:{entry.region}:{entry.account}:repository/{entry.repository}",
         "digest": entry.digest,
-        "digests": list(entry.digests or (entry.digest,)),
+        "digests": list(entry.digests or (entry.digest,))[: detail.tags],
         "tags": list(entry.tags[: detail.tags]),
-        "platforms": list(entry.platforms),
+        "platforms": list(entry.platforms[: detail.tags]),
         "scanned_at": format_rfc3339(entry.scanned_at),
         "console_url": entry.console_url(settings.partition) or None,
     }
@@ -146,7 +146,9 @@ def _finding(known: KnownFinding) -> dict[str, Any]:
     values["first_seen"] = format_rfc3339(known.first_seen)
     # What is suppressed has a rule of its own.
     del values["suppressed"]
-    # Few findings have it, and the room in a message is limited.
+    # Few findings have these, and the room in a message is limited.
+    if not finding.versions_omitted:
+        del values["versions_omitted"]
     return values | ({"was_ignored": known.was_ignored} if known.was_ignored else {})
 
 

@@ -185,7 +185,7 @@ Entry = ImageReport | RepositoryInventory
 
 
 class FindingLimits(NamedTuple):
-    """How many findings and tags of one image the JSON document names."""
+    """How many findings and tags, and how many digests and platforms, of one image the JSON document names."""
 
     findings: int
     tags: int

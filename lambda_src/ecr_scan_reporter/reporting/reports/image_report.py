@@ -9,11 +9,11 @@ from itertools import islice
 from typing import NamedTuple
 
 from ecr_scan_reporter.memory.images import ImageRecord
+from ecr_scan_reporter.models.findings import finding_sort_key
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.models.severities import severity_key
 from ecr_scan_reporter.reporting.comparison.changes import GONE, NEWS, Change, Comparison, KnownFinding
 from ecr_scan_reporter.reporting.comparison.deadlines import OverdueFinding
-from ecr_scan_reporter.reporting.comparison.findings import finding_sort_key
 from ecr_scan_reporter.reporting.comparison.judged import Judged
 from ecr_scan_reporter.reporting.formatting import image_console_url, image_name, short_digest
 from ecr_scan_reporter.settings import NotifyOn, ReporterSettings
@@ -69,7 +69,7 @@ class ImageReport(NamedTuple):
         overdue: the findings whose deadline has passed since the last report, those overdue for the longest first.
         overdue_counts: by severity, how many there are.
         failure: why the scan failed, or why its findings could not be read.
-        shorter: how the list of findings differs from its event, which counts more; "" if it does not.
+        shorter: how the list of findings is shorter than it should be; "" if it is not.
         unsupported: whether the scan failed because ECR does not support the operating system.
         digests: of all images that were merged into this one.
     """
