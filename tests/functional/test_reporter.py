@@ -487,15 +487,32 @@ def test_hostile_findings_are_reported(inbox: ReporterHarness) -> None:
     assert "javascript" not in inbox.reports()[0].message
 
 
-def test_events_without_time_left_are_retried_and_others_are_reported(inbox: ReporterHarness) -> None:
+def test_events_without_time_left_are_sent_again(inbox: ReporterHarness) -> None:
+    """However often: to run out of time is no failure of a message, which would end in the DLQ after five."""
     inbox.aws.behavior.latency = {"DescribeImageScanFindings": 0.3}
-    events = [inbox.image(f"app-{number:02}", "1", scan=found("HIGH")) for number in range(64)]
-    retried = inbox.report(*events, seconds=1.2)
-    for check in inbox.aws.messages():  # where the time was too short to publish
-        assert inbox.report(check.body) == []
+    messages: list[Any] = [inbox.image(f"app-{number:02}", "1", scan=found("HIGH")) for number in range(64)]
+    read, invocations = 0, 0
+    while messages:
+        assert inbox.report(*messages, seconds=1.2) == []
+        messages = [message.body for message in inbox.aws.messages()[read:]]
+        read, invocations = read + len(messages), invocations + 1
+    assert invocations > 5
     reported = [image["repository"] for report in inbox.reports() for image in document(report)["images"]]
-    assert 0 < len(retried) < 64
-    assert sorted(reported) == [f"app-{number:02}" for number in range(64) if str(number) not in retried]
+    assert sorted(reported) == [f"app-{number:02}" for number in range(64)]
+
+
+def test_events_that_there_is_never_time_for_reach_the_dlq(inbox: ReporterHarness) -> None:
+    events = [inbox.image(f"app-{number}", "1", scan=found("HIGH")) for number in range(3)]
+    assert inbox.report(*events, seconds=0) == ["0", "1", "2"]
+
+
+def test_event_that_failed_before_is_not_sent_again(inbox: ReporterHarness) -> None:
+    """An invocation that was killed may have put it into a window that it did not come to open."""
+    inbox.aws.behavior.latency = {"DescribeImageScanFindings": 10}
+    events = [inbox.image(f"app-{number}", "1", scan=found("HIGH")) for number in range(20)]
+    first = inbox.report(*events, receives=2, seconds=30)
+    assert 0 < len(first) < 20
+    assert [message.body for message in inbox.aws.messages() if "detail" in message.body] == []
 
 
 def publish(parameters: Any, topic: Any = "reports") -> str:

@@ -406,10 +406,20 @@ def test_batch_has_the_metrics_of_its_events(inbox: ReporterHarness, caplog: pyt
     other = inbox.image("other", "1.0", scan=found("HIGH", "MEDIUM"))
     assert inbox.report(first, other, unread, "no event") == ["2", "3"]
     counts = {"NewCritical": 1, "NewHigh": 3, "NewMedium": 1, "NewLow": 1}
-    assert embedded_metrics(caplog, "batch processed") == {"EventsProcessed": 2, "ReportsPublished": 1, **counts}
+    assert embedded_metrics(caplog, "batch processed") == {
+        "EventsProcessed": 2,
+        "ReportsPublished": 1,
+        "OldestUnpublished": 0,
+        **counts,
+    }
     assert inbox.report(first, other) == []
     none = dict.fromkeys(counts, 0)
-    assert embedded_metrics(caplog, "batch processed") == {"EventsProcessed": 2, "ReportsPublished": 0, **none}
+    assert embedded_metrics(caplog, "batch processed") == {
+        "EventsProcessed": 2,
+        "ReportsPublished": 0,
+        "OldestUnpublished": 0,
+        **none,
+    }
 
 
 def test_inventory_is_not_new(inbox: ReporterHarness, caplog: pytest.LogCaptureFixture) -> None:

@@ -29,6 +29,8 @@ _PENDING = "PendingConfirmation"
 _MAX_UNCONFIRMED = 100
 # Of a message.
 Attributes = dict[str, str | int | list[str]]
+# The codes of errors that are about the message itself, such as one that is too long. The page above lists them.
+_INVALID = {"InvalidParameter", "InvalidParameterValue", "ParameterValueInvalid", "ValidationException"}
 # The topics of this module.
 REPORTS, CHAT = "reports", "chat"
 
@@ -64,6 +66,13 @@ class Publication(NamedTuple):
         for name, attribute in self.parameters.get("MessageAttributes", {}).items():
             size += sum(len(part.encode()) for part in (name, attribute["DataType"], attribute["StringValue"]))
         return size
+
+
+class Rejection(NamedTuple):
+    """A publication that SNS rejected, or that there was no time for; `invalid` if SNS never accepts it."""
+
+    publication: Publication
+    invalid: bool = False
 
 
 def publications(message: ReportMessage) -> list[Publication]:
@@ -105,7 +114,7 @@ class ReportPublisher:
 
     def publish(
         self, publications: Iterable[Publication], deadline: Deadline, failure: str = "report not published"
-    ) -> list[Publication]:
+    ) -> list[Rejection]:
         """Publish each to its topic, unless this instance has no such topic; one topic does not hold back the other.
 
         Args:
@@ -123,7 +132,7 @@ class ReportPublisher:
                 if arn := self._arns.get(publication.topic):
                     self._sns.publish(TopicArn=arn, **publication.parameters)
             except (DeadlineExceededError, ClientError, BotoCoreError) as error:
-                rejected.append(publication)
+                rejected.append(Rejection(publication, _is_invalid(error)))
                 subject = publication.parameters.get("Subject", "")
                 logger.error(failure, extra={"topic": publication.topic, "subject": subject, "reason": str(error)})
         return rejected
@@ -146,3 +155,7 @@ class ReportPublisher:
             return list(islice(pending, _MAX_UNCONFIRMED))
         except (ClientError, BotoCoreError) as error:
             raise AwsError(f"SNS did not list the subscriptions of the reports topic: {error}") from error
+
+
+def _is_invalid(error: Exception) -> bool:
+    return isinstance(error, ClientError) and error.response.get("Error", {}).get("Code") in _INVALID

@@ -1,11 +1,12 @@
 """What waits to be reported: changes are collected in windows, and one invocation at a time publishes them."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import NamedTuple
 from uuid import uuid4
 
-from ecr_scan_reporter.aws.dynamodb import Item, Key, Table
+from ecr_scan_reporter.aws.dynamodb import Item, Key, Table, Value
 from ecr_scan_reporter.errors import ConditionError
 from ecr_scan_reporter.memory.codec import from_item, readable
 from ecr_scan_reporter.memory.items import END, expires, key_part, registry_part, sortable, text, to_seconds
@@ -14,9 +15,11 @@ from ecr_scan_reporter.models.images import ImageId
 # Scans that this module did not ask for, and the inventory of images that existed before memory did.
 PUSH, INVENTORY = "PUSH", "INVENTORY"
 _RUN = "RUN#"
-# The item of the partition WINDOWS that is not a window.
-_PUBLISHER = "#PUBLISHER"
+# The items of the partition WINDOWS that are no windows: the publisher, and what it publishes or has published.
+_PUBLISHER, _PUBLISHED = "#PUBLISHER", "#PUBLISHED#"
 _ENTRY_LIFETIME = timedelta(days=60)
+# Bytes.
+_CHECKSUM = 8
 
 
 class Window(NamedTuple):
@@ -44,6 +47,29 @@ class PublisherState(NamedTuple):
     inventory_at: datetime | None = None
 
 
+class Windows(NamedTuple):
+    """The open windows.
+
+    Args:
+        windows: with changes that wait to be reported.
+        state: of the publisher.
+        published: the checksums of changes that were published, and are perhaps not deleted yet, by the key of the note
+            that says so.
+    """
+
+    windows: list[Window]
+    state: PublisherState
+    published: Mapping[str, frozenset[bytes]]
+
+
+class Note(NamedTuple):
+    """What is being published: the checksums of its changes. `expires` is in Unix seconds."""
+
+    key: str
+    entries: bytes
+    expires: int
+
+
 def run_window(run: str) -> str:
     """Return the name of a run's window."""
     return _RUN + run
@@ -58,7 +84,7 @@ def outbox_item(window: str, image: ImageId, event_at: datetime, data: bytes, no
     """Return the item of a change that waits to be reported; `entry` tells two of one image at the same time apart."""
     return {
         "pk": f"OUTBOX#{window}",
-        "sk": _image_prefix(image) + sortable(event_at) + entry,
+        "sk": image_prefix(image) + sortable(event_at) + entry,
         "data": data,
         "expires": expires(now, _ENTRY_LIFETIME),
     }
@@ -91,13 +117,15 @@ class Outbox:
             {"#run": "run", "#token": "token"},
         )
 
-    def windows(self) -> tuple[list[Window], PublisherState]:
-        """Return all open windows, and the state of the publisher."""
+    def windows(self) -> Windows:
+        """Return all open windows, the state of the publisher, and what it has published."""
         items = {text(item, "sk"): item for item in self._table.query("WINDOWS", " ", END)}
         publisher = items.pop(_PUBLISHER, {})
+        notes = {sk: items.pop(sk) for sk in list(items) if sk.startswith(_PUBLISHED)}
+        published = {sk: _checksums(note.get("entries")) for sk, note in notes.items() if note.get("done")}
         windows = readable(items.values(), lambda item: from_item(Window, item, name=text(item, "sk")))
         state = next(readable([publisher], lambda item: from_item(PublisherState, item)), PublisherState())
-        return list(windows), state
+        return Windows(list(windows), state, published)
 
     def plan_check(self, at: datetime) -> None:
         """Note that a message on the reports queue will cause a check at this time."""
@@ -132,12 +160,31 @@ class Outbox:
 
     def holds(self, window: str, image: ImageId) -> bool:
         """Return whether a window has changes of an image."""
-        prefix = _image_prefix(image)
+        prefix = image_prefix(image)
         return any(self._table.query(f"OUTBOX#{window}", prefix, prefix + END, limit=1))
 
-    def delete(self, keys: Iterable[Key]) -> None:
-        """Delete changes that were published."""
+    def begin(self, keys: Iterable[Key], now: datetime) -> Note:
+        """Note which changes are about to be published, and return the note. If that fails, nothing is published."""
+        note = Note(_PUBLISHED + uuid4().hex, b"".join(map(entry_checksum, keys)), expires(now, _ENTRY_LIFETIME))
+        self._put(note, done=0)
+        return note
+
+    def delete(self, keys: Iterable[Key], note: Note) -> None:
+        """Note that changes were published, and delete them; then delete the note.
+
+        What cannot be deleted is known by its note, and is not published again.
+        """
+        self._put(note, done=1)
+        self.forget(keys, [note.key])
+
+    def _put(self, note: Note, done: int) -> None:
+        key: dict[str, Value] = {"pk": "WINDOWS", "sk": note.key}
+        self._table.put({**key, "entries": note.entries, "expires": note.expires, "done": done})
+
+    def forget(self, keys: Iterable[Key], notes: Iterable[str]) -> None:
+        """Delete changes that were published, and then the notes of it, by their keys."""
         self._table.delete_many(keys)
+        self._table.delete_many(("WINDOWS", note) for note in notes)
 
     def close(self, windows: Collection[Window]) -> None:
         """Close windows whose changes were published; a window to which something was added meanwhile stays open."""
@@ -148,5 +195,16 @@ class Outbox:
                 continue
 
 
-def _image_prefix(image: ImageId) -> str:
+def entry_checksum(key: Key) -> bytes:
+    """Return a checksum that identifies a change, by its key."""
+    return sha256(f"{key[0]} {key[1]}".encode()).digest()[:_CHECKSUM]
+
+
+def _checksums(data: object) -> frozenset[bytes]:
+    data = data if isinstance(data, bytes) else b""
+    return frozenset(data[at : at + _CHECKSUM] for at in range(0, len(data), _CHECKSUM))
+
+
+def image_prefix(image: ImageId) -> str:
+    """Return what the sort keys of all changes of an image begin with."""
     return f"{registry_part(image.registry)}#{key_part(image.repository)}#{key_part(image.digest)}#"

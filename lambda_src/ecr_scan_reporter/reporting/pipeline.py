@@ -30,7 +30,7 @@ from ecr_scan_reporter.reporting.intake.events import (
     load,
     parse,
 )
-from ecr_scan_reporter.reporting.reports.publishing import publish_what_is_due
+from ecr_scan_reporter.reporting.reports.publishing import Published, publish_what_is_due
 from ecr_scan_reporter.shared import clock
 from ecr_scan_reporter.shared.concurrency import concurrent_map
 
@@ -68,12 +68,14 @@ class Processed(NamedTuple):
         outcomes: of their steps.
         done: the ids of messages that are done.
         retried: the ids of messages that are to be retried.
+        unstarted: the ids of messages that there was no time for.
         looks: when the findings of images are to be read again (aware), by image.
     """
 
     outcomes: list[Outcome]
     done: set[str]
     retried: set[str]
+    unstarted: set[str]
     looks: dict[ImageId, datetime]
 
 
@@ -103,31 +105,39 @@ def report_batch(
         image for image in latest_per_image(batch.events) if deps.settings.repositories.matches(image.image.repository)
     ]
     rules = RuleMatcher(deps.rules.read(now), now)
-    outcomes, done, retried, looks = process(images, batch.overdue, rules, deps, deadline.halfway(), now)
+    # What has failed before comes first: it cannot be sent again as if it had not.
+    images.sort(key=lambda image: image.receives, reverse=True)
+    outcomes, done, retried, unstarted, looks = process(images, batch.overdue, rules, deps, deadline.halfway(), now)
     plan_looks(looks, deps, now)
+    retried |= send_again(records, unstarted, deps) if done else unstarted
     try:
-        pages = publish(outcomes, batch, deps, deadline, now)
+        published = publish(outcomes, batch, deps, deadline, now)
     except AwsError:
         # What was remembered stays in the outbox, and the messages will cause another check.
         logger.exception("could not check what is to be published")
         retried |= done | batch.checks
-        pages = 0
+        published = Published()
     if deadline.remaining > 0:
         deps.rules.remember(rules.matched, rules.used, rules.ended, now, deps.pool)
     soon = [record for record in records if record["messageId"] in retried and receive_count(record) <= _SOON_RETRIED]
     handles = [record.get("receiptHandle", "") for record in soon]
     deps.reports_queue.retry_in(_RETRY_DELAY, filter(None, handles))
     counts = {"events": len(batch.events), "images": len(images), "changed": sum(o.added for o in outcomes)}
-    counts |= {"pages": pages, "invalid": len(batch.invalid), "retried": len(retried)}
-    logger.info("batch processed", extra=counts | embed(_metrics(batch, retried, outcomes, pages), deps.settings.name))
+    counts |= {"pages": published.pages, "invalid": len(batch.invalid), "retried": len(retried)}
+    logger.info(
+        "batch processed", extra=counts | embed(_metrics(batch, retried, outcomes, published), deps.settings.name)
+    )
     return batch_response(sorted(batch.invalid | retried | batch.unpublished))
 
 
-def _metrics(batch: Batch, retried: Collection[str], outcomes: Iterable[Outcome], pages: int) -> dict[str, float]:
+def _metrics(
+    batch: Batch, retried: Collection[str], outcomes: Iterable[Outcome], published: Published
+) -> dict[str, float]:
     new: Counter[str] = sum((Counter(outcome.new) for outcome in outcomes), Counter())
     return {
         "EventsProcessed": sum(event.message_id not in retried for event in batch.events),
-        "ReportsPublished": pages,
+        "ReportsPublished": published.pages,
+        "OldestUnpublished": published.waiting,
         **{name: new[severity] for severity, name in _NEW.items()},
     }
 
@@ -191,18 +201,35 @@ def process(
     processor = ImageProcessor(deps.settings, deps.ecr, deps.table, with_events, rules, now)
     events = [_events_work(image, processor) for image in images]
     deadlines = [_overdue_work(message_id, message, processor) for message_id, message in overdue.items()]
-    processed = Processed([], set(), set(), {})
+    processed = Processed([], set(), set(), set(), {})
     for works in (events, deadlines):
         results = concurrent_map(deps.pool, partial(_attempt, processor=processor, deadline=deadline), works)
         for work, result in zip(works, results, strict=True):
             if isinstance(result, Exception):
-                processed.retried.update(work.message_ids)
+                unstarted = isinstance(result, DeadlineExceededError)
+                (processed.unstarted if unstarted else processed.retried).update(work.message_ids)
                 _log_failure(work.image, result)
             else:
                 processed.done.update(work.message_ids)
                 processed.outcomes.extend(result)
                 processed.looks.update((work.image, outcome.look_at) for outcome in result if outcome.look_at)
     return processed
+
+
+def send_again(records: Iterable[SqsRecord], message_ids: Collection[str], deps: ReporterDependencies) -> set[str]:
+    """Send messages again that there was no time for: that is no failure of theirs, and must not move them to the DLQ.
+
+    Returns:
+        The ids of those that SQS is to deliver again instead: what an earlier invocation may have begun to process.
+    """
+    unstarted = {record["messageId"]: record for record in records if record["messageId"] in message_ids}
+    first = {id_: record["body"] for id_, record in unstarted.items() if receive_count(record) == 1}
+    try:
+        deps.reports_queue.send(first.values())
+    except QueueError:
+        logger.exception("could not send messages again that there was no time for")
+        return set(unstarted)
+    return unstarted.keys() - first.keys()
 
 
 def plan_looks(looks: Mapping[ImageId, datetime], deps: ReporterDependencies, now: datetime) -> None:
@@ -260,8 +287,8 @@ def _log_failure(image: ImageId, error: Exception) -> None:
 
 def publish(
     outcomes: Sequence[Outcome], batch: Batch, deps: ReporterDependencies, deadline: Deadline, now: datetime
-) -> int:
-    """Note what was added to the outbox, and publish what is due; return how many pages were published.
+) -> Published:
+    """Note what was added to the outbox, and publish what is due.
 
     Raises:
         AwsError: DynamoDB or SQS rejected a call.
@@ -277,5 +304,5 @@ def publish(
     for window, run in windows.items():
         outbox.touch(window, run, now)
     if not (results or windows or batch.checks):
-        return 0
+        return Published()
     return publish_what_is_due(deps, now, deadline)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from ecr_scan_reporter.aws.deadline import Deadline
-from ecr_scan_reporter.aws.sns import CHAT, REPORTS, Publication, ReportMessage, ReportPublisher, publications
+from ecr_scan_reporter.aws.sns import CHAT, REPORTS, Rejection, ReportMessage, ReportPublisher, publications
 
 MESSAGE = ReportMessage("subject", "mail", "{}", "chat", {})
 
@@ -14,12 +14,12 @@ MESSAGE = ReportMessage("subject", "mail", "{}", "chat", {})
 class TopicClient:
     """Accepts messages, but not those for some topics."""
 
-    def __init__(self, *rejecting: str) -> None:
-        self.rejecting, self.published = rejecting, list[str]()
+    def __init__(self, *rejecting: str, code: str = "InternalError") -> None:
+        self.rejecting, self.code, self.published = rejecting, code, list[str]()
 
     def publish(self, TopicArn: str, **_: Any) -> None:
         if TopicArn in self.rejecting:
-            raise ClientError({"Error": {"Code": "InternalError", "Message": ""}}, "Publish")
+            raise ClientError({"Error": {"Code": self.code, "Message": ""}}, "Publish")
         self.published.append(TopicArn)
 
 
@@ -27,8 +27,8 @@ def publisher(client: Any) -> ReportPublisher:
     return ReportPublisher(client, REPORTS, CHAT)
 
 
-def topics(found: list[Publication]) -> list[str]:
-    return [publication.topic for publication in found]
+def topics(found: list[Rejection]) -> list[str]:
+    return [rejection.publication.topic for rejection in found]
 
 
 @pytest.mark.parametrize(
@@ -42,8 +42,15 @@ def test_one_topic_does_not_hold_back_the_other(rejecting: tuple[str, ...], acce
     assert topics(rejected) == list(rejecting)
     # What was rejected can be published later.
     client = TopicClient()
-    assert publisher(client).publish(rejected, Deadline(60)) == []
+    assert publisher(client).publish([rejection.publication for rejection in rejected], Deadline(60)) == []
     assert client.published == list(rejecting)
+
+
+@pytest.mark.parametrize(("code", "invalid"), [("InvalidParameter", True), ("NotFound", False), ("KMSDisabled", False)])
+def test_rejection_says_whether_it_is_the_message_that_is_invalid(code: str, *, invalid: bool) -> None:
+    client = TopicClient(REPORTS, CHAT, code=code)
+    rejected = publisher(client).publish(publications(MESSAGE), Deadline(60))
+    assert [rejection.invalid for rejection in rejected] == [invalid, invalid]
 
 
 def test_message_without_a_text_for_chat_has_one_topic() -> None:

@@ -31,6 +31,6 @@ def test_damaged_item_is_as_if_it_were_not_there(caplog: pytest.LogCaptureFixtur
         assert [state.repository for state in StateMemory(table, REGISTRY).states()] == ["app"]
         runs = RunMemory(table, REGISTRY)
         assert (runs.open_pass(), runs.run("run-1")) == (None, Run())
-        windows, publisher = Outbox(table).windows()
+        windows, publisher, _ = Outbox(table).windows()
         assert ([window.name for window in windows], publisher) == (["INVENTORY"], PublisherState())
     assert [record.message for record in caplog.records] == ["what memory holds cannot be read"] * len(damaged)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from ecr_scan_reporter.aws.deadline import Deadline
-from ecr_scan_reporter.aws.sns import Publication, publications
+from ecr_scan_reporter.aws.sns import Rejection, publications
 from ecr_scan_reporter.errors import AwsError, InputError
 from ecr_scan_reporter.memory.snapshots import LastOverview, RepositorySnapshot, SnapshotMemory
 from ecr_scan_reporter.memory.summaries import summaries
@@ -151,13 +151,13 @@ def _notices(deps: ReporterDependencies, now: datetime, *, enhanced: bool) -> No
 
 def _publish(overviews: Sequence[Overview], deps: ReporterDependencies, deadline: Deadline) -> int:
     """Publish all messages; return how many. What SNS rejects or there is no time for is queued."""
-    rejected: list[Publication] = []
+    rejected: list[Rejection] = []
     published = 0
     for overview in overviews:
         for message in build_messages(overview):
             published += 1
             rejected += deps.publisher.publish(publications(message), deadline, "could not publish an overview")
-    deps.reports_queue.send(map(encode_publication, rejected), delay=RETRY)
+    deps.reports_queue.send((encode_publication(rejection.publication) for rejection in rejected), delay=RETRY)
     return published
 
 

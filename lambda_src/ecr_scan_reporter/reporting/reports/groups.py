@@ -7,13 +7,13 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import groupby
+from itertools import chain, groupby, islice
 from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Key
 from ecr_scan_reporter.errors import UnreadableItemError
 from ecr_scan_reporter.memory.images import Update, UpdateKey
-from ecr_scan_reporter.memory.outbox import INVENTORY, Outbox, Window
+from ecr_scan_reporter.memory.outbox import INVENTORY, Outbox, Window, entry_checksum
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.models.severities import severity_key
 from ecr_scan_reporter.reporting.comparison.changes import NEWS, OPEN, Change, KnownFinding
@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 _MAX_FIXES, _MAX_WORST = 5, 20
 # The images that are reported for these reasons have a section of their own.
 _APART = (ReportReason.SCAN_FAILED, ReportReason.REMINDER)
+# Entries of the outbox, and their bytes, that are published at once; the others follow in further reports.
+_MAX_ENTRIES, _MAX_BYTES = 5000, 32 * 1024 * 1024
 # Findings that are kept in memory for one report, about a kilobyte each.
 _MAX_KEPT, _MIN_KEPT_PER_IMAGE = 60_000, 8
 
@@ -217,47 +219,98 @@ class Waiting(NamedTuple):
     keys: list[Key]
 
 
-def gather(windows: Collection[Window], outbox: Outbox, group_by: re.Pattern[str] | None) -> dict[GroupKey, Waiting]:
-    """Return the images that wait in windows, by group.
+class Gathered(NamedTuple):
+    """What waits to be reported, by group.
+
+    Args:
+        groups: with what is to be published now.
+        published: the keys of entries that were published before.
+        whole: whether that is all.
+        unreadable: how many entries cannot be read.
+    """
+
+    groups: dict[GroupKey, Waiting]
+    published: list[Key]
+    whole: bool
+    unreadable: int
+
+
+def gather(
+    windows: Collection[Window],
+    outbox: Outbox,
+    group_by: re.Pattern[str] | None,
+    published: Collection[bytes] = (),
+) -> Gathered:
+    """Return the images that wait in windows: as many as one invocation can publish.
+
+    Args:
+        windows: that are due.
+        outbox: with their entries.
+        group_by: captures the group in the name of a repository.
+        published: the checksums of entries that were published before.
 
     Raises:
         AwsError: DynamoDB rejected a call.
     """
-    waiting: defaultdict[GroupKey, Waiting] = defaultdict(lambda: Waiting([], Inventory(), []))
-    entries = [entry for window in windows if window.name != INVENTORY for entry in outbox.entries(window.name)]
-    kept = max(_MIN_KEPT_PER_IMAGE, min(MAX_FINDINGS, _MAX_KEPT // max(len(entries), 1)))
-    for keys, scans in _by_image(sorted(entries, key=_sort_key)):
-        group = waiting[group_key(scans[-1], group_by)]
+    groups: defaultdict[GroupKey, Waiting] = defaultdict(lambda: Waiting([], Inventory(), []))
+    entries = _Entries(outbox, published)
+    found, room = list[_Entry](), _MAX_BYTES
+    waiting = entries.of(window.name for window in windows if window.name != INVENTORY)
+    for entry in islice(waiting, _MAX_ENTRIES):
+        found.append(entry)
+        room -= len(entry[1])
+        if room < 0:
+            break
+    is_whole = next(waiting, None) is None
+    kept = max(_MIN_KEPT_PER_IMAGE, min(MAX_FINDINGS, _MAX_KEPT // max(len(found), 1)))
+    for keys, scans in entries.by_image(sorted(found, key=_sort_key)):
+        group = groups[group_key(scans[-1], group_by)]
         group.images.extend(_cut(image, kept) for image in merge_scans(scans))
         group.keys.extend(keys)
-    if any(window.name == INVENTORY for window in windows):
-        for keys, scans in _by_image(outbox.entries(INVENTORY)):
-            # A failed scan may have been repeated since: the last one counts.
-            group = waiting[group_key(scans[-1], group_by)]
-            group.inventory.add(scans[-1])
-            group.keys.extend(keys)
-    return waiting
+    inventory = [INVENTORY] if any(window.name == INVENTORY for window in windows) else []
+    for keys, scans in entries.by_image(entries.of(inventory)):
+        # A failed scan may have been repeated since: the last one counts.
+        group = groups[group_key(scans[-1], group_by)]
+        group.inventory.add(scans[-1])
+        group.keys.extend(keys)
+    return Gathered(dict(groups), entries.published, is_whole, entries.unreadable)
+
+
+class _Entries:
+    """Reads entries of the outbox, without those that were published before."""
+
+    def __init__(self, outbox: Outbox, published: Collection[bytes]) -> None:
+        self._outbox, self._known = outbox, published
+        self.published: list[Key] = []
+        self.unreadable = 0
+
+    def of(self, windows: Iterable[str]) -> Iterator[_Entry]:
+        for entry in chain.from_iterable(map(self._outbox.entries, windows)):
+            if self._known and entry_checksum(entry[0]) in self._known:
+                self.published.append(entry[0])
+            else:
+                yield entry
+
+    def by_image(self, entries: Iterable[_Entry]) -> Iterator[tuple[list[Key], list[ImageReport]]]:
+        """Decode entries, which are in the order of their sort keys; yield those of each image, the earliest one first.
+
+        An entry that this release cannot read stays in the outbox, for one that can.
+        """
+        for _, found in groupby(entries, key=lambda entry: _sort_key(entry).rpartition("#")[0]):
+            keys, scans = [], []
+            for key, data in found:
+                try:
+                    scans.append(decode_report(data))
+                    keys.append(key)
+                except UnreadableItemError as error:
+                    self.unreadable += 1
+                    logger.error("could not read a report that waits", extra={"entry": key[1], "reason": repr(error)})
+            if scans:
+                yield keys, scans
 
 
 def _sort_key(entry: _Entry) -> str:
     return entry[0][1]
-
-
-def _by_image(entries: Iterable[_Entry]) -> Iterator[tuple[list[Key], list[ImageReport]]]:
-    """Decode entries, which are in the order of their sort keys; yield those of each image, the earliest scan first.
-
-    An entry that this release cannot read stays in the outbox, for one that can.
-    """
-    for _, found in groupby(entries, key=lambda entry: _sort_key(entry).rpartition("#")[0]):
-        keys, scans = [], []
-        for key, data in found:
-            try:
-                scans.append(decode_report(data))
-                keys.append(key)
-            except UnreadableItemError as error:
-                logger.error("could not read a report that waits", extra={"entry": key[1], "reason": repr(error)})
-        if scans:
-            yield keys, scans
 
 
 def _cut(image: ImageReport, kept: int) -> ImageReport:

@@ -1,19 +1,28 @@
 """Publishes the windows of the outbox that are due, and plans the next check for the others."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from math import ceil
+from typing import TYPE_CHECKING, NamedTuple
 
 from ecr_scan_reporter.aws.deadline import Deadline
-from ecr_scan_reporter.aws.sns import publications
+from ecr_scan_reporter.aws.dynamodb import Key
+from ecr_scan_reporter.aws.sns import ReportMessage, publications
 from ecr_scan_reporter.aws.sqs import EARLY, MAX_DELAY, SqsQueue
-from ecr_scan_reporter.errors import QueueError
-from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Outbox, PublisherState, Window
+from ecr_scan_reporter.errors import AwsError, QueueError
+from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Outbox, PublisherState, Window, image_prefix
 from ecr_scan_reporter.memory.runs import RunMemory
 from ecr_scan_reporter.memory.states import StateMemory
 from ecr_scan_reporter.messages.publication import CHECK, RETRY, encode_publication
+from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
+from ecr_scan_reporter.settings import ReporterSettings
+from ecr_scan_reporter.shared import clock
+
+if TYPE_CHECKING:
+    from ecr_scan_reporter.reporting.reports.groups import GroupKey, Inventory, Waiting
+    from ecr_scan_reporter.reporting.reports.image_report import ImageReport
 
 logger = logging.getLogger(__name__)
 
@@ -25,12 +34,37 @@ _OVERTAKEN_QUIET = timedelta(minutes=1)
 _LONGEST_RUN = timedelta(hours=1)
 # An inventory waits for the run that found it, but no longer than a day. One inventory mail a day is enough.
 _DAY = timedelta(days=1)
+# What has waited for so long, because it cannot be published, is tried again less often.
+_LATE, _LATE_CHECK = timedelta(hours=2), timedelta(minutes=15)
 # How often to check whether a run is complete.
 _RUN_CHECK = timedelta(seconds=30)
 
 
-def publish_what_is_due(deps: ReporterDependencies, now: datetime, deadline: Deadline) -> int:
-    """Publish the windows that are due, and plan the next check for the others; return how many pages were published.
+class Published(NamedTuple):
+    """What was published: how many pages, and for how many seconds something has waited that was due before."""
+
+    pages: int = 0
+    waiting: int = 0
+
+
+class _Pass(NamedTuple):
+    """A pass over the windows that are due.
+
+    Args:
+        pages: how many were published.
+        complete: whether nothing waits any more.
+        more: whether there was more than one pass can publish.
+        inventory: whether a whole inventory was published.
+    """
+
+    pages: int
+    complete: bool
+    more: bool
+    inventory: bool
+
+
+def publish_what_is_due(deps: ReporterDependencies, now: datetime, deadline: Deadline) -> Published:
+    """Publish the windows that are due, and plan the next check for the others.
 
     Nothing is published while another invocation is publishing.
 
@@ -43,77 +77,161 @@ def publish_what_is_due(deps: ReporterDependencies, now: datetime, deadline: Dea
         AwsError: DynamoDB or SQS rejected a call.
     """
     outbox = Outbox(deps.table)
-    windows, state = outbox.windows()
-    due, checks = _due_windows(windows, state, deps, now)
-    pages, complete, inventory_at = 0, not due, None
-    if due and outbox.lease(now, now + timedelta(seconds=deadline.seconds + 60)):
+    open_windows = outbox.windows()
+    due, checks = _due_windows(open_windows.windows, open_windows.state, deps, now)
+    done = _Pass(0, not due, more=False, inventory=False)
+    if (due or open_windows.published) and outbox.lease(now, now + timedelta(seconds=deadline.seconds + 60)):
         try:
-            pages, complete, inventory = _publish(due, outbox, deps, deadline)
-            inventory_at = now if inventory else None
-            if complete:
-                outbox.close(due)
+            done = _publish(list(due), open_windows.published, outbox, deps, deadline)
+            if done.complete:
+                outbox.close(list(due))
         finally:
-            outbox.release(inventory_at)
-    if not complete:
-        checks.append(now + timedelta(seconds=RETRY))
+            outbox.release(now if done.inventory else None)
+    waiting = timedelta() if done.complete else now - min(due.values(), default=now)
+    if done.more and done.pages:
+        checks.append(now)
+    elif not done.complete:
+        checks.append(now + (_LATE_CHECK if waiting > _LATE else timedelta(seconds=RETRY)))
     if checks:
-        plan_check(min(checks), state, deps.reports_queue, outbox, now)
-    return pages
+        plan_check(min(checks), open_windows.state, deps.reports_queue, outbox, now)
+    return Published(done.pages, int(waiting.total_seconds()))
 
 
 def _due_windows(
     windows: Collection[Window], state: PublisherState, deps: ReporterDependencies, now: datetime
-) -> tuple[list[Window], list[datetime]]:
-    """Return the windows that are due, and when to check the others again."""
+) -> tuple[dict[Window, datetime], list[datetime]]:
+    """Return the windows that are due, each with the time since when it is, and when to check the others again."""
     runs, states = RunMemory(deps.table, deps.ecr.id), StateMemory(deps.table, deps.ecr.id)
     with_results = sorted({window.run for window in windows if window.run})
     ends = {run: end_of_run(run, runs, states, now) for run in with_results}
-    due, checks = [], []
+    due, checks = dict[Window, datetime](), list[datetime]()
     for window in windows:
         due_at = due_time(window, ends.get(window.run), deps.settings.report_window, state.inventory_at)
         if due_at <= now:
-            due.append(window)
+            due[window] = due_at
         else:
             checks.append(check_time(window, due_at, now))
     return due, checks
 
 
 def _publish(
-    windows: Collection[Window], outbox: Outbox, deps: ReporterDependencies, deadline: Deadline
-) -> tuple[int, bool, bool]:
-    """Publish all changes of windows, one group after the other.
+    windows: Collection[Window],
+    published: Mapping[str, Collection[bytes]],
+    outbox: Outbox,
+    deps: ReporterDependencies,
+    deadline: Deadline,
+) -> _Pass:
+    """Publish the changes of windows, one group after the other: what fails in one of them holds back no other.
 
-    Returns:
-        How many pages were published, whether no group waits any more, and whether a whole inventory was published.
+    Args:
+        windows: that are due.
+        published: the checksums of changes that were published before, by the key of their note.
+        outbox: with the changes.
+        deps: the settings and clients.
+        deadline: of the invocation.
     """
     # Not at the top: a batch of scan events only plans a check, and these would be a third of what it imports.
-    from ecr_scan_reporter.reporting.reports.groups import gather, make_group
-    from ecr_scan_reporter.reporting.reports.pages import build_message, build_pages
+    from ecr_scan_reporter.reporting.reports.groups import gather
 
-    settings = deps.settings
-    waiting = gather(windows, outbox, settings.group_by)
-    inventories = {key for key, group in waiting.items() if group.inventory.repositories}
-    pages = 0
-    for key, group in sorted(waiting.items()):
+    known = frozenset[bytes]().union(*published.values())
+    gathered = gather(windows, outbox, deps.settings.group_by, known)
+    is_forgotten = _forget(gathered.published, published, outbox)
+    inventories = {key for key, group in gathered.groups.items() if group.inventory.repositories}
+    waiting, pages = set(gathered.groups), 0
+    for key, group in sorted(gathered.groups.items()):
         if deadline.remaining <= 0:
             break
-        for page in build_pages(make_group(key, group.images, group.inventory), settings):
-            wanted = publications(build_message(page, settings))
-            rejected = deps.publisher.publish(wanted, deadline)
-            if page.part == 1 and rejected == wanted:
-                # Nothing of the report is out, so it can wait in the outbox.
-                break
-            try:
-                # The rest of the report is out, and must not be published again.
-                deps.reports_queue.send(map(encode_publication, rejected), delay=RETRY)
-            except QueueError:
-                logger.exception("report not queued")
-                break
-            pages += 1
-        else:
-            outbox.delete(group.keys)
-            del waiting[key]
-    return pages, not waiting, bool(inventories) and not inventories & waiting.keys()
+        number, is_done = _publish_group(key, group, outbox, deps, deadline)
+        pages += number
+        if is_done:
+            waiting.remove(key)
+    return _Pass(
+        pages,
+        is_forgotten and gathered.whole and not gathered.unreadable and not waiting,
+        more=not gathered.whole,
+        inventory=bool(inventories) and not inventories & waiting,
+    )
+
+
+def _forget(keys: Collection[Key], published: Mapping[str, Collection[bytes]], outbox: Outbox) -> bool:
+    """Delete changes that were published before, but could not be deleted then; return whether that is done."""
+    try:
+        outbox.forget(keys, published)
+    except AwsError:
+        logger.exception("what was published could not be deleted; it is not published again")
+        return False
+    return True
+
+
+def _publish_group(
+    key: "GroupKey", waiting: "Waiting", outbox: Outbox, deps: ReporterDependencies, deadline: Deadline
+) -> tuple[int, bool]:
+    """Publish the report of a group; return how many pages were published, and whether nothing of it waits."""
+    pages, waiting, is_whole = _render(key, waiting, deps.settings)
+    if not pages:
+        return 0, is_whole
+    note = outbox.begin(waiting.keys, clock.now())
+    for number, message in enumerate(pages):
+        wanted = publications(message)
+        rejected = deps.publisher.publish(wanted, deadline)
+        is_invalid = any(rejection.invalid for rejection in rejected)
+        if not number and not is_invalid and len(rejected) == len(wanted):
+            # Nothing of the report is out, so it can wait in the outbox.
+            outbox.forget([], [note.key])
+            return 0, False
+        try:
+            # The rest of the report is out, and must not be published again. What SNS never accepts reaches the DLQ.
+            deps.reports_queue.send((encode_publication(each.publication) for each in rejected), delay=RETRY)
+        except QueueError:
+            logger.exception("report not queued")
+            return number, False
+    try:
+        outbox.delete(waiting.keys, note)
+    except AwsError:
+        logger.exception("what was published could not be deleted; it is not published again")
+        return len(pages), False
+    return len(pages), is_whole
+
+
+def _render(
+    key: "GroupKey", waiting: "Waiting", settings: ReporterSettings
+) -> tuple[list[ReportMessage], "Waiting", bool]:
+    """Render the report of a group, without images that cannot be rendered: they stay in the outbox.
+
+    Returns:
+        The pages, what they say, and whether that is all.
+    """
+    from ecr_scan_reporter.reporting.reports.groups import Waiting, make_group
+    from ecr_scan_reporter.reporting.reports.pages import build_message, build_pages
+
+    def render(images: Sequence["ImageReport"], inventory: "Inventory") -> list[ReportMessage]:
+        return [build_message(page, settings) for page in build_pages(make_group(key, images, inventory), settings)]
+
+    try:
+        return render(waiting.images, waiting.inventory), waiting, True
+    except Exception:
+        logger.exception("a report cannot be rendered; its images are tried one by one", extra={"group": key.name})
+    images, failed = [], set[str]()
+    for image in waiting.images:
+        try:
+            render([image], type(waiting.inventory)())
+            images.append(image)
+        except Exception as error:
+            failed.add(_prefix(image))
+            extra = {"repository": image.repository, "digest": image.digest, "reason": repr(error)}
+            logger.error("an image cannot be reported; it stays in the outbox", extra=extra)
+    images = [image for image in images if _prefix(image) not in failed]
+    keys = [each for each in waiting.keys if not each[1].startswith(tuple(failed))]
+    rest = Waiting(images, waiting.inventory, keys)
+    try:
+        return (render(images, rest.inventory) if keys else []), rest, False
+    except Exception:
+        logger.exception("a report cannot be rendered", extra={"group": key.name})
+        return [], rest, False
+
+
+def _prefix(image: "ImageReport") -> str:
+    return image_prefix(ImageId(image.account, image.region, image.repository, image.digest))
 
 
 def due_time(

@@ -192,7 +192,7 @@ def test_images_of_all_windows_are_gathered_by_group() -> None:
     ]
     other = outbox.add(PUSH, image("other"))
     inventory = outbox.add(INVENTORY, image("team-a/app", "sha256:2", counts={"HIGH": 1}))
-    waiting = gather([window(PUSH), window("RUN#1"), window(INVENTORY)], outbox, TEAM)
+    waiting = gather([window(PUSH), window("RUN#1"), window(INVENTORY)], outbox, TEAM).groups
     team = waiting[GroupKey("123456789012", "eu-west-1", False, "team-a")]
     # Both scans of one image are one entry.
     assert [found.repository for found in team.images] == ["team-a/app", "team-a/other"]
@@ -208,7 +208,7 @@ def test_equal_images_of_two_registries_stay_two() -> None:
     elsewhere: list[dict[str, Any]] = [{"account": "210987654321"}, {"region": "eu-central-1"}, {}]
     keys = [outbox.add(PUSH, image("app")._replace(**other)) for other in elsewhere]
     outbox.add(INVENTORY, image("app"))
-    waiting = gather([window(PUSH), window(INVENTORY)], outbox, None)
+    waiting = gather([window(PUSH), window(INVENTORY)], outbox, None).groups
     assert sorted(key for group in waiting.values() for key in group.keys if key[0] == "OUTBOX#PUSH") == sorted(keys)
     assert sorted((key.account, key.region, len(group.images)) for key, group in waiting.items()) == [
         ("123456789012", "eu-central-1", 1),
@@ -221,7 +221,7 @@ def test_other_windows_stay_where_they_are() -> None:
     outbox: Any = StubOutbox()
     outbox.add("RUN#1", image("app"))
     outbox.add(INVENTORY, image("app"))
-    assert gather([window(PUSH)], outbox, None) == {}
+    assert gather([window(PUSH)], outbox, None).groups == {}
 
 
 def test_last_scan_of_an_inventory_counts() -> None:
@@ -230,7 +230,7 @@ def test_last_scan_of_an_inventory_counts() -> None:
         outbox.add(INVENTORY, image("app", failure="bad", reason=ReportReason.INVENTORY)),
         outbox.add(INVENTORY, image("app", minutes=1, counts={"HIGH": 1}, reason=ReportReason.INVENTORY)),
     ]
-    [waiting] = gather([window(INVENTORY)], outbox, None).values()
+    [waiting] = gather([window(INVENTORY)], outbox, None).groups.values()
     assert (waiting.inventory.images, waiting.inventory.failed, waiting.keys) == (1, 0, keys)
 
 
@@ -239,7 +239,7 @@ def test_entry_that_cannot_be_read_is_left_alone() -> None:
     outbox.add(PUSH, image("lost"), b"of a later release")
     outbox.add(PUSH, image("app", minutes=1), b"")
     key = outbox.add(PUSH, image("app"))
-    [waiting] = gather([window(PUSH)], outbox, None).values()
+    [waiting] = gather([window(PUSH)], outbox, None).groups.values()
     assert waiting.keys == [key]
 
 
@@ -248,6 +248,6 @@ def test_many_images_keep_fewer_findings_each() -> None:
     outbox: Any = StubOutbox()
     for number in range(1_200):
         outbox.add(PUSH, image("app", f"sha256:{number}", changes={Change.NEW: found}, ignored=found))
-    [waiting] = gather([window(PUSH)], outbox, None).values()
+    [waiting] = gather([window(PUSH)], outbox, None).groups.values()
     assert {len(one.changes[Change.NEW]) for one in waiting.images} == {50}
     assert {len(one.ignored) for one in waiting.images} == {50}
