@@ -78,6 +78,17 @@ locals {
           "See whether the reporter runs, fails or is throttled.",
         ])
       })
+      # The reporter writes it whenever it looks for what is due: every 15 minutes while something waits.
+      unpublished = merge(local.alarm_defaults, {
+        namespace  = local.metrics_namespace, metric = "OldestUnpublished", statistic = "Maximum", threshold = 3600
+        dimensions = { Instance = var.name }
+        missing    = "ignore"
+        section    = "unpublished"
+        text = join(" ", [
+          "A report has been due for more than an hour, and is not published.",
+          "See whether its topic exists, and whether the reporter may publish to it.",
+        ])
+      })
       overdue_scans = merge(local.alarm_defaults, {
         namespace  = local.metrics_namespace, metric = "ScansOverdue", statistic = "Maximum", threshold = 0
         period     = 3600

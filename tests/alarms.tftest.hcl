@@ -28,6 +28,7 @@ run "all_alarms" {
       scan-images-queue-age  = "AWS/SQS ApproximateAgeOfOldestMessage scan-images Maximum GreaterThanThreshold 86400 1x300 notBreaching"
       scan-events-lost       = "AWS/Events InvocationsFailedToBeSentToDlq scan-scan-events Sum GreaterThanThreshold 0 1x300 notBreaching"
       scan-reports-queue-age = "AWS/SQS ApproximateAgeOfOldestMessage scan-reports Maximum GreaterThanThreshold 3600 1x300 notBreaching"
+      scan-unpublished       = "EcrScanReporter OldestUnpublished scan Maximum GreaterThanThreshold 3600 1x300 ignore"
       # The functions compute both numbers from the schedule and the promised age.
       scan-overdue-scans = "EcrScanReporter ScansOverdue scan Maximum GreaterThanThreshold 0 1x3600 ignore"
       scan-silence       = "EcrScanReporter RunOverdue scan Minimum GreaterThanThreshold 0 3x3600 missing"
@@ -160,7 +161,7 @@ run "some_alarms" {
   assert {
     condition = (
       length(setintersection(keys(aws_cloudwatch_metric_alarm.this), var.disabled_alarms)) == 0 &&
-      length(aws_cloudwatch_metric_alarm.this) == 10 && length(aws_cloudwatch_event_rule.heartbeat) == 0
+      length(aws_cloudwatch_metric_alarm.this) == 11 && length(aws_cloudwatch_event_rule.heartbeat) == 0
     )
     error_message = "All alarms but the disabled ones should exist, and no heartbeat without the alarm on silence."
   }
@@ -178,7 +179,7 @@ run "widget" {
     condition = (
       aws_cloudwatch_metric_alarm.this["console_widget_errors"].alarm_name == "scan-console-widget-errors" &&
       aws_cloudwatch_metric_alarm.this["console_widget_errors"].dimensions.FunctionName == "scan-console-widget" &&
-      length(aws_cloudwatch_metric_alarm.this) == 14
+      length(aws_cloudwatch_metric_alarm.this) == 15
     )
     error_message = "The widget's function should have alarms like the other functions."
   }
@@ -192,7 +193,7 @@ run "disabled_alarm_of_an_absent_widget" {
   }
 
   assert {
-    condition     = length(aws_cloudwatch_metric_alarm.this) == 13
+    condition     = length(aws_cloudwatch_metric_alarm.this) == 14
     error_message = "Naming the widget's alarms should have no effect while there is no widget."
   }
 }
