@@ -496,7 +496,7 @@ def test_events_without_time_left_are_sent_again(inbox: ReporterHarness) -> None
         assert inbox.report(*messages, seconds=1.2) == []
         messages = [message.body for message in inbox.aws.messages()[read:]]
         read, invocations = read + len(messages), invocations + 1
-    assert invocations > 5
+    assert invocations > 1
     reported = [image["repository"] for report in inbox.reports() for image in document(report)["images"]]
     assert sorted(reported) == [f"app-{number:02}" for number in range(64)]
 

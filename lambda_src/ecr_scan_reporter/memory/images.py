@@ -230,13 +230,14 @@ class Remembered(NamedTuple):
 
 
 class ImageMemory:
-    """The part of the memory table that the reporter compares scans with.
+    """The part of the memory table that the reporter compares the scans of one batch with.
 
     Every method raises AwsError if DynamoDB rejects a call.
     """
 
     def __init__(self, table: Table) -> None:
         self._table = table
+        self._since: dict[str, datetime] = {}
 
     def read(self, image: ImageId) -> Remembered:
         """Return what is remembered of an image; one call, and one more per 35 MB of findings."""
@@ -277,15 +278,16 @@ class ImageMemory:
         return readable(own, lambda item: (image_digest(item), image_record(item)), repository=repository)
 
     def known_since(self, image: ImageId, now: datetime) -> datetime:
-        """Return since when the repository of an image has been known (aware): since now, if it was unknown."""
-        item = self._table.update(
-            repository_key(image.registry, image.repository),
-            "REPOSITORY",
-            "SET since = if_not_exists(since, :now)",
-            {":now": to_seconds(now)},
-            {},
-        )
-        return to_time(item["since"]) or now
+        """Return since when the repository of an image has been known (aware): since now, if it was unknown.
+
+        One call per repository.
+        """
+        pk = repository_key(image.registry, image.repository)
+        if pk not in self._since:
+            change = "SET since = if_not_exists(since, :now)"
+            item = self._table.update(pk, "REPOSITORY", change, {":now": to_seconds(now)}, {})
+            self._since[pk] = to_time(item["since"]) or now
+        return self._since[pk]
 
     def note_look(self, image: ImageId, record: ImageRecord) -> ImageRecord:
         """Note when the findings of an image are read, or are to be read; return the record with its new revision.
