@@ -18,8 +18,8 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
     """Start one run, or write a heartbeat.
 
     Args:
-        event: the schedule's; or `{"repositoriesFilterRegexp": "^team-a/"}` to replace the configured filter; or
-            `{"heartbeat": true}` to start nothing and write for how long a complete run is overdue.
+        event: the schedule's, or `{}`; or `{"repositoriesFilterRegexp": "^team-a/"}` to replace the configured filter;
+            or `{"heartbeat": true}` to start nothing and write for how long a complete run is overdue.
         context: Lambda's; not used.
 
     Returns:
@@ -35,6 +35,11 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
         if event != {"heartbeat": True}:
             raise InputError(f'the input of a heartbeat is {dict(event)!r}; expected {{"heartbeat": true}}')
         return write_heartbeat(dependencies(), clock.now())
+    # A run costs scans: what is misspelled must not start one.
+    is_scheduled = event.get("source") == "aws.events"
+    if not is_scheduled and (unknown := sorted(event.keys() - {"repositoriesFilterRegexp"})):
+        expected = '{}, {"repositoriesFilterRegexp": "^team-a/"} or {"heartbeat": true}'
+        raise InputError(f"the input has {', '.join(map(repr, unknown))}; expected {expected}")
     return queue_repositories(event, dependencies(), clock.now())
 
 

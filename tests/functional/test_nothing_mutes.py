@@ -151,3 +151,12 @@ def test_image_that_cannot_be_rendered_holds_back_no_other(
     monkeypatch.setattr(documents, "entry_values", render)
     check_for(inbox, hours=0.5)
     assert reported(inbox) == {**others, "team-b/app": 1}
+
+
+def test_event_from_the_future_mutes_nothing(inbox: ReporterHarness) -> None:
+    wrong = inbox.image("app", "1", scan=found("HIGH"), at=TIME.now() + timedelta(days=73 * 365))
+    assert inbox.report(wrong) == []
+    assert reported(inbox) == {"app": 1}
+    TIME.sleep(86_400)
+    assert inbox.report(inbox.image("app", "1", scan=found("HIGH", "CRITICAL"), at=TIME.now())) == []
+    assert reported(inbox) == {"app": 2}

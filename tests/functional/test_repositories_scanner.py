@@ -50,6 +50,21 @@ def test_event_may_replace_the_filter(queued: Callable[[], list[str]]) -> None:
     assert queued() == ["team-a/app", "team-b/app"]
 
 
+@pytest.mark.parametrize(
+    "event", [{"dryRun": True}, {"repositoriesFilterRegex": "team-"}, {"repository": "team-a/app"}]
+)
+def test_misspelled_input_starts_no_run(queued: Callable[[], list[str]], event: dict[str, Any]) -> None:
+    [name] = event
+    with pytest.raises(InputError, match=f"the input has '{name}'; expected {{}}, {{\"repositoriesFilterRegexp\""):
+        repositories_scanner.handler(event, None)
+    assert queued() == []
+
+
+def test_event_of_the_schedule_starts_a_run(queued: Callable[[], list[str]]) -> None:
+    event = {"version": "0", "id": "1", "source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
+    assert repositories_scanner.handler(event, None) == {"found": 23, "sent": 22}
+
+
 def test_filter_matches_from_the_start(queued: Callable[[], list[str]]) -> None:
     assert repositories_scanner.handler({"repositoriesFilterRegexp": "app"}, None)["sent"] == 0
 

@@ -176,7 +176,10 @@ def _receive(record: SqsRecord, batch: Batch, deps: ReporterDependencies, deadli
             else:
                 batch.events.append(ReceivedEvent(message_id, receive_count(record), event))
         case _:
-            batch.events.append(ReceivedEvent(message_id, receive_count(record), parse(message)))
+            event = parse(message)
+            # A time in the future would let the events that come until then look like older ones.
+            event = event._replace(time=min(event.time, now))
+            batch.events.append(ReceivedEvent(message_id, receive_count(record), event))
 
 
 def process(
