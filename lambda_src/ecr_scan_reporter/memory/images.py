@@ -3,7 +3,7 @@
 import operator
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Addition, Item, Key, Put, Table, Value
@@ -17,6 +17,7 @@ from ecr_scan_reporter.memory.items import (
     image_digest,
     image_key,
     key_part,
+    number,
     repository_key,
     text,
     to_seconds,
@@ -28,6 +29,9 @@ from ecr_scan_reporter.models.severities import severity_rank
 
 # Bytes of findings in one item, which may have 400 KB with everything else.
 _PART_SIZE = 350_000
+# A transaction has room for fewer.
+_MAX_PARTS = 12
+_LONG_AGO = datetime(1970, 1, 2, tzinfo=UTC)
 # How many tags are kept: the first ones name the image, and the first ones in alphabetical order tell its family.
 _TAGS = 10
 
@@ -251,7 +255,7 @@ class ImageMemory:
             for pk, digest in keys.values()
             for sk in (image_key(digest), asked_key(digest), _findings_key(digest, 0))
         )
-        records = {image: image_record(found.get((pk, image_key(digest)), {})) for image, (pk, digest) in keys.items()}
+        records = {image: _known_record(found.get((pk, image_key(digest)), {})) for image, (pk, digest) in keys.items()}
         more = [
             (pk, _findings_key(digest, part))
             for image, (pk, digest) in keys.items()
@@ -262,7 +266,7 @@ class ImageMemory:
             image: Remembered(
                 record,
                 b"".join(_data(parts.get((pk, _findings_key(digest, n)))) for n in range(record.parts)),
-                from_item(Asked, found.get((pk, asked_key(digest)), {})),
+                next(readable([found.get((pk, asked_key(digest)), {})], _asked), Asked()),
             )
             for (image, (pk, digest)), record in zip(keys.items(), records.values(), strict=True)
         }
@@ -349,12 +353,13 @@ class ImageMemory:
             puts.append(Put(pushed_item(image, pushed, now)))
         if outbox:
             puts.append(Put(outbox))
+        successor: dict[str, Value] = {"successors": frozenset({digest})}
+        # An image that was deleted and pushed again was pushed twice.
+        pushes = {pushed_key(image, other): other.digest for other in replaced}
+        additions = [Addition(key, successor) for key in pushes]
         # The revision changes, so that no other invocation that has read the image writes it without its successor.
-        additions = []
-        for other in replaced:
-            successor: dict[str, Value] = {"successors": frozenset({digest})}
-            additions.append(Addition(pushed_key(image, other), successor))
-            additions.append(Addition((pk, image_key(other.digest)), successor | {"revision": 1}))
+        keys = {(pk, image_key(other)): successor | {"revision": 1} for other in pushes.values()}
+        additions += [Addition(key, values) for key, values in keys.items()]
         self._table.write(puts, obsolete, additions)
 
 
@@ -371,6 +376,21 @@ def _findings_key(digest: str, part: int) -> str:
 def _data(item: Item | None) -> bytes:
     data = item.get("data") if item else None
     return data if isinstance(data, bytes) else b""
+
+
+def _asked(item: Item) -> Asked:
+    return from_item(Asked, item)
+
+
+def _known_record(item: Item) -> ImageRecord:
+    """Return the record of an image; if its item cannot be read, that of an image of which nothing else is known.
+
+    Such an image was scanned, in a way that nothing can be compared with. So it is like one that another release wrote.
+    """
+    for record in readable([item], image_record):
+        if record.parts <= _MAX_PARTS:
+            return record
+    return ImageRecord(revision=number(item, "revision"), scanned_at=_LONG_AGO)
 
 
 def image_record(item: Item) -> ImageRecord:

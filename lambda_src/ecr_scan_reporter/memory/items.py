@@ -1,5 +1,6 @@
 """Keys, times and lifetimes that several kinds of items share."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
@@ -69,8 +70,10 @@ def to_seconds(moment: datetime | None) -> int:
 
 
 def to_time(value: object) -> datetime | None:
-    """Return the time (aware) of Unix seconds; None if they are 0 or missing."""
-    return datetime.fromtimestamp(value, UTC) if isinstance(value, int) and value else None
+    """Return the time (aware) of Unix seconds; None if they are 0, missing, or no time."""
+    with suppress(ArithmeticError, OSError, ValueError):
+        return datetime.fromtimestamp(value, UTC) if isinstance(value, int) and value else None
+    return None
 
 
 def sortable(moment: datetime) -> str:

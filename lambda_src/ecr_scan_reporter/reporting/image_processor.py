@@ -32,10 +32,9 @@ from ecr_scan_reporter.reporting.formatting import short_digest
 from ecr_scan_reporter.reporting.intake.events import ScanEvent
 from ecr_scan_reporter.reporting.intake.image_details import BatchDetails, ImageDetails
 from ecr_scan_reporter.reporting.intake.scan_results import LAST_READ, CompleteScan, FailedScan, UnreadScan, read_scan
-from ecr_scan_reporter.reporting.links import Link, find_link, is_comparable
+from ecr_scan_reporter.reporting.links import Link, find_link, is_comparable, known_findings
 from ecr_scan_reporter.reporting.reports.encoding import (
     FINDINGS_FORMAT,
-    decode_findings,
     encode_findings,
     encode_report,
 )
@@ -195,7 +194,9 @@ class ImageProcessor:
     def _process(self, event: ScanEvent, receives: int) -> Outcome:
         remembered = self.memory.read(event.image)
         record = remembered.record
-        if record.event_at and event.time.replace(microsecond=0) <= record.event_at:
+        known_at = record.event_at or event.time - _LISTED_WITHIN
+        # A time in the future was wrong, and tells nothing.
+        if event.time.replace(microsecond=0) <= known_at <= self.now + _LISTED_WITHIN:
             return Outcome(repeated=True)
         run = remembered.asked.run_of_scan(event.time, record.event_at)
         scan = read_scan(event, receives, self.ecr, self.own)
@@ -312,9 +313,10 @@ class ImageProcessor:
     def _process_overdue(self, image: ImageId, run: str) -> Outcome:
         remembered = self.memory.read(image)
         record = remembered.record
-        if record.findings_format != FINDINGS_FORMAT:
+        found = known_findings(remembered)
+        if found is None:
             return Outcome(repeated=True)
-        judged = self._judge(unchanged(decode_findings(remembered.findings)), image, record, self.now)
+        judged = self._judge(unchanged(found), image, record, self.now)
         reason = reason_without_scan(judged, self.settings)
         if not reason and not record.newly_overdue(self.now):
             # It was reported in the meantime, or the image is gone or superseded.
@@ -353,18 +355,18 @@ class ImageProcessor:
     def _baseline(self, event: ScanEvent, remembered: Remembered, record: ImageRecord, scan: CompleteScan) -> _Baseline:
         """Return what a scan is compared with."""
         before = remembered.record
-        if is_comparable(before):
-            found = decode_findings(remembered.findings)
+        if (found := known_findings(remembered)) is not None:
             known = _Baseline(found, first=False, reported_at=before.reported_at)
             return _of_other_scanner(known) if scan.is_other_scanner(before.scanner) else known
         if before.scanned_at or self._is_inventory(event.image, record.pushed_at):
-            # It was scanned by a release that identified findings in another way, or it existed before memory did.
+            # It existed before memory did, or what is known of it cannot be read, or was written by a release that
+            # identified findings in another way.
             return _Baseline(inventory=True)
         self._wait_for_index(event, record, scan)
         merged = merge(scan.findings, Identities(scan.findings, (), ()))
         pushed = _pushed(event.image, record, event.time).with_findings(merged.values())
         link = find_link(event.image, pushed, self.memory, self.pushes, self.ecr)
-        if link.predecessor and not is_comparable(link.record):
+        if link.findings is None:
             return _Baseline(inventory=True, link=link)
         known = _Baseline(link.findings, Absence.OF_SUCCESSOR, reported_at=link.record.reported_at, link=link)
         return _of_other_scanner(known) if scan.is_other_scanner(link.scanner) else known

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.errors import ImageNotFoundError, RepositoryNotFoundError
+from ecr_scan_reporter.memory.codec import readable
 from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord, Remembered
 from ecr_scan_reporter.memory.pushes import PushedImage, PushedImages
 from ecr_scan_reporter.models.images import ImageId
@@ -20,7 +21,7 @@ class Link(NamedTuple):
     Args:
         predecessor: the image that it replaces; None if it replaces none.
         record: of the predecessor, or of the image that is alike.
-        findings: of the predecessor.
+        findings: of the predecessor; None if nothing can be compared with them.
         scanner: that listed these findings.
         replaced: the predecessor and its other platforms.
         successors: the digests of images that replace it already, as they replaced other platforms of it.
@@ -29,7 +30,7 @@ class Link(NamedTuple):
 
     predecessor: ImageId | None = None
     record: ImageRecord = ImageRecord()
-    findings: Sequence[KnownFinding] = ()
+    findings: Sequence[KnownFinding] | None = ()
     scanner: str = ""
     replaced: tuple[PushedImage, ...] = ()
     successors: frozenset[str] = frozenset()
@@ -39,6 +40,13 @@ class Link(NamedTuple):
 def is_comparable(record: ImageRecord) -> bool:
     """Return whether the findings of the last complete scan are remembered, in a format that this release reads."""
     return record.scanned_at is not None and record.findings_format == FINDINGS_FORMAT
+
+
+def known_findings(remembered: Remembered) -> Sequence[KnownFinding] | None:
+    """Return the findings of the last complete scan of an image; None if they are not known, or cannot be read."""
+    if not is_comparable(remembered.record):
+        return None
+    return next(readable([remembered.findings], decode_findings), None)
 
 
 def find_link(image: ImageId, pushed: PushedImage, memory: ImageMemory, pushes: PushedImages, ecr: EcrRegistry) -> Link:
@@ -70,14 +78,15 @@ def _find(
         return _to(pushed, found.replaced, image, remembered, others)
     for alike in found.alike:
         known = remembered[image._replace(digest=alike.digest)]
-        if not is_comparable(known.record):
+        findings = known_findings(known)
+        if findings is None:
             continue
         # It may have a tag by now that no scan has seen.
         with suppress(ImageNotFoundError, RepositoryNotFoundError):
             tags = ecr.image(image.repository, alike.digest).tags
             if set(tags) - set(alike.tags) and candidates(pushed, [alike._replace(tags=tags)]).replaced:
                 return _to(pushed, alike, image, remembered, others)
-        return Link(record=known.record, known_here=decode_findings(known.findings))
+        return Link(record=known.record, known_here=findings)
     return Link()
 
 
@@ -89,9 +98,8 @@ def _to(
     others: Sequence[PushedImage],
 ) -> Link:
     predecessor = image._replace(digest=replaced.digest)
-    record, findings, _ = remembered[predecessor]
+    record = remembered[predecessor].record
     own = {replaced.digest, *siblings(replaced, others)}
-    link = Link(predecessor, record, replaced=tuple(o for o in others if o.digest in own and o.order < pushed.order))
-    if not is_comparable(record):
-        return link
-    return link._replace(findings=decode_findings(findings), scanner=record.scanner)
+    earlier = tuple(other for other in others if other.digest in own and other.order < pushed.order)
+    findings = known_findings(remembered[predecessor])
+    return Link(predecessor, record, findings, record.scanner, replaced=earlier)

@@ -110,8 +110,8 @@ def replaced(link: Link) -> set[int]:
     return {int(other.digest.removeprefix("sha256:")) for other in link.replaced}
 
 
-def ids(findings: Sequence[KnownFinding]) -> set[str]:
-    return {known.finding.id for known in findings}
+def ids(findings: Sequence[KnownFinding] | None) -> set[str]:
+    return {known.finding.id for known in findings or ()}
 
 
 IDS_A, IDS_B = ({finding.id for finding in found} for found in (A, B))
@@ -253,7 +253,7 @@ def test_predecessor_whose_scans_all_failed_tells_why(app: Repository) -> None:
     number = app.next_number()
     new = PushedImage(digest(number), START + number * DAY, ("1.1",))
     link = find_link(REGISTRY.image("app", digest(number)), new, app.memory, PushedImages(app.table, []), app.ecr)
-    assert (predecessor(link), link.findings) == (1, ())
+    assert (predecessor(link), link.findings) == (1, None)
     assert (link.record.failed, link.record.failure) == (True, "UnsupportedImageError")
 
 
