@@ -22,8 +22,6 @@ locals {
 # The checks of the rules. Not validations of the input: each would need its condition twice, to accept the list and to
 # name the rules that are wrong. A precondition of the table shows all problems.
 locals {
-  ignored_finding_attributes = ["id", "package", "reason", "owner", "expires", "until_fixed", "repositories"]
-
   # Generous, but a misspelled ID has none of these forms.
   vulnerability_id_regexps = [
     "^(CVE|GO|GSD|MAL)-[0-9]{4}-[0-9]{4,}$",
@@ -46,11 +44,11 @@ locals {
     for problem in [
       {
         # The input, because a misspelled attribute is wrong even if it is null.
-        accepted = length(setsubtract(keys(var.ignored_findings[index]), local.ignored_finding_attributes)) == 0
+        accepted = length(setsubtract(keys(var.ignored_findings[index]), keys(local.forms.ignored_findings))) == 0
         value = join(" ", [
-          "it has", join(", ", setsubtract(keys(var.ignored_findings[index]), local.ignored_finding_attributes)),
+          "it has", join(", ", setsubtract(keys(var.ignored_findings[index]), keys(local.forms.ignored_findings))),
         ])
-        expected = join(", ", local.ignored_finding_attributes)
+        expected = join(", ", keys(local.forms.ignored_findings))
       },
       {
         accepted = length([for name in ["id", "package"] : name if trimspace(lookup(rule, name, "")) != ""]) == 1

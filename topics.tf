@@ -43,7 +43,7 @@ resource "aws_sns_topic_subscription" "email" {
 }
 
 resource "aws_sns_topic_subscription" "additional" {
-  for_each = var.subscriptions
+  for_each = local.subscriptions
 
   topic_arn             = local.reports_topic_arn
   protocol              = each.value.protocol
