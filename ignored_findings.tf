@@ -102,9 +102,9 @@ locals {
         expected = "a Python regular expression of 1 to 512 characters, or null for all repositories"
       },
       {
-        # Terraform's regular expressions have no lookahead and no backreferences: the reporter checks those.
         accepted = can(try(
-          regex("[(][?]|[\\\\][1-9Z]", rule.repositories), regexall(lookup(rule, "repositories", "-"), ""),
+          regex(local.python_only_regexp, rule.repositories),
+          regexall(replace(lookup(rule, "repositories", "-"), local.lookaround_regexp, "(?:"), ""),
         ))
         value    = "repositories is ${jsonencode(try(rule.repositories, null))}"
         expected = "a Python regular expression, such as \"team-a/\""

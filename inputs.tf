@@ -59,6 +59,60 @@ locals {
 locals {
   severities = ["CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL", "UNDEFINED", "UNTRIAGED"]
 
+  # What Python accepts and Terraform's regular expressions do not, apart from lookarounds: comments, conditions, named
+  # backreferences and Python's flags; \1, \Z, \N, \u and \U; [\b]; possessive quantifiers; large repetitions; [[; and
+  # what is not ASCII. The functions alone check an expression that has one of these, when they start.
+  python_only_regexp = join("|", [
+    "[(][?]([(#]|P=|[a-zA-Z-]*[aLux])", "[\\\\][1-9ZNuU]", "\\[[^]]*\\\\b", "[*+?}][+]", "[)][{]|[0-9]{4}[,}]", "\\[\\[",
+    "[^ -~]",
+  ])
+
+  # For replace(), which makes them groups: nothing else about them matters to whether an expression is valid.
+  lookaround_regexp = "/[(][?](<?[=!]|>)/"
+
+  # The fields of a cron expression of EventBridge, in their order: a part is a number, a range or "*", with or without
+  # a step, or one of `others`. The functions read all of them (lambda_src/ecr_scan_reporter/shared/cron.py).
+  cron_forms = [
+    { name = "minutes", expected = "0 to 59", number = "[0-5]?[0-9]", step = "[1-9]|[1-5][0-9]", others = [] },
+    { name = "hours", expected = "0 to 23", number = "[01]?[0-9]|2[0-3]", step = "[1-9]|1[0-9]|2[0-3]", others = [] },
+    {
+      name     = "day of month"
+      expected = "1 to 31, L, L-3, LW, 15W or ?"
+      number   = "0?[1-9]|[12][0-9]|3[01]"
+      step     = "[1-9]|[12][0-9]|3[01]"
+      others   = ["L(-([0-9]|[12][0-9]|30))?W?", "(0?[1-9]|[12][0-9]|3[01])W"]
+    },
+    {
+      name     = "month"
+      expected = "1 to 12 or JAN to DEC"
+      number   = "0?[1-9]|1[0-2]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC"
+      step     = "[1-9]|1[0-2]"
+      others   = []
+    },
+    {
+      name     = "day of week"
+      expected = "1 to 7, SUN to SAT, L, 6L, 2#3 or ?"
+      number   = "[1-7]|SUN|MON|TUE|WED|THU|FRI|SAT"
+      step     = "[1-7]"
+      others   = ["L", "([1-7]|SUN|MON|TUE|WED|THU|FRI|SAT)(L|#[1-5])"]
+    },
+    {
+      name     = "year"
+      expected = "1970 to 2199"
+      number   = "19[7-9][0-9]|2[01][0-9]{2}"
+      step     = "[1-9][0-9]?|1[0-9]{2}|2[0-2][0-9]"
+      others   = []
+    },
+  ]
+  cron_parts = [for form in local.cron_forms :
+    join("|", concat(["([*]|(${form.number})(-(${form.number}))?)(/(${form.step}))?"], form.others))
+  ]
+  cron_fields = [for index, form in local.cron_forms : {
+    expected = "${form.name} ${form.expected}"
+    # Another rule limits "?" to one of the days.
+    regexp = "(?i)^(${length(form.others) > 0 ? "[?]|" : ""}(${local.cron_parts[index]})(,(${local.cron_parts[index]}))*)$"
+  }]
+
   # Months, weeks and days in this order. A duration also has to contain a digit other than 0.
   duration_regexp = "^([0-9]+m)?([0-9]+w)?([0-9]+d)?$"
   duration_form = join(" ", [

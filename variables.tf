@@ -98,13 +98,25 @@ variable "rate" {
 
   validation {
     condition = !startswith(var.rate, "cron(") || can(regex(
-      "^cron\\([0-9,*/-]+ [0-9,*/-]+ [0-9,*/?LW-]+ [0-9A-Za-z,*/-]+ [0-9A-Za-z,*/?#-]+ [0-9,*/-]+\\)$",
-      var.rate,
+      "^cron\\([^ ()]+( [^ ()]+){5}\\)$", var.rate,
     ))
     error_message = join("", [
       "rate is \"${var.rate}\"; ",
       "expected six fields, separated by one space: minutes, hours, day of month, month, day of week, year, such as ",
       "\"cron(0 4 * * ? *)\".",
+    ])
+  }
+
+  validation {
+    condition = !startswith(var.rate, "cron(") || alltrue([for index, field in local.cron_fields :
+      can(regex(field.regexp, try(regexall("[^ ()]+", var.rate)[index + 1], "*")))
+    ])
+    error_message = join("", [
+      "rate is \"${var.rate}\"; expected ",
+      join(", and ", [for index, field in local.cron_fields : field.expected
+        if !can(regex(field.regexp, try(regexall("[^ ()]+", var.rate)[index + 1], "*")))
+      ]),
+      "; lists (1,15), ranges (1-5) and steps (0/15) of them; * for all.",
     ])
   }
 
@@ -138,13 +150,23 @@ variable "repositories_filter_regexp" {
   default     = ".*"
   nullable    = false
 
-  # Terraform's regular expressions have no lookahead, so the functions check whether Python can compile this one.
   validation {
     condition = length(var.repositories_filter_regexp) >= 1 && length(var.repositories_filter_regexp) <= 1024
     error_message = join("", [
       "repositories_filter_regexp has ${length(var.repositories_filter_regexp)} characters; ",
       "expected a Python regular expression of 1 to 1024 characters (a function's environment holds 4 KB in total); ",
       "\".*\" for every repository.",
+    ])
+  }
+
+  validation {
+    condition = can(try(
+      regex(local.python_only_regexp, var.repositories_filter_regexp),
+      regexall(replace(var.repositories_filter_regexp, local.lookaround_regexp, "(?:"), ""),
+    ))
+    error_message = join("", [
+      "repositories_filter_regexp is ${jsonencode(var.repositories_filter_regexp)}; ",
+      "expected a Python regular expression, such as \"team-a/\".",
     ])
   }
 }
@@ -166,6 +188,17 @@ variable "repositories_exclude_regexp" {
       "${var.repositories_exclude_regexp == null ? 0 : length(var.repositories_exclude_regexp)} characters; ",
       "expected a Python regular expression of 1 to 512 characters (a function's environment holds 4 KB in total), or ",
       "null for none.",
+    ])
+  }
+
+  validation {
+    condition = var.repositories_exclude_regexp == null ? true : can(try(
+      regex(local.python_only_regexp, var.repositories_exclude_regexp),
+      regexall(replace(var.repositories_exclude_regexp, local.lookaround_regexp, "(?:"), ""),
+    ))
+    error_message = join("", [
+      "repositories_exclude_regexp is ${jsonencode(var.repositories_exclude_regexp)}; ",
+      "expected a Python regular expression, such as \"sandbox/\", or null for none.",
     ])
   }
 }
@@ -228,6 +261,17 @@ variable "images_selection" {
     error_message = join("", [
       "images_selection has a tag_regexp of ${try(length(var.images_selection.tag_regexp), 0)} characters; ",
       "expected a Python regular expression of 1 to 512 characters, or null for any tag.",
+    ])
+  }
+
+  validation {
+    condition = lookup(var.images_selection, "tag_regexp", null) == null ? true : can(try(
+      regex(local.python_only_regexp, var.images_selection.tag_regexp),
+      regexall(replace(var.images_selection.tag_regexp, local.lookaround_regexp, "(?:"), ""),
+    ))
+    error_message = join("", [
+      "images_selection has tag_regexp ${jsonencode(lookup(var.images_selection, "tag_regexp", null))}; ",
+      "expected a Python regular expression, such as \"v[0-9]\", or null for any tag.",
     ])
   }
 
@@ -438,8 +482,8 @@ variable "reports_topic_arn" {
     ARN of an existing SNS topic of this account and Region to publish the reports to; null to create one. You manage
     the policy and the subscriptions of your topic, so email and subscriptions have to be unset. For a topic of the same
     configuration, write trimspace(aws_sns_topic.NAME.arn): Terraform has to know at plan that the ARN is not null. If a
-    customer managed key encrypts it, that key has to be kms_key_arn, or the
-    role in reporter_role_name needs kms:Decrypt and kms:GenerateDataKey on it.
+    customer managed key encrypts it, that key has to be kms_key_arn, or the role in reporter_role_name needs
+    kms:Decrypt and kms:GenerateDataKey on it.
   EOT
   type        = string
   default     = null
@@ -668,6 +712,17 @@ variable "group_by" {
     ])
   }
 
+  validation {
+    condition = var.group_by == null ? true : can(try(
+      regex(local.python_only_regexp, var.group_by),
+      regexall(replace(var.group_by, local.lookaround_regexp, "(?:"), ""),
+    ))
+    error_message = join("", [
+      "group_by is ${jsonencode(var.group_by)}; ",
+      "expected a Python regular expression, such as \"^([^/]+)/\", or null for one report.",
+    ])
+  }
+
   # "\(" is a literal parenthesis and "(?:" does not capture, but "(?P<name>" does. Python checks everything else.
   validation {
     condition = var.group_by == null ? true : can(regex("(?s)^([^\\\\]|\\\\.)*[(]([^?]|[?]P<)", var.group_by))
@@ -705,13 +760,25 @@ variable "overview_schedule" {
 
   validation {
     condition = var.overview_schedule == null ? true : !startswith(var.overview_schedule, "cron(") || can(regex(
-      "^cron\\([0-9,*/-]+ [0-9,*/-]+ [0-9,*/?LW-]+ [0-9A-Za-z,*/-]+ [0-9A-Za-z,*/?#-]+ [0-9,*/-]+\\)$",
-      var.overview_schedule,
+      "^cron\\([^ ()]+( [^ ()]+){5}\\)$", var.overview_schedule,
     ))
     error_message = join("", [
       "overview_schedule is ${jsonencode(var.overview_schedule)}; ",
       "expected six fields, separated by one space: minutes, hours, day of month, month, day of week, year, such as ",
       "\"cron(0 7 ? * MON *)\".",
+    ])
+  }
+
+  validation {
+    condition = var.overview_schedule == null ? true : !startswith(var.overview_schedule, "cron(") || alltrue([for index, field in local.cron_fields :
+      can(regex(field.regexp, try(regexall("[^ ()]+", var.overview_schedule)[index + 1], "*")))
+    ])
+    error_message = join("", [
+      "overview_schedule is ${jsonencode(var.overview_schedule)}; expected ",
+      join(", and ", [for index, field in local.cron_fields : field.expected
+        if !can(regex(field.regexp, try(regexall("[^ ()]+", var.overview_schedule)[index + 1], "*")))
+      ]),
+      "; lists (1,15), ranges (1-5) and steps (0/15) of them; * for all.",
     ])
   }
 

@@ -42,6 +42,7 @@ run "rejects_rules" {
         { repositories = "" },
         { repositories = format("%0513d", 0) },
         { repositories = "team-(a/" },
+        { repositories = "(?!team-(a/)" },
         { reason = format("%01999d", 0) },
         ] : merge({
           id      = "CVE-2026-1234"
@@ -87,11 +88,12 @@ run "rejects_rules" {
       "[27] (CVE-2026-1234): repositories has 0 characters",
       "[28] (CVE-2026-1234): repositories has 513 characters",
       "[29] (CVE-2026-1234): repositories is \"team-(a/\"",
-      "[30] (CVE-2026-1234): it has 2073 bytes as JSON",
-      "[31] (no name): id is null and package null",
-      "[31] (no name): reason is null",
-      "[31] (no name): owner is null",
-      "[31] (no name): expires is null and until_fixed null",
+      "[30] (CVE-2026-1234): repositories is \"(?!team-(a/)\"",
+      "[31] (CVE-2026-1234): it has 2073 bytes as JSON",
+      "[32] (no name): id is null and package null",
+      "[32] (no name): reason is null",
+      "[32] (no name): owner is null",
+      "[32] (no name): expires is null and until_fixed null",
     ] : "ignored_findings${text}"]
     error_message = "Each rule should be named with what is wrong: ${join("\n", local.ignored_findings_problems)}"
   }
@@ -165,7 +167,7 @@ run "bounds" {
         "ELSA-2026-1234", "SNYK-JS-LODASH-1234567", "SNYK-DEBIAN11-OPENSSL-1234", "GO-2026-1234", "PYSEC-2026-12",
         "RUSTSEC-2026-0001", "OSV-2026-123", "TEMP-0290435-0B57B5", "SUSE-SU-2026:1234-1",
       ] : { id = id, reason = "Not called.", owner = "team-a", until_fixed = true }],
-      [for repositories in ["(?!sandbox/)", "team-a/", format("%0512d", 0), "^(a)\\1$", "a\\Z"] :
+      [for repositories in ["(?!sandbox/)", "team-a/", format("%0512d", 0), "^(a)\\1$", "a\\Z", "a++"] :
         { package = "openssl", reason = "Not called.", owner = "team-a", until_fixed = true, repositories = repositories }
       ],
       [{ package = "zlib", reason = "-", owner = "-", expires = formatdate("YYYY-MM-DD", timeadd(timestamp(), "8760h")) }],

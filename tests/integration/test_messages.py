@@ -50,6 +50,17 @@ INVALID = {
     "functions = { reporter = { memory = 127 }, images_scanner = {} }": (
         "functions has memory 127 (reporter); expected a whole number of MB from 128 to 10240."
     ),
+    'repositories_filter_regexp = "*"': (
+        'repositories_filter_regexp is "*"; expected a Python regular expression, such as "team-a/".'
+    ),
+    'rate = "cron(0 25 * 13 ? *)"': (
+        'rate is "cron(0 25 * 13 ? *)"; expected hours 0 to 23, and month 1 to 12 or JAN to DEC; '
+        "lists (1,15), ranges (1-5) and steps (0/15) of them; * for all."
+    ),
+    'overview_schedule = "cron(0 7 ? * 8 *)"': (
+        'overview_schedule is "cron(0 7 ? * 8 *)"; expected day of week 1 to 7, SUN to SAT, L, 6L, 2#3 or ?; '
+        "lists (1,15), ranges (1-5) and steps (0/15) of them; * for all."
+    ),
 }
 
 
