@@ -1065,8 +1065,8 @@ variable "log_retention_days" {
 variable "kms_key_arn" {
   description = <<-EOT
     ARN of a customer managed KMS key of the same Region, which encrypts the queues, the topics, the table, the logs and
-    the functions' environment variables. Its key policy has to allow the AWS services that docs/encryption.md lists.
-    Null for AWS's own encryption, which is free.
+    the functions' environment variables. Null for AWS's own encryption, which is free. Its key policy has to allow AWS
+    services: https://github.com/OWNER/terraform-aws-ecr-scan-reporter/blob/main/docs/encryption.md.
   EOT
   type        = string
   default     = null
