@@ -10,7 +10,8 @@ variable "name" {
   description = <<-EOT
     Name of this instance. The names of all resources derive from it. IAM role names are global, so instances in one
     account need different names, even in different Regions. A resource name that is too long for AWS is cut and gets a
-    hash.
+    hash. Another name replaces all resources, the memory and the confirmed addresses included; what can be kept:
+    https://github.com/OWNER/terraform-aws-ecr-scan-reporter/blob/main/docs/operations.md#rename.
   EOT
   type        = string
   default     = "ecr-scan-reporter"
