@@ -200,7 +200,7 @@ resource "aws_sns_topic" "alarms" {
 }
 
 resource "aws_sns_topic_subscription" "alarm_email" {
-  count = var.create_alarms && var.alarm_email != null ? 1 : 0
+  count = var.create_alarms && var.alarm_email != null ? 1 : 0 # unknown at plan: see "Values of other resources" in README.md
 
   topic_arn = aws_sns_topic.alarms[0].arn
   protocol  = "email"

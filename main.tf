@@ -9,6 +9,8 @@
 #   overview schedule ─────────────────────▶ reporter ◀┘                         └──▶ DLQ ◀──┘    (ECR, Inspector)
 #                                                 └──▶ topics ──▶ email, chat, queues, ...
 #
+# inputs.tf has what the inputs in variables.tf accept, and their defaults.
+#
 # Each file covers one concern, in the order in which the data flows: repositories_scanner.tf (with the schedule),
 # images_scanner.tf, reporter.tf (with the rule), overview.tf (with its schedule) and topics.tf; memory.tf has the table
 # that all functions use, and ignored_findings.tf the rules in it. alarms.tf (with heartbeat.tf) and dashboard.tf watch
