@@ -26,7 +26,7 @@ resource "terraform_data" "given" {
     repositories_filter_regexp  = "team-a/"
     repositories_exclude_regexp = "team-a/mirror/"
     images_duration_delta       = "3d"
-    images_selection            = { tagged_only = true, newest = 10 }
+    newest                      = 10
     email                       = "security@example.com"
     endpoint                    = "arn:aws:sqs:eu-central-1:123456789012:tickets"
     reports_topic_arn           = "arn:aws:sns:eu-central-1:123456789012:security"
@@ -73,7 +73,7 @@ module "ecr_scan_reporter" {
   repositories_filter_regexp  = local.given.repositories_filter_regexp
   repositories_exclude_regexp = local.given.repositories_exclude_regexp
   images_duration_delta       = local.given.images_duration_delta
-  images_selection            = local.given.images_selection
+  images_selection            = { tagged_only = true, newest = local.given.newest }
   email                       = var.existing_topic ? null : trimspace(local.given.email)
   subscriptions = { for name in var.existing_topic ? [] : ["tickets"] : name => {
     protocol = "sqs", endpoint = local.given.endpoint
