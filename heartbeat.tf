@@ -4,10 +4,13 @@
 locals {
   # The functions rely on it, and know it as HEARTBEAT_INTERVAL (shared/schedules.py).
   heartbeat_minutes = 60
+
+  # Not the length of a resource, which is unknown to an import into a state that does not have it.
+  heartbeats = contains(keys(local.alarms), "silence") ? 1 : 0
 }
 
 resource "aws_cloudwatch_event_rule" "heartbeat" {
-  count = contains(keys(local.alarms), "silence") ? 1 : 0
+  count = local.heartbeats
 
   name                = local.names.heartbeat
   description         = "Has the repositories scanner write for how long a run is overdue."
@@ -16,7 +19,7 @@ resource "aws_cloudwatch_event_rule" "heartbeat" {
 }
 
 resource "aws_cloudwatch_event_target" "heartbeat" {
-  count = length(aws_cloudwatch_event_rule.heartbeat)
+  count = local.heartbeats
 
   rule  = aws_cloudwatch_event_rule.heartbeat[0].name
   arn   = module.repositories_scanner.function.arn
@@ -26,7 +29,7 @@ resource "aws_cloudwatch_event_target" "heartbeat" {
 }
 
 resource "aws_lambda_permission" "heartbeat" {
-  count = length(aws_cloudwatch_event_rule.heartbeat)
+  count = local.heartbeats
 
   statement_id  = "AllowHeartbeatRule"
   action        = "lambda:InvokeFunction"

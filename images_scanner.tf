@@ -6,7 +6,7 @@ module "images_queue" {
   name             = local.names.images
   dlq_name         = local.names.images_dlq
   arn_prefix       = local.sqs_arn_prefix
-  consumer_timeout = var.functions.images_scanner.timeout
+  consumer_timeout = local.functions.images_scanner.timeout
   kms_key_arn      = var.kms_key_arn
   tags             = var.tags
 }
@@ -20,7 +20,7 @@ resource "aws_lambda_event_source_mapping" "images" {
   tags                    = var.tags
 
   scaling_config {
-    maximum_concurrency = var.functions.images_scanner.concurrency
+    maximum_concurrency = local.functions.images_scanner.concurrency
   }
 }
 
@@ -31,18 +31,21 @@ module "images_scanner" {
   description = "Starts the scans that are due in an ECR repository."
   handler     = "ecr_scan_reporter.images_scanner.handler"
   common      = local.function_settings
-  memory_size = var.functions.images_scanner.memory
-  timeout     = var.functions.images_scanner.timeout
+  memory_size = local.functions.images_scanner.memory
+  timeout     = local.functions.images_scanner.timeout
 
   environment_variables = {
     ECR_IMAGES_DURATION_DELTA = var.images_duration_delta
     SCHEDULE_EXPRESSION       = local.schedule_expression
-    IMAGES_SELECTION          = jsonencode(var.images_selection)
-    IMAGES_QUEUE_URL          = module.images_queue.queue.url
-    REPORTS_QUEUE_URL         = module.reports_queue.queue.url
-    MEMORY_TABLE_NAME         = aws_dynamodb_table.memory.name
-    REPORTER_NAME             = var.name
-    THREADS                   = tostring(var.functions.images_scanner.threads)
+    IMAGES_SELECTION = jsonencode(merge(local.images_selection, {
+      tagged_only = tobool(local.images_selection.tagged_only)
+      newest      = tonumber(local.images_selection.newest)
+    }))
+    IMAGES_QUEUE_URL  = module.images_queue.queue.url
+    REPORTS_QUEUE_URL = module.reports_queue.queue.url
+    MEMORY_TABLE_NAME = aws_dynamodb_table.memory.name
+    REPORTER_NAME     = var.name
+    THREADS           = tostring(local.functions.images_scanner.threads)
   }
 
   policy_statements = merge(local.encrypt_messages_statement, {

@@ -9,6 +9,8 @@
 #   overview schedule ─────────────────────▶ reporter ◀┘                         └──▶ DLQ ◀──┘    (ECR, Inspector)
 #                                                 └──▶ topics ──▶ email, chat, queues, ...
 #
+# inputs.tf has what the inputs in variables.tf accept, and their defaults.
+#
 # Each file covers one concern, in the order in which the data flows: repositories_scanner.tf (with the schedule),
 # images_scanner.tf, reporter.tf (with the rule), overview.tf (with its schedule) and topics.tf; memory.tf has the table
 # that all functions use, and ignored_findings.tf the rules in it. alarms.tf (with heartbeat.tf) and dashboard.tf watch
@@ -67,39 +69,4 @@ locals {
     actions   = actions
     resources = [var.kms_key_arn]
   } if var.kms_key_arn != null }
-}
-
-# What the validations in variables.tf accept.
-locals {
-  severities = ["CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL", "UNDEFINED", "UNTRIAGED"]
-
-  # Months, weeks and days in this order. A duration also has to contain a digit other than 0.
-  duration_regexp = "^([0-9]+m)?([0-9]+w)?([0-9]+d)?$"
-  duration_form = join(" ", [
-    "months, weeks and days in this order, all optional, more than zero in total,",
-    "such as \"7d\", \"2w\" or \"1m2w3d\"",
-  ])
-
-  # "Protocol" in https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html
-  subscription_protocols = [
-    "sqs", "lambda", "http", "https", "email", "email-json", "sms", "firehose", "application",
-  ]
-
-  # "Reserved environment variables" in https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
-  lambda_environment_variables = [
-    "AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION", "AWS_EXECUTION_ENV",
-    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_VERSION",
-    "AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME",
-    "AWS_LAMBDA_RUNTIME_API", "AWS_REGION", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
-    "LAMBDA_RUNTIME_DIR", "LAMBDA_TASK_ROOT",
-  ]
-
-  # The environment variables that the module sets from its other inputs.
-  module_environment_variables = [
-    "CHAT_TOPIC_ARN", "DLQ_URLS", "ECR_IMAGES_DURATION_DELTA", "FIXABLE_ONLY", "FIX_WITHIN", "GROUP_BY",
-    "IMAGES_QUEUE_URL", "IMAGES_SELECTION", "MEMORY_TABLE_NAME", "NOTIFY_ON", "NOTIFY_ON_FIXED",
-    "NOTIFY_ON_SCAN_FAILURE", "REMIND_AFTER", "REPORTER_NAME", "REPORTS_QUEUE_URL", "REPORTS_TOPIC_ARN",
-    "REPORT_WINDOW_SECONDS", "REPOSITORIES_EXCLUDE_REGEXP", "REPOSITORIES_FILTER_REGEXP", "SCHEDULE_EXPRESSION",
-    "SEVERITY_THRESHOLDS", "THREADS",
-  ]
 }

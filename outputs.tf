@@ -206,6 +206,20 @@ output "chat_topic_name" {
   value       = one(aws_sns_topic.chat[*].name)
 }
 
+output "needs_attention" {
+  description = <<-EOT
+    What needs someone, one sentence each: addresses that have not confirmed their subscription, and rules of
+    ignored_findings that end within 14 days or have ended. Empty if there is nothing. The overview names them too,
+    except alarm_email.
+  EOT
+  value = concat(
+    [for address in local.unconfirmed_addresses :
+      "${address} has not confirmed its subscription, and receives nothing: see ${local.operations_page}#email."
+    ],
+    local.ignored_findings_ending,
+  )
+}
+
 ################################################################################
 # Memory
 ################################################################################

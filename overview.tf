@@ -2,7 +2,7 @@
 # last overview.
 
 resource "aws_cloudwatch_event_rule" "overview_schedule" {
-  count = var.overview_schedule == null ? 0 : 1
+  count = var.overview_schedule == null ? 0 : 1 # unknown at plan: see "Values of other resources" in README.md
 
   name        = local.names.overview_schedule
   description = "Has the reporter publish the overview."

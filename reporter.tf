@@ -48,7 +48,7 @@ module "reports_queue" {
   name                     = local.names.reports
   dlq_name                 = local.names.reports_dlq
   arn_prefix               = local.sqs_arn_prefix
-  consumer_timeout         = var.functions.reporter.timeout
+  consumer_timeout         = local.functions.reporter.timeout
   consumer_batching_window = local.reports_batching_window
   kms_key_arn              = var.kms_key_arn
   tags                     = var.tags
@@ -81,7 +81,7 @@ resource "aws_lambda_event_source_mapping" "reports" {
   tags                               = var.tags
 
   scaling_config {
-    maximum_concurrency = var.functions.reporter.concurrency
+    maximum_concurrency = local.functions.reporter.concurrency
   }
 }
 
@@ -92,8 +92,8 @@ module "reporter" {
   description = "Reports the results of ECR image scans that need attention."
   handler     = "ecr_scan_reporter.reporter.handler"
   common      = local.function_settings
-  memory_size = var.functions.reporter.memory
-  timeout     = var.functions.reporter.timeout
+  memory_size = local.functions.reporter.memory
+  timeout     = local.functions.reporter.timeout
 
   environment_variables = {
     REPORTS_TOPIC_ARN           = local.reports_topic_arn

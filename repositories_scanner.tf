@@ -41,9 +41,9 @@ module "repositories_scanner" {
   description          = "Lists the ECR repositories and queues those that match the filter."
   handler              = "ecr_scan_reporter.repositories_scanner.handler"
   common               = local.function_settings
-  memory_size          = var.functions.repositories_scanner.memory
-  timeout              = var.functions.repositories_scanner.timeout
-  reserved_concurrency = var.functions.repositories_scanner.concurrency
+  memory_size          = local.functions.repositories_scanner.memory
+  timeout              = local.functions.repositories_scanner.timeout
+  reserved_concurrency = local.functions.repositories_scanner.concurrency
 
   environment_variables = {
     REPOSITORIES_FILTER_REGEXP  = var.repositories_filter_regexp
@@ -53,7 +53,7 @@ module "repositories_scanner" {
     IMAGES_QUEUE_URL            = module.images_queue.queue.url
     MEMORY_TABLE_NAME           = aws_dynamodb_table.memory.name
     REPORTER_NAME               = var.name
-    THREADS                     = tostring(var.functions.repositories_scanner.threads)
+    THREADS                     = tostring(local.functions.repositories_scanner.threads)
   }
 
   policy_statements = merge(local.encrypt_messages_statement, {

@@ -25,7 +25,7 @@ locals {
 }
 
 resource "aws_sns_topic" "reports" {
-  count = var.reports_topic_arn == null ? 1 : 0
+  count = var.reports_topic_arn == null ? 1 : 0 # unknown at plan: see "Values of other resources" in README.md
 
   name              = local.names.reports
   kms_master_key_id = coalesce(var.kms_key_arn, "alias/aws/sns")
@@ -34,7 +34,7 @@ resource "aws_sns_topic" "reports" {
 }
 
 resource "aws_sns_topic_subscription" "email" {
-  count = var.email == null ? 0 : 1
+  count = var.email == null ? 0 : 1 # unknown at plan: see "Values of other resources" in README.md
 
   topic_arn     = local.reports_topic_arn
   protocol      = "email"
@@ -43,7 +43,7 @@ resource "aws_sns_topic_subscription" "email" {
 }
 
 resource "aws_sns_topic_subscription" "additional" {
-  for_each = var.subscriptions
+  for_each = local.subscriptions
 
   topic_arn             = local.reports_topic_arn
   protocol              = each.value.protocol

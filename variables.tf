@@ -1,3 +1,7 @@
+# No input is an object: Terraform drops an attribute that an object type does not have before a validation can see it,
+# and with a misspelled one an alert, or the limit to some repositories. Maps keep what is given. inputs.tf has their
+# attributes.
+
 ################################################################################
 # Instance
 ################################################################################
@@ -6,7 +10,8 @@ variable "name" {
   description = <<-EOT
     Name of this instance. The names of all resources derive from it. IAM role names are global, so instances in one
     account need different names, even in different Regions. A resource name that is too long for AWS is cut and gets a
-    hash.
+    hash. Another name replaces all resources, the memory and the confirmed addresses included; what can be kept:
+    https://github.com/OWNER/terraform-aws-ecr-scan-reporter/blob/main/docs/operations.md#rename.
   EOT
   type        = string
   default     = "ecr-scan-reporter"
@@ -36,8 +41,27 @@ variable "tags" {
   nullable    = false
 
   validation {
+    condition = alltrue([for value in values(var.tags) : value != null])
+    error_message = join("", [
+      "tags has null as ${join(", ", [for key, value in var.tags : key if value == null])}; ",
+      "expected a text, or no such tag.",
+    ])
+  }
+
+  # IAM takes them for one tag, and rejects both only at apply.
+  validation {
+    condition = length(distinct([for key in keys(var.tags) : lower(key)])) == length(var.tags)
+    error_message = join("", [
+      "tags has ${join(", ", flatten([for keys in values({ for key in keys(var.tags) : lower(key) => key... }) :
+        keys if length(keys) > 1
+      ]))}; ",
+      "expected keys that differ in more than upper and lower case.",
+    ])
+  }
+
+  validation {
     condition = length(var.tags) <= 50 && alltrue([for key, value in var.tags :
-      length(key) >= 1 && length(key) <= 128 && length(value) <= 256 && !startswith(lower(key), "aws:")
+      length(key) >= 1 && length(key) <= 128 && try(length(value) <= 256, value == null) && !startswith(lower(key), "aws:")
     ])
     error_message = join("", [
       "tags has ${join(", ", keys(var.tags))}; ",
@@ -75,13 +99,25 @@ variable "rate" {
 
   validation {
     condition = !startswith(var.rate, "cron(") || can(regex(
-      "^cron\\([0-9,*/-]+ [0-9,*/-]+ [0-9,*/?LW-]+ [0-9A-Za-z,*/-]+ [0-9A-Za-z,*/?#-]+ [0-9,*/-]+\\)$",
-      var.rate,
+      "^cron\\([^ ()]+( [^ ()]+){5}\\)$", var.rate,
     ))
     error_message = join("", [
       "rate is \"${var.rate}\"; ",
       "expected six fields, separated by one space: minutes, hours, day of month, month, day of week, year, such as ",
       "\"cron(0 4 * * ? *)\".",
+    ])
+  }
+
+  validation {
+    condition = !startswith(var.rate, "cron(") || alltrue([for index, field in local.cron_fields :
+      can(regex(field.regexp, try(regexall("[^ ()]+", var.rate)[index + 1], "*")))
+    ])
+    error_message = join("", [
+      "rate is \"${var.rate}\"; expected ",
+      join(", and ", [for index, field in local.cron_fields : field.expected
+        if !can(regex(field.regexp, try(regexall("[^ ()]+", var.rate)[index + 1], "*")))
+      ]),
+      "; lists (1,15), ranges (1-5) and steps (0/15) of them; * for all.",
     ])
   }
 
@@ -115,13 +151,23 @@ variable "repositories_filter_regexp" {
   default     = ".*"
   nullable    = false
 
-  # Terraform's regular expressions have no lookahead, so the functions check whether Python can compile this one.
   validation {
     condition = length(var.repositories_filter_regexp) >= 1 && length(var.repositories_filter_regexp) <= 1024
     error_message = join("", [
       "repositories_filter_regexp has ${length(var.repositories_filter_regexp)} characters; ",
       "expected a Python regular expression of 1 to 1024 characters (a function's environment holds 4 KB in total); ",
       "\".*\" for every repository.",
+    ])
+  }
+
+  validation {
+    condition = can(try(
+      regex(local.python_only_regexp, var.repositories_filter_regexp),
+      regexall(replace(var.repositories_filter_regexp, local.lookaround_regexp, "(?:"), ""),
+    ))
+    error_message = join("", [
+      "repositories_filter_regexp is ${jsonencode(var.repositories_filter_regexp)}; ",
+      "expected a Python regular expression, such as \"team-a/\".",
     ])
   }
 }
@@ -143,6 +189,17 @@ variable "repositories_exclude_regexp" {
       "${var.repositories_exclude_regexp == null ? 0 : length(var.repositories_exclude_regexp)} characters; ",
       "expected a Python regular expression of 1 to 512 characters (a function's environment holds 4 KB in total), or ",
       "null for none.",
+    ])
+  }
+
+  validation {
+    condition = var.repositories_exclude_regexp == null ? true : can(try(
+      regex(local.python_only_regexp, var.repositories_exclude_regexp),
+      regexall(replace(var.repositories_exclude_regexp, local.lookaround_regexp, "(?:"), ""),
+    ))
+    error_message = join("", [
+      "repositories_exclude_regexp is ${jsonencode(var.repositories_exclude_regexp)}; ",
+      "expected a Python regular expression, such as \"sandbox/\", or null for none.",
     ])
   }
 }
@@ -170,63 +227,78 @@ variable "images_duration_delta" {
 
 variable "images_selection" {
   description = <<-EOT
-    Which images of a repository to scan; all by default. An image must meet every condition that is set.
+    Which images of a repository to scan: an object; all by default. An image must meet every condition that is set.
     - `tagged_only`: only images with a tag; a child of a tagged index counts as tagged.
     - `tag_regexp`: only images with a tag that this Python regular expression matches from its start.
     - `newest`: only this many images of each repository, those pushed last; applied after the other conditions.
     - `pushed_within`: only images pushed within this time, such as "30d".
     - `pulled_within`: only images pulled within this time, as ECR recorded it.
   EOT
-  type = object({
-    tagged_only   = optional(bool, false)
-    tag_regexp    = optional(string)
-    newest        = optional(number)
-    pushed_within = optional(string)
-    pulled_within = optional(string)
-  })
-  default  = {}
-  nullable = false
+  type        = map(string)
+  default     = {}
+  nullable    = false
 
   validation {
-    condition = (var.images_selection.tag_regexp == null ? true :
+    condition = length(setsubtract(keys(var.images_selection), keys(local.forms.images_selection))) == 0
+    error_message = join("", [
+      "images_selection has ",
+      "${join(", ", setsubtract(keys(var.images_selection), keys(local.forms.images_selection)))}; ",
+      "expected ${join(", ", keys(local.forms.images_selection))}.",
+    ])
+  }
+
+  validation {
+    condition = can(tobool(lookup(var.images_selection, "tagged_only", null)))
+    error_message = join("", [
+      "images_selection has tagged_only ${jsonencode(lookup(var.images_selection, "tagged_only", null))}; ",
+      "expected true or false.",
+    ])
+  }
+
+  validation {
+    condition = lookup(var.images_selection, "tag_regexp", null) == null ? true : (
       length(var.images_selection.tag_regexp) >= 1 && length(var.images_selection.tag_regexp) <= 512
     )
     error_message = join("", [
-      "images_selection has a tag_regexp of ",
-      "${var.images_selection.tag_regexp == null ? 0 : length(var.images_selection.tag_regexp)} characters; ",
+      "images_selection has a tag_regexp of ${try(length(var.images_selection.tag_regexp), 0)} characters; ",
       "expected a Python regular expression of 1 to 512 characters, or null for any tag.",
     ])
   }
 
   validation {
-    condition = (var.images_selection.newest == null ? true :
-      var.images_selection.newest >= 1 && floor(var.images_selection.newest) == var.images_selection.newest
-    )
+    condition = lookup(var.images_selection, "tag_regexp", null) == null ? true : can(try(
+      regex(local.python_only_regexp, var.images_selection.tag_regexp),
+      regexall(replace(var.images_selection.tag_regexp, local.lookaround_regexp, "(?:"), ""),
+    ))
     error_message = join("", [
-      "images_selection has newest ${jsonencode(var.images_selection.newest)}; ",
+      "images_selection has tag_regexp ${jsonencode(lookup(var.images_selection, "tag_regexp", null))}; ",
+      "expected a Python regular expression, such as \"v[0-9]\", or null for any tag.",
+    ])
+  }
+
+  validation {
+    condition = lookup(var.images_selection, "newest", null) == null ? true : can(regex(
+      "^[1-9][0-9]*$", var.images_selection.newest,
+    ))
+    error_message = join("", [
+      "images_selection has newest ${try(coalesce(var.images_selection.newest), "null")}; ",
       "expected a whole number from 1, or null for all.",
     ])
   }
 
   validation {
-    condition = var.images_selection.pushed_within == null ? true : (
-      can(regex(local.duration_regexp, var.images_selection.pushed_within)) &&
-      can(regex("[1-9]", var.images_selection.pushed_within))
-    )
-    error_message = join("", [
-      "images_selection has pushed_within ${jsonencode(var.images_selection.pushed_within)}; ",
-      "expected ${local.duration_form}, or null for any.",
+    condition = alltrue([for name in ["pushed_within", "pulled_within"] :
+      lookup(var.images_selection, name, null) == null ? true : (
+        can(regex(local.duration_regexp, var.images_selection[name])) &&
+        can(regex("[1-9]", var.images_selection[name]))
+      )
     ])
-  }
-
-  validation {
-    condition = var.images_selection.pulled_within == null ? true : (
-      can(regex(local.duration_regexp, var.images_selection.pulled_within)) &&
-      can(regex("[1-9]", var.images_selection.pulled_within))
-    )
     error_message = join("", [
-      "images_selection has pulled_within ${jsonencode(var.images_selection.pulled_within)}; ",
-      "expected ${local.duration_form}, or null for any.",
+      "images_selection has ",
+      join(" and ", [for name in ["pushed_within", "pulled_within"] :
+        "${name} ${jsonencode(lookup(var.images_selection, name, null))}"
+      ]),
+      "; expected ${local.duration_form}, or null for any.",
     ])
   }
 }
@@ -254,34 +326,52 @@ variable "email" {
 
 variable "subscriptions" {
   description = <<-EOT
-    Additional subscriptions to the reports topic, keyed by a name that you choose.
-    - `protocol`: sqs, lambda, http, https, email, email-json, sms, firehose or application.
-    - `endpoint`: where SNS delivers to. The endpoint's own policy must allow it.
+    Additional subscriptions to the reports topic: objects, keyed by a name that you choose.
+    - `protocol`: required; sqs, lambda, http, https, email, email-json, sms, firehose or application.
+    - `endpoint`: required; where SNS delivers to. The endpoint's own policy must allow it.
     - `filter_policy`: JSON object that selects messages; null for all of them. For email, null selects the first
       message of each report: it has the whole text, and further messages are for programs only.
     - `filter_policy_scope`: MessageAttributes (SNS's default) or MessageBody.
     - `raw_message_delivery`: whether to deliver without the SNS envelope (sqs, http, https, firehose).
     - `subscription_role_arn`: role that SNS uses to write to a firehose.
   EOT
-  type = map(object({
-    protocol              = string
-    endpoint              = string
-    filter_policy         = optional(string)
-    filter_policy_scope   = optional(string)
-    raw_message_delivery  = optional(bool)
-    subscription_role_arn = optional(string)
-  }))
-  default  = {}
-  nullable = false
+  type        = map(map(string))
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition = alltrue([for subscription in values(var.subscriptions) : subscription != null])
+    error_message = join("", [
+      "subscriptions has null as ",
+      "${join(", ", [for name, subscription in var.subscriptions : name if subscription == null])}; ",
+      "expected an object with protocol and endpoint, or no such key.",
+    ])
+  }
+
+  validation {
+    condition = length(setsubtract(
+      flatten([for subscription in values(var.subscriptions) : keys(coalesce(subscription, {}))]),
+      keys(local.forms.subscriptions),
+    )) == 0
+    error_message = join("", [
+      "subscriptions has ",
+      join(", ", flatten([for name, subscription in var.subscriptions :
+        [for attribute in keys(coalesce(subscription, {})) :
+          "${attribute} (${name})" if !contains(keys(local.forms.subscriptions), attribute)
+        ]
+      ])),
+      "; expected ${join(", ", keys(local.forms.subscriptions))}.",
+    ])
+  }
 
   validation {
     condition = alltrue([for subscription in values(var.subscriptions) :
-      subscription.protocol == null ? false : contains(local.subscription_protocols, subscription.protocol)
+      try(contains(local.subscription_protocols, subscription.protocol), subscription == null)
     ])
     error_message = join("", [
       "subscriptions has protocol ",
       join(", ", [for name, subscription in var.subscriptions :
-        "${jsonencode(subscription.protocol)} (${name})"
+        "${jsonencode(try(subscription.protocol, null))} (${name})"
       ]),
       "; expected ${join(", ", local.subscription_protocols)}.",
     ])
@@ -289,12 +379,12 @@ variable "subscriptions" {
 
   validation {
     condition = alltrue([for subscription in values(var.subscriptions) :
-      subscription.endpoint == null ? false : trimspace(subscription.endpoint) != ""
+      try(trimspace(subscription.endpoint) != "", subscription == null)
     ])
     error_message = join("", [
       "subscriptions has endpoint ",
       join(", ", [for name, subscription in var.subscriptions :
-        "${jsonencode(subscription.endpoint)} (${name})"
+        "${jsonencode(try(subscription.endpoint, null))} (${name})"
       ]),
       "; expected where the protocol delivers to, such as the ARN of a queue, an address or a URL.",
     ])
@@ -302,12 +392,12 @@ variable "subscriptions" {
 
   validation {
     condition = alltrue([for subscription in values(var.subscriptions) :
-      subscription.filter_policy == null ? true : can(keys(jsondecode(subscription.filter_policy)))
+      try(subscription.filter_policy, null) == null ? true : can(keys(jsondecode(subscription.filter_policy)))
     ])
     error_message = join("", [
       "subscriptions has filter_policy ",
       join(", ", [for name, subscription in var.subscriptions :
-        "${jsonencode(subscription.filter_policy)} (${name})"
+        "${jsonencode(try(subscription.filter_policy, null))} (${name})"
       ]),
       "; expected a JSON object, such as jsonencode({ severity = [\"CRITICAL\"] }), or null for every report.",
     ])
@@ -315,14 +405,14 @@ variable "subscriptions" {
 
   validation {
     condition = alltrue([for subscription in values(var.subscriptions) :
-      subscription.filter_policy_scope == null ? true : contains(
+      try(subscription.filter_policy_scope, null) == null ? true : contains(
         ["MessageAttributes", "MessageBody"], subscription.filter_policy_scope,
       )
     ])
     error_message = join("", [
       "subscriptions has filter_policy_scope ",
       join(", ", [for name, subscription in var.subscriptions :
-        "${jsonencode(subscription.filter_policy_scope)} (${name})"
+        "${jsonencode(try(subscription.filter_policy_scope, null))} (${name})"
       ]),
       "; expected MessageAttributes, MessageBody, or null.",
     ])
@@ -330,12 +420,12 @@ variable "subscriptions" {
 
   validation {
     condition = alltrue([for subscription in values(var.subscriptions) :
-      subscription.filter_policy_scope == null || subscription.filter_policy != null
+      try(subscription.filter_policy_scope, null) == null || try(subscription.filter_policy, null) != null
     ])
     error_message = join("", [
       "subscriptions has filter_policy_scope without filter_policy: ",
       join(", ", [for name, subscription in var.subscriptions :
-        name if subscription.filter_policy_scope != null && subscription.filter_policy == null
+        name if try(subscription.filter_policy_scope, null) != null && try(subscription.filter_policy, null) == null
       ]),
       "; expected both, filter_policy alone, or neither.",
     ])
@@ -343,14 +433,28 @@ variable "subscriptions" {
 
   validation {
     condition = alltrue([for subscription in values(var.subscriptions) :
-      subscription.raw_message_delivery != true || try(
+      can(tobool(try(subscription.raw_message_delivery, null)))
+    ])
+    error_message = join("", [
+      "subscriptions has raw_message_delivery ",
+      join(", ", [for name, subscription in var.subscriptions :
+        "${jsonencode(try(subscription.raw_message_delivery, null))} (${name})"
+      ]),
+      "; expected true, false or null.",
+    ])
+  }
+
+  validation {
+    condition = alltrue([for subscription in values(var.subscriptions) :
+      try(tobool(subscription.raw_message_delivery), null) != true || try(
         contains(["sqs", "http", "https", "firehose"], subscription.protocol), false,
       )
     ])
     error_message = join("", [
       "subscriptions has raw_message_delivery with protocol ",
       join(", ", [for name, subscription in var.subscriptions :
-        "${jsonencode(subscription.protocol)} (${name})" if subscription.raw_message_delivery == true
+        "${jsonencode(try(subscription.protocol, null))} (${name})"
+        if try(tobool(subscription.raw_message_delivery), null) == true
       ]),
       "; expected true with sqs, http, https, firehose; false or null with all.",
     ])
@@ -359,12 +463,15 @@ variable "subscriptions" {
   # SNS accepts neither a firehose without a role nor a role with another protocol, and rejects them only at apply.
   validation {
     condition = alltrue([for subscription in values(var.subscriptions) :
-      (subscription.protocol == "firehose") == (subscription.subscription_role_arn != null)
+      (try(subscription.protocol, null) == "firehose") == (try(subscription.subscription_role_arn, null) != null)
     ])
     error_message = join("", [
       "subscriptions has subscription_role_arn ",
       join(", ", [for name, subscription in var.subscriptions :
-        "${jsonencode(subscription.subscription_role_arn)} with protocol ${jsonencode(subscription.protocol)} (${name})"
+        join(" ", [
+          jsonencode(try(subscription.subscription_role_arn, null)),
+          "with protocol ${jsonencode(try(subscription.protocol, null))} (${name})",
+        ])
       ]),
       "; expected the ARN of a role with firehose, null with all others.",
     ])
@@ -374,9 +481,10 @@ variable "subscriptions" {
 variable "reports_topic_arn" {
   description = <<-EOT
     ARN of an existing SNS topic of this account and Region to publish the reports to; null to create one. You manage
-    the policy and the subscriptions of your topic, so email and subscriptions have to be unset. The topic has to exist
-    before the plan, which needs its ARN. If a customer managed key encrypts it, that key has to be kms_key_arn, or the
-    role in reporter_role_name needs kms:Decrypt and kms:GenerateDataKey on it.
+    the policy and the subscriptions of your topic, so email and subscriptions have to be unset. For a topic of the same
+    configuration, write trimspace(aws_sns_topic.NAME.arn): Terraform has to know at plan that the ARN is not null. If a
+    customer managed key encrypts it, that key has to be kms_key_arn, or the role in reporter_role_name needs
+    kms:Decrypt and kms:GenerateDataKey on it.
   EOT
   type        = string
   default     = null
@@ -427,7 +535,6 @@ variable "chat" {
 # Reports
 ################################################################################
 
-# A map, not an object: an object would silently drop a misspelled severity, and with it the alert.
 variable "severity_thresholds" {
   description = <<-EOT
     Number of findings at which an image is reported, by severity: CRITICAL, HIGH, MEDIUM, LOW, INFORMATIONAL,
@@ -463,7 +570,6 @@ variable "fixable_only" {
   nullable    = false
 }
 
-# A map, not an object, for the same reason as severity_thresholds.
 variable "fix_within" {
   description = <<-EOT
     Days within which a finding should be fixed, by severity, and by EXPLOITED for findings with a known exploit. They
@@ -495,8 +601,7 @@ variable "fix_within" {
   }
 }
 
-# A list of maps, not of objects: an object would silently drop a misspelled attribute, and with it the limit to some
-# repositories. ignored_findings.tf checks the rules.
+# ignored_findings.tf checks the rules.
 variable "ignored_findings" {
   description = <<-EOT
     Rules for findings that should not be reported: a list of objects. The first rule that matches a finding counts.
@@ -511,6 +616,15 @@ variable "ignored_findings" {
   type        = list(map(string))
   default     = []
   nullable    = false
+
+  validation {
+    condition = alltrue([for rule in var.ignored_findings : rule != null])
+    error_message = join("", [
+      "ignored_findings has null as ",
+      "${join(", ", [for index, rule in var.ignored_findings : "rule ${index}" if rule == null])}; ",
+      "expected an object, or no such rule.",
+    ])
+  }
 }
 
 variable "notify_on" {
@@ -599,6 +713,17 @@ variable "group_by" {
     ])
   }
 
+  validation {
+    condition = var.group_by == null ? true : can(try(
+      regex(local.python_only_regexp, var.group_by),
+      regexall(replace(var.group_by, local.lookaround_regexp, "(?:"), ""),
+    ))
+    error_message = join("", [
+      "group_by is ${jsonencode(var.group_by)}; ",
+      "expected a Python regular expression, such as \"^([^/]+)/\", or null for one report.",
+    ])
+  }
+
   # "\(" is a literal parenthesis and "(?:" does not capture, but "(?P<name>" does. Python checks everything else.
   validation {
     condition = var.group_by == null ? true : can(regex("(?s)^([^\\\\]|\\\\.)*[(]([^?]|[?]P<)", var.group_by))
@@ -636,13 +761,25 @@ variable "overview_schedule" {
 
   validation {
     condition = var.overview_schedule == null ? true : !startswith(var.overview_schedule, "cron(") || can(regex(
-      "^cron\\([0-9,*/-]+ [0-9,*/-]+ [0-9,*/?LW-]+ [0-9A-Za-z,*/-]+ [0-9A-Za-z,*/?#-]+ [0-9,*/-]+\\)$",
-      var.overview_schedule,
+      "^cron\\([^ ()]+( [^ ()]+){5}\\)$", var.overview_schedule,
     ))
     error_message = join("", [
       "overview_schedule is ${jsonencode(var.overview_schedule)}; ",
       "expected six fields, separated by one space: minutes, hours, day of month, month, day of week, year, such as ",
       "\"cron(0 7 ? * MON *)\".",
+    ])
+  }
+
+  validation {
+    condition = var.overview_schedule == null ? true : !startswith(var.overview_schedule, "cron(") || alltrue([for index, field in local.cron_fields :
+      can(regex(field.regexp, try(regexall("[^ ()]+", var.overview_schedule)[index + 1], "*")))
+    ])
+    error_message = join("", [
+      "overview_schedule is ${jsonencode(var.overview_schedule)}; expected ",
+      join(", and ", [for index, field in local.cron_fields : field.expected
+        if !can(regex(field.regexp, try(regexall("[^ ()]+", var.overview_schedule)[index + 1], "*")))
+      ]),
+      "; lists (1,15), ranges (1-5) and steps (0/15) of them; * for all.",
     ])
   }
 
@@ -675,86 +812,106 @@ variable "overview_schedule" {
 
 variable "functions" {
   description = <<-EOT
-    Size of the functions.
+    Sizes of the functions repositories_scanner, images_scanner and reporter: an object of objects. The defaults are in
+    https://github.com/OWNER/terraform-aws-ecr-scan-reporter/blob/main/docs/inputs.md#attributes.
     - `memory`: MB, 128 to 10240.
     - `timeout`: seconds, 1 to 900.
     - `concurrency`: for images_scanner and reporter, the maximum number of concurrent invocations (2 to 1000). For
       repositories_scanner, its reserved concurrency; null for none.
     - `threads`: concurrent calls per invocation of a scanner, 1 to 999.
   EOT
-  type = object({
-    repositories_scanner = optional(object({
-      memory      = optional(number, 256)
-      timeout     = optional(number, 300)
-      concurrency = optional(number)
-      threads     = optional(number, 16)
-    }), {})
-    images_scanner = optional(object({
-      memory      = optional(number, 512)
-      timeout     = optional(number, 900)
-      concurrency = optional(number, 5)
-      threads     = optional(number, 16)
-    }), {})
-    reporter = optional(object({
-      memory      = optional(number, 512)
-      timeout     = optional(number, 300)
-      concurrency = optional(number, 2)
-    }), {})
-  })
-  default  = {}
-  nullable = false
+  type        = map(map(string))
+  default     = {}
+  nullable    = false
 
   validation {
-    condition = alltrue([for function in values(var.functions) :
-      function.memory >= 128 && function.memory <= 10240 && floor(function.memory) == function.memory
-    ])
+    condition = length(setsubtract(keys(var.functions), keys(local.forms.functions))) == 0
     error_message = join("", [
-      "functions has memory ${join(", ", [for name, function in var.functions : "${function.memory} (${name})"])}; ",
-      "expected a whole number of MB from 128 to 10240.",
+      "functions has ${join(", ", setsubtract(keys(var.functions), keys(local.forms.functions)))}; ",
+      "expected ${join(", ", keys(local.forms.functions))}.",
     ])
   }
 
   validation {
-    condition = alltrue([for function in values(var.functions) :
-      function.timeout >= 1 && function.timeout <= 900 && floor(function.timeout) == function.timeout
+    condition = alltrue([for name, form in local.forms.functions :
+      length(setsubtract(try(keys(var.functions[name]), []), keys(form))) == 0
     ])
     error_message = join("", [
-      "functions has timeout ${join(", ", [for name, function in var.functions : "${function.timeout} (${name})"])}; ",
-      "expected a whole number of seconds from 1 to 900.",
+      "functions has ",
+      join(", ", flatten([for name, form in local.forms.functions :
+        [for attribute in setsubtract(try(keys(var.functions[name]), []), keys(form)) : "${attribute} (${name})"]
+      ])),
+      "; expected ",
+      join("; ", [for name, form in local.forms.functions : "${join(", ", keys(form))} (${name})"]),
+      ".",
+    ])
+  }
+
+  # The inputs are texts here, which arithmetic turns into numbers.
+  validation {
+    condition = alltrue([for memory in [for function in values(var.functions) : try(function.memory, null)] :
+      memory == null ? true : try(memory >= 128 && memory <= 10240 && memory % 1 == 0, false)
+    ])
+    error_message = join("", [
+      "functions has memory ",
+      join(", ", [for name, function in var.functions :
+        "${function.memory} (${name})" if try(function.memory, null) != null
+      ]),
+      "; expected a whole number of MB from 128 to 10240.",
     ])
   }
 
   validation {
-    condition = alltrue([for function in [var.functions.images_scanner, var.functions.reporter] :
-      function.concurrency >= 2 && function.concurrency <= 1000 && floor(function.concurrency) == function.concurrency
+    condition = alltrue([for timeout in [for function in values(var.functions) : try(function.timeout, null)] :
+      timeout == null ? true : try(timeout >= 1 && timeout <= 900 && timeout % 1 == 0, false)
     ])
     error_message = join("", [
-      "functions has concurrency ${var.functions.images_scanner.concurrency} (images_scanner), ",
-      "${var.functions.reporter.concurrency} (reporter); ",
-      "expected a whole number from 2 to 1000: Lambda's limits for a queue.",
+      "functions has timeout ",
+      join(", ", [for name, function in var.functions :
+        "${function.timeout} (${name})" if try(function.timeout, null) != null
+      ]),
+      "; expected a whole number of seconds from 1 to 900.",
     ])
   }
 
   validation {
-    condition = (var.functions.repositories_scanner.concurrency == null ? true :
-      var.functions.repositories_scanner.concurrency >= 1 &&
-      floor(var.functions.repositories_scanner.concurrency) == var.functions.repositories_scanner.concurrency
+    condition = alltrue([for threads in [for function in values(var.functions) : try(function.threads, null)] :
+      threads == null ? true : try(threads >= 1 && threads <= 999 && threads % 1 == 0, false)
+    ])
+    error_message = join("", [
+      "functions has threads ",
+      join(", ", [for name, function in var.functions :
+        "${function.threads} (${name})" if try(function.threads, null) != null
+      ]),
+      "; expected a whole number from 1 to 999.",
+    ])
+  }
+
+  validation {
+    condition = alltrue([for name in ["images_scanner", "reporter"] :
+      try(var.functions[name].concurrency, null) == null ? true : try(
+        var.functions[name].concurrency >= 2 && var.functions[name].concurrency <= 1000 &&
+        var.functions[name].concurrency % 1 == 0, false,
+      )
+    ])
+    error_message = join("", [
+      "functions has concurrency ",
+      join(", ", [for name in ["images_scanner", "reporter"] :
+        "${var.functions[name].concurrency} (${name})"
+        if try(var.functions[name].concurrency, null) != null
+      ]),
+      "; expected a whole number from 2 to 1000: Lambda's limits for a queue.",
+    ])
+  }
+
+  validation {
+    condition = try(var.functions.repositories_scanner.concurrency, null) == null ? true : try(
+      var.functions.repositories_scanner.concurrency >= 1 && var.functions.repositories_scanner.concurrency % 1 == 0, false,
     )
     error_message = join("", [
-      "functions has concurrency ${jsonencode(var.functions.repositories_scanner.concurrency)} ",
+      "functions has concurrency ${try(coalesce(var.functions.repositories_scanner.concurrency), "null")} ",
       "(repositories_scanner); ",
       "expected a whole number from 1, or null for none reserved; to stop it, set enabled to false.",
-    ])
-  }
-
-  validation {
-    condition = alltrue([for function in [var.functions.repositories_scanner, var.functions.images_scanner] :
-      function.threads >= 1 && function.threads <= 999 && floor(function.threads) == function.threads
-    ])
-    error_message = join("", [
-      "functions has threads ${var.functions.repositories_scanner.threads} (repositories_scanner), ",
-      "${var.functions.images_scanner.threads} (images_scanner); ",
-      "expected a whole number from 1 to 999.",
     ])
   }
 }
@@ -776,23 +933,29 @@ variable "architecture" {
 
 variable "vpc_config" {
   description = <<-EOT
-    Subnets and security groups of the functions; null to run them outside of a VPC. The subnets need a route to the
-    APIs of ECR, SQS, SNS and DynamoDB, through NAT or VPC endpoints, and the security groups have to allow HTTPS to
-    them.
+    Network of the functions; null to run them outside of a VPC.
+    - `subnet_ids`: required; the subnets need a route to the APIs of ECR, SQS, SNS and DynamoDB, through NAT or VPC
+      endpoints.
+    - `security_group_ids`: required; the security groups have to allow HTTPS to these APIs.
   EOT
-  type = object({
-    subnet_ids         = list(string)
-    security_group_ids = list(string)
-  })
-  default = null
+  type        = map(list(string))
+  default     = null
 
   validation {
-    condition = var.vpc_config == null ? true : (
-      try(length(var.vpc_config.subnet_ids), 0) >= 1 && try(length(var.vpc_config.security_group_ids), 0) >= 1
-    )
+    condition = length(setsubtract(keys(coalesce(var.vpc_config, {})), keys(local.forms.vpc_config))) == 0
+    error_message = join("", [
+      "vpc_config has ${join(", ", setsubtract(keys(coalesce(var.vpc_config, {})), keys(local.forms.vpc_config)))}; ",
+      "expected ${join(", ", keys(local.forms.vpc_config))}.",
+    ])
+  }
+
+  validation {
+    condition = var.vpc_config == null ? true : alltrue([for attribute in keys(local.forms.vpc_config) :
+      try(length(var.vpc_config[attribute]) >= 1 && alltrue([for id in var.vpc_config[attribute] : id != null]), false)
+    ])
     error_message = join("", [
       "vpc_config is ${jsonencode(var.vpc_config)}; ",
-      "expected at least one subnet and one security group, or null.",
+      "expected at least one subnet and one security group, and no null among them; or null.",
     ])
   }
 }
@@ -802,6 +965,15 @@ variable "environment_variables" {
   type        = map(string)
   default     = {}
   nullable    = false
+
+  validation {
+    condition = alltrue([for value in values(var.environment_variables) : value != null])
+    error_message = join("", [
+      "environment_variables has null as ",
+      "${join(", ", [for name, value in var.environment_variables : name if value == null])}; ",
+      "expected a text, or no such variable.",
+    ])
+  }
 
   validation {
     condition = alltrue([for name in keys(var.environment_variables) :
@@ -894,8 +1066,8 @@ variable "log_retention_days" {
 variable "kms_key_arn" {
   description = <<-EOT
     ARN of a customer managed KMS key of the same Region, which encrypts the queues, the topics, the table, the logs and
-    the functions' environment variables. Its key policy has to allow the AWS services that docs/encryption.md lists.
-    Null for AWS's own encryption, which is free.
+    the functions' environment variables. Null for AWS's own encryption, which is free. Its key policy has to allow AWS
+    services: https://github.com/OWNER/terraform-aws-ecr-scan-reporter/blob/main/docs/encryption.md.
   EOT
   type        = string
   default     = null
@@ -980,7 +1152,8 @@ variable "disabled_alarms" {
   validation {
     condition = length(setsubtract(var.disabled_alarms, local.alarm_keys)) == 0
     error_message = join("", [
-      "disabled_alarms has ${join(", ", setsubtract(var.disabled_alarms, local.alarm_keys))}; ",
+      "disabled_alarms has ",
+      "${join(", ", [for key in setsubtract(var.disabled_alarms, local.alarm_keys) : coalesce(key, "null")])}; ",
       "expected ${join(", ", local.alarm_keys)}.",
     ])
   }

@@ -79,47 +79,25 @@ def expression(value: str) -> str:
     return value.removeprefix("${").removesuffix("}") if value.startswith("${") else value
 
 
-def short_type(value: str) -> str:
-    """Return a type without the attributes of its objects, such as `map(object)`."""
-    head, object_, _ = value.partition("object({")
-    return value if not object_ else f"{head}object{')' * head.count('(')}"
-
-
-def indented(value: str) -> str:
-    """Format the type of an object with one line per attribute."""
-    written, open_brackets, indent = "", [], "\n"
-    for position, char in enumerate(value):
-        if char in "({":
-            open_brackets.append(char)
-        elif char in ")}":
-            open_brackets.pop()
-        if char == "{" and value[position + 1] != "}":
-            indent += "  "
-            written += char + indent
-        elif char == "}" and value[position - 1] != "{":
-            indent = indent[:-2]
-            written += indent + char
-        elif char == "," and open_brackets[-1] == "{":
-            written += indent
-        elif not (char == " " and written.endswith(indent)):
-            written += char
-    return written
+def forms() -> str:
+    """Return the attributes of the inputs that have some, as inputs.tf has them."""
+    found = re.search(r"^  forms = {\n(.*?)^  }\n", (ROOT / "inputs.tf").read_text(), re.MULTILINE | re.DOTALL)
+    if found is None:
+        sys.exit("inputs.tf has no local `forms`; expected one, on lines of its own")
+    return textwrap.dedent(found[1])
 
 
 def page() -> str:
     """Return the whole page."""
     variables, outputs = list(blocks("variables.tf", "variable")), list(blocks("outputs.tf", "output"))
     lines = [HEAD, "## Inputs", "", "| input | type | default | description |", "|---|---|---|---|"]
-    types = {name: expression(attributes["type"]) for name, attributes in variables}
     lines += [
-        f"| {code(name)} | {code(short_type(types[name]))} | {default(attributes)} | "
+        f"| {code(name)} | {code(expression(attributes['type']))} | {default(attributes)} | "
         f"{cell(text(attributes['description']))} |"
         for name, attributes in variables
     ]
-    lines += ["", "### Types of objects", "", "`optional(TYPE, DEFAULT)` is an attribute that may be left out."]
-    for name, type_ in types.items():
-        if "object(" in type_:
-            lines += ["", "```hcl", f"{name} = {indented(type_)}", "```"]
+    lines += ["", "### Attributes", "", "What an attribute is if it is left out or null. All others are an error."]
+    lines += ["", f"```hcl\n{forms()}```"]
     lines += ["", "## Outputs", "", "| output | description |", "|---|---|"]
     lines += [f"| {code(name)} | {cell(text(attributes['description']))} |" for name, attributes in outputs]
     return "\n".join(lines) + "\n"

@@ -1,5 +1,5 @@
-# Checks the rules for ignored findings: which are rejected, their items in the table, and the warnings before and after a
-# rule ends; and the deadlines.
+# Checks the rules for ignored findings: which are rejected, their items in the table, and what the output needs_attention says
+# before and after a rule ends; and the deadlines.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -42,6 +42,7 @@ run "rejects_rules" {
         { repositories = "" },
         { repositories = format("%0513d", 0) },
         { repositories = "team-(a/" },
+        { repositories = "(?!team-(a/)" },
         { reason = format("%01999d", 0) },
         ] : merge({
           id      = "CVE-2026-1234"
@@ -87,11 +88,12 @@ run "rejects_rules" {
       "[27] (CVE-2026-1234): repositories has 0 characters",
       "[28] (CVE-2026-1234): repositories has 513 characters",
       "[29] (CVE-2026-1234): repositories is \"team-(a/\"",
-      "[30] (CVE-2026-1234): it has 2073 bytes as JSON",
-      "[31] (no name): id is null and package null",
-      "[31] (no name): reason is null",
-      "[31] (no name): owner is null",
-      "[31] (no name): expires is null and until_fixed null",
+      "[30] (CVE-2026-1234): repositories is \"(?!team-(a/)\"",
+      "[31] (CVE-2026-1234): it has 2073 bytes as JSON",
+      "[32] (no name): id is null and package null",
+      "[32] (no name): reason is null",
+      "[32] (no name): owner is null",
+      "[32] (no name): expires is null and until_fixed null",
     ] : "ignored_findings${text}"]
     error_message = "Each rule should be named with what is wrong: ${join("\n", local.ignored_findings_problems)}"
   }
@@ -165,7 +167,7 @@ run "bounds" {
         "ELSA-2026-1234", "SNYK-JS-LODASH-1234567", "SNYK-DEBIAN11-OPENSSL-1234", "GO-2026-1234", "PYSEC-2026-12",
         "RUSTSEC-2026-0001", "OSV-2026-123", "TEMP-0290435-0B57B5", "SUSE-SU-2026:1234-1",
       ] : { id = id, reason = "Not called.", owner = "team-a", until_fixed = true }],
-      [for repositories in ["(?!sandbox/)", "team-a/", format("%0512d", 0), "^(a)\\1$", "a\\Z"] :
+      [for repositories in ["(?!sandbox/)", "team-a/", format("%0512d", 0), "^(a)\\1$", "a\\Z", "a++"] :
         { package = "openssl", reason = "Not called.", owner = "team-a", until_fixed = true, repositories = repositories }
       ],
       [{ package = "zlib", reason = "-", owner = "-", expires = formatdate("YYYY-MM-DD", timeadd(timestamp(), "8760h")) }],
@@ -211,9 +213,6 @@ run "items" {
     ]
   }
 
-  # The first rule has ended.
-  expect_failures = [check.ignored_findings]
-
   assert {
     condition = jsondecode(aws_dynamodb_table_item.ignored_findings[0].item) == {
       pk = { S = "IGNORED" }
@@ -256,7 +255,7 @@ run "a_thousand_rules_of_the_longest_kind" {
   }
 }
 
-run "warns_14_days_before_a_rule_ends" {
+run "names_a_rule_14_days_before_it_ends" {
   command = plan
 
   variables {
@@ -265,17 +264,29 @@ run "warns_14_days_before_a_rule_ends" {
     ]
   }
 
-  expect_failures = [check.ignored_findings]
+  assert {
+    condition = output.needs_attention == [join(" ", [
+      "ignored_findings[0] (CVE-2026-1234) ends on ${var.ignored_findings[0].expires}:",
+      "after that, its findings are reported again.",
+    ])]
+    error_message = "The rule should be named with the day on which it ends."
+  }
 }
 
-run "warns_after_a_rule_has_ended_and_applies" {
+run "names_a_rule_that_has_ended_and_applies" {
   variables {
     ignored_findings = [
       { id = "CVE-2026-1234", reason = "-", owner = "-", expires = formatdate("YYYY-MM-DD", timeadd(timestamp(), "-48h")) },
     ]
   }
 
-  expect_failures = [check.ignored_findings]
+  assert {
+    condition = output.needs_attention == [join(" ", [
+      "ignored_findings[0] (CVE-2026-1234) ended on ${var.ignored_findings[0].expires}:",
+      "its findings are reported again. Remove the rule, or set a later date.",
+    ])]
+    error_message = "The rule should be named with the day on which it ended."
+  }
 
   assert {
     condition     = length(aws_dynamodb_table_item.ignored_findings) == 1
@@ -283,7 +294,7 @@ run "warns_after_a_rule_has_ended_and_applies" {
   }
 }
 
-run "does_not_warn_16_days_before_a_rule_ends" {
+run "does_not_name_a_rule_16_days_before_it_ends" {
   command = plan
 
   variables {
@@ -293,7 +304,7 @@ run "does_not_warn_16_days_before_a_rule_ends" {
   }
 
   assert {
-    condition     = length(local.ignored_findings_ending) == 0
-    error_message = "There should be no warning earlier than 14 days before the end."
+    condition     = length(output.needs_attention) == 0
+    error_message = "The rule should not be named earlier than 14 days before the end."
   }
 }

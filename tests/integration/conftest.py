@@ -18,7 +18,14 @@ from local_aws import UNSUPPORTED_OS, Finding, LocalAws, NotSupportedError, Regi
 
 # Scanning is basic or enhanced for a whole registry, so the tests of enhanced scanning come after those of basic
 # scanning. The examples are applied while the other tests run.
-ORDER = ["test_pipeline.py", "test_enhanced.py", "test_destroy.py", "test_examples.py"]
+ORDER = [
+    "test_messages.py",
+    "test_pipeline.py",
+    "test_enhanced.py",
+    "test_rename.py",
+    "test_destroy.py",
+    "test_examples.py",
+]
 
 
 @pytest.hookimpl(wrapper=True)

@@ -4,9 +4,13 @@ import re
 from pathlib import Path
 
 import pytest
+import reference
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/*.md")])
+HERE = re.compile(
+    r"https://github\.com/[\w-]+/terraform-aws-ecr-scan-reporter/(?:blob|raw|tree)/main/([\w./-]*\w)(?:#([\w-]+))?"
+)
 ACTION = re.compile(r"\b(?:dynamodb|ecr|inspector2|kms|logs|sns|sqs|xray|ec2|cloudwatch):[A-Z][A-Za-z]+\*?")
 
 
@@ -31,7 +35,26 @@ def test_every_example_has_a_readme_that_the_readme_lists() -> None:
     assert examples
     for example in examples:
         assert (example / "README.md").exists()
-        assert f"(examples/{example.name})" in readme
+        assert f"/examples/{example.name})" in readme
+
+
+def test_pages_of_the_registry_have_no_relative_links() -> None:
+    pages = {path: path.read_text() for path in [ROOT / "README.md", *ROOT.glob("*/*/README.md")]}
+    for name, kind in (("variables.tf", "variable"), ("outputs.tf", "output")):
+        pages |= {ROOT / label: attributes["description"] for label, attributes in reference.blocks(name, kind)}
+    links = [link for page in pages.values() for link in re.findall(r"\]\(([^)\s]+)|src=\"([^\"]+)", page)]
+    assert links
+    assert [link for link in links for address in link if address and not address.startswith(("https://", "#"))] == []
+    descriptions = [page for path, page in pages.items() if not path.suffix]
+    assert [page for page in descriptions if ".md" in re.sub(r"https://\S+", "", page)] == []
+
+
+@pytest.mark.parametrize("path", [*DOCUMENTS, *sorted(ROOT.glob("*.tf"))], ids=lambda path: path.name)
+def test_links_to_this_repository_lead_to_files_and_headings(path: Path) -> None:
+    for name, anchor in HERE.findall(path.read_text()):
+        assert (ROOT / name).exists(), name
+        headings = re.findall(r"^#+ (.*)", (ROOT / name).read_text(), re.MULTILINE) if anchor else []
+        assert not anchor or anchor in [re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in headings]
 
 
 def test_every_action_of_a_role_is_documented() -> None:

@@ -1,5 +1,7 @@
 """The tables of inputs and outputs are those of the .tf files."""
 
+import re
+
 import reference
 
 
@@ -15,17 +17,13 @@ def test_heredoc_with_a_list_is_one_line_per_paragraph_and_item() -> None:
     )
 
 
-def test_type_of_an_object_has_one_line_per_attribute() -> None:
-    type_ = "map(object({a = optional(number, 1), b = optional(object({c = string}), {})}))"
-    assert reference.short_type(type_) == "map(object)"
-    assert reference.indented(type_).split("\n") == [
-        "map(object({",
-        "  a = optional(number, 1)",
-        "  b = optional(object({",
-        "    c = string",
-        "  }), {})",
-        "}))",
-    ]
+def test_every_attribute_that_a_description_names_is_one_of_its_input() -> None:
+    forms = reference.forms()
+    for name, attributes in reference.blocks("variables.tf", "variable"):
+        named = re.findall(r"^- `(\w+)`:", reference.text(attributes["description"]), re.MULTILINE)
+        _, _, form = forms.partition(f"{name} = {{\n")
+        form = form.partition("\n}\n")[0]
+        assert set(re.findall(r"(\w+) += [^{]", form)) == set(named)
 
 
 def test_reference_has_every_input_and_output_of_the_module() -> None:

@@ -11,20 +11,24 @@ ROOT = Path(__file__).resolve().parents[2]
 INPUTS = {name for name, _ in reference.blocks("variables.tf", "variable")}
 
 
-def example(name: str) -> dict[str, Any]:
-    """Return the module calls of an example, by name."""
-    with (ROOT / "examples" / name / "main.tf").open() as file:
-        calls = hcl2.load(file)["module"]
-    return {label.strip('"'): call for block in calls for label, call in block.items()}
+def calls(folder: str) -> dict[str, Any]:
+    """Return the module calls of a folder, by name."""
+    with (ROOT / folder / "main.tf").open() as file:
+        blocks = hcl2.load(file)["module"]
+    return {label.strip('"'): call for block in blocks for label, call in block.items()}
 
 
 def test_complete_example_sets_every_input() -> None:
     # This one replaces two that the example shows.
-    assert INPUTS - example("complete")["production"].keys() == {"reports_topic_arn"}
+    assert INPUTS - calls("examples/complete")["production"].keys() == {"reports_topic_arn"}
+
+
+def test_every_input_is_tested_with_an_unknown_value() -> None:
+    assert calls("tests/unknown_values")["ecr_scan_reporter"].keys() >= INPUTS
 
 
 def test_simple_example_says_which_inputs_it_sets() -> None:
-    [call] = example("simple").values()
+    [call] = calls("examples/simple").values()
     readme = (ROOT / "examples" / "simple" / "README.md").read_text()
     # Whoever applies the example may leave out its own variables.
     set_here = {name for name, value in call.items() if name in INPUTS and value != f"${{var.{name}}}"}

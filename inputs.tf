@@ -1,0 +1,145 @@
+# What the inputs in variables.tf accept, and the defaults of those that have attributes.
+
+locals {
+  # What an attribute is if it is left out or null. scripts/reference.py copies this to docs/inputs.md.
+  forms = {
+    images_selection = {
+      tagged_only   = false
+      tag_regexp    = null
+      newest        = null
+      pushed_within = null
+      pulled_within = null
+    }
+
+    # Each subscription. The first two are required.
+    subscriptions = {
+      protocol              = null
+      endpoint              = null
+      filter_policy         = null
+      filter_policy_scope   = null
+      raw_message_delivery  = null
+      subscription_role_arn = null
+    }
+
+    # Each rule: id or package, a reason, an owner, and expires or until_fixed are required.
+    ignored_findings = {
+      id           = null
+      package      = null
+      reason       = null
+      owner        = null
+      expires      = null
+      until_fixed  = null
+      repositories = null
+    }
+
+    functions = {
+      repositories_scanner = { memory = 256, timeout = 300, concurrency = null, threads = 16 }
+      images_scanner       = { memory = 512, timeout = 900, concurrency = 5, threads = 16 }
+      reporter             = { memory = 512, timeout = 300, concurrency = 2 }
+    }
+
+    # Both are required.
+    vpc_config = {
+      subnet_ids         = null
+      security_group_ids = null
+    }
+  }
+
+  images_selection = { for attribute, default in local.forms.images_selection :
+    attribute => try(coalesce(var.images_selection[attribute]), default)
+  }
+
+  subscriptions = { for name, subscription in var.subscriptions : name => merge(local.forms.subscriptions, subscription) }
+
+  functions = { for name, form in local.forms.functions : name => { for attribute, default in form :
+    attribute => tonumber(try(coalesce(var.functions[name][attribute]), default))
+  } }
+}
+
+locals {
+  severities = ["CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL", "UNDEFINED", "UNTRIAGED"]
+
+  # What Python accepts and Terraform's regular expressions do not, apart from lookarounds: comments, conditions, named
+  # backreferences and Python's flags; \1, \Z, \N, \u and \U; [\b]; possessive quantifiers; large repetitions; [[; and
+  # what is not ASCII. The functions alone check an expression that has one of these, when they start.
+  python_only_regexp = join("|", [
+    "[(][?]([(#]|P=|[a-zA-Z-]*[aLux])", "[\\\\][1-9ZNuU]", "\\[[^]]*\\\\b", "[*+?}][+]", "[)][{]|[0-9]{4}[,}]", "\\[\\[",
+    "[^ -~]",
+  ])
+
+  # For replace(), which makes them groups: nothing else about them matters to whether an expression is valid.
+  lookaround_regexp = "/[(][?](<?[=!]|>)/"
+
+  # The fields of a cron expression of EventBridge, in their order: a part is a number, a range or "*", with or without
+  # a step, or one of `others`. The functions read all of them (lambda_src/ecr_scan_reporter/shared/cron.py).
+  cron_forms = [
+    { name = "minutes", expected = "0 to 59", number = "[0-5]?[0-9]", step = "[1-9]|[1-5][0-9]", others = [] },
+    { name = "hours", expected = "0 to 23", number = "[01]?[0-9]|2[0-3]", step = "[1-9]|1[0-9]|2[0-3]", others = [] },
+    {
+      name     = "day of month"
+      expected = "1 to 31, L, L-3, LW, 15W or ?"
+      number   = "0?[1-9]|[12][0-9]|3[01]"
+      step     = "[1-9]|[12][0-9]|3[01]"
+      others   = ["L(-([0-9]|[12][0-9]|30))?W?", "(0?[1-9]|[12][0-9]|3[01])W"]
+    },
+    {
+      name     = "month"
+      expected = "1 to 12 or JAN to DEC"
+      number   = "0?[1-9]|1[0-2]|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC"
+      step     = "[1-9]|1[0-2]"
+      others   = []
+    },
+    {
+      name     = "day of week"
+      expected = "1 to 7, SUN to SAT, L, 6L, 2#3 or ?"
+      number   = "[1-7]|SUN|MON|TUE|WED|THU|FRI|SAT"
+      step     = "[1-7]"
+      others   = ["L", "([1-7]|SUN|MON|TUE|WED|THU|FRI|SAT)(L|#[1-5])"]
+    },
+    {
+      name     = "year"
+      expected = "1970 to 2199"
+      number   = "19[7-9][0-9]|2[01][0-9]{2}"
+      step     = "[1-9][0-9]?|1[0-9]{2}|2[0-2][0-9]"
+      others   = []
+    },
+  ]
+  cron_parts = [for form in local.cron_forms :
+    join("|", concat(["([*]|(${form.number})(-(${form.number}))?)(/(${form.step}))?"], form.others))
+  ]
+  cron_fields = [for index, form in local.cron_forms : {
+    expected = "${form.name} ${form.expected}"
+    # Another rule limits "?" to one of the days.
+    regexp = "(?i)^(${length(form.others) > 0 ? "[?]|" : ""}(${local.cron_parts[index]})(,(${local.cron_parts[index]}))*)$"
+  }]
+
+  # Months, weeks and days in this order. A duration also has to contain a digit other than 0.
+  duration_regexp = "^([0-9]+m)?([0-9]+w)?([0-9]+d)?$"
+  duration_form = join(" ", [
+    "months, weeks and days in this order, all optional, more than zero in total,",
+    "such as \"7d\", \"2w\" or \"1m2w3d\"",
+  ])
+
+  # "Protocol" in https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html
+  subscription_protocols = [
+    "sqs", "lambda", "http", "https", "email", "email-json", "sms", "firehose", "application",
+  ]
+
+  # "Reserved environment variables" in https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+  lambda_environment_variables = [
+    "AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION", "AWS_EXECUTION_ENV",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_VERSION",
+    "AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME",
+    "AWS_LAMBDA_RUNTIME_API", "AWS_REGION", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
+    "LAMBDA_RUNTIME_DIR", "LAMBDA_TASK_ROOT",
+  ]
+
+  # The environment variables that the module sets from its other inputs.
+  module_environment_variables = [
+    "CHAT_TOPIC_ARN", "DLQ_URLS", "ECR_IMAGES_DURATION_DELTA", "FIXABLE_ONLY", "FIX_WITHIN", "GROUP_BY",
+    "IMAGES_QUEUE_URL", "IMAGES_SELECTION", "MEMORY_TABLE_NAME", "NOTIFY_ON", "NOTIFY_ON_FIXED",
+    "NOTIFY_ON_SCAN_FAILURE", "REMIND_AFTER", "REPORTER_NAME", "REPORTS_QUEUE_URL", "REPORTS_TOPIC_ARN",
+    "REPORT_WINDOW_SECONDS", "REPOSITORIES_EXCLUDE_REGEXP", "REPOSITORIES_FILTER_REGEXP", "SCHEDULE_EXPRESSION",
+    "SEVERITY_THRESHOLDS", "THREADS",
+  ]
+}
