@@ -77,3 +77,27 @@ def test_each_kind_of_item_has_its_lifetime(inbox: ReporterHarness) -> None:
     assert inbox.report(image) == []
     assert reporter.handler({"overview": True}, Context())["published"] == 1
     assert lifetimes(inbox.aws) == {kind: {days} for kind, days in LIFETIMES.items()}
+
+
+def expire(aws: FakeAws) -> None:
+    """Delete what DynamoDB may delete by now."""
+    client, now = aws.client("dynamodb"), TIME.now().timestamp()
+    for item in client.scan(TableName="memory")["Items"]:
+        if "expires" in item and int(item["expires"]["N"]) < now:
+            client.delete_item(TableName="memory", Key={"pk": item["pk"], "sk": item["sk"]})
+
+
+@pytest.mark.parametrize("weeks", [1, 8])
+def test_nothing_of_an_image_expires_while_it_is_scanned(
+    make_reporter: Callable[..., ReporterHarness], weeks: int
+) -> None:
+    """Three years of scans that find the same: what is known is never told again, not even in a rebuild."""
+    inbox = make_reporter()
+    pushed_at = TIME.now()
+    for _ in range(160 // weeks):
+        expire(inbox.aws)
+        inbox.report(inbox.image("app", "1.0", scan=found("HIGH"), pushed_at=pushed_at, at=TIME.now()))
+        TIME.sleep(weeks * 7 * 86_400)
+    expire(inbox.aws)
+    inbox.report(inbox.image("app", "1.1", scan=found("HIGH"), at=TIME.now()))
+    assert len(inbox.reports()) == 1

@@ -226,11 +226,19 @@ class Asked(NamedTuple):
 
 
 class Remembered(NamedTuple):
-    """What is remembered of one image: its record, its encoded findings, and what the images scanner asked for."""
+    """What is remembered of one image: its record, its encoded findings, and what the images scanner asked for.
+
+    `findings_expire` is when DynamoDB may delete the findings (aware); None if there are none.
+    """
 
     record: ImageRecord
     findings: bytes
     asked: Asked
+    findings_expire: datetime | None = None
+
+    def is_ageing(self, now: datetime) -> bool:
+        """Return whether the findings are to be written again, although they are the same, before they expire."""
+        return self.findings_expire is not None and self.findings_expire - now < IMAGE_LIFETIME / 3
 
 
 class ImageMemory:
@@ -267,6 +275,7 @@ class ImageMemory:
                 record,
                 b"".join(_data(parts.get((pk, _findings_key(digest, n)))) for n in range(record.parts)),
                 next(readable([found.get((pk, asked_key(digest)), {})], _asked), Asked()),
+                to_time(found.get((pk, _findings_key(digest, 0)), {}).get("expires")),
             )
             for (image, (pk, digest)), record in zip(keys.items(), records.values(), strict=True)
         }

@@ -266,7 +266,7 @@ class ImageProcessor:
 
         record = _updated(record, judged, baseline, scan)
         encoded = encode_findings(judged.to_remember.findings)
-        changed, pushed = encoded != remembered.findings, None
+        changed, pushed = encoded != remembered.findings or remembered.is_ageing(self.now), None
         if event.is_look and not changed and not report:
             return Outcome()
         if baseline.first or _is_found_otherwise(before, record, changed=changed):
