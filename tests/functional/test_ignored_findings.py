@@ -11,6 +11,7 @@ from ecr_scan_reporter.memory.images import image_record
 from ecr_scan_reporter.memory.items import image_key, repository_key
 from ecr_scan_reporter.memory.rules import RuleMemory
 from ecr_scan_reporter.messages.overdue import OverdueMessage
+from ecr_scan_reporter.messages.publication import CHECK
 from fake_aws import FakeScan, Fault, digest_of
 from support.fixtures import embedded_metrics
 from support.ignored_findings import rule, set_rules
@@ -218,17 +219,24 @@ def test_broken_item_is_named_and_the_others_are_read(
     assert [record.rule for record in caplog.records if record.levelno == logging.WARNING] == ["item 0"]  # type: ignore[attr-defined]
 
 
-def test_rules_that_cannot_be_read_ignore_nothing_at_first_and_stay_known_later(
-    inbox: ReporterHarness, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_nothing_is_reported_before_the_rules_are_read(inbox: ReporterHarness) -> None:
+    """What they ignore would be new, or no longer ignored."""
     set_rules([rule(id="CVE-2026-0001")])
     fault = Fault("Query", "AccessDeniedException", containing="IGNORED", times=1)
     inbox.aws.behavior.faults.append(fault)
-    assert new(scan(inbox, 0, A)) == ["CVE-2026-0001"]
+    listed = FakeScan("COMPLETE", START, enhanced_findings=[A])
+    event = inbox.image("app", "1.0", scan=listed, pushed_at=START, at=START)
+    assert inbox.report(event, CHECK, now=START) == ["0", "1"]
+    assert inbox.report(event, CHECK, now=START, receives=2) == []
+    assert inbox.reports() == []
+
+
+def test_rules_that_cannot_be_read_again_still_apply(inbox: ReporterHarness, caplog: pytest.LogCaptureFixture) -> None:
+    set_rules([rule(id="CVE-2026-0001")])
+    assert scan(inbox, 0, A) == []
+    inbox.aws.behavior.faults.append(Fault("Query", "AccessDeniedException", containing="IGNORED", times=1))
+    assert scan(inbox, 1, A, repository="second") == []
     assert "could not read ignored_findings; the rules read last still apply" in caplog.text
-    assert scan(inbox, 0.001, A, repository="second") == []
-    inbox.aws.behavior.faults.append(fault)
-    assert scan(inbox, 1, A, repository="third") == []
 
 
 def test_rules_are_read_again_after_five_minutes(inbox: ReporterHarness) -> None:

@@ -80,15 +80,21 @@ class RuleMemory:
         self._uses: dict[str, RuleUse] = {}
 
     def read(self, now: datetime) -> tuple[IgnoreRule, ...]:
-        """Return the rules, in the order of the list; those read last if DynamoDB rejects the call."""
+        """Return the rules, in the order of the list; those read last if DynamoDB rejects the call.
+
+        Raises:
+            AwsError: DynamoDB rejected the call, and none were read before: what they ignore is not known.
+        """
         if self._read_at and self._read_at <= now < self._read_at + _REFRESH:
             return self._rules
         try:
-            self._rules = tuple(_rules(sorted(self._table.query(_RULES, " ", END), key=_position)))
-            uses = self._table.query(_USES, " ", END) if self._rules else ()
+            rules = tuple(_rules(sorted(self._table.query(_RULES, " ", END), key=_position)))
+            uses = self._table.query(_USES, " ", END) if rules else ()
             self._uses = dict(readable(uses, _use))
-            self._read_at = now
+            self._rules, self._read_at = rules, now
         except AwsError as error:
+            if self._read_at is None:
+                raise
             extra = {"reason": str(error), "rules": len(self._rules)}
             logger.warning("could not read ignored_findings; the rules read last still apply", extra=extra)
         return self._rules

@@ -100,11 +100,16 @@ def report_batch(
 ) -> SqsBatchResponse:
     """Remember what a batch of scan events found, and publish what is due; return the messages to redeliver."""
     now = now or clock.now()
+    try:
+        rules = RuleMatcher(deps.rules.read(now), now)
+    except AwsError:
+        # Without the rules, what they ignore would look like news.
+        logger.exception("could not read ignored_findings; the messages are retried")
+        return batch_response(record["messageId"] for record in records)
     batch = receive(records, deps, deadline.halfway(), now)
     images = [
         image for image in latest_per_image(batch.events) if deps.settings.repositories.matches(image.image.repository)
     ]
-    rules = RuleMatcher(deps.rules.read(now), now)
     # What has failed before comes first: it cannot be sent again as if it had not.
     images.sort(key=lambda image: image.receives, reverse=True)
     outcomes, done, retried, unstarted, looks = process(images, batch.overdue, rules, deps, deadline.halfway(), now)

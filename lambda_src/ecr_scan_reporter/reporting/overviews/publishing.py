@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple
 
 from ecr_scan_reporter.aws.deadline import Deadline
@@ -142,7 +143,7 @@ def _notices(deps: ReporterDependencies, now: datetime, *, enhanced: bool) -> No
 
     dlqs = {name: attempt(f"count the messages in {name}", dlq.message_count, 0) for name, dlq in deps.dlqs.items()}
     unconfirmed = attempt("list the subscriptions of the reports topic", deps.publisher.unconfirmed_addresses, [])
-    rules = deps.rules.read(now)
+    rules = attempt("read ignored_findings", partial(deps.rules.read, now), ())
     settings = deps.settings
     since = all_scanned_since(now, settings.max_age, settings.run_interval, enhanced=enhanced)
     ignored = rule_notices(rules, deps.rules.uses(), now, since)
