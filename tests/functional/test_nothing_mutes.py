@@ -1,5 +1,6 @@
 """What cannot be published, rendered, noted or deleted holds back nothing else, and is published once."""
 
+import json
 import logging
 from collections import Counter
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from ecr_scan_reporter import reporter
 from ecr_scan_reporter.memory.outbox import PUSH, Outbox
 from ecr_scan_reporter.messages.publication import CHECK
 from ecr_scan_reporter.reporting.reports import document as documents
-from ecr_scan_reporter.reporting.reports import groups
+from ecr_scan_reporter.reporting.reports import groups, pages
 from fake_aws import Fault
 from support.fixtures import embedded_metrics
 from support.reporter_harness import ReporterHarness, document, found
@@ -160,3 +161,17 @@ def test_event_from_the_future_mutes_nothing(inbox: ReporterHarness) -> None:
     TIME.sleep(86_400)
     assert inbox.report(inbox.image("app", "1", scan=found("HIGH", "CRITICAL"), at=TIME.now())) == []
     assert reported(inbox) == {"app": 2}
+
+
+def test_every_repository_is_in_an_attribute_of_its_message(
+    inbox: ReporterHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A filter policy selects messages by it."""
+    monkeypatch.setattr(pages, "_MAX_REPOSITORIES", 20)
+    sent = [inbox.image(f"app-{number:03}", "1", scan=found("HIGH")) for number in range(70)]
+    assert inbox.report(*sent, seconds=600) == []
+    assert reported(inbox) == dict.fromkeys((f"app-{number:03}" for number in range(70)), 1)
+    for report in inbox.reports():
+        names = set(json.loads(report.attributes["repositories"][1]))
+        assert {image["repository"] for image in document(report)["images"]} <= names
+        assert len(names) <= 20

@@ -1,11 +1,13 @@
 """Splits a report into pages and renders each page as one SNS message."""
 
+from collections.abc import Iterable, Iterator
 from functools import partial
+from itertools import chain
 
 from ecr_scan_reporter.aws.sns import MAX_SUBJECT, Attributes, ReportMessage
 from ecr_scan_reporter.models.severities import severity_rank
 from ecr_scan_reporter.reporting.comparison.changes import Change
-from ecr_scan_reporter.reporting.formatting import to_ascii, truncate
+from ecr_scan_reporter.reporting.formatting import dumps, to_ascii, truncate
 from ecr_scan_reporter.reporting.paging import entry_size, room_for_entries, split
 from ecr_scan_reporter.reporting.reports import chat, document, email
 from ecr_scan_reporter.reporting.reports.groups import Entry, FindingLimits, Group, Page
@@ -18,7 +20,7 @@ from ecr_scan_reporter.settings import ReporterSettings
 _DETAILS = (FindingLimits(200, 1000), FindingLimits(50, 100), FindingLimits(20, 20), FindingLimits(8, 10))
 # For an image that is too large for a message even then.
 _LEAST_DETAIL = FindingLimits(0, 1)
-# SNS limits the size of an attribute's value.
+# Repositories in the attribute of a message: their names and those of the other attributes share its room.
 _MAX_REPOSITORIES = 500
 
 
@@ -30,7 +32,7 @@ def build_pages(group: Group, settings: ReporterSettings) -> list[Page]:
         empty = Page(group, (), detail)
         size_of = partial(_entry_size, detail=detail, settings=settings)
         first_room, room = _room(empty, settings), _room(empty._replace(part=2, parts=2), settings)
-        chunks = split(entries, size_of, first_room, room)
+        chunks = chain.from_iterable(map(_split_by_name, split(entries, size_of, first_room, room)))
         first = next(chunks)
         # Whether there is a second page is known before its entries are measured. Reminders are no entries.
         if len(first) == len(entries) and first_room >= 0:
@@ -42,12 +44,26 @@ def build_pages(group: Group, settings: ReporterSettings) -> list[Page]:
     return [page._replace(part=number, parts=len(pages)) for number, page in enumerate(pages, start=1)]
 
 
+def _split_by_name(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    """Yield entries in chunks whose repositories the attribute of a message has room for; one chunk at least."""
+    chunk: list[Entry] = []
+    names: set[str] = set()
+    for entry in entries:
+        if len(names | {entry.repository}) > _MAX_REPOSITORIES:
+            yield chunk
+            chunk, names = [], set()
+        chunk.append(entry)
+        names.add(entry.repository)
+    yield chunk
+
+
 def _room(empty: Page, settings: ReporterSettings) -> int:
     return room_for_entries(build_message(empty, settings._replace(chat_topic_arn="")))
 
 
 def _entry_size(entry: Entry, detail: FindingLimits, settings: ReporterSettings) -> int:
-    return entry_size(document.entry_values(entry, detail, settings))
+    # Its repository is in an attribute of its message, too.
+    return entry_size(document.entry_values(entry, detail, settings)) + len(dumps(entry.repository)) + 2
 
 
 def build_message(page: Page, settings: ReporterSettings) -> ReportMessage:
@@ -80,18 +96,26 @@ def _attributes(page: Page) -> Attributes:
     found = count_news(group.images)
     worst = +(found + count_news(group.reminders)) or (group.inventory.counts if group.inventory else found)
     unread = any(image.reason is ReportReason.FINDINGS_NOT_READ for image in group.images)
-    repositories = {image.repository for image in (*group.images, *group.failed, *group.reminders)}
-    repositories |= set(group.inventory.repositories) if group.inventory else set()
     attributes: Attributes = {
         # Findings that were not read are not "no findings".
         "severity": min(worst, key=severity_rank) if worst else "UNDEFINED" if unread else "NONE",
         "new_critical": found["CRITICAL"],
         "new_high": found["HIGH"],
         "fixed": count_changes(group.images, Change.FIXED),
-        "repositories": sorted(repositories)[:_MAX_REPOSITORIES],
+        "repositories": _repositories(page),
         "account": group.account,
         "region": group.region,
         "failed_scans": len(group.failed),
         "part": page.part,
     }
     return attributes | ({"group": group.name} if group.name else {"overdue": group.overdue})
+
+
+def _repositories(page: Page) -> list[str]:
+    """Return the repositories of the entries on a page; on the first one, which has the whole text, others as well."""
+    group = page.group
+    own = {entry.repository for entry in page.entries}
+    others = {image.repository for image in (*group.images, *group.failed, *group.reminders)}
+    others |= set(group.inventory.repositories) if group.inventory else set()
+    room = _MAX_REPOSITORIES - len(own) if page.part == 1 else 0
+    return sorted(own | set(sorted(others - own)[:room]))
