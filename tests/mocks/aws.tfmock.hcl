@@ -1,8 +1,9 @@
 # What the provider checks or the module takes apart needs the form that AWS gives it; all else may be anything.
 
-mock_data "aws_partition" {
+mock_data "aws_service" {
   defaults = {
     partition = "aws"
+    region    = "eu-central-1"
   }
 }
 
