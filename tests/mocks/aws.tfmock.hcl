@@ -1,5 +1,12 @@
 # What the provider checks or the module takes apart needs the form that AWS gives it; all else may be anything.
 
+# The examples ask it.
+mock_data "aws_partition" {
+  defaults = {
+    partition = "aws"
+  }
+}
+
 mock_data "aws_service" {
   defaults = {
     partition = "aws"
