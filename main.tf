@@ -94,7 +94,7 @@ locals {
 
 # What the validations in variables.tf accept.
 locals {
-  # By their place in an ARN. What has not the form that AWS gives it judges nothing: a mock answers any text.
+  # By their place in an ARN. A part without the form that AWS gives it judges nothing: a mock answers any text.
   arn_parts = { for place, part in {
     1 = { value = local.partition, form = "^aws(-[a-z]+)*$" }
     3 = { value = local.region, form = "^[a-z]+(-[a-z]+)+-[0-9]+$" }
