@@ -17,7 +17,7 @@ UV := $(VENV)/lock/bin/uv pip compile --quiet --universal --generate-hashes --py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo demo-stop check test fuzz lint typecheck test-unit test-terraform validate security test-integration package benchmark cost \
+.PHONY: help demo demo-stop check test fuzz lint typecheck test-unit test-terraform validate security test-integration test-replacements package benchmark cost \
 	format reference release-notes release lock setup clean need-python need-terraform need-disk
 
 help: ## list the targets
@@ -58,6 +58,9 @@ security: $(VENV)/dev/.ready $(VENV)/checkov/.ready ## checkov, zizmor, pip-audi
 
 test-integration: need-terraform $(VENV)/functions/.ready $(VENV)/dev/.ready $(VENV)/local-aws/.ready ## the applied module on the local AWS, or at AWS_ENDPOINT_URL
 	@$(DEV)/python scripts/gates.py integration
+
+test-replacements: need-terraform $(VENV)/functions/.ready $(VENV)/dev/.ready $(VENV)/local-aws/.ready ## each resource replaced by itself on the local AWS, and a second plan; 20 minutes
+	@$(DEV)/python scripts/gates.py replacements
 
 package: need-python ## build dist/ecr_scan_reporter.zip from lambda_src
 	@$(PYTHON) scripts/package.py

@@ -193,7 +193,7 @@ resource "aws_sns_topic" "alarms" {
         Effect    = "Deny"
         Principal = "*"
         Action    = "sns:Publish"
-        Resource  = "${local.sns_arn_prefix}:${local.names.alarms}"
+        Resource  = local.arns.alarms_topic
         Condition = { Bool = { "aws:SecureTransport" = "false" } }
       },
       {
@@ -201,13 +201,13 @@ resource "aws_sns_topic" "alarms" {
         Effect    = "Allow"
         Principal = { Service = "cloudwatch.amazonaws.com" }
         Action    = "sns:Publish"
-        Resource  = "${local.sns_arn_prefix}:${local.names.alarms}"
-        Condition = { ArnLike = { "aws:SourceArn" = join(":", [
-          "arn", data.aws_partition.current.partition, "cloudwatch", local.arn_scope, "alarm", "${var.name}-*",
-        ]) } }
+        Resource  = local.arns.alarms_topic
+        Condition = { ArnLike = { "aws:SourceArn" = "${local.arn_prefixes.cloudwatch}:alarm:${var.name}-*" } }
       },
     ]
   })
+
+  depends_on = [aws_dynamodb_table.memory]
 }
 
 resource "aws_sns_topic_subscription" "alarm_email" {

@@ -24,7 +24,9 @@ module "console_widget" {
   policy_statements = {
     ReadMemory = {
       actions   = ["dynamodb:GetItem", "dynamodb:Query"]
-      resources = [aws_dynamodb_table.memory.arn]
+      resources = [local.arns.memory]
     }
   }
+
+  depends_on = [aws_dynamodb_table.memory]
 }

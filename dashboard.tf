@@ -18,11 +18,11 @@ locals {
   severity_colors = { Critical = "#7b1fa2", High = "#d62728", Medium = "#ff7f0e", Low = "#bcbd22" }
 
   # Rows of widgets: each has a height and widgets of equal width in 24 columns.
-  dashboard_rows = concat([for function in module.console_widget : {
+  dashboard_rows = concat([for _ in module.console_widget : {
     height = 16
     widgets = [{ type = "custom", properties = {
       title    = "Registry"
-      endpoint = function.function.arn
+      endpoint = local.arns.console_widget
       updateOn = { refresh = true, resize = true, timeRange = false }
     } }]
     }], [
@@ -31,8 +31,10 @@ locals {
       length(local.alarms) == 0 ? [] : [{
         type = "alarm"
         properties = {
-          title  = "Alarms"
-          alarms = [for key in sort(keys(local.alarms)) : aws_cloudwatch_metric_alarm.this[key].arn]
+          title = "Alarms"
+          alarms = [for key in sort(keys(local.alarms)) :
+            "${local.arn_prefixes.cloudwatch}:alarm:${aws_cloudwatch_metric_alarm.this[key].alarm_name}"
+          ]
         }
       }],
       [
@@ -124,7 +126,7 @@ locals {
       { type = "metric", properties = merge(local.dashboard_defaults, {
         title = "SNS: messages that could not be delivered"
         metrics = [for topic in concat(
-          [reverse(split(":", local.reports_topic_arn))[0]], aws_sns_topic.chat[*].name, aws_sns_topic.alarms[*].name,
+          [local.reports_topic_name], aws_sns_topic.chat[*].name, aws_sns_topic.alarms[*].name,
         ) : ["AWS/SNS", "NumberOfNotificationsFailed", "TopicName", topic]]
       }) },
     ] },
@@ -144,6 +146,8 @@ resource "aws_cloudwatch_dashboard" "this" {
       height = line.height
     })]])
   })
+
+  depends_on = [aws_dynamodb_table.memory]
 }
 
 locals {

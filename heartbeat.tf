@@ -16,12 +16,14 @@ resource "aws_cloudwatch_event_rule" "heartbeat" {
   description         = "Has the repositories scanner write for how long a run is overdue."
   schedule_expression = "rate(${local.heartbeat_minutes} minutes)"
   tags                = var.tags
+
+  depends_on = [aws_dynamodb_table.memory]
 }
 
 resource "aws_cloudwatch_event_target" "heartbeat" {
   count = local.heartbeats
 
-  rule  = aws_cloudwatch_event_rule.heartbeat[0].name
+  rule  = aws_cloudwatch_event_rule.heartbeat[0].id
   arn   = module.repositories_scanner.function.arn
   input = jsonencode({ heartbeat = true })
 
@@ -33,7 +35,7 @@ resource "aws_lambda_permission" "heartbeat" {
 
   statement_id  = "AllowHeartbeatRule"
   action        = "lambda:InvokeFunction"
-  function_name = module.repositories_scanner.function.function_name
+  function_name = module.repositories_scanner.function.id
   principal     = "events.amazonaws.com"
   source_arn    = aws_cloudwatch_event_rule.heartbeat[0].arn
 }

@@ -121,7 +121,7 @@ locals {
 resource "aws_dynamodb_table_item" "ignored_findings" {
   count = length(local.ignored_findings_chunks)
 
-  table_name = aws_dynamodb_table.memory.name
+  table_name = aws_dynamodb_table.memory.id # unknown, unlike the name, when the table is replaced: then it is empty
   hash_key   = aws_dynamodb_table.memory.hash_key
   range_key  = aws_dynamodb_table.memory.range_key
 
@@ -130,11 +130,4 @@ resource "aws_dynamodb_table_item" "ignored_findings" {
     sk    = { S = tostring(count.index) }
     rules = { S = jsonencode(local.ignored_findings_chunks[count.index]) }
   })
-
-  # A replaced table is empty but has the old name, so nothing else tells Terraform that the rules are gone. The ARN is
-  # unknown only when the table is replaced. With the whole resource as the trigger, each change of a tag would write
-  # the rules again.
-  lifecycle {
-    replace_triggered_by = [aws_dynamodb_table.memory.arn]
-  }
 }

@@ -5,10 +5,12 @@ module "images_queue" {
 
   name             = local.names.images
   dlq_name         = local.names.images_dlq
-  arn_prefix       = local.sqs_arn_prefix
+  arn_prefix       = local.arn_prefixes.sqs
   consumer_timeout = local.functions.images_scanner.timeout
   kms_key_arn      = var.kms_key_arn
   tags             = var.tags
+
+  depends_on = [aws_dynamodb_table.memory]
 }
 
 # One repository per invocation: each repository gets the whole timeout, and a failure affects no other repository.
@@ -51,19 +53,19 @@ module "images_scanner" {
   policy_statements = merge(local.encrypt_messages_statement, {
     ConsumeImagesQueue = {
       actions   = local.sqs_consumer_actions
-      resources = [module.images_queue.queue.arn]
+      resources = [local.arns.images]
     }
     ReadImagesAndScans = {
       actions   = ["ecr:DescribeImages", "ecr:DescribeImageScanFindings"]
-      resources = [local.repositories_arn]
+      resources = [local.arns.repositories]
     }
     ReadImageIndexes = {
       actions   = ["ecr:BatchGetImage"]
-      resources = [local.repositories_arn]
+      resources = [local.arns.repositories]
     }
     StartScans = {
       actions   = ["ecr:StartImageScan"]
-      resources = [local.repositories_arn]
+      resources = [local.arns.repositories]
     }
     # A dry run says whether the registry starts the scans itself. The configuration belongs to the registry, which has
     # no ARN.
@@ -73,27 +75,27 @@ module "images_scanner" {
     }
     QueueContinuation = {
       actions   = ["sqs:SendMessage"]
-      resources = [module.images_queue.queue.arn]
+      resources = [local.arns.images]
     }
     # A run finds the images that have a finding past its deadline, and the reporter reports them.
     QueueOverdueImages = {
       actions   = ["sqs:SendMessage"]
-      resources = [module.reports_queue.queue.arn]
+      resources = [local.arns.reports]
     }
     # Saves the call to ECR for an image whose last scan is in the memory.
     ReadScans = {
       actions   = ["dynamodb:Query"]
-      resources = [aws_dynamodb_table.memory.arn]
+      resources = [local.arns.memory]
     }
     # Saves the call to ECR for the manifests of an image index, which ECR records as a pull.
     ReadIndexes = {
       actions   = ["dynamodb:BatchGetItem"]
-      resources = [aws_dynamodb_table.memory.arn]
+      resources = [local.arns.memory]
     }
     # No rules, and no reports that wait to be published: see memory/__init__.py for the keys.
     RememberScans = {
       actions   = ["dynamodb:BatchWriteItem"]
-      resources = [aws_dynamodb_table.memory.arn]
+      resources = [local.arns.memory]
       condition = { "ForAllValues:StringLike" = {
         "dynamodb:LeadingKeys" = [
           "REPOSITORY#${local.registry_key}#*", "STATES#${local.registry_key}", "SUMMARIES#${local.registry_key}",
@@ -101,4 +103,6 @@ module "images_scanner" {
       } }
     }
   })
+
+  depends_on = [aws_dynamodb_table.memory]
 }

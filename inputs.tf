@@ -57,6 +57,13 @@ locals {
 }
 
 locals {
+  # By their place in an ARN. A part without the form that AWS gives it judges nothing: a mock answers any text.
+  arn_parts = { for place, part in {
+    1 = { value = local.partition, form = "^aws(-[a-z]+)*$" }
+    3 = { value = local.region, form = "^[a-z]+(-[a-z]+)+-[0-9]+$" }
+    4 = { value = local.account_id, form = "^[0-9]{12}$" }
+  } : place => part.value if can(regex(part.form, part.value)) }
+
   severities = ["CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL", "UNDEFINED", "UNTRIAGED"]
 
   # What Python accepts and Terraform's regular expressions do not, apart from lookarounds: comments, conditions, named

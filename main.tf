@@ -19,7 +19,11 @@
 
 data "aws_caller_identity" "current" {}
 
-data "aws_partition" "current" {}
+# The Region and the partition, known at plan and without a resource. Not from data.aws_region, which has no attribute
+# that both provider 5.100 and 6.x accept without a warning.
+data "aws_service" "sqs" {
+  service_id = "sqs"
+}
 
 locals {
   # Names of functions, roles and rules have at most 64 characters, so all names do. A longer name is cut and gets a
@@ -34,16 +38,33 @@ locals {
     : "${substr(var.name, 0, 64 - 10 - length(suffix))}-${substr(sha256(var.name), 0, 8)}-${suffix}"
   ) }
 
-  # From an ARN, because data.aws_region has no attribute that both provider 5.100 and 6.x accept without a warning.
-  region = split(":", aws_cloudwatch_event_rule.schedule.arn)[3]
+  partition  = data.aws_service.sqs.partition
+  region     = data.aws_service.sqs.region
+  account_id = data.aws_caller_identity.current.account_id
 
-  arn_scope        = "${local.region}:${data.aws_caller_identity.current.account_id}"
-  sqs_arn_prefix   = "arn:${data.aws_partition.current.partition}:sqs:${local.arn_scope}"
-  sns_arn_prefix   = "arn:${data.aws_partition.current.partition}:sns:${local.arn_scope}"
-  repositories_arn = "arn:${data.aws_partition.current.partition}:ecr:${local.arn_scope}:repository/*"
+  arn_prefixes = { for service in ["cloudwatch", "dynamodb", "ecr", "events", "lambda", "logs", "sns", "sqs"] :
+    service => "arn:${local.partition}:${service}:${local.region}:${local.account_id}"
+  }
+
+  # For policies and the dashboard, which can then be read in the first plan: the ARN of a resource is known only after
+  # it exists. An argument that refers to a resource takes the resource's own attribute, so that it follows when the
+  # resource is replaced.
+  arns = {
+    images         = "${local.arn_prefixes.sqs}:${local.names.images}"
+    images_dlq     = "${local.arn_prefixes.sqs}:${local.names.images_dlq}"
+    reports        = "${local.arn_prefixes.sqs}:${local.names.reports}"
+    reports_dlq    = "${local.arn_prefixes.sqs}:${local.names.reports_dlq}"
+    scan_events    = "${local.arn_prefixes.events}:rule/${local.names.scan_events}"
+    memory         = "${local.arn_prefixes.dynamodb}:table/${local.names.memory}"
+    repositories   = "${local.arn_prefixes.ecr}:repository/*"
+    reports_topic  = coalesce(var.reports_topic_arn, "${local.arn_prefixes.sns}:${local.names.reports}")
+    chat_topic     = "${local.arn_prefixes.sns}:${local.names.chat}"
+    alarms_topic   = "${local.arn_prefixes.sns}:${local.names.alarms}"
+    console_widget = "${local.arn_prefixes.lambda}:function:${local.names.console_widget}"
+  }
 
   # How the memory table's partition keys name this registry: see memory/__init__.py.
-  registry_key = "${data.aws_caller_identity.current.account_id}#${local.region}"
+  registry_key = "${local.account_id}#${local.region}"
 
   # What all functions have in common.
   function_settings = {
@@ -57,6 +78,8 @@ locals {
     kms_key_arn           = var.kms_key_arn
     role_path             = var.role_path
     permissions_boundary  = var.permissions_boundary
+    exclusive_policies    = var.exclusive_role_policies
+    logs_arn_prefix       = local.arn_prefixes.logs
     tags                  = var.tags
   }
 

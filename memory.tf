@@ -1,7 +1,10 @@
 # The memory: one table with what the module remembers about each image, so that it reports what changed, once. Losing
 # it loses no scan and costs one inventory report.
 
-resource "aws_dynamodb_table" "memory" {
+# It comes before everything else: DynamoDB refuses a name that exists, whereas a rule, a queue or a topic of the same
+# name would be taken over. So a second instance of the same name fails here, before it changes anything of the first
+# one. Terraform prints this resource's first line below the error.
+resource "aws_dynamodb_table" "memory" { # if it already exists, another instance has this name: set another `name`
   name                        = local.names.memory
   billing_mode                = "PAY_PER_REQUEST"
   hash_key                    = "pk"

@@ -193,7 +193,7 @@ output "reports_topic_arn" {
 
 output "reports_topic_name" {
   description = "Name of the SNS topic that the reports are published to."
-  value       = reverse(split(":", local.reports_topic_arn))[0]
+  value       = local.reports_topic_name
 }
 
 output "chat_topic_arn" {
@@ -266,11 +266,6 @@ output "console_widget_log_group_arn" {
 output "console_widget_log_group_name" {
   description = "Name of the console widget's log group; null unless dashboard_widget is true."
   value       = one(module.console_widget[*].log_group.name)
-}
-
-output "dead_letter_queue_arns" {
-  description = "ARNs of the dead-letter queues, keyed by the queue whose messages they receive: images and reports."
-  value       = { images = module.images_queue.dlq.arn, reports = module.reports_queue.dlq.arn }
 }
 
 output "alarms_topic_arn" {

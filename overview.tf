@@ -12,6 +12,8 @@ resource "aws_cloudwatch_event_rule" "overview_schedule" {
   schedule_expression = (
     can(regex("^(rate|cron)\\(", var.overview_schedule)) ? var.overview_schedule : "rate(${var.overview_schedule})"
   )
+
+  depends_on = [aws_dynamodb_table.memory]
 }
 
 # EventBridge may deliver an event twice. The reporter publishes one overview per time of the schedule, so it needs that
@@ -19,7 +21,7 @@ resource "aws_cloudwatch_event_rule" "overview_schedule" {
 resource "aws_cloudwatch_event_target" "overview_schedule" {
   count = var.overview_schedule == null ? 0 : 1
 
-  rule = aws_cloudwatch_event_rule.overview_schedule[0].name
+  rule = aws_cloudwatch_event_rule.overview_schedule[0].id
   arn  = module.reporter.function.arn
 
   input_transformer {
@@ -37,7 +39,7 @@ resource "aws_lambda_permission" "overview_schedule" {
 
   statement_id  = "AllowOverviewScheduleRule"
   action        = "lambda:InvokeFunction"
-  function_name = module.reporter.function.function_name
+  function_name = module.reporter.function.id
   principal     = "events.amazonaws.com"
   source_arn    = aws_cloudwatch_event_rule.overview_schedule[0].arn
 }
@@ -48,7 +50,7 @@ resource "aws_lambda_permission" "overview_schedule" {
 resource "aws_lambda_function_event_invoke_config" "overview" {
   count = var.overview_schedule == null ? 0 : 1
 
-  function_name                = module.reporter.function.function_name
+  function_name                = module.reporter.function.id
   maximum_event_age_in_seconds = 3600
   maximum_retry_attempts       = 2
 

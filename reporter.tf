@@ -29,12 +29,14 @@ resource "aws_cloudwatch_event_rule" "scan_events" {
       ]
     }
   })
+
+  depends_on = [aws_dynamodb_table.memory]
 }
 
 # An event that EventBridge cannot deliver goes to the DLQ, in the same form as events that the reporter could not
 # process.
 resource "aws_cloudwatch_event_target" "scan_events" {
-  rule = aws_cloudwatch_event_rule.scan_events.name
+  rule = aws_cloudwatch_event_rule.scan_events.id
   arn  = module.reports_queue.queue.arn
 
   dead_letter_config {
@@ -47,7 +49,7 @@ module "reports_queue" {
 
   name                     = local.names.reports
   dlq_name                 = local.names.reports_dlq
-  arn_prefix               = local.sqs_arn_prefix
+  arn_prefix               = local.arn_prefixes.sqs
   consumer_timeout         = local.functions.reporter.timeout
   consumer_batching_window = local.reports_batching_window
   kms_key_arn              = var.kms_key_arn
@@ -57,7 +59,7 @@ module "reports_queue" {
     AllowScanEvents = {
       service    = "events.amazonaws.com"
       actions    = ["sqs:SendMessage"]
-      source_arn = aws_cloudwatch_event_rule.scan_events.arn
+      source_arn = local.arns.scan_events
     }
   }
 
@@ -65,9 +67,11 @@ module "reports_queue" {
     AllowUndeliveredScanEvents = {
       service    = "events.amazonaws.com"
       actions    = ["sqs:SendMessage"]
-      source_arn = aws_cloudwatch_event_rule.scan_events.arn
+      source_arn = local.arns.scan_events
     }
   }
+
+  depends_on = [aws_dynamodb_table.memory]
 }
 
 # Large batches save calls; the memory, not the batch, decides which scans share a report. Lambda's maximum is 10000,
@@ -125,55 +129,57 @@ module "reporter" {
   policy_statements = merge(local.encrypt_messages_statement, {
     ConsumeReportsQueue = {
       actions   = local.sqs_consumer_actions
-      resources = [module.reports_queue.queue.arn]
+      resources = [local.arns.reports]
     }
     # Findings that are not there yet are read again after a minute, not after the visibility timeout.
     RetryUnreadFindings = {
       actions   = ["sqs:ChangeMessageVisibility"]
-      resources = [module.reports_queue.queue.arn]
+      resources = [local.arns.reports]
     }
     # A delayed message closes a report window: when it arrives, the reporter publishes what was collected. A report
     # that SNS rejects is queued separately for each topic, so that one topic does not hold back the other.
     QueueReports = {
       actions   = ["sqs:SendMessage"]
-      resources = [module.reports_queue.queue.arn]
+      resources = [local.arns.reports]
     }
     # The overview says how many messages the DLQs hold.
     CountDeadLetters = {
       actions   = ["sqs:GetQueueAttributes"]
-      resources = [module.images_queue.dlq.arn, module.reports_queue.dlq.arn]
+      resources = [local.arns.images_dlq, local.arns.reports_dlq]
     }
     # The overview names the addresses that never confirmed their subscription.
     ListSubscriptions = {
       actions   = ["sns:ListSubscriptionsByTopic"]
-      resources = [local.reports_topic_arn]
+      resources = [local.arns.reports_topic]
     }
     # Lambda sends a record of an overview that failed three times to the DLQ, with this role.
     QueueFailedOverviews = {
       actions   = ["sqs:SendMessage"]
-      resources = [module.reports_queue.dlq.arn]
+      resources = [local.arns.reports_dlq]
     }
     ReadMemory = {
       actions   = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"]
-      resources = [aws_dynamodb_table.memory.arn]
+      resources = [local.arns.memory]
     }
     # TransactWriteItems has no action of its own: the actions of its operations allow it.
     WriteMemory = {
       actions   = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"]
-      resources = [aws_dynamodb_table.memory.arn]
+      resources = [local.arns.memory]
     }
     ReadFindings = {
       actions   = ["ecr:DescribeImageScanFindings"]
-      resources = [local.repositories_arn]
+      resources = [local.arns.repositories]
     }
     # An untagged image may belong to a tagged index.
     NameUntaggedImages = {
       actions   = ["ecr:DescribeImages", "ecr:BatchGetImage"]
-      resources = [local.repositories_arn]
+      resources = [local.arns.repositories]
     }
     PublishReports = {
       actions   = ["sns:Publish"]
-      resources = concat([local.reports_topic_arn], aws_sns_topic.chat[*].arn)
+      resources = concat([local.arns.reports_topic], var.chat ? [local.arns.chat_topic] : [])
     }
   })
+
+  depends_on = [aws_dynamodb_table.memory]
 }

@@ -15,10 +15,12 @@ resource "aws_cloudwatch_event_rule" "schedule" {
   schedule_expression = local.schedule_expression
   state               = var.enabled ? "ENABLED" : "DISABLED"
   tags                = var.tags
+
+  depends_on = [aws_dynamodb_table.memory]
 }
 
 resource "aws_cloudwatch_event_target" "schedule" {
-  rule = aws_cloudwatch_event_rule.schedule.name
+  rule = aws_cloudwatch_event_rule.schedule.id
   arn  = module.repositories_scanner.function.arn
 
   # A rule that fires before it has permission to invoke the function loses that run.
@@ -29,7 +31,7 @@ resource "aws_cloudwatch_event_target" "schedule" {
 resource "aws_lambda_permission" "schedule" {
   statement_id  = "AllowScheduleRule"
   action        = "lambda:InvokeFunction"
-  function_name = module.repositories_scanner.function.function_name
+  function_name = module.repositories_scanner.function.id
   principal     = "events.amazonaws.com"
   source_arn    = aws_cloudwatch_event_rule.schedule.arn
 }
@@ -59,7 +61,7 @@ module "repositories_scanner" {
   policy_statements = merge(local.encrypt_messages_statement, {
     ListRepositories = {
       actions   = ["ecr:DescribeRepositories"]
-      resources = [local.repositories_arn]
+      resources = [local.arns.repositories]
     }
     # The configuration belongs to the registry, which has no ARN.
     ReadScanningConfiguration = {
@@ -68,16 +70,16 @@ module "repositories_scanner" {
     }
     QueueRepositories = {
       actions   = ["sqs:SendMessage"]
-      resources = [module.images_queue.queue.arn]
+      resources = [local.arns.images]
     }
     ReadRepositoryStates = {
       actions   = ["dynamodb:Query"]
-      resources = [aws_dynamodb_table.memory.arn]
+      resources = [local.arns.memory]
     }
     # The reporter reports the scans of a run together, so it has to know the run.
     RememberRun = {
       actions   = ["dynamodb:PutItem"]
-      resources = [aws_dynamodb_table.memory.arn]
+      resources = [local.arns.memory]
       condition = { "ForAllValues:StringLike" = {
         "dynamodb:LeadingKeys" = ["PASSES#${local.registry_key}", "RUNS#${local.registry_key}"]
       } }
@@ -85,10 +87,12 @@ module "repositories_scanner" {
     # What is remembered of repositories that ECR no longer lists would count in every overview.
     ForgetRepositories = {
       actions   = ["dynamodb:BatchWriteItem"]
-      resources = [aws_dynamodb_table.memory.arn]
+      resources = [local.arns.memory]
       condition = { "ForAllValues:StringLike" = {
         "dynamodb:LeadingKeys" = ["STATES#${local.registry_key}", "SUMMARIES#${local.registry_key}"]
       } }
     }
   })
+
+  depends_on = [aws_dynamodb_table.memory]
 }

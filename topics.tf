@@ -12,7 +12,7 @@ locals {
       Effect    = "Deny"
       Principal = "*"
       Action    = "sns:Publish"
-      Resource  = "${local.sns_arn_prefix}:${local.names[topic]}"
+      Resource  = "${local.arn_prefixes.sns}:${local.names[topic]}"
       Condition = { Bool = { "aws:SecureTransport" = "false" } }
     }]
   }) }
@@ -21,7 +21,8 @@ locals {
   # the whole text for mail. `part` is an attribute of every message, and a filter policy rejects messages without it.
   first_part_only = jsonencode({ part = [{ numeric = ["=", 1] }] })
 
-  reports_topic_arn = one(concat(aws_sns_topic.reports[*].arn, var.reports_topic_arn[*]))
+  reports_topic_name = reverse(split(":", local.arns.reports_topic))[0]
+  reports_topic_arn  = one(concat(aws_sns_topic.reports[*].arn, var.reports_topic_arn[*]))
 }
 
 resource "aws_sns_topic" "reports" {
@@ -31,6 +32,8 @@ resource "aws_sns_topic" "reports" {
   kms_master_key_id = coalesce(var.kms_key_arn, "alias/aws/sns")
   policy            = local.topic_policies.reports
   tags              = var.tags
+
+  depends_on = [aws_dynamodb_table.memory]
 }
 
 resource "aws_sns_topic_subscription" "email" {
@@ -67,4 +70,6 @@ resource "aws_sns_topic" "chat" {
   kms_master_key_id = coalesce(var.kms_key_arn, "alias/aws/sns")
   policy            = local.topic_policies.chat
   tags              = var.tags
+
+  depends_on = [aws_dynamodb_table.memory]
 }

@@ -9,8 +9,9 @@
 variable "name" {
   description = <<-EOT
     Name of this instance. The names of all resources derive from it. IAM role names are global, so instances in one
-    account need different names, even in different Regions. A resource name that is too long for AWS is cut and gets a
-    hash. Another name replaces all resources, the memory and the confirmed addresses included; what can be kept:
+    account need different names, even in different Regions. If another instance has the name, an apply fails at the
+    table in memory_table_name, and changes nothing. A resource name that is too long for AWS is cut and gets a hash.
+    Another name replaces all resources, the memory and the confirmed addresses included; what can be kept:
     https://github.com/OWNER/terraform-aws-ecr-scan-reporter/blob/main/docs/operations.md#rename.
   EOT
   type        = string
@@ -502,12 +503,12 @@ variable "reports_topic_arn" {
 
   # The reporter takes its own account and Region from the topic's ARN.
   validation {
-    condition = var.reports_topic_arn == null ? true : (
-      try(slice(split(":", var.reports_topic_arn), 3, 5), []) == split(":", local.arn_scope)
-    )
+    condition = alltrue([for place, part in local.arn_parts :
+      try(split(":", var.reports_topic_arn)[place] == part, true)
+    ])
     error_message = join("", [
       "reports_topic_arn is ${jsonencode(var.reports_topic_arn)}; ",
-      "expected a topic of this account and Region, ${local.arn_scope}.",
+      "expected a topic of this account and Region, such as \"${local.arn_prefixes.sns}:security\".",
     ])
   }
 
@@ -1082,6 +1083,17 @@ variable "kms_key_arn" {
       "\"arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab\", or null for none.",
     ])
   }
+
+  # Another account may own the key.
+  validation {
+    condition = alltrue([for place, part in local.arn_parts :
+      place == "4" || try(split(":", var.kms_key_arn)[place] == part, true)
+    ])
+    error_message = join("", [
+      "kms_key_arn is ${jsonencode(var.kms_key_arn)}; ",
+      "expected a key of this Region, \"arn:${local.partition}:kms:${local.region}:...\", or null for none.",
+    ])
+  }
 }
 
 variable "role_path" {
@@ -1115,10 +1127,21 @@ variable "permissions_boundary" {
   }
 }
 
+variable "exclusive_role_policies" {
+  description = <<-EOT
+    Whether to remove policies, inline and attached, that someone else adds to the functions' roles: a plan shows them,
+    and an apply removes them. Keep it false if you add policies to the roles yourself.
+  EOT
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "memory_deletion_protection" {
   description = <<-EOT
-    Whether to protect the DynamoDB table from deletion. With true, `terraform destroy` fails until you set it to false
-    and apply.
+    Whether to protect the DynamoDB table from deletion. With true, `terraform destroy` and another `name` fail, but only
+    after everything else is gone, because the table comes last: set it to false and apply first. If one has failed, an
+    apply with the old inputs creates the rest again.
   EOT
   type        = bool
   default     = false
@@ -1161,8 +1184,8 @@ variable "disabled_alarms" {
 
 variable "alarm_actions" {
   description = <<-EOT
-    ARNs of the actions that CloudWatch takes when an alarm fires and when it ends, in addition to notifying the topic
-    in alarms_topic_arn: at most four, such as the topic of a pager.
+    ARNs of the actions of this Region that CloudWatch takes when an alarm fires and when it ends, in addition to
+    notifying the topic in alarms_topic_arn: at most four, such as the topic of a pager.
   EOT
   type        = list(string)
   default     = []
@@ -1174,6 +1197,17 @@ variable "alarm_actions" {
       can(regex("^arn:[a-z-]+:[a-z0-9-]+:", arn))
     ])
     error_message = "alarm_actions is ${jsonencode(var.alarm_actions)}; expected at most four ARNs."
+  }
+
+  # Another account may own an action, and the ARNs of some kinds have no Region.
+  validation {
+    condition = alltrue([for arn in var.alarm_actions : alltrue([for place, part in local.arn_parts :
+      place == "4" || contains(["", part], try(split(":", arn)[place], ""))
+    ])])
+    error_message = join("", [
+      "alarm_actions is ${jsonencode(var.alarm_actions)}; ",
+      "expected ARNs of this Region, such as \"${local.arn_prefixes.sns}:pager\".",
+    ])
   }
 
   validation {

@@ -92,6 +92,11 @@ def integration() -> Iterator[Gate]:
     yield "integration tests", [str(BIN / "pytest"), "-q", "tests/integration"]
 
 
+def replacements() -> Iterator[Gate]:
+    """Each resource of an applied instance, replaced by itself: the integration tests replace many at a time."""
+    yield "replacements", [str(BIN / "pytest"), "-q", "tests/integration/test_replacements.py"]
+
+
 GROUPS = {
     "lint": lint,
     "typecheck": typecheck,
@@ -101,7 +106,9 @@ GROUPS = {
     "integration": integration,
 }
 # Parts of the groups, or longer than a gate may take: `make validate` is what OpenTofu is held to.
-OTHERS = {"quick": quick, "fuzz": fuzz, "validate": validate}
+OTHERS = {"quick": quick, "fuzz": fuzz, "replacements": replacements, "validate": validate}
+# What the tests do more of.
+SETTINGS = {"fuzz": {"FUZZ": "1"}, "replacements": {"EACH": "1"}}
 # What `make check` runs before each commit.
 CHECK = ("lint", "typecheck", "quick", "validate")
 # These have a lane of their own: the integration tests mostly wait, and the quick tests leave some of the cores free.
@@ -136,7 +143,7 @@ def run_lane(names: list[str]) -> list[tuple[str, int, float]]:
             done = subprocess.run(
                 command,
                 cwd=ROOT,
-                env=environment | ({"FUZZ": "1"} if group == "fuzz" else {}),
+                env=environment | SETTINGS.get(group, {}),
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,

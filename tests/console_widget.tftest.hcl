@@ -4,11 +4,6 @@ mock_provider "aws" {
   source = "./tests/mocks"
 }
 
-override_resource {
-  target = aws_dynamodb_table.memory
-  values = { arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/memory" }
-}
-
 run "none_by_default" {
   command = plan
 
@@ -30,10 +25,6 @@ run "function" {
   }
 
   override_resource {
-    target = module.console_widget[0].aws_cloudwatch_log_group.this
-    values = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:console-widget" }
-  }
-  override_resource {
     target = module.console_widget[0].aws_lambda_function.this
     values = { arn = "arn:aws:lambda:eu-central-1:123456789012:function:console-widget" }
   }
@@ -42,9 +33,9 @@ run "function" {
     condition = { for statement in jsondecode(module.console_widget[0].policy.policy).Statement :
       statement.Sid => "${statement.Effect} ${join(",", statement.Action)} ${join(",", statement.Resource)}"
       } == {
-      ReadMemory = "Allow dynamodb:GetItem,dynamodb:Query arn:aws:dynamodb:eu-central-1:123456789012:table/memory"
+      ReadMemory = "Allow dynamodb:GetItem,dynamodb:Query arn:aws:dynamodb:eu-central-1:123456789012:table/scan-memory"
       WriteLogs = join(" ", [
-        "Allow logs:CreateLogStream,logs:PutLogEvents", "arn:aws:logs:eu-central-1:123456789012:log-group:console-widget:*",
+        "Allow logs:CreateLogStream,logs:PutLogEvents", "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/scan-console-widget:*",
       ])
     }
     error_message = "The console widget should be allowed to read the table, and nothing else."
@@ -63,7 +54,7 @@ run "function" {
   assert {
     condition = [for widget in jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets :
       [widget.type, widget.x, widget.y, widget.width, widget.properties.endpoint] if widget.type == "custom"
-    ] == [["custom", 0, 0, 24, "arn:aws:lambda:eu-central-1:123456789012:function:console-widget"]]
+    ] == [["custom", 0, 0, 24, "arn:aws:lambda:eu-central-1:123456789012:function:scan-console-widget"]]
     error_message = "The dashboard should begin with the state of the registry."
   }
 

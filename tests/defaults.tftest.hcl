@@ -147,7 +147,11 @@ run "protected_table" {
 run "wired" {
   override_resource {
     target = aws_cloudwatch_event_rule.schedule
-    values = { arn = "arn:aws:events:eu-central-1:123456789012:rule/schedule" }
+    values = { id = "schedule-rule", arn = "arn:aws:events:eu-central-1:123456789012:rule/schedule" }
+  }
+  override_resource {
+    target = aws_cloudwatch_event_rule.scan_events
+    values = { id = "scan-events-rule" }
   }
   override_resource {
     target = module.images_queue.aws_sqs_queue.this
@@ -171,7 +175,10 @@ run "wired" {
   }
   override_resource {
     target = module.repositories_scanner.aws_lambda_function.this
-    values = { arn = "arn:aws:lambda:eu-central-1:123456789012:function:repositories-scanner" }
+    values = {
+      id  = "repositories-scanner"
+      arn = "arn:aws:lambda:eu-central-1:123456789012:function:repositories-scanner"
+    }
   }
   override_resource {
     target = module.images_scanner.aws_lambda_function.this
@@ -184,9 +191,9 @@ run "wired" {
 
   assert {
     condition = (
-      aws_cloudwatch_event_target.schedule.rule == "ecr-scan-reporter-schedule" &&
+      aws_cloudwatch_event_target.schedule.rule == "schedule-rule" &&
       aws_cloudwatch_event_target.schedule.arn == "arn:aws:lambda:eu-central-1:123456789012:function:repositories-scanner" &&
-      aws_lambda_permission.schedule.function_name == "ecr-scan-reporter-repositories-scanner" &&
+      aws_lambda_permission.schedule.function_name == "repositories-scanner" &&
       aws_lambda_permission.schedule.source_arn == "arn:aws:events:eu-central-1:123456789012:rule/schedule"
     )
     error_message = "The schedule should invoke the repositories scanner, and nothing else should be allowed to."
@@ -202,7 +209,7 @@ run "wired" {
 
   assert {
     condition = (
-      aws_cloudwatch_event_target.scan_events.rule == "ecr-scan-reporter-scan-events" &&
+      aws_cloudwatch_event_target.scan_events.rule == "scan-events-rule" &&
       aws_cloudwatch_event_target.scan_events.arn == "arn:aws:sqs:eu-central-1:123456789012:reports" &&
       aws_cloudwatch_event_target.scan_events.dead_letter_config[0].arn == "arn:aws:sqs:eu-central-1:123456789012:reports-dlq"
     )
@@ -220,10 +227,10 @@ run "wired" {
   assert {
     condition = (
       jsondecode(module.images_queue.queue.redrive_policy) == {
-        deadLetterTargetArn = "arn:aws:sqs:eu-central-1:123456789012:images-dlq", maxReceiveCount = 5
+        deadLetterTargetArn = "arn:aws:sqs:eu-central-1:123456789012:ecr-scan-reporter-images-dlq", maxReceiveCount = 5
       } &&
       jsondecode(module.reports_queue.queue.redrive_policy) == {
-        deadLetterTargetArn = "arn:aws:sqs:eu-central-1:123456789012:reports-dlq", maxReceiveCount = 5
+        deadLetterTargetArn = "arn:aws:sqs:eu-central-1:123456789012:ecr-scan-reporter-reports-dlq", maxReceiveCount = 5
       }
     )
     error_message = "A message that fails five times should go to the queue's own DLQ."

@@ -16,6 +16,7 @@ variables {
     environment_variables = { AWS_ENDPOINT_URL_ECR = "http://ecr:5000" }
     log_retention_days    = 7
     permissions_boundary  = "arn:aws:iam::123456789012:policy/boundary"
+    logs_arn_prefix       = "arn:aws:logs:eu-central-1:123456789012"
     tags                  = { team = "security" }
   }
 
@@ -101,6 +102,8 @@ run "reserved_concurrency" {
 }
 
 run "without_permissions_of_its_own" {
+  command = plan
+
   module {
     source = "./modules/function"
   }
@@ -108,8 +111,46 @@ run "without_permissions_of_its_own" {
   assert {
     condition = jsondecode(aws_iam_role_policy.this.policy).Statement == [{
       Sid      = "WriteLogs", Effect = "Allow", Action = ["logs:CreateLogStream", "logs:PutLogEvents"]
-      Resource = ["arn:aws:logs:eu-central-1:123456789012:log-group:mock:*"]
+      Resource = ["arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/repositories-scanner:*"]
     }]
     error_message = "A function should be allowed to write its own log and nothing else."
+  }
+}
+
+run "others_may_add_policies" {
+  command = plan
+
+  module {
+    source = "./modules/function"
+  }
+
+  assert {
+    condition     = length(aws_iam_role_policies_exclusive.this) == 0 && length(aws_iam_role_policy_attachments_exclusive.this) == 0
+    error_message = "By default, others may add policies to the role."
+  }
+}
+
+run "exclusive_policies" {
+  module {
+    source = "./modules/function"
+  }
+
+  variables {
+    common = {
+      filename           = "dist/ecr_scan_reporter.zip"
+      log_retention_days = 7
+      logs_arn_prefix    = "arn:aws:logs:eu-central-1:123456789012"
+      exclusive_policies = true
+    }
+  }
+
+  assert {
+    condition = (
+      aws_iam_role_policies_exclusive.this[0].role_name == aws_iam_role.this.id &&
+      aws_iam_role_policies_exclusive.this[0].policy_names == toset([aws_iam_role_policy.this.name]) &&
+      aws_iam_role_policy_attachments_exclusive.this[0].role_name == aws_iam_role.this.id &&
+      length(aws_iam_role_policy_attachments_exclusive.this[0].policy_arns) == 0
+    )
+    error_message = "The role should have its own policy, and no other."
   }
 }

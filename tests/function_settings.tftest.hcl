@@ -31,6 +31,8 @@ run "all_set" {
     tracing      = true
     log_level    = "DEBUG"
     role_path    = "/security/scanning/"
+
+    exclusive_role_policies = true
   }
 
   assert {
@@ -43,6 +45,11 @@ run "all_set" {
       function.role.path == "/security/scanning/"
     ])
     error_message = "All functions should have the inputs."
+  }
+
+  assert {
+    condition     = local.function_settings.exclusive_policies
+    error_message = "The roles of all functions should have their own policies only."
   }
 
   assert {

@@ -6,12 +6,12 @@ mock_provider "aws" {
 
 override_resource {
   target = aws_cloudwatch_event_rule.heartbeat
-  values = { arn = "arn:aws:events:eu-central-1:123456789012:rule/scan-heartbeat" }
+  values = { id = "heartbeat-rule", arn = "arn:aws:events:eu-central-1:123456789012:rule/scan-heartbeat" }
 }
 
 override_resource {
   target = module.repositories_scanner.aws_lambda_function.this
-  values = { arn = "arn:aws:lambda:eu-central-1:123456789012:function:repositories-scanner" }
+  values = { id = "repositories-scanner", arn = "arn:aws:lambda:eu-central-1:123456789012:function:repositories-scanner" }
 }
 
 variables {
@@ -23,7 +23,7 @@ run "heartbeat" {
     condition = (
       aws_cloudwatch_event_rule.heartbeat[0].name == "scan-heartbeat" &&
       aws_cloudwatch_event_rule.heartbeat[0].schedule_expression == "rate(60 minutes)" &&
-      aws_cloudwatch_event_target.heartbeat[0].rule == "scan-heartbeat" &&
+      aws_cloudwatch_event_target.heartbeat[0].rule == "heartbeat-rule" &&
       aws_cloudwatch_event_target.heartbeat[0].arn == "arn:aws:lambda:eu-central-1:123456789012:function:repositories-scanner" &&
       jsondecode(aws_cloudwatch_event_target.heartbeat[0].input) == { heartbeat = true }
     )
@@ -32,7 +32,7 @@ run "heartbeat" {
 
   assert {
     condition = (
-      aws_lambda_permission.heartbeat[0].function_name == "scan-repositories-scanner" &&
+      aws_lambda_permission.heartbeat[0].function_name == "repositories-scanner" &&
       aws_lambda_permission.heartbeat[0].principal == "events.amazonaws.com" &&
       aws_lambda_permission.heartbeat[0].source_arn == "arn:aws:events:eu-central-1:123456789012:rule/scan-heartbeat" &&
       aws_lambda_permission.heartbeat[0].source_account == null
@@ -50,7 +50,7 @@ run "paused" {
 
   assert {
     condition = (
-      !contains(keys(aws_cloudwatch_metric_alarm.this), "silence") && length(aws_cloudwatch_metric_alarm.this) == 12 &&
+      !contains(keys(aws_cloudwatch_metric_alarm.this), "silence") && length(aws_cloudwatch_metric_alarm.this) == 13 &&
       length(aws_cloudwatch_event_rule.heartbeat) == 0 && length(aws_cloudwatch_event_target.heartbeat) == 0 &&
       length(aws_lambda_permission.heartbeat) == 0
     )

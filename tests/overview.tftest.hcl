@@ -6,12 +6,12 @@ mock_provider "aws" {
 
 override_resource {
   target = aws_cloudwatch_event_rule.overview_schedule
-  values = { arn = "arn:aws:events:eu-central-1:123456789012:rule/overview-schedule" }
+  values = { id = "overview-rule", arn = "arn:aws:events:eu-central-1:123456789012:rule/overview-schedule" }
 }
 
 override_resource {
   target = module.reporter.aws_lambda_function.this
-  values = { arn = "arn:aws:lambda:eu-central-1:123456789012:function:reporter" }
+  values = { id = "reporter", arn = "arn:aws:lambda:eu-central-1:123456789012:function:reporter" }
 }
 
 override_resource {
@@ -31,7 +31,7 @@ run "default" {
 
   assert {
     condition = (
-      aws_cloudwatch_event_target.overview_schedule[0].rule == aws_cloudwatch_event_rule.overview_schedule[0].name &&
+      aws_cloudwatch_event_target.overview_schedule[0].rule == "overview-rule" &&
       aws_cloudwatch_event_target.overview_schedule[0].arn == "arn:aws:lambda:eu-central-1:123456789012:function:reporter" &&
       aws_cloudwatch_event_target.overview_schedule[0].input_transformer[0].input_paths == tomap({ time = "$.time" }) &&
       aws_cloudwatch_event_target.overview_schedule[0].input_transformer[0].input_template == "{\"overview\": true, \"time\": <time>}"
@@ -42,7 +42,7 @@ run "default" {
   assert {
     condition = (
       aws_lambda_permission.overview_schedule[0].principal == "events.amazonaws.com" &&
-      aws_lambda_permission.overview_schedule[0].function_name == "ecr-scan-reporter-reporter" &&
+      aws_lambda_permission.overview_schedule[0].function_name == "reporter" &&
       aws_lambda_permission.overview_schedule[0].source_arn == "arn:aws:events:eu-central-1:123456789012:rule/overview-schedule" &&
       aws_lambda_permission.overview_schedule[0].source_account == null
     )
@@ -51,7 +51,7 @@ run "default" {
 
   assert {
     condition = (
-      aws_lambda_function_event_invoke_config.overview[0].function_name == "ecr-scan-reporter-reporter" &&
+      aws_lambda_function_event_invoke_config.overview[0].function_name == "reporter" &&
       aws_lambda_function_event_invoke_config.overview[0].maximum_event_age_in_seconds == 3600 &&
       aws_lambda_function_event_invoke_config.overview[0].maximum_retry_attempts == 2 &&
       (aws_lambda_function_event_invoke_config.overview[0].destination_config[0].on_failure[0].destination

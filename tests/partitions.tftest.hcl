@@ -1,8 +1,8 @@
 # The China Regions: another partition in every ARN that the module puts together itself.
 
 mock_provider "aws" {
-  mock_data "aws_partition" {
-    defaults = { partition = "aws-cn" }
+  mock_data "aws_service" {
+    defaults = { partition = "aws-cn", region = "cn-north-1" }
   }
   mock_data "aws_caller_identity" {
     defaults = { account_id = "210987654321" }
@@ -38,7 +38,7 @@ run "china" {
 
   assert {
     condition = (
-      local.repositories_arn == "arn:aws-cn:ecr:cn-north-1:210987654321:repository/*" &&
+      local.arns.repositories == "arn:aws-cn:ecr:cn-north-1:210987654321:repository/*" &&
       jsondecode(aws_sns_topic.reports[0].policy).Statement[0].Resource == "arn:aws-cn:sns:cn-north-1:210987654321:reporter-reports" &&
       jsondecode(aws_sns_topic.chat[0].policy).Statement[0].Resource == "arn:aws-cn:sns:cn-north-1:210987654321:reporter-chat" &&
       jsondecode(aws_sns_topic.alarms[0].policy).Statement[1].Condition.ArnLike["aws:SourceArn"] == (

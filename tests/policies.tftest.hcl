@@ -1,62 +1,7 @@
-# Exactly these actions on exactly these resources.
+# Exactly these actions on exactly these resources, which can be read before anything exists.
 
 mock_provider "aws" {
   source = "./tests/mocks"
-}
-
-override_resource {
-  target = aws_cloudwatch_event_rule.scan_events
-  values = { arn = "arn:aws:events:eu-central-1:123456789012:rule/scan-events" }
-}
-
-override_resource {
-  target = module.images_queue.aws_sqs_queue.this
-  values = { arn = "arn:aws:sqs:eu-central-1:123456789012:images" }
-}
-
-override_resource {
-  target = module.reports_queue.aws_sqs_queue.this
-  values = { arn = "arn:aws:sqs:eu-central-1:123456789012:reports" }
-}
-
-override_resource {
-  target = module.images_queue.aws_sqs_queue.dlq
-  values = { arn = "arn:aws:sqs:eu-central-1:123456789012:images-dlq" }
-}
-
-override_resource {
-  target = module.reports_queue.aws_sqs_queue.dlq
-  values = { arn = "arn:aws:sqs:eu-central-1:123456789012:reports-dlq" }
-}
-
-override_resource {
-  target = aws_sns_topic.reports
-  values = { arn = "arn:aws:sns:eu-central-1:123456789012:reports" }
-}
-
-override_resource {
-  target = aws_sns_topic.chat
-  values = { arn = "arn:aws:sns:eu-central-1:123456789012:chat" }
-}
-
-override_resource {
-  target = module.repositories_scanner.aws_cloudwatch_log_group.this
-  values = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:repositories-scanner" }
-}
-
-override_resource {
-  target = module.images_scanner.aws_cloudwatch_log_group.this
-  values = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:images-scanner" }
-}
-
-override_resource {
-  target = module.reporter.aws_cloudwatch_log_group.this
-  values = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:reporter" }
-}
-
-override_resource {
-  target = aws_dynamodb_table.memory
-  values = { arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/memory" }
 }
 
 variables {
@@ -64,18 +9,20 @@ variables {
 }
 
 run "functions" {
+  command = plan
+
   assert {
     condition = { for statement in jsondecode(module.repositories_scanner.policy.policy).Statement :
       statement.Sid => "${statement.Effect} ${join(",", statement.Action)} ${join(",", statement.Resource)}"
       } == {
       ListRepositories          = "Allow ecr:DescribeRepositories arn:aws:ecr:eu-central-1:123456789012:repository/*"
       ReadScanningConfiguration = "Allow ecr:GetRegistryScanningConfiguration *"
-      QueueRepositories         = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:images"
-      ReadRepositoryStates      = "Allow dynamodb:Query arn:aws:dynamodb:eu-central-1:123456789012:table/memory"
-      RememberRun               = "Allow dynamodb:PutItem arn:aws:dynamodb:eu-central-1:123456789012:table/memory"
-      ForgetRepositories        = "Allow dynamodb:BatchWriteItem arn:aws:dynamodb:eu-central-1:123456789012:table/memory"
+      QueueRepositories         = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:scan-images"
+      ReadRepositoryStates      = "Allow dynamodb:Query arn:aws:dynamodb:eu-central-1:123456789012:table/scan-memory"
+      RememberRun               = "Allow dynamodb:PutItem arn:aws:dynamodb:eu-central-1:123456789012:table/scan-memory"
+      ForgetRepositories        = "Allow dynamodb:BatchWriteItem arn:aws:dynamodb:eu-central-1:123456789012:table/scan-memory"
       WriteLogs = join(" ", [
-        "Allow logs:CreateLogStream,logs:PutLogEvents", "arn:aws:logs:eu-central-1:123456789012:log-group:repositories-scanner:*",
+        "Allow logs:CreateLogStream,logs:PutLogEvents", "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/scan-repositories-scanner:*",
       ])
     }
     error_message = "The repositories scanner should be allowed to list, queue and remember repositories, and nothing else."
@@ -88,17 +35,17 @@ run "functions" {
       ReadImagesAndScans        = "Allow ecr:DescribeImages,ecr:DescribeImageScanFindings arn:aws:ecr:eu-central-1:123456789012:repository/*"
       ReadScanningConfiguration = "Allow ecr:GetRegistryScanningConfiguration *"
       ReadImageIndexes          = "Allow ecr:BatchGetImage arn:aws:ecr:eu-central-1:123456789012:repository/*"
-      QueueContinuation         = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:images"
-      QueueOverdueImages        = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:reports"
+      QueueContinuation         = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:scan-images"
+      QueueOverdueImages        = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:scan-reports"
       StartScans                = "Allow ecr:StartImageScan arn:aws:ecr:eu-central-1:123456789012:repository/*"
-      ReadScans                 = "Allow dynamodb:Query arn:aws:dynamodb:eu-central-1:123456789012:table/memory"
-      ReadIndexes               = "Allow dynamodb:BatchGetItem arn:aws:dynamodb:eu-central-1:123456789012:table/memory"
-      RememberScans             = "Allow dynamodb:BatchWriteItem arn:aws:dynamodb:eu-central-1:123456789012:table/memory"
+      ReadScans                 = "Allow dynamodb:Query arn:aws:dynamodb:eu-central-1:123456789012:table/scan-memory"
+      ReadIndexes               = "Allow dynamodb:BatchGetItem arn:aws:dynamodb:eu-central-1:123456789012:table/scan-memory"
+      RememberScans             = "Allow dynamodb:BatchWriteItem arn:aws:dynamodb:eu-central-1:123456789012:table/scan-memory"
       ConsumeImagesQueue = join(" ", [
-        "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes", "arn:aws:sqs:eu-central-1:123456789012:images",
+        "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes", "arn:aws:sqs:eu-central-1:123456789012:scan-images",
       ])
       WriteLogs = join(" ", [
-        "Allow logs:CreateLogStream,logs:PutLogEvents", "arn:aws:logs:eu-central-1:123456789012:log-group:images-scanner:*",
+        "Allow logs:CreateLogStream,logs:PutLogEvents", "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/scan-images-scanner:*",
       ])
     }
     error_message = "The images scanner should be allowed to consume its queue, read images, start and remember scans, and nothing else."
@@ -109,28 +56,28 @@ run "functions" {
       statement.Sid => "${statement.Effect} ${join(",", statement.Action)} ${join(",", statement.Resource)}"
       } == {
       ConsumeReportsQueue = join(" ", [
-        "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes", "arn:aws:sqs:eu-central-1:123456789012:reports",
+        "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes", "arn:aws:sqs:eu-central-1:123456789012:scan-reports",
       ])
-      RetryUnreadFindings  = "Allow sqs:ChangeMessageVisibility arn:aws:sqs:eu-central-1:123456789012:reports"
-      QueueReports         = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:reports"
-      QueueFailedOverviews = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:reports-dlq"
-      ListSubscriptions    = "Allow sns:ListSubscriptionsByTopic arn:aws:sns:eu-central-1:123456789012:reports"
+      RetryUnreadFindings  = "Allow sqs:ChangeMessageVisibility arn:aws:sqs:eu-central-1:123456789012:scan-reports"
+      QueueReports         = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:scan-reports"
+      QueueFailedOverviews = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:scan-reports-dlq"
+      ListSubscriptions    = "Allow sns:ListSubscriptionsByTopic arn:aws:sns:eu-central-1:123456789012:scan-reports"
       CountDeadLetters = join(" ", [
         "Allow sqs:GetQueueAttributes",
-        "arn:aws:sqs:eu-central-1:123456789012:images-dlq,arn:aws:sqs:eu-central-1:123456789012:reports-dlq",
+        "arn:aws:sqs:eu-central-1:123456789012:scan-images-dlq,arn:aws:sqs:eu-central-1:123456789012:scan-reports-dlq",
       ])
       ReadFindings       = "Allow ecr:DescribeImageScanFindings arn:aws:ecr:eu-central-1:123456789012:repository/*"
       NameUntaggedImages = "Allow ecr:DescribeImages,ecr:BatchGetImage arn:aws:ecr:eu-central-1:123456789012:repository/*"
       ReadMemory = join(" ", [
-        "Allow dynamodb:GetItem,dynamodb:BatchGetItem,dynamodb:Query", "arn:aws:dynamodb:eu-central-1:123456789012:table/memory",
+        "Allow dynamodb:GetItem,dynamodb:BatchGetItem,dynamodb:Query", "arn:aws:dynamodb:eu-central-1:123456789012:table/scan-memory",
       ])
       WriteMemory = join(" ", [
         "Allow dynamodb:PutItem,dynamodb:UpdateItem,dynamodb:DeleteItem,dynamodb:BatchWriteItem",
-        "arn:aws:dynamodb:eu-central-1:123456789012:table/memory",
+        "arn:aws:dynamodb:eu-central-1:123456789012:table/scan-memory",
       ])
-      PublishReports = "Allow sns:Publish arn:aws:sns:eu-central-1:123456789012:reports"
+      PublishReports = "Allow sns:Publish arn:aws:sns:eu-central-1:123456789012:scan-reports"
       WriteLogs = join(" ", [
-        "Allow logs:CreateLogStream,logs:PutLogEvents", "arn:aws:logs:eu-central-1:123456789012:log-group:reporter:*",
+        "Allow logs:CreateLogStream,logs:PutLogEvents", "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/scan-reporter:*",
       ])
     }
     error_message = "The reporter should be allowed to consume its queue, read findings, use its memory and publish, and nothing else."
@@ -138,6 +85,8 @@ run "functions" {
 }
 
 run "conditions" {
+  command = plan
+
   assert {
     condition = { for statement in flatten([for function in [module.repositories_scanner, module.images_scanner, module.reporter] :
       jsondecode(function.policy.policy).Statement
@@ -160,6 +109,8 @@ run "conditions" {
 }
 
 run "queues" {
+  command = plan
+
   assert {
     condition = alltrue([for name, queue in {
       scan-images      = module.images_queue.queue
@@ -188,7 +139,7 @@ run "queues" {
         Sid       = "AllowScanEvents", Effect = "Allow", Principal = { Service = "events.amazonaws.com" }
         Action    = ["sqs:SendMessage"]
         Resource  = "arn:aws:sqs:eu-central-1:123456789012:scan-reports"
-        Condition = { ArnEquals = { "aws:SourceArn" = "arn:aws:events:eu-central-1:123456789012:rule/scan-events" } }
+        Condition = { ArnEquals = { "aws:SourceArn" = "arn:aws:events:eu-central-1:123456789012:rule/scan-scan-events" } }
       }
     )
     error_message = "The reports queue should accept scan events from its rule only."
@@ -201,7 +152,7 @@ run "queues" {
         Sid       = "AllowUndeliveredScanEvents", Effect = "Allow", Principal = { Service = "events.amazonaws.com" }
         Action    = ["sqs:SendMessage"]
         Resource  = "arn:aws:sqs:eu-central-1:123456789012:scan-reports-dlq"
-        Condition = { ArnEquals = { "aws:SourceArn" = "arn:aws:events:eu-central-1:123456789012:rule/scan-events" } }
+        Condition = { ArnEquals = { "aws:SourceArn" = "arn:aws:events:eu-central-1:123456789012:rule/scan-scan-events" } }
       }
     )
     error_message = "The reports DLQ should accept undelivered events from its rule only."
@@ -209,6 +160,8 @@ run "queues" {
 }
 
 run "topic" {
+  command = plan
+
   assert {
     condition = jsondecode(aws_sns_topic.reports[0].policy).Statement == [{
       Sid       = "DenyInsecureTransport", Effect = "Deny", Principal = "*", Action = "sns:Publish"
@@ -220,6 +173,8 @@ run "topic" {
 }
 
 run "chat" {
+  command = plan
+
   variables {
     chat = true
   }
@@ -229,28 +184,28 @@ run "chat" {
       statement.Sid => "${statement.Effect} ${join(",", statement.Action)} ${join(",", statement.Resource)}"
       } == {
       ConsumeReportsQueue = join(" ", [
-        "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes", "arn:aws:sqs:eu-central-1:123456789012:reports",
+        "Allow sqs:ReceiveMessage,sqs:DeleteMessage,sqs:GetQueueAttributes", "arn:aws:sqs:eu-central-1:123456789012:scan-reports",
       ])
-      RetryUnreadFindings  = "Allow sqs:ChangeMessageVisibility arn:aws:sqs:eu-central-1:123456789012:reports"
-      QueueReports         = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:reports"
-      QueueFailedOverviews = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:reports-dlq"
-      ListSubscriptions    = "Allow sns:ListSubscriptionsByTopic arn:aws:sns:eu-central-1:123456789012:reports"
+      RetryUnreadFindings  = "Allow sqs:ChangeMessageVisibility arn:aws:sqs:eu-central-1:123456789012:scan-reports"
+      QueueReports         = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:scan-reports"
+      QueueFailedOverviews = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:scan-reports-dlq"
+      ListSubscriptions    = "Allow sns:ListSubscriptionsByTopic arn:aws:sns:eu-central-1:123456789012:scan-reports"
       CountDeadLetters = join(" ", [
         "Allow sqs:GetQueueAttributes",
-        "arn:aws:sqs:eu-central-1:123456789012:images-dlq,arn:aws:sqs:eu-central-1:123456789012:reports-dlq",
+        "arn:aws:sqs:eu-central-1:123456789012:scan-images-dlq,arn:aws:sqs:eu-central-1:123456789012:scan-reports-dlq",
       ])
       ReadFindings       = "Allow ecr:DescribeImageScanFindings arn:aws:ecr:eu-central-1:123456789012:repository/*"
       NameUntaggedImages = "Allow ecr:DescribeImages,ecr:BatchGetImage arn:aws:ecr:eu-central-1:123456789012:repository/*"
       ReadMemory = join(" ", [
-        "Allow dynamodb:GetItem,dynamodb:BatchGetItem,dynamodb:Query", "arn:aws:dynamodb:eu-central-1:123456789012:table/memory",
+        "Allow dynamodb:GetItem,dynamodb:BatchGetItem,dynamodb:Query", "arn:aws:dynamodb:eu-central-1:123456789012:table/scan-memory",
       ])
       WriteMemory = join(" ", [
         "Allow dynamodb:PutItem,dynamodb:UpdateItem,dynamodb:DeleteItem,dynamodb:BatchWriteItem",
-        "arn:aws:dynamodb:eu-central-1:123456789012:table/memory",
+        "arn:aws:dynamodb:eu-central-1:123456789012:table/scan-memory",
       ])
-      PublishReports = "Allow sns:Publish arn:aws:sns:eu-central-1:123456789012:reports,arn:aws:sns:eu-central-1:123456789012:chat"
+      PublishReports = "Allow sns:Publish arn:aws:sns:eu-central-1:123456789012:scan-reports,arn:aws:sns:eu-central-1:123456789012:scan-chat"
       WriteLogs = join(" ", [
-        "Allow logs:CreateLogStream,logs:PutLogEvents", "arn:aws:logs:eu-central-1:123456789012:log-group:reporter:*",
+        "Allow logs:CreateLogStream,logs:PutLogEvents", "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/scan-reporter:*",
       ])
     }
     error_message = "The reporter should be allowed to publish to the chat topic too, and nothing else."

@@ -1,5 +1,5 @@
-# Checks that a replaced table gets the rules for ignored findings again: it is empty. What a mocked provider computes is a new
-# value only for a new item.
+# Checks that the rules for ignored findings follow a replaced table, which is empty: they refer to its ID, which a mocked
+# provider computes only for a new table. tests/integration/test_replacements.py replaces a table for real.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -11,12 +11,12 @@ variables {
 
 run "table_with_rules" {
   override_resource {
-    target = aws_dynamodb_table_item.ignored_findings
-    values = { id = "old item" }
+    target = aws_dynamodb_table.memory
+    values = { id = "old table" }
   }
 
   assert {
-    condition     = aws_dynamodb_table_item.ignored_findings[0].id == "old item"
+    condition     = aws_dynamodb_table_item.ignored_findings[0].table_name == "old table"
     error_message = "The rules should be written."
   }
 }
@@ -27,12 +27,12 @@ run "changed_table" {
   }
 
   override_resource {
-    target = aws_dynamodb_table_item.ignored_findings
-    values = { id = "new item" }
+    target = aws_dynamodb_table.memory
+    values = { id = "new table" }
   }
 
   assert {
-    condition     = aws_dynamodb_table_item.ignored_findings[0].id == "old item"
+    condition     = aws_dynamodb_table_item.ignored_findings[0].table_name == "old table"
     error_message = "The rules should not be deleted and written again when the table only gets a tag."
   }
 }
@@ -47,12 +47,12 @@ run "replaced_table" {
   }
 
   override_resource {
-    target = aws_dynamodb_table_item.ignored_findings
-    values = { id = "new item" }
+    target = aws_dynamodb_table.memory
+    values = { id = "new table" }
   }
 
   assert {
-    condition     = aws_dynamodb_table_item.ignored_findings[0].id == "new item"
+    condition     = aws_dynamodb_table_item.ignored_findings[0].table_name == "new table"
     error_message = "A replaced table should get the rules with the same apply."
   }
 }

@@ -96,24 +96,3 @@ run "rejects_subscription_in_place_of_topic" {
 
   expect_failures = [var.reports_topic_arn]
 }
-
-# After the applies above: before the first one, the Region is not known.
-run "rejects_topic_of_another_region" {
-  command = plan
-
-  variables {
-    reports_topic_arn = "arn:aws:sns:us-east-1:123456789012:security"
-  }
-
-  expect_failures = [var.reports_topic_arn]
-}
-
-run "rejects_topic_of_another_account" {
-  command = plan
-
-  variables {
-    reports_topic_arn = "arn:aws:sns:eu-central-1:210987654321:security"
-  }
-
-  expect_failures = [var.reports_topic_arn]
-}

@@ -812,6 +812,7 @@ run "null_is_the_default" {
     functions                  = null
     environment_variables      = null
     memory_deletion_protection = null
+    exclusive_role_policies    = null
     log_retention_days         = null
     permissions_boundary       = null
     tags                       = null

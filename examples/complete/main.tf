@@ -225,7 +225,7 @@ module "production" {
     AWS_USE_DUALSTACK_ENDPOINT = "true"
   }
 
-  # `terraform destroy` fails until this is false and applied.
+  # `terraform destroy` fails, after it has destroyed everything else, until this is false and applied.
   memory_deletion_protection = true
 
   # A year.
@@ -249,6 +249,9 @@ module "production" {
 
   # For accounts that require a permissions boundary.
   permissions_boundary = "${local.arn_prefix}:iam::${data.aws_caller_identity.current.account_id}:policy/boundary"
+
+  # Policies that someone else adds to the roles are in the next plan, and removed.
+  exclusive_role_policies = true
 
   tags = {
     team        = "security"

@@ -9,7 +9,7 @@ locals {
     WriteLogs = {
       needed    = true
       actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-      resources = ["${aws_cloudwatch_log_group.this.arn}:*"]
+      resources = ["${var.common.logs_arn_prefix}:log-group:${aws_cloudwatch_log_group.this.name}:*"]
     }
     # The environment variables, and everything that the function reads and the same key encrypts.
     DecryptWithKey = {
@@ -60,7 +60,8 @@ resource "aws_cloudwatch_log_group" "this" {
   tags              = var.common.tags
 }
 
-resource "aws_iam_role" "this" {
+# Terraform prints this resource's first line below the error.
+resource "aws_iam_role" "this" { # if it already exists, an instance in another Region has this name: set another `name`
   name                 = var.name
   path                 = var.common.role_path
   description          = "Execution role of the Lambda function ${var.name}."
@@ -82,7 +83,7 @@ resource "aws_iam_role" "this" {
 
 resource "aws_iam_role_policy" "this" {
   name = var.name
-  role = aws_iam_role.this.name
+  role = aws_iam_role.this.id # unknown, unlike the name, when the role is replaced: then the policy is gone with it
 
   policy = jsonencode({
     Version = "2012-10-17"
@@ -99,6 +100,21 @@ resource "aws_iam_role_policy" "this" {
       local.denials,
     )
   })
+}
+
+# Without these, a plan does not see what someone else adds to the role.
+resource "aws_iam_role_policies_exclusive" "this" {
+  count = var.common.exclusive_policies ? 1 : 0
+
+  role_name    = aws_iam_role.this.id
+  policy_names = [aws_iam_role_policy.this.name]
+}
+
+resource "aws_iam_role_policy_attachments_exclusive" "this" {
+  count = var.common.exclusive_policies ? 1 : 0
+
+  role_name   = aws_iam_role.this.id
+  policy_arns = []
 }
 
 resource "aws_lambda_function" "this" {

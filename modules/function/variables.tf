@@ -29,6 +29,8 @@ variable "common" {
     - `kms_key_arn`: ARN of the KMS key for the environment variables and the logs; null for AWS's own encryption.
     - `role_path`: IAM path of the role.
     - `permissions_boundary`: ARN of the IAM policy that is the role's permissions boundary; null for none.
+    - `exclusive_policies`: whether to remove policies that someone else adds to the role.
+    - `logs_arn_prefix`: beginning of the ARN of a log group: arn:PARTITION:logs:REGION:ACCOUNT.
     - `tags`: of all resources.
   EOT
   type = object({
@@ -45,6 +47,8 @@ variable "common" {
     kms_key_arn          = optional(string)
     role_path            = optional(string, "/")
     permissions_boundary = optional(string)
+    exclusive_policies   = optional(bool, false)
+    logs_arn_prefix      = string
     tags                 = optional(map(string), {})
   })
   nullable = false

@@ -15,7 +15,7 @@ locals {
   sqs_managed_sse_enabled = var.kms_key_arn == null ? true : null
 
   # Composed from the names, because each queue's policy needs the queue's own ARN and the two queues refer to each
-  # other. Separate policy resources would not need that, but the provider waits 25 seconds for each of them.
+  # other, and because the first plan then shows them. Separate policy resources would not need that, but the provider waits 25 seconds for each of them.
   arns = {
     queue = "${var.arn_prefix}:${var.name}"
     dlq   = "${var.arn_prefix}:${var.dlq_name}"
@@ -60,9 +60,12 @@ resource "aws_sqs_queue" "this" {
   tags                       = var.tags
 
   redrive_policy = jsonencode({
-    deadLetterTargetArn = aws_sqs_queue.dlq.arn
+    deadLetterTargetArn = local.arns.dlq
     maxReceiveCount     = local.max_receive_count
   })
+
+  # SQS accepts a DLQ only if it exists.
+  depends_on = [aws_sqs_queue.dlq]
 }
 
 resource "aws_sqs_queue" "dlq" {

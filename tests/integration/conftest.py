@@ -13,11 +13,12 @@ from typing import Any
 
 import boto3
 import pytest
+import replacements
 from harness import CONFIG, EXAMPLES, ROOT, RUN, Inbox, Module, Seed, second_plan
 from local_aws import UNSUPPORTED_OS, Finding, LocalAws, NotSupportedError, RegistryClient, ScanEvents
 
 # Scanning is basic or enhanced for a whole registry, so the tests of enhanced scanning come after those of basic
-# scanning. The examples are applied while the other tests run.
+# scanning. The examples, and the instance whose resources are replaced, are applied while the other tests run.
 ORDER = [
     "test_messages.py",
     "test_pipeline.py",
@@ -25,6 +26,7 @@ ORDER = [
     "test_rename.py",
     "test_destroy.py",
     "test_examples.py",
+    "test_replacements.py",
 ]
 
 
@@ -129,8 +131,22 @@ def second_plans(
 
 
 @pytest.fixture(scope="session")
+def life(
+    local_aws: LocalAws | None, aws: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Future[replacements.Seen] | None]:
+    """What an instance goes through, in an account of its own, as soon as it is over; None at another endpoint."""
+    with ThreadPoolExecutor(1) as executor:
+        yield executor.submit(replacements.live, tmp_path_factory.mktemp("life"), aws) if local_aws else None
+
+
+@pytest.fixture(scope="session")
 def module(
-    aws: dict[str, str], seeded: object, inbox: Inbox, second_plans: object, tmp_path_factory: pytest.TempPathFactory
+    aws: dict[str, str],
+    seeded: object,
+    inbox: Inbox,
+    second_plans: object,
+    life: object,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Module]:
     """The applied module. The registry is seeded before its first run."""
     functions_ecr = {name: value for name, value in aws.items() if name == "AWS_ENDPOINT_URL_ECR"}

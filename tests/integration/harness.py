@@ -65,12 +65,13 @@ class Module:
         self._terraform("destroy", "-auto-approve", "-input=false")
 
 
-def terraform(directory: Path, environment: dict[str, str], *arguments: str) -> str:
-    """Run Terraform in a directory; return its output."""
+def terraform(directory: Path, environment: dict[str, str], *arguments: str, fails: bool = False) -> str:
+    """Run Terraform in a directory; return its output. It has to succeed, or to fail."""
     command = [str(ROOT / "scripts" / "terraform"), f"-chdir={directory}", *arguments, "-no-color"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"terraform {arguments[0]} failed:\n{done.stdout}\n{done.stderr}"
-    return done.stdout
+    ended = f"terraform {' '.join(arguments)} returned {done.returncode}:\n{done.stdout}\n{done.stderr}"
+    assert (done.returncode != 0) is fails, ended
+    return done.stderr if fails else done.stdout
 
 
 def second_plan(name: str, state: Path, environment: dict[str, str]) -> set[tuple[str, str]]:

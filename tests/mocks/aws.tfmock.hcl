@@ -1,8 +1,16 @@
 # What the provider checks or the module takes apart needs the form that AWS gives it; all else may be anything.
 
+# The examples ask it.
 mock_data "aws_partition" {
   defaults = {
     partition = "aws"
+  }
+}
+
+mock_data "aws_service" {
+  defaults = {
+    partition = "aws"
+    region    = "eu-central-1"
   }
 }
 
