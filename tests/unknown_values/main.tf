@@ -105,6 +105,7 @@ module "ecr_scan_reporter" {
   role_path                  = local.given.role_path
   permissions_boundary       = local.given.permissions_boundary
   memory_deletion_protection = local.given.memory_deletion_protection
+  exclusive_role_policies    = true
   create_alarms              = true
   disabled_alarms            = ["silence"]
   alarm_actions              = [local.given.alarm_action]
