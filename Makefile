@@ -65,8 +65,8 @@ test-replacements: need-terraform $(VENV)/functions/.ready $(VENV)/dev/.ready $(
 package: need-python ## build dist/ecr_scan_reporter.zip from lambda_src
 	@$(PYTHON) scripts/package.py
 
-benchmark: $(VENV)/dev/.ready ## measure calls and times, and write tests/benchmark/RESULTS.md
-	@$(DEV)/python tests/benchmark/run.py
+benchmark: $(VENV)/dev/.ready ## measure calls and times, and write tests/benchmark/RESULTS.md (RESUME=1 goes on with a run that was interrupted)
+	@$(DEV)/python tests/benchmark/run.py $(if $(RESUME),--resume)
 
 cost: need-python ## print what the module costs per month, from the figures of the benchmark (IMAGES=1000000)
 	@$(PYTHON) tests/benchmark/cost.py $(or $(IMAGES),1000000)

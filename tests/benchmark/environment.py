@@ -124,10 +124,10 @@ def scan_queued(seconds: float = 900) -> dict[str, float]:
 
 
 def default_memory(function: str) -> int:
-    """Return the default memory size of a function in MB, from variables.tf."""
-    found = re.search(rf"{function} = optional\(object\(\{{\s+memory\s+= optional\(number, (\d+)\)", _VARIABLES)
-    assert found, f"variables.tf has no default memory of {function}"
+    """Return the default memory size of a function in MB, from inputs.tf."""
+    found = re.search(rf"{function}\s+= \{{ memory = (\d+)", _INPUTS)
+    assert found, f"inputs.tf has no default memory of {function}"
     return int(found[1])
 
 
-_VARIABLES = (ROOT / "variables.tf").read_text()
+_INPUTS = (ROOT / "inputs.tf").read_text()

@@ -1,15 +1,18 @@
 """Measure the real handlers against a fake of AWS, and write RESULTS.md.
 
-Every time is a ratio within one run: beside each stands what a plain serial program takes, or the same work of another
-size. `run.py NAME ...` runs some cases only, and prints them without writing. The cases are in cases_*.py.
+Every time is a ratio within one case: beside each stands what a plain serial program takes, or the same work of another
+size. `run.py NAME ...` runs some cases only, and prints them without writing. The cases are in cases_*.py. What a run
+measured that was interrupted is kept: `run.py --resume` runs only the other cases.
 """
 
+import json
 import logging
 import os
 import platform
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "lambda_src"), str(ROOT / "tests")]
@@ -24,19 +27,28 @@ from rows import Row
 
 MODULES = (cases_scanning, cases_reporting, cases_overview, cases_cost, cases_start)
 CASES = {case.__name__: case for module in MODULES for case in module.CASES}
+MEASURED = ROOT / ".build" / "benchmark.json"
 
 
 def main(names: list[str]) -> None:
     """Run the cases named, all by default, and print the table."""
     logging.disable(logging.WARNING)
-    rows: list[Row] = []
+    resume, names = names == ["--resume"], [name for name in names if name != "--resume"]
+    measured: dict[str, list[Any]] = json.loads(MEASURED.read_text()) if resume and MEASURED.exists() else {}
     for name in names or CASES:
+        if name in measured:
+            continue
         print(f"{name} ...", file=sys.stderr, flush=True)
         started = datetime.now(UTC)
+        measured[name] = []
         for row in CASES[name]():
-            rows.append(row)
+            measured[name].append(row)
             print(f"  {row.case}: {row.measured} (target: {row.target or 'none'})", file=sys.stderr, flush=True)
         print(f"  took {(datetime.now(UTC) - started).total_seconds():.0f} s", file=sys.stderr, flush=True)
+        if not names:
+            MEASURED.parent.mkdir(exist_ok=True)
+            MEASURED.write_text(json.dumps(measured))
+    rows = [Row(*row) for name in names or CASES for row in measured[name]]
     table = ["| case | measured | target | met |", "|---|---|---|---|"]
     marks = {True: "yes", False: "**no**", None: ""}
     table += [f"| {row.case} | {row.measured} | {row.target} | {marks[row.met]} |" for row in rows]
@@ -55,6 +67,7 @@ def main(names: list[str]) -> None:
     print(text)
     if not names:
         (Path(__file__).parent / "RESULTS.md").write_text(text)
+        MEASURED.unlink()
 
 
 if __name__ == "__main__":
