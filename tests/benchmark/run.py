@@ -10,6 +10,7 @@ import logging
 import os
 import platform
 import sys
+from dataclasses import astuple
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ def main(names: list[str]) -> None:
         started = datetime.now(UTC)
         measured[name] = []
         for row in CASES[name]():
-            measured[name].append(row)
+            measured[name].append(astuple(row))
             print(f"  {row.case}: {row.measured} (target: {row.target or 'none'})", file=sys.stderr, flush=True)
         print(f"  took {(datetime.now(UTC) - started).total_seconds():.0f} s", file=sys.stderr, flush=True)
         if not names:
