@@ -305,6 +305,8 @@ class ImageProcessor:
         absence = Absence.UNKNOWN if scan.shorter else baseline.absence
         known_here = baseline.link.known_here
         compared = partial(compare, scan.findings, baseline.findings, at, self.settings.thresholds, absence)
+        if not known_here:
+            return compared()
         comparison = compared(known_here)
         shared, others = len(comparison.changes[Change.KNOWN_HERE]), sum(not known.gone_at for known in known_here)
         # What two images have in common is known here if it is most of each.

@@ -8,4 +8,6 @@ def clean(value: object, max_bytes: int) -> str:
     """
     if not isinstance(value, str):
         return ""
+    if value.isascii():
+        return value[:max_bytes]
     return value[:max_bytes].encode("utf-8", "replace")[:max_bytes].decode("utf-8", "ignore")
