@@ -16,7 +16,7 @@ from ecr_scan_reporter.memory.outbox import Outbox
 from ecr_scan_reporter.memory.runs import RunMemory
 from ecr_scan_reporter.messages.look import LookMessage
 from ecr_scan_reporter.messages.overdue import OverdueMessage
-from ecr_scan_reporter.messages.publication import parse_publication
+from ecr_scan_reporter.messages.publication import Published, parse_publication
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.models.scans import ENHANCED
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
@@ -30,7 +30,6 @@ from ecr_scan_reporter.reporting.intake.events import (
     load,
     parse,
 )
-from ecr_scan_reporter.reporting.reports.publishing import Published, publish_what_is_due
 from ecr_scan_reporter.shared import clock
 from ecr_scan_reporter.shared.concurrency import concurrent_map
 
@@ -313,4 +312,7 @@ def publish(
         outbox.touch(window, run, now)
     if not (results or windows or batch.checks):
         return Published()
+    # Not at the top: where nothing has changed, nothing is published.
+    from ecr_scan_reporter.reporting.reports.publishing import publish_what_is_due
+
     return publish_what_is_due(deps, now, deadline)

@@ -14,7 +14,7 @@ from ecr_scan_reporter.errors import AwsError, QueueError
 from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Outbox, PublisherState, Window, image_prefix
 from ecr_scan_reporter.memory.runs import RunMemory
 from ecr_scan_reporter.memory.states import StateMemory
-from ecr_scan_reporter.messages.publication import CHECK, RETRY, encode_publication
+from ecr_scan_reporter.messages.publication import CHECK, RETRY, Published, encode_publication
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
 from ecr_scan_reporter.settings import ReporterSettings
@@ -38,13 +38,6 @@ _DAY = timedelta(days=1)
 _LATE, _LATE_CHECK = timedelta(hours=2), timedelta(minutes=15)
 # How often to check whether a run is complete.
 _RUN_CHECK = timedelta(seconds=30)
-
-
-class Published(NamedTuple):
-    """What was published: how many pages, and for how many seconds something has waited that was due before."""
-
-    pages: int = 0
-    waiting: int = 0
 
 
 class _Pass(NamedTuple):
