@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from ecr_scan_reporter import reporter
+from ecr_scan_reporter.memory import outbox
 from ecr_scan_reporter.memory.outbox import PUSH, Outbox
 from ecr_scan_reporter.messages.publication import CHECK
 from ecr_scan_reporter.reporting.reports import document as documents
@@ -77,7 +78,11 @@ def test_report_waits_for_its_topic_and_the_metric_says_since_when(
     assert embedded_metrics(caplog, "batch processed")["OldestUnpublished"] == 0
 
 
-def test_what_cannot_be_deleted_is_published_once(inbox: ReporterHarness) -> None:
+@pytest.mark.parametrize("per_note", [1, 40_000])
+def test_what_cannot_be_deleted_is_published_once(
+    inbox: ReporterHarness, monkeypatch: pytest.MonkeyPatch, per_note: int
+) -> None:
+    monkeypatch.setattr(outbox, "_CHECKSUMS_PER_NOTE", per_note)
     sent = events(inbox, "a", "b")
     inbox.aws.behavior.faults.append(Fault("BatchWriteItem", "AccessDeniedException"))
     assert inbox.report(*sent) == []

@@ -1,6 +1,6 @@
 """What waits to be reported: changes are collected in windows, and one invocation at a time publishes them."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import NamedTuple
@@ -11,6 +11,7 @@ from ecr_scan_reporter.errors import ConditionError
 from ecr_scan_reporter.memory.codec import from_item, readable
 from ecr_scan_reporter.memory.items import END, expires, key_part, registry_part, sortable, text, to_seconds
 from ecr_scan_reporter.models.images import ImageId
+from ecr_scan_reporter.shared.concurrency import chunked
 
 # Scans that this module did not ask for, and the inventory of images that existed before memory did.
 PUSH, INVENTORY = "PUSH", "INVENTORY"
@@ -18,8 +19,8 @@ _RUN = "RUN#"
 # The items of the partition WINDOWS that are no windows: the publisher, and what it publishes or has published.
 _PUBLISHER, _PUBLISHED = "#PUBLISHER", "#PUBLISHED#"
 _ENTRY_LIFETIME = timedelta(days=60)
-# Bytes.
-_CHECKSUM = 8
+# Bytes of a checksum, and how many of them an item has room for.
+_CHECKSUM, _CHECKSUMS_PER_NOTE = 8, 40_000
 
 
 class Window(NamedTuple):
@@ -63,7 +64,7 @@ class Windows(NamedTuple):
 
 
 class Note(NamedTuple):
-    """What is being published: the checksums of its changes. `expires` is in Unix seconds."""
+    """What is being published, or a part of it: the checksums of its changes. `expires` is in Unix seconds."""
 
     key: str
     entries: bytes
@@ -163,23 +164,28 @@ class Outbox:
         prefix = image_prefix(image)
         return any(self._table.query(f"OUTBOX#{window}", prefix, prefix + END, limit=1))
 
-    def begin(self, keys: Iterable[Key], now: datetime) -> Note:
-        """Note which changes are about to be published, and return the note. If that fails, nothing is published."""
-        note = Note(_PUBLISHED + uuid4().hex, b"".join(map(entry_checksum, keys)), expires(now, _ENTRY_LIFETIME))
-        self._put(note, done=0)
-        return note
+    def begin(self, keys: Iterable[Key], now: datetime) -> list[Note]:
+        """Note which changes are about to be published, and return the notes. If that fails, nothing is published."""
+        until = expires(now, _ENTRY_LIFETIME)
+        notes = [
+            Note(_PUBLISHED + uuid4().hex, b"".join(part), until)
+            for part in chunked(map(entry_checksum, keys), _CHECKSUMS_PER_NOTE)
+        ]
+        self._put(notes, done=0)
+        return notes
 
-    def delete(self, keys: Iterable[Key], note: Note) -> None:
-        """Note that changes were published, and delete them; then delete the note.
+    def delete(self, keys: Iterable[Key], notes: Sequence[Note]) -> None:
+        """Note that changes were published, and delete them; then delete the notes.
 
         What cannot be deleted is known by its note, and is not published again.
         """
-        self._put(note, done=1)
-        self.forget(keys, [note.key])
+        self._put(notes, done=1)
+        self.forget(keys, [note.key for note in notes])
 
-    def _put(self, note: Note, done: int) -> None:
-        key: dict[str, Value] = {"pk": "WINDOWS", "sk": note.key}
-        self._table.put({**key, "entries": note.entries, "expires": note.expires, "done": done})
+    def _put(self, notes: Iterable[Note], done: int) -> None:
+        for note in notes:
+            key: dict[str, Value] = {"pk": "WINDOWS", "sk": note.key}
+            self._table.put({**key, "entries": note.entries, "expires": note.expires, "done": done})
 
     def forget(self, keys: Iterable[Key], notes: Iterable[str]) -> None:
         """Delete changes that were published, and then the notes of it, by their keys."""

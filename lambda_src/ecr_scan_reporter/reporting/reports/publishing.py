@@ -163,14 +163,14 @@ def _publish_group(
     pages, waiting, is_whole = _render(key, waiting, deps.settings)
     if not pages:
         return 0, is_whole
-    note = outbox.begin(waiting.keys, clock.now())
+    notes = outbox.begin(waiting.keys, clock.now())
     for number, message in enumerate(pages):
         wanted = publications(message)
         rejected = deps.publisher.publish(wanted, deadline)
         is_invalid = any(rejection.invalid for rejection in rejected)
         if not number and not is_invalid and len(rejected) == len(wanted):
             # Nothing of the report is out, so it can wait in the outbox.
-            outbox.forget([], [note.key])
+            outbox.forget([], [note.key for note in notes])
             return 0, False
         try:
             # The rest of the report is out, and must not be published again. What SNS never accepts reaches the DLQ.
@@ -179,7 +179,7 @@ def _publish_group(
             logger.exception("report not queued")
             return number, False
     try:
-        outbox.delete(waiting.keys, note)
+        outbox.delete(waiting.keys, notes)
     except AwsError:
         logger.exception("what was published could not be deleted; it is not published again")
         return len(pages), False
