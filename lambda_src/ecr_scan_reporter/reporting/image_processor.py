@@ -27,12 +27,11 @@ from ecr_scan_reporter.reporting.comparison.changes import (
 from ecr_scan_reporter.reporting.comparison.findings import Identities, merge
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
 from ecr_scan_reporter.reporting.comparison.judged import Judged, add_to_ledger, best_updates, count_new, judge
-from ecr_scan_reporter.reporting.comparison.lineage import replaced_by
 from ecr_scan_reporter.reporting.formatting import short_digest
 from ecr_scan_reporter.reporting.intake.events import ScanEvent
 from ecr_scan_reporter.reporting.intake.image_details import BatchDetails, ImageDetails
 from ecr_scan_reporter.reporting.intake.scan_results import LAST_READ, CompleteScan, FailedScan, UnreadScan, read_scan
-from ecr_scan_reporter.reporting.links import Link, find_link, is_comparable, known_findings
+from ecr_scan_reporter.reporting.links import Link, is_comparable, known_findings
 from ecr_scan_reporter.reporting.reports.encoding import (
     FINDINGS_FORMAT,
     encode_findings,
@@ -367,11 +366,17 @@ class ImageProcessor:
         self._wait_for_index(event, record, scan)
         merged = merge(scan.findings, Identities(scan.findings, (), ()))
         pushed = _pushed(event.image, record, event.time).with_findings(merged.values())
-        link = find_link(event.image, pushed, self.memory, self.pushes, self.ecr)
+        link = self._find_link(event.image, pushed)
         if link.findings is None:
             return _Baseline(inventory=True, link=link)
         known = _Baseline(link.findings, Absence.OF_SUCCESSOR, reported_at=link.record.reported_at, link=link)
         return _of_other_scanner(known) if scan.is_other_scanner(link.scanner) else known
+
+    def _find_link(self, image: ImageId, pushed: PushedImage) -> Link:
+        # Not at the top: only first scans need it.
+        from ecr_scan_reporter.reporting.link_search import find_link
+
+        return find_link(image, pushed, self.memory, self.pushes, self.ecr)
 
     def _wait_for_index(self, event: ScanEvent, record: ImageRecord, scan: CompleteScan) -> None:
         """Wait for the index of an untagged image that was just pushed: a later job may make it.
@@ -402,6 +407,8 @@ class ImageProcessor:
             if self.details.exists(successor):
                 return digest
             successors += sorted(self.memory.read(successor).record.successors - set(successors))
+        from ecr_scan_reporter.reporting.comparison.lineage import replaced_by
+
         # An image that was scanned after its successor is not linked.
         pushed = _pushed(image, record, self.now, comparison.open())
         others = replaced_by(pushed, self.pushes.others(image))
@@ -427,7 +434,7 @@ class ImageProcessor:
         pushed, report = _pushed(image, record, event.time), None
         told = False
         if own and not before.scanned_at and not before.failed and not inventory:
-            last = find_link(image, pushed, self.memory, self.pushes, self.ecr).record
+            last = self._find_link(image, pushed).record
             told = last.failed and last.failure == failure
         if inventory or (self.settings.notify_on_scan_failure and not told):
             reason = ReportReason.INVENTORY if inventory else ReportReason.SCAN_FAILED

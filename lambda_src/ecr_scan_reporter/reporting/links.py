@@ -1,17 +1,13 @@
-"""Finds the image that an image replaces, and what is known of it, in memory and in ECR."""
+"""What an image is compared with when it is scanned for the first time, and what is known of an image at all."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from ecr_scan_reporter.aws.ecr import EcrRegistry
-from ecr_scan_reporter.errors import ImageNotFoundError, RepositoryNotFoundError
 from ecr_scan_reporter.memory.codec import readable
-from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord, Remembered
-from ecr_scan_reporter.memory.pushes import PushedImage, PushedImages
+from ecr_scan_reporter.memory.images import ImageRecord, Remembered
+from ecr_scan_reporter.memory.pushes import PushedImage
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.reporting.comparison.changes import KnownFinding
-from ecr_scan_reporter.reporting.comparison.lineage import candidates, inherited_successors, siblings
 from ecr_scan_reporter.reporting.reports.encoding import FINDINGS_FORMAT, decode_findings
 
 
@@ -47,59 +43,3 @@ def known_findings(remembered: Remembered) -> Sequence[KnownFinding] | None:
     if not is_comparable(remembered.record):
         return None
     return next(readable([remembered.findings], decode_findings), None)
-
-
-def find_link(image: ImageId, pushed: PushedImage, memory: ImageMemory, pushes: PushedImages, ecr: EcrRegistry) -> Link:
-    """Find what an image is compared with: one query, and one read of the candidates; more calls only in rare cases.
-
-    Args:
-        image: of this registry.
-        pushed: the same, with what its first scan found.
-        memory: of the images.
-        pushes: the images of repositories that were pushed last.
-        ecr: the registry.
-
-    Raises:
-        AwsError: DynamoDB or ECR rejected a call.
-    """
-    others = pushes.others(image)
-    link = _find(image, pushed, others, memory, ecr)
-    return link._replace(successors=inherited_successors(pushed, others))
-
-
-def _find(
-    image: ImageId, pushed: PushedImage, others: Sequence[PushedImage], memory: ImageMemory, ecr: EcrRegistry
-) -> Link:
-    found = candidates(pushed, others)
-    wanted = {image._replace(digest=other.digest): None for other in (found.replaced, *found.alike) if other}
-    remembered = memory.read_many(wanted) if wanted else {}
-    # The item of an image may have been damaged or removed.
-    if found.replaced and remembered[image._replace(digest=found.replaced.digest)].record.revision:
-        return _to(pushed, found.replaced, image, remembered, others)
-    for alike in found.alike:
-        known = remembered[image._replace(digest=alike.digest)]
-        findings = known_findings(known)
-        if findings is None:
-            continue
-        # It may have a tag by now that no scan has seen.
-        with suppress(ImageNotFoundError, RepositoryNotFoundError):
-            tags = ecr.image(image.repository, alike.digest).tags
-            if set(tags) - set(alike.tags) and candidates(pushed, [alike._replace(tags=tags)]).replaced:
-                return _to(pushed, alike, image, remembered, others)
-        return Link(record=known.record, known_here=findings)
-    return Link()
-
-
-def _to(
-    pushed: PushedImage,
-    replaced: PushedImage,
-    image: ImageId,
-    remembered: Mapping[ImageId, Remembered],
-    others: Sequence[PushedImage],
-) -> Link:
-    predecessor = image._replace(digest=replaced.digest)
-    record = remembered[predecessor].record
-    own = {replaced.digest, *siblings(replaced, others)}
-    earlier = tuple(other for other in others if other.digest in own and other.order < pushed.order)
-    findings = known_findings(remembered[predecessor])
-    return Link(predecessor, record, findings, record.scanner, replaced=earlier)

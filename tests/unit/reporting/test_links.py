@@ -13,7 +13,8 @@ from ecr_scan_reporter.memory.pushes import PushedImage, PushedImages
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import Image
 from ecr_scan_reporter.reporting.comparison.changes import KnownFinding
-from ecr_scan_reporter.reporting.links import Link, find_link, is_comparable
+from ecr_scan_reporter.reporting.link_search import find_link
+from ecr_scan_reporter.reporting.links import Link, is_comparable
 from ecr_scan_reporter.reporting.reports.encoding import FINDINGS_FORMAT, encode_findings
 from support.fixtures import virtual_aws
 from support.invocations import REGISTRY

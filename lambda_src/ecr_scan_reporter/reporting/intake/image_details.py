@@ -9,7 +9,6 @@ from typing import NamedTuple
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.errors import ImageNotFoundError, RepositoryNotFoundError
-from ecr_scan_reporter.memory.indexes import index_children
 from ecr_scan_reporter.models.images import Image, ImageId, inherited_tags
 
 # From this many images of a repository on, the repository is listed, 1,000 images a call; fewer take a call each.
@@ -109,6 +108,9 @@ class BatchDetails:
                 details[image.digest] = _own_details(image)
                 if not image.tags:
                     untagged.add(image.digest)
+        # Not at the top: only a repository that is listed needs it.
+        from ecr_scan_reporter.memory.indexes import index_children
+
         children = index_children(self._ecr, self._table, repository, list(index_tags), self._now) if untagged else []
         tags = inherited_tags(children, index_tags)
         for child in children:
