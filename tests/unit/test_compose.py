@@ -7,7 +7,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 # The service of a resource whose name does not begin with that of its service.
 PREFIXES = {"aws_cloudwatch_event_": "events", "aws_cloudwatch_log_": "logs", "aws_cloudwatch_query_": "logs"}
-DATA = {"aws_caller_identity": "sts", "aws_partition": "sts"}
+DATA = {"aws_caller_identity": "sts"}
+# The provider answers these itself.
+LOCAL = {"aws_partition", "aws_service", "terraform_data"}
 
 
 def services_of_terraform() -> set[str]:
@@ -19,7 +21,7 @@ def services_of_terraform() -> set[str]:
     }
     assert len(kinds) > 15
     by_prefix = {kind: service for kind in kinds for prefix, service in PREFIXES.items() if kind.startswith(prefix)}
-    return {(DATA | by_prefix).get(kind) or kind.split("_")[1] for kind in kinds}
+    return {(DATA | by_prefix).get(kind) or kind.split("_")[1] for kind in kinds - LOCAL}
 
 
 def services_of_python() -> set[str]:
