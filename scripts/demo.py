@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -320,11 +319,10 @@ class Mail:
 
 
 def subscribe(queue_arn: str) -> None:
-    """Subscribe a queue as soon as the topic exists: the schedule may fire before the apply is complete."""
+    """Subscribe a queue to the topic of the reports."""
     sns = boto3.client("sns")
-    while not (topics := [arn for topic in sns.list_topics()["Topics"] if (arn := topic["TopicArn"]).endswith(TOPIC)]):
-        time.sleep(0.5)
-    sns.subscribe(TopicArn=topics[0], Protocol="sqs", Endpoint=queue_arn)
+    [topic] = [arn for topic in sns.list_topics()["Topics"] if (arn := topic["TopicArn"]).endswith(TOPIC)]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn)
 
 
 class Watch:
@@ -474,8 +472,8 @@ def run(terraform: Terraform, registry: RegistryClient, *, verbose: bool) -> Non
     say("terraform init and apply of examples/simple, which usually take a minute and a quarter.")
     terraform.run("init", "-input=false")
     inbox = boto3.resource("sqs").create_queue(QueueName="inbox")
-    threading.Thread(target=subscribe, args=(inbox.attributes["QueueArn"],), daemon=True).start()
     say(terraform.change("apply"))
+    subscribe(inbox.attributes["QueueArn"])
     watch = Watch(registry, Mail(os.environ["AWS_ENDPOINT_URL"], inbox), verbose=verbose)
 
     heading("1. The installation: one inventory of what is there")
