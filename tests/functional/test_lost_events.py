@@ -178,8 +178,8 @@ def test_message_that_is_delivered_twice_asks_about_nothing_that_the_next_run_as
 ) -> None:
     monitored = make()
     monitored.push()
-    monitored.runs([1, 1.1, 1.2])
-    days = Counter(round(day, 1) for day, _ in monitored.asked)
+    monitored.runs([1, 1.004, 1.008])
+    days = Counter(round(day, 3) for day, _ in monitored.asked)
     assert days.keys() == {1.0}
 
 

@@ -171,7 +171,7 @@ def test_suppressed_finding_is_ignored_until_its_suppression_ends(track: Track) 
     assert finding["was_ignored"] == "was suppressed in Inspector"
     assert finding["first_seen"] == f"{START:%Y-%m-%dT%H:%M:%SZ}"
     assert [entry["id"] for entry in image["overdue"]] == ["CVE-2026-0001"]
-    assert track.scan(32.5, OPEN, OTHER, tag="1.2") is None
+    assert track.scan(32.01, OPEN, OTHER, tag="1.2") is None
 
 
 def test_scan_with_suppressed_findings_only_was_read(track: Track) -> None:
