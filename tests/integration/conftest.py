@@ -14,7 +14,7 @@ from typing import Any
 import boto3
 import pytest
 import replacements
-from harness import CONFIG, EXAMPLES, ROOT, RUN, Inbox, Module, Seed, second_plan
+from harness import CONFIG, EXAMPLES, PROVIDER, ROOT, RUN, Inbox, Module, Seed, second_plan
 from local_aws import UNSUPPORTED_OS, Finding, LocalAws, NotSupportedError, RegistryClient, ScanEvents
 
 # Scanning is basic or enhanced for a whole registry, so the tests of enhanced scanning come after those of basic
@@ -150,7 +150,7 @@ def module(
 ) -> Iterator[Module]:
     """The applied module. The registry is seeded before its first run."""
     functions_ecr = {name: value for name, value in aws.items() if name == "AWS_ENDPOINT_URL_ECR"}
-    config = CONFIG.format(root=ROOT, run=RUN, environment=json.dumps(functions_ecr), inbox=inbox.arn)
+    config = PROVIDER + CONFIG.format(root=ROOT, run=RUN, environment=json.dumps(functions_ecr), inbox=inbox.arn)
     applied = Module(tmp_path_factory.mktemp("applied"), aws, config)
     try:
         applied.apply()

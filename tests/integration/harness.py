@@ -94,20 +94,23 @@ def second_plan(name: str, state: Path, environment: dict[str, str]) -> set[tupl
     }
 
 
-CONFIG = """
-terraform {{
-  required_providers {{
-    aws = {{
+# What every configuration begins with.
+PROVIDER = """
+terraform {
+  required_providers {
+    aws = {
       source = "hashicorp/aws"
-    }}
-  }}
-}}
+    }
+  }
+}
 
-provider "aws" {{
+provider "aws" {
   skip_credentials_validation = true
   skip_metadata_api_check     = true
-}}
+}
+"""
 
+CONFIG = """
 module "it" {{
   source = "{root}"
 

@@ -12,25 +12,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import boto3
-from harness import ROOT, terraform
+from harness import PROVIDER, ROOT, terraform
 
 ACCOUNT = "999999999999"
 NAME = "replaced"
 
-CONFIG = f"""
-terraform {{
-  required_providers {{
-    aws = {{
-      source = "hashicorp/aws"
-    }}
-  }}
-}}
-
-provider "aws" {{
-  skip_credentials_validation = true
-  skip_metadata_api_check     = true
-}}
-
+CONFIG = f"""{PROVIDER}
 variable "role_path" {{
   default = "/"
 }}

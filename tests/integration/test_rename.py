@@ -6,15 +6,10 @@ from pathlib import Path
 
 import boto3
 import pytest
-from harness import ROOT, RUN, terraform
+from harness import PROVIDER, ROOT, RUN, terraform
 from local_aws import LocalAws
 
 CONFIG = """
-provider "aws" {{
-  skip_credentials_validation = true
-  skip_metadata_api_check     = true
-}}
-
 module "ecr_scan_reporter" {{
   source = "{root}"
   name   = "{name}"
@@ -36,7 +31,7 @@ def test_renamed_module_keeps_its_memory(local_aws: LocalAws | None, aws: dict[s
     run = partial(terraform, tmp_path, {**os.environ, **account})
     # The table alone: to replace all other resources takes minutes, and they have nothing that could be kept.
     apply = partial(run, "apply", "-auto-approve", f"-target={TABLE}")
-    (tmp_path / "main.tf").write_text(CONFIG.format(root=ROOT, name=old))
+    (tmp_path / "main.tf").write_text(PROVIDER + CONFIG.format(root=ROOT, name=old))
     run("init", "-input=false")
     apply()
     item = {"pk": {"S": "OVERVIEWS"}, "sk": {"S": "LAST"}}
@@ -47,7 +42,7 @@ def test_renamed_module_keeps_its_memory(local_aws: LocalAws | None, aws: dict[s
     )
     dynamodb.get_waiter("table_exists").wait(TableName=f"{new}-memory")
     run("state", "rm", TABLE)
-    (tmp_path / "main.tf").write_text(CONFIG.format(root=ROOT, name=new))
+    (tmp_path / "main.tf").write_text(PROVIDER + CONFIG.format(root=ROOT, name=new))
     run("import", TABLE, f"{new}-memory")
     apply()
 
