@@ -78,7 +78,7 @@ locals {
           "See whether the reporter runs, fails or is throttled.",
         ])
       })
-      # The reporter writes it whenever it looks for what is due: every 15 minutes while something waits.
+      # The reporter writes it whenever it looks for what is due: at least every 15 minutes while something waits.
       unpublished = merge(local.alarm_defaults, {
         namespace  = local.metrics_namespace, metric = "OldestUnpublished", statistic = "Maximum", threshold = 3600
         dimensions = { Instance = var.name }

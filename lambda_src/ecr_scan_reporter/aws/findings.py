@@ -9,13 +9,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ecr_scan_reporter.models.findings import Finding, finding_sort_key, is_cve, merge_entries
+from ecr_scan_reporter.models.findings import MAX_NAMED, Finding, finding_sort_key, is_cve, merge_entries
 from ecr_scan_reporter.shared.text import clean
 
 # What sources write where there is no version, without spaces and punctuation; Inspector writes "NotAvailable".
 _NO_VERSION = {"", "na", "none", "notavailable", "null", "unknown"}
-# Most have a few; the advisory of a distribution may list hundreds, which stands for none of them.
-_MAX_ALIASES = 20
 # Findings of one image that are kept: far more than real images have, and as many as a transaction of the memory table
 # has room for, whatever is in them.
 _MAX_FINDINGS = 10_000
@@ -146,7 +144,7 @@ def _texts(text: str) -> tuple[str, ...]:
 def _aliases(vulnerability: str, related: object) -> tuple[str, ...]:
     """Return the related ids of the other kind: advisories about a CVE, or the CVE ids that an advisory lists."""
     ids = {clean(value, _MAX_ID).strip() for value in related} if isinstance(related, list) else set()
-    return tuple(sorted(id_ for id_ in ids if id_ and is_cve(id_) is not is_cve(vulnerability)))[:_MAX_ALIASES]
+    return tuple(sorted(id_ for id_ in ids if id_ and is_cve(id_) is not is_cve(vulnerability)))[:MAX_NAMED]
 
 
 def _https_url(value: object) -> str:

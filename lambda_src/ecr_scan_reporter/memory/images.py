@@ -31,6 +31,7 @@ from ecr_scan_reporter.models.severities import severity_rank
 _PART_SIZE = 350_000
 # A transaction has room for fewer.
 _MAX_PARTS = 12
+# In Unix seconds it is not 0, which is no time.
 _LONG_AGO = datetime(1970, 1, 2, tzinfo=UTC)
 # How many tags are kept: the first ones name the image, and the first ones in alphabetical order tell its family.
 _TAGS = 10

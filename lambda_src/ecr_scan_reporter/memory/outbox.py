@@ -1,6 +1,6 @@
 """What waits to be reported: changes are collected in windows, and one invocation at a time publishes them."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import NamedTuple
@@ -174,13 +174,9 @@ class Outbox:
         self._put(notes, done=0)
         return notes
 
-    def delete(self, keys: Iterable[Key], notes: Sequence[Note]) -> None:
-        """Note that changes were published, and delete them; then delete the notes.
-
-        What cannot be deleted is known by its note, and is not published again.
-        """
+    def end(self, notes: Iterable[Note]) -> None:
+        """Note that changes were published: what cannot be deleted then is not published again."""
         self._put(notes, done=1)
-        self.forget(keys, [note.key for note in notes])
 
     def _put(self, notes: Iterable[Note], done: int) -> None:
         for note in notes:

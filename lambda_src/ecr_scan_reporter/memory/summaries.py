@@ -86,7 +86,7 @@ class SummaryBuilder:
         Args:
             record: of the image.
             name: a tag or a short digest; None if ECR no longer lists the image, so that only its ledger counts.
-            replaced: whether ECR lists an image that replaces it, and that its deadlines are now those of.
+            replaced: whether ECR lists an image that has replaced it, and has its deadlines now.
         """
         self._ledger += record.ledger
         if name is None:

@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64decode, b64encode
-from typing import Any, NamedTuple
+from typing import Any
 
 from ecr_scan_reporter.aws.sns import CHAT, MAX_MESSAGE, REPORTS, Publication
 from ecr_scan_reporter.errors import MessageError
@@ -15,13 +15,6 @@ RETRY = 60
 _TEXT_PARAMETERS = frozenset({"Subject", "Message", "MessageStructure"})
 # Bytes of a publication as JSON: a quote takes two bytes there, and a character of two bytes takes six.
 _MAX_PUBLICATION = 4 * MAX_MESSAGE
-
-
-class Published(NamedTuple):
-    """What was published: how many pages, and for how many seconds something has waited that was due before."""
-
-    pages: int = 0
-    waiting: int = 0
 
 
 def encode_publication(publication: Publication) -> str:

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from ecr_scan_reporter.models.severities import severity_rank
 
-# Versions, paths and aliases that a finding names. One image may have a package in thousands of places.
+# Versions, paths and aliases that a finding names. One image may have a package in thousands of places; most findings
+# have a few aliases, and the advisory of a distribution may list hundreds, which stands for none of them.
 MAX_NAMED = 20
 
 
@@ -57,9 +58,9 @@ def merge_entries(id_: str, entries: Sequence[Finding]) -> Finding:
     """
     # What is suppressed says nothing of where it is not.
     entries = [entry for entry in entries if not entry.suppressed] or entries
+    if len(entries) == 1 and entries[0].id == id_:
+        return entries[0]
     worst = min(entries, key=finding_sort_key)
-    if len(entries) == 1 and worst.id == id_:
-        return worst
     versions = _distinct(entry.installed_versions for entry in entries)
     return with_ids(worst, id_, (entry_id for entry in entries for entry_id in (entry.id, *entry.aliases)))._replace(
         installed_versions=versions[:MAX_NAMED],

@@ -58,6 +58,8 @@ _INDEX_COMES_WITHIN = timedelta(minutes=15)
 # The least time in which the findings of an image are read at most twice because of single findings, and how long ECR
 # may take to list one that an event announces.
 _LEAST_WINDOW, _LISTED_WITHIN = timedelta(seconds=60), timedelta(minutes=2)
+# The clocks of two invocations differ by less.
+_CLOCKS_DIFFER = timedelta(minutes=2)
 # Characters of the reason of a failed scan that tell it from others.
 _MAX_FAILURE = 200
 # How many successors of an image, and of those that are gone, are considered.
@@ -193,9 +195,9 @@ class ImageProcessor:
     def _process(self, event: ScanEvent, receives: int) -> Outcome:
         remembered = self.memory.read(event.image)
         record = remembered.record
-        known_at = record.event_at or event.time - _LISTED_WITHIN
+        last = record.event_at
         # A time in the future was wrong, and tells nothing.
-        if event.time.replace(microsecond=0) <= known_at <= self.now + _LISTED_WITHIN:
+        if last and event.time.replace(microsecond=0) <= last <= self.now + _CLOCKS_DIFFER:
             return Outcome(repeated=True)
         run = remembered.asked.run_of_scan(event.time, record.event_at)
         scan = read_scan(event, receives, self.ecr, self.own)

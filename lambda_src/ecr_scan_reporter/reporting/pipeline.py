@@ -3,7 +3,7 @@
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from math import ceil
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from ecr_scan_reporter.memory.outbox import Outbox
 from ecr_scan_reporter.memory.runs import RunMemory
 from ecr_scan_reporter.messages.look import LookMessage
 from ecr_scan_reporter.messages.overdue import OverdueMessage
-from ecr_scan_reporter.messages.publication import Published, parse_publication
+from ecr_scan_reporter.messages.publication import parse_publication
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.models.scans import ENHANCED
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
@@ -115,33 +115,31 @@ def report_batch(
     plan_looks(looks, deps, now)
     retried |= send_again(records, unstarted, deps) if done else unstarted
     try:
-        published = publish(outcomes, batch, deps, deadline, now)
+        pages, waiting = publish(outcomes, batch, deps, deadline, now)
     except AwsError:
         # What was remembered stays in the outbox, and the messages will cause another check.
         logger.exception("could not check what is to be published")
         retried |= done | batch.checks
-        published = Published()
+        pages, waiting = 0, timedelta()
     if deadline.remaining > 0:
         deps.rules.remember(rules.matched, rules.used, rules.ended, now, deps.pool)
     soon = [record for record in records if record["messageId"] in retried and receive_count(record) <= _SOON_RETRIED]
     handles = [record.get("receiptHandle", "") for record in soon]
     deps.reports_queue.retry_in(_RETRY_DELAY, filter(None, handles))
     counts = {"events": len(batch.events), "images": len(images), "changed": sum(o.added for o in outcomes)}
-    counts |= {"pages": published.pages, "invalid": len(batch.invalid), "retried": len(retried)}
-    logger.info(
-        "batch processed", extra=counts | embed(_metrics(batch, retried, outcomes, published), deps.settings.name)
-    )
+    counts |= {"pages": pages, "invalid": len(batch.invalid), "retried": len(retried)}
+    metrics = _metrics(batch, retried, outcomes) | {
+        "ReportsPublished": pages,
+        "OldestUnpublished": int(waiting.total_seconds()),
+    }
+    logger.info("batch processed", extra=counts | embed(metrics, deps.settings.name))
     return batch_response(sorted(batch.invalid | retried | batch.unpublished))
 
 
-def _metrics(
-    batch: Batch, retried: Collection[str], outcomes: Iterable[Outcome], published: Published
-) -> dict[str, float]:
+def _metrics(batch: Batch, retried: Collection[str], outcomes: Iterable[Outcome]) -> dict[str, float]:
     new: Counter[str] = sum((Counter(outcome.new) for outcome in outcomes), Counter())
     return {
         "EventsProcessed": sum(event.message_id not in retried for event in batch.events),
-        "ReportsPublished": published.pages,
-        "OldestUnpublished": published.waiting,
         **{name: new[severity] for severity, name in _NEW.items()},
     }
 
@@ -294,8 +292,11 @@ def _log_failure(image: ImageId, error: Exception) -> None:
 
 def publish(
     outcomes: Sequence[Outcome], batch: Batch, deps: ReporterDependencies, deadline: Deadline, now: datetime
-) -> Published:
+) -> tuple[int, timedelta]:
     """Note what was added to the outbox, and publish what is due.
+
+    Returns:
+        How many pages were published, and for how long something has waited that was due before.
 
     Raises:
         AwsError: DynamoDB or SQS rejected a call.
@@ -311,7 +312,7 @@ def publish(
     for window, run in windows.items():
         outbox.touch(window, run, now)
     if not (results or windows or batch.checks):
-        return Published()
+        return 0, timedelta()
     # Not at the top: where nothing has changed, nothing is published.
     from ecr_scan_reporter.reporting.reports.publishing import publish_what_is_due
 

@@ -10,7 +10,7 @@ from ecr_scan_reporter.reporting.reports.image_report import (
     MAX_FINDINGS,
     ImageReport,
     ReportReason,
-    keep_worst,
+    cut,
     leave_out,
 )
 
@@ -63,19 +63,19 @@ def encode_report(image: ImageReport) -> bytes:
 
 
 def _keep(image: ImageReport, number: int) -> ImageReport:
-    changes = keep_worst(image.changes, number, image.reason)
+    kept = cut(image, number)
     if number < MAX_FINDINGS:
         # The counts are of all. Two reports of one window are combined from what is left out as well.
-        left_out = {} if image.reason is ReportReason.INVENTORY else leave_out(image.changes, changes)
-        image = image._replace(
+        left_out = {} if image.reason is ReportReason.INVENTORY else leave_out(image.changes, kept.changes)
+        kept = kept._replace(
             left_out={**image.left_out, **left_out},
             tags=image.tags[:_FEW],
             ignored_by=dict(Counter(image.ignored_by).most_common(_FEW)),
         )
-    return image._replace(
-        changes={change: tuple(map(_without_most_paths, found)) for change, found in changes.items()},
-        ignored=tuple(map(_without_most_paths, image.ignored[:number])),
-        overdue=tuple(found._replace(known=_without_most_paths(found.known)) for found in image.overdue[:number]),
+    return kept._replace(
+        changes={change: tuple(map(_without_most_paths, found)) for change, found in kept.changes.items()},
+        ignored=tuple(map(_without_most_paths, kept.ignored)),
+        overdue=tuple(found._replace(known=_without_most_paths(found.known)) for found in kept.overdue),
     )
 
 

@@ -24,8 +24,8 @@ from ecr_scan_reporter.reporting.reports.image_report import (
     MAX_FINDINGS,
     ImageReport,
     ReportReason,
+    cut,
     image_sort_key,
-    keep_worst,
 )
 
 logger = logging.getLogger(__name__)
@@ -265,7 +265,9 @@ def gather(
     kept = max(_MIN_KEPT_PER_IMAGE, min(MAX_FINDINGS, _MAX_KEPT // max(len(found), 1)))
     for keys, scans in entries.by_image(sorted(found, key=_sort_key)):
         group = groups[group_key(scans[-1], group_by)]
-        group.images.extend(_cut(image, kept) for image in merge_scans(scans))
+        for image in merge_scans(scans):
+            number = 0 if image.reason is ReportReason.REMINDER else kept
+            group.images.append(cut(image, number)._replace(left_out={}))
         group.keys.extend(keys)
     inventory = [INVENTORY] if any(window.name == INVENTORY for window in windows) else []
     for keys, scans in entries.by_image(entries.of(inventory)):
@@ -311,17 +313,6 @@ class _Entries:
 
 def _sort_key(entry: _Entry) -> str:
     return entry[0][1]
-
-
-def _cut(image: ImageReport, kept: int) -> ImageReport:
-    if image.reason is ReportReason.REMINDER:
-        kept = 0
-    return image._replace(
-        changes=keep_worst(image.changes, kept, image.reason),
-        left_out={},
-        ignored=image.ignored[:kept],
-        overdue=image.overdue[:kept],
-    )
 
 
 def group_key(image: ImageReport, group_by: re.Pattern[str] | None) -> GroupKey:

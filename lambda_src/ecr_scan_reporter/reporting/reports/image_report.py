@@ -189,6 +189,15 @@ def keep_worst(
     return {change: tuple(found) for change, found in kept.items()}
 
 
+def cut(image: ImageReport, number: int) -> ImageReport:
+    """Return a report with only so many of its worst findings, and of those that are ignored and overdue."""
+    return image._replace(
+        changes=keep_worst(image.changes, number, image.reason),
+        ignored=image.ignored[:number],
+        overdue=image.overdue[:number],
+    )
+
+
 def finding_key(known: KnownFinding) -> str:
     """Return a short text that identifies a finding of one image."""
     return short_key(known.finding.package, known.finding.id)

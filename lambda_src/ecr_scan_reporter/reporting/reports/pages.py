@@ -49,7 +49,7 @@ def _split_by_name(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
     chunk: list[Entry] = []
     names: set[str] = set()
     for entry in entries:
-        if len(names | {entry.repository}) > _MAX_REPOSITORIES:
+        if len(names) >= _MAX_REPOSITORIES and entry.repository not in names:
             yield chunk
             chunk, names = [], set()
         chunk.append(entry)

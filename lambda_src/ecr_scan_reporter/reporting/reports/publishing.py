@@ -14,14 +14,14 @@ from ecr_scan_reporter.errors import AwsError, QueueError
 from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Outbox, PublisherState, Window, image_prefix
 from ecr_scan_reporter.memory.runs import RunMemory
 from ecr_scan_reporter.memory.states import StateMemory
-from ecr_scan_reporter.messages.publication import CHECK, RETRY, Published, encode_publication
+from ecr_scan_reporter.messages.publication import CHECK, RETRY, encode_publication
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
 from ecr_scan_reporter.settings import ReporterSettings
 from ecr_scan_reporter.shared import clock
 
 if TYPE_CHECKING:
-    from ecr_scan_reporter.reporting.reports.groups import GroupKey, Inventory, Waiting
+    from ecr_scan_reporter.reporting.reports.groups import GroupKey, Waiting
     from ecr_scan_reporter.reporting.reports.image_report import ImageReport
 
 logger = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class _Pass(NamedTuple):
     inventory: bool
 
 
-def publish_what_is_due(deps: ReporterDependencies, now: datetime, deadline: Deadline) -> Published:
+def publish_what_is_due(deps: ReporterDependencies, now: datetime, deadline: Deadline) -> tuple[int, timedelta]:
     """Publish the windows that are due, and plan the next check for the others.
 
     Nothing is published while another invocation is publishing.
@@ -65,6 +65,9 @@ def publish_what_is_due(deps: ReporterDependencies, now: datetime, deadline: Dea
         deps: the settings and clients.
         now: aware.
         deadline: of the invocation.
+
+    Returns:
+        How many pages were published, and for how long something has waited that was due before.
 
     Raises:
         AwsError: DynamoDB or SQS rejected a call.
@@ -87,7 +90,7 @@ def publish_what_is_due(deps: ReporterDependencies, now: datetime, deadline: Dea
         checks.append(now + (_LATE_CHECK if waiting > _LATE else timedelta(seconds=RETRY)))
     if checks:
         plan_check(min(checks), open_windows.state, deps.reports_queue, outbox, now)
-    return Published(done.pages, int(waiting.total_seconds()))
+    return done.pages, waiting
 
 
 def _due_windows(
@@ -146,10 +149,10 @@ def _publish(
     )
 
 
-def _forget(keys: Collection[Key], published: Mapping[str, Collection[bytes]], outbox: Outbox) -> bool:
-    """Delete changes that were published before, but could not be deleted then; return whether that is done."""
+def _forget(keys: Collection[Key], notes: Collection[str], outbox: Outbox) -> bool:
+    """Delete changes that were published, and the notes of it, by their keys; return whether that is done."""
     try:
-        outbox.forget(keys, published)
+        outbox.forget(keys, notes)
     except AwsError:
         logger.exception("what was published could not be deleted; it is not published again")
         return False
@@ -179,11 +182,11 @@ def _publish_group(
             logger.exception("report not queued")
             return number, False
     try:
-        outbox.delete(waiting.keys, notes)
+        outbox.end(notes)
     except AwsError:
-        logger.exception("what was published could not be deleted; it is not published again")
+        logger.exception("could not note what was published; it may be published again")
         return len(pages), False
-    return len(pages), is_whole
+    return len(pages), _forget(waiting.keys, [note.key for note in notes], outbox) and is_whole
 
 
 def _render(
@@ -194,26 +197,25 @@ def _render(
     Returns:
         The pages, what they say, and whether that is all.
     """
-    from ecr_scan_reporter.reporting.reports.groups import Waiting, make_group
+    from ecr_scan_reporter.reporting.reports.groups import Inventory, Waiting, make_group
     from ecr_scan_reporter.reporting.reports.pages import build_message, build_pages
 
-    def render(images: Sequence["ImageReport"], inventory: "Inventory") -> list[ReportMessage]:
+    def render(images: Sequence["ImageReport"], inventory: Inventory) -> list[ReportMessage]:
         return [build_message(page, settings) for page in build_pages(make_group(key, images, inventory), settings)]
 
     try:
         return render(waiting.images, waiting.inventory), waiting, True
     except Exception:
         logger.exception("a report cannot be rendered; its images are tried one by one", extra={"group": key.name})
-    images, failed = [], set[str]()
+    failed = set[str]()
     for image in waiting.images:
         try:
-            render([image], type(waiting.inventory)())
-            images.append(image)
+            render([image], Inventory())
         except Exception as error:
             failed.add(_prefix(image))
             extra = {"repository": image.repository, "digest": image.digest, "reason": repr(error)}
             logger.error("an image cannot be reported; it stays in the outbox", extra=extra)
-    images = [image for image in images if _prefix(image) not in failed]
+    images = [image for image in waiting.images if _prefix(image) not in failed]
     keys = [each for each in waiting.keys if not each[1].startswith(tuple(failed))]
     rest = Waiting(images, waiting.inventory, keys)
     try:
