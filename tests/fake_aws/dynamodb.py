@@ -1,14 +1,17 @@
 """Amazon DynamoDB in AWS JSON 1.0: moto's, in this process."""
 
+import base64
 import copy
 import json
 import threading
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, NoReturn
 
 import moto.dynamodb.models
 from local_aws.fake_ecr import AwsError
 from moto.core.request import Request
+from moto.core.responses import ActionResult
 from moto.dynamodb.comparisons import get_comparison_func
 from moto.dynamodb.models import Table, dynamodb_backends
 from moto.dynamodb.models.dynamo_type import DynamoType
@@ -49,7 +52,7 @@ class DynamoDb:
         updates = [entry["Update"]["Key"] for entry in params.get("TransactItems", ()) if "Update" in entry]
         moto_copy.written.updated = frozenset((key["pk"]["S"], key["sk"]["S"]) for key in updates)
         before = self.capacity.sizes(operation, params)
-        status, _, body = DynamoHandler.dispatch(*self._request(operation, params))
+        status, _, body = _Handler.dispatch(*self._request(operation, params))
         self.capacity.add(operation, params, json.loads(body) if status == 200 else {}, before)
         if status == 200:
             return body.encode() if isinstance(body, str) else bytes(body)
@@ -84,6 +87,26 @@ class DynamoDb:
         }
         request = Request.from_primitives("POST", url, headers, json.dumps(params).encode())
         return request, url, request.headers
+
+
+class _Handler(DynamoHandler):
+    """moto's, whose results are DynamoDB's JSON already.
+
+    moto has a serializer for every service, which looks each member of each structure up in the service's model. It
+    took an eighth of the time of all tests.
+    """
+
+    def serialized(self, action_result: ActionResult) -> Any:
+        """Return the status, the headers and the body of a result; errors as moto has them."""
+        result: Any = action_result.result
+        if isinstance(result, Exception):
+            return super().serialized(action_result)
+        members = {name: value for name, value in result.items() if value is not None}
+        return 200, dict(self.response_headers), json.dumps(members, default=_encode)
+
+
+def _encode(value: bytes | datetime) -> str | float:
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else value.timestamp()
 
 
 class _MotoError(AwsError):
