@@ -29,7 +29,7 @@ demo: need-terraform need-python need-disk $(VENV)/functions/.ready $(VENV)/loca
 demo-stop: $(VENV)/local-aws/.ready ## stop what `make demo KEEP=1` left up
 	@$(VENV)/local-aws/bin/python scripts/demo.py --stop
 
-check: need-terraform need-python $(VENV)/functions/.ready $(VENV)/dev/.ready ## the quick gates, before each commit: lint, types, unit, validate
+check: need-terraform need-python $(VENV)/functions/.ready $(VENV)/dev/.ready ## the quick gates, before each commit: lint, types, unit but the slow tests, validate
 	@$(DEV)/python scripts/gates.py check
 
 test: need-terraform setup ## every gate: lint, types, unit, terraform, security, integration, the zip

@@ -54,8 +54,8 @@ def unit() -> Iterator[Gate]:
 
 
 def quick() -> Iterator[Gate]:
-    """The tests of `unit` without coverage, which doubles their time."""
-    yield "unit tests, zip", [str(BIN / "pytest"), *PARALLEL, *UNIT]
+    """The tests of `unit` but the slow ones, without coverage, which doubles their time."""
+    yield "unit tests but the slow ones, zip", [str(BIN / "pytest"), *PARALLEL, "-m", "not slow", *UNIT]
 
 
 def fuzz() -> Iterator[Gate]:

@@ -89,7 +89,7 @@ class DynamoDb:
         return request, url, request.headers
 
 
-class _Handler(DynamoHandler):
+class _Handler(DynamoHandler):  # type: ignore[misc]
     """moto's, whose results are DynamoDB's JSON already.
 
     moto has a serializer for every service, which looks each member of each structure up in the service's model. It

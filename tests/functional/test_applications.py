@@ -235,6 +235,7 @@ def test_untagged_image_that_stays_without_an_index_is_reported(app: Application
 # What a database takes back
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hours", [24, 24 - 1 / 60, 1])
 def test_finding_that_the_database_takes_back_is_closed_once_across_rebuilds(dated: Application, hours: float) -> None:
     builds = 40 if hours > 20 else 60
@@ -397,6 +398,7 @@ def test_switch_of_the_scanner_is_one_inventory_and_nothing_is_withdrawn(dated: 
 # Reminders
 
 
+@pytest.mark.slow
 def test_reminders_are_one_short_list(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(REMIND_AFTER="30d")
     # Each has findings of its own: what two images of a repository have in common is known here, and not reported.

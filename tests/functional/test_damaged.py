@@ -97,6 +97,7 @@ def test_image_that_is_deleted_and_pushed_again_mutes_no_later_build(inbox: Repo
     assert "CVE-2026-0004" in new_ids(inbox.reports()[before:])
 
 
+@pytest.mark.slow
 @hypothesis.settings(max_examples=examples(200))
 @given(st.integers(0, 10**6))
 def test_random_damage_mutes_nothing(make_reporter: Callable[..., ReporterHarness], seed: int) -> None:

@@ -61,6 +61,7 @@ def overdue(images: Sequence[dict[str, Any]]) -> list[str]:
     return [finding["id"] for image in images for finding in image["overdue"]]
 
 
+@pytest.mark.slow
 def test_ninety_rebuilds_report_each_overdue_finding_on_its_day_once(dated: ReporterHarness) -> None:
     fixed_in_time = enhanced("CVE-2026-0003", "HIGH", "curl")
     plain = enhanced("CVE-2026-0004", "HIGH", "log4j-core")

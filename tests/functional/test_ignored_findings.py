@@ -287,6 +287,7 @@ def test_use_that_cannot_be_remembered_stops_nothing(
     assert rules.uses()[known.key].used_at == START + timedelta(days=2)
 
 
+@pytest.mark.slow
 def test_thousand_rules_cost_no_request_per_event(inbox: ReporterHarness) -> None:
     set_rules(
         *([rule(id=f"CVE-2026-{number}") for number in range(first, first + 180)] for first in range(1, 1000, 180))

@@ -53,6 +53,7 @@ def visit(aws: FakeAws, names: list[str], now: datetime) -> None:
         table.put(summary_item(REGISTRY, RepositorySummary(name, now), now))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_repositories_scanner_killed_at_any_write_queues_every_repository(
     aws: FakeAws, configure: Callable[..., None], killer: Killer, caplog: pytest.LogCaptureFixture, after: bool

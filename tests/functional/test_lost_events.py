@@ -131,6 +131,7 @@ def schedule(name: str, days: int) -> Sequence[float]:
     return [every[name] * n for n in range(1, int(days / every[name]))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["rate(1 day)", "rate(12 hours)", "rate(2 days)", "rate(7 days)", "cron(30 10 ? * MON-FRI *)"]
 )
@@ -152,6 +153,7 @@ def test_lost_event_of_a_finding_is_made_good_within_the_promised_age(
     assert Counter(monitored.new("CVE-2026-0002")) == Counter(map(digest_of, images))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "period"), [("rate(1 day)", 7), ("rate(12 hours)", 7), ("rate(7 days)", 7)])
 def test_quiet_registry_costs_one_call_per_image_and_promised_age(
     make: Callable[..., Monitored], name: str, period: int

@@ -61,6 +61,7 @@ def test_report_that_sns_never_accepts_leaves_the_outbox(make_reporter: Callable
     assert reported(inbox) == {"team-a/app": 1, "team-b/app": 1, "team-c/app": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", ["NotFound", "KMSDisabled"])
 def test_report_waits_for_its_topic_and_the_metric_says_since_when(
     inbox: ReporterHarness, caplog: pytest.LogCaptureFixture, code: str
@@ -119,6 +120,7 @@ def test_rejected_reports_leave_no_notes(inbox: ReporterHarness) -> None:
     assert [item for item in items if item["sk"]["S"].startswith("#PUBLISHED#")] == []
 
 
+@pytest.mark.slow
 def test_window_of_any_size_is_published_in_parts(
     make_reporter: Callable[..., ReporterHarness], monkeypatch: pytest.MonkeyPatch
 ) -> None:

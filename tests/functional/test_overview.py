@@ -87,6 +87,7 @@ def test_invocation_returns_the_overview_and_publishes_nothing(inbox: ReporterHa
     assert {name: inbox.aws.calls().get(name) for name in written} == {name: calls.get(name) for name in written}
 
 
+@pytest.mark.slow
 def test_returned_overview_fits_into_an_answer_of_lambda(inbox: ReporterHarness) -> None:
     # As much JSON as of 10,000 repositories whose names are as long as ECR allows.
     long = [one._replace(repository=f"{one.repository}/{'x' * 2_000}") for one in sample_summaries(2_000, 2)]

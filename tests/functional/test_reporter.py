@@ -96,6 +96,7 @@ def test_chat_gets_markdown(make_reporter: Callable[..., ReporterHarness], snaps
     assert chat == snapshot
 
 
+@pytest.mark.slow
 def test_chat_keeps_its_limits(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(CHAT_TOPIC_ARN=CHAT)
     inbox.report(*(inbox.image(f"team-{n:03}/{'x' * 100}", "1.0", scan=found("HIGH")) for n in range(120)))
@@ -214,6 +215,7 @@ def test_each_group_gets_its_own_images(make_reporter: Callable[..., ReporterHar
     assert sorted(map(str, groups)) == ["None", "team-a", "team-b"]
 
 
+@pytest.mark.slow
 def test_batch_too_large_for_one_message_becomes_several(inbox: ReporterHarness) -> None:
     many = FakeScan(findings=[finding(f"CVE-2026-{n:04}", "HIGH", f"package-{n}") for n in range(100)])
     images = [inbox.image(f"team/app-{n:03}", "1.0", scan=many) for n in range(200)]
@@ -259,6 +261,7 @@ def test_group_that_sns_rejects_does_not_hold_back_the_others(make_reporter: Cal
     assert len(inbox.chats()) == 3
 
 
+@pytest.mark.slow
 def test_later_page_that_sns_rejects_is_published_alone(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(GROUP_BY="^([^/]+)/", CHAT_TOPIC_ARN=CHAT)
     many = FakeScan(findings=[finding(f"CVE-2026-{n:04}", "HIGH", f"package-{n}") for n in range(200)])
@@ -488,6 +491,7 @@ def test_hostile_findings_are_reported(inbox: ReporterHarness) -> None:
     assert "javascript" not in inbox.reports()[0].message
 
 
+@pytest.mark.slow
 def test_events_without_time_left_are_sent_again(inbox: ReporterHarness) -> None:
     """However often: to run out of time is no failure of a message, which would end in the DLQ after five."""
     inbox.aws.behavior.latency = {"DescribeImageScanFindings": 0.3}

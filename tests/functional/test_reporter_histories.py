@@ -120,6 +120,7 @@ def _split_version(version: str) -> dict[str, Any]:
     return {"epoch": int(epoch or 0), "version": upstream, "release": release, "packageManager": "OS"}
 
 
+@pytest.mark.slow
 # The fake shows an index as soon as it is put.
 @given(
     family=st.sampled_from([name for name, family in FAMILIES.items() if not family.waits]),

@@ -267,6 +267,7 @@ def test_other_variant_is_not_a_rebuild(make_reporter: Callable[..., ReporterHar
     assert "CVE-2026-0001" not in text
 
 
+@pytest.mark.slow
 def test_ninety_daily_rebuilds_with_one_hole_are_reported_once(inbox: ReporterHarness) -> None:
     reported = [rescan(inbox, [A], day, f"1.0.{day}", name=f"build {day}") for day in range(90)]
     assert [bool(image) for image in reported] == [True] + 89 * [False]

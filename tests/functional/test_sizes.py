@@ -111,6 +111,7 @@ def test_more_findings_than_are_kept_are_counted(inbox: ReporterHarness, monkeyp
     assert (image["totals"]["new"], image["totals"]["fixed"], image["totals"]["withdrawn"]) == (1, 0, 0)
 
 
+@pytest.mark.slow
 @hypothesis.settings(max_examples=examples(200))
 @given(st.data())
 def test_random_sizes(make_reporter: Callable[..., ReporterHarness], data: st.DataObject) -> None:

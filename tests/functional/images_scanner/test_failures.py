@@ -154,6 +154,7 @@ def test_failed_images_that_an_invocation_had_no_time_for_are_started_by_the_nex
     assert len(scanner.aws.starts()) == 150
 
 
+@pytest.mark.slow
 @given(
     faults=st.dictionaries(
         st.integers(0, 59),

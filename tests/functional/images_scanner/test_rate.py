@@ -39,6 +39,7 @@ def test_calls_are_concurrent(scanner: Scanner) -> None:
     assert scanner.aws.max_in_flight() == 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("per_second", [20, 100])
 def test_throttled_look_ups_settle_at_the_permitted_rate(scanner: Scanner, per_second: int) -> None:
     scanner.aws.behavior.rates["DescribeImageScanFindings"] = Rate(per_second, per_second)

@@ -47,6 +47,7 @@ def test_random_histories_are_reported_as_the_oracle_says(family: str, rules: st
     Player(world, RULES[rules], builds).play([step(number, daily=builds.daily) for number in numbers])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("named", [200, 2])
 @settings(max_examples=examples(1000), suppress_health_check=list(HealthCheck))
 @given(

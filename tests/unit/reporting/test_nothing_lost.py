@@ -180,6 +180,7 @@ def play(history: Callable[[World], None], kills: Mapping[int, bool] | None = No
     return world
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("history", HISTORIES)
 def test_function_killed_at_any_write_reports_everything(history: Callable[[World], None]) -> None:
     undisturbed = play(history)
@@ -188,6 +189,7 @@ def test_function_killed_at_any_write_reports_everything(history: Callable[[Worl
         check(history, {number: after}, reported(undisturbed.documents()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("history", [push, overtaken, overtaken_in_one_batch, complete_and_failed])
 def test_function_killed_twice_reports_everything(history: Callable[[World], None]) -> None:
     expected = reported(play(history).documents())

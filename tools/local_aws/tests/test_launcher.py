@@ -109,6 +109,7 @@ def test_error_of_a_localstack_that_ends_has_the_end_of_its_log(make_python: Mak
     assert list(temporary.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_error_of_a_localstack_that_never_gets_ready_has_the_end_of_its_log(
     make_python: MakePython, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -70,6 +70,7 @@ def snapshot_of(summaries: Iterable[RepositorySummary]) -> dict[str, RepositoryS
     return snapshot
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("repositories", "images"), [(5, 2), (100, 10), (10_000, 10)], ids=["10", "1000", "100000"])
 def test_registry_of_any_size_is_one_page(repositories: int, images: int, snapshot: SnapshotAssertion) -> None:
     before = snapshot_of(sample_summaries(repositories, images, earlier=True))

@@ -243,6 +243,7 @@ def test_entry_that_cannot_be_read_is_left_alone() -> None:
     assert waiting.keys == [key]
 
 
+@pytest.mark.slow
 def test_many_images_keep_fewer_findings_each() -> None:
     found = tuple(KnownFinding(Finding(f"CVE-{n}", "HIGH", "zlib"), NOW) for n in range(100))
     outbox: Any = StubOutbox()

@@ -43,6 +43,7 @@ def known(source: random.Random, number: int, texts: int) -> list[KnownFinding]:
     return [KnownFinding(finding, NOW - timedelta(seconds=number)) for number, finding in enumerate(findings)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "texts"), [(10_000, 1), (500, 20)])
 def test_findings_of_any_size_have_room_in_a_transaction(number: int, texts: int) -> None:
     encoded = encode_findings(known(random.Random(1), number, texts))
