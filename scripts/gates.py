@@ -44,23 +44,26 @@ def typecheck() -> Iterator[Gate]:
 
 
 UNIT = ["tests/unit", "tests/functional", "tests/fake_aws", "tools"]
-PARALLEL = ["-q", "--numprocesses=auto", "--dist=worksteal"]
+PYTEST = [str(BIN / "pytest"), "-q", "--numprocesses=auto", "--dist=worksteal"]
+QUICK = [*PYTEST, "-m", "not slow", *UNIT]
 
 
 def unit() -> Iterator[Gate]:
     """Unit and functional tests and those of the fakes; they check that the committed zip matches the source."""
     coverage = ["--cov", "--cov-report=term"]
-    yield "unit tests, coverage, zip", [str(BIN / "pytest"), *PARALLEL, *coverage, *UNIT]
+    yield "unit tests, coverage, zip", [*QUICK, *coverage]
+    # Measuring the coverage makes a test two to three times as long.
+    yield "slow unit tests", [*PYTEST, "-m", "slow", *UNIT]
 
 
 def quick() -> Iterator[Gate]:
-    """The tests of `unit` but the slow ones, without coverage, which doubles their time."""
-    yield "unit tests but the slow ones, zip", [str(BIN / "pytest"), *PARALLEL, "-m", "not slow", *UNIT]
+    """The tests of `unit` but the slow ones, without coverage."""
+    yield "unit tests but the slow ones, zip", QUICK
 
 
 def fuzz() -> Iterator[Gate]:
     """The random tests, with many examples that are new each time."""
-    yield "random tests", [str(BIN / "pytest"), *PARALLEL, "-m", "hypothesis", *UNIT]
+    yield "random tests", [*PYTEST, "-m", "hypothesis", *UNIT]
 
 
 def validate() -> Iterator[Gate]:
