@@ -17,7 +17,7 @@ UV := $(VENV)/lock/bin/uv pip compile --quiet --universal --generate-hashes --py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo demo-stop check test fuzz lint typecheck test-unit test-terraform validate security test-integration test-replacements package benchmark cost \
+.PHONY: help demo demo-stop check test fuzz test-hours lint typecheck test-unit test-terraform validate security test-integration test-replacements package benchmark cost \
 	format reference release-notes release lock setup clean need-python need-terraform need-disk
 
 help: ## list the targets
@@ -37,6 +37,9 @@ test: need-terraform setup ## every gate: lint, types, unit, terraform, security
 
 fuzz: $(VENV)/dev/.ready ## the random tests with many examples, new ones each time; an hour or two
 	@$(DEV)/python scripts/gates.py fuzz
+
+test-hours: $(VENV)/functions/.ready $(VENV)/dev/.ready ## the unit and functional tests at each hour of a day, and on special days; an hour
+	@$(DEV)/python scripts/gates.py hours
 
 lint: $(VENV)/dev/.ready ## style, direction of imports, dead code, docs/inputs.md, the workflows
 	@$(DEV)/python scripts/gates.py lint

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from npm_package import SKIPPED
@@ -66,6 +67,16 @@ def fuzz() -> Iterator[Gate]:
     yield "random tests", [*PYTEST, "-m", "hypothesis", *UNIT]
 
 
+def hours() -> Iterator[Gate]:
+    """The tests of `unit` at each hour of a day, on the days that are special, and a year ahead."""
+    tomorrow = datetime.now(UTC).replace(minute=30) + timedelta(days=1)
+    starts = [tomorrow.replace(hour=hour) for hour in range(24)]
+    starts += [datetime(2028, 2, 29, 23, 30, tzinfo=UTC), datetime(tomorrow.year, 12, 31, 23, 30, tzinfo=UTC)]
+    for start in [*starts, tomorrow + timedelta(days=365)]:
+        text = f"{start:%Y-%m-%dT%H:%M}:00+00:00"
+        yield f"unit tests at {text}", ["env", f"TEST_START={text}", *PYTEST, *UNIT]
+
+
 def validate() -> Iterator[Gate]:
     """Validity of every module and example by itself. `terraform test` validates the test files, which takes longer."""
     for module in MODULES:
@@ -109,7 +120,7 @@ GROUPS = {
     "integration": integration,
 }
 # Parts of the groups, or longer than a gate may take: `make validate` is what OpenTofu is held to.
-OTHERS = {"quick": quick, "fuzz": fuzz, "replacements": replacements, "validate": validate}
+OTHERS = {"quick": quick, "fuzz": fuzz, "hours": hours, "replacements": replacements, "validate": validate}
 # What the tests do more of.
 SETTINGS = {"fuzz": {"FUZZ": "1"}, "replacements": {"EACH": "1"}}
 # What `make check` runs before each commit.
