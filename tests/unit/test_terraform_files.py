@@ -38,7 +38,13 @@ def test_simple_example_says_which_inputs_it_sets() -> None:
 def test_every_place_of_the_owner_is_named_for_the_first_release() -> None:
     contributing = (ROOT / "CONTRIBUTING.md").read_text()
     releases = contributing[contributing.index("## Releases") :]
-    paths = [*ROOT.glob("*.tf"), *ROOT.glob("*.md"), *ROOT.glob("docs/*"), *ROOT.glob("scripts/*")]
+    paths = [
+        *ROOT.glob("*.tf"),
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/*"),
+        *ROOT.glob("scripts/*"),
+        *ROOT.glob(".github/**/*"),
+    ]
     holders = {
         path.name for path in paths if path.is_file() and re.search(r"\bOWNER\b", path.read_text(errors="ignore"))
     }
