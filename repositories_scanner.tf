@@ -84,8 +84,9 @@ module "repositories_scanner" {
         "dynamodb:LeadingKeys" = ["PASSES#${local.registry_key}", "RUNS#${local.registry_key}"]
       } }
     }
-    # What is remembered of repositories that ECR no longer lists would count in every overview.
-    ForgetRepositories = {
+    # Those that it queues are remembered, so that one in which no run ever ends is missed. What is remembered of those
+    # that ECR no longer lists would count in every overview.
+    RememberRepositories = {
       actions   = ["dynamodb:BatchWriteItem"]
       resources = [local.arns.memory]
       condition = { "ForAllValues:StringLike" = {

@@ -20,7 +20,7 @@ run "functions" {
       QueueRepositories         = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:scan-images"
       ReadRepositoryStates      = "Allow dynamodb:Query arn:aws:dynamodb:eu-central-1:123456789012:table/scan-memory"
       RememberRun               = "Allow dynamodb:PutItem arn:aws:dynamodb:eu-central-1:123456789012:table/scan-memory"
-      ForgetRepositories        = "Allow dynamodb:BatchWriteItem arn:aws:dynamodb:eu-central-1:123456789012:table/scan-memory"
+      RememberRepositories      = "Allow dynamodb:BatchWriteItem arn:aws:dynamodb:eu-central-1:123456789012:table/scan-memory"
       WriteLogs = join(" ", [
         "Allow logs:CreateLogStream,logs:PutLogEvents", "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/scan-repositories-scanner:*",
       ])
@@ -94,7 +94,7 @@ run "conditions" {
       RememberRun = { "ForAllValues:StringLike" = {
         "dynamodb:LeadingKeys" = ["PASSES#123456789012#eu-central-1", "RUNS#123456789012#eu-central-1"]
       } }
-      ForgetRepositories = { "ForAllValues:StringLike" = {
+      RememberRepositories = { "ForAllValues:StringLike" = {
         "dynamodb:LeadingKeys" = ["STATES#123456789012#eu-central-1", "SUMMARIES#123456789012#eu-central-1"]
       } }
       RememberScans = { "ForAllValues:StringLike" = {

@@ -9,7 +9,8 @@
                                 REPOSITORY                    since when the repository is known  reporter
                                 PUSHED#<time>#<digest>        an image by its push, to find out   reporter
                                                               what a later one replaces
-  STATES#<registry>             <repository>                  a repository after its last run     images scanner
+  STATES#<registry>             <repository>                  a repository after its last run,    repositories scanner,
+                                                              or since when it waits for one      images scanner
   SUMMARIES#<registry>          <repository>                  what the overview says of it        images scanner
   RUNS#<registry>               <run>                         how far a run of the schedule is    repositories scanner,
                                                                                                   reporter

@@ -29,13 +29,11 @@ class OpenPass(NamedTuple):
     """The pass through all repositories that is not known to be complete.
 
     Args:
-        run: the id of the run that began it.
-        repositories: how many repositories it queued.
+        run: the id of the run that began it; "" if there was none yet.
         since: when the pass before was complete, or when the first one began (aware).
     """
 
     run: str
-    repositories: int
     since: datetime
 
 

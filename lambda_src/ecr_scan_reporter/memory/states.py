@@ -1,4 +1,8 @@
-"""The state of each repository after its last run, which decides the order of the next one."""
+"""The state of each repository after its last run, which decides the order of the next one.
+
+A repository that a run queues has a state before any run has ended there: the states are the set of repositories that
+runs have to process.
+"""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -20,10 +24,12 @@ class RepositoryState(NamedTuple):
         images: how many images are to be scanned.
         asked: how many scans the run asked for.
         run: the run's id.
-        updated_at: when the run ended here (aware); None until the state is remembered.
+        updated_at: when the run ended here (aware); None if no run ever did.
         waiting_since: the last scan (or the push, if never scanned) of the image that has waited longest (aware);
-            images without a date are left out. None if none has one.
+            images without a date are left out. None if none has one. If no run ever ended here: since when runs have
+            queued the repository.
         unscheduled: whether the runs of the schedule leave the repository out, so that it is no part of a pass.
+        first_run: the id of the run that queued the repository first; "" once a run has ended here.
     """
 
     repository: str
@@ -34,6 +40,7 @@ class RepositoryState(NamedTuple):
     updated_at: datetime | None = None
     waiting_since: datetime | None = None
     unscheduled: bool = False
+    first_run: str = ""
 
 
 class StateMemory:
@@ -48,13 +55,21 @@ class StateMemory:
 
     def remember(self, state: RepositoryState, now: datetime, summary: Item | None = None) -> None:
         """Remember a repository after a run, and its summary's item in the same call."""
-        values = attributes(state._replace(updated_at=now)) | {"sk": state.repository, "expires": expires(now)}
-        del values["repository"]
-        item = {"pk": self._pk, **values}
+        item = self._item(state._replace(updated_at=now), now)
         self._table.put_many([item, summary] if summary else [item])
 
+    def expect(self, repositories: Iterable[str], run: str, now: datetime) -> None:
+        """Remember repositories without a state, which a run queues now."""
+        states = (RepositoryState(name, None, 0, 0, "", waiting_since=now, first_run=run) for name in repositories)
+        self._table.put_many(self._item(state, now) for state in states)
+
+    def _item(self, state: RepositoryState, now: datetime) -> Item:
+        values = attributes(state) | {"pk": self._pk, "sk": state.repository, "expires": expires(now)}
+        del values["repository"]
+        return values
+
     def states(self) -> list[RepositoryState]:
-        """Return all repositories after their last runs; one call per MB."""
+        """Return all repositories that runs have queued, after their last runs; one call per MB."""
         items = self._table.query(self._pk, " ", END)
         return list(readable(items, lambda item: from_item(RepositoryState, item, repository=text(item, "sk"))))
 

@@ -126,6 +126,7 @@ def _begin_run(
         runs.begin(run, len(repositories), now)
         if whole:
             queued = frozenset(repositories)
+            known.expect(queued.difference(oldest), run, now)
             metrics |= scan_ages(states, queued, settings, now)
             if since := _continue_pass(runs, states, queued, run, now):
                 metrics |= run_overdue(since, settings.schedule, now)
@@ -152,11 +153,11 @@ def scan_ages(
     """Return the longest time that an image has waited since its last scan, or else its push, and how much is too long.
 
     Images without any date are left out. So are repositories that are not queued: ECR no longer lists them, or they are
-    excluded. An image that is not yet due in one run is scanned in the next.
+    excluded. One in which no run ever ended has waited since it was first queued. An image that is not yet due in one
+    run is scanned in the next.
     """
-    dates = [
-        state.waiting_since for state in states if state.images and state.waiting_since and state.repository in queued
-    ]
+    waiting = (state for state in states if state.repository in queued and (state.images or not state.updated_at))
+    dates = [state.waiting_since for state in waiting if state.waiting_since]
     if not dates:
         return {}
     overdue_before = settings.max_age.before(now - settings.schedule.longest_interval - _SCANS_TAKE)
@@ -171,24 +172,19 @@ def _continue_pass(
 ) -> datetime | None:
     """Begin a pass if the last one is complete; return when a pass was last complete, None if this is the first one.
 
-    A pass is complete when every repository that its run queued was processed by this run or a later one: a run may
-    take longer than the time to the next one, so a pass stays open until it is complete. A repository that was deleted
-    before it was processed does not hold the pass open: then all repositories that still exist were processed. The
-    first run after a pause of the schedule counts as one.
+    A run may take longer than the time to the next one, so a pass stays open until it is complete. A repository that is
+    not queued any more does not hold it open. The first run after a pause of the schedule counts as one.
     """
     open_pass = memory.open_pass()
     if open_pass is None:
-        memory.remember_open_pass(OpenPass(run, len(queued), now), now)
+        memory.remember_open_pass(OpenPass(run, now), now)
         return None
-    visited, after_pause = _visited_repositories(open_pass, states), _is_after_pause(memory.last_heartbeat(), now)
+    continued, after_pause = open_pass, _is_after_pause(memory.last_heartbeat(), now)
     if not open_pass.run:
         # There was a heartbeat before the first run.
-        continued = open_pass._replace(run=run, repositories=len(queued))
-    elif len(visited) >= open_pass.repositories or visited.keys() >= set(queued):
-        continued = open_pass._replace(run=run, repositories=len(queued), since=max(visited.values(), default=now))
-    else:
-        # The states of repositories that are not queued any more are forgotten; the pass does not wait for them.
-        continued = open_pass._replace(repositories=min(open_pass.repositories, len(queued)))
+        continued = open_pass._replace(run=run)
+    elif completed_at := _completed_at(open_pass, states, now, queued):
+        continued = OpenPass(run, completed_at)
     if after_pause:
         continued = continued._replace(since=now)
     if continued != open_pass:
@@ -216,17 +212,26 @@ def _is_after_pause(last_heartbeat: datetime | None, now: datetime) -> bool:
     return last_heartbeat is not None and now - last_heartbeat > _PAUSE
 
 
-def _visited_repositories(open_pass: OpenPass, states: Iterable[RepositoryState]) -> dict[str, datetime]:
-    """Return when each repository was processed, of those that were processed since the pass began.
+def _completed_at(
+    open_pass: OpenPass, states: Iterable[RepositoryState], otherwise: datetime, queued: Collection[str] | None = None
+) -> datetime | None:
+    """Return when a pass was complete; None if it is not.
 
-    A repository that only a run of another selection queued is not part of the pass. One that a run of the schedule
-    queued stays a part of it when it is deleted, or when the filter changes.
+    It is complete when each repository that its run queued was processed by this run or a later one; one that a later
+    run was the first to queue is no part of it, nor is one that only a run of another selection queued.
+
+    Args:
+        open_pass: the pass.
+        states: of the repositories.
+        otherwise: the answer for a pass without a repository.
+        queued: the repositories that still exist and match; None if that is not known.
     """
-    return {
-        state.repository: state.updated_at
-        for state in states
-        if state.run >= open_pass.run and state.updated_at and not state.unscheduled
-    }
+    own = [state for state in states if not state.unscheduled and state.first_run <= open_pass.run]
+    waiting = (state for state in own if state.run < open_pass.run and (queued is None or state.repository in queued))
+    if not open_pass.run or any(waiting):
+        return None
+    times = (state.updated_at for state in own if state.updated_at and state.run >= open_pass.run)
+    return max(times, default=otherwise)
 
 
 def _seconds_since(moment: datetime, now: datetime) -> float:
@@ -256,11 +261,10 @@ def _last_complete_pass(memory: RunMemory, states: StateMemory, now: datetime) -
     open_pass, last = memory.open_pass(), memory.last_heartbeat()
     memory.remember_heartbeat(now)
     if open_pass is None:
-        memory.remember_open_pass(OpenPass("", 0, now), now)
+        memory.remember_open_pass(OpenPass("", now), now)
         return now
-    visited = _visited_repositories(open_pass, states.states())
-    complete = open_pass.run and len(visited) >= open_pass.repositories
+    completed_at = _completed_at(open_pass, states.states(), open_pass.since)
     if _is_after_pause(last, now):
-        memory.remember_open_pass(OpenPass("", 0, now) if complete else open_pass._replace(since=now), now)
+        memory.remember_open_pass(OpenPass("", now) if completed_at else open_pass._replace(since=now), now)
         return now
-    return max(visited.values(), default=open_pass.since) if complete else open_pass.since
+    return completed_at or open_pass.since

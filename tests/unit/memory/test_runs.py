@@ -34,7 +34,7 @@ def test_open_pass_and_heartbeat_are_apart(memory: RunMemory) -> None:
     assert (memory.open_pass(), memory.last_heartbeat()) == (None, None)
     memory.remember_heartbeat(NOW)
     assert (memory.open_pass(), memory.last_heartbeat()) == (None, NOW)
-    open_pass = OpenPass("run-1", 7, NOW)
+    open_pass = OpenPass("run-1", NOW)
     memory.remember_open_pass(open_pass, NOW)
     memory.forget_heartbeat(NOW)
     assert (memory.open_pass(), memory.last_heartbeat()) == (open_pass, None)

@@ -102,6 +102,8 @@ def _promise(overview: Overview) -> dict[str, Any]:
         "last_run_at": format_rfc3339(last_run_at) if last_run_at else None,
         "stale_repositories": len(overview.stale),
         "stale_examples": list(overview.stale_examples),
+        "never_run_repositories": len(overview.never_run),
+        "never_run_examples": list(overview.never_run_examples),
     }
 
 

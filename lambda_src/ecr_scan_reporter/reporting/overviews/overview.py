@@ -93,6 +93,7 @@ class Overview(NamedTuple):
         changes: since the last overview; None in the first one.
         balances: the changes by repository, including those that are deleted; empty in the first overview.
         stale: names of the repositories whose last run is too old, the oldest first.
+        never_run: names of the repositories that were queued so long ago, and in which no run ever ended.
         known: whether a run has ended here, now or before the last overview.
         notices: about the module itself.
     """
@@ -105,18 +106,24 @@ class Overview(NamedTuple):
     changes: Balance | None
     balances: Mapping[str, Balance]
     stale: Sequence[str]
+    never_run: Sequence[str]
     known: bool
     notices: Notices = Notices()
 
     @property
     def stale_after(self) -> timedelta:
         """How old the last run of a repository may be."""
-        return _MISSED * self.settings.run_interval
+        return _stale_after(self.settings)
 
     @property
     def stale_examples(self) -> Sequence[str]:
         """The names of a few repositories whose last run is too old."""
         return self.stale[:_MAX_STALE]
+
+    @property
+    def never_run_examples(self) -> Sequence[str]:
+        """The names of a few repositories in which no run ever ended."""
+        return self.never_run[:_MAX_STALE]
 
     @property
     def is_enhanced(self) -> bool:
@@ -152,6 +159,7 @@ class _Group(NamedTuple):
 
     state: RegistryState
     balances: dict[str, Balance]
+    never_run: list[str]
 
 
 def build_overviews(
@@ -161,6 +169,7 @@ def build_overviews(
     settings: ReporterSettings,
     now: datetime,
     unreadable: Collection[str] = (),
+    waiting: Mapping[str, datetime] = {},
 ) -> tuple[list[Overview], dict[str, RepositorySnapshot]]:
     """Add up the summaries of repositories.
 
@@ -172,12 +181,13 @@ def build_overviews(
         now: aware.
         unreadable: names of repositories whose summary cannot be read, complete once `summaries` is read. Their last
             snapshot is kept.
+        waiting: the repositories in which no run ever ended, with the time when they were queued first (aware).
 
     Returns:
         The overviews without notices, those of groups without a name last, and the snapshot for the next ones. There is
         at least one overview, even if there is no summary.
     """
-    groups: defaultdict[str | None, _Group] = defaultdict(lambda: _Group(RegistryState(), {}))
+    groups: defaultdict[str | None, _Group] = defaultdict(lambda: _Group(RegistryState(), {}, []))
     snapshot: dict[str, RepositorySnapshot] = {}
     for summary in summaries:
         name = summary.repository
@@ -194,17 +204,24 @@ def build_overviews(
         elif name not in snapshot and last.open:
             deleted = Balance(open_before=last.open, left=last.open)
             groups[captured_group(name, settings.group_by)].balances[name] = deleted
+    for name in sorted(waiting, key=lambda name: (waiting[name], name)):
+        if settings.repositories.matches(name) and waiting[name] < now - _stale_after(settings):
+            groups[captured_group(name, settings.group_by)].never_run.append(name)
     names = sorted(groups or [None], key=lambda name: (name is None, name or ""))
     first, known = before is None, bool(snapshot or before)
     return [_overview(name, groups[name], None if first else since, settings, now, known) for name in names], snapshot
 
 
+def _stale_after(settings: ReporterSettings) -> timedelta:
+    return _MISSED * settings.run_interval
+
+
 def _overview(
     name: str | None, group: _Group, since: datetime | None, settings: ReporterSettings, now: datetime, known: bool
 ) -> Overview:
-    state, balances = group
+    state, balances, never_run = group
     changes = sum(balances.values(), Balance()) if since else None
-    overview = Overview(settings, name, now, since, state, changes, balances, (), known)
+    overview = Overview(settings, name, now, since, state, changes, balances, (), never_run, known)
     stale = sorted((line.updated_at, line.repository) for line in state.repositories if overview.is_stale(line))
     return overview._replace(stale=[repository for _, repository in stale])
 

@@ -12,6 +12,7 @@ from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.sns import Rejection, publications
 from ecr_scan_reporter.errors import AwsError, InputError
 from ecr_scan_reporter.memory.snapshots import LastOverview, RepositorySnapshot, SnapshotMemory
+from ecr_scan_reporter.memory.states import StateMemory
 from ecr_scan_reporter.memory.summaries import summaries
 from ecr_scan_reporter.messages.publication import RETRY, encode_publication
 from ecr_scan_reporter.models.images import RegistryId
@@ -121,8 +122,11 @@ def _build(
 ) -> tuple[list[Overview], dict[str, RepositorySnapshot]]:
     before = memory.snapshot(last)
     unreadable: set[str] = set()
-    found = summaries(deps.table, RegistryId(deps.settings.account, deps.settings.region), unreadable)
-    overviews, snapshot = build_overviews(found, before, last.published_at, deps.settings, now, unreadable)
+    registry = RegistryId(deps.settings.account, deps.settings.region)
+    found = summaries(deps.table, registry, unreadable)
+    states = StateMemory(deps.table, registry).states()
+    waiting = {state.repository: state.waiting_since or now for state in states if not state.updated_at}
+    overviews, snapshot = build_overviews(found, before, last.published_at, deps.settings, now, unreadable, waiting)
     notices = _notices(deps, now, enhanced=any(overview.is_enhanced for overview in overviews))
     sentences = [f"Could not read what is known about {name}." for name in sorted(unreadable)[:_MAX_UNREADABLE]]
     notices = notices._replace(unreadable=[*notices.unreadable, *sentences])

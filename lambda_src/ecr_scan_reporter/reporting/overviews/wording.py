@@ -78,12 +78,12 @@ def _count_notices(overview: Overview) -> int:
     notices = overview.notices
     partly_stale = 0 < len(overview.stale) < len(overview.state.repositories)
     lists = (notices.rules, notices.dlqs, notices.unconfirmed, notices.unreadable)
-    return partly_stale + sum(map(len, lists))
+    return partly_stale + bool(overview.never_run) + sum(map(len, lists))
 
 
 def promise(overview: Overview) -> str:
     """Format `10,409 of 10,412 images scanned in time`; if no run has finished, say that instead."""
-    if not overview.known:
+    if not overview.known or (overview.never_run and not overview.state.repositories):
         return "no run has finished yet"
     if overview.state.updated_at is None:
         return "no images"
@@ -198,6 +198,9 @@ def _stale_needs(overview: Overview) -> Iterator[Need]:
         words = pluralize(number, "repository", "repositories")
         before = f"No run of {words} in the last {_stale_age(overview)}: "
         yield Need(NamedLine(before, overview.stale_examples, number))
+    if number := len(overview.never_run):
+        words = pluralize(number, "repository", "repositories")
+        yield Need(NamedLine(f"No run of {words} has ever ended: ", overview.never_run_examples, number))
 
 
 def _overdue_needs(overview: Overview) -> Iterator[Need]:
