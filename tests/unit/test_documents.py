@@ -1,10 +1,16 @@
 """The documents say what is there: their links lead somewhere, and every permission is documented."""
 
+import inspect
 import re
 from pathlib import Path
 
 import pytest
 import reference
+from ecr_scan_reporter.memory.coverage import Coverage, CoverageReason
+from ecr_scan_reporter.models.scans import StartOutcome
+from ecr_scan_reporter.reporting.formatting import reason_words
+from ecr_scan_reporter.scanning import dry_run
+from ecr_scan_reporter.scanning.images import Decision
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/*.md")])
@@ -14,11 +20,21 @@ HERE = re.compile(
 ACTION = re.compile(r"\b(?:dynamodb|ecr|inspector2|kms|logs|sns|sqs|xray|ec2|cloudwatch):[A-Z][A-Za-z]+\*?")
 
 
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page: those of its headings, as GitHub makes them, and those that it sets."""
+    text = page.read_text()
+    headings = re.findall(r"^#+ (.*)", text, re.MULTILINE)
+    set_here = re.findall(r'<a id="([\w-]+)"', text)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in headings} | set(set_here)
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_relative_links_lead_to_files(path: Path) -> None:
-    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text())
-    missing = [link for link in links if "://" not in link and not (path.parent / link).exists()]
-    assert missing == []
+def test_relative_links_lead_to_files_and_headings(path: Path) -> None:
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text()) if "://" not in link]
+    for name, _, anchor in (link.partition("#") for link in links):
+        page = path.parent / name if name else path
+        assert page.exists(), name
+        assert not anchor or anchor in anchors(page), f"{name}#{anchor}"
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -53,8 +69,7 @@ def test_pages_of_the_registry_have_no_relative_links() -> None:
 def test_links_to_this_repository_lead_to_files_and_headings(path: Path) -> None:
     for name, anchor in HERE.findall(path.read_text()):
         assert (ROOT / name).exists(), name
-        headings = re.findall(r"^#+ (.*)", (ROOT / name).read_text(), re.MULTILINE) if anchor else []
-        assert not anchor or anchor in [re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in headings]
+        assert not anchor or anchor in anchors(ROOT / name)
 
 
 def test_every_action_of_a_role_is_documented() -> None:
@@ -67,3 +82,21 @@ def test_every_action_of_a_role_is_documented() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text()
     table = page[page.index("## What each role may do") : page.index("## The repository")]
     assert set(ACTION.findall(table)) - allowed == set()
+
+
+def rows(page: str, heading: str) -> list[list[str]]:
+    """Return the cells of all tables below a heading of docs/operations.md, up to the next heading."""
+    section = (ROOT / "docs" / page).read_text().partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    return [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| ")]
+
+
+def test_every_reason_why_an_image_is_not_scanned_is_documented() -> None:
+    documented = rows("operations.md", "Why was X not scanned")
+    answers = {("scan" if decision.due else "skip", str(decision)) for decision in Decision}
+    assert '"unknown", StartOutcome.IMAGE_NOT_FOUND if gone else "look_up_failed"' in inspect.getsource(dry_run)
+    answers |= {("unknown", str(StartOutcome.IMAGE_NOT_FOUND)), ("unknown", "look_up_failed")}
+    coded = [(row[0].strip("`"), row[1].strip("`")) for row in documented if len(row) == 3 and row[0] != "`decision`"]
+    assert set(coded) == answers
+    assert len(coded) == len(answers)
+    late = Coverage(dict.fromkeys(CoverageReason, 1)).late
+    assert {row[0] for row in documented if len(row) == 2} == {"in the overview", *map(reason_words, late)}
