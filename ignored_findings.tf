@@ -105,9 +105,9 @@ locals {
         accepted = can(try(
           regex(local.python_only_regexp, rule.repositories),
           regexall(replace(lookup(rule, "repositories", "-"), local.lookaround_regexp, "(?:"), ""),
-        ))
+        )) && !can(regex(local.ambiguous_regexp, rule.repositories))
         value    = "repositories is ${jsonencode(try(rule.repositories, null))}"
-        expected = "a Python regular expression, such as \"team-a/\""
+        expected = "a Python regular expression, such as \"team-a/\", without a repeated repetition such as (a+)+"
       },
       {
         accepted = length(base64encode(jsonencode(rule))) <= 2668

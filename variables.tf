@@ -146,7 +146,10 @@ variable "rate" {
 variable "repositories_filter_regexp" {
   description = <<-EOT
     Python regular expression, matched from the start of a repository name. Matching repositories are scanned and
-    reported: ".*" is all repositories, "team-a/" a prefix, "(?!sandbox/)" everything except a prefix.
+    reported: ".*" is all repositories, "team-a/" a prefix, "(?!sandbox/)" everything except a prefix. This and all
+    other regular expressions may not repeat what can match one text in two ways, such as (a+)+ or (a|aa)*: it could
+    take years to match a name that someone else chooses. The simplest are refused at plan, the others when the
+    functions start. A repository whose name takes too long to match is scanned and reported.
   EOT
   type        = string
   default     = ".*"
@@ -165,10 +168,10 @@ variable "repositories_filter_regexp" {
     condition = can(try(
       regex(local.python_only_regexp, var.repositories_filter_regexp),
       regexall(replace(var.repositories_filter_regexp, local.lookaround_regexp, "(?:"), ""),
-    ))
+    )) && !can(regex(local.ambiguous_regexp, var.repositories_filter_regexp))
     error_message = join("", [
       "repositories_filter_regexp is ${jsonencode(var.repositories_filter_regexp)}; ",
-      "expected a Python regular expression, such as \"team-a/\".",
+      "expected a Python regular expression, such as \"team-a/\", without a repeated repetition such as (a+)+.",
     ])
   }
 }
@@ -197,10 +200,10 @@ variable "repositories_exclude_regexp" {
     condition = var.repositories_exclude_regexp == null ? true : can(try(
       regex(local.python_only_regexp, var.repositories_exclude_regexp),
       regexall(replace(var.repositories_exclude_regexp, local.lookaround_regexp, "(?:"), ""),
-    ))
+    )) && !can(regex(local.ambiguous_regexp, var.repositories_exclude_regexp))
     error_message = join("", [
       "repositories_exclude_regexp is ${jsonencode(var.repositories_exclude_regexp)}; ",
-      "expected a Python regular expression, such as \"sandbox/\", or null for none.",
+      "expected a Python regular expression, such as \"sandbox/\", without a repeated repetition such as (a+)+; or null for none.",
     ])
   }
 }
@@ -270,10 +273,10 @@ variable "images_selection" {
     condition = lookup(var.images_selection, "tag_regexp", null) == null ? true : can(try(
       regex(local.python_only_regexp, var.images_selection.tag_regexp),
       regexall(replace(var.images_selection.tag_regexp, local.lookaround_regexp, "(?:"), ""),
-    ))
+    )) && !can(regex(local.ambiguous_regexp, var.images_selection.tag_regexp))
     error_message = join("", [
       "images_selection has tag_regexp ${jsonencode(lookup(var.images_selection, "tag_regexp", null))}; ",
-      "expected a Python regular expression, such as \"v[0-9]\", or null for any tag.",
+      "expected a Python regular expression, such as \"v[0-9]\", without a repeated repetition such as (a+)+; or null.",
     ])
   }
 
@@ -718,10 +721,11 @@ variable "group_by" {
     condition = var.group_by == null ? true : can(try(
       regex(local.python_only_regexp, var.group_by),
       regexall(replace(var.group_by, local.lookaround_regexp, "(?:"), ""),
-    ))
+    )) && !can(regex(local.ambiguous_regexp, var.group_by))
     error_message = join("", [
       "group_by is ${jsonencode(var.group_by)}; ",
-      "expected a Python regular expression, such as \"^([^/]+)/\", or null for one report.",
+      "expected a Python regular expression, such as \"^([^/]+)/\", without a repeated repetition such as (a+)+; or ",
+      "null for one report.",
     ])
   }
 

@@ -34,6 +34,37 @@ run "rejects_open_group" {
   ]
 }
 
+run "rejects_repeated_repetition" {
+  command = plan
+
+  variables {
+    repositories_filter_regexp  = "^(a+)+$"
+    repositories_exclude_regexp = "(?:[a-z/]*)*x"
+    group_by                    = "(?P<team>\\w{1,})+/"
+    images_selection            = { tag_regexp = "(.*){2,}" }
+  }
+
+  expect_failures = [
+    var.repositories_filter_regexp, var.repositories_exclude_regexp, var.group_by, var.images_selection,
+  ]
+}
+
+run "accepts_repeated_groups" {
+  command = plan
+
+  variables {
+    repositories_filter_regexp  = "(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+$"
+    repositories_exclude_regexp = "(a{3})+(b+){3}(c+)?(?:d)*"
+    group_by                    = "^((?:team|group)-[a-z]+)/"
+    images_selection            = { tag_regexp = "[0-9]+(\\.[0-9]+)*(-[a-z]+)*$" }
+  }
+
+  assert {
+    condition     = module.reporter.function.environment[0].variables["REPOSITORIES_FILTER_REGEXP"] == var.repositories_filter_regexp
+    error_message = "The expression should arrive as it is."
+  }
+}
+
 # What Python accepts and Terraform's regular expressions do not.
 run "accepts_expressions_of_python" {
   command = plan

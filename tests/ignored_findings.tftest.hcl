@@ -43,6 +43,7 @@ run "rejects_rules" {
         { repositories = format("%0513d", 0) },
         { repositories = "team-(a/" },
         { repositories = "(?!team-(a/)" },
+        { repositories = "^(a+)+$" },
         { reason = format("%01999d", 0) },
         ] : merge({
           id      = "CVE-2026-1234"
@@ -89,11 +90,12 @@ run "rejects_rules" {
       "[28] (CVE-2026-1234): repositories has 513 characters",
       "[29] (CVE-2026-1234): repositories is \"team-(a/\"",
       "[30] (CVE-2026-1234): repositories is \"(?!team-(a/)\"",
-      "[31] (CVE-2026-1234): it has 2073 bytes as JSON",
-      "[32] (no name): id is null and package null",
-      "[32] (no name): reason is null",
-      "[32] (no name): owner is null",
-      "[32] (no name): expires is null and until_fixed null",
+      "[31] (CVE-2026-1234): repositories is \"^(a+)+$\"",
+      "[32] (CVE-2026-1234): it has 2073 bytes as JSON",
+      "[33] (no name): id is null and package null",
+      "[33] (no name): reason is null",
+      "[33] (no name): owner is null",
+      "[33] (no name): expires is null and until_fixed null",
     ] : "ignored_findings${text}"]
     error_message = "Each rule should be named with what is wrong: ${join("\n", local.ignored_findings_problems)}"
   }

@@ -5,6 +5,7 @@ InputError                          the input of an invocation is invalid
 MessageError                        a queue message is invalid
 UnreadableItemError                 an item of the memory table cannot be parsed
 DeadlineExceededError               the invocation has no time left
+UndecidedError                      whether an expression matches a name takes too long to find out
 FindingsNotReadError                the findings of a scan cannot be read yet
 AwsError                            AWS did not do what was asked
 ├── AccessDeniedError               the role lacks a permission
@@ -44,6 +45,10 @@ class UnreadableItemError(ValueError):
 
 class DeadlineExceededError(Exception):
     """The invocation has no time left for the work at hand."""
+
+
+class UndecidedError(Exception):
+    """Whether a regular expression matches a name could not be found out in time."""
 
 
 class FindingsNotReadError(Exception):

@@ -18,6 +18,9 @@ from ecr_scan_reporter.shared.schedules import Schedule
 
 Settings = TypeVar("Settings")
 
+# Only these can take exponential time.
+_REPEATED_GROUP = re.compile(r"\)\s*[*+{]")
+_WITHOUT_AMBIGUITY = "without a repeated group that can match one text in two ways, such as (a+)+, (a|aa)* or (.*a){20}"
 # The default of the input images_duration_delta.
 _DEFAULT_MAX_AGE = Duration(0, 0, 7)
 
@@ -198,15 +201,22 @@ def compile_regexp(name: str, value: object) -> re.Pattern[str]:
     """Compile the regular expression of the setting `name`.
 
     Raises:
-        SettingError: `value` is not a regular expression.
+        SettingError: `value` is not a regular expression, or takes exponential time on some names.
     """
     expected = "a Python regular expression, matched from the start of the name"
     if not isinstance(value, str):
         raise SettingError(name, value, expected)
     try:
-        return re.compile(value)
+        compiled = re.compile(value)
     except (re.error, OverflowError, RecursionError) as error:
         raise SettingError(name, value, f"{expected} ({error})") from error
+    if _REPEATED_GROUP.search(value):
+        # Not at the top: few expressions have one.
+        from ecr_scan_reporter.shared.ambiguity import is_exponential
+
+        if is_exponential(value):
+            raise SettingError(name, value, f"{expected}, {_WITHOUT_AMBIGUITY}")
+    return compiled
 
 
 def _parse(kind: type[Settings], environment: Mapping[str, str]) -> Settings:

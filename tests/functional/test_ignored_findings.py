@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 from ecr_scan_reporter import reporter
+from ecr_scan_reporter.memory import rules
 from ecr_scan_reporter.memory.images import image_record
 from ecr_scan_reporter.memory.items import image_key, repository_key
 from ecr_scan_reporter.memory.rules import RuleMemory
@@ -314,3 +315,23 @@ def test_finding_whose_rule_has_ended_does_not_count_as_new(
         counted.append(embedded_metrics(caplog, "batch processed")["NewCritical"])
     assert said == [[], ["CVE-2026-0001"], []]
     assert counted == [0, 0, 0]
+
+
+def test_many_rules_of_one_package_are_read_once_for_all_of_its_findings(
+    inbox: ReporterHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = 0
+
+    class Counted(rules.IgnoreRule):
+        @property
+        def expires(self) -> date | None:
+            nonlocal reads
+            reads += 1
+            return self[4]
+
+    monkeypatch.setattr(rules, "IgnoreRule", Counted)
+    set_rules([rule(package="zlib", repositories=f"a{number}?p") for number in range(150)], [rule(package="zlib")])
+    findings = [enhanced(f"CVE-2026-{number:04}", "HIGH", "zlib") for number in range(100)]
+    assert scan(inbox, 0, *findings) == []
+    # Of each rule when it is matched, and of the one that ignores a finding.
+    assert reads <= 2 * 151 + len(findings)

@@ -4,6 +4,7 @@ import re
 from typing import NamedTuple
 
 from ecr_scan_reporter.shared.durations import Duration
+from ecr_scan_reporter.shared.matching import matches
 
 
 class RepositoryFilter(NamedTuple):
@@ -13,8 +14,13 @@ class RepositoryFilter(NamedTuple):
     exclude: re.Pattern[str] | None = None
 
     def matches(self, repository: str) -> bool:
-        """Return whether a repository is selected; both expressions match from the start of its name."""
-        return bool(self.include.match(repository)) and not (self.exclude and self.exclude.match(repository))
+        """Return whether a repository is selected; both expressions match from the start of its name.
+
+        One whose name takes too long to match is selected: whoever chooses it cannot hide the repository.
+        """
+        return matches(self.include, repository, undecided=True) and not (
+            self.exclude and matches(self.exclude, repository, undecided=False)
+        )
 
 
 class Selection(NamedTuple):

@@ -3,11 +3,14 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from urllib.parse import quote, urlencode
 
+from ecr_scan_reporter.errors import UndecidedError
 from ecr_scan_reporter.models.severities import SEVERITIES
 from ecr_scan_reporter.shared.durations import Duration
+from ecr_scan_reporter.shared.matching import match
 
 # Characters of a notification in chat: https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html
 _MAX_TITLE, MAX_DESCRIPTION = 250, 8000
@@ -42,9 +45,14 @@ def image_name(repository: str, name: str) -> str:
 
 
 def captured_group(repository: str, group_by: re.Pattern[str] | None) -> str | None:
-    """Return what `group_by` captures in the name of a repository; None if it is not set or does not match."""
-    match = group_by.match(repository) if group_by else None
-    return match.group(1) if match else None
+    """Return what `group_by` captures in the name of a repository.
+
+    None if it is not set, does not match, or takes too long.
+    """
+    with suppress(UndecidedError):
+        found = match(group_by, repository) if group_by else None
+        return found.group(1) if found else None
+    return None
 
 
 def image_console_url(partition: str, region: str, account: str, repository: str, digest: str) -> str:

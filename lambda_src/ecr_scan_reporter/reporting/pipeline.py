@@ -100,7 +100,7 @@ def report_batch(
     """Remember what a batch of scan events found, and publish what is due; return the messages to redeliver."""
     now = now or clock.now()
     try:
-        rules = RuleMatcher(deps.rules.read(now), now)
+        ignore_rules = deps.rules.read(now)
     except AwsError:
         # Without the rules, what they ignore would look like news.
         logger.exception("could not read ignored_findings; the messages are retried")
@@ -111,6 +111,8 @@ def report_batch(
     ]
     # What has failed before comes first: it cannot be sent again as if it had not.
     images.sort(key=lambda image: image.receives, reverse=True)
+    repositories = [image.image.repository for image in images] + [each.repository for each in batch.overdue.values()]
+    rules = RuleMatcher(ignore_rules, now, repositories)
     outcomes, done, retried, unstarted, looks = process(images, batch.overdue, rules, deps, deadline.halfway(), now)
     plan_looks(looks, deps, now)
     retried |= send_again(records, unstarted, deps) if done else unstarted

@@ -14,6 +14,7 @@ from ecr_scan_reporter.models.scan_statuses import FAILED
 from ecr_scan_reporter.models.scans import Scan
 from ecr_scan_reporter.models.selection import Selection
 from ecr_scan_reporter.shared.durations import LONG_AGO, Duration
+from ecr_scan_reporter.shared.matching import matches
 
 
 class Decision(StrEnum):
@@ -262,7 +263,7 @@ class ImageSelector:
         regexp = self._selection.tag_regexp
         if self._selection.tagged_only and not tags:
             return False
-        return regexp is None or any(map(regexp.match, tags))
+        return regexp is None or matches(regexp, *tags, undecided=True)
 
 
 def _pack(digest: str, pushed_at: float, tag: str) -> str:

@@ -82,7 +82,7 @@ def queue_repositories(event: Mapping[str, Any], deps: RunDependencies, now: dat
             name,
             run=run,
             enhanced=enhanced,
-            unscheduled=not scheduled.matches(name),
+            unscheduled=not whole and not scheduled.matches(name),
             previous_run=previous.get(name, "") if enhanced else "",
         )
         for name in matching

@@ -1,19 +1,29 @@
 """Matches findings with the rules of `ignored_findings`."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from operator import itemgetter
 
 from ecr_scan_reporter.memory.rules import IgnoreRule
 from ecr_scan_reporter.models.findings import Finding, cves_of_advisories
 from ecr_scan_reporter.reporting.comparison.changes import OPEN, SUPPRESSED, Comparison, IgnoredBy, KnownFinding
+from ecr_scan_reporter.shared.matching import matching
+
+# What rules are found by: an id, without regard to case, or a package.
+_Name = tuple[str, str]
+_ID, _PACKAGE = "id", "package"
 
 
 class RuleMatcher:
     """Matches the findings of a batch with the rules, and notes which of them were used. Safe for concurrent use.
 
+    What rules of one name say of a repository is found out once: there may be thousands of them.
+
     Args:
         rules: in the order of the list.
         now: aware.
+        repositories: of the images of the batch. Their names are matched here, in the main thread, in bounded time.
 
     Attributes:
         matched: the keys of the rules that matched a finding.
@@ -21,13 +31,14 @@ class RuleMatcher:
         ended: the keys of those that did not match because a fix is known.
     """
 
-    def __init__(self, rules: Sequence[IgnoreRule], now: datetime) -> None:
+    def __init__(self, rules: Sequence[IgnoreRule], now: datetime, repositories: Iterable[str] = ()) -> None:
         self._today = now.astimezone(UTC).date()
-        self._by_id: dict[str, list[tuple[int, IgnoreRule]]] = {}
-        self._by_package: dict[str, list[tuple[int, IgnoreRule]]] = {}
+        self._rules: defaultdict[_Name, list[tuple[int, IgnoreRule]]] = defaultdict(list)
         for position, rule in enumerate(rules):
-            index, name = (self._by_id, rule.id.casefold()) if rule.id else (self._by_package, rule.package)
-            index.setdefault(name, []).append((position, rule))
+            self._rules[(_ID, rule.id.casefold()) if rule.id else (_PACKAGE, rule.package)].append((position, rule))
+        self._expressions = {rule.repositories for rule in rules if rule.repositories}
+        self._selecting = {name: matching(self._expressions, name) for name in set(repositories) if self._expressions}
+        self._first: dict[tuple[_Name, str, bool], tuple[int, IgnoreRule] | None] = {}
         self.matched: set[str] = set()
         self.used: set[str] = set()
         self.ended: set[str] = set()
@@ -44,39 +55,38 @@ class RuleMatcher:
         return marked._replace(findings=(*marked.open(), *gone))
 
     def _mark(self, known: KnownFinding, repository: str, cves: Mapping[str, set[str]]) -> KnownFinding:
-        matches = list(self._matches(known, repository, cves))
-        self.matched.update(rule.key for rule in matches)
+        names = [name for name in _names(known.finding, cves) if name in self._rules]
+        found = [self._first_match(name, repository, fix_known=known.fix_known) for name in names]
         if known.ignored_by == SUPPRESSED:
             return known
-        if matches:
-            first = matches[0]
-            self.used.add(first.key)
-            ignored_by = IgnoredBy(first.name, first.reason, first.owner, first.expires)
+        if first := min(filter(None, found), key=itemgetter(0), default=None):
+            rule = first[1]
+            self.used.add(rule.key)
+            ignored_by = IgnoredBy(rule.name, rule.reason, rule.owner, rule.expires)
             return known._replace(ignored_by=ignored_by, was_ignored="")
         if known.ignored_by:
             return known._replace(ignored_by=None, was_ignored=self._describe_end(known, known.ignored_by))
         return known
 
-    def _matches(self, known: KnownFinding, repository: str, cves: Mapping[str, set[str]]) -> Iterator[IgnoreRule]:
-        for rule in self._candidates(known.finding, cves):
-            if rule.repositories and not rule.repositories.match(repository):
+    def _first_match(self, name: _Name, repository: str, *, fix_known: bool) -> tuple[int, IgnoreRule] | None:
+        """Return the first rule of a name that ignores its findings in a repository, with its position in the list."""
+        key = name, repository, fix_known
+        if key not in self._first:
+            matches = list(self._matches(*key))
+            self.matched.update(rule.key for _, rule in matches)
+            self._first[key] = matches[0] if matches else None
+        return self._first[key]
+
+    def _matches(self, name: _Name, repository: str, fix_known: bool) -> Iterator[tuple[int, IgnoreRule]]:
+        if repository not in self._selecting:
+            self._selecting[repository] = matching(self._expressions, repository)
+        for position, rule in self._rules[name]:
+            if rule.repositories and rule.repositories not in self._selecting[repository]:
                 continue
-            if rule.expires is None and known.fix_known:
+            if rule.expires is None and fix_known:
                 self.ended.add(rule.key)
             elif rule.expires is None or self._today < rule.expires:
-                yield rule
-
-    def _candidates(self, finding: Finding, cves: Mapping[str, set[str]]) -> list[IgnoreRule]:
-        """Return the rules that name a finding, by an id or by its package, in the order of the list.
-
-        An advisory that is related to several CVE ids stands for none of them.
-        """
-        aliases = (other for link in finding.links() if len(cves[link[0]]) == 1 for other in link)
-        found = {
-            position: rule for id_ in (finding.id, *aliases) for position, rule in self._by_id.get(id_.casefold(), ())
-        }
-        found.update(self._by_package.get(finding.package, ()))
-        return [found[position] for position in sorted(found)]
+                yield position, rule
 
     def _describe_end(self, known: KnownFinding, rule: IgnoredBy) -> str:
         if rule.expires and rule.expires <= self._today:
@@ -84,3 +94,12 @@ class RuleMatcher:
         if rule.expires is None and known.fix_known:
             return f"was ignored until a fix was known: {rule.reason}"
         return f"was ignored by a rule that no longer applies: {rule.reason}"
+
+
+def _names(finding: Finding, cves: Mapping[str, set[str]]) -> Iterator[_Name]:
+    """Yield what the rules for a finding are found by. An advisory of several CVE ids stands for none of them."""
+    yield _PACKAGE, finding.package
+    yield _ID, finding.id.casefold()
+    for link in finding.links():
+        if len(cves[link[0]]) == 1:
+            yield from ((_ID, other.casefold()) for other in link)

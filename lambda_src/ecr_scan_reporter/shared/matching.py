@@ -1,0 +1,81 @@
+"""Matches regular expressions with names that others choose, in bounded time.
+
+Python's `re` may take minutes for one name. It holds the interpreter's lock meanwhile, and looks at signals in the main
+thread alone: so names are matched there, before work is given to other threads.
+"""
+
+import logging
+import re
+import signal
+import threading
+from collections.abc import Callable, Collection
+from functools import cache
+from typing import TypeVar
+
+from ecr_scan_reporter.errors import UndecidedError
+
+Result = TypeVar("Result")
+
+logger = logging.getLogger(__name__)
+
+# Seconds of processor time for one name. An expression that was stopped gets half as much the next time, so that many
+# such names do not use up an invocation; an ordinary one takes microseconds. The kernel counts in ticks of up to 10 ms.
+_MOST, _LEAST = 0.2, 0.02
+# How many names of one image are logged.
+_MAX_LOGGED = 10
+
+
+_limits: dict[re.Pattern[str], float] = {}
+
+
+def match(expression: re.Pattern[str], *names: str) -> re.Match[str] | None:
+    """Match an expression from the start of names, and return the first match.
+
+    Raises:
+        UndecidedError: it takes too long; the log names both.
+    """
+    limit = _limits.get(expression, _MOST)
+    try:
+        return _within(limit, lambda: next(filter(None, map(expression.match, names)), None))
+    except UndecidedError:
+        _limits[expression] = max(limit / 2, _LEAST)
+        extra = {"names": names[:_MAX_LOGGED], "expression": expression.pattern}
+        logger.error("could not match a name in time", extra=extra)
+        raise
+
+
+def matches(expression: re.Pattern[str], *names: str, undecided: bool) -> bool:
+    """Return whether an expression matches from the start of one of names; `undecided` if that takes too long."""
+    try:
+        return match(expression, *names) is not None
+    except UndecidedError:
+        return undecided
+
+
+def matching(expressions: Collection[re.Pattern[str]], name: str) -> frozenset[re.Pattern[str]]:
+    """Return the expressions that match from the start of a name, without those that take too long."""
+    try:
+        return _within(_LEAST, lambda: frozenset(each for each in expressions if each.match(name)))
+    except UndecidedError:
+        return frozenset(each for each in expressions if matches(each, name, undecided=False))
+
+
+def _within(seconds: float, call: Callable[[], Result]) -> Result:
+    """Call a function; raise UndecidedError after so many seconds of processor time, in the main thread."""
+    if threading.get_ident() != threading.main_thread().ident:
+        return call()
+    _install()
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        return call()
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+
+
+@cache
+def _install() -> None:
+    signal.signal(signal.SIGVTALRM, _interrupt)
+
+
+def _interrupt(*_: object) -> None:
+    raise UndecidedError
