@@ -29,6 +29,7 @@ HANDLERS: dict[str, Callable[[], Any]] = {
 @pytest.fixture(autouse=True)
 def limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(matching, "_MOST", 0.02)
+    matching._undecided.clear()
 
 
 @pytest.mark.parametrize(
@@ -118,11 +119,22 @@ def test_name_that_cannot_be_matched_in_time_is_reported_and_takes_no_message_wi
     assert reported == {HOSTILE: None, "team-b/app": group}
 
 
-def test_names_that_take_too_long_take_less_and_less(configure: Callable[..., None], aws: FakeAws) -> None:
+def test_names_that_take_too_long_take_less_and_less(
+    configure: Callable[..., None], aws: FakeAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whoever may create many repositories does not use up the time of a run."""
     configure(REPOSITORIES_FILTER_REGEXP="(?:)" + SLOW)
     for number in range(5):
         aws.registry.add(f"{HOSTILE}/{number}")
-    assert repositories_scanner.handler({}, None)["sent"] == 5
-    [expression] = [each for each in matching._limits if each.pattern.startswith("(?:)")]
-    assert matching._limits[expression] == matching._LEAST
+    limits: list[float] = []
+    within = matching._within
+
+    def record(seconds: float, call: Callable[[], Any]) -> Any:
+        limits.append(seconds)
+        return within(min(seconds, 0.02), call)
+
+    monkeypatch.setattr(matching, "_MOST", 0.2)
+    monkeypatch.setattr(matching, "_within", record)
+    for _ in range(2):
+        assert repositories_scanner.handler({}, None)["sent"] == 5
+    assert limits == [0.2, 0.1, 0.05, 0.025, 0.02]

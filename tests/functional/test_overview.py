@@ -12,6 +12,7 @@ from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.errors import AwsError, InputError
 from ecr_scan_reporter.memory.images import Update
 from ecr_scan_reporter.memory.rules import parse_rule
+from ecr_scan_reporter.memory.summaries import RepositorySummary
 from ecr_scan_reporter.reporting.overviews.publishing import OverviewRequest, make_overviews
 from fake_aws import Fault
 from support import schemas
@@ -188,6 +189,48 @@ def test_rules_are_named(inbox: ReporterHarness) -> None:
     memory.put({"pk": "IGNORED", "sk": "0", "rules": json.dumps([rule])})
     overview(NOW)
     assert documents(inbox)[0]["notices"]["rules"] == ["The rule for CVE-2025-1111 ends in 9 days."]
+
+
+def test_group_reads_only_what_concerns_its_repositories(make_reporter: Callable[..., ReporterHarness]) -> None:
+    inbox = make_reporter()
+    inbox = make_reporter(GROUP_BY="^([^/]+)/", DLQ_URLS=json.dumps([url := inbox.aws.queue_url("images-dlq")]))
+    inbox.aws.client("sqs").send_message(QueueUrl=url, MessageBody="a")
+    inbox.aws.client("sns").subscribe(TopicArn=TOPIC, Protocol="email", Endpoint="lead@team-b.example.com")
+    memory = memory_table(inbox.aws)
+    remember_summaries(inbox.aws, [RepositorySummary(f"team-{name}/app", NOW) for name in "abc"])
+    # The one of team-c cannot be read.
+    registry_items = memory.query("SUMMARIES#123456789012#eu-west-1", " ", "~")
+    [damaged] = [item for item in registry_items if item["repository"] == "team-c/app"]
+    memory.put({**damaged, "data": b"damaged"})
+    until = {"reason": "-", "owner": "-", "expires": f"{NOW + timedelta(days=9):%Y-%m-%d}"}
+    expressions = {"CVE-2025-1": "team-a/", "CVE-2025-2": "team-b/", "CVE-2025-3": "team-[ab]/", "CVE-2025-4": "old/"}
+    rules = [{"id": name, "repositories": expression, **until} for name, expression in expressions.items()]
+    memory.put({"pk": "IGNORED", "sk": "0", "rules": json.dumps([*rules, {"id": "CVE-2025-5", **until}])})
+    assert overview(NOW) == {"published": 4}
+    notices = {document["group"]: document["notices"] for document in documents(inbox)}
+    named = {group: [text.split()[3] for text in found["rules"]] for group, found in notices.items()}
+    assert named == {
+        "team-a": ["CVE-2025-1", "CVE-2025-3"],
+        "team-b": ["CVE-2025-2", "CVE-2025-3"],
+        "team-c": [],
+        # It is there although all repositories have a group.
+        None: ["CVE-2025-4", "CVE-2025-5"],
+    }
+    unreadable = {group: found["unreadable"] for group, found in notices.items() if found["unreadable"]}
+    assert unreadable == {"team-c": ["Could not read what is known about team-c/app."]}
+    registry_wide = {group: (found["dlqs"], found["unconfirmed_addresses"]) for group, found in notices.items()}
+    assert registry_wide.pop(None) == ({"images-dlq": 1}, ["lead@team-b.example.com"])
+    assert list(registry_wide.values()) == [({}, [])] * 3
+
+
+def test_name_that_takes_too_long_is_named(make_reporter: Callable[..., ReporterHarness]) -> None:
+    inbox, name = make_reporter(GROUP_BY="(?:.*a.*a.*a.*a.*a.*a.*a=)?([^/]+)/"), "team-a/" + "a" * 240
+    remember_summaries(inbox.aws, [RepositorySummary(each, NOW) for each in (name, "team-b/app")])
+    assert overview(NOW) == {"published": 2}
+    assert {document["group"]: document["notices"]["unreadable"] for document in documents(inbox)} == {
+        "team-b": [],
+        None: [f"A regular expression takes too long for {name}: it is scanned and reported, without a group."],
+    }
 
 
 @pytest.mark.parametrize(

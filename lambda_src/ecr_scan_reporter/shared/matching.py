@@ -8,6 +8,7 @@ import logging
 import re
 import signal
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Collection
 from functools import cache
 from typing import TypeVar
@@ -18,14 +19,15 @@ Result = TypeVar("Result")
 
 logger = logging.getLogger(__name__)
 
-# Seconds of processor time for one name. An expression that was stopped gets half as much the next time, so that many
-# such names do not use up an invocation; an ordinary one takes microseconds. The kernel counts in ticks of up to 10 ms.
+# Seconds of processor time for one name. An expression that was stopped gets half as much for the next name, so that
+# many such names do not use up an invocation; an ordinary one takes microseconds. The kernel's ticks have up to 10 ms.
 _MOST, _LEAST = 0.2, 0.02
-# How many names of one image are logged.
-_MAX_LOGGED = 10
+# How many names of one image are logged, and how many names are remembered.
+_MAX_LOGGED, _MAX_REMEMBERED = 10, 10_000
 
 
-_limits: dict[re.Pattern[str], float] = {}
+# What took too long before, by expression.
+_undecided: defaultdict[re.Pattern[str], set[tuple[str, ...]]] = defaultdict(set)
 
 
 def match(expression: re.Pattern[str], *names: str) -> re.Match[str] | None:
@@ -34,11 +36,15 @@ def match(expression: re.Pattern[str], *names: str) -> re.Match[str] | None:
     Raises:
         UndecidedError: it takes too long; the log names both.
     """
-    limit = _limits.get(expression, _MOST)
+    before = _undecided.get(expression, ())
+    if names in before:
+        raise UndecidedError
     try:
+        limit = max(_MOST / 2 ** min(len(before), 10), _LEAST)
         return _within(limit, lambda: next(filter(None, map(expression.match, names)), None))
     except UndecidedError:
-        _limits[expression] = max(limit / 2, _LEAST)
+        if len(before) < _MAX_REMEMBERED:
+            _undecided[expression].add(names)
         extra = {"names": names[:_MAX_LOGGED], "expression": expression.pattern}
         logger.error("could not match a name in time", extra=extra)
         raise
@@ -50,6 +56,11 @@ def matches(expression: re.Pattern[str], *names: str, undecided: bool) -> bool:
         return match(expression, *names) is not None
     except UndecidedError:
         return undecided
+
+
+def undecided() -> set[str]:
+    """Return the names that took too long before in this environment."""
+    return {name for found in _undecided.values() for names in found for name in names}
 
 
 def matching(expressions: Collection[re.Pattern[str]], name: str) -> frozenset[re.Pattern[str]]:

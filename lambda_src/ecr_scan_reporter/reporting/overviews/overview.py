@@ -126,6 +126,11 @@ class Overview(NamedTuple):
         return self.never_run[:_MAX_STALE]
 
     @property
+    def names(self) -> set[str]:
+        """The names of its repositories, with those that are deleted."""
+        return {line.repository for line in self.state.repositories} | self.balances.keys() | set(self.never_run)
+
+    @property
     def is_enhanced(self) -> bool:
         """Whether the registry seems to use enhanced scanning.
 
@@ -204,12 +209,25 @@ def build_overviews(
         elif name not in snapshot and last.open:
             deleted = Balance(open_before=last.open, left=last.open)
             groups[captured_group(name, settings.group_by)].balances[name] = deleted
+    for name in filter(settings.repositories.matches, unreadable):
+        _ = groups[captured_group(name, settings.group_by)]
     for name in sorted(waiting, key=lambda name: (waiting[name], name)):
         if settings.repositories.matches(name) and waiting[name] < now - _stale_after(settings):
             groups[captured_group(name, settings.group_by)].never_run.append(name)
     names = sorted(groups or [None], key=lambda name: (name is None, name or ""))
     first, known = before is None, bool(snapshot or before)
-    return [_overview(name, groups[name], None if first else since, settings, now, known) for name in names], snapshot
+    since = None if first else since
+    return [_overview(name, groups[name], since, settings, now, known=known) for name in names], snapshot
+
+
+def with_notices(overviews: Sequence[Overview], notices: Mapping[str | None, Notices]) -> list[Overview]:
+    """Return the overviews with the notices of each group; another one if there is no group without a name for them."""
+    last = overviews[-1]
+    if last.group is not None and None in notices:
+        since = last.since if last.changes else None
+        empty = _overview(None, _Group(RegistryState(), {}, []), since, last.settings, last.made_at, known=last.known)
+        overviews = [*overviews, empty]
+    return [overview._replace(notices=notices.get(overview.group, Notices())) for overview in overviews]
 
 
 def _stale_after(settings: ReporterSettings) -> timedelta:
@@ -217,7 +235,7 @@ def _stale_after(settings: ReporterSettings) -> timedelta:
 
 
 def _overview(
-    name: str | None, group: _Group, since: datetime | None, settings: ReporterSettings, now: datetime, known: bool
+    name: str | None, group: _Group, since: datetime | None, settings: ReporterSettings, now: datetime, *, known: bool
 ) -> Overview:
     state, balances, never_run = group
     changes = sum(balances.values(), Balance()) if since else None

@@ -2,10 +2,9 @@
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any, NamedTuple
 
 from ecr_scan_reporter.aws.deadline import Deadline
@@ -19,20 +18,12 @@ from ecr_scan_reporter.models.images import RegistryId
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
 from ecr_scan_reporter.reporting.overviews import email
 from ecr_scan_reporter.reporting.overviews.document import document
-from ecr_scan_reporter.reporting.overviews.overview import (
-    Notices,
-    Overview,
-    OverviewPage,
-    all_scanned_since,
-    build_overviews,
-    rule_notices,
-)
+from ecr_scan_reporter.reporting.overviews.notices import notices_by_group
+from ecr_scan_reporter.reporting.overviews.overview import Overview, OverviewPage, build_overviews, with_notices
 from ecr_scan_reporter.reporting.overviews.pages import build_messages, subject
 
 logger = logging.getLogger(__name__)
 
-# Repositories that are named because their summary cannot be read.
-_MAX_UNREADABLE = 20
 # The lease outlives the invocation by this much. Lambda repeats a failed asynchronous invocation after a minute at the
 # earliest; the lease must have ended by then.
 _LEASE_MARGIN = timedelta(seconds=30)
@@ -127,31 +118,7 @@ def _build(
     states = StateMemory(deps.table, registry).states()
     waiting = {state.repository: state.waiting_since or now for state in states if not state.updated_at}
     overviews, snapshot = build_overviews(found, before, last.published_at, deps.settings, now, unreadable, waiting)
-    notices = _notices(deps, now, enhanced=any(overview.is_enhanced for overview in overviews))
-    sentences = [f"Could not read what is known about {name}." for name in sorted(unreadable)[:_MAX_UNREADABLE]]
-    notices = notices._replace(unreadable=[*notices.unreadable, *sentences])
-    return [overview._replace(notices=notices) for overview in overviews], snapshot
-
-
-def _notices(deps: ReporterDependencies, now: datetime, *, enhanced: bool) -> Notices:
-    """Read what the overview says about the module itself; what cannot be read becomes a notice, too."""
-    unreadable: list[str] = []
-
-    def attempt(what: str, call: Callable[[], Any], otherwise: Any) -> Any:
-        try:
-            return call()
-        except AwsError as error:
-            logger.warning("could not read part of the overview", extra={"reason": str(error)})
-            unreadable.append(f"Could not {what}.")
-            return otherwise
-
-    dlqs = {name: attempt(f"count the messages in {name}", dlq.message_count, 0) for name, dlq in deps.dlqs.items()}
-    unconfirmed = attempt("list the subscriptions of the reports topic", deps.publisher.unconfirmed_addresses, [])
-    rules = attempt("read ignored_findings", partial(deps.rules.read, now), ())
-    settings = deps.settings
-    since = all_scanned_since(now, settings.max_age, settings.run_interval, enhanced=enhanced)
-    ignored = rule_notices(rules, deps.rules.uses(), now, since)
-    return Notices(ignored, {name: number for name, number in dlqs.items() if number}, unconfirmed, unreadable)
+    return with_notices(overviews, notices_by_group(overviews, unreadable, deps, now)), snapshot
 
 
 def _publish(overviews: Sequence[Overview], deps: ReporterDependencies, deadline: Deadline) -> int:

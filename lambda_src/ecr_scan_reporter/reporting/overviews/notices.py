@@ -1,0 +1,87 @@
+"""What an overview says about the module itself: to each group what concerns its own repositories.
+
+What concerns the whole registry is for the group without a name: DLQs, unconfirmed addresses, what could not be read,
+and rules that name no repository of another group.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from ecr_scan_reporter.errors import AwsError
+from ecr_scan_reporter.memory.rules import IgnoreRule
+from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
+from ecr_scan_reporter.reporting.formatting import captured_group
+from ecr_scan_reporter.reporting.overviews.overview import Notices, Overview, all_scanned_since, rule_notices
+from ecr_scan_reporter.shared.matching import matching, undecided
+
+logger = logging.getLogger(__name__)
+
+# Repositories of a group that are named because their summary cannot be read, or their names not be matched.
+_MAX_NAMED = 20
+
+
+def notices_by_group(
+    overviews: Sequence[Overview], unreadable: Collection[str], deps: ReporterDependencies, now: datetime
+) -> Mapping[str | None, Notices]:
+    """Read what there is to say; what cannot be read becomes a notice, too.
+
+    Args:
+        overviews: of all groups.
+        unreadable: names of repositories whose summary cannot be read.
+        deps: the settings and clients.
+        now: aware.
+
+    Returns:
+        The notices of each group, and of the one without a name if there is something to say about the registry.
+    """
+    failed: list[str] = []
+
+    def attempt(what: str, call: Callable[[], Any], otherwise: Any) -> Any:
+        try:
+            return call()
+        except AwsError as error:
+            logger.warning("could not read part of the overview", extra={"reason": str(error)})
+            failed.append(f"Could not {what}.")
+            return otherwise
+
+    counts = {name: attempt(f"count the messages in {name}", dlq.message_count, 0) for name, dlq in deps.dlqs.items()}
+    dlqs = {name: number for name, number in counts.items() if number}
+    unconfirmed = attempt("list the subscriptions of the reports topic", deps.publisher.unconfirmed_addresses, [])
+    rules = attempt("read ignored_findings", partial(deps.rules.read, now), ())
+    settings, enhanced = deps.settings, any(overview.is_enhanced for overview in overviews)
+    since = all_scanned_since(now, settings.max_age, settings.run_interval, enhanced=enhanced)
+    sentences = defaultdict[str | None, list[str]](list, {None: failed + _names_without_answer(overviews)})
+    for name in sorted(unreadable):
+        sentences[captured_group(name, settings.group_by)].append(f"Could not read what is known about {name}.")
+    found = {
+        group: Notices(rule_notices(own, deps.rules.uses(), now, since), unreadable=sentences[group][:_MAX_NAMED])
+        for group, own in _rules_by_group(rules, overviews).items()
+    }
+    found[None] = found[None]._replace(dlqs=dlqs, unconfirmed=unconfirmed)
+    return {group: notices for group, notices in found.items() if group is not None or any(notices)}
+
+
+def _rules_by_group(
+    rules: Sequence[IgnoreRule], overviews: Sequence[Overview]
+) -> dict[str | None, Sequence[IgnoreRule]]:
+    """Return the rules that name a repository of each group; the group without a name has those of no other, too."""
+    expressions = {rule.repositories for rule in rules if rule.repositories}
+    matched = {
+        overview.group: set[object]().union(*(matching(expressions, name) for name in overview.names))
+        for overview in overviews
+    }
+    others = set[object]().union(*(found for group, found in matched.items() if group is not None))
+    matched[None] = matched.get(None, set()) | {None} | expressions - others
+    return {group: [rule for rule in rules if rule.repositories in found] for group, found in matched.items()}
+
+
+def _names_without_answer(overviews: Sequence[Overview]) -> list[str]:
+    names = undecided().intersection(name for overview in overviews for name in overview.names)
+    return [
+        f"A regular expression takes too long for {name}: it is scanned and reported, without a group."
+        for name in sorted(names)[:_MAX_NAMED]
+    ]
