@@ -30,7 +30,7 @@ def handler(event: object, context: FunctionContext) -> str | dict[str, str]:
     Raises:
         SettingError: an environment variable is invalid.
     """
-    if isinstance(event, Mapping) and event.get("describe"):
+    if isinstance(event, Mapping) and event.get("describe") is True:
         return {"markdown": DESCRIPTION}
     return answer(event, dependencies(), context.invoked_function_arn)
 

@@ -9,9 +9,9 @@ from typing import Any
 from ecr_scan_reporter.aws.deadline import Deadline, LambdaContext
 from ecr_scan_reporter.aws.dynamodb import Table, dynamodb_client
 from ecr_scan_reporter.aws.ecr import EcrRegistry, ecr_client, single_attempt_client
-from ecr_scan_reporter.aws.sqs import SqsQueue, process_batch, sqs_client
+from ecr_scan_reporter.aws.sqs import SqsQueue, process_batch, records, sqs_client
 from ecr_scan_reporter.scanning.context import QuotaDetector, ScanDependencies
-from ecr_scan_reporter.scanning.dry_run import dry_run
+from ecr_scan_reporter.scanning.dry_run import EXPECTED, dry_run
 from ecr_scan_reporter.scanning.repository import process_message
 from ecr_scan_reporter.settings import ImagesScannerSettings
 from ecr_scan_reporter.shared import clock
@@ -41,10 +41,11 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, An
         AwsError: AWS rejected a call of a dry run.
     """
     deadline, now = Deadline.of_invocation(context), clock.now()
-    if "Records" not in event:
+    batch = records(event, EXPECTED)
+    if batch is None:
         return dry_run(event, dependencies(), deadline, now)
     process = partial(process_message, deps=dependencies(), deadline=deadline, now=now)
-    return process_batch(event["Records"], process)
+    return process_batch(batch, process)
 
 
 @cache

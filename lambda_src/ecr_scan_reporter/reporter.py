@@ -10,7 +10,7 @@ from ecr_scan_reporter.aws.deadline import Deadline, LambdaContext
 from ecr_scan_reporter.aws.dynamodb import Table, dynamodb_client
 from ecr_scan_reporter.aws.ecr import EcrRegistry, ecr_client
 from ecr_scan_reporter.aws.sns import ReportPublisher, sns_client
-from ecr_scan_reporter.aws.sqs import SqsQueue, sqs_client
+from ecr_scan_reporter.aws.sqs import SqsQueue, records, sqs_client
 from ecr_scan_reporter.errors import InputError
 from ecr_scan_reporter.memory.rules import RuleMemory
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
@@ -19,6 +19,7 @@ from ecr_scan_reporter.settings import ReporterSettings
 from ecr_scan_reporter.shared import clock
 
 _THREADS = 16
+_EXPECTED = 'a batch of the reports queue, or {"overview": true}'
 
 
 def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, Any]:
@@ -41,16 +42,16 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, An
         AwsError: the overview could not be made or published.
     """
     deadline = Deadline.of_invocation(context)
-    if "overview" in event:
+    if isinstance(event, Mapping) and "overview" in event:
         # Not at the top: an overview is rare, and its modules would be a fifth of what every cold start imports.
         from ecr_scan_reporter.reporting.overviews.publishing import OverviewRequest, make_overviews
 
         now = clock.now()
         return make_overviews(OverviewRequest.parse(event, now), dependencies(), deadline, now)
-    if "Records" not in event:
-        given = ", ".join(map(str, event))
-        raise InputError(f'the input is {given!r}; expected a batch of the reports queue, or {{"overview": true}}')
-    return report_batch(event["Records"], dependencies(), deadline)
+    batch = records(event, _EXPECTED)
+    if batch is None:
+        raise InputError(f"the input is {', '.join(map(str, event))!r}; expected {_EXPECTED}")
+    return report_batch(batch, dependencies(), deadline)
 
 
 @cache

@@ -13,6 +13,10 @@ from ecr_scan_reporter.scanning.runs import RunDependencies, queue_repositories,
 from ecr_scan_reporter.settings import RepositoriesScannerSettings
 from ecr_scan_reporter.shared import clock
 
+# What EventBridge says of its schedule's event.
+_SCHEDULED = frozenset({"version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail"})
+_EXPECTED = '{}, {"repositoriesFilterRegexp": "^team-a/"} or {"heartbeat": true}'
+
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
     """Start one run, or write a heartbeat.
@@ -31,15 +35,16 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
         InputError: a value in the event is invalid.
         AwsError: ECR, SQS or DynamoDB rejected a call.
     """
+    if not isinstance(event, Mapping):
+        raise InputError(f"the input is {event!r:.200}; expected {_EXPECTED}")
     if "heartbeat" in event:
         if event != {"heartbeat": True}:
             raise InputError(f'the input of a heartbeat is {dict(event)!r}; expected {{"heartbeat": true}}')
         return write_heartbeat(dependencies(), clock.now())
     # A run costs scans: what is misspelled must not start one.
-    is_scheduled = event.get("source") == "aws.events"
-    if not is_scheduled and (unknown := sorted(event.keys() - {"repositoriesFilterRegexp"})):
-        expected = '{}, {"repositoriesFilterRegexp": "^team-a/"} or {"heartbeat": true}'
-        raise InputError(f"the input has {', '.join(map(repr, unknown))}; expected {expected}")
+    known = _SCHEDULED if event.get("source") == "aws.events" else {"repositoriesFilterRegexp"}
+    if unknown := sorted(event.keys() - known):
+        raise InputError(f"the input has {', '.join(map(repr, unknown))}; expected {_EXPECTED}")
     return queue_repositories(event, dependencies(), clock.now())
 
 

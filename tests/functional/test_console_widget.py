@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from ecr_scan_reporter import console_widget
 from ecr_scan_reporter.memory.scans import ScanMemory
+from ecr_scan_reporter.memory.summaries import RepositorySummary, summary_item
 from ecr_scan_reporter.reporting.widget.console import DESCRIPTION, answer
 from fake_aws import FakeAws, Fault, digest_of
 from hypothesis import given, settings
@@ -64,6 +65,30 @@ def test_repository_is_one_query_and_one_get(show: Show, aws: FakeAws) -> None:
     assert aws.calls() == {"Query": 1, "GetItem": 1}
 
 
+@pytest.mark.parametrize("ahead", [timedelta(days=8), timedelta(days=400)])
+def test_clock_that_was_ahead_hides_no_repository(show: Show, aws: FakeAws, ahead: timedelta) -> None:
+    table = memory_table(aws)
+    table.put(
+        summary_item(REGISTRY, RepositorySummary("team-z/early", TIME.now() + ahead, open={"LOW": 1}), TIME.now())
+    )
+    html = show()
+    assert "11 repositories" in html
+    assert f">{FIRST}</a>" in html
+    assert "not counted" not in html
+    # Nor does one that is ahead for all of them.
+    table.put_many(registry_items(10, TIME.now() + ahead))
+    console_widget.dependencies().state = None
+    assert f">{FIRST}</a>" in show()
+    assert ">4.0.0, latest</a>" in show({"repository": FIRST})
+
+
+def test_state_from_the_future_is_read_again(show: Show, aws: FakeAws) -> None:
+    deps = console_widget.dependencies()
+    answer({}, deps, Context().invoked_function_arn, TIME.now() + timedelta(days=1))
+    show()
+    assert aws.calls() == {"Query": 2}
+
+
 def test_state_is_read_again_after_a_minute(show: Show, aws: FakeAws) -> None:
     deps, now = console_widget.dependencies(), TIME.now()
     for seconds in (0, 30, 60):
@@ -112,7 +137,9 @@ def test_widget_describes_itself(show: Show, aws: FakeAws) -> None:
         ({"page": "2"}, "page is '2'; expected a whole number from 1"),
         ({"page": True}, "page is 'True'; expected a whole number from 1"),
         ([], "the event is not a JSON object; expected the parameters of a custom widget"),
-        ({"Records": [{"messageId": "1", "body": "{}"}]}, "10 repositories"),
+        ({"Records": [{"messageId": "1", "body": "{}"}]}, "'Records' is unknown; expected repository, search, page"),
+        ({"repositry": FIRST}, "the parameter 'repositry' is unknown; expected repository, search, page"),
+        ({"describe": "no"}, "describe is 'no'; expected true"),
     ],
 )
 def test_bad_input_is_answered_with_a_message(show: Show, event: object, message: str) -> None:

@@ -118,7 +118,7 @@ def test_answer_has_as_many_images_as_fit(aws: FakeAws, monkeypatch: pytest.Monk
     ],
 )
 def test_input_that_is_neither_is_rejected(aws: FakeAws, event: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match=r'the input is .*; expected a batch .*"dryRun": true'):
+    with pytest.raises(InputError, match=r'the input .*; expected a batch .*"dryRun": true'):
         images_scanner.handler(event, CONTEXT)
 
 

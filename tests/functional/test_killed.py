@@ -85,7 +85,7 @@ def test_repositories_scanner_killed_at_any_write_queues_every_repository(
         assert max(Counter(message.repository for message in messages).values()) <= 2, where
         table = memory_table(aws)
         assert [state.repository for state in StateMemory(table, REGISTRY).states()] == REPOSITORIES, where
-        assert [summary.repository for summary in summaries(table, REGISTRY)] == REPOSITORIES, where
+        assert [summary.repository for summary in summaries(table, REGISTRY, TIME.now())] == REPOSITORIES, where
         # The reporter knows how many repositories the run has.
         assert RunMemory(table, REGISTRY).run(messages[-1].run).repositories == len(REPOSITORIES), where
         assert since_last_pass(caplog) == 23 * 3600 + 60, where

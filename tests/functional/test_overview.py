@@ -1,13 +1,14 @@
 """The reporter makes the overview, publishes it once, and says what it could not read."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from ecr_scan_reporter import reporter
+from ecr_scan_reporter import images_scanner, reporter
 from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.errors import AwsError, InputError
 from ecr_scan_reporter.memory.images import Update
@@ -245,12 +246,27 @@ def test_name_that_takes_too_long_is_named(make_reporter: Callable[..., Reporter
         ({"overview": True, "time": "monday"}, "time is 'monday'; expected the time of the schedule's event"),
         ({"overview": True, "time": "2999-01-01T00:00:00Z"}, "time is '2999-01-01T00:00:00Z'; expected the time"),
         ({"dryRun": True}, "the input is 'dryRun'; expected a batch of the reports queue"),
+        ({}, "the input is ''; expected a batch of the reports queue"),
+        ({"Records": [], "dryRun": True}, "the input has 'dryRun' beside Records; expected a batch of the reports"),
+        ({"Records": {}}, "Records is {}; expected a list of messages of SQS"),
+        (
+            {"Records": [{"body": "{}"}]},
+            "Records is .*; expected a list of messages of SQS with a messageId and a body",
+        ),
     ],
 )
 def test_invalid_input_is_named(inbox: ReporterHarness, event: dict[str, Any], complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
         invoke(**event)
     assert inbox.aws.publications() == []
+
+
+@pytest.mark.parametrize("event", [None, ["overview"], "overview", 5])
+def test_input_that_is_no_object_is_named(inbox: ReporterHarness, event: Any) -> None:
+    for handler in (reporter.handler, images_scanner.handler):
+        with pytest.raises(InputError, match=f"the input is {re.escape(repr(event))}; expected a batch of the"):
+            handler(event, Context())
+    assert inbox.aws.calls() == {}
 
 
 @pytest.mark.parametrize(("fixed", "named"), [((), True), (("3.0.15",), False)])

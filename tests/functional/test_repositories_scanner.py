@@ -1,6 +1,7 @@
 """The repositories scanner queues the repositories that match, each once."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -51,11 +52,26 @@ def test_event_may_replace_the_filter(queued: Callable[[], list[str]]) -> None:
 
 
 @pytest.mark.parametrize(
-    "event", [{"dryRun": True}, {"repositoriesFilterRegex": "team-"}, {"repository": "team-a/app"}]
+    "event",
+    [
+        {"dryRun": True},
+        {"repositoriesFilterRegex": "team-"},
+        {"repository": "team-a/app"},
+        {"dryRun": True, "source": "aws.events"},
+        {"repositoriesFilterRegexp": "team-", "source": "aws.events"},
+        {"Records": []},
+    ],
 )
 def test_misspelled_input_starts_no_run(queued: Callable[[], list[str]], event: dict[str, Any]) -> None:
-    [name] = event
+    name = next(iter(event))
     with pytest.raises(InputError, match=f"the input has '{name}'; expected {{}}, {{\"repositoriesFilterRegexp\""):
+        repositories_scanner.handler(event, None)
+    assert queued() == []
+
+
+@pytest.mark.parametrize("event", [None, [], "{}", 5, True])
+def test_input_that_is_no_object_starts_no_run(queued: Callable[[], list[str]], event: Any) -> None:
+    with pytest.raises(InputError, match=f"the input is {re.escape(repr(event))}; expected {{}}"):
         repositories_scanner.handler(event, None)
     assert queued() == []
 
@@ -387,7 +403,7 @@ def test_whole_run_forgets_repositories_that_it_does_not_queue(registry: Registr
     assert len(memory.states()) == 4
     registry.run(hours=23)
     assert [state.repository for state in memory.states()] == ["team-a/app", "team-b/app"]
-    assert [summary.repository for summary in summaries(registry.table, REGISTRY)] == ["team-a/app"]
+    assert [summary.repository for summary in summaries(registry.table, REGISTRY, TIME.now())] == ["team-a/app"]
 
 
 def test_open_findings_are_those_of_the_queued_repositories(registry: RegistryOverTime) -> None:

@@ -136,7 +136,7 @@ def report_findings(scanner: Scanner, digests: Iterable[str]) -> None:
 
 def summary(scanner: Scanner) -> RepositorySummary:
     """Return the summary that the last run left."""
-    found = repository_summary(memory_table(scanner.aws), REGISTRY, REPOSITORY)
+    found = repository_summary(memory_table(scanner.aws), REGISTRY, REPOSITORY, TIME.now())
     assert found
     return found
 

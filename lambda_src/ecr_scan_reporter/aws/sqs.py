@@ -1,7 +1,7 @@
 """Sends messages to Amazon SQS, counts those of a queue, and processes those that Lambda received."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING, NotRequired, TypedDict
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ecr_scan_reporter.aws.clients import create_client
-from ecr_scan_reporter.errors import AwsError, QueueError
+from ecr_scan_reporter.errors import AwsError, InputError, QueueError
 from ecr_scan_reporter.shared.concurrency import chunked
 
 if TYPE_CHECKING:
@@ -146,6 +146,32 @@ def batch_response(failed: Iterable[str]) -> SqsBatchResponse:
 def receive_count(record: SqsRecord) -> int:
     """Return how often SQS has delivered this message, including this time."""
     return int(record.get("attributes", {}).get("ApproximateReceiveCount", "1"))
+
+
+def records(event: object, otherwise: str) -> list[SqsRecord] | None:
+    """Return the messages of a batch; None if the input of an invocation is something else, but an object.
+
+    Args:
+        event: the input.
+        otherwise: what else is expected.
+
+    Raises:
+        InputError: the input is no object, or has anything but a list of messages.
+    """
+    if not isinstance(event, Mapping):
+        raise InputError(f"the input is {event!r:.200}; expected {otherwise}")
+    if "Records" not in event:
+        return None
+    if unknown := sorted(map(str, event.keys() - {"Records"})):
+        raise InputError(f"the input has {', '.join(map(repr, unknown))} beside Records; expected {otherwise}")
+    found = event["Records"]
+    if not isinstance(found, list) or not all(map(_is_message, found)):
+        raise InputError(f"Records is {found!r:.200}; expected a list of messages of SQS with a messageId and a body")
+    return found
+
+
+def _is_message(record: object) -> bool:
+    return isinstance(record, Mapping) and all(isinstance(record.get(name), str) for name in ("messageId", "body"))
 
 
 def process_batch(records: Iterable[SqsRecord], process_message: Callable[[str], None]) -> SqsBatchResponse:

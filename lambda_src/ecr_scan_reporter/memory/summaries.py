@@ -142,12 +142,15 @@ def summary_item(registry: RegistryId, summary: RepositorySummary, now: datetime
     }
 
 
-def summaries(table: Table, registry: RegistryId, unreadable: set[str] | None = None) -> Iterator[RepositorySummary]:
+def summaries(
+    table: Table, registry: RegistryId, now: datetime, unreadable: set[str] | None = None
+) -> Iterator[RepositorySummary]:
     """Yield the summaries of all repositories of a registry, sorted by name; one call per MB.
 
     Args:
         table: the memory table.
         registry: whose repositories.
+        now: aware. A summary from the future, of a function whose clock was ahead, is one of now.
         unreadable: receives the names of the repositories whose summary cannot be parsed.
 
     Raises:
@@ -155,18 +158,19 @@ def summaries(table: Table, registry: RegistryId, unreadable: set[str] | None = 
     """
     for item in table.query(_key(registry), " ", END):
         if summary := _summary(item):
-            yield summary
+            yield _until(summary, now)
         elif unreadable is not None:
             unreadable.add(text(item, "repository"))
 
 
-def repository_summary(table: Table, registry: RegistryId, repository: str) -> RepositorySummary | None:
-    """Return the summary of one repository; None if no run has ended there, or it cannot be parsed.
+def repository_summary(table: Table, registry: RegistryId, repository: str, now: datetime) -> RepositorySummary | None:
+    """Return the summary of one repository until `now`; None if no run has ended there, or it cannot be parsed.
 
     Raises:
         AwsError: DynamoDB rejected a call.
     """
-    return _summary(table.get(_key(registry), key_part(repository)) or {})
+    summary = _summary(table.get(_key(registry), key_part(repository)) or {})
+    return _until(summary, now) if summary else None
 
 
 def open_findings(table: Table, registry: RegistryId, repositories: Collection[str]) -> Counter[str] | None:
@@ -191,6 +195,10 @@ def _summary(item: Item) -> RepositorySummary | None:
     """Return the summary of an item; None if it cannot be parsed, or there is none."""
     found = [item] if "data" in item else []
     return next(readable(found, _parse, repository=text(item, "repository")), None)
+
+
+def _until(summary: RepositorySummary, now: datetime) -> RepositorySummary:
+    return summary._replace(updated_at=min(summary.updated_at, now))
 
 
 def _parse(item: Item) -> RepositorySummary:

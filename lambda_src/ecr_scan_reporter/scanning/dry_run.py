@@ -15,6 +15,7 @@ from ecr_scan_reporter.scanning.context import ScanContext, ScanDependencies, Ta
 from ecr_scan_reporter.scanning.images import Candidate, SkippedImage
 from ecr_scan_reporter.scanning.repository import RepositoryScan
 
+EXPECTED = 'a batch of the images queue, or {"repository": "<name>", "dryRun": true}'
 # Bytes of the images in an answer. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html has 6 MB.
 _MAX_ANSWER = 5_000_000
 
@@ -44,8 +45,7 @@ def dry_run(event: Mapping[str, Any], deps: ScanDependencies, deadline: Deadline
             message = RepositoryMessage(deps.ecr.id, name, enhanced=not deps.ecr.supports_manual_scans())
         case _:
             given = json.dumps(event, default=str)[:200]
-            expected = 'a batch of the images queue, or {"repository": "<name>", "dryRun": true}'
-            raise InputError(f"the input is {given!r}; expected {expected}")
+            raise InputError(f"the input is {given!r}; expected {EXPECTED}")
     scan = RepositoryScan(ScanContext(message, deps, deadline, now, Tally(name)))
     skipped: list[SkippedImage] = []
     scan.list_images(skipped)

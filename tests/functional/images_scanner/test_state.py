@@ -30,6 +30,7 @@ from support.images_scanner import (
     varied_images,
 )
 from support.invocations import REGISTRY
+from support.virtual_time import TIME
 
 
 def test_state_says_since_when_an_image_waits_for_its_next_scan(
@@ -232,7 +233,7 @@ def test_coverage_counts_every_image_that_ecr_can_scan_once(
         scanner.scan()
         coverage = Coverage.from_json(summary_of(caplog).coverage)
         assert coverage.counts == expected
-        remembered = repository_summary(memory_table(scanner.aws), REGISTRY, REPOSITORY)
+        remembered = repository_summary(memory_table(scanner.aws), REGISTRY, REPOSITORY, TIME.now())
         assert remembered
         assert remembered.coverage == coverage
         tags = {tag for image in images for tag in image.tags}

@@ -30,7 +30,7 @@ def test_states_and_summaries_are_remembered_and_forgotten_together(table: Table
         whole._replace(updated_at=NOW),
         RepositoryState("c", None, 0, 0, "", NOW),
     ]
-    assert [summary.repository for summary in summaries(table, REGISTRY)] == ["a", "b"]
+    assert [summary.repository for summary in summaries(table, REGISTRY, NOW)] == ["a", "b"]
     memory.forget(["a", "c"])
     assert [state.repository for state in memory.states()] == ["b"]
-    assert [summary.repository for summary in summaries(table, REGISTRY)] == ["b"]
+    assert [summary.repository for summary in summaries(table, REGISTRY, NOW)] == ["b"]

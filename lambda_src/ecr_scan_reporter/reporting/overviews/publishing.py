@@ -114,7 +114,7 @@ def _build(
     before = memory.snapshot(last)
     unreadable: set[str] = set()
     registry = RegistryId(deps.settings.account, deps.settings.region)
-    found = summaries(deps.table, registry, unreadable)
+    found = summaries(deps.table, registry, now, unreadable)
     states = StateMemory(deps.table, registry).states()
     waiting = {state.repository: state.waiting_since or now for state in states if not state.updated_at}
     overviews, snapshot = build_overviews(found, before, last.published_at, deps.settings, now, unreadable, waiting)

@@ -42,6 +42,7 @@ search: team-a/
 
 # Pixels; narrower widgets have tables with fewer columns.
 _NARROW = 640
+_PARAMETERS = ("repository", "search", "page")
 _MAX_NAME, _MAX_PAGE = 256, 1_000_000
 # How long the state of the registry is kept: turning pages and searching then cost no calls.
 _STATE_LIFETIME = timedelta(seconds=60)
@@ -101,6 +102,10 @@ def parse_call(event: object) -> Call:
     """
     if not isinstance(event, Mapping):
         raise InputError("the event is not a JSON object; expected the parameters of a custom widget")
+    if unknown := sorted(map(str, event.keys() - {*_PARAMETERS, "widgetContext", "describe"})):
+        raise InputError(f"the parameter {clean(unknown[0], 40)!r} is unknown; expected {', '.join(_PARAMETERS)}")
+    if event.get("describe", False) is not False:
+        raise InputError(f"describe is {clean(str(event['describe']), 40)!r}; expected true")
     forms = _mapping(_mapping(_widget_context(event).get("forms")).get("all"))
     # What an action says to search for takes precedence over the input field.
     search = event.get("search", forms.get("search", ""))
@@ -108,14 +113,14 @@ def parse_call(event: object) -> Call:
 
 
 def _registry(call: Call, deps: WidgetDependencies, look: WidgetContext) -> str:
-    if deps.state is None or look.now - deps.state[0] > _STATE_LIFETIME:
-        deps.state = look.now, registry_state(summaries(deps.table, _registry_id(look)), look.max_age)
+    if deps.state is None or abs(look.now - deps.state[0]) > _STATE_LIFETIME:
+        deps.state = look.now, registry_state(summaries(deps.table, _registry_id(look), look.now), look.max_age)
     return render_registry(deps.state[1], look, search=call.search, page=call.page)
 
 
 def _repository(call: Call, deps: WidgetDependencies, look: WidgetContext) -> str:
     registry = _registry_id(look)
-    summary = repository_summary(deps.table, registry, call.repository)
+    summary = repository_summary(deps.table, registry, call.repository, look.now)
     records = ImageMemory(deps.table).records(registry, call.repository)
     images = repository_images(records, look.max_age, look.now)
     if summary is None and not images.recent and not images.older:
