@@ -19,6 +19,7 @@ from ecr_scan_reporter.reporting.pipeline import report_batch
 from fake_aws import FakeScan, Fault, digest_of, finding
 from fake_aws.fake_aws import MEMORY_TABLE
 from support.invocations import REGISTRY
+from support.killer import Killer
 from support.reporter_harness import ReporterHarness, document, found
 from support.virtual_time import TIME
 
@@ -94,8 +95,8 @@ def test_check_does_not_arrive_before_it_was_planned(inbox: ReporterHarness) -> 
 def test_time_of_an_inventory_survives_a_later_publication(inbox: ReporterHarness) -> None:
     outbox = Outbox(Table(inbox.aws.client("dynamodb"), MEMORY_TABLE))
     assert outbox.lease(NOW, NOW + timedelta(minutes=1))
-    outbox.release(NOW)
-    outbox.release(None)
+    outbox.begin_inventory(NOW)
+    outbox.release()
     assert outbox.windows()[1].inventory_at == NOW
 
 
@@ -127,7 +128,67 @@ def test_inventory_is_noted_although_the_report_of_another_group_waits(
     later = NOW + timedelta(hours=2)
     inbox.check(later)
     assert [document(report)["group"] for report in inbox.reports()] == ["team-a"]
-    assert outbox.windows()[1].inventory_at == later
+    state = outbox.windows().state
+    assert (state.inventory_at, state.unfinished) == (later, False)
+
+
+def groups_told(inbox: ReporterHarness) -> list[str]:
+    """Return the group of each report, which has an inventory of so many images."""
+    documents = map(document, inbox.reports())
+    return [f"{told['group']}: {told['inventory']['images']}" for told in documents if told["inventory"]]
+
+
+def inventory(inbox: ReporterHarness, repository: str, *tags: str) -> None:
+    """Report scans of images that were there before, and let what is due afterwards be published."""
+    old = TIME.now() - timedelta(days=30)
+    events = [inbox.image(repository, tag, scan=found("HIGH"), pushed_at=old, at=TIME.now()) for tag in tags]
+    assert inbox.report(*events) == []
+    TIME.sleep(700)
+    inbox.check(TIME.now())
+
+
+def test_group_gets_one_inventory_a_day_although_that_of_another_waits(
+    make_reporter: Callable[..., ReporterHarness],
+) -> None:
+    inbox = make_reporter(GROUP_BY="^([^/]+)/")
+    inbox.aws.behavior.faults = [Fault("Publish", "InternalError", status=500, containing="team-b")]
+    inventory(inbox, "team-b/app", "1")
+    assert groups_told(inbox) == []
+    # What comes now is part of the inventory of the next day.
+    TIME.sleep(60)
+    for number in range(9):
+        inventory(inbox, "team-a/app", f"{number}")
+        assert groups_told(inbox) == (["team-a: 6"] if number >= 5 else [])
+        TIME.sleep(5 * 3600)
+    inbox.aws.behavior.faults.clear()
+    inbox.check(TIME.now())
+    assert groups_told(inbox) == ["team-a: 6", "team-b: 1"]
+    TIME.sleep(86_400)
+    inbox.check(TIME.now())
+    assert groups_told(inbox) == ["team-a: 6", "team-b: 1", "team-a: 3"]
+
+
+@pytest.mark.parametrize("number", range(10))
+def test_group_gets_one_inventory_a_day_although_the_function_was_killed(
+    make_reporter: Callable[..., ReporterHarness], killer: Killer, number: int
+) -> None:
+    inbox = make_reporter(GROUP_BY="^([^/]+)/")
+    old = TIME.now() - timedelta(days=30)
+    events = [inbox.image(f"team-{name}/app", "1", scan=found("HIGH"), pushed_at=old, at=TIME.now()) for name in "ab"]
+    assert inbox.report(*events) == []
+    TIME.sleep(700)
+    with killer.at(number, after=True):
+        inbox.check(TIME.now())
+    if killer.writes[-1] == "Publish":
+        pytest.skip("what dies between SNS's acceptance and the note of it may repeat that message")
+    # The lease ends, and others come.
+    TIME.sleep(700)
+    for tag in ("2", "3"):
+        inventory(inbox, "team-a/app", tag)
+    assert sum(told.startswith("team-a") for told in groups_told(inbox)) == 1
+    TIME.sleep(86_400)
+    inbox.check(TIME.now())
+    assert sum(int(told[-1]) for told in groups_told(inbox)) == 4
 
 
 def test_rejected_publication_is_not_tried_without_time_left(inbox: ReporterHarness) -> None:

@@ -9,7 +9,7 @@ from uuid import uuid4
 from ecr_scan_reporter.aws.dynamodb import Item, Key, Table, Value
 from ecr_scan_reporter.errors import ConditionError
 from ecr_scan_reporter.memory.codec import from_item, readable
-from ecr_scan_reporter.memory.items import END, expires, key_part, registry_part, sortable, text, to_seconds
+from ecr_scan_reporter.memory.items import END, expires, key_part, number, registry_part, sortable, text, to_seconds
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.shared.concurrency import chunked
 
@@ -42,10 +42,17 @@ class Window(NamedTuple):
 
 
 class PublisherState(NamedTuple):
-    """When the next check for something to publish is, and when the last inventory was published. Aware or None."""
+    """When the next check for something to publish is, and the last inventory. Times are aware or None.
+
+    Args:
+        next_check: when the next check is.
+        inventory_at: when the publication of the last inventory began. It has what was put into the window until then.
+        unfinished: whether a part of that waits.
+    """
 
     next_check: datetime | None = None
     inventory_at: datetime | None = None
+    unfinished: bool = False
 
 
 class Windows(NamedTuple):
@@ -147,15 +154,24 @@ class Outbox:
             return False
         return True
 
-    def release(self, inventory_at: datetime | None) -> None:
-        """Return the lease; `inventory_at` is when an inventory was published, None if none was."""
-        inventory = ", inventory_at = :inventory" if inventory_at else ""
-        values = {":inventory": to_seconds(inventory_at)} if inventory_at else {}
-        self._table.update("WINDOWS", _PUBLISHER, f"SET leased_until = :none{inventory}", {":none": 0, **values}, {})
+    def release(self) -> None:
+        """Return the lease."""
+        self._table.update("WINDOWS", _PUBLISHER, "SET leased_until = :none", {":none": 0}, {})
 
-    def entries(self, window: str) -> Iterator[tuple[Key, bytes]]:
-        """Yield the changes of a window, each with its key; one call per MB."""
+    def begin_inventory(self, now: datetime) -> None:
+        """Note that the publication of an inventory begins."""
+        change = "SET inventory_at = :now, unfinished = :one"
+        self._table.update("WINDOWS", _PUBLISHER, change, {":now": to_seconds(now), ":one": 1}, {})
+
+    def end_inventory(self) -> None:
+        """Note that the inventory is published to the end: what was put into its window later waits for the next."""
+        self._table.update("WINDOWS", _PUBLISHER, "SET unfinished = :none", {":none": 0}, {})
+
+    def entries(self, window: str, until: datetime | None = None) -> Iterator[tuple[Key, bytes]]:
+        """Yield the changes that were put into a window until a time (aware), each with its key; one call per MB."""
         for item in self._table.query(f"OUTBOX#{window}", " ", END):
+            if until and number(item, "expires") > expires(until, _ENTRY_LIFETIME):
+                continue
             data = item.get("data")
             yield (text(item, "pk"), text(item, "sk")), data if isinstance(data, bytes) else b""
 

@@ -240,6 +240,7 @@ def gather(
     outbox: Outbox,
     group_by: re.Pattern[str] | None,
     published: Collection[bytes] = (),
+    inventory_until: datetime | None = None,
 ) -> Gathered:
     """Return the images that wait in windows: as many as one invocation can publish.
 
@@ -248,6 +249,7 @@ def gather(
         outbox: with their entries.
         group_by: captures the group in the name of a repository.
         published: the checksums of entries that were published before.
+        inventory_until: when the publication of the inventory began (aware): what came later is part of the next one.
 
     Raises:
         AwsError: DynamoDB rejected a call.
@@ -270,7 +272,7 @@ def gather(
             group.images.append(cut(image, number)._replace(left_out={}))
         group.keys.extend(keys)
     inventory = [INVENTORY] if any(window.name == INVENTORY for window in windows) else []
-    for keys, scans in entries.by_image(entries.of(inventory)):
+    for keys, scans in entries.by_image(entries.of(inventory, inventory_until)):
         # A failed scan may have been repeated since: the last one counts.
         group = groups[group_key(scans[-1], group_by)]
         group.inventory.add(scans[-1])
@@ -286,8 +288,8 @@ class _Entries:
         self.published: list[Key] = []
         self.unreadable = 0
 
-    def of(self, windows: Iterable[str]) -> Iterator[_Entry]:
-        for entry in chain.from_iterable(map(self._outbox.entries, windows)):
+    def of(self, windows: Iterable[str], until: datetime | None = None) -> Iterator[_Entry]:
+        for entry in chain.from_iterable(self._outbox.entries(window, until) for window in windows):
             if self._known and entry_checksum(entry[0]) in self._known:
                 self.published.append(entry[0])
             else:

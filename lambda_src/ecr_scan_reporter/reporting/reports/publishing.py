@@ -47,7 +47,7 @@ class _Pass(NamedTuple):
         pages: how many were published.
         complete: whether nothing waits any more.
         more: whether there was more than one pass can publish.
-        inventory: whether a whole inventory was published.
+        inventory: whether nothing of the inventory waits any more.
     """
 
     pages: int
@@ -78,11 +78,18 @@ def publish_what_is_due(deps: ReporterDependencies, now: datetime, deadline: Dea
     done = _Pass(0, not due, more=False, inventory=False)
     if (due or open_windows.published) and outbox.lease(now, now + timedelta(seconds=deadline.seconds + 60)):
         try:
-            done = _publish(list(due), open_windows.published, outbox, deps, deadline)
+            until = _begin_inventory(due, open_windows.state, outbox, now)
+            done = _publish(list(due), open_windows.published, outbox, deps, deadline, until)
+            if until and done.inventory:
+                outbox.end_inventory()
+                checks.append(until + _DAY)
             if done.complete:
-                outbox.close(list(due))
+                # The window of the inventory stays open for what has come since its publication began.
+                outbox.close(
+                    [window for window in due if window.name != INVENTORY or not until or window.last_at <= until]
+                )
         finally:
-            outbox.release(now if done.inventory else None)
+            outbox.release()
     waiting = timedelta() if done.complete else now - min(due.values(), default=now)
     if done.more and done.pages:
         checks.append(now)
@@ -91,6 +98,19 @@ def publish_what_is_due(deps: ReporterDependencies, now: datetime, deadline: Dea
     if checks:
         plan_check(min(checks), open_windows.state, deps.reports_queue, outbox, now)
     return done.pages, waiting
+
+
+def _begin_inventory(due: Collection[Window], state: PublisherState, outbox: Outbox, now: datetime) -> datetime | None:
+    """Return until when the inventory that is due has gathered (aware); None if none is due.
+
+    One that was not published to the end has nothing more a day long: no group gets two on one day.
+    """
+    if all(window.name != INVENTORY for window in due):
+        return None
+    if state.inventory_at and state.unfinished and now < state.inventory_at + _DAY:
+        return state.inventory_at
+    outbox.begin_inventory(now)
+    return now
 
 
 def _due_windows(
@@ -102,7 +122,7 @@ def _due_windows(
     ends = {run: end_of_run(run, runs, states, now) for run in with_results}
     due, checks = dict[Window, datetime](), list[datetime]()
     for window in windows:
-        due_at = due_time(window, ends.get(window.run), deps.settings.report_window, state.inventory_at)
+        due_at = due_time(window, ends.get(window.run), deps.settings.report_window, state)
         if due_at <= now:
             due[window] = due_at
         else:
@@ -116,6 +136,7 @@ def _publish(
     outbox: Outbox,
     deps: ReporterDependencies,
     deadline: Deadline,
+    inventory_until: datetime | None,
 ) -> _Pass:
     """Publish the changes of windows, one group after the other: what fails in one of them holds back no other.
 
@@ -125,12 +146,13 @@ def _publish(
         outbox: with the changes.
         deps: the settings and clients.
         deadline: of the invocation.
+        inventory_until: until when the inventory has gathered (aware); None if none is due.
     """
     # Not at the top: a batch of scan events only plans a check, and these would be a third of what it imports.
     from ecr_scan_reporter.reporting.reports.groups import gather
 
     known = frozenset[bytes]().union(*published.values())
-    gathered = gather(windows, outbox, deps.settings.group_by, known)
+    gathered = gather(windows, outbox, deps.settings.group_by, known, inventory_until)
     is_forgotten = _forget(gathered.published, published, outbox)
     inventories = {key for key, group in gathered.groups.items() if group.inventory.repositories}
     waiting, pages = set(gathered.groups), 0
@@ -145,7 +167,7 @@ def _publish(
         pages,
         is_forgotten and gathered.whole and not gathered.unreadable and not waiting,
         more=not gathered.whole,
-        inventory=bool(inventories) and not inventories & waiting,
+        inventory=not inventories & waiting,
     )
 
 
@@ -229,23 +251,23 @@ def _prefix(image: "ImageReport") -> str:
     return image_prefix(ImageId(image.account, image.region, image.repository, image.digest))
 
 
-def due_time(
-    window: Window, run_end: datetime | None, report_window: timedelta, inventory_at: datetime | None
-) -> datetime:
+def due_time(window: Window, run_end: datetime | None, report_window: timedelta, state: PublisherState) -> datetime:
     """Return when a window is due. All times are aware.
 
     Args:
         window: one of the outbox.
         run_end: when the results of its run are complete; None if it has no run.
         report_window: for how long pushes are collected.
-        inventory_at: when the last inventory was published; None if none was.
+        state: of the publisher, with the last inventory.
     """
     if window.name == PUSH:
         return window.opened_at + report_window
     end = run_end or window.last_at + _QUIET
     if window.name == INVENTORY:
-        earliest = inventory_at + _DAY if inventory_at else window.opened_at
-        return max(min(end, window.opened_at + _DAY), earliest)
+        due = min(end, window.opened_at + _DAY)
+        if not state.inventory_at:
+            return due
+        return min(due, state.inventory_at) if state.unfinished else max(due, state.inventory_at + _DAY)
     return min(end, window.opened_at + _LONGEST_RUN)
 
 

@@ -18,7 +18,7 @@ def window(name: str, run: str = "", last: timedelta = MINUTE) -> Window:
 
 
 @pytest.mark.parametrize(
-    ("found", "run_end", "inventory_at", "after"),
+    ("found", "run_end", "inventory", "after"),
     [
         (window(PUSH), None, None, 90 * SECOND),
         (window(PUSH, "run"), NOW + 5 * HOUR, None, 90 * SECOND),
@@ -29,12 +29,15 @@ def window(name: str, run: str = "", last: timedelta = MINUTE) -> Window:
         (window(INVENTORY, "run"), NOW + 50 * HOUR, None, 24 * HOUR),
         (window(INVENTORY), None, NOW - 2 * HOUR, 22 * HOUR),
         (window(INVENTORY), None, NOW - 30 * HOUR, 11 * MINUTE),
+        (window(INVENTORY), None, PublisherState(None, NOW - 2 * HOUR, unfinished=True), -2 * HOUR),
+        (window(INVENTORY), None, PublisherState(None, NOW + HOUR, unfinished=True), 11 * MINUTE),
     ],
 )
 def test_each_kind_of_window_has_its_time(
-    found: Window, run_end: datetime | None, inventory_at: datetime | None, after: timedelta
+    found: Window, run_end: datetime | None, inventory: datetime | PublisherState | None, after: timedelta
 ) -> None:
-    assert due_time(found, run_end, 90 * SECOND, inventory_at) - NOW == after
+    state = inventory if isinstance(inventory, PublisherState) else PublisherState(None, inventory)
+    assert due_time(found, run_end, 90 * SECOND, state) - NOW == after
 
 
 def test_run_is_checked_twice_a_minute_unless_its_window_waits_for_longer() -> None:
