@@ -415,8 +415,8 @@ class WindowPlayer(Player):
         if verdict.reason in ("", "inventory", "scan_failed"):
             return
         waiting = self.waiting.setdefault(digest, Waiting(late.facts["at"], verdict.open_before))
-        waiting.unread = verdict.reason == "findings_not_read"
-        if not waiting.unread:
+        waiting.unread = verdict.short or verdict.reason == "findings_not_read"
+        if verdict.reason != "findings_not_read":
             if not waiting.words:
                 waiting.at, waiting.open_before = late.facts["at"], verdict.open_before
             waiting.words.append(verdict.words)

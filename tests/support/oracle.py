@@ -24,6 +24,8 @@ from support.oracle_tracks import (
 ORDER = ("CRITICAL", "HIGH", "MEDIUM", "LOW")
 NEWS = ("new", "back", "raised", "fix_available", "exploit_known")
 GONE = ("fixed", "withdrawn")
+# For how many days the ids of events are known, and how much the dates of a scan and its event differ at most.
+_ID_DAYS, _DATES_DIFFER = 14, timedelta(minutes=30)
 # What was not among the open findings of the image before.
 APPEARED = ("new", "back", "known_here")
 
@@ -67,11 +69,15 @@ class Rules:
 
 @dataclass
 class Verdict:
-    """What has to become of one event. `words` has what changed since the scan before, where scans were compared."""
+    """What has to become of one event. `words` has what changed since the scan before, where scans were compared.
+
+    `short`: the list of findings is shorter than the event says.
+    """
 
     reason: str = ""
     words: dict[Key, str] = field(default_factory=dict)
     open_before: int = 0
+    short: bool = False
 
 
 class Oracle:
@@ -99,17 +105,25 @@ class Oracle:
     ) -> Verdict:
         """Judge an event; `result`, `current_tags` and `platform` are what ECR has when the event is processed."""
         image = self.images[digest]
-        if image.event_at and at <= image.event_at:
+        day = now.toordinal()
+        if at in image.events and day - image.events[at] <= _ID_DAYS:
             return Verdict()
+        image.events[at] = day
         self.known_since = self.known_since or now
-        unknown, image.event_at = image.event_at is None, at
+        unknown, late = image.event_at is None, image.event_at is not None and at < image.event_at
+        if late:
+            # Later events have said what there is to say, unless the last one was of a scan that failed.
+            if result.status != "COMPLETE" and (failed or not image.outcome):
+                return Verdict()
+            counts = counts if result.status != "COMPLETE" else {}
+        time = image.event_at = max(at, image.event_at or at)
         if not image.scanned_at or (result.status == "COMPLETE" and result.completed_at > image.scanned_at):
             image.tags |= set(tags)
         if not image.scanned_at and (failed or result.status == "COMPLETE"):
             image.tags |= set(current_tags)
             image.platform = platform
         if result.status == "COMPLETE":
-            verdict = self._complete(image, at, failed, counts, result, now)
+            verdict = self._complete(image, time, failed, counts, result, now, late)
             if verdict.reason and not tags:
                 # Before an image is named, its index is looked up.
                 image.tags |= set(current_tags)
@@ -117,18 +131,29 @@ class Oracle:
             return verdict
         if failed:
             return self._failed(image, result.reason, unknown)
-        return self._unread(image, counts, result)
+        return self._unread(image, counts, result, late)
 
     def overdue(self, digest: str, now: datetime) -> bool:
         """Return whether an image is reported when somebody asks about its deadlines."""
         return bool(self._newly_overdue(self.images[digest], now))
 
     def _complete(
-        self, image: ImageState, at: datetime, failed: bool, counts: Mapping[str, int], result: Result, now: datetime
+        self,
+        image: ImageState,
+        at: datetime,
+        failed: bool,
+        counts: Mapping[str, int],
+        result: Result,
+        now: datetime,
+        late: bool,
     ) -> Verdict:
-        image.outcome, image.known = "", True
         if image.scanned_at and result.completed_at <= image.scanned_at:
-            return Verdict()
+            if late:
+                return Verdict()
+            image.outcome = ""
+            is_other = not failed and result.completed_at <= at + _DATES_DIFFER and counts != image.listed
+            return self._unread(image, counts, result) if is_other else Verdict()
+        image.outcome, image.known = "", True
         # A list that is shorter than its event says nothing about what is absent; the counts of an earlier scan do not
         # matter.
         short = not failed and result.completed_at <= at and len(result.entries) < sum(counts.values())
@@ -143,11 +168,14 @@ class Oracle:
         image.scanned_at = result.completed_at
         image.counts = Counter(known.severity for known in image.open().values())
         image.listed = Counter(entry.severity for entry in result.entries)
-        late = self._newly_overdue(image, at if inventory else now)
-        reason = "inventory" if inventory else self._reason(image, words, late, now)
+        overdue = self._newly_overdue(image, at if inventory else now)
+        reason = "inventory" if inventory else self._reason(image, words, overdue, now)
+        told, image.told = image.told, _positive(counts) if short else {}
+        if not reason and short and image.told != told and self._over(counts):
+            reason = "findings_not_read"
         if reason:
             image.reported_at = now
-        return Verdict(reason, words, open_before)
+        return Verdict(reason, words, open_before, short)
 
     def _failed(self, image: ImageState, reason: str, unknown: bool) -> Verdict:
         last = image.outcome
@@ -158,16 +186,18 @@ class Oracle:
             return Verdict("inventory")
         return Verdict("scan_failed" if self.rules.notify_on_failure and last != reason else "")
 
-    def _unread(self, image: ImageState, counts: Mapping[str, int], result: Result) -> Verdict:
-        # What counts is what the last scan listed, entry by entry.
-        worth = _positive(counts) != _positive(image.listed) and self._over(counts)
+    def _unread(self, image: ImageState, counts: Mapping[str, int], result: Result, late: bool = False) -> Verdict:
+        # What counts is what the last scan listed, entry by entry. The same counts are told once.
+        known, image.told = (_positive(image.listed), _positive(image.told)), _positive(counts)
+        worth = _positive(counts) not in known and self._over(counts)
         never_read = image.scanned_at is None
         if never_read:
             image.counts = image.listed = counts
         if result.status == "SCAN_ELIGIBILITY_EXPIRED":
             return Verdict()
         # A scan that was complete came after the one that failed, even if nobody could read its findings.
-        image.outcome = None if never_read else ""
+        if not late:
+            image.outcome = None if never_read else ""
         if not worth:
             return Verdict()
         return Verdict("inventory" if never_read and self._is_inventory(image) else "findings_not_read")

@@ -43,7 +43,8 @@ class ImageState:
 
     `build` names the index that it is a platform of, or the image itself. `tags` has every tag that it was seen with.
     `outcome` is the reason of its last scan if that failed, "" if it was complete, None if nobody knows. `known` is
-    whether any of its scans failed or was complete.
+    whether any of its scans failed or was complete. `told` is the counts of the last event if its list was not read to
+    the end. `events` has the days on which the events of these times were processed: a history has no two of one time.
     """
 
     digest: str
@@ -58,6 +59,8 @@ class ImageState:
     outcome: str | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     listed: Mapping[str, int] = field(default_factory=dict)
+    told: Mapping[str, int] = field(default_factory=dict)
+    events: dict[datetime, int] = field(default_factory=dict)
     reported_at: datetime | None = None
     findings: dict[Key, Known] = field(default_factory=dict)
 

@@ -33,6 +33,8 @@ _PART_SIZE = 350_000
 _MAX_PARTS = 12
 # In Unix seconds it is not 0, which is no time.
 _LONG_AGO = datetime(1970, 1, 2, tzinfo=UTC)
+# For how many days, and of how many of the last events, ids are kept; SQS keeps no message for longer.
+_EVENT_DAYS, _EVENTS = 14, 40
 # How many tags are kept: the first ones name the image, and the first ones in alphabetical order tell its family.
 _TAGS = 10
 
@@ -121,7 +123,7 @@ class ImageRecord(NamedTuple):
 
     Args:
         revision: counts the writes of this record; 0 if there is none yet.
-        event_at: of the last event that was processed.
+        event_at: of the last event that was processed, by the events' own times.
         looked_at: when the findings were last read because of a finding that Inspector had created, updated or closed.
         look_at: when they are to be read again for that; None if that is not planned.
         scanned_at: when the last complete scan ended; None if no scan was ever complete.
@@ -148,6 +150,9 @@ class ImageRecord(NamedTuple):
         due_at: the earliest deadline of an open finding that was not yet reported as overdue.
         overdue: how many open findings are overdue.
         earliest_deadlines: of a few open findings, passed or not, earliest first.
+        events: the short ids of the last events that were processed, with the days of that, as ordinals.
+        content: a digest of what ECR listed for the last complete scan, with its date; "" if it had none.
+        told: the counts of the last event, if its list could not be read to the end.
     """
 
     revision: int = 0
@@ -178,6 +183,16 @@ class ImageRecord(NamedTuple):
     due_at: datetime | None = None
     overdue: int = 0
     earliest_deadlines: tuple[FindingDeadline, ...] = ()
+    events: Mapping[str, int] = {}
+    content: str = ""
+    told: Mapping[str, int] = {}
+
+    def with_events(self, ids: Iterable[str], now: datetime) -> "ImageRecord":
+        """Return the record with the ids of events that are processed now; itself if all of them were before."""
+        today = now.toordinal()
+        kept = {id_: day for id_, day in self.events.items() if 0 <= today - day <= _EVENT_DAYS}
+        added = dict.fromkeys((id_ for id_ in ids if id_ not in kept), today)
+        return self._replace(events=dict([*kept.items(), *added.items()][-_EVENTS:])) if added else self
 
     @property
     def all_tags(self) -> tuple[str, ...]:

@@ -88,11 +88,14 @@ def window_run(window: str) -> str:
     return window.removeprefix(_RUN) if window.startswith(_RUN) else ""
 
 
-def outbox_item(window: str, image: ImageId, event_at: datetime, data: bytes, now: datetime, entry: str = "") -> Item:
-    """Return the item of a change that waits to be reported; `entry` tells two of one image at the same time apart."""
+def outbox_item(window: str, image: ImageId, event_at: datetime, data: bytes, now: datetime, number: int = 0) -> Item:
+    """Return the item of a change that waits to be reported.
+
+    `number` tells two changes of one image at the same time apart: the revision of the image that has it.
+    """
     return {
         "pk": f"OUTBOX#{window}",
-        "sk": image_prefix(image) + sortable(event_at) + entry,
+        "sk": image_prefix(image) + f"{sortable(event_at)}-{number:08}",
         "data": data,
         "expires": expires(now, _ENTRY_LIFETIME),
     }

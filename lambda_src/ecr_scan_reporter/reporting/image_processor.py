@@ -194,26 +194,49 @@ class ImageProcessor:
 
     def _process(self, event: ScanEvent, receives: int) -> Outcome:
         remembered = self.memory.read(event.image)
-        record = remembered.record
-        last = record.event_at
-        # A time in the future was wrong, and tells nothing.
-        if last and event.time.replace(microsecond=0) <= last <= self.now + _CLOCKS_DIFFER:
+        record = remembered.record.with_events(event.ids, self.now)
+        if event.ids and record is remembered.record:
             return Outcome(repeated=True)
-        run = remembered.asked.run_of_scan(event.time, record.event_at)
-        scan = read_scan(event, receives, self.ecr, self.own)
-        match scan:
-            case CompleteScan(at) if (
-                record.scanned_at and at.replace(microsecond=0) <= record.scanned_at and not event.is_look
-            ):
-                # An earlier event announced the same scan.
-                record = record._replace(event_at=event.time, failed=False, failure="", unsupported=False)
-                return self._remember(event.image, event.time, record, run)
-            case CompleteScan():
-                return self._complete(event, remembered, scan, run)
-            case FailedScan():
-                return self._failed(event, record, scan, run)
-            case UnreadScan():
-                return self._unread(event, record, scan, run)
+        last = self._past(record.event_at)
+        run = remembered.asked.run_of_scan(event.time, last)
+        # What comes late changes nothing of what later events said, and its counts are not those of the last scan.
+        is_late = last is not None and event.time.replace(microsecond=0) < last
+        scan = read_scan(event._replace(counts=None) if is_late else event, receives, self.ecr, self.own)
+        record = record._replace(event_at=last if is_late else event.time)
+        remembered = remembered._replace(record=record)
+        if isinstance(scan, CompleteScan):
+            if self._is_known(scan, record, is_late=is_late) and not event.is_look:
+                return self._known(event, record, scan, run, is_late=is_late)
+            return self._complete(event._replace(time=last if last and is_late else event.time), remembered, scan, run)
+        if is_late and not (isinstance(scan, UnreadScan) and record.failed):
+            return self._remember(event.image, event.time, record, run)
+        if isinstance(scan, FailedScan):
+            return self._failed(event, record, scan, run)
+        return self._unread(event, record, scan, run, is_late=is_late)
+
+    def _past(self, at: datetime | None) -> datetime | None:
+        """Return a time that is remembered; None if it is in the future: it was wrong, and tells nothing."""
+        return at if at and at <= self.now + _CLOCKS_DIFFER else None
+
+    def _is_known(self, scan: CompleteScan, record: ImageRecord, *, is_late: bool) -> bool:
+        """Return whether the result of a scan was compared before, or is older than one that was."""
+        if scan.content and scan.content == record.content:
+            return True
+        known_at = self._past(record.scanned_at)
+        is_earlier = known_at is not None and scan.completed_at.replace(microsecond=0) <= known_at
+        return is_earlier and (is_late or scan.is_older)
+
+    def _known(self, event: ScanEvent, record: ImageRecord, scan: CompleteScan, run: str, *, is_late: bool) -> Outcome:
+        """Remember an event whose scan brings no other result, unless its counts say that there is one."""
+        if is_late:
+            return self._remember(event.image, event.time, record, run)
+        if not scan.agrees_with(event):
+            reason = scan.shorter or "ECR lists what is known already, and the event counts something else"
+            if not scan.last_read:
+                raise FindingsNotReadError(reason)
+            return self._unread(event, record, UnreadScan(reason), run)
+        record = record._replace(failed=False, failure="", unsupported=False)
+        return self._remember(event.image, event.time, record, run)
 
     def _look(self, event: ScanEvent, receives: int) -> Outcome:
         """Read the findings of an image that Inspector monitors, at most twice per report window.
@@ -244,7 +267,7 @@ class ImageProcessor:
         scan = read_scan(event, receives, self.ecr, self.own)
         outcome = Outcome()
         if isinstance(scan, CompleteScan):
-            at = max(at, record.event_at or at)
+            at = max(at, self._past(record.event_at) or at)
             outcome = self._complete(event._replace(time=at), remembered._replace(record=record), scan, "")
         return outcome._replace(look_at=again)
 
@@ -257,6 +280,7 @@ class ImageProcessor:
     def _complete(self, event: ScanEvent, remembered: Remembered, scan: CompleteScan, run: str) -> Outcome:
         """Remember what a scan changed, and report it if there is a reason."""
         before, image = remembered.record, event.image
+        scan = scan._replace(completed_at=min(scan.completed_at, self.now))
         record = self._described(event, before, scan)
         baseline = self._baseline(event, remembered, record, scan)
         record = record._replace(successors=record.successors | baseline.link.successors)
@@ -292,8 +316,10 @@ class ImageProcessor:
         reason = reason_of_scan(
             judged, baseline.reported_at, self.settings, self.now, inventory=baseline.inventory, replaced=replaced
         )
+        counts = _positive(event.counts or {}) if scan.shorter else {}
+        before, record = record, record._replace(told=counts)
         if not reason:
-            return record, None
+            return record, self._unread_report(event, before, UnreadScan(scan.shorter), counts) if counts else None
         if not baseline.first and not event.tags:
             # The tags of an index may have moved since.
             record = _with_details(record, self.details.read(event.image, event.tags))
@@ -336,7 +362,6 @@ class ImageProcessor:
             run,
             findings=encode_findings(judged.to_remember.findings),
             report=report,
-            entry="-OVERDUE",
         )
         # It is not a result of the run.
         return outcome._replace(run="")
@@ -446,22 +471,22 @@ class ImageProcessor:
         first = pushed if not known else _pushed_again(image, before, record)
         return self._remember(image, event.time, record, run, pushed=first, report=report)
 
-    def _unread(self, event: ScanEvent, before: ImageRecord, scan: UnreadScan, run: str) -> Outcome:
+    def _unread(
+        self, event: ScanEvent, before: ImageRecord, scan: UnreadScan, run: str, *, is_late: bool = False
+    ) -> Outcome:
         """Remember a scan whose findings cannot be read, and which therefore says nothing about any of them."""
         image = event.image
         extra = {"repository": image.repository, "digest": image.digest, "reason": scan.reason}
         logger.warning("could not read findings; using event counts", extra=extra)
         if before.revision == 0:
             self.memory.known_since(image, self.now)
-        counts = {severity: number for severity, number in (event.counts or {}).items() if number}
-        changed = event.counts is None or counts != before.listed
-        over = event.counts is None or over_thresholds(counts, self.settings.thresholds)
-        record, report = _with_tags_of(event, before)._replace(event_at=event.time), None
-        if not scan.expired:
+        counts = _positive(event.counts or {})
+        record, report = _with_tags_of(event, before)._replace(told=counts), None
+        if not (scan.expired or is_late):
             # The scan did not fail.
             record = record._replace(failed=False, failure="", unsupported=False)
-        if changed and over and not scan.expired:
-            report = self._unread_report(event, record, scan, counts)
+        if not scan.expired and (event.counts is None or counts != before.listed):
+            report = self._unread_report(event, record._replace(told=before.told), scan, counts)
         if before.scanned_at is None:
             record = record._replace(counts=counts, listed=counts)
         pushed = _pushed_again(image, before, record)
@@ -470,7 +495,14 @@ class ImageProcessor:
     def _unread_report(
         self, event: ScanEvent, record: ImageRecord, scan: UnreadScan, counts: Mapping[str, int]
     ) -> ImageReport | None:
-        """Return what to say of it; None for an image of the inventory whose counts are unknown, too."""
+        """Return what to say of findings that were not read; None if nothing is to be said, or nothing new.
+
+        Nothing is known of an image of the inventory whose counts are unknown, too.
+        """
+        if event.counts is not None and (
+            counts == record.told or not over_thresholds(counts, self.settings.thresholds)
+        ):
+            return None
         image, details, inventory = event.image, ImageDetails(), False
         if record.scanned_at is None and image.registry == self.own:
             # What keeps ECR from giving the findings may keep it from giving these as well.
@@ -497,18 +529,21 @@ class ImageProcessor:
         pushed: PushedImage | None = None,
         replaced: Iterable[PushedImage] = (),
         report: ImageReport | None = None,
-        entry: str = "",
     ) -> Outcome:
         window, item = "", None
         if report:
             window = run_window(run) if run else PUSH
             if report.reason is ReportReason.INVENTORY:
                 window = INVENTORY
-            item = outbox_item(window, image, at, encode_report(report), self.now, entry)
+            item = outbox_item(window, image, at, encode_report(report), self.now, record.revision)
             record = record._replace(window=window)
         self.memory.write(image, record, self.now, findings=findings, pushed=pushed, replaced=replaced, outbox=item)
         self.pushes.add(image, pushed, replaced)
         return Outcome((window,) if window else (), run, added=bool(window))
+
+
+def _positive(counts: Mapping[str, int]) -> dict[str, int]:
+    return {severity: number for severity, number in counts.items() if number}
 
 
 def _of_other_scanner(known: _Baseline) -> _Baseline:
@@ -558,6 +593,7 @@ def _updated(record: ImageRecord, judged: Judged, baseline: _Baseline, scan: Com
         predecessor=baseline.link.predecessor.digest if baseline.link.predecessor else record.predecessor,
         counts=open_counts(comparison),
         listed=scan.listed,
+        content=scan.content,
         findings_format=FINDINGS_FORMAT,
         ledger=add_to_ledger(record.ledger, comparison, first=baseline.first, inventory=baseline.inventory),
         updates=best_updates(comparison.without_ignored()),

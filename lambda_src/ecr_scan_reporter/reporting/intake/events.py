@@ -6,8 +6,10 @@ https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-scanning-enhanced-e
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from base64 import urlsafe_b64encode
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 from ecr_scan_reporter.errors import MessageError
@@ -34,7 +36,8 @@ _REPOSITORY_ARN = re.compile(
 class ScanEvent(NamedTuple):
     """A scan that ended.
 
-    `counts` is findings by severity, None if the event has none. `time` is aware. `scanner` is BASIC or ENHANCED.
+    `counts` is findings by severity, None if the event has none. `time` is aware. `scanner` is BASIC or ENHANCED; ""
+    if that is not known. `ids` are short ids of the event, and of those that it stands for; a look has none.
     If `is_look`, no scan ended, but the findings of the image may have changed; `is_finding`: because of an event of a
     single finding, which ECR may list only later.
     """
@@ -47,6 +50,7 @@ class ScanEvent(NamedTuple):
     scanner: str = ""
     is_look: bool = False
     is_finding: bool = False
+    ids: tuple[str, ...] = ()
 
 
 def load(body: str) -> object:
@@ -86,7 +90,14 @@ def parse(event: object) -> ScanEvent:
         failed="FAILED" in status,
         counts=_counts(detail.get("finding-severity-counts")),
         scanner=ENHANCED if detail_type == "Inspector2 Scan" else BASIC,
+        ids=(_short_id(event),),
     )
+
+
+def _short_id(event: Mapping[str, Any]) -> str:
+    """Return eight characters that identify an event: by its id, or else by all that it says."""
+    text = clean(event.get("id"), _MAX_TEXT) or json.dumps(event, sort_keys=True)
+    return urlsafe_b64encode(sha256(text.encode(errors="replace")).digest()[:6]).decode()
 
 
 def _finding_event(event: Mapping[str, Any], detail: Mapping[str, Any]) -> ScanEvent:
@@ -184,9 +195,9 @@ class ImageEvents(NamedTuple):
     """The events of one image in a batch.
 
     Args:
-        events: the last one of a complete scan and the last one of a failed scan, in the order of their times; only
-            the complete one if the failed one is older. A finding event counts as that of a complete scan if there is
-            no other: the findings are read once for all of them.
+        events: the last one of a complete scan and the last one of a failed scan, in this order; only the complete one
+            if the failed one is older. A finding event counts as that of a complete scan if there is no other: the
+            findings are read once for all of them. They have the ids of those that they stand for.
         message_ids: of all messages about this image.
         scans: how many of the messages are about a scan that ended.
         receives: how often SQS has delivered those messages, at most.
@@ -223,12 +234,19 @@ def latest_per_image(events: Iterable[ReceivedEvent]) -> list[ImageEvents]:
 
 
 def _latest(events: tuple[ScanEvent, ...]) -> tuple[ScanEvent, ...]:
-    complete = max((event for event in events if not event.failed), key=_rank, default=None)
-    failed = max((event for event in events if event.failed), key=_rank, default=None)
-    if complete and failed:
-        return (complete, failed) if failed.time > complete.time else (complete,)
+    complete, failed = (_last([event for event in events if event.failed is kind]) for kind in (False, True))
+    if complete and failed and failed.time < complete.time:
+        return (complete._replace(ids=(*complete.ids, *failed.ids)),)
     return tuple(event for event in (complete, failed) if event)
 
 
-def _rank(event: ScanEvent) -> tuple[bool, float]:
-    return not event.is_look, event.time.timestamp()
+def _last(events: Collection[ScanEvent]) -> ScanEvent | None:
+    if not events:
+        return None
+    ids = dict.fromkeys(id_ for event in events for id_ in event.ids)
+    return max(events, key=_rank)._replace(ids=tuple(ids))
+
+
+def _rank(event: ScanEvent) -> tuple[bool, float, int]:
+    # Of two events in one second, nobody knows which is the last one; a list that is too short is read again.
+    return not event.is_look, event.time.timestamp(), sum((event.counts or {}).values())

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import NamedTuple
 
 from ecr_scan_reporter.aws.ecr import EcrRegistry
@@ -10,7 +11,7 @@ from ecr_scan_reporter.errors import AwsError, FindingsNotReadError, ImageNotFou
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import RegistryId
 from ecr_scan_reporter.models.scan_statuses import ACTIVE, COMPLETE, EXPIRED, IN_PROGRESS, UNSUPPORTED_SYSTEM
-from ecr_scan_reporter.models.scans import ScanResult
+from ecr_scan_reporter.models.scans import ENHANCED, ScanResult
 from ecr_scan_reporter.reporting.intake.events import ScanEvent
 
 # From this delivery on, an image whose findings cannot be read is reported without them.
@@ -28,9 +29,11 @@ class CompleteScan(NamedTuple):
         operating_system: of the image; "" if ECR does not name it.
         listed: the number of ECR's entries by severity, to be compared with the counts of events.
         scanner: "basic" or "enhanced"; "" if that is not known.
-        shorter: how the list differs from its event, which counts more findings, or that ECR lists more than are kept;
-            "" if neither is so.
+        shorter: how the list differs from its event, which counts more findings or is of a later scan, or that ECR
+            lists more than are kept; "" if none of this is so. What is missing in such a list may be open.
         last_read: whether the list is not read again.
+        is_older: whether ECR lists the scan before the one that the event announces.
+        content: a digest of all that ECR lists, with the date; "" without a date: such a list may be of any scan.
     """
 
     completed_at: datetime
@@ -40,6 +43,15 @@ class CompleteScan(NamedTuple):
     scanner: str = ""
     shorter: str = ""
     last_read: bool = True
+    is_older: bool = False
+    content: str = ""
+
+    def agrees_with(self, event: ScanEvent) -> bool:
+        """Return whether an event may have announced this scan, as far as its time and its counts tell."""
+        is_newer = self.completed_at > event.time + _DATES_DIFFER
+        if self.is_older or event.failed or event.counts is None or is_newer:
+            return not self.is_older
+        return +Counter(event.counts) == +Counter(self.listed)
 
     def is_other_scanner(self, scanner: str) -> bool:
         """Return whether another scanner listed what is known: each looks for something else."""
@@ -109,35 +121,44 @@ def read_scan(
 
 def _complete(event: ScanEvent, scan: ScanResult, listed: Mapping[str, int], *, last_read: bool) -> CompleteScan:
     counted, found = sum((event.counts or {}).values()), sum(listed.values())
-    shorter = ""
-    if not event.failed and found < counted and not _is_newer(scan, event):
+    shorter, dated, scanner = "", _date(scan, event), scan.scanner or event.scanner
+    is_older = _is_older(scan, event)
+    if is_older:
+        shorter = f"ECR lists the scan of {dated:%Y-%m-%d %H:%M} UTC still, which is older than its event."
+    elif not event.failed and found < counted and not _is_newer(scan, event):
         if not last_read:
             raise FindingsNotReadError(f"ECR lists {found} of {counted} findings yet")
         shorter = f"The list of findings is shorter than its event says: it has {found:,} of {counted:,}."
-    if scan.left_out:
+    elif scan.left_out:
         kept = len(scan.findings)
         shorter = f"Only the worst {kept:,} of {kept + scan.left_out:,} findings are kept."
+    content = _content(scan, dated, listed) if dated else ""
     # Without a date, every event is a new result.
-    completed_at = _date(scan) or event.time
-    scanner = scan.scanner or event.scanner
-    return CompleteScan(completed_at, scan.findings, scan.operating_system, listed, scanner, shorter, last_read)
+    at, system = dated or event.time, scan.operating_system
+    return CompleteScan(at, scan.findings, system, listed, scanner, shorter, last_read, is_older, content)
+
+
+def _content(scan: ScanResult, dated: datetime, listed: Mapping[str, int]) -> str:
+    values = int(dated.timestamp()), sorted(scan.findings), sorted(listed.items()), scan.left_out
+    return sha256(repr(values).encode(errors="replace")).hexdigest()[:16]
 
 
 def _is_older(scan: ScanResult, event: ScanEvent) -> bool:
     """Return whether ECR lists the scan before the one that an event announces; a look announces none."""
-    dated = None if event.is_look else _date(scan)
+    dated = None if event.is_look else _date(scan, event)
     return dated is not None and dated < event.time - _DATES_DIFFER
 
 
 def _is_newer(scan: ScanResult, event: ScanEvent) -> bool:
     """Return whether ECR lists a scan after the one that an event announces, so that its counts do not matter."""
-    dated = _date(scan)
+    dated = _date(scan, event)
     return dated is not None and dated > event.time + _DATES_DIFFER
 
 
-def _date(scan: ScanResult) -> datetime | None:
-    # With enhanced scanning, ECR's date may be that of the first scan.
-    return scan.completed_at if scan.status == COMPLETE else None
+def _date(scan: ScanResult, event: ScanEvent) -> datetime | None:
+    # With enhanced scanning, ECR's date may be that of the first scan, whatever the status.
+    is_dated = scan.status == COMPLETE and (scan.scanner or event.scanner) != ENHANCED
+    return scan.completed_at if is_dated else None
 
 
 def _failed_or_unread(event: ScanEvent, reason: str) -> FailedScan | UnreadScan:

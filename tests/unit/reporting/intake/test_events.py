@@ -287,8 +287,10 @@ NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 IMAGE = ImageId("123456789012", "eu-west-1", "app", "sha256:0")
 
 
-def event_at(minute: int, *, failed: bool = False, image: ImageId = IMAGE, is_look: bool = False) -> ScanEvent:
-    return ScanEvent(image, (), NOW + timedelta(minutes=minute), failed, None, is_look=is_look)
+def event_at(
+    minute: int, *, failed: bool = False, image: ImageId = IMAGE, is_look: bool = False, ids: tuple[str, ...] = ()
+) -> ScanEvent:
+    return ScanEvent(image, (), NOW + timedelta(minutes=minute), failed, None, is_look=is_look, ids=ids)
 
 
 def latest(*events: ScanEvent) -> tuple[ScanEvent, ...]:
@@ -309,7 +311,15 @@ def test_last_scan_counts() -> None:
 def test_failed_scan_counts_if_it_is_the_last_one() -> None:
     assert latest(event_at(1), event_at(2, failed=True)) == (event_at(1), event_at(2, failed=True))
     assert latest(event_at(1, failed=True), event_at(2)) == (event_at(2),)
-    assert latest(event_at(1, failed=True), event_at(1)) == (event_at(1),)
+    # Of two in one second, nobody knows which is the last one.
+    assert latest(event_at(1, failed=True), event_at(1)) == (event_at(1), event_at(1, failed=True))
+
+
+def test_event_has_the_ids_of_those_that_it_stands_for() -> None:
+    failed, complete = event_at(1, failed=True, ids=("a",)), [event_at(minute, ids=(str(minute),)) for minute in (2, 3)]
+    received = [ReceivedEvent("1", 1, event) for event in (failed, *complete, complete[0])]
+    [event] = latest_per_image(received)[0].events
+    assert (event.time, set(event.ids)) == (complete[1].time, {"a", "2", "3"})
 
 
 def test_event_of_a_finding_counts_if_there_is_no_complete_scan() -> None:

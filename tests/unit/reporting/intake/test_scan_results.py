@@ -28,6 +28,12 @@ FOUND = (Finding("CVE-1", "HIGH"),)
 
 
 def read(result: ScanResult | Exception, event: ScanEvent = EVENT, receives: int = 3) -> Any:
+    """Return what is read, without the digest of its content."""
+    scan = read_all(result, event, receives)
+    return scan._replace(content="") if isinstance(scan, CompleteScan) else scan
+
+
+def read_all(result: ScanResult | Exception, event: ScanEvent = EVENT, receives: int = 3) -> Any:
     registry: Any = StubRegistry()
     registry.results["sha256:0"] = result
     return read_scan(event, receives, registry, OWN)
@@ -102,11 +108,41 @@ def test_answer_that_is_older_than_the_event_is_read_three_times(event: ScanEven
             read(result, event, receives)
 
 
-def test_answer_that_stays_older_is_compared_but_says_nothing_of_a_scan_that_failed() -> None:
+def test_answer_that_stays_older_says_nothing_of_what_is_absent_or_of_a_scan_that_failed() -> None:
     result = ScanResult(COMPLETE, "", FOUND, LAST_WEEK)
-    assert read(result, EVENT) == CompleteScan(LAST_WEEK, FOUND, "", {"HIGH": 1})
-    assert read(result, TWO) == CompleteScan(LAST_WEEK, FOUND, "", {"HIGH": 1}, shorter=SHORTER)
+    shorter = "ECR lists the scan of 2026-11-16 09:00 UTC still, which is older than its event."
+    for event in (EVENT, TWO):
+        assert read(result, event) == CompleteScan(LAST_WEEK, FOUND, "", {"HIGH": 1}, shorter=shorter, is_older=True)
+        assert not read(result, event).agrees_with(event)
     assert read(result, FAILED_EVENT) == FailedScan("")
+
+
+def test_content_is_all_that_a_dated_scan_lists_in_whatever_order() -> None:
+    both = (*FOUND, Finding("CVE-2", "HIGH"))
+    result = ScanResult(COMPLETE, "", both, NOW)
+    content = read_all(result).content
+    assert read_all(result._replace(findings=both[::-1])).content == content != ""
+    for other in (
+        result._replace(findings=FOUND),
+        result._replace(completed_at=EARLIER),
+        result._replace(findings=(both[0], both[1]._replace(severity="LOW"))),
+        result._replace(listed={"HIGH": 3}),
+        result._replace(left_out=1),
+    ):
+        assert read_all(other).content not in (content, "")
+    # Nothing tells of which scan the list is.
+    assert read_all(result._replace(scanner=ENHANCED)).content == ""
+
+
+def test_scan_agrees_with_the_counts_of_its_event() -> None:
+    scan = read(ScanResult(COMPLETE, "", FOUND, NOW))
+    assert scan.agrees_with(EVENT)
+    assert scan.agrees_with(EVENT._replace(counts={"HIGH": 1, "LOW": 0}))
+    assert scan.agrees_with(EVENT._replace(counts=None))
+    assert not scan.agrees_with(EVENT._replace(counts={"CRITICAL": 1}))
+    # They are those of an earlier scan.
+    assert scan.agrees_with(EVENT._replace(counts={"CRITICAL": 1}, time=NOW - timedelta(hours=1)))
+    assert scan.agrees_with(FAILED_EVENT)
 
 
 def test_dates_of_one_scan_may_differ_by_half_an_hour() -> None:
