@@ -316,7 +316,7 @@ class ImageProcessor:
         reason = reason_of_scan(
             judged, baseline.reported_at, self.settings, self.now, inventory=baseline.inventory, replaced=replaced
         )
-        counts = _positive(event.counts or {}) if scan.shorter else {}
+        counts = _positive(event.counts or {}) if scan.shorter and not scan.agrees_with(event) else {}
         before, record = record, record._replace(told=counts)
         if not reason:
             return record, self._unread_report(event, before, UnreadScan(scan.shorter), counts) if counts else None
