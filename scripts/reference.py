@@ -19,7 +19,9 @@ HEAD = """# Inputs and outputs
 
 Written by `make reference` from `variables.tf` and `outputs.tf`; a test fails if this page is stale.
 All inputs are optional. An invalid value is an error at plan, which names the input, its value and what is expected.
+Each has an anchor, such as `inputs.md#input_rate` and `inputs.md#output_reports_topic_arn`.
 """
+BANNER = re.compile(r"^#{80}\n# (.+)\n#{80}$", re.MULTILINE)
 
 
 def blocks(name: str, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -29,6 +31,17 @@ def blocks(name: str, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
             for label, attributes in block.items():
                 if label.startswith('"'):
                     yield json.loads(label), attributes
+
+
+def groups(name: str, kind: str) -> Iterator[tuple[str, list[tuple[str, dict[str, Any]]]]]:
+    """Yield the blocks of a .tf file by the banner that they are under, as (title, blocks), in their order."""
+    found = dict(blocks(name, kind))
+    _, *parts = BANNER.split((ROOT / name).read_text())
+    for title, part in zip(parts[::2], parts[1::2], strict=True):
+        labels = re.findall(rf'^{kind} "(\w+)"', part, re.MULTILINE)
+        yield title, [(label, found.pop(label)) for label in labels]
+    if found:
+        sys.exit(f"{name} has {', '.join(found)} under no banner; expected each {kind} under one")
 
 
 def text(literal: str) -> str:
@@ -87,19 +100,28 @@ def forms() -> str:
     return textwrap.dedent(found[1])
 
 
+def anchored(kind: str, name: str) -> str:
+    """Return the cell of a name, which links to itself."""
+    return f'<a id="{kind}_{name}"></a>[{code(name)}](#{kind}_{name})'
+
+
 def page() -> str:
     """Return the whole page."""
-    variables, outputs = list(blocks("variables.tf", "variable")), list(blocks("outputs.tf", "output"))
-    lines = [HEAD, "## Inputs", "", "| input | type | default | description |", "|---|---|---|---|"]
-    lines += [
-        f"| {code(name)} | {code(expression(attributes['type']))} | {default(attributes)} | "
-        f"{cell(text(attributes['description']))} |"
-        for name, attributes in variables
-    ]
+    lines = [HEAD, "## Inputs"]
+    for title, variables in groups("variables.tf", "variable"):
+        lines += ["", f"### {title}", "", "| input | type | default | description |", "|---|---|---|---|"]
+        lines += [
+            f"| {anchored('input', name)} | {code(expression(attributes['type']))} | {default(attributes)} | "
+            f"{cell(text(attributes['description']))} |"
+            for name, attributes in variables
+        ]
     lines += ["", "### Attributes", "", "What an attribute is if it is left out or null. All others are an error."]
-    lines += ["", f"```hcl\n{forms()}```"]
-    lines += ["", "## Outputs", "", "| output | description |", "|---|---|"]
-    lines += [f"| {code(name)} | {cell(text(attributes['description']))} |" for name, attributes in outputs]
+    lines += ["", f"```hcl\n{forms()}```", "", "## Outputs"]
+    for title, outputs in groups("outputs.tf", "output"):
+        lines += ["", f"### {title}", "", "| output | description |", "|---|---|"]
+        lines += [
+            f"| {anchored('output', name)} | {cell(text(attributes['description']))} |" for name, attributes in outputs
+        ]
     return "\n".join(lines) + "\n"
 
 

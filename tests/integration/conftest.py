@@ -27,6 +27,7 @@ ORDER = [
     "test_destroy.py",
     "test_examples.py",
     "test_replacements.py",
+    "test_permissions.py",
 ]
 
 

@@ -100,3 +100,18 @@ def test_every_reason_why_an_image_is_not_scanned_is_documented() -> None:
     assert len(coded) == len(answers)
     late = Coverage(dict.fromkeys(CoverageReason, 1)).late
     assert {row[0] for row in documented if len(row) == 2} == {"in the overview", *map(reason_words, late)}
+
+
+def test_page_for_who_approves_has_every_action_and_none_that_it_denies() -> None:
+    any_action = re.compile(r"\b(?!aws:)[a-z0-9-]+:[A-Z][a-z]+[A-Za-z]*\*?")
+    condition_keys = {"dynamodb:LeadingKeys", "lambda:SourceFunctionArn"}
+    code = [path.read_text() for path in [*ROOT.glob("*.tf"), *ROOT.glob("modules/*/*.tf")]]
+    lines = [line.partition("#")[0] for text in code for line in text.splitlines()]
+    allowed = {action for line in lines for action in any_action.findall(line)} - condition_keys
+    page = (ROOT / "docs" / "approving.md").read_text()
+    _, _, section = page.partition("## What the module cannot do")
+    listed, _, denied = section.partition("So, for example")
+    assert set(any_action.findall(listed)) == allowed
+    cannot = {action for line in denied.splitlines() if line.startswith("| ") for action in any_action.findall(line)}
+    assert len(cannot) > 20
+    assert cannot & allowed == set()

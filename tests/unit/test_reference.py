@@ -28,11 +28,12 @@ def test_every_attribute_that_a_description_names_is_one_of_its_input() -> None:
 
 def test_reference_has_every_input_and_output_of_the_module() -> None:
     page = reference.page()
-    for name in ("variables.tf", "outputs.tf"):
+    for name, kind in (("variables.tf", "input"), ("outputs.tf", "output")):
         labels = [
             line.split('"')[1]
             for line in (reference.ROOT / name).read_text().splitlines()
             if line.startswith(("variable ", "output "))
         ]
         assert labels
-        assert [label for label in labels if f"| `{label}` |" not in page] == []
+        rows = [f'| <a id="{kind}_{label}"></a>[`{label}`](#{kind}_{label}) |' for label in labels]
+        assert [page.count(row) for row in rows] == [1] * len(labels)

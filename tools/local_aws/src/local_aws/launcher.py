@@ -159,6 +159,13 @@ class LocalAws:
         ]
         return [process for process in processes if name in (None, process.function_name)]
 
+    def terraform_calls(self) -> dict[str, set[str]]:
+        """Return what Terraform has called so far, such as `lambda:CreateFunction`, by account."""
+        found: dict[str, set[str]] = {}
+        for account, call in control_api.call(self.endpoint, "/_local_aws/terraform-calls")["calls"]:
+            found.setdefault(account, set()).add(call)
+        return found
+
     @staticmethod
     def start_detached(python: Path, functions_python: Path, state_dir: Path) -> Path:
         """Start a local AWS that continues to run after this process.

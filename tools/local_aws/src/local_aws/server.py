@@ -52,6 +52,8 @@ def remove(directory: Path) -> None:
 
 def serve() -> int:
     """Run LocalStack with the control API."""
+    from localstack.aws import handlers
+    from localstack.aws.api import RequestContext
     from localstack.http import Request, Response
     from localstack.logging.setup import setup_logging_from_config
     from localstack.runtime import current
@@ -71,7 +73,18 @@ def serve() -> int:
             clock.shared().advance(timedelta(seconds=request.get_json(force=True)["advance"]))
         return Response.for_json({"now": clock.shared().now().isoformat()})
 
+    terraform_calls: set[tuple[str, str]] = set()
+
+    def record(_chain: object, context: RequestContext, _response: object) -> None:
+        if context.service and context.operation and "Terraform/" in context.request.headers.get("User-Agent", ""):
+            terraform_calls.add((context.account_id, f"{context.service.service_name}:{context.operation.name}"))
+
+    def list_calls(_request: Request) -> Response:
+        return Response.for_json({"calls": sorted(terraform_calls.copy())})
+
+    handlers.serve_custom_service_request_handlers.append(record)
     ROUTER.add("/_local_aws", status, methods=["GET"])
+    ROUTER.add("/_local_aws/terraform-calls", list_calls, methods=["GET"])
     ROUTER.add("/_local_aws/clock", tell_time, methods=["GET", "PUT"])
     ROUTER.add("/_local_aws/functions", executor.function_processes, methods=["GET"])
     ecr.shared().add_control_api(ROUTER)
