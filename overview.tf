@@ -1,6 +1,12 @@
 # A separate schedule has the reporter publish the overview: the state of the registry, and what has changed since the
 # last overview.
 
+locals {
+  overview_schedule = var.overview_schedule == null ? "" : (
+    can(regex("^(rate|cron)\\(", var.overview_schedule)) ? var.overview_schedule : "rate(${var.overview_schedule})"
+  )
+}
+
 resource "aws_cloudwatch_event_rule" "overview_schedule" {
   count = var.overview_schedule == null ? 0 : 1 # unknown at plan: see "Values of other resources" in README.md
 
@@ -9,9 +15,7 @@ resource "aws_cloudwatch_event_rule" "overview_schedule" {
   state       = var.enabled ? "ENABLED" : "DISABLED"
   tags        = var.tags
 
-  schedule_expression = (
-    can(regex("^(rate|cron)\\(", var.overview_schedule)) ? var.overview_schedule : "rate(${var.overview_schedule})"
-  )
+  schedule_expression = local.overview_schedule
 
   depends_on = [aws_dynamodb_table.memory]
 }

@@ -104,6 +104,10 @@ module "reporter" {
     REPORTS_QUEUE_URL           = module.reports_queue.queue.url
     MEMORY_TABLE_NAME           = aws_dynamodb_table.memory.name
     DLQ_URLS                    = jsonencode([module.images_queue.dlq.url, module.reports_queue.dlq.url])
+    SUBJECT_PREFIX              = var.subject_prefix
+    ACCOUNT_NAME                = var.account_name
+    CONTACT                     = var.contact
+    OVERVIEW_SCHEDULE           = local.overview_schedule
     CHAT_TOPIC_ARN              = var.chat ? aws_sns_topic.chat[0].arn : ""
     REPOSITORIES_FILTER_REGEXP  = var.repositories_filter_regexp
     REPOSITORIES_EXCLUDE_REGEXP = var.repositories_exclude_regexp == null ? "" : var.repositories_exclude_regexp

@@ -535,6 +535,48 @@ variable "chat" {
   nullable    = false
 }
 
+variable "subject_prefix" {
+  description = <<-EOT
+    What every subject and chat title begins with. Tells instances apart that report to one place, such as
+    "[ECR prod]".
+  EOT
+  type        = string
+  default     = "[ECR]"
+  nullable    = false
+
+  validation {
+    condition = can(regex("^[!-~]([ -~]{0,28}[!-~])?$", var.subject_prefix))
+    error_message = join("", [
+      "subject_prefix is ${jsonencode(var.subject_prefix)}; ",
+      "expected 1 to 30 printable ASCII characters, without a space at either end.",
+    ])
+  }
+}
+
+variable "account_name" {
+  description = "The name of the account, such as \"prod\", which messages show beside its number."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[^[:cntrl:]]{0,60}$", var.account_name))
+    error_message = "account_name is ${jsonencode(var.account_name)}; expected one line of at most 60 characters."
+  }
+}
+
+variable "contact" {
+  description = "Whom to ask about a message, such as \"platform-team@example.com\" or \"#platform in Slack\". Every mail names it."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[^[:cntrl:]]{0,100}$", var.contact))
+    error_message = "contact is ${jsonencode(var.contact)}; expected one line of at most 100 characters."
+  }
+}
+
 ################################################################################
 # Reports
 ################################################################################
@@ -802,11 +844,11 @@ variable "overview_schedule" {
 
   validation {
     condition = var.overview_schedule == null ? true : (
-      length(var.overview_schedule) <= (can(regex("^(rate|cron)\\(", var.overview_schedule)) ? 256 : 250)
+      length(var.overview_schedule) <= (can(regex("^(rate|cron)\\(", var.overview_schedule)) ? 100 : 94)
     )
     error_message = join("", [
       "overview_schedule has ${var.overview_schedule == null ? 0 : length(var.overview_schedule)} characters; ",
-      "expected at most 256, with \"rate()\" around it.",
+      "expected at most 100, with \"rate()\" around it: a function's environment holds 4 KB in total.",
     ])
   }
 }
@@ -1010,10 +1052,10 @@ variable "environment_variables" {
   }
 
   validation {
-    condition = length(jsonencode(var.environment_variables)) <= 768
+    condition = length(jsonencode(var.environment_variables)) <= 400
     error_message = join("", [
       "environment_variables has ${length(jsonencode(var.environment_variables))} characters as JSON; ",
-      "expected at most 768: a function's environment holds 4 KB in total.",
+      "expected at most 400: a function's environment holds 4 KB in total.",
     ])
   }
 }

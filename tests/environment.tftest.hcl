@@ -61,6 +61,10 @@ run "defaults" {
       DLQ_URLS                    = "[\"https://sqs.eu-central-1.amazonaws.com/123456789012/mock\",\"https://sqs.eu-central-1.amazonaws.com/123456789012/mock\"]"
       ECR_IMAGES_DURATION_DELTA   = "7d"
       SCHEDULE_EXPRESSION         = "rate(1 day)"
+      SUBJECT_PREFIX              = "[ECR]"
+      ACCOUNT_NAME                = ""
+      CONTACT                     = ""
+      OVERVIEW_SCHEDULE           = "cron(0 7 ? * MON *)"
       CHAT_TOPIC_ARN              = ""
       REPOSITORIES_FILTER_REGEXP  = ".*"
       REPOSITORIES_EXCLUDE_REGEXP = ""
@@ -95,6 +99,10 @@ run "inputs" {
     notify_on_scan_failure     = false
     remind_after               = "2w"
     report_window              = 3600
+    subject_prefix             = "[ECR prod]"
+    account_name               = "prod"
+    contact                    = "#platform in Slack"
+    overview_schedule          = "7 days"
     environment_variables      = { AWS_ENDPOINT_URL_ECR = "http://ecr:5000" }
   }
 
@@ -111,6 +119,10 @@ run "inputs" {
       module.reporter.function.environment[0].variables["REPORT_WINDOW_SECONDS"] == "3600" &&
       module.reporter.function.environment[0].variables["FIXABLE_ONLY"] == "true" &&
       module.reporter.function.environment[0].variables["GROUP_BY"] == "^([^/]+)/" &&
+      module.reporter.function.environment[0].variables["SUBJECT_PREFIX"] == "[ECR prod]" &&
+      module.reporter.function.environment[0].variables["ACCOUNT_NAME"] == "prod" &&
+      module.reporter.function.environment[0].variables["CONTACT"] == "#platform in Slack" &&
+      module.reporter.function.environment[0].variables["OVERVIEW_SCHEDULE"] == "rate(7 days)" &&
       module.reporter.function.environment[0].variables["REPORTER_NAME"] == var.name
     )
     error_message = "The functions should have the inputs unchanged."
@@ -240,9 +252,13 @@ run "no_more_than_a_function_holds" {
     notify_on             = "every_scan"
     remind_after          = "00123456789m2w3d"
     report_window         = 43200
+    subject_prefix        = format("%030d", 0)
+    account_name          = format("%060d", 0)
+    contact               = format("%0100d", 0)
+    overview_schedule     = "cron(${join(",", [for minute in range(28) : "59"])} 23 * * ? *)"
     images_duration_delta = "00123456789m2w3d"
     rate                  = "cron(${join(",", [for minute in range(28) : "59"])} 23 * * ? *)"
-    environment_variables = { LONG = format("%0757d", 0) }
+    environment_variables = { LONG = format("%0389d", 0) }
   }
 
   assert {

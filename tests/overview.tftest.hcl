@@ -187,11 +187,11 @@ run "rejects_cron_without_question_mark" {
   expect_failures = [var.overview_schedule]
 }
 
-run "rejects_257_characters" {
+run "rejects_101_characters" {
   command = plan
 
   variables {
-    overview_schedule = "cron(0${join("", [for n in range(119) : ",1"])} 7 ? * MON *)"
+    overview_schedule = "cron(0${join("", [for n in range(41) : ",1"])} 7 ? * MON *)"
   }
 
   expect_failures = [var.overview_schedule]

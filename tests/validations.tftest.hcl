@@ -634,11 +634,11 @@ run "rejects_variable_name_with_leading_underscore" {
   expect_failures = [var.environment_variables]
 }
 
-run "rejects_environment_of_769_characters" {
+run "rejects_environment_of_401_characters" {
   command = plan
 
   variables {
-    environment_variables = { LONG = format("%0758d", 0) }
+    environment_variables = { LONG = format("%0390d", 0) }
   }
 
   expect_failures = [var.environment_variables]
@@ -787,7 +787,11 @@ run "greatest_values_accepted" {
       images_scanner       = { memory = 10240, timeout = 900, concurrency = 1000 }
       reporter             = { memory = 10240, timeout = 900, concurrency = 1000 }
     }
-    environment_variables = { LONG = format("%0757d", 0) }
+    subject_prefix        = "[${format("%028d", 0)}]"
+    account_name          = format("%060d", 0)
+    contact               = format("%0100d", 0)
+    overview_schedule     = "cron(0${join("", [for n in range(40) : ",1"])} 7 ? * MON *)"
+    environment_variables = { LONG = format("%0389d", 0) }
     log_retention_days    = 3653
     permissions_boundary  = "arn:aws-us-gov:iam::123456789012:policy/team/boundary"
     tags = merge(
@@ -877,4 +881,26 @@ run "cron_of_100_characters_accepted" {
   variables {
     rate = "cron(0 4 ${join(",", [for _ in range(41) : "1"])},11 * ? *)"
   }
+}
+
+run "rejects_prefix_name_and_contact_that_no_message_has_room_for" {
+  command = plan
+
+  variables {
+    subject_prefix = "[ECR] "
+    account_name   = "prod\n"
+    contact        = format("%0101d", 0)
+  }
+
+  expect_failures = [var.subject_prefix, var.account_name, var.contact]
+}
+
+run "rejects_subject_prefix_of_31_characters" {
+  command = plan
+
+  variables {
+    subject_prefix = format("%031d", 0)
+  }
+
+  expect_failures = [var.subject_prefix]
 }

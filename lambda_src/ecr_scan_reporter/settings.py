@@ -128,6 +128,10 @@ class ReporterSettings(NamedTuple):
         max_age: the promised age of scans.
         run_interval: the longest time between two runs.
         dlq_urls: of the DLQs whose messages the overview counts.
+        subject_prefix: of every subject and chat title.
+        account_name: the name of the function's account; "" for none.
+        contact: who answers questions about messages; "" for nobody.
+        overview_schedule: of the overview; None if there is none.
     """
 
     topic_arn: str
@@ -148,6 +152,10 @@ class ReporterSettings(NamedTuple):
     max_age: Duration = _DEFAULT_MAX_AGE
     run_interval: timedelta = timedelta(days=1)
     dlq_urls: tuple[str, ...] = ()
+    subject_prefix: str = "[ECR]"
+    account_name: str = ""
+    contact: str = ""
+    overview_schedule: Schedule | None = None
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str]) -> "ReporterSettings":
@@ -361,11 +369,24 @@ def _json(name: str, value: str | None, expected: str, is_valid: Callable[[objec
     return parsed
 
 
+def _subject_prefix(name: str, value: str | None) -> str:
+    # The subject of SNS has 100 characters of ASCII.
+    return _text(
+        name, "[ECR]" if value is None else value, "1 to 30 printable ASCII characters", "[!-~]([ -~]{0,28}[!-~])?"
+    )
+
+
+def _line(name: str, value: str | None) -> str:
+    return _text(name, value, "one line of at most 100 characters", "[^\\x00-\\x1f]{1,100}") if value else ""
+
+
 _QUEUE_URL = ".*/[0-9]{12}/[^/]+"
 _TOPIC_ARN = "arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:.+"
 # The environment variable of each setting, and what parses it: from its name and its value, None if it is missing.
 _VARIABLES: Mapping[str, tuple[str, Callable[[str, Any], Any]]] = {
+    "account_name": ("ACCOUNT_NAME", _line),
     "chat_topic_arn": ("CHAT_TOPIC_ARN", lambda _, value: value),
+    "contact": ("CONTACT", _line),
     "dlq_urls": ("DLQ_URLS", _urls),
     "fix_within": ("FIX_WITHIN", _fix_within),
     "fixable_only": ("FIXABLE_ONLY", _flag),
@@ -380,6 +401,7 @@ _VARIABLES: Mapping[str, tuple[str, Callable[[str, Any], Any]]] = {
     "notify_on": ("NOTIFY_ON", _notify_on),
     "notify_on_fixed": ("NOTIFY_ON_FIXED", _flag),
     "notify_on_scan_failure": ("NOTIFY_ON_SCAN_FAILURE", _flag),
+    "overview_schedule": ("OVERVIEW_SCHEDULE", lambda name, value: _schedule(name, value) if value else None),
     "remind_after": ("REMIND_AFTER", _remind_after),
     "report_window": ("REPORT_WINDOW_SECONDS", _report_window),
     "reports_queue_url": ("REPORTS_QUEUE_URL", partial(_text, expected="the URL of the reports queue")),
@@ -388,6 +410,7 @@ _VARIABLES: Mapping[str, tuple[str, Callable[[str, Any], Any]]] = {
     "schedule": ("SCHEDULE_EXPRESSION", _schedule),
     "selection": ("IMAGES_SELECTION", _selection),
     "threads": ("THREADS", _threads),
+    "subject_prefix": ("SUBJECT_PREFIX", _subject_prefix),
     "thresholds": ("SEVERITY_THRESHOLDS", _thresholds),
     "topic_arn": ("REPORTS_TOPIC_ARN", partial(_text, expected="the ARN of the topic for reports", pattern=_TOPIC_ARN)),
 }

@@ -112,12 +112,14 @@ def test_overdue_finding_is_named_with_its_date_and_why(dated: ReporterHarness) 
     assert (finding["id"], finding["due_at"]) == ("CVE-2026-0001", "2025-11-16T00:00:00Z")
     assert (finding["within_days"], finding["within_days_of"]) == (7, "CRITICAL")
     report = dated.reports()[-1]
-    assert report.subject == "[ECR] 1 overdue: app:1.0.0"
+    assert report.subject == "[ECR] 1 critical overdue in 1 image (CVE-2026-0001): app:1.0.0"
     assert report.attributes["overdue"] == ("Number", "1")
     assert report.attributes["severity"][1] == "CRITICAL"
     text = mail(report)
+    # The day is that of the deadline, not that of the last scan.
+    assert text.splitlines()[1] == "Account 123456789012, eu-west-1, 16 Nov 2025, 00:00 UTC."
     assert "   1 overdue, 2 still open\n" in text
-    assert "   OVERDUE  CRITICAL  CVE-2026-0001  openssl 1.0\n" in text
+    assert "   OVERDUE CRITICAL CVE-2026-0001 in openssl 1.0\n" in text
     assert "     due 16 Nov 2025 (first seen 9 Nov; CRITICAL: fix within 7 days)\n" in text
     remembered = record()
     assert remembered.due_at == datetime(2025, 12, 9, tzinfo=UTC)
@@ -190,7 +192,9 @@ def test_scan_and_message_in_one_window_are_one_entry(make_reporter: Callable[..
     [image] = document(inbox.reports()[-1])["images"]
     assert (image["reason"], image["overdue_total"], image["totals"]["new"]) == ("news", 1, 1)
     assert image["open_before"] + 1 == image["open_now"] == 2
-    assert inbox.reports()[-1].subject == "[ECR] 1 new high in 1 image, 1 overdue: app:1.0.0"
+    assert inbox.reports()[-1].subject == (
+        "[ECR] 1 new high in 1 image, 1 critical overdue in 1 image (CVE-2026-0001): app:1.0.0"
+    )
 
 
 def test_group_has_no_attribute_for_overdue_findings(make_reporter: Callable[..., ReporterHarness]) -> None:
@@ -215,7 +219,7 @@ def test_overdue_finding_is_not_hidden_by_fixed_ones(make_reporter: Callable[...
     [image] = scan(inbox, 8, [A], build=1, pushed=1)
     assert (image["reason"], overdue([image]), image["totals"]["fixed"]) == ("overdue", ["CVE-2026-0001"], 1)
     report = inbox.reports()[-1]
-    assert report.subject == "[ECR] 1 overdue, 1 fixed: app:1.0.1"
+    assert report.subject == "[ECR] 1 critical overdue in 1 image (CVE-2026-0001), 1 fixed: app:1.0.1"
     assert report.attributes["severity"][1] == "CRITICAL"
 
 
@@ -223,5 +227,5 @@ def test_reason_of_a_date_that_has_no_room_has_its_own_line(make_reporter: Calla
     inbox = make_reporter(FIX_WITHIN='{"INFORMATIONAL": 300}')
     scan(inbox, 0, [enhanced("CVE-2026-0001", "INFORMATIONAL", "openssl")])
     assert overdue(inbox.images_reported(START + 301 * DAY, overdue_message(0))) == ["CVE-2026-0001"]
-    expected = "     due 5 Sep 2026 (first seen 9 Nov 2025;\n     INFORMATIONAL: fix within 300 days)\n"
+    expected = "     due 5 Sep 2026 (first seen 9 Nov 2025; INFORMATIONAL: fix within 300\n     days)\n"
     assert expected in mail(inbox.reports()[-1])

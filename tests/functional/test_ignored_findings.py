@@ -88,7 +88,7 @@ def test_finding_of_a_rule_that_ends_is_no_longer_ignored_and_has_its_reason(inb
     assert finding["was_ignored"] == "was ignored until 3 Dec 2025: The function is not called."
     assert finding["first_seen"] == "2025-11-09T09:00:00Z"
     assert "\n   1 no longer ignored (1 critical)\n" in mail(inbox.reports()[-1])
-    assert "\n   REOPENED  CRITICAL  CVE-2026-0001  openssl 1.0\n" in mail(inbox.reports()[-1])
+    assert "\n   REOPENED CRITICAL CVE-2026-0001 in openssl 1.0\n" in mail(inbox.reports()[-1])
     assert "\n     was ignored until 3 Dec 2025: The function is not called.\n" in mail(inbox.reports()[-1])
     assert scan(inbox, 25, A) == []
 

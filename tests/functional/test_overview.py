@@ -63,7 +63,7 @@ def test_chat_gets_the_overview_once(make_reporter: Callable[..., ReporterHarnes
     assert overview(NOW)["published"] > 1
     assert [document["part"] for document in documents(inbox)] == list(range(1, len(inbox.reports()) + 1))
     [chat] = inbox.chats()
-    assert chat["content"]["title"].startswith("ECR overview: first overview: 509 critical open, ")
+    assert chat["content"]["title"].startswith("[ECR] overview: first overview: 509 critical open, ")
 
 
 def test_each_group_gets_its_overview(make_reporter: Callable[..., ReporterHarness]) -> None:
@@ -79,7 +79,7 @@ def test_invocation_returns_the_overview_and_publishes_nothing(inbox: ReporterHa
     answer = invoke(overview=True, publish=False)
     assert answer["published"] == 0
     [found] = answer["overviews"]
-    assert found["text"].splitlines()[-1] == 'Sent by ecr-scan-reporter "platform" in 123456789012.'
+    assert found["text"].splitlines()[-3] == 'ecr-scan-reporter "platform" in 123456789012.'
     schemas.OVERVIEW.validate(found["document"])
     assert len(found["document"]["repositories"]) == 10
     assert found["subject"].startswith("[ECR] First overview: ")
@@ -114,7 +114,7 @@ def test_report_that_sns_rejects_is_published_later(inbox: ReporterHarness) -> N
     assert inbox.reports() == []
     [message] = inbox.aws.messages()
     assert inbox_receives(inbox, message.body) == []
-    assert [report.subject for report in inbox.reports()] == ["[ECR] No run has finished yet"]
+    assert [report.subject for report in inbox.reports()] == ["[ECR] The first run has not ended"]
     assert overview(NOW + WEEK) == {"published": 1}
     assert documents(inbox)[1]["since"] == "2026-11-23T07:00:00Z"
 

@@ -451,9 +451,9 @@ def test_advice_names_a_version_only_for_what_it_fixes(inbox: ReporterHarness) -
         inbox.image("app", "1", scan=FakeScan(enhanced_findings=scans)), inbox.image("web", "1", scan=found("HIGH"))
     )
     text = mail(inbox.reports()[0])
-    assert "NEW  CRITICAL  CVE-2  log4j-core 1.0, fixed in 2.17.1\n" in text
-    assert "NEW  HIGH      CVE-3  log4j-core 1.0\n" in text
-    assert "  log4j-core 1.0 -> 2.17.1                     1 image: 1 critical\n" in text
+    assert "NEW CRITICAL CVE-2 in log4j-core 1.0, fixed in 2.17.1\n" in text
+    assert "NEW HIGH CVE-3 in log4j-core 1.0\n" in text
+    assert "  log4j-core 1.0 -> 2.17.1: 1 image, 1 critical\n" in text
 
 
 def test_counts_are_whole_when_findings_are_cut(inbox: ReporterHarness) -> None:

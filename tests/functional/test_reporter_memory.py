@@ -304,20 +304,24 @@ def test_reminder_comes_after_remind_after(make_reporter: Callable[..., Reporter
     assert report.attributes["severity"] == ("String", "CRITICAL")
     assert report.attributes["new_critical"] == ("Number", "0")
     assert report.attributes["repositories"] == ("String.Array", '["app"]')
-    assert mail(report).splitlines()[:11] == [
+    assert mail(report).splitlines()[:10] == [
         "Reminder of 1 image: 1 critical.",
         f"Account 123456789012, eu-west-1, {START + 31 * DAY:%-d %b %Y, %H:%M} UTC.",
-        "Thresholds: CRITICAL 1, HIGH 1.",
         "",
         "Reminder: 1 image",
         "   1 critical",
         "   This image has not been reported for 30 days, and is still at or above a",
         "   threshold.",
         "",
-        "   The worst image:",
+        "The worst image",
         "   app:1.0: 1 critical",
     ]
-    assert inbox.chats()[-1]["content"]["description"] == "*Reminder*: 1 image, 1 critical\n• `app:1.0`: 1 critical"
+    assert inbox.chats()[-1]["content"]["description"].splitlines() == [
+        "`Account 123456789012, eu-west-1`",
+        "",
+        "*Reminder*: 1 image, 1 critical",
+        "• `app:1.0`: 1 critical",
+    ]
     # The next one comes after as many days again.
     assert scanned_after(60) == 2
     assert scanned_after(62) == 3
@@ -350,7 +354,11 @@ def test_images_that_were_there_before_are_one_inventory(inbox: ReporterHarness)
     assert len(inventory["repositories"]) == 26
     assert len(inventory["worst_images"]) == 20
     assert report.subject == "[ECR] First inventory of 26 images: 25 critical, 25 high"
-    assert "First inventory: 26 images in 26 repositories\n   25 critical, 25 high\n   1 scan failed\n" in mail(report)
+    text = mail(report)
+    assert "\nFirst inventory\n  26 images in 26 repositories have 25 critical, 25 high.\n" in text
+    # The worst images with their findings, and why a scan failed.
+    assert "1. team/app-0:1.0: 1 critical, 1 high\n   CRITICAL CVE-" in text
+    assert "\nFailed scans\n   team/legacy:1.0\n     No.\n     https://" in text
     inbox.check(TIME.now() + timedelta(hours=1))
     assert len(inbox.reports()) == 1
 

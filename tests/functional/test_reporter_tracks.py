@@ -106,5 +106,5 @@ def test_what_is_known_here_is_listed_if_every_scan_is_reported(make_reporter: C
         "every_scan",
         ["CVE-2026-0001"],
     )
-    assert "\n   CRITICAL  CVE-2026-0001  openssl 3.0.1\n" in mail(inbox.reports()[-1])
+    assert "\n   CRITICAL CVE-2026-0001 in openssl 3.0.1\n" in mail(inbox.reports()[-1])
     assert "\n• critical `CVE-2026-0001` in `openssl 3.0.1`" in inbox.chats()[-1]["content"]["description"]

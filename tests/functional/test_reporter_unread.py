@@ -144,9 +144,9 @@ def test_list_that_is_shorter_than_its_event_was_read(make_reporter: Callable[..
     [report] = inbox.reports()
     [image] = document(report)["images"]
     assert (image["reason"], image["counts"], image["findings_error"]) == ("news", {"HIGH": 1}, SHORTER)
-    assert f"\n   {SHORTER}\n   NEW  HIGH      CVE-2026-0001  openssl 3.0.1\n" in mail(report)
+    assert f"\n   {SHORTER}\n   NEW HIGH CVE-2026-0001 in openssl 3.0.1\n" in mail(report)
     assert "could not be read" not in mail(report)
-    assert f"\n• {SHORTER}\n• high `CVE-2026-0001`" in inbox.chats()[0]["content"]["description"]
+    assert f"\n• {SHORTER}\n• *NEW* high `CVE-2026-0001`" in inbox.chats()[0]["content"]["description"]
     assert "could not be read" not in inbox.chats()[0]["content"]["description"]
 
 

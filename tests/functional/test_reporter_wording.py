@@ -56,10 +56,10 @@ def test_report_of_fixed_findings_names_them(make_reporter: Callable[..., Report
         scan(inbox, day, B, tag=f"1.{day}" if successor else "1.0")
     text, word = mail(inbox.reports()[-1]), "FIXED" if successor else "WITHDRAWN"
     assert document(inbox.reports()[-1])["images"][0]["reason"] == "fixed"
-    assert f"   {word}  CRITICAL  CVE-2026-0001  openssl 3.0.1\n" in text
-    assert f"   {word}  HIGH      CVE-2026-0003  busybox 1.36.1\n" in text
+    assert f"   {word} CRITICAL CVE-2026-0001 in openssl 3.0.1\n" in text
+    assert f"   {word} HIGH CVE-2026-0003 in busybox 1.36.1\n" in text
     assert "CVE-2026-0002" not in text
-    assert f"• {word.lower()}: critical `CVE-2026-0001` in `openssl 3.0.1`" in chat(inbox)
+    assert f"• *{word}* critical `CVE-2026-0001` in `openssl 3.0.1`" in chat(inbox)
     assert "CVE-2026-0002" not in chat(inbox)
 
 
@@ -70,7 +70,7 @@ def test_report_of_fixed_findings_has_room_for_them(make_reporter: Callable[...,
     scan(inbox, 1, *many, tag="1.1")
     [image] = document(inbox.reports()[-1])["images"]
     assert [entry["id"] for entry in image["changes"]["fixed"]] == ["CVE-2026-0003"]
-    assert "   FIXED  HIGH      CVE-2026-0003  busybox 1.36.1\n" in mail(inbox.reports()[-1])
+    assert "   FIXED HIGH CVE-2026-0003 in busybox 1.36.1\n" in mail(inbox.reports()[-1])
 
 
 def test_image_line_has_the_date_if_the_days_differ(make_reporter: Callable[..., ReporterHarness]) -> None:
@@ -89,7 +89,8 @@ def test_inventory_of_one_image_is_in_the_singular(make_reporter: Callable[..., 
     old = TIME.now() - timedelta(days=30)
     assert inbox.report(inbox.image("app", "1", scan=found("HIGH"), pushed_at=old)) == []
     inbox.check(TIME.now() + timedelta(minutes=11))
-    assert chat(inbox).startswith("*First inventory*: 1 image in 1 repository, 1 high\n")
+    assert "\n\n*First inventory*: 1 image in 1 repository, 1 high\n" in chat(inbox)
+    assert "\nFirst inventory\n  1 image in 1 repository has 1 high.\n" in mail(inbox.reports()[-1])
 
 
 def test_thousands_are_separated(make_reporter: Callable[..., ReporterHarness]) -> None:
@@ -149,5 +150,5 @@ def test_version_that_fixes_is_whole_in_the_mail(
     assert ("exploit known" in first) == bool(fields)
     assert max(len(line) for line in text.splitlines() if "https://" not in line) <= 76
     # What fits on one line stays on one.
-    assert "\n  zlib 1.0 -> 1.3                              2 images: 2 high\n" in text
-    assert "\n   NEW  HIGH      CVE-2023-0001  zlib 1.0, fixed in 1.3\n" in text
+    assert "\n  zlib 1.0 -> 1.3: 2 images, 2 high\n" in text
+    assert "\n   NEW HIGH CVE-2023-0001 in zlib 1.0, fixed in 1.3\n" in text

@@ -59,7 +59,7 @@ def test_repository_that_fails_alone_is_no_registry_without_images(installed: In
     add(installed, BAD)
     installed.run_for(3 * DAY)
     assert "No images" not in installed.overview()["text"]
-    assert "  No run has finished yet.\n" in installed.overview()["text"]
+    assert "  The first run has not ended.\n" in installed.overview()["text"]
 
 
 def test_new_repositories_do_not_hide_one_that_always_fails(

@@ -178,6 +178,9 @@ def test_reporter_settings_of_the_overview() -> None:
     settings = ReporterSettings.from_env({**REPORTER, **values})
     assert (settings.max_age, settings.run_interval) == (Duration(0, 2, 0), timedelta(days=366))
     assert settings.dlq_urls == (url,)
+    assert settings.overview_schedule is None
+    weekly = ReporterSettings.from_env({**REPORTER, "OVERVIEW_SCHEDULE": "rate(7 days)"}).overview_schedule
+    assert weekly == Schedule(timedelta(days=7))
 
 
 KINDS: dict[Any, dict[str, str]] = {
@@ -209,6 +212,7 @@ INVALID: dict[Any, list[tuple[str, str, list[str]]]] = {
         ("THREADS", "a whole number from 1 to 999", ["0", "", "-1", "many", "1000"]),
     ],
     ReporterSettings: [
+        ("ACCOUNT_NAME", "one line of at most 100 characters", ["prod\n", "x" * 101]),
         ("DLQ_URLS", URLS, ["", '{"url": 1}', "5"]),
         ("ECR_IMAGES_DURATION_DELTA", DURATION, ["1y"]),
         ("FIX_WITHIN", DAYS, ["7", "[", '{"URGENT": 7}', '{"HIGH": 0}', '{"HIGH": 3651}', '{"HIGH": 1.5}']),
@@ -221,6 +225,7 @@ INVALID: dict[Any, list[tuple[str, str, list[str]]]] = {
         ("REPORTS_TOPIC_ARN", "the ARN of the topic", ["arn:chat", "reports", "arn:aws:sqs:eu-west-1:123456789012:a"]),
         ("REPORT_WINDOW_SECONDS", "a whole number of seconds from 0 to 43200", ["43201"]),
         ("SCHEDULE_EXPRESSION", 'a rate, such as "rate', ["4 days"]),
+        ("SUBJECT_PREFIX", "1 to 30 printable ASCII characters", ["", " [ECR]", "[ECR] ", "é", "x" * 31]),
         ("SEVERITY_THRESHOLDS", THRESHOLDS, ["", "[]", "{", '{"CRITICAL": 0}', '{"CRITICAL": true}']),
         ("SEVERITY_THRESHOLDS", THRESHOLDS, ['{"HIHG": 1}', '{"LOW": 1.5}']),
     ],

@@ -97,11 +97,11 @@ class Update(NamedTuple):
         return UpdateKey(self.package, self.installed_versions, self.fixed_versions)
 
     def sort_key(self) -> tuple[object, ...]:
-        """Return a sort key: the most critical findings first, then the most images, then the other severities."""
+        """Return a sort key: the most critical findings first, then the most high ones, then the most images."""
         ordered = [0] * 8
         for severity, findings in self.counts.items():
             ordered[severity_rank(severity)] -= findings
-        return ordered[0], -self.images, *ordered[1:], self.key
+        return *ordered[:2], -self.images, *ordered[2:], self.key
 
     def __add__(self, other: "Update") -> "Update":  # type: ignore[override]
         return self._replace(counts=self.counts + other.counts, images=self.images + other.images)

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 
 from ecr_scan_reporter.errors import UndecidedError
 from ecr_scan_reporter.models.severities import SEVERITIES
+from ecr_scan_reporter.settings import ReporterSettings
 from ecr_scan_reporter.shared.durations import Duration
 from ecr_scan_reporter.shared.matching import match
 
@@ -152,6 +153,23 @@ def fixed_in(versions: Sequence[str]) -> str:
 
 def _named(versions: Sequence[str]) -> str:
     return ", ".join((*versions[:_MAX_VERSIONS], *(["..."] if len(versions) > _MAX_VERSIONS else [])))
+
+
+def origin(account: str, region: str, group: str | None, settings: ReporterSettings) -> str:
+    """Format `prod (123456789012), eu-west-1, group team-a`: where a message comes from, and whom it is for."""
+    is_named = settings.account_name and account == settings.account
+    where = f"{settings.account_name} ({account}), {region}" if is_named else f"Account {account}, {region}"
+    return where if group is None else f"{where}, group {group}"
+
+
+def foot(settings: ReporterSettings) -> list[str]:
+    """Return the last lines of a mail: whom to ask, and where to ignore a finding or to send it to someone else."""
+    questions = f": questions to {settings.contact}" if settings.contact else ""
+    return [
+        f'ecr-scan-reporter "{settings.name}" in {settings.account}{questions}.',
+        "Its Terraform module block says what is ignored (ignored_findings)",
+        "and who gets what (subscriptions, group_by, severity_thresholds).",
+    ]
 
 
 def notification(title: str, description: str, event_type: str, instance: str) -> str:

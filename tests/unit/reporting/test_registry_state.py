@@ -126,7 +126,7 @@ def test_many_different_updates_keep_the_worst(monkeypatch: pytest.MonkeyPatch) 
     state = RegistryState()
     for number in range(100):
         state.add(
-            summary(f"app-{number:03}", updates=[update(f"package-{number}", HIGH=number), update("zlib", LOW=1)])
+            summary(f"app-{number:03}", updates=[update(f"package-{number}", HIGH=number), update("zlib", HIGH=1)])
         )
     assert [shared.update.package for shared in state.updates] == ["zlib", *(f"package-{n}" for n in range(99, 95, -1))]
     assert state.updates[0].repositories == 100

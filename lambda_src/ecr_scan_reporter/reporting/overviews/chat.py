@@ -8,6 +8,7 @@ from ecr_scan_reporter.reporting.formatting import (
     format_date,
     format_duration,
     notification,
+    origin,
     reason_words,
 )
 from ecr_scan_reporter.reporting.overviews import wording
@@ -23,13 +24,14 @@ def render(page: OverviewPage) -> str:
     """Render a page: the whole overview on the first one, nothing on the others; nothing without a chat topic."""
     if page.part > 1 or not page.overview.settings.chat_topic_arn:
         return ""
-    title = f"ECR overview: {wording.headline(page.overview)}"
+    title = f"{page.overview.settings.subject_prefix} overview: {wording.headline(page.overview)}"
     return notification(title, _description(page.overview), "ecr-scan-overview", page.overview.settings.name)
 
 
 def _description(overview: Overview) -> str:
     """Return as many lines as fit: a line is never cut, as that would leave markup open."""
-    lines = [f"Group {code(overview.group)}", ""] if overview.group is not None else []
+    settings = overview.settings
+    lines = [code(origin(settings.account, settings.region, overview.group, settings)), ""]
     lines += [*_promise(overview), "", *_changes(overview), "", *_updates(overview), "", *_needs(overview)]
     text = ""
     for line in lines:

@@ -6,9 +6,11 @@ The first page has all of the text; further pages have the rest of the JSON docu
 from collections.abc import Iterator, Sequence
 
 from ecr_scan_reporter.reporting.formatting import (
+    foot,
     format_date,
     format_duration,
     format_time,
+    origin,
     pluralize,
     reason_words,
     replace_unprintable,
@@ -22,8 +24,8 @@ _WIDTH, _HEIGHT = 76, 40
 _ELSEWHERE = ", see the JSON document"
 # Reasons with a line of their own, and the width of one.
 _REASONS, _REASON = 4, 20
-# The least width of an update, and the greatest width of what it solves that leaves room for two severities.
-_MIN_UPDATE, _MAX_EFFECT = 30, 34
+# The greatest width of what an update solves that leaves room for two severities.
+_MAX_EFFECT = 34
 
 
 def render(page: OverviewPage) -> str:
@@ -35,7 +37,7 @@ def render(page: OverviewPage) -> str:
     else:
         lines = [*_head(overview), "", *_promise(overview), "", *_changes(overview), ""]
         lines += [*_updates(overview), "", "Needs you"]
-    footer = ["", "--", f'Sent by ecr-scan-reporter "{overview.settings.name}" in {overview.settings.account}.']
+    footer = ["", "--", *foot(overview.settings)]
     if page.part == 1:
         lines += _needs(overview, _HEIGHT - len(lines) - len(footer))
     return "\n".join(truncate(replace_unprintable(line), _WIDTH) for line in [*lines, *footer]) + "\n"
@@ -45,8 +47,8 @@ def _head(overview: Overview) -> Iterator[str]:
     words = wording.news(overview) or wording.promise(overview)
     yield f"{words[:1].upper()}{words[1:]}."
     made = f"{format_date(overview.made_at)}, {format_time(overview.made_at)} UTC"
-    where = f"Account {overview.settings.account}, {overview.settings.region}, {made}"
-    yield f"{where}." if overview.group is None else f"{where}, group {overview.group}."
+    settings = overview.settings
+    yield f"{origin(settings.account, settings.region, overview.group, settings)}, {made}."
 
 
 def _promise(overview: Overview) -> Iterator[str]:
@@ -62,12 +64,12 @@ def _promise(overview: Overview) -> Iterator[str]:
     if len(reasons) > _REASONS:
         reasons = reasons[: _REASONS - 1]
     for reason in reasons:
-        before = f"  {late[reason]:>7,}  {truncate(reason_words(reason), _REASON):<{_REASON}}  "
-        yield _line(NamedLine(before, overview.state.coverage.names.get(reason, ()), late[reason]), "").rstrip()
+        before = f"    {late[reason]:,} {truncate(reason_words(reason), _REASON)}: "
+        yield _line(NamedLine(before, overview.state.coverage.names.get(reason, ()), late[reason]), "").rstrip(": ")
     others = {reason: number for reason, number in late.items() if reason not in reasons}
     if others:
         named = [f"{reason_words(reason)} ({number:,})" for reason, number in others.items()]
-        yield _line(NamedLine(f"  {sum(others.values()):>7,}  ", named), "")
+        yield _line(NamedLine(f"    {sum(others.values()):,} others: ", named), "")
     if excluded := wording.not_promised(overview):
         yield f"  Not counted: {excluded}."
 
@@ -79,7 +81,7 @@ def _changes(overview: Overview) -> Iterator[str]:
         return
     yield f"Changes since {format_date(overview.since)}, {format_time(overview.since)} UTC"
     for sign, number, words in wording.balance(overview.changes, overview):
-        yield f"  {sign:1} {number:>9,}  {words}"
+        yield " ".join(filter(None, (" ", sign, f"{number:,}", words)))
 
 
 def _updates(overview: Overview) -> Iterator[str]:
@@ -88,10 +90,9 @@ def _updates(overview: Overview) -> Iterator[str]:
     if any(len(effect) > _MAX_EFFECT for effect in effects):
         effects = [wording.update_effect(update, severities=1) for update, *_ in overview.state.updates]
     names = [wording.update_names(update) for update, *_ in overview.state.updates]
-    # "  1. " and two spaces between the columns.
-    width = min(max(map(len, names), default=0), max(_WIDTH - 7 - max(map(len, effects), default=0), _MIN_UPDATE))
     for number, (name, effect) in enumerate(zip(names, effects, strict=True), start=1):
-        yield f"  {number}. {truncate(name, width):<{width}}  {effect}"
+        # "  1. " and ": " are seven characters.
+        yield f"  {number}. {truncate(name, _WIDTH - 7 - len(effect))}: {effect}"
     if not overview.state.updates:
         yield f"  {wording.no_updates(overview)}"
 

@@ -42,7 +42,7 @@ def build_message(page: OverviewPage) -> ReportMessage:
 
 def subject(overview: Overview, part: str = "") -> str:
     """Return the subject, which alone says whether to open the overview."""
-    prefix, words = "[ECR] ", headline(overview)
+    prefix, words = f"{overview.settings.subject_prefix} ", headline(overview)
     room = MAX_SUBJECT - len(prefix) - len(part)
     if len(words) > room:
         words = words.replace(" scanned in time", " in time")

@@ -1,6 +1,7 @@
 """Words an overview, for every format."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import NamedTuple
 
 from ecr_scan_reporter.memory.images import Update
@@ -84,7 +85,7 @@ def _count_notices(overview: Overview) -> int:
 def promise(overview: Overview) -> str:
     """Format `10,409 of 10,412 images scanned in time`; if no run has finished, say that instead."""
     if not overview.known or (overview.never_run and not overview.state.repositories):
-        return "no run has finished yet"
+        return "the first run has not ended"
     if overview.state.updated_at is None:
         return "no images"
     return no_run(overview) or coverage(overview)
@@ -112,8 +113,8 @@ def not_promised(overview: Overview) -> str:
     return ", ".join(f"{number:,} {word}" for word, number in parts.items() if number)
 
 
-def _stale_age(overview: Overview) -> str:
-    seconds = int(overview.stale_after.total_seconds())
+def _interval(interval: timedelta) -> str:
+    seconds = int(interval.total_seconds())
     for size, word in ((86400, "day"), (3600, "hour")):
         if seconds >= size and seconds % size == 0:
             return pluralize(seconds // size, word)
@@ -169,11 +170,9 @@ def no_updates(overview: Overview) -> str:
 
 
 def update_names(update: Update) -> str:
-    """Format `openssl 3.0.1-r2 -> 3.0.15-r0`, `busybox 1.36.1 (no fix known)`."""
+    """Format `openssl 3.0.1-r2 -> 3.0.15-r0`, `busybox 1.36.1` if no fix is known: basic scanning knows none."""
     installed = package_label(update.package or "package not named", update.installed_versions)
-    if not update.fixed_versions:
-        return f"{installed} (no fix known)"
-    return f"{installed} -> {', '.join(update.fixed_versions[:2])}"
+    return f"{installed} -> {', '.join(update.fixed_versions[:2])}" if update.fixed_versions else installed
 
 
 def update_effect(update: Update, severities: int = 2) -> str:
@@ -184,7 +183,8 @@ def update_effect(update: Update, severities: int = 2) -> str:
 def needs(overview: Overview) -> Iterator[Need]:
     """Yield what needs people, the most urgent first."""
     if not overview.known:
-        yield Need(NamedLine("No run has finished yet: the logs of the two scanners say why."))
+        within = _interval(overview.settings.run_interval)
+        yield Need(NamedLine(f"The first run has not ended. It starts within {within} of the installation."))
     yield from _stale_needs(overview)
     yield from _overdue_needs(overview)
     yield from _scan_needs(overview)
@@ -196,7 +196,7 @@ def needs(overview: Overview) -> Iterator[Need]:
 def _stale_needs(overview: Overview) -> Iterator[Need]:
     if number := len(overview.stale):
         words = pluralize(number, "repository", "repositories")
-        before = f"No run of {words} in the last {_stale_age(overview)}: "
+        before = f"No run of {words} in the last {_interval(overview.stale_after)}: "
         yield Need(NamedLine(before, overview.stale_examples, number))
     if number := len(overview.never_run):
         words = pluralize(number, "repository", "repositories")

@@ -12,12 +12,24 @@ from ecr_scan_reporter.reporting.formatting import (
     fixed_in,
     format_counts,
     notification,
+    origin,
     package_label,
     pluralize,
 )
 from ecr_scan_reporter.reporting.reports.groups import Group, Inventory, Page
-from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason, count_images, count_news
-from ecr_scan_reporter.reporting.reports.wording import describe_changes, describe_due_date, describe_ignored, headline
+from ecr_scan_reporter.reporting.reports.image_report import (
+    ImageReport,
+    ReportReason,
+    count_images,
+    count_news,
+)
+from ecr_scan_reporter.reporting.reports.wording import (
+    CHANGE_LABELS,
+    describe_changes,
+    describe_due_date,
+    describe_ignored,
+    headline,
+)
 from ecr_scan_reporter.settings import ReporterSettings
 
 # Characters reserved for "and 37 more" and "3 findings are ignored by 2 rules".
@@ -38,7 +50,7 @@ def render(page: Page, settings: ReporterSettings) -> str:
     blocks += [f"*Scan failed*: {code(image.name)} {code(image.failure)}" for image in group.failed]
     blocks += [_reminders(group)] if group.reminders else []
     blocks += [_inventory(group.inventory)] if group.inventory else []
-    description, shown = "", 0
+    description, shown = f"{code(origin(group.account, group.region, group.name, settings))}\n\n", 0
     for block in blocks:
         if len(description) + len(block) > MAX_DESCRIPTION - _TAIL:
             break
@@ -47,7 +59,8 @@ def render(page: Page, settings: ReporterSettings) -> str:
     if more := len(blocks) - shown:
         description += f"and {more:,} more\n\n"
     description += describe_ignored(group)
-    return notification(f"ECR: {headline(group)}", description.strip(), "ecr-scan-report", settings.name)
+    title = f"{settings.subject_prefix} {headline(group)}"
+    return notification(title, description.strip(), "ecr-scan-report", settings.name)
 
 
 def _fixes(fixes: list[Update]) -> str:
@@ -68,16 +81,17 @@ def _image(image: ImageReport, settings: ReporterSettings) -> str:
         lines.append(f"• The findings could not be read: {code(image.failure)}")
     if image.shorter:
         lines.append(f"• {image.shorter}")
-    lines += [f"{_finding(known)}, {describe_due_date(known, due)}" for known, due in image.overdue[:_MAX_FINDINGS]]
+    overdue = image.overdue[:_MAX_FINDINGS]
+    lines += [f"{_finding(known, '*OVERDUE* ')}, {describe_due_date(known, due)}" for known, due in overdue]
     if (more := sum(image.overdue_counts.values()) - _MAX_FINDINGS) > 0:
         lines.append(f"• and {more:,} more overdue")
     if image.reason is ReportReason.OVERDUE:
         return "\n".join(lines)
     listed = _LISTED.get(image.reason, (Change.KNOWN_HERE, Change.STILL_OPEN))
-    findings = [(change, known) for change in listed for known in image.worst(change)]
+    findings = image.named(listed)
     findings.sort(key=lambda pair: finding_sort_key(pair[1].finding))
     lines += [
-        _finding(known, f"{change}: " if change in GONE else "")
+        _finding(known, f"*{CHANGE_LABELS[change]}* " if change in CHANGE_LABELS else "")
         + (f", {code(known.was_ignored)}" if known.was_ignored else "")
         for change, known in findings[:_MAX_FINDINGS]
     ]

@@ -1,4 +1,6 @@
-"""Renders a report as plain text for email: SNS mail has no markup, and mail clients wrap at about 76 columns.
+"""Renders a report as plain text for email: SNS mail has no markup.
+
+Mail programs use proportional fonts, so no columns are made of spaces. Lines are short; only links are longer.
 
 The first page has all of the text, so one mail is enough for people; further pages have the rest of the JSON document.
 """
@@ -11,10 +13,12 @@ from ecr_scan_reporter.memory.images import Update
 from ecr_scan_reporter.reporting.comparison.changes import GONE, NEWS, OPEN, Change, KnownFinding
 from ecr_scan_reporter.reporting.formatting import (
     fixed_in,
+    foot,
     format_counts,
     format_date,
     format_duration,
     format_time,
+    origin,
     package_label,
     pluralize,
     replace_unprintable,
@@ -22,28 +26,32 @@ from ecr_scan_reporter.reporting.formatting import (
     truncate,
 )
 from ecr_scan_reporter.reporting.reports.groups import Group, Inventory, Page
-from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason, count_images, count_news
-from ecr_scan_reporter.reporting.reports.wording import describe_changes, describe_due_date, describe_ignored, headline
+from ecr_scan_reporter.reporting.reports.image_report import (
+    ImageReport,
+    ReportReason,
+    count_images,
+    count_news,
+)
+from ecr_scan_reporter.reporting.reports.wording import (
+    CHANGE_LABELS,
+    describe_changes,
+    describe_due_date,
+    describe_ignored,
+    headline,
+)
 from ecr_scan_reporter.settings import ReporterSettings
+from ecr_scan_reporter.shared import clock
 
 _WIDTH = 76
-# How wide the updates of "Fix first" are.
-_UPDATE = 46
 # How many images are shown in detail, how many with one line, findings per image, and failed scans; others are counted.
 _DETAILED, _LISTED, _FINDINGS, _FAILED = 20, 100, 10, 30
+# The same of an inventory, which has to fit on a screen if the registry is small.
+_DETAILED_OF_INVENTORY, _FINDINGS_OF_INVENTORY = 5, 3
+# Characters of a link that a database of vulnerabilities gives; longer ones are left out.
+_MAX_LINK = 120
 # The changes whose findings are listed, by the reason of the report; for other reasons, those of open findings.
 _CHANGES: dict[ReportReason, tuple[Change, ...]]
 _CHANGES = {ReportReason.NEWS: NEWS, ReportReason.FIXED: GONE, ReportReason.OVERDUE: ()}
-_WORDS = {
-    Change.NEW: "NEW",
-    Change.BACK: "BACK",
-    Change.RAISED: "RAISED",
-    Change.FIX_AVAILABLE: "FIX",
-    Change.EXPLOIT_KNOWN: "EXPLOIT",
-    Change.NO_LONGER_IGNORED: "REOPENED",
-    Change.FIXED: "FIXED",
-    Change.WITHDRAWN: "WITHDRAWN",
-}
 
 
 def render(page: Page, settings: ReporterSettings) -> str:
@@ -55,30 +63,32 @@ def render(page: Page, settings: ReporterSettings) -> str:
         lines = [*_head(group, times, settings), *_fixes(group, settings)]
         for number, image in enumerate(group.images[:_DETAILED], start=1):
             lines += ["", *_image(number, image, settings, dated=dated)]
-        lines += [*_listed(group), *_failures(group, settings)]
-        lines += [*_reminders(group, settings), *_inventory(group.inventory)]
+        lines += [*_listed(group), *_failures(group.failed, settings)]
+        lines += [*_reminders(group, settings), *_inventory(group.inventory, settings)]
         if ignored := describe_ignored(group):
             lines += ["", f"{ignored}."]
     else:
         lines = [f"This is part {page.part} of {page.parts} of a report. Part 1 has all of its text."]
         lines += ["This part has only the rest of its JSON document."]
-    lines += ["", "--", f'Sent by ecr-scan-reporter "{settings.name}" in {group.account}.']
-    lines += ["Its module block sets the thresholds, groups and subscribers."]
+    lines += ["", "--", *foot(settings)]
     return "\n".join(replace_unprintable(line) for line in lines) + "\n"
 
 
 def _head(group: Group, times: Sequence[datetime], settings: ReporterSettings) -> Iterator[str]:
     yield f"{headline(group)}."
-    yield f"Account {group.account}, {group.region}{_period(times)}."
-    if group.images or group.reminders:
-        thresholds = ", ".join(f"{severity} {number}" for severity, number in settings.thresholds.items())
-        yield f"Thresholds: {thresholds}."
+    yield f"{origin(group.account, group.region, group.name, settings)}{_period(times)}."
 
 
 def _times(group: Group) -> list[datetime]:
+    """Return when the scans ended that the report is about, or the days on which deadlines passed, in their order."""
     inventory = group.inventory.worst if group.inventory else ()
     images = (*group.images, *group.failed, *group.reminders, *inventory)
-    return sorted(image.scanned_at.astimezone(UTC) for image in images)
+    return sorted(
+        max(due.at for _, due in image.overdue)
+        if image.reason is ReportReason.OVERDUE and image.overdue
+        else image.scanned_at.astimezone(UTC)
+        for image in images
+    )
 
 
 def _period(times: Sequence[datetime]) -> str:
@@ -110,15 +120,14 @@ def _fix(fix: Update) -> Iterator[str]:
     """Yield what to update; on several lines if one has no room for the versions that fix it."""
     update = f"{fix.package} {', '.join(fix.installed_versions)}".strip()
     target = f"-> {', '.join(fix.fixed_versions[:2])}" if fix.fixed_versions else ""
-    solved = f"{pluralize(fix.images, 'image')}: {format_counts(fix.counts)}"
-    first = f"  {update} {target}".rstrip()
-    if len(first) > _UPDATE:
-        yield truncate(f"  {update}", _WIDTH)
-        *others, first = _wrap(target, indent=4) or [""]
-        if len(first) > _UPDATE:
-            others, first = [*others, first], ""
-        yield from others
-    yield truncate(f"{first:<{_UPDATE}} {solved}", _WIDTH)
+    solved = f"{pluralize(fix.images, 'image')}, {format_counts(fix.counts)}"
+    text = f"{' '.join(filter(None, (update, target)))}: {solved}"
+    if len(text) <= _WIDTH - 2:
+        yield f"  {text}"
+        return
+    yield truncate(f"  {update}", _WIDTH)
+    yield from _wrap(target, indent=4)
+    yield truncate(f"    {solved}", _WIDTH)
 
 
 def _wrap(text: str, indent: int) -> list[str]:
@@ -130,23 +139,27 @@ def _wrap(text: str, indent: int) -> list[str]:
 def _image(number: int, image: ImageReport, settings: ReporterSettings, *, dated: bool) -> Iterator[str]:
     yield from _about(number, image, dated=dated)
     for known, due in image.overdue[:_FINDINGS]:
-        yield from _finding("OVERDUE  ", known)
-        yield from _due_date(describe_due_date(known, due))
+        yield from _finding("OVERDUE", known)
+        yield from _wrap(describe_due_date(known, due), indent=5)
     if (more := sum(image.overdue_counts.values()) - _FINDINGS) > 0:
         yield f"   and {more:,} more overdue"
     listed = _CHANGES.get(image.reason, OPEN)
-    lines = [(_WORDS.get(change, ""), known) for change in listed for known in image.worst(change)]
-    width = max((len(word) for word, _ in lines[:_FINDINGS]), default=0)
-    for word, known in lines[:_FINDINGS]:
-        yield from _finding(f"{word:<{width}}  " if width else "", known)
+    lines = image.named(listed)
+    for change, known in lines[:_FINDINGS]:
+        yield from _finding(CHANGE_LABELS.get(change, ""), known)
         if known.was_ignored:
             yield f"     {truncate(known.was_ignored, _WIDTH - 5)}"
     if (more := image.total(*listed) - min(len(lines), _FINDINGS)) > 0:
         yield f"   and {more:,} more"
     if image.reason is ReportReason.NEWS:
         yield from _still_open(image)
-    if url := image.console_url(settings.partition):
-        yield f"   {url}"
+    yield from _links([*(known for known, _ in image.overdue), *(known for _, known in lines)][:1], image, settings)
+
+
+def _links(worst: Sequence[KnownFinding], image: ImageReport, settings: ReporterSettings) -> Iterator[str]:
+    """Yield links to what is known of the worst finding, and to the image, last."""
+    about = [url for known in worst if (url := known.finding.url).startswith("https://") and len(url) <= _MAX_LINK]
+    yield from (f"   {url}" for url in (*about, image.console_url(settings.partition)) if url)
 
 
 def _about(number: int, image: ImageReport, *, dated: bool) -> Iterator[str]:
@@ -168,21 +181,15 @@ def _platforms(image: ImageReport) -> str:
     return f" ({', '.join(image.platforms)})" if image.platforms else ""
 
 
-def _due_date(text: str) -> Iterator[str]:
-    """Yield a date and its reason, on two lines if one line has no room for both."""
-    date, _, reason = text.partition("; ")
-    yield from [f"     {text}"] if len(text) <= _WIDTH - 5 else [f"     {date};", f"     {reason}"]
-
-
-def _finding(prefix: str, known: KnownFinding) -> Iterator[str]:
+def _finding(word: str, known: KnownFinding) -> Iterator[str]:
     finding = known.finding
     exploit = "exploit known" if finding.exploit_available else ""
-    line = f"   {prefix}{finding.severity:<9} {truncate(finding.id, 24)}"
+    line = " ".join(filter(None, ("  ", word, finding.severity, truncate(finding.id, 24))))
     label = package_label(finding.package, finding.installed_versions)
     fix = ", ".join(filter(None, (fixed_in(finding.fixed_versions), exploit)))
     rest = f"{label}, {fix}" if fix else label
-    if len(line) + len(rest) + 2 <= _WIDTH:
-        yield f"{line}  {rest}"
+    if len(f"{line} in {rest}") <= _WIDTH:
+        yield f"{line} in {rest}"
         return
     yield line
     if len(rest) <= _WIDTH - 5 or not fix:
@@ -217,17 +224,18 @@ def _listed(group: Group) -> Iterator[str]:
         yield f"   and {pluralize(count_images(rest), 'image')} not named here"
 
 
-def _failures(group: Group, settings: ReporterSettings) -> Iterator[str]:
-    if group.failed:
+def _failures(failed: Sequence[ImageReport], settings: ReporterSettings, number: int | None = None) -> Iterator[str]:
+    """Yield failed scans with their reasons; `number` is how many there are if that is more."""
+    if failed:
         yield ""
         yield "Failed scans"
-    for image in group.failed[:_FAILED]:
+    for image in failed[:_FAILED]:
         yield f"   {image.name}{_platforms(image)}"
         reason = "The operating system is not supported." if image.unsupported else image.failure
         yield f"     {truncate(reason, _WIDTH - 5)}"
         if url := image.console_url(settings.partition):
             yield f"     {url}"
-    if (more := len(group.failed) - _FAILED) > 0:
+    if (more := (number or len(failed)) - len(failed[:_FAILED])) > 0:
         yield f"   and {pluralize(more, 'more failed scan')}"
 
 
@@ -242,27 +250,44 @@ def _reminders(group: Group, settings: ReporterSettings) -> Iterator[str]:
     since = f"for {format_duration(settings.remind_after)}" if settings.remind_after else "for a while"
     text = f"{subject} not been reported {since}, and {verb} still at or above a threshold."
     yield from _wrap(text, indent=3)
-    yield from _worst(group.worst_reminders)
+    yield from _worst(group.worst_reminders, "The worst image" if number == 1 else "The worst images")
 
 
-def _inventory(inventory: Inventory | None) -> Iterator[str]:
+def _inventory(inventory: Inventory | None, settings: ReporterSettings) -> Iterator[str]:
     if not inventory:
         return
     yield ""
+    yield "First inventory"
+    has = "has" if inventory.images == 1 else "have"
     where = pluralize(len(inventory.repositories), "repository", "repositories")
-    yield f"First inventory: {pluralize(inventory.images, 'image')} in {where}"
-    yield f"   {format_counts(inventory.counts)}"
-    if inventory.failed:
-        yield f"   {pluralize(inventory.failed, 'scan')} failed"
-    yield "   These images were pushed before this module knew their repositories."
-    yield "   From now on, only what changes is reported."
-    yield from _worst(inventory.worst)
+    found = f"{pluralize(inventory.images, 'image')} in {where} {has} {format_counts(inventory.counts)}."
+    yield from _wrap(found, indent=2)
+    yield from _wrap(f"From now on, only what changes is reported. {_what_is_next(settings)}", indent=2)
+    worst = inventory.worst
+    for number, image in enumerate(worst[:_DETAILED_OF_INVENTORY], start=1):
+        yield ""
+        yield f"{number}. {image.name}{_platforms(image)}: {format_counts(image.counts)}"
+        findings = image.worst(*OPEN)[:_FINDINGS_OF_INVENTORY]
+        for known in findings:
+            yield from _finding("", known)
+        if (more := sum(image.counts.values()) - len(findings)) > 0:
+            yield f"   and {more:,} more"
+        yield from _links(findings[:1], image, settings)
+    yield from _worst(worst[_DETAILED_OF_INVENTORY:], "Next")
+    yield from _failures(inventory.failures, settings, inventory.failed)
 
 
-def _worst(images: Sequence[ImageReport]) -> Iterator[str]:
+def _what_is_next(settings: ReporterSettings) -> str:
+    promise = f"Every image is scanned again within {format_duration(settings.max_age)}."
+    schedule = settings.overview_schedule
+    following = schedule.cron.next_after(clock.now()) if schedule and schedule.cron else None
+    return f"{promise} The next overview comes on {following:%A}, {_moment(following)} UTC." if following else promise
+
+
+def _worst(images: Sequence[ImageReport], title: str) -> Iterator[str]:
     if images:
         yield ""
-        yield "   The worst image:" if len(images) == 1 else f"   The {len(images)} worst images:"
+        yield title
     for image in images:
         name = truncate(f"{image.name}{_platforms(image)}", _WIDTH - 3)
         counts = format_counts(image.counts)

@@ -57,9 +57,15 @@ class RepositoryInventory:
 
 @dataclass(slots=True)
 class Inventory:
-    """The findings of the first scans of images that existed before memory did, by repository, and the worst images."""
+    """The findings of the first scans of images that existed before memory did, by repository, and the worst images.
+
+    Attributes:
+        repositories: by name.
+        failures: the first of the images whose scans failed.
+    """
 
     repositories: dict[str, RepositoryInventory] = field(default_factory=dict)
+    failures: list[ImageReport] = field(default_factory=list)
     _worst: list[ImageReport] = field(default_factory=list)
 
     def add(self, image: ImageReport) -> None:
@@ -70,6 +76,8 @@ class Inventory:
         entry.ignored_by.update(image.ignored_by)
         if image.failure:
             entry.failed += 1
+            if len(self.failures) < _MAX_WORST:
+                self.failures.append(image)
             return
         self._worst.append(image)
         if len(self._worst) > 10 * _MAX_WORST:

@@ -135,6 +135,12 @@ class ImageReport(NamedTuple):
         found = (known for change in changes for known in self.changes.get(change, ()))
         return sorted(found, key=lambda known: finding_sort_key(known.finding))
 
+    def named(self, changes: Iterable[Change]) -> list[tuple[Change, KnownFinding]]:
+        """Return the worst findings by change, in the order of `changes`, without those that are named as overdue."""
+        overdue = {finding_key(known) for known, _ in self.overdue}
+        found = ((change, known) for change in changes for known in self.worst(change))
+        return [(change, known) for change, known in found if finding_key(known) not in overdue]
+
 
 def image_sort_key(image: ImageReport) -> tuple[object, ...]:
     """Return a sort key: most critical news first, then most high ones, and so on; then by what is open."""

@@ -69,7 +69,7 @@ def _entry_size(entry: Entry, detail: FindingLimits, settings: ReporterSettings)
 def build_message(page: Page, settings: ReporterSettings) -> ReportMessage:
     """Render a page in every format."""
     return ReportMessage(
-        subject=_subject(page),
+        subject=_subject(page, settings.subject_prefix),
         email=email.render(page, settings),
         document=document.render(page, settings),
         chat=chat.render(page, settings),
@@ -77,12 +77,12 @@ def build_message(page: Page, settings: ReporterSettings) -> ReportMessage:
     )
 
 
-def _subject(page: Page) -> str:
+def _subject(page: Page, prefix: str) -> str:
     images = (*page.group.images, *page.group.failed)
     part = f" ({page.part}/{page.parts})" if page.part > 1 else ""
-    text = f"[ECR] {headline(page.group)}"
+    text = to_ascii(f"{prefix} {headline(page.group)}")
     if not images:
-        return truncate(to_ascii(text), MAX_SUBJECT - len(part)) + part
+        return truncate(text, MAX_SUBJECT - len(part)) + part
     head, more = f"{text}: ", f" and {len(images) - 1:,} more" if len(images) > 1 else ""
     name = to_ascii(images[0].name)
     # Counts of every severity can fill the subject: truncate the image name first, then the counts.
@@ -95,12 +95,14 @@ def _attributes(page: Page) -> Attributes:
     group = page.group
     found = count_news(group.images)
     worst = +(found + count_news(group.reminders)) or (group.inventory.counts if group.inventory else found)
+    # What is open or overdue for longer is not new.
+    new = count_news(image for image in group.images if image.reason is ReportReason.NEWS)
     unread = any(image.reason is ReportReason.FINDINGS_NOT_READ for image in group.images)
     attributes: Attributes = {
         # Findings that were not read are not "no findings".
         "severity": min(worst, key=severity_rank) if worst else "UNDEFINED" if unread else "NONE",
-        "new_critical": found["CRITICAL"],
-        "new_high": found["HIGH"],
+        "new_critical": new["CRITICAL"],
+        "new_high": new["HIGH"],
         "fixed": count_changes(group.images, Change.FIXED),
         "repositories": _repositories(page),
         "account": group.account,

@@ -1,11 +1,12 @@
 """The words of a report: its headline, and sentences about an image."""
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 
 from ecr_scan_reporter.models.severities import SEVERITIES, severity_rank
 from ecr_scan_reporter.reporting.comparison.changes import NEWS, SUPPRESSED, Change, KnownFinding
 from ecr_scan_reporter.reporting.comparison.deadlines import DueDate
-from ecr_scan_reporter.reporting.formatting import format_counts, format_date, format_day, pluralize
+from ecr_scan_reporter.reporting.formatting import format_counts, format_date, format_day, pluralize, truncate
 from ecr_scan_reporter.reporting.reports.groups import Group
 from ecr_scan_reporter.reporting.reports.image_report import (
     ImageReport,
@@ -28,6 +29,18 @@ _CHANGE_WORDS = {
     Change.WITHDRAWN: "withdrawn",
 }
 
+# What mail and chat print before a finding.
+CHANGE_LABELS = {
+    Change.NEW: "NEW",
+    Change.BACK: "BACK",
+    Change.RAISED: "RAISED",
+    Change.FIX_AVAILABLE: "FIX",
+    Change.EXPLOIT_KNOWN: "EXPLOIT",
+    Change.NO_LONGER_IGNORED: "REOPENED",
+    Change.FIXED: "FIXED",
+    Change.WITHDRAWN: "WITHDRAWN",
+}
+
 
 def headline(group: Group) -> str:
     """Format `2 new critical, 1 new high in 3 images, 41 fixed, 1 scan failed`."""
@@ -43,8 +56,10 @@ def headline(group: Group) -> str:
         counts = count_news(unread)
         number = pluralize(count_images(unread), "image")
         parts.append(f"findings of {number} not read" + (f" ({_severe(counts, '')})" if counts else ""))
-    if group.overdue:
-        parts.append(f"{group.overdue:,} overdue")
+    if overdue := [image for image in group.images if image.overdue_counts]:
+        parts.append(f"{_severe(_overdue_counts(overdue), '')} overdue in {pluralize(count_images(overdue), 'image')}")
+        if group.overdue == 1 and overdue[0].overdue:
+            parts[-1] += f" ({truncate(overdue[0].overdue[0].known.finding.id, 24)})"
     if fixed := count_changes(group.images, Change.FIXED):
         parts.append(f"{fixed:,} fixed")
     if withdrawn := count_changes(group.images, Change.WITHDRAWN):
@@ -59,6 +74,13 @@ def headline(group: Group) -> str:
         parts.append(f"first inventory of {number}: {_severe(group.inventory.counts, '')}")
     text = ", ".join(parts)
     return text[:1].upper() + text[1:]
+
+
+def _overdue_counts(images: Iterable[ImageReport]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for image in images:
+        counts.update({severity: number * image.images for severity, number in image.overdue_counts.items()})
+    return counts
 
 
 def describe_ignored(group: Group) -> str:

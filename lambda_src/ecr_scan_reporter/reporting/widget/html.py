@@ -221,7 +221,7 @@ def _update(update: Update, where: str) -> str:
 def _package(update: Update) -> str:
     installed = _text(truncate(", ".join(update.installed_versions), 60))
     fixed = ", ".join(update.fixed_versions[:3]) + (", ..." if len(update.fixed_versions) > 3 else "")
-    target = f" → {_text(truncate(fixed, 60))}" if fixed else ' <span class="muted">(no fix known)</span>'
+    target = f" → {_text(truncate(fixed, 60))}" if fixed else ""
     return f"<b>{_text(truncate(update.package, 60))}</b> {installed}{target}"
 
 
