@@ -169,7 +169,7 @@ class StubOutbox:
         self.items[key] = content
         return key
 
-    def entries(self, window: str) -> Iterator[tuple[Key, bytes]]:
+    def entries(self, window: str, until: datetime | None = None) -> Iterator[tuple[Key, bytes]]:
         return ((key, self.items[key]) for key in sorted(self.items) if key[0] == f"OUTBOX#{window}")
 
 
