@@ -115,3 +115,14 @@ def test_page_for_who_approves_has_every_action_and_none_that_it_denies() -> Non
     cannot = {action for line in denied.splitlines() if line.startswith("| ") for action in any_action.findall(line)}
     assert len(cannot) > 20
     assert cannot & allowed == set()
+
+
+def test_messages_that_the_answers_quote_are_those_of_the_package() -> None:
+    page = (ROOT / "docs" / "faq.md").read_text()
+    section = page.partition("## Reports\n")[2].partition("\n## ")[0]
+    quoted = {
+        text for bold in re.findall(r"^\*\*(.*?)\*\*", section, re.MULTILINE) for text in re.findall('"(.*?)"', bold)
+    }
+    source = "".join(path.read_text() for path in (ROOT / "lambda_src").rglob("*.py"))
+    assert len(quoted) >= 3
+    assert {text for text in quoted if text not in source} == set()
