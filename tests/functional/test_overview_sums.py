@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from ecr_scan_reporter import images_scanner, reporter, repositories_scanner
 from fake_aws import FakeImage, FakeRepository, FakeScan, digest_of, finding, index_image
-from support.invocations import Context, ecr_event, sqs_records
-from support.reporter_harness import UNSUPPORTED, ReporterHarness
+from support.invocations import Context, ecr_event, scan_event, sqs_records
+from support.reporter_harness import UNSUPPORTED, ReporterHarness, enhanced, mail
 from support.virtual_time import TIME
 
 NOW = TIME.now().replace(microsecond=0)
@@ -80,6 +80,57 @@ def run(inbox: ReporterHarness) -> None:
     entries = inbox.aws.registry.take_events()
     events = [ecr_event(json.loads(entry["Detail"]), entry["Time"] + timedelta(seconds=1)) for entry in entries]
     assert inbox.report(*events) == []
+
+
+def switch(inbox: ReporterHarness, repository: FakeRepository, scan_type: str, days: float, *found: Any) -> Any:
+    """Let another scanner scan the only image of a repository; return what an overview says of the changes then."""
+    TIME.sleep(days * 86_400)
+    [image], now = repository.images, TIME.now()
+    inbox.aws.registry.scan_type = scan_type
+    basic, listed = FakeScan("COMPLETE", now, findings=found), FakeScan("ACTIVE", now, enhanced_findings=found)
+    repository.scans[image.digest] = basic if scan_type == "BASIC" else listed
+    counts = dict(repository.scans[image.digest].counts())
+    event = scan_event(image.digest, now, counts, image.tags, repository=repository.name)
+    if scan_type == "ENHANCED":
+        event |= {"detail-type": "Inspector2 Scan", "source": "aws.inspector2"}
+        event["detail"] |= {"scan-status": "INITIAL_SCAN_COMPLETE"}
+        event["detail"]["repository-name"] = f"arn:aws:ecr:eu-west-1:123456789012:repository/{repository.name}"
+    assert inbox.report(event) == []
+    TIME.sleep(60)
+    run(inbox)
+    changes = overview(publish=False)["changes"]
+    overview(publish=True)
+    words = mail(inbox.reports()[-1])
+    assert ("not looked for by the scanner that is used now" in words) is bool(changes["not_looked_for"])
+    assert all(word not in words for word in ("fixed", "withdrawn", "deleted"))
+    # What is published from now on are reports.
+    inbox.aws.reset()
+    return {name: number for name, number in changes.items() if number}
+
+
+def test_switch_of_the_scanner_says_of_nothing_that_it_is_fixed_withdrawn_or_deleted(inbox: ReporterHarness) -> None:
+    repository = fill(inbox, "team-a/app", {"v1": scan(A, B, C)})
+    report(inbox, repository, [image.digest for image in repository.images])
+    run(inbox)
+    overview(publish=True)
+    inbox.aws.reset()
+    openssl, jar = enhanced("CVE-2026-0001", "CRITICAL", "openssl"), enhanced("CVE-2026-0009", "CRITICAL", "log4j-core")
+    assert switch(inbox, repository, "ENHANCED", 2, openssl, jar) == {
+        "open_before": 3,
+        "carried": 1,
+        "not_looked_for": 2,
+        "open_now": 2,
+    }
+    assert switch(inbox, repository, "ENHANCED", 2, openssl, jar) == {"open_before": 2, "open_now": 2}
+    # And back.
+    assert switch(inbox, repository, "BASIC", 2, A, B) == {
+        "open_before": 2,
+        "carried": 1,
+        "not_looked_for": 1,
+        "open_now": 2,
+    }
+    for days in (2, 2):
+        assert switch(inbox, repository, "BASIC", days, A, B) == {"open_before": 2, "open_now": 2}
 
 
 def overview(*, publish: bool) -> Any:

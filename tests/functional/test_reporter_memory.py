@@ -363,6 +363,37 @@ def test_images_that_were_there_before_are_one_inventory(inbox: ReporterHarness)
     assert len(inbox.reports()) == 1
 
 
+@pytest.mark.parametrize(
+    ("schedule", "days", "is_news"),
+    [
+        ("rate(1 day)", 2, True),
+        ("rate(1 day)", 8, True),
+        ("rate(7 days)", 14, True),
+        # Longer than promised: it was excluded, or the promise was not kept, which has an alarm of its own.
+        ("rate(1 day)", 10, False),
+    ],
+)
+def test_repository_that_is_created_months_later_is_no_inventory(
+    make_reporter: Callable[..., ReporterHarness], schedule: str, days: int, is_news: bool
+) -> None:
+    inbox = make_reporter(SCHEDULE_EXPRESSION=schedule)
+    assert inbox.report(inbox.image("old", "1.0", scan=found("HIGH"), at=TIME.now())) == []
+    TIME.sleep(90 * 86_400)
+    pushed, images = TIME.now(), range(5)
+    TIME.sleep(days * 86_400)
+    scans = [FakeScan(findings=[finding(f"CVE-2026-1{n:03}", "HIGH", f"package-{n}")]) for n in images]
+    events = [inbox.image("new", f"v{n}-{'abcde'[n]}", scan=scans[n], pushed_at=pushed, at=TIME.now()) for n in images]
+    assert inbox.report(*events) == []
+    TIME.sleep(700)
+    inbox.check(TIME.now())
+    [told] = map(document, inbox.reports()[1:])
+    if is_news:
+        assert told["inventory"] is None
+        assert {image["tags"][0] for image in told["images"]} == {"v0-a", "v1-b", "v2-c", "v3-d", "v4-e"}
+    else:
+        assert (told["inventory"]["images"], told["images"]) == (5, [])
+
+
 def test_two_scans_in_one_window_are_one_entry(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(REPORT_WINDOW_SECONDS="3600")
     assert rescan(inbox, [A, B], 0) is None

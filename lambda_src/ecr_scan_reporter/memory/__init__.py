@@ -9,6 +9,7 @@
                                 REPOSITORY                    since when the repository is known  reporter
                                 PUSHED#<time>#<digest>        an image by its push, to find out   reporter
                                                               what a later one replaces
+  REGISTRY#<registry>           REGISTRY                      since when the registry is known    reporter
   STATES#<registry>             <repository>                  a repository after its last run,    repositories scanner,
                                                               or since when it waits for one      images scanner
   SUMMARIES#<registry>          <repository>                  what the overview says of it        images scanner

@@ -18,6 +18,7 @@ from ecr_scan_reporter.memory.items import (
     image_key,
     key_part,
     number,
+    registry_key,
     repository_key,
     text,
     to_seconds,
@@ -42,7 +43,7 @@ _TAGS = 10
 class Ledger(NamedTuple):
     """The changes of an image's findings since memory began to know it.
 
-    carried + new + back - fixed - withdrawn = open now, always.
+    carried + new + back - fixed - withdrawn - not_looked_for = open now, always.
 
     Args:
         carried: findings of the predecessor, or of the first inventory.
@@ -52,6 +53,7 @@ class Ledger(NamedTuple):
         withdrawn: findings that the vulnerability database withdrew.
         new_critical: those of the new ones that were critical.
         new_high: those of the new ones that were high.
+        not_looked_for: findings that another scanner had listed, and that the one after it does not look for.
     """
 
     carried: int = 0
@@ -61,11 +63,12 @@ class Ledger(NamedTuple):
     withdrawn: int = 0
     new_critical: int = 0
     new_high: int = 0
+    not_looked_for: int = 0
 
     @property
     def open(self) -> int:
         """How many findings are open after all these changes."""
-        return self.carried + self.new + self.back - self.fixed - self.withdrawn
+        return self.carried + self.new + self.back - self.fixed - self.withdrawn - self.not_looked_for
 
     def __add__(self, other: "Ledger") -> "Ledger":  # type: ignore[override]
         return Ledger(*map(operator.add, self, other))
@@ -306,16 +309,21 @@ class ImageMemory:
         own = (item for item in items if not text(item, "sk").endswith(ASKED))
         return readable(own, lambda item: (image_digest(item), image_record(item)), repository=repository)
 
-    def known_since(self, image: ImageId, now: datetime) -> datetime:
-        """Return since when the repository of an image has been known (aware): since now, if it was unknown.
+    def known_since(self, image: ImageId, now: datetime) -> tuple[datetime, datetime]:
+        """Return since when the registry and the repository of an image have been known (aware).
 
-        One call per repository.
+        Since now, if they were unknown. One call for each of them.
         """
-        pk = repository_key(image.registry, image.repository)
+        registry = registry_key("REGISTRY", image.registry)
+        repository = repository_key(image.registry, image.repository)
+        return self._known_since(registry, "REGISTRY", now), self._known_since(repository, "REPOSITORY", now)
+
+    def _known_since(self, pk: str, sk: str, now: datetime) -> datetime:
         if pk not in self._since:
             change = "SET since = if_not_exists(since, :now)"
-            item = self._table.update(pk, "REPOSITORY", change, {":now": to_seconds(now)}, {})
-            self._since[pk] = to_time(item["since"]) or now
+            item = self._table.update(pk, sk, change, {":now": to_seconds(now)}, {})
+            # A clock may have been ahead.
+            self._since[pk] = min(to_time(item["since"]) or now, now)
         return self._since[pk]
 
     def note_look(self, image: ImageId, record: ImageRecord) -> ImageRecord:

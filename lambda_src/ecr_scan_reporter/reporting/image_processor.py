@@ -51,7 +51,7 @@ from ecr_scan_reporter.settings import ReporterSettings
 
 logger = logging.getLogger(__name__)
 
-# An image is inventory if it was pushed longer than this before memory began to know its repository.
+# An image is inventory if it was pushed longer than this before memory began to know its registry.
 _NEWS_BEFORE_KNOWN = timedelta(days=1)
 # For so long, an image may wait for the index that it is part of.
 _INDEX_COMES_WITHIN = timedelta(minutes=15)
@@ -416,8 +416,13 @@ class ImageProcessor:
             raise FindingsNotReadError("the image has no tag, and is part of no index yet")
 
     def _is_inventory(self, image: ImageId, pushed_at: datetime | None) -> bool:
-        since = self.memory.known_since(image, self.now)
-        return pushed_at is not None and pushed_at < since - _NEWS_BEFORE_KNOWN
+        """Return whether an image is older than what memory could know.
+
+        A new repository, whose first scan may come as late as promised, is no inventory; one that was excluded is.
+        """
+        registry, repository = self.memory.known_since(image, self.now)
+        promised = self.settings.max_age.before(repository - self.settings.run_interval)
+        return pushed_at is not None and pushed_at < min(max(registry, promised), repository) - _NEWS_BEFORE_KNOWN
 
     def _judge(self, comparison: Comparison, image: ImageId, record: ImageRecord, now: datetime) -> Judged:
         """Judge what changed. Nothing is newly overdue if another image has replaced this one and has its deadlines."""
@@ -595,6 +600,12 @@ def _updated(record: ImageRecord, judged: Judged, baseline: _Baseline, scan: Com
         listed=scan.listed,
         content=scan.content,
         findings_format=FINDINGS_FORMAT,
-        ledger=add_to_ledger(record.ledger, comparison, first=baseline.first, inventory=baseline.inventory),
+        ledger=add_to_ledger(
+            record.ledger,
+            comparison,
+            first=baseline.first,
+            inventory=baseline.inventory,
+            other_scanner=baseline.absence is Absence.OF_OTHER_SCANNER,
+        ),
         updates=best_updates(comparison.without_ignored()),
     )

@@ -218,9 +218,10 @@ def test_publisher_killed_between_groups_repeats_one_group() -> None:
 def test_report_of_a_killed_publisher_goes_out_when_its_lease_ends() -> None:
     world = World()
     world.send(scan(world, "1", "CVE-1"))
-    world.faults.kills = {2: True}
+    world.faults.kills = {3: True}
     world.deliver(world.now + MINUTE)
-    assert world.faults.writes == ["UpdateItem", "TransactWriteItems", "UpdateItem"]
+    # Since when registry and repository are known; the scan; the window.
+    assert world.faults.writes == ["UpdateItem", "UpdateItem", "TransactWriteItems", "UpdateItem"]
     world.faults.kills = {}
     world.now += MINUTE
     # The window is open. Only a message that comes back can publish it: it comes after half an hour.

@@ -67,7 +67,9 @@ def judge(
     return Judged(comparison, counted, deadlines)
 
 
-def add_to_ledger(ledger: Ledger, comparison: Comparison, *, first: bool, inventory: bool) -> Ledger:
+def add_to_ledger(
+    ledger: Ledger, comparison: Comparison, *, first: bool, inventory: bool, other_scanner: bool = False
+) -> Ledger:
     """Add what a scan changed to the ledger of its image.
 
     Args:
@@ -75,9 +77,12 @@ def add_to_ledger(ledger: Ledger, comparison: Comparison, *, first: bool, invent
         comparison: of the scan with what was remembered, with all findings.
         first: whether the image was compared with its predecessor, or with nothing.
         inventory: whether the image was pushed before memory knew its repository: then nothing is new.
+        other_scanner: whether another scanner made the list before: what it had and this one has not is not gone.
     """
     if inventory:
-        return ledger._replace(carried=ledger.carried + comparison.open_now - ledger.open)
+        gone = max(ledger.open - comparison.open_before, 0) if other_scanner else 0
+        carried = ledger.carried + comparison.open_now - ledger.open + gone
+        return ledger._replace(carried=carried, not_looked_for=ledger.not_looked_for + gone)
     number = {change: len(found) for change, found in comparison.changes.items()}
     new = count_new(comparison)
     return ledger + Ledger(

@@ -32,7 +32,7 @@ _DAY = timedelta(days=1)
 class Balance:
     """The changes of open findings since the last overview. The books always balance.
 
-    open_now = open_before + carried + new + back - fixed - withdrawn - left
+    open_now = open_before + carried + new + back - fixed - withdrawn - not_looked_for - left
 
     Args:
         open_before: how many findings were open in the last overview.
@@ -41,6 +41,7 @@ class Balance:
         back: findings that came back.
         fixed: findings that were fixed.
         withdrawn: findings that the vulnerability database withdrew.
+        not_looked_for: findings that the scanner that is used now does not look for.
         left: findings of images that ECR no longer lists.
         new_critical: those of the new ones that were critical, without those that a rule ignored.
         new_high: those of the new ones that were high, in the same way.
@@ -52,6 +53,7 @@ class Balance:
     back: int = 0
     fixed: int = 0
     withdrawn: int = 0
+    not_looked_for: int = 0
     left: int = 0
     new_critical: int = 0
     new_high: int = 0
@@ -59,7 +61,8 @@ class Balance:
     @property
     def open_now(self) -> int:
         """How many findings are open after all these changes."""
-        return self.open_before + self.carried + self.new + self.back - self.fixed - self.withdrawn - self.left
+        gone = self.fixed + self.withdrawn + self.not_looked_for + self.left
+        return self.open_before + self.carried + self.new + self.back - gone
 
     def __add__(self, other: "Balance") -> "Balance":
         return Balance(*(getattr(self, name) + getattr(other, name) for name in Balance.__slots__))

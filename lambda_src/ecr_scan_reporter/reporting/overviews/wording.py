@@ -130,6 +130,7 @@ def balance(changes: Balance, overview: Overview) -> list[tuple[str, int, str]]:
         ("+", changes.carried, "carried into rebuilt images, or found in a first inventory"),
         ("-", changes.fixed, "fixed"),
         ("-", changes.withdrawn, "withdrawn by the vulnerability database"),
+        ("-", changes.not_looked_for, "not looked for by the scanner that is used now"),
         ("-", changes.left, "gone with deleted images"),
     ]
     lines = [line for line in lines if line[1]]
