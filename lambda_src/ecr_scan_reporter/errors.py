@@ -11,7 +11,8 @@ AwsError                            AWS did not do what was asked
 ├── AccessDeniedError               the role lacks a permission
 ├── QueueError                      SQS rejected a message
 ├── MemoryTableError                DynamoDB rejected a call
-│   └── ConditionError              the item has changed in the meantime
+│   ├── ConditionError              the item has changed in the meantime
+│   └── ItemTypeError               an attribute of the item has another type
 └── RegistryError                   ECR rejected a call
     ├── TransientError              the same call may succeed later
     │   └── ThrottledError          ... at a lower rate
@@ -73,6 +74,10 @@ class MemoryTableError(AwsError):
 
 class ConditionError(MemoryTableError):
     """The condition of a write does not hold, because another invocation wrote first."""
+
+
+class ItemTypeError(MemoryTableError):
+    """Something cannot be added to an attribute of an item, because it has another type: the item is damaged."""
 
 
 class RegistryError(AwsError):

@@ -12,7 +12,7 @@ import moto.dynamodb.models
 from local_aws.fake_ecr import AwsError
 from moto.core.request import Request
 from moto.core.responses import ActionResult
-from moto.dynamodb.comparisons import get_comparison_func
+from moto.dynamodb.comparisons import FuncBetween, get_comparison_func
 from moto.dynamodb.models import Table, dynamodb_backends
 from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.responses import DynamoHandler
@@ -178,6 +178,18 @@ class _Copy:
 
 
 moto.dynamodb.models.copy = _Copy
+_is_between = FuncBetween.expr
+
+
+def _is_between_of_one_type(condition: FuncBetween, item: Any) -> bool:
+    """Return whether a value is between two others; one of another type never is, where moto fails."""
+    try:
+        return bool(_is_between(condition, item))
+    except TypeError:
+        return False
+
+
+FuncBetween.expr = _is_between_of_one_type
 _query = Table.query
 
 

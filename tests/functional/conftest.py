@@ -10,6 +10,7 @@ from fake_aws import FakeAws
 from support import random_tests  # noqa: F401 - before any test chooses its settings
 from support.configuration import environment, forget_dependencies
 from support.fixtures import aws_environment, aws_event, product_timeouts, virtual_aws, virtual_time
+from support.instance import Instance
 from support.killer import Killer
 from support.reporter_harness import ReporterHarness
 
@@ -66,6 +67,13 @@ def make_reporter(aws: FakeAws, configure: Callable[..., None]) -> Callable[...,
         return ReporterHarness(aws)
 
     return make
+
+
+@pytest.fixture
+def make_instance(make_reporter: Callable[..., ReporterHarness]) -> Callable[[], Instance]:
+    """Make a whole instance, with an empty registry and an empty memory."""
+    inbox = make_reporter(REPORT_WINDOW_SECONDS="60", ECR_IMAGES_DURATION_DELTA="7d")
+    return lambda: Instance(inbox)
 
 
 @pytest.fixture

@@ -7,9 +7,13 @@ from typing import Any
 
 import hypothesis
 import pytest
+from ecr_scan_reporter import reporter
+from ecr_scan_reporter.memory.runs import RunMemory
 from fake_aws import FakeAws
 from hypothesis import given
 from hypothesis import strategies as st
+from support.instance import Instance
+from support.invocations import REGISTRY, Context
 from support.random_tests import examples
 from support.reporter_harness import ReporterHarness, document, found
 from support.virtual_time import TIME
@@ -17,9 +21,9 @@ from support.virtual_time import TIME
 DAY = timedelta(days=1)
 
 
-def items(aws: FakeAws) -> list[dict[str, Any]]:
+def items(aws: FakeAws, kind: str = "REPOSITORY#") -> list[dict[str, Any]]:
     scanned: Any = aws.client("dynamodb").scan(TableName="memory")
-    return [item for item in scanned["Items"] if item["pk"]["S"].startswith("REPOSITORY#")]
+    return [item for item in scanned["Items"] if item["pk"]["S"].startswith(kind)]
 
 
 def damage(aws: FakeAws, prefix: str, attribute: str, value: dict[str, Any]) -> int:
@@ -62,6 +66,7 @@ def check_that_all_is_reported(inbox: ReporterHarness, build: int) -> None:
     [
         ("FINDINGS#", "data", {"B": b"no data"}),
         ("FINDINGS#", "data", {"S": "text"}),
+        ("FINDINGS#", "data", {"B": b""}),
         ("IMAGE#", "ledger", {"S": "{"}),
         ("IMAGE#", "counts", {"S": "[[["}),
         ("IMAGE#", "scanned_at", {"S": "yesterday"}),
@@ -69,12 +74,20 @@ def check_that_all_is_reported(inbox: ReporterHarness, build: int) -> None:
         ("IMAGE#", "event_at", {"N": "99999999999999"}),
         # In the year 2099.
         ("IMAGE#", "event_at", {"N": "4088000000"}),
+        ("IMAGE#", "scanned_at", {"N": "4088000000"}),
+        ("IMAGE#", "revision", {"S": "text"}),
+        ("IMAGE#", "revision", {"N": "0"}),
+        ("IMAGE#", "revision", {"N": "1.5"}),
+        ("IMAGE#", "successors", {"S": "text"}),
+        ("IMAGE#", "parts", {"N": "-1"}),
         ("IMAGE#", "parts", {"N": "99999"}),
         ("IMAGE#", "parts", {"N": "2"}),
         ("IMAGE#", "findings_format", {"N": "9"}),
         ("PUSHED#", "tags", {"S": "text"}),
         ("PUSHED#", "findings", {"S": "text"}),
+        ("PUSHED#", "successors", {"S": "text"}),
         ("REPOSITORY", "since", {"S": "text"}),
+        ("REPOSITORY", "since", {"N": "4088000000"}),
         ("REPOSITORY", "since", {"N": "99999999999999"}),
     ],
 )
@@ -84,6 +97,70 @@ def test_damaged_item_mutes_nothing(
     scan(inbox, 0, "HIGH")
     assert damage(inbox.aws, prefix, attribute, value) == 1
     check_that_all_is_reported(inbox, build)
+
+
+# In the year 2099, and what is no number.
+LATER, TEXT = {"N": "4088000000"}, {"S": "text"}
+
+
+@pytest.mark.parametrize(
+    ("pk", "sk", "attribute", "value"),
+    [
+        *(("WINDOWS", "PUSH", name, value) for name in ("opened_at", "token") for value in (LATER, TEXT)),
+        *(("WINDOWS", "#PUBLISHER", name, value) for name in ("leased_until", "next_check") for value in (LATER, TEXT)),
+        ("OUTBOX#PUSH", "", "data", TEXT),
+    ],
+)
+def test_damage_does_not_keep_a_report_from_being_published(
+    make_reporter: Callable[..., ReporterHarness], pk: str, sk: str, attribute: str, value: dict[str, Any]
+) -> None:
+    inbox = make_reporter(REPORT_WINDOW_SECONDS="60")
+    assert inbox.report(inbox.image("app", "1.0", scan=found("HIGH"))) == []
+    for item in items(inbox.aws, pk):
+        if item["sk"]["S"].startswith(sk):
+            inbox.aws.client("dynamodb").put_item(TableName="memory", Item=item | {attribute: value})
+    inbox.check(TIME.now() + timedelta(seconds=61))
+    [report] = inbox.reports()
+    [image] = document(report)["images"]
+    # It is news, or it is said that it could not be read.
+    assert new_ids([report]) == {"CVE-2026-0001"} or image["reason"] == "findings_not_read"
+    inbox.check(TIME.now() + DAY)
+    assert [len(items(inbox.aws, "OUTBOX")), len(inbox.reports())] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("sk", "attribute", "value"),
+    [
+        *(
+            ("LAST", name, value)
+            for name in ("leased_until", "scheduled_at", "published_at")
+            for value in (LATER, TEXT)
+        ),
+        ("LAST", "parts", {"N": "9" * 15}),
+        ("LAST", "snapshot_format", {"N": "9"}),
+        ("SNAPSHOT", "data", {"B": b"no data"}),
+    ],
+)
+def test_damage_does_not_keep_an_overview_from_being_published(
+    inbox: ReporterHarness, sk: str, attribute: str, value: dict[str, Any]
+) -> None:
+    for number in (1, 2):
+        event = {"overview": True, "time": f"{TIME.now():%Y-%m-%dT%H:%M:%SZ}"}
+        assert reporter.handler(event, Context(300)) == {"published": 1}
+        assert len(inbox.reports()) == number
+        TIME.sleep(DAY.total_seconds())
+        for item in items(inbox.aws, "OVERVIEWS"):
+            if item["sk"]["S"].startswith(sk):
+                inbox.aws.client("dynamodb").put_item(TableName="memory", Item=item | {attribute: value})
+
+
+def test_damaged_count_of_results_is_counted_again(inbox: ReporterHarness) -> None:
+    table = reporter.dependencies().table
+    runs = RunMemory(table, REGISTRY)
+    runs.begin("run", 1, TIME.now())
+    table.put({"pk": "RUNS#123456789012#eu-west-1", "sk": "run", "results": "text"})
+    runs.add_results("run", 2, TIME.now())
+    assert runs.run("run").results == 2
 
 
 def test_image_that_is_deleted_and_pushed_again_mutes_no_later_build(inbox: ReporterHarness) -> None:
@@ -97,27 +174,75 @@ def test_image_that_is_deleted_and_pushed_again_mutes_no_later_build(inbox: Repo
     assert "CVE-2026-0004" in new_ids(inbox.reports()[before:])
 
 
+# What damages an attribute: other types, and numbers and times that cannot be, by DynamoDB's type.
+VALUES: list[dict[str, Any]] = [
+    *({"S": text} for text in ("", "[", "[[1]]", "{}", "yesterday", "\x00")),
+    *({"N": number} for number in ("-1", "0", "1.5", "9" * 38, "1" * 15, "4088000000", "1E+30")),
+    *({"B": data} for data in (b"", b"\x00\xff", b"x\x9c")),
+    {"SS": ["text"]},
+]
+
+
+def damaged_value(source: random.Random, value: dict[str, Any]) -> dict[str, Any]:
+    """Return what became of the value of an attribute: another one, or one with one other byte or a part missing."""
+    [(kind, content)] = value.items()
+    if kind in ("B", "S") and content and source.random() < 0.5:
+        at = source.randrange(len(content))
+        if source.random() < 0.5:
+            return {kind: content[:at]}
+        return {kind: content[:at] + (bytes([source.randrange(256)]) if kind == "B" else "x") + content[at + 1 :]}
+    return source.choice(VALUES)
+
+
+def damage_one(instance: Instance, source: random.Random) -> tuple[str, str, str, Any]:
+    """Damage an attribute of an item of memory; return its keys, its name and its value."""
+    kinds: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for item in instance.items():
+        kinds.setdefault((item["pk"]["S"].split("#")[0], item["sk"]["S"].split("#")[0]), []).append(item)
+    item = source.choice(kinds[source.choice(sorted(kinds))])
+    name = source.choice(sorted(item.keys() - {"pk", "sk"}))
+    damaged = item | {name: damaged_value(source, item[name])}
+    if source.random() < 0.1:
+        del damaged[name]
+    instance.aws.client("dynamodb").put_item(TableName="memory", Item=damaged)
+    return item["pk"]["S"], item["sk"]["S"], name, damaged.get(name)
+
+
 @pytest.mark.slow
-@hypothesis.settings(max_examples=examples(200))
+@hypothesis.settings(max_examples=examples(400))
 @given(st.integers(0, 10**6))
-def test_random_damage_mutes_nothing(make_reporter: Callable[..., ReporterHarness], seed: int) -> None:
-    inbox, source = make_reporter(), random.Random(seed)
-    inbox.aws.create_memory_table()
-    inbox.aws.reset()
-    if inbox.aws.registry.repositories:
-        inbox.aws.registry.remove("app")
-    scan(inbox, 0, "HIGH")
-    # One byte, one number or one attribute of an item.
-    item = source.choice(items(inbox.aws))
-    name = source.choice([name for name in item if name not in ("pk", "sk", "expires", "revision")] or ["none"])
-    [(kind, value)] = item.get(name, {"S": ""}).items()
-    if kind == "B":
-        at = source.randrange(len(value))
-        value = bytes([*value[:at], source.randrange(256), *value[at + 1 :]])
-    elif kind == "N":
-        value = str(source.choice([-1, 0, 1, 10**6, 10**10, 10**15]))
-    elif kind == "S":
-        value = value[: source.randrange(len(value) + 1)]
-    if name in item:
-        inbox.aws.client("dynamodb").put_item(TableName="memory", Item=item | {name: {kind: value}})
-    check_that_all_is_reported(inbox, source.choice([0, 1]))
+def test_random_damage_of_any_item_mutes_nothing(make_instance: Callable[[], Instance], seed: int) -> None:
+    instance, source = make_instance(), random.Random(seed)
+    instance.run()
+    for repository in ("app", "other"):
+        instance.scan(repository, 0, "HIGH")
+    instance.let_pass(2)
+    instance.publish_overview()
+    TIME.sleep(DAY.total_seconds())
+    # It waits to be reported.
+    instance.scan("app", 1, "HIGH", "HIGH")
+    before = len(instance.inbox.reports())
+    damaged = damage_one(instance, source)
+    instance.let_pass(26)
+    waited = instance.told(before)["app"]
+    assert {"CVE-2026-0002"} <= waited or waited & {"unreadable", "inventory"}, damaged
+    before = len(instance.inbox.reports())
+    instance.run()
+    build = source.choice([1, 2])
+    TIME.sleep(3600)
+    instance.scan("app", build, "HIGH", "HIGH", "CRITICAL")
+    instance.scan("other", 1, "HIGH", "HIGH", "CRITICAL")
+    instance.let_pass(26)
+    told = instance.told(before)
+    for repository, words in told.items():
+        own = damaged[0].endswith(f"#{repository}")
+        assert "CVE-2026-0003" in words or (own and "inventory" in words), (repository, damaged)
+    before = len(instance.inbox.reports())
+    instance.scan("app", build + 1, "HIGH", "HIGH", "CRITICAL", "CRITICAL")
+    instance.run()
+    instance.let_pass(26)
+    assert instance.told(before)["app"] == {"CVE-2026-0004"}, damaged
+    instance.publish_overview()
+    assert not instance.failed, damaged
+    assert instance.invocations < 60, damaged
+    assert not [item for item in instance.items() if item["pk"]["S"].startswith("OUTBOX")], damaged

@@ -7,6 +7,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+from ecr_scan_reporter.memory.items import image_key
 from fake_aws import FakeScan, digest_of, finding, item_size
 from hypothesis import given
 from hypothesis import strategies as st
@@ -217,7 +218,7 @@ def test_ids_of_events_are_few_and_are_forgotten_after_two_weeks(image: Image) -
     last = image.event(START + MINUTE, 1)
     image.read(last)
     items: Any = image.inbox.aws.client("dynamodb").scan(TableName="memory")["Items"]
-    [item] = [item for item in items if item["sk"]["S"] == f"IMAGE#{digest_of('app')}"]
+    [item] = [item for item in items if item["sk"]["S"] == image_key(digest_of("app"))]
     assert item_size(item) < 2_000
     assert item["events"]["S"].count(":") == 40
     image.inbox.aws.reset()

@@ -96,7 +96,7 @@ def test_what_cannot_be_deleted_is_published_once(
     check_for(inbox, hours=0.5)
     assert waiting() == 0
     assert reported(inbox).total() == 3
-    windows = Outbox(reporter.dependencies().table).windows()
+    windows = Outbox(reporter.dependencies().table).windows(TIME.now())
     assert (windows.windows, windows.published) == ([], {})
 
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 from ecr_scan_reporter.aws.dynamodb import Table
+from ecr_scan_reporter.memory import items
 from ecr_scan_reporter.memory.images import ImageMemory
 from ecr_scan_reporter.memory.runs import RunMemory
 from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
-from ecr_scan_reporter.reporting import image_processor, links
-from ecr_scan_reporter.reporting.reports.encoding import FINDINGS_FORMAT, decode_findings
+from ecr_scan_reporter.reporting import links
+from ecr_scan_reporter.reporting.reports.encoding import decode_findings
 from fake_aws import FakeScan, Fault, digest_of, finding, index_image
 from support.fixtures import embedded_metrics
 from support.invocations import REGISTRY
@@ -72,7 +73,7 @@ def totals(image: dict[str, Any] | None) -> dict[str, int]:
 
 def open_findings(inbox: ReporterHarness, name: str = "image") -> dict[str, int]:
     """Return what is remembered as open in an image, and how many days after the start it was first seen."""
-    memory = ImageMemory(Table(inbox.aws.client("dynamodb"), "memory"))
+    memory = ImageMemory(Table(inbox.aws.client("dynamodb"), "memory"), TIME.now())
     known = decode_findings(memory.read(REGISTRY.image("app", digest_of(name))).findings)
     return {entry.finding.id: (entry.first_seen - START).days for entry in known if not entry.gone_at}
 
@@ -473,8 +474,8 @@ def test_release_that_identifies_findings_in_another_way_begins_with_an_inventor
     inbox: ReporterHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert totals(rescan(inbox, [A, B], 0)) == TWO
-    for module in (image_processor, links):
-        monkeypatch.setattr(module, "FINDINGS_FORMAT", FINDINGS_FORMAT + 1)
+    monkeypatch.setattr(items, "FORMAT", items.FORMAT + 1)
+    monkeypatch.setattr(links, "COMPARABLE", items.FORMAT)
     # Not even what is new is an alert: it cannot be told from what is identified in another way.
     assert rescan(inbox, [A, B, C], 7) is None
     assert rescan(inbox, [A, B, C], 8) is None
@@ -497,10 +498,10 @@ def test_failed_scan_is_remembered_even_if_it_is_not_reported(
     inbox.check(TIME.now() + timedelta(hours=1))
     assert inbox.reports() == []
     table = Table(inbox.aws.client("dynamodb"), "memory")
-    record = ImageMemory(table).read(REGISTRY.image("app", digest_of("image"))).record
+    record = ImageMemory(table, TIME.now()).read(REGISTRY.image("app", digest_of("image"))).record
     assert (record.failed, record.unsupported, record.scanned_at) == (True, reason == UNSUPPORTED, None)
     # The images scanner finds it there for the overview.
-    [(digest, found, _)] = ScanMemory(table, REGISTRY).scans("app", "", "~")
+    [(digest, found, _)] = ScanMemory(table, REGISTRY).scans("app", "", "~", TIME.now())
     assert digest == digest_of("image")
     assert found.scan
     assert (found.scan.status, found.scan.completed_at) == ("FAILED", record.event_at)

@@ -10,6 +10,7 @@ from ecr_scan_reporter import reporter
 from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.sns import REPORTS, Publication
+from ecr_scan_reporter.memory import items
 from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Outbox, outbox_item
 from ecr_scan_reporter.memory.runs import RunMemory
 from ecr_scan_reporter.memory.scans import ScanMemory
@@ -97,22 +98,24 @@ def test_time_of_an_inventory_survives_a_later_publication(inbox: ReporterHarnes
     assert outbox.lease(NOW, NOW + timedelta(minutes=1))
     outbox.begin_inventory(NOW)
     outbox.release()
-    assert outbox.windows()[1].inventory_at == NOW
+    assert outbox.windows(NOW)[1].inventory_at == NOW
 
 
-def test_report_that_cannot_be_read_waits_and_others_go_out(
-    inbox: ReporterHarness, caplog: pytest.LogCaptureFixture
+def test_report_of_a_newer_release_waits_and_others_go_out(
+    inbox: ReporterHarness, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = Table(inbox.aws.client("dynamodb"), MEMORY_TABLE)
+    monkeypatch.setattr(items, "FORMAT", 2)
     for window in (PUSH, INVENTORY):
         entry = outbox_item(window, REGISTRY.image("later", digest_of("later")), NOW, b"of a later release", NOW)
         table.put_many([entry])
         Outbox(table).touch(window, "", NOW)
+    monkeypatch.setattr(items, "FORMAT", 1)
     report(inbox, "app", "first")
     inbox.check(NOW + timedelta(hours=2))
     [published] = inbox.reports()
     assert "app" in str(published.subject)
-    assert "could not read a report that waits" in caplog.text
+    assert "a report of another release waits for it" in caplog.text
     assert [len(list(Outbox(table).entries(window))) for window in (PUSH, INVENTORY)] == [1, 1]
 
 
@@ -128,7 +131,7 @@ def test_inventory_is_noted_although_the_report_of_another_group_waits(
     later = NOW + timedelta(hours=2)
     inbox.check(later)
     assert [document(report)["group"] for report in inbox.reports()] == ["team-a"]
-    state = outbox.windows().state
+    state = outbox.windows(later).state
     assert (state.inventory_at, state.unfinished) == (later, False)
 
 

@@ -163,11 +163,7 @@ def _remembered_since(module: Module, moment: datetime) -> set[str]:
     pages = boto3.client("dynamodb").get_paginator("scan").paginate(TableName=module.outputs["memory_table_name"])
     items = [item for page in pages for item in page["Items"]]
     images = [item for item in items if item["sk"]["S"].startswith("IMAGE#") and "event_at" in item]
-    return {
-        item["sk"]["S"].removeprefix("IMAGE#")
-        for item in images
-        if int(item["event_at"]["N"]) >= int(moment.timestamp())
-    }
+    return {item["sk"]["S"].split("#")[1] for item in images if int(item["event_at"]["N"]) >= int(moment.timestamp())}
 
 
 def test_second_run_starts_no_scan_and_looks_up_few_images(

@@ -182,19 +182,22 @@ class TableClient:
     def _holds(self, call: Any, key: Any) -> bool:
         condition = call.get("ConditionExpression")
         item = self._item(key) or {}
-        return not condition or any(_condition(part, item, call) for part in condition.split(" OR "))
+        return not condition or _condition(condition, item, call)
 
 
 def _condition(text: str, item: Mapping[str, Any], call: Any) -> bool:
     if match := re.fullmatch(r"attribute_not_exists\((\w+)\)", text):
         return match[1] not in item
-    match = re.fullmatch(r"(#?\w+) (=|<=) (:\w+)", text)
+    if match := re.fullmatch(r"\(NOT (\w+) BETWEEN (:\w+) AND (:\w+)\)", text):
+        number, bounds = (
+            item.get(match[1], {}).get("N"),
+            [call["ExpressionAttributeValues"][match[n]]["N"] for n in (2, 3)],
+        )
+        return number is None or not int(bounds[0]) <= int(number) <= int(bounds[1])
+    match = re.fullmatch(r"(#?\w+) = (:\w+)", text)
     assert match, f"the double does not know the condition {text}"
     value = item.get(call.get("ExpressionAttributeNames", {}).get(match[1], match[1]))
-    wanted = call["ExpressionAttributeValues"][match[3]]
-    if value is None:
-        return False
-    return bool(value == wanted if match[2] == "=" else int(value["N"]) <= int(wanted["N"]))
+    return bool(value == call["ExpressionAttributeValues"][match[2]])
 
 
 def _update(item: dict[str, Any], call: Any) -> None:
@@ -412,7 +415,8 @@ class World:
 
     def findings(self, repository: str, digest: str) -> tuple[KnownFinding, ...]:
         """Return what is remembered of the findings of an image."""
-        return decode_findings(ImageMemory(self.deps.table).read(REGISTRY.image(repository, digest)).findings)
+        findings = ImageMemory(self.deps.table, self.now).read(REGISTRY.image(repository, digest)).findings
+        return decode_findings(findings) if findings else ()
 
 
 def documents(published: list[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.htm
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ecr_scan_reporter.aws.clients import create_client
 from ecr_scan_reporter.aws.pages import read_pages
-from ecr_scan_reporter.errors import AccessDeniedError, ConditionError, MemoryTableError
+from ecr_scan_reporter.errors import AccessDeniedError, ConditionError, ItemTypeError, MemoryTableError
 from ecr_scan_reporter.shared import clock
 from ecr_scan_reporter.shared.concurrency import chunked
 
@@ -33,7 +34,7 @@ _CANCELED_BY_OTHERS = {"ConditionalCheckFailed", "TransactionConflict"}
 
 
 class Put(NamedTuple):
-    """A write of a whole item, on condition that the item in the table has this `revision` (0: that there is none).
+    """A write of a whole item, on condition that the item in the table has this `revision` (0: that it has none).
 
     Without `revision`, the item is written unconditionally.
     """
@@ -45,7 +46,7 @@ class Put(NamedTuple):
 class Addition(NamedTuple):
     """Numbers that are added to those of an item, and texts that are added to its sets, by attribute.
 
-    Others may write the item at the same time.
+    Others may write the item at the same time. What is damaged, so that nothing can be added to it, is replaced.
     """
 
     key: Key
@@ -193,21 +194,32 @@ class Table:
             return
         entries: list[Any] = [{"Put": self._put(put)} for put in puts]
         entries += [{"Delete": {"TableName": self._name, "Key": _key(key)}} for key in deletes]
-        entries += [{"Update": self._addition(addition)} for addition in additions]
-        self._call("transact_write_items", TransactItems=entries)
+        try:
+            self._transact(entries, additions, {})
+        except ItemTypeError:
+            self._transact(entries, additions, self.get_many(key for key, _ in additions))
 
-    def _addition(self, addition: Addition) -> dict[str, Any]:
+    def _transact(self, entries: Sequence[Any], additions: Iterable[Addition], held: Mapping[Key, Item]) -> None:
+        updates = [{"Update": self._addition(addition, held.get(addition.key, {}))} for addition in additions]
+        self._call("transact_write_items", TransactItems=[*entries, *updates])
+
+    def _addition(self, addition: Addition, held: Item) -> dict[str, Any]:
+        values = addition.values
+        damaged = [name for name, value in values.items() if type(held.get(name, value)) is not type(value)]
+        sets = ", ".join(f"{name} = :{name}" for name in damaged)
+        added = ", ".join(f"{name} :{name}" for name in values if name not in damaged)
         return {
             "TableName": self._name,
             "Key": _key(addition.key),
-            "UpdateExpression": "ADD " + ", ".join(f"{name} :{name}" for name in addition.values),
-            "ExpressionAttributeValues": _encode({f":{name}": value for name, value in addition.values.items()}),
+            "UpdateExpression": " ".join(filter(None, [added and f"ADD {added}", sets and f"SET {sets}"])),
+            "ExpressionAttributeValues": _encode({f":{name}": value for name, value in values.items()}),
         }
 
     def _put(self, put: Put) -> dict[str, Any]:
         parameters: dict[str, Any] = {"TableName": self._name, "Item": _encode(put.item)}
         if put.revision == 0:
-            parameters["ConditionExpression"] = "attribute_not_exists(pk)"
+            # An item to which others have only added has one. Without, it is damaged, or there is none.
+            parameters["ConditionExpression"] = "attribute_not_exists(revision)"
         elif put.revision is not None:
             parameters["ConditionExpression"] = "revision = :revision"
             parameters["ExpressionAttributeValues"] = _encode({":revision": put.revision})
@@ -252,6 +264,8 @@ def _to_domain_error(error: ClientError | BotoCoreError) -> MemoryTableError | A
     reasons = {reason.get("Code") for reason in response.get("CancellationReasons", ())} - {"None"}
     if code in _CONDITION_CODES or (reasons and reasons <= _CANCELED_BY_OTHERS):
         return ConditionError(str(error))
+    if "ValidationError" in reasons or (code == "ValidationException" and "incorrect data type" in str(error)):
+        return ItemTypeError(str(error))
     return MemoryTableError(str(error))
 
 
@@ -279,8 +293,10 @@ def _decode(item: Mapping[str, Any]) -> dict[str, Value]:
 
 
 def _decode_value(value: Mapping[str, Any]) -> Value:
-    if "N" in value:
-        return int(value["N"])
+    # Nothing that an item may hold is an error here: whoever reads the item knows what it should be.
+    with suppress(ValueError):
+        if "N" in value:
+            return int(value["N"])
     if "SS" in value:
         return frozenset(map(str, value["SS"]))
-    return bytes(value["B"]) if "B" in value else str(value.get("S", ""))
+    return bytes(value["B"]) if "B" in value else str(value.get("S", value))

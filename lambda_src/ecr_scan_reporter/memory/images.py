@@ -2,25 +2,33 @@
 
 import operator
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Addition, Item, Key, Put, Table, Value
+from ecr_scan_reporter.errors import UnreadableItemError
 from ecr_scan_reporter.memory.codec import attributes, cut, from_item, readable
 from ecr_scan_reporter.memory.items import (
     ASKED,
     END,
     IMAGE_LIFETIME,
-    asked_key,
+    base_key,
+    check_past,
     expires,
+    formats,
+    formatted,
+    image_base,
     image_digest,
     image_key,
+    in_formats,
+    item_format,
     key_part,
+    latest,
     number,
     registry_key,
     repository_key,
-    text,
     to_seconds,
     to_time,
 )
@@ -32,6 +40,8 @@ from ecr_scan_reporter.models.severities import severity_rank
 _PART_SIZE = 350_000
 # A transaction has room for fewer.
 _MAX_PARTS = 12
+# An image is not written as often.
+_MAX_REVISION = 10**12
 # In Unix seconds it is not 0, which is no time.
 _LONG_AGO = datetime(1970, 1, 2, tzinfo=UTC)
 # For how many days, and of how many of the last events, ids are kept; SQS keeps no message for longer.
@@ -125,7 +135,8 @@ class ImageRecord(NamedTuple):
     """The last scan of an image, as the reporter saw it. Times are aware.
 
     Args:
-        revision: counts the writes of this record; 0 if there is none yet.
+        revision: counts the writes of this record in this release's format; 0 if there is none yet, -1 if it cannot
+            be read.
         event_at: of the last event that was processed, by the events' own times.
         looked_at: when the findings were last read because of a finding that Inspector had created, updated or closed.
         look_at: when they are to be read again for that; None if that is not planned.
@@ -136,7 +147,7 @@ class ImageRecord(NamedTuple):
         scanner: "basic" or "enhanced", of the last complete scan; "" if that is not known.
         counts: open findings by severity.
         listed: the number of entries that ECR listed for the last complete scan, by severity; as events count them.
-        findings_format: the version of the encoding of the remembered findings.
+        findings_format: the format of the items that hold the findings.
         parts: how many items hold the findings.
         tags: own ones, or those of the index.
         former_tags: those that it had before.
@@ -256,7 +267,9 @@ class Remembered(NamedTuple):
     findings_expire: datetime | None = None
 
     def is_ageing(self, now: datetime) -> bool:
-        """Return whether the findings are to be written again, although they are the same, before they expire."""
+        """Return whether the findings are to be written again, although they are the same: before they expire."""
+        if self.record.findings_format != formats()[0]:
+            return True
         return self.findings_expire is not None and self.findings_expire - now < IMAGE_LIFETIME / 3
 
 
@@ -266,8 +279,8 @@ class ImageMemory:
     Every method raises AwsError if DynamoDB rejects a call.
     """
 
-    def __init__(self, table: Table) -> None:
-        self._table = table
+    def __init__(self, table: Table, now: datetime) -> None:
+        self._table, self._now = table, now
         self._since: dict[str, datetime] = {}
 
     def read(self, image: ImageId) -> Remembered:
@@ -277,37 +290,43 @@ class ImageMemory:
     def read_many(self, images: Collection[ImageId]) -> dict[ImageId, Remembered]:
         """Return what is remembered of images; one call for 33 of them, and one more per 35 MB of findings."""
         keys = {image: (repository_key(image.registry, image.repository), image.digest) for image in images}
-        found = self._table.get_many(
-            (pk, sk)
-            for pk, digest in keys.values()
-            for sk in (image_key(digest), asked_key(digest), _findings_key(digest, 0))
-        )
-        records = {image: _known_record(found.get((pk, image_key(digest)), {})) for image, (pk, digest) in keys.items()}
-        more = [
-            (pk, _findings_key(digest, part))
+        found = self._table.get_many((pk, sk) for pk, digest in keys.values() for sk in _keys(digest))
+
+        def in_all_formats(pk: str, sk: str) -> list[Item]:
+            return [found[pk, key] for key in in_formats(sk) if (pk, key) in found]
+
+        records = {
+            image: _known_record(in_all_formats(pk, image_base(digest)), self._now)
             for image, (pk, digest) in keys.items()
-            for part in range(1, records[image].parts)
-        ]
-        parts = {**found, **(self._table.get_many(more) if more else {})}
+        }
+        parts = {
+            image: [(pk, _findings_key(digest, n, records[image].findings_format)) for n in range(records[image].parts)]
+            for image, (pk, digest) in keys.items()
+        }
+        if more := [key for first in parts.values() for key in first[1:]]:
+            found |= self._table.get_many(more)
         return {
             image: Remembered(
                 record,
-                b"".join(_data(parts.get((pk, _findings_key(digest, n)))) for n in range(record.parts)),
-                next(readable([found.get((pk, asked_key(digest)), {})], _asked), Asked()),
-                to_time(found.get((pk, _findings_key(digest, 0)), {}).get("expires")),
+                b"".join(_data(found.get(key)) for key in parts[image]),
+                next(readable(latest(in_all_formats(pk, image_base(digest) + ASKED)), self._asked), Asked()),
+                to_time(found.get(parts[image][0], {}).get("expires")) if parts[image] else None,
             )
             for (image, (pk, digest)), record in zip(keys.items(), records.values(), strict=True)
         }
+
+    def _asked(self, item: Item) -> Asked:
+        return asked_record(item, self._now)
 
     def records(self, registry: RegistryId, repository: str) -> Iterator[tuple[str, ImageRecord]]:
         """Return the digests and records of a repository's images, even if ECR no longer lists them; 1 MB a call.
 
         An image whose item cannot be parsed is left out.
         """
-        items = self._table.query(repository_key(registry, repository), image_key(""), image_key(END))
+        items = self._table.query(repository_key(registry, repository), image_base(""), image_base(END))
         # The item that says when a scan was asked for has the key of its image, with a suffix.
-        own = (item for item in items if not text(item, "sk").endswith(ASKED))
-        return readable(own, lambda item: (image_digest(item), image_record(item)), repository=repository)
+        own = groupby((item for item in items if not base_key(item).endswith(ASKED)), image_digest)
+        return readable(own, lambda image: (image[0], image_record(*image[1])), repository=repository)
 
     def known_since(self, image: ImageId, now: datetime) -> tuple[datetime, datetime]:
         """Return since when the registry and the repository of an image have been known (aware).
@@ -322,8 +341,11 @@ class ImageMemory:
         if pk not in self._since:
             change = "SET since = if_not_exists(since, :now)"
             item = self._table.update(pk, sk, change, {":now": to_seconds(now)}, {})
-            # A clock may have been ahead.
-            self._since[pk] = min(to_time(item["since"]) or now, now)
+            since = to_time(item["since"], now)
+            if since is None:
+                self._table.update(pk, sk, "SET since = :now", {":now": to_seconds(now)}, {})
+                since = now
+            self._since[pk] = since
         return self._since[pk]
 
     def note_look(self, image: ImageId, record: ImageRecord) -> ImageRecord:
@@ -332,20 +354,8 @@ class ImageMemory:
         Raises:
             ConditionError: another invocation has written this image in the meantime.
         """
-        self._table.update(
-            repository_key(image.registry, image.repository),
-            image_key(image.digest),
-            "SET looked_at = :looked_at, look_at = :look_at ADD revision :one",
-            {
-                ":looked_at": to_seconds(record.looked_at),
-                ":look_at": to_seconds(record.look_at),
-                ":one": 1,
-                ":revision": record.revision,
-            },
-            {},
-            condition="revision = :revision",
-        )
-        return record._replace(revision=record.revision + 1)
+        self.write(image, record, self._now)
+        return record._replace(revision=_next(record.revision))
 
     def write(
         self,
@@ -378,10 +388,10 @@ class ImageMemory:
         if findings is not None:
             parts = _findings_items(pk, digest, findings, now)
             obsolete = [(pk, _findings_key(digest, n)) for n in range(len(parts), record.parts)]
-            record = record._replace(parts=len(parts))
+            record = record._replace(parts=len(parts), findings_format=formats()[0])
             puts += map(Put, parts)
         item = image_item(pk, digest, record) | {"expires": expires(now, IMAGE_LIFETIME)}
-        puts.append(Put(item, record.revision))
+        puts.append(Put(item, None if record.revision < 0 else record.revision))
         if pushed:
             puts.append(Put(pushed_item(image, pushed, now)))
         if outbox:
@@ -402,8 +412,15 @@ def _findings_items(pk: str, digest: str, findings: bytes, now: datetime) -> lis
     return [{"pk": pk, "sk": _findings_key(digest, n), "data": part, "expires": until} for n, part in parts]
 
 
-def _findings_key(digest: str, part: int) -> str:
-    return f"FINDINGS#{key_part(digest)}#{part}"
+def _findings_key(digest: str, part: int, number: int | None = None) -> str:
+    return formatted(f"FINDINGS#{key_part(digest)}#{part}", number)
+
+
+def _keys(digest: str) -> list[str]:
+    """Return the sort keys of an image, what was asked for it, and the first part of its findings, in all formats."""
+    base = image_base(digest)
+    findings = [_findings_key(digest, 0, number) for number in formats()]
+    return [*in_formats(base), *in_formats(base + ASKED), *findings]
 
 
 def _data(item: Item | None) -> bytes:
@@ -411,32 +428,68 @@ def _data(item: Item | None) -> bytes:
     return data if isinstance(data, bytes) else b""
 
 
-def _asked(item: Item) -> Asked:
-    return from_item(Asked, item)
-
-
-def _known_record(item: Item) -> ImageRecord:
-    """Return the record of an image; if its item cannot be read, that of an image of which nothing else is known.
-
-    Such an image was scanned, in a way that nothing can be compared with. So it is like one that another release wrote.
-    """
-    for record in readable([item], image_record):
-        if record.parts <= _MAX_PARTS:
-            return record
-    return ImageRecord(revision=number(item, "revision"), scanned_at=_LONG_AGO)
-
-
-def image_record(item: Item) -> ImageRecord:
-    """Return the record of an image from its item.
+def asked_record(item: Item, now: datetime) -> Asked:
+    """Return what was asked for an image from its item.
 
     Raises:
-        UnreadableItemError: the item cannot be parsed.
+        UnreadableItemError: the item cannot be parsed, or has a time later than `now` (aware).
     """
-    return from_item(ImageRecord, item)
+    asked = from_item(Asked, item)
+    check_past(now, asked.scanned_at, asked.asked_at)
+    return asked
+
+
+def _known_record(items: Sequence[Item], now: datetime) -> ImageRecord:
+    """Return the record of an image; if its item cannot be read, that of an image of which nothing else is known.
+
+    Such an image was scanned, in a way that nothing can be compared with.
+    """
+    if not items:
+        return ImageRecord()
+
+    def parse(items: Sequence[Item]) -> ImageRecord:
+        record = image_record(*items)
+        check_past(now, record.event_at, record.looked_at, record.scanned_at, record.reported_at)
+        if not 0 <= record.parts <= _MAX_PARTS:
+            raise UnreadableItemError(f"the findings have {record.parts} parts")
+        return record
+
+    return next(readable([items], parse), ImageRecord(revision=_revision(items), scanned_at=_LONG_AGO))
+
+
+def image_record(*items: Item) -> ImageRecord:
+    """Return the record of an image from its item; of several formats, the one with the last event counts.
+
+    What replaces the image is what any of them says.
+
+    Raises:
+        UnreadableItemError: none of them can be parsed.
+    """
+    revision = _revision(items)
+    records, problem = list[ImageRecord](), UnreadableItemError("the image has no item of a format that is known")
+    for item in items:
+        try:
+            records.append(from_item(ImageRecord, item, revision=revision))
+        except UnreadableItemError as error:
+            problem = error
+    if not records:
+        raise problem
+    successors = frozenset[str]().union(*(record.successors for record in records))
+    return max(records, key=lambda record: record.event_at or _LONG_AGO)._replace(successors=successors)
+
+
+def _revision(items: Iterable[Item]) -> int:
+    own = next((item for item in items if item_format(item) == formats()[0]), None)
+    revision = number(own, "revision") if own else 0
+    return revision if own is None or 0 < revision < _MAX_REVISION else -1
+
+
+def _next(revision: int) -> int:
+    return max(revision, 0) + 1
 
 
 def image_item(pk: str, digest: str, record: ImageRecord) -> dict[str, Value]:
     """Return the item of an image that writes `record`."""
     tags = tuple(dict.fromkeys((*record.tags[:_TAGS], *sorted(record.tags)[:_TAGS])))
-    record = record._replace(tags=tags, revision=record.revision + 1)
+    record = record._replace(tags=tags, revision=_next(record.revision))
     return {"pk": pk, "sk": image_key(digest), **attributes(record)}

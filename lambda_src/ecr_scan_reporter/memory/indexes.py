@@ -14,7 +14,17 @@ from ecr_scan_reporter.aws.dynamodb import Item, Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.errors import AwsError
 from ecr_scan_reporter.memory.codec import attributes, from_item, readable
-from ecr_scan_reporter.memory.items import INDEX_LIFETIME, expires, number, repository_key, to_seconds
+from ecr_scan_reporter.memory.items import (
+    INDEX_LIFETIME,
+    base_key,
+    expires,
+    formatted,
+    in_formats,
+    latest,
+    number,
+    repository_key,
+    to_seconds,
+)
 from ecr_scan_reporter.models.images import IndexChild, RegistryId
 from ecr_scan_reporter.shared.concurrency import chunked
 
@@ -88,7 +98,8 @@ class _IndexMemory:
 
     def items(self, indexes: Collection[str]) -> dict[str, Item]:
         try:
-            items = self._table.get_many((self._pk, f"INDEX#{digest}") for digest in indexes)
+            keys = ((self._pk, key) for digest in indexes for key in in_formats(f"INDEX#{digest}"))
+            items = latest(sorted(self._table.get_many(keys).values(), key=base_key))
         except AwsError as error:
             logger.warning(
                 "memory is not available; ECR is asked about every index",
@@ -96,7 +107,7 @@ class _IndexMemory:
             )
             self._failed()
             return {}
-        return {sk.removeprefix("INDEX#"): item for (_, sk), item in items.items()}
+        return {base_key(item).removeprefix("INDEX#"): item for item in items}
 
     def remember(self, children: Mapping[str, list[IndexChild]], now: datetime) -> None:
         items: list[Item] = []
@@ -108,7 +119,7 @@ class _IndexMemory:
                 logger.warning("an index is too large to be remembered", extra=extra)
                 continue
             until = expires(now, INDEX_LIFETIME)
-            items.append({"pk": self._pk, "sk": f"INDEX#{digest}", "expires": until, **index})
+            items.append({"pk": self._pk, "sk": formatted(f"INDEX#{digest}"), "expires": until, **index})
         try:
             self._table.put_many(items)
         except AwsError as error:

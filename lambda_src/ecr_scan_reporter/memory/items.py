@@ -1,12 +1,19 @@
 """Keys, times and lifetimes that several kinds of items share."""
 
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from itertools import groupby
 
-from ecr_scan_reporter.aws.dynamodb import Item
+from ecr_scan_reporter.aws.dynamodb import Item, Value
+from ecr_scan_reporter.errors import UnreadableItemError
 from ecr_scan_reporter.models.images import RegistryId
 
+# The format of what this release writes, and the end of the sort key of each item that holds more than a few numbers.
+# A release that writes what this one cannot read has the next one, so that after a rollback an older release writes
+# beside what a newer one wrote. Each reads the format before its own as well.
+FORMAT = 1
 # Sorts after every key that begins with the same text: "~" is the last printable ASCII character, and no digest has it.
 END = "~"
 # The end of the sort key of what was asked for an image.
@@ -20,6 +27,8 @@ RULE_USE_LIFETIME = timedelta(days=400)
 RUN_LIFETIME = timedelta(days=7)
 # Of every other item that expires: what a run, or an overview, writes anew.
 _LIFETIME = timedelta(days=400)
+# What happened is not dated later than now, by clocks that differ by less than this.
+_CLOCKS_DIFFER = timedelta(hours=1)
 # Bytes. A sort key has at most three such parts, or two and those of a registry.
 _MAX_KEY_PART, _MAX_REGISTRY_PART = 300, 64
 
@@ -49,19 +58,62 @@ def repository_key(registry: RegistryId, repository: str) -> str:
     return f"{registry_key('REPOSITORY', registry)}#{key_part(repository)}"
 
 
+def image_base(digest: str) -> str:
+    """Return what the sort keys of all items of an image begin with, except those of its findings."""
+    return f"IMAGE#{key_part(digest)}"
+
+
 def image_key(digest: str) -> str:
     """Return the sort key of an image."""
-    return f"IMAGE#{key_part(digest)}"
+    return formatted(image_base(digest))
 
 
 def image_digest(item: Item) -> str:
     """Return the digest of the image that an item is about."""
-    return text(item, "sk").removeprefix("IMAGE#").removesuffix(ASKED)
+    return base_key(item).removeprefix("IMAGE#").removesuffix(ASKED)
 
 
 def asked_key(digest: str) -> str:
     """Return the sort key of what was asked for an image."""
-    return image_key(digest) + ASKED
+    return formatted(image_base(digest) + ASKED)
+
+
+def formats() -> list[int]:
+    """Return the formats that this release reads, its own first."""
+    return [number for number in (FORMAT, FORMAT - 1) if number > 0]
+
+
+def formatted(sk: str, number: int | None = None) -> str:
+    """Return a sort key with a format; with that of this release by default."""
+    return f"{sk}#{FORMAT if number is None else number}"
+
+
+def in_formats(sk: str) -> list[str]:
+    """Return a sort key in each format that this release reads, its own first."""
+    return [formatted(sk, number) for number in formats()]
+
+
+def base_key(item: Item) -> str:
+    """Return the sort key of an item without its format."""
+    return text(item, "sk").rpartition("#")[0]
+
+
+def item_format(item: Item) -> int:
+    """Return the format of an item; 0 if its key has none."""
+    last = text(item, "sk").rpartition("#")[2]
+    return int(last) if last.isdecimal() and last.isascii() else 0
+
+
+def latest(items: Iterable[Item]) -> Iterator[Item]:
+    """Yield what was written last of each item that is there in several formats that this release reads.
+
+    Args:
+        items: in the order of their sort keys. They are renewed for the same time by each write, so that the one that
+            expires last was written last.
+    """
+    for _, group in groupby(items, base_key):
+        if known := [item for item in group if item_format(item) in formats()]:
+            yield max(known, key=lambda item: number(item, "expires"))
 
 
 def to_seconds(moment: datetime | None) -> int:
@@ -69,16 +121,37 @@ def to_seconds(moment: datetime | None) -> int:
     return int(moment.timestamp()) if moment else 0
 
 
-def to_time(value: object) -> datetime | None:
-    """Return the time (aware) of Unix seconds; None if they are 0, missing, or no time."""
+def to_time(value: object, now: datetime | None = None) -> datetime | None:
+    """Return the time (aware) of Unix seconds; None if they are 0, missing, no time, or later than `now` (aware)."""
     with suppress(ArithmeticError, OSError, ValueError):
-        return datetime.fromtimestamp(value, UTC) if isinstance(value, int) and value else None
+        moment = datetime.fromtimestamp(value, UTC) if isinstance(value, int) and value else None
+        return moment if moment is None or now is None or moment <= now + _CLOCKS_DIFFER else None
     return None
+
+
+def check_past(now: datetime, *moments: datetime | None) -> None:
+    """Check that what happened is not dated later than now. All times are aware.
+
+    Raises:
+        UnreadableItemError: a time is in the future, so that what happens until then would seem to be older.
+    """
+    for moment in moments:
+        if moment and moment > now + _CLOCKS_DIFFER:
+            raise UnreadableItemError(f"{moment} is in the future")
 
 
 def sortable(moment: datetime) -> str:
     """Return a time (aware) as a part of a sort key, so that the keys sort by time."""
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def parse_sortable(text: str) -> datetime:
+    """Return the time (aware) that a part of a sort key begins with.
+
+    Raises:
+        ValueError: it begins with none.
+    """
+    return datetime.strptime(text[:20], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
 
 
 def expires(now: datetime, lifetime: timedelta = _LIFETIME) -> int:
@@ -89,6 +162,21 @@ def expires(now: datetime, lifetime: timedelta = _LIFETIME) -> int:
 def text(item: Item, name: str) -> str:
     """Return a text attribute; "" if it is missing."""
     return str(item.get(name, ""))
+
+
+def free_lease(attribute: str) -> str:
+    """Return a condition on an attribute with the end of a lease: that nobody has it.
+
+    Its values are `:now` and `:longest`. An attribute that is no number, or too large for a lease, is damaged.
+    """
+    return f"(NOT {attribute} BETWEEN :now AND :longest)"
+
+
+def lease_values(now: datetime, until: datetime) -> dict[str, Value]:
+    """Return the values of `free_lease`, and of `:until`, for a lease until a time (aware)."""
+    # It is free at its very end. Others may lease it for as long as this one.
+    longest = until + _CLOCKS_DIFFER
+    return {":now": to_seconds(now) + 1, ":until": to_seconds(until), ":longest": to_seconds(longest)}
 
 
 def number(item: Item, name: str) -> int:

@@ -1,7 +1,8 @@
 """What waits to be reported: changes are collected in windows, and one invocation at a time publishes them."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from typing import NamedTuple
 from uuid import uuid4
@@ -9,7 +10,23 @@ from uuid import uuid4
 from ecr_scan_reporter.aws.dynamodb import Item, Key, Table, Value
 from ecr_scan_reporter.errors import ConditionError
 from ecr_scan_reporter.memory.codec import from_item, readable
-from ecr_scan_reporter.memory.items import END, expires, key_part, number, registry_part, sortable, text, to_seconds
+from ecr_scan_reporter.memory.items import (
+    END,
+    check_past,
+    expires,
+    formats,
+    formatted,
+    free_lease,
+    item_format,
+    key_part,
+    lease_values,
+    number,
+    parse_sortable,
+    registry_part,
+    sortable,
+    text,
+    to_seconds,
+)
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.shared.concurrency import chunked
 
@@ -19,6 +36,7 @@ _RUN = "RUN#"
 # The items of the partition WINDOWS that are no windows: the publisher, and what it publishes or has published.
 _PUBLISHER, _PUBLISHED = "#PUBLISHER", "#PUBLISHED#"
 _ENTRY_LIFETIME = timedelta(days=60)
+_LONG_AGO = datetime(1970, 1, 2, tzinfo=UTC)
 # Bytes of a checksum, and how many of them an item has room for.
 _CHECKSUM, _CHECKSUMS_PER_NOTE = 8, 40_000
 
@@ -95,7 +113,7 @@ def outbox_item(window: str, image: ImageId, event_at: datetime, data: bytes, no
     """
     return {
         "pk": f"OUTBOX#{window}",
-        "sk": image_prefix(image) + f"{sortable(event_at)}-{number:08}",
+        "sk": formatted(f"{image_prefix(image)}{sortable(event_at)}-{number:08}"),
         "data": data,
         "expires": expires(now, _ENTRY_LIFETIME),
     }
@@ -128,15 +146,14 @@ class Outbox:
             {"#run": "run", "#token": "token"},
         )
 
-    def windows(self) -> Windows:
-        """Return all open windows, the state of the publisher, and what it has published."""
+    def windows(self, now: datetime) -> Windows:
+        """Return all open windows, the state of the publisher, and what it has published, at a time (aware)."""
         items = {text(item, "sk"): item for item in self._table.query("WINDOWS", " ", END)}
         publisher = items.pop(_PUBLISHER, {})
         notes = {sk: items.pop(sk) for sk in list(items) if sk.startswith(_PUBLISHED)}
-        published = {sk: _checksums(note.get("entries")) for sk, note in notes.items() if note.get("done")}
-        windows = readable(items.values(), lambda item: from_item(Window, item, name=text(item, "sk")))
-        state = next(readable([publisher], lambda item: from_item(PublisherState, item)), PublisherState())
-        return Windows(list(windows), state, published)
+        published = {sk: _checksums(note.get("entries")) for sk, note in notes.items() if note.get("done") == 1}
+        state = next(readable([publisher], partial(_publisher, now=now)), PublisherState())
+        return Windows([_window(item, now) for item in items.values()], state, published)
 
     def plan_check(self, at: datetime) -> None:
         """Note that a message on the reports queue will cause a check at this time."""
@@ -149,9 +166,9 @@ class Outbox:
                 "WINDOWS",
                 _PUBLISHER,
                 "SET leased_until = :until",
-                {":until": to_seconds(until), ":now": to_seconds(now)},
+                lease_values(now, until),
                 {},
-                condition="attribute_not_exists(leased_until) OR leased_until <= :now",
+                condition=free_lease("leased_until"),
             )
         except ConditionError:
             return False
@@ -172,8 +189,10 @@ class Outbox:
 
     def entries(self, window: str, until: datetime | None = None) -> Iterator[tuple[Key, bytes]]:
         """Yield the changes that were put into a window until a time (aware), each with its key; one call per MB."""
+        # What expires later than all that is put into it until the next inventory is damaged.
+        last, longest = (expires(until, _ENTRY_LIFETIME), expires(until, 2 * _ENTRY_LIFETIME)) if until else (0, 0)
         for item in self._table.query(f"OUTBOX#{window}", " ", END):
-            if until and number(item, "expires") > expires(until, _ENTRY_LIFETIME):
+            if last < number(item, "expires") <= longest:
                 continue
             data = item.get("data")
             yield (text(item, "pk"), text(item, "sk")), data if isinstance(data, bytes) else b""
@@ -216,9 +235,38 @@ class Outbox:
                 continue
 
 
+def _window(item: Item, now: datetime) -> Window:
+    """Parse a window. What waits in one that cannot be read has waited long enough: it is due."""
+
+    def parse(item: Item) -> Window:
+        window = from_item(Window, item, name=text(item, "sk"))
+        check_past(now, window.opened_at, window.last_at)
+        return window
+
+    name = text(item, "sk")
+    return next(readable([item], parse), Window(name, _LONG_AGO, _LONG_AGO, window_run(name), text(item, "token")))
+
+
+def _publisher(item: Item, now: datetime) -> PublisherState:
+    state = from_item(PublisherState, item)
+    check_past(now, state.inventory_at)
+    return state
+
+
 def entry_checksum(key: Key) -> bytes:
     """Return a checksum that identifies a change, by its key."""
     return sha256(f"{key[0]} {key[1]}".encode()).digest()[:_CHECKSUM]
+
+
+def is_readable(key: Key) -> bool:
+    """Return whether a change, by its key, is in a format that this release reads."""
+    return item_format({"sk": key[1]}) in formats()
+
+
+def entry_image(key: Key) -> tuple[ImageId, datetime]:
+    """Return the image that a change is about, and the time of its event (aware), by its key."""
+    account, region, repository, digest, moment, *_ = key[1].split("#")
+    return ImageId(account, region, repository, digest), parse_sortable(moment)
 
 
 def _checksums(data: object) -> frozenset[bytes]:

@@ -3,13 +3,27 @@
 import threading
 from collections import Counter
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
+from itertools import groupby
 from typing import NamedTuple
 from zlib import crc32
 
 from ecr_scan_reporter.aws.dynamodb import Item, Key, Table, Value
 from ecr_scan_reporter.memory.codec import compact_json, decoding, from_item, readable
-from ecr_scan_reporter.memory.items import END, PUSH_LIFETIME, expires, key_part, repository_key, sortable, text
+from ecr_scan_reporter.memory.items import (
+    END,
+    PUSH_LIFETIME,
+    base_key,
+    expires,
+    formats,
+    formatted,
+    item_format,
+    key_part,
+    number,
+    parse_sortable,
+    repository_key,
+    sortable,
+)
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import ImageId
 
@@ -124,7 +138,9 @@ def pushed_images(table: Table, pk: str) -> list[PushedImage]:
     Raises:
         AwsError: DynamoDB rejected the call.
     """
-    return list(readable(table.query(pk, "PUSHED#", f"PUSHED#{END}", limit=_NEWEST, descending=True), _pushed))
+    items = table.query(pk, "PUSHED#", f"PUSHED#{END}", limit=_NEWEST, descending=True)
+    known = groupby((item for item in items if item_format(item) in formats()), base_key)
+    return list(readable(known, lambda pushed: _pushed(list(pushed[1]))))
 
 
 def _newest(images: Iterable[PushedImage]) -> list[PushedImage]:
@@ -151,20 +167,26 @@ def pushed_item(image: ImageId, pushed: PushedImage, now: datetime) -> Item:
 def pushed_key(image: ImageId, pushed: PushedImage) -> Key:
     """Return the key of the item of an image of the repository of `image`."""
     pk = repository_key(image.registry, image.repository)
-    return pk, f"PUSHED#{sortable(pushed.pushed_at)}#{key_part(pushed.digest)}"
+    return pk, formatted(f"PUSHED#{sortable(pushed.pushed_at)}#{key_part(pushed.digest)}")
 
 
-def _pushed(item: Item) -> PushedImage:
+def _pushed(items: list[Item]) -> PushedImage:
+    """Parse an image from its items in all formats: what was written last counts, and what any says replaces it."""
+    # One to which only successors were added says nothing else.
+    item = max(items, key=lambda item: ("platform" in item, number(item, "expires")))
     with decoding():
-        _, pushed_at, digest = text(item, "sk").split("#", 2)
-        return from_item(
+        _, pushed_at, digest = base_key(item).split("#")
+        pushed = from_item(
             PushedImage,
             item,
             digest=digest,
-            pushed_at=datetime.strptime(pushed_at, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC),
+            pushed_at=parse_sortable(pushed_at),
             findings=_numbers(item["findings"]) if "findings" in item else None,
             packages=_numbers(item.get("packages")),
         )
+        added = (each.get("successors") for each in items)
+        successors = frozenset[str]().union(*(each for each in added if isinstance(each, frozenset)))
+        return pushed._replace(successors=successors)
 
 
 def _bytes(numbers: Iterable[int]) -> bytes:

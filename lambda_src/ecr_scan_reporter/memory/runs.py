@@ -3,9 +3,19 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from ecr_scan_reporter.aws.dynamodb import Table
+from ecr_scan_reporter.aws.dynamodb import Item, Table
+from ecr_scan_reporter.errors import ItemTypeError
 from ecr_scan_reporter.memory.codec import attributes, from_item, readable
-from ecr_scan_reporter.memory.items import RUN_LIFETIME, expires, registry_key, to_seconds, to_time
+from ecr_scan_reporter.memory.items import (
+    END,
+    RUN_LIFETIME,
+    expires,
+    formatted,
+    latest,
+    registry_key,
+    to_seconds,
+    to_time,
+)
 from ecr_scan_reporter.models.images import RegistryId
 
 
@@ -55,13 +65,12 @@ class RunMemory:
 
     def add_results(self, run: str, results: int, now: datetime) -> None:
         """Note that this many scans of a run have ended."""
-        self._table.update(
-            self._runs,
-            run,
-            "SET last_result_at = :now, expires = :expires ADD results :results",
-            {":now": to_seconds(now), ":results": results, ":expires": expires(now, RUN_LIFETIME)},
-            {},
-        )
+        change = "SET last_result_at = :now, expires = :expires"
+        values: Item = {":now": to_seconds(now), ":results": results, ":expires": expires(now, RUN_LIFETIME)}
+        try:
+            self._table.update(self._runs, run, f"{change} ADD results :results", values, {})
+        except ItemTypeError:
+            self._table.update(self._runs, run, f"{change}, results = :results", values, {})
 
     def run(self, run: str) -> Run:
         """Return how far a run is."""
@@ -80,7 +89,7 @@ class RunMemory:
 
     def open_pass(self) -> OpenPass | None:
         """Return the pass that is not known to be complete; None if there was none yet."""
-        items = self._table.query(self._passes, "OPEN", "OPEN")
+        items = latest(self._table.query(self._passes, "OPEN#", f"OPEN#{END}"))
         return next(readable(items, lambda item: from_item(OpenPass, item)), None)
 
     def last_heartbeat(self) -> datetime | None:
@@ -99,4 +108,4 @@ class RunMemory:
 
     def remember_open_pass(self, open_pass: OpenPass, now: datetime) -> None:
         """Remember the pass that is not known to be complete."""
-        self._table.put({"pk": self._passes, "sk": "OPEN", "expires": expires(now), **attributes(open_pass)})
+        self._table.put({"pk": self._passes, "sk": formatted("OPEN"), "expires": expires(now), **attributes(open_pass)})

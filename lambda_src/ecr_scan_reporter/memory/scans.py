@@ -6,9 +6,20 @@ from itertools import groupby
 from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Item, Table
-from ecr_scan_reporter.memory.codec import attributes, from_item, readable
-from ecr_scan_reporter.memory.images import Asked, ImageRecord, image_record
-from ecr_scan_reporter.memory.items import ASKED, END, asked_key, expires, image_digest, image_key, repository_key, text
+from ecr_scan_reporter.memory.codec import attributes, readable
+from ecr_scan_reporter.memory.images import Asked, ImageRecord, asked_record, image_record
+from ecr_scan_reporter.memory.items import (
+    ASKED,
+    END,
+    asked_key,
+    base_key,
+    check_past,
+    expires,
+    image_base,
+    image_digest,
+    latest,
+    repository_key,
+)
 from ecr_scan_reporter.models.images import RegistryId
 from ecr_scan_reporter.models.scan_statuses import COMPLETE, FAILED, UNSUPPORTED_SYSTEM
 from ecr_scan_reporter.models.scans import Scan
@@ -16,7 +27,7 @@ from ecr_scan_reporter.models.scans import Scan
 # The attributes of an image's items that the plan of a run and the summary of its repository are made from.
 _ATTRIBUTES = (
     *("sk", "status", "failed", "unsupported", "scanned_at", "event_at", "looked_at", "listed", "run", "asked_at"),
-    *("counts", "ledger", "updates", "ignored", "due_at", "overdue", "earliest_deadlines", "successors"),
+    *("counts", "ledger", "updates", "ignored", "due_at", "overdue", "earliest_deadlines", "successors", "expires"),
 )
 
 
@@ -55,22 +66,24 @@ class ScanMemory:
     def __init__(self, table: Table, registry: RegistryId) -> None:
         self._table, self._registry = table, registry
 
-    def scans(self, repository: str, after: str, until: str) -> Iterator[KnownImage]:
+    def scans(self, repository: str, after: str, until: str, now: datetime) -> Iterator[KnownImage]:
         """Yield what is remembered of the scans of a repository's images, in the order of their digests; 1 MB a call.
 
         Args:
             repository: its name.
             after: the digest before the first one; "" for all.
             until: the last digest; "" for all.
+            now: aware.
 
         Yields:
             The images, without those whose items cannot be parsed.
         """
-        # A space sorts before every character of a key, so each digest falls into exactly one range.
-        first = f"{asked_key(after)} " if after else image_key("")
-        last = asked_key(until) if until else image_key(END)
+        # These are the keys of no items, so each digest falls into exactly one range.
+        first = f"{image_base(after)}#{END}" if after else image_base("")
+        last = f"{image_base(until)}#{END}" if until else image_base(END)
         items = self._table.query(repository_key(self._registry, repository), first, last, attributes=_ATTRIBUTES)
-        yield from readable(groupby(items, image_digest), _remembered, repository=repository)
+        images = groupby(items, image_digest)
+        yield from readable(images, lambda image: _remembered(*image, now), repository=repository)
 
     def remember(
         self,
@@ -112,14 +125,15 @@ def _asked(scan: Scan | None, asked_at: datetime | None, run: str) -> Asked:
     return Asked(scan.status, UNSUPPORTED_SYSTEM in scan.description, scan.completed_at, asked_at, run)
 
 
-def _remembered(image: tuple[str, Iterable[Item]]) -> KnownImage:
+def _remembered(digest: str, items: Iterable[Item], now: datetime) -> KnownImage:
     """Parse the items of one image: what the reporter saw, and what was asked for; at least one of the two exists."""
     asked, record = Asked(), None
-    for item in image[1]:
-        if text(item, "sk").endswith(ASKED):
-            asked = from_item(Asked, item)
+    for is_asked, found in groupby(items, lambda item: base_key(item).endswith(ASKED)):
+        if is_asked:
+            asked = next((asked_record(item, now) for item in latest(found)), asked)
         else:
-            record = image_record(item)
+            record = image_record(*found)
+            check_past(now, record.scanned_at, record.event_at, record.looked_at)
     named = Scan(asked.status, asked.scanned_at, _description(asked)) if asked.status else None
     remembered = RememberedScan(
         scan=_newest(_reported_scan(record) if record else None, named),
@@ -130,7 +144,7 @@ def _remembered(image: tuple[str, Iterable[Item]]) -> KnownImage:
         read_at=max(filter(None, (record.scanned_at, record.looked_at)), default=None) if record else None,
         listed=record.listed if record else {},
     )
-    return image[0], remembered, record
+    return digest, remembered, record
 
 
 def _newest(*scans: Scan | None) -> Scan | None:

@@ -12,19 +12,33 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from ecr_scan_reporter.aws.dynamodb import Item, Key, Table
+from ecr_scan_reporter.aws.dynamodb import Item, Key, Table, Value
 from ecr_scan_reporter.errors import ConditionError
-from ecr_scan_reporter.memory.codec import cut, decode, encode, pack, unpack
+from ecr_scan_reporter.memory.codec import cut, decode, encode, pack, readable, unpack
 from ecr_scan_reporter.memory.images import Ledger
-from ecr_scan_reporter.memory.items import expires, number, sortable, to_seconds, to_time
+from ecr_scan_reporter.memory.items import (
+    expires,
+    formats,
+    formatted,
+    free_lease,
+    lease_values,
+    number,
+    sortable,
+    to_seconds,
+    to_time,
+)
 
 OVERVIEWS = "OVERVIEWS"
 _LAST = "LAST"
 # Bytes of a snapshot in one item; DynamoDB allows 400 KB for the whole item.
 _PART_SIZE = 340_000
+# Far more than the names and numbers of all repositories of a registry need.
+_MAX_PARTS = 100
 # Two events of a schedule are at least a minute apart. EventBridge may deliver the same one twice, with about the same
 # time.
 _SAME_EVENT = timedelta(seconds=30)
+# By so much, the time of an event may be ahead of the function's clock.
+_AHEAD = timedelta(hours=1)
 
 
 class RepositorySnapshot(NamedTuple):
@@ -55,9 +69,9 @@ class SnapshotMemory:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def last(self) -> LastOverview:
-        """Return the last overview."""
-        return _last_overview(self._table.get(OVERVIEWS, _LAST) or {})
+    def last(self, now: datetime) -> LastOverview:
+        """Return the last overview before now (aware)."""
+        return _last_overview(self._table.get(OVERVIEWS, _LAST) or {}, now)
 
     def claim(self, now: datetime, until: datetime, scheduled_at: datetime | None) -> LastOverview | None:
         """Take the lease of the overview.
@@ -70,16 +84,17 @@ class SnapshotMemory:
         Returns:
             The last overview; None if another invocation is making one now, or has published the one for this event.
         """
-        condition = "(attribute_not_exists(leased_until) OR leased_until <= :now)"
-        values: dict[str, str | int | bytes] = {":until": to_seconds(until), ":now": to_seconds(now)}
+        condition, values = free_lease("leased_until"), lease_values(now, until)
         if scheduled_at:
-            condition += " AND (attribute_not_exists(scheduled_at) OR scheduled_at <= :earlier)"
-            values[":earlier"] = to_seconds(scheduled_at - _SAME_EVENT)
+            condition += " AND (NOT scheduled_at BETWEEN :earlier AND :latest)"
+            # An event is no later than now. What is, is damaged.
+            values[":earlier"] = to_seconds(scheduled_at - _SAME_EVENT) + 1
+            values[":latest"] = max(to_seconds(now + _AHEAD), values[":earlier"])
         try:
             item = self._table.update(OVERVIEWS, _LAST, "SET leased_until = :until", values, {}, condition=condition)
         except ConditionError:
             return None
-        return _last_overview(item)
+        return _last_overview(item, now)
 
     def has_published(self, scheduled_at: datetime) -> bool:
         """Return whether the overview of a schedule's event was published."""
@@ -91,14 +106,13 @@ class SnapshotMemory:
         self._table.update(OVERVIEWS, _LAST, "SET leased_until = :none", {":none": 0}, {})
 
     def snapshot(self, last: LastOverview) -> dict[str, RepositorySnapshot] | None:
-        """Return the snapshot of an overview by repository; None if there is none."""
+        """Return the snapshot of an overview by repository; None if there is none, or it cannot be read."""
         if not last.snapshot:
             return None
         items = self._table.get_many(last.snapshot)
         parts = [items.get(key, {}).get("data") for key in last.snapshot]
-        if not all(isinstance(part, bytes) for part in parts):
-            return None
-        return decode(_Snapshot, unpack(b"".join(part for part in parts if isinstance(part, bytes))))
+        data = b"".join(part for part in parts if isinstance(part, bytes))
+        return next(readable([data], lambda data: decode(_Snapshot, unpack(data))), None)
 
     def store(
         self,
@@ -116,15 +130,16 @@ class SnapshotMemory:
             scheduled_at: the time of the schedule's event; None if someone asked for the overview.
         """
         parts = cut(pack(encode(_Snapshot, repositories)), _PART_SIZE)
-        keys = _snapshot_keys(now, len(parts))
+        keys = _snapshot_keys(now, len(parts), formats()[0])
         self._table.put_many(
             {"pk": pk, "sk": sk, "data": part, "expires": expires(now)}
             for (pk, sk), part in zip(keys, parts, strict=True)
         )
         # Only this write makes the new snapshot the current one.
-        expression = "SET published_at = :now, parts = :parts, leased_until = :none, expires = :expires"
-        values: dict[str, str | int | bytes] = {":now": to_seconds(now), ":parts": len(parts), ":none": 0}
-        values[":expires"] = expires(now)
+        expression = "SET published_at = :now, parts = :parts, snapshot_format = :format, leased_until = :none"
+        expression += ", expires = :expires"
+        values: dict[str, Value] = {":now": to_seconds(now), ":parts": len(parts), ":none": 0}
+        values |= {":format": formats()[0], ":expires": expires(now)}
         if scheduled_at:
             expression += ", scheduled_at = :scheduled_at"
             values[":scheduled_at"] = to_seconds(scheduled_at)
@@ -132,10 +147,12 @@ class SnapshotMemory:
         self._table.delete_many(key for key in last.snapshot if key not in keys)
 
 
-def _last_overview(item: Item) -> LastOverview:
-    published_at = to_time(item.get("published_at"))
-    return LastOverview(published_at, _snapshot_keys(published_at, number(item, "parts")) if published_at else ())
+def _last_overview(item: Item, now: datetime) -> LastOverview:
+    published_at, parts = to_time(item.get("published_at"), now), min(number(item, "parts"), _MAX_PARTS)
+    keys = _snapshot_keys(published_at, parts, number(item, "snapshot_format")) if published_at else ()
+    return LastOverview(published_at, keys)
 
 
-def _snapshot_keys(published_at: datetime, parts: int) -> tuple[Key, ...]:
-    return tuple((OVERVIEWS, f"SNAPSHOT#{sortable(published_at)}#{part:04}") for part in range(parts))
+def _snapshot_keys(published_at: datetime, parts: int, number: int) -> tuple[Key, ...]:
+    name = f"SNAPSHOT#{sortable(published_at)}"
+    return tuple((OVERVIEWS, formatted(f"{name}#{part:04}", number)) for part in range(parts))

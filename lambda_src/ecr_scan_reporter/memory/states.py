@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Item, Table
 from ecr_scan_reporter.memory.codec import attributes, from_item, readable
-from ecr_scan_reporter.memory.items import END, expires, key_part, registry_key, text
+from ecr_scan_reporter.memory.items import END, base_key, expires, formatted, in_formats, key_part, latest, registry_key
 from ecr_scan_reporter.models.images import RegistryId
 
 
@@ -64,17 +64,20 @@ class StateMemory:
         self._table.put_many(self._item(state, now) for state in states)
 
     def _item(self, state: RepositoryState, now: datetime) -> Item:
-        values = attributes(state) | {"pk": self._pk, "sk": state.repository, "expires": expires(now)}
+        values = attributes(state) | {"pk": self._pk, "sk": formatted(state.repository), "expires": expires(now)}
         del values["repository"]
         return values
 
     def states(self) -> list[RepositoryState]:
         """Return all repositories that runs have queued, after their last runs; one call per MB."""
-        items = self._table.query(self._pk, " ", END)
-        return list(readable(items, lambda item: from_item(RepositoryState, item, repository=text(item, "sk"))))
+        items = latest(self._table.query(self._pk, " ", END))
+        return list(readable(items, lambda item: from_item(RepositoryState, item, repository=base_key(item))))
 
     def forget(self, repositories: Iterable[str]) -> None:
         """Delete the states of repositories after their last runs, and their summaries."""
         self._table.delete_many(
-            key for name in repositories for key in ((self._pk, name), (self._summaries, key_part(name)))
+            (pk, key)
+            for name in repositories
+            for pk, sk in ((self._pk, name), (self._summaries, key_part(name)))
+            for key in in_formats(sk)
         )

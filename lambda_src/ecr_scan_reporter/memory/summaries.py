@@ -15,7 +15,7 @@ from ecr_scan_reporter.aws.dynamodb import Item, Table
 from ecr_scan_reporter.memory.codec import decode, encode, pack, readable, unpack
 from ecr_scan_reporter.memory.coverage import Coverage
 from ecr_scan_reporter.memory.images import ImageRecord, Ledger, Update, UpdateKey
-from ecr_scan_reporter.memory.items import END, expires, key_part, registry_key, text
+from ecr_scan_reporter.memory.items import END, expires, formatted, key_part, latest, registry_key, text
 from ecr_scan_reporter.models.images import RegistryId
 from ecr_scan_reporter.models.severities import severity_rank
 
@@ -135,7 +135,7 @@ def summary_item(registry: RegistryId, summary: RepositorySummary, now: datetime
     """Return the item of a repository's summary."""
     return {
         "pk": _key(registry),
-        "sk": key_part(summary.repository),
+        "sk": formatted(key_part(summary.repository)),
         "repository": summary.repository,
         "data": pack(encode(RepositorySummary, summary._replace(repository=""))),
         "expires": expires(now),
@@ -156,7 +156,7 @@ def summaries(
     Raises:
         AwsError: DynamoDB rejected a call.
     """
-    for item in table.query(_key(registry), " ", END):
+    for item in latest(table.query(_key(registry), " ", END)):
         if summary := _summary(item):
             yield _until(summary, now)
         elif unreadable is not None:
@@ -169,7 +169,9 @@ def repository_summary(table: Table, registry: RegistryId, repository: str, now:
     Raises:
         AwsError: DynamoDB rejected a call.
     """
-    summary = _summary(table.get(_key(registry), key_part(repository)) or {})
+    sk = key_part(repository)
+    items = latest(table.query(_key(registry), f"{sk}#", f"{sk}#{END}"))
+    summary = _summary(next(items, {}))
     return _until(summary, now) if summary else None
 
 
@@ -180,7 +182,7 @@ def open_findings(table: Table, registry: RegistryId, repositories: Collection[s
         AwsError: DynamoDB rejected a call.
     """
     total: Counter[str] | None = None
-    for item in table.query(_key(registry), " ", END):
+    for item in latest(table.query(_key(registry), " ", END)):
         summary = _summary(item) if text(item, "repository") in repositories else None
         if summary:
             total = Counter(summary.open) + (total or Counter())

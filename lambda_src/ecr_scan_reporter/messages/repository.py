@@ -74,7 +74,8 @@ class RepositoryMessage(NamedTuple):
             message = json.loads(body)
         except (RecursionError, ValueError) as error:
             raise MessageError(f"the message is not JSON ({error}); {_EXAMPLE}") from error
-        if not isinstance(message, dict) or message.get("version") != VERSION:
+        # A message of the release before may still be in the queue.
+        if not isinstance(message, dict) or message.get("version") not in range(max(VERSION - 1, 1), VERSION + 1):
             raise MessageError(f"the message has an unknown version; {_EXAMPLE}")
         for name in ("account", "region", "repository"):
             value = message.get(name)

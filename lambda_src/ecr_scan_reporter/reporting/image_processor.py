@@ -32,11 +32,7 @@ from ecr_scan_reporter.reporting.intake.events import ScanEvent
 from ecr_scan_reporter.reporting.intake.image_details import BatchDetails, ImageDetails
 from ecr_scan_reporter.reporting.intake.scan_results import LAST_READ, CompleteScan, FailedScan, UnreadScan, read_scan
 from ecr_scan_reporter.reporting.links import Link, is_comparable, known_findings
-from ecr_scan_reporter.reporting.reports.encoding import (
-    FINDINGS_FORMAT,
-    encode_findings,
-    encode_report,
-)
+from ecr_scan_reporter.reporting.reports.encoding import encode_findings, encode_report
 from ecr_scan_reporter.reporting.reports.image_report import (
     ImageReport,
     ReportReason,
@@ -138,7 +134,7 @@ class ImageProcessor:
     ) -> None:
         self.settings, self.ecr, self.rules, self.now = settings, ecr, rules, now
         images = list(images)
-        self.memory, self.outbox, self.pushes = ImageMemory(table), Outbox(table), PushedImages(table, images)
+        self.memory, self.outbox, self.pushes = ImageMemory(table, now), Outbox(table), PushedImages(table, images)
         self.details = BatchDetails(ecr, table, images, now)
         self.own = ecr.id
 
@@ -599,7 +595,6 @@ def _updated(record: ImageRecord, judged: Judged, baseline: _Baseline, scan: Com
         counts=open_counts(comparison),
         listed=scan.listed,
         content=scan.content,
-        findings_format=FINDINGS_FORMAT,
         ledger=add_to_ledger(
             record.ledger,
             comparison,

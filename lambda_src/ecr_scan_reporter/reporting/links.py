@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 from ecr_scan_reporter.memory.codec import readable
 from ecr_scan_reporter.memory.images import ImageRecord, Remembered
+from ecr_scan_reporter.memory.items import formats
 from ecr_scan_reporter.memory.pushes import PushedImage
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.reporting.comparison.changes import KnownFinding
-from ecr_scan_reporter.reporting.reports.encoding import FINDINGS_FORMAT, decode_findings
+from ecr_scan_reporter.reporting.reports.encoding import COMPARABLE, decode_findings
 
 
 class Link(NamedTuple):
@@ -35,7 +36,9 @@ class Link(NamedTuple):
 
 def is_comparable(record: ImageRecord) -> bool:
     """Return whether the findings of the last complete scan are remembered, in a format that this release reads."""
-    return record.scanned_at is not None and record.findings_format == FINDINGS_FORMAT
+    return (
+        record.scanned_at is not None and record.findings_format in formats() and record.findings_format >= COMPARABLE
+    )
 
 
 def known_findings(remembered: Remembered) -> Sequence[KnownFinding] | None:

@@ -38,6 +38,8 @@ logger = logging.getLogger(__name__)
 # Seconds until a failed message is retried, for the first attempts: COMPLETE can precede the findings by seconds. Later
 # attempts wait for the queue's visibility timeout, so an outage of an hour moves nothing to the DLQ.
 _RETRY_DELAY, _SOON_RETRIED = 60, 2
+# Of messages that this module sends itself. One without a version, such as all of this release, has the first one.
+VERSION = 1
 # The metric of each severity's new findings.
 _NEW = {"CRITICAL": "NewCritical", "HIGH": "NewHigh", "MEDIUM": "NewMedium", "LOW": "NewLow"}
 
@@ -165,6 +167,8 @@ def receive(records: Iterable[SqsRecord], deps: ReporterDependencies, deadline: 
 def _receive(record: SqsRecord, batch: Batch, deps: ReporterDependencies, deadline: Deadline, now: datetime) -> None:
     message_id, message = record["messageId"], load(record["body"])
     match message:
+        case {"version": int() as version} if version > VERSION:
+            raise MessageError(f"version is {version}; expected at most {VERSION}, or no value")
         case {"check": True}:
             batch.checks.add(message_id)
         case {"publish": publish}:

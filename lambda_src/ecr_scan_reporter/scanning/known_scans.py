@@ -187,7 +187,7 @@ class KnownScans:
         if not self._available:
             return
         try:
-            for digest, scan, record in self._memory.scans(self._repository, after, until):
+            for digest, scan, record in self._memory.scans(self._repository, after, until, self._now):
                 self._context.deadline.check(work)
                 if record:
                     replaced = any(name_of(successor) for successor in record.successors)

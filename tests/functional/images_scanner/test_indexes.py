@@ -4,7 +4,7 @@ import logging
 from dataclasses import replace
 
 import pytest
-from ecr_scan_reporter.memory.items import repository_key
+from ecr_scan_reporter.memory.items import formatted, repository_key
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from fake_aws import (
     DOCKER_INDEX,
@@ -81,6 +81,6 @@ def test_index_that_is_too_large_for_an_item_is_not_remembered(
     scanner.add(large, small, image("amd64"))
     scanner.scan()
     pk, table = repository_key(REGISTRY, REPOSITORY), memory_table(scanner.aws)
-    assert [bool(table.get(pk, f"INDEX#{entry.digest}")) for entry in (large, small)] == [False, True]
+    assert [bool(table.get(pk, formatted(f"INDEX#{entry.digest}"))) for entry in (large, small)] == [False, True]
     [warning] = [record.__dict__ for record in caplog.records if "too large" in record.message]
     assert (warning["digest"], warning["manifests"]) == (large.digest, 5000)

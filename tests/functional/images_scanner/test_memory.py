@@ -1,14 +1,14 @@
 """The images scanner remembers scans, so that the next run looks up few images."""
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from ecr_scan_reporter.aws.dynamodb import Item
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.memory.coverage import Coverage
 from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord, image_item
-from ecr_scan_reporter.memory.items import asked_key, image_key, repository_key, to_seconds
+from ecr_scan_reporter.memory.items import asked_key, formatted, image_key, repository_key, to_seconds
 from ecr_scan_reporter.memory.scans import KnownImage, ScanMemory
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.models.scans import StartOutcome
@@ -100,7 +100,7 @@ def test_scan_in_progress_has_not_the_date_of_a_request_that_was_answered(
     memory_table(scanner.aws).put(image_item(repository_key(REGISTRY, REPOSITORY), digest, answer))
     # Someone else has just started another one.
     assert scanner.scan() == []
-    [(_, remembered, _)] = memory.scans(REPOSITORY, "", "")
+    [(_, remembered, _)] = memory.scans(REPOSITORY, "", "", NOW)
     assert remembered.asked_at
     assert to_seconds(remembered.asked_at) >= to_seconds(NOW)
 
@@ -120,7 +120,7 @@ def test_items_of_a_later_release_are_as_if_they_were_not_there(
         image_key(images[0].digest): {"ledger": '["1"]'},
         image_key(images[1].digest): {"updates": '[["openssl"]]'},
         asked_key(images[2].digest): {"asked_at": 10**20, "status": "COMPLETE"},
-        f"INDEX#{indexes[0]}": {"children": "[[1]]"},
+        formatted(f"INDEX#{indexes[0]}"): {"children": "[[1]]"},
     }
     for sk, values in changed.items():
         table.put({**(table.get(pk, sk) or {"pk": pk, "sk": sk}), **values})
@@ -132,7 +132,7 @@ def test_items_of_a_later_release_are_as_if_they_were_not_there(
     # The findings of the others count.
     assert summary(scanner).open == {"HIGH": 4 + 5}
     assert len([record for record in caplog.records if "cannot be read" in record.message]) == 4
-    known = [digest for digest, _ in ImageMemory(table).records(REGISTRY, REPOSITORY)]
+    known = [digest for digest, _ in ImageMemory(table, NOW).records(REGISTRY, REPOSITORY)]
     assert sorted(known) == sorted(entry.digest for entry in images[2:])
 
 
@@ -169,9 +169,9 @@ def test_chunks_read_every_image_from_memory_once(scanner: Scanner, monkeypatch:
     read: list[list[str]] = []
     scans = ScanMemory.scans
 
-    def spy(memory: ScanMemory, name: str, after: str, until: str) -> Iterator[KnownImage]:
+    def spy(memory: ScanMemory, name: str, after: str, until: str, now: datetime) -> Iterator[KnownImage]:
         read.append([])
-        for found in scans(memory, name, after, until):
+        for found in scans(memory, name, after, until, now):
             read[-1].append(found[0])
             yield found
 

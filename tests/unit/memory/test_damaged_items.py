@@ -16,8 +16,8 @@ from support.virtual_time import TIME
 def test_damaged_item_is_as_if_it_were_not_there(caplog: pytest.LogCaptureFixture) -> None:
     registry, now = "#".join(REGISTRY), TIME.now() + timedelta(seconds=1)
     damaged: list[Item] = [
-        {"pk": f"STATES#{registry}", "sk": "damaged", "images": "many"},
-        {"pk": f"PASSES#{registry}", "sk": "OPEN", "run": "run-1"},
+        {"pk": f"STATES#{registry}", "sk": "damaged#1", "images": "many"},
+        {"pk": f"PASSES#{registry}", "sk": "OPEN#1", "run": "run-1"},
         {"pk": f"RUNS#{registry}", "sk": "run-1", "results": "many"},
         {"pk": "WINDOWS", "sk": "PUSH", "opened_at": 10**20, "last_at": 1, "run": "", "token": ""},
         {"pk": "WINDOWS", "sk": "#PUBLISHER", "next_check": "soon"},
@@ -31,6 +31,8 @@ def test_damaged_item_is_as_if_it_were_not_there(caplog: pytest.LogCaptureFixtur
         assert [state.repository for state in StateMemory(table, REGISTRY).states()] == ["app"]
         runs = RunMemory(table, REGISTRY)
         assert (runs.open_pass(), runs.run("run-1")) == (None, Run())
-        windows, publisher, _ = Outbox(table).windows()
-        assert ([window.name for window in windows], publisher) == (["INVENTORY"], PublisherState())
+        windows, publisher, _ = Outbox(table).windows(now)
+        assert ([window.name for window in windows], publisher) == (["INVENTORY", "PUSH"], PublisherState())
+        # It is due.
+        assert windows[1].opened_at < now - timedelta(days=365)
     assert [record.message for record in caplog.records] == ["what memory holds cannot be read"] * len(damaged)

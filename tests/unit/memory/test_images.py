@@ -27,7 +27,7 @@ def table() -> Iterator[Table]:
 
 @pytest.fixture
 def memory(table: Table) -> ImageMemory:
-    return ImageMemory(table)
+    return ImageMemory(table, NOW)
 
 
 def write(memory: ImageMemory, image: ImageId, record: ImageRecord, *replaced: ImageId) -> None:

@@ -111,10 +111,10 @@ def test_two_large_images_that_are_alike_keep_mostly_the_same_part() -> None:
 @pytest.mark.parametrize(
     "damaged",
     [
-        {"sk": "PUSHED#"},
-        {"sk": "PUSHED#yesterday#sha256:1"},
-        {"sk": "PUSHED#2026-11-23T09:00:00Z"},
-        {"sk": "PUSHED#2026-99-99T09:00:00Z#sha256:1"},
+        {"sk": "PUSHED##1"},
+        {"sk": "PUSHED#yesterday#sha256:1#1"},
+        {"sk": "PUSHED#2026-11-23T09:00:00Z#1"},
+        {"sk": "PUSHED#2026-99-99T09:00:00Z#sha256:1#1"},
         {"tags": "1.0"},
         {"tags": '{"1.0": 1}'},
         {"tags": "[1]"},

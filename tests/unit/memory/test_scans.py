@@ -26,7 +26,7 @@ def table() -> Iterator[Table]:
 
 
 def remembered(table: Table, after: str = "", until: str = "") -> dict[str, RememberedScan]:
-    return {digest: scan for digest, scan, _ in ScanMemory(table, REGISTRY).scans(REPOSITORY, after, until)}
+    return {digest: scan for digest, scan, _ in ScanMemory(table, REGISTRY).scans(REPOSITORY, after, until, NOW)}
 
 
 def test_scan_is_remembered_as_ecr_named_it(table: Table) -> None:

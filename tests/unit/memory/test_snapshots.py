@@ -37,22 +37,22 @@ def items(table: Table) -> list[str]:
 
 
 def test_there_is_no_last_overview_at_first(memory: SnapshotMemory) -> None:
-    assert memory.last().published_at is None
-    assert memory.snapshot(memory.last()) is None
+    assert memory.last(NOW).published_at is None
+    assert memory.snapshot(memory.last(NOW)) is None
 
 
 def test_snapshot_survives_and_replaces_the_one_before(memory: SnapshotMemory, table: Table) -> None:
     publish(memory, {"gone": RepositorySnapshot(Ledger(), 1)}, NOW - WEEK)
     publish(memory, SNAPSHOT, NOW)
-    last = memory.last()
+    last = memory.last(NOW)
     assert last.published_at == NOW
     assert memory.snapshot(last) == SNAPSHOT
-    assert items(table) == ["LAST", "SNAPSHOT#2026-11-23T07:00:00Z#0000"]
+    assert items(table) == ["LAST", "SNAPSHOT#2026-11-23T07:00:00Z#0000#1"]
 
 
 def test_empty_snapshot_is_one(memory: SnapshotMemory) -> None:
     publish(memory, {}, NOW)
-    assert memory.snapshot(memory.last()) == {}
+    assert memory.snapshot(memory.last(NOW)) == {}
 
 
 def test_large_snapshot_is_split_into_items_below_350_kb(memory: SnapshotMemory, table: Table) -> None:
@@ -65,13 +65,13 @@ def test_large_snapshot_is_split_into_items_below_350_kb(memory: SnapshotMemory,
     parts = [item["data"] for item in table.query(OVERVIEWS, "SNAPSHOT", "SNAPSHOT~")]
     assert len(parts) > 1
     assert all(isinstance(part, bytes) and len(part) < 350_000 for part in parts)
-    assert memory.snapshot(memory.last()) == snapshot
+    assert memory.snapshot(memory.last(NOW)) == snapshot
 
 
 def test_snapshot_that_is_not_whole_is_none(memory: SnapshotMemory, table: Table) -> None:
     publish(memory, SNAPSHOT, NOW)
-    table.delete_many([(OVERVIEWS, "SNAPSHOT#2026-11-23T07:00:00Z#0000")])
-    assert memory.snapshot(memory.last()) is None
+    table.delete_many([(OVERVIEWS, "SNAPSHOT#2026-11-23T07:00:00Z#0000#1")])
+    assert memory.snapshot(memory.last(NOW)) is None
 
 
 def test_one_invocation_at_a_time_makes_an_overview(memory: SnapshotMemory) -> None:

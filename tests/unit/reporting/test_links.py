@@ -9,13 +9,14 @@ from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.errors import AccessDeniedError
 from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord
+from ecr_scan_reporter.memory.items import FORMAT, image_key
 from ecr_scan_reporter.memory.pushes import PushedImage, PushedImages
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import Image
 from ecr_scan_reporter.reporting.comparison.changes import KnownFinding
 from ecr_scan_reporter.reporting.link_search import find_link
 from ecr_scan_reporter.reporting.links import Link, is_comparable
-from ecr_scan_reporter.reporting.reports.encoding import FINDINGS_FORMAT, encode_findings
+from ecr_scan_reporter.reporting.reports.encoding import encode_findings
 from support.fixtures import virtual_aws
 from support.invocations import REGISTRY
 from support.world import StubRegistry
@@ -30,7 +31,7 @@ class Repository:
     """A repository whose images are remembered one after the other, each by its number."""
 
     def __init__(self, table: Table) -> None:
-        self.table, self.memory, self.stub = table, ImageMemory(table), StubRegistry()
+        self.table, self.memory, self.stub = table, ImageMemory(table, START + 400 * DAY), StubRegistry()
         self.looked_up: list[str] = []
         self.ecr: EcrRegistry | Any = self
         self.images: list[PushedImage] = []
@@ -60,7 +61,7 @@ class Repository:
         number = self.next_number()
         new = pushed(number, *tags, findings=findings, platform=platform)
         known = [KnownFinding(finding, START + number * DAY) for finding in findings]
-        scan: dict[str, Any] = {"scanned_at": START + number * DAY, "findings_format": FINDINGS_FORMAT}
+        scan: dict[str, Any] = {"scanned_at": START + number * DAY, "findings_format": FORMAT}
         self.memory.write(
             REGISTRY.image("app", digest(number)),
             ImageRecord(**{"tags": tags, **scan, **record}),
@@ -195,7 +196,7 @@ def test_image_without_findings_knows_nothing_here(app: Repository) -> None:
 
 def test_alike_image_whose_findings_are_not_known_is_skipped(app: Repository) -> None:
     app.push("main-3f2a9c1")
-    app.push("other", findings_format=FINDINGS_FORMAT + 1)
+    app.push("other", scanned_at=None)
     link = app.link("feature-login")
     assert ids(link.known_here) == IDS_A
     assert app.looked_up == [digest(1)]
@@ -279,7 +280,7 @@ def test_platform_is_compared_with_its_own(app: Repository) -> None:
 
 def test_image_that_memory_has_forgotten_is_not_replaced(app: Repository) -> None:
     app.push("1.0")
-    app.table.delete_many([("REPOSITORY#123456789012#eu-west-1#app", f"IMAGE#{digest(1)}")])
+    app.table.delete_many([("REPOSITORY#123456789012#eu-west-1#app", image_key(digest(1)))])
     assert app.link("1.1") == Link()
 
 
@@ -288,10 +289,10 @@ def test_image_that_memory_has_forgotten_is_not_replaced(app: Repository) -> Non
     [
         (ImageRecord(), False),
         (ImageRecord(scanned_at=START), False),
-        (ImageRecord(findings_format=FINDINGS_FORMAT), False),
-        (ImageRecord(scanned_at=START, findings_format=FINDINGS_FORMAT), True),
-        (ImageRecord(scanned_at=START, findings_format=FINDINGS_FORMAT, failed=True), True),
-        (ImageRecord(scanned_at=START, findings_format=FINDINGS_FORMAT + 1), False),
+        (ImageRecord(findings_format=FORMAT), False),
+        (ImageRecord(scanned_at=START, findings_format=FORMAT), True),
+        (ImageRecord(scanned_at=START, findings_format=FORMAT, failed=True), True),
+        (ImageRecord(scanned_at=START, findings_format=FORMAT + 1), False),
     ],
 )
 def test_findings_are_comparable_if_this_release_can_read_them(record: ImageRecord, comparable: bool) -> None:

@@ -86,7 +86,7 @@ def make_overviews(
     """
     memory = SnapshotMemory(deps.table)
     if not request.publish:
-        overviews, _ = _build(memory, memory.last(), deps, now)
+        overviews, _ = _build(memory, memory.last(now), deps, now)
         return {"published": 0, "overviews": _answer(overviews)}
     lease = now + timedelta(seconds=max(deadline.remaining, 0)) + _LEASE_MARGIN
     last = memory.claim(now, lease, request.scheduled_at)

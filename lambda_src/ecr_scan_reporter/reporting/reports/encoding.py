@@ -14,9 +14,9 @@ from ecr_scan_reporter.reporting.reports.image_report import (
     leave_out,
 )
 
-# Of the remembered findings. A release that identifies findings in another way changes it; the findings of every image
-# then count as a first inventory again.
-FINDINGS_FORMAT = 1
+# The first format with findings that are identified as now. A release that identifies them in another way changes it;
+# the findings of every image then count as a first inventory again.
+COMPARABLE = 1
 _MAX_PATHS = 5
 # Bytes of the findings of an image, which are written in one transaction: that has room for 4 MB. And of what is to be
 # reported of it: an item has room for 400 KB.
@@ -50,7 +50,7 @@ def decode_findings(data: bytes) -> tuple[KnownFinding, ...]:
     Raises:
         UnreadableItemError: it is something else.
     """
-    return decode(_Findings, unpack(data)) if data else ()
+    return decode(_Findings, unpack(data))
 
 
 def encode_report(image: ImageReport) -> bytes:

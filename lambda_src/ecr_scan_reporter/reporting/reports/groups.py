@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Key
 from ecr_scan_reporter.errors import UnreadableItemError
-from ecr_scan_reporter.memory.images import Update, UpdateKey
-from ecr_scan_reporter.memory.outbox import INVENTORY, Outbox, Window, entry_checksum
+from ecr_scan_reporter.memory.images import ImageRecord, Update, UpdateKey
+from ecr_scan_reporter.memory.outbox import INVENTORY, Outbox, Window, entry_checksum, entry_image, is_readable
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.models.severities import severity_key
 from ecr_scan_reporter.reporting.comparison.changes import NEWS, OPEN, Change, KnownFinding
@@ -25,6 +25,7 @@ from ecr_scan_reporter.reporting.reports.image_report import (
     ImageReport,
     ReportReason,
     cut,
+    image_report,
     image_sort_key,
 )
 
@@ -306,19 +307,30 @@ class _Entries:
     def by_image(self, entries: Iterable[_Entry]) -> Iterator[tuple[list[Key], list[ImageReport]]]:
         """Decode entries, which are in the order of their sort keys; yield those of each image, the earliest one first.
 
-        An entry that this release cannot read stays in the outbox, for one that can.
+        An entry of a newer release stays in the outbox. Of one that is damaged, it is said that it could not be read.
         """
-        for _, found in groupby(entries, key=lambda entry: _sort_key(entry).rpartition("#")[0]):
+        for _, found in groupby(entries, key=lambda entry: _sort_key(entry).split("#")[:4]):
             keys, scans = [], []
             for key, data in found:
+                if not is_readable(key):
+                    self.unreadable += 1
+                    logger.error("a report of another release waits for it", extra={"entry": key[1]})
+                    continue
+                keys.append(key)
                 try:
                     scans.append(decode_report(data))
-                    keys.append(key)
                 except UnreadableItemError as error:
-                    self.unreadable += 1
                     logger.error("could not read a report that waits", extra={"entry": key[1], "reason": repr(error)})
+                    scans.append(_damaged(key))
             if scans:
                 yield keys, scans
+
+
+def _damaged(key: Key) -> ImageReport:
+    """Return what is said of an image if the entry with this key cannot be read."""
+    image, at = entry_image(key)
+    report = image_report(image, at, ImageRecord(), ReportReason.FINDINGS_NOT_READ)
+    return report._replace(failure="What this report was to say could not be read from the memory table.")
 
 
 def _sort_key(entry: _Entry) -> str:

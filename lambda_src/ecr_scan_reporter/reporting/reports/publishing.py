@@ -73,7 +73,7 @@ def publish_what_is_due(deps: ReporterDependencies, now: datetime, deadline: Dea
         AwsError: DynamoDB or SQS rejected a call.
     """
     outbox = Outbox(deps.table)
-    open_windows = outbox.windows()
+    open_windows = outbox.windows(now)
     due, checks = _due_windows(open_windows.windows, open_windows.state, deps, now)
     done = _Pass(0, not due, more=False, inventory=False)
     if (due or open_windows.published) and outbox.lease(now, now + timedelta(seconds=deadline.seconds + 60)):

@@ -121,7 +121,7 @@ def _registry(call: Call, deps: WidgetDependencies, look: WidgetContext) -> str:
 def _repository(call: Call, deps: WidgetDependencies, look: WidgetContext) -> str:
     registry = _registry_id(look)
     summary = repository_summary(deps.table, registry, call.repository, look.now)
-    records = ImageMemory(deps.table).records(registry, call.repository)
+    records = ImageMemory(deps.table, look.now).records(registry, call.repository)
     images = repository_images(records, look.max_age, look.now)
     if summary is None and not images.recent and not images.older:
         raise InputError(f"repository is {call.repository!r}; expected a repository with scanned images")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from ecr_scan_reporter.aws.dynamodb import Key
+from ecr_scan_reporter.memory import items
 from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Window, outbox_item
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import ImageId
@@ -234,13 +235,25 @@ def test_last_scan_of_an_inventory_counts() -> None:
     assert (waiting.inventory.images, waiting.inventory.failed, waiting.keys) == (1, 0, keys)
 
 
-def test_entry_that_cannot_be_read_is_left_alone() -> None:
+def test_entry_that_cannot_be_read_is_said_to_be_unreadable() -> None:
     outbox: Any = StubOutbox()
-    outbox.add(PUSH, image("lost"), b"of a later release")
-    outbox.add(PUSH, image("app", minutes=1), b"")
-    key = outbox.add(PUSH, image("app"))
+    keys = [outbox.add(PUSH, image("lost"), b"no report"), outbox.add(PUSH, image("app"))]
     [waiting] = gather([window(PUSH)], outbox, None).groups.values()
-    assert waiting.keys == [key]
+    assert sorted(waiting.keys) == sorted(keys)
+    [_, lost] = sorted(waiting.images, key=lambda found: found.repository)
+    assert (lost.repository, lost.digest, lost.scanned_at) == ("lost", "sha256:1", NOW)
+    assert lost.reason is ReportReason.FINDINGS_NOT_READ
+
+
+def test_entry_of_a_newer_release_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    outbox: Any = StubOutbox()
+    monkeypatch.setattr(items, "FORMAT", 2)
+    outbox.add(PUSH, image("lost"), b"of a newer release")
+    monkeypatch.setattr(items, "FORMAT", 1)
+    key = outbox.add(PUSH, image("app"))
+    gathered = gather([window(PUSH)], outbox, None)
+    assert [waiting.keys for waiting in gathered.groups.values()] == [[key]]
+    assert gathered.unreadable == 1
 
 
 @pytest.mark.slow
