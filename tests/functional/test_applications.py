@@ -373,6 +373,20 @@ def test_failed_event_while_the_old_result_is_still_there(app: Application) -> N
     assert not image["unsupported"]
 
 
+@pytest.mark.parametrize(("first", "second"), [("python", "python3.9"), ("node", "node18-slim"), ("web", "web2")])
+def test_tags_that_begin_alike_are_two_applications(dated: Application, first: str, second: str) -> None:
+    own, other = [A, B], [C, D]
+    assert changes(dated.scan(0, first, own)) == {"new": ["1", "2"]}
+    # Nothing of the first one is fixed, and none of its deadlines goes over.
+    assert changes(dated.scan(1, second, other)) == {"new": ["3", "4"]}
+    for at, tag, findings in ((2, first, own), (3, second, other)):
+        assert dated.scan(at, f"{tag} again", findings, tags=[tag]) is None
+    for at, tag, findings, late in ((10, first, own, "1"), (11, second, other, "4")):
+        image = dated.scan(at, f"{tag} once more", findings, tags=[tag])
+        assert image is not None
+        assert (changes(image), [entry["id"][-1] for entry in image["overdue"]]) == ({}, [late])
+
+
 # The scanner
 
 

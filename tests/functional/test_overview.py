@@ -179,6 +179,20 @@ def test_unreadable_sources_are_listed_and_do_not_stop_the_overview(
     ]
 
 
+def test_rules_that_cannot_be_read_at_a_cold_start_are_no_rules_that_ended(inbox: ReporterHarness) -> None:
+    memory = memory_table(inbox.aws)
+    ended = {"id": "CVE-2025-1111", "reason": "-", "owner": "-", "expires": f"{NOW - DAY:%Y-%m-%d}"}
+    memory.put({"pk": "IGNORED", "sk": "0", "rules": json.dumps([ended])})
+    inbox.aws.behavior.faults.append(Fault("Query", "AccessDeniedException", containing="IGNORED"))
+    overview(NOW)
+    inbox.aws.behavior.faults.clear()
+    overview(NOW + WEEK)
+    assert [(document["notices"]["rules"], document["notices"]["unreadable"]) for document in documents(inbox)] == [
+        ([], ["Could not read ignored_findings."]),
+        ([f"The rule for CVE-2025-1111 ended on {NOW.day - 1} Nov 2026."], []),
+    ]
+
+
 def test_rules_are_named(inbox: ReporterHarness) -> None:
     rule = {
         "id": "CVE-2025-1111",
