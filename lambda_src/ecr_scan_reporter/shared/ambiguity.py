@@ -35,11 +35,14 @@ _MAX_STATES, _MAX_STEPS = 1500, 200_000
 
 
 class _Part(NamedTuple):
-    """A part of an expression: the states that it can begin and end with, and whether it matches an empty text."""
+    """A part of an expression: the states that it can begin and end with, and in how many ways it matches no text.
+
+    A state that it can begin or end with in several ways is there several times.
+    """
 
     first: tuple[int, ...] = ()
     last: tuple[int, ...] = ()
-    empty: bool = True
+    empty: int = 1
 
 
 class _TooLargeError(Exception):
@@ -105,14 +108,14 @@ class _Automaton:
         self._reads.append(reads)
         self._next.append(Counter())
         state = (len(self._reads) - 1,)
-        return _Part(state, state, empty=False)
+        return _Part(state, state, empty=0)
 
     def _join(self, before: _Part, after: _Part) -> _Part:
         self._connect(before.last, after.first)
         return _Part(
-            before.first + after.first if before.empty else before.first,
-            after.last + before.last if after.empty else after.last,
-            before.empty and after.empty,
+            _at_most_twice(before.first + after.first * before.empty),
+            _at_most_twice(after.last + before.last * after.empty),
+            min(before.empty * after.empty, 2),
         )
 
     def _repeat(self, repetition: tuple[int, int, Any], flags: int) -> _Part:
@@ -124,7 +127,7 @@ class _Automaton:
             if number == copies - 1 and most >= _MANY:
                 self._connect(part.last, part.first)
                 self._loops.update(part.first)
-            whole = self._join(whole, part._replace(empty=part.empty or number >= least))
+            whole = self._join(whole, part._replace(empty=max(part.empty, number >= least)))
         return whole
 
     def _connect(self, before: Iterable[int], after: Sequence[int]) -> None:
@@ -153,10 +156,14 @@ class _Automaton:
         return False
 
 
+def _at_most_twice(states: Iterable[int]) -> tuple[int, ...]:
+    return tuple(state for state, often in Counter(states).items() for _ in range(min(often, 2)))
+
+
 def _either(parts: Sequence[_Part]) -> _Part:
     first = tuple(state for part in parts for state in part.first)
     last = tuple(state for part in parts for state in part.last)
-    return _Part(first, last, any(part.empty for part in parts))
+    return _Part(first, last, min(sum(part.empty for part in parts), 2))
 
 
 def _characters(code: Any, value: Any, flags: int) -> frozenset[str]:

@@ -5,7 +5,7 @@ and rules that name no repository of another group.
 """
 
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -57,9 +57,12 @@ def notices_by_group(
     sentences = defaultdict[str | None, list[str]](list, {None: failed + _names_without_answer(overviews)})
     for name in sorted(unreadable):
         sentences[captured_group(name, settings.group_by)].append(f"Could not read what is known about {name}.")
+    uses, times = deps.rules.uses(), Counter(rule.key for rule in rules)
+    # Only these are matched with the names of all repositories.
+    named = [rule for rule in rules if times[rule.key] > 1 or rule_notices([rule], uses, now, since)]
     found = {
-        group: Notices(rule_notices(own, deps.rules.uses(), now, since), unreadable=sentences[group][:_MAX_NAMED])
-        for group, own in _rules_by_group(rules, overviews).items()
+        group: Notices(rule_notices(own, uses, now, since), unreadable=sentences[group][:_MAX_NAMED])
+        for group, own in _rules_by_group(named, overviews).items()
     }
     found[None] = found[None]._replace(dlqs=dlqs, unconfirmed=unconfirmed)
     return {group: notices for group, notices in found.items() if group is not None or any(notices)}
