@@ -26,7 +26,7 @@ variable "name" {
 
 variable "enabled" {
   description = <<-EOT
-    Whether the EventBridge rules are enabled: the schedule, the scan events and the overview. With false, no run
+    Whether the EventBridge rules are enabled: the schedule, the first run, the scan events and the overview. With false, no run
     starts, and neither scan events nor the overview are reported. The rule of the heartbeat and the silence alarm are
     removed. All other resources stay as they are.
   EOT

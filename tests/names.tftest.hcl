@@ -25,6 +25,7 @@ run "every_name_begins_with_the_instance" {
       memory               = "team_A-1-memory"
       console_widget       = "team_A-1-console-widget"
       heartbeat            = "team_A-1-heartbeat"
+      first_run            = "team_A-1-first-run"
       alarms               = "team_A-1-alarms"
     }
     error_message = "A name that fits should be kept."

@@ -22,7 +22,7 @@ run "everywhere" {
       [aws_lambda_event_source_mapping.images.tags, aws_lambda_event_source_mapping.reports.tags],
       [aws_sns_topic.reports[0].tags, aws_sns_topic.chat[0].tags],
       [aws_dynamodb_table.memory.tags],
-      [aws_sns_topic.alarms[0].tags, aws_cloudwatch_event_rule.heartbeat[0].tags],
+      [aws_sns_topic.alarms[0].tags, aws_cloudwatch_event_rule.heartbeat[0].tags, aws_cloudwatch_event_rule.first_run.tags],
       [for alarm in aws_cloudwatch_metric_alarm.this : alarm.tags],
       flatten([for function in [module.repositories_scanner, module.images_scanner, module.reporter] :
         [function.function.tags, function.role.tags, function.log_group.tags]

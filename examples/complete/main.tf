@@ -155,6 +155,11 @@ module "production" {
   # For Slack or Microsoft Teams: configure a channel of Amazon Q Developer with the topic in chat_topic_arn.
   chat = true
 
+  # What tells the messages of this instance apart, and whom they name for questions.
+  subject_prefix = "[ECR production]"
+  account_name   = "workloads"
+  contact        = "platform-team@example.com"
+
   # Scans that the module did not start, such as scans on push, share a report if they end within five minutes...
   report_window = 300
 

@@ -9,13 +9,13 @@ from ecr_scan_reporter.aws.dynamodb import Table, dynamodb_client
 from ecr_scan_reporter.aws.ecr import EcrRegistry, ecr_client
 from ecr_scan_reporter.aws.sqs import SqsQueue, sqs_client
 from ecr_scan_reporter.errors import InputError
-from ecr_scan_reporter.scanning.runs import RunDependencies, queue_repositories, write_heartbeat
+from ecr_scan_reporter.scanning.runs import RunDependencies, queue_repositories, start_first_run, write_heartbeat
 from ecr_scan_reporter.settings import RepositoriesScannerSettings
 from ecr_scan_reporter.shared import clock
 
 # What EventBridge says of its schedule's event.
 _SCHEDULED = frozenset({"version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail"})
-_EXPECTED = '{}, {"repositoriesFilterRegexp": "^team-a/"} or {"heartbeat": true}'
+_EXPECTED = '{}, {"repositoriesFilterRegexp": "^team-a/"}, {"firstRun": true} or {"heartbeat": true}'
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
@@ -23,7 +23,8 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
 
     Args:
         event: the schedule's, or `{}`; or `{"repositoriesFilterRegexp": "^team-a/"}` to replace the configured filter;
-            or `{"heartbeat": true}` to start nothing and write for how long a complete run is overdue.
+            or `{"firstRun": true}` to start one only if there was none yet; or `{"heartbeat": true}` to start nothing
+            and write for how long a complete run is overdue.
         context: Lambda's; not used.
 
     Returns:
@@ -41,6 +42,8 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
         if event != {"heartbeat": True}:
             raise InputError(f'the input of a heartbeat is {dict(event)!r}; expected {{"heartbeat": true}}')
         return write_heartbeat(dependencies(), clock.now())
+    if event == {"firstRun": True}:
+        return start_first_run(dependencies(), clock.now())
     # A run costs scans: what is misspelled must not start one.
     known = _SCHEDULED if event.get("source") == "aws.events" else {"repositoriesFilterRegexp"}
     if unknown := sorted(event.keys() - known):

@@ -369,6 +369,24 @@ def test_empty_registry_still_ages(registry: RegistryOverTime) -> None:
     assert registry.heartbeat(hours=48) == {"RunOverdue": 48 * 3600}
 
 
+def test_first_run_is_started_once(queued: Callable[[], list[str]]) -> None:
+    assert repositories_scanner.handler({"heartbeat": True}, None) == {"RunOverdue": 0}
+    assert repositories_scanner.handler({"firstRun": True}, None) == {"found": 23, "sent": 22}
+    for hours in (1, 24 * 365):
+        TIME.sleep(hours * 3600)
+        assert repositories_scanner.handler({"firstRun": True}, None) == {"found": 0, "sent": 0}
+    assert len(queued()) == 22
+
+
+def test_run_after_a_pause_is_not_the_first_one(registry: RegistryOverTime) -> None:
+    registry.add("team-a/app")
+    registry.run()
+    registry.visit("team-a/app", hours=1)
+    registry.heartbeat(hours=2)
+    registry.heartbeat(hours=300, paused=True)
+    assert repositories_scanner.handler({"firstRun": True}, None) == {"found": 0, "sent": 0}
+
+
 def test_heartbeat_queues_nothing(queued: Callable[[], list[str]]) -> None:
     assert repositories_scanner.handler({"heartbeat": True}, None) == {"RunOverdue": 0}
     assert queued() == []

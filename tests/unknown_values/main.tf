@@ -41,6 +41,9 @@ resource "terraform_data" "given" {
     remind_after                = "2w"
     report_window               = 300
     group_by                    = "^([^/]+)/"
+    subject_prefix              = "[ECR prod]"
+    account_name                = "prod"
+    contact                     = "security@example.com"
     overview_schedule           = "7 days"
     functions                   = { reporter = { memory = 1024 }, images_scanner = { concurrency = 3 } }
     architecture                = "x86_64"
@@ -93,6 +96,9 @@ module "ecr_scan_reporter" {
   remind_after               = local.given.remind_after
   report_window              = local.given.report_window
   group_by                   = local.given.group_by
+  subject_prefix             = local.given.subject_prefix
+  account_name               = local.given.account_name
+  contact                    = local.given.contact
   overview_schedule          = trimspace(local.given.overview_schedule)
   functions                  = local.given.functions
   architecture               = local.given.architecture

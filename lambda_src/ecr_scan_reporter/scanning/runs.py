@@ -101,6 +101,18 @@ def queue_repositories(event: Mapping[str, Any], deps: RunDependencies, now: dat
     return counts
 
 
+def start_first_run(deps: RunDependencies, now: datetime) -> dict[str, int]:
+    """Start a run if none of the schedule has begun yet; return the counts of `queue_repositories`, zeros if one has.
+
+    Raises:
+        AwsError: DynamoDB, ECR or SQS rejected a call.
+    """
+    open_pass = RunMemory(deps.table, deps.ecr.id).open_pass()
+    # After a pause of the schedule, there is no pass either, but repositories that a run has queued.
+    has_run = open_pass and (open_pass.run or StateMemory(deps.table, deps.ecr.id).states())
+    return {"found": 0, "sent": 0} if has_run else queue_repositories({}, deps, now)
+
+
 def _begin_run(
     repositories: list[str], deps: RunDependencies, now: datetime, *, whole: bool
 ) -> tuple[str, dict[str, str], dict[str, float]]:

@@ -184,8 +184,7 @@ def update_effect(update: Update, severities: int = 2) -> str:
 def needs(overview: Overview) -> Iterator[Need]:
     """Yield what needs people, the most urgent first."""
     if not overview.known:
-        within = _interval(overview.settings.run_interval)
-        yield Need(NamedLine(f"The first run has not ended. It starts within {within} of the installation."))
+        yield Need(NamedLine("The first run has not ended. It starts within ten minutes of the apply."))
     yield from _stale_needs(overview)
     yield from _overdue_needs(overview)
     yield from _scan_needs(overview)
