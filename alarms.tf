@@ -89,6 +89,19 @@ locals {
           "See whether its topic exists, and whether the reporter may publish to it.",
         ])
       })
+      # The reporter writes it when it finds a lost event: how many there were in the time of two scans of each image. AWS
+      # promises none of its events, so one alone is no alarm. It stays for a day after the last one was found.
+      missing_events = merge(local.alarm_defaults, {
+        namespace  = local.metrics_namespace, metric = "LostEvents", statistic = "Maximum", threshold = 1
+        period     = 86400
+        dimensions = { Instance = var.name }
+        section    = "missing-events"
+        text = join(" ", [
+          "No events came of several scans: the images scanner found their results in ECR.",
+          "See whether the rule ${local.names.scan_events} is enabled, and whether the policies of the reports queue and of",
+          "its key allow EventBridge.",
+        ])
+      })
       overdue_scans = merge(local.alarm_defaults, {
         namespace  = local.metrics_namespace, metric = "ScansOverdue", statistic = "Maximum", threshold = 0
         period     = 3600

@@ -29,6 +29,7 @@ run "all_alarms" {
       scan-events-lost       = "AWS/Events InvocationsFailedToBeSentToDlq scan-scan-events Sum GreaterThanThreshold 0 1x300 notBreaching"
       scan-reports-queue-age = "AWS/SQS ApproximateAgeOfOldestMessage scan-reports Maximum GreaterThanThreshold 3600 1x300 notBreaching"
       scan-unpublished       = "EcrScanReporter OldestUnpublished scan Maximum GreaterThanThreshold 3600 1x300 ignore"
+      scan-missing-events    = "EcrScanReporter LostEvents scan Maximum GreaterThanThreshold 1 1x86400 notBreaching"
       # The functions compute both numbers from the schedule and the promised age.
       scan-overdue-scans = "EcrScanReporter ScansOverdue scan Maximum GreaterThanThreshold 0 1x3600 ignore"
       scan-silence       = "EcrScanReporter RunOverdue scan Minimum GreaterThanThreshold 0 3x3600 missing"
@@ -161,7 +162,7 @@ run "some_alarms" {
   assert {
     condition = (
       length(setintersection(keys(aws_cloudwatch_metric_alarm.this), var.disabled_alarms)) == 0 &&
-      length(aws_cloudwatch_metric_alarm.this) == 11 && length(aws_cloudwatch_event_rule.heartbeat) == 0
+      length(aws_cloudwatch_metric_alarm.this) == 12 && length(aws_cloudwatch_event_rule.heartbeat) == 0
     )
     error_message = "All alarms but the disabled ones should exist, and no heartbeat without the alarm on silence."
   }
@@ -179,7 +180,7 @@ run "widget" {
     condition = (
       aws_cloudwatch_metric_alarm.this["console_widget_errors"].alarm_name == "scan-console-widget-errors" &&
       aws_cloudwatch_metric_alarm.this["console_widget_errors"].dimensions.FunctionName == "scan-console-widget" &&
-      length(aws_cloudwatch_metric_alarm.this) == 15
+      length(aws_cloudwatch_metric_alarm.this) == 16
     )
     error_message = "The widget's function should have alarms like the other functions."
   }
@@ -193,7 +194,7 @@ run "disabled_alarm_of_an_absent_widget" {
   }
 
   assert {
-    condition     = length(aws_cloudwatch_metric_alarm.this) == 14
+    condition     = length(aws_cloudwatch_metric_alarm.this) == 15
     error_message = "Naming the widget's alarms should have no effect while there is no widget."
   }
 }

@@ -300,7 +300,7 @@ def test_overview_reads_summaries_and_no_image(inbox: ReporterHarness) -> None:
         assert overview(publish=False)["open"] == {"CRITICAL": 80, "HIGH": 80}
         calls.append(inbox.aws.calls())
         overview(publish=True)
-    # The last overview, the summaries and the states; then the snapshot of the last overview as well. The rules were
-    # read before.
-    first = {"GetItem": 1, "Query": 2, "ListSubscriptionsByTopic": 1}
+    # The last overview, the summaries, the states and the lost events; then the snapshot of the last overview as well.
+    # The rules were read before.
+    first = {"GetItem": 1, "Query": 3, "ListSubscriptionsByTopic": 1}
     assert calls == [first, first | {"BatchGetItem": 1}]

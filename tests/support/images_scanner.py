@@ -68,7 +68,7 @@ class Scanner:
 
     def continuations(self) -> list[RepositoryMessage]:
         """Return the continuations that the scanner queued."""
-        return [RepositoryMessage.from_json(body) for body in self._sent() if "overdue" not in json.loads(body)]
+        return [RepositoryMessage.from_json(body) for body in self._sent() if "version" in json.loads(body)]
 
     def overdue(self) -> list[OverdueMessage]:
         """Return the messages about deadlines that the scanner queued."""

@@ -13,6 +13,7 @@
   STATES#<registry>             <repository>#1                a repository after its last run,    repositories scanner,
                                                               or since when it waits for one      images scanner
   SUMMARIES#<registry>          <repository>#1                what the overview says of it        images scanner
+  LOST#<registry>               <day>#<repository>#<digest>   a scan whose event never came       reporter
   RUNS#<registry>               <run>                         how far a run of the schedule is    repositories scanner,
                                                                                                   reporter
   PASSES#<registry>             OPEN#1                        the pass that is not complete       repositories scanner

@@ -26,6 +26,8 @@ class CoverageReason(StrEnum):
     NOT_SELECTED = "not_selected"
     # The image is due, but the daily quota of scans ended the run before its scan was started.
     QUOTA = "quota"
+    # It was scanned in time, but the reporter does not know the result.
+    NOT_READ = "not_read"
     # The look-up failed, or the run ended before it, and memory does not know the image.
     UNKNOWN = "unknown"
 

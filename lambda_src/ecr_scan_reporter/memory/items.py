@@ -25,6 +25,7 @@ PUSH_LIFETIME = timedelta(days=400)
 INDEX_LIFETIME = timedelta(days=400)
 RULE_USE_LIFETIME = timedelta(days=400)
 RUN_LIFETIME = timedelta(days=7)
+LOST_LIFETIME = timedelta(days=400)
 # Of every other item that expires: what a run, or an overview, writes anew.
 _LIFETIME = timedelta(days=400)
 # What happened is not dated later than now, by clocks that differ by less than this.

@@ -42,6 +42,7 @@ class RememberedScan(NamedTuple):
         run: the id of the run that asked for a scan at `asked_at`; "" if someone else started it.
         read_at: when the last findings that the reporter read were those of the image (aware).
         listed: the number of entries that ECR listed then, by severity.
+        event_at: of the last event that the reporter processed (aware).
     """
 
     scan: Scan | None
@@ -51,6 +52,7 @@ class RememberedScan(NamedTuple):
     run: str = ""
     read_at: datetime | None = None
     listed: Mapping[str, int] = {}
+    event_at: datetime | None = None
 
 
 # A digest, what is remembered of the scans, and the reporter's record of the image; None if there is none.
@@ -143,6 +145,7 @@ def _remembered(digest: str, items: Iterable[Item], now: datetime) -> KnownImage
         run=asked.run,
         read_at=max(filter(None, (record.scanned_at, record.looked_at)), default=None) if record else None,
         listed=record.listed if record else {},
+        event_at=record.event_at if record else None,
     )
     return digest, remembered, record
 

@@ -25,6 +25,7 @@ _REASONS = {
     "too_old": "scanned too long ago",
     "expired": "monitoring lapsed",
     "quota": "daily quota used up",
+    "not_read": "result not read yet",
     "other": "for another reason",
 }
 # The console's host by partition; the consoles of other partitions are not public.

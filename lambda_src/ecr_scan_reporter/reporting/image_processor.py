@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
 from typing import NamedTuple
@@ -11,12 +11,15 @@ from typing import NamedTuple
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.errors import AwsError, ConditionError, FindingsNotReadError
-from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord, Remembered
+from ecr_scan_reporter.memory.images import Asked, ImageMemory, ImageRecord, Remembered
 from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Outbox, outbox_item, run_window
 from ecr_scan_reporter.memory.pushes import PushedImage, PushedImages
+from ecr_scan_reporter.messages.missed import MissedMessage
 from ecr_scan_reporter.models.images import ImageId
-from ecr_scan_reporter.models.scans import ENHANCED
+from ecr_scan_reporter.models.scans import BASIC, ENHANCED
 from ecr_scan_reporter.reporting.comparison.changes import (
+    GONE,
+    NEWS,
     Absence,
     Change,
     Comparison,
@@ -30,7 +33,14 @@ from ecr_scan_reporter.reporting.comparison.judged import Judged, add_to_ledger,
 from ecr_scan_reporter.reporting.formatting import short_digest
 from ecr_scan_reporter.reporting.intake.events import ScanEvent
 from ecr_scan_reporter.reporting.intake.image_details import BatchDetails, ImageDetails
-from ecr_scan_reporter.reporting.intake.scan_results import LAST_READ, CompleteScan, FailedScan, UnreadScan, read_scan
+from ecr_scan_reporter.reporting.intake.scan_results import (
+    DATES_DIFFER,
+    LAST_READ,
+    CompleteScan,
+    FailedScan,
+    UnreadScan,
+    read_scan,
+)
 from ecr_scan_reporter.reporting.links import Link, is_comparable, known_findings
 from ecr_scan_reporter.reporting.reports.encoding import encode_findings, encode_report
 from ecr_scan_reporter.reporting.reports.image_report import (
@@ -56,6 +66,8 @@ _INDEX_COMES_WITHIN = timedelta(minutes=15)
 _LEAST_WINDOW, _LISTED_WITHIN = timedelta(seconds=60), timedelta(minutes=2)
 # The clocks of two invocations differ by less.
 _CLOCKS_DIFFER = timedelta(minutes=2)
+# A scan that has not ended after so long is started again.
+_SCAN_ENDS_WITHIN = timedelta(days=1)
 # Characters of the reason of a failed scan that tell it from others.
 _MAX_FAILURE = 200
 # How many successors of an image, and of those that are gone, are considered.
@@ -74,6 +86,9 @@ class Outcome(NamedTuple):
         repeated: whether the event, or a later one, was processed before.
         new: the new findings by severity, without those that a rule ignores.
         look_at: when the findings of the image are to be read again (aware); None if that is not to be planned.
+        differs: whether a scan of an image that memory knew, or could have known, found something else.
+        lost: whether no event came of a scan.
+        missed: the message to be sent again, because the image is being scanned; None if there is none.
     """
 
     windows: tuple[str, ...] = ()
@@ -82,6 +97,9 @@ class Outcome(NamedTuple):
     repeated: bool = False
     new: Mapping[str, int] = {}
     look_at: datetime | None = None
+    differs: bool = False
+    lost: bool = False
+    missed: MissedMessage | None = None
 
 
 class _Baseline(NamedTuple):
@@ -136,7 +154,7 @@ class ImageProcessor:
         images = list(images)
         self.memory, self.outbox, self.pushes = ImageMemory(table, now), Outbox(table), PushedImages(table, images)
         self.details = BatchDetails(ecr, table, images, now)
-        self.own = ecr.id
+        self.own, self.table = ecr.id, table
 
     def process(self, event: ScanEvent, receives: int) -> Outcome:
         """Compare a scan with what is remembered, and remember it.
@@ -163,6 +181,26 @@ class ImageProcessor:
             AwsError: DynamoDB rejected a call.
         """
         return self._repeat_on_conflict(lambda: self._process_overdue(image, run))
+
+    def process_missed(self, image: ImageId, missed: MissedMessage, receives: int) -> Outcome:
+        """Read a result of which no event came, and note that, unless one came in the meantime.
+
+        Args:
+            image: of this registry.
+            missed: the message of the images scanner.
+            receives: how often SQS has delivered it.
+
+        Raises:
+            FindingsNotReadError: the findings are not there yet; the message should be retried.
+            AwsError: ECR or DynamoDB rejected a call.
+        """
+        event = ScanEvent(image, (), self.now, failed=False, counts=None, scanner=missed.scanner, is_look=True)
+        if missed.scanner == BASIC:
+            return self._repeat_on_conflict(lambda: self._process_missed(event, missed, receives))
+        outcome = self._repeat_on_conflict(lambda: self._look(event, max(receives, LAST_READ)))
+        if outcome.differs:
+            self._note_lost(image)
+        return outcome._replace(lost=outcome.differs)
 
     def _repeat_on_conflict(self, process: Callable[[], Outcome]) -> Outcome:
         for attempt in range(_ATTEMPTS):
@@ -267,6 +305,37 @@ class ImageProcessor:
             outcome = self._complete(event._replace(time=at), remembered._replace(record=record), scan, "")
         return outcome._replace(look_at=again)
 
+    def _process_missed(self, event: ScanEvent, missed: MissedMessage, receives: int) -> Outcome:
+        """Read the result of a basic scan of which no event came."""
+        image, remembered, outcome = event.image, self.memory.read(event.image), Outcome()
+        record, asked = remembered.record, remembered.asked
+        ended_at = datetime.fromtimestamp(missed.ended_at, UTC)
+        came = any(at and at >= ended_at - DATES_DIFFER for at in (record.event_at, record.scanned_at))
+        is_lost = missed.is_lost or self._was_known(image, ended_at)
+        if lost := is_lost and not came and not missed.counted:
+            self._note_lost(image)
+        scan = read_scan(event, receives, self.ecr, self.own)
+        match scan:
+            case CompleteScan(at) if self.now - at < _LISTED_WITHIN:
+                scan = UnreadScan("the findings may not be there yet", in_progress=True)
+            case CompleteScan(at) if not record.scanned_at or at.replace(microsecond=0) > record.scanned_at:
+                outcome = self._complete(event, remembered, scan, asked.run_of_scan(at, record.event_at))
+            case FailedScan() if not came:
+                outcome = self._failed(event, record, scan, asked.run_of_scan(ended_at, record.event_at))
+        if isinstance(scan, UnreadScan) and scan.in_progress and self._may_end(asked):
+            outcome = outcome._replace(missed=missed._replace(counted=True))
+        return outcome._replace(lost=lost)
+
+    def _may_end(self, asked: Asked) -> bool:
+        """Return whether a scan that was asked for may still end; otherwise, the next run finds what became of it."""
+        return asked.asked_at is not None and self.now < asked.asked_at + _SCAN_ENDS_WITHIN
+
+    def _note_lost(self, image: ImageId) -> None:
+        # Not at the top: events are lost rarely.
+        from ecr_scan_reporter.memory.lost_events import LostEventMemory
+
+        LostEventMemory(self.table, self.own).note(image.repository, image.digest, self.now)
+
     def _look_later(self, image: ImageId, record: ImageRecord, at: datetime, receives: int) -> Outcome:
         if receives == 1 and record.look_at and self.now < record.look_at + _LISTED_WITHIN:
             return Outcome()
@@ -288,7 +357,7 @@ class ImageProcessor:
         record = _updated(record, judged, baseline, scan)
         encoded = encode_findings(judged.to_remember.findings)
         changed, pushed = encoded != remembered.findings or remembered.is_ageing(self.now), None
-        if event.is_look and not changed and not report:
+        if event.is_look and event.scanner == ENHANCED and not changed and not report:
             return Outcome()
         if baseline.first or _is_found_otherwise(before, record, changed=changed):
             pushed = _pushed(image, record, event.time, comparison.open())
@@ -302,7 +371,11 @@ class ImageProcessor:
             replaced=baseline.link.replaced,
             report=report,
         )
-        return outcome if baseline.inventory else outcome._replace(new=count_new(judged.counted))
+        if baseline.inventory:
+            return outcome
+        was_known = not baseline.first or self._was_known(image, record.pushed_at)
+        differs = was_known and (scan.listed != before.listed or any(comparison.of(*NEWS, *GONE)))
+        return outcome._replace(new=count_new(judged.counted), differs=differs)
 
     def _report(
         self, event: ScanEvent, record: ImageRecord, baseline: _Baseline, judged: Judged, scan: CompleteScan
@@ -419,6 +492,10 @@ class ImageProcessor:
         registry, repository = self.memory.known_since(image, self.now)
         promised = self.settings.max_age.before(repository - self.settings.run_interval)
         return pushed_at is not None and pushed_at < min(max(registry, promised), repository) - _NEWS_BEFORE_KNOWN
+
+    def _was_known(self, image: ImageId, at: datetime | None) -> bool:
+        """Return whether the repository of an image was known at a time."""
+        return at is not None and at > self.memory.known_since(image, self.now)[1]
 
     def _judge(self, comparison: Comparison, image: ImageId, record: ImageRecord, now: datetime) -> Judged:
         """Judge what changed. Nothing is newly overdue if another image has replaced this one and has its deadlines."""

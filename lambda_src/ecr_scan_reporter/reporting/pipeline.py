@@ -15,6 +15,7 @@ from ecr_scan_reporter.errors import AwsError, DeadlineExceededError, FindingsNo
 from ecr_scan_reporter.memory.outbox import Outbox
 from ecr_scan_reporter.memory.runs import RunMemory
 from ecr_scan_reporter.messages.look import LookMessage
+from ecr_scan_reporter.messages.missed import MissedMessage
 from ecr_scan_reporter.messages.overdue import OverdueMessage
 from ecr_scan_reporter.messages.publication import parse_publication
 from ecr_scan_reporter.models.images import ImageId
@@ -44,12 +45,17 @@ VERSION = 1
 _NEW = {"CRITICAL": "NewCritical", "HIGH": "NewHigh", "MEDIUM": "NewMedium", "LOW": "NewLow"}
 
 
+# How many lost events are counted: from two on, it is an alarm.
+_MAX_LOST = 100
+
+
 class Batch(NamedTuple):
     """The messages of a batch, by what they ask for.
 
     Args:
         events: scan events.
         overdue: the images whose deadlines are to be checked, by message id.
+        missed: the images of whose last result no event came, with how often SQS has delivered the message, by its id.
         checks: the ids of messages that ask to check whether something is due.
         unpublished: the ids of messages with a report that SNS rejected again.
         invalid: the ids of messages that are invalid, or that failed unexpectedly.
@@ -57,6 +63,7 @@ class Batch(NamedTuple):
 
     events: list[ReceivedEvent]
     overdue: dict[str, OverdueMessage]
+    missed: dict[str, tuple[int, MissedMessage]]
     checks: set[str]
     unpublished: set[str]
     invalid: set[str]
@@ -114,9 +121,11 @@ def report_batch(
     # What has failed before comes first: it cannot be sent again as if it had not.
     images.sort(key=lambda image: image.receives, reverse=True)
     repositories = [image.image.repository for image in images] + [each.repository for each in batch.overdue.values()]
+    repositories += [message.repository for _, message in batch.missed.values()]
     rules = RuleMatcher(ignore_rules, now, repositories)
-    outcomes, done, retried, unstarted, looks = process(images, batch.overdue, rules, deps, deadline.halfway(), now)
+    outcomes, done, retried, unstarted, looks = process(images, batch, rules, deps, deadline.halfway(), now)
     plan_looks(looks, deps, now)
+    wait_for_scans(outcomes, deps)
     retried |= send_again(records, unstarted, deps) if done else unstarted
     try:
         pages, waiting = publish(outcomes, batch, deps, deadline, now)
@@ -136,8 +145,23 @@ def report_batch(
         "ReportsPublished": pages,
         "OldestUnpublished": int(waiting.total_seconds()),
     }
+    if any(outcome.lost for outcome in outcomes):
+        metrics["LostEvents"] = _lost_events(deps, now)
     logger.info("batch processed", extra=counts | embed(metrics, deps.settings.name))
     return batch_response(sorted(batch.invalid | retried | batch.unpublished))
+
+
+def _lost_events(deps: ReporterDependencies, now: datetime) -> int:
+    """Return how many events were lost lately, as far as they are counted; one if memory does not tell."""
+    # Not at the top: events are lost rarely.
+    from ecr_scan_reporter.memory.lost_events import LostEventMemory
+
+    memory, settings = LostEventMemory(deps.table, deps.ecr.id), deps.settings
+    try:
+        return len(memory.lately(settings.max_age, settings.run_interval, now, _MAX_LOST))
+    except AwsError:
+        logger.exception("could not count lost events")
+        return 1
 
 
 def _metrics(batch: Batch, retried: Collection[str], outcomes: Iterable[Outcome]) -> dict[str, float]:
@@ -150,7 +174,7 @@ def _metrics(batch: Batch, retried: Collection[str], outcomes: Iterable[Outcome]
 
 def receive(records: Iterable[SqsRecord], deps: ReporterDependencies, deadline: Deadline, now: datetime) -> Batch:
     """Parse the messages of a batch, and publish again what SNS rejected before, while there is time."""
-    batch = Batch([], {}, set(), set(), set())
+    batch = Batch([], {}, {}, set(), set(), set())
     for record in records:
         message_id = record["messageId"]
         try:
@@ -177,6 +201,8 @@ def _receive(record: SqsRecord, batch: Batch, deps: ReporterDependencies, deadli
                 batch.unpublished.add(message_id)
         case {"overdue": overdue}:
             batch.overdue[message_id] = OverdueMessage.parse(overdue)
+        case {"missed": missed}:
+            batch.missed[message_id] = receive_count(record), MissedMessage.parse(missed)
         case {"look": look}:
             event = _look_event(LookMessage.parse(look), deps, now)
             if event.time > now + EARLY:
@@ -192,7 +218,7 @@ def _receive(record: SqsRecord, batch: Batch, deps: ReporterDependencies, deadli
 
 def process(
     images: Sequence[ImageEvents],
-    overdue: Mapping[str, OverdueMessage],
+    batch: Batch,
     rules: RuleMatcher,
     deps: ReporterDependencies,
     deadline: Deadline,
@@ -202,7 +228,7 @@ def process(
 
     Args:
         images: with scan events.
-        overdue: the images whose deadlines are to be checked after the events, by message id.
+        batch: the images whose deadlines are to be checked after the events, and those of whose last result none came.
         rules: those for ignored findings.
         deps: the settings and clients.
         deadline: after which no image is started.
@@ -211,9 +237,10 @@ def process(
     with_events = (image.image for image in images)
     processor = ImageProcessor(deps.settings, deps.ecr, deps.table, with_events, rules, now)
     events = [_events_work(image, processor) for image in images]
-    deadlines = [_overdue_work(message_id, message, processor) for message_id, message in overdue.items()]
+    deadlines = [_overdue_work(message_id, message, processor) for message_id, message in batch.overdue.items()]
+    missed = [_missed_work(message_id, *message, processor) for message_id, message in batch.missed.items()]
     processed = Processed([], set(), set(), set(), {})
-    for works in (events, deadlines):
+    for works in (events, missed, deadlines):
         results = concurrent_map(deps.pool, partial(_attempt, processor=processor, deadline=deadline), works)
         for work, result in zip(works, results, strict=True):
             if isinstance(result, Exception):
@@ -259,6 +286,15 @@ def plan_looks(looks: Mapping[ImageId, datetime], deps: ReporterDependencies, no
             logger.exception("could not plan to read findings again")
 
 
+def wait_for_scans(outcomes: Iterable[Outcome], deps: ReporterDependencies) -> None:
+    """Send the messages about images that are being scanned again; a failure is only logged, as above."""
+    try:
+        messages = [outcome.missed.to_json() for outcome in outcomes if outcome.missed]
+        deps.reports_queue.send(messages, int(MAX_DELAY.total_seconds()))
+    except QueueError:
+        logger.exception("could not plan to read results again")
+
+
 def _look_event(message: LookMessage, deps: ReporterDependencies, now: datetime) -> ScanEvent:
     image = deps.ecr.id.image(message.repository, message.digest)
     at = datetime.fromtimestamp(message.at, UTC) if message.at else now
@@ -273,6 +309,11 @@ def _events_work(events: ImageEvents, processor: ImageProcessor) -> _Work:
 def _overdue_work(message_id: str, message: OverdueMessage, processor: ImageProcessor) -> _Work:
     image = processor.own.image(message.repository, message.digest)
     return _Work(image, (message_id,), (partial(processor.process_overdue, image, message.run),))
+
+
+def _missed_work(message_id: str, receives: int, message: MissedMessage, processor: ImageProcessor) -> _Work:
+    image = processor.own.image(message.repository, message.digest)
+    return _Work(image, (message_id,), (partial(processor.process_missed, image, message, receives),), receives > 1)
 
 
 def _attempt(work: _Work, processor: ImageProcessor, deadline: Deadline) -> list[Outcome] | Exception:

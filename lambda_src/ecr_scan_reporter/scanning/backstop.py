@@ -1,10 +1,12 @@
-"""The backstop for lost events: with enhanced scanning, ECR is asked about each image once within the promised age.
+"""The backstop for lost events: what ECR names as the last scan of an image is compared with what the reporter knows.
 
-Events are sent on a best-effort basis, and Inspector announces no scan after the first one.
+Events are sent on a best-effort basis. With enhanced scanning, ECR is asked about each image once within the promised
+age, because Inspector announces no scan after the first one.
 https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-scanning-enhanced-events.html
+With basic scanning, ECR is asked about an image whose scan memory does not know, or shows as too old, anyway.
 """
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from math import ceil
 from typing import NamedTuple
 from zlib import crc32
@@ -12,11 +14,13 @@ from zlib import crc32
 from ecr_scan_reporter.memory.items import to_seconds
 from ecr_scan_reporter.memory.scans import RememberedScan
 from ecr_scan_reporter.messages.repository import RepositoryMessage
-from ecr_scan_reporter.models.scan_statuses import ACTIVE, COMPLETE
+from ecr_scan_reporter.models.scan_statuses import ACTIVE, COMPLETE, FAILED
 from ecr_scan_reporter.models.scans import Scan
 from ecr_scan_reporter.scanning.images import ScanRules
 
 _DAY = timedelta(days=1)
+# After a scan has ended, its event may be on its way for so long. The clocks of two services differ by less.
+_ON_ITS_WAY, _CLOCKS_DIFFER = timedelta(hours=1), timedelta(minutes=5)
 
 
 class Turns(NamedTuple):
@@ -47,8 +51,48 @@ class Turns(NamedTuple):
         return (crc32(digest.encode()) - self.first) % self.period <= self.last - self.first
 
 
+class MissedResult(NamedTuple):
+    """A result that the reporter does not know.
+
+    Args:
+        ended_at: when the scan ended, or when it was asked for if ECR gives no date (aware).
+        is_lost: whether an event of it should have come: a run asked for the scan, or the reporter knows the image.
+    """
+
+    ended_at: datetime
+    is_lost: bool = False
+
+
+def missed_result(scan: Scan | None, remembered: RememberedScan | None, rules: ScanRules) -> MissedResult | None:
+    """Return the last result of an image if the reporter does not know it, and no event of it is on its way any more.
+
+    Args:
+        scan: the last one, as ECR names it; None if there is none.
+        remembered: what is remembered of the image's scans; None if nothing is.
+        rules: of the registry.
+    """
+    if rules.enhanced:
+        return MissedResult(rules.now) if is_missed(scan, remembered) else None
+    missed = _missed_basic(scan, remembered or RememberedScan(None))
+    return missed if missed and missed.ended_at < rules.now - _ON_ITS_WAY else None
+
+
+def _missed_basic(scan: Scan | None, remembered: RememberedScan) -> MissedResult | None:
+    if scan is None:
+        return None
+    asked_at, complete_at = remembered.asked_at, to_seconds(remembered.complete_at)
+    if scan.status == COMPLETE and scan.completed_at and to_seconds(scan.completed_at) > complete_at:
+        is_requested = asked_at and asked_at - _CLOCKS_DIFFER <= scan.completed_at
+        return MissedResult(scan.completed_at, bool(is_requested or remembered.event_at))
+    # A failed scan has no date, so that only the request of a run tells whether it is a new one.
+    if scan.status == FAILED and asked_at and remembered.run:
+        is_known = remembered.event_at and remembered.event_at >= asked_at - _CLOCKS_DIFFER
+        return None if is_known else MissedResult(asked_at, is_lost=True)
+    return None
+
+
 def is_missed(scan: Scan | None, remembered: RememberedScan | None) -> bool:
-    """Return whether memory lacks the result of a scan.
+    """Return whether memory lacks the result of a scan of Inspector.
 
     Args:
         scan: the last one, as ECR names it; None if there is none.

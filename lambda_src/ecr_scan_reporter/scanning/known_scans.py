@@ -16,7 +16,7 @@ from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.memory.summaries import SummaryBuilder, summary_item
 from ecr_scan_reporter.models.scan_statuses import ACTIVE, EXPIRED, FAILED, UNSUPPORTED_TYPE
 from ecr_scan_reporter.models.scans import Scan, StartOutcome
-from ecr_scan_reporter.scanning.backstop import Turns, is_missed
+from ecr_scan_reporter.scanning.backstop import MissedResult, Turns, missed_result
 from ecr_scan_reporter.scanning.context import ScanContext
 from ecr_scan_reporter.scanning.images import Candidate, Candidates, Chunk, Decision, ScanRules
 from ecr_scan_reporter.shared.concurrency import chunked
@@ -44,6 +44,7 @@ class ImageStanding(NamedTuple):
         dated: the same, with the remembered date if the scan has none.
         decision: from `dated`.
         remembered: what is remembered of the image's scans; None if nothing is.
+        missed: the result of `scan` if the reporter does not know it.
         started: whether a scan was started now.
     """
 
@@ -53,6 +54,7 @@ class ImageStanding(NamedTuple):
     dated: Scan | None
     decision: Decision
     remembered: RememberedScan | None
+    missed: MissedResult | None = None
     started: bool = False
 
     @property
@@ -93,7 +95,9 @@ class ImageStanding(NamedTuple):
         if not self.source and not self.remembered:
             return CoverageReason.UNKNOWN
         reason = coverage_reason(self.scan, self.remembered, rules.cutoff, enhanced=rules.enhanced)
-        waits = quota_reached and reason is not CoverageReason.IN_TIME and not self.started and self.decision.due
+        if reason is CoverageReason.IN_TIME:
+            return CoverageReason.NOT_READ if self.missed else reason
+        waits = quota_reached and not self.started and self.decision.due
         return CoverageReason.QUOTA if waits else reason
 
     def _scanned_now(self, rules: ScanRules) -> bool:
@@ -208,11 +212,6 @@ class KnownScans:
         known = self.standing(image, "memory", remembered.scan)
         return known._replace(source="") if known.decision.due else known
 
-    def is_missed(self, standing: ImageStanding) -> bool:
-        """Return whether enhanced scanning has a result of an image that was looked up, and that memory lacks."""
-        looked_up = self._rules.enhanced and self._available and standing.source == "ECR"
-        return looked_up and is_missed(standing.scan, standing.remembered)
-
     def standing(self, image: Candidate, source: str, scan: Scan | None) -> ImageStanding:
         """Return how an image of the chunk stands whose last scan a source names.
 
@@ -220,8 +219,10 @@ class KnownScans:
         """
         remembered = self._remembered.get(image.digest)
         scan = scan or _of_unsupported(remembered)
-        dated = _dated(scan, remembered)
-        return ImageStanding(image, source, scan, dated, self._rules.decide(image.digest, dated), remembered)
+        dated, decide = _dated(scan, remembered), self._rules.decide
+        # Without memory, nothing is known to be missed.
+        missed = missed_result(scan, remembered, self._rules) if source and self._available else None
+        return ImageStanding(image, source, scan, dated, decide(image.digest, dated), remembered, missed)
 
     @contextmanager
     def starting(self, due: Sequence[ImageStanding], looked_up: Iterable[ImageStanding]) -> Iterator[None]:

@@ -24,13 +24,13 @@ from ecr_scan_reporter.errors import (
     TransientError,
 )
 from ecr_scan_reporter.memory.indexes import index_children
-from ecr_scan_reporter.memory.items import to_time
+from ecr_scan_reporter.memory.items import to_seconds, to_time
 from ecr_scan_reporter.memory.states import RepositoryState
-from ecr_scan_reporter.messages.look import LookMessage
+from ecr_scan_reporter.messages.missed import MissedMessage
 from ecr_scan_reporter.messages.overdue import OverdueMessage
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.models.scan_statuses import ARCHIVED, KNOWN_STATUSES, UNSUPPORTED_TYPE
-from ecr_scan_reporter.models.scans import Scan, StartOutcome
+from ecr_scan_reporter.models.scans import BASIC, ENHANCED, Scan, StartOutcome
 from ecr_scan_reporter.scanning.calls import FIRST_LOOK_UP_RATE, FIRST_START_RATE, ImageCalls
 from ecr_scan_reporter.scanning.context import ScanContext, ScanDependencies, Tally
 from ecr_scan_reporter.scanning.images import Decision, ImageSelector, Listing, SkippedImage, scan_priority
@@ -43,6 +43,8 @@ CHUNK_SIZE = 2000
 # Seconds that a continuation waits, so that ECR's rate limits recover: by the number of invocations in a row without
 # progress. After as many invocations as there are numbers here, the message fails.
 CONTINUATION_DELAYS = (30, 120, 480)
+# Seconds until the reporter reads a result of Inspector of which no event came: one may be on its way.
+_ON_ITS_WAY = 900
 # The outcome that is counted, and the warning, when no further scan can be started in the repository.
 _STOPS: Mapping[type[RegistryError], tuple[str, str]] = {
     RepositoryNotFoundError: ("repository_not_found", ""),
@@ -261,22 +263,32 @@ class RepositoryScan:
         # The reporter looks at images with a deadline that has passed, and reports each finding once.
         name, run = self._context.repository, self._message.run
         asked = [OverdueMessage(name, digest, run).to_json() for digest in digests if digest in self._known.overdue]
-        # It also reads the findings whose events were lost.
-        missed = filter(self._known.is_missed, processed)
-        asked += [LookMessage(name, standing.image.digest).to_json() for standing in missed]
         if asked:
             self._context.deps.reports_queue.send(asked)
+        # It also reads the results of which no event came.
+        answers = self._tally.answers
+        if missed := [
+            self._missed(standing.image.digest, *standing.missed)
+            for standing in processed
+            # The event of a scan that is started now tells of an image that nothing is known of.
+            if standing.missed and (standing.missed.is_lost or standing.image.digest not in answers)
+        ]:
+            self._context.deps.reports_queue.send(missed, delay=_ON_ITS_WAY if self._rules.enhanced else 0)
         # Only now do decisions and rejections count: other images are decided on, and asked for, again.
         if not self._resume_after:
             self._tally.count_decisions(self.listing.skipped)
         self._tally.count_decisions(Counter(standing.decision for standing in chunk.read if standing.source), digests)
         quota_reached = isinstance(self.stopped, ScanQuotaExceededError)
-        answers = self._tally.answers
         gone = chunk.gone | {digest for digest in digests if answers.get(digest) is StartOutcome.IMAGE_NOT_FOUND}
         present = [self._after_request(standing) for standing in processed if standing.image.digest not in gone]
         self._sums = self._sums.merge(sum_up(present, self._rules, quota_reached=quota_reached))
         if digests:
             self._resume_after = digests[-1]
+
+    def _missed(self, digest: str, ended_at: datetime, is_lost: bool) -> str:
+        scanner = ENHANCED if self._rules.enhanced else BASIC
+        message = MissedMessage(self._context.repository, digest, scanner, to_seconds(ended_at), is_lost)
+        return message.to_json()
 
     def _after_request(self, standing: ImageStanding) -> ImageStanding:
         """Return how an image stands after the request to start its scan, if there was one."""

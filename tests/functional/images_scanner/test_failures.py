@@ -218,8 +218,8 @@ def test_scanner_killed_at_any_write_starts_every_scan_once(
         assert sorted(start.digest for start in scanner.aws.starts()) == due, f"killed at {killed_at}, write {number}"
         if not killed_at:
             break
-    # What is asked for, the recent scan, three scans, and the state of the repository.
-    assert number == 6
+    # What is asked for, the recent scan, three scans, its result that the reporter does not know, and the state.
+    assert number == 7
 
 
 def test_image_whose_look_up_fails_is_not_taken_for_never_scanned(
@@ -234,5 +234,5 @@ def test_image_whose_look_up_fails_is_not_taken_for_never_scanned(
     ]
     scanner.scan()
     coverage = Coverage.from_json(summary_of(caplog).coverage)
-    assert coverage.counts == {CoverageReason.IN_TIME: 18, CoverageReason.UNKNOWN: 1}
+    assert coverage.counts == {CoverageReason.NOT_READ: 18, CoverageReason.UNKNOWN: 1}
     assert state(scanner).oldest_scan is None

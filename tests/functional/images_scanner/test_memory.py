@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 import pytest
 from ecr_scan_reporter.aws.dynamodb import Item
 from ecr_scan_reporter.aws.ecr import EcrRegistry
-from ecr_scan_reporter.memory.coverage import Coverage
 from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord, image_item
 from ecr_scan_reporter.memory.items import asked_key, formatted, image_key, repository_key, to_seconds
 from ecr_scan_reporter.memory.scans import KnownImage, ScanMemory
@@ -128,7 +127,8 @@ def test_items_of_a_later_release_are_as_if_they_were_not_there(
     assert scanner.handle(RepositoryMessage(REGISTRY, REPOSITORY).to_json()) == []
     assert scanner.aws.starts() == []
     assert scanner.aws.calls()["BatchGetImage"] == 1
-    assert summary(scanner).coverage == Coverage({"in_time": 6})
+    # What the reporter knows of three of them cannot be read, or is nothing.
+    assert summary(scanner).coverage.counts == {"in_time": 3, "not_read": 3}
     # The findings of the others count.
     assert summary(scanner).open == {"HIGH": 4 + 5}
     assert len([record for record in caplog.records if "cannot be read" in record.message]) == 4

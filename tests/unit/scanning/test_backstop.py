@@ -8,7 +8,7 @@ import pytest
 from ecr_scan_reporter.memory.scans import RememberedScan
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.models.scans import Scan
-from ecr_scan_reporter.scanning.backstop import Turns, is_missed
+from ecr_scan_reporter.scanning.backstop import MissedResult, Turns, is_missed, missed_result
 from ecr_scan_reporter.scanning.images import ScanRules
 from ecr_scan_reporter.shared.durations import Duration
 from hypothesis import given
@@ -132,3 +132,38 @@ def test_result_is_missed_if_it_is_later_or_has_other_counts_or_nothing_is_known
 def test_only_a_result_can_be_missed(status: str) -> None:
     assert not is_missed(Scan(status, NOW + DAY, counts=COUNTS), None)
     assert not is_missed(None, None)
+
+
+BASIC = ScanRules(Duration.parse("7d"), DAY, NOW)
+TWO_HOURS_AGO, FAILED = NOW - 2 * HOUR, Scan("FAILED")
+READ, ASKED = RememberedScan(None, complete_at=NOW - DAY, event_at=NOW - DAY), NOW - DAY
+
+
+@pytest.mark.parametrize(
+    ("scan", "remembered", "expected"),
+    [
+        (Scan("COMPLETE", TWO_HOURS_AGO), READ, MissedResult(TWO_HOURS_AGO, is_lost=True)),
+        (Scan("COMPLETE", NOW - DAY), READ, None),
+        # An event may be on its way.
+        (Scan("COMPLETE", NOW - HOUR), READ, None),
+        # It existed before the module did.
+        (Scan("COMPLETE", TWO_HOURS_AGO), None, MissedResult(TWO_HOURS_AGO)),
+        (Scan("COMPLETE", TWO_HOURS_AGO), RememberedScan(None, ASKED), MissedResult(TWO_HOURS_AGO, is_lost=True)),
+        (Scan("COMPLETE", ASKED - HOUR), RememberedScan(None, ASKED), MissedResult(ASKED - HOUR)),
+        (Scan("COMPLETE"), READ, None),
+        (Scan("IN_PROGRESS"), READ, None),
+        (None, READ, None),
+        (FAILED, RememberedScan(None, ASKED, run="run-1"), MissedResult(ASKED, is_lost=True)),
+        (FAILED, RememberedScan(None, ASKED, run="run-1", event_at=ASKED + HOUR), None),
+        (FAILED, RememberedScan(None, ASKED, run="run-1", event_at=ASKED - HOUR), MissedResult(ASKED, is_lost=True)),
+        # The run that asked for it is this one.
+        (FAILED, RememberedScan(None, NOW, run="run-1"), None),
+        # Nothing tells when it failed.
+        (FAILED, RememberedScan(None, ASKED), None),
+        (FAILED, None, None),
+    ],
+)
+def test_result_of_basic_scanning_is_missed_if_no_event_came_within_an_hour(
+    scan: Scan | None, remembered: RememberedScan | None, expected: MissedResult | None
+) -> None:
+    assert missed_result(scan, remembered, BASIC) == expected

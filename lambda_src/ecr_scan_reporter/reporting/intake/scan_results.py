@@ -10,14 +10,14 @@ from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.errors import AwsError, FindingsNotReadError, ImageNotFoundError, RepositoryNotFoundError
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import RegistryId
-from ecr_scan_reporter.models.scan_statuses import ACTIVE, COMPLETE, EXPIRED, IN_PROGRESS, UNSUPPORTED_SYSTEM
-from ecr_scan_reporter.models.scans import ENHANCED, ScanResult
+from ecr_scan_reporter.models.scan_statuses import ACTIVE, COMPLETE, EXPIRED, FAILED, IN_PROGRESS, UNSUPPORTED_SYSTEM
+from ecr_scan_reporter.models.scans import BASIC, ENHANCED, ScanResult
 from ecr_scan_reporter.reporting.intake.events import ScanEvent
 
 # From this delivery on, an image whose findings cannot be read is reported without them.
 LAST_READ = 3
 # A scan's date and the time of its event differ by less.
-_DATES_DIFFER = timedelta(minutes=30)
+DATES_DIFFER = timedelta(minutes=30)
 
 
 class CompleteScan(NamedTuple):
@@ -48,7 +48,7 @@ class CompleteScan(NamedTuple):
 
     def agrees_with(self, event: ScanEvent) -> bool:
         """Return whether an event may have announced this scan, as far as its time and its counts tell."""
-        is_newer = self.completed_at > event.time + _DATES_DIFFER
+        is_newer = self.completed_at > event.time + DATES_DIFFER
         if self.is_older or event.failed or event.counts is None or is_newer:
             return not self.is_older
         return +Counter(event.counts) == +Counter(self.listed)
@@ -70,10 +70,14 @@ class FailedScan(NamedTuple):
 
 
 class UnreadScan(NamedTuple):
-    """A scan whose findings cannot be read; `reason` says why. An expired scan is not worth a report."""
+    """A scan whose findings cannot be read; `reason` says why. An expired scan is not worth a report.
+
+    `in_progress`: whether the image is being scanned, or its scan has just ended, so that nothing can be read yet.
+    """
 
     reason: str
     expired: bool = False
+    in_progress: bool = False
 
 
 def read_scan(
@@ -111,8 +115,11 @@ def read_scan(
             raise FindingsNotReadError(f"ECR lists the scan of {scan.completed_at} still")
         if not event.failed or not _is_older(scan, event):
             return _complete(event, scan, listed, last_read=last_read)
-    if event.failed:
+    is_basic_look = event.is_look and event.scanner == BASIC
+    if event.failed or (is_basic_look and scan.status == FAILED):
         return FailedScan(scan.description)
+    if scan.status in IN_PROGRESS and is_basic_look:
+        return UnreadScan("the image is being scanned again", in_progress=True)
     if scan.status in IN_PROGRESS:
         return _unread(event, receives, "the image is being scanned again")
     reason = f"the last scan ended with {scan.status}" + (f": {scan.description}" if scan.description else "")
@@ -146,13 +153,13 @@ def _content(scan: ScanResult, dated: datetime, listed: Mapping[str, int]) -> st
 def _is_older(scan: ScanResult, event: ScanEvent) -> bool:
     """Return whether ECR lists the scan before the one that an event announces; a look announces none."""
     dated = None if event.is_look else _date(scan, event)
-    return dated is not None and dated < event.time - _DATES_DIFFER
+    return dated is not None and dated < event.time - DATES_DIFFER
 
 
 def _is_newer(scan: ScanResult, event: ScanEvent) -> bool:
     """Return whether ECR lists a scan after the one that an event announces, so that its counts do not matter."""
     dated = _date(scan, event)
-    return dated is not None and dated > event.time + _DATES_DIFFER
+    return dated is not None and dated > event.time + DATES_DIFFER
 
 
 def _date(scan: ScanResult, event: ScanEvent) -> datetime | None:

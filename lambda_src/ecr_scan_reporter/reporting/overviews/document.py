@@ -120,6 +120,8 @@ def _notices(overview: Overview, part: int) -> dict[str, Any]:
         "dlqs": dict(notices.dlqs),
         "unconfirmed_addresses": list(notices.unconfirmed),
         "unreadable": list(notices.unreadable),
+        "lost_events": len(overview.lost),
+        "lost_event_examples": list(overview.lost_examples),
     }
 
 

@@ -7,19 +7,23 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import NamedTuple
 
 from ecr_scan_reporter.memory.images import Ledger
+from ecr_scan_reporter.memory.lost_events import LostEvent
 from ecr_scan_reporter.memory.rules import IgnoreRule, RuleUse
 from ecr_scan_reporter.memory.snapshots import RepositorySnapshot
 from ecr_scan_reporter.memory.summaries import RepositorySummary
-from ecr_scan_reporter.reporting.formatting import captured_group, pluralize
+from ecr_scan_reporter.reporting.formatting import captured_group, image_name, pluralize, short_digest
 from ecr_scan_reporter.reporting.registry_state import RegistryState, RepositoryLine
 from ecr_scan_reporter.settings import ReporterSettings
 from ecr_scan_reporter.shared.durations import Duration
 
 # How many repositories whose last run is too old are named.
 _MAX_STALE = 10
+# How many images of whose last scans no events came are named.
+_MAX_LOST = 10
 # A repository whose last run is older than this many intervals between two runs has missed one.
 _MISSED = 2
 # Notices about a rule: that it ends so soon, and that it has ignored nothing for so long.
@@ -97,6 +101,7 @@ class Overview(NamedTuple):
         balances: the changes by repository, including those that are deleted; empty in the first overview.
         stale: names of the repositories whose last run is too old, the oldest first.
         never_run: names of the repositories that were queued so long ago, and in which no run ever ended.
+        lost: the scans since the last overview whose events never came.
         known: whether a run has ended here, now or before the last overview.
         notices: about the module itself.
     """
@@ -110,6 +115,7 @@ class Overview(NamedTuple):
     balances: Mapping[str, Balance]
     stale: Sequence[str]
     never_run: Sequence[str]
+    lost: Sequence[LostEvent]
     known: bool
     notices: Notices = Notices()
 
@@ -132,6 +138,12 @@ class Overview(NamedTuple):
     def names(self) -> set[str]:
         """The names of its repositories, with those that are deleted."""
         return {line.repository for line in self.state.repositories} | self.balances.keys() | set(self.never_run)
+
+    @property
+    def lost_examples(self) -> Sequence[str]:
+        """The names of a few images of whose last scans no events came."""
+        names = (image_name(event.repository, short_digest(event.digest)) for event in self.lost)
+        return list(islice(dict.fromkeys(names), _MAX_LOST))
 
     @property
     def is_enhanced(self) -> bool:
@@ -168,6 +180,7 @@ class _Group(NamedTuple):
     state: RegistryState
     balances: dict[str, Balance]
     never_run: list[str]
+    lost: list[LostEvent]
 
 
 def build_overviews(
@@ -178,6 +191,7 @@ def build_overviews(
     now: datetime,
     unreadable: Collection[str] = (),
     waiting: Mapping[str, datetime] = {},
+    lost: Iterable[LostEvent] = (),
 ) -> tuple[list[Overview], dict[str, RepositorySnapshot]]:
     """Add up the summaries of repositories.
 
@@ -190,12 +204,13 @@ def build_overviews(
         unreadable: names of repositories whose summary cannot be read, complete once `summaries` is read. Their last
             snapshot is kept.
         waiting: the repositories in which no run ever ended, with the time when they were queued first (aware).
+        lost: the scans since the last overview whose events never came.
 
     Returns:
         The overviews without notices, those of groups without a name last, and the snapshot for the next ones. There is
         at least one overview, even if there is no summary.
     """
-    groups: defaultdict[str | None, _Group] = defaultdict(lambda: _Group(RegistryState(), {}, []))
+    groups: defaultdict[str | None, _Group] = defaultdict(lambda: _Group(RegistryState(), {}, [], []))
     snapshot: dict[str, RepositorySnapshot] = {}
     for summary in summaries:
         name = summary.repository
@@ -217,6 +232,9 @@ def build_overviews(
     for name in sorted(waiting, key=lambda name: (waiting[name], name)):
         if settings.repositories.matches(name) and waiting[name] < now - _stale_after(settings):
             groups[captured_group(name, settings.group_by)].never_run.append(name)
+    for event in lost:
+        if settings.repositories.matches(event.repository):
+            groups[captured_group(event.repository, settings.group_by)].lost.append(event)
     names = sorted(groups or [None], key=lambda name: (name is None, name or ""))
     first, known = before is None, bool(snapshot or before)
     since = None if first else since
@@ -228,7 +246,9 @@ def with_notices(overviews: Sequence[Overview], notices: Mapping[str | None, Not
     last = overviews[-1]
     if last.group is not None and None in notices:
         since = last.since if last.changes else None
-        empty = _overview(None, _Group(RegistryState(), {}, []), since, last.settings, last.made_at, known=last.known)
+        empty = _overview(
+            None, _Group(RegistryState(), {}, [], []), since, last.settings, last.made_at, known=last.known
+        )
         overviews = [*overviews, empty]
     return [overview._replace(notices=notices.get(overview.group, Notices())) for overview in overviews]
 
@@ -240,9 +260,9 @@ def _stale_after(settings: ReporterSettings) -> timedelta:
 def _overview(
     name: str | None, group: _Group, since: datetime | None, settings: ReporterSettings, now: datetime, *, known: bool
 ) -> Overview:
-    state, balances, never_run = group
+    state, balances, never_run, lost = group
     changes = sum(balances.values(), Balance()) if since else None
-    overview = Overview(settings, name, now, since, state, changes, balances, (), never_run, known)
+    overview = Overview(settings, name, now, since, state, changes, balances, (), never_run, lost, known)
     stale = sorted((line.updated_at, line.repository) for line in state.repositories if overview.is_stale(line))
     return overview._replace(stale=[repository for _, repository in stale])
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.sns import Rejection, publications
 from ecr_scan_reporter.errors import AwsError, InputError
+from ecr_scan_reporter.memory.lost_events import LostEvent, LostEventMemory
 from ecr_scan_reporter.memory.snapshots import LastOverview, RepositorySnapshot, SnapshotMemory
 from ecr_scan_reporter.memory.states import StateMemory
 from ecr_scan_reporter.memory.summaries import summaries
@@ -24,6 +25,8 @@ from ecr_scan_reporter.reporting.overviews.pages import build_messages, subject
 
 logger = logging.getLogger(__name__)
 
+# Lost events that are counted.
+_MAX_LOST = 1000
 # The lease outlives the invocation by this much. Lambda repeats a failed asynchronous invocation after a minute at the
 # earliest; the lease must have ended by then.
 _LEASE_MARGIN = timedelta(seconds=30)
@@ -117,8 +120,18 @@ def _build(
     found = summaries(deps.table, registry, now, unreadable)
     states = StateMemory(deps.table, registry).states()
     waiting = {state.repository: state.waiting_since or now for state in states if not state.updated_at}
-    overviews, snapshot = build_overviews(found, before, last.published_at, deps.settings, now, unreadable, waiting)
+    lost = _lost_events(last.published_at, deps, now)
+    overviews, snapshot = build_overviews(
+        found, before, last.published_at, deps.settings, now, unreadable, waiting, lost
+    )
     return with_notices(overviews, notices_by_group(overviews, unreadable, deps, now)), snapshot
+
+
+def _lost_events(since: datetime | None, deps: ReporterDependencies, now: datetime) -> list[LostEvent]:
+    """Return the events that were lost since the last overview; one alone is no reason to act, as AWS promises none."""
+    settings = deps.settings
+    lost = LostEventMemory(deps.table, deps.ecr.id).lately(settings.max_age, settings.run_interval, now, _MAX_LOST)
+    return [event for event in lost if len(lost) > 1 and (since is None or event.at > since)]
 
 
 def _publish(overviews: Sequence[Overview], deps: ReporterDependencies, deadline: Deadline) -> int:

@@ -79,7 +79,7 @@ def _count_notices(overview: Overview) -> int:
     notices = overview.notices
     partly_stale = 0 < len(overview.stale) < len(overview.state.repositories)
     lists = (notices.rules, notices.dlqs, notices.unconfirmed, notices.unreadable)
-    return partly_stale + bool(overview.never_run) + sum(map(len, lists))
+    return partly_stale + bool(overview.never_run) + bool(overview.lost) + sum(map(len, lists))
 
 
 def promise(overview: Overview) -> str:
@@ -188,6 +188,9 @@ def needs(overview: Overview) -> Iterator[Need]:
     yield from _stale_needs(overview)
     yield from _overdue_needs(overview)
     yield from _scan_needs(overview)
+    if number := len(overview.lost):
+        before = f"No event came of {pluralize(number, 'scan')} (is the rule disabled?): "
+        yield Need(NamedLine(before, overview.lost_examples, number))
     yield from _delivery_needs(overview.notices)
     yield from _sentence_needs(overview.notices.unreadable, "{} things could not be read")
     yield from _sentence_needs(overview.notices.rules, "{:,} notices about ignore rules")
