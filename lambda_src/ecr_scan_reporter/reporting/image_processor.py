@@ -444,7 +444,8 @@ class ImageProcessor:
             unsupported=False,
             looked_at=self.now if scan.scanner == ENHANCED else None,
             operating_system=scan.operating_system or before.operating_system,
-        ).with_tags(event.tags or before.tags)
+        )
+        record = record.with_tags((*event.all_tags, *before.tags)).with_tags(event.tags or before.tags)
         if is_comparable(before):
             return record
         return _with_details(record, self.details.read(event.image, event.tags))
@@ -481,7 +482,7 @@ class ImageProcessor:
             FindingsNotReadError: the message should be retried.
         """
         just_pushed = record.pushed_at and event.time - record.pushed_at < _INDEX_COMES_WITHIN
-        if just_pushed and not record.tags and not scan.last_read:
+        if just_pushed and not record.all_tags and not scan.last_read:
             raise FindingsNotReadError("the image has no tag, and is part of no index yet")
 
     def _is_inventory(self, image: ImageId, pushed_at: datetime | None) -> bool:

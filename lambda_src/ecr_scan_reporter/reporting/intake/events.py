@@ -38,6 +38,7 @@ class ScanEvent(NamedTuple):
 
     `counts` is findings by severity, None if the event has none. `time` is aware. `scanner` is BASIC or ENHANCED; ""
     if that is not known. `ids` are short ids of the event, and of those that it stands for; a look has none.
+    `all_tags` are the tags of all of these: some may have moved on by the last one.
     If `is_look`, no scan ended, but the findings of the image may have changed; `is_finding`: because of an event of a
     single finding, which ECR may list only later.
     """
@@ -51,6 +52,7 @@ class ScanEvent(NamedTuple):
     is_look: bool = False
     is_finding: bool = False
     ids: tuple[str, ...] = ()
+    all_tags: tuple[str, ...] = ()
 
 
 def load(body: str) -> object:
@@ -236,15 +238,19 @@ def latest_per_image(events: Iterable[ReceivedEvent]) -> list[ImageEvents]:
 def _latest(events: tuple[ScanEvent, ...]) -> tuple[ScanEvent, ...]:
     complete, failed = (_last([event for event in events if event.failed is kind]) for kind in (False, True))
     if complete and failed and failed.time < complete.time:
-        return (complete._replace(ids=(*complete.ids, *failed.ids)),)
+        return (_for_all(complete, (complete, failed)),)
     return tuple(event for event in (complete, failed) if event)
 
 
 def _last(events: Collection[ScanEvent]) -> ScanEvent | None:
-    if not events:
-        return None
+    return _for_all(max(events, key=_rank), events) if events else None
+
+
+def _for_all(last: ScanEvent, events: Collection[ScanEvent]) -> ScanEvent:
+    """Return the last of events as the one that stands for all of them."""
     ids = dict.fromkeys(id_ for event in events for id_ in event.ids)
-    return max(events, key=_rank)._replace(ids=tuple(ids))
+    tags = dict.fromkeys(tag for event in events for tag in (*event.tags, *event.all_tags))
+    return last._replace(ids=tuple(ids), all_tags=tuple(tags))
 
 
 def _rank(event: ScanEvent) -> tuple[bool, float, int]:

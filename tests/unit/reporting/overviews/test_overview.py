@@ -126,9 +126,7 @@ def test_no_run_does_not_look_like_health() -> None:
     overviews, _ = build_overviews([], None, None, SETTINGS, NOW)
     [message] = messages_of(overviews[0])
     assert message.subject == "[ECR] The first run has not ended"
-    assert (
-        "Needs you\n  The first run has not ended. It starts within ten minutes of the apply.\n" in message.email
-    )
+    assert "Needs you\n  The first run has not ended. It starts within ten minutes of the apply.\n" in message.email
     assert "Nothing is open" not in message.email
     [message] = messages_of(overview_of([], {}))
     assert message.subject == "[ECR] The first run has not ended"
