@@ -222,6 +222,7 @@ def test_group_reads_only_what_concerns_its_repositories(make_reporter: Callable
     rules = [{"id": name, "repositories": expression, **until} for name, expression in expressions.items()]
     memory.put({"pk": "IGNORED", "sk": "0", "rules": json.dumps([*rules, {"id": "CVE-2025-5", **until}])})
     assert overview(NOW) == {"published": 4}
+    assert str(inbox.reports()[-1].subject).endswith("no repository without a group")
     notices = {document["group"]: document["notices"] for document in documents(inbox)}
     named = {group: [text.split()[3] for text in found["rules"]] for group, found in notices.items()}
     assert named == {

@@ -10,6 +10,7 @@ https://link.springer.com/chapter/10.1007/978-3-642-22256-6_20 has the criterion
 
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 # Private, but in the standard library of each runtime: Python 3.11 to 3.14.
 from re import IGNORECASE, _constants, _parser
@@ -49,6 +50,7 @@ class _TooLargeError(Exception):
     pass
 
 
+@lru_cache(maxsize=4096)
 def is_exponential(expression: str) -> bool:
     """Return whether a valid regular expression has exponentially many ways to match some text.
 

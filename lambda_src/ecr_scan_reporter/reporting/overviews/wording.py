@@ -87,7 +87,8 @@ def promise(overview: Overview) -> str:
     if not overview.known or (overview.never_run and not overview.state.repositories):
         return "the first run has not ended"
     if overview.state.updated_at is None:
-        return "no images"
+        # It may be there only for what concerns the whole registry.
+        return "no repository without a group" if overview.settings.group_by and not overview.group else "no images"
     return no_run(overview) or coverage(overview)
 
 
