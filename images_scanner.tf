@@ -77,8 +77,8 @@ module "images_scanner" {
       actions   = ["sqs:SendMessage"]
       resources = [local.arns.images]
     }
-    # A run finds the images that have a finding past its deadline, and the reporter reports them.
-    QueueOverdueImages = {
+    # The reporter reads the findings of images whose events were lost.
+    QueueLostEvents = {
       actions   = ["sqs:SendMessage"]
       resources = [local.arns.reports]
     }

@@ -2,21 +2,20 @@
 #
 #   schedule, heartbeat ──▶ repositories scanner ──▶ images queue ──▶ images scanner ──▶ ECR StartImageScan
 #                                    ▲                 ▲     └──▶ DLQ   │    ▲   │
-#                                    │                 └─ continuations ┘    │   │ images with overdue findings
+#                                    │                 └─ continuations ┘    │   │ images whose events were lost
 #                                    └────────▶ memory ◀─────────────────────┘   │
 #                                                 ▲                              ▼
-#                                                 ▼    ┌────────────────── reports queue ◀── rule ◀── scan events
-#   overview schedule ─────────────────────▶ reporter ◀┘                         └──▶ DLQ ◀──┘    (ECR, Inspector)
+#                                                 ▼    ┌────────────────── reports queue ◀── rules ◀── scan events, midnight
+#   overview schedule ─────────────────────▶ reporter ◀┘                         └──▶ DLQ ◀──┘
 #                                                 └──▶ topics ──▶ email, chat, queues, ...
 #
 # inputs.tf has what the inputs in variables.tf accept, and their defaults.
 #
 # Each file covers one concern, in the order in which the data flows: repositories_scanner.tf (with the schedule),
-# first_run.tf,
-# images_scanner.tf, reporter.tf (with the rule), overview.tf (with its schedule) and topics.tf; memory.tf has the table
-# that all functions use, and ignored_findings.tf the rules in it. alarms.tf (with heartbeat.tf) and dashboard.tf watch
-# all of it, and console_widget.tf has the function that shows the table on the dashboard. This file has what several of
-# them share.
+# first_run.tf, images_scanner.tf, reporter.tf (with the rule), daily_pass.tf and overview.tf (each with its schedule) and
+# topics.tf; memory.tf has the table that all functions use, and ignored_findings.tf the rules in it. alarms.tf (with
+# heartbeat.tf) and dashboard.tf watch all of it, and console_widget.tf has the function that shows the table on the
+# dashboard. This file has what several of them share.
 
 data "aws_caller_identity" "current" {}
 
@@ -32,7 +31,7 @@ locals {
   names = { for suffix in [
     "schedule", "repositories-scanner", "images", "images-dlq", "images-scanner",
     "scan-events", "reports", "reports-dlq", "reporter", "overview-schedule", "chat", "memory", "console-widget",
-    "heartbeat", "first-run", "alarms",
+    "heartbeat", "first-run", "alarms", "daily-pass",
     ] : replace(suffix, "-", "_") => (
     length("${var.name}-${suffix}") <= 64
     ? "${var.name}-${suffix}"
@@ -56,6 +55,7 @@ locals {
     reports        = "${local.arn_prefixes.sqs}:${local.names.reports}"
     reports_dlq    = "${local.arn_prefixes.sqs}:${local.names.reports_dlq}"
     scan_events    = "${local.arn_prefixes.events}:rule/${local.names.scan_events}"
+    daily_pass     = "${local.arn_prefixes.events}:rule/${local.names.daily_pass}"
     memory         = "${local.arn_prefixes.dynamodb}:table/${local.names.memory}"
     repositories   = "${local.arn_prefixes.ecr}:repository/*"
     reports_topic  = coalesce(var.reports_topic_arn, "${local.arn_prefixes.sns}:${local.names.reports}")

@@ -186,6 +186,16 @@ output "overview_schedule_rule_name" {
   value       = one(aws_cloudwatch_event_rule.overview_schedule[*].name)
 }
 
+output "daily_pass_rule_arn" {
+  description = "ARN of the EventBridge rule that starts the daily pass over the memory."
+  value       = aws_cloudwatch_event_rule.daily_pass.arn
+}
+
+output "daily_pass_rule_name" {
+  description = "Name of the EventBridge rule that starts the daily pass over the memory."
+  value       = aws_cloudwatch_event_rule.daily_pass.name
+}
+
 output "reports_topic_arn" {
   description = "ARN of the SNS topic that the reports are published to."
   value       = local.reports_topic_arn

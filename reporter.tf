@@ -61,6 +61,11 @@ module "reports_queue" {
       actions    = ["sqs:SendMessage"]
       source_arn = local.arns.scan_events
     }
+    AllowDailyPass = {
+      service    = "events.amazonaws.com"
+      actions    = ["sqs:SendMessage"]
+      source_arn = local.arns.daily_pass
+    }
   }
 
   dlq_policy_statements = {
@@ -68,6 +73,11 @@ module "reports_queue" {
       service    = "events.amazonaws.com"
       actions    = ["sqs:SendMessage"]
       source_arn = local.arns.scan_events
+    }
+    AllowUndeliveredDailyPass = {
+      service    = "events.amazonaws.com"
+      actions    = ["sqs:SendMessage"]
+      source_arn = local.arns.daily_pass
     }
   }
 
@@ -141,7 +151,8 @@ module "reporter" {
       resources = [local.arns.reports]
     }
     # A delayed message closes a report window: when it arrives, the reporter publishes what was collected. A report
-    # that SNS rejects is queued separately for each topic, so that one topic does not hold back the other.
+    # that SNS rejects is queued separately for each topic, so that one topic does not hold back the other. The daily
+    # pass queues the images in which something is due, and the rest of itself.
     QueueReports = {
       actions   = ["sqs:SendMessage"]
       resources = [local.arns.reports]

@@ -620,7 +620,7 @@ variable "fix_within" {
   description = <<-EOT
     Days within which a finding should be fixed, by severity, and by EXPLOITED for findings with a known exploit. They
     count from the first scan of the application that had the finding; a rebuild does not restart them. A finding that
-    passes its deadline is reported on that day, once. Null for no deadlines.
+    passes its deadline is reported on that day, once; a change of this input counts within a day. Null for no deadlines.
   EOT
   type        = map(number)
   default     = null

@@ -27,6 +27,7 @@ run "every_name_begins_with_the_instance" {
       heartbeat            = "team_A-1-heartbeat"
       first_run            = "team_A-1-first-run"
       alarms               = "team_A-1-alarms"
+      daily_pass           = "team_A-1-daily-pass"
     }
     error_message = "A name that fits should be kept."
   }
@@ -102,6 +103,7 @@ run "long_name" {
       aws_sns_topic.chat[0].name == local.names.chat &&
       aws_sns_topic.alarms[0].name == local.names.alarms &&
       aws_cloudwatch_event_rule.heartbeat[0].name == local.names.heartbeat &&
+      aws_cloudwatch_event_rule.daily_pass.name == local.names.daily_pass &&
       aws_dynamodb_table.memory.name == local.names.memory &&
       module.repositories_scanner.function.function_name == local.names.repositories_scanner &&
       module.images_scanner.function.function_name == local.names.images_scanner &&
@@ -127,7 +129,7 @@ run "long_name_with_the_same_prefix" {
 
   assert {
     condition = length(setintersection(values(local.names), [
-      run.long_name.schedule_rule_name, run.long_name.scan_events_rule_name,
+      run.long_name.schedule_rule_name, run.long_name.scan_events_rule_name, run.long_name.daily_pass_rule_name,
       run.long_name.images_queue_name, run.long_name.images_dead_letter_queue_name,
       run.long_name.reports_queue_name, run.long_name.reports_dead_letter_queue_name,
       run.long_name.reports_topic_name, run.long_name.chat_topic_name, run.long_name.alarms_topic_name,

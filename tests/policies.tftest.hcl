@@ -36,7 +36,7 @@ run "functions" {
       ReadScanningConfiguration = "Allow ecr:GetRegistryScanningConfiguration *"
       ReadImageIndexes          = "Allow ecr:BatchGetImage arn:aws:ecr:eu-central-1:123456789012:repository/*"
       QueueContinuation         = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:scan-images"
-      QueueOverdueImages        = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:scan-reports"
+      QueueLostEvents           = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:scan-reports"
       StartScans                = "Allow ecr:StartImageScan arn:aws:ecr:eu-central-1:123456789012:repository/*"
       ReadScans                 = "Allow dynamodb:Query arn:aws:dynamodb:eu-central-1:123456789012:table/scan-memory"
       ReadIndexes               = "Allow dynamodb:BatchGetItem arn:aws:dynamodb:eu-central-1:123456789012:table/scan-memory"
@@ -134,28 +134,32 @@ run "queues" {
 
   assert {
     condition = (
-      length(jsondecode(module.reports_queue.queue.policy).Statement) == 2 &&
-      jsondecode(module.reports_queue.queue.policy).Statement[1] == {
-        Sid       = "AllowScanEvents", Effect = "Allow", Principal = { Service = "events.amazonaws.com" }
-        Action    = ["sqs:SendMessage"]
-        Resource  = "arn:aws:sqs:eu-central-1:123456789012:scan-reports"
-        Condition = { ArnEquals = { "aws:SourceArn" = "arn:aws:events:eu-central-1:123456789012:rule/scan-scan-events" } }
-      }
+      length(jsondecode(module.reports_queue.queue.policy).Statement) == 3 &&
+      alltrue([for sid, rule in { AllowScanEvents = "scan-scan-events", AllowDailyPass = "scan-daily-pass" } :
+        contains(jsondecode(module.reports_queue.queue.policy).Statement, {
+          Sid       = sid, Effect = "Allow", Principal = { Service = "events.amazonaws.com" }
+          Action    = ["sqs:SendMessage"]
+          Resource  = "arn:aws:sqs:eu-central-1:123456789012:scan-reports"
+          Condition = { ArnEquals = { "aws:SourceArn" = "arn:aws:events:eu-central-1:123456789012:rule/${rule}" } }
+        })
+      ])
     )
-    error_message = "The reports queue should accept scan events from its rule only."
+    error_message = "The reports queue should accept scan events and the daily pass from their rules only."
   }
 
   assert {
     condition = (
-      length(jsondecode(module.reports_queue.dlq.policy).Statement) == 2 &&
-      jsondecode(module.reports_queue.dlq.policy).Statement[1] == {
-        Sid       = "AllowUndeliveredScanEvents", Effect = "Allow", Principal = { Service = "events.amazonaws.com" }
-        Action    = ["sqs:SendMessage"]
-        Resource  = "arn:aws:sqs:eu-central-1:123456789012:scan-reports-dlq"
-        Condition = { ArnEquals = { "aws:SourceArn" = "arn:aws:events:eu-central-1:123456789012:rule/scan-scan-events" } }
-      }
+      length(jsondecode(module.reports_queue.dlq.policy).Statement) == 3 &&
+      alltrue([for sid, rule in { AllowUndeliveredScanEvents = "scan-scan-events", AllowUndeliveredDailyPass = "scan-daily-pass" } :
+        contains(jsondecode(module.reports_queue.dlq.policy).Statement, {
+          Sid       = sid, Effect = "Allow", Principal = { Service = "events.amazonaws.com" }
+          Action    = ["sqs:SendMessage"]
+          Resource  = "arn:aws:sqs:eu-central-1:123456789012:scan-reports-dlq"
+          Condition = { ArnEquals = { "aws:SourceArn" = "arn:aws:events:eu-central-1:123456789012:rule/${rule}" } }
+        })
+      ])
     )
-    error_message = "The reports DLQ should accept undelivered events from its rule only."
+    error_message = "The reports DLQ should accept undelivered events from their rules only."
   }
 }
 

@@ -17,6 +17,7 @@ run "everywhere" {
   assert {
     condition = alltrue([for resource in concat(
       [aws_cloudwatch_event_rule.schedule.tags, aws_cloudwatch_event_rule.scan_events.tags],
+      [aws_cloudwatch_event_rule.daily_pass.tags],
       [module.images_queue.queue.tags, module.images_queue.dlq.tags],
       [module.reports_queue.queue.tags, module.reports_queue.dlq.tags],
       [aws_lambda_event_source_mapping.images.tags, aws_lambda_event_source_mapping.reports.tags],

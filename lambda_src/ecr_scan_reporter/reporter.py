@@ -28,9 +28,9 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, An
     Args:
         event: a batch of the reports queue, or `{"overview": true}`. Each body of a batch is one of these: an
             EventBridge event of ECR or Amazon Inspector; a message of the reporter itself, which asks to publish a
-            report that SNS rejected, or to check whether something is due; a message of the images scanner about an
-            image whose deadline has passed. `{"overview": true}` publishes the overview; with `"publish": false` it is
-            only returned.
+            report that SNS rejected, to check whether something is to be published, or to judge an image in which
+            something is due; a part of the daily pass; a message of the images scanner about an image whose event was
+            lost. `{"overview": true}` publishes the overview; with `"publish": false` it is only returned.
         context: Lambda's.
 
     Returns:

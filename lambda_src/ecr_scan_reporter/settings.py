@@ -76,7 +76,7 @@ class ImagesScannerSettings(NamedTuple):
         run_interval: the longest time between two runs of the schedule.
         selection: which images are scanned.
         images_queue_url: of the queue for continuations.
-        reports_queue_url: of the queue for images with an overdue finding.
+        reports_queue_url: of the queue for images whose events were lost.
         memory_table: the name of the memory table.
         threads: how many calls may be in flight.
         name: of this instance of the module.

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from datetime import timedelta
 
-from cost import FIGURES, Figures, Use, monthly_cost, table_requests
+from cost import FIGURES, Figures, Use, daily_pass_cost, monthly_cost, table_requests
 from ecr_scan_reporter import repositories_scanner
 from environment import NOW, aws, default_memory, items, report, requests_to_table, scan_queued
 from fake_aws import FakeAws, finding, item_size
@@ -14,6 +14,7 @@ from rows import Row
 _IMAGES, _PER_REPOSITORY, _BATCH = 1000, 50, 50
 # Calls in flight: those for one repository's list come one after the other, and those for its images do not.
 _THREADS = 16
+PASS = '{"pass": {}}'
 
 
 def use(fake_aws: FakeAws, measured: dict[str, float], threads: int) -> Use:
@@ -54,6 +55,8 @@ def measure() -> Figures:
         unchanged = use(fake_aws, report(again, _BATCH, check=True), _THREADS)
         assert unchanged.report_bytes == 0, "a scan that changed nothing is reported"
         run = scan_all(fake_aws, "7d")
+        # Its calls come one after the other.
+        daily_pass = use(fake_aws, report([PASS], 1, "bodies"), 1)
         started = scan_all(fake_aws, "1d")
         stored = items(fake_aws)
         last = rescan(fake_aws, NOW, [finding("CVE-2027-0001", "HIGH", "openssl", "3.0.1")])
@@ -69,6 +72,7 @@ def measure() -> Figures:
         due=Use(**{**vars(due), "waiting": due.waiting / _THREADS}),
         unchanged=unchanged,
         changed=changed,
+        daily_pass=daily_pass,
         stored_bytes=sum(map(item_size, kept)) / _IMAGES,
         state_bytes=sum(map(item_size, states)) / len(states),
         images_per_repository=_PER_REPOSITORY,
@@ -93,6 +97,9 @@ def cost() -> Iterator[Row]:
     )
     yield Row(case, f"table: ${sum(line.dollars for line in table):.2f} per month at the prices in cost.py")
     yield Row(case, f"the whole module: ${sum(line.dollars for line in bill):.2f} per month")
+    passes = daily_pass_cost(figures, 1_000_000)
+    words = f"${passes:.2f} per month, {figures.daily_pass.reads * 1_000_000:,.0f} read units a day"
+    yield Row("the daily pass over 1,000,000 images, nothing due", words, "at most $1.50", passes <= 1.5)
     yield Row(
         "a scan that changes nothing, in the reporter",
         f"{figures.unchanged.table_requests:.2f} table requests, {figures.unchanged.reads:.1f} read units, "

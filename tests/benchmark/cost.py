@@ -6,6 +6,7 @@ case `cost` of the benchmark writes it. Free tiers are left out. `cost.py --docu
 """
 
 import argparse
+import dataclasses
 import json
 import sys
 from collections.abc import Callable, Mapping
@@ -92,6 +93,7 @@ class Figures:
         due: per scan that the images scanner asks for.
         unchanged: per scan that found what was known, in the reporter.
         changed: per scan that found something else, in the reporter, which reports it.
+        daily_pass: per image in which nothing is due, and day, in the reporter.
         stored_bytes: per image.
         state_bytes: per repository, of what a run remembers of it.
         images_per_repository: as it was measured.
@@ -102,6 +104,7 @@ class Figures:
     due: Use
     unchanged: Use
     changed: Use
+    daily_pass: Use
     stored_bytes: float
     state_bytes: float
     images_per_repository: int
@@ -118,7 +121,7 @@ class Figures:
     def from_json(cls, text: str) -> "Figures":
         """Parse what `to_json` wrote."""
         values: dict[str, Any] = json.loads(text)
-        for name in ("run", "due", "unchanged", "changed"):
+        for name in ("run", "due", "unchanged", "changed", "daily_pass"):
             values[name] = Use(**values[name])
         return cls(**values)
 
@@ -145,6 +148,7 @@ def monthly_cost(figures: Figures, images: int, changed: float, subscribers: int
     scans, repositories = images * SCANS, images / figures.images_per_repository
     scanners = figures.run * (images * DAYS) + figures.due * scans
     reporter = figures.unchanged * (scans * (1 - changed)) + figures.changed * (scans * changed)
+    reporter += figures.daily_pass * (images * DAYS)
     used = scanners + reporter
     batches = min(scans, DAYS * 24 * 3600 / _BATCH_SECONDS)
     # While the results of a run come, the reporter checks whether the run is complete. It reads what the run asked for
@@ -186,7 +190,15 @@ def table_requests(figures: Figures, images: int, changed: float) -> float:
     """Return how many requests the memory table gets in a month."""
     scans = images * SCANS
     of_scan = figures.due + figures.unchanged * (1 - changed) + figures.changed * changed
-    return (figures.run * (images * DAYS) + of_scan * scans).table_requests
+    return ((figures.run + figures.daily_pass) * (images * DAYS) + of_scan * scans).table_requests
+
+
+def daily_pass_cost(figures: Figures, images: int) -> float:
+    """Return what the daily pass costs in a month, in dollars: the bill with it, less the bill without it."""
+    without = dataclasses.replace(figures, daily_pass=Use())
+    bills = [monthly_cost(each, images, changed=0.1, subscribers=10) for each in (figures, without)]
+    with_pass, others = (sum(line.dollars for line in bill) for bill in bills)
+    return with_pass - others
 
 
 def documented(page: str, figures: Figures) -> str:

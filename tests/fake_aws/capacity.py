@@ -63,7 +63,17 @@ class Capacity:
                     self._add_read(sum(_units(item_size(item), _READ_UNIT) for item in items) + missing, request)
             case "Query":
                 # All items of a page are added up before they are rounded.
-                self._add_read(_units(sum(map(item_size, answer.get("Items", ()))), _READ_UNIT), params)
+                self._add_read(_units(sum(map(item_size, self._whole_items(answer, params))), _READ_UNIT), params)
+
+    def _whole_items(self, answer: Mapping[str, Any], params: Params) -> Iterator[Mapping[str, Any]]:
+        """Yield the items of a page with all that a projection has left out: it is read, too."""
+        for item in answer.get("Items", ()):
+            if "ProjectionExpression" not in params:
+                yield item
+                continue
+            # Table.query names the partition so, and every projection of it has the sort key.
+            key = {"pk": params["ExpressionAttributeValues"][":pk"], "sk": item["sk"]}
+            yield self._read(params["TableName"], key)
 
     def _add_read(self, units: int, request: Mapping[str, Any]) -> None:
         self.reads += units if request.get("ConsistentRead") else units / 2

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from ecr_scan_reporter.messages.overdue import OverdueMessage
+from ecr_scan_reporter.messages.due import DueMessage
 from fake_aws import FakeImage, FakeScan, digest_of, finding, index_image
 from support.reporter_harness import UNSUPPORTED, ReporterHarness, document, enhanced, mail
 
@@ -83,8 +83,8 @@ class Application:
         return images[0] if images else None
 
     def overdue(self, at: float, name: str) -> dict[str, Any] | None:
-        """Send what the images scanner sends of an image whose deadline has passed."""
-        return self.read(START + at * DAY, OverdueMessage(self.repository, digest_of(name), "").to_json())
+        """Send what the daily pass sends of an image whose deadline has passed."""
+        return self.read(START + at * DAY, DueMessage(self.repository, digest_of(name)).to_json())
 
 
 def changes(image: dict[str, Any] | None) -> dict[str, list[str]]:

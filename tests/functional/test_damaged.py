@@ -21,7 +21,7 @@ from support.virtual_time import TIME
 DAY = timedelta(days=1)
 
 
-def items(aws: FakeAws, kind: str = "REPOSITORY#") -> list[dict[str, Any]]:
+def items(aws: FakeAws, kind: str = "REPOSITOR") -> list[dict[str, Any]]:
     scanned: Any = aws.client("dynamodb").scan(TableName="memory")
     return [item for item in scanned["Items"] if item["pk"]["S"].startswith(kind)]
 
@@ -86,9 +86,9 @@ def check_that_all_is_reported(inbox: ReporterHarness, build: int) -> None:
         ("PUSHED#", "tags", {"S": "text"}),
         ("PUSHED#", "findings", {"S": "text"}),
         ("PUSHED#", "successors", {"S": "text"}),
-        ("REPOSITORY", "since", {"S": "text"}),
-        ("REPOSITORY", "since", {"N": "4088000000"}),
-        ("REPOSITORY", "since", {"N": "99999999999999"}),
+        ("app", "since", {"S": "text"}),
+        ("app", "since", {"N": "4088000000"}),
+        ("app", "since", {"N": "99999999999999"}),
     ],
 )
 def test_damaged_item_mutes_nothing(

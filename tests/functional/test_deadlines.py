@@ -8,10 +8,7 @@ import pytest
 from ecr_scan_reporter import reporter
 from ecr_scan_reporter.memory.images import FindingDeadline, ImageRecord, image_record
 from ecr_scan_reporter.memory.items import image_key, repository_key
-from ecr_scan_reporter.memory.outbox import run_window
-from ecr_scan_reporter.memory.runs import RunMemory
-from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
-from ecr_scan_reporter.messages.overdue import OverdueMessage
+from ecr_scan_reporter.messages.due import DueMessage
 from fake_aws import FakeScan, Fault, digest_of
 from support.invocations import REGISTRY
 from support.reporter_harness import ReporterHarness, document, enhanced, mail
@@ -43,12 +40,13 @@ def scan(
     return inbox.images_reported(now + timedelta(seconds=5), event)
 
 
-def overdue_message(build: int, run: str = "") -> str:
-    return OverdueMessage("app", digest_of(f"build {build}"), run).to_json()
+def due_message(build: int) -> str:
+    message: str = DueMessage("app", digest_of(f"build {build}")).to_json()
+    return message
 
 
 def records(builds: Iterable[int]) -> dict[int, ImageRecord]:
-    """Return the records of builds, as the images scanner reads them."""
+    """Return the records of builds."""
     keys = {(repository_key(REGISTRY, "app"), image_key(digest_of(f"build {build}"))): build for build in builds}
     return {keys[key]: image_record(item) for key, item in reporter.dependencies().table.get_many(keys).items()}
 
@@ -79,10 +77,10 @@ def test_ninety_rebuilds_report_each_overdue_finding_on_its_day_once(dated: Repo
         reported.extend((day, image["tags"][0], finding["id"]) for image in images for finding in image["overdue"])
 
     def look(day: int, hours: int) -> None:
-        """Send what the images scanner sends: a message for each image with a date that has passed, here twice."""
+        """Send what the daily pass sends: a message for each image with a date that has passed, here twice."""
         now = START + day * DAY + timedelta(hours=hours)
         found = records(range(day - _KEPT, day + 1))
-        bodies = [overdue_message(build) for build, known in found.items() if known.due_at and known.due_at <= now]
+        bodies = [due_message(build) for build, known in found.items() if known.due_at and known.due_at <= now]
         for _ in range(2 if bodies else 0):
             note(day, dated.images_reported(now, *bodies))
 
@@ -104,8 +102,8 @@ def test_ninety_rebuilds_report_each_overdue_finding_on_its_day_once(dated: Repo
 def test_overdue_finding_is_named_with_its_date_and_why(dated: ReporterHarness) -> None:
     scan(dated, 0, [A, B])
     assert record().due_at == datetime(2025, 11, 16, tzinfo=UTC)
-    assert dated.images_reported(datetime(2025, 11, 15, 23, 59, tzinfo=UTC), overdue_message(0)) == []
-    [image] = dated.images_reported(datetime(2025, 11, 16, 4, 0, tzinfo=UTC), overdue_message(0))
+    assert dated.images_reported(datetime(2025, 11, 15, 23, 59, tzinfo=UTC), due_message(0)) == []
+    [image] = dated.images_reported(datetime(2025, 11, 16, 4, 0, tzinfo=UTC), due_message(0))
     assert (image["reason"], image["overdue_total"], image["open_before"], image["open_now"]) == ("overdue", 1, 2, 2)
     assert image["scanned_at"] == "2025-11-09T09:00:00Z"
     [finding] = image["overdue"]
@@ -135,7 +133,7 @@ def test_overdue_finding_is_named_with_its_date_and_why(dated: ReporterHarness) 
 def test_scan_after_the_date_reports_and_the_message_is_silent(dated: ReporterHarness) -> None:
     scan(dated, 0, [A])
     assert overdue(scan(dated, 8, [A])) == ["CVE-2026-0001"]
-    assert dated.images_reported(START + 9 * DAY, overdue_message(0)) == []
+    assert dated.images_reported(START + 9 * DAY, due_message(0)) == []
     assert scan(dated, 10, [A]) == []
     assert record().overdue == 1
     assert scan(dated, 11, []) == scan(dated, 12, []) == []
@@ -143,42 +141,30 @@ def test_scan_after_the_date_reports_and_the_message_is_silent(dated: ReporterHa
 
 
 def test_message_is_silent_about_what_is_not_there(dated: ReporterHarness) -> None:
-    assert dated.images_reported(START, overdue_message(1)) == []
+    assert dated.images_reported(START, due_message(1)) == []
     scan(dated, 0, [B])
-    assert dated.images_reported(START + 8 * DAY, overdue_message(0)) == []
+    assert dated.images_reported(START + 8 * DAY, due_message(0)) == []
 
 
 def test_message_about_no_image_is_returned(dated: ReporterHarness) -> None:
-    assert dated.report('{"overdue": {"repository": "app"}}', '{"overdue": 7}', overdue_message(1)) == ["0", "1"]
+    assert dated.report('{"due": {"repository": "app"}}', '{"due": 7}', due_message(1)) == ["0", "1"]
 
 
 def test_message_is_retried_while_the_table_rejects_it(dated: ReporterHarness) -> None:
     scan(dated, -30, [A], pushed=-30)
     dated.aws.behavior.faults.append(Fault("TransactWriteItems", "AccessDeniedException", times=1))
-    assert dated.report(overdue_message(0)) == ["0"]
-    assert dated.report(overdue_message(0)) == []
+    assert dated.report(due_message(0)) == ["0"]
+    assert dated.report(due_message(0)) == []
     assert [document(report)["totals"]["overdue"] for report in dated.reports()[1:]] == [1]
 
 
 def test_image_with_a_later_one_is_not_reported(dated: ReporterHarness) -> None:
     scan(dated, 0, [A], 0, 0)
     scan(dated, 1, [], 1, 1)
-    assert dated.images_reported(START + 8 * DAY, overdue_message(0)) == []
+    assert dated.images_reported(START + 8 * DAY, due_message(0)) == []
     assert scan(dated, 9, [A], 0, 0) == []
     # It is overdue all the same, should its successor be deleted.
     assert record().overdue == 1
-
-
-def test_overdue_finding_waits_for_the_report_of_the_run(dated: ReporterHarness) -> None:
-    scan(dated, 0, [A])
-    table = reporter.dependencies().table
-    now = START + 8 * DAY
-    RunMemory(table, REGISTRY).begin("run-1", 1, now)
-    assert dated.images_reported(now, overdue_message(0, "run-1")) == []
-    assert record().window == run_window("run-1")
-    StateMemory(table, REGISTRY).remember(RepositoryState("app", now, 1, 0, "run-1"), now)
-    dated.check(now + timedelta(minutes=1))
-    assert document(dated.reports()[-1])["totals"]["overdue"] == 1
 
 
 def test_scan_and_message_in_one_window_are_one_entry(make_reporter: Callable[..., ReporterHarness]) -> None:
@@ -187,7 +173,7 @@ def test_scan_and_message_in_one_window_are_one_entry(make_reporter: Callable[..
     inbox.check(START + timedelta(hours=2))
     midnight = datetime(2025, 11, 16, tzinfo=UTC)
     scan(inbox, (midnight - START) / DAY - 0.01, [A, B])
-    assert inbox.images_reported(midnight, overdue_message(0)) == []
+    assert inbox.images_reported(midnight, due_message(0)) == []
     inbox.check(START + 8 * DAY)
     [image] = document(inbox.reports()[-1])["images"]
     assert (image["reason"], image["overdue_total"], image["totals"]["new"]) == ("news", 1, 1)
@@ -200,7 +186,7 @@ def test_scan_and_message_in_one_window_are_one_entry(make_reporter: Callable[..
 def test_group_has_no_attribute_for_overdue_findings(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(FIX_WITHIN=FIX_WITHIN, GROUP_BY="^(a)")
     scan(inbox, 0, [A])
-    assert overdue(inbox.images_reported(START + 8 * DAY, overdue_message(0))) == ["CVE-2026-0001"]
+    assert overdue(inbox.images_reported(START + 8 * DAY, due_message(0))) == ["CVE-2026-0001"]
     assert len(inbox.reports()[-1].attributes) == 10
     assert "overdue" not in inbox.reports()[-1].attributes
 
@@ -209,7 +195,7 @@ def test_removed_deadlines_are_forgotten(make_reporter: Callable[..., ReporterHa
     inbox = make_reporter(FIX_WITHIN=FIX_WITHIN)
     scan(inbox, 0, [A])
     inbox = make_reporter(FIX_WITHIN="")
-    assert inbox.images_reported(START + 8 * DAY, overdue_message(0)) == []
+    assert inbox.images_reported(START + 8 * DAY, due_message(0)) == []
     assert record().due_at is None
 
 
@@ -226,6 +212,6 @@ def test_overdue_finding_is_not_hidden_by_fixed_ones(make_reporter: Callable[...
 def test_reason_of_a_date_that_has_no_room_has_its_own_line(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(FIX_WITHIN='{"INFORMATIONAL": 300}')
     scan(inbox, 0, [enhanced("CVE-2026-0001", "INFORMATIONAL", "openssl")])
-    assert overdue(inbox.images_reported(START + 301 * DAY, overdue_message(0))) == ["CVE-2026-0001"]
+    assert overdue(inbox.images_reported(START + 301 * DAY, due_message(0))) == ["CVE-2026-0001"]
     expected = "     due 5 Sep 2026 (first seen 9 Nov 2025; INFORMATIONAL: fix within 300\n     days)\n"
     assert expected in mail(inbox.reports()[-1])

@@ -14,8 +14,9 @@ from ecr_scan_reporter import repositories_scanner
 from ecr_scan_reporter.aws.sns import REPORTS, Publication
 from ecr_scan_reporter.memory import codec, items
 from ecr_scan_reporter.messages import repository
+from ecr_scan_reporter.messages.daily_pass import PassMessage
+from ecr_scan_reporter.messages.due import DueMessage
 from ecr_scan_reporter.messages.look import LookMessage
-from ecr_scan_reporter.messages.overdue import OverdueMessage
 from ecr_scan_reporter.messages.publication import CHECK, encode_publication
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.reporting import pipeline
@@ -32,7 +33,7 @@ HOURS = 0.05
 DIGEST = digest_of("app 0")
 SEVERITIES = ["HIGH", "CRITICAL"]
 # Sort keys of what is no more than a few numbers, to which every release adds under the same key.
-SHARED = {"REGISTRY", "REPOSITORY", "HEARTBEAT", "LAST"}
+SHARED = {"REGISTRY", "app", "HEARTBEAT", "LAST"}
 
 Install = Callable[[int], None]
 
@@ -125,12 +126,15 @@ def test_formats_have_keys_of_their_own(make_instance: Callable[[], Instance], i
         repositories_scanner.handler({"heartbeat": True}, None)
         instance.let_pass(HOURS)
         instance.publish_overview()
+        instance.deliver("reports", PassMessage().to_json())
         instance.scan("app", release + 2, "HIGH", *(2 + len(found)) * ["CRITICAL"])
         found[release] = {(item["pk"]["S"], item["sk"]["S"]): item for item in instance.items()}
         if release == 2:
             newer = {key: item for key, item in found[2].items() if key[1].endswith("#2")}
     kinds = {(pk.split("#")[0], sk.split("#")[0]) for pk, sk in newer if pk not in ("STATES", "SUMMARIES")}
-    assert {kind[0] for kind in kinds} == {"REPOSITORY", "STATES", "SUMMARIES", "PASSES", "OVERVIEWS", "OUTBOX"}
+    assert {kind[0] for kind in kinds} == {
+        *("REPOSITORY", "STATES", "SUMMARIES", "PASSES", "DAILY", "OVERVIEWS", "OUTBOX")
+    }
     assert {sk for pk, sk in kinds if pk == "REPOSITORY"} == {"IMAGE", "FINDINGS", "PUSHED", "INDEX"}
     # The older release changed none of them. It deletes the snapshot of the overview before its own.
     kept = {key: item for key, item in newer.items() if key[0] != "OVERVIEWS"}
@@ -143,8 +147,8 @@ def in_flight(install: Install) -> list[tuple[str, str]]:
     """Return messages of a newer release, each with its queue."""
     install(2)
     publication = Publication(REPORTS, {"Message": "{}"})
-    reports = [json.dumps(json.loads(body) | {"version": 2}) for body in (CHECK, LookMessage("app", DIGEST).to_json())]
-    reports += [json.dumps(json.loads(OverdueMessage("app", DIGEST).to_json()) | {"version": 2})]
+    own = CHECK, LookMessage("app", DIGEST).to_json(), DueMessage("app", DIGEST).to_json(), PassMessage().to_json()
+    reports = [json.dumps(json.loads(body) | {"version": 2}) for body in own]
     messages = [("reports", body) for body in (*reports, encode_publication(publication))]
     return [*messages, ("images", RepositoryMessage(REGISTRY, "index").to_json())]
 

@@ -19,9 +19,9 @@ LIFETIMES = {
     r"REPOSITORY#[^#]+#[^#]+#\w+ IMAGE#[^#]+#ASKED#1": 400,
     r"REPOSITORY#[^#]+#[^#]+#\w+ FINDINGS#[^#]+#0#1": 400,
     r"REPOSITORY#[^#]+#[^#]+#\w+ INDEX#[^#]+#1": 400,
-    r"REPOSITORY#[^#]+#[^#]+#\w+ REPOSITORY": None,
     r"REPOSITORY#[^#]+#[^#]+#\w+ PUSHED#[^#]+#[^#]+#1": 400,
     r"REGISTRY#[^#]+#[^#]+ REGISTRY": None,
+    r"REPOSITORIES#[^#]+#[^#]+ \w+": None,
     r"STATES#[^#]+#[^#]+ \w+#1": 400,
     r"SUMMARIES#[^#]+#[^#]+ \w+#1": 400,
     r"OVERVIEWS LAST": 400,
@@ -29,6 +29,7 @@ LIFETIMES = {
     r"RUNS#[^#]+#[^#]+ .+": 7,
     r"PASSES#[^#]+#[^#]+ OPEN#1": 400,
     r"PASSES#[^#]+#[^#]+ HEARTBEAT": 400,
+    r"DAILY#[^#]+#[^#]+ PASS#1": 400,
     r"WINDOWS [^#]+": 60,
     r"WINDOWS #PUBLISHER": None,
     r"OUTBOX#.+#1": 60,
@@ -75,7 +76,7 @@ def test_each_kind_of_item_has_its_lifetime(inbox: ReporterHarness) -> None:
     for repository in ("app", "index"):
         records: Any = [{"messageId": "1", "body": RepositoryMessage(REGISTRY, repository).to_json()}]
         assert images_scanner.handler({"Records": records}, Context()) == {"batchItemFailures": []}
-    assert inbox.report(image) == []
+    assert inbox.report(image, '{"pass": {}}') == []
     assert reporter.handler({"overview": True}, Context())["published"] == 1
     assert lifetimes(inbox.aws) == {kind: {days} for kind, days in LIFETIMES.items()}
 

@@ -14,7 +14,6 @@ from ecr_scan_reporter.memory.images import FindingDeadline, ImageRecord, Ledger
 from ecr_scan_reporter.memory.items import asked_key, repository_key
 from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.memory.summaries import RepositorySummary, repository_summary
-from ecr_scan_reporter.messages.overdue import OverdueMessage
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from fake_aws import (
     DOCKER_INDEX,
@@ -68,15 +67,8 @@ class Scanner:
 
     def continuations(self) -> list[RepositoryMessage]:
         """Return the continuations that the scanner queued."""
-        return [RepositoryMessage.from_json(body) for body in self._sent() if "version" in json.loads(body)]
-
-    def overdue(self) -> list[OverdueMessage]:
-        """Return the messages about deadlines that the scanner queued."""
-        bodies = map(json.loads, self._sent())
-        return [OverdueMessage.parse(body["overdue"]) for body in bodies if "overdue" in body]
-
-    def _sent(self) -> list[str]:
-        return [message.body for message in self.aws.messages()]
+        bodies = [message.body for message in self.aws.messages()]
+        return [RepositoryMessage.from_json(body) for body in bodies if "version" in json.loads(body)]
 
 
 def scanned(days: float, status: str = "COMPLETE", description: str = "") -> FakeScan:

@@ -17,7 +17,8 @@ from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.sns import CHAT, REPORTS, ReportPublisher
 from ecr_scan_reporter.errors import MessageError, SettingError
 from ecr_scan_reporter.memory.rules import parse_rule
-from ecr_scan_reporter.messages.overdue import OverdueMessage
+from ecr_scan_reporter.messages.daily_pass import PassMessage
+from ecr_scan_reporter.messages.due import DueMessage
 from ecr_scan_reporter.messages.publication import parse_publication
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.reporting.intake import events
@@ -235,19 +236,31 @@ def test_ignore_rule_is_parsed_or_rejected_with_a_value_error(value: object) -> 
     assert rule.key == parse_rule(value).key
 
 
-OVERDUE = {"repository": "team-a/app", "digest": "sha256:1", "run": "r"}
+DUE = {"repository": "team-a/app", "digest": "sha256:1"}
+PASS = {"at": "2026-11-24T00:05:00Z", "repository": "team-a/app", "after": "sha256:1"}
 
 
-@given(mutated(OVERDUE) | VALUES)
+@given(mutated(DUE) | VALUES)
 @CASES
-def test_overdue_message_is_parsed_or_rejected_with_a_message_error(value: object) -> None:
-    message = outcome(OverdueMessage.parse, value, MessageError)
+def test_message_about_what_is_due_is_parsed_or_rejected_with_a_message_error(value: object) -> None:
+    message = outcome(DueMessage.parse, value, MessageError)
     if isinstance(message, str):
         assert "expected" in message
         return
     assert message.repository
     assert message.digest
-    assert OverdueMessage.parse(json.loads(message.to_json())["overdue"]) == message
+    assert DueMessage.parse(json.loads(message.to_json())["due"]) == message
+
+
+@given(mutated(PASS) | VALUES)
+@CASES
+def test_part_of_the_daily_pass_is_parsed_or_rejected_with_a_message_error(value: object) -> None:
+    message = outcome(PassMessage.parse, value, MessageError)
+    if isinstance(message, str):
+        assert "expected" in message
+        return
+    whole = message.at and message.at.replace(microsecond=0)
+    assert PassMessage.parse(json.loads(message.to_json())["pass"]) == message._replace(at=whole)
 
 
 @cache

@@ -60,7 +60,7 @@ def dynamodb_client(threads: int = 1) -> "DynamoDBClient":
 
 
 class Table:
-    """A table with the keys `pk` and `sk`. All reads are strongly consistent.
+    """A table with the keys `pk` and `sk`. All reads are strongly consistent, unless the caller says otherwise.
 
     Every method raises MemoryTableError if DynamoDB rejects a call, or AccessDeniedError if the role does not permit
     it.
@@ -93,6 +93,7 @@ class Table:
         attributes: Sequence[str] = (),
         limit: int | None = None,
         descending: bool = False,
+        consistent: bool = True,
     ) -> Iterator[Item]:
         """Yield the items of a partition with sort keys from `first` to `last`, in their order; 1 MB a call.
 
@@ -105,6 +106,7 @@ class Table:
             attributes: which ones are returned; all by default.
             limit: how many items at most.
             descending: whether the highest sort key comes first.
+            consistent: whether the writes of the last seconds are certain to be seen; otherwise, half is charged.
 
         Raises:
             AwsError: DynamoDB returned a page for the second time.
@@ -113,7 +115,7 @@ class Table:
             "TableName": self._name,
             "KeyConditionExpression": "pk = :pk AND sk BETWEEN :first AND :last",
             "ExpressionAttributeValues": _encode({":pk": pk, ":first": first, ":last": last}),
-            "ConsistentRead": True,
+            "ConsistentRead": consistent,
             "ScanIndexForward": not descending,
         }
         if attributes:

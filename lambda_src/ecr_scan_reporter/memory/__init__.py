@@ -6,10 +6,10 @@
                                 FINDINGS#<digest>#<part>#1    the findings, compressed            reporter
                                 INDEX#<digest>#1              the manifests of an image index     images scanner,
                                                                                                   reporter
-                                REPOSITORY                    since when the repository is known  reporter
                                 PUSHED#<time>#<digest>#1      an image by its push, to find out   reporter
                                                               what a later one replaces
   REGISTRY#<registry>           REGISTRY                      since when the registry is known    reporter
+  REPOSITORIES#<registry>       <repository>                  since when it is known              reporter
   STATES#<registry>             <repository>#1                a repository after its last run,    repositories scanner,
                                                               or since when it waits for one      images scanner
   SUMMARIES#<registry>          <repository>#1                what the overview says of it        images scanner
@@ -18,12 +18,13 @@
                                                                                                   reporter
   PASSES#<registry>             OPEN#1                        the pass that is not complete       repositories scanner
                                 HEARTBEAT                     when the last heartbeat came        repositories scanner
+  DAILY#<registry>              PASS#1                        how far the daily pass is           reporter
   OVERVIEWS                     LAST                          the last overview                   reporter
                                 SNAPSHOT#<time>#<part>#1      what was open in each repository    reporter
   WINDOWS                       <window>                      since when something waits in it    reporter
                                 #PUBLISHER                    who publishes, and the next check   reporter
   OUTBOX#<window>               <registry>#<repository>       an image that waits to be reported  reporter
-                                  #<digest>#<time>[-OVERDUE]#1
+                                  #<digest>#<time>-<revision>#1
   IGNORED                       0, 1, ...                     the rules for ignored findings      Terraform
   RULES                         <hash of a rule>              when a rule was added and used      reporter
 

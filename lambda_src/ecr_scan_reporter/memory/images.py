@@ -3,7 +3,7 @@
 import operator
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from typing import NamedTuple
 
@@ -29,6 +29,7 @@ from ecr_scan_reporter.memory.items import (
     number,
     registry_key,
     repository_key,
+    text,
     to_seconds,
     to_time,
 )
@@ -48,6 +49,8 @@ _LONG_AGO = datetime(1970, 1, 2, tzinfo=UTC)
 _EVENT_DAYS, _EVENTS = 14, 40
 # How many tags are kept: the first ones name the image, and the first ones in alphabetical order tell its family.
 _TAGS = 10
+# The attributes that tell which of an image's items is the last one.
+_IDENTIFYING = ("sk", "revision", "event_at")
 
 
 class Ledger(NamedTuple):
@@ -164,6 +167,8 @@ class ImageRecord(NamedTuple):
         due_at: the earliest deadline of an open finding that was not yet reported as overdue.
         overdue: how many open findings are overdue.
         earliest_deadlines: of a few open findings, passed or not, earliest first.
+        ignored_until: the first day (UTC) on which a rule that ignores one of them has ended; None if there is none.
+        judged_by: identifies the settings and rules that all of this was decided with.
         events: the short ids of the last events that were processed, with the days of that, as ordinals.
         content: a digest of what ECR listed for the last complete scan, with its date; "" if it had none.
         told: the counts of the last event, if its list could not be read to the end.
@@ -197,6 +202,8 @@ class ImageRecord(NamedTuple):
     due_at: datetime | None = None
     overdue: int = 0
     earliest_deadlines: tuple[FindingDeadline, ...] = ()
+    ignored_until: date | None = None
+    judged_by: str = ""
     events: Mapping[str, int] = {}
     content: str = ""
     told: Mapping[str, int] = {}
@@ -217,10 +224,6 @@ class ImageRecord(NamedTuple):
         """Return the record with the tags that the image has now; those that have moved on tell what it replaced."""
         former = tuple(tag for tag in dict.fromkeys(self.all_tags) if tag not in tags)
         return self._replace(tags=tags, former_tags=former[:_TAGS])
-
-    def newly_overdue(self, now: datetime) -> bool:
-        """Return whether a deadline has passed before `now` (aware) that was not yet reported as overdue."""
-        return self.due_at is not None and self.due_at <= now
 
 
 class Asked(NamedTuple):
@@ -281,7 +284,7 @@ class ImageMemory:
 
     def __init__(self, table: Table, now: datetime) -> None:
         self._table, self._now = table, now
-        self._since: dict[str, datetime] = {}
+        self._since: dict[Key, datetime] = {}
 
     def read(self, image: ImageId) -> Remembered:
         """Return what is remembered of an image; one call, and one more per 35 MB of findings."""
@@ -318,35 +321,58 @@ class ImageMemory:
     def _asked(self, item: Item) -> Asked:
         return asked_record(item, self._now)
 
-    def records(self, registry: RegistryId, repository: str) -> Iterator[tuple[str, ImageRecord]]:
+    def records(
+        self, registry: RegistryId, repository: str, after: str = "", attributes: Sequence[str] = ()
+    ) -> Iterator[tuple[str, ImageRecord]]:
         """Return the digests and records of a repository's images, even if ECR no longer lists them; 1 MB a call.
 
-        An image whose item cannot be parsed is left out.
+        An image whose item cannot be parsed is left out. The writes of the last seconds may be missing.
+
+        Args:
+            registry: of the repository.
+            repository: its name.
+            after: the digest before the first one; "" for all.
+            attributes: the fields that the records have; all by default.
         """
-        items = self._table.query(repository_key(registry, repository), image_base(""), image_base(END))
+        first = f"{image_base(after)}#{END}" if after else image_base("")
+        items = self._table.query(
+            *(repository_key(registry, repository), first, image_base(END)),
+            attributes=(*_IDENTIFYING, *attributes) if attributes else (),
+            consistent=False,
+        )
         # The item that says when a scan was asked for has the key of its image, with a suffix.
         own = groupby((item for item in items if not base_key(item).endswith(ASKED)), image_digest)
         return readable(own, lambda image: (image[0], image_record(*image[1])), repository=repository)
 
+    def repositories(self, registry: RegistryId, first: str = "") -> Iterator[str]:
+        """Return the names of the repositories that have, or had, an image here, in their order; 1 MB a call.
+
+        Args:
+            registry: of the repositories.
+            first: the lowest name; "" for all.
+        """
+        items = self._table.query(registry_key("REPOSITORIES", registry), first or " ", END, consistent=False)
+        return (text(item, "sk") for item in items)
+
     def known_since(self, image: ImageId, now: datetime) -> tuple[datetime, datetime]:
         """Return since when the registry and the repository of an image have been known (aware).
 
-        Since now, if they were unknown. One call for each of them.
+        Since now, if they were unknown. One call for each of them, before the first image is remembered.
         """
-        registry = registry_key("REGISTRY", image.registry)
-        repository = repository_key(image.registry, image.repository)
-        return self._known_since(registry, "REGISTRY", now), self._known_since(repository, "REPOSITORY", now)
+        registry = registry_key("REGISTRY", image.registry), "REGISTRY"
+        repository = registry_key("REPOSITORIES", image.registry), key_part(image.repository)
+        return self._known_since(registry, now), self._known_since(repository, now)
 
-    def _known_since(self, pk: str, sk: str, now: datetime) -> datetime:
-        if pk not in self._since:
+    def _known_since(self, key: Key, now: datetime) -> datetime:
+        if key not in self._since:
             change = "SET since = if_not_exists(since, :now)"
-            item = self._table.update(pk, sk, change, {":now": to_seconds(now)}, {})
+            item = self._table.update(*key, change, {":now": to_seconds(now)}, {})
             since = to_time(item["since"], now)
             if since is None:
-                self._table.update(pk, sk, "SET since = :now", {":now": to_seconds(now)}, {})
+                self._table.update(*key, "SET since = :now", {":now": to_seconds(now)}, {})
                 since = now
-            self._since[pk] = since
-        return self._since[pk]
+            self._since[key] = since
+        return self._since[key]
 
     def note_look(self, image: ImageId, record: ImageRecord) -> ImageRecord:
         """Note when the findings of an image are read, or are to be read; return the record with its new revision.

@@ -136,7 +136,7 @@ class ImageProcessor:
         settings: of the reporter.
         ecr: the registry.
         table: the memory table.
-        images: with scan events in this batch.
+        images: of this batch.
         rules: those for ignored findings.
         now: aware.
     """
@@ -170,17 +170,19 @@ class ImageProcessor:
         process = self._look if event.is_look else self._process
         return self._repeat_on_conflict(lambda: process(event, receives))
 
-    def process_overdue(self, image: ImageId, run: str) -> Outcome:
-        """Report the findings of an image whose deadline has passed, unless they were reported as overdue before.
+    def judge_again(self, image: ImageId) -> Outcome:
+        """Judge what is remembered of an image by the rules, settings and date of now, and report what that changes.
+
+        That is findings whose deadline has passed, or that no rule ignores any longer. ECR is asked only whether an
+        image that is to be reported still exists.
 
         Args:
             image: of this registry.
-            run: the run of the schedule that found it; "" if none did.
 
         Raises:
-            AwsError: DynamoDB rejected a call.
+            AwsError: ECR or DynamoDB rejected a call.
         """
-        return self._repeat_on_conflict(lambda: self._process_overdue(image, run))
+        return self._repeat_on_conflict(lambda: self._judge_again(image))
 
     def process_missed(self, image: ImageId, missed: MissedMessage, receives: int) -> Outcome:
         """Read a result of which no event came, and note that, unless one came in the meantime.
@@ -408,32 +410,26 @@ class ImageProcessor:
         # What two images have in common is known here if it is most of each.
         return comparison if 2 * shared > max(comparison.open_now, others) else compared()
 
-    def _process_overdue(self, image: ImageId, run: str) -> Outcome:
+    def _judge_again(self, image: ImageId) -> Outcome:
         remembered = self.memory.read(image)
-        record = remembered.record
-        found = known_findings(remembered)
+        before, found = remembered.record, known_findings(remembered)
         if found is None:
             return Outcome(repeated=True)
-        judged = self._judge(unchanged(found), image, record, self.now)
-        reason = reason_without_scan(judged, self.settings)
-        if not reason and not record.newly_overdue(self.now):
-            # It was reported in the meantime, or the image is gone or superseded.
-            return Outcome(repeated=True)
-        record, report = judged.update(record), None
+        judged = self._judge(unchanged(found), image, before, self.now)
+        record, reason = judged.update(before), reason_without_scan(judged, self.settings)
+        encoded, report = encode_findings(judged.to_remember.findings), None
+        if reason and not self.details.exists(image):
+            # Should it be pushed again, it has something to report.
+            encoded, reason = remembered.findings, None
         if reason:
             record = record._replace(reported_at=self.now)
             scanned_at = record.scanned_at if record.failed else record.event_at
             report = findings_report(image, scanned_at or self.now, record, reason, judged)
-        outcome = self._remember(
-            image,
-            self.now,
-            record,
-            run,
-            findings=encode_findings(judged.to_remember.findings),
-            report=report,
-        )
-        # It is not a result of the run.
-        return outcome._replace(run="")
+        elif record == before and encoded == remembered.findings:
+            return Outcome(repeated=True)
+        changed = encoded != remembered.findings or remembered.is_ageing(self.now)
+        findings = encoded if changed else None
+        return self._remember(image, self.now, record, "", findings=findings, report=report)
 
     def _described(self, event: ScanEvent, before: ImageRecord, scan: CompleteScan) -> ImageRecord:
         """Return the record of an image with what is known of it besides its findings."""

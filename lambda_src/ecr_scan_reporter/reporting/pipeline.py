@@ -14,9 +14,10 @@ from ecr_scan_reporter.aws.sqs import EARLY, MAX_DELAY, SqsBatchResponse, SqsRec
 from ecr_scan_reporter.errors import AwsError, DeadlineExceededError, FindingsNotReadError, MessageError, QueueError
 from ecr_scan_reporter.memory.outbox import Outbox
 from ecr_scan_reporter.memory.runs import RunMemory
+from ecr_scan_reporter.messages.daily_pass import PassMessage
+from ecr_scan_reporter.messages.due import DueMessage
 from ecr_scan_reporter.messages.look import LookMessage
 from ecr_scan_reporter.messages.missed import MissedMessage
-from ecr_scan_reporter.messages.overdue import OverdueMessage
 from ecr_scan_reporter.messages.publication import parse_publication
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.models.scans import ENHANCED
@@ -54,15 +55,17 @@ class Batch(NamedTuple):
 
     Args:
         events: scan events.
-        overdue: the images whose deadlines are to be checked, by message id.
+        due: the images that are to be judged again, each with its message's id and how often SQS has delivered that.
+        passes: the parts of the daily pass, by message id.
         missed: the images of whose last result no event came, with how often SQS has delivered the message, by its id.
-        checks: the ids of messages that ask to check whether something is due.
+        checks: the ids of messages that ask to check whether something is to be published.
         unpublished: the ids of messages with a report that SNS rejected again.
         invalid: the ids of messages that are invalid, or that failed unexpectedly.
     """
 
     events: list[ReceivedEvent]
-    overdue: dict[str, OverdueMessage]
+    due: list[tuple[ImageId, str, int]]
+    passes: dict[str, PassMessage]
     missed: dict[str, tuple[int, MissedMessage]]
     checks: set[str]
     unpublished: set[str]
@@ -120,7 +123,7 @@ def report_batch(
     ]
     # What has failed before comes first: it cannot be sent again as if it had not.
     images.sort(key=lambda image: image.receives, reverse=True)
-    repositories = [image.image.repository for image in images] + [each.repository for each in batch.overdue.values()]
+    repositories = [image.image.repository for image in images] + [image.repository for image, _, _ in batch.due]
     repositories += [message.repository for _, message in batch.missed.values()]
     rules = RuleMatcher(ignore_rules, now, repositories)
     outcomes, done, retried, unstarted, looks = process(images, batch, rules, deps, deadline.halfway(), now)
@@ -134,6 +137,7 @@ def report_batch(
         logger.exception("could not check what is to be published")
         retried |= done | batch.checks
         pages, waiting = 0, timedelta()
+    retried |= _walk(batch.passes, rules, deps, deadline, now)
     if deadline.remaining > 0:
         deps.rules.remember(rules.matched, rules.used, rules.ended, now, deps.pool)
     soon = [record for record in records if record["messageId"] in retried and receive_count(record) <= _SOON_RETRIED]
@@ -174,7 +178,7 @@ def _metrics(batch: Batch, retried: Collection[str], outcomes: Iterable[Outcome]
 
 def receive(records: Iterable[SqsRecord], deps: ReporterDependencies, deadline: Deadline, now: datetime) -> Batch:
     """Parse the messages of a batch, and publish again what SNS rejected before, while there is time."""
-    batch = Batch([], {}, {}, set(), set(), set())
+    batch = Batch([], [], {}, {}, set(), set(), set())
     for record in records:
         message_id = record["messageId"]
         try:
@@ -199,8 +203,11 @@ def _receive(record: SqsRecord, batch: Batch, deps: ReporterDependencies, deadli
             publication = parse_publication(publish)
             if deadline.remaining <= 0 or deps.publisher.publish([publication], deadline):
                 batch.unpublished.add(message_id)
-        case {"overdue": overdue}:
-            batch.overdue[message_id] = OverdueMessage.parse(overdue)
+        case {"due": due}:
+            image = deps.ecr.id.image(*DueMessage.parse(due))
+            batch.due.append((image, message_id, receive_count(record)))
+        case {"pass": part}:
+            batch.passes[message_id] = PassMessage.parse(part)
         case {"missed": missed}:
             batch.missed[message_id] = receive_count(record), MissedMessage.parse(missed)
         case {"look": look}:
@@ -228,19 +235,22 @@ def process(
 
     Args:
         images: with scan events.
-        batch: the images whose deadlines are to be checked after the events, and those of whose last result none came.
+        batch: the images that are to be judged again after the events, and those of whose last result none came.
         rules: those for ignored findings.
         deps: the settings and clients.
         deadline: after which no image is started.
         now: aware.
     """
-    with_events = (image.image for image in images)
-    processor = ImageProcessor(deps.settings, deps.ecr, deps.table, with_events, rules, now)
+    all_images = [*(image.image for image in images), *(image for image, _, _ in batch.due)]
+    processor = ImageProcessor(deps.settings, deps.ecr, deps.table, all_images, rules, now)
     events = [_events_work(image, processor) for image in images]
-    deadlines = [_overdue_work(message_id, message, processor) for message_id, message in batch.overdue.items()]
     missed = [_missed_work(message_id, *message, processor) for message_id, message in batch.missed.items()]
+    judged = [
+        _Work(image, (message_id,), (partial(processor.judge_again, image),), receives > 1)
+        for image, message_id, receives in batch.due
+    ]
     processed = Processed([], set(), set(), set(), {})
-    for works in (events, missed, deadlines):
+    for works in (events, missed, judged):
         results = concurrent_map(deps.pool, partial(_attempt, processor=processor, deadline=deadline), works)
         for work, result in zip(works, results, strict=True):
             if isinstance(result, Exception):
@@ -306,9 +316,22 @@ def _events_work(events: ImageEvents, processor: ImageProcessor) -> _Work:
     return _Work(events.image, events.message_ids, tuple(steps), events.repeated)
 
 
-def _overdue_work(message_id: str, message: OverdueMessage, processor: ImageProcessor) -> _Work:
-    image = processor.own.image(message.repository, message.digest)
-    return _Work(image, (message_id,), (partial(processor.process_overdue, image, message.run),))
+def _walk(
+    passes: Mapping[str, PassMessage], rules: RuleMatcher, deps: ReporterDependencies, deadline: Deadline, now: datetime
+) -> set[str]:
+    """Do parts of the daily pass; return the ids of messages that are to be retried."""
+    failed = set[str]()
+    if passes:
+        # Not at the top: a pass is rare.
+        from ecr_scan_reporter.reporting.daily_pass.walk import walk
+
+        for message_id, message in passes.items():
+            try:
+                walk(message, rules, deps, deadline, now)
+            except AwsError:
+                logger.exception("the daily pass failed; its message is retried")
+                failed.add(message_id)
+    return failed
 
 
 def _missed_work(message_id: str, receives: int, message: MissedMessage, processor: ImageProcessor) -> _Work:

@@ -109,10 +109,6 @@ class KnownScans:
 
     Args:
         context: names the repository.
-
-    Attributes:
-        overdue: the digests of the chunk's images with a finding whose deadline has passed, and that was not yet
-            reported as overdue.
     """
 
     def __init__(self, context: ScanContext) -> None:
@@ -121,7 +117,6 @@ class KnownScans:
         self._memory = ScanMemory(context.deps.table, context.registry)
         # Without memory, every image is looked up.
         self._available = True
-        self.overdue = frozenset[str]()
         self._remembered: dict[str, RememberedScan] = {}
         self._read_until = context.message.after
         self._summary = SummaryBuilder(self._repository, self._now)
@@ -143,12 +138,10 @@ class KnownScans:
         """
         wanted = frozenset(image.digest for image in chunk.images)
         until = "" if chunk.last else chunk.images[-1].digest
-        self._remembered, self.overdue = {}, frozenset()
-        read = [image for image in self._summarized(self._read_until, until, name_of) if image[0] in wanted]
+        self._remembered = {}
+        read = {digest: scan for digest, scan in self._summarized(self._read_until, until, name_of) if digest in wanted}
         if self._available:
-            self._remembered = {digest: scan for digest, scan, _ in read}
-            self.overdue = frozenset(digest for digest, _, overdue in read if overdue)
-            self._read_until = until
+            self._remembered, self._read_until = read, until
         found = {image.digest: self._from_memory(image) for image in chunk.images}
         for digest in self._checked(found):
             found[digest] = found[digest]._replace(source="")
@@ -184,7 +177,7 @@ class KnownScans:
 
     def _summarized(
         self, after: str, until: str, name_of: Callable[[str], str | None]
-    ) -> Iterator[tuple[str, RememberedScan, bool]]:
+    ) -> Iterator[tuple[str, RememberedScan]]:
         """Yield what is remembered of images in a range of digests, and add their findings to the summary."""
         work = f"what memory knows of {self._repository}"
         self._context.deadline.check(work)
@@ -196,7 +189,7 @@ class KnownScans:
                 if record:
                     replaced = any(name_of(successor) for successor in record.successors)
                     self._summary.add_image(record, name_of(digest), replaced=replaced)
-                yield digest, scan, record is not None and record.newly_overdue(self._now)
+                yield digest, scan
         except AwsError as error:
             self._give_up(error)
 

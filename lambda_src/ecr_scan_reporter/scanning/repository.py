@@ -27,7 +27,6 @@ from ecr_scan_reporter.memory.indexes import index_children
 from ecr_scan_reporter.memory.items import to_seconds, to_time
 from ecr_scan_reporter.memory.states import RepositoryState
 from ecr_scan_reporter.messages.missed import MissedMessage
-from ecr_scan_reporter.messages.overdue import OverdueMessage
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.models.scan_statuses import ARCHIVED, KNOWN_STATUSES, UNSUPPORTED_TYPE
 from ecr_scan_reporter.models.scans import BASIC, ENHANCED, Scan, StartOutcome
@@ -260,12 +259,7 @@ class RepositoryScan:
         if chunk.standings and not processed:
             return
         digests = [standing.image.digest for standing in processed]
-        # The reporter looks at images with a deadline that has passed, and reports each finding once.
-        name, run = self._context.repository, self._message.run
-        asked = [OverdueMessage(name, digest, run).to_json() for digest in digests if digest in self._known.overdue]
-        if asked:
-            self._context.deps.reports_queue.send(asked)
-        # It also reads the results of which no event came.
+        # The reporter reads the results of which no event came.
         answers = self._tally.answers
         if missed := [
             self._missed(standing.image.digest, *standing.missed)

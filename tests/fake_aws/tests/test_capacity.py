@@ -102,3 +102,10 @@ def test_batch_of_reads_rounds_each_item_and_counts_missing_ones(fake_aws: FakeA
 def test_get_of_a_missing_item_costs_the_minimum(fake_aws: FakeAws, dynamodb: "DynamoDBClient") -> None:
     dynamodb.get_item(TableName=MEMORY_TABLE, Key={"pk": {"S": "p"}, "sk": {"S": "a"}}, ConsistentRead=True)
     assert fake_aws.capacity() == (1, 0)
+
+
+def test_query_of_some_attributes_reads_whole_items(fake_aws: FakeAws, dynamodb: "DynamoDBClient") -> None:
+    put(dynamodb, *(item(sk, 4000) for sk in "abc"))
+    fake_aws.reset()
+    query(dynamodb, ProjectionExpression="sk")
+    assert fake_aws.capacity() == (1.5, 0)

@@ -8,14 +8,12 @@ from datetime import timedelta
 
 import pytest
 from ecr_scan_reporter.memory.coverage import Coverage, CoverageReason
-from ecr_scan_reporter.memory.images import ImageRecord, Ledger, image_item
-from ecr_scan_reporter.memory.items import repository_key, to_seconds
-from ecr_scan_reporter.memory.states import StateMemory
+from ecr_scan_reporter.memory.images import Ledger
+from ecr_scan_reporter.memory.items import to_seconds
 from ecr_scan_reporter.memory.summaries import repository_summary
-from ecr_scan_reporter.messages.overdue import OverdueMessage
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.scanning import repository
-from fake_aws import FakeImage, FakeRepository, FakeScan, Fault, Rate, digest_of, plain_images
+from fake_aws import FakeImage, FakeRepository, FakeScan, Rate, digest_of, plain_images
 from support.configuration import memory_table
 from support.images_scanner import (
     NOW,
@@ -129,37 +127,6 @@ def test_findings_count_once_however_many_invocations_it_takes(
     assert found.coverage.counts == {"in_time": 100, "not_read": 200}
 
 
-def test_each_image_with_a_deadline_that_has_passed_is_queued_for_the_reporter(
-    make_scanner: Callable[..., Scanner], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(repository, "CHUNK_SIZE", 20)
-    scanner = make_scanner(IMAGES_SELECTION='{"tag_regexp": "v"}')
-    images = [image(f"image {n}", f"{'other' if n == 3 else 'v'}{n}") for n in range(50)]
-    scanner.add(*images, scans={entry.digest: scanned(1) for entry in images})
-    pk = repository_key(REGISTRY, REPOSITORY)
-    dates = {0: None, 1: NOW + timedelta(days=1)}
-    memory_table(scanner.aws).put_many(
-        image_item(pk, entry.digest, ImageRecord(scanned_at=NOW, due_at=dates.get(n, NOW)))
-        for n, entry in enumerate([*images, image("gone")])
-    )
-    assert scanner.handle(RepositoryMessage(REGISTRY, REPOSITORY, run="run-1").to_json()) == []
-    due = [entry.digest for n, entry in enumerate(images) if n not in (0, 1, 3)]
-    assert sorted(scanner.overdue(), key=lambda message: message.digest) == [
-        OverdueMessage(REPOSITORY, digest, "run-1") for digest in sorted(due)
-    ]
-    # Ten a call, for each chunk.
-    assert scanner.aws.calls()["SendMessageBatch"] <= 7
-
-
-def test_deadlines_are_queued_before_the_state_is_remembered(scanner: Scanner) -> None:
-    scanner.add(image("app", "1.0"), scans={digest_of("app"): scanned(1)})
-    report_findings(scanner, [digest_of("app")])
-    scanner.aws.reset()
-    scanner.aws.behavior.faults.append(Fault("SendMessageBatch", "AccessDeniedException"))
-    assert scanner.handle(RepositoryMessage(REGISTRY, REPOSITORY).to_json()) == ["0"]
-    assert StateMemory(memory_table(scanner.aws), REGISTRY).states() == []
-
-
 def test_repository_without_images_keeps_its_changes(scanner: Scanner) -> None:
     scanner.add()
     report_findings(scanner, [digest_of("gone")])
@@ -176,8 +143,6 @@ def test_continuation_sums_up_the_findings_of_the_images_before_it(scanner: Scan
     assert state(scanner).images == 30
     assert summary(scanner).open == {"HIGH": sum(range(2, 32))}
     assert summary(scanner).ledger == Ledger(new=sum(range(1, 32)))
-    # The invocation before queued the overdue images before.
-    assert {message.digest for message in scanner.overdue()} == {entry.digest for entry in images[10:]}
 
 
 def test_summary_that_there_is_no_time_for_is_made_by_the_next_invocation(scanner: Scanner) -> None:
@@ -195,8 +160,6 @@ def test_summary_that_there_is_no_time_for_is_made_by_the_next_invocation(scanne
     assert scanner.handle(scanner.continuations()[0].to_json()) == []
     assert summary(scanner).coverage == Coverage({"in_time": 30})
     assert summary(scanner).open == {"HIGH": sum(range(1, 31))}
-    # The invocations before queued the overdue images.
-    assert scanner.overdue() == []
 
 
 def listed_coverage(repository: FakeRepository, tags: str) -> dict[str, int]:

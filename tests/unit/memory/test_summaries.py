@@ -114,12 +114,6 @@ def test_update_that_every_image_needs_once_is_not_lost_among_the_worst_of_each_
     assert len(item["data"]) < 2_500
 
 
-def test_deadline_that_has_passed_is_newly_overdue() -> None:
-    assert ImageRecord(due_at=NOW).newly_overdue(NOW)
-    assert not ImageRecord(due_at=NOW + timedelta(seconds=1)).newly_overdue(NOW)
-    assert not ImageRecord().newly_overdue(NOW)
-
-
 def test_updates_that_are_collected_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(summaries, "_MAX_COLLECTED", 40)
     builder = SummaryBuilder("team-a/app", NOW)

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from hashlib import sha256
 from operator import itemgetter
 
 from ecr_scan_reporter.memory.rules import IgnoreRule
@@ -39,9 +40,20 @@ class RuleMatcher:
         self._expressions = {rule.repositories for rule in rules if rule.repositories}
         self._selecting = {name: matching(self._expressions, name) for name in set(repositories) if self._expressions}
         self._first: dict[tuple[_Name, str, bool], tuple[int, IgnoreRule] | None] = {}
+        self._listed, self._identities = rules, dict[str, str]()
         self.matched: set[str] = set()
         self.used: set[str] = set()
         self.ended: set[str] = set()
+
+    def identity(self, repository: str) -> str:
+        """Return what identifies the rules that are about a repository, in their order, whether they have ended or not.
+
+        It is another one when one of them is added, changed, moved or removed.
+        """
+        if repository not in self._identities:
+            own = " ".join(rule.key for rule in self._listed if self._is_about(rule, repository))
+            self._identities[repository] = sha256(own.encode()).hexdigest()
+        return self._identities[repository]
 
     def apply(self, comparison: Comparison, repository: str) -> Comparison:
         """Return the same comparison; each open finding has the rule that ignores it, if there is one."""
@@ -78,15 +90,20 @@ class RuleMatcher:
         return self._first[key]
 
     def _matches(self, name: _Name, repository: str, fix_known: bool) -> Iterator[tuple[int, IgnoreRule]]:
-        if repository not in self._selecting:
-            self._selecting[repository] = matching(self._expressions, repository)
         for position, rule in self._rules[name]:
-            if rule.repositories and rule.repositories not in self._selecting[repository]:
+            if not self._is_about(rule, repository):
                 continue
             if rule.expires is None and fix_known:
                 self.ended.add(rule.key)
             elif rule.expires is None or self._today < rule.expires:
                 yield position, rule
+
+    def _is_about(self, rule: IgnoreRule, repository: str) -> bool:
+        if rule.repositories is None:
+            return True
+        if repository not in self._selecting:
+            self._selecting[repository] = matching(self._expressions, repository)
+        return rule.repositories in self._selecting[repository]
 
     def _describe_end(self, known: KnownFinding, rule: IgnoredBy) -> str:
         if rule.expires and rule.expires <= self._today:

@@ -1,7 +1,8 @@
 """Judges what a scan changed: what a rule ignores, what counts and what is overdue; and adds it up for the overview."""
 
 from collections import Counter, defaultdict
-from datetime import datetime
+from datetime import date, datetime
+from hashlib import sha256
 from typing import NamedTuple
 
 from ecr_scan_reporter.memory.images import ImageRecord, Ledger, Update, UpdateKey
@@ -26,12 +27,14 @@ class Judged(NamedTuple):
         comparison: with all findings.
         counted: only with the findings that count towards thresholds and deadlines.
         deadlines: of the findings that count.
+        judged_by: identifies the settings and rules that decided all of this.
         successor: the digest of an image that has replaced this one, and has its deadlines now; "" if there is none.
     """
 
     comparison: Comparison
     counted: Comparison
     deadlines: Deadlines
+    judged_by: str = ""
     successor: str = ""
 
     @property
@@ -41,8 +44,15 @@ class Judged(NamedTuple):
 
     @property
     def to_remember(self) -> Comparison:
-        """The comparison with a note of what is reported as overdue."""
-        return mark_reported(self.comparison, self.newly_overdue)
+        """The comparison with a note of what is reported as overdue, and without what only its own report says."""
+        marked = mark_reported(self.comparison, self.newly_overdue)
+        return marked._replace(findings=tuple(known._replace(was_ignored="") for known in marked.findings))
+
+    @property
+    def ignored_until(self) -> date | None:
+        """The first day (UTC) on which a rule has ended that ignores a finding; None if there is none."""
+        ends = (known.ignored_by.expires for known in self.comparison.ignored if known.ignored_by)
+        return min(filter(None, ends), default=None)
 
     def update(self, record: ImageRecord) -> ImageRecord:
         """Return the record of the image with what is ignored, what is overdue, and what replaced it."""
@@ -51,6 +61,8 @@ class Judged(NamedTuple):
             due_at=self.deadlines.due_at,
             overdue=self.deadlines.overdue,
             earliest_deadlines=self.deadlines.earliest,
+            ignored_until=self.ignored_until,
+            judged_by=self.judged_by,
             successors=record.successors | ({self.successor} if self.successor else set()),
         )
 
@@ -64,7 +76,13 @@ def judge(
     if settings.fixable_only:
         counted = counted.with_fix()
     deadlines = check_deadlines(counted, settings.fix_within, now)
-    return Judged(comparison, counted, deadlines)
+    return Judged(comparison, counted, deadlines, identity(rules, repository, settings))
+
+
+def identity(rules: RuleMatcher, repository: str, settings: ReporterSettings) -> str:
+    """Return what identifies the settings and rules by which `judge` judges the images of a repository."""
+    decisive = rules.identity(repository), sorted(settings.fix_within.items()), settings.fixable_only
+    return sha256(repr(decisive).encode()).hexdigest()[:16]
 
 
 def add_to_ledger(

@@ -75,7 +75,7 @@ class BatchDetails:
             return repository.details.get(image.digest, ImageDetails(tags))
 
     def exists(self, image: ImageId) -> bool:
-        """Return whether ECR has an image of this registry.
+        """Return whether ECR has an image of this registry, and has not archived it.
 
         Raises:
             AwsError: ECR rejected a call.
@@ -84,7 +84,7 @@ class BatchDetails:
         with repository.lock:
             try:
                 if not repository.listed and self._expected[image.repository] < _LIST_FROM:
-                    return bool(self._ecr.image(image.repository, image.digest))
+                    return not self._ecr.image(image.repository, image.digest).archived
                 if not repository.listed:
                     repository.details = self._list(image.repository)
             except (ImageNotFoundError, RepositoryNotFoundError):

@@ -66,6 +66,8 @@ def test_record_of_the_image_has_what_is_ignored_and_overdue() -> None:
             FindingDeadline("CVE-2", "", "HIGH", TODAY, "HIGH", 7),
             FindingDeadline("CVE-3", "", "HIGH", TOMORROW, "HIGH", 7),
         ),
+        ignored_until=date(2026, 12, 1),
+        judged_by=judged.judged_by,
     )
 
 

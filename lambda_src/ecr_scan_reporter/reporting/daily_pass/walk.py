@@ -1,0 +1,133 @@
+"""Walks over the records of all images, and queues those in which something is due. It is done in parts."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+from ecr_scan_reporter.aws.deadline import Deadline
+from ecr_scan_reporter.aws.sqs import EARLY
+from ecr_scan_reporter.errors import AwsError, DeadlineExceededError
+from ecr_scan_reporter.memory.daily_passes import DailyPass, DailyPassMemory
+from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord
+from ecr_scan_reporter.messages.daily_pass import PassMessage
+from ecr_scan_reporter.messages.due import DueMessage
+from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
+from ecr_scan_reporter.reporting.comparison.judged import identity
+from ecr_scan_reporter.reporting.daily_pass.due import FIELDS, Due, what_is_due
+from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
+
+logger = logging.getLogger(__name__)
+
+# How many images one part queues at most: scan events wait no longer than these take, and sending them takes seconds.
+_MAX_DUE = 5000
+
+
+class _Position(NamedTuple):
+    """A place in the order of repositories and digests. Images up to `after` were looked at."""
+
+    repository: str = ""
+    after: str = ""
+
+
+class _Part:
+    """A part of a pass: what it found, and how far it came.
+
+    Attributes:
+        position: where the next part goes on.
+        images: how many were looked at.
+        due: the messages about images in which something is due.
+        reasons: how many there are by reason.
+        interrupted: why other images are left; "" if none are.
+    """
+
+    def __init__(self, position: _Position) -> None:
+        self.position, self.images, self.interrupted = position, 0, ""
+        self.due: list[str] = []
+        self.reasons: Counter[Due] = Counter()
+
+    def add(self, position: _Position, due: Due | None) -> None:
+        self.position, self.images = position, self.images + 1
+        if due:
+            self.reasons[due] += 1
+            self.due.append(DueMessage(position.repository, position.after).to_json())
+
+
+def walk(
+    message: PassMessage, rules: RuleMatcher, deps: ReporterDependencies, deadline: Deadline, now: datetime
+) -> None:
+    """Look at images from where a message says, queue those in which something is due, and queue the next part.
+
+    To run out of time is no failure. A part that was done before is not done again, and a pass ends where a later one
+    begins. A function that dies repeats a part: that queues images again, in which nothing is due any longer.
+
+    Args:
+        message: of the pass.
+        rules: those for ignored findings.
+        deps: the settings and clients.
+        deadline: of the invocation; half of the time is left for sending messages.
+        now: aware.
+
+    Raises:
+        AwsError: DynamoDB or SQS rejected a call; nothing new was found before.
+    """
+    memory = DailyPassMemory(deps.table, deps.ecr.id)
+    # A time in the future would let the passes until then look like earlier ones.
+    at = min(message.at or now, now).replace(microsecond=0)
+    known, start = memory.read(), _Position(message.repository, message.after)
+    if _is_done(at, start, known, now):
+        logger.info("this part of the daily pass was done before", extra={"at": f"{at}", **start._asdict()})
+        return
+    part = _look(start, rules, deps, deadline.halfway(), now)
+    deps.reports_queue.send(part.due)
+    if part.interrupted:
+        deps.reports_queue.send([PassMessage(at, *part.position).to_json()])
+    ended = not part.interrupted
+    memory.remember(DailyPass(at, *part.position, ended, now if ended else known.completed_at), now)
+    reasons = {reason.value: part.reasons[reason] for reason in Due}
+    extra = {"images": part.images, "due": reasons, "interrupted": part.interrupted, "resume": [*part.position]}
+    logger.info("daily pass", extra=extra)
+
+
+def _is_done(at: datetime, start: _Position, known: DailyPass, now: datetime) -> bool:
+    if known.at is None or known.at > now + EARLY or known.at < at:
+        return False
+    return known.at > at or known.complete or _Position(known.repository, known.after) > start
+
+
+def _look(start: _Position, rules: RuleMatcher, deps: ReporterDependencies, deadline: Deadline, now: datetime) -> _Part:
+    part = _Part(start)
+    try:
+        for position, record, judged_by in _records(start, rules, deps, deadline, now):
+            part.add(position, what_is_due(record, judged_by, now))
+            if len(part.due) == _MAX_DUE:
+                part.interrupted = "enough is due"
+                break
+    except DeadlineExceededError as error:
+        part.interrupted = str(error)
+    except AwsError as error:
+        if part.position == start:
+            raise
+        logger.warning("the daily pass was interrupted; it goes on with the next part", extra={"reason": str(error)})
+        part.interrupted = str(error)
+    return part
+
+
+def _records(
+    start: _Position, rules: RuleMatcher, deps: ReporterDependencies, deadline: Deadline, now: datetime
+) -> Iterator[tuple[_Position, ImageRecord, str]]:
+    """Yield the records of all images from a position on, each with what its repository is judged by.
+
+    Raises:
+        DeadlineExceededError: there is no time for the next one.
+    """
+    memory, registry, work = ImageMemory(deps.table, now), deps.ecr.id, "the daily pass"
+    for repository in memory.repositories(registry, start.repository):
+        deadline.check(work)
+        if deps.settings.repositories.matches(repository):
+            judged_by = identity(rules, repository, deps.settings)
+            after = start.after if repository == start.repository else ""
+            for digest, record in memory.records(registry, repository, after, FIELDS):
+                deadline.check(work)
+                yield _Position(repository, digest), record, judged_by
