@@ -72,8 +72,7 @@ def make_reporter(aws: FakeAws, configure: Callable[..., None]) -> Callable[...,
 @pytest.fixture
 def make_instance(make_reporter: Callable[..., ReporterHarness]) -> Callable[[], Instance]:
     """Make a whole instance, with an empty registry and an empty memory."""
-    inbox = make_reporter(REPORT_WINDOW_SECONDS="60", ECR_IMAGES_DURATION_DELTA="7d")
-    return lambda: Instance(inbox)
+    return lambda: Instance(make_reporter(REPORT_WINDOW_SECONDS="60", ECR_IMAGES_DURATION_DELTA="7d"))
 
 
 @pytest.fixture

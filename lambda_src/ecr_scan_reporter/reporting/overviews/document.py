@@ -1,6 +1,6 @@
 """Renders a page of an overview as a JSON document for machine subscribers. Its schema: docs/overview.schema.json."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -9,10 +9,11 @@ from ecr_scan_reporter.memory.summaries import OverdueFinding
 from ecr_scan_reporter.reporting.formatting import dumps, format_rfc3339
 from ecr_scan_reporter.reporting.overviews.overview import Balance, Overview, OverviewPage
 from ecr_scan_reporter.reporting.registry_state import RepositoryLine
+from ecr_scan_reporter.shared.text import clean
 
 SCHEMA = "ecr-scan-overview/1"
-# Sentences about rules, and characters of one: a message has no room for those of a thousand rules.
-_MAX_SENTENCES, _MAX_SENTENCE = 300, 300
+# Bytes of a sentence or an address.
+_MAX_SENTENCE = 300
 
 
 def render(page: OverviewPage) -> str:
@@ -38,16 +39,16 @@ def document(page: OverviewPage, omitted: int = 0) -> dict[str, Any]:
         "parts": page.parts,
         "created_at": format_rfc3339(overview.made_at),
         "since": format_rfc3339(overview.since) if overview.since else None,
-        "promise": _promise(overview),
+        "promise": _promise(overview, page.most),
         "open": _counts(state.open),
         "ignored": state.ignored,
         "changes": _changes(overview.changes),
-        "updates": [_update(shared.update) for shared in state.updates],
+        "updates": [_update(shared.update, page.most) for shared in state.updates],
         "overdue": {
             "findings": state.overdue,
-            "worst": [_overdue(overdue.image, overdue.finding) for overdue in state.overdue_worst],
+            "worst": [_overdue(overdue.image, overdue.finding) for overdue in state.overdue_worst[: page.most]],
         },
-        "notices": _notices(overview, page.part),
+        "notices": _notices(page),
         "repositories": [repository(line, overview) for line in page.repositories],
         "repositories_omitted": omitted,
     }
@@ -67,11 +68,11 @@ def repository(line: RepositoryLine, overview: Overview) -> dict[str, Any]:
     }
 
 
-def _update(update: Update) -> dict[str, Any]:
+def _update(update: Update, most: int) -> dict[str, Any]:
     return {
         "package": update.package or None,
-        "installed_versions": list(update.installed_versions),
-        "fixed_versions": list(update.fixed_versions),
+        "installed_versions": list(update.installed_versions[:most]),
+        "fixed_versions": list(update.fixed_versions[:most]),
         "images": update.images,
         "counts": _counts(update.counts),
     }
@@ -89,21 +90,21 @@ def _overdue(image: str, found: OverdueFinding) -> dict[str, Any]:
     }
 
 
-def _promise(overview: Overview) -> dict[str, Any]:
+def _promise(overview: Overview, most: int) -> dict[str, Any]:
     coverage, last_run_at = overview.state.coverage, overview.state.updated_at
     return {
         "max_age": str(overview.settings.max_age),
         "images": coverage.promised,
         "in_time": coverage.in_time,
         "late": coverage.late,
-        "examples": {reason: list(names) for reason, names in coverage.names.items()},
+        "examples": {reason: list(names[:most]) for reason, names in coverage.names.items()},
         "archived": coverage.counts.get("archived", 0),
         "not_selected": coverage.counts.get("not_selected", 0),
         "last_run_at": format_rfc3339(last_run_at) if last_run_at else None,
         "stale_repositories": len(overview.stale),
-        "stale_examples": list(overview.stale_examples),
+        "stale_examples": list(overview.stale_examples[:most]),
         "never_run_repositories": len(overview.never_run),
-        "never_run_examples": list(overview.never_run_examples),
+        "never_run_examples": list(overview.never_run_examples[:most]),
     }
 
 
@@ -111,17 +112,21 @@ def _changes(changes: Balance | None) -> dict[str, int] | None:
     return asdict(changes) | {"open_now": changes.open_now} if changes else None
 
 
-def _notices(overview: Overview, part: int) -> dict[str, Any]:
-    notices = overview.notices
-    rules = notices.rules if part == 1 else ()
+def _notices(page: OverviewPage) -> dict[str, Any]:
+    notices = page.overview.notices
+    rules = notices.rules if page.part == 1 else ()
+
+    def first(texts: Sequence[str]) -> list[str]:
+        return [clean(text, _MAX_SENTENCE) for text in texts[: page.most]]
+
     return {
-        "rules": [sentence[:_MAX_SENTENCE] for sentence in rules[:_MAX_SENTENCES]],
+        "rules": first(rules),
         "rules_total": len(notices.rules),
         "dlqs": dict(notices.dlqs),
-        "unconfirmed_addresses": list(notices.unconfirmed),
-        "unreadable": list(notices.unreadable),
-        "lost_events": len(overview.lost),
-        "lost_event_examples": list(overview.lost_examples),
+        "unconfirmed_addresses": first(notices.unconfirmed),
+        "unreadable": first(notices.unreadable),
+        "lost_events": len(page.overview.lost),
+        "lost_event_examples": first(page.overview.lost_examples),
     }
 
 

@@ -166,12 +166,14 @@ class OverviewPage(NamedTuple):
         repositories: those that the JSON document of this page has.
         part: the number of the page, from 1.
         parts: how many pages there are.
+        most: how many texts each list of the JSON document has at most, besides that of the repositories.
     """
 
     overview: Overview
     repositories: Sequence[RepositoryLine]
     part: int = 1
     parts: int = 1
+    most: int = 300
 
 
 class _Group(NamedTuple):

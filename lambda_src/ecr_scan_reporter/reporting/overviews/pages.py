@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ecr_scan_reporter.aws.sns import MAX_SUBJECT, Attributes, ReportMessage
+from ecr_scan_reporter.aws.sns import MAX_MESSAGE, MAX_SUBJECT, Attributes, ReportMessage
 from ecr_scan_reporter.reporting.formatting import to_ascii, truncate
 from ecr_scan_reporter.reporting.overviews import chat, document, email
 from ecr_scan_reporter.reporting.overviews.overview import Overview, OverviewPage
@@ -10,6 +10,9 @@ from ecr_scan_reporter.reporting.overviews.wording import headline
 from ecr_scan_reporter.reporting.paging import entry_size, room_for_entries, split
 from ecr_scan_reporter.reporting.registry_state import RepositoryLine
 
+# How many texts each list of the document has at most, besides that of the repositories: as many of these as leave half
+# of the first message for the repositories. With the last one, they always do.
+_MOST = (300, 20, 5, 1)
 # Characters of a group's name in the subject, at least; below that it is left out.
 _MIN_GROUP = 8
 
@@ -21,12 +24,15 @@ def build_messages(overview: Overview) -> Iterator[ReportMessage]:
         return entry_size(document.repository(line, overview))
 
     silent = overview._replace(settings=overview.settings._replace(chat_topic_arn=""))
-    empty = OverviewPage(silent, ())
-    first_room = room_for_entries(build_message(empty))
+    for most in _MOST:
+        empty = OverviewPage(silent, (), most=most)
+        first_room = room_for_entries(build_message(empty))
+        if first_room >= MAX_MESSAGE // 2:
+            break
     room = room_for_entries(build_message(empty._replace(part=2, parts=2)))
     chunks = list(split(overview.state.repositories, size_of, first_room, room))
     for number, chunk in enumerate(chunks, start=1):
-        yield build_message(OverviewPage(overview, chunk, number, len(chunks)))
+        yield build_message(OverviewPage(overview, chunk, number, len(chunks), most))
 
 
 def build_message(page: OverviewPage) -> ReportMessage:
