@@ -165,7 +165,7 @@ def monitored_registry() -> Iterator[Row]:
                 sqs.send_message(QueueUrl=url, MessageBody=message.to_json())
         scan_queued()
         calls = fake_aws.calls()
-        looks = sum('"look"' in message.body for message in fake_aws.messages())
+        looks = sum('"missed"' in message.body for message in fake_aws.messages())
     asked = calls["DescribeImageScanFindings"]
     yield Row(case, f"{asked:,} look-ups", "4,000: one per image and promised age", asked == 4000)
     yield Row(case, f"{looks} messages to the reporter", "0", looks == 0)

@@ -34,17 +34,22 @@ class Installed:
         aws: the fake of AWS that they are configured for.
         rate: the time between two runs.
         delivery: of events; at once by default.
+        passes: whether there is a daily pass.
 
     Attributes:
         delivery: may be changed at any time.
         dlq: the bodies of messages that failed five times.
     """
 
-    def __init__(self, aws: FakeAws, rate: timedelta, delivery: Delivery = lambda _: (5,)) -> None:
+    def __init__(
+        self, aws: FakeAws, rate: timedelta, delivery: Delivery = lambda _: (5,), *, passes: bool = False
+    ) -> None:
         self.aws, self.rate, self.delivery = aws, rate, delivery
         self.dlq: list[str] = []
         self._numbers, self._taken, self._messages = itertools.count(), 0, list[_Message]()
         self._next_run = TIME.now()
+        if passes:
+            self._pass()
 
     def push(self, repository: str, tag: str, name: str = "") -> FakeImage:
         """Push an image with a digest of its own."""
@@ -90,6 +95,10 @@ class Installed:
             self._put(message.queue, message.body, TIME.now() + timedelta(seconds=message.delay))
         self._taken = len(messages)
 
+    def _pass(self) -> None:
+        at = TIME.now() + timedelta(days=1)
+        self._put("reports", json.dumps({"pass": {"at": f"{at:%Y-%m-%dT%H:%M:%SZ}"}}), at)
+
     def _put(self, queue: str, body: str, at: datetime, receives: int = 1) -> None:
         heapq.heappush(self._messages, _Message(at, next(self._numbers), queue, body, receives))
 
@@ -97,6 +106,8 @@ class Installed:
         first = heapq.heappop(self._messages)
         batch = [first, *itertools.islice(self._others(first), _BATCH - 1)]
         records = sqs_records(*(message.body for message in batch), receives=first.receives)
+        if any('"at"' in message.body and '"pass"' in message.body for message in batch):
+            self._pass()
         answer = _HANDLERS[first.queue]({"Records": records}, Context(300))
         for failure in answer["batchItemFailures"]:
             message = batch[int(failure["itemIdentifier"])]

@@ -166,6 +166,7 @@ class ImageRecord(NamedTuple):
         ignored: how many open findings are ignored.
         due_at: the earliest deadline of an open finding that was not yet reported as overdue.
         overdue: how many open findings are overdue.
+        waived: whether some of them were not reported as overdue, because another image had taken over the deadlines.
         earliest_deadlines: of a few open findings, passed or not, earliest first.
         ignored_until: the first day (UTC) on which a rule that ignores one of them has ended; None if there is none.
         judged_by: identifies the settings and rules that all of this was decided with.
@@ -201,6 +202,7 @@ class ImageRecord(NamedTuple):
     ignored: int = 0
     due_at: datetime | None = None
     overdue: int = 0
+    waived: bool = False
     earliest_deadlines: tuple[FindingDeadline, ...] = ()
     ignored_until: date | None = None
     judged_by: str = ""

@@ -27,7 +27,7 @@ from ecr_scan_reporter.models.scans import Scan
 # The attributes of an image's items that the plan of a run and the summary of its repository are made from.
 _ATTRIBUTES = (
     *("sk", "status", "failed", "unsupported", "scanned_at", "event_at", "looked_at", "listed", "run", "asked_at"),
-    *("counts", "ledger", "updates", "ignored", "overdue", "earliest_deadlines", "successors", "expires"),
+    *("counts", "ledger", "updates", "ignored", "overdue", "waived", "earliest_deadlines", "successors", "expires"),
 )
 
 

@@ -1,4 +1,4 @@
-"""The message with which the daily pass asks the reporter to judge an image again."""
+"""The message with which the daily pass, or the images scanner, asks the reporter to judge an image again."""
 
 import json
 from typing import NamedTuple

@@ -109,6 +109,10 @@ class KnownScans:
 
     Args:
         context: names the repository.
+
+    Attributes:
+        given_back: the digests of the chunk's images whose deadlines another image had taken over that ECR no longer
+            lists.
     """
 
     def __init__(self, context: ScanContext) -> None:
@@ -118,6 +122,7 @@ class KnownScans:
         # Without memory, every image is looked up.
         self._available = True
         self._remembered: dict[str, RememberedScan] = {}
+        self.given_back = set[str]()
         self._read_until = context.message.after
         self._summary = SummaryBuilder(self._repository, self._now)
         self._spot_checks = 0
@@ -139,6 +144,7 @@ class KnownScans:
         wanted = frozenset(image.digest for image in chunk.images)
         until = "" if chunk.last else chunk.images[-1].digest
         self._remembered = {}
+        self.given_back.clear()
         read = {digest: scan for digest, scan in self._summarized(self._read_until, until, name_of) if digest in wanted}
         if self._available:
             self._remembered, self._read_until = read, until
@@ -189,6 +195,8 @@ class KnownScans:
                 if record:
                     replaced = any(name_of(successor) for successor in record.successors)
                     self._summary.add_image(record, name_of(digest), replaced=replaced)
+                    if record.waived and not replaced:
+                        self.given_back.add(digest)
                 yield digest, scan
         except AwsError as error:
             self._give_up(error)

@@ -26,6 +26,7 @@ from ecr_scan_reporter.errors import (
 from ecr_scan_reporter.memory.indexes import index_children
 from ecr_scan_reporter.memory.items import to_seconds, to_time
 from ecr_scan_reporter.memory.states import RepositoryState
+from ecr_scan_reporter.messages.due import DueMessage
 from ecr_scan_reporter.messages.missed import MissedMessage
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.models.scan_statuses import ARCHIVED, KNOWN_STATUSES, UNSUPPORTED_TYPE
@@ -259,7 +260,11 @@ class RepositoryScan:
         if chunk.standings and not processed:
             return
         digests = [standing.image.digest for standing in processed]
-        # The reporter reads the results of which no event came.
+        name, queue = self._context.repository, self._context.deps.reports_queue
+        # The reporter judges the images again that have their deadlines back.
+        if given_back := [DueMessage(name, digest).to_json() for digest in digests if digest in self._known.given_back]:
+            queue.send(given_back)
+        # It also reads the results of which no event came.
         answers = self._tally.answers
         if missed := [
             self._missed(standing.image.digest, *standing.missed)
@@ -267,7 +272,7 @@ class RepositoryScan:
             # The event of a scan that is started now tells of an image that nothing is known of.
             if standing.missed and (standing.missed.is_lost or standing.image.digest not in answers)
         ]:
-            self._context.deps.reports_queue.send(missed, delay=_ON_ITS_WAY if self._rules.enhanced else 0)
+            queue.send(missed, delay=_ON_ITS_WAY if self._rules.enhanced else 0)
         # Only now do decisions and rejections count: other images are decided on, and asked for, again.
         if not self._resume_after:
             self._tally.count_decisions(self.listing.skipped)

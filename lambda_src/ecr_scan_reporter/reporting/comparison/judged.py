@@ -60,6 +60,7 @@ class Judged(NamedTuple):
             ignored=len(self.comparison.ignored),
             due_at=self.deadlines.due_at,
             overdue=self.deadlines.overdue,
+            waived=bool(self.successor and self.deadlines.passed),
             earliest_deadlines=self.deadlines.earliest,
             ignored_until=self.ignored_until,
             judged_by=self.judged_by,
