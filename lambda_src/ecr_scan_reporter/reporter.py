@@ -13,6 +13,7 @@ from ecr_scan_reporter.aws.sns import ReportPublisher, sns_client
 from ecr_scan_reporter.aws.sqs import SqsQueue, records, sqs_client
 from ecr_scan_reporter.errors import InputError
 from ecr_scan_reporter.memory.rules import RuleMemory
+from ecr_scan_reporter.memory.runs import RunMemory
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
 from ecr_scan_reporter.reporting.pipeline import report_batch
 from ecr_scan_reporter.settings import ReporterSettings
@@ -64,4 +65,5 @@ def dependencies() -> ReporterDependencies:
     dlqs = {url.rsplit("/", 1)[-1]: SqsQueue(sqs, url) for url in settings.dlq_urls}
     table = Table(dynamodb_client(_THREADS), settings.memory_table)
     ecr, pool = EcrRegistry(settings.account, ecr_client(_THREADS)), ThreadPoolExecutor(_THREADS)
-    return ReporterDependencies(settings, ecr, table, RuleMemory(table), publisher, queue, pool, dlqs)
+    rules, runs = RuleMemory(table), RunMemory(table, ecr.id)
+    return ReporterDependencies(settings, ecr, table, rules, runs, publisher, queue, pool, dlqs)

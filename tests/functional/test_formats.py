@@ -11,13 +11,13 @@ from typing import Any
 import hypothesis
 import pytest
 from ecr_scan_reporter import repositories_scanner
-from ecr_scan_reporter.aws.sns import REPORTS, Publication
+from ecr_scan_reporter.aws.sns import REPORTS, Publication, Rejection
 from ecr_scan_reporter.memory import codec, items
 from ecr_scan_reporter.messages import repository
 from ecr_scan_reporter.messages.daily_pass import PassMessage
 from ecr_scan_reporter.messages.due import DueMessage
 from ecr_scan_reporter.messages.look import LookMessage
-from ecr_scan_reporter.messages.publication import CHECK, encode_publication
+from ecr_scan_reporter.messages.publication import CHECK, encode_rejection
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.reporting import pipeline
 from fake_aws import digest_of
@@ -149,7 +149,7 @@ def in_flight(install: Install) -> list[tuple[str, str]]:
     publication = Publication(REPORTS, {"Message": "{}"})
     own = CHECK, LookMessage("app", DIGEST).to_json(), DueMessage("app", DIGEST).to_json(), PassMessage().to_json()
     reports = [json.dumps(json.loads(body) | {"version": 2}) for body in own]
-    messages = [("reports", body) for body in (*reports, encode_publication(publication))]
+    messages = [("reports", body) for body in (*reports, encode_rejection(Rejection(publication, "later")))]
     return [*messages, ("images", RepositoryMessage(REGISTRY, "index").to_json())]
 
 
@@ -177,7 +177,7 @@ def test_message_of_a_newer_release_is_retried_and_redriven(
 def test_message_of_an_older_release_is_processed(make_instance: Callable[[], Instance], install: Install) -> None:
     instance = make_instance()
     message = RepositoryMessage(REGISTRY, "index").to_json()
-    publication = encode_publication(Publication(REPORTS, {"Message": "{}"}))
+    publication = encode_rejection(Rejection(Publication(REPORTS, {"Message": "{}"}), "later"))
     install(2)
     instance.deliver("images", message)
     instance.deliver("reports", publication)

@@ -14,9 +14,9 @@ from ecr_scan_reporter.memory.outbox import PUSH, Outbox
 from ecr_scan_reporter.messages.publication import CHECK
 from ecr_scan_reporter.reporting.reports import document as documents
 from ecr_scan_reporter.reporting.reports import groups, pages
-from fake_aws import Fault
+from fake_aws import Fault, sns
 from support.fixtures import embedded_metrics
-from support.reporter_harness import ReporterHarness, document, found
+from support.reporter_harness import CHAT, ReporterHarness, document, found, mail
 from support.virtual_time import TIME
 
 TEAMS = "^([^/]+)/"
@@ -54,6 +54,7 @@ def test_report_that_sns_never_accepts_leaves_the_outbox(make_reporter: Callable
     # The queue moves it to the DLQ, with all that it says, after five attempts.
     [rejected] = [message for message in inbox.aws.messages() if message.body != CHECK]
     assert rejected.queue == "reports"
+    assert "InvalidParameter" in json.loads(rejected.body)["publish"]["reason"]
     assert inbox.report(rejected.body, receives=5) == ["0"]
     assert waiting() == 0
     inbox.aws.behavior.faults.clear()
@@ -62,6 +63,40 @@ def test_report_that_sns_never_accepts_leaves_the_outbox(make_reporter: Callable
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("limit", [60_000, 8_000])
+def test_report_that_sns_finds_too_long_is_cut_smaller(
+    make_reporter: Callable[..., ReporterHarness], monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    """The rest goes out, and what is left out is counted."""
+    inbox = make_reporter(GROUP_BY=TEAMS, CHAT_TOPIC_ARN=CHAT)
+    sent = [inbox.image(f"team-a/app-{n:02}", "1", scan=found(*["HIGH"] * 40)) for n in range(20)]
+    sent += events(inbox, "b")
+    monkeypatch.setattr(sns, "_MAX_BYTES", limit)
+    assert inbox.report(*sent, seconds=600) == []
+    large, small = sorted(map(document, inbox.reports()), key=lambda report: str(report["group"]))
+    assert (small["group"], small["totals"]["new"], small["entries_omitted"]) == ("team-b", 1, 0)
+    assert (large["group"], large["totals"]["new"]) == ("team-a", 800)
+    if limit == 60_000:
+        assert [len(image["changes"]["new"]) for image in large["images"]] == [0] * 20
+        assert large["entries_omitted"] == 0
+    else:
+        assert (large["images"], large["fix_first"], large["entries_omitted"]) == ([], [], 20)
+        [text] = [mail(report) for report in inbox.reports() if document(report)["group"] == "team-a"]
+        assert text.startswith("800 new high in 20 images.\n")
+        assert f"Amazon SNS did not accept the text of this message ({large['id']})" in text
+    assert len(inbox.chats()) == 2
+    assert [message for message in inbox.aws.messages() if message.body != CHECK] == []
+    assert waiting() == 0
+
+
+def test_attribute_that_sns_never_accepts_is_left_out_last(inbox: ReporterHarness) -> None:
+    inbox.aws.behavior.faults.append(Fault("Publish", "InvalidParameter", containing='["team-a/app"]'))
+    assert inbox.report(*events(inbox, "a")) == []
+    [report] = inbox.reports()
+    assert report.attributes["repositories"] == ("String.Array", "[]")
+    assert (document(report)["totals"]["new"], document(report)["entries_omitted"]) == (1, 1)
+
+
 @pytest.mark.parametrize("code", ["NotFound", "KMSDisabled"])
 def test_report_waits_for_its_topic_and_the_metric_says_since_when(
     inbox: ReporterHarness, caplog: pytest.LogCaptureFixture, code: str
@@ -97,7 +132,7 @@ def test_what_cannot_be_deleted_is_published_once(
     assert waiting() == 0
     assert reported(inbox).total() == 3
     windows = Outbox(reporter.dependencies().table).windows(TIME.now())
-    assert (windows.windows, windows.published) == ([], {})
+    assert (windows.windows, windows.notes) == ([], [])
 
 
 def test_nothing_is_published_that_cannot_be_noted(inbox: ReporterHarness) -> None:

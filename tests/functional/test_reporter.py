@@ -75,7 +75,7 @@ def test_batch_is_one_message_with_the_worst_image_first(inbox: ReporterHarness,
         "account": "123456789012",
         "region": "eu-west-1",
         "failed_scans": "1",
-        "part": "1",
+        "id": document(report)["id"],
         "overdue": "0",
     }
     assert mail(report) == snapshot(name="mail")
@@ -227,7 +227,9 @@ def test_batch_too_large_for_one_message_becomes_several(inbox: ReporterHarness)
     assert [(document(report)["part"], document(report)["parts"]) for report in reports] == [
         (number, len(reports)) for number in range(1, len(reports) + 1)
     ]
-    assert [report.attributes["part"][1] for report in reports] == [str(n) for n in range(1, len(reports) + 1)]
+    ids = [report.attributes["id"][1] for report in reports]
+    assert ids == [document(report)["id"] for report in reports]
+    assert [id_.rpartition("-")[2] for id_ in ids] == [str(n) for n in range(1, len(reports) + 1)]
     assert all(f"This is part {number} of" in mail(report) for number, report in enumerate(reports[1:], start=2))
     image = document(reports[0])["images"][0]
     assert image["findings_omitted"] + len(findings_of(image)) == 100

@@ -9,13 +9,13 @@ import pytest
 from ecr_scan_reporter import reporter
 from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.dynamodb import Table
-from ecr_scan_reporter.aws.sns import REPORTS, Publication
+from ecr_scan_reporter.aws.sns import REPORTS, Publication, Rejection
 from ecr_scan_reporter.memory import items
 from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Outbox, outbox_item
 from ecr_scan_reporter.memory.runs import RunMemory
 from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
-from ecr_scan_reporter.messages.publication import encode_publication
+from ecr_scan_reporter.messages.publication import encode_rejection
 from ecr_scan_reporter.reporting.pipeline import report_batch
 from fake_aws import FakeScan, Fault, digest_of, finding
 from fake_aws.fake_aws import MEMORY_TABLE
@@ -95,9 +95,10 @@ def test_check_does_not_arrive_before_it_was_planned(inbox: ReporterHarness) -> 
 
 def test_time_of_an_inventory_survives_a_later_publication(inbox: ReporterHarness) -> None:
     outbox = Outbox(Table(inbox.aws.client("dynamodb"), MEMORY_TABLE))
-    assert outbox.lease(NOW, NOW + timedelta(minutes=1))
+    lease = outbox.lease(NOW, NOW + timedelta(minutes=1))
+    assert lease
     outbox.begin_inventory(NOW)
-    outbox.release()
+    outbox.release(lease)
     assert outbox.windows(NOW)[1].inventory_at == NOW
 
 
@@ -195,7 +196,7 @@ def test_group_gets_one_inventory_a_day_although_the_function_was_killed(
 
 
 def test_rejected_publication_is_not_tried_without_time_left(inbox: ReporterHarness) -> None:
-    body = encode_publication(Publication(REPORTS, {"Message": "{}"}))
+    body = encode_rejection(Rejection(Publication(REPORTS, {"Message": "{}"}), "later"))
     record: Any = {"messageId": "1", "body": body}
     deadline = Deadline(0)
     assert report_batch([record], reporter.dependencies(), deadline, NOW) == {

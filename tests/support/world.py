@@ -24,6 +24,7 @@ from ecr_scan_reporter.aws.sqs import SqsQueue
 from ecr_scan_reporter.errors import ImageNotFoundError
 from ecr_scan_reporter.memory.images import ImageMemory
 from ecr_scan_reporter.memory.rules import RuleMemory
+from ecr_scan_reporter.memory.runs import RunMemory
 from ecr_scan_reporter.models.images import Image, IndexChild
 from ecr_scan_reporter.models.scans import ScanResult
 from ecr_scan_reporter.reporting.comparison.changes import KnownFinding
@@ -135,7 +136,12 @@ class TableClient:
     def transact_write_items(self, TransactItems: Any) -> None:
         def effect() -> None:
             puts = [entry["Put"] for entry in TransactItems if "Put" in entry]
-            reasons = [{"Code": "None" if self._holds(put, put["Item"]) else "ConditionalCheckFailed"} for put in puts]
+            reasons: list[Any] = [
+                {"Code": "None"}
+                if self._holds(put, put["Item"])
+                else {"Code": "ConditionalCheckFailed", "Item": self._item(put["Item"])}
+                for put in puts
+            ]
             if any(reason["Code"] != "None" for reason in reasons):
                 error: Any = {"Error": {"Code": "TransactionCanceledException", "Message": ""}}
                 raise ClientError(error | {"CancellationReasons": reasons}, "TransactWriteItems")
@@ -177,12 +183,13 @@ class TableClient:
 
     def _check(self, call: Any, key: Any) -> None:
         if not self._holds(call, key):
-            raise ClientError({"Error": {"Code": "ConditionalCheckFailedException", "Message": ""}}, "Write")
+            error: Any = {"Error": {"Code": "ConditionalCheckFailedException", "Message": ""}, "Item": self._item(key)}
+            raise ClientError(error, "Write")
 
     def _holds(self, call: Any, key: Any) -> bool:
         condition = call.get("ConditionExpression")
         item = self._item(key) or {}
-        return not condition or _condition(condition, item, call)
+        return not condition or all(_condition(part, item, call) for part in re.split(r" AND (?=\()", condition))
 
 
 def _condition(text: str, item: Mapping[str, Any], call: Any) -> bool:
@@ -211,6 +218,7 @@ def _update(item: dict[str, Any], call: Any) -> None:
         item[name] = values[match[2]] if match[2] else item.get(match[3], values[match[4]])
     for part in adds.split(", ") if adds else ():
         name, value = part.split(" ")
+        name = names.get(name, name)
         if "SS" in values[value]:
             item[name] = {"SS": sorted({*item.get(name, {"SS": []})["SS"], *values[value]["SS"]})}
         else:
@@ -351,7 +359,8 @@ class World:
         publisher = ReportPublisher(topics, settings.topic_arn, settings.chat_topic_arn)
         queue = SqsQueue(queue, settings.reports_queue_url)
         memory = Table(table, "memory")
-        return ReporterDependencies(settings, registry, memory, RuleMemory(memory), publisher, queue, _Inline())
+        rules_and_runs = RuleMemory(memory), RunMemory(memory, REGISTRY)
+        return ReporterDependencies(settings, registry, memory, *rules_and_runs, publisher, queue, _Inline())
 
     def send(self, event: str | Mapping[str, Any], delay: int = 0) -> Message:
         """Put a message or an event into the reports queue."""
@@ -381,7 +390,8 @@ class World:
         try:
             response = report_batch(records, self.deps, Deadline(_INVOCATION), self.now)
         except Killed:
-            self.unconfirmed += self.published[published:]
+            # Of each message that SNS has accepted there is a note, but of the last one.
+            self.unconfirmed += self.published[published:][-1:]
             failed = {str(message.number) for message in batch}
         else:
             failed = {failure["itemIdentifier"] for failure in response["batchItemFailures"]}

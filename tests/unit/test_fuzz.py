@@ -298,8 +298,8 @@ PUBLICATIONS = st.builds(
 @example({"topic": REPORTS, "data": compressed({**PARAMETERS, "Message": "\ud800"})})
 @hypothesis.settings(max_examples=examples(1000))
 def test_publication_is_published_or_rejected(value: object) -> None:
-    publication = outcome(parse_publication, value, MessageError)
-    if isinstance(publication, str):
-        assert "expected" in publication
+    parsed = outcome(parse_publication, value, MessageError)
+    if isinstance(parsed, str):
+        assert "expected" in parsed
         return
-    topics().publish([publication], Deadline(60))
+    topics().publish([parsed[1]], Deadline(60))

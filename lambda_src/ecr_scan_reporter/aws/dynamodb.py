@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.htm
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -31,6 +32,10 @@ _WRITES_PER_BATCH, _READS_PER_BATCH = 25, 100
 _ATTEMPTS, _PAUSE = 6, 0.05
 _CONDITION_CODES = {"ConditionalCheckFailedException", "TransactionConflictException"}
 _CANCELED_BY_OTHERS = {"ConditionalCheckFailed", "TransactionConflict"}
+# A write on a condition marks its item with a token of its own. botocore repeats a call whose answer was lost, and its
+# condition does not hold any more if the first one took effect: the mark of the item tells.
+WRITER = "writer"
+_OLD_ITEM = {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
 
 
 class Put(NamedTuple):
@@ -143,12 +148,12 @@ class Table:
     def update(
         self, pk: str, sk: str, expression: str, values: Item, names: Mapping[str, str], condition: str = ""
     ) -> Item:
-        """Update or create an item; return all of its attributes.
+        """Update or create an item; return all of its attributes. A condition adds the attribute `writer`.
 
         Args:
             pk: of the item.
             sk: of the item.
-            expression: the update expression.
+            expression: the update expression, which begins with SET.
             values: of the placeholders, such as `:now`.
             names: of the placeholders, such as `#at`.
             condition: on the item as it is; none if empty.
@@ -156,11 +161,16 @@ class Table:
         Raises:
             ConditionError: the condition does not hold.
         """
-        parameters: dict[str, Any] = {"ConditionExpression": condition} if condition else {}
+        parameters: dict[str, Any] = {}
+        writer = token_hex(6) if condition else ""
+        if writer:
+            parameters = {"ConditionExpression": condition, **_OLD_ITEM}
+            expression = expression.replace("SET ", f"SET {WRITER} = :{WRITER}, ", 1)
+            values = {**values, f":{WRITER}": writer}
         if names:
             parameters["ExpressionAttributeNames"] = dict(names)
-        answer = self._call(
-            "update_item",
+        answer = self._write_once(
+            *("update_item", writer),
             TableName=self._name,
             Key=_key((pk, sk)),
             UpdateExpression=expression,
@@ -169,6 +179,15 @@ class Table:
             **parameters,
         )
         return _decode(answer["Attributes"])
+
+    def add(self, pk: str, sk: str, name: str, values: frozenset[str]) -> None:
+        """Add texts to a set of an item; one that is damaged begins anew."""
+        parameters = {"TableName": self._name, "Key": _key((pk, sk)), "ExpressionAttributeNames": {"#name": name}}
+        parameters["ExpressionAttributeValues"] = _encode({":values": values})
+        try:
+            self._call("update_item", UpdateExpression="ADD #name :values", **parameters)
+        except ItemTypeError:
+            self._call("update_item", UpdateExpression="SET #name = :values", **parameters)
 
     def delete(self, pk: str, sk: str, attribute: str, value: Value) -> None:
         """Delete an item if its `attribute` has this `value`.
@@ -191,19 +210,22 @@ class Table:
         Raises:
             ConditionError: the revision of an item has changed, or another transaction writes one of the items.
         """
+        writer = token_hex(6)
         if len(puts) == 1 and not deletes and not additions:
-            self._call("put_item", **self._put(puts[0]))
+            self._write_once("put_item", writer, **self._put(puts[0], writer))
             return
-        entries: list[Any] = [{"Put": self._put(put)} for put in puts]
+        entries: list[Any] = [{"Put": self._put(put, writer)} for put in puts]
         entries += [{"Delete": {"TableName": self._name, "Key": _key(key)}} for key in deletes]
         try:
-            self._transact(entries, additions, {})
+            self._transact(entries, additions, {}, writer)
         except ItemTypeError:
-            self._transact(entries, additions, self.get_many(key for key, _ in additions))
+            self._transact(entries, additions, self.get_many(key for key, _ in additions), writer)
 
-    def _transact(self, entries: Sequence[Any], additions: Iterable[Addition], held: Mapping[Key, Item]) -> None:
+    def _transact(
+        self, entries: Sequence[Any], additions: Iterable[Addition], held: Mapping[Key, Item], writer: str
+    ) -> None:
         updates = [{"Update": self._addition(addition, held.get(addition.key, {}))} for addition in additions]
-        self._call("transact_write_items", TransactItems=[*entries, *updates])
+        self._write_once("transact_write_items", writer, TransactItems=[*entries, *updates])
 
     def _addition(self, addition: Addition, held: Item) -> dict[str, Any]:
         values = addition.values
@@ -217,15 +239,17 @@ class Table:
             "ExpressionAttributeValues": _encode({f":{name}": value for name, value in values.items()}),
         }
 
-    def _put(self, put: Put) -> dict[str, Any]:
-        parameters: dict[str, Any] = {"TableName": self._name, "Item": _encode(put.item)}
-        if put.revision == 0:
-            # An item to which others have only added has one. Without, it is damaged, or there is none.
-            parameters["ConditionExpression"] = "attribute_not_exists(revision)"
-        elif put.revision is not None:
+    def _put(self, put: Put, writer: str) -> dict[str, Any]:
+        if put.revision is None:
+            return {"TableName": self._name, "Item": _encode(put.item)}
+        parameters: dict[str, Any] = {"TableName": self._name, "Item": _encode({**put.item, WRITER: writer})}
+        if put.revision:
             parameters["ConditionExpression"] = "revision = :revision"
             parameters["ExpressionAttributeValues"] = _encode({":revision": put.revision})
-        return parameters
+        else:
+            # An item to which others have only added has one. Without, it is damaged, or there is none.
+            parameters["ConditionExpression"] = "attribute_not_exists(revision)"
+        return parameters | _OLD_ITEM
 
     def _write_many(self, requests: Iterable[Any]) -> None:
         for chunk in chunked(requests, _WRITES_PER_BATCH):
@@ -248,6 +272,19 @@ class Table:
             if not pending:
                 return
         raise MemoryTableError(f"{operation} left items after {_ATTEMPTS} attempts")
+
+    def _write_once(self, operation: str, writer: str, **parameters: Any) -> Any:
+        """Make a write; if it only fails because it has taken effect before, return what an update would have."""
+        try:
+            return self._call(operation, **parameters)
+        except ConditionError as error:
+            if error.__cause__ is None or not writer:
+                raise
+            response: Any = getattr(error.__cause__, "response", {})
+            for item in (response.get("Item"), *(each.get("Item") for each in response.get("CancellationReasons", ()))):
+                if item and item.get(WRITER) == {"S": writer}:
+                    return {"Attributes": item}
+            raise
 
     def _call(self, operation: str, **parameters: Any) -> Any:
         try:

@@ -69,9 +69,10 @@ class Publication(NamedTuple):
 
 
 class Rejection(NamedTuple):
-    """A publication that SNS rejected, or that there was no time for; `invalid` if SNS never accepts it."""
+    """A publication that SNS rejected, or that there was no time for, and why; `invalid` if SNS never accepts it."""
 
     publication: Publication
+    reason: str
     invalid: bool = False
 
 
@@ -132,7 +133,7 @@ class ReportPublisher:
                 if arn := self._arns.get(publication.topic):
                     self._sns.publish(TopicArn=arn, **publication.parameters)
             except (DeadlineExceededError, ClientError, BotoCoreError) as error:
-                rejected.append(Rejection(publication, _is_invalid(error)))
+                rejected.append(Rejection(publication, str(error), _is_invalid(error)))
                 subject = publication.parameters.get("Subject", "")
                 logger.error(failure, extra={"topic": publication.topic, "subject": subject, "reason": str(error)})
         return rejected

@@ -1,13 +1,14 @@
 """What waits to be reported: changes are collected in windows, and one invocation at a time publishes them."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import sha256
 from typing import NamedTuple
 from uuid import uuid4
 
-from ecr_scan_reporter.aws.dynamodb import Item, Key, Table, Value
+from ecr_scan_reporter.aws.dynamodb import WRITER, Item, Key, Table, Value
 from ecr_scan_reporter.errors import ConditionError
 from ecr_scan_reporter.memory.codec import from_item, readable
 from ecr_scan_reporter.memory.items import (
@@ -35,6 +36,8 @@ PUSH, INVENTORY = "PUSH", "INVENTORY"
 _RUN = "RUN#"
 # The items of the partition WINDOWS that are no windows: the publisher, and what it publishes or has published.
 _PUBLISHER, _PUBLISHED = "#PUBLISHER", "#PUBLISHED#"
+# The partition of the messages of the reports queue that are out, or about to be.
+_SENT = "SENT"
 _ENTRY_LIFETIME = timedelta(days=60)
 _LONG_AGO = datetime(1970, 1, 2, tzinfo=UTC)
 # Bytes of a checksum, and how many of them an item has room for.
@@ -79,21 +82,30 @@ class Windows(NamedTuple):
     Args:
         windows: with changes that wait to be reported.
         state: of the publisher.
-        published: the checksums of changes that were published, and are perhaps not deleted yet, by the key of the note
-            that says so.
+        notes: of the reports that are being published, or were, and whose changes are perhaps not deleted yet.
     """
 
     windows: list[Window]
     state: PublisherState
-    published: Mapping[str, frozenset[bytes]]
+    notes: list["Note"]
 
 
 class Note(NamedTuple):
-    """What is being published, or a part of it: the checksums of its changes. `expires` is in Unix seconds."""
+    """A report that is being published, or was.
 
-    key: str
-    entries: bytes
-    expires: int
+    Args:
+        id: of the report.
+        entries: the checksums of its changes.
+        sent: the names of its messages that are out.
+        done: whether all of them are.
+        keys: of the items that hold the note; the first one says what is out.
+    """
+
+    id: str
+    entries: frozenset[bytes]
+    sent: frozenset[str] = frozenset()
+    done: bool = False
+    keys: tuple[str, ...] = ()
 
 
 def run_window(run: str) -> str:
@@ -150,19 +162,18 @@ class Outbox:
         """Return all open windows, the state of the publisher, and what it has published, at a time (aware)."""
         items = {text(item, "sk"): item for item in self._table.query("WINDOWS", " ", END)}
         publisher = items.pop(_PUBLISHER, {})
-        notes = {sk: items.pop(sk) for sk in list(items) if sk.startswith(_PUBLISHED)}
-        published = {sk: _checksums(note.get("entries")) for sk, note in notes.items() if note.get("done") == 1}
+        notes = _notes({sk: items.pop(sk) for sk in list(items) if sk.startswith(_PUBLISHED)})
         state = next(readable([publisher], partial(_publisher, now=now)), PublisherState())
-        return Windows([_window(item, now) for item in items.values()], state, published)
+        return Windows([_window(item, now) for item in items.values()], state, notes)
 
     def plan_check(self, at: datetime) -> None:
         """Note that a message on the reports queue will cause a check at this time."""
         self._table.update("WINDOWS", _PUBLISHER, "SET next_check = :at", {":at": to_seconds(at)}, {})
 
-    def lease(self, now: datetime, until: datetime) -> bool:
-        """Take the publisher's lease; return False if another invocation has it."""
+    def lease(self, now: datetime, until: datetime) -> str:
+        """Take the publisher's lease, and return its token; "" if another invocation has it."""
         try:
-            self._table.update(
+            item = self._table.update(
                 "WINDOWS",
                 _PUBLISHER,
                 "SET leased_until = :until",
@@ -171,12 +182,17 @@ class Outbox:
                 condition=free_lease("leased_until"),
             )
         except ConditionError:
-            return False
-        return True
+            return ""
+        return text(item, WRITER)
 
-    def release(self) -> None:
-        """Return the lease."""
-        self._table.update("WINDOWS", _PUBLISHER, "SET leased_until = :none", {":none": 0}, {})
+    def release(self, lease: str) -> None:
+        """Return the publisher's lease, unless another invocation has it."""
+        self._release("WINDOWS", _PUBLISHER, lease)
+
+    def _release(self, pk: str, sk: str, lease: str) -> None:
+        values: dict[str, Value] = {":none": 0, ":lease": lease}
+        with suppress(ConditionError):
+            self._table.update(pk, sk, "SET leased_until = :none", values, {}, condition=f"{WRITER} = :lease")
 
     def begin_inventory(self, now: datetime) -> None:
         """Note that the publication of an inventory begins."""
@@ -202,29 +218,58 @@ class Outbox:
         prefix = image_prefix(image)
         return any(self._table.query(f"OUTBOX#{window}", prefix, prefix + END, limit=1))
 
-    def begin(self, keys: Iterable[Key], now: datetime) -> list[Note]:
-        """Note which changes are about to be published, and return the notes. If that fails, nothing is published."""
-        until = expires(now, _ENTRY_LIFETIME)
-        notes = [
-            Note(_PUBLISHED + uuid4().hex, b"".join(part), until)
-            for part in chunked(map(entry_checksum, keys), _CHECKSUMS_PER_NOTE)
-        ]
-        self._put(notes, done=0)
-        return notes
+    def begin(self, keys: Iterable[Key], now: datetime) -> Note:
+        """Note which changes are about to be published as one report. If that fails, nothing is published."""
+        checksums = sorted(map(entry_checksum, keys))
+        id_, until = report_id(checksums), expires(now, _ENTRY_LIFETIME)
+        sks = list[str]()
+        for part in chunked(checksums, _CHECKSUMS_PER_NOTE):
+            sks.append(f"{_PUBLISHED}{id_}#{len(sks):04}")
+            self._table.put({"pk": "WINDOWS", "sk": sks[-1], "entries": b"".join(part), "expires": until})
+        return Note(id_, frozenset(checksums), keys=tuple(sks))
 
-    def end(self, notes: Iterable[Note]) -> None:
-        """Note that changes were published: what cannot be deleted then is not published again."""
-        self._put(notes, done=1)
+    def note_sent(self, note: Note, message: str) -> None:
+        """Note that a message of a report is out, so that it is not published again."""
+        self._table.add("WINDOWS", note.keys[0], "sent", frozenset({message}))
 
-    def _put(self, notes: Iterable[Note], done: int) -> None:
-        for note in notes:
-            key: dict[str, Value] = {"pk": "WINDOWS", "sk": note.key}
-            self._table.put({**key, "entries": note.entries, "expires": note.expires, "done": done})
+    def end(self, note: Note) -> None:
+        """Note that all messages of a report are out: what cannot be deleted then is not published again."""
+        self._table.update("WINDOWS", note.keys[0], "SET done = :done", {":done": 1}, {})
 
-    def forget(self, keys: Iterable[Key], notes: Iterable[str]) -> None:
-        """Delete changes that were published, and then the notes of it, by their keys."""
+    def forget(self, keys: Iterable[Key], notes: Iterable[Note]) -> None:
+        """Delete changes that were published, and then the notes of it."""
         self._table.delete_many(keys)
-        self._table.delete_many(("WINDOWS", note) for note in notes)
+        self._table.delete_many(("WINDOWS", key) for note in notes for key in reversed(note.keys))
+
+    def claim_message(self, message: str, now: datetime, until: datetime) -> str:
+        """Take the lease of a message that waits in the reports queue, and return its token; "" if it is out already.
+
+        Args:
+            message: its id.
+            now: aware.
+            until: when the lease ends (aware), in case the invocation is killed.
+
+        Raises:
+            ConditionError: another invocation is publishing it.
+        """
+        values = {**lease_values(now, until), ":expires": expires(now, _ENTRY_LIFETIME)}
+        change = "SET leased_until = :until, expires = :expires"
+        condition = f"attribute_not_exists(done) AND {free_lease('leased_until')}"
+        try:
+            return text(self._table.update(_SENT, message, change, values, {}, condition=condition), WRITER)
+        except ConditionError:
+            if (self._table.get(_SENT, message) or {}).get("done"):
+                return ""
+            raise
+
+    def release_message(self, message: str, lease: str) -> None:
+        """Return the lease of a message that could not be published."""
+        self._release(_SENT, message, lease)
+
+    def note_message(self, message: str, now: datetime) -> None:
+        """Note that a message of the reports queue is out."""
+        values = {":expires": expires(now, _ENTRY_LIFETIME), ":done": 1}
+        self._table.update(_SENT, message, "SET done = :done, expires = :expires", values, {})
 
     def close(self, windows: Collection[Window]) -> None:
         """Close windows whose changes were published; a window to which something was added meanwhile stays open."""
@@ -267,6 +312,26 @@ def entry_image(key: Key) -> tuple[ImageId, datetime]:
     """Return the image that a change is about, and the time of its event (aware), by its key."""
     account, region, repository, digest, moment, *_ = key[1].split("#")
     return ImageId(account, region, repository, digest), parse_sortable(moment)
+
+
+def report_id(checksums: Iterable[bytes]) -> str:
+    """Return the id of a report of these changes: the same if it is published again."""
+    return sha256(b"".join(sorted(checksums))).hexdigest()[:20]
+
+
+def _notes(items: Mapping[str, Item]) -> list[Note]:
+    notes: dict[str, Note] = {}
+    for sk, item in items.items():
+        id_ = sk.removeprefix(_PUBLISHED).partition("#")[0]
+        note = notes.get(id_, Note(id_, frozenset()))
+        sent = item.get("sent")
+        notes[id_] = note._replace(
+            entries=note.entries | _checksums(item.get("entries")),
+            sent=note.sent | (sent if isinstance(sent, frozenset) else frozenset()),
+            done=note.done or item.get("done") == 1,
+            keys=(*note.keys, sk),
+        )
+    return list(notes.values())
 
 
 def _checksums(data: object) -> frozenset[bytes]:

@@ -1,10 +1,11 @@
 """The runs of the schedule: how far each is, the pass through all repositories, and the last heartbeat."""
 
+from collections import Counter
 from datetime import datetime
+from secrets import token_hex
 from typing import NamedTuple
 
-from ecr_scan_reporter.aws.dynamodb import Item, Table
-from ecr_scan_reporter.errors import ItemTypeError
+from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.memory.codec import attributes, from_item, readable
 from ecr_scan_reporter.memory.items import (
     END,
@@ -12,11 +13,15 @@ from ecr_scan_reporter.memory.items import (
     expires,
     formatted,
     latest,
+    number,
     registry_key,
     to_seconds,
     to_time,
 )
 from ecr_scan_reporter.models.images import RegistryId
+
+# What the names of the attributes begin with that have the results that an instance of the reporter has seen.
+_RESULTS = "results_"
 
 
 class Run(NamedTuple):
@@ -24,7 +29,7 @@ class Run(NamedTuple):
 
     Args:
         repositories: how many it queued.
-        results: how many of its scans have ended.
+        results: how many of its scans have ended; added up from what each instance of the reporter has seen.
         expected: how many scans it asked for at least, as of the last time this was looked up.
         last_result_at: when the last scan ended (aware).
     """
@@ -50,11 +55,13 @@ class OpenPass(NamedTuple):
 class RunMemory:
     """The part of the memory table with the runs and passes of a registry.
 
-    Every method raises AwsError if DynamoDB rejects a call.
+    Every method raises AwsError if DynamoDB rejects a call. There is one for each instance of a function: it writes how
+    many results it has seen in all, so that a write whose answer is lost can be repeated.
     """
 
     def __init__(self, table: Table, registry: RegistryId) -> None:
         self._table = table
+        self._own_results, self._seen = _RESULTS + token_hex(4), Counter[str]()
         self._runs, self._passes = registry_key("RUNS", registry), registry_key("PASSES", registry)
 
     def begin(self, run: str, repositories: int, now: datetime) -> None:
@@ -65,17 +72,20 @@ class RunMemory:
 
     def add_results(self, run: str, results: int, now: datetime) -> None:
         """Note that this many scans of a run have ended."""
-        change = "SET last_result_at = :now, expires = :expires"
-        values: Item = {":now": to_seconds(now), ":results": results, ":expires": expires(now, RUN_LIFETIME)}
-        try:
-            self._table.update(self._runs, run, f"{change} ADD results :results", values, {})
-        except ItemTypeError:
-            self._table.update(self._runs, run, f"{change}, results = :results", values, {})
+        self._seen[run] += results
+        self._table.update(
+            self._runs,
+            run,
+            "SET last_result_at = :now, expires = :expires, #results = :results",
+            {":now": to_seconds(now), ":results": self._seen[run], ":expires": expires(now, RUN_LIFETIME)},
+            {"#results": self._own_results},
+        )
 
     def run(self, run: str) -> Run:
         """Return how far a run is."""
         item = self._table.get(self._runs, run) or {}
-        return next(readable([item], lambda item: from_item(Run, item)), Run())
+        results = sum(number(item, name) for name in item if name.startswith(_RESULTS))
+        return next(readable([item], lambda item: from_item(Run, item, results=results)), Run())
 
     def expect(self, run: str, results: int, now: datetime) -> None:
         """Note that at least this many scans of a run will end."""

@@ -4,15 +4,16 @@
     LAST                      when the last overview was published, its snapshot, and the lease for the next overview
     SNAPSHOT#<time>#<part>    ledger and open findings of each repository, compressed JSON
 
-The snapshot is written after the overview is published, not before: if the function crashes in between, the same
-changes are published twice rather than never.
+The snapshot is written after the overview is published, not before. If the function crashes in between, the next
+attempt publishes the messages that are not noted as sent, rather than nothing.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from ecr_scan_reporter.aws.dynamodb import Item, Key, Table, Value
+from ecr_scan_reporter.aws.dynamodb import WRITER, Item, Key, Table, Value
 from ecr_scan_reporter.errors import ConditionError
 from ecr_scan_reporter.memory.codec import cut, decode, encode, pack, readable, unpack
 from ecr_scan_reporter.memory.images import Ledger
@@ -24,6 +25,7 @@ from ecr_scan_reporter.memory.items import (
     lease_values,
     number,
     sortable,
+    text,
     to_seconds,
     to_time,
 )
@@ -57,10 +59,14 @@ class LastOverview(NamedTuple):
     Args:
         published_at: aware; None if there was none.
         snapshot: the keys of the items of its snapshot.
+        lease: the token of the lease for the next one.
+        sent: the names of the messages of the next one that are out.
     """
 
     published_at: datetime | None
     snapshot: tuple[Key, ...]
+    lease: str = ""
+    sent: frozenset[str] = frozenset()
 
 
 class SnapshotMemory:
@@ -101,9 +107,15 @@ class SnapshotMemory:
         item = self._table.get(OVERVIEWS, _LAST) or {}
         return number(item, "scheduled_at") > to_seconds(scheduled_at - _SAME_EVENT)
 
-    def release(self) -> None:
-        """Return the lease without an overview."""
-        self._table.update(OVERVIEWS, _LAST, "SET leased_until = :none", {":none": 0}, {})
+    def release(self, lease: str) -> None:
+        """Return the lease without an overview, unless another invocation has it."""
+        values: dict[str, Value] = {":none": 0, ":lease": lease}
+        with suppress(ConditionError):
+            self._table.update(OVERVIEWS, _LAST, "SET leased_until = :none", values, {}, condition=f"{WRITER} = :lease")
+
+    def note_sent(self, message: str) -> None:
+        """Note that a message of the next overview is out."""
+        self._table.add(OVERVIEWS, _LAST, "sent", frozenset({message}))
 
     def snapshot(self, last: LastOverview) -> dict[str, RepositorySnapshot] | None:
         """Return the snapshot of an overview by repository; None if there is none, or it cannot be read."""
@@ -136,21 +148,22 @@ class SnapshotMemory:
             for (pk, sk), part in zip(keys, parts, strict=True)
         )
         # Only this write makes the new snapshot the current one.
-        expression = "SET published_at = :now, parts = :parts, snapshot_format = :format, leased_until = :none"
-        expression += ", expires = :expires"
+        changes = "published_at = :now, parts = :parts, snapshot_format = :format, leased_until = :none"
+        changes += ", expires = :expires"
         values: dict[str, Value] = {":now": to_seconds(now), ":parts": len(parts), ":none": 0}
         values |= {":format": formats()[0], ":expires": expires(now)}
         if scheduled_at:
-            expression += ", scheduled_at = :scheduled_at"
+            changes += ", scheduled_at = :scheduled_at"
             values[":scheduled_at"] = to_seconds(scheduled_at)
-        self._table.update(OVERVIEWS, _LAST, expression, values, {})
+        self._table.update(OVERVIEWS, _LAST, f"SET {changes} REMOVE sent", values, {})
         self._table.delete_many(key for key in last.snapshot if key not in keys)
 
 
 def _last_overview(item: Item, now: datetime) -> LastOverview:
     published_at, parts = to_time(item.get("published_at"), now), min(number(item, "parts"), _MAX_PARTS)
     keys = _snapshot_keys(published_at, parts, number(item, "snapshot_format")) if published_at else ()
-    return LastOverview(published_at, keys)
+    sent = item.get("sent")
+    return LastOverview(published_at, keys, text(item, WRITER), sent if isinstance(sent, frozenset) else frozenset())
 
 
 def _snapshot_keys(published_at: datetime, parts: int, number: int) -> tuple[Key, ...]:

@@ -2,42 +2,49 @@
 
 import json
 from base64 import b64decode, b64encode
+from hashlib import sha256
 from typing import Any
 
-from ecr_scan_reporter.aws.sns import CHAT, MAX_MESSAGE, REPORTS, Publication
+from ecr_scan_reporter.aws.sns import CHAT, MAX_MESSAGE, REPORTS, Publication, Rejection
 from ecr_scan_reporter.errors import MessageError
 from ecr_scan_reporter.memory.codec import pack, unpack
+from ecr_scan_reporter.shared.text import clean
 
 # The body of the message that causes a check.
 CHECK = json.dumps({"check": True})
 # Seconds until the reporter publishes again what SNS rejected.
 RETRY = 60
+# Bytes of the reason why SNS rejected something.
+_MAX_REASON = 500
 _TEXT_PARAMETERS = frozenset({"Subject", "Message", "MessageStructure"})
 # Bytes of a publication as JSON: a quote takes two bytes there, and a character of two bytes takes six.
 _MAX_PUBLICATION = 4 * MAX_MESSAGE
 
 
-def encode_publication(publication: Publication) -> str:
-    """Return the body of the queue message that asks the reporter to publish this again.
+def encode_rejection(rejection: Rejection) -> str:
+    """Return the body of the queue message that asks the reporter to publish this again, and says why.
 
     The parameters are compressed. A full page is as large as a message of the queue may be, and would be larger as text
     in JSON.
     """
+    publication, reason = rejection.publication, clean(rejection.reason, _MAX_REASON)
     data = b64encode(pack(publication.parameters, level=9)).decode()
-    return json.dumps({"publish": {"topic": publication.topic, "data": data}})
+    return json.dumps({"publish": {"topic": publication.topic, "data": data, "reason": reason}})
 
 
-def parse_publication(value: object) -> Publication:
-    """Parse what a queue message asks to publish: the value of "publish" in its JSON.
+def parse_publication(value: object) -> tuple[str, Publication]:
+    """Parse what a queue message asks to publish, the value of "publish" in its JSON; return it with an id.
+
+    The id is the same in each copy of the message.
 
     Raises:
-        MessageError: it is not what `encode_publication` encodes.
+        MessageError: it is not what `encode_rejection` encodes.
     """
     match value:
         case {"topic": str() as topic, "data": str() as data} if topic in (REPORTS, CHAT):
             parameters = _decode(data)
             if _is_message(parameters):
-                return Publication(topic, parameters)
+                return sha256(f"{topic} {data}".encode()).hexdigest(), Publication(topic, parameters)
     raise MessageError(f"publish is {value!r:.100}; expected a topic of this module, and a message for it as data")
 
 

@@ -9,6 +9,7 @@ from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.aws.sns import ReportPublisher
 from ecr_scan_reporter.aws.sqs import SqsQueue
 from ecr_scan_reporter.memory.rules import RuleMemory
+from ecr_scan_reporter.memory.runs import RunMemory
 from ecr_scan_reporter.settings import ReporterSettings
 
 
@@ -19,6 +20,7 @@ class ReporterDependencies(NamedTuple):
     ecr: EcrRegistry
     table: Table
     rules: RuleMemory
+    runs: RunMemory
     publisher: ReportPublisher
     reports_queue: SqsQueue
     pool: Executor

@@ -173,7 +173,7 @@ def foot(settings: ReporterSettings) -> list[str]:
     ]
 
 
-def notification(title: str, description: str, event_type: str, instance: str) -> str:
+def notification(title: str, description: str, event_type: str, instance: str, id_: str) -> str:
     """Return a custom notification of Amazon Q Developer in chat applications.
 
     Args:
@@ -181,11 +181,13 @@ def notification(title: str, description: str, event_type: str, instance: str) -
         description: markdown of at most MAX_DESCRIPTION characters.
         event_type: `ecr-scan-report` or `ecr-scan-overview`.
         instance: names the thread.
+        id_: of the message.
     """
     return json.dumps(
         {
             "version": "1.0",
             "source": "custom",
+            "id": id_,
             "content": {
                 "textType": "client-markdown",
                 "title": truncate(title, _MAX_TITLE),

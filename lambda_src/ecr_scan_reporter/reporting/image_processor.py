@@ -205,14 +205,11 @@ class ImageProcessor:
         return outcome._replace(lost=outcome.differs)
 
     def _repeat_on_conflict(self, process: Callable[[], Outcome]) -> Outcome:
-        for attempt in range(_ATTEMPTS):
+        for _ in range(_ATTEMPTS):
             try:
-                outcome = process()
+                return process()
             except ConditionError as error:
                 conflict = error
-            else:
-                # If the answer to a write is lost, its repetition fails although the write was ours.
-                return outcome._replace(added=True) if attempt and outcome.repeated else outcome
         raise conflict
 
     def waiting(self, image: ImageId) -> Outcome:

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.metrics import embed
+from ecr_scan_reporter.aws.sns import Publication
 from ecr_scan_reporter.aws.sqs import EARLY, MAX_DELAY, SqsBatchResponse, SqsRecord, batch_response, receive_count
 from ecr_scan_reporter.errors import AwsError, DeadlineExceededError, FindingsNotReadError, MessageError, QueueError
 from ecr_scan_reporter.memory.outbox import Outbox
-from ecr_scan_reporter.memory.runs import RunMemory
 from ecr_scan_reporter.messages.daily_pass import PassMessage
 from ecr_scan_reporter.messages.due import DueMessage
 from ecr_scan_reporter.messages.look import LookMessage
@@ -200,8 +200,7 @@ def _receive(record: SqsRecord, batch: Batch, deps: ReporterDependencies, deadli
         case {"check": True}:
             batch.checks.add(message_id)
         case {"publish": publish}:
-            publication = parse_publication(publish)
-            if deadline.remaining <= 0 or deps.publisher.publish([publication], deadline):
+            if not _publish_again(*parse_publication(publish), deps, deadline, now):
                 batch.unpublished.add(message_id)
         case {"due": due}:
             image = deps.ecr.id.image(*DueMessage.parse(due))
@@ -221,6 +220,29 @@ def _receive(record: SqsRecord, batch: Batch, deps: ReporterDependencies, deadli
             # A time in the future would let the events that come until then look like older ones.
             event = event._replace(time=min(event.time, now))
             batch.events.append(ReceivedEvent(message_id, receive_count(record), event))
+
+
+def _publish_again(
+    id_: str, publication: Publication, deps: ReporterDependencies, deadline: Deadline, now: datetime
+) -> bool:
+    """Publish what SNS rejected before, unless another copy of the message did; return whether it is out."""
+    outbox = Outbox(deps.table)
+    if deadline.remaining <= 0:
+        return False
+    try:
+        lease = outbox.claim_message(id_, now, now + timedelta(seconds=deadline.seconds + 60))
+        if lease and deps.publisher.publish([publication], deadline):
+            outbox.release_message(id_, lease)
+            return False
+    except AwsError:
+        logger.exception("could not note that a message is to be published again")
+        return False
+    try:
+        outbox.note_message(id_, now)
+    except AwsError:
+        # It is out: only another copy of the message would publish it again.
+        logger.exception("could not note that a message was published again")
+    return True
 
 
 def process(
@@ -371,14 +393,14 @@ def publish(
     Raises:
         AwsError: DynamoDB or SQS rejected a call.
     """
-    outbox, runs = Outbox(deps.table), RunMemory(deps.table, deps.ecr.id)
+    outbox = Outbox(deps.table)
     results = Counter(outcome.run for outcome in outcomes if outcome.run)
     windows: dict[str, str] = {}
     for outcome in outcomes:
         for window in outcome.windows:
             windows[window] = outcome.run or windows.get(window, "")
     for run, number in results.items():
-        runs.add_results(run, number, now)
+        deps.runs.add_results(run, number, now)
     for window, run in windows.items():
         outbox.touch(window, run, now)
     if not (results or windows or batch.checks):

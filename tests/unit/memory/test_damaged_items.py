@@ -18,7 +18,7 @@ def test_damaged_item_is_as_if_it_were_not_there(caplog: pytest.LogCaptureFixtur
     damaged: list[Item] = [
         {"pk": f"STATES#{registry}", "sk": "damaged#1", "images": "many"},
         {"pk": f"PASSES#{registry}", "sk": "OPEN#1", "run": "run-1"},
-        {"pk": f"RUNS#{registry}", "sk": "run-1", "results": "many"},
+        {"pk": f"RUNS#{registry}", "sk": "run-1", "repositories": "many"},
         {"pk": "WINDOWS", "sk": "PUSH", "opened_at": 10**20, "last_at": 1, "run": "", "token": ""},
         {"pk": "WINDOWS", "sk": "#PUBLISHER", "next_check": "soon"},
     ]

@@ -86,8 +86,9 @@ def test_killed_invocation_does_not_block_the_next_attempt(memory: SnapshotMemor
 
 
 def test_failed_invocation_does_not_block_the_next_attempt(memory: SnapshotMemory) -> None:
-    assert memory.claim(NOW, NOW + MINUTE, NOW) is not None
-    memory.release()
+    last = memory.claim(NOW, NOW + MINUTE, NOW)
+    assert last is not None
+    memory.release(last.lease)
     assert memory.claim(NOW, NOW + MINUTE, NOW) is not None
 
 
@@ -106,6 +107,7 @@ def test_overview_that_someone_asks_for_leaves_the_schedule_alone(memory: Snapsh
     last = memory.claim(NOW, NOW + MINUTE, None)
     assert last is not None
     memory.store(SNAPSHOT, last, NOW, None)
-    assert memory.claim(NOW, NOW + MINUTE, None) is not None
-    memory.release()
+    last = memory.claim(NOW, NOW + MINUTE, None)
+    assert last is not None
+    memory.release(last.lease)
     assert memory.claim(NOW, NOW + MINUTE, NOW) is not None

@@ -8,9 +8,9 @@ from base64 import b64encode
 from typing import Any
 
 import pytest
-from ecr_scan_reporter.aws.sns import MAX_MESSAGE, Publication, ReportMessage, publications
+from ecr_scan_reporter.aws.sns import MAX_MESSAGE, Publication, Rejection, ReportMessage, publications
 from ecr_scan_reporter.errors import MessageError
-from ecr_scan_reporter.messages.publication import encode_publication, parse_publication
+from ecr_scan_reporter.messages.publication import encode_rejection, parse_publication
 
 ATTRIBUTE = {"DataType": "String", "StringValue": "x"}
 
@@ -22,7 +22,12 @@ def encoded(parameters: Any) -> dict[str, str]:
 def test_publication_survives_the_queue() -> None:
     attributes: Any = {"severity": "HIGH", "fixed": 2, "repositories": ["a", "b"]}
     for publication in publications(ReportMessage("subject", "mail", "日本語", "chat", attributes)):
-        assert parse_publication(json.loads(encode_publication(publication))["publish"]) == publication
+        bodies = [encode_rejection(Rejection(publication, reason)) for reason in ("Message too long", "x" * 10_000)]
+        values = [json.loads(body)["publish"] for body in bodies]
+        (first, parsed), (second, _) = map(parse_publication, values)
+        assert parsed == publication
+        assert first == second
+        assert (values[0]["reason"], len(values[1]["reason"])) == ("Message too long", 500)
 
 
 def test_full_page_fits_into_a_message_of_the_queue() -> None:
@@ -33,7 +38,7 @@ def test_full_page_fits_into_a_message_of_the_queue() -> None:
         message = json.loads(publication.parameters["Message"])
         text = json.dumps(message | {"default": message["default"] + row * 10})
         publication = Publication("reports", publication.parameters | {"Message": text})
-    assert len(encode_publication(publication)) <= 262_144
+    assert len(encode_rejection(Rejection(publication, "x" * 10_000))) <= 262_144
     assert len(json.dumps(publication.parameters)) > 262_144
 
 

@@ -140,7 +140,7 @@ def test_sns_message_has_only_the_keys_of_the_module(text: str) -> None:
     assert json.loads(report.parameters["Message"]).keys() == {"default", "email"}
     assert report.parameters.keys() == {"Subject", "Message", "MessageStructure", "MessageAttributes"}
     assert report.size <= MAX_MESSAGE
-    assert json.loads(chat.parameters["Message"]).keys() == {"version", "source", "content", "metadata"}
+    assert json.loads(chat.parameters["Message"]).keys() == {"version", "source", "id", "content", "metadata"}
 
 
 @some()

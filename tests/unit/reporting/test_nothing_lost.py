@@ -208,11 +208,26 @@ def check(history: Callable[[World], None], kills: dict[int, bool], expected: Ex
     assert counts - expected <= reported(documents(world.unconfirmed)), where
 
 
-def test_publisher_killed_between_groups_repeats_one_group() -> None:
-    writes = play(batch).faults.writes
-    last = max(number for number, write in enumerate(writes) if write == "Publish")
-    groups = [document["group"] for document in play(batch, {last: True}).documents()]
-    assert groups == ["team-0", "team-1", "team-1"]
+def test_publisher_killed_after_any_message_repeats_that_one_alone_with_its_id() -> None:
+    undisturbed = play(batch)
+    expected = Counter(map(message_id, undisturbed.published))
+    published = [number for number, write in enumerate(undisturbed.faults.writes) if write == "Publish"]
+    assert len(published) == len(expected) == 4
+    for number in published:
+        world = play(batch, {number: True})
+        [repeated] = world.unconfirmed
+        assert Counter(map(message_id, world.published)) == expected + Counter([message_id(repeated)])
+
+
+def message_id(published: tuple[str, dict[str, Any]]) -> tuple[str, str]:
+    """Return the topic and the id of a message, which is the same in its attributes."""
+    topic, message = published
+    value = json.loads(message["Message"])
+    if topic == CHAT:
+        return topic, value["id"]
+    id_ = json.loads(value["default"])["id"]
+    assert message["MessageAttributes"]["id"]["StringValue"] == id_
+    return topic, id_
 
 
 def test_report_of_a_killed_publisher_goes_out_when_its_lease_ends() -> None:

@@ -24,8 +24,9 @@ def render(page: OverviewPage) -> str:
     """Render a page: the whole overview on the first one, nothing on the others; nothing without a chat topic."""
     if page.part > 1 or not page.overview.settings.chat_topic_arn:
         return ""
-    title = f"{page.overview.settings.subject_prefix} overview: {wording.headline(page.overview)}"
-    return notification(title, _description(page.overview), "ecr-scan-overview", page.overview.settings.name)
+    settings = page.overview.settings
+    title = f"{settings.subject_prefix} overview: {wording.headline(page.overview)}"
+    return notification(title, _description(page.overview), "ecr-scan-overview", settings.name, page.id)
 
 
 def _description(overview: Overview) -> str:

@@ -31,6 +31,7 @@ def document(page: OverviewPage, omitted: int = 0) -> dict[str, Any]:
     overview, state = page.overview, page.overview.state
     return {
         "schema": SCHEMA,
+        "id": page.id,
         "reporter": overview.settings.name,
         "account": overview.settings.account,
         "region": overview.settings.region,

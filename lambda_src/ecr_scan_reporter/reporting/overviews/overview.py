@@ -104,6 +104,7 @@ class Overview(NamedTuple):
         lost: the scans since the last overview whose events never came.
         known: whether a run has ended here, now or before the last overview.
         notices: about the module itself.
+        id: the same if the overview is published again.
     """
 
     settings: ReporterSettings
@@ -118,6 +119,7 @@ class Overview(NamedTuple):
     lost: Sequence[LostEvent]
     known: bool
     notices: Notices = Notices()
+    id: str = ""
 
     @property
     def stale_after(self) -> timedelta:
@@ -174,6 +176,11 @@ class OverviewPage(NamedTuple):
     part: int = 1
     parts: int = 1
     most: int = 300
+
+    @property
+    def id(self) -> str:
+        """The id of the message, which is the same if it is published again."""
+        return f"{self.overview.id}-{self.part}"
 
 
 class _Group(NamedTuple):

@@ -73,6 +73,6 @@ def _attributes(page: OverviewPage) -> Attributes:
         "failed_scans": overview.state.coverage.counts.get("failed", 0),
         "account": overview.settings.account,
         "region": overview.settings.region,
-        "part": page.part,
+        "id": page.id,
     }
     return attributes | ({"group": overview.group} if overview.group else {})

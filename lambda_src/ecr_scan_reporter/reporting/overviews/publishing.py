@@ -2,19 +2,20 @@
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 from ecr_scan_reporter.aws.deadline import Deadline
-from ecr_scan_reporter.aws.sns import Rejection, publications
+from ecr_scan_reporter.aws.sns import publications
 from ecr_scan_reporter.errors import AwsError, InputError
 from ecr_scan_reporter.memory.lost_events import LostEvent, LostEventMemory
 from ecr_scan_reporter.memory.snapshots import LastOverview, RepositorySnapshot, SnapshotMemory
 from ecr_scan_reporter.memory.states import StateMemory
 from ecr_scan_reporter.memory.summaries import summaries
-from ecr_scan_reporter.messages.publication import RETRY, encode_publication
+from ecr_scan_reporter.messages.publication import RETRY, encode_rejection
 from ecr_scan_reporter.models.images import RegistryId
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
 from ecr_scan_reporter.reporting.overviews import email
@@ -72,7 +73,7 @@ def make_overviews(
     """Publish the overviews of all groups, or only return them.
 
     They are published first and remembered afterwards. What SNS rejects goes to the reports queue. If something fails
-    before they are remembered, the next attempt publishes all of them again.
+    before they are remembered, the next attempt for the same event publishes only what is not out yet.
 
     Args:
         request: whether to publish, and the time of the schedule's event.
@@ -100,19 +101,23 @@ def make_overviews(
         logger.info("another invocation is making this overview, or has published it")
         return {"published": 0, "reason": "another invocation is making this overview, or has published it"}
     try:
-        overviews, snapshot = _build(memory, last, deps, now)
-        published = _publish(overviews, deps, deadline)
+        overviews, snapshot = _build(memory, last, deps, now, request.scheduled_at)
+        published = _publish(overviews, last.sent, memory.note_sent, deps, deadline)
         memory.store(snapshot, last, now, request.scheduled_at)
     except BaseException:
         with suppress(AwsError):  # the lease ends by itself
-            memory.release()
+            memory.release(last.lease)
         raise
     logger.info("overview published", extra={"groups": len(overviews), "messages": published})
     return {"published": published}
 
 
 def _build(
-    memory: SnapshotMemory, last: LastOverview, deps: ReporterDependencies, now: datetime
+    memory: SnapshotMemory,
+    last: LastOverview,
+    deps: ReporterDependencies,
+    now: datetime,
+    scheduled_at: datetime | None = None,
 ) -> tuple[list[Overview], dict[str, RepositorySnapshot]]:
     before = memory.snapshot(last)
     unreadable: set[str] = set()
@@ -124,6 +129,8 @@ def _build(
     overviews, snapshot = build_overviews(
         found, before, last.published_at, deps.settings, now, unreadable, waiting, lost
     )
+    begun = f"{last.published_at} {scheduled_at or now.date()}"
+    overviews = [each._replace(id=_id(each.group, begun)) for each in overviews]
     return with_notices(overviews, notices_by_group(overviews, unreadable, deps, now)), snapshot
 
 
@@ -134,15 +141,38 @@ def _lost_events(since: datetime | None, deps: ReporterDependencies, now: dateti
     return [event for event in lost if len(lost) > 1 and (since is None or event.at > since)]
 
 
-def _publish(overviews: Sequence[Overview], deps: ReporterDependencies, deadline: Deadline) -> int:
-    """Publish all messages; return how many. What SNS rejects or there is no time for is queued."""
-    rejected: list[Rejection] = []
+def _id(group: str | None, begun: str) -> str:
+    """Return the id of an overview: the same if Lambda repeats its event, or someone asks again on the same day."""
+    return sha256(json.dumps([group, begun]).encode()).hexdigest()[:20]
+
+
+def _publish(
+    overviews: Sequence[Overview],
+    sent: frozenset[str],
+    note_sent: Callable[[str], None],
+    deps: ReporterDependencies,
+    deadline: Deadline,
+) -> int:
+    """Publish all messages, each once; return how many. What SNS rejects or there is no time for is queued.
+
+    Args:
+        overviews: of all groups.
+        sent: the names of messages that are out since an earlier attempt.
+        note_sent: notes that a message is out.
+        deps: the settings and clients.
+        deadline: of the invocation.
+    """
     published = 0
     for overview in overviews:
         for message in build_messages(overview):
-            published += 1
-            rejected += deps.publisher.publish(publications(message), deadline, "could not publish an overview")
-    deps.reports_queue.send((encode_publication(rejection.publication) for rejection in rejected), delay=RETRY)
+            names = {f"{message.attributes['id']} {each.topic}": each for each in publications(message)}
+            published += not names.keys() <= sent
+            for name, publication in names.items():
+                if name in sent:
+                    continue
+                rejected = deps.publisher.publish([publication], deadline, "could not publish an overview")
+                deps.reports_queue.send(map(encode_rejection, rejected), delay=RETRY)
+                note_sent(name)
     return published
 
 

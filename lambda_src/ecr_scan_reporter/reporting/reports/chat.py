@@ -60,7 +60,7 @@ def render(page: Page, settings: ReporterSettings) -> str:
         description += f"and {more:,} more\n\n"
     description += describe_ignored(group)
     title = f"{settings.subject_prefix} {headline(group)}"
-    return notification(title, description.strip(), "ecr-scan-report", settings.name)
+    return notification(title, description.strip(), "ecr-scan-report", settings.name, page.id)
 
 
 def _fixes(fixes: list[Update]) -> str:

@@ -26,6 +26,7 @@ def render(page: Page, settings: ReporterSettings) -> str:
     return dumps(
         {
             "schema": SCHEMA,
+            "id": page.id,
             "reporter": settings.name,
             "account": group.account,
             "region": group.region,
@@ -49,8 +50,9 @@ def render(page: Page, settings: ReporterSettings) -> str:
                     "images": fix.images,
                     "counts": _counts(fix.counts),
                 }
-                for fix in group.fixes(settings.thresholds)
+                for fix in (() if page.omitted else group.fixes(settings.thresholds))
             ],
+            "entries_omitted": page.omitted,
             "images": [entry_values(entry, page.detail, settings) for entry in images if not entry.failed],
             "failed_scans": [entry_values(entry, page.detail, settings) for entry in images if entry.failed],
             "reminders": _reminders(page, settings) if group.reminders else None,
@@ -118,7 +120,7 @@ def _inventory(inventory: Inventory, page: Page, settings: ReporterSettings) -> 
 
 def _worst(images: Iterable[ImageReport], page: Page, settings: ReporterSettings) -> list[dict[str, Any]]:
     """Return the worst images of a section, which only the first page names."""
-    named = images if page.part == 1 else ()
+    named = images if page.part == 1 and not page.omitted else ()
     return [_identity(image, page.detail, settings) | {"counts": _counts(image.counts)} for image in named]
 
 

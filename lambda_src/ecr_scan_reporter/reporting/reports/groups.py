@@ -7,13 +7,13 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import chain, groupby, islice
+from itertools import chain, groupby
 from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Key
 from ecr_scan_reporter.errors import UnreadableItemError
 from ecr_scan_reporter.memory.images import ImageRecord, Update, UpdateKey
-from ecr_scan_reporter.memory.outbox import INVENTORY, Outbox, Window, entry_checksum, entry_image, is_readable
+from ecr_scan_reporter.memory.outbox import INVENTORY, Note, Outbox, Window, entry_checksum, entry_image, is_readable
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.models.severities import severity_key
 from ecr_scan_reporter.reporting.comparison.changes import NEWS, OPEN, Change, KnownFinding
@@ -124,7 +124,7 @@ class Group:
     """The content of one report: the images of one account, Region and value of `group_by`, the worst one first.
 
     `name` is None where the repository does not match `group_by`. `failed` has the images whose scan failed, and
-    `reminders` those that are only named again because they were last reported long ago.
+    `reminders` those that are only named again because they were last reported long ago. `id` is that of the report.
     """
 
     account: str
@@ -134,6 +134,7 @@ class Group:
     failed: tuple[ImageReport, ...]
     inventory: Inventory | None = None
     reminders: tuple[ImageReport, ...] = ()
+    id: str = ""
     _fixes: dict[frozenset[str], list[Update]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
@@ -211,6 +212,7 @@ class Page(NamedTuple):
         detail: of the JSON document.
         part: the number of the page, from 1.
         parts: how many pages there are.
+        omitted: how many entries are left out, and all that is not a count.
     """
 
     group: Group
@@ -218,6 +220,12 @@ class Page(NamedTuple):
     detail: FindingLimits
     part: int = 1
     parts: int = 1
+    omitted: int = 0
+
+    @property
+    def id(self) -> str:
+        """The id of the message, which is the same if it is published again."""
+        return f"{self.group.id}-{self.part}"
 
 
 class Waiting(NamedTuple):
@@ -232,13 +240,14 @@ class Gathered(NamedTuple):
     """What waits to be reported, by group.
 
     Args:
-        groups: with what is to be published now.
+        groups: with what is to be published now, by their keys and the id of the report that was begun before; "" if
+            none was.
         published: the keys of entries that were published before.
         whole: whether that is all.
         unreadable: how many entries cannot be read.
     """
 
-    groups: dict[GroupKey, Waiting]
+    groups: dict[tuple[GroupKey, str], Waiting]
     published: list[Key]
     whole: bool
     unreadable: int
@@ -248,42 +257,38 @@ def gather(
     windows: Collection[Window],
     outbox: Outbox,
     group_by: re.Pattern[str] | None,
-    published: Collection[bytes] = (),
+    notes: Iterable[Note] = (),
     inventory_until: datetime | None = None,
 ) -> Gathered:
     """Return the images that wait in windows: as many as one invocation can publish.
+
+    A report that was begun before is a group of its own, with the same images, so that its messages can be recognized.
 
     Args:
         windows: that are due.
         outbox: with their entries.
         group_by: captures the group in the name of a repository.
-        published: the checksums of entries that were published before.
+        notes: of reports that were begun, or published.
         inventory_until: when the publication of the inventory began (aware): what came later is part of the next one.
 
     Raises:
         AwsError: DynamoDB rejected a call.
     """
-    groups: defaultdict[GroupKey, Waiting] = defaultdict(lambda: Waiting([], Inventory(), []))
-    entries = _Entries(outbox, published)
-    found, room = list[_Entry](), _MAX_BYTES
-    waiting = entries.of(window.name for window in windows if window.name != INVENTORY)
-    for entry in islice(waiting, _MAX_ENTRIES):
-        found.append(entry)
-        room -= len(entry[1])
-        if room < 0:
-            break
-    is_whole = next(waiting, None) is None
+    groups: defaultdict[tuple[GroupKey, str], Waiting] = defaultdict(lambda: Waiting([], Inventory(), []))
+    entries = _Entries(outbox, notes)
+    found, is_whole = entries.first(window.name for window in windows if window.name != INVENTORY)
     kept = max(_MIN_KEPT_PER_IMAGE, min(MAX_FINDINGS, _MAX_KEPT // max(len(found), 1)))
-    for keys, scans in entries.by_image(sorted(found, key=_sort_key)):
-        group = groups[group_key(scans[-1], group_by)]
+    found.sort(key=lambda entry: (entries.report(entry), _sort_key(entry)))
+    for report, keys, scans in entries.by_image(found):
+        group = groups[group_key(scans[-1], group_by), report]
         for image in merge_scans(scans):
             number = 0 if image.reason is ReportReason.REMINDER else kept
             group.images.append(cut(image, number)._replace(left_out={}))
         group.keys.extend(keys)
     inventory = [INVENTORY] if any(window.name == INVENTORY for window in windows) else []
-    for keys, scans in entries.by_image(entries.of(inventory, inventory_until)):
+    for report, keys, scans in entries.by_image(entries.of(inventory, inventory_until)):
         # A failed scan may have been repeated since: the last one counts.
-        group = groups[group_key(scans[-1], group_by)]
+        group = groups[group_key(scans[-1], group_by), report]
         group.inventory.add(scans[-1])
         group.keys.extend(keys)
     return Gathered(dict(groups), entries.published, is_whole, entries.unreadable)
@@ -292,24 +297,54 @@ def gather(
 class _Entries:
     """Reads entries of the outbox, without those that were published before."""
 
-    def __init__(self, outbox: Outbox, published: Collection[bytes]) -> None:
-        self._outbox, self._known = outbox, published
+    def __init__(self, outbox: Outbox, notes: Iterable[Note]) -> None:
+        self._outbox, notes = outbox, list(notes)
+        self._notes = {checksum: note for note in notes for checksum in note.entries}
+        self._is_any_begun = not all(note.done for note in notes)
         self.published: list[Key] = []
         self.unreadable = 0
 
+    def report(self, entry: _Entry) -> str:
+        """Return the id of the report that was begun with an entry; "" if none was."""
+        note = self._note(entry)
+        return note.id if note else ""
+
+    def _note(self, entry: _Entry) -> Note | None:
+        return self._notes.get(entry_checksum(entry[0])) if self._notes else None
+
+    def first(self, windows: Iterable[str]) -> tuple[list[_Entry], bool]:
+        """Return as many entries as can be published at once, and whether that is all; a report is never divided."""
+        found, begun, room = list[_Entry](), list[_Entry](), _MAX_BYTES
+        is_whole = True
+        for entry in self.of(windows):
+            if self._note(entry):
+                begun.append(entry)
+            elif len(found) < _MAX_ENTRIES and room >= 0:
+                found.append(entry)
+                room -= len(entry[1])
+            else:
+                is_whole = False
+                if not self._is_any_begun:
+                    break
+        return begun + found, is_whole
+
     def of(self, windows: Iterable[str], until: datetime | None = None) -> Iterator[_Entry]:
         for entry in chain.from_iterable(self._outbox.entries(window, until) for window in windows):
-            if self._known and entry_checksum(entry[0]) in self._known:
+            if (note := self._note(entry)) and note.done:
                 self.published.append(entry[0])
             else:
                 yield entry
 
-    def by_image(self, entries: Iterable[_Entry]) -> Iterator[tuple[list[Key], list[ImageReport]]]:
+    def by_image(self, entries: Iterable[_Entry]) -> Iterator[tuple[str, list[Key], list[ImageReport]]]:
         """Decode entries, which are in the order of their sort keys; yield those of each image, the earliest one first.
 
         An entry of a newer release stays in the outbox. Of one that is damaged, it is said that it could not be read.
+
+        Yields:
+            The id of the report that was begun with them, their keys, and what they say.
         """
-        for _, found in groupby(entries, key=lambda entry: _sort_key(entry).split("#")[:4]):
+        by_image = groupby(entries, key=lambda entry: (self.report(entry), _sort_key(entry).split("#")[:4]))
+        for (report, _), found in by_image:
             keys, scans = [], []
             for key, data in found:
                 if not is_readable(key):
@@ -323,7 +358,7 @@ class _Entries:
                     logger.error("could not read a report that waits", extra={"entry": key[1], "reason": repr(error)})
                     scans.append(_damaged(key))
             if scans:
-                yield keys, scans
+                yield report, keys, scans
 
 
 def _damaged(key: Key) -> ImageReport:
@@ -359,7 +394,7 @@ def merge_scans(images: Iterable[ImageReport]) -> list[ImageReport]:
     return [*combined.values(), *failed.values()]
 
 
-def make_group(key: GroupKey, images: Iterable[ImageReport], inventory: Inventory | None) -> Group:
+def make_group(key: GroupKey, images: Iterable[ImageReport], inventory: Inventory | None, report: str = "") -> Group:
     """Make a group of images with the same key.
 
     Each image has one entry, and one more if its scan failed. Platforms of one index with the same changes are one
@@ -386,6 +421,7 @@ def make_group(key: GroupKey, images: Iterable[ImageReport], inventory: Inventor
         tuple(image for image in entries if image.failed),
         inventory if inventory and inventory.repositories else None,
         tuple(image for image in entries if image.reason is ReportReason.REMINDER),
+        report,
     )
 
 

@@ -7,7 +7,7 @@ from itertools import chain
 from ecr_scan_reporter.aws.sns import MAX_SUBJECT, Attributes, ReportMessage
 from ecr_scan_reporter.models.severities import severity_rank
 from ecr_scan_reporter.reporting.comparison.changes import Change
-from ecr_scan_reporter.reporting.formatting import dumps, to_ascii, truncate
+from ecr_scan_reporter.reporting.formatting import dumps, foot, notification, origin, to_ascii, truncate
 from ecr_scan_reporter.reporting.paging import entry_size, room_for_entries, split
 from ecr_scan_reporter.reporting.reports import chat, document, email
 from ecr_scan_reporter.reporting.reports.groups import Entry, FindingLimits, Group, Page
@@ -77,6 +77,21 @@ def build_message(page: Page, settings: ReporterSettings) -> ReportMessage:
     )
 
 
+def smaller_messages(page: Page, settings: ReporterSettings) -> Iterator[ReportMessage]:
+    """Yield a page with less and less, for what SNS never accepts: without findings, without images, without names."""
+    yield build_message(page._replace(detail=_LEAST_DETAIL), settings)
+    brief = build_message(page._replace(entries=(), detail=_LEAST_DETAIL, omitted=max(len(page.entries), 1)), settings)
+    group, words = page.group, headline(page.group)
+    left_out = f"Amazon SNS did not accept the text of this message ({page.id}), which names what was found."
+    where = origin(group.account, group.region, group.name, settings)
+    text = "\n".join([f"{words}.", "", where, "", left_out, "", *foot(settings)]) + "\n"
+    title = f"{settings.subject_prefix} {words}"
+    chat_text = notification(title, left_out, "ecr-scan-report", settings.name, page.id) if brief.chat else ""
+    brief = brief._replace(email=text, chat=chat_text)
+    yield brief
+    yield brief._replace(attributes={**brief.attributes, "repositories": []})
+
+
 def _subject(page: Page, prefix: str) -> str:
     images = (*page.group.images, *page.group.failed)
     part = f" ({page.part}/{page.parts})" if page.part > 1 else ""
@@ -108,7 +123,7 @@ def _attributes(page: Page) -> Attributes:
         "account": group.account,
         "region": group.region,
         "failed_scans": len(group.failed),
-        "part": page.part,
+        "id": page.id,
     }
     return attributes | ({"group": group.name} if group.name else {"overdue": group.overdue})
 

@@ -8,20 +8,30 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.dynamodb import Key
-from ecr_scan_reporter.aws.sns import ReportMessage, publications
+from ecr_scan_reporter.aws.sns import Publication, Rejection, ReportMessage, publications
 from ecr_scan_reporter.aws.sqs import EARLY, MAX_DELAY, SqsQueue
-from ecr_scan_reporter.errors import AwsError, QueueError
-from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Outbox, PublisherState, Window, image_prefix
+from ecr_scan_reporter.errors import AwsError
+from ecr_scan_reporter.memory.outbox import (
+    INVENTORY,
+    PUSH,
+    Note,
+    Outbox,
+    PublisherState,
+    Window,
+    entry_checksum,
+    image_prefix,
+    report_id,
+)
 from ecr_scan_reporter.memory.runs import RunMemory
 from ecr_scan_reporter.memory.states import StateMemory
-from ecr_scan_reporter.messages.publication import CHECK, RETRY, encode_publication
+from ecr_scan_reporter.messages.publication import CHECK, RETRY, encode_rejection
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
 from ecr_scan_reporter.settings import ReporterSettings
 from ecr_scan_reporter.shared import clock
 
 if TYPE_CHECKING:
-    from ecr_scan_reporter.reporting.reports.groups import GroupKey, Waiting
+    from ecr_scan_reporter.reporting.reports.groups import GroupKey, Page, Waiting
     from ecr_scan_reporter.reporting.reports.image_report import ImageReport
 
 logger = logging.getLogger(__name__)
@@ -76,10 +86,11 @@ def publish_what_is_due(deps: ReporterDependencies, now: datetime, deadline: Dea
     open_windows = outbox.windows(now)
     due, checks = _due_windows(open_windows.windows, open_windows.state, deps, now)
     done = _Pass(0, not due, more=False, inventory=False)
-    if (due or open_windows.published) and outbox.lease(now, now + timedelta(seconds=deadline.seconds + 60)):
+    ends_at, is_published = now + timedelta(seconds=deadline.seconds + 60), any(map(_is_done, open_windows.notes))
+    if (due or is_published) and (lease := outbox.lease(now, ends_at)):
         try:
             until = _begin_inventory(due, open_windows.state, outbox, now)
-            done = _publish(list(due), open_windows.published, outbox, deps, deadline, until)
+            done = _publish(list(due), open_windows.notes, outbox, deps, deadline, until)
             if until and done.inventory:
                 outbox.end_inventory()
                 checks.append(until + _DAY)
@@ -89,7 +100,7 @@ def publish_what_is_due(deps: ReporterDependencies, now: datetime, deadline: Dea
                     [window for window in due if window.name != INVENTORY or not until or window.last_at <= until]
                 )
         finally:
-            outbox.release()
+            outbox.release(lease)
     waiting = timedelta() if done.complete else now - min(due.values(), default=now)
     if done.more and done.pages:
         checks.append(now)
@@ -98,6 +109,10 @@ def publish_what_is_due(deps: ReporterDependencies, now: datetime, deadline: Dea
     if checks:
         plan_check(min(checks), open_windows.state, deps.reports_queue, outbox, now)
     return done.pages, waiting
+
+
+def _is_done(note: Note) -> bool:
+    return note.done
 
 
 def _begin_inventory(due: Collection[Window], state: PublisherState, outbox: Outbox, now: datetime) -> datetime | None:
@@ -117,9 +132,9 @@ def _due_windows(
     windows: Collection[Window], state: PublisherState, deps: ReporterDependencies, now: datetime
 ) -> tuple[dict[Window, datetime], list[datetime]]:
     """Return the windows that are due, each with the time since when it is, and when to check the others again."""
-    runs, states = RunMemory(deps.table, deps.ecr.id), StateMemory(deps.table, deps.ecr.id)
+    states = StateMemory(deps.table, deps.ecr.id)
     with_results = sorted({window.run for window in windows if window.run})
-    ends = {run: end_of_run(run, runs, states, now) for run in with_results}
+    ends = {run: end_of_run(run, deps.runs, states, now) for run in with_results}
     due, checks = dict[Window, datetime](), list[datetime]()
     for window in windows:
         due_at = due_time(window, ends.get(window.run), deps.settings.report_window, state)
@@ -132,7 +147,7 @@ def _due_windows(
 
 def _publish(
     windows: Collection[Window],
-    published: Mapping[str, Collection[bytes]],
+    notes: Sequence[Note],
     outbox: Outbox,
     deps: ReporterDependencies,
     deadline: Deadline,
@@ -142,7 +157,7 @@ def _publish(
 
     Args:
         windows: that are due.
-        published: the checksums of changes that were published before, by the key of their note.
+        notes: of the reports that were begun, or published.
         outbox: with the changes.
         deps: the settings and clients.
         deadline: of the invocation.
@@ -151,15 +166,15 @@ def _publish(
     # Not at the top: a batch of scan events only plans a check, and these would be a third of what it imports.
     from ecr_scan_reporter.reporting.reports.groups import gather
 
-    known = frozenset[bytes]().union(*published.values())
-    gathered = gather(windows, outbox, deps.settings.group_by, known, inventory_until)
-    is_forgotten = _forget(gathered.published, published, outbox)
+    gathered = gather(windows, outbox, deps.settings.group_by, notes, inventory_until)
+    is_forgotten = _forget(gathered.published, list(filter(_is_done, notes)), outbox)
+    begun = {note.id: note for note in notes if not note.done}
     inventories = {key for key, group in gathered.groups.items() if group.inventory.repositories}
     waiting, pages = set(gathered.groups), 0
     for key, group in sorted(gathered.groups.items()):
         if deadline.remaining <= 0:
             break
-        number, is_done = _publish_group(key, group, outbox, deps, deadline)
+        number, is_done = _publish_group(key[0], group, begun, outbox, deps, deadline)
         pages += number
         if is_done:
             waiting.remove(key)
@@ -171,8 +186,8 @@ def _publish(
     )
 
 
-def _forget(keys: Collection[Key], notes: Collection[str], outbox: Outbox) -> bool:
-    """Delete changes that were published, and the notes of it, by their keys; return whether that is done."""
+def _forget(keys: Collection[Key], notes: Collection[Note], outbox: Outbox) -> bool:
+    """Delete changes that were published, and the notes of it; return whether that is done."""
     try:
         outbox.forget(keys, notes)
     except AwsError:
@@ -182,57 +197,112 @@ def _forget(keys: Collection[Key], notes: Collection[str], outbox: Outbox) -> bo
 
 
 def _publish_group(
-    key: "GroupKey", waiting: "Waiting", outbox: Outbox, deps: ReporterDependencies, deadline: Deadline
+    key: "GroupKey",
+    waiting: "Waiting",
+    begun: Mapping[str, Note],
+    outbox: Outbox,
+    deps: ReporterDependencies,
+    deadline: Deadline,
 ) -> tuple[int, bool]:
     """Publish the report of a group; return how many pages were published, and whether nothing of it waits."""
     pages, waiting, is_whole = _render(key, waiting, deps.settings)
     if not pages:
         return 0, is_whole
-    notes = outbox.begin(waiting.keys, clock.now())
-    for number, message in enumerate(pages):
-        wanted = publications(message)
-        rejected = deps.publisher.publish(wanted, deadline)
-        is_invalid = any(rejection.invalid for rejection in rejected)
-        if not number and not is_invalid and len(rejected) == len(wanted):
-            # Nothing of the report is out, so it can wait in the outbox.
-            outbox.forget([], [note.key for note in notes])
-            return 0, False
-        try:
-            # The rest of the report is out, and must not be published again. What SNS never accepts reaches the DLQ.
-            deps.reports_queue.send((encode_publication(each.publication) for each in rejected), delay=RETRY)
-        except QueueError:
-            logger.exception("report not queued")
-            return number, False
+    note = begun.get(report_id(map(entry_checksum, waiting.keys))) or outbox.begin(waiting.keys, clock.now())
+    sender = _Sender(note, outbox, deps, deadline)
     try:
-        outbox.end(notes)
+        for number, (page, message) in enumerate(pages):
+            rejected = sender.publish(page, message, is_last=number == len(pages) - 1)
+            if not sender.sent and not any(rejection.invalid for rejection in rejected):
+                # Nothing of the report is out, so it can wait in the outbox.
+                outbox.forget([], [note])
+                return 0, False
+            sender.queue(page, rejected)
+        outbox.end(note)
     except AwsError:
-        logger.exception("could not note what was published; it may be published again")
-        return len(pages), False
-    return len(pages), _forget(waiting.keys, [note.key for note in notes], outbox) and is_whole
+        logger.exception("could not note or queue what was published; the rest of the report waits")
+        return len({name.rpartition(" ")[0] for name in sender.sent}), False
+    return len(pages), _forget(waiting.keys, [note], outbox) and is_whole
+
+
+class _Sender:
+    """Publishes the messages of one report, each once.
+
+    Attributes:
+        sent: the names of the messages that are out.
+    """
+
+    def __init__(self, note: Note, outbox: Outbox, deps: ReporterDependencies, deadline: Deadline) -> None:
+        self._note, self._outbox, self._deps, self._deadline = note, outbox, deps, deadline
+        self.sent = set(note.sent)
+
+    def publish(self, page: "Page", message: ReportMessage, *, is_last: bool) -> list[Rejection]:
+        """Publish a page to each topic, and note that; return what SNS rejected."""
+        rejected = []
+        wanted = publications(message)
+        for publication in wanted:
+            name = _name(page, publication)
+            if name in self.sent:
+                continue
+            if rejection := self._publish(page, publication):
+                rejected.append(rejection)
+                continue
+            self.sent.add(name)
+            # What follows the last one says it of all.
+            if not is_last or rejected or publication is not wanted[-1]:
+                self._outbox.note_sent(self._note, name)
+        return rejected
+
+    def queue(self, page: "Page", rejected: Collection[Rejection]) -> None:
+        """Let the reports queue retry what SNS rejected, while the rest of the report is out."""
+        if rejected:
+            self._deps.reports_queue.send(map(encode_rejection, rejected), delay=RETRY)
+        for rejection in rejected:
+            name = _name(page, rejection.publication)
+            self.sent.add(name)
+            self._outbox.note_sent(self._note, name)
+
+    def _publish(self, page: "Page", publication: Publication) -> Rejection | None:
+        """Publish a message, or less of it if SNS never accepts the whole; return why neither is possible."""
+        from ecr_scan_reporter.reporting.reports.pages import smaller_messages
+
+        publisher = self._deps.publisher
+        rejected = publisher.publish([publication], self._deadline)
+        for smaller in smaller_messages(page, self._deps.settings) if rejected and rejected[0].invalid else ():
+            less = [each for each in publications(smaller) if each.topic == publication.topic]
+            if less and not publisher.publish(less, self._deadline):
+                return None
+        return rejected[0] if rejected else None
+
+
+def _name(page: "Page", publication: Publication) -> str:
+    return f"{page.part} {publication.topic}"
 
 
 def _render(
     key: "GroupKey", waiting: "Waiting", settings: ReporterSettings
-) -> tuple[list[ReportMessage], "Waiting", bool]:
+) -> tuple[list[tuple["Page", ReportMessage]], "Waiting", bool]:
     """Render the report of a group, without images that cannot be rendered: they stay in the outbox.
 
     Returns:
-        The pages, what they say, and whether that is all.
+        The pages with their messages, what they say, and whether that is all.
     """
-    from ecr_scan_reporter.reporting.reports.groups import Inventory, Waiting, make_group
+    from ecr_scan_reporter.reporting.reports.groups import Inventory, Page, Waiting, make_group
     from ecr_scan_reporter.reporting.reports.pages import build_message, build_pages
 
-    def render(images: Sequence["ImageReport"], inventory: Inventory) -> list[ReportMessage]:
-        return [build_message(page, settings) for page in build_pages(make_group(key, images, inventory), settings)]
+    def render(waiting: Waiting) -> list[tuple[Page, ReportMessage]]:
+        report = report_id(map(entry_checksum, waiting.keys))
+        pages = build_pages(make_group(key, waiting.images, waiting.inventory, report), settings)
+        return [(page, build_message(page, settings)) for page in pages]
 
     try:
-        return render(waiting.images, waiting.inventory), waiting, True
+        return render(waiting), waiting, True
     except Exception:
         logger.exception("a report cannot be rendered; its images are tried one by one", extra={"group": key.name})
     failed = set[str]()
     for image in waiting.images:
         try:
-            render([image], Inventory())
+            render(Waiting([image], Inventory(), []))
         except Exception as error:
             failed.add(_prefix(image))
             extra = {"repository": image.repository, "digest": image.digest, "reason": repr(error)}
@@ -241,7 +311,7 @@ def _render(
     keys = [each for each in waiting.keys if not each[1].startswith(tuple(failed))]
     rest = Waiting(images, waiting.inventory, keys)
     try:
-        return (render(images, rest.inventory) if keys else []), rest, False
+        return (render(rest) if keys else []), rest, False
     except Exception:
         logger.exception("a report cannot be rendered", extra={"group": key.name})
         return [], rest, False

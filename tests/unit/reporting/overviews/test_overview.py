@@ -82,7 +82,7 @@ def test_registry_of_any_size_is_one_page(repositories: int, images: int, snapsh
     named = [row["repository"] for message in messages for row in json.loads(message.document)["repositories"]]
     assert named == [row.repository for row in overview.state.repositories]
     assert len(named) == repositories
-    assert [message.attributes["part"] for message in messages] == list(range(1, len(messages) + 1))
+    assert [message.attributes["id"] for message in messages] == [f"-{part}" for part in range(1, len(messages) + 1)]
     assert {message.chat for message in messages[1:]} <= {""}
 
 
@@ -101,7 +101,7 @@ def test_document_has_everything(snapshot: SnapshotAssertion) -> None:
         "failed_scans": 1,
         "account": "123456789012",
         "region": "eu-west-1",
-        "part": 1,
+        "id": json.loads(message.document)["id"],
     }
 
 

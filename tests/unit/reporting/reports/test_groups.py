@@ -194,12 +194,12 @@ def test_images_of_all_windows_are_gathered_by_group() -> None:
     other = outbox.add(PUSH, image("other"))
     inventory = outbox.add(INVENTORY, image("team-a/app", "sha256:2", counts={"HIGH": 1}))
     waiting = gather([window(PUSH), window("RUN#1"), window(INVENTORY)], outbox, TEAM).groups
-    team = waiting[GroupKey("123456789012", "eu-west-1", False, "team-a")]
+    team = waiting[GroupKey("123456789012", "eu-west-1", False, "team-a"), ""]
     # Both scans of one image are one entry.
     assert [found.repository for found in team.images] == ["team-a/app", "team-a/other"]
     assert sorted(team.keys) == sorted([*keys, inventory])
     assert [found.digest for found in team.inventory.worst] == ["sha256:2"]
-    rest = waiting[GroupKey("123456789012", "eu-west-1", True, "")]
+    rest = waiting[GroupKey("123456789012", "eu-west-1", True, ""), ""]
     assert ([found.repository for found in rest.images], rest.keys, rest.inventory.images) == (["other"], [other], 0)
     assert len(waiting) == 2
 
@@ -211,7 +211,7 @@ def test_equal_images_of_two_registries_stay_two() -> None:
     outbox.add(INVENTORY, image("app"))
     waiting = gather([window(PUSH), window(INVENTORY)], outbox, None).groups
     assert sorted(key for group in waiting.values() for key in group.keys if key[0] == "OUTBOX#PUSH") == sorted(keys)
-    assert sorted((key.account, key.region, len(group.images)) for key, group in waiting.items()) == [
+    assert sorted((key.account, key.region, len(group.images)) for (key, _), group in waiting.items()) == [
         ("123456789012", "eu-central-1", 1),
         ("123456789012", "eu-west-1", 1),
         ("210987654321", "eu-west-1", 1),

@@ -21,6 +21,7 @@ class Fault:
         containing: reject only calls with a parameter that contains this text, such as a digest; every call if empty.
         times: number of calls that are still rejected; None for all.
         lost: whether the call takes effect all the same, and only its answer is lost.
+        passed: number of calls that are still let pass before.
     """
 
     operation: str
@@ -30,12 +31,16 @@ class Fault:
     containing: str = ""
     times: int | None = None
     lost: bool = False
+    passed: int = 0
 
     def matches(self, operation: str, params: object) -> bool:
         """Return whether the rule rejects this call, and count the call if so."""
         if operation != self.operation or self.times == 0:
             return False
         if self.containing and not _contains(params, self.containing):
+            return False
+        if self.passed:
+            self.passed -= 1
             return False
         if self.times is not None:
             self.times -= 1
