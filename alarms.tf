@@ -138,6 +138,23 @@ locals {
           "See whether the rules are enabled and the repositories scanner fails.",
         ])
       })
+      # EventBridge writes the metric only when the rule starts something, so the alarm goes to INSUFFICIENT_DATA when
+      # the rule has not for two days, and never fires. A pass that starts and fails is in the DLQ. An alarm begins in
+      # INSUFFICIENT_DATA, and only a change of state triggers actions: nothing happens before the first pass.
+      missing_pass = merge(local.alarm_defaults, {
+        namespace  = "AWS/Events", metric = "Invocations", statistic = "Sum", threshold = 1000
+        period     = 86400, periods = 2
+        dimensions = { RuleName = aws_cloudwatch_event_rule.daily_pass.name }
+        missing    = "missing"
+        # Paused on purpose, as above.
+        applicable        = var.enabled
+        insufficient_data = true
+        section           = "missing-pass"
+        text = join(" ", [
+          "No daily pass has started for two days (INSUFFICIENT_DATA): deadlines that pass, and rules that end, are not",
+          "reported. See whether the rule is enabled.",
+        ])
+      })
     },
     { for key, function in local.alarm_functions : "${key}_errors" => merge(local.alarm_defaults, {
       namespace  = "AWS/Lambda", metric = "Errors", statistic = "Sum", threshold = 0

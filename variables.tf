@@ -1212,7 +1212,8 @@ variable "create_alarms" {
 variable "disabled_alarms" {
   description = <<-EOT
     Alarms not to create: images_dlq, reports_dlq, events_lost, images_queue_age, reports_queue_age, unpublished, missing_events,
-    overdue_scans, silence; and the errors or throttles of a function, such as reporter_errors and images_scanner_throttles.
+    overdue_scans, silence, missing_pass; and the errors or throttles of a function, such as reporter_errors and
+    images_scanner_throttles.
   EOT
   type        = set(string)
   default     = []

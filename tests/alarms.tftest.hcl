@@ -33,6 +33,8 @@ run "all_alarms" {
       # The functions compute both numbers from the schedule and the promised age.
       scan-overdue-scans = "EcrScanReporter ScansOverdue scan Maximum GreaterThanThreshold 0 1x3600 ignore"
       scan-silence       = "EcrScanReporter RunOverdue scan Minimum GreaterThanThreshold 0 3x3600 missing"
+      # It watches for the metric to be missing.
+      scan-missing-pass = "AWS/Events Invocations scan-daily-pass Sum GreaterThanThreshold 1000 2x86400 missing"
 
       scan-repositories-scanner-errors = "AWS/Lambda Errors scan-repositories-scanner Sum GreaterThanThreshold 0 1x300 notBreaching"
       scan-images-scanner-errors       = "AWS/Lambda Errors scan-images-scanner Sum GreaterThanThreshold 0 1x300 notBreaching"
@@ -61,8 +63,8 @@ run "all_alarms" {
   }
 
   assert {
-    condition     = [for key, alarm in aws_cloudwatch_metric_alarm.this : key if length(alarm.insufficient_data_actions) > 0] == ["silence"]
-    error_message = "Only a missing heartbeat should be an alarm, not a queue or a function that nobody uses."
+    condition     = [for key, alarm in aws_cloudwatch_metric_alarm.this : key if length(alarm.insufficient_data_actions) > 0] == ["missing_pass", "silence"]
+    error_message = "Only a missing heartbeat or daily pass should be an alarm, not a queue or a function that nobody uses."
   }
 
   assert {
@@ -162,7 +164,7 @@ run "some_alarms" {
   assert {
     condition = (
       length(setintersection(keys(aws_cloudwatch_metric_alarm.this), var.disabled_alarms)) == 0 &&
-      length(aws_cloudwatch_metric_alarm.this) == 12 && length(aws_cloudwatch_event_rule.heartbeat) == 0
+      length(aws_cloudwatch_metric_alarm.this) == 13 && length(aws_cloudwatch_event_rule.heartbeat) == 0
     )
     error_message = "All alarms but the disabled ones should exist, and no heartbeat without the alarm on silence."
   }
@@ -180,7 +182,7 @@ run "widget" {
     condition = (
       aws_cloudwatch_metric_alarm.this["console_widget_errors"].alarm_name == "scan-console-widget-errors" &&
       aws_cloudwatch_metric_alarm.this["console_widget_errors"].dimensions.FunctionName == "scan-console-widget" &&
-      length(aws_cloudwatch_metric_alarm.this) == 16
+      length(aws_cloudwatch_metric_alarm.this) == 17
     )
     error_message = "The widget's function should have alarms like the other functions."
   }
@@ -194,7 +196,7 @@ run "disabled_alarm_of_an_absent_widget" {
   }
 
   assert {
-    condition     = length(aws_cloudwatch_metric_alarm.this) == 15
+    condition     = length(aws_cloudwatch_metric_alarm.this) == 16
     error_message = "Naming the widget's alarms should have no effect while there is no widget."
   }
 }
