@@ -77,7 +77,8 @@ module "images_scanner" {
       actions   = ["sqs:SendMessage"]
       resources = [local.arns.images]
     }
-    # The reporter reads the findings of images whose events were lost.
+    # The reporter reads the findings of images whose events were lost, and judges those again that have their deadlines
+    # back.
     QueueLostEvents = {
       actions   = ["sqs:SendMessage"]
       resources = [local.arns.reports]

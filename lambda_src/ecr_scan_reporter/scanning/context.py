@@ -161,7 +161,7 @@ class ScanDependencies(NamedTuple):
         settings: of the images scanner.
         ecr: the registry.
         images_queue: takes continuations.
-        reports_queue: takes images whose events were lost.
+        reports_queue: takes images whose events were lost, and those that have their deadlines back.
         table: the memory table.
         pool: threads for calls to ECR.
         writers: threads for writes to the memory table.
