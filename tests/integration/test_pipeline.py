@@ -319,6 +319,21 @@ def test_digest_of_the_schedule_adds_up_to_what_ecr_lists(
     )
 
 
+def test_daily_pass_goes_through_the_reports_queue_and_ends(incidents: Incidents, module: Module, seeded: Seed) -> None:
+    events, name = boto3.client("events"), module.outputs["daily_pass_rule_name"]
+    assert events.describe_rule(Name=name)["State"] == "ENABLED"
+    [target] = events.list_targets_by_rule(Rule=name)["Targets"]
+    assert target["Arn"] == module.outputs["reports_queue_arn"]
+    _send(module.outputs["reports_queue_url"], '{"pass": {}}')
+
+    def is_complete() -> bool:
+        pages = boto3.client("dynamodb").get_paginator("scan").paginate(TableName=module.outputs["memory_table_name"])
+        items = [item for page in pages for item in page["Items"] if item["pk"]["S"].startswith("DAILY#")]
+        return any("completed_at" in item for item in items)
+
+    wait_until(is_complete, 60, "the daily pass is at its end")
+
+
 def test_overview_that_is_asked_for_is_returned_and_not_published(incidents: Incidents, module: Module) -> None:
     answer = boto3.client("lambda").invoke(
         FunctionName=module.outputs["reporter_function_name"],
