@@ -220,7 +220,7 @@ def _publish_group(
             sender.queue(page, rejected)
         outbox.end(note)
     except AwsError:
-        logger.exception("could not note or queue what was published; the rest of the report waits")
+        logger.exception("report not queued")
         return len({name.rpartition(" ")[0] for name in sender.sent}), False
     return len(pages), _forget(waiting.keys, [note], outbox) and is_whole
 
