@@ -6,7 +6,14 @@ from typing import Any
 from ecr_scan_reporter.models.severities import SEVERITIES
 from ecr_scan_reporter.reporting.comparison.changes import OPEN, SUPPRESSED, Change, IgnoredBy, KnownFinding
 from ecr_scan_reporter.reporting.formatting import dumps, format_rfc3339
-from ecr_scan_reporter.reporting.reports.groups import Entry, FindingLimits, Inventory, Page, RepositoryInventory
+from ecr_scan_reporter.reporting.reports.groups import (
+    Entry,
+    FindingLimits,
+    Inventory,
+    Page,
+    RepositoryInventory,
+    UnnamedImages,
+)
 from ecr_scan_reporter.reporting.reports.image_report import (
     ImageReport,
     count_changes,
@@ -56,9 +63,14 @@ def render(page: Page, settings: ReporterSettings) -> str:
             "images": [entry_values(entry, page.detail, settings) for entry in images if not entry.failed],
             "failed_scans": [entry_values(entry, page.detail, settings) for entry in images if entry.failed],
             "reminders": _reminders(page, settings) if group.reminders else None,
+            "unnamed": [entry_values(entry, page.detail, settings) for entry in page.entries if _is_unnamed(entry)],
             "inventory": _inventory(group.inventory, page, settings) if group.inventory else None,
         }
     )
+
+
+def _is_unnamed(entry: Entry) -> bool:
+    return isinstance(entry, UnnamedImages)
 
 
 def entry_values(entry: Entry, detail: FindingLimits, settings: ReporterSettings) -> dict[str, Any]:
@@ -108,7 +120,9 @@ def _reminders(page: Page, settings: ReporterSettings) -> dict[str, Any]:
 
 
 def _inventory(inventory: Inventory, page: Page, settings: ReporterSettings) -> dict[str, Any]:
-    repositories = [entry for entry in page.entries if isinstance(entry, RepositoryInventory)]
+    repositories = [
+        entry for entry in page.entries if isinstance(entry, RepositoryInventory) and not _is_unnamed(entry)
+    ]
     return {
         "images": inventory.images,
         "failed_scans": inventory.failed,

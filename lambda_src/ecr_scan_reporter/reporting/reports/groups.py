@@ -36,9 +36,11 @@ _MAX_FIXES, _MAX_WORST = 5, 20
 # The images that are reported for these reasons have a section of their own.
 _APART = (ReportReason.SCAN_FAILED, ReportReason.REMINDER)
 # Entries of the outbox, and their bytes, that are published at once; the others follow in further reports.
-_MAX_ENTRIES, _MAX_BYTES = 5000, 32 * 1024 * 1024
+_MAX_ENTRIES, _MAX_BYTES = 20_000, 64 * 1024 * 1024
 # Findings that are kept in memory for one report, about a kilobyte each.
-_MAX_KEPT, _MIN_KEPT_PER_IMAGE = 60_000, 8
+_MAX_KEPT, _MIN_KEPT_PER_IMAGE = 60_000, 3
+# Images, and failed scans, that a report names; it counts the others by repository.
+_MAX_NAMED = 5000
 
 _Entry = tuple[Key, bytes]
 # The changes whose findings are to be fixed first, by the reason of the report; for other reasons, those of open ones.
@@ -54,6 +56,10 @@ class RepositoryInventory:
     failed: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     ignored_by: Counter[str] = field(default_factory=Counter)
+
+
+class UnnamedImages(RepositoryInventory):
+    """The images of a repository that a report counts, because it has too many to name all of them."""
 
 
 @dataclass(slots=True)
@@ -156,6 +162,21 @@ class Group:
     def overdue(self) -> int:
         """How many findings are reported as overdue."""
         return sum(sum(image.overdue_counts.values()) * image.images for image in self.images)
+
+    @property
+    def named(self) -> tuple[ImageReport, ...]:
+        """The images and the failed scans that the report names, the worst ones first."""
+        return (*self.images[:_MAX_NAMED], *self.failed[:_MAX_NAMED])
+
+    def unnamed(self) -> list[UnnamedImages]:
+        """Return how many images the report does not name, by repository, the worst repository first."""
+        counted: dict[str, UnnamedImages] = {}
+        for image in (*self.images[_MAX_NAMED:], *self.failed[_MAX_NAMED:]):
+            entry = counted.setdefault(image.repository, UnnamedImages(image.repository))
+            entry.images += image.images
+            entry.failed += image.failed
+            entry.counts.update({severity: number * image.images for severity, number in image.counts.items()})
+        return sorted(counted.values(), key=lambda entry: (severity_key(entry.counts), entry.repository))
 
     def fixes(self, severities: Collection[str]) -> list[Update]:
         """Return the updates that solve the most severe news, or of what is open if there is no news.

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 
 from ecr_scan_reporter.aws.sns import MAX_SUBJECT, Attributes, ReportMessage
 from ecr_scan_reporter.models.severities import severity_rank
@@ -16,29 +16,31 @@ from ecr_scan_reporter.reporting.reports.wording import headline
 from ecr_scan_reporter.settings import ReporterSettings
 
 # The most detailed one with which a report fits into one message is used; if there is none, the last one, on several
-# pages.
+# pages, but not on more than these.
+_MAX_PAGES = 50
 _DETAILS = (FindingLimits(200, 1000), FindingLimits(50, 100), FindingLimits(20, 20), FindingLimits(8, 10))
-# For an image that is too large for a message even then.
+# For a report with more pages, and for an image that is too large for a message even then.
 _LEAST_DETAIL = FindingLimits(0, 1)
 # Repositories in the attribute of a message: their names and those of the other attributes share its room.
 _MAX_REPOSITORIES = 500
 
 
 def build_pages(group: Group, settings: ReporterSettings) -> list[Page]:
-    """Split a report into as few pages as fit; every image is on exactly one page."""
+    """Split a report into as few pages as fit; every image that it names is on exactly one page."""
     repositories = group.inventory.sorted_repositories() if group.inventory else []
-    entries: list[Entry] = [*group.images, *group.failed, *repositories]
-    for detail in _DETAILS:
+    entries: list[Entry] = [*group.named, *group.unnamed(), *repositories]
+    for detail in (*_DETAILS, _LEAST_DETAIL):
         empty = Page(group, (), detail)
         size_of = partial(_entry_size, detail=detail, settings=settings)
         first_room, room = _room(empty, settings), _room(empty._replace(part=2, parts=2), settings)
         chunks = chain.from_iterable(map(_split_by_name, split(entries, size_of, first_room, room)))
-        first = next(chunks)
-        # Whether there is a second page is known before its entries are measured. Reminders are no entries.
-        if len(first) == len(entries) and first_room >= 0:
+        # Whether there are more pages is known before their entries are measured. Reminders are no entries.
+        most = _MAX_PAGES if detail is _DETAILS[-1] else 1
+        first, *others = islice(chunks, most + 1)
+        if len(others) < most and (others or most > 1 or first_room >= 0):
             break
     pages = [empty._replace(entries=first)]
-    for chunk in chunks:
+    for chunk in chain(others, chunks):
         fits = size_of(chunk[0]) <= room
         pages.append(Page(group, chunk, detail if fits else _LEAST_DETAIL))
     return [page._replace(part=number, parts=len(pages)) for number, page in enumerate(pages, start=1)]
