@@ -562,10 +562,12 @@ HOSTILE_EVENTS: list[Callable[[dict[str, Any]], str]] = [
     lambda event: publish({"Message": "\ud800"}),
     lambda event: publish({"Message": "x"}, topic="unknown"),
     lambda event: publish({"Message": "x"}, topic=["reports"]),
-    lambda event: json.dumps({**event, "overdue": "app"}),
-    lambda event: json.dumps({"overdue": {"repository": "app", "digest": ["x"]}}),
-    lambda event: json.dumps({"overdue": {"repository": "app", "digest": "x", "run": 5}}),
-    lambda event: json.dumps({"overdue": {"repository": "\ud800", "digest": "x"}}),
+    lambda event: json.dumps({**event, "due": "app"}),
+    lambda event: json.dumps({"due": {"repository": "app", "digest": ["x"]}}),
+    lambda event: json.dumps({"due": {"repository": "\ud800", "digest": "x"}}),
+    lambda event: json.dumps({"pass": {"repository": "app", "run": "x"}}),
+    lambda event: json.dumps({"pass": {"at": "2026-11-30T09:14:00"}}),
+    lambda event: json.dumps({"missed": {"repository": "app", "digest": "x"}}),
 ]
 
 
