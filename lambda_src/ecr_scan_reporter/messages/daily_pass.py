@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ecr_scan_reporter.errors import MessageError
+from ecr_scan_reporter.shared.text import is_text
 
 _EXPECTED = 'expected an object with any of "at" (an RFC 3339 time with an offset), "repository" and "after"'
 
@@ -38,6 +39,8 @@ class PassMessage(NamedTuple):
             if not isinstance(value, dict) or not all(isinstance(part, str) for part in value.values()):
                 raise TypeError
             message = cls(**value)
+            if not is_text(f"{message.repository}/{message.after}"):
+                raise ValueError
             message = message._replace(at=datetime.fromisoformat(value["at"]) if "at" in value else None)
             if message.at and message.at.tzinfo is None:
                 raise ValueError

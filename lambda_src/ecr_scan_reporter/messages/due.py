@@ -4,6 +4,7 @@ import json
 from typing import NamedTuple
 
 from ecr_scan_reporter.errors import MessageError
+from ecr_scan_reporter.shared.text import is_text
 
 
 class DueMessage(NamedTuple):
@@ -24,6 +25,6 @@ class DueMessage(NamedTuple):
             MessageError: it names no image.
         """
         match value:
-            case {"repository": str() as repository, "digest": str() as digest} if repository and digest:
+            case {"repository": str() as repository, "digest": str() as digest} if is_text(repository, digest):
                 return cls(repository, digest)
         raise MessageError(f"due is {value!r:.100}; expected an object with repository and digest")

@@ -4,6 +4,7 @@ import json
 from typing import NamedTuple
 
 from ecr_scan_reporter.errors import MessageError
+from ecr_scan_reporter.shared.text import is_text
 
 
 class LookMessage(NamedTuple):
@@ -29,7 +30,7 @@ class LookMessage(NamedTuple):
         """
         match value:
             case {"repository": str() as repository, "digest": str() as digest, "at": int() as at} if (
-                repository and digest and 0 <= at < 2**40
+                is_text(repository, digest) and 0 <= at < 2**40
             ):
                 return cls(repository, digest, at)
         raise MessageError(f"look is {value!r:.100}; expected an object with repository, digest and at")

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from ecr_scan_reporter.errors import MessageError
 from ecr_scan_reporter.models.scans import BASIC, ENHANCED
+from ecr_scan_reporter.shared.text import is_text
 
 
 class MissedMessage(NamedTuple):
@@ -45,6 +46,6 @@ class MissedMessage(NamedTuple):
                 "ended_at": int() as ended_at,
                 "is_lost": bool() as is_lost,
                 "counted": bool() as counted,
-            } if repository and digest and scanner in (BASIC, ENHANCED) and 0 <= ended_at < 2**40:
+            } if is_text(repository, digest) and scanner in (BASIC, ENHANCED) and 0 <= ended_at < 2**40:
                 return cls(repository, digest, scanner, ended_at, is_lost, counted)
         raise MessageError(f"missed is {value!r:.100}; expected an object with {', '.join(cls._fields)}")

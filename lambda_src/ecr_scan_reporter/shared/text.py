@@ -11,3 +11,8 @@ def clean(value: object, max_bytes: int) -> str:
     if value.isascii():
         return value[:max_bytes]
     return value[:max_bytes].encode("utf-8", "replace")[:max_bytes].decode("utf-8", "ignore")
+
+
+def is_text(*values: str) -> bool:
+    """Return whether none of texts is empty, and UTF-8 can encode each."""
+    return all(value and clean(value, 4 * len(value)) == value for value in values)

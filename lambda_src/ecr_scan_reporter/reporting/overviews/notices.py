@@ -14,7 +14,7 @@ from typing import Any
 from ecr_scan_reporter.errors import AwsError
 from ecr_scan_reporter.memory.rules import IgnoreRule
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
-from ecr_scan_reporter.reporting.formatting import captured_group
+from ecr_scan_reporter.reporting.formatting import captured_group, truncate
 from ecr_scan_reporter.reporting.overviews.overview import Notices, Overview, all_scanned_since, rule_notices
 from ecr_scan_reporter.shared.matching import matching, undecided
 
@@ -85,6 +85,6 @@ def _rules_by_group(
 def _names_without_answer(overviews: Sequence[Overview]) -> list[str]:
     names = undecided().intersection(name for overview in overviews for name in overview.names)
     return [
-        f"A regular expression takes too long for {name}: it is scanned and reported, without a group."
+        f"A regular expression takes too long for {truncate(name, 100)}: it is scanned and reported, without a group."
         for name in sorted(names)[:_MAX_NAMED]
     ]
