@@ -133,8 +133,8 @@ def _due_windows(
 ) -> tuple[dict[Window, datetime], list[datetime]]:
     """Return the windows that are due, each with the time since when it is, and when to check the others again."""
     states = StateMemory(deps.table, deps.ecr.id)
-    with_results = sorted({window.run for window in windows if window.run})
-    ends = {run: end_of_run(run, deps.runs, states, now) for run in with_results}
+    last = {window.run: window.last_at for window in sorted(windows, key=lambda window: window.last_at) if window.run}
+    ends = {run: end_of_run(run, deps.runs, states, now, last[run]) for run in sorted(last)}
     due, checks = dict[Window, datetime](), list[datetime]()
     for window in windows:
         due_at = due_time(window, ends.get(window.run), deps.settings.report_window, state)
@@ -341,14 +341,22 @@ def due_time(window: Window, run_end: datetime | None, report_window: timedelta,
     return min(end, window.opened_at + _LONGEST_RUN)
 
 
-def end_of_run(run: str, runs: RunMemory, states: StateMemory, now: datetime) -> datetime:
+def end_of_run(run: str, runs: RunMemory, states: StateMemory, now: datetime, last_at: datetime) -> datetime:
     """Return when the results of a run are, or were, complete (aware).
+
+    Args:
+        run: its id.
+        runs: what is remembered of runs; a run may be forgotten before its last result comes.
+        states: of the repositories.
+        now: aware.
+        last_at: when the last change of the run came (aware).
 
     Raises:
         AwsError: DynamoDB rejected a call.
     """
     state = runs.run(run)
-    quiet = (state.last_result_at or now) + _QUIET
+    last_at = state.last_result_at or last_at
+    quiet = last_at + _QUIET
     if state.results < state.expected:
         # Every batch of results causes a check, and the states of a large registry's repositories are several MB.
         return quiet
@@ -359,7 +367,7 @@ def end_of_run(run: str, runs: RunMemory, states: StateMemory, now: datetime) ->
         runs.expect(run, asked, now)
     elif state.repositories and len(done) >= state.repositories:
         overtaken = any(repository.run > run for repository in done)
-        return (state.last_result_at or now) + _OVERTAKEN_QUIET if overtaken else now
+        return last_at + _OVERTAKEN_QUIET if overtaken else now
     return quiet
 
 
