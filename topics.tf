@@ -18,8 +18,8 @@ locals {
   }) }
 
   # A report that is too large for one message continues in further messages, which are for programs: the first one has
-  # the whole text for mail. `part` is an attribute of every message, and a filter policy rejects messages without it.
-  first_part_only = jsonencode({ part = [{ numeric = ["=", 1] }] })
+  # the whole text for mail. The attribute `id` of each message ends in its number.
+  first_part_only = jsonencode({ id = [{ suffix = "-1" }] })
 
   reports_topic_name = reverse(split(":", local.arns.reports_topic))[0]
   reports_topic_arn  = one(concat(aws_sns_topic.reports[*].arn, var.reports_topic_arn[*]))

@@ -466,7 +466,7 @@ run "every_protocol" {
   }
 
   assert {
-    condition     = jsondecode(aws_sns_topic_subscription.additional["people"].filter_policy) == { part = [{ numeric = ["=", 1] }] }
+    condition     = jsondecode(aws_sns_topic_subscription.additional["people"].filter_policy) == { id = [{ suffix = "-1" }] }
     error_message = "Mail without a filter policy should get the first message of each report only."
   }
 
@@ -548,7 +548,7 @@ run "with_an_address" {
   }
 
   assert {
-    condition     = jsondecode(aws_sns_topic_subscription.email[0].filter_policy) == { part = [{ numeric = ["=", 1] }] }
+    condition     = jsondecode(aws_sns_topic_subscription.email[0].filter_policy) == { id = [{ suffix = "-1" }] }
     error_message = "The address should get the first message of each report only."
   }
 }

@@ -146,7 +146,7 @@ module "production" {
       filter_policy = jsonencode({
         failed_scans = [{ numeric = [">", 0] }]
         kind         = [{ exists = false }]
-        part         = [{ numeric = ["=", 1] }]
+        id           = [{ suffix = "-1" }]
       })
       filter_policy_scope = "MessageAttributes"
     }

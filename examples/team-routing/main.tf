@@ -12,13 +12,13 @@ module "ecr_scan_reporter" {
   # One report per team...
   group_by = "^([^/]+)/"
 
-  # ...which has the team's name as its message attribute `group`. `part` is 1 in the first message of a report, which
-  # has the whole text for mail. SNS allows 200 filter policies per topic.
+  # ...which has the team's name as its message attribute `group`. `id` ends in -1 in the first message of a report,
+  # which has the whole text for mail. SNS allows 200 filter policies per topic.
   subscriptions = merge(
     { for team, address in var.teams : team => {
       protocol      = "email"
       endpoint      = address
-      filter_policy = jsonencode({ group = [team], part = [{ numeric = ["=", 1] }] })
+      filter_policy = jsonencode({ group = [team], id = [{ suffix = "-1" }] })
     } },
     {
       critical = {

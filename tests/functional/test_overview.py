@@ -19,7 +19,7 @@ from fake_aws import Fault
 from support import schemas
 from support.configuration import memory_table
 from support.invocations import Context, sqs_records
-from support.reporter_harness import CHAT, TOPIC, ReporterHarness
+from support.reporter_harness import CHAT, TOPIC, ReporterHarness, is_mailed
 from support.sample_summaries import NOW, WEEK, remember_summaries, sample_summaries
 from support.virtual_time import TIME
 
@@ -62,6 +62,7 @@ def test_chat_gets_the_overview_once(make_reporter: Callable[..., ReporterHarnes
     remember_summaries(inbox.aws, sample_summaries(2_000, 2))
     assert overview(NOW)["published"] > 1
     assert [document["part"] for document in documents(inbox)] == list(range(1, len(inbox.reports()) + 1))
+    assert [is_mailed(report) for report in inbox.reports()] == [True] + [False] * (len(inbox.reports()) - 1)
     [chat] = inbox.chats()
     assert chat["content"]["title"].startswith("[ECR] overview: first overview: 509 critical open, ")
 

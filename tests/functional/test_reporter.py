@@ -26,6 +26,7 @@ from support.reporter_harness import (
     enhanced,
     findings_of,
     found,
+    is_mailed,
     mail,
 )
 from support.virtual_time import TIME
@@ -230,6 +231,7 @@ def test_batch_too_large_for_one_message_becomes_several(inbox: ReporterHarness)
     ids = [report.attributes["id"][1] for report in reports]
     assert ids == [document(report)["id"] for report in reports]
     assert [id_.rpartition("-")[2] for id_ in ids] == [str(n) for n in range(1, len(reports) + 1)]
+    assert [is_mailed(report) for report in reports] == [True] + [False] * (len(reports) - 1)
     assert all(f"This is part {number} of" in mail(report) for number, report in enumerate(reports[1:], start=2))
     image = document(reports[0])["images"][0]
     assert image["findings_omitted"] + len(findings_of(image)) == 100

@@ -10,6 +10,7 @@ import signal
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.request import urlopen
 
 import boto3
 import pytest
@@ -93,7 +94,9 @@ def test_schedule_starts_the_scans_of_all_due_images(
     wait_until(lambda: due <= set(_scheduled(registry)), FIRST_RUN_SECONDS, "the scans of all due images are started")
 
 
-def test_first_run_is_reported_as_one_inventory(incidents: Incidents, seeded: Seed, inbox: Inbox) -> None:
+def test_first_run_is_reported_as_one_inventory(
+    incidents: Incidents, seeded: Seed, inbox: Inbox, local_aws: LocalAws | None
+) -> None:
     reports = wait_until(inbox.reports, FIRST_RUN_SECONDS, "the first run is reported")
     assert len(reports) == 1
     [report] = reports
@@ -108,6 +111,11 @@ def test_first_run_is_reported_as_one_inventory(incidents: Incidents, seeded: Se
         entry["repository"]: (entry["images"], entry["failed_scans"]) for entry in report["inventory"]["repositories"]
     }
     assert images == {f"{RUN}/team-a/app": (4, 0), f"{RUN}/team-b/worker": (3, 1)}
+    if local_aws:
+        # The filter policy of the email subscription lets it through.
+        with urlopen(f"{local_aws.environment['AWS_ENDPOINT_URL']}/_aws/ses", timeout=60) as answer:
+            sent = json.load(answer)["messages"]
+        assert [mail for mail in sent if mail["Body"]["text_part"].startswith("First inventory of 7 images: ")]
 
 
 def test_killed_function_loses_no_image(

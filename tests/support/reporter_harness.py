@@ -5,7 +5,9 @@ service, and counted calls. `world`, in memory, has none of these, but a queue t
 """
 
 import json
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from ecr_scan_reporter import reporter
@@ -20,6 +22,7 @@ from support.configuration import TOPIC as TOPIC
 from support.invocations import Context, scan_event, sqs_records
 from support.virtual_time import TIME
 
+TOPICS = Path(__file__).parents[2] / "topics.tf"
 _SCANNED_AT = datetime(2026, 11, 23, 9, 14, tzinfo=UTC)
 UNSUPPORTED = "UnsupportedImageError: The operating system and/or package manager are not supported."
 
@@ -128,6 +131,13 @@ def findings_of(image: dict[str, Any]) -> list[dict[str, Any]]:
 def mail(publication: Publication) -> str:
     text: str = json.loads(publication.message)["email"]
     return text
+
+
+def is_mailed(publication: Publication) -> bool:
+    """Return whether the filter policy of the email subscriptions in topics.tf lets a message through."""
+    policy = re.search(r'first_part_only = jsonencode\(\{ (\w+) = \[\{ suffix = "(.+?)" \}\] \}\)', TOPICS.read_text())
+    assert policy
+    return publication.attributes[policy[1]][1].endswith(policy[2])
 
 
 def found(*severities: str) -> FakeScan:
