@@ -477,7 +477,7 @@ def run(terraform: Terraform, registry: RegistryClient, *, verbose: bool) -> Non
     watch = Watch(registry, Mail(os.environ["AWS_ENDPOINT_URL"], inbox), verbose=verbose)
 
     heading("1. The installation: one inventory of what is there")
-    say("The schedule fires a day after the apply. The demo does not wait for it.")
+    say("The first run starts by itself within ten minutes. The demo does not wait for it.")
     run_now()
     watch.print_mail(watch.next_run())
 
