@@ -194,8 +194,11 @@ def wait_until(condition: Callable[[], Value], seconds: float, expected: str, in
 
 
 def queues_empty(*urls: str) -> bool:
-    """Return whether the queues have no message: visible, in flight or delayed."""
-    names = [f"ApproximateNumberOfMessages{state}" for state in ("", "NotVisible", "Delayed")]
+    """Return whether the queues have no message that is visible or in flight.
+
+    A delayed one may stay: it asks every 15 minutes whether the next inventory, one a day, is due.
+    """
+    names = [f"ApproximateNumberOfMessages{state}" for state in ("", "NotVisible")]
     sqs = boto3.client("sqs")
     return all(
         set(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"].values()) == {"0"}  # type: ignore[arg-type]
@@ -203,7 +206,15 @@ def queues_empty(*urls: str) -> bool:
     )
 
 
-def idle(module: Module, seconds: float = 90) -> None:
-    """Wait until nothing is left to scan or to report."""
+def idle(module: Module, seconds: float = 120, *, quiet: float = 10) -> None:
+    """Wait until nothing is left to scan or to report, for so many seconds without a message."""
     queues = module.outputs["images_queue_url"], module.outputs["reports_queue_url"]
-    wait_until(lambda: queues_empty(*queues), seconds, "the queues are empty")
+    busy_at = time.monotonic()
+
+    def is_quiet() -> bool:
+        nonlocal busy_at
+        if not queues_empty(*queues):
+            busy_at = time.monotonic()
+        return time.monotonic() - busy_at >= quiet
+
+    wait_until(is_quiet, seconds, "the queues are empty")

@@ -55,13 +55,13 @@ def test_first_scan_of_inspector_is_reported(scanned: str, registry: RegistryCli
 def test_finding_that_inspector_adds_later_is_reported_once(
     scanned: str, module: Module, registry: RegistryClient, inbox: Inbox
 ) -> None:
-    idle(module, 240)
+    idle(module, 300, quiet=75)
     before = len(_reports(inbox, scanned))
     registry.let_time_pass(timedelta(days=7))
     registry.set_enhanced_findings(REPOSITORY, scanned, [OPENSSL, ZLIB])
     wait_until(lambda: len(_reports(inbox, scanned)) > before, REPORT_SECONDS, "the later finding is reported")
     # The findings are read once more a minute later, in case that ECR did not list all of them yet.
-    idle(module, 240)
+    idle(module, 300, quiet=75)
     [report] = _reports(inbox, scanned)[before:]
     [image] = report["images"]
     assert (image["repository"], image["tags"]) == (REPOSITORY, ["1.0"])
