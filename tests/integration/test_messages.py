@@ -51,8 +51,8 @@ INVALID = {
         "functions has memory 127 (reporter); expected a whole number of MB from 128 to 10240."
     ),
     'repositories_filter_regexp = "*"': (
-        'repositories_filter_regexp is "*"; expected a Python regular expression, such as "team-a/", without a repeated '
-        "repetition such as (a+)+."
+        'repositories_filter_regexp is "*"; expected a Python regular expression, such as "team-a/", without a '
+        "repeated repetition such as (a+)+."
     ),
     'rate = "cron(0 25 * 13 ? *)"': (
         'rate is "cron(0 25 * 13 ? *)"; expected hours 0 to 23, and month 1 to 12 or JAN to DEC; '
