@@ -370,7 +370,7 @@ def test_each_alarm_fires_and_notifies(module: Module, local_aws: LocalAws | Non
     )
     alarms = cloudwatch.describe_alarms(AlarmNamePrefix=f"{RUN}-")["MetricAlarms"]
     # The module has the dashboard widget, whose function has two of them.
-    assert len(alarms) == 17
+    assert len(alarms) == 18
     for alarm in alarms:
         if alarm["Namespace"] == "EcrScanReporter":
             # The functions write this metric, and it is well: let the alarm watch another instance.
