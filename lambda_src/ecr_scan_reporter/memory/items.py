@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import groupby
 
-from ecr_scan_reporter.aws.dynamodb import Item, Value
-from ecr_scan_reporter.errors import UnreadableItemError
+from ecr_scan_reporter.aws.dynamodb import WRITER, Item, Table, Value
+from ecr_scan_reporter.errors import ConditionError, UnreadableItemError
 from ecr_scan_reporter.models.images import RegistryId
 
 # The format of what this release writes, and the end of the sort key of each item that holds more than a few numbers.
@@ -178,6 +178,13 @@ def lease_values(now: datetime, until: datetime) -> dict[str, Value]:
     # It is free at its very end. Others may lease it for as long as this one.
     longest = until + _CLOCKS_DIFFER
     return {":now": to_seconds(now) + 1, ":until": to_seconds(until), ":longest": to_seconds(longest)}
+
+
+def release_lease(table: Table, pk: str, sk: str, lease: str) -> None:
+    """Return the lease of an item, by its token, unless another invocation has it."""
+    values: dict[str, Value] = {":none": 0, ":lease": lease}
+    with suppress(ConditionError):
+        table.update(pk, sk, "SET leased_until = :none", values, {}, condition=f"{WRITER} = :lease")
 
 
 def number(item: Item, name: str) -> int:

@@ -1,14 +1,13 @@
 """What waits to be reported: changes are collected in windows, and one invocation at a time publishes them."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import sha256
 from typing import NamedTuple
 from uuid import uuid4
 
-from ecr_scan_reporter.aws.dynamodb import WRITER, Item, Key, Table, Value
+from ecr_scan_reporter.aws.dynamodb import WRITER, Item, Key, Table
 from ecr_scan_reporter.errors import ConditionError
 from ecr_scan_reporter.memory.codec import from_item, readable
 from ecr_scan_reporter.memory.items import (
@@ -24,6 +23,7 @@ from ecr_scan_reporter.memory.items import (
     number,
     parse_sortable,
     registry_part,
+    release_lease,
     sortable,
     text,
     to_seconds,
@@ -187,12 +187,7 @@ class Outbox:
 
     def release(self, lease: str) -> None:
         """Return the publisher's lease, unless another invocation has it."""
-        self._release("WINDOWS", _PUBLISHER, lease)
-
-    def _release(self, pk: str, sk: str, lease: str) -> None:
-        values: dict[str, Value] = {":none": 0, ":lease": lease}
-        with suppress(ConditionError):
-            self._table.update(pk, sk, "SET leased_until = :none", values, {}, condition=f"{WRITER} = :lease")
+        release_lease(self._table, "WINDOWS", _PUBLISHER, lease)
 
     def begin_inventory(self, now: datetime) -> None:
         """Note that the publication of an inventory begins."""
@@ -264,7 +259,7 @@ class Outbox:
 
     def release_message(self, message: str, lease: str) -> None:
         """Return the lease of a message that could not be published."""
-        self._release(_SENT, message, lease)
+        release_lease(self._table, _SENT, message, lease)
 
     def note_message(self, message: str, now: datetime) -> None:
         """Note that a message of the reports queue is out."""

@@ -9,7 +9,6 @@ attempt publishes the messages that are not noted as sent, rather than nothing.
 """
 
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -24,6 +23,7 @@ from ecr_scan_reporter.memory.items import (
     free_lease,
     lease_values,
     number,
+    release_lease,
     sortable,
     text,
     to_seconds,
@@ -109,9 +109,7 @@ class SnapshotMemory:
 
     def release(self, lease: str) -> None:
         """Return the lease without an overview, unless another invocation has it."""
-        values: dict[str, Value] = {":none": 0, ":lease": lease}
-        with suppress(ConditionError):
-            self._table.update(OVERVIEWS, _LAST, "SET leased_until = :none", values, {}, condition=f"{WRITER} = :lease")
+        release_lease(self._table, OVERVIEWS, _LAST, lease)
 
     def note_sent(self, message: str) -> None:
         """Note that a message of the next overview is out."""

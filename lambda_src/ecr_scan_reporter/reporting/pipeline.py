@@ -44,8 +44,6 @@ _RETRY_DELAY, _SOON_RETRIED = 60, 2
 VERSION = 1
 # The metric of each severity's new findings.
 _NEW = {"CRITICAL": "NewCritical", "HIGH": "NewHigh", "MEDIUM": "NewMedium", "LOW": "NewLow"}
-
-
 # How many lost events are counted: from two on, it is an alarm.
 _MAX_LOST = 100
 

@@ -17,18 +17,13 @@ from ecr_scan_reporter.reporting.formatting import (
     pluralize,
 )
 from ecr_scan_reporter.reporting.reports.groups import Group, Inventory, Page
-from ecr_scan_reporter.reporting.reports.image_report import (
-    ImageReport,
-    ReportReason,
-    count_images,
-    count_news,
-)
+from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason, count_images, count_news
 from ecr_scan_reporter.reporting.reports.wording import (
     CHANGE_LABELS,
     describe_changes,
     describe_due_date,
     describe_ignored,
-    headline,
+    title,
 )
 from ecr_scan_reporter.settings import ReporterSettings
 
@@ -59,8 +54,7 @@ def render(page: Page, settings: ReporterSettings) -> str:
     if more := len(blocks) - shown:
         description += f"and {more:,} more\n\n"
     description += describe_ignored(group)
-    title = f"{settings.subject_prefix} {headline(group)}"
-    return notification(title, description.strip(), "ecr-scan-report", settings.name, page.id)
+    return notification(title(group, settings), description.strip(), "ecr-scan-report", settings.name, page.id)
 
 
 def _fixes(fixes: list[Update]) -> str:

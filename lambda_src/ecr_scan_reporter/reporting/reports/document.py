@@ -120,9 +120,7 @@ def _reminders(page: Page, settings: ReporterSettings) -> dict[str, Any]:
 
 
 def _inventory(inventory: Inventory, page: Page, settings: ReporterSettings) -> dict[str, Any]:
-    repositories = [
-        entry for entry in page.entries if isinstance(entry, RepositoryInventory) and not _is_unnamed(entry)
-    ]
+    repositories = [entry for entry in page.entries if type(entry) is RepositoryInventory]
     return {
         "images": inventory.images,
         "failed_scans": inventory.failed,

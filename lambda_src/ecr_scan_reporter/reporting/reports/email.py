@@ -26,12 +26,7 @@ from ecr_scan_reporter.reporting.formatting import (
     truncate,
 )
 from ecr_scan_reporter.reporting.reports.groups import Group, Inventory, Page
-from ecr_scan_reporter.reporting.reports.image_report import (
-    ImageReport,
-    ReportReason,
-    count_images,
-    count_news,
-)
+from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason, count_images, count_news
 from ecr_scan_reporter.reporting.reports.wording import (
     CHANGE_LABELS,
     describe_changes,

@@ -12,7 +12,7 @@ from ecr_scan_reporter.reporting.paging import entry_size, room_for_entries, spl
 from ecr_scan_reporter.reporting.reports import chat, document, email
 from ecr_scan_reporter.reporting.reports.groups import Entry, FindingLimits, Group, Page
 from ecr_scan_reporter.reporting.reports.image_report import ReportReason, count_changes, count_news
-from ecr_scan_reporter.reporting.reports.wording import headline
+from ecr_scan_reporter.reporting.reports.wording import headline, title
 from ecr_scan_reporter.settings import ReporterSettings
 
 # The most detailed one with which a report fits into one message is used; if there is none, the last one, on several
@@ -71,7 +71,7 @@ def _entry_size(entry: Entry, detail: FindingLimits, settings: ReporterSettings)
 def build_message(page: Page, settings: ReporterSettings) -> ReportMessage:
     """Render a page in every format."""
     return ReportMessage(
-        subject=_subject(page, settings.subject_prefix),
+        subject=_subject(page, settings),
         email=email.render(page, settings),
         document=document.render(page, settings),
         chat=chat.render(page, settings),
@@ -87,17 +87,17 @@ def smaller_messages(page: Page, settings: ReporterSettings) -> Iterator[ReportM
     left_out = f"Amazon SNS did not accept the text of this message ({page.id}), which names what was found."
     where = origin(group.account, group.region, group.name, settings)
     text = "\n".join([f"{words}.", "", where, "", left_out, "", *foot(settings)]) + "\n"
-    title = f"{settings.subject_prefix} {words}"
-    chat_text = notification(title, left_out, "ecr-scan-report", settings.name, page.id) if brief.chat else ""
+    heading = title(group, settings)
+    chat_text = notification(heading, left_out, "ecr-scan-report", settings.name, page.id) if brief.chat else ""
     brief = brief._replace(email=text, chat=chat_text)
     yield brief
     yield brief._replace(attributes={**brief.attributes, "repositories": []})
 
 
-def _subject(page: Page, prefix: str) -> str:
+def _subject(page: Page, settings: ReporterSettings) -> str:
     images = (*page.group.images, *page.group.failed)
     part = f" ({page.part}/{page.parts})" if page.part > 1 else ""
-    text = to_ascii(f"{prefix} {headline(page.group)}")
+    text = to_ascii(title(page.group, settings))
     if not images:
         return truncate(text, MAX_SUBJECT - len(part)) + part
     head, more = f"{text}: ", f" and {len(images) - 1:,} more" if len(images) > 1 else ""

@@ -208,7 +208,7 @@ def _publish_group(
     pages, waiting, is_whole = _render(key, waiting, deps.settings)
     if not pages:
         return 0, is_whole
-    note = begun.get(report_id(map(entry_checksum, waiting.keys))) or outbox.begin(waiting.keys, clock.now())
+    note = begun.get(pages[0][0].group.id) or outbox.begin(waiting.keys, clock.now())
     sender = _Sender(note, outbox, deps, deadline)
     try:
         for number, (page, message) in enumerate(pages):

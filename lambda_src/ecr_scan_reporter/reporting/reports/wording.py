@@ -15,6 +15,7 @@ from ecr_scan_reporter.reporting.reports.image_report import (
     count_images,
     count_news,
 )
+from ecr_scan_reporter.settings import ReporterSettings
 
 _CHANGE_WORDS = {
     Change.NEW: "new",
@@ -74,6 +75,11 @@ def headline(group: Group) -> str:
         parts.append(f"first inventory of {number}: {_severe(group.inventory.counts, '')}")
     text = ", ".join(parts)
     return text[:1].upper() + text[1:]
+
+
+def title(group: Group, settings: ReporterSettings) -> str:
+    """Return the headline with the prefix that tells instances apart."""
+    return f"{settings.subject_prefix} {headline(group)}"
 
 
 def _overdue_counts(images: Iterable[ImageReport]) -> Counter[str]:
