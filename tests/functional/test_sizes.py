@@ -12,7 +12,8 @@ from typing import Any
 import hypothesis
 import pytest
 from ecr_scan_reporter.aws import findings
-from fake_aws import FakeScan, finding
+from ecr_scan_reporter.reporting.reports import publishing
+from fake_aws import FakeScan, Fault, finding
 from hypothesis import given
 from hypothesis import strategies as st
 from support.configuration import CHAT
@@ -127,3 +128,30 @@ def test_random_sizes(make_reporter: Callable[..., ReporterHarness], data: st.Da
     found = entries(source, number, versions, data.draw(st.integers(0, 300)), alphabet)
     found.append(enhanced("CVE-2026-999999", "CRITICAL", "openssl"))
     check(inbox, found, tags)
+
+
+@pytest.mark.slow
+def test_page_that_can_hardly_be_compressed_waits_in_the_queue_with_less(
+    inbox: ReporterHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The largest that was found takes 500 bytes less than the queue has room for.
+    monkeypatch.setattr(publishing, "MAX_BODY", 200_000)
+    source, letters = random.Random(1), "".join(map(chr, range(0x21, 0x7F)))
+    sent = [
+        inbox.image(f"app-{n}", "1.0", scan=FakeScan("ACTIVE", enhanced_findings=entries(source, 9, 20, 127, letters)))
+        for n in range(12)
+    ]
+    # The first page is out, so another one that SNS rejects waits in the queue.
+    inbox.aws.behavior.faults.append(Fault("Publish", "KMSDisabled", passed=1))
+    assert inbox.report(*sent, seconds=250) == []
+    inbox.aws.behavior.faults.clear()
+    waiting = [message.body for message in inbox.aws.messages() if '"publish"' in message.body]
+    assert max(map(len, waiting)) <= 200_000
+    assert inbox.report(*waiting) == []
+    first, *others = sorted(map(document, inbox.reports()), key=lambda report: report["part"])
+    assert [report["part"] for report in others] == list(range(2, first["parts"] + 1)) != []
+    # Each image is named, and where its findings had no room in the queue, it says how many were left out.
+    images = [image for report in (first, *others) for image in report["images"]]
+    assert sorted(image["repository"] for image in images) == sorted(f"app-{n}" for n in range(12))
+    assert {len(image["changes"]["new"]) + image["findings_omitted"] for image in images} == {9}
+    assert any(image["findings_omitted"] for image in images)

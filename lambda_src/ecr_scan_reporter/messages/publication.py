@@ -14,6 +14,9 @@ from ecr_scan_reporter.shared.text import clean
 CHECK = json.dumps({"check": True})
 # Seconds until the reporter publishes again what SNS rejected.
 RETRY = 60
+# Bytes of a message in the queue, whose size the module does not set: the provider's default is below that of SQS.
+# https://registry.terraform.io/providers/hashicorp/aws/5.100.0/docs/resources/sqs_queue
+MAX_BODY = 256 * 1024
 # Bytes of the reason why SNS rejected something.
 _MAX_REASON = 500
 _TEXT_PARAMETERS = frozenset({"Subject", "Message", "MessageStructure"})
@@ -25,7 +28,7 @@ def encode_rejection(rejection: Rejection) -> str:
     """Return the body of the queue message that asks the reporter to publish this again, and says why.
 
     The parameters are compressed. A full page is as large as a message of the queue may be, and would be larger as text
-    in JSON.
+    in JSON. It still is larger than MAX_BODY where it hardly can be compressed.
     """
     publication, reason = rejection.publication, clean(rejection.reason, _MAX_REASON)
     data = b64encode(pack(publication.parameters, level=9)).decode()

@@ -1,8 +1,9 @@
 """Publishes the windows of the outbox that are due, and plans the next check for the others."""
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 from math import ceil
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,7 +25,7 @@ from ecr_scan_reporter.memory.outbox import (
 )
 from ecr_scan_reporter.memory.runs import RunMemory
 from ecr_scan_reporter.memory.states import StateMemory
-from ecr_scan_reporter.messages.publication import CHECK, RETRY, encode_rejection
+from ecr_scan_reporter.messages.publication import CHECK, MAX_BODY, RETRY, encode_rejection
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
 from ecr_scan_reporter.settings import ReporterSettings
@@ -256,21 +257,31 @@ class _Sender:
     def queue(self, page: "Page", rejected: Collection[Rejection]) -> None:
         """Let the reports queue retry what SNS rejected, while the rest of the report is out."""
         if rejected:
-            self._deps.reports_queue.send(map(encode_rejection, rejected), delay=RETRY)
+            self._deps.reports_queue.send((self._queued(page, rejection) for rejection in rejected), delay=RETRY)
         for rejection in rejected:
             name = _name(page, rejection.publication)
             self.sent.add(name)
             self._outbox.note_sent(self._note, name)
 
-    def _publish(self, page: "Page", publication: Publication) -> Rejection | None:
-        """Publish a message, or less of it if SNS never accepts the whole; return why neither is possible."""
+    def _queued(self, page: "Page", rejection: Rejection) -> str:
+        """Return the body for the queue, with less of the page if that has no room for what cannot be compressed."""
+        whole = rejection.publication
+        smaller = (less for less in self._smaller(page) if less.topic == whole.topic)
+        bodies = (encode_rejection(rejection._replace(publication=each)) for each in chain([whole], smaller))
+        return next(body for body in bodies if len(body) <= MAX_BODY)
+
+    def _smaller(self, page: "Page") -> Iterator[Publication]:
+        """Yield the publications of a page with less and less of it."""
         from ecr_scan_reporter.reporting.reports.pages import smaller_messages
 
+        return chain.from_iterable(map(publications, smaller_messages(page, self._deps.settings)))
+
+    def _publish(self, page: "Page", publication: Publication) -> Rejection | None:
+        """Publish a message, or less of it if SNS never accepts the whole; return why neither is possible."""
         publisher = self._deps.publisher
         rejected = publisher.publish([publication], self._deadline)
-        for smaller in smaller_messages(page, self._deps.settings) if rejected and rejected[0].invalid else ():
-            less = [each for each in publications(smaller) if each.topic == publication.topic]
-            if less and not publisher.publish(less, self._deadline):
+        for less in self._smaller(page) if rejected and rejected[0].invalid else ():
+            if less.topic == publication.topic and not publisher.publish([less], self._deadline):
                 return None
         return rejected[0] if rejected else None
 
