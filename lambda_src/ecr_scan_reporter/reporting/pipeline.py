@@ -348,7 +348,7 @@ def _walk(
         for message_id, message in passes.items():
             try:
                 walk(message, rules, deps, deadline, now)
-            except AwsError:
+            except Exception:  # one message's trouble stays its own
                 logger.exception("the daily pass failed; its message is retried")
                 failed.add(message_id)
     return failed
