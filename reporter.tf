@@ -162,7 +162,7 @@ module "reporter" {
       actions   = ["sqs:GetQueueAttributes"]
       resources = [local.arns.images_dlq, local.arns.reports_dlq]
     }
-    # The overview names the addresses that never confirmed their subscription.
+    # The overview names the addresses that never confirmed their subscription, and the first inventory waits for one.
     ListSubscriptions = {
       actions   = ["sns:ListSubscriptionsByTopic"]
       resources = [local.arns.reports_topic]

@@ -45,6 +45,7 @@ class Sns:
         """Discard all publications and subscriptions."""
         self.publications: list[Publication] = []
         self._subscriptions: list[Params] = []
+        self._confirmed: set[str] = set()
 
     def call(self, operation: str, params: Params) -> bytes:
         """Answer a call with a body. Raises AwsError where SNS rejects the call."""
@@ -57,6 +58,10 @@ class Sns:
             case "Subscribe":
                 self._subscriptions.append(params)
                 result = "<SubscriptionArn>pending confirmation</SubscriptionArn>"
+            case "ConfirmSubscription":
+                # The token is the address that confirms.
+                self._confirmed.add(params["Token"])
+                result = f"<SubscriptionArn>{params['TopicArn']}:{uuid4()}</SubscriptionArn>"
             case "ListSubscriptionsByTopic":
                 result = self._list_subscriptions(params)
             case _:
@@ -67,10 +72,17 @@ class Sns:
     def _list_subscriptions(self, params: Params) -> str:
         topic, start = params["TopicArn"], int(params.get("NextToken", 0))
         found = [entry for entry in self._subscriptions if entry["TopicArn"] == topic]
-        members = "".join(map(_subscription, found[start : start + _SUBSCRIPTIONS_PER_PAGE]))
+        members = "".join(map(self._subscription, found[start : start + _SUBSCRIPTIONS_PER_PAGE]))
         more = start + _SUBSCRIPTIONS_PER_PAGE < len(found)
         token = f"<NextToken>{start + _SUBSCRIPTIONS_PER_PAGE}</NextToken>" if more else ""
         return f"<Subscriptions>{members}</Subscriptions>{token}"
+
+    def _subscription(self, params: Params) -> str:
+        pending = params["Protocol"] == "email" and params["Endpoint"] not in self._confirmed
+        arn = "PendingConfirmation" if pending else f"{params['TopicArn']}:{uuid4()}"
+        values = {"SubscriptionArn": arn, "TopicArn": params["TopicArn"], "Protocol": params["Protocol"]}
+        values["Endpoint"] = params["Endpoint"]
+        return f"<member>{''.join(f'<{name}>{escape(value)}</{name}>' for name, value in values.items())}</member>"
 
     def encode_error(self, error: AwsError) -> tuple[bytes, dict[str, str]]:
         """Return an error in XML."""
@@ -85,14 +97,6 @@ class Sns:
     def resource(self, params: Params) -> str:
         """Return the ARN of the topic."""
         return str(params.get("TopicArn", "*"))
-
-
-def _subscription(params: Params) -> str:
-    pending = params["Protocol"] == "email"
-    arn = "PendingConfirmation" if pending else f"{params['TopicArn']}:{uuid4()}"
-    values = {"SubscriptionArn": arn, "TopicArn": params["TopicArn"], "Protocol": params["Protocol"]}
-    values["Endpoint"] = params["Endpoint"]
-    return f"<member>{''.join(f'<{name}>{escape(value)}</{name}>' for name, value in values.items())}</member>"
 
 
 def _publication(params: Params) -> Publication:

@@ -19,6 +19,7 @@ from ecr_scan_reporter.messages.publication import encode_rejection
 from ecr_scan_reporter.reporting.pipeline import report_batch
 from fake_aws import FakeScan, Fault, digest_of, finding
 from fake_aws.fake_aws import MEMORY_TABLE
+from support.configuration import TOPIC
 from support.invocations import REGISTRY
 from support.killer import Killer
 from support.reporter_harness import ReporterHarness, document, found
@@ -134,6 +135,60 @@ def test_inventory_is_noted_although_the_report_of_another_group_waits(
     assert [document(report)["group"] for report in inbox.reports()] == ["team-a"]
     state = outbox.windows(later).state
     assert (state.inventory_at, state.unfinished) == (later, False)
+
+
+def subscribe(inbox: ReporterHarness, *addresses: str) -> None:
+    """Subscribe addresses to the reports topic, which have not confirmed, and a queue."""
+    sns = inbox.aws.client("sns")
+    sns.subscribe(TopicArn=TOPIC, Protocol="sqs", Endpoint="arn:aws:sqs:eu-west-1:123456789012:reports")
+    for address in addresses:
+        sns.subscribe(TopicArn=TOPIC, Protocol="email", Endpoint=address)
+
+
+def confirm(inbox: ReporterHarness, address: str) -> None:
+    inbox.aws.client("sns").confirm_subscription(TopicArn=TOPIC, Token=address)
+
+
+def test_first_inventory_waits_until_somebody_has_confirmed_an_address(inbox: ReporterHarness) -> None:
+    subscribe(inbox, "team@example.com", "other@example.com")
+    inventory(inbox, "app", "1")
+    assert inbox.reports() == []
+    # News does not wait, and the next check comes within a minute.
+    report(inbox, "other", "first")
+    inbox.check(TIME.now())
+    [news] = inbox.reports()
+    assert document(news)["inventory"] is None
+    assert 60 in {message.delay for message in inbox.aws.messages()}
+    TIME.sleep(4 * 3600)
+    confirm(inbox, "team@example.com")
+    inbox.check(TIME.now())
+    [_, first] = inbox.reports()
+    assert document(first)["inventory"]["images"] == 1
+
+
+def test_inventory_waits_for_no_address_longer_than_its_link_is_valid(inbox: ReporterHarness) -> None:
+    subscribe(inbox, "team@example.com")
+    inventory(inbox, "app", "1")
+    TIME.sleep(2 * 86_400)
+    inbox.check(TIME.now())
+    assert len(inbox.reports()) == 1
+    # A later one waits for nobody.
+    inventory(inbox, "app", "2")
+    TIME.sleep(86_400)
+    inbox.check(TIME.now())
+    assert len(inbox.reports()) == 2
+
+
+@pytest.mark.parametrize("addresses", [(), ("team@example.com",)])
+def test_inventory_waits_for_no_address_if_there_is_none_or_sns_does_not_say(
+    inbox: ReporterHarness, addresses: tuple[str, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    subscribe(inbox, *addresses)
+    if addresses:
+        inbox.aws.behavior.faults = [Fault("ListSubscriptionsByTopic", "AuthorizationError", status=403)]
+    inventory(inbox, "app", "1")
+    assert len(inbox.reports()) == 1
+    assert ("the inventory waits for no address" in caplog.text) == bool(addresses)
 
 
 def groups_told(inbox: ReporterHarness) -> list[str]:

@@ -273,6 +273,9 @@ class TopicClient:
             raise ClientError({"Error": {"Code": "InternalError", "Message": ""}}, "Publish")
         self._world.faults.write("Publish", effect)
 
+    def list_subscriptions_by_topic(self, TopicArn: str) -> dict[str, Any]:
+        return {"Subscriptions": []}
+
 
 class StubRegistry:
     """A double of `EcrRegistry`: images, what indexes consist of, and the results of images' last scans.

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,8 +25,9 @@ MAX_SUBJECT = 99
 MAX_MESSAGE = 256 * 1024
 # What SNS lists instead of an ARN while an address has not confirmed its subscription.
 _PENDING = "PendingConfirmation"
-# Unconfirmed addresses that are read, with 100 subscriptions a call; far more than a topic for reports has.
-_MAX_UNCONFIRMED = 100
+# Unconfirmed addresses that are named, and subscriptions that are read for it, 100 a call; far more than a topic for
+# reports has.
+_MAX_UNCONFIRMED, _MAX_READ = 100, 10_000
 # Of a message.
 Attributes = dict[str, str | int | list[str]]
 # The codes of errors that are about the message itself, such as one that is too long. The page above lists them.
@@ -144,16 +145,27 @@ class ReportPublisher:
         Raises:
             AwsError: SNS rejected the call.
         """
-        call = self._sns.list_subscriptions_by_topic
-        pages = read_pages(call, "NextToken", TopicArn=self._arns[REPORTS])
+        pending = (address for address, arn in self._subscriptions() if arn == _PENDING)
+        return list(islice(pending, _MAX_UNCONFIRMED))
+
+    def waits_for_confirmation(self) -> bool:
+        """Return whether mail about the reports topic reaches nobody yet: addresses are subscribed, and none confirmed.
+
+        Raises:
+            AwsError: SNS rejected the call.
+        """
+        arns = {arn for _, arn in self._subscriptions(frozenset({"email", "email-json"}))}
+        # What was unsubscribed lately is listed as "Deleted".
+        return _PENDING in arns and not any(arn.startswith("arn:") for arn in arns)
+
+    def _subscriptions(self, protocols: Collection[str] = ()) -> Iterator[tuple[str, str]]:
+        """Yield the endpoint and the ARN, or what SNS lists for it, of each subscription with one of some protocols."""
+        pages = read_pages(self._sns.list_subscriptions_by_topic, "NextToken", TopicArn=self._arns[REPORTS])
+        found = (subscription for page in pages for subscription in page.get("Subscriptions", []))
         try:
-            pending = (
-                subscription.get("Endpoint", "")
-                for page in pages
-                for subscription in page.get("Subscriptions", [])
-                if subscription.get("SubscriptionArn") == _PENDING
-            )
-            return list(islice(pending, _MAX_UNCONFIRMED))
+            for subscription in islice(found, _MAX_READ):
+                if not protocols or subscription.get("Protocol") in protocols:
+                    yield subscription.get("Endpoint", ""), subscription.get("SubscriptionArn", "")
         except (ClientError, BotoCoreError) as error:
             raise AwsError(f"SNS did not list the subscriptions of the reports topic: {error}") from error
 

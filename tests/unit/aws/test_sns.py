@@ -71,3 +71,23 @@ def test_nothing_is_published_without_time_and_the_log_says_so(caplog: pytest.Lo
         rejected = publisher(client).publish(publications(MESSAGE), Deadline(0), "not this time")
     assert (client.published, topics(rejected)) == ([], [REPORTS, CHAT])
     assert [record.message for record in caplog.records] == ["not this time"] * 2
+
+
+@pytest.mark.parametrize(
+    ("arns", "waits"),
+    [
+        ([], False),
+        (["PendingConfirmation"], True),
+        (["PendingConfirmation", "Deleted"], True),
+        (["Deleted"], False),
+        (["PendingConfirmation", "arn:aws:sns:eu-west-1:123456789012:reports:1"], False),
+    ],
+)
+def test_mail_waits_until_the_first_address_has_confirmed(arns: list[str], *, waits: bool) -> None:
+    class Topic:
+        def list_subscriptions_by_topic(self, TopicArn: str) -> dict[str, Any]:
+            queue = {"Protocol": "sqs", "SubscriptionArn": "arn:aws:sns:eu-west-1:123456789012:reports:2"}
+            addresses = [{"Protocol": "email", "SubscriptionArn": arn} for arn in arns]
+            return {"Subscriptions": [queue, *addresses]}
+
+    assert publisher(Topic()).waits_for_confirmation() == waits

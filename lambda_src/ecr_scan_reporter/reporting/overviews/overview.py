@@ -104,6 +104,7 @@ class Overview(NamedTuple):
         lost: the scans since the last overview whose events never came.
         known: whether a run has ended here, now or before the last overview.
         notices: about the module itself.
+        first_run_at: when the first run that has not ended began (aware); None if none has begun, or one has ended.
         id: the same if the overview is published again.
     """
 
@@ -119,6 +120,7 @@ class Overview(NamedTuple):
     lost: Sequence[LostEvent]
     known: bool
     notices: Notices = Notices()
+    first_run_at: datetime | None = None
     id: str = ""
 
     @property
@@ -247,7 +249,9 @@ def build_overviews(
     names = sorted(groups or [None], key=lambda name: (name is None, name or ""))
     first, known = before is None, bool(snapshot or before)
     since = None if first else since
-    return [_overview(name, groups[name], since, settings, now, known=known) for name in names], snapshot
+    begun = None if known else min(waiting.values(), default=None)
+    overviews = [_overview(name, groups[name], since, settings, now, known=known) for name in names]
+    return [overview._replace(first_run_at=begun) for overview in overviews], snapshot
 
 
 def with_notices(overviews: Sequence[Overview], notices: Mapping[str | None, Notices]) -> list[Overview]:
@@ -258,7 +262,7 @@ def with_notices(overviews: Sequence[Overview], notices: Mapping[str | None, Not
         empty = _overview(
             None, _Group(RegistryState(), {}, [], []), since, last.settings, last.made_at, known=last.known
         )
-        overviews = [*overviews, empty]
+        overviews = [*overviews, empty._replace(first_run_at=last.first_run_at)]
     return [overview._replace(notices=notices.get(overview.group, Notices())) for overview in overviews]
 
 

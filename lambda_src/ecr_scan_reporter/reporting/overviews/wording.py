@@ -6,7 +6,14 @@ from typing import NamedTuple
 
 from ecr_scan_reporter.memory.images import Update
 from ecr_scan_reporter.models.severities import SEVERITIES
-from ecr_scan_reporter.reporting.formatting import format_counts, format_date, format_day, package_label, pluralize
+from ecr_scan_reporter.reporting.formatting import (
+    format_counts,
+    format_date,
+    format_day,
+    format_time,
+    package_label,
+    pluralize,
+)
 from ecr_scan_reporter.reporting.overviews.overview import Balance, Notices, Overview
 
 
@@ -185,7 +192,9 @@ def update_effect(update: Update, severities: int = 2) -> str:
 def needs(overview: Overview) -> Iterator[Need]:
     """Yield what needs people, the most urgent first."""
     if not overview.known:
-        yield Need(NamedLine("The first run has not ended. It starts within ten minutes of the apply."))
+        at = overview.first_run_at
+        begins = f"began on {format_date(at)}, {format_time(at)} UTC" if at else "starts by itself within ten minutes"
+        yield Need(NamedLine(f"The first run has not ended. It {begins}."))
     yield from _stale_needs(overview)
     yield from _overdue_needs(overview)
     yield from _scan_needs(overview)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.dynamodb import Key
-from ecr_scan_reporter.aws.sns import Publication, Rejection, ReportMessage, publications
+from ecr_scan_reporter.aws.sns import Publication, Rejection, ReportMessage, ReportPublisher, publications
 from ecr_scan_reporter.aws.sqs import EARLY, MAX_DELAY, SqsQueue
 from ecr_scan_reporter.errors import AwsError
 from ecr_scan_reporter.memory.outbox import (
@@ -47,8 +47,10 @@ _LONGEST_RUN = timedelta(hours=1)
 _DAY = timedelta(days=1)
 # What has waited for so long, because it cannot be published, is tried again less often.
 _LATE, _LATE_CHECK = timedelta(hours=2), timedelta(minutes=15)
-# How often to check whether a run is complete.
-_RUN_CHECK = timedelta(seconds=30)
+# How often to check whether a run is complete, and whether somebody has confirmed an address.
+_RUN_CHECK, _CONFIRMATION_CHECK = timedelta(seconds=30), timedelta(minutes=1)
+# The link that confirms an address is valid for so long. https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html
+_CONFIRMATION = timedelta(days=2)
 
 
 class _Pass(NamedTuple):
@@ -139,11 +141,27 @@ def _due_windows(
     due, checks = dict[Window, datetime](), list[datetime]()
     for window in windows:
         due_at = due_time(window, ends.get(window.run), deps.settings.report_window, state)
-        if due_at <= now:
+        if due_at <= now and _waits_for_reader(window, state, deps.publisher, now):
+            checks.append(now + _CONFIRMATION_CHECK)
+        elif due_at <= now:
             due[window] = due_at
         else:
             checks.append(check_time(window, due_at, now))
     return due, checks
+
+
+def _waits_for_reader(window: Window, state: PublisherState, publisher: ReportPublisher, now: datetime) -> bool:
+    """Return whether the first inventory would be mailed to nobody: AWS does not keep it until an address confirms."""
+    if window.name != INVENTORY or state.inventory_at or now >= window.opened_at + _CONFIRMATION:
+        return False
+    try:
+        waits = publisher.waits_for_confirmation()
+    except AwsError as error:
+        logger.warning("the inventory waits for no address", extra={"reason": str(error)})
+        return False
+    if waits:
+        logger.info("the first inventory waits until an address has confirmed its subscription")
+    return waits
 
 
 def _publish(

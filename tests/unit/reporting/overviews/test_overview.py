@@ -126,8 +126,12 @@ def test_no_run_does_not_look_like_health() -> None:
     overviews, _ = build_overviews([], None, None, SETTINGS, NOW)
     [message] = messages_of(overviews[0])
     assert message.subject == "[ECR] The first run has not ended"
-    assert "Needs you\n  The first run has not ended. It starts within ten minutes of the apply.\n" in message.email
+    assert "Needs you\n  The first run has not ended. It starts by itself within ten minutes.\n" in message.email
     assert "Nothing is open" not in message.email
+    begun = {"team-a/app": NOW - timedelta(minutes=9), "team-b/app": NOW - timedelta(minutes=8)}
+    overviews, _ = build_overviews([], None, None, SETTINGS, NOW, waiting=begun)
+    [message] = messages_of(overviews[0])
+    assert "  The first run has not ended. It began on 23 Nov 2026, 06:51 UTC.\n" in message.email
     [message] = messages_of(overview_of([], {}))
     assert message.subject == "[ECR] The first run has not ended"
     assert message.email.startswith("The first run has not ended.\n")
