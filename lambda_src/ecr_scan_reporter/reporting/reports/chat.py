@@ -17,7 +17,7 @@ from ecr_scan_reporter.reporting.formatting import (
     pluralize,
 )
 from ecr_scan_reporter.reporting.reports.groups import Group, Inventory, Page
-from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason, count_images, count_news
+from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason
 from ecr_scan_reporter.reporting.reports.wording import (
     CHANGE_LABELS,
     describe_changes,
@@ -107,7 +107,7 @@ def _package(package: str, installed: Sequence[str], fixed: Sequence[str]) -> st
 
 
 def _reminders(group: Group) -> str:
-    number, counts = pluralize(count_images(group.reminders), "image"), format_counts(count_news(group.reminders))
+    number, counts = pluralize(group.reminded.images, "image"), format_counts(group.reminded.news)
     return "\n".join([f"*Reminder*: {number}, {counts}", *_worst(group.worst_reminders)])
 
 

@@ -14,13 +14,7 @@ from ecr_scan_reporter.reporting.reports.groups import (
     RepositoryInventory,
     UnnamedImages,
 )
-from ecr_scan_reporter.reporting.reports.image_report import (
-    ImageReport,
-    count_changes,
-    count_images,
-    count_news,
-    keep_worst,
-)
+from ecr_scan_reporter.reporting.reports.image_report import ImageReport, keep_worst
 from ecr_scan_reporter.settings import ReporterSettings
 
 SCHEMA = "ecr-scan-report/2"
@@ -42,10 +36,10 @@ def render(page: Page, settings: ReporterSettings) -> str:
             "parts": page.parts,
             "thresholds": dict(settings.thresholds),
             "totals": {
-                "images": count_images(group.images),
+                "images": group.sums.images,
                 "failed_scans": len(group.failed),
-                **{str(change): count_changes(group.images, change) for change in Change},
-                "overdue": group.overdue,
+                **{str(change): group.sums.changes[change] for change in Change},
+                "overdue": group.sums.overdue.total(),
                 "ignored": group.ignored_by.total(),
                 "ignored_by_rules": len(group.ignored_by),
             },
@@ -111,10 +105,9 @@ def entry_values(entry: Entry, detail: FindingLimits, settings: ReporterSettings
 
 
 def _reminders(page: Page, settings: ReporterSettings) -> dict[str, Any]:
-    reminders = page.group.reminders
     return {
-        "images": count_images(reminders),
-        "counts": _counts(count_news(reminders)),
+        "images": page.group.reminded.images,
+        "counts": _counts(page.group.reminded.news),
         "worst_images": _worst(page.group.worst_reminders, page, settings),
     }
 

@@ -26,7 +26,8 @@ from ecr_scan_reporter.reporting.formatting import (
     truncate,
 )
 from ecr_scan_reporter.reporting.reports.groups import Group, Inventory, Page
-from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason, count_images, count_news
+from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason
+from ecr_scan_reporter.reporting.reports.sums import add_up
 from ecr_scan_reporter.reporting.reports.wording import (
     CHANGE_LABELS,
     describe_changes,
@@ -212,11 +213,11 @@ def _still_open(image: ImageReport) -> Iterator[str]:
 def _listed(group: Group) -> Iterator[str]:
     if others := group.images[_DETAILED:]:
         yield ""
-        yield f"And {pluralize(count_images(others), 'more image')}"
+        yield f"And {pluralize(add_up(others).images, 'more image')}"
     for image in others[:_LISTED]:
         yield truncate(f"   {image.name}{_platforms(image)}: {describe_changes(image)}", _WIDTH)
     if rest := others[_LISTED:]:
-        yield f"   and {pluralize(count_images(rest), 'image')} not named here"
+        yield f"   and {pluralize(add_up(rest).images, 'image')} not named here"
 
 
 def _failures(failed: Sequence[ImageReport], settings: ReporterSettings, number: int | None = None) -> Iterator[str]:
@@ -237,10 +238,10 @@ def _failures(failed: Sequence[ImageReport], settings: ReporterSettings, number:
 def _reminders(group: Group, settings: ReporterSettings) -> Iterator[str]:
     if not group.reminders:
         return
-    number = count_images(group.reminders)
+    number = group.reminded.images
     yield ""
     yield f"Reminder: {pluralize(number, 'image')}"
-    yield f"   {format_counts(count_news(group.reminders))}"
+    yield f"   {format_counts(group.reminded.news)}"
     subject, verb = ("This image has", "is") if number == 1 else ("These images have", "are")
     since = f"for {format_duration(settings.remind_after)}" if settings.remind_after else "for a while"
     text = f"{subject} not been reported {since}, and {verb} still at or above a threshold."

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from itertools import chain, groupby
 from typing import NamedTuple
 
@@ -28,6 +29,7 @@ from ecr_scan_reporter.reporting.reports.image_report import (
     image_report,
     image_sort_key,
 )
+from ecr_scan_reporter.reporting.reports.sums import Sums, add_up
 
 logger = logging.getLogger(__name__)
 
@@ -143,12 +145,29 @@ class Group:
     id: str = ""
     _fixes: dict[frozenset[str], list[Update]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    @property
+    # Every page and each of its formats asks for these.
+    @cached_property
+    def by_reason(self) -> dict[ReportReason, Sums]:
+        """The images by the reason why they are reported, added up."""
+        sums: defaultdict[ReportReason, Sums] = defaultdict(Sums)
+        for image in self.images:
+            sums[image.reason].add(image)
+        return dict(sums)
+
+    @cached_property
+    def sums(self) -> Sums:
+        """All images, added up."""
+        return add_up(self.images)
+
+    @cached_property
+    def reminded(self) -> Sums:
+        """The reminders, added up."""
+        return add_up(self.reminders)
+
+    @cached_property
     def ignored_by(self) -> Counter[str]:
         """By rule, how many findings it ignores."""
-        ignored: Counter[str] = Counter()
-        for image in (*self.images, *self.reminders):
-            ignored.update({rule: number * image.images for rule, number in image.ignored_by.items()})
+        ignored = self.sums.ignored + self.reminded.ignored
         for entry in self.inventory.repositories.values() if self.inventory else ():
             ignored.update(entry.ignored_by)
         return ignored
@@ -157,11 +176,6 @@ class Group:
     def worst_reminders(self) -> tuple[ImageReport, ...]:
         """The reminders that are named, the worst one first."""
         return self.reminders[:_MAX_WORST]
-
-    @property
-    def overdue(self) -> int:
-        """How many findings are reported as overdue."""
-        return sum(sum(image.overdue_counts.values()) * image.images for image in self.images)
 
     @property
     def named(self) -> tuple[ImageReport, ...]:

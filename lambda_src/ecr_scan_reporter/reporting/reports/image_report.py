@@ -147,24 +147,6 @@ def image_sort_key(image: ImageReport) -> tuple[object, ...]:
     return (*severity_key(image.news), *severity_key(image.counts), image.name, image.digest)
 
 
-def count_images(images: Iterable[ImageReport]) -> int:
-    """Count images; each platform of an index is one."""
-    return sum(image.images for image in images)
-
-
-def count_news(images: Iterable[ImageReport]) -> Counter[str]:
-    """Count by severity what counts for the subject, in each image."""
-    counts: Counter[str] = Counter()
-    for image in images:
-        counts.update({severity: number * image.images for severity, number in image.news.items()})
-    return counts
-
-
-def count_changes(images: Iterable[ImageReport], change: Change) -> int:
-    """Count the findings with a change, in each image."""
-    return sum(image.total(change) * image.images for image in images)
-
-
 def totals(
     changes: Mapping[Change, Iterable[KnownFinding]], left_out: Iterable[LeftOutFinding] = ()
 ) -> dict[Change, Counter[str]]:

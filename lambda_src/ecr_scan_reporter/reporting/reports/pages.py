@@ -1,5 +1,6 @@
 """Splits a report into pages and renders each page as one SNS message."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import chain, islice
@@ -11,7 +12,8 @@ from ecr_scan_reporter.reporting.formatting import dumps, foot, notification, or
 from ecr_scan_reporter.reporting.paging import entry_size, room_for_entries, split
 from ecr_scan_reporter.reporting.reports import chat, document, email
 from ecr_scan_reporter.reporting.reports.groups import Entry, FindingLimits, Group, Page
-from ecr_scan_reporter.reporting.reports.image_report import ReportReason, count_changes, count_news
+from ecr_scan_reporter.reporting.reports.image_report import ReportReason
+from ecr_scan_reporter.reporting.reports.sums import Sums
 from ecr_scan_reporter.reporting.reports.wording import headline, title
 from ecr_scan_reporter.settings import ReporterSettings
 
@@ -110,24 +112,23 @@ def _subject(page: Page, settings: ReporterSettings) -> str:
 def _attributes(page: Page) -> Attributes:
     """Return the attributes that a filter policy can match; at most ten, so `overdue` makes room for `group`."""
     group = page.group
-    found = count_news(group.images)
-    worst = +(found + count_news(group.reminders)) or (group.inventory.counts if group.inventory else found)
+    worst = group.sums.news + group.reminded.news or (group.inventory.counts if group.inventory else Counter())
     # What is open or overdue for longer is not new.
-    new = count_news(image for image in group.images if image.reason is ReportReason.NEWS)
-    unread = any(image.reason is ReportReason.FINDINGS_NOT_READ for image in group.images)
+    new = group.by_reason.get(ReportReason.NEWS, Sums()).news
+    unread = ReportReason.FINDINGS_NOT_READ in group.by_reason
     attributes: Attributes = {
         # Findings that were not read are not "no findings".
         "severity": min(worst, key=severity_rank) if worst else "UNDEFINED" if unread else "NONE",
         "new_critical": new["CRITICAL"],
         "new_high": new["HIGH"],
-        "fixed": count_changes(group.images, Change.FIXED),
+        "fixed": group.sums.changes[Change.FIXED],
         "repositories": _repositories(page),
         "account": group.account,
         "region": group.region,
         "failed_scans": len(group.failed),
         "id": page.id,
     }
-    return attributes | ({"group": group.name} if group.name else {"overdue": group.overdue})
+    return attributes | ({"group": group.name} if group.name else {"overdue": group.sums.overdue.total()})
 
 
 def _repositories(page: Page) -> list[str]:

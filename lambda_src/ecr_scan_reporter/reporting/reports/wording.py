@@ -1,20 +1,14 @@
 """The words of a report: its headline, and sentences about an image."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 from ecr_scan_reporter.models.severities import SEVERITIES, severity_rank
 from ecr_scan_reporter.reporting.comparison.changes import NEWS, SUPPRESSED, Change, KnownFinding
 from ecr_scan_reporter.reporting.comparison.deadlines import DueDate
 from ecr_scan_reporter.reporting.formatting import format_counts, format_date, format_day, pluralize, truncate
 from ecr_scan_reporter.reporting.reports.groups import Group
-from ecr_scan_reporter.reporting.reports.image_report import (
-    ImageReport,
-    ReportReason,
-    count_changes,
-    count_images,
-    count_news,
-)
+from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason
 from ecr_scan_reporter.settings import ReporterSettings
 
 _CHANGE_WORDS = {
@@ -46,30 +40,25 @@ CHANGE_LABELS = {
 def headline(group: Group) -> str:
     """Format `2 new critical, 1 new high in 3 images, 41 fixed, 1 scan failed`."""
     parts = []
-    for reason, word in (
-        (ReportReason.NEWS, "new"),
-        (ReportReason.EVERY_SCAN, ""),
-    ):
-        images = [image for image in group.images if image.reason is reason]
-        if images:
-            parts.append(f"{_severe(count_news(images), word)} in {pluralize(count_images(images), 'image')}")
-    if unread := [image for image in group.images if image.reason is ReportReason.FINDINGS_NOT_READ]:
-        counts = count_news(unread)
-        number = pluralize(count_images(unread), "image")
-        parts.append(f"findings of {number} not read" + (f" ({_severe(counts, '')})" if counts else ""))
-    if overdue := [image for image in group.images if image.overdue_counts]:
-        parts.append(f"{_severe(_overdue_counts(overdue), '')} overdue in {pluralize(count_images(overdue), 'image')}")
-        if group.overdue == 1 and overdue[0].overdue:
-            parts[-1] += f" ({truncate(overdue[0].overdue[0].known.finding.id, 24)})"
-    if fixed := count_changes(group.images, Change.FIXED):
-        parts.append(f"{fixed:,} fixed")
-    if withdrawn := count_changes(group.images, Change.WITHDRAWN):
-        parts.append(f"{withdrawn:,} withdrawn")
+    for reason, word in ((ReportReason.NEWS, "new"), (ReportReason.EVERY_SCAN, "")):
+        if sums := group.by_reason.get(reason):
+            parts.append(f"{_severe(sums.news, word)} in {pluralize(sums.images, 'image')}")
+    if unread := group.by_reason.get(ReportReason.FINDINGS_NOT_READ):
+        number = pluralize(unread.images, "image")
+        parts.append(f"findings of {number} not read" + (f" ({_severe(unread.news, '')})" if unread.news else ""))
+    if late := group.sums.late:
+        parts.append(f"{_severe(group.sums.overdue, '')} overdue in {pluralize(late, 'image')}")
+        if group.sums.overdue.total() == 1:
+            named = (overdue.known.finding.id for image in group.images for overdue in image.overdue)
+            parts[-1] += "".join(f" ({truncate(id_, 24)})" for id_ in named)
+    for change in (Change.FIXED, Change.WITHDRAWN):
+        if gone := group.sums.changes[change]:
+            parts.append(f"{gone:,} {_CHANGE_WORDS[change]}")
     if group.failed:
         parts.append(f"{pluralize(len(group.failed), 'scan')} failed")
     if group.reminders:
-        number = pluralize(count_images(group.reminders), "image")
-        parts.append(f"reminder of {number}: {_severe(count_news(group.reminders), '')}")
+        number = pluralize(group.reminded.images, "image")
+        parts.append(f"reminder of {number}: {_severe(group.reminded.news, '')}")
     if group.inventory:
         number = pluralize(group.inventory.images, "image")
         parts.append(f"first inventory of {number}: {_severe(group.inventory.counts, '')}")
@@ -82,16 +71,9 @@ def title(group: Group, settings: ReporterSettings) -> str:
     return f"{settings.subject_prefix} {headline(group)}"
 
 
-def _overdue_counts(images: Iterable[ImageReport]) -> Counter[str]:
-    counts: Counter[str] = Counter()
-    for image in images:
-        counts.update({severity: number * image.images for severity, number in image.overdue_counts.items()})
-    return counts
-
-
 def describe_ignored(group: Group) -> str:
     """Format `3 findings are ignored by 2 rules, 1 finding is suppressed in Inspector`; "" if none is ignored."""
-    ignored = group.ignored_by
+    ignored = Counter(group.ignored_by)
     suppressed = ignored.pop(SUPPRESSED.rule, 0)
     numbers = (
         (ignored.total(), f"ignored by {pluralize(len(ignored), 'rule')}"),

@@ -22,7 +22,7 @@ from ecr_scan_reporter.reporting.reports.groups import (
     make_group,
     merge_scans,
 )
-from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason, count_images
+from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
@@ -97,7 +97,7 @@ def test_reminders_are_apart_and_count_each_platform() -> None:
     news = platform("linux/amd64", 0)._replace(reason=ReportReason.NEWS, tags=("3.0",))
     group = make_group(KEY, [reminder, arm, *others, worst, news], None)
     assert [image.tags for image in group.images] == [("3.0",)]
-    assert count_images(group.reminders) == 33
+    assert group.reminded.images == 33
     assert len(group.worst_reminders) == 20
     assert group.worst_reminders[0].tags == ("2.0",)
     assert group.fixes({"HIGH"}) == []
