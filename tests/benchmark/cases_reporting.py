@@ -9,6 +9,7 @@ from functools import partial
 from math import ceil
 from typing import Any
 
+from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH
 from environment import NOW, aws, begin_report, default_memory, end, items, report, requests_to_table
 from fake_aws import FakeAws, digest_of, finding, item_size
 from registries import (
@@ -20,7 +21,7 @@ from registries import (
     untagged,
     with_findings,
 )
-from remembered import RUN, ask_for, copy_inventory, remember_scans
+from remembered import RUN, ask_for, copy_waiting, remember_scans
 from report_events import batch
 from rows import Row
 
@@ -161,7 +162,7 @@ def first_inventory() -> Iterator[Row]:
     batch = 2500
     with aws(registry, latency=0) as fake_aws:
         first = report(found[:batch], batch)
-        copy_inventory(fake_aws, found[batch:])
+        copy_waiting(fake_aws, INVENTORY, found[batch:])
         last = report([], 1, check=True)
         published = documents(fake_aws)
     images = published[0]["inventory"]["images"]
@@ -173,6 +174,32 @@ def first_inventory() -> Iterator[Row]:
         peak = result["peak_mb"]
         measured = f"{name}: peak memory {peak:.0f} MB, {result['seconds']:.0f} s"
         yield Row(case, measured, f"within {default} MB", peak <= default)
+
+
+def window_of_news() -> Iterator[Row]:
+    images, batch = 100_000, 2500
+    case = f"{images:,} images with news in one window, 20 findings each"
+    registry = partial(with_findings, 125, 20, 20, JUST_PUSHED)
+    found = events(registry())
+    with aws(registry, latency=0) as fake_aws:
+        # The window ends when the check comes, an hour later.
+        os.environ["REPORT_WINDOW_SECONDS"] = "3000"
+        report(found[:batch], batch)
+        assert not fake_aws.publications()
+        # What another image of a repository has as well is known there, and no news.
+        copies = images - sum(item["pk"]["S"].startswith("OUTBOX") for item in items(fake_aws))
+        names = ((f"copy-{n % 500}/app", digest_of(f"copy/{n}"), *found[n % batch][2:]) for n in range(copies))
+        copy_waiting(fake_aws, PUSH, list(names))
+        last = report([], 1, check=True)
+        counted = sum(document["totals"]["images"] for document in documents(fake_aws) if document["part"] == 1)
+        messages, reports = len(fake_aws.publications()), sum(one["part"] == 1 for one in documents(fake_aws))
+        left = sum(item["pk"]["S"].startswith("OUTBOX") for item in items(fake_aws))
+    assert (counted, left) == (images, 0), f"the reports count {counted} images, and {left} wait"
+    default, peak, longest = default_memory("reporter"), last["peak_mb"], last["longest"]
+    measured = f"{reports} reports with all of them, {messages} messages"
+    yield Row(case, measured, "at most 50 messages a report", messages <= 50 * reports)
+    yield Row(case, f"{last['checks']:.0f} invocations, the longest {longest:.0f} s", "within 300 s", longest < 300)
+    yield Row(case, f"publishing: peak memory {peak:.0f} MB", f"within {default} MB", peak <= default)
 
 
 def large_image() -> Iterator[Row]:
@@ -226,5 +253,6 @@ CASES = (
     finding_events,
     pollers,
     first_inventory,
+    window_of_news,
     large_image,
 )

@@ -6,7 +6,7 @@ from datetime import timedelta
 from ecr_scan_reporter.aws.dynamodb import Item, Table
 from ecr_scan_reporter.memory.codec import compact_json
 from ecr_scan_reporter.memory.items import END, image_key, repository_key
-from ecr_scan_reporter.memory.outbox import INVENTORY, Outbox, outbox_item
+from ecr_scan_reporter.memory.outbox import Outbox, outbox_item
 from ecr_scan_reporter.memory.runs import RunMemory
 from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
@@ -57,16 +57,16 @@ def ask_for(fake_aws: FakeAws, events: list[Event], run: str) -> None:
         StateMemory(table, REGISTRY).remember(RepositoryState(name, NOW, len(asked), len(asked), run), NOW)
 
 
-def copy_inventory(fake_aws: FakeAws, events: list[Event]) -> None:
+def copy_waiting(fake_aws: FakeAws, window: str, events: list[Event]) -> None:
     """Let the scans of further images wait to be published: copies of what waits already, for other images."""
     table = memory_table(fake_aws)
-    waiting = [data for _, data in Outbox(table).entries(INVENTORY)]
+    waiting = [data for _, data in Outbox(table).entries(window)]
 
     def entry(number: int, event: Event) -> Item:
         image = decode_report(waiting[number % len(waiting)])
         name, digest, _, tags, _ = event
         copied = image._replace(repository=name, digest=digest, tags=tuple(tags))
-        return outbox_item(INVENTORY, REGISTRY.image(name, digest), image.scanned_at, encode_report(copied), NOW)
+        return outbox_item(window, REGISTRY.image(name, digest), image.scanned_at, encode_report(copied), NOW)
 
     table.put_many(entry(number, event) for number, event in enumerate(events))
 

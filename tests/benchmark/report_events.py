@@ -8,10 +8,12 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from ecr_scan_reporter import reporter
 from ecr_scan_reporter.aws.deadline import Deadline
+from ecr_scan_reporter.memory.outbox import PUSH, Outbox
 from ecr_scan_reporter.messages.publication import CHECK
 from ecr_scan_reporter.reporting.pipeline import report_batch
 from process import Context, Meter
@@ -64,12 +66,17 @@ def main(events: list[Any], size: int, kind: str, check: bool) -> None:
             response = reporter.handler({"Records": records}, context)
         returned = len(response["batchItemFailures"])
         assert not returned, f"{returned} of {len(records)} messages are returned; expected none"
-    if check:
+    measured = {"checks": 0.0, "longest": 0.0}
+    while check:
+        started = monotonic()
         response = report_batch(
             sqs_records(CHECK), deps, Deadline.of_invocation(Context(_SECONDS)), datetime.now(UTC) + timedelta(hours=1)
         )
         assert response == {"batchItemFailures": []}, response
-    print(json.dumps(meter.measured()))
+        measured = {"checks": measured["checks"] + 1, "longest": max(measured["longest"], monotonic() - started)}
+        # What one invocation has no room for is published by the next one.
+        check = any(window.name == PUSH for window in Outbox(deps.table).windows(datetime.now(UTC)).windows)
+    print(json.dumps(meter.measured() | measured))
 
 
 if __name__ == "__main__":

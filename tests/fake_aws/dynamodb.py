@@ -23,7 +23,9 @@ from .protocol import Params, encode_json_error
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html and
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html; moto has few of these limits.
 _MAX_WRITES, _MAX_TRANSACTION_ITEMS = 25, 100
-# Bytes of an item, of all items of a transaction, and of the keys of an item.
+# Bytes of a page, which is cut out of a partition with many items; of an item, of all items of a transaction, and of
+# the keys of an item.
+_MAX_PAGE, _MANY_ITEMS = 1024 * 1024, 2000
 _MAX_ITEM, _MAX_TRANSACTION, _MAX_KEYS = 400 * 1024, 4 * 1024 * 1024, {"pk": 2048, "sk": 1024}
 
 
@@ -198,10 +200,13 @@ def _query_partition(
     hash_key: DynamoType,
     range_comparison: str | None,
     range_objs: list[DynamoType],
+    limit: int,
+    exclusive_start_key: Mapping[str, Any] | None,
+    scan_index_forward: bool,
     *rest: Any,
     **more: Any,
 ) -> Any:
-    """Query only the items of a partition that the condition on the sort key selects.
+    """Query only the items of a partition that are on the page, and one more.
 
     moto's own query sorts all items of the table, and measures all items of the partition, so 3,000 images in a
     repository would cost a second for each query.
@@ -210,9 +215,25 @@ def _query_partition(
     if range_comparison:
         compare, values = get_comparison_func(range_comparison), [value.value for value in range_objs]
         items = {key: item for key, item in items.items() if compare(key.value, *values)}
+    if len(items) > _MANY_ITEMS:
+        items = _on_page(items, exclusive_start_key, scan_index_forward)
     partition = object.__new__(Table)
     vars(partition).update(vars(table) | {"items": {hash_key: items}})
-    return _query(partition, hash_key, range_comparison, range_objs, *rest, **more)
+    page = (limit, exclusive_start_key, scan_index_forward)
+    return _query(partition, hash_key, range_comparison, range_objs, *page, *rest, **more)
+
+
+def _on_page(items: Mapping[Any, Any], start: Mapping[str, Any] | None, forward: bool) -> dict[Any, Any]:
+    """Return the items after a key, as many as a page has and one more."""
+    after = start["sk"]["S"] if start else None
+    keys = [key for key in items if after is None or (key.value > after if forward else key.value < after)]
+    found, room = dict[Any, Any](), _MAX_PAGE
+    for key in sorted(keys, key=lambda key: str(key.value), reverse=not forward):
+        found[key] = items[key]
+        if room < 0:
+            break
+        room -= items[key].size()
+    return found
 
 
 Table.query = _query_partition

@@ -7,6 +7,7 @@ applied, and each test waits for its own part. The last tests check that nothing
 import json
 import os
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -164,9 +165,15 @@ def test_invalid_message_reaches_the_dlq_and_others_are_processed(
             assert any(message_id in event["message"] for event in events), f"no error of {message_id} in {group}"
 
 
-def _run_now(module: Module) -> None:
-    """Run the schedule's target now, instead of within a minute."""
-    boto3.client("lambda").invoke(FunctionName=module.outputs["repositories_scanner_function_name"], Payload="{}")
+@pytest.fixture(scope="session")
+def run_now(incidents: Incidents, module: Module) -> Callable[[], None]:
+    """Starts a run. From now on only the tests do: one that the schedule overtakes is complete a minute later."""
+    boto3.client("events").disable_rule(Name=module.outputs["schedule_rule_name"])
+
+    def run() -> None:
+        boto3.client("lambda").invoke(FunctionName=module.outputs["repositories_scanner_function_name"], Payload="{}")
+
+    return run
 
 
 def _remembered_since(module: Module, moment: datetime) -> set[str]:
@@ -178,7 +185,7 @@ def _remembered_since(module: Module, moment: datetime) -> set[str]:
 
 
 def test_second_run_starts_no_scan_and_looks_up_few_images(
-    incidents: Incidents, module: Module, registry: RegistryClient, seeded: Seed
+    run_now: Callable[[], None], module: Module, registry: RegistryClient, seeded: Seed
 ) -> None:
     idle(module)
     answer = boto3.client("lambda").invoke(
@@ -187,14 +194,13 @@ def test_second_run_starts_no_scan_and_looks_up_few_images(
     )
     assert json.load(answer["Payload"])["sent"] == 1
     before, known = (registry.calls(), registry.look_ups()) if registry.has_control_api else ({}, {})
-    _run_now(module)
+    run_now()
     idle(module)
     assert sorted(_scheduled(registry)) == sorted(seeded.due.values())
     after = registry.calls()
     assert after["DescribeImages"] > before["DescribeImages"]
     assert after["BatchGetImage"] == before["BatchGetImage"]
-    # The first run looked up every image. Now there are spot checks, of one image in a hundred, in each run: the
-    # schedule may have started some more of them meanwhile.
+    # The first run looked up every image. Now there are spot checks, of one image in a hundred, in each run.
     looked_up = {digest for digest, number in registry.look_ups().items() if number > known.get(digest, 0)}
     assert len(looked_up) < len(seeded.due) / 2
 
@@ -243,14 +249,14 @@ def _sum(metric: str) -> float:
 
 
 def test_scans_with_nothing_new_are_silent(
-    incidents: Incidents, module: Module, registry: RegistryClient, seeded: Seed, inbox: Inbox
+    run_now: Callable[[], None], module: Module, registry: RegistryClient, seeded: Seed, inbox: Inbox
 ) -> None:
     due, reports, moment = set(seeded.due.values()), len(inbox.reports()), registry.now()
     for repository, digest in registry.pushed:
         if digest in seeded.not_due.values() and digest != seeded.not_due["index"]:
             registry.archive(repository, digest)
     registry.let_time_pass(timedelta(days=8))
-    _run_now(module)
+    run_now()
     wait_until(lambda: due <= _remembered_since(module, moment), FIRST_RUN_SECONDS, "all images are scanned again")
     idle(module)
     assert all(_scheduled(registry).count(digest) == 2 for digest in due)
@@ -260,13 +266,13 @@ def test_scans_with_nothing_new_are_silent(
 
 
 def test_new_finding_is_reported_alone(
-    incidents: Incidents, module: Module, registry: RegistryClient, seeded: Seed, inbox: Inbox
+    run_now: Callable[[], None], module: Module, registry: RegistryClient, seeded: Seed, inbox: Inbox
 ) -> None:
     reports, digest = len(inbox.reports()), seeded.due["critical"]
     findings = [Finding("CVE-2026-0001", "CRITICAL"), Finding("CVE-2026-0002", "HIGH", "busybox")]
     registry.set_scan_result(f"{RUN}/team-a/app", digest, findings=findings)
     registry.let_time_pass(timedelta(days=8))
-    _run_now(module)
+    run_now()
     wait_until(lambda: len(inbox.reports()) > reports, FIRST_RUN_SECONDS, "the new finding is reported")
     idle(module)
     [report] = inbox.reports()[reports:]
@@ -278,11 +284,11 @@ def test_new_finding_is_reported_alone(
 
 
 def test_rebuild_is_compared_with_the_image_before(
-    incidents: Incidents, module: Module, registry: RegistryClient, inbox: Inbox
+    run_now: Callable[[], None], module: Module, registry: RegistryClient, inbox: Inbox
 ) -> None:
     reports = len(inbox.reports())
     rebuilt = registry.push(f"{RUN}/team-a/app", "1.0", findings=[Finding("CVE-2026-0002", "HIGH", "busybox")])
-    _run_now(module)
+    run_now()
     wait_until(lambda: len(inbox.reports()) > reports, FIRST_RUN_SECONDS, "the fixed finding is reported")
     idle(module)
     [report] = inbox.reports()[reports:]
@@ -293,7 +299,7 @@ def test_rebuild_is_compared_with_the_image_before(
 
 
 def test_digest_of_the_schedule_adds_up_to_what_ecr_lists(
-    incidents: Incidents, module: Module, registry: RegistryClient, inbox: Inbox
+    run_now: Callable[[], None], module: Module, registry: RegistryClient, inbox: Inbox
 ) -> None:
     pages = boto3.client("ecr").get_paginator("describe_images")
     listed = sum(
@@ -303,7 +309,7 @@ def test_digest_of_the_schedule_adds_up_to_what_ecr_lists(
         for image in page["imageDetails"]
     )
     moment = registry.now()
-    _run_now(module)
+    run_now()
     idle(module)
 
     def covered(overview: dict[str, Any]) -> int:
