@@ -111,6 +111,7 @@ def dated(make_reporter: Callable[..., ReporterHarness]) -> Application:
 # Tags
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("first", "second"), COMMITS)
 def test_next_build_of_a_commit_is_silent_and_ages_go_on(dated: Application, first: str, second: str) -> None:
     assert changes(dated.scan(0, first, [A, B])) == {"new": ["1", "2"]}
@@ -250,6 +251,7 @@ def test_finding_that_the_database_takes_back_is_closed_once_across_rebuilds(dat
     assert dated.overdue(31, f"1.{builds - 1}") is None
 
 
+@pytest.mark.slow
 def test_finding_that_flaps_is_neither_closed_nor_new(dated: Application) -> None:
     dated.scan(0, "1.0", [A, A2])
     for build in range(1, 30):
@@ -312,6 +314,7 @@ def test_all_platforms_are_superseded_by_an_image_without_them(dated: Applicatio
 # Failures
 
 
+@pytest.mark.slow
 def test_failure_is_told_once_per_application_and_reason(app: Application) -> None:
     first = app.scan(0, "1.0", failure=UNSUPPORTED)
     assert first is not None
@@ -373,6 +376,7 @@ def test_failed_event_while_the_old_result_is_still_there(app: Application) -> N
     assert not image["unsupported"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("first", "second"), [("python", "python3.9"), ("node", "node18-slim"), ("web", "web2")])
 def test_tags_that_begin_alike_are_two_applications(dated: Application, first: str, second: str) -> None:
     own, other = [A, B], [C, D]
@@ -457,6 +461,7 @@ def test_what_is_known_here_is_reminded_of_as_where_it_was_found(
     assert document(app.inbox.reports()[-1])["reminders"]["images"] == 1
 
 
+@pytest.mark.slow
 def test_reminder_with_news_of_another_image_is_a_section(make_reporter: Callable[..., ReporterHarness]) -> None:
     app = Application(make_reporter(REMIND_AFTER="30d"))
     app.scan(0, "1.0", [A])

@@ -159,6 +159,7 @@ def days(make: Callable[..., Days]) -> Days:
     return make()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scan_type", ["BASIC", "ENHANCED"])
 def test_deadline_is_reported_on_its_day_although_runs_are_weekly(make: Callable[..., Days], scan_type: str) -> None:
     days = make(SCHEDULE_EXPRESSION="rate(7 days)")
@@ -298,6 +299,7 @@ def test_image_that_is_gone_is_not_reported_unless_it_is_pushed_again(days: Days
     ]
 
 
+@pytest.mark.slow
 def test_image_that_is_replaced_leaves_its_deadlines_to_the_next_one(days: Days) -> None:
     days.scan("1.0", A)
     days.nights(1)
@@ -341,6 +343,7 @@ def fill(days: Days, repositories: int, images: int) -> list[Told]:
     )
 
 
+@pytest.mark.slow
 def test_pass_goes_on_where_there_was_no_time_left(days: Days) -> None:
     expected = fill(days, 4, 6)
     days.aws.behavior.latency = {"Query": 2.0}
@@ -351,6 +354,7 @@ def test_pass_goes_on_where_there_was_no_time_left(days: Days) -> None:
     assert all(part["repository"] for part in parts)
 
 
+@pytest.mark.slow
 def test_part_queues_no_more_images_than_scan_events_can_wait_for(days: Days, monkeypatch: pytest.MonkeyPatch) -> None:
     from ecr_scan_reporter.reporting.daily_pass import walk
 

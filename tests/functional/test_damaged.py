@@ -60,6 +60,7 @@ def check_that_all_is_reported(inbox: ReporterHarness, build: int) -> None:
     assert new_ids(inbox.reports()[before:]) == {"CVE-2026-0003"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("build", [0, 1], ids=["same image", "next build"])
 @pytest.mark.parametrize(
     ("prefix", "attribute", "value"),

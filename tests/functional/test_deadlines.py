@@ -130,6 +130,7 @@ def test_overdue_finding_is_named_with_its_date_and_why(dated: ReporterHarness) 
     )
 
 
+@pytest.mark.slow
 def test_scan_after_the_date_reports_and_the_message_is_silent(dated: ReporterHarness) -> None:
     scan(dated, 0, [A])
     assert overdue(scan(dated, 8, [A])) == ["CVE-2026-0001"]

@@ -117,6 +117,7 @@ def test_rule_that_was_never_enabled_hides_nothing_with_basic_scanning(aws: Fake
     assert len(installed.reported()) == 4 or in_inventory(aws) == 4
 
 
+@pytest.mark.slow
 def test_rule_that_is_disabled_hides_nothing_with_enhanced_scanning(aws: FakeAws, make: Make) -> None:
     installed = make()
     installed.delivery = lambda _: NEVER
@@ -139,6 +140,7 @@ def test_rule_that_is_disabled_hides_nothing_with_enhanced_scanning(aws: FakeAws
     assert len(lost(aws)) == 4
 
 
+@pytest.mark.slow
 def test_one_lost_event_is_no_reason_to_act_and_the_second_is(
     aws: FakeAws, make: Make, caplog: pytest.LogCaptureFixture
 ) -> None:

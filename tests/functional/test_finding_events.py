@@ -172,6 +172,7 @@ def test_findings_are_read_again_once_for_an_event_that_changes_nothing(monitore
     assert monitored.sent() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 7, 1000])
 def test_events_are_folded_per_image_however_they_are_cut(
     make_reporter: Callable[..., ReporterHarness], size: int

@@ -116,6 +116,7 @@ def test_upgrade_rollback_and_upgrade(
     assert not instance.failed
 
 
+@pytest.mark.slow
 def test_formats_have_keys_of_their_own(make_instance: Callable[[], Instance], install: Install) -> None:
     """Every kind of item but those that are a few numbers, so that none can be forgotten."""
     instance, found = make_instance(), dict[int, dict[tuple[str, str], Any]]()
@@ -187,6 +188,7 @@ def test_message_of_an_older_release_is_processed(make_instance: Callable[[], In
 UNKNOWN = ('{"look": 1}', '{"check": false}', '{"later": {}}', '{"version": 9, "check": true}', "[]")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("body", UNKNOWN)
 def test_message_that_is_not_known_fails(make_instance: Callable[[], Instance], body: str) -> None:
     instance = make_instance()

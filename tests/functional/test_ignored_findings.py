@@ -261,6 +261,7 @@ def test_rules_are_read_in_their_order_and_their_use_is_remembered(inbox: Report
     assert {use.added_at for use in used.values()} == {START}
 
 
+@pytest.mark.slow
 def test_use_is_remembered_once_a_day(inbox: ReporterHarness) -> None:
     set_rules([rule(id="CVE-2026-0001")])
     for days in (0, 0.3, 0.6, 0.9):

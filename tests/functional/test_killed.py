@@ -115,6 +115,7 @@ def documents(inbox: ReporterHarness) -> list[dict[str, Any]]:
     return [document(publication) for publication in inbox.reports()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_overview_killed_at_any_write_is_published(
     make_reporter: Callable[..., ReporterHarness], killer: Killer, after: bool

@@ -119,6 +119,7 @@ def test_event_that_is_redriven_after_a_failed_scan_is_told_by_its_counts(image:
     assert image.read(image.event(TIME.now(), status="FAILED")) == []
 
 
+@pytest.mark.slow
 def test_late_event_brings_what_ecr_lists_by_then(image: Image) -> None:
     late = image.event(START, 1)
     assert image.read(image.event(START + MINUTE, 1)) == [("news", "1")]
@@ -230,6 +231,7 @@ def test_ids_of_events_are_few_and_are_forgotten_after_two_weeks(image: Image) -
     assert image.inbox.reports() == []
 
 
+@pytest.mark.slow
 @hypothesis.settings(max_examples=examples(200))
 @given(
     st.lists(

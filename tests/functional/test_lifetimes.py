@@ -89,6 +89,7 @@ def expire(aws: FakeAws) -> None:
             client.delete_item(TableName="memory", Key={"pk": item["pk"], "sk": item["sk"]})
 
 
+@pytest.mark.slow
 def test_nothing_of_an_image_expires_while_it_is_scanned(make_reporter: Callable[..., ReporterHarness]) -> None:
     """Three years of scans that find the same: what is known is never told again, not even in a rebuild."""
     inbox = make_reporter()

@@ -122,6 +122,7 @@ def test_answers_to_the_first_writes_are_lost(teams: ReporterHarness, times: int
     assert repeated(teams.aws) == 0
 
 
+@pytest.mark.slow
 def test_message_whose_answer_is_lost_has_the_same_id_twice(teams: ReporterHarness) -> None:
     play(teams, lost("Publish"))
     assert repeated(teams.aws) == 1

@@ -185,6 +185,7 @@ def test_message_that_is_delivered_twice_asks_about_nothing_that_the_next_run_as
     assert days.keys() == {1.0}
 
 
+@pytest.mark.slow
 def test_later_scan_with_the_same_counts_is_read(make: Callable[..., Monitored]) -> None:
     monitored = make("rate(7 days)")
     images = monitored.push()
@@ -200,6 +201,7 @@ def test_later_scan_with_the_same_counts_is_read(make: Callable[..., Monitored])
     assert monitored.looks() == looks
 
 
+@pytest.mark.slow
 def test_lost_events_of_first_scans_are_made_good_by_the_next_run(make: Callable[..., Monitored]) -> None:
     monitored = make()
     images = monitored.push(told=1)
@@ -248,6 +250,7 @@ def test_nothing_is_read_again_because_memory_is_not_available(make: Callable[..
     assert monitored.looks() == 0
 
 
+@pytest.mark.slow
 def test_basic_scanning_has_no_turns(make: Callable[..., Monitored]) -> None:
     monitored = make()
     images = monitored.push()

@@ -97,6 +97,7 @@ def test_attribute_that_sns_never_accepts_is_left_out_last(inbox: ReporterHarnes
     assert (document(report)["totals"]["new"], document(report)["entries_omitted"]) == (1, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", ["NotFound", "KMSDisabled"])
 def test_report_waits_for_its_topic_and_the_metric_says_since_when(
     inbox: ReporterHarness, caplog: pytest.LogCaptureFixture, code: str
@@ -114,6 +115,7 @@ def test_report_waits_for_its_topic_and_the_metric_says_since_when(
     assert embedded_metrics(caplog, "batch processed")["OldestUnpublished"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("per_note", [1, 40_000])
 def test_what_cannot_be_deleted_is_published_once(
     inbox: ReporterHarness, monkeypatch: pytest.MonkeyPatch, per_note: int
@@ -169,6 +171,7 @@ def test_window_of_any_size_is_published_in_parts(
     assert waiting() == 0
 
 
+@pytest.mark.slow
 def test_image_that_cannot_be_rendered_holds_back_no_other(
     make_reporter: Callable[..., ReporterHarness], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -205,6 +208,7 @@ def test_event_from_the_future_mutes_nothing(inbox: ReporterHarness) -> None:
     assert reported(inbox) == {"app": 2}
 
 
+@pytest.mark.slow
 def test_every_repository_is_in_an_attribute_of_its_message(
     inbox: ReporterHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -57,6 +57,7 @@ def test_second_overview_says_what_changed_since_the_first(inbox: ReporterHarnes
     assert inbox.reports()[1].attributes["kind"] == ("String", "overview")
 
 
+@pytest.mark.slow
 def test_chat_gets_the_overview_once(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(CHAT_TOPIC_ARN=CHAT)
     remember_summaries(inbox.aws, sample_summaries(2_000, 2))

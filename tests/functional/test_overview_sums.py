@@ -108,6 +108,7 @@ def switch(inbox: ReporterHarness, repository: FakeRepository, scan_type: str, d
     return {name: number for name, number in changes.items() if number}
 
 
+@pytest.mark.slow
 def test_switch_of_the_scanner_says_of_nothing_that_it_is_fixed_withdrawn_or_deleted(inbox: ReporterHarness) -> None:
     repository = fill(inbox, "team-a/app", {"v1": scan(A, B, C)})
     report(inbox, repository, [image.digest for image in repository.images])
@@ -203,6 +204,7 @@ def check(document: dict[str, Any], expected: dict[str, tuple[Counter[str], Coun
         assert (rows[name]["coverage"], rows[name]["open"]) == (coverage, findings), name
 
 
+@pytest.mark.slow
 def test_overview_adds_up_to_what_ecr_lists(inbox: ReporterHarness) -> None:
     app = fill(inbox, "team-a/app", {"v1.0.0": scan(A, B), "other": scan(C, C), "v-none": None})
     api = fill(
@@ -288,6 +290,7 @@ def test_image_that_is_replaced_is_not_overdue(make_reporter: Callable[..., Repo
     assert overdue_after(1, "") == 1
 
 
+@pytest.mark.slow
 def test_overview_reads_summaries_and_no_image(inbox: ReporterHarness) -> None:
     images: dict[str, Kind] = {f"v-{number}": scan(A, B) for number in range(40)}
     for name in ("team-a/app", "team-b/app"):

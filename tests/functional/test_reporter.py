@@ -305,6 +305,7 @@ def test_retry_that_sns_rejects_again_stays_on_the_queue(make_reporter: Callable
     assert inbox.report(inbox.aws.messages()[0].body) == ["0"]
 
 
+@pytest.mark.slow
 def test_both_topics_failing_keeps_the_report_until_they_work(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(CHAT_TOPIC_ARN=CHAT)
     inbox.aws.behavior.faults.append(Fault("Publish", "AuthorizationError", status=403, times=6))
@@ -573,6 +574,7 @@ HOSTILE_EVENTS: list[Callable[[dict[str, Any]], str]] = [
 ]
 
 
+@pytest.mark.slow
 @given(
     hostile=st.lists(st.sampled_from(HOSTILE_EVENTS), min_size=1, max_size=5),
     good=st.integers(1, 10),
@@ -610,6 +612,7 @@ EVIL = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("evil", EVIL)
 def test_hostile_text_breaks_no_format(make_reporter: Callable[..., ReporterHarness], evil: str) -> None:
     inbox = make_reporter(CHAT_TOPIC_ARN=CHAT)

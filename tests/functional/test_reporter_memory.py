@@ -172,6 +172,7 @@ LATER = {
 ONE, TWO, MANY_NEW = {"new": 1}, {"new": 2}, {"new": 1200}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scans", "expected"),
     [
@@ -235,6 +236,7 @@ def test_platforms_of_an_index_have_a_history_each(inbox: ReporterHarness) -> No
     assert said == [ONE, ONE, {}, ONE]
 
 
+@pytest.mark.slow
 def test_unreadable_page_changes_nothing(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(NOTIFY_ON_FIXED="true")
     rescan(inbox, MANY, 0)
@@ -335,6 +337,7 @@ def test_every_scan_is_reported_if_asked_for(make_reporter: Callable[..., Report
     assert ids(rescan(inbox, [A], 7), "still_open") == ["CVE-2026-0001"]
 
 
+@pytest.mark.slow
 def test_images_that_were_there_before_are_one_inventory(inbox: ReporterHarness) -> None:
     old = TIME.now() - 30 * DAY
     events = [

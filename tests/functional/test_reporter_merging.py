@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from fake_aws import FakeScan, digest_of, finding, index_image
 from support.reporter_harness import CHAT, ReporterHarness, document, enhanced, mail
 from support.virtual_time import TIME
@@ -34,6 +35,7 @@ def test_platforms_with_equal_changes_are_one_entry(make_reporter: Callable[...,
     assert "`app:1.0` `linux/amd64, linux/arm64` (" in inbox.chats()[0]["content"]["description"]
 
 
+@pytest.mark.slow
 def test_news_of_platforms_in_one_entry_counts_for_each_image(inbox: ReporterHarness) -> None:
     assert report_index(inbox, amd64=[A], arm64=[A]) == []
     [report] = inbox.reports()
@@ -89,6 +91,7 @@ def test_child_of_two_indexes_has_the_tags_of_both(inbox: ReporterHarness) -> No
     assert len(inbox.reports()) == 1
 
 
+@pytest.mark.slow
 def test_one_vulnerability_in_many_images_is_one_line_in_one_mail_per_group(
     make_reporter: Callable[..., ReporterHarness],
 ) -> None:

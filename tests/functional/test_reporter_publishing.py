@@ -179,6 +179,7 @@ def test_inventory_waits_for_no_address_longer_than_its_link_is_valid(inbox: Rep
     assert len(inbox.reports()) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("addresses", [(), ("team@example.com",)])
 def test_inventory_waits_for_no_address_if_there_is_none_or_sns_does_not_say(
     inbox: ReporterHarness, addresses: tuple[str, ...], caplog: pytest.LogCaptureFixture
@@ -206,6 +207,7 @@ def inventory(inbox: ReporterHarness, repository: str, *tags: str) -> None:
     inbox.check(TIME.now())
 
 
+@pytest.mark.slow
 def test_group_gets_one_inventory_a_day_although_that_of_another_waits(
     make_reporter: Callable[..., ReporterHarness],
 ) -> None:

@@ -51,6 +51,7 @@ def test_next_build_of_an_application_repeats_nothing(inbox: ReporterHarness, ta
     assert image["predecessor"] == tags[-2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "second"),
     [
@@ -68,6 +69,7 @@ def test_variant_of_an_application_is_another_one(inbox: ReporterHarness, first:
     assert (image["predecessor"], image["first_scan"], image["open_before"]) == (None, True, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tag", "findings", "reads"),
     [

@@ -171,6 +171,7 @@ def test_platform_with_a_short_list_is_an_entry_of_its_own(inbox: ReporterHarnes
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_scan", [True, False])
 def test_short_list_in_a_window_with_another_report(
     make_reporter: Callable[..., ReporterHarness], is_scan: bool

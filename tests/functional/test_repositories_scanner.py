@@ -297,6 +297,7 @@ def test_enhanced_scanning_promises_no_age(registry: RegistryOverTime, monkeypat
     assert registry.run(hours=24).keys() == {"RepositoriesQueued", "RunOverdue"}
 
 
+@pytest.mark.slow
 def test_heartbeat_says_how_old_the_last_complete_pass_is(registry: RegistryOverTime) -> None:
     registry.add("team-a/app", "team-b/app")
     # Nothing ran yet: the age counts from the first heartbeat.
@@ -369,6 +370,7 @@ def test_empty_registry_still_ages(registry: RegistryOverTime) -> None:
     assert registry.heartbeat(hours=48) == {"RunOverdue": 48 * 3600}
 
 
+@pytest.mark.slow
 def test_first_run_is_started_once(queued: Callable[[], list[str]]) -> None:
     assert repositories_scanner.handler({"heartbeat": True}, None) == {"RunOverdue": 0}
     assert repositories_scanner.handler({"firstRun": True}, None) == {"found": 23, "sent": 22}

@@ -78,6 +78,7 @@ def test_new_repositories_do_not_hide_one_that_always_fails(
     assert measured["ScansOverdue"] > 0
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.integers(0, 2), st.booleans()), min_size=1, max_size=5))
 @hypothesis.settings(max_examples=examples(200))
 def test_pass_waits_for_each_repository_that_it_began_with(

@@ -82,6 +82,7 @@ def test_package_in_many_versions_is_one_finding(inbox: ReporterHarness) -> None
     assert "openssl 3.0.0000, 3.0.0001, 3.0.0002, ..." in " ".join(mail(inbox.reports()[0]).split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "versions", "length"), [(1, 1300, 250), (40, 60, 40), (400, 3, 250)])
 @pytest.mark.parametrize("alphabet", ALPHABETS[1:3], ids=["ascii", "unicode"])
 def test_image_of_any_size_is_reported(
@@ -90,6 +91,7 @@ def test_image_of_any_size_is_reported(
     check(inbox, entries(random.Random(1), number, versions, length, alphabet))
 
 
+@pytest.mark.slow
 def test_more_findings_than_are_kept_are_counted(inbox: ReporterHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(findings, "_MAX_FINDINGS", 100)
     found = [enhanced(f"CVE-2026-{n:06}", "MEDIUM", f"package-{n}") for n in range(200)]

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import boto3
 import hypothesis
+import pytest
 from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.sns import CHAT, REPORTS, ReportPublisher
 from ecr_scan_reporter.errors import MessageError, SettingError
@@ -188,6 +189,7 @@ CHANGES = st.sampled_from(sorted(VARIABLES)).flatmap(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(CHANGES, min_size=1, max_size=2).map(dict))
 @example({"THREADS": "٣"})
 @example({"SCHEDULE_EXPRESSION": f"rate({'9' * 5_000} days)"})

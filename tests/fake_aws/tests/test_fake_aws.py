@@ -111,6 +111,7 @@ def test_unknown_service_is_named_in_the_error() -> None:
             ecs.list_clusters()
 
 
+@pytest.mark.slow
 def test_listing_finds_one_image_among_100_000() -> None:
     registry = FakeRegistry()
     registry.add("large", [*plain_images(100_000), FakeImage(digest_of("untagged"))])
@@ -122,6 +123,7 @@ def test_listing_finds_one_image_among_100_000() -> None:
         assert "nextToken" not in answer
 
 
+@pytest.mark.slow
 def test_child_process_serves_and_ends_with_the_block() -> None:
     faults = [Fault("SendMessage", "AccessDenied")]
     with FakeAws(TEN, faults=faults, serve="process") as fake_aws:
@@ -140,6 +142,7 @@ def test_child_process_serves_and_ends_with_the_block() -> None:
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.slow
 def test_registry_factory_that_fails_in_the_child_is_an_error(capfd: pytest.CaptureFixture[str]) -> None:
     broken = partial(json.loads, "no JSON")
     with pytest.raises(RuntimeError, match="did not start to serve"), FakeAws(broken, serve="process"):
@@ -148,6 +151,7 @@ def test_registry_factory_that_fails_in_the_child_is_an_error(capfd: pytest.Capt
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.slow
 def test_child_process_ends_with_its_parent() -> None:
     code = """
 import os

@@ -10,6 +10,7 @@ from support.images_scanner import REPOSITORY, SUMMARY, Scanner, image, scanned,
 from support.invocations import REGISTRY
 
 
+@pytest.mark.slow
 def test_continuations_start_every_image_once(scanner: Scanner) -> None:
     """At 40 starts per second and two seconds per invocation, 200 images take several invocations."""
     scanner.aws.behavior.rates["StartImageScan"] = Rate(40, 5)

@@ -80,6 +80,7 @@ SERVER_ERROR = {"code": "ServerException", "status": 500}
 THROTTLED = {"code": "ThrottlingException"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", ["DescribeImageScanFindings", "StartImageScan"])
 @pytest.mark.parametrize(
     "fault",
@@ -222,6 +223,7 @@ def test_scanner_killed_at_any_write_starts_every_scan_once(
     assert number == 7
 
 
+@pytest.mark.slow
 def test_image_whose_look_up_fails_is_not_taken_for_never_scanned(
     scanner: Scanner, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -29,6 +29,7 @@ from support.images_scanner import (
 from support.invocations import REGISTRY
 
 
+@pytest.mark.slow
 def test_scan_that_was_not_started_is_not_remembered_as_asked_for(scanner: Scanner) -> None:
     scanner.registry.account_scan_quota = 10
     images = list(plain_images(60))
@@ -251,6 +252,7 @@ def test_memory_that_fails_in_the_second_chunk_is_given_up(
     ]
 
 
+@pytest.mark.slow
 def test_spot_checks_are_limited_for_all_chunks_together(scanner: Scanner, monkeypatch: pytest.MonkeyPatch) -> None:
     images = list(plain_images(90))
     scanner.add(*images, scans={image.digest: scanned(1) for image in images})

@@ -120,6 +120,7 @@ def test_unsupported_type_is_remembered_if_the_quota_leaves_no_request_for_it(sc
     assert to_seconds(state(scanner).waiting_since) == to_seconds(NOW - timedelta(days=2))
 
 
+@pytest.mark.slow
 def test_quota_is_recognized_across_repositories(scanner: Scanner, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     names = [f"team-a/app-{number}" for number in range(10)]

@@ -54,6 +54,7 @@ def test_throttled_look_ups_settle_at_the_permitted_rate(scanner: Scanner, per_s
     assert refused_share(scanner, "DescribeImageScanFindings") < 0.3
 
 
+@pytest.mark.slow
 def test_invocations_that_are_throttled_together_all_end_at_the_permitted_rate(
     make_scanner: Callable[..., Scanner], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -80,6 +81,7 @@ def test_invocations_that_are_throttled_together_all_end_at_the_permitted_rate(
     assert refused_share(scanner, "DescribeImageScanFindings") < 0.3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", ["DescribeImageScanFindings", "StartImageScan"])
 def test_one_throttled_image_does_not_slow_down_the_others(
     scanner: Scanner, monkeypatch: pytest.MonkeyPatch, operation: str

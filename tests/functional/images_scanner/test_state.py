@@ -86,6 +86,7 @@ def test_state_says_that_runs_of_the_schedule_leave_the_repository_out(scanner: 
     assert not state(scanner).unscheduled
 
 
+@pytest.mark.slow
 def test_summary_counts_the_findings_of_listed_images_and_the_changes_of_all(
     make_scanner: Callable[..., Scanner], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,6 +112,7 @@ def test_summary_counts_the_findings_of_listed_images_and_the_changes_of_all(
         assert [overdue.image for overdue in found.overdue_worst] == ["other99", "v98", "v97"]
 
 
+@pytest.mark.slow
 def test_findings_count_once_however_many_invocations_it_takes(
     scanner: Scanner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -209,6 +211,7 @@ def test_coverage_counts_every_image_that_ecr_can_scan_once(
         assert all(name in tags for names in coverage.names.values() for name in names)
 
 
+@pytest.mark.slow
 def test_continuations_carry_what_the_images_before_summed_up(
     scanner: Scanner, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import hypothesis
 import hypothesis.strategies as st
+import pytest
 from ecr_scan_reporter.memory.images import ImageMemory
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import Image
@@ -118,6 +119,7 @@ class Nights:
         return list(told(self.day, self.world.published[before:]))
 
 
+@pytest.mark.slow
 @hypothesis.settings(max_examples=examples(1000))
 @hypothesis.given(RULES, NIGHTS)
 def test_passes_tell_what_judging_everything_would(first: list[Any], nights: list[Any]) -> None:

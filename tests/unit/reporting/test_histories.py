@@ -38,6 +38,7 @@ RULES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 @settings(max_examples=examples(400), suppress_health_check=list(HealthCheck))
 @given(rules=st.sampled_from(list(RULES)), numbers=steps)

@@ -65,6 +65,7 @@ def test_turns_are_spread_over_the_days() -> None:
     assert min(numbers) >= 2
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(1, 72), min_size=20, max_size=60), st.integers(3, 40))
 def test_no_image_waits_longer_than_is_promised_whatever_the_times_of_the_runs(hours: list[int], days: int) -> None:
     runs = [NOW + sum(hours[:n]) * HOUR for n in range(len(hours) + 1)]

@@ -260,6 +260,7 @@ DAYS = st.tuples(MONTHDAYS, MONTH_FIELDS, st.just("?")) | st.tuples(
 )
 
 
+@pytest.mark.slow
 @given(DAYS, st.sampled_from(["*", "1990-2003", "1992,2000", "1995"]))
 @hypothesis.settings(max_examples=examples(300))
 def test_any_days_agree_with_a_walk_through_the_calendar(days: tuple[str, str, str], years: str) -> None:

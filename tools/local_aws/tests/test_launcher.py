@@ -126,6 +126,7 @@ def test_error_of_a_localstack_that_never_gets_ready_has_the_end_of_its_log(
     assert list(temporary.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_localstack_that_ignores_sigterm_is_killed(make_python: MakePython, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launcher, "STOP_TIMEOUT", 0.5)
     code = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + serving()

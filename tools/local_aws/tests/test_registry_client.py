@@ -51,6 +51,7 @@ def test_registry_of_moto_has_no_control_api(registry: RegistryClient) -> None:
     assert not registry.has_control_api
 
 
+@pytest.mark.slow
 def test_endpoint_of_ecr_has_priority_over_the_common_endpoint(environment: dict[str, str], endpoint: str) -> None:
     environment |= {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ENDPOINT_URL_ECR": endpoint}
     assert RegistryClient.connect(environment).push("app")

@@ -215,6 +215,7 @@ def test_first_updates_are_those_that_solve_most() -> None:
     assert "  3. tar 1.0: 9 images, 5 high\n" in text
 
 
+@pytest.mark.slow
 def test_many_different_updates_keep_the_worst() -> None:
     summaries = [
         summary(
@@ -410,6 +411,7 @@ NOTICES = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(
     st.lists(SUMMARIES, max_size=5, unique_by=lambda one: one.repository),
     st.none() | st.lists(SUMMARIES, max_size=5, unique_by=lambda one: one.repository),

@@ -53,6 +53,7 @@ def test_findings_of_any_size_have_room_in_a_transaction(number: int, texts: int
     assert len({found.finding.id for found in kept}) == len(kept) >= number // 2
 
 
+@pytest.mark.slow
 @hypothesis.settings(max_examples=examples(100))
 @given(seed=st.integers(0, 1000), number=st.sampled_from([1, 300, 3000]), texts=st.sampled_from([0, 3, 20]))
 def test_report_of_any_size_has_room_in_an_item(seed: int, number: int, texts: int) -> None:

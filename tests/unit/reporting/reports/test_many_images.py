@@ -32,6 +32,7 @@ def image(number: int, *, failed: bool = False) -> ImageReport:
     return report._replace(counts={"HIGH": 8}, totals={Change.NEW: {"HIGH": 8}}, changes={Change.NEW: FOUND})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most_pages", [50, 4])
 def test_report_names_the_first_images_and_counts_all(monkeypatch: pytest.MonkeyPatch, most_pages: int) -> None:
     monkeypatch.setattr(groups, "_MAX_NAMED", 300)

@@ -38,6 +38,7 @@ def image(number: int, findings: int, text: str) -> ImageReport:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["app", "日本語", '"\\'], ids=["ascii", "unicode", "escaped"])
 @pytest.mark.parametrize(("images", "findings"), [(900, 1), (300, 8), (1500, 0)])
 def test_pages_are_nearly_full_and_keep_room_free(images: int, findings: int, text: str) -> None:
