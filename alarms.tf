@@ -4,8 +4,14 @@
 locals {
   metrics_namespace = "EcrScanReporter"
 
+  # The first heading of the changelog is the version that is installed, or "Unreleased". try(): a private registry may
+  # leave the file out.
+  release = try("v${regex("^[^#]*# Changelog[^#]*## \\[?([0-9]+[.][0-9]+[.][0-9]+)", file("${path.module}/CHANGELOG.md"))[0]}", "main")
+
   # A link, because whoever gets an alarm may have never seen this repository.
-  operations_page = "https://github.com/OWNER/terraform-aws-ecr-scan-reporter/blob/main/docs/operations.md"
+  operations_page = "https://github.com/OWNER/terraform-aws-ecr-scan-reporter/blob/${local.release}/docs/operations.md"
+  # What the commands on that page need.
+  operations_variables = "export NAME=${var.name} AWS_REGION=${local.region}"
 
   alarm_functions = merge(
     {
@@ -22,7 +28,11 @@ locals {
     missing           = "notBreaching"
     insufficient_data = false
     applicable        = true
+    detailed          = false
   }
+
+  # These functions repeat what fails until it is in a DLQ, which has an alarm, or whoever looks at them sees the error.
+  repeated_functions = ["images_scanner", "reporter", "console_widget"]
 
   all_alarms = merge(
     {
@@ -32,6 +42,7 @@ locals {
         dimensions = { QueueName = module.images_queue.dlq.name }
         missing    = "ignore"
         section    = "images-dlq"
+        waits      = "the message stays for 14 days."
         text = join(" ", [
           "The images scanner failed five times on a repository, whose images are not scanned.",
           "Read its errors, then redrive.",
@@ -42,6 +53,7 @@ locals {
         dimensions = { QueueName = module.reports_queue.dlq.name }
         missing    = "ignore"
         section    = "reports-dlq"
+        waits      = "the message stays for 14 days."
         text = join(" ", [
           "The reporter failed five times on a scan event, EventBridge could not deliver one, or an overview failed",
           "three times. Read the reporter's errors, then redrive. Do not redrive a record whose requestPayload has",
@@ -53,6 +65,7 @@ locals {
         namespace  = "AWS/Events", metric = "InvocationsFailedToBeSentToDlq", statistic = "Sum", threshold = 0
         dimensions = { RuleName = aws_cloudwatch_event_rule.scan_events.name }
         section    = "events-lost"
+        waits      = "a run finds the result in ECR."
         text = join(" ", [
           "EventBridge could deliver a scan event neither to the reports queue nor to its DLQ: the event is lost.",
           "See whether the policies of the queues and of the KMS key allow EventBridge.",
@@ -64,6 +77,7 @@ locals {
         threshold  = max(local.run_interval_seconds, module.images_queue.retry_seconds)
         dimensions = { QueueName = module.images_queue.queue.name }
         section    = "queue-age"
+        waits      = "SQS keeps the messages for four days."
         text = join(" ", [
           "A repository has waited in the queue for longer than the time between two runs.",
           "See whether the images scanner runs, fails or is throttled.",
@@ -73,6 +87,7 @@ locals {
         namespace  = "AWS/SQS", metric = "ApproximateAgeOfOldestMessage", statistic = "Maximum", threshold = 3600
         dimensions = { QueueName = module.reports_queue.queue.name }
         section    = "queue-age"
+        waits      = "SQS keeps the events for four days. Until then nobody hears of what they found."
         text = join(" ", [
           "A scan event has waited to be reported for more than an hour.",
           "See whether the reporter runs, fails or is throttled.",
@@ -84,6 +99,7 @@ locals {
         dimensions = { Instance = var.name }
         missing    = "ignore"
         section    = "unpublished"
+        waits      = "nothing is lost for 60 days. Until it is published, nobody hears of what it says."
         text = join(" ", [
           "A report has been due for more than an hour, and is not published.",
           "See whether its topic exists, and whether the reporter may publish to it.",
@@ -96,6 +112,7 @@ locals {
         period     = 86400
         dimensions = { Instance = var.name }
         section    = "missing-events"
+        waits      = "what they found is reported late."
         text = join(" ", [
           "No events came of several scans: the images scanner found their results in ECR.",
           "See whether the rule ${local.names.scan_events} is enabled, and whether the policies of the reports queue and of",
@@ -109,6 +126,7 @@ locals {
         # Written by each run. Between two runs, the alarm keeps its state.
         missing = "ignore"
         section = "overdue-scans"
+        waits   = "the next run tries again."
         text = join(" ", [
           "The oldest scan is older than ${var.images_duration_delta} plus one run: an image was not scanned in time.",
           "See whether ECR's quota is exhausted, or scans fail.",
@@ -133,6 +151,7 @@ locals {
         applicable        = var.enabled
         insufficient_data = true
         section           = "silence"
+        waits             = "nothing is lost; images go without a new scan."
         text = join(" ", [
           "No run was complete when one was due, or the heartbeat is missing (INSUFFICIENT_DATA).",
           "See whether the rules are enabled and the repositories scanner fails.",
@@ -150,6 +169,7 @@ locals {
         applicable        = var.enabled
         insufficient_data = true
         section           = "missing-pass"
+        waits             = "the next pass finds what was missed."
         text = join(" ", [
           "No daily pass has started for two days (INSUFFICIENT_DATA): deadlines that pass, and rules that end, are not",
           "reported. See whether the rule is enabled.",
@@ -160,17 +180,21 @@ locals {
       namespace  = "AWS/Lambda", metric = "Errors", statistic = "Sum", threshold = 0
       dimensions = { FunctionName = function }
       section    = "errors"
+      detailed   = contains(local.repeated_functions, key)
+      waits      = key == "repositories_scanner" ? "the next run does what this one did not." : "nothing is lost."
       text = join(" ", [
         "An invocation of ${function} raised an exception or ran out of time.",
         key == "console_widget" ? "The dashboard's widget shows an error." : "It is retried.",
         "Read the errors if the alarm stays or comes back.",
       ])
     }) },
-    # For longer than a run of the repositories scanner, which throttles a second run if its concurrency is 1.
+    # If it stays so, a queue or the silence has an alarm, too. For longer than a run of the repositories scanner, which throttles a second run if its concurrency is 1.
     { for key, function in local.alarm_functions : "${key}_throttles" => merge(local.alarm_defaults, {
       namespace  = "AWS/Lambda", metric = "Throttles", statistic = "Sum", threshold = 0, periods = 4
       dimensions = { FunctionName = function }
       section    = "throttles"
+      detailed   = true
+      waits      = "nothing is lost for four days."
       text = join(" ", [
         "Lambda has rejected invocations of ${function} for 20 minutes.",
         "See whether the account's concurrency is used up.",
@@ -181,16 +205,24 @@ locals {
   # What disabled_alarms may name; also the alarms of the widget's function while there is none.
   alarm_keys = distinct(concat(keys(local.all_alarms), ["console_widget_errors", "console_widget_throttles"]))
   alarms = { for key, alarm in local.all_alarms : key => alarm
-    if var.create_alarms && alarm.applicable && !contains(var.disabled_alarms, key)
+    if var.create_alarms && alarm.applicable && !contains(var.disabled_alarms, key) && (var.detailed_monitoring || !alarm.detailed)
   }
   alarm_actions = concat(aws_sns_topic.alarms[*].arn, var.alarm_actions)
+
+  # Whoever sets neither may subscribe to the topic by other means, so this is no error.
+  alarms_without_receiver = var.create_alarms && var.alarm_email == null && length(var.alarm_actions) == 0
 }
 
 resource "aws_cloudwatch_metric_alarm" "this" {
   for_each = local.alarms
 
-  alarm_name                = "${var.name}-${replace(each.key, "_", "-")}"
-  alarm_description         = "${each.value.text} ${local.operations_page}#${each.value.section}"
+  alarm_name = "${var.name}-${replace(each.key, "_", "-")}"
+  alarm_description = join("\n", [
+    each.value.text,
+    "It can wait until the morning: ${each.value.waits}",
+    "For the commands on the page: ${local.operations_variables}",
+    "What to do: ${local.operations_page}#${each.value.section}",
+  ])
   namespace                 = each.value.namespace
   metric_name               = each.value.metric
   dimensions                = each.value.dimensions

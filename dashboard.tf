@@ -7,15 +7,37 @@ locals {
   dashboard_name = "${var.name}-${local.region}"
 
   dashboard_metrics = { for name in [
-    "RepositoriesQueued", "OldestScanAge", "ScansOverdue", "RunOverdue", "ImagesSeen", "ScansStarted", "ImagesFailed",
-    "Throttled", "QuotaReached", "EventsProcessed", "ReportsPublished", "NewCritical", "NewHigh", "NewMedium", "NewLow",
-    "OpenCritical", "OpenHigh", "OpenMedium", "OpenLow", "SkippedScannedRecently", "SkippedNotSelected",
-    "SkippedUnsupported", "SkippedArchived", "SkippedOther", "MemoryUnavailable",
+    "ScansOverdue", "RunOverdue", "OpenCritical", "OpenHigh", "OldestUnpublished", "LostEvents",
   ] : name => [local.metrics_namespace, name, "Instance", var.name] }
 
-  dashboard_defaults = { region = local.region, view = "timeSeries", period = 3600, stat = "Sum" }
+  dashboard_defaults = {
+    region = local.region, view = "timeSeries", period = 3600, stat = "Sum", yAxis = { left = { min = 0 } }
+  }
 
-  severity_colors = { Critical = "#7b1fa2", High = "#d62728", Medium = "#ff7f0e", Low = "#bcbd22" }
+  severity_colors = { Critical = "#7b1fa2", High = "#d62728" }
+
+  dashboard_text = join("\n", concat(
+    [join(" ", [
+      "[What to do about an alarm](${local.operations_page}). Before its commands: `${local.operations_variables}`.",
+      "Bars are days, in UTC, and read from the logs.",
+    ])],
+    local.alarms_without_receiver
+    ? ["\n**Nobody receives the alarms**, unless somebody has subscribed to ${local.names.alarms}: set `alarm_email` or `alarm_actions`."]
+    : [],
+  ))
+
+  # What is in the logs alone: saved queries, as bars of a day each.
+  dashboard_queries = { for name in keys(local.queries) : name => {
+    type = "log"
+    properties = {
+      region = local.region
+      view   = "bar"
+      title  = "${title(substr(name, 0, 1))}${substr(name, 1, -1)}"
+      query = join(" | ", concat(
+        [for group in local.queries[name].log_groups : "SOURCE '${group}'"], [trimspace(local.queries[name].query)],
+      ))
+    }
+  } }
 
   # Rows of widgets: each has a height and widgets of equal width in 24 columns.
   dashboard_rows = concat([for _ in module.console_widget : {
@@ -26,6 +48,7 @@ locals {
       updateOn = { refresh = true, resize = true, timeRange = false }
     } }]
     }], [
+    { height = 2, widgets = [{ type = "text", properties = { markdown = local.dashboard_text } }] },
     { height = 1, widgets = [{ type = "text", properties = { markdown = "## Is it running?" } }] },
     { height = 6, widgets = concat(
       length(local.alarms) == 0 ? [] : [{
@@ -39,24 +62,20 @@ locals {
       }],
       [
         { type = "metric", properties = merge(local.dashboard_defaults, {
-          title = "Age of the oldest scan; scans and runs overdue; days"
+          title = "Overdue, days"
           stat  = "Maximum"
           # A run a day leaves gaps in an hourly graph.
           metrics = [
-            concat(local.dashboard_metrics.OldestScanAge, [{ id = "age", visible = false }]),
             concat(local.dashboard_metrics.ScansOverdue, [{ id = "scans", visible = false }]),
             concat(local.dashboard_metrics.RunOverdue, [{ id = "run", visible = false }]),
-            [{ id = "age_days", expression = "FILL(age, REPEAT) / 86400", label = "Oldest scan" }],
-            [{ id = "scans_days", expression = "FILL(scans, REPEAT) / 86400", label = "Scans overdue" }],
-            [{ id = "run_days", expression = "FILL(run, REPEAT) / 86400", label = "Run overdue" }],
+            [{ id = "scans_days", expression = "FILL(scans, REPEAT) / 86400", label = "Scans" }],
+            [{ id = "run_days", expression = "FILL(run, REPEAT) / 86400", label = "Run" }],
           ]
         }) },
+        local.dashboard_queries["scans by day"],
         { type = "metric", properties = merge(local.dashboard_defaults, {
-          title   = "Repositories queued, images seen, scans started"
-          metrics = [for name in ["RepositoriesQueued", "ImagesSeen", "ScansStarted"] : local.dashboard_metrics[name]]
-        }) },
-        { type = "metric", properties = merge(local.dashboard_defaults, {
-          title   = "Invocations"
+          title   = "Invocations by day"
+          period  = 86400
           metrics = [for name in values(local.alarm_functions) : ["AWS/Lambda", "Invocations", "FunctionName", name]]
         }) },
       ],
@@ -64,70 +83,76 @@ locals {
     { height = 1, widgets = [{ type = "text", properties = { markdown = "## Is anything stuck?" } }] },
     { height = 6, widgets = [
       { type = "metric", properties = merge(local.dashboard_defaults, {
-        title = "Messages in the DLQs", stat = "Maximum", period = 300
+        title = "Messages in the DLQs", stat = "Maximum"
         metrics = [for queue in [module.images_queue.dlq.name, module.reports_queue.dlq.name] :
           ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", queue]
         ]
       }) },
       { type = "metric", properties = merge(local.dashboard_defaults, {
-        title = "Waiting messages", stat = "Maximum", period = 300
+        title = "Waiting messages", stat = "Maximum"
         metrics = [for queue in [module.images_queue.queue.name, module.reports_queue.queue.name] :
           ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", queue]
         ]
       }) },
       { type = "metric", properties = merge(local.dashboard_defaults, {
-        title = "Age of the oldest message, seconds", stat = "Maximum", period = 300
-        metrics = [for queue in [module.images_queue.queue.name, module.reports_queue.queue.name] :
-          ["AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", queue]
+        title = "Oldest message, oldest unpublished report; hours", stat = "Maximum"
+        metrics = [
+          ["AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", module.images_queue.queue.name, { id = "images", visible = false }],
+          ["AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", module.reports_queue.queue.name, { id = "reports", visible = false }],
+          concat(local.dashboard_metrics.OldestUnpublished, [{ id = "unpublished", visible = false }]),
+          [{ id = "images_hours", expression = "images / 3600", label = module.images_queue.queue.name }],
+          [{ id = "reports_hours", expression = "reports / 3600", label = module.reports_queue.queue.name }],
+          [{ id = "unpublished_hours", expression = "FILL(unpublished, REPEAT) / 3600", label = "Not published" }],
         ]
       }) },
       { type = "metric", properties = merge(local.dashboard_defaults, {
-        title   = "Errors"
-        metrics = [for name in values(local.alarm_functions) : ["AWS/Lambda", "Errors", "FunctionName", name]]
+        title = "Errors and throttles"
+        metrics = [for pair in setproduct(["Errors", "Throttles"], values(local.alarm_functions)) :
+          ["AWS/Lambda", pair[0], "FunctionName", pair[1], { label = "${pair[0]} ${pair[1]}" }]
+        ]
       }) },
     ] },
     { height = 1, widgets = [{ type = "text", properties = { markdown = "## What did it find?" } }] },
     { height = 6, widgets = [
       { type = "metric", properties = merge(local.dashboard_defaults, {
+        title = "Open findings now", view = "singleValue", sparkline = true, stat = "Maximum", period = 86400
+        metrics = [for severity in ["Critical", "High"] :
+          concat(local.dashboard_metrics["Open${severity}"], [{ color = local.severity_colors[severity], label = severity }])
+        ]
+      }) },
+      { type = "metric", properties = merge(local.dashboard_defaults, {
         title = "Open findings", stat = "Maximum"
-        metrics = [for severity in ["Critical", "High", "Medium", "Low"] :
-          concat(local.dashboard_metrics["Open${severity}"], [{ color = local.severity_colors[severity] }])
-        ]
+        metrics = concat(
+          [for severity in ["Critical", "High"] :
+            concat(local.dashboard_metrics["Open${severity}"], [{ id = lower(severity), visible = false }])
+          ],
+          [for severity in ["Critical", "High"] : [{
+            id         = "${lower(severity)}_filled"
+            expression = "FILL(${lower(severity)}, REPEAT)"
+            label      = severity
+            color      = local.severity_colors[severity]
+          }]],
+        )
       }) },
-      { type = "metric", properties = merge(local.dashboard_defaults, {
-        title = "New findings"
-        metrics = [for severity in ["Critical", "High", "Medium", "Low"] :
-          concat(local.dashboard_metrics["New${severity}"], [{ color = local.severity_colors[severity] }])
-        ]
-      }) },
-      { type = "metric", properties = merge(local.dashboard_defaults, {
-        title   = "Scan events processed, reports published"
-        metrics = [local.dashboard_metrics.EventsProcessed, local.dashboard_metrics.ReportsPublished]
-      }) },
+      local.dashboard_queries["new findings by day"],
+      local.dashboard_queries["events and reports by day"],
     ] },
-    { height = 1, widgets = [{ type = "text", properties = { markdown = "## What was skipped or refused?" } }] },
+    { height = 1, widgets = [{ type = "text", properties = { markdown = "## What was skipped, refused or lost?" } }] },
     { height = 6, widgets = [
+      local.dashboard_queries["skipped images by day"],
+      local.dashboard_queries["refused calls by day"],
       { type = "metric", properties = merge(local.dashboard_defaults, {
-        title = "Images skipped, by reason"
-        metrics = [for reason in ["ScannedRecently", "NotSelected", "Unsupported", "Archived", "Other"] :
-          concat(local.dashboard_metrics["Skipped${reason}"], [{ label = reason }])
-        ]
-      }) },
-      { type = "metric", properties = merge(local.dashboard_defaults, {
-        title = "ECR: throttled, quota reached, images failed; memory unavailable"
-        metrics = [for name in ["Throttled", "QuotaReached", "ImagesFailed", "MemoryUnavailable"] :
-          local.dashboard_metrics[name]
-        ]
-      }) },
-      { type = "metric", properties = merge(local.dashboard_defaults, {
-        title   = "Lambda: throttles"
-        metrics = [for name in values(local.alarm_functions) : ["AWS/Lambda", "Throttles", "FunctionName", name]]
-      }) },
-      { type = "metric", properties = merge(local.dashboard_defaults, {
-        title = "SNS: messages that could not be delivered"
+        title  = "SNS: messages that could not be delivered, by day"
+        period = 86400
         metrics = [for topic in concat(
           [local.reports_topic_name], aws_sns_topic.chat[*].name, aws_sns_topic.alarms[*].name,
         ) : ["AWS/SNS", "NumberOfNotificationsFailed", "TopicName", topic]]
+      }) },
+      { type = "metric", properties = merge(local.dashboard_defaults, {
+        title   = "Scans whose events never came, by day"
+        period  = 86400
+        stat    = "Maximum"
+        metrics = [local.dashboard_metrics.LostEvents]
       }) },
     ] },
   ])
@@ -138,7 +163,10 @@ resource "aws_cloudwatch_dashboard" "this" {
 
   dashboard_name = local.dashboard_name
 
+  # A week, in which numbers of a day make a line, and each graph with its own period.
   dashboard_body = jsonencode({
+    start          = "-PT168H"
+    periodOverride = "inherit"
     widgets = flatten([for row, line in local.dashboard_rows : [for column, widget in line.widgets : merge(widget, {
       x      = column * 24 / length(line.widgets)
       y      = sum(concat([0], [for above in slice(local.dashboard_rows, 0, row) : above.height]))
@@ -174,10 +202,46 @@ locals {
     "runs" = {
       log_groups = [local.log_groups.repositories_scanner]
       query      = <<-EOT
-        fields @timestamp, run, found, sent
+        fields @timestamp, run, found, sent, OldestScanAge / 86400 as oldest_scan_days, OpenCritical, OpenHigh, OpenMedium, OpenLow
         | filter message = "repositories queued"
         | sort @timestamp desc
         | limit 100
+      EOT
+    }
+    "scans by day" = {
+      log_groups = [local.log_groups.images_scanner]
+      query      = <<-EOT
+        filter message = "repository processed"
+        | stats sum(ImagesSeen) as seen, sum(ScansStarted) as started, sum(ImagesFailed) as failed by bin(1d)
+      EOT
+    }
+    "skipped images by day" = {
+      log_groups = [local.log_groups.images_scanner]
+      query      = <<-EOT
+        filter message = "repository processed"
+        | stats sum(SkippedScannedRecently) as in_time, sum(SkippedNotSelected) as not_selected,
+            sum(SkippedUnsupported) as unsupported, sum(SkippedArchived) as archived, sum(SkippedOther) as others by bin(1d)
+      EOT
+    }
+    "refused calls by day" = {
+      log_groups = [local.log_groups.images_scanner]
+      query      = <<-EOT
+        filter message = "repository processed"
+        | stats sum(Throttled) as throttled, sum(QuotaReached) as quota_reached, sum(MemoryUnavailable) as no_memory by bin(1d)
+      EOT
+    }
+    "new findings by day" = {
+      log_groups = [local.log_groups.reporter]
+      query      = <<-EOT
+        filter message = "batch processed"
+        | stats sum(NewCritical) as critical, sum(NewHigh) as high, sum(NewMedium) as medium, sum(NewLow) as low by bin(1d)
+      EOT
+    }
+    "events and reports by day" = {
+      log_groups = [local.log_groups.reporter]
+      query      = <<-EOT
+        filter message = "batch processed"
+        | stats sum(EventsProcessed) as scan_events, sum(ReportsPublished) as messages by bin(1d)
       EOT
     }
     "images that could not be scanned" = {

@@ -47,6 +47,7 @@ module "images_scanner" {
     REPORTS_QUEUE_URL = module.reports_queue.queue.url
     MEMORY_TABLE_NAME = aws_dynamodb_table.memory.name
     REPORTER_NAME     = var.name
+    DETAILED_METRICS  = tostring(var.detailed_monitoring)
     THREADS           = tostring(local.functions.images_scanner.threads)
   }
 

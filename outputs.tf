@@ -218,14 +218,17 @@ output "chat_topic_name" {
 
 output "needs_attention" {
   description = <<-EOT
-    What needs someone, one sentence each: addresses that have not confirmed their subscription, and rules of
-    ignored_findings that end within 14 days or have ended. Empty if there is nothing. The overview names them too,
-    except alarm_email.
+    What needs someone, one sentence each: addresses that have not confirmed their subscription, alarms that nobody
+    receives, and rules of ignored_findings that end within 14 days or have ended. Empty if there is nothing. The
+    overview names them too.
   EOT
   value = concat(
     [for address in local.unconfirmed_addresses :
       "${address} has not confirmed its subscription, and receives nothing: see ${local.operations_page}#email."
     ],
+    local.alarms_without_receiver
+    ? ["Nobody receives the alarms, unless somebody has subscribed to ${local.names.alarms}: set alarm_email or alarm_actions."]
+    : [],
     local.ignored_findings_ending,
   )
 }
@@ -291,6 +294,14 @@ output "alarms_topic_name" {
 output "alarm_arns" {
   description = "ARNs of the alarms, keyed by their names in disabled_alarms, such as images_dlq."
   value       = { for key, alarm in aws_cloudwatch_metric_alarm.this : key => alarm.arn }
+}
+
+output "runbook" {
+  description = <<-EOT
+    The page that says what to do about an alarm, of the installed version (`page`), and a line of shell that sets what
+    its commands need (`variables`).
+  EOT
+  value       = { page = local.operations_page, variables = local.operations_variables }
 }
 
 output "dashboard_name" {

@@ -119,6 +119,8 @@ module "reporter" {
     CONTACT                     = var.contact
     OVERVIEW_SCHEDULE           = local.overview_schedule
     CHAT_TOPIC_ARN              = var.chat ? aws_sns_topic.chat[0].arn : ""
+    ALARMS_TOPIC_ARN            = length(var.alarm_actions) == 0 ? join("", aws_sns_topic.alarms[*].arn) : ""
+    DETAILED_METRICS            = tostring(var.detailed_monitoring)
     REPOSITORIES_FILTER_REGEXP  = var.repositories_filter_regexp
     REPOSITORIES_EXCLUDE_REGEXP = var.repositories_exclude_regexp == null ? "" : var.repositories_exclude_regexp
     SEVERITY_THRESHOLDS = jsonencode({
@@ -162,10 +164,11 @@ module "reporter" {
       actions   = ["sqs:GetQueueAttributes"]
       resources = [local.arns.images_dlq, local.arns.reports_dlq]
     }
-    # The overview names the addresses that never confirmed their subscription, and the first inventory waits for one.
+    # The overview names the addresses that never confirmed their subscription, and the first inventory waits for one. It
+    # also says when nobody receives the alarms.
     ListSubscriptions = {
       actions   = ["sns:ListSubscriptionsByTopic"]
-      resources = [local.arns.reports_topic]
+      resources = concat([local.arns.reports_topic], length(var.alarm_actions) == 0 && var.create_alarms ? [local.arns.alarms_topic] : [])
     }
     # Lambda sends a record of an overview that failed three times to the DLQ, with this role.
     QueueFailedOverviews = {

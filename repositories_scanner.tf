@@ -55,6 +55,7 @@ module "repositories_scanner" {
     IMAGES_QUEUE_URL            = module.images_queue.queue.url
     MEMORY_TABLE_NAME           = aws_dynamodb_table.memory.name
     REPORTER_NAME               = var.name
+    DETAILED_METRICS            = tostring(var.detailed_monitoring)
     THREADS                     = tostring(local.functions.repositories_scanner.threads)
   }
 

@@ -156,10 +156,10 @@ variable "repositories_filter_regexp" {
   nullable    = false
 
   validation {
-    condition = length(var.repositories_filter_regexp) >= 1 && length(var.repositories_filter_regexp) <= 1024
+    condition = length(var.repositories_filter_regexp) >= 1 && length(var.repositories_filter_regexp) <= 512
     error_message = join("", [
       "repositories_filter_regexp has ${length(var.repositories_filter_regexp)} characters; ",
-      "expected a Python regular expression of 1 to 1024 characters (a function's environment holds 4 KB in total); ",
+      "expected a Python regular expression of 1 to 512 characters (a function's environment holds 4 KB in total); ",
       "\".*\" for every repository.",
     ])
   }
@@ -1200,9 +1200,9 @@ variable "memory_deletion_protection" {
 
 variable "create_alarms" {
   description = <<-EOT
-    Whether to create the CloudWatch alarms and their topic. They watch for messages in a DLQ, lost scan events, errors
-    and throttles of a function, messages that wait too long, overdue scans, and runs that did not happen. CloudWatch
-    bills each alarm.
+    Whether to create the CloudWatch alarms and their topic. They watch for messages in a DLQ, lost scan events, messages
+    that wait too long, reports that cannot be published, overdue scans, runs that fail, and runs that did not happen.
+    CloudWatch bills each alarm. Set alarm_email or alarm_actions, too: without, nobody receives them.
   EOT
   type        = bool
   default     = true
@@ -1227,6 +1227,18 @@ variable "disabled_alarms" {
       "expected ${join(", ", local.alarm_keys)}.",
     ])
   }
+}
+
+variable "detailed_monitoring" {
+  description = <<-EOT
+    Whether CloudWatch has all numbers as metrics, and alarms on the errors and throttles of each function. Without, the
+    metrics are those of the alarms and OpenCritical and OpenHigh; all others are in the logs, and in graphs of the
+    dashboard that read them. A function that keeps failing has alarms anyway: on its queue, its DLQ, or on silence. It
+    costs $6.80 more a month.
+  EOT
+  type        = bool
+  default     = false
+  nullable    = false
 }
 
 variable "alarm_actions" {

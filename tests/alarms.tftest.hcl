@@ -13,7 +13,7 @@ variables {
   name = "scan"
 }
 
-run "all_alarms" {
+run "default_alarms" {
   variables {
     alarm_actions = ["arn:aws:sns:eu-central-1:123456789012:pager"]
   }
@@ -37,12 +37,6 @@ run "all_alarms" {
       scan-missing-pass = "AWS/Events Invocations scan-daily-pass Sum GreaterThanThreshold 1000 2x86400 missing"
 
       scan-repositories-scanner-errors = "AWS/Lambda Errors scan-repositories-scanner Sum GreaterThanThreshold 0 1x300 notBreaching"
-      scan-images-scanner-errors       = "AWS/Lambda Errors scan-images-scanner Sum GreaterThanThreshold 0 1x300 notBreaching"
-      scan-reporter-errors             = "AWS/Lambda Errors scan-reporter Sum GreaterThanThreshold 0 1x300 notBreaching"
-
-      scan-repositories-scanner-throttles = "AWS/Lambda Throttles scan-repositories-scanner Sum GreaterThanThreshold 0 4x300 notBreaching"
-      scan-images-scanner-throttles       = "AWS/Lambda Throttles scan-images-scanner Sum GreaterThanThreshold 0 4x300 notBreaching"
-      scan-reporter-throttles             = "AWS/Lambda Throttles scan-reporter Sum GreaterThanThreshold 0 4x300 notBreaching"
     }
     error_message = "There should be exactly these alarms."
   }
@@ -74,13 +68,28 @@ run "all_alarms" {
     error_message = "A missing heartbeat should notify like an alarm."
   }
 
+  assert {
+    condition = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : can(regex(
+      "\nIt can wait until the morning: .+\nFor the commands on the page: export NAME=scan AWS_REGION=eu-central-1\n", alarm.alarm_description
+    ))])
+    error_message = "Each description should say whether it can wait, and what the commands on the page need."
+  }
+
+  assert {
+    condition = output.runbook == {
+      page      = local.operations_page
+      variables = "export NAME=scan AWS_REGION=eu-central-1"
+    }
+    error_message = "The output should have the page, and what its commands need."
+  }
+
   # GitHub makes the anchor of a heading: lower case, hyphens in place of spaces.
   assert {
     condition = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : contains(
       [for heading in regexall("(?m)^#+ (.*)$", file("docs/operations.md")) : replace(lower(heading[0]), " ", "-")],
-      try(regex(" https://[^ ]+/docs/operations\\.md#([a-z-]+)$", alarm.alarm_description)[0], "none"),
+      try(regex(" https://[^ ]+/blob/main/docs/operations\\.md#([a-z-]+)$", alarm.alarm_description)[0], "none"),
     )])
-    error_message = "Each description should end with a link to the section of docs/operations.md that says what to do."
+    error_message = "Each description should end with a link to the section of docs/operations.md, of this version, that says what to do."
   }
 
   assert {
@@ -116,6 +125,33 @@ run "all_alarms" {
       toset(keys(output.alarm_arns)) == toset(keys(aws_cloudwatch_metric_alarm.this))
     )
     error_message = "The outputs should name the topic and the alarms."
+  }
+}
+
+run "detailed_monitoring" {
+  variables {
+    detailed_monitoring = true
+  }
+
+  assert {
+    condition = {
+      for key, alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_name => join(" ", [
+        alarm.namespace, alarm.metric_name, join(",", values(alarm.dimensions)), alarm.statistic, alarm.comparison_operator,
+        alarm.threshold, "${alarm.evaluation_periods}x${alarm.period}", alarm.treat_missing_data,
+      ]) if strcontains(key, "_errors") || strcontains(key, "_throttles")
+      } == {
+      for pair in setproduct(["Errors", "Throttles"], ["repositories-scanner", "images-scanner", "reporter"]) :
+      "scan-${pair[1]}-${lower(pair[0])}" => join(" ", [
+        "AWS/Lambda ${pair[0]} scan-${pair[1]} Sum GreaterThanThreshold 0",
+        "${pair[0] == "Errors" ? 1 : 4}x300 notBreaching",
+      ])
+    }
+    error_message = "There should be alarms on the errors and throttles of each function."
+  }
+
+  assert {
+    condition     = length(aws_cloudwatch_metric_alarm.this) == 16
+    error_message = "The others should be as they are without."
   }
 }
 
@@ -158,7 +194,8 @@ run "some_alarms" {
   command = plan
 
   variables {
-    disabled_alarms = ["silence", "reporter_errors", "images_scanner_throttles"]
+    disabled_alarms     = ["silence", "reporter_errors", "images_scanner_throttles"]
+    detailed_monitoring = true
   }
 
   assert {
@@ -174,8 +211,9 @@ run "widget" {
   command = plan
 
   variables {
-    dashboard_widget = true
-    disabled_alarms  = ["console_widget_throttles"]
+    dashboard_widget    = true
+    disabled_alarms     = ["console_widget_throttles"]
+    detailed_monitoring = true
   }
 
   assert {
@@ -196,7 +234,7 @@ run "disabled_alarm_of_an_absent_widget" {
   }
 
   assert {
-    condition     = length(aws_cloudwatch_metric_alarm.this) == 16
+    condition     = length(aws_cloudwatch_metric_alarm.this) == 11
     error_message = "Naming the widget's alarms should have no effect while there is no widget."
   }
 }

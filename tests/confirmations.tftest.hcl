@@ -69,8 +69,36 @@ run "no_address" {
   }
 
   assert {
+    condition = output.needs_attention == [
+      "Nobody receives the alarms, unless somebody has subscribed to ecr-scan-reporter-alarms: set alarm_email or alarm_actions."
+    ]
+    error_message = "Without addresses, only the alarms should need attention: nobody receives them."
+  }
+}
+
+run "pager" {
+  command = plan
+
+  variables {
+    alarm_actions = ["arn:aws:sns:eu-central-1:123456789012:pager"]
+  }
+
+  assert {
     condition     = length(output.needs_attention) == 0
-    error_message = "Without addresses, nothing should need attention."
+    error_message = "A pager should receive the alarms."
+  }
+}
+
+run "no_alarms" {
+  command = plan
+
+  variables {
+    create_alarms = false
+  }
+
+  assert {
+    condition     = length(output.needs_attention) == 0
+    error_message = "Without alarms, nobody needs to receive them."
   }
 }
 

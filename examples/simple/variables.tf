@@ -4,6 +4,12 @@ variable "email" {
   default     = null
 }
 
+variable "alarm_email" {
+  description = "Email address that receives the alarms of the module itself; null for none."
+  type        = string
+  default     = null
+}
+
 variable "rate" {
   description = "How often to scan."
   type        = string

@@ -59,7 +59,8 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, An
 def dependencies() -> ReporterDependencies:
     """Create settings, clients and threads, once per cold start."""
     settings = ReporterSettings.from_env(os.environ)
-    publisher = ReportPublisher(sns_client(), settings.topic_arn, settings.chat_topic_arn)
+    topics = settings.topic_arn, settings.chat_topic_arn, settings.alarms_topic_arn
+    publisher = ReportPublisher(sns_client(), *topics)
     sqs = sqs_client()
     queue = SqsQueue(sqs, settings.reports_queue_url)
     dlqs = {url.rsplit("/", 1)[-1]: SqsQueue(sqs, url) for url in settings.dlq_urls}

@@ -41,6 +41,7 @@ class RepositoriesScannerSettings(NamedTuple):
         memory_table: the name of the memory table.
         threads: how many calls may be in flight.
         name: of this instance of the module.
+        detailed_metrics: whether all numbers are metrics, or only those that have an alarm or come first.
         schedule: of the runs.
         max_age: the promised age of scans.
     """
@@ -50,6 +51,7 @@ class RepositoriesScannerSettings(NamedTuple):
     memory_table: str
     threads: int
     name: str
+    detailed_metrics: bool = False
     schedule: Schedule = Schedule(timedelta(days=1))
     max_age: Duration = _DEFAULT_MAX_AGE
 
@@ -80,6 +82,7 @@ class ImagesScannerSettings(NamedTuple):
         memory_table: the name of the memory table.
         threads: how many calls may be in flight.
         name: of this instance of the module.
+        detailed_metrics: whether all numbers are metrics, or only those that have an alarm or come first.
     """
 
     max_age: Duration
@@ -90,6 +93,7 @@ class ImagesScannerSettings(NamedTuple):
     memory_table: str
     threads: int
     name: str
+    detailed_metrics: bool = False
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str]) -> "ImagesScannerSettings":
@@ -120,6 +124,7 @@ class ReporterSettings(NamedTuple):
         fixable_only: count only findings with a known fix.
         group_by: has one capture group over the repository name; images with equal captures share a report.
         chat_topic_arn: of the topic for chat; empty for none.
+        alarms_topic_arn: of the topic of the alarms, if they notify nothing else; empty otherwise.
         notify_on: which scans are reported.
         notify_on_fixed: whether an image is reported if its only news is that findings are fixed or withdrawn.
         remind_after: what was last reported this long ago is reported again; None for never.
@@ -132,6 +137,7 @@ class ReporterSettings(NamedTuple):
         account_name: the name of the function's account; "" for none.
         contact: who answers questions about messages; "" for nobody.
         overview_schedule: of the overview; None if there is none.
+        detailed_metrics: whether all numbers are metrics, or only those that have an alarm or come first.
     """
 
     topic_arn: str
@@ -144,6 +150,7 @@ class ReporterSettings(NamedTuple):
     fixable_only: bool = False
     group_by: re.Pattern[str] | None = None
     chat_topic_arn: str = ""
+    alarms_topic_arn: str = ""
     notify_on: NotifyOn = NotifyOn.CHANGES
     notify_on_fixed: bool = False
     remind_after: Duration | None = None
@@ -156,6 +163,7 @@ class ReporterSettings(NamedTuple):
     account_name: str = ""
     contact: str = ""
     overview_schedule: Schedule | None = None
+    detailed_metrics: bool = False
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str]) -> "ReporterSettings":
@@ -385,8 +393,10 @@ _TOPIC_ARN = "arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:.+"
 # The environment variable of each setting, and what parses it: from its name and its value, None if it is missing.
 _VARIABLES: Mapping[str, tuple[str, Callable[[str, Any], Any]]] = {
     "account_name": ("ACCOUNT_NAME", _line),
+    "alarms_topic_arn": ("ALARMS_TOPIC_ARN", lambda _, value: value),
     "chat_topic_arn": ("CHAT_TOPIC_ARN", lambda _, value: value),
     "contact": ("CONTACT", _line),
+    "detailed_metrics": ("DETAILED_METRICS", _flag),
     "dlq_urls": ("DLQ_URLS", _urls),
     "fix_within": ("FIX_WITHIN", _fix_within),
     "fixable_only": ("FIXABLE_ONLY", _flag),

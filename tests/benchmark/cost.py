@@ -38,9 +38,10 @@ PRICES = {
     "metric": 0.30,
     "alarm": 0.10,
 }
-# Of one instance, by default: what the functions write (docs/how-it-works.md), and what alarms.tf has. A test counts
-# both.
-METRICS, ALARMS = 27, 16
+# Of one instance: what the functions write (docs/how-it-works.md), and what alarms.tf has. A test counts both. By
+# default, and with `detailed_monitoring`.
+METRICS, ALARMS = 6, 11
+DETAILED_METRICS, DETAILED_ALARMS = 27, 16
 DAYS = 365 / 12
 SCANS = DAYS / 7
 # AWS gives a function one vCPU per 1,769 MB. https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html

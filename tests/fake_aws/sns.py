@@ -34,7 +34,7 @@ class Publication(NamedTuple):
 
 
 class Sns:
-    """The operations Publish, Subscribe and ListSubscriptionsByTopic. An address of email is never confirmed."""
+    """Some operations. An address of email is pending until it is confirmed, with itself as the token."""
 
     content_type = "text/xml"
 
@@ -59,7 +59,6 @@ class Sns:
                 self._subscriptions.append(params)
                 result = "<SubscriptionArn>pending confirmation</SubscriptionArn>"
             case "ConfirmSubscription":
-                # The token is the address that confirms.
                 self._confirmed.add(params["Token"])
                 result = f"<SubscriptionArn>{params['TopicArn']}:{uuid4()}</SubscriptionArn>"
             case "ListSubscriptionsByTopic":

@@ -167,6 +167,24 @@ def test_dlqs_and_unconfirmed_addresses_are_named(make_reporter: Callable[..., R
     assert document["notices"]["unreadable"] == []
 
 
+def test_overview_says_when_nobody_receives_the_alarms(make_reporter: Callable[..., ReporterHarness]) -> None:
+    topic = TOPIC.replace("reports", "alarms")
+    sns = make_reporter(ALARMS_TOPIC_ARN=topic).aws.client("sns")
+    told = "  Nobody receives the alarms: see the inputs alarm_email and alarm_actions.\n"
+    sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="operations@example.com")
+    [made] = invoke(overview=True, publish=False)["overviews"]
+    assert told in made["text"]
+    assert "1 notice" in made["subject"]
+    assert made["document"]["notices"]["alarms_reach_nobody"]
+    sns.confirm_subscription(TopicArn=topic, Token="operations@example.com")
+    [made] = invoke(overview=True, publish=False)["overviews"]
+    assert told not in made["text"]
+    # The alarms notify something else, too.
+    make_reporter()
+    [made] = invoke(overview=True, publish=False)["overviews"]
+    assert not made["document"]["notices"]["alarms_reach_nobody"]
+
+
 def test_unreadable_sources_are_listed_and_do_not_stop_the_overview(
     make_reporter: Callable[..., ReporterHarness],
 ) -> None:

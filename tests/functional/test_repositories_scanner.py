@@ -370,6 +370,18 @@ def test_empty_registry_still_ages(registry: RegistryOverTime) -> None:
     assert registry.heartbeat(hours=48) == {"RunOverdue": 48 * 3600}
 
 
+def test_only_numbers_that_have_an_alarm_or_come_first_are_metrics_by_default(
+    registry: RegistryOverTime, configure: Configure, caplog: pytest.LogCaptureFixture
+) -> None:
+    registry.add("team-a")
+    registry.run()
+    registry.visit("team-a")
+    configure(DETAILED_METRICS="false")
+    assert registry.run(hours=24).keys() == {"RunOverdue", "ScansOverdue"}
+    [line] = [record for record in caplog.records if record.message == "repositories queued"]
+    assert vars(line)["RepositoriesQueued"] == 1
+
+
 @pytest.mark.slow
 def test_first_run_is_started_once(queued: Callable[[], list[str]]) -> None:
     assert repositories_scanner.handler({"heartbeat": True}, None) == {"RunOverdue": 0}

@@ -123,6 +123,7 @@ module "it" {{
   notify_on_fixed            = true
   chat                       = true
   dashboard_widget           = true
+  detailed_monitoring        = true
   overview_schedule            = "1 minute"
   environment_variables      = {environment}
 

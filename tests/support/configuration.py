@@ -8,6 +8,7 @@ from fake_aws.fake_aws import MEMORY_TABLE
 TOPIC, CHAT = (f"arn:aws:sns:eu-west-1:123456789012:{name}" for name in ("reports", "chat"))
 # What every function, in every test, is configured with if the test does not say otherwise.
 DEFAULTS = {
+    "DETAILED_METRICS": "true",
     "ECR_IMAGES_DURATION_DELTA": "7d",
     "MEMORY_TABLE_NAME": MEMORY_TABLE,
     "NOTIFY_ON_SCAN_FAILURE": "true",

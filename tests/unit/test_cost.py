@@ -5,6 +5,7 @@ from pathlib import Path
 
 import cost
 import pytest
+from ecr_scan_reporter.aws import metrics
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -20,26 +21,38 @@ def test_table_is_what_the_script_computes() -> None:
 def test_metrics_are_those_that_the_functions_write() -> None:
     page = (ROOT / "docs" / "how-it-works.md").read_text()
     table = page[page.index("| metric | written |") :].partition("\n\n")[0]
-    cells = [line.split("|")[1] for line in table.splitlines()[2:]]
-    metrics = {name for cell in cells for name in re.findall("`([A-Za-z]+)`", cell)}
+    lines = [line.split("|")[1:3] for line in table.splitlines()[2:]]
+    found = {name: "always" in how for cell, how in lines for name in re.findall("`([A-Za-z]+)`", cell)}
+    always = {name for name, is_always in found.items() if is_always}
     dashboard = re.search(
         r"dashboard_metrics = \{ for name in \[(.*?)\]", (ROOT / "dashboard.tf").read_text(), re.DOTALL
     )
     assert dashboard
-    assert set(re.findall('"([A-Za-z]+)"', dashboard[1])) - metrics == set()
-    assert len(metrics) == cost.METRICS
+    assert set(re.findall('"([A-Za-z]+)"', dashboard[1])) == always == metrics.ALWAYS
+    assert (len(always), len(found)) == (cost.METRICS, cost.DETAILED_METRICS)
 
 
 def test_alarms_are_those_that_terraform_creates() -> None:
-    # tests/alarms.tftest.hcl compares this list with the alarms that a plan has.
-    alarms = re.findall(
-        r'^ +scan-[a-z-]+ += "(?:AWS/|EcrScan)', (ROOT / "tests" / "alarms.tftest.hcl").read_text(), re.M
-    )
-    assert len(alarms) == cost.ALARMS
+    # tests/alarms.tftest.hcl compares these with the alarms that a plan has.
+    tests = (ROOT / "tests" / "alarms.tftest.hcl").read_text()
+    assert len(re.findall(r'^ +scan-[a-z-]+ += "(?:AWS/|EcrScan)', tests, re.M)) == cost.ALARMS
+    assert f"length(aws_cloudwatch_metric_alarm.this) == {cost.DETAILED_ALARMS}\n" in tests
 
 
 def test_document_says_how_many_metrics_and_alarms_there_are() -> None:
-    assert f"{cost.METRICS} metrics and {cost.ALARMS} alarms" in cost.PAGE.read_text()
+    page = cost.PAGE.read_text()
+    assert f"{cost.METRICS} metrics and {cost.ALARMS} alarms" in page
+    assert f"{cost.DETAILED_METRICS} metrics and {cost.DETAILED_ALARMS} alarms" in page
+    more = (cost.DETAILED_METRICS - cost.METRICS) * cost.PRICES["metric"]
+    more += (cost.DETAILED_ALARMS - cost.ALARMS) * cost.PRICES["alarm"]
+    assert f"${more:.2f} more" in page
+
+
+def test_small_registry_costs_no_more_than_is_promised() -> None:
+    figures = cost.Figures.from_json(cost.FIGURES.read_text())
+    bill = sum(line.dollars for line in cost.monthly_cost(figures, 1_000, changed=0.1, subscribers=10))
+    assert bill <= 3.50
+    assert f"${bill:.2f} a month" in (ROOT / "README.md").read_text()
 
 
 @pytest.mark.parametrize(

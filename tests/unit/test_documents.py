@@ -126,3 +126,13 @@ def test_messages_that_the_answers_quote_are_those_of_the_package() -> None:
     source = "".join(path.read_text() for path in (ROOT / "lambda_src").rglob("*.py"))
     assert len(quoted) >= 3
     assert {text for text in quoted if text not in source} == set()
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_commands_set_their_variables_or_stop_without_them(path: Path) -> None:
+    """Whoever enters a page in the middle gets no command with an empty name."""
+    text = path.read_text()
+    for block in [*re.findall(r"```sh\n(.*?)```", text, re.DOTALL), *re.findall(r"`(aws [^`]+)`", text)]:
+        given = set(re.findall(r"\b([A-Z_]+)=", block)) | set(re.findall(r"\bfor ([A-Z_]+) in", block))
+        used = set(re.findall(r"\$\{?([A-Z_]+)\b(?!:\?)", block))
+        assert used <= given, block

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -77,6 +77,19 @@ class Rejection(NamedTuple):
     invalid: bool = False
 
 
+class Subscription(NamedTuple):
+    """A subscription of a topic. `arn` is other text while it is not confirmed, or after it was deleted."""
+
+    address: str
+    protocol: str
+    arn: str
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether it receives messages."""
+        return self.arn.startswith("arn:")
+
+
 def publications(message: ReportMessage) -> list[Publication]:
     """Encode a report for the reports topic and, if it has a text for chat, for the chat topic.
 
@@ -110,9 +123,10 @@ def sns_client() -> "SNSClient":
 class ReportPublisher:
     """Publishes to the reports topic and, if there is one, to the chat topic."""
 
-    def __init__(self, client: "SNSClient", topic_arn: str, chat_topic_arn: str) -> None:
+    def __init__(self, client: "SNSClient", topic_arn: str, chat_topic_arn: str, alarms_topic_arn: str = "") -> None:
         self._sns = client
         self._arns = {REPORTS: topic_arn, CHAT: chat_topic_arn}
+        self._alarms_arn = alarms_topic_arn
 
     def publish(
         self, publications: Iterable[Publication], deadline: Deadline, failure: str = "report not published"
@@ -145,8 +159,8 @@ class ReportPublisher:
         Raises:
             AwsError: SNS rejected the call.
         """
-        pending = (address for address, arn in self._subscriptions() if arn == _PENDING)
-        return list(islice(pending, _MAX_UNCONFIRMED))
+        found = self._subscriptions(self._arns[REPORTS])
+        return list(islice((each.address for each in found if each.arn == _PENDING), _MAX_UNCONFIRMED))
 
     def waits_for_confirmation(self) -> bool:
         """Return whether mail about the reports topic reaches nobody yet: addresses are subscribed, and none confirmed.
@@ -154,20 +168,29 @@ class ReportPublisher:
         Raises:
             AwsError: SNS rejected the call.
         """
-        arns = {arn for _, arn in self._subscriptions(frozenset({"email", "email-json"}))}
-        # What was unsubscribed lately is listed as "Deleted".
-        return _PENDING in arns and not any(arn.startswith("arn:") for arn in arns)
+        found = self._subscriptions(self._arns[REPORTS])
+        found = [each for each in found if each.protocol in ("email", "email-json")]
+        return any(each.arn == _PENDING for each in found) and not any(each.is_confirmed for each in found)
 
-    def _subscriptions(self, protocols: Collection[str] = ()) -> Iterator[tuple[str, str]]:
-        """Yield the endpoint and the ARN, or what SNS lists for it, of each subscription with one of some protocols."""
-        pages = read_pages(self._sns.list_subscriptions_by_topic, "NextToken", TopicArn=self._arns[REPORTS])
-        found = (subscription for page in pages for subscription in page.get("Subscriptions", []))
+    def alarms_reach_nobody(self) -> bool:
+        """Return whether nobody has confirmed a subscription to the topic of the alarms, if it is all that they notify.
+
+        Raises:
+            AwsError: SNS rejected the call.
+        """
+        if not self._alarms_arn:
+            return False
+        return not any(each.is_confirmed for each in self._subscriptions(self._alarms_arn))
+
+    def _subscriptions(self, topic_arn: str) -> Iterator[Subscription]:
+        """Yield the subscriptions of a topic, at most 10,000."""
+        pages = read_pages(self._sns.list_subscriptions_by_topic, "NextToken", TopicArn=topic_arn)
         try:
-            for subscription in islice(found, _MAX_READ):
-                if not protocols or subscription.get("Protocol") in protocols:
-                    yield subscription.get("Endpoint", ""), subscription.get("SubscriptionArn", "")
+            for found in islice((found for page in pages for found in page.get("Subscriptions", [])), _MAX_READ):
+                yield Subscription(*(found.get(name, "") for name in ("Endpoint", "Protocol", "SubscriptionArn")))
         except (ClientError, BotoCoreError) as error:
-            raise AwsError(f"SNS did not list the subscriptions of the reports topic: {error}") from error
+            topic = topic_arn.rpartition(":")[2]
+            raise AwsError(f"SNS did not list the subscriptions of the topic {topic}: {error}") from error
 
 
 def _is_invalid(error: Exception) -> bool:

@@ -149,7 +149,8 @@ def report_batch(
     }
     if any(outcome.lost for outcome in outcomes):
         metrics["LostEvents"] = _lost_events(deps, now)
-    logger.info("batch processed", extra=counts | embed(metrics, deps.settings.name))
+    extra = counts | embed(metrics, deps.settings.name, detailed=deps.settings.detailed_metrics)
+    logger.info("batch processed", extra=extra)
     return batch_response(sorted(batch.invalid | retried | batch.unpublished))
 
 

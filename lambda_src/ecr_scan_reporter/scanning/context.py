@@ -122,7 +122,7 @@ class Tally:
         with self._lock:
             self.throttled += 1
 
-    def log(self, instance: str, values: Mapping[str, Any]) -> None:
+    def log(self, settings: ImagesScannerSettings, values: Mapping[str, Any]) -> None:
         """Log the summary line with its metrics, and with further values."""
         failures = {
             reason: {"count": len(digests), "digests": sorted(digests)[:_NAMED_DIGESTS]}
@@ -133,7 +133,7 @@ class Tally:
             "outcomes": dict(Counter[str](self._decisions) + self._outcomes),
             "failures": failures,
             **values,
-            **embed(self._metrics(), instance),
+            **embed(self._metrics(), settings.name, detailed=settings.detailed_metrics),
         }
         logger.log(logging.WARNING if failures else logging.INFO, "repository processed", extra=extra)
 

@@ -325,7 +325,7 @@ class RepositoryScan:
         values: dict[str, Any] = {"coverage": self._sums.coverage.to_json()}
         if interrupted is not None:
             values |= {"resume_after": self._resume_after, "interrupted": interrupted}
-        self._tally.log(self._context.deps.settings.name, values)
+        self._tally.log(self._context.deps.settings, values)
 
     def continuation(self, reason: str) -> RepositoryMessage:
         """Return the message with which the next invocation goes on.

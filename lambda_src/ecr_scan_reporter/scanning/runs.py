@@ -96,7 +96,7 @@ def queue_repositories(event: Mapping[str, Any], deps: RunDependencies, now: dat
             # Amazon Inspector scans again when a vulnerability becomes known, not after an age.
             for name in ("OldestScanAge", "ScansOverdue"):
                 metrics.pop(name, None)
-        extra |= embed(metrics, deps.settings.name, _SECONDS)
+        extra |= embed(metrics, deps.settings.name, _SECONDS, detailed=deps.settings.detailed_metrics)
     logger.info("repositories queued", extra=extra)
     return counts
 
@@ -261,7 +261,8 @@ def write_heartbeat(deps: RunDependencies, now: datetime) -> dict[str, int]:
     """
     since = _last_complete_pass(RunMemory(deps.table, deps.ecr.id), StateMemory(deps.table, deps.ecr.id), now)
     metrics = run_overdue(since, deps.settings.schedule, now)
-    logger.info("heartbeat", extra=embed(metrics, deps.settings.name, _SECONDS))
+    extra = embed(metrics, deps.settings.name, _SECONDS, detailed=deps.settings.detailed_metrics)
+    logger.info("heartbeat", extra=extra)
     return {name: int(value) for name, value in metrics.items()}
 
 

@@ -32,6 +32,17 @@ def test_summary_has_the_metrics_of_its_images(scanner: Scanner, caplog: pytest.
     assert summary_of(caplog).Instance == "platform"
 
 
+def test_numbers_are_in_the_line_although_they_are_no_metrics(
+    make_scanner: Callable[..., Scanner], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    scanner = make_scanner(DETAILED_METRICS="false")
+    scanner.add(*plain_images(2))
+    scanner.scan()
+    assert summary_of(caplog).ScansStarted == 2
+    assert not hasattr(summary_of(caplog), "_aws")
+
+
 def test_skipped_images_add_up(make_scanner: Callable[..., Scanner], caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     scanner = make_scanner(IMAGES_SELECTION='{"tag_regexp": "v"}')

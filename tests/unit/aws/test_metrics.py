@@ -61,3 +61,12 @@ def test_line_of_the_lambda_runtime_is_an_emf_document() -> None:
 def test_timestamp_is_in_milliseconds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "now", lambda: datetime.fromtimestamp(1_795_683_600.1239, UTC))
     assert embed({"ScansStarted": 1}, "platform")["_aws"]["Timestamp"] == 1_795_683_600_123
+
+
+def test_what_is_no_metric_is_a_field_of_the_line() -> None:
+    embedded = embed({"ScansStarted": 1, "OpenHigh": 2}, "platform", detailed=False)
+    [directive] = embedded.pop("_aws")["CloudWatchMetrics"]
+    assert directive["Metrics"] == [{"Name": "OpenHigh", "Unit": "Count"}]
+    assert embedded == {"Instance": "platform", "ScansStarted": 1, "OpenHigh": 2}
+    # CloudWatch would reject a directive without metrics.
+    assert embed({"ScansStarted": 1}, "platform", detailed=False) == {"Instance": "platform", "ScansStarted": 1}

@@ -125,6 +125,7 @@ def _notices(page: OverviewPage) -> dict[str, Any]:
         "rules_total": len(notices.rules),
         "dlqs": dict(notices.dlqs),
         "unconfirmed_addresses": first(notices.unconfirmed),
+        "alarms_reach_nobody": notices.alarms_reach_nobody,
         "unreadable": first(notices.unreadable),
         "lost_events": len(page.overview.lost),
         "lost_event_examples": first(page.overview.lost_examples),

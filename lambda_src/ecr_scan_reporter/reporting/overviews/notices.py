@@ -1,7 +1,7 @@
 """What an overview says about the module itself: to each group what concerns its own repositories.
 
-What concerns the whole registry is for the group without a name: DLQs, unconfirmed addresses, what could not be read,
-and rules that name no repository of another group.
+What concerns the whole registry is for the group without a name: DLQs, unconfirmed addresses, alarms that nobody
+receives, what could not be read, and rules that name no repository of another group.
 """
 
 import logging
@@ -51,6 +51,7 @@ def notices_by_group(
     counts = {name: attempt(f"count the messages in {name}", dlq.message_count, 0) for name, dlq in deps.dlqs.items()}
     dlqs = {name: number for name, number in counts.items() if number}
     unconfirmed = attempt("list the subscriptions of the reports topic", deps.publisher.unconfirmed_addresses, [])
+    silent = attempt("list the subscriptions of the alarms topic", deps.publisher.alarms_reach_nobody, False)
     rules = attempt("read ignored_findings", partial(deps.rules.read, now), ())
     settings, enhanced = deps.settings, any(overview.is_enhanced for overview in overviews)
     since = all_scanned_since(now, settings.max_age, settings.run_interval, enhanced=enhanced)
@@ -64,7 +65,7 @@ def notices_by_group(
         group: Notices(rule_notices(own, uses, now, since), unreadable=sentences[group][:_MAX_NAMED])
         for group, own in _rules_by_group(named, overviews).items()
     }
-    found[None] = found[None]._replace(dlqs=dlqs, unconfirmed=unconfirmed)
+    found[None] = found[None]._replace(dlqs=dlqs, unconfirmed=unconfirmed, alarms_reach_nobody=silent)
     return {group: notices for group, notices in found.items() if group is not None or any(notices)}
 
 

@@ -80,12 +80,14 @@ class Notices(NamedTuple):
         dlqs: messages by the name of the DLQ; only those that are not empty.
         unconfirmed: addresses that never confirmed their subscription.
         unreadable: sentences about what could not be read.
+        alarms_reach_nobody: whether nobody receives the alarms.
     """
 
     rules: Sequence[str] = ()
     dlqs: Mapping[str, int] = {}
     unconfirmed: Sequence[str] = ()
     unreadable: Sequence[str] = ()
+    alarms_reach_nobody: bool = False
 
 
 class Overview(NamedTuple):

@@ -86,7 +86,8 @@ def _count_notices(overview: Overview) -> int:
     notices = overview.notices
     partly_stale = 0 < len(overview.stale) < len(overview.state.repositories)
     lists = (notices.rules, notices.dlqs, notices.unconfirmed, notices.unreadable)
-    return partly_stale + bool(overview.never_run) + bool(overview.lost) + sum(map(len, lists))
+    single = partly_stale, bool(overview.never_run), bool(overview.lost), notices.alarms_reach_nobody
+    return sum(single) + sum(map(len, lists))
 
 
 def promise(overview: Overview) -> str:
@@ -251,6 +252,8 @@ def _delivery_needs(notices: Notices) -> Iterator[Need]:
     if notices.unconfirmed:
         words = pluralize(len(notices.unconfirmed), "address", "addresses")
         yield Need(NamedLine(f"{words} never confirmed the subscription: ", notices.unconfirmed))
+    if notices.alarms_reach_nobody:
+        yield Need(NamedLine("Nobody receives the alarms: see the inputs alarm_email and alarm_actions."))
 
 
 def _sentence_needs(sentences: Sequence[str], many: str) -> Iterator[Need]:
