@@ -114,6 +114,7 @@ module "ecr_scan_reporter" {
   exclusive_role_policies    = true
   create_alarms              = true
   disabled_alarms            = ["silence"]
+  detailed_monitoring        = true
   alarm_actions              = [local.given.alarm_action]
   alarm_email                = trimspace(local.given.alarm_email)
   create_dashboard           = true

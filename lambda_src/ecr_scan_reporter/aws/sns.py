@@ -169,8 +169,8 @@ class ReportPublisher:
             AwsError: SNS rejected the call.
         """
         found = self._subscriptions(self._arns[REPORTS])
-        found = [each for each in found if each.protocol in ("email", "email-json")]
-        return any(each.arn == _PENDING for each in found) and not any(each.is_confirmed for each in found)
+        mail = [each for each in found if each.protocol in ("email", "email-json")]
+        return any(each.arn == _PENDING for each in mail) and not any(each.is_confirmed for each in mail)
 
     def alarms_reach_nobody(self) -> bool:
         """Return whether nobody has confirmed a subscription to the topic of the alarms, if it is all that they notify.
