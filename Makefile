@@ -77,10 +77,11 @@ cost: need-python ## print what the module costs per month, from the figures of 
 format: $(VENV)/dev/.ready ## format Python and Terraform
 	@$(DEV)/ruff check --fix --quiet . && $(DEV)/ruff format --quiet . && scripts/terraform fmt -recursive
 
-reference: $(VENV)/dev/.ready ## write docs/inputs.md, docs/permissions.json, the example documents, and the tables of docs/permissions.md and cost.md
+reference: $(VENV)/dev/.ready ## write docs/inputs.md, docs/permissions.json, the example documents, the pictures, and the tables of docs/permissions.md and cost.md
 	@$(DEV)/python scripts/reference.py
 	@$(DEV)/python scripts/permissions.py
 	@$(DEV)/python scripts/example_documents.py
+	@$(DEV)/python scripts/pictures.py
 	@$(DEV)/python tests/benchmark/cost.py --document
 
 release-notes: need-python ## print the notes of a release (TAG=v1.2.3)

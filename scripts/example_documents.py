@@ -60,17 +60,28 @@ class _Registry(World):
         self.send(scan_event(digest, at, {key: n for key, n in counts.items() if n}, (tag,), status, repository))
 
 
-def report() -> dict[str, Any]:
-    """Return a report: a new image with news, an overdue and an ignored finding, another one, and a failed scan."""
+def report_message(*, short: bool = False) -> dict[str, Any]:
+    """Return a report as SNS gets it.
+
+    It has a new image with news, an overdue and an ignored finding; unless it is to be short, another image, and a
+    failed scan.
+    """
     world = _Registry({"FIX_WITHIN": '{"CRITICAL": 14, "HIGH": 30, "EXPLOITED": 3}', "REPORT_WINDOW_SECONDS": "60"})
     world.deps.table.put_many([{"pk": "IGNORED", "sk": "0", "rules": json.dumps([RULE])}])
     world.scan(FIRST, "team-a/checkout", "4.1.9", OPENSSL, BUSYBOX, CURL)
     world.deliver(FIRST + timedelta(hours=1))
     world.scan(SECOND, "team-a/checkout", "4.2.0", OPENSSL, BUSYBOX, LIBXML)
-    world.scan(SECOND, "team-b/api", "1.7.0", LOG4J)
-    world.scan(SECOND, "team-b/legacy", "1.0", failure=UNSUPPORTED)
+    if not short:
+        world.scan(SECOND, "team-b/api", "1.7.0", LOG4J)
+        world.scan(SECOND, "team-b/legacy", "1.0", failure=UNSUPPORTED)
     world.deliver(SECOND + timedelta(hours=1))
-    return world.documents()[-1]
+    return world.published[-1][1]
+
+
+def report() -> dict[str, Any]:
+    """Return the JSON document of the report."""
+    document: dict[str, Any] = json.loads(json.loads(report_message()["Message"])["default"])
+    return document
 
 
 def _summaries() -> tuple[list[RepositorySummary], list[RepositorySummary]]:

@@ -3,8 +3,10 @@
 import json
 import re
 from typing import Any
+from xml.etree import ElementTree
 
 import example_documents
+import pictures
 import pytest
 from jsonschema import Draft202012Validator
 from support import schemas
@@ -21,6 +23,13 @@ def test_examples_are_current_and_keep_to_their_schemas(documents: dict[str, str
         validator.validate(json.loads(text))
         written = (example_documents.DOCS / f"{name}.example.json").read_text()
         assert written == text, "run `make reference`, and commit the examples"
+
+
+def test_pictures_are_current() -> None:
+    for path, text in pictures.files().items():
+        # It has to be well-formed, unlike the HTML of the widget: browsers show no picture otherwise.
+        ElementTree.fromstring(text)  # noqa: S314 - our own
+        assert path.read_text() == text, "run `make reference`, and commit the pictures"
 
 
 def test_schemas_let_a_later_release_add_fields_and_the_tests_do_not(documents: dict[str, str]) -> None:

@@ -35,7 +35,7 @@ _MAX_TAGS, _MAX_OVERDUE = 3, 5
 # The least width of a part of a bar, of 1000.
 _SMALLEST_PART = 10.0
 _ZERO = '<span class="muted">0</span>'
-_NO_RUN = "No run has finished yet. The first one starts on schedule; then the state of each repository is shown here."
+_NO_RUN = "No run has finished yet. The first one starts by itself; then the state of each repository is shown here."
 
 Line = TypeVar("Line")
 
