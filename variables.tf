@@ -655,7 +655,8 @@ variable "ignored_findings" {
     - `package`: name of a package.
     - `reason`: why the findings can be ignored; reports show it.
     - `owner`: who is responsible for the decision.
-    - `expires`: day on which the rule ends (UTC), such as "2026-12-31", at most a year ahead. Either this, or
+    - `expires`: first day (UTC) on which the rule no longer holds, such as "2026-12-31", at most a year ahead. Either
+      this, or
     - `until_fixed`: true for a rule that ends when a fix is known. Only enhanced scanning knows fixes.
     - `repositories`: Python regular expression, matched from the start of a repository name; all by default.
   EOT

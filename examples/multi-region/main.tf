@@ -17,8 +17,9 @@ module "frankfurt" {
 
   log_retention_days = 365
 
-  name          = "ecr-scan-reporter-frankfurt"
-  subscriptions = { reports = local.reports }
+  name           = "ecr-scan-reporter-frankfurt"
+  subject_prefix = "[ECR Frankfurt]"
+  subscriptions  = { reports = local.reports }
 }
 
 module "ireland" {
@@ -30,8 +31,9 @@ module "ireland" {
     aws = aws.ireland
   }
 
-  name          = "ecr-scan-reporter-ireland"
-  subscriptions = { reports = local.reports }
+  name           = "ecr-scan-reporter-ireland"
+  subject_prefix = "[ECR Ireland]"
+  subscriptions  = { reports = local.reports }
 }
 
 resource "aws_sqs_queue" "reports" {
