@@ -87,7 +87,7 @@ run "default_alarms" {
   assert {
     condition = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : contains(
       [for heading in regexall("(?m)^#+ (.*)$", file("docs/operations.md")) : replace(lower(heading[0]), " ", "-")],
-      try(regex(" https://[^ ]+/blob/main/docs/operations\\.md#([a-z-]+)$", alarm.alarm_description)[0], "none"),
+      try(regex(" https://[^ ]+/blob/(?:main|v[0-9.]+)/docs/operations\\.md#([a-z-]+)$", alarm.alarm_description)[0], "none"),
     )])
     error_message = "Each description should end with a link to the section of docs/operations.md, of this version, that says what to do."
   }

@@ -25,7 +25,7 @@ run "dashboard" {
 
   assert {
     condition = jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets[0].properties.markdown == join("", [
-      "[What to do about an alarm](https://github.com/OWNER/terraform-aws-ecr-scan-reporter/blob/main/docs/operations.md). ",
+      "[What to do about an alarm](${local.operations_page}). ",
       "Before its commands: `export NAME=scan AWS_REGION=eu-central-1`. Bars are days, in UTC, and read from the logs.\n\n",
       "**Nobody receives the alarms**, unless somebody has subscribed to scan-alarms: set `alarm_email` or `alarm_actions`.",
     ])
