@@ -36,6 +36,14 @@ resource "aws_lambda_permission" "schedule" {
   source_arn    = aws_cloudwatch_event_rule.schedule.arn
 }
 
+locals {
+  # The reporter exports what is open after a run, and knows when that has ended.
+  request_export_statement = { for sid, resources in { RequestExport = [local.arns.reports] } : sid => {
+    actions   = ["sqs:SendMessage"]
+    resources = resources
+  } if var.export_bucket != null }
+}
+
 module "repositories_scanner" {
   source = "./modules/function"
 
@@ -57,9 +65,10 @@ module "repositories_scanner" {
     REPORTER_NAME               = var.name
     DETAILED_METRICS            = tostring(var.detailed_monitoring)
     THREADS                     = tostring(local.functions.repositories_scanner.threads)
+    EXPORT_QUEUE_URL            = var.export_bucket == null ? "" : module.reports_queue.queue.url
   }
 
-  policy_statements = merge(local.encrypt_messages_statement, {
+  policy_statements = merge(local.encrypt_messages_statement, local.request_export_statement, {
     ListRepositories = {
       actions   = ["ecr:DescribeRepositories"]
       resources = [local.arns.repositories]

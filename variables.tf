@@ -752,10 +752,10 @@ variable "group_by" {
   default     = null
 
   validation {
-    condition = var.group_by == null ? true : length(var.group_by) >= 1 && length(var.group_by) <= 512
+    condition = var.group_by == null ? true : length(var.group_by) >= 1 && length(var.group_by) <= 256
     error_message = join("", [
       "group_by has ${var.group_by == null ? 0 : length(var.group_by)} characters; ",
-      "expected a Python regular expression of 1 to 512 characters (a function's environment holds 4 KB in total), or ",
+      "expected a Python regular expression of 1 to 256 characters (a function's environment holds 4 KB in total), or ",
       "null for one report about all repositories.",
     ])
   }
@@ -850,6 +850,78 @@ variable "overview_schedule" {
     error_message = join("", [
       "overview_schedule has ${var.overview_schedule == null ? 0 : length(var.overview_schedule)} characters; ",
       "expected at most 100, with \"rate()\" around it: a function's environment holds 4 KB in total.",
+    ])
+  }
+}
+
+################################################################################
+# Export
+################################################################################
+
+variable "export_bucket" {
+  description = <<-EOT
+    Name of an S3 bucket for exports: after each run, what is open is written there, as one gzipped NDJSON object per
+    repository and one CSV file of all. Null for no exports. Whoever invokes the reporter with `{"export": true}` gets one
+    at any time: https://github.com/OWNER/terraform-aws-ecr-scan-reporter/blob/main/docs/export.md.
+  EOT
+  type        = string
+  default     = null
+
+  # "General purpose bucket naming rules" in https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+  validation {
+    condition     = var.export_bucket == null || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.export_bucket))
+    error_message = "export_bucket is ${jsonencode(var.export_bucket)}; expected the name of a bucket, or null for no exports."
+  }
+}
+
+variable "export_prefix" {
+  description = "What the keys of all exports begin with. The reporter may write nothing else in the bucket."
+  type        = string
+  default     = "ecr-scan-reporter/"
+  nullable    = false
+
+  validation {
+    condition = length(var.export_prefix) <= 200 && can(regex("^([A-Za-z0-9_.=-]+/)*$", var.export_prefix))
+    error_message = join("", [
+      "export_prefix is ${jsonencode(var.export_prefix)}; ",
+      "expected folders such as \"security/ecr/\", of letters, digits, _, ., = and -, at most 200 characters, or \"\".",
+    ])
+  }
+}
+
+variable "export_bucket_owner" {
+  description = <<-EOT
+    The account that the bucket is in, if it is another one. S3 rejects what is written to a bucket of the same name that
+    someone else has.
+  EOT
+  type        = string
+  default     = null
+
+  validation {
+    condition = var.export_bucket_owner == null || can(regex("^[0-9]{12}$", var.export_bucket_owner))
+    error_message = join("", [
+      "export_bucket_owner is ${jsonencode(var.export_bucket_owner)}; ",
+      "expected an account of 12 digits, or null for this one.",
+    ])
+  }
+}
+
+variable "export_kms_key_arn" {
+  description = <<-EOT
+    ARN of the KMS key that encrypts the exports. Null for the bucket's own encryption: if that is a key of yours, name it
+    here, so that the reporter may use it.
+  EOT
+  type        = string
+  default     = null
+
+  validation {
+    condition = var.export_kms_key_arn == null || can(regex(
+      "^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.export_kms_key_arn,
+    ))
+    error_message = join("", [
+      "export_kms_key_arn is ${jsonencode(var.export_kms_key_arn)}; ",
+      "expected the ARN of a key (not of an alias), such as ",
+      "\"arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab\", or null for none.",
     ])
   }
 }

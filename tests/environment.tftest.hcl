@@ -40,6 +40,7 @@ run "defaults" {
       MEMORY_TABLE_NAME           = "ecr-scan-reporter-memory"
       REPORTER_NAME               = "ecr-scan-reporter"
       DETAILED_METRICS            = "false"
+      EXPORT_QUEUE_URL            = ""
     })
     error_message = "The repositories scanner should have the filter, the schedule, the promised age, its queue, the table and the instance's name."
   }
@@ -88,6 +89,7 @@ run "defaults" {
       REPORT_WINDOW_SECONDS       = "60"
       FIX_WITHIN                  = ""
       REPORTER_NAME               = "ecr-scan-reporter"
+      EXPORT                      = ""
     })
     error_message = "The reporter should have its queue, its topic, the table, the thresholds and when to report."
   }

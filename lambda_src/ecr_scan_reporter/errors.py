@@ -10,6 +10,7 @@ FindingsNotReadError                the findings of a scan cannot be read yet
 AwsError                            AWS did not do what was asked
 ├── AccessDeniedError               the role lacks a permission
 ├── QueueError                      SQS rejected a message
+├── UploadGoneError                 S3 no longer has the parts of an object
 ├── MemoryTableError                DynamoDB rejected a call
 │   ├── ConditionError              the item has changed in the meantime
 │   └── ItemTypeError               an attribute of the item has another type
@@ -66,6 +67,10 @@ class AccessDeniedError(AwsError):
 
 class QueueError(AwsError):
     """Amazon SQS did not accept every message."""
+
+
+class UploadGoneError(AwsError):
+    """Amazon S3 no longer has the parts of an object that was uploaded in parts, or has others."""
 
 
 class MemoryTableError(AwsError):

@@ -20,27 +20,30 @@ from ecr_scan_reporter.settings import ReporterSettings
 from ecr_scan_reporter.shared import clock
 
 _THREADS = 16
-_EXPECTED = 'a batch of the reports queue, or {"overview": true}'
+_EXPECTED = 'a batch of the reports queue, {"overview": true} or {"export": true}'
 
 
 def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, Any]:
-    """Report what a batch of scan events changed, or make the overview.
+    """Report what a batch of scan events changed, make the overview, or export what is open.
 
     Args:
-        event: a batch of the reports queue, or `{"overview": true}`. Each body of a batch is one of these: an
-            EventBridge event of ECR or Amazon Inspector; a message of the reporter itself, which asks to publish a
-            report that SNS rejected, to check whether something is to be published, or to judge an image in which
-            something is due; a part of the daily pass; a message of the images scanner about an image whose event was
-            lost. `{"overview": true}` publishes the overview; with `"publish": false` it is only returned.
+        event: a batch of the reports queue, `{"overview": true}` or `{"export": true}`. Each body of a batch is one of
+            these: an EventBridge event of ECR or Amazon Inspector; a message of the reporter itself, which asks to
+            publish a report that SNS rejected, to check whether something is to be published, or to judge an image in
+            which something is due; a part of the daily pass, or of an export after a run; a message of the images
+            scanner about an image whose event was lost. `{"overview": true}` publishes the overview; with
+            `"publish": false` it is only returned. `{"export": true}` writes what is open to the bucket; without one,
+            or for a repository, as in `{"export": {"repository": "team-a/app"}}`, it is only returned.
         context: Lambda's.
 
     Returns:
-        The messages that SQS is to deliver again; for the overview, how many messages were published, or the overview.
+        The messages that SQS is to deliver again; for the overview, how many messages were published, or the overview;
+        for an export, where it is, or the findings.
 
     Raises:
         SettingError: an environment variable is invalid.
         InputError: the input is invalid.
-        AwsError: the overview could not be made or published.
+        AwsError: the overview or the export could not be made.
     """
     deadline = Deadline.of_invocation(context)
     if isinstance(event, Mapping) and "overview" in event:
@@ -49,6 +52,10 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, An
 
         now = clock.now()
         return make_overviews(OverviewRequest.parse(event, now), dependencies(), deadline, now)
+    if isinstance(event, Mapping) and "export" in event:
+        from ecr_scan_reporter.reporting.export.on_demand import export_on_demand
+
+        return export_on_demand(event, dependencies(), deadline, clock.now())
     batch = records(event, _EXPECTED)
     if batch is None:
         raise InputError(f"the input is {', '.join(map(str, event))!r}; expected {_EXPECTED}")

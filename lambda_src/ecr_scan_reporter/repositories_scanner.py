@@ -55,6 +55,8 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
 def dependencies() -> RunDependencies:
     """Create settings and clients, once per cold start."""
     settings = RepositoriesScannerSettings.from_env(os.environ)
-    queue = SqsQueue(sqs_client(settings.threads), settings.images_queue_url, settings.threads)
+    sqs = sqs_client(settings.threads)
+    queue = SqsQueue(sqs, settings.images_queue_url, settings.threads)
+    exports = SqsQueue(sqs, settings.export_queue_url) if settings.export_queue_url else None
     table = Table(dynamodb_client(), settings.memory_table)
-    return RunDependencies(settings, EcrRegistry(settings.account, ecr_client()), queue, table)
+    return RunDependencies(settings, EcrRegistry(settings.account, ecr_client()), queue, table, exports)

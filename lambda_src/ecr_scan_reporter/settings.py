@@ -32,6 +32,22 @@ class NotifyOn(StrEnum):
     EVERY_SCAN = "every_scan"
 
 
+class ExportTarget(NamedTuple):
+    """Where exports are written.
+
+    Args:
+        bucket: the name of the bucket.
+        owner: the account of the bucket.
+        prefix: what all keys begin with.
+        kms_key_arn: of the key that encrypts the files; "" for the bucket's own encryption.
+    """
+
+    bucket: str
+    owner: str
+    prefix: str = ""
+    kms_key_arn: str = ""
+
+
 class RepositoriesScannerSettings(NamedTuple):
     """Settings of the repositories scanner.
 
@@ -44,6 +60,7 @@ class RepositoriesScannerSettings(NamedTuple):
         detailed_metrics: whether all numbers are metrics, or only those that have an alarm or come first.
         schedule: of the runs.
         max_age: the promised age of scans.
+        export_queue_url: of the queue for requests of an export after each run; "" if there is none.
     """
 
     repositories: RepositoryFilter
@@ -54,6 +71,7 @@ class RepositoriesScannerSettings(NamedTuple):
     detailed_metrics: bool = False
     schedule: Schedule = Schedule(timedelta(days=1))
     max_age: Duration = _DEFAULT_MAX_AGE
+    export_queue_url: str = ""
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str]) -> "RepositoriesScannerSettings":
@@ -138,6 +156,7 @@ class ReporterSettings(NamedTuple):
         contact: who answers questions about messages; "" for nobody.
         overview_schedule: of the overview; None if there is none.
         detailed_metrics: whether all numbers are metrics, or only those that have an alarm or come first.
+        export: where what is open is written after each run; None for nowhere.
     """
 
     topic_arn: str
@@ -164,6 +183,7 @@ class ReporterSettings(NamedTuple):
     contact: str = ""
     overview_schedule: Schedule | None = None
     detailed_metrics: bool = False
+    export: ExportTarget | None = None
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str]) -> "ReporterSettings":
@@ -359,6 +379,18 @@ def _has_numbers(value: object, keys: Collection[str], most: float) -> bool:
     )
 
 
+def _export(name: str, value: str | None) -> ExportTarget | None:
+    expected = 'a JSON object with "bucket" and "owner", and "prefix" and "kms_key_arn" if need be, all of them text'
+    parsed = _json(name, value, expected, _is_export_target) if value else None
+    return ExportTarget(**parsed) if parsed else None
+
+
+def _is_export_target(value: object) -> bool:
+    if not isinstance(value, dict) or not value.keys() <= set(ExportTarget._fields):
+        return False
+    return bool(value.get("bucket") and value.get("owner")) and all(isinstance(text, str) for text in value.values())
+
+
 def _urls(name: str, value: str | None) -> tuple[str, ...]:
     return tuple(_json(name, value, "a JSON list of the URLs of queues", _has_urls))
 
@@ -398,6 +430,8 @@ _VARIABLES: Mapping[str, tuple[str, Callable[[str, Any], Any]]] = {
     "contact": ("CONTACT", _line),
     "detailed_metrics": ("DETAILED_METRICS", _flag),
     "dlq_urls": ("DLQ_URLS", _urls),
+    "export": ("EXPORT", _export),
+    "export_queue_url": ("EXPORT_QUEUE_URL", lambda _, value: value),
     "fix_within": ("FIX_WITHIN", _fix_within),
     "fixable_only": ("FIXABLE_ONLY", _flag),
     "group_by": ("GROUP_BY", _group_by),

@@ -20,6 +20,7 @@ __all__ = ["aws_environment", "aws_event", "product_timeouts", "virtual_time"]
 WRITES = {
     *("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"),
     *("SendMessageBatch", "Publish", "StartImageScan"),
+    *("PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload", "AbortMultipartUpload"),
 }
 
 

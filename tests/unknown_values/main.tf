@@ -45,6 +45,9 @@ resource "terraform_data" "given" {
     account_name                = "prod"
     contact                     = "security@example.com"
     overview_schedule           = "7 days"
+    export_bucket               = "security-reports"
+    export_prefix               = "ecr/"
+    export_bucket_owner         = "210987654321"
     functions                   = { reporter = { memory = 1024 }, images_scanner = { concurrency = 3 } }
     architecture                = "x86_64"
     subnet                      = "subnet-1"
@@ -100,6 +103,10 @@ module "ecr_scan_reporter" {
   account_name               = local.given.account_name
   contact                    = local.given.contact
   overview_schedule          = trimspace(local.given.overview_schedule)
+  export_bucket              = local.given.export_bucket
+  export_prefix              = local.given.export_prefix
+  export_bucket_owner        = local.given.export_bucket_owner
+  export_kms_key_arn         = local.given.kms_key_arn
   functions                  = local.given.functions
   architecture               = local.given.architecture
   vpc_config                 = { subnet_ids = [local.given.subnet], security_group_ids = [local.given.security_group] }

@@ -49,4 +49,4 @@ class _Loader(Loader):
 
     def list_available_services(self, type_name: str) -> list[str]:
         """Return the services that the functions call; whether they exist is not checked."""
-        return ["dynamodb", "ecr", "sns", "sqs"]
+        return ["dynamodb", "ecr", "s3", "sns", "sqs"]

@@ -19,6 +19,8 @@
   PASSES#<registry>             OPEN#1                        the pass that is not complete       repositories scanner
                                 HEARTBEAT                     when the last heartbeat came        repositories scanner
   DAILY#<registry>              PASS#1                        how far the daily pass is           reporter
+  EXPORTS#<registry>            <run>#1                       how far the export is               reporter
+                                <run>#REST#<findings>#<n>#1   the end of its CSV file so far      reporter
   OVERVIEWS                     LAST                          the last overview                   reporter
                                 SNAPSHOT#<time>#<part>#1      what was open in each repository    reporter
   WINDOWS                       <window>                      since when something waits in it    reporter

@@ -16,6 +16,7 @@ from ecr_scan_reporter.errors import AwsError, DeadlineExceededError, FindingsNo
 from ecr_scan_reporter.memory.outbox import Outbox
 from ecr_scan_reporter.messages.daily_pass import PassMessage
 from ecr_scan_reporter.messages.due import DueMessage
+from ecr_scan_reporter.messages.export import ExportMessage
 from ecr_scan_reporter.messages.look import LookMessage
 from ecr_scan_reporter.messages.missed import MissedMessage
 from ecr_scan_reporter.messages.publication import parse_publication
@@ -55,6 +56,7 @@ class Batch(NamedTuple):
         events: scan events.
         due: the images that are to be judged again, each with its message's id and how often SQS has delivered that.
         passes: the parts of the daily pass, by message id.
+        exports: the exports that are to begin, or to go on, by message id.
         missed: the images of whose last result no event came, with how often SQS has delivered the message, by its id.
         checks: the ids of messages that ask to check whether something is to be published.
         unpublished: the ids of messages with a report that SNS rejected again.
@@ -64,6 +66,7 @@ class Batch(NamedTuple):
     events: list[ReceivedEvent]
     due: list[tuple[ImageId, str, int]]
     passes: dict[str, PassMessage]
+    exports: dict[str, ExportMessage]
     missed: dict[str, tuple[int, MissedMessage]]
     checks: set[str]
     unpublished: set[str]
@@ -135,7 +138,7 @@ def report_batch(
         logger.exception("could not check what is to be published")
         retried |= done | batch.checks
         pages, waiting = 0, timedelta()
-    retried |= _walk(batch.passes, rules, deps, deadline, now)
+    retried |= _walk(batch.passes, rules, deps, deadline, now) | _export(batch.exports, deps, deadline, now)
     if deadline.remaining > 0:
         deps.rules.remember(rules.matched, rules.used, rules.ended, now, deps.pool)
     soon = [record for record in records if record["messageId"] in retried and receive_count(record) <= _SOON_RETRIED]
@@ -177,7 +180,7 @@ def _metrics(batch: Batch, retried: Collection[str], outcomes: Iterable[Outcome]
 
 def receive(records: Iterable[SqsRecord], deps: ReporterDependencies, deadline: Deadline, now: datetime) -> Batch:
     """Parse the messages of a batch, and publish again what SNS rejected before, while there is time."""
-    batch = Batch([], [], {}, {}, set(), set(), set())
+    batch = Batch([], [], {}, {}, {}, set(), set(), set())
     for record in records:
         message_id = record["messageId"]
         try:
@@ -206,6 +209,8 @@ def _receive(record: SqsRecord, batch: Batch, deps: ReporterDependencies, deadli
             batch.due.append((image, message_id, receive_count(record)))
         case {"pass": part}:
             batch.passes[message_id] = PassMessage.parse(part)
+        case {"export": export}:
+            batch.exports[message_id] = ExportMessage.parse(export)
         case {"missed": missed}:
             batch.missed[message_id] = receive_count(record), MissedMessage.parse(missed)
         case {"look": look}:
@@ -351,6 +356,24 @@ def _walk(
                 walk(message, rules, deps, deadline, now)
             except Exception:  # one message's trouble stays its own
                 logger.exception("the daily pass failed; its message is retried")
+                failed.add(message_id)
+    return failed
+
+
+def _export(
+    exports: Mapping[str, ExportMessage], deps: ReporterDependencies, deadline: Deadline, now: datetime
+) -> set[str]:
+    """Begin exports, or let them go on; return the ids of messages that are to be retried."""
+    failed = set[str]()
+    if exports:
+        # Not at the top: an export is rare.
+        from ecr_scan_reporter.reporting.export.run import export_run
+
+        for message_id, message in exports.items():
+            try:
+                export_run(message, deps, deadline, now)
+            except AwsError:
+                logger.exception("the export failed; its message is retried", extra={"run": message.run})
                 failed.add(message_id)
     return failed
 

@@ -19,6 +19,7 @@ from ecr_scan_reporter.errors import AwsError, InputError, SettingError
 from ecr_scan_reporter.memory.runs import OpenPass, RunMemory
 from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.memory.summaries import open_findings
+from ecr_scan_reporter.messages.export import ExportMessage
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.settings import RepositoriesScannerSettings, compile_regexp
 from ecr_scan_reporter.shared.durations import LONG_AGO
@@ -29,6 +30,8 @@ logger = logging.getLogger(__name__)
 # The metrics in seconds, and those of open findings by severity.
 _SECONDS = frozenset({"OldestScanAge", "RunOverdue", "ScansOverdue"})
 _OPEN = {"CRITICAL": "OpenCritical", "HIGH": "OpenHigh", "MEDIUM": "OpenMedium", "LOW": "OpenLow"}
+# Seconds after which the reporter sees for the first time whether a run has ended, so that its export can begin.
+_EXPORT_DELAY = 300
 # Between the start of a run and the scans.
 _SCANS_TAKE = timedelta(hours=1)
 # A longer gap between two heartbeats means that they were turned off deliberately, so the gap does not count as a
@@ -38,12 +41,13 @@ _PAUSE = 6 * HEARTBEAT_INTERVAL
 
 
 class RunDependencies(NamedTuple):
-    """What the repositories scanner works with."""
+    """What the repositories scanner works with. `export_queue`: to ask for an export after a run."""
 
     settings: RepositoriesScannerSettings
     ecr: EcrRegistry
     images_queue: SqsQueue
     table: Table
+    export_queue: SqsQueue | None = None
 
 
 def queue_repositories(event: Mapping[str, Any], deps: RunDependencies, now: datetime) -> dict[str, int]:
@@ -87,6 +91,9 @@ def queue_repositories(event: Mapping[str, Any], deps: RunDependencies, now: dat
         )
         for name in matching
     )
+    if deps.export_queue:
+        # First: if it fails, nothing is queued yet, and Lambda repeats the run.
+        deps.export_queue.send([ExportMessage(run).to_json()], _EXPORT_DELAY)
     sent = deps.images_queue.send(message.to_json() for message in messages)
     counts = {"found": len(names), "sent": sent}
     extra = {"filter": repositories.include.pattern, "run": run, "enhanced": enhanced, **counts}

@@ -105,7 +105,7 @@ def test_look_without_a_time_is_one_now() -> None:
 def test_look_that_arrives_early_is_sent_again_and_done() -> None:
     world = World()
     batch = received(world, look(IMAGES[0], 6), look(IMAGES[1], 2000))
-    assert batch == Batch([], [], {}, {}, set(), set(), set())
+    assert batch == Batch([], [], {}, {}, {}, set(), set(), set())
     assert planned(world) == {IMAGES[0].digest: (6 * SECOND, 6), IMAGES[1].digest: (900 * SECOND, 2000)}
 
 

@@ -1,0 +1,113 @@
+"""How far each export of the open findings is."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from ecr_scan_reporter.aws.dynamodb import WRITER, Item, Table, Value
+from ecr_scan_reporter.aws.s3 import Part
+from ecr_scan_reporter.memory.codec import attributes, cut, from_item, readable
+from ecr_scan_reporter.memory.items import (
+    expires,
+    formatted,
+    free_lease,
+    lease_values,
+    registry_key,
+    release_lease,
+    text,
+    to_seconds,
+)
+from ecr_scan_reporter.models.images import RegistryId
+
+# SQS keeps no message for longer that asks for an export again, or lets it go on.
+_LIFETIME = timedelta(days=30)
+# Bytes in one item, which may have 400 KB with everything else.
+_PART_SIZE = 350_000
+
+
+class Export(NamedTuple):
+    """How far an export is. What is before its place is in the bucket, in an uploaded part, or in `rest`.
+
+    Args:
+        begun_at: when it was begun (aware); None if it was not.
+        repository: where it goes on; that place is before the first image if it is "".
+        after: the digest in that repository after which it goes on; "" for all of it.
+        number: of the repository's next object, from 1.
+        upload: the id of the upload of the CSV file; "" if none was begun.
+        parts: of the CSV file that are uploaded.
+        rests: how many items have the compressed end of the CSV file, which is too small for a part.
+        findings: how many were written.
+        objects: how many objects have them.
+        complete: whether it is at its end.
+    """
+
+    begun_at: datetime | None = None
+    repository: str = ""
+    after: str = ""
+    number: int = 1
+    upload: str = ""
+    parts: tuple[Part, ...] = ()
+    rests: int = 0
+    findings: int = 0
+    objects: int = 0
+    complete: bool = False
+
+
+class ExportMemory:
+    """The part of the memory table with the exports of a registry.
+
+    Every method raises AwsError if DynamoDB rejects a call.
+    """
+
+    def __init__(self, table: Table, registry: RegistryId) -> None:
+        self._table, self._pk = table, registry_key("EXPORTS", registry)
+
+    def read(self, run: str) -> Export:
+        """Return how far the export of a run is."""
+        items = filter(None, [self._table.get(self._pk, formatted(run))])
+        return next(readable(items, lambda item: from_item(Export, item)), Export())
+
+    def rest(self, run: str, export: Export) -> bytes:
+        """Return the compressed end of the CSV file that is in no part yet."""
+        keys = [(self._pk, _rest_key(run, export, n)) for n in range(export.rests)]
+        found = self._table.get_many(keys)
+        parts = [found.get(key, {}).get("data") for key in keys]
+        return b"".join(part if isinstance(part, bytes) else b"" for part in parts)
+
+    def claim(self, run: str, now: datetime, until: datetime) -> str:
+        """Take the lease of an export until a time (aware), and return its token.
+
+        Raises:
+            ConditionError: another invocation works at it.
+        """
+        values = {**lease_values(now, until), ":expires": expires(now, _LIFETIME)}
+        change = "SET leased_until = :until, expires = :expires"
+        condition = free_lease("leased_until")
+        return text(self._table.update(self._pk, formatted(run), change, values, {}, condition=condition), WRITER)
+
+    def remember(self, run: str, export: Export, lease: str, until: datetime, rest: bytes = b"") -> None:
+        """Remember how far an export is.
+
+        Args:
+            run: its id.
+            export: all but the number of rests.
+            lease: its token.
+            until: when the lease ends (aware).
+            rest: the compressed end of the CSV file that is in no part yet.
+        """
+        expire: dict[str, Value] = {"expires": expires(until, _LIFETIME)}
+        rests = cut(rest, _PART_SIZE)
+        items: Iterable[Item] = ({"sk": _rest_key(run, export, n), "data": part} for n, part in enumerate(rests))
+        self._table.put_many({"pk": self._pk, **item, **expire} for item in items)
+        values = attributes(export._replace(rests=len(rests))) | expire
+        lease_of: dict[str, Value] = {"leased_until": to_seconds(until), WRITER: lease}
+        self._table.put({"pk": self._pk, "sk": formatted(run), **values, **lease_of})
+
+    def release(self, run: str, lease: str) -> None:
+        """Return the lease of an export, unless another invocation has it."""
+        release_lease(self._table, self._pk, formatted(run), lease)
+
+
+def _rest_key(run: str, export: Export, number: int) -> str:
+    # Until the export is remembered, the rest of what it was before is still needed.
+    return formatted(f"{run}#REST#{export.findings}#{number}")

@@ -1,0 +1,234 @@
+"""The lines of an export: one per image and open finding, flat, as JSON and as CSV."""
+
+import csv
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from ecr_scan_reporter.memory.images import ImageRecord
+from ecr_scan_reporter.models.images import ImageId
+from ecr_scan_reporter.models.scans import ENHANCED
+from ecr_scan_reporter.reporting.comparison.changes import KnownFinding
+from ecr_scan_reporter.reporting.comparison.deadlines import due_date
+from ecr_scan_reporter.settings import ReporterSettings
+
+_CONTROL = re.compile("[\\x00-\\x1f\\x7f]+")
+# What begins a formula in a spreadsheet (https://owasp.org/www-community/attacks/CSV_Injection), also after what a
+# program may take for the end of a cell: many read ";" or a tab as the separator.
+_FORMULA = re.compile("(^|[;,])([\\s\\u200b\\ufeff]*)(?=[=+\\-@\uff1d\uff0b\uff0d\uff20])")
+_json = json.JSONEncoder(ensure_ascii=False).encode
+
+
+class ImageColumns(NamedTuple):
+    """What a line says of its image. Times are RFC 3339, UTC.
+
+    Args:
+        exported_at: when the export was begun.
+        run: the id of the run, or of the export on demand.
+        account: of the registry.
+        region: of the registry.
+        repository: the name.
+        digest: of the image.
+        tags: separated by spaces; of an image of an index, those of the index.
+        platform: such as linux/arm64, if an index names it.
+        operating_system: if it is known.
+        pushed_at: when the image was pushed.
+        scanned_at: when the last complete scan ended.
+        scanner: "basic" or "enhanced".
+        superseded: whether ECR has an image that replaces this one, and has its deadlines now.
+    """
+
+    exported_at: str
+    run: str
+    account: str
+    region: str
+    repository: str
+    digest: str
+    tags: str
+    platform: str | None
+    operating_system: str | None
+    pushed_at: str | None
+    scanned_at: str | None
+    scanner: str | None
+    superseded: bool
+
+
+class FindingColumns(NamedTuple):
+    """What a line says of its finding. None is what is not known, or does not exist.
+
+    Args:
+        id: of the vulnerability.
+        severity: as the scanner names it.
+        package: the name.
+        installed_versions: separated by ", ".
+        fixed_versions: separated by ", ".
+        fix_available: None with basic scanning, which names no fixes.
+        exploit_available: as Inspector says; None with basic scanning.
+        cvss_score: 0 to 10.
+        url: about the vulnerability.
+        state: "open", "overdue" or "ignored".
+        first_seen: when a scan of the application first had the finding.
+        due_at: when it becomes, or became, overdue.
+        ignored_by: the rule that ignores it.
+        ignored_reason: of that rule.
+        ignored_owner: of that rule.
+        ignored_until: the first day (UTC) on which that rule has ended.
+    """
+
+    id: str
+    severity: str
+    package: str | None
+    installed_versions: str | None
+    fixed_versions: str | None
+    fix_available: bool | None
+    exploit_available: bool | None
+    cvss_score: float | None
+    url: str | None
+    state: str
+    first_seen: str
+    due_at: str | None
+    ignored_by: str | None
+    ignored_reason: str | None
+    ignored_owner: str | None
+    ignored_until: str | None
+
+
+COLUMNS = (*ImageColumns._fields, *FindingColumns._fields)
+
+
+class Line(NamedTuple):
+    """One line. Where both texts of the lines of an image are joined, they are made once per image."""
+
+    image: ImageColumns
+    finding: FindingColumns
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The line by column."""
+        return self.image._asdict() | self.finding._asdict()
+
+
+class Listed(NamedTuple):
+    """What ECR lists in a repository.
+
+    Args:
+        tags: by digest, those of the image itself.
+        index_tags: the tags of all indexes: an image without a tag may have been scanned as a part of one.
+    """
+
+    tags: Mapping[str, tuple[str, ...]]
+    index_tags: frozenset[str]
+
+
+def lines(
+    image: ImageId,
+    record: ImageRecord,
+    findings: Iterable[KnownFinding],
+    listed: Listed,
+    of: tuple[str, datetime],
+    settings: ReporterSettings,
+) -> Iterator[Line]:
+    """Yield the lines of an image that ECR lists.
+
+    Args:
+        image: its id.
+        record: of its last scan.
+        findings: that are remembered of it; those that are gone have no line.
+        listed: in its repository.
+        of: the id of the export, and when it was begun (aware).
+        settings: with the deadlines.
+    """
+    superseded = any(successor in listed.tags for successor in record.successors)
+    columns = _image(image, record, listed, superseded, of)
+    deadlines: Mapping[str, int] = {} if superseded else settings.fix_within
+    is_enhanced = record.scanner == ENHANCED
+    for known in findings:
+        if not known.gone_at:
+            counts = known.finding.fix_available or not settings.fixable_only
+            due = due_date(known, deadlines) if counts and not known.ignored_by else None
+            yield Line(columns, _finding(known, due.at if due else None, of[1], is_enhanced=is_enhanced))
+
+
+def _image(
+    image: ImageId, record: ImageRecord, listed: Listed, superseded: bool, of: tuple[str, datetime]
+) -> ImageColumns:
+    tags = listed.tags[image.digest] or [tag for tag in record.tags if tag in listed.index_tags]
+    return ImageColumns(
+        exported_at=_time(of[1]) or "",
+        run=of[0],
+        account=image.account,
+        region=image.region,
+        repository=image.repository,
+        digest=image.digest,
+        tags=" ".join(tags),
+        platform=record.platform or None,
+        operating_system=record.operating_system or None,
+        pushed_at=_time(record.pushed_at),
+        scanned_at=_time(record.scanned_at),
+        scanner=record.scanner or None,
+        superseded=superseded,
+    )
+
+
+def _finding(known: KnownFinding, due_at: datetime | None, now: datetime, *, is_enhanced: bool) -> FindingColumns:
+    finding, rule = known.finding, known.ignored_by
+    open_state = "overdue" if due_at and due_at <= now else "open"
+    return FindingColumns(
+        id=finding.id,
+        severity=finding.severity,
+        package=finding.package or None,
+        installed_versions=", ".join(finding.installed_versions) or None,
+        fixed_versions=", ".join(finding.fixed_versions) or None,
+        fix_available=finding.fix_available if is_enhanced else None,
+        exploit_available=finding.exploit_available if is_enhanced else None,
+        cvss_score=finding.cvss_score or None,
+        url=finding.url or None,
+        state="ignored" if rule else open_state,
+        first_seen=_time(known.first_seen) or "",
+        due_at=_time(due_at),
+        ignored_by=rule.rule if rule else None,
+        ignored_reason=(rule.reason or None) if rule else None,
+        ignored_owner=(rule.owner or None) if rule else None,
+        ignored_until=rule.expires.isoformat() if rule and rule.expires else None,
+    )
+
+
+def to_json(found: Sequence[Line]) -> str:
+    """Return the lines of one image as NDJSON, each with its end."""
+    image = _json(found[0].image._asdict())[:-1]
+    return "".join(f"{image}, {_json(line.finding._asdict())[1:]}\n" for line in found)
+
+
+def to_csv(found: Sequence[Line]) -> str:
+    """Return the lines of one image as CSV (RFC 4180), each with its end."""
+    image = csv_row(found[0].image)[:-2]
+    return "".join(f"{image},{csv_row(line.finding)}" for line in found)
+
+
+def csv_row(values: Iterable[object]) -> str:
+    """Return a row of a CSV file, with its end. No cell of it can begin a formula."""
+    # It returns what _Row.write does.
+    row: Any = _rows.writerow(map(_cell, values))
+    return str(row)
+
+
+class _Row:
+    """What the csv module writes to: it returns a row instead."""
+
+    def write(self, row: str) -> str:
+        return row
+
+
+_rows = csv.writer(_Row())
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, str):
+        return _FORMULA.sub(r"\1\2'", _CONTROL.sub(" ", value))
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+def _time(moment: datetime | None) -> str | None:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
