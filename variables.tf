@@ -1054,8 +1054,8 @@ variable "architecture" {
 variable "vpc_config" {
   description = <<-EOT
     Network of the functions; null to run them outside of a VPC.
-    - `subnet_ids`: required; the subnets need a route to the APIs of ECR, SQS, SNS and DynamoDB, through NAT or VPC
-      endpoints.
+    - `subnet_ids`: required; the subnets need a route to the APIs of ECR, SQS, SNS and DynamoDB, and of S3 with
+      `export_bucket`, through NAT or VPC endpoints.
     - `security_group_ids`: required; the security groups have to allow HTTPS to these APIs.
   EOT
   type        = map(list(string))

@@ -1,9 +1,9 @@
-"""Write docs/report.example.json and docs/overview.example.json: documents of a made-up registry, by the reporter."""
+"""Write docs/report.example.json, docs/overview.example.json and docs/export.example.ndjson, of a made-up registry."""
 
 import json
 import sys
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,14 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "lambda_src"), str(ROOT / "tests")]
 
 from ecr_scan_reporter.memory.coverage import Coverage
-from ecr_scan_reporter.memory.images import Ledger, Update
+from ecr_scan_reporter.memory.images import ImageRecord, Ledger, Update
 from ecr_scan_reporter.memory.summaries import OverdueFinding, RepositorySummary
 from ecr_scan_reporter.models.findings import Finding
-from ecr_scan_reporter.models.images import Image
+from ecr_scan_reporter.models.images import Image, ImageId
 from ecr_scan_reporter.models.scans import BASIC, ENHANCED, ScanResult
 from ecr_scan_reporter.models.severities import SEVERITIES
+from ecr_scan_reporter.reporting.comparison.changes import IgnoredBy, KnownFinding
+from ecr_scan_reporter.reporting.export.lines import Listed, lines, to_json
 from ecr_scan_reporter.reporting.overviews.overview import Notices, build_overviews
 from ecr_scan_reporter.reporting.overviews.pages import build_messages
 from fake_aws import digest_of
@@ -134,10 +136,24 @@ def overview() -> dict[str, Any]:
     return document
 
 
+def export() -> str:
+    """Return the lines of an image in an export: an open finding, an overdue and an ignored one."""
+    image = ImageId("123456789012", "eu-west-1", "team-a/checkout", digest_of("team-a/checkout:4.2.0"))
+    record = ImageRecord(
+        scanned_at=SECOND, scanner=ENHANCED, platform="linux/arm64", pushed_at=SECOND - timedelta(hours=1)
+    )
+    rule = IgnoredBy(RULE["id"], RULE["reason"], RULE["owner"], date.fromisoformat(RULE["expires"]))
+    found = [KnownFinding(LIBXML, SECOND), KnownFinding(OPENSSL, FIRST), KnownFinding(BUSYBOX, FIRST, ignored_by=rule)]
+    settings = SETTINGS._replace(fix_within={"CRITICAL": 14, "HIGH": 30})
+    listed = Listed({image.digest: ("4.2.0", "latest")}, frozenset())
+    return to_json(list(lines(image, record, found, listed, ("2026-11-24T04:00:00Z-1a2b3c4d", SECOND), settings)))
+
+
 def files() -> dict[Path, str]:
     """Return the content of each file."""
     made = {"report": report(), "overview": overview()}
-    return {DOCS / f"{name}.example.json": json.dumps(value, indent=2) + "\n" for name, value in made.items()}
+    documents = {DOCS / f"{name}.example.json": json.dumps(value, indent=2) + "\n" for name, value in made.items()}
+    return {**documents, DOCS / "export.example.ndjson": export()}
 
 
 def main() -> None:

@@ -11,6 +11,12 @@ variable "vpc_config" {
   default     = null
 }
 
+variable "export_bucket" {
+  description = "Name of a bucket for exports; null for none."
+  type        = string
+  default     = null
+}
+
 locals {
   arn_prefix = "arn:${data.aws_partition.current.partition}"
   region     = split(":", aws_sns_topic.pager.arn)[3]
@@ -204,6 +210,12 @@ module "production" {
 
   # Every day at seven in the morning UTC, what the state of the registry is.
   overview_schedule = "cron(0 7 * * ? *)"
+
+  # What is open goes to a bucket after each run, if the example's variable names one.
+  export_bucket       = var.export_bucket
+  export_prefix       = "ecr-scan-reporter/"
+  export_bucket_owner = null
+  export_kms_key_arn  = null
 
   functions = {
     # One run at a time.

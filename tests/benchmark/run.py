@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "lambda_src"), str(ROOT / "tests")]
 
 import cases_cost
+import cases_export
 import cases_overview
 import cases_pass
 import cases_reporting
@@ -27,7 +28,7 @@ import cases_start
 from environment import LATENCY
 from rows import Row
 
-MODULES = (cases_scanning, cases_reporting, cases_overview, cases_pass, cases_cost, cases_start)
+MODULES = (cases_scanning, cases_reporting, cases_overview, cases_pass, cases_export, cases_cost, cases_start)
 CASES = {case.__name__: case for module in MODULES for case in module.CASES}
 MEASURED = ROOT / ".build" / "benchmark.json"
 

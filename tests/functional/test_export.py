@@ -17,6 +17,7 @@ from ecr_scan_reporter.errors import InputError
 from ecr_scan_reporter.reporting.export import output
 from fake_aws import FakeAws, FakeImage, FakeScan, digest_of, finding
 from moto import mock_aws
+from support import schemas
 from support.ignored_findings import rule, set_rules
 from support.instance import Instance
 from support.invocations import Context
@@ -43,7 +44,10 @@ class Files:
 
     def lines(self) -> list[dict[str, Any]]:
         keys = [key for key in self.all() if key.endswith(".ndjson.gz")]
-        return [json.loads(line) for key in keys for line in gzip.decompress(self.read(key)).splitlines()]
+        found = [json.loads(line) for key in keys for line in gzip.decompress(self.read(key)).splitlines()]
+        for line in found[:3]:
+            schemas.EXPORT.validate(line)
+        return found
 
     def rows(self) -> list[dict[str, str]]:
         [key] = [key for key in self.all() if key.endswith(".csv")]

@@ -28,4 +28,4 @@ def _validator(name: str) -> Draft202012Validator:
     return Draft202012Validator(_closed(schema), format_checker=FormatChecker())
 
 
-REPORT, OVERVIEW = _validator("report"), _validator("overview")
+REPORT, OVERVIEW, EXPORT = _validator("report"), _validator("overview"), _validator("export")

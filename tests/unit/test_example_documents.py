@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import example_documents
 import pictures
 import pytest
+from ecr_scan_reporter.reporting.export.lines import COLUMNS
 from jsonschema import Draft202012Validator
 from support import schemas
 
@@ -30,6 +31,22 @@ def test_pictures_are_current() -> None:
         # It has to be well-formed, unlike the HTML of the widget: browsers show no picture otherwise.
         ElementTree.fromstring(text)  # noqa: S314 - our own
         assert path.read_text() == text, "run `make reference`, and commit the pictures"
+
+
+def test_lines_of_an_export_keep_to_their_schema_and_to_the_table_of_athena(documents: dict[str, str]) -> None:
+    text, docs = documents["export.example.ndjson"], example_documents.DOCS
+    assert (docs / "export.example.ndjson").read_text() == text, "run `make reference`, and commit the examples"
+    page = (docs / "export.md").read_text()
+    [table] = re.findall(r"^CREATE EXTERNAL TABLE \w+ \((.*?)^\)", page, re.DOTALL | re.MULTILINE)
+    types = {"string": str, "boolean": bool, "double": float}
+    columns = {name: types[kind] for name, kind in re.findall(r"^  (\w+) (\w+),?$", table, re.MULTILINE)}
+    for line in map(json.loads, text.splitlines()):
+        schemas.EXPORT.validate(line)
+        # Those two are in the path.
+        assert [name for name in line if name not in ("account", "region")] == list(columns)
+        assert all(value is None or isinstance(value, columns.get(name, str)) for name, value in line.items())
+    described = re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", page, re.MULTILINE)))
+    assert described == list(COLUMNS)
 
 
 def test_schemas_let_a_later_release_add_fields_and_the_tests_do_not(documents: dict[str, str]) -> None:
