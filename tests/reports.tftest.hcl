@@ -367,7 +367,7 @@ run "greatest_values_accepted" {
   variables {
     report_window = 43200
     remind_after  = "00123456789m2w3d"
-    group_by      = "(${format("%0510d", 0)})"
+    group_by      = "(${format("%0254d", 0)})"
     functions     = { reporter = { timeout = 900 } }
   }
 

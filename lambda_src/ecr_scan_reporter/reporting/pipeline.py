@@ -372,7 +372,7 @@ def _export(
         for message_id, message in exports.items():
             try:
                 export_run(message, deps, deadline, now)
-            except AwsError:
+            except Exception:  # one message's trouble stays its own
                 logger.exception("the export failed; its message is retried", extra={"run": message.run})
                 failed.add(message_id)
     return failed
