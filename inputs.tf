@@ -124,6 +124,10 @@ locals {
     regexp = "(?i)^(${length(form.others) > 0 ? "[?]|" : ""}(${local.cron_parts[index]})(,(${local.cron_parts[index]}))*)$"
   }]
 
+  # Of quiet_hours.
+  weekday = "MON|TUE|WED|THU|FRI|SAT|SUN"
+  clock   = "([01][0-9]|2[0-3]):[0-5][0-9]"
+
   # Months, weeks and days in this order. A duration also has to contain a digit other than 0.
   duration_regexp = "^([0-9]+m)?([0-9]+w)?([0-9]+d)?$"
   duration_form = join(" ", [
@@ -150,7 +154,7 @@ locals {
     "ACCOUNT_NAME", "ALARMS_TOPIC_ARN", "CHAT_TOPIC_ARN", "CONTACT", "DETAILED_METRICS", "DLQ_URLS",
     "ECR_IMAGES_DURATION_DELTA", "EXPORT", "EXPORT_QUEUE_URL", "FIXABLE_ONLY", "FIX_WITHIN", "GROUP_BY",
     "IMAGES_QUEUE_URL", "IMAGES_SELECTION", "MEMORY_TABLE_NAME", "NOTIFY_ON", "NOTIFY_ON_FIXED",
-    "NOTIFY_ON_SCAN_FAILURE", "OVERVIEW_SCHEDULE", "REMIND_AFTER", "REPORTER_NAME", "REPORTS_QUEUE_URL", "REPORTS_TOPIC_ARN",
+    "NOTIFY_ON_SCAN_FAILURE", "OVERVIEW_SCHEDULE", "QUIET_HOURS", "REMIND_AFTER", "REPORTER_NAME", "REPORTS_QUEUE_URL", "REPORTS_TOPIC_ARN",
     "REPORT_WINDOW_SECONDS", "REPOSITORIES_EXCLUDE_REGEXP", "REPOSITORIES_FILTER_REGEXP", "SCHEDULE_EXPRESSION",
     "SEVERITY_THRESHOLDS", "SUBJECT_PREFIX", "THREADS",
   ]

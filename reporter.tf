@@ -154,6 +154,11 @@ module "reporter" {
     REMIND_AFTER              = var.remind_after == null ? "" : var.remind_after
     REPORT_WINDOW_SECONDS     = tostring(var.report_window)
     REPORTER_NAME             = var.name
+    QUIET_HOURS = length(var.quiet_hours) == 0 ? "" : jsonencode({
+      windows   = var.quiet_hours
+      time_zone = var.quiet_hours_time_zone
+      exploited = var.quiet_hours_let_exploited_through
+    })
     EXPORT = var.export_bucket == null ? "" : jsonencode({
       bucket      = var.export_bucket
       owner       = coalesce(var.export_bucket_owner, local.account_id)

@@ -742,6 +742,62 @@ variable "report_window" {
   }
 }
 
+variable "quiet_hours" {
+  description = <<-EOT
+    Windows of the week in which no report is published, at most five. What waits comes as one report at their end.
+    - `["FRI 18:00-MON 08:00"]`: one window, a weekend.
+    - `["MON-THU 20:00-07:00"]`: on each of these days; it ends on the next one, as seven is earlier than twenty.
+    - `["22:00-06:00"]`: on each day.
+
+    The first inventory waits as well. Overviews, alarms and exports do not.
+  EOT
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition = length(var.quiet_hours) <= 5 && alltrue([for window in var.quiet_hours :
+      can(regex("^((${local.weekday})(-(${local.weekday}))? )?${local.clock}-${local.clock}$", window)) ||
+      can(regex("^(${local.weekday}) ${local.clock}-(${local.weekday}) ${local.clock}$", window))
+    ])
+    error_message = join("", [
+      "quiet_hours is ${jsonencode(var.quiet_hours)}; expected at most five windows such as \"FRI 18:00-MON 08:00\", ",
+      "\"MON-THU 20:00-07:00\", \"SAT 09:00-17:00\" or \"22:00-06:00\".",
+    ])
+  }
+}
+
+variable "quiet_hours_time_zone" {
+  description = <<-EOT
+    The time zone by whose clock quiet_hours begin and end, such as "Europe/Berlin". The reporter checks the name when it
+    starts.
+  EOT
+  type        = string
+  default     = "UTC"
+  nullable    = false
+
+  validation {
+    condition = length(var.quiet_hours_time_zone) <= 40 && can(regex(
+      "^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}$", var.quiet_hours_time_zone,
+    ))
+    error_message = join("", [
+      "quiet_hours_time_zone is ${jsonencode(var.quiet_hours_time_zone)}; ",
+      "expected the name of a time zone, such as \"Europe/Berlin\" or \"UTC\".",
+    ])
+  }
+}
+
+variable "quiet_hours_let_exploited_through" {
+  description = <<-EOT
+    Whether an image is reported in quiet_hours all the same if the news is that an exploit is known of a finding, or about
+    a finding with a known exploit. It is then reported within report_window, at any time. Only Amazon Inspector (enhanced
+    scanning) knows exploits.
+  EOT
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "group_by" {
   description = <<-EOT
     Python regular expression with one capture group, matched from the start of a repository name. Repositories with

@@ -90,6 +90,7 @@ run "defaults" {
       FIX_WITHIN                  = ""
       REPORTER_NAME               = "ecr-scan-reporter"
       EXPORT                      = ""
+      QUIET_HOURS                 = ""
     })
     error_message = "The reporter should have its queue, its topic, the table, the thresholds and when to report."
   }

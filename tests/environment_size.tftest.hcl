@@ -45,7 +45,7 @@ run "no_more_than_a_function_holds" {
     chat                        = true
     repositories_filter_regexp  = format("%0512d", 0)
     repositories_exclude_regexp = format("%0512d", 0)
-    group_by                    = "(${format("%0510d", 0)})"
+    group_by                    = "(${format("%0254d", 0)})"
     severity_thresholds = {
       CRITICAL      = 1000000000, HIGH = 1000000000, MEDIUM = 1000000000, LOW = 1000000000
       INFORMATIONAL = 1000000000, UNDEFINED = 1000000000, UNTRIAGED = 1000000000
@@ -59,6 +59,14 @@ run "no_more_than_a_function_holds" {
     overview_schedule     = "cron(${join(",", [for minute in range(28) : "59"])} 23 * * ? *)"
     images_duration_delta = "00123456789m2w3d"
     rate                  = "cron(${join(",", [for minute in range(28) : "59"])} 23 * * ? *)"
+    quiet_hours           = [for window in range(5) : "MON 00:00-TUE 00:00"]
+    # The longest name is America/Argentina/ComodRivadavia.
+    quiet_hours_time_zone             = "America/Argentina/ComodRivadavia_Longer1"
+    quiet_hours_let_exploited_through = true
+    export_bucket                     = format("a%061da", 0)
+    export_prefix                     = "${format("%0199d", 0)}/"
+    export_bucket_owner               = "210987654321"
+    export_kms_key_arn                = "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/mrk-00000000000000000000000000000000"
     environment_variables = { LONG = format("%0389d", 0) }
   }
 

@@ -178,6 +178,11 @@ module "production" {
     MEDIUM   = 10
   }
 
+  # From Friday evening to Monday morning, reports wait; what is newly exploited does not.
+  quiet_hours                       = ["FRI 18:00-MON 08:00"]
+  quiet_hours_time_zone             = "Europe/Berlin"
+  quiet_hours_let_exploited_through = true
+
   # Ignores findings without a known fix.
   fixable_only = true
 

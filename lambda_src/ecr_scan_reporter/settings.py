@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 from functools import partial
 from math import inf
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ecr_scan_reporter.errors import SettingError
 from ecr_scan_reporter.models.selection import RepositoryFilter, Selection
@@ -15,6 +15,9 @@ from ecr_scan_reporter.models.severities import EXPLOITED, SEVERITIES
 from ecr_scan_reporter.shared import durations, schedules
 from ecr_scan_reporter.shared.durations import Duration
 from ecr_scan_reporter.shared.schedules import Schedule
+
+if TYPE_CHECKING:
+    from ecr_scan_reporter.shared.quiet_hours import QuietHours
 
 Settings = TypeVar("Settings")
 
@@ -157,6 +160,7 @@ class ReporterSettings(NamedTuple):
         overview_schedule: of the overview; None if there is none.
         detailed_metrics: whether all numbers are metrics, or only those that have an alarm or come first.
         export: where what is open is written after each run; None for nowhere.
+        quiet_hours: in which reports wait; None for never.
     """
 
     topic_arn: str
@@ -184,6 +188,7 @@ class ReporterSettings(NamedTuple):
     overview_schedule: Schedule | None = None
     detailed_metrics: bool = False
     export: ExportTarget | None = None
+    quiet_hours: "QuietHours | None" = None
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str]) -> "ReporterSettings":
@@ -391,6 +396,32 @@ def _is_export_target(value: object) -> bool:
     return bool(value.get("bucket") and value.get("owner")) and all(isinstance(text, str) for text in value.values())
 
 
+def _quiet_hours(name: str, value: str | None) -> "QuietHours | None":
+    if not value:
+        return None
+    # Not at the top: few reporters have quiet hours.
+    from ecr_scan_reporter.shared import quiet_hours
+
+    expected = 'a JSON object with "windows" (a list), "time_zone" and, if need be, "exploited" (true or false)'
+    parsed = _json(name, value, expected, _has_windows)
+    try:
+        zone = quiet_hours.time_zone(parsed["time_zone"])
+    except ValueError as error:
+        raise SettingError(f"{name}.time_zone", parsed["time_zone"], quiet_hours.ZONE_EXPECTED) from error
+    try:
+        return quiet_hours.QuietHours.parse(parsed["windows"], zone, exploited=parsed.get("exploited", False))
+    except ValueError as error:
+        raise SettingError(f"{name}.windows", parsed["windows"], f"{quiet_hours.EXPECTED} ({error})") from error
+
+
+def _has_windows(value: object) -> bool:
+    match value:
+        case {"windows": [_, *_] as windows, "time_zone": str(), **others}:
+            is_known = others.keys() <= {"exploited"} and type(others.get("exploited", False)) is bool
+            return is_known and all(isinstance(window, str) for window in windows)
+    return False
+
+
 def _urls(name: str, value: str | None) -> tuple[str, ...]:
     return tuple(_json(name, value, "a JSON list of the URLs of queues", _has_urls))
 
@@ -446,6 +477,7 @@ _VARIABLES: Mapping[str, tuple[str, Callable[[str, Any], Any]]] = {
     "notify_on_fixed": ("NOTIFY_ON_FIXED", _flag),
     "notify_on_scan_failure": ("NOTIFY_ON_SCAN_FAILURE", _flag),
     "overview_schedule": ("OVERVIEW_SCHEDULE", lambda name, value: _schedule(name, value) if value else None),
+    "quiet_hours": ("QUIET_HOURS", _quiet_hours),
     "remind_after": ("REMIND_AFTER", _remind_after),
     "report_window": ("REPORT_WINDOW_SECONDS", _report_window),
     "reports_queue_url": ("REPORTS_QUEUE_URL", partial(_text, expected="the URL of the reports queue")),

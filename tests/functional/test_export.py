@@ -38,6 +38,10 @@ class Files:
     def all(self) -> list[str]:
         return [entry["Key"] for entry in self.s3.list_objects_v2(Bucket=BUCKET).get("Contents", ())]
 
+    def clear(self) -> None:
+        for key in self.all():
+            self.s3.delete_object(Bucket=BUCKET, Key=key)
+
     def read(self, key: str) -> bytes:
         body: bytes = self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
         return body
@@ -54,14 +58,22 @@ class Files:
         return list(csv.DictReader(io.StringIO(self.read(key).decode(), newline="")))
 
 
-@pytest.fixture(autouse=True)
-def files(monkeypatch: pytest.MonkeyPatch) -> Iterator[Files]:
-    """The bucket, in moto's S3: the fake has none. Before the fake's table: moto begins with nothing."""
+@pytest.fixture(scope="module")
+def s3() -> Iterator[Any]:
+    """Moto's S3: the fake has none."""
     with mock_aws():
-        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "https://s3.eu-west-1.amazonaws.com")
-        s3 = boto3.client("s3", region_name="eu-west-1")
-        s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-        yield Files(s3)
+        yield boto3.client("s3", region_name="eu-west-1")
+
+
+@pytest.fixture(autouse=True)
+def files(s3: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Files]:
+    """The bucket."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "https://s3.eu-west-1.amazonaws.com")
+    s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    files = Files(s3)
+    yield files
+    files.clear()
+    s3.delete_bucket(Bucket=BUCKET)
 
 
 @pytest.fixture
@@ -344,8 +356,7 @@ def test_a_function_that_is_killed_leaves_one_export(
         rows, lines = everything(files)
         assert rows == lines
         assert len(set(rows)) == len(rows) == number
-        for key in files.all():
-            files.s3.delete_object(Bucket=BUCKET, Key=key)
+        files.clear()
         if not killed:
             break
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ from ecr_scan_reporter.errors import SettingError
 from ecr_scan_reporter.models.selection import Selection
 from ecr_scan_reporter.settings import (
     ConsoleWidgetSettings,
+    ExportTarget,
     ImagesScannerSettings,
     NotifyOn,
     ReporterSettings,
@@ -170,6 +171,36 @@ def test_reporter_settings_of_memory() -> None:
     assert (settings.remind_after, settings.report_window) == (Duration(0, 0, 30), timedelta(hours=12))
 
 
+def test_reporter_settings_of_the_export() -> None:
+    target = {"bucket": "reports", "owner": "123456789012", "prefix": "ecr/", "kms_key_arn": ""}
+    settings = ReporterSettings.from_env({**REPORTER, "EXPORT": json.dumps(target)})
+    assert settings.export == ExportTarget("reports", "123456789012", "ecr/")
+    assert ReporterSettings.from_env({**REPORTER, "EXPORT": ""}).export is None
+
+
+def test_reporter_settings_of_quiet_hours() -> None:
+    values = {"windows": ["FRI 18:00-MON 08:00"], "time_zone": "Europe/Berlin", "exploited": True}
+    quiet = ReporterSettings.from_env({**REPORTER, "QUIET_HOURS": json.dumps(values)}).quiet_hours
+    assert quiet
+    assert quiet.exploited
+    assert quiet.until(datetime(2026, 11, 27, 17, tzinfo=UTC)) == datetime(2026, 11, 30, 7, tzinfo=UTC)
+    assert ReporterSettings.from_env({**REPORTER, "QUIET_HOURS": ""}).quiet_hours is None
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"time_zone": "Europe/Berlim"}, "QUIET_HOURS.time_zone is 'Europe/Berlim'; expected the name of a time zone"),
+        ({"windows": ["FRI"]}, "QUIET_HOURS.windows is ['FRI']; expected windows such as \"FRI 18:00-MON 08:00\""),
+        ({"windows": ["00:00-00:00"]}, "QUIET_HOURS.windows is ['00:00-00:00']; expected windows such as"),
+    ],
+)
+def test_quiet_hours_that_cannot_be_are_named(values: dict[str, Any], message: str) -> None:
+    given = {"windows": ["22:00-06:00"], "time_zone": "UTC", **values}
+    with pytest.raises(SettingError, match=re.escape(message)):
+        ReporterSettings.from_env({**REPORTER, "QUIET_HOURS": json.dumps(given)})
+
+
 def test_reporter_settings_of_the_overview() -> None:
     settings = ReporterSettings.from_env(REPORTER)
     assert (settings.max_age, settings.run_interval, settings.dlq_urls) == (Duration(0, 0, 7), timedelta(days=1), ())
@@ -200,6 +231,7 @@ def test_missing_setting_is_named(kind: Any, name: str) -> None:
 DURATION, REGEXP = "months, weeks and days", "a Python regular expression"
 SELECTION, THRESHOLDS = "a JSON object with any of", "a JSON object of whole numbers"
 FLAG, DAYS, URLS = "true or false", "a JSON object of days from 1 to 3650", "a JSON list of the URLs of queues"
+EXPORT, QUIET = 'a JSON object with "bucket" and "owner"', 'a JSON object with "windows"'
 # Name of a setting, what is expected of it, and values that are rejected.
 INVALID: dict[Any, list[tuple[str, str, list[str]]]] = {
     RepositoriesScannerSettings: [
@@ -215,6 +247,18 @@ INVALID: dict[Any, list[tuple[str, str, list[str]]]] = {
         ("ACCOUNT_NAME", "one line of at most 100 characters", ["prod\n", "x" * 101]),
         ("DLQ_URLS", URLS, ["", '{"url": 1}', "5"]),
         ("ECR_IMAGES_DURATION_DELTA", DURATION, ["1y"]),
+        (
+            "EXPORT",
+            EXPORT,
+            ["[]", "{", '{"bucket": "b"}', '{"bucket": "", "owner": "1"}', '{"bucket": 1, "owner": "1"}'],
+        ),
+        ("EXPORT", EXPORT, ['{"bucket": "b", "owner": "1", "kms": "k"}']),
+        ("QUIET_HOURS", QUIET, ["[]", '{"windows": [], "time_zone": "UTC"}', '{"windows": ["22:00-06:00"]}']),
+        (
+            "QUIET_HOURS",
+            QUIET,
+            ['{"windows": [1], "time_zone": "UTC"}', '{"windows": ["x"], "time_zone": "UTC", "a": 1}'],
+        ),
         ("FIX_WITHIN", DAYS, ["7", "[", '{"URGENT": 7}', '{"HIGH": 0}', '{"HIGH": 3651}', '{"HIGH": 1.5}']),
         ("GROUP_BY", REGEXP, ["team", "(a)(b)", "("]),
         ("MEMORY_TABLE_NAME", "the name of the memory table", [""]),

@@ -41,6 +41,8 @@ resource "terraform_data" "given" {
     remind_after                = "2w"
     report_window               = 300
     group_by                    = "^([^/]+)/"
+    quiet_hours                 = ["22:00-06:00"]
+    quiet_hours_time_zone       = "Europe/Berlin"
     subject_prefix              = "[ECR prod]"
     account_name                = "prod"
     contact                     = "security@example.com"
@@ -99,6 +101,8 @@ module "ecr_scan_reporter" {
   remind_after               = local.given.remind_after
   report_window              = local.given.report_window
   group_by                   = local.given.group_by
+  quiet_hours                = local.given.quiet_hours
+  quiet_hours_time_zone      = local.given.quiet_hours_time_zone
   subject_prefix             = local.given.subject_prefix
   account_name               = local.given.account_name
   contact                    = local.given.contact

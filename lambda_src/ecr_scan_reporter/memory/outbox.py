@@ -31,8 +31,9 @@ from ecr_scan_reporter.memory.items import (
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.shared.concurrency import chunked
 
-# Scans that this module did not ask for, and the inventory of images that existed before memory did.
-PUSH, INVENTORY = "PUSH", "INVENTORY"
+# Scans that this module did not ask for, the inventory of images that existed before memory did, and what is newly
+# exploited, if that does not wait for the end of quiet hours.
+PUSH, INVENTORY, EXPLOITED = "PUSH", "INVENTORY", "EXPLOITED"
 _RUN = "RUN#"
 # The items of the partition WINDOWS that are no windows: the publisher, and what it publishes or has published.
 _PUBLISHER, _PUBLISHED = "#PUBLISHER", "#PUBLISHED#"
@@ -48,7 +49,7 @@ class Window(NamedTuple):
     """Changes that are reported together. Times are aware.
 
     Args:
-        name: PUSH, INVENTORY, or `RUN#` and the id of a run.
+        name: PUSH, INVENTORY, EXPLOITED, or `RUN#` and the id of a run.
         opened_at: when the first change was put into it.
         last_at: when the last one was.
         run: the run that last put something into it; "" if none did.

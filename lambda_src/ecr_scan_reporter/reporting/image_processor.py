@@ -12,7 +12,7 @@ from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.errors import AwsError, ConditionError, FindingsNotReadError
 from ecr_scan_reporter.memory.images import Asked, ImageMemory, ImageRecord, Remembered
-from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Outbox, outbox_item, run_window
+from ecr_scan_reporter.memory.outbox import EXPLOITED, INVENTORY, PUSH, Outbox, outbox_item, run_window
 from ecr_scan_reporter.memory.pushes import PushedImage, PushedImages
 from ecr_scan_reporter.messages.missed import MissedMessage
 from ecr_scan_reporter.models.images import ImageId
@@ -48,6 +48,7 @@ from ecr_scan_reporter.reporting.reports.image_report import (
     ReportReason,
     findings_report,
     image_report,
+    is_newly_exploited,
     open_counts,
     over_thresholds,
     reason_of_scan,
@@ -219,7 +220,7 @@ class ImageProcessor:
             AwsError: DynamoDB rejected a call.
         """
         remembered = self.memory.read(image)
-        windows = {PUSH, INVENTORY, remembered.record.window} - {""}
+        windows = {PUSH, INVENTORY, EXPLOITED, remembered.record.window} - {""}
         if run := remembered.asked.run:
             windows.add(run_window(run))
         waiting = (window for window in sorted(windows) if self.outbox.holds(window, image))
@@ -369,6 +370,7 @@ class ImageProcessor:
             pushed=pushed,
             replaced=baseline.link.replaced,
             report=report,
+            judged=judged,
         )
         if baseline.inventory:
             return outcome
@@ -426,7 +428,7 @@ class ImageProcessor:
             return Outcome(repeated=True)
         changed = encoded != remembered.findings or remembered.is_ageing(self.now)
         findings = encoded if changed else None
-        return self._remember(image, self.now, record, "", findings=findings, report=report)
+        return self._remember(image, self.now, record, "", findings=findings, report=report, judged=judged)
 
     def _described(self, event: ScanEvent, before: ImageRecord, scan: CompleteScan) -> ImageRecord:
         """Return the record of an image with what is known of it besides its findings."""
@@ -601,12 +603,15 @@ class ImageProcessor:
         pushed: PushedImage | None = None,
         replaced: Iterable[PushedImage] = (),
         report: ImageReport | None = None,
+        judged: Judged | None = None,
     ) -> Outcome:
-        window, item = "", None
+        window, item, quiet = "", None, self.settings.quiet_hours
         if report:
             window = run_window(run) if run else PUSH
             if report.reason is ReportReason.INVENTORY:
                 window = INVENTORY
+            elif judged and quiet and quiet.exploited and is_newly_exploited(judged, self.settings):
+                window = EXPLOITED
             item = outbox_item(window, image, at, encode_report(report), self.now, record.revision)
             record = record._replace(window=window)
         self.memory.write(image, record, self.now, findings=findings, pushed=pushed, replaced=replaced, outbox=item)

@@ -213,6 +213,13 @@ def shortened(changes: Mapping[Change, Iterable[KnownFinding]]) -> dict[str, Lef
     }
 
 
+def is_newly_exploited(judged: Judged, settings: ReporterSettings) -> bool:
+    """Return whether news that counts is about a finding with a known exploit."""
+    over = over_thresholds(open_counts(judged.counted), settings.thresholds)
+    news = judged.counted.of(*(change for change in NEWS if change is not Change.FIX_AVAILABLE))
+    return _any((known for known in news if known.exploit_known), over)
+
+
 def open_counts(comparison: Comparison) -> dict[str, int]:
     """Count the open findings by severity."""
     return dict(Counter(known.finding.severity for known in comparison.open()))

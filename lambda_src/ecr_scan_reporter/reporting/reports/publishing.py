@@ -13,6 +13,7 @@ from ecr_scan_reporter.aws.sns import Publication, Rejection, ReportMessage, Rep
 from ecr_scan_reporter.aws.sqs import EARLY, MAX_DELAY, SqsQueue
 from ecr_scan_reporter.errors import AwsError
 from ecr_scan_reporter.memory.outbox import (
+    EXPLOITED,
     INVENTORY,
     PUSH,
     Note,
@@ -135,18 +136,22 @@ def _due_windows(
     windows: Collection[Window], state: PublisherState, deps: ReporterDependencies, now: datetime
 ) -> tuple[dict[Window, datetime], list[datetime]]:
     """Return the windows that are due, each with the time since when it is, and when to check the others again."""
-    states = StateMemory(deps.table, deps.ecr.id)
+    states, quiet = StateMemory(deps.table, deps.ecr.id), deps.settings.quiet_hours
     last = {window.run: window.last_at for window in sorted(windows, key=lambda window: window.last_at) if window.run}
-    ends = {run: end_of_run(run, deps.runs, states, now, last[run]) for run in sorted(last)}
+    is_quiet = quiet is not None and quiet.until(now) is not None
+    runs = [] if is_quiet else sorted(last)
+    ends = {run: end_of_run(run, deps.runs, states, now, last[run]) for run in runs}
     due, checks = dict[Window, datetime](), list[datetime]()
     for window in windows:
         due_at = due_time(window, ends.get(window.run), deps.settings.report_window, state)
+        if quiet and window.name != EXPLOITED:
+            due_at = quiet.due(due_at, now, MAX_DELAY)
         if due_at <= now and _waits_for_reader(window, state, deps.publisher, now):
             checks.append(now + _CONFIRMATION_CHECK)
         elif due_at <= now:
             due[window] = due_at
         else:
-            checks.append(check_time(window, due_at, now))
+            checks.append(due_at if is_quiet else check_time(window, due_at, now))
     return due, checks
 
 
@@ -359,7 +364,7 @@ def due_time(window: Window, run_end: datetime | None, report_window: timedelta,
         report_window: for how long pushes are collected.
         state: of the publisher, with the last inventory.
     """
-    if window.name == PUSH:
+    if window.name in (PUSH, EXPLOITED):
         return window.opened_at + report_window
     end = run_end or window.last_at + _QUIET
     if window.name == INVENTORY:
