@@ -43,6 +43,7 @@ resource "terraform_data" "given" {
     group_by                    = "^([^/]+)/"
     quiet_hours                 = ["22:00-06:00"]
     quiet_hours_time_zone       = "Europe/Berlin"
+    let_exploited_through       = true
     subject_prefix              = "[ECR prod]"
     account_name                = "prod"
     contact                     = "security@example.com"
@@ -95,14 +96,17 @@ module "ecr_scan_reporter" {
     local.given.rule,
     { package = "openssl", reason = "Not called.", owner = local.given.team, until_fixed = true },
   ]
-  notify_on                  = local.given.notify_on
-  notify_on_fixed            = local.given.notify_on_fixed
-  notify_on_scan_failure     = local.given.notify_on_scan_failure
-  remind_after               = local.given.remind_after
-  report_window              = local.given.report_window
-  group_by                   = local.given.group_by
-  quiet_hours                = local.given.quiet_hours
-  quiet_hours_time_zone      = local.given.quiet_hours_time_zone
+  notify_on              = local.given.notify_on
+  notify_on_fixed        = local.given.notify_on_fixed
+  notify_on_scan_failure = local.given.notify_on_scan_failure
+  remind_after           = local.given.remind_after
+  report_window          = local.given.report_window
+  group_by               = local.given.group_by
+  quiet_hours            = local.given.quiet_hours
+  quiet_hours_time_zone  = local.given.quiet_hours_time_zone
+
+  quiet_hours_let_exploited_through = local.given.let_exploited_through
+
   subject_prefix             = local.given.subject_prefix
   account_name               = local.given.account_name
   contact                    = local.given.contact

@@ -156,6 +156,7 @@ class ImageProcessor:
         self.memory, self.outbox, self.pushes = ImageMemory(table, now), Outbox(table), PushedImages(table, images)
         self.details = BatchDetails(ecr, table, images, now)
         self.own, self.table = ecr.id, table
+        self._lets_exploited_through = bool(settings.quiet_hours and settings.quiet_hours.exploited)
 
     def process(self, event: ScanEvent, receives: int) -> Outcome:
         """Compare a scan with what is remembered, and remember it.
@@ -220,7 +221,9 @@ class ImageProcessor:
             AwsError: DynamoDB rejected a call.
         """
         remembered = self.memory.read(image)
-        windows = {PUSH, INVENTORY, EXPLOITED, remembered.record.window} - {""}
+        windows = {PUSH, INVENTORY, remembered.record.window} - {""}
+        if self._lets_exploited_through:
+            windows.add(EXPLOITED)
         if run := remembered.asked.run:
             windows.add(run_window(run))
         waiting = (window for window in sorted(windows) if self.outbox.holds(window, image))
@@ -605,12 +608,12 @@ class ImageProcessor:
         report: ImageReport | None = None,
         judged: Judged | None = None,
     ) -> Outcome:
-        window, item, quiet = "", None, self.settings.quiet_hours
+        window, item = "", None
         if report:
             window = run_window(run) if run else PUSH
             if report.reason is ReportReason.INVENTORY:
                 window = INVENTORY
-            elif judged and quiet and quiet.exploited and is_newly_exploited(judged, self.settings):
+            elif judged and self._lets_exploited_through and is_newly_exploited(judged, self.settings):
                 window = EXPLOITED
             item = outbox_item(window, image, at, encode_report(report), self.now, record.revision)
             record = record._replace(window=window)
