@@ -186,12 +186,12 @@ variable "repositories_exclude_regexp" {
 
   validation {
     condition = (var.repositories_exclude_regexp == null ? true :
-      length(var.repositories_exclude_regexp) >= 1 && length(var.repositories_exclude_regexp) <= 512
+      length(var.repositories_exclude_regexp) >= 1 && length(var.repositories_exclude_regexp) <= 256
     )
     error_message = join("", [
       "repositories_exclude_regexp has ",
       "${var.repositories_exclude_regexp == null ? 0 : length(var.repositories_exclude_regexp)} characters; ",
-      "expected a Python regular expression of 1 to 512 characters (a function's environment holds 4 KB in total), or ",
+      "expected a Python regular expression of 1 to 256 characters (a function's environment holds 4 KB in total), or ",
       "null for none.",
     ])
   }
@@ -937,10 +937,10 @@ variable "export_prefix" {
   nullable    = false
 
   validation {
-    condition = length(var.export_prefix) <= 200 && can(regex("^([A-Za-z0-9_.=-]+/)*$", var.export_prefix))
+    condition = length(var.export_prefix) <= 100 && can(regex("^([A-Za-z0-9_.=-]+/)*$", var.export_prefix))
     error_message = join("", [
       "export_prefix is ${jsonencode(var.export_prefix)}; ",
-      "expected folders such as \"security/ecr/\", of letters, digits, _, ., = and -, at most 200 characters, or \"\".",
+      "expected folders such as \"security/ecr/\", of letters, digits, _, ., = and -, at most 100 characters, or \"\".",
     ])
   }
 }

@@ -44,7 +44,7 @@ run "no_more_than_a_function_holds" {
     name                        = format("%0128d", 0)
     chat                        = true
     repositories_filter_regexp  = format("%0512d", 0)
-    repositories_exclude_regexp = format("%0512d", 0)
+    repositories_exclude_regexp = format("%0256d", 0)
     group_by                    = "(${format("%0254d", 0)})"
     severity_thresholds = {
       CRITICAL      = 1000000000, HIGH = 1000000000, MEDIUM = 1000000000, LOW = 1000000000
@@ -64,14 +64,14 @@ run "no_more_than_a_function_holds" {
     quiet_hours_time_zone             = "America/Argentina/ComodRivadavia_Longer1"
     quiet_hours_let_exploited_through = true
     export_bucket                     = format("a%061da", 0)
-    export_prefix                     = "${format("%0199d", 0)}/"
+    export_prefix                     = "${format("%099d", 0)}/"
     export_bucket_owner               = "210987654321"
     export_kms_key_arn                = "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/mrk-00000000000000000000000000000000"
-    environment_variables = { LONG = format("%0389d", 0) }
+    environment_variables             = { LONG = format("%0389d", 0) }
   }
 
   assert {
     condition     = length(jsonencode(module.reporter.function.environment[0].variables)) <= 4096
-    error_message = "The environment should be at most 4096 characters."
+    error_message = "The environment has ${length(jsonencode(module.reporter.function.environment[0].variables))} characters; it should have at most 4096."
   }
 }

@@ -124,11 +124,11 @@ run "rejects_empty_group_by" {
   expect_failures = [var.group_by]
 }
 
-run "rejects_group_by_of_513_characters" {
+run "rejects_group_by_of_257_characters" {
   command = plan
 
   variables {
-    group_by = "(${format("%0511d", 0)})"
+    group_by = "(${format("%0255d", 0)})"
   }
 
   expect_failures = [var.group_by]

@@ -14,11 +14,11 @@ run "rejects_empty_exclude" {
   expect_failures = [var.repositories_exclude_regexp]
 }
 
-run "rejects_exclude_of_513_characters" {
+run "rejects_exclude_of_257_characters" {
   command = plan
 
   variables {
-    repositories_exclude_regexp = format("%0513d", 0)
+    repositories_exclude_regexp = format("%0257d", 0)
   }
 
   expect_failures = [var.repositories_exclude_regexp]
@@ -148,13 +148,13 @@ run "bounds" {
   command = plan
 
   variables {
-    repositories_exclude_regexp = format("%0512d", 0)
+    repositories_exclude_regexp = format("%0256d", 0)
     images_selection            = { tag_regexp = format("%0512d", 0), newest = 1, pushed_within = "1d", pulled_within = "1m2w3d" }
     functions                   = { repositories_scanner = { threads = 1 }, images_scanner = { threads = 999 } }
   }
 
   assert {
-    condition     = length(module.repositories_scanner.function.environment[0].variables["REPOSITORIES_EXCLUDE_REGEXP"]) == 512
+    condition     = length(module.repositories_scanner.function.environment[0].variables["REPOSITORIES_EXCLUDE_REGEXP"]) == 256
     error_message = "The bounds should be accepted."
   }
 }
