@@ -207,6 +207,16 @@ def inventory(inbox: ReporterHarness, repository: str, *tags: str) -> None:
     inbox.check(TIME.now())
 
 
+def test_inventory_with_nothing_more_to_say_is_not_asked_about_again(inbox: ReporterHarness) -> None:
+    inventory(inbox, "team-a/app", "1.0", "1.1")
+    [report] = inbox.reports()
+    assert document(report)["inventory"]["images"] == 2
+    # What was asked for before the inventory was published is all.
+    sent = len(inbox.aws.messages())
+    inbox.check(TIME.now() + timedelta(minutes=15))
+    assert len(inbox.aws.messages()) == sent == 1
+
+
 @pytest.mark.slow
 def test_group_gets_one_inventory_a_day_although_that_of_another_waits(
     make_reporter: Callable[..., ReporterHarness],

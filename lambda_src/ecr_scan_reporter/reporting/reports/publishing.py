@@ -95,14 +95,13 @@ def publish_what_is_due(deps: ReporterDependencies, now: datetime, deadline: Dea
         try:
             until = _begin_inventory(due, open_windows.state, outbox, now)
             done = _publish(list(due), open_windows.notes, outbox, deps, deadline, until)
+            # The window of the inventory stays open for what has come since its publication began.
+            later = [window for window in due if window.name == INVENTORY and until and window.last_at > until]
             if until and done.inventory:
                 outbox.end_inventory()
-                checks.append(until + _DAY)
+                checks.extend(until + _DAY for _ in later)
             if done.complete:
-                # The window of the inventory stays open for what has come since its publication began.
-                outbox.close(
-                    [window for window in due if window.name != INVENTORY or not until or window.last_at <= until]
-                )
+                outbox.close([window for window in due if window not in later])
         finally:
             outbox.release(lease)
     waiting = timedelta() if done.complete else now - min(due.values(), default=now)
