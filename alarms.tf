@@ -20,6 +20,7 @@ locals {
       reporter             = module.reporter.function.function_name
     },
     { for function in module.console_widget : "console_widget" => function.function.function_name },
+    { for function in module.catalog_reader : "catalog_reader" => function.function.function_name },
   )
 
   alarm_defaults = {
@@ -31,8 +32,9 @@ locals {
     detailed          = false
   }
 
-  # These functions repeat what fails until it is in a DLQ, which has an alarm, or whoever looks at them sees the error.
-  repeated_functions = ["images_scanner", "reporter", "console_widget"]
+  # These functions repeat what fails until it is in a DLQ, or what they write is old, which has an alarm; or whoever looks
+  # at them sees the error.
+  repeated_functions = ["images_scanner", "reporter", "console_widget", "catalog_reader"]
 
   all_alarms = merge(
     {
@@ -175,6 +177,23 @@ locals {
           "reported. See whether the rule is enabled.",
         ])
       })
+      # The catalog reader writes it once a day. So on the third day without a good copy, or if it is not started at all,
+      # for any reason (INSUFFICIENT_DATA).
+      catalog_age = merge(local.alarm_defaults, {
+        namespace  = local.metrics_namespace, metric = "CatalogAge", statistic = "Maximum", threshold = 129600
+        period     = 86400, periods = 2
+        dimensions = { Instance = var.name }
+        missing    = "missing"
+        # Paused on purpose, as above.
+        applicable        = var.enabled && var.known_exploited
+        insufficient_data = true
+        section           = "catalog-age"
+        waits             = "the last copy counts, and what was added since is reported later."
+        text = join(" ", [
+          "The catalog of known exploited vulnerabilities was not read for days: what was added to it is not reported.",
+          "Read the log of the catalog reader, which says why.",
+        ])
+      })
     },
     { for key, function in local.alarm_functions : "${key}_errors" => merge(local.alarm_defaults, {
       namespace  = "AWS/Lambda", metric = "Errors", statistic = "Sum", threshold = 0
@@ -203,7 +222,9 @@ locals {
   )
 
   # What disabled_alarms may name; also the alarms of the widget's function while there is none.
-  alarm_keys = distinct(concat(keys(local.all_alarms), ["console_widget_errors", "console_widget_throttles"]))
+  alarm_keys = distinct(concat(keys(local.all_alarms), [
+    for pair in setproduct(["console_widget", "catalog_reader"], ["errors", "throttles"]) : join("_", pair)
+  ]))
   alarms = { for key, alarm in local.all_alarms : key => alarm
     if var.create_alarms && alarm.applicable && !contains(var.disabled_alarms, key) && (var.detailed_monitoring || !alarm.detailed)
   }

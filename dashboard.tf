@@ -186,6 +186,7 @@ locals {
       reporter             = module.reporter.log_group.name
     },
     { for function in module.console_widget : "console_widget" => function.log_group.name },
+    { for function in module.catalog_reader : "catalog_reader" => function.log_group.name },
   )
 
   # Keyed by the names that docs/operations.md uses.

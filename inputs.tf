@@ -64,7 +64,8 @@ locals {
     4 = { value = local.account_id, form = "^[0-9]{12}$" }
   } : place => part.value if can(regex(part.form, part.value)) }
 
-  severities = ["CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL", "UNDEFINED", "UNTRIAGED"]
+  severities      = ["CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL", "UNDEFINED", "UNTRIAGED"]
+  fix_within_keys = concat(local.severities, ["EXPLOITED", "KEV"])
 
   # What Python accepts and Terraform's regular expressions do not, apart from lookarounds: comments, conditions, named
   # backreferences and Python's flags; \1, \Z, \N, \u and \U; [\b]; possessive quantifiers; large repetitions; [[; and
@@ -153,7 +154,8 @@ locals {
   module_environment_variables = [
     "ACCOUNT_NAME", "ALARMS_TOPIC_ARN", "CHAT_TOPIC_ARN", "CONTACT", "DETAILED_METRICS", "DLQ_URLS",
     "ECR_IMAGES_DURATION_DELTA", "EXPORT", "EXPORT_QUEUE_URL", "FIXABLE_ONLY", "FIX_WITHIN", "GROUP_BY",
-    "IMAGES_QUEUE_URL", "IMAGES_SELECTION", "MEMORY_TABLE_NAME", "NOTIFY_ON", "NOTIFY_ON_FIXED",
+    "IGNORE_KERNEL_HEADERS", "IMAGES_QUEUE_URL", "IMAGES_SELECTION", "KNOWN_EXPLOITED", "KNOWN_EXPLOITED_FEED",
+    "MEMORY_TABLE_NAME", "NOTIFY_ON", "NOTIFY_ON_FIXED",
     "NOTIFY_ON_SCAN_FAILURE", "OVERVIEW_SCHEDULE", "QUIET_HOURS", "REMIND_AFTER", "REPORTER_NAME", "REPORTS_QUEUE_URL", "REPORTS_TOPIC_ARN",
     "REPORT_WINDOW_SECONDS", "REPOSITORIES_EXCLUDE_REGEXP", "REPOSITORIES_FILTER_REGEXP", "SCHEDULE_EXPRESSION",
     "SEVERITY_THRESHOLDS", "SUBJECT_PREFIX", "THREADS",

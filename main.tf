@@ -13,7 +13,7 @@
 #
 # Each file covers one concern, in the order in which the data flows: repositories_scanner.tf (with the schedule),
 # first_run.tf, images_scanner.tf, reporter.tf (with the rule), daily_pass.tf and overview.tf (each with its schedule) and
-# topics.tf; memory.tf has the table that all functions use, and ignored_findings.tf the rules in it. alarms.tf (with
+# topics.tf; known_exploited.tf has the catalog that the daily pass matches; memory.tf has the table that all functions use, and ignored_findings.tf the rules in it. alarms.tf (with
 # heartbeat.tf) and dashboard.tf watch all of it, and console_widget.tf has the function that shows the table on the
 # dashboard. This file has what several of them share.
 
@@ -31,7 +31,7 @@ locals {
   names = { for suffix in [
     "schedule", "repositories-scanner", "images", "images-dlq", "images-scanner",
     "scan-events", "reports", "reports-dlq", "reporter", "overview-schedule", "chat", "memory", "console-widget",
-    "heartbeat", "first-run", "alarms", "daily-pass",
+    "heartbeat", "first-run", "alarms", "daily-pass", "catalog-reader", "catalog-schedule",
     ] : replace(suffix, "-", "_") => (
     length("${var.name}-${suffix}") <= 64
     ? "${var.name}-${suffix}"

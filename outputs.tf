@@ -281,6 +281,46 @@ output "console_widget_log_group_name" {
   value       = one(module.console_widget[*].log_group.name)
 }
 
+output "catalog_reader_function_arn" {
+  description = "ARN of the Lambda function that reads the catalog of known exploited vulnerabilities; null unless known_exploited is true."
+  value       = one(module.catalog_reader[*].function.arn)
+}
+
+output "catalog_reader_function_name" {
+  description = "Name of the Lambda function that reads the catalog; null unless known_exploited is true."
+  value       = one(module.catalog_reader[*].function.function_name)
+}
+
+output "catalog_reader_role_arn" {
+  description = "ARN of the catalog reader's role; null unless known_exploited is true."
+  value       = one(module.catalog_reader[*].role.arn)
+}
+
+output "catalog_reader_role_name" {
+  description = "Name of the catalog reader's role; null unless known_exploited is true."
+  value       = one(module.catalog_reader[*].role.name)
+}
+
+output "catalog_reader_log_group_arn" {
+  description = "ARN of the catalog reader's log group; null unless known_exploited is true."
+  value       = one(module.catalog_reader[*].log_group.arn)
+}
+
+output "catalog_reader_log_group_name" {
+  description = "Name of the catalog reader's log group; null unless known_exploited is true."
+  value       = one(module.catalog_reader[*].log_group.name)
+}
+
+output "catalog_schedule_rule_arn" {
+  description = "ARN of the EventBridge rule that has the catalog read once a day; null unless known_exploited is true."
+  value       = one(aws_cloudwatch_event_rule.catalog_schedule[*].arn)
+}
+
+output "catalog_schedule_rule_name" {
+  description = "Name of the EventBridge rule that has the catalog read once a day; null unless known_exploited is true."
+  value       = one(aws_cloudwatch_event_rule.catalog_schedule[*].name)
+}
+
 output "alarms_topic_arn" {
   description = "ARN of the SNS topic that the alarms notify; null if create_alarms is false."
   value       = one(aws_sns_topic.alarms[*].arn)

@@ -145,15 +145,20 @@ module "reporter" {
     })
     ECR_IMAGES_DURATION_DELTA = var.images_duration_delta
     SCHEDULE_EXPRESSION       = local.schedule_expression
-    FIX_WITHIN                = var.fix_within == null ? "" : jsonencode(var.fix_within)
-    FIXABLE_ONLY              = tostring(var.fixable_only)
-    GROUP_BY                  = var.group_by == null ? "" : var.group_by
-    NOTIFY_ON                 = var.notify_on
-    NOTIFY_ON_FIXED           = tostring(var.notify_on_fixed)
-    NOTIFY_ON_SCAN_FAILURE    = tostring(var.notify_on_scan_failure)
-    REMIND_AFTER              = var.remind_after == null ? "" : var.remind_after
-    REPORT_WINDOW_SECONDS     = tostring(var.report_window)
-    REPORTER_NAME             = var.name
+    # Terraform makes text of numbers beside text.
+    FIX_WITHIN = var.fix_within == null ? "" : jsonencode({
+      for key, days in var.fix_within : key => try(tonumber(days), days)
+    })
+    KNOWN_EXPLOITED        = tostring(var.known_exploited)
+    IGNORE_KERNEL_HEADERS  = tostring(var.ignore_kernel_headers)
+    FIXABLE_ONLY           = tostring(var.fixable_only)
+    GROUP_BY               = var.group_by == null ? "" : var.group_by
+    NOTIFY_ON              = var.notify_on
+    NOTIFY_ON_FIXED        = tostring(var.notify_on_fixed)
+    NOTIFY_ON_SCAN_FAILURE = tostring(var.notify_on_scan_failure)
+    REMIND_AFTER           = var.remind_after == null ? "" : var.remind_after
+    REPORT_WINDOW_SECONDS  = tostring(var.report_window)
+    REPORTER_NAME          = var.name
     QUIET_HOURS = length(var.quiet_hours) == 0 ? "" : jsonencode({
       windows   = var.quiet_hours
       time_zone = var.quiet_hours_time_zone

@@ -618,33 +618,87 @@ variable "fixable_only" {
 
 variable "fix_within" {
   description = <<-EOT
-    Days within which a finding should be fixed, by severity, and by EXPLOITED for findings with a known exploit. They
-    count from the first scan of the application that had the finding; a rebuild does not restart them. A finding that
-    passes its deadline is reported on that day, once; a change of this input counts within a day. Null for no deadlines.
+    Days within which a finding should be fixed, by severity, by EXPLOITED for findings with a known exploit, and by KEV
+    for those that are known to be exploited (known_exploited). They count from the first scan of the application that
+    had the finding, and those of KEV not before CISA's catalog had it; a rebuild does not restart them. KEV = "catalog"
+    is as many days as CISA gives. A finding that passes its deadline is reported on that day, once; a change of this
+    input counts within a day. Null for no deadlines.
   EOT
-  type        = map(number)
+  type        = map(any)
   default     = null
 
   validation {
     condition = (var.fix_within == null ? true :
-      length(setsubtract(keys(var.fix_within), concat(local.severities, ["EXPLOITED"]))) == 0
+      length(setsubtract(keys(var.fix_within), local.fix_within_keys)) == 0
     )
     error_message = join("", [
       "fix_within has ",
-      "${join(", ", try(setsubtract(keys(var.fix_within), concat(local.severities, ["EXPLOITED"])), []))}; ",
-      "expected ${join(", ", local.severities)}, EXPLOITED.",
+      "${join(", ", try(setsubtract(keys(var.fix_within), local.fix_within_keys), []))}; ",
+      "expected ${join(", ", local.fix_within_keys)}.",
     ])
   }
 
   validation {
-    condition = var.fix_within == null ? true : alltrue([for days in values(var.fix_within) :
-      days == null ? false : days >= 1 && days <= 3650 && floor(days) == days
+    condition = var.fix_within == null ? true : alltrue([for key, days in var.fix_within :
+      days == null ? false : "${key} ${days}" == "KEV catalog" || try(
+        tonumber(days) >= 1 && tonumber(days) <= 3650 && floor(tonumber(days)) == tonumber(days), false
+      )
     ])
     error_message = join("", [
       "fix_within is ${jsonencode(var.fix_within)}; ",
-      "expected whole numbers of days from 1 to 3650, or null for none.",
+      "expected whole numbers of days from 1 to 3650, \"catalog\" for KEV, or null for none.",
     ])
   }
+
+  validation {
+    condition = var.known_exploited || !contains(try(keys(var.fix_within), []), "KEV")
+    error_message = join("", [
+      "fix_within has KEV, and known_exploited is false; ",
+      "expected known_exploited = true, without which nothing is known of the catalog, or no KEV.",
+    ])
+  }
+}
+
+variable "known_exploited" {
+  description = <<-EOT
+    Whether to read CISA's catalog of known exploited vulnerabilities (KEV) once a day. A finding that is open when its
+    CVE enters the catalog is then reported within a day, whatever its severity, once; so is a new finding that is in
+    there. https://github.com/OWNER/terraform-aws-ecr-scan-reporter/blob/main/docs/known-exploited.md has more.
+  EOT
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "known_exploited_feed" {
+  description = <<-EOT
+    Where that catalog is, in CISA's JSON format: an https address of a public host, or s3://BUCKET/KEY for a copy that
+    something else keeps up to date, such as for a VPC without a way to the Internet.
+  EOT
+  type        = string
+  default     = "https://www.cisa.gov/sites/default/files/feeds/known_exploited_vulnerabilities.json"
+  nullable    = false
+
+  validation {
+    condition = can(regex(
+      "^(https://[A-Za-z0-9.-]+(:[0-9]{1,5})?/|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/)[!-~]{1,500}$",
+      var.known_exploited_feed
+    ))
+    error_message = join("", [
+      "known_exploited_feed is ${jsonencode(var.known_exploited_feed)}; ",
+      "expected an address such as \"https://host/file.json\" or \"s3://bucket/key.json\".",
+    ])
+  }
+}
+
+variable "ignore_kernel_headers" {
+  description = <<-EOT
+    Whether to ignore findings in packages with nothing of the kernel but its headers, such as linux-libc-dev and
+    kernel-headers: a container runs the kernel of its host. Reports and overviews count them.
+  EOT
+  type        = bool
+  default     = true
+  nullable    = false
 }
 
 # ignored_findings.tf checks the rules.
@@ -790,8 +844,8 @@ variable "quiet_hours_time_zone" {
 variable "quiet_hours_let_exploited_through" {
   description = <<-EOT
     Whether an image is reported in quiet_hours all the same if the news is that an exploit is known of a finding, or about
-    a finding with a known exploit. It is then reported within report_window, at any time. Only Amazon Inspector (enhanced
-    scanning) knows exploits.
+    a finding with a known exploit, or one that is known to be exploited (known_exploited). It is then reported within
+    report_window, at any time. Only Amazon Inspector (enhanced scanning) knows exploits.
   EOT
   type        = bool
   default     = false
@@ -1341,7 +1395,7 @@ variable "create_alarms" {
 variable "disabled_alarms" {
   description = <<-EOT
     Alarms not to create: images_dlq, reports_dlq, events_lost, images_queue_age, reports_queue_age, unpublished, missing_events,
-    overdue_scans, silence, missing_pass; and the errors or throttles of a function, such as reporter_errors and
+    overdue_scans, silence, missing_pass, catalog_age; and the errors or throttles of a function, such as reporter_errors and
     images_scanner_throttles.
   EOT
   type        = set(string)

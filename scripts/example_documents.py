@@ -11,8 +11,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "lambda_src"), str(ROOT / "tests")]
 
 from ecr_scan_reporter.memory.coverage import Coverage
-from ecr_scan_reporter.memory.images import ImageRecord, Ledger, Update
-from ecr_scan_reporter.memory.summaries import OverdueFinding, RepositorySummary
+from ecr_scan_reporter.memory.exploited import Catalog, CatalogMemory
+from ecr_scan_reporter.memory.images import ImageRecord, KnownExploited, Ledger, Update
+from ecr_scan_reporter.memory.summaries import ExploitedFinding, OverdueFinding, RepositorySummary
+from ecr_scan_reporter.models.exploited import CatalogEntry
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import Image, ImageId
 from ecr_scan_reporter.models.scans import BASIC, ENHANCED, ScanResult
@@ -66,9 +68,13 @@ def report_message(*, short: bool = False) -> dict[str, Any]:
     """Return a report as SNS gets it.
 
     It has a new image with news, an overdue and an ignored finding; unless it is to be short, another image, and a
-    failed scan.
+    failed scan, and one of the new findings is known to be exploited.
     """
-    world = _Registry({"FIX_WITHIN": '{"CRITICAL": 14, "HIGH": 30, "EXPLOITED": 3}', "REPORT_WINDOW_SECONDS": "60"})
+    fix_within = '{"CRITICAL": 14, "HIGH": 30, "EXPLOITED": 3}'
+    settings = {"FIX_WITHIN": fix_within, "REPORT_WINDOW_SECONDS": "60", "KNOWN_EXPLOITED": str(not short).lower()}
+    world = _Registry(settings)
+    entry = CatalogEntry(FIRST.date() + timedelta(days=3), 14, ransomware=True, since=FIRST, changed_at=FIRST)
+    CatalogMemory(world.deps.table).write(Catalog({LIBXML.id: entry}, FIRST, FIRST, FIRST))
     world.deps.table.put_many([{"pk": "IGNORED", "sk": "0", "rules": json.dumps([RULE])}])
     world.scan(FIRST, "team-a/checkout", "4.1.9", OPENSSL, BUSYBOX, CURL)
     world.deliver(FIRST + timedelta(hours=1))
@@ -106,6 +112,11 @@ def _summaries() -> tuple[list[RepositorySummary], list[RepositorySummary]]:
     libxml = Update("libxml2", ("2.11.8",), ("2.11.9",), Counter({"CRITICAL": 1, "HIGH": 1}), 2)
     log4j = Update("log4j-core", ("2.14.1",), ("2.17.1",), Counter({"HIGH": 1}), 7)
     late = OverdueFinding("4.2.0", OPENSSL.id, "openssl", "CRITICAL", NOW - timedelta(hours=7), "CRITICAL", 14)
+    added, due = FIRST.date() + timedelta(days=3), NOW.date() + timedelta(days=7)
+    known = KnownExploited(
+        LIBXML.id, "libxml2", "CRITICAL", added, due, ransomware=True, told_at=NOW - timedelta(days=2)
+    )
+    urgent = ExploitedFinding("4.2.0", known)
     checkout_now = checkout._replace(
         updated_at=NOW - timedelta(hours=3),
         open={"CRITICAL": 2, "HIGH": 2, "MEDIUM": 2},
@@ -114,6 +125,8 @@ def _summaries() -> tuple[list[RepositorySummary], list[RepositorySummary]]:
         overdue=1,
         overdue_worst=(late,),
         ignored=1,
+        exploited=1,
+        exploited_first=(urgent,),
     )
     api_now = api._replace(
         updated_at=NOW - timedelta(hours=3),
@@ -127,8 +140,9 @@ def _summaries() -> tuple[list[RepositorySummary], list[RepositorySummary]]:
 def overview() -> dict[str, Any]:
     """Return an overview, a week after the one before."""
     earlier, now = _summaries()
-    _, before = build_overviews(earlier, None, None, SETTINGS, NOW - WEEK)
-    [made], _ = build_overviews(now, before, NOW - WEEK, SETTINGS, NOW)
+    settings = SETTINGS._replace(known_exploited=True)
+    _, before = build_overviews(earlier, None, None, settings, NOW - WEEK)
+    [made], _ = build_overviews(now, before, NOW - WEEK, settings, NOW)
     rules = ["The rule for CVE-2026-3456 ends in 9 days."]
     notices = Notices(rules, {"ecr-scan-reporter-reports-dlq": 2}, ["team-b@example.com"])
     [message] = build_messages(made._replace(notices=notices))

@@ -88,6 +88,8 @@ run "defaults" {
       REMIND_AFTER                = "30d"
       REPORT_WINDOW_SECONDS       = "60"
       FIX_WITHIN                  = ""
+      KNOWN_EXPLOITED             = "false"
+      IGNORE_KERNEL_HEADERS       = "true"
       REPORTER_NAME               = "ecr-scan-reporter"
       EXPORT                      = ""
       QUIET_HOURS                 = ""

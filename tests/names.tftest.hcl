@@ -28,6 +28,8 @@ run "every_name_begins_with_the_instance" {
       first_run            = "team_A-1-first-run"
       alarms               = "team_A-1-alarms"
       daily_pass           = "team_A-1-daily-pass"
+      catalog_reader       = "team_A-1-catalog-reader"
+      catalog_schedule     = "team_A-1-catalog-schedule"
     }
     error_message = "A name that fits should be kept."
   }

@@ -186,11 +186,18 @@ module "production" {
   # Ignores findings without a known fix.
   fixable_only = true
 
-  # A critical finding should be fixed within a week, one with a known exploit within three days.
+  # A critical finding should be fixed within a week, one with a known exploit within three days, and one in CISA's catalog
+  # of known exploited vulnerabilities within the days that CISA gives.
   fix_within = {
     CRITICAL  = 7
     EXPLOITED = 3
+    KEV       = "catalog"
   }
+
+  # Reads that catalog once a day. These are the defaults of the other two.
+  known_exploited       = true
+  known_exploited_feed  = "https://www.cisa.gov/sites/default/files/feeds/known_exploited_vulnerabilities.json"
+  ignore_kernel_headers = true
 
   # Not reported until a fix is known; with expires = "2026-12-31" instead of until_fixed, until that day.
   ignored_findings = [{

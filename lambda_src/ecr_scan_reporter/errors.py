@@ -7,6 +7,7 @@ UnreadableItemError                 an item of the memory table cannot be parsed
 DeadlineExceededError               the invocation has no time left
 UndecidedError                      whether an expression matches a name takes too long to find out
 FindingsNotReadError                the findings of a scan cannot be read yet
+FeedError                           the catalog of known exploited vulnerabilities cannot be believed
 AwsError                            AWS did not do what was asked
 ├── AccessDeniedError               the role lacks a permission
 ├── QueueError                      SQS rejected a message
@@ -55,6 +56,10 @@ class UndecidedError(Exception):
 
 class FindingsNotReadError(Exception):
     """The findings cannot be read yet; the message is to be delivered again."""
+
+
+class FeedError(Exception):
+    """The catalog of known exploited vulnerabilities could not be read, or cannot be believed; the message says why."""
 
 
 class AwsError(Exception):

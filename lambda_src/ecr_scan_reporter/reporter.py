@@ -12,6 +12,7 @@ from ecr_scan_reporter.aws.ecr import EcrRegistry, ecr_client
 from ecr_scan_reporter.aws.sns import ReportPublisher, sns_client
 from ecr_scan_reporter.aws.sqs import SqsQueue, records, sqs_client
 from ecr_scan_reporter.errors import InputError
+from ecr_scan_reporter.memory.exploited import CatalogMemory
 from ecr_scan_reporter.memory.rules import RuleMemory
 from ecr_scan_reporter.memory.runs import RunMemory
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
@@ -74,4 +75,5 @@ def dependencies() -> ReporterDependencies:
     table = Table(dynamodb_client(_THREADS), settings.memory_table)
     ecr, pool = EcrRegistry(settings.account, ecr_client(_THREADS)), ThreadPoolExecutor(_THREADS)
     rules, runs = RuleMemory(table), RunMemory(table, ecr.id)
-    return ReporterDependencies(settings, ecr, table, rules, runs, publisher, queue, pool, dlqs)
+    exploited = CatalogMemory(table) if settings.known_exploited else None
+    return ReporterDependencies(settings, ecr, table, rules, runs, publisher, queue, pool, dlqs, exploited)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ecr_scan_reporter.errors import SettingError
 from ecr_scan_reporter.models.selection import RepositoryFilter, Selection
-from ecr_scan_reporter.models.severities import EXPLOITED, SEVERITIES
+from ecr_scan_reporter.models.severities import EXPLOITED, KEV, SEVERITIES
 from ecr_scan_reporter.shared import durations, schedules
 from ecr_scan_reporter.shared.durations import Duration
 from ecr_scan_reporter.shared.schedules import Schedule
@@ -150,7 +150,8 @@ class ReporterSettings(NamedTuple):
         notify_on_fixed: whether an image is reported if its only news is that findings are fixed or withdrawn.
         remind_after: what was last reported this long ago is reported again; None for never.
         report_window: how long scans that no run asked for are collected.
-        fix_within: by severity, and by EXPLOITED for known exploits, the days within which a finding should be fixed.
+        fix_within: by severity, by EXPLOITED for known exploits, and by KEV for what is known to be exploited, the days
+            within which a finding should be fixed; 0 by KEV for as many as CISA gives.
         max_age: the promised age of scans.
         run_interval: the longest time between two runs.
         dlq_urls: of the DLQs whose messages the overview counts.
@@ -161,6 +162,8 @@ class ReporterSettings(NamedTuple):
         detailed_metrics: whether all numbers are metrics, or only those that have an alarm or come first.
         export: where what is open is written after each run; None for nowhere.
         quiet_hours: in which reports wait; None for never.
+        known_exploited: whether the catalog of known exploited vulnerabilities is read.
+        ignore_kernel_headers: whether the findings of kernel headers are ignored.
     """
 
     topic_arn: str
@@ -189,6 +192,8 @@ class ReporterSettings(NamedTuple):
     detailed_metrics: bool = False
     export: ExportTarget | None = None
     quiet_hours: "QuietHours | None" = None
+    known_exploited: bool = False
+    ignore_kernel_headers: bool = True
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str]) -> "ReporterSettings":
@@ -230,6 +235,29 @@ class ConsoleWidgetSettings(NamedTuple):
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str]) -> "ConsoleWidgetSettings":
+        """Parse the environment variables.
+
+        Raises:
+            SettingError: a variable is missing or has an invalid value.
+        """
+        return _parse(cls, environment)
+
+
+class CatalogReaderSettings(NamedTuple):
+    """Settings of the catalog reader.
+
+    Args:
+        catalog_address: where the catalog of known exploited vulnerabilities is: `https://...` or `s3://bucket/key`.
+        memory_table: the name of the memory table.
+        name: of this instance of the module.
+    """
+
+    catalog_address: str
+    memory_table: str
+    name: str
+
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str]) -> "CatalogReaderSettings":
         """Parse the environment variables.
 
         Raises:
@@ -372,10 +400,19 @@ def _thresholds(name: str, value: str | None) -> dict[str, int]:
 
 
 def _fix_within(name: str, value: str | None) -> dict[str, int]:
-    keys = (*SEVERITIES, EXPLOITED)
-    expected = f'a JSON object of days from 1 to 3650, such as {{"CRITICAL": 7}}, keys among {", ".join(keys)}'
-    days: dict[str, int] = _json(name, value or "{}", expected, partial(_has_numbers, keys=keys, most=3650))
-    return days
+    keys = (*SEVERITIES, EXPLOITED, KEV)
+    expected = (
+        f'a JSON object of days from 1 to 3650, such as {{"CRITICAL": 7}}, keys among {", ".join(keys)}; '
+        f'{KEV} may be "catalog"'
+    )
+    days: dict[str, Any] = _json(name, value or "{}", expected, _has_days)
+    return days | ({KEV: 0} if days.get(KEV) == _OF_CATALOG else {})
+
+
+def _has_days(value: object) -> bool:
+    if isinstance(value, dict) and value.get(KEV) == _OF_CATALOG:
+        value = {key: days for key, days in value.items() if key != KEV}
+    return _has_numbers(value, (*SEVERITIES, EXPLOITED, KEV), 3650)
 
 
 def _has_numbers(value: object, keys: Collection[str], most: float) -> bool:
@@ -451,12 +488,19 @@ def _line(name: str, value: str | None) -> str:
     return _text(name, value, "one line of at most 100 characters", "[^\\x00-\\x1f]{1,100}") if value else ""
 
 
+# In place of a number of days: as many as CISA gives.
+_OF_CATALOG = "catalog"
 _QUEUE_URL = ".*/[0-9]{12}/[^/]+"
+_ADDRESS = r"(?:https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?/|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/)[!-~]{1,1000}"
 _TOPIC_ARN = "arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:.+"
 # The environment variable of each setting, and what parses it: from its name and its value, None if it is missing.
 _VARIABLES: Mapping[str, tuple[str, Callable[[str, Any], Any]]] = {
     "account_name": ("ACCOUNT_NAME", _line),
     "alarms_topic_arn": ("ALARMS_TOPIC_ARN", lambda _, value: value),
+    "catalog_address": (
+        "KNOWN_EXPLOITED_FEED",
+        partial(_text, expected="an address such as https://host/file.json or s3://bucket/key", pattern=_ADDRESS),
+    ),
     "chat_topic_arn": ("CHAT_TOPIC_ARN", lambda _, value: value),
     "contact": ("CONTACT", _line),
     "detailed_metrics": ("DETAILED_METRICS", _flag),
@@ -470,6 +514,8 @@ _VARIABLES: Mapping[str, tuple[str, Callable[[str, Any], Any]]] = {
         "IMAGES_QUEUE_URL",
         partial(_text, expected="the URL of the images queue, which ends in an account and a name", pattern=_QUEUE_URL),
     ),
+    "ignore_kernel_headers": ("IGNORE_KERNEL_HEADERS", _flag),
+    "known_exploited": ("KNOWN_EXPLOITED", _flag),
     "max_age": ("ECR_IMAGES_DURATION_DELTA", _duration),
     "memory_table": ("MEMORY_TABLE_NAME", partial(_text, expected="the name of the memory table")),
     "name": ("REPORTER_NAME", partial(_text, expected="the name of this instance of the module")),

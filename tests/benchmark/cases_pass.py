@@ -1,12 +1,18 @@
-"""The case of the daily pass over memory."""
+"""The cases of the daily pass over memory."""
 
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from cases_cost import PASS
+from cost import PRICES
 from ecr_scan_reporter.aws.dynamodb import Item
-from ecr_scan_reporter.memory.items import image_key, registry_key, repository_key, to_seconds
+from ecr_scan_reporter.memory.daily_passes import DailyPass, DailyPassMemory
+from ecr_scan_reporter.memory.exploited import Catalog, CatalogMemory, checksums
+from ecr_scan_reporter.memory.items import formatted, image_key, registry_key, repository_key, to_seconds
+from ecr_scan_reporter.models.exploited import CatalogEntry
 from environment import aws, report, requests_to_table
 from fake_aws import FakeAws, digest_of
 from registries import events, with_findings
@@ -40,7 +46,7 @@ def daily_pass() -> Iterator[Row]:
     yield Row(case, f"peak memory {measured['peak_mb']:.0f} MB", "at most 300 MB", measured["peak_mb"] <= 300)
 
 
-def _copy(fake_aws: FakeAws) -> None:
+def _copy(fake_aws: FakeAws, due: int = _DUE) -> None:
     """Copy what is remembered of the one image to all others, without its findings; let a few have a deadline."""
     table = memory_table(fake_aws)
     [name] = table.query(registry_key("REPOSITORIES", REGISTRY), " ", "~")
@@ -53,14 +59,75 @@ def _copy(fake_aws: FakeAws) -> None:
             yield {**name, "sk": own}
             for image in range(_IMAGES):
                 digest = digest_of(f"{own} {image}")
-                is_due = repository * _IMAGES + image < _DUE
+                is_due = repository * _IMAGES + image < due
                 for sample in samples:
                     suffix = str(sample["sk"]).partition("#")[2].partition("#")[2]
                     sk = image_key(digest) + (f"#{suffix}" if suffix else "")
-                    due = {"due_at": passed} if is_due and not suffix else {}
-                    yield {**sample, **due, "pk": repository_key(REGISTRY, own), "sk": sk}
+                    changed = {"due_at": passed} if is_due and not suffix else {}
+                    yield {**sample, **changed, "pk": repository_key(REGISTRY, own), "sk": sk}
 
     table.put_many(items())
 
 
-CASES = (daily_pass,)
+def changed_catalog() -> Iterator[Row]:
+    """Measure a pass over 20,000 images with 60 findings each on a day on which the catalog of known exploits changed.
+
+    A pass on any other day comes before it. 20 images have the vulnerability that was added.
+    """
+    images = _REPOSITORIES * _IMAGES
+    case = f"pass over {images:,} images in {_REPOSITORIES} repositories, and the catalog changed"
+    with aws(partial(with_findings, 1, 1, 60)) as fake_aws, _with_catalog():
+        catalog, table = CatalogMemory(memory_table(fake_aws)), memory_table(fake_aws)
+        before = datetime.now(UTC) - timedelta(days=9)
+        listed = {f"CVE-2020-{number}": _entry(before) for number in range(10_000, 11_779)}
+        catalog.write(Catalog(listed, before, before, before))
+        remember_scans(fake_aws, events(with_findings(1, 1, 60)))
+        _copy(fake_aws, due=0)
+        table.put_many(_cves())
+        DailyPassMemory(table, REGISTRY).remember(DailyPass(before, matched_at=before), before)
+        fake_aws.reset()
+        report([PASS], 1, "bodies")
+        usual, _ = fake_aws.capacity()
+        now = datetime.now(UTC)
+        catalog.write(Catalog({**listed, "CVE-2026-99999": _entry(now)}, before, before, now))
+        DailyPassMemory(table, REGISTRY).remember(DailyPass(before, matched_at=before), before)
+        fake_aws.reset()
+        measured = report([PASS], 1, "bodies")
+        reads, _ = fake_aws.capacity()
+        due = sum('"due"' in message.body for message in fake_aws.messages())
+    yield Row(case, f"{due} images are judged again", "20", due == 20)
+    million = 1_000_000 * (reads - usual) / images
+    dollars = million * PRICES["dynamodb read unit"]
+    words = (
+        f"{million:,.0f} more read units for 1,000,000 images, ${dollars:.3f}; {measured['cpu_seconds']:.1f} s of CPU"
+    )
+    yield Row(case, words, "at most $0.05", dollars <= 0.05)
+
+
+@contextmanager
+def _with_catalog() -> Iterator[None]:
+    """Let the reporter use the catalog."""
+    os.environ["KNOWN_EXPLOITED"] = "true"
+    yield
+    del os.environ["KNOWN_EXPLOITED"]
+
+
+def _entry(at: datetime) -> CatalogEntry:
+    return CatalogEntry(at.date(), 21, ransomware=False, since=at, changed_at=at)
+
+
+def _cves() -> Iterator[Item]:
+    """Yield the checksums of 60 CVE ids of each image; 20 images have one more."""
+    others = [f"CVE-2025-{number}" for number in range(10_000, 10_060)]
+    for repository in range(_REPOSITORIES):
+        for image in range(_IMAGES):
+            urgent = ["CVE-2026-99999"] if repository % 20 == image == 0 else []
+            yield {
+                "pk": repository_key(REGISTRY, f"copy-{repository}"),
+                "sk": formatted(f"CVES#{digest_of(f'copy-{repository} {image}')}"),
+                "cves": checksums([*others, *urgent]),
+                "expires": to_seconds(datetime.now(UTC) + timedelta(days=400)),
+            }
+
+
+CASES = (daily_pass, changed_catalog)

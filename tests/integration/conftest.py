@@ -16,12 +16,14 @@ import pytest
 import replacements
 from harness import CONFIG, EXAMPLES, PROVIDER, ROOT, RUN, Inbox, Module, Seed, second_plan
 from local_aws import UNSUPPORTED_OS, Finding, LocalAws, NotSupportedError, RegistryClient, ScanEvents
+from support.feed import Feed, catalog, entry, serve
 
 # Scanning is basic or enhanced for a whole registry, so the tests of enhanced scanning come after those of basic
 # scanning. The examples, and the instance whose resources are replaced, are applied while the other tests run.
 ORDER = [
     "test_messages.py",
     "test_pipeline.py",
+    "test_catalog.py",
     "test_enhanced.py",
     "test_rename.py",
     "test_destroy.py",
@@ -141,8 +143,17 @@ def life(
 
 
 @pytest.fixture(scope="session")
+def feed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Feed]:
+    """A server of the catalog of known exploited vulnerabilities, on loopback."""
+    with serve(tmp_path_factory.mktemp("feed")) as feed:
+        feed.body = catalog(entry("CVE-2026-7777", datetime.now(UTC).date(), 3, ransomware=True))
+        yield feed
+
+
+@pytest.fixture(scope="session")
 def module(
     aws: dict[str, str],
+    feed: Feed,
     seeded: object,
     inbox: Inbox,
     second_plans: object,
@@ -150,8 +161,11 @@ def module(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Module]:
     """The applied module. The registry is seeded before its first run."""
-    functions_ecr = {name: value for name, value in aws.items() if name == "AWS_ENDPOINT_URL_ECR"}
-    config = PROVIDER + CONFIG.format(root=ROOT, run=RUN, environment=json.dumps(functions_ecr), inbox=inbox.arn)
+    environment = {name: value for name, value in aws.items() if name == "AWS_ENDPOINT_URL_ECR"}
+    environment["SSL_CERT_FILE"] = str(feed.certificate)
+    config = PROVIDER + CONFIG.format(
+        root=ROOT, run=RUN, environment=json.dumps(environment), inbox=inbox.arn, feed=feed.address
+    )
     applied = Module(tmp_path_factory.mktemp("applied"), aws, config)
     try:
         applied.apply()

@@ -124,6 +124,8 @@ module "it" {{
   chat                       = true
   dashboard_widget           = true
   detailed_monitoring        = true
+  known_exploited            = true
+  known_exploited_feed       = "{feed}"
   overview_schedule            = "1 minute"
   environment_variables      = {environment}
 

@@ -375,8 +375,8 @@ def test_each_alarm_fires_and_notifies(module: Module, local_aws: LocalAws | Non
         TopicArn=module.outputs["alarms_topic_arn"], Protocol="sqs", Endpoint=queue.attributes["QueueArn"]
     )
     alarms = cloudwatch.describe_alarms(AlarmNamePrefix=f"{RUN}-")["MetricAlarms"]
-    # The module has the dashboard widget, whose function has two of them.
-    assert len(alarms) == 18
+    # The module has the dashboard widget and the catalog reader, whose functions have two of them each.
+    assert len(alarms) == 21
     for alarm in alarms:
         if alarm["Namespace"] == "EcrScanReporter":
             # The functions write this metric, and it is well: let the alarm watch another instance.

@@ -1,6 +1,6 @@
 """The environment variables of the functions in tests, and what the functions keep between two invocations."""
 
-from ecr_scan_reporter import console_widget, images_scanner, reporter, repositories_scanner
+from ecr_scan_reporter import catalog_reader, console_widget, images_scanner, reporter, repositories_scanner
 from ecr_scan_reporter.aws.dynamodb import Table
 from fake_aws import FakeAws
 from fake_aws.fake_aws import MEMORY_TABLE
@@ -28,7 +28,7 @@ def environment(aws: FakeAws, **settings: str) -> dict[str, str]:
 
 def forget_dependencies() -> None:
     """Let each function create its clients, and read its settings, at its next invocation."""
-    for module in (console_widget, images_scanner, reporter, repositories_scanner):
+    for module in (catalog_reader, console_widget, images_scanner, reporter, repositories_scanner):
         module.dependencies.cache_clear()
 
 

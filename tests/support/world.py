@@ -22,6 +22,7 @@ from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.sns import ReportPublisher
 from ecr_scan_reporter.aws.sqs import SqsQueue
 from ecr_scan_reporter.errors import ImageNotFoundError
+from ecr_scan_reporter.memory.exploited import CatalogMemory
 from ecr_scan_reporter.memory.images import ImageMemory
 from ecr_scan_reporter.memory.rules import RuleMemory
 from ecr_scan_reporter.memory.runs import RunMemory
@@ -363,7 +364,9 @@ class World:
         queue = SqsQueue(queue, settings.reports_queue_url)
         memory = Table(table, "memory")
         rules_and_runs = RuleMemory(memory), RunMemory(memory, REGISTRY)
-        return ReporterDependencies(settings, registry, memory, *rules_and_runs, publisher, queue, _Inline())
+        exploited = CatalogMemory(memory) if settings.known_exploited else None
+        deps = ReporterDependencies(settings, registry, memory, *rules_and_runs, publisher, queue, _Inline())
+        return deps._replace(exploited=exploited)
 
     def send(self, event: str | Mapping[str, Any], delay: int = 0) -> Message:
         """Put a message or an event into the reports queue."""

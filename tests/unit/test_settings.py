@@ -9,6 +9,7 @@ import pytest
 from ecr_scan_reporter.errors import SettingError
 from ecr_scan_reporter.models.selection import Selection
 from ecr_scan_reporter.settings import (
+    CatalogReaderSettings,
     ConsoleWidgetSettings,
     ExportTarget,
     ImagesScannerSettings,
@@ -43,6 +44,7 @@ REPORTER = {
 }
 
 
+CATALOG_READER = {"MEMORY_TABLE_NAME": "memory", "REPORTER_NAME": "platform"}
 CONSOLE_WIDGET = {"ECR_IMAGES_DURATION_DELTA": "1m2w3d", "MEMORY_TABLE_NAME": "memory", "REPORTER_NAME": "platform"}
 
 
@@ -69,6 +71,21 @@ def test_reporter_deadlines_are_days_by_severity() -> None:
     assert ReporterSettings.from_env(REPORTER).fix_within == {}
     settings = ReporterSettings.from_env({**REPORTER, "FIX_WITHIN": '{"CRITICAL": 1, "EXPLOITED": 3650}'})
     assert settings.fix_within == {"CRITICAL": 1, "EXPLOITED": 3650}
+    settings = ReporterSettings.from_env({**REPORTER, "FIX_WITHIN": '{"CRITICAL": 1, "KEV": "catalog"}'})
+    assert settings.fix_within == {"CRITICAL": 1, "KEV": 0}
+
+
+def test_catalog_comes_over_https_or_from_s3() -> None:
+    for address in ("https://host.example:8443/kev.json", "s3://my-bucket/cisa/kev.json"):
+        assert CatalogReaderSettings.from_env({**CATALOG_READER, "KNOWN_EXPLOITED_FEED": address}).catalog_address
+
+
+@pytest.mark.parametrize(
+    "address", ["", "http://host/kev.json", "file:///etc/passwd", "https://a@host/", "s3://b", "https://host/a b"]
+)
+def test_catalog_of_another_kind_is_refused(address: str) -> None:
+    with pytest.raises(SettingError, match="KNOWN_EXPLOITED_FEED is .*; expected an address such as https://host"):
+        CatalogReaderSettings.from_env({**CATALOG_READER, "KNOWN_EXPLOITED_FEED": address})
 
 
 def test_excluded_repository_does_not_match() -> None:

@@ -33,6 +33,8 @@ resource "terraform_data" "given" {
     severity_thresholds         = { CRITICAL = 2 }
     fixable_only                = true
     fix_within                  = { CRITICAL = 7 }
+    known_exploited_feed        = "s3://mirror/kev.json"
+    ignore_kernel_headers       = false
     rule                        = { id = "CVE-2026-1234", reason = "Not called.", owner = "team-a", until_fixed = true }
     team                        = "team-a"
     notify_on                   = "every_scan"
@@ -87,11 +89,14 @@ module "ecr_scan_reporter" {
   subscriptions = { for name in var.existing_topic ? [] : ["tickets"] : name => {
     protocol = "sqs", endpoint = local.given.endpoint
   } }
-  reports_topic_arn   = var.existing_topic ? trimspace(local.given.reports_topic_arn) : null
-  chat                = true
-  severity_thresholds = local.given.severity_thresholds
-  fixable_only        = local.given.fixable_only
-  fix_within          = local.given.fix_within
+  reports_topic_arn     = var.existing_topic ? trimspace(local.given.reports_topic_arn) : null
+  chat                  = true
+  severity_thresholds   = local.given.severity_thresholds
+  fixable_only          = local.given.fixable_only
+  fix_within            = local.given.fix_within
+  known_exploited       = true
+  known_exploited_feed  = local.given.known_exploited_feed
+  ignore_kernel_headers = local.given.ignore_kernel_headers
   ignored_findings = [
     local.given.rule,
     { package = "openssl", reason = "Not called.", owner = local.given.team, until_fixed = true },

@@ -18,6 +18,7 @@ class DailyPass(NamedTuple):
         after: the digest in that repository after which it goes on.
         complete: whether it is at its end.
         completed_at: when a pass was last at its end; None if none was.
+        matched_at: until when passes that came to their end have matched what changed in the catalog; None if none has.
     """
 
     at: datetime | None = None
@@ -25,6 +26,7 @@ class DailyPass(NamedTuple):
     after: str = ""
     complete: bool = False
     completed_at: datetime | None = None
+    matched_at: datetime | None = None
 
 
 class DailyPassMemory:

@@ -37,6 +37,8 @@ from ecr_scan_reporter.memory.pushes import PushedImage, pushed_item, pushed_key
 from ecr_scan_reporter.models.images import ImageId, RegistryId
 from ecr_scan_reporter.models.severities import severity_rank
 
+# The checksums of an image's CVE ids. They lie apart from its record, which is read every day.
+_CVES = "CVES"
 # Bytes of findings in one item, which may have 400 KB with everything else.
 _PART_SIZE = 350_000
 # A transaction has room for fewer.
@@ -134,6 +136,28 @@ class FindingDeadline(NamedTuple):
     days: int = 0
 
 
+class KnownExploited(NamedTuple):
+    """A finding that is known to be exploited.
+
+    Args:
+        id: of the finding.
+        package: of the finding.
+        severity: of the finding.
+        added: when CISA added it to its catalog.
+        due: when it is to be fixed, by the days that CISA gives.
+        ransomware: whether it is known to be used in ransomware campaigns.
+        told_at: when it was first reported as such (aware); None if the first copy of the catalog had it already.
+    """
+
+    id: str
+    package: str
+    severity: str
+    added: date
+    due: date
+    ransomware: bool = False
+    told_at: datetime | None = None
+
+
 class ImageRecord(NamedTuple):
     """The last scan of an image, as the reporter saw it. Times are aware.
 
@@ -173,6 +197,10 @@ class ImageRecord(NamedTuple):
         events: the short ids of the last events that were processed, with the days of that, as ordinals.
         content: a digest of what ECR listed for the last complete scan, with its date; "" if it had none.
         told: the counts of the last event, if its list could not be read to the end.
+        kernel_headers: how many of the ignored findings are of kernel headers.
+        exploited: how many open findings are known to be exploited, and are not ignored.
+        exploited_first: a few of them, those that are due first.
+        exploited_ignored: how many of the ignored findings are known to be exploited.
     """
 
     revision: int = 0
@@ -209,6 +237,10 @@ class ImageRecord(NamedTuple):
     events: Mapping[str, int] = {}
     content: str = ""
     told: Mapping[str, int] = {}
+    kernel_headers: int = 0
+    exploited: int = 0
+    exploited_first: tuple[KnownExploited, ...] = ()
+    exploited_ignored: int = 0
 
     def with_events(self, ids: Iterable[str], now: datetime) -> "ImageRecord":
         """Return the record with the ids of events that are processed now; itself if all of them were before."""
@@ -346,6 +378,23 @@ class ImageMemory:
         own = groupby((item for item in items if not base_key(item).endswith(ASKED)), image_digest)
         return readable(own, lambda image: (image[0], image_record(*image[1])), repository=repository)
 
+    def with_cves(self, registry: RegistryId, repository: str, wanted: frozenset[int]) -> frozenset[str]:
+        """Return the digests of a repository's images that have a finding of these, by checksums; 1 MB a call.
+
+        The writes of the last seconds may be missing.
+
+        Args:
+            registry: of the repository.
+            repository: its name.
+            wanted: checksums of CVE ids.
+        """
+        # Not at the top: only on days on which the catalog has changed.
+        from ecr_scan_reporter.memory.exploited import has_any
+
+        pk = repository_key(registry, repository)
+        items = self._table.query(pk, f"{_CVES}#", f"{_CVES}#{END}", consistent=False)
+        return frozenset(base_key(item).partition("#")[2] for item in items if has_any(item.get("cves"), wanted))
+
     def repositories(self, registry: RegistryId, first: str = "") -> Iterator[str]:
         """Return the names of the repositories that have, or had, an image here, in their order; 1 MB a call.
 
@@ -395,6 +444,7 @@ class ImageMemory:
         pushed: PushedImage | None = None,
         replaced: Iterable[PushedImage] = (),
         outbox: Item | None = None,
+        cves: bytes | None = None,
     ) -> None:
         """Remember a scan: everything or nothing.
 
@@ -406,6 +456,7 @@ class ImageMemory:
             pushed: the image among those of its repository; None if that is known.
             replaced: the images that it replaces.
             outbox: the change that waits to be reported.
+            cves: the checksums of the CVE ids of the open findings; None if they are the same as before.
 
         Raises:
             ConditionError: another invocation has written this image in the meantime.
@@ -424,6 +475,9 @@ class ImageMemory:
             puts.append(Put(pushed_item(image, pushed, now)))
         if outbox:
             puts.append(Put(outbox))
+        if cves is not None:
+            key = formatted(f"{_CVES}#{key_part(digest)}")
+            puts.append(Put({"pk": pk, "sk": key, "cves": cves, "expires": expires(now, IMAGE_LIFETIME)}))
         successor: dict[str, Value] = {"successors": frozenset({digest})}
         # An image that was deleted and pushed again was pushed twice.
         pushes = {pushed_key(image, other): other.digest for other in replaced}

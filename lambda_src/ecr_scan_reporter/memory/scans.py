@@ -28,6 +28,7 @@ from ecr_scan_reporter.models.scans import Scan
 _ATTRIBUTES = (
     *("sk", "status", "failed", "unsupported", "scanned_at", "event_at", "looked_at", "listed", "run", "asked_at"),
     *("counts", "ledger", "updates", "ignored", "overdue", "waived", "earliest_deadlines", "successors", "expires"),
+    *("kernel_headers", "exploited", "exploited_first", "exploited_ignored"),
 )
 
 

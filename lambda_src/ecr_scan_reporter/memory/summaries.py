@@ -14,12 +14,13 @@ from typing import NamedTuple
 from ecr_scan_reporter.aws.dynamodb import Item, Table
 from ecr_scan_reporter.memory.codec import decode, encode, pack, readable, unpack
 from ecr_scan_reporter.memory.coverage import Coverage
-from ecr_scan_reporter.memory.images import ImageRecord, Ledger, Update, UpdateKey
+from ecr_scan_reporter.memory.images import ImageRecord, KnownExploited, Ledger, Update, UpdateKey
 from ecr_scan_reporter.memory.items import END, expires, formatted, key_part, latest, registry_key, text
 from ecr_scan_reporter.models.images import RegistryId
 from ecr_scan_reporter.models.severities import severity_rank
 
-# What an item names: the updates that solve most, and the findings that have been overdue for longest.
+# What an item names: the updates that solve most, the findings that have been overdue for longest, and those that are
+# known to be exploited and due first.
 _MAX_UPDATES, _MAX_OVERDUE = 10, 3
 # How many updates are kept while images are added: an update that is minor for each image can be the most common one
 # overall.
@@ -42,6 +43,13 @@ class OverdueFinding(NamedTuple):
     days: int = 0
 
 
+class ExploitedFinding(NamedTuple):
+    """A finding of an image that is known to be exploited. `image` is a tag or a short digest."""
+
+    image: str
+    finding: KnownExploited
+
+
 class RepositorySummary(NamedTuple):
     """A repository after a run.
 
@@ -56,6 +64,10 @@ class RepositorySummary(NamedTuple):
         overdue: how many findings are overdue.
         overdue_worst: those that have been overdue for longest.
         ignored: how many open findings are ignored.
+        kernel_headers: how many of these are of kernel headers.
+        exploited: how many open findings are known to be exploited, and are not ignored.
+        exploited_first: those that are due first.
+        exploited_ignored: how many of the ignored findings are known to be exploited.
     """
 
     repository: str
@@ -68,6 +80,10 @@ class RepositorySummary(NamedTuple):
     overdue: int = 0
     overdue_worst: Sequence[OverdueFinding] = ()
     ignored: int = 0
+    kernel_headers: int = 0
+    exploited: int = 0
+    exploited_first: Sequence[ExploitedFinding] = ()
+    exploited_ignored: int = 0
 
 
 class SummaryBuilder:
@@ -76,7 +92,9 @@ class SummaryBuilder:
     def __init__(self, repository: str, updated_at: datetime) -> None:
         self.repository, self.updated_at = repository, updated_at
         self._open, self._images_by_worst, self._ledger = Counter[str](), Counter[str](), Ledger()
-        self._overdue, self._ignored = 0, 0
+        self._overdue, self._ignored, self._kernel_headers = 0, 0, 0
+        self._exploited, self._exploited_ignored = 0, 0
+        self._exploited_first: list[ExploitedFinding] = []
         self._overdue_worst: list[OverdueFinding] = []
         self._updates: dict[UpdateKey, Update] = {}
 
@@ -95,6 +113,7 @@ class SummaryBuilder:
         severities = (severity for severity, number in record.counts.items() if number)
         self._images_by_worst[min(severities, key=severity_rank, default="NONE")] += 1
         self._ignored += record.ignored
+        self._kernel_headers += record.kernel_headers
         for update in record.updates:
             known = self._updates.get(update.key)
             self._updates[update.key] = known + update if known else update
@@ -107,6 +126,10 @@ class SummaryBuilder:
             for deadline in record.earliest_deadlines
             if deadline.due_at <= self.updated_at
         ]
+        self._exploited += record.exploited
+        self._exploited_ignored += record.exploited_ignored
+        found = [*self._exploited_first, *(ExploitedFinding(name, finding) for finding in record.exploited_first)]
+        self._exploited_first = heapq.nsmallest(_MAX_OVERDUE, found, key=lambda found: found.finding.due)
         # The reporter counted when it last looked at the image. Dates may have passed since then.
         self._overdue += max(record.overdue, len(passed))
         late = [*self._overdue_worst, *passed]
@@ -128,6 +151,10 @@ class SummaryBuilder:
             self._overdue,
             self._overdue_worst,
             self._ignored,
+            self._kernel_headers,
+            self._exploited,
+            self._exploited_first,
+            self._exploited_ignored,
         )
 
 

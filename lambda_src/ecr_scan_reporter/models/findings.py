@@ -44,6 +44,11 @@ class Finding(NamedTuple):
                 yield (alias, self.id) if own else (self.id, alias)
 
 
+def cves_of(finding: Finding) -> tuple[str, ...]:
+    """Return the CVE ids that a finding is about: its own, or all that its advisory lists."""
+    return (finding.id,) if is_cve(finding.id) else tuple(filter(is_cve, finding.aliases))
+
+
 def is_cve(id_: str) -> bool:
     """Return whether the id of a vulnerability is a CVE id, and not that of an advisory such as a GHSA."""
     return id_.startswith("CVE-")

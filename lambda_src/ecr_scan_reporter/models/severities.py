@@ -7,6 +7,8 @@ SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL", "UNDEFINED",
 
 # The key, in place of a severity, of the deadline for findings with a known exploit.
 EXPLOITED = "EXPLOITED"
+# And that for findings in CISA's catalog of known exploited vulnerabilities.
+KEV = "KEV"
 
 
 def severity_rank(severity: str) -> int:

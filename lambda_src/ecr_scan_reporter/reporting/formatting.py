@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from urllib.parse import quote, urlencode
 
 from ecr_scan_reporter.errors import UndecidedError
@@ -122,6 +122,11 @@ def format_day(moment: datetime, other: datetime) -> str:
     """Format `9 Nov`, UTC; with its year if that is not the year of `other`."""
     date = format_date(moment)
     return date if moment.astimezone(UTC).year != other.astimezone(UTC).year else date[: -len(" 2026")]
+
+
+def start_of(day: date) -> datetime:
+    """Return the beginning (aware) of a day, UTC."""
+    return datetime.combine(day, time(), UTC)
 
 
 def format_time(moment: datetime) -> str:

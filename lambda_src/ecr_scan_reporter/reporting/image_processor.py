@@ -11,10 +11,12 @@ from typing import NamedTuple
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.errors import AwsError, ConditionError, FindingsNotReadError
+from ecr_scan_reporter.memory.exploited import Catalog, checksums
 from ecr_scan_reporter.memory.images import Asked, ImageMemory, ImageRecord, Remembered
 from ecr_scan_reporter.memory.outbox import EXPLOITED, INVENTORY, PUSH, Outbox, outbox_item, run_window
 from ecr_scan_reporter.memory.pushes import PushedImage, PushedImages
 from ecr_scan_reporter.messages.missed import MissedMessage
+from ecr_scan_reporter.models.findings import cves_of
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.models.scans import BASIC, ENHANCED
 from ecr_scan_reporter.reporting.comparison.changes import (
@@ -29,7 +31,14 @@ from ecr_scan_reporter.reporting.comparison.changes import (
 )
 from ecr_scan_reporter.reporting.comparison.findings import Identities, merge
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
-from ecr_scan_reporter.reporting.comparison.judged import Judged, add_to_ledger, best_updates, count_new, judge
+from ecr_scan_reporter.reporting.comparison.judged import (
+    NO_CATALOG,
+    Judged,
+    add_to_ledger,
+    best_updates,
+    count_new,
+    judge,
+)
 from ecr_scan_reporter.reporting.formatting import short_digest
 from ecr_scan_reporter.reporting.intake.events import ScanEvent
 from ecr_scan_reporter.reporting.intake.image_details import BatchDetails, ImageDetails
@@ -103,6 +112,13 @@ class Outcome(NamedTuple):
     missed: MissedMessage | None = None
 
 
+class Judges(NamedTuple):
+    """What findings are judged by: the rules for ignored ones, and the catalog of known exploited vulnerabilities."""
+
+    rules: RuleMatcher
+    catalog: Catalog = NO_CATALOG
+
+
 class _Baseline(NamedTuple):
     """What a complete scan is compared with.
 
@@ -138,7 +154,7 @@ class ImageProcessor:
         ecr: the registry.
         table: the memory table.
         images: of this batch.
-        rules: those for ignored findings.
+        judges: what findings are judged by.
         now: aware.
     """
 
@@ -148,10 +164,10 @@ class ImageProcessor:
         ecr: EcrRegistry,
         table: Table,
         images: Iterable[ImageId],
-        rules: RuleMatcher,
+        judges: Judges,
         now: datetime,
     ) -> None:
-        self.settings, self.ecr, self.rules, self.now = settings, ecr, rules, now
+        self.settings, self.ecr, self.judges, self.now = settings, ecr, judges, now
         images = list(images)
         self.memory, self.outbox, self.pushes = ImageMemory(table, now), Outbox(table), PushedImages(table, images)
         self.details = BatchDetails(ecr, table, images, now)
@@ -354,11 +370,13 @@ class ImageProcessor:
         record = record._replace(successors=record.successors | baseline.link.successors)
         comparison = self._compare(scan, baseline, event.time)
         # An inventory is not overdue on its first day, even if its event is old.
-        judged = self._judge(comparison, image, record, event.time if baseline.inventory else self.now)
+        judged = self._judge(
+            comparison, image, record, event.time if baseline.inventory else self.now, inventory=baseline.inventory
+        )
         record, report = self._report(event, record, baseline, judged, scan)
 
         record = _updated(record, judged, baseline, scan)
-        encoded = encode_findings(judged.to_remember.findings)
+        encoded = encode_findings(judged.to_remember)
         changed, pushed = encoded != remembered.findings or remembered.is_ageing(self.now), None
         if event.is_look and event.scanner == ENHANCED and not changed and not report:
             return Outcome()
@@ -374,6 +392,7 @@ class ImageProcessor:
             replaced=baseline.link.replaced,
             report=report,
             judged=judged,
+            cves=self._cves(judged, before, changed=changed),
         )
         if baseline.inventory:
             return outcome
@@ -419,7 +438,7 @@ class ImageProcessor:
             return Outcome(repeated=True)
         judged = self._judge(unchanged(found), image, before, self.now)
         record, reason = judged.update(before), reason_without_scan(judged, self.settings)
-        encoded, report = encode_findings(judged.to_remember.findings), None
+        encoded, report = encode_findings(judged.to_remember), None
         if reason and not self.details.exists(image):
             # Should it be pushed again, it has something to report.
             encoded, reason = remembered.findings, None
@@ -430,8 +449,16 @@ class ImageProcessor:
         elif record == before and encoded == remembered.findings:
             return Outcome(repeated=True)
         changed = encoded != remembered.findings or remembered.is_ageing(self.now)
-        findings = encoded if changed else None
-        return self._remember(image, self.now, record, "", findings=findings, report=report, judged=judged)
+        findings, cves = encoded if changed else None, self._cves(judged, before, changed=changed)
+        return self._remember(
+            *(image, self.now, record, ""), findings=findings, report=report, judged=judged, cves=cves
+        )
+
+    def _cves(self, judged: Judged, before: ImageRecord, *, changed: bool) -> bytes | None:
+        """Return what the catalog's changes are matched with; None if it is as before, or there is no catalog."""
+        if not self.settings.known_exploited or not (changed or judged.judged_by != before.judged_by):
+            return None
+        return checksums(cve for known in judged.comparison.open() for cve in cves_of(known.finding))
 
     def _described(self, event: ScanEvent, before: ImageRecord, scan: CompleteScan) -> ImageRecord:
         """Return the record of an image with what is known of it besides its findings."""
@@ -496,10 +523,18 @@ class ImageProcessor:
         """Return whether the repository of an image was known at a time."""
         return at is not None and at > self.memory.known_since(image, self.now)[1]
 
-    def _judge(self, comparison: Comparison, image: ImageId, record: ImageRecord, now: datetime) -> Judged:
-        """Judge what changed. Nothing is newly overdue if another image has replaced this one and has its deadlines."""
-        judged = judge(comparison, self.rules, image.repository, self.settings, now)
-        return judged._replace(successor=self._successor(image, record, comparison)) if judged.newly_overdue else judged
+    def _judge(
+        self, comparison: Comparison, image: ImageId, record: ImageRecord, now: datetime, *, inventory: bool = False
+    ) -> Judged:
+        """Judge what changed. If another image has replaced this one, that is overdue, and known to be exploited.
+
+        An inventory names all images.
+        """
+        rules, catalog = self.judges
+        judged = judge(comparison, rules, image.repository, self.settings, now, catalog)
+        if judged.newly_overdue or (judged.newly_exploited and not inventory):
+            return judged._replace(successor=self._successor(image, record, comparison))
+        return judged
 
     def _successor(self, image: ImageId, record: ImageRecord, comparison: Comparison) -> str:
         if not record.pushed_at:
@@ -607,6 +642,7 @@ class ImageProcessor:
         replaced: Iterable[PushedImage] = (),
         report: ImageReport | None = None,
         judged: Judged | None = None,
+        cves: bytes | None = None,
     ) -> Outcome:
         window, item = "", None
         if report:
@@ -617,7 +653,9 @@ class ImageProcessor:
                 window = EXPLOITED
             item = outbox_item(window, image, at, encode_report(report), self.now, record.revision)
             record = record._replace(window=window)
-        self.memory.write(image, record, self.now, findings=findings, pushed=pushed, replaced=replaced, outbox=item)
+        self.memory.write(
+            *(image, record, self.now), findings=findings, pushed=pushed, replaced=replaced, outbox=item, cves=cves
+        )
         self.pushes.add(image, pushed, replaced)
         return Outcome((window,) if window else (), run, added=bool(window))
 

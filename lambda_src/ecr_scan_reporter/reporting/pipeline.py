@@ -24,7 +24,7 @@ from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.models.scans import ENHANCED
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
-from ecr_scan_reporter.reporting.image_processor import ImageProcessor, Outcome
+from ecr_scan_reporter.reporting.image_processor import ImageProcessor, Judges, Outcome
 from ecr_scan_reporter.reporting.intake.events import (
     ImageEvents,
     ReceivedEvent,
@@ -113,10 +113,10 @@ def report_batch(
     """Remember what a batch of scan events found, and publish what is due; return the messages to redeliver."""
     now = now or clock.now()
     try:
-        ignore_rules = deps.rules.read(now)
+        ignore_rules, catalog = deps.rules.read(now), deps.catalog(now)
     except AwsError:
-        # Without the rules, what they ignore would look like news.
-        logger.exception("could not read ignored_findings; the messages are retried")
+        # Without the rules, what they ignore would look like news; without the catalog, deadlines would be forgotten.
+        logger.exception("could not read ignored_findings, or the catalog; the messages are retried")
         return batch_response(record["messageId"] for record in records)
     batch = receive(records, deps, deadline.halfway(), now)
     images = [
@@ -126,8 +126,9 @@ def report_batch(
     images.sort(key=lambda image: image.receives, reverse=True)
     repositories = [image.image.repository for image in images] + [image.repository for image, _, _ in batch.due]
     repositories += [message.repository for _, message in batch.missed.values()]
-    rules = RuleMatcher(ignore_rules, now, repositories)
-    outcomes, done, retried, unstarted, looks = process(images, batch, rules, deps, deadline.halfway(), now)
+    rules = RuleMatcher(ignore_rules, now, repositories, ignore_kernel_headers=deps.settings.ignore_kernel_headers)
+    judges = Judges(rules, catalog)
+    outcomes, done, retried, unstarted, looks = process(images, batch, judges, deps, deadline.halfway(), now)
     plan_looks(looks, deps, now)
     wait_for_scans(outcomes, deps)
     retried |= send_again(records, unstarted, deps) if done else unstarted
@@ -252,7 +253,7 @@ def _publish_again(
 def process(
     images: Sequence[ImageEvents],
     batch: Batch,
-    rules: RuleMatcher,
+    judges: Judges,
     deps: ReporterDependencies,
     deadline: Deadline,
     now: datetime,
@@ -262,13 +263,13 @@ def process(
     Args:
         images: with scan events.
         batch: the images that are to be judged again after the events, and those of whose last result none came.
-        rules: those for ignored findings.
+        judges: the rules and the catalog.
         deps: the settings and clients.
         deadline: after which no image is started.
         now: aware.
     """
     all_images = [*(image.image for image in images), *(image for image, _, _ in batch.due)]
-    processor = ImageProcessor(deps.settings, deps.ecr, deps.table, all_images, rules, now)
+    processor = ImageProcessor(deps.settings, deps.ecr, deps.table, all_images, judges, now)
     events = [_events_work(image, processor) for image in images]
     missed = [_missed_work(message_id, *message, processor) for message_id, message in batch.missed.items()]
     judged = [

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from ecr_scan_reporter.memory.coverage import Coverage
-from ecr_scan_reporter.memory.images import Update
+from ecr_scan_reporter.memory.images import KnownExploited, Update
 from ecr_scan_reporter.memory.summaries import OverdueFinding, RepositorySummary
 from ecr_scan_reporter.models.severities import severity_key
 from ecr_scan_reporter.reporting.formatting import image_name
@@ -60,6 +60,14 @@ class RepositoryFinding(NamedTuple):
     finding: OverdueFinding
 
 
+class RepositoryExploited(NamedTuple):
+    """A finding of an image of a repository that is known to be exploited. `image`: the full name of the image."""
+
+    repository: str
+    image: str
+    finding: KnownExploited
+
+
 class RegistryState:
     """The state of repositories after the last run of each.
 
@@ -71,6 +79,10 @@ class RegistryState:
         overdue: how many findings are overdue.
         overdue_worst: those overdue for the longest.
         ignored: how many open findings are ignored.
+        kernel_headers: how many of these are of kernel headers.
+        exploited: how many open findings are known to be exploited, and are not ignored.
+        exploited_first: those that are due first.
+        exploited_ignored: how many of the ignored findings are known to be exploited.
         has_fixes: whether a fixed version of any package is known.
     """
 
@@ -79,6 +91,8 @@ class RegistryState:
         self.not_visited: list[str] = []
         self.open, self.images_by_worst = Counter[str](), Counter[str]()
         self.overdue, self.ignored, self.has_fixes = 0, 0, False
+        self.kernel_headers, self.exploited, self.exploited_ignored = 0, 0, 0
+        self.exploited_first: list[RepositoryExploited] = []
         self.overdue_worst: list[RepositoryFinding] = []
         self._counts = Counter[str]()
         self._names: dict[str, list[str]] = {}
@@ -91,6 +105,7 @@ class RegistryState:
         self.open.update(summary.open)
         self.images_by_worst.update(summary.images_by_worst)
         self.ignored += summary.ignored
+        self._add_exploited(summary)
         self._counts.update(summary.coverage.counts)
         for reason, images in summary.coverage.names.items():
             known = self._names.setdefault(reason, [])
@@ -103,6 +118,18 @@ class RegistryState:
             self.overdue_worst = heapq.nsmallest(_MAX_OVERDUE, [*self.overdue_worst, *found], key=_overdue_sort_key)
         for update in summary.updates:
             self._add_update(update, name)
+
+    def _add_exploited(self, summary: RepositorySummary) -> None:
+        self.kernel_headers += summary.kernel_headers
+        self.exploited += summary.exploited
+        self.exploited_ignored += summary.exploited_ignored
+        name = summary.repository
+        found = [
+            RepositoryExploited(name, image_name(name, image), finding) for image, finding in summary.exploited_first
+        ]
+        if found:
+            both = [*self.exploited_first, *found]
+            self.exploited_first = heapq.nsmallest(_MAX_OVERDUE, both, key=lambda each: (each.finding.due, each.image))
 
     def _add_update(self, update: Update, repository: str) -> None:
         self.has_fixes = self.has_fixes or bool(update.fixed_versions)

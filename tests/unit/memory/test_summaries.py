@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 from ecr_scan_reporter.memory import summaries
 from ecr_scan_reporter.memory.coverage import Coverage
-from ecr_scan_reporter.memory.images import FindingDeadline, ImageRecord, Ledger, Update, image_item, image_record
+from ecr_scan_reporter.memory.images import (
+    FindingDeadline,
+    ImageRecord,
+    KnownExploited,
+    Ledger,
+    Update,
+    image_item,
+    image_record,
+)
 from ecr_scan_reporter.memory.summaries import (
     OverdueFinding,
     RepositorySummary,
@@ -139,12 +147,17 @@ def test_summary_survives_its_item() -> None:
         updates=(OPENSSL,),
         overdue=1,
         earliest_deadlines=(deadline("CVE-1", NOW - timedelta(days=1)),),
+        exploited=1,
+        exploited_first=(KnownExploited("CVE-1", "openssl", "HIGH", NOW.date(), NOW.date(), told_at=NOW),),
     )
     coverage = Coverage({"in_time": 1, "failed": 2, "of a later release": 1}, {"failed": ("1.0", "1.1")})
     summary = summary_of(("1.0", record), coverage=coverage)
     remembered = summaries._summary(summary_item(REGISTRY, summary, NOW))
     assert remembered
-    assert remembered._replace(updates=[*remembered.updates], overdue_worst=[*remembered.overdue_worst]) == summary
+    lists: dict[str, Any] = {
+        name: [*getattr(remembered, name)] for name in ("updates", "overdue_worst", "exploited_first")
+    }
+    assert remembered._replace(**lists) == summary
 
 
 def test_item_of_a_large_repository_stays_small_enough_for_30_pages_of_10_000() -> None:

@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 from enum import Enum, StrEnum, auto
 from typing import NamedTuple
 
+from ecr_scan_reporter.models.exploited import KnownExploit
 from ecr_scan_reporter.models.findings import Finding, with_ids
 from ecr_scan_reporter.models.severities import severity_rank
 from ecr_scan_reporter.reporting.comparison.findings import Identities, merge
@@ -66,6 +67,8 @@ class IgnoredBy(NamedTuple):
     expires: date | None
 
 
+# In place of a rule: a container runs the kernel of its host.
+KERNEL_HEADERS = IgnoredBy("kernel headers", "a container runs the kernel of its host", "", None)
 # In place of a rule: a person decided it in Amazon Inspector, which does not say who, or why.
 SUPPRESSED = IgnoredBy("suppressed in Inspector", "", "", None)
 
@@ -85,6 +88,8 @@ class KnownFinding(NamedTuple):
         overdue_reported: whether it was reported as overdue.
         ignored_by: the rule that ignores it; None if none does.
         was_ignored: why it was ignored until this scan; "" if it was not, or still is.
+        exploited_at: when it was first reported as known to be exploited; None if it never was.
+        kev: what the catalog of known exploited vulnerabilities says of it; None if it does not have it.
     """
 
     finding: Finding
@@ -97,6 +102,8 @@ class KnownFinding(NamedTuple):
     overdue_reported: bool = False
     ignored_by: IgnoredBy | None = None
     was_ignored: str = ""
+    exploited_at: datetime | None = None
+    kev: KnownExploit | None = None
 
 
 class Comparison(NamedTuple):
@@ -248,6 +255,7 @@ def _seen_again(known: KnownFinding, finding: Finding) -> KnownFinding:
         overdue_reported=known.overdue_reported,
         ignored_by=SUPPRESSED if finding.suppressed else None if ended else known.ignored_by,
         was_ignored="was suppressed in Inspector" if ended else "",
+        exploited_at=known.exploited_at,
     )
 
 

@@ -1,11 +1,11 @@
 """Decides until when a finding should be fixed, and which findings are overdue."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
 from typing import NamedTuple
 
 from ecr_scan_reporter.memory.images import FindingDeadline
-from ecr_scan_reporter.models.severities import EXPLOITED
+from ecr_scan_reporter.models.severities import EXPLOITED, KEV
 from ecr_scan_reporter.reporting.comparison.changes import Comparison, KnownFinding
 
 # How many deadlines the record of an image names.
@@ -54,15 +54,19 @@ def due_date(known: KnownFinding, fix_within: Mapping[str, int]) -> DueDate | No
 
     Args:
         known: the finding; its age runs from when the application first had it.
-        fix_within: days by severity, and by EXPLOITED for findings with a known exploit.
+        fix_within: days by severity, by EXPLOITED for findings with a known exploit, and by KEV for those that are
+            known to be exploited; 0 there for as many as CISA gives.
     """
-    rules = (known.finding.severity, *((EXPLOITED,) if known.exploit_known else ()))
-    allowed = [(fix_within[rule], rule) for rule in rules if rule in fix_within]
-    if not allowed:
-        return None
-    days, rule = min(allowed, key=lambda pair: pair[0])
-    day = known.first_seen.astimezone(UTC).date() + timedelta(days=days)
-    return DueDate(datetime.combine(day, time(), UTC), rule, days)
+    seen = known.first_seen.astimezone(UTC).date()
+    allowed = [
+        (seen, fix_within.get(rule, 0), rule)
+        for rule in (known.finding.severity, *((EXPLOITED,) if known.exploit_known else ()))
+        if rule in fix_within
+    ]
+    if known.kev and KEV in fix_within:
+        allowed.append((known.kev.counts_from, fix_within[KEV] or known.kev.days, KEV))
+    dates = [DueDate(datetime.combine(day + timedelta(days), time(), UTC), rule, days) for day, days, rule in allowed]
+    return min(dates, key=lambda due: due.at, default=None)
 
 
 def check_deadlines(comparison: Comparison, fix_within: Mapping[str, int], now: datetime) -> Deadlines:
@@ -70,7 +74,7 @@ def check_deadlines(comparison: Comparison, fix_within: Mapping[str, int], now: 
 
     Args:
         comparison: only with findings that count.
-        fix_within: days by severity, and by EXPLOITED for findings with a known exploit.
+        fix_within: see `due_date`.
         now: aware.
     """
     dated = [(known, due) for known in comparison.open() if (due := due_date(known, fix_within))]
@@ -85,17 +89,3 @@ def check_deadlines(comparison: Comparison, fix_within: Mapping[str, int], now: 
         ),
         passed=tuple(finding for finding in overdue if not finding.known.overdue_reported),
     )
-
-
-def mark_reported(comparison: Comparison, passed: Collection[OverdueFinding]) -> Comparison:
-    """Return a comparison that remembers that these findings were reported as overdue."""
-    keys = {_key(overdue.known) for overdue in passed}
-    findings = (
-        known._replace(overdue_reported=True) if _key(known) in keys and not known.gone_at else known
-        for known in comparison.findings
-    )
-    return Comparison(tuple(findings), comparison.changes)
-
-
-def _key(known: KnownFinding) -> tuple[str, str]:
-    return known.finding.package, known.finding.id

@@ -1,5 +1,6 @@
 """Matches findings with the rules of `ignored_findings`."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -8,9 +9,21 @@ from operator import itemgetter
 
 from ecr_scan_reporter.memory.rules import IgnoreRule
 from ecr_scan_reporter.models.findings import Finding, cves_of_advisories
-from ecr_scan_reporter.reporting.comparison.changes import OPEN, SUPPRESSED, Comparison, IgnoredBy, KnownFinding
+from ecr_scan_reporter.reporting.comparison.changes import (
+    KERNEL_HEADERS,
+    OPEN,
+    SUPPRESSED,
+    Comparison,
+    IgnoredBy,
+    KnownFinding,
+)
 from ecr_scan_reporter.shared.matching import matching
 
+# Packages that name the vulnerabilities of the kernel, in images that have none to run: its headers, and "linux", the
+# source package by which Debian's and Ubuntu's findings may name them.
+_KERNEL_HEADERS = re.compile(
+    r"linux|linux-libc-dev(-.+)?|linux-headers(-.+)?|linux-glibc-devel|linux-kernel-headers|kernel(-[0-9a-z]+)*-(headers|devel)(-.+)?"
+)
 # What rules are found by: an id, without regard to case, or a package.
 _Name = tuple[str, str]
 _ID, _PACKAGE = "id", "package"
@@ -25,6 +38,7 @@ class RuleMatcher:
         rules: in the order of the list.
         now: aware.
         repositories: of the images of the batch. Their names are matched here, in the main thread, in bounded time.
+        ignore_kernel_headers: whether the findings of these packages are ignored where no rule does.
 
     Attributes:
         matched: the keys of the rules that matched a finding.
@@ -32,8 +46,15 @@ class RuleMatcher:
         ended: the keys of those that did not match because a fix is known.
     """
 
-    def __init__(self, rules: Sequence[IgnoreRule], now: datetime, repositories: Iterable[str] = ()) -> None:
-        self._today = now.astimezone(UTC).date()
+    def __init__(
+        self,
+        rules: Sequence[IgnoreRule],
+        now: datetime,
+        repositories: Iterable[str] = (),
+        *,
+        ignore_kernel_headers: bool = True,
+    ) -> None:
+        self._today, self._ignore_kernel_headers = now.astimezone(UTC).date(), ignore_kernel_headers
         self._rules: defaultdict[_Name, list[tuple[int, IgnoreRule]]] = defaultdict(list)
         for position, rule in enumerate(rules):
             self._rules[(_ID, rule.id.casefold()) if rule.id else (_PACKAGE, rule.package)].append((position, rule))
@@ -76,6 +97,8 @@ class RuleMatcher:
             self.used.add(rule.key)
             ignored_by = IgnoredBy(rule.name, rule.reason, rule.owner, rule.expires)
             return known._replace(ignored_by=ignored_by, was_ignored="")
+        if self._ignore_kernel_headers and _KERNEL_HEADERS.fullmatch(known.finding.package):
+            return known._replace(ignored_by=KERNEL_HEADERS, was_ignored="")
         if known.ignored_by:
             return known._replace(ignored_by=None, was_ignored=self._describe_end(known, known.ignored_by))
         return known

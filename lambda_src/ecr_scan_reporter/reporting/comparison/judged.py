@@ -1,23 +1,24 @@
 """Judges what a scan changed: what a rule ignores, what counts and what is overdue; and adds it up for the overview."""
 
 from collections import Counter, defaultdict
+from collections.abc import Container, Iterable
 from datetime import date, datetime
 from hashlib import sha256
 from typing import NamedTuple
 
-from ecr_scan_reporter.memory.images import ImageRecord, Ledger, Update, UpdateKey
-from ecr_scan_reporter.reporting.comparison.changes import Change, Comparison
-from ecr_scan_reporter.reporting.comparison.deadlines import (
-    Deadlines,
-    OverdueFinding,
-    check_deadlines,
-    mark_reported,
-)
+from ecr_scan_reporter.memory.exploited import Catalog
+from ecr_scan_reporter.memory.images import ImageRecord, KnownExploited, Ledger, Update, UpdateKey
+from ecr_scan_reporter.models.findings import finding_sort_key
+from ecr_scan_reporter.reporting.comparison.changes import KERNEL_HEADERS, Change, Comparison, KnownFinding
+from ecr_scan_reporter.reporting.comparison.deadlines import Deadlines, OverdueFinding, check_deadlines
+from ecr_scan_reporter.reporting.comparison.exploited import mark_exploited
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
 from ecr_scan_reporter.settings import ReporterSettings
 
-# How many updates are remembered per image.
-_MAX_UPDATES = 3
+# How many updates, and findings that are known to be exploited, are remembered per image.
+_MAX_UPDATES, _MAX_EXPLOITED = 3, 3
+# Of an image that is judged without the catalog of known exploited vulnerabilities.
+NO_CATALOG = Catalog()
 
 
 class Judged(NamedTuple):
@@ -27,6 +28,7 @@ class Judged(NamedTuple):
         comparison: with all findings.
         counted: only with the findings that count towards thresholds and deadlines.
         deadlines: of the findings that count.
+        now: when it is judged (aware).
         judged_by: identifies the settings and rules that decided all of this.
         successor: the digest of an image that has replaced this one, and has its deadlines now; "" if there is none.
     """
@@ -34,6 +36,7 @@ class Judged(NamedTuple):
     comparison: Comparison
     counted: Comparison
     deadlines: Deadlines
+    now: datetime
     judged_by: str = ""
     successor: str = ""
 
@@ -43,10 +46,42 @@ class Judged(NamedTuple):
         return () if self.successor else self.deadlines.passed
 
     @property
-    def to_remember(self) -> Comparison:
-        """The comparison with a note of what is reported as overdue, and without what only its own report says."""
-        marked = mark_reported(self.comparison, self.newly_overdue)
-        return marked._replace(findings=tuple(known._replace(was_ignored="") for known in marked.findings))
+    def exploited(self) -> tuple[KnownFinding, ...]:
+        """The open findings that are known to be exploited, and that nothing ignores, in the order of due dates."""
+        found = (known for known in self.comparison.open() if known.kev and not known.ignored_by)
+        return tuple(sorted(found, key=_exploited_sort_key))
+
+    @property
+    def newly_exploited(self) -> tuple[KnownFinding, ...]:
+        """The findings to report as known to be exploited, whatever their severity: each once.
+
+        What was both found and in the catalog when that was first read did not turn urgent: the overview has it.
+        """
+        if self.successor:
+            return ()
+        return tuple(
+            known._replace(exploited_at=self.now)
+            for known in self.exploited
+            if known.kev and not known.kev.is_old and not known.exploited_at
+        )
+
+    @property
+    def to_remember(self) -> tuple[KnownFinding, ...]:
+        """The findings with a note of what is reported of them, and without what only their own report says."""
+        overdue = set(map(_key, (found.known for found in self.newly_overdue)))
+        exploited = set(map(_key, self.newly_exploited))
+        return tuple(self._remembered(known, overdue, exploited) for known in self.comparison.findings)
+
+    def _remembered(
+        self, known: KnownFinding, overdue: Container[tuple[str, str]], exploited: Container[tuple[str, str]]
+    ) -> KnownFinding:
+        known = known._replace(was_ignored="", kev=None)
+        if known.gone_at:
+            return known
+        return known._replace(
+            overdue_reported=known.overdue_reported or _key(known) in overdue,
+            exploited_at=self.now if _key(known) in exploited else known.exploited_at,
+        )
 
     @property
     def ignored_until(self) -> date | None:
@@ -58,31 +93,73 @@ class Judged(NamedTuple):
         """Return the record of the image with what is ignored, what is overdue, and what replaced it."""
         return record._replace(
             ignored=len(self.comparison.ignored),
+            kernel_headers=sum(known.ignored_by == KERNEL_HEADERS for known in self.comparison.ignored),
+            exploited=len(self.exploited),
+            exploited_first=tuple(self._exploited_first()),
+            exploited_ignored=sum(known.kev is not None for known in self.comparison.ignored),
             due_at=self.deadlines.due_at,
             overdue=self.deadlines.overdue,
-            waived=bool(self.successor and self.deadlines.passed),
+            waived=bool(self.successor and (self.deadlines.passed or self.exploited)),
             earliest_deadlines=self.deadlines.earliest,
             ignored_until=self.ignored_until,
             judged_by=self.judged_by,
             successors=record.successors | ({self.successor} if self.successor else set()),
         )
 
+    def _exploited_first(self) -> Iterable[KnownExploited]:
+        told = set(map(_key, self.newly_exploited))
+        for known in self.exploited[:_MAX_EXPLOITED]:
+            if known.kev:
+                at = self.now if _key(known) in told else known.exploited_at
+                finding, kev = known.finding, known.kev
+                yield KnownExploited(
+                    finding.id, finding.package, finding.severity, kev.added, kev.due, kev.ransomware, at
+                )
+
+
+def _key(known: KnownFinding) -> tuple[str, str]:
+    return known.finding.package, known.finding.id
+
+
+def _exploited_sort_key(known: KnownFinding) -> tuple[object, ...]:
+    return known.kev.due if known.kev else date.max, finding_sort_key(known.finding)
+
 
 def judge(
-    comparison: Comparison, rules: RuleMatcher, repository: str, settings: ReporterSettings, now: datetime
+    comparison: Comparison,
+    rules: RuleMatcher,
+    repository: str,
+    settings: ReporterSettings,
+    now: datetime,
+    catalog: Catalog = NO_CATALOG,
 ) -> Judged:
-    """Apply the rules for ignored findings and the deadlines to what a scan changed; deadlines are those of `now`."""
-    comparison = rules.apply(comparison, repository)
+    """Apply the rules, the catalog of known exploits and the deadlines to what a scan changed.
+
+    Args:
+        comparison: of the scan.
+        rules: those for ignored findings.
+        repository: of the image.
+        settings: of the reporter.
+        now: aware; the deadlines are those of this time.
+        catalog: of known exploited vulnerabilities; empty if it is not read.
+    """
+    comparison = rules.apply(mark_exploited(comparison, catalog), repository)
     counted = comparison.without_ignored()
     if settings.fixable_only:
         counted = counted.with_fix()
     deadlines = check_deadlines(counted, settings.fix_within, now)
-    return Judged(comparison, counted, deadlines, identity(rules, repository, settings))
+    return Judged(comparison, counted, deadlines, now, identity(rules, repository, settings, catalog))
 
 
-def identity(rules: RuleMatcher, repository: str, settings: ReporterSettings) -> str:
-    """Return what identifies the settings and rules by which `judge` judges the images of a repository."""
-    decisive = rules.identity(repository), sorted(settings.fix_within.items()), settings.fixable_only
+def identity(rules: RuleMatcher, repository: str, settings: ReporterSettings, catalog: Catalog = NO_CATALOG) -> str:
+    """Return what identifies the settings and rules by which `judge` judges the images of a repository.
+
+    Of the catalog, it says since when there is one: what changes in it later is matched with the images.
+    """
+    decisive = (
+        *(rules.identity(repository), sorted(settings.fix_within.items())),
+        *(settings.fixable_only, settings.ignore_kernel_headers, catalog.begun_at),
+    )
     return sha256(repr(decisive).encode()).hexdigest()[:16]
 
 

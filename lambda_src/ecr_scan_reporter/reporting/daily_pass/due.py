@@ -16,9 +16,10 @@ class Due(StrEnum):
     DEADLINE = "deadline"
     RULE_ENDED = "rule_ended"
     JUDGED_OTHERWISE = "judged_otherwise"
+    CATALOG = "catalog"
 
 
-def what_is_due(record: ImageRecord, judged_by: str, now: datetime) -> Due | None:
+def what_is_due(record: ImageRecord, judged_by: str, now: datetime, *, in_catalog: bool = False) -> Due | None:
     """Return why an image is to be judged again; None if nothing is due in it.
 
     Whoever judges an image notes when the next thing is due in it, so what a pass has missed is due in the next one.
@@ -27,6 +28,7 @@ def what_is_due(record: ImageRecord, judged_by: str, now: datetime) -> Due | Non
         record: of the image, with at least `FIELDS`.
         judged_by: identifies the settings and rules that judge the images of its repository now.
         now: aware.
+        in_catalog: whether it seems to have a finding whose entry in the catalog of known exploits has changed.
     """
     if not is_comparable(record) or not any(record.counts.values()):
         return None
@@ -34,4 +36,6 @@ def what_is_due(record: ImageRecord, judged_by: str, now: datetime) -> Due | Non
         return Due.DEADLINE
     if record.ignored_until and record.ignored_until <= now.astimezone(UTC).date():
         return Due.RULE_ENDED
-    return Due.JUDGED_OTHERWISE if record.judged_by != judged_by else None
+    if record.judged_by != judged_by:
+        return Due.JUDGED_OTHERWISE
+    return Due.CATALOG if in_catalog else None

@@ -3,14 +3,14 @@
 import logging
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.sqs import EARLY
 from ecr_scan_reporter.errors import AwsError, DeadlineExceededError
 from ecr_scan_reporter.memory.daily_passes import DailyPass, DailyPassMemory
-from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord
+from ecr_scan_reporter.memory.images import ImageMemory
 from ecr_scan_reporter.messages.daily_pass import PassMessage
 from ecr_scan_reporter.messages.due import DueMessage
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
@@ -20,6 +20,9 @@ from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
 
 logger = logging.getLogger(__name__)
 
+# What changed in the catalog so long before a pass is known to whoever judges an image during it: what was read of the
+# catalog is kept for five minutes, and an invocation takes 15 at most. Of what changed later, the next pass is certain.
+_SETTLED = timedelta(minutes=30)
 # How many images one part queues at most: scan events wait no longer than these take, and sending them takes seconds.
 _MAX_DUE = 5000
 
@@ -79,12 +82,13 @@ def walk(
     if _is_done(at, start, known, now):
         logger.info("this part of the daily pass was done before", extra={"at": f"{at}", **start._asdict()})
         return
-    part = _look(start, rules, deps, deadline.halfway(), now)
+    part = _look(start, known.matched_at, rules, deps, deadline.halfway(), now)
     deps.reports_queue.send(part.due)
     if part.interrupted:
         deps.reports_queue.send([PassMessage(at, *part.position).to_json()])
     ended = not part.interrupted
-    memory.remember(DailyPass(at, *part.position, ended, now if ended else known.completed_at), now)
+    completed_at, matched_at = (now, at - _SETTLED) if ended else (known.completed_at, known.matched_at)
+    memory.remember(DailyPass(at, *part.position, ended, completed_at, matched_at), now)
     reasons = {reason.value: part.reasons[reason] for reason in Due}
     extra = {"images": part.images, "due": reasons, "interrupted": part.interrupted, "resume": [*part.position]}
     logger.info("daily pass", extra=extra)
@@ -96,11 +100,18 @@ def _is_done(at: datetime, start: _Position, known: DailyPass, now: datetime) ->
     return known.at > at or known.complete or _Position(known.repository, known.after) > start
 
 
-def _look(start: _Position, rules: RuleMatcher, deps: ReporterDependencies, deadline: Deadline, now: datetime) -> _Part:
+def _look(
+    start: _Position,
+    matched_at: datetime | None,
+    rules: RuleMatcher,
+    deps: ReporterDependencies,
+    deadline: Deadline,
+    now: datetime,
+) -> _Part:
     part = _Part(start)
     try:
-        for position, record, judged_by in _records(start, rules, deps, deadline, now):
-            part.add(position, what_is_due(record, judged_by, now))
+        for position, due in _images(start, matched_at, rules, deps, deadline, now):
+            part.add(position, due)
             if len(part.due) == _MAX_DUE:
                 part.interrupted = "enough is due"
                 break
@@ -114,20 +125,29 @@ def _look(start: _Position, rules: RuleMatcher, deps: ReporterDependencies, dead
     return part
 
 
-def _records(
-    start: _Position, rules: RuleMatcher, deps: ReporterDependencies, deadline: Deadline, now: datetime
-) -> Iterator[tuple[_Position, ImageRecord, str]]:
-    """Yield the records of all images from a position on, each with what its repository is judged by.
+def _images(
+    start: _Position,
+    matched_at: datetime | None,
+    rules: RuleMatcher,
+    deps: ReporterDependencies,
+    deadline: Deadline,
+    now: datetime,
+) -> Iterator[tuple[_Position, Due | None]]:
+    """Yield all images from a position on, each with why it is due.
 
     Raises:
         DeadlineExceededError: there is no time for the next one.
     """
     memory, registry, work = ImageMemory(deps.table, now), deps.ecr.id, "the daily pass"
+    catalog = deps.catalog(now)
+    changed = catalog.changed_since(matched_at)
     for repository in memory.repositories(registry, start.repository):
         deadline.check(work)
         if deps.settings.repositories.matches(repository):
-            judged_by = identity(rules, repository, deps.settings)
+            judged_by = identity(rules, repository, deps.settings, catalog)
             after = start.after if repository == start.repository else ""
+            in_catalog = memory.with_cves(registry, repository, changed) if changed else frozenset()
             for digest, record in memory.records(registry, repository, after, FIELDS):
                 deadline.check(work)
-                yield _Position(repository, digest), record, judged_by
+                due = what_is_due(record, judged_by, now, in_catalog=digest in in_catalog)
+                yield _Position(repository, digest), due

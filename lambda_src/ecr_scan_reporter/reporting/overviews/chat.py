@@ -33,7 +33,8 @@ def _description(overview: Overview) -> str:
     """Return as many lines as fit: a line is never cut, as that would leave markup open."""
     settings = overview.settings
     lines = [code(origin(settings.account, settings.region, overview.group, settings)), ""]
-    lines += [*_promise(overview), "", *_changes(overview), "", *_updates(overview), "", *_needs(overview)]
+    lines += [*_promise(overview), "", *_changes(overview), "", *_exploited(overview)]
+    lines += [*_updates(overview), "", *_needs(overview)]
     text = ""
     for line in lines:
         if len(text) + len(line) > MAX_DESCRIPTION - len(_TAIL):
@@ -65,6 +66,14 @@ def _changes(overview: Overview) -> Iterator[str]:
     yield f"*Changes since {format_date(overview.since)}*"
     for sign, number, words in wording.balance(overview.changes, overview):
         yield f"• {sign} {number:,} {words}".replace("  ", " ")
+
+
+def _exploited(overview: Overview) -> Iterator[str]:
+    heading, lines = wording.exploited(overview)
+    if heading:
+        yield f"*{heading}*"
+        yield from (f"• {_line(line)}" for line in lines)
+        yield ""
 
 
 def _updates(overview: Overview) -> Iterator[str]:

@@ -43,7 +43,9 @@ def document(page: OverviewPage, omitted: int = 0) -> dict[str, Any]:
         "promise": _promise(overview, page.most),
         "open": _counts(state.open),
         "ignored": state.ignored,
+        "ignored_kernel_headers": state.kernel_headers,
         "changes": _changes(overview.changes),
+        "known_exploited": _exploited(page) if overview.settings.known_exploited else None,
         "updates": [_update(shared.update, page.most) for shared in state.updates],
         "overdue": {
             "findings": state.overdue,
@@ -76,6 +78,27 @@ def _update(update: Update, most: int) -> dict[str, Any]:
         "fixed_versions": list(update.fixed_versions[:most]),
         "images": update.images,
         "counts": _counts(update.counts),
+    }
+
+
+def _exploited(page: OverviewPage) -> dict[str, Any]:
+    state = page.overview.state
+    return {
+        "findings": state.exploited,
+        "ignored": state.exploited_ignored,
+        "first_due": [
+            {
+                "image": image,
+                "id": found.id,
+                "package": found.package or None,
+                "severity": found.severity,
+                "added": found.added.isoformat(),
+                "due": found.due.isoformat(),
+                "ransomware": found.ransomware,
+                "first_reported_at": format_rfc3339(found.told_at) if found.told_at else None,
+            }
+            for _, image, found in state.exploited_first[: page.most]
+        ],
     }
 
 

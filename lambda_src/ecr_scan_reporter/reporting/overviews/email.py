@@ -22,6 +22,8 @@ from ecr_scan_reporter.reporting.overviews.wording import NamedLine
 
 _WIDTH, _HEIGHT = 76, 40
 _ELSEWHERE = ", see the JSON document"
+# Findings that are known to be exploited with a line of their own, and updates if there are any.
+_EXPLOITED, _UPDATES = 2, 2
 # Reasons with a line of their own, and the width of one.
 _REASONS, _REASON = 4, 20
 # The greatest width of what an update solves that leaves room for two severities.
@@ -36,7 +38,7 @@ def render(page: OverviewPage) -> str:
         lines += ["This part has only further repositories of its JSON document."]
     else:
         lines = [*_head(overview), "", *_promise(overview), "", *_changes(overview), ""]
-        lines += [*_updates(overview), "", "Needs you"]
+        lines += [*_exploited(overview), *_updates(overview), "", "Needs you"]
     footer = ["", "--", *foot(overview.settings)]
     if page.part == 1:
         lines += _needs(overview, _HEIGHT - len(lines) - len(footer))
@@ -84,12 +86,21 @@ def _changes(overview: Overview) -> Iterator[str]:
         yield " ".join(filter(None, (" ", sign, f"{number:,}", words)))
 
 
+def _exploited(overview: Overview) -> Iterator[str]:
+    heading, lines = wording.exploited(overview)
+    if heading:
+        yield heading
+        yield from (_line(line, "  ") for line in lines[:_EXPLOITED])
+        yield ""
+
+
 def _updates(overview: Overview) -> Iterator[str]:
     yield "Do first"
-    effects = [wording.update_effect(update) for update, *_ in overview.state.updates]
+    updates = overview.state.updates[: _UPDATES if overview.state.exploited_first else None]
+    effects = [wording.update_effect(update) for update, *_ in updates]
     if any(len(effect) > _MAX_EFFECT for effect in effects):
-        effects = [wording.update_effect(update, severities=1) for update, *_ in overview.state.updates]
-    names = [wording.update_names(update) for update, *_ in overview.state.updates]
+        effects = [wording.update_effect(update, severities=1) for update, *_ in updates]
+    names = [wording.update_names(update) for update, *_ in updates]
     for number, (name, effect) in enumerate(zip(names, effects, strict=True), start=1):
         # "  1. " and ": " are seven characters.
         yield f"  {number}. {truncate(name, _WIDTH - 7 - len(effect))}: {effect}"

@@ -7,19 +7,22 @@ receives, what could not be read, and rules that name no repository of another g
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 from ecr_scan_reporter.errors import AwsError
+from ecr_scan_reporter.memory.exploited import Catalog
 from ecr_scan_reporter.memory.rules import IgnoreRule
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
-from ecr_scan_reporter.reporting.formatting import captured_group, truncate
+from ecr_scan_reporter.reporting.formatting import captured_group, pluralize, truncate
 from ecr_scan_reporter.reporting.overviews.overview import Notices, Overview, all_scanned_since, rule_notices
 from ecr_scan_reporter.shared.matching import matching, undecided
 
 logger = logging.getLogger(__name__)
 
+# From when on a catalog is old: CISA changes it about twice a week.
+_OLD_CATALOG = timedelta(days=3)
 # Repositories of a group that are named because their summary cannot be read, or their names not be matched.
 _MAX_NAMED = 20
 
@@ -53,9 +56,12 @@ def notices_by_group(
     unconfirmed = attempt("list the subscriptions of the reports topic", deps.publisher.unconfirmed_addresses, [])
     silent = attempt("list the subscriptions of the alarms topic", deps.publisher.alarms_reach_nobody, False)
     rules = attempt("read ignored_findings", partial(deps.rules.read, now), ())
+    catalog = attempt("read the catalog of known exploited vulnerabilities", partial(deps.catalog, now), None)
     settings, enhanced = deps.settings, any(overview.is_enhanced for overview in overviews)
     since = all_scanned_since(now, settings.max_age, settings.run_interval, enhanced=enhanced)
     sentences = defaultdict[str | None, list[str]](list, {None: failed + _names_without_answer(overviews)})
+    if settings.known_exploited and catalog is not None:
+        sentences[None] += _age_of_catalog(catalog, now)
     for name in sorted(unreadable):
         sentences[captured_group(name, settings.group_by)].append(f"Could not read what is known about {name}.")
     uses, times = deps.rules.uses(), Counter(rule.key for rule in rules)
@@ -67,6 +73,18 @@ def notices_by_group(
     }
     found[None] = found[None]._replace(dlqs=dlqs, unconfirmed=unconfirmed, alarms_reach_nobody=silent)
     return {group: notices for group, notices in found.items() if group is not None or any(notices)}
+
+
+def _age_of_catalog(catalog: Catalog, now: datetime) -> list[str]:
+    """Return a sentence about a catalog that was not read for days; none if it was."""
+    what, why = "The catalog of known exploited vulnerabilities", f": {catalog.problem}" if catalog.problem else ""
+    since = catalog.read_at or catalog.asked_at
+    if since is None:
+        return [f"{what} was never read. See whether the catalog reader is started."]
+    if now - since < _OLD_CATALOG:
+        return []
+    age = pluralize((now - since).days, "day")
+    return [f"{what} is {age} old{why}." if catalog.read_at else f"{what} was not read for {age}{why}."]
 
 
 def _rules_by_group(

@@ -61,7 +61,10 @@ def subject(overview: Overview, part: str = "") -> str:
 
 
 def _attributes(page: OverviewPage) -> Attributes:
-    """Return the attributes that a subscriber's filter policy can match; at most ten."""
+    """Return the attributes that a subscriber's filter policy can match; at most ten.
+
+    So `failed_scans` makes room for `known_exploited`.
+    """
     overview = page.overview
     critical, high = (overview.changes.new_critical, overview.changes.new_high) if overview.changes else (0, 0)
     attributes: Attributes = {
@@ -70,9 +73,11 @@ def _attributes(page: OverviewPage) -> Attributes:
         "new_critical": critical,
         "new_high": high,
         "overdue": overview.state.overdue,
-        "failed_scans": overview.state.coverage.counts.get("failed", 0),
         "account": overview.settings.account,
         "region": overview.settings.region,
         "id": page.id,
     }
+    state = overview.state
+    failed = state.coverage.counts.get("failed", 0)
+    attributes |= {"known_exploited": state.exploited} if state.exploited else {"failed_scans": failed}
     return attributes | ({"group": overview.group} if overview.group else {})

@@ -1,10 +1,10 @@
 """Words an overview, for every format."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from ecr_scan_reporter.memory.images import Update
+from ecr_scan_reporter.memory.images import KnownExploited, Update
 from ecr_scan_reporter.models.severities import SEVERITIES
 from ecr_scan_reporter.reporting.formatting import (
     format_counts,
@@ -13,6 +13,7 @@ from ecr_scan_reporter.reporting.formatting import (
     format_time,
     package_label,
     pluralize,
+    start_of,
 )
 from ecr_scan_reporter.reporting.overviews.overview import Balance, Notices, Overview
 
@@ -63,6 +64,8 @@ def headline(overview: Overview) -> str:
 def news(overview: Overview) -> str:
     """Format the part of the headline before the promise."""
     parts = [_new(overview)] if overview.known else []
+    if overview.state.exploited:
+        parts.append(f"{overview.state.exploited:,} known exploited")
     if overview.state.overdue:
         parts.append(f"{overview.state.overdue:,} overdue")
     if notices := _count_notices(overview):
@@ -143,7 +146,7 @@ def balance(changes: Balance, overview: Overview) -> list[tuple[str, int, str]]:
         ("-", changes.left, "gone with deleted images"),
     ]
     lines = [line for line in lines if line[1]]
-    ignored = [("", overview.state.ignored, "of them ignored by rules")] if overview.state.ignored else []
+    ignored = [("", number, f"of them ignored {why}") for number, why in _ignored(overview)]
     if not lines:
         return [("", changes.open_now, f"open, as before{_open_details(overview)}"), *ignored]
     return [
@@ -163,8 +166,33 @@ def open_now(overview: Overview) -> list[str]:
     """Format `3,410 open (38 critical, 400 high, 2,972 others).` and `12 of them ignored by rules.`."""
     if not overview.known:
         return ["Nothing is known yet."]
-    ignored = [f"{overview.state.ignored:,} of them ignored by rules."] if overview.state.ignored else []
+    ignored = [f"{number:,} of them ignored {why}." for number, why in _ignored(overview)]
     return [f"{overview.state.open.total():,} open{_open_details(overview)}.", *ignored]
+
+
+def _ignored(overview: Overview) -> list[tuple[int, str]]:
+    """Return how many open findings are ignored, and why."""
+    state = overview.state
+    numbers = ((state.ignored - state.kernel_headers, "by rules"), (state.kernel_headers, "in kernel headers"))
+    return [(number, why) for number, why in numbers if number > 0]
+
+
+def exploited(overview: Overview) -> tuple[str, list[NamedLine]]:
+    """Return a heading, and lines for the findings that are known to be exploited; no heading without the catalog."""
+    if not overview.settings.known_exploited:
+        return "", []
+    state = overview.state
+    ignored = f", {state.exploited_ignored:,} more ignored" if state.exploited_ignored else ""
+    why = " (when due, when told)" if state.exploited_first else ""
+    lines = [_exploited(each.image, each.finding, overview.made_at) for each in state.exploited_first]
+    return f"Known exploited: {pluralize(state.exploited, 'finding')}{ignored}{why}", lines
+
+
+def _exploited(image: str, found: KnownExploited, now: datetime) -> NamedLine:
+    due, added = (format_day(start_of(day), now) for day in (found.due, found.added))
+    told = f"told {format_day(found.told_at, now)}" if found.told_at else f"listed {added}"
+    ransomware = ", ransomware" if found.ransomware else ""
+    return NamedLine(f"{due}: ", (f"{found.id} in {image}",), after=f", {told}{ransomware}")
 
 
 def _open_details(overview: Overview) -> str:

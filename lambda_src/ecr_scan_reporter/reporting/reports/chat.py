@@ -22,6 +22,7 @@ from ecr_scan_reporter.reporting.reports.wording import (
     CHANGE_LABELS,
     describe_changes,
     describe_due_date,
+    describe_exploited,
     describe_ignored,
     title,
 )
@@ -75,11 +76,17 @@ def _image(image: ImageReport, settings: ReporterSettings) -> str:
         lines.append(f"• The findings could not be read: {code(image.failure)}")
     if image.shorter:
         lines.append(f"• {image.shorter}")
-    overdue = image.overdue[:_MAX_FINDINGS]
+    lines += [
+        f"{_finding(known, '*KNOWN EXPLOITED* ')}, {describe_exploited(known, image.scanned_at)}"
+        for known in image.exploited[:_MAX_FINDINGS]
+    ]
+    if (more := sum(image.exploited_counts.values()) - _MAX_FINDINGS) > 0:
+        lines.append(f"• and {more:,} more known exploited")
+    overdue = image.named_overdue[:_MAX_FINDINGS]
     lines += [f"{_finding(known, '*OVERDUE* ')}, {describe_due_date(known, due)}" for known, due in overdue]
     if (more := sum(image.overdue_counts.values()) - _MAX_FINDINGS) > 0:
         lines.append(f"• and {more:,} more overdue")
-    if image.reason is ReportReason.OVERDUE:
+    if image.reason in (ReportReason.KNOWN_EXPLOITED, ReportReason.OVERDUE):
         return "\n".join(lines)
     listed = _LISTED.get(image.reason, (Change.KNOWN_HERE, Change.STILL_OPEN))
     findings = image.named(listed)
@@ -115,6 +122,7 @@ def _inventory(inventory: Inventory) -> str:
     lines = [
         f"*First inventory*: {pluralize(inventory.images, 'image')} in "
         f"{pluralize(len(inventory.repositories), 'repository', 'repositories')}, {format_counts(inventory.counts)}"
+        + (f", {inventory.exploited:,} known exploited" if inventory.exploited else "")
     ]
     return "\n".join([*lines, *_worst(inventory.worst)])
 

@@ -19,10 +19,11 @@ from ecr_scan_reporter.reporting.reports.image_report import (
 )
 
 # Which of the reasons of several scans in one window counts. The texts of the first two list what is open, those of the
-# next two only what is overdue or gone, and a reminder names no finding.
+# next three only what is known to be exploited, overdue or gone, and a reminder names no finding.
 _PRECEDENCE = (
     ReportReason.NEWS,
     ReportReason.EVERY_SCAN,
+    ReportReason.KNOWN_EXPLOITED,
     ReportReason.OVERDUE,
     ReportReason.FIXED,
     ReportReason.REMINDER,
@@ -81,6 +82,9 @@ def combine_reports(first: ImageReport, second: ImageReport, since: datetime) ->
     }
     reason = min(first.reason, second.reason, key=_PRECEDENCE.index)
     kept = keep_worst(changes, MAX_FINDINGS, reason)
+    gone = {finding_key(known) for known in (*second.worst(*GONE), *second.ignored)}
+    exploited = tuple(known for known in first.exploited if finding_key(known) not in gone)
+    left = Counter(known.finding.severity for known in first.exploited if finding_key(known) in gone)
     # What is overdue comes from no scan of its own: the list of the scan before is still the last one.
     last = first if second.scanned_at == first.scanned_at else second
     return second._replace(
@@ -91,6 +95,8 @@ def combine_reports(first: ImageReport, second: ImageReport, since: datetime) ->
         open_before=first.open_before - sum(found.change not in ADDED for found in ignored),
         overdue=(*first.overdue, *second.overdue),
         overdue_counts=Counter(first.overdue_counts) + Counter(second.overdue_counts),
+        exploited=(*exploited, *second.exploited),
+        exploited_counts=Counter(first.exploited_counts) - left + Counter(second.exploited_counts),
         changes=kept,
         left_out=left_out | leave_out(changes, kept),
         totals=totals(changes, left_out.values()),
@@ -115,7 +121,9 @@ def _combine_unread(first: ImageReport, second: ImageReport) -> ImageReport:
     # A reminder has no room to say why findings could not be read.
     if first.reason not in (ReportReason.FINDINGS_NOT_READ, ReportReason.REMINDER):
         return first._replace(scanned_at=second.scanned_at, counts=second.counts, failure=second.failure)
-    if second.reason is ReportReason.OVERDUE and not second.changes.keys() - {Change.STILL_OPEN}:
+    if second.reason in (ReportReason.KNOWN_EXPLOITED, ReportReason.OVERDUE) and not second.changes.keys() - {
+        Change.STILL_OPEN
+    }:
         # It comes from no scan of its own, and what could not be read still cannot.
         return second._replace(failure=first.failure)
     return second

@@ -4,7 +4,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ecr_scan_reporter.models.severities import SEVERITIES
-from ecr_scan_reporter.reporting.comparison.changes import OPEN, SUPPRESSED, Change, IgnoredBy, KnownFinding
+from ecr_scan_reporter.reporting.comparison.changes import (
+    KERNEL_HEADERS,
+    OPEN,
+    SUPPRESSED,
+    Change,
+    IgnoredBy,
+    KnownFinding,
+)
 from ecr_scan_reporter.reporting.formatting import dumps, format_rfc3339
 from ecr_scan_reporter.reporting.reports.groups import (
     Entry,
@@ -39,6 +46,7 @@ def render(page: Page, settings: ReporterSettings) -> str:
                 "images": group.sums.images,
                 "failed_scans": len(group.failed),
                 **{str(change): group.sums.changes[change] for change in Change},
+                "known_exploited": group.exploited,
                 "overdue": group.sums.overdue.total(),
                 "ignored": group.ignored_by.total(),
                 "ignored_by_rules": len(group.ignored_by),
@@ -75,6 +83,7 @@ def entry_values(entry: Entry, detail: FindingLimits, settings: ReporterSettings
             "images": entry.images,
             "failed_scans": entry.failed,
             "counts": _counts(entry.counts),
+            "known_exploited": entry.exploited,
         }
     if entry.failed:
         return _identity(entry, detail, settings) | {"reason": entry.failure or None, "unsupported": entry.unsupported}
@@ -89,6 +98,8 @@ def entry_values(entry: Entry, detail: FindingLimits, settings: ReporterSettings
         "changes": {change: [_finding(known) for known in shown.get(change, ())] for change in Change},
         "totals": {change: entry.total(change) for change in Change},
         "findings_omitted": entry.total(*Change) - sum(map(len, shown.values())),
+        "known_exploited": [_finding(known) for known in entry.exploited[: detail.findings]],
+        "known_exploited_total": sum(entry.exploited_counts.values()),
         "overdue": [
             _finding(known) | {"due_at": format_rfc3339(due.at), "within_days": due.days, "within_days_of": due.rule}
             for known, due in entry.overdue[: detail.findings]
@@ -118,6 +129,7 @@ def _inventory(inventory: Inventory, page: Page, settings: ReporterSettings) -> 
         "images": inventory.images,
         "failed_scans": inventory.failed,
         "counts": _counts(inventory.counts),
+        "known_exploited": inventory.exploited,
         "repositories": [entry_values(entry, page.detail, settings) for entry in repositories],
         "worst_images": _worst(inventory.worst, page, settings),
     }
@@ -151,6 +163,14 @@ def _finding(known: KnownFinding) -> dict[str, Any]:
     values = {"id": finding.id, "aliases": finding.aliases, **finding._asdict()}
     values |= {"package": finding.package or None, "cvss_score": finding.cvss_score or None, "url": finding.url or None}
     values["first_seen"] = format_rfc3339(known.first_seen)
+    if known.kev:
+        values["kev"] = {
+            "id": known.kev.cve,
+            "added": known.kev.added.isoformat(),
+            "due": known.kev.due.isoformat(),
+            "ransomware": known.kev.ransomware,
+            "first_reported_at": format_rfc3339(known.exploited_at) if known.exploited_at else None,
+        }
     # What is suppressed has a rule of its own.
     del values["suppressed"]
     # Few findings have these, and the room in a message is limited.
@@ -161,4 +181,7 @@ def _finding(known: KnownFinding) -> dict[str, Any]:
 
 def _ignored_by(rule: IgnoredBy) -> dict[str, Any]:
     expires = rule.expires.isoformat() if rule.expires else None
-    return rule._asdict() | {"expires": expires, "until_fixed": expires is None and rule != SUPPRESSED}
+    return rule._asdict() | {
+        "expires": expires,
+        "until_fixed": expires is None and rule not in (SUPPRESSED, KERNEL_HEADERS),
+    }

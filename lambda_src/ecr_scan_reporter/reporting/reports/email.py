@@ -32,6 +32,7 @@ from ecr_scan_reporter.reporting.reports.wording import (
     CHANGE_LABELS,
     describe_changes,
     describe_due_date,
+    describe_exploited,
     describe_ignored,
     headline,
 )
@@ -43,11 +44,18 @@ _WIDTH = 76
 _DETAILED, _LISTED, _FINDINGS, _FAILED = 20, 100, 10, 30
 # The same of an inventory, which has to fit on a screen if the registry is small.
 _DETAILED_OF_INVENTORY, _FINDINGS_OF_INVENTORY = 5, 3
+# What stands before a finding that turned urgent.
+_URGENT = "KNOWN EXPLOITED"
 # Characters of a link that a database of vulnerabilities gives; longer ones are left out.
 _MAX_LINK = 120
 # The changes whose findings are listed, by the reason of the report; for other reasons, those of open findings.
 _CHANGES: dict[ReportReason, tuple[Change, ...]]
-_CHANGES = {ReportReason.NEWS: NEWS, ReportReason.FIXED: GONE, ReportReason.OVERDUE: ()}
+_CHANGES = {
+    ReportReason.NEWS: NEWS,
+    ReportReason.FIXED: GONE,
+    ReportReason.KNOWN_EXPLOITED: (),
+    ReportReason.OVERDUE: (),
+}
 
 
 def render(page: Page, settings: ReporterSettings) -> str:
@@ -76,15 +84,19 @@ def _head(group: Group, times: Sequence[datetime], settings: ReporterSettings) -
 
 
 def _times(group: Group) -> list[datetime]:
-    """Return when the scans ended that the report is about, or the days on which deadlines passed, in their order."""
+    """Return when the scans ended that the report is about, or when something was due without one, in their order."""
     inventory = group.inventory.worst if group.inventory else ()
     images = (*group.images, *group.failed, *group.reminders, *inventory)
-    return sorted(
-        max(due.at for _, due in image.overdue)
-        if image.reason is ReportReason.OVERDUE and image.overdue
-        else image.scanned_at.astimezone(UTC)
-        for image in images
-    )
+    return sorted(map(_time, images))
+
+
+def _time(image: ImageReport) -> datetime:
+    urgent = [known.exploited_at for known in image.exploited if known.exploited_at]
+    if image.reason is ReportReason.KNOWN_EXPLOITED and urgent:
+        return max(urgent).astimezone(UTC)
+    if image.reason is ReportReason.OVERDUE and image.overdue:
+        return max(due.at for _, due in image.overdue)
+    return image.scanned_at.astimezone(UTC)
 
 
 def _period(times: Sequence[datetime]) -> str:
@@ -134,7 +146,12 @@ def _wrap(text: str, indent: int) -> list[str]:
 
 def _image(number: int, image: ImageReport, settings: ReporterSettings, *, dated: bool) -> Iterator[str]:
     yield from _about(number, image, dated=dated)
-    for known, due in image.overdue[:_FINDINGS]:
+    for known in image.exploited[:_FINDINGS]:
+        yield from _finding(_URGENT, known)
+        yield f"     {describe_exploited(known, image.scanned_at)}"
+    if (more := sum(image.exploited_counts.values()) - _FINDINGS) > 0:
+        yield f"   and {more:,} more known exploited"
+    for known, due in image.named_overdue[:_FINDINGS]:
         yield from _finding("OVERDUE", known)
         yield from _wrap(describe_due_date(known, due), indent=5)
     if (more := sum(image.overdue_counts.values()) - _FINDINGS) > 0:
@@ -149,7 +166,8 @@ def _image(number: int, image: ImageReport, settings: ReporterSettings, *, dated
         yield f"   and {more:,} more"
     if image.reason is ReportReason.NEWS:
         yield from _still_open(image)
-    yield from _links([*(known for known, _ in image.overdue), *(known for _, known in lines)][:1], image, settings)
+    named = (*image.exploited, *(known for known, _ in image.overdue), *(known for _, known in lines))
+    yield from _links(named[:1], image, settings)
 
 
 def _links(worst: Sequence[KnownFinding], image: ImageReport, settings: ReporterSettings) -> Iterator[str]:
@@ -179,7 +197,10 @@ def _platforms(image: ImageReport) -> str:
 
 def _finding(word: str, known: KnownFinding) -> Iterator[str]:
     finding = known.finding
-    exploit = "exploit known" if finding.exploit_available else ""
+    # The heading of what turned urgent says it, and since when.
+    exploit = (
+        "known exploited" if known.kev and word != _URGENT else "exploit known" if finding.exploit_available else ""
+    )
     line = " ".join(filter(None, ("  ", word, finding.severity, truncate(finding.id, 24))))
     label = package_label(finding.package, finding.installed_versions)
     fix = ", ".join(filter(None, (fixed_in(finding.fixed_versions), exploit)))
@@ -256,7 +277,8 @@ def _inventory(inventory: Inventory | None, settings: ReporterSettings) -> Itera
     yield "First inventory"
     has = "has" if inventory.images == 1 else "have"
     where = pluralize(len(inventory.repositories), "repository", "repositories")
-    found = f"{pluralize(inventory.images, 'image')} in {where} {has} {format_counts(inventory.counts)}."
+    exploited = f", {inventory.exploited:,} known exploited" if inventory.exploited else ""
+    found = f"{pluralize(inventory.images, 'image')} in {where} {has} {format_counts(inventory.counts)}{exploited}."
     yield from _wrap(found, indent=2)
     yield from _wrap(f"From now on, only what changes is reported. {_what_is_next(settings)}", indent=2)
     worst = inventory.worst

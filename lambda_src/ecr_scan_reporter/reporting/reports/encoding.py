@@ -76,6 +76,7 @@ def _keep(image: ImageReport, number: int) -> ImageReport:
         changes={change: tuple(map(_without_most_paths, found)) for change, found in kept.changes.items()},
         ignored=tuple(map(_without_most_paths, kept.ignored)),
         overdue=tuple(found._replace(known=_without_most_paths(found.known)) for found in kept.overdue),
+        exploited=tuple(map(_without_most_paths, kept.exploited)),
     )
 
 

@@ -58,6 +58,7 @@ class RepositoryInventory:
     failed: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     ignored_by: Counter[str] = field(default_factory=Counter)
+    exploited: int = 0
 
 
 class UnnamedImages(RepositoryInventory):
@@ -83,6 +84,7 @@ class Inventory:
         entry.images += 1
         entry.counts.update(image.counts)
         entry.ignored_by.update(image.ignored_by)
+        entry.exploited += sum(image.exploited_counts.values())
         if image.failure:
             entry.failed += 1
             if len(self.failures) < _MAX_WORST:
@@ -107,6 +109,11 @@ class Inventory:
     def failed(self) -> int:
         """How many scans failed."""
         return sum(entry.failed for entry in self.repositories.values())
+
+    @property
+    def exploited(self) -> int:
+        """How many open findings are known to be exploited."""
+        return sum(entry.exploited for entry in self.repositories.values())
 
     @property
     def counts(self) -> Counter[str]:
@@ -176,6 +183,11 @@ class Group:
     def worst_reminders(self) -> tuple[ImageReport, ...]:
         """The reminders that are named, the worst one first."""
         return self.reminders[:_MAX_WORST]
+
+    @property
+    def exploited(self) -> int:
+        """How many findings are reported as known to be exploited, with those of the inventory."""
+        return self.sums.exploited.total() + (self.inventory.exploited if self.inventory else 0)
 
     @property
     def named(self) -> tuple[ImageReport, ...]:
@@ -470,11 +482,13 @@ def _news_key(image: ImageReport) -> tuple[object, ...]:
         image.shorter,
         frozenset(image.counts.items()),
         frozenset(image.overdue_counts.items()),
+        frozenset(image.exploited_counts.items()),
         frozenset(image.ignored_by.items()),
         # The findings that are not kept may differ.
         frozenset((change, *pair) for change, found in image.totals.items() for pair in found.items()),
         frozenset((change, *_names(known)) for change, found in image.changes.items() for known in found),
         frozenset(_names(known) for known, _ in image.overdue),
+        frozenset(map(_names, image.exploited)),
     )
 
 

@@ -28,6 +28,7 @@ class ReportReason(StrEnum):
     """Why an image is in a report."""
 
     NEWS = "news"
+    KNOWN_EXPLOITED = "known_exploited"
     OVERDUE = "overdue"
     FIXED = "fixed"
     REMINDER = "reminder"
@@ -71,6 +72,8 @@ class ImageReport(NamedTuple):
         failure: why the scan failed, or why its findings could not be read.
         shorter: how the list of findings is shorter than it should be; "" if it is not.
         unsupported: whether the scan failed because ECR does not support the operating system.
+        exploited: the findings that are reported as known to be exploited, those that are due first come first.
+        exploited_counts: by severity, how many there are.
         digests: of all images that were merged into this one.
     """
 
@@ -96,6 +99,8 @@ class ImageReport(NamedTuple):
     failure: str = ""
     shorter: str = ""
     unsupported: bool = False
+    exploited: tuple[KnownFinding, ...] = ()
+    exploited_counts: Mapping[str, int] = {}
     digests: tuple[str, ...] = ()
 
     @property
@@ -128,6 +133,8 @@ class ImageReport(NamedTuple):
             return sum((Counter(self.totals.get(change, {})) for change in NEWS), Counter())
         if self.reason is ReportReason.OVERDUE:
             return Counter(self.overdue_counts)
+        if self.reason is ReportReason.KNOWN_EXPLOITED:
+            return Counter(self.exploited_counts)
         return Counter() if self.reason is ReportReason.FIXED else Counter(self.counts)
 
     def worst(self, *changes: Change) -> list[KnownFinding]:
@@ -136,15 +143,27 @@ class ImageReport(NamedTuple):
         return sorted(found, key=lambda known: finding_sort_key(known.finding))
 
     def named(self, changes: Iterable[Change]) -> list[tuple[Change, KnownFinding]]:
-        """Return the worst findings by change, in the order of `changes`, without those that are named as overdue."""
-        overdue = {finding_key(known) for known, _ in self.overdue}
+        """Return the worst findings by change, in the order of `changes`, without those that are named before."""
+        before = {finding_key(known) for known in (*self.exploited, *(known for known, _ in self.overdue))}
         found = ((change, known) for change in changes for known in self.worst(change))
-        return [(change, known) for change, known in found if finding_key(known) not in overdue]
+        return [(change, known) for change, known in found if finding_key(known) not in before]
+
+    @property
+    def named_overdue(self) -> list[OverdueFinding]:
+        """The overdue findings without those that are named as known to be exploited."""
+        exploited = set(map(finding_key, self.exploited))
+        return [overdue for overdue in self.overdue if finding_key(overdue.known) not in exploited]
 
 
 def image_sort_key(image: ImageReport) -> tuple[object, ...]:
-    """Return a sort key: most critical news first, then most high ones, and so on; then by what is open."""
-    return (*severity_key(image.news), *severity_key(image.counts), image.name, image.digest)
+    """Return a sort key: known to be exploited, then most critical news, then most high ones; then by what is open."""
+    return (
+        not image.exploited_counts,
+        *severity_key(image.news),
+        *severity_key(image.counts),
+        image.name,
+        image.digest,
+    )
 
 
 def totals(
@@ -183,6 +202,7 @@ def cut(image: ImageReport, number: int) -> ImageReport:
         changes=keep_worst(image.changes, number, image.reason),
         ignored=image.ignored[:number],
         overdue=image.overdue[:number],
+        exploited=image.exploited[:number],
     )
 
 
@@ -214,7 +234,9 @@ def shortened(changes: Mapping[Change, Iterable[KnownFinding]]) -> dict[str, Lef
 
 
 def is_newly_exploited(judged: Judged, settings: ReporterSettings) -> bool:
-    """Return whether news that counts is about a finding with a known exploit."""
+    """Return whether news is about a finding that is known to be exploited, or, if it counts, with a known exploit."""
+    if judged.newly_exploited:
+        return True
     over = over_thresholds(open_counts(judged.counted), settings.thresholds)
     news = judged.counted.of(*(change for change in NEWS if change is not Change.FIX_AVAILABLE))
     return _any((known for known in news if known.exploit_known), over)
@@ -256,6 +278,8 @@ def reason_of_scan(
         return ReportReason.NEWS
     if over and settings.notify_on is NotifyOn.EVERY_SCAN:
         return ReportReason.EVERY_SCAN
+    if judged.newly_exploited:
+        return ReportReason.KNOWN_EXPLOITED
     if judged.newly_overdue:
         return ReportReason.OVERDUE
     if settings.notify_on_fixed and not replaced and _any(judged.counted.of(*GONE), settings.thresholds):
@@ -267,13 +291,15 @@ def reason_of_scan(
 
 
 def reason_without_scan(judged: Judged, settings: ReporterSettings) -> ReportReason | None:
-    """Return why an image is reported whose deadline has passed; None if it is not.
+    """Return why an image is reported in which something was due; None if it is not.
 
-    No scan is new, so the only possible news is that a rule for ignored findings has ended.
+    No scan is new, so the only possible news of a scan is that a rule for ignored findings has ended.
     """
     over = over_thresholds(open_counts(judged.counted), settings.thresholds)
     if _any(judged.counted.of(*NEWS), over):
         return ReportReason.NEWS
+    if judged.newly_exploited:
+        return ReportReason.KNOWN_EXPLOITED
     return ReportReason.OVERDUE if judged.newly_overdue else None
 
 
@@ -293,7 +319,13 @@ def findings_report(
     """Return a report with the worst findings."""
     inventory = reason is ReportReason.INVENTORY
     number = _MAX_INVENTORY_FINDINGS if inventory else MAX_FINDINGS
-    counted = judged.counted
+    counted, told = judged.counted, {finding_key(known): known for known in judged.newly_exploited}
+    if told:
+        changes = {
+            change: tuple(told.get(finding_key(known), known) for known in found)
+            for change, found in counted.changes.items()
+        }
+        counted = counted._replace(changes=changes)
     kept = keep_worst(counted.changes, number, reason)
     ignored = sorted(judged.comparison.ignored, key=lambda known: finding_sort_key(known.finding))
     return image_report(image, scanned_at, record, reason)._replace(
@@ -306,4 +338,6 @@ def findings_report(
         ignored_by=Counter(known.ignored_by.rule for known in ignored if known.ignored_by),
         overdue=judged.newly_overdue[:number],
         overdue_counts=Counter(overdue.known.finding.severity for overdue in judged.newly_overdue),
+        exploited=judged.newly_exploited[:number],
+        exploited_counts=Counter(known.finding.severity for known in judged.newly_exploited),
     )

@@ -110,7 +110,10 @@ def _subject(page: Page, settings: ReporterSettings) -> str:
 
 
 def _attributes(page: Page) -> Attributes:
-    """Return the attributes that a filter policy can match; at most ten, so `overdue` makes room for `group`."""
+    """Return the attributes that a filter policy can match; at most ten.
+
+    So `overdue` makes room for `group`, and `fixed` for `known_exploited`: who waits for bad news comes first.
+    """
     group = page.group
     worst = group.sums.news + group.reminded.news or (group.inventory.counts if group.inventory else Counter())
     # What is open or overdue for longer is not new.
@@ -121,13 +124,15 @@ def _attributes(page: Page) -> Attributes:
         "severity": min(worst, key=severity_rank) if worst else "UNDEFINED" if unread else "NONE",
         "new_critical": new["CRITICAL"],
         "new_high": new["HIGH"],
-        "fixed": group.sums.changes[Change.FIXED],
         "repositories": _repositories(page),
         "account": group.account,
         "region": group.region,
         "failed_scans": len(group.failed),
         "id": page.id,
     }
+    attributes |= (
+        {"known_exploited": group.exploited} if group.exploited else {"fixed": group.sums.changes[Change.FIXED]}
+    )
     return attributes | ({"group": group.name} if group.name else {"overdue": group.sums.overdue.total()})
 
 

@@ -19,6 +19,8 @@ class Sums:
         overdue: findings that are reported as overdue, by severity.
         late: how many images have such findings.
         ignored: how many findings each rule ignores.
+        exploited: findings that are reported as known to be exploited, by severity.
+        urgent: how many images have such findings.
     """
 
     images: int = 0
@@ -27,16 +29,20 @@ class Sums:
     overdue: Counter[str] = field(default_factory=Counter)
     late: int = 0
     ignored: Counter[str] = field(default_factory=Counter)
+    exploited: Counter[str] = field(default_factory=Counter)
+    urgent: int = 0
 
     def add(self, image: ImageReport) -> None:
         """Add one entry, which may be several images."""
         number = image.images
         self.images += number
         self.late += number if image.overdue_counts else 0
+        self.urgent += number if image.exploited_counts else 0
         for counts, found in (
             (self.news, image.news),
             (self.overdue, image.overdue_counts),
             (self.ignored, image.ignored_by),
+            (self.exploited, image.exploited_counts),
         ):
             for key, count in found.items():
                 counts[key] += count * number

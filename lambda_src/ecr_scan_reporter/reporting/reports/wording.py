@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from datetime import datetime
 
-from ecr_scan_reporter.models.severities import SEVERITIES, severity_rank
-from ecr_scan_reporter.reporting.comparison.changes import NEWS, SUPPRESSED, Change, KnownFinding
+from ecr_scan_reporter.models.severities import KEV, SEVERITIES, severity_rank
+from ecr_scan_reporter.reporting.comparison.changes import KERNEL_HEADERS, NEWS, SUPPRESSED, Change, KnownFinding
 from ecr_scan_reporter.reporting.comparison.deadlines import DueDate
-from ecr_scan_reporter.reporting.formatting import format_counts, format_date, format_day, pluralize, truncate
+from ecr_scan_reporter.reporting.formatting import format_counts, format_date, format_day, pluralize, start_of, truncate
 from ecr_scan_reporter.reporting.reports.groups import Group
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason
 from ecr_scan_reporter.settings import ReporterSettings
@@ -40,6 +41,11 @@ CHANGE_LABELS = {
 def headline(group: Group) -> str:
     """Format `2 new critical, 1 new high in 3 images, 41 fixed, 1 scan failed`."""
     parts = []
+    if urgent := group.sums.urgent:
+        parts.append(f"{group.sums.exploited.total():,} known exploited in {pluralize(urgent, 'image')}")
+        if group.sums.exploited.total() == 1:
+            named = (known.finding.id for image in group.images for known in image.exploited)
+            parts[-1] += "".join(f" ({truncate(id_, 24)})" for id_ in named)
     for reason, word in ((ReportReason.NEWS, "new"), (ReportReason.EVERY_SCAN, "")):
         if sums := group.by_reason.get(reason):
             parts.append(f"{_severe(sums.news, word)} in {pluralize(sums.images, 'image')}")
@@ -62,6 +68,8 @@ def headline(group: Group) -> str:
     if group.inventory:
         number = pluralize(group.inventory.images, "image")
         parts.append(f"first inventory of {number}: {_severe(group.inventory.counts, '')}")
+        if group.inventory.exploited:
+            parts[-1] += f", {group.inventory.exploited:,} known exploited"
     text = ", ".join(parts)
     return text[:1].upper() + text[1:]
 
@@ -72,12 +80,16 @@ def title(group: Group, settings: ReporterSettings) -> str:
 
 
 def describe_ignored(group: Group) -> str:
-    """Format `3 findings are ignored by 2 rules, 1 finding is suppressed in Inspector`; "" if none is ignored."""
+    """Format `3 findings are ignored by 2 rules, 1 finding is suppressed in Inspector`; "" if none is ignored.
+
+    What is ignored in kernel headers is counted apart.
+    """
     ignored = Counter(group.ignored_by)
-    suppressed = ignored.pop(SUPPRESSED.rule, 0)
+    suppressed, headers = (ignored.pop(instead.rule, 0) for instead in (SUPPRESSED, KERNEL_HEADERS))
     numbers = (
         (ignored.total(), f"ignored by {pluralize(len(ignored), 'rule')}"),
         (suppressed, SUPPRESSED.rule),
+        (headers, "ignored in kernel headers"),
     )
     return ", ".join(
         f"{pluralize(number, 'finding')} {'is' if number == 1 else 'are'} {why}" for number, why in numbers if number
@@ -86,8 +98,22 @@ def describe_ignored(group: Group) -> str:
 
 def describe_due_date(known: KnownFinding, due: DueDate) -> str:
     """Format `due 16 Nov 2026 (first seen 9 Nov; CRITICAL: fix within 7 days)`."""
+    if due.rule == KEV and known.kev:
+        return f"due {format_date(due.at)} (known exploited; {due.rule}: fix within {pluralize(due.days, 'day')})"
     seen = format_day(known.first_seen, due.at)
     return f"due {format_date(due.at)} (first seen {seen}; {due.rule}: fix within {pluralize(due.days, 'day')})"
+
+
+def describe_exploited(known: KnownFinding, now: datetime) -> str:
+    """Format `since 26 Oct, due 29 Oct (CISA; used in ransomware)`, with years that are not that of `now` (aware)."""
+    kev = known.kev
+    if not kev:
+        return ""
+    since, due = (format_day(start_of(day), now) for day in (kev.added, kev.due))
+    source = (
+        f"{'' if kev.cve == known.finding.id else f'{kev.cve}, '}CISA{'; used in ransomware' if kev.ransomware else ''}"
+    )
+    return f"since {since}, due {due} ({source})"
 
 
 def _severe(counts: Mapping[str, int], word: str) -> str:
@@ -113,6 +139,8 @@ def describe_changes(image: ImageReport, quote: Callable[[str], str] = str) -> s
             parts.append(f"{number:,} {word}{severe}")
     if number := sum(image.overdue_counts.values()):
         parts.insert(0, f"{number:,} overdue")
+    if number := sum(image.exploited_counts.values()):
+        parts.insert(0, f"{number:,} known exploited")
     text = ", ".join(parts) or format_counts(image.counts)
     if image.predecessor:
         text = f"{text} since {quote(image.predecessor)}"

@@ -21,6 +21,7 @@ from ecr_scan_reporter.reporting.formatting import (
     reason_words,
     replace_unprintable,
     short_digest,
+    start_of,
     truncate,
 )
 from ecr_scan_reporter.reporting.registry_state import RegistryState, RepositoryLine, SharedUpdate
@@ -151,7 +152,9 @@ def _not_visited(names: Sequence[str], look: WidgetContext) -> str:
 def _state(state: RegistryState, updates: Sequence[str], look: WidgetContext) -> str:
     """Render the tiles, what to do first and what needs attention."""
     attention = [*_overdue(state, look), *_missed(state.coverage)]
-    columns = [_section("Do first", _items(updates))] if updates else []
+    urgent = list(_exploited(state, look))
+    columns = [_section("Known exploited", _items(urgent))] if urgent else []
+    columns += [_section("Do first", _items(updates))] if updates else []
     columns += [_section("Needs you", _items(attention))] if attention else []
     tiles = [_coverage(state.coverage, look), _worst(state.images_by_worst), _open(state), _deadlines(state, look)]
     below = f'<div class="columns">{"".join(columns)}</div>' if columns else ""
@@ -193,7 +196,7 @@ def _parts(images_by_worst: Mapping[str, int]) -> list[tuple[str, int, str]]:
 
 
 def _open(state: RegistryState) -> str:
-    ignored = f'<div class="muted">{state.ignored:,} ignored by rules</div>' if state.ignored else ""
+    ignored = f'<div class="muted">{state.ignored:,} ignored</div>' if state.ignored else ""
     content = f"<div>{_pills(state.open)}</div>{ignored}"
     return _tile("Open findings", f"{sum(state.open.values()):,}", content)
 
@@ -223,6 +226,20 @@ def _package(update: Update) -> str:
     fixed = ", ".join(update.fixed_versions[:3]) + (", ..." if len(update.fixed_versions) > 3 else "")
     target = f" → {_text(truncate(fixed, 60))}" if fixed else ""
     return f"<b>{_text(truncate(update.package, 60))}</b> {installed}{target}"
+
+
+def _exploited(state: RegistryState, look: WidgetContext) -> Iterator[str]:
+    shown = state.exploited_first[:_MAX_OVERDUE]
+    for repository, image, found in shown:
+        severity = _text(truncate(found.severity.lower(), 20))
+        what = f"{_text(truncate(found.id, 40))} in {_text(truncate(found.package, 60))}"
+        due = f"due {format_date(start_of(found.due))}{', ransomware' if found.ransomware else ''}"
+        where = _opening(repository, look, image)
+        yield f'{_pill(found.severity, severity)} {what} <div class="muted">{due}: {where}</div>'
+    if (more := state.exploited - len(shown)) > 0 and shown:
+        yield f'<span class="muted">and {more:,} more known exploited</span>'
+    if state.exploited_ignored:
+        yield f'<span class="muted">{state.exploited_ignored:,} known exploited and ignored</span>'
 
 
 def _overdue(state: RegistryState, look: WidgetContext) -> Iterator[str]:
@@ -295,7 +312,8 @@ def _image_row(repository: str, digest: str, record: ImageRecord, look: WidgetCo
     _, partition, _, region, account, *_ = [*look.endpoint.split(":"), "", "", "", "", ""]
     url = image_console_url(partition, region, account, repository, digest)
     link = f'<a href="{_text(url)}" target="_blank" rel="noopener noreferrer">{_text(name)}</a>' if url else _text(name)
-    facts = ", ".join(filter(None, (short_digest(digest) if record.tags else "", record.platform)))
+    exploited = f"{record.exploited:,} known exploited" if record.exploited else ""
+    facts = ", ".join(filter(None, (short_digest(digest) if record.tags else "", record.platform, exploited)))
     about = f'<div class="muted">{_text(facts)}</div>' if facts else ""
     status = _status(record)
     if look.narrow:

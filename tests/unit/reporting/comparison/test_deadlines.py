@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.reporting.comparison.changes import Change, Comparison, KnownFinding
-from ecr_scan_reporter.reporting.comparison.deadlines import DueDate, check_deadlines, due_date, mark_reported
+from ecr_scan_reporter.reporting.comparison.deadlines import DueDate, check_deadlines, due_date
 
 SEEN = datetime(2026, 11, 9, 23, 59, tzinfo=UTC)
 FIX_WITHIN = {"CRITICAL": 7, "HIGH": 30, "EXPLOITED": 14}
@@ -54,5 +54,3 @@ def test_overdue_findings_are_counted_until_they_are_gone_and_passed_once() -> N
     assert [found.finding.id for found, _ in deadlines.passed] == [f"CVE-2026-{n}" for n in (2, 3, 4, 5)]
     before = check_deadlines(comparison, FIX_WITHIN, now - timedelta(seconds=1))
     assert (before.overdue, before.due_at) == (4, now)
-    marked = mark_reported(comparison, deadlines.passed)
-    assert [found.overdue_reported for found in marked.findings] == [True] * 5 + [False]

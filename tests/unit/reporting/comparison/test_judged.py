@@ -42,17 +42,18 @@ def test_ignored_findings_are_remembered_and_do_not_count() -> None:
     assert [known.finding.id for known in judged.counted.open()] == ["CVE-2", "CVE-3"]
     # The report is to name it once.
     assert judged.newly_overdue == (OverdueFinding(LATE, DueDate(TODAY, "HIGH", 7)),)
-    assert [known.overdue_reported for known in judged.to_remember.findings] == [False, True, False]
-    again = judge(unchanged(judged.to_remember.findings), rules, "app", SETTINGS, NOW)
+    assert [known.overdue_reported for known in judged.to_remember] == [False, True, False]
+    again = judge(unchanged(judged.to_remember), rules, "app", SETTINGS, NOW)
     assert (again.newly_overdue, again.deadlines.overdue) == ((), 1)
+    assert [known.overdue_reported for known in again.to_remember] == [False, True, False]
 
 
 def test_image_that_is_replaced_is_not_overdue_and_may_be_later() -> None:
     judged = judge(unchanged([LATE]), RuleMatcher([], NOW), "app", SETTINGS, NOW)._replace(successor="sha256:2")
     assert (judged.newly_overdue, judged.deadlines.overdue) == ((), 1)
     # The image that replaced it may be deleted: then it is to be said.
-    assert [known.overdue_reported for known in judged.to_remember.findings] == [False]
-    assert judge(unchanged(judged.to_remember.findings), RuleMatcher([], NOW), "app", SETTINGS, NOW).newly_overdue
+    assert [known.overdue_reported for known in judged.to_remember] == [False]
+    assert judge(unchanged(judged.to_remember), RuleMatcher([], NOW), "app", SETTINGS, NOW).newly_overdue
 
 
 def test_record_of_the_image_has_what_is_ignored_and_overdue() -> None:

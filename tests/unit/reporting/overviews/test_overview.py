@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from ecr_scan_reporter.aws.sns import MAX_MESSAGE, ReportMessage, publications
 from ecr_scan_reporter.memory.coverage import Coverage
-from ecr_scan_reporter.memory.images import Ledger, Update
+from ecr_scan_reporter.memory.images import KnownExploited, Ledger, Update
 from ecr_scan_reporter.memory.snapshots import RepositorySnapshot
-from ecr_scan_reporter.memory.summaries import OverdueFinding, RepositorySummary
+from ecr_scan_reporter.memory.summaries import ExploitedFinding, OverdueFinding, RepositorySummary
 from ecr_scan_reporter.models.selection import RepositoryFilter
 from ecr_scan_reporter.models.severities import SEVERITIES
 from ecr_scan_reporter.reporting.overviews.overview import Balance, Notices, Overview, build_overviews
@@ -386,6 +386,11 @@ OVERDUE = st.builds(
     TEXTS,
     NUMBERS,
 )
+DAYS = st.sampled_from([NOW.date(), (NOW - 99 * WEEK).date()])
+EXPLOITED = st.builds(
+    KnownExploited,
+    *(TEXTS, TEXTS, st.sampled_from(SEVERITIES), DAYS, DAYS, st.booleans(), st.none() | st.just(NOW - WEEK)),
+)
 SUMMARIES = st.builds(
     RepositorySummary,
     repository=st.from_regex(r"(team-[a-c]/)?[a-z]{1,90}", fullmatch=True),
@@ -401,6 +406,10 @@ SUMMARIES = st.builds(
     overdue=NUMBERS,
     overdue_worst=st.lists(OVERDUE, max_size=3),
     ignored=NUMBERS,
+    kernel_headers=NUMBERS,
+    exploited=NUMBERS,
+    exploited_first=st.lists(st.builds(ExploitedFinding, TEXTS, EXPLOITED), max_size=3),
+    exploited_ignored=NUMBERS,
 )
 NOTICES = st.builds(
     Notices,
@@ -425,7 +434,7 @@ def test_any_overview_keeps_to_its_limits(
     group_by: re.Pattern[str] | None,
 ) -> None:
     before = None if earlier is None else snapshot_of(earlier)
-    grouped = SETTINGS._replace(group_by=group_by)
+    grouped = SETTINGS._replace(group_by=group_by, known_exploited=True)
     overviews, _ = build_overviews(summaries, before, NOW - WEEK, grouped, NOW)
     overviews = [overview._replace(notices=notices) for overview in overviews]
     for overview in overviews:

@@ -54,7 +54,7 @@ def judged(overdue: bool = False, /, **severities: str) -> Judged:
     }
     counted = Comparison((), dict.fromkeys(Change, ()) | found)
     late = (OverdueFinding(KnownFinding(Finding("CVE-1", "HIGH"), NOW), DueDate(NOW, "HIGH", 7)),)
-    return Judged(counted, counted, Deadlines(None, int(overdue), (), late if overdue else ()))
+    return Judged(counted, counted, Deadlines(None, int(overdue), (), late if overdue else ()), NOW)
 
 
 def reason(what: Judged, settings: ReporterSettings = SETTINGS, **options: Any) -> ReportReason | None:
@@ -151,7 +151,7 @@ def judged_scan(number: int) -> Judged:
     )
     comparison = Comparison((), {**counted.changes, Change.STILL_OPEN: ignored})
     overdue = tuple(OverdueFinding(known, DueDate(NOW, "HIGH", 7)) for known in counted.open())
-    return Judged(comparison, counted, Deadlines(None, number, (), overdue))
+    return Judged(comparison, counted, Deadlines(None, number, (), overdue), NOW)
 
 
 def report(number: int, reason: ReportReason = ReportReason.NEWS) -> ImageReport:

@@ -1,0 +1,62 @@
+"""Handler of the catalog reader: reads the catalog of known exploited vulnerabilities once a day."""
+
+import logging
+import os
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, NamedTuple
+
+from ecr_scan_reporter.aws.deadline import Deadline, LambdaContext
+from ecr_scan_reporter.aws.dynamodb import Table, dynamodb_client
+from ecr_scan_reporter.aws.metrics import embed
+from ecr_scan_reporter.catalog.refresh import refresh
+from ecr_scan_reporter.errors import InputError
+from ecr_scan_reporter.memory.exploited import CatalogMemory
+from ecr_scan_reporter.settings import CatalogReaderSettings
+from ecr_scan_reporter.shared import clock
+
+logger = logging.getLogger(__name__)
+
+
+class _Dependencies(NamedTuple):
+    settings: CatalogReaderSettings
+    table: Table
+
+
+def handler(event: object, context: LambdaContext) -> Mapping[str, Any]:
+    """Read the catalog. A copy that cannot be believed is no error: the last one stays, and an alarm watches its age.
+
+    Args:
+        event: any; `{"smaller": true}` believes a copy that has lost more than a tenth of the entries, and
+            `{"first": true}` reads the catalog only if there is no copy yet.
+        context: Lambda's.
+
+    Returns:
+        How many entries the last good copy has, and why the one of now is not believed, "" if it is; nothing if it was
+        not to be read.
+
+    Raises:
+        SettingError: an environment variable is invalid.
+        InputError: the input is invalid.
+        AwsError: DynamoDB rejected a call.
+    """
+    values = event if isinstance(event, Mapping) else {}
+    first, smaller = (values.get(name, False) for name in ("first", "smaller"))
+    if type(smaller) is not bool:
+        raise InputError(f"smaller is {smaller!r}; expected true or false")
+    settings, table = dependencies()
+    memory, now, deadline = CatalogMemory(table), clock.now(), Deadline.of_invocation(context)
+    if first and memory.read(now).begun_at:
+        return {}
+    catalog = refresh(memory, settings.catalog_address, deadline, now, smaller=smaller)
+    age = now - (catalog.read_at or catalog.asked_at or now)
+    metrics = embed({"CatalogAge": int(age.total_seconds())}, settings.name, seconds=["CatalogAge"])
+    logger.info("age of the catalog", extra=metrics)
+    return {"entries": sum(1 for _ in catalog.listed()), "problem": catalog.problem}
+
+
+@cache
+def dependencies() -> _Dependencies:
+    """Create the settings and the client, once per cold start."""
+    settings = CatalogReaderSettings.from_env(os.environ)
+    return _Dependencies(settings, Table(dynamodb_client(), settings.memory_table))
