@@ -8,12 +8,13 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -319,10 +320,30 @@ class Mail:
 
 
 def subscribe(queue_arn: str) -> None:
-    """Subscribe a queue to the topic of the reports."""
+    """Subscribe a queue to the topic of the reports as soon as that is possible.
+
+    The first run may start before the apply is complete, and LocalStack lists a topic before it takes subscriptions.
+    """
     sns = boto3.client("sns")
-    [topic] = [arn for topic in sns.list_topics()["Topics"] if (arn := topic["TopicArn"]).endswith(TOPIC)]
-    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn)
+    while True:
+        for topic in sns.list_topics()["Topics"]:
+            if topic["TopicArn"].endswith(TOPIC):
+                with suppress(sns.exceptions.NotFoundException):
+                    sns.subscribe(TopicArn=topic["TopicArn"], Protocol="sqs", Endpoint=queue_arn)
+                    return
+        time.sleep(0.5)
+
+
+@contextmanager
+def schedules_paused() -> Iterator[None]:
+    """Let no schedule of the module start anything meanwhile, at whatever hour of whatever day this is."""
+    events = boto3.client("events")
+    rules = [rule["Name"] for rule in events.list_rules(NamePrefix=NAME)["Rules"] if rule.get("ScheduleExpression")]
+    for rule in rules:
+        events.disable_rule(Name=rule)
+    yield
+    for rule in rules:
+        events.enable_rule(Name=rule)
 
 
 class Watch:
@@ -472,13 +493,20 @@ def run(terraform: Terraform, registry: RegistryClient, *, verbose: bool) -> Non
     say("terraform init and apply of examples/simple, which usually take a minute and a quarter.")
     terraform.run("init", "-input=false")
     inbox = boto3.resource("sqs").create_queue(QueueName="inbox")
+    subscribed = threading.Thread(target=subscribe, args=(inbox.attributes["QueueArn"],), daemon=True)
+    subscribed.start()
     say(terraform.change("apply"))
-    subscribe(inbox.attributes["QueueArn"])
+    subscribed.join()
     watch = Watch(registry, Mail(os.environ["AWS_ENDPOINT_URL"], inbox), verbose=verbose)
+    with schedules_paused():
+        play(registry, watch, checkout)
 
+
+def play(registry: RegistryClient, watch: Watch, checkout: str) -> None:
+    """Play the acts. `checkout` is the digest of the image that has a new finding in one of them."""
     heading("1. The installation: one inventory of what is there")
     say("The first run starts by itself within ten minutes. The demo does not wait for it.")
-    run_now()
+    run_now('{"firstRun": true}')
     watch.print_mail(watch.next_run())
 
     heading("2. A week later: every image is scanned again, and nothing is new")
@@ -514,10 +542,10 @@ def a_week_passes(registry: RegistryClient) -> None:
     say(f"8 days are pretended to pass: for ECR and for the functions it is now {now.day} {now:%b %Y, %H:%M} UTC.")
 
 
-def run_now() -> None:
-    """Run the target of the schedule."""
+def run_now(event: str = "{}") -> None:
+    """Run the target of the schedule, with its event, or with that of another rule."""
     say("Invoking the repositories scanner, as the schedule does. A run usually takes 10 to 40 seconds.")
-    boto3.client("lambda").invoke(FunctionName=f"{NAME}-repositories-scanner", Payload="{}")
+    boto3.client("lambda").invoke(FunctionName=f"{NAME}-repositories-scanner", Payload=event)
 
 
 def publish_overview() -> None:
