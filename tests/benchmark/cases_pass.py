@@ -11,7 +11,15 @@ from cost import PRICES
 from ecr_scan_reporter.aws.dynamodb import Item
 from ecr_scan_reporter.memory.daily_passes import DailyPass, DailyPassMemory
 from ecr_scan_reporter.memory.exploited import Catalog, CatalogMemory, checksums
-from ecr_scan_reporter.memory.items import formatted, image_key, registry_key, repository_key, to_seconds
+from ecr_scan_reporter.memory.items import (
+    ASKED,
+    base_key,
+    formatted,
+    image_key,
+    registry_key,
+    repository_key,
+    to_seconds,
+)
 from ecr_scan_reporter.models.exploited import CatalogEntry
 from environment import aws, report, requests_to_table
 from fake_aws import FakeAws, digest_of
@@ -63,7 +71,7 @@ def _copy(fake_aws: FakeAws, due: int = _DUE) -> None:
                 for sample in samples:
                     suffix = str(sample["sk"]).partition("#")[2].partition("#")[2]
                     sk = image_key(digest) + (f"#{suffix}" if suffix else "")
-                    changed = {"due_at": passed} if is_due and not suffix else {}
+                    changed = {"due_at": passed} if is_due and not base_key(sample).endswith(ASKED) else {}
                     yield {**sample, **changed, "pk": repository_key(REGISTRY, own), "sk": sk}
 
     table.put_many(items())
