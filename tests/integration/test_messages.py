@@ -22,7 +22,8 @@ INVALID = {
         f"subscriptions has filterpolicy (a); expected {ATTRIBUTES}."
     ),
     "fix_within = { LOW = null }": (
-        'fix_within is {"LOW":null}; expected whole numbers of days from 1 to 3650, or null for none.'
+        'fix_within is {"LOW":null}; '
+        'expected whole numbers of days from 1 to 3650, "catalog" for KEV, or null for none.'
     ),
     "ignored_findings = [null]": "ignored_findings has null as rule 0; expected an object, or no such rule.",
     'vpc_config = { subnet_ids = ["a", null], security_group_ids = ["b"] }': (
