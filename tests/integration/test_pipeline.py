@@ -4,6 +4,9 @@ These tests spend most of their time waiting, so the waits overlap: the `inciden
 applied, and each test waits for its own part. The last tests check that nothing else happened.
 """
 
+import csv
+import gzip
+import io
 import json
 import os
 import signal
@@ -217,6 +220,38 @@ def test_console_widget_shows_a_repository_and_its_images(incidents: Incidents, 
     assert seeded.due["critical"][:19] in html
     assert ">1.0</a>" in html
     assert module.outputs["console_widget_function_arn"] in html
+
+
+def test_export_on_demand_is_in_the_bucket(incidents: Incidents, module: Module, seeded: Seed) -> None:
+    functions, s3, name = boto3.client("lambda"), boto3.client("s3"), module.outputs["reporter_function_name"]
+    bucket, account = f"{RUN}-export", module.outputs["reporter_function_arn"].split(":")[4]
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": s3.meta.region_name})
+    variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    # An export after each run would keep the queue from being empty, for which other tests wait.
+    target = {"EXPORT": json.dumps({"bucket": bucket, "owner": account, "prefix": "ecr/"})}
+
+    def configure(environment: dict[str, str]) -> None:
+        functions.update_function_configuration(FunctionName=name, Environment={"Variables": environment})
+        functions.get_waiter("function_updated").wait(FunctionName=name)
+
+    def keys() -> list[str]:
+        found = [entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket).get("Contents", ())]
+        return found if any(key.endswith(".csv") for key in found) else []
+
+    configure(variables | target)
+    try:
+        answer = json.load(functions.invoke(FunctionName=name, Payload=json.dumps({"export": True}))["Payload"])
+        assert answer["csv"].startswith(f"s3://{bucket}/ecr/csv/account={account}/")
+        found = wait_until(keys, FIRST_RUN_SECONDS, "the export is in the bucket")
+    finally:
+        configure(variables)
+    [packed] = [key for key in found if key.endswith(f"{RUN}/team-a/app.ndjson.gz")]
+    objects = {key: s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in found}
+    lines = [json.loads(line) for line in gzip.decompress(objects[packed]).splitlines()]
+    assert {seeded.due["critical"], seeded.due["high"]} <= {line["digest"] for line in lines}
+    [table] = [body.decode() for key, body in objects.items() if key.endswith(".csv")]
+    rows = list(csv.DictReader(io.StringIO(table, newline="")))
+    assert [row["id"] for row in rows if row["digest"] == seeded.due["critical"]] == ["CVE-2026-0001"]
 
 
 def test_functions_write_metrics(incidents: Incidents, module: Module, local_aws: LocalAws | None) -> None:

@@ -21,7 +21,7 @@ from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.messages.publication import CHECK
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import Image
-from ecr_scan_reporter.models.scans import ScanResult
+from ecr_scan_reporter.models.scans import ENHANCED, ScanResult
 from support.invocations import REGISTRY
 from support.world import CHAT, START, TOPIC, World, documents, scan_event
 
@@ -161,10 +161,35 @@ def overtaken_in_one_batch(world: World) -> None:
     world.deliver()
 
 
-HISTORIES = (push, batch, large, window, run, inventory, complete_and_failed, overtaken, overtaken_in_one_batch)
+def quiet_hours(world: World) -> None:
+    """Two images are scanned in quiet hours, one of them with a known exploit."""
+    for name, exploited in {"1": False, "2": True}.items():
+        event = scan(world, name, f"CVE-{name}")
+        result = world.registry.results[digest_of(name)]
+        findings = tuple(finding._replace(exploit_available=exploited) for finding in result.findings)
+        world.registry.results[digest_of(name)] = result._replace(findings=findings, scanner=ENHANCED)
+        world.send(event)
+        world.deliver(world.now + MINUTE)
+    world.deliver()
+
+
+HISTORIES = (
+    push,
+    batch,
+    large,
+    window,
+    run,
+    inventory,
+    complete_and_failed,
+    overtaken,
+    overtaken_in_one_batch,
+    quiet_hours,
+)
 SETTINGS: dict[Callable[[World], None], dict[str, str]] = {
     batch: {"GROUP_BY": "^([^/]+)/", "CHAT_TOPIC_ARN": CHAT},
     window: {"REPORT_WINDOW_SECONDS": "600"},
+    # World begins on a Sunday at noon.
+    quiet_hours: {"QUIET_HOURS": '{"windows":["SUN 11:00-15:00"],"time_zone":"UTC","exploited":true}'},
     overtaken: {"NOTIFY_ON_SCAN_FAILURE": "false"},
     complete_and_failed: {"NOTIFY_ON_SCAN_FAILURE": "false"},
 }
