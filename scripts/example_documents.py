@@ -49,6 +49,10 @@ LIBXML = _finding("CVE-2026-9012", "CRITICAL", "libxml2", "2.11.8", "2.11.9", ex
 LOG4J = _finding("CVE-2026-7001", "HIGH", "log4j-core", "2.14.1", "2.17.1", aliases=("GHSA-jfh8-c2jp-5v3q",))
 
 
+_ENTRY = CatalogEntry(FIRST.date() + timedelta(days=3), 14, ransomware=True, since=FIRST, changed_at=FIRST)
+CATALOG = Catalog({LIBXML.id: _ENTRY}, FIRST, FIRST, FIRST)
+
+
 class _Registry(World):
     """The reporter, and scans that end at times of their own."""
 
@@ -73,8 +77,7 @@ def report_message(*, short: bool = False) -> dict[str, Any]:
     fix_within = '{"CRITICAL": 14, "HIGH": 30, "EXPLOITED": 3}'
     settings = {"FIX_WITHIN": fix_within, "REPORT_WINDOW_SECONDS": "60", "KNOWN_EXPLOITED": str(not short).lower()}
     world = _Registry(settings)
-    entry = CatalogEntry(FIRST.date() + timedelta(days=3), 14, ransomware=True, since=FIRST, changed_at=FIRST)
-    CatalogMemory(world.deps.table).write(Catalog({LIBXML.id: entry}, FIRST, FIRST, FIRST))
+    CatalogMemory(world.deps.table).write(CATALOG)
     world.deps.table.put_many([{"pk": "IGNORED", "sk": "0", "rules": json.dumps([RULE])}])
     world.scan(FIRST, "team-a/checkout", "4.1.9", OPENSSL, BUSYBOX, CURL)
     world.deliver(FIRST + timedelta(hours=1))
@@ -160,7 +163,8 @@ def export() -> str:
     found = [KnownFinding(LIBXML, SECOND), KnownFinding(OPENSSL, FIRST), KnownFinding(BUSYBOX, FIRST, ignored_by=rule)]
     settings = SETTINGS._replace(fix_within={"CRITICAL": 14, "HIGH": 30})
     listed = Listed({image.digest: ("4.2.0", "latest")}, frozenset())
-    return to_json(list(lines(image, record, found, listed, ("2026-11-24T04:00:00Z-1a2b3c4d", SECOND), settings)))
+    of = ("2026-11-24T04:00:00Z-1a2b3c4d", SECOND)
+    return to_json(list(lines(image, record, found, listed, of, settings, CATALOG)))
 
 
 def files() -> dict[Path, str]:

@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import boto3
@@ -14,10 +15,13 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from ecr_scan_reporter import reporter
 from ecr_scan_reporter.errors import InputError
+from ecr_scan_reporter.memory.exploited import Catalog, CatalogMemory
+from ecr_scan_reporter.models.exploited import CatalogEntry
 from ecr_scan_reporter.reporting.export import output
 from fake_aws import FakeAws, FakeImage, FakeScan, digest_of, finding
 from moto import mock_aws
 from support import schemas
+from support.configuration import memory_table
 from support.ignored_findings import rule, set_rules
 from support.instance import Instance
 from support.invocations import Context
@@ -81,6 +85,15 @@ def exporter(files: Files, make_reporter: Callable[..., ReporterHarness]) -> Rep
     return make_reporter(EXPORT=TARGET, FIX_WITHIN='{"CRITICAL":7}')
 
 
+def after_a_run(number: int = 0) -> dict[str, dict[str, str]]:
+    """Return the message that asks for the export of a run that has ended."""
+    return {"export": {"run": f"{TIME.now() - timedelta(days=2):%Y-%m-%dT%H:%M:%SZ}-{number:08x}"}}
+
+
+def rfc3339(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+
+
 def on_demand(export: object = True, seconds: float = 60) -> Any:
     return reporter.handler({"export": export}, Context(seconds))
 
@@ -98,7 +111,8 @@ def scanned(inbox: ReporterHarness, repository: str, name: str, *findings: dict[
 
 
 def test_has_a_line_per_image_and_open_finding(files: Files, exporter: ReporterHarness) -> None:
-    set_rules([rule(id="CVE-2026-0002", reason="not reachable", owner="team-a", expires="2027-01-31")])
+    start, expires = TIME.now(), str(TIME.now().date() + timedelta(days=60))
+    set_rules([rule(id="CVE-2026-0002", reason="not reachable", owner="team-a", expires=expires)])
     a, b = enhanced("CVE-2026-0001", "CRITICAL", "openssl", "1.1"), enhanced("CVE-2026-0002", "HIGH", "zlib")
     digest = scanned(exporter, "team-a/app", "app", a, b)
     scanned(exporter, "team-b/job", "clean")
@@ -108,13 +122,13 @@ def test_has_a_line_per_image_and_open_finding(files: Files, exporter: ReporterH
 
     assert answer["complete"]
     assert (answer["findings_written"], answer["objects"]) == (2, 1)
-    place = f"account=123456789012/region=eu-west-1/date=2026-12-07/{answer['run'].replace(':', '')}"
+    place = f"account=123456789012/region=eu-west-1/date={TIME.now():%Y-%m-%d}/{answer['run'].replace(':', '')}"
     assert files.all() == [f"ecr/csv/{place}.csv", f"ecr/findings/{place}/team-a/app.ndjson.gz"]
     assert answer["csv"] == f"s3://{BUCKET}/ecr/csv/{place}.csv"
     assert answer["ndjson"] == f"s3://{BUCKET}/ecr/findings/{place}/"
     first, second = sorted(files.lines(), key=lambda line: str(line["id"]))
     assert first == {
-        "exported_at": "2026-12-07T10:30:00Z",
+        "exported_at": rfc3339(TIME.now()),
         "run": answer["run"],
         "account": "123456789012",
         "region": "eu-west-1",
@@ -123,8 +137,8 @@ def test_has_a_line_per_image_and_open_finding(files: Files, exporter: ReporterH
         "tags": "1.0",
         "platform": None,
         "operating_system": None,
-        "pushed_at": "2026-11-29T10:30:00Z",
-        "scanned_at": "2026-11-29T10:30:00Z",
+        "pushed_at": rfc3339(start),
+        "scanned_at": rfc3339(start),
         "scanner": "enhanced",
         "superseded": False,
         "id": "CVE-2026-0001",
@@ -134,11 +148,14 @@ def test_has_a_line_per_image_and_open_finding(files: Files, exporter: ReporterH
         "fixed_versions": "1.1",
         "fix_available": True,
         "exploit_available": False,
+        "known_exploited": None,
+        "known_exploited_due": None,
+        "ransomware": None,
         "cvss_score": None,
         "url": "https://example.com/CVE-2026-0001",
         "state": "overdue",
-        "first_seen": "2026-11-29T10:30:00Z",
-        "due_at": "2026-12-06T00:00:00Z",
+        "first_seen": rfc3339(start),
+        "due_at": f"{start + timedelta(days=7):%Y-%m-%d}T00:00:00Z",
         "ignored_by": None,
         "ignored_reason": None,
         "ignored_owner": None,
@@ -149,7 +166,7 @@ def test_has_a_line_per_image_and_open_finding(files: Files, exporter: ReporterH
         "due_at": None,
         "ignored_by": "CVE-2026-0002",
         "ignored_reason": "not reachable",
-        "ignored_until": "2027-01-31",
+        "ignored_until": expires,
     }
     as_text = {None: "", True: "true", False: "false"}
     assert files.rows() == [{name: as_text.get(value, value) for name, value in line.items()} for line in files.lines()]
@@ -186,6 +203,28 @@ def test_basic_scanning_says_nothing_of_fixes(files: Files, exporter: ReporterHa
 
     [line] = files.lines()
     assert (line["scanner"], line["fix_available"], line["exploit_available"]) == ("basic", None, None)
+
+
+def test_says_what_is_known_to_be_exploited(
+    make_reporter: Callable[..., ReporterHarness], aws: FakeAws, files: Files
+) -> None:
+    exporter = make_reporter(EXPORT=TARGET, KNOWN_EXPLOITED="true", FIX_WITHIN='{"HIGH":30,"KEV":3}')
+    entry = CatalogEntry(TIME.now().date(), 14, ransomware=True, since=TIME.now(), changed_at=TIME.now())
+    catalog = Catalog({"CVE-2026-0001": entry}, TIME.now(), TIME.now(), TIME.now())
+    CatalogMemory(memory_table(aws)).write(catalog)
+    found = [enhanced(f"CVE-2026-000{number}", "HIGH", "openssl") for number in (1, 2)]
+    scanned(exporter, "app", "app", *found)
+    TIME.sleep(4 * 86400)
+
+    on_demand()
+
+    names = ("id", "known_exploited", "known_exploited_due", "ransomware", "state", "due_at")
+    today = TIME.now().date()
+    due, later = (str(today + timedelta(days=days)) for days in (10, 26))
+    assert sorted(tuple(line[name] for name in names) for line in files.lines()) == [
+        ("CVE-2026-0001", True, due, True, "overdue", f"{today - timedelta(days=1)}T00:00:00Z"),
+        ("CVE-2026-0002", False, None, None, "open", f"{later}T00:00:00Z"),
+    ]
 
 
 def test_no_cell_begins_a_formula(files: Files, exporter: ReporterHarness) -> None:
@@ -347,8 +386,7 @@ def test_a_function_that_is_killed_leaves_one_export(
 ) -> None:
     number = many(exporter)
     for write in itertools.count():
-        run = f"2026-11-29T10:30:00Z-{write:08x}"
-        message = {"export": {"run": run}}
+        message = after_a_run(write)
         with killer.at(write, after=after):
             exporter.report(message, seconds=300)
         killed = len(killer.writes) > write
@@ -365,13 +403,13 @@ def test_a_function_that_is_killed_leaves_one_export(
 
 def test_nothing_changes_twice(exporter: ReporterHarness, files: Files) -> None:
     many(exporter)
-    message = {"export": {"run": "2026-11-28T10:30:00Z-0123abcd"}}
+    message = after_a_run()
     assert exporter.report(message, seconds=300) == []
     before = {key: files.s3.head_object(Bucket=BUCKET, Key=key)["LastModified"] for key in files.all()}
 
     # Memory that was lost lets it begin again.
     table = reporter.dependencies().table
-    table.delete_many([("EXPORTS#123456789012#eu-west-1", "2026-11-28T10:30:00Z-0123abcd#1")])
+    table.delete_many([("EXPORTS#123456789012#eu-west-1", f"{message['export']['run']}#1")])
     scanned(exporter, "a", "a 0", enhanced("CVE-2027-0001", "CRITICAL", "zlib"))
     assert exporter.report(message, seconds=300) == []
 
@@ -391,7 +429,7 @@ def test_an_upload_that_is_gone_begins_again(
         return call(client, operation, parameters)
 
     monkeypatch.setattr(BaseClient, "_make_api_call", intercept)
-    message = {"export": {"run": "2026-11-28T10:30:00Z-0123abcd"}}
+    message = after_a_run()
     assert exporter.report(message, seconds=300) == ["0"]
     assert exporter.report(message, seconds=300, receives=2) == []
 
@@ -403,7 +441,7 @@ def test_an_upload_that_is_gone_begins_again(
 def test_a_bucket_that_is_missing_is_retried(exporter: ReporterHarness, files: Files) -> None:
     many(exporter)
     files.s3.delete_bucket(Bucket=BUCKET)
-    message = {"export": {"run": "2026-11-28T10:30:00Z-0123abcd"}}
+    message = after_a_run()
 
     assert exporter.report(message, seconds=300) == ["0"]
 

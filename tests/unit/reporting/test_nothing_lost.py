@@ -166,6 +166,7 @@ def quiet_hours(world: World) -> None:
     for name, exploited in {"1": False, "2": True}.items():
         event = scan(world, name, f"CVE-{name}")
         result = world.registry.results[digest_of(name)]
+        assert isinstance(result, ScanResult)
         findings = tuple(finding._replace(exploit_available=exploited) for finding in result.findings)
         world.registry.results[digest_of(name)] = result._replace(findings=findings, scanner=ENHANCED)
         world.send(event)

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from ecr_scan_reporter.memory.exploited import Catalog
 from ecr_scan_reporter.memory.images import ImageRecord
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.models.scans import ENHANCED
-from ecr_scan_reporter.reporting.comparison.changes import KnownFinding
+from ecr_scan_reporter.reporting.comparison.changes import KnownFinding, unchanged
 from ecr_scan_reporter.reporting.comparison.deadlines import due_date
+from ecr_scan_reporter.reporting.comparison.exploited import mark_exploited
 from ecr_scan_reporter.settings import ReporterSettings
 
 _CONTROL = re.compile("[\\x00-\\x1f\\x7f]+")
@@ -65,7 +67,10 @@ class FindingColumns(NamedTuple):
         installed_versions: separated by ", ".
         fixed_versions: separated by ", ".
         fix_available: None with basic scanning, which names no fixes.
-        exploit_available: as Inspector says; None with basic scanning.
+        exploit_available: as Inspector says: someone has published an exploit. None with basic scanning.
+        known_exploited: as CISA's catalog says: someone has been attacked with one. None if that is not read.
+        known_exploited_due: the day on which it is to be fixed, by the days that CISA gives.
+        ransomware: whether the catalog knows of its use in ransomware campaigns; None if it does not have it.
         cvss_score: 0 to 10.
         url: about the vulnerability.
         state: "open", "overdue" or "ignored".
@@ -84,6 +89,9 @@ class FindingColumns(NamedTuple):
     fixed_versions: str | None
     fix_available: bool | None
     exploit_available: bool | None
+    known_exploited: bool | None
+    known_exploited_due: str | None
+    ransomware: bool | None
     cvss_score: float | None
     url: str | None
     state: str
@@ -129,6 +137,7 @@ def lines(
     listed: Listed,
     of: tuple[str, datetime],
     settings: ReporterSettings,
+    catalog: Catalog,
 ) -> Iterator[Line]:
     """Yield the lines of an image that ECR lists.
 
@@ -139,16 +148,17 @@ def lines(
         listed: in its repository.
         of: the id of the export, and when it was begun (aware).
         settings: with the deadlines.
+        catalog: of known exploited vulnerabilities; empty if it is not read.
     """
     superseded = any(successor in listed.tags for successor in record.successors)
     columns = _image(image, record, listed, superseded, of)
     deadlines: Mapping[str, int] = {} if superseded else settings.fix_within
-    is_enhanced = record.scanner == ENHANCED
-    for known in findings:
-        if not known.gone_at:
-            counts = known.finding.fix_available or not settings.fixable_only
-            due = due_date(known, deadlines) if counts and not known.ignored_by else None
-            yield Line(columns, _finding(known, due.at if due else None, of[1], is_enhanced=is_enhanced))
+    is_enhanced, is_read = record.scanner == ENHANCED, catalog.begun_at is not None
+    for known in mark_exploited(unchanged(findings), catalog).open():
+        counts = known.finding.fix_available or not settings.fixable_only
+        due = due_date(known, deadlines) if counts and not known.ignored_by else None
+        found = _finding(known, due.at if due else None, of[1], is_enhanced=is_enhanced)
+        yield Line(columns, found._replace(known_exploited=known.kev is not None) if is_read else found)
 
 
 def _image(
@@ -183,6 +193,9 @@ def _finding(known: KnownFinding, due_at: datetime | None, now: datetime, *, is_
         fixed_versions=", ".join(finding.fixed_versions) or None,
         fix_available=finding.fix_available if is_enhanced else None,
         exploit_available=finding.exploit_available if is_enhanced else None,
+        known_exploited=None,
+        known_exploited_due=known.kev.due.isoformat() if known.kev else None,
+        ransomware=known.kev.ransomware if known.kev else None,
         cvss_score=finding.cvss_score or None,
         url=finding.url or None,
         state="ignored" if rule else open_state,

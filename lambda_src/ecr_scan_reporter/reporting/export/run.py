@@ -161,7 +161,7 @@ def repository_lines(
         AwsError: DynamoDB or ECR rejected a call.
     """
     memory, registry = ImageMemory(deps.table, of[1]), deps.ecr.id
-    listed: Listed | None = None
+    listed, catalog = None, deps.catalog(clock.now())
     for digests in _batches(memory.records(registry, repository, after, _FIELDS)):
         # A repository in which nothing was ever found is not listed.
         listed = listed or _listed(repository, deps)
@@ -169,7 +169,7 @@ def repository_lines(
         for image, remembered in memory.read_many(images).items():
             deadline.check("the export")
             findings = known_findings(remembered) or ()
-            if found := list(lines(image, remembered.record, findings, listed, of, deps.settings)):
+            if found := list(lines(image, remembered.record, findings, listed, of, deps.settings, catalog)):
                 yield image.digest, found
 
 
