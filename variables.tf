@@ -798,7 +798,7 @@ variable "report_window" {
 
 variable "quiet_hours" {
   description = <<-EOT
-    Windows of the week in which no report is published, at most five. What waits comes as one report at their end.
+    Windows of the week in which no report is published, at most three. What waits comes as one report at their end.
     - `["FRI 18:00-MON 08:00"]`: one window, a weekend.
     - `["MON-THU 20:00-07:00"]`: on each of these days; it ends on the next one, as seven is earlier than twenty.
     - `["22:00-06:00"]`: on each day.
@@ -810,12 +810,12 @@ variable "quiet_hours" {
   nullable    = false
 
   validation {
-    condition = length(var.quiet_hours) <= 5 && alltrue([for window in var.quiet_hours :
+    condition = length(var.quiet_hours) <= 3 && alltrue([for window in var.quiet_hours :
       can(regex("^((${local.weekday})(-(${local.weekday}))? )?${local.clock}-${local.clock}$", window)) ||
       can(regex("^(${local.weekday}) ${local.clock}-(${local.weekday}) ${local.clock}$", window))
     ])
     error_message = join("", [
-      "quiet_hours is ${jsonencode(var.quiet_hours)}; expected at most five windows such as \"FRI 18:00-MON 08:00\", ",
+      "quiet_hours is ${jsonencode(var.quiet_hours)}; expected at most three windows such as \"FRI 18:00-MON 08:00\", ",
       "\"MON-THU 20:00-07:00\", \"SAT 09:00-17:00\" or \"22:00-06:00\".",
     ])
   }
@@ -991,10 +991,10 @@ variable "export_prefix" {
   nullable    = false
 
   validation {
-    condition = length(var.export_prefix) <= 100 && can(regex("^([A-Za-z0-9_.=-]+/)*$", var.export_prefix))
+    condition = length(var.export_prefix) <= 80 && can(regex("^([A-Za-z0-9_.=-]+/)*$", var.export_prefix))
     error_message = join("", [
       "export_prefix is ${jsonencode(var.export_prefix)}; ",
-      "expected folders such as \"security/ecr/\", of letters, digits, _, ., = and -, at most 100 characters, or \"\".",
+      "expected folders such as \"security/ecr/\", of letters, digits, _, ., = and -, at most 80 characters, or \"\".",
     ])
   }
 }
@@ -1235,10 +1235,10 @@ variable "environment_variables" {
   }
 
   validation {
-    condition = length(jsonencode(var.environment_variables)) <= 400
+    condition = length(jsonencode(var.environment_variables)) <= 300
     error_message = join("", [
       "environment_variables has ${length(jsonencode(var.environment_variables))} characters as JSON; ",
-      "expected at most 400: a function's environment holds 4 KB in total.",
+      "expected at most 300: a function's environment holds 4 KB in total.",
     ])
   }
 }

@@ -50,6 +50,12 @@ run "no_more_than_a_function_holds" {
       CRITICAL      = 1000000000, HIGH = 1000000000, MEDIUM = 1000000000, LOW = 1000000000
       INFORMATIONAL = 1000000000, UNDEFINED = 1000000000, UNTRIAGED = 1000000000
     }
+    known_exploited       = true
+    ignore_kernel_headers = false
+    fix_within = {
+      CRITICAL      = 3650, HIGH = 3650, MEDIUM = 3650, LOW = 3650
+      INFORMATIONAL = 3650, UNDEFINED = 3650, UNTRIAGED = 3650, EXPLOITED = 3650, KEV = 3650
+    }
     notify_on             = "every_scan"
     remind_after          = "00123456789m2w3d"
     report_window         = 43200
@@ -59,15 +65,15 @@ run "no_more_than_a_function_holds" {
     overview_schedule     = "cron(${join(",", [for minute in range(28) : "59"])} 23 * * ? *)"
     images_duration_delta = "00123456789m2w3d"
     rate                  = "cron(${join(",", [for minute in range(28) : "59"])} 23 * * ? *)"
-    quiet_hours           = [for window in range(5) : "MON 00:00-TUE 00:00"]
+    quiet_hours           = [for window in range(3) : "MON 00:00-TUE 00:00"]
     # The longest name is America/Argentina/ComodRivadavia.
     quiet_hours_time_zone             = "America/Argentina/ComodRivadavia_Longer1"
     quiet_hours_let_exploited_through = true
     export_bucket                     = format("a%061da", 0)
-    export_prefix                     = "${format("%099d", 0)}/"
+    export_prefix                     = "${format("%079d", 0)}/"
     export_bucket_owner               = "210987654321"
     export_kms_key_arn                = "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/mrk-00000000000000000000000000000000"
-    environment_variables             = { LONG = format("%0389d", 0) }
+    environment_variables             = { LONG = format("%0289d", 0) }
   }
 
   assert {

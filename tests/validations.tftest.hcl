@@ -791,7 +791,7 @@ run "greatest_values_accepted" {
     account_name          = format("%060d", 0)
     contact               = format("%0100d", 0)
     overview_schedule     = "cron(0${join("", [for n in range(40) : ",1"])} 7 ? * MON *)"
-    environment_variables = { LONG = format("%0389d", 0) }
+    environment_variables = { LONG = format("%0289d", 0) }
     log_retention_days    = 3653
     permissions_boundary  = "arn:aws-us-gov:iam::123456789012:policy/team/boundary"
     tags = merge(
