@@ -99,6 +99,14 @@ def test_ninety_rebuilds_report_each_overdue_finding_on_its_day_once(dated: Repo
     ]
 
 
+def test_overdue_finding_is_not_named_as_open_as_well(dated: ReporterHarness) -> None:
+    scan(dated, 0, [A, B])
+    scan(dated, 8, [A, B, enhanced("CVE-2026-0005", "CRITICAL", "curl")])
+    text = mail(dated.reports()[-1])
+    assert "   OVERDUE CRITICAL CVE-2026-0001 in openssl 1.0\n" in text
+    assert "   open 8 days: CVE-2026-0002 (high) in zlib\n" in text
+
+
 def test_overdue_finding_is_named_with_its_date_and_why(dated: ReporterHarness) -> None:
     scan(dated, 0, [A, B])
     assert record().due_at == datetime(2025, 11, 16, tzinfo=UTC)

@@ -218,12 +218,13 @@ def _finding(word: str, known: KnownFinding) -> Iterator[str]:
 
 
 def _still_open(image: ImageReport) -> Iterator[str]:
-    still_open = image.worst(Change.STILL_OPEN)
+    still_open = [known for _, known in image.named((Change.STILL_OPEN,))]
     if not still_open:
         return
     finding = still_open[0].finding
     days = (image.scanned_at - still_open[0].first_seen).days
-    more = image.total(Change.STILL_OPEN) - 1
+    named_already = len(image.worst(Change.STILL_OPEN)) - len(still_open)
+    more = image.total(Change.STILL_OPEN) - named_already - 1
     label = truncate(finding.package, 30) or "a package that is not named"
     since = f"open {pluralize(days, 'day')}" if days > 0 else "open since today"
     text = f"   {since}: {truncate(finding.id, 24)} ({finding.severity.lower()}) in {label}"
