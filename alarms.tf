@@ -57,7 +57,7 @@ locals {
         section    = "reports-dlq"
         waits      = "the message stays for 14 days."
         text = join(" ", [
-          "The reporter failed five times on a scan event, EventBridge could not deliver one, or an overview failed",
+          "The reporter failed five times on a scan event or an export, EventBridge could not deliver one, or an overview failed",
           "three times. Read the reporter's errors, then redrive. Do not redrive a record whose requestPayload has",
           "\"overview\": true: delete it, and invoke the reporter with {\"overview\": true}.",
         ])
