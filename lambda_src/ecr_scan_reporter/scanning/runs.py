@@ -91,9 +91,8 @@ def queue_repositories(event: Mapping[str, Any], deps: RunDependencies, now: dat
         )
         for name in matching
     )
-    if deps.export_queue:
-        # First: if it fails, nothing is queued yet, and Lambda repeats the run.
-        deps.export_queue.send([ExportMessage(run).to_json()], _EXPORT_DELAY)
+    # First: if it fails, nothing is queued yet, and Lambda repeats the run.
+    _request_export(run, deps)
     sent = deps.images_queue.send(message.to_json() for message in messages)
     counts = {"found": len(names), "sent": sent}
     extra = {"filter": repositories.include.pattern, "run": run, "enhanced": enhanced, **counts}
@@ -106,6 +105,11 @@ def queue_repositories(event: Mapping[str, Any], deps: RunDependencies, now: dat
         extra |= embed(metrics, deps.settings.name, _SECONDS, detailed=deps.settings.detailed_metrics)
     logger.info("repositories queued", extra=extra)
     return counts
+
+
+def _request_export(run: str, deps: RunDependencies) -> None:
+    if deps.export_queue:
+        deps.export_queue.send([ExportMessage(run).to_json()], _EXPORT_DELAY)
 
 
 def start_first_run(deps: RunDependencies, now: datetime) -> dict[str, int]:

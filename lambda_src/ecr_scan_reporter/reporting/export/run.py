@@ -129,7 +129,7 @@ def _write(run: str, output: Output, deps: ReporterDependencies, deadline: Deadl
     """Write from where an export is to its end, or as far as there is time."""
     begun_at = output.export.begun_at or clock.now()
     try:
-        for repository in ImageMemory(deps.table, begun_at).repositories(deps.ecr.id, output.export.repository):
+        for repository in ImageMemory(deps.table, clock.now()).repositories(deps.ecr.id, output.export.repository):
             deadline.check("the export")
             if not deps.settings.repositories.matches(repository):
                 continue
@@ -160,7 +160,7 @@ def repository_lines(
         DeadlineExceededError: there is no time for the next one.
         AwsError: DynamoDB or ECR rejected a call.
     """
-    memory, registry = ImageMemory(deps.table, of[1]), deps.ecr.id
+    memory, registry = ImageMemory(deps.table, clock.now()), deps.ecr.id
     listed, catalog = None, deps.catalog(clock.now())
     for digests in _batches(memory.records(registry, repository, after, _FIELDS)):
         # A repository in which nothing was ever found is not listed.
