@@ -2,11 +2,14 @@
 
 import json
 from datetime import timedelta
+from random import Random
 from typing import Any
 
 import pytest
-from ecr_scan_reporter.catalog.feed import parse_feed
+from ecr_scan_reporter.catalog.feed import MAX_ENTRIES, parse_feed
 from ecr_scan_reporter.errors import FeedError
+from ecr_scan_reporter.memory.codec import encode, pack
+from ecr_scan_reporter.models.exploited import CatalogEntry
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.feed import catalog, entry
@@ -30,7 +33,7 @@ BROKEN = {
     "no JSON object": b"[]",
     "no list": changed(GOOD, vulnerabilities={}),
     "no entries": changed(GOOD, vulnerabilities=[], count=0),
-    "too many entries": catalog(others=10_001),
+    "too many entries": catalog(others=5_001),
     "digits": GOOD.replace(b'"count": 21', b'"count": ' + 4000 * b"9"),
     "more digits": GOOD.replace(b'"count": 21', b'"count": ' + 100_000 * b"9"),
     "not a number": GOOD.replace(b'"count": 21', b'"count": NaN'),
@@ -86,3 +89,19 @@ def test_whatever_is_in_an_entry_it_is_parsed_or_refused(data: st.DataObject) ->
     except FeedError:
         return
     assert len(entries) == 21
+
+
+def test_largest_catalog_fits_into_an_item() -> None:
+    random = Random(1)
+    entries = {
+        f"CVE-{random.randint(1999, 2099)}-{random.randint(10**18, 10**19 - 1)}": CatalogEntry(
+            TODAY - timedelta(days=random.randint(0, 9999)),
+            random.randint(0, 3650),
+            random.random() < 0.5,
+            since=TIME.now() - timedelta(seconds=random.randint(0, 10**9)),
+            changed_at=TIME.now() - timedelta(seconds=random.randint(0, 10**9)),
+            removed=random.random() < 0.5,
+        )
+        for _ in range(2 * MAX_ENTRIES)
+    }
+    assert len(pack(encode(dict[str, CatalogEntry], entries), level=9)) < 400_000
