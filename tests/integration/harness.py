@@ -196,6 +196,11 @@ def wait_until(condition: Callable[[], Value], seconds: float, expected: str, in
     return value
 
 
+def start_run(module: Module) -> None:
+    """Start a run, as the schedule does."""
+    boto3.client("lambda").invoke(FunctionName=module.outputs["repositories_scanner_function_name"], Payload="{}")
+
+
 def queues_empty(*urls: str) -> bool:
     """Return whether the queues have no message that is visible or in flight.
 

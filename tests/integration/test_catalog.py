@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import boto3
-from harness import RUN, Inbox, Module, wait_until
+from harness import RUN, Inbox, Module, start_run, wait_until
 from local_aws import Finding, RegistryClient
 from support.feed import Feed
 
@@ -24,6 +24,7 @@ def test_finding_of_the_catalog_is_reported_whatever_its_severity(
     assert _read(module) == {"entries": 21, "problem": ""}
     assert {path for path, _ in feed.requests} == {"/kev.json"}
     digest = registry.push(f"{RUN}/team-d/urgent", "1.0", findings=[Finding("CVE-2026-7777", "LOW")])
+    start_run(module)
 
     def reported() -> list[dict[str, Any]]:
         images = [image for report in inbox.reports() for image in report["images"]]

@@ -10,7 +10,6 @@ import io
 import json
 import os
 import signal
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,7 +17,7 @@ from urllib.request import urlopen
 
 import boto3
 import pytest
-from harness import RUN, Inbox, Module, Seed, idle, wait_until
+from harness import RUN, Inbox, Module, Seed, idle, start_run, wait_until
 from local_aws import Finding, LocalAws, NotSupportedError, RegistryClient
 
 # The schedule fires every minute, and a machine that is busy may be late.
@@ -91,11 +90,21 @@ def _scheduled(registry: RegistryClient) -> list[str]:
     return [scan.digest for scan in registry.scans_started() if scan.repository.startswith(f"{RUN}/")]
 
 
-def test_schedule_starts_the_scans_of_all_due_images(
-    incidents: Incidents, registry: RegistryClient, seeded: Seed
-) -> None:
+def test_plan_after_the_apply_has_no_changes(incidents: Incidents, module: Module) -> None:
+    assert "No changes." in module.plan()
+
+
+@pytest.fixture(scope="session")
+def scheduled(incidents: Incidents, module: Module, registry: RegistryClient, seeded: Seed) -> list[str]:
+    """The scans that the schedule starts. From then on only tests do: a run that another overtakes takes longer."""
     due = set(seeded.due.values())
     wait_until(lambda: due <= set(_scheduled(registry)), FIRST_RUN_SECONDS, "the scans of all due images are started")
+    boto3.client("events").disable_rule(Name=module.outputs["schedule_rule_name"])
+    return _scheduled(registry)
+
+
+def test_schedule_starts_the_scans_of_all_due_images(scheduled: list[str], seeded: Seed) -> None:
+    assert sorted(scheduled) == sorted(seeded.due.values())
 
 
 def test_first_run_is_reported_as_one_inventory(
@@ -138,10 +147,6 @@ def test_killed_function_loses_no_image(
     assert len(started()) == len(incidents.interrupted)
 
 
-def test_plan_after_the_apply_has_no_changes(module: Module) -> None:
-    assert "No changes." in module.plan()
-
-
 def test_invalid_message_reaches_the_dlq_and_others_are_processed(
     incidents: Incidents, module: Module, registry: RegistryClient
 ) -> None:
@@ -168,17 +173,6 @@ def test_invalid_message_reaches_the_dlq_and_others_are_processed(
             assert any(message_id in event["message"] for event in events), f"no error of {message_id} in {group}"
 
 
-@pytest.fixture(scope="session")
-def run_now(incidents: Incidents, module: Module) -> Callable[[], None]:
-    """Starts a run. From now on only the tests do: one that the schedule overtakes is complete a minute later."""
-    boto3.client("events").disable_rule(Name=module.outputs["schedule_rule_name"])
-
-    def run() -> None:
-        boto3.client("lambda").invoke(FunctionName=module.outputs["repositories_scanner_function_name"], Payload="{}")
-
-    return run
-
-
 def _remembered_since(module: Module, moment: datetime) -> set[str]:
     """Return the digests of the images whose last remembered scan ended at that moment or later."""
     pages = boto3.client("dynamodb").get_paginator("scan").paginate(TableName=module.outputs["memory_table_name"])
@@ -188,7 +182,7 @@ def _remembered_since(module: Module, moment: datetime) -> set[str]:
 
 
 def test_second_run_starts_no_scan_and_looks_up_few_images(
-    run_now: Callable[[], None], module: Module, registry: RegistryClient, seeded: Seed
+    scheduled: list[str], module: Module, registry: RegistryClient, seeded: Seed
 ) -> None:
     idle(module)
     answer = boto3.client("lambda").invoke(
@@ -197,7 +191,7 @@ def test_second_run_starts_no_scan_and_looks_up_few_images(
     )
     assert json.load(answer["Payload"])["sent"] == 1
     before, known = (registry.calls(), registry.look_ups()) if registry.has_control_api else ({}, {})
-    run_now()
+    start_run(module)
     idle(module)
     assert sorted(_scheduled(registry)) == sorted(seeded.due.values())
     after = registry.calls()
@@ -284,14 +278,14 @@ def _sum(metric: str) -> float:
 
 
 def test_scans_with_nothing_new_are_silent(
-    run_now: Callable[[], None], module: Module, registry: RegistryClient, seeded: Seed, inbox: Inbox
+    scheduled: list[str], module: Module, registry: RegistryClient, seeded: Seed, inbox: Inbox
 ) -> None:
     due, reports, moment = set(seeded.due.values()), len(inbox.reports()), registry.now()
     for repository, digest in registry.pushed:
         if digest in seeded.not_due.values() and digest != seeded.not_due["index"]:
             registry.archive(repository, digest)
     registry.let_time_pass(timedelta(days=8))
-    run_now()
+    start_run(module)
     wait_until(lambda: due <= _remembered_since(module, moment), FIRST_RUN_SECONDS, "all images are scanned again")
     idle(module)
     assert all(_scheduled(registry).count(digest) == 2 for digest in due)
@@ -301,13 +295,13 @@ def test_scans_with_nothing_new_are_silent(
 
 
 def test_new_finding_is_reported_alone(
-    run_now: Callable[[], None], module: Module, registry: RegistryClient, seeded: Seed, inbox: Inbox
+    scheduled: list[str], module: Module, registry: RegistryClient, seeded: Seed, inbox: Inbox
 ) -> None:
     reports, digest = len(inbox.reports()), seeded.due["critical"]
     findings = [Finding("CVE-2026-0001", "CRITICAL"), Finding("CVE-2026-0002", "HIGH", "busybox")]
     registry.set_scan_result(f"{RUN}/team-a/app", digest, findings=findings)
     registry.let_time_pass(timedelta(days=8))
-    run_now()
+    start_run(module)
     wait_until(lambda: len(inbox.reports()) > reports, FIRST_RUN_SECONDS, "the new finding is reported")
     idle(module)
     [report] = inbox.reports()[reports:]
@@ -319,11 +313,11 @@ def test_new_finding_is_reported_alone(
 
 
 def test_rebuild_is_compared_with_the_image_before(
-    run_now: Callable[[], None], module: Module, registry: RegistryClient, inbox: Inbox
+    scheduled: list[str], module: Module, registry: RegistryClient, inbox: Inbox
 ) -> None:
     reports = len(inbox.reports())
     rebuilt = registry.push(f"{RUN}/team-a/app", "1.0", findings=[Finding("CVE-2026-0002", "HIGH", "busybox")])
-    run_now()
+    start_run(module)
     wait_until(lambda: len(inbox.reports()) > reports, FIRST_RUN_SECONDS, "the fixed finding is reported")
     idle(module)
     [report] = inbox.reports()[reports:]
@@ -334,7 +328,7 @@ def test_rebuild_is_compared_with_the_image_before(
 
 
 def test_digest_of_the_schedule_adds_up_to_what_ecr_lists(
-    run_now: Callable[[], None], module: Module, registry: RegistryClient, inbox: Inbox
+    scheduled: list[str], module: Module, registry: RegistryClient, inbox: Inbox
 ) -> None:
     pages = boto3.client("ecr").get_paginator("describe_images")
     listed = sum(
@@ -344,7 +338,7 @@ def test_digest_of_the_schedule_adds_up_to_what_ecr_lists(
         for image in page["imageDetails"]
     )
     moment = registry.now()
-    run_now()
+    start_run(module)
     idle(module)
 
     def covered(overview: dict[str, Any]) -> int:
