@@ -105,7 +105,9 @@ def export() -> Iterator[Row]:
     words = (
         f"{calls['DescribeImages']} calls of ECR, {calls['BatchGetItem']} reads of findings, {reads:,.0f} read units"
     )
-    yield Row(case, words, f"{_REPOSITORIES} calls of ECR", calls["DescribeImages"] == _REPOSITORIES)
+    # An invocation that goes on lists the repository again that the one before did not end.
+    most = _REPOSITORIES + len(measured) - 1
+    yield Row(case, words, f"at most {most} calls of ECR", calls["DescribeImages"] <= most)
 
 
 CASES = (export,)

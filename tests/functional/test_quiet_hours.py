@@ -11,7 +11,7 @@ from fake_aws import FakeScan, Fault, Publication
 from support.configuration import memory_table
 from support.fixtures import embedded_metrics
 from support.instance import Instance
-from support.reporter_harness import ReporterHarness, document, enhanced
+from support.reporter_harness import ReporterHarness, document, enhanced, found
 from support.virtual_time import TIME
 
 HOUR = timedelta(hours=1)
@@ -96,6 +96,21 @@ def test_news_before_quiet_hours_come_before_them(make_quiet: Callable[..., Quie
     quiet.instance.scan("app", 1, "HIGH", "CRITICAL")
     quiet.until(-0.05)
     assert len(quiet.reports()) == 2
+
+
+def test_first_inventory_waits_as_well(make_reporter: Callable[..., ReporterHarness]) -> None:
+    end = TIME.now().replace(minute=0, second=0) + 2 * HOUR
+    window = f"{DAYS[(end - 3 * HOUR).weekday()]} {end - 3 * HOUR:%H:%M}-{DAYS[end.weekday()]} {end:%H:%M}"
+    windows = json.dumps({"windows": [window], "time_zone": "UTC"})
+    made = Instance(make_reporter(REPORT_WINDOW_SECONDS="60", QUIET_HOURS=windows))
+    event = made.inbox.image("app", "1.0", scan=found("HIGH"), pushed_at=TIME.now() - 30 * 24 * HOUR, at=TIME.now())
+    made.deliver("reports", event)
+
+    made.let_pass((end - TIME.now()) / HOUR - 0.02)
+    assert made.inbox.reports() == []
+    made.let_pass(0.1)
+    [report] = made.inbox.reports()
+    assert document(report)["inventory"]["images"] == 1
 
 
 @pytest.mark.parametrize("exploited", [False, True])
