@@ -119,11 +119,7 @@ def report_batch(
         logger.exception("could not read ignored_findings, or the catalog; the messages are retried")
         return batch_response(record["messageId"] for record in records)
     batch = receive(records, deps, deadline.halfway(), now)
-    images = [
-        image for image in latest_per_image(batch.events) if deps.settings.repositories.matches(image.image.repository)
-    ]
-    # What has failed before comes first: it cannot be sent again as if it had not.
-    images.sort(key=lambda image: image.receives, reverse=True)
+    images = _selected(batch.events, deps)
     repositories = [image.image.repository for image in images] + [image.repository for image, _, _ in batch.due]
     repositories += [message.repository for _, message in batch.missed.values()]
     rules = RuleMatcher(ignore_rules, now, repositories, ignore_kernel_headers=deps.settings.ignore_kernel_headers)
@@ -142,9 +138,7 @@ def report_batch(
     retried |= _walk(batch.passes, rules, deps, deadline, now) | _export(batch.exports, deps, deadline, now)
     if deadline.remaining > 0:
         deps.rules.remember(rules.matched, rules.used, rules.ended, now, deps.pool)
-    soon = [record for record in records if record["messageId"] in retried and receive_count(record) <= _SOON_RETRIED]
-    handles = [record.get("receiptHandle", "") for record in soon]
-    deps.reports_queue.retry_in(_RETRY_DELAY, filter(None, handles))
+    _retry_soon(records, retried, deps)
     counts = {"events": len(batch.events), "images": len(images), "changed": sum(o.added for o in outcomes)}
     counts |= {"pages": pages, "invalid": len(batch.invalid), "retried": len(retried)}
     metrics = _metrics(batch, retried, outcomes) | {
@@ -156,6 +150,24 @@ def report_batch(
     extra = counts | embed(metrics, deps.settings.name, detailed=deps.settings.detailed_metrics)
     logger.info("batch processed", extra=extra)
     return batch_response(sorted(batch.invalid | retried | batch.unpublished))
+
+
+def _selected(events: Sequence[ReceivedEvent], deps: ReporterDependencies) -> list[ImageEvents]:
+    """Return the images of matching repositories, with their events.
+
+    What has failed before comes first: it cannot be sent again as if it had not.
+    """
+    matches = deps.settings.repositories.matches
+    images = [image for image in latest_per_image(events) if matches(image.image.repository)]
+    return sorted(images, key=lambda image: image.receives, reverse=True)
+
+
+def _retry_soon(records: Iterable[SqsRecord], message_ids: Collection[str], deps: ReporterDependencies) -> None:
+    soon = [
+        record for record in records if record["messageId"] in message_ids and receive_count(record) <= _SOON_RETRIED
+    ]
+    handles = [record.get("receiptHandle", "") for record in soon]
+    deps.reports_queue.retry_in(_RETRY_DELAY, filter(None, handles))
 
 
 def _lost_events(deps: ReporterDependencies, now: datetime) -> int:

@@ -21,6 +21,7 @@ from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.memory.summaries import open_findings
 from ecr_scan_reporter.messages.export import ExportMessage
 from ecr_scan_reporter.messages.repository import RepositoryMessage
+from ecr_scan_reporter.models.selection import RepositoryFilter
 from ecr_scan_reporter.settings import RepositoriesScannerSettings, compile_regexp
 from ecr_scan_reporter.shared.durations import LONG_AGO
 from ecr_scan_reporter.shared.schedules import HEARTBEAT_INTERVAL, Schedule
@@ -65,16 +66,10 @@ def queue_repositories(event: Mapping[str, Any], deps: RunDependencies, now: dat
         InputError: `repositoriesFilterRegexp` is invalid.
         AwsError: ECR or SQS rejected a call.
     """
-    repositories = scheduled = deps.settings.repositories
+    scheduled, repositories = deps.settings.repositories, _selection(event, deps)
     # A run of another selection, which someone starts manually, says nothing about the registry. What it remembers of
     # repositories outside the configured filter is forgotten by the next run of the schedule.
     whole = "repositoriesFilterRegexp" not in event
-    if not whole:
-        try:
-            regexp = compile_regexp("repositoriesFilterRegexp", event["repositoriesFilterRegexp"])
-        except SettingError as error:
-            raise InputError(str(error)) from error
-        repositories = repositories._replace(include=regexp)
     # With enhanced scanning, ECR starts all scans itself, and a run only sees what became of them.
     enhanced = not deps.ecr.supports_manual_scans()
     names = list(deps.ecr.repository_names())
@@ -105,6 +100,16 @@ def queue_repositories(event: Mapping[str, Any], deps: RunDependencies, now: dat
         extra |= embed(metrics, deps.settings.name, _SECONDS, detailed=deps.settings.detailed_metrics)
     logger.info("repositories queued", extra=extra)
     return counts
+
+
+def _selection(event: Mapping[str, Any], deps: RunDependencies) -> RepositoryFilter:
+    if "repositoriesFilterRegexp" not in event:
+        return deps.settings.repositories
+    try:
+        regexp = compile_regexp("repositoriesFilterRegexp", event["repositoriesFilterRegexp"])
+    except SettingError as error:
+        raise InputError(str(error)) from error
+    return deps.settings.repositories._replace(include=regexp)
 
 
 def _request_export(run: str, deps: RunDependencies) -> None:

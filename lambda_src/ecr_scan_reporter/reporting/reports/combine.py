@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 
-from ecr_scan_reporter.reporting.comparison.changes import ADDED, GONE, Change
+from ecr_scan_reporter.reporting.comparison.changes import ADDED, GONE, Change, KnownFinding
 from ecr_scan_reporter.reporting.reports.image_report import (
     MAX_FINDINGS,
     ImageReport,
@@ -82,9 +82,7 @@ def combine_reports(first: ImageReport, second: ImageReport, since: datetime) ->
     }
     reason = min(first.reason, second.reason, key=_PRECEDENCE.index)
     kept = keep_worst(changes, MAX_FINDINGS, reason)
-    gone = {finding_key(known) for known in (*second.worst(*GONE), *second.ignored)}
-    exploited = tuple(known for known in first.exploited if finding_key(known) not in gone)
-    left = Counter(known.finding.severity for known in first.exploited if finding_key(known) in gone)
+    exploited, exploited_counts = _combine_exploited(first, second)
     # What is overdue comes from no scan of its own: the list of the scan before is still the last one.
     last = first if second.scanned_at == first.scanned_at else second
     return second._replace(
@@ -95,12 +93,20 @@ def combine_reports(first: ImageReport, second: ImageReport, since: datetime) ->
         open_before=first.open_before - sum(found.change not in ADDED for found in ignored),
         overdue=(*first.overdue, *second.overdue),
         overdue_counts=Counter(first.overdue_counts) + Counter(second.overdue_counts),
-        exploited=(*exploited, *second.exploited),
-        exploited_counts=Counter(first.exploited_counts) - left + Counter(second.exploited_counts),
+        exploited=exploited,
+        exploited_counts=exploited_counts,
         changes=kept,
         left_out=left_out | leave_out(changes, kept),
         totals=totals(changes, left_out.values()),
     )
+
+
+def _combine_exploited(first: ImageReport, second: ImageReport) -> tuple[tuple[KnownFinding, ...], Counter[str]]:
+    """Return what turned urgent in either report and is not gone since, and how much that is by severity."""
+    gone = {finding_key(known) for known in (*second.worst(*GONE), *second.ignored)}
+    kept = tuple(known for known in first.exploited if finding_key(known) not in gone)
+    left = Counter(known.finding.severity for known in first.exploited if finding_key(known) in gone)
+    return (*kept, *second.exploited), Counter(first.exploited_counts) - left + Counter(second.exploited_counts)
 
 
 def _renamed(
