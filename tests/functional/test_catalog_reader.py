@@ -162,6 +162,16 @@ def test_first_run_reads_the_catalog_once(reader: Reader) -> None:
     assert len(reader.feed.requests) == 1
 
 
+def test_first_run_does_not_ask_a_server_for_ever_that_fails(reader: Reader) -> None:
+    reader.feed.status = [404]
+    for _ in range(24):
+        reader.read(first=True)
+        TIME.sleep(600)
+    assert len(reader.feed.requests) == 6
+    reader.feed.status = [200]
+    assert reader.read(GOOD) == {"entries": 21, "problem": ""}
+
+
 def test_memory_that_fails_is_an_error(reader: Reader) -> None:
     reader.aws.behavior.faults.append(Fault("PutItem", "AccessDeniedException"))
     with pytest.raises(AwsError):

@@ -22,7 +22,8 @@ from ecr_scan_reporter.shared.matching import matching
 # Packages that name the vulnerabilities of the kernel, in images that have none to run: its headers, and "linux", the
 # source package by which Debian's and Ubuntu's findings may name them.
 _KERNEL_HEADERS = re.compile(
-    r"linux|linux-libc-dev(-.+)?|linux-headers(-.+)?|linux-glibc-devel|linux-kernel-headers|kernel(-[0-9a-z]+)*-(headers|devel)(-.+)?"
+    r"linux|linux-(libc-dev|headers|kbuild|compiler)(-.+)?|linux-(glibc-devel|kernel-headers)"
+    r"|kernel[0-9.]*(-[0-9a-z]+)*-(headers|devel)(-.+)?"
 )
 # What rules are found by: an id, without regard to case, or a package.
 _Name = tuple[str, str]

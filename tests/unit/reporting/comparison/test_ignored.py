@@ -113,3 +113,30 @@ def test_remembered_findings_keep_their_rule_and_old_ones_can_be_read() -> None:
     # The findings of an upgrade need not be written again: nothing has changed about them.
     again, _ = scan([A, B], [], plain, 1)
     assert encode_findings(again.findings) == rows
+
+
+def ignored_by(package: str, *rules: IgnoreRule, ignore_kernel_headers: bool = True) -> str:
+    comparison = compare([Finding("CVE-2026-1", "HIGH", package)], [], NOW, {}, Absence.UNKNOWN)
+    matcher = RuleMatcher(rules, NOW, ignore_kernel_headers=ignore_kernel_headers)
+    [known] = matcher.apply(comparison, "app").changes[Change.NEW]
+    return known.ignored_by.rule if known.ignored_by else ""
+
+
+@pytest.mark.parametrize(
+    "package",
+    [
+        *("linux", "linux-libc-dev", "linux-libc-dev-arm64-cross", "linux-headers", "linux-headers-6.1.0-13-amd64"),
+        *("linux-kbuild-6.1", "linux-glibc-devel", "kernel-headers", "kernel-devel", "kernel6.12-headers"),
+        *("kernel-uek-devel", "kernel-default-devel"),
+    ],
+)
+def test_findings_of_kernel_headers_are_ignored_unless_a_rule_ignores_them(package: str) -> None:
+    assert ignored_by(package) == "kernel headers"
+    assert ignored_by(package, ignore_kernel_headers=False) == ""
+    rule = parse_rule({"package": package, "reason": "x", "owner": "y", "until_fixed": True})
+    assert ignored_by(package, rule) == f"package {package}"
+
+
+@pytest.mark.parametrize("package", ["linux-pam", "util-linux", "kernel", "linuxptp", "libc6-dev", "python3-devel", ""])
+def test_findings_of_other_packages_are_not_kernel_headers(package: str) -> None:
+    assert ignored_by(package) == ""
