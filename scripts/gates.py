@@ -1,6 +1,6 @@
 """Run the gates, each by itself, and print a summary. `gates.py [GROUP ...]`; all groups by default.
 
-Two lanes run at the same time. Each gate's output is printed when it ends.
+Three lanes run at the same time. Each gate's output is printed when it ends.
 
 AWS_PROVIDER_VERSION, such as 5.100.0, makes the Terraform gates use that version of the provider instead of the newest.
 """
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 
 from npm_package import SKIPPED
@@ -126,8 +127,9 @@ OTHERS = {"quick": quick, "fuzz": fuzz, "hours": hours, "replacements": replacem
 SETTINGS = {"fuzz": {"FUZZ": "1"}, "replacements": {"EACH": "1"}}
 # What `make check` runs before each commit.
 CHECK = ("lint", "typecheck", "quick", "validate")
-# These have a lane of their own: the integration tests mostly wait, and the quick tests leave some of the cores free.
-BESIDE = ("integration", "quick")
+# These have a lane of their own: the integration tests mostly wait, the quick tests leave some of the cores free, and
+# checkov uses one core.
+BESIDE = (("integration", "quick"), ("security",))
 
 
 @contextmanager
@@ -177,7 +179,8 @@ def main(names: list[str]) -> int:
         if name not in groups:
             sys.exit(f"group is {name!r}; expected check or one of {', '.join(groups)}")
     chosen = names or list(GROUPS)
-    lanes = [[name for name in chosen if (name in BESIDE) is beside] for beside in (True, False)]
+    others = tuple(name for name in chosen if name not in chain(*BESIDE))
+    lanes = [[name for name in chosen if name in lane] for lane in (*BESIDE, others)]
     with provider_version(os.environ.get("AWS_PROVIDER_VERSION", "")), ThreadPoolExecutor() as pool:
         results = [result for lane in pool.map(run_lane, lanes) for result in lane]
     print("\n== summary")
