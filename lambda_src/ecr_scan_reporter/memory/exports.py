@@ -10,10 +10,9 @@ from ecr_scan_reporter.memory.codec import attributes, cut, from_item, readable
 from ecr_scan_reporter.memory.items import (
     expires,
     formatted,
-    free_lease,
-    lease_values,
     registry_key,
     release_lease,
+    take_lease,
     text,
     to_seconds,
 )
@@ -80,10 +79,7 @@ class ExportMemory:
         Raises:
             ConditionError: another invocation works at it.
         """
-        values = {**lease_values(now, until), ":expires": expires(now, _LIFETIME)}
-        change = "SET leased_until = :until, expires = :expires"
-        condition = free_lease("leased_until")
-        return text(self._table.update(self._pk, formatted(run), change, values, {}, condition=condition), WRITER)
+        return text(take_lease(self._table, (self._pk, formatted(run)), now, until, lifetime=_LIFETIME), WRITER)
 
     def remember(self, run: str, export: Export, lease: str, until: datetime, rest: bytes = b"") -> None:
         """Remember how far an export is.

@@ -1,6 +1,6 @@
 """Keys, times and lifetimes that several kinds of items share."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -165,19 +165,39 @@ def text(item: Item, name: str) -> str:
     return str(item.get(name, ""))
 
 
-def free_lease(attribute: str) -> str:
-    """Return a condition on an attribute with the end of a lease: that nobody has it.
+def take_lease(
+    table: Table,
+    key: tuple[str, str],
+    now: datetime,
+    until: datetime,
+    *,
+    lifetime: timedelta | None = None,
+    condition: str = "",
+    values: Mapping[str, Value] | None = None,
+) -> Item:
+    """Take the lease of an item, and return the item, whose WRITER is the token of the lease.
 
-    Its values are `:now` and `:longest`. An attribute that is no number, or too large for a lease, is damaged.
+    Args:
+        table: the memory table.
+        key: of the item.
+        now: aware.
+        until: when the lease ends by itself (aware), in case the invocation is killed.
+        lifetime: of the item; None if it keeps its own.
+        condition: further one, with its `values`.
+        values: of the condition.
+
+    Raises:
+        ConditionError: another invocation has it, or the condition does not hold.
     """
-    return f"(NOT {attribute} BETWEEN :now AND :longest)"
-
-
-def lease_values(now: datetime, until: datetime) -> dict[str, Value]:
-    """Return the values of `free_lease`, and of `:until`, for a lease until a time (aware)."""
-    # It is free at its very end. Others may lease it for as long as this one.
-    longest = until + _CLOCKS_DIFFER
-    return {":now": to_seconds(now) + 1, ":until": to_seconds(until), ":longest": to_seconds(longest)}
+    # An end that is no number, or too late for a lease, is damaged. It is free at its very end, and others may lease it
+    # for as long as this one.
+    free = "(NOT leased_until BETWEEN :now AND :longest)"
+    ends = {":now": to_seconds(now) + 1, ":until": to_seconds(until), ":longest": to_seconds(until + _CLOCKS_DIFFER)}
+    change, expire = "SET leased_until = :until", dict[str, Value]()
+    if lifetime:
+        change, expire = f"{change}, expires = :expires", {":expires": expires(now, lifetime)}
+    everything = f"{condition} AND {free}" if condition else free
+    return table.update(*key, change, {**ends, **expire, **(values or {})}, {}, condition=everything)
 
 
 def release_lease(table: Table, pk: str, sk: str, lease: str) -> None:

@@ -16,15 +16,14 @@ from ecr_scan_reporter.memory.items import (
     expires,
     formats,
     formatted,
-    free_lease,
     item_format,
     key_part,
-    lease_values,
     number,
     parse_sortable,
     registry_part,
     release_lease,
     sortable,
+    take_lease,
     text,
     to_seconds,
 )
@@ -174,17 +173,9 @@ class Outbox:
     def lease(self, now: datetime, until: datetime) -> str:
         """Take the publisher's lease, and return its token; "" if another invocation has it."""
         try:
-            item = self._table.update(
-                "WINDOWS",
-                _PUBLISHER,
-                "SET leased_until = :until",
-                lease_values(now, until),
-                {},
-                condition=free_lease("leased_until"),
-            )
+            return text(take_lease(self._table, ("WINDOWS", _PUBLISHER), now, until), WRITER)
         except ConditionError:
             return ""
-        return text(item, WRITER)
 
     def release(self, lease: str) -> None:
         """Return the publisher's lease, unless another invocation has it."""
@@ -248,11 +239,10 @@ class Outbox:
         Raises:
             ConditionError: another invocation is publishing it.
         """
-        values = {**lease_values(now, until), ":expires": expires(now, _ENTRY_LIFETIME)}
-        change = "SET leased_until = :until, expires = :expires"
-        condition = f"attribute_not_exists(done) AND {free_lease('leased_until')}"
+        key, condition = (_SENT, message), "attribute_not_exists(done)"
         try:
-            return text(self._table.update(_SENT, message, change, values, {}, condition=condition), WRITER)
+            item = take_lease(self._table, key, now, until, lifetime=_ENTRY_LIFETIME, condition=condition)
+            return text(item, WRITER)
         except ConditionError:
             if (self._table.get(_SENT, message) or {}).get("done"):
                 return ""

@@ -20,11 +20,10 @@ from ecr_scan_reporter.memory.items import (
     expires,
     formats,
     formatted,
-    free_lease,
-    lease_values,
     number,
     release_lease,
     sortable,
+    take_lease,
     text,
     to_seconds,
     to_time,
@@ -90,14 +89,14 @@ class SnapshotMemory:
         Returns:
             The last overview; None if another invocation is making one now, or has published the one for this event.
         """
-        condition, values = free_lease("leased_until"), lease_values(now, until)
+        condition, values = "", dict[str, Value]()
         if scheduled_at:
-            condition += " AND (NOT scheduled_at BETWEEN :earlier AND :latest)"
+            condition = "(NOT scheduled_at BETWEEN :earlier AND :latest)"
             # An event is no later than now. What is, is damaged.
-            values[":earlier"] = to_seconds(scheduled_at - _SAME_EVENT) + 1
-            values[":latest"] = max(to_seconds(now + _AHEAD), values[":earlier"])
+            earlier = to_seconds(scheduled_at - _SAME_EVENT) + 1
+            values = {":earlier": earlier, ":latest": max(to_seconds(now + _AHEAD), earlier)}
         try:
-            item = self._table.update(OVERVIEWS, _LAST, "SET leased_until = :until", values, {}, condition=condition)
+            item = take_lease(self._table, (OVERVIEWS, _LAST), now, until, condition=condition, values=values)
         except ConditionError:
             return None
         return _last_overview(item, now)
