@@ -15,6 +15,7 @@ from ecr_scan_reporter.memory.items import (
     latest,
     number,
     registry_key,
+    sortable,
     to_seconds,
     to_time,
 )
@@ -22,6 +23,11 @@ from ecr_scan_reporter.models.images import RegistryId
 
 # What the names of the attributes begin with that have the results that an instance of the reporter has seen.
 _RESULTS = "results_"
+
+
+def new_run(now: datetime) -> str:
+    """Return the id of a run that begins now (aware): the ids sort by time."""
+    return f"{sortable(now)}-{token_hex(4)}"
 
 
 class Run(NamedTuple):

@@ -73,6 +73,14 @@ class StateMemory:
         items = latest(self._table.query(self._pk, " ", END))
         return list(readable(items, lambda item: from_item(RepositoryState, item, repository=base_key(item))))
 
+    def since(self, run: str) -> tuple[list[RepositoryState], int]:
+        """Return the repositories that a run or a later one has processed, and how many scans the run asked for there.
+
+        The id of a run begins with its time. A later run in a repository replaces what this run asked for there.
+        """
+        states = [state for state in self.states() if state.run >= run]
+        return states, sum(state.asked for state in states if state.run == run)
+
     def forget(self, repositories: Iterable[str]) -> None:
         """Delete the states of repositories after their last runs, and their summaries."""
         self._table.delete_many(

@@ -9,14 +9,13 @@ import random
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
-from uuid import uuid4
 
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.aws.metrics import embed
 from ecr_scan_reporter.aws.sqs import SqsQueue
 from ecr_scan_reporter.errors import AwsError, InputError, SettingError
-from ecr_scan_reporter.memory.runs import OpenPass, RunMemory
+from ecr_scan_reporter.memory.runs import OpenPass, RunMemory, new_run
 from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.memory.summaries import open_findings
 from ecr_scan_reporter.messages.export import ExportMessage
@@ -141,7 +140,7 @@ def _begin_run(
         The id of the run, by repository that of the run before, and the metrics that memory yields about earlier runs.
     """
     settings = deps.settings
-    run = f"{now:%Y-%m-%dT%H:%M:%SZ}-{uuid4().hex[:8]}"
+    run = new_run(now)
     previous: dict[str, str] = {}
     metrics: dict[str, float] = {}
     known, runs = StateMemory(deps.table, deps.ecr.id), RunMemory(deps.table, deps.ecr.id)

@@ -4,7 +4,7 @@ import csv
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from ecr_scan_reporter.memory.exploited import Catalog
@@ -14,6 +14,7 @@ from ecr_scan_reporter.models.scans import ENHANCED
 from ecr_scan_reporter.reporting.comparison.changes import KnownFinding, unchanged
 from ecr_scan_reporter.reporting.comparison.deadlines import due_date
 from ecr_scan_reporter.reporting.comparison.exploited import mark_exploited
+from ecr_scan_reporter.reporting.formatting import format_rfc3339
 from ecr_scan_reporter.settings import ReporterSettings
 
 _CONTROL = re.compile("[\\x00-\\x1f\\x7f]+")
@@ -153,12 +154,12 @@ def lines(
     superseded = any(successor in listed.tags for successor in record.successors)
     columns = _image(image, record, listed, superseded, of)
     deadlines: Mapping[str, int] = {} if superseded else settings.fix_within
-    is_enhanced, is_read = record.scanner == ENHANCED, catalog.begun_at is not None
+    is_enhanced, has_catalog = record.scanner == ENHANCED, catalog.begun_at is not None
     for known in mark_exploited(unchanged(findings), catalog).open():
         counts = known.finding.fix_available or not settings.fixable_only
         due = due_date(known, deadlines) if counts and not known.ignored_by else None
-        found = _finding(known, due.at if due else None, of[1], is_enhanced=is_enhanced)
-        yield Line(columns, found._replace(known_exploited=known.kev is not None) if is_read else found)
+        found = _finding(known, due.at if due else None, of[1], is_enhanced=is_enhanced, has_catalog=has_catalog)
+        yield Line(columns, found)
 
 
 def _image(
@@ -166,7 +167,7 @@ def _image(
 ) -> ImageColumns:
     tags = listed.tags[image.digest] or [tag for tag in record.tags if tag in listed.index_tags]
     return ImageColumns(
-        exported_at=_time(of[1]) or "",
+        exported_at=format_rfc3339(of[1]),
         run=of[0],
         account=image.account,
         region=image.region,
@@ -182,7 +183,9 @@ def _image(
     )
 
 
-def _finding(known: KnownFinding, due_at: datetime | None, now: datetime, *, is_enhanced: bool) -> FindingColumns:
+def _finding(
+    known: KnownFinding, due_at: datetime | None, now: datetime, *, is_enhanced: bool, has_catalog: bool
+) -> FindingColumns:
     finding, rule = known.finding, known.ignored_by
     open_state = "overdue" if due_at and due_at <= now else "open"
     return FindingColumns(
@@ -193,13 +196,13 @@ def _finding(known: KnownFinding, due_at: datetime | None, now: datetime, *, is_
         fixed_versions=", ".join(finding.fixed_versions) or None,
         fix_available=finding.fix_available if is_enhanced else None,
         exploit_available=finding.exploit_available if is_enhanced else None,
-        known_exploited=None,
+        known_exploited=known.kev is not None if has_catalog else None,
         known_exploited_due=known.kev.due.isoformat() if known.kev else None,
         ransomware=known.kev.ransomware if known.kev else None,
         cvss_score=finding.cvss_score or None,
         url=finding.url or None,
         state="ignored" if rule else open_state,
-        first_seen=_time(known.first_seen) or "",
+        first_seen=format_rfc3339(known.first_seen),
         due_at=_time(due_at),
         ignored_by=rule.rule if rule else None,
         ignored_reason=(rule.reason or None) if rule else None,
@@ -244,4 +247,4 @@ def _cell(value: object) -> object:
 
 
 def _time(moment: datetime | None) -> str | None:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+    return format_rfc3339(moment) if moment else None

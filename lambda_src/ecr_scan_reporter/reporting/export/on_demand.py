@@ -3,13 +3,12 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from secrets import token_hex
 from typing import Any
 
 from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.errors import DeadlineExceededError, InputError
 from ecr_scan_reporter.memory.images import ImageMemory
-from ecr_scan_reporter.memory.items import sortable
+from ecr_scan_reporter.memory.runs import new_run
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
 from ecr_scan_reporter.reporting.export.lines import Line
 from ecr_scan_reporter.reporting.export.run import go_on, repository_lines
@@ -41,7 +40,7 @@ def export_on_demand(
         AwsError: AWS rejected a call.
     """
     repository = _repository(event)
-    run = f"{sortable(now)}-{token_hex(4)}"
+    run = new_run(now)
     if deps.settings.export and not repository:
         export, keys = go_on(run, deps.settings.export, deps, deadline.halfway(), now)
         where = f"s3://{deps.settings.export.bucket}/"

@@ -61,10 +61,9 @@ def export_run(message: ExportMessage, deps: ReporterDependencies, deadline: Dea
 def _end_of_run(run: str, deps: ReporterDependencies, now: datetime) -> datetime:
     """Return when a run has ended, or counts as ended if nothing happens until then."""
     state, begun = deps.runs.run(run), parse_sortable(run)
-    # The id of a run begins with its time. A later run in a repository replaces what this run asked for there.
-    done = [each for each in StateMemory(deps.table, deps.ecr.id).states() if each.run >= run]
+    done, asked = StateMemory(deps.table, deps.ecr.id).since(run)
     is_done = len(done) >= state.repositories
-    if is_done and state.results >= sum(each.asked for each in done if each.run == run):
+    if is_done and state.results >= asked:
         return now
     last = max(filter(None, (begun, state.last_result_at, *(each.updated_at for each in done))))
     return min(last + (_QUIET if is_done else _STALLED), begun + min(deps.settings.run_interval, _LONGEST_RUN))

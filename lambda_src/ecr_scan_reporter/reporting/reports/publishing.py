@@ -393,9 +393,7 @@ def end_of_run(run: str, runs: RunMemory, states: StateMemory, now: datetime, la
     if state.results < state.expected:
         # Every batch of results causes a check, and the states of a large registry's repositories are several MB.
         return quiet
-    # The id of a run begins with its time. A later run in a repository replaces what this run asked for there.
-    done = [repository for repository in states.states() if repository.run >= run]
-    asked = sum(repository.asked for repository in done if repository.run == run)
+    done, asked = states.since(run)
     if state.results < asked:
         runs.expect(run, asked, now)
     elif state.repositories and len(done) >= state.repositories:
