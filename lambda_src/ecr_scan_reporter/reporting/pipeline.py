@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from math import ceil
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.metrics import embed
@@ -37,6 +37,8 @@ from ecr_scan_reporter.shared import clock
 from ecr_scan_reporter.shared.concurrency import concurrent_map
 
 logger = logging.getLogger(__name__)
+
+_Message = TypeVar("_Message", PassMessage, ExportMessage)
 
 # Seconds until a failed message is retried, for the first attempts: COMPLETE can precede the findings by seconds. Later
 # attempts wait for the queue's visibility timeout, so an outage of an hour moves nothing to the DLQ.
@@ -359,35 +361,36 @@ def _walk(
     passes: Mapping[str, PassMessage], rules: RuleMatcher, deps: ReporterDependencies, deadline: Deadline, now: datetime
 ) -> set[str]:
     """Do parts of the daily pass; return the ids of messages that are to be retried."""
-    failed = set[str]()
-    if passes:
-        # Not at the top: a pass is rare.
-        from ecr_scan_reporter.reporting.daily_pass.walk import walk
+    if not passes:
+        return set()
+    # Not at the top: a pass is rare.
+    from ecr_scan_reporter.reporting.daily_pass.walk import walk
 
-        for message_id, message in passes.items():
-            try:
-                walk(message, rules, deps, deadline, now)
-            except Exception:  # one message's trouble stays its own
-                logger.exception("the daily pass failed; its message is retried")
-                failed.add(message_id)
-    return failed
+    return _do_each(passes, lambda message: walk(message, rules, deps, deadline, now), "the daily pass failed")
 
 
 def _export(
     exports: Mapping[str, ExportMessage], deps: ReporterDependencies, deadline: Deadline, now: datetime
 ) -> set[str]:
     """Begin exports, or let them go on; return the ids of messages that are to be retried."""
-    failed = set[str]()
-    if exports:
-        # Not at the top: an export is rare.
-        from ecr_scan_reporter.reporting.export.run import export_run
+    if not exports:
+        return set()
+    # Not at the top: an export is rare.
+    from ecr_scan_reporter.reporting.export.run import export_run
 
-        for message_id, message in exports.items():
-            try:
-                export_run(message, deps, deadline, now)
-            except Exception:  # one message's trouble stays its own
-                logger.exception("the export failed; its message is retried", extra={"run": message.run})
-                failed.add(message_id)
+    return _do_each(exports, lambda message: export_run(message, deps, deadline, now), "the export failed")
+
+
+def _do_each(messages: Mapping[str, _Message], do: Callable[[_Message], None], failure: str) -> set[str]:
+    """Do what messages ask for; return the ids of those that failed, and are to be retried."""
+    failed = set[str]()
+    for message_id, message in messages.items():
+        try:
+            do(message)
+        except Exception:  # one message's trouble stays its own
+            asked = {name: str(value) for name, value in message._asdict().items()}
+            logger.exception(f"{failure}; its message is retried", extra=asked)
+            failed.add(message_id)
     return failed
 
 

@@ -29,6 +29,7 @@ class Judged(NamedTuple):
         counted: only with the findings that count towards thresholds and deadlines.
         deadlines: of the findings that count.
         now: when it is judged (aware).
+        exploited: the open findings that are known to be exploited, and not ignored, those due first come first.
         judged_by: identifies the settings and rules that decided all of this.
         successor: the digest of an image that has replaced this one, and has its deadlines now; "" if there is none.
     """
@@ -37,6 +38,7 @@ class Judged(NamedTuple):
     counted: Comparison
     deadlines: Deadlines
     now: datetime
+    exploited: tuple[KnownFinding, ...] = ()
     judged_by: str = ""
     successor: str = ""
 
@@ -44,12 +46,6 @@ class Judged(NamedTuple):
     def newly_overdue(self) -> tuple[OverdueFinding, ...]:
         """The findings to report as overdue."""
         return () if self.successor else self.deadlines.passed
-
-    @property
-    def exploited(self) -> tuple[KnownFinding, ...]:
-        """The open findings that are known to be exploited, and that nothing ignores, in the order of due dates."""
-        found = (known for known in self.comparison.open() if known.kev and not known.ignored_by)
-        return tuple(sorted(found, key=_exploited_sort_key))
 
     @property
     def newly_exploited(self) -> tuple[KnownFinding, ...]:
@@ -148,7 +144,9 @@ def judge(
     if settings.fixable_only:
         counted = counted.with_fix()
     deadlines = check_deadlines(counted, settings.fix_within, now)
-    return Judged(comparison, counted, deadlines, now, identity(rules, repository, settings, catalog))
+    exploited = (known for known in comparison.open() if known.kev and not known.ignored_by)
+    first = tuple(sorted(exploited, key=_exploited_sort_key))
+    return Judged(comparison, counted, deadlines, now, first, identity(rules, repository, settings, catalog))
 
 
 def identity(rules: RuleMatcher, repository: str, settings: ReporterSettings, catalog: Catalog = NO_CATALOG) -> str:
