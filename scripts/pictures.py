@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "lambda_src"), str(ROOT / "tests"), str(ROOT / "scripts")]
 
 from ecr_scan_reporter.reporting.widget.console import WidgetDependencies, answer
-from ecr_scan_reporter.settings import ConsoleWidgetSettings
+from ecr_scan_reporter.settings import ConsoleWidgetSettings, parse_settings
 from example_documents import NOW, report_message
 from support.sample_registry import registry_items
 from support.world import World
@@ -103,7 +103,7 @@ def widget() -> str:
         "ECR_IMAGES_DURATION_DELTA": "7d",
         "MEMORY_TABLE_NAME": "memory",
     }
-    dependencies = WidgetDependencies(ConsoleWidgetSettings.from_env(environment), world.deps.table)
+    dependencies = WidgetDependencies(parse_settings(ConsoleWidgetSettings, environment), world.deps.table)
     context: dict[str, Any] = {"theme": "light", "width": WIDGET[0]}
     arn = "arn:aws:lambda:eu-west-1:123456789012:function:ecr-scan-reporter-console-widget"
     return svg(answer({"widgetContext": context}, dependencies, arn, NOW), WIDGET, "The widget of the dashboard")

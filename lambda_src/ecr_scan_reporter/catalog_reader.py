@@ -13,7 +13,7 @@ from ecr_scan_reporter.aws.metrics import embed
 from ecr_scan_reporter.catalog.refresh import refresh
 from ecr_scan_reporter.errors import InputError
 from ecr_scan_reporter.memory.exploited import Catalog, CatalogMemory
-from ecr_scan_reporter.settings import CatalogReaderSettings
+from ecr_scan_reporter.settings import CatalogReaderSettings, parse_settings
 from ecr_scan_reporter.shared import clock
 
 # For so long, the rule of the first run has the catalog read that cannot be read; then, only the schedule does.
@@ -65,5 +65,5 @@ def _is_to_be_tried(known: Catalog, now: datetime) -> bool:
 @cache
 def dependencies() -> _Dependencies:
     """Create the settings and the client, once per cold start."""
-    settings = CatalogReaderSettings.from_env(os.environ)
+    settings = parse_settings(CatalogReaderSettings, os.environ)
     return _Dependencies(settings, Table(dynamodb_client(), settings.memory_table))

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from ecr_scan_reporter.aws.dynamodb import Table, dynamodb_client
 from ecr_scan_reporter.reporting.widget.console import DESCRIPTION, WidgetDependencies, answer
-from ecr_scan_reporter.settings import ConsoleWidgetSettings
+from ecr_scan_reporter.settings import ConsoleWidgetSettings, parse_settings
 
 
 class FunctionContext(Protocol):
@@ -38,5 +38,5 @@ def handler(event: object, context: FunctionContext) -> str | dict[str, str]:
 @cache
 def dependencies() -> WidgetDependencies:
     """Create the settings and the client, once per cold start."""
-    settings = ConsoleWidgetSettings.from_env(os.environ)
+    settings = parse_settings(ConsoleWidgetSettings, os.environ)
     return WidgetDependencies(settings, Table(dynamodb_client(), settings.memory_table))

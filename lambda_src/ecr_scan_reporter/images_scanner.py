@@ -13,7 +13,7 @@ from ecr_scan_reporter.aws.sqs import SqsQueue, process_batch, records, sqs_clie
 from ecr_scan_reporter.scanning.context import QuotaDetector, ScanDependencies
 from ecr_scan_reporter.scanning.dry_run import EXPECTED, dry_run
 from ecr_scan_reporter.scanning.repository import process_message
-from ecr_scan_reporter.settings import ImagesScannerSettings
+from ecr_scan_reporter.settings import ImagesScannerSettings, parse_settings
 from ecr_scan_reporter.shared import clock
 
 # How many writes to the memory table may be in flight. They have their own threads, because the threads that call ECR
@@ -51,7 +51,7 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, An
 @cache
 def dependencies() -> ScanDependencies:
     """Create settings, clients and threads, once per cold start."""
-    settings = ImagesScannerSettings.from_env(os.environ)
+    settings = parse_settings(ImagesScannerSettings, os.environ)
     # A listing that fails is repeated by a continuation, so its calls need not be tried for long.
     client = ecr_client(settings.threads, attempts=_ATTEMPTS)
     ecr = EcrRegistry(settings.account, client, single_attempt_client(settings.threads))

@@ -17,7 +17,7 @@ from ecr_scan_reporter.memory.rules import RuleMemory
 from ecr_scan_reporter.memory.runs import RunMemory
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
 from ecr_scan_reporter.reporting.pipeline import report_batch
-from ecr_scan_reporter.settings import ReporterSettings
+from ecr_scan_reporter.settings import ReporterSettings, parse_settings
 from ecr_scan_reporter.shared import clock
 
 _THREADS = 16
@@ -66,7 +66,7 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, An
 @cache
 def dependencies() -> ReporterDependencies:
     """Create settings, clients and threads, once per cold start."""
-    settings = ReporterSettings.from_env(os.environ)
+    settings = parse_settings(ReporterSettings, os.environ)
     topics = settings.topic_arn, settings.chat_topic_arn, settings.alarms_topic_arn
     publisher = ReportPublisher(sns_client(), *topics)
     sqs = sqs_client()

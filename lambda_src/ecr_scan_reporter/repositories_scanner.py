@@ -10,7 +10,7 @@ from ecr_scan_reporter.aws.ecr import EcrRegistry, ecr_client
 from ecr_scan_reporter.aws.sqs import SqsQueue, sqs_client
 from ecr_scan_reporter.errors import InputError
 from ecr_scan_reporter.scanning.runs import RunDependencies, queue_repositories, start_first_run, write_heartbeat
-from ecr_scan_reporter.settings import RepositoriesScannerSettings
+from ecr_scan_reporter.settings import RepositoriesScannerSettings, parse_settings
 from ecr_scan_reporter.shared import clock
 
 # What EventBridge says of its schedule's event.
@@ -54,7 +54,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
 @cache
 def dependencies() -> RunDependencies:
     """Create settings and clients, once per cold start."""
-    settings = RepositoriesScannerSettings.from_env(os.environ)
+    settings = parse_settings(RepositoriesScannerSettings, os.environ)
     sqs = sqs_client(settings.threads)
     queue = SqsQueue(sqs, settings.images_queue_url, settings.threads)
     exports = SqsQueue(sqs, settings.export_queue_url) if settings.export_queue_url else None

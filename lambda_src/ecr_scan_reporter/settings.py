@@ -24,8 +24,8 @@ Settings = TypeVar("Settings")
 # Only these can take exponential time.
 _REPEATED_GROUP = re.compile(r"\)\s*[*+{]")
 _WITHOUT_AMBIGUITY = "without a repeated group that can match one text in two ways, such as (a+)+, (a|aa)* or (.*a){20}"
-# The default of the input images_duration_delta.
-_DEFAULT_MAX_AGE = Duration(0, 0, 7)
+# The defaults of the inputs images_duration_delta and schedule_expression.
+_DEFAULT_MAX_AGE, _DEFAULT_INTERVAL = Duration(0, 0, 7), timedelta(days=1)
 
 
 class NotifyOn(StrEnum):
@@ -58,8 +58,8 @@ class RepositoriesScannerSettings(NamedTuple):
         repositories: which repositories are scanned.
         images_queue_url: of the queue for the repositories.
         memory_table: the name of the memory table.
-        threads: how many calls may be in flight.
         name: of this instance of the module.
+        threads: how many calls may be in flight.
         detailed_metrics: whether all numbers are metrics, or only those that have an alarm or come first.
         schedule: of the runs.
         max_age: the promised age of scans.
@@ -69,21 +69,12 @@ class RepositoriesScannerSettings(NamedTuple):
     repositories: RepositoryFilter
     images_queue_url: str
     memory_table: str
-    threads: int
     name: str
+    threads: int = 16
     detailed_metrics: bool = False
-    schedule: Schedule = Schedule(timedelta(days=1))
+    schedule: Schedule = Schedule(_DEFAULT_INTERVAL)
     max_age: Duration = _DEFAULT_MAX_AGE
     export_queue_url: str = ""
-
-    @classmethod
-    def from_env(cls, environment: Mapping[str, str]) -> "RepositoriesScannerSettings":
-        """Parse the environment variables.
-
-        Raises:
-            SettingError: a variable is missing or has an invalid value.
-        """
-        return _parse(cls, environment)
 
     @property
     def account(self) -> str:
@@ -96,34 +87,25 @@ class ImagesScannerSettings(NamedTuple):
 
     Args:
         max_age: a scan older than this is due.
-        run_interval: the longest time between two runs of the schedule.
-        selection: which images are scanned.
         images_queue_url: of the queue for continuations.
         reports_queue_url: of the queue for images whose events were lost.
         memory_table: the name of the memory table.
-        threads: how many calls may be in flight.
         name: of this instance of the module.
+        run_interval: the longest time between two runs of the schedule.
+        selection: which images are scanned.
+        threads: how many calls may be in flight.
         detailed_metrics: whether all numbers are metrics, or only those that have an alarm or come first.
     """
 
     max_age: Duration
-    run_interval: timedelta
-    selection: Selection
     images_queue_url: str
     reports_queue_url: str
     memory_table: str
-    threads: int
     name: str
+    run_interval: timedelta = _DEFAULT_INTERVAL
+    selection: Selection = Selection()
+    threads: int = 16
     detailed_metrics: bool = False
-
-    @classmethod
-    def from_env(cls, environment: Mapping[str, str]) -> "ImagesScannerSettings":
-        """Parse the environment variables.
-
-        Raises:
-            SettingError: a variable is missing or has an invalid value.
-        """
-        return _parse(cls, environment)
 
     @property
     def account(self) -> str:
@@ -183,7 +165,7 @@ class ReporterSettings(NamedTuple):
     report_window: timedelta = timedelta(seconds=60)
     fix_within: Mapping[str, int] = {}
     max_age: Duration = _DEFAULT_MAX_AGE
-    run_interval: timedelta = timedelta(days=1)
+    run_interval: timedelta = _DEFAULT_INTERVAL
     dlq_urls: tuple[str, ...] = ()
     subject_prefix: str = "[ECR]"
     account_name: str = ""
@@ -194,15 +176,6 @@ class ReporterSettings(NamedTuple):
     quiet_hours: "QuietHours | None" = None
     known_exploited: bool = False
     ignore_kernel_headers: bool = True
-
-    @classmethod
-    def from_env(cls, environment: Mapping[str, str]) -> "ReporterSettings":
-        """Parse the environment variables.
-
-        Raises:
-            SettingError: a variable is missing or has an invalid value.
-        """
-        return _parse(cls, environment)
 
     @property
     def partition(self) -> str:
@@ -233,15 +206,6 @@ class ConsoleWidgetSettings(NamedTuple):
     name: str
     max_age: Duration
 
-    @classmethod
-    def from_env(cls, environment: Mapping[str, str]) -> "ConsoleWidgetSettings":
-        """Parse the environment variables.
-
-        Raises:
-            SettingError: a variable is missing or has an invalid value.
-        """
-        return _parse(cls, environment)
-
 
 class CatalogReaderSettings(NamedTuple):
     """Settings of the catalog reader.
@@ -255,15 +219,6 @@ class CatalogReaderSettings(NamedTuple):
     catalog_address: str
     memory_table: str
     name: str
-
-    @classmethod
-    def from_env(cls, environment: Mapping[str, str]) -> "CatalogReaderSettings":
-        """Parse the environment variables.
-
-        Raises:
-            SettingError: a variable is missing or has an invalid value.
-        """
-        return _parse(cls, environment)
 
 
 def compile_regexp(name: str, value: object) -> re.Pattern[str]:
@@ -288,7 +243,7 @@ def compile_regexp(name: str, value: object) -> re.Pattern[str]:
     return compiled
 
 
-def _parse(kind: type[Settings], environment: Mapping[str, str]) -> Settings:
+def parse_settings(kind: type[Settings], environment: Mapping[str, str]) -> Settings:
     """Parse the settings of a function. A setting whose variable is missing has its default, if it has one.
 
     Raises:
@@ -297,13 +252,24 @@ def _parse(kind: type[Settings], environment: Mapping[str, str]) -> Settings:
     settings: Any = kind
     values = {}
     for setting in settings._fields:
-        name, parse = _VARIABLES[setting]
+        name, expected, parse = _VARIABLES[setting]
         if name in environment or setting not in settings._field_defaults:
-            values[setting] = parse(name, environment.get(name))
+            values[setting] = _parsed(name, environment.get(name), expected, parse)
     if "repositories" in values and (exclude := environment.get("REPOSITORIES_EXCLUDE_REGEXP")):
         excluded = compile_regexp("REPOSITORIES_EXCLUDE_REGEXP", exclude)
         values["repositories"] = values["repositories"]._replace(exclude=excluded)
     return kind(**values)
+
+
+def _parsed(name: str, value: object, expected: str, parse: Callable[[Any], Any]) -> Any:
+    """Return what `parse` makes of the value of a setting, or of a part of one; what it cannot parse is named."""
+    try:
+        return parse(value)
+    except SettingError:
+        # It names a part.
+        raise
+    except (LookupError, RecursionError, TypeError, ValueError) as error:
+        raise SettingError(name, value, expected) from error
 
 
 def _account(queue_url: str) -> str:
@@ -311,228 +277,164 @@ def _account(queue_url: str) -> str:
     return queue_url.split("/")[-2]
 
 
-def _repository_filter(name: str, value: str | None) -> RepositoryFilter:
-    return RepositoryFilter(compile_regexp(name, value))
+def _check(is_valid: object) -> None:
+    if not is_valid:
+        raise ValueError
 
 
-def _text(name: str, value: str | None, expected: str, pattern: str = ".+") -> str:
-    if not value or not re.fullmatch(pattern, value):
-        raise SettingError(name, value, expected)
+def _text(pattern: str, value: str) -> str:
+    _check(re.fullmatch(pattern, value))
     return value
 
 
-def _duration(name: str, value: object) -> Duration:
-    try:
-        return Duration.parse(value if isinstance(value, str) else "")
-    except ValueError as error:
-        raise SettingError(name, value, durations.EXPECTED) from error
+def _optional(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    return lambda value: parse(value) if value else None
 
 
-def _schedule(name: str, value: str | None) -> Schedule:
-    try:
-        return Schedule.parse("rate(1 day)" if value is None else value)
-    except ValueError as error:
-        raise SettingError(name, value, schedules.EXPECTED) from error
+def _number(permitted: range, value: str) -> int:
+    number = int(_text("0|[1-9][0-9]{0,8}", value))
+    _check(number in permitted)
+    return number
 
 
-def _run_interval(name: str, value: str | None) -> timedelta:
-    return min(_schedule(name, value).longest_interval, timedelta(days=366))
+def _run_interval(value: str) -> timedelta:
+    return min(Schedule.parse(value).longest_interval, timedelta(days=366))
 
 
-def _notify_on(name: str, value: str | None) -> NotifyOn:
-    return NotifyOn(_text(name, value, " or ".join(NotifyOn), "|".join(NotifyOn)))
+def _repository_filter(value: str) -> RepositoryFilter:
+    return RepositoryFilter(compile_regexp("REPOSITORIES_FILTER_REGEXP", value))
 
 
-def _remind_after(name: str, value: str | None) -> Duration | None:
-    return _duration(name, value) if value else None
-
-
-def _threads(name: str, value: str | None) -> int:
-    return _whole_number(name, "16" if value is None else value, range(1, 1000), "a whole number")
-
-
-def _report_window(name: str, value: str) -> timedelta:
-    return timedelta(seconds=_whole_number(name, value, range(43201), "a whole number of seconds"))
-
-
-def _whole_number(name: str, value: str, permitted: range, expected: str) -> int:
-    if not re.fullmatch("0|[1-9][0-9]{0,8}", value) or int(value) not in permitted:
-        raise SettingError(name, value, f"{expected} from {permitted[0]} to {permitted[-1]}")
-    return int(value)
-
-
-def _selection(name: str, value: str | None) -> Selection:
-    expected = (
-        'a JSON object with any of "tagged_only" (true or false), "tag_regexp" (a Python regular expression), '
-        '"newest" (a whole number from 1), "pushed_within" and "pulled_within" (durations such as 30d)'
-    )
-    parsed = _json(name, value or "{}", expected, _is_selection)
-    parts = {part: text for part, text in parsed.items() if text is not None}
-    parsers = {"tag_regexp": compile_regexp, "pushed_within": _duration, "pulled_within": _duration}
-    for part, parse in parsers.items():
-        if part in parts:
-            parts[part] = parse(f"{name}.{part}", parts[part])
-    return Selection(**parts)
-
-
-def _is_selection(value: object) -> bool:
-    if not isinstance(value, dict) or not value.keys() <= set(Selection._fields):
-        return False
-    tagged_only, newest = value.get("tagged_only"), value.get("newest")
-    return type(tagged_only) in (bool, type(None)) and (newest is None or (type(newest) is int and newest >= 1))
-
-
-def _group_by(name: str, value: str | None) -> re.Pattern[str] | None:
-    compiled = compile_regexp(name, value) if value else None
-    if compiled and compiled.groups != 1:
-        raise SettingError(name, value, "a Python regular expression with one capture group, such as ^([^/]+)/")
+def _group_by(value: str) -> re.Pattern[str]:
+    compiled = compile_regexp("GROUP_BY", value)
+    _check(compiled.groups == 1)
     return compiled
 
 
-def _flag(name: str, value: str | None) -> bool:
-    return _text(name, value, "true or false", "true|false") == "true"
-
-
-def _thresholds(name: str, value: str | None) -> dict[str, int]:
-    expected = f'a JSON object of whole numbers from 1, such as {{"CRITICAL": 1}}, keys among {", ".join(SEVERITIES)}'
-    thresholds = _json(name, value, expected, partial(_has_numbers, keys=SEVERITIES, most=inf))
-    return {severity: thresholds[severity] for severity in SEVERITIES if severity in thresholds}
-
-
-def _fix_within(name: str, value: str | None) -> dict[str, int]:
-    keys = (*SEVERITIES, EXPLOITED, KEV)
-    expected = (
-        f'a JSON object of days from 1 to 3650, such as {{"CRITICAL": 7}}, keys among {", ".join(keys)}; '
-        f'{KEV} may be "catalog"'
-    )
-    days: dict[str, Any] = _json(name, value or "{}", expected, _has_days)
-    return days | ({KEV: 0} if days.get(KEV) == _OF_CATALOG else {})
-
-
-def _has_days(value: object) -> bool:
-    if isinstance(value, dict) and value.get(KEV) == _OF_CATALOG:
-        value = {key: days for key, days in value.items() if key != KEV}
-    return _has_numbers(value, (*SEVERITIES, EXPLOITED, KEV), 3650)
-
-
-def _has_numbers(value: object, keys: Collection[str], most: float) -> bool:
-    return isinstance(value, dict) and all(
-        key in keys and type(number) is int and 1 <= number <= most for key, number in value.items()
-    )
-
-
-def _export(name: str, value: str | None) -> ExportTarget | None:
-    expected = 'a JSON object with "bucket" and "owner", and "prefix" and "kms_key_arn" if need be, all of them text'
-    parsed = _json(name, value, expected, _is_export_target) if value else None
-    return ExportTarget(**parsed) if parsed else None
-
-
-def _is_export_target(value: object) -> bool:
-    if not isinstance(value, dict) or not value.keys() <= set(ExportTarget._fields):
-        return False
-    return bool(value.get("bucket") and value.get("owner")) and all(isinstance(text, str) for text in value.values())
-
-
-def _quiet_hours(name: str, value: str | None) -> "QuietHours | None":
-    if not value:
-        return None
-    # Not at the top: few reporters have quiet hours.
-    from ecr_scan_reporter.shared import quiet_hours
-
-    expected = 'a JSON object with "windows" (a list), "time_zone" and, if need be, "exploited" (true or false)'
-    parsed = _json(name, value, expected, _has_windows)
-    try:
-        zone = quiet_hours.time_zone(parsed["time_zone"])
-    except ValueError as error:
-        raise SettingError(f"{name}.time_zone", parsed["time_zone"], quiet_hours.ZONE_EXPECTED) from error
-    try:
-        return quiet_hours.QuietHours.parse(parsed["windows"], zone, exploited=parsed.get("exploited", False))
-    except ValueError as error:
-        raise SettingError(f"{name}.windows", parsed["windows"], f"{quiet_hours.EXPECTED} ({error})") from error
-
-
-def _has_windows(value: object) -> bool:
-    match value:
-        case {"windows": [_, *_] as windows, "time_zone": str(), **others}:
-            is_known = others.keys() <= {"exploited"} and type(others.get("exploited", False)) is bool
-            return is_known and all(isinstance(window, str) for window in windows)
-    return False
-
-
-def _urls(name: str, value: str | None) -> tuple[str, ...]:
-    return tuple(_json(name, value, "a JSON list of the URLs of queues", _has_urls))
-
-
-def _has_urls(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(url, str) and "/" in url for url in value)
-
-
-def _json(name: str, value: str | None, expected: str, is_valid: Callable[[object], bool]) -> Any:
-    try:
-        parsed = json.loads(value or "")
-    except (RecursionError, ValueError) as error:
-        raise SettingError(name, value, expected) from error
-    if not is_valid(parsed):
-        raise SettingError(name, value, expected)
+def _object(value: str, keys: Collection[str]) -> dict[str, Any]:
+    parsed: dict[str, Any] = json.loads(value)
+    _check(isinstance(parsed, dict) and parsed.keys() <= set(keys))
     return parsed
 
 
-def _subject_prefix(name: str, value: str | None) -> str:
-    # The subject of SNS has 100 characters of ASCII.
-    return _text(
-        name, "[ECR]" if value is None else value, "1 to 30 printable ASCII characters", "[!-~]([ -~]{0,28}[!-~])?"
-    )
+def _check_numbers(numbers: Mapping[str, object], most: float) -> None:
+    _check(all(type(number) is int and 1 <= number <= most for number in numbers.values()))
 
 
-def _line(name: str, value: str | None) -> str:
-    return _text(name, value, "one line of at most 100 characters", "[^\\x00-\\x1f]{1,100}") if value else ""
+def _thresholds(value: str) -> dict[str, int]:
+    thresholds = _object(value, SEVERITIES)
+    _check_numbers(thresholds, inf)
+    return {severity: thresholds[severity] for severity in SEVERITIES if severity in thresholds}
+
+
+def _fix_within(value: str) -> dict[str, int]:
+    days = _object(value or "{}", _DEADLINES)
+    of_catalog = days.get(KEV) == _OF_CATALOG
+    _check_numbers({**days, KEV: 1} if of_catalog else days, 3650)
+    return {**days, KEV: 0} if of_catalog else days
+
+
+def _selection(value: str) -> Selection:
+    parts = {part: given for part, given in _object(value or "{}", Selection._fields).items() if given is not None}
+    newest = parts.get("newest", 1)
+    _check(type(parts.get("tagged_only", False)) is bool and type(newest) is int and newest >= 1)
+    if "tag_regexp" in parts:
+        parts["tag_regexp"] = compile_regexp("IMAGES_SELECTION.tag_regexp", parts["tag_regexp"])
+    for part in parts.keys() & {"pushed_within", "pulled_within"}:
+        parts[part] = _parsed(f"IMAGES_SELECTION.{part}", parts[part], *_DURATION)
+    return Selection(**parts)
+
+
+def _export(value: str) -> ExportTarget:
+    target = ExportTarget(**_object(value, ExportTarget._fields))
+    _check(target.bucket and target.owner and all(isinstance(text, str) for text in target))
+    return target
+
+
+def _quiet_hours(value: str) -> "QuietHours":
+    # Not at the top: few reporters have quiet hours.
+    from ecr_scan_reporter.shared import quiet_hours
+
+    parsed = _object(value, ("windows", "time_zone", "exploited"))
+    windows, name, exploited = parsed["windows"], parsed["time_zone"], parsed.get("exploited", False)
+    _check(windows and type(windows) is list and all(isinstance(text, str) for text in (*windows, name)))
+    _check(type(exploited) is bool)
+    zone = _parsed("QUIET_HOURS.time_zone", name, quiet_hours.ZONE_EXPECTED, quiet_hours.time_zone)
+    try:
+        return quiet_hours.QuietHours.parse(windows, zone, exploited=exploited)
+    except ValueError as error:
+        raise SettingError("QUIET_HOURS.windows", windows, f"{quiet_hours.EXPECTED} ({error})") from error
+
+
+def _urls(value: str) -> tuple[str, ...]:
+    urls = json.loads(value)
+    _check(isinstance(urls, list) and all(isinstance(url, str) and "/" in url for url in urls))
+    return tuple(urls)
 
 
 # In place of a number of days: as many as CISA gives.
 _OF_CATALOG = "catalog"
+_DEADLINES = (*SEVERITIES, EXPLOITED, KEV)
 _QUEUE_URL = ".*/[0-9]{12}/[^/]+"
 _ADDRESS = r"(?:https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?/|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/)[!-~]{1,1000}"
 _TOPIC_ARN = "arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:.+"
-# The environment variable of each setting, and what parses it: from its name and its value, None if it is missing.
-_VARIABLES: Mapping[str, tuple[str, Callable[[str, Any], Any]]] = {
-    "account_name": ("ACCOUNT_NAME", _line),
-    "alarms_topic_arn": ("ALARMS_TOPIC_ARN", lambda _, value: value),
-    "catalog_address": (
-        "KNOWN_EXPLOITED_FEED",
-        partial(_text, expected="an address such as https://host/file.json or s3://bucket/key", pattern=_ADDRESS),
-    ),
-    "chat_topic_arn": ("CHAT_TOPIC_ARN", lambda _, value: value),
-    "contact": ("CONTACT", _line),
-    "detailed_metrics": ("DETAILED_METRICS", _flag),
-    "dlq_urls": ("DLQ_URLS", _urls),
-    "export": ("EXPORT", _export),
-    "export_queue_url": ("EXPORT_QUEUE_URL", lambda _, value: value),
-    "fix_within": ("FIX_WITHIN", _fix_within),
-    "fixable_only": ("FIXABLE_ONLY", _flag),
-    "group_by": ("GROUP_BY", _group_by),
-    "images_queue_url": (
-        "IMAGES_QUEUE_URL",
-        partial(_text, expected="the URL of the images queue, which ends in an account and a name", pattern=_QUEUE_URL),
-    ),
-    "ignore_kernel_headers": ("IGNORE_KERNEL_HEADERS", _flag),
-    "known_exploited": ("KNOWN_EXPLOITED", _flag),
-    "max_age": ("ECR_IMAGES_DURATION_DELTA", _duration),
-    "memory_table": ("MEMORY_TABLE_NAME", partial(_text, expected="the name of the memory table")),
-    "name": ("REPORTER_NAME", partial(_text, expected="the name of this instance of the module")),
-    "notify_on": ("NOTIFY_ON", _notify_on),
-    "notify_on_fixed": ("NOTIFY_ON_FIXED", _flag),
-    "notify_on_scan_failure": ("NOTIFY_ON_SCAN_FAILURE", _flag),
-    "overview_schedule": ("OVERVIEW_SCHEDULE", lambda name, value: _schedule(name, value) if value else None),
-    "quiet_hours": ("QUIET_HOURS", _quiet_hours),
-    "remind_after": ("REMIND_AFTER", _remind_after),
-    "report_window": ("REPORT_WINDOW_SECONDS", _report_window),
-    "reports_queue_url": ("REPORTS_QUEUE_URL", partial(_text, expected="the URL of the reports queue")),
-    "repositories": ("REPOSITORIES_FILTER_REGEXP", _repository_filter),
-    "run_interval": ("SCHEDULE_EXPRESSION", _run_interval),
-    "schedule": ("SCHEDULE_EXPRESSION", _schedule),
-    "selection": ("IMAGES_SELECTION", _selection),
-    "threads": ("THREADS", _threads),
-    "subject_prefix": ("SUBJECT_PREFIX", _subject_prefix),
-    "thresholds": ("SEVERITY_THRESHOLDS", _thresholds),
-    "topic_arn": ("REPORTS_TOPIC_ARN", partial(_text, expected="the ARN of the topic for reports", pattern=_TOPIC_ARN)),
+# The subject of SNS has 100 characters of ASCII.
+_SUBJECT_PREFIX = "[!-~]([ -~]{0,28}[!-~])?"
+_THRESHOLDS = f'a JSON object of whole numbers from 1, such as {{"CRITICAL": 1}}, keys among {", ".join(SEVERITIES)}'
+_FIX_WITHIN = (
+    f'a JSON object of days from 1 to 3650, such as {{"CRITICAL": 7}}, keys among {", ".join(_DEADLINES)}; '
+    f'{KEV} may be "{_OF_CATALOG}"'
+)
+_SELECTION = (
+    'a JSON object with any of "tagged_only" (true or false), "tag_regexp" (a Python regular expression), "newest" '
+    '(a whole number from 1), "pushed_within" and "pulled_within" (durations such as 30d)'
+)
+_EXPORT = 'a JSON object with "bucket" and "owner", and "prefix" and "kms_key_arn" if need be, all of them text'
+_QUIET_HOURS = 'a JSON object with "windows" (a list), "time_zone" and, if need be, "exploited" (true or false)'
+_GROUP_BY = "a Python regular expression with one capture group, such as ^([^/]+)/"
+_WINDOW = "a whole number of seconds from 0 to 43200"
+_IMAGES_QUEUE = "the URL of the images queue, which ends in an account and a name"
+# What is expected, and what parses it.
+_ANY_TEXT, _NOT_EMPTY = ("text", str), partial(_text, ".+")
+_FLAG = "true or false", {"true": True, "false": False}.__getitem__
+_LINE = "one line of at most 100 characters", partial(_text, "[^\\x00-\\x1f]{0,100}")
+_DURATION = durations.EXPECTED, Duration.parse
+_FEED = "an address such as https://host/file.json or s3://bucket/key", partial(_text, _ADDRESS)
+# The environment variable of each setting, what is expected of its value, and what parses that, and raises an error for
+# anything else. The value is None if a variable is missing whose setting has no default.
+_VARIABLES: Mapping[str, tuple[str, str, Callable[[Any], Any]]] = {
+    "account_name": ("ACCOUNT_NAME", *_LINE),
+    "alarms_topic_arn": ("ALARMS_TOPIC_ARN", *_ANY_TEXT),
+    "catalog_address": ("KNOWN_EXPLOITED_FEED", *_FEED),
+    "chat_topic_arn": ("CHAT_TOPIC_ARN", *_ANY_TEXT),
+    "contact": ("CONTACT", *_LINE),
+    "detailed_metrics": ("DETAILED_METRICS", *_FLAG),
+    "dlq_urls": ("DLQ_URLS", "a JSON list of the URLs of queues", _urls),
+    "export": ("EXPORT", _EXPORT, _optional(_export)),
+    "export_queue_url": ("EXPORT_QUEUE_URL", *_ANY_TEXT),
+    "fix_within": ("FIX_WITHIN", _FIX_WITHIN, _fix_within),
+    "fixable_only": ("FIXABLE_ONLY", *_FLAG),
+    "group_by": ("GROUP_BY", _GROUP_BY, _optional(_group_by)),
+    "images_queue_url": ("IMAGES_QUEUE_URL", _IMAGES_QUEUE, partial(_text, _QUEUE_URL)),
+    "ignore_kernel_headers": ("IGNORE_KERNEL_HEADERS", *_FLAG),
+    "known_exploited": ("KNOWN_EXPLOITED", *_FLAG),
+    "max_age": ("ECR_IMAGES_DURATION_DELTA", *_DURATION),
+    "memory_table": ("MEMORY_TABLE_NAME", "the name of the memory table", _NOT_EMPTY),
+    "name": ("REPORTER_NAME", "the name of this instance of the module", _NOT_EMPTY),
+    "notify_on": ("NOTIFY_ON", " or ".join(NotifyOn), NotifyOn),
+    "notify_on_fixed": ("NOTIFY_ON_FIXED", *_FLAG),
+    "notify_on_scan_failure": ("NOTIFY_ON_SCAN_FAILURE", *_FLAG),
+    "overview_schedule": ("OVERVIEW_SCHEDULE", schedules.EXPECTED, _optional(Schedule.parse)),
+    "quiet_hours": ("QUIET_HOURS", _QUIET_HOURS, _optional(_quiet_hours)),
+    "remind_after": ("REMIND_AFTER", durations.EXPECTED, _optional(Duration.parse)),
+    "report_window": ("REPORT_WINDOW_SECONDS", _WINDOW, lambda text: timedelta(seconds=_number(range(43201), text))),
+    "reports_queue_url": ("REPORTS_QUEUE_URL", "the URL of the reports queue", _NOT_EMPTY),
+    "repositories": ("REPOSITORIES_FILTER_REGEXP", "a Python regular expression", _repository_filter),
+    "run_interval": ("SCHEDULE_EXPRESSION", schedules.EXPECTED, _run_interval),
+    "schedule": ("SCHEDULE_EXPRESSION", schedules.EXPECTED, Schedule.parse),
+    "selection": ("IMAGES_SELECTION", _SELECTION, _selection),
+    "subject_prefix": ("SUBJECT_PREFIX", "1 to 30 printable ASCII characters", partial(_text, _SUBJECT_PREFIX)),
+    "threads": ("THREADS", "a whole number from 1 to 999", partial(_number, range(1, 1000))),
+    "thresholds": ("SEVERITY_THRESHOLDS", _THRESHOLDS, _thresholds),
+    "topic_arn": ("REPORTS_TOPIC_ARN", "the ARN of the topic for reports", partial(_text, _TOPIC_ARN)),
 }

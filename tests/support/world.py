@@ -32,7 +32,7 @@ from ecr_scan_reporter.reporting.comparison.changes import KnownFinding
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
 from ecr_scan_reporter.reporting.pipeline import report_batch
 from ecr_scan_reporter.reporting.reports.encoding import decode_findings
-from ecr_scan_reporter.settings import ReporterSettings
+from ecr_scan_reporter.settings import ReporterSettings, parse_settings
 from support.configuration import CHAT as CHAT
 from support.configuration import DEFAULTS
 from support.configuration import TOPIC as TOPIC
@@ -357,7 +357,7 @@ class World:
         self.deps = self.dependencies({**DEFAULTS, "REPORTS_QUEUE_URL": queue_url, **self.settings})
 
     def dependencies(self, environment: Mapping[str, str]) -> ReporterDependencies:
-        settings = ReporterSettings.from_env(environment)
+        settings = parse_settings(ReporterSettings, environment)
         clients: Any = TopicClient(self), QueueClient(self), self.table, self.registry
         topics, queue, table, registry = clients
         publisher = ReportPublisher(topics, settings.topic_arn, settings.chat_topic_arn)

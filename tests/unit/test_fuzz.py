@@ -28,6 +28,7 @@ from ecr_scan_reporter.settings import (
     ImagesScannerSettings,
     ReporterSettings,
     RepositoriesScannerSettings,
+    parse_settings,
 )
 from ecr_scan_reporter.shared.durations import Duration
 from hypothesis import example, given
@@ -205,7 +206,7 @@ def test_settings_are_parsed_or_rejected_with_a_setting_error(changes: dict[str,
     environment = {**VALID, **changes}
     for kind in (RepositoriesScannerSettings, ImagesScannerSettings, ReporterSettings, ConsoleWidgetSettings):
         with contextlib.suppress(SettingError):
-            kind.from_env(environment)
+            parse_settings(kind, environment)
 
 
 RULE: dict[str, Any] = {

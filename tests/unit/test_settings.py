@@ -16,6 +16,7 @@ from ecr_scan_reporter.settings import (
     NotifyOn,
     ReporterSettings,
     RepositoriesScannerSettings,
+    parse_settings,
 )
 from ecr_scan_reporter.shared.durations import Duration
 from ecr_scan_reporter.shared.schedules import Schedule
@@ -49,7 +50,7 @@ CONSOLE_WIDGET = {"ECR_IMAGES_DURATION_DELTA": "1m2w3d", "MEMORY_TABLE_NAME": "m
 
 
 def test_repositories_scanner_has_a_filter_and_a_queue() -> None:
-    settings = RepositoriesScannerSettings.from_env(REPOSITORIES_SCANNER)
+    settings = parse_settings(RepositoriesScannerSettings, REPOSITORIES_SCANNER)
     assert settings.repositories.matches("team-a/app")
     assert not settings.repositories.matches("sandbox/app")
     assert settings.threads == 16
@@ -57,27 +58,31 @@ def test_repositories_scanner_has_a_filter_and_a_queue() -> None:
 
 
 def test_images_scanner_has_a_maximum_age() -> None:
-    assert ImagesScannerSettings.from_env(IMAGES_SCANNER).max_age == Duration(1, 2, 3)
+    assert parse_settings(ImagesScannerSettings, IMAGES_SCANNER).max_age == Duration(1, 2, 3)
 
 
 def test_reporter_thresholds_are_sorted_by_severity() -> None:
-    settings = ReporterSettings.from_env(REPORTER)
+    settings = parse_settings(ReporterSettings, REPORTER)
     assert list(settings.thresholds.items()) == [("CRITICAL", 1), ("HIGH", 5)]
     assert settings.notify_on_scan_failure is False
-    assert ReporterSettings.from_env({**REPORTER, "NOTIFY_ON_SCAN_FAILURE": "true"}).notify_on_scan_failure is True
+    assert (
+        parse_settings(ReporterSettings, {**REPORTER, "NOTIFY_ON_SCAN_FAILURE": "true"}).notify_on_scan_failure is True
+    )
 
 
 def test_reporter_deadlines_are_days_by_severity() -> None:
-    assert ReporterSettings.from_env(REPORTER).fix_within == {}
-    settings = ReporterSettings.from_env({**REPORTER, "FIX_WITHIN": '{"CRITICAL": 1, "EXPLOITED": 3650}'})
+    assert parse_settings(ReporterSettings, REPORTER).fix_within == {}
+    settings = parse_settings(ReporterSettings, {**REPORTER, "FIX_WITHIN": '{"CRITICAL": 1, "EXPLOITED": 3650}'})
     assert settings.fix_within == {"CRITICAL": 1, "EXPLOITED": 3650}
-    settings = ReporterSettings.from_env({**REPORTER, "FIX_WITHIN": '{"CRITICAL": 1, "KEV": "catalog"}'})
+    settings = parse_settings(ReporterSettings, {**REPORTER, "FIX_WITHIN": '{"CRITICAL": 1, "KEV": "catalog"}'})
     assert settings.fix_within == {"CRITICAL": 1, "KEV": 0}
 
 
 def test_catalog_comes_over_https_or_from_s3() -> None:
     for address in ("https://host.example:8443/kev.json", "s3://my-bucket/cisa/kev.json"):
-        assert CatalogReaderSettings.from_env({**CATALOG_READER, "KNOWN_EXPLOITED_FEED": address}).catalog_address
+        assert parse_settings(
+            CatalogReaderSettings, {**CATALOG_READER, "KNOWN_EXPLOITED_FEED": address}
+        ).catalog_address
 
 
 @pytest.mark.parametrize(
@@ -85,12 +90,12 @@ def test_catalog_comes_over_https_or_from_s3() -> None:
 )
 def test_catalog_of_another_kind_is_refused(address: str) -> None:
     with pytest.raises(SettingError, match="KNOWN_EXPLOITED_FEED is .*; expected an address such as https://host"):
-        CatalogReaderSettings.from_env({**CATALOG_READER, "KNOWN_EXPLOITED_FEED": address})
+        parse_settings(CatalogReaderSettings, {**CATALOG_READER, "KNOWN_EXPLOITED_FEED": address})
 
 
 def test_excluded_repository_does_not_match() -> None:
-    settings = RepositoriesScannerSettings.from_env(
-        {**REPOSITORIES_SCANNER, "REPOSITORIES_EXCLUDE_REGEXP": "team-a/mirror"}
+    settings = parse_settings(
+        RepositoriesScannerSettings, {**REPOSITORIES_SCANNER, "REPOSITORIES_EXCLUDE_REGEXP": "team-a/mirror"}
     )
     assert settings.repositories.matches("team-a/app")
     assert not settings.repositories.matches("team-a/mirror-of-b")
@@ -108,8 +113,8 @@ def test_excluded_repository_does_not_match() -> None:
 )
 def test_account_of_the_scanners_is_that_of_their_queue(url: str) -> None:
     settings = (
-        RepositoriesScannerSettings.from_env({**REPOSITORIES_SCANNER, "IMAGES_QUEUE_URL": url}),
-        ImagesScannerSettings.from_env({**IMAGES_SCANNER, "IMAGES_QUEUE_URL": url}),
+        parse_settings(RepositoriesScannerSettings, {**REPOSITORIES_SCANNER, "IMAGES_QUEUE_URL": url}),
+        parse_settings(ImagesScannerSettings, {**IMAGES_SCANNER, "IMAGES_QUEUE_URL": url}),
     )
     assert {found.account for found in settings} == {"123456789012"}
 
@@ -117,49 +122,51 @@ def test_account_of_the_scanners_is_that_of_their_queue(url: str) -> None:
 @pytest.mark.parametrize("url", ["https://queue", "https://sqs.eu-west-1.amazonaws.com/images"])
 def test_queue_without_an_account_is_rejected(url: str) -> None:
     with pytest.raises(SettingError, match="IMAGES_QUEUE_URL is .*; expected the URL of the images queue, which ends"):
-        ImagesScannerSettings.from_env({**IMAGES_SCANNER, "IMAGES_QUEUE_URL": url})
+        parse_settings(ImagesScannerSettings, {**IMAGES_SCANNER, "IMAGES_QUEUE_URL": url})
 
 
 def test_selection_with_every_part() -> None:
     parts = {"tagged_only": True, "tag_regexp": "v", "newest": 3, "pushed_within": "1m", "pulled_within": "2d"}
-    selection = ImagesScannerSettings.from_env({**IMAGES_SCANNER, "IMAGES_SELECTION": json.dumps(parts)}).selection
+    selection = parse_settings(
+        ImagesScannerSettings, {**IMAGES_SCANNER, "IMAGES_SELECTION": json.dumps(parts)}
+    ).selection
     assert selection == Selection(True, re.compile("v"), 3, Duration(1, 0, 0), Duration(0, 0, 2))
 
 
 @pytest.mark.parametrize("value", ["", "{}", '{"tagged_only": false, "newest": null, "tag_regexp": null}'])
 def test_selection_is_empty_by_default(value: str) -> None:
-    assert ImagesScannerSettings.from_env({**IMAGES_SCANNER, "IMAGES_SELECTION": value}).selection == Selection()
+    assert parse_settings(ImagesScannerSettings, {**IMAGES_SCANNER, "IMAGES_SELECTION": value}).selection == Selection()
 
 
 def test_console_widget_has_a_table_a_name_and_a_maximum_age() -> None:
-    settings = ConsoleWidgetSettings.from_env(CONSOLE_WIDGET)
+    settings = parse_settings(ConsoleWidgetSettings, CONSOLE_WIDGET)
     assert settings == ConsoleWidgetSettings("memory", "platform", Duration(1, 2, 3))
 
 
 def test_reporter_has_optional_settings() -> None:
     environment = {"FIXABLE_ONLY": "true", "GROUP_BY": "^([^/]+)/", "CHAT_TOPIC_ARN": "arn:chat"}
-    settings = ReporterSettings.from_env({**REPORTER, **environment})
+    settings = parse_settings(ReporterSettings, {**REPORTER, **environment})
     assert (settings.fixable_only, settings.chat_topic_arn, settings.partition) == (True, "arn:chat", "aws")
     assert settings.group_by == re.compile("^([^/]+)/")
-    assert ReporterSettings.from_env({**REPORTER, "GROUP_BY": ""}).group_by is None
+    assert parse_settings(ReporterSettings, {**REPORTER, "GROUP_BY": ""}).group_by is None
 
 
 def test_images_scanner_knows_intervals_of_more_than_a_day() -> None:
-    settings = ImagesScannerSettings.from_env({**IMAGES_SCANNER, "SCHEDULE_EXPRESSION": "rate(7 days)"})
+    settings = parse_settings(ImagesScannerSettings, {**IMAGES_SCANNER, "SCHEDULE_EXPRESSION": "rate(7 days)"})
     assert settings.run_interval == timedelta(days=7)
 
 
 def test_interval_between_two_runs_is_at_most_a_year() -> None:
     for expression in ("rate(4000 days)", "cron(0 4 29 2 ? *)"):
         environment = {**IMAGES_SCANNER, "SCHEDULE_EXPRESSION": expression}
-        assert ImagesScannerSettings.from_env(environment).run_interval == timedelta(days=366)
+        assert parse_settings(ImagesScannerSettings, environment).run_interval == timedelta(days=366)
 
 
 def test_repositories_scanner_knows_the_schedule_and_the_promised_age() -> None:
-    settings = RepositoriesScannerSettings.from_env(REPOSITORIES_SCANNER)
+    settings = parse_settings(RepositoriesScannerSettings, REPOSITORIES_SCANNER)
     assert (settings.schedule, settings.max_age) == (Schedule(timedelta(days=1)), Duration(0, 0, 7))
     values = {"SCHEDULE_EXPRESSION": "cron(0 4 ? * MON *)", "ECR_IMAGES_DURATION_DELTA": "2w"}
-    settings = RepositoriesScannerSettings.from_env({**REPOSITORIES_SCANNER, **values})
+    settings = parse_settings(RepositoriesScannerSettings, {**REPOSITORIES_SCANNER, **values})
     assert (settings.schedule.longest_interval, settings.max_age) == (timedelta(days=7), Duration(0, 2, 0))
 
 
@@ -172,36 +179,36 @@ def test_invalid_schedule_is_named(value: str) -> None:
         with pytest.raises(
             SettingError, match=re.escape(f"SCHEDULE_EXPRESSION is '{value}'; expected a rate, such as")
         ):
-            kind.from_env({**environment, "SCHEDULE_EXPRESSION": value})
+            parse_settings(kind, {**environment, "SCHEDULE_EXPRESSION": value})
 
 
 def test_reporter_reports_changes_and_reminds_never_by_default() -> None:
-    settings = ReporterSettings.from_env(REPORTER)
+    settings = parse_settings(ReporterSettings, REPORTER)
     assert (settings.notify_on, settings.notify_on_fixed, settings.remind_after) == (NotifyOn.CHANGES, False, None)
     assert settings.report_window == timedelta(seconds=60)
 
 
 def test_reporter_settings_of_memory() -> None:
     values = {"NOTIFY_ON": "every_scan", "NOTIFY_ON_FIXED": "true", "REMIND_AFTER": "30d"}
-    settings = ReporterSettings.from_env({**REPORTER, **values, "REPORT_WINDOW_SECONDS": "43200"})
+    settings = parse_settings(ReporterSettings, {**REPORTER, **values, "REPORT_WINDOW_SECONDS": "43200"})
     assert (settings.notify_on, settings.notify_on_fixed) == (NotifyOn.EVERY_SCAN, True)
     assert (settings.remind_after, settings.report_window) == (Duration(0, 0, 30), timedelta(hours=12))
 
 
 def test_reporter_settings_of_the_export() -> None:
     target = {"bucket": "reports", "owner": "123456789012", "prefix": "ecr/", "kms_key_arn": ""}
-    settings = ReporterSettings.from_env({**REPORTER, "EXPORT": json.dumps(target)})
+    settings = parse_settings(ReporterSettings, {**REPORTER, "EXPORT": json.dumps(target)})
     assert settings.export == ExportTarget("reports", "123456789012", "ecr/")
-    assert ReporterSettings.from_env({**REPORTER, "EXPORT": ""}).export is None
+    assert parse_settings(ReporterSettings, {**REPORTER, "EXPORT": ""}).export is None
 
 
 def test_reporter_settings_of_quiet_hours() -> None:
     values = {"windows": ["FRI 18:00-MON 08:00"], "time_zone": "Europe/Berlin", "exploited": True}
-    quiet = ReporterSettings.from_env({**REPORTER, "QUIET_HOURS": json.dumps(values)}).quiet_hours
+    quiet = parse_settings(ReporterSettings, {**REPORTER, "QUIET_HOURS": json.dumps(values)}).quiet_hours
     assert quiet
     assert quiet.exploited
     assert quiet.until(datetime(2026, 11, 27, 17, tzinfo=UTC)) == datetime(2026, 11, 30, 7, tzinfo=UTC)
-    assert ReporterSettings.from_env({**REPORTER, "QUIET_HOURS": ""}).quiet_hours is None
+    assert parse_settings(ReporterSettings, {**REPORTER, "QUIET_HOURS": ""}).quiet_hours is None
 
 
 @pytest.mark.parametrize(
@@ -215,19 +222,19 @@ def test_reporter_settings_of_quiet_hours() -> None:
 def test_quiet_hours_that_cannot_be_are_named(values: dict[str, Any], message: str) -> None:
     given = {"windows": ["22:00-06:00"], "time_zone": "UTC", **values}
     with pytest.raises(SettingError, match=re.escape(message)):
-        ReporterSettings.from_env({**REPORTER, "QUIET_HOURS": json.dumps(given)})
+        parse_settings(ReporterSettings, {**REPORTER, "QUIET_HOURS": json.dumps(given)})
 
 
 def test_reporter_settings_of_the_overview() -> None:
-    settings = ReporterSettings.from_env(REPORTER)
+    settings = parse_settings(ReporterSettings, REPORTER)
     assert (settings.max_age, settings.run_interval, settings.dlq_urls) == (Duration(0, 0, 7), timedelta(days=1), ())
     url = "https://sqs.eu-west-1.amazonaws.com/123456789012/images-dlq"
     values = {"ECR_IMAGES_DURATION_DELTA": "2w", "SCHEDULE_EXPRESSION": "rate(366 days)", "DLQ_URLS": json.dumps([url])}
-    settings = ReporterSettings.from_env({**REPORTER, **values})
+    settings = parse_settings(ReporterSettings, {**REPORTER, **values})
     assert (settings.max_age, settings.run_interval) == (Duration(0, 2, 0), timedelta(days=366))
     assert settings.dlq_urls == (url,)
     assert settings.overview_schedule is None
-    weekly = ReporterSettings.from_env({**REPORTER, "OVERVIEW_SCHEDULE": "rate(7 days)"}).overview_schedule
+    weekly = parse_settings(ReporterSettings, {**REPORTER, "OVERVIEW_SCHEDULE": "rate(7 days)"}).overview_schedule
     assert weekly == Schedule(timedelta(days=7))
 
 
@@ -242,7 +249,7 @@ KINDS: dict[Any, dict[str, str]] = {
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, valid in KINDS.items() for name in valid])
 def test_missing_setting_is_named(kind: Any, name: str) -> None:
     with pytest.raises(SettingError, match=name):
-        kind.from_env({key: value for key, value in KINDS[kind].items() if key != name})
+        parse_settings(kind, {key: value for key, value in KINDS[kind].items() if key != name})
 
 
 DURATION, REGEXP = "months, weeks and days", "a Python regular expression"
@@ -305,13 +312,13 @@ INVALID: dict[Any, list[tuple[str, str, list[str]]]] = {
 def test_invalid_setting_is_named(kind: Any, name: str, expected: str, value: str) -> None:
     named = re.escape(repr(value)) if len(value) < 100 else ".*"
     with pytest.raises(SettingError, match=f"^{name} is {named}; expected {expected}"):
-        kind.from_env({**KINDS[kind], name: value})
+        parse_settings(kind, {**KINDS[kind], name: value})
 
 
 @pytest.mark.parametrize("name", ["FIX_WITHIN", "DLQ_URLS", "SEVERITY_THRESHOLDS"])
 def test_json_that_is_nested_too_deep_is_named(name: str) -> None:
     with pytest.raises(SettingError, match=rf"{name} is '\[.*; expected a JSON"):
-        ReporterSettings.from_env({**REPORTER, name: "[" * 100_000})
+        parse_settings(ReporterSettings, {**REPORTER, name: "[" * 100_000})
 
 
 @pytest.mark.parametrize(
@@ -324,4 +331,4 @@ def test_json_that_is_nested_too_deep_is_named(name: str) -> None:
 )
 def test_invalid_part_of_a_selection_is_named(value: str, complaint: str) -> None:
     with pytest.raises(SettingError, match=f"IMAGES_SELECTION.{complaint}"):
-        ImagesScannerSettings.from_env({**IMAGES_SCANNER, "IMAGES_SELECTION": value})
+        parse_settings(ImagesScannerSettings, {**IMAGES_SCANNER, "IMAGES_SELECTION": value})

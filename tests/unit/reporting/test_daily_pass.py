@@ -13,7 +13,7 @@ from ecr_scan_reporter.memory.images import ImageMemory
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import Image
 from ecr_scan_reporter.models.scans import ScanResult
-from ecr_scan_reporter.settings import ReporterSettings
+from ecr_scan_reporter.settings import ReporterSettings, parse_settings
 from support.configuration import DEFAULTS
 from support.ignored_findings import rule
 from support.invocations import REGISTRY
@@ -93,7 +93,7 @@ class Nights:
             self.oracle.limits = limits
         environment = {**DEFAULTS, "FIX_WITHIN": json.dumps(self.oracle.limits)}
         url = self.world.deps.settings.reports_queue_url
-        settings = ReporterSettings.from_env({**environment, "REPORTS_QUEUE_URL": url})
+        settings = parse_settings(ReporterSettings, {**environment, "REPORTS_QUEUE_URL": url})
         self.world.deps = self.world.deps._replace(settings=settings)
 
     def scan(self) -> None:

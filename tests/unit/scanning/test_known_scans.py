@@ -16,7 +16,6 @@ from ecr_scan_reporter.memory.scans import RememberedScan, ScanMemory
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.models.scan_statuses import UNSUPPORTED_SYSTEM
 from ecr_scan_reporter.models.scans import Scan
-from ecr_scan_reporter.models.selection import Selection
 from ecr_scan_reporter.scanning import known_scans
 from ecr_scan_reporter.scanning.context import ScanContext, ScanDependencies, Tally
 from ecr_scan_reporter.scanning.images import Candidate, Chunk, Decision, ScanRules
@@ -41,7 +40,7 @@ def table() -> Iterator[Table]:
 
 
 def make(table: Table, seconds: float = 60) -> KnownScans:
-    settings = ImagesScannerSettings(Duration.parse("7d"), DAY, Selection(), "", "", "memory", 1, "platform")
+    settings = ImagesScannerSettings(Duration.parse("7d"), "", "", "memory", "platform", threads=1)
     unused: Any = None
     deps = ScanDependencies(settings, unused, unused, unused, table, unused, ThreadPoolExecutor(1), unused)
     context = ScanContext(

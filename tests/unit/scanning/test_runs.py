@@ -18,7 +18,7 @@ NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
 def ages(max_age: str, expression: str, *waiting: timedelta) -> dict[str, float]:
     """Return the metrics of a registry whose repositories have waited so long."""
     settings = RepositoriesScannerSettings(
-        *(RepositoryFilter(re.compile("")), "https://sqs/images", "memory", 1, "platform"),
+        *(RepositoryFilter(re.compile("")), "https://sqs/images", "memory", "platform"),
         schedule=Schedule.parse(expression),
         max_age=Duration.parse(max_age),
     )
