@@ -213,10 +213,10 @@ def _update(item: dict[str, Any], call: Any) -> None:
     sets = sets.removeprefix(" SET ")
     names, values = call.get("ExpressionAttributeNames", {}), call["ExpressionAttributeValues"]
     for part in re.split(r", (?![^(]*\))", sets) if sets else ():
-        match = re.fullmatch(r"(#?\w+) = (?:(:\w+)|if_not_exists\((\w+), (:\w+)\))", part)
+        match = re.fullmatch(r"(#?\w+) = (?:(:\w+)|if_not_exists\((#?\w+), (:\w+)\))", part)
         assert match, f"the double does not know the update {part}"
         name = names.get(match[1], match[1])
-        item[name] = values[match[2]] if match[2] else item.get(match[3], values[match[4]])
+        item[name] = values[match[2]] if match[2] else item.get(name, values[match[4]])
     for part in adds.split(", ") if adds else ():
         name, value = part.split(" ")
         name = names.get(name, name)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # Attributes are text, whole numbers, bytes or sets of texts, which are never empty.
 Value = str | int | bytes | frozenset[str]
 Item = Mapping[str, Value]
+NOTHING: Item = {}
 # The partition key and the sort key of an item.
 Key = tuple[str, str]
 
@@ -146,48 +147,53 @@ class Table:
         self._write_many({"DeleteRequest": {"Key": _key(key)}} for key in keys)
 
     def update(
-        self, pk: str, sk: str, expression: str, values: Item, names: Mapping[str, str], condition: str = ""
+        self,
+        key: Key,
+        values: Item,
+        *,
+        once: Item = NOTHING,
+        remove: str = "",
+        condition: str = "",
+        given: Item = NOTHING,
     ) -> Item:
-        """Update or create an item; return all of its attributes. A condition adds the attribute `writer`.
+        """Set attributes of an item, or create it; return all of its attributes.
+
+        A condition adds the attribute `writer`.
 
         Args:
-            pk: of the item.
-            sk: of the item.
-            expression: the update expression, which begins with SET.
-            values: of the placeholders, such as `:now`.
-            names: of the placeholders, such as `#at`.
+            key: of the item.
+            values: of the attributes.
+            once: of those that an item keeps that has them.
+            remove: an attribute that the item loses.
             condition: on the item as it is; none if empty.
+            given: the values of the placeholders of the condition, such as `:now`.
 
         Raises:
             ConditionError: the condition does not hold.
         """
-        parameters: dict[str, Any] = {}
         writer = token_hex(6) if condition else ""
-        if writer:
-            parameters = {"ConditionExpression": condition, **_OLD_ITEM}
-            expression = expression.replace("SET ", f"SET {WRITER} = :{WRITER}, ", 1)
-            values = {**values, f":{WRITER}": writer}
-        if names:
-            parameters["ExpressionAttributeNames"] = dict(names)
+        changed = {**values, WRITER: writer} if writer else values
+        sets = [f"#{name} = :{name}" for name in changed]
+        sets += [f"#{name} = if_not_exists(#{name}, :{name})" for name in once]
+        placeholders = {f":{name}": value for name, value in (*changed.items(), *once.items())}
         answer = self._write_once(
             *("update_item", writer),
             TableName=self._name,
-            Key=_key((pk, sk)),
-            UpdateExpression=expression,
-            ExpressionAttributeValues=_encode(values),
+            Key=_key(key),
+            UpdateExpression=f"SET {', '.join(sets)}" + (f" REMOVE {remove}" if remove else ""),
+            ExpressionAttributeNames={f"#{name}": name for name in (*changed, *once)},
+            ExpressionAttributeValues=_encode({**placeholders, **given}),
             ReturnValues="ALL_NEW",
-            **parameters,
+            **({"ConditionExpression": condition, **_OLD_ITEM} if condition else {}),
         )
         return _decode(answer["Attributes"])
 
-    def add(self, pk: str, sk: str, name: str, values: frozenset[str]) -> None:
-        """Add texts to a set of an item; one that is damaged begins anew."""
-        parameters = {"TableName": self._name, "Key": _key((pk, sk)), "ExpressionAttributeNames": {"#name": name}}
-        parameters["ExpressionAttributeValues"] = _encode({":values": values})
+    def add(self, addition: Addition) -> None:
+        """Add to one item."""
         try:
-            self._call("update_item", UpdateExpression="ADD #name :values", **parameters)
+            self._call("update_item", **self._addition(addition, {}))
         except ItemTypeError:
-            self._call("update_item", UpdateExpression="SET #name = :values", **parameters)
+            self._call("update_item", **self._addition(addition, self.get(*addition.key) or {}))
 
     def delete(self, pk: str, sk: str, attribute: str, value: Value) -> None:
         """Delete an item if its `attribute` has this `value`.

@@ -101,7 +101,7 @@ class ExportMemory:
 
     def release(self, run: str, lease: str) -> None:
         """Return the lease of an export, unless another invocation has it."""
-        release_lease(self._table, self._pk, formatted(run), lease)
+        release_lease(self._table, (self._pk, formatted(run)), lease)
 
 
 def _rest_key(run: str, export: Export, number: int) -> str:

@@ -416,11 +416,10 @@ class ImageMemory:
 
     def _known_since(self, key: Key, now: datetime) -> datetime:
         if key not in self._since:
-            change = "SET since = if_not_exists(since, :now)"
-            item = self._table.update(*key, change, {":now": to_seconds(now)}, {})
-            since = to_time(item["since"], now)
+            values: Item = {"since": to_seconds(now)}
+            since = to_time(self._table.update(key, {}, once=values)["since"], now)
             if since is None:
-                self._table.update(*key, "SET since = :now", {":now": to_seconds(now)}, {})
+                self._table.update(key, values)
                 since = now
             self._since[key] = since
         return self._since[key]

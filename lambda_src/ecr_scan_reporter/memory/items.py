@@ -1,12 +1,12 @@
 """Keys, times and lifetimes that several kinds of items share."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import groupby
 
-from ecr_scan_reporter.aws.dynamodb import WRITER, Item, Table, Value
+from ecr_scan_reporter.aws.dynamodb import NOTHING, WRITER, Item, Key, Table
 from ecr_scan_reporter.errors import ConditionError, UnreadableItemError
 from ecr_scan_reporter.models.images import RegistryId
 
@@ -167,13 +167,13 @@ def text(item: Item, name: str) -> str:
 
 def take_lease(
     table: Table,
-    key: tuple[str, str],
+    key: Key,
     now: datetime,
     until: datetime,
     *,
     lifetime: timedelta | None = None,
     condition: str = "",
-    values: Mapping[str, Value] | None = None,
+    values: Item = NOTHING,
 ) -> Item:
     """Take the lease of an item, and return the item, whose WRITER is the token of the lease.
 
@@ -192,19 +192,15 @@ def take_lease(
     # An end that is no number, or too late for a lease, is damaged. It is free at its very end, and others may lease it
     # for as long as this one.
     free = "(NOT leased_until BETWEEN :now AND :longest)"
-    ends = {":now": to_seconds(now) + 1, ":until": to_seconds(until), ":longest": to_seconds(until + _CLOCKS_DIFFER)}
-    change, expire = "SET leased_until = :until", dict[str, Value]()
-    if lifetime:
-        change, expire = f"{change}, expires = :expires", {":expires": expires(now, lifetime)}
-    everything = f"{condition} AND {free}" if condition else free
-    return table.update(*key, change, {**ends, **expire, **(values or {})}, {}, condition=everything)
+    given = {":now": to_seconds(now) + 1, ":longest": to_seconds(until + _CLOCKS_DIFFER), **values}
+    change = {"leased_until": to_seconds(until), **({"expires": expires(now, lifetime)} if lifetime else {})}
+    return table.update(key, change, condition=f"{condition} AND {free}" if condition else free, given=given)
 
 
-def release_lease(table: Table, pk: str, sk: str, lease: str) -> None:
+def release_lease(table: Table, key: Key, lease: str) -> None:
     """Return the lease of an item, by its token, unless another invocation has it."""
-    values: dict[str, Value] = {":none": 0, ":lease": lease}
     with suppress(ConditionError):
-        table.update(pk, sk, "SET leased_until = :none", values, {}, condition=f"{WRITER} = :lease")
+        table.update(key, {"leased_until": 0}, condition=f"{WRITER} = :lease", given={":lease": lease})
 
 
 def number(item: Item, name: str) -> int:

@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import NamedTuple
 from uuid import uuid4
 
-from ecr_scan_reporter.aws.dynamodb import WRITER, Item, Key, Table
+from ecr_scan_reporter.aws.dynamodb import WRITER, Addition, Item, Key, Table
 from ecr_scan_reporter.errors import ConditionError
 from ecr_scan_reporter.memory.codec import from_item, readable
 from ecr_scan_reporter.memory.items import (
@@ -36,6 +36,7 @@ PUSH, INVENTORY, EXPLOITED = "PUSH", "INVENTORY", "EXPLOITED"
 _RUN = "RUN#"
 # The items of the partition WINDOWS that are no windows: the publisher, and what it publishes or has published.
 _PUBLISHER, _PUBLISHED = "#PUBLISHER", "#PUBLISHED#"
+_PUBLISHER_KEY = "WINDOWS", _PUBLISHER
 # The partition of the messages of the reports queue that are out, or about to be.
 _SENT = "SENT"
 _ENTRY_LIFETIME = timedelta(days=60)
@@ -149,14 +150,9 @@ class Outbox:
             now: aware.
         """
         run = window_run(window) or run
-        self._table.update(
-            "WINDOWS",
-            window,
-            "SET opened_at = if_not_exists(opened_at, :now), last_at = :now, #run = :run, #token = :token, "
-            "expires = :expires",
-            {":now": to_seconds(now), ":run": run, ":token": uuid4().hex, ":expires": expires(now, _ENTRY_LIFETIME)},
-            {"#run": "run", "#token": "token"},
-        )
+        values: Item = {"run": run, "token": uuid4().hex, "expires": expires(now, _ENTRY_LIFETIME)}
+        at = to_seconds(now)
+        self._table.update(("WINDOWS", window), {**values, "last_at": at}, once={"opened_at": at})
 
     def windows(self, now: datetime) -> Windows:
         """Return all open windows, the state of the publisher, and what it has published, at a time (aware)."""
@@ -168,27 +164,26 @@ class Outbox:
 
     def plan_check(self, at: datetime) -> None:
         """Note that a message on the reports queue will cause a check at this time."""
-        self._table.update("WINDOWS", _PUBLISHER, "SET next_check = :at", {":at": to_seconds(at)}, {})
+        self._table.update(_PUBLISHER_KEY, {"next_check": to_seconds(at)})
 
     def lease(self, now: datetime, until: datetime) -> str:
         """Take the publisher's lease, and return its token; "" if another invocation has it."""
         try:
-            return text(take_lease(self._table, ("WINDOWS", _PUBLISHER), now, until), WRITER)
+            return text(take_lease(self._table, _PUBLISHER_KEY, now, until), WRITER)
         except ConditionError:
             return ""
 
     def release(self, lease: str) -> None:
         """Return the publisher's lease, unless another invocation has it."""
-        release_lease(self._table, "WINDOWS", _PUBLISHER, lease)
+        release_lease(self._table, _PUBLISHER_KEY, lease)
 
     def begin_inventory(self, now: datetime) -> None:
         """Note that the publication of an inventory begins."""
-        change = "SET inventory_at = :now, unfinished = :one"
-        self._table.update("WINDOWS", _PUBLISHER, change, {":now": to_seconds(now), ":one": 1}, {})
+        self._table.update(_PUBLISHER_KEY, {"inventory_at": to_seconds(now), "unfinished": 1})
 
     def end_inventory(self) -> None:
         """Note that the inventory is published to the end: what was put into its window later waits for the next."""
-        self._table.update("WINDOWS", _PUBLISHER, "SET unfinished = :none", {":none": 0}, {})
+        self._table.update(_PUBLISHER_KEY, {"unfinished": 0})
 
     def entries(self, window: str, until: datetime | None = None) -> Iterator[tuple[Key, bytes]]:
         """Yield the changes that were put into a window until a time (aware), each with its key; one call per MB."""
@@ -217,11 +212,11 @@ class Outbox:
 
     def note_sent(self, note: Note, message: str) -> None:
         """Note that a message of a report is out, so that it is not published again."""
-        self._table.add("WINDOWS", note.keys[0], "sent", frozenset({message}))
+        self._table.add(Addition(("WINDOWS", note.keys[0]), {"sent": frozenset({message})}))
 
     def end(self, note: Note) -> None:
         """Note that all messages of a report are out: what cannot be deleted then is not published again."""
-        self._table.update("WINDOWS", note.keys[0], "SET done = :done", {":done": 1}, {})
+        self._table.update(("WINDOWS", note.keys[0]), {"done": 1})
 
     def forget(self, keys: Iterable[Key], notes: Iterable[Note]) -> None:
         """Delete changes that were published, and then the notes of it."""
@@ -250,12 +245,11 @@ class Outbox:
 
     def release_message(self, message: str, lease: str) -> None:
         """Return the lease of a message that could not be published."""
-        release_lease(self._table, _SENT, message, lease)
+        release_lease(self._table, (_SENT, message), lease)
 
     def note_message(self, message: str, now: datetime) -> None:
         """Note that a message of the reports queue is out."""
-        values = {":expires": expires(now, _ENTRY_LIFETIME), ":done": 1}
-        self._table.update(_SENT, message, "SET done = :done, expires = :expires", values, {})
+        self._table.update((_SENT, message), {"done": 1, "expires": expires(now, _ENTRY_LIFETIME)})
 
     def close(self, windows: Collection[Window]) -> None:
         """Close windows whose changes were published; a window to which something was added meanwhile stays open."""

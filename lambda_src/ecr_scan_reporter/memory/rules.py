@@ -140,11 +140,8 @@ class RuleMemory:
             logger.warning("could not remember the use of ignored_findings", extra={"reason": str(error)})
 
     def _update(self, key: str, changed: Mapping[str, datetime], now: datetime) -> None:
-        sets = ", ".join(f"{name} = :{name}" for name in changed)
-        values = {f":{name}": to_seconds(moment) for name, moment in changed.items()}
-        item = self._table.update(
-            _USES, key, f"SET expires = :expires, {sets}", {":expires": expires(now, RULE_USE_LIFETIME), **values}, {}
-        )
+        times = {name: to_seconds(moment) for name, moment in changed.items()}
+        item = self._table.update((_USES, key), {"expires": expires(now, RULE_USE_LIFETIME), **times})
         self._uses.update(readable([item], _use))
 
 

@@ -79,13 +79,8 @@ class RunMemory:
     def add_results(self, run: str, results: int, now: datetime) -> None:
         """Note that this many scans of a run have ended."""
         self._seen[run] += results
-        self._table.update(
-            self._runs,
-            run,
-            "SET last_result_at = :now, expires = :expires, #results = :results",
-            {":now": to_seconds(now), ":results": self._seen[run], ":expires": expires(now, RUN_LIFETIME)},
-            {"#results": self._own_results},
-        )
+        values = {"last_result_at": to_seconds(now), self._own_results: self._seen[run]}
+        self._table.update((self._runs, run), {**values, "expires": expires(now, RUN_LIFETIME)})
 
     def run(self, run: str) -> Run:
         """Return how far a run is."""
@@ -95,13 +90,7 @@ class RunMemory:
 
     def expect(self, run: str, results: int, now: datetime) -> None:
         """Note that at least this many scans of a run will end."""
-        self._table.update(
-            self._runs,
-            run,
-            "SET expected = :results, expires = :expires",
-            {":results": results, ":expires": expires(now, RUN_LIFETIME)},
-            {},
-        )
+        self._table.update((self._runs, run), {"expected": results, "expires": expires(now, RUN_LIFETIME)})
 
     def open_pass(self) -> OpenPass | None:
         """Return the pass that is not known to be complete; None if there was none yet."""

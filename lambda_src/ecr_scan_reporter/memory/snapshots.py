@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from ecr_scan_reporter.aws.dynamodb import WRITER, Item, Key, Table, Value
+from ecr_scan_reporter.aws.dynamodb import WRITER, Addition, Item, Key, Table, Value
 from ecr_scan_reporter.errors import ConditionError
 from ecr_scan_reporter.memory.codec import cut, decode, encode, pack, readable, unpack
 from ecr_scan_reporter.memory.images import Ledger
@@ -30,7 +30,7 @@ from ecr_scan_reporter.memory.items import (
 )
 
 OVERVIEWS = "OVERVIEWS"
-_LAST = "LAST"
+_KEY = OVERVIEWS, "LAST"
 # Bytes of a snapshot in one item; DynamoDB allows 400 KB for the whole item.
 _PART_SIZE = 340_000
 # Far more than the names and numbers of all repositories of a registry need.
@@ -76,7 +76,7 @@ class SnapshotMemory:
 
     def last(self, now: datetime) -> LastOverview:
         """Return the last overview before now (aware)."""
-        return _last_overview(self._table.get(OVERVIEWS, _LAST) or {}, now)
+        return _last_overview(self._table.get(*_KEY) or {}, now)
 
     def claim(self, now: datetime, until: datetime, scheduled_at: datetime | None) -> LastOverview | None:
         """Take the lease of the overview.
@@ -96,23 +96,23 @@ class SnapshotMemory:
             earlier = to_seconds(scheduled_at - _SAME_EVENT) + 1
             values = {":earlier": earlier, ":latest": max(to_seconds(now + _AHEAD), earlier)}
         try:
-            item = take_lease(self._table, (OVERVIEWS, _LAST), now, until, condition=condition, values=values)
+            item = take_lease(self._table, _KEY, now, until, condition=condition, values=values)
         except ConditionError:
             return None
         return _last_overview(item, now)
 
     def has_published(self, scheduled_at: datetime) -> bool:
         """Return whether the overview of a schedule's event was published."""
-        item = self._table.get(OVERVIEWS, _LAST) or {}
+        item = self._table.get(*_KEY) or {}
         return number(item, "scheduled_at") > to_seconds(scheduled_at - _SAME_EVENT)
 
     def release(self, lease: str) -> None:
         """Return the lease without an overview, unless another invocation has it."""
-        release_lease(self._table, OVERVIEWS, _LAST, lease)
+        release_lease(self._table, _KEY, lease)
 
     def note_sent(self, message: str) -> None:
         """Note that a message of the next overview is out."""
-        self._table.add(OVERVIEWS, _LAST, "sent", frozenset({message}))
+        self._table.add(Addition(_KEY, {"sent": frozenset({message})}))
 
     def snapshot(self, last: LastOverview) -> dict[str, RepositorySnapshot] | None:
         """Return the snapshot of an overview by repository; None if there is none, or it cannot be read."""
@@ -145,14 +145,10 @@ class SnapshotMemory:
             for (pk, sk), part in zip(keys, parts, strict=True)
         )
         # Only this write makes the new snapshot the current one.
-        changes = "published_at = :now, parts = :parts, snapshot_format = :format, leased_until = :none"
-        changes += ", expires = :expires"
-        values: dict[str, Value] = {":now": to_seconds(now), ":parts": len(parts), ":none": 0}
-        values |= {":format": formats()[0], ":expires": expires(now)}
+        values = {"published_at": to_seconds(now), "parts": len(parts), "snapshot_format": formats()[0]}
         if scheduled_at:
-            changes += ", scheduled_at = :scheduled_at"
-            values[":scheduled_at"] = to_seconds(scheduled_at)
-        self._table.update(OVERVIEWS, _LAST, f"SET {changes} REMOVE sent", values, {})
+            values["scheduled_at"] = to_seconds(scheduled_at)
+        self._table.update(_KEY, {**values, "leased_until": 0, "expires": expires(now)}, remove="sent")
         self._table.delete_many(key for key in last.snapshot if key not in keys)
 
 
