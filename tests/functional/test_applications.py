@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from ecr_scan_reporter.messages.due import DueMessage
+from ecr_scan_reporter.messages.reports_queue import DueMessage, to_body
 from fake_aws import FakeImage, FakeScan, digest_of, finding, index_image
 from support.reporter_harness import UNSUPPORTED, ReporterHarness, document, enhanced, mail
 
@@ -84,7 +84,7 @@ class Application:
 
     def overdue(self, at: float, name: str) -> dict[str, Any] | None:
         """Send what the daily pass sends of an image whose deadline has passed."""
-        return self.read(START + at * DAY, DueMessage(self.repository, digest_of(name)).to_json())
+        return self.read(START + at * DAY, to_body(DueMessage(self.repository, digest_of(name))))
 
 
 def changes(image: dict[str, Any] | None) -> dict[str, list[str]]:

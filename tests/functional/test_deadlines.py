@@ -8,7 +8,7 @@ import pytest
 from ecr_scan_reporter import reporter
 from ecr_scan_reporter.memory.images import FindingDeadline, ImageRecord, image_record
 from ecr_scan_reporter.memory.items import image_key, repository_key
-from ecr_scan_reporter.messages.due import DueMessage
+from ecr_scan_reporter.messages.reports_queue import DueMessage, to_body
 from fake_aws import FakeScan, Fault, digest_of
 from support.invocations import REGISTRY
 from support.reporter_harness import ReporterHarness, document, enhanced, mail
@@ -41,7 +41,7 @@ def scan(
 
 
 def due_message(build: int) -> str:
-    message: str = DueMessage("app", digest_of(f"build {build}")).to_json()
+    message: str = to_body(DueMessage("app", digest_of(f"build {build}")))
     return message
 
 

@@ -14,10 +14,8 @@ from ecr_scan_reporter import repositories_scanner
 from ecr_scan_reporter.aws.sns import REPORTS, Publication, Rejection
 from ecr_scan_reporter.memory import codec, items
 from ecr_scan_reporter.messages import repository
-from ecr_scan_reporter.messages.daily_pass import PassMessage
-from ecr_scan_reporter.messages.due import DueMessage
-from ecr_scan_reporter.messages.look import LookMessage
 from ecr_scan_reporter.messages.publication import CHECK, encode_rejection
+from ecr_scan_reporter.messages.reports_queue import DueMessage, LookMessage, PassMessage, to_body
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.reporting import pipeline
 from fake_aws import digest_of
@@ -127,7 +125,7 @@ def test_formats_have_keys_of_their_own(make_instance: Callable[[], Instance], i
         repositories_scanner.handler({"heartbeat": True}, None)
         instance.let_pass(HOURS)
         instance.publish_overview()
-        instance.deliver("reports", PassMessage().to_json())
+        instance.deliver("reports", to_body(PassMessage()))
         instance.scan("app", release + 2, "HIGH", *(2 + len(found)) * ["CRITICAL"])
         found[release] = {(item["pk"]["S"], item["sk"]["S"]): item for item in instance.items()}
         if release == 2:
@@ -148,7 +146,7 @@ def in_flight(install: Install) -> list[tuple[str, str]]:
     """Return messages of a newer release, each with its queue."""
     install(2)
     publication = Publication(REPORTS, {"Message": "{}"})
-    own = CHECK, LookMessage("app", DIGEST).to_json(), DueMessage("app", DIGEST).to_json(), PassMessage().to_json()
+    own = CHECK, to_body(LookMessage("app", DIGEST)), to_body(DueMessage("app", DIGEST)), to_body(PassMessage())
     reports = [json.dumps(json.loads(body) | {"version": 2}) for body in own]
     messages = [("reports", body) for body in (*reports, encode_rejection(Rejection(publication, "later")))]
     return [*messages, ("images", RepositoryMessage(REGISTRY, "index").to_json())]

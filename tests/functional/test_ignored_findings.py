@@ -11,8 +11,8 @@ from ecr_scan_reporter.memory import rules
 from ecr_scan_reporter.memory.images import image_record
 from ecr_scan_reporter.memory.items import image_key, repository_key
 from ecr_scan_reporter.memory.rules import RuleMemory
-from ecr_scan_reporter.messages.due import DueMessage
 from ecr_scan_reporter.messages.publication import CHECK
+from ecr_scan_reporter.messages.reports_queue import DueMessage, to_body
 from fake_aws import FakeScan, Fault, digest_of
 from support.fixtures import embedded_metrics
 from support.ignored_findings import rule, set_rules
@@ -169,7 +169,7 @@ def test_ignored_finding_has_no_deadline(make_reporter: Callable[..., ReporterHa
     assert new(scan(inbox, 0, A, B)) == ["CVE-2026-0002"]
     # The rule for the other one is newer than its scan.
     set_rules([rule(id="CVE-2026-0001", expires="2025-11-20"), rule(id="CVE-2026-0002")])
-    assert inbox.images_reported(START + timedelta(days=8), DueMessage("app", digest_of("app")).to_json()) == []
+    assert inbox.images_reported(START + timedelta(days=8), to_body(DueMessage("app", digest_of("app")))) == []
     assert len(inbox.reports()) == 1
     # Its age runs from when it was first seen, so the end of the rule is the end of its time.
     images = scan(inbox, 12, A, B)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 
 from ecr_scan_reporter.errors import TransientError
-from ecr_scan_reporter.messages.due import DueMessage
+from ecr_scan_reporter.messages.reports_queue import DueMessage, to_body
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import Image, IndexChild
 from ecr_scan_reporter.models.scans import ScanResult
@@ -333,7 +333,7 @@ class Player:
         for digest in self._results:
             self.world.now += DAY
             before = len(self.world.documents())
-            message = DueMessage("app", digest).to_json()
+            message = to_body(DueMessage("app", digest))
             self.world.process(json.loads(message))
             images = [image for document in self.world.documents()[before:] for image in document["images"]]
             overdue = self.oracle.images[digest].scanned_at and self.oracle.overdue(digest, self.world.now)

@@ -18,9 +18,8 @@ from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.sns import CHAT, REPORTS, ReportPublisher
 from ecr_scan_reporter.errors import MessageError, SettingError
 from ecr_scan_reporter.memory.rules import parse_rule
-from ecr_scan_reporter.messages.daily_pass import PassMessage
-from ecr_scan_reporter.messages.due import DueMessage
 from ecr_scan_reporter.messages.publication import parse_publication
+from ecr_scan_reporter.messages.reports_queue import DueMessage, PassMessage, parse_message, to_body
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.reporting.intake import events
 from ecr_scan_reporter.settings import (
@@ -246,24 +245,24 @@ PASS = {"at": "2026-11-24T00:05:00Z", "repository": "team-a/app", "after": "sha2
 @given(mutated(DUE) | VALUES)
 @CASES
 def test_message_about_what_is_due_is_parsed_or_rejected_with_a_message_error(value: object) -> None:
-    message = outcome(DueMessage.parse, value, MessageError)
+    message = outcome(lambda value: parse_message(DueMessage, value), value, MessageError)
     if isinstance(message, str):
         assert "expected" in message
         return
     assert message.repository
     assert message.digest
-    assert DueMessage.parse(json.loads(message.to_json())["due"]) == message
+    assert parse_message(DueMessage, json.loads(to_body(message))["due"]) == message
 
 
 @given(mutated(PASS) | VALUES)
 @CASES
 def test_part_of_the_daily_pass_is_parsed_or_rejected_with_a_message_error(value: object) -> None:
-    message = outcome(PassMessage.parse, value, MessageError)
+    message = outcome(lambda value: parse_message(PassMessage, value), value, MessageError)
     if isinstance(message, str):
         assert "expected" in message
         return
     whole = message.at and message.at.replace(microsecond=0)
-    assert PassMessage.parse(json.loads(message.to_json())["pass"]) == message._replace(at=whole)
+    assert parse_message(PassMessage, json.loads(to_body(message))["pass"]) == message._replace(at=whole)
 
 
 @cache

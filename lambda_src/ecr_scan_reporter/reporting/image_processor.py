@@ -15,7 +15,7 @@ from ecr_scan_reporter.memory.exploited import Catalog, checksums
 from ecr_scan_reporter.memory.images import Asked, ImageMemory, ImageRecord, Remembered
 from ecr_scan_reporter.memory.outbox import EXPLOITED, INVENTORY, PUSH, Outbox, outbox_item, run_window
 from ecr_scan_reporter.memory.pushes import PushedImage, PushedImages
-from ecr_scan_reporter.messages.missed import MissedMessage
+from ecr_scan_reporter.messages.reports_queue import MissedMessage
 from ecr_scan_reporter.models.findings import cves_of
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.models.scans import BASIC, ENHANCED

@@ -14,12 +14,16 @@ from ecr_scan_reporter.aws.sns import Publication
 from ecr_scan_reporter.aws.sqs import EARLY, MAX_DELAY, SqsBatchResponse, SqsRecord, batch_response, receive_count
 from ecr_scan_reporter.errors import AwsError, DeadlineExceededError, FindingsNotReadError, MessageError, QueueError
 from ecr_scan_reporter.memory.outbox import Outbox
-from ecr_scan_reporter.messages.daily_pass import PassMessage
-from ecr_scan_reporter.messages.due import DueMessage
-from ecr_scan_reporter.messages.export import ExportMessage
-from ecr_scan_reporter.messages.look import LookMessage
-from ecr_scan_reporter.messages.missed import MissedMessage
 from ecr_scan_reporter.messages.publication import parse_publication
+from ecr_scan_reporter.messages.reports_queue import (
+    DueMessage,
+    ExportMessage,
+    LookMessage,
+    MissedMessage,
+    PassMessage,
+    parse_message,
+    to_body,
+)
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.models.scans import ENHANCED
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
@@ -220,16 +224,16 @@ def _receive(record: SqsRecord, batch: Batch, deps: ReporterDependencies, deadli
             if not _publish_again(*parse_publication(publish), deps, deadline, now):
                 batch.unpublished.add(message_id)
         case {"due": due}:
-            image = deps.ecr.id.image(*DueMessage.parse(due))
+            image = deps.ecr.id.image(*parse_message(DueMessage, due))
             batch.due.append((image, message_id, receive_count(record)))
         case {"pass": part}:
-            batch.passes[message_id] = PassMessage.parse(part)
+            batch.passes[message_id] = parse_message(PassMessage, part)
         case {"export": export}:
-            batch.exports[message_id] = ExportMessage.parse(export)
+            batch.exports[message_id] = parse_message(ExportMessage, export)
         case {"missed": missed}:
-            batch.missed[message_id] = receive_count(record), MissedMessage.parse(missed)
+            batch.missed[message_id] = receive_count(record), parse_message(MissedMessage, missed)
         case {"look": look}:
-            event = _look_event(LookMessage.parse(look), deps, now)
+            event = _look_event(parse_message(LookMessage, look), deps, now)
             if event.time > now + EARLY:
                 plan_looks({event.image: event.time}, deps, now)
             else:
@@ -329,7 +333,7 @@ def plan_looks(looks: Mapping[ImageId, datetime], deps: ReporterDependencies, no
     delays: defaultdict[int, list[str]] = defaultdict(list)
     for image, at in looks.items():
         message = LookMessage(image.repository, image.digest, ceil(at.timestamp()))
-        delays[max(ceil(min(at - now, MAX_DELAY).total_seconds()), 0)].append(message.to_json())
+        delays[max(ceil(min(at - now, MAX_DELAY).total_seconds()), 0)].append(to_body(message))
     for delay, messages in delays.items():
         try:
             deps.reports_queue.send(messages, delay)
@@ -340,7 +344,7 @@ def plan_looks(looks: Mapping[ImageId, datetime], deps: ReporterDependencies, no
 def wait_for_scans(outcomes: Iterable[Outcome], deps: ReporterDependencies) -> None:
     """Send the messages about images that are being scanned again; a failure is only logged, as above."""
     try:
-        messages = [outcome.missed.to_json() for outcome in outcomes if outcome.missed]
+        messages = [to_body(outcome.missed) for outcome in outcomes if outcome.missed]
         deps.reports_queue.send(messages, int(MAX_DELAY.total_seconds()))
     except QueueError:
         logger.exception("could not plan to read results again")

@@ -26,8 +26,7 @@ from ecr_scan_reporter.errors import (
 from ecr_scan_reporter.memory.indexes import index_children
 from ecr_scan_reporter.memory.items import to_seconds, to_time
 from ecr_scan_reporter.memory.states import RepositoryState
-from ecr_scan_reporter.messages.due import DueMessage
-from ecr_scan_reporter.messages.missed import MissedMessage
+from ecr_scan_reporter.messages.reports_queue import DueMessage, MissedMessage, to_body
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.models.scan_statuses import ARCHIVED, KNOWN_STATUSES, UNSUPPORTED_TYPE
 from ecr_scan_reporter.models.scans import BASIC, ENHANCED, Scan, StartOutcome
@@ -262,7 +261,7 @@ class RepositoryScan:
         digests = [standing.image.digest for standing in processed]
         name, queue = self._context.repository, self._context.deps.reports_queue
         # The reporter judges the images again that have their deadlines back.
-        if given_back := [DueMessage(name, digest).to_json() for digest in digests if digest in self._known.given_back]:
+        if given_back := [to_body(DueMessage(name, digest)) for digest in digests if digest in self._known.given_back]:
             queue.send(given_back)
         # It also reads the results of which no event came.
         answers = self._tally.answers
@@ -286,8 +285,7 @@ class RepositoryScan:
 
     def _missed(self, digest: str, ended_at: datetime, is_lost: bool) -> str:
         scanner = ENHANCED if self._rules.enhanced else BASIC
-        message = MissedMessage(self._context.repository, digest, scanner, to_seconds(ended_at), is_lost)
-        return message.to_json()
+        return to_body(MissedMessage(self._context.repository, digest, scanner, to_seconds(ended_at), is_lost))
 
     def _after_request(self, standing: ImageStanding) -> ImageStanding:
         """Return how an image stands after the request to start its scan, if there was one."""

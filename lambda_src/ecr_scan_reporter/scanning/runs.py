@@ -18,7 +18,7 @@ from ecr_scan_reporter.errors import AwsError, InputError, SettingError
 from ecr_scan_reporter.memory.runs import OpenPass, RunMemory, new_run
 from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.memory.summaries import open_findings
-from ecr_scan_reporter.messages.export import ExportMessage
+from ecr_scan_reporter.messages.reports_queue import ExportMessage, to_body
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.models.selection import RepositoryFilter
 from ecr_scan_reporter.settings import RepositoriesScannerSettings, compile_regexp
@@ -113,7 +113,7 @@ def _selection(event: Mapping[str, Any], deps: RunDependencies) -> RepositoryFil
 
 def _request_export(run: str, deps: RunDependencies) -> None:
     if deps.export_queue:
-        deps.export_queue.send([ExportMessage(run).to_json()], _EXPORT_DELAY)
+        deps.export_queue.send([to_body(ExportMessage(run))], _EXPORT_DELAY)
 
 
 def start_first_run(deps: RunDependencies, now: datetime) -> dict[str, int]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.errors import QueueError
-from ecr_scan_reporter.messages.look import LookMessage
+from ecr_scan_reporter.messages.reports_queue import LookMessage, parse_message, to_body
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.models.scans import ENHANCED
 from ecr_scan_reporter.reporting.pipeline import Batch, plan_looks, receive
@@ -22,7 +22,7 @@ IMAGES = [REGISTRY.image("app", f"sha256:{number:064}") for number in range(25)]
 
 def planned(world: World) -> dict[str, tuple[timedelta, int]]:
     """Return for each digest how long its message is delayed, and the time that it names, in seconds from now."""
-    looks = [(message, LookMessage.parse(json.loads(message.body)["look"])) for message in world.queue]
+    looks = [(message, parse_message(LookMessage, json.loads(message.body)["look"])) for message in world.queue]
     return {look.digest: (message.visible_at - NOW, look.at - int(NOW.timestamp())) for message, look in looks}
 
 
@@ -83,7 +83,7 @@ def received(world: World, *bodies: object, receives: int = 1) -> Batch:
 
 
 def look(image: ImageId, at: int | float = 0) -> str:
-    return LookMessage(image.repository, image.digest, int(NOW.timestamp() + at) if at else 0).to_json()
+    return to_body(LookMessage(image.repository, image.digest, int(NOW.timestamp() + at) if at else 0))
 
 
 # The clock of SQS may be a few seconds ahead.

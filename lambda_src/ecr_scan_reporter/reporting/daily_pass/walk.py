@@ -11,8 +11,7 @@ from ecr_scan_reporter.aws.sqs import EARLY
 from ecr_scan_reporter.errors import AwsError, DeadlineExceededError
 from ecr_scan_reporter.memory.daily_passes import DailyPass, DailyPassMemory
 from ecr_scan_reporter.memory.images import ImageMemory
-from ecr_scan_reporter.messages.daily_pass import PassMessage
-from ecr_scan_reporter.messages.due import DueMessage
+from ecr_scan_reporter.messages.reports_queue import DueMessage, PassMessage, to_body
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
 from ecr_scan_reporter.reporting.comparison.judged import identity
 from ecr_scan_reporter.reporting.daily_pass.due import FIELDS, Due, what_is_due
@@ -54,7 +53,7 @@ class _Part:
         self.position, self.images = position, self.images + 1
         if due:
             self.reasons[due] += 1
-            self.due.append(DueMessage(position.repository, position.after).to_json())
+            self.due.append(to_body(DueMessage(position.repository, position.after)))
 
 
 def walk(
@@ -85,7 +84,7 @@ def walk(
     part = _look(start, known.matched_at, rules, deps, deadline.halfway(), now)
     deps.reports_queue.send(part.due)
     if part.interrupted:
-        deps.reports_queue.send([PassMessage(at, *part.position).to_json()])
+        deps.reports_queue.send([to_body(PassMessage(at, *part.position))])
     ended = not part.interrupted
     completed_at, matched_at = (now, at - _SETTLED) if ended else (known.completed_at, known.matched_at)
     memory.remember(DailyPass(at, *part.position, ended, completed_at, matched_at), now)

@@ -13,7 +13,7 @@ from ecr_scan_reporter.memory.exports import Export, ExportMemory
 from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord
 from ecr_scan_reporter.memory.items import parse_sortable
 from ecr_scan_reporter.memory.states import StateMemory
-from ecr_scan_reporter.messages.export import ExportMessage
+from ecr_scan_reporter.messages.reports_queue import ExportMessage, to_body
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
 from ecr_scan_reporter.reporting.export.lines import Line, Listed, lines
 from ecr_scan_reporter.reporting.export.output import Keys, Output
@@ -53,7 +53,7 @@ def export_run(message: ExportMessage, deps: ReporterDependencies, deadline: Dea
         return
     begun = ExportMemory(deps.table, deps.ecr.id).read(message.run).begun_at
     if begun is None and (wait := _end_of_run(message.run, deps, now) - now) > timedelta():
-        deps.reports_queue.send([message.to_json()], ceil(min(wait, _RUN_CHECK).total_seconds()))
+        deps.reports_queue.send([to_body(message)], ceil(min(wait, _RUN_CHECK).total_seconds()))
         return
     go_on(message.run, deps.settings.export, deps, deadline.halfway(), now)
 
@@ -108,7 +108,7 @@ def go_on(
     finally:
         memory.release(run, lease)
     if not export.complete:
-        deps.reports_queue.send([ExportMessage(run).to_json()])
+        deps.reports_queue.send([to_body(ExportMessage(run))])
     extra = {"run": run, "findings": export.findings, "objects": export.objects, "complete": export.complete}
     logger.info("export", extra=extra)
     return export, keys

@@ -1,0 +1,127 @@
+"""The messages in which this module asks the reporter for something; `publication` has that about a rejected report.
+
+The body is an object with one key, which tells the kind, and the fields of the message.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple, TypeVar
+
+from ecr_scan_reporter.errors import MessageError
+from ecr_scan_reporter.models.scans import BASIC, ENHANCED
+from ecr_scan_reporter.shared.text import is_text
+
+Message = TypeVar("Message", "DueMessage", "LookMessage", "MissedMessage", "ExportMessage", "PassMessage")
+
+
+class DueMessage(NamedTuple):
+    """Asks to judge an image of this registry again, in which something is due."""
+
+    repository: str
+    digest: str
+
+
+class LookMessage(NamedTuple):
+    """Asks to read the findings of an image of this registry again.
+
+    `at` is when they should be read at the earliest, in Unix seconds; 0 for now.
+    """
+
+    repository: str
+    digest: str
+    at: int = 0
+
+
+class MissedMessage(NamedTuple):
+    """Asks to read the last result of an image of this registry, of which no event came.
+
+    Args:
+        repository: its name.
+        digest: of the image.
+        scanner: BASIC or ENHANCED.
+        ended_at: when the scan ended, or when it was asked for if ECR gives no date (Unix seconds).
+        is_lost: whether an event of it should have come: a run asked for the scan, or the reporter knows the image.
+        counted: whether it was counted before: the image was then being scanned again.
+    """
+
+    repository: str
+    digest: str
+    scanner: str
+    ended_at: int
+    is_lost: bool = False
+    counted: bool = False
+
+
+class ExportMessage(NamedTuple):
+    """Asks for the export of a run, by its id, or for the rest of it."""
+
+    run: str
+
+
+class PassMessage(NamedTuple):
+    """Asks for a daily pass over memory, or for the rest of it.
+
+    Args:
+        at: when the pass was started (aware), which identifies it; None for now.
+        repository: where to go on, in the order of the names; "" for the first one.
+        after: the digest in that repository after which to go on; "" for all of it.
+    """
+
+    at: datetime | None = None
+    repository: str = ""
+    after: str = ""
+
+
+# The key of each kind of message, and what is expected of its value.
+_KINDS: Mapping[Any, tuple[str, str]] = {
+    DueMessage: ("due", "an object with repository and digest"),
+    LookMessage: ("look", "an object with repository, digest and at"),
+    MissedMessage: ("missed", f"an object with {', '.join(MissedMessage._fields)}"),
+    ExportMessage: ("export", "an object with the id of a run"),
+    PassMessage: ("pass", 'an object with any of "at" (an RFC 3339 time with an offset), "repository" and "after"'),
+}
+# What texts look like that are no names. The id of a run becomes a part of the keys in the bucket of the exports.
+_PATTERNS = {
+    "scanner": f"{BASIC}|{ENHANCED}",
+    "run": "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z-[0-9a-f]{8}",
+}
+
+
+def to_body(message: Message) -> str:
+    """Return the body of a message."""
+    fields = {name: value for name, value in message._asdict().items() if value is not None}
+    key, _ = _KINDS[type(message)]
+    return json.dumps({key: fields}, default=lambda moment: moment.isoformat(timespec="seconds"))
+
+
+def parse_message(kind: type[Message], value: Any) -> Message:
+    """Parse the value of the key of a message. What a later release adds to it is ignored.
+
+    Raises:
+        MessageError: a field is missing, or has an invalid value.
+    """
+    try:
+        return kind(**_pass(value) if kind is PassMessage else _fields(kind, value))
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        key, expected = _KINDS[kind]
+        raise MessageError(f"{key} is {value!r:.100}; expected {expected}") from error
+
+
+def _fields(kind: Any, value: Any) -> dict[str, Any]:
+    fields = {name: value[name] for name in kind._fields}
+    for name, field in fields.items():
+        if type(field) is not kind.__annotations__[name]:
+            raise TypeError
+        is_valid = is_text(field) if isinstance(field, str) else 0 <= field < 2**40
+        if not is_valid or (name in _PATTERNS and not re.fullmatch(_PATTERNS[name], field)):
+            raise ValueError
+    return fields
+
+
+def _pass(value: Any) -> dict[str, Any]:
+    at = datetime.fromisoformat(value["at"]) if "at" in value else None
+    if not is_text("".join(("/", *value.values()))) or (at and at.tzinfo is None):
+        raise ValueError
+    return {**value, "at": at}
