@@ -9,7 +9,6 @@ from functools import partial
 from cases_cost import PASS
 from cost import PRICES
 from ecr_scan_reporter.aws.dynamodb import Item
-from ecr_scan_reporter.memory.daily_passes import DailyPass, DailyPassMemory
 from ecr_scan_reporter.memory.exploited import Catalog, CatalogMemory, checksums
 from ecr_scan_reporter.memory.items import (
     ASKED,
@@ -21,6 +20,7 @@ from ecr_scan_reporter.memory.items import (
     repository_key,
     to_seconds,
 )
+from ecr_scan_reporter.memory.runs import DailyPass, RunMemory
 from ecr_scan_reporter.models.exploited import CatalogEntry
 from environment import aws, report, requests_to_table
 from fake_aws import FakeAws, digest_of
@@ -114,7 +114,7 @@ def changed_catalog() -> Iterator[Row]:
 
 def _pass(fake_aws: FakeAws, before: datetime) -> tuple[float, float, int]:
     """Do a pass after one of some days ago; return the read units, seconds of CPU, and images that are due."""
-    DailyPassMemory(memory_table(fake_aws), REGISTRY).remember(DailyPass(before, matched_at=before), before)
+    RunMemory(memory_table(fake_aws), REGISTRY).remember_daily_pass(DailyPass(before, matched_at=before), before)
     fake_aws.reset()
     measured = report([PASS], 1, "bodies")
     reads, _ = fake_aws.capacity()

@@ -7,9 +7,8 @@ from ecr_scan_reporter.aws.dynamodb import Item, Table
 from ecr_scan_reporter.memory.codec import compact_json
 from ecr_scan_reporter.memory.items import END, image_key, repository_key
 from ecr_scan_reporter.memory.outbox import Outbox, outbox_item
-from ecr_scan_reporter.memory.runs import RunMemory
+from ecr_scan_reporter.memory.runs import RepositoryState, RunMemory
 from ecr_scan_reporter.memory.scans import ScanMemory
-from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.models.scans import Scan
 from ecr_scan_reporter.reporting.reports.encoding import decode_report, encode_report
 from environment import NOW, Event, report
@@ -54,7 +53,7 @@ def ask_for(fake_aws: FakeAws, events: list[Event], run: str) -> None:
     before = Scan("COMPLETE", NOW - timedelta(days=16))
     for name, asked in digests.items():
         ScanMemory(table, REGISTRY).remember(name, dict.fromkeys(asked, before), asked, run, asked_at)
-        StateMemory(table, REGISTRY).remember(RepositoryState(name, NOW, len(asked), len(asked), run), NOW)
+        RunMemory(table, REGISTRY).remember_state(RepositoryState(name, NOW, len(asked), len(asked), run), NOW)
 
 
 def copy_waiting(fake_aws: FakeAws, window: str, events: list[Event]) -> None:

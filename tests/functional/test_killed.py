@@ -14,8 +14,7 @@ import pytest
 from ecr_scan_reporter import reporter, repositories_scanner
 from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.errors import AwsError
-from ecr_scan_reporter.memory.runs import RunMemory
-from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
+from ecr_scan_reporter.memory.runs import RepositoryState, RunMemory
 from ecr_scan_reporter.memory.summaries import RepositorySummary, summaries, summary_item
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.reporting.overviews.publishing import OverviewRequest, make_overviews
@@ -49,7 +48,7 @@ def visit(aws: FakeAws, names: list[str], now: datetime) -> None:
     """Do what the images scanner does at the end of a repository, in the last run."""
     table, last = memory_table(aws), queued(aws)[-1].run
     for name in names:
-        StateMemory(table, REGISTRY).remember(RepositoryState(name, now, 1, 0, last), now)
+        RunMemory(table, REGISTRY).remember_state(RepositoryState(name, now, 1, 0, last), now)
         table.put(summary_item(REGISTRY, RepositorySummary(name, now), now))
 
 
@@ -84,7 +83,7 @@ def test_repositories_scanner_killed_at_any_write_queues_every_repository(
         assert sorted(message.repository for message in messages[before:]) == REPOSITORIES, where
         assert max(Counter(message.repository for message in messages).values()) <= 2, where
         table = memory_table(aws)
-        assert [state.repository for state in StateMemory(table, REGISTRY).states()] == REPOSITORIES, where
+        assert [state.repository for state in RunMemory(table, REGISTRY).states()] == REPOSITORIES, where
         assert [summary.repository for summary in summaries(table, REGISTRY, TIME.now())] == REPOSITORIES, where
         # The reporter knows how many repositories the run has.
         assert RunMemory(table, REGISTRY).run(messages[-1].run).repositories == len(REPOSITORIES), where

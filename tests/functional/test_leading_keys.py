@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ecr_scan_reporter import images_scanner, repositories_scanner
 from ecr_scan_reporter.aws.dynamodb import Table
-from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
+from ecr_scan_reporter.memory.runs import RepositoryState, RunMemory
 from ecr_scan_reporter.memory.summaries import RepositorySummary, summary_item
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from fake_aws import FakeAws, FakeImage, digest_of, index_image
@@ -32,7 +32,7 @@ def aws(aws: FakeAws, configure: Callable[..., None]) -> FakeAws:
     aws.registry.add("team-a/app", images)
     gone = RepositorySummary("team-a/gone", NOW - timedelta(days=1))
     state = RepositoryState("team-a/gone", NOW, images=1, asked=0, run="earlier")
-    StateMemory(memory_table(aws), REGISTRY).remember(state, NOW, summary_item(REGISTRY, gone, NOW))
+    RunMemory(memory_table(aws), REGISTRY).remember_state(state, NOW, summary_item(REGISTRY, gone, NOW))
     return aws
 
 

@@ -10,9 +10,8 @@ import pytest
 from ecr_scan_reporter import reporter
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.memory.outbox import PUSH, Outbox
-from ecr_scan_reporter.memory.runs import RunMemory
+from ecr_scan_reporter.memory.runs import RepositoryState, RunMemory
 from ecr_scan_reporter.memory.scans import ScanMemory
-from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from fake_aws import FakeAws, Fault, digest_of
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,7 +44,7 @@ def begin(inbox: ReporterHarness) -> str:
     for team in TEAMS:
         name = f"team-{team}/app"
         ScanMemory(table, REGISTRY).remember(name, {digest_of(name): None}, [digest_of(name)], run, now)
-        StateMemory(table, REGISTRY).remember(RepositoryState(name, now, 1, 1, run), now)
+        RunMemory(table, REGISTRY).remember_state(RepositoryState(name, now, 1, 1, run), now)
     return run
 
 

@@ -10,9 +10,8 @@ import pytest
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.memory import items
 from ecr_scan_reporter.memory.images import ImageMemory
-from ecr_scan_reporter.memory.runs import RunMemory
+from ecr_scan_reporter.memory.runs import RepositoryState, RunMemory
 from ecr_scan_reporter.memory.scans import ScanMemory
-from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.reporting import links
 from ecr_scan_reporter.reporting.reports.encoding import decode_findings
 from fake_aws import FakeScan, Fault, digest_of, finding, index_image
@@ -418,7 +417,7 @@ def test_results_of_a_run_wait_for_its_end(inbox: ReporterHarness) -> None:
     assert rescan(inbox, [A], 0) is None
     inbox.check(now + timedelta(minutes=5))
     assert inbox.reports() == []
-    StateMemory(table, REGISTRY).remember(RepositoryState("app", now, 1, 1, "run-1"), now)
+    RunMemory(table, REGISTRY).remember_state(RepositoryState("app", now, 1, 1, "run-1"), now)
     inbox.check(now + timedelta(minutes=6))
     [report] = inbox.reports()
     assert document(report)["totals"]["new"] == 1

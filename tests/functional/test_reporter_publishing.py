@@ -12,9 +12,8 @@ from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.sns import REPORTS, Publication, Rejection
 from ecr_scan_reporter.memory import items
 from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Outbox, outbox_item
-from ecr_scan_reporter.memory.runs import RunMemory
+from ecr_scan_reporter.memory.runs import RepositoryState, RunMemory
 from ecr_scan_reporter.memory.scans import ScanMemory
-from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.messages.publication import encode_rejection
 from ecr_scan_reporter.reporting.pipeline import report_batch
 from fake_aws import FakeScan, Fault, digest_of, finding
@@ -33,7 +32,7 @@ def ask_for(table: Table, repository: str, *names: str) -> None:
     """Remember that a run asked for scans in a repository, and that it is done there."""
     digests = [digest_of(name) for name in names]
     ScanMemory(table, REGISTRY).remember(repository, dict.fromkeys(digests), digests, RUN, NOW)
-    StateMemory(table, REGISTRY).remember(RepositoryState(repository, NOW, len(names), len(names), RUN), NOW)
+    RunMemory(table, REGISTRY).remember_state(RepositoryState(repository, NOW, len(names), len(names), RUN), NOW)
 
 
 def report(inbox: ReporterHarness, repository: str, name: str) -> None:
@@ -78,7 +77,7 @@ def test_run_that_a_later_one_overtook_is_reported_after_a_minute(inbox: Reporte
     table = Table(inbox.aws.client("dynamodb"), MEMORY_TABLE)
     RunMemory(table, REGISTRY).begin(RUN, 1, NOW)
     ask_for(table, "app", "first")
-    StateMemory(table, REGISTRY).remember(RepositoryState("app", NOW, 1, 0, "run-2"), NOW)
+    RunMemory(table, REGISTRY).remember_state(RepositoryState("app", NOW, 1, 0, "run-2"), NOW)
     report(inbox, "app", "first")
     assert inbox.reports() == []
     inbox.check(TIME.now() + timedelta(seconds=61))

@@ -12,7 +12,7 @@ from ecr_scan_reporter import repositories_scanner
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.aws.sqs import SqsQueue
 from ecr_scan_reporter.errors import InputError, QueueError
-from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
+from ecr_scan_reporter.memory.runs import RepositoryState, RunMemory
 from ecr_scan_reporter.memory.summaries import RepositorySummary, summaries, summary_item
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.scanning.runs import queue_repositories, write_heartbeat
@@ -160,7 +160,7 @@ class RegistryOverTime:
             message = last.get(name, messages[-1])
             unscheduled = message.unscheduled
             state = RepositoryState(name, oldest, images, 0, message.run, waiting_since=oldest, unscheduled=unscheduled)
-            StateMemory(self.table, REGISTRY).remember(state, now)
+            RunMemory(self.table, REGISTRY).remember_state(state, now)
 
 
 @pytest.fixture
@@ -217,12 +217,12 @@ def test_age_counts_in_a_repository_with_an_image_that_was_never_scanned(registr
     registry.add("team-a/app", "team-b/app")
     registry.run()
     registry.visit("team-a/app", oldest_days=7)
-    memory = StateMemory(registry.table, REGISTRY)
+    memory = RunMemory(registry.table, REGISTRY)
     for days, age in ((3, 7), (60, 60)):
         waiting_since = registry.now - timedelta(days=days)
         # The one without a date comes first in the next run.
         state = RepositoryState("team-b/app", None, 1, 0, "run-1", waiting_since=waiting_since)
-        memory.remember(state, registry.now)
+        memory.remember_state(state, registry.now)
         assert registry.run()["OldestScanAge"] == age * 24 * 3600
 
 
@@ -429,7 +429,7 @@ def test_whole_run_forgets_repositories_that_it_does_not_queue(registry: Registr
     registry.visit("team-a/app", "team-b/app", "team-a/deleted", "sandbox/excluded")
     for name in ("team-a/app", "team-a/deleted"):
         registry.table.put(summary_item(REGISTRY, RepositorySummary(name, registry.now), registry.now))
-    memory = StateMemory(registry.table, REGISTRY)
+    memory = RunMemory(registry.table, REGISTRY)
     with pytest.raises(AttributeError, match="_aws"):
         registry.run({"repositoriesFilterRegexp": "team-b/"}, hours=1)
     assert len(memory.states()) == 4
@@ -476,12 +476,12 @@ def test_order_of_unknown_repositories_changes_from_run_to_run(aws: FakeAws, run
 def test_repository_whose_oldest_scan_is_oldest_comes_first(aws: FakeAws, run: Callable[[], list[str]]) -> None:
     now = TIME.now()
     days = {"week": 7, "today": 0, "month": 30, "unknown": None, "never": None}
-    memory = StateMemory(memory_table(aws), REGISTRY)
+    memory = RunMemory(memory_table(aws), REGISTRY)
     for name, age in days.items():
         aws.registry.add(name)
         if name != "unknown":
             oldest = None if age is None else now - timedelta(days=age)
-            memory.remember(RepositoryState(name, oldest, 10, 0, "run"), now)
+            memory.remember_state(RepositoryState(name, oldest, 10, 0, "run"), now)
     order = run()
     assert set(order[:2]) == {"unknown", "never"}
     assert order[2:] == ["month", "week", "today"]

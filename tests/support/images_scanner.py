@@ -11,8 +11,8 @@ import pytest
 from ecr_scan_reporter import images_scanner
 from ecr_scan_reporter.aws.dynamodb import Item
 from ecr_scan_reporter.memory.images import FindingDeadline, ImageRecord, Ledger, Update, image_item
-from ecr_scan_reporter.memory.items import asked_key, repository_key
-from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
+from ecr_scan_reporter.memory.items import ASKED, formatted, image_base, repository_key
+from ecr_scan_reporter.memory.runs import RepositoryState, RunMemory
 from ecr_scan_reporter.memory.summaries import RepositorySummary, repository_summary
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from fake_aws import (
@@ -89,6 +89,11 @@ def counted(caplog: pytest.LogCaptureFixture) -> dict[str, int]:
     return dict(summary_of(caplog).outcomes)
 
 
+def asked_key(digest: str) -> str:
+    """Return the sort key of what was asked for an image."""
+    return formatted(image_base(digest) + ASKED)
+
+
 def asked_item(scanner: Scanner, digest: str) -> Item:
     """Return what is remembered of the scan that was asked for."""
     item = memory_table(scanner.aws).get(repository_key(REGISTRY, REPOSITORY), asked_key(digest))
@@ -135,7 +140,7 @@ def summary(scanner: Scanner) -> RepositorySummary:
 
 def state(scanner: Scanner) -> RepositoryState:
     """Return what is remembered of the repository after its last run."""
-    [found] = StateMemory(memory_table(scanner.aws), REGISTRY).states()
+    [found] = RunMemory(memory_table(scanner.aws), REGISTRY).states()
     return found
 
 

@@ -1,15 +1,15 @@
 """How far each export of the open findings is."""
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from ecr_scan_reporter.aws.dynamodb import WRITER, Item, Table, Value
+from ecr_scan_reporter.aws.dynamodb import WRITER, Table
 from ecr_scan_reporter.aws.s3 import Part
-from ecr_scan_reporter.memory.codec import attributes, cut, from_item, readable
+from ecr_scan_reporter.memory.codec import cut, from_item, readable
 from ecr_scan_reporter.memory.items import (
     expires,
     formatted,
+    record_item,
     registry_key,
     release_lease,
     take_lease,
@@ -91,13 +91,13 @@ class ExportMemory:
             until: when the lease ends (aware).
             rest: the compressed end of the CSV file that is in no part yet.
         """
-        expire: dict[str, Value] = {"expires": expires(until, _LIFETIME)}
-        rests = cut(rest, _PART_SIZE)
-        items: Iterable[Item] = ({"sk": _rest_key(run, export, n), "data": part} for n, part in enumerate(rests))
-        self._table.put_many({"pk": self._pk, **item, **expire} for item in items)
-        values = attributes(export._replace(rests=len(rests))) | expire
-        lease_of: dict[str, Value] = {"leased_until": to_seconds(until), WRITER: lease}
-        self._table.put({"pk": self._pk, "sk": formatted(run), **values, **lease_of})
+        rests, end = cut(rest, _PART_SIZE), expires(until, _LIFETIME)
+        self._table.put_many(
+            {"pk": self._pk, "sk": _rest_key(run, export, n), "data": part, "expires": end}
+            for n, part in enumerate(rests)
+        )
+        item = record_item(self._pk, run, export._replace(rests=len(rests)), until, _LIFETIME)
+        self._table.put({**item, "leased_until": to_seconds(until), WRITER: lease})
 
     def release(self, run: str, lease: str) -> None:
         """Return the lease of an export, unless another invocation has it."""

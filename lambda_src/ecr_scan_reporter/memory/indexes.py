@@ -13,15 +13,14 @@ from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.dynamodb import Item, Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.errors import AwsError
-from ecr_scan_reporter.memory.codec import attributes, from_item, readable
+from ecr_scan_reporter.memory.codec import from_item, readable
 from ecr_scan_reporter.memory.items import (
     INDEX_LIFETIME,
     base_key,
-    expires,
-    formatted,
     in_formats,
     latest,
     number,
+    record_item,
     repository_key,
     to_seconds,
 )
@@ -112,14 +111,14 @@ class _IndexMemory:
     def remember(self, children: Mapping[str, list[IndexChild]], now: datetime) -> None:
         items: list[Item] = []
         for digest, manifests in children.items():
-            index = attributes(_Index(tuple(_Manifest(*child[1:]) for child in manifests)))
-            if len(str(index["children"])) > _MAX_SIZE:
+            index = _Index(tuple(_Manifest(*child[1:]) for child in manifests))
+            item = record_item(self._pk, f"INDEX#{digest}", index, now, INDEX_LIFETIME)
+            if len(str(item["children"])) > _MAX_SIZE:
                 # With it, DynamoDB would reject the whole call.
                 extra = {"repository": self._repository, "digest": digest, "manifests": len(manifests)}
                 logger.warning("an index is too large to be remembered", extra=extra)
                 continue
-            until = expires(now, INDEX_LIFETIME)
-            items.append({"pk": self._pk, "sk": formatted(f"INDEX#{digest}"), "expires": until, **index})
+            items.append(item)
         try:
             self._table.put_many(items)
         except AwsError as error:

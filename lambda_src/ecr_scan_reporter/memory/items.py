@@ -3,12 +3,17 @@
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from itertools import groupby
+from typing import Any, TypeVar
 
-from ecr_scan_reporter.aws.dynamodb import NOTHING, WRITER, Item, Key, Table
+from ecr_scan_reporter.aws.dynamodb import NOTHING, WRITER, Item, Key, Table, Value
 from ecr_scan_reporter.errors import ConditionError, UnreadableItemError
+from ecr_scan_reporter.memory.codec import attributes, from_item, readable
 from ecr_scan_reporter.models.images import RegistryId
+
+T = TypeVar("T")
 
 # The format of what this release writes, and the end of the sort key of each item that holds more than a few numbers.
 # A release that writes what this one cannot read has the next one, so that after a rollback an older release writes
@@ -74,11 +79,6 @@ def image_digest(item: Item) -> str:
     return base_key(item).removeprefix("IMAGE#").removesuffix(ASKED)
 
 
-def asked_key(digest: str) -> str:
-    """Return the sort key of what was asked for an image."""
-    return formatted(image_base(digest) + ASKED)
-
-
 def formats() -> list[int]:
     """Return the formats that this release reads, its own first."""
     return [number for number in (FORMAT, FORMAT - 1) if number > 0]
@@ -115,6 +115,25 @@ def latest(items: Iterable[Item]) -> Iterator[Item]:
     for _, group in groupby(items, base_key):
         if known := [item for item in group if item_format(item) in formats()]:
             yield max(known, key=lambda item: number(item, "expires"))
+
+
+def record_item(pk: str, sk: str, record: Any, now: datetime, lifetime: timedelta = _LIFETIME) -> dict[str, Value]:
+    """Return the item that holds a NamedTuple, in the format of this release.
+
+    Args:
+        pk: of the item.
+        sk: of the item, without its format.
+        record: its fields become attributes.
+        now: aware.
+        lifetime: of the item.
+    """
+    return {"pk": pk, "sk": formatted(sk), "expires": expires(now, lifetime), **attributes(record)}
+
+
+def read_record(table: Table, kind: type[T], pk: str, sk: str) -> T | None:
+    """Return what `record_item` made an item of; None if there is none, or it cannot be parsed. One call."""
+    items = latest(table.query(pk, f"{sk}#", f"{sk}#{END}"))
+    return next(readable(items, partial(from_item, kind)), None)
 
 
 def to_seconds(moment: datetime | None) -> int:

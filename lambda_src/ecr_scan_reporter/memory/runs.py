@@ -1,19 +1,28 @@
-"""The runs of the schedule: how far each is, the pass through all repositories, and the last heartbeat."""
+"""How far the runs of the schedule are: each run, each repository after its last one, and the pass through all of them.
+
+And how far the daily pass is. A repository that a run queues has a state before any run has ended there: the states are
+the set of repositories that runs have to process.
+"""
 
 from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime
 from secrets import token_hex
 from typing import NamedTuple
 
-from ecr_scan_reporter.aws.dynamodb import Table
-from ecr_scan_reporter.memory.codec import attributes, from_item, readable
+from ecr_scan_reporter.aws.dynamodb import Item, Table
+from ecr_scan_reporter.memory.codec import from_item, readable
 from ecr_scan_reporter.memory.items import (
     END,
     RUN_LIFETIME,
+    base_key,
     expires,
-    formatted,
+    in_formats,
+    key_part,
     latest,
     number,
+    read_record,
+    record_item,
     registry_key,
     sortable,
     to_seconds,
@@ -58,8 +67,57 @@ class OpenPass(NamedTuple):
     since: datetime
 
 
+class RepositoryState(NamedTuple):
+    """A repository after a run.
+
+    Args:
+        repository: its name.
+        oldest_scan: the time of the oldest last scan of any image (aware); None if an image has no date. The
+            repositories are sorted by it.
+        images: how many images are to be scanned.
+        asked: how many scans the run asked for.
+        run: the run's id.
+        updated_at: when the run ended here (aware); None if no run ever did.
+        waiting_since: the last scan (or the push, if never scanned) of the image that has waited longest (aware);
+            images without a date are left out. None if none has one. If no run ever ended here: since when runs have
+            queued the repository.
+        unscheduled: whether the runs of the schedule leave the repository out, so that it is no part of a pass.
+        first_run: the id of the run that queued the repository first; "" once a run has ended here.
+    """
+
+    repository: str
+    oldest_scan: datetime | None
+    images: int
+    asked: int
+    run: str
+    updated_at: datetime | None = None
+    waiting_since: datetime | None = None
+    unscheduled: bool = False
+    first_run: str = ""
+
+
+class DailyPass(NamedTuple):
+    """The last daily pass. Times are aware.
+
+    Args:
+        at: when it was started, which identifies it; None if there was none.
+        repository: where it goes on.
+        after: the digest in that repository after which it goes on.
+        complete: whether it is at its end.
+        completed_at: when a pass was last at its end; None if none was.
+        matched_at: until when passes that came to their end have matched what changed in the catalog; None if none has.
+    """
+
+    at: datetime | None = None
+    repository: str = ""
+    after: str = ""
+    complete: bool = False
+    completed_at: datetime | None = None
+    matched_at: datetime | None = None
+
+
 class RunMemory:
-    """The part of the memory table with the runs and passes of a registry.
+    """The part of the memory table with the runs, the states of the repositories and the passes of a registry.
 
     Every method raises AwsError if DynamoDB rejects a call. There is one for each instance of a function: it writes how
     many results it has seen in all, so that a write whose answer is lost can be repeated.
@@ -68,7 +126,10 @@ class RunMemory:
     def __init__(self, table: Table, registry: RegistryId) -> None:
         self._table = table
         self._own_results, self._seen = _RESULTS + token_hex(4), Counter[str]()
-        self._runs, self._passes = registry_key("RUNS", registry), registry_key("PASSES", registry)
+        kinds = "RUNS", "PASSES", "DAILY", "STATES", "SUMMARIES"
+        self._runs, self._passes, self._daily, self._states, self._summaries = (
+            registry_key(kind, registry) for kind in kinds
+        )
 
     def begin(self, run: str, repositories: int, now: datetime) -> None:
         """Remember how many repositories a run has queued."""
@@ -94,8 +155,7 @@ class RunMemory:
 
     def open_pass(self) -> OpenPass | None:
         """Return the pass that is not known to be complete; None if there was none yet."""
-        items = latest(self._table.query(self._passes, "OPEN#", f"OPEN#{END}"))
-        return next(readable(items, lambda item: from_item(OpenPass, item)), None)
+        return read_record(self._table, OpenPass, self._passes, "OPEN")
 
     def last_heartbeat(self) -> datetime | None:
         """Return when the last heartbeat was written (aware); None if there was none."""
@@ -113,4 +173,49 @@ class RunMemory:
 
     def remember_open_pass(self, open_pass: OpenPass, now: datetime) -> None:
         """Remember the pass that is not known to be complete."""
-        self._table.put({"pk": self._passes, "sk": formatted("OPEN"), "expires": expires(now), **attributes(open_pass)})
+        self._table.put(record_item(self._passes, "OPEN", open_pass, now))
+
+    def daily_pass(self) -> DailyPass:
+        """Return how far the daily pass is."""
+        return read_record(self._table, DailyPass, self._daily, "PASS") or DailyPass()
+
+    def remember_daily_pass(self, daily_pass: DailyPass, now: datetime) -> None:
+        """Remember how far the daily pass is."""
+        self._table.put(record_item(self._daily, "PASS", daily_pass, now))
+
+    def remember_state(self, state: RepositoryState, now: datetime, summary: Item | None = None) -> None:
+        """Remember a repository after a run, and its summary's item in the same call."""
+        item = self._state_item(state._replace(updated_at=now), now)
+        self._table.put_many([item, summary] if summary else [item])
+
+    def expect_repositories(self, repositories: Iterable[str], run: str, now: datetime) -> None:
+        """Remember repositories without a state, which a run queues now."""
+        states = (RepositoryState(name, None, 0, 0, "", waiting_since=now, first_run=run) for name in repositories)
+        self._table.put_many(self._state_item(state, now) for state in states)
+
+    def _state_item(self, state: RepositoryState, now: datetime) -> Item:
+        item = record_item(self._states, state.repository, state, now)
+        del item["repository"]
+        return item
+
+    def states(self) -> list[RepositoryState]:
+        """Return all repositories that runs have queued, after their last runs; one call per MB."""
+        items = latest(self._table.query(self._states, " ", END))
+        return list(readable(items, lambda item: from_item(RepositoryState, item, repository=base_key(item))))
+
+    def since(self, run: str) -> tuple[list[RepositoryState], int]:
+        """Return the repositories that a run or a later one has processed, and how many scans the run asked for there.
+
+        The id of a run begins with its time. A later run in a repository replaces what this run asked for there.
+        """
+        states = [state for state in self.states() if state.run >= run]
+        return states, sum(state.asked for state in states if state.run == run)
+
+    def forget_repositories(self, repositories: Iterable[str]) -> None:
+        """Delete the states of repositories after their last runs, and their summaries."""
+        self._table.delete_many(
+            (pk, key)
+            for name in repositories
+            for pk, sk in ((self._states, name), (self._summaries, key_part(name)))
+            for key in in_formats(sk)
+        )

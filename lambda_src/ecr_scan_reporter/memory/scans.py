@@ -6,18 +6,17 @@ from itertools import groupby
 from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Item, Table
-from ecr_scan_reporter.memory.codec import attributes, readable
+from ecr_scan_reporter.memory.codec import readable
 from ecr_scan_reporter.memory.images import Asked, ImageRecord, asked_record, image_record
 from ecr_scan_reporter.memory.items import (
     ASKED,
     END,
-    asked_key,
     base_key,
     check_past,
-    expires,
     image_base,
     image_digest,
     latest,
+    record_item,
     repository_key,
 )
 from ecr_scan_reporter.models.images import RegistryId
@@ -108,7 +107,7 @@ class ScanMemory:
             before: what is remembered of the images. It says when and by which run a scan was asked for before: the
                 event of that scan may still be on its way to the reporter.
         """
-        pk, until, asked = repository_key(self._registry, repository), expires(now), frozenset(asked)
+        pk, asked = repository_key(self._registry, repository), frozenset(asked)
 
         def request(digest: str) -> tuple[datetime | None, str]:
             remembered = (before or {}).get(digest, RememberedScan(None))
@@ -117,7 +116,7 @@ class ScanMemory:
             return (now, run) if digest in asked and not repeated else (remembered.asked_at, remembered.run)
 
         self._table.put_many(
-            {"pk": pk, "sk": asked_key(digest), "expires": until, **attributes(_asked(scan, *request(digest)))}
+            record_item(pk, image_base(digest) + ASKED, _asked(scan, *request(digest)), now)
             for digest, scan in scans.items()
         )
 

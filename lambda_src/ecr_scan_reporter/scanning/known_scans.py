@@ -11,8 +11,8 @@ from zlib import crc32
 from ecr_scan_reporter.errors import AwsError
 from ecr_scan_reporter.memory.coverage import Coverage, CoverageReason
 from ecr_scan_reporter.memory.items import to_seconds
+from ecr_scan_reporter.memory.runs import RepositoryState, RunMemory
 from ecr_scan_reporter.memory.scans import RememberedScan, ScanMemory
-from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.memory.summaries import SummaryBuilder, summary_item
 from ecr_scan_reporter.models.scan_statuses import ACTIVE, EXPIRED, FAILED, UNSUPPORTED_TYPE
 from ecr_scan_reporter.models.scans import Scan, StartOutcome
@@ -268,7 +268,7 @@ class KnownScans:
         table, registry = self._context.deps.table, self._context.registry
         try:
             item = summary_item(registry, self._summary.build(coverage), self._now)
-            StateMemory(table, registry).remember(state, self._now, item)
+            RunMemory(table, registry).remember_state(state, self._now, item)
         except AwsError as error:
             self._give_up(error)
 

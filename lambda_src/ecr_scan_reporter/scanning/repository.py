@@ -25,7 +25,7 @@ from ecr_scan_reporter.errors import (
 )
 from ecr_scan_reporter.memory.indexes import index_children
 from ecr_scan_reporter.memory.items import to_seconds, to_time
-from ecr_scan_reporter.memory.states import RepositoryState
+from ecr_scan_reporter.memory.runs import RepositoryState
 from ecr_scan_reporter.messages.reports_queue import DueMessage, MissedMessage, to_body
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.models.scan_statuses import ARCHIVED, KNOWN_STATUSES, UNSUPPORTED_TYPE

@@ -15,8 +15,7 @@ from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.aws.metrics import embed
 from ecr_scan_reporter.aws.sqs import SqsQueue
 from ecr_scan_reporter.errors import AwsError, InputError, SettingError
-from ecr_scan_reporter.memory.runs import OpenPass, RunMemory, new_run
-from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
+from ecr_scan_reporter.memory.runs import OpenPass, RepositoryState, RunMemory, new_run
 from ecr_scan_reporter.memory.summaries import open_findings
 from ecr_scan_reporter.messages.reports_queue import ExportMessage, to_body
 from ecr_scan_reporter.messages.repository import RepositoryMessage
@@ -122,9 +121,10 @@ def start_first_run(deps: RunDependencies, now: datetime) -> dict[str, int]:
     Raises:
         AwsError: DynamoDB, ECR or SQS rejected a call.
     """
-    open_pass = RunMemory(deps.table, deps.ecr.id).open_pass()
+    memory = RunMemory(deps.table, deps.ecr.id)
+    open_pass = memory.open_pass()
     # After a pause of the schedule, there is no pass either, but repositories that a run has queued.
-    has_run = open_pass and (open_pass.run or StateMemory(deps.table, deps.ecr.id).states())
+    has_run = open_pass and (open_pass.run or memory.states())
     return {"found": 0, "sent": 0} if has_run else queue_repositories({}, deps, now)
 
 
@@ -143,21 +143,21 @@ def _begin_run(
     run = new_run(now)
     previous: dict[str, str] = {}
     metrics: dict[str, float] = {}
-    known, runs = StateMemory(deps.table, deps.ecr.id), RunMemory(deps.table, deps.ecr.id)
+    memory = RunMemory(deps.table, deps.ecr.id)
     random.shuffle(repositories)
     try:
-        states = known.states()
+        states = memory.states()
         oldest = {state.repository: state.oldest_scan for state in states}
         previous = {state.repository: state.run for state in states}
         repositories.sort(key=lambda name: oldest.get(name) or LONG_AGO)
-        runs.begin(run, len(repositories), now)
+        memory.begin(run, len(repositories), now)
         if whole:
             queued = frozenset(repositories)
-            known.expect(queued.difference(oldest), run, now)
+            memory.expect_repositories(queued.difference(oldest), run, now)
             metrics |= scan_ages(states, queued, settings, now)
-            if since := _continue_pass(runs, states, queued, run, now):
+            if since := _continue_pass(memory, states, queued, run, now):
                 metrics |= run_overdue(since, settings.schedule, now)
-            known.forget(state.repository for state in states if state.repository not in queued)
+            memory.forget_repositories(state.repository for state in states if state.repository not in queued)
     except AwsError as error:
         # Until the order is known, it is random.
         logger.warning("memory is not available; the run goes on without it", extra={"reason": str(error)})
@@ -274,14 +274,14 @@ def write_heartbeat(deps: RunDependencies, now: datetime) -> dict[str, int]:
     Raises:
         AwsError: DynamoDB rejected a call.
     """
-    since = _last_complete_pass(RunMemory(deps.table, deps.ecr.id), StateMemory(deps.table, deps.ecr.id), now)
+    since = _last_complete_pass(RunMemory(deps.table, deps.ecr.id), now)
     metrics = run_overdue(since, deps.settings.schedule, now)
     extra = embed(metrics, deps.settings.name, _SECONDS, detailed=deps.settings.detailed_metrics)
     logger.info("heartbeat", extra=extra)
     return {name: int(value) for name, value in metrics.items()}
 
 
-def _last_complete_pass(memory: RunMemory, states: StateMemory, now: datetime) -> datetime:
+def _last_complete_pass(memory: RunMemory, now: datetime) -> datetime:
     """Return when a pass was last complete, and remember the heartbeat.
 
     The first heartbeat counts as one, and so does the first one after a pause, in which the schedule was disabled.
@@ -291,7 +291,7 @@ def _last_complete_pass(memory: RunMemory, states: StateMemory, now: datetime) -
     if open_pass is None:
         memory.remember_open_pass(OpenPass("", now), now)
         return now
-    completed_at = _completed_at(open_pass, states.states(), open_pass.since)
+    completed_at = _completed_at(open_pass, memory.states(), open_pass.since)
     if _is_after_pause(last, now):
         memory.remember_open_pass(OpenPass("", now) if completed_at else open_pass._replace(since=now), now)
         return now

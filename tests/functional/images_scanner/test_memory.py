@@ -7,7 +7,7 @@ import pytest
 from ecr_scan_reporter.aws.dynamodb import Item
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord, image_item
-from ecr_scan_reporter.memory.items import asked_key, formatted, image_key, repository_key, to_seconds
+from ecr_scan_reporter.memory.items import formatted, image_key, repository_key, to_seconds
 from ecr_scan_reporter.memory.scans import KnownImage, ScanMemory
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.models.scans import StartOutcome
@@ -19,6 +19,7 @@ from support.images_scanner import (
     REPOSITORY,
     Scanner,
     asked_item,
+    asked_key,
     image,
     put_indexes,
     report_findings,

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from ecr_scan_reporter.memory.coverage import Coverage, CoverageReason
-from ecr_scan_reporter.memory.items import asked_key, repository_key, to_seconds
+from ecr_scan_reporter.memory.items import repository_key, to_seconds
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.scanning import repository
 from fake_aws import Fault, Rate, digest_of, plain_images
@@ -18,6 +18,7 @@ from support.images_scanner import (
     SUMMARY,
     Scanner,
     asked_item,
+    asked_key,
     counted,
     image,
     report_findings,

@@ -5,8 +5,7 @@ from datetime import timedelta
 import pytest
 from ecr_scan_reporter.aws.dynamodb import Item
 from ecr_scan_reporter.memory.outbox import Outbox, PublisherState
-from ecr_scan_reporter.memory.runs import Run, RunMemory
-from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
+from ecr_scan_reporter.memory.runs import RepositoryState, Run, RunMemory
 from support.configuration import memory_table
 from support.fixtures import virtual_aws
 from support.invocations import REGISTRY
@@ -26,9 +25,9 @@ def test_damaged_item_is_as_if_it_were_not_there(caplog: pytest.LogCaptureFixtur
         aws.create_memory_table()
         table = memory_table(aws)
         table.put_many(damaged)
-        StateMemory(table, REGISTRY).remember(RepositoryState("app", None, 1, 0, "run-1"), now)
+        RunMemory(table, REGISTRY).remember_state(RepositoryState("app", None, 1, 0, "run-1"), now)
         Outbox(table).touch("INVENTORY", "", now)
-        assert [state.repository for state in StateMemory(table, REGISTRY).states()] == ["app"]
+        assert [state.repository for state in RunMemory(table, REGISTRY).states()] == ["app"]
         runs = RunMemory(table, REGISTRY)
         assert (runs.open_pass(), runs.run("run-1")) == (None, Run())
         windows, publisher, _ = Outbox(table).windows(now)

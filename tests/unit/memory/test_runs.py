@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from ecr_scan_reporter.aws.dynamodb import Table
-from ecr_scan_reporter.memory.runs import OpenPass, Run, RunMemory
+from ecr_scan_reporter.memory.runs import OpenPass, RepositoryState, Run, RunMemory
+from ecr_scan_reporter.memory.summaries import RepositorySummary, summaries, summary_item
 from support.fixtures import virtual_aws
 from support.invocations import REGISTRY
 
@@ -13,9 +14,14 @@ NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 
 
 @pytest.fixture
-def memory() -> Iterator[RunMemory]:
+def table() -> Iterator[Table]:
     with virtual_aws() as aws:
-        yield RunMemory(Table(aws.client("dynamodb"), aws.create_memory_table()), REGISTRY)
+        yield Table(aws.client("dynamodb"), aws.create_memory_table())
+
+
+@pytest.fixture
+def memory(table: Table) -> RunMemory:
+    return RunMemory(table, REGISTRY)
 
 
 def test_results_of_a_run_add_up(memory: RunMemory) -> None:
@@ -38,3 +44,19 @@ def test_open_pass_and_heartbeat_are_apart(memory: RunMemory) -> None:
     memory.remember_open_pass(open_pass, NOW)
     memory.forget_heartbeat(NOW)
     assert (memory.open_pass(), memory.last_heartbeat()) == (open_pass, None)
+
+
+def test_states_and_summaries_are_remembered_and_forgotten_together(table: Table, memory: RunMemory) -> None:
+    whole = RepositoryState("b", NOW - timedelta(days=3), 7, 2, "run-1", None, NOW - timedelta(days=9), True)
+    for state in (whole, RepositoryState("a", None, 0, 0, "")):
+        memory.remember_state(state, NOW, summary_item(REGISTRY, RepositorySummary(state.repository, NOW), NOW))
+    memory.remember_state(RepositoryState("c", None, 0, 0, ""), NOW)
+    assert memory.states() == [
+        RepositoryState("a", None, 0, 0, "", NOW),
+        whole._replace(updated_at=NOW),
+        RepositoryState("c", None, 0, 0, "", NOW),
+    ]
+    assert [summary.repository for summary in summaries(table, REGISTRY, NOW)] == ["a", "b"]
+    memory.forget_repositories(["a", "c"])
+    assert [state.repository for state in memory.states()] == ["b"]
+    assert [summary.repository for summary in summaries(table, REGISTRY, NOW)] == ["b"]

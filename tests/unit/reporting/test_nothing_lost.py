@@ -15,9 +15,8 @@ from typing import Any
 
 import pytest
 from ecr_scan_reporter.aws.dynamodb import Table
-from ecr_scan_reporter.memory.runs import RunMemory
+from ecr_scan_reporter.memory.runs import RepositoryState, RunMemory
 from ecr_scan_reporter.memory.scans import ScanMemory
-from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.messages.publication import CHECK
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import Image
@@ -118,7 +117,7 @@ def run(world: World) -> None:
     world.now += MINUTE
     world.send(scan(world, "1", "CVE-1"))
     world.deliver(world.now + MINUTE)
-    StateMemory(table, REGISTRY).remember(RepositoryState("app", world.now, 2, 2, "run"), world.now)
+    RunMemory(table, REGISTRY).remember_state(RepositoryState("app", world.now, 2, 2, "run"), world.now)
     world.send(scan(world, "2", "CVE-2"))
     world.deliver()
 

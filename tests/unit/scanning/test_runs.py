@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from ecr_scan_reporter.memory.states import RepositoryState
+from ecr_scan_reporter.memory.runs import RepositoryState
 from ecr_scan_reporter.models.selection import RepositoryFilter
 from ecr_scan_reporter.scanning.runs import run_overdue, scan_ages
 from ecr_scan_reporter.settings import RepositoriesScannerSettings

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.sqs import EARLY
 from ecr_scan_reporter.errors import AwsError, DeadlineExceededError
-from ecr_scan_reporter.memory.daily_passes import DailyPass, DailyPassMemory
 from ecr_scan_reporter.memory.images import ImageMemory
+from ecr_scan_reporter.memory.runs import DailyPass
 from ecr_scan_reporter.messages.reports_queue import DueMessage, PassMessage, to_body
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
 from ecr_scan_reporter.reporting.comparison.judged import identity
@@ -74,10 +74,9 @@ def walk(
     Raises:
         AwsError: DynamoDB or SQS rejected a call; nothing new was found before.
     """
-    memory = DailyPassMemory(deps.table, deps.ecr.id)
     # A time in the future would let the passes until then look like earlier ones.
     at = min(message.at or now, now).replace(microsecond=0)
-    known, start = memory.read(), _Position(message.repository, message.after)
+    known, start = deps.runs.daily_pass(), _Position(message.repository, message.after)
     if _is_done(at, start, known, now):
         logger.info("this part of the daily pass was done before", extra={"at": f"{at}", **start._asdict()})
         return
@@ -87,7 +86,7 @@ def walk(
         deps.reports_queue.send([to_body(PassMessage(at, *part.position))])
     ended = not part.interrupted
     completed_at, matched_at = (now, at - _SETTLED) if ended else (known.completed_at, known.matched_at)
-    memory.remember(DailyPass(at, *part.position, ended, completed_at, matched_at), now)
+    deps.runs.remember_daily_pass(DailyPass(at, *part.position, ended, completed_at, matched_at), now)
     reasons = {reason.value: part.reasons[reason] for reason in Due}
     extra = {"images": part.images, "due": reasons, "interrupted": part.interrupted, "resume": [*part.position]}
     logger.info("daily pass", extra=extra)

@@ -12,7 +12,6 @@ from ecr_scan_reporter.memory.codec import readable
 from ecr_scan_reporter.memory.exports import Export, ExportMemory
 from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord
 from ecr_scan_reporter.memory.items import parse_sortable
-from ecr_scan_reporter.memory.states import StateMemory
 from ecr_scan_reporter.messages.reports_queue import ExportMessage, to_body
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
 from ecr_scan_reporter.reporting.export.lines import Line, Listed, lines
@@ -61,7 +60,7 @@ def export_run(message: ExportMessage, deps: ReporterDependencies, deadline: Dea
 def _end_of_run(run: str, deps: ReporterDependencies, now: datetime) -> datetime:
     """Return when a run has ended, or counts as ended if nothing happens until then."""
     state, begun = deps.runs.run(run), parse_sortable(run)
-    done, asked = StateMemory(deps.table, deps.ecr.id).since(run)
+    done, asked = deps.runs.since(run)
     is_done = len(done) >= state.repositories
     if is_done and state.results >= asked:
         return now

@@ -13,7 +13,6 @@ from ecr_scan_reporter.aws.sns import publications
 from ecr_scan_reporter.errors import AwsError, InputError
 from ecr_scan_reporter.memory.lost_events import LostEvent, LostEventMemory
 from ecr_scan_reporter.memory.snapshots import LastOverview, RepositorySnapshot, SnapshotMemory
-from ecr_scan_reporter.memory.states import StateMemory
 from ecr_scan_reporter.memory.summaries import summaries
 from ecr_scan_reporter.messages.publication import RETRY, encode_rejection
 from ecr_scan_reporter.models.images import RegistryId
@@ -123,7 +122,7 @@ def _build(
     unreadable: set[str] = set()
     registry = RegistryId(deps.settings.account, deps.settings.region)
     found = summaries(deps.table, registry, now, unreadable)
-    states = StateMemory(deps.table, registry).states()
+    states = deps.runs.states()
     waiting = {state.repository: state.waiting_since or now for state in states if not state.updated_at}
     lost = _lost_events(last.published_at, deps, now)
     overviews, snapshot = build_overviews(

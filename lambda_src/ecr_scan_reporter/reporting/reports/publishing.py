@@ -25,7 +25,6 @@ from ecr_scan_reporter.memory.outbox import (
     report_id,
 )
 from ecr_scan_reporter.memory.runs import RunMemory
-from ecr_scan_reporter.memory.states import StateMemory
 from ecr_scan_reporter.messages.publication import CHECK, MAX_BODY, RETRY, encode_rejection
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
@@ -135,11 +134,11 @@ def _due_windows(
     windows: Collection[Window], state: PublisherState, deps: ReporterDependencies, now: datetime
 ) -> tuple[dict[Window, datetime], list[datetime]]:
     """Return the windows that are due, each with the time since when it is, and when to check the others again."""
-    states, quiet = StateMemory(deps.table, deps.ecr.id), deps.settings.quiet_hours
+    quiet = deps.settings.quiet_hours
     last = {window.run: window.last_at for window in sorted(windows, key=lambda window: window.last_at) if window.run}
     is_quiet = quiet is not None and quiet.until(now) is not None
     runs = [] if is_quiet else sorted(last)
-    ends = {run: end_of_run(run, deps.runs, states, now, last[run]) for run in runs}
+    ends = {run: end_of_run(run, deps.runs, now, last[run]) for run in runs}
     due, checks = dict[Window, datetime](), list[datetime]()
     for window in windows:
         due_at = due_time(window, ends.get(window.run), deps.settings.report_window, state)
@@ -374,13 +373,12 @@ def due_time(window: Window, run_end: datetime | None, report_window: timedelta,
     return min(end, window.opened_at + _LONGEST_RUN)
 
 
-def end_of_run(run: str, runs: RunMemory, states: StateMemory, now: datetime, last_at: datetime) -> datetime:
+def end_of_run(run: str, runs: RunMemory, now: datetime, last_at: datetime) -> datetime:
     """Return when the results of a run are, or were, complete (aware).
 
     Args:
         run: its id.
         runs: what is remembered of runs; a run may be forgotten before its last result comes.
-        states: of the repositories.
         now: aware.
         last_at: when the last change of the run came (aware).
 
@@ -393,7 +391,7 @@ def end_of_run(run: str, runs: RunMemory, states: StateMemory, now: datetime, la
     if state.results < state.expected:
         # Every batch of results causes a check, and the states of a large registry's repositories are several MB.
         return quiet
-    done, asked = states.since(run)
+    done, asked = runs.since(run)
     if state.results < asked:
         runs.expect(run, asked, now)
     elif state.repositories and len(done) >= state.repositories:

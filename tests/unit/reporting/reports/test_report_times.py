@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 from ecr_scan_reporter.aws.dynamodb import Table
-from ecr_scan_reporter.memory.runs import RunMemory
+from ecr_scan_reporter.memory.runs import RepositoryState, RunMemory
 from ecr_scan_reporter.memory.scans import ScanMemory
-from ecr_scan_reporter.memory.states import RepositoryState, StateMemory
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import Image
 from ecr_scan_reporter.models.scans import ScanResult
@@ -52,7 +51,7 @@ def start_run(world: World, *numbers: int) -> Table:
 
 def finish_run(world: World, table: Table, asked: int) -> None:
     """Let the run have finished its only repository."""
-    StateMemory(table, REGISTRY).remember(RepositoryState("app", world.now, asked, asked, "2026-03-01"), world.now)
+    RunMemory(table, REGISTRY).remember_state(RepositoryState("app", world.now, asked, asked, "2026-03-01"), world.now)
 
 
 def reported(world: World) -> list[list[str]]:
