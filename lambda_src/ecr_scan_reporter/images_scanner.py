@@ -1,26 +1,79 @@
-"""Handler of the images scanner: starts the due scans of one repository per message, or says what it would do."""
+"""The images scanner: starts the due scans of one repository per message, or says what it would do.
 
+Images are processed in the order of their digests, so that a continuation can say where the next invocation resumes,
+even if images are pushed or deleted in between.
+"""
+
+import json
+import logging
 import os
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from functools import cache, partial
+from itertools import chain
 from typing import Any
 
 from ecr_scan_reporter.aws.deadline import Deadline, LambdaContext
 from ecr_scan_reporter.aws.dynamodb import Table, dynamodb_client
 from ecr_scan_reporter.aws.ecr import EcrRegistry, ecr_client, single_attempt_client
 from ecr_scan_reporter.aws.sqs import SqsQueue, process_batch, records, sqs_client
-from ecr_scan_reporter.scanning.context import QuotaDetector, ScanDependencies
-from ecr_scan_reporter.scanning.dry_run import EXPECTED, dry_run
-from ecr_scan_reporter.scanning.repository import process_message
+from ecr_scan_reporter.errors import (
+    DeadlineExceededError,
+    ImageNotFoundError,
+    ImageRejectedError,
+    InputError,
+    ManualScanningDisabledError,
+    MessageError,
+    RegistryError,
+    RepositoryNotFoundError,
+    ScanQuotaExceededError,
+    TransientError,
+)
+from ecr_scan_reporter.memory.indexes import index_children
+from ecr_scan_reporter.memory.items import to_seconds, to_time
+from ecr_scan_reporter.memory.runs import RepositoryState
+from ecr_scan_reporter.messages.reports_queue import DueMessage, MissedMessage, to_body
+from ecr_scan_reporter.messages.repository import RepositoryMessage
+from ecr_scan_reporter.models.scan_statuses import ARCHIVED, KNOWN_STATUSES, UNSUPPORTED_TYPE
+from ecr_scan_reporter.models.scans import BASIC, ENHANCED, Scan, StartOutcome
+from ecr_scan_reporter.scanning.calls import FIRST_LOOK_UP_RATE, FIRST_START_RATE, ImageCalls
+from ecr_scan_reporter.scanning.context import QuotaDetector, ScanContext, ScanDependencies, Tally
+from ecr_scan_reporter.scanning.images import Candidate, Decision, ImageSelector, Listing, SkippedImage, scan_priority
+from ecr_scan_reporter.scanning.known_scans import ImageStanding, KnownScans, ScanSums, sum_up
 from ecr_scan_reporter.settings import ImagesScannerSettings, parse_settings
 from ecr_scan_reporter.shared import clock
 
+logger = logging.getLogger(__name__)
+
+# How many images are looked up before the due ones among them are started, the most urgent first.
+CHUNK_SIZE = 2000
+# Seconds that a continuation waits, so that ECR's rate limits recover: by the number of invocations in a row without
+# progress. After as many invocations as there are numbers here, the message fails.
+CONTINUATION_DELAYS = (30, 120, 480)
+# Seconds until the reporter reads a result of Inspector of which no event came: one may be on its way.
+_ON_ITS_WAY = 900
+# The outcome that is counted, and the warning, when no further scan can be started in the repository.
+_STOPS: Mapping[type[RegistryError], tuple[str, str]] = {
+    RepositoryNotFoundError: ("repository_not_found", ""),
+    ScanQuotaExceededError: ("quota_exceeded", "daily quota of scans exceeded"),
+    ManualScanningDisabledError: ("manual_scanning_disabled", "manual scanning is disabled"),
+}
+# What a rejected request to start a scan says about the last scan of an image that cannot be scanned.
+_REJECTED: Mapping[StartOutcome | None, Scan] = {
+    StartOutcome.UNSUPPORTED_TYPE: Scan(UNSUPPORTED_TYPE),
+    StartOutcome.ARCHIVED: Scan(ARCHIVED),
+}
 # How many writes to the memory table may be in flight. They have their own threads, because the threads that call ECR
 # spend their time waiting for the next call that the rate permits.
 _WRITES = 8
 # How often calls are tried, except those whose rate the scanner controls. See the timeouts in aws/clients.py.
 _ATTEMPTS = 2
+_EXPECTED = 'a batch of the images queue, or {"repository": "<name>", "dryRun": true}'
+# Bytes of the images in an answer. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html has 6 MB.
+_MAX_ANSWER = 5_000_000
 
 
 def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, Any]:
@@ -41,7 +94,7 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, An
         AwsError: AWS rejected a call of a dry run.
     """
     deadline, now = Deadline.of_invocation(context), clock.now()
-    batch = records(event, EXPECTED)
+    batch = records(event, _EXPECTED)
     if batch is None:
         return dry_run(event, dependencies(), deadline, now)
     process = partial(process_message, deps=dependencies(), deadline=deadline, now=now)
@@ -60,3 +113,357 @@ def dependencies() -> ScanDependencies:
     table = Table(dynamodb_client(_WRITES), settings.memory_table)
     pool, writers = ThreadPoolExecutor(settings.threads), ThreadPoolExecutor(_WRITES)
     return ScanDependencies(settings, ecr, images_queue, reports_queue, table, pool, writers, QuotaDetector())
+
+
+def process_message(body: str, deps: ScanDependencies, deadline: Deadline, now: datetime) -> None:
+    """Scan the repository that a message names, and queue a continuation if the time was too short.
+
+    Raises:
+        MessageError: the message is invalid.
+        DeadlineExceededError: this invocation and the ones before made no progress.
+        AwsError: ECR or SQS rejected a call for a reason that concerns the whole repository.
+    """
+    message = RepositoryMessage.from_json(body)
+    if message.registry != deps.ecr.id:
+        given, expected = ("/".join(registry) for registry in (message.registry, deps.ecr.id))
+        raise MessageError(f"the message names a repository of {given}; expected {expected}")
+    scan = RepositoryScan(ScanContext(message, deps, deadline, now, Tally(message.repository)))
+    interrupted = None
+    try:
+        scan.run()
+    except (DeadlineExceededError, TransientError) as error:
+        interrupted = str(error)
+    scan.log(interrupted)
+    if interrupted is not None:
+        continuation = scan.continuation(interrupted)
+        deps.images_queue.send([continuation.to_json()], delay=CONTINUATION_DELAYS[continuation.stalled])
+
+
+class ScannedChunk:
+    """A chunk of images while it is processed.
+
+    Attributes:
+        standings: of the images, by digest, in the order of the digests.
+        read_until: how many images from the start were known, looked up, deleted, or failed for good.
+        gone: the digests of images that were deleted in the meantime.
+    """
+
+    def __init__(self, standings: dict[str, ImageStanding]) -> None:
+        self.standings, self.read_until, self.gone = standings, 0, set[str]()
+
+    @property
+    def read(self) -> list[ImageStanding]:
+        """The standings of the first images, up to `read_until`."""
+        return list(self.standings.values())[: self.read_until]
+
+
+class RepositoryScan:
+    """The scan of one repository in one invocation.
+
+    Attributes:
+        listing: the images of the repository.
+        stopped: why no further scan can be started; None if nothing prevents it. What memory knows of the other images
+            is still summed up.
+    """
+
+    def __init__(self, context: ScanContext) -> None:
+        self._context, self._message, self._rules, self._tally = context, context.message, context.rules, context.tally
+        self._look_ups, self._starts = ImageCalls(context, FIRST_LOOK_UP_RATE), ImageCalls(context, FIRST_START_RATE)
+        self._known = KnownScans(context)
+        self._resume_after = context.message.after
+        self._sums = ScanSums(context.message.oldest, context.message.waiting_since, context.message.coverage)
+        self.listing = Listing()
+        self.stopped: RegistryError | None = None
+
+    def run(self) -> None:
+        """Start the scans that are due.
+
+        Raises:
+            DeadlineExceededError: the time was too short; a continuation goes on with the other images.
+            TransientError: the same; ECR did not answer.
+            AwsError: ECR or SQS rejected a call for a reason that concerns the whole repository.
+        """
+        with self._until_stopped():
+            self.list_images()
+        for chunk in self.chunks():
+            if not self.stopped:
+                with self._until_stopped():
+                    self.look_up(chunk)
+                    self._start(chunk)
+            self._settle(chunk)
+        self._report_stop()
+        self._known.complete_summary(self.listing.candidates)
+        self._finish()
+
+    @contextmanager
+    def _until_stopped(self) -> Iterator[None]:
+        try:
+            yield
+        except tuple(_STOPS) as error:
+            self.stopped = error
+
+    def list_images(self, skipped_images: list[SkippedImage] | None = None) -> None:
+        """List the images of the repository.
+
+        Args:
+            skipped_images: takes each skipped image, if it is a list.
+
+        Raises:
+            DeadlineExceededError: the repository has too many images to list in the remaining time.
+            AwsError: ECR rejected a call.
+        """
+        context, name = self._context, self._context.repository
+        deps, selector = context.deps, ImageSelector(context.deps.settings.selection, context.now, skipped_images)
+        for page in deps.ecr.image_pages(name):
+            selector.add(page)
+            context.deadline.check(f"listing {name}")
+        indexes = list(selector.index_tags) if selector.has_untagged else []
+        children = index_children(
+            deps.ecr, deps.table, name, indexes, context.now, context.deadline, self._tally.memory_failed
+        )
+        self.listing = Listing(selector.select(children), selector.skipped, selector.skipped_coverage)
+
+    def chunks(self) -> Iterator[ScannedChunk]:
+        """Yield the selected images, chunk by chunk, with what memory knows of them.
+
+        Raises:
+            DeadlineExceededError: the remaining time is too short for the other images.
+        """
+        candidates = self.listing.candidates
+        for images in candidates.chunks(CHUNK_SIZE, self._message.after):
+            chunk = ScannedChunk(self._known.read(images, candidates.name))
+            yield chunk
+            number = len(chunk.standings)
+            if chunk.read_until < number and not self.stopped:
+                raise DeadlineExceededError(f"there was time to look up only {chunk.read_until} of {number} images")
+            # Only one chunk at a time is kept.
+            chunk.standings.clear()
+
+    def look_up(self, chunk: ScannedChunk) -> None:
+        """Look up the last scans that memory does not know, and decide which images are due.
+
+        Raises:
+            AwsError: ECR rejected a call for a reason that concerns the whole repository.
+        """
+        scans: dict[str, Scan | None] = {}
+        failed: set[str] = set()
+
+        def look_up(digest: str) -> None:
+            try:
+                scans[digest] = self._context.deps.ecr.last_scan(self._context.repository, digest)
+            except ImageNotFoundError:
+                self._tally.count(StartOutcome.IMAGE_NOT_FOUND)
+                chunk.gone.add(digest)
+            except ImageRejectedError as error:
+                self._tally.fail(digest, error)
+                failed.add(digest)
+
+        unknown = [digest for digest, standing in chunk.standings.items() if not standing.source]
+        with suppress(DeadlineExceededError):  # go on with what was read in half of the remaining time
+            failed.update(self._look_ups.run(look_up, unknown, self._context.deadline.halfway()))
+        for digest, scan in scans.items():
+            chunk.standings[digest] = self._known.standing(chunk.standings[digest].image, "ECR", scan)
+        for digest, standing in chunk.standings.items():
+            scan = standing.scan
+            if standing.source and scan and scan.status not in KNOWN_STATUSES:
+                extra = {"repository": self._context.repository, "digest": digest, "status": scan.status}
+                logger.warning("unknown scan status; the scan date decides", extra=extra)
+            if self._rules.enhanced and standing.decision.due:
+                # ECR starts all scans itself.
+                chunk.standings[digest] = standing._replace(decision=Decision.ENHANCED_SCANNING)
+        ended = chunk.gone | failed
+        settled = [bool(standing.source) or digest in ended for digest, standing in chunk.standings.items()]
+        chunk.read_until = [*settled, False].index(False)
+
+    def _start(self, chunk: ScannedChunk) -> None:
+        """Start the scans that are due, the most urgent first.
+
+        Raises:
+            DeadlineExceededError: the time was too short.
+            AwsError: ECR rejected a call for a reason that concerns the whole repository.
+        """
+        standings = chunk.standings.values()
+        due = sorted(
+            (standing for standing in standings if standing.due), key=lambda standing: scan_priority(standing.dated)
+        )
+        looked_up = (standing for standing in standings if standing.source == "ECR")
+        with self._known.starting(due, looked_up):
+            self._starts.run(self._start_scan, [standing.image.digest for standing in due], self._context.deadline)
+
+    def _start_scan(self, digest: str) -> None:
+        registry, repository, quota = self._context.registry, self._context.repository, self._context.deps.quota
+        try:
+            outcome = self._context.deps.ecr.start_scan(repository, digest)
+        except ImageRejectedError as error:
+            self._tally.fail(digest, error)
+            return
+        except ScanQuotaExceededError as error:
+            if quota.rejected(registry):
+                raise
+            self._tally.fail(digest, error)
+            return
+        if outcome is StartOutcome.STARTED:
+            quota.accepted(registry)
+        self._tally.count_start(digest, outcome)
+        logger.info("scan requested", extra={"repository": repository, "digest": digest, "outcome": outcome})
+
+    def _settle(self, chunk: ScannedChunk) -> None:
+        """Sum up the images that are processed for good: all of the chunk if no further scan can be started.
+
+        Raises:
+            QueueError: SQS rejected a message.
+        """
+        processed = list(chunk.standings.values()) if self.stopped else chunk.read
+        if chunk.standings and not processed:
+            return
+        digests = [standing.image.digest for standing in processed]
+        name, queue = self._context.repository, self._context.deps.reports_queue
+        # The reporter judges the images again that have their deadlines back.
+        if given_back := [to_body(DueMessage(name, digest)) for digest in digests if digest in self._known.given_back]:
+            queue.send(given_back)
+        # It also reads the results of which no event came.
+        answers = self._tally.answers
+        if missed := [
+            self._missed(standing.image.digest, *standing.missed)
+            for standing in processed
+            # The event of a scan that is started now tells of an image that nothing is known of.
+            if standing.missed and (standing.missed.is_lost or standing.image.digest not in answers)
+        ]:
+            queue.send(missed, delay=_ON_ITS_WAY if self._rules.enhanced else 0)
+        # Only now do decisions and rejections count: other images are decided on, and asked for, again.
+        if not self._resume_after:
+            self._tally.count_decisions(self.listing.skipped)
+        self._tally.count_decisions(Counter(standing.decision for standing in chunk.read if standing.source), digests)
+        quota_reached = isinstance(self.stopped, ScanQuotaExceededError)
+        gone = chunk.gone | {digest for digest in digests if answers.get(digest) is StartOutcome.IMAGE_NOT_FOUND}
+        present = [self._after_request(standing) for standing in processed if standing.image.digest not in gone]
+        self._sums = self._sums.merge(sum_up(present, self._rules, quota_reached=quota_reached))
+        if digests:
+            self._resume_after = digests[-1]
+
+    def _missed(self, digest: str, ended_at: datetime, is_lost: bool) -> str:
+        scanner = ENHANCED if self._rules.enhanced else BASIC
+        return to_body(MissedMessage(self._context.repository, digest, scanner, to_seconds(ended_at), is_lost))
+
+    def _after_request(self, standing: ImageStanding) -> ImageStanding:
+        """Return how an image stands after the request to start its scan, if there was one."""
+        answer = self._tally.answers.get(standing.image.digest)
+        if named := _REJECTED.get(answer):
+            standing = self._known.standing(standing.image, standing.source, named)
+        return standing._replace(started=answer is StartOutcome.STARTED)
+
+    def _report_stop(self) -> None:
+        if self.stopped:
+            outcome, warning = _STOPS[type(self.stopped)]
+            self._tally.count(outcome)
+            if warning:
+                extra = {"repository": self._context.repository, "reason": str(self.stopped)}
+                logger.warning(warning, extra=extra)
+
+    def _finish(self) -> None:
+        """Remember the repository after the run."""
+        coverage = self._sums.coverage.merge(self.listing.skipped_coverage)
+        self._sums = self._sums._replace(coverage=coverage)
+        oldest, message = self._sums.oldest, self._message
+        state = RepositoryState(
+            repository=self._context.repository,
+            oldest_scan=self._context.now if oldest is None else to_time(oldest),
+            images=len(self.listing.candidates),
+            asked=message.asked + self._tally.started,
+            run=message.run,
+            waiting_since=to_time(self._sums.waiting_since),
+            unscheduled=message.unscheduled,
+        )
+        self._known.finish(state, coverage)
+
+    def log(self, interrupted: str | None) -> None:
+        """Log what happened to the images; `interrupted` says why others are left, None if none are."""
+        values: dict[str, Any] = {"coverage": self._sums.coverage.to_json()}
+        if interrupted is not None:
+            values |= {"resume_after": self._resume_after, "interrupted": interrupted}
+        self._tally.log(self._context.deps.settings, values)
+
+    def continuation(self, reason: str) -> RepositoryMessage:
+        """Return the message with which the next invocation goes on.
+
+        Raises:
+            DeadlineExceededError: this invocation and the ones before made no progress, for this reason.
+        """
+        message, started = self._message, self._tally.started
+        stalled = 0 if started or self._resume_after != message.after else message.stalled + 1
+        if stalled == len(CONTINUATION_DELAYS):
+            raise DeadlineExceededError(f"{message.repository} made no progress in {stalled} invocations: {reason}")
+        return message._replace(
+            after=self._resume_after,
+            stalled=stalled,
+            asked=message.asked + started,
+            **self._sums._asdict(),
+        )
+
+
+def dry_run(event: Mapping[str, Any], deps: ScanDependencies, deadline: Deadline, now: datetime) -> dict[str, Any]:
+    """Return what a run would do with each image of a repository now; starts nothing.
+
+    It does remember what image indexes consist of, because ECR counts each read of an index as a pull.
+
+    Args:
+        event: names the repository: `{"repository": "team-a/app", "dryRun": true}`.
+        deps: the settings and clients.
+        deadline: of the invocation.
+        now: aware.
+
+    Returns:
+        The images: first those that can be scanned, then the others, each in the order of their digests. And how many
+        images were left out of the answer, because it would be too large or the time was too short.
+
+    Raises:
+        InputError: the input is something else.
+        DeadlineExceededError: the repository has too many images to list in the remaining time.
+        AwsError: ECR rejected a call for a reason that concerns the whole repository.
+    """
+    match event:
+        case {"repository": str() as name, "dryRun": True, **rest} if name and not rest:
+            message = RepositoryMessage(deps.ecr.id, name, enhanced=not deps.ecr.supports_manual_scans())
+        case _:
+            given = json.dumps(event, default=str)[:200]
+            raise InputError(f"the input is {given!r}; expected {_EXPECTED}")
+    scan = RepositoryScan(ScanContext(message, deps, deadline, now, Tally(name)))
+    skipped: list[SkippedImage] = []
+    scan.list_images(skipped)
+    images: list[dict[str, Any]] = []
+    size = 0
+    others = (_entry(image, "skip", image.reason, "DescribeImages") for image in sorted(skipped))
+    for entry in chain(_entries(scan), others):
+        size += len(json.dumps(entry)) + 2
+        if size > _MAX_ANSWER:
+            break
+        images.append(entry)
+    omitted = len(scan.listing.candidates) + len(skipped) - len(images)
+    return {"repository": name, "dryRun": True, "images": images, "omitted": omitted}
+
+
+def _entries(scan: RepositoryScan) -> Iterator[dict[str, Any]]:
+    with suppress(DeadlineExceededError):
+        for chunk in scan.chunks():
+            scan.look_up(chunk)
+            for standing in chunk.read:
+                image, last = standing.image, standing.dated
+                if standing.source:
+                    yield _entry(image, "scan" if standing.due else "skip", standing.decision, standing.source, last)
+                else:
+                    gone = image.digest in chunk.gone
+                    yield _entry(image, "unknown", StartOutcome.IMAGE_NOT_FOUND if gone else "look_up_failed")
+
+
+def _entry(
+    image: Candidate | SkippedImage, decision: str, reason: str, source: str | None = None, last: Scan | None = None
+) -> dict[str, Any]:
+    time = f"{last.completed_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" if last and last.completed_at else None
+    return {
+        "digest": image.digest,
+        "tag": image.tag or None,
+        "decision": decision,
+        "reason": str(reason),
+        "last_scan": {"status": last.status, "time": time} if last else None,
+        "known_from": source,
+    }

@@ -12,7 +12,6 @@ from ecr_scan_reporter.errors import InputError, RepositoryNotFoundError
 from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.models.scans import Scan
-from ecr_scan_reporter.scanning import dry_run
 from fake_aws import DOCKER_INDEX, FakeAws, FakeScan, digest_of, plain_images
 from support.configuration import memory_table
 from support.images_scanner import REPOSITORY, image, scanned
@@ -98,7 +97,7 @@ def test_decisions_are_those_of_the_run_that_follows(aws: FakeAws) -> None:
 
 
 def test_answer_has_as_many_images_as_fit(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dry_run, "_MAX_ANSWER", 5_000)
+    monkeypatch.setattr(images_scanner, "_MAX_ANSWER", 5_000)
     aws.registry.add(REPOSITORY, plain_images(100))
     answer: Any = images_scanner.handler(ASK, CONTEXT)
     assert 4_000 < len(json.dumps(answer["images"])) <= 5_000

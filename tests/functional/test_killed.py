@@ -18,7 +18,7 @@ from ecr_scan_reporter.memory.runs import RepositoryState, RunMemory
 from ecr_scan_reporter.memory.summaries import RepositorySummary, summaries, summary_item
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.reporting.overviews.publishing import OverviewRequest, make_overviews
-from ecr_scan_reporter.scanning.runs import queue_repositories
+from ecr_scan_reporter.repositories_scanner import queue_repositories
 from fake_aws import FakeAws, Fault
 from support.configuration import memory_table
 from support.fixtures import embedded_metrics

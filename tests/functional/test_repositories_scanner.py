@@ -15,7 +15,7 @@ from ecr_scan_reporter.errors import InputError, QueueError
 from ecr_scan_reporter.memory.runs import RepositoryState, RunMemory
 from ecr_scan_reporter.memory.summaries import RepositorySummary, summaries, summary_item
 from ecr_scan_reporter.messages.repository import RepositoryMessage
-from ecr_scan_reporter.scanning.runs import queue_repositories, write_heartbeat
+from ecr_scan_reporter.repositories_scanner import queue_repositories, write_heartbeat
 from fake_aws import FakeAws, Fault
 from support.configuration import memory_table
 from support.fixtures import embedded_metrics

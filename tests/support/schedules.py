@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from ecr_scan_reporter.scanning.runs import RunDependencies
+from ecr_scan_reporter.repositories_scanner import RunDependencies
 from ecr_scan_reporter.shared.schedules import Schedule
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import reference
+from ecr_scan_reporter import images_scanner
 from ecr_scan_reporter.memory.coverage import Coverage, CoverageReason
 from ecr_scan_reporter.models.scans import StartOutcome
 from ecr_scan_reporter.reporting.formatting import reason_words
-from ecr_scan_reporter.scanning import dry_run
 from ecr_scan_reporter.scanning.images import Decision
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -93,7 +93,7 @@ def rows(page: str, heading: str) -> list[list[str]]:
 def test_every_reason_why_an_image_is_not_scanned_is_documented() -> None:
     documented = rows("operations.md", "Why was X not scanned")
     answers = {("scan" if decision.due else "skip", str(decision)) for decision in Decision}
-    assert '"unknown", StartOutcome.IMAGE_NOT_FOUND if gone else "look_up_failed"' in inspect.getsource(dry_run)
+    assert '"unknown", StartOutcome.IMAGE_NOT_FOUND if gone else "look_up_failed"' in inspect.getsource(images_scanner)
     answers |= {("unknown", str(StartOutcome.IMAGE_NOT_FOUND)), ("unknown", "look_up_failed")}
     coded = [(row[0].strip("`"), row[1].strip("`")) for row in documented if len(row) == 3 and row[0] != "`decision`"]
     assert set(coded) == answers

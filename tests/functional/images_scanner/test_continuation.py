@@ -3,8 +3,8 @@
 import logging
 
 import pytest
+from ecr_scan_reporter import images_scanner
 from ecr_scan_reporter.messages.repository import RepositoryMessage
-from ecr_scan_reporter.scanning import repository
 from fake_aws import DOCKER_INDEX, Fault, Rate, plain_images
 from support.images_scanner import REPOSITORY, SUMMARY, Scanner, image, scanned, summary
 from support.invocations import REGISTRY
@@ -22,7 +22,7 @@ def test_continuations_start_every_image_once(scanner: Scanner) -> None:
 
 
 def test_every_chunk_is_processed_with_one_listing(scanner: Scanner, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(repository, "CHUNK_SIZE", 100)
+    monkeypatch.setattr(images_scanner, "CHUNK_SIZE", 100)
     scanner.add(*plain_images(350), image("index", "x", media_type=DOCKER_INDEX))
     started = scanner.scan()
     assert len(started) == len(set(started)) == 350

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 import pytest
+from ecr_scan_reporter import images_scanner
 from ecr_scan_reporter.aws.dynamodb import Item
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord, image_item
@@ -11,7 +12,7 @@ from ecr_scan_reporter.memory.items import formatted, image_key, repository_key,
 from ecr_scan_reporter.memory.scans import KnownImage, ScanMemory
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.models.scans import StartOutcome
-from ecr_scan_reporter.scanning import known_scans, repository
+from ecr_scan_reporter.scanning import known_scans
 from fake_aws import FakeScan, Fault, digest_of, plain_images
 from support.configuration import memory_table
 from support.images_scanner import (
@@ -167,7 +168,7 @@ def test_chunks_read_every_image_from_memory_once(scanner: Scanner, monkeypatch:
     scanner.scan()
     # What memory knows of images that are not there any more is left out.
     scanner.registry.repository(REPOSITORY).remove(images[17].digest)
-    monkeypatch.setattr(repository, "CHUNK_SIZE", 100)
+    monkeypatch.setattr(images_scanner, "CHUNK_SIZE", 100)
     read: list[list[str]] = []
     scans = ScanMemory.scans
 
@@ -238,7 +239,7 @@ def test_memory_that_fails_in_the_second_chunk_is_given_up(
     scanner.add(*images, scans={image.digest: scanned(1) for image in images} | {images[30].digest: scanned(9)})
     scanner.scan()
     scanner.registry.repository(REPOSITORY).scans[images[50].digest] = scanned(9)
-    monkeypatch.setattr(repository, "CHUNK_SIZE", 20)
+    monkeypatch.setattr(images_scanner, "CHUNK_SIZE", 20)
     scanner.aws.reset()
     scanner.aws.behavior.faults.append(Fault("Query", "AccessDeniedException", containing=images[39].digest))
     assert scanner.scan() == [images[50].digest]
@@ -261,7 +262,7 @@ def test_spot_checks_are_limited_for_all_chunks_together(scanner: Scanner, monke
     scanner.aws.reset()
     monkeypatch.setattr(known_scans, "_SPOT_CHECK", 1)
     monkeypatch.setattr(known_scans, "_MAX_SPOT_CHECKS", 35)
-    monkeypatch.setattr(repository, "CHUNK_SIZE", 30)
+    monkeypatch.setattr(images_scanner, "CHUNK_SIZE", 30)
     scanner.scan()
     assert scanner.aws.calls()["DescribeImageScanFindings"] == 35
 

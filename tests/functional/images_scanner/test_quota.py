@@ -5,10 +5,10 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from ecr_scan_reporter import images_scanner
 from ecr_scan_reporter.memory.coverage import Coverage, CoverageReason
 from ecr_scan_reporter.memory.items import repository_key, to_seconds
 from ecr_scan_reporter.messages.repository import RepositoryMessage
-from ecr_scan_reporter.scanning import repository
 from fake_aws import Fault, Rate, digest_of, plain_images
 from support.configuration import memory_table
 from support.fixtures import embedded_metrics
@@ -151,7 +151,7 @@ def test_switch_to_enhanced_scanning_ends_the_run_cleanly(scanner: Scanner, capl
 def test_quota_does_not_let_the_other_images_outlast_the_invocation(
     scanner: Scanner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(repository, "CHUNK_SIZE", 10)
+    monkeypatch.setattr(images_scanner, "CHUNK_SIZE", 10)
     scanner.add(*plain_images(100))
     scanner.registry.account_scan_quota = 0
     scanner.aws.behavior.latency = {"Query": 0.3}
@@ -171,7 +171,7 @@ def test_quota_leaves_the_rest_to_what_memory_knows(
         scanner.registry.repository(REPOSITORY).scans.pop(entry.digest)
     keys = [(repository_key(REGISTRY, REPOSITORY), asked_key(entry.digest)) for entry in [*images[:20], images[50]]]
     memory_table(scanner.aws).delete_many(keys)
-    monkeypatch.setattr(repository, "CHUNK_SIZE", 20)
+    monkeypatch.setattr(images_scanner, "CHUNK_SIZE", 20)
     scanner.registry.account_scan_quota = 0
     scanner.aws.reset()
     assert scanner.scan() == []

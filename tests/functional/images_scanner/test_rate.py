@@ -11,7 +11,6 @@ from ecr_scan_reporter import images_scanner
 from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.messages.repository import RepositoryMessage
-from ecr_scan_reporter.scanning import repository
 from fake_aws import Fault, Rate, plain_images
 from support.fixtures import embedded_metrics
 from support.images_scanner import NOW, SUMMARY, Scanner, scanned
@@ -67,7 +66,9 @@ def test_invocations_that_are_throttled_together_all_end_at_the_permitted_rate(
         images = list(plain_images(100, name))
         scanner.registry.add(name, images).scans.update({image.digest: scanned(9) for image in images})
         body = RepositoryMessage(REGISTRY, name).to_json()
-        invocations.append(partial(repository.process_message, body, images_scanner.dependencies(), Deadline(120), NOW))
+        invocations.append(
+            partial(images_scanner.process_message, body, images_scanner.dependencies(), Deadline(120), NOW)
+        )
     scanner.aws.behavior.rates["DescribeImageScanFindings"] = Rate(100, 100)
     started = TIME.monotonic()
     with ThreadPoolExecutor(len(names)) as pool:

@@ -7,12 +7,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from ecr_scan_reporter import images_scanner
 from ecr_scan_reporter.memory.coverage import Coverage, CoverageReason
 from ecr_scan_reporter.memory.images import Ledger
 from ecr_scan_reporter.memory.items import to_seconds
 from ecr_scan_reporter.memory.summaries import repository_summary
 from ecr_scan_reporter.messages.repository import RepositoryMessage
-from ecr_scan_reporter.scanning import repository
 from fake_aws import FakeImage, FakeRepository, FakeScan, Rate, digest_of, plain_images
 from support.configuration import memory_table
 from support.images_scanner import (
@@ -34,7 +34,7 @@ from support.virtual_time import TIME
 def test_state_says_since_when_an_image_waits_for_its_next_scan(
     scanner: Scanner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(repository, "CHUNK_SIZE", 4)
+    monkeypatch.setattr(images_scanner, "CHUNK_SIZE", 4)
     images = [image(f"image {n}", f"v{n}", pushed_at=NOW - timedelta(days=n + 1)) for n in range(12)]
     # The first ones were scanned, failed or are unsupported; the others never were.
     scans = [scanned(1), scanned(9), scanned(0.5, "FAILED"), FakeScan("UNSUPPORTED_IMAGE")]
@@ -99,7 +99,7 @@ def test_summary_counts_the_findings_of_listed_images_and_the_changes_of_all(
     report_findings(scanner, [*(entry.digest for entry in images), *unlisted])
     numbers = range(1, 101)
     for size in (2000, 30, 7):
-        monkeypatch.setattr(repository, "CHUNK_SIZE", size)
+        monkeypatch.setattr(images_scanner, "CHUNK_SIZE", size)
         scanner.scan()
         found = summary(scanner)
         assert found.open == {"HIGH": sum(numbers)}
@@ -116,7 +116,7 @@ def test_summary_counts_the_findings_of_listed_images_and_the_changes_of_all(
 def test_findings_count_once_however_many_invocations_it_takes(
     scanner: Scanner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(repository, "CHUNK_SIZE", 60)
+    monkeypatch.setattr(images_scanner, "CHUNK_SIZE", 60)
     images = sorted(plain_images(300), key=lambda image: image.digest)
     scanner.add(*images, scans={entry.digest: scanned(1) for entry in images})
     report_findings(scanner, [*(entry.digest for entry in images[::3]), "sha256:" + "f" * 64])
@@ -191,7 +191,7 @@ def test_coverage_counts_every_image_that_ecr_can_scan_once(
     make_scanner: Callable[..., Scanner], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr(repository, "CHUNK_SIZE", 25)
+    monkeypatch.setattr(images_scanner, "CHUNK_SIZE", 25)
     scanner = make_scanner(IMAGES_SELECTION='{"tag_regexp": "v"}')
     images, scans = varied_images(150)
     scanner.add(*images, scans=scans)
@@ -216,7 +216,7 @@ def test_continuations_carry_what_the_images_before_summed_up(
     scanner: Scanner, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr(repository, "CHUNK_SIZE", 40)
+    monkeypatch.setattr(images_scanner, "CHUNK_SIZE", 40)
     images = sorted(plain_images(300), key=lambda image: image.digest)
     oldest = scanned(6.5)
     # Both are in the first chunk, and not due.

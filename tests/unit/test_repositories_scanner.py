@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from ecr_scan_reporter.memory.runs import RepositoryState
 from ecr_scan_reporter.models.selection import RepositoryFilter
-from ecr_scan_reporter.scanning.runs import run_overdue, scan_ages
+from ecr_scan_reporter.repositories_scanner import run_overdue, scan_ages
 from ecr_scan_reporter.settings import RepositoriesScannerSettings
 from ecr_scan_reporter.shared.durations import Duration
 from ecr_scan_reporter.shared.schedules import Schedule
