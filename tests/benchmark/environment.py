@@ -11,8 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from fake_aws import FakeAws, FakeRegistry
-from fake_aws.fake_aws import MEMORY_TABLE
+from fake_aws import MEMORY_TABLE, FakeAws, FakeRegistry
 from support.configuration import environment, forget_dependencies
 
 HERE = Path(__file__).parent

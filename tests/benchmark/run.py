@@ -60,7 +60,7 @@ def main(names: list[str]) -> None:
         "# Benchmark",
         "",
         "Written by `make benchmark`. The real handlers, warm unless stated, against a fake of ECR, SQS, SNS and",
-        "DynamoDB (moto's). Where times are measured, it runs in a process of its own, and each call takes",
+        "DynamoDB. Where times are measured, it runs in a process of its own, and each call takes",
         f"{LATENCY * 1000:.0f} ms. Serial means one call and one message at a time.",
         "",
         f"{datetime.now(UTC):%d %B %Y}; {machine}.",

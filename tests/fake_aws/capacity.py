@@ -38,7 +38,8 @@ class Capacity:
 
     def sizes(self, operation: str, params: Params) -> list[int]:
         """Return the bytes of the items that a call writes, as they are now; 0 where there is none."""
-        return [item_size(self._read(table, key)) for table, key in written_keys(operation, params)]
+        writes = writes_of(operation, params)
+        return [item_size(self._read(write["TableName"], key_of(write))) for _, write in writes]
 
     def add(self, operation: str, params: Params, answer: Mapping[str, Any], before: list[int]) -> None:
         """Count a call.
@@ -79,20 +80,27 @@ class Capacity:
         self.reads += units if request.get("ConsistentRead") else units / 2
 
 
-def written_keys(operation: str, params: Params) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the table and the key, or the whole item, of each write of a call; none for a call that only reads."""
+def writes_of(operation: str, params: Params) -> list[tuple[str, Params]]:
+    """Return the writes of a call: Put, Update or Delete, and what it says; none for a call that only reads."""
     match operation:
         case "PutItem" | "UpdateItem" | "DeleteItem":
-            yield params["TableName"], params.get("Key") or params["Item"]
+            return [(operation.removesuffix("Item"), params)]
         case "BatchWriteItem":
-            for table, requests in params["RequestItems"].items():
-                for request in requests:
-                    for write in request.values():
-                        yield table, write.get("Key") or write["Item"]
+            return [
+                (kind.removesuffix("Request"), {**write, "TableName": table})
+                for table, requests in params["RequestItems"].items()
+                for request in requests
+                for kind, write in request.items()
+            ]
         case "TransactWriteItems":
-            for entry in params["TransactItems"]:
-                for write in entry.values():
-                    yield write["TableName"], write.get("Key") or write["Item"]
+            return [write for entry in params["TransactItems"] for write in entry.items()]
+    return []
+
+
+def key_of(write: Params) -> Mapping[str, Any]:
+    """Return the key of a write, or the whole item."""
+    key: Mapping[str, Any] = write.get("Key") or write["Item"]
+    return key
 
 
 def _units(size: int, unit: int) -> int:

@@ -26,6 +26,7 @@ from local_aws.fake_ecr import FakeRegistry, Fault
 
 from .behavior import Behavior, Clock, Rate
 from .call_log import Start
+from .server import MEMORY_TABLE as MEMORY_TABLE
 from .server import RECORDS, Answer, Server, dumps, serve
 from .sns import Publication
 from .sqs import QueueMessage
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 # The child process may need this long to build a large registry.
 _START_SECONDS = 600
 _STOP_SECONDS = 60
-MEMORY_TABLE = "memory"
 
 
 class FakeAws:
@@ -75,6 +75,7 @@ class FakeAws:
         self.behavior = Behavior(latency, dict(rates or {}), list(faults), clock=clock)
         hosts: dict[str | None, type[_Here | _Thread | _Process]] = {"thread": _Thread, "process": _Process}
         self._server = hosts.get(serve, _Here)()
+        self._clients: dict[str, Any] = {}
 
     def __enter__(self) -> Self:
         self._server.start(self._registry_factory, self.behavior)
@@ -122,8 +123,10 @@ class FakeAws:
     def client(self, service: Literal["sns"], **config: Any) -> "SNSClient": ...
     def client(self, service: Literal["dynamodb", "ecr", "sqs", "sns"], **config: Any) -> Any:
         """Return a boto3 client that does not retry unless `config`, the options of botocore, sets retries."""
+        if (made := self._clients.get(service)) and not config:
+            return made
         once = {"mode": "standard", "total_max_attempts": 1}
-        return boto3.client(
+        made = boto3.client(
             service,
             region_name="eu-west-1",
             endpoint_url=self.endpoint,
@@ -132,21 +135,13 @@ class FakeAws:
             # Calls to the loopback interface must not pass through a proxy of the environment.
             config=Config(**{"retries": once, "proxies": {}, **config}),
         )
+        if not config:
+            self._clients[service] = made
+        return made
 
     def create_memory_table(self) -> str:
-        """Create the memory table as memory.tf does, in place of an earlier one; return its name."""
-        dynamodb = self.client("dynamodb")
-        if MEMORY_TABLE in dynamodb.list_tables()["TableNames"]:
-            dynamodb.delete_table(TableName=MEMORY_TABLE)
-        dynamodb.create_table(
-            TableName=MEMORY_TABLE,
-            BillingMode="PAY_PER_REQUEST",
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-            AttributeDefinitions=[
-                {"AttributeName": "pk", "AttributeType": "S"},
-                {"AttributeName": "sk", "AttributeType": "S"},
-            ],
-        )
+        """Create the memory table, in place of an earlier one; return its name."""
+        self._server.record("new_table")
         return MEMORY_TABLE
 
     def calls(self) -> dict[str, int]:
@@ -262,7 +257,10 @@ def _text(value: Any) -> str | None:
 
 
 # Each session of botocore that is created from now on asks this before it sends a request.
-botocore.handlers.BUILTIN_HANDLERS.append(("before-send", _Here.send))
+_handlers = botocore.handlers.BUILTIN_HANDLERS
+# Each client copies all handlers; those of the documentation are a quarter.
+_handlers[:] = [handler for handler in _handlers if not handler[0].startswith("docs.")]
+_handlers.append(("before-send", _Here.send))
 
 
 class _Served:

@@ -58,6 +58,6 @@ def _seconds(value: object) -> float:
     raise TypeError(f"{type(value).__name__} is not a type of AWS's JSON protocols")
 
 
-def encode_json_error(error: AwsError) -> bytes:
-    """Return the body of an error in the AWS JSON protocols."""
-    return encode({"__type": error.code, "message": error.message})
+def encode_json_error(error: AwsError, **more: object) -> bytes:
+    """Return the body of an error in the AWS JSON protocols, and what else it has."""
+    return encode({"__type": error.code, "message": error.message, **more})

@@ -18,6 +18,7 @@ from .protocol import Ecr, Params, Service, encode_json_error
 from .sns import Sns
 from .sqs import Sqs
 
+MEMORY_TABLE = "memory"
 RECORDS = "/_fake_aws/"
 # The control API of LocalAws: with it, local_aws.RegistryClient works here as well.
 STATUS = "/_local_aws"
@@ -43,7 +44,7 @@ class Server:
         self._clock = [behavior.clock.monotonic] if behavior.clock else []
         self._sqs = Sqs(behavior.queue_faults, f"arn:aws:sqs:{registry.region}:{registry.account}")
         self._sns = Sns()
-        self._dynamodb = DynamoDb(registry.account, registry.region)
+        self._dynamodb = DynamoDb(f"arn:aws:dynamodb:{registry.region}:{registry.account}")
         self._json: dict[str, Service] = {
             "AmazonEC2ContainerRegistry_V20150921": Ecr(EcrApi(registry)),
             "AmazonSQS": self._sqs,
@@ -126,6 +127,9 @@ class Server:
                 return self._sns.publications
             case "capacity":
                 return self._dynamodb.capacity.reads, self._dynamodb.capacity.writes
+            case "new_table":
+                self._dynamodb.tables.create(MEMORY_TABLE)
+                return None
             case "reset":
                 self._log.reset()
                 self._dynamodb.capacity.reset()

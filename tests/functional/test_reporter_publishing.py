@@ -16,8 +16,7 @@ from ecr_scan_reporter.memory.runs import RepositoryState, RunMemory
 from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.messages.publication import encode_rejection
 from ecr_scan_reporter.reporting.pipeline import report_batch
-from fake_aws import FakeScan, Fault, digest_of, finding
-from fake_aws.fake_aws import MEMORY_TABLE
+from fake_aws import MEMORY_TABLE, FakeScan, Fault, digest_of, finding
 from support.configuration import TOPIC
 from support.invocations import REGISTRY
 from support.killer import Killer

@@ -2,8 +2,7 @@
 
 from ecr_scan_reporter import catalog_reader, console_widget, images_scanner, reporter, repositories_scanner
 from ecr_scan_reporter.aws.dynamodb import Table
-from fake_aws import FakeAws
-from fake_aws.fake_aws import MEMORY_TABLE
+from fake_aws import MEMORY_TABLE, FakeAws
 
 TOPIC, CHAT = (f"arn:aws:sns:eu-west-1:123456789012:{name}" for name in ("reports", "chat"))
 # What every function, in every test, is configured with if the test does not say otherwise.

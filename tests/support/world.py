@@ -7,13 +7,12 @@ boto3's clients; only the registry's class is a double itself.
 """
 
 import json
-import re
 import threading
-from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -33,6 +32,7 @@ from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
 from ecr_scan_reporter.reporting.pipeline import report_batch
 from ecr_scan_reporter.reporting.reports.encoding import decode_findings
 from ecr_scan_reporter.settings import ReporterSettings, parse_settings
+from fake_aws import MEMORY_TABLE, DynamoDbError, Tables
 from support.configuration import CHAT as CHAT
 from support.configuration import DEFAULTS
 from support.configuration import TOPIC as TOPIC
@@ -44,7 +44,6 @@ START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 # Of the reports queue and the function, as the module sets them.
 _VISIBILITY, _MAX_RECEIVES = timedelta(seconds=1820), 5
 _INVOCATION = 280
-_MAX_ITEM = 400 * 1024
 
 
 class Faults(Killer):
@@ -65,165 +64,35 @@ class Faults(Killer):
 
 
 class TableClient:
-    """A double of DynamoDB's client, as far as `Table` uses it: one table, all reads consistent."""
+    """A double of DynamoDB's client: one table, all reads consistent."""
 
-    def __init__(self, faults: Faults) -> None:
-        self._faults, self._lock = faults, threading.RLock()
-        self.items: dict[str, dict[str, dict[str, Any]]] = {}
-        self._order: dict[str, list[str]] = {}
+    query: Callable[..., Any]
+
+    def __init__(self, faults: Faults, tables: Tables | None = None) -> None:
+        self._faults, self._lock, self._tables = faults, threading.RLock(), tables or Tables()
+        if not tables:
+            self._tables.create(MEMORY_TABLE)
 
     def undisturbed(self) -> Any:
         """Return another client of the same table, as other functions have it: without faults."""
-        other = TableClient(Faults())
-        other.items, other._order, other._lock = self.items, self._order, self._lock
-        return other
+        return TableClient(Faults(), self._tables)
 
-    def get_item(self, **call: Any) -> dict[str, Any]:
-        self._faults.read("GetItem")
-        item = self._item(call["Key"])
-        return {"Item": dict(item)} if item else {}
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        return partial(self._call, method.title().replace("_", ""))
 
-    def batch_get_item(self, RequestItems: Any) -> dict[str, Any]:
-        self._faults.read("BatchGetItem")
-        [(table, request)] = RequestItems.items()
-        assert len(request["Keys"]) <= 100
-        items = [self._item(key) for key in request["Keys"]]
-        return {"Responses": {table: [dict(item) for item in items if item]}}
-
-    def query(self, **call: Any) -> dict[str, Any]:
-        self._faults.read("Query")
-        assert call["KeyConditionExpression"] == "pk = :pk AND sk BETWEEN :first AND :last"
-        values = call["ExpressionAttributeValues"]
-        pk, first, last = (values[name]["S"] for name in (":pk", ":first", ":last"))
+    def _call(self, operation: str, **params: Any) -> Any:
         with self._lock:
-            order = self._order.get(pk, [])
-            keys = order[bisect_left(order, first) : bisect_right(order, last)]
-            keys = keys if call["ScanIndexForward"] else keys[::-1]
-            return {"Items": [dict(self.items[pk][sk]) for sk in keys[: call.get("Limit")]]}
+            if operation in ("GetItem", "BatchGetItem", "Query"):
+                self._faults.read(operation)
+                return self._answer(operation, params)
+            return self._faults.write(operation, partial(self._answer, operation, params))
 
-    def put_item(self, **call: Any) -> None:
-        self._write("PutItem", lambda: self._put(call))
-
-    def update_item(self, **call: Any) -> dict[str, Any]:
-        def effect() -> dict[str, Any]:
-            self._check(call, call["Key"])
-            item = dict(self._item(call["Key"]) or call["Key"])
-            _update(item, call)
-            self._store(item)
-            return {"Attributes": dict(item)}
-
-        return dict(self._write("UpdateItem", effect))
-
-    def delete_item(self, **call: Any) -> None:
-        def effect() -> None:
-            self._check(call, call["Key"])
-            self._remove(call["Key"])
-
-        self._write("DeleteItem", effect)
-
-    def batch_write_item(self, RequestItems: Any) -> dict[str, Any]:
-        def effect() -> dict[str, Any]:
-            [requests] = RequestItems.values()
-            assert len(requests) <= 25
-            for request in requests:
-                if "PutRequest" in request:
-                    self._store(request["PutRequest"]["Item"])
-                else:
-                    self._remove(request["DeleteRequest"]["Key"])
-            return {}
-
-        return dict(self._write("BatchWriteItem", effect))
-
-    def transact_write_items(self, TransactItems: Any) -> None:
-        def effect() -> None:
-            puts = [entry["Put"] for entry in TransactItems if "Put" in entry]
-            reasons: list[Any] = [
-                {"Code": "None"}
-                if self._holds(put, put["Item"])
-                else {"Code": "ConditionalCheckFailed", "Item": self._item(put["Item"])}
-                for put in puts
-            ]
-            if any(reason["Code"] != "None" for reason in reasons):
-                error: Any = {"Error": {"Code": "TransactionCanceledException", "Message": ""}}
-                raise ClientError(error | {"CancellationReasons": reasons}, "TransactWriteItems")
-            for put in puts:
-                self._store(put["Item"])
-            for entry in TransactItems:
-                if "Delete" in entry:
-                    self._remove(entry["Delete"]["Key"])
-                if "Update" in entry:
-                    item = dict(self._item(entry["Update"]["Key"]) or entry["Update"]["Key"])
-                    _update(item, entry["Update"])
-                    self._store(item)
-
-        self._write("TransactWriteItems", effect)
-
-    def _write(self, operation: str, effect: Callable[[], Any]) -> Any:
-        with self._lock:
-            return self._faults.write(operation, effect)
-
-    def _item(self, key: Any) -> dict[str, Any] | None:
-        return self.items.get(key["pk"]["S"], {}).get(key["sk"]["S"])
-
-    def _put(self, call: Any) -> None:
-        self._check(call, call["Item"])
-        self._store(call["Item"])
-
-    def _store(self, item: Any) -> None:
-        size = sum(len(name) + len(next(iter(value.values()))) for name, value in item.items())
-        assert size <= _MAX_ITEM, f"an item has {size} bytes"
-        pk, sk = item["pk"]["S"], item["sk"]["S"]
-        if sk not in self.items.setdefault(pk, {}):
-            insort(self._order.setdefault(pk, []), sk)
-        self.items[pk][sk] = dict(item)
-
-    def _remove(self, key: Any) -> None:
-        pk, sk = key["pk"]["S"], key["sk"]["S"]
-        if self.items.get(pk, {}).pop(sk, None):
-            self._order[pk].remove(sk)
-
-    def _check(self, call: Any, key: Any) -> None:
-        if not self._holds(call, key):
-            error: Any = {"Error": {"Code": "ConditionalCheckFailedException", "Message": ""}, "Item": self._item(key)}
-            raise ClientError(error, "Write")
-
-    def _holds(self, call: Any, key: Any) -> bool:
-        condition = call.get("ConditionExpression")
-        item = self._item(key) or {}
-        return not condition or all(_condition(part, item, call) for part in re.split(r" AND (?=\()", condition))
-
-
-def _condition(text: str, item: Mapping[str, Any], call: Any) -> bool:
-    if match := re.fullmatch(r"attribute_not_exists\((\w+)\)", text):
-        return match[1] not in item
-    if match := re.fullmatch(r"\(NOT (\w+) BETWEEN (:\w+) AND (:\w+)\)", text):
-        number, bounds = (
-            item.get(match[1], {}).get("N"),
-            [call["ExpressionAttributeValues"][match[n]]["N"] for n in (2, 3)],
-        )
-        return number is None or not int(bounds[0]) <= int(number) <= int(bounds[1])
-    match = re.fullmatch(r"(#?\w+) = (:\w+)", text)
-    assert match, f"the double does not know the condition {text}"
-    value = item.get(call.get("ExpressionAttributeNames", {}).get(match[1], match[1]))
-    return bool(value == call["ExpressionAttributeValues"][match[2]])
-
-
-def _update(item: dict[str, Any], call: Any) -> None:
-    sets, _, adds = f" {call['UpdateExpression']}".partition(" ADD ")
-    sets = sets.removeprefix(" SET ")
-    names, values = call.get("ExpressionAttributeNames", {}), call["ExpressionAttributeValues"]
-    for part in re.split(r", (?![^(]*\))", sets) if sets else ():
-        match = re.fullmatch(r"(#?\w+) = (?:(:\w+)|if_not_exists\((#?\w+), (:\w+)\))", part)
-        assert match, f"the double does not know the update {part}"
-        name = names.get(match[1], match[1])
-        item[name] = values[match[2]] if match[2] else item.get(name, values[match[4]])
-    for part in adds.split(", ") if adds else ():
-        name, value = part.split(" ")
-        name = names.get(name, name)
-        if "SS" in values[value]:
-            item[name] = {"SS": sorted({*item.get(name, {"SS": []})["SS"], *values[value]["SS"]})}
-        else:
-            item[name] = {"N": str(int(item.get(name, {"N": "0"})["N"]) + int(values[value]["N"]))}
+    def _answer(self, operation: str, params: Any) -> Any:
+        try:
+            return self._tables.call(operation, params)
+        except DynamoDbError as error:
+            answer: Any = {"Error": {"Code": error.code, "Message": error.message}, **error.more}
+            raise ClientError(answer, operation) from error
 
 
 @dataclass
@@ -362,7 +231,7 @@ class World:
         topics, queue, table, registry = clients
         publisher = ReportPublisher(topics, settings.topic_arn, settings.chat_topic_arn)
         queue = SqsQueue(queue, settings.reports_queue_url)
-        memory = Table(table, "memory")
+        memory = Table(table, MEMORY_TABLE)
         rules_and_runs = RuleMemory(memory), RunMemory(memory, REGISTRY)
         exploited = CatalogMemory(memory) if settings.known_exploited else None
         deps = ReporterDependencies(settings, registry, memory, *rules_and_runs, publisher, queue, _Inline())

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
-from fake_aws import FakeAws, FakeRegistry, item_size
-from fake_aws.fake_aws import MEMORY_TABLE
+from fake_aws import MEMORY_TABLE, FakeAws, FakeRegistry, item_size
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -429,7 +429,7 @@ def test_two_functions_publish_one_window_at_once(attempt: int) -> None:
     # Both have noted that their windows are due before one of them publishes.
     query = world.table.query
     meet = meeting(query)
-    world.table.query = lambda **call: (  # type: ignore[method-assign]
+    world.table.query = lambda **call: (
         meet(**call) if call["ExpressionAttributeValues"][":pk"] == {"S": "WINDOWS"} else query(**call)
     )
     at_once(world, *events)

@@ -23,6 +23,6 @@ def test_image_that_never_waited_is_not_looked_for_in_a_window_without_a_name() 
         asked.append(call["ExpressionAttributeValues"][":pk"]["S"])
         return query(**call)
 
-    world.table.query = recorded  # type: ignore[method-assign]
+    world.table.query = recorded
     world.process(event)
     assert sorted(pk for pk in asked if pk.startswith("OUTBOX")) == ["OUTBOX#INVENTORY", "OUTBOX#PUSH"]
