@@ -25,11 +25,12 @@ from ecr_scan_reporter.reporting.comparison.changes import (
     Absence,
     Change,
     Comparison,
+    Identities,
     KnownFinding,
     compare,
+    merge,
     unchanged,
 )
-from ecr_scan_reporter.reporting.comparison.findings import Identities, merge
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
 from ecr_scan_reporter.reporting.comparison.judged import (
     NO_CATALOG,

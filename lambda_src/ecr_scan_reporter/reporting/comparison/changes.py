@@ -1,14 +1,17 @@
 """Compares the findings of a scan with those that are remembered: what is new, what is fixed, what is still open."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from enum import Enum, StrEnum, auto
 from typing import NamedTuple
 
 from ecr_scan_reporter.models.exploited import KnownExploit
-from ecr_scan_reporter.models.findings import Finding, with_ids
+from ecr_scan_reporter.models.findings import Finding, cves_of_advisories, is_cve, merge_entries, with_ids
 from ecr_scan_reporter.models.severities import severity_rank
-from ecr_scan_reporter.reporting.comparison.findings import Identities, merge
+
+# What identifies a finding in an image: its package, and the id of its vulnerability.
+Key = tuple[str, str]
 
 # A finding that was gone for longer is new when it returns.
 _BACK_WITHIN = timedelta(days=30)
@@ -109,12 +112,18 @@ class KnownFinding(NamedTuple):
 class Comparison(NamedTuple):
     """What a scan changed.
 
-    `findings` is what to remember; `changes` has every finding that is open or was open before under one change, so
-    that open now = open before + new + back + no longer ignored + known here - fixed - withdrawn.
+    `changes` has every finding that is open or was open before under one change, so that
+    open now = open before + new + back + no longer ignored + known here - fixed - withdrawn.
+    `gone_before` has the other ones that are remembered: they were gone before the scan, and still are.
     """
 
-    findings: tuple[KnownFinding, ...]
     changes: Mapping[Change, tuple[KnownFinding, ...]]
+    gone_before: tuple[KnownFinding, ...] = ()
+
+    @property
+    def findings(self) -> tuple[KnownFinding, ...]:
+        """The findings to remember."""
+        return (*self.open(), *self.of(*GONE), *self.gone_before)
 
     def of(self, *changes: Change) -> Iterator[KnownFinding]:
         """Yield the findings with one of these changes."""
@@ -139,6 +148,13 @@ class Comparison(NamedTuple):
         """The open findings that a rule ignores."""
         return tuple(known for known in self.open() if known.ignored_by)
 
+    def each_open(self, mark: Callable[[KnownFinding], KnownFinding]) -> "Comparison":
+        """Return the same changes; each open finding is what `mark` makes of it."""
+        changes = {
+            change: tuple(map(mark, found)) if change in OPEN else found for change, found in self.changes.items()
+        }
+        return self._replace(changes=changes)
+
     def with_fix(self) -> "Comparison":
         """Return what changed among the findings with a fix; a newly fixable one is new among them."""
         changes = {
@@ -146,7 +162,7 @@ class Comparison(NamedTuple):
             for change, found in self.changes.items()
         }
         changes[Change.NEW] += changes.pop(Change.FIX_AVAILABLE)
-        return Comparison(self.findings, changes | {Change.FIX_AVAILABLE: ()})
+        return self._replace(changes=changes | {Change.FIX_AVAILABLE: ()})
 
     def without_ignored(self) -> "Comparison":
         """Return what changed among the findings that no rule ignores."""
@@ -157,7 +173,77 @@ class Comparison(NamedTuple):
             for change, found in self.changes.items()
         }
         ended = tuple(known for known in self.open() if known.was_ignored and not known.ignored_by)
-        return Comparison(self.findings, changes | {Change.NO_LONGER_IGNORED: ended})
+        return self._replace(changes=changes | {Change.NO_LONGER_IGNORED: ended})
+
+
+class Identities:
+    """Says which vulnerability each entry of a scan is: two CVE ids are never one, whatever advisories they share.
+
+    An entry with a CVE id is that vulnerability. An entry of an advisory is the CVE that the advisory stands for, if
+    that is exactly one, and otherwise a vulnerability of its own. What was once told apart stays so.
+
+    Args:
+        scan: the entries of a scan.
+        known: the findings that are remembered of the image.
+        still_open: those of them that are open.
+    """
+
+    def __init__(self, scan: Sequence[Finding], known: Sequence[Finding], still_open: Iterable[Finding]) -> None:
+        self._open = {(finding.package, finding.id) for finding in still_open}
+        self._everywhere = cves_of_advisories([*scan, *known])
+        self._listed: defaultdict[Key, set[str]] = defaultdict(set)
+        # The advisories of the scan that are about a CVE.
+        self._about: defaultdict[Key, list[str]] = defaultdict(list)
+        for finding in scan:
+            for advisory, cve in () if is_cve(finding.id) else finding.links():
+                self._about[finding.package, cve].append(advisory)
+        for finding in (*scan, *known):
+            if not is_cve(finding.id):
+                self._listed[finding.package, finding.id].update(cve for _, cve in finding.links())
+
+    def key(self, finding: Finding) -> Key:
+        """Return what identifies an entry, or a finding that is remembered."""
+        own = finding.package, finding.id
+        if is_cve(finding.id):
+            return own
+        # What the advisory lists itself counts more than what lists it.
+        cves = self._listed.get(own) or self._everywhere.get(finding.id, set())
+        if len(cves) != 1:
+            return own
+        [cve] = cves
+        named = finding.package, cve
+        return own if own in self._open and named in self._open else named
+
+    def advisory_about(self, finding: Finding, present: Mapping[Key, Finding]) -> Finding | None:
+        """Return what a scan has in place of a finding that it lacks: an advisory that is about others, too.
+
+        Args:
+            finding: one that is remembered.
+            present: the merged findings of the scan.
+        """
+        if not is_cve(finding.id):
+            return None
+        for advisory in (*self._about.get((finding.package, finding.id), ()), *finding.aliases):
+            key = finding.package, advisory
+            if key in present and finding.id in (self._listed.get(key) or {finding.id}):
+                return present[key]
+        return None
+
+
+def merge(findings: Iterable[Finding], identities: Identities) -> dict[Key, Finding]:
+    """Merge the entries of each vulnerability in each package into one finding; return them by what identifies them.
+
+    A package that is installed in several versions or places has one entry for each of them, and a vulnerability may
+    have one for each of its ids.
+
+    Args:
+        findings: of one image.
+        identities: what identifies them.
+    """
+    merged: dict[Key, list[Finding]] = {}
+    for finding in findings:
+        merged.setdefault(identities.key(finding), []).append(finding)
+    return {key: merge_entries(key[1], entries) for key, entries in merged.items()}
 
 
 def compare(
@@ -205,15 +291,15 @@ def compare(
         if not known.gone_at and (finding := present.pop(identities.key(known.finding), None)):
             changes[Change.KNOWN_HERE].append(_seen_again(known, finding))
     changes[Change.NEW] += (_first_seen(finding, now) for finding in present.values())
-    comparison = Comparison((), {change: tuple(found) for change, found in changes.items()})
-    return comparison._replace(findings=(*comparison.open(), *comparison.of(*GONE), *gone_before))
+    return Comparison({change: tuple(found) for change, found in changes.items()}, tuple(gone_before))
 
 
 def unchanged(findings: Iterable[KnownFinding]) -> Comparison:
     """Return the comparison of remembered findings with themselves, as if a scan had changed nothing."""
-    findings = tuple(known._replace(was_ignored="") for known in findings)
+    findings = [known._replace(was_ignored="") for known in findings]
     still_open = tuple(known for known in findings if not known.gone_at)
-    return Comparison(findings, dict.fromkeys(Change, ()) | {Change.STILL_OPEN: still_open})
+    gone = tuple(known for known in findings if known.gone_at)
+    return Comparison(dict.fromkeys(Change, ()) | {Change.STILL_OPEN: still_open}, gone)
 
 
 def _first_seen(finding: Finding, now: datetime) -> KnownFinding:

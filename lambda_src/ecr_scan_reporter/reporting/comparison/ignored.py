@@ -11,7 +11,6 @@ from ecr_scan_reporter.memory.rules import IgnoreRule
 from ecr_scan_reporter.models.findings import Finding, cves_of_advisories
 from ecr_scan_reporter.reporting.comparison.changes import (
     KERNEL_HEADERS,
-    OPEN,
     SUPPRESSED,
     Comparison,
     IgnoredBy,
@@ -80,13 +79,7 @@ class RuleMatcher:
     def apply(self, comparison: Comparison, repository: str) -> Comparison:
         """Return the same comparison; each open finding has the rule that ignores it, if there is one."""
         cves = cves_of_advisories(known.finding for known in comparison.findings)
-        changes = {
-            change: tuple(self._mark(known, repository, cves) for known in found) if change in OPEN else found
-            for change, found in comparison.changes.items()
-        }
-        gone = [known for known in comparison.findings if known.gone_at]
-        marked = Comparison((), changes)
-        return marked._replace(findings=(*marked.open(), *gone))
+        return comparison.each_open(lambda known: self._mark(known, repository, cves))
 
     def _mark(self, known: KnownFinding, repository: str, cves: Mapping[str, set[str]]) -> KnownFinding:
         names = [name for name in _names(known.finding, cves) if name in self._rules]

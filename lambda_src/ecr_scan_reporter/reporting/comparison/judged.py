@@ -1,24 +1,66 @@
-"""Judges what a scan changed: what a rule ignores, what counts and what is overdue; and adds it up for the overview."""
+"""Judges what a scan changed: what a rule ignores, what counts, what is overdue and what is known to be exploited.
+
+It adds that up for the overview.
+"""
 
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterable
-from datetime import date, datetime
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, time, timedelta
 from hashlib import sha256
 from typing import NamedTuple
 
 from ecr_scan_reporter.memory.exploited import Catalog
-from ecr_scan_reporter.memory.images import ImageRecord, KnownExploited, Ledger, Update, UpdateKey
-from ecr_scan_reporter.models.findings import finding_sort_key
+from ecr_scan_reporter.memory.images import FindingDeadline, ImageRecord, KnownExploited, Ledger, Update, UpdateKey
+from ecr_scan_reporter.models.exploited import known_exploit
+from ecr_scan_reporter.models.findings import cves_of, finding_sort_key
+from ecr_scan_reporter.models.severities import EXPLOITED, KEV
 from ecr_scan_reporter.reporting.comparison.changes import KERNEL_HEADERS, Change, Comparison, KnownFinding
-from ecr_scan_reporter.reporting.comparison.deadlines import Deadlines, OverdueFinding, check_deadlines
-from ecr_scan_reporter.reporting.comparison.exploited import mark_exploited
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
 from ecr_scan_reporter.settings import ReporterSettings
 
 # How many updates, and findings that are known to be exploited, are remembered per image.
 _MAX_UPDATES, _MAX_EXPLOITED = 3, 3
+# How many deadlines the record of an image names.
+_MAX_EARLIEST = 3
 # Of an image that is judged without the catalog of known exploited vulnerabilities.
 NO_CATALOG = Catalog()
+
+
+class DueDate(NamedTuple):
+    """Until when a finding should be fixed.
+
+    Args:
+        at: the beginning (aware) of the day, UTC, on which it becomes overdue: every run of that day then finds it.
+        rule: the key of `fix_within`.
+        days: the value of that key.
+    """
+
+    at: datetime
+    rule: str
+    days: int
+
+
+class OverdueFinding(NamedTuple):
+    """A finding whose deadline has passed."""
+
+    known: KnownFinding
+    due: DueDate
+
+
+class Deadlines(NamedTuple):
+    """The deadlines of an image's open findings.
+
+    Args:
+        due_at: the earliest one that has not passed; None if there is none.
+        overdue: how many findings are overdue.
+        earliest: of the findings with the earliest ones, passed or not.
+        passed: the overdue findings that have not been reported as such yet.
+    """
+
+    due_at: datetime | None
+    overdue: int
+    earliest: tuple[FindingDeadline, ...]
+    passed: tuple[OverdueFinding, ...]
 
 
 class Judged(NamedTuple):
@@ -64,20 +106,19 @@ class Judged(NamedTuple):
     @property
     def to_remember(self) -> tuple[KnownFinding, ...]:
         """The findings with a note of what is reported of them, and without what only their own report says."""
-        overdue = set(map(_key, (found.known for found in self.newly_overdue)))
+        overdue = {_key(found.known) for found in self.newly_overdue}
         exploited = set(map(_key, self.newly_exploited))
-        return tuple(self._remembered(known, overdue, exploited) for known in self.comparison.findings)
 
-    def _remembered(
-        self, known: KnownFinding, overdue: Container[tuple[str, str]], exploited: Container[tuple[str, str]]
-    ) -> KnownFinding:
-        known = known._replace(was_ignored="", kev=None)
-        if known.gone_at:
-            return known
-        return known._replace(
-            overdue_reported=known.overdue_reported or _key(known) in overdue,
-            exploited_at=self.now if _key(known) in exploited else known.exploited_at,
-        )
+        def note(known: KnownFinding) -> KnownFinding:
+            key = _key(known)
+            return known._replace(
+                was_ignored="",
+                kev=None,
+                overdue_reported=known.overdue_reported or key in overdue,
+                exploited_at=self.now if key in exploited else known.exploited_at,
+            )
+
+        return self.comparison.each_open(note).findings
 
     @property
     def ignored_until(self) -> date | None:
@@ -119,6 +160,67 @@ def _key(known: KnownFinding) -> tuple[str, str]:
 
 def _exploited_sort_key(known: KnownFinding) -> tuple[object, ...]:
     return known.kev.due if known.kev else date.max, finding_sort_key(known.finding)
+
+
+def due_date(known: KnownFinding, fix_within: Mapping[str, int]) -> DueDate | None:
+    """Return until when an open finding should be fixed; None if it has no deadline.
+
+    Args:
+        known: the finding; its age runs from when the application first had it.
+        fix_within: days by severity, by EXPLOITED for findings with a known exploit, and by KEV for those that are
+            known to be exploited; 0 there for as many as CISA gives.
+    """
+    seen = known.first_seen.astimezone(UTC).date()
+    allowed = [
+        (seen, fix_within.get(rule, 0), rule)
+        for rule in (known.finding.severity, *((EXPLOITED,) if known.exploit_known else ()))
+        if rule in fix_within
+    ]
+    if known.kev and KEV in fix_within:
+        allowed.append((known.kev.counts_from, fix_within[KEV] or known.kev.days, KEV))
+    dates = [DueDate(datetime.combine(day + timedelta(days), time(), UTC), rule, days) for day, days, rule in allowed]
+    return min(dates, key=lambda due: due.at, default=None)
+
+
+def check_deadlines(comparison: Comparison, fix_within: Mapping[str, int], now: datetime) -> Deadlines:
+    """Return what the deadlines say about the open findings of a comparison.
+
+    Args:
+        comparison: only with findings that count.
+        fix_within: see `due_date`.
+        now: aware.
+    """
+    dated = [(known, due) for known in comparison.open() if (due := due_date(known, fix_within))]
+    dated.sort(key=lambda pair: (pair[1].at, pair[0].finding.package, pair[0].finding.id))
+    overdue = [OverdueFinding(known, due) for known, due in dated if due.at <= now]
+    return Deadlines(
+        due_at=next((due.at for known, due in dated if due.at > now), None),
+        overdue=len(overdue),
+        earliest=tuple(
+            FindingDeadline(known.finding.id, known.finding.package, known.finding.severity, due.at, due.rule, due.days)
+            for known, due in dated[:_MAX_EARLIEST]
+        ),
+        passed=tuple(finding for finding in overdue if not finding.known.overdue_reported),
+    )
+
+
+def mark_exploited(comparison: Comparison, catalog: Catalog) -> Comparison:
+    """Return the same changes; each open finding has what the catalog of known exploited vulnerabilities says of it.
+
+    An advisory of several vulnerabilities has the entry that is due first.
+    """
+    if (begun_at := catalog.begun_at) is None:
+        return comparison
+
+    def mark(known: KnownFinding) -> KnownFinding:
+        found = [
+            known_exploit(cve, entry, known.first_seen, begun_at)
+            for cve in cves_of(known.finding)
+            if (entry := catalog.entries.get(cve)) and not entry.removed
+        ]
+        return known._replace(kev=min(found, key=lambda kev: (kev.due, kev.cve))) if found else known
+
+    return comparison.each_open(mark)
 
 
 def judge(

@@ -13,8 +13,7 @@ from ecr_scan_reporter.models.findings import finding_sort_key
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.models.severities import severity_key
 from ecr_scan_reporter.reporting.comparison.changes import GONE, NEWS, Change, Comparison, KnownFinding
-from ecr_scan_reporter.reporting.comparison.deadlines import OverdueFinding
-from ecr_scan_reporter.reporting.comparison.judged import Judged
+from ecr_scan_reporter.reporting.comparison.judged import Judged, OverdueFinding
 from ecr_scan_reporter.reporting.formatting import image_console_url, image_name, short_digest
 from ecr_scan_reporter.settings import NotifyOn, ReporterSettings
 
@@ -319,13 +318,8 @@ def findings_report(
     """Return a report with the worst findings."""
     inventory = reason is ReportReason.INVENTORY
     number = _MAX_INVENTORY_FINDINGS if inventory else MAX_FINDINGS
-    counted, told = judged.counted, {finding_key(known): known for known in judged.newly_exploited}
-    if told:
-        changes = {
-            change: tuple(told.get(finding_key(known), known) for known in found)
-            for change, found in counted.changes.items()
-        }
-        counted = counted._replace(changes=changes)
+    told = {finding_key(known): known for known in judged.newly_exploited}
+    counted = judged.counted.each_open(lambda known: told.get(finding_key(known), known)) if told else judged.counted
     kept = keep_worst(counted.changes, number, reason)
     ignored = sorted(judged.comparison.ignored, key=lambda known: finding_sort_key(known.finding))
     return image_report(image, scanned_at, record, reason)._replace(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.reporting.comparison.changes import Change, Comparison, KnownFinding
-from ecr_scan_reporter.reporting.comparison.deadlines import DueDate, check_deadlines, due_date
+from ecr_scan_reporter.reporting.comparison.judged import DueDate, check_deadlines, due_date
 
 SEEN = datetime(2026, 11, 9, 23, 59, tzinfo=UTC)
 FIX_WITHIN = {"CRITICAL": 7, "HIGH": 30, "EXPLOITED": 14}
@@ -40,9 +40,7 @@ def test_overdue_findings_are_counted_until_they_are_gone_and_passed_once() -> N
     late = [known("CRITICAL", f"CVE-2026-{n}", days=n) for n in range(1, 6)]
     reported = late[0]._replace(overdue_reported=True)
     ahead = known("HIGH", "CVE-2026-9")
-    comparison = Comparison(
-        (reported, *late[1:], ahead), {Change.STILL_OPEN: (*late[3:], ahead), Change.NEW: (reported, *late[1:3])}
-    )
+    comparison = Comparison({Change.STILL_OPEN: (*late[3:], ahead), Change.NEW: (reported, *late[1:3])})
     now = datetime(2026, 11, 21, tzinfo=UTC)
     deadlines = check_deadlines(comparison, FIX_WITHIN, now)
     assert deadlines.overdue == 5

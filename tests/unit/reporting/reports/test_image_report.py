@@ -17,8 +17,7 @@ from ecr_scan_reporter.reporting.comparison.changes import (
     KnownFinding,
     compare,
 )
-from ecr_scan_reporter.reporting.comparison.deadlines import Deadlines, DueDate, OverdueFinding
-from ecr_scan_reporter.reporting.comparison.judged import Judged
+from ecr_scan_reporter.reporting.comparison.judged import Deadlines, DueDate, Judged, OverdueFinding
 from ecr_scan_reporter.reporting.reports.image_report import (
     ImageReport,
     ReportReason,
@@ -52,7 +51,7 @@ def judged(overdue: bool = False, /, **severities: str) -> Judged:
         )
         for change, names in severities.items()
     }
-    counted = Comparison((), dict.fromkeys(Change, ()) | found)
+    counted = Comparison(dict.fromkeys(Change, ()) | found)
     late = (OverdueFinding(KnownFinding(Finding("CVE-1", "HIGH"), NOW), DueDate(NOW, "HIGH", 7)),)
     return Judged(counted, counted, Deadlines(None, int(overdue), (), late if overdue else ()), NOW)
 
@@ -149,7 +148,7 @@ def judged_scan(number: int) -> Judged:
     ignored = tuple(
         KnownFinding(Finding(f"CVE-{n}", "LOW"), NOW, ignored_by=RULES[n % 2]) for n in reversed(range(number))
     )
-    comparison = Comparison((), {**counted.changes, Change.STILL_OPEN: ignored})
+    comparison = Comparison({**counted.changes, Change.STILL_OPEN: ignored})
     overdue = tuple(OverdueFinding(known, DueDate(NOW, "HIGH", 7)) for known in counted.open())
     return Judged(comparison, counted, Deadlines(None, number, (), overdue), NOW)
 
