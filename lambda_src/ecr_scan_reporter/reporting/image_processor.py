@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
+from math import ceil
 from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Table
@@ -15,7 +16,7 @@ from ecr_scan_reporter.memory.exploited import Catalog, checksums
 from ecr_scan_reporter.memory.images import Asked, ImageMemory, ImageRecord, Remembered
 from ecr_scan_reporter.memory.outbox import EXPLOITED, INVENTORY, PUSH, Outbox, outbox_item, run_window
 from ecr_scan_reporter.memory.pushes import PushedImage, PushedImages
-from ecr_scan_reporter.messages.reports_queue import MissedMessage
+from ecr_scan_reporter.messages.reports_queue import LookMessage, MissedMessage
 from ecr_scan_reporter.models.findings import cves_of
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.models.scans import BASIC, ENHANCED
@@ -33,7 +34,6 @@ from ecr_scan_reporter.reporting.comparison.changes import (
 )
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
 from ecr_scan_reporter.reporting.comparison.judged import (
-    NO_CATALOG,
     Judged,
     add_to_ledger,
     best_updates,
@@ -96,10 +96,9 @@ class Outcome(NamedTuple):
         added: whether this event put the image into a window.
         repeated: whether the event, or a later one, was processed before.
         new: the new findings by severity, without those that a rule ignores.
-        look_at: when the findings of the image are to be read again (aware); None if that is not to be planned.
         differs: whether a scan of an image that memory knew, or could have known, found something else.
         lost: whether no event came of a scan.
-        missed: the message to be sent again, because the image is being scanned; None if there is none.
+        again: the message with which the image is read again later; None if that is not to be planned.
     """
 
     windows: tuple[str, ...] = ()
@@ -107,17 +106,9 @@ class Outcome(NamedTuple):
     added: bool = False
     repeated: bool = False
     new: Mapping[str, int] = {}
-    look_at: datetime | None = None
     differs: bool = False
     lost: bool = False
-    missed: MissedMessage | None = None
-
-
-class Judges(NamedTuple):
-    """What findings are judged by: the rules for ignored ones, and the catalog of known exploited vulnerabilities."""
-
-    rules: RuleMatcher
-    catalog: Catalog = NO_CATALOG
+    again: LookMessage | MissedMessage | None = None
 
 
 class _Baseline(NamedTuple):
@@ -155,7 +146,8 @@ class ImageProcessor:
         ecr: the registry.
         table: the memory table.
         images: of this batch.
-        judges: what findings are judged by.
+        rules: those for ignored findings.
+        catalog: of known exploited vulnerabilities.
         now: aware.
     """
 
@@ -164,12 +156,12 @@ class ImageProcessor:
         settings: ReporterSettings,
         ecr: EcrRegistry,
         table: Table,
-        images: Iterable[ImageId],
-        judges: Judges,
+        images: Sequence[ImageId],
+        rules: RuleMatcher,
+        catalog: Catalog,
         now: datetime,
     ) -> None:
-        self.settings, self.ecr, self.judges, self.now = settings, ecr, judges, now
-        images = list(images)
+        self.settings, self.ecr, self.rules, self.catalog, self.now = settings, ecr, rules, catalog, now
         self.memory, self.outbox, self.pushes = ImageMemory(table, now), Outbox(table), PushedImages(table, images)
         self.details = BatchDetails(ecr, table, images, now)
         self.own, self.table = ecr.id, table
@@ -323,7 +315,7 @@ class ImageProcessor:
         if isinstance(scan, CompleteScan):
             at = max(at, self._past(record.event_at) or at)
             outcome = self._complete(event._replace(time=at), remembered._replace(record=record), scan, "")
-        return outcome._replace(look_at=again)
+        return outcome._replace(again=_look_message(image, again) if again else None)
 
     def _process_missed(self, event: ScanEvent, missed: MissedMessage, receives: int) -> Outcome:
         """Read the result of a basic scan of which no event came."""
@@ -343,7 +335,7 @@ class ImageProcessor:
             case FailedScan() if not came:
                 outcome = self._failed(event, record, scan, asked.run_of_scan(ended_at, record.event_at))
         if isinstance(scan, UnreadScan) and scan.in_progress and self._may_end(asked):
-            outcome = outcome._replace(missed=missed._replace(counted=True))
+            outcome = outcome._replace(again=missed._replace(counted=True))
         return outcome._replace(lost=lost)
 
     def _may_end(self, asked: Asked) -> bool:
@@ -360,7 +352,7 @@ class ImageProcessor:
         if receives == 1 and record.look_at and self.now < record.look_at + _LISTED_WITHIN:
             return Outcome()
         self.memory.note_look(image, record._replace(look_at=at))
-        return Outcome(look_at=at)
+        return Outcome(again=_look_message(image, at))
 
     def _complete(self, event: ScanEvent, remembered: Remembered, scan: CompleteScan, run: str) -> Outcome:
         """Remember what a scan changed, and report it if there is a reason."""
@@ -531,8 +523,7 @@ class ImageProcessor:
 
         An inventory names all images.
         """
-        rules, catalog = self.judges
-        judged = judge(comparison, rules, image.repository, self.settings, now, catalog)
+        judged = judge(comparison, self.rules, image.repository, self.settings, now, self.catalog)
         if judged.newly_overdue or (judged.newly_exploited and not inventory):
             return judged._replace(successor=self._successor(image, record, comparison))
         return judged
@@ -659,6 +650,10 @@ class ImageProcessor:
         )
         self.pushes.add(image, pushed, replaced)
         return Outcome((window,) if window else (), run, added=bool(window))
+
+
+def _look_message(image: ImageId, at: datetime) -> LookMessage:
+    return LookMessage(image.repository, image.digest, ceil(at.timestamp()))
 
 
 def _positive(counts: Mapping[str, int]) -> dict[str, int]:

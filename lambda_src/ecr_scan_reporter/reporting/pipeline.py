@@ -2,11 +2,11 @@
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from math import ceil
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.metrics import embed
@@ -28,25 +28,18 @@ from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.models.scans import ENHANCED
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
-from ecr_scan_reporter.reporting.image_processor import ImageProcessor, Judges, Outcome
-from ecr_scan_reporter.reporting.intake.events import (
-    ImageEvents,
-    ReceivedEvent,
-    ScanEvent,
-    latest_per_image,
-    load,
-    parse,
-)
+from ecr_scan_reporter.reporting.image_processor import ImageProcessor, Outcome
+from ecr_scan_reporter.reporting.intake.events import ReceivedEvent, ScanEvent, latest_per_image, load, parse
 from ecr_scan_reporter.shared import clock
 from ecr_scan_reporter.shared.concurrency import concurrent_map
 
 logger = logging.getLogger(__name__)
 
-_Message = TypeVar("_Message", PassMessage, ExportMessage)
-
 # Seconds until a failed message is retried, for the first attempts: COMPLETE can precede the findings by seconds. Later
 # attempts wait for the queue's visibility timeout, so an outage of an hour moves nothing to the DLQ.
 _RETRY_DELAY, _SOON_RETRIED = 60, 2
+# Seconds for which SQS hides a message at most.
+_LONGEST = MAX_DELAY.total_seconds()
 # Of messages that this module sends itself. One without a version, such as all of this release, has the first one.
 VERSION = 1
 # The metric of each severity's new findings.
@@ -55,62 +48,207 @@ _NEW = {"CRITICAL": "NewCritical", "HIGH": "NewHigh", "MEDIUM": "NewMedium", "LO
 _MAX_LOST = 100
 
 
-class Batch(NamedTuple):
-    """The messages of a batch, by what they ask for.
-
-    Args:
-        events: scan events.
-        due: the images that are to be judged again, each with its message's id and how often SQS has delivered that.
-        passes: the parts of the daily pass, by message id.
-        exports: the exports that are to begin, or to go on, by message id.
-        missed: the images of whose last result no event came, with how often SQS has delivered the message, by its id.
-        checks: the ids of messages that ask to check whether something is to be published.
-        unpublished: the ids of messages with a report that SNS rejected again.
-        invalid: the ids of messages that are invalid, or that failed unexpectedly.
-    """
-
-    events: list[ReceivedEvent]
-    due: list[tuple[ImageId, str, int]]
-    passes: dict[str, PassMessage]
-    exports: dict[str, ExportMessage]
-    missed: dict[str, tuple[int, MissedMessage]]
-    checks: set[str]
-    unpublished: set[str]
-    invalid: set[str]
-
-
-class Processed(NamedTuple):
-    """What became of the images of a batch.
-
-    Args:
-        outcomes: of their steps.
-        done: the ids of messages that are done.
-        retried: the ids of messages that are to be retried.
-        unstarted: the ids of messages that there was no time for.
-        looks: when the findings of images are to be read again (aware), by image.
-    """
-
-    outcomes: list[Outcome]
-    done: set[str]
-    retried: set[str]
-    unstarted: set[str]
-    looks: dict[ImageId, datetime]
-
-
-class _Work(NamedTuple):
+class Work(NamedTuple):
     """One image of a batch.
 
     Args:
         image: to be processed.
         message_ids: of all messages about it.
         steps: what is to be done, in this order.
+        receives: how often SQS has delivered those messages, at most.
         repeated: whether an earlier invocation may have processed one of the messages.
     """
 
     image: ImageId
     message_ids: tuple[str, ...]
-    steps: tuple[Callable[[], Outcome], ...]
-    repeated: bool = False
+    steps: tuple[Callable[[ImageProcessor], Outcome], ...]
+    receives: int
+    repeated: bool
+
+
+class Batch:
+    """The messages of a batch, by what they ask for, and what became of them.
+
+    Args:
+        records: the messages.
+        deps: the settings and clients.
+        deadline: of the invocation.
+        now: aware.
+
+    Attributes:
+        events: scan events.
+        missed: the images of whose last result no event came.
+        due: the images that are to be judged again.
+        parts: the parts of the daily pass and of exports that are to be done, by message id.
+        checks: the ids of messages that ask to check whether something is to be published.
+        unpublished: the ids of messages with a report that SNS rejected again.
+        invalid: the ids of messages that are invalid, or that failed unexpectedly.
+        outcomes: of the steps of images.
+        done: the ids of messages that are done.
+        retried: the ids of messages that are to be retried.
+        unstarted: the ids of messages that there was no time for.
+    """
+
+    def __init__(
+        self, records: Sequence[SqsRecord], deps: ReporterDependencies, deadline: Deadline, now: datetime
+    ) -> None:
+        self.records, self.deps, self.deadline, self.now = records, deps, deadline, now
+        self.events, self.outcomes = list[ReceivedEvent](), list[Outcome]()
+        self.missed, self.due, self.parts = list[Work](), list[Work](), dict[str, PassMessage | ExportMessage]()
+        self.checks, self.unpublished, self.invalid = set[str](), set[str](), set[str]()
+        self.done, self.retried, self.unstarted = set[str](), set[str](), set[str]()
+
+    def receive(self) -> None:
+        """Parse the messages, and publish again what SNS rejected before, while there is time."""
+        deadline = self.deadline.halfway()
+        for record in self.records:
+            message_id = record["messageId"]
+            try:
+                self._receive(message_id, load(record["body"]), receive_count(record), deadline)
+            except MessageError as error:
+                self.invalid.add(message_id)
+                logger.error("invalid message", extra={"message_id": message_id, "reason": str(error)})
+            except Exception as error:  # one message's trouble stays its own
+                self.invalid.add(message_id)
+                logger.exception("message failed", extra={"message_id": message_id, "reason": str(error)})
+
+    def _receive(self, message_id: str, message: object, receives: int, deadline: Deadline) -> None:
+        match message:
+            case {"version": int() as version} if version > VERSION:
+                raise MessageError(f"version is {version}; expected at most {VERSION}, or no value")
+            case {"check": True}:
+                self.checks.add(message_id)
+            case {"publish": publish}:
+                if not _publish_again(*parse_publication(publish), self.deps, deadline, self.now):
+                    self.unpublished.add(message_id)
+            case {"due": due}:
+                image = self.deps.ecr.id.image(*parse_message(DueMessage, due))
+                step: Callable[[ImageProcessor], Outcome] = partial(ImageProcessor.judge_again, image=image)
+                self.due.append(Work(image, (message_id,), (step,), receives, receives > 1))
+            case {"pass": part}:
+                self.parts[message_id] = parse_message(PassMessage, part)
+            case {"export": export}:
+                self.parts[message_id] = parse_message(ExportMessage, export)
+            case {"missed": value}:
+                missed = parse_message(MissedMessage, value)
+                image = self.deps.ecr.id.image(missed.repository, missed.digest)
+                step = partial(ImageProcessor.process_missed, image=image, missed=missed, receives=receives)
+                self.missed.append(Work(image, (message_id,), (step,), receives, receives > 1))
+            case {"look": value}:
+                look = parse_message(LookMessage, value)
+                at = datetime.fromtimestamp(look.at, UTC) if look.at else self.now
+                if at > self.now + EARLY:
+                    send_later([look], self.deps, self.now)
+                    return
+                image = self.deps.ecr.id.image(look.repository, look.digest)
+                event = ScanEvent(image, (), at, failed=False, counts=None, scanner=ENHANCED, is_look=True)
+                self.events.append(ReceivedEvent(message_id, receives, event))
+            case _:
+                event = parse(message)
+                # A time in the future would let the events that come until then look like older ones.
+                event = event._replace(time=min(event.time, self.now))
+                self.events.append(ReceivedEvent(message_id, receives, event))
+
+    def works(self) -> list[list[Work]]:
+        """Return what is to be done, image by image: first those of matching repositories with scan events.
+
+        What has failed before comes first: it cannot be sent again as if it had not.
+        """
+        matches = self.deps.settings.repositories.matches
+        works = [
+            Work(
+                *(found.image, found.message_ids),
+                tuple(partial(ImageProcessor.process, event=event, receives=found.receives) for event in found.events),
+                *(found.receives, found.repeated),
+            )
+            for found in latest_per_image(self.events)
+            if matches(found.image.repository)
+        ]
+        return [sorted(works, key=lambda work: work.receives, reverse=True), self.missed, self.due]
+
+    def process(self, works: Iterable[Sequence[Work]], processor: ImageProcessor) -> None:
+        """Process images concurrently, while there is time, and send messages again that there was no time for."""
+        deadline = self.deadline.halfway()
+        for images in works:
+            results = concurrent_map(self.deps.pool, partial(_attempt, processor=processor, deadline=deadline), images)
+            for work, result in zip(images, results, strict=True):
+                if isinstance(result, Exception):
+                    unstarted = isinstance(result, DeadlineExceededError)
+                    (self.unstarted if unstarted else self.retried).update(work.message_ids)
+                    _log_failure(work.image, result)
+                else:
+                    self.done.update(work.message_ids)
+                    self.outcomes += result
+        send_later((outcome.again for outcome in self.outcomes if outcome.again), self.deps, self.now)
+        self.retried |= self._send_again() if self.done else self.unstarted
+
+    def _send_again(self) -> set[str]:
+        """Send messages again that there was no time for: that is no failure of theirs, and must not end in the DLQ.
+
+        Returns:
+            The ids of those that SQS is to deliver again instead: what an earlier invocation may have begun to process.
+        """
+        unstarted = {record["messageId"]: record for record in self.records if record["messageId"] in self.unstarted}
+        first = {id_: record["body"] for id_, record in unstarted.items() if receive_count(record) == 1}
+        try:
+            self.deps.reports_queue.send(first.values())
+        except QueueError:
+            logger.exception("could not send messages again that there was no time for")
+            return set(unstarted)
+        return unstarted.keys() - first.keys()
+
+    def do_parts(self, rules: RuleMatcher) -> None:
+        """Do parts of the daily pass and of exports."""
+        for message_id, message in self.parts.items():
+            what = "the daily pass" if isinstance(message, PassMessage) else "the export"
+            try:
+                # Not at the top: both are rare.
+                if isinstance(message, PassMessage):
+                    from ecr_scan_reporter.reporting.daily_pass.walk import walk
+
+                    walk(message, rules, self.deps, self.deadline, self.now)
+                else:
+                    from ecr_scan_reporter.reporting.export.run import export_run
+
+                    export_run(message, self.deps, self.deadline, self.now)
+            except Exception:  # one message's trouble stays its own
+                asked = {name: str(value) for name, value in message._asdict().items()}
+                logger.exception(f"{what} failed; its message is retried", extra=asked)
+                self.retried.add(message_id)
+
+    def publish(self) -> tuple[int, timedelta]:
+        """Note what was added to the outbox, and publish what is due.
+
+        Returns:
+            How many pages were published, and for how long something has waited that was due before.
+
+        Raises:
+            AwsError: DynamoDB or SQS rejected a call.
+        """
+        outbox, windows = Outbox(self.deps.table), dict[str, str]()
+        results = Counter(outcome.run for outcome in self.outcomes if outcome.run)
+        for outcome in self.outcomes:
+            for window in outcome.windows:
+                windows[window] = outcome.run or windows.get(window, "")
+        for run, number in results.items():
+            self.deps.runs.add_results(run, number, self.now)
+        for window, run in windows.items():
+            outbox.touch(window, run, self.now)
+        if not (results or windows or self.checks):
+            return 0, timedelta()
+        # Not at the top: where nothing has changed, nothing is published.
+        from ecr_scan_reporter.reporting.reports.publishing import publish_what_is_due
+
+        return publish_what_is_due(self.deps, self.now, self.deadline)
+
+    def retry_soon(self) -> None:
+        """Let SQS deliver messages soon that are retried for the first times."""
+        soon = [
+            record.get("receiptHandle", "")
+            for record in self.records
+            if record["messageId"] in self.retried and receive_count(record) <= _SOON_RETRIED
+        ]
+        self.deps.reports_queue.retry_in(_RETRY_DELAY, filter(None, soon))
 
 
 def report_batch(
@@ -124,56 +262,41 @@ def report_batch(
         # Without the rules, what they ignore would look like news; without the catalog, deadlines would be forgotten.
         logger.exception("could not read ignored_findings, or the catalog; the messages are retried")
         return batch_response(record["messageId"] for record in records)
-    batch = receive(records, deps, deadline.halfway(), now)
-    images = _selected(batch.events, deps)
-    repositories = [image.image.repository for image in images] + [image.repository for image, _, _ in batch.due]
-    repositories += [message.repository for _, message in batch.missed.values()]
-    rules = RuleMatcher(ignore_rules, now, repositories, ignore_kernel_headers=deps.settings.ignore_kernel_headers)
-    judges = Judges(rules, catalog)
-    outcomes, done, retried, unstarted, looks = process(images, batch, judges, deps, deadline.halfway(), now)
-    plan_looks(looks, deps, now)
-    wait_for_scans(outcomes, deps)
-    retried |= send_again(records, unstarted, deps) if done else unstarted
+    batch = Batch(records, deps, deadline, now)
+    batch.receive()
+    works = batch.works()
+    images = [work.image for group in works for work in group]
+    names = [image.repository for image in images]
+    rules = RuleMatcher(ignore_rules, now, names, ignore_kernel_headers=deps.settings.ignore_kernel_headers)
+    batch.process(works, ImageProcessor(deps.settings, deps.ecr, deps.table, images, rules, catalog, now))
     try:
-        pages, waiting = publish(outcomes, batch, deps, deadline, now)
+        pages, waiting = batch.publish()
     except AwsError:
         # What was remembered stays in the outbox, and the messages will cause another check.
         logger.exception("could not check what is to be published")
-        retried |= done | batch.checks
+        batch.retried |= batch.done | batch.checks
         pages, waiting = 0, timedelta()
-    retried |= _walk(batch.passes, rules, deps, deadline, now) | _export(batch.exports, deps, deadline, now)
+    batch.do_parts(rules)
     if deadline.remaining > 0:
         deps.rules.remember(rules.matched, rules.used, rules.ended, now, deps.pool)
-    _retry_soon(records, retried, deps)
-    counts = {"events": len(batch.events), "images": len(images), "changed": sum(o.added for o in outcomes)}
-    counts |= {"pages": pages, "invalid": len(batch.invalid), "retried": len(retried)}
-    metrics = _metrics(batch, retried, outcomes) | {
-        "ReportsPublished": pages,
-        "OldestUnpublished": int(waiting.total_seconds()),
-    }
-    if any(outcome.lost for outcome in outcomes):
-        metrics["LostEvents"] = _lost_events(deps, now)
+    batch.retry_soon()
+    counts = {"events": len(batch.events), "images": len(works[0]), "changed": sum(o.added for o in batch.outcomes)}
+    counts |= {"pages": pages, "invalid": len(batch.invalid), "retried": len(batch.retried)}
+    metrics = _metrics(batch) | {"ReportsPublished": pages, "OldestUnpublished": int(waiting.total_seconds())}
     extra = counts | embed(metrics, deps.settings.name, detailed=deps.settings.detailed_metrics)
     logger.info("batch processed", extra=extra)
-    return batch_response(sorted(batch.invalid | retried | batch.unpublished))
+    return batch_response(sorted(batch.invalid | batch.retried | batch.unpublished))
 
 
-def _selected(events: Sequence[ReceivedEvent], deps: ReporterDependencies) -> list[ImageEvents]:
-    """Return the images of matching repositories, with their events.
-
-    What has failed before comes first: it cannot be sent again as if it had not.
-    """
-    matches = deps.settings.repositories.matches
-    images = [image for image in latest_per_image(events) if matches(image.image.repository)]
-    return sorted(images, key=lambda image: image.receives, reverse=True)
-
-
-def _retry_soon(records: Iterable[SqsRecord], message_ids: Collection[str], deps: ReporterDependencies) -> None:
-    soon = [
-        record for record in records if record["messageId"] in message_ids and receive_count(record) <= _SOON_RETRIED
-    ]
-    handles = [record.get("receiptHandle", "") for record in soon]
-    deps.reports_queue.retry_in(_RETRY_DELAY, filter(None, handles))
+def _metrics(batch: Batch) -> dict[str, float]:
+    new: Counter[str] = sum((Counter(outcome.new) for outcome in batch.outcomes), Counter())
+    metrics: dict[str, float] = {
+        "EventsProcessed": sum(event.message_id not in batch.retried for event in batch.events),
+        **{name: new[severity] for severity, name in _NEW.items()},
+    }
+    if any(outcome.lost for outcome in batch.outcomes):
+        metrics["LostEvents"] = _lost_events(batch.deps, batch.now)
+    return metrics
 
 
 def _lost_events(deps: ReporterDependencies, now: datetime) -> int:
@@ -187,62 +310,6 @@ def _lost_events(deps: ReporterDependencies, now: datetime) -> int:
     except AwsError:
         logger.exception("could not count lost events")
         return 1
-
-
-def _metrics(batch: Batch, retried: Collection[str], outcomes: Iterable[Outcome]) -> dict[str, float]:
-    new: Counter[str] = sum((Counter(outcome.new) for outcome in outcomes), Counter())
-    return {
-        "EventsProcessed": sum(event.message_id not in retried for event in batch.events),
-        **{name: new[severity] for severity, name in _NEW.items()},
-    }
-
-
-def receive(records: Iterable[SqsRecord], deps: ReporterDependencies, deadline: Deadline, now: datetime) -> Batch:
-    """Parse the messages of a batch, and publish again what SNS rejected before, while there is time."""
-    batch = Batch([], [], {}, {}, {}, set(), set(), set())
-    for record in records:
-        message_id = record["messageId"]
-        try:
-            _receive(record, batch, deps, deadline, now)
-        except MessageError as error:
-            batch.invalid.add(message_id)
-            logger.error("invalid message", extra={"message_id": message_id, "reason": str(error)})
-        except Exception as error:  # one message's trouble stays its own
-            batch.invalid.add(message_id)
-            logger.exception("message failed", extra={"message_id": message_id, "reason": str(error)})
-    return batch
-
-
-def _receive(record: SqsRecord, batch: Batch, deps: ReporterDependencies, deadline: Deadline, now: datetime) -> None:
-    message_id, message = record["messageId"], load(record["body"])
-    match message:
-        case {"version": int() as version} if version > VERSION:
-            raise MessageError(f"version is {version}; expected at most {VERSION}, or no value")
-        case {"check": True}:
-            batch.checks.add(message_id)
-        case {"publish": publish}:
-            if not _publish_again(*parse_publication(publish), deps, deadline, now):
-                batch.unpublished.add(message_id)
-        case {"due": due}:
-            image = deps.ecr.id.image(*parse_message(DueMessage, due))
-            batch.due.append((image, message_id, receive_count(record)))
-        case {"pass": part}:
-            batch.passes[message_id] = parse_message(PassMessage, part)
-        case {"export": export}:
-            batch.exports[message_id] = parse_message(ExportMessage, export)
-        case {"missed": missed}:
-            batch.missed[message_id] = receive_count(record), parse_message(MissedMessage, missed)
-        case {"look": look}:
-            event = _look_event(parse_message(LookMessage, look), deps, now)
-            if event.time > now + EARLY:
-                plan_looks({event.image: event.time}, deps, now)
-            else:
-                batch.events.append(ReceivedEvent(message_id, receive_count(record), event))
-        case _:
-            event = parse(message)
-            # A time in the future would let the events that come until then look like older ones.
-            event = event._replace(time=min(event.time, now))
-            batch.events.append(ReceivedEvent(message_id, receive_count(record), event))
 
 
 def _publish_again(
@@ -268,145 +335,26 @@ def _publish_again(
     return True
 
 
-def process(
-    images: Sequence[ImageEvents],
-    batch: Batch,
-    judges: Judges,
-    deps: ReporterDependencies,
-    deadline: Deadline,
-    now: datetime,
-) -> Processed:
-    """Process images concurrently.
-
-    Args:
-        images: with scan events.
-        batch: the images that are to be judged again after the events, and those of whose last result none came.
-        judges: the rules and the catalog.
-        deps: the settings and clients.
-        deadline: after which no image is started.
-        now: aware.
-    """
-    all_images = [*(image.image for image in images), *(image for image, _, _ in batch.due)]
-    processor = ImageProcessor(deps.settings, deps.ecr, deps.table, all_images, judges, now)
-    events = [_events_work(image, processor) for image in images]
-    missed = [_missed_work(message_id, *message, processor) for message_id, message in batch.missed.items()]
-    judged = [
-        _Work(image, (message_id,), (partial(processor.judge_again, image),), receives > 1)
-        for image, message_id, receives in batch.due
-    ]
-    processed = Processed([], set(), set(), set(), {})
-    for works in (events, missed, judged):
-        results = concurrent_map(deps.pool, partial(_attempt, processor=processor, deadline=deadline), works)
-        for work, result in zip(works, results, strict=True):
-            if isinstance(result, Exception):
-                unstarted = isinstance(result, DeadlineExceededError)
-                (processed.unstarted if unstarted else processed.retried).update(work.message_ids)
-                _log_failure(work.image, result)
-            else:
-                processed.done.update(work.message_ids)
-                processed.outcomes.extend(result)
-                processed.looks.update((work.image, outcome.look_at) for outcome in result if outcome.look_at)
-    return processed
-
-
-def send_again(records: Iterable[SqsRecord], message_ids: Collection[str], deps: ReporterDependencies) -> set[str]:
-    """Send messages again that there was no time for: that is no failure of theirs, and must not move them to the DLQ.
-
-    Returns:
-        The ids of those that SQS is to deliver again instead: what an earlier invocation may have begun to process.
-    """
-    unstarted = {record["messageId"]: record for record in records if record["messageId"] in message_ids}
-    first = {id_: record["body"] for id_, record in unstarted.items() if receive_count(record) == 1}
-    try:
-        deps.reports_queue.send(first.values())
-    except QueueError:
-        logger.exception("could not send messages again that there was no time for")
-        return set(unstarted)
-    return unstarted.keys() - first.keys()
-
-
-def plan_looks(looks: Mapping[ImageId, datetime], deps: ReporterDependencies, now: datetime) -> None:
-    """Let the findings of images be read again at a time (aware), or as late as SQS allows before it.
+def send_later(messages: Iterable[LookMessage | MissedMessage], deps: ReporterDependencies, now: datetime) -> None:
+    """Let results be read again at the time that a message names, or as late as SQS allows before it.
 
     A failure is only logged: the images scanner asks ECR about each image once within the promised age.
     """
     delays: defaultdict[int, list[str]] = defaultdict(list)
-    for image, at in looks.items():
-        message = LookMessage(image.repository, image.digest, ceil(at.timestamp()))
-        delays[max(ceil(min(at - now, MAX_DELAY).total_seconds()), 0)].append(to_body(message))
-    for delay, messages in delays.items():
+    for message in dict.fromkeys(messages):
+        wait = message.at - now.timestamp() if isinstance(message, LookMessage) else _LONGEST
+        delays[ceil(max(min(wait, _LONGEST), 0))].append(to_body(message))
+    for delay, bodies in delays.items():
         try:
-            deps.reports_queue.send(messages, delay)
+            deps.reports_queue.send(bodies, delay)
         except QueueError:
             logger.exception("could not plan to read findings again")
 
 
-def wait_for_scans(outcomes: Iterable[Outcome], deps: ReporterDependencies) -> None:
-    """Send the messages about images that are being scanned again; a failure is only logged, as above."""
-    try:
-        messages = [to_body(outcome.missed) for outcome in outcomes if outcome.missed]
-        deps.reports_queue.send(messages, int(MAX_DELAY.total_seconds()))
-    except QueueError:
-        logger.exception("could not plan to read results again")
-
-
-def _look_event(message: LookMessage, deps: ReporterDependencies, now: datetime) -> ScanEvent:
-    image = deps.ecr.id.image(message.repository, message.digest)
-    at = datetime.fromtimestamp(message.at, UTC) if message.at else now
-    return ScanEvent(image, (), at, failed=False, counts=None, scanner=ENHANCED, is_look=True)
-
-
-def _events_work(events: ImageEvents, processor: ImageProcessor) -> _Work:
-    steps = (partial(processor.process, event, events.receives) for event in events.events)
-    return _Work(events.image, events.message_ids, tuple(steps), events.repeated)
-
-
-def _walk(
-    passes: Mapping[str, PassMessage], rules: RuleMatcher, deps: ReporterDependencies, deadline: Deadline, now: datetime
-) -> set[str]:
-    """Do parts of the daily pass; return the ids of messages that are to be retried."""
-    if not passes:
-        return set()
-    # Not at the top: a pass is rare.
-    from ecr_scan_reporter.reporting.daily_pass.walk import walk
-
-    return _do_each(passes, lambda message: walk(message, rules, deps, deadline, now), "the daily pass failed")
-
-
-def _export(
-    exports: Mapping[str, ExportMessage], deps: ReporterDependencies, deadline: Deadline, now: datetime
-) -> set[str]:
-    """Begin exports, or let them go on; return the ids of messages that are to be retried."""
-    if not exports:
-        return set()
-    # Not at the top: an export is rare.
-    from ecr_scan_reporter.reporting.export.run import export_run
-
-    return _do_each(exports, lambda message: export_run(message, deps, deadline, now), "the export failed")
-
-
-def _do_each(messages: Mapping[str, _Message], do: Callable[[_Message], None], failure: str) -> set[str]:
-    """Do what messages ask for; return the ids of those that failed, and are to be retried."""
-    failed = set[str]()
-    for message_id, message in messages.items():
-        try:
-            do(message)
-        except Exception:  # one message's trouble stays its own
-            asked = {name: str(value) for name, value in message._asdict().items()}
-            logger.exception(f"{failure}; its message is retried", extra=asked)
-            failed.add(message_id)
-    return failed
-
-
-def _missed_work(message_id: str, receives: int, message: MissedMessage, processor: ImageProcessor) -> _Work:
-    image = processor.own.image(message.repository, message.digest)
-    return _Work(image, (message_id,), (partial(processor.process_missed, image, message, receives),), receives > 1)
-
-
-def _attempt(work: _Work, processor: ImageProcessor, deadline: Deadline) -> list[Outcome] | Exception:
+def _attempt(work: Work, processor: ImageProcessor, deadline: Deadline) -> list[Outcome] | Exception:
     try:
         deadline.check("reading findings")
-        outcomes = [step() for step in work.steps]
+        outcomes = [step(processor) for step in work.steps]
         if work.repeated or any(outcome.repeated for outcome in outcomes):
             outcomes.append(processor.waiting(work.image))
         return outcomes
@@ -422,32 +370,3 @@ def _log_failure(image: ImageId, error: Exception) -> None:
         extra={"repository": image.repository, "digest": image.digest, "reason": str(error)},
         exc_info=None if expected else error,
     )
-
-
-def publish(
-    outcomes: Sequence[Outcome], batch: Batch, deps: ReporterDependencies, deadline: Deadline, now: datetime
-) -> tuple[int, timedelta]:
-    """Note what was added to the outbox, and publish what is due.
-
-    Returns:
-        How many pages were published, and for how long something has waited that was due before.
-
-    Raises:
-        AwsError: DynamoDB or SQS rejected a call.
-    """
-    outbox = Outbox(deps.table)
-    results = Counter(outcome.run for outcome in outcomes if outcome.run)
-    windows: dict[str, str] = {}
-    for outcome in outcomes:
-        for window in outcome.windows:
-            windows[window] = outcome.run or windows.get(window, "")
-    for run, number in results.items():
-        deps.runs.add_results(run, number, now)
-    for window, run in windows.items():
-        outbox.touch(window, run, now)
-    if not (results or windows or batch.checks):
-        return 0, timedelta()
-    # Not at the top: where nothing has changed, nothing is published.
-    from ecr_scan_reporter.reporting.reports.publishing import publish_what_is_due
-
-    return publish_what_is_due(deps, now, deadline)

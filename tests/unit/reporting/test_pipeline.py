@@ -1,8 +1,9 @@
 """Plans when the findings of images are read again, and receives the messages that ask for it."""
 
 import json
-from collections.abc import Iterable
-from datetime import timedelta
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from math import ceil
 from typing import Any
 
 import pytest
@@ -11,13 +12,19 @@ from ecr_scan_reporter.errors import QueueError
 from ecr_scan_reporter.messages.reports_queue import LookMessage, parse_message, to_body
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.models.scans import ENHANCED
-from ecr_scan_reporter.reporting.pipeline import Batch, plan_looks, receive
+from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
+from ecr_scan_reporter.reporting.pipeline import Batch, send_later
 from support.invocations import REGISTRY, sqs_records
 from support.world import START as NOW
 from support.world import World
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 IMAGES = [REGISTRY.image("app", f"sha256:{number:064}") for number in range(25)]
+
+
+def plan(looks: Mapping[ImageId, datetime], world: World, deps: ReporterDependencies | None = None) -> None:
+    messages = [LookMessage(image.repository, image.digest, ceil(at.timestamp())) for image, at in looks.items()]
+    send_later(messages, deps or world.deps, NOW)
 
 
 def planned(world: World) -> dict[str, tuple[timedelta, int]]:
@@ -44,13 +51,13 @@ def planned(world: World) -> dict[str, tuple[timedelta, int]]:
 )
 def test_look_is_delayed_until_its_time_or_as_long_as_sqs_allows(wait: timedelta, delay: int, at: int) -> None:
     world = World()
-    plan_looks({IMAGES[0]: NOW + wait}, world.deps, NOW)
+    plan({IMAGES[0]: NOW + wait}, world)
     assert planned(world) == {IMAGES[0].digest: (delay * SECOND, at)}
 
 
 def test_each_image_has_its_own_time() -> None:
     world = World()
-    plan_looks({image: NOW + n % 3 * MINUTE for n, image in enumerate(IMAGES)}, world.deps, NOW)
+    plan({image: NOW + n % 3 * MINUTE for n, image in enumerate(IMAGES)}, world)
     assert planned(world) == {image.digest: (n % 3 * MINUTE, n % 3 * 60) for n, image in enumerate(IMAGES)}
     # Ten messages a call, of those with one delay.
     assert world.faults.writes == ["SendMessageBatch"] * 3
@@ -58,7 +65,7 @@ def test_each_image_has_its_own_time() -> None:
 
 def test_nothing_is_sent_if_nothing_is_planned() -> None:
     world = World()
-    plan_looks({}, world.deps, NOW)
+    plan({}, world)
     assert (world.queue, world.faults.writes) == ([], [])
 
 
@@ -73,13 +80,15 @@ def test_look_that_cannot_be_planned_is_logged_and_stops_no_other(caplog: pytest
 
     queue: Any = Queue()
     looks = {IMAGES[0]: NOW + MINUTE, IMAGES[1]: NOW + 2 * MINUTE}
-    plan_looks(looks, world.deps._replace(reports_queue=queue), NOW)
+    plan(looks, world, world.deps._replace(reports_queue=queue))
     assert planned(world) == {IMAGES[1].digest: (2 * MINUTE, 120)}
     assert [record.message for record in caplog.records] == ["could not plan to read findings again"]
 
 
 def received(world: World, *bodies: object, receives: int = 1) -> Batch:
-    return receive(sqs_records(*bodies, receives=receives), world.deps, Deadline(60), NOW)
+    batch = Batch(sqs_records(*bodies, receives=receives), world.deps, Deadline(60), NOW)
+    batch.receive()
+    return batch
 
 
 def look(image: ImageId, at: int | float = 0) -> str:
@@ -105,13 +114,13 @@ def test_look_without_a_time_is_one_now() -> None:
 def test_look_that_arrives_early_is_sent_again_and_done() -> None:
     world = World()
     batch = received(world, look(IMAGES[0], 6), look(IMAGES[1], 2000))
-    assert batch == Batch([], [], {}, {}, {}, set(), set(), set())
+    assert (batch.events, batch.invalid) == ([], set())
     assert planned(world) == {IMAGES[0].digest: (6 * SECOND, 6), IMAGES[1].digest: (900 * SECOND, 2000)}
 
 
 def test_look_waits_longer_than_sqs_delays_a_message() -> None:
     world = World()
-    plan_looks({IMAGES[0]: NOW + 2000 * SECOND}, world.deps, NOW)
+    plan({IMAGES[0]: NOW + 2000 * SECOND}, world)
     world.deliver(NOW + 1999 * SECOND)
     [message] = world.queue
     assert (message.visible_at, message.receives) == (NOW + 2000 * SECOND, 0)
