@@ -13,7 +13,7 @@ from ecr_scan_reporter.memory import outbox
 from ecr_scan_reporter.memory.outbox import PUSH, Outbox
 from ecr_scan_reporter.messages.publication import CHECK
 from ecr_scan_reporter.reporting.reports import document as documents
-from ecr_scan_reporter.reporting.reports import groups, pages
+from ecr_scan_reporter.reporting.reports import gathering, pages
 from fake_aws import Fault, sns
 from support.fixtures import embedded_metrics
 from support.reporter_harness import CHAT, ReporterHarness, document, found, mail
@@ -161,7 +161,7 @@ def test_rejected_reports_leave_no_notes(inbox: ReporterHarness) -> None:
 def test_window_of_any_size_is_published_in_parts(
     make_reporter: Callable[..., ReporterHarness], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(groups, "_MAX_ENTRIES", 30)
+    monkeypatch.setattr(gathering, "_MAX_ENTRIES", 30)
     inbox = make_reporter(REPORT_WINDOW_SECONDS="60")
     sent = [inbox.image(f"app-{number:03}", "1", scan=found("HIGH")) for number in range(130)]
     assert inbox.report(*sent, seconds=600) == []

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from ecr_scan_reporter.reporting.reports import combine, groups, image_report
+from ecr_scan_reporter.reporting.reports import gathering, image_report
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.families import FAMILIES
@@ -62,9 +62,9 @@ def test_scans_in_one_window_are_one_entry_that_balances(
     rules = Rules({"CRITICAL": 1, "HIGH": 1}, notify_on_fixed=fixed, notify_on_failure=False)
     builds = FAMILIES[family]
     with pytest.MonkeyPatch.context() as patch:
-        for module in (image_report, groups, combine):
+        for module in (image_report, gathering):
             patch.setattr(module, "MAX_FINDINGS", named)
-        patch.setattr(groups, "_MIN_KEPT_PER_IMAGE", named)
+        patch.setattr(gathering, "_MIN_KEPT_PER_IMAGE", named)
         player = WindowPlayer(World(environment(rules) | {"REPORT_WINDOW_SECONDS": "43200"}), rules, builds)
         for window in windows:
             player.play([replace(step(number, daily=builds.daily), image=number % 2) for number in window])

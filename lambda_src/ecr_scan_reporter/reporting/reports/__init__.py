@@ -2,7 +2,8 @@
 
 image_report, encoding              the report of one image, which waits in the outbox
 publishing                          when a window is due, and its way to the topics
-groups, combine                     the images of one group, and how several scans of an image become one entry
+gathering                           what waits in the outbox: how several scans of an image become one entry
+groups                              the images of one group, and what they add up to
 pages                               the report as messages of SNS
 email, chat, document, wording      the formats of a page
 """

@@ -25,9 +25,8 @@ from ecr_scan_reporter.reporting.formatting import (
     short_digest,
     truncate,
 )
-from ecr_scan_reporter.reporting.reports.groups import Group, Inventory, Page
+from ecr_scan_reporter.reporting.reports.groups import Group, Inventory, Page, add_up
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason
-from ecr_scan_reporter.reporting.reports.sums import add_up
 from ecr_scan_reporter.reporting.reports.wording import (
     CHANGE_LABELS,
     describe_changes,

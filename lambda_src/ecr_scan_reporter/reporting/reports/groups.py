@@ -1,72 +1,108 @@
-"""Gathers the entries of the outbox into groups: the images of each group, and the updates to install first."""
+"""The images of one report: what they add up to, the first inventory, and the updates to install first."""
 
 import heapq
-import logging
-import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cached_property
-from itertools import chain, groupby
 from typing import NamedTuple
 
-from ecr_scan_reporter.aws.dynamodb import Key
-from ecr_scan_reporter.errors import UnreadableItemError
-from ecr_scan_reporter.memory.images import ImageRecord, Update, UpdateKey
-from ecr_scan_reporter.memory.outbox import INVENTORY, Note, Outbox, Window, entry_checksum, entry_image, is_readable
-from ecr_scan_reporter.models.images import ImageId
+from ecr_scan_reporter.memory.images import Update, UpdateKey
 from ecr_scan_reporter.models.severities import severity_key
 from ecr_scan_reporter.reporting.comparison.changes import NEWS, OPEN, Change, KnownFinding
-from ecr_scan_reporter.reporting.formatting import captured_group
-from ecr_scan_reporter.reporting.reports.combine import combine_reports
-from ecr_scan_reporter.reporting.reports.encoding import decode_report
 from ecr_scan_reporter.reporting.reports.image_report import (
-    MAX_FINDINGS,
     ImageReport,
     ReportReason,
-    cut,
-    image_report,
     image_sort_key,
 )
-from ecr_scan_reporter.reporting.reports.sums import Sums, add_up
-
-logger = logging.getLogger(__name__)
 
 # Updates, and images of an inventory and reminders, that are named.
 _MAX_FIXES, _MAX_WORST = 5, 20
 # The images that are reported for these reasons have a section of their own.
 _APART = (ReportReason.SCAN_FAILED, ReportReason.REMINDER)
-# Entries of the outbox, and their bytes, that are published at once; the others follow in further reports.
-_MAX_ENTRIES, _MAX_BYTES = 20_000, 64 * 1024 * 1024
-# Findings that are kept in memory for one report, about a kilobyte each.
-_MAX_KEPT, _MIN_KEPT_PER_IMAGE = 60_000, 3
 # Images, and failed scans, that a report names; it counts the others by repository.
 _MAX_NAMED = 5000
 
-_Entry = tuple[Key, bytes]
 # The changes whose findings are to be fixed first, by the reason of the report; for other reasons, those of open ones.
 _FIXED_FIRST: dict[ReportReason, tuple[Change, ...]] = {ReportReason.NEWS: NEWS, ReportReason.FIXED: ()}
+
+
+@dataclass(slots=True)
+class Sums:
+    """Several images added up; each platform of an index is an image, with the findings of all of them.
+
+    Attributes:
+        images: how many there are.
+        news: what counts for the subject, by severity.
+        changes: findings by change.
+        overdue: findings that are reported as overdue, by severity.
+        late: how many images have such findings.
+        ignored: how many findings each rule ignores.
+        exploited: findings that are reported as known to be exploited, by severity.
+        urgent: how many images have such findings.
+    """
+
+    images: int = 0
+    news: Counter[str] = field(default_factory=Counter)
+    changes: Counter[Change] = field(default_factory=Counter)
+    overdue: Counter[str] = field(default_factory=Counter)
+    late: int = 0
+    ignored: Counter[str] = field(default_factory=Counter)
+    exploited: Counter[str] = field(default_factory=Counter)
+    urgent: int = 0
+
+    def add(self, image: ImageReport) -> None:
+        """Add one entry, which may be several images."""
+        number = image.images
+        self.images += number
+        self.late += number if image.overdue_counts else 0
+        self.urgent += number if image.exploited_counts else 0
+        for counts, found in (
+            (self.news, image.news),
+            (self.overdue, image.overdue_counts),
+            (self.ignored, image.ignored_by),
+            (self.exploited, image.exploited_counts),
+        ):
+            for key, count in found.items():
+                counts[key] += count * number
+        for change, severities in image.totals.items():
+            self.changes[change] += sum(severities.values()) * number
+
+
+def add_up(images: Iterable[ImageReport]) -> Sums:
+    """Add up images."""
+    sums = Sums()
+    for image in images:
+        sums.add(image)
+    return sums
 
 
 @dataclass(slots=True)
 class RepositoryInventory:
     """The findings of the first scans of a repository's images."""
 
-    repository: str
+    repository: str = ""
     images: int = 0
     failed: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     ignored_by: Counter[str] = field(default_factory=Counter)
     exploited: int = 0
 
+    def add(self, image: ImageReport) -> None:
+        """Add one entry, which may be several images."""
+        self.images += image.images
+        self.failed += image.failed
+        for counts, found in ((self.counts, image.counts), (self.ignored_by, image.ignored_by)):
+            counts.update({key: number * image.images for key, number in found.items()})
+        self.exploited += sum(image.exploited_counts.values()) * image.images
+
 
 class UnnamedImages(RepositoryInventory):
     """The images of a repository that a report counts, because it has too many to name all of them."""
 
 
-@dataclass(slots=True)
-class Inventory:
+@dataclass
+class Inventory(RepositoryInventory):
     """The findings of the first scans of images that existed before memory did, by repository, and the worst images.
 
     Attributes:
@@ -80,15 +116,10 @@ class Inventory:
 
     def add(self, image: ImageReport) -> None:
         """Add one image."""
-        entry = self.repositories.setdefault(image.repository, RepositoryInventory(image.repository))
-        entry.images += 1
-        entry.counts.update(image.counts)
-        entry.ignored_by.update(image.ignored_by)
-        entry.exploited += sum(image.exploited_counts.values())
-        if image.failure:
-            entry.failed += 1
-            if len(self.failures) < _MAX_WORST:
-                self.failures.append(image)
+        super().add(image)
+        self.repositories.setdefault(image.repository, RepositoryInventory(image.repository)).add(image)
+        if image.failed:
+            self.failures += [image] if len(self.failures) < _MAX_WORST else []
             return
         self._worst.append(image)
         if len(self._worst) > 10 * _MAX_WORST:
@@ -100,29 +131,10 @@ class Inventory:
         images = heapq.nsmallest(_MAX_WORST, self._worst, key=image_sort_key)
         return [image for image in images if any(image.counts.values())]
 
-    @property
-    def images(self) -> int:
-        """How many images there are."""
-        return sum(entry.images for entry in self.repositories.values())
 
-    @property
-    def failed(self) -> int:
-        """How many scans failed."""
-        return sum(entry.failed for entry in self.repositories.values())
-
-    @property
-    def exploited(self) -> int:
-        """How many open findings are known to be exploited."""
-        return sum(entry.exploited for entry in self.repositories.values())
-
-    @property
-    def counts(self) -> Counter[str]:
-        """Open findings by severity."""
-        return sum((entry.counts for entry in self.repositories.values()), Counter())
-
-    def sorted_repositories(self) -> list[RepositoryInventory]:
-        """Return the repositories, the one with the most severe findings first."""
-        return sorted(self.repositories.values(), key=lambda entry: (severity_key(entry.counts), entry.repository))
+def worst_first(repositories: Iterable[RepositoryInventory]) -> list[RepositoryInventory]:
+    """Return repositories, the one with the most severe findings first."""
+    return sorted(repositories, key=lambda entry: (severity_key(entry.counts), entry.repository))
 
 
 class GroupKey(NamedTuple):
@@ -175,9 +187,7 @@ class Group:
     def ignored_by(self) -> Counter[str]:
         """By rule, how many findings it ignores."""
         ignored = self.sums.ignored + self.reminded.ignored
-        for entry in self.inventory.repositories.values() if self.inventory else ():
-            ignored.update(entry.ignored_by)
-        return ignored
+        return ignored + self.inventory.ignored_by if self.inventory else ignored
 
     @property
     def worst_reminders(self) -> tuple[ImageReport, ...]:
@@ -194,15 +204,12 @@ class Group:
         """The images and the failed scans that the report names, the worst ones first."""
         return (*self.images[:_MAX_NAMED], *self.failed[:_MAX_NAMED])
 
-    def unnamed(self) -> list[UnnamedImages]:
+    def unnamed(self) -> list[RepositoryInventory]:
         """Return how many images the report does not name, by repository, the worst repository first."""
-        counted: dict[str, UnnamedImages] = {}
+        counted: dict[str, RepositoryInventory] = {}
         for image in (*self.images[_MAX_NAMED:], *self.failed[_MAX_NAMED:]):
-            entry = counted.setdefault(image.repository, UnnamedImages(image.repository))
-            entry.images += image.images
-            entry.failed += image.failed
-            entry.counts.update({severity: number * image.images for severity, number in image.counts.items()})
-        return sorted(counted.values(), key=lambda entry: (severity_key(entry.counts), entry.repository))
+            counted.setdefault(image.repository, UnnamedImages(image.repository)).add(image)
+        return worst_first(counted.values())
 
     def fixes(self, severities: Collection[str]) -> list[Update]:
         """Return the updates that solve the most severe news, or of what is open if there is no news.
@@ -273,172 +280,6 @@ class Page(NamedTuple):
     def id(self) -> str:
         """The id of the message, which is the same if it is published again."""
         return f"{self.group.id}-{self.part}"
-
-
-class Waiting(NamedTuple):
-    """The images and the inventory that wait for one group, and the keys of their entries in the outbox."""
-
-    images: list[ImageReport]
-    inventory: Inventory
-    keys: list[Key]
-
-
-class Gathered(NamedTuple):
-    """What waits to be reported, by group.
-
-    Args:
-        groups: with what is to be published now, by their keys and the id of the report that was begun before; "" if
-            none was.
-        published: the keys of entries that were published before.
-        whole: whether that is all.
-        unreadable: how many entries cannot be read.
-    """
-
-    groups: dict[tuple[GroupKey, str], Waiting]
-    published: list[Key]
-    whole: bool
-    unreadable: int
-
-
-def gather(
-    windows: Collection[Window],
-    outbox: Outbox,
-    group_by: re.Pattern[str] | None,
-    notes: Iterable[Note] = (),
-    inventory_until: datetime | None = None,
-) -> Gathered:
-    """Return the images that wait in windows: as many as one invocation can publish.
-
-    A report that was begun before is a group of its own, with the same images, so that its messages can be recognized.
-
-    Args:
-        windows: that are due.
-        outbox: with their entries.
-        group_by: captures the group in the name of a repository.
-        notes: of reports that were begun, or published.
-        inventory_until: when the publication of the inventory began (aware): what came later is part of the next one.
-
-    Raises:
-        AwsError: DynamoDB rejected a call.
-    """
-    groups: defaultdict[tuple[GroupKey, str], Waiting] = defaultdict(lambda: Waiting([], Inventory(), []))
-    entries = _Entries(outbox, notes)
-    found, is_whole = entries.first(window.name for window in windows if window.name != INVENTORY)
-    kept = max(_MIN_KEPT_PER_IMAGE, min(MAX_FINDINGS, _MAX_KEPT // max(len(found), 1)))
-    found.sort(key=lambda entry: (entries.report(entry), _sort_key(entry)))
-    for report, keys, scans in entries.by_image(found):
-        group = groups[group_key(scans[-1], group_by), report]
-        for image in merge_scans(scans):
-            number = 0 if image.reason is ReportReason.REMINDER else kept
-            group.images.append(cut(image, number)._replace(left_out={}))
-        group.keys.extend(keys)
-    inventory = [INVENTORY] if any(window.name == INVENTORY for window in windows) else []
-    for report, keys, scans in entries.by_image(entries.of(inventory, inventory_until)):
-        # A failed scan may have been repeated since: the last one counts.
-        group = groups[group_key(scans[-1], group_by), report]
-        group.inventory.add(scans[-1])
-        group.keys.extend(keys)
-    return Gathered(dict(groups), entries.published, is_whole, entries.unreadable)
-
-
-class _Entries:
-    """Reads entries of the outbox, without those that were published before."""
-
-    def __init__(self, outbox: Outbox, notes: Iterable[Note]) -> None:
-        self._outbox, notes = outbox, list(notes)
-        self._notes = {checksum: note for note in notes for checksum in note.entries}
-        self._is_any_begun = not all(note.done for note in notes)
-        self.published: list[Key] = []
-        self.unreadable = 0
-
-    def report(self, entry: _Entry) -> str:
-        """Return the id of the report that was begun with an entry; "" if none was."""
-        note = self._note(entry)
-        return note.id if note else ""
-
-    def _note(self, entry: _Entry) -> Note | None:
-        return self._notes.get(entry_checksum(entry[0])) if self._notes else None
-
-    def first(self, windows: Iterable[str]) -> tuple[list[_Entry], bool]:
-        """Return as many entries as can be published at once, and whether that is all; a report is never divided."""
-        found, begun, room = list[_Entry](), list[_Entry](), _MAX_BYTES
-        is_whole = True
-        for entry in self.of(windows):
-            if self._note(entry):
-                begun.append(entry)
-            elif len(found) < _MAX_ENTRIES and room >= 0:
-                found.append(entry)
-                room -= len(entry[1])
-            else:
-                is_whole = False
-                if not self._is_any_begun:
-                    break
-        return begun + found, is_whole
-
-    def of(self, windows: Iterable[str], until: datetime | None = None) -> Iterator[_Entry]:
-        for entry in chain.from_iterable(self._outbox.entries(window, until) for window in windows):
-            if (note := self._note(entry)) and note.done:
-                self.published.append(entry[0])
-            else:
-                yield entry
-
-    def by_image(self, entries: Iterable[_Entry]) -> Iterator[tuple[str, list[Key], list[ImageReport]]]:
-        """Decode entries, which are in the order of their sort keys; yield those of each image, the earliest one first.
-
-        An entry of a newer release stays in the outbox. Of one that is damaged, it is said that it could not be read.
-
-        Yields:
-            The id of the report that was begun with them, their keys, and what they say.
-        """
-        by_image = groupby(entries, key=lambda entry: (self.report(entry), _sort_key(entry).split("#")[:4]))
-        for (report, _), found in by_image:
-            keys, scans = [], []
-            for key, data in found:
-                if not is_readable(key):
-                    self.unreadable += 1
-                    logger.error("a report of another release waits for it", extra={"entry": key[1]})
-                    continue
-                keys.append(key)
-                try:
-                    scans.append(decode_report(data))
-                except UnreadableItemError as error:
-                    logger.error("could not read a report that waits", extra={"entry": key[1], "reason": repr(error)})
-                    scans.append(_damaged(key))
-            if scans:
-                yield report, keys, scans
-
-
-def _damaged(key: Key) -> ImageReport:
-    """Return what is said of an image if the entry with this key cannot be read."""
-    image, at = entry_image(key)
-    report = image_report(image, at, ImageRecord(), ReportReason.FINDINGS_NOT_READ)
-    return report._replace(failure="What this report was to say could not be read from the memory table.")
-
-
-def _sort_key(entry: _Entry) -> str:
-    return entry[0][1]
-
-
-def group_key(image: ImageReport, group_by: re.Pattern[str] | None) -> GroupKey:
-    """Return the key of the group that an image belongs to."""
-    captured = captured_group(image.repository, group_by)
-    return GroupKey(image.account, image.region, captured is None, captured or "")
-
-
-def merge_scans(images: Iterable[ImageReport]) -> list[ImageReport]:
-    """Combine several scans of one image into one entry; a failed scan has its own, unless a later scan succeeded."""
-    combined: dict[ImageId, ImageReport] = {}
-    since: dict[ImageId, datetime] = {}
-    failed: dict[ImageId, ImageReport] = {}
-    for image in sorted(images, key=lambda image: image.scanned_at):
-        key = ImageId(image.account, image.region, image.repository, image.digest)
-        if image.failed:
-            failed[key] = image
-            continue
-        failed.pop(key, None)
-        since.setdefault(key, image.scanned_at)
-        combined[key] = combine_reports(combined[key], image, since[key]) if key in combined else image
-    return [*combined.values(), *failed.values()]
 
 
 def make_group(key: GroupKey, images: Iterable[ImageReport], inventory: Inventory | None, report: str = "") -> Group:

@@ -11,9 +11,8 @@ from ecr_scan_reporter.reporting.comparison.changes import Change
 from ecr_scan_reporter.reporting.formatting import dumps, foot, notification, origin, to_ascii, truncate
 from ecr_scan_reporter.reporting.paging import entry_size, room_for_entries, split
 from ecr_scan_reporter.reporting.reports import chat, document, email
-from ecr_scan_reporter.reporting.reports.groups import Entry, FindingLimits, Group, Page
+from ecr_scan_reporter.reporting.reports.groups import Entry, FindingLimits, Group, Page, Sums, worst_first
 from ecr_scan_reporter.reporting.reports.image_report import ReportReason
-from ecr_scan_reporter.reporting.reports.sums import Sums
 from ecr_scan_reporter.reporting.reports.wording import headline, title
 from ecr_scan_reporter.settings import ReporterSettings
 
@@ -29,7 +28,7 @@ _MAX_REPOSITORIES = 500
 
 def build_pages(group: Group, settings: ReporterSettings) -> list[Page]:
     """Split a report into as few pages as fit; every image that it names is on exactly one page."""
-    repositories = group.inventory.sorted_repositories() if group.inventory else []
+    repositories = worst_first(group.inventory.repositories.values()) if group.inventory else []
     entries: list[Entry] = [*group.named, *group.unnamed(), *repositories]
     for detail in (*_DETAILS, _LEAST_DETAIL):
         empty = Page(group, (), detail)

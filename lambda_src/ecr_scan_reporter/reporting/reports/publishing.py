@@ -32,7 +32,8 @@ from ecr_scan_reporter.settings import ReporterSettings
 from ecr_scan_reporter.shared import clock
 
 if TYPE_CHECKING:
-    from ecr_scan_reporter.reporting.reports.groups import GroupKey, Page, Waiting
+    from ecr_scan_reporter.reporting.reports.gathering import Waiting
+    from ecr_scan_reporter.reporting.reports.groups import GroupKey, Page
     from ecr_scan_reporter.reporting.reports.image_report import ImageReport
 
 logger = logging.getLogger(__name__)
@@ -186,7 +187,7 @@ def _publish(
         inventory_until: until when the inventory has gathered (aware); None if none is due.
     """
     # Not at the top: a batch of scan events only plans a check, and these would be a third of what it imports.
-    from ecr_scan_reporter.reporting.reports.groups import gather
+    from ecr_scan_reporter.reporting.reports.gathering import gather
 
     gathered = gather(windows, outbox, deps.settings.group_by, notes, inventory_until)
     is_forgotten = _forget(gathered.published, list(filter(_is_done, notes)), outbox)
@@ -319,7 +320,8 @@ def _render(
     Returns:
         The pages with their messages, what they say, and whether that is all.
     """
-    from ecr_scan_reporter.reporting.reports.groups import Inventory, Page, Waiting, make_group
+    from ecr_scan_reporter.reporting.reports.gathering import Waiting
+    from ecr_scan_reporter.reporting.reports.groups import Inventory, Page, make_group
     from ecr_scan_reporter.reporting.reports.pages import build_message, build_pages
 
     def render(waiting: Waiting) -> list[tuple[Page, ReportMessage]]:

@@ -7,7 +7,7 @@ import pytest
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.reporting.comparison.changes import ADDED, GONE, NEWS, OPEN, Change, IgnoredBy, KnownFinding
 from ecr_scan_reporter.reporting.comparison.judged import DueDate, OverdueFinding
-from ecr_scan_reporter.reporting.reports.combine import TRANSITIONS, combine_reports
+from ecr_scan_reporter.reporting.reports.gathering import TRANSITIONS, combine_reports
 from ecr_scan_reporter.reporting.reports.image_report import (
     ImageReport,
     LeftOutFinding,
