@@ -10,7 +10,7 @@ from ecr_scan_reporter.memory.outbox import Outbox, outbox_item
 from ecr_scan_reporter.memory.runs import RepositoryState, RunMemory
 from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.models.scans import Scan
-from ecr_scan_reporter.reporting.reports.encoding import decode_report, encode_report
+from ecr_scan_reporter.reporting.reports.image_report import decode_report, encode_report
 from environment import NOW, Event, report
 from fake_aws import FakeAws
 from support.configuration import memory_table

@@ -12,8 +12,8 @@ from ecr_scan_reporter.memory import items
 from ecr_scan_reporter.memory.images import ImageMemory
 from ecr_scan_reporter.memory.runs import RepositoryState, RunMemory
 from ecr_scan_reporter.memory.scans import ScanMemory
-from ecr_scan_reporter.reporting import links
-from ecr_scan_reporter.reporting.reports.encoding import decode_findings
+from ecr_scan_reporter.reporting import baseline
+from ecr_scan_reporter.reporting.baseline import decode_findings
 from fake_aws import FakeScan, Fault, digest_of, finding, index_image
 from support.fixtures import embedded_metrics
 from support.invocations import REGISTRY
@@ -477,7 +477,7 @@ def test_release_that_identifies_findings_in_another_way_begins_with_an_inventor
 ) -> None:
     assert totals(rescan(inbox, [A, B], 0)) == TWO
     monkeypatch.setattr(items, "FORMAT", items.FORMAT + 1)
-    monkeypatch.setattr(links, "COMPARABLE", items.FORMAT)
+    monkeypatch.setattr(baseline, "COMPARABLE", items.FORMAT)
     # Not even what is new is an alert: it cannot be told from what is identified in another way.
     assert rescan(inbox, [A, B, C], 7) is None
     assert rescan(inbox, [A, B, C], 8) is None

@@ -1,7 +1,7 @@
 """Processes the scan of one image: reads it, compares it with memory, and remembers the outcome in one transaction."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
-from ecr_scan_reporter.errors import AwsError, ConditionError, FindingsNotReadError
+from ecr_scan_reporter.errors import AwsError, FindingsNotReadError
 from ecr_scan_reporter.memory.exploited import Catalog, checksums
 from ecr_scan_reporter.memory.images import Asked, ImageMemory, ImageRecord, Remembered
 from ecr_scan_reporter.memory.outbox import EXPLOITED, INVENTORY, PUSH, Outbox, outbox_item, run_window
@@ -20,6 +20,7 @@ from ecr_scan_reporter.messages.reports_queue import LookMessage, MissedMessage
 from ecr_scan_reporter.models.findings import cves_of
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.models.scans import BASIC, ENHANCED
+from ecr_scan_reporter.reporting.baseline import Baseline, encode_findings, is_comparable, known_findings
 from ecr_scan_reporter.reporting.comparison.changes import (
     GONE,
     NEWS,
@@ -40,7 +41,6 @@ from ecr_scan_reporter.reporting.comparison.judged import (
     count_new,
     judge,
 )
-from ecr_scan_reporter.reporting.formatting import short_digest
 from ecr_scan_reporter.reporting.intake.events import ScanEvent
 from ecr_scan_reporter.reporting.intake.image_details import BatchDetails, ImageDetails
 from ecr_scan_reporter.reporting.intake.scan_results import (
@@ -51,11 +51,10 @@ from ecr_scan_reporter.reporting.intake.scan_results import (
     UnreadScan,
     read_scan,
 )
-from ecr_scan_reporter.reporting.links import Link, is_comparable, known_findings
-from ecr_scan_reporter.reporting.reports.encoding import encode_findings, encode_report
 from ecr_scan_reporter.reporting.reports.image_report import (
     ImageReport,
     ReportReason,
+    encode_report,
     findings_report,
     image_report,
     is_newly_exploited,
@@ -83,8 +82,6 @@ _SCAN_ENDS_WITHIN = timedelta(days=1)
 _MAX_FAILURE = 200
 # How many successors of an image, and of those that are gone, are considered.
 _MAX_SUCCESSORS = 20
-# How often an image is compared if other invocations are faster.
-_ATTEMPTS = 4
 
 
 class Outcome(NamedTuple):
@@ -109,33 +106,6 @@ class Outcome(NamedTuple):
     differs: bool = False
     lost: bool = False
     again: LookMessage | MissedMessage | None = None
-
-
-class _Baseline(NamedTuple):
-    """What a complete scan is compared with.
-
-    Args:
-        findings: of this digest, or of its predecessor.
-        absence: what it means that one of them is missing.
-        first: whether no earlier scan of this digest can be compared with it.
-        reported_at: when this image, or its predecessor, was last reported.
-        inventory: whether nothing is new: the image was pushed before memory began to know its repository, or another
-            scanner found what is compared.
-        link: to the image that it replaces.
-    """
-
-    findings: Sequence[KnownFinding] = ()
-    absence: Absence = Absence.OF_SAME_IMAGE
-    first: bool = True
-    reported_at: datetime | None = None
-    inventory: bool = False
-    link: Link = Link()
-
-    @property
-    def predecessor(self) -> str:
-        """The name of the predecessor; "" if there is none."""
-        image, tags = self.link.predecessor, self.link.record.tags
-        return (tags or (short_digest(image.digest),))[0] if image else ""
 
 
 class ImageProcessor:
@@ -167,20 +137,6 @@ class ImageProcessor:
         self.own, self.table = ecr.id, table
         self._lets_exploited_through = bool(settings.quiet_hours and settings.quiet_hours.exploited)
 
-    def process(self, event: ScanEvent, receives: int) -> Outcome:
-        """Compare a scan with what is remembered, and remember it.
-
-        Args:
-            event: of the scan.
-            receives: how often SQS has delivered its message.
-
-        Raises:
-            FindingsNotReadError: the findings are not there yet; the message should be retried.
-            AwsError: ECR or DynamoDB rejected a call.
-        """
-        process = self._look if event.is_look else self._process
-        return self._repeat_on_conflict(lambda: process(event, receives))
-
     def judge_again(self, image: ImageId) -> Outcome:
         """Judge what is remembered of an image by the rules, settings and date of now, and report what that changes.
 
@@ -193,7 +149,27 @@ class ImageProcessor:
         Raises:
             AwsError: ECR or DynamoDB rejected a call.
         """
-        return self._repeat_on_conflict(lambda: self._judge_again(image))
+        remembered = self.memory.read(image)
+        before, found = remembered.record, known_findings(remembered)
+        if found is None:
+            return Outcome(repeated=True)
+        judged = self._judge(unchanged(found), image, before, self.now)
+        record, reason = judged.update(before), reason_without_scan(judged, self.settings)
+        encoded, report = encode_findings(judged.to_remember), None
+        if reason and not self.details.exists(image):
+            # Should it be pushed again, it has something to report.
+            encoded, reason = remembered.findings, None
+        if reason:
+            record = record._replace(reported_at=self.now)
+            scanned_at = record.scanned_at if record.failed else record.event_at
+            report = findings_report(image, scanned_at or self.now, record, reason, judged)
+        elif record == before and encoded == remembered.findings:
+            return Outcome(repeated=True)
+        changed = encoded != remembered.findings or remembered.is_ageing(self.now)
+        findings, cves = encoded if changed else None, self._cves(judged, before, changed=changed)
+        return self._remember(
+            *(image, self.now, record, ""), findings=findings, report=report, judged=judged, cves=cves
+        )
 
     def process_missed(self, image: ImageId, missed: MissedMessage, receives: int) -> Outcome:
         """Read a result of which no event came, and note that, unless one came in the meantime.
@@ -209,19 +185,11 @@ class ImageProcessor:
         """
         event = ScanEvent(image, (), self.now, failed=False, counts=None, scanner=missed.scanner, is_look=True)
         if missed.scanner == BASIC:
-            return self._repeat_on_conflict(lambda: self._process_missed(event, missed, receives))
-        outcome = self._repeat_on_conflict(lambda: self._look(event, max(receives, LAST_READ)))
+            return self._process_missed(event, missed, receives)
+        outcome = self.look(event, max(receives, LAST_READ))
         if outcome.differs:
             self._note_lost(image)
         return outcome._replace(lost=outcome.differs)
-
-    def _repeat_on_conflict(self, process: Callable[[], Outcome]) -> Outcome:
-        for _ in range(_ATTEMPTS):
-            try:
-                return process()
-            except ConditionError as error:
-                conflict = error
-        raise conflict
 
     def waiting(self, image: ImageId) -> Outcome:
         """Return the windows in which an image waits: an earlier invocation may have ended before it opened them.
@@ -238,7 +206,18 @@ class ImageProcessor:
         waiting = (window for window in sorted(windows) if self.outbox.holds(window, image))
         return Outcome(tuple(waiting))
 
-    def _process(self, event: ScanEvent, receives: int) -> Outcome:
+    def process(self, event: ScanEvent, receives: int) -> Outcome:
+        """Compare a scan with what is remembered, and remember it.
+
+        Args:
+            event: of the scan.
+            receives: how often SQS has delivered its message.
+
+        Raises:
+            FindingsNotReadError: the findings are not there yet; the message should be retried.
+            ConditionError: another invocation has written this image in the meantime; this is to be repeated.
+            AwsError: ECR or DynamoDB rejected a call.
+        """
         remembered = self.memory.read(event.image)
         record = remembered.record.with_events(event.ids, self.now)
         if event.ids and record is remembered.record:
@@ -284,11 +263,12 @@ class ImageProcessor:
         record = record._replace(failed=False, failure="", unsupported=False)
         return self._remember(event.image, event.time, record, run)
 
-    def _look(self, event: ScanEvent, receives: int) -> Outcome:
+    def look(self, event: ScanEvent, receives: int) -> Outcome:
         """Read the findings of an image that Inspector monitors, at most twice per report window.
 
         There may be an event for each of its findings. The first one has them read at once, and once more at the end of
-        the window, for those that come until then and for those that ECR does not list yet.
+        the window, for those that come until then and for those that ECR does not list yet. Arguments and errors are
+        those of `process`.
         """
         image = event.image
         if image.registry != self.own:
@@ -298,7 +278,7 @@ class ImageProcessor:
         if not is_comparable(record):
             if receives < LAST_READ:
                 raise FindingsNotReadError("the first scan of the image is not known yet")
-            return self._process(event, receives)
+            return self.process(event, receives)
         at = min(event.time, self.now)
         # What is delivered again may have been lost after this was noted.
         if receives == 1 and record.looked_at and at <= record.looked_at:
@@ -360,7 +340,7 @@ class ImageProcessor:
         scan = scan._replace(completed_at=min(scan.completed_at, self.now))
         record = self._described(event, before, scan)
         baseline = self._baseline(event, remembered, record, scan)
-        record = record._replace(successors=record.successors | baseline.link.successors)
+        record = record._replace(successors=record.successors | baseline.successors)
         comparison = self._compare(scan, baseline, event.time)
         # An inventory is not overdue on its first day, even if its event is old.
         judged = self._judge(
@@ -378,11 +358,11 @@ class ImageProcessor:
         outcome = self._remember(
             image,
             event.time,
-            record._replace(reported_at=self.now if report else baseline.reported_at),
+            record._replace(reported_at=self.now if report else baseline.record.reported_at),
             run,
             findings=encoded if changed else None,
             pushed=pushed,
-            replaced=baseline.link.replaced,
+            replaced=baseline.replaced,
             report=report,
             judged=judged,
             cves=self._cves(judged, before, changed=changed),
@@ -394,12 +374,17 @@ class ImageProcessor:
         return outcome._replace(new=count_new(judged.counted), differs=differs)
 
     def _report(
-        self, event: ScanEvent, record: ImageRecord, baseline: _Baseline, judged: Judged, scan: CompleteScan
+        self, event: ScanEvent, record: ImageRecord, baseline: Baseline, judged: Judged, scan: CompleteScan
     ) -> tuple[ImageRecord, ImageReport | None]:
         """Return the report of a complete scan if there is a reason, and the record with the tags that it names."""
         replaced = bool(record.successors)
         reason = reason_of_scan(
-            judged, baseline.reported_at, self.settings, self.now, inventory=baseline.inventory, replaced=replaced
+            judged,
+            baseline.record.reported_at,
+            self.settings,
+            self.now,
+            inventory=baseline.inventory,
+            replaced=replaced,
         )
         counts = _positive(event.counts or {}) if scan.shorter and not scan.agrees_with(event) else {}
         before, record = record, record._replace(told=counts)
@@ -409,43 +394,16 @@ class ImageProcessor:
             # The tags of an index may have moved since.
             record = _with_details(record, self.details.read(event.image, event.tags))
         report = findings_report(event.image, event.time, record, reason, judged)
-        return record, report._replace(
-            first_scan=baseline.first, predecessor=baseline.predecessor, shorter=scan.shorter
-        )
+        return record, report._replace(first_scan=baseline.first, predecessor=baseline.name, shorter=scan.shorter)
 
-    def _compare(self, scan: CompleteScan, baseline: _Baseline, at: datetime) -> Comparison:
+    def _compare(self, scan: CompleteScan, baseline: Baseline, at: datetime) -> Comparison:
         absence = Absence.UNKNOWN if scan.shorter else baseline.absence
-        known_here = baseline.link.known_here
-        compared = partial(compare, scan.findings, baseline.findings, at, self.settings.thresholds, absence)
-        if not known_here:
-            return compared()
+        known_here = baseline.known_here
+        compared = partial(compare, scan.findings, baseline.findings or (), at, self.settings.thresholds, absence)
         comparison = compared(known_here)
         shared, others = len(comparison.changes[Change.KNOWN_HERE]), sum(not known.gone_at for known in known_here)
         # What two images have in common is known here if it is most of each.
-        return comparison if 2 * shared > max(comparison.open_now, others) else compared()
-
-    def _judge_again(self, image: ImageId) -> Outcome:
-        remembered = self.memory.read(image)
-        before, found = remembered.record, known_findings(remembered)
-        if found is None:
-            return Outcome(repeated=True)
-        judged = self._judge(unchanged(found), image, before, self.now)
-        record, reason = judged.update(before), reason_without_scan(judged, self.settings)
-        encoded, report = encode_findings(judged.to_remember), None
-        if reason and not self.details.exists(image):
-            # Should it be pushed again, it has something to report.
-            encoded, reason = remembered.findings, None
-        if reason:
-            record = record._replace(reported_at=self.now)
-            scanned_at = record.scanned_at if record.failed else record.event_at
-            report = findings_report(image, scanned_at or self.now, record, reason, judged)
-        elif record == before and encoded == remembered.findings:
-            return Outcome(repeated=True)
-        changed = encoded != remembered.findings or remembered.is_ageing(self.now)
-        findings, cves = encoded if changed else None, self._cves(judged, before, changed=changed)
-        return self._remember(
-            *(image, self.now, record, ""), findings=findings, report=report, judged=judged, cves=cves
-        )
+        return comparison if not known_here or 2 * shared > max(comparison.open_now, others) else compared()
 
     def _cves(self, judged: Judged, before: ImageRecord, *, changed: bool) -> bytes | None:
         """Return what the catalog's changes are matched with; None if it is as before, or there is no catalog."""
@@ -468,26 +426,24 @@ class ImageProcessor:
             return record
         return _with_details(record, self.details.read(event.image, event.tags))
 
-    def _baseline(self, event: ScanEvent, remembered: Remembered, record: ImageRecord, scan: CompleteScan) -> _Baseline:
+    def _baseline(self, event: ScanEvent, remembered: Remembered, record: ImageRecord, scan: CompleteScan) -> Baseline:
         """Return what a scan is compared with."""
         before = remembered.record
         if (found := known_findings(remembered)) is not None:
-            known = _Baseline(found, first=False, reported_at=before.reported_at)
-            return _of_other_scanner(known) if scan.is_other_scanner(before.scanner) else known
+            return _for_scanner(scan, Baseline(found, Absence.OF_SAME_IMAGE, first=False, record=before))
         if before.scanned_at or self._is_inventory(event.image, record.pushed_at):
             # It existed before memory did, or what is known of it cannot be read, or was written by a release that
             # identified findings in another way.
-            return _Baseline(inventory=True)
+            return Baseline(inventory=True)
         self._wait_for_index(event, record, scan)
         merged = merge(scan.findings, Identities(scan.findings, (), ()))
         pushed = _pushed(event.image, record, event.time).with_findings(merged.values())
         link = self._find_link(event.image, pushed)
         if link.findings is None:
-            return _Baseline(inventory=True, link=link)
-        known = _Baseline(link.findings, Absence.OF_SUCCESSOR, reported_at=link.record.reported_at, link=link)
-        return _of_other_scanner(known) if scan.is_other_scanner(link.scanner) else known
+            return link._replace(inventory=True)
+        return _for_scanner(scan, link) if link.predecessor else link
 
-    def _find_link(self, image: ImageId, pushed: PushedImage) -> Link:
+    def _find_link(self, image: ImageId, pushed: PushedImage) -> Baseline:
         # Not at the top: only first scans need it.
         from ecr_scan_reporter.reporting.link_search import find_link
 
@@ -660,9 +616,11 @@ def _positive(counts: Mapping[str, int]) -> dict[str, int]:
     return {severity: number for severity, number in counts.items() if number}
 
 
-def _of_other_scanner(known: _Baseline) -> _Baseline:
-    """Return a baseline of findings that another scanner listed: what it does not look for is not gone."""
-    return known._replace(inventory=True, absence=Absence.OF_OTHER_SCANNER)
+def _for_scanner(scan: CompleteScan, known: Baseline) -> Baseline:
+    """Return a baseline as it counts for the scanner of a scan: what that does not look for is not gone."""
+    if scan.is_other_scanner(known.record.scanner):
+        return known._replace(inventory=True, absence=Absence.OF_OTHER_SCANNER)
+    return known
 
 
 def _pushed(
@@ -698,13 +656,13 @@ def _with_details(record: ImageRecord, details: ImageDetails) -> ImageRecord:
     return record.with_tags(details.tags)._replace(platform=details.platform, pushed_at=pushed_at)
 
 
-def _updated(record: ImageRecord, judged: Judged, baseline: _Baseline, scan: CompleteScan) -> ImageRecord:
+def _updated(record: ImageRecord, judged: Judged, baseline: Baseline, scan: CompleteScan) -> ImageRecord:
     """Return the record of an image with what is known of its findings after a complete scan."""
     comparison = judged.comparison
     return judged.update(record)._replace(
         scanned_at=scan.completed_at,
         scanner=scan.scanner,
-        predecessor=baseline.link.predecessor.digest if baseline.link.predecessor else record.predecessor,
+        predecessor=baseline.predecessor.digest if baseline.predecessor else record.predecessor,
         counts=open_counts(comparison),
         listed=scan.listed,
         content=scan.content,

@@ -8,11 +8,13 @@ from ecr_scan_reporter.errors import ImageNotFoundError, RepositoryNotFoundError
 from ecr_scan_reporter.memory.images import ImageMemory, Remembered
 from ecr_scan_reporter.memory.pushes import PushedImage, PushedImages
 from ecr_scan_reporter.models.images import ImageId
+from ecr_scan_reporter.reporting.baseline import Baseline, known_findings
 from ecr_scan_reporter.reporting.comparison.lineage import candidates, inherited_successors, siblings
-from ecr_scan_reporter.reporting.links import Link, known_findings
 
 
-def find_link(image: ImageId, pushed: PushedImage, memory: ImageMemory, pushes: PushedImages, ecr: EcrRegistry) -> Link:
+def find_link(
+    image: ImageId, pushed: PushedImage, memory: ImageMemory, pushes: PushedImages, ecr: EcrRegistry
+) -> Baseline:
     """Find what an image is compared with: one query, and one read of the candidates; more calls only in rare cases.
 
     Args:
@@ -32,7 +34,7 @@ def find_link(image: ImageId, pushed: PushedImage, memory: ImageMemory, pushes: 
 
 def _find(
     image: ImageId, pushed: PushedImage, others: Sequence[PushedImage], memory: ImageMemory, ecr: EcrRegistry
-) -> Link:
+) -> Baseline:
     found = candidates(pushed, others)
     wanted = {image._replace(digest=other.digest): None for other in (found.replaced, *found.alike) if other}
     remembered = memory.read_many(wanted) if wanted else {}
@@ -49,8 +51,8 @@ def _find(
             tags = ecr.image(image.repository, alike.digest).tags
             if set(tags) - set(alike.tags) and candidates(pushed, [alike._replace(tags=tags)]).replaced:
                 return _to(pushed, alike, image, remembered, others)
-        return Link(record=known.record, known_here=findings)
-    return Link()
+        return Baseline(record=known.record, known_here=findings)
+    return Baseline()
 
 
 def _to(
@@ -59,10 +61,9 @@ def _to(
     image: ImageId,
     remembered: Mapping[ImageId, Remembered],
     others: Sequence[PushedImage],
-) -> Link:
+) -> Baseline:
     predecessor = image._replace(digest=replaced.digest)
-    record = remembered[predecessor].record
+    known = remembered[predecessor]
     own = {replaced.digest, *siblings(replaced, others)}
     earlier = tuple(other for other in others if other.digest in own and other.order < pushed.order)
-    findings = known_findings(remembered[predecessor])
-    return Link(predecessor, record, findings, record.scanner, replaced=earlier)
+    return Baseline(known_findings(known), record=known.record, predecessor=predecessor, replaced=earlier)

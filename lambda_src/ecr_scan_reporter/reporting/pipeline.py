@@ -3,6 +3,7 @@
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from math import ceil
@@ -12,7 +13,14 @@ from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.metrics import embed
 from ecr_scan_reporter.aws.sns import Publication
 from ecr_scan_reporter.aws.sqs import EARLY, MAX_DELAY, SqsBatchResponse, SqsRecord, batch_response, receive_count
-from ecr_scan_reporter.errors import AwsError, DeadlineExceededError, FindingsNotReadError, MessageError, QueueError
+from ecr_scan_reporter.errors import (
+    AwsError,
+    ConditionError,
+    DeadlineExceededError,
+    FindingsNotReadError,
+    MessageError,
+    QueueError,
+)
 from ecr_scan_reporter.memory.outbox import Outbox
 from ecr_scan_reporter.messages.publication import parse_publication
 from ecr_scan_reporter.messages.reports_queue import (
@@ -40,12 +48,18 @@ logger = logging.getLogger(__name__)
 _RETRY_DELAY, _SOON_RETRIED = 60, 2
 # Seconds for which SQS hides a message at most.
 _LONGEST = MAX_DELAY.total_seconds()
+# How often a step is repeated if other invocations are faster.
+_ATTEMPTS = 4
 # Of messages that this module sends itself. One without a version, such as all of this release, has the first one.
 VERSION = 1
 # The metric of each severity's new findings.
 _NEW = {"CRITICAL": "NewCritical", "HIGH": "NewHigh", "MEDIUM": "NewMedium", "LOW": "NewLow"}
 # How many lost events are counted: from two on, it is an alarm.
 _MAX_LOST = 100
+
+
+# What is to be done with an image.
+Step = Callable[[ImageProcessor], Outcome]
 
 
 class Work(NamedTuple):
@@ -61,7 +75,7 @@ class Work(NamedTuple):
 
     image: ImageId
     message_ids: tuple[str, ...]
-    steps: tuple[Callable[[ImageProcessor], Outcome], ...]
+    steps: tuple[Step, ...]
     receives: int
     repeated: bool
 
@@ -123,7 +137,7 @@ class Batch:
                     self.unpublished.add(message_id)
             case {"due": due}:
                 image = self.deps.ecr.id.image(*parse_message(DueMessage, due))
-                step: Callable[[ImageProcessor], Outcome] = partial(ImageProcessor.judge_again, image=image)
+                step: Step = partial(ImageProcessor.judge_again, image=image)
                 self.due.append(Work(image, (message_id,), (step,), receives, receives > 1))
             case {"pass": part}:
                 self.parts[message_id] = parse_message(PassMessage, part)
@@ -158,7 +172,7 @@ class Batch:
         works = [
             Work(
                 *(found.image, found.message_ids),
-                tuple(partial(ImageProcessor.process, event=event, receives=found.receives) for event in found.events),
+                tuple(_step(event, found.receives) for event in found.events),
                 *(found.receives, found.repeated),
             )
             for found in latest_per_image(self.events)
@@ -351,15 +365,26 @@ def send_later(messages: Iterable[LookMessage | MissedMessage], deps: ReporterDe
             logger.exception("could not plan to read findings again")
 
 
+def _step(event: ScanEvent, receives: int) -> Step:
+    return partial(ImageProcessor.look if event.is_look else ImageProcessor.process, event=event, receives=receives)
+
+
 def _attempt(work: Work, processor: ImageProcessor, deadline: Deadline) -> list[Outcome] | Exception:
     try:
         deadline.check("reading findings")
-        outcomes = [step(processor) for step in work.steps]
+        outcomes = [_repeat_on_conflict(step, processor) for step in work.steps]
         if work.repeated or any(outcome.repeated for outcome in outcomes):
             outcomes.append(processor.waiting(work.image))
         return outcomes
     except Exception as error:  # one image's trouble stays its own
         return error
+
+
+def _repeat_on_conflict(step: Step, processor: ImageProcessor) -> Outcome:
+    for _ in range(_ATTEMPTS - 1):
+        with suppress(ConditionError):
+            return step(processor)
+    return step(processor)
 
 
 def _log_failure(image: ImageId, error: Exception) -> None:

@@ -18,7 +18,8 @@ from ecr_scan_reporter.memory.items import (
 )
 from ecr_scan_reporter.memory.outbox import outbox_item
 from ecr_scan_reporter.models.images import ImageId, RegistryId
-from ecr_scan_reporter.reporting.reports.encoding import decode_findings, decode_report, encode_findings
+from ecr_scan_reporter.reporting.baseline import decode_findings, encode_findings
+from ecr_scan_reporter.reporting.reports.image_report import decode_report
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 

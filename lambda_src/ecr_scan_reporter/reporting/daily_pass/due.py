@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from ecr_scan_reporter.memory.images import ImageRecord
-from ecr_scan_reporter.reporting.links import is_comparable
+from ecr_scan_reporter.reporting.baseline import is_comparable
 
 # The fields of a record that decide.
 FIELDS = ("scanned_at", "findings_format", "counts", "due_at", "ignored_until", "judged_by")

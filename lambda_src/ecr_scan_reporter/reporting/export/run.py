@@ -13,10 +13,10 @@ from ecr_scan_reporter.memory.exports import Export, ExportMemory
 from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord
 from ecr_scan_reporter.memory.items import parse_sortable
 from ecr_scan_reporter.messages.reports_queue import ExportMessage, to_body
+from ecr_scan_reporter.reporting.baseline import is_comparable, known_findings
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
 from ecr_scan_reporter.reporting.export.lines import Line, Listed, lines
 from ecr_scan_reporter.reporting.export.output import Keys, Output
-from ecr_scan_reporter.reporting.links import is_comparable, known_findings
 from ecr_scan_reporter.settings import ExportTarget
 from ecr_scan_reporter.shared import clock
 

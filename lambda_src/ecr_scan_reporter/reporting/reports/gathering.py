@@ -15,7 +15,6 @@ from ecr_scan_reporter.memory.outbox import INVENTORY, Note, Outbox, Window, ent
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.reporting.comparison.changes import ADDED, GONE, Change, KnownFinding
 from ecr_scan_reporter.reporting.formatting import captured_group
-from ecr_scan_reporter.reporting.reports.encoding import decode_report
 from ecr_scan_reporter.reporting.reports.groups import GroupKey, Inventory
 from ecr_scan_reporter.reporting.reports.image_report import (
     MAX_FINDINGS,
@@ -23,6 +22,7 @@ from ecr_scan_reporter.reporting.reports.image_report import (
     LeftOutFinding,
     ReportReason,
     cut,
+    decode_report,
     finding_key,
     image_report,
     keep_worst,

@@ -1,4 +1,4 @@
-"""The report of one image: decides whether a scan is reported and why, and keeps the worst of its findings."""
+"""The report of one image: why it is reported, if it is; the worst of its findings; how it waits in the outbox."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
@@ -8,10 +8,12 @@ from hashlib import sha256
 from itertools import islice
 from typing import NamedTuple
 
+from ecr_scan_reporter.memory.codec import decode, encode, pack, unpack
 from ecr_scan_reporter.memory.images import ImageRecord
 from ecr_scan_reporter.models.findings import finding_sort_key
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.models.severities import severity_key
+from ecr_scan_reporter.reporting.baseline import without_most_paths
 from ecr_scan_reporter.reporting.comparison.changes import GONE, NEWS, Change, Comparison, KnownFinding
 from ecr_scan_reporter.reporting.comparison.judged import Judged, OverdueFinding
 from ecr_scan_reporter.reporting.formatting import image_console_url, image_name, short_digest
@@ -21,6 +23,13 @@ from ecr_scan_reporter.settings import NotifyOn, ReporterSettings
 MAX_FINDINGS, _MAX_INVENTORY_FINDINGS = 200, 5
 # Of this many others, a few bytes are kept; an item of the memory table has room for them.
 _MAX_LEFT_OUT = 15_000
+# Bytes of what is to be reported of an image: an item has room for 400 KB.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+_MAX_REPORT_SIZE = 380_000
+# How many findings a report keeps of an image: as many as there is room for.
+_KEPT = (MAX_FINDINGS, 50, 10, 0)
+# Tags of an image, and rules with what they ignore, that are kept where room is short.
+_FEW = 50
 
 
 class ReportReason(StrEnum):
@@ -335,3 +344,39 @@ def findings_report(
         exploited=judged.newly_exploited[:number],
         exploited_counts=Counter(known.finding.severity for known in judged.newly_exploited),
     )
+
+
+def encode_report(image: ImageReport) -> bytes:
+    """Encode what is to be reported of one image in at most 380 KB: the findings that there is room for."""
+    for kept in _KEPT:
+        data = pack(encode(ImageReport, _keep(image, kept)))
+        if len(data) <= _MAX_REPORT_SIZE:
+            break
+    return data
+
+
+def _keep(image: ImageReport, number: int) -> ImageReport:
+    kept = cut(image, number)
+    if number < MAX_FINDINGS:
+        # The counts are of all. Two reports of one window are combined from what is left out as well.
+        left_out = {} if image.reason is ReportReason.INVENTORY else leave_out(image.changes, kept.changes)
+        kept = kept._replace(
+            left_out={**image.left_out, **left_out},
+            tags=image.tags[:_FEW],
+            ignored_by=dict(Counter(image.ignored_by).most_common(_FEW)),
+        )
+    return kept._replace(
+        changes={change: tuple(map(without_most_paths, found)) for change, found in kept.changes.items()},
+        ignored=tuple(map(without_most_paths, kept.ignored)),
+        overdue=tuple(found._replace(known=without_most_paths(found.known)) for found in kept.overdue),
+        exploited=tuple(map(without_most_paths, kept.exploited)),
+    )
+
+
+def decode_report(data: bytes) -> ImageReport:
+    """Decode what `encode_report` encoded; what a newer release added is ignored.
+
+    Raises:
+        UnreadableItemError: it is something else.
+    """
+    return decode(ImageReport, unpack(data))

@@ -4,8 +4,7 @@ import json
 import zlib
 from datetime import UTC, datetime
 
-from ecr_scan_reporter.reporting.reports.encoding import decode_report, encode_report
-from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason
+from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason, decode_report, encode_report
 
 IMAGE = ImageReport(
     reason=ReportReason.NEWS,

@@ -12,10 +12,9 @@ from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Window, outbox_item
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.reporting.comparison.changes import Change, KnownFinding
-from ecr_scan_reporter.reporting.reports.encoding import encode_report
 from ecr_scan_reporter.reporting.reports.gathering import gather, group_key, merge_scans
 from ecr_scan_reporter.reporting.reports.groups import Group, GroupKey, Inventory, make_group
-from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason
+from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason, encode_report
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)

@@ -7,9 +7,16 @@ from datetime import UTC, datetime, timedelta
 import hypothesis
 import pytest
 from ecr_scan_reporter.models.findings import Finding
+from ecr_scan_reporter.reporting.baseline import decode_findings, encode_findings
 from ecr_scan_reporter.reporting.comparison.changes import Change, KnownFinding
-from ecr_scan_reporter.reporting.reports.encoding import decode_findings, decode_report, encode_findings, encode_report
-from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason, leave_out, totals
+from ecr_scan_reporter.reporting.reports.image_report import (
+    ImageReport,
+    ReportReason,
+    decode_report,
+    encode_report,
+    leave_out,
+    totals,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from support.random_tests import examples

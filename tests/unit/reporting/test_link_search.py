@@ -13,10 +13,9 @@ from ecr_scan_reporter.memory.items import FORMAT, image_key
 from ecr_scan_reporter.memory.pushes import PushedImage, PushedImages
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import Image
+from ecr_scan_reporter.reporting.baseline import Baseline, encode_findings, is_comparable
 from ecr_scan_reporter.reporting.comparison.changes import KnownFinding
 from ecr_scan_reporter.reporting.link_search import find_link
-from ecr_scan_reporter.reporting.links import Link, is_comparable
-from ecr_scan_reporter.reporting.reports.encoding import encode_findings
 from support.fixtures import virtual_aws
 from support.invocations import REGISTRY
 from support.world import StubRegistry
@@ -87,7 +86,7 @@ class Repository:
         """Return the number of the next image."""
         return len(self.images) + 1
 
-    def link(self, *tags: str, findings: Sequence[Finding] = A, platform: str = "") -> Link:
+    def link(self, *tags: str, findings: Sequence[Finding] = A, platform: str = "") -> Baseline:
         """Return what the next image is compared with."""
         number = self.next_number()
         new = pushed(number, *tags, findings=findings, platform=platform)
@@ -104,11 +103,11 @@ def pushed(number: int, *tags: str, findings: Sequence[Finding] = A, platform: s
     return PushedImage(digest(number), START + number * DAY, tags, platform).with_findings(findings)
 
 
-def predecessor(link: Link) -> int | None:
+def predecessor(link: Baseline) -> int | None:
     return int(link.predecessor.digest.removeprefix("sha256:")) if link.predecessor else None
 
 
-def replaced(link: Link) -> set[int]:
+def replaced(link: Baseline) -> set[int]:
     return {int(other.digest.removeprefix("sha256:")) for other in link.replaced}
 
 
@@ -126,7 +125,7 @@ def app() -> Iterator[Repository]:
 
 
 def test_first_image_of_a_repository_is_compared_with_nothing(app: Repository) -> None:
-    assert app.link("1.0") == Link()
+    assert app.link("1.0") == Baseline()
     assert app.looked_up == []
 
 
@@ -134,7 +133,7 @@ def test_image_that_had_the_tag_is_replaced(app: Repository) -> None:
     before = app.push("latest", "blue", findings=B, scanner="basic")
     app.push("green")
     link = app.link("latest")
-    assert (predecessor(link), ids(link.findings), link.scanner) == (before, IDS_B, "basic")
+    assert (predecessor(link), ids(link.findings), link.record.scanner) == (before, IDS_B, "basic")
     assert link.record == app.memory.read(REGISTRY.image("app", digest(before))).record
     assert (link.known_here, app.looked_up) == ((), [])
 
@@ -185,13 +184,13 @@ def test_most_alike_image_is_the_one_that_is_known_here(app: Repository) -> None
 
 def test_nothing_is_known_here_if_nothing_is_alike(app: Repository) -> None:
     app.push("main-3f2a9c1", findings=B)
-    assert app.link("feature-login") == Link()
+    assert app.link("feature-login") == Baseline()
 
 
 def test_image_without_findings_knows_nothing_here(app: Repository) -> None:
     app.push("main-3f2a9c1")
     app.push("tool", findings=())
-    assert app.link("feature-login", findings=()) == Link()
+    assert app.link("feature-login", findings=()) == Baseline()
 
 
 def test_alike_image_whose_findings_are_not_known_is_skipped(app: Repository) -> None:
@@ -247,7 +246,7 @@ def test_findings_are_those_of_the_last_image_before_whose_scan_was_complete(app
     second = app.fail("1.1", failure="No space.", predecessor=digest(first))
     app.fail("1.2", failure="No space.", predecessor=digest(second))
     link = app.link("1.3")
-    assert (ids(link.findings), link.scanner) == (IDS_A, "enhanced")
+    assert (ids(link.findings), link.record.scanner) == (IDS_A, "enhanced")
 
 
 def test_predecessor_whose_scans_all_failed_tells_why(app: Repository) -> None:
@@ -281,7 +280,7 @@ def test_platform_is_compared_with_its_own(app: Repository) -> None:
 def test_image_that_memory_has_forgotten_is_not_replaced(app: Repository) -> None:
     app.push("1.0")
     app.table.delete_many([("REPOSITORY#123456789012#eu-west-1#app", image_key(digest(1)))])
-    assert app.link("1.1") == Link()
+    assert app.link("1.1") == Baseline()
 
 
 @pytest.mark.parametrize(

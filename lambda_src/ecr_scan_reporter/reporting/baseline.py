@@ -1,0 +1,115 @@
+"""The findings that are remembered of an image, and what its next scan is compared with."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from ecr_scan_reporter.memory.codec import decode, encode, pack, readable, unpack
+from ecr_scan_reporter.memory.images import ImageRecord, Remembered
+from ecr_scan_reporter.memory.items import formats
+from ecr_scan_reporter.memory.pushes import PushedImage
+from ecr_scan_reporter.models.findings import Finding, finding_sort_key
+from ecr_scan_reporter.models.images import ImageId
+from ecr_scan_reporter.reporting.comparison.changes import Absence, KnownFinding
+from ecr_scan_reporter.reporting.formatting import short_digest
+
+# The first format with findings that are identified as now. A release that identifies them in another way changes it;
+# the findings of every image then count as a first inventory again.
+COMPARABLE = 1
+_MAX_PATHS = 5
+# Bytes of the findings of an image, which are written in one transaction: that has room for 4 MB.
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+_MAX_FINDINGS_SIZE = 3_000_000
+
+_Findings = tuple[KnownFinding, ...]
+
+
+class Baseline(NamedTuple):
+    """What a complete scan is compared with.
+
+    Args:
+        findings: of this digest, or of its predecessor; None if nothing can be compared with those of that.
+        absence: what it means that one of them is missing.
+        first: whether no earlier scan of this digest can be compared with it.
+        inventory: whether nothing is new: the image was pushed before memory began to know its repository, or another
+            scanner found what is compared.
+        record: of this image, its predecessor, or the image that is alike.
+        predecessor: the image that it replaces; None if it replaces none.
+        replaced: the predecessor and its other platforms.
+        successors: the digests of images that replace it already, as they replaced other platforms of it.
+        known_here: the findings of an image that is alike, if it replaces none.
+    """
+
+    findings: Sequence[KnownFinding] | None = ()
+    absence: Absence = Absence.OF_SUCCESSOR
+    first: bool = True
+    inventory: bool = False
+    record: ImageRecord = ImageRecord()
+    predecessor: ImageId | None = None
+    replaced: tuple[PushedImage, ...] = ()
+    successors: frozenset[str] = frozenset()
+    known_here: Sequence[KnownFinding] = ()
+
+    @property
+    def name(self) -> str:
+        """The name of the predecessor; "" if there is none."""
+        return (self.record.tags or (short_digest(self.predecessor.digest),))[0] if self.predecessor else ""
+
+
+def is_comparable(record: ImageRecord) -> bool:
+    """Return whether the findings of the last complete scan are remembered, in a format that this release reads."""
+    return (
+        record.scanned_at is not None and record.findings_format in formats() and record.findings_format >= COMPARABLE
+    )
+
+
+def known_findings(remembered: Remembered) -> Sequence[KnownFinding] | None:
+    """Return the findings of the last complete scan of an image; None if they are not known, or cannot be read."""
+    if not is_comparable(remembered.record):
+        return None
+    return next(readable([remembered.findings], decode_findings), None)
+
+
+def encode_findings(findings: Iterable[KnownFinding]) -> bytes:
+    """Encode the findings of one image in at most 3 MB; the order of the findings makes no difference.
+
+    Where that is too little, only what identifies a finding is kept of each, and then only of the worst ones.
+    """
+    kept = sorted(map(without_most_paths, findings), key=lambda known: (known.finding.package, known.finding.id))
+    data = pack(encode(_Findings, kept))
+    if len(data) > _MAX_FINDINGS_SIZE:
+        kept = [known._replace(finding=_without_details(known.finding)) for known in kept]
+        data = pack(encode(_Findings, kept))
+    while len(data) > _MAX_FINDINGS_SIZE:
+        kept = sorted(kept, key=lambda known: finding_sort_key(known.finding))[: len(kept) // 2]
+        data = pack(encode(_Findings, kept))
+    return data
+
+
+def decode_findings(data: bytes) -> tuple[KnownFinding, ...]:
+    """Decode what `encode_findings` encoded; what a newer release added is ignored.
+
+    Raises:
+        UnreadableItemError: it is something else.
+    """
+    return decode(_Findings, unpack(data))
+
+
+def without_most_paths(known: KnownFinding) -> KnownFinding:
+    """Return a finding with as many paths as are remembered."""
+    finding = known.finding
+    if len(finding.paths) <= _MAX_PATHS:
+        return known
+    return known._replace(finding=finding._replace(paths=finding.paths[:_MAX_PATHS]))
+
+
+def _without_details(finding: Finding) -> Finding:
+    return Finding(
+        finding.id,
+        finding.severity,
+        finding.package,
+        finding.installed_versions[:1],
+        fix_available=finding.fix_available,
+        exploit_available=finding.exploit_available,
+        suppressed=finding.suppressed,
+        versions_omitted=finding.versions_omitted + len(finding.installed_versions[1:]),
+    )
