@@ -54,7 +54,7 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, An
         now = clock.now()
         return make_overviews(OverviewRequest.parse(event, now), dependencies(), deadline, now)
     if isinstance(event, Mapping) and "export" in event:
-        from ecr_scan_reporter.reporting.export.on_demand import export_on_demand
+        from ecr_scan_reporter.reporting.export.run import export_on_demand
 
         return export_on_demand(event, dependencies(), deadline, clock.now())
     batch = records(event, _EXPECTED)

@@ -284,7 +284,7 @@ def test_without_a_bucket_everything_is_answered(inbox: ReporterHarness) -> None
 
 
 def test_what_is_too_large_for_an_answer_is_an_error(inbox: ReporterHarness, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ecr_scan_reporter.reporting.export.on_demand._MAX_ANSWER", 100)
+    monkeypatch.setattr("ecr_scan_reporter.reporting.export.run._MAX_ANSWER", 100)
     scanned(inbox, "app", "app", enhanced("CVE-2026-0001", "CRITICAL", "openssl"))
 
     with pytest.raises(InputError, match="set export_bucket, or name"):

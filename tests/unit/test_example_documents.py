@@ -46,7 +46,7 @@ def test_lines_of_an_export_keep_to_their_schema_and_to_the_table_of_athena(docu
         assert [name for name in line if name not in ("account", "region")] == list(columns)
         assert all(value is None or isinstance(value, columns.get(name, str)) for name, value in line.items())
     described = re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", page, re.MULTILINE)))
-    assert described == list(COLUMNS)
+    assert described == list(COLUMNS) == list(line)
 
 
 def test_schemas_let_a_later_release_add_fields_and_the_tests_do_not(documents: dict[str, str]) -> None:

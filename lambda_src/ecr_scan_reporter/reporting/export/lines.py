@@ -4,11 +4,12 @@ import csv
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from ecr_scan_reporter.memory.exploited import Catalog
 from ecr_scan_reporter.memory.images import ImageRecord
+from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.models.scans import ENHANCED
 from ecr_scan_reporter.reporting.comparison.changes import KnownFinding, unchanged
@@ -23,99 +24,9 @@ _FORMULA = re.compile("(^|[;,])([\\s\\u200b\\ufeff]*)(?=[=+\\-@\uff1d\uff0b\uff0
 _json = json.JSONEncoder(ensure_ascii=False).encode
 
 
-class ImageColumns(NamedTuple):
-    """What a line says of its image. Times are RFC 3339, UTC.
-
-    Args:
-        exported_at: when the export was begun.
-        run: the id of the run, or of the export on demand.
-        account: of the registry.
-        region: of the registry.
-        repository: the name.
-        digest: of the image.
-        tags: separated by spaces; of an image of an index, those of the index.
-        platform: such as linux/arm64, if an index names it.
-        operating_system: if it is known.
-        pushed_at: when the image was pushed.
-        scanned_at: when the last complete scan ended.
-        scanner: "basic" or "enhanced".
-        superseded: whether ECR has an image that replaces this one, and has its deadlines now.
-    """
-
-    exported_at: str
-    run: str
-    account: str
-    region: str
-    repository: str
-    digest: str
-    tags: str
-    platform: str | None
-    operating_system: str | None
-    pushed_at: str | None
-    scanned_at: str | None
-    scanner: str | None
-    superseded: bool
-
-
-class FindingColumns(NamedTuple):
-    """What a line says of its finding. None is what is not known, or does not exist.
-
-    Args:
-        id: of the vulnerability.
-        severity: as the scanner names it.
-        package: the name.
-        installed_versions: separated by ", ".
-        fixed_versions: separated by ", ".
-        fix_available: None with basic scanning, which names no fixes.
-        exploit_available: as Inspector says: someone has published an exploit. None with basic scanning.
-        known_exploited: as CISA's catalog says: someone has been attacked with one. None if that is not read.
-        known_exploited_due: the day on which it is to be fixed, by the days that CISA gives.
-        ransomware: whether the catalog knows of its use in ransomware campaigns; None if it does not have it.
-        cvss_score: 0 to 10.
-        url: about the vulnerability.
-        state: "open", "overdue" or "ignored".
-        first_seen: when a scan of the application first had the finding.
-        due_at: when it becomes, or became, overdue.
-        ignored_by: the rule that ignores it.
-        ignored_reason: of that rule.
-        ignored_owner: of that rule.
-        ignored_until: the first day (UTC) on which that rule has ended.
-    """
-
-    id: str
-    severity: str
-    package: str | None
-    installed_versions: str | None
-    fixed_versions: str | None
-    fix_available: bool | None
-    exploit_available: bool | None
-    known_exploited: bool | None
-    known_exploited_due: str | None
-    ransomware: bool | None
-    cvss_score: float | None
-    url: str | None
-    state: str
-    first_seen: str
-    due_at: str | None
-    ignored_by: str | None
-    ignored_reason: str | None
-    ignored_owner: str | None
-    ignored_until: str | None
-
-
-COLUMNS = (*ImageColumns._fields, *FindingColumns._fields)
-
-
-class Line(NamedTuple):
-    """One line. Where both texts of the lines of an image are joined, they are made once per image."""
-
-    image: ImageColumns
-    finding: FindingColumns
-
-    @property
-    def values(self) -> dict[str, Any]:
-        """The line by column."""
-        return self.image._asdict() | self.finding._asdict()
+# By column, what a line says of its image, which is the same in all lines of that, and what it says of its finding.
+# Times are RFC 3339, UTC; None is what is not known, or does not exist.
+Line = tuple[dict[str, Any], dict[str, Any]]
 
 
 class Listed(NamedTuple):
@@ -158,68 +69,66 @@ def lines(
         counts = known.finding.fix_available or not settings.fixable_only
         due = due_date(known, deadlines) if counts and not known.ignored_by else None
         found = _finding(known, due.at if due else None, of[1], is_enhanced=is_enhanced, has_catalog=has_catalog)
-        yield Line(columns, found)
+        yield columns, found
 
 
 def _image(
     image: ImageId, record: ImageRecord, listed: Listed, superseded: bool, of: tuple[str, datetime]
-) -> ImageColumns:
+) -> dict[str, Any]:
     tags = listed.tags[image.digest] or [tag for tag in record.tags if tag in listed.index_tags]
-    return ImageColumns(
-        exported_at=format_rfc3339(of[1]),
-        run=of[0],
-        account=image.account,
-        region=image.region,
-        repository=image.repository,
-        digest=image.digest,
-        tags=" ".join(tags),
-        platform=record.platform or None,
-        operating_system=record.operating_system or None,
-        pushed_at=_time(record.pushed_at),
-        scanned_at=_time(record.scanned_at),
-        scanner=record.scanner or None,
-        superseded=superseded,
-    )
+    return {
+        "exported_at": format_rfc3339(of[1]),
+        "run": of[0],
+        **image._asdict(),
+        "tags": " ".join(tags),
+        "platform": record.platform or None,
+        "operating_system": record.operating_system or None,
+        "pushed_at": _time(record.pushed_at),
+        "scanned_at": _time(record.scanned_at),
+        "scanner": record.scanner or None,
+        "superseded": superseded,
+    }
 
 
 def _finding(
     known: KnownFinding, due_at: datetime | None, now: datetime, *, is_enhanced: bool, has_catalog: bool
-) -> FindingColumns:
-    finding, rule = known.finding, known.ignored_by
+) -> dict[str, Any]:
+    finding, rule, kev = known.finding, known.ignored_by, known.kev
     open_state = "overdue" if due_at and due_at <= now else "open"
-    return FindingColumns(
-        id=finding.id,
-        severity=finding.severity,
-        package=finding.package or None,
-        installed_versions=", ".join(finding.installed_versions) or None,
-        fixed_versions=", ".join(finding.fixed_versions) or None,
-        fix_available=finding.fix_available if is_enhanced else None,
-        exploit_available=finding.exploit_available if is_enhanced else None,
-        known_exploited=known.kev is not None if has_catalog else None,
-        known_exploited_due=known.kev.due.isoformat() if known.kev else None,
-        ransomware=known.kev.ransomware if known.kev else None,
-        cvss_score=finding.cvss_score or None,
-        url=finding.url or None,
-        state="ignored" if rule else open_state,
-        first_seen=format_rfc3339(known.first_seen),
-        due_at=_time(due_at),
-        ignored_by=rule.rule if rule else None,
-        ignored_reason=(rule.reason or None) if rule else None,
-        ignored_owner=(rule.owner or None) if rule else None,
-        ignored_until=rule.expires.isoformat() if rule and rule.expires else None,
-    )
+    return {
+        "id": finding.id,
+        "severity": finding.severity,
+        "package": finding.package or None,
+        "installed_versions": ", ".join(finding.installed_versions) or None,
+        "fixed_versions": ", ".join(finding.fixed_versions) or None,
+        # Basic scanning names neither fixes nor exploits.
+        "fix_available": finding.fix_available if is_enhanced else None,
+        "exploit_available": finding.exploit_available if is_enhanced else None,
+        "known_exploited": kev is not None if has_catalog else None,
+        "known_exploited_due": kev.due.isoformat() if kev else None,
+        "ransomware": kev.ransomware if kev else None,
+        "cvss_score": finding.cvss_score or None,
+        "url": finding.url or None,
+        "state": "ignored" if rule else open_state,
+        "first_seen": format_rfc3339(known.first_seen),
+        "due_at": _time(due_at),
+        "ignored_by": rule.rule if rule else None,
+        "ignored_reason": (rule.reason or None) if rule else None,
+        "ignored_owner": (rule.owner or None) if rule else None,
+        "ignored_until": rule.expires.isoformat() if rule and rule.expires else None,
+    }
 
 
 def to_json(found: Sequence[Line]) -> str:
-    """Return the lines of one image as NDJSON, each with its end."""
-    image = _json(found[0].image._asdict())[:-1]
-    return "".join(f"{image}, {_json(line.finding._asdict())[1:]}\n" for line in found)
+    """Return the lines of one image as NDJSON, each with its end. The text about the image is made once."""
+    image = _json(found[0][0])[:-1]
+    return "".join(f"{image}, {_json(finding)[1:]}\n" for _, finding in found)
 
 
 def to_csv(found: Sequence[Line]) -> str:
     """Return the lines of one image as CSV (RFC 4180), each with its end."""
-    image = csv_row(found[0].image)[:-2]
-    return "".join(f"{image},{csv_row(line.finding)}" for line in found)
+    image = csv_row(found[0][0].values())[:-2]
+    return "".join(f"{image},{csv_row(finding.values())}" for _, finding in found)
 
 
 def csv_row(values: Iterable[object]) -> str:
@@ -247,3 +156,10 @@ def _cell(value: object) -> object:
 
 def _time(moment: datetime | None) -> str | None:
     return format_rfc3339(moment) if moment else None
+
+
+_NO_TIME = datetime.min.replace(tzinfo=UTC)
+_NO_IMAGE = _image(ImageId("", "", "", ""), ImageRecord(), Listed({"": ()}, frozenset()), False, ("", _NO_TIME))
+_NO_FINDING = KnownFinding(Finding("", ""), _NO_TIME)
+# docs/export.md says what each column means.
+COLUMNS = (*_NO_IMAGE, *_finding(_NO_FINDING, None, _NO_TIME, is_enhanced=False, has_catalog=False))

@@ -1,17 +1,24 @@
-"""Exports what is open in all images that ECR lists, in parts: a repository at a time, from where an export is."""
+"""Exports what is open in all images that ECR lists, in parts: a repository at a time, from where an export is.
 
+Whoever invokes the reporter for an export is answered with where it is, or with the findings themselves.
+"""
+
+import json
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from itertools import chain
 from math import ceil
+from typing import Any
 
 from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.s3 import Bucket, s3_client
-from ecr_scan_reporter.errors import DeadlineExceededError, RepositoryNotFoundError, UploadGoneError
+from ecr_scan_reporter.errors import DeadlineExceededError, InputError, RepositoryNotFoundError, UploadGoneError
 from ecr_scan_reporter.memory.codec import readable
 from ecr_scan_reporter.memory.exports import Export, ExportMemory
 from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord
 from ecr_scan_reporter.memory.items import parse_sortable
+from ecr_scan_reporter.memory.runs import new_run
 from ecr_scan_reporter.messages.reports_queue import ExportMessage, to_body
 from ecr_scan_reporter.reporting.baseline import is_comparable, known_findings
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
@@ -33,6 +40,11 @@ _RUN_CHECK = timedelta(minutes=5)
 _QUIET, _STALLED = timedelta(minutes=10), timedelta(hours=1)
 # An export begins so long after its run began at the latest, or when the next run begins.
 _LONGEST_RUN = timedelta(days=1)
+# Bytes of findings in an answer; Lambda's limit is 6 MB.
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+_MAX_ANSWER = 4_000_000
+_EXPECTED = 'true, or an object with the name of a "repository"'
+_TOO_LARGE = 'the open findings are too many for one answer; set export_bucket, or name a "repository"'
 
 
 def export_run(message: ExportMessage, deps: ReporterDependencies, deadline: Deadline, now: datetime) -> None:
@@ -196,3 +208,57 @@ def _listed(repository: str, deps: ReporterDependencies) -> Listed:
     except RepositoryNotFoundError:
         return Listed({}, frozenset())
     return Listed(tags, frozenset(index_tags))
+
+
+def export_on_demand(
+    event: Mapping[str, Any], deps: ReporterDependencies, deadline: Deadline, now: datetime
+) -> dict[str, Any]:
+    """Export what is open now.
+
+    Args:
+        event: `{"export": true}`, or `{"export": {"repository": "team-a/app"}}` for one repository.
+        deps: the settings and clients.
+        deadline: of the invocation.
+        now: aware.
+
+    Returns:
+        Where the files are, and whether all of them are there already. For one repository, and without a bucket, the
+        open findings themselves.
+
+    Raises:
+        InputError: the input is invalid, or an answer has no room for the findings.
+        AwsError: AWS rejected a call.
+    """
+    repository = _repository(event)
+    run = new_run(now)
+    if (target := deps.settings.export) and not repository:
+        export, keys = go_on(run, target, deps, deadline.halfway(), now)
+        where = f"s3://{target.bucket}/"
+        counts = {"findings_written": export.findings, "objects": export.objects}
+        places = {"csv": where + keys.csv, "ndjson": where + keys.findings}
+        return {"run": run, "complete": export.complete} | places | counts
+    names = [repository] if repository else ImageMemory(deps.table, now).repositories(deps.ecr.id)
+    matching = (name for name in names if deps.settings.repositories.matches(name))
+    images = (lines for name in matching for _, lines in repository_lines(name, (run, now), deps, deadline))
+    found, size = list[dict[str, Any]](), 0
+    try:
+        for line in chain.from_iterable(images):
+            values = line[0] | line[1]
+            size += len(json.dumps(values)) + 2
+            if size > _MAX_ANSWER:
+                raise InputError(_TOO_LARGE)
+            found.append(values)
+    except DeadlineExceededError as error:
+        raise InputError(_TOO_LARGE) from error
+    return {"run": run, "complete": True, "findings": found}
+
+
+def _repository(event: Mapping[str, Any]) -> str:
+    if unknown := sorted(event.keys() - {"export"}):
+        raise InputError(f'the input of an export is {", ".join(unknown)!r}; expected only "export"')
+    match event["export"]:
+        case True:
+            return ""
+        case {"repository": str() as repository, **others} if repository and not others:
+            return repository
+    raise InputError(f"export is {event['export']!r:.200}; expected {_EXPECTED}")
