@@ -227,9 +227,9 @@ def test_pass_goes_on_where_there_was_no_time_left(days: Days) -> None:
 
 @pytest.mark.slow
 def test_part_queues_no_more_images_than_scan_events_can_wait_for(days: Days, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ecr_scan_reporter.reporting.daily_pass import walk
+    from ecr_scan_reporter.reporting import daily_pass
 
-    monkeypatch.setattr(walk, "_MAX_DUE", 5)
+    monkeypatch.setattr(daily_pass, "_MAX_DUE", 5)
     expected = fill(days, 3, 7)
     days.nights(3)
     assert days.told() == expected

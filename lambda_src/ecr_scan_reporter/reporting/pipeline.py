@@ -218,7 +218,7 @@ class Batch:
             try:
                 # Not at the top: both are rare.
                 if isinstance(message, PassMessage):
-                    from ecr_scan_reporter.reporting.daily_pass.walk import walk
+                    from ecr_scan_reporter.reporting.daily_pass import walk
 
                     walk(message, rules, self.deps, self.deadline, self.now)
                 else:

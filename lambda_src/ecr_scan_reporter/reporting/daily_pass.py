@@ -1,20 +1,23 @@
-"""Walks over the records of all images, and queues those in which something is due. It is done in parts."""
+"""The daily pass over memory: queues the images in which something is due without an event, and those alone.
+
+It walks over the records of all images, in parts. The record of an image alone tells whether something is due in it.
+"""
 
 import logging
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime, timedelta
-from typing import NamedTuple
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 
 from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.sqs import EARLY
 from ecr_scan_reporter.errors import AwsError, DeadlineExceededError
-from ecr_scan_reporter.memory.images import ImageMemory
+from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord
 from ecr_scan_reporter.memory.runs import DailyPass
 from ecr_scan_reporter.messages.reports_queue import DueMessage, PassMessage, to_body
+from ecr_scan_reporter.reporting.baseline import is_comparable
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
 from ecr_scan_reporter.reporting.comparison.judged import identity
-from ecr_scan_reporter.reporting.daily_pass.due import FIELDS, Due, what_is_due
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
 
 logger = logging.getLogger(__name__)
@@ -22,34 +25,60 @@ logger = logging.getLogger(__name__)
 # What changed in the catalog so long before a pass is known to whoever judges an image during it: what was read of the
 # catalog is kept for five minutes, and an invocation takes 15 at most. Of what changed later, the next pass is certain.
 _SETTLED = timedelta(minutes=30)
+# The fields of a record that decide whether something is due in its image.
+_FIELDS = ("scanned_at", "findings_format", "counts", "due_at", "ignored_until", "judged_by")
 # How many images one part queues at most: scan events wait no longer than these take, and sending them takes seconds.
 _MAX_DUE = 5000
 
 
-class _Position(NamedTuple):
-    """A place in the order of repositories and digests. Images up to `after` were looked at."""
+class Due(StrEnum):
+    """Why an image is to be judged again."""
 
-    repository: str = ""
-    after: str = ""
+    DEADLINE = "deadline"
+    RULE_ENDED = "rule_ended"
+    JUDGED_OTHERWISE = "judged_otherwise"
+    CATALOG = "catalog"
+
+
+def what_is_due(record: ImageRecord, judged_by: str, now: datetime, *, in_catalog: bool = False) -> Due | None:
+    """Return why an image is to be judged again; None if nothing is due in it.
+
+    Whoever judges an image notes when the next thing is due in it, so what a pass has missed is due in the next one.
+
+    Args:
+        record: of the image, with at least `_FIELDS`.
+        judged_by: identifies the settings and rules that judge the images of its repository now.
+        now: aware.
+        in_catalog: whether it seems to have a finding whose entry in the catalog of known exploits has changed.
+    """
+    if not is_comparable(record) or not any(record.counts.values()):
+        return None
+    if record.due_at and record.due_at <= now:
+        return Due.DEADLINE
+    if record.ignored_until and record.ignored_until <= now.astimezone(UTC).date():
+        return Due.RULE_ENDED
+    if record.judged_by != judged_by:
+        return Due.JUDGED_OTHERWISE
+    return Due.CATALOG if in_catalog else None
 
 
 class _Part:
     """A part of a pass: what it found, and how far it came.
 
     Attributes:
-        position: where the next part goes on.
+        position: where the next part goes on. Images up to there were looked at.
         images: how many were looked at.
         due: the messages about images in which something is due.
         reasons: how many there are by reason.
         interrupted: why other images are left; "" if none are.
     """
 
-    def __init__(self, position: _Position) -> None:
+    def __init__(self, position: PassMessage) -> None:
         self.position, self.images, self.interrupted = position, 0, ""
         self.due: list[str] = []
         self.reasons: Counter[Due] = Counter()
 
-    def add(self, position: _Position, due: Due | None) -> None:
+    def add(self, position: PassMessage, due: Due | None) -> None:
         self.position, self.images = position, self.images + 1
         if due:
             self.reasons[due] += 1
@@ -76,30 +105,30 @@ def walk(
     """
     # A time in the future would let the passes until then look like earlier ones.
     at = min(message.at or now, now).replace(microsecond=0)
-    known, start = deps.runs.daily_pass(), _Position(message.repository, message.after)
+    known, start = deps.runs.daily_pass(), message._replace(at=at)
     if _is_done(at, start, known, now):
-        logger.info("this part of the daily pass was done before", extra={"at": f"{at}", **start._asdict()})
+        logger.info("this part of the daily pass was done before", extra=start._asdict() | {"at": f"{at}"})
         return
     part = _look(start, known.matched_at, rules, deps, deadline.halfway(), now)
     deps.reports_queue.send(part.due)
     if part.interrupted:
-        deps.reports_queue.send([to_body(PassMessage(at, *part.position))])
+        deps.reports_queue.send([to_body(part.position)])
     ended = not part.interrupted
     completed_at, matched_at = (now, at - _SETTLED) if ended else (known.completed_at, known.matched_at)
-    deps.runs.remember_daily_pass(DailyPass(at, *part.position, ended, completed_at, matched_at), now)
+    deps.runs.remember_daily_pass(DailyPass(*part.position, ended, completed_at, matched_at), now)
     reasons = {reason.value: part.reasons[reason] for reason in Due}
-    extra = {"images": part.images, "due": reasons, "interrupted": part.interrupted, "resume": [*part.position]}
+    extra = {"images": part.images, "due": reasons, "interrupted": part.interrupted, "resume": [*part.position[1:]]}
     logger.info("daily pass", extra=extra)
 
 
-def _is_done(at: datetime, start: _Position, known: DailyPass, now: datetime) -> bool:
+def _is_done(at: datetime, start: PassMessage, known: DailyPass, now: datetime) -> bool:
     if known.at is None or known.at > now + EARLY or known.at < at:
         return False
-    return known.at > at or known.complete or _Position(known.repository, known.after) > start
+    return known.at > at or known.complete or (known.repository, known.after) > start[1:]
 
 
 def _look(
-    start: _Position,
+    start: PassMessage,
     matched_at: datetime | None,
     rules: RuleMatcher,
     deps: ReporterDependencies,
@@ -124,13 +153,13 @@ def _look(
 
 
 def _images(
-    start: _Position,
+    start: PassMessage,
     matched_at: datetime | None,
     rules: RuleMatcher,
     deps: ReporterDependencies,
     deadline: Deadline,
     now: datetime,
-) -> Iterator[tuple[_Position, Due | None]]:
+) -> Iterator[tuple[PassMessage, Due | None]]:
     """Yield all images from a position on, each with why it is due.
 
     Raises:
@@ -145,7 +174,7 @@ def _images(
             judged_by = identity(rules, repository, deps.settings, catalog)
             after = start.after if repository == start.repository else ""
             in_catalog = memory.with_cves(registry, repository, changed) if changed else frozenset()
-            for digest, record in memory.records(registry, repository, after, FIELDS):
+            for digest, record in memory.records(registry, repository, after, _FIELDS):
                 deadline.check(work)
                 due = what_is_due(record, judged_by, now, in_catalog=digest in in_catalog)
-                yield _Position(repository, digest), due
+                yield start._replace(repository=repository, after=digest), due
