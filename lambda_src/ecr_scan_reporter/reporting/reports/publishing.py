@@ -88,13 +88,14 @@ def publish_what_is_due(deps: ReporterDependencies, now: datetime, deadline: Dea
     """
     outbox = Outbox(deps.table)
     open_windows = outbox.windows(now)
-    due, checks = _due_windows(open_windows.windows, open_windows.state, deps, now)
+    state, notes = open_windows.state, open_windows.notes
+    due, checks = _due_windows(open_windows.windows, state, deps, now)
     done = _Pass(0, not due, more=False, inventory=False)
-    ends_at, is_published = now + timedelta(seconds=deadline.seconds + 60), any(map(_is_done, open_windows.notes))
+    ends_at, is_published = now + timedelta(seconds=deadline.seconds + 60), any(note.done for note in notes)
     if (due or is_published) and (lease := outbox.lease(now, ends_at)):
         try:
-            until = _begin_inventory(due, open_windows.state, outbox, now)
-            done = _publish(list(due), open_windows.notes, outbox, deps, deadline, until)
+            until = _begin_inventory(due, state, outbox, now)
+            done = _Publisher(outbox, deps, deadline).publish(due, notes, until)
             # The window of the inventory stays open for what has come since its publication began.
             later = [window for window in due if window.name == INVENTORY and until and window.last_at > until]
             if until and done.inventory:
@@ -110,12 +111,8 @@ def publish_what_is_due(deps: ReporterDependencies, now: datetime, deadline: Dea
     elif not done.complete:
         checks.append(now + (_LATE_CHECK if waiting > _LATE else timedelta(seconds=RETRY)))
     if checks:
-        plan_check(min(checks), open_windows.state, deps.reports_queue, outbox, now)
+        plan_check(min(checks), state, deps.reports_queue, outbox, now)
     return done.pages, waiting
-
-
-def _is_done(note: Note) -> bool:
-    return note.done
 
 
 def _begin_inventory(due: Collection[Window], state: PublisherState, outbox: Outbox, now: datetime) -> datetime | None:
@@ -168,144 +165,114 @@ def _waits_for_reader(window: Window, state: PublisherState, publisher: ReportPu
     return waits
 
 
-def _publish(
-    windows: Collection[Window],
-    notes: Sequence[Note],
-    outbox: Outbox,
-    deps: ReporterDependencies,
-    deadline: Deadline,
-    inventory_until: datetime | None,
-) -> _Pass:
-    """Publish the changes of windows, one group after the other: what fails in one of them holds back no other.
+class _Publisher:
+    """Publishes reports, one group after the other: what fails in one of them holds back no other."""
 
-    Args:
-        windows: that are due.
-        notes: of the reports that were begun, or published.
-        outbox: with the changes.
-        deps: the settings and clients.
-        deadline: of the invocation.
-        inventory_until: until when the inventory has gathered (aware); None if none is due.
-    """
-    # Not at the top: a batch of scan events only plans a check, and these would be a third of what it imports.
-    from ecr_scan_reporter.reporting.reports.gathering import gather
+    def __init__(self, outbox: Outbox, deps: ReporterDependencies, deadline: Deadline) -> None:
+        self._outbox, self._deps, self._deadline = outbox, deps, deadline
 
-    gathered = gather(windows, outbox, deps.settings.group_by, notes, inventory_until)
-    is_forgotten = _forget(gathered.published, list(filter(_is_done, notes)), outbox)
-    begun = {note.id: note for note in notes if not note.done}
-    inventories = {key for key, group in gathered.groups.items() if group.inventory.repositories}
-    waiting, pages = set(gathered.groups), 0
-    for key, group in sorted(gathered.groups.items()):
-        if deadline.remaining <= 0:
-            break
-        number, is_done = _publish_group(key[0], group, begun, outbox, deps, deadline)
-        pages += number
-        if is_done:
-            waiting.remove(key)
-    return _Pass(
-        pages,
-        is_forgotten and gathered.whole and not gathered.unreadable and not waiting,
-        more=not gathered.whole,
-        inventory=not inventories & waiting,
-    )
+    def publish(self, windows: Collection[Window], notes: Sequence[Note], inventory_until: datetime | None) -> _Pass:
+        """Publish the changes of windows.
 
+        Args:
+            windows: that are due.
+            notes: of the reports that were begun, or published.
+            inventory_until: until when the inventory has gathered (aware); None if none is due.
+        """
+        # Not at the top: a batch of scan events only plans a check, and these would be a third of what it imports.
+        from ecr_scan_reporter.reporting.reports.gathering import gather
 
-def _forget(keys: Collection[Key], notes: Collection[Note], outbox: Outbox) -> bool:
-    """Delete changes that were published, and the notes of it; return whether that is done."""
-    try:
-        outbox.forget(keys, notes)
-    except AwsError:
-        logger.exception("what was published could not be deleted; it is not published again")
-        return False
-    return True
+        gathered = gather(windows, self._outbox, self._deps.settings.group_by, notes, inventory_until)
+        is_forgotten = self._forget(gathered.published, [note for note in notes if note.done])
+        begun = {note.id: note for note in notes if not note.done}
+        inventories = {key for key, group in gathered.groups.items() if group.inventory.repositories}
+        waiting, pages = set(gathered.groups), 0
+        for key, group in sorted(gathered.groups.items()):
+            if self._deadline.remaining <= 0:
+                break
+            number, is_done = self._publish_group(key[0], group, begun)
+            pages += number
+            if is_done:
+                waiting.remove(key)
+        is_complete = is_forgotten and gathered.whole and not gathered.unreadable and not waiting
+        return _Pass(pages, is_complete, more=not gathered.whole, inventory=not inventories & waiting)
 
+    def _forget(self, keys: Collection[Key], notes: Collection[Note]) -> bool:
+        """Delete changes that were published, and the notes of it; return whether that is done."""
+        try:
+            self._outbox.forget(keys, notes)
+        except AwsError:
+            logger.exception("what was published could not be deleted; it is not published again")
+            return False
+        return True
 
-def _publish_group(
-    key: "GroupKey",
-    waiting: "Waiting",
-    begun: Mapping[str, Note],
-    outbox: Outbox,
-    deps: ReporterDependencies,
-    deadline: Deadline,
-) -> tuple[int, bool]:
-    """Publish the report of a group; return how many pages were published, and whether nothing of it waits."""
-    pages, waiting, is_whole = _render(key, waiting, deps.settings)
-    if not pages:
-        return 0, is_whole
-    note = begun.get(pages[0][0].group.id) or outbox.begin(waiting.keys, clock.now())
-    sender = _Sender(note, outbox, deps, deadline)
-    try:
-        for number, (page, message) in enumerate(pages):
-            rejected = sender.publish(page, message, is_last=number == len(pages) - 1)
-            if not sender.sent and not any(rejection.invalid for rejection in rejected):
-                # Nothing of the report is out, so it can wait in the outbox.
-                outbox.forget([], [note])
-                return 0, False
-            sender.queue(page, rejected)
-        outbox.end(note)
-    except AwsError:
-        logger.exception("report not queued")
-        return len({name.rpartition(" ")[0] for name in sender.sent}), False
-    return len(pages), _forget(waiting.keys, [note], outbox) and is_whole
+    def _publish_group(self, key: "GroupKey", waiting: "Waiting", begun: Mapping[str, Note]) -> tuple[int, bool]:
+        """Publish the report of a group; return how many pages were published, and whether nothing of it waits."""
+        pages, waiting, is_whole = _render(key, waiting, self._deps.settings)
+        if not pages:
+            return 0, is_whole
+        note = begun.get(pages[0][0].group.id) or self._outbox.begin(waiting.keys, clock.now())
+        # The names of the messages that are out.
+        sent = set(note.sent)
+        try:
+            for number, (page, message) in enumerate(pages):
+                rejected = self._publish_page(page, message, note, sent, is_last=number == len(pages) - 1)
+                if not sent and not any(rejection.invalid for rejection in rejected):
+                    # Nothing of the report is out, so it can wait in the outbox.
+                    self._outbox.forget([], [note])
+                    return 0, False
+                # The rest of the report is out: the reports queue retries what SNS rejected.
+                bodies = [self._queued(page, rejection) for rejection in rejected]
+                self._deps.reports_queue.send(bodies, delay=RETRY)
+                for rejection in rejected:
+                    sent.add(_name(page, rejection.publication))
+                    self._outbox.note_sent(note, _name(page, rejection.publication))
+            self._outbox.end(note)
+        except AwsError:
+            logger.exception("report not queued")
+            return len({name.rpartition(" ")[0] for name in sent}), False
+        return len(pages), self._forget(waiting.keys, [note]) and is_whole
 
-
-class _Sender:
-    """Publishes the messages of one report, each once.
-
-    Attributes:
-        sent: the names of the messages that are out.
-    """
-
-    def __init__(self, note: Note, outbox: Outbox, deps: ReporterDependencies, deadline: Deadline) -> None:
-        self._note, self._outbox, self._deps, self._deadline = note, outbox, deps, deadline
-        self.sent = set(note.sent)
-
-    def publish(self, page: "Page", message: ReportMessage, *, is_last: bool) -> list[Rejection]:
-        """Publish a page to each topic, and note that; return what SNS rejected."""
+    def _publish_page(
+        self, page: "Page", message: ReportMessage, note: Note, sent: set[str], *, is_last: bool
+    ) -> list[Rejection]:
+        """Publish a page to each topic, once, and note that; return what SNS rejected."""
         rejected = []
         wanted = publications(message)
         for publication in wanted:
             name = _name(page, publication)
-            if name in self.sent:
+            if name in sent:
                 continue
             if rejection := self._publish(page, publication):
                 rejected.append(rejection)
                 continue
-            self.sent.add(name)
+            sent.add(name)
             # What follows the last one says it of all.
             if not is_last or rejected or publication is not wanted[-1]:
-                self._outbox.note_sent(self._note, name)
+                self._outbox.note_sent(note, name)
         return rejected
-
-    def queue(self, page: "Page", rejected: Collection[Rejection]) -> None:
-        """Let the reports queue retry what SNS rejected, while the rest of the report is out."""
-        if rejected:
-            self._deps.reports_queue.send((self._queued(page, rejection) for rejection in rejected), delay=RETRY)
-        for rejection in rejected:
-            name = _name(page, rejection.publication)
-            self.sent.add(name)
-            self._outbox.note_sent(self._note, name)
-
-    def _queued(self, page: "Page", rejection: Rejection) -> str:
-        """Return the body for the queue, with less of the page if that has no room for what cannot be compressed."""
-        whole = rejection.publication
-        smaller = (less for less in self._smaller(page) if less.topic == whole.topic)
-        bodies = (encode_rejection(rejection._replace(publication=each)) for each in chain([whole], smaller))
-        return next(body for body in bodies if len(body) <= MAX_BODY)
-
-    def _smaller(self, page: "Page") -> Iterator[Publication]:
-        """Yield the publications of a page with less and less of it."""
-        from ecr_scan_reporter.reporting.reports.pages import smaller_messages
-
-        return chain.from_iterable(map(publications, smaller_messages(page, self._deps.settings)))
 
     def _publish(self, page: "Page", publication: Publication) -> Rejection | None:
         """Publish a message, or less of it if SNS never accepts the whole; return why neither is possible."""
         publisher = self._deps.publisher
         rejected = publisher.publish([publication], self._deadline)
-        for less in self._smaller(page) if rejected and rejected[0].invalid else ():
-            if less.topic == publication.topic and not publisher.publish([less], self._deadline):
+        for less in self._smaller(page, publication) if rejected and rejected[0].invalid else ():
+            if not publisher.publish([less], self._deadline):
                 return None
         return rejected[0] if rejected else None
+
+    def _queued(self, page: "Page", rejection: Rejection) -> str:
+        """Return the body for the queue, with less of the page if that has no room for what cannot be compressed."""
+        tried = chain([rejection.publication], self._smaller(page, rejection.publication))
+        bodies = (encode_rejection(rejection._replace(publication=each)) for each in tried)
+        return next(body for body in bodies if len(body) <= MAX_BODY)
+
+    def _smaller(self, page: "Page", whole: Publication) -> Iterator[Publication]:
+        """Yield the publication of a page with less and less of it."""
+        from ecr_scan_reporter.reporting.reports.pages import smaller_messages
+
+        less = chain.from_iterable(map(publications, smaller_messages(page, self._deps.settings)))
+        return (publication for publication in less if publication.topic == whole.topic)
 
 
 def _name(page: "Page", publication: Publication) -> str:
