@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import cached_property
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from ecr_scan_reporter.memory.coverage import Coverage
 from ecr_scan_reporter.memory.images import KnownExploited, Update
@@ -21,6 +21,9 @@ from ecr_scan_reporter.shared.durations import Duration
 _MAX_UPDATES, _MAX_EXAMPLES, _MAX_OVERDUE = 5, 5, 10
 # When there are many different updates, only those that solve the most are kept.
 _MANY_UPDATES, _KEPT_UPDATES = 20_000, 5_000
+
+
+Named = TypeVar("Named", OverdueFinding, KnownExploited)
 
 
 class RepositoryLine(NamedTuple):
@@ -52,20 +55,12 @@ class SharedUpdate(NamedTuple):
     most: tuple[object, ...]
 
 
-class RepositoryFinding(NamedTuple):
-    """An overdue finding of an image of a repository. `image`: the full name of the image."""
+class RepositoryFinding(NamedTuple, Generic[Named]):
+    """A finding of an image of a repository. `image`: the full name of the image."""
 
     repository: str
     image: str
-    finding: OverdueFinding
-
-
-class RepositoryExploited(NamedTuple):
-    """A finding of an image of a repository that is known to be exploited. `image`: the full name of the image."""
-
-    repository: str
-    image: str
-    finding: KnownExploited
+    finding: Named
 
 
 class RegistryState:
@@ -92,8 +87,8 @@ class RegistryState:
         self.open, self.images_by_worst = Counter[str](), Counter[str]()
         self.overdue, self.ignored, self.has_fixes = 0, 0, False
         self.kernel_headers, self.exploited, self.exploited_ignored = 0, 0, 0
-        self.exploited_first: list[RepositoryExploited] = []
-        self.overdue_worst: list[RepositoryFinding] = []
+        self.exploited_first: list[RepositoryFinding[KnownExploited]] = []
+        self.overdue_worst: list[RepositoryFinding[OverdueFinding]] = []
         self._counts = Counter[str]()
         self._names: dict[str, list[str]] = {}
         self._updates: dict[object, SharedUpdate] = {}
@@ -105,31 +100,25 @@ class RegistryState:
         self.open.update(summary.open)
         self.images_by_worst.update(summary.images_by_worst)
         self.ignored += summary.ignored
-        self._add_exploited(summary)
+        self.kernel_headers += summary.kernel_headers
+        self.exploited += summary.exploited
+        self.exploited_ignored += summary.exploited_ignored
         self._counts.update(summary.coverage.counts)
         for reason, images in summary.coverage.names.items():
             known = self._names.setdefault(reason, [])
             known += [image_name(name, image) for image in images[: _MAX_EXAMPLES - len(known)]]
         self.overdue += summary.overdue
-        if summary.overdue_worst:
-            found = [
-                RepositoryFinding(name, image_name(name, finding.image), finding) for finding in summary.overdue_worst
-            ]
-            self.overdue_worst = heapq.nsmallest(_MAX_OVERDUE, [*self.overdue_worst, *found], key=_overdue_sort_key)
+        late = [RepositoryFinding(name, image_name(name, found.image), found) for found in summary.overdue_worst]
+        self.overdue_worst = heapq.nsmallest(
+            *(_MAX_OVERDUE, [*self.overdue_worst, *late]),
+            key=lambda each: (each.finding.due_at, each.image, each.finding.id),
+        )
+        urgent = [RepositoryFinding(name, image_name(name, image), found) for image, found in summary.exploited_first]
+        self.exploited_first = heapq.nsmallest(
+            *(_MAX_OVERDUE, [*self.exploited_first, *urgent]), key=lambda each: (each.finding.due, each.image)
+        )
         for update in summary.updates:
             self._add_update(update, name)
-
-    def _add_exploited(self, summary: RepositorySummary) -> None:
-        self.kernel_headers += summary.kernel_headers
-        self.exploited += summary.exploited
-        self.exploited_ignored += summary.exploited_ignored
-        name = summary.repository
-        found = [
-            RepositoryExploited(name, image_name(name, image), finding) for image, finding in summary.exploited_first
-        ]
-        if found:
-            both = [*self.exploited_first, *found]
-            self.exploited_first = heapq.nsmallest(_MAX_OVERDUE, both, key=lambda each: (each.finding.due, each.image))
 
     def _add_update(self, update: Update, repository: str) -> None:
         self.has_fixes = self.has_fixes or bool(update.fixed_versions)
@@ -178,7 +167,3 @@ def registry_state(summaries: Iterable[RepositorySummary], max_age: Duration) ->
             state.add(summary)
     state.repositories.sort(key=lambda line: (*severity_key(line.open), -line.overdue, -line.late, line.repository))
     return state
-
-
-def _overdue_sort_key(overdue: RepositoryFinding) -> tuple[object, ...]:
-    return overdue.finding.due_at, overdue.image, overdue.finding.id

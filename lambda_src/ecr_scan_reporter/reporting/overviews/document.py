@@ -1,7 +1,6 @@
 """Renders a page of an overview as a JSON document for machine subscribers. Its schema: docs/overview.schema.json."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from ecr_scan_reporter.memory.images import Update
@@ -133,7 +132,7 @@ def _promise(overview: Overview, most: int) -> dict[str, Any]:
 
 
 def _changes(changes: Balance | None) -> dict[str, int] | None:
-    return asdict(changes) | {"open_now": changes.open_now} if changes else None
+    return changes._asdict() | {"open_now": changes.open_now} if changes else None
 
 
 def _notices(page: OverviewPage) -> dict[str, Any]:

@@ -3,9 +3,8 @@
 It reads one summary after the other, so the memory that it takes does not depend on the number of images.
 """
 
-from collections import defaultdict
+import operator
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import NamedTuple
@@ -32,8 +31,7 @@ _ENDS_WITHIN, _UNUSED_FOR = timedelta(days=14), timedelta(days=90)
 _DAY = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Balance:
+class Balance(NamedTuple):
     """The changes of open findings since the last overview. The books always balance.
 
     open_now = open_before + carried + new + back - fixed - withdrawn - not_looked_for - left
@@ -68,8 +66,8 @@ class Balance:
         gone = self.fixed + self.withdrawn + self.not_looked_for + self.left
         return self.open_before + self.carried + self.new + self.back - gone
 
-    def __add__(self, other: "Balance") -> "Balance":
-        return Balance(*(getattr(self, name) + getattr(other, name) for name in Balance.__slots__))
+    def __add__(self, other: "Balance") -> "Balance":  # type: ignore[override]
+        return Balance(*map(operator.add, self, other))
 
 
 class Notices(NamedTuple):
@@ -99,11 +97,11 @@ class Overview(NamedTuple):
         made_at: aware.
         since: when the last overview was published (aware); None if this is the first one.
         state: of the repositories.
-        changes: since the last overview; None in the first one.
         balances: the changes by repository, including those that are deleted; empty in the first overview.
-        stale: names of the repositories whose last run is too old, the oldest first.
         never_run: names of the repositories that were queued so long ago, and in which no run ever ended.
         lost: the scans since the last overview whose events never came.
+        changes: since the last overview; None in the first one.
+        stale: names of the repositories whose last run is too old, the oldest first.
         known: whether a run has ended here, now or before the last overview.
         notices: about the module itself.
         first_run_at: when the first run that has not ended began (aware); None if none has begun, or one has ended.
@@ -115,12 +113,12 @@ class Overview(NamedTuple):
     made_at: datetime
     since: datetime | None
     state: RegistryState
-    changes: Balance | None
-    balances: Mapping[str, Balance]
-    stale: Sequence[str]
-    never_run: Sequence[str]
-    lost: Sequence[LostEvent]
-    known: bool
+    balances: dict[str, Balance]
+    never_run: list[str]
+    lost: list[LostEvent]
+    changes: Balance | None = None
+    stale: Sequence[str] = ()
+    known: bool = False
     notices: Notices = Notices()
     first_run_at: datetime | None = None
     id: str = ""
@@ -187,15 +185,6 @@ class OverviewPage(NamedTuple):
         return f"{self.overview.id}-{self.part}"
 
 
-class _Group(NamedTuple):
-    """The sums of one group."""
-
-    state: RegistryState
-    balances: dict[str, Balance]
-    never_run: list[str]
-    lost: list[LostEvent]
-
-
 def build_overviews(
     summaries: Iterable[RepositorySummary],
     before: Mapping[str, RepositorySnapshot] | None,
@@ -223,48 +212,46 @@ def build_overviews(
         The overviews without notices, those of groups without a name last, and the snapshot for the next ones. There is
         at least one overview, even if there is no summary.
     """
-    groups: defaultdict[str | None, _Group] = defaultdict(lambda: _Group(RegistryState(), {}, [], []))
-    snapshot: dict[str, RepositorySnapshot] = {}
+    groups, snapshot = dict[str | None, Overview](), dict[str, RepositorySnapshot]()
+    since, matches = None if before is None else since, settings.repositories.matches
+
+    def of(repository: str) -> Overview:
+        group = captured_group(repository, settings.group_by)
+        return groups.setdefault(group, _empty(settings, group, now, since))
+
     for summary in summaries:
         name = summary.repository
-        if not settings.repositories.matches(name):
+        if not matches(name):
             continue
         snapshot[name] = RepositorySnapshot(summary.ledger, sum(summary.open.values()))
-        group = groups[captured_group(name, settings.group_by)]
-        group.state.add(summary)
+        of(name).state.add(summary)
         if before is not None:
-            group.balances[name] = repository_balance(before.get(name), snapshot[name])
+            of(name).balances[name] = repository_balance(before.get(name), snapshot[name])
     for name, last in (before or {}).items():
         if name in unreadable:
             snapshot[name] = last
         elif name not in snapshot and last.open:
-            deleted = Balance(open_before=last.open, left=last.open)
-            groups[captured_group(name, settings.group_by)].balances[name] = deleted
-    for name in filter(settings.repositories.matches, unreadable):
-        _ = groups[captured_group(name, settings.group_by)]
+            of(name).balances[name] = Balance(open_before=last.open, left=last.open)
+    for name in filter(matches, unreadable):
+        of(name)
     for name in sorted(waiting, key=lambda name: (waiting[name], name)):
-        if settings.repositories.matches(name) and waiting[name] < now - _stale_after(settings):
-            groups[captured_group(name, settings.group_by)].never_run.append(name)
+        if matches(name) and waiting[name] < now - _stale_after(settings):
+            of(name).never_run.append(name)
     for event in lost:
-        if settings.repositories.matches(event.repository):
-            groups[captured_group(event.repository, settings.group_by)].lost.append(event)
-    names = sorted(groups or [None], key=lambda name: (name is None, name or ""))
-    first, known = before is None, bool(snapshot or before)
-    since = None if first else since
+        if matches(event.repository):
+            of(event.repository).lost.append(event)
+    known = bool(snapshot or before)
     begun = None if known else min(waiting.values(), default=None)
-    overviews = [_overview(name, groups[name], since, settings, now, known=known) for name in names]
-    return [overview._replace(first_run_at=begun) for overview in overviews], snapshot
+    found = sorted(groups.values(), key=lambda overview: (overview.group is None, overview.group or ""))
+    return [_summed_up(each, known, begun) for each in found or [_empty(settings, None, now, since)]], snapshot
 
 
 def with_notices(overviews: Sequence[Overview], notices: Mapping[str | None, Notices]) -> list[Overview]:
     """Return the overviews with the notices of each group; another one if there is no group without a name for them."""
     last = overviews[-1]
     if last.group is not None and None in notices:
-        since = last.since if last.changes else None
-        empty = _overview(
-            None, _Group(RegistryState(), {}, [], []), since, last.settings, last.made_at, known=last.known
-        )
-        overviews = [*overviews, empty._replace(first_run_at=last.first_run_at)]
+        empty = _empty(last.settings, None, last.made_at, last.since)
+        overviews = [*overviews, _summed_up(empty, last.known, last.first_run_at)]
     return [overview._replace(notices=notices.get(overview.group, Notices())) for overview in overviews]
 
 
@@ -272,14 +259,16 @@ def _stale_after(settings: ReporterSettings) -> timedelta:
     return _MISSED * settings.run_interval
 
 
-def _overview(
-    name: str | None, group: _Group, since: datetime | None, settings: ReporterSettings, now: datetime, *, known: bool
-) -> Overview:
-    state, balances, never_run, lost = group
-    changes = sum(balances.values(), Balance()) if since else None
-    overview = Overview(settings, name, now, since, state, changes, balances, (), never_run, lost, known)
-    stale = sorted((line.updated_at, line.repository) for line in state.repositories if overview.is_stale(line))
-    return overview._replace(stale=[repository for _, repository in stale])
+def _empty(settings: ReporterSettings, group: str | None, now: datetime, since: datetime | None) -> Overview:
+    return Overview(settings, group, now, since, RegistryState(), {}, [], [])
+
+
+def _summed_up(overview: Overview, known: bool, first_run_at: datetime | None) -> Overview:
+    """Return an overview that has all of its repositories, with what that amounts to."""
+    changes = sum(overview.balances.values(), Balance()) if overview.since else None
+    stale = filter(overview.is_stale, overview.state.repositories)
+    names = [line.repository for line in sorted(stale, key=lambda line: (line.updated_at, line.repository))]
+    return overview._replace(changes=changes, stale=names, known=known, first_run_at=first_run_at)
 
 
 def repository_balance(before: RepositorySnapshot | None, now: RepositorySnapshot) -> Balance:
@@ -292,7 +281,7 @@ def repository_balance(before: RepositorySnapshot | None, now: RepositorySnapsho
     change = now.ledger - before.ledger
     changes = Balance(before.open, **{name: max(number, 0) for name, number in change._asdict().items()})
     left = changes.open_now - now.open
-    return replace(changes, left=max(left, 0), carried=changes.carried + max(-left, 0))
+    return changes._replace(left=max(left, 0), carried=changes.carried + max(-left, 0))
 
 
 def all_scanned_since(now: datetime, promised_age: Duration, run_interval: timedelta, *, enhanced: bool) -> datetime:
