@@ -493,7 +493,7 @@ def test_books_balance(history: list[dict[str, RepositorySummary]]) -> None:
         assert changes is not None
         assert changes.open_now == overview.state.open.total()
         assert changes.open_before == sum(known.open for known in before.values())
-        assert all(getattr(changes, name) >= 0 for name in changes.__slots__)
+        assert all(getattr(changes, name) >= 0 for name in changes._fields)
         for row in overview.state.repositories:
             balance = overview.balances[row.repository]
             assert balance.open_now == sum(row.open.values())
