@@ -9,11 +9,9 @@ from itertools import islice
 from math import ceil
 from typing import NamedTuple
 
-from ecr_scan_reporter.aws.dynamodb import Table
-from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.errors import AwsError, FindingsNotReadError
 from ecr_scan_reporter.memory.exploited import Catalog, checksums
-from ecr_scan_reporter.memory.images import Asked, ImageMemory, ImageRecord, Remembered
+from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord, Remembered
 from ecr_scan_reporter.memory.outbox import EXPLOITED, INVENTORY, PUSH, Outbox, outbox_item, run_window
 from ecr_scan_reporter.memory.pushes import PushedImage, PushedImages
 from ecr_scan_reporter.messages.reports_queue import LookMessage, MissedMessage
@@ -41,6 +39,7 @@ from ecr_scan_reporter.reporting.comparison.judged import (
     count_new,
     judge,
 )
+from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
 from ecr_scan_reporter.reporting.intake.events import ScanEvent
 from ecr_scan_reporter.reporting.intake.image_details import BatchDetails, ImageDetails
 from ecr_scan_reporter.reporting.intake.scan_results import (
@@ -63,7 +62,6 @@ from ecr_scan_reporter.reporting.reports.image_report import (
     reason_of_scan,
     reason_without_scan,
 )
-from ecr_scan_reporter.settings import ReporterSettings
 
 logger = logging.getLogger(__name__)
 
@@ -112,9 +110,7 @@ class ImageProcessor:
     """Processes scan events of one batch.
 
     Args:
-        settings: of the reporter.
-        ecr: the registry.
-        table: the memory table.
+        deps: the settings and clients.
         images: of this batch.
         rules: those for ignored findings.
         catalog: of known exploited vulnerabilities.
@@ -122,20 +118,14 @@ class ImageProcessor:
     """
 
     def __init__(
-        self,
-        settings: ReporterSettings,
-        ecr: EcrRegistry,
-        table: Table,
-        images: Sequence[ImageId],
-        rules: RuleMatcher,
-        catalog: Catalog,
-        now: datetime,
+        self, deps: ReporterDependencies, images: Sequence[ImageId], rules: RuleMatcher, catalog: Catalog, now: datetime
     ) -> None:
-        self.settings, self.ecr, self.rules, self.catalog, self.now = settings, ecr, rules, catalog, now
-        self.memory, self.outbox, self.pushes = ImageMemory(table, now), Outbox(table), PushedImages(table, images)
-        self.details = BatchDetails(ecr, table, images, now)
-        self.own, self.table = ecr.id, table
-        self._lets_exploited_through = bool(settings.quiet_hours and settings.quiet_hours.exploited)
+        self.settings, self.ecr, self.table = deps.settings, deps.ecr, deps.table
+        self.rules, self.catalog, self.now, self.own = rules, catalog, now, deps.ecr.id
+        self.memory, self.outbox = ImageMemory(self.table, now), Outbox(self.table)
+        self.pushes, self.details = PushedImages(self.table, images), BatchDetails(self.ecr, self.table, images, now)
+        quiet = self.settings.quiet_hours
+        self._lets_exploited_through = bool(quiet and quiet.exploited)
 
     def judge_again(self, image: ImageId) -> Outcome:
         """Judge what is remembered of an image by the rules, settings and date of now, and report what that changes.
@@ -154,19 +144,17 @@ class ImageProcessor:
         if found is None:
             return Outcome(repeated=True)
         judged = self._judge(unchanged(found), image, before, self.now)
-        record, reason = judged.update(before), reason_without_scan(judged, self.settings)
-        encoded, report = encode_findings(judged.to_remember), None
+        record, reason, report = judged.update(before), reason_without_scan(judged, self.settings), None
+        findings, cves = self._changed(judged, remembered)
         if reason and not self.details.exists(image):
             # Should it be pushed again, it has something to report.
-            encoded, reason = remembered.findings, None
+            findings, reason = None, None
         if reason:
             record = record._replace(reported_at=self.now)
             scanned_at = record.scanned_at if record.failed else record.event_at
             report = findings_report(image, scanned_at or self.now, record, reason, judged)
-        elif record == before and encoded == remembered.findings:
+        elif record == before and findings in (None, remembered.findings):
             return Outcome(repeated=True)
-        changed = encoded != remembered.findings or remembered.is_ageing(self.now)
-        findings, cves = encoded if changed else None, self._cves(judged, before, changed=changed)
         return self._remember(
             *(image, self.now, record, ""), findings=findings, report=report, judged=judged, cves=cves
         )
@@ -226,7 +214,7 @@ class ImageProcessor:
         run = remembered.asked.run_of_scan(event.time, last)
         # What comes late changes nothing of what later events said, and its counts are not those of the last scan.
         is_late = last is not None and event.time.replace(microsecond=0) < last
-        scan = read_scan(event._replace(counts=None) if is_late else event, receives, self.ecr, self.own)
+        scan = read_scan(event._replace(counts=None) if is_late else event, receives, self.ecr)
         record = record._replace(event_at=last if is_late else event.time)
         remembered = remembered._replace(record=record)
         if isinstance(scan, CompleteScan):
@@ -290,7 +278,7 @@ class ImageProcessor:
         is_early = event.is_finding and self.now - at < _LISTED_WITHIN
         again = self.now + window if is_early else None
         record = self.memory.note_look(image, record._replace(looked_at=self.now, look_at=again))
-        scan = read_scan(event, receives, self.ecr, self.own)
+        scan = read_scan(event, receives, self.ecr)
         outcome = Outcome()
         if isinstance(scan, CompleteScan):
             at = max(at, self._past(record.event_at) or at)
@@ -306,7 +294,7 @@ class ImageProcessor:
         is_lost = missed.is_lost or self._was_known(image, ended_at)
         if lost := is_lost and not came and not missed.counted:
             self._note_lost(image)
-        scan = read_scan(event, receives, self.ecr, self.own)
+        scan = read_scan(event, receives, self.ecr)
         match scan:
             case CompleteScan(at) if self.now - at < _LISTED_WITHIN:
                 scan = UnreadScan("the findings may not be there yet", in_progress=True)
@@ -314,13 +302,11 @@ class ImageProcessor:
                 outcome = self._complete(event, remembered, scan, asked.run_of_scan(at, record.event_at))
             case FailedScan() if not came:
                 outcome = self._failed(event, record, scan, asked.run_of_scan(ended_at, record.event_at))
-        if isinstance(scan, UnreadScan) and scan.in_progress and self._may_end(asked):
+        # Otherwise, the next run finds what became of it.
+        may_end = asked.asked_at is not None and self.now < asked.asked_at + _SCAN_ENDS_WITHIN
+        if isinstance(scan, UnreadScan) and scan.in_progress and may_end:
             outcome = outcome._replace(again=missed._replace(counted=True))
         return outcome._replace(lost=lost)
-
-    def _may_end(self, asked: Asked) -> bool:
-        """Return whether a scan that was asked for may still end; otherwise, the next run finds what became of it."""
-        return asked.asked_at is not None and self.now < asked.asked_at + _SCAN_ENDS_WITHIN
 
     def _note_lost(self, image: ImageId) -> None:
         # Not at the top: events are lost rarely.
@@ -349,23 +335,23 @@ class ImageProcessor:
         record, report = self._report(event, record, baseline, judged, scan)
 
         record = _updated(record, judged, baseline, scan)
-        encoded = encode_findings(judged.to_remember)
-        changed, pushed = encoded != remembered.findings or remembered.is_ageing(self.now), None
-        if event.is_look and event.scanner == ENHANCED and not changed and not report:
+        findings, cves = self._changed(judged, remembered)
+        if event.is_look and event.scanner == ENHANCED and findings is None and not report:
             return Outcome()
-        if baseline.first or _is_found_otherwise(before, record, changed=changed):
+        pushed = None
+        if baseline.first or _is_found_otherwise(before, record, changed=findings is not None):
             pushed = _pushed(image, record, event.time, comparison.open())
         outcome = self._remember(
             image,
             event.time,
             record._replace(reported_at=self.now if report else baseline.record.reported_at),
             run,
-            findings=encoded if changed else None,
+            findings=findings,
             pushed=pushed,
             replaced=baseline.replaced,
             report=report,
             judged=judged,
-            cves=self._cves(judged, before, changed=changed),
+            cves=cves,
         )
         if baseline.inventory:
             return outcome
@@ -377,15 +363,8 @@ class ImageProcessor:
         self, event: ScanEvent, record: ImageRecord, baseline: Baseline, judged: Judged, scan: CompleteScan
     ) -> tuple[ImageRecord, ImageReport | None]:
         """Return the report of a complete scan if there is a reason, and the record with the tags that it names."""
-        replaced = bool(record.successors)
-        reason = reason_of_scan(
-            judged,
-            baseline.record.reported_at,
-            self.settings,
-            self.now,
-            inventory=baseline.inventory,
-            replaced=replaced,
-        )
+        reported_at, replaced = baseline.record.reported_at, bool(record.successors)
+        reason = reason_of_scan(judged, reported_at, self.settings, inventory=baseline.inventory, replaced=replaced)
         counts = _positive(event.counts or {}) if scan.shorter and not scan.agrees_with(event) else {}
         before, record = record, record._replace(told=counts)
         if not reason:
@@ -405,11 +384,13 @@ class ImageProcessor:
         # What two images have in common is known here if it is most of each.
         return comparison if not known_here or 2 * shared > max(comparison.open_now, others) else compared()
 
-    def _cves(self, judged: Judged, before: ImageRecord, *, changed: bool) -> bytes | None:
-        """Return what the catalog's changes are matched with; None if it is as before, or there is no catalog."""
-        if not self.settings.known_exploited or not (changed or judged.judged_by != before.judged_by):
-            return None
-        return checksums(cve for known in judged.comparison.open() for cve in cves_of(known.finding))
+    def _changed(self, judged: Judged, remembered: Remembered) -> tuple[bytes | None, bytes | None]:
+        """Return the findings, encoded, and what the catalog's changes are matched with; None for what is as before."""
+        encoded = encode_findings(judged.to_remember)
+        changed = encoded != remembered.findings or remembered.is_ageing(self.now)
+        is_matched = self.settings.known_exploited and (changed or judged.judged_by != remembered.record.judged_by)
+        cves = (cve for known in judged.comparison.open() for cve in cves_of(known.finding))
+        return encoded if changed else None, checksums(cves) if is_matched else None
 
     def _described(self, event: ScanEvent, before: ImageRecord, scan: CompleteScan) -> ImageRecord:
         """Return the record of an image with what is known of it besides its findings."""
@@ -435,7 +416,10 @@ class ImageProcessor:
             # It existed before memory did, or what is known of it cannot be read, or was written by a release that
             # identified findings in another way.
             return Baseline(inventory=True)
-        self._wait_for_index(event, record, scan)
+        just_pushed = record.pushed_at and event.time - record.pushed_at < _INDEX_COMES_WITHIN
+        if just_pushed and not record.all_tags and not scan.last_read:
+            # A later job may make the index.
+            raise FindingsNotReadError("the image has no tag, and is part of no index yet")
         merged = merge(scan.findings, Identities(scan.findings, (), ()))
         pushed = _pushed(event.image, record, event.time).with_findings(merged.values())
         link = self._find_link(event.image, pushed)
@@ -448,16 +432,6 @@ class ImageProcessor:
         from ecr_scan_reporter.reporting.link_search import find_link
 
         return find_link(image, pushed, self.memory, self.pushes, self.ecr)
-
-    def _wait_for_index(self, event: ScanEvent, record: ImageRecord, scan: CompleteScan) -> None:
-        """Wait for the index of an untagged image that was just pushed: a later job may make it.
-
-        Raises:
-            FindingsNotReadError: the message should be retried.
-        """
-        just_pushed = record.pushed_at and event.time - record.pushed_at < _INDEX_COMES_WITHIN
-        if just_pushed and not record.all_tags and not scan.last_read:
-            raise FindingsNotReadError("the image has no tag, and is part of no index yet")
 
     def _is_inventory(self, image: ImageId, pushed_at: datetime | None) -> bool:
         """Return whether an image is older than what memory could know.

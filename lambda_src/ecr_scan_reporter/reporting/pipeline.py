@@ -282,7 +282,7 @@ def report_batch(
     images = [work.image for group in works for work in group]
     names = [image.repository for image in images]
     rules = RuleMatcher(ignore_rules, now, names, ignore_kernel_headers=deps.settings.ignore_kernel_headers)
-    batch.process(works, ImageProcessor(deps.settings, deps.ecr, deps.table, images, rules, catalog, now))
+    batch.process(works, ImageProcessor(deps, images, rules, catalog, now))
     try:
         pages, waiting = batch.publish()
     except AwsError:

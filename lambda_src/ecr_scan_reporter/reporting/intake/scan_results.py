@@ -9,7 +9,6 @@ from typing import NamedTuple
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.errors import AwsError, FindingsNotReadError, ImageNotFoundError, RepositoryNotFoundError
 from ecr_scan_reporter.models.findings import Finding
-from ecr_scan_reporter.models.images import RegistryId
 from ecr_scan_reporter.models.scan_statuses import ACTIVE, COMPLETE, EXPIRED, FAILED, IN_PROGRESS, UNSUPPORTED_SYSTEM
 from ecr_scan_reporter.models.scans import BASIC, ENHANCED, ScanResult
 from ecr_scan_reporter.reporting.intake.events import ScanEvent
@@ -80,22 +79,19 @@ class UnreadScan(NamedTuple):
     in_progress: bool = False
 
 
-def read_scan(
-    event: ScanEvent, receives: int, ecr: EcrRegistry, own: RegistryId
-) -> CompleteScan | FailedScan | UnreadScan:
+def read_scan(event: ScanEvent, receives: int, ecr: EcrRegistry) -> CompleteScan | FailedScan | UnreadScan:
     """Read the result of the scan that an event announces.
 
     Args:
         event: of the scan.
         receives: how often SQS has delivered its message.
         ecr: the registry.
-        own: the id of that registry.
 
     Raises:
         FindingsNotReadError: the findings are not there yet, or a call failed; the message should be retried.
     """
     image = event.image
-    if image.registry != own:
+    if image.registry != ecr.id:
         # This function can only read its own registry, where a repository of the same name is another one.
         return _failed_or_unread(event, f"the image is in account {image.account}, {image.region}")
     try:

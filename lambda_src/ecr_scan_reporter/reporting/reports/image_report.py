@@ -264,9 +264,8 @@ def reason_of_scan(
     judged: Judged,
     reported_at: datetime | None,
     settings: ReporterSettings,
-    now: datetime,
     *,
-    inventory: bool,
+    inventory: bool = False,
     replaced: bool = False,
 ) -> ReportReason | None:
     """Return why a complete scan is reported; None if it is not.
@@ -275,25 +274,23 @@ def reason_of_scan(
         judged: the changes of the scan.
         reported_at: when the image, or the one before it, was last reported.
         settings: of the reporter.
-        now: aware.
         inventory: whether the image existed before memory did.
         replaced: whether another image has replaced this one, which then says what is fixed.
     """
+    over, reason = (
+        over_thresholds(open_counts(judged.counted), settings.thresholds),
+        reason_without_scan(judged, settings),
+    )
     if inventory:
         return ReportReason.INVENTORY
-    over = over_thresholds(open_counts(judged.counted), settings.thresholds)
-    if _any(judged.counted.of(*NEWS), over):
-        return ReportReason.NEWS
-    if over and settings.notify_on is NotifyOn.EVERY_SCAN:
+    if over and settings.notify_on is NotifyOn.EVERY_SCAN and reason is not ReportReason.NEWS:
         return ReportReason.EVERY_SCAN
-    if judged.newly_exploited:
-        return ReportReason.KNOWN_EXPLOITED
-    if judged.newly_overdue:
-        return ReportReason.OVERDUE
+    if reason:
+        return reason
     if settings.notify_on_fixed and not replaced and _any(judged.counted.of(*GONE), settings.thresholds):
         return ReportReason.FIXED
     # A reminder names no finding, so it is the last of the reasons.
-    remind_before = settings.remind_after.before(now) if settings.remind_after else None
+    remind_before = settings.remind_after.before(judged.now) if settings.remind_after else None
     remind = over and remind_before and (reported_at is None or reported_at <= remind_before)
     return ReportReason.REMINDER if remind else None
 

@@ -36,7 +36,7 @@ def read(result: ScanResult | Exception, event: ScanEvent = EVENT, receives: int
 def read_all(result: ScanResult | Exception, event: ScanEvent = EVENT, receives: int = 3) -> Any:
     registry: Any = StubRegistry()
     registry.results["sha256:0"] = result
-    return read_scan(event, receives, registry, OWN)
+    return read_scan(event, receives, registry)
 
 
 def test_complete_scan_has_the_date_of_ecr() -> None:

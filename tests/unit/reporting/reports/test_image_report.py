@@ -58,7 +58,7 @@ def judged(overdue: bool = False, /, **severities: str) -> Judged:
 
 def reason(what: Judged, settings: ReporterSettings = SETTINGS, **options: Any) -> ReportReason | None:
     reported_at, inventory = options.get("reported_at", NOW), options.get("inventory", False)
-    return reason_of_scan(what, reported_at, settings, NOW, inventory=inventory)
+    return reason_of_scan(what, reported_at, settings, inventory=inventory)
 
 
 @pytest.mark.parametrize("change", NEWS)
