@@ -9,12 +9,13 @@ from itertools import islice
 from math import ceil
 from typing import NamedTuple
 
+from ecr_scan_reporter.aws.sqs import MAX_DELAY
 from ecr_scan_reporter.errors import AwsError, FindingsNotReadError
 from ecr_scan_reporter.memory.exploited import Catalog, checksums
 from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord, Remembered
 from ecr_scan_reporter.memory.outbox import EXPLOITED, INVENTORY, PUSH, Outbox, outbox_item, run_window
 from ecr_scan_reporter.memory.pushes import PushedImage, PushedImages
-from ecr_scan_reporter.messages.reports_queue import LookMessage, MissedMessage
+from ecr_scan_reporter.messages.reports_queue import LookMessage, MissedMessage, to_body
 from ecr_scan_reporter.models.findings import cves_of
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.models.scans import BASIC, ENHANCED
@@ -93,7 +94,7 @@ class Outcome(NamedTuple):
         new: the new findings by severity, without those that a rule ignores.
         differs: whether a scan of an image that memory knew, or could have known, found something else.
         lost: whether no event came of a scan.
-        again: the message with which the image is read again later; None if that is not to be planned.
+        again: the message with which the image is read again, and when (aware); None if that is not to be planned.
     """
 
     windows: tuple[str, ...] = ()
@@ -103,7 +104,7 @@ class Outcome(NamedTuple):
     new: Mapping[str, int] = {}
     differs: bool = False
     lost: bool = False
-    again: LookMessage | MissedMessage | None = None
+    again: tuple[str, datetime] | None = None
 
 
 class ImageProcessor:
@@ -283,7 +284,7 @@ class ImageProcessor:
         if isinstance(scan, CompleteScan):
             at = max(at, self._past(record.event_at) or at)
             outcome = self._complete(event._replace(time=at), remembered._replace(record=record), scan, "")
-        return outcome._replace(again=_look_message(image, again) if again else None)
+        return outcome._replace(again=(_look_body(image, again), again) if again else None)
 
     def _process_missed(self, event: ScanEvent, missed: MissedMessage, receives: int) -> Outcome:
         """Read the result of a basic scan of which no event came."""
@@ -305,7 +306,7 @@ class ImageProcessor:
         # Otherwise, the next run finds what became of it.
         may_end = asked.asked_at is not None and self.now < asked.asked_at + _SCAN_ENDS_WITHIN
         if isinstance(scan, UnreadScan) and scan.in_progress and may_end:
-            outcome = outcome._replace(again=missed._replace(counted=True))
+            outcome = outcome._replace(again=(to_body(missed._replace(counted=True)), self.now + MAX_DELAY))
         return outcome._replace(lost=lost)
 
     def _note_lost(self, image: ImageId) -> None:
@@ -318,7 +319,7 @@ class ImageProcessor:
         if receives == 1 and record.look_at and self.now < record.look_at + _LISTED_WITHIN:
             return Outcome()
         self.memory.note_look(image, record._replace(look_at=at))
-        return Outcome(again=_look_message(image, at))
+        return Outcome(again=(_look_body(image, at), at))
 
     def _complete(self, event: ScanEvent, remembered: Remembered, scan: CompleteScan, run: str) -> Outcome:
         """Remember what a scan changed, and report it if there is a reason."""
@@ -582,8 +583,8 @@ class ImageProcessor:
         return Outcome((window,) if window else (), run, added=bool(window))
 
 
-def _look_message(image: ImageId, at: datetime) -> LookMessage:
-    return LookMessage(image.repository, image.digest, ceil(at.timestamp()))
+def _look_body(image: ImageId, at: datetime) -> str:
+    return to_body(LookMessage(image.repository, image.digest, ceil(at.timestamp())))
 
 
 def _positive(counts: Mapping[str, int]) -> dict[str, int]:

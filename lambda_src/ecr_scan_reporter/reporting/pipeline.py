@@ -46,8 +46,6 @@ logger = logging.getLogger(__name__)
 # Seconds until a failed message is retried, for the first attempts: COMPLETE can precede the findings by seconds. Later
 # attempts wait for the queue's visibility timeout, so an outage of an hour moves nothing to the DLQ.
 _RETRY_DELAY, _SOON_RETRIED = 60, 2
-# Seconds for which SQS hides a message at most.
-_LONGEST = MAX_DELAY.total_seconds()
 # How often a step is repeated if other invocations are faster.
 _ATTEMPTS = 4
 # Of messages that this module sends itself. One without a version, such as all of this release, has the first one.
@@ -152,7 +150,7 @@ class Batch:
                 look = parse_message(LookMessage, value)
                 at = datetime.fromtimestamp(look.at, UTC) if look.at else self.now
                 if at > self.now + EARLY:
-                    send_later([look], self.deps, self.now)
+                    send_later([(to_body(look), at)], self.deps, self.now)
                     return
                 image = self.deps.ecr.id.image(look.repository, look.digest)
                 event = ScanEvent(image, (), at, failed=False, counts=None, scanner=ENHANCED, is_look=True)
@@ -349,15 +347,14 @@ def _publish_again(
     return True
 
 
-def send_later(messages: Iterable[LookMessage | MissedMessage], deps: ReporterDependencies, now: datetime) -> None:
-    """Let results be read again at the time that a message names, or as late as SQS allows before it.
+def send_later(messages: Iterable[tuple[str, datetime]], deps: ReporterDependencies, now: datetime) -> None:
+    """Send messages, each of which is to arrive at a time (aware), or as late as SQS allows before it.
 
     A failure is only logged: the images scanner asks ECR about each image once within the promised age.
     """
     delays: defaultdict[int, list[str]] = defaultdict(list)
-    for message in dict.fromkeys(messages):
-        wait = message.at - now.timestamp() if isinstance(message, LookMessage) else _LONGEST
-        delays[ceil(max(min(wait, _LONGEST), 0))].append(to_body(message))
+    for body, at in dict.fromkeys(messages):
+        delays[ceil(max(min(at - now, MAX_DELAY).total_seconds(), 0))].append(body)
     for delay, bodies in delays.items():
         try:
             deps.reports_queue.send(bodies, delay)

@@ -23,8 +23,8 @@ IMAGES = [REGISTRY.image("app", f"sha256:{number:064}") for number in range(25)]
 
 
 def plan(looks: Mapping[ImageId, datetime], world: World, deps: ReporterDependencies | None = None) -> None:
-    messages = [LookMessage(image.repository, image.digest, ceil(at.timestamp())) for image, at in looks.items()]
-    send_later(messages, deps or world.deps, NOW)
+    messages = (LookMessage(image.repository, image.digest, ceil(at.timestamp())) for image, at in looks.items())
+    send_later(zip(map(to_body, messages), looks.values(), strict=True), deps or world.deps, NOW)
 
 
 def planned(world: World) -> dict[str, tuple[timedelta, int]]:
