@@ -184,6 +184,15 @@ class FakeAws:
         reads, writes = self._server.record("capacity")
         return float(reads), int(writes)
 
+    def start_over(self) -> None:
+        """Empty the registry and the memory table, and discard faults, events and records."""
+        for repository in self.registry.repositories:
+            self.registry.remove(repository.name)
+        self.registry.take_events()
+        self.behavior.faults.clear()
+        self.create_memory_table()
+        self.reset()
+
     def reset(self) -> None:
         """Discard all records, messages and publications, and keep the images and scans of the registry."""
         self._server.record("reset")

@@ -9,12 +9,12 @@ from botocore.client import BaseClient
 from fake_aws import FakeAws
 from support import random_tests  # noqa: F401 - before any test chooses its settings
 from support.configuration import environment, forget_dependencies
-from support.fixtures import aws_environment, aws_event, product_timeouts, virtual_aws, virtual_time
+from support.fixtures import aws_environment, aws_event, product_timeouts, quiet, virtual_aws, virtual_time
 from support.instance import Instance
 from support.killer import Killer
 from support.reporter_harness import ReporterHarness
 
-__all__ = ["aws_environment", "aws_event", "product_timeouts", "virtual_time"]
+__all__ = ["aws_environment", "aws_event", "product_timeouts", "quiet", "virtual_time"]
 
 
 WRITES = {

@@ -1,8 +1,7 @@
 """All handlers, while events are lost, doubled or late: what ECR knows is reported, and what was lost is counted."""
 
-import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -194,13 +193,6 @@ def test_events_that_come_are_not_lost(aws: FakeAws, make: Make) -> None:
     assert not any("missed" in message.body for message in aws.messages())
 
 
-@pytest.fixture
-def quiet() -> Iterator[None]:
-    logging.disable()
-    yield
-    logging.disable(logging.NOTSET)
-
-
 # After how many seconds an event arrives: after 30 hours, a daily run has found the result before it.
 FATES = st.sampled_from([NEVER, AT_ONCE, (5, 9), (5, 40 * 3600), (1800,), (30 * 3600,)])
 
@@ -212,11 +204,7 @@ def test_each_finding_is_reported_and_each_lost_event_is_counted(
     aws: FakeAws, make: Make, quiet: None, days: int, fates: list[tuple[float, ...]]
 ) -> None:
     TIME.reset()
-    aws.create_memory_table()
-    aws.reset()
-    for repository in aws.registry.repositories:
-        aws.registry.remove(repository.name)
-    aws.registry.take_events()
+    aws.start_over()
     installed = make(days)
     known(installed)
     sent: dict[tuple[str, int], datetime] = {}

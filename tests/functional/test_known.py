@@ -251,11 +251,7 @@ def test_each_finding_is_new_once_whatever_comes_when(
 ) -> None:
     """Each scan: how long after the last one, findings more, entries that are only counted, stale reads, delivered."""
     inbox = make_reporter()
-    inbox.aws.create_memory_table()
-    inbox.aws.reset()
-    inbox.repositories.clear()
-    for repository in list(inbox.aws.registry.repositories):
-        inbox.aws.registry.remove(repository.name)
+    inbox.aws.start_over()
     TIME.reset()
     image, at, number = Image(inbox), START, 0
     late: list[Any] = []

@@ -31,14 +31,8 @@ def lost(operation: str, passed: int = 0, times: int = 1) -> Fault:
 
 def begin(inbox: ReporterHarness) -> str:
     """Begin a history anew: a run has asked for a scan in each repository. Return its id."""
-    aws = inbox.aws
-    aws.create_memory_table()
-    aws.behavior.faults.clear()
-    aws.reset()
-    inbox.repositories.clear()
-    for repository in list(aws.registry.repositories):
-        aws.registry.remove(repository.name)
-    table, now = memory_table(aws), TIME.now()
+    inbox.aws.start_over()
+    table, now = memory_table(inbox.aws), TIME.now()
     run = f"{now:%Y-%m-%dT%H:%M:%S}"
     RunMemory(table, REGISTRY).begin(run, len(TEAMS), now)
     for team in TEAMS:

@@ -588,10 +588,7 @@ def test_random_hostile_records_are_returned_alone(
     seed: random.Random,
 ) -> None:
     inbox = make_reporter()
-    inbox.aws.reset()
-    inbox.aws.create_memory_table()
-    for repository in list(inbox.aws.registry.repositories):
-        inbox.aws.registry.remove(repository.name)
+    inbox.aws.start_over()
     events = [json.dumps(inbox.image(f"good-{number}", "1", scan=found("HIGH"))) for number in range(good)]
     batch = [(body, True) for body in events]
     batch += [(make(inbox.image(f"bad-{n}", "1", scan=found("HIGH"))), False) for n, make in enumerate(hostile)]

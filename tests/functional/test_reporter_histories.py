@@ -1,7 +1,6 @@
 """The reporter against the oracle of its memory: fewer random histories, but real clients."""
 
-import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,12 +21,7 @@ from support.random_tests import examples
 from support.reporter_harness import ReporterHarness, document, enhanced
 from support.world import START, World
 
-
-@pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
-    logging.disable()
-    yield
-    logging.disable(logging.NOTSET)
+pytestmark = pytest.mark.usefixtures("quiet")
 
 
 @pytest.fixture
@@ -96,9 +90,7 @@ class HttpPlayer(Player):
 
     def _repository(self) -> Any:
         inbox = self.world.inbox
-        if "app" not in inbox.repositories:
-            inbox.repositories["app"] = inbox.aws.registry.add("app")
-        return inbox.repositories["app"]
+        return inbox.repositories.get("app") or inbox.aws.registry.add("app")
 
 
 def _enhanced(listed: Listed, system: str) -> dict[str, Any]:
@@ -131,10 +123,5 @@ def test_random_histories_are_reported_as_the_oracle_says(
     fixed_inbox: ReporterHarness, family: str, numbers: list[int]
 ) -> None:
     rules, inbox, builds = Rules({"CRITICAL": 1, "HIGH": 1}, notify_on_fixed=True), fixed_inbox, FAMILIES[family]
-    inbox.repositories.clear()
-    inbox.aws.reset()
-    inbox.aws.create_memory_table()
-    inbox.aws.behavior.faults.clear()
-    for repository in list(inbox.aws.registry.repositories):
-        inbox.aws.registry.remove(repository.name)
+    inbox.aws.start_over()
     HttpPlayer(HttpWorld(inbox), rules, builds).play([step(number, daily=builds.daily) for number in numbers])

@@ -88,10 +88,7 @@ def test_pass_waits_for_each_repository_that_it_began_with(
     caplog.set_level("INFO", "ecr_scan_reporter")
     aws = installed.aws
     TIME.reset()
-    aws.create_memory_table()
-    aws.reset()
-    for repository in aws.registry.repositories:
-        aws.registry.remove(repository.name)
+    aws.start_over()
     aws.behavior.faults[:] = [Fault("DescribeImages", "AccessDeniedException", containing=BAD)]
     installed = Installed(aws, DAY)
     add(installed, BAD, "team-a/app")

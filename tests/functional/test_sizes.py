@@ -119,11 +119,7 @@ def test_more_findings_than_are_kept_are_counted(inbox: ReporterHarness, monkeyp
 @given(st.data())
 def test_random_sizes(make_reporter: Callable[..., ReporterHarness], data: st.DataObject) -> None:
     inbox = make_reporter(CHAT_TOPIC_ARN=CHAT, GROUP_BY="^([^/]+)/")
-    inbox.aws.create_memory_table()
-    inbox.aws.reset()
-    for name in ("team-a/app", "team-b/app"):
-        if name in {repository.name for repository in inbox.aws.registry.repositories}:
-            inbox.aws.registry.remove(name)
+    inbox.aws.start_over()
     source, alphabet = random.Random(data.draw(st.integers(0, 9))), data.draw(st.sampled_from(ALPHABETS))
     number, versions = data.draw(st.sampled_from([(1, 500), (30, 30), (300, 2), (0, 1)]))
     tags = tuple(f"{n}{text(source, 120, string.ascii_letters)}" for n in range(data.draw(st.sampled_from([1, 999]))))

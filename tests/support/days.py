@@ -56,8 +56,7 @@ class Days:
 
     def repository(self, name: str = APP) -> FakeRepository:
         """Return a repository, which is created if there is none."""
-        known = {held.name: held for held in self.aws.registry.repositories}
-        return known.get(name) or self.aws.registry.add(name)
+        return self.aws.registry.listing.get(name) or self.aws.registry.add(name)
 
     def push(self, name: str, *findings: dict[str, Any], repository: str = APP) -> dict[str, Any]:
         """Push an image and let it be scanned; return the event."""

@@ -1,10 +1,11 @@
 """Fixtures of the unit and functional tests: AWS events, virtual time, and fake credentials."""
 
 import json
+import logging
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,14 @@ def product_timeouts(monkeypatch: pytest.MonkeyPatch, virtual_time: None) -> Non
     """Give clients the timeouts of the product again."""
     monkeypatch.setattr(clients, "_CONNECT_TIMEOUT", CONNECT_TIMEOUT)
     monkeypatch.setattr(clients, "_READ_TIMEOUT", READ_TIMEOUT)
+
+
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    """Log nothing: most of the time would go into it."""
+    logging.disable()
+    yield
+    logging.disable(logging.NOTSET)
 
 
 def virtual_aws() -> FakeAws:

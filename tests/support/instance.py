@@ -19,10 +19,7 @@ class Instance:
         self.inbox, self.aws, self._read, self.invocations = inbox, inbox.aws, 0, 0
         self.failed: list[tuple[str, object]] = []
         self._waiting: list[tuple[datetime, str, str]] = []
-        self.aws.create_memory_table()
-        self.aws.reset()
-        for repository in list(self.aws.registry.repositories):
-            self.aws.registry.remove(repository.name)
+        self.aws.start_over()
         child = digest_of("child")
         index = index_image(digest_of("index"), {child: "linux/amd64"}, ("1.0",))
         self.aws.registry.add("index", [index, FakeImage(child)])

@@ -15,7 +15,7 @@ from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.messages.publication import CHECK
 from ecr_scan_reporter.models.severities import SEVERITIES
 from ecr_scan_reporter.reporting.pipeline import report_batch
-from fake_aws import FakeAws, FakeImage, FakeScan, Publication, digest_of, finding
+from fake_aws import FakeAws, FakeImage, FakeRepository, FakeScan, Publication, digest_of, finding
 from support import schemas
 from support.configuration import CHAT as CHAT
 from support.configuration import TOPIC as TOPIC
@@ -46,7 +46,10 @@ class ReporterHarness:
 
     def __init__(self, aws: FakeAws) -> None:
         self.aws = aws
-        self.repositories: dict[str, Any] = {}
+
+    @property
+    def repositories(self) -> dict[str, FakeRepository]:
+        return {repository.name: repository for repository in self.aws.registry.repositories}
 
     def image(
         self,
@@ -60,8 +63,7 @@ class ReporterHarness:
     ) -> dict[str, Any]:
         """Put an image into the registry, pushed now; returns the event of its scan with the counts of its findings."""
         digest = digest_of(name or f"{repository}{tags}")
-        held = self.repositories.get(repository) or self.aws.registry.add(repository)
-        self.repositories[repository] = held
+        held = self.aws.registry.listing.get(repository) or self.aws.registry.add(repository)
         held.put(FakeImage(digest, tags, pushed_at=pushed_at or TIME.now()))
         counts: dict[str, int] = {}
         if scan:

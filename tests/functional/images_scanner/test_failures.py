@@ -207,10 +207,7 @@ def test_scanner_killed_at_any_write_starts_every_scan_once(
     due = sorted(digest_of(name) for name in ("never", "old", "failed"))
     for number in itertools.count():
         scanner = make_scanner(THREADS="1")
-        scanner.aws.reset()
-        scanner.aws.create_memory_table()
-        if number:
-            scanner.registry.remove(REPOSITORY)
+        scanner.aws.start_over()
         scanner.add(*map(image, scans), scans={digest_of(name): scan for name, scan in scans.items() if scan})
         with killer.at(number, after=after):
             scanner.handle(RepositoryMessage(REGISTRY, REPOSITORY).to_json())

@@ -1,6 +1,5 @@
 """Remembers what a scan found, which images replace which, and when findings are to be read again."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,19 +9,12 @@ from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord
 from ecr_scan_reporter.memory.items import image_key, repository_key
 from ecr_scan_reporter.memory.pushes import PushedImage
 from ecr_scan_reporter.models.images import ImageId
-from support.fixtures import virtual_aws
 from support.invocations import REGISTRY
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 OLD, NEW, OTHER = (REGISTRY.image("app", f"sha256:{number:064}") for number in range(3))
 RECORD = ImageRecord(scanned_at=NOW, tags=("1.0",), counts={"HIGH": 1}, findings_format=1)
-
-
-@pytest.fixture
-def table() -> Iterator[Table]:
-    with virtual_aws() as aws:
-        yield Table(aws.client("dynamodb"), aws.create_memory_table())
 
 
 @pytest.fixture

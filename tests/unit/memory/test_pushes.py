@@ -1,6 +1,5 @@
 """Remembers which images of a repository were pushed last, and what tells which of them are alike."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,19 +8,12 @@ from ecr_scan_reporter.memory.items import repository_key
 from ecr_scan_reporter.memory.pushes import PushedImage, PushedImages, pushed_item
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import ImageId
-from support.fixtures import virtual_aws
 from support.invocations import REGISTRY
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 NEW = REGISTRY.image("app", f"sha256:{999:064}")
 FOUND = [Finding(f"CVE-2026-{n}", "HIGH", f"package-{n % 3}") for n in range(9)]
-
-
-@pytest.fixture
-def table() -> Iterator[Table]:
-    with virtual_aws() as aws:
-        yield Table(aws.client("dynamodb"), aws.create_memory_table())
 
 
 def pushed(number: int, *tags: str, platform: str = "", findings: list[Finding] = FOUND) -> PushedImage:

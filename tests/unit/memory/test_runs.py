@@ -1,22 +1,14 @@
 """Remembers how far each run is, the open pass, and the last heartbeat."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.memory.runs import OpenPass, RepositoryState, Run, RunMemory
 from ecr_scan_reporter.memory.summaries import RepositorySummary, summaries, summary_item
-from support.fixtures import virtual_aws
 from support.invocations import REGISTRY
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
-
-
-@pytest.fixture
-def table() -> Iterator[Table]:
-    with virtual_aws() as aws:
-        yield Table(aws.client("dynamodb"), aws.create_memory_table())
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Remembers the last scan of each image, and which run asked for it."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -10,19 +9,12 @@ from ecr_scan_reporter.memory.images import Asked, ImageRecord, image_item
 from ecr_scan_reporter.memory.items import repository_key
 from ecr_scan_reporter.memory.scans import RememberedScan, ScanMemory
 from ecr_scan_reporter.models.scans import Scan
-from support.fixtures import virtual_aws
 from support.invocations import REGISTRY
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 REPOSITORY = "team-a/app"
 COMPLETE = Scan("COMPLETE", NOW - 24 * HOUR)
-
-
-@pytest.fixture
-def table() -> Iterator[Table]:
-    with virtual_aws() as aws:
-        yield Table(aws.client("dynamodb"), aws.create_memory_table())
 
 
 def remembered(table: Table, after: str = "", until: str = "") -> dict[str, RememberedScan]:

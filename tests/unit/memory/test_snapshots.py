@@ -1,24 +1,16 @@
 """Remembers the last overview, and lets one invocation at a time make the next one."""
 
 import random
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.memory.images import Ledger
 from ecr_scan_reporter.memory.snapshots import OVERVIEWS, RepositorySnapshot, SnapshotMemory
-from support.fixtures import virtual_aws
 
 NOW = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)
 WEEK, MINUTE = timedelta(days=7), timedelta(minutes=1)
 SNAPSHOT = {"team-a/app": RepositorySnapshot(Ledger(1, 2, 3, 4, 5, 6, 7), 8)}
-
-
-@pytest.fixture
-def table() -> Iterator[Table]:
-    with virtual_aws() as aws:
-        yield Table(aws.client("dynamodb"), aws.create_memory_table())
 
 
 @pytest.fixture

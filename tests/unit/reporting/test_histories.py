@@ -1,8 +1,6 @@
 """The reporter's memory against an oracle, over random histories of scans."""
 
 import json
-import logging
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -16,13 +14,7 @@ from support.oracle import ORDER, Rules
 from support.random_tests import examples
 from support.world import World
 
-
-@pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
-    """Log nothing: most of the time would go into it."""
-    logging.disable()
-    yield
-    logging.disable(logging.NOTSET)
+pytestmark = pytest.mark.usefixtures("quiet")
 
 
 steps = st.lists(st.integers(0, 2**112 - 1), min_size=1, max_size=12)

@@ -1,6 +1,6 @@
 """Finds the image that an image replaces, and what is known of it: the strongest evidence counts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,7 +16,6 @@ from ecr_scan_reporter.models.images import Image
 from ecr_scan_reporter.reporting.baseline import Baseline, encode_findings, is_comparable
 from ecr_scan_reporter.reporting.comparison.changes import KnownFinding
 from ecr_scan_reporter.reporting.link_search import find_link
-from support.fixtures import virtual_aws
 from support.invocations import REGISTRY
 from support.world import StubRegistry
 
@@ -119,9 +118,8 @@ IDS_A, IDS_B = ({finding.id for finding in found} for found in (A, B))
 
 
 @pytest.fixture
-def app() -> Iterator[Repository]:
-    with virtual_aws() as aws:
-        yield Repository(Table(aws.client("dynamodb"), aws.create_memory_table()))
+def app(table: Table) -> Repository:
+    return Repository(table)
 
 
 def test_first_image_of_a_repository_is_compared_with_nothing(app: Repository) -> None:

@@ -5,10 +5,9 @@ at least once; twice only what SNS had accepted before.
 """
 
 import json
-import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from itertools import count, product
 from typing import Any
@@ -27,12 +26,7 @@ from support.world import CHAT, START, TOPIC, World, documents, scan_event
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
-@pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
-    """Log nothing: most of the time would go into it."""
-    logging.disable()
-    yield
-    logging.disable(logging.NOTSET)
+pytestmark = pytest.mark.usefixtures("quiet")
 
 
 def digest_of(name: str) -> str:

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,19 +23,12 @@ from ecr_scan_reporter.settings import ImagesScannerSettings
 from ecr_scan_reporter.shared.durations import Duration
 from hypothesis import given
 from hypothesis import strategies as st
-from support.fixtures import virtual_aws
 from support.invocations import REGISTRY
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 DAY = timedelta(days=1)
 REPOSITORY = "team-a/app"
 NEW, OLD = Scan("COMPLETE", NOW - DAY), Scan("COMPLETE", NOW - 8 * DAY)
-
-
-@pytest.fixture
-def table() -> Iterator[Table]:
-    with virtual_aws() as aws:
-        yield Table(aws.client("dynamodb"), aws.create_memory_table())
 
 
 def make(table: Table, seconds: float = 60) -> KnownScans:

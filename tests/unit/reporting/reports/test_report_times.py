@@ -1,7 +1,5 @@
 """Reports go out at their times: those of a run, of pushes, and of an inventory, at a time that the test sets."""
 
-import logging
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,12 +16,7 @@ from support.world import START, World, scan_event
 SECOND, MINUTE, HOUR, DAY = (timedelta(**{unit: 1}) for unit in ("seconds", "minutes", "hours", "days"))
 
 
-@pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
-    """Log nothing: most of the time would go into it."""
-    logging.disable()
-    yield
-    logging.disable(logging.NOTSET)
+pytestmark = pytest.mark.usefixtures("quiet")
 
 
 def digest_of(number: int) -> str:
