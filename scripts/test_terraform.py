@@ -1,24 +1,19 @@
 """Run the module's tests: as many `terraform test` side by side as there are cores, all with one provider.
 
-`terraform init` comes before. Most of the time of a run would be the start of the provider, which Terraform starts
-several times per run. So it is started once here, and Terraform attaches to it, as to one in a debugger.
+`terraform init` comes before.
 """
 
 import os
 import re
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
 from pathlib import Path
+
+from shared_provider import provider
 
 ROOT = Path(__file__).resolve().parent.parent
 TERRAFORM = [str(ROOT / "scripts" / "terraform"), "test", "-no-color"]
-PROVIDER = "registry.terraform.io/hashicorp/aws"
-START_SECONDS = 60
 # A run that applies takes about as long as this many that only plan.
 PLANS_PER_APPLY = 3
 
@@ -41,46 +36,13 @@ def groups(files: list[Path], number: int) -> list[list[Path]]:
     return [group for group in divided if group]
 
 
-def program() -> Path:
-    """Return the provider that `terraform init` installed."""
-    lock = ROOT / ".terraform.lock.hcl"
-    text = lock.read_text() if lock.exists() else ""
-    version = re.search(rf'^provider "{re.escape(PROVIDER)}" {{\n  version *= "(.+)"', text, re.MULTILINE)
-    folder = ROOT / ".terraform" / "providers" / PROVIDER / (version[1] if version else "none")
-    found = list(folder.glob("*/terraform-provider-aws*"))
-    if len(found) != 1:
-        sys.exit(f"{folder.relative_to(ROOT)} has {len(found)} providers; expected one: run `terraform init` first")
-    return found[0]
-
-
-@contextmanager
-def provider() -> Iterator[dict[str, str]]:
-    """Start the provider; yield the environment that makes Terraform attach to it."""
-    # A file, not a pipe: the provider writes its log here, and would wait for a reader once a pipe is full.
-    with tempfile.NamedTemporaryFile() as log:
-        process = subprocess.Popen([str(program()), "-debug"], stdout=log, stderr=subprocess.STDOUT)
-        try:
-            end = time.monotonic() + START_SECONDS
-            attach = None
-            while attach is None:
-                output = Path(log.name).read_text()
-                attach = re.search(r"TF_REATTACH_PROVIDERS='(.+)'\n", output)
-                if attach is None and (process.poll() is not None or time.monotonic() > end):
-                    sys.exit(f"the provider did not start within {START_SECONDS} s:\n{output}")
-                time.sleep(0.1)
-            yield {"TF_REATTACH_PROVIDERS": attach[1]}
-        finally:
-            process.kill()
-            process.wait()
-
-
 def test(files: list[Path], environment: dict[str, str]) -> tuple[str, str]:
     """Run test files in one process; return the output, and what is wrong with it, if anything."""
     filters = [f"-filter={file.relative_to(ROOT).as_posix()}" for file in files]
     done = subprocess.run(
         [*TERRAFORM, *filters],
         cwd=ROOT,
-        env={**os.environ, "PYTHON": sys.executable, **environment},
+        env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -101,7 +63,7 @@ def main() -> int:
         sys.exit("tests/*.tftest.hcl has no run")
     problems = []
     workers = os.cpu_count() or 1
-    with provider() as environment, ThreadPoolExecutor(workers) as pool:
+    with provider(ROOT, {**os.environ, "PYTHON": sys.executable}) as environment, ThreadPoolExecutor(workers) as pool:
         started = {pool.submit(test, group, environment): group for group in groups(files, workers)}
         for future in as_completed(started):
             output, problem = future.result()

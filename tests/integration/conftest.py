@@ -6,28 +6,47 @@ the session starts.
 
 import json
 import os
+import signal
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
 import pytest
 import replacements
-from harness import CONFIG, EXAMPLES, PROVIDER, ROOT, RUN, Inbox, Module, Seed, second_plan
+from harness import (
+    CONFIG,
+    DIRECT,
+    EXAMPLES,
+    PROVIDER,
+    ROOT,
+    RUN,
+    Inbox,
+    Incidents,
+    Module,
+    Seed,
+    Terraform,
+    repository_message,
+    second_plan,
+    send,
+    wait_until,
+)
 from local_aws import UNSUPPORTED_OS, Finding, LocalAws, NotSupportedError, RegistryClient, ScanEvents
 from support.feed import Feed, catalog, entry, serve
 
 # Scanning is basic or enhanced for a whole registry, so the tests of enhanced scanning come after those of basic
-# scanning. The examples, and the instance whose resources are replaced, are applied while the other tests run.
+# scanning. What an invalid message comes to takes minutes, in which the other tests run. The examples, the instance
+# whose resources are replaced, and the one that is renamed, have their own accounts, and are applied meanwhile.
 ORDER = [
     "test_messages.py",
     "test_pipeline.py",
     "test_catalog.py",
     "test_enhanced.py",
-    "test_rename.py",
+    "test_failures.py",
     "test_destroy.py",
     "test_examples.py",
+    "test_rename.py",
     "test_replacements.py",
     "test_permissions.py",
 ]
@@ -120,26 +139,35 @@ def inbox(aws: dict[str, str]) -> Iterator[Inbox]:
 
 
 @pytest.fixture(scope="session")
-def second_plans(
-    local_aws: LocalAws | None, aws: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Future[set[tuple[str, str]]]]]:
-    """What the second plan of each example changes, as soon as there is one; empty at another endpoint.
-
-    Each example has an AWS account of its own, so that they can be applied at the same time: Terraform mostly waits.
-    They are not destroyed, because their accounts end with the local AWS.
-    """
-    with ThreadPoolExecutor(2) as executor:
-        names = EXAMPLES if local_aws else []
-        yield {name: executor.submit(second_plan, name, tmp_path_factory.mktemp(name), aws) for name in names}
+def background(aws: dict[str, str]) -> Iterator[Executor]:
+    """What runs beside the tests, in accounts that end with the local AWS. Terraform mostly waits."""
+    with ThreadPoolExecutor(3) as executor:
+        yield executor
 
 
 @pytest.fixture(scope="session")
 def life(
-    local_aws: LocalAws | None, aws: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Future[replacements.Seen] | None]:
-    """What an instance goes through, in an account of its own, as soon as it is over; None at another endpoint."""
-    with ThreadPoolExecutor(1) as executor:
-        yield executor.submit(replacements.live, tmp_path_factory.mktemp("life"), aws) if local_aws else None
+    local_aws: LocalAws | None, background: Executor, aws: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Future[replacements.Seen] | None:
+    """What an instance goes through, as soon as it is over; None at another endpoint."""
+    return background.submit(replacements.live, tmp_path_factory.mktemp("life"), aws) if local_aws else None
+
+
+@pytest.fixture(scope="session")
+def renamed(
+    local_aws: LocalAws | None, background: Executor, aws: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Future[replacements.Renamed] | None:
+    """What a rename keeps, as soon as it is done; None at another endpoint."""
+    return background.submit(replacements.rename, tmp_path_factory.mktemp("rename"), aws) if local_aws else None
+
+
+@pytest.fixture(scope="session")
+def second_plans(
+    local_aws: LocalAws | None, background: Executor, aws: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Future[set[tuple[str, str]]]]:
+    """What the second plan of each example changes, as soon as there is one; empty at another endpoint."""
+    names = EXAMPLES if local_aws else []
+    return {name: background.submit(second_plan, name, tmp_path_factory.mktemp(name), aws) for name in names}
 
 
 @pytest.fixture(scope="session")
@@ -156,8 +184,9 @@ def module(
     feed: Feed,
     seeded: object,
     inbox: Inbox,
-    second_plans: object,
     life: object,
+    second_plans: object,
+    renamed: object,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Module]:
     """The applied module. The registry is seeded before its first run."""
@@ -166,9 +195,46 @@ def module(
     config = PROVIDER + CONFIG.format(
         root=ROOT, run=RUN, environment=json.dumps(environment), inbox=inbox.arn, feed=feed.address
     )
-    applied = Module(tmp_path_factory.mktemp("applied"), aws, config)
-    try:
-        applied.apply()
-        yield applied
-    finally:
-        applied.destroy()
+    directory = tmp_path_factory.mktemp("applied")
+    (directory / "main.tf").write_text(config)
+    with Terraform(directory, aws) as terraform:
+        applied = Module(terraform)
+        try:
+            applied.apply()
+            yield applied
+        finally:
+            applied.destroy()
+
+
+@pytest.fixture(scope="session")
+def incidents(module: Module, registry: RegistryClient, local_aws: LocalAws | None) -> Incidents:
+    """Send invalid messages, and kill the images scanner while it scans a repository."""
+    late = f"{DIRECT}/late"
+    valid = registry.push(late, "1.0")
+    invalid: dict[str, dict[str, str]] = {"images": {}, "reports": {}}
+    unknown_version = json.dumps({"version": 99})
+    invalid["images"] |= send(module.outputs["images_queue_url"], "not JSON")
+    send(module.outputs["images_queue_url"], repository_message(module, late))
+    invalid["images"] |= send(module.outputs["images_queue_url"], unknown_version)
+    invalid["reports"] |= send(module.outputs["reports_queue_url"], "not an event")
+    module.invalid.update({queue: len(messages) for queue, messages in invalid.items()})
+    return Incidents(invalid, valid, _interrupt(module, registry, local_aws) if local_aws else set())
+
+
+def _interrupt(module: Module, registry: RegistryClient, local_aws: LocalAws) -> set[str]:
+    repository, name = f"{DIRECT}/interrupted", module.outputs["images_scanner_function_name"]
+    digests = {registry.push(repository, f"1.{number}") for number in range(150)}
+    send(module.outputs["images_queue_url"], repository_message(module, repository))
+
+    def kill() -> bool:
+        # The schedule may have fired meanwhile: then several processes are busy, and all of them must recover.
+        busy = [process.pid for process in local_aws.functions(name) if process.request_id]
+        if not busy or not registry.scans_started(repository):
+            return False
+        for pid in busy:
+            os.kill(pid, signal.SIGKILL)
+        return True
+
+    wait_until(kill, "the images scanner starts scans", interval=0.01)
+    assert 0 < len(registry.scans_started(repository)) < len(digests)
+    return digests

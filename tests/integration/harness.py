@@ -7,12 +7,13 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
+from shared_provider import provider
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.service_resource import Queue
@@ -25,6 +26,8 @@ _SECONDS = 900.0
 ROOT = Path(__file__).resolve().parents[2]
 # All names contain this text, so that several runs can share an endpoint.
 RUN = f"it-{secrets.token_hex(3)}"
+# The schedule does not match these repositories, so only messages of the tests start their scans.
+DIRECT = f"{RUN}-direct"
 EXAMPLES = sorted(path.name for path in (ROOT / "examples").iterdir())
 
 
@@ -35,6 +38,53 @@ class Seed:
     due: dict[str, str] = field(default_factory=dict)
     not_due: dict[str, str] = field(default_factory=dict)
     not_matching: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Incidents:
+    """The failures that the tests cause.
+
+    Attributes:
+        invalid: body of each invalid message by its message id, for each queue.
+        valid: digest of the image of a valid message that was sent between invalid ones.
+        interrupted: digests of the images whose scanner was killed; empty if the endpoint does not support that.
+    """
+
+    invalid: dict[str, dict[str, str]]
+    valid: str
+    interrupted: set[str]
+
+
+class Terraform:
+    """Terraform in a directory, with one provider for all of its commands.
+
+    Attributes:
+        directory: directory of the configuration, which has to be there.
+        environment: environment of the commands.
+    """
+
+    def __init__(self, directory: Path, environment: dict[str, str]) -> None:
+        self.directory, self.environment = directory, {**os.environ, **environment}
+        self._provider = ExitStack()
+
+    def __enter__(self) -> "Terraform":
+        self.run("init", "-input=false")
+        # A shared provider has one configuration at a time, and accepts a CA bundle the first time only.
+        several = any("alias" in file.read_text() for file in self.directory.glob("*.tf"))
+        if not several and "AWS_CA_BUNDLE" not in self.environment:
+            self.environment = self._provider.enter_context(provider(self.directory, self.environment))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._provider.close()
+
+    def run(self, *arguments: str, fails: bool = False) -> str:
+        """Run a command; return what it prints, with its errors if it has to fail. Else it has to succeed."""
+        command = [str(ROOT / "scripts" / "terraform"), f"-chdir={self.directory}", *arguments, "-no-color"]
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
+        ended = f"terraform {' '.join(arguments)} returned {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        assert (done.returncode != 0) is fails, ended
+        return done.stdout + done.stderr if fails else done.stdout
 
 
 class Module:
@@ -48,49 +98,36 @@ class Module:
     outputs: dict[str, str]
     invalid: Counter[str]
 
-    def __init__(self, directory: Path, environment: dict[str, str], config: str) -> None:
-        self._directory, self.invalid = directory, Counter()
-        self._environment = {**os.environ, **environment}
-        (directory / "main.tf").write_text(config)
-        self._terraform("init", "-input=false")
-
-    def _terraform(self, *arguments: str) -> str:
-        return terraform(self._directory, self._environment, *arguments)
+    def __init__(self, terraform: Terraform) -> None:
+        self._terraform, self.invalid = terraform, Counter()
 
     def apply(self) -> None:
         """Apply the module and read its outputs."""
-        self._terraform("apply", "-auto-approve", "-input=false")
-        self.outputs = json.loads(self._terraform("output", "-json"))["module"]["value"]
+        self._terraform.run("apply", "-auto-approve", "-input=false")
+        self.outputs = json.loads(self._terraform.run("output", "-json"))["module"]["value"]
 
     def plan(self) -> str:
         """Return the output of a plan."""
-        return self._terraform("plan", "-input=false")
+        return self._terraform.run("plan", "-input=false")
 
     def destroy(self) -> None:
         """Destroy the module. A second call does nothing."""
-        self._terraform("destroy", "-auto-approve", "-input=false")
+        self._terraform.run("destroy", "-auto-approve", "-input=false")
 
 
-def terraform(directory: Path, environment: dict[str, str], *arguments: str, fails: bool = False) -> str:
-    """Run Terraform in a directory; return its output. It has to succeed, or to fail."""
-    command = [str(ROOT / "scripts" / "terraform"), f"-chdir={directory}", *arguments, "-no-color"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    ended = f"terraform {' '.join(arguments)} returned {done.returncode}:\n{done.stdout}\n{done.stderr}"
-    assert (done.returncode != 0) is fails, ended
-    return done.stderr if fails else done.stdout
+def account(number: str) -> dict[str, str]:
+    """Return the environment for an account: LocalStack takes an access key of twelve digits for its number."""
+    return {"AWS_ACCESS_KEY_ID": number, "AWS_SECRET_ACCESS_KEY": "test"}
 
 
 def second_plan(name: str, state: Path, environment: dict[str, str]) -> set[tuple[str, str]]:
     """Apply an example, and return the types and attributes that another plan changes."""
-    # LocalStack takes an access key of twelve digits for the number of the account.
-    account = {"AWS_ACCESS_KEY_ID": f"{EXAMPLES.index(name) + 1:012}", "AWS_SECRET_ACCESS_KEY": "test"}
-    environment = {**os.environ, **environment, **account, "TF_DATA_DIR": str(state / "data")}
+    environment = environment | account(f"{EXAMPLES.index(name) + 1:012}") | {"TF_DATA_DIR": str(state / "data")}
     state_file = f"-state={state / 'terraform.tfstate'}"
-    example = partial(terraform, ROOT / "examples" / name, environment)
-    example("init", "-input=false")
-    example("apply", "-auto-approve", "-input=false", state_file)
-    example("plan", "-input=false", state_file, f"-out={state / 'plan'}")
-    changes = json.loads(example("show", "-json", str(state / "plan")))["resource_changes"]
+    with Terraform(ROOT / "examples" / name, environment) as example:
+        example.run("apply", "-auto-approve", "-input=false", state_file)
+        example.run("plan", "-input=false", state_file, f"-out={state / 'plan'}")
+        changes = json.loads(example.run("show", "-json", str(state / "plan")))["resource_changes"]
     return {
         (change["type"], attribute)
         for change in changes
@@ -200,6 +237,15 @@ def wait_until(condition: Callable[[], Value], expected: str, interval: float = 
         assert time.monotonic() < deadline, f"not true after {_SECONDS} s: {expected}"
         time.sleep(interval)
     return value
+
+
+def send(url: str, body: str) -> dict[str, str]:
+    return {boto3.client("sqs").send_message(QueueUrl=url, MessageBody=body)["MessageId"]: body}
+
+
+def repository_message(module: Module, repository: str) -> str:
+    _, _, _, region, account, _ = module.outputs["reports_topic_arn"].split(":")
+    return json.dumps({"version": 1, "account": account, "region": region, "repository": repository})
 
 
 def start_run(module: Module) -> None:

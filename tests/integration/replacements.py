@@ -6,13 +6,12 @@ It has an account of its own, so that it runs while other tests do: Terraform mo
 import json
 import os
 import re
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import boto3
-from harness import PROVIDER, ROOT, terraform
+from harness import PROVIDER, ROOT, Terraform, account
 
 ACCOUNT = "999999999999"
 NAME = "replaced"
@@ -82,8 +81,11 @@ class Seen(NamedTuple):
 def live(directory: Path, environment: dict[str, str]) -> Seen:
     """Apply an instance, replace all of its resources, change inputs, and fail to destroy it."""
     (directory / "main.tf").write_text(CONFIG)
-    account = {"AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": "test"}
-    run = partial(terraform, directory, {**os.environ, **environment, **account})
+    with Terraform(directory, environment | account(ACCOUNT)) as terraform:
+        return _live(terraform.run)
+
+
+def _live(run: Callable[..., str]) -> Seen:
     changes = {}
 
     def apply(*arguments: str) -> None:
@@ -97,7 +99,6 @@ def live(directory: Path, environment: dict[str, str]) -> Seen:
         apply(*variables, *[f"-replace={address}" for address in step])
         plan_again(f"replaced {', '.join(step)}", *variables)
 
-    run("init", "-input=false")
     run("plan", "-input=false", "-out=first")
     first_plan = json.loads(run("show", "-json", "first"))
     run("apply", "-input=false", "first")
@@ -146,3 +147,47 @@ def _resources(module: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
             yield resource["address"], resource["values"]
     for child in module.get("child_modules", []):
         yield from _resources(child)
+
+
+RENAMED_ACCOUNT = "000000000099"
+RENAMED = """
+module "ecr_scan_reporter" {{
+  source = "{root}"
+  name   = "{name}"
+}}
+"""
+TABLE = "module.ecr_scan_reporter.aws_dynamodb_table.memory"
+
+
+class Renamed(NamedTuple):
+    """What was seen of the memory with the new name: the item that it had, its lifetimes, and a plan."""
+
+    item: dict[str, Any]
+    lifetime: Any
+    plan: str
+
+
+def rename(directory: Path, environment: dict[str, str]) -> Renamed:
+    """Give an instance another name as docs/operations.md says, "Rename": its memory is restored and imported.
+
+    The table alone: to replace all other resources takes minutes, and they have nothing that could be kept.
+    """
+    dynamodb = boto3.client("dynamodb", aws_access_key_id=RENAMED_ACCOUNT, aws_secret_access_key="test")
+    (directory / "main.tf").write_text(PROVIDER + RENAMED.format(root=ROOT, name="old"))
+    with Terraform(directory, environment | account(RENAMED_ACCOUNT)) as terraform:
+        terraform.run("apply", "-auto-approve", f"-target={TABLE}")
+        item = {"pk": {"S": "OVERVIEWS"}, "sk": {"S": "LAST"}}
+        dynamodb.put_item(TableName="old-memory", Item=item)
+        dynamodb.restore_table_to_point_in_time(
+            SourceTableName="old-memory", TargetTableName="new-memory", UseLatestRestorableTime=True
+        )
+        dynamodb.get_waiter("table_exists").wait(TableName="new-memory")
+        terraform.run("state", "rm", TABLE)
+        (directory / "main.tf").write_text(PROVIDER + RENAMED.format(root=ROOT, name="new"))
+        terraform.run("import", TABLE, "new-memory")
+        terraform.run("apply", "-auto-approve", f"-target={TABLE}")
+        return Renamed(
+            dynamodb.get_item(TableName="new-memory", Key=item)["Item"],
+            dynamodb.describe_time_to_live(TableName="new-memory")["TimeToLiveDescription"],
+            terraform.run("plan", f"-target={TABLE}"),
+        )

@@ -1,12 +1,10 @@
 """What Terraform says about invalid inputs: one message for each, in the module's words, at the line of the caller."""
 
 import json
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
-from harness import ROOT, terraform
+from harness import ROOT, Terraform
 
 ATTRIBUTES = "endpoint, filter_policy, filter_policy_scope, protocol, raw_message_delivery, subscription_role_arn"
 # Inputs, and what is said about them.
@@ -72,12 +70,11 @@ def messages(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str, s
     directory: Path = tmp_path_factory.mktemp("invalid")
     calls = [f'module "m{number}" {{\n  source = "{ROOT}"\n  {given}\n}}\n' for number, given in enumerate(INVALID)]
     (directory / "main.tf").write_text("\n".join(calls))
-    terraform(directory, dict(os.environ), "init", "-input=false")
-    command = [str(ROOT / "scripts" / "terraform"), f"-chdir={directory}", "validate", "-json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    with Terraform(directory, {}) as terraform:
+        found = json.loads(terraform.run("validate", "-json", fails=True))["diagnostics"]
     return [
-        (found["range"]["filename"], found["summary"], found["detail"].partition("\n\nThis was checked")[0])
-        for found in json.loads(done.stdout)["diagnostics"]
+        (entry["range"]["filename"], entry["summary"], entry["detail"].partition("\n\nThis was checked")[0])
+        for entry in found
     ]
 
 

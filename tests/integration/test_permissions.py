@@ -7,7 +7,7 @@ import permissions
 import pytest
 from harness import Module
 from local_aws import LocalAws
-from replacements import ACCOUNT, Seen
+from replacements import ACCOUNT, Renamed, Seen
 
 # What else the examples have: a key, and channels.
 OTHERS = ("kms:", "chatbot:")
@@ -21,11 +21,12 @@ def test_policy_allows_every_call_of_terraform(
     module: Module,
     life: Future[Seen] | None,
     second_plans: dict[str, Future[set[tuple[str, str]]]],
+    renamed: Future[Renamed],
 ) -> None:
     if local_aws is None or life is None:
         pytest.skip("only the local AWS of the tests records the calls")
     module.destroy()
-    ended: list[Future[Any]] = [life, *second_plans.values()]
+    ended: list[Future[Any]] = [life, renamed, *second_plans.values()]
     wait(ended)
     calls = local_aws.terraform_calls()
     assert "lambda:CreateFunction" in calls[ACCOUNT]

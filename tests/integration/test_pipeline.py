@@ -1,85 +1,21 @@
-"""The whole module at work: from the schedule to the report, and from a failure to the DLQ.
+"""The whole module at work: from the schedule to the report.
 
-These tests spend most of their time waiting, so the waits overlap: the `incidents` start as soon as the module is
-applied, and each test waits for its own part. The last tests check that nothing else happened.
+These tests spend most of their time waiting, so the waits overlap: the `incidents`, of which test_failures.py has the
+tests, start as soon as the module is applied.
 """
 
 import csv
 import gzip
 import io
 import json
-import os
-import signal
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.request import urlopen
 
 import boto3
 import pytest
-from harness import RUN, Inbox, Module, Seed, idle, start_run, wait_until
+from harness import RUN, Inbox, Incidents, Module, Seed, idle, send, start_run, wait_until
 from local_aws import Finding, LocalAws, NotSupportedError, RegistryClient
-
-# The schedule does not match these repositories, so only messages of the tests start their scans.
-DIRECT = f"{RUN}-direct"
-
-
-@dataclass
-class Incidents:
-    """The failures that the tests cause.
-
-    Attributes:
-        invalid: body of each invalid message by its message id, for each queue.
-        valid: digest of the image of a valid message that was sent between invalid ones.
-        interrupted: digests of the images whose scanner was killed; empty if the endpoint does not support that.
-    """
-
-    invalid: dict[str, dict[str, str]]
-    valid: str
-    interrupted: set[str]
-
-
-@pytest.fixture(scope="session")
-def incidents(module: Module, registry: RegistryClient, local_aws: LocalAws | None) -> Incidents:
-    """Send invalid messages, and kill the images scanner while it scans a repository."""
-    late = f"{DIRECT}/late"
-    valid = registry.push(late, "1.0")
-    invalid: dict[str, dict[str, str]] = {"images": {}, "reports": {}}
-    unknown_version = json.dumps({"version": 99})
-    invalid["images"] |= _send(module.outputs["images_queue_url"], "not JSON")
-    _send(module.outputs["images_queue_url"], _repository_message(module, late))
-    invalid["images"] |= _send(module.outputs["images_queue_url"], unknown_version)
-    invalid["reports"] |= _send(module.outputs["reports_queue_url"], "not an event")
-    module.invalid.update({queue: len(messages) for queue, messages in invalid.items()})
-    return Incidents(invalid, valid, _interrupt(module, registry, local_aws) if local_aws else set())
-
-
-def _interrupt(module: Module, registry: RegistryClient, local_aws: LocalAws) -> set[str]:
-    repository, name = f"{DIRECT}/interrupted", module.outputs["images_scanner_function_name"]
-    digests = {registry.push(repository, f"1.{number}") for number in range(150)}
-    _send(module.outputs["images_queue_url"], _repository_message(module, repository))
-
-    def kill() -> bool:
-        # The schedule may have fired meanwhile: then several processes are busy, and all of them must recover.
-        busy = [process.pid for process in local_aws.functions(name) if process.request_id]
-        if not busy or not registry.scans_started(repository):
-            return False
-        for pid in busy:
-            os.kill(pid, signal.SIGKILL)
-        return True
-
-    wait_until(kill, "the images scanner starts scans", interval=0.01)
-    assert 0 < len(registry.scans_started(repository)) < len(digests)
-    return digests
-
-
-def _send(url: str, body: str) -> dict[str, str]:
-    return {boto3.client("sqs").send_message(QueueUrl=url, MessageBody=body)["MessageId"]: body}
-
-
-def _repository_message(module: Module, repository: str) -> str:
-    _, _, _, region, account, _ = module.outputs["reports_topic_arn"].split(":")
-    return json.dumps({"version": 1, "account": account, "region": region, "repository": repository})
 
 
 def _scheduled(registry: RegistryClient) -> list[str]:
@@ -129,19 +65,6 @@ def test_first_run_is_reported_as_one_inventory(
         with urlopen(f"{local_aws.environment['AWS_ENDPOINT_URL']}/_aws/ses", timeout=60) as answer:  # noqa: S310 - the local AWS
             sent = json.load(answer)["messages"]
         assert [mail for mail in sent if mail["Body"]["text_part"].startswith("First inventory of ")]
-
-
-def test_killed_function_loses_no_image(
-    incidents: Incidents, registry: RegistryClient, local_aws: LocalAws | None
-) -> None:
-    if local_aws is None:
-        raise NotSupportedError("only the local AWS runs functions as processes that a test can kill")
-
-    def started() -> list[str]:
-        return [scan.digest for scan in registry.scans_started(f"{DIRECT}/interrupted")]
-
-    wait_until(lambda: incidents.interrupted <= set(started()), "the scans of all images are started")
-    assert len(started()) == len(incidents.interrupted)
 
 
 def _remembered_since(module: Module, moment: datetime) -> set[str]:
@@ -345,7 +268,7 @@ def test_daily_pass_goes_through_the_reports_queue_and_ends(incidents: Incidents
     assert events.describe_rule(Name=name)["State"] == "ENABLED"
     [target] = events.list_targets_by_rule(Rule=name)["Targets"]
     assert target["Arn"] == module.outputs["reports_queue_arn"]
-    _send(module.outputs["reports_queue_url"], '{"pass": {}}')
+    send(module.outputs["reports_queue_url"], '{"pass": {}}')
 
     def is_complete() -> bool:
         pages = boto3.client("dynamodb").get_paginator("scan").paginate(TableName=module.outputs["memory_table_name"])
@@ -366,70 +289,3 @@ def test_overview_that_is_asked_for_is_returned_and_not_published(incidents: Inc
     assert overview["subject"].startswith("[ECR] ")
     sender = f'ecr-scan-reporter "{RUN}" in {overview["document"]["account"]}.'
     assert overview["text"].splitlines()[-3] == sender
-
-
-def test_invalid_message_reaches_the_dlq_and_others_are_processed(
-    incidents: Incidents, module: Module, registry: RegistryClient
-) -> None:
-    wait_until(
-        lambda: [scan.digest for scan in registry.scans_started(f"{DIRECT}/late")] == [incidents.valid],
-        "the image of the valid message is scanned",
-    )
-    sqs = boto3.client("sqs")
-    received: dict[str, dict[str, str]] = {"images": {}, "reports": {}}
-
-    def dlqs_complete() -> bool:
-        for queue, messages in received.items():
-            url = module.outputs[f"{queue}_dead_letter_queue_url"]
-            for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
-                messages[message["MessageId"]] = message["Body"]
-        return received == incidents.invalid
-
-    wait_until(dlqs_complete, "the DLQs contain the invalid messages and no others")
-    for queue, function in (("images", "images_scanner"), ("reports", "reporter")):
-        group = module.outputs[f"{function}_log_group_name"]
-        events = boto3.client("logs").filter_log_events(logGroupName=group, filterPattern="ERROR")["events"]
-        for message_id in incidents.invalid[queue]:
-            assert any(message_id in event["message"] for event in events), f"no error of {message_id} in {group}"
-
-
-def test_each_alarm_fires_and_notifies(module: Module, local_aws: LocalAws | None) -> None:
-    if local_aws is None:
-        raise NotSupportedError("AWS accepts no metrics in its own namespaces, and evaluates alarms when it likes")
-    cloudwatch: Any = boto3.client("cloudwatch")
-    queue = boto3.resource("sqs").create_queue(QueueName=f"{RUN}-pager")
-    boto3.client("sns").subscribe(
-        TopicArn=module.outputs["alarms_topic_arn"], Protocol="sqs", Endpoint=queue.attributes["QueueArn"]
-    )
-    alarms = cloudwatch.describe_alarms(AlarmNamePrefix=f"{RUN}-")["MetricAlarms"]
-    # The module has the dashboard widget and the catalog reader, whose functions have two of them each.
-    assert len(alarms) == 21
-    for alarm in alarms:
-        if alarm["Namespace"] == "EcrScanReporter":
-            # The functions write this metric, and it is well: let the alarm watch another instance.
-            alarm["Dimensions"] = [{"Name": "Instance", "Value": f"{RUN}-silent"}]
-        datum: Any = {
-            "MetricName": alarm["MetricName"],
-            "Dimensions": alarm["Dimensions"],
-            "Value": alarm["Threshold"] + 1,
-        }
-        past = [
-            datetime.now(UTC) - timedelta(seconds=alarm["Period"] * n + 1) for n in range(alarm["EvaluationPeriods"])
-        ]
-        data = [{**datum, "Timestamp": time} for time in past]
-        cloudwatch.put_metric_data(Namespace=alarm["Namespace"], MetricData=data)
-        # LocalStack evaluates an alarm when it is put, and after all its periods again.
-        settable = cloudwatch.meta.service_model.operation_model("PutMetricAlarm").input_shape.members
-        cloudwatch.put_metric_alarm(**{name: value for name, value in alarm.items() if name in settable})
-
-    def notified() -> dict[str, str]:
-        for message in queue.receive_messages(MaxNumberOfMessages=10):
-            alarm = json.loads(json.loads(message.body)["Message"])
-            states[alarm["AlarmName"]] = alarm["NewStateValue"]
-            message.delete()
-        return states if len(states) == len(alarms) else {}
-
-    states: dict[str, str] = {}
-    wait_until(notified, "each alarm notifies the topic")
-    assert states == {alarm["AlarmName"]: "ALARM" for alarm in alarms}
-    queue.delete()

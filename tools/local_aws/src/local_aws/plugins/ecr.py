@@ -19,8 +19,8 @@ LOG = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 
-# A test can see that a scan is IN_PROGRESS, and does not wait long for its end.
-SCAN_SECONDS = 0.5
+# A scan mostly ends after its run has visited all repositories, as at ECR, so that its result is the last of the run.
+SCAN_SECONDS = 3.0
 # Limit of PutEvents: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html
 EVENTS_PER_CALL = 10
 
