@@ -557,14 +557,15 @@ def publish_overview() -> None:
 def write_widget(registry: RegistryClient) -> Path:
     """Write the page of the console widget, which examples/simple does not deploy; return its path below ROOT."""
     sys.path.insert(0, str(ROOT / "lambda_src"))
-    from ecr_scan_reporter.aws.dynamodb import Table, dynamodb_client
+    from ecr_scan_reporter.aws.clients import create_client
+    from ecr_scan_reporter.aws.dynamodb import Table
     from ecr_scan_reporter.reporting.widget.console import WidgetDependencies, answer
     from ecr_scan_reporter.settings import ConsoleWidgetSettings, parse_settings
 
     [table] = boto3.client("dynamodb").list_tables()["TableNames"]
     environment = {"REPORTER_NAME": NAME, "ECR_IMAGES_DURATION_DELTA": MAX_AGE, "MEMORY_TABLE_NAME": table}
     dependencies = WidgetDependencies(
-        parse_settings(ConsoleWidgetSettings, environment), Table(dynamodb_client(), table)
+        parse_settings(ConsoleWidgetSettings, environment), Table(create_client("dynamodb"), table)
     )
     # The page's actions call this function, which only the console can do.
     arn = f"arn:aws:lambda:{os.environ['AWS_REGION']}:000000000000:function:{NAME}-console-widget"

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
 
+from ecr_scan_reporter.aws.clients import create_client
 from ecr_scan_reporter.aws.deadline import Deadline, LambdaContext
-from ecr_scan_reporter.aws.dynamodb import Table, dynamodb_client
+from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.metrics import embed
 from ecr_scan_reporter.catalog.refresh import refresh
 from ecr_scan_reporter.errors import InputError
@@ -66,4 +67,4 @@ def _is_to_be_tried(known: Catalog, now: datetime) -> bool:
 def dependencies() -> _Dependencies:
     """Create the settings and the client, once per cold start."""
     settings = parse_settings(CatalogReaderSettings, os.environ)
-    return _Dependencies(settings, Table(dynamodb_client(), settings.memory_table))
+    return _Dependencies(settings, Table(create_client("dynamodb"), settings.memory_table))

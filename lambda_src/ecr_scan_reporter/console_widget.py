@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Protocol
 
-from ecr_scan_reporter.aws.dynamodb import Table, dynamodb_client
+from ecr_scan_reporter.aws.clients import create_client
+from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.reporting.widget.console import DESCRIPTION, WidgetDependencies, answer
 from ecr_scan_reporter.settings import ConsoleWidgetSettings, parse_settings
 
@@ -39,4 +40,4 @@ def handler(event: object, context: FunctionContext) -> str | dict[str, str]:
 def dependencies() -> WidgetDependencies:
     """Create the settings and the client, once per cold start."""
     settings = parse_settings(ConsoleWidgetSettings, os.environ)
-    return WidgetDependencies(settings, Table(dynamodb_client(), settings.memory_table))
+    return WidgetDependencies(settings, Table(create_client("dynamodb"), settings.memory_table))

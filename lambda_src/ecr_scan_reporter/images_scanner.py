@@ -16,10 +16,11 @@ from functools import cache, partial
 from itertools import chain
 from typing import Any
 
+from ecr_scan_reporter.aws.clients import create_client
 from ecr_scan_reporter.aws.deadline import Deadline, LambdaContext
-from ecr_scan_reporter.aws.dynamodb import Table, dynamodb_client
-from ecr_scan_reporter.aws.ecr import EcrRegistry, ecr_client, single_attempt_client
-from ecr_scan_reporter.aws.sqs import SqsQueue, process_batch, records, sqs_client
+from ecr_scan_reporter.aws.dynamodb import Table
+from ecr_scan_reporter.aws.ecr import EcrRegistry
+from ecr_scan_reporter.aws.sqs import SqsQueue, process_batch, records
 from ecr_scan_reporter.errors import (
     DeadlineExceededError,
     ImageNotFoundError,
@@ -106,11 +107,11 @@ def dependencies() -> ScanDependencies:
     """Create settings, clients and threads, once per cold start."""
     settings = parse_settings(ImagesScannerSettings, os.environ)
     # A listing that fails is repeated by a continuation, so its calls need not be tried for long.
-    client = ecr_client(settings.threads, attempts=_ATTEMPTS)
-    ecr = EcrRegistry(settings.account, client, single_attempt_client(settings.threads))
-    sqs = sqs_client(attempts=_ATTEMPTS)
+    client = create_client("ecr", threads=settings.threads, attempts=_ATTEMPTS)
+    ecr = EcrRegistry(settings.account, client, create_client("ecr", threads=settings.threads, attempts=1))
+    sqs = create_client("sqs", attempts=_ATTEMPTS)
     images_queue, reports_queue = SqsQueue(sqs, settings.images_queue_url), SqsQueue(sqs, settings.reports_queue_url)
-    table = Table(dynamodb_client(_WRITES), settings.memory_table)
+    table = Table(create_client("dynamodb", threads=_WRITES), settings.memory_table)
     pool, writers = ThreadPoolExecutor(settings.threads), ThreadPoolExecutor(_WRITES)
     return ScanDependencies(settings, ecr, images_queue, reports_queue, table, pool, writers, QuotaDetector())
 

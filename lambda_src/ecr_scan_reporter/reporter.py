@@ -6,11 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
+from ecr_scan_reporter.aws.clients import create_client
 from ecr_scan_reporter.aws.deadline import Deadline, LambdaContext
-from ecr_scan_reporter.aws.dynamodb import Table, dynamodb_client
-from ecr_scan_reporter.aws.ecr import EcrRegistry, ecr_client
-from ecr_scan_reporter.aws.sns import ReportPublisher, sns_client
-from ecr_scan_reporter.aws.sqs import SqsQueue, records, sqs_client
+from ecr_scan_reporter.aws.dynamodb import Table
+from ecr_scan_reporter.aws.ecr import EcrRegistry
+from ecr_scan_reporter.aws.sns import ReportPublisher
+from ecr_scan_reporter.aws.sqs import SqsQueue, records
 from ecr_scan_reporter.errors import InputError
 from ecr_scan_reporter.memory.exploited import CatalogMemory
 from ecr_scan_reporter.memory.rules import RuleMemory
@@ -68,12 +69,12 @@ def dependencies() -> ReporterDependencies:
     """Create settings, clients and threads, once per cold start."""
     settings = parse_settings(ReporterSettings, os.environ)
     topics = settings.topic_arn, settings.chat_topic_arn, settings.alarms_topic_arn
-    publisher = ReportPublisher(sns_client(), *topics)
-    sqs = sqs_client()
+    publisher = ReportPublisher(create_client("sns"), *topics)
+    sqs = create_client("sqs")
     queue = SqsQueue(sqs, settings.reports_queue_url)
     dlqs = {url.rsplit("/", 1)[-1]: SqsQueue(sqs, url) for url in settings.dlq_urls}
-    table = Table(dynamodb_client(_THREADS), settings.memory_table)
-    ecr, pool = EcrRegistry(settings.account, ecr_client(_THREADS)), ThreadPoolExecutor(_THREADS)
+    table = Table(create_client("dynamodb", threads=_THREADS), settings.memory_table)
+    ecr, pool = EcrRegistry(settings.account, create_client("ecr", threads=_THREADS)), ThreadPoolExecutor(_THREADS)
     rules, runs = RuleMemory(table), RunMemory(table, ecr.id)
     exploited = CatalogMemory(table) if settings.known_exploited else None
     return ReporterDependencies(settings, ecr, table, rules, runs, publisher, queue, pool, dlqs, exploited)

@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
 
-from ecr_scan_reporter.aws.dynamodb import Table, dynamodb_client
-from ecr_scan_reporter.aws.ecr import EcrRegistry, ecr_client
+from ecr_scan_reporter.aws.clients import create_client
+from ecr_scan_reporter.aws.dynamodb import Table
+from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.aws.metrics import embed
-from ecr_scan_reporter.aws.sqs import SqsQueue, sqs_client
+from ecr_scan_reporter.aws.sqs import SqsQueue
 from ecr_scan_reporter.errors import AwsError, InputError, SettingError
 from ecr_scan_reporter.memory.runs import OpenPass, RepositoryState, RunMemory, new_run
 from ecr_scan_reporter.memory.summaries import open_findings
@@ -92,11 +93,11 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
 def dependencies() -> RunDependencies:
     """Create settings and clients, once per cold start."""
     settings = parse_settings(RepositoriesScannerSettings, os.environ)
-    sqs = sqs_client(settings.threads)
+    sqs = create_client("sqs", threads=settings.threads)
     queue = SqsQueue(sqs, settings.images_queue_url, settings.threads)
     exports = SqsQueue(sqs, settings.export_queue_url) if settings.export_queue_url else None
-    table = Table(dynamodb_client(), settings.memory_table)
-    return RunDependencies(settings, EcrRegistry(settings.account, ecr_client()), queue, table, exports)
+    table = Table(create_client("dynamodb"), settings.memory_table)
+    return RunDependencies(settings, EcrRegistry(settings.account, create_client("ecr")), queue, table, exports)
 
 
 def queue_repositories(event: Mapping[str, Any], deps: RunDependencies, now: datetime) -> dict[str, int]:

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ecr_scan_reporter.aws.clients import create_client
-from ecr_scan_reporter.aws.pages import read_pages
+from ecr_scan_reporter.aws.clients import error_code, read_pages
 from ecr_scan_reporter.errors import AccessDeniedError, ConditionError, ItemTypeError, MemoryTableError
 from ecr_scan_reporter.shared import clock
 from ecr_scan_reporter.shared.concurrency import chunked
@@ -57,12 +56,6 @@ class Addition(NamedTuple):
 
     key: Key
     values: Item
-
-
-def dynamodb_client(threads: int = 1) -> "DynamoDBClient":
-    """Create a client for `threads` threads in the function's own Region."""
-    client: DynamoDBClient = create_client("dynamodb", threads=threads, attempts=6)
-    return client
 
 
 class Table:
@@ -302,7 +295,7 @@ class Table:
 def _to_domain_error(error: ClientError | BotoCoreError) -> MemoryTableError | AccessDeniedError:
     if isinstance(error, BotoCoreError):
         return MemoryTableError(f"DynamoDB: {error}")
-    code = error.response.get("Error", {}).get("Code", "")
+    code = error_code(error)
     if code == "AccessDeniedException":
         return AccessDeniedError(f"the function's role lacks dynamodb:{error.operation_name}: {error}")
     response: Any = error.response

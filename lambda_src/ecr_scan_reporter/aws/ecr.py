@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
-from ecr_scan_reporter.aws.clients import create_client
+from ecr_scan_reporter.aws.clients import error_code, read_pages
 from ecr_scan_reporter.aws.findings import (
     basic_finding,
     basic_severity,
@@ -22,7 +22,6 @@ from ecr_scan_reporter.aws.findings import (
     severity_counts,
     to_object,
 )
-from ecr_scan_reporter.aws.pages import read_pages
 from ecr_scan_reporter.errors import (
     AccessDeniedError,
     AwsError,
@@ -78,21 +77,6 @@ _CREDENTIAL_CODES = {
 
 
 _DIGEST = re.compile("sha256:[0-9a-f]{64}")
-
-
-def ecr_client(threads: int = 1, attempts: int = 8) -> "ECRClient":
-    """Create a client for `threads` threads that tries each call `attempts` times, in the function's own Region."""
-    client: ECRClient = create_client("ecr", threads=threads, attempts=attempts)
-    return client
-
-
-def single_attempt_client(threads: int = 1) -> "ECRClient":
-    """Create a client that tries each call once, for callers that control the rate and repeat calls themselves.
-
-    botocore's standard and adaptive modes also retry LimitExceededException, which StartImageScan returns for an image
-    that was scanned within 24 hours.
-    """
-    return ecr_client(threads, attempts=1)
 
 
 class EcrRegistry:
@@ -315,7 +299,7 @@ def _children(index: str, manifest: str) -> Iterator[IndexChild]:
 
 def _per_image_outcome(error: ClientError) -> StartOutcome | None:
     """Return what a rejected StartImageScan says about this image alone; None if the reason may concern others."""
-    match _code(error):
+    match error_code(error):
         # The account's daily quota has the same code. AWS documents only the message of the limit per image.
         case "LimitExceededException" if "per image" in _message(error):
             return StartOutcome.SCANNED_WITHIN_24_HOURS
@@ -343,7 +327,7 @@ def _to_domain_error(error: ClientError | BotoCoreError, *, of_one_image: bool) 
         return TransientError(str(error), type(error).__name__)
     if isinstance(error, BotoCoreError):  # such as missing credentials
         return RegistryError(str(error), type(error).__name__)
-    code = _code(error)
+    code = error_code(error)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     text = f"{error.operation_name}: {code}: {_message(error)}"
     if code in _THROTTLING_CODES or status in (429, 503):
@@ -366,10 +350,6 @@ def _to_domain_error(error: ClientError | BotoCoreError, *, of_one_image: bool) 
     if of_one_image and code not in _CREDENTIAL_CODES:
         return ImageRejectedError(text, code)
     return RegistryError(text, code)
-
-
-def _code(error: ClientError) -> str:
-    return error.response.get("Error", {}).get("Code", "")
 
 
 def _message(error: ClientError) -> str:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ecr_scan_reporter.aws.clients import create_client
+from ecr_scan_reporter.aws.clients import error_code
 from ecr_scan_reporter.errors import AccessDeniedError, AwsError, UploadGoneError
 
 # After the second one, S3 asks to upload all parts again.
@@ -19,11 +19,6 @@ class Part(NamedTuple):
 
     etag: str
     crc32: str = ""
-
-
-def s3_client() -> Any:
-    """Create a client in the function's own Region."""
-    return create_client("s3")
 
 
 class Bucket:
@@ -93,7 +88,7 @@ class Bucket:
             try:
                 getattr(self._s3, operation)(**self._bucket, IfNoneMatch="*", **parameters)
             except ClientError as error:
-                if _code(error) != "PreconditionFailed":
+                if error_code(error) != "PreconditionFailed":
                     raise
                 return False
         return True
@@ -106,14 +101,10 @@ def _translated() -> Iterator[None]:
     except BotoCoreError as error:
         raise AwsError(f"S3: {error}") from error
     except ClientError as error:
-        if _code(error) in ("AccessDenied", "403"):
+        if error_code(error) in ("AccessDenied", "403"):
             raise AccessDeniedError(
                 f"S3 denied {error.operation_name}: the role, the bucket's policy or its key does not allow it, "
                 f"or the bucket is in another account: {error}"
             ) from error
-        kind = UploadGoneError if _code(error) in _GONE else AwsError
+        kind = UploadGoneError if error_code(error) in _GONE else AwsError
         raise kind(f"S3: {error}") from error
-
-
-def _code(error: ClientError) -> str:
-    return error.response.get("Error", {}).get("Code", "")

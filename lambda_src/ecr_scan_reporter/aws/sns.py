@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ecr_scan_reporter.aws.clients import create_client
+from ecr_scan_reporter.aws.clients import error_code, read_pages
 from ecr_scan_reporter.aws.deadline import Deadline
-from ecr_scan_reporter.aws.pages import read_pages
 from ecr_scan_reporter.errors import AwsError, DeadlineExceededError
 
 if TYPE_CHECKING:
@@ -114,12 +113,6 @@ def _attribute(value: str | int | list[str]) -> dict[str, str]:
     return {"DataType": "String.Array", "StringValue": json.dumps(value)}
 
 
-def sns_client() -> "SNSClient":
-    """Create a client in the function's own Region."""
-    client: SNSClient = create_client("sns")
-    return client
-
-
 class ReportPublisher:
     """Publishes to the reports topic and, if there is one, to the chat topic."""
 
@@ -194,4 +187,4 @@ class ReportPublisher:
 
 
 def _is_invalid(error: Exception) -> bool:
-    return isinstance(error, ClientError) and error.response.get("Error", {}).get("Code") in _INVALID
+    return isinstance(error, ClientError) and error_code(error) in _INVALID

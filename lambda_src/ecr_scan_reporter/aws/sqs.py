@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ecr_scan_reporter.aws.clients import create_client
 from ecr_scan_reporter.errors import AwsError, InputError, QueueError
 from ecr_scan_reporter.shared.concurrency import chunked
 
@@ -39,12 +38,6 @@ class SqsRecord(TypedDict):
     receiptHandle: NotRequired[str]
     body: str
     attributes: NotRequired[dict[str, str]]
-
-
-def sqs_client(threads: int = 1, attempts: int = 4) -> "SQSClient":
-    """Create a client for `threads` threads that tries each call `attempts` times, in the function's own Region."""
-    client: SQSClient = create_client("sqs", threads=threads, attempts=attempts)
-    return client
 
 
 class SqsQueue:

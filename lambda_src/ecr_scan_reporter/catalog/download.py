@@ -9,8 +9,8 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ecr_scan_reporter.aws.clients import create_client
 from ecr_scan_reporter.aws.deadline import Deadline
-from ecr_scan_reporter.aws.s3 import s3_client
 from ecr_scan_reporter.errors import DeadlineExceededError, FeedError
 from ecr_scan_reporter.shared import clock
 
@@ -64,7 +64,7 @@ def _from_https(address: str, deadline: Deadline) -> bytes:
 def _from_s3(address: str, deadline: Deadline) -> bytes:
     place = urlsplit(address)
     try:
-        answer = s3_client().get_object(Bucket=place.netloc, Key=place.path.removeprefix("/"))
+        answer = create_client("s3").get_object(Bucket=place.netloc, Key=place.path.removeprefix("/"))
         return _read(answer["Body"].read, deadline)
     except ClientError as error:
         raise FeedError(f"Amazon S3 answers {error.response['Error']['Code']}") from error

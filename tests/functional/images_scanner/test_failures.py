@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 from ecr_scan_reporter import images_scanner
 from ecr_scan_reporter.aws import deadline
-from ecr_scan_reporter.aws.ecr import single_attempt_client
+from ecr_scan_reporter.aws.clients import create_client
 from ecr_scan_reporter.memory.coverage import Coverage, CoverageReason
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.scanning import calls
@@ -132,12 +132,13 @@ def test_call_without_an_answer_is_made_again_and_then_is_that_images_failure(
             failed.append(failing)
             raise error(endpoint_url=request.url)
 
-    def client(threads: int) -> Any:
-        created = single_attempt_client(threads)
-        created.meta.events.register(f"before-send.ecr.{operation}", fail)
+    def client(service: str, **options: Any) -> Any:
+        created = create_client(service, **options)
+        if options.get("attempts") == 1:
+            created.meta.events.register(f"before-send.ecr.{operation}", fail)
         return created
 
-    monkeypatch.setattr(images_scanner, "single_attempt_client", client)
+    monkeypatch.setattr(images_scanner, "create_client", client)
     scanner = make_scanner()
     scanner.add(*images)
     assert set(scanner.scan()) == {entry.digest for entry in images} - ({failing} if always else set())

@@ -9,9 +9,8 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 from ecr_scan_reporter.aws import deadline
-from ecr_scan_reporter.aws.dynamodb import dynamodb_client
-from ecr_scan_reporter.aws.ecr import EcrRegistry, ecr_client, single_attempt_client
-from ecr_scan_reporter.aws.sqs import sqs_client
+from ecr_scan_reporter.aws.clients import create_client
+from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.errors import (
     AccessDeniedError,
     AwsError,
@@ -213,14 +212,19 @@ def test_indexes_of_a_deleted_repository_are_not_found(ecr: Ecr) -> None:
 
 @pytest.mark.usefixtures("product_timeouts")
 def test_two_attempts_of_a_call_that_hangs_fit_into_the_margin_of_an_invocation() -> None:
-    for client in (ecr_client(), single_attempt_client(), dynamodb_client(), sqs_client()):
+    for client in (
+        create_client("ecr"),
+        create_client("ecr", attempts=1),
+        create_client("dynamodb"),
+        create_client("sqs"),
+    ):
         config: Any = client.meta.config
         assert 2 * (config.connect_timeout + config.read_timeout) <= deadline._MAX_MARGIN
 
 
 def test_single_attempt_client_does_not_retry() -> None:
     """Botocore would retry LimitExceededException, which only says that the image was scanned within 24 hours."""
-    config: Any = single_attempt_client().meta.config
+    config: Any = create_client("ecr", attempts=1).meta.config
     assert config.retries["total_max_attempts"] == 1
 
 

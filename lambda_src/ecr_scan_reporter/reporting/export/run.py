@@ -11,8 +11,9 @@ from itertools import chain
 from math import ceil
 from typing import Any
 
+from ecr_scan_reporter.aws.clients import create_client
 from ecr_scan_reporter.aws.deadline import Deadline
-from ecr_scan_reporter.aws.s3 import Bucket, s3_client
+from ecr_scan_reporter.aws.s3 import Bucket
 from ecr_scan_reporter.errors import DeadlineExceededError, InputError, RepositoryNotFoundError, UploadGoneError
 from ecr_scan_reporter.memory.codec import readable
 from ecr_scan_reporter.memory.exports import Export, ExportMemory
@@ -127,7 +128,7 @@ def go_on(
 
 def _output(run: str, export: Export, memory: ExportMemory, target: ExportTarget, keys: Keys, now: datetime) -> Output:
     """Return the files of an export so far; of a new one if what memory has of them cannot be read."""
-    bucket = Bucket(s3_client(), target.bucket, target.owner, target.kms_key_arn)
+    bucket = Bucket(create_client("s3"), target.bucket, target.owner, target.kms_key_arn)
     begun = Export(begun_at=export.begun_at or now)
     if export.begun_at is None:
         return Output(begun, b"", bucket, keys)
