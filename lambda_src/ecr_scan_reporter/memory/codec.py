@@ -125,6 +125,16 @@ def unpack(data: Any, limit: int = 0) -> Any:
         return json.loads(text)
 
 
+def pack_numbers(numbers: Iterable[int]) -> bytes:
+    """Encode a set of numbers from 0 to 2^32 - 1, such as checksums, with four bytes each."""
+    return b"".join(number.to_bytes(4, "big") for number in sorted(set(numbers)))
+
+
+def unpack_numbers(data: bytes) -> frozenset[int]:
+    """Decode what `pack_numbers` encoded."""
+    return frozenset(int.from_bytes(part, "big") for part in cut(data, 4))
+
+
 def cut(data: bytes, size: int) -> list[bytes]:
     """Cut data into parts of at most `size` bytes."""
     return [data[start : start + size] for start in range(0, len(data), size)]

@@ -1,14 +1,17 @@
 """How far each export of the open findings is."""
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import WRITER, Table
 from ecr_scan_reporter.aws.s3 import Part
-from ecr_scan_reporter.memory.codec import cut, from_item, readable
+from ecr_scan_reporter.memory.codec import from_item, readable
 from ecr_scan_reporter.memory.items import (
     expires,
     formatted,
+    part_items,
+    read_parts,
     record_item,
     registry_key,
     release_lease,
@@ -20,8 +23,6 @@ from ecr_scan_reporter.models.images import RegistryId
 
 # SQS keeps no message for longer that asks for an export again, or lets it go on.
 _LIFETIME = timedelta(days=30)
-# Bytes in one item, which may have 400 KB with everything else.
-_PART_SIZE = 350_000
 
 
 class Export(NamedTuple):
@@ -68,10 +69,7 @@ class ExportMemory:
 
     def rest(self, run: str, export: Export) -> bytes:
         """Return the compressed end of the CSV file that is in no part yet."""
-        keys = [(self._pk, _rest_key(run, export, n)) for n in range(export.rests)]
-        found = self._table.get_many(keys)
-        parts = [found.get(key, {}).get("data") for key in keys]
-        return b"".join(part if isinstance(part, bytes) else b"" for part in parts)
+        return read_parts(self._table, [(self._pk, _rest_key(run, export, n)) for n in range(export.rests)])
 
     def claim(self, run: str, now: datetime, until: datetime) -> str:
         """Take the lease of an export until a time (aware), and return its token.
@@ -91,11 +89,8 @@ class ExportMemory:
             until: when the lease ends (aware).
             rest: the compressed end of the CSV file that is in no part yet.
         """
-        rests, end = cut(rest, _PART_SIZE), expires(until, _LIFETIME)
-        self._table.put_many(
-            {"pk": self._pk, "sk": _rest_key(run, export, n), "data": part, "expires": end}
-            for n, part in enumerate(rests)
-        )
+        rests = part_items(self._pk, partial(_rest_key, run, export), rest, expires(until, _LIFETIME))
+        self._table.put_many(rests)
         item = record_item(self._pk, run, export._replace(rests=len(rests)), until, _LIFETIME)
         self._table.put({**item, "leased_until": to_seconds(until), WRITER: lease})
 

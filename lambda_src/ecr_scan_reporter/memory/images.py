@@ -4,17 +4,19 @@ import operator
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from itertools import groupby
 from typing import NamedTuple
 
-from ecr_scan_reporter.aws.dynamodb import Addition, Item, Key, Put, Table, Value
+from ecr_scan_reporter.aws.dynamodb import NOTHING, Addition, Item, Key, Put, Table, Value
 from ecr_scan_reporter.errors import UnreadableItemError
-from ecr_scan_reporter.memory.codec import attributes, cut, from_item, readable
+from ecr_scan_reporter.memory.codec import attributes, from_item, readable, unpack_numbers
 from ecr_scan_reporter.memory.items import (
     ASKED,
     END,
     IMAGE_LIFETIME,
     base_key,
+    binary,
     check_past,
     expires,
     formats,
@@ -27,6 +29,7 @@ from ecr_scan_reporter.memory.items import (
     key_part,
     latest,
     number,
+    part_items,
     registry_key,
     repository_key,
     text,
@@ -35,12 +38,10 @@ from ecr_scan_reporter.memory.items import (
 )
 from ecr_scan_reporter.memory.pushes import PushedImage, pushed_item, pushed_key
 from ecr_scan_reporter.models.images import ImageId, RegistryId
-from ecr_scan_reporter.models.severities import severity_rank
+from ecr_scan_reporter.models.severities import severity_key
 
 # The checksums of an image's CVE ids. They lie apart from its record, which is read every day.
 _CVES = "CVES"
-# Bytes of findings in one item, which may have 400 KB with everything else.
-_PART_SIZE = 350_000
 # A transaction has room for fewer.
 _MAX_PARTS = 12
 # An image is not written as often.
@@ -116,9 +117,7 @@ class Update(NamedTuple):
 
     def sort_key(self) -> tuple[object, ...]:
         """Return a sort key: the most critical findings first, then the most high ones, then the most images."""
-        ordered = [0] * 8
-        for severity, findings in self.counts.items():
-            ordered[severity_rank(severity)] -= findings
+        ordered = severity_key(self.counts)
         return *ordered[:2], -self.images, *ordered[2:], self.key
 
     def __add__(self, other: "Update") -> "Update":  # type: ignore[override]
@@ -340,20 +339,18 @@ class ImageMemory:
             image: [(pk, _findings_key(digest, n, records[image].findings_format)) for n in range(records[image].parts)]
             for image, (pk, digest) in keys.items()
         }
+        parse_asked = partial(asked_record, now=self._now)
         if more := [key for first in parts.values() for key in first[1:]]:
             found |= self._table.get_many(more)
         return {
             image: Remembered(
                 record,
-                b"".join(_data(found.get(key)) for key in parts[image]),
-                next(readable(latest(in_all_formats(pk, image_base(digest) + ASKED)), self._asked), Asked()),
+                b"".join(binary(found.get(key, NOTHING)) for key in parts[image]),
+                next(readable(latest(in_all_formats(pk, image_base(digest) + ASKED)), parse_asked), Asked()),
                 to_time(found.get(parts[image][0], {}).get("expires")) if parts[image] else None,
             )
             for (image, (pk, digest)), record in zip(keys.items(), records.values(), strict=True)
         }
-
-    def _asked(self, item: Item) -> Asked:
-        return asked_record(item, self._now)
 
     def records(
         self, registry: RegistryId, repository: str, after: str = "", attributes: Sequence[str] = ()
@@ -388,12 +385,10 @@ class ImageMemory:
             repository: its name.
             wanted: checksums of CVE ids.
         """
-        # Not at the top: only on days on which the catalog has changed.
-        from ecr_scan_reporter.memory.exploited import has_any
-
         pk = repository_key(registry, repository)
         items = self._table.query(pk, f"{_CVES}#", f"{_CVES}#{END}", consistent=False)
-        return frozenset(base_key(item).partition("#")[2] for item in items if has_any(item.get("cves"), wanted))
+        held = ((item, unpack_numbers(binary(item, "cves"))) for item in items)
+        return frozenset(base_key(item).partition("#")[2] for item, cves in held if not wanted.isdisjoint(cves))
 
     def repositories(self, registry: RegistryId, first: str = "") -> Iterator[str]:
         """Return the names of the repositories that have, or had, an image here, in their order; 1 MB a call.
@@ -464,7 +459,7 @@ class ImageMemory:
         puts: list[Put] = []
         obsolete: list[Key] = []
         if findings is not None:
-            parts = _findings_items(pk, digest, findings, now)
+            parts = part_items(pk, partial(_findings_key, digest), findings, expires(now, IMAGE_LIFETIME))
             obsolete = [(pk, _findings_key(digest, n)) for n in range(len(parts), record.parts)]
             record = record._replace(parts=len(parts), findings_format=formats()[0])
             puts += map(Put, parts)
@@ -487,12 +482,6 @@ class ImageMemory:
         self._table.write(puts, obsolete, additions)
 
 
-def _findings_items(pk: str, digest: str, findings: bytes, now: datetime) -> list[Item]:
-    until = expires(now, IMAGE_LIFETIME)
-    parts = enumerate(cut(findings, _PART_SIZE))
-    return [{"pk": pk, "sk": _findings_key(digest, n), "data": part, "expires": until} for n, part in parts]
-
-
 def _findings_key(digest: str, part: int, number: int | None = None) -> str:
     return formatted(f"FINDINGS#{key_part(digest)}#{part}", number)
 
@@ -502,11 +491,6 @@ def _keys(digest: str) -> list[str]:
     base = image_base(digest)
     findings = [_findings_key(digest, 0, number) for number in formats()]
     return [*in_formats(base), *in_formats(base + ASKED), *findings]
-
-
-def _data(item: Item | None) -> bytes:
-    data = item.get("data") if item else None
-    return data if isinstance(data, bytes) else b""
 
 
 def asked_record(item: Item, now: datetime) -> Asked:

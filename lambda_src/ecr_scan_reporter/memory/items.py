@@ -1,6 +1,6 @@
 """Keys, times and lifetimes that several kinds of items share."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from ecr_scan_reporter.aws.dynamodb import NOTHING, WRITER, Item, Key, Table, Value
 from ecr_scan_reporter.errors import ConditionError, UnreadableItemError
-from ecr_scan_reporter.memory.codec import attributes, from_item, readable
+from ecr_scan_reporter.memory.codec import attributes, cut, from_item, readable
 from ecr_scan_reporter.models.images import RegistryId
 
 T = TypeVar("T")
@@ -35,6 +35,8 @@ LOST_LIFETIME = timedelta(days=400)
 _LIFETIME = timedelta(days=400)
 # What happened is not dated later than now, by clocks that differ by less than this.
 _CLOCKS_DIFFER = timedelta(hours=1)
+# Bytes of data in one item, which may have 400 KB with everything else.
+_PART_SIZE = 349_000
 # Bytes. A sort key has at most three such parts, or two and those of a registry.
 _MAX_KEY_PART, _MAX_REGISTRY_PART = 300, 64
 
@@ -182,6 +184,37 @@ def expires(now: datetime, lifetime: timedelta = _LIFETIME) -> int:
 def text(item: Item, name: str) -> str:
     """Return a text attribute; "" if it is missing."""
     return str(item.get(name, ""))
+
+
+def binary(item: Item, name: str = "data") -> bytes:
+    """Return an attribute of bytes; none if it is missing."""
+    value = item.get(name)
+    return value if isinstance(value, bytes) else b""
+
+
+def texts(item: Item, name: str) -> frozenset[str]:
+    """Return a set of texts; none if it is missing."""
+    value = item.get(name)
+    return value if isinstance(value, frozenset) else frozenset()
+
+
+def part_items(pk: str, part_key: Callable[[int], str], data: bytes, until: int) -> list[Item]:
+    """Return the items that hold data in parts.
+
+    Args:
+        pk: of the items.
+        part_key: returns the sort key of a part, by its number from 0.
+        data: of any size.
+        until: when the items expire (Unix seconds).
+    """
+    parts = enumerate(cut(data, _PART_SIZE))
+    return [{"pk": pk, "sk": part_key(n), "data": part, "expires": until} for n, part in parts]
+
+
+def read_parts(table: Table, keys: Collection[Key]) -> bytes:
+    """Return the data of items, one after the other; a call for each 100."""
+    found = table.get_many(keys)
+    return b"".join(binary(found.get(key, NOTHING)) for key in keys)
 
 
 def take_lease(

@@ -9,9 +9,10 @@ from uuid import uuid4
 
 from ecr_scan_reporter.aws.dynamodb import WRITER, Addition, Item, Key, Table
 from ecr_scan_reporter.errors import ConditionError
-from ecr_scan_reporter.memory.codec import from_item, readable
+from ecr_scan_reporter.memory.codec import cut, from_item, readable
 from ecr_scan_reporter.memory.items import (
     END,
+    binary,
     check_past,
     expires,
     formats,
@@ -25,6 +26,7 @@ from ecr_scan_reporter.memory.items import (
     sortable,
     take_lease,
     text,
+    texts,
     to_seconds,
 )
 from ecr_scan_reporter.models.images import ImageId
@@ -192,8 +194,7 @@ class Outbox:
         for item in self._table.query(f"OUTBOX#{window}", " ", END):
             if last < number(item, "expires") <= longest:
                 continue
-            data = item.get("data")
-            yield (text(item, "pk"), text(item, "sk")), data if isinstance(data, bytes) else b""
+            yield (text(item, "pk"), text(item, "sk")), binary(item)
 
     def holds(self, window: str, image: ImageId) -> bool:
         """Return whether a window has changes of an image."""
@@ -304,19 +305,13 @@ def _notes(items: Mapping[str, Item]) -> list[Note]:
     for sk, item in items.items():
         id_ = sk.removeprefix(_PUBLISHED).partition("#")[0]
         note = notes.get(id_, Note(id_, frozenset()))
-        sent = item.get("sent")
         notes[id_] = note._replace(
-            entries=note.entries | _checksums(item.get("entries")),
-            sent=note.sent | (sent if isinstance(sent, frozenset) else frozenset()),
+            entries=note.entries.union(cut(binary(item, "entries"), _CHECKSUM)),
+            sent=note.sent | texts(item, "sent"),
             done=note.done or item.get("done") == 1,
             keys=(*note.keys, sk),
         )
     return list(notes.values())
-
-
-def _checksums(data: object) -> frozenset[bytes]:
-    data = data if isinstance(data, bytes) else b""
-    return frozenset(data[at : at + _CHECKSUM] for at in range(0, len(data), _CHECKSUM))
 
 
 def image_prefix(image: ImageId) -> str:

@@ -9,11 +9,12 @@ from typing import NamedTuple
 from zlib import crc32
 
 from ecr_scan_reporter.aws.dynamodb import Item, Key, Table, Value
-from ecr_scan_reporter.memory.codec import compact_json, decoding, from_item, readable
+from ecr_scan_reporter.memory.codec import compact_json, decoding, from_item, pack_numbers, readable, unpack_numbers
 from ecr_scan_reporter.memory.items import (
     END,
     PUSH_LIFETIME,
     base_key,
+    binary,
     expires,
     formats,
     formatted,
@@ -23,6 +24,7 @@ from ecr_scan_reporter.memory.items import (
     parse_sortable,
     repository_key,
     sortable,
+    texts,
 )
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import ImageId
@@ -158,7 +160,7 @@ def pushed_item(image: ImageId, pushed: PushedImage, now: datetime) -> Item:
         "expires": expires(now, PUSH_LIFETIME),
     }
     if pushed.findings is not None:
-        item |= {"findings": _bytes(pushed.findings), "packages": _bytes(pushed.packages)}
+        item |= {"findings": pack_numbers(pushed.findings), "packages": pack_numbers(pushed.packages)}
     if pushed.successors:
         item["successors"] = pushed.successors
     return item
@@ -181,21 +183,10 @@ def _pushed(items: list[Item]) -> PushedImage:
             item,
             digest=digest,
             pushed_at=parse_sortable(pushed_at),
-            findings=_numbers(item["findings"]) if "findings" in item else None,
-            packages=_numbers(item.get("packages")),
+            findings=unpack_numbers(binary(item, "findings")) if "findings" in item else None,
+            packages=unpack_numbers(binary(item, "packages")),
         )
-        added = (each.get("successors") for each in items)
-        successors = frozenset[str]().union(*(each for each in added if isinstance(each, frozenset)))
-        return pushed._replace(successors=successors)
-
-
-def _bytes(numbers: Iterable[int]) -> bytes:
-    return b"".join(number.to_bytes(4, "big") for number in sorted(numbers))
-
-
-def _numbers(data: object) -> frozenset[int]:
-    data = data if isinstance(data, bytes) else b""
-    return frozenset(int.from_bytes(data[at : at + 4], "big") for at in range(0, len(data), 4))
+        return pushed._replace(successors=frozenset[str]().union(*(texts(each, "successors") for each in items)))
 
 
 def _checksums(texts: Iterable[str], most: int) -> frozenset[int]:

@@ -8,31 +8,33 @@ The snapshot is written after the overview is published, not before. If the func
 attempt publishes the messages that are not noted as sent, rather than nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import WRITER, Addition, Item, Key, Table, Value
 from ecr_scan_reporter.errors import ConditionError
-from ecr_scan_reporter.memory.codec import cut, decode, encode, pack, readable, unpack
+from ecr_scan_reporter.memory.codec import decode, encode, pack, readable, unpack
 from ecr_scan_reporter.memory.images import Ledger
 from ecr_scan_reporter.memory.items import (
+    FORMAT,
     expires,
-    formats,
     formatted,
     number,
+    part_items,
+    read_parts,
     release_lease,
     sortable,
     take_lease,
     text,
+    texts,
     to_seconds,
     to_time,
 )
 
 OVERVIEWS = "OVERVIEWS"
 _KEY = OVERVIEWS, "LAST"
-# Bytes of a snapshot in one item; DynamoDB allows 400 KB for the whole item.
-_PART_SIZE = 340_000
 # Far more than the names and numbers of all repositories of a registry need.
 _MAX_PARTS = 100
 # Two events of a schedule are at least a minute apart. EventBridge may deliver the same one twice, with about the same
@@ -63,7 +65,7 @@ class LastOverview(NamedTuple):
     """
 
     published_at: datetime | None
-    snapshot: tuple[Key, ...]
+    snapshot: Sequence[Key]
     lease: str = ""
     sent: frozenset[str] = frozenset()
 
@@ -118,9 +120,7 @@ class SnapshotMemory:
         """Return the snapshot of an overview by repository; None if there is none, or it cannot be read."""
         if not last.snapshot:
             return None
-        items = self._table.get_many(last.snapshot)
-        parts = [items.get(key, {}).get("data") for key in last.snapshot]
-        data = b"".join(part for part in parts if isinstance(part, bytes))
+        data = read_parts(self._table, last.snapshot)
         return next(readable([data], lambda data: decode(_Snapshot, unpack(data))), None)
 
     def store(
@@ -138,27 +138,24 @@ class SnapshotMemory:
             now: aware.
             scheduled_at: the time of the schedule's event; None if someone asked for the overview.
         """
-        parts = cut(pack(encode(_Snapshot, repositories)), _PART_SIZE)
-        keys = _snapshot_keys(now, len(parts), formats()[0])
-        self._table.put_many(
-            {"pk": pk, "sk": sk, "data": part, "expires": expires(now)}
-            for (pk, sk), part in zip(keys, parts, strict=True)
-        )
+        data = pack(encode(_Snapshot, repositories))
+        parts = part_items(OVERVIEWS, partial(_snapshot_key, now, FORMAT), data, expires(now))
+        self._table.put_many(parts)
         # Only this write makes the new snapshot the current one.
-        values = {"published_at": to_seconds(now), "parts": len(parts), "snapshot_format": formats()[0]}
+        values = {"published_at": to_seconds(now), "parts": len(parts), "snapshot_format": FORMAT}
         if scheduled_at:
             values["scheduled_at"] = to_seconds(scheduled_at)
         self._table.update(_KEY, {**values, "leased_until": 0, "expires": expires(now)}, remove="sent")
-        self._table.delete_many(key for key in last.snapshot if key not in keys)
+        written = {part["sk"] for part in parts}
+        self._table.delete_many(key for key in last.snapshot if key[1] not in written)
 
 
 def _last_overview(item: Item, now: datetime) -> LastOverview:
     published_at, parts = to_time(item.get("published_at"), now), min(number(item, "parts"), _MAX_PARTS)
-    keys = _snapshot_keys(published_at, parts, number(item, "snapshot_format")) if published_at else ()
-    sent = item.get("sent")
-    return LastOverview(published_at, keys, text(item, WRITER), sent if isinstance(sent, frozenset) else frozenset())
+    form = number(item, "snapshot_format")
+    sks = [_snapshot_key(published_at, form, part) for part in range(parts)] if published_at else []
+    return LastOverview(published_at, [(OVERVIEWS, sk) for sk in sks], text(item, WRITER), texts(item, "sent"))
 
 
-def _snapshot_keys(published_at: datetime, parts: int, number: int) -> tuple[Key, ...]:
-    name = f"SNAPSHOT#{sortable(published_at)}"
-    return tuple((OVERVIEWS, formatted(f"{name}#{part:04}", number)) for part in range(parts))
+def _snapshot_key(published_at: datetime, format_: int, part: int) -> str:
+    return formatted(f"SNAPSHOT#{sortable(published_at)}#{part:04}", format_)
