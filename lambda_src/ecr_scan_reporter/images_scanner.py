@@ -42,8 +42,15 @@ from ecr_scan_reporter.models.scan_statuses import ARCHIVED, KNOWN_STATUSES, UNS
 from ecr_scan_reporter.models.scans import BASIC, ENHANCED, Scan, StartOutcome
 from ecr_scan_reporter.scanning.calls import FIRST_LOOK_UP_RATE, FIRST_START_RATE, ImageCalls
 from ecr_scan_reporter.scanning.context import QuotaDetector, ScanContext, ScanDependencies, Tally
-from ecr_scan_reporter.scanning.images import Candidate, Decision, ImageSelector, Listing, SkippedImage, scan_priority
-from ecr_scan_reporter.scanning.known_scans import ImageStanding, KnownScans, ScanSums, sum_up
+from ecr_scan_reporter.scanning.images import (
+    Candidate,
+    Candidates,
+    Decision,
+    ImageSelector,
+    SkippedImage,
+    scan_priority,
+)
+from ecr_scan_reporter.scanning.known_scans import ImageStanding, KnownScans, ScanSums
 from ecr_scan_reporter.settings import ImagesScannerSettings, parse_settings
 from ecr_scan_reporter.shared import clock
 
@@ -161,19 +168,25 @@ class ScannedChunk:
 class RepositoryScan:
     """The scan of one repository in one invocation.
 
+    Args:
+        context: names the repository.
+        skipped: takes each skipped image, if it is a list.
+
     Attributes:
-        listing: the images of the repository.
+        selector: of the images of the repository.
+        candidates: those that are selected, once they are listed.
         stopped: why no further scan can be started; None if nothing prevents it. What memory knows of the other images
             is still summed up.
     """
 
-    def __init__(self, context: ScanContext) -> None:
+    def __init__(self, context: ScanContext, skipped: list[SkippedImage] | None = None) -> None:
         self._context, self._message, self._rules, self._tally = context, context.message, context.rules, context.tally
         self._look_ups, self._starts = ImageCalls(context, FIRST_LOOK_UP_RATE), ImageCalls(context, FIRST_START_RATE)
         self._known = KnownScans(context)
         self._resume_after = context.message.after
         self._sums = ScanSums(context.message.oldest, context.message.waiting_since, context.message.coverage)
-        self.listing = Listing()
+        self.selector = ImageSelector(context.deps.settings.selection, context.now, skipped)
+        self.candidates = Candidates()
         self.stopped: RegistryError | None = None
 
     def run(self) -> None:
@@ -192,8 +205,13 @@ class RepositoryScan:
                     self.look_up(chunk)
                     self._start(chunk)
             self._settle(chunk)
-        self._report_stop()
-        self._known.complete_summary(self.listing.candidates)
+        if self.stopped:
+            outcome, warning = _STOPS[type(self.stopped)]
+            self._tally.count(outcome)
+            if warning:
+                extra = {"repository": self._context.repository, "reason": str(self.stopped)}
+                logger.warning(warning, extra=extra)
+        self._known.complete_summary(self.candidates)
         self._finish()
 
     @contextmanager
@@ -203,18 +221,15 @@ class RepositoryScan:
         except tuple(_STOPS) as error:
             self.stopped = error
 
-    def list_images(self, skipped_images: list[SkippedImage] | None = None) -> None:
+    def list_images(self) -> None:
         """List the images of the repository.
-
-        Args:
-            skipped_images: takes each skipped image, if it is a list.
 
         Raises:
             DeadlineExceededError: the repository has too many images to list in the remaining time.
             AwsError: ECR rejected a call.
         """
         context, name = self._context, self._context.repository
-        deps, selector = context.deps, ImageSelector(context.deps.settings.selection, context.now, skipped_images)
+        deps, selector = context.deps, self.selector
         for page in deps.ecr.image_pages(name):
             selector.add(page)
             context.deadline.check(f"listing {name}")
@@ -222,7 +237,7 @@ class RepositoryScan:
         children = index_children(
             deps.ecr, deps.table, name, indexes, context.now, context.deadline, self._tally.memory_failed
         )
-        self.listing = Listing(selector.select(children), selector.skipped, selector.skipped_coverage)
+        self.candidates = selector.select(children)
 
     def chunks(self) -> Iterator[ScannedChunk]:
         """Yield the selected images, chunk by chunk, with what memory knows of them.
@@ -230,7 +245,7 @@ class RepositoryScan:
         Raises:
             DeadlineExceededError: the remaining time is too short for the other images.
         """
-        candidates = self.listing.candidates
+        candidates = self.candidates
         for images in candidates.chunks(CHUNK_SIZE, self._message.after):
             chunk = ScannedChunk(self._known.read(images, candidates.name))
             yield chunk
@@ -295,11 +310,8 @@ class RepositoryScan:
         registry, repository, quota = self._context.registry, self._context.repository, self._context.deps.quota
         try:
             outcome = self._context.deps.ecr.start_scan(repository, digest)
-        except ImageRejectedError as error:
-            self._tally.fail(digest, error)
-            return
-        except ScanQuotaExceededError as error:
-            if quota.rejected(registry):
+        except (ImageRejectedError, ScanQuotaExceededError) as error:
+            if isinstance(error, ScanQuotaExceededError) and quota.rejected(registry):
                 raise
             self._tally.fail(digest, error)
             return
@@ -320,31 +332,27 @@ class RepositoryScan:
         digests = [standing.image.digest for standing in processed]
         name, queue = self._context.repository, self._context.deps.reports_queue
         # The reporter judges the images again that have their deadlines back.
-        if given_back := [to_body(DueMessage(name, digest)) for digest in digests if digest in self._known.given_back]:
-            queue.send(given_back)
+        queue.send(to_body(DueMessage(name, digest)) for digest in digests if digest in self._known.given_back)
         # It also reads the results of which no event came.
         answers = self._tally.answers
-        if missed := [
-            self._missed(standing.image.digest, *standing.missed)
+        scanner, delay = (ENHANCED, _ON_ITS_WAY) if self._rules.enhanced else (BASIC, 0)
+        missed_messages = (
+            MissedMessage(name, standing.image.digest, scanner, to_seconds(missed.ended_at), missed.is_lost)
             for standing in processed
             # The event of a scan that is started now tells of an image that nothing is known of.
-            if standing.missed and (standing.missed.is_lost or standing.image.digest not in answers)
-        ]:
-            queue.send(missed, delay=_ON_ITS_WAY if self._rules.enhanced else 0)
+            if (missed := standing.missed) and (missed.is_lost or standing.image.digest not in answers)
+        )
+        queue.send(map(to_body, missed_messages), delay=delay)
         # Only now do decisions and rejections count: other images are decided on, and asked for, again.
         if not self._resume_after:
-            self._tally.count_decisions(self.listing.skipped)
+            self._tally.count_decisions(self.selector.skipped)
         self._tally.count_decisions(Counter(standing.decision for standing in chunk.read if standing.source), digests)
         quota_reached = isinstance(self.stopped, ScanQuotaExceededError)
         gone = chunk.gone | {digest for digest in digests if answers.get(digest) is StartOutcome.IMAGE_NOT_FOUND}
         present = [self._after_request(standing) for standing in processed if standing.image.digest not in gone]
-        self._sums = self._sums.merge(sum_up(present, self._rules, quota_reached=quota_reached))
+        self._sums = self._sums.add(present, self._rules, quota_reached=quota_reached)
         if digests:
             self._resume_after = digests[-1]
-
-    def _missed(self, digest: str, ended_at: datetime, is_lost: bool) -> str:
-        scanner = ENHANCED if self._rules.enhanced else BASIC
-        return to_body(MissedMessage(self._context.repository, digest, scanner, to_seconds(ended_at), is_lost))
 
     def _after_request(self, standing: ImageStanding) -> ImageStanding:
         """Return how an image stands after the request to start its scan, if there was one."""
@@ -353,23 +361,15 @@ class RepositoryScan:
             standing = self._known.standing(standing.image, standing.source, named)
         return standing._replace(started=answer is StartOutcome.STARTED)
 
-    def _report_stop(self) -> None:
-        if self.stopped:
-            outcome, warning = _STOPS[type(self.stopped)]
-            self._tally.count(outcome)
-            if warning:
-                extra = {"repository": self._context.repository, "reason": str(self.stopped)}
-                logger.warning(warning, extra=extra)
-
     def _finish(self) -> None:
         """Remember the repository after the run."""
-        coverage = self._sums.coverage.merge(self.listing.skipped_coverage)
+        coverage = self._sums.coverage.merge(self.selector.skipped_coverage)
         self._sums = self._sums._replace(coverage=coverage)
         oldest, message = self._sums.oldest, self._message
         state = RepositoryState(
             repository=self._context.repository,
             oldest_scan=self._context.now if oldest is None else to_time(oldest),
-            images=len(self.listing.candidates),
+            images=len(self.candidates),
             asked=message.asked + self._tally.started,
             run=message.run,
             waiting_since=to_time(self._sums.waiting_since),
@@ -428,9 +428,9 @@ def dry_run(event: Mapping[str, Any], deps: ScanDependencies, deadline: Deadline
         case _:
             given = json.dumps(event, default=str)[:200]
             raise InputError(f"the input is {given!r}; expected {_EXPECTED}")
-    scan = RepositoryScan(ScanContext(message, deps, deadline, now, Tally(name)))
     skipped: list[SkippedImage] = []
-    scan.list_images(skipped)
+    scan = RepositoryScan(ScanContext(message, deps, deadline, now, Tally(name)), skipped)
+    scan.list_images()
     images: list[dict[str, Any]] = []
     size = 0
     others = (_entry(image, "skip", image.reason, "DescribeImages") for image in sorted(skipped))
@@ -439,7 +439,7 @@ def dry_run(event: Mapping[str, Any], deps: ScanDependencies, deadline: Deadline
         if size > _MAX_ANSWER:
             break
         images.append(entry)
-    omitted = len(scan.listing.candidates) + len(skipped) - len(images)
+    omitted = len(scan.candidates) + len(skipped) - len(images)
     return {"repository": name, "dryRun": True, "images": images, "omitted": omitted}
 
 

@@ -90,12 +90,8 @@ class SummaryBuilder:
     """Adds up the images of a repository after a run, which ends at `updated_at` (aware)."""
 
     def __init__(self, repository: str, updated_at: datetime) -> None:
-        self.repository, self.updated_at = repository, updated_at
-        self._open, self._images_by_worst, self._ledger = Counter[str](), Counter[str](), Ledger()
-        self._overdue, self._ignored, self._kernel_headers = 0, 0, 0
-        self._exploited, self._exploited_ignored = 0, 0
-        self._exploited_first: list[ExploitedFinding] = []
-        self._overdue_worst: list[OverdueFinding] = []
+        self._open, self._by_worst = Counter[str](), Counter[str]()
+        self._sums = RepositorySummary(repository, updated_at, open=self._open, images_by_worst=self._by_worst)
         self._updates: dict[UpdateKey, Update] = {}
 
     def add_image(self, record: ImageRecord, name: str | None, *, replaced: bool = False) -> None:
@@ -106,56 +102,45 @@ class SummaryBuilder:
             name: a tag or a short digest; None if ECR no longer lists the image, so that only its ledger counts.
             replaced: whether ECR lists an image that has replaced it, and has its deadlines now.
         """
-        self._ledger += record.ledger
+        sums = self._sums
+        self._sums = sums._replace(ledger=sums.ledger + record.ledger)
         if name is None:
             return
         self._open.update(record.counts)
         severities = (severity for severity, number in record.counts.items() if number)
-        self._images_by_worst[min(severities, key=severity_rank, default="NONE")] += 1
-        self._ignored += record.ignored
-        self._kernel_headers += record.kernel_headers
+        self._by_worst[min(severities, key=severity_rank, default="NONE")] += 1
         for update in record.updates:
             known = self._updates.get(update.key)
             self._updates[update.key] = known + update if known else update
         if len(self._updates) > _MAX_COLLECTED:
             self._updates = {update.key: update for update in self._best_updates(_MAX_COLLECTED // 2)}
-        if replaced:
-            return
-        passed = [
-            OverdueFinding(name, *deadline)
-            for deadline in record.earliest_deadlines
-            if deadline.due_at <= self.updated_at
-        ]
-        self._exploited += record.exploited
-        self._exploited_ignored += record.exploited_ignored
-        found = [*self._exploited_first, *(ExploitedFinding(name, finding) for finding in record.exploited_first)]
-        self._exploited_first = heapq.nsmallest(_MAX_OVERDUE, found, key=lambda found: found.finding.due)
-        # The reporter counted when it last looked at the image. Dates may have passed since then.
-        self._overdue += max(record.overdue, len(passed))
-        late = [*self._overdue_worst, *passed]
-        self._overdue_worst = heapq.nsmallest(_MAX_OVERDUE, late, key=lambda found: found.due_at)
+        self._sums = self._sums._replace(
+            ignored=sums.ignored + record.ignored, kernel_headers=sums.kernel_headers + record.kernel_headers
+        )
+        if not replaced:
+            self._add_deadlines(record, name)
+
+    def _add_deadlines(self, record: ImageRecord, name: str) -> None:
+        sums = self._sums
+        deadlines = (OverdueFinding(name, *deadline) for deadline in record.earliest_deadlines)
+        passed = [deadline for deadline in deadlines if deadline.due_at <= sums.updated_at]
+        late = (*sums.overdue_worst, *passed)
+        found = (*sums.exploited_first, *(ExploitedFinding(name, finding) for finding in record.exploited_first))
+        self._sums = sums._replace(
+            exploited=sums.exploited + record.exploited,
+            exploited_ignored=sums.exploited_ignored + record.exploited_ignored,
+            exploited_first=heapq.nsmallest(_MAX_OVERDUE, found, key=lambda found: found.finding.due),
+            # The reporter counted when it last looked at the image. Dates may have passed since then.
+            overdue=sums.overdue + max(record.overdue, len(passed)),
+            overdue_worst=heapq.nsmallest(_MAX_OVERDUE, late, key=lambda found: found.due_at),
+        )
 
     def _best_updates(self, number: int) -> list[Update]:
         return heapq.nsmallest(number, self._updates.values(), key=Update.sort_key)
 
     def build(self, coverage: Coverage) -> RepositorySummary:
         """Return the summary of the images that were added, with the coverage of all images of the repository."""
-        return RepositorySummary(
-            self.repository,
-            self.updated_at,
-            coverage,
-            self._open,
-            self._images_by_worst,
-            self._ledger,
-            self._best_updates(_MAX_UPDATES),
-            self._overdue,
-            self._overdue_worst,
-            self._ignored,
-            self._kernel_headers,
-            self._exploited,
-            self._exploited_first,
-            self._exploited_ignored,
-        )
+        return self._sums._replace(coverage=coverage, updates=self._best_updates(_MAX_UPDATES))
 
 
 def summary_item(registry: RegistryId, summary: RepositorySummary, now: datetime) -> Item:

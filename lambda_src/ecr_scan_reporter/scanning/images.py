@@ -142,20 +142,6 @@ class Candidates:
         return Candidate(digest, tag, self._last_scans.get(digest), int(pushed_at))
 
 
-class Listing(NamedTuple):
-    """The images of a repository.
-
-    Args:
-        candidates: those that are selected.
-        skipped: how many others there are, by reason.
-        skipped_coverage: those of them that ECR could scan.
-    """
-
-    candidates: Candidates = Candidates()
-    skipped: Mapping[Decision, int] = {}
-    skipped_coverage: Coverage = Coverage()
-
-
 class ImageSelector:
     """Selects images page by page, so that the pages themselves need not stay in memory.
 

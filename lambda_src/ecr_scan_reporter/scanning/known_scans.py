@@ -333,37 +333,25 @@ class ScanSums(NamedTuple):
         coverage: of the images.
     """
 
-    oldest: int | None
-    waiting_since: int
-    coverage: Coverage
+    oldest: int | None = None
+    waiting_since: int = 0
+    coverage: Coverage = Coverage()
 
-    def merge(self, other: "ScanSums") -> "ScanSums":
-        """Return the sums over these images and others."""
-        return ScanSums(
-            min((date for date in (self.oldest, other.oldest) if date is not None), default=None),
-            min(filter(None, (self.waiting_since, other.waiting_since)), default=0),
-            self.coverage.merge(other.coverage),
-        )
+    def add(self, standings: Collection[ImageStanding], rules: ScanRules, *, quota_reached: bool) -> "ScanSums":
+        """Return the sums over these images and more.
 
-
-def sum_up(standings: Collection[ImageStanding], rules: ScanRules, *, quota_reached: bool) -> ScanSums:
-    """Return the sums over images.
-
-    Args:
-        standings: of the images.
-        rules: when an image is due.
-        quota_reached: whether the daily quota is why due images were not started.
-    """
-    dates = (standing.scanned_at(rules) for standing in standings)
-    waits = (standing.waiting_since(rules) for standing in standings)
-    coverage = Coverage()
-    for standing in standings:
-        coverage = coverage.add(standing.reason(rules, quota_reached=quota_reached), standing.image.name)
-    return ScanSums(
-        oldest=min((date for date in dates if date is not None), default=None),
-        waiting_since=min(filter(None, waits), default=0),
-        coverage=coverage,
-    )
+        Args:
+            standings: of the others.
+            rules: when an image is due.
+            quota_reached: whether the daily quota is why due images were not started.
+        """
+        dates = (self.oldest, *(standing.scanned_at(rules) for standing in standings))
+        waits = (self.waiting_since, *(standing.waiting_since(rules) for standing in standings))
+        coverage = self.coverage
+        for standing in standings:
+            coverage = coverage.add(standing.reason(rules, quota_reached=quota_reached), standing.image.name)
+        oldest = min((date for date in dates if date is not None), default=None)
+        return ScanSums(oldest, min(filter(None, waits), default=0), coverage)
 
 
 def coverage_reason(

@@ -18,7 +18,7 @@ from ecr_scan_reporter.models.scans import Scan
 from ecr_scan_reporter.scanning import known_scans
 from ecr_scan_reporter.scanning.context import ScanContext, ScanDependencies, Tally
 from ecr_scan_reporter.scanning.images import Candidate, Chunk, Decision, ScanRules
-from ecr_scan_reporter.scanning.known_scans import ImageStanding, KnownScans, ScanSums, coverage_reason, sum_up
+from ecr_scan_reporter.scanning.known_scans import ImageStanding, KnownScans, ScanSums, coverage_reason
 from ecr_scan_reporter.settings import ImagesScannerSettings
 from ecr_scan_reporter.shared.durations import Duration
 from hypothesis import given
@@ -317,11 +317,11 @@ def test_sums_of_parts_add_up_to_those_of_all_images() -> None:
         standing(None, ""),
         standing(Scan("FAILED", SIX_DAYS_AGO)),
     ]
-    whole = sum_up(images, RULES, quota_reached=False)
+    whole = ScanSums().add(images, RULES, quota_reached=False)
     assert whole.oldest == 0
     assert whole.waiting_since == int(PUSHED.timestamp())
     assert whole.coverage.images == len(images)
     for number in range(len(images) + 1):
-        first, second = (sum_up(part, RULES, quota_reached=False) for part in (images[:number], images[number:]))
-        assert first.merge(second) == whole
-    assert sum_up([], RULES, quota_reached=False) == ScanSums(None, 0, Coverage())
+        first = ScanSums().add(images[:number], RULES, quota_reached=False)
+        assert first.add(images[number:], RULES, quota_reached=False) == whole
+    assert ScanSums().add([], RULES, quota_reached=False) == ScanSums(None, 0, Coverage())
