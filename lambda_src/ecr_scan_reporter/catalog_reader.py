@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from ecr_scan_reporter.aws.clients import create_client
 from ecr_scan_reporter.aws.deadline import Deadline, LambdaContext
@@ -20,11 +20,6 @@ from ecr_scan_reporter.shared import clock
 # For so long, the rule of the first run has the catalog read that cannot be read; then, only the schedule does.
 _FIRST_TRIES = timedelta(hours=1)
 logger = logging.getLogger(__name__)
-
-
-class _Dependencies(NamedTuple):
-    settings: CatalogReaderSettings
-    table: Table
 
 
 def handler(event: object, context: LambdaContext) -> Mapping[str, Any]:
@@ -64,7 +59,7 @@ def _is_to_be_tried(known: Catalog, now: datetime) -> bool:
 
 
 @cache
-def dependencies() -> _Dependencies:
+def dependencies() -> tuple[CatalogReaderSettings, Table]:
     """Create the settings and the client, once per cold start."""
     settings = parse_settings(CatalogReaderSettings, os.environ)
-    return _Dependencies(settings, Table(create_client("dynamodb"), settings.memory_table))
+    return settings, Table(create_client("dynamodb"), settings.memory_table)

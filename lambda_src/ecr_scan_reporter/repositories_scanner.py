@@ -7,6 +7,7 @@ long the next complete pass is overdue.
 import logging
 import os
 import random
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import cache
@@ -19,7 +20,7 @@ from ecr_scan_reporter.aws.metrics import embed
 from ecr_scan_reporter.aws.sqs import SqsQueue
 from ecr_scan_reporter.errors import AwsError, InputError, SettingError
 from ecr_scan_reporter.memory.runs import OpenPass, RepositoryState, RunMemory, new_run
-from ecr_scan_reporter.memory.summaries import open_findings
+from ecr_scan_reporter.memory.summaries import summaries
 from ecr_scan_reporter.messages.reports_queue import ExportMessage, to_body
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.models.selection import RepositoryFilter
@@ -53,6 +54,7 @@ class RunDependencies(NamedTuple):
     ecr: EcrRegistry
     images_queue: SqsQueue
     table: Table
+    runs: RunMemory
     export_queue: SqsQueue | None = None
 
 
@@ -97,7 +99,8 @@ def dependencies() -> RunDependencies:
     queue = SqsQueue(sqs, settings.images_queue_url, settings.threads)
     exports = SqsQueue(sqs, settings.export_queue_url) if settings.export_queue_url else None
     table = Table(create_client("dynamodb"), settings.memory_table)
-    return RunDependencies(settings, EcrRegistry(settings.account, create_client("ecr")), queue, table, exports)
+    ecr = EcrRegistry(settings.account, create_client("ecr"))
+    return RunDependencies(settings, ecr, queue, table, RunMemory(table, ecr.id), exports)
 
 
 def queue_repositories(event: Mapping[str, Any], deps: RunDependencies, now: datetime) -> dict[str, int]:
@@ -136,12 +139,13 @@ def queue_repositories(event: Mapping[str, Any], deps: RunDependencies, now: dat
         for name in matching
     )
     # First: if it fails, nothing is queued yet, and Lambda repeats the run.
-    _request_export(run, deps)
+    if deps.export_queue:
+        deps.export_queue.send([to_body(ExportMessage(run))], _EXPORT_DELAY)
     sent = deps.images_queue.send(message.to_json() for message in messages)
     counts = {"found": len(names), "sent": sent}
     extra = {"filter": repositories.include.pattern, "run": run, "enhanced": enhanced, **counts}
     if whole:
-        metrics |= {"RepositoriesQueued": sent, **_open_findings(matching, deps)}
+        metrics |= {"RepositoriesQueued": sent, **_open_findings(frozenset(matching), deps, now)}
         if enhanced:
             # Amazon Inspector scans again when a vulnerability becomes known, not after an age.
             for name in ("OldestScanAge", "ScansOverdue"):
@@ -161,21 +165,15 @@ def _selection(event: Mapping[str, Any], deps: RunDependencies) -> RepositoryFil
     return deps.settings.repositories._replace(include=regexp)
 
 
-def _request_export(run: str, deps: RunDependencies) -> None:
-    if deps.export_queue:
-        deps.export_queue.send([to_body(ExportMessage(run))], _EXPORT_DELAY)
-
-
 def start_first_run(deps: RunDependencies, now: datetime) -> dict[str, int]:
     """Start a run if none of the schedule has begun yet; return the counts of `queue_repositories`, zeros if one has.
 
     Raises:
         AwsError: DynamoDB, ECR or SQS rejected a call.
     """
-    memory = RunMemory(deps.table, deps.ecr.id)
-    open_pass = memory.open_pass()
+    open_pass = deps.runs.open_pass()
     # After a pause of the schedule, there is no pass either, but repositories that a run has queued.
-    has_run = open_pass and (open_pass.run or memory.states())
+    has_run = open_pass and (open_pass.run or deps.runs.states())
     return {"found": 0, "sent": 0} if has_run else queue_repositories({}, deps, now)
 
 
@@ -194,7 +192,7 @@ def _begin_run(
     run = new_run(now)
     previous: dict[str, str] = {}
     metrics: dict[str, float] = {}
-    memory = RunMemory(deps.table, deps.ecr.id)
+    memory = deps.runs
     random.shuffle(repositories)
     try:
         states = memory.states()
@@ -215,14 +213,16 @@ def _begin_run(
     return run, previous, metrics
 
 
-def _open_findings(repositories: Collection[str], deps: RunDependencies) -> dict[str, float]:
+def _open_findings(repositories: Collection[str], deps: RunDependencies, now: datetime) -> dict[str, float]:
     """Return how many findings are open, by metric; nothing until the images scanner has summed up a repository."""
     try:
-        found = open_findings(deps.table, deps.ecr.id, frozenset(repositories))
+        known = summaries(deps.table, deps.ecr.id, now)
+        found = [Counter(summary.open) for summary in known if summary.repository in repositories]
     except AwsError as error:
         logger.warning("memory is not available; open findings are not counted", extra={"reason": str(error)})
         return {}
-    return {} if found is None else {name: found[severity] for severity, name in _OPEN.items()}
+    total = sum(found, Counter[str]())
+    return {name: total[severity] for severity, name in _OPEN.items()} if found else {}
 
 
 def scan_ages(
@@ -325,7 +325,7 @@ def write_heartbeat(deps: RunDependencies, now: datetime) -> dict[str, int]:
     Raises:
         AwsError: DynamoDB rejected a call.
     """
-    since = _last_complete_pass(RunMemory(deps.table, deps.ecr.id), now)
+    since = _last_complete_pass(deps.runs, now)
     metrics = run_overdue(since, deps.settings.schedule, now)
     extra = embed(metrics, deps.settings.name, _SECONDS, detailed=deps.settings.detailed_metrics)
     logger.info("heartbeat", extra=extra)

@@ -7,7 +7,7 @@ from typing import Any
 
 import hypothesis
 import pytest
-from ecr_scan_reporter.memory.lost_events import LostEvent, LostEventMemory
+from ecr_scan_reporter.memory.lost_events import LostEvent, lost_events
 from ecr_scan_reporter.shared.durations import Duration
 from fake_aws import FakeAws, FakeScan, finding
 from hypothesis import given
@@ -68,7 +68,7 @@ def inspect(installed: Installed, digest: str, *ids: str) -> None:
 
 
 def lost(aws: FakeAws) -> list[LostEvent]:
-    return LostEventMemory(memory_table(aws), REGISTRY).lately(Duration.parse("999d"), DAY, TIME.now(), 1000)
+    return lost_events(memory_table(aws), REGISTRY, Duration.parse("999d"), DAY, TIME.now(), 1000)
 
 
 def health(overview: Mapping[str, Any]) -> tuple[bool, bool]:

@@ -36,8 +36,7 @@ from ecr_scan_reporter.errors import (
     TransientError,
 )
 from ecr_scan_reporter.models.findings import Finding
-from ecr_scan_reporter.models.image_kinds import INDEX_MEDIA_TYPES
-from ecr_scan_reporter.models.images import Image, IndexChild, RegistryId
+from ecr_scan_reporter.models.images import INDEX_MEDIA_TYPES, Image, IndexChild, RegistryId
 from ecr_scan_reporter.models.scan_statuses import ACTIVE
 from ecr_scan_reporter.models.scans import BASIC, ENHANCED, Scan, ScanResult, StartOutcome
 from ecr_scan_reporter.shared.text import clean

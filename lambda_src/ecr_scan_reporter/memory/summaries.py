@@ -7,7 +7,7 @@ so the item is compressed and names only the worst.
 
 import heapq
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -185,20 +185,6 @@ def repository_summary(table: Table, registry: RegistryId, repository: str, now:
     items = latest(table.query(_key(registry), f"{sk}#", f"{sk}#{END}"))
     summary = _summary(next(items, {}))
     return _until(summary, now) if summary else None
-
-
-def open_findings(table: Table, registry: RegistryId, repositories: Collection[str]) -> Counter[str] | None:
-    """Add up the open findings of repositories by severity; None if there is no summary of any. One call per MB.
-
-    Raises:
-        AwsError: DynamoDB rejected a call.
-    """
-    total: Counter[str] | None = None
-    for item in latest(table.query(_key(registry), " ", END)):
-        summary = _summary(item) if text(item, "repository") in repositories else None
-        if summary:
-            total = Counter(summary.open) + (total or Counter())
-    return total
 
 
 def _key(registry: RegistryId) -> str:

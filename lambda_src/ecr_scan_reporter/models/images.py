@@ -1,11 +1,34 @@
 """Images and their ids, image indexes, and what the children of an index inherit."""
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from ecr_scan_reporter.models.image_kinds import INDEX_MEDIA_TYPES, is_artifact
 from ecr_scan_reporter.models.scans import Scan
+
+INDEX_MEDIA_TYPES = frozenset(
+    {
+        "application/vnd.oci.image.index.v1+json",
+        "application/vnd.docker.distribution.manifest.list.v2+json",
+    }
+)
+
+# The media types that scanning supports; https://docs.aws.amazon.com/inspector/latest/user/scanning-ecr.html
+_IMAGE_MEDIA_TYPES = frozenset(
+    {
+        "application/vnd.oci.image.manifest.v1+json",
+        "application/vnd.docker.distribution.manifest.v2+json",
+    }
+)
+_CONFIG_MEDIA_TYPES = frozenset(
+    {
+        "application/vnd.oci.image.config.v1+json",
+        "application/vnd.docker.container.image.v1+json",
+    }
+)
+# Cosign stores signatures, attestations and SBOMs as images, tagged with the digest of the image they describe.
+_COSIGN_TAG = re.compile(r"sha256-[0-9a-f]{64}(\.\w+)?")
 
 
 class RegistryId(NamedTuple):
@@ -59,8 +82,13 @@ class Image(NamedTuple):
     @property
     def is_artifact(self) -> bool:
         """Whether this is an artifact, such as a Helm chart, a signature or an SBOM, and not a container image."""
-        refers = bool(self.subject_digest) and not self.is_index
-        return refers or is_artifact(self.media_type, self.artifact_media_type, self.tags)
+        if self.is_index:
+            return False
+        other_type = (self.media_type and self.media_type not in _IMAGE_MEDIA_TYPES) or (
+            self.artifact_media_type and self.artifact_media_type not in _CONFIG_MEDIA_TYPES
+        )
+        is_of_cosign = self.tags and all(map(_COSIGN_TAG.fullmatch, self.tags))
+        return bool(self.subject_digest or other_type or is_of_cosign)
 
 
 class IndexChild(NamedTuple):

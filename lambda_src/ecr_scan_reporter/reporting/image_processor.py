@@ -311,9 +311,9 @@ class ImageProcessor:
 
     def _note_lost(self, image: ImageId) -> None:
         # Not at the top: events are lost rarely.
-        from ecr_scan_reporter.memory.lost_events import LostEventMemory
+        from ecr_scan_reporter.memory.lost_events import note_lost_event
 
-        LostEventMemory(self.table, self.own).note(image.repository, image.digest, self.now)
+        note_lost_event(self.table, image, self.now)
 
     def _look_later(self, image: ImageId, record: ImageRecord, at: datetime, receives: int) -> Outcome:
         if receives == 1 and record.look_at and self.now < record.look_at + _LISTED_WITHIN:

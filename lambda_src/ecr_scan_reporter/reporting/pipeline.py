@@ -314,11 +314,11 @@ def _metrics(batch: Batch) -> dict[str, float]:
 def _lost_events(deps: ReporterDependencies, now: datetime) -> int:
     """Return how many events were lost lately, as far as they are counted; one if memory does not tell."""
     # Not at the top: events are lost rarely.
-    from ecr_scan_reporter.memory.lost_events import LostEventMemory
+    from ecr_scan_reporter.memory.lost_events import lost_events
 
-    memory, settings = LostEventMemory(deps.table, deps.ecr.id), deps.settings
+    max_age, run_interval = deps.settings.max_age, deps.settings.run_interval
     try:
-        return len(memory.lately(settings.max_age, settings.run_interval, now, _MAX_LOST))
+        return len(lost_events(deps.table, deps.ecr.id, max_age, run_interval, now, _MAX_LOST))
     except AwsError:
         logger.exception("could not count lost events")
         return 1

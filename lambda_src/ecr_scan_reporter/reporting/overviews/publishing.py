@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.sns import publications
 from ecr_scan_reporter.errors import AwsError, InputError
-from ecr_scan_reporter.memory.lost_events import LostEvent, LostEventMemory
+from ecr_scan_reporter.memory.lost_events import LostEvent, lost_events
 from ecr_scan_reporter.memory.snapshots import LastOverview, RepositorySnapshot, SnapshotMemory
 from ecr_scan_reporter.memory.summaries import summaries
 from ecr_scan_reporter.messages.publication import RETRY, encode_rejection
@@ -135,8 +135,8 @@ def _build(
 
 def _lost_events(since: datetime | None, deps: ReporterDependencies, now: datetime) -> list[LostEvent]:
     """Return the events that were lost since the last overview; one alone is no reason to act, as AWS promises none."""
-    settings = deps.settings
-    lost = LostEventMemory(deps.table, deps.ecr.id).lately(settings.max_age, settings.run_interval, now, _MAX_LOST)
+    max_age, run_interval = deps.settings.max_age, deps.settings.run_interval
+    lost = lost_events(deps.table, deps.ecr.id, max_age, run_interval, now, _MAX_LOST)
     return [event for event in lost if len(lost) > 1 and (since is None or event.at > since)]
 
 
