@@ -6,19 +6,8 @@ from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import WRITER, Table
 from ecr_scan_reporter.aws.s3 import Part
+from ecr_scan_reporter.memory import items
 from ecr_scan_reporter.memory.codec import from_item, readable
-from ecr_scan_reporter.memory.items import (
-    expires,
-    formatted,
-    part_items,
-    read_parts,
-    record_item,
-    registry_key,
-    release_lease,
-    take_lease,
-    text,
-    to_seconds,
-)
 from ecr_scan_reporter.models.images import RegistryId
 
 # SQS keeps no message for longer that asks for an export again, or lets it go on.
@@ -60,16 +49,16 @@ class ExportMemory:
     """
 
     def __init__(self, table: Table, registry: RegistryId) -> None:
-        self._table, self._pk = table, registry_key("EXPORTS", registry)
+        self._table, self._pk = table, items.registry_key("EXPORTS", registry)
 
     def read(self, run: str) -> Export:
         """Return how far the export of a run is."""
-        items = filter(None, [self._table.get(self._pk, formatted(run))])
-        return next(readable(items, lambda item: from_item(Export, item)), Export())
+        stored = filter(None, [self._table.get(self._pk, items.formatted(run))])
+        return next(readable(stored, lambda item: from_item(Export, item)), Export())
 
     def rest(self, run: str, export: Export) -> bytes:
         """Return the compressed end of the CSV file that is in no part yet."""
-        return read_parts(self._table, [(self._pk, _rest_key(run, export, n)) for n in range(export.rests)])
+        return items.read_parts(self._table, [(self._pk, _rest_key(run, export, n)) for n in range(export.rests)])
 
     def claim(self, run: str, now: datetime, until: datetime) -> str:
         """Take the lease of an export until a time (aware), and return its token.
@@ -77,7 +66,9 @@ class ExportMemory:
         Raises:
             ConditionError: another invocation works at it.
         """
-        return text(take_lease(self._table, (self._pk, formatted(run)), now, until, lifetime=_LIFETIME), WRITER)
+        return items.text(
+            items.take_lease(self._table, (self._pk, items.formatted(run)), now, until, lifetime=_LIFETIME), WRITER
+        )
 
     def remember(self, run: str, export: Export, lease: str, until: datetime, rest: bytes = b"") -> None:
         """Remember how far an export is.
@@ -89,16 +80,16 @@ class ExportMemory:
             until: when the lease ends (aware).
             rest: the compressed end of the CSV file that is in no part yet.
         """
-        rests = part_items(self._pk, partial(_rest_key, run, export), rest, expires(until, _LIFETIME))
+        rests = items.part_items(self._pk, partial(_rest_key, run, export), rest, items.expires(until, _LIFETIME))
         self._table.put_many(rests)
-        item = record_item(self._pk, run, export._replace(rests=len(rests)), until, _LIFETIME)
-        self._table.put({**item, "leased_until": to_seconds(until), WRITER: lease})
+        item = items.record_item(self._pk, run, export._replace(rests=len(rests)), until, _LIFETIME)
+        self._table.put({**item, "leased_until": items.to_seconds(until), WRITER: lease})
 
     def release(self, run: str, lease: str) -> None:
         """Return the lease of an export, unless another invocation has it."""
-        release_lease(self._table, (self._pk, formatted(run)), lease)
+        items.release_lease(self._table, (self._pk, items.formatted(run)), lease)
 
 
 def _rest_key(run: str, export: Export, number: int) -> str:
     # Until the export is remembered, the rest of what it was before is still needed.
-    return formatted(f"{run}#REST#{export.findings}#{number}")
+    return items.formatted(f"{run}#REST#{export.findings}#{number}")

@@ -10,32 +10,8 @@ from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import NOTHING, Addition, Item, Key, Put, Table, Value
 from ecr_scan_reporter.errors import UnreadableItemError
+from ecr_scan_reporter.memory import items
 from ecr_scan_reporter.memory.codec import attributes, from_item, readable, unpack_numbers
-from ecr_scan_reporter.memory.items import (
-    ASKED,
-    END,
-    IMAGE_LIFETIME,
-    base_key,
-    binary,
-    check_past,
-    expires,
-    formats,
-    formatted,
-    image_base,
-    image_digest,
-    image_key,
-    in_formats,
-    item_format,
-    key_part,
-    latest,
-    number,
-    part_items,
-    registry_key,
-    repository_key,
-    text,
-    to_seconds,
-    to_time,
-)
 from ecr_scan_reporter.memory.pushes import PushedImage, pushed_item, pushed_key
 from ecr_scan_reporter.models.images import ImageId, RegistryId
 from ecr_scan_reporter.models.severities import severity_key
@@ -304,9 +280,9 @@ class Remembered(NamedTuple):
 
     def is_ageing(self, now: datetime) -> bool:
         """Return whether the findings are to be written again, although they are the same: before they expire."""
-        if self.record.findings_format != formats()[0]:
+        if self.record.findings_format != items.formats()[0]:
             return True
-        return self.findings_expire is not None and self.findings_expire - now < IMAGE_LIFETIME / 3
+        return self.findings_expire is not None and self.findings_expire - now < items.IMAGE_LIFETIME / 3
 
 
 class ImageMemory:
@@ -325,14 +301,14 @@ class ImageMemory:
 
     def read_many(self, images: Collection[ImageId]) -> dict[ImageId, Remembered]:
         """Return what is remembered of images; one call for 33 of them, and one more per 35 MB of findings."""
-        keys = {image: (repository_key(image.registry, image.repository), image.digest) for image in images}
+        keys = {image: (items.repository_key(image.registry, image.repository), image.digest) for image in images}
         found = self._table.get_many((pk, sk) for pk, digest in keys.values() for sk in _keys(digest))
 
         def in_all_formats(pk: str, sk: str) -> list[Item]:
-            return [found[pk, key] for key in in_formats(sk) if (pk, key) in found]
+            return [found[pk, key] for key in items.in_formats(sk) if (pk, key) in found]
 
         records = {
-            image: _known_record(in_all_formats(pk, image_base(digest)), self._now)
+            image: _known_record(in_all_formats(pk, items.image_base(digest)), self._now)
             for image, (pk, digest) in keys.items()
         }
         parts = {
@@ -345,9 +321,12 @@ class ImageMemory:
         return {
             image: Remembered(
                 record,
-                b"".join(binary(found.get(key, NOTHING)) for key in parts[image]),
-                next(readable(latest(in_all_formats(pk, image_base(digest) + ASKED)), parse_asked), Asked()),
-                to_time(found.get(parts[image][0], {}).get("expires")) if parts[image] else None,
+                b"".join(items.binary(found.get(key, NOTHING)) for key in parts[image]),
+                next(
+                    readable(items.latest(in_all_formats(pk, items.image_base(digest) + items.ASKED)), parse_asked),
+                    Asked(),
+                ),
+                items.to_time(found.get(parts[image][0], {}).get("expires")) if parts[image] else None,
             )
             for (image, (pk, digest)), record in zip(keys.items(), records.values(), strict=True)
         }
@@ -365,14 +344,14 @@ class ImageMemory:
             after: the digest before the first one; "" for all.
             attributes: the fields that the records have; all by default.
         """
-        first = f"{image_base(after)}#{END}" if after else image_base("")
-        items = self._table.query(
-            *(repository_key(registry, repository), first, image_base(END)),
+        first = f"{items.image_base(after)}#{items.END}" if after else items.image_base("")
+        stored = self._table.query(
+            *(items.repository_key(registry, repository), first, items.image_base(items.END)),
             attributes=(*_IDENTIFYING, *attributes) if attributes else (),
             consistent=False,
         )
         # The item that says when a scan was asked for has the key of its image, with a suffix.
-        own = groupby((item for item in items if not base_key(item).endswith(ASKED)), image_digest)
+        own = groupby((item for item in stored if not items.base_key(item).endswith(items.ASKED)), items.image_digest)
         return readable(own, lambda image: (image[0], image_record(*image[1])), repository=repository)
 
     def with_cves(self, registry: RegistryId, repository: str, wanted: frozenset[int]) -> frozenset[str]:
@@ -385,10 +364,10 @@ class ImageMemory:
             repository: its name.
             wanted: checksums of CVE ids.
         """
-        pk = repository_key(registry, repository)
-        items = self._table.query(pk, f"{_CVES}#", f"{_CVES}#{END}", consistent=False)
-        held = ((item, unpack_numbers(binary(item, "cves"))) for item in items)
-        return frozenset(base_key(item).partition("#")[2] for item, cves in held if not wanted.isdisjoint(cves))
+        pk = items.repository_key(registry, repository)
+        stored = self._table.query(pk, f"{_CVES}#", f"{_CVES}#{items.END}", consistent=False)
+        held = ((item, unpack_numbers(items.binary(item, "cves"))) for item in stored)
+        return frozenset(items.base_key(item).partition("#")[2] for item, cves in held if not wanted.isdisjoint(cves))
 
     def repositories(self, registry: RegistryId, first: str = "") -> Iterator[str]:
         """Return the names of the repositories that have, or had, an image here, in their order; 1 MB a call.
@@ -397,22 +376,24 @@ class ImageMemory:
             registry: of the repositories.
             first: the lowest name; "" for all.
         """
-        items = self._table.query(registry_key("REPOSITORIES", registry), first or " ", END, consistent=False)
-        return (text(item, "sk") for item in items)
+        stored = self._table.query(
+            items.registry_key("REPOSITORIES", registry), first or " ", items.END, consistent=False
+        )
+        return (items.text(item, "sk") for item in stored)
 
     def known_since(self, image: ImageId, now: datetime) -> tuple[datetime, datetime]:
         """Return since when the registry and the repository of an image have been known (aware).
 
         Since now, if they were unknown. One call for each of them, before the first image is remembered.
         """
-        registry = registry_key("REGISTRY", image.registry), "REGISTRY"
-        repository = registry_key("REPOSITORIES", image.registry), key_part(image.repository)
+        registry = items.registry_key("REGISTRY", image.registry), "REGISTRY"
+        repository = items.registry_key("REPOSITORIES", image.registry), items.key_part(image.repository)
         return self._known_since(registry, now), self._known_since(repository, now)
 
     def _known_since(self, key: Key, now: datetime) -> datetime:
         if key not in self._since:
-            values: Item = {"since": to_seconds(now)}
-            since = to_time(self._table.update(key, {}, once=values)["since"], now)
+            values: Item = {"since": items.to_seconds(now)}
+            since = items.to_time(self._table.update(key, {}, once=values)["since"], now)
             if since is None:
                 self._table.update(key, values)
                 since = now
@@ -455,42 +436,44 @@ class ImageMemory:
         Raises:
             ConditionError: another invocation has written this image in the meantime.
         """
-        pk, digest = repository_key(image.registry, image.repository), image.digest
+        pk, digest = items.repository_key(image.registry, image.repository), image.digest
         puts: list[Put] = []
         obsolete: list[Key] = []
         if findings is not None:
-            parts = part_items(pk, partial(_findings_key, digest), findings, expires(now, IMAGE_LIFETIME))
+            parts = items.part_items(
+                pk, partial(_findings_key, digest), findings, items.expires(now, items.IMAGE_LIFETIME)
+            )
             obsolete = [(pk, _findings_key(digest, n)) for n in range(len(parts), record.parts)]
-            record = record._replace(parts=len(parts), findings_format=formats()[0])
+            record = record._replace(parts=len(parts), findings_format=items.formats()[0])
             puts += map(Put, parts)
-        item = image_item(pk, digest, record) | {"expires": expires(now, IMAGE_LIFETIME)}
+        item = image_item(pk, digest, record) | {"expires": items.expires(now, items.IMAGE_LIFETIME)}
         puts.append(Put(item, None if record.revision < 0 else record.revision))
         if pushed:
             puts.append(Put(pushed_item(image, pushed, now)))
         if outbox:
             puts.append(Put(outbox))
         if cves is not None:
-            key = formatted(f"{_CVES}#{key_part(digest)}")
-            puts.append(Put({"pk": pk, "sk": key, "cves": cves, "expires": expires(now, IMAGE_LIFETIME)}))
+            key = items.formatted(f"{_CVES}#{items.key_part(digest)}")
+            puts.append(Put({"pk": pk, "sk": key, "cves": cves, "expires": items.expires(now, items.IMAGE_LIFETIME)}))
         successor: dict[str, Value] = {"successors": frozenset({digest})}
         # An image that was deleted and pushed again was pushed twice.
         pushes = {pushed_key(image, other): other.digest for other in replaced}
         additions = [Addition(key, successor) for key in pushes]
         # The revision changes, so that no other invocation that has read the image writes it without its successor.
-        keys = {(pk, image_key(other)): successor | {"revision": 1} for other in pushes.values()}
+        keys = {(pk, items.image_key(other)): successor | {"revision": 1} for other in pushes.values()}
         additions += [Addition(key, values) for key, values in keys.items()]
         self._table.write(puts, obsolete, additions)
 
 
 def _findings_key(digest: str, part: int, number: int | None = None) -> str:
-    return formatted(f"FINDINGS#{key_part(digest)}#{part}", number)
+    return items.formatted(f"FINDINGS#{items.key_part(digest)}#{part}", number)
 
 
 def _keys(digest: str) -> list[str]:
     """Return the sort keys of an image, what was asked for it, and the first part of its findings, in all formats."""
-    base = image_base(digest)
-    findings = [_findings_key(digest, 0, number) for number in formats()]
-    return [*in_formats(base), *in_formats(base + ASKED), *findings]
+    base = items.image_base(digest)
+    findings = [_findings_key(digest, 0, number) for number in items.formats()]
+    return [*items.in_formats(base), *items.in_formats(base + items.ASKED), *findings]
 
 
 def asked_record(item: Item, now: datetime) -> Asked:
@@ -500,29 +483,29 @@ def asked_record(item: Item, now: datetime) -> Asked:
         UnreadableItemError: the item cannot be parsed, or has a time later than `now` (aware).
     """
     asked = from_item(Asked, item)
-    check_past(now, asked.scanned_at, asked.asked_at)
+    items.check_past(now, asked.scanned_at, asked.asked_at)
     return asked
 
 
-def _known_record(items: Sequence[Item], now: datetime) -> ImageRecord:
+def _known_record(stored: Sequence[Item], now: datetime) -> ImageRecord:
     """Return the record of an image; if its item cannot be read, that of an image of which nothing else is known.
 
     Such an image was scanned, in a way that nothing can be compared with.
     """
-    if not items:
+    if not stored:
         return ImageRecord()
 
-    def parse(items: Sequence[Item]) -> ImageRecord:
-        record = image_record(*items)
-        check_past(now, record.event_at, record.looked_at, record.scanned_at, record.reported_at)
+    def parse(stored: Sequence[Item]) -> ImageRecord:
+        record = image_record(*stored)
+        items.check_past(now, record.event_at, record.looked_at, record.scanned_at, record.reported_at)
         if not 0 <= record.parts <= _MAX_PARTS:
             raise UnreadableItemError(f"the findings have {record.parts} parts")
         return record
 
-    return next(readable([items], parse), ImageRecord(revision=_revision(items), scanned_at=_LONG_AGO))
+    return next(readable([stored], parse), ImageRecord(revision=_revision(stored), scanned_at=_LONG_AGO))
 
 
-def image_record(*items: Item) -> ImageRecord:
+def image_record(*stored: Item) -> ImageRecord:
     """Return the record of an image from its item; of several formats, the one with the last event counts.
 
     What replaces the image is what any of them says.
@@ -530,9 +513,9 @@ def image_record(*items: Item) -> ImageRecord:
     Raises:
         UnreadableItemError: none of them can be parsed.
     """
-    revision = _revision(items)
+    revision = _revision(stored)
     records, problem = list[ImageRecord](), UnreadableItemError("the image has no item of a format that is known")
-    for item in items:
+    for item in stored:
         try:
             records.append(from_item(ImageRecord, item, revision=revision))
         except UnreadableItemError as error:
@@ -543,9 +526,9 @@ def image_record(*items: Item) -> ImageRecord:
     return max(records, key=lambda record: record.event_at or _LONG_AGO)._replace(successors=successors)
 
 
-def _revision(items: Iterable[Item]) -> int:
-    own = next((item for item in items if item_format(item) == formats()[0]), None)
-    revision = number(own, "revision") if own else 0
+def _revision(stored: Iterable[Item]) -> int:
+    own = next((item for item in stored if items.item_format(item) == items.formats()[0]), None)
+    revision = items.number(own, "revision") if own else 0
     return revision if own is None or 0 < revision < _MAX_REVISION else -1
 
 
@@ -557,4 +540,4 @@ def image_item(pk: str, digest: str, record: ImageRecord) -> dict[str, Value]:
     """Return the item of an image that writes `record`."""
     tags = tuple(dict.fromkeys((*record.tags[:_TAGS], *sorted(record.tags)[:_TAGS])))
     record = record._replace(tags=tags, revision=_next(record.revision))
-    return {"pk": pk, "sk": image_key(digest), **attributes(record)}
+    return {"pk": pk, "sk": items.image_key(digest), **attributes(record)}

@@ -13,17 +13,8 @@ from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.dynamodb import Item, Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.errors import AwsError
+from ecr_scan_reporter.memory import items
 from ecr_scan_reporter.memory.codec import from_item, readable
-from ecr_scan_reporter.memory.items import (
-    INDEX_LIFETIME,
-    base_key,
-    in_formats,
-    latest,
-    number,
-    record_item,
-    repository_key,
-    to_seconds,
-)
 from ecr_scan_reporter.models.images import IndexChild, RegistryId
 from ecr_scan_reporter.shared.concurrency import chunked
 
@@ -70,12 +61,12 @@ def index_children(
         AwsError: ECR rejected a call.
     """
     memory = _IndexMemory(table, ecr.id, repository, memory_failed)
-    items = memory.items(indexes)
-    children = dict(readable(items.items(), _children, repository=repository))
+    stored = memory.items(indexes)
+    children = dict(readable(stored.items(), _children, repository=repository))
     outdated = {
         digest: manifests
         for digest, manifests in children.items()
-        if number(items[digest], "expires") < to_seconds(now + _REFRESH)
+        if items.number(stored[digest], "expires") < items.to_seconds(now + _REFRESH)
     }
     if outdated:
         memory.remember(outdated, now)
@@ -93,12 +84,12 @@ class _IndexMemory:
 
     def __init__(self, table: Table, registry: RegistryId, repository: str, failed: Callable[[], None]) -> None:
         self._table, self._repository, self._failed = table, repository, failed
-        self._pk = repository_key(registry, repository)
+        self._pk = items.repository_key(registry, repository)
 
     def items(self, indexes: Collection[str]) -> dict[str, Item]:
         try:
-            keys = ((self._pk, key) for digest in indexes for key in in_formats(f"INDEX#{digest}"))
-            items = latest(sorted(self._table.get_many(keys).values(), key=base_key))
+            keys = ((self._pk, key) for digest in indexes for key in items.in_formats(f"INDEX#{digest}"))
+            stored = items.latest(sorted(self._table.get_many(keys).values(), key=items.base_key))
         except AwsError as error:
             logger.warning(
                 "memory is not available; ECR is asked about every index",
@@ -106,21 +97,21 @@ class _IndexMemory:
             )
             self._failed()
             return {}
-        return {base_key(item).removeprefix("INDEX#"): item for item in items}
+        return {items.base_key(item).removeprefix("INDEX#"): item for item in stored}
 
     def remember(self, children: Mapping[str, list[IndexChild]], now: datetime) -> None:
-        items: list[Item] = []
+        stored: list[Item] = []
         for digest, manifests in children.items():
             index = _Index(tuple(_Manifest(*child[1:]) for child in manifests))
-            item = record_item(self._pk, f"INDEX#{digest}", index, now, INDEX_LIFETIME)
+            item = items.record_item(self._pk, f"INDEX#{digest}", index, now, items.INDEX_LIFETIME)
             if len(str(item["children"])) > _MAX_SIZE:
                 # With it, DynamoDB would reject the whole call.
                 extra = {"repository": self._repository, "digest": digest, "manifests": len(manifests)}
                 logger.warning("an index is too large to be remembered", extra=extra)
                 continue
-            items.append(item)
+            stored.append(item)
         try:
-            self._table.put_many(items)
+            self._table.put_many(stored)
         except AwsError as error:
             logger.warning("indexes not remembered", extra={"repository": self._repository, "reason": str(error)})
             self._failed()

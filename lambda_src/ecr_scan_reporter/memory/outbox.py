@@ -9,26 +9,8 @@ from uuid import uuid4
 
 from ecr_scan_reporter.aws.dynamodb import WRITER, Addition, Item, Key, Table
 from ecr_scan_reporter.errors import ConditionError
+from ecr_scan_reporter.memory import items
 from ecr_scan_reporter.memory.codec import cut, from_item, readable
-from ecr_scan_reporter.memory.items import (
-    END,
-    binary,
-    check_past,
-    expires,
-    formats,
-    formatted,
-    item_format,
-    key_part,
-    number,
-    parse_sortable,
-    registry_part,
-    release_lease,
-    sortable,
-    take_lease,
-    text,
-    texts,
-    to_seconds,
-)
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.shared.concurrency import chunked
 
@@ -128,9 +110,9 @@ def outbox_item(window: str, image: ImageId, event_at: datetime, data: bytes, no
     """
     return {
         "pk": f"OUTBOX#{window}",
-        "sk": formatted(f"{image_prefix(image)}{sortable(event_at)}-{number:08}"),
+        "sk": items.formatted(f"{image_prefix(image)}{items.sortable(event_at)}-{number:08}"),
         "data": data,
-        "expires": expires(now, _ENTRY_LIFETIME),
+        "expires": items.expires(now, _ENTRY_LIFETIME),
     }
 
 
@@ -152,36 +134,36 @@ class Outbox:
             now: aware.
         """
         run = window_run(window) or run
-        values: Item = {"run": run, "token": uuid4().hex, "expires": expires(now, _ENTRY_LIFETIME)}
-        at = to_seconds(now)
+        values: Item = {"run": run, "token": uuid4().hex, "expires": items.expires(now, _ENTRY_LIFETIME)}
+        at = items.to_seconds(now)
         self._table.update(("WINDOWS", window), {**values, "last_at": at}, once={"opened_at": at})
 
     def windows(self, now: datetime) -> Windows:
         """Return all open windows, the state of the publisher, and what it has published, at a time (aware)."""
-        items = {text(item, "sk"): item for item in self._table.query("WINDOWS", " ", END)}
-        publisher = items.pop(_PUBLISHER, {})
-        notes = _notes({sk: items.pop(sk) for sk in list(items) if sk.startswith(_PUBLISHED)})
+        stored = {items.text(item, "sk"): item for item in self._table.query("WINDOWS", " ", items.END)}
+        publisher = stored.pop(_PUBLISHER, {})
+        notes = _notes({sk: stored.pop(sk) for sk in list(stored) if sk.startswith(_PUBLISHED)})
         state = next(readable([publisher], partial(_publisher, now=now)), PublisherState())
-        return Windows([_window(item, now) for item in items.values()], state, notes)
+        return Windows([_window(item, now) for item in stored.values()], state, notes)
 
     def plan_check(self, at: datetime) -> None:
         """Note that a message on the reports queue will cause a check at this time."""
-        self._table.update(_PUBLISHER_KEY, {"next_check": to_seconds(at)})
+        self._table.update(_PUBLISHER_KEY, {"next_check": items.to_seconds(at)})
 
     def lease(self, now: datetime, until: datetime) -> str:
         """Take the publisher's lease, and return its token; "" if another invocation has it."""
         try:
-            return text(take_lease(self._table, _PUBLISHER_KEY, now, until), WRITER)
+            return items.text(items.take_lease(self._table, _PUBLISHER_KEY, now, until), WRITER)
         except ConditionError:
             return ""
 
     def release(self, lease: str) -> None:
         """Return the publisher's lease, unless another invocation has it."""
-        release_lease(self._table, _PUBLISHER_KEY, lease)
+        items.release_lease(self._table, _PUBLISHER_KEY, lease)
 
     def begin_inventory(self, now: datetime) -> None:
         """Note that the publication of an inventory begins."""
-        self._table.update(_PUBLISHER_KEY, {"inventory_at": to_seconds(now), "unfinished": 1})
+        self._table.update(_PUBLISHER_KEY, {"inventory_at": items.to_seconds(now), "unfinished": 1})
 
     def end_inventory(self) -> None:
         """Note that the inventory is published to the end: what was put into its window later waits for the next."""
@@ -190,21 +172,23 @@ class Outbox:
     def entries(self, window: str, until: datetime | None = None) -> Iterator[tuple[Key, bytes]]:
         """Yield the changes that were put into a window until a time (aware), each with its key; one call per MB."""
         # What expires later than all that is put into it until the next inventory is damaged.
-        last, longest = (expires(until, _ENTRY_LIFETIME), expires(until, 2 * _ENTRY_LIFETIME)) if until else (0, 0)
-        for item in self._table.query(f"OUTBOX#{window}", " ", END):
-            if last < number(item, "expires") <= longest:
+        last, longest = (
+            (items.expires(until, _ENTRY_LIFETIME), items.expires(until, 2 * _ENTRY_LIFETIME)) if until else (0, 0)
+        )
+        for item in self._table.query(f"OUTBOX#{window}", " ", items.END):
+            if last < items.number(item, "expires") <= longest:
                 continue
-            yield (text(item, "pk"), text(item, "sk")), binary(item)
+            yield (items.text(item, "pk"), items.text(item, "sk")), items.binary(item)
 
     def holds(self, window: str, image: ImageId) -> bool:
         """Return whether a window has changes of an image."""
         prefix = image_prefix(image)
-        return any(self._table.query(f"OUTBOX#{window}", prefix, prefix + END, limit=1))
+        return any(self._table.query(f"OUTBOX#{window}", prefix, prefix + items.END, limit=1))
 
     def begin(self, keys: Iterable[Key], now: datetime) -> Note:
         """Note which changes are about to be published as one report. If that fails, nothing is published."""
         checksums = sorted(map(entry_checksum, keys))
-        id_, until = report_id(checksums), expires(now, _ENTRY_LIFETIME)
+        id_, until = report_id(checksums), items.expires(now, _ENTRY_LIFETIME)
         sks = list[str]()
         for part in chunked(checksums, _CHECKSUMS_PER_NOTE):
             sks.append(f"{_PUBLISHED}{id_}#{len(sks):04}")
@@ -237,8 +221,8 @@ class Outbox:
         """
         key, condition = (_SENT, message), "attribute_not_exists(done)"
         try:
-            item = take_lease(self._table, key, now, until, lifetime=_ENTRY_LIFETIME, condition=condition)
-            return text(item, WRITER)
+            item = items.take_lease(self._table, key, now, until, lifetime=_ENTRY_LIFETIME, condition=condition)
+            return items.text(item, WRITER)
         except ConditionError:
             if (self._table.get(_SENT, message) or {}).get("done"):
                 return ""
@@ -246,11 +230,11 @@ class Outbox:
 
     def release_message(self, message: str, lease: str) -> None:
         """Return the lease of a message that could not be published."""
-        release_lease(self._table, (_SENT, message), lease)
+        items.release_lease(self._table, (_SENT, message), lease)
 
     def note_message(self, message: str, now: datetime) -> None:
         """Note that a message of the reports queue is out."""
-        self._table.update((_SENT, message), {"done": 1, "expires": expires(now, _ENTRY_LIFETIME)})
+        self._table.update((_SENT, message), {"done": 1, "expires": items.expires(now, _ENTRY_LIFETIME)})
 
     def close(self, windows: Collection[Window]) -> None:
         """Close windows whose changes were published; a window to which something was added meanwhile stays open."""
@@ -265,17 +249,19 @@ def _window(item: Item, now: datetime) -> Window:
     """Parse a window. What waits in one that cannot be read has waited long enough: it is due."""
 
     def parse(item: Item) -> Window:
-        window = from_item(Window, item, name=text(item, "sk"))
-        check_past(now, window.opened_at, window.last_at)
+        window = from_item(Window, item, name=items.text(item, "sk"))
+        items.check_past(now, window.opened_at, window.last_at)
         return window
 
-    name = text(item, "sk")
-    return next(readable([item], parse), Window(name, _LONG_AGO, _LONG_AGO, window_run(name), text(item, "token")))
+    name = items.text(item, "sk")
+    return next(
+        readable([item], parse), Window(name, _LONG_AGO, _LONG_AGO, window_run(name), items.text(item, "token"))
+    )
 
 
 def _publisher(item: Item, now: datetime) -> PublisherState:
     state = from_item(PublisherState, item)
-    check_past(now, state.inventory_at)
+    items.check_past(now, state.inventory_at)
     return state
 
 
@@ -286,13 +272,13 @@ def entry_checksum(key: Key) -> bytes:
 
 def is_readable(key: Key) -> bool:
     """Return whether a change, by its key, is in a format that this release reads."""
-    return item_format({"sk": key[1]}) in formats()
+    return items.item_format({"sk": key[1]}) in items.formats()
 
 
 def entry_image(key: Key) -> tuple[ImageId, datetime]:
     """Return the image that a change is about, and the time of its event (aware), by its key."""
     account, region, repository, digest, moment, *_ = key[1].split("#")
-    return ImageId(account, region, repository, digest), parse_sortable(moment)
+    return ImageId(account, region, repository, digest), items.parse_sortable(moment)
 
 
 def report_id(checksums: Iterable[bytes]) -> str:
@@ -300,14 +286,14 @@ def report_id(checksums: Iterable[bytes]) -> str:
     return sha256(b"".join(sorted(checksums))).hexdigest()[:20]
 
 
-def _notes(items: Mapping[str, Item]) -> list[Note]:
+def _notes(stored: Mapping[str, Item]) -> list[Note]:
     notes: dict[str, Note] = {}
-    for sk, item in items.items():
+    for sk, item in stored.items():
         id_ = sk.removeprefix(_PUBLISHED).partition("#")[0]
         note = notes.get(id_, Note(id_, frozenset()))
         notes[id_] = note._replace(
-            entries=note.entries.union(cut(binary(item, "entries"), _CHECKSUM)),
-            sent=note.sent | texts(item, "sent"),
+            entries=note.entries.union(cut(items.binary(item, "entries"), _CHECKSUM)),
+            sent=note.sent | items.texts(item, "sent"),
             done=note.done or item.get("done") == 1,
             keys=(*note.keys, sk),
         )
@@ -316,4 +302,4 @@ def _notes(items: Mapping[str, Item]) -> list[Note]:
 
 def image_prefix(image: ImageId) -> str:
     """Return what the sort keys of all changes of an image begin with."""
-    return f"{registry_part(image.registry)}#{key_part(image.repository)}#{key_part(image.digest)}#"
+    return f"{items.registry_part(image.registry)}#{items.key_part(image.repository)}#{items.key_part(image.digest)}#"

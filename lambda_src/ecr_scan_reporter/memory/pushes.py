@@ -9,23 +9,8 @@ from typing import NamedTuple
 from zlib import crc32
 
 from ecr_scan_reporter.aws.dynamodb import Item, Key, Table, Value
+from ecr_scan_reporter.memory import items
 from ecr_scan_reporter.memory.codec import compact_json, decoding, from_item, pack_numbers, readable, unpack_numbers
-from ecr_scan_reporter.memory.items import (
-    END,
-    PUSH_LIFETIME,
-    base_key,
-    binary,
-    expires,
-    formats,
-    formatted,
-    item_format,
-    key_part,
-    number,
-    parse_sortable,
-    repository_key,
-    sortable,
-    texts,
-)
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import ImageId
 
@@ -91,7 +76,7 @@ class PushedImages:
 
     def __init__(self, table: Table, images: Iterable[ImageId]) -> None:
         self._table = table
-        expected = Counter(repository_key(image.registry, image.repository) for image in images)
+        expected = Counter(items.repository_key(image.registry, image.repository) for image in images)
         self._known: dict[str, dict[str, PushedImage]] = {}
         self._locks = {pk: threading.Lock() for pk, number in expected.items() if number >= _READ_ONCE_FROM}
 
@@ -101,7 +86,7 @@ class PushedImages:
         Raises:
             AwsError: DynamoDB rejected the call.
         """
-        pk = repository_key(image.registry, image.repository)
+        pk = items.repository_key(image.registry, image.repository)
         if lock := self._locks.get(pk):
             with lock:
                 if pk not in self._known:
@@ -113,7 +98,7 @@ class PushedImages:
 
     def add(self, image: ImageId, pushed: PushedImage | None, replaced: Iterable[PushedImage]) -> None:
         """Add an image of the batch, and what it replaces."""
-        pk = repository_key(image.registry, image.repository)
+        pk = items.repository_key(image.registry, image.repository)
         if not (lock := self._locks.get(pk)):
             return
         with lock:
@@ -140,8 +125,8 @@ def pushed_images(table: Table, pk: str) -> list[PushedImage]:
     Raises:
         AwsError: DynamoDB rejected the call.
     """
-    items = table.query(pk, "PUSHED#", f"PUSHED#{END}", limit=_NEWEST, descending=True)
-    known = groupby((item for item in items if item_format(item) in formats()), base_key)
+    stored = table.query(pk, "PUSHED#", f"PUSHED#{items.END}", limit=_NEWEST, descending=True)
+    known = groupby((item for item in stored if items.item_format(item) in items.formats()), items.base_key)
     return list(readable(known, lambda pushed: _pushed(list(pushed[1]))))
 
 
@@ -157,7 +142,7 @@ def pushed_item(image: ImageId, pushed: PushedImage, now: datetime) -> Item:
         "sk": sk,
         "tags": compact_json(sorted(pushed.tags)[:_MAX_TAGS]),
         "platform": pushed.platform,
-        "expires": expires(now, PUSH_LIFETIME),
+        "expires": items.expires(now, items.PUSH_LIFETIME),
     }
     if pushed.findings is not None:
         item |= {"findings": pack_numbers(pushed.findings), "packages": pack_numbers(pushed.packages)}
@@ -168,25 +153,25 @@ def pushed_item(image: ImageId, pushed: PushedImage, now: datetime) -> Item:
 
 def pushed_key(image: ImageId, pushed: PushedImage) -> Key:
     """Return the key of the item of an image of the repository of `image`."""
-    pk = repository_key(image.registry, image.repository)
-    return pk, formatted(f"PUSHED#{sortable(pushed.pushed_at)}#{key_part(pushed.digest)}")
+    pk = items.repository_key(image.registry, image.repository)
+    return pk, items.formatted(f"PUSHED#{items.sortable(pushed.pushed_at)}#{items.key_part(pushed.digest)}")
 
 
-def _pushed(items: list[Item]) -> PushedImage:
+def _pushed(stored: list[Item]) -> PushedImage:
     """Parse an image from its items in all formats: what was written last counts, and what any says replaces it."""
     # One to which only successors were added says nothing else.
-    item = max(items, key=lambda item: ("platform" in item, number(item, "expires")))
+    item = max(stored, key=lambda item: ("platform" in item, items.number(item, "expires")))
     with decoding():
-        _, pushed_at, digest = base_key(item).split("#")
+        _, pushed_at, digest = items.base_key(item).split("#")
         pushed = from_item(
             PushedImage,
             item,
             digest=digest,
-            pushed_at=parse_sortable(pushed_at),
-            findings=unpack_numbers(binary(item, "findings")) if "findings" in item else None,
-            packages=unpack_numbers(binary(item, "packages")),
+            pushed_at=items.parse_sortable(pushed_at),
+            findings=unpack_numbers(items.binary(item, "findings")) if "findings" in item else None,
+            packages=unpack_numbers(items.binary(item, "packages")),
         )
-        return pushed._replace(successors=frozenset[str]().union(*(texts(each, "successors") for each in items)))
+        return pushed._replace(successors=frozenset[str]().union(*(items.texts(each, "successors") for each in stored)))
 
 
 def _checksums(texts: Iterable[str], most: int) -> frozenset[int]:

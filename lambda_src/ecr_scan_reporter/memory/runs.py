@@ -11,23 +11,8 @@ from secrets import token_hex
 from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Item, Table
+from ecr_scan_reporter.memory import items
 from ecr_scan_reporter.memory.codec import from_item, readable
-from ecr_scan_reporter.memory.items import (
-    END,
-    RUN_LIFETIME,
-    base_key,
-    expires,
-    in_formats,
-    key_part,
-    latest,
-    number,
-    read_record,
-    record_item,
-    registry_key,
-    sortable,
-    to_seconds,
-    to_time,
-)
 from ecr_scan_reporter.models.images import RegistryId
 
 # What the names of the attributes begin with that have the results that an instance of the reporter has seen.
@@ -36,7 +21,7 @@ _RESULTS = "results_"
 
 def new_run(now: datetime) -> str:
     """Return the id of a run that begins now (aware): the ids sort by time."""
-    return f"{sortable(now)}-{token_hex(4)}"
+    return f"{items.sortable(now)}-{token_hex(4)}"
 
 
 class Run(NamedTuple):
@@ -128,60 +113,67 @@ class RunMemory:
         self._own_results, self._seen = _RESULTS + token_hex(4), Counter[str]()
         kinds = "RUNS", "PASSES", "DAILY", "STATES", "SUMMARIES"
         self._runs, self._passes, self._daily, self._states, self._summaries = (
-            registry_key(kind, registry) for kind in kinds
+            items.registry_key(kind, registry) for kind in kinds
         )
 
     def begin(self, run: str, repositories: int, now: datetime) -> None:
         """Remember how many repositories a run has queued."""
         self._table.put(
-            {"pk": self._runs, "sk": run, "repositories": repositories, "expires": expires(now, RUN_LIFETIME)}
+            {
+                "pk": self._runs,
+                "sk": run,
+                "repositories": repositories,
+                "expires": items.expires(now, items.RUN_LIFETIME),
+            }
         )
 
     def add_results(self, run: str, results: int, now: datetime) -> None:
         """Note that this many scans of a run have ended."""
         self._seen[run] += results
-        values = {"last_result_at": to_seconds(now), self._own_results: self._seen[run]}
-        self._table.update((self._runs, run), {**values, "expires": expires(now, RUN_LIFETIME)})
+        values = {"last_result_at": items.to_seconds(now), self._own_results: self._seen[run]}
+        self._table.update((self._runs, run), {**values, "expires": items.expires(now, items.RUN_LIFETIME)})
 
     def run(self, run: str) -> Run:
         """Return how far a run is."""
         item = self._table.get(self._runs, run) or {}
-        results = sum(number(item, name) for name in item if name.startswith(_RESULTS))
+        results = sum(items.number(item, name) for name in item if name.startswith(_RESULTS))
         return next(readable([item], lambda item: from_item(Run, item, results=results)), Run())
 
     def expect(self, run: str, results: int, now: datetime) -> None:
         """Note that at least this many scans of a run will end."""
-        self._table.update((self._runs, run), {"expected": results, "expires": expires(now, RUN_LIFETIME)})
+        self._table.update((self._runs, run), {"expected": results, "expires": items.expires(now, items.RUN_LIFETIME)})
 
     def open_pass(self) -> OpenPass | None:
         """Return the pass that is not known to be complete; None if there was none yet."""
-        return read_record(self._table, OpenPass, self._passes, "OPEN")
+        return items.read_record(self._table, OpenPass, self._passes, "OPEN")
 
     def last_heartbeat(self) -> datetime | None:
         """Return when the last heartbeat was written (aware); None if there was none."""
-        times = [to_time(item.get("at")) for item in self._table.query(self._passes, "HEARTBEAT", "HEARTBEAT")]
+        times = [items.to_time(item.get("at")) for item in self._table.query(self._passes, "HEARTBEAT", "HEARTBEAT")]
         return times[0] if times else None
 
     def remember_heartbeat(self, now: datetime) -> None:
         """Remember that a heartbeat is written now."""
-        self._table.put({"pk": self._passes, "sk": "HEARTBEAT", "at": to_seconds(now), "expires": expires(now)})
+        self._table.put(
+            {"pk": self._passes, "sk": "HEARTBEAT", "at": items.to_seconds(now), "expires": items.expires(now)}
+        )
 
     def forget_heartbeat(self, now: datetime) -> None:
         """Forget when the last heartbeat was written, so that what comes next follows no pause."""
         # The role of the repositories scanner may put this item, but not delete it.
-        self._table.put({"pk": self._passes, "sk": "HEARTBEAT", "at": 0, "expires": expires(now)})
+        self._table.put({"pk": self._passes, "sk": "HEARTBEAT", "at": 0, "expires": items.expires(now)})
 
     def remember_open_pass(self, open_pass: OpenPass, now: datetime) -> None:
         """Remember the pass that is not known to be complete."""
-        self._table.put(record_item(self._passes, "OPEN", open_pass, now))
+        self._table.put(items.record_item(self._passes, "OPEN", open_pass, now))
 
     def daily_pass(self) -> DailyPass:
         """Return how far the daily pass is."""
-        return read_record(self._table, DailyPass, self._daily, "PASS") or DailyPass()
+        return items.read_record(self._table, DailyPass, self._daily, "PASS") or DailyPass()
 
     def remember_daily_pass(self, daily_pass: DailyPass, now: datetime) -> None:
         """Remember how far the daily pass is."""
-        self._table.put(record_item(self._daily, "PASS", daily_pass, now))
+        self._table.put(items.record_item(self._daily, "PASS", daily_pass, now))
 
     def remember_state(self, state: RepositoryState, now: datetime, summary: Item | None = None) -> None:
         """Remember a repository after a run, and its summary's item in the same call."""
@@ -194,14 +186,14 @@ class RunMemory:
         self._table.put_many(self._state_item(state, now) for state in states)
 
     def _state_item(self, state: RepositoryState, now: datetime) -> Item:
-        item = record_item(self._states, state.repository, state, now)
+        item = items.record_item(self._states, state.repository, state, now)
         del item["repository"]
         return item
 
     def states(self) -> list[RepositoryState]:
         """Return all repositories that runs have queued, after their last runs; one call per MB."""
-        items = latest(self._table.query(self._states, " ", END))
-        return list(readable(items, lambda item: from_item(RepositoryState, item, repository=base_key(item))))
+        stored = items.latest(self._table.query(self._states, " ", items.END))
+        return list(readable(stored, lambda item: from_item(RepositoryState, item, repository=items.base_key(item))))
 
     def since(self, run: str) -> tuple[list[RepositoryState], int]:
         """Return the repositories that a run or a later one has processed, and how many scans the run asked for there.
@@ -216,6 +208,6 @@ class RunMemory:
         self._table.delete_many(
             (pk, key)
             for name in repositories
-            for pk, sk in ((self._states, name), (self._summaries, key_part(name)))
-            for key in in_formats(sk)
+            for pk, sk in ((self._states, name), (self._summaries, items.key_part(name)))
+            for key in items.in_formats(sk)
         )

@@ -6,19 +6,9 @@ from itertools import groupby
 from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Item, Table
+from ecr_scan_reporter.memory import items
 from ecr_scan_reporter.memory.codec import readable
 from ecr_scan_reporter.memory.images import Asked, ImageRecord, asked_record, image_record
-from ecr_scan_reporter.memory.items import (
-    ASKED,
-    END,
-    base_key,
-    check_past,
-    image_base,
-    image_digest,
-    latest,
-    record_item,
-    repository_key,
-)
 from ecr_scan_reporter.models.images import RegistryId
 from ecr_scan_reporter.models.scan_statuses import COMPLETE, FAILED, UNSUPPORTED_SYSTEM
 from ecr_scan_reporter.models.scans import Scan
@@ -81,10 +71,12 @@ class ScanMemory:
             The images, without those whose items cannot be parsed.
         """
         # These are the keys of no items, so each digest falls into exactly one range.
-        first = f"{image_base(after)}#{END}" if after else image_base("")
-        last = f"{image_base(until)}#{END}" if until else image_base(END)
-        items = self._table.query(repository_key(self._registry, repository), first, last, attributes=_ATTRIBUTES)
-        images = groupby(items, image_digest)
+        first = f"{items.image_base(after)}#{items.END}" if after else items.image_base("")
+        last = f"{items.image_base(until)}#{items.END}" if until else items.image_base(items.END)
+        stored = self._table.query(
+            items.repository_key(self._registry, repository), first, last, attributes=_ATTRIBUTES
+        )
+        images = groupby(stored, items.image_digest)
         yield from readable(images, lambda image: _remembered(*image, now), repository=repository)
 
     def remember(
@@ -107,7 +99,7 @@ class ScanMemory:
             before: what is remembered of the images. It says when and by which run a scan was asked for before: the
                 event of that scan may still be on its way to the reporter.
         """
-        pk, asked = repository_key(self._registry, repository), frozenset(asked)
+        pk, asked = items.repository_key(self._registry, repository), frozenset(asked)
 
         def request(digest: str) -> tuple[datetime | None, str]:
             remembered = (before or {}).get(digest, RememberedScan(None))
@@ -116,7 +108,7 @@ class ScanMemory:
             return (now, run) if digest in asked and not repeated else (remembered.asked_at, remembered.run)
 
         self._table.put_many(
-            record_item(pk, image_base(digest) + ASKED, _asked(scan, *request(digest)), now)
+            items.record_item(pk, items.image_base(digest) + items.ASKED, _asked(scan, *request(digest)), now)
             for digest, scan in scans.items()
         )
 
@@ -127,15 +119,15 @@ def _asked(scan: Scan | None, asked_at: datetime | None, run: str) -> Asked:
     return Asked(scan.status, UNSUPPORTED_SYSTEM in scan.description, scan.completed_at, asked_at, run)
 
 
-def _remembered(digest: str, items: Iterable[Item], now: datetime) -> KnownImage:
+def _remembered(digest: str, stored: Iterable[Item], now: datetime) -> KnownImage:
     """Parse the items of one image: what the reporter saw, and what was asked for; at least one of the two exists."""
     asked, record = Asked(), None
-    for is_asked, found in groupby(items, lambda item: base_key(item).endswith(ASKED)):
+    for is_asked, found in groupby(stored, lambda item: items.base_key(item).endswith(items.ASKED)):
         if is_asked:
-            asked = next((asked_record(item, now) for item in latest(found)), asked)
+            asked = next((asked_record(item, now) for item in items.latest(found)), asked)
         else:
             record = image_record(*found)
-            check_past(now, record.scanned_at, record.event_at, record.looked_at)
+            items.check_past(now, record.scanned_at, record.event_at, record.looked_at)
     named = Scan(asked.status, asked.scanned_at, _description(asked)) if asked.status else None
     remembered = RememberedScan(
         scan=_newest(_reported_scan(record) if record else None, named),

@@ -15,23 +15,9 @@ from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import WRITER, Addition, Item, Key, Table, Value
 from ecr_scan_reporter.errors import ConditionError
+from ecr_scan_reporter.memory import items
 from ecr_scan_reporter.memory.codec import decode, encode, pack, readable, unpack
 from ecr_scan_reporter.memory.images import Ledger
-from ecr_scan_reporter.memory.items import (
-    FORMAT,
-    expires,
-    formatted,
-    number,
-    part_items,
-    read_parts,
-    release_lease,
-    sortable,
-    take_lease,
-    text,
-    texts,
-    to_seconds,
-    to_time,
-)
 
 OVERVIEWS = "OVERVIEWS"
 _KEY = OVERVIEWS, "LAST"
@@ -95,10 +81,10 @@ class SnapshotMemory:
         if scheduled_at:
             condition = "(NOT scheduled_at BETWEEN :earlier AND :latest)"
             # An event is no later than now. What is, is damaged.
-            earlier = to_seconds(scheduled_at - _SAME_EVENT) + 1
-            values = {":earlier": earlier, ":latest": max(to_seconds(now + _AHEAD), earlier)}
+            earlier = items.to_seconds(scheduled_at - _SAME_EVENT) + 1
+            values = {":earlier": earlier, ":latest": max(items.to_seconds(now + _AHEAD), earlier)}
         try:
-            item = take_lease(self._table, _KEY, now, until, condition=condition, values=values)
+            item = items.take_lease(self._table, _KEY, now, until, condition=condition, values=values)
         except ConditionError:
             return None
         return _last_overview(item, now)
@@ -106,11 +92,11 @@ class SnapshotMemory:
     def has_published(self, scheduled_at: datetime) -> bool:
         """Return whether the overview of a schedule's event was published."""
         item = self._table.get(*_KEY) or {}
-        return number(item, "scheduled_at") > to_seconds(scheduled_at - _SAME_EVENT)
+        return items.number(item, "scheduled_at") > items.to_seconds(scheduled_at - _SAME_EVENT)
 
     def release(self, lease: str) -> None:
         """Return the lease without an overview, unless another invocation has it."""
-        release_lease(self._table, _KEY, lease)
+        items.release_lease(self._table, _KEY, lease)
 
     def note_sent(self, message: str) -> None:
         """Note that a message of the next overview is out."""
@@ -120,7 +106,7 @@ class SnapshotMemory:
         """Return the snapshot of an overview by repository; None if there is none, or it cannot be read."""
         if not last.snapshot:
             return None
-        data = read_parts(self._table, last.snapshot)
+        data = items.read_parts(self._table, last.snapshot)
         return next(readable([data], lambda data: decode(_Snapshot, unpack(data))), None)
 
     def store(
@@ -139,23 +125,25 @@ class SnapshotMemory:
             scheduled_at: the time of the schedule's event; None if someone asked for the overview.
         """
         data = pack(encode(_Snapshot, repositories))
-        parts = part_items(OVERVIEWS, partial(_snapshot_key, now, FORMAT), data, expires(now))
+        parts = items.part_items(OVERVIEWS, partial(_snapshot_key, now, items.FORMAT), data, items.expires(now))
         self._table.put_many(parts)
         # Only this write makes the new snapshot the current one.
-        values = {"published_at": to_seconds(now), "parts": len(parts), "snapshot_format": FORMAT}
+        values = {"published_at": items.to_seconds(now), "parts": len(parts), "snapshot_format": items.FORMAT}
         if scheduled_at:
-            values["scheduled_at"] = to_seconds(scheduled_at)
-        self._table.update(_KEY, {**values, "leased_until": 0, "expires": expires(now)}, remove="sent")
+            values["scheduled_at"] = items.to_seconds(scheduled_at)
+        self._table.update(_KEY, {**values, "leased_until": 0, "expires": items.expires(now)}, remove="sent")
         written = {part["sk"] for part in parts}
         self._table.delete_many(key for key in last.snapshot if key[1] not in written)
 
 
 def _last_overview(item: Item, now: datetime) -> LastOverview:
-    published_at, parts = to_time(item.get("published_at"), now), min(number(item, "parts"), _MAX_PARTS)
-    form = number(item, "snapshot_format")
+    published_at, parts = items.to_time(item.get("published_at"), now), min(items.number(item, "parts"), _MAX_PARTS)
+    form = items.number(item, "snapshot_format")
     sks = [_snapshot_key(published_at, form, part) for part in range(parts)] if published_at else []
-    return LastOverview(published_at, [(OVERVIEWS, sk) for sk in sks], text(item, WRITER), texts(item, "sent"))
+    return LastOverview(
+        published_at, [(OVERVIEWS, sk) for sk in sks], items.text(item, WRITER), items.texts(item, "sent")
+    )
 
 
 def _snapshot_key(published_at: datetime, format_: int, part: int) -> str:
-    return formatted(f"SNAPSHOT#{sortable(published_at)}#{part:04}", format_)
+    return items.formatted(f"SNAPSHOT#{items.sortable(published_at)}#{part:04}", format_)
