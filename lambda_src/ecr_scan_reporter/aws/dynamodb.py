@@ -65,8 +65,9 @@ class Table:
     it.
     """
 
-    def __init__(self, client: "DynamoDBClient", name: str) -> None:
-        self._dynamodb, self._name = client, name
+    def __init__(self, client: Any, name: str) -> None:
+        self._dynamodb: DynamoDBClient = client
+        self._name = name
 
     def get(self, pk: str, sk: str) -> Item | None:
         """Return an item, None if there is none."""

@@ -90,10 +90,10 @@ class EcrRegistry:
         id: of the registry, with the Region that the clients call.
     """
 
-    def __init__(self, account: str, client: "ECRClient", single_attempt_client: "ECRClient | None" = None) -> None:
+    def __init__(self, account: str, client: Any, single_attempt_client: Any = None) -> None:
         self.id = RegistryId(account, client.meta.region_name)
-        self._ecr = client
-        self._single_attempt_ecr = single_attempt_client or client
+        self._ecr: ECRClient = client
+        self._single_attempt_ecr: ECRClient = single_attempt_client or client
 
     def repository_names(self) -> Iterator[str]:
         """Yield the names of all repositories, 1,000 per call.

@@ -116,8 +116,8 @@ def _attribute(value: str | int | list[str]) -> dict[str, str]:
 class ReportPublisher:
     """Publishes to the reports topic and, if there is one, to the chat topic."""
 
-    def __init__(self, client: "SNSClient", topic_arn: str, chat_topic_arn: str, alarms_topic_arn: str = "") -> None:
-        self._sns = client
+    def __init__(self, client: Any, topic_arn: str, chat_topic_arn: str, alarms_topic_arn: str = "") -> None:
+        self._sns: SNSClient = client
         self._arns = {REPORTS: topic_arn, CHAT: chat_topic_arn}
         self._alarms_arn = alarms_topic_arn
 

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import TYPE_CHECKING, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -43,8 +43,9 @@ class SqsRecord(TypedDict):
 class SqsQueue:
     """A queue to send messages to, with at most `threads` calls in flight."""
 
-    def __init__(self, client: "SQSClient", url: str, threads: int = 1) -> None:
-        self._sqs, self._url, self._threads = client, url, threads
+    def __init__(self, client: Any, url: str, threads: int = 1) -> None:
+        self._sqs: SQSClient = client
+        self._url, self._threads = url, threads
 
     def send(self, bodies: Iterable[str], delay: int = 0) -> int:
         """Send messages, at most ten a call, with concurrent calls; return how many were sent.
