@@ -8,7 +8,7 @@ import json
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -31,6 +31,7 @@ from ecr_scan_reporter.errors import (
     RegistryError,
     RepositoryNotFoundError,
     ScanQuotaExceededError,
+    ThrottledError,
     TransientError,
 )
 from ecr_scan_reporter.memory.indexes import index_children
@@ -40,7 +41,6 @@ from ecr_scan_reporter.messages.reports_queue import DueMessage, MissedMessage, 
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.models.scan_statuses import ARCHIVED, KNOWN_STATUSES, UNSUPPORTED_TYPE
 from ecr_scan_reporter.models.scans import BASIC, ENHANCED, Scan, StartOutcome
-from ecr_scan_reporter.scanning.calls import FIRST_LOOK_UP_RATE, FIRST_START_RATE, ImageCalls
 from ecr_scan_reporter.scanning.context import QuotaDetector, ScanContext, ScanDependencies, Tally
 from ecr_scan_reporter.scanning.images import (
     Candidate,
@@ -50,9 +50,11 @@ from ecr_scan_reporter.scanning.images import (
     SkippedImage,
     scan_priority,
 )
-from ecr_scan_reporter.scanning.known_scans import ImageStanding, KnownScans, ScanSums
+from ecr_scan_reporter.scanning.known_scans import ImageStanding, KnownScans, ScannedChunk, ScanSums
+from ecr_scan_reporter.scanning.rate_limiter import AdaptiveRateLimiter
 from ecr_scan_reporter.settings import ImagesScannerSettings, parse_settings
 from ecr_scan_reporter.shared import clock
+from ecr_scan_reporter.shared.concurrency import concurrent_map
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +65,14 @@ CHUNK_SIZE = 2000
 CONTINUATION_DELAYS = (30, 120, 480)
 # Seconds until the reporter reads a result of Inspector of which no event came: one may be on its way.
 _ON_ITS_WAY = 900
+# Calls per second to begin with. The limiters find the rates that ECR allows.
+FIRST_LOOK_UP_RATE, FIRST_START_RATE = 800.0, 100.0
+# A call that fails is repeated after all others were made. After this many rounds in which no call succeeded, the
+# failures are those of the images. Before each of these rounds there is a pause; seconds, doubled each time.
+_ROUNDS_WITHOUT_SUCCESS = 5
+RETRY_PAUSE = 0.2
+# If at most this share of the calls in a round failed, ECR is healthy, and the failures concern these images alone.
+_FEW = 0.1
 # The outcome that is counted, and the warning, when no further scan can be started in the repository.
 _STOPS: Mapping[type[RegistryError], tuple[str, str]] = {
     RepositoryNotFoundError: ("repository_not_found", ""),
@@ -147,24 +157,6 @@ def process_message(body: str, deps: ScanDependencies, deadline: Deadline, now: 
         deps.images_queue.send([continuation.to_json()], delay=CONTINUATION_DELAYS[continuation.stalled])
 
 
-class ScannedChunk:
-    """A chunk of images while it is processed.
-
-    Attributes:
-        standings: of the images, by digest, in the order of the digests.
-        read_until: how many images from the start were known, looked up, deleted, or failed for good.
-        gone: the digests of images that were deleted in the meantime.
-    """
-
-    def __init__(self, standings: dict[str, ImageStanding]) -> None:
-        self.standings, self.read_until, self.gone = standings, 0, set[str]()
-
-    @property
-    def read(self) -> list[ImageStanding]:
-        """The standings of the first images, up to `read_until`."""
-        return list(self.standings.values())[: self.read_until]
-
-
 class RepositoryScan:
     """The scan of one repository in one invocation.
 
@@ -181,7 +173,8 @@ class RepositoryScan:
 
     def __init__(self, context: ScanContext, skipped: list[SkippedImage] | None = None) -> None:
         self._context, self._message, self._rules, self._tally = context, context.message, context.rules, context.tally
-        self._look_ups, self._starts = ImageCalls(context, FIRST_LOOK_UP_RATE), ImageCalls(context, FIRST_START_RATE)
+        # Each operation has a limiter of its own in each repository, so that no registry slows down another.
+        self._look_ups, self._starts = AdaptiveRateLimiter(FIRST_LOOK_UP_RATE), AdaptiveRateLimiter(FIRST_START_RATE)
         self._known = KnownScans(context)
         self._resume_after = context.message.after
         self._sums = ScanSums(context.message.oldest, context.message.waiting_since, context.message.coverage)
@@ -247,7 +240,7 @@ class RepositoryScan:
         """
         candidates = self.candidates
         for images in candidates.chunks(CHUNK_SIZE, self._message.after):
-            chunk = ScannedChunk(self._known.read(images, candidates.name))
+            chunk = self._known.read(images, candidates.name)
             yield chunk
             number = len(chunk.standings)
             if chunk.read_until < number and not self.stopped:
@@ -276,7 +269,7 @@ class RepositoryScan:
 
         unknown = [digest for digest, standing in chunk.standings.items() if not standing.source]
         with suppress(DeadlineExceededError):  # go on with what was read in half of the remaining time
-            failed.update(self._look_ups.run(look_up, unknown, self._context.deadline.halfway()))
+            failed.update(self._call_each(self._look_ups, look_up, unknown, self._context.deadline.halfway()))
         for digest, scan in scans.items():
             chunk.standings[digest] = self._known.standing(chunk.standings[digest].image, "ECR", scan)
         for digest, standing in chunk.standings.items():
@@ -298,27 +291,67 @@ class RepositoryScan:
             DeadlineExceededError: the time was too short.
             AwsError: ECR rejected a call for a reason that concerns the whole repository.
         """
+        context, repository, quota = self._context, self._context.repository, self._context.deps.quota
+
+        def start(digest: str) -> None:
+            try:
+                outcome = context.deps.ecr.start_scan(repository, digest)
+            except (ImageRejectedError, ScanQuotaExceededError) as error:
+                if isinstance(error, ScanQuotaExceededError) and quota.rejected(context.registry):
+                    raise
+                self._tally.fail(digest, error)
+                return
+            if outcome is StartOutcome.STARTED:
+                quota.accepted(context.registry)
+            self._tally.count_start(digest, outcome)
+            logger.info("scan requested", extra={"repository": repository, "digest": digest, "outcome": outcome})
+
         standings = chunk.standings.values()
         due = sorted(
             (standing for standing in standings if standing.due), key=lambda standing: scan_priority(standing.dated)
         )
         looked_up = (standing for standing in standings if standing.source == "ECR")
         with self._known.starting(due, looked_up):
-            self._starts.run(self._start_scan, [standing.image.digest for standing in due], self._context.deadline)
+            digests = [standing.image.digest for standing in due]
+            self._call_each(self._starts, start, digests, self._context.deadline)
 
-    def _start_scan(self, digest: str) -> None:
-        registry, repository, quota = self._context.registry, self._context.repository, self._context.deps.quota
-        try:
-            outcome = self._context.deps.ecr.start_scan(repository, digest)
-        except (ImageRejectedError, ScanQuotaExceededError) as error:
-            if isinstance(error, ScanQuotaExceededError) and quota.rejected(registry):
-                raise
-            self._tally.fail(digest, error)
-            return
-        if outcome is StartOutcome.STARTED:
-            quota.accepted(registry)
-        self._tally.count_start(digest, outcome)
-        logger.info("scan requested", extra={"repository": repository, "digest": digest, "outcome": outcome})
+    def _call_each(
+        self, limiter: AdaptiveRateLimiter, call: Callable[[str], None], digests: Sequence[str], deadline: Deadline
+    ) -> Collection[str]:
+        """Call ECR concurrently for each digest; repeat the calls that fail, after all others were made.
+
+        Returns:
+            The digests whose calls failed again and again; they are in the tally as failures.
+
+        Raises:
+            DeadlineExceededError: the time was too short; calls in flight have ended.
+            Exception: what `call` raised, except `TransientError`; of several, the one for the earliest digest.
+        """
+
+        def attempt(digest: str, adapt: bool) -> TransientError | None:
+            try:
+                with limiter.slot(deadline, adapt=adapt):
+                    call(digest)
+            except TransientError as error:
+                if isinstance(error, ThrottledError):
+                    self._tally.throttle()
+                return error
+            return None
+
+        pending, failures, rounds_without_success, adapt = digests, dict[str, TransientError](), 0, True
+        while pending and rounds_without_success < _ROUNDS_WITHOUT_SUCCESS:
+            errors = concurrent_map(self._context.deps.pool, partial(attempt, adapt=adapt), pending)
+            failures = {digest: error for digest, error in zip(pending, errors, strict=True) if error}
+            adapt = adapt and len(failures) > _FEW * len(pending)
+            if len(failures) == len(pending):
+                limiter.pause(RETRY_PAUSE * 2**rounds_without_success)
+                rounds_without_success += 1
+            else:
+                rounds_without_success = 0
+            pending = list(failures)
+        for digest in pending:
+            self._tally.fail(digest, failures[digest])
+        return pending
 
     def _settle(self, chunk: ScannedChunk) -> None:
         """Sum up the images that are processed for good: all of the chunk if no further scan can be started.

@@ -2,7 +2,7 @@
 
 Each repository is scanned by itself (`images_scanner.RepositoryScan`): its images are selected (`images`), those whose
 last scan memory does not know (`known_scans`) are looked up, and the scans that are due are started, at the rate that
-ECR allows (`calls`). The next run knows the sums over its images.
+ECR allows (`rate_limiter`). The next run knows the sums over its images.
 
 Memory owns the findings: it sums them up while the images are read from it, and says which images have a deadline that
 has passed. A run writes those sums as metrics.

@@ -104,6 +104,24 @@ class ImageStanding(NamedTuple):
         return self.started or bool(rules.enhanced and self.scan and self.scan.status == ACTIVE)
 
 
+class ScannedChunk:
+    """A chunk of images while it is processed.
+
+    Attributes:
+        standings: of the images, by digest, in the order of the digests.
+        read_until: how many images from the start were known, looked up, deleted, or failed for good.
+        gone: the digests of images that were deleted in the meantime.
+    """
+
+    def __init__(self, standings: dict[str, ImageStanding]) -> None:
+        self.standings, self.read_until, self.gone = standings, 0, set[str]()
+
+    @property
+    def read(self) -> list[ImageStanding]:
+        """The standings of the first images, up to `read_until`."""
+        return list(self.standings.values())[: self.read_until]
+
+
 class KnownScans:
     """The memory of one repository in one invocation, which is read a chunk of images at a time.
 
@@ -128,7 +146,7 @@ class KnownScans:
         self._spot_checks = 0
         self._turns = Turns.of_run(context.message, context.rules)
 
-    def read(self, chunk: Chunk, name_of: Callable[[str], str | None]) -> dict[str, ImageStanding]:
+    def read(self, chunk: Chunk, name_of: Callable[[str], str | None]) -> ScannedChunk:
         """Read the memory of the next images, and forget the ones before.
 
         Args:
@@ -136,7 +154,7 @@ class KnownScans:
             name_of: returns the name of an image; None if it is not listed.
 
         Returns:
-            How the images stand, by digest, as far as DescribeImages and memory settle it.
+            How the images stand, as far as DescribeImages and memory settle it.
 
         Raises:
             DeadlineExceededError: memory knows too many images for the remaining time.
@@ -151,7 +169,7 @@ class KnownScans:
         found = {image.digest: self._from_memory(image) for image in chunk.images}
         for digest in self._checked(found):
             found[digest] = found[digest]._replace(source="")
-        return found
+        return ScannedChunk(found)
 
     def _checked(self, found: Mapping[str, ImageStanding]) -> list[str]:
         """Return the digests of images that are looked up although memory knows them."""

@@ -12,7 +12,7 @@ from ecr_scan_reporter.aws import deadline
 from ecr_scan_reporter.aws.clients import create_client
 from ecr_scan_reporter.memory.coverage import Coverage, CoverageReason
 from ecr_scan_reporter.messages.repository import RepositoryMessage
-from ecr_scan_reporter.scanning import calls
+from ecr_scan_reporter.scanning import rate_limiter
 from fake_aws import (
     FakeScan,
     Fault,
@@ -123,7 +123,7 @@ def test_call_without_an_answer_is_made_again_and_then_is_that_images_failure(
     always: bool,
 ) -> None:
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr(calls, "RETRY_PAUSE", 0.001)
+    monkeypatch.setattr(images_scanner, "RETRY_PAUSE", 0.001)
     images = list(plain_images(20))
     failing, failed = images[7].digest, list[str]()
 
@@ -174,8 +174,8 @@ def test_random_failing_images_never_stop_the_others(
     monkeypatch: pytest.MonkeyPatch,
     faults: dict[int, tuple[str, dict[str, Any]]],
 ) -> None:
-    monkeypatch.setattr(calls, "RETRY_PAUSE", 0.001)
-    monkeypatch.setattr(calls, "_FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(images_scanner, "RETRY_PAUSE", 0.001)
+    monkeypatch.setattr(rate_limiter, "_FIRST_PAUSE", 0.001)
     scanner = make_scanner()
     scanner.aws.reset()
     if REPOSITORY in {repository.name for repository in scanner.registry.repositories}:

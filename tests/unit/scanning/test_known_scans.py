@@ -46,7 +46,7 @@ def candidates(*digests: str, last_scan: Scan | None = None) -> list[Candidate]:
 
 
 def read(known: KnownScans, images: list[Candidate], *, last: bool = True) -> dict[str, ImageStanding]:
-    return known.read(Chunk(images, last), lambda digest: digest)
+    return known.read(Chunk(images, last), lambda digest: digest).standings
 
 
 def test_image_that_may_be_due_is_not_settled(table: Table) -> None:

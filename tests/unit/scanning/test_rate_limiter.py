@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.errors import DeadlineExceededError, ThrottledError, TransientError
-from ecr_scan_reporter.scanning.calls import AdaptiveRateLimiter
+from ecr_scan_reporter.scanning.rate_limiter import AdaptiveRateLimiter
 from ecr_scan_reporter.shared import clock
 from support.virtual_time import TIME
 
@@ -52,7 +52,8 @@ class Calls:
         self.deadline = Deadline(seconds)
 
     def call(self, function: Callable[[], str]) -> str:
-        return self.limiter.call(function, self.deadline)
+        with self.limiter.slot(self.deadline):
+            return function()
 
     def until_accepted(self, function: Callable[[], str]) -> str:
         while True:

@@ -1,27 +1,13 @@
-"""Calls ECR for many images concurrently, at the rate that ECR allows, which AWS does not publish."""
+"""Spaces out calls to ECR at the rate that it allows, which AWS does not publish."""
 
 import random
 import threading
-from collections.abc import Callable, Collection, Sequence
-from functools import partial
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.errors import DeadlineExceededError, ThrottledError, TransientError
-from ecr_scan_reporter.scanning.context import ScanContext
 from ecr_scan_reporter.shared import clock
-from ecr_scan_reporter.shared.concurrency import concurrent_map
-
-T = TypeVar("T")
-
-# Calls per second to begin with. The limiters find the rates that ECR allows.
-FIRST_LOOK_UP_RATE, FIRST_START_RATE = 800.0, 100.0
-# A call that fails is repeated after all others were made. After this many rounds in which no call succeeded, the
-# failures are those of the images. Before each of these rounds there is a pause; seconds, doubled each time.
-_ROUNDS_WITHOUT_SUCCESS = 5
-RETRY_PAUSE = 0.2
-# If at most this share of the calls in a round failed, ECR is healthy, and the failures concern these images alone.
-_FEW = 0.1
 
 # Calls per second. The rate that ECR allows is not published, so these only bound the search for it.
 _MIN_RATE = 0.2
@@ -62,28 +48,27 @@ class AdaptiveRateLimiter:
         self._successes_in_a_row = _SUCCESSES_UNTIL_FAST
         self._failures_in_a_row = self._decreases_in_a_row = 0
 
-    def call(self, function: Callable[[], T], deadline: Deadline, *, adapt: bool = True) -> T:
-        """Call `function` in its slot and return its result; a call that raises is not repeated.
+    @contextmanager
+    def slot(self, deadline: Deadline, *, adapt: bool = True) -> Iterator[None]:
+        """Wait for the slot of a call, which is made in the body.
 
         Args:
-            function: makes the call.
             deadline: no call waits past it.
             adapt: whether a failure may lower the rate; False if failures are known to concern single images.
 
         Raises:
             DeadlineExceededError: the slot is after the deadline.
-            TransientError: from `function`; it may lower the rate.
-            Exception: from `function`.
+            TransientError: from the call; it may lower the rate.
+            Exception: from the call.
         """
         started = self._acquire_slot(deadline)
         try:
-            result = function()
+            yield
         except TransientError as error:
             if adapt:
                 self._on_failure(started, isinstance(error, ThrottledError))
             raise
         self._on_success()
-        return result
 
     def pause(self, seconds: float) -> None:
         """Let the next call wait at least this many seconds."""
@@ -129,53 +114,3 @@ class AdaptiveRateLimiter:
             self._successes_in_a_row += 1
             fast = self._successes_in_a_row > _SUCCESSES_UNTIL_FAST
             self._rate = min(self._rate + (_FAST_INCREASE if fast else _SLOW_INCREASE), _MAX_RATE)
-
-
-class ImageCalls:
-    """The calls of one operation of ECR for the images of one repository, in one invocation.
-
-    Each has a limiter of its own, so that no registry slows down another.
-
-    Args:
-        context: names the repository.
-        first_rate: calls per second to begin with.
-    """
-
-    def __init__(self, context: ScanContext, first_rate: float) -> None:
-        self._pool, self._tally = context.deps.pool, context.tally
-        self._limiter = AdaptiveRateLimiter(first_rate)
-
-    def run(self, call: Callable[[str], None], digests: Sequence[str], deadline: Deadline) -> Collection[str]:
-        """Call `call` for each digest; repeat the calls that fail, after all others were made.
-
-        Returns:
-            The digests whose calls failed again and again; they are in the tally as failures.
-
-        Raises:
-            DeadlineExceededError: the time was too short; calls in flight have ended.
-            Exception: what `call` raised, except `TransientError`; of several, the one for the earliest digest.
-        """
-
-        def attempt(digest: str, adapt: bool) -> TransientError | None:
-            try:
-                self._limiter.call(partial(call, digest), deadline, adapt=adapt)
-            except TransientError as error:
-                if isinstance(error, ThrottledError):
-                    self._tally.throttle()
-                return error
-            return None
-
-        pending, failures, rounds_without_success, adapt = digests, dict[str, TransientError](), 0, True
-        while pending and rounds_without_success < _ROUNDS_WITHOUT_SUCCESS:
-            errors = concurrent_map(self._pool, partial(attempt, adapt=adapt), pending)
-            failures = {digest: error for digest, error in zip(pending, errors, strict=True) if error}
-            adapt = adapt and len(failures) > _FEW * len(pending)
-            if len(failures) == len(pending):
-                self._limiter.pause(RETRY_PAUSE * 2**rounds_without_success)
-                rounds_without_success += 1
-            else:
-                rounds_without_success = 0
-            pending = list(failures)
-        for digest in pending:
-            self._tally.fail(digest, failures[digest])
-        return pending
