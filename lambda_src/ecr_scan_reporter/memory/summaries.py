@@ -9,13 +9,14 @@ import heapq
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Item, Table
 from ecr_scan_reporter.memory.codec import decode, encode, pack, readable, unpack
 from ecr_scan_reporter.memory.coverage import Coverage
 from ecr_scan_reporter.memory.images import ImageRecord, KnownExploited, Ledger, Update, UpdateKey
-from ecr_scan_reporter.memory.items import END, expires, formatted, key_part, latest, registry_key, text
+from ecr_scan_reporter.memory.items import END, binary, expires, formatted, key_part, latest, registry_key, text
 from ecr_scan_reporter.models.images import RegistryId
 from ecr_scan_reporter.models.severities import severity_rank
 
@@ -169,10 +170,12 @@ def summaries(
         AwsError: DynamoDB rejected a call.
     """
     for item in latest(table.query(_key(registry), " ", END)):
-        if summary := _summary(item):
-            yield _until(summary, now)
+        repository = text(item, "repository")
+        summary = next(readable([item], partial(_parse, now=now), repository=repository), None)
+        if summary:
+            yield summary
         elif unreadable is not None:
-            unreadable.add(text(item, "repository"))
+            unreadable.add(repository)
 
 
 def repository_summary(table: Table, registry: RegistryId, repository: str, now: datetime) -> RepositorySummary | None:
@@ -183,23 +186,13 @@ def repository_summary(table: Table, registry: RegistryId, repository: str, now:
     """
     sk = key_part(repository)
     items = latest(table.query(_key(registry), f"{sk}#", f"{sk}#{END}"))
-    summary = _summary(next(items, {}))
-    return _until(summary, now) if summary else None
+    return next(readable(items, partial(_parse, now=now), repository=repository), None)
 
 
 def _key(registry: RegistryId) -> str:
     return registry_key("SUMMARIES", registry)
 
 
-def _summary(item: Item) -> RepositorySummary | None:
-    """Return the summary of an item; None if it cannot be parsed, or there is none."""
-    found = [item] if "data" in item else []
-    return next(readable(found, _parse, repository=text(item, "repository")), None)
-
-
-def _until(summary: RepositorySummary, now: datetime) -> RepositorySummary:
-    return summary._replace(updated_at=min(summary.updated_at, now))
-
-
-def _parse(item: Item) -> RepositorySummary:
-    return decode(RepositorySummary, unpack(item["data"]))._replace(repository=text(item, "repository"))
+def _parse(item: Item, now: datetime) -> RepositorySummary:
+    summary = decode(RepositorySummary, unpack(binary(item)))
+    return summary._replace(repository=text(item, "repository"), updated_at=min(summary.updated_at, now))

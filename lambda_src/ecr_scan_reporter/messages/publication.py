@@ -8,7 +8,7 @@ from typing import Any
 from ecr_scan_reporter.aws.sns import CHAT, MAX_MESSAGE, REPORTS, Publication, Rejection
 from ecr_scan_reporter.errors import MessageError
 from ecr_scan_reporter.memory.codec import pack, unpack
-from ecr_scan_reporter.shared.text import clean
+from ecr_scan_reporter.shared.text import clean, is_text
 
 # The body of the message that causes a check.
 CHECK = json.dumps({"check": True})
@@ -45,18 +45,13 @@ def parse_publication(value: object) -> tuple[str, Publication]:
     """
     match value:
         case {"topic": str() as topic, "data": str() as data} if topic in (REPORTS, CHAT):
-            parameters = _decode(data)
+            try:
+                parameters = unpack(b64decode(data, validate=True), _MAX_PUBLICATION)
+            except ValueError:
+                parameters = None
             if _is_message(parameters):
                 return sha256(f"{topic} {data}".encode()).hexdigest(), Publication(topic, parameters)
     raise MessageError(f"publish is {value!r:.100}; expected a topic of this module, and a message for it as data")
-
-
-def _decode(data: str) -> Any:
-    """Return the JSON value that was compressed; None if there is none."""
-    try:
-        return unpack(b64decode(data, validate=True), _MAX_PUBLICATION)
-    except ValueError:
-        return None
 
 
 def _is_message(parameters: Any) -> bool:
@@ -70,14 +65,6 @@ def _is_message(parameters: Any) -> bool:
     for attribute in attributes.values():
         if not isinstance(attribute, dict) or attribute.keys() != {"DataType", "StringValue"}:
             return False
-    values = [value for group in (texts, *attributes.values()) for value in group.values()]
-    return all(isinstance(value, str) and _is_encodable(value) for value in (*values, *attributes))
-
-
-def _is_encodable(text: str) -> bool:
-    """Return whether a text has no lone surrogates, which JSON can hold and UTF-8 cannot."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    values = [*attributes, *(value for group in (texts, *attributes.values()) for value in group.values())]
+    # JSON can hold lone surrogates, and UTF-8 cannot.
+    return all(isinstance(value, str) for value in values) and is_text("".join(values))

@@ -3,9 +3,11 @@
 import zlib
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ecr_scan_reporter.aws.dynamodb import Item
 from ecr_scan_reporter.memory import summaries
 from ecr_scan_reporter.memory.coverage import Coverage
 from ecr_scan_reporter.memory.images import (
@@ -133,10 +135,16 @@ def test_updates_that_are_collected_have_a_bound(monkeypatch: pytest.MonkeyPatch
     assert (summary.updates[0].package, summary.updates[0].images) == ("openssl", 100)
 
 
+def read(item: Item) -> RepositorySummary | None:
+    """Read the summary of a table with this item."""
+    table: Any = SimpleNamespace(query=lambda *_: iter([item]))
+    return summaries.repository_summary(table, REGISTRY, "team-a/app", NOW)
+
+
 def test_summary_of_a_later_release_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
     item = summary_item(REGISTRY, RepositorySummary("team-a/app", NOW), NOW)
     for data in (b"not compressed", zlib.compress(b"{}"), zlib.compress(b'{"open": 7')):
-        assert summaries._summary({**item, "data": data}) is None
+        assert read({**item, "data": data}) is None
     assert [record.levelname for record in caplog.records] == ["WARNING"] * 3
 
 
@@ -152,7 +160,7 @@ def test_summary_survives_its_item() -> None:
     )
     coverage = Coverage({"in_time": 1, "failed": 2, "of a later release": 1}, {"failed": ("1.0", "1.1")})
     summary = summary_of(("1.0", record), coverage=coverage)
-    remembered = summaries._summary(summary_item(REGISTRY, summary, NOW))
+    remembered = read(summary_item(REGISTRY, summary, NOW))
     assert remembered
     lists: dict[str, Any] = {
         name: [*getattr(remembered, name)] for name in ("updates", "overdue_worst", "exploited_first")
