@@ -93,6 +93,35 @@ def test_likeness_decides_among_many_builds() -> None:
     assert candidates(image(40, "f" * 64, findings=B), builds).replaced == builds[27]
 
 
+@pytest.mark.parametrize(
+    ("mine", "its", "is_alike"),
+    [
+        (A, A, True),
+        (A[:2], A[:3], True),
+        # Two of three are more than half of each; one of two is not.
+        (A[:3], (*A[:2], *B[:1]), True),
+        (A[:1], A[:2], False),
+        (A[:2], A[:4], False),
+        ((), (), False),
+    ],
+)
+def test_images_that_share_more_than_half_of_the_findings_of_each_are_alike(
+    mine: tuple[Finding, ...], its: tuple[Finding, ...], is_alike: bool
+) -> None:
+    found = candidates(image(2, "feature-login", findings=mine), [image(1, "main", findings=its)])
+    assert bool(found.alike) is is_alike
+
+
+def test_other_platform_of_the_same_build_is_not_alike() -> None:
+    amd, arm = image(1, "main", platform="linux/amd64"), image(2, "main", platform="linux/arm64")
+    assert candidates(arm, [amd]).alike == ()
+
+
+def test_of_images_that_were_pushed_at_the_same_time_the_digest_tells_the_order() -> None:
+    first, new, last = (image(1, "main")._replace(digest=f"sha256:{letter * 64}") for letter in "abc")
+    assert replaced(new, first, last) == first
+
+
 def test_image_that_is_scanned_late_knows_what_replaces_it() -> None:
     later = [image(5, "1.2"), image(4, "1.1"), image(6, "2.0")]
     assert replaced_by(image(1, "1.0"), later) == (image(4, "1.1").digest,)

@@ -21,6 +21,9 @@ SAME = [
     ("build-6f1ed002-ab58-4b52-9b1c-0123456789ab", "build-aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee"),
     ("feature-x-3F2A9C1", "feature-x-77be01d"),
     ("node18-slim", "node20-slim"),
+    # A long run of digits may be a number.
+    ("build-7", "build-1234567"),
+    ("main_3f2a9c1", "main_77be01d"),
 ]
 OTHER = [
     ("python", "python3.9"),
@@ -33,6 +36,14 @@ OTHER = [
     ("prod", "prod-deadbeef"),
     ("v3", "main-3f2a9c1"),
     ("main-3f2a9c1", "main-12"),
+    ("v1.9.5", "1.9.5"),
+    ("main", "latest"),
+    ("build-7", "build-12345ab"),
+    # Six digits are no hash, and neither is what is part of a word.
+    ("main-3f2a9c", "main-77be01"),
+    ("main-facade", "main-decade"),
+    ("mainx3f2a9c1", "mainx77be01d"),
+    ("main-3f2a9c1x", "main-77be01dx"),
 ]
 
 
