@@ -116,8 +116,8 @@ class KnownExploited(NamedTuple):
 
     Args:
         id: of the finding.
-        package: of the finding.
         severity: of the finding.
+        package: of the finding.
         added: when CISA added it to its catalog.
         due: when it is to be fixed, by the days that CISA gives.
         ransomware: whether it is known to be used in ransomware campaigns.
@@ -125,8 +125,8 @@ class KnownExploited(NamedTuple):
     """
 
     id: str
-    package: str
     severity: str
+    package: str
     added: date
     due: date
     ransomware: bool = False

@@ -4,7 +4,7 @@ It adds that up for the overview.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from hashlib import sha256
 from typing import NamedTuple
@@ -120,38 +120,29 @@ class Judged(NamedTuple):
 
         return self.comparison.each_open(note).findings
 
-    @property
-    def ignored_until(self) -> date | None:
-        """The first day (UTC) on which a rule has ended that ignores a finding; None if there is none."""
-        ends = (known.ignored_by.expires for known in self.comparison.ignored if known.ignored_by)
-        return min(filter(None, ends), default=None)
-
     def update(self, record: ImageRecord) -> ImageRecord:
         """Return the record of the image with what is ignored, what is overdue, and what replaced it."""
+        ignored = [(known, known.ignored_by) for known in self.comparison.open() if known.ignored_by]
+        told = {_key(known): known for known in self.newly_exploited}
+        first = [told.get(_key(known), known) for known in self.exploited[:_MAX_EXPLOITED]]
         return record._replace(
-            ignored=len(self.comparison.ignored),
-            kernel_headers=sum(known.ignored_by == KERNEL_HEADERS for known in self.comparison.ignored),
+            ignored=len(ignored),
+            kernel_headers=sum(rule == KERNEL_HEADERS for _, rule in ignored),
             exploited=len(self.exploited),
-            exploited_first=tuple(self._exploited_first()),
-            exploited_ignored=sum(known.kev is not None for known in self.comparison.ignored),
+            exploited_first=tuple(
+                KnownExploited(*known.finding[:3], kev.added, kev.due, kev.ransomware, known.exploited_at)
+                for known in first
+                if (kev := known.kev)
+            ),
+            exploited_ignored=sum(known.kev is not None for known, _ in ignored),
             due_at=self.deadlines.due_at,
             overdue=self.deadlines.overdue,
             waived=bool(self.successor and (self.deadlines.passed or self.exploited)),
             earliest_deadlines=self.deadlines.earliest,
-            ignored_until=self.ignored_until,
+            ignored_until=min((rule.expires for _, rule in ignored if rule.expires), default=None),
             judged_by=self.judged_by,
             successors=record.successors | ({self.successor} if self.successor else set()),
         )
-
-    def _exploited_first(self) -> Iterable[KnownExploited]:
-        told = set(map(_key, self.newly_exploited))
-        for known in self.exploited[:_MAX_EXPLOITED]:
-            if known.kev:
-                at = self.now if _key(known) in told else known.exploited_at
-                finding, kev = known.finding, known.kev
-                yield KnownExploited(
-                    finding.id, finding.package, finding.severity, kev.added, kev.due, kev.ransomware, at
-                )
 
 
 def _key(known: KnownFinding) -> tuple[str, str]:

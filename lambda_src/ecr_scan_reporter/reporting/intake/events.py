@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-scanning-enhanced-e
 import json
 import re
 from base64 import urlsafe_b64encode
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from hashlib import sha256
@@ -223,19 +224,21 @@ class ImageEvents(NamedTuple):
 
 def latest_per_image(events: Iterable[ReceivedEvent]) -> list[ImageEvents]:
     """Group events by image and drop those that a later one replaces; an event may occur twice."""
-    images: dict[ImageId, ImageEvents] = {}
-    for message_id, receives, event in events:
-        known = images.get(event.image, ImageEvents((), (), 0))
-        images[event.image] = known._replace(
-            events=_latest((*known.events, event)),
-            message_ids=(*known.message_ids, message_id),
-            receives=max(receives, known.receives),
-            scans=known.scans + (not event.is_look),
+    images: defaultdict[ImageId, list[ReceivedEvent]] = defaultdict(list)
+    for received in events:
+        images[received.event.image].append(received)
+    return [
+        ImageEvents(
+            _latest([event for _, _, event in found]),
+            tuple(message_id for message_id, _, _ in found),
+            max(receives for _, receives, _ in found),
+            sum(not event.is_look for _, _, event in found),
         )
-    return list(images.values())
+        for found in images.values()
+    ]
 
 
-def _latest(events: tuple[ScanEvent, ...]) -> tuple[ScanEvent, ...]:
+def _latest(events: Collection[ScanEvent]) -> tuple[ScanEvent, ...]:
     complete, failed = (_last([event for event in events if event.failed is kind]) for kind in (False, True))
     if complete and failed and failed.time < complete.time:
         return (_for_all(complete, (complete, failed)),)

@@ -23,12 +23,14 @@ class ImageDetails(NamedTuple):
         platform: such as linux/arm64, if an index names it.
         pushed_at: aware; None if the image was deleted.
         no_image: whether this is an attestation or another artifact, which has no packages.
+        archived: whether ECR has archived it.
     """
 
     tags: tuple[str, ...] = ()
     platform: str = ""
     pushed_at: datetime | None = None
     no_image: bool = False
+    archived: bool = False
 
 
 class _Repository:
@@ -59,20 +61,8 @@ class BatchDetails:
         Raises:
             AwsError: ECR rejected a call.
         """
-        repository = self._of(image)
-        with repository.lock:
-            if image.digest in repository.details:
-                return repository.details[image.digest]
-            if repository.listed:
-                return ImageDetails(tags)
-            try:
-                if tags and self._expected[image.repository] < _LIST_FROM:
-                    return _own_details(self._ecr.image(image.repository, image.digest))
-                repository.details = self._list(image.repository)
-            except (ImageNotFoundError, RepositoryNotFoundError):
-                return ImageDetails(tags)
-            repository.listed = True
-            return repository.details.get(image.digest, ImageDetails(tags))
+        # Only a list of the repository tells which index an image without tags is part of.
+        return self._find(image, is_enough=bool(tags)) or ImageDetails(tags)
 
     def exists(self, image: ImageId) -> bool:
         """Return whether ECR has an image of this registry, and has not archived it.
@@ -80,21 +70,23 @@ class BatchDetails:
         Raises:
             AwsError: ECR rejected a call.
         """
-        repository = self._of(image)
+        found = self._find(image, is_enough=True)
+        return found is not None and not found.archived
+
+    def _find(self, image: ImageId, *, is_enough: bool) -> ImageDetails | None:
+        """Return the details of an image, alone if that is enough and few are expected; None if ECR has none."""
+        with self._lock:
+            repository = self._repositories.setdefault(image.repository, _Repository())
         with repository.lock:
             try:
-                if not repository.listed and self._expected[image.repository] < _LIST_FROM:
-                    return not self._ecr.image(image.repository, image.digest).archived
+                if not repository.listed and is_enough and self._expected[image.repository] < _LIST_FROM:
+                    return _own_details(self._ecr.image(image.repository, image.digest))
                 if not repository.listed:
                     repository.details = self._list(image.repository)
             except (ImageNotFoundError, RepositoryNotFoundError):
-                return False
+                return None
             repository.listed = True
-            return image.digest in repository.details
-
-    def _of(self, image: ImageId) -> _Repository:
-        with self._lock:
-            return self._repositories.setdefault(image.repository, _Repository())
+            return repository.details.get(image.digest)
 
     def _list(self, repository: str) -> dict[str, ImageDetails]:
         details: dict[str, ImageDetails] = {}
@@ -123,4 +115,4 @@ class BatchDetails:
 
 
 def _own_details(image: Image) -> ImageDetails:
-    return ImageDetails(image.tags, "", image.pushed_at, image.is_artifact)
+    return ImageDetails(image.tags, "", image.pushed_at, image.is_artifact, image.archived)

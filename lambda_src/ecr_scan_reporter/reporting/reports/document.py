@@ -31,6 +31,7 @@ def render(page: Page, settings: ReporterSettings) -> str:
     """Render a page."""
     group = page.group
     images = [entry for entry in page.entries if isinstance(entry, ImageReport)]
+    unnamed = [entry for entry in page.entries if isinstance(entry, UnnamedImages)]
     return dumps(
         {
             "schema": SCHEMA,
@@ -65,14 +66,10 @@ def render(page: Page, settings: ReporterSettings) -> str:
             "images": [entry_values(entry, page.detail, settings) for entry in images if not entry.failed],
             "failed_scans": [entry_values(entry, page.detail, settings) for entry in images if entry.failed],
             "reminders": _reminders(page, settings) if group.reminders else None,
-            "unnamed": [entry_values(entry, page.detail, settings) for entry in page.entries if _is_unnamed(entry)],
+            "unnamed": [entry_values(entry, page.detail, settings) for entry in unnamed],
             "inventory": _inventory(group.inventory, page, settings) if group.inventory else None,
         }
     )
-
-
-def _is_unnamed(entry: Entry) -> bool:
-    return isinstance(entry, UnnamedImages)
 
 
 def entry_values(entry: Entry, detail: FindingLimits, settings: ReporterSettings) -> dict[str, Any]:

@@ -40,6 +40,7 @@ _MAX_ENTRIES, _MAX_BYTES = 20_000, 64 * 1024 * 1024
 _MAX_KEPT, _MIN_KEPT_PER_IMAGE = 60_000, 3
 
 _Entry = tuple[Key, bytes]
+_NO_NOTE = Note("", frozenset())
 
 # Which of the reasons of several scans in one window counts. The texts of the first two list what is open, those of the
 # next three only what is known to be exploited, overdue or gone, and a reminder names no finding.
@@ -83,10 +84,10 @@ class Waiting(NamedTuple):
     keys: list[Key]
 
 
-class Gathered(NamedTuple):
-    """What waits to be reported, by group.
+class Gathered:
+    """What waits to be reported, by group, without what was published before.
 
-    Args:
+    Attributes:
         groups: with what is to be published now, by their keys and the id of the report that was begun before; "" if
             none was.
         published: the keys of entries that were published before.
@@ -94,10 +95,65 @@ class Gathered(NamedTuple):
         unreadable: how many entries cannot be read.
     """
 
-    groups: dict[tuple[GroupKey, str], Waiting]
-    published: list[Key]
-    whole: bool
-    unreadable: int
+    def __init__(self, outbox: Outbox, notes: Iterable[Note]) -> None:
+        self._outbox, notes = outbox, list(notes)
+        self._notes = {checksum: note for note in notes for checksum in note.entries}
+        self._is_any_begun = not all(note.done for note in notes)
+        self.groups: defaultdict[tuple[GroupKey, str], Waiting] = defaultdict(lambda: Waiting([], Inventory(), []))
+        self.published: list[Key] = []
+        self.whole, self.unreadable = True, 0
+
+    def note(self, entry: _Entry) -> Note:
+        """Return the note of the report that was begun with an entry; one without an id if none was."""
+        return self._notes.get(entry_checksum(entry[0]), _NO_NOTE) if self._notes else _NO_NOTE
+
+    def first(self, windows: Iterable[str]) -> list[_Entry]:
+        """Return as many entries as can be published at once; a report is never divided."""
+        found, begun, room = list[_Entry](), list[_Entry](), _MAX_BYTES
+        for entry in self.of(windows):
+            if self.note(entry).id:
+                begun.append(entry)
+            elif len(found) < _MAX_ENTRIES and room >= 0:
+                found.append(entry)
+                room -= len(entry[1])
+            else:
+                self.whole = False
+                if not self._is_any_begun:
+                    break
+        return begun + found
+
+    def of(self, windows: Iterable[str], until: datetime | None = None) -> Iterator[_Entry]:
+        """Yield the entries of windows that were not published before."""
+        for entry in chain.from_iterable(self._outbox.entries(window, until) for window in windows):
+            if self.note(entry).done:
+                self.published.append(entry[0])
+            else:
+                yield entry
+
+    def by_image(self, entries: Iterable[_Entry]) -> Iterator[tuple[str, list[Key], list[ImageReport]]]:
+        """Decode entries, which are in the order of their sort keys; yield those of each image, the earliest one first.
+
+        An entry of a newer release stays in the outbox. Of one that is damaged, it is said that it could not be read.
+
+        Yields:
+            The id of the report that was begun with them, their keys, and what they say.
+        """
+        by_image = groupby(entries, key=lambda entry: (self.note(entry).id, _sort_key(entry).split("#")[:4]))
+        for (report, _), found in by_image:
+            keys, scans = [], []
+            for key, data in found:
+                if not is_readable(key):
+                    self.unreadable += 1
+                    logger.error("a report of another release waits for it", extra={"entry": key[1]})
+                    continue
+                keys.append(key)
+                try:
+                    scans.append(decode_report(data))
+                except UnreadableItemError as error:
+                    logger.error("could not read a report that waits", extra={"entry": key[1], "reason": repr(error)})
+                    scans.append(_damaged(key))
+            if scans:
+                yield report, keys, scans
 
 
 def gather(
@@ -121,91 +177,23 @@ def gather(
     Raises:
         AwsError: DynamoDB rejected a call.
     """
-    groups: defaultdict[tuple[GroupKey, str], Waiting] = defaultdict(lambda: Waiting([], Inventory(), []))
-    entries = _Entries(outbox, notes)
-    found, is_whole = entries.first(window.name for window in windows if window.name != INVENTORY)
+    gathered = Gathered(outbox, notes)
+    found = gathered.first(window.name for window in windows if window.name != INVENTORY)
     kept = max(_MIN_KEPT_PER_IMAGE, min(MAX_FINDINGS, _MAX_KEPT // max(len(found), 1)))
-    found.sort(key=lambda entry: (entries.report(entry), _sort_key(entry)))
-    for report, keys, scans in entries.by_image(found):
-        group = groups[group_key(scans[-1], group_by), report]
+    found.sort(key=lambda entry: (gathered.note(entry).id, _sort_key(entry)))
+    for report, keys, scans in gathered.by_image(found):
+        group = gathered.groups[group_key(scans[-1], group_by), report]
         for image in merge_scans(scans):
             number = 0 if image.reason is ReportReason.REMINDER else kept
             group.images.append(cut(image, number)._replace(left_out={}))
         group.keys.extend(keys)
     inventory = [INVENTORY] if any(window.name == INVENTORY for window in windows) else []
-    for report, keys, scans in entries.by_image(entries.of(inventory, inventory_until)):
+    for report, keys, scans in gathered.by_image(gathered.of(inventory, inventory_until)):
         # A failed scan may have been repeated since: the last one counts.
-        group = groups[group_key(scans[-1], group_by), report]
+        group = gathered.groups[group_key(scans[-1], group_by), report]
         group.inventory.add(scans[-1])
         group.keys.extend(keys)
-    return Gathered(dict(groups), entries.published, is_whole, entries.unreadable)
-
-
-class _Entries:
-    """Reads entries of the outbox, without those that were published before."""
-
-    def __init__(self, outbox: Outbox, notes: Iterable[Note]) -> None:
-        self._outbox, notes = outbox, list(notes)
-        self._notes = {checksum: note for note in notes for checksum in note.entries}
-        self._is_any_begun = not all(note.done for note in notes)
-        self.published: list[Key] = []
-        self.unreadable = 0
-
-    def report(self, entry: _Entry) -> str:
-        """Return the id of the report that was begun with an entry; "" if none was."""
-        note = self._note(entry)
-        return note.id if note else ""
-
-    def _note(self, entry: _Entry) -> Note | None:
-        return self._notes.get(entry_checksum(entry[0])) if self._notes else None
-
-    def first(self, windows: Iterable[str]) -> tuple[list[_Entry], bool]:
-        """Return as many entries as can be published at once, and whether that is all; a report is never divided."""
-        found, begun, room = list[_Entry](), list[_Entry](), _MAX_BYTES
-        is_whole = True
-        for entry in self.of(windows):
-            if self._note(entry):
-                begun.append(entry)
-            elif len(found) < _MAX_ENTRIES and room >= 0:
-                found.append(entry)
-                room -= len(entry[1])
-            else:
-                is_whole = False
-                if not self._is_any_begun:
-                    break
-        return begun + found, is_whole
-
-    def of(self, windows: Iterable[str], until: datetime | None = None) -> Iterator[_Entry]:
-        for entry in chain.from_iterable(self._outbox.entries(window, until) for window in windows):
-            if (note := self._note(entry)) and note.done:
-                self.published.append(entry[0])
-            else:
-                yield entry
-
-    def by_image(self, entries: Iterable[_Entry]) -> Iterator[tuple[str, list[Key], list[ImageReport]]]:
-        """Decode entries, which are in the order of their sort keys; yield those of each image, the earliest one first.
-
-        An entry of a newer release stays in the outbox. Of one that is damaged, it is said that it could not be read.
-
-        Yields:
-            The id of the report that was begun with them, their keys, and what they say.
-        """
-        by_image = groupby(entries, key=lambda entry: (self.report(entry), _sort_key(entry).split("#")[:4]))
-        for (report, _), found in by_image:
-            keys, scans = [], []
-            for key, data in found:
-                if not is_readable(key):
-                    self.unreadable += 1
-                    logger.error("a report of another release waits for it", extra={"entry": key[1]})
-                    continue
-                keys.append(key)
-                try:
-                    scans.append(decode_report(data))
-                except UnreadableItemError as error:
-                    logger.error("could not read a report that waits", extra={"entry": key[1], "reason": repr(error)})
-                    scans.append(_damaged(key))
-            if scans:
-                yield report, keys, scans
+    return gathered
 
 
 def _damaged(key: Key) -> ImageReport:
