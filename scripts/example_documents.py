@@ -22,7 +22,7 @@ from ecr_scan_reporter.models.severities import SEVERITIES
 from ecr_scan_reporter.reporting.comparison.changes import IgnoredBy, KnownFinding
 from ecr_scan_reporter.reporting.export.lines import Listed, lines, to_json
 from ecr_scan_reporter.reporting.overviews.overview import Notices, build_overviews
-from ecr_scan_reporter.reporting.overviews.pages import build_messages
+from ecr_scan_reporter.reporting.overviews.publishing import build_messages
 from fake_aws import digest_of
 from support.invocations import scan_event
 from support.reporter_settings import SETTINGS

@@ -1,7 +1,7 @@
 """Processes the scan of one image: reads it, compares it with memory, and remembers the outcome in one transaction."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -10,7 +10,7 @@ from math import ceil
 from typing import NamedTuple
 
 from ecr_scan_reporter.aws.sqs import MAX_DELAY
-from ecr_scan_reporter.errors import AwsError, FindingsNotReadError
+from ecr_scan_reporter.errors import AwsError, ConditionError, FindingsNotReadError
 from ecr_scan_reporter.memory.exploited import Catalog, checksums
 from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord, Remembered
 from ecr_scan_reporter.memory.outbox import EXPLOITED, INVENTORY, PUSH, Outbox, outbox_item, run_window
@@ -79,6 +79,8 @@ _CLOCKS_DIFFER = timedelta(minutes=2)
 _SCAN_ENDS_WITHIN = timedelta(days=1)
 # Characters of the reason of a failed scan that tell it from others.
 _MAX_FAILURE = 200
+# How often a step is repeated if other invocations are faster.
+_ATTEMPTS = 4
 # How many successors of an image, and of those that are gone, are considered.
 _MAX_SUCCESSORS = 20
 
@@ -127,6 +129,18 @@ class ImageProcessor:
         self.pushes, self.details = PushedImages(self.table, images), BatchDetails(self.ecr, self.table, images, now)
         quiet = self.settings.quiet_hours
         self._lets_exploited_through = bool(quiet and quiet.exploited)
+
+    def do(self, step: "Step") -> Outcome:
+        """Do a step, and repeat it if another invocation has written the image in the meantime.
+
+        Raises:
+            FindingsNotReadError: the findings are not there yet; the message should be retried.
+            AwsError: ECR or DynamoDB rejected a call.
+        """
+        for _ in range(_ATTEMPTS - 1):
+            with suppress(ConditionError):
+                return step(self)
+        return step(self)
 
     def judge_again(self, image: ImageId) -> Outcome:
         """Judge what is remembered of an image by the rules, settings and date of now, and report what that changes.
@@ -581,6 +595,10 @@ class ImageProcessor:
         )
         self.pushes.add(image, pushed, replaced)
         return Outcome((window,) if window else (), run, added=bool(window))
+
+
+# What is to be done with an image.
+Step = Callable[[ImageProcessor], Outcome]
 
 
 def _look_body(image: ImageId, at: datetime) -> str:

@@ -2,8 +2,7 @@
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from math import ceil
@@ -15,7 +14,6 @@ from ecr_scan_reporter.aws.sns import Publication
 from ecr_scan_reporter.aws.sqs import EARLY, MAX_DELAY, SqsBatchResponse, SqsRecord, batch_response, receive_count
 from ecr_scan_reporter.errors import (
     AwsError,
-    ConditionError,
     DeadlineExceededError,
     FindingsNotReadError,
     MessageError,
@@ -36,7 +34,7 @@ from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.models.scans import ENHANCED
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
-from ecr_scan_reporter.reporting.image_processor import ImageProcessor, Outcome
+from ecr_scan_reporter.reporting.image_processor import ImageProcessor, Outcome, Step
 from ecr_scan_reporter.reporting.intake.events import ReceivedEvent, ScanEvent, latest_per_image, load, parse
 from ecr_scan_reporter.shared import clock
 from ecr_scan_reporter.shared.concurrency import concurrent_map
@@ -46,18 +44,12 @@ logger = logging.getLogger(__name__)
 # Seconds until a failed message is retried, for the first attempts: COMPLETE can precede the findings by seconds. Later
 # attempts wait for the queue's visibility timeout, so an outage of an hour moves nothing to the DLQ.
 _RETRY_DELAY, _SOON_RETRIED = 60, 2
-# How often a step is repeated if other invocations are faster.
-_ATTEMPTS = 4
 # Of messages that this module sends itself. One without a version, such as all of this release, has the first one.
 VERSION = 1
 # The metric of each severity's new findings.
 _NEW = {"CRITICAL": "NewCritical", "HIGH": "NewHigh", "MEDIUM": "NewMedium", "LOW": "NewLow"}
 # How many lost events are counted: from two on, it is an alarm.
 _MAX_LOST = 100
-
-
-# What is to be done with an image.
-Step = Callable[[ImageProcessor], Outcome]
 
 
 class Work(NamedTuple):
@@ -67,14 +59,12 @@ class Work(NamedTuple):
         image: to be processed.
         message_ids: of all messages about it.
         steps: what is to be done, in this order.
-        receives: how often SQS has delivered those messages, at most.
         repeated: whether an earlier invocation may have processed one of the messages.
     """
 
     image: ImageId
     message_ids: tuple[str, ...]
     steps: tuple[Step, ...]
-    receives: int
     repeated: bool
 
 
@@ -136,7 +126,7 @@ class Batch:
             case {"due": due}:
                 image = self.deps.ecr.id.image(*parse_message(DueMessage, due))
                 step: Step = partial(ImageProcessor.judge_again, image=image)
-                self.due.append(Work(image, (message_id,), (step,), receives, receives > 1))
+                self.due.append(Work(image, (message_id,), (step,), receives > 1))
             case {"pass": part}:
                 self.parts[message_id] = parse_message(PassMessage, part)
             case {"export": export}:
@@ -145,7 +135,7 @@ class Batch:
                 missed = parse_message(MissedMessage, value)
                 image = self.deps.ecr.id.image(missed.repository, missed.digest)
                 step = partial(ImageProcessor.process_missed, image=image, missed=missed, receives=receives)
-                self.missed.append(Work(image, (message_id,), (step,), receives, receives > 1))
+                self.missed.append(Work(image, (message_id,), (step,), receives > 1))
             case {"look": value}:
                 look = parse_message(LookMessage, value)
                 at = datetime.fromtimestamp(look.at, UTC) if look.at else self.now
@@ -167,16 +157,17 @@ class Batch:
         What has failed before comes first: it cannot be sent again as if it had not.
         """
         matches = self.deps.settings.repositories.matches
+        found = [images for images in latest_per_image(self.events) if matches(images.image.repository)]
         works = [
             Work(
-                *(found.image, found.message_ids),
-                tuple(_step(event, found.receives) for event in found.events),
-                *(found.receives, found.repeated),
+                images.image,
+                images.message_ids,
+                tuple(_step(event, images.receives) for event in images.events),
+                images.repeated,
             )
-            for found in latest_per_image(self.events)
-            if matches(found.image.repository)
+            for images in sorted(found, key=lambda images: images.receives, reverse=True)
         ]
-        return [sorted(works, key=lambda work: work.receives, reverse=True), self.missed, self.due]
+        return [works, self.missed, self.due]
 
     def process(self, works: Iterable[Sequence[Work]], processor: ImageProcessor) -> None:
         """Process images concurrently, while there is time, and send messages again that there was no time for."""
@@ -369,19 +360,12 @@ def _step(event: ScanEvent, receives: int) -> Step:
 def _attempt(work: Work, processor: ImageProcessor, deadline: Deadline) -> list[Outcome] | Exception:
     try:
         deadline.check("reading findings")
-        outcomes = [_repeat_on_conflict(step, processor) for step in work.steps]
+        outcomes = [processor.do(step) for step in work.steps]
         if work.repeated or any(outcome.repeated for outcome in outcomes):
             outcomes.append(processor.waiting(work.image))
         return outcomes
     except Exception as error:  # one image's trouble stays its own
         return error
-
-
-def _repeat_on_conflict(step: Step, processor: ImageProcessor) -> Outcome:
-    for _ in range(_ATTEMPTS - 1):
-        with suppress(ConditionError):
-            return step(processor)
-    return step(processor)
 
 
 def _log_failure(image: ImageId, error: Exception) -> None:

@@ -2,14 +2,14 @@
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple
 
 from ecr_scan_reporter.aws.deadline import Deadline
-from ecr_scan_reporter.aws.sns import publications
+from ecr_scan_reporter.aws.sns import MAX_MESSAGE, MAX_SUBJECT, Attributes, ReportMessage, publications
 from ecr_scan_reporter.errors import AwsError, InputError
 from ecr_scan_reporter.memory.lost_events import LostEvent, lost_events
 from ecr_scan_reporter.memory.snapshots import LastOverview, RepositorySnapshot, SnapshotMemory
@@ -17,11 +17,13 @@ from ecr_scan_reporter.memory.summaries import summaries
 from ecr_scan_reporter.messages.publication import RETRY, encode_rejection
 from ecr_scan_reporter.models.images import RegistryId
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
-from ecr_scan_reporter.reporting.overviews import email
-from ecr_scan_reporter.reporting.overviews.document import document
+from ecr_scan_reporter.reporting.formatting import to_ascii, truncate
+from ecr_scan_reporter.reporting.overviews import chat, document, email
 from ecr_scan_reporter.reporting.overviews.notices import notices_by_group
 from ecr_scan_reporter.reporting.overviews.overview import Overview, OverviewPage, build_overviews, with_notices
-from ecr_scan_reporter.reporting.overviews.pages import build_messages, subject
+from ecr_scan_reporter.reporting.overviews.wording import headline
+from ecr_scan_reporter.reporting.paging import entry_size, room_for_entries, split
+from ecr_scan_reporter.reporting.registry_state import RepositoryLine
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +37,11 @@ _MAX_AHEAD = timedelta(minutes=15)
 # Bytes of repositories in an answer; Lambda's limit is 6 MB.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 _MAX_ANSWER = 4_000_000
+# How many texts each list of the document has at most, besides that of the repositories: as many of these as leave half
+# of the first message for the repositories. With the last one, they always do.
+_MOST = (300, 20, 5, 1)
+# Characters of a group's name in the subject, at least; below that it is left out.
+_MIN_GROUP = 8
 
 
 class OverviewRequest(NamedTuple):
@@ -180,11 +187,11 @@ def _answer(overviews: Sequence[Overview]) -> list[dict[str, Any]]:
     answers, room = [], _MAX_ANSWER
     for overview in overviews:
         page = OverviewPage(overview, overview.state.repositories)
-        values = document(page)
+        values = document.document(page)
         size = len(json.dumps(values))
         if size > room:
             page = page._replace(repositories=())
-            values = document(page, omitted=len(overview.state.repositories))
+            values = document.document(page, omitted=len(overview.state.repositories))
         else:
             room -= size
         text = email.render(page)
@@ -201,3 +208,69 @@ def _parse_time(value: object, now: datetime) -> datetime:
         expected = 'the time of the schedule\'s event, such as "2026-11-23T07:00:00Z", and not in the future'
         raise InputError(f"time is {value!r}; expected {expected}")
     return time
+
+
+def build_messages(overview: Overview) -> Iterator[ReportMessage]:
+    """Yield the messages of an overview, as few as fit; every repository is in exactly one of them."""
+
+    def size_of(line: RepositoryLine) -> int:
+        return entry_size(document.repository(line, overview))
+
+    silent = overview._replace(settings=overview.settings._replace(chat_topic_arn=""))
+    for most in _MOST:
+        empty = OverviewPage(silent, (), most=most)
+        first_room = room_for_entries(build_message(empty))
+        if first_room >= MAX_MESSAGE // 2:
+            break
+    room = room_for_entries(build_message(empty._replace(part=2, parts=2)))
+    chunks = list(split(overview.state.repositories, size_of, first_room, room))
+    for number, chunk in enumerate(chunks, start=1):
+        yield build_message(OverviewPage(overview, chunk, number, len(chunks), most))
+
+
+def build_message(page: OverviewPage) -> ReportMessage:
+    """Render a page in every format."""
+    return ReportMessage(
+        subject=subject(page.overview, f" ({page.part}/{page.parts})" if page.part > 1 else ""),
+        email=email.render(page),
+        document=document.render(page),
+        chat=chat.render(page),
+        attributes=_attributes(page),
+    )
+
+
+def subject(overview: Overview, part: str = "") -> str:
+    """Return the subject, which alone says whether to open the overview."""
+    prefix, words = f"{overview.settings.subject_prefix} ", headline(overview)
+    room = MAX_SUBJECT - len(prefix) - len(part)
+    if len(words) > room:
+        words = words.replace(" scanned in time", " in time")
+    free = room - len(words) - 2
+    if overview.group is not None and free >= min(_MIN_GROUP, len(overview.group)):
+        words = f"{truncate(to_ascii(overview.group), free)}: {words}"
+    else:
+        words = words[:1].upper() + words[1:]
+    return prefix + truncate(words, room) + part
+
+
+def _attributes(page: OverviewPage) -> Attributes:
+    """Return the attributes that a subscriber's filter policy can match; at most ten.
+
+    So `failed_scans` makes room for `known_exploited`.
+    """
+    overview = page.overview
+    critical, high = (overview.changes.new_critical, overview.changes.new_high) if overview.changes else (0, 0)
+    attributes: Attributes = {
+        "kind": "overview",
+        "severity": "CRITICAL" if critical else "HIGH" if high else "NONE",
+        "new_critical": critical,
+        "new_high": high,
+        "overdue": overview.state.overdue,
+        "account": overview.settings.account,
+        "region": overview.settings.region,
+        "id": page.id,
+    }
+    state = overview.state
+    failed = state.coverage.counts.get("failed", 0)
+    attributes |= {"known_exploited": state.exploited} if state.exploited else {"failed_scans": failed}
+    return attributes | ({"group": overview.group} if overview.group else {})

@@ -16,16 +16,9 @@ from ecr_scan_reporter.reporting.formatting import (
     package_label,
     pluralize,
 )
+from ecr_scan_reporter.reporting.reports import wording
 from ecr_scan_reporter.reporting.reports.groups import Group, Inventory, Page
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason
-from ecr_scan_reporter.reporting.reports.wording import (
-    CHANGE_LABELS,
-    describe_changes,
-    describe_due_date,
-    describe_exploited,
-    describe_ignored,
-    title,
-)
 from ecr_scan_reporter.settings import ReporterSettings
 
 # Characters reserved for "and 37 more" and "3 findings are ignored by 2 rules".
@@ -54,8 +47,8 @@ def render(page: Page, settings: ReporterSettings) -> str:
         shown += 1
     if more := len(blocks) - shown:
         description += f"and {more:,} more\n\n"
-    description += describe_ignored(group)
-    return notification(title(group, settings), description.strip(), "ecr-scan-report", settings.name, page.id)
+    description += wording.describe_ignored(group)
+    return notification(wording.title(group, settings), description.strip(), "ecr-scan-report", settings.name, page.id)
 
 
 def _fixes(fixes: list[Update]) -> str:
@@ -71,19 +64,19 @@ def _image(image: ImageReport, settings: ReporterSettings) -> str:
     url = image.console_url(settings.partition)
     platforms = f" {code(', '.join(image.platforms))}" if image.platforms else ""
     head = f"{code(image.name)}{platforms}{f' ([console]({url}))' if url else ''}"
-    lines = [f"{head}: {describe_changes(image, quote=code)}"]
+    lines = [f"{head}: {wording.describe_changes(image, quote=code)}"]
     if image.failure:
         lines.append(f"• The findings could not be read: {code(image.failure)}")
     if image.shorter:
         lines.append(f"• {image.shorter}")
     lines += [
-        f"{_finding(known, '*KNOWN EXPLOITED* ')}, {describe_exploited(known, image.scanned_at)}"
+        f"{_finding(known, '*KNOWN EXPLOITED* ')}, {wording.describe_exploited(known, image.scanned_at)}"
         for known in image.exploited[:_MAX_FINDINGS]
     ]
     if (more := sum(image.exploited_counts.values()) - _MAX_FINDINGS) > 0:
         lines.append(f"• and {more:,} more known exploited")
     overdue = image.named_overdue[:_MAX_FINDINGS]
-    lines += [f"{_finding(known, '*OVERDUE* ')}, {describe_due_date(known, due)}" for known, due in overdue]
+    lines += [f"{_finding(known, '*OVERDUE* ')}, {wording.describe_due_date(known, due)}" for known, due in overdue]
     if (more := sum(image.overdue_counts.values()) - _MAX_FINDINGS) > 0:
         lines.append(f"• and {more:,} more overdue")
     if image.reason in (ReportReason.KNOWN_EXPLOITED, ReportReason.OVERDUE):
@@ -92,7 +85,7 @@ def _image(image: ImageReport, settings: ReporterSettings) -> str:
     findings = image.named(listed)
     findings.sort(key=lambda pair: finding_sort_key(pair[1].finding))
     lines += [
-        _finding(known, f"*{CHANGE_LABELS[change]}* " if change in CHANGE_LABELS else "")
+        _finding(known, f"*{wording.CHANGE_LABELS[change]}* " if change in wording.CHANGE_LABELS else "")
         + (f", {code(known.was_ignored)}" if known.was_ignored else "")
         for change, known in findings[:_MAX_FINDINGS]
     ]

@@ -25,16 +25,9 @@ from ecr_scan_reporter.reporting.formatting import (
     short_digest,
     truncate,
 )
+from ecr_scan_reporter.reporting.reports import wording
 from ecr_scan_reporter.reporting.reports.groups import Group, Inventory, Page, add_up
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason
-from ecr_scan_reporter.reporting.reports.wording import (
-    CHANGE_LABELS,
-    describe_changes,
-    describe_due_date,
-    describe_exploited,
-    describe_ignored,
-    headline,
-)
 from ecr_scan_reporter.settings import ReporterSettings
 from ecr_scan_reporter.shared import clock
 
@@ -68,7 +61,7 @@ def render(page: Page, settings: ReporterSettings) -> str:
             lines += ["", *_image(number, image, settings, dated=dated)]
         lines += [*_listed(group), *_failures(group.failed, settings)]
         lines += [*_reminders(group, settings), *_inventory(group.inventory, settings)]
-        if ignored := describe_ignored(group):
+        if ignored := wording.describe_ignored(group):
             lines += ["", f"{ignored}."]
     else:
         lines = [f"This is part {page.part} of {page.parts} of a report. Part 1 has all of its text."]
@@ -78,7 +71,7 @@ def render(page: Page, settings: ReporterSettings) -> str:
 
 
 def _head(group: Group, times: Sequence[datetime], settings: ReporterSettings) -> Iterator[str]:
-    yield f"{headline(group)}."
+    yield f"{wording.headline(group)}."
     yield f"{origin(group.account, group.region, group.name, settings)}{_period(times)}."
 
 
@@ -147,18 +140,18 @@ def _image(number: int, image: ImageReport, settings: ReporterSettings, *, dated
     yield from _about(number, image, dated=dated)
     for known in image.exploited[:_FINDINGS]:
         yield from _finding(_URGENT, known)
-        yield f"     {describe_exploited(known, image.scanned_at)}"
+        yield f"     {wording.describe_exploited(known, image.scanned_at)}"
     if (more := sum(image.exploited_counts.values()) - _FINDINGS) > 0:
         yield f"   and {more:,} more known exploited"
     for known, due in image.named_overdue[:_FINDINGS]:
         yield from _finding("OVERDUE", known)
-        yield from _wrap(describe_due_date(known, due), indent=5)
+        yield from _wrap(wording.describe_due_date(known, due), indent=5)
     if (more := sum(image.overdue_counts.values()) - _FINDINGS) > 0:
         yield f"   and {more:,} more overdue"
     listed = _CHANGES.get(image.reason, OPEN)
     lines = image.named(listed)
     for change, known in lines[:_FINDINGS]:
-        yield from _finding(CHANGE_LABELS.get(change, ""), known)
+        yield from _finding(wording.CHANGE_LABELS.get(change, ""), known)
         if known.was_ignored:
             yield f"     {truncate(known.was_ignored, _WIDTH - 5)}"
     if (more := image.total(*listed) - min(len(lines), _FINDINGS)) > 0:
@@ -177,7 +170,7 @@ def _links(worst: Sequence[KnownFinding], image: ImageReport, settings: Reporter
 
 def _about(number: int, image: ImageReport, *, dated: bool) -> Iterator[str]:
     yield f"{number}. {image.name}{_platforms(image)}{'' if image.tags else ' (no tag)'}"
-    yield f"   {describe_changes(image)}"
+    yield f"   {wording.describe_changes(image)}"
     also = f", also tagged {', '.join(image.tags[1:4])}" if len(image.tags) > 1 else ""
     scanned = _moment(image.scanned_at) if dated else format_time(image.scanned_at)
     digest = f"{short_digest(image.digest)}, scanned {scanned} UTC"
@@ -236,7 +229,7 @@ def _listed(group: Group) -> Iterator[str]:
         yield ""
         yield f"And {pluralize(add_up(others).images, 'more image')}"
     for image in others[:_LISTED]:
-        yield truncate(f"   {image.name}{_platforms(image)}: {describe_changes(image)}", _WIDTH)
+        yield truncate(f"   {image.name}{_platforms(image)}: {wording.describe_changes(image)}", _WIDTH)
     if rest := others[_LISTED:]:
         yield f"   and {pluralize(add_up(rest).images, 'image')} not named here"
 

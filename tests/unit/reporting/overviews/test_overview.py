@@ -18,7 +18,7 @@ from ecr_scan_reporter.memory.summaries import ExploitedFinding, OverdueFinding,
 from ecr_scan_reporter.models.selection import RepositoryFilter
 from ecr_scan_reporter.models.severities import SEVERITIES
 from ecr_scan_reporter.reporting.overviews.overview import Balance, Notices, Overview, build_overviews
-from ecr_scan_reporter.reporting.overviews.pages import build_messages
+from ecr_scan_reporter.reporting.overviews.publishing import build_messages
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import schemas

@@ -10,7 +10,7 @@ from ecr_scan_reporter.memory.coverage import Coverage, CoverageReason
 from ecr_scan_reporter.memory.images import Update
 from ecr_scan_reporter.memory.summaries import OverdueFinding, RepositorySummary
 from ecr_scan_reporter.reporting.overviews.overview import Notices, build_overviews
-from ecr_scan_reporter.reporting.overviews.pages import build_messages
+from ecr_scan_reporter.reporting.overviews.publishing import build_messages
 from hypothesis import given
 from hypothesis import strategies as st
 from support.random_tests import examples
