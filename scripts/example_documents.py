@@ -117,7 +117,7 @@ def _summaries() -> tuple[list[RepositorySummary], list[RepositorySummary]]:
     late = OverdueFinding("4.2.0", OPENSSL.id, "openssl", "CRITICAL", NOW - timedelta(hours=7), "CRITICAL", 14)
     added, due = FIRST.date() + timedelta(days=3), NOW.date() + timedelta(days=7)
     known = KnownExploited(
-        LIBXML.id, "libxml2", "CRITICAL", added, due, ransomware=True, told_at=NOW - timedelta(days=2)
+        LIBXML.id, "CRITICAL", "libxml2", added, due, ransomware=True, told_at=NOW - timedelta(days=2)
     )
     urgent = ExploitedFinding("4.2.0", known)
     checkout_now = checkout._replace(

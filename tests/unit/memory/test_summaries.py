@@ -156,7 +156,7 @@ def test_summary_survives_its_item() -> None:
         overdue=1,
         earliest_deadlines=(deadline("CVE-1", NOW - timedelta(days=1)),),
         exploited=1,
-        exploited_first=(KnownExploited("CVE-1", "openssl", "HIGH", NOW.date(), NOW.date(), told_at=NOW),),
+        exploited_first=(KnownExploited("CVE-1", "HIGH", "openssl", NOW.date(), NOW.date(), told_at=NOW),),
     )
     coverage = Coverage({"in_time": 1, "failed": 2, "of a later release": 1}, {"failed": ("1.0", "1.1")})
     summary = summary_of(("1.0", record), coverage=coverage)

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.errors import AwsError, InputError
@@ -57,14 +57,6 @@ class WidgetDependencies:
     state: tuple[datetime, RegistryState] | None = None
 
 
-class Call(NamedTuple):
-    """The parameters of a call of the widget; `repository` is empty for the whole registry."""
-
-    repository: str
-    search: str
-    page: int
-
-
 def answer(event: object, deps: WidgetDependencies, endpoint: str, now: datetime | None = None) -> str:
     """Return the page for a call.
 
@@ -75,18 +67,12 @@ def answer(event: object, deps: WidgetDependencies, endpoint: str, now: datetime
         now: aware; the time of the call by default.
     """
     now = now or clock.now()
-    context = _widget_context(event)
-    look = WidgetContext(
-        deps.settings.name,
-        deps.settings.max_age,
-        endpoint,
-        now,
-        dark=context.get("theme") == "dark",
-        narrow=_is_narrow(context.get("width")),
-    )
+    context, settings = _widget_context(event), deps.settings
+    is_dark, is_narrow = context.get("theme") == "dark", _is_narrow(context.get("width"))
+    look = WidgetContext(settings.name, settings.max_age, endpoint, now, dark=is_dark, narrow=is_narrow)
     try:
-        call = parse_call(event)
-        return _repository(call, deps, look) if call.repository else _registry(call, deps, look)
+        look = parse_call(event, look)
+        return _repository(deps, look) if look.repository else _registry(deps, look)
     except InputError as error:
         return render_problem(str(error), look)
     except AwsError:
@@ -94,8 +80,8 @@ def answer(event: object, deps: WidgetDependencies, endpoint: str, now: datetime
         return render_problem("Could not read the memory table. The log of this function says why.", look)
 
 
-def parse_call(event: object) -> Call:
-    """Parse the parameters of a call.
+def parse_call(event: object, look: WidgetContext) -> WidgetContext:
+    """Return the context of a page with the parameters of a call.
 
     Raises:
         InputError: a parameter is invalid.
@@ -109,24 +95,25 @@ def parse_call(event: object) -> Call:
     forms = _mapping(_mapping(_widget_context(event).get("forms")).get("all"))
     # What an action says to search for takes precedence over the input field.
     search = event.get("search", forms.get("search", ""))
-    return Call(_name("repository", event.get("repository", "")), _name("search", search), _page(event.get("page", 1)))
+    repository, search = _name("repository", event.get("repository", "")), _name("search", search)
+    return look._replace(repository=repository, search=search, page=_page(event.get("page", 1)))
 
 
-def _registry(call: Call, deps: WidgetDependencies, look: WidgetContext) -> str:
+def _registry(deps: WidgetDependencies, look: WidgetContext) -> str:
     if deps.state is None or abs(look.now - deps.state[0]) > _STATE_LIFETIME:
         deps.state = look.now, registry_state(summaries(deps.table, _registry_id(look), look.now), look.max_age)
-    return render_registry(deps.state[1], look, search=call.search, page=call.page)
+    return render_registry(deps.state[1], look)
 
 
-def _repository(call: Call, deps: WidgetDependencies, look: WidgetContext) -> str:
+def _repository(deps: WidgetDependencies, look: WidgetContext) -> str:
     registry = _registry_id(look)
-    summary = repository_summary(deps.table, registry, call.repository, look.now)
-    records = ImageMemory(deps.table, look.now).records(registry, call.repository)
+    summary = repository_summary(deps.table, registry, look.repository, look.now)
+    records = ImageMemory(deps.table, look.now).records(registry, look.repository)
     images = repository_images(records, look.max_age, look.now)
     if summary is None and not images.recent and not images.older:
-        raise InputError(f"repository is {call.repository!r}; expected a repository with scanned images")
+        raise InputError(f"repository is {look.repository!r}; expected a repository with scanned images")
     state = registry_state([summary], look.max_age) if summary else None
-    return render_repository(call.repository, state, images, look, search=call.search, page=call.page)
+    return render_repository(state, images, look)
 
 
 def _registry_id(look: WidgetContext) -> RegistryId:

@@ -51,6 +51,9 @@ class WidgetContext(NamedTuple):
         now: aware.
         dark: whether the dashboard is dark.
         narrow: whether the widget has room for a few columns only.
+        repository: the one that is shown; "" for the whole registry.
+        search: part of the names of the repositories that are listed, or were on the page before.
+        page: the number of the page, from 1.
     """
 
     instance: str
@@ -59,10 +62,13 @@ class WidgetContext(NamedTuple):
     now: datetime
     dark: bool = False
     narrow: bool = False
+    repository: str = ""
+    search: str = ""
+    page: int = 1
 
 
-def render_registry(state: RegistryState, look: WidgetContext, *, search: str = "", page: int = 1) -> str:
-    """Render the state of the registry, with one page of the repositories whose names contain `search`."""
+def render_registry(state: RegistryState, look: WidgetContext) -> str:
+    """Render the state of the registry, with one page of the repositories that are searched for."""
     if state.updated_at is None:
         return _document(look, _head(look.instance, ""), _note(_NO_RUN))
     repositories = pluralize(len(state.repositories), "repository", "repositories")
@@ -72,37 +78,25 @@ def render_registry(state: RegistryState, look: WidgetContext, *, search: str = 
         _old_state(state.updated_at, look),
         _not_visited(state.not_visited, look),
         _state(state, [_shared_update(shared, look) for shared in state.updates], look),
-        _section("Repositories", _repositories(state.repositories, look, search, page)),
+        _section("Repositories", _repositories(state.repositories, look)),
     )
 
 
-def render_repository(
-    repository: str,
-    state: RegistryState | None,
-    images: RepositoryImages,
-    look: WidgetContext,
-    *,
-    search: str,
-    page: int,
-) -> str:
+def render_repository(state: RegistryState | None, images: RepositoryImages, look: WidgetContext) -> str:
     """Render one repository, with one page of its images.
 
     Args:
-        repository: its name.
         state: of this repository alone; None if no run has ended there.
         images: of the repository.
         look: of the page.
-        search: that of the page it was opened from.
-        page: the number of the page, from 1.
     """
-    back = f'<div class="tools">{_button("← All repositories", {"search": search}, look)}</div>'
+    back = f'<div class="tools">{_button("← All repositories", {"search": look.search}, look)}</div>'
     visited, sums = "no run has finished here yet", ""
     if state and state.updated_at:
         visited = f"last visited {_ago(state.updated_at, look.now)}"
         updates = [_update(shared.update, pluralize(shared.update.images, "image")) for shared in state.updates]
         sums = _state(state, updates, look)
-    listed = _images(repository, images, look, search, page)
-    return _document(look, back, _head(repository, visited), sums, _section("Images", listed))
+    return _document(look, back, _head(look.repository, visited), sums, _section("Images", _images(images, look)))
 
 
 def render_problem(message: str, look: WidgetContext) -> str:
@@ -264,21 +258,22 @@ def _missed(coverage: Coverage) -> Iterator[str]:
         yield f'{what}<div class="muted">{examples}</div>' if names else what
 
 
-def _repositories(lines: Sequence[RepositoryLine], look: WidgetContext, search: str, page: int) -> str:
+def _repositories(lines: Sequence[RepositoryLine], look: WidgetContext) -> str:
+    search = look.search
     found = [line for line in lines if search.lower() in line.repository.lower()] if search else lines
-    shown, pager = _page(found, page, {"search": search}, look)
+    shown, pager = _page(found, {"search": search}, look)
     form = f'<input name="search" value="{_text(search)}" placeholder="part of a name" maxlength="256">'
     form += _button("Search", {}, look)
     form += _button("Show all", {"search": ""}, look) if search else ""
     if not shown:
         return f'<div class="tools">{form}</div><div class="muted">No repository name contains this text.</div>'
     head = _header(["Repository", "Images"], "Not in time", look)
-    rows = "".join(_repository_row(line, look, search) for line in shown)
+    rows = "".join(_repository_row(line, look) for line in shown)
     return f'<div class="tools">{form}{pager}</div><table>{head}{rows}</table>'
 
 
-def _repository_row(line: RepositoryLine, look: WidgetContext, search: str) -> str:
-    name = _opening(line.repository, look, search=search)
+def _repository_row(line: RepositoryLine, look: WidgetContext) -> str:
+    name = _opening(line.repository, look, search=look.search)
     images, late = sum(line.images_by_worst.values()), line.late
     if look.narrow:
         facts = [pluralize(images, "image")]
@@ -291,26 +286,26 @@ def _repository_row(line: RepositoryLine, look: WidgetContext, search: str) -> s
     return f"<tr><td>{name}</td>{count}{_numbers(line.open, _SHOWN)}{rest}</tr>"
 
 
-def _images(repository: str, images: RepositoryImages, look: WidgetContext, search: str, page: int) -> str:
+def _images(images: RepositoryImages, look: WidgetContext) -> str:
     notes = ""
     if images.older:
         older = f"{pluralize(images.older, 'image')} without a scan for {format_duration(look.max_age)}"
         notes += f'<div class="muted">Not listed: {older}, most of them deleted.</div>'
     if images.more:
         notes += f'<div class="muted">Only the first {MAX_IMAGES:,} images by digest are listed.</div>'
-    shown, pager = _page(images.recent, page, {"repository": repository, "search": search}, look)
+    shown, pager = _page(images.recent, {"repository": look.repository, "search": look.search}, look)
     if not shown:
         return f'<div class="muted">No image was scanned within {format_duration(look.max_age)}.</div>{notes}'
     head = _header(["Image", "Best update"], "Last scan", look)
-    rows = "".join(_image_row(repository, digest, record, look) for digest, record in shown)
+    rows = "".join(_image_row(digest, record, look) for digest, record in shown)
     return f'<div class="tools">{pager}</div><table>{head}{rows}</table>{notes}'
 
 
-def _image_row(repository: str, digest: str, record: ImageRecord, look: WidgetContext) -> str:
+def _image_row(digest: str, record: ImageRecord, look: WidgetContext) -> str:
     name = ", ".join(truncate(tag, 60) for tag in record.tags[:_MAX_TAGS]) or short_digest(digest)
     name += f", and {len(record.tags) - _MAX_TAGS} more" if len(record.tags) > _MAX_TAGS else ""
     _, partition, _, region, account, *_ = [*look.endpoint.split(":"), "", "", "", "", ""]
-    url = image_console_url(partition, region, account, repository, digest)
+    url = image_console_url(partition, region, account, look.repository, digest)
     link = f'<a href="{_text(url)}" target="_blank" rel="noopener noreferrer">{_text(name)}</a>' if url else _text(name)
     exploited = f"{record.exploited:,} known exploited" if record.exploited else ""
     facts = ", ".join(filter(None, (short_digest(digest) if record.tags else "", record.platform, exploited)))
@@ -344,12 +339,10 @@ def _numbers(counts: Mapping[str, int], severities: Iterable[str]) -> str:
     return "".join(f'<td class="number">{pill}</td>' for pill in pills)
 
 
-def _page(
-    lines: Sequence[Line], page: int, parameters: Mapping[str, object], look: WidgetContext
-) -> tuple[Sequence[Line], str]:
+def _page(lines: Sequence[Line], parameters: Mapping[str, object], look: WidgetContext) -> tuple[Sequence[Line], str]:
     """Return the lines of a page, the last one if there are fewer, and what turns pages."""
     last = max((len(lines) - 1) // PAGE_SIZE + 1, 1)
-    page = min(page, last)
+    page = min(look.page, last)
     start = (page - 1) * PAGE_SIZE
     shown = lines[start : start + PAGE_SIZE]
     text = f"{start + 1:,} to {start + len(shown):,} of {len(lines):,}, the worst first"

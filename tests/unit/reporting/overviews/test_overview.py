@@ -389,7 +389,7 @@ OVERDUE = st.builds(
 DAYS = st.sampled_from([NOW.date(), (NOW - 99 * WEEK).date()])
 EXPLOITED = st.builds(
     KnownExploited,
-    *(TEXTS, TEXTS, st.sampled_from(SEVERITIES), DAYS, DAYS, st.booleans(), st.none() | st.just(NOW - WEEK)),
+    *(TEXTS, st.sampled_from(SEVERITIES), TEXTS, DAYS, DAYS, st.booleans(), st.none() | st.just(NOW - WEEK)),
 )
 SUMMARIES = st.builds(
     RepositorySummary,

@@ -101,8 +101,8 @@ def pages(name: str, look: WidgetContext = LOOK) -> list[str]:
     )
     images = repository_images([(name, record)], WEEK, NOW)
     return [
-        render_registry(registry_state([summary, gone], WEEK), look, search=name),
-        render_repository(name, registry_state([summary], WEEK), images, look, search=name, page=1),
+        render_registry(registry_state([summary, gone], WEEK), look._replace(search=name)),
+        render_repository(registry_state([summary], WEEK), images, look._replace(repository=name, search=name)),
         render_problem(name, look),
     ]
 
@@ -181,19 +181,19 @@ def test_10_000_repositories_are_pages_of_50() -> None:
     page = Page(html)
     assert "1 to 50 of 10,000, the worst first" in page.words
     assert [parameters for _, parameters in page.actions if "page" in parameters] == [{"search": "", "page": 2}]
-    last = Page(render_registry(state, LOOK, page=1_000))
+    last = Page(render_registry(state, LOOK._replace(page=1_000)))
     assert "9,951 to 10,000 of 10,000" in last.words
     assert [parameters for _, parameters in last.actions if "page" in parameters] == [{"search": "", "page": 199}]
 
 
 def test_search_lists_what_has_it_in_its_name_and_turns_its_pages() -> None:
     state = registry_state(many(200), WEEK)
-    page = Page(render_registry(state, LOOK, search="X001", page=2))
+    page = Page(render_registry(state, LOOK._replace(search="X001", page=2)))
     assert "51 to 100 of 100" in page.words
     turned = [parameters for _, parameters in page.actions if "page" in parameters]
     assert turned == [{"search": "X001", "page": 1}]
     assert ("input", "value", "X001") in page.attributes
-    assert "No repository name contains this text." in Page(render_registry(state, LOOK, search="none")).words
+    assert "No repository name contains this text." in Page(render_registry(state, LOOK._replace(search="none"))).words
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_findings_that_are_overdue_for_longest_are_named() -> None:
 def test_image_links_to_the_console_of_its_partition() -> None:
     record = ImageRecord(event_at=NOW, tags=("1.0",), failed=True, unsupported=True)
     images = repository_images([("sha256:1", record), ("sha256:2", ImageRecord())], WEEK, NOW)
-    html = render_repository("team-a/app", None, images, LOOK, search="", page=1)
+    html = render_repository(None, images, LOOK._replace(repository="team-a/app"))
     page = Page(html)
     [url] = [value for _, name, value in page.attributes if name == "href"]
     assert url == (
@@ -239,7 +239,7 @@ def test_image_links_to_the_console_of_its_partition() -> None:
     assert "Not listed: 1 image without a scan for 7 days, most of them deleted." in page.words
     assert "no run has finished here yet" in page.words
     elsewhere = LOOK._replace(endpoint=ARN.replace("arn:aws:", "arn:aws-iso:"))
-    assert "href" not in render_repository("team-a/app", None, images, elsewhere, search="", page=1)
+    assert "href" not in render_repository(None, images, elsewhere._replace(repository="team-a/app"))
 
 
 def test_action_calls_the_function_of_the_widget() -> None:
