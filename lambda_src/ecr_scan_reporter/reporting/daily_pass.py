@@ -5,7 +5,7 @@ It walks over the records of all images, in parts. The record of an image alone 
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
@@ -109,7 +109,7 @@ def walk(
     if _is_done(at, start, known, now):
         logger.info("this part of the daily pass was done before", extra=start._asdict() | {"at": f"{at}"})
         return
-    part = _look(start, known.matched_at, rules, deps, deadline.halfway(), now)
+    part = _look(start, _images(start, known.matched_at, rules, deps, deadline.halfway(), now))
     deps.reports_queue.send(part.due)
     if part.interrupted:
         deps.reports_queue.send([to_body(part.position)])
@@ -127,17 +127,10 @@ def _is_done(at: datetime, start: PassMessage, known: DailyPass, now: datetime) 
     return known.at > at or known.complete or (known.repository, known.after) > start[1:]
 
 
-def _look(
-    start: PassMessage,
-    matched_at: datetime | None,
-    rules: RuleMatcher,
-    deps: ReporterDependencies,
-    deadline: Deadline,
-    now: datetime,
-) -> _Part:
+def _look(start: PassMessage, images: Iterable[tuple[PassMessage, Due | None]]) -> _Part:
     part = _Part(start)
     try:
-        for position, due in _images(start, matched_at, rules, deps, deadline, now):
+        for position, due in images:
             part.add(position, due)
             if len(part.due) == _MAX_DUE:
                 part.interrupted = "enough is due"

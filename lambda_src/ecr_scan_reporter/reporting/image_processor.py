@@ -201,12 +201,9 @@ class ImageProcessor:
             AwsError: DynamoDB rejected a call.
         """
         remembered = self.memory.read(image)
-        windows = {PUSH, INVENTORY, remembered.record.window} - {""}
-        if self._lets_exploited_through:
-            windows.add(EXPLOITED)
-        if run := remembered.asked.run:
-            windows.add(run_window(run))
-        waiting = (window for window in sorted(windows) if self.outbox.holds(window, image))
+        windows = {PUSH, INVENTORY, remembered.record.window, EXPLOITED if self._lets_exploited_through else ""}
+        windows.add(run_window(remembered.asked.run) if remembered.asked.run else "")
+        waiting = (window for window in sorted(windows - {""}) if self.outbox.holds(window, image))
         return Outcome(tuple(waiting))
 
     def process(self, event: ScanEvent, receives: int) -> Outcome:

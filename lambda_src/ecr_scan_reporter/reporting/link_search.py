@@ -1,11 +1,10 @@
 """Finds the image that an image replaces, and what is known of it, in memory and in ECR."""
 
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.errors import ImageNotFoundError, RepositoryNotFoundError
-from ecr_scan_reporter.memory.images import ImageMemory, Remembered
+from ecr_scan_reporter.memory.images import ImageMemory
 from ecr_scan_reporter.memory.pushes import PushedImage, PushedImages
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.reporting.baseline import Baseline, known_findings
@@ -28,19 +27,21 @@ def find_link(
         AwsError: DynamoDB or ECR rejected a call.
     """
     others = pushes.others(image)
-    link = _find(image, pushed, others, memory, ecr)
-    return link._replace(successors=inherited_successors(pushed, others))
-
-
-def _find(
-    image: ImageId, pushed: PushedImage, others: Sequence[PushedImage], memory: ImageMemory, ecr: EcrRegistry
-) -> Baseline:
-    found = candidates(pushed, others)
+    found, successors = candidates(pushed, others), inherited_successors(pushed, others)
     wanted = {image._replace(digest=other.digest): None for other in (found.replaced, *found.alike) if other}
     remembered = memory.read_many(wanted) if wanted else {}
+
+    def link_to(replaced: PushedImage) -> Baseline:
+        predecessor = image._replace(digest=replaced.digest)
+        known, own = remembered[predecessor], {replaced.digest, *siblings(replaced, others)}
+        earlier = tuple(other for other in others if other.digest in own and other.order < pushed.order)
+        return Baseline(
+            known_findings(known), record=known.record, predecessor=predecessor, replaced=earlier, successors=successors
+        )
+
     # The item of an image may have been damaged or removed.
     if found.replaced and remembered[image._replace(digest=found.replaced.digest)].record.revision:
-        return _to(pushed, found.replaced, image, remembered, others)
+        return link_to(found.replaced)
     for alike in found.alike:
         known = remembered[image._replace(digest=alike.digest)]
         findings = known_findings(known)
@@ -50,20 +51,6 @@ def _find(
         with suppress(ImageNotFoundError, RepositoryNotFoundError):
             tags = ecr.image(image.repository, alike.digest).tags
             if set(tags) - set(alike.tags) and candidates(pushed, [alike._replace(tags=tags)]).replaced:
-                return _to(pushed, alike, image, remembered, others)
-        return Baseline(record=known.record, known_here=findings)
-    return Baseline()
-
-
-def _to(
-    pushed: PushedImage,
-    replaced: PushedImage,
-    image: ImageId,
-    remembered: Mapping[ImageId, Remembered],
-    others: Sequence[PushedImage],
-) -> Baseline:
-    predecessor = image._replace(digest=replaced.digest)
-    known = remembered[predecessor]
-    own = {replaced.digest, *siblings(replaced, others)}
-    earlier = tuple(other for other in others if other.digest in own and other.order < pushed.order)
-    return Baseline(known_findings(known), record=known.record, predecessor=predecessor, replaced=earlier)
+                return link_to(alike)
+        return Baseline(record=known.record, known_here=findings, successors=successors)
+    return Baseline(successors=successors)

@@ -178,7 +178,13 @@ class Batch:
                 if isinstance(result, Exception):
                     unstarted = isinstance(result, DeadlineExceededError)
                     (self.unstarted if unstarted else self.retried).update(work.message_ids)
-                    _log_failure(work.image, result)
+                    expected = unstarted or isinstance(result, FindingsNotReadError)
+                    logger.log(
+                        logging.INFO if expected else logging.ERROR,
+                        "image not processed; the message is retried",
+                        extra={"repository": work.image.repository, "digest": work.image.digest, "reason": str(result)},
+                        exc_info=None if expected else result,
+                    )
                 else:
                     self.done.update(work.message_ids)
                     self.outcomes += result
@@ -366,13 +372,3 @@ def _attempt(work: Work, processor: ImageProcessor, deadline: Deadline) -> list[
         return outcomes
     except Exception as error:  # one image's trouble stays its own
         return error
-
-
-def _log_failure(image: ImageId, error: Exception) -> None:
-    expected = isinstance(error, FindingsNotReadError | DeadlineExceededError)
-    logger.log(
-        logging.INFO if expected else logging.ERROR,
-        "image not processed; the message is retried",
-        extra={"repository": image.repository, "digest": image.digest, "reason": str(error)},
-        exc_info=None if expected else error,
-    )
