@@ -285,7 +285,11 @@ class ImageProcessor:
             return Outcome()
         window = max(self.settings.report_window, _LEAST_WINDOW)
         if record.looked_at and self.now < record.looked_at + window:
-            return self._look_later(image, record, record.looked_at + window, receives)
+            later = record.looked_at + window
+            if receives == 1 and record.look_at and self.now < record.look_at + _LISTED_WITHIN:
+                return Outcome()
+            self.memory.note_look(image, record._replace(look_at=later))
+            return Outcome(again=(_look_body(image, later), later))
         # The list may be older than the event.
         is_early = event.is_finding and self.now - at < _LISTED_WITHIN
         again = self.now + window if is_early else None
@@ -325,12 +329,6 @@ class ImageProcessor:
         from ecr_scan_reporter.memory.lost_events import note_lost_event
 
         note_lost_event(self.table, image, self.now)
-
-    def _look_later(self, image: ImageId, record: ImageRecord, at: datetime, receives: int) -> Outcome:
-        if receives == 1 and record.look_at and self.now < record.look_at + _LISTED_WITHIN:
-            return Outcome()
-        self.memory.note_look(image, record._replace(look_at=at))
-        return Outcome(again=(_look_body(image, at), at))
 
     def _complete(self, event: ScanEvent, remembered: Remembered, scan: CompleteScan, run: str) -> Outcome:
         """Remember what a scan changed, and report it if there is a reason."""
@@ -377,7 +375,7 @@ class ImageProcessor:
         """Return the report of a complete scan if there is a reason, and the record with the tags that it names."""
         reported_at, replaced = baseline.record.reported_at, bool(record.successors)
         reason = reason_of_scan(judged, reported_at, self.settings, inventory=baseline.inventory, replaced=replaced)
-        counts = _positive(event.counts or {}) if scan.shorter and not scan.agrees_with(event) else {}
+        counts = event.counts or {} if scan.shorter and not scan.agrees_with(event) else {}
         before, record = record, record._replace(told=counts)
         if not reason:
             return record, self._unread_report(event, before, UnreadScan(scan.shorter), counts) if counts else None
@@ -526,7 +524,7 @@ class ImageProcessor:
         logger.warning("could not read findings; using event counts", extra=extra)
         if before.revision == 0:
             self.memory.known_since(image, self.now)
-        counts = _positive(event.counts or {})
+        counts = event.counts or {}
         record, report = _with_tags_of(event, before)._replace(told=counts), None
         if not (scan.expired or is_late):
             # The scan did not fail.
@@ -600,10 +598,6 @@ Step = Callable[[ImageProcessor], Outcome]
 
 def _look_body(image: ImageId, at: datetime) -> str:
     return to_body(LookMessage(image.repository, image.digest, ceil(at.timestamp())))
-
-
-def _positive(counts: Mapping[str, int]) -> dict[str, int]:
-    return {severity: number for severity, number in counts.items() if number}
 
 
 def _for_scanner(scan: CompleteScan, known: Baseline) -> Baseline:

@@ -37,9 +37,9 @@ _REPOSITORY_ARN = re.compile(
 class ScanEvent(NamedTuple):
     """A scan that ended.
 
-    `counts` is findings by severity, None if the event has none. `time` is aware. `scanner` is BASIC or ENHANCED; ""
-    if that is not known. `ids` are short ids of the event, and of those that it stands for; a look has none.
-    `all_tags` are the tags of all of these: some may have moved on by the last one.
+    `counts` is findings by severity, without zeros; None if the event has none. `time` is aware. `scanner` is BASIC or
+    ENHANCED; "" if that is not known. `ids` are short ids of the event, and of those that it stands for; a look has
+    none. `all_tags` are the tags of all of these: some may have moved on by the last one.
     If `is_look`, no scan ended, but the findings of the image may have changed; `is_finding`: because of an event of a
     single finding, which ECR may list only later.
     """
@@ -183,7 +183,7 @@ def _counts(value: object) -> dict[str, int] | None:
         for number in value.values()
     ):
         raise MessageError(f"finding-severity-counts is {value!r:.100}; expected whole numbers by severity")
-    return {clean(severity, _MAX_TEXT): int(number) for severity, number in value.items() if severity != "TOTAL"}
+    return {clean(name, _MAX_TEXT): int(number) for name, number in value.items() if number and name != "TOTAL"}
 
 
 class ReceivedEvent(NamedTuple):

@@ -68,7 +68,8 @@ def answer(event: object, deps: WidgetDependencies, endpoint: str, now: datetime
     """
     now = now or clock.now()
     context, settings = _widget_context(event), deps.settings
-    is_dark, is_narrow = context.get("theme") == "dark", _is_narrow(context.get("width"))
+    is_dark, width = context.get("theme") == "dark", context.get("width")
+    is_narrow = isinstance(width, int | float) and width < _NARROW
     look = WidgetContext(settings.name, settings.max_age, endpoint, now, dark=is_dark, narrow=is_narrow)
     try:
         look = parse_call(event, look)
@@ -128,10 +129,6 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 def _widget_context(event: object) -> Mapping[str, Any]:
     return _mapping(_mapping(event).get("widgetContext"))
-
-
-def _is_narrow(width: object) -> bool:
-    return isinstance(width, int | float) and width < _NARROW
 
 
 def _name(parameter: str, value: object) -> str:
