@@ -135,15 +135,11 @@ def _complete(event: ScanEvent, scan: ScanResult, listed: Mapping[str, int], *, 
     elif scan.left_out:
         kept = len(scan.findings)
         shorter = f"Only the worst {kept:,} of {kept + scan.left_out:,} findings are kept."
-    content = _content(scan, dated, listed) if dated else ""
+    values = dated and (int(dated.timestamp()), sorted(scan.findings), sorted(listed.items()), scan.left_out)
+    content = sha256(repr(values).encode(errors="replace")).hexdigest()[:16] if dated else ""
     # Without a date, every event is a new result.
     at, system = dated or event.time, scan.operating_system
     return CompleteScan(at, scan.findings, system, listed, scanner, shorter, last_read, is_older, content)
-
-
-def _content(scan: ScanResult, dated: datetime, listed: Mapping[str, int]) -> str:
-    values = int(dated.timestamp()), sorted(scan.findings), sorted(listed.items()), scan.left_out
-    return sha256(repr(values).encode(errors="replace")).hexdigest()[:16]
 
 
 def _is_older(scan: ScanResult, event: ScanEvent) -> bool:

@@ -34,7 +34,7 @@ def render(page: Page, settings: ReporterSettings) -> str:
         return ""
     group = page.group
     fixes = group.fixes(settings.thresholds) if len(group.images) > 1 else []
-    blocks = [_fixes(fixes)] if fixes else []
+    blocks = ["\n".join(["*Fix first*", *map(_fix, fixes)])] if fixes else []
     blocks += [_image(image, settings) for image in group.images]
     blocks += [f"*Scan failed*: {code(image.name)} {code(image.failure)}" for image in group.failed]
     blocks += [_reminders(group)] if group.reminders else []
@@ -49,10 +49,6 @@ def render(page: Page, settings: ReporterSettings) -> str:
         description += f"and {more:,} more\n\n"
     description += wording.describe_ignored(group)
     return notification(wording.title(group, settings), description.strip(), "ecr-scan-report", settings.name, page.id)
-
-
-def _fixes(fixes: list[Update]) -> str:
-    return "\n".join(["*Fix first*", *map(_fix, fixes)])
 
 
 def _fix(fix: Update) -> str:
@@ -85,7 +81,7 @@ def _image(image: ImageReport, settings: ReporterSettings) -> str:
     findings = image.named(listed)
     findings.sort(key=lambda pair: finding_sort_key(pair[1].finding))
     lines += [
-        _finding(known, f"*{wording.CHANGE_LABELS[change]}* " if change in wording.CHANGE_LABELS else "")
+        _finding(known, f"*{label}* " if (label := wording.label(change)) else "")
         + (f", {code(known.was_ignored)}" if known.was_ignored else "")
         for change, known in findings[:_MAX_FINDINGS]
     ]

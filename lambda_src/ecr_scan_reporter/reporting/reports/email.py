@@ -56,7 +56,8 @@ def render(page: Page, settings: ReporterSettings) -> str:
     if page.part == 1:
         times = _times(group)
         dated = len({moment.date() for moment in times}) > 1
-        lines = [*_head(group, times, settings), *_fixes(group, settings)]
+        where = origin(group.account, group.region, group.name, settings)
+        lines = [f"{wording.headline(group)}.", f"{where}{_period(times)}.", *_fixes(group, settings)]
         for number, image in enumerate(group.images[:_DETAILED], start=1):
             lines += ["", *_image(number, image, settings, dated=dated)]
         lines += [*_listed(group), *_failures(group.failed, settings)]
@@ -68,11 +69,6 @@ def render(page: Page, settings: ReporterSettings) -> str:
         lines += ["This part has only the rest of its JSON document."]
     lines += ["", "--", *foot(settings)]
     return "\n".join(replace_unprintable(line) for line in lines) + "\n"
-
-
-def _head(group: Group, times: Sequence[datetime], settings: ReporterSettings) -> Iterator[str]:
-    yield f"{wording.headline(group)}."
-    yield f"{origin(group.account, group.region, group.name, settings)}{_period(times)}."
 
 
 def _times(group: Group) -> list[datetime]:
@@ -151,7 +147,7 @@ def _image(number: int, image: ImageReport, settings: ReporterSettings, *, dated
     listed = _CHANGES.get(image.reason, OPEN)
     lines = image.named(listed)
     for change, known in lines[:_FINDINGS]:
-        yield from _finding(wording.CHANGE_LABELS.get(change, ""), known)
+        yield from _finding(wording.label(change), known)
         if known.was_ignored:
             yield f"     {truncate(known.was_ignored, _WIDTH - 5)}"
     if (more := image.total(*listed) - min(len(lines), _FINDINGS)) > 0:

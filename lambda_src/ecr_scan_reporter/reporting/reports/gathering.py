@@ -42,20 +42,6 @@ _MAX_KEPT, _MIN_KEPT_PER_IMAGE = 60_000, 3
 _Entry = tuple[Key, bytes]
 _NO_NOTE = Note("", frozenset())
 
-# Which of the reasons of several scans in one window counts. The texts of the first two list what is open, those of the
-# next three only what is known to be exploited, overdue or gone, and a reminder names no finding.
-_PRECEDENCE = (
-    ReportReason.NEWS,
-    ReportReason.EVERY_SCAN,
-    ReportReason.KNOWN_EXPLOITED,
-    ReportReason.OVERDUE,
-    ReportReason.FIXED,
-    ReportReason.REMINDER,
-    ReportReason.SCAN_FAILED,
-    ReportReason.FINDINGS_NOT_READ,
-    ReportReason.INVENTORY,
-)
-
 # What two changes of one finding in a row amount to: that of the first report names the row, that of the second one the
 # column; in the last column, the second report does not have the finding. None if nothing is left to say.
 _NEW, _BACK, _RAISED, _FIX, _EXPLOIT, _ENDED, _HERE, _OPEN, _FIXED, _WITHDRAWN = Change
@@ -257,7 +243,7 @@ def combine_reports(first: ImageReport, second: ImageReport, since: datetime) ->
         change: [named[key] for key, found in combined.items() if found.change is change and key in named]
         for change in Change
     }
-    reason = min(first.reason, second.reason, key=_PRECEDENCE.index)
+    reason = min(first.reason, second.reason, key=list(ReportReason).index)
     kept = keep_worst(changes, MAX_FINDINGS, reason)
     exploited, exploited_counts = _combine_exploited(first, second)
     # What is overdue comes from no scan of its own: the list of the scan before is still the last one.

@@ -33,14 +33,18 @@ _FEW = 50
 
 
 class ReportReason(StrEnum):
-    """Why an image is in a report."""
+    """Why an image is in a report. Of the reasons of several scans in one window, the first one here counts.
+
+    The texts of the first two list what is open, those of the next three only what is known to be exploited, overdue or
+    gone, and a reminder names no finding.
+    """
 
     NEWS = "news"
+    EVERY_SCAN = "every_scan"
     KNOWN_EXPLOITED = "known_exploited"
     OVERDUE = "overdue"
     FIXED = "fixed"
     REMINDER = "reminder"
-    EVERY_SCAN = "every_scan"
     SCAN_FAILED = "scan_failed"
     FINDINGS_NOT_READ = "findings_not_read"
     INVENTORY = "inventory"

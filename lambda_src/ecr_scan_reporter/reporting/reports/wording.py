@@ -12,30 +12,24 @@ from ecr_scan_reporter.reporting.reports.groups import Group
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason
 from ecr_scan_reporter.settings import ReporterSettings
 
-_CHANGE_WORDS = {
-    Change.NEW: "new",
-    Change.BACK: "back",
-    Change.RAISED: "more severe",
-    Change.FIX_AVAILABLE: "newly fixable",
-    Change.EXPLOIT_KNOWN: "newly exploitable",
-    Change.NO_LONGER_IGNORED: "no longer ignored",
-    Change.KNOWN_HERE: "known here",
-    Change.STILL_OPEN: "still open",
-    Change.FIXED: "fixed",
-    Change.WITHDRAWN: "withdrawn",
+# What a sentence says of findings, and what mail and chat print before one.
+_WORDS = {
+    Change.NEW: ("new", "NEW"),
+    Change.BACK: ("back", "BACK"),
+    Change.RAISED: ("more severe", "RAISED"),
+    Change.FIX_AVAILABLE: ("newly fixable", "FIX"),
+    Change.EXPLOIT_KNOWN: ("newly exploitable", "EXPLOIT"),
+    Change.NO_LONGER_IGNORED: ("no longer ignored", "REOPENED"),
+    Change.KNOWN_HERE: ("known here", ""),
+    Change.STILL_OPEN: ("still open", ""),
+    Change.FIXED: ("fixed", "FIXED"),
+    Change.WITHDRAWN: ("withdrawn", "WITHDRAWN"),
 }
 
-# What mail and chat print before a finding.
-CHANGE_LABELS = {
-    Change.NEW: "NEW",
-    Change.BACK: "BACK",
-    Change.RAISED: "RAISED",
-    Change.FIX_AVAILABLE: "FIX",
-    Change.EXPLOIT_KNOWN: "EXPLOIT",
-    Change.NO_LONGER_IGNORED: "REOPENED",
-    Change.FIXED: "FIXED",
-    Change.WITHDRAWN: "WITHDRAWN",
-}
+
+def label(change: Change) -> str:
+    """Return what mail and chat print before a finding; "" if they print nothing."""
+    return _WORDS[change][1]
 
 
 def headline(group: Group) -> str:
@@ -59,7 +53,7 @@ def headline(group: Group) -> str:
             parts[-1] += "".join(f" ({truncate(id_, 24)})" for id_ in named)
     for change in (Change.FIXED, Change.WITHDRAWN):
         if gone := group.sums.changes[change]:
-            parts.append(f"{gone:,} {_CHANGE_WORDS[change]}")
+            parts.append(f"{gone:,} {_WORDS[change][0]}")
     if group.failed:
         parts.append(f"{pluralize(len(group.failed), 'scan')} failed")
     if group.reminders:
@@ -131,7 +125,7 @@ def describe_changes(image: ImageReport, quote: Callable[[str], str] = str) -> s
     if image.reason is ReportReason.FINDINGS_NOT_READ:
         return "findings not read" + (f" ({format_counts(image.counts)})" if any(image.counts.values()) else "")
     parts = []
-    for change, word in _CHANGE_WORDS.items():
+    for change, (word, _) in _WORDS.items():
         if number := image.total(change):
             worst = min(image.totals[change], key=severity_rank)
             named = change in NEWS and worst in SEVERITIES
