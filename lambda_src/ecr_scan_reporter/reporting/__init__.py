@@ -4,9 +4,13 @@
     comparison/        what a scan changed
     reports/           the report of changes: what waits, who gets it, how it reads
     overviews/         the weekly overview: how the registry stands, and what changed since the last one
+    export/            what is open, as files
     widget/            the page on the CloudWatch dashboard
+    daily_pass         what is due without an event
     image_processor    one image: read its scan, compare it, decide whether to report it, remember it
     pipeline           from a batch of messages to published reports
+    baseline           the findings that are remembered, and what a scan is compared with
+    link_search        the image that an image replaces
     dependencies       the settings and clients of the reporter
     registry_state     the sums that overviews and the widget share
     paging             splits the entries of a report or an overview into messages that SNS accepts

@@ -32,9 +32,9 @@ from ecr_scan_reporter.reporting.comparison.changes import (
     merge,
     unchanged,
 )
-from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
 from ecr_scan_reporter.reporting.comparison.judged import (
     Judged,
+    RuleMatcher,
     add_to_ledger,
     best_updates,
     count_new,
