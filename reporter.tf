@@ -6,22 +6,6 @@ locals {
   # Lambda's batching window only fills batches, which saves calls. It delays every event, so it is short: the memory
   # collects the events of one report, for report_window.
   reports_batching_window = min(var.report_window, 20)
-
-  export_statements = { for sid, statement in {
-    # The CSV file is uploaded in parts, which are given up if it is there already. Nothing can be read or deleted.
-    WriteExport = {
-      needed    = var.export_bucket != null
-      actions   = ["s3:PutObject", "s3:AbortMultipartUpload"]
-      resources = ["arn:${local.partition}:s3:::${coalesce(var.export_bucket, "-")}/${var.export_prefix}*"]
-    }
-    # S3 decrypts the parts of a file to put them together.
-    # https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html
-    EncryptExport = {
-      needed    = var.export_bucket != null && var.export_kms_key_arn != null
-      actions   = ["kms:GenerateDataKey", "kms:Decrypt"]
-      resources = [var.export_kms_key_arn]
-    }
-  } : sid => { actions = statement.actions, resources = statement.resources } if statement.needed }
 }
 
 resource "aws_cloudwatch_event_rule" "scan_events" {
@@ -164,12 +148,7 @@ module "reporter" {
       time_zone = var.quiet_hours_time_zone
       exploited = var.quiet_hours_let_exploited_through
     })
-    EXPORT = var.export_bucket == null ? "" : jsonencode({
-      bucket      = var.export_bucket
-      owner       = coalesce(var.export_bucket_owner, local.account_id)
-      prefix      = var.export_prefix
-      kms_key_arn = var.export_kms_key_arn == null ? "" : var.export_kms_key_arn
-    })
+    EXPORT = local.export_setting
   }
 
   # Without kms_key_arn, the topics' key needs no KMS statement: the policy of the AWS managed key allows every

@@ -36,14 +36,6 @@ resource "aws_lambda_permission" "schedule" {
   source_arn    = aws_cloudwatch_event_rule.schedule.arn
 }
 
-locals {
-  # The reporter exports what is open after a run, and knows when that has ended.
-  request_export_statement = { for sid, resources in { RequestExport = [local.arns.reports] } : sid => {
-    actions   = ["sqs:SendMessage"]
-    resources = resources
-  } if var.export_bucket != null }
-}
-
 module "repositories_scanner" {
   source = "./modules/function"
 

@@ -93,10 +93,11 @@ def expression(value: str) -> str:
 
 
 def forms() -> str:
-    """Return the attributes of the inputs that have some, as inputs.tf has them."""
-    found = re.search(r"^  forms = {\n(.*?)^  }\n", (ROOT / "inputs.tf").read_text(), re.MULTILINE | re.DOTALL)
+    """Return the attributes of the inputs that have some, as attribute_defaults.tf has them."""
+    text = (ROOT / "attribute_defaults.tf").read_text()
+    found = re.search(r"^  forms = {\n(.*?)^  }\n", text, re.MULTILINE | re.DOTALL)
     if found is None:
-        sys.exit("inputs.tf has no local `forms`; expected one, on lines of its own")
+        sys.exit("attribute_defaults.tf has no local `forms`; expected one, on lines of its own")
     return textwrap.dedent(found[1])
 
 

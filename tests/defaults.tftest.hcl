@@ -58,14 +58,6 @@ run "without_any_input" {
 
   assert {
     condition = (
-      module.images_queue.dlq.message_retention_seconds == 1209600 &&
-      module.reports_queue.dlq.message_retention_seconds == 1209600
-    )
-    error_message = "The DLQs should keep messages for 14 days."
-  }
-
-  assert {
-    condition = (
       module.images_queue.queue.visibility_timeout_seconds == 6 * 900 &&
       module.reports_queue.queue.visibility_timeout_seconds == 6 * 300 + 20
     )
@@ -222,30 +214,6 @@ run "wired" {
       aws_lambda_event_source_mapping.reports.function_name == "arn:aws:lambda:eu-central-1:123456789012:function:reporter"
     )
     error_message = "The reporter should consume the reports queue."
-  }
-
-  assert {
-    condition = (
-      jsondecode(module.images_queue.queue.redrive_policy) == {
-        deadLetterTargetArn = "arn:aws:sqs:eu-central-1:123456789012:ecr-scan-reporter-images-dlq", maxReceiveCount = 5
-      } &&
-      jsondecode(module.reports_queue.queue.redrive_policy) == {
-        deadLetterTargetArn = "arn:aws:sqs:eu-central-1:123456789012:ecr-scan-reporter-reports-dlq", maxReceiveCount = 5
-      }
-    )
-    error_message = "A message that fails five times should go to the queue's own DLQ."
-  }
-
-  assert {
-    condition = (
-      jsondecode(module.images_queue.dlq.redrive_allow_policy) == {
-        redrivePermission = "byQueue", sourceQueueArns = ["arn:aws:sqs:eu-central-1:123456789012:ecr-scan-reporter-images"]
-      } &&
-      jsondecode(module.reports_queue.dlq.redrive_allow_policy) == {
-        redrivePermission = "byQueue", sourceQueueArns = ["arn:aws:sqs:eu-central-1:123456789012:ecr-scan-reporter-reports"]
-      }
-    )
-    error_message = "A DLQ should accept messages from its own queue only."
   }
 
   assert {

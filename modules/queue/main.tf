@@ -15,7 +15,8 @@ locals {
   sqs_managed_sse_enabled = var.kms_key_arn == null ? true : null
 
   # Composed from the names, because each queue's policy needs the queue's own ARN and the two queues refer to each
-  # other, and because the first plan then shows them. Separate policy resources would not need that, but the provider waits 25 seconds for each of them.
+  # other, and because the first plan then shows them. Separate policy resources would not need that, but the provider
+  # waits 25 seconds for each of them.
   arns = {
     queue = "${var.arn_prefix}:${var.name}"
     dlq   = "${var.arn_prefix}:${var.dlq_name}"

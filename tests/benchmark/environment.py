@@ -123,10 +123,10 @@ def scan_queued(seconds: float = 900) -> dict[str, float]:
 
 
 def default_memory(function: str) -> int:
-    """Return the default memory size of a function in MB, from inputs.tf."""
-    found = re.search(rf"{function}\s+= \{{ memory = (\d+)", _INPUTS)
-    assert found, f"inputs.tf has no default memory of {function}"
+    """Return the default memory size of a function in MB, from attribute_defaults.tf."""
+    found = re.search(rf"{function}\s+= \{{ memory = (\d+)", _DEFAULTS)
+    assert found, f"attribute_defaults.tf has no default memory of {function}"
     return int(found[1])
 
 
-_INPUTS = (ROOT / "inputs.tf").read_text()
+_DEFAULTS = (ROOT / "attribute_defaults.tf").read_text()
