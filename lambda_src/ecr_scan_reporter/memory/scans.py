@@ -101,22 +101,17 @@ class ScanMemory:
         """
         pk, asked = items.repository_key(self._registry, repository), frozenset(asked)
 
-        def request(digest: str) -> tuple[datetime | None, str]:
+        def record(digest: str, scan: Scan) -> Asked:
             remembered = (before or {}).get(digest, RememberedScan(None))
             # The scan that a run asks for twice, because its message was delivered twice, is the first one.
             repeated = run and remembered.run == run
-            return (now, run) if digest in asked and not repeated else (remembered.asked_at, remembered.run)
+            request = (now, run) if digest in asked and not repeated else (remembered.asked_at, remembered.run)
+            return Asked(scan.status, UNSUPPORTED_SYSTEM in scan.description, scan.completed_at, *request)
 
         self._table.put_many(
-            items.record_item(pk, items.image_base(digest) + items.ASKED, _asked(scan, *request(digest)), now)
+            items.record_item(pk, items.image_base(digest) + items.ASKED, record(digest, scan or Scan("")), now)
             for digest, scan in scans.items()
         )
-
-
-def _asked(scan: Scan | None, asked_at: datetime | None, run: str) -> Asked:
-    if scan is None:
-        return Asked(asked_at=asked_at, run=run)
-    return Asked(scan.status, UNSUPPORTED_SYSTEM in scan.description, scan.completed_at, asked_at, run)
 
 
 def _remembered(digest: str, stored: Iterable[Item], now: datetime) -> KnownImage:
@@ -129,15 +124,16 @@ def _remembered(digest: str, stored: Iterable[Item], now: datetime) -> KnownImag
             record = image_record(*found)
             items.check_past(now, record.scanned_at, record.event_at, record.looked_at)
     named = Scan(asked.status, asked.scanned_at, _description(asked)) if asked.status else None
+    seen = record or ImageRecord()
     remembered = RememberedScan(
-        scan=_newest(_reported_scan(record) if record else None, named),
+        scan=_newest(_reported_scan(seen), named),
         asked_at=asked.asked_at,
         named=named,
-        complete_at=record.scanned_at if record else None,
+        complete_at=seen.scanned_at,
         run=asked.run,
-        read_at=max(filter(None, (record.scanned_at, record.looked_at)), default=None) if record else None,
-        listed=record.listed if record else {},
-        event_at=record.event_at if record else None,
+        read_at=max(filter(None, (seen.scanned_at, seen.looked_at)), default=None),
+        listed=seen.listed,
+        event_at=seen.event_at,
     )
     return digest, remembered, record
 
