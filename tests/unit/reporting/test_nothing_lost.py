@@ -5,6 +5,7 @@ at least once; twice only what SNS had accepted before.
 """
 
 import json
+import random
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -20,6 +21,7 @@ from ecr_scan_reporter.messages.publication import CHECK
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import Image
 from ecr_scan_reporter.models.scans import ENHANCED, ScanResult
+from fake_aws import MEMORY_TABLE
 from support.invocations import REGISTRY
 from support.world import CHAT, START, TOPIC, World, documents, scan_event
 
@@ -82,13 +84,12 @@ def batch(world: World) -> None:
 
 
 def large(world: World) -> None:
-    """An image has so many findings that they take several items."""
-    world.send(scan(world, "1", *(f"CVE-{number}-{hash_text(number)}" for number in range(3000))))
+    """An image has findings with so much in them, which cannot be compressed, that they take several items."""
+    source = random.Random(1)
+    world.send(scan(world, "1", *(f"CVE-{n}-{source.randbytes(500).hex()}" for n in range(750))))
     world.deliver()
-
-
-def hash_text(number: int) -> str:
-    return f"{number * 2654435761 % 2**32:08x}" * 30
+    items = world.table.undisturbed().scan(TableName=MEMORY_TABLE)["Items"]
+    assert sum(item["sk"]["S"].startswith("FINDINGS#") for item in items) == 2
 
 
 def window(world: World) -> None:
