@@ -268,7 +268,7 @@ def test_group_that_sns_rejects_does_not_hold_back_the_others(make_reporter: Cal
 @pytest.mark.slow
 def test_later_page_that_sns_rejects_is_published_alone(make_reporter: Callable[..., ReporterHarness]) -> None:
     inbox = make_reporter(GROUP_BY="^([^/]+)/", CHAT_TOPIC_ARN=CHAT)
-    many = FakeScan(findings=[finding(f"CVE-2026-{n:04}", "HIGH", f"package-{n}") for n in range(200)])
+    many = FakeScan(findings=[finding(f"CVE-2026-{n:04}", "HIGH", f"package-{n}") for n in range(100)])
     events = [inbox.image(f"team-a/app-{n:03}", "1.0", scan=many) for n in range(150)]
     events.append(inbox.image("team-b/app", "1.0", scan=found("HIGH")))
     inbox.aws.behavior.faults.append(Fault("Publish", "AuthorizationError", status=403, containing="(2/", times=2))

@@ -245,7 +245,7 @@ def test_entry_of_a_newer_release_is_left_alone(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.slow
 def test_many_images_keep_fewer_findings_each() -> None:
-    found = tuple(KnownFinding(Finding(f"CVE-{n}", "HIGH", "zlib"), NOW) for n in range(100))
+    found = tuple(KnownFinding(Finding(f"CVE-{n}", "HIGH", "zlib"), NOW) for n in range(55))
     outbox: Any = StubOutbox()
     for number in range(1_200):
         outbox.add(PUSH, image("app", f"sha256:{number}", changes={Change.NEW: found}, ignored=found))

@@ -1,7 +1,7 @@
 """What is written to the memory table has room in an item, and in a transaction, whatever is in it."""
 
 import random
-import string
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 
 import hypothesis
@@ -29,7 +29,7 @@ def known(source: random.Random, number: int, texts: int) -> list[KnownFinding]:
     """Return findings as large as they may be: with so many texts in each list."""
 
     def some(length: int) -> str:
-        return "".join(source.choices(string.ascii_letters + string.digits, k=length))
+        return b64encode(source.randbytes(length)).decode()[:length]
 
     def named(length: int) -> tuple[str, ...]:
         return tuple(some(length) for _ in range(texts))
