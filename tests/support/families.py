@@ -37,11 +37,6 @@ class Family:
     old: frozenset[int] = frozenset()
     daily: bool = False
 
-    @property
-    def waits(self) -> bool:
-        """Whether an index is made after its platforms were scanned."""
-        return any(build.index_after for build in self.builds)
-
 
 def _plain(tags: Sequence[str], app: int = 0) -> tuple[Build, ...]:
     return tuple(Build((tag,), app=app) for tag in tags)
