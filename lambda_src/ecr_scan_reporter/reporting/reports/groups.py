@@ -88,10 +88,10 @@ class RepositoryInventory:
     ignored_by: Counter[str] = field(default_factory=Counter)
     exploited: int = 0
 
-    def add(self, image: ImageReport) -> None:
-        """Add one entry, which may be several images."""
+    def count(self, image: ImageReport, *, failed: bool) -> None:
+        """Add one entry, which may be several images, with whether its scan failed."""
         self.images += image.images
-        self.failed += image.failed
+        self.failed += failed
         for counts, found in ((self.counts, image.counts), (self.ignored_by, image.ignored_by)):
             counts.update({key: number * image.images for key, number in found.items()})
         self.exploited += sum(image.exploited_counts.values()) * image.images
@@ -116,9 +116,10 @@ class Inventory(RepositoryInventory):
 
     def add(self, image: ImageReport) -> None:
         """Add one image."""
-        super().add(image)
-        self.repositories.setdefault(image.repository, RepositoryInventory(image.repository)).add(image)
-        if image.failed:
+        own = self.repositories.setdefault(image.repository, RepositoryInventory(image.repository))
+        for sums in (self, own):
+            sums.count(image, failed=bool(image.failure))
+        if image.failure:
             self.failures += [image] if len(self.failures) < _MAX_WORST else []
             return
         self._worst.append(image)
@@ -208,7 +209,7 @@ class Group:
         """Return how many images the report does not name, by repository, the worst repository first."""
         counted: dict[str, RepositoryInventory] = {}
         for image in (*self.images[_MAX_NAMED:], *self.failed[_MAX_NAMED:]):
-            counted.setdefault(image.repository, UnnamedImages(image.repository)).add(image)
+            counted.setdefault(image.repository, UnnamedImages(image.repository)).count(image, failed=image.failed)
         return worst_first(counted.values())
 
     def fixes(self, severities: Collection[str]) -> list[Update]:

@@ -128,7 +128,7 @@ class ImageReport(NamedTuple):
     @property
     def failed(self) -> bool:
         """Whether the image is in the report because its scan failed."""
-        return self.reason is ReportReason.SCAN_FAILED or (self.reason is ReportReason.INVENTORY and bool(self.failure))
+        return self.reason is ReportReason.SCAN_FAILED
 
     def console_url(self, partition: str) -> str:
         """Return the image's URL in the ECR console; "" if the partition's console is not known."""

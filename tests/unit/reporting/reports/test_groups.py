@@ -232,6 +232,15 @@ def test_entry_that_cannot_be_read_is_said_to_be_unreadable() -> None:
     assert lost.reason is ReportReason.FINDINGS_NOT_READ
 
 
+def test_entry_of_an_inventory_that_cannot_be_read_is_named_with_the_failed_scans() -> None:
+    outbox: Any = StubOutbox()
+    outbox.add(INVENTORY, image("lost"), b"no report")
+    [waiting] = gather([window(INVENTORY)], outbox, None).groups.values()
+    assert (waiting.inventory.images, waiting.inventory.failed) == (1, 1)
+    [lost] = waiting.inventory.failures
+    assert lost.failure == "What this report was to say could not be read from the memory table."
+
+
 def test_entry_of_a_newer_release_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     outbox: Any = StubOutbox()
     monkeypatch.setattr(items, "FORMAT", 2)
