@@ -3,22 +3,19 @@
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
-from math import ceil
 from typing import NamedTuple
 
-from ecr_scan_reporter.aws.sqs import MAX_DELAY
 from ecr_scan_reporter.errors import AwsError, ConditionError, FindingsNotReadError
 from ecr_scan_reporter.memory.exploited import Catalog, checksums
 from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord, Remembered
 from ecr_scan_reporter.memory.outbox import EXPLOITED, INVENTORY, PUSH, Outbox, outbox_item, run_window
 from ecr_scan_reporter.memory.pushes import PushedImage, PushedImages
-from ecr_scan_reporter.messages.reports_queue import LookMessage, MissedMessage, to_body
 from ecr_scan_reporter.models.findings import cves_of
 from ecr_scan_reporter.models.images import ImageId
-from ecr_scan_reporter.models.scans import BASIC, ENHANCED
+from ecr_scan_reporter.models.scans import ENHANCED
 from ecr_scan_reporter.reporting.baseline import Baseline, encode_findings, is_comparable, known_findings
 from ecr_scan_reporter.reporting.comparison.changes import (
     GONE,
@@ -43,14 +40,7 @@ from ecr_scan_reporter.reporting.comparison.judged import (
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
 from ecr_scan_reporter.reporting.intake.events import ScanEvent
 from ecr_scan_reporter.reporting.intake.image_details import BatchDetails, ImageDetails
-from ecr_scan_reporter.reporting.intake.scan_results import (
-    DATES_DIFFER,
-    LAST_READ,
-    CompleteScan,
-    FailedScan,
-    UnreadScan,
-    read_scan,
-)
+from ecr_scan_reporter.reporting.intake.scan_results import CompleteScan, FailedScan, UnreadScan, read_scan
 from ecr_scan_reporter.reporting.reports.image_report import (
     ImageReport,
     ReportReason,
@@ -70,13 +60,8 @@ logger = logging.getLogger(__name__)
 _NEWS_BEFORE_KNOWN = timedelta(days=1)
 # For so long, an image may wait for the index that it is part of.
 _INDEX_COMES_WITHIN = timedelta(minutes=15)
-# The least time in which the findings of an image are read at most twice because of single findings, and how long ECR
-# may take to list one that an event announces.
-_LEAST_WINDOW, _LISTED_WITHIN = timedelta(seconds=60), timedelta(minutes=2)
 # The clocks of two invocations differ by less.
 _CLOCKS_DIFFER = timedelta(minutes=2)
-# A scan that has not ended after so long is started again.
-_SCAN_ENDS_WITHIN = timedelta(days=1)
 # Characters of the reason of a failed scan that tell it from others.
 _MAX_FAILURE = 200
 # How often a step is repeated if other invocations are faster.
@@ -174,26 +159,6 @@ class ImageProcessor:
             *(image, self.now, record, ""), findings=findings, report=report, judged=judged, cves=cves
         )
 
-    def process_missed(self, image: ImageId, missed: MissedMessage, receives: int) -> Outcome:
-        """Read a result of which no event came, and note that, unless one came in the meantime.
-
-        Args:
-            image: of this registry.
-            missed: the message of the images scanner.
-            receives: how often SQS has delivered it.
-
-        Raises:
-            FindingsNotReadError: the findings are not there yet; the message should be retried.
-            AwsError: ECR or DynamoDB rejected a call.
-        """
-        event = ScanEvent(image, (), self.now, failed=False, counts=None, scanner=missed.scanner, is_look=True)
-        if missed.scanner == BASIC:
-            return self._process_missed(event, missed, receives)
-        outcome = self.look(event, max(receives, LAST_READ))
-        if outcome.differs:
-            self._note_lost(image)
-        return outcome._replace(lost=outcome.differs)
-
     def waiting(self, image: ImageId) -> Outcome:
         """Return the windows in which an image waits: an earlier invocation may have ended before it opened them.
 
@@ -222,7 +187,7 @@ class ImageProcessor:
         record = remembered.record.with_events(event.ids, self.now)
         if event.ids and record is remembered.record:
             return Outcome(repeated=True)
-        last = self._past(record.event_at)
+        last = self.past(record.event_at)
         run = remembered.asked.run_of_scan(event.time, last)
         # What comes late changes nothing of what later events said, and its counts are not those of the last scan.
         is_late = last is not None and event.time.replace(microsecond=0) < last
@@ -232,14 +197,14 @@ class ImageProcessor:
         if isinstance(scan, CompleteScan):
             if self._is_known(scan, record, is_late=is_late) and not event.is_look:
                 return self._known(event, record, scan, run, is_late=is_late)
-            return self._complete(event._replace(time=last if last and is_late else event.time), remembered, scan, run)
+            return self.complete(event._replace(time=last if last and is_late else event.time), remembered, scan, run)
         if is_late and not (isinstance(scan, UnreadScan) and record.failed):
             return self._remember(event.image, event.time, record, run)
         if isinstance(scan, FailedScan):
-            return self._failed(event, record, scan, run)
+            return self.failed(event, record, scan, run)
         return self._unread(event, record, scan, run, is_late=is_late)
 
-    def _past(self, at: datetime | None) -> datetime | None:
+    def past(self, at: datetime | None) -> datetime | None:
         """Return a time that is remembered; None if it is in the future: it was wrong, and tells nothing."""
         return at if at and at <= self.now + _CLOCKS_DIFFER else None
 
@@ -247,7 +212,7 @@ class ImageProcessor:
         """Return whether the result of a scan was compared before, or is older than one that was."""
         if scan.content and scan.content == record.content:
             return True
-        known_at = self._past(record.scanned_at)
+        known_at = self.past(record.scanned_at)
         is_earlier = known_at is not None and scan.completed_at.replace(microsecond=0) <= known_at
         return is_earlier and (is_late or scan.is_older)
 
@@ -263,74 +228,7 @@ class ImageProcessor:
         record = record._replace(failed=False, failure="", unsupported=False)
         return self._remember(event.image, event.time, record, run)
 
-    def look(self, event: ScanEvent, receives: int) -> Outcome:
-        """Read the findings of an image that Inspector monitors, at most twice per report window.
-
-        There may be an event for each of its findings. The first one has them read at once, and once more at the end of
-        the window, for those that come until then and for those that ECR does not list yet. Arguments and errors are
-        those of `process`.
-        """
-        image = event.image
-        if image.registry != self.own:
-            return Outcome()
-        remembered = self.memory.read(image)
-        record = remembered.record
-        if not is_comparable(record):
-            if receives < LAST_READ:
-                raise FindingsNotReadError("the first scan of the image is not known yet")
-            return self.process(event, receives)
-        at = min(event.time, self.now)
-        # What is delivered again may have been lost after this was noted.
-        if receives == 1 and record.looked_at and at <= record.looked_at:
-            return Outcome()
-        window = max(self.settings.report_window, _LEAST_WINDOW)
-        if record.looked_at and self.now < record.looked_at + window:
-            later = record.looked_at + window
-            if receives == 1 and record.look_at and self.now < record.look_at + _LISTED_WITHIN:
-                return Outcome()
-            self.memory.note_look(image, record._replace(look_at=later))
-            return Outcome(again=(_look_body(image, later), later))
-        # The list may be older than the event.
-        is_early = event.is_finding and self.now - at < _LISTED_WITHIN
-        again = self.now + window if is_early else None
-        record = self.memory.note_look(image, record._replace(looked_at=self.now, look_at=again))
-        scan = read_scan(event, receives, self.ecr)
-        outcome = Outcome()
-        if isinstance(scan, CompleteScan):
-            at = max(at, self._past(record.event_at) or at)
-            outcome = self._complete(event._replace(time=at), remembered._replace(record=record), scan, "")
-        return outcome._replace(again=(_look_body(image, again), again) if again else None)
-
-    def _process_missed(self, event: ScanEvent, missed: MissedMessage, receives: int) -> Outcome:
-        """Read the result of a basic scan of which no event came."""
-        image, remembered, outcome = event.image, self.memory.read(event.image), Outcome()
-        record, asked = remembered.record, remembered.asked
-        ended_at = datetime.fromtimestamp(missed.ended_at, UTC)
-        came = any(at and at >= ended_at - DATES_DIFFER for at in (record.event_at, record.scanned_at))
-        is_lost = missed.is_lost or self._was_known(image, ended_at)
-        if lost := is_lost and not came and not missed.counted:
-            self._note_lost(image)
-        scan = read_scan(event, receives, self.ecr)
-        match scan:
-            case CompleteScan(at) if self.now - at < _LISTED_WITHIN:
-                scan = UnreadScan("the findings may not be there yet", in_progress=True)
-            case CompleteScan(at) if not record.scanned_at or at.replace(microsecond=0) > record.scanned_at:
-                outcome = self._complete(event, remembered, scan, asked.run_of_scan(at, record.event_at))
-            case FailedScan() if not came:
-                outcome = self._failed(event, record, scan, asked.run_of_scan(ended_at, record.event_at))
-        # Otherwise, the next run finds what became of it.
-        may_end = asked.asked_at is not None and self.now < asked.asked_at + _SCAN_ENDS_WITHIN
-        if isinstance(scan, UnreadScan) and scan.in_progress and may_end:
-            outcome = outcome._replace(again=(to_body(missed._replace(counted=True)), self.now + MAX_DELAY))
-        return outcome._replace(lost=lost)
-
-    def _note_lost(self, image: ImageId) -> None:
-        # Not at the top: events are lost rarely.
-        from ecr_scan_reporter.memory.lost_events import note_lost_event
-
-        note_lost_event(self.table, image, self.now)
-
-    def _complete(self, event: ScanEvent, remembered: Remembered, scan: CompleteScan, run: str) -> Outcome:
+    def complete(self, event: ScanEvent, remembered: Remembered, scan: CompleteScan, run: str) -> Outcome:
         """Remember what a scan changed, and report it if there is a reason."""
         before, image = remembered.record, event.image
         scan = scan._replace(completed_at=min(scan.completed_at, self.now))
@@ -365,7 +263,7 @@ class ImageProcessor:
         )
         if baseline.inventory:
             return outcome
-        was_known = not baseline.first or self._was_known(image, record.pushed_at)
+        was_known = not baseline.first or self.was_known(image, record.pushed_at)
         differs = was_known and (scan.listed != before.listed or any(comparison.of(*NEWS, *GONE)))
         return outcome._replace(new=count_new(judged.counted), differs=differs)
 
@@ -452,7 +350,7 @@ class ImageProcessor:
         promised = self.settings.max_age.before(repository - self.settings.run_interval)
         return pushed_at is not None and pushed_at < min(max(registry, promised), repository) - _NEWS_BEFORE_KNOWN
 
-    def _was_known(self, image: ImageId, at: datetime | None) -> bool:
+    def was_known(self, image: ImageId, at: datetime | None) -> bool:
         """Return whether the repository of an image was known at a time."""
         return at is not None and at > self.memory.known_since(image, self.now)[1]
 
@@ -485,7 +383,8 @@ class ImageProcessor:
         others = replaced_by(pushed, self.pushes.others(image))
         return next((digest for digest in others if self.details.exists(image._replace(digest=digest))), "")
 
-    def _failed(self, event: ScanEvent, before: ImageRecord, scan: FailedScan, run: str) -> Outcome:
+    def failed(self, event: ScanEvent, before: ImageRecord, scan: FailedScan, run: str) -> Outcome:
+        """Remember that a scan failed, and report it if that is wanted, and not known."""
         image, known, failure = event.image, before.revision > 0, scan.reason[:_MAX_FAILURE]
         record = _with_tags_of(event, before)
         record = record._replace(event_at=event.time, failed=True, failure=failure, unsupported=scan.unsupported)
@@ -594,10 +493,6 @@ class ImageProcessor:
 
 # What is to be done with an image.
 Step = Callable[[ImageProcessor], Outcome]
-
-
-def _look_body(image: ImageId, at: datetime) -> str:
-    return to_body(LookMessage(image.repository, image.digest, ceil(at.timestamp())))
 
 
 def _for_scanner(scan: CompleteScan, known: Baseline) -> Baseline:

@@ -12,13 +12,7 @@ from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.metrics import embed
 from ecr_scan_reporter.aws.sns import Publication
 from ecr_scan_reporter.aws.sqs import EARLY, MAX_DELAY, SqsBatchResponse, SqsRecord, batch_response, receive_count
-from ecr_scan_reporter.errors import (
-    AwsError,
-    DeadlineExceededError,
-    FindingsNotReadError,
-    MessageError,
-    QueueError,
-)
+from ecr_scan_reporter.errors import AwsError, DeadlineExceededError, FindingsNotReadError, MessageError, QueueError
 from ecr_scan_reporter.memory.outbox import Outbox
 from ecr_scan_reporter.messages.publication import parse_publication
 from ecr_scan_reporter.messages.reports_queue import (
@@ -36,6 +30,7 @@ from ecr_scan_reporter.reporting.comparison.judged import RuleMatcher
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
 from ecr_scan_reporter.reporting.image_processor import ImageProcessor, Outcome, Step
 from ecr_scan_reporter.reporting.intake.events import ReceivedEvent, ScanEvent, latest_per_image, load, parse
+from ecr_scan_reporter.reporting.looks import look, read_missed
 from ecr_scan_reporter.shared import clock
 from ecr_scan_reporter.shared.concurrency import concurrent_map
 
@@ -134,15 +129,15 @@ class Batch:
             case {"missed": value}:
                 missed = parse_message(MissedMessage, value)
                 image = self.deps.ecr.id.image(missed.repository, missed.digest)
-                step = partial(ImageProcessor.process_missed, image=image, missed=missed, receives=receives)
+                step = partial(read_missed, image=image, missed=missed, receives=receives)
                 self.missed.append(Work(image, (message_id,), (step,), receives > 1))
             case {"look": value}:
-                look = parse_message(LookMessage, value)
-                at = datetime.fromtimestamp(look.at, UTC) if look.at else self.now
+                asked = parse_message(LookMessage, value)
+                at = datetime.fromtimestamp(asked.at, UTC) if asked.at else self.now
                 if at > self.now + EARLY:
-                    send_later([(to_body(look), at)], self.deps, self.now)
+                    send_later([(to_body(asked), at)], self.deps, self.now)
                     return
-                image = self.deps.ecr.id.image(look.repository, look.digest)
+                image = self.deps.ecr.id.image(asked.repository, asked.digest)
                 event = ScanEvent(image, (), at, failed=False, counts=None, scanner=ENHANCED, is_look=True)
                 self.events.append(ReceivedEvent(message_id, receives, event))
             case _:
@@ -158,15 +153,10 @@ class Batch:
         """
         matches = self.deps.settings.repositories.matches
         found = [images for images in latest_per_image(self.events) if matches(images.image.repository)]
-        works = [
-            Work(
-                images.image,
-                images.message_ids,
-                tuple(_step(event, images.receives) for event in images.events),
-                images.repeated,
-            )
-            for images in sorted(found, key=lambda images: images.receives, reverse=True)
-        ]
+        works = list[Work]()
+        for images in sorted(found, key=lambda images: images.receives, reverse=True):
+            steps = tuple(_step(event, images.receives) for event in images.events)
+            works.append(Work(images.image, images.message_ids, steps, images.repeated))
         return [works, self.missed, self.due]
 
     def process(self, works: Iterable[Sequence[Work]], processor: ImageProcessor) -> None:
@@ -360,7 +350,7 @@ def send_later(messages: Iterable[tuple[str, datetime]], deps: ReporterDependenc
 
 
 def _step(event: ScanEvent, receives: int) -> Step:
-    return partial(ImageProcessor.look if event.is_look else ImageProcessor.process, event=event, receives=receives)
+    return partial(look if event.is_look else ImageProcessor.process, event=event, receives=receives)
 
 
 def _attempt(work: Work, processor: ImageProcessor, deadline: Deadline) -> list[Outcome] | Exception:

@@ -157,23 +157,20 @@ class Comparison(NamedTuple):
 
     def with_fix(self) -> "Comparison":
         """Return what changed among the findings with a fix; a newly fixable one is new among them."""
-        changes = {
-            change: tuple(known for known in found if known.finding.fix_available)
-            for change, found in self.changes.items()
-        }
+        changes = self._only(lambda _, known: known.finding.fix_available)
         changes[Change.NEW] += changes.pop(Change.FIX_AVAILABLE)
         return self._replace(changes=changes | {Change.FIX_AVAILABLE: ()})
 
     def without_ignored(self) -> "Comparison":
         """Return what changed among the findings that no rule ignores."""
-        changes = {
-            change: tuple(
-                known for known in found if not known.ignored_by and not (known.was_ignored and change in OPEN)
-            )
-            for change, found in self.changes.items()
-        }
+        changes = self._only(lambda change, known: not (known.ignored_by or (known.was_ignored and change in OPEN)))
         ended = tuple(known for known in self.open() if known.was_ignored and not known.ignored_by)
         return self._replace(changes=changes | {Change.NO_LONGER_IGNORED: ended})
+
+    def _only(self, counts: Callable[[Change, KnownFinding], bool]) -> dict[Change, tuple[KnownFinding, ...]]:
+        """Return the changes of the findings that count."""
+        changes = self.changes.items()
+        return {change: tuple(known for known in found if counts(change, known)) for change, found in changes}
 
 
 class Identities:

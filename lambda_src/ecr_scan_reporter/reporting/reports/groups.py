@@ -10,11 +10,7 @@ from typing import NamedTuple
 from ecr_scan_reporter.memory.images import Update, UpdateKey
 from ecr_scan_reporter.models.severities import severity_key
 from ecr_scan_reporter.reporting.comparison.changes import NEWS, OPEN, Change, KnownFinding
-from ecr_scan_reporter.reporting.reports.image_report import (
-    ImageReport,
-    ReportReason,
-    image_sort_key,
-)
+from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason, image_sort_key
 
 # Updates, and images of an inventory and reminders, that are named.
 _MAX_FIXES, _MAX_WORST = 5, 20
