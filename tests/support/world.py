@@ -25,6 +25,7 @@ from ecr_scan_reporter.memory.exploited import CatalogMemory
 from ecr_scan_reporter.memory.images import ImageMemory
 from ecr_scan_reporter.memory.rules import RuleMemory
 from ecr_scan_reporter.memory.runs import RunMemory
+from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import Image, IndexChild
 from ecr_scan_reporter.models.scans import ScanResult
 from ecr_scan_reporter.reporting.baseline import decode_findings
@@ -40,7 +41,7 @@ from support.invocations import REGISTRY
 from support.invocations import scan_event as scan_event
 from support.killer import Killed, Killer
 
-START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+START, HOUR = datetime(2026, 3, 1, 12, tzinfo=UTC), timedelta(hours=1)
 # Of the reports queue and the function, as the module sets them.
 _VISIBILITY, _MAX_RECEIVES = timedelta(seconds=1820), 5
 _INVOCATION = 280
@@ -237,6 +238,25 @@ class World:
         deps = ReporterDependencies(settings, registry, memory, *rules_and_runs, publisher, queue, _Inline())
         return deps._replace(exploited=exploited)
 
+    def scanned(
+        self, name: str, *ids: str, repository: str = "app", status: str = "COMPLETE", pushed: timedelta = HOUR
+    ) -> dict[str, Any]:
+        """Let ECR have scanned an image now, which was pushed so long ago at its first scan; return the event.
+
+        Args:
+            name: of the image, as `digest_of` takes it; it has one tag.
+            ids: of what the scan found, each of HIGH severity.
+            repository: of the image.
+            status: of the scan.
+            pushed: how long before now.
+        """
+        digest, tags = digest_of(name), (f"{name}.0",)
+        findings = tuple(Finding(id_, "HIGH", "openssl", ("1.0",)) for id_ in ids)
+        self.registry.images.setdefault(digest, Image(repository, digest, tags, pushed_at=self.now - pushed))
+        result = ScanResult(status, "No space.", findings if status == "COMPLETE" else (), self.now)
+        self.registry.results[digest] = result
+        return scan_event(digest, self.now, {"HIGH": len(result.findings)}, tags, status, repository)
+
     def send(self, event: str | Mapping[str, Any], delay: int = 0) -> Message:
         """Put a message or an event into the reports queue."""
         body = event if isinstance(event, str) else json.dumps(event)
@@ -302,6 +322,11 @@ class World:
         """Return what is remembered of the findings of an image."""
         findings = ImageMemory(self.deps.table, self.now).read(REGISTRY.image(repository, digest)).findings
         return decode_findings(findings) if findings else ()
+
+
+def digest_of(name: str) -> str:
+    """Return the digest of an image of `World.scanned`."""
+    return f"sha256:{name:0>64}"
 
 
 def documents(published: list[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]]:

@@ -18,33 +18,15 @@ from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.memory.runs import RepositoryState, RunMemory
 from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.messages.publication import CHECK
-from ecr_scan_reporter.models.findings import Finding
-from ecr_scan_reporter.models.images import Image
 from ecr_scan_reporter.models.scans import ENHANCED, ScanResult
 from fake_aws import MEMORY_TABLE
 from support.invocations import REGISTRY
-from support.world import CHAT, START, TOPIC, World, documents, scan_event
+from support.world import CHAT, HOUR, START, TOPIC, World, digest_of, documents
 
-MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
 
 pytestmark = pytest.mark.usefixtures("quiet")
-
-
-def digest_of(name: str) -> str:
-    return f"sha256:{name:0>64}"
-
-
-def scan(
-    world: World, name: str, *ids: str, repository: str = "app", status: str = "COMPLETE", pushed: timedelta = HOUR
-) -> dict[str, Any]:
-    """Let ECR have scanned an image now; return the event."""
-    digest = digest_of(name)
-    findings = tuple(Finding(id_, "HIGH", "openssl", ("1.0",)) for id_ in ids)
-    world.registry.images.setdefault(digest, Image(repository, digest, (f"{name}.0",), pushed_at=world.now - pushed))
-    result = ScanResult(status, "No space.", findings if status == "COMPLETE" else (), world.now)
-    world.registry.results[digest] = result
-    return scan_event(digest, world.now, {"HIGH": len(result.findings)}, (f"{name}.0",), status, repository)
 
 
 # What a history has to report: the number of images with this finding as new, of failed scans, of inventory.
@@ -68,25 +50,25 @@ def reported(reports: list[dict[str, Any]]) -> Expected:
 
 def push(world: World) -> None:
     """Two images are pushed, one after the other."""
-    world.send(scan(world, "1", "CVE-1"))
+    world.send(world.scanned("1", "CVE-1"))
     world.deliver()
     world.now += HOUR
-    world.send(scan(world, "2", "CVE-1", "CVE-2"))
+    world.send(world.scanned("2", "CVE-1", "CVE-2"))
     world.deliver()
 
 
 def batch(world: World) -> None:
     """One batch has several images of two groups, with a failed scan."""
     for number in range(3):
-        world.send(scan(world, str(number), f"CVE-{number}", repository=f"team-{number % 2}/app"))
-    world.send(scan(world, "3", repository="team-0/app", status="FAILED"))
+        world.send(world.scanned(str(number), f"CVE-{number}", repository=f"team-{number % 2}/app"))
+    world.send(world.scanned("3", repository="team-0/app", status="FAILED"))
     world.deliver()
 
 
 def large(world: World) -> None:
     """An image has findings with so much in them, which cannot be compressed, that they take several items."""
     source = random.Random(1)
-    world.send(scan(world, "1", *(f"CVE-{n}-{source.randbytes(500).hex()}" for n in range(750))))
+    world.send(world.scanned("1", *(f"CVE-{n}-{source.randbytes(500).hex()}" for n in range(750))))
     world.deliver()
     items = world.table.undisturbed().scan(TableName=MEMORY_TABLE)["Items"]
     assert sum(item["sk"]["S"].startswith("FINDINGS#") for item in items) == 2
@@ -94,12 +76,12 @@ def large(world: World) -> None:
 
 def window(world: World) -> None:
     """Scans of one window arrive in several batches; one of them fails, and one image is scanned again."""
-    world.send(scan(world, "1", "CVE-1"))
+    world.send(world.scanned("1", "CVE-1"))
     world.deliver(world.now + MINUTE)
-    world.send(scan(world, "2", status="FAILED"))
-    world.send(scan(world, "1", "CVE-1", "CVE-2"))
+    world.send(world.scanned("2", status="FAILED"))
+    world.send(world.scanned("1", "CVE-1", "CVE-2"))
     world.deliver(world.now + MINUTE)
-    world.send(scan(world, "1", "CVE-1", "CVE-2"))
+    world.send(world.scanned("1", "CVE-1", "CVE-2"))
     world.deliver()
 
 
@@ -110,55 +92,55 @@ def run(world: World) -> None:
     asked = [digest_of("1"), digest_of("2")]
     ScanMemory(table, REGISTRY).remember("app", dict.fromkeys(asked), asked, "run", world.now)
     world.now += MINUTE
-    world.send(scan(world, "1", "CVE-1"))
+    world.send(world.scanned("1", "CVE-1"))
     world.deliver(world.now + MINUTE)
     RunMemory(table, REGISTRY).remember_state(RepositoryState("app", world.now, 2, 2, "run"), world.now)
-    world.send(scan(world, "2", "CVE-2"))
+    world.send(world.scanned("2", "CVE-2"))
     world.deliver()
 
 
 def inventory(world: World) -> None:
     """Images that were there before are scanned, one of them without success, and one is pushed."""
     for number in range(3):
-        world.send(scan(world, f"old{number}", f"CVE-{number}", pushed=30 * DAY))
-    world.send(scan(world, "old3", status="FAILED", pushed=30 * DAY))
-    world.send(scan(world, "1", "CVE-1"))
+        world.send(world.scanned(f"old{number}", f"CVE-{number}", pushed=30 * DAY))
+    world.send(world.scanned("old3", status="FAILED", pushed=30 * DAY))
+    world.send(world.scanned("1", "CVE-1"))
     world.deliver()
 
 
 def complete_and_failed(world: World) -> None:
     """A complete scan and a failed one, which is not reported, are in one batch."""
-    first = scan(world, "1", "CVE-1")
+    first = world.scanned("1", "CVE-1")
     world.send(first)
     world.now += MINUTE
     result = world.registry.results[digest_of("1")]
-    world.send(scan(world, "1", status="FAILED"))
+    world.send(world.scanned("1", status="FAILED"))
     world.registry.results[digest_of("1")] = result
     world.deliver()
 
 
 def overtaken(world: World) -> None:
     """Before a message comes back, a later scan of the image changes nothing."""
-    world.send(scan(world, "1", "CVE-1"))
+    world.send(world.scanned("1", "CVE-1"))
     world.deliver(world.now + MINUTE)
     world.now += MINUTE
-    world.send(scan(world, "1", "CVE-1"))
+    world.send(world.scanned("1", "CVE-1"))
     world.deliver()
 
 
 def overtaken_in_one_batch(world: World) -> None:
     """A message comes back together with the event of a later scan."""
-    world.send(scan(world, "1", "CVE-1"))
+    world.send(world.scanned("1", "CVE-1"))
     world.deliver(world.now + MINUTE)
     world.now += HOUR
-    world.send(scan(world, "1", "CVE-1"))
+    world.send(world.scanned("1", "CVE-1"))
     world.deliver()
 
 
 def quiet_hours(world: World) -> None:
     """Two images are scanned in quiet hours, one of them with a known exploit."""
     for name, exploited in {"1": False, "2": True}.items():
-        event = scan(world, name, f"CVE-{name}")
+        event = world.scanned(name, f"CVE-{name}")
         result = world.registry.results[digest_of(name)]
         assert isinstance(result, ScanResult)
         findings = tuple(finding._replace(exploit_available=exploited) for finding in result.findings)
@@ -252,7 +234,7 @@ def message_id(published: tuple[str, dict[str, Any]]) -> tuple[str, str]:
 
 def test_report_of_a_killed_publisher_goes_out_when_its_lease_ends() -> None:
     world = World()
-    world.send(scan(world, "1", "CVE-1"))
+    world.send(world.scanned("1", "CVE-1"))
     world.faults.kills = {3: True}
     world.deliver(world.now + MINUTE)
     # Since when registry and repository are known; the scan; the window.
@@ -268,11 +250,11 @@ def test_report_of_a_killed_publisher_goes_out_when_its_lease_ends() -> None:
 
 def test_lease_of_a_killed_publisher_delays_others_by_minutes() -> None:
     world = World()
-    world.send(scan(world, "1", "CVE-1"))
+    world.send(world.scanned("1", "CVE-1"))
     writes = play(push).faults.writes
     world.faults.kills = {writes.index("Publish"): False}
     world.deliver(world.now + MINUTE)
-    world.send(scan(world, "2", "CVE-2"))
+    world.send(world.scanned("2", "CVE-2"))
     world.deliver(world.now + MINUTE)
     assert world.documents() == []
     world.deliver(world.now + 10 * MINUTE)
@@ -282,14 +264,14 @@ def test_lease_of_a_killed_publisher_delays_others_by_minutes() -> None:
 @pytest.mark.parametrize("fraction", [0, 100_000, 400_000, 999_999])
 def test_check_that_arrives_within_a_second_of_its_time_publishes(fraction: int) -> None:
     world = World({"REPORT_WINDOW_SECONDS": "1000"}, now=START.replace(microsecond=fraction))
-    world.send(scan(world, "1", "CVE-1"))
+    world.send(world.scanned("1", "CVE-1"))
     world.deliver()
     assert reported(world.documents()) == {(digest_of("1"), "CVE-1"): 1}
 
 
 def test_check_that_arrives_early_is_repeated() -> None:
     world = World({"REPORT_WINDOW_SECONDS": "60"})
-    world.send(scan(world, "1", "CVE-1"))
+    world.send(world.scanned("1", "CVE-1"))
     world.deliver(world.now + MINUTE / 2)
     [check_message] = world.queue
     check_message.visible_at = START + timedelta(seconds=58)  # the clock of this host is two seconds slow
@@ -299,8 +281,8 @@ def test_check_that_arrives_early_is_repeated() -> None:
 
 def test_sns_is_down_for_an_hour() -> None:
     world = World({"CHAT_TOPIC_ARN": CHAT}, rejecting={TOPIC, CHAT})
-    world.send(scan(world, "1", "CVE-1"))
-    world.send(scan(world, "old", "CVE-2", pushed=30 * DAY))
+    world.send(world.scanned("1", "CVE-1"))
+    world.send(world.scanned("old", "CVE-2", pushed=30 * DAY))
     world.deliver(world.now + HOUR)
     assert world.published == []
     world.rejecting.clear()
@@ -315,7 +297,7 @@ def test_sns_is_down_for_an_hour() -> None:
 @pytest.mark.parametrize(("down", "other"), [(TOPIC, CHAT), (CHAT, TOPIC)])
 def test_one_topic_is_down_for_an_hour(down: str, other: str) -> None:
     world = World({"CHAT_TOPIC_ARN": CHAT}, rejecting={down})
-    world.send(scan(world, "1", "CVE-1"))
+    world.send(world.scanned("1", "CVE-1"))
     world.deliver(world.now + HOUR)
     assert [topic for topic, _ in world.published] == [other]
     world.rejecting.clear()
@@ -326,7 +308,7 @@ def test_one_topic_is_down_for_an_hour(down: str, other: str) -> None:
 
 def test_what_one_topic_rejects_is_queued_for_a_minute() -> None:
     world = World({"CHAT_TOPIC_ARN": CHAT, "REPORT_WINDOW_SECONDS": "0"}, rejecting={CHAT})
-    world.process(scan(world, "1", "CVE-1"))
+    world.process(world.scanned("1", "CVE-1"))
     assert [topic for topic, _ in world.published] == [TOPIC]
     [publication] = [message for message in world.queue if "publish" in json.loads(message.body)]
     assert publication.visible_at == world.now + MINUTE
@@ -348,12 +330,12 @@ WRITES = ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWrit
 )
 def test_table_fails_for_an_hour(operations: tuple[str, ...], code: str) -> None:
     world = World()
-    world.send(scan(world, "1", "CVE-1"))
+    world.send(world.scanned("1", "CVE-1"))
     world.deliver()
     world.now += HOUR
     world.faults.rejected = dict.fromkeys(operations, code)
-    world.send(scan(world, "1", "CVE-1"))
-    world.send(scan(world, "2", "CVE-2"))
+    world.send(world.scanned("1", "CVE-1"))
+    world.send(world.scanned("2", "CVE-2"))
     world.deliver(world.now + HOUR)
     during = reported(documents(world.published[1:]))
     assert during <= Counter({(digest_of("2"), "CVE-2"): len(world.published) - 1})
@@ -371,7 +353,7 @@ def test_table_fails_for_an_hour(operations: tuple[str, ...], code: str) -> None
 def test_events_that_the_table_never_took_reach_the_dlq_and_can_be_redriven() -> None:
     world = World()
     world.faults.rejected = {"BatchGetItem": "ResourceNotFoundException"}
-    world.send(scan(world, "1", "CVE-1"))
+    world.send(world.scanned("1", "CVE-1"))
     world.deliver()
     [dead] = world.dlq
     assert world.documents() == []
@@ -407,7 +389,7 @@ def at_once(world: World, first: dict[str, Any], second: dict[str, Any]) -> None
 @pytest.mark.parametrize("attempt", range(10))
 def test_two_functions_process_the_same_event_at_once(attempt: int) -> None:
     world = World()
-    event = scan(world, "1", "CVE-1")
+    event = world.scanned("1", "CVE-1")
     # Both have read the memory before one of them writes.
     world.registry.scan_result = meeting(world.registry.scan_result)  # type: ignore[method-assign]
     at_once(world, event, event)
@@ -420,7 +402,7 @@ def test_two_functions_process_the_same_event_at_once(attempt: int) -> None:
 def test_two_functions_publish_one_window_at_once(attempt: int) -> None:
     world = World()
     # In one repository, the second image would replace the first one: a finding that both have is no news of it.
-    events = [scan(world, name, "CVE-1", repository=f"app-{name}") for name in ("1", "2")]
+    events = [world.scanned(name, "CVE-1", repository=f"app-{name}") for name in ("1", "2")]
     # Both have noted that their windows are due before one of them publishes.
     query = world.table.query
     meet = meeting(query)
@@ -447,6 +429,6 @@ def test_lease_lasts_as_long_as_the_invocation() -> None:
 
     world.registry.scan_result = slow  # type: ignore[method-assign]
     world.before_publish = other_function
-    world.send(scan(world, "1", "CVE-1"))
+    world.send(world.scanned("1", "CVE-1"))
     world.deliver()
     assert reported(world.documents()) == {(digest_of("1"), "CVE-1"): 1}

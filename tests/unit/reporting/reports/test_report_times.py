@@ -7,29 +7,18 @@ import pytest
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.memory.runs import RepositoryState, RunMemory
 from ecr_scan_reporter.memory.scans import ScanMemory
-from ecr_scan_reporter.models.findings import Finding
-from ecr_scan_reporter.models.images import Image
-from ecr_scan_reporter.models.scans import ScanResult
 from support.invocations import REGISTRY
-from support.world import START, World, scan_event
+from support.world import HOUR, START, World, digest_of
 
-SECOND, MINUTE, HOUR, DAY = (timedelta(**{unit: 1}) for unit in ("seconds", "minutes", "hours", "days"))
+SECOND, MINUTE, DAY = (timedelta(**{unit: 1}) for unit in ("seconds", "minutes", "days"))
 
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
 
-def digest_of(number: int) -> str:
-    return f"sha256:{number:064}"
-
-
 def scan(world: World, number: int, pushed: timedelta = HOUR) -> None:
     """Let ECR have scanned an image now, and let the event arrive."""
-    digest, tags = digest_of(number), (f"1.{number}",)
-    world.registry.images[digest] = Image("app", digest, tags, pushed_at=world.now - pushed)
-    findings = (Finding(f"CVE-2026-{number:04}", "HIGH", "openssl", ("1.0",)),)
-    world.registry.results[digest] = ScanResult("COMPLETE", "", findings, world.now)
-    world.send(scan_event(digest, world.now, {"HIGH": 1}, tags))
+    world.send(world.scanned(str(number), f"CVE-2026-{number:04}", pushed=pushed))
     world.deliver(world.now)
 
 
@@ -37,7 +26,7 @@ def start_run(world: World, *numbers: int) -> Table:
     """Let a run of the schedule have asked for scans in the only repository, which it has not finished yet."""
     table = Table(world.table.undisturbed(), "memory")
     RunMemory(table, REGISTRY).begin("2026-03-01", 1, world.now)
-    digests = [digest_of(number) for number in numbers]
+    digests = [digest_of(str(number)) for number in numbers]
     ScanMemory(table, REGISTRY).remember("app", dict.fromkeys(digests), digests, "2026-03-01", world.now)
     return table
 
@@ -73,7 +62,7 @@ def test_incomplete_run_is_reported_after_ten_quiet_minutes() -> None:
     wait_until(world, START + 16 * MINUTE - SECOND)
     assert reported(world) == []
     wait_until(world, START + 17 * MINUTE)
-    assert reported(world) == [[digest_of(1), digest_of(2)]]
+    assert reported(world) == [[digest_of(str(1)), digest_of(str(2))]]
 
 
 def test_run_whose_results_keep_coming_is_reported_after_an_hour() -> None:
@@ -86,12 +75,12 @@ def test_run_whose_results_keep_coming_is_reported_after_an_hour() -> None:
     wait_until(world, START + HOUR - SECOND)
     assert reported(world) == []
     wait_until(world, START + HOUR + MINUTE)
-    assert reported(world) == [[digest_of(number) for number in numbers[:12]]]
+    assert reported(world) == [[digest_of(str(number)) for number in numbers[:12]]]
     # What comes later is in a further report of the run.
     scan(world, 13)
     finish_run(world, table, asked=13)
     wait_until(world, world.now + MINUTE)
-    assert reported(world)[1:] == [[digest_of(13)]]
+    assert reported(world)[1:] == [[digest_of(str(13))]]
 
 
 def test_run_is_reported_with_its_last_result() -> None:
@@ -102,7 +91,7 @@ def test_run_is_reported_with_its_last_result() -> None:
     finish_run(world, table, asked=2)
     assert reported(world) == []
     scan(world, 2)
-    assert reported(world) == [[digest_of(1), digest_of(2)]]
+    assert reported(world) == [[digest_of(str(1)), digest_of(str(2))]]
 
 
 def test_push_during_a_run_is_reported_within_the_window() -> None:
@@ -114,9 +103,9 @@ def test_push_during_a_run_is_reported_within_the_window() -> None:
     wait_until(world, START + MINUTE + 89 * SECOND)
     assert reported(world) == []
     wait_until(world, START + MINUTE + 91 * SECOND)
-    assert reported(world) == [[digest_of(7)]]
+    assert reported(world) == [[digest_of(str(7))]]
     wait_until(world, START + 11 * MINUTE)
-    assert reported(world) == [[digest_of(7)], [digest_of(1)]]
+    assert reported(world) == [[digest_of(str(7))], [digest_of(str(1))]]
 
 
 def test_second_inventory_waits_for_a_day_after_the_first_one() -> None:
@@ -145,4 +134,4 @@ def test_news_does_not_wait_for_the_inventory_of_its_day() -> None:
     scan(world, 2, pushed=30 * DAY)
     scan(world, 3)
     wait_until(world, START + HOUR + MINUTE)
-    assert (inventories(world), reported(world)) == ([1], [[], [digest_of(3)]])
+    assert (inventories(world), reported(world)) == ([1], [[], [digest_of(str(3))]])

@@ -2,19 +2,12 @@
 
 from typing import Any
 
-from ecr_scan_reporter.models.findings import Finding
-from ecr_scan_reporter.models.images import Image
-from ecr_scan_reporter.models.scans import ScanResult
-from support.world import World, scan_event
-
-DIGEST = f"sha256:{'1' * 64}"
+from support.world import World
 
 
 def test_image_that_never_waited_is_not_looked_for_in_a_window_without_a_name() -> None:
     world = World()
-    world.registry.images[DIGEST] = Image("app", DIGEST, ("1.0",), pushed_at=world.now)
-    world.registry.results[DIGEST] = ScanResult("COMPLETE", "", (Finding("CVE-1", "LOW", "openssl"),), world.now)
-    event = scan_event(DIGEST, world.now, {"LOW": 1}, ("1.0",), "COMPLETE", "app")
+    event = world.scanned("1")
     world.process(event)
     asked: list[str] = []
     query = world.table.query
