@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from ecr_scan_reporter.messages.reports_queue import LookMessage, to_body
 from fake_aws import FakeImage, FakeScan, digest_of
+from support.invocations import inspector_event
 from support.reporter_harness import ReporterHarness, document, enhanced
 
 SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
@@ -56,9 +57,7 @@ class Monitored:
         for image in images:
             scan = FakeScan("ACTIVE", START, enhanced_findings=list(findings))
             event = self.inbox.image("app", image, name=image, scan=scan, pushed_at=START - MINUTE, at=START)
-            event |= {"detail-type": "Inspector2 Scan", "source": "aws.inspector2"}
-            event["detail"] |= {"scan-status": "INITIAL_SCAN_COMPLETE", "repository-name": f"{ARN}/app"}
-            events.append(event)
+            events.append(inspector_event(event))
         assert self.inbox.report(*events, now=START + 5 * SECOND) == []
         self.sent()
 
@@ -138,12 +137,10 @@ def test_first_events_of_findings_wait_for_the_event_of_the_first_scan(monitored
 def test_findings_of_the_first_scan_are_one_report_and_are_read_once(monitored: Monitored) -> None:
     scan = FakeScan("ACTIVE", START, enhanced_findings=[OLD, LATER])
     event = monitored.inbox.image("app", "1.0", name="1.0", scan=scan, pushed_at=START - MINUTE, at=START)
-    event |= {"detail-type": "Inspector2 Scan", "source": "aws.inspector2"}
-    event["detail"] |= {"scan-status": "INITIAL_SCAN_COMPLETE", "repository-name": f"{ARN}/app"}
     # Inspector sends them before the event of the scan.
     findings = [finding_event("1.0", START - number * SECOND) for number in range(20)]
     assert len(monitored.inbox.report(*findings, now=START + SECOND)) == 20
-    assert sorted(new(monitored.read(START + 5 * SECOND, event))) == ["CVE-2026-0001", "CVE-2026-0002"]
+    assert sorted(new(monitored.read(START + 5 * SECOND, inspector_event(event)))) == ["CVE-2026-0001", "CVE-2026-0002"]
     assert monitored.read(START + 61 * SECOND, *findings) == []
     assert looks(monitored.calls()) == 1
     assert monitored.sent() == []

@@ -11,6 +11,7 @@ from ecr_scan_reporter.memory.items import image_key
 from fake_aws import FakeScan, digest_of, finding, item_size
 from hypothesis import given
 from hypothesis import strategies as st
+from support.invocations import inspector_event
 from support.random_tests import examples
 from support.reporter_harness import ReporterHarness, document, enhanced
 from support.virtual_time import TIME
@@ -173,11 +174,9 @@ def test_complete_with_findings_of_inspector_has_no_date(inbox: ReporterHarness)
     image = Image(inbox)
     image.pushed_at = START + DAY
     listed = [enhanced(str(entry["name"]), "HIGH", "openssl") for entry in FOUND]
-    inspector: Any = {"detail-type": "Inspector2 Scan", "source": "aws.inspector2"}
     for number in (1, 2):
         image.lists(0, status="COMPLETE", completed_at=START, enhanced_findings=listed[:number])
-        event = image.event(START + number * DAY, number) | inspector
-        event["detail"]["repository-name"] = "arn:aws:ecr:eu-west-1:123456789012:repository/app"
+        event = inspector_event(image.event(START + number * DAY, number))
         assert image.read(event) == [("news", str(number))]
 
 

@@ -12,7 +12,7 @@ from ecr_scan_reporter import images_scanner, reporter, repositories_scanner
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.models.scans import Scan
 from fake_aws import FakeAws, FakeImage, FakeScan, Fault, digest_of, finding
-from support.invocations import Context, scan_event, sqs_records
+from support.invocations import Context, inspector_event, scan_event, sqs_records
 from support.reporter_harness import document, enhanced
 from support.virtual_time import TIME
 
@@ -70,10 +70,7 @@ class Monitored:
         repository.scans[digest_of(name)] = FakeScan("ACTIVE", at, enhanced_findings=list(findings))
 
     def _first_scan(self, repository: str, image: FakeImage) -> dict[str, Any]:
-        event = scan_event(image.digest, TIME.now(), {"HIGH": 1}, image.tags, "INITIAL_SCAN_COMPLETE")
-        event |= {"detail-type": "Inspector2 Scan", "source": "aws.inspector2"}
-        event["detail"]["repository-name"] = f"{ARN}/{repository}"
-        return event
+        return inspector_event(scan_event(image.digest, TIME.now(), {"HIGH": 1}, image.tags, repository=repository))
 
     def report(self, *bodies: object, receives: int = 1) -> None:
         answer = reporter.handler({"Records": sqs_records(*bodies, receives=receives)}, Context(300))

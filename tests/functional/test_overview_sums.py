@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ecr_scan_reporter import images_scanner, reporter, repositories_scanner
 from fake_aws import FakeImage, FakeRepository, FakeScan, digest_of, finding, index_image
-from support.invocations import Context, ecr_event, scan_event, sqs_records
+from support.invocations import Context, ecr_event, inspector_event, scan_event, sqs_records
 from support.reporter_harness import UNSUPPORTED, ReporterHarness, enhanced, mail
 from support.virtual_time import TIME
 
@@ -92,9 +92,7 @@ def switch(inbox: ReporterHarness, repository: FakeRepository, scan_type: str, d
     counts = dict(repository.scans[image.digest].counts())
     event = scan_event(image.digest, now, counts, image.tags, repository=repository.name)
     if scan_type == "ENHANCED":
-        event |= {"detail-type": "Inspector2 Scan", "source": "aws.inspector2"}
-        event["detail"] |= {"scan-status": "INITIAL_SCAN_COMPLETE"}
-        event["detail"]["repository-name"] = f"arn:aws:ecr:eu-west-1:123456789012:repository/{repository.name}"
+        event = inspector_event(event)
     assert inbox.report(event) == []
     TIME.sleep(60)
     run(inbox)

@@ -10,7 +10,7 @@ from ecr_scan_reporter import images_scanner, reporter, repositories_scanner
 from ecr_scan_reporter.memory.images import ImageRecord, image_record
 from ecr_scan_reporter.memory.items import image_key, repository_key
 from fake_aws import FakeAws, FakeImage, FakeRepository, FakeScan, Publication, digest_of
-from support.invocations import REGISTRY, Context, sqs_records
+from support.invocations import REGISTRY, Context, inspector_event, scan_event, sqs_records
 from support.reporter_harness import TOPIC, document
 from support.virtual_time import TIME
 
@@ -65,17 +65,8 @@ class Days:
         held.put(FakeImage(digest, (name,), pushed_at=now))
         held.scans[digest] = FakeScan("ACTIVE", now, enhanced_findings=list(findings))
         self.images[digest] = name
-        detail = {
-            "scan-status": "INITIAL_SCAN_COMPLETE",
-            "repository-name": f"arn:aws:ecr:eu-west-1:123456789012:repository/{repository}",
-            "image-digest": digest,
-            "image-tags": [name],
-            "finding-severity-counts": dict(Counter(entry["severity"] for entry in findings)),
-        }
-        return {
-            **{"detail-type": "Inspector2 Scan", "source": "aws.inspector2", "detail": detail},
-            **{"account": "123456789012", "region": "eu-west-1", "time": f"{now:%Y-%m-%dT%H:%M:%SZ}"},
-        }
+        counts = Counter(entry["severity"] for entry in findings)
+        return inspector_event(scan_event(digest, now, counts, [name], repository=repository))
 
     def scan(self, name: str, *findings: dict[str, Any], repository: str = APP) -> None:
         """Push an image, and let its event arrive."""

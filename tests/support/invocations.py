@@ -65,3 +65,10 @@ def scan_event(
         "image-tags": list(tags),
     }
     return ecr_event(detail, at)
+
+
+def inspector_event(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the event of a scan as that of Inspector's first scan of the image."""
+    arn = f"arn:aws:ecr:{event['region']}:{event['account']}:repository/{event['detail']['repository-name']}"
+    detail = {**event["detail"], "scan-status": "INITIAL_SCAN_COMPLETE", "repository-name": arn}
+    return {**event, "detail-type": "Inspector2 Scan", "source": "aws.inspector2", "detail": detail}
