@@ -1,6 +1,5 @@
 """Each kind of item in the memory table expires after its own number of days, or stays."""
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,6 +8,7 @@ import pytest
 from ecr_scan_reporter import images_scanner, reporter, repositories_scanner
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from fake_aws import FakeAws, FakeImage, digest_of, index_image
+from support.ignored_findings import set_rules
 from support.invocations import REGISTRY
 from support.reporter_harness import ReporterHarness, found
 from support.virtual_time import TIME
@@ -48,7 +48,7 @@ def inbox(make_reporter: Callable[..., ReporterHarness], monkeypatch: pytest.Mon
     child = digest_of("child")
     index = index_image(digest_of("index"), {child: "linux/amd64"}, ("1.0",))
     inbox.aws.registry.add("index", [index, FakeImage(child)])
-    reporter.dependencies().table.put({"pk": "IGNORED", "sk": "0", "rules": json.dumps([RULE])})
+    set_rules([RULE])
     caches = (images_scanner.dependencies, repositories_scanner.dependencies)
     for cache in caches:
         cache.cache_clear()

@@ -18,6 +18,7 @@ from ecr_scan_reporter.reporting.overviews.publishing import OverviewRequest, ma
 from fake_aws import Fault
 from support import schemas
 from support.configuration import memory_table
+from support.ignored_findings import rule, set_rules
 from support.invocations import Context, sqs_records
 from support.reporter_harness import CHAT, TOPIC, ReporterHarness, is_mailed
 from support.sample_summaries import NOW, WEEK, remember_summaries, sample_summaries
@@ -201,9 +202,7 @@ def test_unreadable_sources_are_listed_and_do_not_stop_the_overview(
 
 
 def test_rules_that_cannot_be_read_at_a_cold_start_are_no_rules_that_ended(inbox: ReporterHarness) -> None:
-    memory = memory_table(inbox.aws)
-    ended = {"id": "CVE-2025-1111", "reason": "-", "owner": "-", "expires": f"{NOW - DAY:%Y-%m-%d}"}
-    memory.put({"pk": "IGNORED", "sk": "0", "rules": json.dumps([ended])})
+    set_rules([rule(id="CVE-2025-1111", expires=f"{NOW - DAY:%Y-%m-%d}")])
     inbox.aws.behavior.faults.append(Fault("Query", "AccessDeniedException", containing="IGNORED"))
     overview(NOW)
     inbox.aws.behavior.faults.clear()
@@ -215,14 +214,7 @@ def test_rules_that_cannot_be_read_at_a_cold_start_are_no_rules_that_ended(inbox
 
 
 def test_rules_are_named(inbox: ReporterHarness) -> None:
-    rule = {
-        "id": "CVE-2025-1111",
-        "reason": "Not called.",
-        "owner": "team-a",
-        "expires": f"{NOW + timedelta(days=9):%Y-%m-%d}",
-    }
-    memory = memory_table(inbox.aws)
-    memory.put({"pk": "IGNORED", "sk": "0", "rules": json.dumps([rule])})
+    set_rules([rule(id="CVE-2025-1111", expires=f"{NOW + timedelta(days=9):%Y-%m-%d}")])
     overview(NOW)
     assert documents(inbox)[0]["notices"]["rules"] == ["The rule for CVE-2025-1111 ends in 9 days."]
 
@@ -238,10 +230,10 @@ def test_group_reads_only_what_concerns_its_repositories(make_reporter: Callable
     registry_items = memory.query("SUMMARIES#123456789012#eu-west-1", " ", "~")
     [damaged] = [item for item in registry_items if item["repository"] == "team-c/app"]
     memory.put({**damaged, "data": b"damaged"})
-    until = {"reason": "-", "owner": "-", "expires": f"{NOW + timedelta(days=9):%Y-%m-%d}"}
+    until = f"{NOW + timedelta(days=9):%Y-%m-%d}"
     expressions = {"CVE-2025-1": "team-a/", "CVE-2025-2": "team-b/", "CVE-2025-3": "team-[ab]/", "CVE-2025-4": "old/"}
-    rules = [{"id": name, "repositories": expression, **until} for name, expression in expressions.items()]
-    memory.put({"pk": "IGNORED", "sk": "0", "rules": json.dumps([*rules, {"id": "CVE-2025-5", **until}])})
+    rules = [rule(id=name, repositories=expression, expires=until) for name, expression in expressions.items()]
+    set_rules([*rules, rule(id="CVE-2025-5", expires=until)])
     assert overview(NOW) == {"published": 4}
     assert str(inbox.reports()[-1].subject).endswith("no repository without a group")
     notices = {document["group"]: document["notices"] for document in documents(inbox)}
@@ -309,11 +301,10 @@ def test_input_that_is_no_object_is_named(inbox: ReporterHarness, event: Any) ->
 def test_rule_that_never_matched_is_not_named_soon_with_enhanced_scanning(
     inbox: ReporterHarness, fixed: tuple[str, ...], named: bool
 ) -> None:
-    rule = {"id": "CVE-2025-1111", "reason": "-", "owner": "-", "until_fixed": True}
-    memory = memory_table(inbox.aws)
-    memory.put({"pk": "IGNORED", "sk": "0", "rules": json.dumps([rule])})
-    key, added_at = parse_rule(rule).key, int((NOW - 20 * DAY).timestamp())
-    memory.put({"pk": "RULES", "sk": key, "added_at": added_at})
+    never = rule(id="CVE-2025-1111", until_fixed=True)
+    set_rules([never])
+    added_at = int((NOW - 20 * DAY).timestamp())
+    memory_table(inbox.aws).put({"pk": "RULES", "sk": parse_rule(never).key, "added_at": added_at})
     [summary] = sample_summaries(1, 1)
     # Only enhanced scanning knows fixed versions.
     updates = [Update("openssl", ("3.0.1",), fixed, Counter(HIGH=1))]
