@@ -41,17 +41,13 @@ from ecr_scan_reporter.messages.reports_queue import DueMessage, MissedMessage, 
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.models.scan_statuses import ARCHIVED, KNOWN_STATUSES, UNSUPPORTED_TYPE
 from ecr_scan_reporter.models.scans import BASIC, ENHANCED, Scan, StartOutcome
-from ecr_scan_reporter.scanning.context import QuotaDetector, ScanContext, ScanDependencies, Tally
-from ecr_scan_reporter.scanning.images import (
-    Candidate,
-    Candidates,
-    Decision,
-    ImageSelector,
-    SkippedImage,
-    scan_priority,
-)
+from ecr_scan_reporter.scanning.context import ScanContext, ScanDependencies
+from ecr_scan_reporter.scanning.decisions import Decision, scan_priority
 from ecr_scan_reporter.scanning.known_scans import ImageStanding, KnownScans, ScannedChunk, ScanSums
+from ecr_scan_reporter.scanning.quota import QuotaDetector
 from ecr_scan_reporter.scanning.rate_limiter import AdaptiveRateLimiter
+from ecr_scan_reporter.scanning.selection import Candidate, Candidates, ImageSelector, SkippedImage
+from ecr_scan_reporter.scanning.tally import Tally
 from ecr_scan_reporter.settings import ImagesScannerSettings, parse_settings
 from ecr_scan_reporter.shared import clock
 from ecr_scan_reporter.shared.concurrency import concurrent_map

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from demo import DUE, LEFT_ALONE, REFUSED, Story, repository_sentence
 from ecr_scan_reporter.models.scans import StartOutcome
-from ecr_scan_reporter.scanning.images import Decision
+from ecr_scan_reporter.scanning.decisions import Decision
 
 
 def processed(**outcomes: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from ecr_scan_reporter import images_scanner
 from ecr_scan_reporter.memory.coverage import Coverage, CoverageReason
 from ecr_scan_reporter.models.scans import StartOutcome
 from ecr_scan_reporter.reporting.formatting import reason_words
-from ecr_scan_reporter.scanning.images import Decision
+from ecr_scan_reporter.scanning.decisions import Decision
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/*.md")])

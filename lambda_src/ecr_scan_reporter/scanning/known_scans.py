@@ -16,9 +16,10 @@ from ecr_scan_reporter.memory.scans import RememberedScan, ScanMemory
 from ecr_scan_reporter.memory.summaries import SummaryBuilder, summary_item
 from ecr_scan_reporter.models.scan_statuses import ACTIVE, EXPIRED, FAILED, UNSUPPORTED_TYPE
 from ecr_scan_reporter.models.scans import Scan, StartOutcome
-from ecr_scan_reporter.scanning.backstop import MissedResult, Turns, missed_result
 from ecr_scan_reporter.scanning.context import ScanContext
-from ecr_scan_reporter.scanning.images import Candidate, Candidates, Chunk, Decision, ScanRules
+from ecr_scan_reporter.scanning.decisions import Decision, ScanRules
+from ecr_scan_reporter.scanning.lost_events import MissedResult, Turns, missed_result
+from ecr_scan_reporter.scanning.selection import Candidate, Candidates, Chunk
 from ecr_scan_reporter.shared.concurrency import chunked
 
 logger = logging.getLogger(__name__)

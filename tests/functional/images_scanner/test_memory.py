@@ -78,7 +78,7 @@ def test_look_up_keeps_the_run_that_asked_for_the_scan(scanner: Scanner) -> None
 def test_scan_in_progress_that_someone_else_started_is_stuck_after_a_day(
     scanner: Scanner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ecr_scan_reporter.scanning.images._has_turn", lambda *_: False)
+    monkeypatch.setattr("ecr_scan_reporter.scanning.decisions._has_turn", lambda *_: False)
     scanner.add(image("app", "1.0"), scans={digest_of("app"): FakeScan("IN_PROGRESS")})
     body = RepositoryMessage(REGISTRY, REPOSITORY, run="run-1").to_json()
     assert scanner.handle(body) == []
@@ -93,7 +93,7 @@ def test_scan_in_progress_that_someone_else_started_is_stuck_after_a_day(
 def test_scan_in_progress_has_not_the_date_of_a_request_that_was_answered(
     scanner: Scanner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ecr_scan_reporter.scanning.images._has_turn", lambda *_: False)
+    monkeypatch.setattr("ecr_scan_reporter.scanning.decisions._has_turn", lambda *_: False)
     digest = digest_of("app")
     scanner.add(image("app", "1.0"), scans={digest: FakeScan("IN_PROGRESS")})
     asked_at, memory = NOW - timedelta(days=8), ScanMemory(memory_table(scanner.aws), REGISTRY)

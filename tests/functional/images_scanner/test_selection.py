@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ecr_scan_reporter import images_scanner
-from ecr_scan_reporter.scanning.images import _has_turn
+from ecr_scan_reporter.scanning.decisions import _has_turn
 from fake_aws import (
     DOCKER_INDEX,
     FakeScan,

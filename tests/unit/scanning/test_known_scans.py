@@ -16,9 +16,11 @@ from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.models.scan_statuses import UNSUPPORTED_SYSTEM
 from ecr_scan_reporter.models.scans import Scan
 from ecr_scan_reporter.scanning import known_scans
-from ecr_scan_reporter.scanning.context import ScanContext, ScanDependencies, Tally
-from ecr_scan_reporter.scanning.images import Candidate, Chunk, Decision, ScanRules
+from ecr_scan_reporter.scanning.context import ScanContext, ScanDependencies
+from ecr_scan_reporter.scanning.decisions import Decision, ScanRules
 from ecr_scan_reporter.scanning.known_scans import ImageStanding, KnownScans, ScanSums, coverage_reason
+from ecr_scan_reporter.scanning.selection import Candidate, Chunk
+from ecr_scan_reporter.scanning.tally import Tally
 from ecr_scan_reporter.settings import ImagesScannerSettings
 from ecr_scan_reporter.shared.durations import Duration
 from hypothesis import given

@@ -8,8 +8,8 @@ import pytest
 from ecr_scan_reporter.memory.scans import RememberedScan
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.models.scans import Scan
-from ecr_scan_reporter.scanning.backstop import MissedResult, Turns, is_missed, missed_result
-from ecr_scan_reporter.scanning.images import ScanRules
+from ecr_scan_reporter.scanning.decisions import ScanRules
+from ecr_scan_reporter.scanning.lost_events import MissedResult, Turns, is_missed, missed_result
 from ecr_scan_reporter.shared.durations import Duration
 from hypothesis import given
 from hypothesis import strategies as st

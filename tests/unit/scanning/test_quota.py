@@ -1,7 +1,7 @@
 """Recognizes the daily quota of scans of a registry by several rejections in a row."""
 
 from ecr_scan_reporter.models.images import RegistryId
-from ecr_scan_reporter.scanning.context import QuotaDetector
+from ecr_scan_reporter.scanning.quota import QuotaDetector
 from support.invocations import REGISTRY
 
 

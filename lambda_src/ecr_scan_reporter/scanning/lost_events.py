@@ -16,7 +16,7 @@ from ecr_scan_reporter.memory.scans import RememberedScan
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.models.scan_statuses import ACTIVE, COMPLETE, FAILED
 from ecr_scan_reporter.models.scans import Scan
-from ecr_scan_reporter.scanning.images import ScanRules
+from ecr_scan_reporter.scanning.decisions import ScanRules
 
 _DAY = timedelta(days=1)
 # After a scan has ended, its event may be on its way for so long. The clocks of two services differ by less.
