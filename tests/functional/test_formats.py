@@ -14,8 +14,8 @@ from ecr_scan_reporter import repositories_scanner
 from ecr_scan_reporter.aws.sns import REPORTS, Publication, Rejection
 from ecr_scan_reporter.memory import codec, items
 from ecr_scan_reporter.messages import repository
-from ecr_scan_reporter.messages.publication import CHECK, encode_rejection
-from ecr_scan_reporter.messages.reports_queue import DueMessage, LookMessage, PassMessage, to_body
+from ecr_scan_reporter.messages.rejected_publication import encode_rejection
+from ecr_scan_reporter.messages.reports_queue import CHECK, DueMessage, LookMessage, PassMessage, to_body
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.reporting import pipeline
 from fake_aws import digest_of

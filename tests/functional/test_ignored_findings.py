@@ -11,8 +11,7 @@ from ecr_scan_reporter.memory import rules
 from ecr_scan_reporter.memory.images import image_record
 from ecr_scan_reporter.memory.items import image_key, repository_key
 from ecr_scan_reporter.memory.rules import RuleMemory
-from ecr_scan_reporter.messages.publication import CHECK
-from ecr_scan_reporter.messages.reports_queue import DueMessage, to_body
+from ecr_scan_reporter.messages.reports_queue import CHECK, DueMessage, to_body
 from fake_aws import FakeScan, Fault, digest_of
 from support.fixtures import embedded_metrics
 from support.ignored_findings import rule, set_rules

@@ -11,7 +11,7 @@ import pytest
 from ecr_scan_reporter import reporter
 from ecr_scan_reporter.memory import outbox
 from ecr_scan_reporter.memory.outbox import PUSH, Outbox
-from ecr_scan_reporter.messages.publication import CHECK
+from ecr_scan_reporter.messages.reports_queue import CHECK
 from ecr_scan_reporter.reporting.reports import document as documents
 from ecr_scan_reporter.reporting.reports import gathering, pages
 from fake_aws import Fault, sns

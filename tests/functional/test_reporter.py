@@ -11,7 +11,7 @@ from typing import Any
 
 import hypothesis
 import pytest
-from ecr_scan_reporter.messages.publication import CHECK
+from ecr_scan_reporter.messages.reports_queue import CHECK
 from ecr_scan_reporter.reporting import pipeline
 from fake_aws import FakeImage, FakeScan, Fault, digest_of, finding, index_image
 from hypothesis import given

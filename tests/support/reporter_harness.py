@@ -12,7 +12,7 @@ from typing import Any
 
 from ecr_scan_reporter import reporter
 from ecr_scan_reporter.aws.deadline import Deadline
-from ecr_scan_reporter.messages.publication import CHECK
+from ecr_scan_reporter.messages.reports_queue import CHECK
 from ecr_scan_reporter.models.severities import SEVERITIES
 from ecr_scan_reporter.reporting.pipeline import report_batch
 from fake_aws import FakeAws, FakeImage, FakeRepository, FakeScan, Publication, digest_of, finding

@@ -18,7 +18,7 @@ from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.sns import CHAT, REPORTS, ReportPublisher
 from ecr_scan_reporter.errors import MessageError, SettingError
 from ecr_scan_reporter.memory.rules import parse_rule
-from ecr_scan_reporter.messages.publication import parse_publication
+from ecr_scan_reporter.messages.rejected_publication import parse_publication
 from ecr_scan_reporter.messages.reports_queue import DueMessage, PassMessage, parse_message, to_body
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.reporting.intake import events

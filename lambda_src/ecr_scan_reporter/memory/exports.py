@@ -1,6 +1,6 @@
 """How far each export of the open findings is."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import NamedTuple
 
@@ -9,9 +9,6 @@ from ecr_scan_reporter.aws.s3 import Part
 from ecr_scan_reporter.memory import items
 from ecr_scan_reporter.memory.codec import from_item, readable
 from ecr_scan_reporter.models.images import RegistryId
-
-# SQS keeps no message for longer that asks for an export again, or lets it go on.
-_LIFETIME = timedelta(days=30)
 
 
 class Export(NamedTuple):
@@ -67,7 +64,8 @@ class ExportMemory:
             ConditionError: another invocation works at it.
         """
         return items.text(
-            items.take_lease(self._table, (self._pk, items.formatted(run)), now, until, lifetime=_LIFETIME), WRITER
+            items.take_lease(self._table, (self._pk, items.formatted(run)), now, until, lifetime=items.EXPORT_LIFETIME),
+            WRITER,
         )
 
     def remember(self, run: str, export: Export, lease: str, until: datetime, rest: bytes = b"") -> None:
@@ -80,9 +78,11 @@ class ExportMemory:
             until: when the lease ends (aware).
             rest: the compressed end of the CSV file that is in no part yet.
         """
-        rests = items.part_items(self._pk, partial(_rest_key, run, export), rest, items.expires(until, _LIFETIME))
+        rests = items.part_items(
+            self._pk, partial(_rest_key, run, export), rest, items.expires(until, items.EXPORT_LIFETIME)
+        )
         self._table.put_many(rests)
-        item = items.record_item(self._pk, run, export._replace(rests=len(rests)), until, _LIFETIME)
+        item = items.record_item(self._pk, run, export._replace(rests=len(rests)), until, items.EXPORT_LIFETIME)
         self._table.put({**item, "leased_until": items.to_seconds(until), WRITER: lease})
 
     def release(self, run: str, lease: str) -> None:

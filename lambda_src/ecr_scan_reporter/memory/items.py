@@ -31,6 +31,10 @@ INDEX_LIFETIME = timedelta(days=400)
 RULE_USE_LIFETIME = timedelta(days=400)
 RUN_LIFETIME = timedelta(days=7)
 LOST_LIFETIME = timedelta(days=400)
+# Of what waits to be published.
+OUTBOX_LIFETIME = timedelta(days=60)
+# SQS keeps no message for longer that asks for an export again, or lets it go on.
+EXPORT_LIFETIME = timedelta(days=30)
 # Of every other item that expires: what a run, or an overview, writes anew.
 _LIFETIME = timedelta(days=400)
 # What happened is not dated later than now, by clocks that differ by less than this.

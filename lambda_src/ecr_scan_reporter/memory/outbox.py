@@ -1,7 +1,7 @@
 """What waits to be reported: changes are collected in windows, and one invocation at a time publishes them."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
 from typing import NamedTuple
@@ -23,7 +23,6 @@ _PUBLISHER, _PUBLISHED = "#PUBLISHER", "#PUBLISHED#"
 _PUBLISHER_KEY = "WINDOWS", _PUBLISHER
 # The partition of the messages of the reports queue that are out, or about to be.
 _SENT = "SENT"
-_ENTRY_LIFETIME = timedelta(days=60)
 _LONG_AGO = datetime(1970, 1, 2, tzinfo=UTC)
 # Bytes of a checksum, and how many of them an item has room for.
 _CHECKSUM, _CHECKSUMS_PER_NOTE = 8, 40_000
@@ -112,7 +111,7 @@ def outbox_item(window: str, image: ImageId, event_at: datetime, data: bytes, no
         "pk": f"OUTBOX#{window}",
         "sk": items.formatted(f"{image_prefix(image)}{items.sortable(event_at)}-{number:08}"),
         "data": data,
-        "expires": items.expires(now, _ENTRY_LIFETIME),
+        "expires": items.expires(now, items.OUTBOX_LIFETIME),
     }
 
 
@@ -134,7 +133,7 @@ class Outbox:
             now: aware.
         """
         run = window_run(window) or run
-        values: Item = {"run": run, "token": uuid4().hex, "expires": items.expires(now, _ENTRY_LIFETIME)}
+        values: Item = {"run": run, "token": uuid4().hex, "expires": items.expires(now, items.OUTBOX_LIFETIME)}
         at = items.to_seconds(now)
         self._table.update(("WINDOWS", window), {**values, "last_at": at}, once={"opened_at": at})
 
@@ -173,7 +172,9 @@ class Outbox:
         """Yield the changes that were put into a window until a time (aware), each with its key; one call per MB."""
         # What expires later than all that is put into it until the next inventory is damaged.
         last, longest = (
-            (items.expires(until, _ENTRY_LIFETIME), items.expires(until, 2 * _ENTRY_LIFETIME)) if until else (0, 0)
+            (items.expires(until, items.OUTBOX_LIFETIME), items.expires(until, 2 * items.OUTBOX_LIFETIME))
+            if until
+            else (0, 0)
         )
         for item in self._table.query(f"OUTBOX#{window}", " ", items.END):
             if last < items.number(item, "expires") <= longest:
@@ -188,7 +189,7 @@ class Outbox:
     def begin(self, keys: Iterable[Key], now: datetime) -> Note:
         """Note which changes are about to be published as one report. If that fails, nothing is published."""
         checksums = sorted(map(entry_checksum, keys))
-        id_, until = report_id(checksums), items.expires(now, _ENTRY_LIFETIME)
+        id_, until = report_id(checksums), items.expires(now, items.OUTBOX_LIFETIME)
         sks = list[str]()
         for part in chunked(checksums, _CHECKSUMS_PER_NOTE):
             sks.append(f"{_PUBLISHED}{id_}#{len(sks):04}")
@@ -221,7 +222,7 @@ class Outbox:
         """
         key, condition = (_SENT, message), "attribute_not_exists(done)"
         try:
-            item = items.take_lease(self._table, key, now, until, lifetime=_ENTRY_LIFETIME, condition=condition)
+            item = items.take_lease(self._table, key, now, until, lifetime=items.OUTBOX_LIFETIME, condition=condition)
             return items.text(item, WRITER)
         except ConditionError:
             if (self._table.get(_SENT, message) or {}).get("done"):
@@ -234,7 +235,7 @@ class Outbox:
 
     def note_message(self, message: str, now: datetime) -> None:
         """Note that a message of the reports queue is out."""
-        self._table.update((_SENT, message), {"done": 1, "expires": items.expires(now, _ENTRY_LIFETIME)})
+        self._table.update((_SENT, message), {"done": 1, "expires": items.expires(now, items.OUTBOX_LIFETIME)})
 
     def close(self, windows: Collection[Window]) -> None:
         """Close windows whose changes were published; a window to which something was added meanwhile stays open."""

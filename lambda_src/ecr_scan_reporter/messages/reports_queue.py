@@ -1,4 +1,4 @@
-"""The messages in which this module asks the reporter for something; `publication` has that about a rejected report.
+"""The messages in which this module asks the reporter for something; `rejected_publication` has one more.
 
 The body is an object with one key, which tells the kind, and the fields of the message.
 """
@@ -12,6 +12,12 @@ from typing import Any, NamedTuple, TypeVar
 from ecr_scan_reporter.errors import MessageError
 from ecr_scan_reporter.models.scans import BASIC, ENHANCED
 from ecr_scan_reporter.shared.text import is_text
+
+# The body of the message that causes a check.
+CHECK = json.dumps({"check": True})
+# Bytes of a message in the queue, whose size the module does not set: the provider's default is below that of SQS.
+# https://registry.terraform.io/providers/hashicorp/aws/5.100.0/docs/resources/sqs_queue
+MAX_BODY = 256 * 1024
 
 Message = TypeVar("Message", "DueMessage", "LookMessage", "MissedMessage", "ExportMessage", "PassMessage")
 

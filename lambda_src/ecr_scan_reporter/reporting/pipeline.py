@@ -14,7 +14,7 @@ from ecr_scan_reporter.aws.sns import Publication
 from ecr_scan_reporter.aws.sqs import EARLY, MAX_DELAY, SqsBatchResponse, SqsRecord, batch_response, receive_count
 from ecr_scan_reporter.errors import AwsError, DeadlineExceededError, FindingsNotReadError, MessageError, QueueError
 from ecr_scan_reporter.memory.outbox import Outbox
-from ecr_scan_reporter.messages.publication import parse_publication
+from ecr_scan_reporter.messages.rejected_publication import parse_publication
 from ecr_scan_reporter.messages.reports_queue import (
     DueMessage,
     ExportMessage,

@@ -7,7 +7,7 @@ import boto3
 import pytest
 from botocore import loaders
 from botocore.stub import Stubber
-from ecr_scan_reporter.aws import clients
+from ecr_scan_reporter.aws import clients, deadline
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.aws.sns import ReportPublisher
@@ -99,3 +99,15 @@ def test_clients_are_created_without_a_look_at_all_services(monkeypatch: pytest.
     finally:
         clients._session.cache_clear()
     assert [client.meta.service_model.service_name for client in created] == ["dynamodb", "ecr", "sns", "sqs"]
+
+
+@pytest.mark.usefixtures("product_timeouts")
+def test_two_attempts_of_a_call_that_hangs_fit_into_the_margin_of_an_invocation() -> None:
+    for client in (
+        clients.create_client("ecr"),
+        clients.create_client("ecr", attempts=1),
+        clients.create_client("dynamodb"),
+        clients.create_client("sqs"),
+    ):
+        config: Any = client.meta.config
+        assert 2 * (config.connect_timeout + config.read_timeout) <= deadline._MAX_MARGIN

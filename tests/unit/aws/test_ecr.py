@@ -8,7 +8,6 @@ from typing import Any
 import boto3
 import pytest
 from botocore.stub import Stubber
-from ecr_scan_reporter.aws import deadline
 from ecr_scan_reporter.aws.clients import create_client
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.errors import (
@@ -208,18 +207,6 @@ def test_indexes_of_a_deleted_repository_are_not_found(ecr: Ecr) -> None:
     stubber.add_client_error("batch_get_image", "RepositoryNotFoundException")
     with pytest.raises(RepositoryNotFoundError):
         registry.index_manifests("team-a/app", ["sha256:0"])["sha256:0"]
-
-
-@pytest.mark.usefixtures("product_timeouts")
-def test_two_attempts_of_a_call_that_hangs_fit_into_the_margin_of_an_invocation() -> None:
-    for client in (
-        create_client("ecr"),
-        create_client("ecr", attempts=1),
-        create_client("dynamodb"),
-        create_client("sqs"),
-    ):
-        config: Any = client.meta.config
-        assert 2 * (config.connect_timeout + config.read_timeout) <= deadline._MAX_MARGIN
 
 
 def test_single_attempt_client_does_not_retry() -> None:

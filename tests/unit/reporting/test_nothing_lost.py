@@ -17,7 +17,7 @@ import pytest
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.memory.runs import RepositoryState, RunMemory
 from ecr_scan_reporter.memory.scans import ScanMemory
-from ecr_scan_reporter.messages.publication import CHECK
+from ecr_scan_reporter.messages.reports_queue import CHECK
 from ecr_scan_reporter.models.scans import ENHANCED, ScanResult
 from fake_aws import MEMORY_TABLE
 from support.invocations import REGISTRY

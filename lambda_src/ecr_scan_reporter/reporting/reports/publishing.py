@@ -25,7 +25,8 @@ from ecr_scan_reporter.memory.outbox import (
     report_id,
 )
 from ecr_scan_reporter.memory.runs import RunMemory
-from ecr_scan_reporter.messages.publication import CHECK, MAX_BODY, RETRY, encode_rejection
+from ecr_scan_reporter.messages.rejected_publication import RETRY, encode_rejection
+from ecr_scan_reporter.messages.reports_queue import CHECK, MAX_BODY
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
 from ecr_scan_reporter.settings import ReporterSettings

@@ -1,4 +1,4 @@
-"""What the reporter asks itself to do: to publish again what SNS rejected, and to check whether something is due."""
+"""What SNS rejected: the reporter publishes it again."""
 
 import json
 from base64 import b64decode, b64encode
@@ -10,13 +10,8 @@ from ecr_scan_reporter.errors import MessageError
 from ecr_scan_reporter.memory.codec import pack, unpack
 from ecr_scan_reporter.shared.text import clean, is_text
 
-# The body of the message that causes a check.
-CHECK = json.dumps({"check": True})
 # Seconds until the reporter publishes again what SNS rejected.
 RETRY = 60
-# Bytes of a message in the queue, whose size the module does not set: the provider's default is below that of SQS.
-# https://registry.terraform.io/providers/hashicorp/aws/5.100.0/docs/resources/sqs_queue
-MAX_BODY = 256 * 1024
 # Bytes of the reason why SNS rejected something.
 _MAX_REASON = 500
 _TEXT_PARAMETERS = frozenset({"Subject", "Message", "MessageStructure"})

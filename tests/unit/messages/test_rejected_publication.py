@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ecr_scan_reporter.aws.sns import MAX_MESSAGE, Publication, Rejection, ReportMessage, publications
 from ecr_scan_reporter.errors import MessageError
-from ecr_scan_reporter.messages.publication import encode_rejection, parse_publication
+from ecr_scan_reporter.messages.rejected_publication import encode_rejection, parse_publication
 
 ATTRIBUTE = {"DataType": "String", "StringValue": "x"}
 
