@@ -17,6 +17,8 @@ WEEKDAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
 DAY = timedelta(days=1)
 # Two cycles of 28 years, in which dates fall on the same days of the week.
 YEARS = range(1970, 2026)
+# One cycle, and five years after it: no schedule of a few days a month has a longer interval.
+CYCLE = range(1995, 2028)
 
 
 @cache
@@ -182,7 +184,7 @@ EXPRESSIONS = [
 @pytest.mark.parametrize(("expression", "days"), EXPRESSIONS)
 def test_starts_and_longest_interval_are_those_of_the_calendar(expression: str, days: float) -> None:
     assert Cron.parse(expression).longest_interval() == timedelta(days=days)
-    agrees(expression, YEARS)
+    agrees(expression, CYCLE)
 
 
 @pytest.mark.parametrize("expression", ["cron(0 4 31 2 ? *)", "cron(0 4 1 1 ? 2026)", "cron(0 4 ? 2 MON#5 2026)"])

@@ -71,14 +71,16 @@ class RegistryClient:
     def connect(cls, environment: Mapping[str, str]) -> "RegistryClient":
         """Connect to the registry that an environment such as LocalAws.environment names."""
         endpoint = environment.get("AWS_ENDPOINT_URL_ECR") or environment["AWS_ENDPOINT_URL"]
-        session = boto3.Session(
+        client = boto3.client(
+            "ecr",
+            endpoint_url=endpoint,
             aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
             region_name=environment["AWS_REGION"],
+            # Without retries, a test sees the errors that it asked for.
+            config=Config(retries={"mode": "standard", "total_max_attempts": 1}, proxies={}),
         )
-        # Without retries, a test sees the errors that it asked for.
-        config = Config(retries={"mode": "standard", "total_max_attempts": 1}, proxies={})
-        return cls(session.client("ecr", endpoint_url=endpoint, config=config))
+        return cls(client)
 
     def create_repository(self, name: str, *, scan_on_push: bool = False) -> None:
         """Create a repository unless it exists."""
