@@ -5,7 +5,6 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, time
-from urllib.parse import quote, urlencode
 
 from ecr_scan_reporter.errors import UndecidedError
 from ecr_scan_reporter.models.severities import SEVERITIES
@@ -13,8 +12,6 @@ from ecr_scan_reporter.settings import ReporterSettings
 from ecr_scan_reporter.shared.durations import Duration
 from ecr_scan_reporter.shared.matching import match
 
-# Characters of a notification in chat: https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html
-_MAX_TITLE, MAX_DESCRIPTION = 250, 8000
 # Versions that one line names.
 _MAX_VERSIONS = 3
 # Why images were not scanned in time.
@@ -27,12 +24,6 @@ _REASONS = {
     "quota": "daily quota used up",
     "not_read": "result not read yet",
     "other": "for another reason",
-}
-# The console's host by partition; the consoles of other partitions are not public.
-_CONSOLE_HOSTS = {
-    "aws": "console.aws.amazon.com",
-    "aws-cn": "console.amazonaws.cn",
-    "aws-us-gov": "console.amazonaws-us-gov.com",
 }
 
 
@@ -55,17 +46,6 @@ def captured_group(repository: str, group_by: re.Pattern[str] | None) -> str | N
         found = match(group_by, repository) if group_by else None
         return found.group(1) if found else None
     return None
-
-
-def image_console_url(partition: str, region: str, account: str, repository: str, digest: str) -> str:
-    """Return the URL of an image in the ECR console; "" if the partition's console is not known."""
-    host = _CONSOLE_HOSTS.get(partition)
-    if host is None:
-        return ""
-    path = "/".join(quote(part, safe="") for part in (account, *repository.split("/")))
-    query = urlencode({"region": region})
-    subdomain = quote(region, safe="")
-    return f"https://{subdomain}.{host}/ecr/repositories/private/{path}/_/image/{quote(digest)}/scan-results?{query}"
 
 
 def code(text: str) -> str:
@@ -176,32 +156,3 @@ def foot(settings: ReporterSettings) -> list[str]:
         "Its Terraform module block says what is ignored (ignored_findings)",
         "and who gets what (subscriptions, group_by, severity_thresholds).",
     ]
-
-
-def notification(title: str, description: str, event_type: str, instance: str, id_: str) -> str:
-    """Return a custom notification of Amazon Q Developer in chat applications.
-
-    Args:
-        title: is cut to the length that is allowed.
-        description: markdown of at most MAX_DESCRIPTION characters.
-        event_type: `ecr-scan-report` or `ecr-scan-overview`.
-        instance: names the thread.
-        id_: of the message.
-    """
-    return json.dumps(
-        {
-            "version": "1.0",
-            "source": "custom",
-            "id": id_,
-            "content": {
-                "textType": "client-markdown",
-                "title": truncate(title, _MAX_TITLE),
-                "description": description,
-            },
-            "metadata": {
-                "threadId": truncate(f"ecr-scan-reporter {instance}", 100),
-                "eventType": event_type,
-            },
-        },
-        allow_nan=False,
-    )

@@ -2,15 +2,8 @@
 
 from collections.abc import Iterator
 
-from ecr_scan_reporter.reporting.formatting import (
-    MAX_DESCRIPTION,
-    code,
-    format_date,
-    format_duration,
-    notification,
-    origin,
-    reason_words,
-)
+from ecr_scan_reporter.reporting.chat_notification import MAX_DESCRIPTION, notification
+from ecr_scan_reporter.reporting.formatting import code, format_date, format_duration, origin, reason_words
 from ecr_scan_reporter.reporting.overviews import wording
 from ecr_scan_reporter.reporting.overviews.overview import Overview, OverviewPage
 from ecr_scan_reporter.reporting.overviews.wording import NamedLine

@@ -5,17 +5,9 @@ from collections.abc import Sequence
 from ecr_scan_reporter.memory.images import Update
 from ecr_scan_reporter.models.findings import finding_sort_key
 from ecr_scan_reporter.models.severities import SEVERITIES
+from ecr_scan_reporter.reporting.chat_notification import MAX_DESCRIPTION, notification
 from ecr_scan_reporter.reporting.comparison.changes import GONE, NEWS, Change, KnownFinding
-from ecr_scan_reporter.reporting.formatting import (
-    MAX_DESCRIPTION,
-    code,
-    fixed_in,
-    format_counts,
-    notification,
-    origin,
-    package_label,
-    pluralize,
-)
+from ecr_scan_reporter.reporting.formatting import code, fixed_in, format_counts, origin, package_label, pluralize
 from ecr_scan_reporter.reporting.reports import wording
 from ecr_scan_reporter.reporting.reports.groups import Group, Inventory, Page
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason

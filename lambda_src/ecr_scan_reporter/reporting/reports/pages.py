@@ -7,8 +7,9 @@ from itertools import chain, islice
 
 from ecr_scan_reporter.aws.sns import MAX_SUBJECT, Attributes, ReportMessage
 from ecr_scan_reporter.models.severities import severity_rank
+from ecr_scan_reporter.reporting.chat_notification import notification
 from ecr_scan_reporter.reporting.comparison.changes import Change
-from ecr_scan_reporter.reporting.formatting import dumps, foot, notification, origin, to_ascii, truncate
+from ecr_scan_reporter.reporting.formatting import dumps, foot, origin, to_ascii, truncate
 from ecr_scan_reporter.reporting.paging import entry_size, room_for_entries, split
 from ecr_scan_reporter.reporting.reports import chat, document, email
 from ecr_scan_reporter.reporting.reports.groups import Entry, FindingLimits, Group, Page, Sums, worst_first

@@ -13,10 +13,10 @@ from typing import NamedTuple, TypeVar
 
 from ecr_scan_reporter.memory.coverage import Coverage
 from ecr_scan_reporter.memory.images import ImageRecord, Update
+from ecr_scan_reporter.reporting.console_links import image_console_url
 from ecr_scan_reporter.reporting.formatting import (
     format_date,
     format_duration,
-    image_console_url,
     pluralize,
     reason_words,
     replace_unprintable,

@@ -2,7 +2,7 @@
 
 import json
 
-from ecr_scan_reporter.reporting.formatting import notification
+from ecr_scan_reporter.reporting.chat_notification import notification
 
 
 def test_long_titles_are_cut() -> None:
