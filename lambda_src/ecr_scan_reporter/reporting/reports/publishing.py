@@ -237,30 +237,25 @@ class _Publisher:
     def _publish_page(
         self, page: "Page", message: ReportMessage, note: Note, sent: set[str], *, is_last: bool
     ) -> list[Rejection]:
-        """Publish a page to each topic, once, and note that; return what SNS rejected."""
-        rejected = []
-        wanted = publications(message)
+        """Publish a page to each topic, once, and note that; return what SNS rejected.
+
+        Of what SNS never accepts, less is published.
+        """
+        rejected, wanted, publisher = list[Rejection](), publications(message), self._deps.publisher
         for publication in wanted:
             name = _name(page, publication)
             if name in sent:
                 continue
-            if rejection := self._publish(page, publication):
-                rejected.append(rejection)
-                continue
+            if rejections := publisher.publish([publication], self._deadline):
+                smaller = self._smaller(page, publication) if rejections[0].invalid else iter(())
+                if all(publisher.publish([less], self._deadline) for less in smaller):
+                    rejected += rejections
+                    continue
             sent.add(name)
             # What follows the last one says it of all.
             if not is_last or rejected or publication is not wanted[-1]:
                 self._outbox.note_sent(note, name)
         return rejected
-
-    def _publish(self, page: "Page", publication: Publication) -> Rejection | None:
-        """Publish a message, or less of it if SNS never accepts the whole; return why neither is possible."""
-        publisher = self._deps.publisher
-        rejected = publisher.publish([publication], self._deadline)
-        for less in self._smaller(page, publication) if rejected and rejected[0].invalid else ():
-            if not publisher.publish([less], self._deadline):
-                return None
-        return rejected[0] if rejected else None
 
     def _queued(self, page: "Page", rejection: Rejection) -> str:
         """Return the body for the queue, with less of the page if that has no room for what cannot be compressed."""
