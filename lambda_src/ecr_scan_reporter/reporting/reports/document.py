@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ecr_scan_reporter.memory.images import Update
 from ecr_scan_reporter.models.severities import SEVERITIES
 from ecr_scan_reporter.reporting.comparison.changes import (
     KERNEL_HEADERS,
@@ -52,16 +53,7 @@ def render(page: Page, settings: ReporterSettings) -> str:
                 "ignored": group.ignored_by.total(),
                 "ignored_by_rules": len(group.ignored_by),
             },
-            "fix_first": [
-                {
-                    "package": fix.package,
-                    "installed_versions": list(fix.installed_versions),
-                    "fixed_versions": list(fix.fixed_versions),
-                    "images": fix.images,
-                    "counts": _counts(fix.counts),
-                }
-                for fix in (() if page.omitted else group.fixes(settings.thresholds))
-            ],
+            "fix_first": [_fix(fix) for fix in (() if page.omitted else group.fixes(settings.thresholds))],
             "entries_omitted": page.omitted,
             "images": [entry_values(entry, page.detail, settings) for entry in images if not entry.failed],
             "failed_scans": [entry_values(entry, page.detail, settings) for entry in images if entry.failed],
@@ -70,6 +62,16 @@ def render(page: Page, settings: ReporterSettings) -> str:
             "inventory": _inventory(group.inventory, page, settings) if group.inventory else None,
         }
     )
+
+
+def _fix(fix: Update) -> dict[str, Any]:
+    return {
+        "package": fix.package,
+        "installed_versions": list(fix.installed_versions),
+        "fixed_versions": list(fix.fixed_versions),
+        "images": fix.images,
+        "counts": _counts(fix.counts),
+    }
 
 
 def entry_values(entry: Entry, detail: FindingLimits, settings: ReporterSettings) -> dict[str, Any]:
