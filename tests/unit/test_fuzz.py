@@ -19,7 +19,15 @@ from ecr_scan_reporter.aws.sns import CHAT, REPORTS, ReportPublisher
 from ecr_scan_reporter.errors import MessageError, SettingError
 from ecr_scan_reporter.memory.rules import parse_rule
 from ecr_scan_reporter.messages.rejected_publication import parse_publication
-from ecr_scan_reporter.messages.reports_queue import DueMessage, PassMessage, parse_message, to_body
+from ecr_scan_reporter.messages.reports_queue import (
+    DueMessage,
+    ExportMessage,
+    LookMessage,
+    MissedMessage,
+    PassMessage,
+    parse_message,
+    to_body,
+)
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.reporting.intake import events
 from ecr_scan_reporter.settings import (
@@ -238,31 +246,30 @@ def test_ignore_rule_is_parsed_or_rejected_with_a_value_error(value: object) -> 
     assert rule.key == parse_rule(value).key
 
 
-DUE = {"repository": "team-a/app", "digest": "sha256:1"}
-PASS = {"at": "2026-11-24T00:05:00Z", "repository": "team-a/app", "after": "sha256:1"}
+IMAGE = {"repository": "team-a/app", "digest": "sha256:1"}
+# What the reporter sends itself.
+OWN: dict[type[Any], dict[str, Any]] = {
+    DueMessage: IMAGE,
+    ExportMessage: {"run": "2026-11-24T00:05:00Z-0123abcd"},
+    LookMessage: {**IMAGE, "at": 1_795_683_600},
+    MissedMessage: {**IMAGE, "scanner": "basic", "ended_at": 1_795_683_600, "is_lost": True, "counted": False},
+    PassMessage: {"at": "2026-11-24T00:05:00Z", "repository": "team-a/app", "after": "sha256:1"},
+}
 
 
-@given(mutated(DUE) | VALUES)
-@CASES
-def test_message_about_what_is_due_is_parsed_or_rejected_with_a_message_error(value: object) -> None:
-    message = outcome(lambda value: parse_message(DueMessage, value), value, MessageError)
+@given(st.sampled_from(list(OWN)).flatmap(lambda kind: st.tuples(st.just(kind), mutated(OWN[kind]) | VALUES)))
+@hypothesis.settings(max_examples=examples(6000))
+def test_message_of_the_reporter_to_itself_is_parsed_or_rejected_with_a_message_error(own: tuple[Any, object]) -> None:
+    kind, value = own
+    message = outcome(lambda value: parse_message(kind, value), value, MessageError)
     if isinstance(message, str):
         assert "expected" in message
         return
-    assert message.repository
-    assert message.digest
-    assert parse_message(DueMessage, json.loads(to_body(message))["due"]) == message
-
-
-@given(mutated(PASS) | VALUES)
-@CASES
-def test_part_of_the_daily_pass_is_parsed_or_rejected_with_a_message_error(value: object) -> None:
-    message = outcome(lambda value: parse_message(PassMessage, value), value, MessageError)
-    if isinstance(message, str):
-        assert "expected" in message
-        return
-    whole = message.at and message.at.replace(microsecond=0)
-    assert parse_message(PassMessage, json.loads(to_body(message))["pass"]) == message._replace(at=whole)
+    assert kind is PassMessage or "" not in message
+    if kind is PassMessage and message.at:
+        message = message._replace(at=message.at.replace(microsecond=0))
+    [again] = json.loads(to_body(message)).values()
+    assert parse_message(kind, again) == message
 
 
 @cache
