@@ -11,11 +11,13 @@
     pipeline           from a batch of messages to published reports
     looks              the findings of an image read again, or a result of which no event came
     baseline           the findings that are remembered, and what a scan is compared with
-    link_search        the image that an image replaces
+    predecessor_search the image that an image replaces
     dependencies       the settings and clients of the reporter
     registry_state     the sums that overviews and the widget share
     paging             splits the entries of a report or an overview into messages that SNS accepts
-    formatting         words, dates, numbers and links of every message and the widget
+    chat_notification  what a message in chat is
+    console_links      links to the AWS console
+    formatting         words, dates and numbers of every message and the widget
 
 It imports nothing of the scanners. It reads in memory what they left there: how far a run is, and the summary of each
 repository.

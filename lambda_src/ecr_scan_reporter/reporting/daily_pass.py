@@ -16,7 +16,8 @@ from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord
 from ecr_scan_reporter.memory.runs import DailyPass
 from ecr_scan_reporter.messages.reports_queue import DueMessage, PassMessage, to_body
 from ecr_scan_reporter.reporting.baseline import is_comparable
-from ecr_scan_reporter.reporting.comparison.judged import RuleMatcher, identity
+from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
+from ecr_scan_reporter.reporting.comparison.judged import identity
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
 
 logger = logging.getLogger(__name__)

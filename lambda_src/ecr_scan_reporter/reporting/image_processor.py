@@ -29,14 +29,8 @@ from ecr_scan_reporter.reporting.comparison.changes import (
     merge,
     unchanged,
 )
-from ecr_scan_reporter.reporting.comparison.judged import (
-    Judged,
-    RuleMatcher,
-    add_to_ledger,
-    best_updates,
-    count_new,
-    judge,
-)
+from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
+from ecr_scan_reporter.reporting.comparison.judged import Judged, add_to_ledger, best_updates, count_new, judge
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
 from ecr_scan_reporter.reporting.intake.events import ScanEvent
 from ecr_scan_reporter.reporting.intake.image_details import BatchDetails, ImageDetails
@@ -337,7 +331,7 @@ class ImageProcessor:
 
     def _find_link(self, image: ImageId, pushed: PushedImage) -> Baseline:
         # Not at the top: only first scans need it.
-        from ecr_scan_reporter.reporting.link_search import find_link
+        from ecr_scan_reporter.reporting.predecessor_search import find_link
 
         return find_link(image, pushed, self.memory, self.pushes, self.ecr)
 
@@ -376,7 +370,7 @@ class ImageProcessor:
             if self.details.exists(successor):
                 return digest
             successors += sorted(self.memory.read(successor).record.successors - set(successors))
-        from ecr_scan_reporter.reporting.comparison.lineage import replaced_by
+        from ecr_scan_reporter.reporting.comparison.predecessors import replaced_by
 
         # An image that was scanned after its successor is not linked.
         pushed = _pushed(image, record, self.now, comparison.open())

@@ -26,7 +26,7 @@ from ecr_scan_reporter.messages.reports_queue import (
 )
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.models.scans import ENHANCED
-from ecr_scan_reporter.reporting.comparison.judged import RuleMatcher
+from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
 from ecr_scan_reporter.reporting.image_processor import ImageProcessor, Outcome, Step
 from ecr_scan_reporter.reporting.intake.events import ReceivedEvent, ScanEvent, latest_per_image, load, parse

@@ -1,195 +1,31 @@
-"""Judges what a scan changed: what a rule ignores, what counts, what is overdue and what is known to be exploited.
+"""Judges what a scan changed: what is ignored, what counts, what is overdue and what is known to be exploited.
 
 It adds that up for the overview.
 """
 
-import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime
 from hashlib import sha256
-from operator import itemgetter
 from typing import NamedTuple
 
 from ecr_scan_reporter.memory.exploited import Catalog
-from ecr_scan_reporter.memory.images import FindingDeadline, ImageRecord, KnownExploited, Ledger, Update, UpdateKey
-from ecr_scan_reporter.memory.rules import IgnoreRule
+from ecr_scan_reporter.memory.images import ImageRecord, KnownExploited, Ledger, Update, UpdateKey
 from ecr_scan_reporter.models.exploited import known_exploit
-from ecr_scan_reporter.models.findings import Finding, cves_of, cves_of_advisories, finding_sort_key
-from ecr_scan_reporter.models.severities import EXPLOITED, KEV
+from ecr_scan_reporter.models.findings import cves_of, finding_sort_key
 from ecr_scan_reporter.reporting.comparison.changes import (
     KERNEL_HEADERS,
-    SUPPRESSED,
     Change,
     Comparison,
-    IgnoredBy,
     KnownFinding,
 )
+from ecr_scan_reporter.reporting.comparison.deadlines import Deadlines, OverdueFinding, check_deadlines
+from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
 from ecr_scan_reporter.settings import ReporterSettings
-from ecr_scan_reporter.shared.matching import matching
 
 # How many updates, and findings that are known to be exploited, are remembered per image.
 _MAX_UPDATES, _MAX_EXPLOITED = 3, 3
-# How many deadlines the record of an image names.
-_MAX_EARLIEST = 3
 # Of an image that is judged without the catalog of known exploited vulnerabilities.
 NO_CATALOG = Catalog()
-# Packages that name the vulnerabilities of the kernel, in images that have none to run: its headers, and "linux", the
-# source package by which Debian's and Ubuntu's findings may name them.
-_KERNEL_HEADERS = re.compile(
-    r"linux|linux-(libc-dev|headers|kbuild|compiler)(-.+)?|linux-(glibc-devel|kernel-headers)"
-    r"|kernel[0-9.]*(-[0-9a-z]+)*-(headers|devel)(-.+)?"
-)
-# What rules are found by: an id, without regard to case, or a package.
-_Name = tuple[str, str]
-_ID, _PACKAGE = "id", "package"
-
-
-class RuleMatcher:
-    """Matches the findings of a batch with the rules, and notes which of them were used. Safe for concurrent use.
-
-    What rules of one name say of a repository is found out once: there may be thousands of them.
-
-    Args:
-        rules: in the order of the list.
-        now: aware.
-        repositories: of the images of the batch. Their names are matched here, in the main thread, in bounded time.
-        ignore_kernel_headers: whether the findings of these packages are ignored where no rule does.
-
-    Attributes:
-        matched: the keys of the rules that matched a finding.
-        used: the keys of those that ignored one: the first of the list that matches.
-        ended: the keys of those that did not match because a fix is known.
-    """
-
-    def __init__(
-        self,
-        rules: Sequence[IgnoreRule],
-        now: datetime,
-        repositories: Iterable[str] = (),
-        *,
-        ignore_kernel_headers: bool = True,
-    ) -> None:
-        self._today, self._ignore_kernel_headers = now.astimezone(UTC).date(), ignore_kernel_headers
-        self._rules: defaultdict[_Name, list[tuple[int, IgnoreRule]]] = defaultdict(list)
-        for position, rule in enumerate(rules):
-            self._rules[(_ID, rule.id.casefold()) if rule.id else (_PACKAGE, rule.package)].append((position, rule))
-        self._expressions = {rule.repositories for rule in rules if rule.repositories}
-        self._selecting = {name: matching(self._expressions, name) for name in set(repositories) if self._expressions}
-        self._first: dict[tuple[_Name, str, bool], tuple[int, IgnoreRule] | None] = {}
-        self._listed, self._identities = rules, dict[str, str]()
-        self.matched: set[str] = set()
-        self.used: set[str] = set()
-        self.ended: set[str] = set()
-
-    def identity(self, repository: str) -> str:
-        """Return what identifies the rules that are about a repository, in their order, whether they have ended or not.
-
-        It is another one when one of them is added, changed, moved or removed.
-        """
-        if repository not in self._identities:
-            own = " ".join(rule.key for rule in self._listed if self._is_about(rule, repository))
-            self._identities[repository] = sha256(own.encode()).hexdigest()
-        return self._identities[repository]
-
-    def apply(self, comparison: Comparison, repository: str) -> Comparison:
-        """Return the same comparison; each open finding has the rule that ignores it, if there is one."""
-        cves = cves_of_advisories(known.finding for known in comparison.findings)
-        return comparison.each_open(lambda known: self._mark(known, repository, cves))
-
-    def _mark(self, known: KnownFinding, repository: str, cves: Mapping[str, set[str]]) -> KnownFinding:
-        names = [name for name in _names(known.finding, cves) if name in self._rules]
-        found = [self._first_match(name, repository, fix_known=known.fix_known) for name in names]
-        if known.ignored_by == SUPPRESSED:
-            return known
-        if first := min(filter(None, found), key=itemgetter(0), default=None):
-            rule = first[1]
-            self.used.add(rule.key)
-            ignored_by = IgnoredBy(rule.name, rule.reason, rule.owner, rule.expires)
-            return known._replace(ignored_by=ignored_by, was_ignored="")
-        if self._ignore_kernel_headers and _KERNEL_HEADERS.fullmatch(known.finding.package):
-            return known._replace(ignored_by=KERNEL_HEADERS, was_ignored="")
-        if known.ignored_by:
-            return known._replace(ignored_by=None, was_ignored=self._describe_end(known, known.ignored_by))
-        return known
-
-    def _first_match(self, name: _Name, repository: str, *, fix_known: bool) -> tuple[int, IgnoreRule] | None:
-        """Return the first rule of a name that ignores its findings in a repository, with its position in the list."""
-        key = name, repository, fix_known
-        if key not in self._first:
-            matches = list(self._matches(*key))
-            self.matched.update(rule.key for _, rule in matches)
-            self._first[key] = matches[0] if matches else None
-        return self._first[key]
-
-    def _matches(self, name: _Name, repository: str, fix_known: bool) -> Iterator[tuple[int, IgnoreRule]]:
-        for position, rule in self._rules[name]:
-            if not self._is_about(rule, repository):
-                continue
-            if rule.expires is None and fix_known:
-                self.ended.add(rule.key)
-            elif rule.expires is None or self._today < rule.expires:
-                yield position, rule
-
-    def _is_about(self, rule: IgnoreRule, repository: str) -> bool:
-        if rule.repositories is None:
-            return True
-        if repository not in self._selecting:
-            self._selecting[repository] = matching(self._expressions, repository)
-        return rule.repositories in self._selecting[repository]
-
-    def _describe_end(self, known: KnownFinding, rule: IgnoredBy) -> str:
-        if rule.expires and rule.expires <= self._today:
-            return f"was ignored until {rule.expires.day} {rule.expires:%b %Y}: {rule.reason}"
-        if rule.expires is None and known.fix_known:
-            return f"was ignored until a fix was known: {rule.reason}"
-        return f"was ignored by a rule that no longer applies: {rule.reason}"
-
-
-def _names(finding: Finding, cves: Mapping[str, set[str]]) -> Iterator[_Name]:
-    """Yield what the rules for a finding are found by. An advisory of several CVE ids stands for none of them."""
-    yield _PACKAGE, finding.package
-    yield _ID, finding.id.casefold()
-    for link in finding.links():
-        if len(cves[link[0]]) == 1:
-            yield from ((_ID, other.casefold()) for other in link)
-
-
-class DueDate(NamedTuple):
-    """Until when a finding should be fixed.
-
-    Args:
-        at: the beginning (aware) of the day, UTC, on which it becomes overdue: every run of that day then finds it.
-        rule: the key of `fix_within`.
-        days: the value of that key.
-    """
-
-    at: datetime
-    rule: str
-    days: int
-
-
-class OverdueFinding(NamedTuple):
-    """A finding whose deadline has passed."""
-
-    known: KnownFinding
-    due: DueDate
-
-
-class Deadlines(NamedTuple):
-    """The deadlines of an image's open findings.
-
-    Args:
-        due_at: the earliest one that has not passed; None if there is none.
-        overdue: how many findings are overdue.
-        earliest: of the findings with the earliest ones, passed or not.
-        passed: the overdue findings that have not been reported as such yet.
-    """
-
-    due_at: datetime | None
-    overdue: int
-    earliest: tuple[FindingDeadline, ...]
-    passed: tuple[OverdueFinding, ...]
 
 
 class Judged(NamedTuple):
@@ -280,48 +116,6 @@ def _key(known: KnownFinding) -> tuple[str, str]:
 
 def _exploited_sort_key(known: KnownFinding) -> tuple[object, ...]:
     return known.kev.due if known.kev else date.max, finding_sort_key(known.finding)
-
-
-def due_date(known: KnownFinding, fix_within: Mapping[str, int]) -> DueDate | None:
-    """Return until when an open finding should be fixed; None if it has no deadline.
-
-    Args:
-        known: the finding; its age runs from when the application first had it.
-        fix_within: days by severity, by EXPLOITED for findings with a known exploit, and by KEV for those that are
-            known to be exploited; 0 there for as many as CISA gives.
-    """
-    seen = known.first_seen.astimezone(UTC).date()
-    allowed = [
-        (seen, fix_within.get(rule, 0), rule)
-        for rule in (known.finding.severity, *((EXPLOITED,) if known.exploit_known else ()))
-        if rule in fix_within
-    ]
-    if known.kev and KEV in fix_within:
-        allowed.append((known.kev.counts_from, fix_within[KEV] or known.kev.days, KEV))
-    dates = [DueDate(datetime.combine(day + timedelta(days), time(), UTC), rule, days) for day, days, rule in allowed]
-    return min(dates, key=lambda due: due.at, default=None)
-
-
-def check_deadlines(comparison: Comparison, fix_within: Mapping[str, int], now: datetime) -> Deadlines:
-    """Return what the deadlines say about the open findings of a comparison.
-
-    Args:
-        comparison: only with findings that count.
-        fix_within: see `due_date`.
-        now: aware.
-    """
-    dated = [(known, due) for known in comparison.open() if (due := due_date(known, fix_within))]
-    dated.sort(key=lambda pair: (pair[1].at, pair[0].finding.package, pair[0].finding.id))
-    overdue = [OverdueFinding(known, due) for known, due in dated if due.at <= now]
-    return Deadlines(
-        due_at=next((due.at for known, due in dated if due.at > now), None),
-        overdue=len(overdue),
-        earliest=tuple(
-            FindingDeadline(known.finding.id, known.finding.package, known.finding.severity, due.at, due.rule, due.days)
-            for known, due in dated[:_MAX_EARLIEST]
-        ),
-        passed=tuple(finding for finding in overdue if not finding.known.overdue_reported),
-    )
 
 
 def mark_exploited(comparison: Comparison, catalog: Catalog) -> Comparison:

@@ -13,7 +13,8 @@ from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.models.scans import ENHANCED
 from ecr_scan_reporter.reporting.comparison.changes import KnownFinding, unchanged
-from ecr_scan_reporter.reporting.comparison.judged import due_date, mark_exploited
+from ecr_scan_reporter.reporting.comparison.deadlines import due_date
+from ecr_scan_reporter.reporting.comparison.judged import mark_exploited
 from ecr_scan_reporter.reporting.formatting import format_rfc3339
 from ecr_scan_reporter.settings import ReporterSettings
 

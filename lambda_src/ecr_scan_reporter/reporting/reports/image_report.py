@@ -15,7 +15,8 @@ from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.models.severities import severity_key
 from ecr_scan_reporter.reporting.baseline import without_most_paths
 from ecr_scan_reporter.reporting.comparison.changes import GONE, NEWS, Change, Comparison, KnownFinding
-from ecr_scan_reporter.reporting.comparison.judged import Judged, OverdueFinding
+from ecr_scan_reporter.reporting.comparison.deadlines import OverdueFinding
+from ecr_scan_reporter.reporting.comparison.judged import Judged
 from ecr_scan_reporter.reporting.console_links import image_console_url
 from ecr_scan_reporter.reporting.formatting import image_name, short_digest
 from ecr_scan_reporter.settings import NotifyOn, ReporterSettings

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from ecr_scan_reporter.models.severities import KEV, SEVERITIES, severity_rank
 from ecr_scan_reporter.reporting.comparison.changes import KERNEL_HEADERS, NEWS, SUPPRESSED, Change, KnownFinding
-from ecr_scan_reporter.reporting.comparison.judged import DueDate
+from ecr_scan_reporter.reporting.comparison.deadlines import DueDate
 from ecr_scan_reporter.reporting.formatting import format_counts, format_date, format_day, pluralize, start_of, truncate
 from ecr_scan_reporter.reporting.reports.groups import Group
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason

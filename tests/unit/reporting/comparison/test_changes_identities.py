@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from ecr_scan_reporter.memory.rules import IgnoreRule
 from ecr_scan_reporter.models.findings import Finding, is_cve
 from ecr_scan_reporter.reporting.comparison.changes import GONE, Absence, Change, Comparison, KnownFinding, compare
-from ecr_scan_reporter.reporting.comparison.judged import RuleMatcher
+from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.random_tests import examples

@@ -9,15 +9,9 @@ from ecr_scan_reporter.memory.rules import IgnoreRule, parse_rule
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.selection import RepositoryFilter
 from ecr_scan_reporter.reporting.comparison.changes import Absence, Change, Comparison, KnownFinding, compare, unchanged
-from ecr_scan_reporter.reporting.comparison.judged import (
-    DueDate,
-    OverdueFinding,
-    RuleMatcher,
-    add_to_ledger,
-    best_updates,
-    count_new,
-    judge,
-)
+from ecr_scan_reporter.reporting.comparison.deadlines import DueDate, OverdueFinding
+from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
+from ecr_scan_reporter.reporting.comparison.judged import add_to_ledger, best_updates, count_new, judge
 from ecr_scan_reporter.settings import ReporterSettings
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)

@@ -9,7 +9,7 @@ import pytest
 from ecr_scan_reporter.memory.rules import IgnoreRule, RuleUse, parse_rule
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.reporting.comparison.changes import Absence, compare
-from ecr_scan_reporter.reporting.comparison.judged import RuleMatcher
+from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
 from ecr_scan_reporter.reporting.overviews.notices import all_scanned_since, rule_notices
 from ecr_scan_reporter.shared.durations import Duration
 

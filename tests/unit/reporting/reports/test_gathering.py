@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.reporting.comparison.changes import ADDED, GONE, NEWS, OPEN, Change, IgnoredBy, KnownFinding
-from ecr_scan_reporter.reporting.comparison.judged import DueDate, OverdueFinding
+from ecr_scan_reporter.reporting.comparison.deadlines import DueDate, OverdueFinding
 from ecr_scan_reporter.reporting.reports.gathering import TRANSITIONS, combine_reports
 from ecr_scan_reporter.reporting.reports.image_report import (
     ImageReport,

@@ -17,7 +17,8 @@ from ecr_scan_reporter.reporting.comparison.changes import (
     KnownFinding,
     compare,
 )
-from ecr_scan_reporter.reporting.comparison.judged import Deadlines, DueDate, Judged, OverdueFinding
+from ecr_scan_reporter.reporting.comparison.deadlines import Deadlines, DueDate, OverdueFinding
+from ecr_scan_reporter.reporting.comparison.judged import Judged
 from ecr_scan_reporter.reporting.reports.image_report import (
     ImageReport,
     ReportReason,

@@ -1,7 +1,7 @@
 """Which tags name builds of the same application."""
 
 import pytest
-from ecr_scan_reporter.reporting.comparison.lineage import family
+from ecr_scan_reporter.reporting.comparison.tags import family
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -8,7 +8,7 @@ from ecr_scan_reporter.memory.images import ImageMemory
 from ecr_scan_reporter.memory.pushes import PushedImage, PushedImages
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.reporting.baseline import Baseline, known_findings
-from ecr_scan_reporter.reporting.comparison.lineage import candidates, inherited_successors, siblings
+from ecr_scan_reporter.reporting.comparison.predecessors import candidates, inherited_successors, siblings
 
 
 def find_link(

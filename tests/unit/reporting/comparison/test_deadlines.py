@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.reporting.comparison.changes import Change, Comparison, KnownFinding
-from ecr_scan_reporter.reporting.comparison.judged import DueDate, check_deadlines, due_date
+from ecr_scan_reporter.reporting.comparison.deadlines import DueDate, check_deadlines, due_date
 
 SEEN = datetime(2026, 11, 9, 23, 59, tzinfo=UTC)
 FIX_WITHIN = {"CRITICAL": 7, "HIGH": 30, "EXPLOITED": 14}

@@ -1,16 +1,11 @@
-"""Finds which image an image replaces. People rebuild an application and tag it again; a digest alone does not tell.
+"""Finds which image an image replaces. People rebuild an application and tag it again; a digest alone does not tell."""
 
-Tags tell which of them name builds of the same application, and which of two versions is the later one.
-"""
-
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from enum import IntEnum
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Sequence
 from heapq import nlargest
 from typing import NamedTuple
 
 from ecr_scan_reporter.memory.pushes import PushedImage
+from ecr_scan_reporter.reporting.comparison.tags import Family, family
 
 # How many images that are alike are worth reading.
 _ALIKE_CANDIDATES = 2
@@ -19,56 +14,6 @@ _ALIKE_CANDIDATES = 2
 _MOSTLY = 0.25
 # The platforms that come first if the platform of an image is not known.
 _COMMON_PLATFORMS = ("", "linux/amd64")
-
-
-# What changes from build to build: a UUID; a run of seven or more hexadecimal digits that stands alone, perhaps behind
-# the "g" of `git describe`; any other run of digits.
-_PART = re.compile(
-    r"(?P<uuid>[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12})"
-    r"|(?<![0-9A-Za-z])(?P<g>g?)(?P<hash>[0-9a-fA-F]{7,})(?![0-9A-Za-z])"
-    r"|(?P<digits>[0-9]+)"
-)
-
-
-class _Kind(IntEnum):
-    """What a changing part of a tag is. A long run of digits can be a number as well as a commit id."""
-
-    HASH = 0
-    NUMBER = 1
-    EITHER = 2
-
-
-class Family(NamedTuple):
-    """A tag without what changes from build to build.
-
-    Args:
-        texts: what is before, between and behind the changing parts.
-        kinds: of the changing parts.
-        numbers: the changing parts, 0 for a hash; of one family, they sort by version.
-    """
-
-    texts: tuple[str, ...]
-    kinds: tuple[int, ...]
-    numbers: tuple[int, ...]
-
-    @property
-    def is_ordered(self) -> bool:
-        """Whether the tag is a version, a build number or a date: it has numbers, and no commit id."""
-        return bool(self.kinds) and _Kind.HASH not in self.kinds
-
-    @property
-    def is_bare(self) -> bool:
-        """Whether the tag is nothing but a commit id, a hash or a UUID: it does not say which application it names."""
-        return _Kind.NUMBER not in self.kinds and not any(map(str.isalnum, "".join(self.texts)))
-
-    def agrees(self, other: "Family") -> bool:
-        """Return whether both are builds of what people call the same: `4.2.0` and `4.3.1`, or two commits of `main`.
-
-        A commit id may have digits only (one in 26 of seven characters). So a long run of digits agrees with both.
-        """
-        return self.texts == other.texts and all(
-            mine == its or _Kind.EITHER in (mine, its) for mine, its in zip(self.kinds, other.kinds, strict=True)
-        )
 
 
 class Candidates(NamedTuple):
@@ -233,24 +178,3 @@ def _likeness(image: PushedImage, other: PushedImage) -> float:
 
 def _jaccard(first: frozenset[int], second: frozenset[int]) -> float:
     return len(first & second) / len(first | second) if first or second else 0.0
-
-
-@lru_cache(maxsize=4096)
-def family(tag: str) -> Family:
-    """Return the family of a tag: `main-3f2a9c1` and `main-77be01d` agree, and `v12-alpine` and `v12-slim` do not."""
-    texts, end = [], 0
-    parts = list(_parts(tag))
-    for start, stop, _, _ in parts:
-        texts.append(tag[end:start])
-        end = stop
-    return Family((*texts, tag[end:]), tuple(part[2] for part in parts), tuple(part[3] for part in parts))
-
-
-def _parts(tag: str) -> Iterator[tuple[int, int, int, int]]:
-    """Yield the changing parts of a tag: where each begins and ends, its kind, and its number."""
-    for match in _PART.finditer(tag):
-        name = str(match.lastgroup)
-        text = match[name]
-        kind = _Kind.NUMBER if name == "digits" else _Kind.EITHER if text.isdigit() else _Kind.HASH
-        # Python refuses to convert thousands of digits; a tag has at most 128 characters.
-        yield match.start(name), match.end(name), kind, 0 if kind is _Kind.HASH else int(text[:128])

@@ -15,7 +15,7 @@ from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import Image
 from ecr_scan_reporter.reporting.baseline import Baseline, encode_findings, is_comparable
 from ecr_scan_reporter.reporting.comparison.changes import KnownFinding
-from ecr_scan_reporter.reporting.link_search import find_link
+from ecr_scan_reporter.reporting.predecessor_search import find_link
 from support.invocations import REGISTRY
 from support.world import StubRegistry
 

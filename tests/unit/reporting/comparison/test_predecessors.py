@@ -5,12 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from ecr_scan_reporter.memory.pushes import PushedImage
 from ecr_scan_reporter.models.findings import Finding
-from ecr_scan_reporter.reporting.comparison.lineage import (
-    candidates,
-    inherited_successors,
-    replaced_by,
-    siblings,
-)
+from ecr_scan_reporter.reporting.comparison.predecessors import candidates, inherited_successors, replaced_by, siblings
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 A, B = (tuple(Finding(f"CVE-2026-{n}", "HIGH", f"package-{n}") for n in range(at, at + 6)) for at in (0, 100))

@@ -9,7 +9,7 @@ from ecr_scan_reporter.memory.rules import IgnoreRule, parse_rule
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.reporting.baseline import decode_findings, encode_findings
 from ecr_scan_reporter.reporting.comparison.changes import Absence, Change, Comparison, IgnoredBy, compare
-from ecr_scan_reporter.reporting.comparison.judged import RuleMatcher
+from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
