@@ -718,6 +718,7 @@ variable "ignored_findings" {
   default     = []
   nullable    = false
 
+  # ignored_findings.tf has the other checks.
   validation {
     condition = alltrue([for rule in var.ignored_findings : rule != null])
     error_message = join("", [
