@@ -1,8 +1,8 @@
 """A fast fake of the endpoints of Amazon ECR, SQS, SNS and DynamoDB: what moto lacks.
 
 It serves the ECR model of `local_aws.fake_ecr`, and models of tables, queues and topics, in AWS's wire formats. boto3
- itself is under test: paging, throttling, latency, ECR's own errors, partial failures. It records the
-calls that it answers, and the capacity that those of DynamoDB consume.
+itself is under test: paging, throttling, latency, ECR's own errors, partial failures. It records the calls that it
+answers, and the capacity that those of DynamoDB consume.
 """
 
 from local_aws.fake_ecr import (

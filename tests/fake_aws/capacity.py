@@ -1,4 +1,4 @@
-"""The capacity units that calls of DynamoDB consume: moto says 1.0 of every call.
+"""The capacity units that calls of DynamoDB consume.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
 """
