@@ -46,6 +46,16 @@ def test_matching_repositories_are_queued(queued: Callable[[], list[str]]) -> No
     assert queued() == sorted(set(NAMES) - {"sandbox/app"})
 
 
+def test_export_of_a_run_begins_five_minutes_after_it_at_the_earliest(aws: FakeAws, configure: Configure) -> None:
+    configure(EXPORT_QUEUE_URL=aws.queue_url("reports"))
+    aws.registry.add("team-a/app")
+    repositories_scanner.handler({}, None)
+    delays = {message.body: message.delay for message in aws.messages() if message.queue == "reports"}
+    [(body, delay)] = delays.items()
+    assert json.loads(body).keys() == {"export"}
+    assert delay == 300
+
+
 def test_event_may_replace_the_filter(queued: Callable[[], list[str]]) -> None:
     assert repositories_scanner.handler({"repositoriesFilterRegexp": "team-"}, None) == {"found": 23, "sent": 2}
     assert queued() == ["team-a/app", "team-b/app"]

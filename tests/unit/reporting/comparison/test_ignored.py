@@ -8,7 +8,7 @@ import pytest
 from ecr_scan_reporter.memory.rules import IgnoreRule, parse_rule
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.reporting.baseline import decode_findings, encode_findings
-from ecr_scan_reporter.reporting.comparison.changes import Absence, Change, Comparison, IgnoredBy, compare
+from ecr_scan_reporter.reporting.comparison.changes import SUPPRESSED, Absence, Change, Comparison, IgnoredBy, compare
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -54,6 +54,13 @@ def test_rule_matches_by_id_alias_or_package(values: dict[str, Any], matches: bo
     comparison, matcher = scan([A, B], [ignoring])
     assert [known.finding.id for known in comparison.ignored] == (["CVE-2026-0001"] if matches else [])
     assert matcher.used == matcher.matched == ({ignoring.key} if matches else set())
+
+
+def test_suppression_in_inspector_comes_before_a_rule() -> None:
+    ignoring = rule(id="CVE-2026-0001")
+    comparison, matcher = scan([A._replace(suppressed=True)], [ignoring])
+    assert [known.ignored_by for known in comparison.ignored] == [SUPPRESSED]
+    assert (matcher.used, matcher.matched) == (set(), {ignoring.key})
 
 
 def test_first_rule_of_the_list_ignores_and_the_others_match() -> None:

@@ -121,6 +121,12 @@ def test_fixes_solve_most_first_and_those_that_exist_before_others() -> None:
     ]
 
 
+def test_fixes_are_five_at_most() -> None:
+    news = {Change.NEW: tuple(fixable(f"p{number}", "HIGH", "2") for number in range(9))}
+    image = platform("linux/amd64", 0)._replace(reason=ReportReason.NEWS, changes=news)
+    assert [package for package, *_ in fixes_of(image)] == ["p0", "p1", "p2", "p3", "p4"]
+
+
 @pytest.mark.parametrize(
     ("reason", "packages"),
     [
