@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import WRITER, Table
 from ecr_scan_reporter.aws.s3 import Part
-from ecr_scan_reporter.memory import items
+from ecr_scan_reporter.memory import items, lifetimes
 from ecr_scan_reporter.memory.codec import from_item, readable
 from ecr_scan_reporter.models.images import RegistryId
 
@@ -64,7 +64,7 @@ class ExportMemory:
             ConditionError: another invocation works at it.
         """
         return items.text(
-            items.take_lease(self._table, (self._pk, items.formatted(run)), now, until, lifetime=items.EXPORT_LIFETIME),
+            items.take_lease(self._table, (self._pk, items.formatted(run)), now, until, lifetime=lifetimes.EXPORT),
             WRITER,
         )
 
@@ -79,10 +79,10 @@ class ExportMemory:
             rest: the compressed end of the CSV file that is in no part yet.
         """
         rests = items.part_items(
-            self._pk, partial(_rest_key, run, export), rest, items.expires(until, items.EXPORT_LIFETIME)
+            self._pk, partial(_rest_key, run, export), rest, items.expires(until, lifetimes.EXPORT)
         )
         self._table.put_many(rests)
-        item = items.record_item(self._pk, run, export._replace(rests=len(rests)), until, items.EXPORT_LIFETIME)
+        item = items.record_item(self._pk, run, export._replace(rests=len(rests)), until, lifetimes.EXPORT)
         self._table.put({**item, "leased_until": items.to_seconds(until), WRITER: lease})
 
     def release(self, run: str, lease: str) -> None:

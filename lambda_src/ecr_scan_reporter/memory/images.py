@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import NOTHING, Addition, Item, Key, Put, Table, Value
 from ecr_scan_reporter.errors import UnreadableItemError
-from ecr_scan_reporter.memory import items
+from ecr_scan_reporter.memory import items, lifetimes
 from ecr_scan_reporter.memory.codec import attributes, from_item, readable, unpack_numbers
 from ecr_scan_reporter.memory.pushes import PushedImage, pushed_item, pushed_key
 from ecr_scan_reporter.models.images import ImageId, RegistryId
@@ -282,7 +282,7 @@ class Remembered(NamedTuple):
         """Return whether the findings are to be written again, although they are the same: before they expire."""
         if self.record.findings_format != items.formats()[0]:
             return True
-        return self.findings_expire is not None and self.findings_expire - now < items.IMAGE_LIFETIME / 3
+        return self.findings_expire is not None and self.findings_expire - now < lifetimes.IMAGE / 3
 
 
 class ImageMemory:
@@ -440,13 +440,11 @@ class ImageMemory:
         puts: list[Put] = []
         obsolete: list[Key] = []
         if findings is not None:
-            parts = items.part_items(
-                pk, partial(_findings_key, digest), findings, items.expires(now, items.IMAGE_LIFETIME)
-            )
+            parts = items.part_items(pk, partial(_findings_key, digest), findings, items.expires(now, lifetimes.IMAGE))
             obsolete = [(pk, _findings_key(digest, n)) for n in range(len(parts), record.parts)]
             record = record._replace(parts=len(parts), findings_format=items.formats()[0])
             puts += map(Put, parts)
-        item = image_item(pk, digest, record) | {"expires": items.expires(now, items.IMAGE_LIFETIME)}
+        item = image_item(pk, digest, record) | {"expires": items.expires(now, lifetimes.IMAGE)}
         puts.append(Put(item, None if record.revision < 0 else record.revision))
         if pushed:
             puts.append(Put(pushed_item(image, pushed, now)))
@@ -454,7 +452,7 @@ class ImageMemory:
             puts.append(Put(outbox))
         if cves is not None:
             key = items.formatted(f"{_CVES}#{items.key_part(digest)}")
-            puts.append(Put({"pk": pk, "sk": key, "cves": cves, "expires": items.expires(now, items.IMAGE_LIFETIME)}))
+            puts.append(Put({"pk": pk, "sk": key, "cves": cves, "expires": items.expires(now, lifetimes.IMAGE)}))
         successor: dict[str, Value] = {"successors": frozenset({digest})}
         # An image that was deleted and pushed again was pushed twice.
         pushes = {pushed_key(image, other): other.digest for other in replaced}

@@ -13,7 +13,7 @@ from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.dynamodb import Item, Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
 from ecr_scan_reporter.errors import AwsError
-from ecr_scan_reporter.memory import items
+from ecr_scan_reporter.memory import items, lifetimes
 from ecr_scan_reporter.memory.codec import from_item, readable
 from ecr_scan_reporter.models.images import IndexChild, RegistryId
 from ecr_scan_reporter.shared.concurrency import chunked
@@ -103,7 +103,7 @@ class _IndexMemory:
         stored: list[Item] = []
         for digest, manifests in children.items():
             index = _Index(tuple(_Manifest(*child[1:]) for child in manifests))
-            item = items.record_item(self._pk, f"INDEX#{digest}", index, now, items.INDEX_LIFETIME)
+            item = items.record_item(self._pk, f"INDEX#{digest}", index, now, lifetimes.INDEX)
             if len(str(item["children"])) > _MAX_SIZE:
                 # With it, DynamoDB would reject the whole call.
                 extra = {"repository": self._repository, "digest": digest, "manifests": len(manifests)}

@@ -1,4 +1,4 @@
-"""Keys, times and lifetimes that several kinds of items share."""
+"""Keys, times and data in parts that several kinds of items share."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from ecr_scan_reporter.aws.dynamodb import NOTHING, WRITER, Item, Key, Table, Value
 from ecr_scan_reporter.errors import ConditionError, UnreadableItemError
+from ecr_scan_reporter.memory import lifetimes
 from ecr_scan_reporter.memory.codec import attributes, cut, from_item, readable
 from ecr_scan_reporter.models.images import RegistryId
 
@@ -23,20 +24,6 @@ FORMAT = 1
 END = "~"
 # The end of the sort key of what was asked for an image.
 ASKED = "#ASKED"
-# How long items are kept after their last write. That of an image is its last scan: its items are kept for longer than
-# most promised ages, because images that are monitored continuously may have no scan for months.
-IMAGE_LIFETIME = timedelta(days=400)
-PUSH_LIFETIME = timedelta(days=400)
-INDEX_LIFETIME = timedelta(days=400)
-RULE_USE_LIFETIME = timedelta(days=400)
-RUN_LIFETIME = timedelta(days=7)
-LOST_LIFETIME = timedelta(days=400)
-# Of what waits to be published.
-OUTBOX_LIFETIME = timedelta(days=60)
-# SQS keeps no message for longer that asks for an export again, or lets it go on.
-EXPORT_LIFETIME = timedelta(days=30)
-# Of every other item that expires: what a run, or an overview, writes anew.
-_LIFETIME = timedelta(days=400)
 # What happened is not dated later than now, by clocks that differ by less than this.
 _CLOCKS_DIFFER = timedelta(hours=1)
 # Bytes of data in one item, which may have 400 KB with everything else.
@@ -123,7 +110,9 @@ def latest(items: Iterable[Item]) -> Iterator[Item]:
             yield max(known, key=lambda item: number(item, "expires"))
 
 
-def record_item(pk: str, sk: str, record: Any, now: datetime, lifetime: timedelta = _LIFETIME) -> dict[str, Value]:
+def record_item(
+    pk: str, sk: str, record: Any, now: datetime, lifetime: timedelta = lifetimes.OTHER
+) -> dict[str, Value]:
     """Return the item that holds a NamedTuple, in the format of this release.
 
     Args:
@@ -180,7 +169,7 @@ def parse_sortable(text: str) -> datetime:
     return datetime.strptime(text[:20], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
 
 
-def expires(now: datetime, lifetime: timedelta = _LIFETIME) -> int:
+def expires(now: datetime, lifetime: timedelta = lifetimes.OTHER) -> int:
     """Return the value of the TTL attribute, in Unix seconds."""
     return to_seconds(now + lifetime)
 

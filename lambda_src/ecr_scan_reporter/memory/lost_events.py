@@ -5,8 +5,9 @@ from functools import partial
 from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Table, Value
+from ecr_scan_reporter.memory import lifetimes
 from ecr_scan_reporter.memory.codec import from_item, readable
-from ecr_scan_reporter.memory.items import END, LOST_LIFETIME, expires, key_part, registry_key, to_seconds
+from ecr_scan_reporter.memory.items import END, expires, key_part, registry_key, to_seconds
 from ecr_scan_reporter.models.images import ImageId, RegistryId
 from ecr_scan_reporter.shared.durations import Duration
 
@@ -27,7 +28,9 @@ def note_lost_event(table: Table, image: ImageId, now: datetime) -> None:
     """
     sk = f"{now.isoformat()[:10]}#{key_part(image.repository)}#{key_part(image.digest)}"
     event: dict[str, Value] = {"at": to_seconds(now), "repository": image.repository, "digest": image.digest}
-    table.put({"pk": registry_key("LOST", image.registry), "sk": sk, **event, "expires": expires(now, LOST_LIFETIME)})
+    table.put(
+        {"pk": registry_key("LOST", image.registry), "sk": sk, **event, "expires": expires(now, lifetimes.LOST_EVENT)}
+    )
 
 
 def lost_events(

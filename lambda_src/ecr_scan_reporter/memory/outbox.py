@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from ecr_scan_reporter.aws.dynamodb import WRITER, Addition, Item, Key, Table
 from ecr_scan_reporter.errors import ConditionError
-from ecr_scan_reporter.memory import items
+from ecr_scan_reporter.memory import items, lifetimes
 from ecr_scan_reporter.memory.codec import cut, from_item, readable
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.shared.concurrency import chunked
@@ -111,7 +111,7 @@ def outbox_item(window: str, image: ImageId, event_at: datetime, data: bytes, no
         "pk": f"OUTBOX#{window}",
         "sk": items.formatted(f"{image_prefix(image)}{items.sortable(event_at)}-{number:08}"),
         "data": data,
-        "expires": items.expires(now, items.OUTBOX_LIFETIME),
+        "expires": items.expires(now, lifetimes.OUTBOX),
     }
 
 
@@ -133,7 +133,7 @@ class Outbox:
             now: aware.
         """
         run = window_run(window) or run
-        values: Item = {"run": run, "token": uuid4().hex, "expires": items.expires(now, items.OUTBOX_LIFETIME)}
+        values: Item = {"run": run, "token": uuid4().hex, "expires": items.expires(now, lifetimes.OUTBOX)}
         at = items.to_seconds(now)
         self._table.update(("WINDOWS", window), {**values, "last_at": at}, once={"opened_at": at})
 
@@ -172,9 +172,7 @@ class Outbox:
         """Yield the changes that were put into a window until a time (aware), each with its key; one call per MB."""
         # What expires later than all that is put into it until the next inventory is damaged.
         last, longest = (
-            (items.expires(until, items.OUTBOX_LIFETIME), items.expires(until, 2 * items.OUTBOX_LIFETIME))
-            if until
-            else (0, 0)
+            (items.expires(until, lifetimes.OUTBOX), items.expires(until, 2 * lifetimes.OUTBOX)) if until else (0, 0)
         )
         for item in self._table.query(f"OUTBOX#{window}", " ", items.END):
             if last < items.number(item, "expires") <= longest:
@@ -189,7 +187,7 @@ class Outbox:
     def begin(self, keys: Iterable[Key], now: datetime) -> Note:
         """Note which changes are about to be published as one report. If that fails, nothing is published."""
         checksums = sorted(map(entry_checksum, keys))
-        id_, until = report_id(checksums), items.expires(now, items.OUTBOX_LIFETIME)
+        id_, until = report_id(checksums), items.expires(now, lifetimes.OUTBOX)
         sks = list[str]()
         for part in chunked(checksums, _CHECKSUMS_PER_NOTE):
             sks.append(f"{_PUBLISHED}{id_}#{len(sks):04}")
@@ -222,7 +220,7 @@ class Outbox:
         """
         key, condition = (_SENT, message), "attribute_not_exists(done)"
         try:
-            item = items.take_lease(self._table, key, now, until, lifetime=items.OUTBOX_LIFETIME, condition=condition)
+            item = items.take_lease(self._table, key, now, until, lifetime=lifetimes.OUTBOX, condition=condition)
             return items.text(item, WRITER)
         except ConditionError:
             if (self._table.get(_SENT, message) or {}).get("done"):
@@ -235,7 +233,7 @@ class Outbox:
 
     def note_message(self, message: str, now: datetime) -> None:
         """Note that a message of the reports queue is out."""
-        self._table.update((_SENT, message), {"done": 1, "expires": items.expires(now, items.OUTBOX_LIFETIME)})
+        self._table.update((_SENT, message), {"done": 1, "expires": items.expires(now, lifetimes.OUTBOX)})
 
     def close(self, windows: Collection[Window]) -> None:
         """Close windows whose changes were published; a window to which something was added meanwhile stays open."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from zlib import crc32
 
 from ecr_scan_reporter.aws.dynamodb import Item, Key, Table, Value
-from ecr_scan_reporter.memory import items
+from ecr_scan_reporter.memory import items, lifetimes
 from ecr_scan_reporter.memory.codec import compact_json, decoding, from_item, pack_numbers, readable, unpack_numbers
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import ImageId
@@ -142,7 +142,7 @@ def pushed_item(image: ImageId, pushed: PushedImage, now: datetime) -> Item:
         "sk": sk,
         "tags": compact_json(sorted(pushed.tags)[:_MAX_TAGS]),
         "platform": pushed.platform,
-        "expires": items.expires(now, items.PUSH_LIFETIME),
+        "expires": items.expires(now, lifetimes.PUSH),
     }
     if pushed.findings is not None:
         item |= {"findings": pack_numbers(pushed.findings), "packages": pack_numbers(pushed.packages)}

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Item, Table
 from ecr_scan_reporter.errors import AwsError
+from ecr_scan_reporter.memory import lifetimes
 from ecr_scan_reporter.memory.codec import attributes, from_item, readable
-from ecr_scan_reporter.memory.items import END, RULE_USE_LIFETIME, expires, text, to_seconds
+from ecr_scan_reporter.memory.items import END, expires, text, to_seconds
 from ecr_scan_reporter.settings import compile_regexp
 from ecr_scan_reporter.shared.concurrency import concurrent_map
 
@@ -141,7 +142,7 @@ class RuleMemory:
 
     def _update(self, key: str, changed: Mapping[str, datetime], now: datetime) -> None:
         times = {name: to_seconds(moment) for name, moment in changed.items()}
-        item = self._table.update((_USES, key), {"expires": expires(now, RULE_USE_LIFETIME), **times})
+        item = self._table.update((_USES, key), {"expires": expires(now, lifetimes.RULE_USE), **times})
         self._uses.update(readable([item], _use))
 
 
@@ -203,7 +204,7 @@ def _use(item: Item) -> tuple[str, RuleUse]:
 
 
 def _use_item(key: str, use: RuleUse, now: datetime) -> Item:
-    return {"pk": _USES, "sk": key, "expires": expires(now, RULE_USE_LIFETIME), **attributes(use)}
+    return {"pk": _USES, "sk": key, "expires": expires(now, lifetimes.RULE_USE), **attributes(use)}
 
 
 def _warn(rule: str, reason: str) -> None:

@@ -11,7 +11,7 @@ from secrets import token_hex
 from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Item, Table
-from ecr_scan_reporter.memory import items
+from ecr_scan_reporter.memory import items, lifetimes
 from ecr_scan_reporter.memory.codec import from_item, readable
 from ecr_scan_reporter.models.images import RegistryId
 
@@ -123,7 +123,7 @@ class RunMemory:
                 "pk": self._runs,
                 "sk": run,
                 "repositories": repositories,
-                "expires": items.expires(now, items.RUN_LIFETIME),
+                "expires": items.expires(now, lifetimes.RUN),
             }
         )
 
@@ -131,7 +131,7 @@ class RunMemory:
         """Note that this many scans of a run have ended."""
         self._seen[run] += results
         values = {"last_result_at": items.to_seconds(now), self._own_results: self._seen[run]}
-        self._table.update((self._runs, run), {**values, "expires": items.expires(now, items.RUN_LIFETIME)})
+        self._table.update((self._runs, run), {**values, "expires": items.expires(now, lifetimes.RUN)})
 
     def run(self, run: str) -> Run:
         """Return how far a run is."""
@@ -141,7 +141,7 @@ class RunMemory:
 
     def expect(self, run: str, results: int, now: datetime) -> None:
         """Note that at least this many scans of a run will end."""
-        self._table.update((self._runs, run), {"expected": results, "expires": items.expires(now, items.RUN_LIFETIME)})
+        self._table.update((self._runs, run), {"expected": results, "expires": items.expires(now, lifetimes.RUN)})
 
     def open_pass(self) -> OpenPass | None:
         """Return the pass that is not known to be complete; None if there was none yet."""

@@ -6,16 +6,9 @@ from typing import Any
 
 import pytest
 from ecr_scan_reporter.errors import UnreadableItemError
+from ecr_scan_reporter.memory import lifetimes
 from ecr_scan_reporter.memory.images import image_record
-from ecr_scan_reporter.memory.items import (
-    RUN_LIFETIME,
-    expires,
-    key_part,
-    repository_key,
-    sortable,
-    to_seconds,
-    to_time,
-)
+from ecr_scan_reporter.memory.items import expires, key_part, repository_key, sortable, to_seconds, to_time
 from ecr_scan_reporter.memory.outbox import outbox_item
 from ecr_scan_reporter.models.images import ImageId, RegistryId
 from ecr_scan_reporter.reporting.baseline import decode_findings, encode_findings
@@ -50,7 +43,7 @@ def test_damaged_findings_and_reports_cannot_be_read(data: bytes) -> None:
 
 
 def test_item_expires_after_its_lifetime() -> None:
-    assert expires(NOW, RUN_LIFETIME) == to_seconds(NOW + timedelta(days=7))
+    assert expires(NOW, lifetimes.RUN) == to_seconds(NOW + timedelta(days=7))
     assert expires(NOW) == to_seconds(NOW + timedelta(days=400))
 
 

@@ -1,26 +1,24 @@
-"""The images of one report: what they add up to, the first inventory, and the updates to install first."""
+"""The images of one report: what they add up to, and the first inventory."""
 
 import heapq
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
-from ecr_scan_reporter.memory.images import Update, UpdateKey
+from ecr_scan_reporter.memory.images import Update
 from ecr_scan_reporter.models.severities import severity_key
-from ecr_scan_reporter.reporting.comparison.changes import NEWS, OPEN, Change, KnownFinding
+from ecr_scan_reporter.reporting.comparison.changes import Change, KnownFinding
+from ecr_scan_reporter.reporting.reports.fixes import fix_first
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason, image_sort_key
 
-# Updates, and images of an inventory and reminders, that are named.
-_MAX_FIXES, _MAX_WORST = 5, 20
+# Images of an inventory, and reminders, that are named.
+_MAX_WORST = 20
 # The images that are reported for these reasons have a section of their own.
 _APART = (ReportReason.SCAN_FAILED, ReportReason.REMINDER)
 # Images, and failed scans, that a report names; it counts the others by repository.
 _MAX_NAMED = 5000
-
-# The changes whose findings are to be fixed first, by the reason of the report; for other reasons, those of open ones.
-_FIXED_FIRST: dict[ReportReason, tuple[Change, ...]] = {ReportReason.NEWS: NEWS, ReportReason.FIXED: ()}
 
 
 @dataclass(slots=True)
@@ -217,31 +215,8 @@ class Group:
         # Every page asks for them in each of its formats.
         wanted = frozenset(severities)
         if wanted not in self._fixes:
-            self._fixes[wanted] = heapq.nsmallest(_MAX_FIXES, _updates(self.images, wanted), key=_fix_sort_key)
+            self._fixes[wanted] = fix_first(self.images, wanted)
         return self._fixes[wanted]
-
-
-def _updates(images: Iterable[ImageReport], severities: Collection[str]) -> Iterator[Update]:
-    """Yield the updates that solve what the reports of images are about."""
-    counts: defaultdict[UpdateKey, Counter[str]] = defaultdict(Counter)
-    needed_by: Counter[UpdateKey] = Counter()
-    for image in images:
-        own: set[UpdateKey] = set()
-        for change in _FIXED_FIRST.get(image.reason, OPEN):
-            for known in image.changes.get(change, ()):
-                finding = known.finding
-                if finding.package and finding.severity in severities:
-                    update = UpdateKey(finding.package, finding.installed_versions, finding.fixed_versions)
-                    counts[update][finding.severity] += image.images
-                    own.add(update)
-        needed_by.update(dict.fromkeys(own, image.images))
-    for update, solved in counts.items():
-        yield Update(*update, solved, needed_by[update])
-
-
-def _fix_sort_key(fix: Update) -> tuple[object, ...]:
-    """Sort what can be done now first, then what solves most."""
-    return not fix.fixed_versions, severity_key(fix.counts), -fix.images, fix.package, fix.installed_versions
 
 
 Entry = ImageReport | RepositoryInventory

@@ -1,4 +1,4 @@
-"""Gathers what waits by group: an inventory, one entry for several platforms or scans, and what to fix first."""
+"""Gathers what waits by group: an inventory, and one entry for several platforms or scans."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.reporting.comparison.changes import Change, KnownFinding
 from ecr_scan_reporter.reporting.reports.gathering import gather, group_key, merge_scans
-from ecr_scan_reporter.reporting.reports.groups import Group, GroupKey, Inventory, make_group
+from ecr_scan_reporter.reporting.reports.groups import GroupKey, Inventory, make_group
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason, encode_report
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -95,51 +95,6 @@ def test_overdue_findings_leave_what_could_not_be_read_unread() -> None:
     overdue = platform("linux/amd64", 0)._replace(reason=ReportReason.OVERDUE, totals={}, scanned_at=NOW + DAY)
     [merged] = merge_scans([unread, overdue])
     assert (merged.reason, merged.failure) == (ReportReason.OVERDUE, "In progress.")
-
-
-def fixable(package: str, severity: str, *fixed: str) -> KnownFinding:
-    return KnownFinding(Finding(f"CVE-{package}-{severity}", severity, package, ("1.0",), fixed), NOW)
-
-
-def fixes_of(*images: ImageReport) -> list[tuple[str, int, dict[str, int]]]:
-    group = Group("1", "r", None, images, ())
-    return [(fix.package, fix.images, dict(fix.counts)) for fix in group.fixes({"CRITICAL", "HIGH"})]
-
-
-def test_fixes_solve_most_first_and_those_that_exist_before_others() -> None:
-    news = {
-        Change.NEW: (fixable("zlib", "HIGH", "1.1"), fixable("tar", "CRITICAL"), fixable("curl", "LOW", "2")),
-        Change.BACK: (fixable("curl", "HIGH", "2"), fixable("", "CRITICAL", "3")),
-        Change.STILL_OPEN: (fixable("old", "CRITICAL", "1.1"),),
-    }
-    image = platform("linux/amd64", 0)._replace(reason=ReportReason.NEWS, changes=news)
-    other = image._replace(changes={Change.NEW: (fixable("zlib", "HIGH", "1.1"),)}, digests=("a", "b"))
-    assert fixes_of(image, other) == [
-        ("zlib", 3, {"HIGH": 3}),
-        ("curl", 1, {"HIGH": 1}),
-        ("tar", 1, {"CRITICAL": 1}),
-    ]
-
-
-def test_fixes_are_five_at_most() -> None:
-    news = {Change.NEW: tuple(fixable(f"p{number}", "HIGH", "2") for number in range(9))}
-    image = platform("linux/amd64", 0)._replace(reason=ReportReason.NEWS, changes=news)
-    assert [package for package, *_ in fixes_of(image)] == ["p0", "p1", "p2", "p3", "p4"]
-
-
-@pytest.mark.parametrize(
-    ("reason", "packages"),
-    [
-        (ReportReason.EVERY_SCAN, ["old"]),
-        (ReportReason.OVERDUE, ["old"]),
-        (ReportReason.NEWS, []),
-        (ReportReason.FIXED, []),
-    ],
-)
-def test_fixes_are_for_what_the_report_is_about(reason: ReportReason, packages: list[str]) -> None:
-    changes = {Change.STILL_OPEN: (fixable("old", "CRITICAL", "1.1"),), Change.FIXED: (fixable("gone", "HIGH", "2"),)}
-    image = platform("linux/amd64", 0)._replace(reason=reason, changes=changes)
-    assert [package for package, *_ in fixes_of(image)] == packages
 
 
 def test_groups_without_a_name_come_last() -> None:

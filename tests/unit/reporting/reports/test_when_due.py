@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, PublisherState, Window, run_window
-from ecr_scan_reporter.reporting.reports.publishing import check_time, due_time, plan_check
+from ecr_scan_reporter.reporting.reports.when_due import check_time, due_time, plan_check
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)

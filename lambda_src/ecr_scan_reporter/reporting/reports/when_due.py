@@ -1,0 +1,140 @@
+"""Decides when the windows of the outbox are due: what is told at once, and what waits for a run, a day or a reader."""
+
+import logging
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from math import ceil
+
+from ecr_scan_reporter.aws.sns import ReportPublisher
+from ecr_scan_reporter.aws.sqs import EARLY, MAX_DELAY, SqsQueue
+from ecr_scan_reporter.errors import AwsError
+from ecr_scan_reporter.memory.outbox import EXPLOITED, INVENTORY, PUSH, Outbox, PublisherState, Window
+from ecr_scan_reporter.memory.runs import RunMemory
+from ecr_scan_reporter.messages.reports_queue import CHECK
+from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
+
+logger = logging.getLogger(__name__)
+
+# The results of a run are complete if nothing has come for this long, ...
+_NOTHING_CAME_FOR = timedelta(minutes=10)
+# ... or for this long, if a later run has visited its repositories, ...
+_OVERTAKEN_FOR = timedelta(minutes=1)
+# ... and the report of a run waits no longer than this.
+_LONGEST_RUN = timedelta(hours=1)
+# An inventory waits for the run that found it, but no longer than a day. One inventory mail a day is enough.
+_DAY = timedelta(days=1)
+# How often to check whether a run is complete, and whether somebody has confirmed an address.
+_RUN_CHECK, _CONFIRMATION_CHECK = timedelta(seconds=30), timedelta(minutes=1)
+# The link that confirms an address is valid for so long. https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html
+_CONFIRMATION = timedelta(days=2)
+
+
+def due_windows(
+    windows: Collection[Window], state: PublisherState, deps: ReporterDependencies, now: datetime
+) -> tuple[dict[Window, datetime], list[datetime]]:
+    """Return the windows that are due, each with the time since when it is, and when to check the others again."""
+    quiet = deps.settings.quiet_hours
+    last = {window.run: window.last_at for window in sorted(windows, key=lambda window: window.last_at) if window.run}
+    is_quiet = quiet is not None and quiet.until(now) is not None
+    runs = [] if is_quiet else sorted(last)
+    ends = {run: end_of_run(run, deps.runs, now, last[run]) for run in runs}
+    due, checks = dict[Window, datetime](), list[datetime]()
+    for window in windows:
+        due_at = due_time(window, ends.get(window.run), deps.settings.report_window, state)
+        if quiet and window.name != EXPLOITED:
+            due_at = quiet.due(due_at, now, MAX_DELAY)
+        if due_at <= now and _waits_for_reader(window, state, deps.publisher, now):
+            checks.append(now + _CONFIRMATION_CHECK)
+        elif due_at <= now:
+            due[window] = due_at
+        else:
+            checks.append(due_at if is_quiet else check_time(window, due_at, now))
+    return due, checks
+
+
+def _waits_for_reader(window: Window, state: PublisherState, publisher: ReportPublisher, now: datetime) -> bool:
+    """Return whether the first inventory would be mailed to nobody: AWS does not keep it until an address confirms."""
+    if window.name != INVENTORY or state.inventory_at or now >= window.opened_at + _CONFIRMATION:
+        return False
+    try:
+        waits = publisher.waits_for_confirmation()
+    except AwsError as error:
+        logger.warning("the inventory waits for no address", extra={"reason": str(error)})
+        return False
+    if waits:
+        logger.info("the first inventory waits until an address has confirmed its subscription")
+    return waits
+
+
+def due_time(window: Window, run_end: datetime | None, report_window: timedelta, state: PublisherState) -> datetime:
+    """Return when a window is due. All times are aware.
+
+    Args:
+        window: one of the outbox.
+        run_end: when the results of its run are complete; None if it has no run.
+        report_window: for how long pushes are collected.
+        state: of the publisher, with the last inventory.
+    """
+    if window.name in (PUSH, EXPLOITED):
+        return window.opened_at + report_window
+    end = run_end or window.last_at + _NOTHING_CAME_FOR
+    if window.name == INVENTORY:
+        due = min(end, window.opened_at + _DAY)
+        if not state.inventory_at:
+            return due
+        return min(due, state.inventory_at) if state.unfinished else max(due, state.inventory_at + _DAY)
+    return min(end, window.opened_at + _LONGEST_RUN)
+
+
+def end_of_run(run: str, runs: RunMemory, now: datetime, last_at: datetime) -> datetime:
+    """Return when the results of a run are, or were, complete (aware).
+
+    Args:
+        run: its id.
+        runs: what is remembered of runs; a run may be forgotten before its last result comes.
+        now: aware.
+        last_at: when the last change of the run came (aware).
+
+    Raises:
+        AwsError: DynamoDB rejected a call.
+    """
+    state = runs.run(run)
+    last_at = state.last_result_at or last_at
+    quiet = last_at + _NOTHING_CAME_FOR
+    if state.results < state.expected:
+        # Every batch of results causes a check, and the states of a large registry's repositories are several MB.
+        return quiet
+    done, asked = runs.since(run)
+    if state.results < asked:
+        runs.expect(run, asked, now)
+    elif state.repositories and len(done) >= state.repositories:
+        overtaken = any(repository.run > run for repository in done)
+        return last_at + _OVERTAKEN_FOR if overtaken else now
+    return quiet
+
+
+def check_time(window: Window, due_at: datetime, now: datetime) -> datetime:
+    """Return when to check a window again: a run may be complete before its time is up."""
+    return min(due_at, now + _RUN_CHECK) if window.run and due_at <= now + _LONGEST_RUN else due_at
+
+
+def plan_check(at: datetime, state: PublisherState, queue: SqsQueue, outbox: Outbox, now: datetime) -> None:
+    """Let the reports queue cause a check at a time, unless an earlier check is still to come.
+
+    Args:
+        at: the time of the check (aware); a check that is too far ahead takes place as late as SQS allows.
+        state: of the publisher, with the check that was planned before.
+        queue: the reports queue.
+        outbox: remembers the check.
+        now: aware.
+
+    Raises:
+        AwsError: DynamoDB or SQS rejected a call.
+    """
+    at = max(min(at, now + MAX_DELAY), now + timedelta(seconds=1))
+    # A check that may arrive right now does not count as one that is still to come.
+    if state.next_check and now + EARLY < state.next_check <= at:
+        return
+    # Rounded up: a check that arrives too early finds nothing due.
+    queue.send([CHECK], delay=ceil((at - now).total_seconds()))
+    outbox.plan_check(at)
