@@ -1,7 +1,8 @@
 """Keeps the images of an Amazon ECR registry scanned and reports what the scans found.
 
-Four Lambda functions share this package. Their handlers are `repositories_scanner.handler`, `images_scanner.handler`,
-`reporter.handler` and `console_widget.handler`.
+Five Lambda functions share this package: `repositories_scanner`, `images_scanner`, `reporter`, `console_widget` and
+`catalog_reader`. Each of these modules has the `handler` of its function; those of the scanners and of the catalog
+reader also have what it does from beginning to end, and the folders have the parts.
 
     handlers -> scanning | reporting -> messages -> memory -> aws -> settings -> models -> shared -> errors
 

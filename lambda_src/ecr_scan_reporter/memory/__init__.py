@@ -4,6 +4,8 @@
   REPOSITORY#<registry>#<name>  IMAGE#<digest>#1              the last scan, about 300 bytes      reporter
                                 IMAGE#<digest>#ASKED#1        its scan in ECR; which run asked    images scanner
                                 FINDINGS#<digest>#<part>#1    the findings, compressed            reporter
+                                CVES#<digest>#1               checksums of the CVE ids, for the   reporter
+                                                              catalog
                                 INDEX#<digest>#1              the manifests of an image index     images scanner,
                                                                                                   reporter
                                 PUSHED#<time>#<digest>#1      an image by its push, to find out   reporter
@@ -25,8 +27,12 @@
                                 SNAPSHOT#<time>#<part>#1      what was open in each repository    reporter
   WINDOWS                       <window>                      since when something waits in it    reporter
                                 #PUBLISHER                    who publishes, and the next check   reporter
+                                #PUBLISHED#<report>#<part>    what a report has that was begun    reporter
+  SENT                          <message>                     a rejected message that is out now   reporter
   OUTBOX#<window>               <registry>#<repository>       an image that waits to be reported  reporter
                                   #<digest>#<time>-<revision>#1
+  CATALOG                       KEV#1                         the last good copy of the catalog   catalog reader
+                                                              of known exploited vulnerabilities
   IGNORED                       0, 1, ...                     the rules for ignored findings      Terraform
   RULES                         <hash of a rule>              when a rule was added and used      reporter
 

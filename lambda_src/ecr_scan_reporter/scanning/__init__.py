@@ -1,8 +1,9 @@
 """The parts of the images scanner: which images are due, and calls at ECR's rate; no decision depends on findings.
 
-Each repository is scanned by itself (`images_scanner.RepositoryScan`): its images are selected (`images`), those whose
-last scan memory does not know (`known_scans`) are looked up, and the scans that are due are started, at the rate that
-ECR allows (`rate_limiter`). The next run knows the sums over its images.
+Each repository is scanned by itself (`images_scanner.RepositoryScan`): its images are selected (`selection`), those
+whose last scan memory does not know (`known_scans`) are looked up, and the scans that are due (`decisions`) are
+started, at the rate that ECR allows (`rate_limiter`), until the daily quota is used up (`quota`). The next run knows
+the sums over its images.
 
 Memory owns the findings: it sums them up while the images are read from it, and says which images have a deadline that
 has passed. A run writes those sums as metrics.
