@@ -12,6 +12,9 @@ from ecr_scan_reporter.shared.text import clean, is_text
 
 # Seconds until the reporter publishes again what SNS rejected.
 RETRY = 60
+# Bytes of a message in the queue, whose size the module does not set: the provider's default is below that of SQS.
+# https://registry.terraform.io/providers/hashicorp/aws/5.100.0/docs/resources/sqs_queue
+MAX_BODY = 256 * 1024
 # Bytes of the reason why SNS rejected something.
 _MAX_REASON = 500
 _TEXT_PARAMETERS = frozenset({"Subject", "Message", "MessageStructure"})

@@ -15,9 +15,6 @@ from ecr_scan_reporter.shared.text import is_text
 
 # The body of the message that causes a check.
 CHECK = json.dumps({"check": True})
-# Bytes of a message in the queue, whose size the module does not set: the provider's default is below that of SQS.
-# https://registry.terraform.io/providers/hashicorp/aws/5.100.0/docs/resources/sqs_queue
-MAX_BODY = 256 * 1024
 
 Message = TypeVar("Message", "DueMessage", "LookMessage", "MissedMessage", "ExportMessage", "PassMessage")
 

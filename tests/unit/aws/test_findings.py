@@ -47,6 +47,15 @@ def test_parts_and_the_whole_are_the_same_text(version: str, release: str, epoch
     assert whole.removeprefix(f"{epoch}:") == f"{version}-{release}"
 
 
+@pytest.mark.parametrize(
+    ("value", "available"), [("YES", True), ("PARTIAL", True), ("NO", False), (None, False), ("MAYBE", False)]
+)
+def test_partial_fix_is_a_fix(value: str | None, available: bool) -> None:
+    details = {"vulnerabilityId": "CVE-2023-0286", "vulnerablePackages": [{"name": "openssl"}]}
+    [finding] = enhanced_findings({"fixAvailable": value, "packageVulnerabilityDetails": details})
+    assert finding.fix_available is available
+
+
 def test_each_package_of_an_entry_is_a_finding() -> None:
     packages = [
         {"name": "openssl", "version": "1.1.1n", "release": "0+deb11u4", "epoch": 0, "filePath": "/usr/lib"},

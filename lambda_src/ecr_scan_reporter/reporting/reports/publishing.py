@@ -20,8 +20,7 @@ from ecr_scan_reporter.memory.outbox import (
     image_prefix,
     report_id,
 )
-from ecr_scan_reporter.messages.rejected_publication import RETRY, encode_rejection
-from ecr_scan_reporter.messages.reports_queue import MAX_BODY
+from ecr_scan_reporter.messages.rejected_publication import MAX_BODY, RETRY, encode_rejection
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
 from ecr_scan_reporter.reporting.reports.when_due import due_windows, plan_check
