@@ -32,8 +32,8 @@ locals {
     detailed          = false
   }
 
-  # These functions repeat what fails until it is in a DLQ, or what they write is old, which has an alarm; or whoever looks
-  # at them sees the error.
+  # These functions repeat what fails until it is in a DLQ, or what they write is old, which has an alarm; or whoever
+  # looks at them sees the error.
   repeated_functions = ["images_scanner", "reporter", "console_widget", "catalog_reader"]
 
   all_alarms = merge(
@@ -107,8 +107,8 @@ locals {
           "See whether its topic exists, and whether the reporter may publish to it.",
         ])
       })
-      # The reporter writes it when it finds a lost event: how many there were in the time of two scans of each image. AWS
-      # promises none of its events, so one alone is no alarm. It stays for a day after the last one was found.
+      # The reporter writes it when it finds a lost event: how many there were in the time of two scans of each image.
+      # AWS promises none of its events, so one alone is no alarm. It stays for a day after the last one was found.
       missing_events = merge(local.alarm_defaults, {
         namespace  = local.metrics_namespace, metric = "LostEvents", statistic = "Maximum", threshold = 1
         period     = 86400
@@ -177,8 +177,8 @@ locals {
           "reported. See whether the rule is enabled.",
         ])
       })
-      # The catalog reader writes it once a day. So on the third day without a good copy, or if it is not started at all,
-      # for any reason (INSUFFICIENT_DATA).
+      # The catalog reader writes it once a day. So on the third day without a good copy, or if it is not started at
+      # all, for any reason (INSUFFICIENT_DATA).
       catalog_age = merge(local.alarm_defaults, {
         namespace  = local.metrics_namespace, metric = "CatalogAge", statistic = "Maximum", threshold = 129600
         period     = 86400, periods = 2
@@ -207,7 +207,8 @@ locals {
         "Read the errors if the alarm stays or comes back.",
       ])
     }) },
-    # If it stays so, a queue or the silence has an alarm, too. For longer than a run of the repositories scanner, which throttles a second run if its concurrency is 1.
+    # If it stays so, a queue or the silence has an alarm, too. For longer than a run of the repositories scanner, which
+    # throttles a second run if its concurrency is 1.
     { for key, function in local.alarm_functions : "${key}_throttles" => merge(local.alarm_defaults, {
       namespace  = "AWS/Lambda", metric = "Throttles", statistic = "Sum", threshold = 0, periods = 4
       dimensions = { FunctionName = function }

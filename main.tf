@@ -12,11 +12,11 @@
 # attribute_defaults.tf has the defaults of the inputs that have attributes, and validation.tf what inputs are held to.
 #
 # Each file covers one concern, in the order in which the data flows: repositories_scanner.tf (with the schedule),
-# first_run.tf, images_scanner.tf, reporter.tf (with the rule), daily_pass.tf and overview.tf (each with its schedule) and
-# topics.tf. known_exploited.tf has the catalog that the daily pass matches, and export.tf what an export needs. memory.tf
-# has the table that all functions use, and ignored_findings.tf the rules in it. alarms.tf (with heartbeat.tf) and
-# dashboard.tf watch all of it, and console_widget.tf has the function that shows the table on the dashboard. This file
-# has what several of them share.
+# first_run.tf, images_scanner.tf, reporter.tf (with the rule), daily_pass.tf and overview.tf (each with its schedule)
+# and topics.tf. known_exploited.tf has the catalog that the daily pass matches, and export.tf what an export needs.
+# memory.tf has the table that all functions use, and ignored_findings.tf the rules in it. alarms.tf (with heartbeat.tf)
+# and dashboard.tf watch all of it, and console_widget.tf has the function that shows the table on the dashboard. This
+# file has what several of them share.
 
 data "aws_caller_identity" "current" {}
 

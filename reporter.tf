@@ -1,6 +1,6 @@
 # A rule sends the scan events of ECR and the scan and finding events of Amazon Inspector to the reports queue, whoever
-# started the scan. The reporter consumes the queue, compares what ECR lists with what the memory knows of the image, and
-# publishes the reports.
+# started the scan. The reporter consumes the queue, compares what ECR lists with what the memory knows of the image,
+# and publishes the reports.
 
 locals {
   # Lambda's batching window only fills batches, which saves calls. It delays every event, so it is short: the memory
@@ -14,11 +14,11 @@ resource "aws_cloudwatch_event_rule" "scan_events" {
   state       = var.enabled ? "ENABLED" : "DISABLED"
   tags        = var.tags
 
-  # ECR sends an event for each basic scan, with the status COMPLETE or FAILED. Inspector sends one for the first scan of
-  # an image, with its repository. What Inspector learns later, such as a new CVE, is no scan: it sends an event for each
-  # finding that it creates, updates or closes, which names the image among its resources. Inspector's events for EC2
-  # instances and Lambda functions have neither. The rule matches failed scans even if notify_on_scan_failure is false:
-  # the memory has to know that an image's last scan failed.
+  # ECR sends an event for each basic scan, with the status COMPLETE or FAILED. Inspector sends one for the first scan
+  # of an image, with its repository. What Inspector learns later, such as a new CVE, is no scan: it sends an event for
+  # each finding that it creates, updates or closes, which names the image among its resources. Inspector's events for
+  # EC2 instances and Lambda functions have neither. The rule matches failed scans even if notify_on_scan_failure is
+  # false: the memory has to know that an image's last scan failed.
   event_pattern = jsonencode({
     source      = ["aws.ecr", "aws.inspector2"]
     detail-type = ["ECR Image Scan", "Inspector2 Scan", "Inspector2 Finding"]
@@ -175,8 +175,8 @@ module "reporter" {
       actions   = ["sqs:GetQueueAttributes"]
       resources = [local.arns.images_dlq, local.arns.reports_dlq]
     }
-    # The overview names the addresses that never confirmed their subscription, and the first inventory waits for one. It
-    # also says when nobody receives the alarms.
+    # The overview names the addresses that never confirmed their subscription, and the first inventory waits for one.
+    # It also says when nobody receives the alarms.
     ListSubscriptions = {
       actions   = ["sns:ListSubscriptionsByTopic"]
       resources = concat([local.arns.reports_topic], length(var.alarm_actions) == 0 && var.create_alarms ? [local.arns.alarms_topic] : [])

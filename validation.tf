@@ -19,8 +19,8 @@ locals {
     "[^ -~]",
   ])
 
-  # A group with nothing but a repetition, which is repeated itself: (a+)+, (.*)*, ([a-z]+){2,}. It takes exponential time
-  # to find that it does not match. The functions refuse all other expressions of this kind when they start.
+  # A group with nothing but a repetition, which is repeated itself: (a+)+, (.*)*, ([a-z]+){2,}. It takes exponential
+  # time to find that it does not match. The functions refuse all other expressions of this kind when they start.
   ambiguous_regexp = "[(]([?]:|[?]P<[A-Za-z_]+>)?(\\[[^]]+\\]|\\\\.|[^\\\\()|*+?{}\\[])([*+]|[{][0-9]+,[}])[)]([*+]|[{][0-9]+,[}])"
 
   # For replace(), which makes them groups: nothing else about them matters to whether an expression is valid.

@@ -1,6 +1,6 @@
 # No input is an object: Terraform drops an attribute that an object type does not have before a validation can see it,
-# and with a misspelled one an alert, or the limit to some repositories. Maps keep what is given. attribute_defaults.tf has their
-# attributes.
+# and with a misspelled one an alert, or the limit to some repositories. Maps keep what is given. attribute_defaults.tf
+# has their attributes.
 
 ################################################################################
 # Instance
