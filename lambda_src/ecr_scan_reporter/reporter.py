@@ -1,28 +1,80 @@
-"""Handler of the reporter: publishes what scans found, and the overview."""
+"""The reporter: publishes what scans found, and the overview."""
 
+import logging
 import os
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from functools import cache, partial
+from math import ceil
+from typing import Any, NamedTuple
 
 from ecr_scan_reporter.aws.clients import create_client
 from ecr_scan_reporter.aws.deadline import Deadline, LambdaContext
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.ecr import EcrRegistry
-from ecr_scan_reporter.aws.sns import ReportPublisher
-from ecr_scan_reporter.aws.sqs import SqsQueue, records
-from ecr_scan_reporter.errors import InputError
+from ecr_scan_reporter.aws.metrics import embed
+from ecr_scan_reporter.aws.sns import Publication, ReportPublisher
+from ecr_scan_reporter.aws.sqs import (
+    EARLY,
+    MAX_DELAY,
+    SqsBatchResponse,
+    SqsQueue,
+    SqsRecord,
+    batch_response,
+    receive_count,
+    records,
+)
+from ecr_scan_reporter.errors import (
+    AwsError,
+    ConditionError,
+    DeadlineExceededError,
+    FindingsNotReadError,
+    InputError,
+    MessageError,
+    QueueError,
+)
 from ecr_scan_reporter.memory.exploited import CatalogMemory
+from ecr_scan_reporter.memory.outbox import Outbox
 from ecr_scan_reporter.memory.rules import RuleMemory
 from ecr_scan_reporter.memory.runs import RunMemory
+from ecr_scan_reporter.messages.rejected_publication import parse_publication
+from ecr_scan_reporter.messages.reports_queue import (
+    DueMessage,
+    ExportMessage,
+    LookMessage,
+    MissedMessage,
+    PassMessage,
+    parse_message,
+    to_body,
+)
+from ecr_scan_reporter.models.images import ImageId
+from ecr_scan_reporter.models.scans import ENHANCED
+from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
-from ecr_scan_reporter.reporting.pipeline import report_batch
+from ecr_scan_reporter.reporting.image_processor import ImageProcessor, Outcome, Step
+from ecr_scan_reporter.reporting.intake.events import ReceivedEvent, ScanEvent, latest_per_image, load, parse
+from ecr_scan_reporter.reporting.looks import look, read_missed
 from ecr_scan_reporter.settings import ReporterSettings, parse_settings
 from ecr_scan_reporter.shared import clock
+from ecr_scan_reporter.shared.concurrency import concurrent_map
+
+logger = logging.getLogger(__name__)
 
 _THREADS = 16
 _EXPECTED = 'a batch of the reports queue, {"overview": true} or {"export": true}'
+# Seconds until a failed message is retried, for the first attempts: COMPLETE can precede the findings by seconds. Later
+# attempts wait for the queue's visibility timeout, so an outage of an hour moves nothing to the DLQ.
+_RETRY_DELAY, _SOON_RETRIED = 60, 2
+# Of messages that this module sends itself. One without a version, such as all of this release, has the first one.
+VERSION = 1
+# The metric of each severity's new findings.
+_NEW = {"CRITICAL": "NewCritical", "HIGH": "NewHigh", "MEDIUM": "NewMedium", "LOW": "NewLow"}
+# How often a step is tried if other invocations are faster: each time, one of them has written the image.
+_ATTEMPTS = 4
+# How many lost events are counted: from two on, it is an alarm.
+_MAX_LOST = 100
 
 
 def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, Any]:
@@ -78,3 +130,332 @@ def dependencies() -> ReporterDependencies:
     rules, runs = RuleMemory(table), RunMemory(table, ecr.id)
     exploited = CatalogMemory(table) if settings.known_exploited else None
     return ReporterDependencies(settings, ecr, table, rules, runs, publisher, queue, pool, dlqs, exploited)
+
+
+def report_batch(
+    records: Sequence[SqsRecord], deps: ReporterDependencies, deadline: Deadline, now: datetime | None = None
+) -> SqsBatchResponse:
+    """Remember what a batch of scan events found, and publish what is due; return the messages to redeliver."""
+    now = now or clock.now()
+    try:
+        ignore_rules, catalog = deps.rules.read(now), deps.catalog(now)
+    except AwsError:
+        # Without the rules, what they ignore would look like news; without the catalog, deadlines would be forgotten.
+        logger.exception("could not read ignored_findings, or the catalog; the messages are retried")
+        return batch_response(record["messageId"] for record in records)
+    batch = Batch(records, deps, deadline, now)
+    batch.receive()
+    images = [work.image for work in (*batch.scanned, *batch.missed, *batch.due)]
+    names = [image.repository for image in images]
+    rules = RuleMatcher(ignore_rules, now, names, ignore_kernel_headers=deps.settings.ignore_kernel_headers)
+    batch.process(ImageProcessor(deps, images, rules, catalog, now))
+    try:
+        pages, waiting = batch.publish()
+    except AwsError:
+        # What was remembered stays in the outbox, and the messages will cause another check.
+        logger.exception("could not check what is to be published")
+        batch.retried |= batch.done | batch.checks
+        pages, waiting = 0, timedelta()
+    batch.do_parts(rules)
+    if deadline.remaining > 0:
+        deps.rules.remember(rules.matched, rules.used, rules.ended, now, deps.pool)
+    batch.retry_soon()
+    counts = {
+        "events": len(batch.events),
+        "images": len(batch.scanned),
+        "changed": sum(outcome.added for outcome in batch.outcomes),
+        "pages": pages,
+        "invalid": len(batch.invalid),
+        "retried": len(batch.retried),
+    }
+    metrics = _metrics(batch) | {"ReportsPublished": pages, "OldestUnpublished": int(waiting.total_seconds())}
+    extra = counts | embed(metrics, deps.settings.name, detailed=deps.settings.detailed_metrics)
+    logger.info("batch processed", extra=extra)
+    return batch_response(sorted(batch.invalid | batch.retried | batch.unpublished))
+
+
+class Work(NamedTuple):
+    """One image of a batch.
+
+    Args:
+        image: to be processed.
+        message_ids: of all messages about it.
+        steps: what is to be done, in this order.
+        repeated: whether an earlier invocation may have processed one of the messages.
+    """
+
+    image: ImageId
+    message_ids: tuple[str, ...]
+    steps: tuple[Step, ...]
+    repeated: bool
+
+
+class Batch:
+    """The messages of a batch, by what they ask for, and what became of them.
+
+    Args:
+        records: the messages.
+        deps: the settings and clients.
+        deadline: of the invocation.
+        now: aware.
+
+    Attributes:
+        events: scan events.
+        scanned: the images with scan events, of matching repositories.
+        missed: the images of whose last result no event came.
+        due: the images that are to be judged again.
+        parts: the parts of the daily pass and of exports that are to be done, by message id.
+        checks: the ids of messages that ask to check whether something is to be published.
+        unpublished: the ids of messages with a report that SNS rejected again.
+        invalid: the ids of messages that are invalid, or that failed unexpectedly.
+        outcomes: of the steps of images.
+        done: the ids of messages that are done.
+        retried: the ids of messages that are to be retried.
+        unstarted: the ids of messages that there was no time for.
+    """
+
+    def __init__(
+        self, records: Sequence[SqsRecord], deps: ReporterDependencies, deadline: Deadline, now: datetime
+    ) -> None:
+        self.records, self.deps, self.deadline, self.now = records, deps, deadline, now
+        self.events, self.outcomes = list[ReceivedEvent](), list[Outcome]()
+        self.scanned, self.missed, self.due = list[Work](), list[Work](), list[Work]()
+        self.parts = dict[str, PassMessage | ExportMessage]()
+        self.checks, self.unpublished, self.invalid = set[str](), set[str](), set[str]()
+        self.done, self.retried, self.unstarted = set[str](), set[str](), set[str]()
+
+    def receive(self) -> None:
+        """Parse the messages, and publish again what SNS rejected before, while there is time."""
+        deadline = self.deadline.halfway()
+        for record in self.records:
+            message_id, receives = record["messageId"], receive_count(record)
+            try:
+                message = load(record["body"])
+                if not self._receive_own(message_id, message, receives, deadline):
+                    event = parse(message)
+                    # A time in the future would let the events that come until then look like older ones.
+                    event = event._replace(time=min(event.time, self.now))
+                    self.events.append(ReceivedEvent(message_id, receives, event))
+            except MessageError as error:
+                self.invalid.add(message_id)
+                logger.error("invalid message", extra={"message_id": message_id, "reason": str(error)})
+            except Exception as error:  # one message's trouble stays its own
+                self.invalid.add(message_id)
+                logger.exception("message failed", extra={"message_id": message_id, "reason": str(error)})
+        matches = self.deps.settings.repositories.matches
+        found = [images for images in latest_per_image(self.events) if matches(images.image.repository)]
+        # What has failed before comes first: it cannot be sent again as if it had not.
+        for images in sorted(found, key=lambda images: images.receives, reverse=True):
+            steps = tuple(_step(event, images.receives) for event in images.events)
+            self.scanned.append(Work(images.image, images.message_ids, steps, images.repeated))
+
+    def _receive_own(self, message_id: str, message: object, receives: int, deadline: Deadline) -> bool:
+        """Note what a message of this module asks for; return whether it is one."""
+        match message:
+            case {"version": int() as version} if version > VERSION:
+                raise MessageError(f"version is {version}; expected at most {VERSION}, or no value")
+            case {"check": True}:
+                self.checks.add(message_id)
+            case {"publish": publish}:
+                if not _publish_again(*parse_publication(publish), self.deps, deadline, self.now):
+                    self.unpublished.add(message_id)
+            case {"due": due}:
+                image = self.deps.ecr.id.image(*parse_message(DueMessage, due))
+                step: Step = partial(ImageProcessor.judge_again, image=image)
+                self.due.append(Work(image, (message_id,), (step,), receives > 1))
+            case {"pass": part}:
+                self.parts[message_id] = parse_message(PassMessage, part)
+            case {"export": export}:
+                self.parts[message_id] = parse_message(ExportMessage, export)
+            case {"missed": value}:
+                missed = parse_message(MissedMessage, value)
+                image = self.deps.ecr.id.image(missed.repository, missed.digest)
+                step = partial(read_missed, image=image, missed=missed, receives=receives)
+                self.missed.append(Work(image, (message_id,), (step,), receives > 1))
+            case {"look": value}:
+                asked = parse_message(LookMessage, value)
+                at = datetime.fromtimestamp(asked.at, UTC) if asked.at else self.now
+                if at > self.now + EARLY:
+                    send_later([(to_body(asked), at)], self.deps, self.now)
+                    return True
+                image = self.deps.ecr.id.image(asked.repository, asked.digest)
+                event = ScanEvent(image, (), at, failed=False, counts=None, scanner=ENHANCED, is_look=True)
+                self.events.append(ReceivedEvent(message_id, receives, event))
+            case _:
+                return False
+        return True
+
+    def process(self, processor: ImageProcessor) -> None:
+        """Process images concurrently, while there is time, and send messages again that there was no time for."""
+        deadline = self.deadline.halfway()
+        for images in (self.scanned, self.missed, self.due):
+            results = concurrent_map(self.deps.pool, partial(_attempt, processor=processor, deadline=deadline), images)
+            for work, result in zip(images, results, strict=True):
+                if isinstance(result, Exception):
+                    unstarted = isinstance(result, DeadlineExceededError)
+                    (self.unstarted if unstarted else self.retried).update(work.message_ids)
+                    expected = unstarted or isinstance(result, FindingsNotReadError)
+                    logger.log(
+                        logging.INFO if expected else logging.ERROR,
+                        "image not processed; the message is retried",
+                        extra={"repository": work.image.repository, "digest": work.image.digest, "reason": str(result)},
+                        exc_info=None if expected else result,
+                    )
+                else:
+                    self.done.update(work.message_ids)
+                    self.outcomes += result
+        send_later((outcome.again for outcome in self.outcomes if outcome.again), self.deps, self.now)
+        self.retried |= self._send_again() if self.done else self.unstarted
+
+    def _send_again(self) -> set[str]:
+        """Send messages again that there was no time for: that is no failure of theirs, and must not end in the DLQ.
+
+        Returns:
+            The ids of those that SQS is to deliver again instead: what an earlier invocation may have begun to process.
+        """
+        unstarted = {record["messageId"]: record for record in self.records if record["messageId"] in self.unstarted}
+        first = {id_: record["body"] for id_, record in unstarted.items() if receive_count(record) == 1}
+        try:
+            self.deps.reports_queue.send(first.values())
+        except QueueError:
+            logger.exception("could not send messages again that there was no time for")
+            return set(unstarted)
+        return unstarted.keys() - first.keys()
+
+    def do_parts(self, rules: RuleMatcher) -> None:
+        """Do parts of the daily pass and of exports."""
+        for message_id, message in self.parts.items():
+            what = "the daily pass" if isinstance(message, PassMessage) else "the export"
+            try:
+                # Not at the top: both are rare.
+                if isinstance(message, PassMessage):
+                    from ecr_scan_reporter.reporting.daily_pass import walk
+
+                    walk(message, rules, self.deps, self.deadline, self.now)
+                else:
+                    from ecr_scan_reporter.reporting.export.run import export_run
+
+                    export_run(message, self.deps, self.deadline, self.now)
+            except Exception:  # one message's trouble stays its own
+                asked = {name: str(value) for name, value in message._asdict().items()}
+                logger.exception(f"{what} failed; its message is retried", extra=asked)
+                self.retried.add(message_id)
+
+    def publish(self) -> tuple[int, timedelta]:
+        """Note what was added to the outbox, and publish what is due.
+
+        Returns:
+            How many pages were published, and for how long something has waited that was due before.
+
+        Raises:
+            AwsError: DynamoDB or SQS rejected a call.
+        """
+        outbox, windows = Outbox(self.deps.table), dict[str, str]()
+        results = Counter(outcome.run for outcome in self.outcomes if outcome.run)
+        for outcome in self.outcomes:
+            for window in outcome.windows:
+                windows[window] = outcome.run or windows.get(window, "")
+        for run, number in results.items():
+            self.deps.runs.add_results(run, number, self.now)
+        for window, run in windows.items():
+            outbox.touch(window, run, self.now)
+        if not (results or windows or self.checks):
+            return 0, timedelta()
+        # Not at the top: where nothing has changed, nothing is published.
+        from ecr_scan_reporter.reporting.reports.publishing import publish_what_is_due
+
+        return publish_what_is_due(self.deps, self.now, self.deadline)
+
+    def retry_soon(self) -> None:
+        """Let SQS deliver messages soon that are retried for the first times."""
+        soon = [
+            record.get("receiptHandle", "")
+            for record in self.records
+            if record["messageId"] in self.retried and receive_count(record) <= _SOON_RETRIED
+        ]
+        self.deps.reports_queue.retry_in(_RETRY_DELAY, filter(None, soon))
+
+
+def _metrics(batch: Batch) -> dict[str, float]:
+    new: Counter[str] = sum((Counter(outcome.new) for outcome in batch.outcomes), Counter())
+    metrics: dict[str, float] = {
+        "EventsProcessed": sum(event.message_id not in batch.retried for event in batch.events),
+        **{name: new[severity] for severity, name in _NEW.items()},
+    }
+    if any(outcome.lost for outcome in batch.outcomes):
+        metrics["LostEvents"] = _lost_events(batch.deps, batch.now)
+    return metrics
+
+
+def _lost_events(deps: ReporterDependencies, now: datetime) -> int:
+    """Return how many events were lost lately, as far as they are counted; one if memory does not tell."""
+    # Not at the top: events are lost rarely.
+    from ecr_scan_reporter.memory.lost_events import lost_events
+
+    max_age, run_interval = deps.settings.max_age, deps.settings.run_interval
+    try:
+        return len(lost_events(deps.table, deps.ecr.id, max_age, run_interval, now, _MAX_LOST))
+    except AwsError:
+        logger.exception("could not count lost events")
+        return 1
+
+
+def _publish_again(
+    id_: str, publication: Publication, deps: ReporterDependencies, deadline: Deadline, now: datetime
+) -> bool:
+    """Publish what SNS rejected before, unless another copy of the message did; return whether it is out."""
+    outbox = Outbox(deps.table)
+    if deadline.remaining <= 0:
+        return False
+    try:
+        lease = outbox.claim_message(id_, now, now + timedelta(seconds=deadline.seconds + 60))
+        if lease and deps.publisher.publish([publication], deadline):
+            outbox.release_message(id_, lease)
+            return False
+    except AwsError:
+        logger.exception("could not note that a message is to be published again")
+        return False
+    try:
+        outbox.note_message(id_, now)
+    except AwsError:
+        # It is out: only another copy of the message would publish it again.
+        logger.exception("could not note that a message was published again")
+    return True
+
+
+def send_later(messages: Iterable[tuple[str, datetime]], deps: ReporterDependencies, now: datetime) -> None:
+    """Send messages, each of which is to arrive at a time (aware), or as late as SQS allows before it.
+
+    A failure is only logged: the images scanner asks ECR about each image once within the promised age.
+    """
+    delays: defaultdict[int, list[str]] = defaultdict(list)
+    for body, at in dict.fromkeys(messages):
+        delays[ceil(max(min(at - now, MAX_DELAY).total_seconds(), 0))].append(body)
+    for delay, bodies in delays.items():
+        try:
+            deps.reports_queue.send(bodies, delay)
+        except QueueError:
+            logger.exception("could not plan to read findings again")
+
+
+def _step(event: ScanEvent, receives: int) -> Step:
+    return partial(look if event.is_look else ImageProcessor.process, event=event, receives=receives)
+
+
+def _attempt(work: Work, processor: ImageProcessor, deadline: Deadline) -> list[Outcome] | Exception:
+    try:
+        deadline.check("reading findings")
+        outcomes = list[Outcome]()
+        for step in work.steps:
+            for tries_left in reversed(range(_ATTEMPTS)):
+                try:
+                    outcomes.append(step(processor))
+                    break
+                except ConditionError:
+                    if not tries_left:
+                        raise
+        if work.repeated or any(outcome.repeated for outcome in outcomes):
+            outcomes.append(processor.waiting(work.image))
+        return outcomes
+    except Exception as error:  # one image's trouble stays its own
+        return error

@@ -15,7 +15,7 @@ from ecr_scan_reporter import reporter
 from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.memory.outbox import PUSH, Outbox
 from ecr_scan_reporter.messages.reports_queue import CHECK
-from ecr_scan_reporter.reporting.pipeline import report_batch
+from ecr_scan_reporter.reporter import report_batch
 from process import Context, Meter
 from support.invocations import scan_event, sqs_records
 

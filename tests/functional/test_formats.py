@@ -10,6 +10,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+from ecr_scan_reporter import reporter as program
 from ecr_scan_reporter import repositories_scanner
 from ecr_scan_reporter.aws.sns import REPORTS, Publication, Rejection
 from ecr_scan_reporter.memory import codec, items
@@ -17,7 +18,6 @@ from ecr_scan_reporter.messages import repository
 from ecr_scan_reporter.messages.rejected_publication import encode_rejection
 from ecr_scan_reporter.messages.reports_queue import CHECK, DueMessage, LookMessage, PassMessage, to_body
 from ecr_scan_reporter.messages.repository import RepositoryMessage
-from ecr_scan_reporter.reporting import pipeline
 from fake_aws import digest_of
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,7 +51,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
         is_newer = number > 1
         monkeypatch.setattr(items, "FORMAT", number)
         monkeypatch.setattr(repository, "VERSION", number)
-        monkeypatch.setattr(pipeline, "VERSION", number)
+        monkeypatch.setattr(program, "VERSION", number)
         monkeypatch.setattr(codec, "compact_json", lambda value: "2" + compact_json(value)) if is_newer else None
         if is_newer:
             other = SimpleNamespace(loads=other_loads, dumps=json.dumps)

@@ -11,8 +11,8 @@ from typing import Any
 
 import hypothesis
 import pytest
+from ecr_scan_reporter import reporter as program
 from ecr_scan_reporter.messages.reports_queue import CHECK
-from ecr_scan_reporter.reporting import pipeline
 from fake_aws import FakeImage, FakeScan, Fault, digest_of, finding, index_image
 from hypothesis import given
 from hypothesis import strategies as st
@@ -539,7 +539,7 @@ def test_unexpected_trouble_of_one_message_stays_its_own(
     def fail(*args: Any) -> bool:
         raise RuntimeError("unexpected")
 
-    monkeypatch.setattr(pipeline, "parse_publication", fail)
+    monkeypatch.setattr(program, "parse_publication", fail)
     event = inbox.image("app", "1", scan=found("HIGH"))
     assert inbox.report(publish({"Message": "x"}), event) == ["0"]
     assert len(inbox.reports()) == 1

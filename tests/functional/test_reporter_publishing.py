@@ -15,7 +15,7 @@ from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Outbox, outbox_item
 from ecr_scan_reporter.memory.runs import RepositoryState, RunMemory
 from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.messages.rejected_publication import encode_rejection
-from ecr_scan_reporter.reporting.pipeline import report_batch
+from ecr_scan_reporter.reporter import report_batch
 from fake_aws import MEMORY_TABLE, FakeScan, Fault, digest_of, finding
 from support.configuration import TOPIC
 from support.invocations import REGISTRY

@@ -14,7 +14,7 @@ from ecr_scan_reporter import reporter
 from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.messages.reports_queue import CHECK
 from ecr_scan_reporter.models.severities import SEVERITIES
-from ecr_scan_reporter.reporting.pipeline import report_batch
+from ecr_scan_reporter.reporter import report_batch
 from fake_aws import FakeAws, FakeImage, FakeRepository, FakeScan, Publication, digest_of, finding
 from support import schemas
 from support.configuration import CHAT as CHAT

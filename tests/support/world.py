@@ -28,10 +28,10 @@ from ecr_scan_reporter.memory.runs import RunMemory
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import Image, IndexChild
 from ecr_scan_reporter.models.scans import ScanResult
+from ecr_scan_reporter.reporter import report_batch
 from ecr_scan_reporter.reporting.baseline import decode_findings
 from ecr_scan_reporter.reporting.comparison.changes import KnownFinding
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
-from ecr_scan_reporter.reporting.pipeline import report_batch
 from ecr_scan_reporter.settings import ReporterSettings, parse_settings
 from fake_aws import MEMORY_TABLE, DynamoDbError, Tables
 from support.configuration import CHAT as CHAT

@@ -48,6 +48,21 @@ class ReportMessage(NamedTuple):
     chat: str
     attributes: Attributes
 
+    @property
+    def publications(self) -> "list[Publication]":
+        """The messages for the reports topic and, if there is a text for chat, for the chat topic.
+
+        With MessageStructure=json, SNS sends "default" to every protocol that has no key of its own.
+        """
+        body = {"default": self.document, "email": self.email}
+        report = {
+            "Subject": self.subject,
+            "Message": json.dumps(body, ensure_ascii=False),
+            "MessageStructure": "json",
+            "MessageAttributes": {name: _attribute(value) for name, value in self.attributes.items()},
+        }
+        return [Publication(REPORTS, report)] + ([Publication(CHAT, {"Message": self.chat})] if self.chat else [])
+
 
 class Publication(NamedTuple):
     """One message for one topic, as SNS takes it.
@@ -87,21 +102,6 @@ class Subscription(NamedTuple):
     def is_confirmed(self) -> bool:
         """Whether it receives messages."""
         return self.arn.startswith("arn:")
-
-
-def publications(message: ReportMessage) -> list[Publication]:
-    """Encode a report for the reports topic and, if it has a text for chat, for the chat topic.
-
-    With MessageStructure=json, SNS sends "default" to every protocol that has no key of its own.
-    """
-    body = {"default": message.document, "email": message.email}
-    report = {
-        "Subject": message.subject,
-        "Message": json.dumps(body, ensure_ascii=False),
-        "MessageStructure": "json",
-        "MessageAttributes": {name: _attribute(value) for name, value in message.attributes.items()},
-    }
-    return [Publication(REPORTS, report)] + ([Publication(CHAT, {"Message": message.chat})] if message.chat else [])
 
 
 def _attribute(value: str | int | list[str]) -> dict[str, str]:

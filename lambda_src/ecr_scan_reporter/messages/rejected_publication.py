@@ -53,7 +53,7 @@ def parse_publication(value: object) -> tuple[str, Publication]:
 
 
 def _is_message(parameters: Any) -> bool:
-    """Return whether these are parameters of SNS that `publications` could have made."""
+    """Return whether these are parameters of SNS that `ReportMessage.publications` could have made."""
     if not isinstance(parameters, dict):
         return False
     texts = dict(parameters)

@@ -8,7 +8,6 @@
     widget/            the page on the CloudWatch dashboard
     daily_pass         what is due without an event
     image_processor    one image: read its scan, compare it, decide whether to report it, remember it
-    pipeline           from a batch of messages to published reports
     looks              the findings of an image read again, or a result of which no event came
     baseline           the findings that are remembered, and what a scan is compared with
     predecessor_search the image that an image replaces

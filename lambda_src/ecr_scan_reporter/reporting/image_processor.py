@@ -4,11 +4,10 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
-from ecr_scan_reporter.errors import AwsError, ConditionError, FindingsNotReadError
+from ecr_scan_reporter.errors import AwsError, FindingsNotReadError
 from ecr_scan_reporter.memory.exploited import Catalog, checksums
 from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord, Remembered
 from ecr_scan_reporter.memory.outbox import EXPLOITED, INVENTORY, PUSH, Outbox, outbox_item, run_window
@@ -21,7 +20,6 @@ from ecr_scan_reporter.reporting.comparison.changes import (
     GONE,
     NEWS,
     Absence,
-    Change,
     Comparison,
     Identities,
     KnownFinding,
@@ -58,8 +56,6 @@ _INDEX_COMES_WITHIN = timedelta(minutes=15)
 _CLOCKS_DIFFER = timedelta(minutes=2)
 # Characters of the reason of a failed scan that tell it from others.
 _MAX_FAILURE = 200
-# How often a step is repeated if other invocations are faster.
-_ATTEMPTS = 4
 # How many successors of an image, and of those that are gone, are considered.
 _MAX_SUCCESSORS = 20
 
@@ -109,18 +105,6 @@ class ImageProcessor:
         quiet = self.settings.quiet_hours
         self._lets_exploited_through = bool(quiet and quiet.exploited)
 
-    def do(self, step: "Step") -> Outcome:
-        """Do a step, and repeat it if another invocation has written the image in the meantime.
-
-        Raises:
-            FindingsNotReadError: the findings are not there yet; the message should be retried.
-            AwsError: ECR or DynamoDB rejected a call.
-        """
-        for _ in range(_ATTEMPTS - 1):
-            with suppress(ConditionError):
-                return step(self)
-        return step(self)
-
     def judge_again(self, image: ImageId) -> Outcome:
         """Judge what is remembered of an image by the rules, settings and date of now, and report what that changes.
 
@@ -137,7 +121,8 @@ class ImageProcessor:
         before, found = remembered.record, known_findings(remembered)
         if found is None:
             return Outcome(repeated=True)
-        judged = self._judge(unchanged(found), image, before, self.now)
+        judged = judge(unchanged(found), self.rules, image.repository, self.settings, self.now, self.catalog)
+        judged = self._superseded(judged, image, before)
         record, reason, report = judged.update(before), reason_without_scan(judged, self.settings), None
         findings, cves = self._changed(judged, remembered)
         if reason and not self.details.exists(image):
@@ -229,11 +214,13 @@ class ImageProcessor:
         record = self._described(event, before, scan)
         baseline = self._baseline(event, remembered, record, scan)
         record = record._replace(successors=record.successors | baseline.successors)
-        comparison = self._compare(scan, baseline, event.time)
+        absence = Absence.UNKNOWN if scan.shorter else baseline.absence
+        known, alike, thresholds = baseline.findings or (), baseline.known_here, self.settings.thresholds
+        comparison = compare(scan.findings, known, event.time, thresholds, absence, alike)
         # An inventory is not overdue on its first day, even if its event is old.
-        judged = self._judge(
-            comparison, image, record, event.time if baseline.inventory else self.now, inventory=baseline.inventory
-        )
+        now = event.time if baseline.inventory else self.now
+        judged = judge(comparison, self.rules, image.repository, self.settings, now, self.catalog)
+        judged = self._superseded(judged, image, record, inventory=baseline.inventory)
         record, report = self._report(event, record, baseline, judged, scan)
 
         record = _updated(record, judged, baseline, scan)
@@ -276,15 +263,6 @@ class ImageProcessor:
             record = _with_details(record, self.details.read(event.image, event.tags))
         report = findings_report(event.image, event.time, record, reason, judged)
         return record, report._replace(first_scan=baseline.first, predecessor=baseline.name, shorter=scan.shorter)
-
-    def _compare(self, scan: CompleteScan, baseline: Baseline, at: datetime) -> Comparison:
-        absence = Absence.UNKNOWN if scan.shorter else baseline.absence
-        known_here = baseline.known_here
-        compared = partial(compare, scan.findings, baseline.findings or (), at, self.settings.thresholds, absence)
-        comparison = compared(known_here)
-        shared, others = len(comparison.changes[Change.KNOWN_HERE]), sum(not known.gone_at for known in known_here)
-        # What two images have in common is known here if it is most of each.
-        return comparison if not known_here or 2 * shared > max(comparison.open_now, others) else compared()
 
     def _changed(self, judged: Judged, remembered: Remembered) -> tuple[bytes | None, bytes | None]:
         """Return the findings, encoded, and what the catalog's changes are matched with; None for what is as before."""
@@ -348,16 +326,13 @@ class ImageProcessor:
         """Return whether the repository of an image was known at a time."""
         return at is not None and at > self.memory.known_since(image, self.now)[1]
 
-    def _judge(
-        self, comparison: Comparison, image: ImageId, record: ImageRecord, now: datetime, *, inventory: bool = False
-    ) -> Judged:
-        """Judge what changed. If another image has replaced this one, that is overdue, and known to be exploited.
+    def _superseded(self, judged: Judged, image: ImageId, record: ImageRecord, *, inventory: bool = False) -> Judged:
+        """Note which image has replaced this one, if this one is overdue, or known to be exploited.
 
         An inventory names all images.
         """
-        judged = judge(comparison, self.rules, image.repository, self.settings, now, self.catalog)
         if judged.newly_overdue or (judged.newly_exploited and not inventory):
-            return judged._replace(successor=self._successor(image, record, comparison))
+            return judged._replace(successor=self._successor(image, record, judged.comparison))
         return judged
 
     def _successor(self, image: ImageId, record: ImageRecord, comparison: Comparison) -> str:

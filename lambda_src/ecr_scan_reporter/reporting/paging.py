@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from ecr_scan_reporter.aws.sns import MAX_MESSAGE, ReportMessage, publications
+from ecr_scan_reporter.aws.sns import MAX_MESSAGE, ReportMessage
 from ecr_scan_reporter.reporting.formatting import dumps
 
 Entry = TypeVar("Entry")
@@ -42,5 +42,5 @@ def entry_size(values: object) -> int:
 
 def room_for_entries(empty: ReportMessage) -> int:
     """Return the bytes for entries on a page; `empty` is its message without any."""
-    report, *_ = publications(empty)
+    report, *_ = empty.publications
     return MAX_MESSAGE - _MARGIN - report.size

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from ecr_scan_reporter.aws.deadline import Deadline
-from ecr_scan_reporter.aws.sns import CHAT, REPORTS, Rejection, ReportMessage, ReportPublisher, publications
+from ecr_scan_reporter.aws.sns import CHAT, REPORTS, Rejection, ReportMessage, ReportPublisher
 
 MESSAGE = ReportMessage("subject", "mail", "{}", "chat", {})
 
@@ -37,7 +37,7 @@ def topics(found: list[Rejection]) -> list[str]:
 )
 def test_one_topic_does_not_hold_back_the_other(rejecting: tuple[str, ...], accepted: list[str]) -> None:
     client = TopicClient(*rejecting)
-    rejected = publisher(client).publish(publications(MESSAGE), Deadline(60))
+    rejected = publisher(client).publish(MESSAGE.publications, Deadline(60))
     assert client.published == accepted
     assert topics(rejected) == list(rejecting)
     # What was rejected can be published later.
@@ -49,26 +49,26 @@ def test_one_topic_does_not_hold_back_the_other(rejecting: tuple[str, ...], acce
 @pytest.mark.parametrize(("code", "invalid"), [("InvalidParameter", True), ("NotFound", False), ("KMSDisabled", False)])
 def test_rejection_says_whether_it_is_the_message_that_is_invalid(code: str, *, invalid: bool) -> None:
     client = TopicClient(REPORTS, CHAT, code=code)
-    rejected = publisher(client).publish(publications(MESSAGE), Deadline(60))
+    rejected = publisher(client).publish(MESSAGE.publications, Deadline(60))
     assert [rejection.invalid for rejection in rejected] == [invalid, invalid]
 
 
 def test_message_without_a_text_for_chat_has_one_topic() -> None:
     client = TopicClient()
-    assert publisher(client).publish(publications(MESSAGE._replace(chat="")), Deadline(60)) == []
+    assert publisher(client).publish(MESSAGE._replace(chat="").publications, Deadline(60)) == []
     assert client.published == [REPORTS]
 
 
 def test_nothing_is_published_to_a_topic_that_this_instance_does_not_have() -> None:
     client: Any = TopicClient()
-    assert ReportPublisher(client, REPORTS, "").publish(publications(MESSAGE), Deadline(60)) == []
+    assert ReportPublisher(client, REPORTS, "").publish(MESSAGE.publications, Deadline(60)) == []
     assert client.published == [REPORTS]
 
 
 def test_nothing_is_published_without_time_and_the_log_says_so(caplog: pytest.LogCaptureFixture) -> None:
     client = TopicClient()
     with caplog.at_level(logging.ERROR):
-        rejected = publisher(client).publish(publications(MESSAGE), Deadline(0), "not this time")
+        rejected = publisher(client).publish(MESSAGE.publications, Deadline(0), "not this time")
     assert (client.published, topics(rejected)) == ([], [REPORTS, CHAT])
     assert [record.message for record in caplog.records] == ["not this time"] * 2
 

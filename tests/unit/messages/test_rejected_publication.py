@@ -8,7 +8,7 @@ from base64 import b64encode
 from typing import Any
 
 import pytest
-from ecr_scan_reporter.aws.sns import MAX_MESSAGE, Publication, Rejection, ReportMessage, publications
+from ecr_scan_reporter.aws.sns import MAX_MESSAGE, Publication, Rejection, ReportMessage
 from ecr_scan_reporter.errors import MessageError
 from ecr_scan_reporter.messages.rejected_publication import encode_rejection, parse_publication
 
@@ -21,7 +21,7 @@ def encoded(parameters: Any) -> dict[str, str]:
 
 def test_publication_survives_the_queue() -> None:
     attributes: Any = {"severity": "HIGH", "fixed": 2, "repositories": ["a", "b"]}
-    for publication in publications(ReportMessage("subject", "mail", "日本語", "chat", attributes)):
+    for publication in ReportMessage("subject", "mail", "日本語", "chat", attributes).publications:
         bodies = [encode_rejection(Rejection(publication, reason)) for reason in ("Message too long", "x" * 10_000)]
         values = [json.loads(body)["publish"] for body in bodies]
         (first, parsed), (second, _) = map(parse_publication, values)
@@ -33,7 +33,7 @@ def test_publication_survives_the_queue() -> None:
 def test_full_page_fits_into_a_message_of_the_queue() -> None:
     letters = random.Random(1).choices(string.ascii_lowercase + string.digits, k=2000)
     row = json.dumps({"id": "CVE-2026-1234", "package": "openssl", "path": "".join(letters)})
-    [publication] = publications(ReportMessage("subject", "mail", "", "", {}))
+    [publication] = ReportMessage("subject", "mail", "", "", {}).publications
     while publication.size < MAX_MESSAGE - 8192:
         message = json.loads(publication.parameters["Message"])
         text = json.dumps(message | {"default": message["default"] + row * 10})

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from ecr_scan_reporter.reporting.reports import gathering, image_report
+from ecr_scan_reporter.reporting.reports import combining, gathering, image_report
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.families import FAMILIES
@@ -54,7 +54,7 @@ def test_scans_in_one_window_are_one_entry_that_balances(
     rules = Rules({"CRITICAL": 1, "HIGH": 1}, notify_on_fixed=fixed, notify_on_failure=False)
     builds = FAMILIES[family]
     with pytest.MonkeyPatch.context() as patch:
-        for module in (image_report, gathering):
+        for module in (image_report, gathering, combining):
             patch.setattr(module, "MAX_FINDINGS", named)
         patch.setattr(gathering, "_MIN_KEPT_PER_IMAGE", named)
         player = WindowPlayer(World(environment(rules) | {"REPORT_WINDOW_SECONDS": "43200"}), rules, builds)

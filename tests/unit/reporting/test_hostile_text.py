@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 import hypothesis
 import pytest
-from ecr_scan_reporter.aws.sns import MAX_MESSAGE, ReportMessage, publications
+from ecr_scan_reporter.aws.sns import MAX_MESSAGE, ReportMessage
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.reporting.comparison.changes import Change, KnownFinding
 from ecr_scan_reporter.reporting.reports.groups import Group
@@ -136,7 +136,7 @@ def test_json_document_has_the_text_unchanged_and_no_other_field(text: str) -> N
 
 @some()
 def test_sns_message_has_only_the_keys_of_the_module(text: str) -> None:
-    report, chat = publications(message_of(text))
+    report, chat = message_of(text).publications
     assert json.loads(report.parameters["Message"]).keys() == {"default", "email"}
     assert report.parameters.keys() == {"Subject", "Message", "MessageStructure", "MessageAttributes"}
     assert report.size <= MAX_MESSAGE
@@ -177,5 +177,5 @@ def test_any_text_is_data_in_every_format(text: str) -> None:
     description = json.loads(message.chat)["content"]["description"]
     assert description.count("`") % 2 == 0
     assert "<" not in description
-    report, *_ = publications(message)
+    report, *_ = message.publications
     assert json.loads(report.parameters["Message"])["default"] == message.document

@@ -4,7 +4,7 @@ import json
 from itertools import islice
 
 import pytest
-from ecr_scan_reporter.aws.sns import MAX_MESSAGE, ReportMessage, publications
+from ecr_scan_reporter.aws.sns import MAX_MESSAGE, ReportMessage
 from ecr_scan_reporter.reporting.paging import entry_size, room_for_entries, split
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,5 +58,5 @@ def test_entries_that_fill_the_room_fill_the_message() -> None:
     free = room_for_entries(message([]))
     entry = '日本語 "quoted" \\' * 20
     entries = [entry] * (free // entry_size(entry))
-    [report] = publications(message(entries))
+    [report] = message(entries).publications
     assert MAX_MESSAGE - 6 * 1024 < report.size <= MAX_MESSAGE - 4 * 1024

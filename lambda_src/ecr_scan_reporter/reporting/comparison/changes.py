@@ -259,7 +259,8 @@ def compare(
         now: when the scan was complete.
         thresholds: by severity; decides whether a raised severity counts.
         absence: what it means that a finding is missing.
-        known_here: the findings of another image of the repository, which this image does not replace.
+        known_here: the findings of another image of the repository, which this image does not replace. What both have
+            is known here if it is most of each.
     """
     scan = list(scan)
     known_here = tuple(known_here)
@@ -284,11 +285,15 @@ def compare(
         elif absence is not Absence.OF_OTHER_SCANNER:
             change, absent = _absent(known, installed, now, absence)
             changes[change].append(absent)
-    for known in known_here:
-        if not known.gone_at and (finding := present.pop(identities.key(known.finding), None)):
+    others = [known for known in known_here if not known.gone_at]
+    for known in others:
+        if finding := present.pop(identities.key(known.finding), None):
             changes[Change.KNOWN_HERE].append(_seen_again(known, finding))
     changes[Change.NEW] += (_first_seen(finding, now) for finding in present.values())
-    return Comparison({change: tuple(found) for change, found in changes.items()}, tuple(gone_before))
+    comparison = Comparison({change: tuple(found) for change, found in changes.items()}, tuple(gone_before))
+    if known_here and 2 * len(changes[Change.KNOWN_HERE]) <= max(comparison.open_now, len(others)):
+        return compare(scan, remembered, now, thresholds, absence)
+    return comparison
 
 
 def unchanged(findings: Iterable[KnownFinding]) -> Comparison:

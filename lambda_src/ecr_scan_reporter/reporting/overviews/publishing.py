@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from ecr_scan_reporter.aws.deadline import Deadline
-from ecr_scan_reporter.aws.sns import MAX_MESSAGE, MAX_SUBJECT, Attributes, ReportMessage, publications
+from ecr_scan_reporter.aws.sns import MAX_MESSAGE, MAX_SUBJECT, Attributes, ReportMessage
 from ecr_scan_reporter.errors import AwsError, InputError
 from ecr_scan_reporter.memory.lost_events import LostEvent, lost_events
 from ecr_scan_reporter.memory.snapshots import LastOverview, RepositorySnapshot, SnapshotMemory
@@ -171,7 +171,7 @@ def _publish(
     published = 0
     for overview in overviews:
         for message in build_messages(overview):
-            names = {f"{message.attributes['id']} {each.topic}": each for each in publications(message)}
+            names = {f"{message.attributes['id']} {each.topic}": each for each in message.publications}
             published += not names.keys() <= sent
             for name, publication in names.items():
                 if name in sent:

@@ -3,7 +3,8 @@
 image_report                        the report of one image, which waits in the outbox
 when_due                            when a window is due
 publishing                          its way to the topics
-gathering                           what waits in the outbox: how several scans of an image become one entry
+gathering                           what waits in the outbox, by group
+combining                           how several scans of an image become one entry
 groups, fixes                       the images of one group, what they add up to, and what to install first
 pages                               the report as messages of SNS
 email, chat, document, wording      the formats of a page

@@ -2,34 +2,29 @@
 
 import logging
 import re
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from itertools import chain, groupby
+from math import inf
 from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Key
 from ecr_scan_reporter.errors import UnreadableItemError
 from ecr_scan_reporter.memory.images import ImageRecord
 from ecr_scan_reporter.memory.outbox import INVENTORY, Note, Outbox, Window, entry_checksum, entry_image, is_readable
-from ecr_scan_reporter.models.images import ImageId
-from ecr_scan_reporter.reporting.comparison.changes import ADDED, GONE, Change, KnownFinding
+from ecr_scan_reporter.reporting.comparison.changes import KnownFinding
 from ecr_scan_reporter.reporting.formatting import captured_group
-from ecr_scan_reporter.reporting.reports.groups import GroupKey, Inventory
+from ecr_scan_reporter.reporting.reports.combining import combine_scans
+from ecr_scan_reporter.reporting.reports.groups import APART, Group, GroupKey, Inventory
 from ecr_scan_reporter.reporting.reports.image_report import (
     MAX_FINDINGS,
     ImageReport,
-    LeftOutFinding,
     ReportReason,
     cut,
     decode_report,
-    finding_key,
     image_report,
-    keep_worst,
-    leave_out,
-    short_key,
-    shortened,
-    totals,
+    image_sort_key,
 )
 
 logger = logging.getLogger(__name__)
@@ -41,25 +36,6 @@ _MAX_KEPT, _MIN_KEPT_PER_IMAGE = 60_000, 3
 
 _Entry = tuple[Key, bytes]
 _NO_NOTE = Note("", frozenset())
-
-# What two changes of one finding in a row amount to: that of the first report names the row, that of the second one the
-# column; in the last column, the second report does not have the finding. None if nothing is left to say.
-_NEW, _BACK, _RAISED, _FIX, _EXPLOIT, _ENDED, _HERE, _OPEN, _FIXED, _WITHDRAWN = Change
-_ROWS: dict[Change, tuple[Change | None, ...]] = {
-    _NEW: (*8 * (_NEW,), None, None, None),
-    _BACK: (*8 * (_BACK,), None, None, None),
-    _RAISED: (*3 * (_RAISED,), _FIX, _EXPLOIT, *3 * (_RAISED,), _FIXED, _WITHDRAWN, _WITHDRAWN),
-    _FIX: (_FIX, _FIX, _RAISED, _FIX, _EXPLOIT, *3 * (_FIX,), _FIXED, _WITHDRAWN, _WITHDRAWN),
-    _EXPLOIT: (_EXPLOIT, _EXPLOIT, _RAISED, _FIX, *4 * (_EXPLOIT,), _FIXED, _WITHDRAWN, _WITHDRAWN),
-    _ENDED: (*8 * (_ENDED,), None, None, None),
-    _HERE: (_HERE, _HERE, _NEW, _NEW, _NEW, _ENDED, _HERE, _HERE, None, None, None),
-    _OPEN: (_OPEN, _OPEN, _RAISED, _FIX, _EXPLOIT, *3 * (_OPEN,), _FIXED, _WITHDRAWN, _WITHDRAWN),
-    _FIXED: (_OPEN, _OPEN, _RAISED, _FIX, _EXPLOIT, *3 * (_OPEN,), _FIXED, _WITHDRAWN, _FIXED),
-    _WITHDRAWN: (_OPEN, _OPEN, _RAISED, _FIX, _EXPLOIT, *3 * (_OPEN,), _FIXED, _WITHDRAWN, _WITHDRAWN),
-}
-TRANSITIONS = {
-    (before, after): both for before, row in _ROWS.items() for after, both in zip((*Change, None), row, strict=True)
-}
 
 
 class Waiting(NamedTuple):
@@ -93,28 +69,30 @@ class Gathered:
         """Return the note of the report that was begun with an entry; one without an id if none was."""
         return self._notes.get(entry_checksum(entry[0]), _NO_NOTE) if self._notes else _NO_NOTE
 
-    def first(self, windows: Iterable[str]) -> list[_Entry]:
-        """Return as many entries as can be published at once; a report is never divided."""
-        found, begun, room = list[_Entry](), list[_Entry](), _MAX_BYTES
-        for entry in self.of(windows):
-            if self.note(entry).id:
-                begun.append(entry)
-            elif len(found) < _MAX_ENTRIES and room >= 0:
-                found.append(entry)
-                room -= len(entry[1])
+    def entries(
+        self, windows: Iterable[str], until: datetime | None = None, most: float = inf, most_bytes: float = inf
+    ) -> Iterator[_Entry]:
+        """Yield the entries of windows that were not published before: those of reports that were begun, as a whole.
+
+        Args:
+            windows: their names.
+            until: only what was put into them until then (aware).
+            most: so many of the other entries.
+            most_bytes: so many bytes of them.
+        """
+        for entry in chain.from_iterable(self._outbox.entries(window, until) for window in windows):
+            note = self.note(entry)
+            if note.done:
+                self.published.append(entry[0])
+            elif note.id:
+                yield entry
+            elif most > 0 and most_bytes >= 0:
+                most, most_bytes = most - 1, most_bytes - len(entry[1])
+                yield entry
             else:
                 self.whole = False
                 if not self._is_any_begun:
                     break
-        return begun + found
-
-    def of(self, windows: Iterable[str], until: datetime | None = None) -> Iterator[_Entry]:
-        """Yield the entries of windows that were not published before."""
-        for entry in chain.from_iterable(self._outbox.entries(window, until) for window in windows):
-            if self.note(entry).done:
-                self.published.append(entry[0])
-            else:
-                yield entry
 
     def by_image(self, entries: Iterable[_Entry]) -> Iterator[tuple[str, list[Key], list[ImageReport]]]:
         """Decode entries, which are in the order of their sort keys; yield those of each image, the earliest one first.
@@ -164,17 +142,20 @@ def gather(
         AwsError: DynamoDB rejected a call.
     """
     gathered = Gathered(outbox, notes)
-    found = gathered.first(window.name for window in windows if window.name != INVENTORY)
+    names = (window.name for window in windows if window.name != INVENTORY)
+    found = sorted(
+        gathered.entries(names, most=_MAX_ENTRIES, most_bytes=_MAX_BYTES),
+        key=lambda entry: (gathered.note(entry).id, _sort_key(entry)),
+    )
     kept = max(_MIN_KEPT_PER_IMAGE, min(MAX_FINDINGS, _MAX_KEPT // max(len(found), 1)))
-    found.sort(key=lambda entry: (gathered.note(entry).id, _sort_key(entry)))
     for report, keys, scans in gathered.by_image(found):
         group = gathered.groups[group_key(scans[-1], group_by), report]
-        for image in merge_scans(scans):
+        for image in combine_scans(scans) if len(scans) > 1 else scans:
             number = 0 if image.reason is ReportReason.REMINDER else kept
             group.images.append(cut(image, number)._replace(left_out={}))
         group.keys.extend(keys)
     inventory = [INVENTORY] if any(window.name == INVENTORY for window in windows) else []
-    for report, keys, scans in gathered.by_image(gathered.of(inventory, inventory_until)):
+    for report, keys, scans in gathered.by_image(gathered.entries(inventory, inventory_until)):
         # A failed scan may have been repeated since: the last one counts.
         group = gathered.groups[group_key(scans[-1], group_by), report]
         group.inventory.add(scans[-1])
@@ -199,113 +180,56 @@ def group_key(image: ImageReport, group_by: re.Pattern[str] | None) -> GroupKey:
     return GroupKey(image.account, image.region, captured is None, captured or "")
 
 
-def merge_scans(images: Iterable[ImageReport]) -> list[ImageReport]:
-    """Combine several scans of one image into one entry; a failed scan has its own, unless a later scan succeeded."""
-    combined: dict[ImageId, ImageReport] = {}
-    since: dict[ImageId, datetime] = {}
-    failed: dict[ImageId, ImageReport] = {}
-    for image in sorted(images, key=lambda image: image.scanned_at):
-        key = ImageId(image.account, image.region, image.repository, image.digest)
-        if image.failed:
-            failed[key] = image
-            continue
-        failed.pop(key, None)
-        since.setdefault(key, image.scanned_at)
-        combined[key] = combine_reports(combined[key], image, since[key]) if key in combined else image
-    return [*combined.values(), *failed.values()]
+def make_group(key: GroupKey, images: Iterable[ImageReport], inventory: Inventory | None, report: str = "") -> Group:
+    """Make a group of images with the same key.
 
-
-def combine_reports(first: ImageReport, second: ImageReport, since: datetime) -> ImageReport:
-    """Combine two reports of the same image in one window into one, as if there had been one scan.
-
-    Between the two, there may have been scans that were not worth a report. A finding that only the second one has is
-    new, and a finding that only the first one has is gone. The first one may combine earlier ones; `since` is the time
-    of the earliest scan.
+    Each image has one entry, and one more if its scan failed. Platforms of one index with the same changes are one
+    entry.
     """
-    if ReportReason.FINDINGS_NOT_READ in (first.reason, second.reason):
-        return _combine_unread(first, second)
-
-    # What each of them says. A rule that was added between the two scans takes away what it ignores now.
-    before = {**first.left_out, **shortened(first.changes)}
-    after = {**second.left_out, **shortened(second.changes)}
-    before = _renamed(before, after, second)
-    ignored = [before.pop(key) for key in map(finding_key, second.ignored) if key in before]
-
-    # What both together say, of the findings that they name and of the others.
-    named = {finding_key(known): known for image in (first, second) for known in image.worst(*Change)}
-    combined = {
-        key: found._replace(change=change)
-        for key, found in {**before, **after}.items()
-        if (change := _combine_changes(before.get(key), after.get(key), since))
-    }
-    left_out = {key: found for key, found in combined.items() if key not in named}
-    changes = {
-        change: [named[key] for key, found in combined.items() if found.change is change and key in named]
-        for change in Change
-    }
-    reason = min(first.reason, second.reason, key=list(ReportReason).index)
-    kept = keep_worst(changes, MAX_FINDINGS, reason)
-    exploited, exploited_counts = _combine_exploited(first, second)
-    # What is overdue comes from no scan of its own: the list of the scan before is still the last one.
-    last = first if second.scanned_at == first.scanned_at else second
-    return second._replace(
-        reason=reason,
-        shorter=last.shorter,
-        first_scan=first.first_scan,
-        predecessor=first.predecessor,
-        open_before=first.open_before - sum(found.change not in ADDED for found in ignored),
-        overdue=(*first.overdue, *second.overdue),
-        overdue_counts=Counter(first.overdue_counts) + Counter(second.overdue_counts),
-        exploited=exploited,
-        exploited_counts=exploited_counts,
-        changes=kept,
-        left_out=left_out | leave_out(changes, kept),
-        totals=totals(changes, left_out.values()),
+    merged: dict[object, ImageReport] = {}
+    for image in images:
+        is_platform = image.platforms and image.tags and not image.failed
+        entry = _news_key(image) if is_platform else (image.repository, image.digest, image.failed)
+        image = image._replace(digests=(image.digest,))
+        if other := merged.get(entry):
+            image = other._replace(
+                platforms=tuple(sorted({*other.platforms, *image.platforms})),
+                digests=(*other.digests, image.digest),
+                scanned_at=max(other.scanned_at, image.scanned_at),
+            )
+        merged[entry] = image
+    entries = sorted(merged.values(), key=image_sort_key)
+    return Group(
+        key.account,
+        key.region,
+        None if key.unnamed else key.name,
+        tuple(image for image in entries if image.reason not in APART),
+        tuple(image for image in entries if image.failed),
+        inventory if inventory and inventory.repositories else None,
+        tuple(image for image in entries if image.reason is ReportReason.REMINDER),
+        report,
     )
 
 
-def _combine_exploited(first: ImageReport, second: ImageReport) -> tuple[tuple[KnownFinding, ...], Counter[str]]:
-    """Return what turned urgent in either report and is not gone since, and how much that is by severity."""
-    gone = {finding_key(known) for known in (*second.worst(*GONE), *second.ignored)}
-    kept = tuple(known for known in first.exploited if finding_key(known) not in gone)
-    left = Counter(known.finding.severity for known in first.exploited if finding_key(known) in gone)
-    return (*kept, *second.exploited), Counter(first.exploited_counts) - left + Counter(second.exploited_counts)
+def _news_key(image: ImageReport) -> tuple[object, ...]:
+    """Return a key that two platforms of one index share if their reports say the same."""
+    return (
+        image.repository,
+        image.tags,
+        image.reason,
+        image.predecessor,
+        image.shorter,
+        frozenset(image.counts.items()),
+        frozenset(image.overdue_counts.items()),
+        frozenset(image.exploited_counts.items()),
+        frozenset(image.ignored_by.items()),
+        # The findings that are not kept may differ.
+        frozenset((change, *pair) for change, found in image.totals.items() for pair in found.items()),
+        frozenset((change, *_names(known)) for change, found in image.changes.items() for known in found),
+        frozenset(_names(known) for known, _ in image.overdue),
+        frozenset(map(_names, image.exploited)),
+    )
 
 
-def _renamed(
-    before: Mapping[str, LeftOutFinding], after: Mapping[str, LeftOutFinding], second: ImageReport
-) -> dict[str, LeftOutFinding]:
-    """Return what the first report says by the ids of the second one: an advisory may have been given its CVE id."""
-    renamed = dict(before)
-    for known in second.worst(*Change):
-        for advisory, _ in known.finding.links():
-            old, new = short_key(known.finding.package, advisory), finding_key(known)
-            if old in renamed and old not in after and new not in renamed:
-                renamed[new] = renamed.pop(old)
-    return renamed
-
-
-def _combine_unread(first: ImageReport, second: ImageReport) -> ImageReport:
-    """Combine two reports of which at least one says nothing about findings, because they could not be read."""
-    # A reminder has no room to say why findings could not be read.
-    if first.reason not in (ReportReason.FINDINGS_NOT_READ, ReportReason.REMINDER):
-        return first._replace(scanned_at=second.scanned_at, counts=second.counts, failure=second.failure)
-    if second.reason in (ReportReason.KNOWN_EXPLOITED, ReportReason.OVERDUE) and not second.changes.keys() - {
-        Change.STILL_OPEN
-    }:
-        # It comes from no scan of its own, and what could not be read still cannot.
-        return second._replace(failure=first.failure)
-    return second
-
-
-def _combine_changes(first: LeftOutFinding | None, second: LeftOutFinding | None, since: datetime) -> Change | None:
-    """Return the one change that two changes in a row amount to; None if nothing is left to say."""
-    if first:
-        return TRANSITIONS[first.change, second and second.change]
-    if second is None or second.change in GONE:
-        return None
-    if second.change in (Change.NO_LONGER_IGNORED, Change.KNOWN_HERE):
-        return second.change
-    # What has a fix only now is new although it was first seen before.
-    is_back = second.change is not Change.NEW and second.first_seen < int(since.timestamp())
-    return Change.BACK if is_back else Change.NEW
+def _names(known: KnownFinding) -> tuple[str, str]:
+    return known.finding.package, known.finding.id

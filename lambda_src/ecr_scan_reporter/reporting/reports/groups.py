@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 from ecr_scan_reporter.memory.images import Update
 from ecr_scan_reporter.models.severities import severity_key
-from ecr_scan_reporter.reporting.comparison.changes import Change, KnownFinding
+from ecr_scan_reporter.reporting.comparison.changes import Change
 from ecr_scan_reporter.reporting.reports.fixes import fix_first
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason, image_sort_key
 
 # Images of an inventory, and reminders, that are named.
 _MAX_WORST = 20
 # The images that are reported for these reasons have a section of their own.
-_APART = (ReportReason.SCAN_FAILED, ReportReason.REMINDER)
+APART = (ReportReason.SCAN_FAILED, ReportReason.REMINDER)
 # Images, and failed scans, that a report names; it counts the others by repository.
 _MAX_NAMED = 5000
 
@@ -252,58 +252,3 @@ class Page(NamedTuple):
     def id(self) -> str:
         """The id of the message, which is the same if it is published again."""
         return f"{self.group.id}-{self.part}"
-
-
-def make_group(key: GroupKey, images: Iterable[ImageReport], inventory: Inventory | None, report: str = "") -> Group:
-    """Make a group of images with the same key.
-
-    Each image has one entry, and one more if its scan failed. Platforms of one index with the same changes are one
-    entry.
-    """
-    merged: dict[object, ImageReport] = {}
-    for image in images:
-        is_platform = image.platforms and image.tags and not image.failed
-        entry = _news_key(image) if is_platform else (image.repository, image.digest, image.failed)
-        image = image._replace(digests=(image.digest,))
-        if other := merged.get(entry):
-            image = other._replace(
-                platforms=tuple(sorted({*other.platforms, *image.platforms})),
-                digests=(*other.digests, image.digest),
-                scanned_at=max(other.scanned_at, image.scanned_at),
-            )
-        merged[entry] = image
-    entries = sorted(merged.values(), key=image_sort_key)
-    return Group(
-        key.account,
-        key.region,
-        None if key.unnamed else key.name,
-        tuple(image for image in entries if image.reason not in _APART),
-        tuple(image for image in entries if image.failed),
-        inventory if inventory and inventory.repositories else None,
-        tuple(image for image in entries if image.reason is ReportReason.REMINDER),
-        report,
-    )
-
-
-def _news_key(image: ImageReport) -> tuple[object, ...]:
-    """Return a key that two platforms of one index share if their reports say the same."""
-    return (
-        image.repository,
-        image.tags,
-        image.reason,
-        image.predecessor,
-        image.shorter,
-        frozenset(image.counts.items()),
-        frozenset(image.overdue_counts.items()),
-        frozenset(image.exploited_counts.items()),
-        frozenset(image.ignored_by.items()),
-        # The findings that are not kept may differ.
-        frozenset((change, *pair) for change, found in image.totals.items() for pair in found.items()),
-        frozenset((change, *_names(known)) for change, found in image.changes.items() for known in found),
-        frozenset(_names(known) for known, _ in image.overdue),
-        frozenset(map(_names, image.exploited)),
-    )
-
-
-def _names(known: KnownFinding) -> tuple[str, str]:
-    return known.finding.package, known.finding.id

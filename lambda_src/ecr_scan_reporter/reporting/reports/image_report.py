@@ -118,6 +118,11 @@ class ImageReport(NamedTuple):
     digests: tuple[str, ...] = ()
 
     @property
+    def id(self) -> ImageId:
+        """The image."""
+        return ImageId(self.account, self.region, self.repository, self.digest)
+
+    @property
     def name(self) -> str:
         """The image as people know it, such as `team-a/checkout:4.2.0`."""
         return image_name(self.repository, self.tags[0] if self.tags else short_digest(self.digest))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.dynamodb import Key
-from ecr_scan_reporter.aws.sns import Publication, Rejection, ReportMessage, publications
+from ecr_scan_reporter.aws.sns import Publication, Rejection, ReportMessage
 from ecr_scan_reporter.errors import AwsError
 from ecr_scan_reporter.memory.outbox import (
     INVENTORY,
@@ -21,7 +21,6 @@ from ecr_scan_reporter.memory.outbox import (
     report_id,
 )
 from ecr_scan_reporter.messages.rejected_publication import MAX_BODY, RETRY, encode_rejection
-from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
 from ecr_scan_reporter.reporting.reports.when_due import due_windows, plan_check
 from ecr_scan_reporter.settings import ReporterSettings
@@ -189,7 +188,7 @@ class _Publisher:
 
         Of what SNS never accepts, less is published.
         """
-        rejected, wanted, publisher = list[Rejection](), publications(message), self._deps.publisher
+        rejected, wanted, publisher = list[Rejection](), message.publications, self._deps.publisher
         for publication in wanted:
             name = _name(page, publication)
             if name in sent:
@@ -215,7 +214,7 @@ class _Publisher:
         """Yield the publication of a page with less and less of it."""
         from ecr_scan_reporter.reporting.reports.pages import smaller_messages
 
-        less = chain.from_iterable(map(publications, smaller_messages(page, self._deps.settings)))
+        less = chain.from_iterable(message.publications for message in smaller_messages(page, self._deps.settings))
         return (publication for publication in less if publication.topic == whole.topic)
 
 
@@ -231,8 +230,8 @@ def _render(
     Returns:
         The pages with their messages, what they say, and whether that is all.
     """
-    from ecr_scan_reporter.reporting.reports.gathering import Waiting
-    from ecr_scan_reporter.reporting.reports.groups import Inventory, Page, make_group
+    from ecr_scan_reporter.reporting.reports.gathering import Waiting, make_group
+    from ecr_scan_reporter.reporting.reports.groups import Inventory, Page
     from ecr_scan_reporter.reporting.reports.pages import build_message, build_pages
 
     def render(waiting: Waiting) -> list[tuple[Page, ReportMessage]]:
@@ -263,4 +262,4 @@ def _render(
 
 
 def _prefix(image: "ImageReport") -> str:
-    return image_prefix(ImageId(image.account, image.region, image.repository, image.digest))
+    return image_prefix(image.id)

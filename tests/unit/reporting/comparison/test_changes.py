@@ -180,17 +180,27 @@ def test_finding_that_another_scanner_does_not_list_leaves_the_books() -> None:
 def test_finding_of_an_image_that_is_not_replaced_is_known_here_and_keeps_its_age() -> None:
     rule = IgnoredBy("CVE-1", "not reachable", "Ann", None)
     other = KNOWN._replace(absent_since=NOW - DAY, peak_severity="CRITICAL", ignored_by=rule)
-    new = Finding("CVE-9", "HIGH", "zlib")
-    comparison = changed([FINDING, new], absence=SUCCESSOR, known_here=[other])
-    assert words(comparison) == {"CVE-1": Change.KNOWN_HERE, "CVE-9": Change.NEW}
-    [known] = comparison.changes[Change.KNOWN_HERE]
+    also, new = FINDING._replace(id="CVE-2"), Finding("CVE-9", "HIGH", "zlib")
+    scan, here = [FINDING, also, new], [other, KNOWN._replace(finding=also)]
+    comparison = changed(scan, absence=SUCCESSOR, known_here=here)
+    assert words(comparison) == {"CVE-1": Change.KNOWN_HERE, "CVE-2": Change.KNOWN_HERE, "CVE-9": Change.NEW}
+    known = comparison.changes[Change.KNOWN_HERE][0]
     assert (known.first_seen, known.peak_severity, known.ignored_by) == (KNOWN.first_seen, "CRITICAL", rule)
     # It was there.
     assert known.absent_since is None
     # It adds to what was open, and from the next scan on it is like any other.
-    assert (comparison.open_before, comparison.open_now) == (0, 2)
-    again = changed([FINDING, new], *comparison.findings)
-    assert words(again) == {"CVE-1": Change.STILL_OPEN, "CVE-9": Change.STILL_OPEN}
+    assert (comparison.open_before, comparison.open_now) == (0, 3)
+    again = changed(scan, *comparison.findings)
+    assert set(words(again).values()) == {Change.STILL_OPEN}
+
+
+@pytest.mark.parametrize(("scanned", "others"), [(2, 1), (1, 2), (4, 2), (2, 4)])
+def test_nothing_is_known_here_if_that_is_half_of_an_image_or_less(scanned: int, others: int) -> None:
+    shared = max(scanned, others) // 2
+    scan = [FINDING._replace(id=f"CVE-{n}") for n in range(scanned)]
+    numbers = range(scanned - shared, scanned - shared + others)
+    here = [KNOWN._replace(finding=FINDING._replace(id=f"CVE-{n}")) for n in numbers]
+    assert set(words(changed(scan, known_here=here)).values()) == {Change.NEW}
 
 
 def test_only_what_is_open_in_the_other_image_is_known_here_and_nothing_is_fixed() -> None:

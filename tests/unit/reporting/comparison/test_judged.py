@@ -118,11 +118,11 @@ def test_successor_carries_what_was_open_in_its_predecessor() -> None:
 
 def test_what_is_known_here_is_carried_and_not_new() -> None:
     other = scan("a", "b").findings
-    found = [known.finding for known in other[:1]] + [Finding("c", "HIGH", "package-c", ("1.0",))]
+    found = [known.finding for known in other] + [Finding("c", "HIGH", "package-c", ("1.0",))]
     branch = compare(found, (), NOW + timedelta(days=1), {}, Absence.OF_SUCCESSOR, other)
     ledger = add_to_ledger(Ledger(), branch, first=True, inventory=False)
-    assert ledger == Ledger(carried=1, new=1, new_high=1)
-    assert ledger.open == branch.open_now == 2
+    assert ledger == Ledger(carried=2, new=1, new_high=1)
+    assert ledger.open == branch.open_now == 3
     assert count_new(branch) == Counter(HIGH=1)
 
 

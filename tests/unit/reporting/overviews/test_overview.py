@@ -10,7 +10,7 @@ from textwrap import indent
 from typing import Any
 
 import pytest
-from ecr_scan_reporter.aws.sns import MAX_MESSAGE, ReportMessage, publications
+from ecr_scan_reporter.aws.sns import MAX_MESSAGE, ReportMessage
 from ecr_scan_reporter.memory.coverage import Coverage
 from ecr_scan_reporter.memory.images import KnownExploited, Ledger, Update
 from ecr_scan_reporter.memory.snapshots import RepositorySnapshot
@@ -49,7 +49,7 @@ def messages_of(overview: Overview) -> list[ReportMessage]:
         assert message.subject.isascii()
         assert message.subject.isprintable()
         assert len(message.attributes) <= 10
-        assert max(publication.size for publication in publications(message)) <= MAX_MESSAGE
+        assert max(publication.size for publication in message.publications) <= MAX_MESSAGE
         lines = message.email.splitlines()
         assert len(lines) <= 40
         assert max(map(len, lines)) <= 76
@@ -565,7 +565,7 @@ def test_hostile_names_are_text_in_mail_and_chat(text: str) -> None:
     document = json.loads(message.document)
     assert document["group"] == document["updates"][0]["package"] == document["overdue"]["worst"][0]["id"] == text
     assert document["repositories"][0]["repository"] == f"{text}/app"
-    report, *_ = publications(message)
+    report, *_ = message.publications
     assert json.loads(report.parameters["Message"]).keys() == {"default", "email"}
 
 

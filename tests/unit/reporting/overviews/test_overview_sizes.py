@@ -5,7 +5,7 @@ import string
 from collections import Counter
 
 import hypothesis
-from ecr_scan_reporter.aws.sns import MAX_MESSAGE, publications
+from ecr_scan_reporter.aws.sns import MAX_MESSAGE
 from ecr_scan_reporter.memory.coverage import Coverage, CoverageReason
 from ecr_scan_reporter.memory.images import Update
 from ecr_scan_reporter.memory.summaries import OverdueFinding, RepositorySummary
@@ -54,4 +54,4 @@ def test_overview_of_any_size(alphabet: str, repositories: int, rules: int, addr
     messages = list(build_messages(overview._replace(notices=notices)))
     assert len(messages) <= 5
     for message in messages:
-        assert max(publication.size for publication in publications(message)) <= MAX_MESSAGE
+        assert max(publication.size for publication in message.publications) <= MAX_MESSAGE

@@ -1,247 +1,174 @@
-"""Several scans of one image in one window are one entry of the report."""
+"""What waits is gathered by group: an inventory, and one entry for several platforms or scans."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from ecr_scan_reporter.aws.dynamodb import Key
+from ecr_scan_reporter.memory import items
+from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Window, outbox_item
 from ecr_scan_reporter.models.findings import Finding
-from ecr_scan_reporter.reporting.comparison.changes import ADDED, GONE, NEWS, OPEN, Change, IgnoredBy, KnownFinding
-from ecr_scan_reporter.reporting.comparison.deadlines import DueDate, OverdueFinding
-from ecr_scan_reporter.reporting.reports.gathering import TRANSITIONS, combine_reports
-from ecr_scan_reporter.reporting.reports.image_report import (
-    ImageReport,
-    LeftOutFinding,
-    ReportReason,
-    finding_key,
-    leave_out,
-    totals,
-)
+from ecr_scan_reporter.reporting.comparison.changes import Change, KnownFinding
+from ecr_scan_reporter.reporting.reports.gathering import gather, group_key, make_group
+from ecr_scan_reporter.reporting.reports.groups import GroupKey
+from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason, encode_report
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
-# What two changes of one finding amount to: that of the first report names the row, that of the second one the column.
-# In the column "absent", the second report does not have the finding. "-" if nothing is left to say.
-# N new, B back, R raised, F fix available, E exploit known, I no longer ignored, H known here, O still open, X fixed,
-# W withdrawn.
-# A row is that of a finding that was open before the first report (R, F, E, O, X, W), or was not. A column is that of a
-# finding that is open after the second one, or is not (X, W, absent). So the balance allows in each place only some:
-# not open, then open: N, B, I or H; open all the time: R, F, E or O; open, then gone: X or W; never open: nothing.
-AMOUNTS_TO = """
-  N B R F E I H O X W absent
-N N N N N N N N N - - -
-B B B B B B B B B - - -
-R R R R F E R R R X W W
-F F F R F E F F F X W W
-E E E R F E E E E X W W
-I I I I I I I I I - - -
-H H H N N N I H H - - -
-O O O R F E O O O X W W
-X O O R F E O O O X W X
-W O O R F E O O O X W W
-"""
-ADDS = [Change.NEW, Change.BACK, Change.NO_LONGER_IGNORED, Change.KNOWN_HERE]
-LATER_NEWS = [Change.RAISED, Change.FIX_AVAILABLE, Change.EXPLOIT_KNOWN]
-OF_OPEN_FINDINGS = [*LATER_NEWS, Change.STILL_OPEN]
-# What a scan says of a finding of which nothing new is known, or that was open before the window all the same.
-NOTHING_NEW = (*ADDS, Change.STILL_OPEN)
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+TEAM = re.compile("(team-[^/]+)/")
+KEY = GroupKey("1", "r", True, "")
 
 
-def known(id_: str, severity: str = "HIGH", first_seen: datetime = NOW) -> KnownFinding:
-    return KnownFinding(Finding(id_, severity, "openssl"), first_seen)
+def platform(name: str, fixed: int) -> ImageReport:
+    """Return the report of one platform of an index, with findings of which none is kept."""
+    totals = {Change.FIXED: {"HIGH": fixed}}
+    return ImageReport(ReportReason.FIXED, "1", "r", "app", f"sha256:{name}", ("1.0",), (name,), NOW, totals=totals)
 
 
-def report(reason: ReportReason = ReportReason.NEWS, at: datetime = NOW, /, **changes: KnownFinding) -> ImageReport:
-    """Return a report with one finding for each of these changes, by their names in lower case."""
-    found = {Change(name): (finding,) for name, finding in changes.items()}
-    return ImageReport(reason, "1", "r", "app", "sha256:0", ("1.0",), (), at, changes=found, totals=totals(found))
+def test_platforms_whose_numbers_differ_are_two_entries() -> None:
+    same = make_group(KEY, [platform("linux/amd64", 3), platform("linux/arm64", 3)], None).images
+    assert [image.platforms for image in same] == [("linux/amd64", "linux/arm64")]
+    different = make_group(KEY, [platform("linux/amd64", 3), platform("linux/arm64", 5)], None).images
+    assert [image.total(Change.FIXED) for image in different] == [3, 5]
 
 
-def later(**changes: KnownFinding) -> ImageReport:
-    return report(ReportReason.NEWS, NOW + MINUTE, **changes)
+def test_reminders_are_apart_and_count_each_platform() -> None:
+    reminder = platform("linux/amd64", 0)._replace(reason=ReportReason.REMINDER, counts={"HIGH": 2})
+    others = [reminder._replace(digest=f"sha256:{n}", tags=(f"1.{n}",), platforms=()) for n in range(30)]
+    worst = reminder._replace(digest="sha256:worst", tags=("2.0",), counts={"CRITICAL": 1})
+    arm = reminder._replace(digest="sha256:arm", platforms=("linux/arm64",))
+    news = platform("linux/amd64", 0)._replace(reason=ReportReason.NEWS, tags=("3.0",))
+    group = make_group(KEY, [reminder, arm, *others, worst, news], None)
+    assert [image.tags for image in group.images] == [("3.0",)]
+    assert group.reminded.images == 33
+    assert len(group.worst_reminders) == 20
+    assert group.worst_reminders[0].tags == ("2.0",)
+    assert group.fixes({"HIGH"}) == []
 
 
-def combined(before: Change | None, after: Change | None) -> Change | None:
-    """Return what two changes of one finding amount to; None for a change stands for a report without the finding."""
-    first = report(**({before: known("CVE-1")} if before else {}))
-    second = later(**({after: known("CVE-1")} if after else {}))
-    both = combine_reports(first, second, NOW)
-    assert both.totals == totals(both.changes)
-    [change] = both.changes or [None]
-    return change
+def test_groups_without_a_name_come_last() -> None:
+    names = ("team-b/app", "other", "team-a/app")
+    images = [platform("linux/amd64", 1)._replace(repository=name) for name in names]
+    keys = sorted(group_key(image, re.compile("(team-[^/]+)/")) for image in images)
+    assert [make_group(key, images, None).name for key in keys] == ["team-a", "team-b", None]
 
 
-def amounts() -> Iterator[tuple[Change, Change | None, Change | None]]:
-    letters = dict(zip("NBRFEIHOXW", Change, strict=True))
-    heading, *rows = AMOUNTS_TO.strip().splitlines()
-    for row in rows:
-        before, *cells = row.split()
-        for after, cell in zip(heading.split(), cells, strict=True):
-            yield letters[before], letters.get(after), letters.get(cell)
+class StubOutbox:
+    """Holds entries in the order of their sort keys, as a table does."""
+
+    def __init__(self) -> None:
+        self.items: dict[Key, bytes] = {}
+
+    def add(self, window: str, image: ImageReport, data: bytes | None = None) -> Key:
+        content = encode_report(image) if data is None else data
+        item = outbox_item(window, image.id, image.scanned_at, content, NOW)
+        key = str(item["pk"]), str(item["sk"])
+        self.items[key] = content
+        return key
+
+    def entries(self, window: str, until: datetime | None = None) -> Iterator[tuple[Key, bytes]]:
+        return ((key, self.items[key]) for key in sorted(self.items) if key[0] == f"OUTBOX#{window}")
 
 
-def test_every_pair_of_changes_has_a_combination() -> None:
-    assert TRANSITIONS.keys() == {(before, after) for before in Change for after in (None, *Change)}
-    assert {(before, after): both for before, after, both in amounts()} == TRANSITIONS
-    for before, after, both in amounts():
-        assert combined(before, after) is both, f"{before}, then {after}"
+def image(repository: str, digest: str = "sha256:1", minutes: int = 0, **values: Any) -> ImageReport:
+    reason = values.pop("reason", ReportReason.NEWS)
+    scanned_at = NOW + minutes * MINUTE
+    return ImageReport(reason, "123456789012", "eu-west-1", repository, digest, ("1.0",), (), scanned_at, **values)
 
 
-@pytest.mark.parametrize(("before", "after"), TRANSITIONS)
-def test_books_balance_whatever_two_reports_amount_to(before: Change, after: Change | None) -> None:
-    open_before = before not in ADDS
-    # Two reports in a row need not meet: there may have been scans between them.
-    open_now = after is not None and after not in GONE
-    first = report(**{before: known("CVE-1")})._replace(open_before=int(open_before))
-    second = later(**({after: known("CVE-1")} if after else {}))
-    both = combine_reports(first, second, NOW)
-    assert both.open_before + both.total(*ADDED) - both.total(*GONE) == both.total(*OPEN) == open_now
-    # What is news stays news, unless it is gone again, or was gone and is as it was.
-    if open_now and (before in NEWS or after in LATER_NEWS):
-        assert both.total(*NEWS) == 1
+def window(name: str) -> Window:
+    return Window(name, NOW, NOW, "", "token")
 
 
-@pytest.mark.parametrize("after", Change)
-def test_books_balance_if_the_first_report_does_not_have_the_finding(after: Change) -> None:
-    both = combine_reports(report(), later(**{after: known("CVE-1")}), NOW)
-    assert both.total(*ADDED) - both.total(*GONE) == both.total(*OPEN) == (after not in GONE)
+def test_images_of_all_windows_are_gathered_by_group() -> None:
+    outbox: Any = StubOutbox()
+    keys = [
+        outbox.add(PUSH, image("team-a/app")),
+        outbox.add("RUN#1", image("team-a/app", minutes=1)),
+        outbox.add("RUN#1", image("team-a/other")),
+    ]
+    other = outbox.add(PUSH, image("other"))
+    inventory = outbox.add(INVENTORY, image("team-a/app", "sha256:2", counts={"HIGH": 1}))
+    waiting = gather([window(PUSH), window("RUN#1"), window(INVENTORY)], outbox, TEAM).groups
+    team = waiting[GroupKey("123456789012", "eu-west-1", False, "team-a"), ""]
+    # Both scans of one image are one entry.
+    assert [found.repository for found in team.images] == ["team-a/app", "team-a/other"]
+    assert sorted(team.keys) == sorted([*keys, inventory])
+    assert [found.digest for found in team.inventory.worst] == ["sha256:2"]
+    rest = waiting[GroupKey("123456789012", "eu-west-1", True, ""), ""]
+    assert ([found.repository for found in rest.images], rest.keys, rest.inventory.images) == (["other"], [other], 0)
+    assert len(waiting) == 2
 
 
-def test_words_that_add_to_what_is_open_are_known() -> None:
-    assert set(ADDED) == set(ADDS)
+def test_equal_images_of_two_registries_stay_two() -> None:
+    outbox: Any = StubOutbox()
+    elsewhere: list[dict[str, Any]] = [{"account": "210987654321"}, {"region": "eu-central-1"}, {}]
+    keys = [outbox.add(PUSH, image("app")._replace(**other)) for other in elsewhere]
+    outbox.add(INVENTORY, image("app"))
+    waiting = gather([window(PUSH), window(INVENTORY)], outbox, None).groups
+    assert sorted(key for group in waiting.values() for key in group.keys if key[0] == "OUTBOX#PUSH") == sorted(keys)
+    assert sorted((key.account, key.region, len(group.images)) for (key, _), group in waiting.items()) == [
+        ("123456789012", "eu-central-1", 1),
+        ("123456789012", "eu-west-1", 1),
+        ("210987654321", "eu-west-1", 1),
+    ]
 
 
-@pytest.mark.parametrize("before", [change for change in ADDS if change is not Change.KNOWN_HERE])
-def test_finding_that_appeared_in_the_window_has_appeared_or_was_never_there(before: Change) -> None:
-    assert {TRANSITIONS[before, after] for after in OPEN} == {before}
-    assert {TRANSITIONS[before, after] for after in (None, *GONE)} == {None}
+def test_other_windows_stay_where_they_are() -> None:
+    outbox: Any = StubOutbox()
+    outbox.add("RUN#1", image("app"))
+    outbox.add(INVENTORY, image("app"))
+    assert gather([window(PUSH)], outbox, None).groups == {}
 
 
-def test_finding_that_is_known_here_is_so_until_there_is_news_of_it() -> None:
-    # News that is said of an open finding does not add to what is open. So it is new, and not raised.
-    assert {TRANSITIONS[Change.KNOWN_HERE, after] for after in LATER_NEWS} == {Change.NEW}
-    assert TRANSITIONS[Change.KNOWN_HERE, Change.NO_LONGER_IGNORED] is Change.NO_LONGER_IGNORED
-    # It went and returned in the window, as if one scan had found it.
-    others = set(NOTHING_NEW) - {Change.NO_LONGER_IGNORED}
-    assert {TRANSITIONS[Change.KNOWN_HERE, after] for after in others} == {Change.KNOWN_HERE}
-    assert {TRANSITIONS[Change.KNOWN_HERE, after] for after in (None, *GONE)} == {None}
+def test_last_scan_of_an_inventory_counts() -> None:
+    outbox: Any = StubOutbox()
+    keys = [
+        outbox.add(INVENTORY, image("app", failure="bad", reason=ReportReason.INVENTORY)),
+        outbox.add(INVENTORY, image("app", minutes=1, counts={"HIGH": 1}, reason=ReportReason.INVENTORY)),
+    ]
+    [waiting] = gather([window(INVENTORY)], outbox, None).groups.values()
+    assert (waiting.inventory.images, waiting.inventory.failed, waiting.keys) == (1, 0, keys)
 
 
-@pytest.mark.parametrize("before", OF_OPEN_FINDINGS)
-def test_latest_news_of_a_finding_that_was_open_before_the_window_counts(before: Change) -> None:
-    assert {TRANSITIONS[before, after] for after in NOTHING_NEW} == {before}
-    for after in (*LATER_NEWS, *GONE):
-        assert TRANSITIONS[before, after] is after
-    # A scan in between that was not worth a report did not have it.
-    assert TRANSITIONS[before, None] is Change.WITHDRAWN
+def test_entry_that_cannot_be_read_is_said_to_be_unreadable() -> None:
+    outbox: Any = StubOutbox()
+    keys = [outbox.add(PUSH, image("lost"), b"no report"), outbox.add(PUSH, image("app"))]
+    [waiting] = gather([window(PUSH)], outbox, None).groups.values()
+    assert sorted(waiting.keys) == sorted(keys)
+    [_, lost] = sorted(waiting.images, key=lambda found: found.repository)
+    assert (lost.repository, lost.digest, lost.scanned_at) == ("lost", "sha256:1", NOW)
+    assert lost.reason is ReportReason.FINDINGS_NOT_READ
 
 
-@pytest.mark.parametrize("before", GONE)
-def test_finding_that_returns_in_the_window_was_open_all_the_time(before: Change) -> None:
-    assert {TRANSITIONS[before, after] for after in NOTHING_NEW} == {Change.STILL_OPEN}
-    for after in (*LATER_NEWS, *GONE):
-        assert TRANSITIONS[before, after] is after
-    assert TRANSITIONS[before, None] is before
+def test_entry_of_an_inventory_that_cannot_be_read_is_named_with_the_failed_scans() -> None:
+    outbox: Any = StubOutbox()
+    outbox.add(INVENTORY, image("lost"), b"no report")
+    [waiting] = gather([window(INVENTORY)], outbox, None).groups.values()
+    assert (waiting.inventory.images, waiting.inventory.failed) == (1, 1)
+    [lost] = waiting.inventory.failures
+    assert lost.failure == "What this report was to say could not be read from the memory table."
 
 
-@pytest.mark.parametrize("after", Change)
-def test_finding_of_the_second_report_alone_has_appeared(after: Change) -> None:
-    # A first scan can say that it is known here; what a rule ignored was in no report.
-    own = after in (Change.KNOWN_HERE, Change.NO_LONGER_IGNORED)
-    assert combined(None, after) is (None if after in GONE else after if own else Change.NEW)
-    old = known("CVE-1", first_seen=NOW - MINUTE)
-    both = combine_reports(report(), later(**{after: old}), NOW)
-    # What is new for the second scan is new; what is known for longer than the window was open before.
-    expected = [] if after in GONE else [after if own or after is Change.NEW else Change.BACK]
-    assert list(both.changes) == expected
+def test_entry_of_a_newer_release_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    outbox: Any = StubOutbox()
+    monkeypatch.setattr(items, "FORMAT", 2)
+    outbox.add(PUSH, image("lost"), b"of a newer release")
+    monkeypatch.setattr(items, "FORMAT", 1)
+    key = outbox.add(PUSH, image("app"))
+    gathered = gather([window(PUSH)], outbox, None)
+    assert [waiting.keys for waiting in gathered.groups.values()] == [[key]]
+    assert gathered.unreadable == 1
 
 
-def test_entry_is_that_of_the_second_scan_since_the_first_one() -> None:
-    due = OverdueFinding(known("CVE-3"), DueDate(NOW, "HIGH", 7))
-    first = report(ReportReason.FIXED, fixed=known("CVE-1"))._replace(
-        first_scan=True, predecessor="0.9", open_before=4, overdue=(due,), overdue_counts={"HIGH": 1}
-    )
-    second = report(ReportReason.OVERDUE, NOW + MINUTE)._replace(
-        counts={"HIGH": 3}, open_before=3, overdue=(due,), overdue_counts={"HIGH": 1, "LOW": 1}
-    )
-    both = combine_reports(first, second, NOW)
-    assert (both.scanned_at, both.counts) == (second.scanned_at, {"HIGH": 3})
-    assert (both.first_scan, both.predecessor, both.open_before) == (True, "0.9", 4)
-    assert (both.overdue, both.overdue_counts) == ((due, due), {"HIGH": 2, "LOW": 1})
-    assert both.reason is ReportReason.OVERDUE
-    assert both.totals == {Change.FIXED: {"HIGH": 1}}
-
-
-@pytest.mark.parametrize("swap", [False, True])
-def test_most_important_reason_counts(swap: bool) -> None:
-    reasons = [ReportReason.NEWS, ReportReason.EVERY_SCAN]
-    reasons += [ReportReason.OVERDUE, ReportReason.FIXED, ReportReason.REMINDER]
-    for number, reason in enumerate(reasons):
-        for other in reasons[number:]:
-            pair = [report(other), report(reason)] if swap else [report(reason), report(other)]
-            assert combine_reports(pair[0], pair[1], NOW).reason is reason
-
-
-def test_rule_between_two_scans_takes_away_what_it_ignores() -> None:
-    ignored = known("CVE-1")._replace(ignored_by=IgnoredBy("CVE-1", "not reachable", "Ann", None))
-    for change in Change:
-        first = report(**{change: known("CVE-1")})._replace(open_before=3)
-        both = combine_reports(first, later()._replace(ignored=(ignored,)), NOW)
-        assert (both.changes, both.totals) == ({}, {})
-        # What was open before the window is ignored now, too.
-        assert both.open_before == (3 if change in ADDS else 2)
-
-
-def test_findings_that_were_left_out_count() -> None:
-    named, left_out = known("CVE-1"), known("CVE-2", "LOW")
-    changes = {Change.NEW: (named, left_out)}
-    first = report(new=named)._replace(left_out=leave_out(changes, {Change.NEW: (named,)}), totals=totals(changes))
-    assert first.left_out == {finding_key(left_out): LeftOutFinding(Change.NEW, "LOW", int(NOW.timestamp()))}
-    still_there = later(still_open=left_out)
-    both = combine_reports(first, still_there, NOW)
-    assert both.changes == {Change.NEW: (left_out,)}
-    assert both.totals == {Change.NEW: {"LOW": 1}}
-    # The second report does not name it either.
-    unnamed = later()._replace(left_out=leave_out({Change.STILL_OPEN: (named, left_out)}, {}))
-    both = combine_reports(first, unnamed, NOW)
-    assert both.changes == {Change.NEW: (named,)}
-    assert both.left_out == first.left_out
-    assert both.totals == {Change.NEW: {"HIGH": 1, "LOW": 1}}
-
-
-@pytest.mark.parametrize("before", [Change.NEW, Change.STILL_OPEN])
-def test_advisory_that_was_given_its_cve_id_in_between_is_the_same_finding(before: Change) -> None:
-    advisory, cve = known("GHSA-1"), known("CVE-1")
-    cve = cve._replace(finding=cve.finding._replace(aliases=("GHSA-1",)))
-    both = combine_reports(report(**{before: advisory}), later(still_open=cve), NOW)
-    assert both.changes == {before: (cve,)}
-    # One of another package, or one that is there beside it, is another one.
-    other = cve._replace(finding=cve.finding._replace(package="zlib"))
-    both = combine_reports(report(**{before: advisory}), later(still_open=other), NOW)
-    assert both.changes[Change.NEW] == (other,)
-    both = combine_reports(report(**{before: advisory}), later(still_open=advisory, new=cve), NOW)
-    assert both.total(before) == (2 if before is Change.NEW else 1)
-
-
-UNREAD = report(ReportReason.FINDINGS_NOT_READ, NOW + MINUTE)._replace(
-    failure="the image was deleted", counts={"LOW": 1}
-)
-
-
-def test_scan_that_cannot_be_read_adds_only_its_counts() -> None:
-    first = report(new=known("CVE-1"))
-    both = combine_reports(first, UNREAD, NOW)
-    assert both == first._replace(scanned_at=UNREAD.scanned_at, counts={"LOW": 1}, failure="the image was deleted")
-
-
-@pytest.mark.parametrize("reason", [ReportReason.NEWS, ReportReason.FINDINGS_NOT_READ])
-def test_scan_replaces_one_that_could_not_be_read(reason: ReportReason) -> None:
-    second = report(reason, NOW + 2 * MINUTE, new=known("CVE-1"))
-    assert combine_reports(UNREAD, second, NOW) == second
-
-
-def test_overdue_findings_do_not_make_a_scan_readable() -> None:
-    # The report of overdue findings comes from memory, not from a scan.
-    overdue = report(ReportReason.OVERDUE, NOW + 2 * MINUTE, still_open=known("CVE-1"))
-    assert combine_reports(UNREAD, overdue, NOW) == overdue._replace(failure=UNREAD.failure)
-    scanned = report(ReportReason.OVERDUE, NOW + 2 * MINUTE, still_open=known("CVE-1"), fixed=known("CVE-2"))
-    assert combine_reports(UNREAD, scanned, NOW) == scanned
+@pytest.mark.slow
+def test_many_images_keep_fewer_findings_each() -> None:
+    found = tuple(KnownFinding(Finding(f"CVE-{n}", "HIGH", "zlib"), NOW) for n in range(55))
+    outbox: Any = StubOutbox()
+    for number in range(1_200):
+        outbox.add(PUSH, image("app", f"sha256:{number}", changes={Change.NEW: found}, ignored=found))
+    [waiting] = gather([window(PUSH)], outbox, None).groups.values()
+    assert {len(one.changes[Change.NEW]) for one in waiting.images} == {50}
+    assert {len(one.ignored) for one in waiting.images} == {50}

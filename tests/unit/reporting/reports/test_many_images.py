@@ -8,7 +8,8 @@ import pytest
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.reporting.comparison.changes import Change, KnownFinding
 from ecr_scan_reporter.reporting.reports import groups, pages
-from ecr_scan_reporter.reporting.reports.groups import GroupKey, make_group
+from ecr_scan_reporter.reporting.reports.gathering import make_group
+from ecr_scan_reporter.reporting.reports.groups import GroupKey
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason
 from ecr_scan_reporter.reporting.reports.pages import build_message, build_pages
 from support import schemas

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 
 import pytest
-from ecr_scan_reporter.aws.sns import publications
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.reporting.comparison.changes import Change, KnownFinding
 from ecr_scan_reporter.reporting.reports.groups import Group
@@ -47,7 +46,7 @@ def test_pages_are_nearly_full_and_keep_room_free(images: int, findings: int, te
     assert len(pages) > 1
     sizes = []
     for page in pages:
-        report, *others = publications(build_message(page, SETTINGS))
+        report, *others = build_message(page, SETTINGS).publications
         message = report.parameters
         attributes = message["MessageAttributes"].items()
         parts = [message["Subject"], message["Message"], *(name for name, _ in attributes)]

@@ -12,8 +12,8 @@ from ecr_scan_reporter.errors import QueueError
 from ecr_scan_reporter.messages.reports_queue import LookMessage, parse_message, to_body
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.models.scans import ENHANCED
+from ecr_scan_reporter.reporter import Batch, send_later
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
-from ecr_scan_reporter.reporting.pipeline import Batch, send_later
 from support.invocations import REGISTRY, sqs_records
 from support.world import START as NOW
 from support.world import World
