@@ -225,7 +225,7 @@ class Batch:
         self.done, self.retried, self.unstarted = set[str](), set[str](), set[str]()
 
     def receive(self) -> None:
-        """Parse the messages, and publish again what SNS rejected before, while there is time."""
+        """Parse the messages, keep the last events of each image, and publish again what SNS rejected before."""
         deadline = self.deadline.halfway()
         for record in self.records:
             message_id, receives = record["messageId"], receive_count(record)
