@@ -80,8 +80,9 @@ _REJECTED: Mapping[StartOutcome | None, Scan] = {
     StartOutcome.UNSUPPORTED_TYPE: Scan(UNSUPPORTED_TYPE),
     StartOutcome.ARCHIVED: Scan(ARCHIVED),
 }
-# How many writes to the memory table may be in flight. They have their own threads, because the threads that call ECR
-# spend their time waiting for the next call that the rate permits.
+# How many writes to the memory table may be in flight, and how many calls that send messages to the reporter. Writes
+# have their own threads, because the threads that call ECR spend their time waiting for the next call that the rate
+# permits.
 _WRITES = 8
 # How often calls are tried, except those whose rate the scanner controls. See the timeouts in aws/clients.py.
 _ATTEMPTS = 2
@@ -122,8 +123,9 @@ def dependencies() -> ScanDependencies:
     # A listing that fails is repeated by a continuation, so its calls need not be tried for long.
     client = create_client("ecr", threads=settings.threads, attempts=_ATTEMPTS)
     ecr = EcrRegistry(settings.account, client, create_client("ecr", threads=settings.threads, attempts=1))
-    sqs = create_client("sqs", attempts=_ATTEMPTS)
-    images_queue, reports_queue = SqsQueue(sqs, settings.images_queue_url), SqsQueue(sqs, settings.reports_queue_url)
+    sqs = create_client("sqs", threads=_WRITES, attempts=_ATTEMPTS)
+    images_queue = SqsQueue(sqs, settings.images_queue_url)
+    reports_queue = SqsQueue(sqs, settings.reports_queue_url, _WRITES)
     table = Table(create_client("dynamodb", threads=_WRITES), settings.memory_table)
     pool, writers = ThreadPoolExecutor(settings.threads), ThreadPoolExecutor(_WRITES)
     return ScanDependencies(settings, ecr, images_queue, reports_queue, table, pool, writers, QuotaDetector())

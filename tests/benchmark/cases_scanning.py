@@ -11,9 +11,9 @@ from unittest import mock
 
 from ecr_scan_reporter import images_scanner, repositories_scanner
 from ecr_scan_reporter.images_scanner import FIRST_LOOK_UP_RATE
-from ecr_scan_reporter.memory.items import image_key, repository_key
+from ecr_scan_reporter.memory.items import image_base, repository_key
 from ecr_scan_reporter.messages.repository import RepositoryMessage
-from environment import NOW, aws, begin_scan, end, items, scan_queued
+from environment import NOW, aws, begin_scan, end, items, requests_to_table, scan_queued
 from fake_aws import FakeAws, Rate, digest_of, item_size
 from registries import (
     due_repositories,
@@ -79,16 +79,24 @@ def fan_out() -> Iterator[Row]:
     case = "fan-out of 10,000 repositories"
     with aws(partial(empty_repositories, 10_000)) as fake_aws:
         repositories_scanner.dependencies()
-        started = time.perf_counter()
-        assert repositories_scanner.handler({}, None) == {"found": 10_000, "sent": 10_000}
-        took, counts = time.perf_counter() - started, fake_aws.calls()
-        assert len({message.body for message in fake_aws.messages()}) == 10_000
-        fake_aws.reset()
+        runs = [_fan_out(fake_aws, 10_000) for _ in range(2)]
         serial = serial_fan_out(fake_aws, 10_000)
-    of_table = counts.pop("Query", 0) + counts.pop("PutItem", 0)
-    calls = sum(counts.values())
+    (first, first_of_table, _), (took, of_table, calls) = runs
     yield Row(case, f"{calls} calls, and {of_table} of DynamoDB", "at most 1,011 calls", calls <= 1011)
     yield faster(case, serial, took, 50)
+    # A partition takes 1,000 writes a second, so these are not concurrent.
+    yield Row(f"{case}, all of them new", f"{first_of_table} calls of DynamoDB, {first:.1f} s")
+
+
+def _fan_out(fake_aws: FakeAws, repositories: int) -> tuple[float, int, int]:
+    """Start a run; return its seconds, its calls of DynamoDB, and the other ones."""
+    started = time.perf_counter()
+    assert repositories_scanner.handler({}, None) == {"found": repositories, "sent": repositories}
+    took, counts = time.perf_counter() - started, fake_aws.calls()
+    assert len({message.body for message in fake_aws.messages()}) == repositories
+    fake_aws.reset()
+    of_table = requests_to_table(counts)
+    return took, of_table, sum(counts.values()) - of_table
 
 
 def large_repository() -> Iterator[Row]:
@@ -99,9 +107,10 @@ def large_repository() -> Iterator[Row]:
     with aws(partial(scanned, 2000, 200)) as fake_aws:
         serial = serial_scan(fake_aws)
     ecr = sum(calls[name] for name in ("DescribeImages", "DescribeImageScanFindings", "StartImageScan"))
+    of_table = requests_to_table(calls)
     yield Row(case, f"{len(starts)} starts, all useful", "200", len(starts) == 200)
     yield Row(case, f"{ecr} calls of ECR", "2,000 + 200 + 2 pages", ecr <= 2202)
-    yield Row(case, f"{sum(calls.values()) - ecr} calls of DynamoDB")
+    yield Row(case, f"{of_table} calls of DynamoDB, and {sum(calls.values()) - ecr - of_table} of SQS")
     yield faster(case, serial, took, 10)
 
 
@@ -132,7 +141,7 @@ def remembered_repository() -> Iterator[Row]:
 
 
 def _is_image(item: dict[str, Any], repository: str) -> bool:
-    return bool(item["pk"]["S"] == repository_key(REGISTRY, repository) and item["sk"]["S"].startswith(image_key("")))
+    return bool(item["pk"]["S"] == repository_key(REGISTRY, repository) and item["sk"]["S"].startswith(image_base("")))
 
 
 def quiet_registry() -> Iterator[Row]:
