@@ -72,7 +72,8 @@ def large_batch() -> Iterator[Row]:
         result = report(events(registry()), 3000)
         messages = len(fake_aws.publications())
         named = {image["digest"] for document in documents(fake_aws) for image in document["images"]}
-    assert len(named) == 3000, f"{len(named)} images are reported; expected 3,000"
+    # What an invocation has no time for, it sends again.
+    yield Row(case, f"{len(named):,} images reported by one invocation", "3,000: all of them", len(named) == 3000)
     peak = result["peak_mb"]
     yield Row(case, f"peak memory {peak:.0f} MB", "at most 300 MB", peak <= 300)
     yield Row(case, f"{result['seconds']:.0f} s, {messages} messages", "within 300 s", result["seconds"] < 300)
