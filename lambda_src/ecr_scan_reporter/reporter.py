@@ -28,7 +28,6 @@ from ecr_scan_reporter.aws.sqs import (
 )
 from ecr_scan_reporter.errors import (
     AwsError,
-    ConditionError,
     DeadlineExceededError,
     FindingsNotReadError,
     InputError,
@@ -71,8 +70,6 @@ _RETRY_DELAY, _SOON_RETRIED = 60, 2
 VERSION = 1
 # The metric of each severity's new findings.
 _NEW = {"CRITICAL": "NewCritical", "HIGH": "NewHigh", "MEDIUM": "NewMedium", "LOW": "NewLow"}
-# How often a step is tried if other invocations are faster: each time, one of them has written the image.
-_ATTEMPTS = 4
 # How many lost events are counted: from two on, it is an alarm.
 _MAX_LOST = 100
 
@@ -445,15 +442,7 @@ def _step(event: ScanEvent, receives: int) -> Step:
 def _attempt(work: Work, processor: ImageProcessor, deadline: Deadline) -> list[Outcome] | Exception:
     try:
         deadline.check("reading findings")
-        outcomes = list[Outcome]()
-        for step in work.steps:
-            for tries_left in reversed(range(_ATTEMPTS)):
-                try:
-                    outcomes.append(step(processor))
-                    break
-                except ConditionError:
-                    if not tries_left:
-                        raise
+        outcomes = [processor.do(step) for step in work.steps]
         if work.repeated or any(outcome.repeated for outcome in outcomes):
             outcomes.append(processor.waiting(work.image))
         return outcomes

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import NamedTuple
 
-from ecr_scan_reporter.errors import AwsError, FindingsNotReadError
+from ecr_scan_reporter.errors import AwsError, ConditionError, FindingsNotReadError
 from ecr_scan_reporter.memory.exploited import Catalog, checksums
 from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord, Remembered
 from ecr_scan_reporter.memory.outbox import EXPLOITED, INVENTORY, PUSH, Outbox, outbox_item, run_window
@@ -33,12 +33,9 @@ from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
 from ecr_scan_reporter.reporting.intake.events import ScanEvent
 from ecr_scan_reporter.reporting.intake.image_details import BatchDetails, ImageDetails
 from ecr_scan_reporter.reporting.intake.scan_results import CompleteScan, FailedScan, UnreadScan, read_scan
-from ecr_scan_reporter.reporting.reports.image_report import (
-    ImageReport,
+from ecr_scan_reporter.reporting.reports.image_report import ImageReport, encode_report, findings_report, image_report
+from ecr_scan_reporter.reporting.reports.reasons import (
     ReportReason,
-    encode_report,
-    findings_report,
-    image_report,
     is_newly_exploited,
     open_counts,
     over_thresholds,
@@ -56,6 +53,8 @@ _INDEX_COMES_WITHIN = timedelta(minutes=15)
 _CLOCKS_DIFFER = timedelta(minutes=2)
 # Characters of the reason of a failed scan that tell it from others.
 _MAX_FAILURE = 200
+# How often a step is repeated if other invocations are faster.
+_ATTEMPTS = 4
 # How many successors of an image, and of those that are gone, are considered.
 _MAX_SUCCESSORS = 20
 
@@ -104,6 +103,18 @@ class ImageProcessor:
         self.pushes, self.details = PushedImages(self.table, images), BatchDetails(self.ecr, self.table, images, now)
         quiet = self.settings.quiet_hours
         self._lets_exploited_through = bool(quiet and quiet.exploited)
+
+    def do(self, step: "Step") -> Outcome:
+        """Do a step, and repeat it if another invocation has written the image in the meantime.
+
+        Raises:
+            FindingsNotReadError: the findings are not there yet; the message should be retried.
+            AwsError: ECR or DynamoDB rejected a call.
+        """
+        for _ in range(_ATTEMPTS - 1):
+            with suppress(ConditionError):
+                return step(self)
+        return step(self)
 
     def judge_again(self, image: ImageId) -> Outcome:
         """Judge what is remembered of an image by the rules, settings and date of now, and report what that changes.

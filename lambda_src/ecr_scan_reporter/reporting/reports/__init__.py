@@ -1,10 +1,11 @@
 """The report of changes: an image waits in a window of the outbox until it is due, then its group gets a report.
 
+reasons                             why an image is reported
 image_report                        the report of one image, which waits in the outbox
 when_due                            when a window is due
 publishing                          its way to the topics
 gathering                           what waits in the outbox, by group
-combining                           how several scans of an image become one entry
+combining                           how several scans of an image, or platforms of an index, become one entry
 groups, fixes                       the images of one group, what they add up to, and what to install first
 pages                               the report as messages of SNS
 email, chat, document, wording      the formats of a page

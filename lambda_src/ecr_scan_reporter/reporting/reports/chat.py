@@ -10,7 +10,8 @@ from ecr_scan_reporter.reporting.comparison.changes import GONE, NEWS, Change, K
 from ecr_scan_reporter.reporting.formatting import code, fixed_in, format_counts, origin, package_label, pluralize
 from ecr_scan_reporter.reporting.reports import wording
 from ecr_scan_reporter.reporting.reports.groups import Group, Inventory, Page
-from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason
+from ecr_scan_reporter.reporting.reports.image_report import ImageReport
+from ecr_scan_reporter.reporting.reports.reasons import ReportReason
 from ecr_scan_reporter.settings import ReporterSettings
 
 # Characters reserved for "and 37 more" and "3 findings are ignored by 2 rules".

@@ -1,4 +1,4 @@
-"""Combines the reports of several scans of one image in a window into one, as if there had been one scan."""
+"""Makes one entry of a report of several scans of one image, and of the platforms of one index that say the same."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,6 @@ from ecr_scan_reporter.reporting.reports.image_report import (
     MAX_FINDINGS,
     ImageReport,
     LeftOutFinding,
-    ReportReason,
     finding_key,
     keep_worst,
     leave_out,
@@ -18,6 +17,7 @@ from ecr_scan_reporter.reporting.reports.image_report import (
     shortened,
     totals,
 )
+from ecr_scan_reporter.reporting.reports.reasons import ReportReason
 
 # What two changes of one finding in a row amount to: that of the first report names the row, that of the second one the
 # column; in the last column, the second report does not have the finding. None if nothing is left to say.
@@ -149,3 +149,44 @@ def _combine_changes(first: LeftOutFinding | None, second: LeftOutFinding | None
     # What has a fix only now is new although it was first seen before.
     is_back = second.change is not Change.NEW and second.first_seen < int(since.timestamp())
     return Change.BACK if is_back else Change.NEW
+
+
+def combine_platforms(images: Iterable[ImageReport]) -> list[ImageReport]:
+    """Combine the platforms of one index whose reports say the same into one entry; a failed scan has its own."""
+    merged: dict[object, ImageReport] = {}
+    for image in images:
+        is_platform = image.platforms and image.tags and not image.failed
+        entry = _news_key(image) if is_platform else (image.repository, image.digest, image.failed)
+        image = image._replace(digests=(image.digest,))
+        if other := merged.get(entry):
+            image = other._replace(
+                platforms=tuple(sorted({*other.platforms, *image.platforms})),
+                digests=(*other.digests, image.digest),
+                scanned_at=max(other.scanned_at, image.scanned_at),
+            )
+        merged[entry] = image
+    return list(merged.values())
+
+
+def _news_key(image: ImageReport) -> tuple[object, ...]:
+    """Return a key that two platforms of one index share if their reports say the same."""
+    return (
+        image.repository,
+        image.tags,
+        image.reason,
+        image.predecessor,
+        image.shorter,
+        frozenset(image.counts.items()),
+        frozenset(image.overdue_counts.items()),
+        frozenset(image.exploited_counts.items()),
+        frozenset(image.ignored_by.items()),
+        # The findings that are not kept may differ.
+        frozenset((change, *pair) for change, found in image.totals.items() for pair in found.items()),
+        frozenset((change, *_names(known)) for change, found in image.changes.items() for known in found),
+        frozenset(_names(known) for known, _ in image.overdue),
+        frozenset(map(_names, image.exploited)),
+    )
+
+
+def _names(known: KnownFinding) -> tuple[str, str]:
+    return known.finding.package, known.finding.id

@@ -27,7 +27,8 @@ from ecr_scan_reporter.reporting.formatting import (
 )
 from ecr_scan_reporter.reporting.reports import wording
 from ecr_scan_reporter.reporting.reports.groups import Group, Inventory, Page, add_up
-from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason
+from ecr_scan_reporter.reporting.reports.image_report import ImageReport
+from ecr_scan_reporter.reporting.reports.reasons import ReportReason
 from ecr_scan_reporter.settings import ReporterSettings
 from ecr_scan_reporter.shared import clock
 

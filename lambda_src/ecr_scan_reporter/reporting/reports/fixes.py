@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Iterator
 from ecr_scan_reporter.memory.images import Update, UpdateKey
 from ecr_scan_reporter.models.severities import severity_key
 from ecr_scan_reporter.reporting.comparison.changes import NEWS, OPEN, Change
-from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason
+from ecr_scan_reporter.reporting.reports.image_report import ImageReport
+from ecr_scan_reporter.reporting.reports.reasons import ReportReason
 
 # Updates that are named.
 _MAX_FIXES = 5

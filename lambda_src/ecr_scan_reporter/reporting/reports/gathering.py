@@ -13,19 +13,18 @@ from ecr_scan_reporter.aws.dynamodb import Key
 from ecr_scan_reporter.errors import UnreadableItemError
 from ecr_scan_reporter.memory.images import ImageRecord
 from ecr_scan_reporter.memory.outbox import INVENTORY, Note, Outbox, Window, entry_checksum, entry_image, is_readable
-from ecr_scan_reporter.reporting.comparison.changes import KnownFinding
 from ecr_scan_reporter.reporting.formatting import captured_group
-from ecr_scan_reporter.reporting.reports.combining import combine_scans
+from ecr_scan_reporter.reporting.reports.combining import combine_platforms, combine_scans
 from ecr_scan_reporter.reporting.reports.groups import APART, Group, GroupKey, Inventory
 from ecr_scan_reporter.reporting.reports.image_report import (
     MAX_FINDINGS,
     ImageReport,
-    ReportReason,
     cut,
     decode_report,
     image_report,
     image_sort_key,
 )
+from ecr_scan_reporter.reporting.reports.reasons import ReportReason
 
 logger = logging.getLogger(__name__)
 
@@ -181,24 +180,8 @@ def group_key(image: ImageReport, group_by: re.Pattern[str] | None) -> GroupKey:
 
 
 def make_group(key: GroupKey, images: Iterable[ImageReport], inventory: Inventory | None, report: str = "") -> Group:
-    """Make a group of images with the same key.
-
-    Each image has one entry, and one more if its scan failed. Platforms of one index with the same changes are one
-    entry.
-    """
-    merged: dict[object, ImageReport] = {}
-    for image in images:
-        is_platform = image.platforms and image.tags and not image.failed
-        entry = _news_key(image) if is_platform else (image.repository, image.digest, image.failed)
-        image = image._replace(digests=(image.digest,))
-        if other := merged.get(entry):
-            image = other._replace(
-                platforms=tuple(sorted({*other.platforms, *image.platforms})),
-                digests=(*other.digests, image.digest),
-                scanned_at=max(other.scanned_at, image.scanned_at),
-            )
-        merged[entry] = image
-    entries = sorted(merged.values(), key=image_sort_key)
+    """Make a group of images with the same key, the worst one first."""
+    entries = sorted(combine_platforms(images), key=image_sort_key)
     return Group(
         key.account,
         key.region,
@@ -209,27 +192,3 @@ def make_group(key: GroupKey, images: Iterable[ImageReport], inventory: Inventor
         tuple(image for image in entries if image.reason is ReportReason.REMINDER),
         report,
     )
-
-
-def _news_key(image: ImageReport) -> tuple[object, ...]:
-    """Return a key that two platforms of one index share if their reports say the same."""
-    return (
-        image.repository,
-        image.tags,
-        image.reason,
-        image.predecessor,
-        image.shorter,
-        frozenset(image.counts.items()),
-        frozenset(image.overdue_counts.items()),
-        frozenset(image.exploited_counts.items()),
-        frozenset(image.ignored_by.items()),
-        # The findings that are not kept may differ.
-        frozenset((change, *pair) for change, found in image.totals.items() for pair in found.items()),
-        frozenset((change, *_names(known)) for change, found in image.changes.items() for known in found),
-        frozenset(_names(known) for known, _ in image.overdue),
-        frozenset(map(_names, image.exploited)),
-    )
-
-
-def _names(known: KnownFinding) -> tuple[str, str]:
-    return known.finding.package, known.finding.id

@@ -11,7 +11,8 @@ from ecr_scan_reporter.memory.images import Update
 from ecr_scan_reporter.models.severities import severity_key
 from ecr_scan_reporter.reporting.comparison.changes import Change
 from ecr_scan_reporter.reporting.reports.fixes import fix_first
-from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason, image_sort_key
+from ecr_scan_reporter.reporting.reports.image_report import ImageReport, image_sort_key
+from ecr_scan_reporter.reporting.reports.reasons import ReportReason
 
 # Images of an inventory, and reminders, that are named.
 _MAX_WORST = 20

@@ -1,9 +1,8 @@
-"""The report of one image: why it is reported, if it is; the worst of its findings; how it waits in the outbox."""
+"""The report of one image: the worst of its findings, and how it waits in the outbox."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from enum import StrEnum
 from hashlib import sha256
 from itertools import islice
 from typing import NamedTuple
@@ -14,12 +13,12 @@ from ecr_scan_reporter.models.findings import finding_sort_key
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.models.severities import severity_key
 from ecr_scan_reporter.reporting.baseline import without_most_paths
-from ecr_scan_reporter.reporting.comparison.changes import GONE, NEWS, Change, Comparison, KnownFinding
+from ecr_scan_reporter.reporting.comparison.changes import GONE, NEWS, Change, KnownFinding
 from ecr_scan_reporter.reporting.comparison.deadlines import OverdueFinding
 from ecr_scan_reporter.reporting.comparison.judged import Judged
 from ecr_scan_reporter.reporting.console_links import image_console_url
 from ecr_scan_reporter.reporting.formatting import image_name, short_digest
-from ecr_scan_reporter.settings import NotifyOn, ReporterSettings
+from ecr_scan_reporter.reporting.reports.reasons import ReportReason, open_counts
 
 # Findings that a report keeps of one image, and those that an inventory keeps; the counts are of all.
 MAX_FINDINGS, _MAX_INVENTORY_FINDINGS = 200, 5
@@ -32,24 +31,6 @@ _MAX_REPORT_SIZE = 380_000
 _KEPT = (MAX_FINDINGS, 50, 10, 0)
 # Tags of an image, and rules with what they ignore, that are kept where room is short.
 _FEW = 50
-
-
-class ReportReason(StrEnum):
-    """Why an image is in a report. Of the reasons of several scans in one window, the first one here counts.
-
-    The texts of the first two list what is open, those of the next three only what is known to be exploited, overdue or
-    gone, and a reminder names no finding.
-    """
-
-    NEWS = "news"
-    EVERY_SCAN = "every_scan"
-    KNOWN_EXPLOITED = "known_exploited"
-    OVERDUE = "overdue"
-    FIXED = "fixed"
-    REMINDER = "reminder"
-    SCAN_FAILED = "scan_failed"
-    FINDINGS_NOT_READ = "findings_not_read"
-    INVENTORY = "inventory"
 
 
 class LeftOutFinding(NamedTuple):
@@ -250,77 +231,6 @@ def shortened(changes: Mapping[Change, Iterable[KnownFinding]]) -> dict[str, Lef
         for change, found in changes.items()
         for known in found
     }
-
-
-def is_newly_exploited(judged: Judged, settings: ReporterSettings) -> bool:
-    """Return whether news is about a finding that is known to be exploited, or, if it counts, with a known exploit."""
-    if judged.newly_exploited:
-        return True
-    over = over_thresholds(open_counts(judged.counted), settings.thresholds)
-    news = judged.counted.of(*(change for change in NEWS if change is not Change.FIX_AVAILABLE))
-    return _any((known for known in news if known.exploit_known), over)
-
-
-def open_counts(comparison: Comparison) -> dict[str, int]:
-    """Count the open findings by severity."""
-    return dict(Counter(known.finding.severity for known in comparison.open()))
-
-
-def over_thresholds(counts: Mapping[str, int], thresholds: Mapping[str, int]) -> set[str]:
-    """Return the severities whose number of findings reaches its threshold."""
-    return {severity for severity, number in thresholds.items() if counts.get(severity, 0) >= number}
-
-
-def reason_of_scan(
-    judged: Judged,
-    reported_at: datetime | None,
-    settings: ReporterSettings,
-    *,
-    inventory: bool = False,
-    replaced: bool = False,
-) -> ReportReason | None:
-    """Return why a complete scan is reported; None if it is not.
-
-    Args:
-        judged: the changes of the scan.
-        reported_at: when the image, or the one before it, was last reported.
-        settings: of the reporter.
-        inventory: whether the image existed before memory did.
-        replaced: whether another image has replaced this one, which then says what is fixed.
-    """
-    over, reason = (
-        over_thresholds(open_counts(judged.counted), settings.thresholds),
-        reason_without_scan(judged, settings),
-    )
-    if inventory:
-        return ReportReason.INVENTORY
-    if over and settings.notify_on is NotifyOn.EVERY_SCAN and reason is not ReportReason.NEWS:
-        return ReportReason.EVERY_SCAN
-    if reason:
-        return reason
-    if settings.notify_on_fixed and not replaced and _any(judged.counted.of(*GONE), settings.thresholds):
-        return ReportReason.FIXED
-    # A reminder names no finding, so it is the last of the reasons.
-    remind_before = settings.remind_after.before(judged.now) if settings.remind_after else None
-    remind = over and remind_before and (reported_at is None or reported_at <= remind_before)
-    return ReportReason.REMINDER if remind else None
-
-
-def reason_without_scan(judged: Judged, settings: ReporterSettings) -> ReportReason | None:
-    """Return why an image is reported in which something was due; None if it is not.
-
-    No scan is new, so the only possible news of a scan is that a rule for ignored findings has ended.
-    """
-    over = over_thresholds(open_counts(judged.counted), settings.thresholds)
-    if _any(judged.counted.of(*NEWS), over):
-        return ReportReason.NEWS
-    if judged.newly_exploited:
-        return ReportReason.KNOWN_EXPLOITED
-    return ReportReason.OVERDUE if judged.newly_overdue else None
-
-
-def _any(findings: Iterable[KnownFinding], severities: Collection[str]) -> bool:
-    return any(known.finding.severity in severities for known in findings)
 
 
 def image_report(image: ImageId, scanned_at: datetime, record: ImageRecord, reason: ReportReason) -> ImageReport:

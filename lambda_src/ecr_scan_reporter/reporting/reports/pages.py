@@ -13,7 +13,7 @@ from ecr_scan_reporter.reporting.formatting import dumps, foot, origin, to_ascii
 from ecr_scan_reporter.reporting.paging import entry_size, room_for_entries, split
 from ecr_scan_reporter.reporting.reports import chat, document, email
 from ecr_scan_reporter.reporting.reports.groups import Entry, FindingLimits, Group, Page, Sums, worst_first
-from ecr_scan_reporter.reporting.reports.image_report import ReportReason
+from ecr_scan_reporter.reporting.reports.reasons import ReportReason
 from ecr_scan_reporter.reporting.reports.wording import headline, title
 from ecr_scan_reporter.settings import ReporterSettings
 

@@ -9,7 +9,8 @@ from ecr_scan_reporter.reporting.comparison.changes import KERNEL_HEADERS, NEWS,
 from ecr_scan_reporter.reporting.comparison.deadlines import DueDate
 from ecr_scan_reporter.reporting.formatting import format_counts, format_date, format_day, pluralize, start_of, truncate
 from ecr_scan_reporter.reporting.reports.groups import Group
-from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason
+from ecr_scan_reporter.reporting.reports.image_report import ImageReport
+from ecr_scan_reporter.reporting.reports.reasons import ReportReason
 from ecr_scan_reporter.settings import ReporterSettings
 
 # What a sentence says of findings, and what mail and chat print before one.

@@ -1,4 +1,4 @@
-"""Several scans of one image in one window are one entry of the report."""
+"""Several scans of one image in one window are one entry of the report, and so are platforms of one index."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -7,15 +7,9 @@ import pytest
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.reporting.comparison.changes import ADDED, GONE, NEWS, OPEN, Change, IgnoredBy, KnownFinding
 from ecr_scan_reporter.reporting.comparison.deadlines import DueDate, OverdueFinding
-from ecr_scan_reporter.reporting.reports.combining import TRANSITIONS, combine_reports, combine_scans
-from ecr_scan_reporter.reporting.reports.image_report import (
-    ImageReport,
-    LeftOutFinding,
-    ReportReason,
-    finding_key,
-    leave_out,
-    totals,
-)
+from ecr_scan_reporter.reporting.reports.combining import TRANSITIONS, combine_platforms, combine_reports, combine_scans
+from ecr_scan_reporter.reporting.reports.image_report import ImageReport, LeftOutFinding, finding_key, leave_out, totals
+from ecr_scan_reporter.reporting.reports.reasons import ReportReason
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
@@ -274,3 +268,16 @@ def test_findings_that_are_not_read_are_reported_with_the_reason_instead_of_a_re
     assert (merged.reason, merged.failure) == (
         (ReportReason.FINDINGS_NOT_READ, "In progress.") if reminder_first else (ReportReason.REMINDER, "")
     )
+
+
+def platform(name: str, fixed: int) -> ImageReport:
+    """Return the report of one platform of an index, with findings of which none is kept."""
+    one = report(ReportReason.FIXED)._replace(totals={Change.FIXED: {"HIGH": fixed}})
+    return one._replace(digest=f"sha256:{name}", platforms=(name,))
+
+
+def test_platforms_whose_numbers_differ_are_two_entries() -> None:
+    same = combine_platforms([platform("linux/amd64", 3), platform("linux/arm64", 3)])
+    assert [image.platforms for image in same] == [("linux/amd64", "linux/arm64")]
+    different = combine_platforms([platform("linux/amd64", 3), platform("linux/arm64", 5)])
+    assert [image.total(Change.FIXED) for image in different] == [3, 5]

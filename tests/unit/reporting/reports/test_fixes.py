@@ -7,7 +7,8 @@ import pytest
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.reporting.comparison.changes import Change, KnownFinding
 from ecr_scan_reporter.reporting.reports.fixes import fix_first
-from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason
+from ecr_scan_reporter.reporting.reports.image_report import ImageReport
+from ecr_scan_reporter.reporting.reports.reasons import ReportReason
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 

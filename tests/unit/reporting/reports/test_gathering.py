@@ -13,7 +13,8 @@ from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.reporting.comparison.changes import Change, KnownFinding
 from ecr_scan_reporter.reporting.reports.gathering import gather, group_key, make_group
 from ecr_scan_reporter.reporting.reports.groups import GroupKey
-from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason, encode_report
+from ecr_scan_reporter.reporting.reports.image_report import ImageReport, encode_report
+from ecr_scan_reporter.reporting.reports.reasons import ReportReason
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
@@ -25,13 +26,6 @@ def platform(name: str, fixed: int) -> ImageReport:
     """Return the report of one platform of an index, with findings of which none is kept."""
     totals = {Change.FIXED: {"HIGH": fixed}}
     return ImageReport(ReportReason.FIXED, "1", "r", "app", f"sha256:{name}", ("1.0",), (name,), NOW, totals=totals)
-
-
-def test_platforms_whose_numbers_differ_are_two_entries() -> None:
-    same = make_group(KEY, [platform("linux/amd64", 3), platform("linux/arm64", 3)], None).images
-    assert [image.platforms for image in same] == [("linux/amd64", "linux/arm64")]
-    different = make_group(KEY, [platform("linux/amd64", 3), platform("linux/arm64", 5)], None).images
-    assert [image.total(Change.FIXED) for image in different] == [3, 5]
 
 
 def test_reminders_are_apart_and_count_each_platform() -> None:

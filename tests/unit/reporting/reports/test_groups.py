@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 
 from ecr_scan_reporter.reporting.reports.groups import Inventory
-from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason
+from ecr_scan_reporter.reporting.reports.image_report import ImageReport
+from ecr_scan_reporter.reporting.reports.reasons import ReportReason
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 

@@ -11,12 +11,12 @@ from ecr_scan_reporter.reporting.baseline import decode_findings, encode_finding
 from ecr_scan_reporter.reporting.comparison.changes import Change, KnownFinding
 from ecr_scan_reporter.reporting.reports.image_report import (
     ImageReport,
-    ReportReason,
     decode_report,
     encode_report,
     leave_out,
     totals,
 )
+from ecr_scan_reporter.reporting.reports.reasons import ReportReason
 from hypothesis import given
 from hypothesis import strategies as st
 from support.random_tests import examples

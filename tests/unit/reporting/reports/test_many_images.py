@@ -10,8 +10,9 @@ from ecr_scan_reporter.reporting.comparison.changes import Change, KnownFinding
 from ecr_scan_reporter.reporting.reports import groups, pages
 from ecr_scan_reporter.reporting.reports.gathering import make_group
 from ecr_scan_reporter.reporting.reports.groups import GroupKey
-from ecr_scan_reporter.reporting.reports.image_report import ImageReport, ReportReason
+from ecr_scan_reporter.reporting.reports.image_report import ImageReport
 from ecr_scan_reporter.reporting.reports.pages import build_message, build_pages
+from ecr_scan_reporter.reporting.reports.reasons import ReportReason
 from support import schemas
 from support.reporter_settings import SETTINGS
 
