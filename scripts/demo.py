@@ -559,7 +559,7 @@ def write_widget(registry: RegistryClient) -> Path:
     sys.path.insert(0, str(ROOT / "lambda_src"))
     from ecr_scan_reporter.aws.clients import create_client
     from ecr_scan_reporter.aws.dynamodb import Table
-    from ecr_scan_reporter.reporting.widget.console import WidgetDependencies, answer
+    from ecr_scan_reporter.console_widget import WidgetDependencies, answer
     from ecr_scan_reporter.settings import ConsoleWidgetSettings, parse_settings
 
     [table] = boto3.client("dynamodb").list_tables()["TableNames"]

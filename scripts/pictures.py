@@ -15,7 +15,7 @@ from xml.sax.saxutils import quoteattr
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "lambda_src"), str(ROOT / "tests"), str(ROOT / "scripts")]
 
-from ecr_scan_reporter.reporting.widget.console import WidgetDependencies, answer
+from ecr_scan_reporter.console_widget import WidgetDependencies, answer
 from ecr_scan_reporter.settings import ConsoleWidgetSettings, parse_settings
 from example_documents import NOW, report_message
 from support.sample_registry import registry_items

@@ -1,20 +1,69 @@
-"""Handler of the console widget: shows the state of the registry on a CloudWatch dashboard."""
+"""The console widget: shows the state of the registry on a CloudWatch dashboard."""
 
+import logging
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import cache
-from typing import Protocol
+from typing import Any, Protocol
 
 from ecr_scan_reporter.aws.clients import create_client
 from ecr_scan_reporter.aws.dynamodb import Table
-from ecr_scan_reporter.reporting.widget.console import DESCRIPTION, WidgetDependencies, answer
+from ecr_scan_reporter.errors import AwsError, InputError
+from ecr_scan_reporter.memory.images import ImageMemory
+from ecr_scan_reporter.memory.summaries import repository_summary, summaries
+from ecr_scan_reporter.models.images import RegistryId
+from ecr_scan_reporter.reporting.registry_state import RegistryState, registry_state
+from ecr_scan_reporter.reporting.widget.html import WidgetContext, render_problem, render_registry, render_repository
+from ecr_scan_reporter.reporting.widget.images import repository_images
 from ecr_scan_reporter.settings import ConsoleWidgetSettings, parse_settings
+from ecr_scan_reporter.shared import clock
+from ecr_scan_reporter.shared.text import clean
+
+logger = logging.getLogger(__name__)
+
+DESCRIPTION = """## State of the ECR registry
+
+Shows each repository as of its last run: how many images were scanned in time, images by their worst finding, open
+findings, what to do first, and what is overdue. Click the name of a repository to see its images.
+
+### Parameters
+
+Name | Value
+---|---
+`search` | part of the names of the repositories to list, such as `team-a/`; all by default
+`repository` | the name of the one repository to show, such as `team-a/app`
+`page` | the number of the page, from 1
+
+### Example
+
+``` yaml
+search: team-a/
+```
+"""
+
+# Pixels; narrower widgets have tables with fewer columns.
+_NARROW = 640
+_PARAMETERS = ("repository", "search", "page")
+_MAX_NAME, _MAX_PAGE = 256, 1_000_000
+# How long the state of the registry is kept: turning pages and searching then cost no calls.
+_STATE_LIFETIME = timedelta(seconds=60)
 
 
 class FunctionContext(Protocol):
     """The part of Lambda's context object that is used."""
 
     invoked_function_arn: str
+
+
+@dataclass(slots=True)
+class WidgetDependencies:
+    """The settings and client of the console widget. `state`: the state of the registry, and when it was read last."""
+
+    settings: ConsoleWidgetSettings
+    table: Table
+    state: tuple[datetime, RegistryState] | None = None
 
 
 def handler(event: object, context: FunctionContext) -> str | dict[str, str]:
@@ -41,3 +90,90 @@ def dependencies() -> WidgetDependencies:
     """Create the settings and the client, once per cold start."""
     settings = parse_settings(ConsoleWidgetSettings, os.environ)
     return WidgetDependencies(settings, Table(create_client("dynamodb"), settings.memory_table))
+
+
+def answer(event: object, deps: WidgetDependencies, endpoint: str, now: datetime | None = None) -> str:
+    """Return the page for a call.
+
+    Args:
+        event: the parameters of the widget or of the action, and the console's `widgetContext`.
+        deps: the settings and clients.
+        endpoint: the ARN of the function, which the page's actions call.
+        now: aware; the time of the call by default.
+    """
+    now = now or clock.now()
+    context, settings = _widget_context(event), deps.settings
+    is_dark, width = context.get("theme") == "dark", context.get("width")
+    is_narrow = isinstance(width, int | float) and width < _NARROW
+    look = WidgetContext(settings.name, settings.max_age, endpoint, now, dark=is_dark, narrow=is_narrow)
+    try:
+        look = parse_call(event, look)
+        return _repository(deps, look) if look.repository else _registry(deps, look)
+    except InputError as error:
+        return render_problem(str(error), look)
+    except AwsError:
+        logger.exception("could not read the memory table")
+        return render_problem("Could not read the memory table. The log of this function says why.", look)
+
+
+def parse_call(event: object, look: WidgetContext) -> WidgetContext:
+    """Return the context of a page with the parameters of a call.
+
+    Raises:
+        InputError: a parameter is invalid.
+    """
+    if not isinstance(event, Mapping):
+        raise InputError("the event is not a JSON object; expected the parameters of a custom widget")
+    if unknown := sorted(map(str, event.keys() - {*_PARAMETERS, "widgetContext", "describe"})):
+        raise InputError(f"the parameter {clean(unknown[0], 40)!r} is unknown; expected {', '.join(_PARAMETERS)}")
+    if event.get("describe", False) is not False:
+        raise InputError(f"describe is {clean(str(event['describe']), 40)!r}; expected true")
+    forms = _mapping(_mapping(_widget_context(event).get("forms")).get("all"))
+    # What an action says to search for takes precedence over the input field.
+    search = event.get("search", forms.get("search", ""))
+    repository, search = _name("repository", event.get("repository", "")), _name("search", search)
+    return look._replace(repository=repository, search=search, page=_page(event.get("page", 1)))
+
+
+def _registry(deps: WidgetDependencies, look: WidgetContext) -> str:
+    if deps.state is None or abs(look.now - deps.state[0]) > _STATE_LIFETIME:
+        deps.state = look.now, registry_state(summaries(deps.table, _registry_id(look), look.now), look.max_age)
+    return render_registry(deps.state[1], look)
+
+
+def _repository(deps: WidgetDependencies, look: WidgetContext) -> str:
+    registry = _registry_id(look)
+    summary = repository_summary(deps.table, registry, look.repository, look.now)
+    records = ImageMemory(deps.table, look.now).records(registry, look.repository)
+    images = repository_images(records, look.max_age, look.now)
+    if summary is None and not images.recent and not images.older:
+        raise InputError(f"repository is {look.repository!r}; expected a repository with scanned images")
+    state = registry_state([summary], look.max_age) if summary else None
+    return render_repository(state, images, look)
+
+
+def _registry_id(look: WidgetContext) -> RegistryId:
+    """Return the registry of the function's own account and Region."""
+    _, _, _, region, account, *_ = look.endpoint.split(":")
+    return RegistryId(account, region)
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _widget_context(event: object) -> Mapping[str, Any]:
+    return _mapping(_mapping(event).get("widgetContext"))
+
+
+def _name(parameter: str, value: object) -> str:
+    if not isinstance(value, str) or len(value) > _MAX_NAME:
+        shown = clean(value, 40) or type(value).__name__
+        raise InputError(f"{parameter} is {shown!r}; expected text of at most {_MAX_NAME} characters")
+    return clean(value, _MAX_NAME).strip()
+
+
+def _page(value: object) -> int:
+    if type(value) is not int or not 1 <= value <= _MAX_PAGE:
+        raise InputError(f"page is {clean(str(value), 40)!r}; expected a whole number from 1")
+    return value

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from ecr_scan_reporter import console_widget
+from ecr_scan_reporter.console_widget import DESCRIPTION, answer
 from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.memory.summaries import RepositorySummary, summary_item
-from ecr_scan_reporter.reporting.widget.console import DESCRIPTION, answer
 from fake_aws import FakeAws, Fault, digest_of
 from hypothesis import given, settings
 from hypothesis import strategies as st

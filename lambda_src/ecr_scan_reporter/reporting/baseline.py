@@ -1,6 +1,7 @@
 """The findings that are remembered of an image, and what its next scan is compared with."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from ecr_scan_reporter.memory.codec import decode, encode, pack, readable, unpack
@@ -11,11 +12,14 @@ from ecr_scan_reporter.models.findings import Finding, finding_sort_key
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.reporting.comparison.changes import Absence, KnownFinding
 from ecr_scan_reporter.reporting.formatting import short_digest
+from ecr_scan_reporter.settings import ReporterSettings
 
 # The first format with findings that are identified as now. A release that identifies them in another way changes it;
 # the findings of every image then count as a first inventory again.
 COMPARABLE = 1
 _MAX_PATHS = 5
+# An image is inventory if it was pushed longer than this before memory began to know its registry.
+_NEWS_BEFORE_KNOWN = timedelta(days=1)
 # Bytes of the findings of an image, which are written in one transaction: that has room for 4 MB.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 _MAX_FINDINGS_SIZE = 3_000_000
@@ -53,6 +57,24 @@ class Baseline(NamedTuple):
     def name(self) -> str:
         """The name of the predecessor; "" if there is none."""
         return (self.record.tags or (short_digest(self.predecessor.digest),))[0] if self.predecessor else ""
+
+
+def is_inventory(
+    pushed_at: datetime | None, registry_known: datetime, repository_known: datetime, settings: ReporterSettings
+) -> bool:
+    """Return whether an image is older than what memory could know.
+
+    A new repository, whose first scan may come as late as promised, is no inventory; one that was excluded is.
+
+    Args:
+        pushed_at: when the image was pushed (aware); None if that is not known.
+        registry_known: since when memory knows its registry (aware).
+        repository_known: since when memory knows its repository (aware).
+        settings: of the reporter.
+    """
+    promised = settings.max_age.before(repository_known - settings.run_interval)
+    known = min(max(registry_known, promised), repository_known)
+    return pushed_at is not None and pushed_at < known - _NEWS_BEFORE_KNOWN
 
 
 def is_comparable(record: ImageRecord) -> bool:

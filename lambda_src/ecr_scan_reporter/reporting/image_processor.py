@@ -15,7 +15,7 @@ from ecr_scan_reporter.memory.pushes import PushedImage, PushedImages
 from ecr_scan_reporter.models.findings import cves_of
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.models.scans import ENHANCED
-from ecr_scan_reporter.reporting.baseline import Baseline, encode_findings, is_comparable, known_findings
+from ecr_scan_reporter.reporting.baseline import Baseline, encode_findings, is_comparable, is_inventory, known_findings
 from ecr_scan_reporter.reporting.comparison.changes import (
     GONE,
     NEWS,
@@ -45,8 +45,6 @@ from ecr_scan_reporter.reporting.reports.reasons import (
 
 logger = logging.getLogger(__name__)
 
-# An image is inventory if it was pushed longer than this before memory began to know its registry.
-_NEWS_BEFORE_KNOWN = timedelta(days=1)
 # For so long, an image may wait for the index that it is part of.
 _INDEX_COMES_WITHIN = timedelta(minutes=15)
 # The clocks of two invocations differ by less.
@@ -325,13 +323,8 @@ class ImageProcessor:
         return find_link(image, pushed, self.memory, self.pushes, self.ecr)
 
     def _is_inventory(self, image: ImageId, pushed_at: datetime | None) -> bool:
-        """Return whether an image is older than what memory could know.
-
-        A new repository, whose first scan may come as late as promised, is no inventory; one that was excluded is.
-        """
-        registry, repository = self.memory.known_since(image, self.now)
-        promised = self.settings.max_age.before(repository - self.settings.run_interval)
-        return pushed_at is not None and pushed_at < min(max(registry, promised), repository) - _NEWS_BEFORE_KNOWN
+        """Return whether an image is older than what memory could know."""
+        return is_inventory(pushed_at, *self.memory.known_since(image, self.now), self.settings)
 
     def was_known(self, image: ImageId, at: datetime | None) -> bool:
         """Return whether the repository of an image was known at a time."""

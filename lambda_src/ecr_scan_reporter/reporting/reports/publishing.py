@@ -22,7 +22,7 @@ from ecr_scan_reporter.memory.outbox import (
 )
 from ecr_scan_reporter.messages.rejected_publication import MAX_BODY, RETRY, encode_rejection
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
-from ecr_scan_reporter.reporting.reports.when_due import due_windows, plan_check
+from ecr_scan_reporter.reporting.reports.when_due import due_windows, plan_check, retry_after
 from ecr_scan_reporter.settings import ReporterSettings
 from ecr_scan_reporter.shared import clock
 
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# What has waited for so long, because it cannot be published, is tried again less often.
-_LATE, _LATE_CHECK = timedelta(hours=2), timedelta(minutes=15)
 # No group gets two inventories on one day.
 _DAY = timedelta(days=1)
 
@@ -94,7 +92,7 @@ def publish_what_is_due(deps: ReporterDependencies, now: datetime, deadline: Dea
     if done.more and done.pages:
         checks.append(now)
     elif not done.complete:
-        checks.append(now + (_LATE_CHECK if waiting > _LATE else timedelta(seconds=RETRY)))
+        checks.append(now + retry_after(waiting))
     if checks:
         plan_check(min(checks), state, deps.reports_queue, outbox, now)
     return done.pages, waiting

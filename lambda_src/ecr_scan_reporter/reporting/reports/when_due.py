@@ -10,6 +10,7 @@ from ecr_scan_reporter.aws.sqs import EARLY, MAX_DELAY, SqsQueue
 from ecr_scan_reporter.errors import AwsError
 from ecr_scan_reporter.memory.outbox import EXPLOITED, INVENTORY, PUSH, Outbox, PublisherState, Window
 from ecr_scan_reporter.memory.runs import RunMemory
+from ecr_scan_reporter.messages.rejected_publication import RETRY
 from ecr_scan_reporter.messages.reports_queue import CHECK
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
 
@@ -25,6 +26,8 @@ _LONGEST_RUN = timedelta(hours=1)
 _DAY = timedelta(days=1)
 # How often to check whether a run is complete, and whether somebody has confirmed an address.
 _RUN_CHECK, _CONFIRMATION_CHECK = timedelta(seconds=30), timedelta(minutes=1)
+# What has waited for so long, because it cannot be published, is tried again less often.
+_LATE, _LATE_CHECK = timedelta(hours=2), timedelta(minutes=15)
 # The link that confirms an address is valid for so long. https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html
 _CONFIRMATION = timedelta(days=2)
 
@@ -116,6 +119,11 @@ def end_of_run(run: str, runs: RunMemory, now: datetime, last_at: datetime) -> d
 def check_time(window: Window, due_at: datetime, now: datetime) -> datetime:
     """Return when to check a window again: a run may be complete before its time is up."""
     return min(due_at, now + _RUN_CHECK) if window.run and due_at <= now + _LONGEST_RUN else due_at
+
+
+def retry_after(waiting: timedelta) -> timedelta:
+    """Return after how long to publish again what could not be published, and has waited for some time since."""
+    return _LATE_CHECK if waiting > _LATE else timedelta(seconds=RETRY)
 
 
 def plan_check(at: datetime, state: PublisherState, queue: SqsQueue, outbox: Outbox, now: datetime) -> None:

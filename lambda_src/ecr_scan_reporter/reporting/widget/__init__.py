@@ -1,5 +1,5 @@
-"""The page of the registry on the CloudWatch dashboard.
+"""The parts of the console widget's page.
 
-console              answers a call: reads the state of the registry, or of one repository and its `images`
+images               the images of a repository
 html, style          render the page
 """
