@@ -149,7 +149,7 @@ def gather(
     kept = max(_MIN_KEPT_PER_IMAGE, min(MAX_FINDINGS, _MAX_KEPT // max(len(found), 1)))
     for report, keys, scans in gathered.by_image(found):
         group = gathered.groups[group_key(scans[-1], group_by), report]
-        for image in combine_scans(scans) if len(scans) > 1 else scans:
+        for image in combine_scans(scans):
             number = 0 if image.reason is ReportReason.REMINDER else kept
             group.images.append(cut(image, number)._replace(left_out={}))
         group.keys.extend(keys)
