@@ -60,7 +60,7 @@ CHUNK_SIZE = 2000
 # progress. After as many invocations as there are numbers here, the message fails.
 CONTINUATION_DELAYS = (30, 120, 480)
 # Seconds until the reporter reads a result of Inspector of which no event came: one may be on its way.
-_ON_ITS_WAY = 900
+_READ_MISSED_AFTER = 900
 # Calls per second to begin with. The limiters find the rates that ECR allows.
 FIRST_LOOK_UP_RATE, FIRST_START_RATE = 800.0, 100.0
 # A call that fails is repeated after all others were made. After this many rounds in which no call succeeded, the
@@ -366,7 +366,7 @@ class RepositoryScan:
         queue.send(to_body(DueMessage(name, digest)) for digest in digests if digest in self._known.given_back)
         # It also reads the results of which no event came.
         answers = self._tally.answers
-        scanner, delay = (ENHANCED, _ON_ITS_WAY) if self._rules.enhanced else (BASIC, 0)
+        scanner, delay = (ENHANCED, _READ_MISSED_AFTER) if self._rules.enhanced else (BASIC, 0)
         missed_messages = (
             MissedMessage(name, standing.image.digest, scanner, to_seconds(missed.ended_at), missed.is_lost)
             for standing in processed

@@ -5,6 +5,7 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from math import ceil
@@ -28,6 +29,7 @@ from ecr_scan_reporter.aws.sqs import (
 )
 from ecr_scan_reporter.errors import (
     AwsError,
+    ConditionError,
     DeadlineExceededError,
     FindingsNotReadError,
     InputError,
@@ -66,6 +68,8 @@ _EXPECTED = 'a batch of the reports queue, {"overview": true} or {"export": true
 # Seconds until a failed message is retried, for the first attempts: COMPLETE can precede the findings by seconds. Later
 # attempts wait for the queue's visibility timeout, so an outage of an hour moves nothing to the DLQ.
 _RETRY_DELAY, _SOON_RETRIED = 60, 2
+# How often a step is done if other invocations are faster each time.
+_ATTEMPTS = 4
 # Of messages that this module sends itself. One without a version, such as all of this release, has the first one.
 VERSION = 1
 # The metric of each severity's new findings.
@@ -146,13 +150,17 @@ def report_batch(
     names = [image.repository for image in images]
     rules = RuleMatcher(ignore_rules, now, names, ignore_kernel_headers=deps.settings.ignore_kernel_headers)
     batch.process(ImageProcessor(deps, images, rules, catalog, now))
+    pages, waiting = 0, timedelta()
     try:
-        pages, waiting = batch.publish()
+        if batch.open_windows():
+            # Not at the top: where nothing has changed, nothing is published.
+            from ecr_scan_reporter.reporting.reports.publishing import publish_what_is_due
+
+            pages, waiting = publish_what_is_due(deps, now, deadline)
     except AwsError:
         # What was remembered stays in the outbox, and the messages will cause another check.
         logger.exception("could not check what is to be published")
         batch.retried |= batch.done | batch.checks
-        pages, waiting = 0, timedelta()
     batch.do_parts(rules)
     if deadline.remaining > 0:
         deps.rules.remember(rules.matched, rules.used, rules.ended, now, deps.pool)
@@ -338,16 +346,13 @@ class Batch:
                 logger.exception(f"{what} failed; its message is retried", extra=asked)
                 self.retried.add(message_id)
 
-    def publish(self) -> tuple[int, timedelta]:
-        """Note what was added to the outbox, and publish what is due.
-
-        Returns:
-            How many pages were published, and for how long something has waited that was due before.
+    def open_windows(self) -> bool:
+        """Open the windows of the outbox to which something was added; return whether something may be due.
 
         Raises:
-            AwsError: DynamoDB or SQS rejected a call.
+            AwsError: DynamoDB rejected a call.
         """
-        outbox, windows = Outbox(self.deps.table), dict[str, str]()
+        windows = dict[str, str]()
         results = Counter(outcome.run for outcome in self.outcomes if outcome.run)
         for outcome in self.outcomes:
             for window in outcome.windows:
@@ -355,13 +360,8 @@ class Batch:
         for run, number in results.items():
             self.deps.runs.add_results(run, number, self.now)
         for window, run in windows.items():
-            outbox.touch(window, run, self.now)
-        if not (results or windows or self.checks):
-            return 0, timedelta()
-        # Not at the top: where nothing has changed, nothing is published.
-        from ecr_scan_reporter.reporting.reports.publishing import publish_what_is_due
-
-        return publish_what_is_due(self.deps, self.now, self.deadline)
+            Outbox(self.deps.table).touch(window, run, self.now)
+        return bool(results or windows or self.checks)
 
     def retry_soon(self) -> None:
         """Let SQS deliver messages soon that are retried for the first times."""
@@ -406,7 +406,7 @@ def _publish_again(
         return False
     try:
         lease = outbox.claim_message(id_, now, now + timedelta(seconds=deadline.seconds + 60))
-        if lease and deps.publisher.publish([publication], deadline):
+        if lease and deps.publisher.publish(publication, deadline):
             outbox.release_message(id_, lease)
             return False
     except AwsError:
@@ -440,9 +440,17 @@ def _step(event: ScanEvent, receives: int) -> Step:
 
 
 def _attempt(work: Work, processor: ImageProcessor, deadline: Deadline) -> list[Outcome] | Exception:
+    """Do the steps of an image. One is repeated if another invocation has written the image in the meantime."""
+    outcomes = list[Outcome]()
     try:
         deadline.check("reading findings")
-        outcomes = [processor.do(step) for step in work.steps]
+        for step in work.steps:
+            for _ in range(_ATTEMPTS - 1):
+                with suppress(ConditionError):
+                    outcomes.append(step(processor))
+                    break
+            else:
+                outcomes.append(step(processor))
         if work.repeated or any(outcome.repeated for outcome in outcomes):
             outcomes.append(processor.waiting(work.image))
         return outcomes

@@ -4,13 +4,13 @@ from collections import defaultdict
 from datetime import timedelta
 
 from ecr_scan_reporter.aws.dynamodb import Item, Table
-from ecr_scan_reporter.memory.codec import compact_json
+from ecr_scan_reporter.memory.codec import compact_json, unpack_as
 from ecr_scan_reporter.memory.items import END, image_key, repository_key
 from ecr_scan_reporter.memory.outbox import Outbox, outbox_item
 from ecr_scan_reporter.memory.runs import RepositoryState, RunMemory
 from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.models.scans import Scan
-from ecr_scan_reporter.reporting.reports.image_report import decode_report, encode_report
+from ecr_scan_reporter.reporting.reports.image_report import ImageReport, encode_report
 from environment import NOW, Event, report
 from fake_aws import FakeAws
 from support.configuration import memory_table
@@ -62,7 +62,7 @@ def copy_waiting(fake_aws: FakeAws, window: str, events: list[Event]) -> None:
     waiting = [data for _, data in Outbox(table).entries(window)]
 
     def entry(number: int, event: Event) -> Item:
-        image = decode_report(waiting[number % len(waiting)])
+        image = unpack_as(ImageReport, waiting[number % len(waiting)])
         name, digest, _, tags, _ = event
         copied = image._replace(repository=name, digest=digest, tags=tuple(tags))
         return outbox_item(window, REGISTRY.image(name, digest), image.scanned_at, encode_report(copied), NOW)

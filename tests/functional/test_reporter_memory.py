@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.memory import items
+from ecr_scan_reporter.memory.codec import unpack_as
 from ecr_scan_reporter.memory.images import ImageMemory
 from ecr_scan_reporter.memory.runs import RepositoryState, RunMemory
 from ecr_scan_reporter.memory.scans import ScanMemory
 from ecr_scan_reporter.reporting import baseline
-from ecr_scan_reporter.reporting.baseline import decode_findings
+from ecr_scan_reporter.reporting.baseline import Findings
 from fake_aws import FakeScan, Fault, digest_of, finding, index_image
 from support.fixtures import embedded_metrics
 from support.invocations import REGISTRY
@@ -73,7 +74,7 @@ def totals(image: dict[str, Any] | None) -> dict[str, int]:
 def open_findings(inbox: ReporterHarness, name: str = "image") -> dict[str, int]:
     """Return what is remembered as open in an image, and how many days after the start it was first seen."""
     memory = ImageMemory(Table(inbox.aws.client("dynamodb"), "memory"), TIME.now())
-    known = decode_findings(memory.read(REGISTRY.image("app", digest_of(name))).findings)
+    known = unpack_as(Findings, memory.read(REGISTRY.image("app", digest_of(name))).findings)
     return {entry.finding.id: (entry.first_seen - START).days for entry in known if not entry.gone_at}
 
 

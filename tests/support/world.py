@@ -21,6 +21,7 @@ from ecr_scan_reporter.aws.dynamodb import Table
 from ecr_scan_reporter.aws.sns import ReportPublisher
 from ecr_scan_reporter.aws.sqs import SqsQueue
 from ecr_scan_reporter.errors import ImageNotFoundError
+from ecr_scan_reporter.memory.codec import unpack_as
 from ecr_scan_reporter.memory.exploited import CatalogMemory
 from ecr_scan_reporter.memory.images import ImageMemory
 from ecr_scan_reporter.memory.rules import RuleMemory
@@ -29,7 +30,7 @@ from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import Image, IndexChild
 from ecr_scan_reporter.models.scans import ScanResult
 from ecr_scan_reporter.reporter import report_batch
-from ecr_scan_reporter.reporting.baseline import decode_findings
+from ecr_scan_reporter.reporting.baseline import Findings
 from ecr_scan_reporter.reporting.comparison.changes import KnownFinding
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
 from ecr_scan_reporter.settings import ReporterSettings, parse_settings
@@ -149,7 +150,7 @@ class TopicClient:
 
 
 class StubRegistry:
-    """A double of `EcrRegistry`: images, what indexes consist of, and the results of images' last scans.
+    """A double of `EcrRegistry` and `EcrFindings`: images, what indexes consist of, and the results of last scans.
 
     Nobody sees an image before it is pushed.
     """
@@ -161,6 +162,7 @@ class StubRegistry:
         self.images: dict[str, Image] = {}
         self.indexes: dict[str, list[IndexChild]] = {}
         self.results: dict[str, ScanResult | Exception] = {}
+        self.findings = self
 
     def scan_result(self, repository: str, digest: str) -> ScanResult:
         result = self.results[digest]
@@ -321,7 +323,7 @@ class World:
     def findings(self, repository: str, digest: str) -> tuple[KnownFinding, ...]:
         """Return what is remembered of the findings of an image."""
         findings = ImageMemory(self.deps.table, self.now).read(REGISTRY.image(repository, digest)).findings
-        return decode_findings(findings) if findings else ()
+        return unpack_as(Findings, findings) if findings else ()
 
 
 def digest_of(name: str) -> str:

@@ -311,4 +311,4 @@ def test_publication_is_published_or_rejected(value: object) -> None:
     if isinstance(parsed, str):
         assert "expected" in parsed
         return
-    topics().publish([parsed[1]], Deadline(60))
+    topics().publish(parsed[1], Deadline(60))

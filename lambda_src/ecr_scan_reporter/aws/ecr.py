@@ -2,78 +2,23 @@
 
 import json
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
+from botocore.exceptions import ClientError
 
 from ecr_scan_reporter.aws.clients import error_code, read_pages
-from ecr_scan_reporter.aws.findings import (
-    basic_finding,
-    basic_severity,
-    enhanced_findings,
-    enhanced_severity,
-    fold,
-    image_system,
-    is_object,
-    severity_counts,
-    to_object,
-)
-from ecr_scan_reporter.errors import (
-    AccessDeniedError,
-    AwsError,
-    ImageNotFoundError,
-    ImageRejectedError,
-    ManualScanningDisabledError,
-    RegistryError,
-    RepositoryNotFoundError,
-    ScanNotFoundError,
-    ScanQuotaExceededError,
-    ThrottledError,
-    TransientError,
-)
-from ecr_scan_reporter.models.findings import Finding
+from ecr_scan_reporter.aws.ecr_errors import error_message, translated
+from ecr_scan_reporter.aws.findings import PAGE_SIZE, EcrFindings, is_object, severity_counts, to_object
+from ecr_scan_reporter.errors import ImageRejectedError, ScanNotFoundError
 from ecr_scan_reporter.models.images import INDEX_MEDIA_TYPES, Image, IndexChild, RegistryId
-from ecr_scan_reporter.models.scan_statuses import ACTIVE
-from ecr_scan_reporter.models.scans import BASIC, ENHANCED, Scan, ScanResult, StartOutcome
+from ecr_scan_reporter.models.scans import Scan, StartOutcome
 from ecr_scan_reporter.shared.text import clean
 
 if TYPE_CHECKING:
     from mypy_boto3_ecr import ECRClient
     from mypy_boto3_ecr.type_defs import ImageDetailTypeDef
-
-# The maximum that ECR returns in one response; its default is 100.
-_PAGE_SIZE = 1000
-
-# Codes that ECR has returned for throttling. They are compared as strings, because an older boto3 lacks the newer
-# exception classes. https://docs.aws.amazon.com/AmazonECR/latest/userguide/common-errors.html
-_THROTTLING_CODES = {
-    "ThrottlingException",
-    "ThrottleException",
-    "TooManyRequestsException",
-    "RequestLimitExceeded",
-    "ServiceUnavailable",
-    "ServiceUnavailableException",
-}
-# Codes that ECR has returned for temporary failures. HTTP 5xx counts as one, too.
-_TRANSIENT_CODES = {"ServerException", "InternalFailure", "RequestTimeoutException", "RequestTimeout"}
-# Codes that AWS returns because of the caller's credentials, so for every image.
-# https://docs.aws.amazon.com/AmazonECR/latest/APIReference/CommonErrors.html
-_CREDENTIAL_CODES = {
-    "ExpiredTokenException",
-    "ExpiredToken",
-    "IncompleteSignature",
-    "InvalidClientTokenId",
-    "InvalidSignatureException",
-    "MissingAuthenticationToken",
-    "NotAuthorized",
-    "OptInRequired",
-    "UnrecognizedClientException",
-}
-
 
 _DIGEST = re.compile("sha256:[0-9a-f]{64}")
 
@@ -88,12 +33,14 @@ class EcrRegistry:
 
     Attributes:
         id: of the registry, with the Region that the clients call.
+        findings: of the last scans of its images.
     """
 
     def __init__(self, account: str, client: Any, single_attempt_client: Any = None) -> None:
         self.id = RegistryId(account, client.meta.region_name)
         self._ecr: ECRClient = client
         self._single_attempt_ecr: ECRClient = single_attempt_client or client
+        self.findings = EcrFindings(client)
 
     def repository_names(self) -> Iterator[str]:
         """Yield the names of all repositories, 1,000 per call.
@@ -101,8 +48,8 @@ class EcrRegistry:
         Raises:
             AwsError: ECR rejected a call.
         """
-        with _translated():
-            for page in read_pages(self._ecr.describe_repositories, "nextToken", maxResults=_PAGE_SIZE):
+        with translated():
+            for page in read_pages(self._ecr.describe_repositories, "nextToken", maxResults=PAGE_SIZE):
                 for repository in page["repositories"]:
                     yield repository["repositoryName"]
 
@@ -113,8 +60,8 @@ class EcrRegistry:
             RepositoryNotFoundError: the repository was deleted.
             AwsError: ECR rejected a call.
         """
-        parameters: Any = {"repositoryName": repository, "maxResults": _PAGE_SIZE}
-        with _translated():
+        parameters: Any = {"repositoryName": repository, "maxResults": PAGE_SIZE}
+        with translated():
             for page in read_pages(self._ecr.describe_images, "nextToken", **parameters):
                 yield [_image(repository, detail) for detail in page["imageDetails"]]
 
@@ -126,7 +73,7 @@ class EcrRegistry:
             RepositoryNotFoundError: the repository was deleted.
             AwsError: ECR rejected the call.
         """
-        with _translated():
+        with translated():
             response = self._ecr.describe_images(repositoryName=repository, imageIds=[{"imageDigest": digest}])
         return _image(repository, response["imageDetails"][0])
 
@@ -143,7 +90,7 @@ class EcrRegistry:
             AwsError: ECR rejected the call for a reason that concerns every image.
         """
         try:
-            with _translated(of_one_image=True):
+            with translated(of_one_image=True):
                 response = self._single_attempt_ecr.describe_image_scan_findings(
                     repositoryName=repository, imageId={"imageDigest": digest}, maxResults=1
                 )
@@ -155,49 +102,6 @@ class EcrRegistry:
         findings = response.get("imageScanFindings") or {}
         scan = _scan(status, findings.get("imageScanCompletedAt"))
         return scan._replace(counts=severity_counts(findings.get("findingSeverityCounts")))
-
-    def scan_result(self, repository: str, digest: str) -> ScanResult:
-        """Return all findings of an image's last scan; 1,000 per call, fewer with enhanced scanning.
-
-        Raises:
-            ImageNotFoundError: the image was deleted.
-            ScanNotFoundError: the image has no scan.
-            AwsError: ECR rejected a call.
-        """
-        call, image = self._ecr.describe_image_scan_findings, {"imageDigest": digest}
-        pages = read_pages(call, "nextToken", repositoryName=repository, imageId=image, maxResults=_PAGE_SIZE)
-        status: Any = {}
-        completed_at: datetime | None = None
-        operating_system = scanner = ""
-        findings: list[Finding] = []
-        listed: Counter[str] = Counter()
-        with _translated():
-            for page in pages:
-                status = page.get("imageScanStatus") or {}
-                found: Any = page.get("imageScanFindings") or {}
-                completed_at = found.get("imageScanCompletedAt") or completed_at
-                basic = list(filter(is_object, found.get("findings") or ()))
-                enhanced = list(filter(is_object, found.get("enhancedFindings") or ()))
-                is_enhanced = enhanced or status.get("status") == ACTIVE
-                scanner = scanner or (ENHANCED if is_enhanced else BASIC if basic else "")
-                for entry in basic:
-                    findings.append(basic_finding(entry))
-                    listed[basic_severity(entry)] += 1
-                for entry in enhanced:
-                    findings += enhanced_findings(entry)
-                    listed[enhanced_severity(entry)] += 1
-                    operating_system = operating_system or image_system(entry)
-        kept, left_out = fold(findings)
-        return ScanResult(
-            status=status.get("status", ""),
-            description=clean(status.get("description"), 1024),
-            findings=kept,
-            left_out=left_out,
-            listed=listed,
-            completed_at=completed_at,
-            operating_system=operating_system,
-            scanner=scanner,
-        )
 
     def index_manifests(self, repository: str, indexes: Sequence[str]) -> dict[str, list[IndexChild]]:
         """Return what at most 100 image indexes consist of, by digest; one call. Deleted indexes are left out.
@@ -212,7 +116,7 @@ class EcrRegistry:
         Raises:
             AwsError: ECR rejected the call.
         """
-        with _translated():
+        with translated():
             response = self._ecr.batch_get_image(
                 repositoryName=repository,
                 imageIds=[{"imageDigest": digest} for digest in indexes],
@@ -229,7 +133,7 @@ class EcrRegistry:
         Raises:
             AwsError: ECR rejected the call.
         """
-        with _translated():
+        with translated():
             response = self._ecr.get_registry_scanning_configuration()
         return response.get("scanningConfiguration", {}).get("scanType") != "ENHANCED"
 
@@ -244,7 +148,7 @@ class EcrRegistry:
             RepositoryNotFoundError: the repository was deleted.
             AwsError: ECR rejected the call for a reason that concerns every image.
         """
-        with _translated(of_one_image=True):
+        with translated(of_one_image=True):
             try:
                 self._single_attempt_ecr.start_image_scan(repositoryName=repository, imageId={"imageDigest": digest})
             except ClientError as error:
@@ -300,7 +204,7 @@ def _per_image_outcome(error: ClientError) -> StartOutcome | None:
     """Return what a rejected StartImageScan says about this image alone; None if the reason may concern others."""
     match error_code(error):
         # The account's daily quota has the same code. AWS documents only the message of the limit per image.
-        case "LimitExceededException" if "per image" in _message(error):
+        case "LimitExceededException" if "per image" in error_message(error):
             return StartOutcome.SCANNED_WITHIN_24_HOURS
         case "UnsupportedImageTypeException":
             return StartOutcome.UNSUPPORTED_TYPE
@@ -309,47 +213,3 @@ def _per_image_outcome(error: ClientError) -> StartOutcome | None:
         case "ImageNotFoundException":
             return StartOutcome.IMAGE_NOT_FOUND
     return None
-
-
-@contextmanager
-def _translated(*, of_one_image: bool = False) -> Iterator[None]:
-    """Translate the errors of calls to ECR into those of this package."""
-    try:
-        yield
-    except (ClientError, BotoCoreError) as error:
-        raise _to_domain_error(error, of_one_image=of_one_image) from error
-
-
-def _to_domain_error(error: ClientError | BotoCoreError, *, of_one_image: bool) -> AwsError:
-    """Translate an error. An unknown code of a call for one image is assumed to concern that image alone."""
-    if isinstance(error, ConnectionError | HTTPClientError):  # no response: a timeout or a closed connection
-        return TransientError(str(error), type(error).__name__)
-    if isinstance(error, BotoCoreError):  # such as missing credentials
-        return RegistryError(str(error), type(error).__name__)
-    code = error_code(error)
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    text = f"{error.operation_name}: {code}: {_message(error)}"
-    if code in _THROTTLING_CODES or status in (429, 503):
-        return ThrottledError(text, code)
-    if code in _TRANSIENT_CODES or status >= 500:
-        return TransientError(text, code)
-    match code:
-        case "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation":
-            return AccessDeniedError(f"the function's role lacks ecr:{error.operation_name}: {_message(error)}")
-        case "RepositoryNotFoundException":
-            return RepositoryNotFoundError(text, code)
-        case "ImageNotFoundException":
-            return ImageNotFoundError(text, code)
-        case "ScanNotFoundException":
-            return ScanNotFoundError(text, code)
-        case "LimitExceededException" if error.operation_name == "StartImageScan":
-            return ScanQuotaExceededError(text, code)
-        case "ValidationException" if "disabled" in _message(error):
-            return ManualScanningDisabledError(text, code)
-    if of_one_image and code not in _CREDENTIAL_CODES:
-        return ImageRejectedError(text, code)
-    return RegistryError(text, code)
-
-
-def _message(error: ClientError) -> str:
-    return error.response.get("Error", {}).get("Message", "")

@@ -1,17 +1,29 @@
-"""Parses the findings that DescribeImageScanFindings lists. Any value may be missing, null or of another type.
+"""Reads the findings of images, which DescribeImageScanFindings lists.
+
+Any value of an answer may be missing, null or of another type.
 
 https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ImageScanFindings.html
 """
 
 import heapq
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
+from ecr_scan_reporter.aws.clients import read_pages
+from ecr_scan_reporter.aws.ecr_errors import translated
 from ecr_scan_reporter.models.findings import MAX_NAMED, Finding, finding_sort_key, is_cve, merge_entries
+from ecr_scan_reporter.models.scan_statuses import ACTIVE
+from ecr_scan_reporter.models.scans import BASIC, ENHANCED, ScanResult
 from ecr_scan_reporter.shared.text import clean
 
+if TYPE_CHECKING:
+    from mypy_boto3_ecr import ECRClient
+
+# The maximum that ECR returns in one response; its default is 100.
+PAGE_SIZE = 1000
 # What sources write where there is no version, without spaces and punctuation; Inspector writes "NotAvailable".
 _NO_VERSION = {"", "na", "none", "notavailable", "null", "unknown"}
 # Findings of one image that are kept: far more than real images have, and as many as a transaction of the memory table
@@ -21,6 +33,56 @@ _MAX_FINDINGS = 10_000
 _MAX_ID, _MAX_NAME, _MAX_URL = 128, 256, 512
 _NO_EPOCH = re.compile(r"\A0+:")
 _EPOCH = re.compile(r"[1-9][0-9]{0,8}")
+
+
+class EcrFindings:
+    """The findings of the images of a registry. `client` retries."""
+
+    def __init__(self, client: Any) -> None:
+        self._ecr: ECRClient = client
+
+    def scan_result(self, repository: str, digest: str) -> ScanResult:
+        """Return all findings of an image's last scan; 1,000 per call, fewer with enhanced scanning.
+
+        Raises:
+            ImageNotFoundError: the image was deleted.
+            ScanNotFoundError: the image has no scan.
+            AwsError: ECR rejected a call.
+        """
+        call, image = self._ecr.describe_image_scan_findings, {"imageDigest": digest}
+        pages = read_pages(call, "nextToken", repositoryName=repository, imageId=image, maxResults=PAGE_SIZE)
+        status: Any = {}
+        completed_at: datetime | None = None
+        operating_system = scanner = ""
+        findings: list[Finding] = []
+        listed: Counter[str] = Counter()
+        with translated():
+            for page in pages:
+                status = page.get("imageScanStatus") or {}
+                found: Any = page.get("imageScanFindings") or {}
+                completed_at = found.get("imageScanCompletedAt") or completed_at
+                basic = list(filter(is_object, found.get("findings") or ()))
+                enhanced = list(filter(is_object, found.get("enhancedFindings") or ()))
+                is_enhanced = enhanced or status.get("status") == ACTIVE
+                scanner = scanner or (ENHANCED if is_enhanced else BASIC if basic else "")
+                for entry in basic:
+                    findings.append(basic_finding(entry))
+                    listed[basic_severity(entry)] += 1
+                for entry in enhanced:
+                    findings += enhanced_findings(entry)
+                    listed[enhanced_severity(entry)] += 1
+                    operating_system = operating_system or image_system(entry)
+        kept, left_out = fold(findings)
+        return ScanResult(
+            status=status.get("status", ""),
+            description=clean(status.get("description"), 1024),
+            findings=kept,
+            left_out=left_out,
+            listed=listed,
+            completed_at=completed_at,
+            operating_system=operating_system,
+            scanner=scanner,
+        )
 
 
 def basic_finding(entry: Any) -> Finding:

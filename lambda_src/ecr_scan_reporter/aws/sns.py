@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -122,29 +122,27 @@ class ReportPublisher:
         self._alarms_arn = alarms_topic_arn
 
     def publish(
-        self, publications: Iterable[Publication], deadline: Deadline, failure: str = "report not published"
-    ) -> list[Rejection]:
-        """Publish each to its topic, unless this instance has no such topic; one topic does not hold back the other.
+        self, publication: Publication, deadline: Deadline, failure: str = "report not published"
+    ) -> Rejection | None:
+        """Publish a message to its topic, unless this instance has no such topic.
 
         Args:
-            publications: of one message.
+            publication: the message.
             deadline: after which nothing is published.
-            failure: what is logged of a publication that is rejected.
+            failure: what is logged if it is rejected.
 
         Returns:
-            Those that SNS rejected, or that there was no time for.
+            None; or the message, with the reason, if SNS rejected it or there was no time for it.
         """
-        rejected = []
-        for publication in publications:
-            try:
-                deadline.check("publishing")
-                if arn := self._arns.get(publication.topic):
-                    self._sns.publish(TopicArn=arn, **publication.parameters)
-            except (DeadlineExceededError, ClientError, BotoCoreError) as error:
-                rejected.append(Rejection(publication, str(error), _is_invalid(error)))
-                subject = publication.parameters.get("Subject", "")
-                logger.error(failure, extra={"topic": publication.topic, "subject": subject, "reason": str(error)})
-        return rejected
+        try:
+            deadline.check("publishing")
+            if arn := self._arns.get(publication.topic):
+                self._sns.publish(TopicArn=arn, **publication.parameters)
+        except (DeadlineExceededError, ClientError, BotoCoreError) as error:
+            subject = publication.parameters.get("Subject", "")
+            logger.error(failure, extra={"topic": publication.topic, "subject": subject, "reason": str(error)})
+            return Rejection(publication, str(error), _is_invalid(error))
+        return None
 
     def unconfirmed_addresses(self) -> list[str]:
         """Return the addresses that have not confirmed their subscription to the reports topic, at most 100.

@@ -101,6 +101,20 @@ def compact_json(values: object) -> str:
     return json.dumps(values, separators=(",", ":"))
 
 
+def pack_as(kind: Any, value: object, level: int = 7) -> bytes:
+    """Encode a value of a type as compressed JSON; see `pack`."""
+    return pack(encode(kind, value), level)
+
+
+def unpack_as(kind: type[T], data: Any) -> T:
+    """Decode what `pack_as` encoded; what a newer release added is ignored.
+
+    Raises:
+        UnreadableItemError: it is something else.
+    """
+    return decode(kind, unpack(data))
+
+
 def pack(values: object, level: int = 7) -> bytes:
     """Encode what JSON can write as compressed JSON; a higher `level`, up to 9, takes more time and fewer bytes."""
     return zlib.compress(compact_json(values).encode(), level)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from ecr_scan_reporter.aws.dynamodb import WRITER, Addition, Item, Key, Table, Value
 from ecr_scan_reporter.errors import ConditionError
 from ecr_scan_reporter.memory import items
-from ecr_scan_reporter.memory.codec import decode, encode, pack, readable, unpack
+from ecr_scan_reporter.memory.codec import pack_as, readable, unpack_as
 from ecr_scan_reporter.memory.images import Ledger
 
 OVERVIEWS = "OVERVIEWS"
@@ -107,7 +107,7 @@ class SnapshotMemory:
         if not last.snapshot:
             return None
         data = items.read_parts(self._table, last.snapshot)
-        return next(readable([data], lambda data: decode(_Snapshot, unpack(data))), None)
+        return next(readable([data], partial(unpack_as, _Snapshot)), None)
 
     def store(
         self,
@@ -124,7 +124,7 @@ class SnapshotMemory:
             now: aware.
             scheduled_at: the time of the schedule's event; None if someone asked for the overview.
         """
-        data = pack(encode(_Snapshot, repositories))
+        data = pack_as(_Snapshot, repositories)
         parts = items.part_items(OVERVIEWS, partial(_snapshot_key, now, items.FORMAT), data, items.expires(now))
         self._table.put_many(parts)
         # Only this write makes the new snapshot the current one.

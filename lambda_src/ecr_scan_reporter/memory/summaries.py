@@ -13,7 +13,7 @@ from functools import partial
 from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Item, Table
-from ecr_scan_reporter.memory.codec import decode, encode, pack, readable, unpack
+from ecr_scan_reporter.memory.codec import pack_as, readable, unpack_as
 from ecr_scan_reporter.memory.coverage import Coverage
 from ecr_scan_reporter.memory.images import ImageRecord, KnownExploited, Ledger, Update, UpdateKey
 from ecr_scan_reporter.memory.items import END, binary, expires, formatted, key_part, latest, registry_key, text
@@ -150,7 +150,7 @@ def summary_item(registry: RegistryId, summary: RepositorySummary, now: datetime
         "pk": _key(registry),
         "sk": formatted(key_part(summary.repository)),
         "repository": summary.repository,
-        "data": pack(encode(RepositorySummary, summary._replace(repository=""))),
+        "data": pack_as(RepositorySummary, summary._replace(repository="")),
         "expires": expires(now),
     }
 
@@ -194,5 +194,5 @@ def _key(registry: RegistryId) -> str:
 
 
 def _parse(item: Item, now: datetime) -> RepositorySummary:
-    summary = decode(RepositorySummary, unpack(binary(item)))
+    summary = unpack_as(RepositorySummary, binary(item))
     return summary._replace(repository=text(item, "repository"), updated_at=min(summary.updated_at, now))

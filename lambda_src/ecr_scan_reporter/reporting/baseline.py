@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
-from ecr_scan_reporter.memory.codec import decode, encode, pack, readable, unpack
+from ecr_scan_reporter.memory.codec import pack_as, readable, unpack_as
 from ecr_scan_reporter.memory.images import ImageRecord, Remembered
 from ecr_scan_reporter.memory.items import formats
 from ecr_scan_reporter.memory.pushes import PushedImage
@@ -24,7 +25,8 @@ _NEWS_BEFORE_KNOWN = timedelta(days=1)
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 _MAX_FINDINGS_SIZE = 3_000_000
 
-_Findings = tuple[KnownFinding, ...]
+# How the findings of an image are encoded.
+Findings = tuple[KnownFinding, ...]
 
 
 class Baseline(NamedTuple):
@@ -88,7 +90,7 @@ def known_findings(remembered: Remembered) -> Sequence[KnownFinding] | None:
     """Return the findings of the last complete scan of an image; None if they are not known, or cannot be read."""
     if not is_comparable(remembered.record):
         return None
-    return next(readable([remembered.findings], decode_findings), None)
+    return next(readable([remembered.findings], partial(unpack_as, Findings)), None)
 
 
 def encode_findings(findings: Iterable[KnownFinding]) -> bytes:
@@ -97,23 +99,14 @@ def encode_findings(findings: Iterable[KnownFinding]) -> bytes:
     Where that is too little, only what identifies a finding is kept of each, and then only of the worst ones.
     """
     kept = sorted(map(without_most_paths, findings), key=lambda known: (known.finding.package, known.finding.id))
-    data = pack(encode(_Findings, kept))
+    data = pack_as(Findings, kept)
     if len(data) > _MAX_FINDINGS_SIZE:
         kept = [known._replace(finding=_without_details(known.finding)) for known in kept]
-        data = pack(encode(_Findings, kept))
+        data = pack_as(Findings, kept)
     while len(data) > _MAX_FINDINGS_SIZE:
         kept = sorted(kept, key=lambda known: finding_sort_key(known.finding))[: len(kept) // 2]
-        data = pack(encode(_Findings, kept))
+        data = pack_as(Findings, kept)
     return data
-
-
-def decode_findings(data: bytes) -> tuple[KnownFinding, ...]:
-    """Decode what `encode_findings` encoded; what a newer release added is ignored.
-
-    Raises:
-        UnreadableItemError: it is something else.
-    """
-    return decode(_Findings, unpack(data))
 
 
 def without_most_paths(known: KnownFinding) -> KnownFinding:

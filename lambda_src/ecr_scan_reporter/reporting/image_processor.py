@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import NamedTuple
 
-from ecr_scan_reporter.errors import AwsError, ConditionError, FindingsNotReadError
+from ecr_scan_reporter.errors import AwsError, FindingsNotReadError
 from ecr_scan_reporter.memory.exploited import Catalog, checksums
 from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord, Remembered
 from ecr_scan_reporter.memory.outbox import EXPLOITED, INVENTORY, PUSH, Outbox, outbox_item, run_window
@@ -51,8 +51,6 @@ _INDEX_COMES_WITHIN = timedelta(minutes=15)
 _CLOCKS_DIFFER = timedelta(minutes=2)
 # Characters of the reason of a failed scan that tell it from others.
 _MAX_FAILURE = 200
-# How often a step is repeated if other invocations are faster.
-_ATTEMPTS = 4
 # How many successors of an image, and of those that are gone, are considered.
 _MAX_SUCCESSORS = 20
 
@@ -81,6 +79,25 @@ class Outcome(NamedTuple):
     again: tuple[str, datetime] | None = None
 
 
+class Written(NamedTuple):
+    """What is written of an image besides its record and its report; None for what stays as it is.
+
+    Args:
+        findings: encoded.
+        cves: what the changes of the catalog of known exploited vulnerabilities are matched with.
+        pushed: the image among those of its repository.
+        replaced: the images that it replaces.
+    """
+
+    findings: bytes | None = None
+    cves: bytes | None = None
+    pushed: PushedImage | None = None
+    replaced: tuple[PushedImage, ...] = ()
+
+
+_NOTHING = Written()
+
+
 class ImageProcessor:
     """Processes scan events of one batch.
 
@@ -102,18 +119,6 @@ class ImageProcessor:
         quiet = self.settings.quiet_hours
         self._lets_exploited_through = bool(quiet and quiet.exploited)
 
-    def do(self, step: "Step") -> Outcome:
-        """Do a step, and repeat it if another invocation has written the image in the meantime.
-
-        Raises:
-            FindingsNotReadError: the findings are not there yet; the message should be retried.
-            AwsError: ECR or DynamoDB rejected a call.
-        """
-        for _ in range(_ATTEMPTS - 1):
-            with suppress(ConditionError):
-                return step(self)
-        return step(self)
-
     def judge_again(self, image: ImageId) -> Outcome:
         """Judge what is remembered of an image by the rules, settings and date of now, and report what that changes.
 
@@ -133,19 +138,17 @@ class ImageProcessor:
         judged = judge(unchanged(found), self.rules, image.repository, self.settings, self.now, self.catalog)
         judged = self._superseded(judged, image, before)
         record, reason, report = judged.update(before), reason_without_scan(judged, self.settings), None
-        findings, cves = self._changed(judged, remembered)
+        changed = self._changed(judged, remembered)
         if reason and not self.details.exists(image):
             # Should it be pushed again, it has something to report.
-            findings, reason = None, None
+            changed, reason = changed._replace(findings=None), None
         if reason:
             record = record._replace(reported_at=self.now)
             scanned_at = record.scanned_at if record.failed else record.event_at
             report = findings_report(image, scanned_at or self.now, record, reason, judged)
-        elif record == before and findings in (None, remembered.findings):
+        elif record == before and changed.findings in (None, remembered.findings):
             return Outcome(repeated=True)
-        return self._remember(
-            *(image, self.now, record, ""), findings=findings, report=report, judged=judged, cves=cves
-        )
+        return self._remember(image, self.now, record, "", changed, report, judged)
 
     def waiting(self, image: ImageId) -> Outcome:
         """Return the windows in which an image waits: an earlier invocation may have ended before it opened them.
@@ -219,7 +222,7 @@ class ImageProcessor:
     def complete(self, event: ScanEvent, remembered: Remembered, scan: CompleteScan, run: str) -> Outcome:
         """Remember what a scan changed, and report it if there is a reason."""
         before, image = remembered.record, event.image
-        scan = scan._replace(completed_at=min(scan.completed_at, self.now))
+        # What the scan is compared with, and what that says.
         record = self._described(event, before, scan)
         baseline = self._baseline(event, remembered, record, scan)
         record = record._replace(successors=record.successors | baseline.successors)
@@ -230,56 +233,53 @@ class ImageProcessor:
         now = event.time if baseline.inventory else self.now
         judged = judge(comparison, self.rules, image.repository, self.settings, now, self.catalog)
         judged = self._superseded(judged, image, record, inventory=baseline.inventory)
-        record, report = self._report(event, record, baseline, judged, scan)
 
-        record = _updated(record, judged, baseline, scan)
-        findings, cves = self._changed(judged, remembered)
-        if event.is_look and event.scanner == ENHANCED and findings is None and not report:
-            return Outcome()
-        pushed = None
-        if baseline.first or _is_found_otherwise(before, record, changed=findings is not None):
-            pushed = _pushed(image, record, event.time, comparison.open())
-        outcome = self._remember(
-            image,
-            event.time,
-            record._replace(reported_at=self.now if report else baseline.record.reported_at),
-            run,
-            findings=findings,
-            pushed=pushed,
-            replaced=baseline.replaced,
-            report=report,
-            judged=judged,
-            cves=cves,
+        # Why it is reported, if it is.
+        reason, record = self._reason(event, record, baseline, judged)
+        counts, report = {} if scan.agrees_with(event) or not scan.shorter else event.counts or {}, None
+        if reason:
+            report = findings_report(image, event.time, record, reason, judged)
+            report = report._replace(first_scan=baseline.first, predecessor=baseline.name, shorter=scan.shorter)
+        elif counts:
+            report = self._unread_report(event, record, UnreadScan(scan.shorter), counts)
+
+        # What is remembered of it.
+        record = _updated(record, judged, baseline, scan)._replace(
+            scanned_at=min(scan.completed_at, self.now),
+            reported_at=self.now if report else baseline.record.reported_at,
+            told=counts,
         )
+        changed = self._changed(judged, remembered)
+        if event.is_look and event.scanner == ENHANCED and changed.findings is None and not report:
+            return Outcome()
+        if baseline.first or _is_found_otherwise(before, record, changed=changed.findings is not None):
+            pushed = _pushed(image, record, event.time, comparison.open())
+            changed = changed._replace(pushed=pushed, replaced=baseline.replaced)
+        outcome = self._remember(image, event.time, record, run, changed, report, judged)
         if baseline.inventory:
             return outcome
+        differs = scan.listed != before.listed or any(comparison.of(*NEWS, *GONE))
         was_known = not baseline.first or self.was_known(image, record.pushed_at)
-        differs = was_known and (scan.listed != before.listed or any(comparison.of(*NEWS, *GONE)))
-        return outcome._replace(new=count_new(judged.counted), differs=differs)
+        return outcome._replace(new=count_new(judged.counted), differs=differs and was_known)
 
-    def _report(
-        self, event: ScanEvent, record: ImageRecord, baseline: Baseline, judged: Judged, scan: CompleteScan
-    ) -> tuple[ImageRecord, ImageReport | None]:
-        """Return the report of a complete scan if there is a reason, and the record with the tags that it names."""
+    def _reason(
+        self, event: ScanEvent, record: ImageRecord, baseline: Baseline, judged: Judged
+    ) -> tuple[ReportReason | None, ImageRecord]:
+        """Return why a complete scan is reported, if it is, and the record of the image with the tags of today."""
         reported_at, replaced = baseline.record.reported_at, bool(record.successors)
         reason = reason_of_scan(judged, reported_at, self.settings, inventory=baseline.inventory, replaced=replaced)
-        counts = event.counts or {} if scan.shorter and not scan.agrees_with(event) else {}
-        before, record = record, record._replace(told=counts)
-        if not reason:
-            return record, self._unread_report(event, before, UnreadScan(scan.shorter), counts) if counts else None
-        if not baseline.first and not event.tags:
+        if reason and not baseline.first and not event.tags:
             # The tags of an index may have moved since.
             record = _with_details(record, self.details.read(event.image, event.tags))
-        report = findings_report(event.image, event.time, record, reason, judged)
-        return record, report._replace(first_scan=baseline.first, predecessor=baseline.name, shorter=scan.shorter)
+        return reason, record
 
-    def _changed(self, judged: Judged, remembered: Remembered) -> tuple[bytes | None, bytes | None]:
-        """Return the findings, encoded, and what the catalog's changes are matched with; None for what is as before."""
+    def _changed(self, judged: Judged, remembered: Remembered) -> Written:
+        """Return what is to be written of the findings of an image."""
         encoded = encode_findings(judged.to_remember)
         changed = encoded != remembered.findings or remembered.is_ageing(self.now)
         is_matched = self.settings.known_exploited and (changed or judged.judged_by != remembered.record.judged_by)
         cves = (cve for known in judged.comparison.open() for cve in cves_of(known.finding))
-        return encoded if changed else None, checksums(cves) if is_matched else None
+        return Written(encoded if changed else None, checksums(cves) if is_matched else None)
 
     def _described(self, event: ScanEvent, before: ImageRecord, scan: CompleteScan) -> ImageRecord:
         """Return the record of an image with what is known of it besides its findings."""
@@ -362,7 +362,7 @@ class ImageProcessor:
         record = _with_tags_of(event, before)
         record = record._replace(event_at=event.time, failed=True, failure=failure, unsupported=scan.unsupported)
         if before.failed and before.failure == failure:
-            return self._remember(image, event.time, record, run, pushed=_pushed_again(image, before, record))
+            return self._remember(image, event.time, record, run, Written(pushed=_pushed_again(image, before, record)))
         details = ImageDetails(event.tags or before.tags, before.platform)
         own = image.registry == self.own
         if own and not (before.pushed_at and event.tags):
@@ -385,7 +385,7 @@ class ImageProcessor:
                 tags=details.tags, failure=scan.reason or "ECR gives no reason.", unsupported=scan.unsupported
             )
         first = pushed if not known else _pushed_again(image, before, record)
-        return self._remember(image, event.time, record, run, pushed=first, report=report)
+        return self._remember(image, event.time, record, run, Written(pushed=first), report)
 
     def _unread(
         self, event: ScanEvent, before: ImageRecord, scan: UnreadScan, run: str, *, is_late: bool = False
@@ -406,7 +406,7 @@ class ImageProcessor:
         if before.scanned_at is None:
             record = record._replace(counts=counts, listed=counts)
         pushed = _pushed_again(image, before, record)
-        return self._remember(image, event.time, record, run, pushed=pushed, report=report)
+        return self._remember(image, event.time, record, run, Written(pushed=pushed), report)
 
     def _unread_report(
         self, event: ScanEvent, record: ImageRecord, scan: UnreadScan, counts: Mapping[str, int]
@@ -440,13 +440,9 @@ class ImageProcessor:
         at: datetime,
         record: ImageRecord,
         run: str,
-        *,
-        findings: bytes | None = None,
-        pushed: PushedImage | None = None,
-        replaced: Iterable[PushedImage] = (),
+        written: Written = _NOTHING,
         report: ImageReport | None = None,
         judged: Judged | None = None,
-        cves: bytes | None = None,
     ) -> Outcome:
         window, item = "", None
         if report:
@@ -457,10 +453,8 @@ class ImageProcessor:
                 window = EXPLOITED
             item = outbox_item(window, image, at, encode_report(report), self.now, record.revision)
             record = record._replace(window=window)
-        self.memory.write(
-            *(image, record, self.now), findings=findings, pushed=pushed, replaced=replaced, outbox=item, cves=cves
-        )
-        self.pushes.add(image, pushed, replaced)
+        self.memory.write(image, record, self.now, outbox=item, **written._asdict())
+        self.pushes.add(image, written.pushed, written.replaced)
         return Outcome((window,) if window else (), run, added=bool(window))
 
 
@@ -512,7 +506,6 @@ def _updated(record: ImageRecord, judged: Judged, baseline: Baseline, scan: Comp
     """Return the record of an image with what is known of its findings after a complete scan."""
     comparison = judged.comparison
     return judged.update(record)._replace(
-        scanned_at=scan.completed_at,
         scanner=scan.scanner,
         predecessor=baseline.predecessor.digest if baseline.predecessor else record.predecessor,
         counts=open_counts(comparison),

@@ -38,7 +38,7 @@ READS: dict[str, tuple[str, Callable[[Any], object], dict[str, Any], str, str, C
         *("nextToken", "nextToken", str),
     ),
     "describe_image_scan_findings": (
-        *("ecr", lambda client: ecr(client).scan_result("app", "sha256:1").findings, {}),
+        *("ecr", lambda client: ecr(client).findings.scan_result("app", "sha256:1").findings, {}),
         *("nextToken", "nextToken", str),
     ),
     "list_subscriptions_by_topic": (

@@ -1,12 +1,13 @@
 """Publishes a message to each topic by itself, and returns what SNS rejects."""
 
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 from ecr_scan_reporter.aws.deadline import Deadline
-from ecr_scan_reporter.aws.sns import CHAT, REPORTS, Rejection, ReportMessage, ReportPublisher
+from ecr_scan_reporter.aws.sns import CHAT, REPORTS, Publication, Rejection, ReportMessage, ReportPublisher
 
 MESSAGE = ReportMessage("subject", "mail", "{}", "chat", {})
 
@@ -27,6 +28,14 @@ def publisher(client: Any) -> ReportPublisher:
     return ReportPublisher(client, REPORTS, CHAT)
 
 
+def publish(
+    to: ReportPublisher, publications: Iterable[Publication], seconds: float = 60, failure: str = "failed"
+) -> list[Rejection]:
+    """Publish messages; return those that were rejected."""
+    rejections = (to.publish(each, Deadline(seconds), failure) for each in publications)
+    return [rejection for rejection in rejections if rejection]
+
+
 def topics(found: list[Rejection]) -> list[str]:
     return [rejection.publication.topic for rejection in found]
 
@@ -37,38 +46,38 @@ def topics(found: list[Rejection]) -> list[str]:
 )
 def test_one_topic_does_not_hold_back_the_other(rejecting: tuple[str, ...], accepted: list[str]) -> None:
     client = TopicClient(*rejecting)
-    rejected = publisher(client).publish(MESSAGE.publications, Deadline(60))
+    rejected = publish(publisher(client), MESSAGE.publications)
     assert client.published == accepted
     assert topics(rejected) == list(rejecting)
     # What was rejected can be published later.
     client = TopicClient()
-    assert publisher(client).publish([rejection.publication for rejection in rejected], Deadline(60)) == []
+    assert publish(publisher(client), (rejection.publication for rejection in rejected)) == []
     assert client.published == list(rejecting)
 
 
 @pytest.mark.parametrize(("code", "invalid"), [("InvalidParameter", True), ("NotFound", False), ("KMSDisabled", False)])
 def test_rejection_says_whether_it_is_the_message_that_is_invalid(code: str, *, invalid: bool) -> None:
     client = TopicClient(REPORTS, CHAT, code=code)
-    rejected = publisher(client).publish(MESSAGE.publications, Deadline(60))
+    rejected = publish(publisher(client), MESSAGE.publications)
     assert [rejection.invalid for rejection in rejected] == [invalid, invalid]
 
 
 def test_message_without_a_text_for_chat_has_one_topic() -> None:
     client = TopicClient()
-    assert publisher(client).publish(MESSAGE._replace(chat="").publications, Deadline(60)) == []
+    assert publish(publisher(client), MESSAGE._replace(chat="").publications) == []
     assert client.published == [REPORTS]
 
 
 def test_nothing_is_published_to_a_topic_that_this_instance_does_not_have() -> None:
     client: Any = TopicClient()
-    assert ReportPublisher(client, REPORTS, "").publish(MESSAGE.publications, Deadline(60)) == []
+    assert publish(ReportPublisher(client, REPORTS, ""), MESSAGE.publications) == []
     assert client.published == [REPORTS]
 
 
 def test_nothing_is_published_without_time_and_the_log_says_so(caplog: pytest.LogCaptureFixture) -> None:
     client = TopicClient()
     with caplog.at_level(logging.ERROR):
-        rejected = publisher(client).publish(MESSAGE.publications, Deadline(0), "not this time")
+        rejected = publish(publisher(client), MESSAGE.publications, 0, "not this time")
     assert (client.published, topics(rejected)) == ([], [REPORTS, CHAT])
     assert [record.message for record in caplog.records] == ["not this time"] * 2
 

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from ecr_scan_reporter.errors import UnreadableItemError
 from ecr_scan_reporter.memory import lifetimes
+from ecr_scan_reporter.memory.codec import unpack_as
 from ecr_scan_reporter.memory.images import image_record
 from ecr_scan_reporter.memory.items import expires, key_part, repository_key, sortable, to_seconds, to_time
 from ecr_scan_reporter.memory.outbox import outbox_item
 from ecr_scan_reporter.models.images import ImageId, RegistryId
-from ecr_scan_reporter.reporting.baseline import decode_findings, encode_findings
-from ecr_scan_reporter.reporting.reports.image_report import decode_report
+from ecr_scan_reporter.reporting.baseline import Findings, encode_findings
+from ecr_scan_reporter.reporting.reports.image_report import ImageReport
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
@@ -35,11 +36,11 @@ def test_damaged_image_cannot_be_read(item: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("data", [b"no zlib", encode_findings([])[:-1], encode_findings([])[:-4] + b"0000"])
 def test_damaged_findings_and_reports_cannot_be_read(data: bytes) -> None:
-    for decode in (decode_findings, decode_report):
+    for kind in (Findings, ImageReport):
         with pytest.raises(UnreadableItemError):
-            decode(data)
+            unpack_as(kind, data)
     with pytest.raises(UnreadableItemError):
-        decode_report(encode_findings([]))
+        unpack_as(ImageReport, encode_findings([]))
 
 
 def test_item_expires_after_its_lifetime() -> None:

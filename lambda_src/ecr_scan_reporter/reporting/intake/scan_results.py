@@ -95,7 +95,7 @@ def read_scan(event: ScanEvent, receives: int, ecr: EcrRegistry) -> CompleteScan
         # This function can only read its own registry, where a repository of the same name is another one.
         return _failed_or_unread(event, f"the image is in account {image.account}, {image.region}")
     try:
-        scan = ecr.scan_result(image.repository, image.digest)
+        scan = ecr.findings.scan_result(image.repository, image.digest)
     except (ImageNotFoundError, RepositoryNotFoundError):
         return _failed_or_unread(event, "the image was deleted")
     except AwsError as error:

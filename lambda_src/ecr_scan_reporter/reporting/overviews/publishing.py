@@ -176,8 +176,9 @@ def _publish(
             for name, publication in names.items():
                 if name in sent:
                     continue
-                rejected = deps.publisher.publish([publication], deadline, "could not publish an overview")
-                deps.reports_queue.send(map(encode_rejection, rejected), delay=RETRY)
+                rejection = deps.publisher.publish(publication, deadline, "could not publish an overview")
+                if rejection:
+                    deps.reports_queue.send([encode_rejection(rejection)], delay=RETRY)
                 note_sent(name)
     return published
 

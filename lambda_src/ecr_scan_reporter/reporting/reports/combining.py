@@ -1,10 +1,9 @@
-"""Makes one entry of a report of several scans of one image, and of the platforms of one index that say the same."""
+"""Combines two reports of one image in one window: what two changes of a finding in a row amount to."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 
-from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.reporting.comparison.changes import ADDED, GONE, Change, KnownFinding
 from ecr_scan_reporter.reporting.reports.image_report import (
     MAX_FINDINGS,
@@ -37,22 +36,6 @@ _ROWS: dict[Change, tuple[Change | None, ...]] = {
 TRANSITIONS = {
     (before, after): both for before, row in _ROWS.items() for after, both in zip((*Change, None), row, strict=True)
 }
-
-
-def combine_scans(images: Iterable[ImageReport]) -> list[ImageReport]:
-    """Combine several scans of one image into one entry; a failed scan has its own, unless a later scan succeeded."""
-    combined: dict[ImageId, ImageReport] = {}
-    since: dict[ImageId, datetime] = {}
-    failed: dict[ImageId, ImageReport] = {}
-    for image in sorted(images, key=lambda image: image.scanned_at):
-        key = image.id
-        if image.failed:
-            failed[key] = image
-            continue
-        failed.pop(key, None)
-        since.setdefault(key, image.scanned_at)
-        combined[key] = combine_reports(combined[key], image, since[key]) if key in combined else image
-    return [*combined.values(), *failed.values()]
 
 
 def combine_reports(first: ImageReport, second: ImageReport, since: datetime) -> ImageReport:
@@ -149,44 +132,3 @@ def _combine_changes(first: LeftOutFinding | None, second: LeftOutFinding | None
     # What has a fix only now is new although it was first seen before.
     is_back = second.change is not Change.NEW and second.first_seen < int(since.timestamp())
     return Change.BACK if is_back else Change.NEW
-
-
-def combine_platforms(images: Iterable[ImageReport]) -> list[ImageReport]:
-    """Combine the platforms of one index whose reports say the same into one entry; a failed scan has its own."""
-    merged: dict[object, ImageReport] = {}
-    for image in images:
-        is_platform = image.platforms and image.tags and not image.failed
-        entry = _news_key(image) if is_platform else (image.repository, image.digest, image.failed)
-        image = image._replace(digests=(image.digest,))
-        if other := merged.get(entry):
-            image = other._replace(
-                platforms=tuple(sorted({*other.platforms, *image.platforms})),
-                digests=(*other.digests, image.digest),
-                scanned_at=max(other.scanned_at, image.scanned_at),
-            )
-        merged[entry] = image
-    return list(merged.values())
-
-
-def _news_key(image: ImageReport) -> tuple[object, ...]:
-    """Return a key that two platforms of one index share if their reports say the same."""
-    return (
-        image.repository,
-        image.tags,
-        image.reason,
-        image.predecessor,
-        image.shorter,
-        frozenset(image.counts.items()),
-        frozenset(image.overdue_counts.items()),
-        frozenset(image.exploited_counts.items()),
-        frozenset(image.ignored_by.items()),
-        # The findings that are not kept may differ.
-        frozenset((change, *pair) for change, found in image.totals.items() for pair in found.items()),
-        frozenset((change, *_names(known)) for change, found in image.changes.items() for known in found),
-        frozenset(_names(known) for known, _ in image.overdue),
-        frozenset(map(_names, image.exploited)),
-    )
-
-
-def _names(known: KnownFinding) -> tuple[str, str]:
-    return known.finding.package, known.finding.id

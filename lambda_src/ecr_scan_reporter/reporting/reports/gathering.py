@@ -1,26 +1,30 @@
-"""Gathers what waits in the outbox by group: each image has one entry, for all of its scans in a window."""
+"""Gathers what waits in the outbox, by group.
+
+The scans of one image are one entry, and so are the platforms of one index that say the same.
+"""
 
 import logging
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
-from itertools import chain, groupby
-from math import inf
+from functools import partial, reduce
+from itertools import chain, groupby, takewhile
 from typing import NamedTuple
 
 from ecr_scan_reporter.aws.dynamodb import Key
 from ecr_scan_reporter.errors import UnreadableItemError
+from ecr_scan_reporter.memory.codec import unpack_as
 from ecr_scan_reporter.memory.images import ImageRecord
 from ecr_scan_reporter.memory.outbox import INVENTORY, Note, Outbox, Window, entry_checksum, entry_image, is_readable
+from ecr_scan_reporter.reporting.comparison.changes import KnownFinding
 from ecr_scan_reporter.reporting.formatting import captured_group
-from ecr_scan_reporter.reporting.reports.combining import combine_platforms, combine_scans
+from ecr_scan_reporter.reporting.reports.combining import combine_reports
 from ecr_scan_reporter.reporting.reports.groups import APART, Group, GroupKey, Inventory
 from ecr_scan_reporter.reporting.reports.image_report import (
     MAX_FINDINGS,
     ImageReport,
     cut,
-    decode_report,
     image_report,
     image_sort_key,
 )
@@ -56,42 +60,37 @@ class Gathered:
         unreadable: how many entries cannot be read.
     """
 
-    def __init__(self, outbox: Outbox, notes: Iterable[Note]) -> None:
-        self._outbox, notes = outbox, list(notes)
+    def __init__(self, notes: Iterable[Note]) -> None:
+        notes = list(notes)
         self._notes = {checksum: note for note in notes for checksum in note.entries}
         self._is_any_begun = not all(note.done for note in notes)
         self.groups: defaultdict[tuple[GroupKey, str], Waiting] = defaultdict(lambda: Waiting([], Inventory(), []))
         self.published: list[Key] = []
         self.whole, self.unreadable = True, 0
+        self._entries_left, self._bytes_left = _MAX_ENTRIES, _MAX_BYTES
 
     def note(self, entry: _Entry) -> Note:
         """Return the note of the report that was begun with an entry; one without an id if none was."""
         return self._notes.get(entry_checksum(entry[0]), _NO_NOTE) if self._notes else _NO_NOTE
 
-    def entries(
-        self, windows: Iterable[str], until: datetime | None = None, most: float = inf, most_bytes: float = inf
-    ) -> Iterator[_Entry]:
-        """Yield the entries of windows that were not published before: those of reports that were begun, as a whole.
+    def goes_on(self, _: _Entry) -> bool:
+        """Return whether to read on: where there is no more room, only for the rest of a report that was begun."""
+        return self.whole or self._is_any_begun
 
-        Args:
-            windows: their names.
-            until: only what was put into them until then (aware).
-            most: so many of the other entries.
-            most_bytes: so many bytes of them.
-        """
-        for entry in chain.from_iterable(self._outbox.entries(window, until) for window in windows):
-            note = self.note(entry)
-            if note.done:
-                self.published.append(entry[0])
-            elif note.id:
-                yield entry
-            elif most > 0 and most_bytes >= 0:
-                most, most_bytes = most - 1, most_bytes - len(entry[1])
-                yield entry
-            else:
-                self.whole = False
-                if not self._is_any_begun:
-                    break
+    def is_unpublished(self, entry: _Entry) -> bool:
+        """Return whether an entry was not published before, and note the key of one that was."""
+        is_published = self.note(entry).done
+        if is_published:
+            self.published.append(entry[0])
+        return not is_published
+
+    def has_room(self, entry: _Entry) -> bool:
+        """Return whether there is room for an entry; those of a report that was begun are published as a whole."""
+        if self.note(entry).id:
+            return True
+        self.whole = self.whole and self._entries_left > 0 and self._bytes_left >= 0
+        self._entries_left, self._bytes_left = self._entries_left - 1, self._bytes_left - len(entry[1])
+        return self.whole
 
     def by_image(self, entries: Iterable[_Entry]) -> Iterator[tuple[str, list[Key], list[ImageReport]]]:
         """Decode entries, which are in the order of their sort keys; yield those of each image, the earliest one first.
@@ -111,7 +110,7 @@ class Gathered:
                     continue
                 keys.append(key)
                 try:
-                    scans.append(decode_report(data))
+                    scans.append(unpack_as(ImageReport, data))
                 except UnreadableItemError as error:
                     logger.error("could not read a report that waits", extra={"entry": key[1], "reason": repr(error)})
                     scans.append(_damaged(key))
@@ -140,12 +139,11 @@ def gather(
     Raises:
         AwsError: DynamoDB rejected a call.
     """
-    gathered = Gathered(outbox, notes)
-    names = (window.name for window in windows if window.name != INVENTORY)
-    found = sorted(
-        gathered.entries(names, most=_MAX_ENTRIES, most_bytes=_MAX_BYTES),
-        key=lambda entry: (gathered.note(entry).id, _sort_key(entry)),
-    )
+    gathered = Gathered(notes)
+    names = {window.name for window in windows}
+    entries = takewhile(gathered.goes_on, chain.from_iterable(map(outbox.entries, sorted(names - {INVENTORY}))))
+    news = filter(gathered.has_room, filter(gathered.is_unpublished, entries))
+    found = sorted(news, key=lambda entry: (gathered.note(entry).id, _sort_key(entry)))
     kept = max(_MIN_KEPT_PER_IMAGE, min(MAX_FINDINGS, _MAX_KEPT // max(len(found), 1)))
     for report, keys, scans in gathered.by_image(found):
         group = gathered.groups[group_key(scans[-1], group_by), report]
@@ -153,8 +151,8 @@ def gather(
             number = 0 if image.reason is ReportReason.REMINDER else kept
             group.images.append(cut(image, number)._replace(left_out={}))
         group.keys.extend(keys)
-    inventory = [INVENTORY] if any(window.name == INVENTORY for window in windows) else []
-    for report, keys, scans in gathered.by_image(gathered.entries(inventory, inventory_until)):
+    inventory = outbox.entries(INVENTORY, inventory_until) if INVENTORY in names else ()
+    for report, keys, scans in gathered.by_image(filter(gathered.is_unpublished, inventory)):
         # A failed scan may have been repeated since: the last one counts.
         group = gathered.groups[group_key(scans[-1], group_by), report]
         group.inventory.add(scans[-1])
@@ -179,9 +177,34 @@ def group_key(image: ImageReport, group_by: re.Pattern[str] | None) -> GroupKey:
     return GroupKey(image.account, image.region, captured is None, captured or "")
 
 
+def combine_scans(scans: Iterable[ImageReport]) -> list[ImageReport]:
+    """Combine the scans of one image into one entry; a failed scan has its own, unless a later scan succeeded."""
+    scans = sorted(scans, key=lambda scan: scan.scanned_at)
+    succeeded = [scan for scan in scans if not scan.failed]
+    failed = [scan for scan in scans[-1:] if scan.failed]
+    if not succeeded:
+        return failed
+    return [reduce(partial(combine_reports, since=succeeded[0].scanned_at), succeeded), *failed]
+
+
 def make_group(key: GroupKey, images: Iterable[ImageReport], inventory: Inventory | None, report: str = "") -> Group:
-    """Make a group of images with the same key, the worst one first."""
-    entries = sorted(combine_platforms(images), key=image_sort_key)
+    """Make a group of images with the same key, the worst one first.
+
+    The platforms of one index whose reports say the same are one entry; a failed scan has its own.
+    """
+    merged: dict[object, ImageReport] = {}
+    for image in images:
+        is_platform = image.platforms and image.tags and not image.failed
+        entry = _news_key(image) if is_platform else (image.repository, image.digest, image.failed)
+        image = image._replace(digests=(image.digest,))
+        if other := merged.get(entry):
+            image = other._replace(
+                platforms=tuple(sorted({*other.platforms, *image.platforms})),
+                digests=(*other.digests, image.digest),
+                scanned_at=max(other.scanned_at, image.scanned_at),
+            )
+        merged[entry] = image
+    entries = sorted(merged.values(), key=image_sort_key)
     return Group(
         key.account,
         key.region,
@@ -192,3 +215,27 @@ def make_group(key: GroupKey, images: Iterable[ImageReport], inventory: Inventor
         tuple(image for image in entries if image.reason is ReportReason.REMINDER),
         report,
     )
+
+
+def _news_key(image: ImageReport) -> tuple[object, ...]:
+    """Return a key that two platforms of one index share if their reports say the same."""
+    return (
+        image.repository,
+        image.tags,
+        image.reason,
+        image.predecessor,
+        image.shorter,
+        frozenset(image.counts.items()),
+        frozenset(image.overdue_counts.items()),
+        frozenset(image.exploited_counts.items()),
+        frozenset(image.ignored_by.items()),
+        # The findings that are not kept may differ.
+        frozenset((change, *pair) for change, found in image.totals.items() for pair in found.items()),
+        frozenset((change, *_names(known)) for change, found in image.changes.items() for known in found),
+        frozenset(_names(known) for known, _ in image.overdue),
+        frozenset(map(_names, image.exploited)),
+    )
+
+
+def _names(known: KnownFinding) -> tuple[str, str]:
+    return known.finding.package, known.finding.id

@@ -7,7 +7,7 @@ from hashlib import sha256
 from itertools import islice
 from typing import NamedTuple
 
-from ecr_scan_reporter.memory.codec import decode, encode, pack, unpack
+from ecr_scan_reporter.memory.codec import pack_as
 from ecr_scan_reporter.memory.images import ImageRecord
 from ecr_scan_reporter.models.findings import finding_sort_key
 from ecr_scan_reporter.models.images import ImageId
@@ -267,7 +267,7 @@ def findings_report(
 def encode_report(image: ImageReport) -> bytes:
     """Encode what is to be reported of one image in at most 380 KB: the findings that there is room for."""
     for kept in _KEPT:
-        data = pack(encode(ImageReport, _keep(image, kept)))
+        data = pack_as(ImageReport, _keep(image, kept))
         if len(data) <= _MAX_REPORT_SIZE:
             break
     return data
@@ -289,12 +289,3 @@ def _keep(image: ImageReport, number: int) -> ImageReport:
         overdue=tuple(found._replace(known=without_most_paths(found.known)) for found in kept.overdue),
         exploited=tuple(map(without_most_paths, kept.exploited)),
     )
-
-
-def decode_report(data: bytes) -> ImageReport:
-    """Decode what `encode_report` encoded; what a newer release added is ignored.
-
-    Raises:
-        UnreadableItemError: it is something else.
-    """
-    return decode(ImageReport, unpack(data))

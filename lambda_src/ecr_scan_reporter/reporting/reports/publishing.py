@@ -154,7 +154,12 @@ class _Publisher:
 
     def _publish_group(self, key: "GroupKey", waiting: "Waiting", begun: Mapping[str, Note]) -> tuple[int, bool]:
         """Publish the report of a group; return how many pages were published, and whether nothing of it waits."""
-        pages, waiting, is_whole = _render(key, waiting, self._deps.settings)
+        is_whole, settings = True, self._deps.settings
+        try:
+            pages = _render(key, waiting, settings)
+        except Exception:
+            logger.exception("a report cannot be rendered; its images are tried one by one", extra={"group": key.name})
+            pages, waiting, is_whole = *_render_rest(key, waiting, settings), False
         if not pages:
             return 0, is_whole
         note = begun.get(pages[0][0].group.id) or self._outbox.begin(waiting.keys, clock.now())
@@ -191,10 +196,10 @@ class _Publisher:
             name = _name(page, publication)
             if name in sent:
                 continue
-            if rejections := publisher.publish([publication], self._deadline):
-                smaller = self._smaller(page, publication) if rejections[0].invalid else iter(())
-                if all(publisher.publish([less], self._deadline) for less in smaller):
-                    rejected += rejections
+            if rejection := publisher.publish(publication, self._deadline):
+                smaller = self._smaller(page, publication) if rejection.invalid else iter(())
+                if all(publisher.publish(less, self._deadline) for less in smaller):
+                    rejected.append(rejection)
                     continue
             sent.add(name)
             # What follows the last one says it of all.
@@ -220,31 +225,27 @@ def _name(page: "Page", publication: Publication) -> str:
     return f"{page.part} {publication.topic}"
 
 
-def _render(
-    key: "GroupKey", waiting: "Waiting", settings: ReporterSettings
-) -> tuple[list[tuple["Page", ReportMessage]], "Waiting", bool]:
-    """Render the report of a group, without images that cannot be rendered: they stay in the outbox.
-
-    Returns:
-        The pages with their messages, what they say, and whether that is all.
-    """
-    from ecr_scan_reporter.reporting.reports.gathering import Waiting, make_group
-    from ecr_scan_reporter.reporting.reports.groups import Inventory, Page
+def _render(key: "GroupKey", waiting: "Waiting", settings: ReporterSettings) -> list[tuple["Page", ReportMessage]]:
+    """Return the pages of the report of a group, each with its message."""
+    from ecr_scan_reporter.reporting.reports.gathering import make_group
     from ecr_scan_reporter.reporting.reports.pages import build_message, build_pages
 
-    def render(waiting: Waiting) -> list[tuple[Page, ReportMessage]]:
-        report = report_id(map(entry_checksum, waiting.keys))
-        pages = build_pages(make_group(key, waiting.images, waiting.inventory, report), settings)
-        return [(page, build_message(page, settings)) for page in pages]
+    report = report_id(map(entry_checksum, waiting.keys))
+    pages = build_pages(make_group(key, waiting.images, waiting.inventory, report), settings)
+    return [(page, build_message(page, settings)) for page in pages]
 
-    try:
-        return render(waiting), waiting, True
-    except Exception:
-        logger.exception("a report cannot be rendered; its images are tried one by one", extra={"group": key.name})
+
+def _render_rest(
+    key: "GroupKey", waiting: "Waiting", settings: ReporterSettings
+) -> tuple[list[tuple["Page", ReportMessage]], "Waiting"]:
+    """Return the pages of a report without the images that cannot be rendered, which wait, and its content."""
+    from ecr_scan_reporter.reporting.reports.gathering import Waiting
+    from ecr_scan_reporter.reporting.reports.groups import Inventory
+
     failed = set[str]()
     for image in waiting.images:
         try:
-            render(Waiting([image], Inventory(), []))
+            _render(key, Waiting([image], Inventory(), []), settings)
         except Exception as error:
             failed.add(_prefix(image))
             extra = {"repository": image.repository, "digest": image.digest, "reason": repr(error)}
@@ -253,10 +254,10 @@ def _render(
     keys = [each for each in waiting.keys if not each[1].startswith(tuple(failed))]
     rest = Waiting(images, waiting.inventory, keys)
     try:
-        return (render(rest) if keys else []), rest, False
+        return (_render(key, rest, settings) if keys else []), rest
     except Exception:
         logger.exception("a report cannot be rendered", extra={"group": key.name})
-        return [], rest, False
+        return [], rest
 
 
 def _prefix(image: "ImageReport") -> str:

@@ -5,9 +5,10 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from ecr_scan_reporter.memory.codec import unpack_as
 from ecr_scan_reporter.memory.rules import IgnoreRule, parse_rule
 from ecr_scan_reporter.models.findings import Finding
-from ecr_scan_reporter.reporting.baseline import decode_findings, encode_findings
+from ecr_scan_reporter.reporting.baseline import Findings, encode_findings
 from ecr_scan_reporter.reporting.comparison.changes import SUPPRESSED, Absence, Change, Comparison, IgnoredBy, compare
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
 
@@ -112,11 +113,11 @@ def test_finding_that_is_absent_once_stays_ignored_and_then_goes_unnoticed() -> 
 def test_remembered_findings_keep_their_rule_and_old_ones_can_be_read() -> None:
     plain, _ = scan([A, B])
     rows = encode_findings(plain.findings)
-    assert set(decode_findings(rows)) == set(plain.findings)
+    assert set(unpack_as(Findings, rows)) == set(plain.findings)
     ignored, _ = scan([A, B], [rule(id=A.id), rule(package="zlib", until_fixed=True)])
-    assert set(decode_findings(encode_findings(ignored.findings))) == set(ignored.findings)
+    assert set(unpack_as(Findings, encode_findings(ignored.findings))) == set(ignored.findings)
     ended, _ = scan([A, B], [], ignored, 1)
-    assert set(decode_findings(encode_findings(ended.findings))) == set(ended.findings)
+    assert set(unpack_as(Findings, encode_findings(ended.findings))) == set(ended.findings)
     # The findings of an upgrade need not be written again: nothing has changed about them.
     again, _ = scan([A, B], [], plain, 1)
     assert encode_findings(again.findings) == rows

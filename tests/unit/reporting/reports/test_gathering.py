@@ -11,7 +11,7 @@ from ecr_scan_reporter.memory import items
 from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Window, outbox_item
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.reporting.comparison.changes import Change, KnownFinding
-from ecr_scan_reporter.reporting.reports.gathering import gather, group_key, make_group
+from ecr_scan_reporter.reporting.reports.gathering import combine_scans, gather, group_key, make_group
 from ecr_scan_reporter.reporting.reports.groups import GroupKey
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport, encode_report
 from ecr_scan_reporter.reporting.reports.reasons import ReportReason
@@ -49,6 +49,13 @@ def test_groups_without_a_name_come_last() -> None:
     assert [make_group(key, images, None).name for key in keys] == ["team-a", "team-b", None]
 
 
+def test_platforms_whose_numbers_differ_are_two_entries() -> None:
+    same = make_group(KEY, [platform("linux/amd64", 3), platform("linux/arm64", 3)], None)
+    assert [image.platforms for image in same.images] == [("linux/amd64", "linux/arm64")]
+    different = make_group(KEY, [platform("linux/amd64", 3), platform("linux/arm64", 5)], None)
+    assert [image.total(Change.FIXED) for image in different.images] == [3, 5]
+
+
 class StubOutbox:
     """Holds entries in the order of their sort keys, as a table does."""
 
@@ -74,6 +81,35 @@ def image(repository: str, digest: str = "sha256:1", minutes: int = 0, **values:
 
 def window(name: str) -> Window:
     return Window(name, NOW, NOW, "", "token")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (ReportReason.REMINDER, ReportReason.FIXED, ReportReason.FIXED),
+        (ReportReason.OVERDUE, ReportReason.EVERY_SCAN, ReportReason.EVERY_SCAN),
+        (ReportReason.FIXED, ReportReason.OVERDUE, ReportReason.OVERDUE),
+        (ReportReason.FIXED, ReportReason.NEWS, ReportReason.NEWS),
+    ],
+)
+def test_reason_whose_text_says_most_counts_for_several_scans(
+    first: ReportReason, second: ReportReason, expected: ReportReason
+) -> None:
+    scans = [image("app", minutes=number, reason=reason) for number, reason in enumerate((first, second))]
+    [merged] = combine_scans(scans)
+    assert merged.reason is expected
+
+
+@pytest.mark.parametrize("reminder_first", [False, True])
+def test_findings_that_are_not_read_are_reported_with_the_reason_instead_of_a_reminder(reminder_first: bool) -> None:
+    unread = image("app", reason=ReportReason.FINDINGS_NOT_READ, failure="In progress.")
+    reminder = image("app", reason=ReportReason.REMINDER, counts={"HIGH": 2})
+    scans = [reminder, unread] if reminder_first else [unread, reminder]
+    [merged] = combine_scans(scan._replace(scanned_at=NOW + number * DAY) for number, scan in enumerate(scans))
+    # What was read later is known.
+    assert (merged.reason, merged.failure) == (
+        (ReportReason.FINDINGS_NOT_READ, "In progress.") if reminder_first else (ReportReason.REMINDER, "")
+    )
 
 
 def test_images_of_all_windows_are_gathered_by_group() -> None:

@@ -4,6 +4,7 @@ import json
 import zlib
 from datetime import UTC, datetime
 
+from ecr_scan_reporter.memory.codec import unpack_as
 from ecr_scan_reporter.memory.images import ImageRecord
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import ImageId
@@ -19,7 +20,6 @@ from ecr_scan_reporter.reporting.comparison.deadlines import Deadlines, DueDate,
 from ecr_scan_reporter.reporting.comparison.judged import Judged
 from ecr_scan_reporter.reporting.reports.image_report import (
     ImageReport,
-    decode_report,
     encode_report,
     findings_report,
     image_report,
@@ -84,10 +84,10 @@ def test_inventory_names_five_findings_and_is_not_combined() -> None:
 
 
 def test_report_survives_its_encoding() -> None:
-    assert decode_report(encode_report(REPORT)) == REPORT
+    assert unpack_as(ImageReport, encode_report(REPORT)) == REPORT
 
 
 def test_report_of_a_newer_release_is_decoded_without_what_it_added() -> None:
     whole = REPORT._replace(digests=("sha256:1",))
     values = [*json.loads(zlib.decompress(encode_report(whole))), {"added": "later"}]
-    assert decode_report(zlib.compress(json.dumps(values).encode())) == whole
+    assert unpack_as(ImageReport, zlib.compress(json.dumps(values).encode())) == whole

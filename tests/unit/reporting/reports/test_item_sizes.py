@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import hypothesis
 import pytest
+from ecr_scan_reporter.memory.codec import unpack_as
 from ecr_scan_reporter.models.findings import Finding
-from ecr_scan_reporter.reporting.baseline import decode_findings, encode_findings
+from ecr_scan_reporter.reporting.baseline import Findings, encode_findings
 from ecr_scan_reporter.reporting.comparison.changes import Change, KnownFinding
 from ecr_scan_reporter.reporting.reports.image_report import (
     ImageReport,
-    decode_report,
     encode_report,
     leave_out,
     totals,
@@ -56,7 +56,7 @@ def test_findings_of_any_size_have_room_in_a_transaction(number: int, texts: int
     encoded = encode_findings(known(random.Random(1), number, texts))
     # Beside them, there is a report.
     assert len(encoded) < TRANSACTION - ITEM - 100_000
-    kept = decode_findings(encoded)
+    kept = unpack_as(Findings, encoded)
     assert len({found.finding.id for found in kept}) == len(kept) >= number // 2
 
 
@@ -82,7 +82,7 @@ def test_report_of_any_size_has_room_in_an_item(seed: int, number: int, texts: i
     )
     encoded = encode_report(report)
     assert len(encoded) < ITEM - 4000
-    decoded = decode_report(encoded)
+    decoded = unpack_as(ImageReport, encoded)
     assert decoded.totals == report.totals
     # Each finding is named or left out.
     assert len(decoded.changes.get(Change.NEW, ())) + len(decoded.left_out) == len(found)

@@ -6,7 +6,7 @@ from typing import Any
 
 import boto3
 import pytest
-from ecr_scan_reporter.aws.ecr import EcrRegistry
+from ecr_scan_reporter.aws.findings import EcrFindings
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.scans import ScanResult
 from support.fixtures import answer_always
@@ -54,7 +54,7 @@ def scan_result(answer: object) -> ScanResult:
     """Return what is read of an answer of ECR."""
     client = boto3.client("ecr")
     answer_always(client, "DescribeImageScanFindings", json.dumps(answer).encode())
-    return EcrRegistry("123456789012", client).scan_result("app", "sha256:1")
+    return EcrFindings(client).scan_result("app", "sha256:1")
 
 
 def paths(value: object, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
