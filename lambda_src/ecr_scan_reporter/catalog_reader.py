@@ -21,8 +21,6 @@ from ecr_scan_reporter.shared import clock
 
 # For so long, the rule of the first run has the catalog read that cannot be read; then, only the schedule does.
 _FIRST_TRIES = timedelta(hours=1)
-# A copy with fewer than this share of the entries before is not believed. In three years, 11 entries were removed.
-_LEAST_SHARE = 0.9
 # For how long it is remembered that an entry was removed.
 _REMOVED_FOR = timedelta(days=400)
 logger = logging.getLogger(__name__)
@@ -86,10 +84,8 @@ def refresh(memory: CatalogMemory, address: str, deadline: Deadline, now: dateti
     """
     known = memory.read(now)
     try:
-        found = parse_feed(download(address, deadline), now)
-        before = sum(1 for _ in known.listed())
-        if len(found) < _LEAST_SHARE * before and not smaller:
-            raise FeedError(f"it has {len(found):,} vulnerabilities, and the last copy had {before:,}")
+        before = 0 if smaller else sum(1 for _ in known.listed())
+        found = parse_feed(download(address, deadline), now, before)
     except FeedError as error:
         logger.warning("the catalog is not believed; the last copy stays", extra={"reason": str(error)})
         memory.note_problem(str(error), now)

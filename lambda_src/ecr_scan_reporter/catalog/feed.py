@@ -1,4 +1,7 @@
-"""Parses the catalog in CISA's format: https://www.cisa.gov/sites/default/files/feeds/known_exploited_vulnerabilities_schema.json."""
+"""Parses the catalog in CISA's format, and says whether to believe it.
+
+https://www.cisa.gov/sites/default/files/feeds/known_exploited_vulnerabilities_schema.json.
+"""
 
 import json
 import re
@@ -11,6 +14,8 @@ from ecr_scan_reporter.models.exploited import CatalogEntry
 # There were 1,662 in August 2026, and 250 more come in a year. An item of the memory table has room for twice as many:
 # those that were removed stay for a while.
 MAX_ENTRIES = 5_000
+# A copy with fewer than this share of the entries before is not believed. In three years, 11 entries were removed.
+_LEAST_SHARE = 0.9
 # CISA gave 1 to 184 days until August 2026.
 _MAX_DAYS = 3650
 _CVE, _DAY = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}"), re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -18,15 +23,16 @@ _CVE, _DAY = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}"), re.compile(r"[0-9]{4}-[0-9
 _MAX_DIGITS = 18
 
 
-def parse_feed(data: bytes, now: datetime) -> dict[str, CatalogEntry]:
+def parse_feed(data: bytes, now: datetime, before: int = 0) -> dict[str, CatalogEntry]:
     """Parse the catalog; return its entries by CVE id.
 
     Args:
         data: JSON in UTF-8.
         now: aware; when the entries are read.
+        before: how many entries the last copy had; 0 to believe one that has lost many.
 
     Raises:
-        FeedError: it is no catalog, or any entry of it is invalid.
+        FeedError: it is no catalog, any entry of it is invalid, or it has lost many entries.
     """
     try:
         feed = json.loads(data.decode(), parse_int=_integer, parse_float=float, parse_constant=_refuse)
@@ -42,6 +48,8 @@ def parse_feed(data: bytes, now: datetime) -> dict[str, CatalogEntry]:
     entries = dict(_entry(place, value, now) for place, value in enumerate(listed, start=1))
     if len(entries) < len(listed):
         raise FeedError("it has a vulnerability twice")
+    if len(entries) < _LEAST_SHARE * before:
+        raise FeedError(f"it has {len(entries):,} vulnerabilities, and the last copy had {before:,}")
     return entries
 
 

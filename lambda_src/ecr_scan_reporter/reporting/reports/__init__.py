@@ -4,8 +4,8 @@ reasons                             why an image is reported
 image_report                        the report of one image, which waits in the outbox
 when_due                            when a window is due
 publishing                          its way to the topics
-gathering                           what waits in the outbox, by group; scans and platforms that are one entry
-combining                           how two reports of one image become one
+gathering                           what waits in the outbox, by group
+combining                           what becomes one entry: scans of one image, and platforms that say the same
 groups, fixes                       the images of one group, what they add up to, and what to install first
 pages                               the report as messages of SNS
 email, chat, document, wording      the formats of a page

@@ -1,4 +1,4 @@
-"""Combines two reports of one image in one window: what two changes of a finding in a row amount to."""
+"""Says what becomes one entry: two reports of one image in one window, and platforms of one index that say the same."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -132,3 +132,27 @@ def _combine_changes(first: LeftOutFinding | None, second: LeftOutFinding | None
     # What has a fix only now is new although it was first seen before.
     is_back = second.change is not Change.NEW and second.first_seen < int(since.timestamp())
     return Change.BACK if is_back else Change.NEW
+
+
+def platform_key(image: ImageReport) -> tuple[object, ...]:
+    """Return a key that two platforms of one index share if their reports say the same."""
+    return (
+        image.repository,
+        image.tags,
+        image.reason,
+        image.predecessor,
+        image.shorter,
+        frozenset(image.counts.items()),
+        frozenset(image.overdue_counts.items()),
+        frozenset(image.exploited_counts.items()),
+        frozenset(image.ignored_by.items()),
+        # The findings that are not kept may differ.
+        frozenset((change, *pair) for change, found in image.totals.items() for pair in found.items()),
+        frozenset((change, *_names(known)) for change, found in image.changes.items() for known in found),
+        frozenset(_names(known) for known, _ in image.overdue),
+        frozenset(map(_names, image.exploited)),
+    )
+
+
+def _names(known: KnownFinding) -> tuple[str, str]:
+    return known.finding.package, known.finding.id

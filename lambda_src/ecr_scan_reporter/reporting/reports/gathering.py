@@ -1,7 +1,4 @@
-"""Gathers what waits in the outbox, by group.
-
-The scans of one image are one entry, and so are the platforms of one index that say the same.
-"""
+"""Gathers what waits in the outbox, by group: each image has one entry, for all of its scans in a window."""
 
 import logging
 import re
@@ -17,9 +14,8 @@ from ecr_scan_reporter.errors import UnreadableItemError
 from ecr_scan_reporter.memory.codec import unpack_as
 from ecr_scan_reporter.memory.images import ImageRecord
 from ecr_scan_reporter.memory.outbox import INVENTORY, Note, Outbox, Window, entry_checksum, entry_image, is_readable
-from ecr_scan_reporter.reporting.comparison.changes import KnownFinding
 from ecr_scan_reporter.reporting.formatting import captured_group
-from ecr_scan_reporter.reporting.reports.combining import combine_reports
+from ecr_scan_reporter.reporting.reports.combining import combine_reports, platform_key
 from ecr_scan_reporter.reporting.reports.groups import APART, Group, GroupKey, Inventory
 from ecr_scan_reporter.reporting.reports.image_report import (
     MAX_FINDINGS,
@@ -195,7 +191,7 @@ def make_group(key: GroupKey, images: Iterable[ImageReport], inventory: Inventor
     merged: dict[object, ImageReport] = {}
     for image in images:
         is_platform = image.platforms and image.tags and not image.failed
-        entry = _news_key(image) if is_platform else (image.repository, image.digest, image.failed)
+        entry = platform_key(image) if is_platform else (image.repository, image.digest, image.failed)
         image = image._replace(digests=(image.digest,))
         if other := merged.get(entry):
             image = other._replace(
@@ -215,27 +211,3 @@ def make_group(key: GroupKey, images: Iterable[ImageReport], inventory: Inventor
         tuple(image for image in entries if image.reason is ReportReason.REMINDER),
         report,
     )
-
-
-def _news_key(image: ImageReport) -> tuple[object, ...]:
-    """Return a key that two platforms of one index share if their reports say the same."""
-    return (
-        image.repository,
-        image.tags,
-        image.reason,
-        image.predecessor,
-        image.shorter,
-        frozenset(image.counts.items()),
-        frozenset(image.overdue_counts.items()),
-        frozenset(image.exploited_counts.items()),
-        frozenset(image.ignored_by.items()),
-        # The findings that are not kept may differ.
-        frozenset((change, *pair) for change, found in image.totals.items() for pair in found.items()),
-        frozenset((change, *_names(known)) for change, found in image.changes.items() for known in found),
-        frozenset(_names(known) for known, _ in image.overdue),
-        frozenset(map(_names, image.exploited)),
-    )
-
-
-def _names(known: KnownFinding) -> tuple[str, str]:
-    return known.finding.package, known.finding.id
