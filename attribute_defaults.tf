@@ -45,6 +45,10 @@ locals {
     }
   }
 
+  severity_thresholds = { for severity, threshold in merge({ CRITICAL = 1, HIGH = 1 }, var.severity_thresholds) :
+    severity => threshold if threshold != null
+  }
+
   images_selection = { for attribute, default in local.forms.images_selection :
     attribute => try(coalesce(var.images_selection[attribute]), default)
   }

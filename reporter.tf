@@ -123,12 +123,9 @@ module "reporter" {
     DETAILED_METRICS            = tostring(var.detailed_monitoring)
     REPOSITORIES_FILTER_REGEXP  = var.repositories_filter_regexp
     REPOSITORIES_EXCLUDE_REGEXP = var.repositories_exclude_regexp == null ? "" : var.repositories_exclude_regexp
-    SEVERITY_THRESHOLDS = jsonencode({
-      for severity, threshold in merge({ CRITICAL = 1, HIGH = 1 }, var.severity_thresholds) :
-      severity => threshold if threshold != null
-    })
-    ECR_IMAGES_DURATION_DELTA = var.images_duration_delta
-    SCHEDULE_EXPRESSION       = local.schedule_expression
+    SEVERITY_THRESHOLDS         = jsonencode(local.severity_thresholds)
+    ECR_IMAGES_DURATION_DELTA   = var.images_duration_delta
+    SCHEDULE_EXPRESSION         = local.schedule_expression
     # Terraform makes text of numbers beside text.
     FIX_WITHIN = var.fix_within == null ? "" : jsonencode({
       for key, days in var.fix_within : key => try(tonumber(days), days)

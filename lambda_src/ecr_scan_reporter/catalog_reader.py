@@ -19,7 +19,7 @@ from ecr_scan_reporter.models.exploited import CatalogEntry
 from ecr_scan_reporter.settings import CatalogReaderSettings, parse_settings
 from ecr_scan_reporter.shared import clock
 
-# For so long, the rule of the first run has the catalog read that cannot be read; then, only the schedule does.
+# For this long, the rule of the first run retries a failed read; after that, only the schedule does.
 _FIRST_TRIES = timedelta(hours=1)
 # For how long it is remembered that an entry was removed.
 _REMOVED_FOR = timedelta(days=400)

@@ -67,7 +67,7 @@ class AwsError(Exception):
 
 
 class AccessDeniedError(AwsError):
-    """The function's role may not make this call; the message names the missing action."""
+    """A call is not permitted; the message names it."""
 
 
 class QueueError(AwsError):

@@ -44,8 +44,9 @@ from ecr_scan_reporter.models.scans import BASIC, ENHANCED, Scan, StartOutcome
 from ecr_scan_reporter.scanning.context import ScanContext, ScanDependencies
 from ecr_scan_reporter.scanning.decisions import Decision, scan_priority
 from ecr_scan_reporter.scanning.known_scans import ImageStanding, KnownScans, ScannedChunk, ScanSums
+from ecr_scan_reporter.scanning.lost_events import READ_AFTER
 from ecr_scan_reporter.scanning.quota import QuotaDetector
-from ecr_scan_reporter.scanning.rate_limiter import AdaptiveRateLimiter
+from ecr_scan_reporter.scanning.rate_limiter import FIRST_LOOK_UP_RATE, FIRST_START_RATE, AdaptiveRateLimiter
 from ecr_scan_reporter.scanning.selection import Candidate, Candidates, ImageSelector, SkippedImage
 from ecr_scan_reporter.scanning.tally import Tally
 from ecr_scan_reporter.settings import ImagesScannerSettings, parse_settings
@@ -59,12 +60,8 @@ CHUNK_SIZE = 2000
 # Seconds that a continuation waits, so that ECR's rate limits recover: by the number of invocations in a row without
 # progress. After as many invocations as there are numbers here, the message fails.
 CONTINUATION_DELAYS = (30, 120, 480)
-# Seconds until the reporter reads a result of Inspector of which no event came: one may be on its way.
-_READ_MISSED_AFTER = 900
-# Calls per second to begin with. The limiters find the rates that ECR allows.
-FIRST_LOOK_UP_RATE, FIRST_START_RATE = 800.0, 100.0
 # A call that fails is repeated after all others were made. After this many rounds in which no call succeeded, the
-# failures are those of the images. Before each of these rounds there is a pause; seconds, doubled each time.
+# failures are those of the images. After each of these rounds there is a pause; seconds, doubled each time.
 _ROUNDS_WITHOUT_SUCCESS = 5
 RETRY_PAUSE = 0.2
 # If at most this share of the calls in a round failed, ECR is healthy, and the failures concern these images alone.
@@ -247,7 +244,7 @@ class RepositoryScan:
             chunk.standings.clear()
 
     def look_up(self, chunk: ScannedChunk) -> None:
-        """Look up the last scans that memory does not know, and decide which images are due.
+        """Look up the last scans that memory does not settle, and decide which images are due.
 
         Raises:
             AwsError: ECR rejected a call for a reason that concerns the whole repository.
@@ -362,11 +359,11 @@ class RepositoryScan:
             return
         digests = [standing.image.digest for standing in processed]
         name, queue = self._context.repository, self._context.deps.reports_queue
-        # The reporter judges the images again that have their deadlines back.
+        # The reporter judges again the images that have their deadlines back.
         queue.send(to_body(DueMessage(name, digest)) for digest in digests if digest in self._known.given_back)
         # It also reads the results of which no event came.
         answers = self._tally.answers
-        scanner, delay = (ENHANCED, _READ_MISSED_AFTER) if self._rules.enhanced else (BASIC, 0)
+        scanner, delay = (ENHANCED, READ_AFTER) if self._rules.enhanced else (BASIC, 0)
         missed_messages = (
             MissedMessage(name, standing.image.digest, scanner, to_seconds(missed.ended_at), missed.is_lost)
             for standing in processed

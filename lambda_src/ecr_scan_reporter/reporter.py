@@ -291,7 +291,7 @@ class Batch:
         return True
 
     def process(self, processor: ImageProcessor) -> None:
-        """Process images concurrently, while there is time, and send messages again that there was no time for."""
+        """Process images concurrently, while there is time, and send again the messages that time ran out for."""
         deadline = self.deadline.halfway()
         for images in (self.scanned, self.missed, self.due):
             results = concurrent_map(self.deps.pool, partial(_attempt, processor=processor, deadline=deadline), images)
@@ -313,7 +313,7 @@ class Batch:
         self.retried |= self._send_again() if self.done else self.unstarted
 
     def _send_again(self) -> set[str]:
-        """Send messages again that there was no time for: that is no failure of theirs, and must not end in the DLQ.
+        """Send again the messages that time ran out for: they did not fail, and must not end in the DLQ.
 
         Returns:
             The ids of those that SQS is to deliver again instead: what an earlier invocation may have begun to process.
@@ -421,7 +421,7 @@ def _publish_again(
 
 
 def send_later(messages: Iterable[tuple[str, datetime]], deps: ReporterDependencies, now: datetime) -> None:
-    """Send messages, each of which is to arrive at a time (aware), or as late as SQS allows before it.
+    """Send messages with a delay until their times (aware), or with the longest delay of SQS.
 
     A failure is only logged: the images scanner asks ECR about each image once within the promised age.
     """

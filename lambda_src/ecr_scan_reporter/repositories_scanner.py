@@ -27,7 +27,7 @@ from ecr_scan_reporter.models.selection import RepositoryFilter
 from ecr_scan_reporter.settings import RepositoriesScannerSettings, compile_regexp, parse_settings
 from ecr_scan_reporter.shared import clock
 from ecr_scan_reporter.shared.durations import LONG_AGO
-from ecr_scan_reporter.shared.schedules import HEARTBEAT_INTERVAL, Schedule
+from ecr_scan_reporter.shared.schedules import Schedule
 
 logger = logging.getLogger(__name__)
 
@@ -38,10 +38,14 @@ _OPEN = {"CRITICAL": "OpenCritical", "HIGH": "OpenHigh", "MEDIUM": "OpenMedium",
 _EXPORT_DELAY = 300
 # Between the start of a run and the scans.
 _SCANS_TAKE = timedelta(hours=1)
+# heartbeat.tf has the rule.
+_HEARTBEAT_INTERVAL = timedelta(hours=1)
+# A run may take as long as the time to the next one, but no longer than this.
+_LONGEST_RUN = timedelta(days=1)
 # A longer gap between two heartbeats means that they were turned off deliberately, so the gap does not count as a
 # delay. The alarm on silence becomes INSUFFICIENT_DATA after three hours without one, and CloudWatch may take some
 # more to see it. So a pause is longer: a heartbeat that fails a few times resets no age before the alarm says so.
-_PAUSE = 6 * HEARTBEAT_INTERVAL
+_PAUSE = 6 * _HEARTBEAT_INTERVAL
 # What EventBridge says of its schedule's event.
 _SCHEDULED = frozenset({"version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail"})
 _EXPECTED = '{}, {"repositoriesFilterRegexp": "^team-a/"}, {"firstRun": true} or {"heartbeat": true}'
@@ -276,13 +280,15 @@ def _continue_pass(
 def run_overdue(since: datetime, schedule: Schedule, now: datetime) -> dict[str, float]:
     """Return for how many seconds the next complete pass is overdue; 0 if it is not.
 
+    A run has at least the time between two heartbeats.
+
     Args:
         since: when a pass was last complete (aware).
         schedule: of the runs.
         now: aware.
     """
-    due = schedule.complete_by(since)
-    return {"RunOverdue": _seconds_since(due, now) if due else 0}
+    start, allowed = schedule.next_start(since), min(max(schedule.longest_interval, _HEARTBEAT_INTERVAL), _LONGEST_RUN)
+    return {"RunOverdue": _seconds_since(start + allowed, now) if start else 0}
 
 
 def _is_after_pause(last_heartbeat: datetime | None, now: datetime) -> bool:

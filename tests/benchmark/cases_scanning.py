@@ -10,9 +10,9 @@ from typing import Any
 from unittest import mock
 
 from ecr_scan_reporter import images_scanner, repositories_scanner
-from ecr_scan_reporter.images_scanner import FIRST_LOOK_UP_RATE
 from ecr_scan_reporter.memory.items import image_base, repository_key
 from ecr_scan_reporter.messages.repository import RepositoryMessage
+from ecr_scan_reporter.scanning.rate_limiter import FIRST_LOOK_UP_RATE
 from environment import NOW, aws, begin_scan, end, items, requests_to_table, scan_queued
 from fake_aws import FakeAws, Rate, digest_of, item_size
 from registries import (

@@ -13,7 +13,7 @@ from ecr_scan_reporter.memory import outbox
 from ecr_scan_reporter.memory.outbox import PUSH, Outbox
 from ecr_scan_reporter.messages.reports_queue import CHECK
 from ecr_scan_reporter.reporting.reports import document as documents
-from ecr_scan_reporter.reporting.reports import gathering, pages
+from ecr_scan_reporter.reporting.reports import gathering, sns_messages
 from fake_aws import Fault, sns
 from support.fixtures import embedded_metrics
 from support.reporter_harness import CHAT, ReporterHarness, document, found, mail
@@ -87,6 +87,15 @@ def test_report_that_sns_finds_too_long_is_cut_smaller(
     assert len(inbox.chats()) == 2
     assert [message for message in inbox.aws.messages() if message.body != CHECK] == []
     assert waiting() == 0
+
+
+def test_report_whose_note_cannot_be_written_holds_back_no_other(make_reporter: Callable[..., ReporterHarness]) -> None:
+    inbox = make_reporter(GROUP_BY=TEAMS)
+    inbox.aws.behavior.faults.append(Fault("PutItem", "AccessDeniedException", times=1, containing="#PUBLISHED#"))
+    assert inbox.report(*events(inbox, "a", "b")) == []
+    assert reported(inbox) == {"team-b/app": 1}
+    check_for(inbox, hours=1)
+    assert reported(inbox) == {"team-a/app": 1, "team-b/app": 1}
 
 
 def test_attribute_that_sns_never_accepts_is_left_out_last(inbox: ReporterHarness) -> None:
@@ -213,7 +222,7 @@ def test_every_repository_is_in_an_attribute_of_its_message(
     inbox: ReporterHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A filter policy selects messages by it."""
-    monkeypatch.setattr(pages, "_MAX_REPOSITORIES", 20)
+    monkeypatch.setattr(sns_messages, "_MAX_REPOSITORIES", 20)
     sent = [inbox.image(f"app-{number:03}", "1", scan=found("HIGH")) for number in range(70)]
     assert inbox.report(*sent, seconds=600) == []
     assert reported(inbox) == dict.fromkeys((f"app-{number:03}" for number in range(70)), 1)

@@ -7,8 +7,8 @@ from ecr_scan_reporter.shared.schedules import Schedule
 
 
 class _DueAtOnce(Schedule):
-    def complete_by(self, since: datetime) -> datetime:
-        return since
+    def next_start(self, since: datetime) -> datetime:
+        return since - self.longest_interval
 
 
 def due_at_once(deps: RunDependencies) -> RunDependencies:

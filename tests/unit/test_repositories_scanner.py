@@ -69,6 +69,10 @@ def overdue(expression: str, after: timedelta) -> float:
         ("cron(0 4 * * ? *)", 2 * DAY - HOUR),
         ("cron(0 4 ? * MON-FRI *)", 2 * DAY - HOUR),
         ("cron(0 4 ? * MON *)", 8 * DAY - HOUR),
+        ("rate(12 hours)", DAY),
+        ("cron(0 * * * ? *)", 2 * HOUR),
+        ("cron(0/15 * * * ? *)", HOUR + timedelta(minutes=15)),
+        ("cron(0 4 1 1 ? *)", datetime(2027, 1, 2, 4, tzinfo=UTC) - SINCE),
     ],
 )
 def test_seconds_count_from_when_the_next_run_should_be_complete(expression: str, due: timedelta) -> None:

@@ -109,7 +109,7 @@ class Table:
             consistent: whether the writes of the last seconds are certain to be seen; otherwise, half is charged.
 
         Raises:
-            AwsError: DynamoDB returned a page for the second time.
+            AwsError: DynamoDB rejected a call, or returned the token of a page for the second time.
         """
         parameters: dict[str, Any] = {
             "TableName": self._name,

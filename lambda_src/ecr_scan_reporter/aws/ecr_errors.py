@@ -20,7 +20,7 @@ from ecr_scan_reporter.errors import (
     TransientError,
 )
 
-# Codes that ECR has returned for throttling. They are compared as strings, because an older boto3 lacks the newer
+# Codes that ECR has returned for throttling. They are compared as strings, because an older botocore lacks the newer
 # exception classes. https://docs.aws.amazon.com/AmazonECR/latest/userguide/common-errors.html
 _THROTTLING_CODES = {
     "ThrottlingException",

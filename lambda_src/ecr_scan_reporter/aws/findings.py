@@ -126,9 +126,10 @@ def enhanced_findings(entry: Any) -> Iterator[Finding]:
 
 
 def fold(entries: Iterable[Finding]) -> tuple[tuple[Finding, ...], int]:
-    """Merge the entries that have the same package and the same id; return the worst findings, and how many others.
+    """Merge the entries of one id in one package; return the worst findings, and how many others there are.
 
-    A package may be installed in thousands of versions and places, each of which has an entry.
+    Suppressed entries stay apart. A package may be installed in thousands of versions and places, each of which has an
+    entry.
     """
     found: defaultdict[tuple[str, str, bool], list[Finding]] = defaultdict(list)
     for entry in entries:
@@ -150,7 +151,7 @@ def enhanced_severity(entry: Any) -> str:
 
 
 def severity_counts(value: Any) -> dict[str, int] | None:
-    """Return ECR's own counts of its entries by severity, without those that are 0; None if there are none."""
+    """Return ECR's own counts of its entries by severity, without those that are 0; None if it gives none."""
     if not is_object(value):
         return None
     counts = {clean(severity, 64): number for severity, number in value.items() if severity != "TOTAL"}

@@ -37,8 +37,8 @@
   RULES                         <hash of a rule>              when a rule was added and used      reporter
 
 The 1 is the format (`items.FORMAT`). Of an item in several formats, the one that was written last counts; of an image,
-the one with the last event. An item without a format holds a few numbers, to which every release adds: a number with
-another meaning gets another name. What cannot be read is not known.
+the one with the last event. An item without a format has attributes that every release reads and adds to: one with
+another meaning gets another name. An item that cannot be read counts as missing.
 
 <registry> is `<account>#<region>`. No name in a key has a `#`, so that no two items can have the same key. Times are
 Unix seconds, or RFC 3339 in keys, always UTC. `expires` is the table's TTL attribute; an expired item may still be

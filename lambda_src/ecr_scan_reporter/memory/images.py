@@ -38,7 +38,7 @@ class Ledger(NamedTuple):
     carried + new + back - fixed - withdrawn - not_looked_for = open now, always.
 
     Args:
-        carried: findings of the predecessor, or of the first inventory.
+        carried: findings of the predecessor, of the first inventory, or known here.
         new: findings that were new.
         back: findings that came back.
         fixed: findings that were fixed in this image.
@@ -140,8 +140,8 @@ class ImageRecord(NamedTuple):
         revision: counts the writes of this record in this release's format; 0 if there is none yet, -1 if it cannot
             be read.
         event_at: of the last event that was processed, by the events' own times.
-        looked_at: when the findings were last read because of a finding that Inspector had created, updated or closed.
-        look_at: when they are to be read again for that; None if that is not planned.
+        looked_at: when the findings of Inspector were last read; None with basic scanning.
+        look_at: when they are to be read again because of a single finding; None if that is not planned.
         scanned_at: when the last complete scan ended; None if no scan was ever complete.
         failed: whether the last scan failed.
         failure: why it failed, shortened; "" if it did not.
@@ -158,14 +158,14 @@ class ImageRecord(NamedTuple):
         pushed_at: when the image was pushed.
         predecessor: the digest of the image that it replaces; "" if it replaces none.
         successors: the digests of the images that replace it.
-        reported_at: when the image was last reported.
+        reported_at: when the image, or the one that it replaces, was last reported.
         window: the window in which the last change waits, or waited, to be reported.
         ledger: of the changes so far.
         updates: those that solve most of the open findings.
         ignored: how many open findings are ignored.
-        due_at: the earliest deadline of an open finding that was not yet reported as overdue.
+        due_at: the earliest deadline of an open finding that has not passed.
         overdue: how many open findings are overdue.
-        waived: whether some of them were not reported as overdue, because another image had taken over the deadlines.
+        waived: whether overdue or exploited findings were not reported, because another image has replaced this one.
         earliest_deadlines: of a few open findings, passed or not, earliest first.
         ignored_until: the first day (UTC) on which a rule that ignores one of them has ended; None if there is none.
         judged_by: identifies the settings and rules that all of this was decided with.
@@ -296,11 +296,11 @@ class ImageMemory:
         self._since: dict[Key, datetime] = {}
 
     def read(self, image: ImageId) -> Remembered:
-        """Return what is remembered of an image; one call, and one more per 35 MB of findings."""
+        """Return what is remembered of an image; one call, and another if the findings have several parts."""
         return self.read_many([image])[image]
 
     def read_many(self, images: Collection[ImageId]) -> dict[ImageId, Remembered]:
-        """Return what is remembered of images; one call for 33 of them, and one more per 35 MB of findings."""
+        """Return what is remembered of images; one call for 33 of them, and one more per 16 MB of further parts."""
         keys = {image: (items.repository_key(image.registry, image.repository), image.digest) for image in images}
         found = self._table.get_many((pk, sk) for pk, digest in keys.values() for sk in _keys(digest))
 
@@ -506,7 +506,7 @@ def _known_record(stored: Sequence[Item], now: datetime) -> ImageRecord:
 def image_record(*stored: Item) -> ImageRecord:
     """Return the record of an image from its item; of several formats, the one with the last event counts.
 
-    What replaces the image is what any of them says.
+    The successors that any of them names are successors.
 
     Raises:
         UnreadableItemError: none of them can be parsed.

@@ -16,7 +16,7 @@ from ecr_scan_reporter.models.images import RegistryId
 
 T = TypeVar("T")
 
-# The format of what this release writes, and the end of the sort key of each item that holds more than a few numbers.
+# The format of what this release writes, and the end of the sort key of each item with a format.
 # A release that writes what this one cannot read has the next one, so that after a rollback an older release writes
 # beside what a newer one wrote. Each reads the format before its own as well.
 FORMAT = 1
@@ -58,7 +58,7 @@ def repository_key(registry: RegistryId, repository: str) -> str:
 
 
 def image_base(digest: str) -> str:
-    """Return what the sort keys of all items of an image begin with, except those of its findings."""
+    """Return what the sort keys of the record of an image, and of the request for its scan, begin with."""
     return f"IMAGE#{key_part(digest)}"
 
 

@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-# The last write of an image is its last scan: its items are kept for longer than most promised ages, because images
-# that are monitored continuously may have no scan for months.
+# The last write of an image is usually its last scan: its items are kept for longer than most promised ages, because
+# images that are monitored continuously may have no scan for months.
 IMAGE = timedelta(days=400)
 PUSH = timedelta(days=400)
 INDEX = timedelta(days=400)
@@ -12,7 +12,7 @@ RUN = timedelta(days=7)
 LOST_EVENT = timedelta(days=400)
 # Of what waits to be published.
 OUTBOX = timedelta(days=60)
-# SQS keeps no message for longer that asks for an export again, or lets it go on.
+# SQS keeps no message that repeats or continues an export for longer.
 EXPORT = timedelta(days=30)
 # Of every other item that expires: what a run, or an overview, writes anew.
 OTHER = timedelta(days=400)

@@ -170,7 +170,7 @@ class Outbox:
 
     def entries(self, window: str, until: datetime | None = None) -> Iterator[tuple[Key, bytes]]:
         """Yield the changes that were put into a window until a time (aware), each with its key; one call per MB."""
-        # What expires later than all that is put into it until the next inventory is damaged.
+        # An entry that expires later than those of the next inventory is damaged.
         last, longest = (
             (items.expires(until, lifetimes.OUTBOX), items.expires(until, 2 * lifetimes.OUTBOX)) if until else (0, 0)
         )

@@ -15,7 +15,7 @@ from ecr_scan_reporter.memory import items, lifetimes
 from ecr_scan_reporter.memory.codec import from_item, readable
 from ecr_scan_reporter.models.images import RegistryId
 
-# What the names of the attributes begin with that have the results that an instance of the reporter has seen.
+# The prefix of the attributes with the results that each instance of the reporter has seen.
 _RESULTS = "results_"
 
 

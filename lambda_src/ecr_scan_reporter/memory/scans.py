@@ -30,7 +30,7 @@ class RememberedScan(NamedTuple):
         named: the last one that ECR named when it was asked, with or without a date.
         complete_at: when the last complete scan ended that the reporter saw (aware), even if later ones failed.
         run: the id of the run that asked for a scan at `asked_at`; "" if someone else started it.
-        read_at: when the last findings that the reporter read were those of the image (aware).
+        read_at: when the findings that the reporter read last were current (aware).
         listed: the number of entries that ECR listed then, by severity.
         event_at: of the last event that the reporter processed (aware).
     """

@@ -2,7 +2,7 @@
 
     sk                        holds
     LAST                      when the last overview was published, its snapshot, and the lease for the next overview
-    SNAPSHOT#<time>#<part>    ledger and open findings of each repository, compressed JSON
+    SNAPSHOT#<time>#<part>#1  ledger and open findings of each repository, compressed JSON
 
 The snapshot is written after the overview is published, not before. If the function crashes in between, the next
 attempt publishes the messages that are not noted as sent, rather than nothing.

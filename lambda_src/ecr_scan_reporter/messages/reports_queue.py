@@ -44,8 +44,10 @@ class MissedMessage(NamedTuple):
         repository: its name.
         digest: of the image.
         scanner: BASIC or ENHANCED.
-        ended_at: when the scan ended, or when it was asked for if ECR gives no date (Unix seconds).
-        is_lost: whether an event of it should have come: a run asked for the scan, or the reporter knows the image.
+        ended_at: when the scan ended, or when it was asked for if ECR gives no date (Unix seconds); with enhanced
+            scanning, the time of the run.
+        is_lost: whether an event of it should have come: a run asked for the scan, or the reporter knows the image;
+            false with enhanced scanning.
         counted: whether it was counted before: the image was then being scanned again.
     """
 

@@ -33,11 +33,11 @@ class Baseline(NamedTuple):
     """What a complete scan is compared with.
 
     Args:
-        findings: of this digest, or of its predecessor; None if nothing can be compared with those of that.
+        findings: of this digest or its predecessor; None if those of the predecessor cannot be compared.
         absence: what it means that one of them is missing.
         first: whether no earlier scan of this digest can be compared with it.
-        inventory: whether nothing is new: the image was pushed before memory began to know its repository, or another
-            scanner found what is compared.
+        inventory: whether nothing is new: the image was pushed before memory began to know its repository, what is
+            known of it or its predecessor cannot be read, or another scanner found what is compared.
         record: of this image, its predecessor, or the image that is alike.
         predecessor: the image that it replaces; None if it replaces none.
         replaced: the predecessor and its other platforms.

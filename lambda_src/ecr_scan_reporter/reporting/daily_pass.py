@@ -22,8 +22,8 @@ from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
 
 logger = logging.getLogger(__name__)
 
-# What changed in the catalog so long before a pass is known to whoever judges an image during it: what was read of the
-# catalog is kept for five minutes, and an invocation takes 15 at most. Of what changed later, the next pass is certain.
+# Changes of the catalog that are this old are known to every invocation of a pass: a copy is kept for five minutes, and
+# an invocation takes 15 at most. The next pass matches what changed later.
 _SETTLED = timedelta(minutes=30)
 # The fields of a record that decide whether something is due in its image.
 _FIELDS = ("scanned_at", "findings_format", "counts", "due_at", "ignored_until", "judged_by")
@@ -101,7 +101,7 @@ def walk(
         now: aware.
 
     Raises:
-        AwsError: DynamoDB or SQS rejected a call; nothing new was found before.
+        AwsError: DynamoDB or SQS rejected a call; the part is repeated.
     """
     # A time in the future would let the passes until then look like earlier ones.
     at = min(message.at or now, now).replace(microsecond=0)

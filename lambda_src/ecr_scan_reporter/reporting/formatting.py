@@ -1,4 +1,4 @@
-"""Formats counts, times, names, links and untrusted text for every message and the widget."""
+"""Formats counts, times, names and untrusted text for every message and the widget."""
 
 import json
 import re

@@ -36,12 +36,12 @@ from ecr_scan_reporter.reporting.intake.scan_results import CompleteScan, Failed
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport, encode_report, findings_report, image_report
 from ecr_scan_reporter.reporting.reports.reasons import (
     ReportReason,
-    is_newly_exploited,
     open_counts,
     over_thresholds,
     reason_of_scan,
     reason_without_scan,
 )
+from ecr_scan_reporter.settings import ReporterSettings
 
 logger = logging.getLogger(__name__)
 
@@ -129,6 +129,7 @@ class ImageProcessor:
             image: of this registry.
 
         Raises:
+            ConditionError: another invocation has written this image in the meantime; this is to be repeated.
             AwsError: ECR or DynamoDB rejected a call.
         """
         remembered = self.memory.read(image)
@@ -220,7 +221,19 @@ class ImageProcessor:
         return self._remember(event.image, event.time, record, run)
 
     def complete(self, event: ScanEvent, remembered: Remembered, scan: CompleteScan, run: str) -> Outcome:
-        """Remember what a scan changed, and report it if there is a reason."""
+        """Remember what a scan changed, and report it if there is a reason.
+
+        Args:
+            event: of the scan, or of a look.
+            remembered: what is remembered of the image.
+            scan: the result.
+            run: the id of the run that asked for the scan; "" if none did.
+
+        Raises:
+            FindingsNotReadError: the image may become part of an index; the message should be retried.
+            ConditionError: another invocation has written this image in the meantime; this is to be repeated.
+            AwsError: ECR or DynamoDB rejected a call.
+        """
         before, image = remembered.record, event.image
         # What the scan is compared with, and what that says.
         record = self._described(event, before, scan)
@@ -357,7 +370,12 @@ class ImageProcessor:
         return next((digest for digest in others if self.details.exists(image._replace(digest=digest))), "")
 
     def failed(self, event: ScanEvent, before: ImageRecord, scan: FailedScan, run: str) -> Outcome:
-        """Remember that a scan failed, and report it if that is wanted, and not known."""
+        """Remember that a scan failed, and report it if that is wanted, and not known.
+
+        Raises:
+            ConditionError: another invocation has written this image in the meantime; this is to be repeated.
+            AwsError: ECR or DynamoDB rejected a call.
+        """
         image, known, failure = event.image, before.revision > 0, scan.reason[:_MAX_FAILURE]
         record = _with_tags_of(event, before)
         record = record._replace(event_at=event.time, failed=True, failure=failure, unsupported=scan.unsupported)
@@ -449,7 +467,7 @@ class ImageProcessor:
             window = run_window(run) if run else PUSH
             if report.reason is ReportReason.INVENTORY:
                 window = INVENTORY
-            elif judged and self._lets_exploited_through and is_newly_exploited(judged, self.settings):
+            elif judged and self._lets_exploited_through and _is_urgent(judged, self.settings):
                 window = EXPLOITED
             item = outbox_item(window, image, at, encode_report(report), self.now, record.revision)
             record = record._replace(window=window)
@@ -460,6 +478,13 @@ class ImageProcessor:
 
 # What is to be done with an image.
 Step = Callable[[ImageProcessor], Outcome]
+
+
+def _is_urgent(judged: Judged, settings: ReporterSettings) -> bool:
+    # Not at the top: only with quiet hours.
+    from ecr_scan_reporter.reporting.reports.when_due import is_newly_exploited
+
+    return is_newly_exploited(judged, settings)
 
 
 def _for_scanner(scan: CompleteScan, known: Baseline) -> Baseline:

@@ -154,8 +154,8 @@ def registry_state(summaries: Iterable[RepositorySummary], max_age: Duration) ->
     """Add up the summaries of all repositories, the worst one first.
 
     The repositories scanner forgets a deleted repository on its next whole run. Until then, its summary grows old, as
-    that of a repository does that fails in each run or is excluded. A summary older than the promised age counts for
-    nothing, and its repository is named.
+    that of a repository does that fails in each run or is excluded. A summary that is older than the newest one
+    by more than the promised age counts for nothing, and its repository is named.
     """
     found = list(summaries)
     oldest = max_age.before(max(summary.updated_at for summary in found)) if found else None

@@ -1,7 +1,7 @@
 """The parts of the images scanner: which images are due, and calls at ECR's rate; no decision depends on findings.
 
 Each repository is scanned by itself (`images_scanner.RepositoryScan`): its images are selected (`selection`), those
-whose last scan memory does not know (`known_scans`) are looked up, and the scans that are due (`decisions`) are
+whose last scan memory does not settle (`known_scans`) are looked up, and the scans that are due (`decisions`) are
 started, at the rate that ECR allows (`rate_limiter`), until the daily quota is used up (`quota`). The next run knows
 the sums over its images.
 

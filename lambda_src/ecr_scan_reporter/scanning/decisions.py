@@ -79,8 +79,9 @@ class ScanRules(NamedTuple):
     def decide(self, digest: str, scan: Scan | None) -> Decision:
         """Decide whether an image is due, if scans can be started.
 
-        ECR gives most failed scans, and those in progress, no date. Such an image is due in at least one run of each
-        period, which its digest selects.
+        ECR gives most failed scans, and those in progress, no date. An image whose scan failed, or is not supported, is
+        then due in at least one run of each period, which its digest selects; of those in progress, one in 23 is due
+        each hour.
 
         Args:
             digest: of the image.

@@ -14,9 +14,10 @@ from ecr_scan_reporter.memory.items import to_seconds
 from ecr_scan_reporter.memory.runs import RepositoryState, RunMemory
 from ecr_scan_reporter.memory.scans import RememberedScan, ScanMemory
 from ecr_scan_reporter.memory.summaries import SummaryBuilder, summary_item
-from ecr_scan_reporter.models.scan_statuses import ACTIVE, EXPIRED, FAILED, UNSUPPORTED_TYPE
+from ecr_scan_reporter.models.scan_statuses import ACTIVE, UNSUPPORTED_TYPE
 from ecr_scan_reporter.models.scans import Scan, StartOutcome
 from ecr_scan_reporter.scanning.context import ScanContext
+from ecr_scan_reporter.scanning.coverage import coverage_reason
 from ecr_scan_reporter.scanning.decisions import Decision, ScanRules
 from ecr_scan_reporter.scanning.lost_events import MissedResult, Turns, missed_result
 from ecr_scan_reporter.scanning.selection import Candidate, Candidates, Chunk
@@ -39,8 +40,8 @@ class ImageStanding(NamedTuple):
 
     Args:
         image: the image.
-        source: which of "ECR", "DescribeImages" and "memory" settles its last scan; "" if none does, because memory
-            shows that the image may be due, and the look-up failed or was not made.
+        source: which of "ECR", "DescribeImages" and "memory" settles its last scan; "" if none does, and the look-up
+            failed or was not made.
         scan: the last one, as the source names it; without a source, as it is remembered. None if there is none.
         dated: the same, with the remembered date if the scan has none.
         decision: from `dated`.
@@ -246,10 +247,10 @@ class KnownScans:
 
     @contextmanager
     def starting(self, due: Sequence[ImageStanding], looked_up: Iterable[ImageStanding]) -> Iterator[None]:
-        """Remember the answers of ECR, and the scans that are asked for in the body; afterwards, take back some.
+        """Remember the answers of ECR, and the scans that are asked for in the body; then take back those not started.
 
-        Otherwise, an image whose scan ECR did not start would be skipped for a day, or a later scan by someone else
-        would be taken for this run's. At the end, everything is remembered.
+        If these stayed, their images would be skipped for a day, or a later scan by someone else would be taken for
+        this run's.
 
         Args:
             due: the images whose scans are asked for.
@@ -371,55 +372,6 @@ class ScanSums(NamedTuple):
             coverage = coverage.add(standing.reason(rules, quota_reached=quota_reached), standing.image.name)
         oldest = min((date for date in dates if date is not None), default=None)
         return ScanSums(oldest, min(filter(None, waits), default=0), coverage)
-
-
-def coverage_reason(
-    scan: Scan | None, remembered: RememberedScan | None, cutoff: datetime, *, enhanced: bool = False
-) -> CoverageReason:
-    """Return whether an image is covered, judged by its last complete scan, and if not, why.
-
-    A scan in progress has no result yet: the image counts as what it was before.
-
-    Args:
-        scan: the last one; None if the image was never scanned.
-        remembered: what is remembered of the image's scans.
-        cutoff: a complete scan after this time (aware) is in time.
-        enhanced: whether the registry uses enhanced scanning, which monitors an ACTIVE image even if its last scan is
-            old.
-    """
-    if enhanced and scan and scan.status == ACTIVE:
-        return CoverageReason.IN_TIME
-    if scan and scan.archived:
-        return CoverageReason.ARCHIVED
-    dates = list(_complete_scans(scan, remembered))
-    if dates and max(dates) > cutoff:
-        return CoverageReason.IN_TIME
-    ended = _last_ended(scan, remembered)
-    if ended and ended.status == EXPIRED:
-        return CoverageReason.EXPIRED
-    if ended and ended.unsupported:
-        return CoverageReason.UNSUPPORTED
-    if ended and ended.status == FAILED:
-        return CoverageReason.FAILED
-    return CoverageReason.TOO_OLD if dates else CoverageReason.NEVER_SCANNED
-
-
-def _complete_scans(scan: Scan | None, remembered: RememberedScan | None) -> Iterator[datetime]:
-    """Yield when the known complete scans ended. A scan with a date and an unknown status counts as complete."""
-    for last in (scan, remembered.scan, remembered.named) if remembered else (scan,):
-        complete = last and not (last.in_progress or last.status == FAILED or last.unsupported)
-        if last and complete and last.completed_at:
-            yield last.completed_at
-    if remembered and remembered.complete_at:
-        yield remembered.complete_at
-
-
-def _last_ended(scan: Scan | None, remembered: RememberedScan | None) -> Scan | None:
-    """Return the last scan; if it is in progress, the one before, as far as it is remembered."""
-    if not scan or not scan.in_progress:
-        return scan
-    before = (remembered.scan, remembered.named) if remembered else ()
-    return next((last for last in before if last and not last.in_progress), None)
 
 
 def _scans(standings: Iterable[ImageStanding]) -> dict[str, Scan | None]:

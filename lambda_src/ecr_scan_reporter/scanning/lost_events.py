@@ -19,6 +19,8 @@ from ecr_scan_reporter.models.scans import Scan
 from ecr_scan_reporter.scanning.decisions import ScanRules
 
 _DAY = timedelta(days=1)
+# Seconds until the reporter reads a result of Inspector of which no event came: one may be on its way.
+READ_AFTER = 900
 # After a scan has ended, its event may be on its way for so long. The clocks of two services differ by less.
 _ON_ITS_WAY, _CLOCKS_DIFFER = timedelta(hours=1), timedelta(minutes=5)
 
@@ -55,8 +57,10 @@ class MissedResult(NamedTuple):
     """A result that the reporter does not know.
 
     Args:
-        ended_at: when the scan ended, or when it was asked for if ECR gives no date (aware).
-        is_lost: whether an event of it should have come: a run asked for the scan, or the reporter knows the image.
+        ended_at: when the scan ended, or when it was asked for if ECR gives no date (aware); with enhanced scanning,
+            the time of the run.
+        is_lost: whether an event of it should have come: a run asked for the scan, or the reporter knows the image;
+            with enhanced scanning, the reporter decides that.
     """
 
     ended_at: datetime
@@ -64,7 +68,10 @@ class MissedResult(NamedTuple):
 
 
 def missed_result(scan: Scan | None, remembered: RememberedScan | None, rules: ScanRules) -> MissedResult | None:
-    """Return the last result of an image if the reporter does not know it, and no event of it is on its way any more.
+    """Return the last result of an image if the reporter does not know it.
+
+    With basic scanning, only if no event of it is on its way any more. With enhanced scanning, the reporter reads the
+    result later, in case one is.
 
     Args:
         scan: the last one, as ECR names it; None if there is none.

@@ -9,6 +9,8 @@ from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.errors import DeadlineExceededError, ThrottledError, TransientError
 from ecr_scan_reporter.shared import clock
 
+# Calls per second to begin with. The limiters find the rates that ECR allows.
+FIRST_LOOK_UP_RATE, FIRST_START_RATE = 800.0, 100.0
 # Calls per second. The rate that ECR allows is not published, so these only bound the search for it.
 _MIN_RATE = 0.2
 _MAX_RATE = 1000.0

@@ -63,7 +63,7 @@ class Candidates:
     Args:
         entries: the images, packed.
         last_scans: those that DescribeImages named, by digest.
-        others: images that are listed but not selected, as `entries` are.
+        others: images that could be scanned, but are not selected, packed.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Candidates:
             yield Chunk(images, last=first + size >= len(self._entries))
 
     def name(self, digest: str) -> str | None:
-        """Return the first tag or the short digest of an image; None if it is not listed."""
+        """Return the first tag or the short digest of an image; None if it is no image that can be scanned."""
         for entries in (self._entries, self._others):
             position = bisect_left(entries, digest, key=_digest)
             if position < len(entries) and _digest(entries[position]) == digest:

@@ -13,9 +13,6 @@ _RATE = re.compile(r"rate\(([1-9][0-9]*) (minute|hour|day)s?\)")
 _SECONDS = {"minute": 60, "hour": 3600, "day": 86400}
 # Longer rates count as this one, so that dates stay within the calendar.
 _LONGEST = timedelta(days=36500)
-_DAY = timedelta(days=1)
-# heartbeat.tf has the rule.
-HEARTBEAT_INTERVAL = timedelta(hours=1)
 
 
 class Schedule(NamedTuple):
@@ -45,11 +42,6 @@ class Schedule(NamedTuple):
         cron = Cron.parse(expression)
         return cls(cron.longest_interval(), cron)
 
-    def complete_by(self, since: datetime) -> datetime | None:
-        """Return when the first run that starts after `since` should be complete; None if no run starts any more.
-
-        A run may take as long as the time to the next one, but no longer than a day. It has at least the time between
-        two heartbeats.
-        """
-        start = self.cron.next_after(since) if self.cron else since + self.longest_interval
-        return start + min(max(self.longest_interval, HEARTBEAT_INTERVAL), _DAY) if start else None
+    def next_start(self, since: datetime) -> datetime | None:
+        """Return when the first run after `since` starts at the latest; None if no run starts any more."""
+        return self.cron.next_after(since) if self.cron else since + self.longest_interval

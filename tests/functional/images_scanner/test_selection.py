@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from ecr_scan_reporter import images_scanner
+from ecr_scan_reporter.scanning import rate_limiter
 from ecr_scan_reporter.scanning.decisions import _has_turn
 from fake_aws import (
     DOCKER_INDEX,
@@ -145,4 +145,4 @@ def test_recently_scanned_images_cost_no_start_and_only_the_time_of_their_look_u
     images = list(plain_images(50))
     scanner.add(*images, scans={image.digest: scanned(0.25) for image in images})
     assert scanner.scan() == []
-    assert TIME.monotonic() <= len(images) / images_scanner.FIRST_LOOK_UP_RATE
+    assert TIME.monotonic() <= len(images) / rate_limiter.FIRST_LOOK_UP_RATE

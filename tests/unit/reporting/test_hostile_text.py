@@ -16,8 +16,8 @@ from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.reporting.comparison.changes import Change, KnownFinding
 from ecr_scan_reporter.reporting.reports.groups import Group
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport
-from ecr_scan_reporter.reporting.reports.pages import build_message, build_pages
 from ecr_scan_reporter.reporting.reports.reasons import ReportReason
+from ecr_scan_reporter.reporting.reports.sns_messages import build_message, build_pages
 from hypothesis import given
 from hypothesis import strategies as st
 from support import schemas

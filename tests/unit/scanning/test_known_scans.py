@@ -1,6 +1,5 @@
 """What memory knows settles the last scan of an image, unless it may be due; how images stand, and the sums."""
 
-import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -9,22 +8,19 @@ from typing import Any
 import pytest
 from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.aws.dynamodb import Table
-from ecr_scan_reporter.errors import DeadlineExceededError, MessageError
+from ecr_scan_reporter.errors import DeadlineExceededError
 from ecr_scan_reporter.memory.coverage import Coverage, CoverageReason
 from ecr_scan_reporter.memory.scans import RememberedScan, ScanMemory
 from ecr_scan_reporter.messages.repository import RepositoryMessage
-from ecr_scan_reporter.models.scan_statuses import UNSUPPORTED_SYSTEM
 from ecr_scan_reporter.models.scans import Scan
 from ecr_scan_reporter.scanning import known_scans
 from ecr_scan_reporter.scanning.context import ScanContext, ScanDependencies
 from ecr_scan_reporter.scanning.decisions import Decision, ScanRules
-from ecr_scan_reporter.scanning.known_scans import ImageStanding, KnownScans, ScanSums, coverage_reason
+from ecr_scan_reporter.scanning.known_scans import ImageStanding, KnownScans, ScanSums
 from ecr_scan_reporter.scanning.selection import Candidate, Chunk
 from ecr_scan_reporter.scanning.tally import Tally
 from ecr_scan_reporter.settings import ImagesScannerSettings
 from ecr_scan_reporter.shared.durations import Duration
-from hypothesis import given
-from hypothesis import strategies as st
 from support.invocations import REGISTRY
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
@@ -113,131 +109,8 @@ def test_what_memory_knows_is_read_while_there_is_time(table: Table) -> None:
         read(make(table, seconds=0), candidates("a"))
 
 
-CUTOFF = NOW - timedelta(days=7)
 SIX_DAYS_AGO, EIGHT_DAYS_AGO = NOW - 6 * DAY, NOW - 8 * DAY
 COMPLETE_RECENTLY, COMPLETE_LONG_AGO = Scan("COMPLETE", SIX_DAYS_AGO), Scan("COMPLETE", EIGHT_DAYS_AGO)
-
-
-def coverage_of(images: list[tuple[CoverageReason, str]]) -> Coverage:
-    coverage = Coverage()
-    for reason, name in images:
-        coverage = coverage.add(reason, name)
-    return coverage
-
-
-IMAGES = st.lists(st.tuples(st.sampled_from(CoverageReason), st.text(max_size=9)), max_size=40)
-
-
-@pytest.mark.parametrize(
-    ("scan", "reason"),
-    [
-        (None, CoverageReason.NEVER_SCANNED),
-        (COMPLETE_RECENTLY, CoverageReason.IN_TIME),
-        (Scan("COMPLETE", CUTOFF + timedelta(seconds=1)), CoverageReason.IN_TIME),
-        (Scan("COMPLETE", CUTOFF), CoverageReason.TOO_OLD),
-        (COMPLETE_LONG_AGO, CoverageReason.TOO_OLD),
-        (Scan("ACTIVE", SIX_DAYS_AGO), CoverageReason.IN_TIME),
-        (Scan("UNKNOWN_STATUS", SIX_DAYS_AGO), CoverageReason.IN_TIME),
-        (Scan("FAILED"), CoverageReason.FAILED),
-        (Scan("FAILED", SIX_DAYS_AGO), CoverageReason.FAILED),
-        (Scan("FAILED", SIX_DAYS_AGO, f"{UNSUPPORTED_SYSTEM}: ..."), CoverageReason.UNSUPPORTED),
-        (Scan("UNSUPPORTED_IMAGE", SIX_DAYS_AGO), CoverageReason.UNSUPPORTED),
-        (Scan("IMAGE_SIZE_EXCEEDED"), CoverageReason.UNSUPPORTED),
-        (Scan("SCAN_ELIGIBILITY_EXPIRED", EIGHT_DAYS_AGO), CoverageReason.EXPIRED),
-        (Scan("SCAN_ELIGIBILITY_EXPIRED"), CoverageReason.EXPIRED),
-        (Scan("SCAN_ELIGIBILITY_EXPIRED", SIX_DAYS_AGO), CoverageReason.IN_TIME),
-        (Scan("IMAGE_ARCHIVED", SIX_DAYS_AGO), CoverageReason.ARCHIVED),
-        (Scan("IN_PROGRESS"), CoverageReason.NEVER_SCANNED),
-        (Scan("IN_PROGRESS", SIX_DAYS_AGO), CoverageReason.NEVER_SCANNED),
-    ],
-)
-def test_last_scan_decides_where_nothing_is_remembered(scan: Scan | None, reason: CoverageReason) -> None:
-    assert coverage_reason(scan, None, CUTOFF) is reason
-
-
-@pytest.mark.parametrize(
-    ("scan", "reason"),
-    [
-        (Scan("ACTIVE", EIGHT_DAYS_AGO), CoverageReason.IN_TIME),
-        (Scan("ACTIVE"), CoverageReason.IN_TIME),
-        (Scan("SCAN_ELIGIBILITY_EXPIRED", EIGHT_DAYS_AGO), CoverageReason.EXPIRED),
-        (Scan("COMPLETE", EIGHT_DAYS_AGO), CoverageReason.TOO_OLD),
-    ],
-)
-def test_image_that_enhanced_scanning_monitors_is_in_time(scan: Scan, reason: CoverageReason) -> None:
-    assert coverage_reason(scan, None, CUTOFF, enhanced=True) is reason
-    assert coverage_reason(Scan("ACTIVE", EIGHT_DAYS_AGO), None, CUTOFF) is CoverageReason.TOO_OLD
-
-
-@pytest.mark.parametrize(
-    ("remembered", "reason"),
-    [
-        (RememberedScan(COMPLETE_RECENTLY), CoverageReason.IN_TIME),
-        (RememberedScan(COMPLETE_LONG_AGO), CoverageReason.TOO_OLD),
-        (RememberedScan(None, NOW), CoverageReason.NEVER_SCANNED),
-        (RememberedScan(None, NOW, Scan("FAILED")), CoverageReason.FAILED),
-        (RememberedScan(Scan("FAILED", SIX_DAYS_AGO)), CoverageReason.FAILED),
-        (RememberedScan(Scan("FAILED", SIX_DAYS_AGO), complete_at=EIGHT_DAYS_AGO), CoverageReason.FAILED),
-        (RememberedScan(Scan("FAILED", NOW), complete_at=SIX_DAYS_AGO), CoverageReason.IN_TIME),
-        (RememberedScan(None, NOW, Scan("SCAN_ELIGIBILITY_EXPIRED")), CoverageReason.EXPIRED),
-        (RememberedScan(None, NOW, Scan("IN_PROGRESS")), CoverageReason.NEVER_SCANNED),
-    ],
-)
-def test_image_whose_scan_is_in_progress_counts_as_before(remembered: RememberedScan, reason: CoverageReason) -> None:
-    assert coverage_reason(Scan("IN_PROGRESS"), remembered, CUTOFF) is reason
-
-
-def test_failed_scan_after_a_complete_one_in_time_is_covered() -> None:
-    remembered = RememberedScan(Scan("FAILED", NOW), complete_at=SIX_DAYS_AGO)
-    assert coverage_reason(Scan("FAILED"), remembered, CUTOFF) is CoverageReason.IN_TIME
-
-
-@given(IMAGES)
-def test_every_image_is_counted_once_and_the_first_are_named(images: list[tuple[CoverageReason, str]]) -> None:
-    coverage = coverage_of(images)
-    assert coverage.images == len(images)
-    for reason in CoverageReason:
-        names = [name for other, name in images if other is reason]
-        assert coverage.counts.get(reason, 0) == len(names)
-        assert coverage.names.get(reason, ()) == (() if reason is CoverageReason.IN_TIME else tuple(names[:3]))
-
-
-@given(IMAGES, IMAGES)
-def test_parts_add_up_to_the_whole(
-    first: list[tuple[CoverageReason, str]], second: list[tuple[CoverageReason, str]]
-) -> None:
-    assert coverage_of(first).merge(coverage_of(second)) == coverage_of(first + second)
-
-
-@given(IMAGES)
-def test_json_is_parsed_to_the_same_coverage(images: list[tuple[CoverageReason, str]]) -> None:
-    coverage = coverage_of(images)
-    assert Coverage.from_json(json.loads(json.dumps(coverage.to_json()))) == coverage
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        None,
-        7,
-        [],
-        {},
-        {"counts": {}},
-        {"counts": {}, "names": {}, "more": {}},
-        {"counts": [], "names": {}},
-        {"counts": {"in_time": 0}, "names": {}},
-        {"counts": {"in_time": True}, "names": {}},
-        {"counts": {"in_time": "7"}, "names": {}},
-        {"counts": {"other": 7}, "names": {}},
-        {"counts": {"failed": 7}, "names": {"failed": 7}},
-        {"counts": {"failed": 7}, "names": {"failed": [7]}},
-    ],
-)
-def test_other_json_is_rejected(value: Any) -> None:
-    with pytest.raises(MessageError, match='^coverage is .*; expected an object with "counts" and "names"'):
-        Coverage.from_json(value)
-
-
 RULES = ScanRules(Duration.parse("7d"), timedelta(days=1), NOW)
 PUSHED = NOW - timedelta(days=90)
 ASKED = RememberedScan(None, NOW - timedelta(days=3))

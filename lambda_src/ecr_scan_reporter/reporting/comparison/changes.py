@@ -114,6 +114,7 @@ class Comparison(NamedTuple):
 
     `changes` has every finding that is open or was open before under one change, so that
     open now = open before + new + back + no longer ignored + known here - fixed - withdrawn.
+    Findings that another scanner had listed, and this one does not look for, are in none.
     `gone_before` has the other ones that are remembered: they were gone before the scan, and still are.
     """
 
@@ -203,7 +204,7 @@ class Identities:
         own = finding.package, finding.id
         if is_cve(finding.id):
             return own
-        # What the advisory lists itself counts more than what lists it.
+        # The advisory's own list of CVE ids comes first.
         cves = self._listed.get(own) or self._everywhere.get(finding.id, set())
         if len(cves) != 1:
             return own

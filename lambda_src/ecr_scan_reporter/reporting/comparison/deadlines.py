@@ -56,7 +56,7 @@ def due_date(known: KnownFinding, fix_within: Mapping[str, int]) -> DueDate | No
     """Return until when an open finding should be fixed; None if it has no deadline.
 
     Args:
-        known: the finding; its age runs from when the application first had it.
+        known: the finding; its age runs from when the application first had it, or, by KEV, from `counts_from`.
         fix_within: days by severity, by EXPLOITED for findings with a known exploit, and by KEV for those that are
             known to be exploited; 0 there for as many as CISA gives.
     """

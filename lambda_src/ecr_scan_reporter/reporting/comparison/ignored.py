@@ -32,7 +32,7 @@ _ID, _PACKAGE = "id", "package"
 class RuleMatcher:
     """Matches the findings of a batch with the rules, and notes which of them were used. Safe for concurrent use.
 
-    What rules of one name say of a repository is found out once: there may be thousands of them.
+    The rules of one name are matched with a repository once: there may be thousands of them.
 
     Args:
         rules: in the order of the list.

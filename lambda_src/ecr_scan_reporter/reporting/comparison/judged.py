@@ -58,7 +58,7 @@ class Judged(NamedTuple):
     def newly_exploited(self) -> tuple[KnownFinding, ...]:
         """The findings to report as known to be exploited, whatever their severity: each once.
 
-        What was both found and in the catalog when that was first read did not turn urgent: the overview has it.
+        A finding that was known when the catalog was first read is not urgent: the overview has it.
         """
         if self.successor:
             return ()

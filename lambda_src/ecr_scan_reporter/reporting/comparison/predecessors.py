@@ -57,7 +57,7 @@ def candidates(image: PushedImage, others: Iterable[PushedImage]) -> Candidates:
 
 
 def replaced_by(image: PushedImage, others: Iterable[PushedImage]) -> tuple[str, ...]:
-    """Return the digest of an image that replaces one, although it was scanned before it; () if there is none.
+    """Return the digest of the image that replaces this one, but was scanned first; () if none does.
 
     At an installation, the images of a repository are scanned in any order.
     """

@@ -227,7 +227,7 @@ def export_on_demand(
         open findings themselves.
 
     Raises:
-        InputError: the input is invalid, or an answer has no room for the findings.
+        InputError: the input is invalid, or there is no room in an answer, or no time, for the findings.
         AwsError: AWS rejected a call.
     """
     repository = _repository(event)

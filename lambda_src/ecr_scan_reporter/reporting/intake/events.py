@@ -73,7 +73,7 @@ def parse(event: object) -> ScanEvent:
 
     Tags and counts may be missing. Severities without findings are missing or 0. Inspector adds a TOTAL. Account and
     Region are those of the repository's ARN, which Inspector has as its name, and ECR among the resources: the envelope
-    of an event that was forwarded, or that an administrator receives, may name someone else.
+    of an event that was forwarded, or that an administrator receives, may name someone else. It counts without an ARN.
 
     Raises:
         MessageError: this is not a valid scan event; the message names the field and what is expected.

@@ -43,7 +43,7 @@ class _Repository:
 
 
 class BatchDetails:
-    """Reads details of images for one batch, each repository once. Safe for concurrent use."""
+    """Reads details of images for one batch; lists each repository at most once. Safe for concurrent use."""
 
     def __init__(self, ecr: EcrRegistry, table: Table, images: Iterable[ImageId], now: datetime) -> None:
         self._ecr, self._table, self._now = ecr, table, now

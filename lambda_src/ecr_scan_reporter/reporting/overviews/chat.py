@@ -9,7 +9,7 @@ from ecr_scan_reporter.reporting.overviews.overview import Overview, OverviewPag
 from ecr_scan_reporter.reporting.overviews.wording import NamedLine
 
 _TAIL = "The rest is in the JSON document."
-# Names in one line, and further lines of one item; a name takes at most 200 characters.
+# Names in one line, and further lines of one item; a name takes at most 200 characters before they are escaped.
 _MAX_NAMES, _MAX_DETAILS = 3, 3
 
 

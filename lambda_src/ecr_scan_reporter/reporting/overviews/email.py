@@ -22,7 +22,7 @@ from ecr_scan_reporter.reporting.overviews.wording import NamedLine
 
 _WIDTH, _HEIGHT = 76, 40
 _ELSEWHERE = ", see the JSON document"
-# Findings that are known to be exploited with a line of their own, and updates if there are any.
+# How many exploited findings have a line of their own, and how many updates are named then.
 _EXPLOITED, _UPDATES = 2, 2
 # Reasons with a line of their own, and the width of one.
 _REASONS, _REASON = 4, 20

@@ -1,4 +1,4 @@
-"""What an overview says about the module itself: to each group what concerns its own repositories.
+"""The notices of an overview about the module itself, each for the group that it concerns.
 
 What concerns the whole registry is for the group without a name: DLQs, unconfirmed addresses, alarms that nobody
 receives, what could not be read, and rules that name no repository of another group.

@@ -32,7 +32,7 @@ class Balance(NamedTuple):
 
     Args:
         open_before: how many findings were open in the last overview.
-        carried: findings that rebuilt images took over, or that the first inventory of an image found.
+        carried: findings that rebuilt images took over, that were known here, or that a first inventory found.
         new: findings that were new.
         back: findings that came back.
         fixed: findings that were fixed.

@@ -29,8 +29,8 @@ logger = logging.getLogger(__name__)
 
 # Lost events that are counted.
 _MAX_LOST = 1000
-# The lease outlives the invocation by this much. Lambda repeats a failed asynchronous invocation after a minute at the
-# earliest; the lease must have ended by then.
+# The lease outlives the deadline of the invocation by this much. Lambda repeats a failed asynchronous invocation after
+# a minute at the earliest; the lease must have ended by then.
 _LEASE_MARGIN = timedelta(seconds=30)
 # Clocks differ: a schedule's event may be from this far in the future.
 _MAX_AHEAD = timedelta(minutes=15)

@@ -7,6 +7,6 @@ publishing                          its way to the topics
 gathering                           what waits in the outbox, by group
 combining                           what becomes one entry: scans of one image, and platforms that say the same
 groups, fixes                       the images of one group, what they add up to, and what to install first
-pages                               the report as messages of SNS
+sns_messages                        the report as messages of SNS, with subjects and attributes
 email, chat, document, wording      the formats of a page
 """

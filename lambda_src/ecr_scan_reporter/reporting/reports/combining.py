@@ -1,8 +1,9 @@
-"""Says what becomes one entry: two reports of one image in one window, and platforms of one index that say the same."""
+"""Says what becomes one entry: the scans of one image in a window, and platforms of one index that say the same."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import partial, reduce
 
 from ecr_scan_reporter.reporting.comparison.changes import ADDED, GONE, Change, KnownFinding
 from ecr_scan_reporter.reporting.reports.image_report import (
@@ -36,6 +37,16 @@ _ROWS: dict[Change, tuple[Change | None, ...]] = {
 TRANSITIONS = {
     (before, after): both for before, row in _ROWS.items() for after, both in zip((*Change, None), row, strict=True)
 }
+
+
+def combine_scans(scans: Iterable[ImageReport]) -> list[ImageReport]:
+    """Combine the scans of one image into one entry; a failed scan has its own, unless a later scan succeeded."""
+    scans = sorted(scans, key=lambda scan: scan.scanned_at)
+    succeeded = [scan for scan in scans if not scan.failed]
+    failed = [scan for scan in scans[-1:] if scan.failed]
+    if not succeeded:
+        return failed
+    return [reduce(partial(combine_reports, since=succeeded[0].scanned_at), succeeded), *failed]
 
 
 def combine_reports(first: ImageReport, second: ImageReport, since: datetime) -> ImageReport:

@@ -17,7 +17,7 @@ _FIXED_FIRST: dict[ReportReason, tuple[Change, ...]] = {ReportReason.NEWS: NEWS,
 
 
 def fix_first(images: Iterable[ImageReport], severities: Collection[str]) -> list[Update]:
-    """Return the updates that solve the most severe news, or of what is open if there is no news.
+    """Return the updates that solve the most severe news, or open findings if there is no news.
 
     Args:
         images: of a group.

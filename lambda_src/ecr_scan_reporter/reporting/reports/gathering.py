@@ -5,7 +5,6 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
-from functools import partial, reduce
 from itertools import chain, groupby, takewhile
 from typing import NamedTuple
 
@@ -15,7 +14,7 @@ from ecr_scan_reporter.memory.codec import unpack_as
 from ecr_scan_reporter.memory.images import ImageRecord
 from ecr_scan_reporter.memory.outbox import INVENTORY, Note, Outbox, Window, entry_checksum, entry_image, is_readable
 from ecr_scan_reporter.reporting.formatting import captured_group
-from ecr_scan_reporter.reporting.reports.combining import combine_reports, platform_key
+from ecr_scan_reporter.reporting.reports.combining import combine_scans, platform_key
 from ecr_scan_reporter.reporting.reports.groups import APART, Group, GroupKey, Inventory
 from ecr_scan_reporter.reporting.reports.image_report import (
     MAX_FINDINGS,
@@ -143,7 +142,7 @@ def gather(
     kept = max(_MIN_KEPT_PER_IMAGE, min(MAX_FINDINGS, _MAX_KEPT // max(len(found), 1)))
     for report, keys, scans in gathered.by_image(found):
         group = gathered.groups[group_key(scans[-1], group_by), report]
-        for image in combine_scans(scans):
+        for image in combine_scans(scans) if len(scans) > 1 else scans:
             number = 0 if image.reason is ReportReason.REMINDER else kept
             group.images.append(cut(image, number)._replace(left_out={}))
         group.keys.extend(keys)
@@ -171,16 +170,6 @@ def group_key(image: ImageReport, group_by: re.Pattern[str] | None) -> GroupKey:
     """Return the key of the group that an image belongs to."""
     captured = captured_group(image.repository, group_by)
     return GroupKey(image.account, image.region, captured is None, captured or "")
-
-
-def combine_scans(scans: Iterable[ImageReport]) -> list[ImageReport]:
-    """Combine the scans of one image into one entry; a failed scan has its own, unless a later scan succeeded."""
-    scans = sorted(scans, key=lambda scan: scan.scanned_at)
-    succeeded = [scan for scan in scans if not scan.failed]
-    failed = [scan for scan in scans[-1:] if scan.failed]
-    if not succeeded:
-        return failed
-    return [reduce(partial(combine_reports, since=succeeded[0].scanned_at), succeeded), *failed]
 
 
 def make_group(key: GroupKey, images: Iterable[ImageReport], inventory: Inventory | None, report: str = "") -> Group:

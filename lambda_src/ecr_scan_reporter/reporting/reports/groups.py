@@ -208,7 +208,7 @@ class Group:
         return worst_first(counted.values())
 
     def fixes(self, severities: Collection[str]) -> list[Update]:
-        """Return the updates that solve the most severe news, or of what is open if there is no news.
+        """Return the updates that solve the most severe news, or open findings if there is no news.
 
         Args:
             severities: only findings of these count.

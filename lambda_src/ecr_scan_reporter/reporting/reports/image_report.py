@@ -53,7 +53,7 @@ class ImageReport(NamedTuple):
         tags: the image's own, or those of the index that it is part of.
         platforms: such as linux/arm64, if an index names it; several once equal images of one index are merged.
         scanned_at: the time (aware) of the scan's event.
-        first_scan: whether no scan of this digest was complete before.
+        first_scan: whether no earlier scan of this digest can be compared with it.
         predecessor: the tag or short digest of the image that it was compared with, if that is another image.
         counts: open findings by severity.
         open_before: how many findings were open before this scan.
@@ -181,7 +181,7 @@ def totals(
 def keep_worst(
     changes: Mapping[Change, Iterable[KnownFinding]], number: int, reason: ReportReason
 ) -> dict[Change, tuple[KnownFinding, ...]]:
-    """Keep the worst findings: news, then what is still open, then what is gone; that first where it is the reason."""
+    """Keep the worst findings: news, open, then gone ones; the gone ones first if they are the reason."""
     others = (Change.KNOWN_HERE, Change.STILL_OPEN)
     order: tuple[tuple[Change, ...], ...] = (NEWS, others, GONE)
     if reason is ReportReason.FIXED:

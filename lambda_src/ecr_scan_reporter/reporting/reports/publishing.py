@@ -162,10 +162,11 @@ class _Publisher:
             pages, waiting, is_whole = *_render_rest(key, waiting, settings), False
         if not pages:
             return 0, is_whole
-        note = begun.get(pages[0][0].group.id) or self._outbox.begin(waiting.keys, clock.now())
         # The names of the messages that are out.
-        sent = set(note.sent)
+        sent = set[str]()
         try:
+            note = begun.get(pages[0][0].group.id) or self._outbox.begin(waiting.keys, clock.now())
+            sent.update(note.sent)
             for number, (page, message) in enumerate(pages):
                 rejected = self._publish_page(page, message, note, sent, is_last=number == len(pages) - 1)
                 if not sent and not any(rejection.invalid for rejection in rejected):
@@ -202,7 +203,7 @@ class _Publisher:
                     rejected.append(rejection)
                     continue
             sent.add(name)
-            # What follows the last one says it of all.
+            # After the last one, `end` notes all of them.
             if not is_last or rejected or publication is not wanted[-1]:
                 self._outbox.note_sent(note, name)
         return rejected
@@ -215,7 +216,7 @@ class _Publisher:
 
     def _smaller(self, page: "Page", whole: Publication) -> Iterator[Publication]:
         """Yield the publication of a page with less and less of it."""
-        from ecr_scan_reporter.reporting.reports.pages import smaller_messages
+        from ecr_scan_reporter.reporting.reports.sns_messages import smaller_messages
 
         less = chain.from_iterable(message.publications for message in smaller_messages(page, self._deps.settings))
         return (publication for publication in less if publication.topic == whole.topic)
@@ -228,7 +229,7 @@ def _name(page: "Page", publication: Publication) -> str:
 def _render(key: "GroupKey", waiting: "Waiting", settings: ReporterSettings) -> list[tuple["Page", ReportMessage]]:
     """Return the pages of the report of a group, each with its message."""
     from ecr_scan_reporter.reporting.reports.gathering import make_group
-    from ecr_scan_reporter.reporting.reports.pages import build_message, build_pages
+    from ecr_scan_reporter.reporting.reports.sns_messages import build_message, build_pages
 
     report = report_id(map(entry_checksum, waiting.keys))
     pages = build_pages(make_group(key, waiting.images, waiting.inventory, report), settings)

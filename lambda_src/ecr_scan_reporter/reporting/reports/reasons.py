@@ -5,13 +5,15 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 
-from ecr_scan_reporter.reporting.comparison.changes import GONE, NEWS, Change, Comparison, KnownFinding
+from ecr_scan_reporter.reporting.comparison.changes import GONE, NEWS, Comparison, KnownFinding
 from ecr_scan_reporter.reporting.comparison.judged import Judged
 from ecr_scan_reporter.settings import NotifyOn, ReporterSettings
 
 
 class ReportReason(StrEnum):
     """Why an image is in a report. Of the reasons of several scans in one window, the first one here counts.
+
+    Findings that are not read have rules of their own: see `combining`.
 
     The texts of the first two list what is open, those of the next three only what is known to be exploited, overdue or
     gone, and a reminder names no finding.
@@ -26,15 +28,6 @@ class ReportReason(StrEnum):
     SCAN_FAILED = "scan_failed"
     FINDINGS_NOT_READ = "findings_not_read"
     INVENTORY = "inventory"
-
-
-def is_newly_exploited(judged: Judged, settings: ReporterSettings) -> bool:
-    """Return whether news is about a finding that is known to be exploited, or, if it counts, with a known exploit."""
-    if judged.newly_exploited:
-        return True
-    over = over_thresholds(open_counts(judged.counted), settings.thresholds)
-    news = judged.counted.of(*(change for change in NEWS if change is not Change.FIX_AVAILABLE))
-    return _any((known for known in news if known.exploit_known), over)
 
 
 def open_counts(comparison: Comparison) -> dict[str, int]:
@@ -74,7 +67,7 @@ def reason_of_scan(
         return ReportReason.EVERY_SCAN
     if reason:
         return reason
-    if settings.notify_on_fixed and not replaced and _any(judged.counted.of(*GONE), settings.thresholds):
+    if settings.notify_on_fixed and not replaced and any_of(judged.counted.of(*GONE), settings.thresholds):
         return ReportReason.FIXED
     # A reminder names no finding, so it is the last of the reasons.
     remind_before = settings.remind_after.before(judged.now) if settings.remind_after else None
@@ -83,17 +76,18 @@ def reason_of_scan(
 
 
 def reason_without_scan(judged: Judged, settings: ReporterSettings) -> ReportReason | None:
-    """Return why an image is reported in which something was due; None if it is not.
+    """Return why an image is reported, without the reasons that need a scan; None if it is not.
 
-    No scan is new, so the only possible news of a scan is that a rule for ignored findings has ended.
+    Without a scan, the only possible news is that a rule for ignored findings has ended.
     """
     over = over_thresholds(open_counts(judged.counted), settings.thresholds)
-    if _any(judged.counted.of(*NEWS), over):
+    if any_of(judged.counted.of(*NEWS), over):
         return ReportReason.NEWS
     if judged.newly_exploited:
         return ReportReason.KNOWN_EXPLOITED
     return ReportReason.OVERDUE if judged.newly_overdue else None
 
 
-def _any(findings: Iterable[KnownFinding], severities: Collection[str]) -> bool:
+def any_of(findings: Iterable[KnownFinding], severities: Collection[str]) -> bool:
+    """Return whether any finding has one of these severities."""
     return any(known.finding.severity in severities for known in findings)

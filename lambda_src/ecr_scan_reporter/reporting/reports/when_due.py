@@ -12,7 +12,11 @@ from ecr_scan_reporter.memory.outbox import EXPLOITED, INVENTORY, PUSH, Outbox, 
 from ecr_scan_reporter.memory.runs import RunMemory
 from ecr_scan_reporter.messages.rejected_publication import RETRY
 from ecr_scan_reporter.messages.reports_queue import CHECK
+from ecr_scan_reporter.reporting.comparison.changes import NEWS, Change
+from ecr_scan_reporter.reporting.comparison.judged import Judged
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
+from ecr_scan_reporter.reporting.reports.reasons import any_of, open_counts, over_thresholds
+from ecr_scan_reporter.settings import ReporterSettings
 
 logger = logging.getLogger(__name__)
 
@@ -32,10 +36,23 @@ _LATE, _LATE_CHECK = timedelta(hours=2), timedelta(minutes=15)
 _CONFIRMATION = timedelta(days=2)
 
 
+def is_newly_exploited(judged: Judged, settings: ReporterSettings) -> bool:
+    """Return whether news is about a finding that is known to be exploited, or, if it counts, with a known exploit."""
+    if judged.newly_exploited:
+        return True
+    over = over_thresholds(open_counts(judged.counted), settings.thresholds)
+    news = judged.counted.of(*(change for change in NEWS if change is not Change.FIX_AVAILABLE))
+    return any_of((known for known in news if known.exploit_known), over)
+
+
 def due_windows(
     windows: Collection[Window], state: PublisherState, deps: ReporterDependencies, now: datetime
 ) -> tuple[dict[Window, datetime], list[datetime]]:
-    """Return the windows that are due, each with the time since when it is, and when to check the others again."""
+    """Return the windows that are due, each with the time since when it is, and when to check the others again.
+
+    Raises:
+        AwsError: DynamoDB rejected a call.
+    """
     quiet = deps.settings.quiet_hours
     last = {window.run: window.last_at for window in sorted(windows, key=lambda window: window.last_at) if window.run}
     is_quiet = quiet is not None and quiet.until(now) is not None

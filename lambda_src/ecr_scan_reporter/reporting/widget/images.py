@@ -18,7 +18,7 @@ class RepositoryImages(NamedTuple):
 
     Args:
         recent: those with a complete or failed scan within the promised age, the worst first; digest and record.
-        older: how many others there are; most were deleted, and are forgotten 400 days after their last scan.
+        older: how many others there are; most were deleted, and are forgotten 400 days after their last write.
         more: whether the repository has more images than are read.
     """
 

@@ -1,4 +1,4 @@
-"""Two reports of one image in one window become one."""
+"""Several scans of one image in one window are one entry of the report."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -7,7 +7,7 @@ import pytest
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.reporting.comparison.changes import ADDED, GONE, NEWS, OPEN, Change, IgnoredBy, KnownFinding
 from ecr_scan_reporter.reporting.comparison.deadlines import DueDate, OverdueFinding
-from ecr_scan_reporter.reporting.reports.combining import TRANSITIONS, combine_reports
+from ecr_scan_reporter.reporting.reports.combining import TRANSITIONS, combine_reports, combine_scans
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport, LeftOutFinding, finding_key, leave_out, totals
 from ecr_scan_reporter.reporting.reports.reasons import ReportReason
 
@@ -239,3 +239,32 @@ def test_overdue_findings_do_not_make_a_scan_readable() -> None:
     assert combine_reports(UNREAD, overdue, NOW) == overdue._replace(failure=UNREAD.failure)
     scanned = report(ReportReason.OVERDUE, NOW + 2 * MINUTE, still_open=known("CVE-1"), fixed=known("CVE-2"))
     assert combine_reports(UNREAD, scanned, NOW) == scanned
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (ReportReason.REMINDER, ReportReason.FIXED, ReportReason.FIXED),
+        (ReportReason.OVERDUE, ReportReason.EVERY_SCAN, ReportReason.EVERY_SCAN),
+        (ReportReason.FIXED, ReportReason.OVERDUE, ReportReason.OVERDUE),
+        (ReportReason.FIXED, ReportReason.NEWS, ReportReason.NEWS),
+    ],
+)
+def test_reason_whose_text_says_most_counts_for_several_scans(
+    first: ReportReason, second: ReportReason, expected: ReportReason
+) -> None:
+    scans = map(report, (first, second))
+    [merged] = combine_scans(scan._replace(scanned_at=NOW + number * DAY) for number, scan in enumerate(scans))
+    assert merged.reason is expected
+
+
+@pytest.mark.parametrize("reminder_first", [False, True])
+def test_findings_that_are_not_read_are_reported_with_the_reason_instead_of_a_reminder(reminder_first: bool) -> None:
+    unread = report(ReportReason.FINDINGS_NOT_READ)._replace(failure="In progress.")
+    reminder = report(ReportReason.REMINDER)._replace(counts={"HIGH": 2})
+    scans = [reminder, unread] if reminder_first else [unread, reminder]
+    [merged] = combine_scans(scan._replace(scanned_at=NOW + number * DAY) for number, scan in enumerate(scans))
+    # What was read later is known.
+    assert (merged.reason, merged.failure) == (
+        (ReportReason.FINDINGS_NOT_READ, "In progress.") if reminder_first else (ReportReason.REMINDER, "")
+    )

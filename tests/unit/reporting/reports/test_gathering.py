@@ -11,7 +11,7 @@ from ecr_scan_reporter.memory import items
 from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Window, outbox_item
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.reporting.comparison.changes import Change, KnownFinding
-from ecr_scan_reporter.reporting.reports.gathering import combine_scans, gather, group_key, make_group
+from ecr_scan_reporter.reporting.reports.gathering import gather, group_key, make_group
 from ecr_scan_reporter.reporting.reports.groups import GroupKey
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport, encode_report
 from ecr_scan_reporter.reporting.reports.reasons import ReportReason
@@ -81,35 +81,6 @@ def image(repository: str, digest: str = "sha256:1", minutes: int = 0, **values:
 
 def window(name: str) -> Window:
     return Window(name, NOW, NOW, "", "token")
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "expected"),
-    [
-        (ReportReason.REMINDER, ReportReason.FIXED, ReportReason.FIXED),
-        (ReportReason.OVERDUE, ReportReason.EVERY_SCAN, ReportReason.EVERY_SCAN),
-        (ReportReason.FIXED, ReportReason.OVERDUE, ReportReason.OVERDUE),
-        (ReportReason.FIXED, ReportReason.NEWS, ReportReason.NEWS),
-    ],
-)
-def test_reason_whose_text_says_most_counts_for_several_scans(
-    first: ReportReason, second: ReportReason, expected: ReportReason
-) -> None:
-    scans = [image("app", minutes=number, reason=reason) for number, reason in enumerate((first, second))]
-    [merged] = combine_scans(scans)
-    assert merged.reason is expected
-
-
-@pytest.mark.parametrize("reminder_first", [False, True])
-def test_findings_that_are_not_read_are_reported_with_the_reason_instead_of_a_reminder(reminder_first: bool) -> None:
-    unread = image("app", reason=ReportReason.FINDINGS_NOT_READ, failure="In progress.")
-    reminder = image("app", reason=ReportReason.REMINDER, counts={"HIGH": 2})
-    scans = [reminder, unread] if reminder_first else [unread, reminder]
-    [merged] = combine_scans(scan._replace(scanned_at=NOW + number * DAY) for number, scan in enumerate(scans))
-    # What was read later is known.
-    assert (merged.reason, merged.failure) == (
-        (ReportReason.FINDINGS_NOT_READ, "In progress.") if reminder_first else (ReportReason.REMINDER, "")
-    )
 
 
 def test_images_of_all_windows_are_gathered_by_group() -> None:

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 import pytest
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.reporting.comparison.changes import Change, KnownFinding
-from ecr_scan_reporter.reporting.reports import groups, pages
+from ecr_scan_reporter.reporting.reports import groups, sns_messages
 from ecr_scan_reporter.reporting.reports.gathering import make_group
 from ecr_scan_reporter.reporting.reports.groups import GroupKey
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport
-from ecr_scan_reporter.reporting.reports.pages import build_message, build_pages
 from ecr_scan_reporter.reporting.reports.reasons import ReportReason
+from ecr_scan_reporter.reporting.reports.sns_messages import build_message, build_pages
 from support import schemas
 from support.reporter_settings import SETTINGS
 
@@ -38,7 +38,7 @@ def image(number: int, *, failed: bool = False) -> ImageReport:
 @pytest.mark.parametrize("most_pages", [50, 4])
 def test_report_names_the_first_images_and_counts_all(monkeypatch: pytest.MonkeyPatch, most_pages: int) -> None:
     monkeypatch.setattr(groups, "_MAX_NAMED", 300)
-    monkeypatch.setattr(pages, "_MAX_PAGES", most_pages)
+    monkeypatch.setattr(sns_messages, "_MAX_PAGES", most_pages)
     found = [*(image(n) for n in range(400)), *(image(n, failed=True) for n in range(400, 720))]
     built = build_pages(make_group(KEY, found, None), SETTINGS)
     documents = [json.loads(build_message(page, SETTINGS).document) for page in built]

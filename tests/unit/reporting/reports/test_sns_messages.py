@@ -7,8 +7,8 @@ from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.reporting.comparison.changes import Change, KnownFinding
 from ecr_scan_reporter.reporting.reports.groups import Group
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport
-from ecr_scan_reporter.reporting.reports.pages import build_message, build_pages
 from ecr_scan_reporter.reporting.reports.reasons import ReportReason
+from ecr_scan_reporter.reporting.reports.sns_messages import build_message, build_pages
 from support.reporter_settings import SETTINGS
 
 NOW = datetime(2026, 11, 23, 9, 14, tzinfo=UTC)
