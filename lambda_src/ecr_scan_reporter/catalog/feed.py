@@ -1,6 +1,6 @@
 """Parses the catalog in CISA's format, and says whether to believe it.
 
-https://www.cisa.gov/sites/default/files/feeds/known_exploited_vulnerabilities_schema.json.
+https://www.cisa.gov/sites/default/files/feeds/known_exploited_vulnerabilities_schema.json
 """
 
 import json

@@ -25,7 +25,7 @@ _NEWS_BEFORE_KNOWN = timedelta(days=1)
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 _MAX_FINDINGS_SIZE = 3_000_000
 
-# How the findings of an image are encoded.
+# The type as which the findings of an image are encoded.
 Findings = tuple[KnownFinding, ...]
 
 

@@ -235,6 +235,7 @@ class ImageProcessor:
             AwsError: ECR or DynamoDB rejected a call.
         """
         before, image = remembered.record, event.image
+        scan = scan._replace(completed_at=min(scan.completed_at, self.now))
         # What the scan is compared with, and what that says.
         record = self._described(event, before, scan)
         baseline = self._baseline(event, remembered, record, scan)
@@ -257,11 +258,8 @@ class ImageProcessor:
             report = self._unread_report(event, record, UnreadScan(scan.shorter), counts)
 
         # What is remembered of it.
-        record = _updated(record, judged, baseline, scan)._replace(
-            scanned_at=min(scan.completed_at, self.now),
-            reported_at=self.now if report else baseline.record.reported_at,
-            told=counts,
-        )
+        reported_at = self.now if report else baseline.record.reported_at
+        record = _updated(record, judged, baseline, scan)._replace(reported_at=reported_at, told=counts)
         changed = self._changed(judged, remembered)
         if event.is_look and event.scanner == ENHANCED and changed.findings is None and not report:
             return Outcome()
@@ -531,6 +529,7 @@ def _updated(record: ImageRecord, judged: Judged, baseline: Baseline, scan: Comp
     """Return the record of an image with what is known of its findings after a complete scan."""
     comparison = judged.comparison
     return judged.update(record)._replace(
+        scanned_at=scan.completed_at,
         scanner=scan.scanner,
         predecessor=baseline.predecessor.digest if baseline.predecessor else record.predecessor,
         counts=open_counts(comparison),
