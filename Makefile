@@ -41,7 +41,7 @@ fuzz: $(VENV)/dev/.ready ## the random tests with many examples, new ones each t
 test-hours: $(VENV)/functions/.ready $(VENV)/dev/.ready ## the unit and functional tests at each hour of a day, and on special days; an hour
 	@$(DEV)/python scripts/gates.py hours
 
-lint: $(VENV)/dev/.ready ## style, direction of imports, dead code, docs/inputs.md, docs/permissions.md, the workflows
+lint: $(VENV)/dev/.ready ## style, direction of imports, dead code, tables in documents, the workflows
 	@$(DEV)/python scripts/gates.py lint
 
 typecheck: $(VENV)/dev/.ready ## types of the Python files
@@ -77,7 +77,8 @@ cost: need-python ## print what the module costs per month, from the figures of 
 format: $(VENV)/dev/.ready ## format Python and Terraform
 	@$(DEV)/ruff check --fix --quiet . && $(DEV)/ruff format --quiet . && scripts/terraform fmt -recursive
 
-reference: $(VENV)/dev/.ready ## write docs/inputs.md, docs/permissions.json, the example documents, the pictures, and the tables of docs/permissions.md and cost.md
+reference: $(VENV)/dev/.ready ## write docs/inputs.md, docs/permissions.json, the example documents, the pictures, and the tables of CONTRIBUTING.md, docs/permissions.md and cost.md
+	@$(DEV)/python scripts/code_map.py
 	@$(DEV)/python scripts/reference.py
 	@$(DEV)/python scripts/permissions.py
 	@$(DEV)/python scripts/example_documents.py

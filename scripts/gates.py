@@ -36,6 +36,7 @@ def lint() -> Iterator[Gate]:
     yield "lint: ruff format", [str(BIN / "ruff"), "format", "--check", "."]
     yield "lint: imports", [str(BIN / "lint-imports"), "--no-cache"]
     yield "lint: dead code", [str(BIN / "vulture")]
+    yield "lint: modules and tests in CONTRIBUTING", [sys.executable, "scripts/code_map.py", "--check"]
     yield "lint: inputs and outputs in docs", [sys.executable, "scripts/reference.py", "--check"]
     yield "lint: permissions in docs", [sys.executable, "scripts/permissions.py", "--check"]
     yield "lint: workflows", [sys.executable, "scripts/check_workflows.py"]

@@ -1,4 +1,4 @@
-"""Handler of the catalog reader: reads the catalog of known exploited vulnerabilities once a day."""
+"""The catalog reader: reads the catalog of known exploited vulnerabilities daily, and keeps the last good copy."""
 
 import logging
 import os

@@ -1,4 +1,7 @@
-"""The console widget: shows the state of the registry on a CloudWatch dashboard."""
+"""The console widget: shows the state of the registry on a CloudWatch dashboard.
+
+It decides which parameters it accepts, from which width on the page is narrow, and for how long it keeps the state.
+"""
 
 import logging
 import os
@@ -44,7 +47,7 @@ search: team-a/
 """
 
 # Pixels; narrower widgets have tables with fewer columns.
-_NARROW = 640
+_NARROW_BELOW = 640
 _PARAMETERS = ("repository", "search", "page")
 _MAX_NAME, _MAX_PAGE = 256, 1_000_000
 # How long the state of the registry is kept: turning pages and searching then cost no calls.
@@ -104,7 +107,7 @@ def answer(event: object, deps: WidgetDependencies, endpoint: str, now: datetime
     now = now or clock.now()
     context, settings = _widget_context(event), deps.settings
     is_dark, width = context.get("theme") == "dark", context.get("width")
-    is_narrow = isinstance(width, int | float) and width < _NARROW
+    is_narrow = isinstance(width, int | float) and width < _NARROW_BELOW
     look = WidgetContext(settings.name, settings.max_age, endpoint, now, dark=is_dark, narrow=is_narrow)
     try:
         look = parse_call(event, look)

@@ -1,5 +1,8 @@
 """The images scanner: starts the due scans of one repository per message, or says what it would do.
 
+It lists the images of the repository, looks up those that memory does not settle, in chunks, and repeats failed calls
+in rounds. What does not fit into one invocation goes on in the next one, through a continuation.
+
 Images are processed in the order of their digests, so that a continuation can say where the next invocation resumes,
 even if images are pushed or deleted in between.
 """
@@ -65,24 +68,24 @@ CONTINUATION_DELAYS = (30, 120, 480)
 _ROUNDS_WITHOUT_SUCCESS = 5
 RETRY_PAUSE = 0.2
 # If at most this share of the calls in a round failed, ECR is healthy, and the failures concern these images alone.
-_FEW = 0.1
+_SHARE_OF_A_HEALTHY_ROUND = 0.1
 # The outcome that is counted, and the warning, when no further scan can be started in the repository.
-_STOPS: Mapping[type[RegistryError], tuple[str, str]] = {
+_STOP_REASONS: Mapping[type[RegistryError], tuple[str, str]] = {
     RepositoryNotFoundError: ("repository_not_found", ""),
     ScanQuotaExceededError: ("quota_exceeded", "daily quota of scans exceeded"),
     ManualScanningDisabledError: ("manual_scanning_disabled", "manual scanning is disabled"),
 }
 # What a rejected request to start a scan says about the last scan of an image that cannot be scanned.
-_REJECTED: Mapping[StartOutcome | None, Scan] = {
+_SCAN_OF_REJECTION: Mapping[StartOutcome | None, Scan] = {
     StartOutcome.UNSUPPORTED_TYPE: Scan(UNSUPPORTED_TYPE),
     StartOutcome.ARCHIVED: Scan(ARCHIVED),
 }
 # How many writes to the memory table may be in flight, and how many calls that send messages to the reporter. Writes
 # have their own threads, because the threads that call ECR spend their time waiting for the next call that the rate
 # permits.
-_WRITES = 8
+_WRITES_IN_FLIGHT = 8
 # How often calls are tried, except those whose rate the scanner controls. See the timeouts in aws/clients.py.
-_ATTEMPTS = 2
+_ATTEMPTS_PER_CALL = 2
 _EXPECTED = 'a batch of the images queue, or {"repository": "<name>", "dryRun": true}'
 # Bytes of the images in an answer. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html has 6 MB.
 _MAX_ANSWER = 5_000_000
@@ -118,13 +121,13 @@ def dependencies() -> ScanDependencies:
     """Create settings, clients and threads, once per cold start."""
     settings = parse_settings(ImagesScannerSettings, os.environ)
     # A listing that fails is repeated by a continuation, so its calls need not be tried for long.
-    client = create_client("ecr", threads=settings.threads, attempts=_ATTEMPTS)
+    client = create_client("ecr", threads=settings.threads, attempts=_ATTEMPTS_PER_CALL)
     ecr = EcrRegistry(settings.account, client, create_client("ecr", threads=settings.threads, attempts=1))
-    sqs = create_client("sqs", threads=_WRITES, attempts=_ATTEMPTS)
+    sqs = create_client("sqs", threads=_WRITES_IN_FLIGHT, attempts=_ATTEMPTS_PER_CALL)
     images_queue = SqsQueue(sqs, settings.images_queue_url)
-    reports_queue = SqsQueue(sqs, settings.reports_queue_url, _WRITES)
-    table = Table(create_client("dynamodb", threads=_WRITES), settings.memory_table)
-    pool, writers = ThreadPoolExecutor(settings.threads), ThreadPoolExecutor(_WRITES)
+    reports_queue = SqsQueue(sqs, settings.reports_queue_url, _WRITES_IN_FLIGHT)
+    table = Table(create_client("dynamodb", threads=_WRITES_IN_FLIGHT), settings.memory_table)
+    pool, writers = ThreadPoolExecutor(settings.threads), ThreadPoolExecutor(_WRITES_IN_FLIGHT)
     return ScanDependencies(settings, ecr, images_queue, reports_queue, table, pool, writers, QuotaDetector())
 
 
@@ -194,7 +197,7 @@ class RepositoryScan:
                     self._start(chunk)
             self._settle(chunk)
         if self.stopped:
-            outcome, warning = _STOPS[type(self.stopped)]
+            outcome, warning = _STOP_REASONS[type(self.stopped)]
             self._tally.count(outcome)
             if warning:
                 extra = {"repository": self._context.repository, "reason": str(self.stopped)}
@@ -206,7 +209,7 @@ class RepositoryScan:
     def _until_stopped(self) -> Iterator[None]:
         try:
             yield
-        except tuple(_STOPS) as error:
+        except tuple(_STOP_REASONS) as error:
             self.stopped = error
 
     def list_images(self) -> None:
@@ -337,7 +340,7 @@ class RepositoryScan:
         while pending and rounds_without_success < _ROUNDS_WITHOUT_SUCCESS:
             errors = concurrent_map(self._context.deps.pool, partial(attempt, adapt=adapt), pending)
             failures = {digest: error for digest, error in zip(pending, errors, strict=True) if error}
-            adapt = adapt and len(failures) > _FEW * len(pending)
+            adapt = adapt and len(failures) > _SHARE_OF_A_HEALTHY_ROUND * len(pending)
             if len(failures) == len(pending):
                 limiter.pause(RETRY_PAUSE * 2**rounds_without_success)
                 rounds_without_success += 1
@@ -385,7 +388,7 @@ class RepositoryScan:
     def _after_request(self, standing: ImageStanding) -> ImageStanding:
         """Return how an image stands after the request to start its scan, if there was one."""
         answer = self._tally.answers.get(standing.image.digest)
-        if named := _REJECTED.get(answer):
+        if named := _SCAN_OF_REJECTION.get(answer):
             standing = self._known.standing(standing.image, standing.source, named)
         return standing._replace(started=answer is StartOutcome.STARTED)
 

@@ -1,4 +1,8 @@
-"""The reporter: publishes what scans found, and the overview."""
+"""The reporter: publishes what scans found, and the overview.
+
+It says what becomes of each message of a batch: whether it is processed, when it is retried, and what stands in the log
+and the metrics.
+"""
 
 import logging
 import os
@@ -67,13 +71,13 @@ _THREADS = 16
 _EXPECTED = 'a batch of the reports queue, {"overview": true} or {"export": true}'
 # Seconds until a failed message is retried, for the first attempts: COMPLETE can precede the findings by seconds. Later
 # attempts wait for the queue's visibility timeout, so an outage of an hour moves nothing to the DLQ.
-_RETRY_DELAY, _SOON_RETRIED = 60, 2
+_RETRY_DELAY, _RETRIES_WITH_DELAY = 60, 2
 # How often a step is done if other invocations are faster each time.
-_ATTEMPTS = 4
+_ATTEMPTS_AGAINST_OTHERS = 4
 # Of messages that this module sends itself. One without a version, such as all of this release, has the first one.
 VERSION = 1
 # The metric of each severity's new findings.
-_NEW = {"CRITICAL": "NewCritical", "HIGH": "NewHigh", "MEDIUM": "NewMedium", "LOW": "NewLow"}
+_METRIC_OF_NEW = {"CRITICAL": "NewCritical", "HIGH": "NewHigh", "MEDIUM": "NewMedium", "LOW": "NewLow"}
 # How many lost events are counted: from two on, it is an alarm.
 _MAX_LOST = 100
 
@@ -368,7 +372,7 @@ class Batch:
         soon = [
             record.get("receiptHandle", "")
             for record in self.records
-            if record["messageId"] in self.retried and receive_count(record) <= _SOON_RETRIED
+            if record["messageId"] in self.retried and receive_count(record) <= _RETRIES_WITH_DELAY
         ]
         self.deps.reports_queue.retry_in(_RETRY_DELAY, filter(None, soon))
 
@@ -377,7 +381,7 @@ def _metrics(batch: Batch) -> dict[str, float]:
     new: Counter[str] = sum((Counter(outcome.new) for outcome in batch.outcomes), Counter())
     metrics: dict[str, float] = {
         "EventsProcessed": sum(event.message_id not in batch.retried for event in batch.events),
-        **{name: new[severity] for severity, name in _NEW.items()},
+        **{name: new[severity] for severity, name in _METRIC_OF_NEW.items()},
     }
     if any(outcome.lost for outcome in batch.outcomes):
         metrics["LostEvents"] = _lost_events(batch.deps, batch.now)
@@ -445,7 +449,7 @@ def _attempt(work: Work, processor: ImageProcessor, deadline: Deadline) -> list[
     try:
         deadline.check("reading findings")
         for step in work.steps:
-            for _ in range(_ATTEMPTS - 1):
+            for _ in range(_ATTEMPTS_AGAINST_OTHERS - 1):
                 with suppress(ConditionError):
                     outcomes.append(step(processor))
                     break

@@ -1,5 +1,8 @@
 """The repositories scanner: queues one message per repository to scan, and measures the registry.
 
+It decides the order of the repositories, from when on a run or its scans are overdue, and when an export first asks
+whether its run has ended.
+
 A pass is complete when all repositories that a run queued were processed. A heartbeat writes between two runs for how
 long the next complete pass is overdue.
 """
@@ -32,12 +35,12 @@ from ecr_scan_reporter.shared.schedules import Schedule
 logger = logging.getLogger(__name__)
 
 # The metrics in seconds, and those of open findings by severity.
-_SECONDS = frozenset({"OldestScanAge", "RunOverdue", "ScansOverdue"})
-_OPEN = {"CRITICAL": "OpenCritical", "HIGH": "OpenHigh", "MEDIUM": "OpenMedium", "LOW": "OpenLow"}
+_METRICS_IN_SECONDS = frozenset({"OldestScanAge", "RunOverdue", "ScansOverdue"})
+_METRIC_OF_OPEN = {"CRITICAL": "OpenCritical", "HIGH": "OpenHigh", "MEDIUM": "OpenMedium", "LOW": "OpenLow"}
 # Seconds after which the reporter sees for the first time whether a run has ended, so that its export can begin.
 _EXPORT_DELAY = 300
 # Between the start of a run and the scans.
-_SCANS_TAKE = timedelta(hours=1)
+_SCANS_START_WITHIN = timedelta(hours=1)
 # heartbeat.tf has the rule.
 _HEARTBEAT_INTERVAL = timedelta(hours=1)
 # A run may take as long as the time to the next one, but no longer than this.
@@ -45,9 +48,11 @@ _LONGEST_RUN = timedelta(days=1)
 # A longer gap between two heartbeats means that they were turned off deliberately, so the gap does not count as a
 # delay. The alarm on silence becomes INSUFFICIENT_DATA after three hours without one, and CloudWatch may take some
 # more to see it. So a pause is longer: a heartbeat that fails a few times resets no age before the alarm says so.
-_PAUSE = 6 * _HEARTBEAT_INTERVAL
+_HEARTBEAT_PAUSE = 6 * _HEARTBEAT_INTERVAL
 # What EventBridge says of its schedule's event.
-_SCHEDULED = frozenset({"version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail"})
+_FIELDS_OF_SCHEDULE = frozenset(
+    {"version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail"}
+)
 _EXPECTED = '{}, {"repositoriesFilterRegexp": "^team-a/"}, {"firstRun": true} or {"heartbeat": true}'
 
 
@@ -89,7 +94,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
     if event == {"firstRun": True}:
         return start_first_run(dependencies(), clock.now())
     # A run costs scans: what is misspelled must not start one.
-    known = _SCHEDULED if event.get("source") == "aws.events" else {"repositoriesFilterRegexp"}
+    known = _FIELDS_OF_SCHEDULE if event.get("source") == "aws.events" else {"repositoriesFilterRegexp"}
     if unknown := sorted(event.keys() - known):
         raise InputError(f"the input has {', '.join(map(repr, unknown))}; expected {_EXPECTED}")
     return queue_repositories(event, dependencies(), clock.now())
@@ -154,7 +159,7 @@ def queue_repositories(event: Mapping[str, Any], deps: RunDependencies, now: dat
             # Amazon Inspector scans again when a vulnerability becomes known, not after an age.
             for name in ("OldestScanAge", "ScansOverdue"):
                 metrics.pop(name, None)
-        extra |= embed(metrics, deps.settings.name, _SECONDS, detailed=deps.settings.detailed_metrics)
+        extra |= embed(metrics, deps.settings.name, _METRICS_IN_SECONDS, detailed=deps.settings.detailed_metrics)
     logger.info("repositories queued", extra=extra)
     return counts
 
@@ -226,7 +231,7 @@ def _open_findings(repositories: Collection[str], deps: RunDependencies, now: da
         logger.warning("memory is not available; open findings are not counted", extra={"reason": str(error)})
         return {}
     total = sum(found, Counter[str]())
-    return {name: total[severity] for severity, name in _OPEN.items()} if found else {}
+    return {name: total[severity] for severity, name in _METRIC_OF_OPEN.items()} if found else {}
 
 
 def scan_ages(
@@ -242,7 +247,7 @@ def scan_ages(
     dates = [state.waiting_since for state in waiting if state.waiting_since]
     if not dates:
         return {}
-    overdue_before = settings.max_age.before(now - settings.schedule.longest_interval - _SCANS_TAKE)
+    overdue_before = settings.max_age.before(now - settings.schedule.longest_interval - _SCANS_START_WITHIN)
     return {
         "OldestScanAge": _seconds_since(min(dates), now),
         "ScansOverdue": _seconds_since(min(dates), overdue_before),
@@ -293,7 +298,7 @@ def run_overdue(since: datetime, schedule: Schedule, now: datetime) -> dict[str,
 
 def _is_after_pause(last_heartbeat: datetime | None, now: datetime) -> bool:
     """Return whether the schedule was disabled for a while before `now`."""
-    return last_heartbeat is not None and now - last_heartbeat > _PAUSE
+    return last_heartbeat is not None and now - last_heartbeat > _HEARTBEAT_PAUSE
 
 
 def _completed_at(
@@ -333,7 +338,7 @@ def write_heartbeat(deps: RunDependencies, now: datetime) -> dict[str, int]:
     """
     since = _last_complete_pass(deps.runs, now)
     metrics = run_overdue(since, deps.settings.schedule, now)
-    extra = embed(metrics, deps.settings.name, _SECONDS, detailed=deps.settings.detailed_metrics)
+    extra = embed(metrics, deps.settings.name, _METRICS_IN_SECONDS, detailed=deps.settings.detailed_metrics)
     logger.info("heartbeat", extra=extra)
     return {name: int(value) for name, value in metrics.items()}
 

@@ -28,7 +28,7 @@ HANDLERS: dict[str, Callable[[], Any]] = {
 
 @pytest.fixture(autouse=True)
 def limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matching, "_MOST", 0.02)
+    monkeypatch.setattr(matching, "_MAX_SECONDS", 0.02)
     matching._undecided.clear()
 
 
@@ -133,7 +133,7 @@ def test_names_that_take_too_long_take_less_and_less(
         limits.append(seconds)
         return within(min(seconds, 0.02), call)
 
-    monkeypatch.setattr(matching, "_MOST", 0.2)
+    monkeypatch.setattr(matching, "_MAX_SECONDS", 0.2)
     monkeypatch.setattr(matching, "_within", record)
     for _ in range(2):
         assert repositories_scanner.handler({}, None)["sent"] == 5

@@ -318,46 +318,6 @@ def test_both_topics_failing_keeps_the_report_until_they_work(make_reporter: Cal
     assert sorted(publication.topic for publication in inbox.aws.publications()) == sorted([TOPIC, CHAT])
 
 
-@pytest.mark.parametrize("status", ["IN_PROGRESS", "PENDING"])
-def test_findings_not_there_yet_are_retried_and_then_reported_as_unread(inbox: ReporterHarness, status: str) -> None:
-    event = inbox.image("app", "1", scan=FakeScan(status), event={"finding-severity-counts": {"HIGH": 2}})
-    assert inbox.report(event) == ["0"]
-    assert inbox.reports() == []
-    assert inbox.aws.visibility() == {"handle-0": 60}
-    assert inbox.report(event, receives=3) == []
-    [image] = document(inbox.reports()[0])["images"]
-    assert (image["counts"], image["findings_error"]) == ({"HIGH": 2}, "the image is being scanned again")
-    assert "The findings could not be read:\n   the image is being scanned again." in mail(inbox.reports()[0])
-
-
-def test_retry_without_the_permission_waits_for_the_visibility_timeout(inbox: ReporterHarness) -> None:
-    inbox.aws.behavior.faults.append(Fault("ChangeMessageVisibilityBatch", "AccessDenied", status=403))
-    event = inbox.image("app", "1", scan=FakeScan("IN_PROGRESS"), event={"finding-severity-counts": {"HIGH": 2}})
-    assert inbox.report(event) == ["0"]
-    # The message keeps the timeout of its queue.
-    assert inbox.aws.visibility() == {}
-
-
-def test_complete_scan_whose_findings_are_late_is_retried(inbox: ReporterHarness) -> None:
-    event = inbox.image("app", "1", scan=FakeScan(), event={"finding-severity-counts": {"HIGH": 2}})
-    assert inbox.report(event) == ["0"]
-    assert inbox.report(event, receives=3) == []
-    assert document(inbox.reports()[0])["images"][0]["findings_error"] == "ECR returns no findings yet"
-
-
-def test_findings_that_ecr_refuses_are_retried_and_then_reported_as_unread(
-    make_reporter: Callable[..., ReporterHarness],
-) -> None:
-    inbox = make_reporter(CHAT_TOPIC_ARN=CHAT, FIXABLE_ONLY="true")
-    inbox.aws.behavior.faults.append(Fault("DescribeImageScanFindings", "AccessDeniedException", containing="app"))
-    events = [inbox.image("app", "1", scan=found("HIGH")), inbox.image("other", "1", scan=found("LOW"))]
-    assert inbox.report(*events) == ["0"]
-    assert inbox.report(*events, receives=3) == []
-    [image] = document(inbox.reports()[0])["images"]
-    assert "lacks ecr:DescribeImageScanFindings" in image["findings_error"]
-    assert "The findings could not be read" in inbox.chats()[0]["content"]["description"]
-
-
 @pytest.mark.parametrize("change", [{"account": "210987654321"}, {"region": "eu-central-1"}])
 def test_event_of_another_registry_gets_no_findings_of_this_one(inbox: ReporterHarness, change: dict[str, str]) -> None:
     event = {**inbox.image("app", "1", scan=found("CRITICAL")), **change}

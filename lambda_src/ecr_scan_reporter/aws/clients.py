@@ -1,4 +1,4 @@
-"""Creates the clients of AWS services, and reads what every service answers: pages, and the codes of errors."""
+"""Creates the clients of AWS services, with timeouts and retries, and reads pages and error codes of all."""
 
 import gc
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""The time that an invocation has left."""
+"""The time that an invocation has left, and the part of it that is kept in reserve."""
 
 from typing import Protocol
 

@@ -1,4 +1,4 @@
-"""Reads and writes the items of a DynamoDB table.
+"""Reads and writes the items of a DynamoDB table: single, in batches, and in transactions.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html has the limits.
 """

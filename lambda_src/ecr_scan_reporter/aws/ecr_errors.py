@@ -1,4 +1,4 @@
-"""Translates the errors of calls to Amazon ECR: what concerns one image, and what every one."""
+"""Translates the errors of Amazon ECR: throttling, used-up quotas, and what concerns one image or every one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

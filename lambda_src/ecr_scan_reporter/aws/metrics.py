@@ -11,7 +11,7 @@ from ecr_scan_reporter.shared import clock
 NAMESPACE = "EcrScanReporter"
 _DIMENSION = "Instance"
 # CloudWatch bills each metric. These have an alarm, or are the numbers that people look at first.
-ALWAYS = {"LostEvents", "OldestUnpublished", "OpenCritical", "OpenHigh", "RunOverdue", "ScansOverdue"}
+ALWAYS_WRITTEN = {"LostEvents", "OldestUnpublished", "OpenCritical", "OpenHigh", "RunOverdue", "ScansOverdue"}
 
 
 def embed(
@@ -30,7 +30,7 @@ def embed(
         seconds: the names of the metrics in seconds; all others are counts.
         detailed: whether all numbers are metrics, or only those that have an alarm or that people look at first.
     """
-    chosen = [name for name in values if detailed or name in ALWAYS]
+    chosen = [name for name in values if detailed or name in ALWAYS_WRITTEN]
     if not chosen:
         return {_DIMENSION: instance, **values}
     metrics = [{"Name": name, "Unit": "Seconds" if name in seconds else "Count"} for name in chosen]

@@ -1,4 +1,4 @@
-"""Publishes reports and overviews to Amazon SNS, and reads who is subscribed to them."""
+"""Publishes messages to Amazon SNS within its limits, and reads who is subscribed to a topic."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Sends messages to Amazon SQS, counts those of a queue, and processes those that Lambda received."""
+"""Sends messages to Amazon SQS, counts those in a queue, and has a batch that Lambda received processed."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Downloads a file over HTTPS, or from Amazon S3, in bounded time and size."""
+"""Downloads a file over HTTPS, or from Amazon S3, in bounded time and size, and tries again after a pause."""
 
 import http.client
 import logging
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 MAX_SIZE = 8_000_000
 _CHUNK = 65_536
 # Seconds for which a server may say nothing, and those before each further attempt.
-_SILENCE, _PAUSES = 10, (2, 10)
+_READ_TIMEOUT, _PAUSES = 10, (2, 10)
 _REDIRECTS, _ELSEWHERE = range(300, 400), "the server redirects to another place"
 # Some hosts, CISA's among them, refuse the name that urllib gives itself.
 _HEADERS = {"User-Agent": "ecr-scan-reporter", "Accept": "application/json", "Accept-Encoding": "identity"}
@@ -45,7 +45,7 @@ def download(address: str, deadline: Deadline) -> bytes:
             # HTTPError, URLError and what the TLS library raises are OSErrors.
             problem = _describe(error)
             logger.info("could not download the catalog", extra={"reason": problem})
-            if pause is None or _is_final(error) or deadline.remaining < pause + _SILENCE:
+            if pause is None or _is_final(error) or deadline.remaining < pause + _READ_TIMEOUT:
                 raise FeedError(problem) from error
             clock.sleep(pause)
         except DeadlineExceededError as error:
@@ -55,7 +55,7 @@ def download(address: str, deadline: Deadline) -> bytes:
 
 def _from_https(address: str, deadline: Deadline) -> bytes:
     opener = build_opener(_SameHost())
-    with opener.open(Request(address, headers=_HEADERS), timeout=_SILENCE) as response:  # noqa: S310 - the settings accept only https
+    with opener.open(Request(address, headers=_HEADERS), timeout=_READ_TIMEOUT) as response:  # noqa: S310 - the settings accept only https
         if response.headers.get("Content-Encoding", "identity") != "identity":
             raise FeedError("it is compressed, which was not asked for")
         return _read(response.read1, deadline)

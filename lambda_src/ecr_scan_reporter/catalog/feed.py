@@ -15,7 +15,7 @@ from ecr_scan_reporter.models.exploited import CatalogEntry
 # those that were removed stay for a while.
 MAX_ENTRIES = 5_000
 # A copy with fewer than this share of the entries before is not believed. In three years, 11 entries were removed.
-_LEAST_SHARE = 0.9
+_MIN_SHARE_OF_BEFORE = 0.9
 # CISA gave 1 to 184 days until August 2026.
 _MAX_DAYS = 3650
 _CVE, _DAY = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}"), re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -48,7 +48,7 @@ def parse_feed(data: bytes, now: datetime, before: int = 0) -> dict[str, Catalog
     entries = dict(_entry(place, value, now) for place, value in enumerate(listed, start=1))
     if len(entries) < len(listed):
         raise FeedError("it has a vulnerability twice")
-    if len(entries) < _LEAST_SHARE * before:
+    if len(entries) < _MIN_SHARE_OF_BEFORE * before:
         raise FeedError(f"it has {len(entries):,} vulnerabilities, and the last copy had {before:,}")
     return entries
 

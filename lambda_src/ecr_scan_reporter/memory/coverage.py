@@ -1,4 +1,4 @@
-"""How many images have a scan within the promised age, and why the others do not."""
+"""How many images have a scan within the promised age, why the others do not, and which of these are named."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from ecr_scan_reporter.errors import MessageError, UnreadableItemError
 from ecr_scan_reporter.memory.codec import decode
 
 # How many images are named per reason.
-_NAMES = 3
+_MAX_NAMED = 3
 
 
 class CoverageReason(StrEnum):
@@ -74,14 +74,14 @@ class Coverage(NamedTuple):
         """Return the coverage of these images and one more."""
         named = self.names.get(reason, ())
         names = self.names
-        if reason is not CoverageReason.IN_TIME and len(named) < _NAMES:
+        if reason is not CoverageReason.IN_TIME and len(named) < _MAX_NAMED:
             names = {**names, reason: (*named, name)}
         return Coverage({**self.counts, reason: self.counts.get(reason, 0) + 1}, names)
 
     def merge(self, other: "Coverage") -> "Coverage":
         """Return the coverage of these images and of others."""
         names: dict[str, Sequence[str]] = {
-            reason: (*self.names.get(reason, ()), *other.names.get(reason, ()))[:_NAMES]
+            reason: (*self.names.get(reason, ()), *other.names.get(reason, ()))[:_MAX_NAMED]
             for reason in CoverageReason
             if reason in self.names or reason in other.names
         }

@@ -25,9 +25,9 @@ _MAX_REVISION = 10**12
 # In Unix seconds it is not 0, which is no time.
 _LONG_AGO = datetime(1970, 1, 2, tzinfo=UTC)
 # For how many days, and of how many of the last events, ids are kept; SQS keeps no message for longer.
-_EVENT_DAYS, _EVENTS = 14, 40
+_EVENT_DAYS, _MAX_EVENTS = 14, 40
 # How many tags are kept: the first ones name the image, and the first ones in alphabetical order tell its family.
-_TAGS = 10
+_MAX_TAGS = 10
 # The attributes that tell which of an image's items is the last one.
 _IDENTIFYING = ("sk", "revision", "event_at")
 
@@ -222,7 +222,7 @@ class ImageRecord(NamedTuple):
         today = now.toordinal()
         kept = {id_: day for id_, day in self.events.items() if 0 <= today - day <= _EVENT_DAYS}
         added = dict.fromkeys((id_ for id_ in ids if id_ not in kept), today)
-        return self._replace(events=dict([*kept.items(), *added.items()][-_EVENTS:])) if added else self
+        return self._replace(events=dict([*kept.items(), *added.items()][-_MAX_EVENTS:])) if added else self
 
     @property
     def all_tags(self) -> tuple[str, ...]:
@@ -232,7 +232,7 @@ class ImageRecord(NamedTuple):
     def with_tags(self, tags: tuple[str, ...]) -> "ImageRecord":
         """Return the record with the tags that the image has now; those that have moved on tell what it replaced."""
         former = tuple(tag for tag in dict.fromkeys(self.all_tags) if tag not in tags)
-        return self._replace(tags=tags, former_tags=former[:_TAGS])
+        return self._replace(tags=tags, former_tags=former[:_MAX_TAGS])
 
 
 class Asked(NamedTuple):
@@ -536,6 +536,6 @@ def _next(revision: int) -> int:
 
 def image_item(pk: str, digest: str, record: ImageRecord) -> dict[str, Value]:
     """Return the item of an image that writes `record`."""
-    tags = tuple(dict.fromkeys((*record.tags[:_TAGS], *sorted(record.tags)[:_TAGS])))
+    tags = tuple(dict.fromkeys((*record.tags[:_MAX_TAGS], *sorted(record.tags)[:_MAX_TAGS])))
     record = record._replace(tags=tags, revision=_next(record.revision))
     return {"pk": pk, "sk": items.image_key(digest), **attributes(record)}

@@ -1,4 +1,4 @@
-"""Keys, times and data in parts that several kinds of items share."""
+"""The keys of items, their format, times, and data in parts: what several kinds of items share."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress

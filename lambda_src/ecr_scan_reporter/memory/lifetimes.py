@@ -1,4 +1,4 @@
-"""How long items are kept after their last write."""
+"""How many days each kind of item is kept after its last write."""
 
 from datetime import timedelta
 

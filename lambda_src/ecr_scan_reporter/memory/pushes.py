@@ -1,4 +1,4 @@
-"""The images of a repository in the order of their pushes, with what it takes to find which of them are alike."""
+"""The images of a repository in the order of their pushes: how many are searched for what a new one replaces."""
 
 import threading
 from collections import Counter
@@ -15,7 +15,7 @@ from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import ImageId
 
 # How many images of a repository are considered: those that were pushed last.
-_NEWEST = 200
+_MAX_SEARCHED = 200
 # From this many images of a repository in a batch on, the repository is read once.
 _READ_ONCE_FROM = 3
 # An image may have 1,000 tags.
@@ -109,7 +109,7 @@ class PushedImages:
             for other in replaced:
                 latest = known.get(other.digest, other)
                 known[other.digest] = latest._replace(successors=latest.successors | {image.digest})
-            if len(known) > 2 * _NEWEST:
+            if len(known) > 2 * _MAX_SEARCHED:
                 self._known[pk] = {pushed.digest: pushed for pushed in _newest(known.values())}
 
 
@@ -125,13 +125,13 @@ def pushed_images(table: Table, pk: str) -> list[PushedImage]:
     Raises:
         AwsError: DynamoDB rejected the call.
     """
-    stored = table.query(pk, "PUSHED#", f"PUSHED#{items.END}", limit=_NEWEST, descending=True)
+    stored = table.query(pk, "PUSHED#", f"PUSHED#{items.END}", limit=_MAX_SEARCHED, descending=True)
     known = groupby((item for item in stored if items.item_format(item) in items.formats()), items.base_key)
     return list(readable(known, lambda pushed: _pushed(list(pushed[1]))))
 
 
 def _newest(images: Iterable[PushedImage]) -> list[PushedImage]:
-    return sorted(images, key=lambda image: image.order, reverse=True)[:_NEWEST]
+    return sorted(images, key=lambda image: image.order, reverse=True)[:_MAX_SEARCHED]
 
 
 def pushed_item(image: ImageId, pushed: PushedImage, now: datetime) -> Item:

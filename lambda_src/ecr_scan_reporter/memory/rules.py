@@ -1,4 +1,4 @@
-"""What the table holds of the rules for ignored findings: the rules, written by Terraform, and when each was used."""
+"""The rules for ignored findings in the table, as Terraform wrote them, and when each was added and used."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""What SNS rejected: the reporter publishes it again."""
+"""The message with what SNS rejected, and when the reporter publishes it again."""
 
 import json
 from base64 import b64decode, b64encode

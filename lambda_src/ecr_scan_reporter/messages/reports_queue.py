@@ -1,4 +1,4 @@
-"""The messages in which this module asks the reporter for something; `rejected_publication` has one more.
+"""The messages in which this module asks the reporter for something, besides those of what SNS rejected.
 
 The body is an object with one key, which tells the kind, and the fields of the message.
 """

@@ -1,4 +1,4 @@
-"""Findings: vulnerabilities of packages in an image."""
+"""Findings: vulnerabilities of packages in an image, how they are sorted, and how many versions and paths one names."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence

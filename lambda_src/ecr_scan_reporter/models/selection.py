@@ -1,4 +1,4 @@
-"""Which repositories and which of their images are scanned."""
+"""Which repositories, and which of their images, the settings select."""
 
 import re
 from typing import NamedTuple

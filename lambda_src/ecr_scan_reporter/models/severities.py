@@ -1,4 +1,4 @@
-"""Severities of findings, and their order."""
+"""Severities of findings, their order, and words that thresholds and deadlines accept in their place."""
 
 from collections.abc import Mapping
 

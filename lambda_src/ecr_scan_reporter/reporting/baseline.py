@@ -1,4 +1,4 @@
-"""The findings that are remembered of an image, and what its next scan is compared with."""
+"""The findings that are remembered of an image, what its next scan is compared with, and what is inventory."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta

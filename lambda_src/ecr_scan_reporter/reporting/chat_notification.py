@@ -1,4 +1,4 @@
-"""What reports and overviews in chat are: custom notifications of Amazon Q Developer in chat applications."""
+"""A message in chat: a custom notification of Amazon Q Developer, and what its markdown and its limits allow."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Formats counts, times, names and untrusted text for every message and the widget."""
+"""Words, dates, counts, names and versions of every message and the widget, and untrusted text in them."""
 
 import json
 import re

@@ -1,4 +1,8 @@
-"""Processes the scan of one image: reads it, compares it with memory, and remembers the outcome in one transaction."""
+"""Processes the scan of one image: reads it, compares it with memory, and remembers the outcome in one transaction.
+
+It decides in which order that happens, how long an image waits for the index that it is part of, what is remembered of
+a scan that failed or cannot be read, and who has replaced an image.
+"""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -50,7 +54,7 @@ _INDEX_COMES_WITHIN = timedelta(minutes=15)
 # The clocks of two invocations differ by less.
 _CLOCKS_DIFFER = timedelta(minutes=2)
 # Characters of the reason of a failed scan that tell it from others.
-_MAX_FAILURE = 200
+_MAX_FAILURE_REASON = 200
 # How many successors of an image, and of those that are gone, are considered.
 _MAX_SUCCESSORS = 20
 
@@ -374,7 +378,7 @@ class ImageProcessor:
             ConditionError: another invocation has written this image in the meantime; this is to be repeated.
             AwsError: ECR or DynamoDB rejected a call.
         """
-        image, known, failure = event.image, before.revision > 0, scan.reason[:_MAX_FAILURE]
+        image, known, failure = event.image, before.revision > 0, scan.reason[:_MAX_FAILURE_REASON]
         record = _with_tags_of(event, before)
         record = record._replace(event_at=event.time, failed=True, failure=failure, unsupported=scan.unsupported)
         if before.failed and before.failure == failure:

@@ -9,7 +9,7 @@ from ecr_scan_reporter.reporting.formatting import dumps
 
 Entry = TypeVar("Entry")
 # Bytes that are kept free: SNS may count more than the body, and a page's own number takes some.
-_MARGIN = 4 * 1024
+_MESSAGE_MARGIN = 4 * 1024
 
 
 def split(
@@ -43,4 +43,4 @@ def entry_size(values: object) -> int:
 def room_for_entries(empty: ReportMessage) -> int:
     """Return the bytes for entries on a page; `empty` is its message without any."""
     report, *_ = empty.publications
-    return MAX_MESSAGE - _MARGIN - report.size
+    return MAX_MESSAGE - _MESSAGE_MARGIN - report.size

@@ -1,4 +1,4 @@
-"""Adds up the state of the registry, or of some of its repositories, from what is remembered of each repository.
+"""Adds up the state of all or some repositories, for the overview and the widget.
 
 It keeps a line of each repository, and only the worst of the rest: its size does not depend on the number of images.
 """

@@ -1,4 +1,4 @@
-"""Judges whether the promise is kept for an image, and if not, why."""
+"""Judges whether an image counts as scanned within the promised age, and if not, why."""
 
 from collections.abc import Iterator
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Decides which images are due: that a scan of them is started now."""
+"""Decides which images are due, which of them come first, and on which day an image has its turn."""
 
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -52,7 +52,7 @@ _DUE = frozenset(
 _SCAN_INTERVAL = timedelta(hours=24)
 # A scan takes minutes. Of the scans in progress without a date, one in 23 is due each hour: 23 and 24 have no common
 # divisor, so runs at the same hour of each day, or of each week, reach every image.
-_HOUR, _HOURS_OF_TURNS = timedelta(hours=1), timedelta(hours=23)
+_HOUR, _HOURS_OF_STUCK_SCANS = timedelta(hours=1), timedelta(hours=23)
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
@@ -98,7 +98,7 @@ class ScanRules(NamedTuple):
             return _has_turn(digest, interval, period, self.now) if age is None else age >= after
 
         if scan.in_progress:
-            stuck = is_due(_SCAN_INTERVAL, _HOUR, _HOURS_OF_TURNS)
+            stuck = is_due(_SCAN_INTERVAL, _HOUR, _HOURS_OF_STUCK_SCANS)
             return Decision.SCAN_STUCK if stuck else Decision.SCAN_IN_PROGRESS
         if scan.unsupported:
             due = is_due(max_age, self.run_interval, max_age)

@@ -1,4 +1,4 @@
-"""What memory and ECR know of the last scan of each image, what is decided from it, and the sums over a repository."""
+"""What memory and ECR know of the last scan of each image; spot checks, and the sums over a repository."""
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 # One image in this many is looked up each day in spite of memory, in case memory is wrong; at most this many images of
 # a repository in one invocation. A mistake also ends by itself, when the remembered scan is older than promised. With
 # enhanced scanning, each image has its turn instead.
-_SPOT_CHECK, _MAX_SPOT_CHECKS = 100, 25
+_ONE_SPOT_CHECK_IN, _MAX_SPOT_CHECKS = 100, 25
 # The memory of so many images is read at once, so that the answers of DynamoDB do not take more memory than a chunk.
 _IMAGES_PER_RANGE = 2000
 # DynamoDB takes this many items in one call.
@@ -334,7 +334,7 @@ class KnownScans:
         return undated and not self._rules.enhanced and not (remembered and _pending_since(remembered))
 
     def _is_spot_check(self, digest: str) -> bool:
-        return crc32(f"{digest}{self._now:%Y-%m-%d}".encode()) % _SPOT_CHECK == 0
+        return crc32(f"{digest}{self._now:%Y-%m-%d}".encode()) % _ONE_SPOT_CHECK_IN == 0
 
     def _give_up(self, error: AwsError) -> None:
         self._available = False

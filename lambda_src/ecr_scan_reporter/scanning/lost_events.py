@@ -22,7 +22,7 @@ _DAY = timedelta(days=1)
 # Seconds until the reporter reads a result of Inspector of which no event came: one may be on its way.
 READ_AFTER = 900
 # After a scan has ended, its event may be on its way for so long. The clocks of two services differ by less.
-_ON_ITS_WAY, _CLOCKS_DIFFER = timedelta(hours=1), timedelta(minutes=5)
+_EVENT_COMES_WITHIN, _CLOCKS_DIFFER = timedelta(hours=1), timedelta(minutes=5)
 
 
 class Turns(NamedTuple):
@@ -81,7 +81,7 @@ def missed_result(scan: Scan | None, remembered: RememberedScan | None, rules: S
     if rules.enhanced:
         return MissedResult(rules.now) if is_missed(scan, remembered) else None
     missed = _missed_basic(scan, remembered or RememberedScan(None))
-    return missed if missed and missed.ended_at < rules.now - _ON_ITS_WAY else None
+    return missed if missed and missed.ended_at < rules.now - _EVENT_COMES_WITHIN else None
 
 
 def _missed_basic(scan: Scan | None, remembered: RememberedScan) -> MissedResult | None:

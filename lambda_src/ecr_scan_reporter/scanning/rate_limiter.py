@@ -1,4 +1,7 @@
-"""Spaces out calls to ECR at the rate that it allows, which AWS does not publish."""
+"""Spaces out calls to ECR: the rate to begin with, and how it rises and falls.
+
+AWS does not publish the rate that ECR allows.
+"""
 
 import random
 import threading

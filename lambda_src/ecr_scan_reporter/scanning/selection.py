@@ -1,4 +1,4 @@
-"""Selects the images of a repository: those that ECR can scan, and that are to be scanned at all."""
+"""Selects the images of a repository: those that ECR can scan, and that the settings do not exclude."""
 
 from bisect import bisect_left, bisect_right
 from collections import Counter

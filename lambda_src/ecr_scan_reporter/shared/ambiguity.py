@@ -1,4 +1,6 @@
-"""Tells of a regular expression, before it is ever matched, that it takes exponential time on some texts.
+"""Which regular expressions are rejected: those that would take exponential time on some texts.
+
+A setting is checked before it is ever matched.
 
 Python's `re` tries every way in which an expression can match a text: `(a+)+$` has 2^n ways for n letters and a digit.
 An expression has exponentially many ways if it can come back to the same place by two ways that read the same text.
@@ -29,7 +31,7 @@ _CATEGORIES |= {
     _constants.CATEGORY_NOT_WORD: _CHARACTERS - _CATEGORIES[_constants.CATEGORY_WORD],
 }
 # A repetition that is allowed this often counts as one without a bound: (.*a){20} takes as long as (.*a)*.
-_MANY = 10
+_UNBOUNDED_FROM = 10
 # An expression for which this is not enough is taken for one that is not ambiguous. Inputs have at most 1,024
 # characters.
 _MAX_STATES, _MAX_STEPS = 1500, 200_000
@@ -123,10 +125,10 @@ class _Automaton:
     def _repeat(self, repetition: tuple[int, int, Any], flags: int) -> _Part:
         """Add a repetition: at most three times after each other, the last of them in a loop if it may be often."""
         least, most, nodes = repetition
-        whole, copies = _Part(), min(most, max(least, 1), 2) + (1 < most < _MANY and most > least)
+        whole, copies = _Part(), min(most, max(least, 1), 2) + (1 < most < _UNBOUNDED_FROM and most > least)
         for number in range(copies):
             part = self.add(nodes, flags)
-            if number == copies - 1 and most >= _MANY:
+            if number == copies - 1 and most >= _UNBOUNDED_FROM:
                 self._connect(part.last, part.first)
                 self._loops.update(part.first)
             whole = self._join(whole, part._replace(empty=max(part.empty, number >= least)))

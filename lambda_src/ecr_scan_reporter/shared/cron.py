@@ -19,7 +19,7 @@ _NO_NAMES: Mapping[str, int] = {}
 
 _DAY = timedelta(days=1)
 # Dates fall on the same days of the week every 28 years. One more year has the interval between two such cycles.
-_CYCLE = 29
+_CYCLE_OF_YEARS = 29
 # Between two runs of a schedule that has fewer than two days.
 _NO_INTERVAL = 366 * _DAY
 
@@ -71,7 +71,7 @@ class Cron(NamedTuple):
 
     def longest_interval(self) -> timedelta:
         """Return the longest time between two runs."""
-        days = self._days(self.years[:_CYCLE])
+        days = self._days(self.years[:_CYCLE_OF_YEARS])
         most = max((after - day for day, after in pairwise(days)), default=_NO_INTERVAL)
         overnight = most - (self.times[-1] - self.times[0])
         return max([overnight, *(after - at for at, after in pairwise(self.times))])

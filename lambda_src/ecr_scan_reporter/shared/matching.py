@@ -1,4 +1,4 @@
-"""Matches regular expressions with names that others choose, in bounded time.
+"""Matches regular expressions with names that others choose, and gives up after a bounded time.
 
 Python's `re` may take minutes for one name. It holds the interpreter's lock meanwhile, and looks at signals in the main
 thread alone: so names are matched there, before work is given to other threads.
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 # Seconds of processor time for one name. An expression that was stopped gets half as much for the next name, so that
 # many such names do not use up an invocation; an ordinary one takes microseconds. The kernel's ticks have up to 10 ms.
-_MOST, _LEAST = 0.2, 0.02
+_MAX_SECONDS, _MIN_SECONDS = 0.2, 0.02
 # How many names of one image are logged, and how many names are remembered.
 _MAX_LOGGED, _MAX_REMEMBERED = 10, 10_000
 # What took too long before, by expression.
@@ -39,7 +39,7 @@ def match(expression: re.Pattern[str], *names: str) -> re.Match[str] | None:
     if names in before:
         raise UndecidedError
     try:
-        limit = max(_MOST / 2 ** min(len(before), 10), _LEAST)
+        limit = max(_MAX_SECONDS / 2 ** min(len(before), 10), _MIN_SECONDS)
         return _within(limit, lambda: next(filter(None, map(expression.match, names)), None))
     except UndecidedError:
         if len(before) < _MAX_REMEMBERED:
@@ -65,7 +65,7 @@ def undecided() -> set[str]:
 def matching(expressions: Collection[re.Pattern[str]], name: str) -> frozenset[re.Pattern[str]]:
     """Return the expressions that match from the start of a name, without those that take too long."""
     try:
-        return _within(_LEAST, lambda: frozenset(each for each in expressions if each.match(name)))
+        return _within(_MIN_SECONDS, lambda: frozenset(each for each in expressions if each.match(name)))
     except UndecidedError:
         return frozenset(each for each in expressions if matches(each, name, undecided=False))
 

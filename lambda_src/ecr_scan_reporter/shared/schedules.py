@@ -12,7 +12,7 @@ EXPECTED = 'a rate, such as "rate(1 day)", or a cron expression of EventBridge, 
 _RATE = re.compile(r"rate\(([1-9][0-9]*) (minute|hour|day)s?\)")
 _SECONDS = {"minute": 60, "hour": 3600, "day": 86400}
 # Longer rates count as this one, so that dates stay within the calendar.
-_LONGEST = timedelta(days=36500)
+_LONGEST_RATE = timedelta(days=36500)
 
 
 class Schedule(NamedTuple):
@@ -35,7 +35,7 @@ class Schedule(NamedTuple):
         """
         if rate := _RATE.fullmatch(expression):
             seconds = int(rate[1]) * _SECONDS[rate[2]]
-            return cls(timedelta(seconds=min(seconds, _LONGEST // timedelta(seconds=1))))
+            return cls(timedelta(seconds=min(seconds, _LONGEST_RATE // timedelta(seconds=1))))
         # Most schedules are rates.
         from ecr_scan_reporter.shared.cron import Cron
 

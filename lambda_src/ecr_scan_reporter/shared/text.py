@@ -1,4 +1,4 @@
-"""Makes text from outside safe to store and to encode."""
+"""Makes text from outside safe to store and to encode: cuts it, and replaces characters."""
 
 
 def clean(value: object, max_bytes: int) -> str:

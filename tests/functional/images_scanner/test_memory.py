@@ -145,7 +145,7 @@ def test_second_run_looks_up_no_image_except_spot_checks(scanner: Scanner, monke
     assert scanner.handle(RepositoryMessage(REGISTRY, REPOSITORY).to_json()) == []
     assert scanner.aws.calls()["DescribeImageScanFindings"] == 20
     for most in (0, 2):
-        monkeypatch.setattr(known_scans, "_SPOT_CHECK", 1)
+        monkeypatch.setattr(known_scans, "_ONE_SPOT_CHECK_IN", 1)
         monkeypatch.setattr(known_scans, "_MAX_SPOT_CHECKS", most)
         scanner.aws.reset()
         assert scanner.handle(RepositoryMessage(REGISTRY, REPOSITORY).to_json()) == []
@@ -260,7 +260,7 @@ def test_spot_checks_are_limited_for_all_chunks_together(scanner: Scanner, monke
     scanner.add(*images, scans={image.digest: scanned(1) for image in images})
     scanner.scan()
     scanner.aws.reset()
-    monkeypatch.setattr(known_scans, "_SPOT_CHECK", 1)
+    monkeypatch.setattr(known_scans, "_ONE_SPOT_CHECK_IN", 1)
     monkeypatch.setattr(known_scans, "_MAX_SPOT_CHECKS", 35)
     monkeypatch.setattr(images_scanner, "CHUNK_SIZE", 30)
     scanner.scan()

@@ -65,7 +65,7 @@ def test_image_that_may_be_due_is_not_settled(table: Table) -> None:
 
 
 def test_spot_check_looks_up_what_memory_settles(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(known_scans, "_SPOT_CHECK", 1)
+    monkeypatch.setattr(known_scans, "_ONE_SPOT_CHECK_IN", 1)
     monkeypatch.setattr(known_scans, "_MAX_SPOT_CHECKS", 2)
     digests = ["a", "b", "c", "d"]
     ScanMemory(table, REGISTRY).remember(REPOSITORY, dict.fromkeys(digests, NEW), (), "", NOW)

@@ -1,4 +1,4 @@
-"""Compares the findings of a scan with those that are remembered: what is new, what is fixed, what is still open."""
+"""Compares the findings of a scan with those that are remembered: what is new, back, raised, fixed or withdrawn."""
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence

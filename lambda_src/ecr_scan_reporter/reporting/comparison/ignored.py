@@ -1,4 +1,4 @@
-"""Matches findings with the rules for ignored findings."""
+"""Says which rule ignores a finding, or ignored it until when; also kernel headers, and what Inspector suppresses."""
 
 import re
 from collections import defaultdict

@@ -1,4 +1,7 @@
-"""Finds which image an image replaces. People rebuild an application and tag it again; a digest alone does not tell."""
+"""Finds which image an image replaces, by tags, versions, platforms and common findings.
+
+People rebuild an application and tag it again; a digest alone does not tell.
+"""
 
 from collections.abc import Callable, Iterable, Sequence
 from heapq import nlargest
@@ -11,7 +14,7 @@ from ecr_scan_reporter.reporting.comparison.tags import Family, family
 _ALIKE_CANDIDATES = 2
 # Two images that share most of the findings of each have more than a third of all of them in common. Checksums of large
 # images are a sample, so it asks for less.
-_MOSTLY = 0.25
+_ALIKE_FROM = 0.25
 # The platforms that come first if the platform of an image is not known.
 _COMMON_PLATFORMS = ("", "linux/amd64")
 
@@ -166,7 +169,7 @@ def _share_most(image: PushedImage, other: PushedImage) -> bool:
     """Return whether two images share most of the findings of each, as far as checksums tell."""
     mine, its = image.findings or frozenset(), other.findings or frozenset()
     if image.is_sample or other.is_sample:
-        return _jaccard(mine, its) > _MOSTLY
+        return _jaccard(mine, its) > _ALIKE_FROM
     return 2 * len(mine & its) > max(len(mine), len(its))
 
 

@@ -1,4 +1,4 @@
-"""Tells which tags name builds of the same application, and which of two versions is the later one."""
+"""Tells tags that are versions, build numbers or commit ids from names, and which of two versions is the later one."""
 
 import re
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 # What changes from build to build: a UUID; a run of seven or more hexadecimal digits that stands alone, perhaps behind
 # the "g" of `git describe`; any other run of digits.
-_PART = re.compile(
+_PART_OF_TAG = re.compile(
     r"(?P<uuid>[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12})"
     r"|(?<![0-9A-Za-z])(?P<g>g?)(?P<hash>[0-9a-fA-F]{7,})(?![0-9A-Za-z])"
     r"|(?P<digits>[0-9]+)"
@@ -69,7 +69,7 @@ def family(tag: str) -> Family:
 
 def _parts(tag: str) -> Iterator[tuple[int, int, int, int]]:
     """Yield the changing parts of a tag: where each begins and ends, its kind, and its number."""
-    for match in _PART.finditer(tag):
+    for match in _PART_OF_TAG.finditer(tag):
         name = str(match.lastgroup)
         text = match[name]
         kind = _Kind.NUMBER if name == "digits" else _Kind.EITHER if text.isdigit() else _Kind.HASH

@@ -1,4 +1,4 @@
-"""The lines of an export: one per image and open finding, flat, as JSON and as CSV."""
+"""The columns and lines of an export: one line per image and open finding, flat, as JSON and as CSV."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""Exports what is open in all images that ECR lists, in parts: a repository at a time, from where an export is.
+"""Exports what is open, a repository at a time: when it begins, where it goes on, and what is returned as an answer.
 
 Whoever invokes the reporter for an export is answered with where it is, or with the findings themselves.
 """
@@ -33,12 +33,12 @@ logger = logging.getLogger(__name__)
 # The fields of a record that say whether findings are remembered, and how many items have them.
 _FIELDS = ("scanned_at", "findings_format", "parts")
 # Items of findings that are read at once, of at most 350 KB each.
-_ITEMS = 30
+_ITEMS_PER_READ = 30
 # How often to see whether a run has ended.
-_RUN_CHECK = timedelta(minutes=5)
+_RUN_CHECK_EVERY = timedelta(minutes=5)
 # A run has ended if nothing has happened for so long: no result has come, and no repository was processed. Some results
 # never come; a repository that fails is tried again for hours.
-_QUIET, _STALLED = timedelta(minutes=10), timedelta(hours=1)
+_RUN_ENDS_AFTER, _STALLED_RUN_ENDS_AFTER = timedelta(minutes=10), timedelta(hours=1)
 # An export begins so long after its run began at the latest, or when the next run begins.
 _LONGEST_RUN = timedelta(days=1)
 # Bytes of findings in an answer; Lambda's limit is 6 MB.
@@ -65,7 +65,7 @@ def export_run(message: ExportMessage, deps: ReporterDependencies, deadline: Dea
         return
     begun = ExportMemory(deps.table, deps.ecr.id).read(message.run).begun_at
     if begun is None and (wait := _end_of_run(message.run, deps, now) - now) > timedelta():
-        deps.reports_queue.send([to_body(message)], ceil(min(wait, _RUN_CHECK).total_seconds()))
+        deps.reports_queue.send([to_body(message)], ceil(min(wait, _RUN_CHECK_EVERY).total_seconds()))
         return
     go_on(message.run, deps.settings.export, deps, deadline.halfway(), now)
 
@@ -78,7 +78,10 @@ def _end_of_run(run: str, deps: ReporterDependencies, now: datetime) -> datetime
     if is_done and state.results >= asked:
         return now
     last = max(filter(None, (begun, state.last_result_at, *(each.updated_at for each in done))))
-    return min(last + (_QUIET if is_done else _STALLED), begun + min(deps.settings.run_interval, _LONGEST_RUN))
+    return min(
+        last + (_RUN_ENDS_AFTER if is_done else _STALLED_RUN_ENDS_AFTER),
+        begun + min(deps.settings.run_interval, _LONGEST_RUN),
+    )
 
 
 def go_on(
@@ -190,7 +193,7 @@ def _batches(records: Iterable[tuple[str, ImageRecord]]) -> Iterator[list[str]]:
     for digest, record in records:
         if not is_comparable(record) or not record.parts:
             continue
-        if batch and items + record.parts > _ITEMS:
+        if batch and items + record.parts > _ITEMS_PER_READ:
             yield batch
             batch, items = [], 0
         batch.append(digest)

@@ -1,4 +1,4 @@
-"""Parses the events of finished scans, those of ECR and those of Amazon Inspector, and keeps the last of each image.
+"""Parses the events of ECR and Amazon Inspector, says which are accepted, and which one of an image counts.
 
 https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html
 https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-scanning-enhanced-events.html

@@ -1,4 +1,4 @@
-"""Reads from ECR what an event does not say: the findings, or why the scan failed."""
+"""Reads from ECR what an event does not say: the findings, or why the scan failed; and how often that is tried."""
 
 from collections import Counter
 from collections.abc import Mapping

@@ -23,9 +23,9 @@ from ecr_scan_reporter.reporting.overviews.wording import NamedLine
 _WIDTH, _HEIGHT = 76, 40
 _ELSEWHERE = ", see the JSON document"
 # How many exploited findings have a line of their own, and how many updates are named then.
-_EXPLOITED, _UPDATES = 2, 2
+_MAX_EXPLOITED, _MAX_UPDATES = 2, 2
 # Reasons with a line of their own, and the width of one.
-_REASONS, _REASON = 4, 20
+_MAX_REASONS, _REASON_WIDTH = 4, 20
 # The greatest width of what an update solves that leaves room for two severities.
 _MAX_EFFECT = 34
 
@@ -63,10 +63,10 @@ def _promise(overview: Overview) -> Iterator[str]:
     end = f"; {pluralize(sum(late.values()), 'was', 'were')} not:" if late else "."
     yield f"  {words[:1].upper()}{words[1:]}{end}"
     reasons = list(late)
-    if len(reasons) > _REASONS:
-        reasons = reasons[: _REASONS - 1]
+    if len(reasons) > _MAX_REASONS:
+        reasons = reasons[: _MAX_REASONS - 1]
     for reason in reasons:
-        before = f"    {late[reason]:,} {truncate(reason_words(reason), _REASON)}: "
+        before = f"    {late[reason]:,} {truncate(reason_words(reason), _REASON_WIDTH)}: "
         yield _line(NamedLine(before, overview.state.coverage.names.get(reason, ()), late[reason]), "").rstrip(": ")
     others = {reason: number for reason, number in late.items() if reason not in reasons}
     if others:
@@ -90,13 +90,13 @@ def _exploited(overview: Overview) -> Iterator[str]:
     heading, lines = wording.exploited(overview)
     if heading:
         yield heading
-        yield from (_line(line, "  ") for line in lines[:_EXPLOITED])
+        yield from (_line(line, "  ") for line in lines[:_MAX_EXPLOITED])
         yield ""
 
 
 def _updates(overview: Overview) -> Iterator[str]:
     yield "Do first"
-    updates = overview.state.updates[: _UPDATES if overview.state.exploited_first else None]
+    updates = overview.state.updates[: _MAX_UPDATES if overview.state.exploited_first else None]
     effects = [wording.update_effect(update) for update, *_ in updates]
     if any(len(effect) > _MAX_EFFECT for effect in effects):
         effects = [wording.update_effect(update, severities=1) for update, *_ in updates]

@@ -1,4 +1,4 @@
-"""Adds up one overview per group of repositories: their state, and what changed since the last overview.
+"""Adds up one overview per group: what is open, what changed since the last one, and what is out of date.
 
 It reads one summary after the other, so the memory that it takes does not depend on the number of images.
 """
@@ -22,7 +22,7 @@ _MAX_STALE = 10
 # How many images of whose last scans no events came are named.
 _MAX_LOST = 10
 # A repository whose last run is older than this many intervals between two runs has missed one.
-_MISSED = 2
+_INTERVALS_UNTIL_STALE = 2
 
 
 class Balance(NamedTuple):
@@ -250,7 +250,7 @@ def with_notices(overviews: Sequence[Overview], notices: Mapping[str | None, Not
 
 
 def _stale_after(settings: ReporterSettings) -> timedelta:
-    return _MISSED * settings.run_interval
+    return _INTERVALS_UNTIL_STALE * settings.run_interval
 
 
 def _empty(settings: ReporterSettings, group: str | None, now: datetime, since: datetime | None) -> Overview:

@@ -1,4 +1,4 @@
-"""Makes the overviews, publishes them, and remembers what they said."""
+"""Makes the overviews, publishes them with their subjects and attributes, and remembers what they said."""
 
 import json
 import logging
@@ -39,9 +39,9 @@ _MAX_AHEAD = timedelta(minutes=15)
 _MAX_ANSWER = 4_000_000
 # How many texts each list of the document has at most, besides that of the repositories: as many of these as leave half
 # of the first message for the repositories. With the last one, they always do.
-_MOST = (300, 20, 5, 1)
+_TEXTS_PER_LIST = (300, 20, 5, 1)
 # Characters of a group's name in the subject, at least; below that it is left out.
-_MIN_GROUP = 8
+_MIN_GROUP_IN_SUBJECT = 8
 
 
 class OverviewRequest(NamedTuple):
@@ -218,7 +218,7 @@ def build_messages(overview: Overview) -> Iterator[ReportMessage]:
         return entry_size(document.repository(line, overview))
 
     silent = overview._replace(settings=overview.settings._replace(chat_topic_arn=""))
-    for most in _MOST:
+    for most in _TEXTS_PER_LIST:
         empty = OverviewPage(silent, (), most=most)
         first_room = room_for_entries(build_message(empty))
         if first_room >= MAX_MESSAGE // 2:
@@ -247,7 +247,7 @@ def subject(overview: Overview, part: str = "") -> str:
     if len(words) > room:
         words = words.replace(" scanned in time", " in time")
     free = room - len(words) - 2
-    if overview.group is not None and free >= min(_MIN_GROUP, len(overview.group)):
+    if overview.group is not None and free >= min(_MIN_GROUP_IN_SUBJECT, len(overview.group)):
         words = f"{truncate(to_ascii(overview.group), free)}: {words}"
     else:
         words = words[:1].upper() + words[1:]

@@ -1,4 +1,4 @@
-"""Words an overview, for every format."""
+"""Words of an overview that all formats share."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta

@@ -15,10 +15,10 @@ from ecr_scan_reporter.reporting.reports.reasons import ReportReason
 from ecr_scan_reporter.settings import ReporterSettings
 
 # Characters reserved for "and 37 more" and "3 findings are ignored by 2 rules".
-_TAIL = 100
+_TAIL_SIZE = 100
 _MAX_FINDINGS, _MAX_WORST = 5, 10
 # The changes whose findings are listed; what is known and open for other reasons.
-_LISTED = {ReportReason.NEWS: NEWS, ReportReason.FIXED: GONE}
+_LISTED_CHANGES = {ReportReason.NEWS: NEWS, ReportReason.FIXED: GONE}
 
 
 def render(page: Page, settings: ReporterSettings) -> str:
@@ -34,7 +34,7 @@ def render(page: Page, settings: ReporterSettings) -> str:
     blocks += [_inventory(group.inventory)] if group.inventory else []
     description, shown = f"{code(origin(group.account, group.region, group.name, settings))}\n\n", 0
     for block in blocks:
-        if len(description) + len(block) > MAX_DESCRIPTION - _TAIL:
+        if len(description) + len(block) > MAX_DESCRIPTION - _TAIL_SIZE:
             break
         description += block + "\n\n"
         shown += 1
@@ -70,7 +70,7 @@ def _image(image: ImageReport, settings: ReporterSettings) -> str:
         lines.append(f"• and {more:,} more overdue")
     if image.reason in (ReportReason.KNOWN_EXPLOITED, ReportReason.OVERDUE):
         return "\n".join(lines)
-    listed = _LISTED.get(image.reason, (Change.KNOWN_HERE, Change.STILL_OPEN))
+    listed = _LISTED_CHANGES.get(image.reason, (Change.KNOWN_HERE, Change.STILL_OPEN))
     findings = image.named(listed)
     findings.sort(key=lambda pair: finding_sort_key(pair[1].finding))
     lines += [

@@ -34,7 +34,7 @@ from ecr_scan_reporter.shared import clock
 
 _WIDTH = 76
 # How many images are shown in detail, how many with one line, findings per image, and failed scans; others are counted.
-_DETAILED, _LISTED, _FINDINGS, _FAILED = 20, 100, 10, 30
+_MAX_DETAILED_IMAGES, _MAX_LISTED_IMAGES, _MAX_FINDINGS, _MAX_FAILED_SCANS = 20, 100, 10, 30
 # The same of an inventory, which has to fit on a screen if the registry is small.
 _DETAILED_OF_INVENTORY, _FINDINGS_OF_INVENTORY = 5, 3
 # What stands before a finding that turned urgent.
@@ -59,7 +59,7 @@ def render(page: Page, settings: ReporterSettings) -> str:
         dated = len({moment.date() for moment in times}) > 1
         where = origin(group.account, group.region, group.name, settings)
         lines = [f"{wording.headline(group)}.", f"{where}{_period(times)}.", *_fixes(group, settings)]
-        for number, image in enumerate(group.images[:_DETAILED], start=1):
+        for number, image in enumerate(group.images[:_MAX_DETAILED_IMAGES], start=1):
             lines += ["", *_image(number, image, settings, dated=dated)]
         lines += [*_listed(group), *_failures(group.failed, settings)]
         lines += [*_reminders(group, settings), *_inventory(group.inventory, settings)]
@@ -135,23 +135,23 @@ def _wrap(text: str, indent: int) -> list[str]:
 
 def _image(number: int, image: ImageReport, settings: ReporterSettings, *, dated: bool) -> Iterator[str]:
     yield from _about(number, image, dated=dated)
-    for known in image.exploited[:_FINDINGS]:
+    for known in image.exploited[:_MAX_FINDINGS]:
         yield from _finding(_URGENT, known)
         yield f"     {wording.describe_exploited(known, image.scanned_at)}"
-    if (more := sum(image.exploited_counts.values()) - _FINDINGS) > 0:
+    if (more := sum(image.exploited_counts.values()) - _MAX_FINDINGS) > 0:
         yield f"   and {more:,} more known exploited"
-    for known, due in image.named_overdue[:_FINDINGS]:
+    for known, due in image.named_overdue[:_MAX_FINDINGS]:
         yield from _finding("OVERDUE", known)
         yield from _wrap(wording.describe_due_date(known, due), indent=5)
-    if (more := sum(image.overdue_counts.values()) - _FINDINGS) > 0:
+    if (more := sum(image.overdue_counts.values()) - _MAX_FINDINGS) > 0:
         yield f"   and {more:,} more overdue"
     listed = _CHANGES.get(image.reason, OPEN)
     lines = image.named(listed)
-    for change, known in lines[:_FINDINGS]:
+    for change, known in lines[:_MAX_FINDINGS]:
         yield from _finding(wording.label(change), known)
         if known.was_ignored:
             yield f"     {truncate(known.was_ignored, _WIDTH - 5)}"
-    if (more := image.total(*listed) - min(len(lines), _FINDINGS)) > 0:
+    if (more := image.total(*listed) - min(len(lines), _MAX_FINDINGS)) > 0:
         yield f"   and {more:,} more"
     if image.reason is ReportReason.NEWS:
         yield from _still_open(image)
@@ -222,12 +222,12 @@ def _still_open(image: ImageReport) -> Iterator[str]:
 
 
 def _listed(group: Group) -> Iterator[str]:
-    if others := group.images[_DETAILED:]:
+    if others := group.images[_MAX_DETAILED_IMAGES:]:
         yield ""
         yield f"And {pluralize(add_up(others).images, 'more image')}"
-    for image in others[:_LISTED]:
+    for image in others[:_MAX_LISTED_IMAGES]:
         yield truncate(f"   {image.name}{_platforms(image)}: {wording.describe_changes(image)}", _WIDTH)
-    if rest := others[_LISTED:]:
+    if rest := others[_MAX_LISTED_IMAGES:]:
         yield f"   and {pluralize(add_up(rest).images, 'image')} not named here"
 
 
@@ -236,13 +236,13 @@ def _failures(failed: Sequence[ImageReport], settings: ReporterSettings, number:
     if failed:
         yield ""
         yield "Failed scans"
-    for image in failed[:_FAILED]:
+    for image in failed[:_MAX_FAILED_SCANS]:
         yield f"   {image.name}{_platforms(image)}"
         reason = "The operating system is not supported." if image.unsupported else image.failure
         yield f"     {truncate(reason, _WIDTH - 5)}"
         if url := image.console_url(settings.partition):
             yield f"     {url}"
-    if (more := (number or len(failed)) - len(failed[:_FAILED])) > 0:
+    if (more := (number or len(failed)) - len(failed[:_MAX_FAILED_SCANS])) > 0:
         yield f"   and {pluralize(more, 'more failed scan')}"
 
 

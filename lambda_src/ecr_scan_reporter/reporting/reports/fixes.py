@@ -1,4 +1,4 @@
-"""Finds the updates that a report names first: those that solve most."""
+"""What to install first: the updates that a report names, because they solve most."""
 
 import heapq
 from collections import Counter, defaultdict

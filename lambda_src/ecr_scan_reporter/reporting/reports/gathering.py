@@ -1,4 +1,4 @@
-"""Gathers what waits in the outbox, by group: each image has one entry, for all of its scans in a window."""
+"""Gathers what waits in the outbox, by group: which images are one report, and how many it has room for."""
 
 import logging
 import re

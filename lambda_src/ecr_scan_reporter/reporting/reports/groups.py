@@ -1,4 +1,4 @@
-"""The images of one report: what they add up to, and the first inventory."""
+"""The images of one report: what they add up to, how many of them are named, and the first inventory."""
 
 import heapq
 from collections import Counter, defaultdict

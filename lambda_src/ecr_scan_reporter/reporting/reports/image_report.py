@@ -1,4 +1,4 @@
-"""The report of one image: the worst of its findings, and how it waits in the outbox."""
+"""The report of one image: how many of its findings are kept, the worst first, and how it waits in the outbox."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -28,9 +28,9 @@ _MAX_LEFT_OUT = 15_000
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 _MAX_REPORT_SIZE = 380_000
 # How many findings a report keeps of an image: as many as there is room for.
-_KEPT = (MAX_FINDINGS, 50, 10, 0)
+_FINDINGS_KEPT = (MAX_FINDINGS, 50, 10, 0)
 # Tags of an image, and rules with what they ignore, that are kept where room is short.
-_FEW = 50
+_TAGS_AND_RULES_KEPT = 50
 
 
 class LeftOutFinding(NamedTuple):
@@ -266,7 +266,7 @@ def findings_report(
 
 def encode_report(image: ImageReport) -> bytes:
     """Encode what is to be reported of one image in at most 380 KB: the findings that there is room for."""
-    for kept in _KEPT:
+    for kept in _FINDINGS_KEPT:
         data = pack_as(ImageReport, _keep(image, kept))
         if len(data) <= _MAX_REPORT_SIZE:
             break
@@ -280,8 +280,8 @@ def _keep(image: ImageReport, number: int) -> ImageReport:
         left_out = {} if image.reason is ReportReason.INVENTORY else leave_out(image.changes, kept.changes)
         kept = kept._replace(
             left_out={**image.left_out, **left_out},
-            tags=image.tags[:_FEW],
-            ignored_by=dict(Counter(image.ignored_by).most_common(_FEW)),
+            tags=image.tags[:_TAGS_AND_RULES_KEPT],
+            ignored_by=dict(Counter(image.ignored_by).most_common(_TAGS_AND_RULES_KEPT)),
         )
     return kept._replace(
         changes={change: tuple(map(without_most_paths, found)) for change, found in kept.changes.items()},

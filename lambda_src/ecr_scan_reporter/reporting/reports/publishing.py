@@ -1,4 +1,4 @@
-"""Publishes the windows of the outbox that are due."""
+"""Publishes the windows of the outbox that are due, one group after the other, and notes what was published."""
 
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 # No group gets two inventories on one day.
-_DAY = timedelta(days=1)
+_BETWEEN_INVENTORIES = timedelta(days=1)
 
 
 class _Pass(NamedTuple):
@@ -83,7 +83,7 @@ def publish_what_is_due(deps: ReporterDependencies, now: datetime, deadline: Dea
             later = [window for window in due if window.name == INVENTORY and until and window.last_at > until]
             if until and done.inventory:
                 outbox.end_inventory()
-                checks.extend(until + _DAY for _ in later)
+                checks.extend(until + _BETWEEN_INVENTORIES for _ in later)
             if done.complete:
                 outbox.close([window for window in due if window not in later])
         finally:
@@ -105,7 +105,7 @@ def _begin_inventory(due: Collection[Window], state: PublisherState, outbox: Out
     """
     if all(window.name != INVENTORY for window in due):
         return None
-    if state.inventory_at and state.unfinished and now < state.inventory_at + _DAY:
+    if state.inventory_at and state.unfinished and now < state.inventory_at + _BETWEEN_INVENTORIES:
         return state.inventory_at
     outbox.begin_inventory(now)
     return now

@@ -1,4 +1,4 @@
-"""Splits a report into pages and renders each page as one SNS message."""
+"""Splits a report into pages, and renders each as one SNS message, with its subject and attributes."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -20,7 +20,7 @@ from ecr_scan_reporter.settings import ReporterSettings
 # The most detailed one with which a report fits into one message is used; if there is none, the last one, on several
 # pages, but not on more than these.
 _MAX_PAGES = 50
-_DETAILS = (FindingLimits(200, 1000), FindingLimits(50, 100), FindingLimits(20, 20), FindingLimits(8, 10))
+_LEVELS_OF_DETAIL = (FindingLimits(200, 1000), FindingLimits(50, 100), FindingLimits(20, 20), FindingLimits(8, 10))
 # For a report with more pages, and for an image that is too large for a message even then.
 _LEAST_DETAIL = FindingLimits(0, 1)
 # Repositories in the attribute of a message: their names and those of the other attributes share its room.
@@ -31,13 +31,13 @@ def build_pages(group: Group, settings: ReporterSettings) -> list[Page]:
     """Split a report into as few pages as fit; every image that it names is on exactly one page."""
     repositories = worst_first(group.inventory.repositories.values()) if group.inventory else []
     entries: list[Entry] = [*group.named, *group.unnamed(), *repositories]
-    for detail in (*_DETAILS, _LEAST_DETAIL):
+    for detail in (*_LEVELS_OF_DETAIL, _LEAST_DETAIL):
         empty = Page(group, (), detail)
         size_of = partial(_entry_size, detail=detail, settings=settings)
         first_room, room = _room(empty, settings), _room(empty._replace(part=2, parts=2), settings)
         chunks = chain.from_iterable(map(_split_by_name, split(entries, size_of, first_room, room)))
         # Whether there are more pages is known before their entries are measured. Reminders are no entries.
-        most = _MAX_PAGES if detail is _DETAILS[-1] else 1
+        most = _MAX_PAGES if detail is _LEVELS_OF_DETAIL[-1] else 1
         first, *others = islice(chunks, most + 1)
         if len(others) < most and (others or most > 1 or first_room >= 0):
             break

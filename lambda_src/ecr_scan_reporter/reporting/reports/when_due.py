@@ -1,4 +1,4 @@
-"""Decides when the windows of the outbox are due: what is told at once, and what waits for a run, a day or a reader."""
+"""Decides when the windows of the outbox are due: at once, after a run, after a day, or when quiet hours end."""
 
 import logging
 from collections.abc import Collection
@@ -21,7 +21,7 @@ from ecr_scan_reporter.settings import ReporterSettings
 logger = logging.getLogger(__name__)
 
 # The results of a run are complete if nothing has come for this long, ...
-_NOTHING_CAME_FOR = timedelta(minutes=10)
+_QUIET_FOR = timedelta(minutes=10)
 # ... or for this long, if a later run has visited its repositories, ...
 _OVERTAKEN_FOR = timedelta(minutes=1)
 # ... and the report of a run waits no longer than this.
@@ -31,9 +31,9 @@ _DAY = timedelta(days=1)
 # How often to check whether a run is complete, and whether somebody has confirmed an address.
 _RUN_CHECK, _CONFIRMATION_CHECK = timedelta(seconds=30), timedelta(minutes=1)
 # What has waited for so long, because it cannot be published, is tried again less often.
-_LATE, _LATE_CHECK = timedelta(hours=2), timedelta(minutes=15)
+_RETRIED_SLOWLY_AFTER, _SLOW_RETRY = timedelta(hours=2), timedelta(minutes=15)
 # The link that confirms an address is valid for so long. https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html
-_CONFIRMATION = timedelta(days=2)
+_CONFIRMED_WITHIN = timedelta(days=2)
 
 
 def is_newly_exploited(judged: Judged, settings: ReporterSettings) -> bool:
@@ -74,7 +74,7 @@ def due_windows(
 
 def _waits_for_reader(window: Window, state: PublisherState, publisher: ReportPublisher, now: datetime) -> bool:
     """Return whether the first inventory would be mailed to nobody: AWS does not keep it until an address confirms."""
-    if window.name != INVENTORY or state.inventory_at or now >= window.opened_at + _CONFIRMATION:
+    if window.name != INVENTORY or state.inventory_at or now >= window.opened_at + _CONFIRMED_WITHIN:
         return False
     try:
         waits = publisher.waits_for_confirmation()
@@ -97,7 +97,7 @@ def due_time(window: Window, run_end: datetime | None, report_window: timedelta,
     """
     if window.name in (PUSH, EXPLOITED):
         return window.opened_at + report_window
-    end = run_end or window.last_at + _NOTHING_CAME_FOR
+    end = run_end or window.last_at + _QUIET_FOR
     if window.name == INVENTORY:
         due = min(end, window.opened_at + _DAY)
         if not state.inventory_at:
@@ -120,7 +120,7 @@ def end_of_run(run: str, runs: RunMemory, now: datetime, last_at: datetime) -> d
     """
     state = runs.run(run)
     last_at = state.last_result_at or last_at
-    quiet = last_at + _NOTHING_CAME_FOR
+    quiet = last_at + _QUIET_FOR
     if state.results < state.expected:
         # Every batch of results causes a check, and the states of a large registry's repositories are several MB.
         return quiet
@@ -140,7 +140,7 @@ def check_time(window: Window, due_at: datetime, now: datetime) -> datetime:
 
 def retry_after(waiting: timedelta) -> timedelta:
     """Return after how long to publish again what could not be published, and has waited for some time since."""
-    return _LATE_CHECK if waiting > _LATE else timedelta(seconds=RETRY)
+    return _SLOW_RETRY if waiting > _RETRIED_SLOWLY_AFTER else timedelta(seconds=RETRY)
 
 
 def plan_check(at: datetime, state: PublisherState, queue: SqsQueue, outbox: Outbox, now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""The words of a report: its headline, and sentences about an image."""
+"""Words of a report that all formats share: its headline, and sentences about an image."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping

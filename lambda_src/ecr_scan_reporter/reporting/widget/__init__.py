@@ -1,5 +1,1 @@
-"""The parts of the console widget's page.
-
-images               the images of a repository
-html, style          render the page
-"""
+"""The parts of the console widget's page: its images, its HTML and its colors."""

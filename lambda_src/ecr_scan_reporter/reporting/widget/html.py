@@ -1,4 +1,4 @@
-"""Renders the state of the registry as HTML for a custom widget of a CloudWatch dashboard.
+"""The tables and links of the widget, as HTML for a custom widget of a CloudWatch dashboard.
 
 The console removes scripts. A link that acts is an `<a>` with a `<cwdb-action>` behind it, which calls the function
 again.
@@ -31,7 +31,7 @@ from ecr_scan_reporter.shared.durations import Duration
 
 # Lines of a table; the rest is on further pages.
 PAGE_SIZE = 50
-_SHOWN = ("CRITICAL", "HIGH", "MEDIUM", "LOW")
+_COLUMNS = ("CRITICAL", "HIGH", "MEDIUM", "LOW")
 _MAX_TAGS, _MAX_OVERDUE = 3, 5
 # The least width of a part of a bar, of 1000.
 _SMALLEST_PART = 10.0
@@ -183,7 +183,7 @@ def _worst(images_by_worst: Mapping[str, int]) -> str:
 
 def _parts(images_by_worst: Mapping[str, int]) -> list[tuple[str, int, str]]:
     """Return the parts of a bar of images: color, number and label."""
-    parts = [(severity.lower(), images_by_worst.get(severity, 0), severity.lower()) for severity in _SHOWN]
+    parts = [(severity.lower(), images_by_worst.get(severity, 0), severity.lower()) for severity in _COLUMNS]
     none = images_by_worst.get("NONE", 0)
     other = sum(images_by_worst.values()) - none - sum(number for _, number, _ in parts)
     return [*parts, ("other", other, "other"), ("none", none, "no findings")]
@@ -279,11 +279,11 @@ def _repository_row(line: RepositoryLine, look: WidgetContext) -> str:
         facts = [pluralize(images, "image")]
         facts += [f"{line.overdue:,} overdue"] if line.overdue else []
         facts += [f"{late:,} not scanned in time"] if late else []
-        return f'<tr><td>{name}<div class="muted">{", ".join(facts)}</div></td>{_numbers(line.open, _SHOWN[:2])}</tr>'
+        return f'<tr><td>{name}<div class="muted">{", ".join(facts)}</div></td>{_numbers(line.open, _COLUMNS[:2])}</tr>'
     bar = _bar(_parts(line.images_by_worst))
     count = f'<td class="cell"><div class="images"><span>{images:,}</span>{bar}</div></td>'
     rest = "".join(f'<td class="number">{_bad_number(number)}</td>' for number in (line.overdue, late))
-    return f"<tr><td>{name}</td>{count}{_numbers(line.open, _SHOWN)}{rest}</tr>"
+    return f"<tr><td>{name}</td>{count}{_numbers(line.open, _COLUMNS)}{rest}</tr>"
 
 
 def _images(images: RepositoryImages, look: WidgetContext) -> str:
@@ -313,11 +313,11 @@ def _image_row(digest: str, record: ImageRecord, look: WidgetContext) -> str:
     status = _status(record)
     if look.narrow:
         about += f'<div class="muted">{status or _ago(record.event_at, look.now)}</div>'
-        return f"<tr><td>{link}{about}</td>{_numbers(record.counts, _SHOWN[:2])}</tr>"
+        return f"<tr><td>{link}{about}</td>{_numbers(record.counts, _COLUMNS[:2])}</tr>"
     update = _package(record.updates[0]) if record.updates else ""
     last = f"{_ago(record.event_at, look.now)}{f'<br>{status}' if status else ''}"
     rest = f'<td class="number">{_bad_number(record.overdue)}</td><td class="number">{last}</td>'
-    return f"<tr><td>{link}{about}</td><td>{update}</td>{_numbers(record.counts, _SHOWN)}{rest}</tr>"
+    return f"<tr><td>{link}{about}</td><td>{update}</td>{_numbers(record.counts, _COLUMNS)}{rest}</tr>"
 
 
 def _status(record: ImageRecord) -> str:
@@ -365,13 +365,13 @@ def _bar(parts: Iterable[tuple[str, int, str]]) -> str:
     return f'<svg class="bar" {attributes}><title>{label}</title>{rectangles}</svg>'
 
 
-def _pills(counts: Mapping[str, int], most: int = len(_SHOWN)) -> str:
-    found = [(severity, counts[severity]) for severity in _SHOWN if counts.get(severity)]
+def _pills(counts: Mapping[str, int], most: int = len(_COLUMNS)) -> str:
+    found = [(severity, counts[severity]) for severity in _COLUMNS if counts.get(severity)]
     return " ".join(_pill(severity, f"{number:,} {severity.lower()}") for severity, number in found[:most])
 
 
 def _pill(severity: str, text: str) -> str:
-    return f'<span class="pill {severity.lower() if severity in _SHOWN else "other"}">{text}</span>'
+    return f'<span class="pill {severity.lower() if severity in _COLUMNS else "other"}">{text}</span>'
 
 
 def _bad_number(number: int) -> str:

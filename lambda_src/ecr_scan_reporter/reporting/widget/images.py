@@ -1,4 +1,4 @@
-"""Sorts the images of one repository for their list on the widget."""
+"""The images of one repository on the widget: how many are read, and how they are sorted."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
