@@ -169,17 +169,7 @@ def report_batch(
     if deadline.remaining > 0:
         deps.rules.remember(rules.matched, rules.used, rules.ended, now, deps.pool)
     batch.retry_soon()
-    counts = {
-        "events": len(batch.events),
-        "images": len(batch.scanned),
-        "changed": sum(outcome.added for outcome in batch.outcomes),
-        "pages": pages,
-        "invalid": len(batch.invalid),
-        "retried": len(batch.retried),
-    }
-    metrics = _metrics(batch) | {"ReportsPublished": pages, "OldestUnpublished": int(waiting.total_seconds())}
-    extra = counts | embed(metrics, deps.settings.name, detailed=deps.settings.detailed_metrics)
-    logger.info("batch processed", extra=extra)
+    _log(batch, pages, waiting)
     return batch_response(sorted(batch.invalid | batch.retried | batch.unpublished))
 
 
@@ -377,15 +367,27 @@ class Batch:
         self.deps.reports_queue.retry_in(_RETRY_DELAY, filter(None, soon))
 
 
-def _metrics(batch: Batch) -> dict[str, float]:
+def _log(batch: Batch, pages: int, waiting: timedelta) -> None:
+    """Write the log line of a batch, with its metrics."""
+    counts = {
+        "events": len(batch.events),
+        "images": len(batch.scanned),
+        "changed": sum(outcome.added for outcome in batch.outcomes),
+        "pages": pages,
+        "invalid": len(batch.invalid),
+        "retried": len(batch.retried),
+    }
     new: Counter[str] = sum((Counter(outcome.new) for outcome in batch.outcomes), Counter())
     metrics: dict[str, float] = {
         "EventsProcessed": sum(event.message_id not in batch.retried for event in batch.events),
         **{name: new[severity] for severity, name in _METRIC_OF_NEW.items()},
+        "ReportsPublished": pages,
+        "OldestUnpublished": int(waiting.total_seconds()),
     }
     if any(outcome.lost for outcome in batch.outcomes):
         metrics["LostEvents"] = _lost_events(batch.deps, batch.now)
-    return metrics
+    settings = batch.deps.settings
+    logger.info("batch processed", extra=counts | embed(metrics, settings.name, detailed=settings.detailed_metrics))
 
 
 def _lost_events(deps: ReporterDependencies, now: datetime) -> int:

@@ -1,4 +1,4 @@
-"""Severities of findings, their order, and words that thresholds and deadlines accept in their place."""
+"""Severities of findings, their order, and what a deadline may be set for in place of one."""
 
 from collections.abc import Mapping
 

@@ -213,10 +213,7 @@ def build_overviews(
         group = captured_group(repository, settings.group_by)
         return groups.setdefault(group, _empty(settings, group, now, since))
 
-    for summary in summaries:
-        name = summary.repository
-        if not matches(name):
-            continue
+    for name, summary in ((each.repository, each) for each in summaries if matches(each.repository)):
         snapshot[name] = RepositorySnapshot(summary.ledger, sum(summary.open.values()))
         of(name).state.add(summary)
         if before is not None:

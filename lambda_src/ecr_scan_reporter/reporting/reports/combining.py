@@ -58,7 +58,6 @@ def combine_reports(first: ImageReport, second: ImageReport, since: datetime) ->
     """
     if ReportReason.FINDINGS_NOT_READ in (first.reason, second.reason):
         return _combine_unread(first, second)
-
     # What each of them says. A rule that was added between the two scans takes away what it ignores now.
     before = {**first.left_out, **shortened(first.changes)}
     after = {**second.left_out, **shortened(second.changes)}
