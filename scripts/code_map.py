@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "CONTRIBUTING.md"
 BEGIN, END = "<!-- code_map.py -->\n", "<!-- end -->"
 PACKAGE = ROOT / "lambda_src" / "ecr_scan_reporter"
+LOCAL_AWS = ROOT / "tools" / "local_aws" / "src" / "local_aws"
 TESTS = ROOT / "tests" / "functional"
 # What a constant is assigned that is a number, a duration, an expression, or a list or table of values.
 NUMBER = (int, float)
@@ -59,18 +60,17 @@ def constants(tree: ast.Module | ast.ClassDef) -> Iterator[str]:
                 yield name.id.removeprefix("_")
 
 
-def modules(folder: Path) -> Iterator[str]:
+def modules(folder: Path, root: Path) -> Iterator[str]:
     """Yield the lines about the modules of a folder, and then about those of its subfolders."""
-    if folder != PACKAGE:
-        about = summary(ast.parse((folder / "__init__.py").read_text()))
-        yield from (f"### `{folder.relative_to(PACKAGE)}/`", "", about, "")
-    yield from ("| module | what is in it | its constants |", "|---|---|---|")
+    heading = f"### `{folder.relative_to(ROOT)}/`" if folder == root else f"#### `{folder.relative_to(root)}/`"
+    about = summary(ast.parse((folder / "__init__.py").read_text()))
+    yield from (heading, "", about, "", "| module | what is in it | its constants |", "|---|---|---|")
     for path in sorted(folder.glob("[!_]*.py")):
         tree = ast.parse(path.read_text())
         yield f"| `{path.name}` | {summary(tree)} | {', '.join(f'`{name}`' for name in constants(tree))} |"
     yield ""
     for subfolder in sorted(path.parent for path in folder.glob("*/__init__.py")):
-        yield from modules(subfolder)
+        yield from modules(subfolder, root)
 
 
 def tests() -> Iterator[str]:
@@ -85,9 +85,8 @@ def page(text: str) -> str:
     return "\n".join(
         [
             head + BEGIN,
-            "### `lambda_src/ecr_scan_reporter/`",
-            "",
-            *modules(PACKAGE),
+            *modules(PACKAGE, PACKAGE),
+            *modules(LOCAL_AWS, LOCAL_AWS),
             "### `tests/functional/`",
             "",
             "| file | what it checks |",

@@ -8,7 +8,8 @@ import code_map
 def test_tables_are_current_and_have_every_module() -> None:
     text = code_map.PAGE.read_text()
     assert text == code_map.page(text), "run `make reference`, and commit CONTRIBUTING.md"
-    files = list(code_map.PACKAGE.rglob("[!_]*.py")) + list(code_map.TESTS.rglob("test_*.py"))
+    modules = [path for root in (code_map.PACKAGE, code_map.LOCAL_AWS) for path in root.rglob("[!_]*.py")]
+    files = [*modules, *code_map.TESTS.rglob("test_*.py")]
     rows = [line for line in text.partition(code_map.BEGIN)[2].splitlines() if line.startswith("| `")]
     assert len(rows) == len(files) > 100
     assert [row for row in rows if not row.split(" | ")[1].strip()] == []

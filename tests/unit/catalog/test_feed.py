@@ -65,6 +65,12 @@ def test_entries_have_ids_days_and_a_flag_and_no_text() -> None:
     assert "Example" not in repr(entries)
 
 
+def test_copy_that_has_lost_more_than_a_tenth_is_refused() -> None:
+    assert len(parse_feed(catalog(others=18), TIME.now(), before=20)) == 18
+    with pytest.raises(FeedError, match="it has 17 vulnerabilities, and the last copy had 20"):
+        parse_feed(catalog(others=17), TIME.now(), before=20)
+
+
 @pytest.mark.parametrize("name", BROKEN)
 def test_what_is_no_catalog_is_refused(name: str) -> None:
     with pytest.raises(FeedError) as error:

@@ -1,4 +1,4 @@
-"""The notices of an overview about rules, the catalog, DLQs and addresses: which there are, for which group.
+"""The notices of an overview about rules, the catalog, DLQs and addresses: their sentences, and which group gets them.
 
 What concerns the whole registry is for the group without a name: DLQs, unconfirmed addresses, alarms that nobody
 receives, what could not be read, and rules that name no repository of another group.
