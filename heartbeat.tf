@@ -2,7 +2,7 @@
 # for the alarm on silence in alarms.tf. It starts no run.
 
 locals {
-  # The functions rely on it, and know it as HEARTBEAT_INTERVAL (shared/schedules.py).
+  # The repositories scanner relies on it, and knows it as _HEARTBEAT_INTERVAL.
   heartbeat_minutes = 60
 
   # Not the length of a resource, which is unknown to an import into a state that does not have it.

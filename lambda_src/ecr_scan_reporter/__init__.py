@@ -1,10 +1,9 @@
 """Keeps the images of an Amazon ECR registry scanned and reports what the scans found.
 
 Five Lambda functions share this package: `repositories_scanner`, `images_scanner`, `reporter`, `console_widget` and
-`catalog_reader`. Each of these modules has the `handler` of its function and what it does from beginning to end. The
-folders have the parts.
+`catalog_reader`. Each of these modules has the `handler` of its function and its flow. The folders have the parts.
 
-    handlers -> scanning | reporting -> messages -> memory -> aws -> settings -> models -> shared -> errors
+    handlers -> scanning | reporting | catalog -> messages -> memory -> aws -> settings -> models -> shared -> errors
 
 Imports follow the arrows only; the import-linter contracts in pyproject.toml enforce them. All datetimes are aware.
 

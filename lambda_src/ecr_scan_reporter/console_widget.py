@@ -1,6 +1,6 @@
 """The console widget: shows the state of the registry on a CloudWatch dashboard.
 
-It decides which parameters it accepts, from which width on the page is narrow, and for how long it keeps the state.
+It decides which parameters it accepts, below which width the page is narrow, and how long it keeps the state.
 """
 
 import logging

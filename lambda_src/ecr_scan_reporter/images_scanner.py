@@ -68,7 +68,7 @@ CONTINUATION_DELAYS = (30, 120, 480)
 _ROUNDS_WITHOUT_SUCCESS = 5
 RETRY_PAUSE = 0.2
 # If at most this share of the calls in a round failed, ECR is healthy, and the failures concern these images alone.
-_SHARE_OF_A_HEALTHY_ROUND = 0.1
+_FAILED_SHARE_OF_HEALTHY_ROUND = 0.1
 # The outcome that is counted, and the warning, when no further scan can be started in the repository.
 _STOP_REASONS: Mapping[type[RegistryError], tuple[str, str]] = {
     RepositoryNotFoundError: ("repository_not_found", ""),
@@ -340,7 +340,7 @@ class RepositoryScan:
         while pending and rounds_without_success < _ROUNDS_WITHOUT_SUCCESS:
             errors = concurrent_map(self._context.deps.pool, partial(attempt, adapt=adapt), pending)
             failures = {digest: error for digest, error in zip(pending, errors, strict=True) if error}
-            adapt = adapt and len(failures) > _SHARE_OF_A_HEALTHY_ROUND * len(pending)
+            adapt = adapt and len(failures) > _FAILED_SHARE_OF_HEALTHY_ROUND * len(pending)
             if len(failures) == len(pending):
                 limiter.pause(RETRY_PAUSE * 2**rounds_without_success)
                 rounds_without_success += 1

@@ -1,14 +1,13 @@
-"""The reporter: publishes what scans found, and the overview.
+"""The reporter: publishes what scans found, and the overview; makes the export and the daily pass.
 
-It says what becomes of each message of a batch: whether it is processed, when it is retried, and what stands in the log
-and the metrics.
+It decides which messages are retried and when, and what goes into the log and the metrics.
 """
 
 import logging
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
@@ -63,7 +62,6 @@ from ecr_scan_reporter.reporting.intake.events import ReceivedEvent, ScanEvent, 
 from ecr_scan_reporter.reporting.looks import look, read_missed
 from ecr_scan_reporter.settings import ReporterSettings, parse_settings
 from ecr_scan_reporter.shared import clock
-from ecr_scan_reporter.shared.concurrency import concurrent_map
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +73,7 @@ _RETRY_DELAY, _RETRIES_WITH_DELAY = 60, 2
 # How often a step is done if other invocations are faster each time.
 _ATTEMPTS_AGAINST_OTHERS = 4
 # Of messages that this module sends itself. One without a version, such as all of this release, has the first one.
-VERSION = 1
+MESSAGE_VERSION = 1
 # The metric of each severity's new findings.
 _METRIC_OF_NEW = {"CRITICAL": "NewCritical", "HIGH": "NewHigh", "MEDIUM": "NewMedium", "LOW": "NewLow"}
 # How many lost events are counted: from two on, it is an alarm.
@@ -251,8 +249,8 @@ class Batch:
     def _receive_own(self, message_id: str, message: object, receives: int, deadline: Deadline) -> bool:
         """Note what a message of this module asks for; return whether it is one."""
         match message:
-            case {"version": int() as version} if version > VERSION:
-                raise MessageError(f"version is {version}; expected at most {VERSION}, or no value")
+            case {"version": int() as version} if version > MESSAGE_VERSION:
+                raise MessageError(f"version is {version}; expected at most {MESSAGE_VERSION}, or no value")
             case {"check": True}:
                 self.checks.add(message_id)
             case {"publish": publish}:
@@ -288,9 +286,10 @@ class Batch:
         """Process images concurrently, while there is time, and send again the messages that time ran out for."""
         deadline = self.deadline.halfway()
         for images in (self.scanned, self.missed, self.due):
-            results = concurrent_map(self.deps.pool, partial(_attempt, processor=processor, deadline=deadline), images)
-            for work, result in zip(images, results, strict=True):
-                if isinstance(result, Exception):
+            attempts = [self.deps.pool.submit(_attempt, work, processor, deadline) for work in images]
+            wait(attempts)
+            for work, attempt in zip(images, attempts, strict=True):
+                if isinstance(result := attempt.result(), Exception):
                     unstarted = isinstance(result, DeadlineExceededError)
                     (self.unstarted if unstarted else self.retried).update(work.message_ids)
                     expected = unstarted or isinstance(result, FindingsNotReadError)

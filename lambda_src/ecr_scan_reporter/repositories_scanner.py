@@ -1,7 +1,7 @@
 """The repositories scanner: queues one message per repository to scan, and measures the registry.
 
-It decides the order of the repositories, from when on a run or its scans are overdue, and when an export first asks
-whether its run has ended.
+It decides the order of the repositories, when a run or its scans are overdue, and when an export first asks whether its
+run has ended.
 
 A pass is complete when all repositories that a run queued were processed. A heartbeat writes between two runs for how
 long the next complete pass is overdue.

@@ -1,4 +1,4 @@
-"""The settings of the functions, parsed from environment variables once per cold start."""
+"""The settings of the functions: their environment variables, what each accepts, and the defaults."""
 
 import json
 import re
@@ -25,7 +25,7 @@ Settings = TypeVar("Settings")
 _REPEATED_GROUP = re.compile(r"\)\s*[*+{]")
 _WITHOUT_AMBIGUITY = "without a repeated group that can match one text in two ways, such as (a+)+, (a|aa)* or (.*a){20}"
 # The defaults of the inputs images_duration_delta and schedule_expression.
-_DEFAULT_MAX_AGE, _DEFAULT_INTERVAL = Duration(0, 0, 7), timedelta(days=1)
+_DEFAULT_MAX_AGE, _DEFAULT_RUN_INTERVAL = Duration(0, 0, 7), timedelta(days=1)
 
 
 class NotifyOn(StrEnum):
@@ -72,7 +72,7 @@ class RepositoriesScannerSettings(NamedTuple):
     name: str
     threads: int = 16
     detailed_metrics: bool = False
-    schedule: Schedule = Schedule(_DEFAULT_INTERVAL)
+    schedule: Schedule = Schedule(_DEFAULT_RUN_INTERVAL)
     max_age: Duration = _DEFAULT_MAX_AGE
     export_queue_url: str = ""
 
@@ -102,7 +102,7 @@ class ImagesScannerSettings(NamedTuple):
     reports_queue_url: str
     memory_table: str
     name: str
-    run_interval: timedelta = _DEFAULT_INTERVAL
+    run_interval: timedelta = _DEFAULT_RUN_INTERVAL
     selection: Selection = Selection()
     threads: int = 16
     detailed_metrics: bool = False
@@ -165,7 +165,7 @@ class ReporterSettings(NamedTuple):
     report_window: timedelta = timedelta(seconds=60)
     fix_within: Mapping[str, int] = {}
     max_age: Duration = _DEFAULT_MAX_AGE
-    run_interval: timedelta = _DEFAULT_INTERVAL
+    run_interval: timedelta = _DEFAULT_RUN_INTERVAL
     dlq_urls: tuple[str, ...] = ()
     subject_prefix: str = "[ECR]"
     account_name: str = ""

@@ -318,8 +318,8 @@ def many(exporter: ReporterHarness) -> int:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let few findings take many parts and objects; moto's S3 takes small parts."""
-    monkeypatch.setattr(output, "_PART_SIZE", 4_000)
-    monkeypatch.setattr(output, "_OBJECT_SIZE", 6_000)
+    monkeypatch.setattr(output, "_MIN_PART_SIZE", 4_000)
+    monkeypatch.setattr(output, "_CSV_PER_OBJECT", 6_000)
     monkeypatch.setattr("moto.s3.models.S3_UPLOAD_PART_MIN_SIZE", 1)
 
 

@@ -614,7 +614,7 @@ def test_invalid_score_is_left_out(inbox: ReporterHarness) -> None:
 
 @pytest.mark.parametrize(
     ("partition", "host"),
-    [("aws-cn", "console.amazonaws.cn"), ("aws-us-gov", "console.amazonaws-us-gov.com"), ("aws-iso", None)],
+    [("aws-cn", "console.amazonaws.cn"), ("aws-iso", None)],
 )
 def test_link_leads_to_the_console_of_the_partition(
     make_reporter: Callable[..., ReporterHarness], partition: str, host: str | None

@@ -478,7 +478,7 @@ def test_release_that_identifies_findings_in_another_way_begins_with_an_inventor
 ) -> None:
     assert totals(rescan(inbox, [A, B], 0)) == TWO
     monkeypatch.setattr(items, "FORMAT", items.FORMAT + 1)
-    monkeypatch.setattr(baseline, "COMPARABLE", items.FORMAT)
+    monkeypatch.setattr(baseline, "COMPARABLE_FROM_FORMAT", items.FORMAT)
     # Not even what is new is an alert: it cannot be told from what is identified in another way.
     assert rescan(inbox, [A, B, C], 7) is None
     assert rescan(inbox, [A, B, C], 8) is None

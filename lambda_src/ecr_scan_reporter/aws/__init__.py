@@ -1,1 +1,1 @@
-"""Holds every call of AWS, and what CloudWatch and Lambda expect of a function."""
+"""Makes the calls to AWS, except that of `catalog.download`, and holds what CloudWatch and Lambda expect."""

@@ -18,7 +18,7 @@ from ecr_scan_reporter.errors import AwsError
 # writes. If they hang for so long that Lambda ends the invocation, SQS delivers the message again.
 _CONNECT_TIMEOUT, _READ_TIMEOUT = 2, 8
 # How often a call is tried, the first time included, unless the caller says otherwise.
-_ATTEMPTS = {"dynamodb": 6, "ecr": 8}
+_ATTEMPTS, _DEFAULT_ATTEMPTS = {"dynamodb": 6, "ecr": 8}, 4
 
 
 def create_client(service: str, *, threads: int = 1, attempts: int = 0) -> Any:
@@ -33,7 +33,7 @@ def create_client(service: str, *, threads: int = 1, attempts: int = 0) -> Any:
             callers that control the rate and repeat calls themselves: botocore's standard and adaptive modes also retry
             LimitExceededException, which StartImageScan returns for an image that was scanned within 24 hours.
     """
-    retries: Any = {"mode": "standard", "total_max_attempts": attempts or _ATTEMPTS.get(service, 4)}
+    retries: Any = {"mode": "standard", "total_max_attempts": attempts or _ATTEMPTS.get(service, _DEFAULT_ATTEMPTS)}
     # AWS validates parameters anyway; botocore's own validation is a fifth of the processor time of a small call.
     config = Config(
         max_pool_connections=threads,

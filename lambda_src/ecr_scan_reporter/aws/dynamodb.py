@@ -1,4 +1,4 @@
-"""Reads and writes the items of a DynamoDB table: single, in batches, and in transactions.
+"""Reads and writes items of a DynamoDB table: one by one, in batches, on conditions, and in transactions.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html has the limits.
 """
@@ -29,7 +29,7 @@ Key = tuple[str, str]
 _WRITES_PER_BATCH, _READS_PER_BATCH = 25, 100
 # How often items are sent that DynamoDB leaves unprocessed in an answer of 200; and the seconds before the second
 # attempt, which double with each further one.
-_ATTEMPTS, _PAUSE = 6, 0.05
+_UNPROCESSED_ATTEMPTS, _PAUSE = 6, 0.05
 _CONDITION_CODES = {"ConditionalCheckFailedException", "TransactionConflictException"}
 _CANCELED_BY_OTHERS = {"ConditionalCheckFailed", "TransactionConflict"}
 # A write on a condition marks its item with a token of its own. botocore repeats a call whose answer was lost, and its
@@ -263,7 +263,7 @@ class Table:
             MemoryTableError: items are left after the last attempt.
         """
         pending: Any = {self._name: request}
-        for attempt in range(_ATTEMPTS):
+        for attempt in range(_UNPROCESSED_ATTEMPTS):
             if attempt:
                 clock.sleep(_PAUSE * 2 ** (attempt - 1))
             answer = self._call(operation, RequestItems=pending)
@@ -271,7 +271,7 @@ class Table:
             pending = answer.get(unprocessed)
             if not pending:
                 return
-        raise MemoryTableError(f"{operation} left items after {_ATTEMPTS} attempts")
+        raise MemoryTableError(f"{operation} left items after {_UNPROCESSED_ATTEMPTS} attempts")
 
     def _write_once(self, operation: str, writer: str, **parameters: Any) -> Any:
         """Make a write; if it only fails because it has taken effect before, return what an update would have."""

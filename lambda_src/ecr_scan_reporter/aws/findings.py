@@ -1,9 +1,7 @@
 """Reads the findings of images, which DescribeImageScanFindings lists.
 
-It reads packages, versions, ids, scores and addresses of basic and enhanced findings, and cuts what is too long or too
-many. Any value of an answer may be missing, null or of another type.
-
-Any value of an answer may be missing, null or of another type.
+It reads packages, versions, ids, scores and URLs of basic and enhanced findings, merges the entries of one finding, and
+cuts what is too long or too many. Any value of an answer may be missing, null or of another type.
 
 https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ImageScanFindings.html
 """

@@ -1,4 +1,4 @@
-"""Puts metrics into log lines, in the embedded metric format: CloudWatch reads them from the log.
+"""Puts metrics into log lines in the embedded metric format, and says which ones are always metrics.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
@@ -11,7 +11,7 @@ from ecr_scan_reporter.shared import clock
 NAMESPACE = "EcrScanReporter"
 _DIMENSION = "Instance"
 # CloudWatch bills each metric. These have an alarm, or are the numbers that people look at first.
-ALWAYS_WRITTEN = {"LostEvents", "OldestUnpublished", "OpenCritical", "OpenHigh", "RunOverdue", "ScansOverdue"}
+ALWAYS_METRICS = {"LostEvents", "OldestUnpublished", "OpenCritical", "OpenHigh", "RunOverdue", "ScansOverdue"}
 
 
 def embed(
@@ -30,7 +30,7 @@ def embed(
         seconds: the names of the metrics in seconds; all others are counts.
         detailed: whether all numbers are metrics, or only those that have an alarm or that people look at first.
     """
-    chosen = [name for name in values if detailed or name in ALWAYS_WRITTEN]
+    chosen = [name for name in values if detailed or name in ALWAYS_METRICS]
     if not chosen:
         return {_DIMENSION: instance, **values}
     metrics = [{"Name": name, "Unit": "Seconds" if name in seconds else "Count"} for name in chosen]

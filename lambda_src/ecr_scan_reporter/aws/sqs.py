@@ -1,4 +1,4 @@
-"""Sends messages to Amazon SQS, counts those in a queue, and has a batch that Lambda received processed."""
+"""Sends messages to Amazon SQS, counts them, has them retried sooner, and processes a batch from Lambda."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -28,7 +28,7 @@ MAX_DELAY, EARLY = timedelta(seconds=900), timedelta(seconds=5)
 # The messages that SQS is to deliver again; https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 SqsBatchResponse = dict[str, list[dict[str, str]]]
 # How often a message is sent that SQS rejects in a response of 200; botocore retries calls that fail as a whole.
-_ATTEMPTS = 3
+_REJECTED_ATTEMPTS = 3
 
 
 class SqsRecord(TypedDict):
@@ -102,7 +102,7 @@ class SqsQueue:
         entries: list[SendMessageBatchRequestEntryTypeDef] = [
             {"Id": str(index), "MessageBody": body, "DelaySeconds": delay} for index, body in enumerate(bodies)
         ]
-        for _ in range(_ATTEMPTS):
+        for _ in range(_REJECTED_ATTEMPTS):
             try:
                 response = self._sqs.send_message_batch(QueueUrl=self._url, Entries=entries)
             except (ClientError, BotoCoreError) as error:
@@ -114,7 +114,7 @@ class SqsQueue:
             rejected = {entry["Id"] for entry in failed}
             entries = [entry for entry in entries if entry["Id"] in rejected]
         reason = f"{failed[0]['Code']}: {failed[0].get('Message')}"
-        raise QueueError(f"SQS rejected {len(entries)} of {len(bodies)} messages {_ATTEMPTS} times: {reason}")
+        raise QueueError(f"SQS rejected {len(entries)} of {len(bodies)} messages {_REJECTED_ATTEMPTS} times: {reason}")
 
 
 def _batches(bodies: Iterable[str]) -> Iterator[list[str]]:

@@ -1,5 +1,4 @@
-"""The catalog of known exploited vulnerabilities: reads it, and believes it only if it looks like one.
+"""Reads the catalog of known exploited vulnerabilities, and decides whether to believe it.
 
-It comes from outside, so nothing of it but ids, days and a flag is kept, and a copy that is wrong in anything is wrong
-as a whole: the one before stays.
+It comes from outside: only ids, days and a flag are kept, and one error rejects the copy. The last one stays.
 """

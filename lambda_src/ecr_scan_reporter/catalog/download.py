@@ -1,4 +1,4 @@
-"""Downloads a file over HTTPS, or from Amazon S3, in bounded time and size, and tries again after a pause."""
+"""Downloads a file over HTTPS, with redirects within its host only, or from S3, in bounded time and size."""
 
 import http.client
 import logging

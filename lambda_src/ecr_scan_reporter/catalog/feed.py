@@ -18,7 +18,7 @@ MAX_ENTRIES = 5_000
 _MIN_SHARE_OF_BEFORE = 0.9
 # CISA gave 1 to 184 days until August 2026.
 _MAX_DAYS = 3650
-_CVE, _DAY = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}"), re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_CVE, _DATE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}"), re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # Python takes long for the digits of large numbers, and refuses more than 4,300 of them.
 _MAX_DIGITS = 18
 
@@ -66,7 +66,7 @@ def _entry(place: int, value: Any, now: datetime) -> tuple[str, CatalogEntry]:
 
 def _day(value: object) -> date | None:
     try:
-        return date.fromisoformat(value) if isinstance(value, str) and _DAY.fullmatch(value) else None
+        return date.fromisoformat(value) if isinstance(value, str) and _DATE.fullmatch(value) else None
     except ValueError:
         return None
 

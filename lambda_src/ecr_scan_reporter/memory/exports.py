@@ -1,4 +1,4 @@
-"""How far each export of the open findings is."""
+"""The progress of each export of the open findings."""
 
 from datetime import datetime
 from functools import partial

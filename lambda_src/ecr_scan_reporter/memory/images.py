@@ -1,4 +1,4 @@
-"""What the reporter remembers of each image: its last scan, its findings, and its links to other images."""
+"""What the reporter remembers of each image: last scan, findings, links to others; which run asked for a scan."""
 
 import operator
 from collections import Counter
@@ -26,8 +26,14 @@ _MAX_REVISION = 10**12
 _LONG_AGO = datetime(1970, 1, 2, tzinfo=UTC)
 # For how many days, and of how many of the last events, ids are kept; SQS keeps no message for longer.
 _EVENT_DAYS, _MAX_EVENTS = 14, 40
-# How many tags are kept: the first ones name the image, and the first ones in alphabetical order tell its family.
-_MAX_TAGS = 10
+# How many tags are kept in each order: the first ones name the image, and the first ones in alphabetical order tell its
+# family.
+_TAGS_KEPT_PER_ORDER = 10
+# The clocks of two services may differ by minutes. A scan takes minutes: one that ends more than a day after it was
+# asked for is another one.
+_CLOCKS_DIFFER, _SCAN_ENDS_WITHIN = timedelta(minutes=5), timedelta(days=1)
+# Findings that have not changed are written again when they expire within this time.
+_REWRITTEN_BEFORE_EXPIRY = lifetimes.IMAGE / 3
 # The attributes that tell which of an image's items is the last one.
 _IDENTIFYING = ("sk", "revision", "event_at")
 
@@ -232,7 +238,7 @@ class ImageRecord(NamedTuple):
     def with_tags(self, tags: tuple[str, ...]) -> "ImageRecord":
         """Return the record with the tags that the image has now; those that have moved on tell what it replaced."""
         former = tuple(tag for tag in dict.fromkeys(self.all_tags) if tag not in tags)
-        return self._replace(tags=tags, former_tags=former[:_MAX_TAGS])
+        return self._replace(tags=tags, former_tags=former[:_TAGS_KEPT_PER_ORDER])
 
 
 class Asked(NamedTuple):
@@ -261,9 +267,7 @@ class Asked(NamedTuple):
         """
         if self.asked_at is None or (answered_at and answered_at >= self.asked_at):
             return ""
-        # The clocks of two services may differ by minutes. A scan takes minutes: one that ends more than a day later
-        # is another one.
-        early, late = self.asked_at - timedelta(minutes=5), self.asked_at + timedelta(days=1)
+        early, late = self.asked_at - _CLOCKS_DIFFER, self.asked_at + _SCAN_ENDS_WITHIN
         return self.run if early <= scanned_at <= late else ""
 
 
@@ -282,7 +286,7 @@ class Remembered(NamedTuple):
         """Return whether the findings are to be written again, although they are the same: before they expire."""
         if self.record.findings_format != items.formats()[0]:
             return True
-        return self.findings_expire is not None and self.findings_expire - now < lifetimes.IMAGE / 3
+        return self.findings_expire is not None and self.findings_expire - now < _REWRITTEN_BEFORE_EXPIRY
 
 
 class ImageMemory:
@@ -536,6 +540,6 @@ def _next(revision: int) -> int:
 
 def image_item(pk: str, digest: str, record: ImageRecord) -> dict[str, Value]:
     """Return the item of an image that writes `record`."""
-    tags = tuple(dict.fromkeys((*record.tags[:_MAX_TAGS], *sorted(record.tags)[:_MAX_TAGS])))
+    tags = tuple(dict.fromkeys((*record.tags[:_TAGS_KEPT_PER_ORDER], *sorted(record.tags)[:_TAGS_KEPT_PER_ORDER])))
     record = record._replace(tags=tags, revision=_next(record.revision))
     return {"pk": pk, "sk": items.image_key(digest), **attributes(record)}

@@ -1,4 +1,4 @@
-"""What image indexes consist of: it never changes, so each index is read from ECR once.
+"""What image indexes consist of: it never changes, so an index that fits into an item is read from ECR once.
 
 ECR counts BatchGetImage as a pull. If every run read the indexes, a lifecycle rule that expires images by their last
 pull would never expire one. https://github.com/aws/containers-roadmap/issues/2390
@@ -21,7 +21,7 @@ from ecr_scan_reporter.shared.concurrency import chunked
 logger = logging.getLogger(__name__)
 
 # An item is written again when it expires within this time.
-_REFRESH = timedelta(days=100)
+_REWRITTEN_BEFORE_EXPIRY = timedelta(days=100)
 # How many indexes are read before they are remembered: those of one call to ECR.
 _INDEXES_PER_CALL = 100
 # Bytes of the manifests of one index in an item, which may have 400 KB with everything else.
@@ -66,7 +66,7 @@ def index_children(
     outdated = {
         digest: manifests
         for digest, manifests in children.items()
-        if items.number(stored[digest], "expires") < items.to_seconds(now + _REFRESH)
+        if items.number(stored[digest], "expires") < items.to_seconds(now + _REWRITTEN_BEFORE_EXPIRY)
     }
     if outdated:
         memory.remember(outdated, now)

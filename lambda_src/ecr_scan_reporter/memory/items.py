@@ -1,4 +1,4 @@
-"""The keys of items, their format, times, and data in parts: what several kinds of items share."""
+"""What several kinds of items share: keys, formats, times, data in parts, and leases."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""What waits to be reported: changes are collected in windows, and one invocation at a time publishes them."""
+"""What waits to be reported, in windows; who publishes it; what is out already, so that it is published once."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ _PUBLISHER_KEY = "WINDOWS", _PUBLISHER
 _SENT = "SENT"
 _LONG_AGO = datetime(1970, 1, 2, tzinfo=UTC)
 # Bytes of a checksum, and how many of them an item has room for.
-_CHECKSUM, _CHECKSUMS_PER_NOTE = 8, 40_000
+_CHECKSUM_SIZE, _CHECKSUMS_PER_NOTE = 8, 40_000
 
 
 class Window(NamedTuple):
@@ -266,7 +266,7 @@ def _publisher(item: Item, now: datetime) -> PublisherState:
 
 def entry_checksum(key: Key) -> bytes:
     """Return a checksum that identifies a change, by its key."""
-    return sha256(f"{key[0]} {key[1]}".encode()).digest()[:_CHECKSUM]
+    return sha256(f"{key[0]} {key[1]}".encode()).digest()[:_CHECKSUM_SIZE]
 
 
 def is_readable(key: Key) -> bool:
@@ -291,7 +291,7 @@ def _notes(stored: Mapping[str, Item]) -> list[Note]:
         id_ = sk.removeprefix(_PUBLISHED).partition("#")[0]
         note = notes.get(id_, Note(id_, frozenset()))
         notes[id_] = note._replace(
-            entries=note.entries.union(cut(items.binary(item, "entries"), _CHECKSUM)),
+            entries=note.entries.union(cut(items.binary(item, "entries"), _CHECKSUM_SIZE)),
             sent=note.sent | items.texts(item, "sent"),
             done=note.done or item.get("done") == 1,
             keys=(*note.keys, sk),

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 _RULES, _USES = "IGNORED", "RULES"
 # How often the rules are read again, and how often the use of a rule is written: neither costs a request per event.
-_REFRESH, _WRITE_AFTER = timedelta(minutes=5), timedelta(days=1)
+_READ_AGAIN_AFTER, _WRITE_AFTER = timedelta(minutes=5), timedelta(days=1)
 
 
 class IgnoreRule(NamedTuple):
@@ -86,7 +86,7 @@ class RuleMemory:
         Raises:
             AwsError: DynamoDB rejected the call, and none were read before: what they ignore is not known.
         """
-        if self._read_at and self._read_at <= now < self._read_at + _REFRESH:
+        if self._read_at and self._read_at <= now < self._read_at + _READ_AGAIN_AFTER:
             return self._rules
         try:
             rules = tuple(_rules(sorted(self._table.query(_RULES, " ", END), key=_position)))

@@ -1,6 +1,6 @@
-"""How far the runs of the schedule are: each run, each repository after its last one, and the pass through all of them.
+"""The progress of each run, of the pass through all repositories, and of the daily pass; the last heartbeat.
 
-And how far the daily pass is. A repository that a run queues has a state before any run has ended there: the states are
+A repository that a run queues has a state before any run has ended there: the states are
 the set of repositories that runs have to process.
 """
 

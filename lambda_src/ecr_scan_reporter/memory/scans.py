@@ -1,4 +1,4 @@
-"""The last scan of each image: as the reporter saw it, and as the images scanner asked for it."""
+"""The last scan of each image: as the reporter saw it, and as ECR named it to the images scanner."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime

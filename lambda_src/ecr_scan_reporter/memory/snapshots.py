@@ -1,4 +1,4 @@
-"""What is remembered of the last overview: when it was published, what was open then, and when two are the same one.
+"""What is remembered of the last overview: its date, what was open, and whether two events ask for the same one.
 
     sk                        holds
     LAST                      when the last overview was published, its snapshot, and the lease for the next overview

@@ -1,7 +1,7 @@
 """What is remembered of each repository for the overview: one item, which the images scanner writes once per run.
 
 It adds up what the reporter remembers of each image, so that whoever reads the items need not read an image or a
-finding. A page has at most 1 MB (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html),
+finding. A page of a query has at most 1 MB (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html),
 so the item is compressed and names only the worst.
 """
 
@@ -22,7 +22,7 @@ from ecr_scan_reporter.models.severities import severity_rank
 
 # What an item names: the updates that solve most, the findings that have been overdue for longest, and those that are
 # known to be exploited and due first.
-_MAX_UPDATES, _MAX_OVERDUE = 10, 3
+_MAX_UPDATES, _MAX_URGENT = 10, 3
 # How many updates are kept while images are added: an update that is minor for each image can be the most common one
 # overall.
 _MAX_COLLECTED = 10_000
@@ -130,10 +130,10 @@ class SummaryBuilder:
         self._sums = sums._replace(
             exploited=sums.exploited + record.exploited,
             exploited_ignored=sums.exploited_ignored + record.exploited_ignored,
-            exploited_first=heapq.nsmallest(_MAX_OVERDUE, found, key=lambda found: found.finding.due),
+            exploited_first=heapq.nsmallest(_MAX_URGENT, found, key=lambda found: found.finding.due),
             # The reporter counted when it last looked at the image. Dates may have passed since then.
             overdue=sums.overdue + max(record.overdue, len(passed)),
-            overdue_worst=heapq.nsmallest(_MAX_OVERDUE, late, key=lambda found: found.due_at),
+            overdue_worst=heapq.nsmallest(_MAX_URGENT, late, key=lambda found: found.due_at),
         )
 
     def _best_updates(self, number: int) -> list[Update]:

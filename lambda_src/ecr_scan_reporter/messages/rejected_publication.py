@@ -11,7 +11,7 @@ from ecr_scan_reporter.memory.codec import pack, unpack
 from ecr_scan_reporter.shared.text import clean, is_text
 
 # Seconds until the reporter publishes again what SNS rejected.
-RETRY = 60
+FIRST_RETRY = 60
 # Bytes of a message in the queue, whose size the module does not set: the provider's default is below that of SQS.
 # https://registry.terraform.io/providers/hashicorp/aws/5.100.0/docs/resources/sqs_queue
 MAX_BODY = 256 * 1024

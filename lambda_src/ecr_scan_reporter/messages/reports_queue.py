@@ -1,4 +1,4 @@
-"""The messages in which this module asks the reporter for something, besides those of what SNS rejected.
+"""The messages on the reports queue that ask the reporter for something, except rejected publications.
 
 The body is an object with one key, which tells the kind, and the fields of the message.
 """

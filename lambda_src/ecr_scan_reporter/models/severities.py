@@ -1,4 +1,4 @@
-"""Severities of findings, their order, and what a deadline may be set for in place of one."""
+"""Severities, their order, and the keys EXPLOITED and KEV that a deadline may have instead."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""The reporter and the console widget: says what changed in the images of a registry, and how they stand.
+"""The reporter and the console widget say what changed in the images of a registry, and how they stand.
 
 What came in (`intake`) is compared with memory (`image_processor`, `comparison`), waits in the outbox, and is published
 (`reports`). `overviews`, `export` and `widget` say how the registry stands.

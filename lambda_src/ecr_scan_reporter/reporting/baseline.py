@@ -17,10 +17,10 @@ from ecr_scan_reporter.settings import ReporterSettings
 
 # The first format with findings that are identified as now. A release that identifies them in another way changes it;
 # the findings of every image then count as a first inventory again.
-COMPARABLE = 1
+COMPARABLE_FROM_FORMAT = 1
 _MAX_PATHS = 5
 # An image is inventory if it was pushed longer than this before memory began to know its registry.
-_NEWS_BEFORE_KNOWN = timedelta(days=1)
+_NEWS_IF_PUSHED_WITHIN = timedelta(days=1)
 # Bytes of the findings of an image, which are written in one transaction: that has room for 4 MB.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 _MAX_FINDINGS_SIZE = 3_000_000
@@ -76,13 +76,15 @@ def is_inventory(
     """
     promised = settings.max_age.before(repository_known - settings.run_interval)
     known = min(max(registry_known, promised), repository_known)
-    return pushed_at is not None and pushed_at < known - _NEWS_BEFORE_KNOWN
+    return pushed_at is not None and pushed_at < known - _NEWS_IF_PUSHED_WITHIN
 
 
 def is_comparable(record: ImageRecord) -> bool:
     """Return whether the findings of the last complete scan are remembered, in a format that this release reads."""
     return (
-        record.scanned_at is not None and record.findings_format in formats() and record.findings_format >= COMPARABLE
+        record.scanned_at is not None
+        and record.findings_format in formats()
+        and record.findings_format >= COMPARABLE_FROM_FORMAT
     )
 
 

@@ -1,4 +1,4 @@
-"""Words, dates, counts, names and versions of every message and the widget, and untrusted text in them."""
+"""Words, dates, counts and names in all messages; untrusted text in them; what `group_by` captures."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from ecr_scan_reporter.shared.matching import match
 # Versions that one line names.
 _MAX_VERSIONS = 3
 # Why images were not scanned in time.
-_REASONS = {
+_COVERAGE_WORDS = {
     "never_scanned": "never scanned",
     "failed": "scan failed",
     "unsupported": "unsupported system",
@@ -121,7 +121,7 @@ def format_rfc3339(moment: datetime) -> str:
 
 def reason_words(reason: str) -> str:
     """Return why images were not scanned in time; an unknown reason in its own words."""
-    return _REASONS.get(reason) or " ".join(re.findall("[a-z0-9]+", reason.lower())) or _REASONS["other"]
+    return _COVERAGE_WORDS.get(reason) or " ".join(re.findall("[a-z0-9]+", reason.lower())) or _COVERAGE_WORDS["other"]
 
 
 def package_label(package: str, versions: Sequence[str]) -> str:

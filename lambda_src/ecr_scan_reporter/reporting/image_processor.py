@@ -1,7 +1,7 @@
 """Processes the scan of one image: reads it, compares it with memory, and remembers the outcome in one transaction.
 
-It decides in which order that happens, how long an image waits for the index that it is part of, what is remembered of
-a scan that failed or cannot be read, and who has replaced an image.
+It decides in which order that happens, which images wait for the index that they are part of, what is remembered of a
+scan that failed or cannot be read, which image has replaced another, and in which window of the outbox an image waits.
 """
 
 import logging
@@ -49,8 +49,8 @@ from ecr_scan_reporter.settings import ReporterSettings
 
 logger = logging.getLogger(__name__)
 
-# For so long, an image may wait for the index that it is part of.
-_INDEX_COMES_WITHIN = timedelta(minutes=15)
+# An image without a tag that was pushed within this time before its scan waits for an index, until the last attempt.
+_WAITS_IF_PUSHED_WITHIN = timedelta(minutes=15)
 # The clocks of two invocations differ by less.
 _CLOCKS_DIFFER = timedelta(minutes=2)
 # Characters of the reason of a failed scan that tell it from others.
@@ -320,7 +320,7 @@ class ImageProcessor:
             # It existed before memory did, or what is known of it cannot be read, or was written by a release that
             # identified findings in another way.
             return Baseline(inventory=True)
-        just_pushed = record.pushed_at and event.time - record.pushed_at < _INDEX_COMES_WITHIN
+        just_pushed = record.pushed_at and event.time - record.pushed_at < _WAITS_IF_PUSHED_WITHIN
         if just_pushed and not record.all_tags and not scan.last_read:
             # A later job may make the index.
             raise FindingsNotReadError("the image has no tag, and is part of no index yet")

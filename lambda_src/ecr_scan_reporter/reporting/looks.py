@@ -1,4 +1,4 @@
-"""Reads the findings of an image for other reasons than the event of a scan.
+"""Reads findings for reasons other than the event of a scan, and decides how often: at most twice per window.
 
 Amazon Inspector has created, updated or closed one of them; or ECR has the result of a scan of which no event came.
 """

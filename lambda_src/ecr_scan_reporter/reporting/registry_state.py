@@ -1,4 +1,4 @@
-"""Adds up the state of all or some repositories, for the overview and the widget.
+"""Adds up repositories for the overview and the widget: which count, which are worst, what to do first.
 
 It keeps a line of each repository, and only the worst of the rest: its size does not depend on the number of images.
 """
@@ -18,7 +18,7 @@ from ecr_scan_reporter.reporting.formatting import image_name
 from ecr_scan_reporter.shared.durations import Duration
 
 # How many updates, images per reason and overdue findings are named.
-_MAX_UPDATES, _MAX_EXAMPLES, _MAX_OVERDUE = 5, 5, 10
+_MAX_UPDATES, _MAX_EXAMPLES, _MAX_URGENT = 5, 5, 10
 # When there are many different updates, only those that solve the most are kept.
 _MANY_UPDATES, _KEPT_UPDATES = 20_000, 5_000
 
@@ -110,12 +110,12 @@ class RegistryState:
         self.overdue += summary.overdue
         late = [RepositoryFinding(name, image_name(name, found.image), found) for found in summary.overdue_worst]
         self.overdue_worst = heapq.nsmallest(
-            *(_MAX_OVERDUE, [*self.overdue_worst, *late]),
+            *(_MAX_URGENT, [*self.overdue_worst, *late]),
             key=lambda each: (each.finding.due_at, each.image, each.finding.id),
         )
         urgent = [RepositoryFinding(name, image_name(name, image), found) for image, found in summary.exploited_first]
         self.exploited_first = heapq.nsmallest(
-            *(_MAX_OVERDUE, [*self.exploited_first, *urgent]), key=lambda each: (each.finding.due, each.image)
+            *(_MAX_URGENT, [*self.exploited_first, *urgent]), key=lambda each: (each.finding.due, each.image)
         )
         for update in summary.updates:
             self._add_update(update, name)

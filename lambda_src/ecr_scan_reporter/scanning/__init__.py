@@ -1,9 +1,11 @@
-"""The parts of the images scanner: which images are due, and calls at ECR's rate; no decision depends on findings.
+"""The parts of the images scanner: which images are due, and calls at the rate that ECR allows.
 
 Each repository is scanned by itself (`images_scanner.RepositoryScan`): its images are selected (`selection`), those
 whose last scan memory does not settle (`known_scans`) are looked up, and the scans that are due (`decisions`) are
-started, at the rate that ECR allows (`rate_limiter`), until the daily quota is used up (`quota`). The next run knows
-the sums over its images.
+started, at the rate that ECR allows (`rate_limiter`), until the daily quota is used up (`quota`). The sums over
+its images are remembered for the next run.
+
+No decision depends on findings.
 
 Memory owns the findings: it sums them up while the images are read from it, and says which images have a deadline that
 has passed. A run writes those sums as metrics.

@@ -1,4 +1,4 @@
-"""Decides which images are due, which of them come first, and on which day an image has its turn."""
+"""Decides which images are due, which come first, and in which run one without a scan date is due."""
 
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -48,11 +48,12 @@ _DUE = frozenset(
     }
 )
 
-# ECR scans an image once in 24 hours; https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html
-_SCAN_INTERVAL = timedelta(hours=24)
+# A scan that failed, or did not end, is asked for again after this time: ECR scans an image once in 24 hours.
+# https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html
+_RETRIED_AFTER = timedelta(hours=24)
 # A scan takes minutes. Of the scans in progress without a date, one in 23 is due each hour: 23 and 24 have no common
 # divisor, so runs at the same hour of each day, or of each week, reach every image.
-_HOUR, _HOURS_OF_STUCK_SCANS = timedelta(hours=1), timedelta(hours=23)
+_HOUR, _STUCK_SCANS_SPREAD_OVER = timedelta(hours=1), timedelta(hours=23)
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
@@ -98,13 +99,13 @@ class ScanRules(NamedTuple):
             return _has_turn(digest, interval, period, self.now) if age is None else age >= after
 
         if scan.in_progress:
-            stuck = is_due(_SCAN_INTERVAL, _HOUR, _HOURS_OF_STUCK_SCANS)
+            stuck = is_due(_RETRIED_AFTER, _HOUR, _STUCK_SCANS_SPREAD_OVER)
             return Decision.SCAN_STUCK if stuck else Decision.SCAN_IN_PROGRESS
         if scan.unsupported:
             due = is_due(max_age, self.run_interval, max_age)
             return Decision.UNSUPPORTED_TOO_OLD if due else Decision.UNSUPPORTED
         if scan.status == FAILED:
-            due = is_due(_SCAN_INTERVAL, self.run_interval, _SCAN_INTERVAL)
+            due = is_due(_RETRIED_AFTER, self.run_interval, _RETRIED_AFTER)
             return Decision.LAST_SCAN_FAILED if due else Decision.FAILED_WITHIN_24_HOURS
         if age is None:
             return Decision.NEVER_SCANNED

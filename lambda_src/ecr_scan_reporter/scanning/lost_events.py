@@ -1,6 +1,7 @@
-"""The backstop for lost events: what ECR names as the last scan of an image is compared with what the reporter knows.
+"""Finds results whose events were lost; on which day ECR is asked about each image that Inspector monitors.
 
-Events are sent on a best-effort basis. With enhanced scanning, ECR is asked about each image once within the promised
+Events are sent on a best-effort basis, so what ECR names as the last scan of an image is compared with what the
+reporter knows. With enhanced scanning, ECR is asked about each image once within the promised
 age, because Inspector announces no scan after the first one.
 https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-scanning-enhanced-events.html
 With basic scanning, ECR is asked about an image whose scan memory does not know, or shows as too old, anyway.

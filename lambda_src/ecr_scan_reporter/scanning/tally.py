@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 # How many digests the summary names per reason; all failures have a log line of their own.
 _NAMED_DIGESTS = 5
 # The metrics of the images that were skipped, by decision or by the outcome of the request to start the scan.
-_SKIPPED: Mapping[str, str] = {
+_METRIC_OF_SKIPPED: Mapping[str, str] = {
     Decision.SCANNED_RECENTLY: "SkippedScannedRecently",
     StartOutcome.SCANNED_WITHIN_24_HOURS: "SkippedScannedRecently",
     Decision.NOT_SELECTED: "SkippedNotSelected",
@@ -107,12 +107,12 @@ class Tally:
         skipped: Counter[str] = Counter()
         for outcome, number in chain(self._decisions.items(), self._rejections.items()):
             if not (isinstance(outcome, Decision) and outcome.due):
-                skipped[_SKIPPED.get(outcome, _SKIPPED_OTHER)] += number
+                skipped[_METRIC_OF_SKIPPED.get(outcome, _SKIPPED_OTHER)] += number
         return {
             # Each image has exactly one decision.
             "ImagesSeen": self._decisions.total(),
             "ScansStarted": self.started,
-            **{name: skipped[name] for name in dict.fromkeys((*_SKIPPED.values(), _SKIPPED_OTHER))},
+            **{name: skipped[name] for name in dict.fromkeys((*_METRIC_OF_SKIPPED.values(), _SKIPPED_OTHER))},
             "ImagesFailed": sum(map(len, self._failures.values())),
             "Throttled": self.throttled,
             "QuotaReached": self._outcomes["quota_exceeded"],

@@ -1,1 +1,1 @@
-"""Holds small helpers that call no AWS service: time, schedules, durations, text, concurrency."""
+"""Small helpers that call no AWS service: time, schedules, expressions, text, concurrency."""

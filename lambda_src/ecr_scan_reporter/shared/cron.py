@@ -1,4 +1,4 @@
-"""Cron expressions of EventBridge.
+"""Cron expressions of EventBridge: which are valid, when the next run starts, and the longest interval.
 
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html
 """
@@ -19,9 +19,9 @@ _NO_NAMES: Mapping[str, int] = {}
 
 _DAY = timedelta(days=1)
 # Dates fall on the same days of the week every 28 years. One more year has the interval between two such cycles.
-_CYCLE_OF_YEARS = 29
+_YEARS_LOOKED_AT = 29
 # Between two runs of a schedule that has fewer than two days.
-_NO_INTERVAL = 366 * _DAY
+_INTERVAL_OF_A_SINGLE_DAY = 366 * _DAY
 
 
 class Cron(NamedTuple):
@@ -71,8 +71,8 @@ class Cron(NamedTuple):
 
     def longest_interval(self) -> timedelta:
         """Return the longest time between two runs."""
-        days = self._days(self.years[:_CYCLE_OF_YEARS])
-        most = max((after - day for day, after in pairwise(days)), default=_NO_INTERVAL)
+        days = self._days(self.years[:_YEARS_LOOKED_AT])
+        most = max((after - day for day, after in pairwise(days)), default=_INTERVAL_OF_A_SINGLE_DAY)
         overnight = most - (self.times[-1] - self.times[0])
         return max([overnight, *(after - at for at, after in pairwise(self.times))])
 

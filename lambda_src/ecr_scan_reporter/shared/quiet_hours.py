@@ -1,4 +1,4 @@
-"""Quiet hours: windows of the week, by the clock of a time zone, in which no report is published."""
+"""Quiet hours: windows of the week, by the clock of a time zone, in which reports wait."""
 
 import re
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""The schedule of the runs: a rate or a cron expression of EventBridge, in UTC."""
+"""Schedules of runs and overviews: a rate or a cron expression of EventBridge, in UTC."""
 
 import re
 from datetime import datetime, timedelta

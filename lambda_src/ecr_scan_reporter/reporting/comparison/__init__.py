@@ -1,1 +1,1 @@
-"""Decides what a scan changed, what a rule ignores and what is overdue. It calls no service and reads no clock."""
+"""Decides what a scan changed, what is ignored or overdue, and which image replaces which. It makes no calls."""

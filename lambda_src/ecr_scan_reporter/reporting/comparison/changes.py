@@ -1,4 +1,4 @@
-"""Compares the findings of a scan with those that are remembered: what is new, back, raised, fixed or withdrawn."""
+"""Compares a scan's findings with those remembered: which are the same; what is new, back, fixed, withdrawn."""
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Says which rule ignores a finding, or ignored it until when; also kernel headers, and what Inspector suppresses."""
+"""Says which rule ignores a finding, and why one no longer does. Kernel headers are ignored without a rule."""
 
 import re
 from collections import defaultdict

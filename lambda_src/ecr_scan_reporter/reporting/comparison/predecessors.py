@@ -14,7 +14,7 @@ from ecr_scan_reporter.reporting.comparison.tags import Family, family
 _ALIKE_CANDIDATES = 2
 # Two images that share most of the findings of each have more than a third of all of them in common. Checksums of large
 # images are a sample, so it asks for less.
-_ALIKE_FROM = 0.25
+_SAMPLES_ALIKE_FROM, _ALIKE_FROM = 0.25, 0.5
 # The platforms that come first if the platform of an image is not known.
 _COMMON_PLATFORMS = ("", "linux/amd64")
 
@@ -169,8 +169,8 @@ def _share_most(image: PushedImage, other: PushedImage) -> bool:
     """Return whether two images share most of the findings of each, as far as checksums tell."""
     mine, its = image.findings or frozenset(), other.findings or frozenset()
     if image.is_sample or other.is_sample:
-        return _jaccard(mine, its) > _ALIKE_FROM
-    return 2 * len(mine & its) > max(len(mine), len(its))
+        return _jaccard(mine, its) > _SAMPLES_ALIKE_FROM
+    return len(mine & its) > _ALIKE_FROM * max(len(mine), len(its))
 
 
 def _likeness(image: PushedImage, other: PushedImage) -> float:

@@ -1,4 +1,4 @@
-"""Tells tags that are versions, build numbers or commit ids from names, and which of two versions is the later one."""
+"""Tells versions, build numbers and commit ids in tags from names, as numbers that sort by version."""
 
 import re
 from collections.abc import Iterator

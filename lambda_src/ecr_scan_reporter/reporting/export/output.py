@@ -1,4 +1,4 @@
-"""Writes the files of an export to the bucket: an object of NDJSON per repository, one CSV file of all; their keys."""
+"""Writes the files of an export: NDJSON objects per repository, and one CSV file of all; their keys."""
 
 import zlib
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from ecr_scan_reporter.reporting.export.lines import COLUMNS, Line, csv_row, to_
 # Bytes of CSV. A part that is uploaded has at least so many (S3 asks for 5 MiB); a repository with more than so many
 # has several objects. The two limit the memory that an export takes.
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
-_PART_SIZE, _OBJECT_SIZE = 8 * 1024 * 1024, 16 * 1024 * 1024
+_MIN_PART_SIZE, _CSV_PER_OBJECT = 8 * 1024 * 1024, 16 * 1024 * 1024
 # For zlib: with the header and the checksum of a gzip file.
 _GZIP_FORMAT = 31
 _NDJSON, _CSV = "application/gzip", "text/csv; charset=utf-8"
@@ -75,7 +75,7 @@ class Output:
     @property
     def is_full(self) -> bool:
         """Whether the object has no room for another image."""
-        return len(self._csv) - self._settled >= _OBJECT_SIZE
+        return len(self._csv) - self._settled >= _CSV_PER_OBJECT
 
     def settle(self, repository: str, after: str = "") -> None:
         """End the object of a repository, up to a digest, or to its last one; an object that is there stays as it is.
@@ -92,7 +92,7 @@ class Output:
         # A space sorts before whatever another name goes on with.
         place = (repository, after, export.number + 1) if after else (f"{repository} ", "", 1)
         self.export, self._settled = export._replace(repository=place[0], after=after, number=place[2]), len(self._csv)
-        if self._settled >= _PART_SIZE:
+        if self._settled >= _MIN_PART_SIZE:
             self._add_part()
 
     def _add_part(self) -> None:

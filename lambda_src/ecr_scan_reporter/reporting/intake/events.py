@@ -1,4 +1,4 @@
-"""Parses the events of ECR and Amazon Inspector, says which are accepted, and which one of an image counts.
+"""Parses events of ECR and Inspector; says which are accepted, and which of those of one image count.
 
 https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html
 https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-scanning-enhanced-events.html

@@ -1,4 +1,4 @@
-"""What ECR knows about images besides findings: when they were pushed, and the tags and platforms of indexes."""
+"""What ECR knows of images besides findings: whether they exist, their pushes, tags and platforms."""
 
 import threading
 from collections import Counter

@@ -23,7 +23,7 @@ from ecr_scan_reporter.reporting.overviews.wording import NamedLine
 _WIDTH, _HEIGHT = 76, 40
 _ELSEWHERE = ", see the JSON document"
 # How many exploited findings have a line of their own, and how many updates are named then.
-_MAX_EXPLOITED, _MAX_UPDATES = 2, 2
+_MAX_EXPLOITED, _MAX_UPDATES_BESIDE_EXPLOITED = 2, 2
 # Reasons with a line of their own, and the width of one.
 _MAX_REASONS, _REASON_WIDTH = 4, 20
 # The greatest width of what an update solves that leaves room for two severities.
@@ -96,7 +96,7 @@ def _exploited(overview: Overview) -> Iterator[str]:
 
 def _updates(overview: Overview) -> Iterator[str]:
     yield "Do first"
-    updates = overview.state.updates[: _MAX_UPDATES if overview.state.exploited_first else None]
+    updates = overview.state.updates[: _MAX_UPDATES_BESIDE_EXPLOITED if overview.state.exploited_first else None]
     effects = [wording.update_effect(update) for update, *_ in updates]
     if any(len(effect) > _MAX_EFFECT for effect in effects):
         effects = [wording.update_effect(update, severities=1) for update, *_ in updates]

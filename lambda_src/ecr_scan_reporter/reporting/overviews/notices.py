@@ -1,4 +1,4 @@
-"""The notices of an overview about rules, the catalog, DLQs and addresses: their sentences, and which group gets them.
+"""Collects the notices of an overview, with the sentences about rules and the catalog, and says which group gets them.
 
 What concerns the whole registry is for the group without a name: DLQs, unconfirmed addresses, alarms that nobody
 receives, what could not be read, and rules that name no repository of another group.

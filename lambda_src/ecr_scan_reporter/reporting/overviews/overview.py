@@ -20,7 +20,7 @@ from ecr_scan_reporter.settings import ReporterSettings
 # How many repositories whose last run is too old are named.
 _MAX_STALE = 10
 # How many images of whose last scans no events came are named.
-_MAX_LOST = 10
+_MAX_LOST_NAMED = 10
 # A repository whose last run is older than this many intervals between two runs has missed one.
 _INTERVALS_UNTIL_STALE = 2
 
@@ -141,7 +141,7 @@ class Overview(NamedTuple):
     def lost_examples(self) -> Sequence[str]:
         """The names of a few images of whose last scans no events came."""
         names = (image_name(event.repository, short_digest(event.digest)) for event in self.lost)
-        return list(islice(dict.fromkeys(names), _MAX_LOST))
+        return list(islice(dict.fromkeys(names), _MAX_LOST_NAMED))
 
     @property
     def is_enhanced(self) -> bool:

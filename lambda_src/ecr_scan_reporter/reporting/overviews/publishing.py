@@ -14,7 +14,7 @@ from ecr_scan_reporter.errors import AwsError, InputError
 from ecr_scan_reporter.memory.lost_events import LostEvent, lost_events
 from ecr_scan_reporter.memory.snapshots import LastOverview, RepositorySnapshot, SnapshotMemory
 from ecr_scan_reporter.memory.summaries import summaries
-from ecr_scan_reporter.messages.rejected_publication import RETRY, encode_rejection
+from ecr_scan_reporter.messages.rejected_publication import FIRST_RETRY, encode_rejection
 from ecr_scan_reporter.models.images import RegistryId
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
 from ecr_scan_reporter.reporting.formatting import to_ascii, truncate
@@ -178,7 +178,7 @@ def _publish(
                     continue
                 rejection = deps.publisher.publish(publication, deadline, "could not publish an overview")
                 if rejection:
-                    deps.reports_queue.send([encode_rejection(rejection)], delay=RETRY)
+                    deps.reports_queue.send([encode_rejection(rejection)], delay=FIRST_RETRY)
                 note_sent(name)
     return published
 

@@ -1,6 +1,7 @@
 """Renders a report as plain text for email: SNS mail has no markup.
 
-Mail programs use proportional fonts, so no columns are made of spaces. Lines are short; only links are longer.
+Mail programs use proportional fonts, so no columns are made of spaces. Most lines have at most 76 characters; the
+headline, names of images, their changes and links may be longer.
 
 The first page has all of the text, so one mail is enough for people; further pages have the rest of the JSON document.
 """
@@ -42,8 +43,8 @@ _URGENT = "KNOWN EXPLOITED"
 # Characters of a link that a database of vulnerabilities gives; longer ones are left out.
 _MAX_LINK = 120
 # The changes whose findings are listed, by the reason of the report; for other reasons, those of open findings.
-_CHANGES: dict[ReportReason, tuple[Change, ...]]
-_CHANGES = {
+_LISTED_CHANGES: dict[ReportReason, tuple[Change, ...]]
+_LISTED_CHANGES = {
     ReportReason.NEWS: NEWS,
     ReportReason.FIXED: GONE,
     ReportReason.KNOWN_EXPLOITED: (),
@@ -145,7 +146,7 @@ def _image(number: int, image: ImageReport, settings: ReporterSettings, *, dated
         yield from _wrap(wording.describe_due_date(known, due), indent=5)
     if (more := sum(image.overdue_counts.values()) - _MAX_FINDINGS) > 0:
         yield f"   and {more:,} more overdue"
-    listed = _CHANGES.get(image.reason, OPEN)
+    listed = _LISTED_CHANGES.get(image.reason, OPEN)
     lines = image.named(listed)
     for change, known in lines[:_MAX_FINDINGS]:
         yield from _finding(wording.label(change), known)

@@ -1,4 +1,4 @@
-"""What to install first: the updates that a report names, because they solve most."""
+"""What to install first: the updates that a report names, those with a known fix first, then what solves most."""
 
 import heapq
 from collections import Counter, defaultdict
@@ -13,7 +13,7 @@ from ecr_scan_reporter.reporting.reports.reasons import ReportReason
 # Updates that are named.
 _MAX_FIXES = 5
 # The changes whose findings are to be fixed first, by the reason of the report; for other reasons, those of open ones.
-_FIXED_FIRST: dict[ReportReason, tuple[Change, ...]] = {ReportReason.NEWS: NEWS, ReportReason.FIXED: ()}
+_CHANGES_TO_FIX: dict[ReportReason, tuple[Change, ...]] = {ReportReason.NEWS: NEWS, ReportReason.FIXED: ()}
 
 
 def fix_first(images: Iterable[ImageReport], severities: Collection[str]) -> list[Update]:
@@ -32,7 +32,7 @@ def _updates(images: Iterable[ImageReport], severities: Collection[str]) -> Iter
     needed_by: Counter[UpdateKey] = Counter()
     for image in images:
         own: set[UpdateKey] = set()
-        for change in _FIXED_FIRST.get(image.reason, OPEN):
+        for change in _CHANGES_TO_FIX.get(image.reason, OPEN):
             for known in image.changes.get(change, ()):
                 finding = known.finding
                 if finding.package and finding.severity in severities:

@@ -1,4 +1,4 @@
-"""Gathers what waits in the outbox, by group: which images are one report, and how many it has room for."""
+"""Gathers what waits in the outbox, by group: what is one report, and how much one invocation publishes."""
 
 import logging
 import re

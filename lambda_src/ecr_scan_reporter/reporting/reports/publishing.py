@@ -20,9 +20,9 @@ from ecr_scan_reporter.memory.outbox import (
     image_prefix,
     report_id,
 )
-from ecr_scan_reporter.messages.rejected_publication import MAX_BODY, RETRY, encode_rejection
+from ecr_scan_reporter.messages.rejected_publication import FIRST_RETRY, MAX_BODY, encode_rejection
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
-from ecr_scan_reporter.reporting.reports.when_due import due_windows, plan_check, retry_after
+from ecr_scan_reporter.reporting.reports.when_due import INVENTORY_INTERVAL, due_windows, plan_check, retry_after
 from ecr_scan_reporter.settings import ReporterSettings
 from ecr_scan_reporter.shared import clock
 
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from ecr_scan_reporter.reporting.reports.image_report import ImageReport
 
 logger = logging.getLogger(__name__)
-
-# No group gets two inventories on one day.
-_BETWEEN_INVENTORIES = timedelta(days=1)
 
 
 class _Pass(NamedTuple):
@@ -83,7 +80,7 @@ def publish_what_is_due(deps: ReporterDependencies, now: datetime, deadline: Dea
             later = [window for window in due if window.name == INVENTORY and until and window.last_at > until]
             if until and done.inventory:
                 outbox.end_inventory()
-                checks.extend(until + _BETWEEN_INVENTORIES for _ in later)
+                checks.extend(until + INVENTORY_INTERVAL for _ in later)
             if done.complete:
                 outbox.close([window for window in due if window not in later])
         finally:
@@ -105,7 +102,7 @@ def _begin_inventory(due: Collection[Window], state: PublisherState, outbox: Out
     """
     if all(window.name != INVENTORY for window in due):
         return None
-    if state.inventory_at and state.unfinished and now < state.inventory_at + _BETWEEN_INVENTORIES:
+    if state.inventory_at and state.unfinished and now < state.inventory_at + INVENTORY_INTERVAL:
         return state.inventory_at
     outbox.begin_inventory(now)
     return now
@@ -175,7 +172,7 @@ class _Publisher:
                     return 0, False
                 # The rest of the report is out: the reports queue retries what SNS rejected.
                 bodies = [self._queued(page, rejection) for rejection in rejected]
-                self._deps.reports_queue.send(bodies, delay=RETRY)
+                self._deps.reports_queue.send(bodies, delay=FIRST_RETRY)
                 for rejection in rejected:
                     sent.add(_name(page, rejection.publication))
                     self._outbox.note_sent(note, _name(page, rejection.publication))

@@ -1,4 +1,4 @@
-"""Decides why an image is reported, if it is."""
+"""Decides whether an image is reported, and why."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping

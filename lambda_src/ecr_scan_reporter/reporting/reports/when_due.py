@@ -1,4 +1,4 @@
-"""Decides when the windows of the outbox are due: at once, after a run, after a day, or when quiet hours end."""
+"""Decides when windows of the outbox are due: after the report window, a run or a day, or when quiet hours end."""
 
 import logging
 from collections.abc import Collection
@@ -10,7 +10,7 @@ from ecr_scan_reporter.aws.sqs import EARLY, MAX_DELAY, SqsQueue
 from ecr_scan_reporter.errors import AwsError
 from ecr_scan_reporter.memory.outbox import EXPLOITED, INVENTORY, PUSH, Outbox, PublisherState, Window
 from ecr_scan_reporter.memory.runs import RunMemory
-from ecr_scan_reporter.messages.rejected_publication import RETRY
+from ecr_scan_reporter.messages.rejected_publication import FIRST_RETRY
 from ecr_scan_reporter.messages.reports_queue import CHECK
 from ecr_scan_reporter.reporting.comparison.changes import NEWS, Change
 from ecr_scan_reporter.reporting.comparison.judged import Judged
@@ -21,13 +21,13 @@ from ecr_scan_reporter.settings import ReporterSettings
 logger = logging.getLogger(__name__)
 
 # The results of a run are complete if nothing has come for this long, ...
-_QUIET_FOR = timedelta(minutes=10)
+_RUN_ENDS_WITHOUT_RESULT_FOR = timedelta(minutes=10)
 # ... or for this long, if a later run has visited its repositories, ...
-_OVERTAKEN_FOR = timedelta(minutes=1)
+_OVERTAKEN_RUN_ENDS_AFTER = timedelta(minutes=1)
 # ... and the report of a run waits no longer than this.
-_LONGEST_RUN = timedelta(hours=1)
-# An inventory waits for the run that found it, but no longer than a day. One inventory mail a day is enough.
-_DAY = timedelta(days=1)
+_RUN_REPORT_WAITS_AT_MOST = timedelta(hours=1)
+# No group gets two inventories on one day, and an inventory waits for its run no longer than a day.
+INVENTORY_INTERVAL, _INVENTORY_WAITS_AT_MOST = timedelta(days=1), timedelta(days=1)
 # How often to check whether a run is complete, and whether somebody has confirmed an address.
 _RUN_CHECK, _CONFIRMATION_CHECK = timedelta(seconds=30), timedelta(minutes=1)
 # What has waited for so long, because it cannot be published, is tried again less often.
@@ -97,13 +97,13 @@ def due_time(window: Window, run_end: datetime | None, report_window: timedelta,
     """
     if window.name in (PUSH, EXPLOITED):
         return window.opened_at + report_window
-    end = run_end or window.last_at + _QUIET_FOR
+    end = run_end or window.last_at + _RUN_ENDS_WITHOUT_RESULT_FOR
     if window.name == INVENTORY:
-        due = min(end, window.opened_at + _DAY)
+        due = min(end, window.opened_at + _INVENTORY_WAITS_AT_MOST)
         if not state.inventory_at:
             return due
-        return min(due, state.inventory_at) if state.unfinished else max(due, state.inventory_at + _DAY)
-    return min(end, window.opened_at + _LONGEST_RUN)
+        return min(due, state.inventory_at) if state.unfinished else max(due, state.inventory_at + INVENTORY_INTERVAL)
+    return min(end, window.opened_at + _RUN_REPORT_WAITS_AT_MOST)
 
 
 def end_of_run(run: str, runs: RunMemory, now: datetime, last_at: datetime) -> datetime:
@@ -120,7 +120,7 @@ def end_of_run(run: str, runs: RunMemory, now: datetime, last_at: datetime) -> d
     """
     state = runs.run(run)
     last_at = state.last_result_at or last_at
-    quiet = last_at + _QUIET_FOR
+    quiet = last_at + _RUN_ENDS_WITHOUT_RESULT_FOR
     if state.results < state.expected:
         # Every batch of results causes a check, and the states of a large registry's repositories are several MB.
         return quiet
@@ -129,18 +129,18 @@ def end_of_run(run: str, runs: RunMemory, now: datetime, last_at: datetime) -> d
         runs.expect(run, asked, now)
     elif state.repositories and len(done) >= state.repositories:
         overtaken = any(repository.run > run for repository in done)
-        return last_at + _OVERTAKEN_FOR if overtaken else now
+        return last_at + _OVERTAKEN_RUN_ENDS_AFTER if overtaken else now
     return quiet
 
 
 def check_time(window: Window, due_at: datetime, now: datetime) -> datetime:
     """Return when to check a window again: a run may be complete before its time is up."""
-    return min(due_at, now + _RUN_CHECK) if window.run and due_at <= now + _LONGEST_RUN else due_at
+    return min(due_at, now + _RUN_CHECK) if window.run and due_at <= now + _RUN_REPORT_WAITS_AT_MOST else due_at
 
 
 def retry_after(waiting: timedelta) -> timedelta:
     """Return after how long to publish again what could not be published, and has waited for some time since."""
-    return _SLOW_RETRY if waiting > _RETRIED_SLOWLY_AFTER else timedelta(seconds=RETRY)
+    return _SLOW_RETRY if waiting > _RETRIED_SLOWLY_AFTER else timedelta(seconds=FIRST_RETRY)
 
 
 def plan_check(at: datetime, state: PublisherState, queue: SqsQueue, outbox: Outbox, now: datetime) -> None:

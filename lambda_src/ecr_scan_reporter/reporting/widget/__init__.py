@@ -1,1 +1,1 @@
-"""The parts of the console widget's page: its images, its HTML and its colors."""
+"""The console widget's page: the list of a repository's images, the HTML, and the colors."""

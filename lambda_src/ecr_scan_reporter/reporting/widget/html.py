@@ -32,7 +32,7 @@ from ecr_scan_reporter.shared.durations import Duration
 # Lines of a table; the rest is on further pages.
 PAGE_SIZE = 50
 _COLUMNS = ("CRITICAL", "HIGH", "MEDIUM", "LOW")
-_MAX_TAGS, _MAX_OVERDUE = 3, 5
+_MAX_TAGS, _MAX_URGENT = 3, 5
 # The least width of a part of a bar, of 1000.
 _SMALLEST_PART = 10.0
 _ZERO = '<span class="muted">0</span>'
@@ -223,7 +223,7 @@ def _package(update: Update) -> str:
 
 
 def _exploited(state: RegistryState, look: WidgetContext) -> Iterator[str]:
-    shown = state.exploited_first[:_MAX_OVERDUE]
+    shown = state.exploited_first[:_MAX_URGENT]
     for repository, image, found in shown:
         severity = _text(truncate(found.severity.lower(), 20))
         what = f"{_text(truncate(found.id, 40))} in {_text(truncate(found.package, 60))}"
@@ -237,7 +237,7 @@ def _exploited(state: RegistryState, look: WidgetContext) -> Iterator[str]:
 
 
 def _overdue(state: RegistryState, look: WidgetContext) -> Iterator[str]:
-    shown = state.overdue_worst[:_MAX_OVERDUE]
+    shown = state.overdue_worst[:_MAX_URGENT]
     for overdue in shown:
         found = overdue.finding
         days = (look.now - found.due_at).days

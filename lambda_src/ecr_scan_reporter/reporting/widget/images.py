@@ -1,4 +1,4 @@
-"""The images of one repository on the widget: how many are read, and how they are sorted."""
+"""The images of a repository on the widget: how many are read, which are listed, and their order."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
