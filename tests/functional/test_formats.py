@@ -51,7 +51,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
         is_newer = number > 1
         monkeypatch.setattr(items, "FORMAT", number)
         monkeypatch.setattr(repository, "VERSION", number)
-        monkeypatch.setattr(program, "VERSION", number)
+        monkeypatch.setattr(program, "MESSAGE_VERSION", number)
         monkeypatch.setattr(codec, "compact_json", lambda value: "2" + compact_json(value)) if is_newer else None
         if is_newer:
             other = SimpleNamespace(loads=other_loads, dumps=json.dumps)
