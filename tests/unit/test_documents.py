@@ -1,5 +1,6 @@
 """The documents say what is there: their links lead somewhere, and every permission is documented."""
 
+import ast
 import inspect
 import re
 from pathlib import Path
@@ -70,6 +71,33 @@ def test_links_to_this_repository_lead_to_files_and_headings(path: Path) -> None
     for name, anchor in HERE.findall(path.read_text()):
         assert (ROOT / name).exists(), name
         assert not anchor or anchor in anchors(ROOT / name)
+
+
+def test_functions_on_the_way_of_a_name_and_of_a_finding_exist() -> None:
+    page = (ROOT / "docs" / "development.md").read_text().partition("## Words")[0]
+    package = ROOT / "lambda_src" / "ecr_scan_reporter"
+    defined = {
+        str(path.relative_to(package).with_suffix("")): {
+            node.name
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        }
+        for path in package.rglob("*.py")
+    }
+    somewhere = set().union(*defined.values())
+    named = re.findall(r"`([a-z_/]+)\.([a-z]\w*)`", page)
+    assert len(named) > 30
+    for place, name in named:
+        if name in ("py", "tf"):
+            assert (ROOT / f"{place}.tf").exists() or any(f"/{each}".endswith(f"/{place}") for each in defined), place
+        else:
+            assert any(name in names for each, names in defined.items() if f"/{each}".endswith(f"/{place}")), (
+                place,
+                name,
+            )
+    alone = re.findall(r"`(?:[A-Z_]\w+\.)?(_?[a-z]+_\w+|_[a-z]+)`", page)
+    assert len(alone) > 20
+    assert set(alone) - somewhere - {"known_exploited"} == set()
 
 
 def test_every_action_of_a_role_is_documented() -> None:
