@@ -58,7 +58,7 @@ from ecr_scan_reporter.shared.concurrency import concurrent_map
 
 logger = logging.getLogger(__name__)
 
-# How many images are looked up before the due ones among them are started, the most urgent first.
+# How many images are looked up before the scans that are due among them are started, the most urgent first.
 CHUNK_SIZE = 2000
 # Seconds that a continuation waits, so that ECR's rate limits recover: by the number of invocations in a row without
 # progress. After as many invocations as there are numbers here, the message fails.

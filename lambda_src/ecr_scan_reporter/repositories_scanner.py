@@ -39,7 +39,7 @@ _METRICS_IN_SECONDS = frozenset({"OldestScanAge", "RunOverdue", "ScansOverdue"})
 _METRIC_OF_OPEN = {"CRITICAL": "OpenCritical", "HIGH": "OpenHigh", "MEDIUM": "OpenMedium", "LOW": "OpenLow"}
 # Seconds after which the reporter sees for the first time whether a run has ended, so that its export can begin.
 _EXPORT_DELAY = 300
-# Between the start of a run and the scans.
+# The scans of a run start within this time.
 _SCANS_START_WITHIN = timedelta(hours=1)
 # heartbeat.tf has the rule.
 _HEARTBEAT_INTERVAL = timedelta(hours=1)
@@ -49,7 +49,7 @@ _LONGEST_RUN = timedelta(days=1)
 # delay. The alarm on silence becomes INSUFFICIENT_DATA after three hours without one, and CloudWatch may take some
 # more to see it. So a pause is longer: a heartbeat that fails a few times resets no age before the alarm says so.
 _HEARTBEAT_PAUSE = 6 * _HEARTBEAT_INTERVAL
-# What EventBridge says of its schedule's event.
+# The fields of the event that EventBridge sends for a schedule.
 _FIELDS_OF_SCHEDULE = frozenset(
     {"version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail"}
 )

@@ -24,7 +24,7 @@ Settings = TypeVar("Settings")
 # Only these can take exponential time.
 _REPEATED_GROUP = re.compile(r"\)\s*[*+{]")
 _WITHOUT_AMBIGUITY = "without a repeated group that can match one text in two ways, such as (a+)+, (a|aa)* or (.*a){20}"
-# The defaults of the inputs images_duration_delta and schedule_expression.
+# The defaults of the inputs images_duration_delta and rate.
 _DEFAULT_MAX_AGE, _DEFAULT_RUN_INTERVAL = Duration(0, 0, 7), timedelta(days=1)
 
 

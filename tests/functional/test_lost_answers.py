@@ -1,4 +1,4 @@
-"""Each effect is one, although its answer is lost: the client repeats a call that has taken effect, or fails."""
+"""Each call takes effect once, although its answer is lost: the client repeats one that has taken effect, or fails."""
 
 from collections import Counter
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What cannot be published, rendered, noted or deleted holds back nothing else, and is published once."""
+"""What cannot be published, rendered, noted or deleted holds back nothing else, and nothing is published twice."""
 
 import json
 import logging

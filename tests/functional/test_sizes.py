@@ -1,4 +1,4 @@
-"""The reporter, with what whoever pushes can put into an image: whatever its size, everybody's reports are published.
+"""The reporter, whatever is put into an image, and how large it is: everybody's reports are published.
 
 The fake of AWS has the limits of DynamoDB, SNS and SQS, and rejects what is larger.
 """

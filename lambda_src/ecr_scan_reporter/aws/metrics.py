@@ -10,7 +10,8 @@ from ecr_scan_reporter.shared import clock
 
 NAMESPACE = "EcrScanReporter"
 _DIMENSION = "Instance"
-# CloudWatch bills each metric. These have an alarm, or are the numbers that people look at first.
+# CloudWatch bills each metric. These have an alarm, or are the numbers that people look at first. CatalogAge, which the
+# catalog reader writes, always is one, too.
 ALWAYS_METRICS = {"LostEvents", "OldestUnpublished", "OpenCritical", "OpenHigh", "RunOverdue", "ScansOverdue"}
 
 

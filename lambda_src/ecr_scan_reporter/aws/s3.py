@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ecr_scan_reporter.aws.clients import error_code
 from ecr_scan_reporter.errors import AccessDeniedError, AwsError, UploadGoneError
 
-# After the second one, S3 asks to upload all parts again.
+# The codes of errors after which an upload has to begin again; with ConditionalRequestConflict, S3 asks for that.
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
 _GONE = ("NoSuchUpload", "ConditionalRequestConflict", "InvalidPart", "InvalidPartOrder")
 

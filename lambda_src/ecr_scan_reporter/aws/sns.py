@@ -24,7 +24,7 @@ MAX_SUBJECT = 99
 MAX_MESSAGE = 256 * 1024
 # What SNS lists instead of an ARN while an address has not confirmed its subscription.
 _PENDING = "PendingConfirmation"
-# Unconfirmed addresses that are named, and subscriptions that are read for it, 100 a call; far more than a topic for
+# Unconfirmed addresses that are named, and subscriptions that are read for that, 100 a call; far more than a topic for
 # reports has.
 _MAX_UNCONFIRMED, _MAX_READ = 100, 10_000
 # Of a message.

@@ -20,7 +20,7 @@ from ecr_scan_reporter.shared.concurrency import concurrent_map
 logger = logging.getLogger(__name__)
 
 _RULES, _USES = "IGNORED", "RULES"
-# How often the rules are read again, and how often the use of a rule is written: neither costs a request per event.
+# After how long the rules are read again, and the use of a rule is written again: neither costs a request per event.
 _READ_AGAIN_AFTER, _WRITE_AFTER = timedelta(minutes=5), timedelta(days=1)
 
 

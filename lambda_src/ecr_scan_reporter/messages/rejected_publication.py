@@ -1,4 +1,4 @@
-"""The message with what SNS rejected, and when the reporter publishes it again."""
+"""The message with what SNS rejected, and when the reporter first publishes it again."""
 
 import json
 from base64 import b64decode, b64encode
@@ -10,7 +10,8 @@ from ecr_scan_reporter.errors import MessageError
 from ecr_scan_reporter.memory.codec import pack, unpack
 from ecr_scan_reporter.shared.text import clean, is_text
 
-# Seconds until the reporter publishes again what SNS rejected.
+# Seconds until the reporter first publishes again what SNS rejected; later attempts wait for the queue's visibility
+# timeout.
 FIRST_RETRY = 60
 # Bytes of a message in the queue, whose size the module does not set: the provider's default is below that of SQS.
 # https://registry.terraform.io/providers/hashicorp/aws/5.100.0/docs/resources/sqs_queue

@@ -3,6 +3,6 @@
 What came in (`intake`) is compared with memory (`image_processor`, `comparison`), waits in the outbox, and is published
 (`reports`). `overviews`, `export` and `widget` say how the registry stands.
 
-It imports nothing of the scanners. It reads in memory what they left there: how far a run is, and the summary of each
-repository.
+They import nothing of the scanners. They read in memory what these left there: how far a run is, and the summary of
+each repository.
 """

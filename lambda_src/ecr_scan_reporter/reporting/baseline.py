@@ -19,7 +19,7 @@ from ecr_scan_reporter.settings import ReporterSettings
 # the findings of every image then count as a first inventory again.
 COMPARABLE_FROM_FORMAT = 1
 _MAX_PATHS = 5
-# An image is inventory if it was pushed longer than this before memory began to know its registry.
+# An image is inventory if it was pushed longer than this before memory could have known it: see `is_inventory`.
 _NEWS_IF_PUSHED_WITHIN = timedelta(days=1)
 # Bytes of the findings of an image, which are written in one transaction: that has room for 4 MB.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html

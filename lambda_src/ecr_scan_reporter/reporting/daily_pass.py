@@ -1,6 +1,7 @@
 """The daily pass over memory: queues the images in which something is due without an event, and those alone.
 
-It walks over the records of all images, in parts. The record of an image alone tells whether something is due in it.
+It walks over the records of all images, in parts. The record of an image tells whether something is due in it.
+Only what has changed in the catalog is matched with the checksums of its CVE ids.
 """
 
 import logging

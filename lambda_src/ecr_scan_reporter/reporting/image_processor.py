@@ -1,7 +1,8 @@
 """Processes the scan of one image: reads it, compares it with memory, and remembers the outcome in one transaction.
 
-It decides in which order that happens, which images wait for the index that they are part of, what is remembered of a
-scan that failed or cannot be read, which image has replaced another, and in which window of the outbox an image waits.
+It decides in which order that happens, which images wait for an index that they may be part of, what is remembered of
+a scan that failed or cannot be read, which image has replaced another, and in which window of the outbox an image
+waits.
 """
 
 import logging

@@ -17,7 +17,7 @@ from ecr_scan_reporter.models.severities import severity_key
 from ecr_scan_reporter.reporting.formatting import image_name
 from ecr_scan_reporter.shared.durations import Duration
 
-# How many updates, images per reason and overdue findings are named.
+# How many updates, images per reason, overdue findings, and findings that are known to be exploited are named.
 _MAX_UPDATES, _MAX_EXAMPLES, _MAX_URGENT = 5, 5, 10
 # When there are many different updates, only those that solve the most are kept.
 _MANY_UPDATES, _KEPT_UPDATES = 20_000, 5_000

@@ -1,4 +1,4 @@
-"""Decides which images are due, which come first, and in which run one without a scan date is due."""
+"""Decides which images are due, which come first, and in which run one is whose last scan has no date."""
 
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""Finds results whose events were lost; on which day ECR is asked about each image that Inspector monitors.
+"""Finds results whose events were lost; says on which day ECR is asked about each image that Inspector monitors.
 
 Events are sent on a best-effort basis, so what ECR names as the last scan of an image is compared with what the
 reporter knows. With enhanced scanning, ECR is asked about each image once within the promised

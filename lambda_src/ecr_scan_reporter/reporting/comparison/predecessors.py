@@ -12,9 +12,9 @@ from ecr_scan_reporter.reporting.comparison.tags import Family, family
 
 # How many images that are alike are worth reading.
 _ALIKE_CANDIDATES = 2
-# Two images that share most of the findings of each have more than a third of all of them in common. Checksums of large
-# images are a sample, so it asks for less.
-_SAMPLES_ALIKE_FROM, _ALIKE_FROM = 0.25, 0.5
+# Two images are alike if they have more than half of the findings of the larger one in common. That is more than a
+# third of all of theirs. Checksums of large images are a sample: for these, more than a quarter of all is enough.
+_ALIKE_ABOVE, _SAMPLES_ALIKE_ABOVE = 0.5, 0.25
 # The platforms that come first if the platform of an image is not known.
 _COMMON_PLATFORMS = ("", "linux/amd64")
 
@@ -169,8 +169,8 @@ def _share_most(image: PushedImage, other: PushedImage) -> bool:
     """Return whether two images share most of the findings of each, as far as checksums tell."""
     mine, its = image.findings or frozenset(), other.findings or frozenset()
     if image.is_sample or other.is_sample:
-        return _jaccard(mine, its) > _SAMPLES_ALIKE_FROM
-    return len(mine & its) > _ALIKE_FROM * max(len(mine), len(its))
+        return _jaccard(mine, its) > _SAMPLES_ALIKE_ABOVE
+    return len(mine & its) > _ALIKE_ABOVE * max(len(mine), len(its))
 
 
 def _likeness(image: PushedImage, other: PushedImage) -> float:

@@ -11,8 +11,8 @@ from ecr_scan_reporter.memory.exports import Export
 from ecr_scan_reporter.models.images import RegistryId
 from ecr_scan_reporter.reporting.export.lines import COLUMNS, Line, csv_row, to_csv, to_json
 
-# Bytes of CSV. A part that is uploaded has at least so many (S3 asks for 5 MiB); a repository with more than so many
-# has several objects. The two limit the memory that an export takes.
+# Bytes of CSV. A part that is uploaded, except the last one, has at least the first number (S3 asks for 5 MiB); a
+# repository with more than the second one has several objects. The two limit the memory that an export takes.
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
 _MIN_PART_SIZE, _CSV_PER_OBJECT = 8 * 1024 * 1024, 16 * 1024 * 1024
 # For zlib: with the header and the checksum of a gzip file.

@@ -36,8 +36,8 @@ _FIELDS = ("scanned_at", "findings_format", "parts")
 _ITEMS_PER_READ = 30
 # How often to see whether a run has ended.
 _RUN_CHECK_EVERY = timedelta(minutes=5)
-# A run has ended if nothing has happened for so long: no result has come, and no repository was processed. Some results
-# never come; a repository that fails is tried again for hours.
+# A run has ended if no result has come, and no repository was processed, for so long: the first once all repositories
+# are processed, because some results never come; the second before, because a repository that fails is tried for hours.
 _RUN_ENDS_AFTER, _STALLED_RUN_ENDS_AFTER = timedelta(minutes=10), timedelta(hours=1)
 # An export begins so long after its run began at the latest, or when the next run begins.
 _LONGEST_RUN = timedelta(days=1)

@@ -1,4 +1,4 @@
-"""Collects the notices of an overview, with the sentences about rules and the catalog, and says which group gets them.
+"""Collects the notices of an overview, with sentences about rules and the catalog; says which group gets them.
 
 What concerns the whole registry is for the group without a name: DLQs, unconfirmed addresses, alarms that nobody
 receives, what could not be read, and rules that name no repository of another group.
@@ -26,9 +26,10 @@ logger = logging.getLogger(__name__)
 _ENDS_WITHIN, _UNUSED_FOR = timedelta(days=14), timedelta(days=90)
 # The use of a rule is remembered to the day.
 _DAY = timedelta(days=1)
-# From when on a catalog is old: CISA changes it about twice a week.
+# From this age on, a catalog is old: CISA changes it about twice a week.
 _OLD_CATALOG = timedelta(days=3)
-# Repositories of a group that are named because their summary cannot be read, or their names not be matched.
+# Repositories of a group that are named because their summary cannot be read, or because their names cannot be
+# matched.
 _MAX_NAMED = 20
 
 

@@ -37,8 +37,8 @@ _MAX_AHEAD = timedelta(minutes=15)
 # Bytes of repositories in an answer; Lambda's limit is 6 MB.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 _MAX_ANSWER = 4_000_000
-# How many texts each list of the document has at most, besides that of the repositories: as many of these as leave half
-# of the first message for the repositories. With the last one, they always do.
+# How many texts each list of the document has at most, besides that of the repositories: the first of these numbers
+# that leaves half of the first message for the repositories. The last one always does.
 _TEXTS_PER_LIST = (300, 20, 5, 1)
 # Characters of a group's name in the subject, at least; below that it is left out.
 _MIN_GROUP_IN_SUBJECT = 8

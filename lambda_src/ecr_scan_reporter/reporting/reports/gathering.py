@@ -29,7 +29,8 @@ logger = logging.getLogger(__name__)
 
 # Entries of the outbox, and their bytes, that are published at once; the others follow in further reports.
 _MAX_ENTRIES, _MAX_BYTES = 20_000, 64 * 1024 * 1024
-# Findings that are kept in memory for one report, about a kilobyte each.
+# Findings that are kept in memory for all reports that are published at once, about a kilobyte each; and at least of
+# each entry.
 _MAX_KEPT, _MIN_KEPT_PER_IMAGE = 60_000, 3
 
 _Entry = tuple[Key, bytes]

@@ -17,10 +17,10 @@ from ecr_scan_reporter.reporting.reports.reasons import ReportReason
 from ecr_scan_reporter.reporting.reports.wording import headline, title
 from ecr_scan_reporter.settings import ReporterSettings
 
-# The most detailed one with which a report fits into one message is used; if there is none, the last one, on several
-# pages, but not on more than these.
-_MAX_PAGES = 50
+# The most detailed of these levels with which a report fits into one message is used; if there is none, the last one,
+# on several pages, but not on more than this.
 _LEVELS_OF_DETAIL = (FindingLimits(200, 1000), FindingLimits(50, 100), FindingLimits(20, 20), FindingLimits(8, 10))
+_MAX_PAGES = 50
 # For a report with more pages, and for an image that is too large for a message even then.
 _LEAST_DETAIL = FindingLimits(0, 1)
 # Repositories in the attribute of a message: their names and those of the other attributes share its room.

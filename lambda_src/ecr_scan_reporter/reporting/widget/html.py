@@ -31,7 +31,9 @@ from ecr_scan_reporter.shared.durations import Duration
 
 # Lines of a table; the rest is on further pages.
 PAGE_SIZE = 50
+# The severities with a column, a part of the bar and a color of their own.
 _COLUMNS = ("CRITICAL", "HIGH", "MEDIUM", "LOW")
+# Tags of an image that are named, and findings that are overdue, or known to be exploited.
 _MAX_TAGS, _MAX_URGENT = 3, 5
 # The least width of a part of a bar, of 1000.
 _SMALLEST_PART = 10.0

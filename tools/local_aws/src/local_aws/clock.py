@@ -1,6 +1,7 @@
 """The time of a local AWS: the real time, and the days that are pretended to have passed.
 
-ECR reads it here. The processes of the functions read the file, each time that they ask for the time.
+ECR reads it here. The processes of the functions read how many days that is from a file, each time that they ask for
+the time.
 """
 
 import functools

@@ -1,4 +1,4 @@
-"""LocalStack's S3, which stores the code of the functions, with the state directory for its objects."""
+"""LocalStack's S3, which has the code of the functions. Its objects are in the state directory."""
 
 from localstack.services.plugins import Service, aws_provider
 
