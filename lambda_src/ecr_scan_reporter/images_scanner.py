@@ -361,14 +361,15 @@ class RepositoryScan:
         if chunk.standings and not processed:
             return
         digests = [standing.image.digest for standing in processed]
-        name, queue = self._context.repository, self._context.deps.reports_queue
+        queue = self._context.deps.reports_queue
+        image_id = partial(self._context.registry.image, self._context.repository)
         # The reporter judges again the images that have their deadlines back.
-        queue.send(to_body(DueMessage(name, digest)) for digest in digests if digest in self._known.given_back)
+        queue.send(to_body(DueMessage(image_id(digest))) for digest in digests if digest in self._known.given_back)
         # It also reads the results of which no event came.
         answers = self._tally.answers
         scanner, delay = (ENHANCED, READ_AFTER) if self._rules.enhanced else (BASIC, 0)
         missed_messages = (
-            MissedMessage(name, standing.image.digest, scanner, to_seconds(missed.ended_at), missed.is_lost)
+            MissedMessage(image_id(standing.image.digest), scanner, to_seconds(missed.ended_at), missed.is_lost)
             for standing in processed
             # The event of a scan that is started now tells of an image that nothing is known of.
             if (missed := standing.missed) and (missed.is_lost or standing.image.digest not in answers)

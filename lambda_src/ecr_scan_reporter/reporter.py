@@ -53,8 +53,7 @@ from ecr_scan_reporter.messages.reports_queue import (
     parse_message,
     to_body,
 )
-from ecr_scan_reporter.models.images import ImageId
-from ecr_scan_reporter.models.scans import ENHANCED
+from ecr_scan_reporter.models.images import ImageId, RegistryId
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
 from ecr_scan_reporter.reporting.image_processor import ImageProcessor, Outcome, Step
@@ -129,7 +128,8 @@ def dependencies() -> ReporterDependencies:
     queue = SqsQueue(sqs, settings.reports_queue_url)
     dlqs = {url.rsplit("/", 1)[-1]: SqsQueue(sqs, url) for url in settings.dlq_urls}
     table = Table(create_client("dynamodb", threads=_THREADS), settings.memory_table)
-    ecr, pool = EcrRegistry(settings.account, create_client("ecr", threads=_THREADS)), ThreadPoolExecutor(_THREADS)
+    ecr = EcrRegistry(settings.registry.account, create_client("ecr", threads=_THREADS))
+    pool = ThreadPoolExecutor(_THREADS)
     rules, runs = RuleMemory(table), RunMemory(table, ecr.id)
     exploited = CatalogMemory(table) if settings.known_exploited else None
     return ReporterDependencies(settings, ecr, table, rules, runs, publisher, queue, pool, dlqs, exploited)
@@ -257,30 +257,43 @@ class Batch:
                 if not _publish_again(*parse_publication(publish), self.deps, deadline, self.now):
                     self.unpublished.add(message_id)
             case {"due": due}:
-                image = self.deps.ecr.id.image(*parse_message(DueMessage, due))
+                image = parse_message(DueMessage, due).image
+                self._check_own(image.registry)
                 step: Step = partial(ImageProcessor.judge_again, image=image)
                 self.due.append(Work(image, (message_id,), (step,), receives > 1))
             case {"pass": part}:
-                self.parts[message_id] = parse_message(PassMessage, part)
+                start = parse_message(PassMessage, part)
+                self._check_own(start.registry)
+                self.parts[message_id] = start
             case {"export": export}:
                 self.parts[message_id] = parse_message(ExportMessage, export)
             case {"missed": value}:
                 missed = parse_message(MissedMessage, value)
-                image = self.deps.ecr.id.image(missed.repository, missed.digest)
-                step = partial(read_missed, image=image, missed=missed, receives=receives)
-                self.missed.append(Work(image, (message_id,), (step,), receives > 1))
+                self._check_own(missed.image.registry)
+                step = partial(read_missed, missed=missed, receives=receives)
+                self.missed.append(Work(missed.image, (message_id,), (step,), receives > 1))
             case {"look": value}:
                 asked = parse_message(LookMessage, value)
+                self._check_own(asked.image.registry)
                 at = datetime.fromtimestamp(asked.at, UTC) if asked.at else self.now
                 if at > self.now + EARLY:
                     send_later([(to_body(asked), at)], self.deps, self.now)
                     return True
-                image = self.deps.ecr.id.image(asked.repository, asked.digest)
-                event = ScanEvent(image, (), at, failed=False, counts=None, scanner=ENHANCED, is_look=True)
-                self.events.append(ReceivedEvent(message_id, receives, event))
+                self.events.append(ReceivedEvent(message_id, receives, ScanEvent.of_look(asked.image, at)))
             case _:
                 return False
         return True
+
+    def _check_own(self, registry: RegistryId | None) -> None:
+        """Check that a message is about this registry. A pass may name none.
+
+        Raises:
+            MessageError: it is about another one.
+        """
+        own = self.deps.ecr.id
+        if registry and registry != own:
+            given, expected = ("/".join(each) for each in (registry, own))
+            raise MessageError(f"the message names a repository of {given}; expected {expected}")
 
     def process(self, processor: ImageProcessor) -> None:
         """Process images concurrently, while there is time, and send again the messages that time ran out for."""
@@ -335,7 +348,8 @@ class Batch:
 
                     export_run(message, self.deps, self.deadline, self.now)
             except Exception:  # one message's trouble stays its own
-                asked = {name: str(value) for name, value in message._asdict().items()}
+                # Its registry is that of the function.
+                asked = {name: str(value) for name, value in message._asdict().items() if name != "registry"}
                 logger.exception(f"{what} failed; its message is retried", extra=asked)
                 self.retried.add(message_id)
 

@@ -10,6 +10,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ecr_scan_reporter.errors import SettingError
+from ecr_scan_reporter.models.images import RegistryId
 from ecr_scan_reporter.models.selection import RepositoryFilter, Selection
 from ecr_scan_reporter.models.severities import EXPLOITED, KEV, SEVERITIES
 from ecr_scan_reporter.shared import durations, schedules
@@ -183,14 +184,10 @@ class ReporterSettings(NamedTuple):
         return self.topic_arn.split(":")[1]
 
     @property
-    def region(self) -> str:
-        """The Region of the function, of its registry and of its topics."""
-        return self.topic_arn.split(":")[3]
-
-    @property
-    def account(self) -> str:
-        """The account of the function, of its registry and of its topics."""
-        return self.topic_arn.split(":")[4]
+    def registry(self) -> RegistryId:
+        """The registry of the function's account and Region, which are those of its topics."""
+        _, _, _, region, account, *_ = self.topic_arn.split(":")
+        return RegistryId(account, region)
 
 
 class ConsoleWidgetSettings(NamedTuple):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from ecr_scan_reporter.messages.reports_queue import DueMessage, to_body
 from fake_aws import FakeImage, FakeScan, digest_of, finding, index_image
+from support.invocations import REGISTRY
 from support.reporter_harness import UNSUPPORTED, ReporterHarness, document, enhanced, mail
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -84,7 +85,7 @@ class Application:
 
     def overdue(self, at: float, name: str) -> dict[str, Any] | None:
         """Send what the daily pass sends of an image whose deadline has passed."""
-        return self.read(START + at * DAY, to_body(DueMessage(self.repository, digest_of(name))))
+        return self.read(START + at * DAY, to_body(DueMessage(REGISTRY.image(self.repository, digest_of(name)))))
 
 
 def changes(image: dict[str, Any] | None) -> dict[str, list[str]]:

@@ -41,7 +41,7 @@ def scan(
 
 
 def due_message(build: int) -> str:
-    message: str = to_body(DueMessage("app", digest_of(f"build {build}")))
+    message: str = to_body(DueMessage(REGISTRY.image("app", digest_of(f"build {build}"))))
     return message
 
 

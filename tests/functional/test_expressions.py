@@ -111,7 +111,7 @@ def test_name_that_cannot_be_matched_in_time_is_reported_and_takes_no_message_wi
     set_rules([rule(id="CVE-2026-0001", repositories=SLOW)] if setting == "rule" else [])
     events = [inbox.image(name, "1", scan=found("HIGH")) for name in (HOSTILE, "team-b/app")]
     # The daily pass asks for others, whose deadlines have passed.
-    due = to_body(DueMessage(HOSTILE, digest_of("other")))
+    due = to_body(DueMessage(REGISTRY.image(HOSTILE, digest_of("other"))))
     assert inbox.report(*events, due) == []
     documents = [document(report) for report in inbox.reports()]
     reported = {image["repository"]: report["group"] for report in documents for image in report["images"]}

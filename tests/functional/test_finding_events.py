@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from ecr_scan_reporter.messages.reports_queue import LookMessage, to_body
 from fake_aws import FakeImage, FakeScan, digest_of
-from support.invocations import inspector_event
+from support.invocations import REGISTRY, inspector_event
 from support.reporter_harness import ReporterHarness, document, enhanced
 
 SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
@@ -164,7 +164,7 @@ def test_findings_are_read_again_once_for_an_event_that_changes_nothing(monitore
     assert looks(monitored.calls()) == looks(before) + 1
     assert monitored.sent() == []
     # The images scanner asks because ECR lists something else already.
-    assert monitored.read(PUBLISHED + 2 * DAY, to_body(LookMessage("app", digest_of("1.0")))) == []
+    assert monitored.read(PUBLISHED + 2 * DAY, to_body(LookMessage(REGISTRY.image("app", digest_of("1.0"))))) == []
     assert looks(monitored.calls()) == looks(before) + 2
     assert monitored.sent() == []
 
@@ -216,9 +216,9 @@ def test_finding_of_another_account_is_not_read(monitored: Monitored) -> None:
 def test_message_that_comes_early_is_sent_again(monitored: Monitored) -> None:
     monitored.first_scan("1.0")
     at = int((PUBLISHED + 30 * MINUTE).timestamp())
-    assert monitored.read(PUBLISHED, to_body(LookMessage("app", digest_of("1.0"), at))) == []
+    assert monitored.read(PUBLISHED, to_body(LookMessage(REGISTRY.image("app", digest_of("1.0")), at))) == []
     [message] = monitored.sent()
-    assert to_body(LookMessage("app", digest_of("1.0"), at)) == message
+    assert to_body(LookMessage(REGISTRY.image("app", digest_of("1.0")), at)) == message
 
 
 def test_image_that_is_gone_is_no_trouble(monitored: Monitored) -> None:

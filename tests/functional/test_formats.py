@@ -146,7 +146,8 @@ def in_flight(install: Install) -> list[tuple[str, str]]:
     """Return messages of a newer release, each with its queue."""
     install(2)
     publication = Publication(REPORTS, {"Message": "{}"})
-    own = CHECK, to_body(LookMessage("app", DIGEST)), to_body(DueMessage("app", DIGEST)), to_body(PassMessage())
+    image = REGISTRY.image("app", DIGEST)
+    own = CHECK, to_body(LookMessage(image)), to_body(DueMessage(image)), to_body(PassMessage())
     reports = [json.dumps(json.loads(body) | {"version": 2}) for body in own]
     messages = [("reports", body) for body in (*reports, encode_rejection(Rejection(publication, "later")))]
     return [*messages, ("images", RepositoryMessage(REGISTRY, "index").to_json())]

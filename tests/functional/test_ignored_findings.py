@@ -168,7 +168,8 @@ def test_ignored_finding_has_no_deadline(make_reporter: Callable[..., ReporterHa
     assert new(scan(inbox, 0, A, B)) == ["CVE-2026-0002"]
     # The rule for the other one is newer than its scan.
     set_rules([rule(id="CVE-2026-0001", expires="2025-11-20"), rule(id="CVE-2026-0002")])
-    assert inbox.images_reported(START + timedelta(days=8), to_body(DueMessage("app", digest_of("app")))) == []
+    due = to_body(DueMessage(REGISTRY.image("app", digest_of("app"))))
+    assert inbox.images_reported(START + timedelta(days=8), due) == []
     assert len(inbox.reports()) == 1
     # Its age runs from when it was first seen, so the end of the rule is the end of its time.
     images = scan(inbox, 12, A, B)

@@ -16,6 +16,7 @@ from ecr_scan_reporter.messages.reports_queue import CHECK
 from fake_aws import FakeImage, FakeScan, Fault, digest_of, finding, index_image
 from hypothesis import given
 from hypothesis import strategies as st
+from support.invocations import REGISTRY
 from support.random_tests import examples
 from support.reporter_harness import (
     CHAT,
@@ -526,11 +527,11 @@ HOSTILE_EVENTS: list[Callable[[dict[str, Any]], str]] = [
     lambda event: publish({"Message": "x"}, topic="unknown"),
     lambda event: publish({"Message": "x"}, topic=["reports"]),
     lambda event: json.dumps({**event, "due": "app"}),
-    lambda event: json.dumps({"due": {"repository": "app", "digest": ["x"]}}),
-    lambda event: json.dumps({"due": {"repository": "\ud800", "digest": "x"}}),
+    lambda event: json.dumps({"due": {**REGISTRY._asdict(), "repository": "app", "digest": ["x"]}}),
+    lambda event: json.dumps({"due": {**REGISTRY._asdict(), "repository": "\ud800", "digest": "x"}}),
     lambda event: json.dumps({"pass": {"repository": "app", "run": "x"}}),
     lambda event: json.dumps({"pass": {"at": "2026-11-30T09:14:00"}}),
-    lambda event: json.dumps({"missed": {"repository": "app", "digest": "x"}}),
+    lambda event: json.dumps({"missed": {**REGISTRY._asdict(), "repository": "app", "digest": "x"}}),
 ]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from ecr_scan_reporter.messages.reports_queue import DueMessage, to_body
 from fake_aws import FakeScan, Fault, digest_of, index_image
+from support.invocations import REGISTRY
 from support.reporter_harness import CHAT, ReporterHarness, document, found, mail
 from support.virtual_time import TIME
 
@@ -228,7 +229,7 @@ def test_short_list_in_a_window_with_another_report(
     event = inbox.image("app", "1.0", scan=both, at=almost, event=counts, **pushed)
     assert inbox.report(event, receives=3, now=almost) == []
     midnight = start + timedelta(days=1, minutes=5)
-    message: Any = to_body(DueMessage("app", digest_of("image")))
+    message: Any = to_body(DueMessage(REGISTRY.image("app", digest_of("image"))))
     if is_scan:
         message = inbox.image("app", "1.0", scan=both, at=midnight, **pushed)
     assert inbox.report(message, now=midnight) == []

@@ -16,7 +16,7 @@ from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import Image, IndexChild
 from ecr_scan_reporter.models.scans import ScanResult
 from support.families import INDEX_MEDIA_TYPE, Family
-from support.invocations import scan_event
+from support.invocations import REGISTRY, scan_event
 from support.oracle import ORDER, Entry, Oracle, Result, Rules, Verdict, net
 from support.oracle_tracks import Key
 from support.world import World
@@ -333,7 +333,7 @@ class Player:
         for digest in self._results:
             self.world.now += DAY
             before = len(self.world.documents())
-            message = to_body(DueMessage("app", digest))
+            message = to_body(DueMessage(REGISTRY.image("app", digest)))
             self.world.process(json.loads(message))
             images = [image for document in self.world.documents()[before:] for image in document["images"]]
             overdue = self.oracle.images[digest].scanned_at and self.oracle.overdue(digest, self.world.now)

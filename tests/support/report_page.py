@@ -8,6 +8,7 @@ from ecr_scan_reporter.reporting.reports.groups import Group, Page
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport
 from ecr_scan_reporter.reporting.reports.reasons import ReportReason
 from ecr_scan_reporter.reporting.reports.sns_messages import build_pages
+from support.invocations import REGISTRY
 from support.reporter_settings import SETTINGS
 
 SEEN = datetime(2026, 11, 23, 9, 14, tzinfo=UTC)
@@ -15,15 +16,15 @@ SEEN = datetime(2026, 11, 23, 9, 14, tzinfo=UTC)
 
 def page_about(*findings: Finding) -> Page:
     """Return the only page of the report of an image in which these findings are new."""
-    account, region, counts = "123456789012", "eu-west-1", {"HIGH": len(findings)}
+    counts = {"HIGH": len(findings)}
     image = ImageReport(
-        *(ReportReason.NEWS, account, region, "team-a/app", "sha256:1", ("1.0",), (), SEEN),
+        *(ReportReason.NEWS, REGISTRY.account, REGISTRY.region, "team-a/app", "sha256:1", ("1.0",), (), SEEN),
         counts=counts,
         totals={Change.NEW: counts},
         changes={Change.NEW: tuple(KnownFinding(finding, SEEN) for finding in findings)},
         digests=("sha256:1",),
     )
-    [page] = build_pages(Group(account, region, None, (image,), ()), SETTINGS)
+    [page] = build_pages(Group(REGISTRY, None, (image,), ()), SETTINGS)
     return page
 
 

@@ -1,7 +1,7 @@
 """Plans when the findings of images are read again, and receives the messages that ask for it."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from math import ceil
 from typing import Any
@@ -9,8 +9,15 @@ from typing import Any
 import pytest
 from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.errors import QueueError
-from ecr_scan_reporter.messages.reports_queue import LookMessage, parse_message, to_body
-from ecr_scan_reporter.models.images import ImageId
+from ecr_scan_reporter.messages.reports_queue import (
+    DueMessage,
+    LookMessage,
+    MissedMessage,
+    PassMessage,
+    parse_message,
+    to_body,
+)
+from ecr_scan_reporter.models.images import ImageId, RegistryId
 from ecr_scan_reporter.models.scans import ENHANCED
 from ecr_scan_reporter.reporter import Batch, send_later
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
@@ -23,14 +30,14 @@ IMAGES = [REGISTRY.image("app", f"sha256:{number:064}") for number in range(25)]
 
 
 def plan(looks: Mapping[ImageId, datetime], world: World, deps: ReporterDependencies | None = None) -> None:
-    messages = (LookMessage(image.repository, image.digest, ceil(at.timestamp())) for image, at in looks.items())
+    messages = (LookMessage(image, ceil(at.timestamp())) for image, at in looks.items())
     send_later(zip(map(to_body, messages), looks.values(), strict=True), deps or world.deps, NOW)
 
 
 def planned(world: World) -> dict[str, tuple[timedelta, int]]:
     """Return for each digest how long its message is delayed, and the time that it names, in seconds from now."""
     looks = [(message, parse_message(LookMessage, json.loads(message.body)["look"])) for message in world.queue]
-    return {look.digest: (message.visible_at - NOW, look.at - int(NOW.timestamp())) for message, look in looks}
+    return {look.image.digest: (message.visible_at - NOW, look.at - int(NOW.timestamp())) for message, look in looks}
 
 
 @pytest.mark.parametrize(
@@ -92,7 +99,7 @@ def received(world: World, *bodies: object, receives: int = 1) -> Batch:
 
 
 def look(image: ImageId, at: int | float = 0) -> str:
-    return to_body(LookMessage(image.repository, image.digest, int(NOW.timestamp() + at) if at else 0))
+    return to_body(LookMessage(image, int(NOW.timestamp() + at) if at else 0))
 
 
 # The clock of SQS may be a few seconds ahead.
@@ -134,8 +141,23 @@ def test_look_that_names_no_image_is_invalid_alone(value: object) -> None:
     assert [event.event.image for event in batch.events] == [IMAGES[0]]
 
 
-def test_image_of_a_look_is_in_the_own_registry() -> None:
-    world = World()
-    message = json.loads(look(IMAGES[0]))
-    message["look"] |= {"account": "999999999999", "region": "us-east-1"}
-    assert received(world, message).events[0].event.image.registry == REGISTRY
+@pytest.mark.parametrize(
+    "message_about",
+    [
+        lambda registry: DueMessage(registry.image("app", "sha256:1")),
+        lambda registry: LookMessage(registry.image("app", "sha256:1")),
+        lambda registry: MissedMessage(registry.image("app", "sha256:1"), ENHANCED, 1),
+        PassMessage,
+    ],
+)
+def test_message_about_another_registry_is_invalid_alone(
+    message_about: Callable[[RegistryId], Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    others = REGISTRY._replace(region="us-east-1"), REGISTRY._replace(account="999999999999")
+    batch = received(World(), *(to_body(message_about(registry)) for registry in (*others, REGISTRY)))
+    assert batch.invalid == {"0", "1"}
+    assert len([*batch.due, *batch.events, *batch.missed, *batch.parts]) == 1
+    assert [record.__dict__["reason"] for record in caplog.records] == [
+        f"the message names a repository of {other}; expected 123456789012/eu-west-1"
+        for other in ("123456789012/us-east-1", "999999999999/eu-west-1")
+    ]

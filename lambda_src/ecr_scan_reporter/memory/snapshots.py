@@ -1,5 +1,7 @@
 """What is remembered of the last overview: its date, what was open, and whether two events ask for the same one.
 
+An overview is of one registry, and so is its snapshot, which has repositories by their bare names.
+
     sk                        holds
     LAST                      when the last overview was published, its snapshot, and the lease for the next overview
     SNAPSHOT#<time>#<part>#1  ledger and open findings of each repository, compressed JSON

@@ -2,6 +2,8 @@
 
 from urllib.parse import quote, urlencode
 
+from ecr_scan_reporter.models.images import ImageId
+
 # The console's host by partition; the consoles of other partitions are not public.
 _CONSOLE_HOSTS = {
     "aws": "console.aws.amazon.com",
@@ -10,12 +12,12 @@ _CONSOLE_HOSTS = {
 }
 
 
-def image_console_url(partition: str, region: str, account: str, repository: str, digest: str) -> str:
+def image_console_url(partition: str, image: ImageId) -> str:
     """Return the URL of an image in the ECR console; "" if the partition's console is not known."""
     host = _CONSOLE_HOSTS.get(partition)
     if host is None:
         return ""
-    path = "/".join(quote(part, safe="") for part in (account, *repository.split("/")))
-    query = urlencode({"region": region})
-    subdomain = quote(region, safe="")
-    return f"https://{subdomain}.{host}/ecr/repositories/private/{path}/_/image/{quote(digest)}/scan-results?{query}"
+    path = "/".join(quote(part, safe="") for part in (image.account, *image.repository.split("/")))
+    query = urlencode({"region": image.region})
+    subdomain, digest = quote(image.region, safe=""), quote(image.digest)
+    return f"https://{subdomain}.{host}/ecr/repositories/private/{path}/_/image/{digest}/scan-results?{query}"

@@ -16,6 +16,7 @@ from ecr_scan_reporter.errors import AwsError, DeadlineExceededError
 from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord
 from ecr_scan_reporter.memory.runs import DailyPass
 from ecr_scan_reporter.messages.reports_queue import DueMessage, PassMessage, to_body
+from ecr_scan_reporter.models.images import RegistryId
 from ecr_scan_reporter.reporting.baseline import is_comparable
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
 from ecr_scan_reporter.reporting.comparison.judged import identity
@@ -67,6 +68,7 @@ class _Part:
     """A part of a pass: what it found, and how far it came.
 
     Attributes:
+        registry: of the images.
         position: where the next part goes on. Images up to there were looked at.
         images: how many were looked at.
         due: the messages about images in which something is due.
@@ -74,8 +76,8 @@ class _Part:
         interrupted: why other images are left; "" if none are.
     """
 
-    def __init__(self, position: PassMessage) -> None:
-        self.position, self.images, self.interrupted = position, 0, ""
+    def __init__(self, registry: RegistryId, position: PassMessage) -> None:
+        self.registry, self.position, self.images, self.interrupted = registry, position, 0, ""
         self.due: list[str] = []
         self.reasons: Counter[Due] = Counter()
 
@@ -83,7 +85,7 @@ class _Part:
         self.position, self.images = position, self.images + 1
         if due:
             self.reasons[due] += 1
-            self.due.append(to_body(DueMessage(position.repository, position.after)))
+            self.due.append(to_body(DueMessage(self.registry.image(position.repository, position.after))))
 
 
 def walk(
@@ -106,30 +108,32 @@ def walk(
     """
     # A time in the future would let the passes until then look like earlier ones.
     at = min(message.at or now, now).replace(microsecond=0)
-    known, start = deps.runs.daily_pass(), message._replace(at=at)
+    known, start = deps.runs.daily_pass(), message._replace(registry=deps.ecr.id, at=at)
     if _is_done(at, start, known, now):
-        logger.info("this part of the daily pass was done before", extra=start._asdict() | {"at": f"{at}"})
+        done = {"at": f"{at}", "repository": start.repository, "after": start.after}
+        logger.info("this part of the daily pass was done before", extra=done)
         return
-    part = _look(start, _images(start, known.matched_at, rules, deps, deadline.halfway(), now))
+    part = _look(deps.ecr.id, start, _images(start, known.matched_at, rules, deps, deadline.halfway(), now))
     deps.reports_queue.send(part.due)
     if part.interrupted:
         deps.reports_queue.send([to_body(part.position)])
     ended = not part.interrupted
     completed_at, matched_at = (now, at - _SETTLED) if ended else (known.completed_at, known.matched_at)
-    deps.runs.remember_daily_pass(DailyPass(*part.position, ended, completed_at, matched_at), now)
+    position = part.position.repository, part.position.after
+    deps.runs.remember_daily_pass(DailyPass(at, *position, ended, completed_at, matched_at), now)
     reasons = {reason.value: part.reasons[reason] for reason in Due}
-    extra = {"images": part.images, "due": reasons, "interrupted": part.interrupted, "resume": [*part.position[1:]]}
+    extra = {"images": part.images, "due": reasons, "interrupted": part.interrupted, "resume": [*position]}
     logger.info("daily pass", extra=extra)
 
 
 def _is_done(at: datetime, start: PassMessage, known: DailyPass, now: datetime) -> bool:
     if known.at is None or known.at > now + EARLY or known.at < at:
         return False
-    return known.at > at or known.complete or (known.repository, known.after) > start[1:]
+    return known.at > at or known.complete or (known.repository, known.after) > (start.repository, start.after)
 
 
-def _look(start: PassMessage, images: Iterable[tuple[PassMessage, Due | None]]) -> _Part:
-    part = _Part(start)
+def _look(registry: RegistryId, start: PassMessage, images: Iterable[tuple[PassMessage, Due | None]]) -> _Part:
+    part = _Part(registry, start)
     try:
         for position, due in images:
             part.add(position, due)

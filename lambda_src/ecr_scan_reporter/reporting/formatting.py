@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import UTC, date, datetime, time
 
 from ecr_scan_reporter.errors import UndecidedError
+from ecr_scan_reporter.models.images import RegistryId
 from ecr_scan_reporter.models.severities import SEVERITIES
 from ecr_scan_reporter.settings import ReporterSettings
 from ecr_scan_reporter.shared.durations import Duration
@@ -141,9 +142,10 @@ def _named(versions: Sequence[str]) -> str:
     return ", ".join((*versions[:_MAX_VERSIONS], *(["..."] if len(versions) > _MAX_VERSIONS else [])))
 
 
-def origin(account: str, region: str, group: str | None, settings: ReporterSettings) -> str:
+def origin(registry: RegistryId, group: str | None, settings: ReporterSettings) -> str:
     """Format `prod (123456789012), eu-west-1, group team-a`: where a message comes from, and whom it is for."""
-    is_named = settings.account_name and account == settings.account
+    account, region = registry
+    is_named = settings.account_name and account == settings.registry.account
     where = f"{settings.account_name} ({account}), {region}" if is_named else f"Account {account}, {region}"
     return where if group is None else f"{where}, group {group}"
 
@@ -152,7 +154,7 @@ def foot(settings: ReporterSettings) -> list[str]:
     """Return the last lines of a mail: whom to ask, and where to ignore a finding or to send it to someone else."""
     questions = f": questions to {settings.contact}" if settings.contact else ""
     return [
-        f'ecr-scan-reporter "{settings.name}" in {settings.account}{questions}.',
+        f'ecr-scan-reporter "{settings.name}" in {settings.registry.account}{questions}.',
         "Its Terraform module block says what is ignored (ignored_findings)",
         "and who gets what (subscriptions, group_by, severity_thresholds).",
     ]

@@ -78,16 +78,15 @@ def look(processor: ImageProcessor, event: ScanEvent, receives: int) -> Outcome:
 
 
 def _body(image: ImageId, at: datetime) -> str:
-    return to_body(LookMessage(image.repository, image.digest, ceil(at.timestamp())))
+    return to_body(LookMessage(image, ceil(at.timestamp())))
 
 
-def read_missed(processor: ImageProcessor, image: ImageId, missed: MissedMessage, receives: int) -> Outcome:
+def read_missed(processor: ImageProcessor, missed: MissedMessage, receives: int) -> Outcome:
     """Read a result of which no event came, and note that, unless one came in the meantime.
 
     Args:
         processor: of the image.
-        image: of this registry.
-        missed: the message of the images scanner.
+        missed: the message of the images scanner, about an image of this registry.
         receives: how often SQS has delivered it.
 
     Raises:
@@ -95,12 +94,12 @@ def read_missed(processor: ImageProcessor, image: ImageId, missed: MissedMessage
         ConditionError: another invocation has written this image in the meantime; this is to be repeated.
         AwsError: ECR or DynamoDB rejected a call.
     """
-    event = ScanEvent(image, (), processor.now, failed=False, counts=None, scanner=missed.scanner, is_look=True)
+    event = ScanEvent.of_look(missed.image, processor.now, missed.scanner)
     if missed.scanner == BASIC:
         return _read_missed(processor, event, missed, receives)
     outcome = look(processor, event, max(receives, LAST_READ))
     if outcome.differs:
-        _note_lost(processor, image)
+        _note_lost(processor, missed.image)
     return outcome._replace(lost=outcome.differs)
 
 

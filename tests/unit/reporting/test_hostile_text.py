@@ -21,6 +21,7 @@ from ecr_scan_reporter.reporting.reports.sns_messages import build_message, buil
 from hypothesis import given
 from hypothesis import strategies as st
 from support import schemas
+from support.invocations import REGISTRY
 from support.random_tests import examples
 from support.reporter_settings import SETTINGS
 
@@ -91,7 +92,7 @@ def group_of(text: str) -> Group:
     failed = ImageReport(
         ReportReason.SCAN_FAILED, "123456789012", "eu-west-1", text, "sha256:3", (text,), (), NOW, failure=text
     )
-    return Group("123456789012", "eu-west-1", text, (news, unread), (failed,))
+    return Group(REGISTRY, text, (news, unread), (failed,))
 
 
 def message_of(text: str) -> ReportMessage:

@@ -55,6 +55,11 @@ class ScanEvent(NamedTuple):
     ids: tuple[str, ...] = ()
     all_tags: tuple[str, ...] = ()
 
+    @classmethod
+    def of_look(cls, image: ImageId, at: datetime, scanner: str = ENHANCED, *, is_finding: bool = False) -> "ScanEvent":
+        """Return what asks for a look at an image: no scan ended, so it has neither tags nor counts."""
+        return cls(image, (), at, failed=False, counts=None, scanner=scanner, is_look=True, is_finding=is_finding)
+
 
 def load(body: str) -> object:
     """Return the JSON value of a message.
@@ -118,9 +123,7 @@ def _finding_event(event: Mapping[str, Any], detail: Mapping[str, Any]) -> ScanE
             if not digest.startswith("sha256:"):
                 raise MessageError(f"resources.id is {arn!r:.100}; expected the ARN of an image, with its digest")
             image = ImageId(account, region, repository, digest)
-            return ScanEvent(
-                *(image, (), _time(event)), failed=False, counts=None, scanner=ENHANCED, is_look=True, is_finding=True
-            )
+            return ScanEvent.of_look(image, _time(event), is_finding=True)
     raise MessageError(f"resources is {resources!r:.100}; expected one of the type {_IMAGE_TYPE}")
 
 

@@ -25,7 +25,7 @@ def render(page: OverviewPage) -> str:
 def _description(overview: Overview) -> str:
     """Return as many lines as fit: a line is never cut, as that would leave markup open."""
     settings = overview.settings
-    lines = [code(origin(settings.account, settings.region, overview.group, settings)), ""]
+    lines = [code(origin(settings.registry, overview.group, settings)), ""]
     lines += [*_promise(overview), "", *_changes(overview), "", *_exploited(overview)]
     lines += [*_updates(overview), "", *_needs(overview)]
     text = ""

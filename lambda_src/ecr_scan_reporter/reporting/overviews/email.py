@@ -50,7 +50,7 @@ def _head(overview: Overview) -> Iterator[str]:
     yield f"{words[:1].upper()}{words[1:]}."
     made = f"{format_date(overview.made_at)}, {format_time(overview.made_at)} UTC"
     settings = overview.settings
-    yield f"{origin(settings.account, settings.region, overview.group, settings)}, {made}."
+    yield f"{origin(settings.registry, overview.group, settings)}, {made}."
 
 
 def _promise(overview: Overview) -> Iterator[str]:

@@ -15,7 +15,6 @@ from ecr_scan_reporter.memory.lost_events import LostEvent, lost_events
 from ecr_scan_reporter.memory.snapshots import LastOverview, RepositorySnapshot, SnapshotMemory
 from ecr_scan_reporter.memory.summaries import summaries
 from ecr_scan_reporter.messages.rejected_publication import FIRST_RETRY, encode_rejection
-from ecr_scan_reporter.models.images import RegistryId
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
 from ecr_scan_reporter.reporting.formatting import to_ascii, truncate
 from ecr_scan_reporter.reporting.overviews import chat, document, email
@@ -127,8 +126,7 @@ def _build(
 ) -> tuple[list[Overview], dict[str, RepositorySnapshot]]:
     before = memory.snapshot(last)
     unreadable: set[str] = set()
-    registry = RegistryId(deps.settings.account, deps.settings.region)
-    found = summaries(deps.table, registry, now, unreadable)
+    found = summaries(deps.table, deps.ecr.id, now, unreadable)
     states = deps.runs.states()
     waiting = {state.repository: state.waiting_since or now for state in states if not state.updated_at}
     lost = _lost_events(last.published_at, deps, now)
@@ -267,8 +265,8 @@ def _attributes(page: OverviewPage) -> Attributes:
         "new_critical": critical,
         "new_high": high,
         "overdue": overview.state.overdue,
-        "account": overview.settings.account,
-        "region": overview.settings.region,
+        "account": overview.settings.registry.account,
+        "region": overview.settings.registry.region,
         "id": page.id,
     }
     state = overview.state

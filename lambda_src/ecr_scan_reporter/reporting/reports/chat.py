@@ -33,7 +33,7 @@ def render(page: Page, settings: ReporterSettings) -> str:
     blocks += [f"*Scan failed*: {code(image.name)} {code(image.failure)}" for image in group.failed]
     blocks += [_reminders(group)] if group.reminders else []
     blocks += [_inventory(group.inventory)] if group.inventory else []
-    description, shown = f"{code(origin(group.account, group.region, group.name, settings))}\n\n", 0
+    description, shown = f"{code(origin(group.registry, group.name, settings))}\n\n", 0
     for block in blocks:
         if len(description) + len(block) > MAX_DESCRIPTION - _TAIL_SIZE:
             break

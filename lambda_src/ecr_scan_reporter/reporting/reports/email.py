@@ -58,7 +58,7 @@ def render(page: Page, settings: ReporterSettings) -> str:
     if page.part == 1:
         times = _times(group)
         dated = len({moment.date() for moment in times}) > 1
-        where = origin(group.account, group.region, group.name, settings)
+        where = origin(group.registry, group.name, settings)
         lines = [f"{wording.headline(group)}.", f"{where}{_period(times)}.", *_fixes(group, settings)]
         for number, image in enumerate(group.images[:_MAX_DETAILED_IMAGES], start=1):
             lines += ["", *_image(number, image, settings, dated=dated)]

@@ -170,7 +170,7 @@ def _sort_key(entry: _Entry) -> str:
 def group_key(image: ImageReport, group_by: re.Pattern[str] | None) -> GroupKey:
     """Return the key of the group that an image belongs to."""
     captured = captured_group(image.repository, group_by)
-    return GroupKey(image.account, image.region, captured is None, captured or "")
+    return GroupKey(image.id.registry, captured is None, captured or "")
 
 
 def make_group(key: GroupKey, images: Iterable[ImageReport], inventory: Inventory | None, report: str = "") -> Group:
@@ -192,8 +192,7 @@ def make_group(key: GroupKey, images: Iterable[ImageReport], inventory: Inventor
         merged[entry] = image
     entries = sorted(merged.values(), key=image_sort_key)
     return Group(
-        key.account,
-        key.region,
+        key.registry,
         None if key.unnamed else key.name,
         tuple(image for image in entries if image.reason not in APART),
         tuple(image for image in entries if image.failed),

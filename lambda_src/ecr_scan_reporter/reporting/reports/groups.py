@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from ecr_scan_reporter.memory.images import Update
+from ecr_scan_reporter.models.images import RegistryId
 from ecr_scan_reporter.models.severities import severity_key
 from ecr_scan_reporter.reporting.comparison.changes import Change
 from ecr_scan_reporter.reporting.reports.fixes import fix_first
@@ -134,24 +135,22 @@ def worst_first(repositories: Iterable[RepositoryInventory]) -> list[RepositoryI
 
 
 class GroupKey(NamedTuple):
-    """The account, Region and name that the images of one group share. Groups without a name are last."""
+    """The registry and name that the images of one group share. Groups without a name are last."""
 
-    account: str
-    region: str
+    registry: RegistryId
     unnamed: bool
     name: str
 
 
 @dataclass(frozen=True)
 class Group:
-    """The content of one report: the images of one account, Region and value of `group_by`, the worst one first.
+    """The content of one report: the images of one registry and value of `group_by`, the worst one first.
 
     `name` is None where the repository does not match `group_by`. `failed` has the images whose scan failed, and
     `reminders` those that are only named again because they were last reported long ago. `id` is that of the report.
     """
 
-    account: str
-    region: str
+    registry: RegistryId
     name: str | None
     images: tuple[ImageReport, ...]
     failed: tuple[ImageReport, ...]

@@ -120,7 +120,7 @@ class ImageReport(NamedTuple):
 
     def console_url(self, partition: str) -> str:
         """Return the image's URL in the ECR console; "" if the partition's console is not known."""
-        return image_console_url(partition, self.region, self.account, self.repository, self.digest)
+        return image_console_url(partition, self.id)
 
     def total(self, *changes: Change) -> int:
         """Return how many findings have one of these changes."""

@@ -87,7 +87,7 @@ def smaller_messages(page: Page, settings: ReporterSettings) -> Iterator[ReportM
     brief = build_message(page._replace(entries=(), detail=_LEAST_DETAIL, omitted=max(len(page.entries), 1)), settings)
     group, words = page.group, headline(page.group)
     left_out = f"Amazon SNS did not accept the text of this message ({page.id}), which names what was found."
-    where = origin(group.account, group.region, group.name, settings)
+    where = origin(group.registry, group.name, settings)
     text = "\n".join([f"{words}.", "", where, "", left_out, "", *foot(settings)]) + "\n"
     heading = title(group, settings)
     chat_text = notification(heading, left_out, "ecr-scan-report", settings.name, page.id) if brief.chat else ""
@@ -125,8 +125,8 @@ def _attributes(page: Page) -> Attributes:
         "new_critical": new["CRITICAL"],
         "new_high": new["HIGH"],
         "repositories": _repositories(page),
-        "account": group.account,
-        "region": group.region,
+        "account": group.registry.account,
+        "region": group.registry.region,
         "failed_scans": len(group.failed),
         "id": page.id,
     }

@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeVar
 
 from ecr_scan_reporter.memory.coverage import Coverage
 from ecr_scan_reporter.memory.images import ImageRecord, Update
+from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.reporting.console_links import image_console_url
 from ecr_scan_reporter.reporting.formatting import (
     format_date,
@@ -307,7 +308,7 @@ def _image_row(digest: str, record: ImageRecord, look: WidgetContext) -> str:
     name = ", ".join(truncate(tag, 60) for tag in record.tags[:_MAX_TAGS]) or short_digest(digest)
     name += f", and {len(record.tags) - _MAX_TAGS} more" if len(record.tags) > _MAX_TAGS else ""
     _, partition, _, region, account, *_ = [*look.endpoint.split(":"), "", "", "", "", ""]
-    url = image_console_url(partition, region, account, look.repository, digest)
+    url = image_console_url(partition, ImageId(account, region, look.repository, digest))
     link = f'<a href="{_text(url)}" target="_blank" rel="noopener noreferrer">{_text(name)}</a>' if url else _text(name)
     exploited = f"{record.exploited:,} known exploited" if record.exploited else ""
     facts = ", ".join(filter(None, (short_digest(digest) if record.tags else "", record.platform, exploited)))

@@ -10,16 +10,18 @@ from ecr_scan_reporter.aws.dynamodb import Key
 from ecr_scan_reporter.memory import items
 from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, Window, outbox_item
 from ecr_scan_reporter.models.findings import Finding
+from ecr_scan_reporter.models.images import RegistryId
 from ecr_scan_reporter.reporting.comparison.changes import Change, KnownFinding
 from ecr_scan_reporter.reporting.reports.gathering import gather, group_key, make_group
 from ecr_scan_reporter.reporting.reports.groups import GroupKey
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport, encode_report
 from ecr_scan_reporter.reporting.reports.reasons import ReportReason
+from support.invocations import REGISTRY
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 TEAM = re.compile("(team-[^/]+)/")
-KEY = GroupKey("1", "r", True, "")
+KEY = GroupKey(RegistryId("1", "r"), True, "")
 
 
 def platform(name: str, fixed: int) -> ImageReport:
@@ -93,12 +95,12 @@ def test_images_of_all_windows_are_gathered_by_group() -> None:
     other = outbox.add(PUSH, image("other"))
     inventory = outbox.add(INVENTORY, image("team-a/app", "sha256:2", counts={"HIGH": 1}))
     waiting = gather([window(PUSH), window("RUN#1"), window(INVENTORY)], outbox, TEAM).groups
-    team = waiting[GroupKey("123456789012", "eu-west-1", False, "team-a"), ""]
+    team = waiting[GroupKey(REGISTRY, False, "team-a"), ""]
     # Both scans of one image are one entry.
     assert [found.repository for found in team.images] == ["team-a/app", "team-a/other"]
     assert sorted(team.keys) == sorted([*keys, inventory])
     assert [found.digest for found in team.inventory.worst] == ["sha256:2"]
-    rest = waiting[GroupKey("123456789012", "eu-west-1", True, ""), ""]
+    rest = waiting[GroupKey(REGISTRY, True, ""), ""]
     assert ([found.repository for found in rest.images], rest.keys, rest.inventory.images) == (["other"], [other], 0)
     assert len(waiting) == 2
 
@@ -110,7 +112,7 @@ def test_equal_images_of_two_registries_stay_two() -> None:
     outbox.add(INVENTORY, image("app"))
     waiting = gather([window(PUSH), window(INVENTORY)], outbox, None).groups
     assert sorted(key for group in waiting.values() for key in group.keys if key[0] == "OUTBOX#PUSH") == sorted(keys)
-    assert sorted((key.account, key.region, len(group.images)) for (key, _), group in waiting.items()) == [
+    assert sorted((*key.registry, len(group.images)) for (key, _), group in waiting.items()) == [
         ("123456789012", "eu-central-1", 1),
         ("123456789012", "eu-west-1", 1),
         ("210987654321", "eu-west-1", 1),

@@ -14,10 +14,11 @@ from ecr_scan_reporter.reporting.reports.image_report import ImageReport
 from ecr_scan_reporter.reporting.reports.reasons import ReportReason
 from ecr_scan_reporter.reporting.reports.sns_messages import build_message, build_pages
 from support import schemas
+from support.invocations import REGISTRY
 from support.reporter_settings import SETTINGS
 
 NOW = datetime(2026, 11, 23, 9, 14, tzinfo=UTC)
-KEY = GroupKey("123456789012", "eu-west-1", True, "")
+KEY = GroupKey(REGISTRY, True, "")
 FOUND = tuple(
     KnownFinding(Finding(f"CVE-2026-{n}", "HIGH", "openssl", url="https://x/" + 400 * "u"), NOW) for n in range(8)
 )

@@ -9,6 +9,7 @@ from ecr_scan_reporter.reporting.reports.groups import Group
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport
 from ecr_scan_reporter.reporting.reports.reasons import ReportReason
 from ecr_scan_reporter.reporting.reports.sns_messages import build_message, build_pages
+from support.invocations import REGISTRY
 from support.reporter_settings import SETTINGS
 
 NOW = datetime(2026, 11, 23, 9, 14, tzinfo=UTC)
@@ -42,7 +43,7 @@ def image(number: int, findings: int, text: str) -> ImageReport:
 @pytest.mark.parametrize("text", ["app", "日本語", '"\\'], ids=["ascii", "unicode", "escaped"])
 @pytest.mark.parametrize(("images", "findings"), [(900, 1), (300, 8), (1500, 0)])
 def test_pages_are_nearly_full_and_keep_room_free(images: int, findings: int, text: str) -> None:
-    group = Group("123456789012", "eu-west-1", None, tuple(image(n, findings, text) for n in range(images)), ())
+    group = Group(REGISTRY, None, tuple(image(n, findings, text) for n in range(images)), ())
     pages = build_pages(group, SETTINGS)
     assert len(pages) > 1
     sizes = []
