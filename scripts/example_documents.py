@@ -13,7 +13,7 @@ sys.path[:0] = [str(ROOT / "lambda_src"), str(ROOT / "tests")]
 from ecr_scan_reporter.memory.coverage import Coverage
 from ecr_scan_reporter.memory.exploited import Catalog, CatalogMemory
 from ecr_scan_reporter.memory.images import ImageRecord, KnownExploited, Ledger, Update
-from ecr_scan_reporter.memory.summaries import ExploitedFinding, OverdueFinding, RepositorySummary
+from ecr_scan_reporter.memory.summaries import ExploitedFinding, OverdueInImage, RepositorySummary
 from ecr_scan_reporter.models.exploited import CatalogEntry
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import Image, ImageId
@@ -114,7 +114,7 @@ def _summaries() -> tuple[list[RepositorySummary], list[RepositorySummary]]:
     openssl = Update("openssl", ("3.0.1-r2",), ("3.0.15-r0",), Counter({"CRITICAL": 1}), 12)
     libxml = Update("libxml2", ("2.11.8",), ("2.11.9",), Counter({"CRITICAL": 1, "HIGH": 1}), 2)
     log4j = Update("log4j-core", ("2.14.1",), ("2.17.1",), Counter({"HIGH": 1}), 7)
-    late = OverdueFinding("4.2.0", OPENSSL.id, "openssl", "CRITICAL", NOW - timedelta(hours=7), "CRITICAL", 14)
+    late = OverdueInImage("4.2.0", OPENSSL.id, "openssl", "CRITICAL", NOW - timedelta(hours=7), "CRITICAL", 14)
     added, due = FIRST.date() + timedelta(days=3), NOW.date() + timedelta(days=7)
     known = KnownExploited(
         LIBXML.id, "CRITICAL", "libxml2", added, due, ransomware=True, told_at=NOW - timedelta(days=2)

@@ -108,18 +108,18 @@ def answer(event: object, deps: WidgetDependencies, endpoint: str, now: datetime
     context, settings = _widget_context(event), deps.settings
     is_dark, width = context.get("theme") == "dark", context.get("width")
     is_narrow = isinstance(width, int | float) and width < _NARROW_BELOW
-    look = WidgetContext(settings.name, settings.max_age, endpoint, now, dark=is_dark, narrow=is_narrow)
+    view = WidgetContext(settings.name, settings.max_age, endpoint, now, dark=is_dark, narrow=is_narrow)
     try:
-        look = parse_call(event, look)
-        return _repository(deps, look) if look.repository else _registry(deps, look)
+        view = parse_call(event, view)
+        return _repository(deps, view) if view.repository else _registry(deps, view)
     except InputError as error:
-        return render_problem(str(error), look)
+        return render_problem(str(error), view)
     except AwsError:
         logger.exception("could not read the memory table")
-        return render_problem("Could not read the memory table. The log of this function says why.", look)
+        return render_problem("Could not read the memory table. The log of this function says why.", view)
 
 
-def parse_call(event: object, look: WidgetContext) -> WidgetContext:
+def parse_call(event: object, view: WidgetContext) -> WidgetContext:
     """Return the context of a page with the parameters of a call.
 
     Raises:
@@ -135,29 +135,29 @@ def parse_call(event: object, look: WidgetContext) -> WidgetContext:
     # What an action says to search for takes precedence over the input field.
     search = event.get("search", forms.get("search", ""))
     repository, search = _name("repository", event.get("repository", "")), _name("search", search)
-    return look._replace(repository=repository, search=search, page=_page(event.get("page", 1)))
+    return view._replace(repository=repository, search=search, page=_page(event.get("page", 1)))
 
 
-def _registry(deps: WidgetDependencies, look: WidgetContext) -> str:
-    if deps.state is None or abs(look.now - deps.state[0]) > _STATE_LIFETIME:
-        deps.state = look.now, registry_state(summaries(deps.table, _registry_id(look), look.now), look.max_age)
-    return render_registry(deps.state[1], look)
+def _registry(deps: WidgetDependencies, view: WidgetContext) -> str:
+    if deps.state is None or abs(view.now - deps.state[0]) > _STATE_LIFETIME:
+        deps.state = view.now, registry_state(summaries(deps.table, _registry_id(view), view.now), view.max_age)
+    return render_registry(deps.state[1], view)
 
 
-def _repository(deps: WidgetDependencies, look: WidgetContext) -> str:
-    registry = _registry_id(look)
-    summary = repository_summary(deps.table, registry, look.repository, look.now)
-    records = ImageMemory(deps.table, look.now).records(registry, look.repository)
-    images = repository_images(records, look.max_age, look.now)
+def _repository(deps: WidgetDependencies, view: WidgetContext) -> str:
+    registry = _registry_id(view)
+    summary = repository_summary(deps.table, registry, view.repository, view.now)
+    records = ImageMemory(deps.table, view.now).records(registry, view.repository)
+    images = repository_images(records, view.max_age, view.now)
     if summary is None and not images.recent and not images.older:
-        raise InputError(f"repository is {look.repository!r}; expected a repository with scanned images")
-    state = registry_state([summary], look.max_age) if summary else None
-    return render_repository(state, images, look)
+        raise InputError(f"repository is {view.repository!r}; expected a repository with scanned images")
+    state = registry_state([summary], view.max_age) if summary else None
+    return render_repository(state, images, view)
 
 
-def _registry_id(look: WidgetContext) -> RegistryId:
+def _registry_id(view: WidgetContext) -> RegistryId:
     """Return the registry of the function's own account and Region."""
-    _, _, _, region, account, *_ = look.endpoint.split(":")
+    _, _, _, region, account, *_ = view.endpoint.split(":")
     return RegistryId(account, region)
 
 

@@ -45,11 +45,11 @@ from ecr_scan_reporter.memory.rules import RuleMemory
 from ecr_scan_reporter.memory.runs import RunMemory
 from ecr_scan_reporter.messages.rejected_publication import parse_publication
 from ecr_scan_reporter.messages.reports_queue import (
+    DailyPassMessage,
     DueMessage,
     ExportMessage,
     LookMessage,
     MissedMessage,
-    PassMessage,
     parse_message,
     to_body,
 )
@@ -217,7 +217,7 @@ class Batch:
         self.records, self.deps, self.deadline, self.now = records, deps, deadline, now
         self.events, self.outcomes = list[ReceivedEvent](), list[Outcome]()
         self.scanned, self.missed, self.due = list[Work](), list[Work](), list[Work]()
-        self.parts = dict[str, PassMessage | ExportMessage]()
+        self.parts = dict[str, DailyPassMessage | ExportMessage]()
         self.checks, self.unpublished, self.invalid = set[str](), set[str](), set[str]()
         self.done, self.retried, self.unstarted = set[str](), set[str](), set[str]()
 
@@ -262,7 +262,7 @@ class Batch:
                 step: Step = partial(ImageProcessor.judge_again, image=image)
                 self.due.append(Work(image, (message_id,), (step,), receives > 1))
             case {"pass": part}:
-                start = parse_message(PassMessage, part)
+                start = parse_message(DailyPassMessage, part)
                 self._check_own(start.registry)
                 self.parts[message_id] = start
             case {"export": export}:
@@ -336,10 +336,10 @@ class Batch:
     def do_parts(self, rules: RuleMatcher) -> None:
         """Do parts of the daily pass and of exports."""
         for message_id, message in self.parts.items():
-            what = "the daily pass" if isinstance(message, PassMessage) else "the export"
+            what = "the daily pass" if isinstance(message, DailyPassMessage) else "the export"
             try:
                 # Not at the top: both are rare.
-                if isinstance(message, PassMessage):
+                if isinstance(message, DailyPassMessage):
                     from ecr_scan_reporter.reporting.daily_pass import walk
 
                     walk(message, rules, self.deps, self.deadline, self.now)

@@ -16,7 +16,7 @@ from ecr_scan_reporter.aws.sns import REPORTS, Publication, Rejection
 from ecr_scan_reporter.memory import codec, items
 from ecr_scan_reporter.messages import repository
 from ecr_scan_reporter.messages.rejected_publication import encode_rejection
-from ecr_scan_reporter.messages.reports_queue import CHECK, DueMessage, LookMessage, PassMessage, to_body
+from ecr_scan_reporter.messages.reports_queue import CHECK, DailyPassMessage, DueMessage, LookMessage, to_body
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from fake_aws import digest_of
 from hypothesis import given
@@ -125,7 +125,7 @@ def test_formats_have_keys_of_their_own(make_instance: Callable[[], Instance], i
         repositories_scanner.handler({"heartbeat": True}, None)
         instance.let_pass(HOURS)
         instance.publish_overview()
-        instance.deliver("reports", to_body(PassMessage()))
+        instance.deliver("reports", to_body(DailyPassMessage()))
         instance.scan("app", release + 2, "HIGH", *(2 + len(found)) * ["CRITICAL"])
         found[release] = {(item["pk"]["S"], item["sk"]["S"]): item for item in instance.items()}
         if release == 2:
@@ -147,7 +147,7 @@ def in_flight(install: Install) -> list[tuple[str, str]]:
     install(2)
     publication = Publication(REPORTS, {"Message": "{}"})
     image = REGISTRY.image("app", DIGEST)
-    own = CHECK, to_body(LookMessage(image)), to_body(DueMessage(image)), to_body(PassMessage())
+    own = CHECK, to_body(LookMessage(image)), to_body(DueMessage(image)), to_body(DailyPassMessage())
     reports = [json.dumps(json.loads(body) | {"version": 2}) for body in own]
     messages = [("reports", body) for body in (*reports, encode_rejection(Rejection(publication, "later")))]
     return [*messages, ("images", RepositoryMessage(REGISTRY, "index").to_json())]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from ecr_scan_reporter.memory.coverage import Coverage
 from ecr_scan_reporter.memory.images import Ledger, Update
-from ecr_scan_reporter.memory.summaries import OverdueFinding, RepositorySummary, summary_item
+from ecr_scan_reporter.memory.summaries import OverdueInImage, RepositorySummary, summary_item
 from fake_aws import FakeAws
 from support.configuration import memory_table
 from support.invocations import REGISTRY
@@ -56,7 +56,7 @@ def _change(summary: RepositorySummary, number: int) -> RepositorySummary:
     if number % 2000 == 9:
         counts.update({"archived": 2})
         due = NOW - timedelta(days=3)
-        worst = OverdueFinding("4.2.0", "CVE-2026-0042", "zlib", "CRITICAL", due, "CRITICAL", 7)
+        worst = OverdueInImage("4.2.0", "CVE-2026-0042", "zlib", "CRITICAL", due, "CRITICAL", 7)
         summary = summary._replace(overdue=1, overdue_worst=(worst,))
     return summary._replace(coverage=Coverage(counts, names), open=open_, ledger=ledger)
 

@@ -20,11 +20,11 @@ from ecr_scan_reporter.errors import MessageError, SettingError
 from ecr_scan_reporter.memory.rules import parse_rule
 from ecr_scan_reporter.messages.rejected_publication import parse_publication
 from ecr_scan_reporter.messages.reports_queue import (
+    DailyPassMessage,
     DueMessage,
     ExportMessage,
     LookMessage,
     MissedMessage,
-    PassMessage,
     parse_message,
     to_body,
 )
@@ -254,7 +254,7 @@ OWN: dict[type[Any], dict[str, Any]] = {
     ExportMessage: {"run": "2026-11-24T00:05:00Z-0123abcd"},
     LookMessage: {**IMAGE, "at": 1_795_683_600},
     MissedMessage: {**IMAGE, "scanner": "basic", "ended_at": 1_795_683_600, "is_lost": True, "counted": False},
-    PassMessage: {**REPOSITORY, "at": "2026-11-24T00:05:00Z", "after": "sha256:1"},
+    DailyPassMessage: {**REPOSITORY, "at": "2026-11-24T00:05:00Z", "after": "sha256:1"},
 }
 
 
@@ -266,8 +266,8 @@ def test_message_of_the_reporter_to_itself_is_parsed_or_rejected_with_a_message_
     if isinstance(message, str):
         assert "expected" in message
         return
-    assert kind is PassMessage or "" not in (*message, *getattr(message, "image", ()))
-    if kind is PassMessage and message.at:
+    assert kind is DailyPassMessage or "" not in (*message, *getattr(message, "image", ()))
+    if kind is DailyPassMessage and message.at:
         message = message._replace(at=message.at.replace(microsecond=0))
     [again] = json.loads(to_body(message)).values()
     assert parse_message(kind, again) == message

@@ -10,10 +10,10 @@ import pytest
 from ecr_scan_reporter.aws.deadline import Deadline
 from ecr_scan_reporter.errors import QueueError
 from ecr_scan_reporter.messages.reports_queue import (
+    DailyPassMessage,
     DueMessage,
     LookMessage,
     MissedMessage,
-    PassMessage,
     parse_message,
     to_body,
 )
@@ -147,7 +147,7 @@ def test_look_that_names_no_image_is_invalid_alone(value: object) -> None:
         lambda registry: DueMessage(registry.image("app", "sha256:1")),
         lambda registry: LookMessage(registry.image("app", "sha256:1")),
         lambda registry: MissedMessage(registry.image("app", "sha256:1"), ENHANCED, 1),
-        PassMessage,
+        DailyPassMessage,
     ],
 )
 def test_message_about_another_registry_is_invalid_alone(

@@ -28,7 +28,7 @@ _MAX_UPDATES, _MAX_URGENT = 10, 3
 _MAX_COLLECTED = 10_000
 
 
-class OverdueFinding(NamedTuple):
+class OverdueInImage(NamedTuple):
     """A finding whose deadline has passed.
 
     `image` is a tag or a short digest. `due_at` is aware. `rule` is the key of `fix_within` that set the deadline, and
@@ -79,7 +79,7 @@ class RepositorySummary(NamedTuple):
     ledger: Ledger = Ledger()
     updates: Sequence[Update] = ()
     overdue: int = 0
-    overdue_worst: Sequence[OverdueFinding] = ()
+    overdue_worst: Sequence[OverdueInImage] = ()
     ignored: int = 0
     kernel_headers: int = 0
     exploited: int = 0
@@ -123,7 +123,7 @@ class SummaryBuilder:
 
     def _add_deadlines(self, record: ImageRecord, name: str) -> None:
         sums = self._sums
-        deadlines = (OverdueFinding(name, *deadline) for deadline in record.earliest_deadlines)
+        deadlines = (OverdueInImage(name, *deadline) for deadline in record.earliest_deadlines)
         passed = [deadline for deadline in deadlines if deadline.due_at <= sums.updated_at]
         late = (*sums.overdue_worst, *passed)
         found = (*sums.exploited_first, *(ExploitedFinding(name, finding) for finding in record.exploited_first))

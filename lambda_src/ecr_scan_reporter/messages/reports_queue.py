@@ -18,7 +18,7 @@ from ecr_scan_reporter.shared.text import is_text
 # The body of the message that causes a check.
 CHECK = json.dumps({"check": True})
 
-Message = TypeVar("Message", "DueMessage", "LookMessage", "MissedMessage", "ExportMessage", "PassMessage")
+Message = TypeVar("Message", "DueMessage", "LookMessage", "MissedMessage", "ExportMessage", "DailyPassMessage")
 
 
 class DueMessage(NamedTuple):
@@ -63,7 +63,7 @@ class ExportMessage(NamedTuple):
     run: str
 
 
-class PassMessage(NamedTuple):
+class DailyPassMessage(NamedTuple):
     """Asks for a daily pass over memory, or for the rest of it.
 
     Args:
@@ -86,7 +86,7 @@ _KINDS: Mapping[Any, tuple[str, str]] = {
     LookMessage: ("look", f"an object with {_IMAGE} and at"),
     MissedMessage: ("missed", f"an object with {', '.join((_IMAGE, *MissedMessage._fields[1:]))}"),
     ExportMessage: ("export", "an object with the id of a run"),
-    PassMessage: (
+    DailyPassMessage: (
         "pass",
         'an object with any of "account" and "region", "at" (an RFC 3339 time with an offset), "repository", "after"',
     ),
@@ -117,7 +117,7 @@ def parse_message(kind: type[Message], value: Any) -> Message:
         MessageError: a field is missing, or has an invalid value.
     """
     try:
-        return kind(**_pass(value)) if kind is PassMessage else _build(kind, value)
+        return kind(**_pass(value)) if kind is DailyPassMessage else _build(kind, value)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         key, expected = _KINDS[kind]
         raise MessageError(f"{key} is {value!r:.100}; expected {expected}") from error

@@ -15,7 +15,7 @@ from ecr_scan_reporter.aws.sqs import EARLY
 from ecr_scan_reporter.errors import AwsError, DeadlineExceededError
 from ecr_scan_reporter.memory.images import ImageMemory, ImageRecord
 from ecr_scan_reporter.memory.runs import DailyPass
-from ecr_scan_reporter.messages.reports_queue import DueMessage, PassMessage, to_body
+from ecr_scan_reporter.messages.reports_queue import DailyPassMessage, DueMessage, to_body
 from ecr_scan_reporter.models.images import RegistryId
 from ecr_scan_reporter.reporting.baseline import is_comparable
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
@@ -64,7 +64,7 @@ def what_is_due(record: ImageRecord, judged_by: str, now: datetime, *, in_catalo
     return Due.CATALOG if in_catalog else None
 
 
-class _Part:
+class _WalkedPart:
     """A part of a pass: what it found, and how far it came.
 
     Attributes:
@@ -76,12 +76,12 @@ class _Part:
         interrupted: why other images are left; "" if none are.
     """
 
-    def __init__(self, registry: RegistryId, position: PassMessage) -> None:
+    def __init__(self, registry: RegistryId, position: DailyPassMessage) -> None:
         self.registry, self.position, self.images, self.interrupted = registry, position, 0, ""
         self.due: list[str] = []
         self.reasons: Counter[Due] = Counter()
 
-    def add(self, position: PassMessage, due: Due | None) -> None:
+    def add(self, position: DailyPassMessage, due: Due | None) -> None:
         self.position, self.images = position, self.images + 1
         if due:
             self.reasons[due] += 1
@@ -89,7 +89,7 @@ class _Part:
 
 
 def walk(
-    message: PassMessage, rules: RuleMatcher, deps: ReporterDependencies, deadline: Deadline, now: datetime
+    message: DailyPassMessage, rules: RuleMatcher, deps: ReporterDependencies, deadline: Deadline, now: datetime
 ) -> None:
     """Look at images from where a message says, queue those in which something is due, and queue the next part.
 
@@ -126,14 +126,16 @@ def walk(
     logger.info("daily pass", extra=extra)
 
 
-def _is_done(at: datetime, start: PassMessage, known: DailyPass, now: datetime) -> bool:
+def _is_done(at: datetime, start: DailyPassMessage, known: DailyPass, now: datetime) -> bool:
     if known.at is None or known.at > now + EARLY or known.at < at:
         return False
     return known.at > at or known.complete or (known.repository, known.after) > (start.repository, start.after)
 
 
-def _look(registry: RegistryId, start: PassMessage, images: Iterable[tuple[PassMessage, Due | None]]) -> _Part:
-    part = _Part(registry, start)
+def _look(
+    registry: RegistryId, start: DailyPassMessage, images: Iterable[tuple[DailyPassMessage, Due | None]]
+) -> _WalkedPart:
+    part = _WalkedPart(registry, start)
     try:
         for position, due in images:
             part.add(position, due)
@@ -151,13 +153,13 @@ def _look(registry: RegistryId, start: PassMessage, images: Iterable[tuple[PassM
 
 
 def _images(
-    start: PassMessage,
+    start: DailyPassMessage,
     matched_at: datetime | None,
     rules: RuleMatcher,
     deps: ReporterDependencies,
     deadline: Deadline,
     now: datetime,
-) -> Iterator[tuple[PassMessage, Due | None]]:
+) -> Iterator[tuple[DailyPassMessage, Due | None]]:
     """Yield all images from a position on, each with why it is due.
 
     Raises:

@@ -12,7 +12,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from ecr_scan_reporter.memory.coverage import Coverage
 from ecr_scan_reporter.memory.images import KnownExploited, Update
-from ecr_scan_reporter.memory.summaries import OverdueFinding, RepositorySummary
+from ecr_scan_reporter.memory.summaries import OverdueInImage, RepositorySummary
 from ecr_scan_reporter.models.severities import severity_key
 from ecr_scan_reporter.reporting.formatting import image_name
 from ecr_scan_reporter.shared.durations import Duration
@@ -23,7 +23,7 @@ _MAX_UPDATES, _MAX_EXAMPLES, _MAX_URGENT = 5, 5, 10
 _MANY_UPDATES, _KEPT_UPDATES = 20_000, 5_000
 
 
-Named = TypeVar("Named", OverdueFinding, KnownExploited)
+Named = TypeVar("Named", OverdueInImage, KnownExploited)
 
 
 class RepositoryLine(NamedTuple):
@@ -88,7 +88,7 @@ class RegistryState:
         self.overdue, self.ignored, self.has_fixes = 0, 0, False
         self.kernel_headers, self.exploited, self.exploited_ignored = 0, 0, 0
         self.exploited_first: list[RepositoryFinding[KnownExploited]] = []
-        self.overdue_worst: list[RepositoryFinding[OverdueFinding]] = []
+        self.overdue_worst: list[RepositoryFinding[OverdueInImage]] = []
         self._counts = Counter[str]()
         self._names: dict[str, list[str]] = {}
         self._updates: dict[object, SharedUpdate] = {}

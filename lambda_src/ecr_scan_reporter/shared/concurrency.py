@@ -6,17 +6,17 @@ from concurrent.futures import Executor
 from itertools import islice
 from typing import TypeVar
 
-Item = TypeVar("Item")
+Value = TypeVar("Value")
 Result = TypeVar("Result")
 
 
-def chunked(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+def chunked(items: Iterable[Value], size: int) -> Iterator[list[Value]]:
     """Yield the items in chunks of at most `size`."""
     rest = iter(items)
     return iter(lambda: list(islice(rest, size)), [])
 
 
-def concurrent_map(pool: Executor, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+def concurrent_map(pool: Executor, function: Callable[[Value], Result], items: Sequence[Value]) -> list[Result]:
     """Map `function` over `items` in the pool; return when no call is in flight.
 
     Raises:
@@ -25,7 +25,7 @@ def concurrent_map(pool: Executor, function: Callable[[Item], Result], items: Se
     """
     failed = threading.Event()
 
-    def unless_failed(item: Item) -> Result | None:
+    def unless_failed(item: Value) -> Result | None:
         if failed.is_set():
             return None
         try:

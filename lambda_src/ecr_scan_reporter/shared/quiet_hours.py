@@ -19,7 +19,7 @@ _ZONE = re.compile("[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+){0,2}")
 _WEEK = timedelta(days=7)
 
 
-class Window(NamedTuple):
+class QuietWindow(NamedTuple):
     """A window. It begins on each of `days` (0 is Monday) at `start`, and ends `after` days later at `end`."""
 
     days: frozenset[int]
@@ -28,7 +28,7 @@ class Window(NamedTuple):
     end: time
 
     @classmethod
-    def parse(cls, text: str) -> "Window":
+    def parse(cls, text: str) -> "QuietWindow":
         """Parse a window such as `FRI 18:00-MON 08:00`.
 
         Raises:
@@ -55,7 +55,7 @@ class QuietHours(NamedTuple):
         exploited: whether what is newly exploited is reported all the same.
     """
 
-    windows: tuple[Window, ...]
+    windows: tuple[QuietWindow, ...]
     zone: tzinfo
     exploited: bool = False
 
@@ -66,7 +66,7 @@ class QuietHours(NamedTuple):
         Raises:
             ValueError: one of them has another form, or they leave no time for a report.
         """
-        quiet = cls(tuple(map(Window.parse, windows)), zone, exploited)
+        quiet = cls(tuple(map(QuietWindow.parse, windows)), zone, exploited)
         start = datetime(2026, 1, 5, tzinfo=UTC)
         if (end := quiet.until(start)) and end - start > _WEEK:
             raise ValueError("the windows cover the whole week")

@@ -20,7 +20,7 @@ from ecr_scan_reporter.memory.images import (
     image_record,
 )
 from ecr_scan_reporter.memory.summaries import (
-    OverdueFinding,
+    OverdueInImage,
     RepositorySummary,
     SummaryBuilder,
     summary_item,
@@ -92,7 +92,7 @@ def test_summary_names_what_is_overdue_for_longest() -> None:
     )
     assert summary.overdue == 4
     assert [found.id for found in summary.overdue_worst] == ["CVE-4", "CVE-3", "CVE-2"]
-    assert summary.overdue_worst[0] == OverdueFinding("1.4", "CVE-4", "zlib", "HIGH", NOW - timedelta(days=4))
+    assert summary.overdue_worst[0] == OverdueInImage("1.4", "CVE-4", "zlib", "HIGH", NOW - timedelta(days=4))
 
 
 def test_date_that_passes_before_the_reporter_looks_at_the_image_counts() -> None:

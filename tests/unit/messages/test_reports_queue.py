@@ -5,7 +5,13 @@ from typing import Any
 
 import pytest
 from ecr_scan_reporter.errors import MessageError
-from ecr_scan_reporter.messages.reports_queue import LookMessage, MissedMessage, PassMessage, parse_message, to_body
+from ecr_scan_reporter.messages.reports_queue import (
+    DailyPassMessage,
+    LookMessage,
+    MissedMessage,
+    parse_message,
+    to_body,
+)
 from support.invocations import REGISTRY
 
 DIGEST = f"sha256:{1:064}"
@@ -66,13 +72,15 @@ def test_no_other_missed_message_is_accepted(value: Any) -> None:
         parse_message(MissedMessage, value)
 
 
-@pytest.mark.parametrize("message", [PassMessage(), PassMessage(REGISTRY, repository="team-a/app", after=DIGEST)])
-def test_pass_message_names_a_registry_or_none(message: PassMessage) -> None:
+@pytest.mark.parametrize(
+    "message", [DailyPassMessage(), DailyPassMessage(REGISTRY, repository="team-a/app", after=DIGEST)]
+)
+def test_pass_message_names_a_registry_or_none(message: DailyPassMessage) -> None:
     [(key, value)] = json.loads(to_body(message)).items()
-    assert (key, parse_message(PassMessage, value)) == ("pass", message)
+    assert (key, parse_message(DailyPassMessage, value)) == ("pass", message)
 
 
 @pytest.mark.parametrize("value", [{"account": "1"}, {"region": "eu-west-1"}, {"account": "1", "region": 7}, [], ""])
 def test_no_other_pass_message_is_accepted(value: Any) -> None:
     with pytest.raises(MessageError, match='pass is .*; expected an object with any of "account" and "region", "at" '):
-        parse_message(PassMessage, value)
+        parse_message(DailyPassMessage, value)

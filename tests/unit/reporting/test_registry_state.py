@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from ecr_scan_reporter.memory.coverage import Coverage
 from ecr_scan_reporter.memory.images import Update
-from ecr_scan_reporter.memory.summaries import OverdueFinding, RepositorySummary
+from ecr_scan_reporter.memory.summaries import OverdueInImage, RepositorySummary
 from ecr_scan_reporter.reporting import registry_state as module
 from ecr_scan_reporter.reporting.registry_state import RegistryState, registry_state
 from ecr_scan_reporter.shared.durations import Duration
@@ -104,8 +104,8 @@ def test_equal_updates_are_added_up_over_repositories() -> None:
 
 
 def test_what_is_overdue_for_longest_is_named() -> None:
-    def late(days: int) -> OverdueFinding:
-        return OverdueFinding("1.0", f"CVE-{days}", "zlib", "HIGH", NOW - days * DAY)
+    def late(days: int) -> OverdueInImage:
+        return OverdueInImage("1.0", f"CVE-{days}", "zlib", "HIGH", NOW - days * DAY)
 
     state = registry_state(
         [

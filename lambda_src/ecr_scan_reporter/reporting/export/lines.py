@@ -27,7 +27,7 @@ _json = json.JSONEncoder(ensure_ascii=False).encode
 
 # By column, what a line says of its image, which is the same in all lines of that, and what it says of its finding.
 # Times are RFC 3339, UTC; None is what is not known, or does not exist.
-Line = tuple[dict[str, Any], dict[str, Any]]
+ExportLine = tuple[dict[str, Any], dict[str, Any]]
 
 
 class Listed(NamedTuple):
@@ -50,7 +50,7 @@ def lines(
     of: tuple[str, datetime],
     settings: ReporterSettings,
     catalog: Catalog,
-) -> Iterator[Line]:
+) -> Iterator[ExportLine]:
     """Yield the lines of an image that ECR lists.
 
     Args:
@@ -120,13 +120,13 @@ def _finding(
     }
 
 
-def to_json(found: Sequence[Line]) -> str:
+def to_json(found: Sequence[ExportLine]) -> str:
     """Return the lines of one image as NDJSON, each with its end. The text about the image is made once."""
     image = _json(found[0][0])[:-1]
     return "".join(f"{image}, {_json(finding)[1:]}\n" for _, finding in found)
 
 
-def to_csv(found: Sequence[Line]) -> str:
+def to_csv(found: Sequence[ExportLine]) -> str:
     """Return the lines of one image as CSV (RFC 4180), each with its end."""
     image = csv_row(found[0][0].values())[:-2]
     return "".join(f"{image},{csv_row(finding.values())}" for _, finding in found)

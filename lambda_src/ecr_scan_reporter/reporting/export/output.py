@@ -9,7 +9,7 @@ from ecr_scan_reporter.aws.s3 import Bucket
 from ecr_scan_reporter.memory.codec import decoding
 from ecr_scan_reporter.memory.exports import Export
 from ecr_scan_reporter.models.images import RegistryId
-from ecr_scan_reporter.reporting.export.lines import COLUMNS, Line, csv_row, to_csv, to_json
+from ecr_scan_reporter.reporting.export.lines import COLUMNS, ExportLine, csv_row, to_csv, to_json
 
 # Bytes of CSV. A part that is uploaded, except the last one, has at least the first number (S3 asks for 5 MiB); a
 # repository with more than the second one has several objects. The two limit the memory that an export takes.
@@ -66,7 +66,7 @@ class Output:
     def _begin_object(self) -> None:
         self._lines, self._data, self._gzip = 0, bytearray(), zlib.compressobj(wbits=_GZIP_FORMAT)
 
-    def add(self, found: Sequence[Line]) -> None:
+    def add(self, found: Sequence[ExportLine]) -> None:
         """Add the lines of an image, at least one."""
         self._lines += len(found)
         self._csv += to_csv(found).encode(errors="replace")

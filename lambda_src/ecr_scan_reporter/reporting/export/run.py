@@ -23,7 +23,7 @@ from ecr_scan_reporter.memory.runs import new_run
 from ecr_scan_reporter.messages.reports_queue import ExportMessage, to_body
 from ecr_scan_reporter.reporting.baseline import is_comparable, known_findings
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
-from ecr_scan_reporter.reporting.export.lines import Line, Listed, lines
+from ecr_scan_reporter.reporting.export.lines import ExportLine, Listed, lines
 from ecr_scan_reporter.reporting.export.output import Keys, Output
 from ecr_scan_reporter.settings import ExportTarget
 from ecr_scan_reporter.shared import clock
@@ -160,7 +160,7 @@ def _write(run: str, output: Output, deps: ReporterDependencies, deadline: Deadl
 
 def repository_lines(
     repository: str, of: tuple[str, datetime], deps: ReporterDependencies, deadline: Deadline, after: str = ""
-) -> Iterator[tuple[str, list[Line]]]:
+) -> Iterator[tuple[str, list[ExportLine]]]:
     """Yield the lines of each image of a repository that ECR lists and that has any, in the order of the digests.
 
     Args:

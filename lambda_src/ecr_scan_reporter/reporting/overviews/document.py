@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ecr_scan_reporter.memory.images import Update
-from ecr_scan_reporter.memory.summaries import OverdueFinding
+from ecr_scan_reporter.memory.summaries import OverdueInImage
 from ecr_scan_reporter.reporting.formatting import dumps, format_rfc3339
 from ecr_scan_reporter.reporting.overviews.overview import Balance, Overview, OverviewPage
 from ecr_scan_reporter.reporting.registry_state import RepositoryLine
@@ -101,7 +101,7 @@ def _exploited(page: OverviewPage) -> dict[str, Any]:
     }
 
 
-def _overdue(image: str, found: OverdueFinding) -> dict[str, Any]:
+def _overdue(image: str, found: OverdueInImage) -> dict[str, Any]:
     return {
         "image": image,
         "id": found.id,

@@ -41,11 +41,11 @@ _SMALLEST_PART = 10.0
 _ZERO = '<span class="muted">0</span>'
 _NO_RUN = "No run has finished yet. The first one starts by itself; then the state of each repository is shown here."
 
-Line = TypeVar("Line")
+Row = TypeVar("Row")
 
 
 class WidgetContext(NamedTuple):
-    """The settings and the look of all pages of the widget.
+    """The settings and the view of all pages of the widget.
 
     Args:
         instance: the name of the module's instance.
@@ -70,46 +70,46 @@ class WidgetContext(NamedTuple):
     page: int = 1
 
 
-def render_registry(state: RegistryState, look: WidgetContext) -> str:
+def render_registry(state: RegistryState, view: WidgetContext) -> str:
     """Render the state of the registry, with one page of the repositories that are searched for."""
     if state.updated_at is None:
-        return _document(look, _head(look.instance, ""), _note(_NO_RUN))
+        return _document(view, _head(view.instance, ""), _note(_NO_RUN))
     repositories = pluralize(len(state.repositories), "repository", "repositories")
     return _document(
-        look,
-        _head(look.instance, f"{repositories}, last visited {_ago(state.updated_at, look.now)}"),
-        _old_state(state.updated_at, look),
-        _not_visited(state.not_visited, look),
-        _state(state, [_shared_update(shared, look) for shared in state.updates], look),
-        _section("Repositories", _repositories(state.repositories, look)),
+        view,
+        _head(view.instance, f"{repositories}, last visited {_ago(state.updated_at, view.now)}"),
+        _old_state(state.updated_at, view),
+        _not_visited(state.not_visited, view),
+        _state(state, [_shared_update(shared, view) for shared in state.updates], view),
+        _section("Repositories", _repositories(state.repositories, view)),
     )
 
 
-def render_repository(state: RegistryState | None, images: RepositoryImages, look: WidgetContext) -> str:
+def render_repository(state: RegistryState | None, images: RepositoryImages, view: WidgetContext) -> str:
     """Render one repository, with one page of its images.
 
     Args:
         state: of this repository alone; None if no run has ended there.
         images: of the repository.
-        look: of the page.
+        view: of the page.
     """
-    back = f'<div class="tools">{_button("← All repositories", {"search": look.search}, look)}</div>'
+    back = f'<div class="tools">{_button("← All repositories", {"search": view.search}, view)}</div>'
     visited, sums = "no run has finished here yet", ""
     if state and state.updated_at:
-        visited = f"last visited {_ago(state.updated_at, look.now)}"
+        visited = f"last visited {_ago(state.updated_at, view.now)}"
         updates = [_update(shared.update, pluralize(shared.update.images, "image")) for shared in state.updates]
-        sums = _state(state, updates, look)
-    return _document(look, back, _head(look.repository, visited), sums, _section("Images", _images(images, look)))
+        sums = _state(state, updates, view)
+    return _document(view, back, _head(view.repository, visited), sums, _section("Images", _images(images, view)))
 
 
-def render_problem(message: str, look: WidgetContext) -> str:
+def render_problem(message: str, view: WidgetContext) -> str:
     """Render why there is nothing to see."""
-    return _document(look, _note(_text(message)), _button("All repositories", {"search": ""}, look))
+    return _document(view, _note(_text(message)), _button("All repositories", {"search": ""}, view))
 
 
-def _document(look: WidgetContext, *parts: str) -> str:
-    classes = "esr narrow cwdb-no-default-styles" if look.narrow else "esr cwdb-no-default-styles"
-    return f'<style>{stylesheet(dark=look.dark)}</style><div class="{classes}">{"".join(parts)}</div>'
+def _document(view: WidgetContext, *parts: str) -> str:
+    classes = "esr narrow cwdb-no-default-styles" if view.narrow else "esr cwdb-no-default-styles"
+    return f'<style>{stylesheet(dark=view.dark)}</style><div class="{classes}">{"".join(parts)}</div>'
 
 
 def _head(title: str, text: str) -> str:
@@ -128,32 +128,32 @@ def _items(items: Iterable[str]) -> str:
     return f'<ul class="items">{"".join(f"<li>{item}</li>" for item in items)}</ul>'
 
 
-def _old_state(updated_at: datetime, look: WidgetContext) -> str:
-    if updated_at >= look.max_age.before(look.now):
+def _old_state(updated_at: datetime, view: WidgetContext) -> str:
+    if updated_at >= view.max_age.before(view.now):
         return ""
-    return _note(f"No run has visited a repository for {format_duration(look.max_age)}: is the schedule enabled?")
+    return _note(f"No run has visited a repository for {format_duration(view.max_age)}: is the schedule enabled?")
 
 
-def _not_visited(names: Sequence[str], look: WidgetContext) -> str:
+def _not_visited(names: Sequence[str], view: WidgetContext) -> str:
     if not names:
         return ""
     subject = pluralize(len(names), "repository has", "repositories have")
     examples = ", ".join(map(_text, names[:3])) + (", ..." if len(names) > 3 else "")
-    text = f"{subject} not been visited for {format_duration(look.max_age)}: {examples}. "
+    text = f"{subject} not been visited for {format_duration(view.max_age)}: {examples}. "
     text += (
         "They are excluded or fail in each run, or were deleted since the last whole run; they are not counted here."
     )
     return _note(text)
 
 
-def _state(state: RegistryState, updates: Sequence[str], look: WidgetContext) -> str:
+def _state(state: RegistryState, updates: Sequence[str], view: WidgetContext) -> str:
     """Render the tiles, what to do first and what needs attention."""
-    attention = [*_overdue(state, look), *_missed(state.coverage)]
-    urgent = list(_exploited(state, look))
+    attention = [*_overdue(state, view), *_missed(state.coverage)]
+    urgent = list(_exploited(state, view))
     columns = [_section("Known exploited", _items(urgent))] if urgent else []
     columns += [_section("Do first", _items(updates))] if updates else []
     columns += [_section("Needs you", _items(attention))] if attention else []
-    tiles = [_coverage(state.coverage, look), _worst(state.images_by_worst), _open(state), _deadlines(state, look)]
+    tiles = [_coverage(state.coverage, view), _worst(state.images_by_worst), _open(state), _deadlines(state, view)]
     below = f'<div class="columns">{"".join(columns)}</div>' if columns else ""
     return f'<div class="tiles">{"".join(tiles)}</div>{below}'
 
@@ -163,8 +163,8 @@ def _tile(label: str, figure: str, content: str, tone: str = "") -> str:
     return f'<div class="tile">{head}{content}</div>'
 
 
-def _coverage(coverage: Coverage, look: WidgetContext) -> str:
-    label = f"Scanned within {format_duration(look.max_age)}"
+def _coverage(coverage: Coverage, view: WidgetContext) -> str:
+    label = f"Scanned within {format_duration(view.max_age)}"
     if not coverage.promised:
         return _tile(label, "n/a", '<div class="muted">no image is to be scanned</div>')
     missed = coverage.promised - coverage.in_time
@@ -198,16 +198,16 @@ def _open(state: RegistryState) -> str:
     return _tile("Open findings", f"{sum(state.open.values()):,}", content)
 
 
-def _deadlines(state: RegistryState, look: WidgetContext) -> str:
+def _deadlines(state: RegistryState, view: WidgetContext) -> str:
     if not state.overdue:
         return _tile("Overdue findings", "0", '<div class="muted">none is past its deadline</div>', "good")
-    days = max(((look.now - overdue.finding.due_at).days for overdue in state.overdue_worst), default=0)
+    days = max(((view.now - overdue.finding.due_at).days for overdue in state.overdue_worst), default=0)
     text = f"past their deadlines, by {pluralize(days, 'day')} at most" if days > 0 else "past their deadlines"
     return _tile("Overdue findings", f"{state.overdue:,}", f'<div class="muted">{text}</div>', "bad")
 
 
-def _shared_update(shared: SharedUpdate, look: WidgetContext) -> str:
-    name = _opening(shared.repository, look)
+def _shared_update(shared: SharedUpdate, view: WidgetContext) -> str:
+    name = _opening(shared.repository, view)
     images = pluralize(shared.update.images, "image")
     if shared.repositories == 1:
         return _update(shared.update, f"{images} of {name}")
@@ -225,13 +225,13 @@ def _package(update: Update) -> str:
     return f"<b>{_text(truncate(update.package, 60))}</b> {installed}{target}"
 
 
-def _exploited(state: RegistryState, look: WidgetContext) -> Iterator[str]:
+def _exploited(state: RegistryState, view: WidgetContext) -> Iterator[str]:
     shown = state.exploited_first[:_MAX_URGENT]
     for repository, image, found in shown:
         severity = _text(truncate(found.severity.lower(), 20))
         what = f"{_text(truncate(found.id, 40))} in {_text(truncate(found.package, 60))}"
         due = f"due {format_date(start_of(found.due))}{', ransomware' if found.ransomware else ''}"
-        where = _opening(repository, look, image)
+        where = _opening(repository, view, image)
         yield f'{_pill(found.severity, severity)} {what} <div class="muted">{due}: {where}</div>'
     if (more := state.exploited - len(shown)) > 0 and shown:
         yield f'<span class="muted">and {more:,} more known exploited</span>'
@@ -239,15 +239,15 @@ def _exploited(state: RegistryState, look: WidgetContext) -> Iterator[str]:
         yield f'<span class="muted">{state.exploited_ignored:,} known exploited and ignored</span>'
 
 
-def _overdue(state: RegistryState, look: WidgetContext) -> Iterator[str]:
+def _overdue(state: RegistryState, view: WidgetContext) -> Iterator[str]:
     shown = state.overdue_worst[:_MAX_URGENT]
     for overdue in shown:
         found = overdue.finding
-        days = (look.now - found.due_at).days
+        days = (view.now - found.due_at).days
         late = f"due {format_date(found.due_at)}, {pluralize(days, 'day')} overdue" if days > 0 else "due today"
         severity = _text(truncate(found.severity.lower(), 20))
         what = f"{_text(truncate(found.id, 40))} in {_text(truncate(found.package, 60))}"
-        where = _opening(overdue.repository, look, overdue.image)
+        where = _opening(overdue.repository, view, overdue.image)
         yield f'{_pill(found.severity, severity)} {what} <div class="muted">{late}: {where}</div>'
     if (more := state.overdue - len(shown)) > 0 and shown:
         yield f'<span class="muted">and {more:,} more overdue</span>'
@@ -261,24 +261,24 @@ def _missed(coverage: Coverage) -> Iterator[str]:
         yield f'{what}<div class="muted">{examples}</div>' if names else what
 
 
-def _repositories(lines: Sequence[RepositoryLine], look: WidgetContext) -> str:
-    search = look.search
+def _repositories(lines: Sequence[RepositoryLine], view: WidgetContext) -> str:
+    search = view.search
     found = [line for line in lines if search.lower() in line.repository.lower()] if search else lines
-    shown, pager = _page(found, {"search": search}, look)
+    shown, pager = _page(found, {"search": search}, view)
     form = f'<input name="search" value="{_text(search)}" placeholder="part of a name" maxlength="256">'
-    form += _button("Search", {}, look)
-    form += _button("Show all", {"search": ""}, look) if search else ""
+    form += _button("Search", {}, view)
+    form += _button("Show all", {"search": ""}, view) if search else ""
     if not shown:
         return f'<div class="tools">{form}</div><div class="muted">No repository name contains this text.</div>'
-    head = _header(["Repository", "Images"], "Not in time", look)
-    rows = "".join(_repository_row(line, look) for line in shown)
+    head = _header(["Repository", "Images"], "Not in time", view)
+    rows = "".join(_repository_row(line, view) for line in shown)
     return f'<div class="tools">{form}{pager}</div><table>{head}{rows}</table>'
 
 
-def _repository_row(line: RepositoryLine, look: WidgetContext) -> str:
-    name = _opening(line.repository, look, search=look.search)
+def _repository_row(line: RepositoryLine, view: WidgetContext) -> str:
+    name = _opening(line.repository, view, search=view.search)
     images, late = sum(line.images_by_worst.values()), line.late
-    if look.narrow:
+    if view.narrow:
         facts = [pluralize(images, "image")]
         facts += [f"{line.overdue:,} overdue"] if line.overdue else []
         facts += [f"{late:,} not scanned in time"] if late else []
@@ -289,36 +289,36 @@ def _repository_row(line: RepositoryLine, look: WidgetContext) -> str:
     return f"<tr><td>{name}</td>{count}{_numbers(line.open, _COLUMNS)}{rest}</tr>"
 
 
-def _images(images: RepositoryImages, look: WidgetContext) -> str:
+def _images(images: RepositoryImages, view: WidgetContext) -> str:
     notes = ""
     if images.older:
-        older = f"{pluralize(images.older, 'image')} without a scan for {format_duration(look.max_age)}"
+        older = f"{pluralize(images.older, 'image')} without a scan for {format_duration(view.max_age)}"
         notes += f'<div class="muted">Not listed: {older}, most of them deleted.</div>'
     if images.more:
         notes += f'<div class="muted">Only the first {MAX_IMAGES:,} images by digest are listed.</div>'
-    shown, pager = _page(images.recent, {"repository": look.repository, "search": look.search}, look)
+    shown, pager = _page(images.recent, {"repository": view.repository, "search": view.search}, view)
     if not shown:
-        return f'<div class="muted">No image was scanned within {format_duration(look.max_age)}.</div>{notes}'
-    head = _header(["Image", "Best update"], "Last scan", look)
-    rows = "".join(_image_row(digest, record, look) for digest, record in shown)
+        return f'<div class="muted">No image was scanned within {format_duration(view.max_age)}.</div>{notes}'
+    head = _header(["Image", "Best update"], "Last scan", view)
+    rows = "".join(_image_row(digest, record, view) for digest, record in shown)
     return f'<div class="tools">{pager}</div><table>{head}{rows}</table>{notes}'
 
 
-def _image_row(digest: str, record: ImageRecord, look: WidgetContext) -> str:
+def _image_row(digest: str, record: ImageRecord, view: WidgetContext) -> str:
     name = ", ".join(truncate(tag, 60) for tag in record.tags[:_MAX_TAGS]) or short_digest(digest)
     name += f", and {len(record.tags) - _MAX_TAGS} more" if len(record.tags) > _MAX_TAGS else ""
-    _, partition, _, region, account, *_ = [*look.endpoint.split(":"), "", "", "", "", ""]
-    url = image_console_url(partition, ImageId(account, region, look.repository, digest))
+    _, partition, _, region, account, *_ = [*view.endpoint.split(":"), "", "", "", "", ""]
+    url = image_console_url(partition, ImageId(account, region, view.repository, digest))
     link = f'<a href="{_text(url)}" target="_blank" rel="noopener noreferrer">{_text(name)}</a>' if url else _text(name)
     exploited = f"{record.exploited:,} known exploited" if record.exploited else ""
     facts = ", ".join(filter(None, (short_digest(digest) if record.tags else "", record.platform, exploited)))
     about = f'<div class="muted">{_text(facts)}</div>' if facts else ""
     status = _status(record)
-    if look.narrow:
-        about += f'<div class="muted">{status or _ago(record.event_at, look.now)}</div>'
+    if view.narrow:
+        about += f'<div class="muted">{status or _ago(record.event_at, view.now)}</div>'
         return f"<tr><td>{link}{about}</td>{_numbers(record.counts, _COLUMNS[:2])}</tr>"
     update = _package(record.updates[0]) if record.updates else ""
-    last = f"{_ago(record.event_at, look.now)}{f'<br>{status}' if status else ''}"
+    last = f"{_ago(record.event_at, view.now)}{f'<br>{status}' if status else ''}"
     rest = f'<td class="number">{_bad_number(record.overdue)}</td><td class="number">{last}</td>'
     return f"<tr><td>{link}{about}</td><td>{update}</td>{_numbers(record.counts, _COLUMNS)}{rest}</tr>"
 
@@ -329,10 +329,10 @@ def _status(record: ImageRecord) -> str:
     return '<span class="bad">not supported</span>' if record.unsupported else '<span class="bad">scan failed</span>'
 
 
-def _header(names: Sequence[str], last: str, look: WidgetContext) -> str:
+def _header(names: Sequence[str], last: str, view: WidgetContext) -> str:
     """Return the head of a table: its names, of which a narrow one has the first, numbers by severity, and the last."""
-    numbers = ["Critical", "High"] if look.narrow else ["Critical", "High", "Medium", "Low", "Overdue", last]
-    cells = [f'<th scope="col">{name}</th>' for name in (names[:1] if look.narrow else names)]
+    numbers = ["Critical", "High"] if view.narrow else ["Critical", "High", "Medium", "Low", "Overdue", last]
+    cells = [f'<th scope="col">{name}</th>' for name in (names[:1] if view.narrow else names)]
     cells += [f'<th scope="col" class="number">{name}</th>' for name in numbers]
     return f"<thead><tr>{''.join(cells)}</tr></thead>"
 
@@ -342,15 +342,15 @@ def _numbers(counts: Mapping[str, int], severities: Iterable[str]) -> str:
     return "".join(f'<td class="number">{pill}</td>' for pill in pills)
 
 
-def _page(lines: Sequence[Line], parameters: Mapping[str, object], look: WidgetContext) -> tuple[Sequence[Line], str]:
+def _page(lines: Sequence[Row], parameters: Mapping[str, object], view: WidgetContext) -> tuple[Sequence[Row], str]:
     """Return the lines of a page, the last one if there are fewer, and what turns pages."""
     last = max((len(lines) - 1) // PAGE_SIZE + 1, 1)
-    page = min(look.page, last)
+    page = min(view.page, last)
     start = (page - 1) * PAGE_SIZE
     shown = lines[start : start + PAGE_SIZE]
     text = f"{start + 1:,} to {start + len(shown):,} of {len(lines):,}, the worst first"
-    buttons = _button("Previous", {**parameters, "page": page - 1}, look) if page > 1 else ""
-    buttons += _button("Next", {**parameters, "page": page + 1}, look) if page < last else ""
+    buttons = _button("Previous", {**parameters, "page": page - 1}, view) if page > 1 else ""
+    buttons += _button("Next", {**parameters, "page": page + 1}, view) if page < last else ""
     return shown, f'<div class="tools pager"><span class="muted">{text}</span>{buttons}</div>'
 
 
@@ -391,22 +391,22 @@ def _ago(moment: datetime | None, now: datetime) -> str:
     return f'<span title="{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC">{text}</span>'
 
 
-def _opening(repository: str, look: WidgetContext, label: str = "", search: str = "") -> str:
+def _opening(repository: str, view: WidgetContext, label: str = "", search: str = "") -> str:
     """Return a link that opens a repository."""
-    return _action(f"<a>{_text(label or repository)}</a>", {"repository": repository, "search": search}, look)
+    return _action(f"<a>{_text(label or repository)}</a>", {"repository": repository, "search": search}, view)
 
 
-def _button(label: str, parameters: Mapping[str, object], look: WidgetContext) -> str:
-    return _action(f'<a class="button">{label}</a>', parameters, look)
+def _button(label: str, parameters: Mapping[str, object], view: WidgetContext) -> str:
+    return _action(f'<a class="button">{label}</a>', parameters, view)
 
 
-def _action(element: str, parameters: Mapping[str, object], look: WidgetContext) -> str:
+def _action(element: str, parameters: Mapping[str, object], view: WidgetContext) -> str:
     """Let an element call the function again with these parameters."""
     text = json.dumps(parameters)
     for char in "<>&":
         # As JSON's own escapes: then it makes no difference whether the console reads the text or the markup.
         text = text.replace(char, f"\\u{ord(char):04x}")
-    endpoint = _text(look.endpoint)
+    endpoint = _text(view.endpoint)
     return f'{element}<cwdb-action action="call" display="widget" endpoint="{endpoint}">{text}</cwdb-action>'
 
 

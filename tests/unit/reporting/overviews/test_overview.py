@@ -14,7 +14,7 @@ from ecr_scan_reporter.aws.sns import MAX_MESSAGE, ReportMessage
 from ecr_scan_reporter.memory.coverage import Coverage
 from ecr_scan_reporter.memory.images import KnownExploited, Ledger, Update
 from ecr_scan_reporter.memory.snapshots import RepositorySnapshot
-from ecr_scan_reporter.memory.summaries import ExploitedFinding, OverdueFinding, RepositorySummary
+from ecr_scan_reporter.memory.summaries import ExploitedFinding, OverdueInImage, RepositorySummary
 from ecr_scan_reporter.models.selection import RepositoryFilter
 from ecr_scan_reporter.models.severities import SEVERITIES
 from ecr_scan_reporter.reporting.overviews.overview import Balance, Notices, Overview, build_overviews
@@ -232,11 +232,11 @@ def test_many_different_updates_keep_the_worst() -> None:
 
 
 def test_overdue_findings_are_named_with_their_dates_and_why() -> None:
-    def overdue(image: str, days: int) -> OverdueFinding:
-        return OverdueFinding(image, "CVE-2026-0042", "zlib", "CRITICAL", NOW - timedelta(days=days), "CRITICAL", 7)
+    def overdue(image: str, days: int) -> OverdueInImage:
+        return OverdueInImage(image, "CVE-2026-0042", "zlib", "CRITICAL", NOW - timedelta(days=days), "CRITICAL", 7)
 
-    exploited = OverdueFinding("1.0", "CVE-2025-9", "zlib", "LOW", NOW - timedelta(days=400), "EXPLOITED", 1)
-    unknown = OverdueFinding("1.0", "CVE-2025-8", "zlib", "LOW", NOW)
+    exploited = OverdueInImage("1.0", "CVE-2025-9", "zlib", "LOW", NOW - timedelta(days=400), "EXPLOITED", 1)
+    unknown = OverdueInImage("1.0", "CVE-2025-8", "zlib", "LOW", NOW)
     first = summary("team-a/app", overdue=4, overdue_worst=[overdue("4.2.0", 7), overdue("4.1.0", 1)])
     second = summary("team-b/a", overdue=1, overdue_worst=[overdue("sha256:7f5b2640fe6f", 3)])
     third = summary("team-c", overdue=2, overdue_worst=[exploited, unknown])
@@ -347,7 +347,7 @@ def test_readme_shows_a_overview() -> None:
         ledger=Ledger(carried=3_500, new=1_320, back=3, fixed=1_400, withdrawn=4, new_critical=29, new_high=11),
         updates=[openssl, busybox, zlib],
         overdue=1,
-        overdue_worst=[OverdueFinding("4.2.0", "CVE-2026-0042", "zlib", "CRITICAL", due, "CRITICAL", 7)],
+        overdue_worst=[OverdueInImage("4.2.0", "CVE-2026-0042", "zlib", "CRITICAL", due, "CRITICAL", 7)],
         ignored=3,
     )
     legacy = summary(
@@ -377,7 +377,7 @@ UPDATES = st.builds(
 )
 REASONS = st.sampled_from(["never_scanned", "failed", "unsupported", "too_old", "expired", "quota", "`new` one", ""])
 OVERDUE = st.builds(
-    OverdueFinding,
+    OverdueInImage,
     TEXTS,
     TEXTS,
     TEXTS,
@@ -534,7 +534,7 @@ def message_about(text: str) -> ReportMessage:
         ledger=Ledger(new=2, new_high=2),
         updates=[Update(text, (text,), (text,), Counter(HIGH=2)), Update(text, (text,), (), Counter(HIGH=1))],
         overdue=1,
-        overdue_worst=[OverdueFinding(text, text, text, "HIGH", NOW - WEEK)],
+        overdue_worst=[OverdueInImage(text, text, text, "HIGH", NOW - WEEK)],
     )
     notices = Notices((f"The rule for {text} ends in 9 days.",), {text: 2}, (text,), (f"Could not count {text}.",))
     [message] = messages_of(overview_of([one], {}, notices)._replace(group=text))

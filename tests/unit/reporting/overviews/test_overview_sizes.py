@@ -8,7 +8,7 @@ import hypothesis
 from ecr_scan_reporter.aws.sns import MAX_MESSAGE
 from ecr_scan_reporter.memory.coverage import Coverage, CoverageReason
 from ecr_scan_reporter.memory.images import Update
-from ecr_scan_reporter.memory.summaries import OverdueFinding, RepositorySummary
+from ecr_scan_reporter.memory.summaries import OverdueInImage, RepositorySummary
 from ecr_scan_reporter.reporting.overviews.overview import Notices, build_overviews
 from ecr_scan_reporter.reporting.overviews.publishing import build_messages
 from hypothesis import given
@@ -39,7 +39,7 @@ def test_overview_of_any_size(alphabet: str, repositories: int, rules: int, addr
             {text(128): 1, "CRITICAL": 1},
             updates=tuple(Update(text(256), versions, versions, Counter({"CRITICAL": 10 - n})) for n in range(10)),
             overdue=3,
-            overdue_worst=tuple(OverdueFinding(text(128), text(128), text(256), "CRITICAL", NOW) for _ in range(3)),
+            overdue_worst=tuple(OverdueInImage(text(128), text(128), text(256), "CRITICAL", NOW) for _ in range(3)),
         )
         for number in range(repositories)
     ]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ecr_scan_reporter.memory.coverage import Coverage
 from ecr_scan_reporter.memory.images import ImageRecord, Update
-from ecr_scan_reporter.memory.summaries import OverdueFinding, RepositorySummary
+from ecr_scan_reporter.memory.summaries import OverdueInImage, RepositorySummary
 from ecr_scan_reporter.reporting.registry_state import registry_state
 from ecr_scan_reporter.reporting.widget.html import WidgetContext, render_problem, render_registry, render_repository
 from ecr_scan_reporter.reporting.widget.images import repository_images
@@ -20,8 +20,8 @@ NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 WEEK = Duration(0, 0, 7)
 ARN = "arn:aws:lambda:eu-west-1:123456789012:function:console-widget"
-LOOK = WidgetContext("platform", WEEK, ARN, NOW)
-LOOKS = [
+VIEW = WidgetContext("platform", WEEK, ARN, NOW)
+VIEWS = [
     WidgetContext("platform", WEEK, ARN, NOW, dark=dark, narrow=narrow)
     for dark in (False, True)
     for narrow in (False, True)
@@ -82,7 +82,7 @@ class Page(HTMLParser):
             self.words += data
 
 
-def pages(name: str, look: WidgetContext = LOOK) -> list[str]:
+def pages(name: str, view: WidgetContext = VIEW) -> list[str]:
     """Return pages on which everything that others may name has this name."""
     found = Update(name, (name,), (name,), Counter(CRITICAL=1))
     summary = RepositorySummary(
@@ -93,7 +93,7 @@ def pages(name: str, look: WidgetContext = LOOK) -> list[str]:
         images_by_worst=Counter({"CRITICAL": 1, name: 1}),
         updates=[found],
         overdue=1,
-        overdue_worst=[OverdueFinding(name, name, name, name, NOW - DAY)],
+        overdue_worst=[OverdueInImage(name, name, name, name, NOW - DAY)],
     )
     gone = RepositorySummary(f"{name}2", NOW - 30 * DAY)
     record = ImageRecord(
@@ -101,16 +101,16 @@ def pages(name: str, look: WidgetContext = LOOK) -> list[str]:
     )
     images = repository_images([(name, record)], WEEK, NOW)
     return [
-        render_registry(registry_state([summary, gone], WEEK), look._replace(search=name)),
-        render_repository(registry_state([summary], WEEK), images, look._replace(repository=name, search=name)),
-        render_problem(name, look),
+        render_registry(registry_state([summary, gone], WEEK), view._replace(search=name)),
+        render_repository(registry_state([summary], WEEK), images, view._replace(repository=name, search=name)),
+        render_problem(name, view),
     ]
 
 
-@pytest.mark.parametrize("look", LOOKS, ids=["light", "light, narrow", "dark", "dark, narrow"])
+@pytest.mark.parametrize("view", VIEWS, ids=["light", "light, narrow", "dark", "dark, narrow"])
 @pytest.mark.parametrize("hostile", HOSTILE)
-def test_hostile_names_are_text(hostile: str, look: WidgetContext) -> None:
-    for html, plain in zip(pages(hostile, look), pages(PLAIN, look), strict=True):
+def test_hostile_names_are_text(hostile: str, view: WidgetContext) -> None:
+    for html, plain in zip(pages(hostile, view), pages(PLAIN, view), strict=True):
         page = Page(html)
         assert page.elements == Page(plain).elements
         assert {value.partition(":")[0] for _, name, value in page.attributes if name == "href"} <= {"https"}
@@ -130,8 +130,8 @@ def test_hostile_names_come_back_from_an_action_as_they_were() -> None:
 def test_pages_have_neither_scripts_nor_anything_from_elsewhere() -> None:
     allowed = {"style", "div", "span", "a", "cwdb-action", "svg", "title", "rect", "ul", "li", "b", "br", "input"}
     allowed |= {"table", "thead", "tr", "th", "td"}
-    for look in LOOKS:
-        for html in pages(PLAIN, look):
+    for view in VIEWS:
+        for html in pages(PLAIN, view):
             page = Page(html)
             assert {tag for tag, _ in page.elements} <= allowed
             assert {(tag, name) for tag, name, _ in page.attributes if name in ("href", "src")} <= {("a", "href")}
@@ -140,8 +140,8 @@ def test_pages_have_neither_scripts_nor_anything_from_elsewhere() -> None:
 
 
 def test_every_style_is_below_one_class_and_has_its_colors() -> None:
-    for look in LOOKS:
-        match = re.match(r"<style>(.*?)</style><div class=\"(esr[^\"]*)\">", render_problem("text", look), re.DOTALL)
+    for view in VIEWS:
+        match = re.match(r"<style>(.*?)</style><div class=\"(esr[^\"]*)\">", render_problem("text", view), re.DOTALL)
         assert match is not None
         assert "cwdb-no-default-styles" in match[2]
         rules = match[1].strip().splitlines()
@@ -152,7 +152,7 @@ def test_every_style_is_below_one_class_and_has_its_colors() -> None:
 
 
 def test_dark_page_differs_in_its_colors_alone() -> None:
-    light, dark = (pages(PLAIN, look) for look in (LOOKS[0], LOOKS[2]))
+    light, dark = (pages(PLAIN, view) for view in (VIEWS[0], VIEWS[2]))
     assert light != dark
     for one, other in zip(light, dark, strict=True):
         assert re.sub("<style>.*</style>", "", one, flags=re.DOTALL) == re.sub(
@@ -176,24 +176,24 @@ def many(number: int) -> list[RepositorySummary]:
 
 def test_10_000_repositories_are_pages_of_50() -> None:
     state = registry_state(many(10_000), WEEK)
-    html = render_registry(state, LOOK)
+    html = render_registry(state, VIEW)
     assert len(html) < 150_000
     page = Page(html)
     assert "1 to 50 of 10,000, the worst first" in page.words
     assert [parameters for _, parameters in page.actions if "page" in parameters] == [{"search": "", "page": 2}]
-    last = Page(render_registry(state, LOOK._replace(page=1_000)))
+    last = Page(render_registry(state, VIEW._replace(page=1_000)))
     assert "9,951 to 10,000 of 10,000" in last.words
     assert [parameters for _, parameters in last.actions if "page" in parameters] == [{"search": "", "page": 199}]
 
 
 def test_search_lists_what_has_it_in_its_name_and_turns_its_pages() -> None:
     state = registry_state(many(200), WEEK)
-    page = Page(render_registry(state, LOOK._replace(search="X001", page=2)))
+    page = Page(render_registry(state, VIEW._replace(search="X001", page=2)))
     assert "51 to 100 of 100" in page.words
     turned = [parameters for _, parameters in page.actions if "page" in parameters]
     assert turned == [{"search": "X001", "page": 1}]
     assert ("input", "value", "X001") in page.attributes
-    assert "No repository name contains this text." in Page(render_registry(state, LOOK._replace(search="none"))).words
+    assert "No repository name contains this text." in Page(render_registry(state, VIEW._replace(search="none"))).words
 
 
 @pytest.mark.parametrize(
@@ -202,24 +202,24 @@ def test_search_lists_what_has_it_in_its_name_and_turns_its_pages() -> None:
 )
 def test_percentage_is_never_rounded_up(scanned: int, missed: int, percent: str) -> None:
     summary = RepositorySummary("app", NOW, coverage=Coverage({"in_time": scanned, "failed": missed}))
-    assert f"Scanned within 7 days{percent}" in Page(render_registry(registry_state([summary], WEEK), LOOK)).words
+    assert f"Scanned within 7 days{percent}" in Page(render_registry(registry_state([summary], WEEK), VIEW)).words
 
 
 def test_registry_before_its_first_run_says_so() -> None:
-    assert "No run has finished yet" in Page(render_registry(registry_state([], WEEK), LOOK)).words
+    assert "No run has finished yet" in Page(render_registry(registry_state([], WEEK), VIEW)).words
 
 
 def test_what_needs_attention_is_named() -> None:
     state = registry_state([RepositorySummary("app", NOW - 8 * DAY), RepositorySummary("gone", NOW - 30 * DAY)], WEEK)
-    words = Page(render_registry(state, LOOK)).words
+    words = Page(render_registry(state, VIEW)).words
     assert "No run has visited a repository for 7 days: is the schedule enabled?" in words
     assert "1 repository has not been visited for 7 days: gone." in words
 
 
 def test_findings_that_are_overdue_for_longest_are_named() -> None:
-    found = [OverdueFinding("1.0", f"CVE-{days}", "zlib", "HIGH", NOW - days * DAY) for days in range(1, 8)]
+    found = [OverdueInImage("1.0", f"CVE-{days}", "zlib", "HIGH", NOW - days * DAY) for days in range(1, 8)]
     state = registry_state([RepositorySummary("app", NOW, overdue=9, overdue_worst=found)], WEEK)
-    words = Page(render_registry(state, LOOK)).words
+    words = Page(render_registry(state, VIEW)).words
     assert re.findall(r"CVE-\d", words) == [f"CVE-{days}" for days in (7, 6, 5, 4, 3)]
     assert "and 4 more overdue" in words
     assert "past their deadlines, by 7 days at most" in words
@@ -228,7 +228,7 @@ def test_findings_that_are_overdue_for_longest_are_named() -> None:
 def test_image_links_to_the_console_of_its_partition() -> None:
     record = ImageRecord(event_at=NOW, tags=("1.0",), failed=True, unsupported=True)
     images = repository_images([("sha256:1", record), ("sha256:2", ImageRecord())], WEEK, NOW)
-    html = render_repository(None, images, LOOK._replace(repository="team-a/app"))
+    html = render_repository(None, images, VIEW._replace(repository="team-a/app"))
     page = Page(html)
     [url] = [value for _, name, value in page.attributes if name == "href"]
     assert url == (
@@ -238,7 +238,7 @@ def test_image_links_to_the_console_of_its_partition() -> None:
     assert "not supported" in page.words
     assert "Not listed: 1 image without a scan for 7 days, most of them deleted." in page.words
     assert "no run has finished here yet" in page.words
-    elsewhere = LOOK._replace(endpoint=ARN.replace("arn:aws:", "arn:aws-iso:"))
+    elsewhere = VIEW._replace(endpoint=ARN.replace("arn:aws:", "arn:aws-iso:"))
     assert "href" not in render_repository(None, images, elsewhere._replace(repository="team-a/app"))
 
 
