@@ -1,13 +1,17 @@
 # Keeps every image of an Amazon ECR registry scanned, and reports what the scans find.
 #
 #   schedule, heartbeat ──▶ repositories scanner ──▶ images queue ──▶ images scanner ──▶ ECR StartImageScan
-#                                    ▲                 ▲     └──▶ DLQ   │    ▲   │
-#                                    │                 └─ continuations ┘    │   │ images whose events were lost
-#                                    └────────▶ memory ◀─────────────────────┘   │
-#                                                 ▲                              ▼
-#                                                 ▼    ┌────────────────── reports queue ◀── rules ◀── scan events, midnight
-#   overview schedule ─────────────────────▶ reporter ◀┘                         └──▶ DLQ ◀──┘
-#                                                 └──▶ topics ──▶ email, chat, queues, ...
+#                              │     ▲                 ▲     └──▶ DLQ   │    ▲   │
+#                              │     │                 └─ continuations ┘    │   │ images whose events were lost
+#                              │     └────────▶ memory ◀─────────────────────┘   │
+#                              │                 ▲  ▲                            │
+#                              │                 │  └── catalog reader           │
+#                              │                 │                               ▼
+#                              └── exports ──────┼──────────────────▶ reports queue ◀── rules ◀── scan events, midnight
+#                                                ▼                     │  ▲   └──▶ DLQ ◀──┘
+#   overview schedule ─────────────────────▶ reporter ◀────────────────┘  │
+#                                              │ └── messages to itself ──┘
+#                                              └──▶ topics ──▶ email, chat, queues, ...
 #
 # attribute_defaults.tf has the defaults of the inputs that have attributes, and validation.tf what inputs are held to.
 #

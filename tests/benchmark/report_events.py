@@ -17,7 +17,7 @@ from ecr_scan_reporter.memory.outbox import PUSH, Outbox
 from ecr_scan_reporter.messages.reports_queue import CHECK
 from ecr_scan_reporter.reporter import report_batch
 from process import Context, Meter
-from support.invocations import scan_event, sqs_records
+from support.invocations import finding_event, scan_event, sqs_records
 
 # The reporter's default timeout.
 _SECONDS = 300
@@ -31,15 +31,11 @@ def event(repository: str, digest: str, counts: dict[str, int], tags: list[str],
     return scan_event(digest, datetime.fromisoformat(time), counts, tags, repository=repository)
 
 
-def finding_event(repository: str, digest: str, tags: Sequence[str]) -> dict[str, Any]:
+def large_finding_event(repository: str, digest: str, tags: Sequence[str]) -> dict[str, Any]:
     """Return an event of Inspector, as large as they are, of a finding that it has updated now."""
-    arn = f"arn:aws:ecr:eu-west-1:123456789012:repository/{repository}/{digest}"
-    image = {"repositoryName": repository, "imageHash": digest, "imageTags": tags}
-    [resource] = _FINDING["detail"]["resources"]
-    of_image = {**resource, "id": arn, "details": {"awsEcrContainerImage": image}}
+    event = finding_event(digest, datetime.now(UTC), tags, repository)
     text = "A vulnerability. " * ((_FINDING_SIZE - len(json.dumps(_FINDING))) // 17)
-    detail = {**_FINDING["detail"], "description": text, "resources": [of_image]}
-    return {**_FINDING, "time": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", "resources": [arn], "detail": detail}
+    return {**_FINDING, **event, "detail": {**_FINDING["detail"], **event["detail"], "description": text}}
 
 
 def batch(events: Sequence[Any], kind: str) -> Any:
@@ -47,7 +43,7 @@ def batch(events: Sequence[Any], kind: str) -> Any:
     if kind == "bodies":
         return sqs_records(*events)
     if kind == "findings":
-        return sqs_records(*(finding_event(name, digest, tags) for name, digest, _, tags, _ in events))
+        return sqs_records(*(large_finding_event(name, digest, tags) for name, digest, _, tags, _ in events))
     return sqs_records(*(event(*each) for each in events))
 
 

@@ -9,6 +9,7 @@ from botocore.client import BaseClient
 from fake_aws import FakeAws
 from support import random_tests  # noqa: F401 - before any test chooses its settings
 from support.configuration import environment, forget_dependencies
+from support.feed import Feed, serve
 from support.fixtures import aws_environment, aws_event, product_timeouts, quiet, virtual_aws, virtual_time
 from support.instance import Instance
 from support.killer import Killer
@@ -57,6 +58,21 @@ def configure(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
 
     yield set_environment
     forget_dependencies()
+
+
+@pytest.fixture(scope="module")
+def feed_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Feed]:
+    """A server of the catalog, which keeps what the tests before have set."""
+    with serve(tmp_path_factory.mktemp("feed")) as feed:
+        yield feed
+
+
+@pytest.fixture
+def feed(feed_server: Feed, monkeypatch: pytest.MonkeyPatch) -> Feed:
+    """A server of the catalog of known exploited vulnerabilities, whose certificate the functions trust."""
+    feed_server.reset()
+    monkeypatch.setenv("SSL_CERT_FILE", str(feed_server.certificate))
+    return feed_server
 
 
 @pytest.fixture

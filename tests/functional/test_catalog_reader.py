@@ -1,7 +1,7 @@
 """The catalog reader: what it believes, and that nothing else replaces the last good copy."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ from ecr_scan_reporter.errors import AwsError, InputError
 from ecr_scan_reporter.memory.exploited import Catalog, CatalogMemory
 from fake_aws import FakeAws, Fault
 from support.configuration import memory_table
-from support.feed import Feed, catalog, entry, serve
+from support.feed import Feed, catalog, entry
 from support.fixtures import embedded_metrics
 from support.invocations import Context
 from support.virtual_time import TIME
@@ -36,18 +36,10 @@ class Reader:
         return CatalogMemory(memory_table(self.aws)).read(TIME.now())
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Feed]:
-    with serve(tmp_path_factory.mktemp("feed")) as feed:
-        yield feed
-
-
 @pytest.fixture
-def reader(aws: FakeAws, configure: Callable[..., None], server: Feed, monkeypatch: pytest.MonkeyPatch) -> Reader:
-    server.reset()
-    monkeypatch.setenv("SSL_CERT_FILE", str(server.certificate))
-    configure(KNOWN_EXPLOITED_FEED=server.address)
-    return Reader(aws, server)
+def reader(aws: FakeAws, configure: Callable[..., None], feed: Feed) -> Reader:
+    configure(KNOWN_EXPLOITED_FEED=feed.address)
+    return Reader(aws, feed)
 
 
 def changed(body: bytes, **fields: Any) -> bytes:
@@ -180,13 +172,13 @@ def test_memory_that_fails_is_an_error(reader: Reader) -> None:
 
 @pytest.mark.slow  # the model of S3 takes long to read
 def test_catalog_is_read_from_s3(
-    reader: Reader, configure: Callable[..., None], server: Feed, monkeypatch: pytest.MonkeyPatch
+    reader: Reader, configure: Callable[..., None], feed: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(
         KNOWN_EXPLOITED_FEED="s3://mirror/cisa/kev.json",
         AWS_ENDPOINT_URL_S3=reader.feed.address.removesuffix("/kev.json"),
     )
-    monkeypatch.setenv("AWS_CA_BUNDLE", str(server.certificate))
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(feed.certificate))
     monkeypatch.setattr("ecr_scan_reporter.aws.clients._session", _new_session)
     assert reader.read(GOOD) == {"entries": 21, "problem": ""}
     assert [path for path, _ in reader.feed.requests] == ["/mirror/cisa/kev.json"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from ecr_scan_reporter.messages.reports_queue import LookMessage, to_body
 from fake_aws import FakeImage, FakeScan, digest_of
-from support.invocations import REGISTRY, inspector_event
+from support.invocations import ECR, REGISTRY, finding_event, inspector_event
 from support.reporter_harness import ReporterHarness, document, enhanced
 
 SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
@@ -16,34 +16,11 @@ START = datetime(2025, 11, 9, 9, 0, tzinfo=UTC)
 PUBLISHED = START + 7 * DAY
 OLD = enhanced("CVE-2026-0001", "HIGH", "openssl", fixed="1.1")
 LATER = enhanced("CVE-2026-0002", "CRITICAL", "zlib")
-ARN = "arn:aws:ecr:eu-west-1:123456789012:repository"
 
 
-def finding_event(image: str, at: datetime, repository: str = "app", arn: str = ARN) -> dict[str, Any]:
-    """Return an event in the form that AWS documents; what it says of the finding is not trusted."""
-    resource = f"{arn}/{repository}/{digest_of(image)}"
-    details = {"imageHash": digest_of(image), "imageTags": [image], "repositoryName": repository}
-    return {
-        "detail-type": "Inspector2 Finding",
-        "source": "aws.inspector2",
-        "account": "123456789012",
-        "region": "eu-west-1",
-        "time": f"{at:%Y-%m-%dT%H:%M:%SZ}",
-        "resources": [resource],
-        "detail": {
-            "status": "ACTIVE",
-            "severity": "CRITICAL",
-            "resources": [
-                {
-                    "details": {"awsEcrContainerImage": details},
-                    "id": resource,
-                    "partition": "N/A",
-                    "region": "N/A",
-                    "type": "AWS_ECR_CONTAINER_IMAGE",
-                }
-            ],
-        },
-    }
+def event_of(image: str, at: datetime, registry: str = ECR) -> dict[str, Any]:
+    """Return an event of a finding in an image by its name."""
+    return finding_event(digest_of(image), at, [image], registry=registry)
 
 
 class Monitored:
@@ -97,10 +74,10 @@ def looks(calls: Counter[str]) -> int:
 def test_finding_that_is_published_after_the_first_scan_is_reported_once(monitored: Monitored) -> None:
     monitored.first_scan("1.0")
     monitored.lists("1.0", OLD, LATER)
-    assert new(monitored.read(PUBLISHED + 5 * SECOND, finding_event("1.0", PUBLISHED))) == ["CVE-2026-0002"]
+    assert new(monitored.read(PUBLISHED + 5 * SECOND, event_of("1.0", PUBLISHED))) == ["CVE-2026-0002"]
     before = monitored.calls()
-    assert monitored.read(PUBLISHED + 7 * SECOND, finding_event("1.0", PUBLISHED)) == []
-    assert monitored.read(PUBLISHED + 9 * SECOND, finding_event("1.0", PUBLISHED + 6 * SECOND)) == []
+    assert monitored.read(PUBLISHED + 7 * SECOND, event_of("1.0", PUBLISHED)) == []
+    assert monitored.read(PUBLISHED + 9 * SECOND, event_of("1.0", PUBLISHED + 6 * SECOND)) == []
     assert looks(monitored.calls()) == looks(before)
     # The second event may be about something that came after the first look.
     [message] = monitored.sent()
@@ -111,10 +88,10 @@ def test_finding_that_is_published_after_the_first_scan_is_reported_once(monitor
 
 def test_update_that_changes_nothing_is_silent_and_a_closed_finding_is_gone_in_time(monitored: Monitored) -> None:
     monitored.first_scan("1.0", findings=[OLD, LATER])
-    assert monitored.read(PUBLISHED + 5 * SECOND, finding_event("1.0", PUBLISHED)) == []
+    assert monitored.read(PUBLISHED + 5 * SECOND, event_of("1.0", PUBLISHED)) == []
     monitored.lists("1.0", OLD, LATER | {"status": "CLOSED"})
     for days in (1, 2, 3):
-        event = finding_event("1.0", PUBLISHED + days * DAY)
+        event = event_of("1.0", PUBLISHED + days * DAY)
         monitored.read(PUBLISHED + days * DAY + 5 * SECOND, event)
     [image] = monitored.read(PUBLISHED + 4 * DAY, *[_added(monitored)])
     assert (image["totals"]["withdrawn"], image["counts"]) == (0, {"CRITICAL": 1, "HIGH": 1})
@@ -122,23 +99,23 @@ def test_update_that_changes_nothing_is_silent_and_a_closed_finding_is_gone_in_t
 
 def _added(monitored: Monitored) -> dict[str, Any]:
     monitored.lists("1.0", OLD, enhanced("CVE-2026-0003", "CRITICAL", "curl"))
-    return finding_event("1.0", PUBLISHED + 4 * DAY - 5 * SECOND)
+    return event_of("1.0", PUBLISHED + 4 * DAY - 5 * SECOND)
 
 
 def test_first_events_of_findings_wait_for_the_event_of_the_first_scan(monitored: Monitored) -> None:
     scan = FakeScan("ACTIVE", START, enhanced_findings=[OLD])
     monitored.inbox.image("app", "1.0", name="1.0", scan=scan, pushed_at=START - MINUTE, at=START)
-    failed = monitored.inbox.report(finding_event("1.0", START), now=START + 5 * SECOND)
+    failed = monitored.inbox.report(event_of("1.0", START), now=START + 5 * SECOND)
     assert failed == ["0"]
     # If the event of the scan never comes, the third delivery is enough.
-    assert new(monitored.read(START + 40 * MINUTE, finding_event("1.0", START), receives=3)) == ["CVE-2026-0001"]
+    assert new(monitored.read(START + 40 * MINUTE, event_of("1.0", START), receives=3)) == ["CVE-2026-0001"]
 
 
 def test_findings_of_the_first_scan_are_one_report_and_are_read_once(monitored: Monitored) -> None:
     scan = FakeScan("ACTIVE", START, enhanced_findings=[OLD, LATER])
     event = monitored.inbox.image("app", "1.0", name="1.0", scan=scan, pushed_at=START - MINUTE, at=START)
     # Inspector sends them before the event of the scan.
-    findings = [finding_event("1.0", START - number * SECOND) for number in range(20)]
+    findings = [event_of("1.0", START - number * SECOND) for number in range(20)]
     assert len(monitored.inbox.report(*findings, now=START + SECOND)) == 20
     assert sorted(new(monitored.read(START + 5 * SECOND, inspector_event(event)))) == ["CVE-2026-0001", "CVE-2026-0002"]
     assert monitored.read(START + 61 * SECOND, *findings) == []
@@ -148,7 +125,7 @@ def test_findings_of_the_first_scan_are_one_report_and_are_read_once(monitored: 
 
 def test_list_that_lacks_the_finding_still_is_read_again(monitored: Monitored) -> None:
     monitored.first_scan("1.0")
-    assert monitored.read(PUBLISHED + 5 * SECOND, finding_event("1.0", PUBLISHED)) == []
+    assert monitored.read(PUBLISHED + 5 * SECOND, event_of("1.0", PUBLISHED)) == []
     [message] = monitored.sent()
     monitored.lists("1.0", OLD, LATER)
     assert new(monitored.read(PUBLISHED + 66 * SECOND, message)) == ["CVE-2026-0002"]
@@ -157,7 +134,7 @@ def test_list_that_lacks_the_finding_still_is_read_again(monitored: Monitored) -
 
 def test_findings_are_read_again_once_for_an_event_that_changes_nothing(monitored: Monitored) -> None:
     monitored.first_scan("1.0")
-    assert monitored.read(PUBLISHED + 5 * SECOND, finding_event("1.0", PUBLISHED)) == []
+    assert monitored.read(PUBLISHED + 5 * SECOND, event_of("1.0", PUBLISHED)) == []
     [message] = monitored.sent()
     before = monitored.calls()
     assert monitored.read(PUBLISHED + 66 * SECOND, message) == []
@@ -180,7 +157,7 @@ def test_events_are_folded_per_image_however_they_are_cut(
     monitored.inbox.check(START + 11 * MINUTE)
     for n in range(images):
         monitored.lists(f"1.{n}", OLD, LATER)
-    events = [finding_event(f"1.{n % images}", PUBLISHED + n * SECOND / 10) for n in range(number)]
+    events = [event_of(f"1.{n % images}", PUBLISHED + n * SECOND / 10) for n in range(number)]
     before = monitored.calls()
     for start in range(0, number, size):
         now = PUBLISHED + start * SECOND / 10 + 30 * SECOND
@@ -202,13 +179,13 @@ def test_image_that_inspector_scanned_on_push_alone_is_read_at_once(monitored: M
     monitored.first_scan("1.0")
     scan = FakeScan("COMPLETE", START, enhanced_findings=[OLD, LATER])
     monitored.inbox.repositories["app"].scans[digest_of("1.0")] = scan
-    assert new(monitored.read(PUBLISHED + 5 * SECOND, finding_event("1.0", PUBLISHED))) == ["CVE-2026-0002"]
+    assert new(monitored.read(PUBLISHED + 5 * SECOND, event_of("1.0", PUBLISHED))) == ["CVE-2026-0002"]
 
 
 def test_finding_of_another_account_is_not_read(monitored: Monitored) -> None:
     monitored.first_scan("1.0")
     before = monitored.calls()
-    foreign = finding_event("1.0", PUBLISHED, arn="arn:aws:ecr:eu-west-1:999999999999:repository")
+    foreign = event_of("1.0", PUBLISHED, registry="arn:aws:ecr:eu-west-1:999999999999")
     assert monitored.read(PUBLISHED + 5 * SECOND, foreign) == []
     assert looks(monitored.calls()) == looks(before)
 
@@ -225,4 +202,4 @@ def test_image_that_is_gone_is_no_trouble(monitored: Monitored) -> None:
     monitored.first_scan("1.0")
     monitored.inbox.repositories["app"].remove(digest_of("1.0"))
     monitored.inbox.repositories["app"].put(FakeImage(digest_of("other"), ("2.0",)))
-    assert monitored.read(PUBLISHED + 5 * SECOND, finding_event("1.0", PUBLISHED)) == []
+    assert monitored.read(PUBLISHED + 5 * SECOND, event_of("1.0", PUBLISHED)) == []

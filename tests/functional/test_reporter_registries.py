@@ -3,19 +3,18 @@
 from typing import Any
 
 import pytest
+from support.invocations import ECR, inspector_event
 from support.reporter_harness import ReporterHarness, document, found
 
-OWN, OTHER = "arn:aws:ecr:eu-west-1:123456789012", "arn:aws:ecr:us-east-2:210987654321"
+OWN, OTHER = ECR, "arn:aws:ecr:us-east-2:210987654321"
 ENVELOPE = {"account": "210987654321", "region": "us-east-2"}
 
 
 def named(event: dict[str, Any], form: str, registry: str) -> dict[str, Any]:
     """Return the event of an image as ECR or Inspector names it by the ARN of its repository."""
-    arn = f"{registry}:repository/{event['detail']['repository-name']}"
-    if form == "ECR":
-        return {**event, "resources": [arn]}
-    detail = {**event["detail"], "scan-status": "INITIAL_SCAN_COMPLETE", "repository-name": arn}
-    return {**event, "detail-type": "Inspector2 Scan", "source": "aws.inspector2", "detail": detail}
+    if form == "Inspector":
+        return inspector_event(event, registry)
+    return {**event, "resources": [f"{registry}:repository/{event['detail']['repository-name']}"]}
 
 
 @pytest.mark.parametrize("form", ["ECR", "Inspector"])

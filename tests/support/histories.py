@@ -18,7 +18,7 @@ from ecr_scan_reporter.models.scans import ScanResult
 from support.families import INDEX_MEDIA_TYPE, Family
 from support.invocations import REGISTRY, scan_event
 from support.oracle import ORDER, Entry, Oracle, Result, Rules, Verdict, net
-from support.oracle_tracks import Key
+from support.oracle_predecessors import Key
 from support.world import World
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)

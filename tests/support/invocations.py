@@ -10,6 +10,7 @@ from ecr_scan_reporter.models.images import RegistryId
 
 # That of the functions.
 REGISTRY = RegistryId("123456789012", "eu-west-1")
+ECR = "arn:aws:ecr:eu-west-1:123456789012"
 
 
 @dataclass
@@ -67,8 +68,41 @@ def scan_event(
     return ecr_event(detail, at)
 
 
-def inspector_event(event: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the event of a scan as that of Inspector's first scan of the image."""
-    arn = f"arn:aws:ecr:{event['region']}:{event['account']}:repository/{event['detail']['repository-name']}"
+def inspector_event(event: Mapping[str, Any], registry: str = ECR) -> dict[str, Any]:
+    """Return the event of a scan as that of Inspector's first scan of the image.
+
+    Args:
+        event: as ECR sends it.
+        registry: the beginning of the repository's ARN, which names its account and Region.
+    """
+    arn = f"{registry}:repository/{event['detail']['repository-name']}"
     detail = {**event["detail"], "scan-status": "INITIAL_SCAN_COMPLETE", "repository-name": arn}
     return {**event, "detail-type": "Inspector2 Scan", "source": "aws.inspector2", "detail": detail}
+
+
+def finding_event(
+    digest: str, at: datetime, tags: Sequence[str] = ("1.0",), repository: str = "app", registry: str = ECR
+) -> dict[str, Any]:
+    """Return Inspector's event of a finding in an image, in the form that AWS documents.
+
+    What it says of the finding is not trusted, so it says the least.
+
+    Args:
+        digest: of the image.
+        at: when Inspector added, changed or closed the finding (UTC).
+        tags: of the image.
+        repository: the name of the image's repository.
+        registry: the beginning of the repository's ARN, which names its account and Region.
+    """
+    arn = f"{registry}:repository/{repository}/{digest}"
+    image = {"imageHash": digest, "imageTags": list(tags), "repositoryName": repository}
+    resource = {
+        "details": {"awsEcrContainerImage": image},
+        "id": arn,
+        "partition": "N/A",
+        "region": "N/A",
+        "type": "AWS_ECR_CONTAINER_IMAGE",
+    }
+    detail = {"status": "ACTIVE", "severity": "CRITICAL", "resources": [resource]}
+    event = ecr_event(detail, at)
+    return {**event, "detail-type": "Inspector2 Finding", "source": "aws.inspector2", "resources": [arn]}

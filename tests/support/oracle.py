@@ -1,7 +1,7 @@
 """An oracle of the reporter's memory: the rules of what is new, fixed, open and reported, written apart from the code.
 
 It knows the true identity of every finding, which the code has to find out from ids, aliases, versions and duplicates.
-It is slow and simple, and keeps everything it has ever seen. Which image replaces which is in `oracle_tracks`.
+It is slow and simple, and keeps everything it has ever seen. Which image replaces which is in `oracle_predecessors`.
 """
 
 from collections import Counter
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from typing import Literal
 
-from support.oracle_tracks import (
+from support.oracle_predecessors import (
     ImageState,
     Key,
     Known,

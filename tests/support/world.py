@@ -327,7 +327,7 @@ class World:
 
 
 def digest_of(name: str) -> str:
-    """Return the digest of an image of `World.scanned`."""
+    """Return the digest of an image of `World.scanned`: unlike those of ECR, digests are in the order of the names."""
     return f"sha256:{name:0>64}"
 
 

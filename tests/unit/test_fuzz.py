@@ -41,7 +41,7 @@ from ecr_scan_reporter.shared.durations import Duration
 from hypothesis import example, given
 from hypothesis import strategies as st
 from support.fixtures import answer_always
-from support.invocations import scan_event
+from support.invocations import ECR, inspector_event, scan_event
 from support.random_tests import examples
 
 Input = TypeVar("Input")
@@ -55,19 +55,12 @@ TEXT = st.text(st.characters(), max_size=40)
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | TEXT
 VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4))
 
-EVENT = scan_event("sha256:1", datetime(2026, 11, 23, 9, 14, tzinfo=UTC), {"CRITICAL": 1}, repository="team-a/app")
-ARN = "arn:aws:ecr:eu-west-1:123456789012:repository/"
-INSPECTOR_EVENT: dict[str, Any] = {
-    **EVENT,
-    "detail-type": "Inspector2 Scan",
-    "source": "aws.inspector2",
-    "detail": {
-        **EVENT["detail"],
-        "scan-status": "INITIAL_SCAN_COMPLETE",
-        "repository-name": f"{ARN}team-a/app",
-        "finding-severity-counts": {"CRITICAL": 1, "TOTAL": 1},
-    },
-}
+ENDED_AT = datetime(2026, 11, 23, 9, 14, tzinfo=UTC)
+EVENT = scan_event("sha256:1", ENDED_AT, {"CRITICAL": 1}, repository="team-a/app")
+INSPECTOR_EVENT = inspector_event(
+    scan_event("sha256:1", ENDED_AT, {"CRITICAL": 1, "TOTAL": 1}, repository="team-a/app")
+)
+ARN = f"{ECR}:repository/"
 MESSAGE: dict[str, Any] = {"version": 1, "repository": "a", "after": "sha256:1", "stalled": 1, "run": "r", "asked": 2}
 DURATIONS = st.from_regex(r"([0-9]{0,30}[mwd ]){0,4}", fullmatch=True)
 

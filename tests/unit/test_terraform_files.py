@@ -1,11 +1,13 @@
-"""What `terraform test` cannot see: whether an example has every input, and where the owner is named."""
+"""What `terraform test` cannot see: inputs of examples, a value that the package has too, where the owner is named."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import hcl2
 import reference
+from ecr_scan_reporter import repositories_scanner
 
 ROOT = Path(__file__).resolve().parents[2]
 INPUTS = {name for name, _ in reference.blocks("variables.tf", "variable")}
@@ -33,6 +35,12 @@ def test_simple_example_says_which_inputs_it_sets() -> None:
     # Whoever applies the example may leave out its own variables.
     set_here = {name for name, value in call.items() if name in INPUTS and value != f"${{var.{name}}}"}
     assert {name for name in set_here if f"`{name}`" not in readme} == set()
+
+
+def test_repositories_scanner_knows_the_interval_of_the_heartbeat() -> None:
+    with (ROOT / "heartbeat.tf").open() as file:
+        [values] = hcl2.load(file)["locals"]
+    assert timedelta(minutes=values["heartbeat_minutes"]) == repositories_scanner._HEARTBEAT_INTERVAL
 
 
 def test_every_place_of_the_owner_is_named_for_the_first_release() -> None:

@@ -7,6 +7,6 @@ its images are remembered for the next run.
 
 No decision depends on findings.
 
-Memory owns the findings: it sums them up while the images are read from it, and says which images have a deadline that
-has passed. A run writes those sums as metrics.
+Memory owns the findings: it sums them up while the images are read from it, and tells which images have their deadlines
+back, as ECR no longer lists the image that had taken them over. A run writes those sums as metrics.
 """

@@ -59,7 +59,7 @@ def test_time_survives_its_item() -> None:
 
 
 def test_part_of_a_key_has_no_separator() -> None:
-    # Otherwise, the images of the tag v and of all tags such as v1.2 would be one track.
+    # Otherwise, the images of the tag v and of all tags such as v1.2 would be one family.
     assert key_part("family:v#.#") == "family:v*.*"
 
 

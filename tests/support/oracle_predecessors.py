@@ -1,4 +1,4 @@
-"""The oracle's images, and which of them replaces which: the tracks of a repository, written apart from the code.
+"""The oracle's images, and which of them replaces which, written apart from the code.
 
 It knows of which build each image is, which the code has to find out from tags and indexes.
 """
