@@ -176,7 +176,7 @@ class ImageRecord(NamedTuple):
         ignored_until: the first day (UTC) on which a rule that ignores one of them has ended; None if there is none.
         judged_by: identifies the settings and rules that all of this was decided with.
         events: the short ids of the last events that were processed, with the days of that, as ordinals.
-        content: a digest of what ECR listed for the last complete scan, with its date; "" if it had none.
+        content: a hash of what ECR listed for the last complete scan, with its date; "" if it had none.
         told: the counts of the last event, if its list could not be read to the end.
         kernel_headers: how many of the ignored findings are of kernel headers.
         exploited: how many open findings are known to be exploited, and are not ignored.
@@ -307,29 +307,18 @@ class ImageMemory:
         """Return what is remembered of images; one call for 33 of them, and one more per 16 MB of further parts."""
         keys = {image: (items.repository_key(image.registry, image.repository), image.digest) for image in images}
         found = self._table.get_many((pk, sk) for pk, digest in keys.values() for sk in _keys(digest))
-
-        def in_all_formats(pk: str, sk: str) -> list[Item]:
-            return [found[pk, key] for key in items.in_formats(sk) if (pk, key) in found]
-
         records = {
-            image: _known_record(in_all_formats(pk, items.image_base(digest)), self._now)
+            image: _known_record(_in_all_formats(found, pk, items.image_base(digest)), self._now)
             for image, (pk, digest) in keys.items()
         }
-        parts = {
-            image: [(pk, _findings_key(digest, n, records[image].findings_format)) for n in range(records[image].parts)]
-            for image, (pk, digest) in keys.items()
-        }
-        parse_asked = partial(asked_record, now=self._now)
+        parts = {image: _part_keys(*keys[image], record) for image, record in records.items()}
         if more := [key for first in parts.values() for key in first[1:]]:
             found |= self._table.get_many(more)
         return {
             image: Remembered(
                 record,
                 b"".join(items.binary(found.get(key, NOTHING)) for key in parts[image]),
-                next(
-                    readable(items.latest(in_all_formats(pk, items.image_base(digest) + items.ASKED)), parse_asked),
-                    Asked(),
-                ),
+                _known_request(_in_all_formats(found, pk, items.image_base(digest) + items.ASKED), self._now),
                 items.to_time(found.get(parts[image][0], {}).get("expires")) if parts[image] else None,
             )
             for (image, (pk, digest)), record in zip(keys.items(), records.values(), strict=True)
@@ -471,11 +460,21 @@ def _findings_key(digest: str, part: int, number: int | None = None) -> str:
     return items.formatted(f"FINDINGS#{items.key_part(digest)}#{part}", number)
 
 
+def _part_keys(pk: str, digest: str, record: ImageRecord) -> list[Key]:
+    """Return the keys of all parts of the findings of an image."""
+    return [(pk, _findings_key(digest, number, record.findings_format)) for number in range(record.parts)]
+
+
 def _keys(digest: str) -> list[str]:
     """Return the sort keys of an image, what was asked for it, and the first part of its findings, in all formats."""
     base = items.image_base(digest)
     findings = [_findings_key(digest, 0, number) for number in items.formats()]
     return [*items.in_formats(base), *items.in_formats(base + items.ASKED), *findings]
+
+
+def _in_all_formats(found: Mapping[Key, Item], pk: str, sk: str) -> list[Item]:
+    """Return those of the items that have a key, in any format that this release reads."""
+    return [found[pk, key] for key in items.in_formats(sk) if (pk, key) in found]
 
 
 def asked_record(item: Item, now: datetime) -> Asked:
@@ -487,6 +486,11 @@ def asked_record(item: Item, now: datetime) -> Asked:
     asked = from_item(Asked, item)
     items.check_past(now, asked.scanned_at, asked.asked_at)
     return asked
+
+
+def _known_request(stored: Sequence[Item], now: datetime) -> Asked:
+    """Return what was last asked for an image; nothing if its item cannot be read."""
+    return next(readable(items.latest(stored), partial(asked_record, now=now)), Asked())
 
 
 def _known_record(stored: Sequence[Item], now: datetime) -> ImageRecord:

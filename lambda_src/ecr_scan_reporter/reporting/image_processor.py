@@ -43,6 +43,7 @@ from ecr_scan_reporter.reporting.reports.reasons import (
     ReportReason,
     open_counts,
     over_thresholds,
+    reason_of_failed_scan,
     reason_of_scan,
     reason_without_scan,
 )
@@ -189,12 +190,18 @@ class ImageProcessor:
         # What comes late changes nothing of what later events said, and its counts are not those of the last scan.
         is_late = last is not None and event.time.replace(microsecond=0) < last
         scan = read_scan(event._replace(counts=None) if is_late else event, receives, self.ecr)
-        record = record._replace(event_at=last if is_late else event.time)
-        remembered = remembered._replace(record=record)
-        if isinstance(scan, CompleteScan):
-            if self._is_known(scan, record, is_late=is_late) and not event.is_look:
-                return self._known(event, record, scan, run, is_late=is_late)
-            return self.complete(event._replace(time=last if last and is_late else event.time), remembered, scan, run)
+        at = last if last and is_late else event.time
+        record = record._replace(event_at=at)
+        if not isinstance(scan, CompleteScan):
+            return self._incomplete(event, record, scan, run, is_late=is_late)
+        if self._is_known(scan, record, is_late=is_late) and not event.is_look:
+            return self._known(event, record, scan, run, is_late=is_late)
+        return self.complete(event._replace(time=at), remembered._replace(record=record), scan, run)
+
+    def _incomplete(
+        self, event: ScanEvent, record: ImageRecord, scan: FailedScan | UnreadScan, run: str, *, is_late: bool
+    ) -> Outcome:
+        """Remember a scan without a result, unless a later event has said more."""
         if is_late and not (isinstance(scan, UnreadScan) and record.failed):
             return self._remember(event.image, event.time, record, run)
         if isinstance(scan, FailedScan):
@@ -245,22 +252,11 @@ class ImageProcessor:
         record = self._described(event, before, scan)
         baseline = self._baseline(event, remembered, record, scan)
         record = record._replace(successors=record.successors | baseline.successors)
-        absence = Absence.UNKNOWN if scan.shorter else baseline.absence
-        known, alike, thresholds = baseline.findings or (), baseline.known_here, self.settings.thresholds
-        comparison = compare(scan.findings, known, event.time, thresholds, absence, alike)
-        # An inventory is not overdue on its first day, even if its event is old.
-        now = event.time if baseline.inventory else self.now
-        judged = judge(comparison, self.rules, image.repository, self.settings, now, self.catalog)
-        judged = self._superseded(judged, image, record, inventory=baseline.inventory)
+        judged = self._judged(event, record, baseline, scan)
 
-        # Why it is reported, if it is.
-        reason, record = self._reason(event, record, baseline, judged)
-        counts, report = {} if scan.agrees_with(event) or not scan.shorter else event.counts or {}, None
-        if reason:
-            report = findings_report(image, event.time, record, reason, judged)
-            report = report._replace(first_scan=baseline.first, predecessor=baseline.name, shorter=scan.shorter)
-        elif counts:
-            report = self._unread_report(event, record, UnreadScan(scan.shorter), counts)
+        # What is reported, if there is a reason.
+        counts = unexplained_counts(event, scan)
+        report, record = self._report(event, record, baseline, judged, scan, counts)
 
         # What is remembered of it.
         reported_at = self.now if report else baseline.record.reported_at
@@ -268,15 +264,41 @@ class ImageProcessor:
         changed = self._changed(judged, remembered)
         if event.is_look and event.scanner == ENHANCED and changed.findings is None and not report:
             return Outcome()
-        if baseline.first or _is_found_otherwise(before, record, changed=changed.findings is not None):
-            pushed = _pushed(image, record, event.time, comparison.open())
+        if baseline.first or is_found_otherwise(before, record, changed=changed.findings is not None):
+            pushed = _pushed(image, record, event.time, judged.comparison.open())
             changed = changed._replace(pushed=pushed, replaced=baseline.replaced)
         outcome = self._remember(image, event.time, record, run, changed, report, judged)
         if baseline.inventory:
             return outcome
-        differs = scan.listed != before.listed or any(comparison.of(*NEWS, *GONE))
+        differs = scan.listed != before.listed or any(judged.comparison.of(*NEWS, *GONE))
         was_known = not baseline.first or self.was_known(image, record.pushed_at)
         return outcome._replace(new=count_new(judged.counted), differs=differs and was_known)
+
+    def _judged(self, event: ScanEvent, record: ImageRecord, baseline: Baseline, scan: CompleteScan) -> Judged:
+        """Compare a complete scan, and judge what it changed."""
+        absence = Absence.UNKNOWN if scan.shorter else baseline.absence
+        known, alike, thresholds = baseline.findings or (), baseline.known_here, self.settings.thresholds
+        comparison = compare(scan.findings, known, event.time, thresholds, absence, alike)
+        # An inventory is not overdue on its first day, even if its event is old.
+        now = event.time if baseline.inventory else self.now
+        judged = judge(comparison, self.rules, event.image.repository, self.settings, now, self.catalog)
+        return self._superseded(judged, event.image, record, inventory=baseline.inventory)
+
+    def _report(
+        self,
+        event: ScanEvent,
+        record: ImageRecord,
+        baseline: Baseline,
+        judged: Judged,
+        scan: CompleteScan,
+        counts: Mapping[str, int],
+    ) -> tuple[ImageReport | None, ImageRecord]:
+        """Return what to say of a complete scan, if anything, and the record of the image with the tags of today."""
+        reason, record = self._reason(event, record, baseline, judged)
+        if reason:
+            report = findings_report(event.image, event.time, record, reason, judged)
+            return report._replace(first_scan=baseline.first, predecessor=baseline.name, shorter=scan.shorter), record
+        return self._unread_report(event, record, UnreadScan(scan.shorter), counts) if counts else None, record
 
     def _reason(
         self, event: ScanEvent, record: ImageRecord, baseline: Baseline, judged: Judged
@@ -316,7 +338,7 @@ class ImageProcessor:
         """Return what a scan is compared with."""
         before = remembered.record
         if (found := known_findings(remembered)) is not None:
-            return _for_scanner(scan, Baseline(found, Absence.OF_SAME_IMAGE, first=False, record=before))
+            return for_scanner(scan, Baseline(found, Absence.OF_SAME_IMAGE, first=False, record=before))
         if before.scanned_at or self._is_inventory(event.image, record.pushed_at):
             # It existed before memory did, or what is known of it cannot be read, or was written by a release that
             # identified findings in another way.
@@ -330,7 +352,7 @@ class ImageProcessor:
         link = self._find_link(event.image, pushed)
         if link.findings is None:
             return link._replace(inventory=True)
-        return _for_scanner(scan, link) if link.predecessor else link
+        return for_scanner(scan, link) if link.predecessor else link
 
     def _find_link(self, image: ImageId, pushed: PushedImage) -> Baseline:
         # Not at the top: only first scans need it.
@@ -380,33 +402,38 @@ class ImageProcessor:
             AwsError: ECR or DynamoDB rejected a call.
         """
         image, known, failure = event.image, before.revision > 0, scan.reason[:_MAX_FAILURE_REASON]
-        record = _with_tags_of(event, before)
+        record = with_tags_of(event, before)
         record = record._replace(event_at=event.time, failed=True, failure=failure, unsupported=scan.unsupported)
         if before.failed and before.failure == failure:
-            return self._remember(image, event.time, record, run, Written(pushed=_pushed_again(image, before, record)))
-        details = ImageDetails(event.tags or before.tags, before.platform)
-        own = image.registry == self.own
-        if own and not (before.pushed_at and event.tags):
-            details = self.details.read(image, event.tags)
+            return self._remember(image, event.time, record, run, Written(pushed=pushed_again(image, before, record)))
+        details = self._details_of_failed(event, before)
         if details.no_image:
             return Outcome(run=run)
-        inventory = own and not known and self._is_inventory(image, details.pushed_at)
-        pushed_at = details.pushed_at or before.pushed_at
         if not before.scanned_at:
             record = record.with_tags(details.tags)
-        record = record._replace(platform=details.platform, pushed_at=pushed_at)
+        record = record._replace(platform=details.platform, pushed_at=details.pushed_at or before.pushed_at)
         pushed, report = _pushed(image, record, event.time), None
-        told = False
-        if own and not before.scanned_at and not before.failed and not inventory:
-            last = self._find_link(image, pushed).record
-            told = last.failed and last.failure == failure
-        if inventory or (self.settings.notify_on_scan_failure and not told):
-            reason = ReportReason.INVENTORY if inventory else ReportReason.SCAN_FAILED
+        inventory = image.registry == self.own and not known and self._is_inventory(image, details.pushed_at)
+        told = not inventory and self._was_told(image, before, failure, pushed)
+        if reason := reason_of_failed_scan(self.settings, inventory=inventory, told=told):
             report = image_report(image, event.time, record, reason)._replace(
                 tags=details.tags, failure=scan.reason or "ECR gives no reason.", unsupported=scan.unsupported
             )
-        first = pushed if not known else _pushed_again(image, before, record)
+        first = pushed if not known else pushed_again(image, before, record)
         return self._remember(image, event.time, record, run, Written(pushed=first), report)
+
+    def _details_of_failed(self, event: ScanEvent, before: ImageRecord) -> ImageDetails:
+        """Return the details of an image whose scan failed; ECR is asked if they are not known, in this registry."""
+        if event.image.registry == self.own and not (before.pushed_at and event.tags):
+            return self.details.read(event.image, event.tags)
+        return ImageDetails(event.tags or before.tags, before.platform)
+
+    def _was_told(self, image: ImageId, before: ImageRecord, failure: str, pushed: PushedImage) -> bool:
+        """Return whether the first scan of an image failed as that of its predecessor did, which was told then."""
+        if image.registry != self.own or before.scanned_at or before.failed:
+            return False
+        last = self._find_link(image, pushed).record
+        return last.failed and last.failure == failure
 
     def _unread(
         self, event: ScanEvent, before: ImageRecord, scan: UnreadScan, run: str, *, is_late: bool = False
@@ -418,7 +445,7 @@ class ImageProcessor:
         if before.revision == 0:
             self.memory.known_since(image, self.now)
         counts = event.counts or {}
-        record, report = _with_tags_of(event, before)._replace(told=counts), None
+        record, report = with_tags_of(event, before)._replace(told=counts), None
         if not (scan.expired or is_late):
             # The scan did not fail.
             record = record._replace(failed=False, failure="", unsupported=False)
@@ -426,7 +453,7 @@ class ImageProcessor:
             report = self._unread_report(event, record._replace(told=before.told), scan, counts)
         if before.scanned_at is None:
             record = record._replace(counts=counts, listed=counts)
-        pushed = _pushed_again(image, before, record)
+        pushed = pushed_again(image, before, record)
         return self._remember(image, event.time, record, run, Written(pushed=pushed), report)
 
     def _unread_report(
@@ -436,9 +463,7 @@ class ImageProcessor:
 
         Nothing is known of an image of the inventory whose counts are unknown, too.
         """
-        if event.counts is not None and (
-            counts == record.told or not over_thresholds(counts, self.settings.thresholds)
-        ):
+        if not is_worth_telling(event.counts, record.told, self.settings):
             return None
         image, details, inventory = event.image, ImageDetails(), False
         if record.scanned_at is None and image.registry == self.own:
@@ -490,11 +515,21 @@ def _is_urgent(judged: Judged, settings: ReporterSettings) -> bool:
     return is_newly_exploited(judged, settings)
 
 
-def _for_scanner(scan: CompleteScan, known: Baseline) -> Baseline:
+def for_scanner(scan: CompleteScan, known: Baseline) -> Baseline:
     """Return a baseline as it counts for the scanner of a scan: what that does not look for is not gone."""
     if scan.is_other_scanner(known.record.scanner):
         return known._replace(inventory=True, absence=Absence.OF_OTHER_SCANNER)
     return known
+
+
+def unexplained_counts(event: ScanEvent, scan: CompleteScan) -> Mapping[str, int]:
+    """Return the counts of an event that a list of findings, which is not whole, does not explain; otherwise none."""
+    return {} if scan.agrees_with(event) or not scan.shorter else event.counts or {}
+
+
+def is_worth_telling(counts: Mapping[str, int] | None, told: Mapping[str, int], settings: ReporterSettings) -> bool:
+    """Return whether the counts of an event are unknown, or reach a threshold and were not told before."""
+    return counts is None or (counts != told and bool(over_thresholds(counts, settings.thresholds)))
 
 
 def _pushed(
@@ -506,18 +541,18 @@ def _pushed(
     return pushed if found is None else pushed.with_findings(known.finding for known in found)
 
 
-def _is_found_otherwise(before: ImageRecord, record: ImageRecord, *, changed: bool) -> bool:
+def is_found_otherwise(before: ImageRecord, record: ImageRecord, *, changed: bool) -> bool:
     """Return whether an image has other findings, or a tag more, so that others are compared with it otherwise."""
     # Without the time of its push, there would be another item each time.
     return record.pushed_at is not None and (changed or bool(set(record.tags) - set(before.tags)))
 
 
-def _pushed_again(image: ImageId, before: ImageRecord, record: ImageRecord) -> PushedImage | None:
+def pushed_again(image: ImageId, before: ImageRecord, record: ImageRecord) -> PushedImage | None:
     """Return an image among those of its repository if no scan was complete; None if another scan adds nothing."""
     return _pushed(image, record, record.pushed_at) if record.pushed_at and not before.scanned_at else None
 
 
-def _with_tags_of(event: ScanEvent, before: ImageRecord) -> ImageRecord:
+def with_tags_of(event: ScanEvent, before: ImageRecord) -> ImageRecord:
     """Return the record of an image with the tags of a scan that is not complete.
 
     If an earlier one was, the next one tells which tags are new.

@@ -244,6 +244,32 @@ def merge(findings: Iterable[Finding], identities: Identities) -> dict[Key, Find
     return {key: merge_entries(key[1], entries) for key, entries in merged.items()}
 
 
+class _Listed:
+    """The findings that a scan lists. Each is the first remembered finding that claims it, or it is new.
+
+    Args:
+        scan: the entries of the scan.
+        known: all findings that are remembered.
+        still_open: those of them that are open in the image.
+    """
+
+    def __init__(
+        self, scan: Sequence[Finding], known: Iterable[KnownFinding], still_open: Iterable[KnownFinding]
+    ) -> None:
+        self._identities = Identities(scan, [each.finding for each in known], (each.finding for each in still_open))
+        self._merged = merge(scan, self._identities)
+        self.unclaimed = dict(self._merged)
+        self.installed = {(finding.package, version) for finding in scan for version in finding.installed_versions}
+
+    def claim(self, known: KnownFinding) -> Finding | None:
+        """Return what the scan has of a finding that is remembered; None if it has nothing that is not claimed."""
+        return self.unclaimed.pop(self._identities.key(known.finding), None)
+
+    def advisory_about(self, known: KnownFinding) -> Finding | None:
+        """Return what the scan has in place of a finding that it lacks: an advisory that is about others, too."""
+        return self._identities.advisory_about(known.finding, self._merged)
+
+
 def compare(
     scan: Iterable[Finding],
     remembered: Sequence[KnownFinding],
@@ -263,35 +289,17 @@ def compare(
         known_here: the findings of another image of the repository, which this image does not replace. What both have
             is known here if it is most of each.
     """
-    scan = list(scan)
-    known_here = tuple(known_here)
-    still_open = [known.finding for known in remembered if not known.gone_at]
-    identities = Identities(scan, [known.finding for known in (*remembered, *known_here)], still_open)
-    present = merge(scan, identities)
-    advisories = dict(present)
-    installed = {(finding.package, version) for finding in scan for version in finding.installed_versions}
-    changes: dict[Change, list[KnownFinding]] = {change: [] for change in Change}
-    gone_before: list[KnownFinding] = []
-    # Open findings first: a finding of the scan may have the ids of one that is open and of one that is gone.
-    for known in sorted(remembered, key=lambda known: known.gone_at is not None):
-        if known.gone_at and now - known.gone_at > _BACK_WITHIN:
-            continue
-        if finding := present.pop(identities.key(known.finding), None):
-            change = Change.BACK if known.gone_at else _open_change(known, finding, thresholds)
-            changes[change].append(_seen_again(known, finding))
-        elif known.gone_at:
-            gone_before.append(known)
-        elif advisory := identities.advisory_about(known.finding, advisories):
-            changes[Change.STILL_OPEN].append(_seen_again(known, _as_listed(known.finding, advisory)))
-        elif absence is not Absence.OF_OTHER_SCANNER:
-            change, absent = _absent(known, installed, now, absence)
-            changes[change].append(absent)
+    scan, known_here = list(scan), tuple(known_here)
+    still_open = [known for known in remembered if not known.gone_at]
+    may_return = [known for known in remembered if known.gone_at and now - known.gone_at <= _BACK_WITHIN]
     others = [known for known in known_here if not known.gone_at]
-    for known in others:
-        if finding := present.pop(identities.key(known.finding), None):
-            changes[Change.KNOWN_HERE].append(_seen_again(known, finding))
-    changes[Change.NEW] += (_first_seen(finding, now) for finding in present.values())
-    comparison = Comparison({change: tuple(found) for change, found in changes.items()}, tuple(gone_before))
+    listed = _Listed(scan, (*remembered, *known_here), still_open)
+    # Open findings first: a finding of the scan may have the ids of one that is open and of one that is gone.
+    changes = dict.fromkeys(Change, ()) | _changes_of_open(still_open, listed, now, thresholds, absence)
+    changes[Change.BACK], gone_before = _found_again(may_return, listed)
+    changes[Change.KNOWN_HERE], _ = _found_again(others, listed)
+    changes[Change.NEW] = tuple(_first_seen(finding, now) for finding in listed.unclaimed.values())
+    comparison = Comparison(changes, gone_before)
     if known_here and 2 * len(changes[Change.KNOWN_HERE]) <= max(comparison.open_now, len(others)):
         return compare(scan, remembered, now, thresholds, absence)
     return comparison
@@ -303,6 +311,35 @@ def unchanged(findings: Iterable[KnownFinding]) -> Comparison:
     still_open = tuple(known for known in findings if not known.gone_at)
     gone = tuple(known for known in findings if known.gone_at)
     return Comparison(dict.fromkeys(Change, ()) | {Change.STILL_OPEN: still_open}, gone)
+
+
+def _changes_of_open(
+    still_open: Iterable[KnownFinding],
+    listed: _Listed,
+    now: datetime,
+    thresholds: Mapping[str, int],
+    absence: Absence,
+) -> dict[Change, tuple[KnownFinding, ...]]:
+    """Return the changes of the findings that were open before a scan."""
+    changes = defaultdict[Change, list[KnownFinding]](list)
+    for known in still_open:
+        if finding := listed.claim(known):
+            changes[_open_change(known, finding, thresholds)].append(_seen_again(known, finding))
+        elif advisory := listed.advisory_about(known):
+            changes[Change.STILL_OPEN].append(_seen_again(known, _as_listed(known.finding, advisory)))
+        elif absence is not Absence.OF_OTHER_SCANNER:
+            change, absent = _absent(known, listed.installed, now, absence)
+            changes[change].append(absent)
+    return {change: tuple(found) for change, found in changes.items()}
+
+
+def _found_again(
+    remembered: Iterable[KnownFinding], listed: _Listed
+) -> tuple[tuple[KnownFinding, ...], tuple[KnownFinding, ...]]:
+    """Return what to remember of the findings that a scan has again, and those that it does not have."""
+    pairs = [(known, listed.claim(known)) for known in remembered]
+    again = tuple(_seen_again(known, finding) for known, finding in pairs if finding)
+    return again, tuple(known for known, finding in pairs if not finding)
 
 
 def _first_seen(finding: Finding, now: datetime) -> KnownFinding:

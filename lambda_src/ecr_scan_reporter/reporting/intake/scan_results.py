@@ -32,7 +32,7 @@ class CompleteScan(NamedTuple):
             lists more than are kept; "" if none of this is so. What is missing in such a list may be open.
         last_read: whether the list is not read again.
         is_older: whether ECR lists the scan before the one that the event announces.
-        content: a digest of all that ECR lists, with the date; "" without a date: such a list may be of any scan.
+        content: a hash of all that ECR lists, with the date; "" without a date: such a list may be of any scan.
     """
 
     completed_at: datetime
@@ -100,17 +100,28 @@ def read_scan(event: ScanEvent, receives: int, ecr: EcrRegistry) -> CompleteScan
         return _failed_or_unread(event, "the image was deleted")
     except AwsError as error:
         return _unread(event, receives, str(error))
-    last_read = receives >= LAST_READ
     if scan.status in (COMPLETE, ACTIVE):
-        # Each finding of a result that was not counted is one entry.
-        listed = scan.listed or Counter(finding.severity for finding in scan.findings)
-        if not event.failed and not listed and any((event.counts or {}).values()) and not _is_newer(scan, event):
-            # COMPLETE can precede the findings by seconds.
-            return _unread(event, receives, "ECR returns no findings yet")
-        if _is_older(scan, event) and not last_read:
-            raise FindingsNotReadError(f"ECR lists the scan of {scan.completed_at} still")
-        if not event.failed or not _is_older(scan, event):
-            return _complete(event, scan, listed, last_read=last_read)
+        return _read_complete(event, receives, scan)
+    return _read_incomplete(event, receives, scan)
+
+
+def _read_complete(event: ScanEvent, receives: int, scan: ScanResult) -> CompleteScan | FailedScan | UnreadScan:
+    """Return the result of a complete scan, unless it is not there yet, or the event announces a later one."""
+    # Each finding of a result that was not counted is one entry.
+    listed = scan.listed or Counter(finding.severity for finding in scan.findings)
+    if not event.failed and not listed and any((event.counts or {}).values()) and not _is_newer(scan, event):
+        # COMPLETE can precede the findings by seconds.
+        return _unread(event, receives, "ECR returns no findings yet")
+    last_read, is_older = receives >= LAST_READ, _is_older(scan, event)
+    if is_older and not last_read:
+        raise FindingsNotReadError(f"ECR lists the scan of {scan.completed_at} still")
+    if is_older and event.failed:
+        return FailedScan(scan.description)
+    return _complete(event, scan, listed, last_read=last_read)
+
+
+def _read_incomplete(event: ScanEvent, receives: int, scan: ScanResult) -> FailedScan | UnreadScan:
+    """Return why there are no findings, by the status of a scan that is not complete."""
     is_basic_look = event.is_look and event.scanner == BASIC
     if event.failed or (is_basic_look and scan.status == FAILED):
         return FailedScan(scan.description)

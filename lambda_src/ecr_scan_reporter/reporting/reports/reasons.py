@@ -75,6 +75,19 @@ def reason_of_scan(
     return ReportReason.REMINDER if remind else None
 
 
+def reason_of_failed_scan(settings: ReporterSettings, *, inventory: bool, told: bool) -> ReportReason | None:
+    """Return why a scan that failed is reported; None if it is not.
+
+    Args:
+        settings: of the reporter.
+        inventory: whether the image existed before memory did.
+        told: whether the image that this one replaces failed for the same reason, and was reported then.
+    """
+    if inventory:
+        return ReportReason.INVENTORY
+    return ReportReason.SCAN_FAILED if settings.notify_on_scan_failure and not told else None
+
+
 def reason_without_scan(judged: Judged, settings: ReporterSettings) -> ReportReason | None:
     """Return why an image is reported, without the reasons that need a scan; None if it is not.
 

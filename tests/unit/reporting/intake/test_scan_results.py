@@ -28,7 +28,7 @@ FOUND = (Finding("CVE-1", "HIGH"),)
 
 
 def read(result: ScanResult | Exception, event: ScanEvent = EVENT, receives: int = 3) -> Any:
-    """Return what is read, without the digest of its content."""
+    """Return what is read, without the hash of its content."""
     scan = read_all(result, event, receives)
     return scan._replace(content="") if isinstance(scan, CompleteScan) else scan
 

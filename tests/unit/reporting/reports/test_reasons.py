@@ -17,6 +17,7 @@ from ecr_scan_reporter.reporting.comparison.judged import Judged
 from ecr_scan_reporter.reporting.reports.reasons import (
     ReportReason,
     over_thresholds,
+    reason_of_failed_scan,
     reason_of_scan,
     reason_without_scan,
 )
@@ -124,6 +125,25 @@ def test_without_a_scan_only_what_is_overdue_or_no_longer_ignored_is_reported() 
     news = judged(True, no_longer_ignored="HIGH", still_open="HIGH")
     assert reason_without_scan(news, settings) is ReportReason.NEWS
     assert reason_without_scan(judged(True, no_longer_ignored="HIGH"), settings) is ReportReason.OVERDUE
+
+
+@pytest.mark.parametrize(
+    ("inventory", "told", "wanted", "expected"),
+    [
+        (False, False, True, ReportReason.SCAN_FAILED),
+        # The image before it failed in the same way.
+        (False, True, True, None),
+        (False, False, False, None),
+        # The inventory has every image, whatever is wanted.
+        (True, False, True, ReportReason.INVENTORY),
+        (True, True, False, ReportReason.INVENTORY),
+    ],
+)
+def test_scan_that_failed_is_reported_if_that_is_wanted_and_news(
+    inventory: bool, told: bool, wanted: bool, expected: ReportReason | None
+) -> None:
+    settings = SETTINGS._replace(notify_on_scan_failure=wanted)
+    assert reason_of_failed_scan(settings, inventory=inventory, told=told) is expected
 
 
 def test_threshold_is_reached_by_as_many_findings() -> None:
