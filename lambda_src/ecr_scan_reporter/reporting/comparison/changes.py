@@ -11,7 +11,7 @@ from ecr_scan_reporter.models.findings import Finding, cves_of_advisories, is_cv
 from ecr_scan_reporter.models.severities import severity_rank
 
 # What identifies a finding in an image: its package, and the id of its vulnerability.
-Key = tuple[str, str]
+FindingKey = tuple[str, str]
 
 # A finding that was gone for longer is new when it returns.
 _BACK_WITHIN = timedelta(days=30)
@@ -189,9 +189,9 @@ class Identities:
     def __init__(self, scan: Sequence[Finding], known: Sequence[Finding], still_open: Iterable[Finding]) -> None:
         self._open = {(finding.package, finding.id) for finding in still_open}
         self._everywhere = cves_of_advisories([*scan, *known])
-        self._listed: defaultdict[Key, set[str]] = defaultdict(set)
+        self._listed: defaultdict[FindingKey, set[str]] = defaultdict(set)
         # The advisories of the scan that are about a CVE.
-        self._about: defaultdict[Key, list[str]] = defaultdict(list)
+        self._about: defaultdict[FindingKey, list[str]] = defaultdict(list)
         for finding in scan:
             for advisory, cve in () if is_cve(finding.id) else finding.links():
                 self._about[finding.package, cve].append(advisory)
@@ -199,7 +199,7 @@ class Identities:
             if not is_cve(finding.id):
                 self._listed[finding.package, finding.id].update(cve for _, cve in finding.links())
 
-    def key(self, finding: Finding) -> Key:
+    def key(self, finding: Finding) -> FindingKey:
         """Return what identifies an entry, or a finding that is remembered."""
         own = finding.package, finding.id
         if is_cve(finding.id):
@@ -212,7 +212,7 @@ class Identities:
         named = finding.package, cve
         return own if own in self._open and named in self._open else named
 
-    def advisory_about(self, finding: Finding, present: Mapping[Key, Finding]) -> Finding | None:
+    def advisory_about(self, finding: Finding, present: Mapping[FindingKey, Finding]) -> Finding | None:
         """Return what a scan has in place of a finding that it lacks: an advisory that is about others, too.
 
         Args:
@@ -228,7 +228,7 @@ class Identities:
         return None
 
 
-def merge(findings: Iterable[Finding], identities: Identities) -> dict[Key, Finding]:
+def merge(findings: Iterable[Finding], identities: Identities) -> dict[FindingKey, Finding]:
     """Merge the entries of each vulnerability in each package into one finding; return them by what identifies them.
 
     A package that is installed in several versions or places has one entry for each of them, and a vulnerability may
@@ -238,13 +238,13 @@ def merge(findings: Iterable[Finding], identities: Identities) -> dict[Key, Find
         findings: of one image.
         identities: what identifies them.
     """
-    merged: dict[Key, list[Finding]] = {}
+    merged: dict[FindingKey, list[Finding]] = {}
     for finding in findings:
         merged.setdefault(identities.key(finding), []).append(finding)
     return {key: merge_entries(key[1], entries) for key, entries in merged.items()}
 
 
-class _Listed:
+class _ListedFindings:
     """The findings that a scan lists. Each is the first remembered finding that claims it, or it is new.
 
     Args:
@@ -293,7 +293,7 @@ def compare(
     still_open = [known for known in remembered if not known.gone_at]
     may_return = [known for known in remembered if known.gone_at and now - known.gone_at <= _BACK_WITHIN]
     others = [known for known in known_here if not known.gone_at]
-    listed = _Listed(scan, (*remembered, *known_here), still_open)
+    listed = _ListedFindings(scan, (*remembered, *known_here), still_open)
     # Open findings first: a finding of the scan may have the ids of one that is open and of one that is gone.
     changes = dict.fromkeys(Change, ()) | _changes_of_open(still_open, listed, now, thresholds, absence)
     changes[Change.BACK], gone_before = _found_again(may_return, listed)
@@ -315,7 +315,7 @@ def unchanged(findings: Iterable[KnownFinding]) -> Comparison:
 
 def _changes_of_open(
     still_open: Iterable[KnownFinding],
-    listed: _Listed,
+    listed: _ListedFindings,
     now: datetime,
     thresholds: Mapping[str, int],
     absence: Absence,
@@ -334,7 +334,7 @@ def _changes_of_open(
 
 
 def _found_again(
-    remembered: Iterable[KnownFinding], listed: _Listed
+    remembered: Iterable[KnownFinding], listed: _ListedFindings
 ) -> tuple[tuple[KnownFinding, ...], tuple[KnownFinding, ...]]:
     """Return what to remember of the findings that a scan has again, and those that it does not have."""
     pairs = [(known, listed.claim(known)) for known in remembered]
