@@ -22,7 +22,7 @@ from ecr_scan_reporter.models.severities import SEVERITIES
 from ecr_scan_reporter.reporting.comparison.changes import IgnoredBy, KnownFinding
 from ecr_scan_reporter.reporting.export.lines import Listed, lines, to_json
 from ecr_scan_reporter.reporting.overviews.overview import Notices, build_overviews
-from ecr_scan_reporter.reporting.overviews.publishing import build_messages
+from ecr_scan_reporter.reporting.overviews.publishing import build_message, build_pages
 from fake_aws import digest_of
 from support.invocations import scan_event
 from support.reporter_settings import SETTINGS
@@ -148,7 +148,7 @@ def overview() -> dict[str, Any]:
     [made], _ = build_overviews(now, before, NOW - WEEK, settings, NOW)
     rules = ["The rule for CVE-2026-3456 ends in 9 days."]
     notices = Notices(rules, {"ecr-scan-reporter-reports-dlq": 2}, ["team-b@example.com"])
-    [message] = build_messages(made._replace(notices=notices))
+    [message] = map(build_message, build_pages(made._replace(notices=notices)))
     document: dict[str, Any] = json.loads(message.document)
     return document
 

@@ -271,16 +271,20 @@ class RepositoryScan:
         for digest, scan in scans.items():
             chunk.standings[digest] = self._known.standing(chunk.standings[digest].image, "ECR", scan)
         for digest, standing in chunk.standings.items():
-            scan = standing.scan
-            if standing.source and scan and scan.status not in KNOWN_STATUSES:
-                extra = {"repository": self._context.repository, "digest": digest, "status": scan.status}
-                logger.warning("unknown scan status; the scan date decides", extra=extra)
+            self._warn_of_unknown_status(standing)
             if self._rules.enhanced and standing.decision.due:
                 # ECR starts all scans itself.
                 chunk.standings[digest] = standing._replace(decision=Decision.ENHANCED_SCANNING)
         ended = chunk.gone | failed
         settled = [bool(standing.source) or digest in ended for digest, standing in chunk.standings.items()]
         chunk.read_until = [*settled, False].index(False)
+
+    def _warn_of_unknown_status(self, standing: ImageStanding) -> None:
+        scan = standing.scan
+        if standing.source and scan and scan.status not in KNOWN_STATUSES:
+            digest = standing.image.digest
+            extra = {"repository": self._context.repository, "digest": digest, "status": scan.status}
+            logger.warning("unknown scan status; the scan date decides", extra=extra)
 
     def _start(self, chunk: ScannedChunk) -> None:
         """Start the scans that are due, the most urgent first.
@@ -352,7 +356,7 @@ class RepositoryScan:
         return pending
 
     def _settle(self, chunk: ScannedChunk) -> None:
-        """Sum up the images that are processed for good: all of the chunk if no further scan can be started.
+        """Finish the images that are processed for good: all of the chunk if no further scan can be started.
 
         Raises:
             QueueError: SQS rejected a message.
@@ -360,13 +364,19 @@ class RepositoryScan:
         processed = list(chunk.standings.values()) if self.stopped else chunk.read
         if chunk.standings and not processed:
             return
-        digests = [standing.image.digest for standing in processed]
-        queue = self._context.deps.reports_queue
+        self._tell_reporter(processed)
+        # Only now do decisions and rejections count: other images are decided on, and asked for, again.
+        self._count(chunk, processed)
+        self._sum_up(chunk, processed)
+        if processed:
+            self._resume_after = processed[-1].image.digest
+
+    def _tell_reporter(self, processed: Sequence[ImageStanding]) -> None:
+        """Let the reporter judge again the images that have their deadlines back, and read results without an event."""
+        queue, answers = self._context.deps.reports_queue, self._tally.answers
         image_id = partial(self._context.registry.image, self._context.repository)
-        # The reporter judges again the images that have their deadlines back.
+        digests = (standing.image.digest for standing in processed)
         queue.send(to_body(DueMessage(image_id(digest))) for digest in digests if digest in self._known.given_back)
-        # It also reads the results of which no event came.
-        answers = self._tally.answers
         scanner, delay = (ENHANCED, READ_AFTER) if self._rules.enhanced else (BASIC, 0)
         missed_messages = (
             MissedMessage(image_id(standing.image.digest), scanner, to_seconds(missed.ended_at), missed.is_lost)
@@ -375,16 +385,25 @@ class RepositoryScan:
             if (missed := standing.missed) and (missed.is_lost or standing.image.digest not in answers)
         )
         queue.send(map(to_body, missed_messages), delay=delay)
-        # Only now do decisions and rejections count: other images are decided on, and asked for, again.
+
+    def _count(self, chunk: ScannedChunk, processed: Sequence[ImageStanding]) -> None:
+        """Count the decisions; with those of the first images, what is skipped in the whole repository."""
         if not self._resume_after:
             self._tally.count_decisions(self.selector.skipped)
-        self._tally.count_decisions(Counter(standing.decision for standing in chunk.read if standing.source), digests)
+        decisions = Counter(standing.decision for standing in chunk.read if standing.source)
+        self._tally.count_decisions(decisions, [standing.image.digest for standing in processed])
+
+    def _sum_up(self, chunk: ScannedChunk, processed: Sequence[ImageStanding]) -> None:
+        """Add the images that still exist to the sums over the repository."""
+        answers = self._tally.answers
+        present = [
+            self._after_request(standing)
+            for standing in processed
+            if (digest := standing.image.digest) not in chunk.gone
+            and answers.get(digest) is not StartOutcome.IMAGE_NOT_FOUND
+        ]
         quota_reached = isinstance(self.stopped, ScanQuotaExceededError)
-        gone = chunk.gone | {digest for digest in digests if answers.get(digest) is StartOutcome.IMAGE_NOT_FOUND}
-        present = [self._after_request(standing) for standing in processed if standing.image.digest not in gone]
         self._sums = self._sums.add(present, self._rules, quota_reached=quota_reached)
-        if digests:
-            self._resume_after = digests[-1]
 
     def _after_request(self, standing: ImageStanding) -> ImageStanding:
         """Return how an image stands after the request to start its scan, if there was one."""

@@ -14,6 +14,7 @@ from ecr_scan_reporter.errors import AwsError, InputError
 from ecr_scan_reporter.memory.images import Update
 from ecr_scan_reporter.memory.rules import parse_rule
 from ecr_scan_reporter.memory.summaries import RepositorySummary
+from ecr_scan_reporter.reporting import delivery
 from ecr_scan_reporter.reporting.overviews.publishing import OverviewRequest, make_overviews
 from fake_aws import Fault
 from support import schemas
@@ -120,6 +121,25 @@ def test_report_that_sns_rejects_is_published_later(inbox: ReporterHarness) -> N
     assert [report.subject for report in inbox.reports()] == ["[ECR] The first run has not ended"]
     assert overview(NOW + WEEK) == {"published": 1}
     assert documents(inbox)[1]["since"] == "2026-11-23T07:00:00Z"
+
+
+def test_part_that_can_hardly_be_compressed_waits_in_the_queue_with_less(
+    make_reporter: Callable[..., ReporterHarness], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inbox = make_reporter(CHAT_TOPIC_ARN=CHAT)
+    # 300 repositories are on one page. It takes a few hundred bytes more than this, and half of it without them.
+    monkeypatch.setattr(delivery, "MAX_BODY", 4_000)
+    remember_summaries(inbox.aws, sample_summaries(300, 2))
+    inbox.aws.behavior.faults.append(Fault("Publish", "AuthorizationError", status=403))
+    assert overview(NOW) == {"published": 1}
+    inbox.aws.behavior.faults.clear()
+    waiting = [message.body for message in inbox.aws.messages()]
+    assert max(map(len, waiting)) <= 4_000
+    assert [inbox_receives(inbox, body) for body in waiting] == [[], []]
+    [document] = documents(inbox)
+    assert (document["repositories"], document["repositories_omitted"]) == ([], 300)
+    assert document["open"]["CRITICAL"] > 0
+    assert len(inbox.chats()) == 1
 
 
 def inbox_receives(inbox: ReporterHarness, body: str) -> list[str]:

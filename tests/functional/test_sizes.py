@@ -12,7 +12,7 @@ from typing import Any
 import hypothesis
 import pytest
 from ecr_scan_reporter.aws import findings
-from ecr_scan_reporter.reporting.reports import publishing
+from ecr_scan_reporter.reporting import delivery
 from fake_aws import FakeScan, Fault, finding
 from hypothesis import given
 from hypothesis import strategies as st
@@ -133,7 +133,7 @@ def test_page_that_can_hardly_be_compressed_waits_in_the_queue_with_less(
     inbox: ReporterHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The largest that was found takes 500 bytes less than the queue has room for.
-    monkeypatch.setattr(publishing, "MAX_BODY", 200_000)
+    monkeypatch.setattr(delivery, "MAX_BODY", 200_000)
     source, letters = random.Random(1), "".join(map(chr, range(0x21, 0x7F)))
     sent = [
         inbox.image(f"app-{n}", "1.0", scan=FakeScan("ACTIVE", enhanced_findings=entries(source, 9, 20, 127, letters)))

@@ -8,6 +8,9 @@ from ecr_scan_reporter.memory.scans import RememberedScan
 from ecr_scan_reporter.models.scan_statuses import ACTIVE, EXPIRED, FAILED
 from ecr_scan_reporter.models.scans import Scan
 
+# Why an image without a scan in time is not covered, by the status of its last scan. Of others, it is how old that is.
+_REASON_OF_STATUS = {EXPIRED: CoverageReason.EXPIRED, FAILED: CoverageReason.FAILED}
+
 
 def coverage_reason(
     scan: Scan | None, remembered: RememberedScan | None, cutoff: datetime, *, enhanced: bool = False
@@ -23,21 +26,23 @@ def coverage_reason(
         enhanced: whether the registry uses enhanced scanning, which monitors an ACTIVE image even if its last scan is
             old.
     """
+    # What is monitored, and what is archived, is so whatever scans there were.
     if enhanced and scan and scan.status == ACTIVE:
         return CoverageReason.IN_TIME
     if scan and scan.archived:
         return CoverageReason.ARCHIVED
-    dates = list(_complete_scans(scan, remembered))
-    if dates and max(dates) > cutoff:
+    # A scan in time keeps the promise, whatever became of later ones.
+    latest = max(_complete_scans(scan, remembered), default=None)
+    if latest and latest > cutoff:
         return CoverageReason.IN_TIME
+    late = CoverageReason.TOO_OLD if latest else CoverageReason.NEVER_SCANNED
     ended = _last_ended(scan, remembered)
-    if ended and ended.status == EXPIRED:
-        return CoverageReason.EXPIRED
-    if ended and ended.unsupported:
+    if ended is None:
+        return late
+    # Before FAILED: a scan of an image that ECR does not support may have failed, and only its description tells.
+    if ended.unsupported and ended.status != EXPIRED:
         return CoverageReason.UNSUPPORTED
-    if ended and ended.status == FAILED:
-        return CoverageReason.FAILED
-    return CoverageReason.TOO_OLD if dates else CoverageReason.NEVER_SCANNED
+    return _REASON_OF_STATUS.get(ended.status, late)
 
 
 def _complete_scans(scan: Scan | None, remembered: RememberedScan | None) -> Iterator[datetime]:

@@ -46,9 +46,7 @@ def candidates(image: PushedImage, others: Iterable[PushedImage]) -> Candidates:
     # The other platforms of the same build are as new as the image.
     same = [other for other in others if _share_most(image, other) and not _are_siblings(image, other)]
     alike = tuple(nlargest(_ALIKE_CANDIDATES, same, key=lambda other: (_likeness(image, other), *other.order)))
-    fitting = [other for other in others if other.order < image.order and _platforms_agree(image, other)]
-    if image.findings is not None:
-        fitting = [other for other in fitting if other.findings is not None]
+    fitting = _replaceable(image, others)
     if same_tag := [other for other in fitting if _share_tag(image, other)]:
         return Candidates(_best(image, same_tag, lambda other: len(set(image.tags) & set(other.tags))), alike)
     lower, builds = _of_family(image, fitting, others)
@@ -69,14 +67,7 @@ def replaced_by(image: PushedImage, others: Iterable[PushedImage]) -> tuple[str,
     fitting = [other for other in later if _platforms_agree(image, other)]
     if same_tag := [other for other in fitting if _share_tag(image, other)]:
         return (min(same_tag, key=lambda other: other.order).digest,)
-    higher = [
-        (its, *other.order)
-        for mine in _families(image)
-        if _is_ordered(mine, others)
-        for its, other in _members(mine, later)
-        if its > mine.numbers
-    ]
-    if higher:
+    if higher := _higher_versions(image, later, others):
         return (str(min(higher)[-1]),)
     _, builds = _of_family(image, fitting, others)
     alike = [
@@ -95,6 +86,28 @@ def inherited_successors(image: PushedImage, others: Sequence[PushedImage]) -> f
     own = set(siblings(image, others))
     replaced = frozenset[str]().union(*(other.successors for other in others if other.digest in own))
     return frozenset(other.digest for other in others if other.digest in replaced - own and image.order < other.order)
+
+
+def _replaceable(image: PushedImage, others: Iterable[PushedImage]) -> list[PushedImage]:
+    """Return the images that an image may replace: earlier ones of its platform.
+
+    If its findings are known, so are theirs.
+    """
+    fitting = [other for other in others if other.order < image.order and _platforms_agree(image, other)]
+    return fitting if image.findings is None else [other for other in fitting if other.findings is not None]
+
+
+def _higher_versions(
+    image: PushedImage, later: Sequence[PushedImage], others: Sequence[PushedImage]
+) -> list[tuple[object, ...]]:
+    """Return the higher versions of an image among later ones, as sort keys that end with the digest."""
+    return [
+        (its, *other.order)
+        for mine in _families(image)
+        if _is_ordered(mine, others)
+        for its, other in _members(mine, later)
+        if its > mine.numbers
+    ]
 
 
 def _are_siblings(image: PushedImage, other: PushedImage) -> bool:

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 from ecr_scan_reporter.memory.exploited import Catalog
 from ecr_scan_reporter.memory.images import ImageRecord
+from ecr_scan_reporter.models.exploited import KnownExploit
 from ecr_scan_reporter.models.findings import Finding
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.models.scans import ENHANCED
-from ecr_scan_reporter.reporting.comparison.changes import KnownFinding, unchanged
+from ecr_scan_reporter.reporting.comparison.changes import IgnoredBy, KnownFinding, unchanged
 from ecr_scan_reporter.reporting.comparison.deadlines import due_date
 from ecr_scan_reporter.reporting.comparison.judged import mark_exploited
 from ecr_scan_reporter.reporting.formatting import format_rfc3339
@@ -94,7 +95,7 @@ def _image(
 def _finding(
     known: KnownFinding, due_at: datetime | None, now: datetime, *, is_enhanced: bool, has_catalog: bool
 ) -> dict[str, Any]:
-    finding, rule, kev = known.finding, known.ignored_by, known.kev
+    finding = known.finding
     open_state = "overdue" if due_at and due_at <= now else "open"
     return {
         "id": finding.id,
@@ -105,14 +106,26 @@ def _finding(
         # Basic scanning names neither fixes nor exploits.
         "fix_available": finding.fix_available if is_enhanced else None,
         "exploit_available": finding.exploit_available if is_enhanced else None,
+        **_known_exploited(known.kev, has_catalog=has_catalog),
+        "cvss_score": finding.cvss_score or None,
+        "url": finding.url or None,
+        "state": "ignored" if known.ignored_by else open_state,
+        "first_seen": format_rfc3339(known.first_seen),
+        "due_at": _time(due_at),
+        **_ignored(known.ignored_by),
+    }
+
+
+def _known_exploited(kev: KnownExploit | None, *, has_catalog: bool) -> dict[str, Any]:
+    return {
         "known_exploited": kev is not None if has_catalog else None,
         "known_exploited_due": kev.due.isoformat() if kev else None,
         "ransomware": kev.ransomware if kev else None,
-        "cvss_score": finding.cvss_score or None,
-        "url": finding.url or None,
-        "state": "ignored" if rule else open_state,
-        "first_seen": format_rfc3339(known.first_seen),
-        "due_at": _time(due_at),
+    }
+
+
+def _ignored(rule: IgnoredBy | None) -> dict[str, Any]:
+    return {
         "ignored_by": rule.rule if rule else None,
         "ignored_reason": (rule.reason or None) if rule else None,
         "ignored_owner": (rule.owner or None) if rule else None,

@@ -20,13 +20,8 @@ def render(page: OverviewPage) -> str:
     return dumps(document(page))
 
 
-def document(page: OverviewPage, omitted: int = 0) -> dict[str, Any]:
-    """Return the JSON values of a page.
-
-    Args:
-        page: of the overview.
-        omitted: how many repositories are on no page.
-    """
+def document(page: OverviewPage) -> dict[str, Any]:
+    """Return the JSON values of a page."""
     overview, state = page.overview, page.overview.state
     return {
         "schema": SCHEMA,
@@ -52,7 +47,7 @@ def document(page: OverviewPage, omitted: int = 0) -> dict[str, Any]:
         },
         "notices": _notices(page),
         "repositories": [repository(line, overview) for line in page.repositories],
-        "repositories_omitted": omitted,
+        "repositories_omitted": page.omitted,
     }
 
 

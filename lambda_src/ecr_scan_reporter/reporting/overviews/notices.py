@@ -57,8 +57,11 @@ def notices_by_group(
             failed.append(f"Could not {what}.")
             return otherwise
 
-    counts = {name: attempt(f"count the messages in {name}", dlq.message_count, 0) for name, dlq in deps.dlqs.items()}
-    dlqs = {name: number for name, number in counts.items() if number}
+    dlqs = {
+        name: number
+        for name, dlq in deps.dlqs.items()
+        if (number := attempt(f"count the messages in {name}", dlq.message_count, 0))
+    }
     unconfirmed = attempt("list the subscriptions of the reports topic", deps.publisher.unconfirmed_addresses, [])
     silent = attempt("list the subscriptions of the alarms topic", deps.publisher.alarms_reach_nobody, False)
     rules = attempt("read ignored_findings", partial(deps.rules.read, now), ())

@@ -165,6 +165,7 @@ class OverviewPage(NamedTuple):
         part: the number of the page, from 1.
         parts: how many pages there are.
         most: how many texts each list of the JSON document has at most, besides that of the repositories.
+        omitted: how many repositories are left out of the JSON document, and on no other page.
     """
 
     overview: Overview
@@ -172,6 +173,7 @@ class OverviewPage(NamedTuple):
     part: int = 1
     parts: int = 1
     most: int = 300
+    omitted: int = 0
 
     @property
     def id(self) -> str:
@@ -206,35 +208,70 @@ def build_overviews(
         The overviews without notices, those of groups without a name last, and the snapshot for the next ones. There is
         at least one overview, even if there is no summary.
     """
-    groups, snapshot = dict[str | None, Overview](), dict[str, RepositorySnapshot]()
+    groups, found = dict[str | None, Overview](), dict[str, RepositorySnapshot]()
     since, matches = None if before is None else since, settings.repositories.matches
 
     def of(repository: str) -> Overview:
         group = captured_group(repository, settings.group_by)
         return groups.setdefault(group, _empty(settings, group, now, since))
 
-    for name, summary in ((each.repository, each) for each in summaries if matches(each.repository)):
-        snapshot[name] = RepositorySnapshot(summary.ledger, sum(summary.open.values()))
-        of(name).state.add(summary)
-        if before is not None:
-            of(name).balances[name] = repository_balance(before.get(name), snapshot[name])
-    for name, last in (before or {}).items():
-        if name in unreadable:
-            snapshot[name] = last
-        elif name not in snapshot and last.open:
-            of(name).balances[name] = Balance(open_before=last.open, left=last.open)
+    # What is open now: one summary after the other, which are not kept.
+    for summary in summaries:
+        if matches(name := summary.repository):
+            found[name] = RepositorySnapshot(summary.ledger, sum(summary.open.values()))
+            of(name).state.add(summary)
+    # What changed. A group whose repositories are all gone has an overview, too, and so has one of unreadable ones.
+    balances, snapshot = compare_snapshots(before, found, unreadable)
+    for name, balance in balances.items():
+        of(name).balances[name] = balance
     for name in filter(matches, unreadable):
         of(name)
-    for name in sorted(waiting, key=lambda name: (waiting[name], name)):
-        if matches(name) and waiting[name] < now - _stale_after(settings):
-            of(name).never_run.append(name)
+    # What should have come, and did not.
+    for name in filter(matches, never_run(waiting, now - _stale_after(settings))):
+        of(name).never_run.append(name)
     for event in lost:
         if matches(event.repository):
             of(event.repository).lost.append(event)
     known = bool(snapshot or before)
     begun = None if known else min(waiting.values(), default=None)
-    found = sorted(groups.values(), key=lambda overview: (overview.group is None, overview.group or ""))
-    return [_summed_up(each, known, begun) for each in found or [_empty(settings, None, now, since)]], snapshot
+    return _in_order(groups.values() or [_empty(settings, None, now, since)], known, begun), snapshot
+
+
+def compare_snapshots(
+    before: Mapping[str, RepositorySnapshot] | None,
+    now: Mapping[str, RepositorySnapshot],
+    unreadable: Collection[str],
+) -> tuple[dict[str, Balance], dict[str, RepositorySnapshot]]:
+    """Compare the repositories with the snapshot of the last overview.
+
+    The findings of a repository that is gone have left with it. One that cannot be read is as it was.
+
+    Args:
+        before: that snapshot; None if this is the first overview.
+        now: the repositories that can be read.
+        unreadable: names of those that cannot.
+
+    Returns:
+        The changes by repository, none in the first overview, and the snapshot for the next one.
+    """
+    if before is None:
+        return {}, dict(now)
+    balances = {name: repository_balance(before.get(name), found) for name, found in now.items()}
+    for name, last in before.items():
+        if last.open and name not in now and name not in unreadable:
+            balances[name] = Balance(open_before=last.open, left=last.open)
+    return balances, {**now, **{name: last for name, last in before.items() if name in unreadable}}
+
+
+def never_run(waiting: Mapping[str, datetime], queued_before: datetime) -> list[str]:
+    """Return the names of those of the repositories that were queued too long ago, the earliest first.
+
+    Args:
+        waiting: the repositories in which no run ever ended, with the time when they were queued first.
+        queued_before: a run should have ended in what was queued before this time.
+    """
+    late = [name for name, queued_at in waiting.items() if queued_at < queued_before]
+    return sorted(late, key=lambda name: (waiting[name], name))
 
 
 def with_notices(overviews: Sequence[Overview], notices: Mapping[str | None, Notices]) -> list[Overview]:
@@ -248,6 +285,12 @@ def with_notices(overviews: Sequence[Overview], notices: Mapping[str | None, Not
 
 def _stale_after(settings: ReporterSettings) -> timedelta:
     return _INTERVALS_UNTIL_STALE * settings.run_interval
+
+
+def _in_order(overviews: Iterable[Overview], known: bool, first_run_at: datetime | None) -> list[Overview]:
+    """Sum up overviews that have all of their repositories; return the one of the group without a name last."""
+    found = sorted(overviews, key=lambda overview: (overview.group is None, overview.group or ""))
+    return [_summed_up(overview, known, first_run_at) for overview in found]
 
 
 def _empty(settings: ReporterSettings, group: str | None, now: datetime, since: datetime | None) -> Overview:

@@ -2,19 +2,20 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from typing import Any, NamedTuple
 
 from ecr_scan_reporter.aws.deadline import Deadline
-from ecr_scan_reporter.aws.sns import MAX_MESSAGE, MAX_SUBJECT, Attributes, ReportMessage
+from ecr_scan_reporter.aws.sns import MAX_MESSAGE, MAX_SUBJECT, Attributes, Publication, ReportMessage
 from ecr_scan_reporter.errors import AwsError, InputError
 from ecr_scan_reporter.memory.lost_events import LostEvent, lost_events
 from ecr_scan_reporter.memory.snapshots import LastOverview, RepositorySnapshot, SnapshotMemory
 from ecr_scan_reporter.memory.summaries import summaries
-from ecr_scan_reporter.messages.rejected_publication import FIRST_RETRY, encode_rejection
+from ecr_scan_reporter.reporting.delivery import queue_rejected
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
 from ecr_scan_reporter.reporting.formatting import to_ascii, truncate
 from ecr_scan_reporter.reporting.overviews import chat, document, email
@@ -168,7 +169,8 @@ def _publish(
     """
     published = 0
     for overview in overviews:
-        for message in build_messages(overview):
+        for page in build_pages(overview):
+            message = build_message(page)
             names = {f"{message.attributes['id']} {each.topic}": each for each in message.publications}
             published += not names.keys() <= sent
             for name, publication in names.items():
@@ -176,9 +178,19 @@ def _publish(
                     continue
                 rejection = deps.publisher.publish(publication, deadline, "could not publish an overview")
                 if rejection:
-                    deps.reports_queue.send([encode_rejection(rejection)], delay=FIRST_RETRY)
+                    queue_rejected([rejection], partial(_smaller, page), deps.reports_queue)
                 note_sent(name)
     return published
+
+
+def _smaller(page: OverviewPage, whole: Publication) -> list[Publication]:
+    """Return the publication of a page without repositories, which takes half of a message at most."""
+    less = build_message(_without_repositories(page)._replace(most=_TEXTS_PER_LIST[-1]))
+    return [publication for publication in less.publications if publication.topic == whole.topic]
+
+
+def _without_repositories(page: OverviewPage) -> OverviewPage:
+    return page._replace(repositories=(), omitted=len(page.repositories))
 
 
 def _answer(overviews: Sequence[Overview]) -> list[dict[str, Any]]:
@@ -189,8 +201,8 @@ def _answer(overviews: Sequence[Overview]) -> list[dict[str, Any]]:
         values = document.document(page)
         size = len(json.dumps(values))
         if size > room:
-            page = page._replace(repositories=())
-            values = document.document(page, omitted=len(overview.state.repositories))
+            page = _without_repositories(page)
+            values = document.document(page)
         else:
             room -= size
         text = email.render(page)
@@ -209,8 +221,8 @@ def _parse_time(value: object, now: datetime) -> datetime:
     return time
 
 
-def build_messages(overview: Overview) -> Iterator[ReportMessage]:
-    """Yield the messages of an overview, as few as fit; every repository is in exactly one of them."""
+def build_pages(overview: Overview) -> list[OverviewPage]:
+    """Split an overview into as few pages as fit; every repository is on exactly one of them."""
 
     def size_of(line: RepositoryLine) -> int:
         return entry_size(document.repository(line, overview))
@@ -223,8 +235,7 @@ def build_messages(overview: Overview) -> Iterator[ReportMessage]:
             break
     room = room_for_entries(build_message(empty._replace(part=2, parts=2)))
     chunks = list(split(overview.state.repositories, size_of, first_room, room))
-    for number, chunk in enumerate(chunks, start=1):
-        yield build_message(OverviewPage(overview, chunk, number, len(chunks), most))
+    return [OverviewPage(overview, chunk, number, len(chunks), most) for number, chunk in enumerate(chunks, start=1)]
 
 
 def build_message(page: OverviewPage) -> ReportMessage:

@@ -66,16 +66,7 @@ def combine_reports(first: ImageReport, second: ImageReport, since: datetime) ->
 
     # What both together say, of the findings that they name and of the others.
     named = {finding_key(known): known for image in (first, second) for known in image.worst(*Change)}
-    combined = {
-        key: found._replace(change=change)
-        for key, found in {**before, **after}.items()
-        if (change := _combine_changes(before.get(key), after.get(key), since))
-    }
-    left_out = {key: found for key, found in combined.items() if key not in named}
-    changes = {
-        change: [named[key] for key, found in combined.items() if found.change is change and key in named]
-        for change in Change
-    }
+    changes, left_out = _combine_findings(before, after, named, since)
     reason = min(first.reason, second.reason, key=list(ReportReason).index)
     kept = keep_worst(changes, MAX_FINDINGS, reason)
     exploited, exploited_counts = _combine_exploited(first, second)
@@ -95,6 +86,25 @@ def combine_reports(first: ImageReport, second: ImageReport, since: datetime) ->
         left_out=left_out | leave_out(changes, kept),
         totals=totals(changes, left_out.values()),
     )
+
+
+def _combine_findings(
+    before: Mapping[str, LeftOutFinding],
+    after: Mapping[str, LeftOutFinding],
+    named: Mapping[str, KnownFinding],
+    since: datetime,
+) -> tuple[dict[Change, list[KnownFinding]], dict[str, LeftOutFinding]]:
+    """Return what two reports say together: by change, the findings that one of them names, and the others by key."""
+    combined = {
+        key: found._replace(change=change)
+        for key, found in {**before, **after}.items()
+        if (change := _combine_changes(before.get(key), after.get(key), since))
+    }
+    changes = {
+        change: [named[key] for key, found in combined.items() if found.change is change and key in named]
+        for change in Change
+    }
+    return changes, {key: found for key, found in combined.items() if key not in named}
 
 
 def _combine_exploited(first: ImageReport, second: ImageReport) -> tuple[tuple[KnownFinding, ...], Counter[str]]:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,9 +21,9 @@ from ecr_scan_reporter.memory.outbox import (
     image_prefix,
     report_id,
 )
-from ecr_scan_reporter.messages.rejected_publication import FIRST_RETRY, MAX_BODY, encode_rejection
+from ecr_scan_reporter.reporting.delivery import queue_rejected
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
-from ecr_scan_reporter.reporting.reports.when_due import INVENTORY_INTERVAL, due_windows, plan_check, retry_after
+from ecr_scan_reporter.reporting.reports.when_due import INVENTORY_INTERVAL, due_windows, next_check, plan_check
 from ecr_scan_reporter.settings import ReporterSettings
 from ecr_scan_reporter.shared import clock
 
@@ -34,13 +35,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class _Pass(NamedTuple):
-    """A pass over the windows that are due.
+class _Published(NamedTuple):
+    """What was published of the windows that are due.
 
     Args:
         pages: how many were published.
         complete: whether nothing waits any more.
-        more: whether there was more than one pass can publish.
+        more: whether there was more than one invocation can publish.
         inventory: whether nothing of the inventory waits any more.
     """
 
@@ -70,28 +71,19 @@ def publish_what_is_due(deps: ReporterDependencies, now: datetime, deadline: Dea
     open_windows = outbox.windows(now)
     state, notes = open_windows.state, open_windows.notes
     due, checks = due_windows(open_windows.windows, state, deps, now)
-    done = _Pass(0, not due, more=False, inventory=False)
+    done = _Published(0, not due, more=False, inventory=False)
     ends_at, is_published = now + timedelta(seconds=deadline.seconds + 60), any(note.done for note in notes)
     if (due or is_published) and (lease := outbox.lease(now, ends_at)):
         try:
             until = _begin_inventory(due, state, outbox, now)
             done = _Publisher(outbox, deps, deadline).publish(due, notes, until)
-            # The window of the inventory stays open for what has come since its publication began.
-            later = [window for window in due if window.name == INVENTORY and until and window.last_at > until]
-            if until and done.inventory:
-                outbox.end_inventory()
-                checks.extend(until + INVENTORY_INTERVAL for _ in later)
-            if done.complete:
-                outbox.close([window for window in due if window not in later])
+            checks += _close(due, until, done, outbox)
         finally:
             outbox.release(lease)
     waiting = timedelta() if done.complete else now - min(due.values(), default=now)
-    if done.more and done.pages:
-        checks.append(now)
-    elif not done.complete:
-        checks.append(now + retry_after(waiting))
-    if checks:
-        plan_check(min(checks), state, deps.reports_queue, outbox, now)
+    goes_on = done.more and done.pages > 0
+    if at := next_check(checks, waiting, now, is_complete=done.complete, goes_on=goes_on):
+        plan_check(at, state, deps.reports_queue, outbox, now)
     return done.pages, waiting
 
 
@@ -108,13 +100,28 @@ def _begin_inventory(due: Collection[Window], state: PublisherState, outbox: Out
     return now
 
 
+def _close(due: Collection[Window], until: datetime | None, done: _Published, outbox: Outbox) -> list[datetime]:
+    """Close what was published to the end; return when to check again what stays open."""
+    checks = list[datetime]()
+    # The window of the inventory stays open for what has come since its publication began.
+    later = [window for window in due if window.name == INVENTORY and until and window.last_at > until]
+    if until and done.inventory:
+        outbox.end_inventory()
+        checks = [until + INVENTORY_INTERVAL for _ in later]
+    if done.complete:
+        outbox.close([window for window in due if window not in later])
+    return checks
+
+
 class _Publisher:
     """Publishes reports, one group after the other: what fails in one of them holds back no other."""
 
     def __init__(self, outbox: Outbox, deps: ReporterDependencies, deadline: Deadline) -> None:
         self._outbox, self._deps, self._deadline = outbox, deps, deadline
 
-    def publish(self, windows: Collection[Window], notes: Sequence[Note], inventory_until: datetime | None) -> _Pass:
+    def publish(
+        self, windows: Collection[Window], notes: Sequence[Note], inventory_until: datetime | None
+    ) -> _Published:
         """Publish the changes of windows.
 
         Args:
@@ -128,7 +135,6 @@ class _Publisher:
         gathered = gather(windows, self._outbox, self._deps.settings.group_by, notes, inventory_until)
         is_forgotten = self._forget(gathered.published, [note for note in notes if note.done])
         begun = {note.id: note for note in notes if not note.done}
-        inventories = {key for key, group in gathered.groups.items() if group.inventory.repositories}
         waiting, pages = set(gathered.groups), 0
         for key, group in sorted(gathered.groups.items()):
             if self._deadline.remaining <= 0:
@@ -138,7 +144,8 @@ class _Publisher:
             if is_done:
                 waiting.remove(key)
         is_complete = is_forgotten and gathered.whole and not gathered.unreadable and not waiting
-        return _Pass(pages, is_complete, more=not gathered.whole, inventory=not inventories & waiting)
+        inventory_waits = any(gathered.groups[key].inventory.repositories for key in waiting)
+        return _Published(pages, is_complete, more=not gathered.whole, inventory=not inventory_waits)
 
     def _forget(self, keys: Collection[Key], notes: Collection[Note]) -> bool:
         """Delete changes that were published, and the notes of it; return whether that is done."""
@@ -171,8 +178,7 @@ class _Publisher:
                     self._outbox.forget([], [note])
                     return 0, False
                 # The rest of the report is out: the reports queue retries what SNS rejected.
-                bodies = [self._queued(page, rejection) for rejection in rejected]
-                self._deps.reports_queue.send(bodies, delay=FIRST_RETRY)
+                queue_rejected(rejected, partial(self._smaller, page), self._deps.reports_queue)
                 for rejection in rejected:
                     sent.add(_name(page, rejection.publication))
                     self._outbox.note_sent(note, _name(page, rejection.publication))
@@ -204,12 +210,6 @@ class _Publisher:
             if not is_last or rejected or publication is not wanted[-1]:
                 self._outbox.note_sent(note, name)
         return rejected
-
-    def _queued(self, page: "Page", rejection: Rejection) -> str:
-        """Return the body for the queue, with less of the page if that has no room for what cannot be compressed."""
-        tried = chain([rejection.publication], self._smaller(page, rejection.publication))
-        bodies = (encode_rejection(rejection._replace(publication=each)) for each in tried)
-        return next(body for body in bodies if len(body) <= MAX_BODY)
 
     def _smaller(self, page: "Page", whole: Publication) -> Iterator[Publication]:
         """Yield the publication of a page with less and less of it."""

@@ -1,7 +1,7 @@
 """Decides when windows of the outbox are due: after the report window, a run or a day, or when quiet hours end."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from math import ceil
 
@@ -138,9 +138,27 @@ def check_time(window: Window, due_at: datetime, now: datetime) -> datetime:
     return min(due_at, now + _RUN_CHECK) if window.run and due_at <= now + _RUN_REPORT_WAITS_AT_MOST else due_at
 
 
-def retry_after(waiting: timedelta) -> timedelta:
+def _retry_after(waiting: timedelta) -> timedelta:
     """Return after how long to publish again what could not be published, and has waited for some time since."""
     return _SLOW_RETRY if waiting > _RETRIED_SLOWLY_AFTER else timedelta(seconds=FIRST_RETRY)
+
+
+def next_check(
+    windows: Iterable[datetime], waiting: timedelta, now: datetime, *, is_complete: bool, goes_on: bool
+) -> datetime | None:
+    """Return when to check next whether something is to be published; None if nothing waits.
+
+    Args:
+        windows: when to check those that were not due, or that stay open.
+        waiting: for how long something has waited that was due before.
+        now: the time of this check.
+        is_complete: whether all that was due is published.
+        goes_on: whether there was too much for one invocation, which published some of it: the next one follows at
+            once. Otherwise, what could not be published waits, in order not to fail again and again.
+    """
+    if goes_on:
+        return min((*windows, now))
+    return min(windows, default=None) if is_complete else min((*windows, now + _retry_after(waiting)))
 
 
 def plan_check(at: datetime, state: PublisherState, queue: SqsQueue, outbox: Outbox, now: datetime) -> None:

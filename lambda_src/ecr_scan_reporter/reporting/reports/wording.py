@@ -1,14 +1,14 @@
 """Words of a report that all formats share: its headline, and sentences about an image."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from ecr_scan_reporter.models.severities import KEV, SEVERITIES, severity_rank
-from ecr_scan_reporter.reporting.comparison.changes import KERNEL_HEADERS, NEWS, SUPPRESSED, Change, KnownFinding
+from ecr_scan_reporter.reporting.comparison.changes import GONE, KERNEL_HEADERS, NEWS, SUPPRESSED, Change, KnownFinding
 from ecr_scan_reporter.reporting.comparison.deadlines import DueDate
 from ecr_scan_reporter.reporting.formatting import format_counts, format_date, format_day, pluralize, start_of, truncate
-from ecr_scan_reporter.reporting.reports.groups import Group
+from ecr_scan_reporter.reporting.reports.groups import Group, Inventory, Sums
 from ecr_scan_reporter.reporting.reports.image_report import ImageReport
 from ecr_scan_reporter.reporting.reports.reasons import ReportReason
 from ecr_scan_reporter.settings import ReporterSettings
@@ -35,38 +35,40 @@ def label(change: Change) -> str:
 
 def headline(group: Group) -> str:
     """Format `2 new critical, 1 new high in 3 images, 41 fixed, 1 scan failed`."""
-    parts = []
-    if urgent := group.sums.urgent:
-        parts.append(f"{group.sums.exploited.total():,} known exploited in {pluralize(urgent, 'image')}")
-        if group.sums.exploited.total() == 1:
-            named = (known.finding.id for image in group.images for known in image.exploited)
-            parts[-1] += "".join(f" ({truncate(id_, 24)})" for id_ in named)
-    for reason, word in ((ReportReason.NEWS, "new"), (ReportReason.EVERY_SCAN, "")):
-        if sums := group.by_reason.get(reason):
-            parts.append(f"{_severe(sums.news, word)} in {pluralize(sums.images, 'image')}")
-    if unread := group.by_reason.get(ReportReason.FINDINGS_NOT_READ):
-        number = pluralize(unread.images, "image")
-        parts.append(f"findings of {number} not read" + (f" ({_severe(unread.news, '')})" if unread.news else ""))
-    if late := group.sums.late:
-        parts.append(f"{_severe(group.sums.overdue, '')} overdue in {pluralize(late, 'image')}")
-        if group.sums.overdue.total() == 1:
-            named = (overdue.known.finding.id for image in group.images for overdue in image.overdue)
-            parts[-1] += "".join(f" ({truncate(id_, 24)})" for id_ in named)
-    for change in (Change.FIXED, Change.WITHDRAWN):
-        if gone := group.sums.changes[change]:
-            parts.append(f"{gone:,} {_WORDS[change][0]}")
-    if group.failed:
-        parts.append(f"{pluralize(len(group.failed), 'scan')} failed")
-    if group.reminders:
-        number = pluralize(group.reminded.images, "image")
-        parts.append(f"reminder of {number}: {_severe(group.reminded.news, '')}")
-    if group.inventory:
-        number = pluralize(group.inventory.images, "image")
-        parts.append(f"first inventory of {number}: {_severe(group.inventory.counts, '')}")
-        if group.inventory.exploited:
-            parts[-1] += f", {group.inventory.exploited:,} known exploited"
-    text = ", ".join(parts)
+    sums, reminded, inventory = group.sums, group.reminded, group.inventory or Inventory()
+    reasons = ReportReason.NEWS, ReportReason.EVERY_SCAN, ReportReason.FINDINGS_NOT_READ
+    news, every, unread = (group.by_reason.get(reason, Sums()) for reason in reasons)
+    exploited = (known for image in group.images for known in image.exploited)
+    overdue = (known for image in group.images for known, _ in image.overdue)
+    urgent = f"{sums.exploited.total():,} known exploited"
+    in_unread = f" ({_severe(unread.news)})" if unread.news else ""
+    in_inventory = f", {inventory.exploited:,} known exploited" if inventory.exploited else ""
+    # A number, and what is said unless it is 0.
+    parts = (
+        (sums.urgent, f"{urgent} in {_images(sums.urgent)}{_id_of_one(sums.exploited, exploited)}"),
+        (news.images, f"{_severe(news.news, 'new')} in {_images(news.images)}"),
+        (every.images, f"{_severe(every.news)} in {_images(every.images)}"),
+        (unread.images, f"findings of {_images(unread.images)} not read{in_unread}"),
+        (sums.late, f"{_severe(sums.overdue)} overdue in {_images(sums.late)}{_id_of_one(sums.overdue, overdue)}"),
+        *((sums.changes[gone], f"{sums.changes[gone]:,} {_WORDS[gone][0]}") for gone in GONE),
+        (len(group.failed), f"{pluralize(len(group.failed), 'scan')} failed"),
+        (reminded.images, f"reminder of {_images(reminded.images)}: {_severe(reminded.news)}"),
+        (
+            inventory.images,
+            f"first inventory of {_images(inventory.images)}: {_severe(inventory.counts)}{in_inventory}",
+        ),
+    )
+    text = ", ".join(words for number, words in parts if number)
     return text[:1].upper() + text[1:]
+
+
+def _images(number: int) -> str:
+    return pluralize(number, "image")
+
+
+def _id_of_one(counts: Counter[str], found: Iterable[KnownFinding]) -> str:
+    """Format ` (CVE-2026-1234)` if there is only one finding."""
+    return "".join(f" ({truncate(known.finding.id, 24)})" for known in found) if counts.total() == 1 else ""
 
 
 def title(group: Group, settings: ReporterSettings) -> str:
@@ -111,7 +113,7 @@ def describe_exploited(known: KnownFinding, now: datetime) -> str:
     return f"since {since}, due {due} ({source})"
 
 
-def _severe(counts: Mapping[str, int], word: str) -> str:
+def _severe(counts: Mapping[str, int], word: str = "") -> str:
     """Format `2 new critical, 1 new high`; other severities only if there are none of these."""
     severe = {severity: counts.get(severity, 0) for severity in ("CRITICAL", "HIGH")}
     shown = severe if any(severe.values()) else counts

@@ -18,7 +18,7 @@ from ecr_scan_reporter.memory.summaries import ExploitedFinding, OverdueInImage,
 from ecr_scan_reporter.models.selection import RepositoryFilter
 from ecr_scan_reporter.models.severities import SEVERITIES
 from ecr_scan_reporter.reporting.overviews.overview import Balance, Notices, Overview, build_overviews
-from ecr_scan_reporter.reporting.overviews.publishing import build_messages
+from ecr_scan_reporter.reporting.overviews.publishing import build_message, build_pages
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import schemas
@@ -41,7 +41,7 @@ def overview_of(
 
 def messages_of(overview: Overview) -> list[ReportMessage]:
     """Return the messages of an overview, each of which keeps to the limits and to the schema."""
-    messages = list(build_messages(overview))
+    messages = list(map(build_message, build_pages(overview)))
     for message in [messages[0], *messages[1:][-1:]]:
         schemas.OVERVIEW.validate(json.loads(message.document))
     for message in messages:

@@ -10,7 +10,7 @@ from ecr_scan_reporter.memory.coverage import Coverage, CoverageReason
 from ecr_scan_reporter.memory.images import Update
 from ecr_scan_reporter.memory.summaries import OverdueInImage, RepositorySummary
 from ecr_scan_reporter.reporting.overviews.overview import Notices, build_overviews
-from ecr_scan_reporter.reporting.overviews.publishing import build_messages
+from ecr_scan_reporter.reporting.overviews.publishing import build_message, build_pages
 from hypothesis import given
 from hypothesis import strategies as st
 from support.random_tests import examples
@@ -51,7 +51,7 @@ def test_overview_of_any_size(alphabet: str, repositories: int, rules: int, addr
     )
     settings = SETTINGS._replace(chat_topic_arn="arn:aws:sns:eu-west-1:123456789012:chat")
     [overview], _ = build_overviews(summaries, {}, NOW, settings, NOW)
-    messages = list(build_messages(overview._replace(notices=notices)))
+    messages = list(map(build_message, build_pages(overview._replace(notices=notices))))
     assert len(messages) <= 5
     for message in messages:
         assert max(publication.size for publication in message.publications) <= MAX_MESSAGE

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from ecr_scan_reporter.memory.outbox import INVENTORY, PUSH, PublisherState, Window, run_window
-from ecr_scan_reporter.reporting.reports.when_due import check_time, due_time, plan_check
+from ecr_scan_reporter.reporting.reports.when_due import check_time, due_time, next_check, plan_check
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -45,6 +45,31 @@ def test_run_is_checked_twice_a_minute_unless_its_window_waits_for_longer() -> N
     assert check_time(window(RUN, "run"), NOW + SECOND, NOW) == NOW + SECOND
     assert check_time(window(INVENTORY, "run"), NOW + 2 * HOUR, NOW) == NOW + 2 * HOUR
     assert check_time(window(PUSH), NOW + MINUTE, NOW) == NOW + MINUTE
+
+
+@pytest.mark.parametrize(
+    ("windows", "waiting", "complete", "goes_on", "after"),
+    [
+        # Nothing waits.
+        ([], 0 * HOUR, True, False, None),
+        # The earliest of the windows that are not due.
+        ([NOW + HOUR, NOW + MINUTE], 0 * HOUR, True, False, MINUTE),
+        # There was too much for one invocation.
+        ([], HOUR, False, True, 0 * HOUR),
+        ([NOW + MINUTE], 3 * HOUR, False, True, 0 * HOUR),
+        # What could not be published is tried again, less often if it has waited for long, ...
+        ([], 0 * HOUR, False, False, MINUTE),
+        ([NOW + HOUR], 2 * HOUR, False, False, MINUTE),
+        ([NOW + HOUR], 3 * HOUR, False, False, 15 * MINUTE),
+        # ... and other windows do not wait for that.
+        ([NOW + 5 * MINUTE], 3 * HOUR, False, False, 5 * MINUTE),
+    ],
+)
+def test_next_check_is_as_early_as_something_needs_it(
+    windows: list[datetime], waiting: timedelta, complete: bool, goes_on: bool, after: timedelta | None
+) -> None:
+    at = next_check(windows, waiting, NOW, is_complete=complete, goes_on=goes_on)
+    assert at == (None if after is None else NOW + after)
 
 
 class Calls:
