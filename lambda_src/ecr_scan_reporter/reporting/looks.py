@@ -8,6 +8,7 @@ from math import ceil
 
 from ecr_scan_reporter.aws.sqs import MAX_DELAY
 from ecr_scan_reporter.errors import FindingsNotReadError
+from ecr_scan_reporter.memory.images import Remembered
 from ecr_scan_reporter.messages.reports_queue import LookMessage, MissedMessage, to_body
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.models.scans import BASIC
@@ -66,10 +67,16 @@ def look(processor: ImageProcessor, event: ScanEvent, receives: int) -> Outcome:
             return Outcome()
         processor.memory.note_look(image, record._replace(look_at=later))
         return Outcome(again=(_body(image, later), later))
-    # The list may be older than the event.
-    is_early = event.is_finding and now - at < _LISTED_WITHIN
-    again = now + window if is_early else None
-    record = processor.memory.note_look(image, record._replace(looked_at=now, look_at=again))
+    return _read(processor, event, receives, remembered, now + window)
+
+
+def _read(
+    processor: ImageProcessor, event: ScanEvent, receives: int, remembered: Remembered, later: datetime
+) -> Outcome:
+    """Read the findings now, and again later if the list may be older than the event."""
+    image, now, at = event.image, processor.now, min(event.time, processor.now)
+    again = later if event.is_finding and now - at < _LISTED_WITHIN else None
+    record = processor.memory.note_look(image, remembered.record._replace(looked_at=now, look_at=again))
     scan, outcome = read_scan(event, receives, processor.ecr), Outcome()
     if isinstance(scan, CompleteScan):
         at = max(at, processor.past(record.event_at) or at)
