@@ -70,7 +70,7 @@ def dependencies() -> tuple[CatalogReaderSettings, Table]:
 
 
 def refresh(memory: CatalogMemory, address: str, deadline: Deadline, now: datetime, *, smaller: bool) -> Catalog:
-    """Read the catalog, and remember it if it can be believed; otherwise, remember why not. Return what is remembered.
+    """Read the catalog, and remember it if it can be believed; otherwise, remember why not. Return the memory of it.
 
     Args:
         memory: of the catalog.
@@ -99,7 +99,7 @@ def refresh(memory: CatalogMemory, address: str, deadline: Deadline, now: dateti
 
 
 def merge(known: Entries, found: Entries, now: datetime) -> dict[str, CatalogEntry]:
-    """Return the entries of a new copy with what is known of each: since when, and when it last changed.
+    """Return the entries of a new copy with the dates of each: since when it is known, and when it last changed.
 
     Entries that it no longer has are kept for a while as removed, so that whoever looks later finds that they were.
     """

@@ -132,7 +132,7 @@ def parse_call(event: object, view: WidgetContext) -> WidgetContext:
     if event.get("describe", False) is not False:
         raise InputError(f"describe is {clean(str(event['describe']), 40)!r}; expected true")
     forms = _mapping(_mapping(_widget_context(event).get("forms")).get("all"))
-    # What an action says to search for takes precedence over the input field.
+    # The search of an action takes precedence over the input field.
     search = event.get("search", forms.get("search", ""))
     repository, search = _name("repository", event.get("repository", "")), _name("search", search)
     return view._replace(repository=repository, search=search, page=_page(event.get("page", 1)))

@@ -57,7 +57,7 @@ _EXPECTED = '{}, {"repositoriesFilterRegexp": "^team-a/"}, {"firstRun": true} or
 
 
 class RunDependencies(NamedTuple):
-    """What the repositories scanner works with. `export_queue`: to ask for an export after a run."""
+    """The settings and clients of the repositories scanner. `export_queue`: to ask for an export after a run."""
 
     settings: RepositoriesScannerSettings
     ecr: EcrRegistry
@@ -93,7 +93,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
         return write_heartbeat(dependencies(), clock.now())
     if event == {"firstRun": True}:
         return start_first_run(dependencies(), clock.now())
-    # A run costs scans: what is misspelled must not start one.
+    # A run costs scans: a misspelled key must not start one.
     known = _FIELDS_OF_SCHEDULE if event.get("source") == "aws.events" else {"repositoriesFilterRegexp"}
     if unknown := sorted(event.keys() - known):
         raise InputError(f"the input has {', '.join(map(repr, unknown))}; expected {_EXPECTED}")
@@ -128,8 +128,8 @@ def queue_repositories(event: Mapping[str, Any], deps: RunDependencies, now: dat
         AwsError: ECR or SQS rejected a call.
     """
     scheduled, repositories = deps.settings.repositories, _selection(event, deps)
-    # A run of another selection, which someone starts manually, says nothing about the registry. What it remembers of
-    # repositories outside the configured filter is forgotten by the next run of the schedule.
+    # A run of another selection, which someone starts manually, says nothing about the registry. The next run of
+    # the schedule forgets what it remembers of repositories outside the configured filter.
     whole = "repositoriesFilterRegexp" not in event
     # With enhanced scanning, ECR starts all scans itself, and a run only sees what became of them.
     enhanced = not deps.ecr.supports_manual_scans()

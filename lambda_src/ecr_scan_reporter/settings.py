@@ -1,4 +1,4 @@
-"""The settings of the functions: their environment variables, what each accepts, and the defaults."""
+"""The settings of the functions: their environment variables, the values that each accepts, and the defaults."""
 
 import json
 import re
@@ -42,7 +42,7 @@ class ExportTarget(NamedTuple):
     Args:
         bucket: the name of the bucket.
         owner: the account of the bucket.
-        prefix: what all keys begin with.
+        prefix: the beginning of all keys.
         kms_key_arn: of the key that encrypts the files; "" for the bucket's own encryption.
     """
 
@@ -131,10 +131,10 @@ class ReporterSettings(NamedTuple):
         alarms_topic_arn: of the topic of the alarms, if they notify nothing else; empty otherwise.
         notify_on: which scans are reported.
         notify_on_fixed: whether an image is reported if its only news is that findings are fixed or withdrawn.
-        remind_after: what was last reported this long ago is reported again; None for never.
+        remind_after: an image that was last reported this long ago is reported again; None for never.
         report_window: how long scans that no run asked for are collected.
-        fix_within: by severity, by EXPLOITED for known exploits, and by KEV for what is known to be exploited, the days
-            within which a finding should be fixed; 0 by KEV for as many as CISA gives.
+        fix_within: by severity, by EXPLOITED for known exploits, and by KEV for findings known to be exploited, the
+            days within which a finding should be fixed; 0 by KEV for as many as CISA gives.
         max_age: the promised age of scans.
         run_interval: the longest time between two runs.
         dlq_urls: of the DLQs whose messages the overview counts.
@@ -143,7 +143,7 @@ class ReporterSettings(NamedTuple):
         contact: who answers questions about messages; "" for nobody.
         overview_schedule: of the overview; None if there is none.
         detailed_metrics: whether all numbers are metrics, or only those that have an alarm or come first.
-        export: where what is open is written after each run; None for nowhere.
+        export: where the open findings are written after each run; None for nowhere.
         quiet_hours: in which reports wait; None for never.
         known_exploited: whether the catalog of known exploited vulnerabilities is read.
         ignore_kernel_headers: whether the findings of kernel headers are ignored.
@@ -259,7 +259,7 @@ def parse_settings(kind: type[Settings], environment: Mapping[str, str]) -> Sett
 
 
 def _parsed(name: str, value: object, expected: str, parse: Callable[[Any], Any]) -> Any:
-    """Return what `parse` makes of the value of a setting, or of a part of one; what it cannot parse is named."""
+    """Parse the value of a setting, or of a part of one, with `parse`; a value that it cannot parse is named."""
     try:
         return parse(value)
     except SettingError:
@@ -391,14 +391,14 @@ _QUIET_HOURS = 'a JSON object with "windows" (a list), "time_zone" and, if need 
 _GROUP_BY = "a Python regular expression with one capture group, such as ^([^/]+)/"
 _WINDOW = "a whole number of seconds from 0 to 43200"
 _IMAGES_QUEUE = "the URL of the images queue, which ends in an account and a name"
-# What is expected, and what parses it.
+# The expected value in words, and its parser.
 _ANY_TEXT, _NOT_EMPTY = ("text", str), partial(_text, ".+")
 _FLAG = "true or false", {"true": True, "false": False}.__getitem__
 _LINE = "one line of at most 100 characters", partial(_text, "[^\\x00-\\x1f]{0,100}")
 _DURATION = durations.EXPECTED, Duration.parse
 _FEED = "an address such as https://host/file.json or s3://bucket/key", partial(_text, _ADDRESS)
-# The environment variable of each setting, what is expected of its value, and what parses that, and raises an error for
-# anything else. The value is None if a variable is missing whose setting has no default.
+# The environment variable of each setting, its expected value in words, and the parser, which raises an error for
+# anything else. The value is None if the variable of a setting without a default is missing.
 _VARIABLES: Mapping[str, tuple[str, str, Callable[[Any], Any]]] = {
     "account_name": ("ACCOUNT_NAME", *_LINE),
     "alarms_topic_arn": ("ALARMS_TOPIC_ARN", *_ANY_TEXT),

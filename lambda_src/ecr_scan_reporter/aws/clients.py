@@ -29,7 +29,7 @@ def create_client(service: str, *, threads: int = 1, attempts: int = 0) -> Any:
     Args:
         service: such as "ecr".
         threads: how many threads use the client.
-        attempts: how often each call is tried, the first time included; 0 for what suits the service. One is for
+        attempts: how often each call is tried, the first time included; 0 for as often as suits the service. One is for
             callers that control the rate and repeat calls themselves: botocore's standard and adaptive modes also retry
             LimitExceededException, which StartImageScan returns for an image that was scanned within 24 hours.
     """

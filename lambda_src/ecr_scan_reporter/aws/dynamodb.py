@@ -27,7 +27,7 @@ NOTHING: Item = {}
 Key = tuple[str, str]
 
 _WRITES_PER_BATCH, _READS_PER_BATCH = 25, 100
-# How often items are sent that DynamoDB leaves unprocessed in an answer of 200; and the seconds before the second
+# How often items that DynamoDB leaves unprocessed in an answer of 200 are sent; and the seconds before the second
 # attempt, which double with each further one.
 _UNPROCESSED_ATTEMPTS, _PAUSE = 6, 0.05
 _CONDITION_CODES = {"ConditionalCheckFailedException", "TransactionConflictException"}
@@ -51,7 +51,7 @@ class Put(NamedTuple):
 class Addition(NamedTuple):
     """Numbers that are added to those of an item, and texts that are added to its sets, by attribute.
 
-    Others may write the item at the same time. What is damaged, so that nothing can be added to it, is replaced.
+    Others may write the item at the same time. A damaged attribute, to which nothing can be added, is replaced.
     """
 
     key: Key
@@ -157,7 +157,7 @@ class Table:
         Args:
             key: of the item.
             values: of the attributes.
-            once: of those that an item keeps that has them.
+            once: of those that stay as they are if the item has them.
             remove: an attribute that the item loses.
             condition: on the item as it is; none if empty.
             given: the values of the placeholders of the condition, such as `:now`.
@@ -274,7 +274,7 @@ class Table:
         raise MemoryTableError(f"{operation} left items after {_UNPROCESSED_ATTEMPTS} attempts")
 
     def _write_once(self, operation: str, writer: str, **parameters: Any) -> Any:
-        """Make a write; if it only fails because it has taken effect before, return what an update would have."""
+        """Make a write; if it only fails because it has taken effect before, return the answer of an update."""
         try:
             return self._call(operation, **parameters)
         except ConditionError as error:

@@ -104,7 +104,7 @@ class EcrRegistry:
         return scan._replace(counts=severity_counts(findings.get("findingSeverityCounts")))
 
     def index_manifests(self, repository: str, indexes: Sequence[str]) -> dict[str, list[IndexChild]]:
-        """Return what at most 100 image indexes consist of, by digest; one call. Deleted indexes are left out.
+        """Return the manifests of at most 100 image indexes, by digest; one call. Deleted indexes are left out.
 
         ECR counts the call as a pull of each index.
         https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchGetImage.html
@@ -201,7 +201,7 @@ def _children(index: str, manifest: str) -> Iterator[IndexChild]:
 
 
 def _per_image_outcome(error: ClientError) -> StartOutcome | None:
-    """Return what a rejected StartImageScan says about this image alone; None if the reason may concern others."""
+    """Return the outcome of a rejected StartImageScan for this image alone; None if the reason may concern others."""
     match error_code(error):
         # The account's daily quota has the same code. AWS documents only the message of the limit per image.
         case "LimitExceededException" if "per image" in error_message(error):

@@ -1,4 +1,4 @@
-"""Translates the errors of Amazon ECR: throttling, used-up quotas, and what concerns one image or every one."""
+"""Translates the errors of Amazon ECR: throttling, used-up quotas, and those that concern one image or every one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # The maximum that ECR returns in one response; its default is 100.
 PAGE_SIZE = 1000
-# What sources write where there is no version, without spaces and punctuation; Inspector writes "NotAvailable".
+# Texts that sources write where there is no version, without spaces and punctuation; Inspector writes "NotAvailable".
 _NO_VERSION = {"", "na", "none", "notavailable", "null", "unknown"}
 # Findings of one image that are kept: far more than real images have, and as many as a transaction of the memory table
 # has room for, whatever is in them.

@@ -1,4 +1,4 @@
-"""Writes objects to a bucket of Amazon S3. What is there already stays as it is."""
+"""Writes objects to a bucket of Amazon S3. An object that is there already stays as it is."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,7 +31,7 @@ class Bucket:
         client: for all calls.
         name: of the bucket.
         owner: the account that it is expected to be in: S3 rejects calls if someone else has it.
-        kms_key_arn: of the key that encrypts what is written; "" for the bucket's own encryption.
+        kms_key_arn: of the key that encrypts the objects; "" for the bucket's own encryption.
     """
 
     def __init__(self, client: Any, name: str, owner: str, kms_key_arn: str = "") -> None:

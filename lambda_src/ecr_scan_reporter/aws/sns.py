@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 MAX_SUBJECT = 99
 # Bytes of a message with its attributes, from the same page.
 MAX_MESSAGE = 256 * 1024
-# What SNS lists instead of an ARN while an address has not confirmed its subscription.
+# The text that SNS lists instead of an ARN while an address has not confirmed its subscription.
 _PENDING = "PendingConfirmation"
 # Unconfirmed addresses that are named, and subscriptions that are read for that, 100 a call; far more than a topic for
 # reports has.
@@ -129,7 +129,7 @@ class ReportPublisher:
         Args:
             publication: the message.
             deadline: after which nothing is published.
-            failure: what is logged if it is rejected.
+            failure: the log message if it is rejected.
 
         Returns:
             None; or the message, with the reason, if SNS rejected it or there was no time for it.

@@ -27,7 +27,7 @@ _BATCH_SIZE, _BATCH_BYTES = 10, 1024 * 1024
 MAX_DELAY, EARLY = timedelta(seconds=900), timedelta(seconds=5)
 # The messages that SQS is to deliver again; https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 SqsBatchResponse = dict[str, list[dict[str, str]]]
-# How often a message is sent that SQS rejects in a response of 200; botocore retries calls that fail as a whole.
+# How often a message that SQS rejects in a response of 200 is sent; botocore retries calls that fail as a whole.
 _REJECTED_ATTEMPTS = 3
 
 

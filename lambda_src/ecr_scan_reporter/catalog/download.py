@@ -42,7 +42,7 @@ def download(address: str, deadline: Deadline) -> bytes:
         try:
             return read(address, deadline)
         except (OSError, http.client.HTTPException) as error:
-            # HTTPError, URLError and what the TLS library raises are OSErrors.
+            # HTTPError, URLError and the errors of the TLS library are OSErrors.
             problem = _describe(error)
             logger.info("could not download the catalog", extra={"reason": problem})
             if pause is None or _is_final(error) or deadline.remaining < pause + _READ_TIMEOUT:

@@ -1,4 +1,4 @@
-"""Holds what is remembered: the items of the memory table, their keys and their shapes.
+"""Holds the memory of the functions: the items of the memory table, their keys and their shapes.
 
   pk                            sk                            holds                               written by
   REPOSITORY#<registry>#<name>  IMAGE#<digest>#1              the last scan, about 300 bytes      reporter
@@ -8,13 +8,13 @@
                                                               catalog
                                 INDEX#<digest>#1              the manifests of an image index     images scanner,
                                                                                                   reporter
-                                PUSHED#<time>#<digest>#1      an image by its push, to find out   reporter
-                                                              what a later one replaces
+                                PUSHED#<time>#<digest>#1      an image by its push, to find the   reporter
+                                                              predecessor of a later one
   REGISTRY#<registry>           REGISTRY                      since when the registry is known    reporter
   REPOSITORIES#<registry>       <repository>                  since when it is known              reporter
   STATES#<registry>             <repository>#1                a repository after its last run,    repositories scanner,
                                                               or since when it waits for one      images scanner
-  SUMMARIES#<registry>          <repository>#1                what the overview says of it        images scanner
+  SUMMARIES#<registry>          <repository>#1                its summary for the overview        images scanner
   LOST#<registry>               <day>#<repository>#<digest>   a scan whose event never came       reporter
   RUNS#<registry>               <run>                         how far a run of the schedule is    repositories scanner,
                                                                                                   reporter
@@ -24,10 +24,10 @@
   EXPORTS#<registry>            <run>#1                       how far the export is               reporter
                                 <run>#REST#<findings>#<n>#1   the end of its CSV file so far      reporter
   OVERVIEWS                     LAST                          the last overview                   reporter
-                                SNAPSHOT#<time>#<part>#1      what was open in each repository    reporter
+                                SNAPSHOT#<time>#<part>#1      open findings of each repository    reporter
   WINDOWS                       <window>                      since when something waits in it    reporter
                                 #PUBLISHER                    who publishes, and the next check   reporter
-                                #PUBLISHED#<report>#<part>    what a report has that was begun    reporter
+                                #PUBLISHED#<report>#<part>    the changes of a begun report       reporter
   SENT                          <message>                     a rejected message that is out now   reporter
   OUTBOX#<window>               <registry>#<repository>       an image that waits to be reported  reporter
                                   #<digest>#<time>-<revision>#1

@@ -1,8 +1,8 @@
 """Encodes values as compact JSON and as attributes of items, and decodes them with the types of their NamedTuples.
 
-A NamedTuple is a list of its fields, without the last ones that have their defaults. So what a later release appends is
-ignored, and what an earlier one did not write has its default. A time is in Unix seconds, a day in ISO 8601, and None
-is the empty value of its type.
+A NamedTuple is a list of its fields, without the last ones that have their defaults. So a field that a later release
+appends is ignored, and one that an earlier release did not write has its default. A time is in Unix seconds, a day in
+ISO 8601, and None is the empty value of its type.
 
 How a type is encoded is compiled on first use: a report has tens of thousands of findings.
 """
@@ -29,17 +29,17 @@ V = TypeVar("V")
 
 _load = json.JSONDecoder().decode
 
-# What parsing an item may raise that is damaged, or that a later release of this package wrote.
+# The errors of parsing an item that is damaged, or that a later release of this package wrote.
 _UNREADABLE = (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError, zlib.error)
 
 
 def encode(kind: Any, value: object) -> Any:
-    """Return what JSON can write of a value of a type such as `tuple[Update, ...]`."""
+    """Encode a value of a type such as `tuple[Update, ...]` as one that JSON can write."""
     return _codec(kind).encode(value)
 
 
 def decode(kind: type[T], value: object) -> T:
-    """Return what `encode` encoded; a list in it is used up.
+    """Decode a value that `encode` returned; a list in it is used up.
 
     Raises:
         UnreadableItemError: it is something else.
@@ -85,9 +85,9 @@ def from_item(kind: type[T], item: Mapping[str, Any], **known: object) -> T:
 
 
 def readable(values: Iterable[V], parse: Callable[[V], T], **extra: str) -> Iterator[T]:
-    """Yield what `parse` returns for values.
+    """Yield the results of `parse` for values.
 
-    One for which it raises UnreadableItemError is left out. A warning says why, and what `extra` names.
+    One for which it raises UnreadableItemError is left out. A warning says why, with the fields of `extra`.
     """
     for value in values:
         try:
@@ -107,7 +107,7 @@ def pack_as(kind: Any, value: object, level: int = 7) -> bytes:
 
 
 def unpack_as(kind: type[T], data: Any) -> T:
-    """Decode what `pack_as` encoded; what a newer release added is ignored.
+    """Decode bytes that `pack_as` returned; fields that a newer release added are ignored.
 
     Raises:
         UnreadableItemError: it is something else.
@@ -116,12 +116,12 @@ def unpack_as(kind: type[T], data: Any) -> T:
 
 
 def pack(values: object, level: int = 7) -> bytes:
-    """Encode what JSON can write as compressed JSON; a higher `level`, up to 9, takes more time and fewer bytes."""
+    """Encode a JSON value as compressed JSON; a higher `level`, up to 9, takes more time and fewer bytes."""
     return zlib.compress(compact_json(values).encode(), level)
 
 
 def unpack(data: Any, limit: int = 0) -> Any:
-    """Decode what `pack` encoded.
+    """Decode bytes that `pack` returned.
 
     Args:
         data: bytes, which may come from outside.
@@ -132,7 +132,7 @@ def unpack(data: Any, limit: int = 0) -> Any:
     """
     stream = zlib.decompressobj()
     with decoding():
-        # One byte more, so that the end of what has just as many is found.
+        # One byte more, so that the end of data with just as many is found.
         text = stream.decompress(data, limit and limit + 1)
         if not stream.eof or len(text) > (limit or len(text)):
             raise ValueError("the data is cut off, or too long")
@@ -145,7 +145,7 @@ def pack_numbers(numbers: Iterable[int]) -> bytes:
 
 
 def unpack_numbers(data: bytes) -> frozenset[int]:
-    """Decode what `pack_numbers` encoded."""
+    """Decode bytes that `pack_numbers` returned."""
     return frozenset(int.from_bytes(part, "big") for part in cut(data, 4))
 
 
@@ -156,7 +156,7 @@ def cut(data: bytes, size: int) -> list[bytes]:
 
 @contextmanager
 def decoding() -> Iterator[None]:
-    """Raise UnreadableItemError for what parsing an item raises that is damaged, or that a later release wrote."""
+    """Raise UnreadableItemError for the errors of parsing an item that is damaged, or that a later release wrote."""
     try:
         yield
     except _UNREADABLE as error:

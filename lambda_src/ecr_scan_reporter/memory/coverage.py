@@ -93,7 +93,7 @@ class Coverage(NamedTuple):
 
     @classmethod
     def from_json(cls, value: object) -> "Coverage":
-        """Parse what `to_json` returned.
+        """Parse a value that `to_json` returned.
 
         Raises:
             MessageError: `value` is something else.

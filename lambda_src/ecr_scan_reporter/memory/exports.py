@@ -12,7 +12,7 @@ from ecr_scan_reporter.models.images import RegistryId
 
 
 class Export(NamedTuple):
-    """How far an export is. What is before its place is in the bucket, in an uploaded part, or in `rest`.
+    """How far an export is. The lines before its place are in the bucket, in an uploaded part, or in `rest`.
 
     Args:
         begun_at: when it was begun (aware); None if it was not.
@@ -91,5 +91,5 @@ class ExportMemory:
 
 
 def _rest_key(run: str, export: Export, number: int) -> str:
-    # Until the export is remembered, the rest of what it was before is still needed.
+    # Until the export is remembered, the rest that it had before is still needed.
     return items.formatted(f"{run}#REST#{export.findings}#{number}")

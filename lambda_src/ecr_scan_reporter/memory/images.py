@@ -1,4 +1,4 @@
-"""What the reporter remembers of each image: last scan, findings, links to others; which run asked for a scan."""
+"""The reporter's memory of each image: its last scan, findings, links to others; which run asked for a scan."""
 
 import operator
 from collections import Counter
@@ -176,7 +176,7 @@ class ImageRecord(NamedTuple):
         ignored_until: the first day (UTC) on which a rule that ignores one of them has ended; None if there is none.
         judged_by: identifies the settings and rules that all of this was decided with.
         events: the short ids of the last events that were processed, with the days of that, as ordinals.
-        content: a hash of what ECR listed for the last complete scan, with its date; "" if it had none.
+        content: a hash of all that ECR listed for the last complete scan, with its date; "" if it had none.
         told: the counts of the last event, if its list could not be read to the end.
         kernel_headers: how many of the ignored findings are of kernel headers.
         exploited: how many open findings are known to be exploited, and are not ignored.
@@ -242,7 +242,7 @@ class ImageRecord(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """What ECR said of the last scan of an image when the images scanner asked, and its request for another one.
+    """ECR's last answer to the images scanner about the scan of an image, and the scanner's request for another one.
 
     Args:
         status: of the last scan; "" if there was none.
@@ -263,7 +263,7 @@ class Asked(NamedTuple):
 
         Args:
             scanned_at: when the scan in question ended (aware).
-            answered_at: when the last scan ended that is already known (aware); None if none is known.
+            answered_at: when the last scan that is already known ended (aware); None if none is known.
         """
         if self.asked_at is None or (answered_at and answered_at >= self.asked_at):
             return ""
@@ -272,7 +272,7 @@ class Asked(NamedTuple):
 
 
 class Remembered(NamedTuple):
-    """What is remembered of one image: its record, its encoded findings, and what the images scanner asked for.
+    """The memory of one image: its record, its encoded findings, and the request of the images scanner.
 
     `findings_expire` is when DynamoDB may delete the findings (aware); None if there are none.
     """
@@ -290,7 +290,7 @@ class Remembered(NamedTuple):
 
 
 class ImageMemory:
-    """The part of the memory table that the reporter compares the scans of one batch with.
+    """The part of the memory table with which the reporter compares the scans of one batch.
 
     Every method raises AwsError if DynamoDB rejects a call.
     """
@@ -300,11 +300,11 @@ class ImageMemory:
         self._since: dict[Key, datetime] = {}
 
     def read(self, image: ImageId) -> Remembered:
-        """Return what is remembered of an image; one call, and another if the findings have several parts."""
+        """Return the memory of an image; one call, and another if the findings have several parts."""
         return self.read_many([image])[image]
 
     def read_many(self, images: Collection[ImageId]) -> dict[ImageId, Remembered]:
-        """Return what is remembered of images; one call for 33 of them, and one more per 16 MB of further parts."""
+        """Return the memory of images; one call for 33 of them, and one more per 16 MB of further parts."""
         keys = {image: (items.repository_key(image.registry, image.repository), image.digest) for image in images}
         found = self._table.get_many((pk, sk) for pk, digest in keys.values() for sk in _keys(digest))
         records = {
@@ -466,7 +466,7 @@ def _part_keys(pk: str, digest: str, record: ImageRecord) -> list[Key]:
 
 
 def _keys(digest: str) -> list[str]:
-    """Return the sort keys of an image, what was asked for it, and the first part of its findings, in all formats."""
+    """Return the sort keys of an image, its request, and the first part of its findings, in all formats."""
     base = items.image_base(digest)
     findings = [_findings_key(digest, 0, number) for number in items.formats()]
     return [*items.in_formats(base), *items.in_formats(base + items.ASKED), *findings]
@@ -478,7 +478,7 @@ def _in_all_formats(found: Mapping[Key, Item], pk: str, sk: str) -> list[Item]:
 
 
 def asked_record(item: Item, now: datetime) -> Asked:
-    """Return what was asked for an image from its item.
+    """Return the request for the scan of an image from its item.
 
     Raises:
         UnreadableItemError: the item cannot be parsed, or has a time later than `now` (aware).
@@ -489,14 +489,14 @@ def asked_record(item: Item, now: datetime) -> Asked:
 
 
 def _known_request(stored: Sequence[Item], now: datetime) -> Asked:
-    """Return what was last asked for an image; nothing if its item cannot be read."""
+    """Return the last request for the scan of an image; an empty one if its item cannot be read."""
     return next(readable(items.latest(stored), partial(asked_record, now=now)), Asked())
 
 
 def _known_record(stored: Sequence[Item], now: datetime) -> ImageRecord:
-    """Return the record of an image; if its item cannot be read, that of an image of which nothing else is known.
+    """Return the record of an image; if its item cannot be read, that of an image about which nothing else is known.
 
-    Such an image was scanned, in a way that nothing can be compared with.
+    Such an image was scanned, with a result that nothing can be compared with.
     """
     if not stored:
         return ImageRecord()

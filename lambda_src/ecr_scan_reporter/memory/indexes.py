@@ -1,4 +1,4 @@
-"""What image indexes consist of: it never changes, so an index that fits into an item is read from ECR once.
+"""The manifests of image indexes: they never change, so an index that fits into an item is read from ECR once.
 
 ECR counts BatchGetImage as a pull. If every run read the indexes, a lifecycle rule that expires images by their last
 pull would never expire one. https://github.com/aws/containers-roadmap/issues/2390
@@ -37,7 +37,7 @@ class _Manifest(NamedTuple):
 
 
 class _Index(NamedTuple):
-    """What is remembered of an index."""
+    """An index as it is remembered."""
 
     children: tuple[_Manifest, ...]
 
@@ -51,9 +51,9 @@ def index_children(
     deadline: Deadline | None = None,
     memory_failed: Callable[[], None] = lambda: None,
 ) -> list[IndexChild]:
-    """Return what image indexes consist of, from memory and otherwise from ECR.
+    """Return the manifests of image indexes, from memory and otherwise from ECR.
 
-    What was read before the deadline, if there is one, is remembered. If a call to the memory table fails,
+    Indexes that are read before the deadline, if there is one, are remembered. If a call to the memory table fails,
     `memory_failed` is called, and ECR is asked instead.
 
     Raises:

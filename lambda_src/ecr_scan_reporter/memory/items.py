@@ -1,4 +1,4 @@
-"""What several kinds of items share: keys, formats, times, data in parts, and leases."""
+"""Keys, formats, times, data in parts, and leases, which several kinds of items share."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
@@ -16,15 +16,15 @@ from ecr_scan_reporter.models.images import RegistryId
 
 T = TypeVar("T")
 
-# The format of what this release writes, and the end of the sort key of each item with a format.
-# A release that writes what this one cannot read has the next one, so that after a rollback an older release writes
-# beside what a newer one wrote. Each reads the format before its own as well.
+# The format that this release writes, and the end of the sort key of each item with a format.
+# A release whose items this one cannot read has the next one, so that after a rollback an older release writes beside
+# the items of a newer one. Each reads the format before its own as well.
 FORMAT = 1
 # Sorts after every key that begins with the same text: "~" is the last printable ASCII character, and no digest has it.
 END = "~"
-# The end of the sort key of what was asked for an image.
+# The end of the sort key of the request for the scan of an image.
 ASKED = "#ASKED"
-# What happened is not dated later than now, by clocks that differ by less than this.
+# No past event is dated later than now, by clocks that differ by less than this.
 _CLOCKS_DIFFER = timedelta(hours=1)
 # Bytes of data in one item, which may have 400 KB with everything else.
 _PART_SIZE = 349_000
@@ -35,8 +35,8 @@ _MAX_KEY_PART, _MAX_REGISTRY_PART = 300, 64
 def key_part(text: str, limit: int = _MAX_KEY_PART) -> str:
     """Return a text from outside as a part of a key, or its hash if it is too long for one.
 
-    A `pk` has at most 2,048 bytes and an `sk` 1,024. What ECR itself accepts is never too long. `#` separates the parts
-    and becomes `*`, which neither a repository nor a tag, digest, account or Region can have.
+    A `pk` has at most 2,048 bytes and an `sk` 1,024. A text that ECR itself accepts is never too long. `#` separates
+    the parts and becomes `*`, which neither a repository nor a tag, digest, account or Region can have.
     """
     encoded = text.encode()
     return text.replace("#", "*") if len(encoded) <= limit else sha256(encoded).hexdigest()
@@ -58,7 +58,7 @@ def repository_key(registry: RegistryId, repository: str) -> str:
 
 
 def image_base(digest: str) -> str:
-    """Return what the sort keys of the record of an image, and of the request for its scan, begin with."""
+    """Return the beginning of the sort keys of the record of an image, and of the request for its scan."""
     return f"IMAGE#{key_part(digest)}"
 
 
@@ -99,7 +99,7 @@ def item_format(item: Item) -> int:
 
 
 def latest(items: Iterable[Item]) -> Iterator[Item]:
-    """Yield what was written last of each item that is there in several formats that this release reads.
+    """Yield the last written one of each item that is there in several formats that this release reads.
 
     Args:
         items: in the order of their sort keys. They are renewed for the same time by each write, so that the one that
@@ -126,7 +126,7 @@ def record_item(
 
 
 def read_record(table: Table, kind: type[T], pk: str, sk: str) -> T | None:
-    """Return what `record_item` made an item of; None if there is none, or it cannot be parsed. One call."""
+    """Return the NamedTuple in an item of `record_item`; None if there is none, or it cannot be parsed. One call."""
     items = latest(table.query(pk, f"{sk}#", f"{sk}#{END}"))
     return next(readable(items, partial(from_item, kind)), None)
 
@@ -145,10 +145,10 @@ def to_time(value: object, now: datetime | None = None) -> datetime | None:
 
 
 def check_past(now: datetime, *moments: datetime | None) -> None:
-    """Check that what happened is not dated later than now. All times are aware.
+    """Check that no past event is dated later than now. All times are aware.
 
     Raises:
-        UnreadableItemError: a time is in the future, so that what happens until then would seem to be older.
+        UnreadableItemError: a time is in the future, so that events until then would seem to be older.
     """
     for moment in moments:
         if moment and moment > now + _CLOCKS_DIFFER:

@@ -10,9 +10,9 @@ INDEX = timedelta(days=400)
 RULE_USE = timedelta(days=400)
 RUN = timedelta(days=7)
 LOST_EVENT = timedelta(days=400)
-# Of what waits to be published.
+# Of everything that waits to be published.
 OUTBOX = timedelta(days=60)
 # SQS keeps no message that repeats or continues an export for longer.
 EXPORT = timedelta(days=30)
-# Of every other item that expires: what a run, or an overview, writes anew.
+# Of every other item that expires: a run, or an overview, writes it anew.
 OTHER = timedelta(days=400)

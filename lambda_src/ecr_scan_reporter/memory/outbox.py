@@ -1,4 +1,4 @@
-"""What waits to be reported, in windows; who publishes it; what is out already, so that it is published once."""
+"""Changes that wait to be reported, in windows; who publishes them; what is out, so that it is published once."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -14,11 +14,11 @@ from ecr_scan_reporter.memory.codec import cut, from_item, readable
 from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.shared.concurrency import chunked
 
-# Scans that this module did not ask for, the inventory of images that existed before memory did, and what is newly
-# exploited, if that does not wait for the end of quiet hours.
+# Scans that this module did not ask for, the inventory of images that existed before memory did, and newly exploited
+# findings, if these do not wait for the end of quiet hours.
 PUSH, INVENTORY, EXPLOITED = "PUSH", "INVENTORY", "EXPLOITED"
 _RUN = "RUN#"
-# The items of the partition WINDOWS that are no windows: the publisher, and what it publishes or has published.
+# The items of the partition WINDOWS that are no windows: the publisher, and the reports that it publishes or published.
 _PUBLISHER, _PUBLISHED = "#PUBLISHER", "#PUBLISHED#"
 _PUBLISHER_KEY = "WINDOWS", _PUBLISHER
 # The partition of the messages of the reports queue that are out, or about to be.
@@ -51,7 +51,7 @@ class PublisherState(NamedTuple):
 
     Args:
         next_check: when the next check is.
-        inventory_at: when the publication of the last inventory began. It has what was put into the window until then.
+        inventory_at: when the publication of the last inventory began. It has all changes put into its window before.
         unfinished: whether a part of that waits.
     """
 
@@ -116,7 +116,7 @@ def outbox_item(window: str, image: ImageId, event_at: datetime, data: bytes, no
 
 
 class Outbox:
-    """The part of the memory table with what waits to be reported.
+    """The part of the memory table with the changes that wait to be reported.
 
     Every method raises AwsError if DynamoDB rejects a call.
     """
@@ -138,7 +138,7 @@ class Outbox:
         self._table.update(("WINDOWS", window), {**values, "last_at": at}, once={"opened_at": at})
 
     def windows(self, now: datetime) -> Windows:
-        """Return all open windows, the state of the publisher, and what it has published, at a time (aware)."""
+        """Return all open windows, the state of the publisher, and the notes of its reports, at a time (aware)."""
         stored = {items.text(item, "sk"): item for item in self._table.query("WINDOWS", " ", items.END)}
         publisher = stored.pop(_PUBLISHER, {})
         notes = _notes({sk: stored.pop(sk) for sk in list(stored) if sk.startswith(_PUBLISHED)})
@@ -165,7 +165,7 @@ class Outbox:
         self._table.update(_PUBLISHER_KEY, {"inventory_at": items.to_seconds(now), "unfinished": 1})
 
     def end_inventory(self) -> None:
-        """Note that the inventory is published to the end: what was put into its window later waits for the next."""
+        """Note that the inventory is published to the end: changes put into its window later wait for the next."""
         self._table.update(_PUBLISHER_KEY, {"unfinished": 0})
 
     def entries(self, window: str, until: datetime | None = None) -> Iterator[tuple[Key, bytes]]:
@@ -199,7 +199,7 @@ class Outbox:
         self._table.add(Addition(("WINDOWS", note.keys[0]), {"sent": frozenset({message})}))
 
     def end(self, note: Note) -> None:
-        """Note that all messages of a report are out: what cannot be deleted then is not published again."""
+        """Note that all messages of a report are out: changes that cannot be deleted then are not published again."""
         self._table.update(("WINDOWS", note.keys[0]), {"done": 1})
 
     def forget(self, keys: Iterable[Key], notes: Iterable[Note]) -> None:
@@ -245,7 +245,7 @@ class Outbox:
 
 
 def _window(item: Item, now: datetime) -> Window:
-    """Parse a window. What waits in one that cannot be read has waited long enough: it is due."""
+    """Parse a window. Changes in one that cannot be read have waited long enough: it is due."""
 
     def parse(item: Item) -> Window:
         window = from_item(Window, item, name=items.text(item, "sk"))
@@ -300,5 +300,5 @@ def _notes(stored: Mapping[str, Item]) -> list[Note]:
 
 
 def image_prefix(image: ImageId) -> str:
-    """Return what the sort keys of all changes of an image begin with."""
+    """Return the beginning of the sort keys of all changes of an image."""
     return f"{items.registry_part(image.registry)}#{items.key_part(image.repository)}#{items.key_part(image.digest)}#"

@@ -1,4 +1,4 @@
-"""The images of a repository in the order of their pushes: how many are searched for what a new one replaces."""
+"""The images of a repository in the order of their pushes: how many are searched for one that a new one replaces."""
 
 import threading
 from collections import Counter
@@ -25,7 +25,7 @@ _MAX_FINDINGS, _MAX_PACKAGES = 64, 32
 
 
 class PushedImage(NamedTuple):
-    """What it takes to compare an image with others of its repository.
+    """An image as it is compared with others of its repository.
 
     Args:
         digest: of the image.
@@ -47,7 +47,7 @@ class PushedImage(NamedTuple):
 
     @property
     def order(self) -> tuple[datetime, str]:
-        """A sort key: what was pushed earlier comes first."""
+        """A sort key: the image that was pushed earlier comes first."""
         return self.pushed_at, self.digest
 
     @property
@@ -67,7 +67,7 @@ class PushedImage(NamedTuple):
 class PushedImages:
     """The images of repositories that were pushed last, for one batch. Safe for concurrent use.
 
-    A repository with several images in the batch is read once, and then has what the batch adds.
+    A repository with several images in the batch is read once, and then has the images that the batch adds.
 
     Args:
         table: of the memory.
@@ -97,7 +97,7 @@ class PushedImages:
         return [pushed for pushed in known if pushed.digest != image.digest]
 
     def add(self, image: ImageId, pushed: PushedImage | None, replaced: Iterable[PushedImage]) -> None:
-        """Add an image of the batch, and what it replaces."""
+        """Add an image of the batch, and the images that it replaces."""
         pk = items.repository_key(image.registry, image.repository)
         if not (lock := self._locks.get(pk)):
             return
@@ -158,7 +158,7 @@ def pushed_key(image: ImageId, pushed: PushedImage) -> Key:
 
 
 def _pushed(stored: list[Item]) -> PushedImage:
-    """Parse an image from its items in all formats: what was written last counts, and what any says replaces it."""
+    """Parse an image from its items in all formats: the last written one counts, and the successors of any."""
     # One to which only successors were added says nothing else.
     item = max(stored, key=lambda item: ("platform" in item, items.number(item, "expires")))
     with decoding():

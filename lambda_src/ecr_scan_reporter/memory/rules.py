@@ -69,7 +69,7 @@ class RuleUse(NamedTuple):
 
 
 class RuleMemory:
-    """The part of the memory table with the rules. What was read is kept for five minutes.
+    """The part of the memory table with the rules. A copy is kept for five minutes.
 
     A rule that cannot be read matches nothing, so its findings are reported; a warning says why.
     """

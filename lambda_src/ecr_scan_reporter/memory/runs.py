@@ -29,7 +29,7 @@ class Run(NamedTuple):
 
     Args:
         repositories: how many it queued.
-        results: how many of its scans have ended; added up from what each instance of the reporter has seen.
+        results: how many of its scans have ended; the sum of those that each instance of the reporter has seen.
         expected: how many scans it asked for at least, as of the last time this was looked up.
         last_result_at: when the last scan ended (aware).
     """
@@ -90,7 +90,7 @@ class DailyPass(NamedTuple):
         after: the digest in that repository after which it goes on.
         complete: whether it is at its end.
         completed_at: when a pass was last at its end; None if none was.
-        matched_at: until when passes that came to their end have matched what changed in the catalog; None if none has.
+        matched_at: until when passes that came to their end have matched the changes of the catalog; None if none has.
     """
 
     at: datetime | None = None
@@ -198,7 +198,7 @@ class RunMemory:
     def since(self, run: str) -> tuple[list[RepositoryState], int]:
         """Return the repositories that a run or a later one has processed, and how many scans the run asked for there.
 
-        The id of a run begins with its time. A later run in a repository replaces what this run asked for there.
+        The id of a run begins with its time. A later run in a repository replaces the count of this run there.
         """
         states = [state for state in self.states() if state.run >= run]
         return states, sum(state.asked for state in states if state.run == run)

@@ -22,13 +22,13 @@ _ATTRIBUTES = (
 
 
 class RememberedScan(NamedTuple):
-    """What is remembered of an image's last scan.
+    """The memory of an image's last scan.
 
     Args:
         scan: the last one that ended, with its date; None if none is remembered.
         asked_at: when a scan was last asked for, or was first seen in progress (aware).
         named: the last one that ECR named when it was asked, with or without a date.
-        complete_at: when the last complete scan ended that the reporter saw (aware), even if later ones failed.
+        complete_at: when the last complete scan that the reporter saw ended (aware), even if later ones failed.
         run: the id of the run that asked for a scan at `asked_at`; "" if someone else started it.
         read_at: when the findings that the reporter read last were current (aware).
         listed: the number of entries that ECR listed then, by severity.
@@ -45,7 +45,7 @@ class RememberedScan(NamedTuple):
     event_at: datetime | None = None
 
 
-# A digest, what is remembered of the scans, and the reporter's record of the image; None if there is none.
+# A digest, the memory of the scans, and the reporter's record of the image; None if there is none.
 KnownImage = tuple[str, RememberedScan, ImageRecord | None]
 
 
@@ -59,7 +59,7 @@ class ScanMemory:
         self._table, self._registry = table, registry
 
     def scans(self, repository: str, after: str, until: str, now: datetime) -> Iterator[KnownImage]:
-        """Yield what is remembered of the scans of a repository's images, in the order of their digests; 1 MB a call.
+        """Yield the remembered scans of a repository's images, in the order of their digests; 1 MB a call.
 
         Args:
             repository: its name.
@@ -88,7 +88,7 @@ class ScanMemory:
         now: datetime,
         before: Mapping[str, RememberedScan] | None = None,
     ) -> None:
-        """Remember what ECR said about the last scans of images, and for which of them a scan is asked for now.
+        """Remember ECR's answers about the last scans of images, and for which of them a scan is asked for now.
 
         Args:
             repository: its name.
@@ -96,7 +96,7 @@ class ScanMemory:
             asked: the digests of images for which a scan is asked for now.
             run: the id of the run that asks; "" for none.
             now: aware.
-            before: what is remembered of the images. It says when and by which run a scan was asked for before: the
+            before: the memory of the images. It says when and by which run a scan was asked for before: the
                 event of that scan may still be on its way to the reporter.
         """
         pk, asked = items.repository_key(self._registry, repository), frozenset(asked)
@@ -115,7 +115,7 @@ class ScanMemory:
 
 
 def _remembered(digest: str, stored: Iterable[Item], now: datetime) -> KnownImage:
-    """Parse the items of one image: what the reporter saw, and what was asked for; at least one of the two exists."""
+    """Parse the items of one image: the reporter's record, and the request for a scan; at least one of them exists."""
     asked, record = Asked(), None
     for is_asked, found in groupby(stored, lambda item: items.base_key(item).endswith(items.ASKED)):
         if is_asked:

@@ -1,4 +1,4 @@
-"""What is remembered of the last overview: its date, what was open, and whether two events ask for the same one.
+"""The memory of the last overview: its date, the open findings, and whether two events ask for the same one.
 
 An overview is of one registry, and so is its snapshot, which has repositories by their bare names.
 
@@ -33,7 +33,7 @@ _AHEAD = timedelta(hours=1)
 
 
 class RepositorySnapshot(NamedTuple):
-    """What the last overview knew of a repository: its ledger, and how many findings were open."""
+    """A repository in the last overview: its ledger, and how many findings were open."""
 
     ledger: Ledger
     open: int
@@ -82,7 +82,7 @@ class SnapshotMemory:
         condition, values = "", dict[str, Value]()
         if scheduled_at:
             condition = "(NOT scheduled_at BETWEEN :earlier AND :latest)"
-            # An event is no later than now. What is, is damaged.
+            # An event is no later than now. A later one is damaged.
             earlier = items.to_seconds(scheduled_at - _SAME_EVENT) + 1
             values = {":earlier": earlier, ":latest": max(items.to_seconds(now + _AHEAD), earlier)}
         try:
@@ -121,7 +121,7 @@ class SnapshotMemory:
         """Remember the overview that was published now, and return the lease.
 
         Args:
-            repositories: what the overview knew of each.
+            repositories: each as the overview knew it.
             last: the overview before this one, whose snapshot is deleted.
             now: aware.
             scheduled_at: the time of the schedule's event; None if someone asked for the overview.

@@ -1,6 +1,6 @@
-"""What is remembered of each repository for the overview: one item, which the images scanner writes once per run.
+"""The remembered summary of each repository for the overview: one item, which the images scanner writes once per run.
 
-It adds up what the reporter remembers of each image, so that whoever reads the items need not read an image or a
+It adds up the reporter's memory of each image, so that whoever reads the items need not read an image or a
 finding. A page of a query has at most 1 MB (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html),
 so the item is compressed and names only the worst.
 """
@@ -20,8 +20,8 @@ from ecr_scan_reporter.memory.items import END, binary, expires, formatted, key_
 from ecr_scan_reporter.models.images import RegistryId
 from ecr_scan_reporter.models.severities import severity_rank
 
-# What an item names: the updates that solve most, the findings that have been overdue for longest, and those that are
-# known to be exploited and due first.
+# How many an item names: the updates that solve most, the findings that have been overdue for longest, and those that
+# are known to be exploited and due first.
 _MAX_UPDATES, _MAX_URGENT = 10, 3
 # How many updates are kept while images are added: an update that is minor for each image can be the most common one
 # overall.
@@ -96,7 +96,7 @@ class SummaryBuilder:
         self._updates: dict[UpdateKey, Update] = {}
 
     def add_image(self, record: ImageRecord, name: str | None, *, replaced: bool = False) -> None:
-        """Add what is remembered of an image.
+        """Add a remembered image.
 
         Args:
             record: of the image.

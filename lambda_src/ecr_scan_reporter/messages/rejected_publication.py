@@ -1,4 +1,4 @@
-"""The message with what SNS rejected, and when the reporter first publishes it again."""
+"""The message with a publication that SNS rejected, and when the reporter first publishes it again."""
 
 import json
 from base64 import b64decode, b64encode
@@ -10,8 +10,8 @@ from ecr_scan_reporter.errors import MessageError
 from ecr_scan_reporter.memory.codec import pack, unpack
 from ecr_scan_reporter.shared.text import clean, is_text
 
-# Seconds until the reporter first publishes again what SNS rejected; later attempts wait for the queue's visibility
-# timeout.
+# Seconds until the reporter first publishes a rejected publication again; later attempts wait for the queue's
+# visibility timeout.
 FIRST_RETRY = 60
 # Bytes of a message in the queue, whose size the module does not set: the provider's default is below that of SQS.
 # https://registry.terraform.io/providers/hashicorp/aws/5.100.0/docs/resources/sqs_queue
@@ -35,12 +35,12 @@ def encode_rejection(rejection: Rejection) -> str:
 
 
 def parse_publication(value: object) -> tuple[str, Publication]:
-    """Parse what a queue message asks to publish, the value of "publish" in its JSON; return it with an id.
+    """Parse the publication that a queue message asks for, the value of "publish" in its JSON; return it with an id.
 
     The id is the same in each copy of the message.
 
     Raises:
-        MessageError: it is not what `encode_rejection` encodes.
+        MessageError: it is no publication that `encode_rejection` encoded.
     """
     match value:
         case {"topic": str() as topic, "data": str() as data} if topic in (REPORTS, CHAT):

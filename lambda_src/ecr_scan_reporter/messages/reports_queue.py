@@ -22,7 +22,7 @@ Message = TypeVar("Message", "DueMessage", "LookMessage", "MissedMessage", "Expo
 
 
 class DueMessage(NamedTuple):
-    """Asks to judge an image again, in which something is due."""
+    """Asks to judge again an image in which something is due."""
 
     image: ImageId
 
@@ -80,7 +80,7 @@ class DailyPassMessage(NamedTuple):
 
 
 _IMAGE = ", ".join(ImageId._fields)
-# The key of each kind of message, and what is expected of its value.
+# The key of each kind of message, and its expected value in words.
 _KINDS: Mapping[Any, tuple[str, str]] = {
     DueMessage: ("due", f"an object with {_IMAGE}"),
     LookMessage: ("look", f"an object with {_IMAGE} and at"),
@@ -91,7 +91,7 @@ _KINDS: Mapping[Any, tuple[str, str]] = {
         'an object with any of "account" and "region", "at" (an RFC 3339 time with an offset), "repository", "after"',
     ),
 }
-# What texts look like that are no names. The id of a run becomes a part of the keys in the bucket of the exports.
+# The patterns of texts that are no names. The id of a run becomes a part of the keys in the bucket of the exports.
 _PATTERNS = {
     "scanner": f"{BASIC}|{ENHANCED}",
     "run": "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z-[0-9a-f]{8}",
@@ -111,7 +111,7 @@ def to_body(message: Message) -> str:
 
 
 def parse_message(kind: type[Message], value: Any) -> Message:
-    """Parse the value of the key of a message. What a later release adds to it is ignored.
+    """Parse the value of the key of a message. Fields that a later release adds to it are ignored.
 
     Raises:
         MessageError: a field is missing, or has an invalid value.

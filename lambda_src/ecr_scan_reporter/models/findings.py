@@ -61,7 +61,7 @@ def merge_entries(id_: str, entries: Sequence[Finding]) -> Finding:
         id_: of the vulnerability.
         entries: one at least.
     """
-    # What is suppressed says nothing of where it is not.
+    # A suppressed entry says nothing of the places where the finding is not suppressed.
     entries = [entry for entry in entries if not entry.suppressed] or entries
     if len(entries) == 1 and entries[0].id == id_:
         return entries[0]

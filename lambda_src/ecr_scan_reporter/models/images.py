@@ -1,4 +1,4 @@
-"""Images and their ids, the kinds of images by media type and tag, and what the children of an index inherit."""
+"""Images and their ids, the kinds of images by media type and tag, and the tags that children of an index inherit."""
 
 import re
 from collections.abc import Iterable, Mapping

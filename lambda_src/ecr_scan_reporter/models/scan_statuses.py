@@ -1,4 +1,4 @@
-"""The statuses of scans that ECR returns, and what each of them means. ECR may add others.
+"""The statuses of scans that ECR returns, and the meaning of each. ECR may add others.
 
 https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ImageScanStatus.html
 """

@@ -1,4 +1,4 @@
-"""The findings that are remembered of an image, what its next scan is compared with, and what is inventory."""
+"""The remembered findings of an image, the baseline that its next scan is compared with, and what is inventory."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -30,14 +30,14 @@ Findings = tuple[KnownFinding, ...]
 
 
 class Baseline(NamedTuple):
-    """What a complete scan is compared with.
+    """The baseline that a complete scan is compared with.
 
     Args:
         findings: of this digest or its predecessor; None if those of the predecessor cannot be compared.
-        absence: what it means that one of them is missing.
+        absence: the meaning of one of them that is missing.
         first: whether no earlier scan of this digest can be compared with it.
-        inventory: whether nothing is new: the image was pushed before memory began to know its repository, what is
-            known of it or its predecessor cannot be read, or another scanner found what is compared.
+        inventory: whether nothing is new: the image was pushed before memory began to know its repository, the
+            memory of it or its predecessor cannot be read, or another scanner found the findings that are compared.
         record: of this image, its predecessor, or the image that is alike.
         predecessor: the image that it replaces; None if it replaces none.
         replaced: the predecessor and its other platforms.
@@ -98,7 +98,7 @@ def known_findings(remembered: Remembered) -> Sequence[KnownFinding] | None:
 def encode_findings(findings: Iterable[KnownFinding]) -> bytes:
     """Encode the findings of one image in at most 3 MB; the order of the findings makes no difference.
 
-    Where that is too little, only what identifies a finding is kept of each, and then only of the worst ones.
+    Where that is too little, only the identity of each finding is kept, and then only of the worst ones.
     """
     kept = sorted(map(without_most_paths, findings), key=lambda known: (known.finding.package, known.finding.id))
     data = pack_as(Findings, kept)

@@ -1,7 +1,7 @@
 """The daily pass over memory: queues the images in which something is due without an event, and those alone.
 
 It walks over the records of all images, in parts. The record of an image tells whether something is due in it.
-Only what has changed in the catalog is matched with the checksums of its CVE ids.
+Only the changes of the catalog are matched with the checksums of its CVE ids.
 """
 
 import logging
@@ -25,7 +25,7 @@ from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
 logger = logging.getLogger(__name__)
 
 # Changes of the catalog that are this old are known to every invocation of a pass: a copy is kept for five minutes, and
-# an invocation takes 15 at most. The next pass matches what changed later.
+# an invocation takes 15 at most. The next pass matches later changes.
 _SETTLED = timedelta(minutes=30)
 # The fields of a record that decide whether something is due in its image.
 _FIELDS = ("scanned_at", "findings_format", "counts", "due_at", "ignored_until", "judged_by")
@@ -65,7 +65,7 @@ def what_is_due(record: ImageRecord, judged_by: str, now: datetime, *, in_catalo
 
 
 class _WalkedPart:
-    """A part of a pass: what it found, and how far it came.
+    """A part of a pass: the images that it found, and how far it came.
 
     Attributes:
         registry: of the images.

@@ -1,4 +1,4 @@
-"""Words, dates, counts and names in all messages; untrusted text in them; what `group_by` captures."""
+"""Words, dates, counts and names in all messages; untrusted text in them; the groups that `group_by` captures."""
 
 import json
 import re
@@ -39,7 +39,7 @@ def image_name(repository: str, name: str) -> str:
 
 
 def captured_group(repository: str, group_by: re.Pattern[str] | None) -> str | None:
-    """Return what `group_by` captures in the name of a repository.
+    """Return the group that `group_by` captures in the name of a repository.
 
     None if it is not set, does not match, or takes too long.
     """
@@ -61,12 +61,12 @@ def dumps(value: object) -> str:
 
 
 def replace_unprintable(text: str) -> str:
-    """Replace what breaks a line or hides text by "?"."""
+    """Replace characters that break a line or hide text by "?"."""
     return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def to_ascii(text: str) -> str:
-    """Replace what is not printable ASCII by "?"."""
+    """Replace characters that are not printable ASCII by "?"."""
     return "".join(char if " " <= char <= "~" else "?" for char in text)
 
 

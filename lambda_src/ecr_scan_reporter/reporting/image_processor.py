@@ -62,7 +62,7 @@ _MAX_SUCCESSORS = 20
 
 
 class Outcome(NamedTuple):
-    """What became of one event.
+    """The outcome of one event.
 
     Args:
         windows: in which the image waits to be reported.
@@ -86,11 +86,11 @@ class Outcome(NamedTuple):
 
 
 class Written(NamedTuple):
-    """What is written of an image besides its record and its report; None for what stays as it is.
+    """The parts of an image to write besides its record and its report; None for one that stays as it is.
 
     Args:
         findings: encoded.
-        cves: what the changes of the catalog of known exploited vulnerabilities are matched with.
+        cves: the checksums that the changes of the catalog of known exploited vulnerabilities are matched with.
         pushed: the image among those of its repository.
         replaced: the images that it replaces.
     """
@@ -126,9 +126,9 @@ class ImageProcessor:
         self._lets_exploited_through = bool(quiet and quiet.exploited)
 
     def judge_again(self, image: ImageId) -> Outcome:
-        """Judge what is remembered of an image by the rules, settings and date of now, and report what that changes.
+        """Judge the remembered findings of an image by the rules, settings and date of now, and report the changes.
 
-        That is findings whose deadline has passed, or that no rule ignores any longer. ECR is asked only whether an
+        These are findings whose deadline has passed, or that no rule ignores any longer. ECR is asked only whether an
         image that is to be reported still exists.
 
         Args:
@@ -170,7 +170,7 @@ class ImageProcessor:
         return Outcome(tuple(waiting))
 
     def process(self, event: ScanEvent, receives: int) -> Outcome:
-        """Compare a scan with what is remembered, and remember it.
+        """Compare a scan with memory, and remember it.
 
         Args:
             event: of the scan.
@@ -187,7 +187,7 @@ class ImageProcessor:
             return Outcome(repeated=True)
         last = self.past(record.event_at)
         run = remembered.asked.run_of_scan(event.time, last)
-        # What comes late changes nothing of what later events said, and its counts are not those of the last scan.
+        # A late event changes nothing of what later events said, and its counts are not those of the last scan.
         is_late = last is not None and event.time.replace(microsecond=0) < last
         scan = read_scan(event._replace(counts=None) if is_late else event, receives, self.ecr)
         at = last if last and is_late else event.time
@@ -233,11 +233,11 @@ class ImageProcessor:
         return self._remember(event.image, event.time, record, run)
 
     def complete(self, event: ScanEvent, remembered: Remembered, scan: CompleteScan, run: str) -> Outcome:
-        """Remember what a scan changed, and report it if there is a reason.
+        """Remember the changes of a scan, and report them if there is a reason.
 
         Args:
             event: of the scan, or of a look.
-            remembered: what is remembered of the image.
+            remembered: the memory of the image.
             scan: the result.
             run: the id of the run that asked for the scan; "" if none did.
 
@@ -248,17 +248,17 @@ class ImageProcessor:
         """
         before, image = remembered.record, event.image
         scan = scan._replace(completed_at=min(scan.completed_at, self.now))
-        # What the scan is compared with, and what that says.
+        # The baseline of the scan, and the judged comparison with it.
         record = self._described(event, before, scan)
         baseline = self._baseline(event, remembered, record, scan)
         record = record._replace(successors=record.successors | baseline.successors)
         judged = self._judged(event, record, baseline, scan)
 
-        # What is reported, if there is a reason.
+        # The report, if there is a reason.
         counts = unexplained_counts(event, scan)
         report, record = self._report(event, record, baseline, judged, scan, counts)
 
-        # What is remembered of it.
+        # The memory of it.
         reported_at = self.now if report else baseline.record.reported_at
         record = _updated(record, judged, baseline, scan)._replace(reported_at=reported_at, told=counts)
         changed = self._changed(judged, remembered)
@@ -275,7 +275,7 @@ class ImageProcessor:
         return outcome._replace(new=count_new(judged.counted), differs=differs and was_known)
 
     def _judged(self, event: ScanEvent, record: ImageRecord, baseline: Baseline, scan: CompleteScan) -> Judged:
-        """Compare a complete scan, and judge what it changed."""
+        """Compare a complete scan, and judge its changes."""
         absence = Absence.UNKNOWN if scan.shorter else baseline.absence
         known, alike, thresholds = baseline.findings or (), baseline.known_here, self.settings.thresholds
         comparison = compare(scan.findings, known, event.time, thresholds, absence, alike)
@@ -293,7 +293,7 @@ class ImageProcessor:
         scan: CompleteScan,
         counts: Mapping[str, int],
     ) -> tuple[ImageReport | None, ImageRecord]:
-        """Return what to say of a complete scan, if anything, and the record of the image with the tags of today."""
+        """Return the report of a complete scan, if there is one, and the record of the image with the tags of today."""
         reason, record = self._reason(event, record, baseline, judged)
         if reason:
             report = findings_report(event.image, event.time, record, reason, judged)
@@ -312,7 +312,7 @@ class ImageProcessor:
         return reason, record
 
     def _changed(self, judged: Judged, remembered: Remembered) -> Written:
-        """Return what is to be written of the findings of an image."""
+        """Return the parts of an image to write for its findings."""
         encoded = encode_findings(judged.to_remember)
         changed = encoded != remembered.findings or remembered.is_ageing(self.now)
         is_matched = self.settings.known_exploited and (changed or judged.judged_by != remembered.record.judged_by)
@@ -335,12 +335,12 @@ class ImageProcessor:
         return _with_details(record, self.details.read(event.image, event.tags))
 
     def _baseline(self, event: ScanEvent, remembered: Remembered, record: ImageRecord, scan: CompleteScan) -> Baseline:
-        """Return what a scan is compared with."""
+        """Return the baseline of a scan."""
         before = remembered.record
         if (found := known_findings(remembered)) is not None:
             return for_scanner(scan, Baseline(found, Absence.OF_SAME_IMAGE, first=False, record=before))
         if before.scanned_at or self._is_inventory(event.image, record.pushed_at):
-            # It existed before memory did, or what is known of it cannot be read, or was written by a release that
+            # It existed before memory did, or the memory of it cannot be read, or was written by a release that
             # identified findings in another way.
             return Baseline(inventory=True)
         just_pushed = record.pushed_at and event.time - record.pushed_at < _WAITS_IF_PUSHED_WITHIN
@@ -380,7 +380,7 @@ class ImageProcessor:
     def _successor(self, image: ImageId, record: ImageRecord, comparison: Comparison) -> str:
         if not record.pushed_at:
             return ""
-        # What replaced a successor that is gone has replaced this image as well: the list grows while it is read.
+        # The successors of a successor that is gone have replaced this image as well: the list grows while it is read.
         successors = sorted(record.successors)
         for digest in islice(successors, _MAX_SUCCESSORS):
             successor = image._replace(digest=digest)
@@ -459,7 +459,7 @@ class ImageProcessor:
     def _unread_report(
         self, event: ScanEvent, record: ImageRecord, scan: UnreadScan, counts: Mapping[str, int]
     ) -> ImageReport | None:
-        """Return what to say of findings that were not read; None if nothing is to be said, or nothing new.
+        """Return the report of findings that were not read; None if nothing is to be said, or nothing new.
 
         Nothing is known of an image of the inventory whose counts are unknown, too.
         """
@@ -467,7 +467,7 @@ class ImageProcessor:
             return None
         image, details, inventory = event.image, ImageDetails(), False
         if record.scanned_at is None and image.registry == self.own:
-            # What keeps ECR from giving the findings may keep it from giving these as well.
+            # The problem that keeps ECR from giving the findings may keep it from giving these as well.
             with suppress(AwsError):
                 details = self.details.read(image, event.tags)
             inventory = self._is_inventory(image, details.pushed_at)
@@ -504,7 +504,7 @@ class ImageProcessor:
         return Outcome((window,) if window else (), run, added=bool(window))
 
 
-# What is to be done with an image.
+# A step of the work on an image.
 Step = Callable[[ImageProcessor], Outcome]
 
 
@@ -516,14 +516,14 @@ def _is_urgent(judged: Judged, settings: ReporterSettings) -> bool:
 
 
 def for_scanner(scan: CompleteScan, known: Baseline) -> Baseline:
-    """Return a baseline as it counts for the scanner of a scan: what that does not look for is not gone."""
+    """Return a baseline as it counts for the scanner of a scan: findings it does not look for are not gone."""
     if scan.is_other_scanner(known.record.scanner):
         return known._replace(inventory=True, absence=Absence.OF_OTHER_SCANNER)
     return known
 
 
 def unexplained_counts(event: ScanEvent, scan: CompleteScan) -> Mapping[str, int]:
-    """Return the counts of an event that a list of findings, which is not whole, does not explain; otherwise none."""
+    """Return the counts of an event that an incomplete list of findings does not explain; none if it does."""
     return {} if scan.agrees_with(event) or not scan.shorter else event.counts or {}
 
 

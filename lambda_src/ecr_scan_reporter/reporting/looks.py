@@ -57,7 +57,7 @@ def look(processor: ImageProcessor, event: ScanEvent, receives: int) -> Outcome:
             raise FindingsNotReadError("the first scan of the image is not known yet")
         return processor.process(event, receives)
     at = min(event.time, now)
-    # What is delivered again may have been lost after this was noted.
+    # An event that is delivered again may have been lost after this was noted.
     if receives == 1 and record.looked_at and at <= record.looked_at:
         return Outcome()
     window = max(processor.settings.report_window, _LEAST_WINDOW)

@@ -14,11 +14,11 @@ from ecr_scan_reporter.reporting.comparison.predecessors import candidates, inhe
 def find_link(
     image: ImageId, pushed: PushedImage, memory: ImageMemory, pushes: PushedImages, ecr: EcrRegistry
 ) -> Baseline:
-    """Find what an image is compared with: one query, and one read of the candidates; more calls only in rare cases.
+    """Find the baseline of an image: one query, and one read of the candidates; more calls only in rare cases.
 
     Args:
         image: of this registry.
-        pushed: the same, with what its first scan found.
+        pushed: the same, with the findings of its first scan.
         memory: of the images.
         pushes: the images of repositories that were pushed last.
         ecr: the registry.

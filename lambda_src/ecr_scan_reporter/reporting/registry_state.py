@@ -46,7 +46,7 @@ class RepositoryLine(NamedTuple):
 class SharedUpdate(NamedTuple):
     """An update, with the number of repositories that need it and the name of one that needs it most.
 
-    `most` is the sort key of what that repository needs.
+    `most` is the sort key of the update as that repository needs it.
     """
 
     update: Update
@@ -153,9 +153,9 @@ class RegistryState:
 def registry_state(summaries: Iterable[RepositorySummary], max_age: Duration) -> RegistryState:
     """Add up the summaries of all repositories, the worst one first.
 
-    The repositories scanner forgets a deleted repository on its next whole run. Until then, its summary grows old, as
-    that of a repository does that fails in each run or is excluded. A summary that is older than the newest one
-    by more than the promised age counts for nothing, and its repository is named.
+    The repositories scanner forgets a deleted repository on its next whole run. Until then, its summary grows old, like
+    that of a repository that fails in each run or is excluded. A summary that is older than the newest one by more than
+    the promised age counts for nothing, and its repository is named.
     """
     found = list(summaries)
     oldest = max_age.before(max(summary.updated_at for summary in found)) if found else None

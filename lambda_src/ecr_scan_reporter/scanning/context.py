@@ -1,4 +1,4 @@
-"""What the scan of one repository works with."""
+"""The context of the scan of one repository: its message, settings, clients, deadline and tally."""
 
 from concurrent.futures import Executor
 from datetime import datetime
@@ -17,7 +17,7 @@ from ecr_scan_reporter.settings import ImagesScannerSettings
 
 
 class ScanDependencies(NamedTuple):
-    """What the images scanner works with, for the life of its execution environment.
+    """The settings and clients of the images scanner, for the life of its execution environment.
 
     Args:
         settings: of the images scanner.

@@ -1,4 +1,4 @@
-"""What memory and ECR know of the last scan of each image; spot checks, and the sums over a repository."""
+"""The last scan of each image, as memory and ECR know it; spot checks, and the sums over a repository."""
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -36,7 +36,7 @@ _IMAGES_PER_WRITE = 25
 
 
 class ImageStanding(NamedTuple):
-    """What is known of the last scan of an image, and what is decided.
+    """The last scan of an image, as far as it is known, and the decision.
 
     Args:
         image: the image.
@@ -45,7 +45,7 @@ class ImageStanding(NamedTuple):
         scan: the last one, as the source names it; without a source, as it is remembered. None if there is none.
         dated: the same, with the remembered date if the scan has none.
         decision: from `dated`.
-        remembered: what is remembered of the image's scans; None if nothing is.
+        remembered: the memory of the image's scans; None if there is none.
         missed: the result of `scan` if the reporter does not know it.
         started: whether a scan was started now.
     """
@@ -131,8 +131,8 @@ class KnownScans:
         context: names the repository.
 
     Attributes:
-        given_back: the digests of the chunk's images whose deadlines another image had taken over that ECR no longer
-            lists.
+        given_back: the digests of the chunk's images that have their deadlines back, because ECR no longer lists the
+            image that had taken them over.
     """
 
     def __init__(self, context: ScanContext) -> None:
@@ -204,7 +204,7 @@ class KnownScans:
     def _summarized(
         self, after: str, until: str, name_of: Callable[[str], str | None]
     ) -> Iterator[tuple[str, RememberedScan]]:
-        """Yield what is remembered of images in a range of digests, and add their findings to the summary."""
+        """Yield the remembered scans of images in a range of digests, and add their findings to the summary."""
         work = f"what memory knows of {self._repository}"
         self._context.deadline.check(work)
         if not self._available:
@@ -226,7 +226,7 @@ class KnownScans:
         if image.last_scan:
             return self.standing(image, "DescribeImages", image.last_scan)
         if self._rules.enhanced and remembered and not (remembered.named and remembered.named.in_progress):
-            # Until the image has its turn, what ECR said last is as good as what it would say now.
+            # Until the image has its turn, ECR's last answer is as good as a new one.
             return self.standing(image, "memory", remembered.named or remembered.scan)
         if not remembered or not remembered.scan:
             return self.standing(image, "", remembered.named if remembered else None)
@@ -234,7 +234,7 @@ class KnownScans:
         return known._replace(source="") if known.decision.due else known
 
     def standing(self, image: Candidate, source: str, scan: Scan | None) -> ImageStanding:
-        """Return how an image of the chunk stands whose last scan a source names.
+        """Return how an image of the chunk stands, given the last scan that a source names.
 
         An image that ECR refused to scan because of its type has no scan in ECR. It is remembered as unsupported.
         """
@@ -266,7 +266,7 @@ class KnownScans:
             self._wait(writes + self._take_back(due))
 
     def _take_back(self, due: Sequence[ImageStanding]) -> list[Future[None]]:
-        """Begin to remember what ECR did not start, and what it cannot scan."""
+        """Begin to remember the scans that ECR did not start, and the images that it cannot scan."""
         unsupported, not_started = dict[str, Scan | None](), dict[str, Scan | None]()
         for digest, scan in _scans(due).items():
             answer = self._tally.answers.get(digest)
@@ -328,7 +328,7 @@ class KnownScans:
         return not next_run.decide(standing.image.digest, scan).due
 
     def _is_unknown_in_progress(self, standing: ImageStanding) -> bool:
-        """Return whether a scan is in progress whose start time is unknown; the current time is recorded instead."""
+        """Return whether a scan with an unknown start time is in progress; the current time is recorded instead."""
         scan, remembered = standing.scan, standing.remembered
         undated = scan is not None and scan.in_progress and scan.completed_at is None
         return undated and not self._rules.enhanced and not (remembered and _pending_since(remembered))

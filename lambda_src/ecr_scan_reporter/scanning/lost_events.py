@@ -1,6 +1,6 @@
 """Finds results whose events were lost; says on which day ECR is asked about each image that Inspector monitors.
 
-Events are sent on a best-effort basis, so what ECR names as the last scan of an image is compared with what the
+Events are sent on a best-effort basis, so the last scan that ECR names of an image is compared with the one that the
 reporter knows. With enhanced scanning, ECR is asked about each image once within the promised
 age, because Inspector announces no scan after the first one.
 https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-scanning-enhanced-events.html
@@ -76,7 +76,7 @@ def missed_result(scan: Scan | None, remembered: RememberedScan | None, rules: S
 
     Args:
         scan: the last one, as ECR names it; None if there is none.
-        remembered: what is remembered of the image's scans; None if nothing is.
+        remembered: the memory of the image's scans; None if there is none.
         rules: of the registry.
     """
     if rules.enhanced:
@@ -104,7 +104,7 @@ def is_missed(scan: Scan | None, remembered: RememberedScan | None) -> bool:
 
     Args:
         scan: the last one, as ECR names it; None if there is none.
-        remembered: what is remembered of the image's scans; None if nothing is.
+        remembered: the memory of the image's scans; None if there is none.
     """
     if scan is None or scan.status not in (ACTIVE, COMPLETE):
         return False

@@ -14,12 +14,12 @@ from ecr_scan_reporter.scanning.decisions import Decision
 from ecr_scan_reporter.shared.durations import Duration
 from ecr_scan_reporter.shared.matching import matches
 
-# Reasons for which an image is skipped that ECR could scan.
+# Reasons to skip an image that ECR could scan.
 _COVERAGE_REASONS = {Decision.ARCHIVED: CoverageReason.ARCHIVED, Decision.NOT_SELECTED: CoverageReason.NOT_SELECTED}
 
 
 class Candidate(NamedTuple):
-    """What is kept of an `Image` once it is selected.
+    """The parts of an `Image` that are kept once it is selected.
 
     Args:
         digest: of the image.

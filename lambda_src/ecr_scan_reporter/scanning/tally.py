@@ -1,4 +1,4 @@
-"""Counts what happened to the images of a repository, for its log line and its metrics."""
+"""Counts the outcomes for the images of a repository, for its log line and its metrics."""
 
 import logging
 import threading

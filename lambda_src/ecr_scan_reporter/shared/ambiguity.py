@@ -69,7 +69,7 @@ def is_exponential(expression: str) -> bool:
 
 
 class _Automaton:
-    """The states of an expression: what each reads, and how often it is followed by each other."""
+    """The states of an expression: the characters that each reads, and how often it is followed by each other."""
 
     def __init__(self) -> None:
         self._reads: list[frozenset[str]] = []
@@ -103,7 +103,7 @@ class _Automaton:
                 self.add(value[2], flags)
             case "AT":
                 return _Part()
-        # What it reads is not known here: no text takes two ways through it.
+        # The text that it reads is not known here: no text takes two ways through it.
         return self._state(frozenset())
 
     def _state(self, reads: frozenset[str]) -> _Part:

@@ -20,7 +20,7 @@ _NO_NAMES: Mapping[str, int] = {}
 _DAY = timedelta(days=1)
 # Dates fall on the same days of the week every 28 years. One more year has the interval between two such cycles.
 _YEARS_LOOKED_AT = 29
-# What counts as the longest interval between days if a schedule has fewer than two.
+# The longest interval between the days of a schedule that has fewer than two.
 _INTERVAL_OF_A_SINGLE_DAY = 366 * _DAY
 
 

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 _MAX_SECONDS, _MIN_SECONDS = 0.2, 0.02
 # How many names of one image are logged, and how many names are remembered.
 _MAX_LOGGED, _MAX_REMEMBERED = 10, 10_000
-# What took too long before, by expression.
+# The names that took too long before, by expression.
 _undecided: defaultdict[re.Pattern[str], set[tuple[str, ...]]] = defaultdict(set)
 
 

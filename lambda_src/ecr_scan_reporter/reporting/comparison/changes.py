@@ -1,4 +1,4 @@
-"""Compares a scan's findings with those remembered: which are the same; what is new, back, fixed, withdrawn."""
+"""Compares a scan's findings with those remembered: which are the same, new, back, fixed or withdrawn."""
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from ecr_scan_reporter.models.exploited import KnownExploit
 from ecr_scan_reporter.models.findings import Finding, cves_of_advisories, is_cve, merge_entries, with_ids
 from ecr_scan_reporter.models.severities import severity_rank
 
-# What identifies a finding in an image: its package, and the id of its vulnerability.
+# The key of a finding in an image: its package, and the id of its vulnerability.
 FindingKey = tuple[str, str]
 
 # A finding that was gone for longer is new when it returns.
@@ -21,7 +21,7 @@ _WITHDRAWN_AFTER = timedelta(hours=20)
 
 
 class Change(StrEnum):
-    """What a scan says about one finding. All are open but the last two."""
+    """The change of one finding in a scan. All are open but the last two."""
 
     NEW = "new"
     BACK = "back"
@@ -37,7 +37,7 @@ class Change(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
-# The changes that add to what was open before.
+# The changes that add to the findings that were open before.
 ADDED = (Change.NEW, Change.BACK, Change.NO_LONGER_IGNORED, Change.KNOWN_HERE)
 # The changes for which an image is reported.
 NEWS = (
@@ -49,13 +49,13 @@ GONE = (Change.FIXED, Change.WITHDRAWN)
 
 
 class Absence(Enum):
-    """What it means that a scan does not have a finding that was open before."""
+    """The meaning of a finding that was open before and that a scan does not have."""
 
-    # The scan is of an image that replaces the one before: what is gone is fixed.
+    # The scan is of an image that replaces the one before: missing findings are fixed.
     OF_SUCCESSOR = auto()
-    # The scan is of the same image: what is gone is withdrawn, in time.
+    # The scan is of the same image: missing findings are withdrawn, in time.
     OF_SAME_IMAGE = auto()
-    # The list of findings is not whole: what is missing may be open.
+    # The list of findings is not whole: missing findings may be open.
     UNKNOWN = auto()
     # Another scanner made the list. It does not look for everything.
     OF_OTHER_SCANNER = auto()
@@ -82,7 +82,7 @@ class KnownFinding(NamedTuple):
     Args:
         finding: as the last scan that had it listed it.
         first_seen: when a scan of the application first had it.
-        absent_since: when the first of the last scans of the application ended that did not have it; None if the last
+        absent_since: when the scans of the application began to lack it: the end of the first of them; None if the last
             one has it.
         gone_at: when it was fixed or withdrawn; None while it is open.
         peak_severity: the worst severity that it ever had.
@@ -92,7 +92,7 @@ class KnownFinding(NamedTuple):
         ignored_by: the rule that ignores it; None if none does.
         was_ignored: why it was ignored until this scan; "" if it was not, or still is.
         exploited_at: when it was first reported as known to be exploited; None if it never was.
-        kev: what the catalog of known exploited vulnerabilities says of it; None if it does not have it.
+        kev: the information of the catalog of known exploited vulnerabilities about it; None if it does not have it.
     """
 
     finding: Finding
@@ -110,7 +110,7 @@ class KnownFinding(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """What a scan changed.
+    """The changes that a scan shows.
 
     `changes` has every finding that is open or was open before under one change, so that
     open now = open before + new + back + no longer ignored + known here - fixed - withdrawn.
@@ -150,20 +150,20 @@ class Comparison(NamedTuple):
         return tuple(known for known in self.open() if known.ignored_by)
 
     def each_open(self, mark: Callable[[KnownFinding], KnownFinding]) -> "Comparison":
-        """Return the same changes; each open finding is what `mark` makes of it."""
+        """Return the same changes, with `mark` applied to each open finding."""
         changes = {
             change: tuple(map(mark, found)) if change in OPEN else found for change, found in self.changes.items()
         }
         return self._replace(changes=changes)
 
     def with_fix(self) -> "Comparison":
-        """Return what changed among the findings with a fix; a newly fixable one is new among them."""
+        """Return the changes of the findings with a fix; a newly fixable one is new among them."""
         changes = self._only(lambda _, known: known.finding.fix_available)
         changes[Change.NEW] += changes.pop(Change.FIX_AVAILABLE)
         return self._replace(changes=changes | {Change.FIX_AVAILABLE: ()})
 
     def without_ignored(self) -> "Comparison":
-        """Return what changed among the findings that no rule ignores."""
+        """Return the changes of the findings that no rule ignores."""
         changes = self._only(lambda change, known: not (known.ignored_by or (known.was_ignored and change in OPEN)))
         ended = tuple(known for known in self.open() if known.was_ignored and not known.ignored_by)
         return self._replace(changes=changes | {Change.NO_LONGER_IGNORED: ended})
@@ -178,7 +178,7 @@ class Identities:
     """Says which vulnerability each entry of a scan is: two CVE ids are never one, whatever advisories they share.
 
     An entry with a CVE id is that vulnerability. An entry of an advisory is the CVE that the advisory stands for, if
-    that is exactly one, and otherwise a vulnerability of its own. What was once told apart stays so.
+    that is exactly one, and otherwise a vulnerability of its own. Findings that were once told apart stay so.
 
     Args:
         scan: the entries of a scan.
@@ -200,7 +200,7 @@ class Identities:
                 self._listed[finding.package, finding.id].update(cve for _, cve in finding.links())
 
     def key(self, finding: Finding) -> FindingKey:
-        """Return what identifies an entry, or a finding that is remembered."""
+        """Return the key of an entry, or of a finding that is remembered."""
         own = finding.package, finding.id
         if is_cve(finding.id):
             return own
@@ -213,7 +213,7 @@ class Identities:
         return own if own in self._open and named in self._open else named
 
     def advisory_about(self, finding: Finding, present: Mapping[FindingKey, Finding]) -> Finding | None:
-        """Return what a scan has in place of a finding that it lacks: an advisory that is about others, too.
+        """Return the advisory that a scan has in place of a finding that it lacks, and that is about others, too.
 
         Args:
             finding: one that is remembered.
@@ -229,14 +229,14 @@ class Identities:
 
 
 def merge(findings: Iterable[Finding], identities: Identities) -> dict[FindingKey, Finding]:
-    """Merge the entries of each vulnerability in each package into one finding; return them by what identifies them.
+    """Merge the entries of each vulnerability in each package into one finding; return them by their keys.
 
     A package that is installed in several versions or places has one entry for each of them, and a vulnerability may
     have one for each of its ids.
 
     Args:
         findings: of one image.
-        identities: what identifies them.
+        identities: tells their keys.
     """
     merged: dict[FindingKey, list[Finding]] = {}
     for finding in findings:
@@ -262,11 +262,11 @@ class _ListedFindings:
         self.installed = {(finding.package, version) for finding in scan for version in finding.installed_versions}
 
     def claim(self, known: KnownFinding) -> Finding | None:
-        """Return what the scan has of a finding that is remembered; None if it has nothing that is not claimed."""
+        """Return the scan's own finding for one that is remembered; None if it has none that is not claimed."""
         return self.unclaimed.pop(self._identities.key(known.finding), None)
 
     def advisory_about(self, known: KnownFinding) -> Finding | None:
-        """Return what the scan has in place of a finding that it lacks: an advisory that is about others, too."""
+        """Return the advisory that the scan has in place of a finding that it lacks, and that is about others, too."""
         return self._identities.advisory_about(known.finding, self._merged)
 
 
@@ -285,9 +285,9 @@ def compare(
         remembered: the findings of this digest, or of its predecessor.
         now: when the scan was complete.
         thresholds: by severity; decides whether a raised severity counts.
-        absence: what it means that a finding is missing.
-        known_here: the findings of another image of the repository, which this image does not replace. What both have
-            is known here if it is most of each.
+        absence: the meaning of a finding that is missing.
+        known_here: the findings of another image of the repository, which this image does not replace. Those that
+            both have are known here if they are most of each.
     """
     scan, known_here = list(scan), tuple(known_here)
     still_open = [known for known in remembered if not known.gone_at]
@@ -336,7 +336,7 @@ def _changes_of_open(
 def _found_again(
     remembered: Iterable[KnownFinding], listed: _ListedFindings
 ) -> tuple[tuple[KnownFinding, ...], tuple[KnownFinding, ...]]:
-    """Return what to remember of the findings that a scan has again, and those that it does not have."""
+    """Return the findings that a scan has again, as they are to be remembered, and those that it does not have."""
     pairs = [(known, listed.claim(known)) for known in remembered]
     again = tuple(_seen_again(known, finding) for known, finding in pairs if finding)
     return again, tuple(known for known, finding in pairs if not finding)
@@ -354,7 +354,7 @@ def _first_seen(finding: Finding, now: datetime) -> KnownFinding:
 
 
 def _open_change(known: KnownFinding, finding: Finding, thresholds: Mapping[str, int]) -> Change:
-    """Return what changed about a finding that is still open.
+    """Return the change of a finding that is still open.
 
     Only the first time that a finding is this severe, or has a fix or an exploit, counts: sources change their minds.
     """
@@ -368,7 +368,7 @@ def _open_change(known: KnownFinding, finding: Finding, thresholds: Mapping[str,
 
 
 def _seen_again(known: KnownFinding, finding: Finding) -> KnownFinding:
-    """Return what to remember of a finding that is still open, or open again."""
+    """Return a finding that is still open, or open again, as it is to be remembered."""
     # Aliases stay, so that the finding is known by each of its ids.
     ids = (finding.id, *finding.aliases, known.finding.id, *known.finding.aliases)
     ended = known.ignored_by == SUPPRESSED and not finding.suppressed
@@ -386,7 +386,7 @@ def _seen_again(known: KnownFinding, finding: Finding) -> KnownFinding:
 
 
 def _as_listed(finding: Finding, advisory: Finding) -> Finding:
-    """Return a finding with the state of its package that an advisory lists, which is about more than this one."""
+    """Return a finding with the state of its package from an advisory that is about more than this one."""
     return finding._replace(
         installed_versions=advisory.installed_versions,
         fixed_versions=advisory.fixed_versions,
@@ -402,13 +402,13 @@ def _is_raised(known: KnownFinding, finding: Finding) -> bool:
 def _absent(
     known: KnownFinding, installed: Collection[tuple[str, str]], now: datetime, absence: Absence
 ) -> tuple[Change, KnownFinding]:
-    """Return what it means that a scan does not have an open finding, and what to remember of it.
+    """Return the change of an open finding that a scan does not have, and the finding as it is to be remembered.
 
     Args:
         known: the finding.
         installed: the packages in which the scan found something, with their versions.
         now: when the scan was complete.
-        absence: what it means in general.
+        absence: its meaning in general.
     """
     if absence is Absence.UNKNOWN:
         return Change.STILL_OPEN, known._replace(was_ignored="")

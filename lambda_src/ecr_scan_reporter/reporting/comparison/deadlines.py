@@ -73,7 +73,7 @@ def due_date(known: KnownFinding, fix_within: Mapping[str, int]) -> DueDate | No
 
 
 def check_deadlines(comparison: Comparison, fix_within: Mapping[str, int], now: datetime) -> Deadlines:
-    """Return what the deadlines say about the open findings of a comparison.
+    """Return the deadlines of the open findings of a comparison.
 
     Args:
         comparison: only with findings that count.

@@ -24,7 +24,7 @@ _KERNEL_HEADERS = re.compile(
     r"linux|linux-(libc-dev|headers|kbuild|compiler)(-.+)?|linux-(glibc-devel|kernel-headers)"
     r"|kernel[0-9.]*(-[0-9a-z]+)*-(headers|devel)(-.+)?"
 )
-# What rules are found by: an id, without regard to case, or a package.
+# The name by which rules are found: an id, without regard to case, or a package.
 _Name = tuple[str, str]
 _ID, _PACKAGE = "id", "package"
 
@@ -67,7 +67,7 @@ class RuleMatcher:
         self.ended: set[str] = set()
 
     def identity(self, repository: str) -> str:
-        """Return what identifies the rules that are about a repository, in their order, whether they have ended or not.
+        """Return the identity of the rules that are about a repository, in their order, whether they have ended or not.
 
         It is another one when one of them is added, changed, moved or removed.
         """
@@ -131,7 +131,7 @@ class RuleMatcher:
 
 
 def _names(finding: Finding, cves: Mapping[str, set[str]]) -> Iterator[_Name]:
-    """Yield what the rules for a finding are found by. An advisory of several CVE ids stands for none of them."""
+    """Yield the names by which rules for a finding are found. An advisory of several CVE ids stands for none."""
     yield _PACKAGE, finding.package
     yield _ID, finding.id.casefold()
     for link in finding.links():

@@ -1,4 +1,4 @@
-"""Judges what a scan changed: what is ignored, what counts, what is overdue and what is known to be exploited.
+"""Judges the changes of a scan: which findings are ignored, count, are overdue, or are known to be exploited.
 
 It adds that up for the overview.
 """
@@ -70,7 +70,7 @@ class Judged(NamedTuple):
 
     @property
     def to_remember(self) -> tuple[KnownFinding, ...]:
-        """The findings with a note of what is reported of them, and without what only their own report says."""
+        """The findings with a note of what is reported of them, and without the parts that only a report needs."""
         overdue = {_key(found.known) for found in self.newly_overdue}
         exploited = set(map(_key, self.newly_exploited))
 
@@ -86,7 +86,7 @@ class Judged(NamedTuple):
         return self.comparison.each_open(note).findings
 
     def update(self, record: ImageRecord) -> ImageRecord:
-        """Return the record of the image with what is ignored, what is overdue, and what replaced it."""
+        """Return the record of the image with its ignored, overdue and exploited findings, and its successor."""
         ignored = [(known, known.ignored_by) for known in self.comparison.open() if known.ignored_by]
         told = {_key(known): known for known in self.newly_exploited}
         first = [told.get(_key(known), known) for known in self.exploited[:_MAX_EXPLOITED]]
@@ -119,7 +119,7 @@ def _exploited_sort_key(known: KnownFinding) -> tuple[object, ...]:
 
 
 def mark_exploited(comparison: Comparison, catalog: Catalog) -> Comparison:
-    """Return the same changes; each open finding has what the catalog of known exploited vulnerabilities says of it.
+    """Return the same changes; each open finding has the information of the catalog of known exploited vulnerabilities.
 
     An advisory of several vulnerabilities has the entry that is due first.
     """
@@ -145,7 +145,7 @@ def judge(
     now: datetime,
     catalog: Catalog = NO_CATALOG,
 ) -> Judged:
-    """Apply the rules, the catalog of known exploits and the deadlines to what a scan changed.
+    """Apply the rules, the catalog of known exploits and the deadlines to the changes of a scan.
 
     Args:
         comparison: of the scan.
@@ -166,9 +166,9 @@ def judge(
 
 
 def identity(rules: RuleMatcher, repository: str, settings: ReporterSettings, catalog: Catalog = NO_CATALOG) -> str:
-    """Return what identifies the settings and rules by which `judge` judges the images of a repository.
+    """Return the identity of the settings and rules by which `judge` judges the images of a repository.
 
-    Of the catalog, it says since when there is one: what changes in it later is matched with the images.
+    Of the catalog, it says since when there is one: its later changes are matched with the images.
     """
     decisive = (
         *(rules.identity(repository), sorted(settings.fix_within.items())),
@@ -180,14 +180,14 @@ def identity(rules: RuleMatcher, repository: str, settings: ReporterSettings, ca
 def add_to_ledger(
     ledger: Ledger, comparison: Comparison, *, first: bool, inventory: bool, other_scanner: bool = False
 ) -> Ledger:
-    """Add what a scan changed to the ledger of its image.
+    """Add the changes of a scan to the ledger of its image.
 
     Args:
         ledger: before the scan; empty for the first complete scan of an image.
-        comparison: of the scan with what was remembered, with all findings.
+        comparison: of the scan with the remembered findings, with all findings.
         first: whether the image was compared with its predecessor, or with nothing.
         inventory: whether the image was pushed before memory knew its repository: then nothing is new.
-        other_scanner: whether another scanner made the list before: what it had and this one has not is not gone.
+        other_scanner: whether another scanner made the list before: findings that only that one had are not gone.
     """
     if inventory:
         gone = max(ledger.open - comparison.open_before, 0) if other_scanner else 0

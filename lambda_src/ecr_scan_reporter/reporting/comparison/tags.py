@@ -6,8 +6,8 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import NamedTuple
 
-# What changes from build to build: a UUID; a run of seven or more hexadecimal digits that stands alone, perhaps behind
-# the "g" of `git describe`; any other run of digits.
+# The parts that change from build to build: a UUID; a run of seven or more hexadecimal digits that stands alone,
+# perhaps behind the "g" of `git describe`; any other run of digits.
 _PART_OF_TAG = re.compile(
     r"(?P<uuid>[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12})"
     r"|(?<![0-9A-Za-z])(?P<g>g?)(?P<hash>[0-9a-fA-F]{7,})(?![0-9A-Za-z])"
@@ -16,7 +16,7 @@ _PART_OF_TAG = re.compile(
 
 
 class _Kind(IntEnum):
-    """What a changing part of a tag is. A long run of digits can be a number as well as a commit id."""
+    """The kind of a changing part of a tag. A long run of digits can be a number as well as a commit id."""
 
     HASH = 0
     NUMBER = 1
@@ -24,10 +24,10 @@ class _Kind(IntEnum):
 
 
 class Family(NamedTuple):
-    """A tag without what changes from build to build.
+    """A tag without the parts that change from build to build.
 
     Args:
-        texts: what is before, between and behind the changing parts.
+        texts: those before, between and behind the changing parts.
         kinds: of the changing parts.
         numbers: the changing parts, 0 for a hash; of one family, they sort by version.
     """

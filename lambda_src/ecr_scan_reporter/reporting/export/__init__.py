@@ -1,1 +1,1 @@
-"""The export: what is open now, as files. One line per image and open finding, as NDJSON and as CSV."""
+"""The export: the findings open now, as files. One line per image and open finding, as NDJSON and as CSV."""

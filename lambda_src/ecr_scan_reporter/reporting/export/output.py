@@ -21,7 +21,7 @@ _NDJSON, _CSV = "application/gzip", "text/csv; charset=utf-8"
 
 
 class Keys(NamedTuple):
-    """The keys of an export: that of the CSV file, and what those of all others begin with."""
+    """The keys of an export: that of the CSV file, and the beginning of all others."""
 
     csv: str
     findings: str
@@ -49,7 +49,7 @@ class Output:
         keys: of the files.
 
     Attributes:
-        export: how far it is now. What comes after it is not settled: it is written again by whoever goes on.
+        export: how far it is now. Lines after it are not settled: whoever goes on writes them again.
 
     Raises:
         UnreadableItemError: the rest is damaged.

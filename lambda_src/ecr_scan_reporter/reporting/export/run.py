@@ -1,4 +1,4 @@
-"""Exports what is open, a repository at a time: when it begins, where it goes on, and what is returned as an answer.
+"""Exports the open findings, a repository at a time: when it begins, where it goes on, and the answer it returns.
 
 Whoever invokes the reporter for an export is answered with where it is, or with the findings themselves.
 """
@@ -49,7 +49,7 @@ _TOO_LARGE = 'the open findings are too many for one answer; set export_bucket, 
 
 
 def export_run(message: ExportMessage, deps: ReporterDependencies, deadline: Deadline, now: datetime) -> None:
-    """Export what is open after a run has ended; until then, and if there is no time left, send the message again.
+    """Export the open findings after a run has ended; until then, and if there is no time left, send the message again.
 
     Args:
         message: names the run.
@@ -87,7 +87,7 @@ def _end_of_run(run: str, deps: ReporterDependencies, now: datetime) -> datetime
 def go_on(
     run: str, target: ExportTarget, deps: ReporterDependencies, deadline: Deadline, now: datetime
 ) -> tuple[Export, Keys]:
-    """Do what there is time for of an export, and queue the rest; one that is complete stays as it is.
+    """Do as much of an export as there is time for, and queue the rest; one that is complete stays as it is.
 
     Args:
         run: its id.
@@ -100,7 +100,7 @@ def go_on(
         How far the export is, and the keys of its files.
 
     Raises:
-        AwsError: AWS rejected a call, or another invocation works at the export. What was done before stays done.
+        AwsError: AWS rejected a call, or another invocation works at the export. Parts done before stay done.
     """
     memory, registry = ExportMemory(deps.table, deps.ecr.id), deps.ecr.id
     keys = Keys.of_run(target.prefix, registry, run)
@@ -130,7 +130,7 @@ def go_on(
 
 
 def _output(run: str, export: Export, memory: ExportMemory, target: ExportTarget, keys: Keys, now: datetime) -> Output:
-    """Return the files of an export so far; of a new one if what memory has of them cannot be read."""
+    """Return the files of an export so far; of a new one if the memory of them cannot be read."""
     bucket = Bucket(create_client("s3"), target.bucket, target.owner, target.kms_key_arn)
     begun = Export(begun_at=export.begun_at or now)
     if export.begun_at is None:
@@ -217,7 +217,7 @@ def _listed(repository: str, deps: ReporterDependencies) -> Listed:
 def export_on_demand(
     event: Mapping[str, Any], deps: ReporterDependencies, deadline: Deadline, now: datetime
 ) -> dict[str, Any]:
-    """Export what is open now.
+    """Export the findings that are open now.
 
     Args:
         event: `{"export": true}`, or `{"export": {"repository": "team-a/app"}}` for one repository.

@@ -1,1 +1,1 @@
-"""Reads what came in: the events of scans, and what ECR knows of those scans and their images."""
+"""Reads the events of scans that came in, and ECR's results and details of those scans and their images."""

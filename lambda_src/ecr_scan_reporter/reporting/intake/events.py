@@ -57,7 +57,7 @@ class ScanEvent(NamedTuple):
 
     @classmethod
     def of_look(cls, image: ImageId, at: datetime, scanner: str = ENHANCED, *, is_finding: bool = False) -> "ScanEvent":
-        """Return what asks for a look at an image: no scan ended, so it has neither tags nor counts."""
+        """Return an event that asks for a look at an image: no scan ended, so it has neither tags nor counts."""
         return cls(image, (), at, failed=False, counts=None, scanner=scanner, is_look=True, is_finding=is_finding)
 
 

@@ -1,4 +1,4 @@
-"""What ECR knows of images besides findings: whether they exist, their pushes, tags and platforms."""
+"""The details of images in ECR besides findings: whether they exist, their pushes, tags and platforms."""
 
 import threading
 from collections import Counter
@@ -16,7 +16,7 @@ _LIST_FROM = 3
 
 
 class ImageDetails(NamedTuple):
-    """What ECR knows of one image.
+    """The details of one image in ECR.
 
     Args:
         tags: the image's own, or those of the indexes that it is part of.
@@ -34,7 +34,7 @@ class ImageDetails(NamedTuple):
 
 
 class _Repository:
-    """What was read of one repository."""
+    """The parts of one repository that were read."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()

@@ -29,7 +29,7 @@ class CompleteScan(NamedTuple):
         listed: the number of ECR's entries by severity, to be compared with the counts of events.
         scanner: "basic" or "enhanced"; "" if that is not known.
         shorter: how the list differs from its event, which counts more findings or is of a later scan, or that ECR
-            lists more than are kept; "" if none of this is so. What is missing in such a list may be open.
+            lists more than are kept; "" if none of this is so. Findings missing in such a list may be open.
         last_read: whether the list is not read again.
         is_older: whether ECR lists the scan before the one that the event announces.
         content: a hash of all that ECR lists, with the date; "" without a date: such a list may be of any scan.
@@ -53,7 +53,7 @@ class CompleteScan(NamedTuple):
         return +Counter(event.counts) == +Counter(self.listed)
 
     def is_other_scanner(self, scanner: str) -> bool:
-        """Return whether another scanner listed what is known: each looks for something else."""
+        """Return whether another scanner listed the known findings: each looks for something else."""
         return bool(scanner and self.scanner) and scanner != self.scanner
 
 

@@ -17,8 +17,8 @@ from ecr_scan_reporter.settings import ReporterSettings
 # Characters reserved for "and 37 more" and "3 findings are ignored by 2 rules".
 _TAIL_SIZE = 100
 _MAX_FINDINGS, _MAX_WORST = 5, 10
-# The changes whose findings are listed, by the reason of the report; for other reasons, what is known here or still
-# open.
+# The changes whose findings are listed, by the reason of the report; for other reasons, those of findings that are
+# known here or still open.
 _LISTED_CHANGES = {ReportReason.NEWS: NEWS, ReportReason.FIXED: GONE}
 
 

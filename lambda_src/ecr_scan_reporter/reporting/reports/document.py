@@ -170,7 +170,7 @@ def _finding(known: KnownFinding) -> dict[str, Any]:
             "ransomware": known.kev.ransomware,
             "first_reported_at": format_rfc3339(known.exploited_at) if known.exploited_at else None,
         }
-    # What is suppressed has a rule of its own.
+    # Suppressed findings have a rule of their own.
     del values["suppressed"]
     # Few findings have these, and the room in a message is limited.
     if not finding.versions_omitted:

@@ -38,7 +38,7 @@ _WIDTH = 76
 _MAX_DETAILED_IMAGES, _MAX_LISTED_IMAGES, _MAX_FINDINGS, _MAX_FAILED_SCANS = 20, 100, 10, 30
 # The same of an inventory, which has to fit on a screen if the registry is small.
 _DETAILED_OF_INVENTORY, _FINDINGS_OF_INVENTORY = 5, 3
-# What stands before a finding that turned urgent.
+# The label before a finding that turned urgent.
 _URGENT = "KNOWN EXPLOITED"
 # Characters of a link that a database of vulnerabilities gives; longer ones are left out.
 _MAX_LINK = 120
@@ -74,7 +74,7 @@ def render(page: Page, settings: ReporterSettings) -> str:
 
 
 def _times(group: Group) -> list[datetime]:
-    """Return when the scans ended that the report is about, or when something was due without one, in their order."""
+    """Return when the scans that the report is about ended, or when something was due without one, in their order."""
     inventory = group.inventory.worst if group.inventory else ()
     images = (*group.images, *group.failed, *group.reminders, *inventory)
     return sorted(map(_time, images))
@@ -115,7 +115,7 @@ def _fixes(group: Group, settings: ReporterSettings) -> Iterator[str]:
 
 
 def _fix(fix: Update) -> Iterator[str]:
-    """Yield what to update; on several lines if one has no room for the versions that fix it."""
+    """Yield the text of an update; on several lines if one has no room for the versions that fix it."""
     update = f"{fix.package} {', '.join(fix.installed_versions)}".strip()
     target = f"-> {', '.join(fix.fixed_versions[:2])}" if fix.fixed_versions else ""
     solved = f"{pluralize(fix.images, 'image')}, {format_counts(fix.counts)}"
@@ -129,7 +129,7 @@ def _fix(fix: Update) -> Iterator[str]:
 
 
 def _wrap(text: str, indent: int) -> list[str]:
-    """Return the lines of a text, broken only between words: what is longer than a line is cut."""
+    """Return the lines of a text, broken only between words: a word longer than a line is cut."""
     lines = wrap(text, _WIDTH - indent, break_long_words=False, break_on_hyphens=False)
     return [" " * indent + truncate(line, _WIDTH - indent) for line in lines]
 
@@ -161,7 +161,7 @@ def _image(number: int, image: ImageReport, settings: ReporterSettings, *, dated
 
 
 def _links(worst: Sequence[KnownFinding], image: ImageReport, settings: ReporterSettings) -> Iterator[str]:
-    """Yield links to what is known of the worst finding, and to the image, last."""
+    """Yield links to information about the worst finding, and to the image, last."""
     about = [url for known in worst if (url := known.finding.url).startswith("https://") and len(url) <= _MAX_LINK]
     yield from (f"   {url}" for url in (*about, image.console_url(settings.partition)) if url)
 
@@ -187,7 +187,7 @@ def _platforms(image: ImageReport) -> str:
 
 def _finding(word: str, known: KnownFinding) -> Iterator[str]:
     finding = known.finding
-    # The heading of what turned urgent says it, and since when.
+    # The heading of a finding that turned urgent says it, and since when.
     exploit = (
         "known exploited" if known.kev and word != _URGENT else "exploit known" if finding.exploit_available else ""
     )
@@ -202,7 +202,7 @@ def _finding(word: str, known: KnownFinding) -> Iterator[str]:
     if len(rest) <= _WIDTH - 5 or not fix:
         yield f"     {truncate(rest, _WIDTH - 5)}"
         return
-    # The version that fixes it is whole: what is cut is what is installed.
+    # The version that fixes it is whole: only the installed one is cut.
     yield f"     {truncate(label, _WIDTH - 6)},"
     yield from _wrap(fix, indent=5)
 

@@ -1,4 +1,4 @@
-"""What to install first: the updates that a report names, those with a known fix first, then what solves most."""
+"""The updates to install first, which a report names: those with a known fix first, then those that solve most."""
 
 import heapq
 from collections import Counter, defaultdict
@@ -27,7 +27,7 @@ def fix_first(images: Iterable[ImageReport], severities: Collection[str]) -> lis
 
 
 def _updates(images: Iterable[ImageReport], severities: Collection[str]) -> Iterator[Update]:
-    """Yield the updates that solve what the reports of images are about."""
+    """Yield the updates that solve the findings that the reports of images are about."""
     counts: defaultdict[UpdateKey, Counter[str]] = defaultdict(Counter)
     needed_by: Counter[UpdateKey] = Counter()
     for image in images:
@@ -45,5 +45,5 @@ def _updates(images: Iterable[ImageReport], severities: Collection[str]) -> Iter
 
 
 def _sort_key(fix: Update) -> tuple[object, ...]:
-    """Sort what can be done now first, then what solves most."""
+    """Sort updates that are possible now first, then those that solve most."""
     return not fix.fixed_versions, severity_key(fix.counts), -fix.images, fix.package, fix.installed_versions

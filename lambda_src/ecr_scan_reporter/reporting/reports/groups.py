@@ -1,4 +1,4 @@
-"""The images of one report: what they add up to, how many of them are named, and the first inventory."""
+"""The images of one report: their sums, how many of them are named, and the first inventory."""
 
 import heapq
 from collections import Counter, defaultdict
@@ -29,7 +29,7 @@ class Sums:
 
     Attributes:
         images: how many there are.
-        news: what counts for the subject, by severity.
+        news: the findings that count for the subject, by severity.
         changes: findings by change.
         overdue: findings that are reported as overdue, by severity.
         late: how many images have such findings.

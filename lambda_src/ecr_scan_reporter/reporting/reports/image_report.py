@@ -24,12 +24,12 @@ from ecr_scan_reporter.reporting.reports.reasons import ReportReason, open_count
 MAX_FINDINGS, _MAX_INVENTORY_FINDINGS = 200, 5
 # Of this many others, a few bytes are kept; an item of the memory table has room for them.
 _MAX_LEFT_OUT = 15_000
-# Bytes of what is to be reported of an image: an item has room for 400 KB.
+# Bytes of the report of an image: an item has room for 400 KB.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 _MAX_REPORT_SIZE = 380_000
 # How many findings a report keeps of an image: as many as there is room for.
 _FINDINGS_KEPT = (MAX_FINDINGS, 50, 10, 0)
-# Tags of an image, and rules with what they ignore, that are kept where room is short.
+# Tags of an image, and rules with counts of ignored findings, that are kept where room is short.
 _TAGS_AND_RULES_KEPT = 50
 
 
@@ -156,7 +156,7 @@ class ImageReport(NamedTuple):
 
 
 def image_sort_key(image: ImageReport) -> tuple[object, ...]:
-    """Return a sort key: known to be exploited, then most critical news, then most high ones; then by what is open."""
+    """Return a sort key: known to be exploited, then most critical news, then most high ones; then by open findings."""
     return (
         not image.exploited_counts,
         *severity_key(image.news),
@@ -265,7 +265,7 @@ def findings_report(
 
 
 def encode_report(image: ImageReport) -> bytes:
-    """Encode what is to be reported of one image in at most 380 KB: the findings that there is room for."""
+    """Encode the report of one image in at most 380 KB: the findings that there is room for."""
     for kept in _FINDINGS_KEPT:
         data = pack_as(ImageReport, _keep(image, kept))
         if len(data) <= _MAX_REPORT_SIZE:
@@ -276,7 +276,7 @@ def encode_report(image: ImageReport) -> bytes:
 def _keep(image: ImageReport, number: int) -> ImageReport:
     kept = cut(image, number)
     if number < MAX_FINDINGS:
-        # The counts are of all. Two reports of one window are combined from what is left out as well.
+        # The counts are of all. Two reports of one window are combined from the findings left out as well.
         left_out = {} if image.reason is ReportReason.INVENTORY else leave_out(image.changes, kept.changes)
         kept = kept._replace(
             left_out={**image.left_out, **left_out},

@@ -15,8 +15,8 @@ class ReportReason(StrEnum):
 
     Findings that are not read have rules of their own: see `combining`.
 
-    The texts of the first two list what is open, those of the next three only what is known to be exploited, overdue or
-    gone, and a reminder names no finding.
+    The texts of the first two list open findings, those of the next three only findings that are known to be exploited,
+    overdue or gone, and a reminder names none.
     """
 
     NEWS = "news"

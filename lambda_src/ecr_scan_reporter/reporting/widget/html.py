@@ -343,7 +343,7 @@ def _numbers(counts: Mapping[str, int], severities: Iterable[str]) -> str:
 
 
 def _page(lines: Sequence[Row], parameters: Mapping[str, object], view: WidgetContext) -> tuple[Sequence[Row], str]:
-    """Return the lines of a page, the last one if there are fewer, and what turns pages."""
+    """Return the lines of a page, the last one if there are fewer, and the buttons that turn pages."""
     last = max((len(lines) - 1) // PAGE_SIZE + 1, 1)
     page = min(view.page, last)
     start = (page - 1) * PAGE_SIZE
@@ -355,7 +355,7 @@ def _page(lines: Sequence[Row], parameters: Mapping[str, object], view: WidgetCo
 
 
 def _bar(parts: Iterable[tuple[str, int, str]]) -> str:
-    """Draw a bar of parts: color, number and label. What is not zero is visible."""
+    """Draw a bar of parts: color, number and label. Parts that are not zero are visible."""
     parts = [part for part in parts if part[1]]
     total, x, rectangles = sum(number for _, number, _ in parts), 0.0, ""
     scale = (1000 - _SMALLEST_PART * len(parts)) / max(total, 1)
