@@ -32,7 +32,6 @@ def handler(event: object, context: LambdaContext) -> Mapping[str, Any]:
     Args:
         event: any; `{"smaller": true}` believes a copy that has lost more than a tenth of the entries, and
             `{"first": true}` reads the catalog only if there is no copy yet, for an hour.
-        context: Lambda's.
 
     Returns:
         How many entries the last good copy has, and why the one of now is not believed, "" if it is; nothing if it was
@@ -76,7 +75,6 @@ def refresh(memory: CatalogMemory, address: str, deadline: Deadline, now: dateti
         memory: of the catalog.
         address: of the catalog.
         deadline: until when to try.
-        now: aware.
         smaller: whether to believe a copy that has lost many entries.
 
     Raises:

@@ -75,7 +75,6 @@ def handler(event: object, context: FunctionContext) -> str | dict[str, str]:
     Args:
         event: the parameters of the widget or of one of its actions, such as `{"repository": "team-a/app"}`, and the
             `widgetContext` that the console adds; or `{"describe": true}`.
-        context: Lambda's.
 
     Returns:
         HTML, or the documentation of the widget.
@@ -100,9 +99,8 @@ def answer(event: object, deps: WidgetDependencies, endpoint: str, now: datetime
 
     Args:
         event: the parameters of the widget or of the action, and the console's `widgetContext`.
-        deps: the settings and clients.
         endpoint: the ARN of the function, which the page's actions call.
-        now: aware; the time of the call by default.
+        now: the time of the call by default.
     """
     now = now or clock.now()
     context, settings = _widget_context(event), deps.settings

@@ -97,7 +97,6 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, An
     Args:
         event: a batch of the images queue; a body is a `RepositoryMessage`. Or
             `{"repository": "team-a/app", "dryRun": true}`, which starts nothing.
-        context: Lambda's.
 
     Returns:
         The messages that SQS is to deliver again; or, for a dry run, the decision for each image and its reason.
@@ -159,7 +158,6 @@ class RepositoryScan:
     """The scan of one repository in one invocation.
 
     Args:
-        context: names the repository.
         skipped: takes each skipped image, if it is a list.
 
     Attributes:
@@ -460,9 +458,6 @@ def dry_run(event: Mapping[str, Any], deps: ScanDependencies, deadline: Deadline
 
     Args:
         event: names the repository: `{"repository": "team-a/app", "dryRun": true}`.
-        deps: the settings and clients.
-        deadline: of the invocation.
-        now: aware.
 
     Returns:
         The images: first those that can be scanned, then the others, each in the order of their digests. And how many

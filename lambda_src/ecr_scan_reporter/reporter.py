@@ -90,7 +90,6 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> Mapping[str, An
             scanner about an image whose event was lost. `{"overview": true}` publishes the overview; with
             `"publish": false` it is only returned. `{"export": true}` writes what is open to the bucket; without one,
             or for a repository, as in `{"export": {"repository": "team-a/app"}}`, it is only returned.
-        context: Lambda's.
 
     Returns:
         The messages that SQS is to deliver again; for the overview, how many messages were published, or the overview;
@@ -189,12 +188,6 @@ class Work(NamedTuple):
 
 class Batch:
     """The messages of a batch, by what they ask for, and what became of them.
-
-    Args:
-        records: the messages.
-        deps: the settings and clients.
-        deadline: of the invocation.
-        now: aware.
 
     Attributes:
         events: scan events.
@@ -440,7 +433,7 @@ def _publish_again(
 
 
 def send_later(messages: Iterable[tuple[str, datetime]], deps: ReporterDependencies, now: datetime) -> None:
-    """Send messages with a delay until their times (aware), or with the longest delay of SQS.
+    """Send messages with a delay until their times, or with the longest delay of SQS.
 
     A failure is only logged: the images scanner asks ECR about each image once within the promised age.
     """

@@ -74,7 +74,6 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
         event: the schedule's, or `{}`; or `{"repositoriesFilterRegexp": "^team-a/"}` to replace the configured filter;
             or `{"firstRun": true}` to start one only if there was none yet; or `{"heartbeat": true}` to start nothing
             and write for how long a complete run is overdue.
-        context: Lambda's; not used.
 
     Returns:
         How many repositories exist and how many messages were sent, such as `{"found": 120, "sent": 98}`; or, for a
@@ -117,8 +116,6 @@ def queue_repositories(event: Mapping[str, Any], deps: RunDependencies, now: dat
 
     Args:
         event: of the schedule; its `repositoriesFilterRegexp`, if any, replaces the configured filter.
-        deps: the settings and clients.
-        now: aware.
 
     Returns:
         How many repositories exist (`found`) and how many messages were sent (`sent`).
@@ -288,9 +285,7 @@ def run_overdue(since: datetime, schedule: Schedule, now: datetime) -> dict[str,
     A run has at least the time between two heartbeats.
 
     Args:
-        since: when a pass was last complete (aware).
-        schedule: of the runs.
-        now: aware.
+        since: when a pass was last complete.
     """
     start, allowed = schedule.next_start(since), min(max(schedule.longest_interval, _HEARTBEAT_INTERVAL), _LONGEST_RUN)
     return {"RunOverdue": _seconds_since(start + allowed, now) if start else 0}

@@ -62,7 +62,6 @@ class RepositoriesScannerSettings(NamedTuple):
         name: of this instance of the module.
         threads: how many calls may be in flight.
         detailed_metrics: whether all numbers are metrics, or only those that have an alarm or come first.
-        schedule: of the runs.
         max_age: the promised age of scans.
         export_queue_url: of the queue for requests of an export after each run; "" if there is none.
     """

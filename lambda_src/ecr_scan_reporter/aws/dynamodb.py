@@ -155,7 +155,6 @@ class Table:
         A condition adds the attribute `writer`.
 
         Args:
-            key: of the item.
             values: of the attributes.
             once: of those that stay as they are if the item has them.
             remove: an attribute that the item loses.

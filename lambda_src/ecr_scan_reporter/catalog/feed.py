@@ -28,7 +28,7 @@ def parse_feed(data: bytes, now: datetime, before: int = 0) -> dict[str, Catalog
 
     Args:
         data: JSON in UTF-8.
-        now: aware; when the entries are read.
+        now: when the entries are read.
         before: how many entries the last copy had; 0 to believe one that has lost many.
 
     Raises:

@@ -15,7 +15,7 @@ class Export(NamedTuple):
     """How far an export is. The lines before its place are in the bucket, in an uploaded part, or in `rest`.
 
     Args:
-        begun_at: when it was begun (aware); None if it was not.
+        begun_at: when it was begun; None if it was not.
         repository: where it goes on; that place is before the first image if it is "".
         after: the digest in that repository after which it goes on; "" for all of it.
         number: of the repository's next object, from 1.
@@ -58,7 +58,7 @@ class ExportMemory:
         return items.read_parts(self._table, [(self._pk, _rest_key(run, export, n)) for n in range(export.rests)])
 
     def claim(self, run: str, now: datetime, until: datetime) -> str:
-        """Take the lease of an export until a time (aware), and return its token.
+        """Take the lease of an export until a time, and return its token.
 
         Raises:
             ConditionError: another invocation works at it.
@@ -72,10 +72,9 @@ class ExportMemory:
         """Remember how far an export is.
 
         Args:
-            run: its id.
             export: all but the number of rests.
             lease: its token.
-            until: when the lease ends (aware).
+            until: when the lease ends.
             rest: the compressed end of the CSV file that is in no part yet.
         """
         rests = items.part_items(

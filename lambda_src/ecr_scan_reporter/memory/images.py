@@ -107,7 +107,7 @@ class Update(NamedTuple):
 
 
 class FindingDeadline(NamedTuple):
-    """The deadline (aware) of an open finding, with the key of `fix_within` that set it, and its value."""
+    """The deadline of an open finding, with the key of `fix_within` that set it, and its value."""
 
     id: str
     package: str
@@ -127,7 +127,7 @@ class KnownExploited(NamedTuple):
         added: when CISA added it to its catalog.
         due: when it is to be fixed, by the days that CISA gives.
         ransomware: whether it is known to be used in ransomware campaigns.
-        told_at: when it was first reported as such (aware); None if the first copy of the catalog had it already.
+        told_at: when it was first reported as such; None if the first copy of the catalog had it already.
     """
 
     id: str
@@ -140,7 +140,7 @@ class KnownExploited(NamedTuple):
 
 
 class ImageRecord(NamedTuple):
-    """The last scan of an image, as the reporter saw it. Times are aware.
+    """The last scan of an image, as the reporter saw it.
 
     Args:
         revision: counts the writes of this record in this release's format; 0 if there is none yet, -1 if it cannot
@@ -247,8 +247,8 @@ class Asked(NamedTuple):
     Args:
         status: of the last scan; "" if there was none.
         unsupported: whether it failed because ECR does not support the image.
-        scanned_at: when it ended (aware), if ECR gave a date.
-        asked_at: when a scan was last asked for, or was first seen in progress (aware).
+        scanned_at: when it ended, if ECR gave a date.
+        asked_at: when a scan was last asked for, or was first seen in progress.
         run: the id of the run that asked for it; "" if someone else started it.
     """
 
@@ -262,8 +262,8 @@ class Asked(NamedTuple):
         """Return the id of the run that asked for a scan; "" if someone else started it.
 
         Args:
-            scanned_at: when the scan in question ended (aware).
-            answered_at: when the last scan that is already known ended (aware); None if none is known.
+            scanned_at: when the scan in question ended.
+            answered_at: when the last scan that is already known ended; None if none is known.
         """
         if self.asked_at is None or (answered_at and answered_at >= self.asked_at):
             return ""
@@ -274,7 +274,7 @@ class Asked(NamedTuple):
 class Remembered(NamedTuple):
     """The memory of one image: its record, its encoded findings, and the request of the images scanner.
 
-    `findings_expire` is when DynamoDB may delete the findings (aware); None if there are none.
+    `findings_expire` is when DynamoDB may delete the findings; None if there are none.
     """
 
     record: ImageRecord
@@ -332,8 +332,6 @@ class ImageMemory:
         An image whose item cannot be parsed is left out. The writes of the last seconds may be missing.
 
         Args:
-            registry: of the repository.
-            repository: its name.
             after: the digest before the first one; "" for all.
             attributes: the fields that the records have; all by default.
         """
@@ -353,8 +351,6 @@ class ImageMemory:
         The writes of the last seconds may be missing.
 
         Args:
-            registry: of the repository.
-            repository: its name.
             wanted: checksums of CVE ids.
         """
         pk = items.repository_key(registry, repository)
@@ -375,7 +371,7 @@ class ImageMemory:
         return (items.text(item, "sk") for item in stored)
 
     def known_since(self, image: ImageId, now: datetime) -> tuple[datetime, datetime]:
-        """Return since when the registry and the repository of an image have been known (aware).
+        """Return since when the registry and the repository of an image have been known.
 
         Since now, if they were unknown. One call for each of them, before the first image is remembered.
         """
@@ -419,7 +415,6 @@ class ImageMemory:
         Args:
             image: that was scanned.
             record: of the scan, with the revision that was read.
-            now: aware.
             findings: encoded; None if they are the same as before.
             pushed: the image among those of its repository; None if that is known.
             replaced: the images that it replaces.
@@ -481,7 +476,7 @@ def asked_record(item: Item, now: datetime) -> Asked:
     """Return the request for the scan of an image from its item.
 
     Raises:
-        UnreadableItemError: the item cannot be parsed, or has a time later than `now` (aware).
+        UnreadableItemError: the item cannot be parsed, or has a time later than `now`.
     """
     asked = from_item(Asked, item)
     items.check_past(now, asked.scanned_at, asked.asked_at)

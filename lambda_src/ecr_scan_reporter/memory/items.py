@@ -25,7 +25,7 @@ END = "~"
 # The end of the sort key of the request for the scan of an image.
 ASKED = "#ASKED"
 # No past event is dated later than now, by clocks that differ by less than this.
-_CLOCKS_DIFFER = timedelta(hours=1)
+_FUTURE_TOLERATED = timedelta(hours=1)
 # Bytes of data in one item, which may have 400 KB with everything else.
 _PART_SIZE = 349_000
 # Bytes. A sort key has at most three such parts, or two and those of a registry.
@@ -119,7 +119,6 @@ def record_item(
         pk: of the item.
         sk: of the item, without its format.
         record: its fields become attributes.
-        now: aware.
         lifetime: of the item.
     """
     return {"pk": pk, "sk": formatted(sk), "expires": expires(now, lifetime), **attributes(record)}
@@ -137,31 +136,31 @@ def to_seconds(moment: datetime | None) -> int:
 
 
 def to_time(value: object, now: datetime | None = None) -> datetime | None:
-    """Return the time (aware) of Unix seconds; None if they are 0, missing, no time, or later than `now` (aware)."""
+    """Return the time of Unix seconds; None if they are 0, missing, no time, or later than `now`."""
     with suppress(ArithmeticError, OSError, ValueError):
         moment = datetime.fromtimestamp(value, UTC) if isinstance(value, int) and value else None
-        return moment if moment is None or now is None or moment <= now + _CLOCKS_DIFFER else None
+        return moment if moment is None or now is None or moment <= now + _FUTURE_TOLERATED else None
     return None
 
 
 def check_past(now: datetime, *moments: datetime | None) -> None:
-    """Check that no past event is dated later than now. All times are aware.
+    """Check that no past event is dated later than now.
 
     Raises:
         UnreadableItemError: a time is in the future, so that events until then would seem to be older.
     """
     for moment in moments:
-        if moment and moment > now + _CLOCKS_DIFFER:
+        if moment and moment > now + _FUTURE_TOLERATED:
             raise UnreadableItemError(f"{moment} is in the future")
 
 
 def sortable(moment: datetime) -> str:
-    """Return a time (aware) as a part of a sort key, so that the keys sort by time."""
+    """Return a time as a part of a sort key, so that the keys sort by time."""
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def parse_sortable(text: str) -> datetime:
-    """Return the time (aware) that a part of a sort key begins with.
+    """Return the time that a part of a sort key begins with.
 
     Raises:
         ValueError: it begins with none.
@@ -223,10 +222,7 @@ def take_lease(
     """Take the lease of an item, and return the item, whose WRITER is the token of the lease.
 
     Args:
-        table: the memory table.
-        key: of the item.
-        now: aware.
-        until: when the lease ends by itself (aware), in case the invocation is killed.
+        until: when the lease ends by itself, in case the invocation is killed.
         lifetime: of the item; None if it keeps its own.
         condition: further one, with its `values`.
         values: of the condition.
@@ -237,7 +233,7 @@ def take_lease(
     # An end that is no number, or too late for a lease, is damaged. It is free at its very end, and others may lease it
     # for as long as this one.
     free = "(NOT leased_until BETWEEN :now AND :longest)"
-    given = {":now": to_seconds(now) + 1, ":longest": to_seconds(until + _CLOCKS_DIFFER), **values}
+    given = {":now": to_seconds(now) + 1, ":longest": to_seconds(until + _FUTURE_TOLERATED), **values}
     change = {"leased_until": to_seconds(until), **({"expires": expires(now, lifetime)} if lifetime else {})}
     return table.update(key, change, condition=f"{condition} AND {free}" if condition else free, given=given)
 

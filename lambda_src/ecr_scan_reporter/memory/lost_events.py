@@ -13,7 +13,7 @@ from ecr_scan_reporter.shared.durations import Duration
 
 
 class LostEvent(NamedTuple):
-    """An event that never came: when that was found (aware), and the image that it was about."""
+    """An event that never came: when that was found, and the image that it was about."""
 
     at: datetime
     repository: str
@@ -39,11 +39,9 @@ def lost_events(
     """Return the lost events of the time in which each image is scanned twice, the last days first; one call.
 
     Args:
-        table: the memory table.
         registry: whose images.
         max_age: the promised age of scans.
         run_interval: the longest time between two runs.
-        now: aware.
         limit: how many at most.
 
     Raises:

@@ -29,7 +29,7 @@ _CHECKSUM_SIZE, _CHECKSUMS_PER_NOTE = 8, 40_000
 
 
 class Window(NamedTuple):
-    """Changes that are reported together. Times are aware.
+    """Changes that are reported together.
 
     Args:
         name: PUSH, INVENTORY, EXPLOITED, or `RUN#` and the id of a run.
@@ -47,7 +47,7 @@ class Window(NamedTuple):
 
 
 class PublisherState(NamedTuple):
-    """When the next check for something to publish is, and the last inventory. Times are aware or None.
+    """When the next check for something to publish is, and the last inventory; None if there is none.
 
     Args:
         next_check: when the next check is.
@@ -130,7 +130,6 @@ class Outbox:
         Args:
             window: its name.
             run: the run that asked for the scan, "" if none did; the window of a run always belongs to that run.
-            now: aware.
         """
         run = window_run(window) or run
         values: Item = {"run": run, "token": uuid4().hex, "expires": items.expires(now, lifetimes.OUTBOX)}
@@ -138,7 +137,7 @@ class Outbox:
         self._table.update(("WINDOWS", window), {**values, "last_at": at}, once={"opened_at": at})
 
     def windows(self, now: datetime) -> Windows:
-        """Return all open windows, the state of the publisher, and the notes of its reports, at a time (aware)."""
+        """Return all open windows, the state of the publisher, and the notes of its reports, at a time."""
         stored = {items.text(item, "sk"): item for item in self._table.query("WINDOWS", " ", items.END)}
         publisher = stored.pop(_PUBLISHER, {})
         notes = _notes({sk: stored.pop(sk) for sk in list(stored) if sk.startswith(_PUBLISHED)})
@@ -169,7 +168,7 @@ class Outbox:
         self._table.update(_PUBLISHER_KEY, {"unfinished": 0})
 
     def entries(self, window: str, until: datetime | None = None) -> Iterator[tuple[Key, bytes]]:
-        """Yield the changes that were put into a window until a time (aware), each with its key; one call per MB."""
+        """Yield the changes that were put into a window until a time, each with its key; one call per MB."""
         # An entry that expires later than those of the next inventory is damaged.
         last, longest = (
             (items.expires(until, lifetimes.OUTBOX), items.expires(until, 2 * lifetimes.OUTBOX)) if until else (0, 0)
@@ -212,8 +211,7 @@ class Outbox:
 
         Args:
             message: its id.
-            now: aware.
-            until: when the lease ends (aware), in case the invocation is killed.
+            until: when the lease ends, in case the invocation is killed.
 
         Raises:
             ConditionError: another invocation is publishing it.
@@ -275,7 +273,7 @@ def is_readable(key: Key) -> bool:
 
 
 def entry_image(key: Key) -> tuple[ImageId, datetime]:
-    """Return the image that a change is about, and the time of its event (aware), by its key."""
+    """Return the image that a change is about, and the time of its event, by its key."""
     account, region, repository, digest, moment, *_ = key[1].split("#")
     return ImageId(account, region, repository, digest), items.parse_sortable(moment)
 

@@ -28,8 +28,7 @@ class PushedImage(NamedTuple):
     """An image as it is compared with others of its repository.
 
     Args:
-        digest: of the image.
-        pushed_at: aware, whole seconds.
+        pushed_at: in whole seconds.
         tags: its own, or those of its index, when they were last seen.
         platform: such as linux/arm64; "" if it is not known, as of a plain manifest.
         findings: checksums of its open findings, or of some of them if there are many; None if no scan was complete.
@@ -70,7 +69,6 @@ class PushedImages:
     A repository with several images in the batch is read once, and then has the images that the batch adds.
 
     Args:
-        table: of the memory.
         images: of the batch.
     """
 
@@ -119,7 +117,6 @@ def pushed_images(table: Table, pk: str) -> list[PushedImage]:
     An image whose item cannot be parsed is left out.
 
     Args:
-        table: of the memory.
         pk: the partition key of the repository.
 
     Raises:

@@ -53,7 +53,7 @@ class IgnoreRule(NamedTuple):
 
 
 class RuleUse(NamedTuple):
-    """When a rule was used, to the day. Times are aware; None for never.
+    """When a rule was used, to the day. Times are None for never.
 
     Args:
         added_at: when the reporter first read the rule.
@@ -113,7 +113,6 @@ class RuleMemory:
             matched: the keys of the rules that matched.
             used: the keys of those that ignored a finding.
             ended: the keys of those that did not match because a fix is known.
-            now: aware.
             pool: for concurrent calls.
         """
         if self._read_at is None:

@@ -20,7 +20,7 @@ _RESULTS = "results_"
 
 
 def new_run(now: datetime) -> str:
-    """Return the id of a run that begins now (aware): the ids sort by time."""
+    """Return the id of a run that begins now: the ids sort by time."""
     return f"{items.sortable(now)}-{token_hex(4)}"
 
 
@@ -31,7 +31,7 @@ class Run(NamedTuple):
         repositories: how many it queued.
         results: how many of its scans have ended; the sum of those that each instance of the reporter has seen.
         expected: how many scans it asked for at least, as of the last time this was looked up.
-        last_result_at: when the last scan ended (aware).
+        last_result_at: when the last scan ended.
     """
 
     repositories: int = 0
@@ -45,7 +45,7 @@ class OpenPass(NamedTuple):
 
     Args:
         run: the id of the run that began it; "" if there was none yet.
-        since: when the pass before was complete, or when the first one began (aware).
+        since: when the pass before was complete, or when the first one began.
     """
 
     run: str
@@ -56,14 +56,13 @@ class RepositoryState(NamedTuple):
     """A repository after a run.
 
     Args:
-        repository: its name.
-        oldest_scan: the time of the oldest last scan of any image (aware); None if an image has no date. The
+        oldest_scan: the time of the oldest last scan of any image; None if an image has no date. The
             repositories are sorted by it.
         images: how many images are to be scanned.
         asked: how many scans the run asked for.
         run: the run's id.
-        updated_at: when the run ended here (aware); None if no run ever did.
-        waiting_since: the last scan (or the push, if never scanned) of the image that has waited longest (aware);
+        updated_at: when the run ended here; None if no run ever did.
+        waiting_since: the last scan (or the push, if never scanned) of the image that has waited longest;
             images without a date are left out. None if none has one. If no run ever ended here: since when runs have
             queued the repository.
         unscheduled: whether the runs of the schedule leave the repository out, so that it is no part of a pass.
@@ -82,7 +81,7 @@ class RepositoryState(NamedTuple):
 
 
 class DailyPass(NamedTuple):
-    """The last daily pass. Times are aware.
+    """The last daily pass.
 
     Args:
         at: when it was started, which identifies it; None if there was none.
@@ -148,7 +147,7 @@ class RunMemory:
         return items.read_record(self._table, OpenPass, self._passes, "OPEN")
 
     def last_heartbeat(self) -> datetime | None:
-        """Return when the last heartbeat was written (aware); None if there was none."""
+        """Return when the last heartbeat was written; None if there was none."""
         times = [items.to_time(item.get("at")) for item in self._table.query(self._passes, "HEARTBEAT", "HEARTBEAT")]
         return times[0] if times else None
 

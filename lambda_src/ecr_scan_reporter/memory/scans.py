@@ -26,13 +26,13 @@ class RememberedScan(NamedTuple):
 
     Args:
         scan: the last one that ended, with its date; None if none is remembered.
-        asked_at: when a scan was last asked for, or was first seen in progress (aware).
+        asked_at: when a scan was last asked for, or was first seen in progress.
         named: the last one that ECR named when it was asked, with or without a date.
-        complete_at: when the last complete scan that the reporter saw ended (aware), even if later ones failed.
+        complete_at: when the last complete scan that the reporter saw ended, even if later ones failed.
         run: the id of the run that asked for a scan at `asked_at`; "" if someone else started it.
-        read_at: when the findings that the reporter read last were current (aware).
+        read_at: when the findings that the reporter read last were current.
         listed: the number of entries that ECR listed then, by severity.
-        event_at: of the last event that the reporter processed (aware).
+        event_at: of the last event that the reporter processed.
     """
 
     scan: Scan | None
@@ -62,10 +62,8 @@ class ScanMemory:
         """Yield the remembered scans of a repository's images, in the order of their digests; 1 MB a call.
 
         Args:
-            repository: its name.
             after: the digest before the first one; "" for all.
             until: the last digest; "" for all.
-            now: aware.
 
         Yields:
             The images, without those whose items cannot be parsed.
@@ -91,11 +89,9 @@ class ScanMemory:
         """Remember ECR's answers about the last scans of images, and for which of them a scan is asked for now.
 
         Args:
-            repository: its name.
             scans: as ECR named them, by digest; None for an image that was never scanned.
             asked: the digests of images for which a scan is asked for now.
             run: the id of the run that asks; "" for none.
-            now: aware.
             before: the memory of the images. It says when and by which run a scan was asked for before: the
                 event of that scan may still be on its way to the reporter.
         """

@@ -46,7 +46,7 @@ class LastOverview(NamedTuple):
     """The last overview that was published.
 
     Args:
-        published_at: aware; None if there was none.
+        published_at: None if there was none.
         snapshot: the keys of the items of its snapshot.
         lease: the token of the lease for the next one.
         sent: the names of the messages of the next one that are out.
@@ -65,14 +65,13 @@ class SnapshotMemory:
         self._table = table
 
     def last(self, now: datetime) -> LastOverview:
-        """Return the last overview before now (aware)."""
+        """Return the last overview before now."""
         return _last_overview(self._table.get(*_KEY) or {}, now)
 
     def claim(self, now: datetime, until: datetime, scheduled_at: datetime | None) -> LastOverview | None:
         """Take the lease of the overview.
 
         Args:
-            now: aware.
             until: when the lease ends by itself, in case the invocation is killed.
             scheduled_at: the time of the schedule's event; None if someone asked for an overview.
 
@@ -123,7 +122,6 @@ class SnapshotMemory:
         Args:
             repositories: each as the overview knew it.
             last: the overview before this one, whose snapshot is deleted.
-            now: aware.
             scheduled_at: the time of the schedule's event; None if someone asked for the overview.
         """
         data = pack_as(_Snapshot, repositories)

@@ -31,7 +31,7 @@ _MAX_COLLECTED = 10_000
 class OverdueInImage(NamedTuple):
     """A finding whose deadline has passed.
 
-    `image` is a tag or a short digest. `due_at` is aware. `rule` is the key of `fix_within` that set the deadline, and
+    `image` is a tag or a short digest. `rule` is the key of `fix_within` that set the deadline, and
     `days` its value; "" and 0 where this is not known.
     """
 
@@ -55,8 +55,7 @@ class RepositorySummary(NamedTuple):
     """A repository after a run.
 
     Args:
-        repository: its name.
-        updated_at: when the run ended here (aware).
+        updated_at: when the run ended here.
         coverage: how many images were scanned within the promised age, and the others by reason.
         open: open findings by severity; of the images that ECR lists.
         images_by_worst: images by the severity of their worst open finding, "NONE" if they have none.
@@ -88,7 +87,7 @@ class RepositorySummary(NamedTuple):
 
 
 class SummaryBuilder:
-    """Adds up the images of a repository after a run, which ends at `updated_at` (aware)."""
+    """Adds up the images of a repository after a run, which ends at `updated_at`."""
 
     def __init__(self, repository: str, updated_at: datetime) -> None:
         self._open, self._by_worst = Counter[str](), Counter[str]()
@@ -161,9 +160,8 @@ def summaries(
     """Yield the summaries of all repositories of a registry, sorted by name; one call per MB.
 
     Args:
-        table: the memory table.
         registry: whose repositories.
-        now: aware. A summary from the future, of a function whose clock was ahead, is one of now.
+        now: a summary from the future, of a function whose clock was ahead, is one of now.
         unreadable: receives the names of the repositories whose summary cannot be parsed.
 
     Raises:

@@ -68,7 +68,7 @@ class DailyPassMessage(NamedTuple):
 
     Args:
         registry: of the images; None for the reporter's own.
-        at: when the pass was started (aware), which identifies it; None for now.
+        at: when the pass was started, which identifies it; None for now.
         repository: where to go on, in the order of the names; "" for the first one.
         after: the digest in that repository after which to go on; "" for all of it.
     """

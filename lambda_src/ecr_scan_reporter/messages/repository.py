@@ -27,7 +27,6 @@ class RepositoryMessage(NamedTuple):
 
     Args:
         registry: that the repository is in.
-        repository: its name.
         after: the digest of the last image that was processed, in the order of the digests; "" if none was.
         stalled: how many invocations in a row made no progress.
         run: the id of the run of the schedule; "" if there is none.

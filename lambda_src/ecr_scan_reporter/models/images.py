@@ -60,7 +60,7 @@ class Image(NamedTuple):
     """One image of a repository: a digest with all its tags.
 
     `media_type` is the manifest's, `artifact_media_type` the config's. `subject_digest` is the image that a signature
-    or an SBOM refers to. `last_scan` is set where DescribeImages returns it, which saves a call. Times are aware.
+    or an SBOM refers to. `last_scan` is set where DescribeImages returns it, which saves a call.
     """
 
     repository: str

@@ -15,7 +15,7 @@ BASIC, ENHANCED = "basic", "enhanced"
 class Scan(NamedTuple):
     """The last scan of an image.
 
-    `status` is ECR's: COMPLETE, FAILED, IN_PROGRESS, PENDING and others, to which ECR may add. `completed_at` (aware)
+    `status` is ECR's: COMPLETE, FAILED, IN_PROGRESS, PENDING and others, to which ECR may add. `completed_at`
     is None while a scan is in progress and after most scans that failed. `description` is ECR's reason for the status.
     `counts` is the number of ECR's entries by severity; None if ECR did not say it.
     """
@@ -58,7 +58,7 @@ class ScanResult(NamedTuple):
 
     `listed` is the number of ECR's entries by severity, as events count them: also those that are listed twice,
     suppressed or closed.
-    `completed_at` (aware) is None after most scans that failed. `operating_system` is the image's, such as
+    `completed_at` is None after most scans that failed. `operating_system` is the image's, such as
     `ALPINE_LINUX_3_20`; "" if ECR does not name it, as with basic scanning. `scanner` is BASIC or ENHANCED; "" if
     nothing tells.
     """

@@ -69,10 +69,9 @@ def is_inventory(
     A new repository, whose first scan may come as late as promised, is no inventory; one that was excluded is.
 
     Args:
-        pushed_at: when the image was pushed (aware); None if that is not known.
-        registry_known: since when memory knows its registry (aware).
-        repository_known: since when memory knows its repository (aware).
-        settings: of the reporter.
+        pushed_at: when the image was pushed; None if that is not known.
+        registry_known: since when memory knows its registry.
+        repository_known: since when memory knows its repository.
     """
     promised = settings.max_age.before(repository_known - settings.run_interval)
     known = min(max(registry_known, promised), repository_known)

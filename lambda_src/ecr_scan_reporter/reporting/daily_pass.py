@@ -50,7 +50,6 @@ def what_is_due(record: ImageRecord, judged_by: str, now: datetime, *, in_catalo
     Args:
         record: of the image, with at least `_FIELDS`.
         judged_by: identifies the settings and rules that judge the images of its repository now.
-        now: aware.
         in_catalog: whether it seems to have a finding whose entry in the catalog of known exploits has changed.
     """
     if not is_comparable(record) or not any(record.counts.values()):
@@ -97,11 +96,7 @@ def walk(
     begins. A function that dies repeats a part: that queues images again, in which nothing is due any longer.
 
     Args:
-        message: of the pass.
-        rules: those for ignored findings.
-        deps: the settings and clients.
         deadline: of the invocation; half of the time is left for sending messages.
-        now: aware.
 
     Raises:
         AwsError: DynamoDB or SQS rejected a call; the part is repeated.

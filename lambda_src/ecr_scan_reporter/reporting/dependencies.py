@@ -34,7 +34,7 @@ class ReporterDependencies(NamedTuple):
     exploited: CatalogMemory | None = None
 
     def catalog(self, now: datetime) -> Catalog:
-        """Return the catalog of known exploited vulnerabilities as of a time (aware); an empty one if it is not read.
+        """Return the catalog of known exploited vulnerabilities as of a time; an empty one if it is not read.
 
         Raises:
             AwsError: DynamoDB rejected the call.

@@ -106,7 +106,7 @@ def format_day(moment: datetime, other: datetime) -> str:
 
 
 def start_of(day: date) -> datetime:
-    """Return the beginning (aware) of a day, UTC."""
+    """Return the beginning of a day, UTC."""
     return datetime.combine(day, time(), UTC)
 
 

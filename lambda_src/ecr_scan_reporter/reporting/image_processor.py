@@ -54,7 +54,7 @@ logger = logging.getLogger(__name__)
 # An image without a tag that was pushed within this time before its scan waits for an index, until the last attempt.
 _WAITS_IF_PUSHED_WITHIN = timedelta(minutes=15)
 # The clocks of two invocations differ by less.
-_CLOCKS_DIFFER = timedelta(minutes=2)
+_FUTURE_TOLERATED = timedelta(minutes=2)
 # Characters of the reason of a failed scan that tell it from others.
 _MAX_FAILURE_REASON = 200
 # How many successors of an image, and of those that are gone, are considered.
@@ -72,7 +72,7 @@ class Outcome(NamedTuple):
         new: the new findings by severity, without those that a rule ignores.
         differs: whether a scan of an image that memory knew, or could have known, found something else.
         lost: whether no event came of a scan.
-        again: the message with which the image is read again, and when (aware); None if that is not to be planned.
+        again: the message with which the image is read again, and when; None if that is not to be planned.
     """
 
     windows: tuple[str, ...] = ()
@@ -105,15 +105,7 @@ _NOTHING = Written()
 
 
 class ImageProcessor:
-    """Processes scan events of one batch.
-
-    Args:
-        deps: the settings and clients.
-        images: of this batch.
-        rules: those for ignored findings.
-        catalog: of known exploited vulnerabilities.
-        now: aware.
-    """
+    """Processes scan events of one batch."""
 
     def __init__(
         self, deps: ReporterDependencies, images: Sequence[ImageId], rules: RuleMatcher, catalog: Catalog, now: datetime
@@ -130,9 +122,6 @@ class ImageProcessor:
 
         These are findings whose deadline has passed, or that no rule ignores any longer. ECR is asked only whether an
         image that is to be reported still exists.
-
-        Args:
-            image: of this registry.
 
         Raises:
             ConditionError: another invocation has written this image in the meantime; this is to be repeated.
@@ -173,7 +162,6 @@ class ImageProcessor:
         """Compare a scan with memory, and remember it.
 
         Args:
-            event: of the scan.
             receives: how often SQS has delivered its message.
 
         Raises:
@@ -210,7 +198,7 @@ class ImageProcessor:
 
     def past(self, at: datetime | None) -> datetime | None:
         """Return a time that is remembered; None if it is in the future: it was wrong, and tells nothing."""
-        return at if at and at <= self.now + _CLOCKS_DIFFER else None
+        return at if at and at <= self.now + _FUTURE_TOLERATED else None
 
     def _is_known(self, scan: CompleteScan, record: ImageRecord, *, is_late: bool) -> bool:
         """Return whether the result of a scan was compared before, or is older than one that was."""
@@ -238,7 +226,6 @@ class ImageProcessor:
         Args:
             event: of the scan, or of a look.
             remembered: the memory of the image.
-            scan: the result.
             run: the id of the run that asked for the scan; "" if none did.
 
         Raises:

@@ -38,7 +38,6 @@ def look(processor: ImageProcessor, event: ScanEvent, receives: int) -> Outcome:
     the window, for those that come until then and for those that ECR does not list yet.
 
     Args:
-        processor: of the image.
         event: that asks for the look.
         receives: how often SQS has delivered its message.
 
@@ -92,7 +91,6 @@ def read_missed(processor: ImageProcessor, missed: MissedMessage, receives: int)
     """Read a result of which no event came, and note that, unless one came in the meantime.
 
     Args:
-        processor: of the image.
         missed: the message of the images scanner, about an image of this registry.
         receives: how often SQS has delivered it.
 

@@ -17,11 +17,9 @@ def find_link(
     """Find the baseline of an image: one query, and one read of the candidates; more calls only in rare cases.
 
     Args:
-        image: of this registry.
         pushed: the same, with the findings of its first scan.
         memory: of the images.
         pushes: the images of repositories that were pushed last.
-        ecr: the registry.
 
     Raises:
         AwsError: DynamoDB or ECR rejected a call.

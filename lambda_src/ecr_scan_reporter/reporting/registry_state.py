@@ -146,7 +146,7 @@ class RegistryState:
 
     @cached_property
     def updated_at(self) -> datetime | None:
-        """When the last repository was visited (aware); None before the first run."""
+        """When the last repository was visited; None before the first run."""
         return max((line.updated_at for line in self.repositories), default=None)
 
 

@@ -21,10 +21,8 @@ class ScanDependencies(NamedTuple):
 
     Args:
         settings: of the images scanner.
-        ecr: the registry.
         images_queue: takes continuations.
         reports_queue: takes images whose events were lost, and those that have their deadlines back.
-        table: the memory table.
         pool: threads for calls to ECR.
         writers: threads for writes to the memory table.
         quota: recognizes the daily quotas of scans.
@@ -45,9 +43,6 @@ class ScanContext(NamedTuple):
 
     Args:
         message: names the repository.
-        deps: the settings and clients.
-        deadline: of the invocation.
-        now: aware.
         tally: of the images.
     """
 

@@ -22,7 +22,7 @@ def coverage_reason(
     Args:
         scan: the last one; None if the image was never scanned.
         remembered: what is remembered of the image's scans.
-        cutoff: a complete scan after this time (aware) is in time.
+        cutoff: a complete scan after this time is in time.
         enhanced: whether the registry uses enhanced scanning, which monitors an ACTIVE image even if its last scan is
             old.
     """

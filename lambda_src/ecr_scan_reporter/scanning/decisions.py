@@ -63,7 +63,7 @@ class ScanRules(NamedTuple):
     Args:
         max_age: a scan older than this is due.
         run_interval: the longest time between two runs.
-        now: the time of the decisions (aware).
+        now: the time of the decisions.
         enhanced: whether the registry uses enhanced scanning, so that ECR starts all scans itself.
     """
 
@@ -85,7 +85,6 @@ class ScanRules(NamedTuple):
         each hour.
 
         Args:
-            digest: of the image.
             scan: the last scan, None if the image was never scanned. If its status is unknown, its date decides.
         """
         if scan is None:

@@ -127,9 +127,6 @@ class ScannedChunk:
 class KnownScans:
     """The memory of one repository in one invocation, which is read a chunk of images at a time.
 
-    Args:
-        context: names the repository.
-
     Attributes:
         given_back: the digests of the chunk's images that have their deadlines back, because ECR no longer lists the
             image that had taken them over.

@@ -58,7 +58,7 @@ class MissedResult(NamedTuple):
     """A result that the reporter does not know.
 
     Args:
-        ended_at: when the scan ended, or when it was asked for if ECR gives no date (aware); with enhanced scanning,
+        ended_at: when the scan ended, or when it was asked for if ECR gives no date; with enhanced scanning,
             the time of the run.
         is_lost: whether an event of it should have come: a run asked for the scan, or the reporter knows the image;
             with enhanced scanning, the reporter decides that.

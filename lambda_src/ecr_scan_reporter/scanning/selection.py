@@ -22,7 +22,6 @@ class Candidate(NamedTuple):
     """The parts of an `Image` that are kept once it is selected.
 
     Args:
-        digest: of the image.
         tag: the first one, "" if it has none.
         last_scan: as DescribeImages named it; None if it named none.
         pushed_at: Unix seconds; 0 if that is not known.
@@ -100,7 +99,6 @@ class ImageSelector:
 
     Args:
         selection: which images are selected.
-        now: aware.
         skipped_images: takes each skipped image, if it is a list.
 
     Attributes:

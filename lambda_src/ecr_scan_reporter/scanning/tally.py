@@ -34,7 +34,6 @@ class Tally:
     """Outcomes and failures of one invocation, counted by many threads.
 
     Attributes:
-        repository: its name.
         answers: ECR's answers to requests to start scans, by digest.
         throttled: how many calls ECR rejected because of their rate.
         memory_available: whether every call to the memory table succeeded.

@@ -64,7 +64,7 @@ class Cron(NamedTuple):
         return cron
 
     def next_after(self, moment: datetime) -> datetime | None:
-        """Return the first time after `moment` (aware) when a run starts; None if there is none."""
+        """Return the first time after `moment` when a run starts; None if there is none."""
         days = self._days(year for year in self.years if year >= moment.astimezone(UTC).year)
         starts = (day + at for day in days if day + _DAY > moment for at in self.times)
         return next((start for start in starts if start > moment), None)

@@ -43,7 +43,7 @@ class Duration(NamedTuple):
         return 28 * self.months + 7 * self.weeks + self.days
 
     def before(self, moment: datetime) -> datetime:
-        """Return the time (aware) this duration before `moment`; year 1 if that is before the calendar begins."""
+        """Return the time this duration before `moment`; year 1 if that is before the calendar begins."""
         return _before(self, moment)
 
 

@@ -73,7 +73,7 @@ class QuietHours(NamedTuple):
         return quiet
 
     def until(self, moment: datetime) -> datetime | None:
-        """Return the end of the quiet hours that a moment (aware) is in; None if it is in none."""
+        """Return the end of the quiet hours that a moment is in; None if it is in none."""
         end = moment
         while end - moment <= _WEEK and (later := max(self._ends(end), default=None)):
             end = later
@@ -94,7 +94,7 @@ class QuietHours(NamedTuple):
                     yield end
 
     def due(self, due_at: datetime, now: datetime, checked: timedelta) -> datetime:
-        """Return when something is due, given when it would be due without quiet hours. All times are aware.
+        """Return when something is due, given when it would be due without quiet hours.
 
         Args:
             due_at: that time.

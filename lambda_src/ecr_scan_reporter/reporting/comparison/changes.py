@@ -77,7 +77,7 @@ SUPPRESSED = IgnoredBy("suppressed in Inspector", "", "", None)
 
 
 class KnownFinding(NamedTuple):
-    """A finding as it is remembered. Times are aware.
+    """A finding as it is remembered.
 
     Args:
         finding: as the last scan that had it listed it.
@@ -405,7 +405,6 @@ def _absent(
     """Return the change of an open finding that a scan does not have, and the finding as it is to be remembered.
 
     Args:
-        known: the finding.
         installed: the packages in which the scan found something, with their versions.
         now: when the scan was complete.
         absence: its meaning in general.

@@ -19,7 +19,7 @@ class DueDate(NamedTuple):
     """Until when a finding should be fixed.
 
     Args:
-        at: the beginning (aware) of the day, UTC, on which it becomes overdue: every run of that day then finds it.
+        at: the beginning of the day, UTC, on which it becomes overdue: every run of that day then finds it.
         rule: the key of `fix_within`.
         days: the value of that key.
     """
@@ -78,7 +78,6 @@ def check_deadlines(comparison: Comparison, fix_within: Mapping[str, int], now: 
     Args:
         comparison: only with findings that count.
         fix_within: see `due_date`.
-        now: aware.
     """
     dated = [(known, due) for known in comparison.open() if (due := due_date(known, fix_within))]
     dated.sort(key=lambda pair: (pair[1].at, pair[0].finding.package, pair[0].finding.id))

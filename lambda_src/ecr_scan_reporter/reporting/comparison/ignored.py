@@ -36,7 +36,6 @@ class RuleMatcher:
 
     Args:
         rules: in the order of the list.
-        now: aware.
         repositories: of the images of the batch. Their names are matched here, in the main thread, in bounded time.
         ignore_kernel_headers: whether the findings of these packages are ignored where no rule does.
 

@@ -35,7 +35,7 @@ class Judged(NamedTuple):
         comparison: with all findings.
         counted: only with the findings that count towards thresholds and deadlines.
         deadlines: of the findings that count.
-        now: when it is judged (aware).
+        now: when it is judged.
         exploited: the open findings that are known to be exploited, and not ignored, those due first come first.
         judged_by: identifies the settings and rules that decided all of this.
         successor: the digest of an image that has replaced this one, and has its deadlines now; "" if there is none.
@@ -148,11 +148,7 @@ def judge(
     """Apply the rules, the catalog of known exploits and the deadlines to the changes of a scan.
 
     Args:
-        comparison: of the scan.
-        rules: those for ignored findings.
-        repository: of the image.
-        settings: of the reporter.
-        now: aware; the deadlines are those of this time.
+        now: the deadlines are those of this time.
         catalog: of known exploited vulnerabilities; empty if it is not read.
     """
     comparison = rules.apply(mark_exploited(comparison, catalog), repository)

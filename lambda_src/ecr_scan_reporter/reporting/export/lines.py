@@ -55,12 +55,9 @@ def lines(
     """Yield the lines of an image that ECR lists.
 
     Args:
-        image: its id.
-        record: of its last scan.
         findings: that are remembered of it; those that are gone have no line.
         listed: in its repository.
-        of: the id of the export, and when it was begun (aware).
-        settings: with the deadlines.
+        of: the id of the export, and when it was begun.
         catalog: of known exploited vulnerabilities; empty if it is not read.
     """
     superseded = any(successor in listed.tags for successor in record.successors)

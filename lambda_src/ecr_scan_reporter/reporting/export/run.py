@@ -53,9 +53,7 @@ def export_run(message: ExportMessage, deps: ReporterDependencies, deadline: Dea
 
     Args:
         message: names the run.
-        deps: the settings and clients.
         deadline: of the invocation; half of the time is used.
-        now: aware.
 
     Raises:
         AwsError: AWS rejected a call, or another invocation works at the export.
@@ -90,11 +88,7 @@ def go_on(
     """Do as much of an export as there is time for, and queue the rest; one that is complete stays as it is.
 
     Args:
-        run: its id.
         target: where to write it.
-        deps: the settings and clients.
-        deadline: of this part.
-        now: aware.
 
     Returns:
         How far the export is, and the keys of its files.
@@ -164,10 +158,7 @@ def repository_lines(
     """Yield the lines of each image of a repository that ECR lists and that has any, in the order of the digests.
 
     Args:
-        repository: its name.
-        of: the id of the export, and when it was begun (aware).
-        deps: the settings and clients.
-        deadline: of the work.
+        of: the id of the export, and when it was begun.
         after: the digest before the first one; "" for all.
 
     Raises:
@@ -221,9 +212,6 @@ def export_on_demand(
 
     Args:
         event: `{"export": true}`, or `{"export": {"repository": "team-a/app"}}` for one repository.
-        deps: the settings and clients.
-        deadline: of the invocation.
-        now: aware.
 
     Returns:
         Where the files are, and whether all of them are there already. For one repository, and without a bucket, the

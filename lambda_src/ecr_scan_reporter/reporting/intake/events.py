@@ -37,7 +37,7 @@ _REPOSITORY_ARN = re.compile(
 class ScanEvent(NamedTuple):
     """A scan that ended.
 
-    `counts` is findings by severity, without zeros; None if the event has none. `time` is aware. `scanner` is BASIC or
+    `counts` is findings by severity, without zeros; None if the event has none. `scanner` is BASIC or
     ENHANCED; "" if that is not known. `ids` are short ids of the event, and of those that it stands for; a look has
     none. `all_tags` are the tags of all of these: some may have moved on by the last one.
     If `is_look`, no scan ended, but the findings of the image may have changed; `is_finding`: because of an event of a

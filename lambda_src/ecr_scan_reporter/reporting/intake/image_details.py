@@ -21,7 +21,7 @@ class ImageDetails(NamedTuple):
     Args:
         tags: the image's own, or those of the indexes that it is part of.
         platform: such as linux/arm64, if an index names it.
-        pushed_at: aware; None if the image was deleted.
+        pushed_at: None if the image was deleted.
         no_image: whether this is an attestation or another artifact, which has no packages.
         archived: whether ECR has archived it.
     """

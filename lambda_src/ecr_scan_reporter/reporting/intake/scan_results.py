@@ -23,7 +23,6 @@ class CompleteScan(NamedTuple):
     """A scan whose findings were read to the last page.
 
     Args:
-        completed_at: aware.
         findings: as ECR lists them.
         operating_system: of the image; "" if ECR does not name it.
         listed: the number of ECR's entries by severity, to be compared with the counts of events.
@@ -83,9 +82,7 @@ def read_scan(event: ScanEvent, receives: int, ecr: EcrRegistry) -> CompleteScan
     """Read the result of the scan that an event announces.
 
     Args:
-        event: of the scan.
         receives: how often SQS has delivered its message.
-        ecr: the registry.
 
     Raises:
         FindingsNotReadError: the findings are not there yet, or a call failed; the message should be retried.

@@ -39,10 +39,7 @@ def notices_by_group(
     """Read what there is to say; what cannot be read becomes a notice, too.
 
     Args:
-        overviews: of all groups.
         unreadable: names of repositories whose summary cannot be read.
-        deps: the settings and clients.
-        now: aware.
 
     Returns:
         The notices of each group, and of the one without a name if there is something to say about the registry.
@@ -125,7 +122,6 @@ def all_scanned_since(now: datetime, promised_age: Duration, run_interval: timed
     scanning reports on an image only when something changes, which can take months: 90 days, as for unused rules.
 
     Args:
-        now: aware.
         promised_age: of scans.
         run_interval: the time between two runs.
         enhanced: whether the registry uses enhanced scanning.
@@ -142,8 +138,7 @@ def rule_notices(
     Args:
         rules: in the order of the list.
         uses: when each rule was used, by its key; a rule that the reporter has not read yet is missing.
-        now: aware.
-        scanned_since: since when every image was scanned (aware).
+        scanned_since: since when every image was scanned.
     """
     notices: list[str] = []
     keys = set[str]()

@@ -86,10 +86,8 @@ class Overview(NamedTuple):
     """The state of the repositories of one group, and what has changed since the last overview.
 
     Args:
-        settings: of the reporter.
         group: what `group_by` captured; None if it is not set or does not match.
-        made_at: aware.
-        since: when the last overview was published (aware); None if this is the first one.
+        since: when the last overview was published; None if this is the first one.
         state: of the repositories.
         balances: the changes by repository, including those that are deleted; empty in the first overview.
         never_run: names of the repositories that were queued so long ago, and in which no run ever ended.
@@ -98,7 +96,7 @@ class Overview(NamedTuple):
         stale: names of the repositories whose last run is too old, the oldest first.
         known: whether a run has ended here, now or before the last overview.
         notices: about the module itself.
-        first_run_at: when the first run that has not ended began (aware); None if none has begun, or one has ended.
+        first_run_at: when the first run that has not ended began; None if none has begun, or one has ended.
         id: the same if the overview is published again.
     """
 
@@ -196,12 +194,10 @@ def build_overviews(
     Args:
         summaries: of all repositories; those that the settings exclude are left out.
         before: the snapshot of the last overview; None if this is the first one.
-        since: when that was published (aware); None if this is the first one.
-        settings: of the reporter.
-        now: aware.
+        since: when that was published; None if this is the first one.
         unreadable: names of repositories whose summary cannot be read, complete once `summaries` is read. Their last
             snapshot is kept.
-        waiting: the repositories in which no run ever ended, with the time when they were queued first (aware).
+        waiting: the repositories in which no run ever ended, with the time when they were queued first.
         lost: the scans since the last overview whose events never came.
 
     Returns:

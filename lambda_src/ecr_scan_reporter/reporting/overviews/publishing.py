@@ -49,7 +49,7 @@ class OverviewRequest(NamedTuple):
 
     Args:
         publish: whether it is published and remembered; otherwise only returned.
-        scheduled_at: the time of the schedule's event (aware); None if someone asks for an overview.
+        scheduled_at: the time of the schedule's event; None if someone asks for an overview.
     """
 
     publish: bool = True
@@ -83,9 +83,6 @@ def make_overviews(
 
     Args:
         request: whether to publish, and the time of the schedule's event.
-        deps: the settings and clients.
-        deadline: of the invocation.
-        now: aware.
 
     Returns:
         How many messages were published; the overviews as text and JSON if they are only to be returned.
@@ -161,11 +158,8 @@ def _publish(
     """Publish all messages, each once; return how many. What SNS rejects or there is no time for is queued.
 
     Args:
-        overviews: of all groups.
         sent: the names of messages that are out since an earlier attempt.
         note_sent: notes that a message is out.
-        deps: the settings and clients.
-        deadline: of the invocation.
     """
     published = 0
     for overview in overviews:

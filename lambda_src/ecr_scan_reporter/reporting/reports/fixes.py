@@ -20,7 +20,6 @@ def fix_first(images: Iterable[ImageReport], severities: Collection[str]) -> lis
     """Return the updates that solve the most severe news, or open findings if there is no news.
 
     Args:
-        images: of a group.
         severities: only findings of these count.
     """
     return heapq.nsmallest(_MAX_FIXES, _updates(images, severities), key=_sort_key)

@@ -130,7 +130,7 @@ def gather(
         outbox: with their entries.
         group_by: captures the group in the name of a repository.
         notes: of reports that were begun, or published.
-        inventory_until: when the publication of the inventory began (aware): what came later is part of the next one.
+        inventory_until: when the publication of the inventory began: what came later is part of the next one.
 
     Raises:
         AwsError: DynamoDB rejected a call.

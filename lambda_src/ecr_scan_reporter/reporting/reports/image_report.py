@@ -48,11 +48,9 @@ class ImageReport(NamedTuple):
         reason: why it is reported.
         account: of the image.
         region: of the image.
-        repository: of the image.
-        digest: of the image.
         tags: the image's own, or those of the index that it is part of.
         platforms: such as linux/arm64, if an index names it; several once equal images of one index are merged.
-        scanned_at: the time (aware) of the scan's event.
+        scanned_at: the time of the scan's event.
         first_scan: whether no earlier scan of this digest can be compared with it.
         predecessor: the tag or short digest of the image that it was compared with, if that is another image.
         counts: open findings by severity.

@@ -56,11 +56,6 @@ def publish_what_is_due(deps: ReporterDependencies, now: datetime, deadline: Dea
 
     Nothing is published while another invocation is publishing.
 
-    Args:
-        deps: the settings and clients.
-        now: aware.
-        deadline: of the invocation.
-
     Returns:
         How many pages were published, and for how long something has waited that was due before.
 
@@ -88,7 +83,7 @@ def publish_what_is_due(deps: ReporterDependencies, now: datetime, deadline: Dea
 
 
 def _begin_inventory(due: Collection[Window], state: PublisherState, outbox: Outbox, now: datetime) -> datetime | None:
-    """Return until when the inventory that is due has gathered (aware); None if none is due.
+    """Return until when the inventory that is due has gathered; None if none is due.
 
     One that was not published to the end has nothing more a day long: no group gets two on one day.
     """
@@ -127,7 +122,7 @@ class _Publisher:
         Args:
             windows: that are due.
             notes: of the reports that were begun, or published.
-            inventory_until: until when the inventory has gathered (aware); None if none is due.
+            inventory_until: until when the inventory has gathered; None if none is due.
         """
         # Not at the top: a batch of scan events only plans a check, and these would be a third of what it imports.
         from ecr_scan_reporter.reporting.reports.gathering import gather

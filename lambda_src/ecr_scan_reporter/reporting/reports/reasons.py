@@ -53,7 +53,6 @@ def reason_of_scan(
     Args:
         judged: the changes of the scan.
         reported_at: when the image, or the one before it, was last reported.
-        settings: of the reporter.
         inventory: whether the image existed before memory did.
         replaced: whether another image has replaced this one, which then says what is fixed.
     """
@@ -79,7 +78,6 @@ def reason_of_failed_scan(settings: ReporterSettings, *, inventory: bool, told: 
     """Return why a scan that failed is reported; None if it is not.
 
     Args:
-        settings: of the reporter.
         inventory: whether the image existed before memory did.
         told: whether the image that this one replaces failed for the same reason, and was reported then.
     """

@@ -87,7 +87,7 @@ def _waits_for_reader(window: Window, state: PublisherState, publisher: ReportPu
 
 
 def due_time(window: Window, run_end: datetime | None, report_window: timedelta, state: PublisherState) -> datetime:
-    """Return when a window is due. All times are aware.
+    """Return when a window is due.
 
     Args:
         window: one of the outbox.
@@ -107,13 +107,11 @@ def due_time(window: Window, run_end: datetime | None, report_window: timedelta,
 
 
 def end_of_run(run: str, runs: RunMemory, now: datetime, last_at: datetime) -> datetime:
-    """Return when the results of a run are, or were, complete (aware).
+    """Return when the results of a run are, or were, complete.
 
     Args:
-        run: its id.
         runs: what is remembered of runs; a run may be forgotten before its last result comes.
-        now: aware.
-        last_at: when the last change of the run came (aware).
+        last_at: when the last change of the run came.
 
     Raises:
         AwsError: DynamoDB rejected a call.
@@ -165,11 +163,9 @@ def plan_check(at: datetime, state: PublisherState, queue: SqsQueue, outbox: Out
     """Let the reports queue cause a check at a time, unless an earlier check is still to come.
 
     Args:
-        at: the time of the check (aware); a check that is too far ahead takes place as late as SQS allows.
+        at: the time of the check; a check that is too far ahead takes place as late as SQS allows.
         state: of the publisher, with the check that was planned before.
-        queue: the reports queue.
         outbox: remembers the check.
-        now: aware.
 
     Raises:
         AwsError: DynamoDB or SQS rejected a call.

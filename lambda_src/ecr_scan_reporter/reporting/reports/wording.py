@@ -102,7 +102,7 @@ def describe_due_date(known: KnownFinding, due: DueDate) -> str:
 
 
 def describe_exploited(known: KnownFinding, now: datetime) -> str:
-    """Format `since 26 Oct, due 29 Oct (CISA; used in ransomware)`, with years that are not that of `now` (aware)."""
+    """Format `since 26 Oct, due 29 Oct (CISA; used in ransomware)`, with years that are not that of `now`."""
     kev = known.kev
     if not kev:
         return ""

@@ -51,7 +51,6 @@ class WidgetContext(NamedTuple):
         instance: the name of the module's instance.
         max_age: the promised age.
         endpoint: the ARN of the function that answers the widget's actions.
-        now: aware.
         dark: whether the dashboard is dark.
         narrow: whether the widget has room for a few columns only.
         repository: the one that is shown; "" for the whole registry.
