@@ -1,7 +1,8 @@
 """The images scanner: starts the due scans of one repository per message, or says what it would do.
 
-It lists the images of the repository, looks up those that memory does not settle, in chunks, and repeats failed calls
-in rounds. What does not fit into one invocation goes on in the next one, through a continuation.
+It lists the images of the repository, looks up those that memory does not settle, in chunks, warns of unknown statuses,
+and repeats failed calls in rounds. The rest that does not fit into one invocation goes on in the next one, through a
+continuation.
 
 Images are processed in the order of their digests, so that a continuation can say where the next invocation resumes,
 even if images are pushed or deleted in between.

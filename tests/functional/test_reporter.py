@@ -1,4 +1,4 @@
-"""The reporter publishes what should be reported, once, and loses nothing."""
+"""The reporter publishes what should be reported, once, and loses nothing: thresholds, subjects, pages, metrics."""
 
 import json
 import random
@@ -16,6 +16,7 @@ from ecr_scan_reporter.messages.reports_queue import CHECK
 from fake_aws import FakeImage, FakeScan, Fault, digest_of, finding, index_image
 from hypothesis import given
 from hypothesis import strategies as st
+from support.fixtures import embedded_metrics
 from support.invocations import REGISTRY
 from support.random_tests import examples
 from support.reporter_harness import (
@@ -196,6 +197,29 @@ def test_sample_events_of_aws_are_reported(inbox: ReporterHarness, aws_event: Ca
         ("123456789012", "us-east-1"),
         ("123456789012", "us-east-2"),
     ]
+
+
+def test_batch_has_the_metrics_of_its_events(inbox: ReporterHarness, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    unread = inbox.image("app", "2.0", scan=FakeScan("IN_PROGRESS"), event={"finding-severity-counts": {"HIGH": 1}})
+    first = inbox.image("app", "1.0", scan=found("CRITICAL", "HIGH", "HIGH", "LOW", "UNDEFINED"))
+    other = inbox.image("other", "1.0", scan=found("HIGH", "MEDIUM"))
+    assert inbox.report(first, other, unread, "no event") == ["2", "3"]
+    counts = {"NewCritical": 1, "NewHigh": 3, "NewMedium": 1, "NewLow": 1}
+    assert embedded_metrics(caplog, "batch processed") == {
+        "EventsProcessed": 2,
+        "ReportsPublished": 1,
+        "OldestUnpublished": 0,
+        **counts,
+    }
+    assert inbox.report(first, other) == []
+    none = dict.fromkeys(counts, 0)
+    assert embedded_metrics(caplog, "batch processed") == {
+        "EventsProcessed": 2,
+        "ReportsPublished": 0,
+        "OldestUnpublished": 0,
+        **none,
+    }
 
 
 def test_invalid_event_is_retried_and_others_are_reported(inbox: ReporterHarness) -> None:

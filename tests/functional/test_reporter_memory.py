@@ -443,29 +443,6 @@ def test_event_is_retried_while_the_table_rejects_writes(inbox: ReporterHarness)
     assert [document(report)["totals"]["new"] for report in inbox.reports()] == [1]
 
 
-def test_batch_has_the_metrics_of_its_events(inbox: ReporterHarness, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO")
-    unread = inbox.image("app", "2.0", scan=FakeScan("IN_PROGRESS"), event={"finding-severity-counts": {"HIGH": 1}})
-    first = inbox.image("app", "1.0", scan=found("CRITICAL", "HIGH", "HIGH", "LOW", "UNDEFINED"))
-    other = inbox.image("other", "1.0", scan=found("HIGH", "MEDIUM"))
-    assert inbox.report(first, other, unread, "no event") == ["2", "3"]
-    counts = {"NewCritical": 1, "NewHigh": 3, "NewMedium": 1, "NewLow": 1}
-    assert embedded_metrics(caplog, "batch processed") == {
-        "EventsProcessed": 2,
-        "ReportsPublished": 1,
-        "OldestUnpublished": 0,
-        **counts,
-    }
-    assert inbox.report(first, other) == []
-    none = dict.fromkeys(counts, 0)
-    assert embedded_metrics(caplog, "batch processed") == {
-        "EventsProcessed": 2,
-        "ReportsPublished": 0,
-        "OldestUnpublished": 0,
-        **none,
-    }
-
-
 def test_inventory_is_not_new(inbox: ReporterHarness, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     old = TIME.now() - 30 * DAY
