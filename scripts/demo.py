@@ -1,4 +1,4 @@
-"""Apply the module to a local AWS, and tell what it does: the first run, a re-scan, a new finding, and the overview."""
+"""Apply the module to a local AWS, and print what it does: the first run, a re-scan, a new finding, the overview."""
 
 import argparse
 import json
@@ -365,7 +365,7 @@ class Watch:
         self._scans = 0
 
     def next_run(self) -> list[str]:
-        """Tell what happens until scans were started and all is done; return the text of each new mail.
+        """Print what happens until scans were started and all is done; return the text of each new mail.
 
         Raises:
             SystemExit: the functions were busy for more than two minutes.
@@ -384,7 +384,7 @@ class Watch:
         sys.exit("the functions were busy for more than two minutes")
 
     def wait_until_idle(self) -> None:
-        """Tell what happens until all is done.
+        """Print what happens until all is done.
 
         Raises:
             SystemExit: the functions were busy for more than two minutes.

@@ -33,8 +33,8 @@ def program(directory: Path, data: Path) -> Path:
 def provider(directory: Path, environment: Mapping[str, str]) -> Iterator[dict[str, str]]:
     """Start the provider of a directory; yield the environment that makes Terraform attach to it.
 
-    It reads files, such as the zip, relative to the directory. One provider has one configuration at a time: what runs
-    side by side for several accounts needs several.
+    It reads files, such as the zip, relative to the directory. One provider has one configuration at a time:
+    concurrent runs for several accounts need several.
     """
     data = directory / environment.get("TF_DATA_DIR", ".terraform")
     # A file, not a pipe: the provider writes its log here, and would wait for a reader once a pipe is full.

@@ -1,4 +1,4 @@
-"""Run the module's tests: as many `terraform test` side by side as there are cores, all with one provider.
+"""Run the module's tests: as many concurrent `terraform test` as there are cores, all with one provider.
 
 `terraform init` comes before.
 """

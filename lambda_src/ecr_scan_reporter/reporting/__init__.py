@@ -1,4 +1,4 @@
-"""The reporter and the console widget tell the changes in the images of a registry, and how the images stand.
+"""The reporter and the console widget: the changes in the images of a registry, and how the images stand.
 
 A result (`intake`) is compared with memory (`image_processor`, `comparison`), waits in the outbox, and is published
 (`reports`). `overviews`, `export` and `widget` say how the registry stands.
