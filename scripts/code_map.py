@@ -7,13 +7,14 @@ A row has the first two paragraphs of the docstring, and the names of the consta
 
 import ast
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from generated import with_part, write_or_check
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "CONTRIBUTING.md"
-BEGIN, END = "<!-- code_map.py -->\n", "<!-- end -->"
+NAME = "code_map.py"
 PACKAGE = ROOT / "lambda_src" / "ecr_scan_reporter"
 LOCAL_AWS = ROOT / "tools" / "local_aws" / "src" / "local_aws"
 TESTS = ROOT / "tests" / "functional"
@@ -81,31 +82,9 @@ def tests() -> Iterator[str]:
 
 def page(text: str) -> str:
     """Return the text of the page with the current tables."""
-    head, _, rest = text.partition(BEGIN)
-    return "\n".join(
-        [
-            head + BEGIN,
-            *modules(PACKAGE, PACKAGE),
-            *modules(LOCAL_AWS, LOCAL_AWS),
-            "### `tests/functional/`",
-            "",
-            "| file | what it checks |",
-            "|---|---|",
-            *tests(),
-            "",
-            END + rest.partition(END)[2],
-        ]
-    )
-
-
-def main() -> None:
-    """Write the tables, or check them."""
-    text = PAGE.read_text()
-    if sys.argv[1:] != ["--check"]:
-        PAGE.write_text(page(text))
-    elif text != page(text):
-        sys.exit("CONTRIBUTING.md is stale; run `make reference`, and commit it")
+    checks = ["### `tests/functional/`", "", "| file | what it checks |", "|---|---|", *tests(), ""]
+    return with_part(text, NAME, ["", *modules(PACKAGE, PACKAGE), *modules(LOCAL_AWS, LOCAL_AWS), *checks])
 
 
 if __name__ == "__main__":
-    main()
+    write_or_check({PAGE: page(PAGE.read_text())})

@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from generated import with_part, write_or_check
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGE, POLICY = ROOT / "docs" / "permissions.md", ROOT / "docs" / "permissions.json"
-BEGIN, END = "<!-- permissions.py -->\n", "<!-- end -->"
 
 
 class Place(NamedTuple):
@@ -171,20 +172,9 @@ def policy() -> dict[str, Any]:
 
 def page(text: str) -> str:
     """Return the text of the page with the current table."""
-    rows = [f"| `{kind}` | {place} | {' '.join(f'`{a}`' for a in actions)} |\n" for kind, place, actions in grants()]
-    head = "| resource | statement | actions |\n|---|---|---|\n"
-    before, _, rest = text.partition(BEGIN)
-    return "".join([before, BEGIN, head, *rows, END, rest.partition(END)[2]])
-
-
-def main() -> None:
-    """Write the files, or check them."""
-    for path, content in ((POLICY, json.dumps(policy(), indent=2) + "\n"), (PAGE, page(PAGE.read_text()))):
-        if sys.argv[1:] != ["--check"]:
-            path.write_text(content)
-        elif path.read_text() != content:
-            sys.exit(f"docs/{path.name} is stale; run `make reference`, and commit it")
+    rows = [f"| `{kind}` | {place} | {' '.join(f'`{a}`' for a in actions)} |" for kind, place, actions in grants()]
+    return with_part(text, "permissions.py", ["| resource | statement | actions |", "|---|---|---|", *rows])
 
 
 if __name__ == "__main__":
-    main()
+    write_or_check({POLICY: json.dumps(policy(), indent=2) + "\n", PAGE: page(PAGE.read_text())})

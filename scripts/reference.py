@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import hcl2
+from generated import write_or_check
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "inputs.md"
@@ -126,14 +127,5 @@ def page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
-    """Write the page, or check it."""
-    if sys.argv[1:] == ["--check"]:
-        if PAGE.read_text() != page():
-            sys.exit("docs/inputs.md is stale; run `make reference`, and commit it")
-        return
-    PAGE.write_text(page())
-
-
 if __name__ == "__main__":
-    main()
+    write_or_check({PAGE: page()})

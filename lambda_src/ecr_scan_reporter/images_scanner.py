@@ -31,7 +31,6 @@ from ecr_scan_reporter.errors import (
     ImageRejectedError,
     InputError,
     ManualScanningDisabledError,
-    MessageError,
     RegistryError,
     RepositoryNotFoundError,
     ScanQuotaExceededError,
@@ -41,6 +40,7 @@ from ecr_scan_reporter.errors import (
 from ecr_scan_reporter.memory.indexes import index_children
 from ecr_scan_reporter.memory.items import to_seconds, to_time
 from ecr_scan_reporter.memory.runs import RepositoryState
+from ecr_scan_reporter.messages.own_registry import check_registry
 from ecr_scan_reporter.messages.reports_queue import DueMessage, MissedMessage, to_body
 from ecr_scan_reporter.messages.repository import RepositoryMessage
 from ecr_scan_reporter.models.scan_statuses import ARCHIVED, KNOWN_STATUSES, UNSUPPORTED_TYPE
@@ -140,9 +140,7 @@ def process_message(body: str, deps: ScanDependencies, deadline: Deadline, now: 
         AwsError: ECR or SQS rejected a call for a reason that concerns the whole repository.
     """
     message = RepositoryMessage.from_json(body)
-    if message.registry != deps.ecr.id:
-        given, expected = ("/".join(registry) for registry in (message.registry, deps.ecr.id))
-        raise MessageError(f"the message names a repository of {given}; expected {expected}")
+    check_registry(message.registry, deps.ecr.id)
     scan = RepositoryScan(ScanContext(message, deps, deadline, now, Tally(message.repository)))
     interrupted = None
     try:

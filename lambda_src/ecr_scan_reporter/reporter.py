@@ -43,6 +43,7 @@ from ecr_scan_reporter.memory.exploited import CatalogMemory
 from ecr_scan_reporter.memory.outbox import Outbox
 from ecr_scan_reporter.memory.rules import RuleMemory
 from ecr_scan_reporter.memory.runs import RunMemory
+from ecr_scan_reporter.messages.own_registry import check_registry
 from ecr_scan_reporter.messages.rejected_publication import parse_publication
 from ecr_scan_reporter.messages.reports_queue import (
     DailyPassMessage,
@@ -53,7 +54,7 @@ from ecr_scan_reporter.messages.reports_queue import (
     parse_message,
     to_body,
 )
-from ecr_scan_reporter.models.images import ImageId, RegistryId
+from ecr_scan_reporter.models.images import ImageId
 from ecr_scan_reporter.reporting.comparison.ignored import RuleMatcher
 from ecr_scan_reporter.reporting.dependencies import ReporterDependencies
 from ecr_scan_reporter.reporting.image_processor import ImageProcessor, Outcome, Step
@@ -251,23 +252,23 @@ class Batch:
                     self.unpublished.add(message_id)
             case {"due": due}:
                 image = parse_message(DueMessage, due).image
-                self._check_own(image.registry)
+                check_registry(image.registry, self.deps.ecr.id)
                 step: Step = partial(ImageProcessor.judge_again, image=image)
                 self.due.append(Work(image, (message_id,), (step,), receives > 1))
             case {"pass": part}:
                 start = parse_message(DailyPassMessage, part)
-                self._check_own(start.registry)
+                check_registry(start.registry, self.deps.ecr.id)
                 self.parts[message_id] = start
             case {"export": export}:
                 self.parts[message_id] = parse_message(ExportMessage, export)
             case {"missed": value}:
                 missed = parse_message(MissedMessage, value)
-                self._check_own(missed.image.registry)
+                check_registry(missed.image.registry, self.deps.ecr.id)
                 step = partial(read_missed, missed=missed, receives=receives)
                 self.missed.append(Work(missed.image, (message_id,), (step,), receives > 1))
             case {"look": value}:
                 asked = parse_message(LookMessage, value)
-                self._check_own(asked.image.registry)
+                check_registry(asked.image.registry, self.deps.ecr.id)
                 at = datetime.fromtimestamp(asked.at, UTC) if asked.at else self.now
                 if at > self.now + EARLY:
                     send_later([(to_body(asked), at)], self.deps, self.now)
@@ -276,17 +277,6 @@ class Batch:
             case _:
                 return False
         return True
-
-    def _check_own(self, registry: RegistryId | None) -> None:
-        """Check that a message is about this registry. A pass may name none.
-
-        Raises:
-            MessageError: it is about another one.
-        """
-        own = self.deps.ecr.id
-        if registry and registry != own:
-            given, expected = ("/".join(each) for each in (registry, own))
-            raise MessageError(f"the message names a repository of {given}; expected {expected}")
 
     def process(self, processor: ImageProcessor) -> None:
         """Process images concurrently, while there is time, and send again the messages that time ran out for."""

@@ -10,7 +10,7 @@ def test_tables_are_current_and_have_every_module() -> None:
     assert text == code_map.page(text), "run `make reference`, and commit CONTRIBUTING.md"
     modules = [path for root in (code_map.PACKAGE, code_map.LOCAL_AWS) for path in root.rglob("[!_]*.py")]
     files = [*modules, *code_map.TESTS.rglob("test_*.py")]
-    rows = [line for line in text.partition(code_map.BEGIN)[2].splitlines() if line.startswith("| `")]
+    rows = [line for line in text.partition(f"<!-- {code_map.NAME} -->")[2].splitlines() if line.startswith("| `")]
     assert len(rows) == len(files) > 100
     assert [row for row in rows if not row.split(" | ")[1].strip()] == []
 

@@ -114,7 +114,7 @@ def _read_complete(event: ScanEvent, receives: int, scan: ScanResult) -> Complet
         raise FindingsNotReadError(f"ECR lists the scan of {scan.completed_at} still")
     if is_older and event.failed:
         return FailedScan(scan.description)
-    return _complete(event, scan, listed, last_read=last_read)
+    return _complete(event, scan, listed, last_read=last_read, is_older=is_older)
 
 
 def _read_incomplete(event: ScanEvent, receives: int, scan: ScanResult) -> FailedScan | UnreadScan:
@@ -130,10 +130,11 @@ def _read_incomplete(event: ScanEvent, receives: int, scan: ScanResult) -> Faile
     return UnreadScan(reason, expired=scan.status == EXPIRED)
 
 
-def _complete(event: ScanEvent, scan: ScanResult, listed: Mapping[str, int], *, last_read: bool) -> CompleteScan:
+def _complete(
+    event: ScanEvent, scan: ScanResult, listed: Mapping[str, int], *, last_read: bool, is_older: bool
+) -> CompleteScan:
     counted, found = sum((event.counts or {}).values()), sum(listed.values())
     shorter, dated, scanner = "", _date(scan, event), scan.scanner or event.scanner
-    is_older = _is_older(scan, event)
     if is_older:
         shorter = f"ECR lists the scan of {dated:%Y-%m-%d %H:%M} UTC still, which is older than its event."
     elif not event.failed and found < counted and not _is_newer(scan, event):
