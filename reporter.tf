@@ -168,7 +168,7 @@ module "reporter" {
       resources = [local.arns.reports]
     }
     # The overview says how many messages the DLQs hold.
-    CountDeadLetters = {
+    CountDlqMessages = {
       actions   = ["sqs:GetQueueAttributes"]
       resources = [local.arns.images_dlq, local.arns.reports_dlq]
     }

@@ -62,7 +62,7 @@ run "functions" {
       QueueReports         = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:scan-reports"
       QueueFailedOverviews = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:scan-reports-dlq"
       ListSubscriptions    = "Allow sns:ListSubscriptionsByTopic arn:aws:sns:eu-central-1:123456789012:scan-reports,arn:aws:sns:eu-central-1:123456789012:scan-alarms"
-      CountDeadLetters = join(" ", [
+      CountDlqMessages = join(" ", [
         "Allow sqs:GetQueueAttributes",
         "arn:aws:sqs:eu-central-1:123456789012:scan-images-dlq,arn:aws:sqs:eu-central-1:123456789012:scan-reports-dlq",
       ])
@@ -194,7 +194,7 @@ run "chat" {
       QueueReports         = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:scan-reports"
       QueueFailedOverviews = "Allow sqs:SendMessage arn:aws:sqs:eu-central-1:123456789012:scan-reports-dlq"
       ListSubscriptions    = "Allow sns:ListSubscriptionsByTopic arn:aws:sns:eu-central-1:123456789012:scan-reports,arn:aws:sns:eu-central-1:123456789012:scan-alarms"
-      CountDeadLetters = join(" ", [
+      CountDlqMessages = join(" ", [
         "Allow sqs:GetQueueAttributes",
         "arn:aws:sqs:eu-central-1:123456789012:scan-images-dlq,arn:aws:sqs:eu-central-1:123456789012:scan-reports-dlq",
       ])
